@@ -1,0 +1,109 @@
+/** The registered codes of PROTOCOL.md §6. */
+export type ErrorCode =
+  | 'bad_request'
+  | 'topic_name_invalid'
+  | 'topic_name_reserved'
+  | 'not_authenticated'
+  | 'token_expired'
+  | 'not_authorized'
+  | 'topic_not_found'
+  | 'not_found'
+  | 'method_not_allowed'
+  | 'id_conflict'
+  | 'payload_too_large'
+  | 'payload_too_deep'
+  | 'limit_exceeded'
+  | 'rate_limited'
+  | 'internal'
+  | 'storage_unavailable'
+  | 'draining';
+
+interface ErrorKind {
+  readonly status: number;
+  readonly title: string;
+  readonly retryable: boolean;
+}
+
+/**
+ * What each error code means: the HTTP status it is answered with by default, its title, and whether
+ * sending the same thing again can help. A code is stable: it is never renamed and never reused.
+ */
+export const errorCodes: Readonly<Record<ErrorCode, ErrorKind>> = {
+  bad_request: { status: 400, title: 'The request is malformed', retryable: false },
+  topic_name_invalid: { status: 400, title: 'The topic name is not a legal one', retryable: false },
+  topic_name_reserved: { status: 400, title: 'The topic name cannot be delivered as an event', retryable: false },
+  not_authenticated: { status: 401, title: 'Who is asking is not known', retryable: false },
+  token_expired: { status: 401, title: 'The token has ended', retryable: false },
+  not_authorized: { status: 403, title: 'Not allowed', retryable: false },
+  topic_not_found: { status: 404, title: 'The topic does not exist', retryable: true },
+  not_found: { status: 404, title: 'There is nothing at this path', retryable: false },
+  method_not_allowed: { status: 405, title: 'This path does not take this method', retryable: false },
+  id_conflict: { status: 409, title: 'The id was used for another message', retryable: false },
+  payload_too_large: { status: 413, title: 'The payload is too large', retryable: false },
+  payload_too_deep: { status: 400, title: 'The message is nested too deeply', retryable: false },
+  limit_exceeded: { status: 429, title: 'A limit of the server is reached', retryable: true },
+  rate_limited: { status: 429, title: 'Too many requests', retryable: true },
+  internal: { status: 500, title: 'The server failed', retryable: true },
+  storage_unavailable: { status: 503, title: 'The log cannot be written', retryable: true },
+  draining: { status: 503, title: 'The server is shutting down', retryable: true },
+};
+
+/** One field of the request that is wrong, and why. `field` is its name in the request, such as `topic`. */
+export interface FieldError {
+  readonly field: string;
+  readonly detail: string;
+}
+
+/** The error object of RFC 9457, as it goes over HTTP, into a Socket.IO ack and into the event `error`. */
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  /** The HTTP status; over Socket.IO the one that HTTP would have had. */
+  readonly status: number;
+  readonly detail: string;
+  readonly code: ErrorCode;
+  /** Whether sending the same request again can succeed. */
+  readonly retryable: boolean;
+  readonly errors?: readonly FieldError[];
+}
+
+/**
+ * A refusal with a registered code. Whatever refuses a request throws one, and the edge (HTTP route or
+ * socket event) turns it into a {@link Problem}. Its texts are meant for the client: nothing secret goes in.
+ */
+export class FanfareError extends Error {
+  readonly code: ErrorCode;
+  /** The HTTP status to answer with, where it is not the code's own. */
+  readonly status: number;
+  readonly fields: readonly FieldError[];
+
+  constructor(
+    code: ErrorCode,
+    detail: string,
+    options: { readonly status?: number; readonly fields?: readonly FieldError[]; readonly cause?: unknown } = {},
+  ) {
+    super(detail, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'FanfareError';
+    this.code = code;
+    this.status = options.status ?? errorCodes[code].status;
+    this.fields = options.fields ?? [];
+  }
+
+  toProblem(): Problem {
+    const { title, retryable } = errorCodes[this.code];
+    return {
+      type: `urn:fanfare:error:${this.code}`,
+      title,
+      status: this.status,
+      detail: this.message,
+      code: this.code,
+      retryable,
+      ...(this.fields.length > 0 ? { errors: this.fields } : {}),
+    };
+  }
+}
+
+/** Refuses one field of a request: the detail is both the sentence of the error and the field's own. */
+export function refuseField(code: ErrorCode, field: string, detail: string): FanfareError {
+  return new FanfareError(code, detail, { fields: [{ field, detail }] });
+}

@@ -1,0 +1,13 @@
+export { encodeEnvelope, encodePlain, type EncodedMessage, type Envelope } from './envelope.ts';
+export { errorCodes, FanfareError, refuseField, type ErrorCode, type FieldError, type Problem } from './errors.ts';
+export { fieldsOf } from './fields.ts';
+export { idBytesMax, messageDepthMax, parseId, type PublishResult, type Stored } from './publish.ts';
+export {
+  parseSubscribe,
+  parseUnsubscribe,
+  type Form,
+  type From,
+  type SubscribeRequest,
+  type UnsubscribeRequest,
+} from './subscribe.ts';
+export { isReservedTopic, parseTopic, reservedTopics, topicBytesMax, type Topic } from './topic.ts';

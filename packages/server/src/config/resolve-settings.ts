@@ -1,0 +1,118 @@
+import { isLoopback } from './loopback.ts';
+import { envOf, flagOf, settingKinds, settingNames, type Settings, type SettingValue } from './settings.ts';
+
+/** Where settings come from, the strongest first. Flags and environment are texts, a file has JSON values. */
+export interface SettingSources {
+  readonly flags: Readonly<Record<string, unknown>>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The parsed configuration file, with the path to name in errors. */
+  readonly file?: { readonly path: string; readonly content: unknown };
+}
+
+/** The settings are wrong. `problems` has one sentence for everything that is. */
+export class SettingsError extends Error {
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'));
+    this.name = 'SettingsError';
+    this.problems = problems;
+  }
+}
+
+/**
+ * Puts the settings together: flags before environment before file before defaults.
+ *
+ * @throws SettingsError that names every problem at once
+ */
+export function resolveSettings(sources: SettingSources): Settings {
+  const problems: string[] = [];
+  const file = readFileContent(sources.file, problems);
+  const resolved: Record<string, SettingValue> = {};
+  for (const name of settingNames) {
+    const found = find(name, sources, file);
+    if (!found) {
+      resolved[name] = settingKinds[name].default;
+      continue;
+    }
+    const value = parse(name, found.value);
+    if (value === undefined) {
+      resolved[name] = settingKinds[name].default;
+      problems.push(`${found.source} must be ${describe(name)}, not ${JSON.stringify(found.value)}.`);
+    } else resolved[name] = value;
+  }
+  const settings = resolved as unknown as Settings;
+  if (!settings.open && !isLoopback(settings.host)) problems.push(needsOpen(settings.host));
+  if (problems.length > 0) throw new SettingsError(problems);
+  return settings;
+}
+
+function needsOpen(host: string): string {
+  return (
+    `${host} is an address that others can reach, and anybody who does could read and publish everything. ` +
+    `If that is what you want, say so with ${flagOf('open')}; else leave ${flagOf('host')} out.`
+  );
+}
+
+/** What a setting takes, in words: `a whole number from 0 to 65535`. */
+export function describe(name: keyof Settings): string {
+  const { default: fallback, min, max } = settingKinds[name];
+  switch (typeof fallback) {
+    case 'number':
+      return `a whole number from ${min} to ${max}`;
+    case 'boolean':
+      return 'true or false';
+    default:
+      return 'a text';
+  }
+}
+
+interface Found {
+  readonly source: string;
+  readonly value: unknown;
+}
+
+function find(
+  name: keyof Settings,
+  { flags, env, file: named }: SettingSources,
+  file: Readonly<Record<string, unknown>>,
+): Found | undefined {
+  if (flags[name] !== undefined) return { source: flagOf(name), value: flags[name] };
+  for (const variable of [envOf(name), settingKinds[name].alsoEnv]) {
+    const value = variable === undefined ? undefined : env[variable];
+    if (variable !== undefined && value !== undefined && value !== '') return { source: variable, value };
+  }
+  if (Object.hasOwn(file, name) && file[name] !== undefined) return { source: `${name} in ${named?.path}`, value: file[name] };
+  return undefined;
+}
+
+function readFileContent(file: SettingSources['file'], problems: string[]): Readonly<Record<string, unknown>> {
+  if (!file) return {};
+  const { path, content } = file;
+  if (typeof content !== 'object' || content === null || Array.isArray(content)) {
+    problems.push(`${path} must be a JSON object such as {"port": 5000}.`);
+    return {};
+  }
+  for (const name of Object.keys(content)) {
+    if (!Object.hasOwn(settingKinds, name)) problems.push(`${path} has ${JSON.stringify(name)}, which is no setting.`);
+  }
+  return content as Readonly<Record<string, unknown>>;
+}
+
+/** Undefined when the value is not what the setting takes. */
+function parse(name: keyof Settings, value: unknown): SettingValue | undefined {
+  const { default: fallback, min = -Infinity, max = Infinity } = settingKinds[name];
+  switch (typeof fallback) {
+    case 'number': {
+      const number = typeof value === 'string' && /^[0-9]{1,15}$/.test(value) ? Number(value) : value;
+      return Number.isSafeInteger(number) && (number as number) >= min && (number as number) <= max
+        ? (number as number)
+        : undefined;
+    }
+    case 'boolean':
+      if (value === true || value === 'true' || value === '1') return true;
+      return value === false || value === 'false' || value === '0' ? false : undefined;
+    default:
+      return typeof value === 'string' && value !== '' ? value : undefined;
+  }
+}

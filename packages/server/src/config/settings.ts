@@ -1,0 +1,83 @@
+/**
+ * Every setting of the server, once: what it is called, its type and bounds, and what it is for. The flags,
+ * the environment variables, the file and docs/configuration.md all come from here.
+ */
+export interface Settings {
+  readonly host: string;
+  readonly port: number;
+  readonly open: boolean;
+  readonly publishBytesMax: number;
+  readonly topicsMax: number;
+  readonly subscriptionsPerConnectionMax: number;
+  readonly requestTimeoutMs: number;
+}
+
+export type SettingValue = string | number | boolean;
+
+interface SettingKind<T extends SettingValue> {
+  readonly default: T;
+  /** One sentence for people. */
+  readonly about: string;
+  readonly min?: number;
+  readonly max?: number;
+  /** An environment variable beside `FANFARE_…`, for what the world has another name for. */
+  readonly alsoEnv?: string;
+}
+
+export const settingKinds: { readonly [K in keyof Settings]: SettingKind<Settings[K]> } = {
+  host: {
+    default: '127.0.0.1',
+    about: 'The address to listen on. Any but a loopback address needs open.',
+  },
+  port: {
+    default: 5000,
+    min: 0,
+    max: 65_535,
+    alsoEnv: 'PORT',
+    about: 'The port to listen on; 0 takes any that is free.',
+  },
+  open: {
+    default: false,
+    about: 'Listen on an address that others can reach, though anybody who does may read and publish everything.',
+  },
+  publishBytesMax: {
+    default: 1_048_576,
+    min: 1,
+    max: 67_108_864,
+    about: 'The largest publish, in bytes: the body over HTTP, the message as JSON over Socket.IO.',
+  },
+  topicsMax: {
+    default: 100_000,
+    min: 1,
+    max: 10_000_000,
+    about: 'How many topics may exist. Each takes some memory until the server ends.',
+  },
+  subscriptionsPerConnectionMax: {
+    default: 128,
+    min: 1,
+    max: 1_000_000,
+    about: 'How many subscriptions one connection may have.',
+  },
+  requestTimeoutMs: {
+    default: 30_000,
+    min: 1_000,
+    max: 600_000,
+    about: 'How long an HTTP request may take to arrive whole, in milliseconds.',
+  },
+};
+
+export const settingNames: readonly (keyof Settings)[] = Object.keys(settingKinds) as (keyof Settings)[];
+
+/** `publishBytesMax` → `--publish-bytes-max` */
+export function flagOf(name: keyof Settings): string {
+  return `--${words(name).join('-')}`;
+}
+
+/** `publishBytesMax` → `FANFARE_PUBLISH_BYTES_MAX` */
+export function envOf(name: keyof Settings): string {
+  return ['FANFARE', ...words(name)].join('_').toUpperCase();
+}
+
+function words(name: string): string[] {
+  return name.split(/(?=[A-Z])/).map((word) => word.toLowerCase());
+}

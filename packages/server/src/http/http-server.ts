@@ -1,0 +1,52 @@
+import type { Socket } from 'node:net';
+import accepts from '@fastify/accepts';
+import { FanfareError } from '@fanfare/protocol';
+import fastify, { type FastifyInstance } from 'fastify';
+import type { Logger } from '../observability/logger.ts';
+import { consoleRoutes } from './console.ts';
+import { refuseConnection, sendProblem, toRefusal } from './problem.ts';
+import { publishRoute, type PublishText } from './publish.ts';
+
+export interface HttpOptions {
+  readonly publish: PublishText;
+  readonly publishBytesMax: number;
+  /** How long a request may take to arrive whole. */
+  readonly requestTimeoutMs: number;
+  readonly logger: Logger;
+}
+
+/** How long a request's head may take to arrive. */
+const headersTimeoutMs = 10_000;
+
+/** The methods of each path, for the answer to any other. */
+const methods: ReadonlyMap<string, string> = new Map([
+  ['/', 'GET, HEAD'],
+  ['/publish', 'POST'],
+]);
+
+/** Builds the HTTP side: its routes, its limits, and its answers to what is no request of ours. */
+export function buildHttpServer(options: HttpOptions): FastifyInstance {
+  const { publishBytesMax, requestTimeoutMs, logger } = options;
+  const app = fastify({
+    bodyLimit: publishBytesMax,
+    requestTimeout: requestTimeoutMs,
+    // Node looks for requests that take too long only this often.
+    http: { headersTimeout: Math.min(headersTimeoutMs, requestTimeoutMs), connectionsCheckingInterval: 1_000 },
+    forceCloseConnections: 'idle',
+    clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket) => refuseConnection(error, socket),
+    frameworkErrors: (error, _request, reply) => void sendProblem(reply, toRefusal(error, options)),
+  });
+  app.removeAllContentTypeParsers();
+  app.setErrorHandler((error, _request, reply) => void sendProblem(reply, toRefusal(error, options)));
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split('?', 1)[0] ?? '';
+    const allowed = methods.get(path);
+    if (allowed === undefined) throw new FanfareError('not_found', `There is nothing at ${path}.`);
+    void reply.header('allow', allowed);
+    throw new FanfareError('method_not_allowed', `${path} takes ${allowed}.`);
+  });
+  void app.register(accepts);
+  void app.register(publishRoute, { publish: options.publish, publishBytesMax, logger });
+  void app.register(consoleRoutes);
+  return app;
+}

@@ -1,0 +1,56 @@
+import type { Socket } from 'node:net';
+import { STATUS_CODES } from 'node:http';
+import { FanfareError } from '@fanfare/protocol';
+import type { FastifyError, FastifyReply } from 'fastify';
+import { tooLarge } from '../message-path/admit.ts';
+import type { Logger } from '../observability/logger.ts';
+import { asRefusal } from '../observability/refusal.ts';
+
+const problemType = 'application/problem+json; charset=utf-8';
+
+export function sendProblem(reply: FastifyReply, refusal: FanfareError): FastifyReply {
+  return reply.code(refusal.status).type(problemType).send(JSON.stringify(refusal.toProblem()));
+}
+
+/** What a client is told of an error that a route or Fastify itself threw. */
+export function toRefusal(
+  error: unknown,
+  { publishBytesMax, logger }: { readonly publishBytesMax: number; readonly logger: Logger },
+): FanfareError {
+  if (error instanceof FanfareError) return asRefusal(error, logger);
+  const { code, statusCode = 500, message } = error as Partial<FastifyError>;
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return tooLarge(publishBytesMax);
+  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return wrongContentType();
+  if (statusCode >= 500) return asRefusal(error, logger);
+  return new FanfareError('bad_request', message ?? 'The request is malformed.', { status: statusCode });
+}
+
+export function wrongContentType(): FanfareError {
+  const detail = "Send the body as JSON, with the header 'Content-Type: application/json' and no Content-Encoding.";
+  return new FanfareError('bad_request', detail, { status: 415 });
+}
+
+/** Answers a connection that sent something that is no HTTP request, or that took too long to send one. */
+export function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed) return;
+  if (!socket.writable) return void socket.destroy();
+  const refusal = connectionRefusal(error.code);
+  const body = JSON.stringify(refusal.toProblem());
+  socket.end(
+    `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}\r\nConnection: close\r\n` +
+      `Content-Type: ${problemType}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    // Whoever does not read this, or goes on sending, is not waited for.
+    () => socket.destroy(),
+  );
+}
+
+function connectionRefusal(code: string | undefined): FanfareError {
+  switch (code) {
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return new FanfareError('bad_request', 'The request took too long to arrive.', { status: 408 });
+    case 'HPE_HEADER_OVERFLOW':
+      return new FanfareError('bad_request', 'The headers are too large.', { status: 431 });
+    default:
+      return new FanfareError('bad_request', 'This is not an HTTP request.');
+  }
+}

@@ -1,0 +1,108 @@
+import {
+  FanfareError,
+  parseSubscribe,
+  parseUnsubscribe,
+  type Form,
+  type SubscribeRequest,
+  type Topic,
+} from '@fanfare/protocol';
+import type { TopicLog } from '../log/topic-log.ts';
+import type { SubscriptionIndex } from '../subscriptions/subscription-index.ts';
+
+/** The other end of a connection, as far as subscribing needs it. */
+export interface Peer {
+  /** From now on the peer gets what is fanned out to this topic in this form. */
+  join(topic: Topic, form: Form): void;
+  leave(topic: Topic, form: Form): void;
+}
+
+/** The answer to `subscribe`. */
+export interface Subscribed {
+  readonly ok: true;
+  readonly topic: Topic;
+  readonly state: 'live';
+  /** Where the subscription starts: it gets every matching message after it. */
+  readonly offset: string;
+  /** There when `from` was an offset: whether every message after that offset is still to be had. */
+  readonly recovered?: boolean;
+  /** How many stored messages come first. */
+  readonly replayed: number;
+}
+
+export interface Unsubscribed {
+  readonly ok: true;
+  readonly topic: Topic;
+}
+
+export interface ConnectionParts {
+  readonly index: SubscriptionIndex;
+  readonly log: TopicLog;
+  readonly subscriptionsPerConnectionMax: number;
+}
+
+/** One client that has come, with its subscriptions, until it goes. */
+export class Connection {
+  readonly #peer: Peer;
+  readonly #parts: ConnectionParts;
+  readonly #topics: Readonly<Record<Form, Set<Topic>>> = { plain: new Set(), envelope: new Set() };
+
+  constructor(peer: Peer, parts: ConnectionParts) {
+    this.#peer = peer;
+    this.#parts = parts;
+  }
+
+  /**
+   * Subscribes. Doing it twice is the same as once.
+   *
+   * @param input - the untrusted argument, `{topic, envelope?, from?}`
+   * @throws FanfareError
+   */
+  subscribe(input: unknown): Subscribed {
+    const request = parseSubscribe(input);
+    const { topic, form } = request;
+    if (!this.#topics[form].has(topic)) {
+      this.#checkLimit();
+      this.#parts.index.add(topic, form);
+      this.#topics[form].add(topic);
+      this.#peer.join(topic, form);
+    }
+    return { ok: true, topic, state: 'live', ...this.#start(request) };
+  }
+
+  /**
+   * Ends a subscription in the form named, or in both. It is no error when there was none.
+   *
+   * @param input - the untrusted argument, `{topic, envelope?}`
+   * @throws FanfareError
+   */
+  unsubscribe(input: unknown): Unsubscribed {
+    const { topic, form } = parseUnsubscribe(input);
+    for (const ending of form ? [form] : (['plain', 'envelope'] as const)) this.#end(topic, ending);
+    return { ok: true, topic };
+  }
+
+  /** The client is gone: every subscription ends. */
+  close(): void {
+    for (const form of ['plain', 'envelope'] as const) {
+      for (const topic of this.#topics[form]) this.#end(topic, form);
+    }
+  }
+
+  #end(topic: Topic, form: Form): void {
+    if (!this.#topics[form].delete(topic)) return;
+    this.#parts.index.remove(topic, form);
+    this.#peer.leave(topic, form);
+  }
+
+  /** No topic keeps messages yet: whatever `from` asks for, there is nothing before now, and an offset cannot be recovered. */
+  #start({ from }: SubscribeRequest): Pick<Subscribed, 'offset' | 'recovered' | 'replayed'> {
+    const { epoch, head } = this.#parts.log;
+    return { offset: `${epoch}.${head}`, ...(from?.kind === 'offset' && { recovered: false }), replayed: 0 };
+  }
+
+  #checkLimit(): void {
+    const subscriptionsMax = this.#parts.subscriptionsPerConnectionMax;
+    if (this.#topics.plain.size + this.#topics.envelope.size < subscriptionsMax) return;
+    throw new FanfareError('limit_exceeded', `A connection may have ${subscriptionsMax} subscriptions, and has them.`);
+  }
+}

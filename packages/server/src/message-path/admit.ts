@@ -1,0 +1,135 @@
+import {
+  FanfareError,
+  fieldsOf,
+  messageDepthMax,
+  parseId,
+  parseTopic,
+  refuseField,
+  type Topic,
+} from '@fanfare/protocol';
+import type { NewRecord } from '../log/topic-log.ts';
+import { cutMember, depthOf } from './json-text.ts';
+
+export interface AdmissionOptions {
+  readonly topicExists: (topic: Topic) => boolean;
+  /** How long a message may be, in bytes of JSON text. */
+  readonly publishBytesMax: number;
+}
+
+/**
+ * The door for publishes: what comes out of it may be appended. Everything about a publish that can be
+ * refused without asking the log is refused here, the same for every way in.
+ */
+export class Admission {
+  readonly #options: AdmissionOptions;
+  #isDraining = false;
+
+  constructor(options: AdmissionOptions) {
+    this.#options = options;
+  }
+
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
+  /** From now on everything is refused with `draining`. */
+  drain(): void {
+    this.#isDraining = true;
+  }
+
+  /**
+   * Admits `{topic, message, id?}` as JSON text. The message is passed on as the characters it came in.
+   *
+   * @param headerId - the id as the header `Idempotency-Key` gives it
+   * @throws FanfareError
+   */
+  admitText(json: string, headerId?: string): NewRecord {
+    const fields = fieldsOf(parseJson(json), 'publish');
+    return this.#admit(fields('topic'), eitherId(fields('id'), headerId), () => {
+      const message = cutMember(json, 'message');
+      if (message && message.depth > messageDepthMax) throw tooDeep();
+      return message?.text;
+    });
+  }
+
+  /**
+   * Admits `{topic, message, id?}` as a value, as Socket.IO or the embedding program hands it over.
+   *
+   * @throws FanfareError
+   */
+  admitValue(input: unknown): NewRecord {
+    const fields = fieldsOf(input, 'publish');
+    return this.#admit(fields('topic'), fields('id'), () => encodeMessage(fields('message')));
+  }
+
+  #admit(topicInput: unknown, idInput: unknown, encode: () => string | undefined): NewRecord {
+    if (this.#isDraining) throw new FanfareError('draining', 'The server is shutting down; nothing was published.');
+    const topic = parseTopic(topicInput);
+    const id = parseId(idInput);
+    const messageJson = encode();
+    if (messageJson === undefined) {
+      throw refuseField('bad_request', 'message', 'A message is needed: any JSON value, null included.');
+    }
+    if (Buffer.byteLength(messageJson) > this.#options.publishBytesMax) throw tooLarge(this.#options.publishBytesMax);
+    if (!this.#options.topicExists(topic)) throw new FanfareError('topic_not_found', `Topic '${topic}' does not exist`);
+    return { topic, messageJson, ...(id !== undefined && { id }) };
+  }
+}
+
+/** @param bytesMax - the limit that the payload is over */
+export function tooLarge(bytesMax: number): FanfareError {
+  return new FanfareError('payload_too_large', `A publish must not be larger than ${bytesMax} bytes.`);
+}
+
+function eitherId(bodyId: unknown, headerId: string | undefined): unknown {
+  if (headerId === undefined || bodyId === headerId) return bodyId;
+  if (bodyId === undefined) return headerId;
+  throw refuseField('bad_request', 'id', 'The id of the body and the header Idempotency-Key are not the same.');
+}
+
+function tooDeep(): FanfareError {
+  const detail = `The message must not be nested deeper than ${messageDepthMax} levels.`;
+  return refuseField('payload_too_deep', 'message', detail);
+}
+
+function parseJson(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch (error) {
+    const reason = json === '' ? 'it is empty' : (error as SyntaxError).message;
+    throw new FanfareError('bad_request', `The body is not JSON: ${reason}.`, { cause: error });
+  }
+}
+
+/** Undefined when there is no message at all. */
+function encodeMessage(message: unknown): string | undefined {
+  if (message === undefined) return undefined;
+  const json = stringify(message);
+  if (json === undefined || hasBinary(message)) {
+    throw refuseField('bad_request', 'message', 'The message must be a JSON value; binary data is none.');
+  }
+  if (depthOf(json) > messageDepthMax) throw tooDeep();
+  return json;
+}
+
+function stringify(message: unknown): string | undefined {
+  try {
+    return JSON.stringify(message);
+  } catch (error) {
+    // JSON.stringify gives up with a RangeError at some 5,000 levels.
+    if (error instanceof RangeError) throw tooDeep();
+    throw refuseField('bad_request', 'message', 'The message must be a JSON value.');
+  }
+}
+
+/** Whether binary attachments are in a message; JSON.stringify would make objects of numbers out of them. */
+function hasBinary(message: unknown): boolean {
+  const waiting = [message];
+  while (waiting.length > 0) {
+    const value = waiting.pop();
+    if (typeof value !== 'object' || value === null) continue;
+    if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return true;
+    for (const inner of Object.values(value)) if (typeof inner === 'object') waiting.push(inner);
+  }
+  return false;
+}

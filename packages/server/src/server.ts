@@ -1,0 +1,170 @@
+import { randomBytes } from 'node:crypto';
+import type { Server as HttpServer, IncomingMessage } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import type { PublishResult } from '@fanfare/protocol';
+import type { FastifyInstance } from 'fastify';
+import { pino } from 'pino';
+import type { Server as SocketServer } from 'socket.io';
+import { resolveSettings } from './config/resolve-settings.ts';
+import type { Settings } from './config/settings.ts';
+import { shareRequests } from './http/share-requests.ts';
+import { buildHttpServer } from './http/http-server.ts';
+import { MemoryTopicLog } from './log/memory-topic-log.ts';
+import { MessagePath } from './message-path/message-path.ts';
+import type { Logger } from './observability/logger.ts';
+import { listenToClients } from './socketio/events.ts';
+import { RoomFanOut } from './socketio/rooms.ts';
+import { isSameOrigin } from './socketio/same-origin.ts';
+import { createSocketServer, type SocketServerOptions } from './socketio/socket-server.ts';
+
+/** The settings of docs/configuration.md, and what only a program can give. */
+export interface ServerOptions extends Partial<Settings> {
+  /** Where failures of the server are told; pino on stderr by default. */
+  readonly logger?: Logger;
+  /** The wall clock, in milliseconds since 1970. */
+  readonly now?: () => number;
+}
+
+/** The settings that mean something on an HTTP server that the app itself listens with. */
+export type AttachOptions = Omit<ServerOptions, 'host' | 'port' | 'open' | 'requestTimeoutMs'> & {
+  /** The app's Socket.IO server. Without it Fanfare opens one on the HTTP server. */
+  readonly io?: SocketServer;
+};
+
+/** Fanfare inside a program. */
+export interface Fanfare {
+  /**
+   * Publishes a message, by the same rules as `POST /publish`.
+   *
+   * @param message - any JSON value
+   * @throws FanfareError, such as `topic_not_found` when nobody has ever subscribed
+   */
+  publish(topic: string, message: unknown, options?: { readonly id?: string }): Promise<PublishResult>;
+  /** Refuses new publishes, lets the ones under way be answered, and closes what Fanfare opened. */
+  stop(): Promise<void>;
+}
+
+/** Fanfare with an HTTP server of its own. */
+export interface FanfareServer extends Fanfare {
+  /** Starts to listen, and tells the URL, such as `http://localhost:5000`. Rejects with Node's error when it cannot. */
+  start(): Promise<string>;
+}
+
+/** For how long an id makes no second message: PROTOCOL.md §4 promises ten minutes. */
+const idWindowMs = 600_000;
+
+/** Some 250 bytes each, so some 125 MB at the most; enough for 800 publishes with an id a second. */
+const idsMax = 500_000;
+
+/** A packet has the message and what names it; what is over the limit for messages can still be told so, up to this. */
+const packetBytesPerPublishByte = 2;
+
+/** How long `stop` waits for requests under way and for clients to say goodbye. */
+const stopGraceMs = 5_000;
+
+/**
+ * Makes a server; `start()` starts it.
+ *
+ * @throws SettingsError that names every setting that is wrong
+ */
+export function createServer(options: ServerOptions = {}): FanfareServer {
+  const settings = settingsOf(options);
+  const io = createSocketServer(socketOptions(settings, () => path.isDraining));
+  const { path, http, logger } = compose(options, settings, io);
+  io.attach(http.server);
+  listenToClients(io, { path, logger, refuseUnknown: true });
+  const sockets = trackSockets(http.server);
+  http.addHook('preClose', async () => void io.engine.close());
+  return {
+    publish: (topic, message, { id } = {}) => path.publishValue({ topic, message, id }),
+    start: async () => {
+      await http.listen({ host: settings.host, port: settings.port });
+      return urlOf(http.server);
+    },
+    stop: async () => {
+      path.drain();
+      const lastCall = setTimeout(() => sockets.forEach((socket) => socket.destroy()), stopGraceMs);
+      await http.close();
+      clearTimeout(lastCall);
+    },
+  };
+}
+
+/**
+ * Adds Fanfare to an HTTP server that an app (Express, Fastify, plain Node …) already answers: `POST /publish`
+ * and Socket.IO become Fanfare's, every other request stays the app's. Call it once the app is listening for
+ * requests on the HTTP server, and before clients come.
+ *
+ * @throws SettingsError that names every setting that is wrong
+ */
+export async function attach(httpServer: HttpServer, options: AttachOptions = {}): Promise<Fanfare> {
+  const { io: theirs, ...own } = options;
+  const settings = settingsOf(own);
+  const io = theirs ?? createSocketServer(socketOptions(settings, () => path.isDraining));
+  const { path, http, logger } = compose(own, settings, io);
+  await http.ready();
+  if (!theirs) io.attach(httpServer);
+  const stopListening = listenToClients(io, { path, logger, refuseUnknown: !theirs });
+  const stopSharing = shareRequests(httpServer, (request, response) => http.routing(request, response));
+  return {
+    publish: (topic, message, { id } = {}) => path.publishValue({ topic, message, id }),
+    stop: async () => {
+      path.drain();
+      stopListening();
+      if (!theirs) io.engine.close();
+      stopSharing();
+      await http.close();
+    },
+  };
+}
+
+interface Composed {
+  readonly path: MessagePath;
+  readonly http: FastifyInstance;
+  readonly logger: Logger;
+}
+
+function compose(options: ServerOptions, settings: Settings, io: SocketServer): Composed {
+  const { logger = pino({ name: 'fanfare' }, pino.destination(2)), now = Date.now } = options;
+  const epoch = randomBytes(8).toString('base64url');
+  const log = new MemoryTopicLog({ now, epoch, idWindowMs, idsMax });
+  const path = new MessagePath({ log, fanOut: new RoomFanOut(io, logger), limits: settings });
+  const http = buildHttpServer({
+    publish: (json, headerId) => path.publishText(json, headerId),
+    publishBytesMax: settings.publishBytesMax,
+    requestTimeoutMs: settings.requestTimeoutMs,
+    logger,
+  });
+  return { path, http, logger };
+}
+
+function settingsOf({ logger: _logger, now: _now, ...given }: ServerOptions): Settings {
+  return resolveSettings({ flags: {}, env: {}, file: { path: 'the options', content: given } });
+}
+
+function socketOptions(settings: Settings, isDraining: () => boolean): SocketServerOptions {
+  return {
+    packetBytesMax: settings.publishBytesMax * packetBytesPerPublishByte,
+    refuse: ({ headers }: IncomingMessage) => {
+      if (isDraining()) return 'The server is shutting down.';
+      return isSameOrigin(headers) ? undefined : 'A page of another origin may not connect.';
+    },
+  };
+}
+
+/** The connections that are open: also those that were upgraded, which Node no longer counts as HTTP's. */
+function trackSockets(server: HttpServer): ReadonlySet<Socket> {
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  return sockets;
+}
+
+function urlOf(server: HttpServer): string {
+  const { address, family, port } = server.address() as AddressInfo;
+  const isHere = ['127.0.0.1', '0.0.0.0', '::'].includes(address);
+  const host = isHere ? 'localhost' : family === 'IPv6' ? `[${address}]` : address;
+  return `http://${host}:${port}`;
+}

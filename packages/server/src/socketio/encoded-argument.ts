@@ -1,0 +1,36 @@
+import { Decoder, Encoder, PacketType, type Packet } from 'socket.io-parser';
+
+/**
+ * An event's argument that is JSON text already. Fanfare's own Socket.IO server puts the text into the
+ * packet as it is; any other encoder sees an ordinary value through `toJSON`.
+ */
+export class EncodedArgument {
+  readonly json: string;
+
+  constructor(json: string) {
+    this.json = json;
+  }
+
+  toJSON(): unknown {
+    return JSON.parse(this.json);
+  }
+}
+
+/** Socket.IO's own encoder, but for {@link EncodedArgument}, which it does not parse and print again. */
+class PassingEncoder extends Encoder {
+  override encode(packet: Packet): unknown[] {
+    if (packet.type === PacketType.EVENT && Array.isArray(packet.data)) {
+      const [event, argument] = packet.data as unknown[];
+      if (argument instanceof EncodedArgument) return [encodeEvent(packet.nsp, String(event), argument)];
+    }
+    return super.encode(packet);
+  }
+}
+
+function encodeEvent(namespace: string, event: string, { json }: EncodedArgument): string {
+  const prefix = namespace === '/' ? '' : `${namespace},`;
+  return `${PacketType.EVENT}${prefix}[${JSON.stringify(event)},${json}]`;
+}
+
+/** For Socket.IO's option `parser`. What goes over the wire is the same as with Socket.IO's own. */
+export const passingParser: { Encoder: typeof Encoder; Decoder: typeof Decoder } = { Encoder: PassingEncoder, Decoder };

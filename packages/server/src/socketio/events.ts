@@ -1,0 +1,92 @@
+import { FanfareError, type Problem } from '@fanfare/protocol';
+import type { Server, Socket } from 'socket.io';
+import type { MessagePath } from '../message-path/message-path.ts';
+import type { Logger } from '../observability/logger.ts';
+import { asRefusal } from '../observability/refusal.ts';
+import { SocketPeer } from './rooms.ts';
+
+export interface EventParts {
+  readonly path: MessagePath;
+  readonly logger: Logger;
+  /** Whether events that Fanfare does not know are refused; on an embedding app's server they are the app's. */
+  readonly refuseUnknown: boolean;
+}
+
+type Ack = (answer: object) => void;
+type Refused = { readonly ok: false; readonly error: Problem };
+
+const events = ['subscribe', 'unsubscribe', 'publish'] as const;
+
+/** Listens to the clients of the main namespace. The function returned stops that, and leaves them connected. */
+export function listenToClients(io: Server, parts: EventParts): () => void {
+  const stops = new Set<() => void>();
+  const onConnection = (socket: Socket): void => {
+    const stop = listenToClient(socket, parts);
+    stops.add(stop);
+    socket.once('disconnect', () => {
+      stop();
+      stops.delete(stop);
+    });
+  };
+  io.on('connection', onConnection);
+  for (const socket of io.sockets.sockets.values()) onConnection(socket);
+  return () => {
+    io.off('connection', onConnection);
+    for (const stop of stops) stop();
+  };
+}
+
+function listenToClient(socket: Socket, parts: EventParts): () => void {
+  const connection = parts.path.accept(new SocketPeer(socket));
+  const commands: Record<(typeof events)[number], (input: unknown) => object | Promise<object>> = {
+    subscribe: (input) => connection.subscribe(input),
+    unsubscribe: (input) => connection.unsubscribe(input),
+    publish: (input) => parts.path.publishValue(input),
+  };
+  const listeners = events.map((event) => {
+    const listener = (...args: unknown[]): void => void answer(socket, args, commands[event], parts.logger);
+    socket.on(event, listener);
+    return { event, listener };
+  });
+  if (parts.refuseUnknown) {
+    socket.onAny((event: string, ...args: unknown[]) => {
+      if (!isCommand(event)) void answer(socket, args, () => refuseUnknown(event), parts.logger);
+    });
+  }
+  return () => {
+    for (const { event, listener } of listeners) socket.off(event, listener);
+    connection.close();
+  };
+}
+
+/**
+ * Runs a command and answers it: in the ack when the client asked for one; else only a refusal is told, in
+ * the event `error`. A command that answers at once is acknowledged in the same turn, before any delivery.
+ */
+async function answer(
+  socket: Socket,
+  args: readonly unknown[],
+  command: (input: unknown) => object | Promise<object>,
+  logger: Logger,
+): Promise<void> {
+  const last = args.at(-1);
+  const ack = typeof last === 'function' ? (last as Ack) : undefined;
+  const input = ack && args.length === 1 ? undefined : args[0];
+  try {
+    const result = command(input);
+    const settled = result instanceof Promise ? await result : result;
+    ack?.(settled);
+  } catch (error) {
+    const problem = asRefusal(error, logger).toProblem();
+    if (ack) ack({ ok: false, error: problem } satisfies Refused);
+    else socket.emit('error', problem);
+  }
+}
+
+function isCommand(event: string): boolean {
+  return (events as readonly string[]).includes(event);
+}
+
+function refuseUnknown(event: string): never {
+  throw new FanfareError('bad_request', `There is no event '${event}'; there are ${events.join(', ')}.`);
+}

@@ -1,0 +1,49 @@
+import type { Form, Topic } from '@fanfare/protocol';
+import type { Server, Socket } from 'socket.io';
+import type { Peer } from '../message-path/accept.ts';
+import type { FanOut } from '../message-path/deliver.ts';
+import type { Logger } from '../observability/logger.ts';
+import { EncodedArgument } from './encoded-argument.ts';
+
+/**
+ * The Socket.IO room of a topic's subscribers in one form. The prefix keeps it apart from the room that every
+ * socket is in under its own id, and from an embedding app's rooms.
+ */
+function roomOf(topic: Topic, form: Form): string {
+  return `fanfare:${form}:${topic}`;
+}
+
+export class SocketPeer implements Peer {
+  readonly #socket: Socket;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  join(topic: Topic, form: Form): void {
+    void this.#socket.join(roomOf(topic, form));
+  }
+
+  leave(topic: Topic, form: Form): void {
+    void this.#socket.leave(roomOf(topic, form));
+  }
+}
+
+export class RoomFanOut implements FanOut {
+  readonly #io: Server;
+  readonly #logger: Logger;
+
+  constructor(io: Server, logger: Logger) {
+    this.#io = io;
+    this.#logger = logger;
+  }
+
+  send(topic: Topic, form: Form, event: string, argumentJson: string): void {
+    try {
+      // .local: every server of a cluster has the log's tail, so none may broadcast for another.
+      this.#io.local.to(roomOf(topic, form)).emit(event, new EncodedArgument(argumentJson));
+    } catch (err) {
+      this.#logger.error({ err, topic }, 'a delivery failed');
+    }
+  }
+}

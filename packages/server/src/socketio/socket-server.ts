@@ -1,0 +1,30 @@
+import type { IncomingMessage } from 'node:http';
+import { Server } from 'socket.io';
+import { passingParser } from './encoded-argument.ts';
+
+export interface SocketServerOptions {
+  /** The most bytes that one Engine.IO packet may have. */
+  readonly packetBytesMax: number;
+  /** Undefined lets a connection in; a text refuses it and says why. */
+  readonly refuse: (request: IncomingMessage) => string | undefined;
+}
+
+/** How long a client that has opened a connection may take to say that it is a Socket.IO client. */
+const connectTimeoutMs = 10_000;
+
+/** Makes Fanfare's own Socket.IO server; it serves once it is attached to an HTTP server. */
+export function createSocketServer({ packetBytesMax, refuse }: SocketServerOptions): Server {
+  return new Server({
+    transports: ['polling', 'websocket'],
+    connectTimeout: connectTimeoutMs,
+    maxHttpBufferSize: packetBytesMax,
+    parser: passingParser,
+    // Compression costs a broadcast more than everything else together.
+    perMessageDeflate: false,
+    allowEIO3: false,
+    allowRequest: (request, decide) => {
+      const reason = refuse(request);
+      decide(reason ?? null, reason === undefined);
+    },
+  });
+}

@@ -1,0 +1,49 @@
+// @ts-check
+// What a checkout needs before anything of it can run. Only Node's own modules are here, for on a fresh clone
+// there is nothing else.
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+export const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** Installs the packages that package-lock.json names, if they are not the ones installed already. */
+export function install() {
+  checkNode();
+  const stamp = `${root}node_modules/.fanfare-installed`;
+  const wanted = createHash('sha256').update(readFileSync(`${root}package-lock.json`)).digest('hex');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
+  console.error('Installing the packages of package-lock.json …');
+  run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+  writeFileSync(stamp, wanted);
+}
+
+/** Compiles what has changed. */
+export function build() {
+  run(process.execPath, [`${root}node_modules/typescript/bin/tsc`, '--build']);
+}
+
+/**
+ * Runs a program in the root folder, and ends this one with its exit code when it fails.
+ *
+ * @param {string} command
+ * @param {readonly string[]} args
+ */
+export function run(command, args) {
+  // What npm prints is for people, and the standard output may be read by a program. On Windows npm is a script.
+  const { status, error } = spawnSync(command, args, {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+    shell: command === 'npm' && process.platform === 'win32',
+  });
+  if (error) console.error(`${command} could not be started: ${error.message}`);
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+function checkNode() {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  if (major > 20 || (major === 20 && minor >= 19)) return;
+  console.error(`Fanfare needs Node 20.19 or later; this is ${process.versions.node}. See https://nodejs.org`);
+  process.exit(1);
+}
