@@ -1,1 +1,136 @@
-export {};
+import { readFileSync } from 'node:fs';
+import { envOf, flagOf, settingKinds, settingNames } from '@fanfare/server/settings';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { CommandError, exitCodes } from './exit-codes.ts';
+import { parseTarget } from './target.ts';
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
+
+const urlOption = (): Option =>
+  new Option('--url <url>', 'the server').default('http://localhost:5000').env('FANFARE_URL');
+
+const exitCodesHelp = `
+Exit codes: 0 done, 1 the server refused, 2 wrong usage, 3 no server to be reached,
+130 ended by Ctrl-C, 141 the reader of the output went away, 143 ended by SIGTERM.`;
+
+const program = new Command('fanfare')
+  .description('The pub/sub server for everyone who has Socket.IO clients.')
+  .version(version)
+  .showSuggestionAfterError()
+  .exitOverride();
+
+serveCommand();
+subCommand();
+pubCommand();
+await run();
+
+function serveCommand(): void {
+  const serve = program.command('serve').description('Run the server.');
+  for (const name of settingNames) {
+    const { default: fallback, about } = settingKinds[name];
+    const flag = typeof fallback === 'boolean' ? flagOf(name) : `${flagOf(name)} <${typeof fallback}>`;
+    serve.option(flag, `${about} (default: ${fallback}, env: ${envOf(name)})`);
+  }
+  serve
+    .option('--memory', 'Keep nothing on disk, which is all that this version can do.')
+    .addOption(new Option('--config <file>', 'A JSON file of settings.').env('FANFARE_CONFIG'))
+    .action(async ({ config, memory: _, ...flags }: { config?: string } & Record<string, unknown>) => {
+      const { runServe } = await import('./serve.ts');
+      await runServe(flags, config);
+    });
+}
+
+function subCommand(): void {
+  program
+    .command('sub')
+    .description('Subscribe to topics and print what comes; without a topic, ask for them.')
+    .argument('[topic...]')
+    .option('--json', 'print {"topic", "message", "time"} as a line of JSON for each message', false)
+    .option('--count <n>', 'end after so many messages', parseCount, Infinity)
+    .addOption(urlOption())
+    .addHelpText('after', exitCodesHelp)
+    .action(async (topics: string[], { url, json, count }: { url: string; json: boolean; count: number }) => {
+      process.once('SIGINT', interrupt);
+      const target = parseTarget(url);
+      if (topics.length > 0) {
+        const { runSub } = await import('./sub.ts');
+        await runSub(target, { topics, json, count });
+      } else {
+        const { runSubMenu } = await import('./sub-menu.ts');
+        await withConversation((conversation) => runSubMenu(target, conversation));
+      }
+    });
+}
+
+function pubCommand(): void {
+  program
+    .command('pub')
+    .description('Publish a message; without a topic, ask for topics and messages.')
+    .argument('[topic]')
+    .argument('[message]', 'the text of the message; - publishes each line of the standard input')
+    .option('--id <id>', 'a name for this publish, so that sending it again makes no second message')
+    .option('--json', "the message is JSON, not text; print the server's answer as a line of JSON", false)
+    .addOption(urlOption())
+    .addHelpText('after', exitCodesHelp)
+    .action(
+      async (
+        topic: string | undefined,
+        message: string | undefined,
+        { url, id, json }: { url: string; id?: string; json: boolean },
+      ) => {
+        process.once('SIGINT', interrupt);
+        const target = parseTarget(url);
+        if (topic === undefined) {
+          const { runPubPrompt } = await import('./pub-prompt.ts');
+          await withConversation((conversation) => runPubPrompt(target, conversation));
+        } else if (message === undefined) {
+          throw new CommandError(exitCodes.usage, `A message is needed: fanfare pub ${topic} hello, or - for the standard input`);
+        } else {
+          const { runPub } = await import('./pub.ts');
+          await runPub(target, { topic, message, id, json });
+        }
+      },
+    );
+}
+
+async function withConversation(use: (conversation: import('./conversation.ts').Conversation) => Promise<void>): Promise<void> {
+  const { Conversation } = await import('./conversation.ts');
+  const conversation = new Conversation(process.stdin, process.stdout, interrupt);
+  try {
+    await use(conversation);
+  } finally {
+    conversation.close();
+  }
+}
+
+/** The signal's own way of ending a program would tell a shell 130, but not a program that started this one. */
+function interrupt(): never {
+  process.exit(exitCodes.interrupted);
+}
+
+function parseCount(text: string): number {
+  const count = Number(text);
+  if (!Number.isSafeInteger(count) || count < 1) throw new InvalidArgumentError('It must be a whole number over 0.');
+  return count;
+}
+
+async function run(): Promise<void> {
+  // The reader of our output may go before we do, as in `fanfare sub news | head -1`.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    process.exit(error.code === 'EPIPE' ? exitCodes.brokenPipe : exitCodes.refused);
+  });
+  try {
+    await program.parseAsync();
+  } catch (error) {
+    process.exitCode = exitCodeOf(error);
+  }
+}
+
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+  if (error instanceof CommandError) {
+    console.error(error.message);
+    return error.exitCode;
+  }
+  throw error;
+}

@@ -1,0 +1,26 @@
+import type { Conversation } from './conversation.ts';
+import { CommandError } from './exit-codes.ts';
+import { publish } from './publisher.ts';
+import type { Target } from './target.ts';
+
+/** `fanfare pub` without a topic: the interactive publisher of the lab. Ends at the topic `exit`, or when the input ends. */
+export async function runPubPrompt(target: Target, conversation: Conversation): Promise<void> {
+  for (;;) {
+    const topic = await conversation.ask("Topic to publish to ('exit' ends): ");
+    if (topic === undefined || topic.trim() === 'exit') return;
+    if (topic === '') continue;
+    const message = await conversation.ask('Message: ');
+    if (message === undefined) return;
+    conversation.print(await publishAndTell(target, topic, message));
+  }
+}
+
+async function publishAndTell(target: Target, topic: string, message: string): Promise<string> {
+  try {
+    await publish(target, { topic, messageJson: JSON.stringify(message) });
+    return `Message published to topic '${topic}'`;
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    return `Failed to publish message: ${error.message}`;
+  }
+}

@@ -1,0 +1,76 @@
+import { readFile } from 'node:fs/promises';
+import { createServer, resolveSettings, SettingsError, type FanfareServer } from '@fanfare/server';
+import { CommandError, exitCodes } from './exit-codes.ts';
+
+const defaultPort = '5000';
+
+/**
+ * `fanfare serve`: runs until SIGINT or SIGTERM, and then ends once publishes under way are answered.
+ *
+ * @param flags - the settings given as flags, by their names, as text
+ * @throws CommandError when the settings are wrong or the address cannot be had
+ */
+export async function runServe(flags: Readonly<Record<string, unknown>>, configPath: string | undefined): Promise<void> {
+  const server = await makeServer(flags, configPath);
+  const url = await server.start().catch((error: NodeJS.ErrnoException & { port?: number; address?: string }) => {
+    throw new CommandError(exitCodes.refused, cannotListen(error));
+  });
+  process.stdout.write(`${greeting(url)}\n`);
+  await signalled();
+  await server.stop();
+}
+
+async function makeServer(flags: Readonly<Record<string, unknown>>, configPath: string | undefined): Promise<FanfareServer> {
+  const file = configPath === undefined ? undefined : { path: configPath, content: await readConfig(configPath) };
+  try {
+    return createServer(resolveSettings({ flags, env: process.env, ...(file && { file }) }));
+  } catch (error) {
+    if (error instanceof SettingsError) throw new CommandError(exitCodes.usage, error.message);
+    throw error;
+  }
+}
+
+async function readConfig(path: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8'));
+  } catch (error) {
+    throw new CommandError(exitCodes.usage, `${path} cannot be read as JSON: ${(error as Error).message}`);
+  }
+}
+
+/** Three lines: where it serves, how to subscribe, how to publish. */
+function greeting(url: string): string {
+  const command = process.env['npm_execpath'] === undefined ? 'fanfare' : 'npx fanfare';
+  const where = new URL(url).port === defaultPort ? '' : ` --url ${url}`;
+  return [
+    `Fanfare serves on ${url} (open it in a browser, or stop it with Ctrl-C)`,
+    `Subscribe:  ${command} sub news${where}`,
+    `Publish:    ${command} pub news hello${where}`,
+  ].join('\n');
+}
+
+function cannotListen({ code, port, address, message }: NodeJS.ErrnoException & { port?: number; address?: string }): string {
+  switch (code) {
+    case 'EADDRINUSE':
+      return `Port ${port} is taken by another program: stop that one, or choose another port with --port ${Number(port) + 1}.`;
+    case 'EACCES':
+      return `Port ${port} needs more rights than you have: choose one over 1023, such as --port ${defaultPort}.`;
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return `${address ?? 'The host'} is no address of this machine: choose another with --host.`;
+    default:
+      return `The server could not start: ${message}`;
+  }
+}
+
+/** A second signal ends the program at once. */
+function signalled(): Promise<void> {
+  return new Promise((resolve) => {
+    const onSignal = (signal: NodeJS.Signals): void => {
+      resolve();
+      process.once(signal, () => process.exit(signal === 'SIGINT' ? exitCodes.interrupted : exitCodes.terminated));
+    };
+    process.once('SIGINT', onSignal);
+    process.once('SIGTERM', onSignal);
+  });
+}

@@ -1,0 +1,71 @@
+import type { Conversation } from './conversation.ts';
+import { showControls, showMessage } from './show.ts';
+import { Subscriber } from './subscriber.ts';
+import type { Target } from './target.ts';
+
+const menu = ['1. Subscribe to a topic', '2. Unsubscribe from a topic', '3. Listen for messages', '4. Exit'].join('\n');
+
+/** `fanfare sub` without a topic: the interactive subscriber of the lab. Ends when the person chooses 4, or the input ends. */
+export async function runSubMenu(target: Target, conversation: Conversation): Promise<void> {
+  const { isTerminal } = conversation;
+  const print = (text: string): void => conversation.print(text);
+  const subscriber = await Subscriber.connect(target, {
+    onDelivery: ({ topic, message }) => {
+      const shownTopic = isTerminal ? showControls(topic) : topic;
+      print(`Received message for topic '${shownTopic}': ${showMessage(message, isTerminal)}`);
+    },
+    onNotice: print,
+    onRefused: (topic, reason) => print(`Not subscribed to '${topic}' any more: ${reason}`),
+  });
+  try {
+    print(`Connected to ${target.name}`);
+    await converse(subscriber, conversation);
+  } finally {
+    subscriber.close();
+  }
+}
+
+async function converse(subscriber: Subscriber, conversation: Conversation): Promise<void> {
+  let isListening = false;
+  for (;;) {
+    if (!isListening) conversation.print(menu);
+    const line = await conversation.ask(isListening ? 'Listening. Press Enter for the menu.' : 'Your choice (1-4): ');
+    // A program that pipes in "3" as its last line wants to go on listening.
+    if (line === undefined && isListening) return new Promise(() => {});
+    isListening = false;
+    switch (line?.trim()) {
+      case '1':
+        await subscribe(subscriber, conversation);
+        break;
+      case '2':
+        await unsubscribe(subscriber, conversation);
+        break;
+      case '3':
+        isListening = subscriber.topics.length > 0;
+        if (!isListening) conversation.print('There is no subscription to listen to yet; choose 1 first.');
+        break;
+      case '4':
+      case undefined:
+        return;
+      case '':
+        break;
+      default:
+        conversation.print('Please choose 1, 2, 3 or 4.');
+    }
+  }
+}
+
+async function subscribe(subscriber: Subscriber, conversation: Conversation): Promise<void> {
+  const topic = await conversation.ask('Topic to subscribe to: ');
+  if (topic === undefined || topic === '') return;
+  const reason = await subscriber.subscribe(topic);
+  conversation.print(reason === undefined ? `Subscribed to topic '${topic}'` : `Failed to subscribe: ${reason}`);
+}
+
+async function unsubscribe(subscriber: Subscriber, conversation: Conversation): Promise<void> {
+  const topic = await conversation.ask('Topic to unsubscribe from: ');
+  if (topic === undefined || topic === '') return;
+  if (!subscriber.topics.includes(topic)) return conversation.print(`There is no subscription to topic '${topic}'`);
+  const reason = await subscriber.unsubscribe(topic);
+  conversation.print(reason === undefined ? `Unsubscribed from topic '${topic}'` : `Failed to unsubscribe: ${reason}`);
+}

@@ -1,0 +1,62 @@
+import { CommandError, exitCodes } from './exit-codes.ts';
+import { showMessage } from './show.ts';
+import { Subscriber, type Delivery } from './subscriber.ts';
+import type { Target } from './target.ts';
+
+export interface SubOptions {
+  readonly topics: readonly string[];
+  /** One JSON object a line instead of the message alone. */
+  readonly json: boolean;
+  /** Ends after so many messages. */
+  readonly count: number;
+}
+
+/**
+ * `fanfare sub TOPIC…`: what comes goes to the standard output, a message a line, and nothing else does.
+ *
+ * @throws CommandError when the server refuses a subscription
+ */
+export async function runSub(target: Target, { topics, json, count }: SubOptions): Promise<void> {
+  const isTerminal = process.stdout.isTTY;
+  const showsTopic = topics.length > 1;
+  const show = (delivery: Delivery): string => {
+    if (json) return JSON.stringify(delivery);
+    const message = showMessage(delivery.message, isTerminal);
+    return showsTopic ? `${delivery.topic}\t${message}` : message;
+  };
+  let subscriber: Subscriber | undefined;
+  try {
+    await new Promise<void>((resolve, reject) => {
+      let received = 0;
+      const onDelivery = (delivery: Delivery): void => {
+        if (received === count) return;
+        process.stdout.write(`${show(delivery)}\n`);
+        if (++received === count) resolve();
+      };
+      const onRefused = (topic: string, reason: string): void => reject(refusal(topic, reason));
+      Subscriber.connect(target, { onDelivery, onNotice: say, onRefused })
+        .then(async (connected) => {
+          subscriber = connected;
+          for (const topic of topics) await subscribe(connected, topic, target);
+        })
+        .catch(reject);
+    });
+  } finally {
+    subscriber?.close();
+  }
+}
+
+async function subscribe(subscriber: Subscriber, topic: string, target: Target): Promise<void> {
+  const reason = await subscriber.subscribe(topic);
+  if (reason !== undefined) throw refusal(topic, reason);
+  say(`Subscribed to topic '${topic}' on ${target.name}`);
+}
+
+function refusal(topic: string, reason: string): CommandError {
+  return new CommandError(exitCodes.refused, `Failed to subscribe to topic '${topic}': ${reason}`);
+}
+
+/** For people; the standard output is for messages. */
+function say(sentence: string): void {
+  console.error(sentence);
+}
