@@ -5,10 +5,12 @@ const source = (path: string): string => fileURLToPath(new URL(`packages/${path}
 
 export default defineConfig({
   resolve: {
-    alias: {
-      '@fanfare/protocol': source('protocol/src/index.ts'),
-      '@fanfare/server': source('server/src/index.ts'),
-    },
+    // Tests in the same process run the sources; tests that start a program run what was built.
+    alias: [
+      { find: /^@fanfare\/protocol$/, replacement: source('protocol/src/index.ts') },
+      { find: /^@fanfare\/server$/, replacement: source('server/src/index.ts') },
+      { find: /^@fanfare\/server\/settings$/, replacement: source('server/src/config/settings.ts') },
+    ],
   },
   test: {
     include: ['packages/*/test/**/*.test.ts', 'test/**/*.test.ts'],

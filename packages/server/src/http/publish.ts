@@ -54,9 +54,10 @@ function sendText(reply: FastifyReply, result: PublishResult | FanfareError): Fa
   return reply.type('text/plain; charset=utf-8').send(`Message published to topic '${result.topic}'`);
 }
 
-/** A client that accepts anything gets text. */
+/** A client that accepts anything, or nothing that we have, gets text. */
 function asksForJson(request: FastifyRequest): boolean {
-  return request.type(['text', 'json', 'application/problem+json']) !== 'text' && request.headers.accept !== undefined;
+  const asked = request.type(['text', 'json', 'application/problem+json']);
+  return asked === 'json' || asked === 'application/problem+json';
 }
 
 async function refuseEncodedBody(request: FastifyRequest): Promise<void> {

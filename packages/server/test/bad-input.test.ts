@@ -1,0 +1,302 @@
+import { gzipSync } from 'node:zlib';
+import { errorCodes, type ErrorCode } from '@fanfare/protocol';
+import { describe, expect, it } from 'vitest';
+import { connectClient, connectRaw, publish, Recorder, sendPacket, startServer } from './harness.ts';
+
+const deep = (levels: number): string => '['.repeat(levels) + ']'.repeat(levels);
+const withMessage = (messageJson: string): string => `{"topic":"news","message":${messageJson}}`;
+
+/** What no entry takes as a topic, whoever asks. */
+const illegalTopics: readonly [string, unknown, ErrorCode][] = [
+  ['a missing topic', undefined, 'bad_request'],
+  ['null', null, 'bad_request'],
+  ['a number', 5, 'bad_request'],
+  ['an object', { toString: 'news' }, 'bad_request'],
+  ['an empty topic', '', 'topic_name_invalid'],
+  ['a topic of 256 bytes', 'a'.repeat(256), 'topic_name_invalid'],
+  ['a topic of 86 characters and 258 bytes', '語'.repeat(86), 'topic_name_invalid'],
+  ['a line feed', 'a\nb', 'topic_name_invalid'],
+  ['a NUL', 'a\0', 'topic_name_invalid'],
+  ["Engine.IO's separator of packets", 'a\u001eb', 'topic_name_invalid'],
+  ['a control character over ASCII', 'a\u0085', 'topic_name_invalid'],
+  ['half of a surrogate pair', 'a\ud800', 'topic_name_invalid'],
+  ['a leading $', '$SYS/load', 'topic_name_invalid'],
+  ['a wildcard', '*', 'topic_name_invalid'],
+  ['a wildcard segment', 'a/**', 'topic_name_invalid'],
+];
+
+describe('a bad publish over HTTP', () => {
+  const bodies: readonly [string, string | Uint8Array, number, ErrorCode][] = [
+    ['nothing', '', 400, 'bad_request'],
+    ['no JSON', '{"topic": news}', 400, 'bad_request'],
+    ['half of a JSON text', '{"topic":"news","message":"', 400, 'bad_request'],
+    ['NaN', withMessage('NaN'), 400, 'bad_request'],
+    ['two JSON texts', '{"topic":"news","message":1}{}', 400, 'bad_request'],
+    ['an array', '[]', 400, 'bad_request'],
+    ['a string', '"news"', 400, 'bad_request'],
+    ['null', 'null', 400, 'bad_request'],
+    ['no message', '{"topic":"news"}', 400, 'bad_request'],
+    ['an inherited topic', '{"__proto__":{"topic":"news"},"message":1}', 400, 'bad_request'],
+    ['what is no UTF-8', Buffer.from('{"topic":"news","message":"\xff"}', 'latin1'), 400, 'bad_request'],
+    ['UTF-16', Buffer.from('{"topic":"news","message":1}', 'utf16le'), 400, 'bad_request'],
+    ['an overlong encoding', Buffer.from('{"topic":"news","message":"\xc0\x80"}', 'latin1'), 400, 'bad_request'],
+    ['a number as id', '{"topic":"news","message":1,"id":1}', 400, 'bad_request'],
+    ['an id of 256 bytes', `{"topic":"news","message":1,"id":"${'a'.repeat(256)}"}`, 400, 'bad_request'],
+    ['65 levels', withMessage(deep(65)), 400, 'payload_too_deep'],
+    ['a million levels', withMessage(deep(500_000)), 400, 'payload_too_deep'],
+    ['over a mebibyte', withMessage(`"${'a'.repeat(1_048_576)}"`), 413, 'payload_too_large'],
+  ];
+
+  it.each(bodies)('is refused: %s', async (_what, body, status, code) => {
+    const { url } = await startServer();
+    const client = await connectClient(url);
+    const recorder = new Recorder(client);
+    await client.emitWithAck('subscribe', { topic: 'news' });
+
+    const answer = await publish(url, body);
+
+    expect(answer).toMatchObject({ status, type: 'application/problem+json; charset=utf-8' });
+    expect(JSON.parse(answer.text)).toMatchObject({ code, status, title: errorCodes[code].title });
+    expect(await recorder.settled(url)).toEqual([]);
+  });
+
+  it.each(illegalTopics)('is refused: %s as topic', async (_what, topic, code) => {
+    const { url } = await startServer();
+    const answer = await publish(url, { topic, message: 1 });
+    expect(JSON.parse(answer.text)).toMatchObject({ status: 400, code, errors: [{ field: 'topic' }] });
+  });
+
+  it.each([
+    ['text', { 'content-type': 'text/plain' }],
+    ['a form', { 'content-type': 'application/x-www-form-urlencoded' }],
+    ['NDJSON, for now', { 'content-type': 'application/x-ndjson' }],
+    ['what only begins like JSON', { 'content-type': 'application/jsonp' }],
+  ])('is refused as 415: %s', async (_what, headers) => {
+    const { url } = await startServer();
+    const answer = await publish(url, { topic: 'news', message: 1 }, headers);
+    expect(answer.status).toBe(415);
+    expect(JSON.parse(answer.text)).toMatchObject({ code: 'bad_request', status: 415 });
+  });
+
+  it('is refused as 415: a compressed body', async () => {
+    const { url } = await startServer();
+    const body = gzipSync('{"topic":"news","message":1}');
+    const answer = await publish(url, body, { 'content-encoding': 'gzip' });
+    expect(JSON.parse(answer.text)).toMatchObject({ code: 'bad_request', status: 415 });
+  });
+
+  it('is refused as 415: no content type and no body at all', async () => {
+    const { url } = await startServer();
+    const response = await fetch(`${url}/publish`, { method: 'POST' });
+    expect(await response.json()).toMatchObject({ code: 'bad_request', status: 415 });
+  });
+
+  it('takes what is unusual and right: 64 levels, a byte order mark, a mebibyte, a repeated member', async () => {
+    const { url } = await startServer();
+    const client = await connectClient(url);
+    const recorder = new Recorder(client);
+    await client.emitWithAck('subscribe', { topic: 'news' });
+    const overhead = withMessage('""').length;
+    const big = 'a'.repeat(1_048_576 - overhead);
+
+    expect((await publish(url, withMessage(deep(64)))).status).toBe(200);
+    expect((await publish(url, `\uFEFF${withMessage('1')}`)).status).toBe(200);
+    expect((await publish(url, withMessage(`"${big}"`))).status).toBe(200);
+    expect((await publish(url, '{"topic":"old","message":1,"topic":"news","mess\\u0061ge":2}')).status).toBe(200);
+
+    expect(await recorder.settled(url)).toEqual([
+      ['news', { message: JSON.parse(deep(64)) as unknown }],
+      ['news', { message: 1 }],
+      ['news', { message: big }],
+      ['news', { message: 2 }],
+    ]);
+  });
+});
+
+describe('a bad subscribe', () => {
+  const notObjects: readonly [string, unknown[]][] = [
+    ['no argument', []],
+    ['an array', [[{ topic: 'news' }]]],
+    ['a number', [7]],
+    ['a string', ['news']],
+    ['null', [null]],
+    ['binary data', [Buffer.from('news')]],
+  ];
+
+  it.each(notObjects)('is refused in the acknowledgement: %s', async (_what, args) => {
+    const { url } = await startServer();
+    const client = await connectClient(url);
+    for (const event of ['subscribe', 'unsubscribe', 'publish']) {
+      expect(await client.emitWithAck(event, ...args)).toMatchObject({ ok: false, error: { code: 'bad_request' } });
+    }
+  });
+
+  it.each(notObjects)('is refused in the event error without one: %s', async (_what, args) => {
+    const { url } = await startServer();
+    const client = await connectClient(url);
+    const refused = new Promise((resolve) => void client.once('error', (...problem) => resolve(problem)));
+    client.emit('subscribe', ...args);
+    expect(await refused).toEqual([expect.objectContaining({ code: 'bad_request', status: 400, retryable: false })]);
+  });
+
+  it.each(illegalTopics)('is refused: %s as topic', async (_what, topic, code) => {
+    const { url } = await startServer();
+    const client = await connectClient(url);
+    for (const event of ['subscribe', 'unsubscribe', 'publish']) {
+      expect(await client.emitWithAck(event, { topic, message: 1 })).toMatchObject({
+        ok: false,
+        error: { code, errors: [{ field: 'topic' }] },
+      });
+    }
+  });
+
+  it.each([
+    [{ envelope: 1 }, 'envelope'],
+    [{ envelope: null }, 'envelope'],
+    [{ from: 'yesterday' }, 'from'],
+    [{ from: 7 }, 'from'],
+    [{ from: null }, 'from'],
+    [{ from: {} }, 'from'],
+    [{ from: { last: -1 } }, 'from'],
+    [{ from: { last: 1, time: 1 } }, 'from'],
+    [{ from: 'epoch.' }, 'from'],
+  ])('is refused: %j', async (fields, field) => {
+    const { url } = await startServer();
+    const client = await connectClient(url);
+    const answer: unknown = await client.emitWithAck('subscribe', { topic: 'news', ...fields });
+    expect(answer).toMatchObject({ ok: false, error: { code: 'bad_request', errors: [{ field }] } });
+    expect((await publish(url, { topic: 'news', message: 1 })).status).toBe(404);
+  });
+
+  it('is told of an event that there is not', async () => {
+    const { url } = await startServer();
+    const client = await connectClient(url);
+    expect(await client.emitWithAck('subscibe', { topic: 'news' })).toMatchObject({
+      ok: false,
+      error: { code: 'bad_request', detail: expect.stringContaining("'subscibe'") as string },
+    });
+  });
+});
+
+describe('a topic whose name is kept', () => {
+  const kept = [
+    ...['connect', 'connect_error', 'disconnect', 'disconnecting', 'newListener', 'removeListener'],
+    ...['message', 'state', 'gap', 'error', 'token', '__proto__'],
+  ];
+
+  it.each(kept)('is refused to a plain subscription, and works with envelopes: %s', async (topic) => {
+    const { url } = await startServer();
+    const client = await connectClient(url);
+    const recorder = new Recorder(client);
+
+    const refusal: unknown = await client.emitWithAck('subscribe', { topic });
+    expect(refusal).toMatchObject({ ok: false, error: { code: 'topic_name_reserved' } });
+    expect((await publish(url, { topic, message: 1 })).status).toBe(404);
+
+    await client.emitWithAck('subscribe', { topic, envelope: true });
+    expect((await publish(url, { topic, message: 2 })).status).toBe(200);
+    expect(await recorder.settled(url)).toEqual([
+      ['message', { topic, message: 2, time: expect.any(Number) as number }],
+    ]);
+    expect(({} as Record<string, unknown>)['topic']).toBeUndefined();
+  });
+});
+
+describe('a socket that misbehaves', () => {
+  it.each([
+    ['an event of a name that Socket.IO keeps', '42["connect",{}]'],
+    ['a packet of no known type', '4z'],
+    ['an acknowledgement of nothing', '43999[]'],
+    ['JSON that is broken', '42["subscribe",{'],
+    ['an event that is no array', '42{"subscribe":1}'],
+    ['an event of no name', '42[]'],
+    ['attachments that never come', '451-["subscribe",{"_placeholder":true,"num":0}]'],
+    ['an attachment of an impossible number', '451-["subscribe",{"_placeholder":true,"num":-1}]'],
+    ['another namespace', '42/other,["subscribe",{"topic":"news"}]'],
+  ])('harms no other: %s', async (_what, packet) => {
+    const { url } = await startServer();
+    const [bad, good] = [await connectClient(url), await connectClient(url)];
+    const recorder = new Recorder(good);
+    await good.emitWithAck('subscribe', { topic: 'news' });
+
+    sendPacket(bad, packet);
+
+    await publish(url, { topic: 'news', message: 'still here' });
+    expect(await recorder.settled(url)).toEqual([['news', { message: 'still here' }]]);
+  });
+
+  it('is told that its publish is too large, or closed when it is far too large', async () => {
+    const { url } = await startServer({ publishBytesMax: 1_000 });
+    const client = await connectClient(url);
+    await client.emitWithAck('subscribe', { topic: 'news' });
+    const answer: unknown = await client.emitWithAck('publish', { topic: 'news', message: 'a'.repeat(1_000) });
+    expect(answer).toMatchObject({ ok: false, error: { code: 'payload_too_large', status: 413 } });
+
+    const gone = new Promise((resolve) => void client.once('disconnect', resolve));
+    client.emit('publish', { topic: 'news', message: 'a'.repeat(100_000) });
+    await gone;
+  });
+
+  it.each(['null', 'https://localhost.evil.example', 'http://evil.example', 'http://localhost:1', 'garbage'])(
+    'is not let in from a page of another origin: %s',
+    async (origin) => {
+      const { url } = await startServer();
+      const extraHeaders = { origin };
+      await expect(connectClient(url, 'websocket', { extraHeaders })).rejects.toThrow('websocket error');
+      await expect(connectClient(url, 'polling', { extraHeaders })).rejects.toThrow('xhr poll error');
+    },
+  );
+
+  it('is let in from a page of its own', async () => {
+    const { url } = await startServer();
+    const client = await connectClient(url, 'websocket', { extraHeaders: { origin: url } });
+    expect(client.connected).toBe(true);
+  });
+});
+
+describe('a connection that misbehaves', () => {
+  const head = (...headers: string[]): string =>
+    ['POST /publish HTTP/1.1', 'Host: localhost', 'Content-Type: application/json', ...headers, '', ''].join('\r\n');
+
+  it('is answered 413 when a chunked body does not end, and others are served meanwhile', async () => {
+    const { url } = await startServer({ publishBytesMax: 10_000 });
+    const { socket, ended } = connectRaw(url);
+    socket.write(head('Transfer-Encoding: chunked'));
+    const chunk = `1000\r\n${'a'.repeat(0x1000)}\r\n`;
+    const flood = (): void => {
+      while (!socket.destroyed && socket.write(chunk));
+    };
+    socket.on('drain', flood);
+    flood();
+
+    expect((await publish(url, { topic: 'news', message: 1 })).status).toBe(404);
+    const answer = await ended;
+    expect(answer).toContain('HTTP/1.1 413 Payload Too Large');
+    expect(answer).toContain('"code":"payload_too_large"');
+  });
+
+  it('is answered 408 when a request does not arrive in time', async () => {
+    const { url } = await startServer({ requestTimeoutMs: 1_000 });
+    const { socket, ended } = connectRaw(url);
+    socket.write(head('Transfer-Encoding: chunked') + '1\r\n{\r\n');
+    const answer = await ended;
+    expect(answer).toContain('HTTP/1.1 408 Request Timeout');
+    expect(answer).toContain('"code":"bad_request"');
+  });
+
+  it.each([
+    ['what is no HTTP', 'GARBAGE\r\n\r\n', '400 Bad Request'],
+    ['two lengths', head('Content-Length: 1', 'Content-Length: 2'), '400 Bad Request'],
+    ['a length and chunks', head('Content-Length: 1', 'Transfer-Encoding: chunked'), '400 Bad Request'],
+    ['a negative length', head('Content-Length: -1'), '400 Bad Request'],
+    ['20 KB of headers', head(`X: ${'a'.repeat(20_000)}`), '431 Request Header Fields Too Large'],
+  ])('is told so, and closed: %s', async (_what, bytes, status) => {
+    const { url } = await startServer();
+    const { socket, ended } = connectRaw(url);
+    socket.write(bytes);
+    const answer = await ended;
+    expect(answer).toContain(`HTTP/1.1 ${status}`);
+    expect(answer).toContain('"code":"bad_request"');
+    expect((await publish(url, { topic: 'news', message: 1 })).status).toBe(404);
+  });
+});

@@ -1,0 +1,116 @@
+import { randomUUID } from 'node:crypto';
+import { connect as connectTcp, type Socket as TcpSocket } from 'node:net';
+import { createServer, type FanfareServer, type ServerOptions } from '@fanfare/server';
+import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
+import { onTestFinished } from 'vitest';
+
+/** Fails the test that makes the server log an error which it did not expect. */
+const strictLogger = {
+  warn: (fields: object, message: string): void => strictLogger.error(fields, message),
+  error: (fields: object, message: string): void => {
+    throw new Error(`the server logged: ${message}`, { cause: fields });
+  },
+};
+
+export interface RunningServer {
+  readonly url: string;
+  readonly server: FanfareServer;
+}
+
+/** A server on a free port, stopped when the test ends. */
+export async function startServer(options: ServerOptions = {}): Promise<RunningServer> {
+  const server = createServer({ port: 0, logger: strictLogger, ...options });
+  const url = await server.start();
+  onTestFinished(() => server.stop());
+  return { url, server };
+}
+
+export type Transport = 'websocket' | 'polling' | 'upgrade';
+export const transports: readonly Transport[] = ['websocket', 'polling', 'upgrade'];
+
+/** A stock client that is connected, and upgraded where the transport says so. Closed when the test ends. */
+export async function connectClient(
+  url: string,
+  transport: Transport = 'websocket',
+  options: Partial<ManagerOptions & SocketOptions> = {},
+): Promise<Socket> {
+  const client = io(url, {
+    transports: transport === 'upgrade' ? ['polling', 'websocket'] : [transport],
+    forceNew: true,
+    reconnection: false,
+    ...options,
+  });
+  onTestFinished(() => void client.close());
+  const upgraded =
+    transport === 'upgrade'
+      ? new Promise<void>((resolve) => {
+          client.io.once('open', () => client.io.engine.once('upgrade', () => resolve()));
+        })
+      : undefined;
+  await new Promise<void>((resolve, reject) => {
+    client.once('connect', resolve);
+    client.once('connect_error', reject);
+  });
+  await upgraded;
+  return client;
+}
+
+/** Keeps what a client gets, as `[event, ...arguments]`. */
+export class Recorder {
+  readonly events: unknown[][] = [];
+  readonly #client: Socket;
+
+  constructor(client: Socket) {
+    this.#client = client;
+    client.onAny((...event: unknown[]) => void this.events.push(event));
+  }
+
+  /**
+   * All that has come, once everything has that the server had sent to this client before now: deliveries keep
+   * their order, so a last one ends the wait.
+   */
+  async settled(url: string): Promise<unknown[][]> {
+    const fence = `fence ${randomUUID()}`;
+    await this.#client.emitWithAck('subscribe', { topic: fence });
+    const reached = new Promise<void>((resolve) => void this.#client.once(fence, () => resolve()));
+    await publish(url, { topic: fence, message: null });
+    await reached;
+    return this.events.filter(([event]) => !String(event).startsWith('fence '));
+  }
+}
+
+/** Sends a packet as it is over the client's open websocket. */
+export function sendPacket(client: Socket, packet: string): void {
+  (client.io.engine.transport as unknown as { ws: { send(data: string): void } }).ws.send(packet);
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly type: string;
+  readonly text: string;
+}
+
+/** Publishes over HTTP. A string goes out as it is, anything else as JSON. */
+export async function publish(
+  url: string,
+  body: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<HttpAnswer> {
+  const response = await fetch(`${url}/publish`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body),
+  });
+  return { status: response.status, type: response.headers.get('content-type') ?? '', text: await response.text() };
+}
+
+/** A raw connection that collects what the server says. Closed when the test ends. */
+export function connectRaw(url: string): { socket: TcpSocket; ended: Promise<string> } {
+  const socket = connectTcp(Number(new URL(url).port), '127.0.0.1');
+  onTestFinished(() => void socket.destroy());
+  let text = '';
+  socket.setEncoding('latin1').on('data', (chunk: string) => (text += chunk));
+  // A reset is an end like any other here: what counts is what was said before it.
+  socket.on('error', () => {});
+  return { socket, ended: new Promise((resolve) => void socket.once('close', () => resolve(text))) };
+}

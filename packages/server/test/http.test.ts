@@ -1,0 +1,92 @@
+import { describe, expect, it } from 'vitest';
+import { connectClient, publish, startServer } from './harness.ts';
+
+describe('POST /publish', () => {
+  const text = 'text/plain; charset=utf-8';
+  const json = 'application/json; charset=utf-8';
+
+  it.each([
+    ['*/*', text],
+    ['text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8', text],
+    ['text/plain', text],
+    ['image/png', text],
+    ['application/json', json],
+    ['application/json, text/plain, */*', json],
+    ['text/plain;q=0.5, application/json', json],
+    ['application/problem+json, application/json', json],
+  ])('answers Accept: %s with %s', async (accept, type) => {
+    const { url } = await startServer();
+    const client = await connectClient(url);
+    await client.emitWithAck('subscribe', { topic: 'news' });
+
+    const done = await publish(url, { topic: 'news', message: 1 }, { accept });
+    expect(done).toMatchObject({ status: 200, type });
+    const missing = await publish(url, { topic: 'x', message: 1 }, { accept });
+    expect(missing.status).toBe(404);
+
+    if (type === text) {
+      expect(done.text).toBe("Message published to topic 'news'");
+      expect(missing).toMatchObject({ type: text, text: "Topic 'x' does not exist" });
+    } else {
+      expect(JSON.parse(done.text)).toEqual({ ok: true, topic: 'news', time: expect.any(Number) as number, stored: 'none' });
+      expect(missing.type).toBe('application/problem+json; charset=utf-8');
+      expect(JSON.parse(missing.text)).toEqual({
+        type: 'urn:fanfare:error:topic_not_found',
+        title: 'The topic does not exist',
+        status: 404,
+        detail: "Topic 'x' does not exist",
+        code: 'topic_not_found',
+        retryable: true,
+      });
+    }
+  });
+
+  it('makes one message of two publishes with the same id, and refuses other content under it', async () => {
+    const { url } = await startServer();
+    const client = await connectClient(url);
+    await client.emitWithAck('subscribe', { topic: 'news' });
+    await client.emitWithAck('subscribe', { topic: 'other' });
+    const accept = { accept: 'application/json' };
+
+    const first = await publish(url, { topic: 'news', message: { a: 1 }, id: 'once' }, accept);
+    const again = await publish(url, '{"topic": "news", "message": {"a" : 1}}', { ...accept, 'idempotency-key': 'once' });
+    const conflict = await publish(url, { topic: 'news', message: 2, id: 'once' });
+    const elsewhere = await publish(url, { topic: 'other', message: 2, id: 'once' }, accept);
+    const both = await publish(url, { topic: 'news', message: 1, id: 'a' }, { 'idempotency-key': 'b' });
+
+    expect(JSON.parse(again.text)).toEqual({ ...(JSON.parse(first.text) as object), duplicate: true });
+    expect(JSON.parse(conflict.text)).toMatchObject({ status: 409, code: 'id_conflict' });
+    expect(JSON.parse(elsewhere.text)).toEqual(expect.not.objectContaining({ duplicate: true }));
+    expect(JSON.parse(both.text)).toMatchObject({ status: 400, errors: [{ field: 'id' }] });
+  });
+});
+
+describe('other requests', () => {
+  it('GET / is one line that names the program to anything but a browser', async () => {
+    const { url } = await startServer();
+    for (const headers of [{}, { accept: '*/*' }, { accept: 'application/json' }]) {
+      const response = await fetch(url, { headers });
+      expect(response.headers.get('content-type')).toBe('text/plain; charset=utf-8');
+      expect(await response.text()).toMatch(/^Fanfare \d+\.\d+\.\d+: .*\n$/);
+    }
+  });
+
+  it('GET / is the page to a browser, and may load nothing from elsewhere', async () => {
+    const { url } = await startServer();
+    const response = await fetch(url, { headers: { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' } });
+    expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8');
+    expect(response.headers.get('content-security-policy')).toContain("default-src 'self'");
+    expect(await response.text()).toContain('<title>Fanfare</title>');
+  });
+
+  it('a path that there is not is 404, a method that a path does not take 405 with the one it takes', async () => {
+    const { url } = await startServer();
+    const missing = await fetch(`${url}/nothing/here?x=1`);
+    expect(await missing.json()).toMatchObject({ status: 404, code: 'not_found', detail: 'There is nothing at /nothing/here.' });
+    for (const method of ['GET', 'PUT', 'DELETE', 'OPTIONS']) {
+      const response = await fetch(`${url}/publish`, { method });
+      expect([response.status, response.headers.get('allow')]).toEqual([405, 'POST']);
+      expect(await response.json()).toMatchObject({ code: 'method_not_allowed' });
+    }
+  });
+});

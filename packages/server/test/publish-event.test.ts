@@ -1,0 +1,135 @@
+import { describe, expect, it } from 'vitest';
+import { connectClient, publish, Recorder, sendPacket, startServer, transports } from './harness.ts';
+
+describe.each(transports)('the event publish over %s', (transport) => {
+  it('publishes, and acknowledges with what the log made of it', async () => {
+    const { url } = await startServer({ now: () => 1_800_000_000_000 });
+    const [publisher, subscriber] = [await connectClient(url, transport), await connectClient(url)];
+    const recorder = new Recorder(subscriber);
+    await subscriber.emitWithAck('subscribe', { topic: 'news' });
+    const result = { ok: true, topic: 'news', time: 1_800_000_000_000, stored: 'none' };
+
+    expect(await publisher.emitWithAck('publish', { topic: 'news', message: { a: [1] } })).toEqual(result);
+    const withId = { topic: 'news', message: null, id: 'x' };
+    expect(await publisher.emitWithAck('publish', withId)).toEqual({ ...result, id: 'x' });
+    expect(await publisher.emitWithAck('publish', withId)).toEqual({ ...result, id: 'x', duplicate: true });
+
+    expect(await recorder.settled(url)).toEqual([
+      ['news', { message: { a: [1] } }],
+      ['news', { message: null }],
+    ]);
+  });
+
+  it('publishes without an acknowledgement, and keeps the order', async () => {
+    const { url } = await startServer();
+    const client = await connectClient(url, transport);
+    const recorder = new Recorder(client);
+    await client.emitWithAck('subscribe', { topic: 'news' });
+    for (let message = 0; message < 50; message++) client.emit('publish', { topic: 'news', message });
+    await client.emitWithAck('publish', { topic: 'news', message: 'last' });
+    const messages = [...Array(50).keys(), 'last'];
+    expect(await recorder.settled(url)).toEqual(messages.map((message) => ['news', { message }]));
+  });
+});
+
+describe('the event publish', () => {
+  it.each([
+    ['a topic that nobody subscribed to', { topic: 'nobody', message: 1 }, 'topic_not_found'],
+    ['no message', { topic: 'news' }, 'bad_request'],
+    ['binary data', { topic: 'news', message: Buffer.from('x') }, 'bad_request'],
+    ['binary data within', { topic: 'news', message: [1, { a: [new Uint8Array(2)] }] }, 'bad_request'],
+    ['65 levels', { topic: 'news', message: JSON.parse('['.repeat(65) + ']'.repeat(65)) as unknown }, 'payload_too_deep'],
+  ])('is refused: %s', async (_what, argument, code) => {
+    const { url } = await startServer();
+    const client = await connectClient(url);
+    const recorder = new Recorder(client);
+    await client.emitWithAck('subscribe', { topic: 'news' });
+    expect(await client.emitWithAck('publish', argument)).toMatchObject({ ok: false, error: { code } });
+    expect(await recorder.settled(url)).toEqual([]);
+  });
+
+  it('is refused, and the connection lives: 100,000 levels', async () => {
+    const { url } = await startServer();
+    const client = await connectClient(url);
+    await client.emitWithAck('subscribe', { topic: 'news' });
+    const refused = new Promise((resolve) => void client.once('error', resolve));
+    const deep = '['.repeat(100_000) + ']'.repeat(100_000);
+    sendPacket(client, `42["publish",{"topic":"news","message":${deep}}]`);
+    expect(await refused).toMatchObject({ code: 'payload_too_deep' });
+    expect(await client.emitWithAck('publish', { topic: 'news', message: 1 })).toMatchObject({ ok: true });
+  });
+});
+
+describe('envelope subscriptions', () => {
+  it('get the event message with topic, message, time and id', async () => {
+    const { url } = await startServer({ now: () => 1_800_000_000_000 });
+    const client = await connectClient(url);
+    const recorder = new Recorder(client);
+    await client.emitWithAck('subscribe', { topic: 'news', envelope: true });
+    await publish(url, { topic: 'news', message: { a: 1 } });
+    await publish(url, { topic: 'news', message: 'x', id: 'y' });
+    expect(await recorder.settled(url)).toEqual([
+      ['message', { topic: 'news', message: { a: 1 }, time: 1_800_000_000_000 }],
+      ['message', { topic: 'news', message: 'x', time: 1_800_000_000_000, id: 'y' }],
+    ]);
+  });
+
+  it('stand beside plain ones, and end alone or together', async () => {
+    const { url } = await startServer();
+    const client = await connectClient(url);
+    const recorder = new Recorder(client);
+    for (const envelope of [true, false]) await client.emitWithAck('subscribe', { topic: 'news', envelope });
+    await publish(url, { topic: 'news', message: 'both' });
+    await client.emitWithAck('unsubscribe', { topic: 'news', envelope: true });
+    await publish(url, { topic: 'news', message: 'plain' });
+    await client.emitWithAck('subscribe', { topic: 'news', envelope: true });
+    await client.emitWithAck('unsubscribe', { topic: 'news' });
+    await publish(url, { topic: 'news', message: 'none' });
+
+    const events = (await recorder.settled(url)).map(([event, argument]) => [event, (argument as { message: unknown }).message]);
+    expect(events).toEqual([['news', 'both'], ['message', 'both'], ['news', 'plain']]);
+  });
+
+  it('are told truly that nothing is kept, whatever they ask to start from', async () => {
+    const { url } = await startServer();
+    const client = await connectClient(url);
+    const first = (await client.emitWithAck('subscribe', { topic: 'news', envelope: true })) as { offset: string };
+    expect(first).toEqual({
+      ok: true,
+      topic: 'news',
+      state: 'live',
+      offset: expect.stringMatching(/^[\w-]+\.0$/) as string,
+      replayed: 0,
+    });
+    for (const from of ['new', 'earliest', 'last', { last: 5 }, { time: 1 }]) {
+      const answer: unknown = await client.emitWithAck('subscribe', { topic: 'news', envelope: true, from });
+      expect(answer).toEqual(first);
+    }
+    const resumed: unknown = await client.emitWithAck('subscribe', { topic: 'news', envelope: true, from: first.offset });
+    expect(resumed).toEqual({ ...first, recovered: false });
+  });
+});
+
+describe('limits', () => {
+  it('refuse one subscription too many, and take it once another has ended', async () => {
+    const { url } = await startServer({ subscriptionsPerConnectionMax: 2 });
+    const client = await connectClient(url);
+    await client.emitWithAck('subscribe', { topic: 'a' });
+    await client.emitWithAck('subscribe', { topic: 'a', envelope: true });
+    expect(await client.emitWithAck('subscribe', { topic: 'a' })).toMatchObject({ ok: true });
+    const refusal: unknown = await client.emitWithAck('subscribe', { topic: 'b' });
+    expect(refusal).toMatchObject({ ok: false, error: { code: 'limit_exceeded' } });
+    await client.emitWithAck('unsubscribe', { topic: 'a' });
+    expect(await client.emitWithAck('subscribe', { topic: 'b' })).toMatchObject({ ok: true });
+  });
+
+  it('refuse one topic too many, whoever asks', async () => {
+    const { url } = await startServer({ topicsMax: 1 });
+    const client = await connectClient(url);
+    await client.emitWithAck('subscribe', { topic: 'a' });
+    const refusal: unknown = await client.emitWithAck('subscribe', { topic: 'b' });
+    expect(refusal).toMatchObject({ ok: false, error: { code: 'limit_exceeded', retryable: true } });
+    expect((await publish(url, { topic: 'b', message: 1 })).status).toBe(404);
+    expect(await client.emitWithAck('subscribe', { topic: 'a', envelope: true })).toMatchObject({ ok: true });
+  });
+});
