@@ -7,39 +7,42 @@ import type { ReadStream, WriteStream } from 'node:tty';
  */
 export class Conversation {
   readonly isTerminal: boolean;
-  readonly #output: NodeJS.WritableStream;
+  readonly #input: NodeJS.ReadStream;
+  readonly #output: NodeJS.WriteStream;
   readonly #readline: Interface;
-  readonly #lines: AsyncIterator<string>;
-  #isAsking = false;
+  /** Lines that came before they were asked for. */
+  readonly #waiting: string[] = [];
+  #answer: ((line: string | undefined) => void) | undefined;
+  #isOver = false;
 
   /** @param onInterrupt - called for Ctrl-C, which a terminal in this mode sends as a character */
   constructor(input: NodeJS.ReadStream, output: NodeJS.WriteStream, onInterrupt: () => void) {
     this.isTerminal = isTty(input) && isTty(output);
+    this.#input = input;
     this.#output = output;
     this.#readline = createInterface({ input, output, terminal: this.isTerminal });
     this.#readline.on('SIGINT', onInterrupt);
-    this.#lines = this.#readline[Symbol.asyncIterator]();
+    this.#readline.on('line', (line) => this.#onLine(line));
+    this.#readline.on('close', () => this.#onEnd());
   }
 
   /** Asks for a line. Undefined when there are no more. */
   async ask(prompt: string): Promise<string | undefined> {
+    const early = this.#waiting.shift();
+    if (!this.isTerminal) this.#output.write(`${prompt}\n`);
+    else if (early !== undefined) this.#output.write(`${prompt}${early}\n`);
+    if (early !== undefined || this.#isOver) return early;
     if (this.isTerminal) {
       this.#readline.setPrompt(prompt);
       this.#readline.prompt();
     } else {
-      // A line of its own, so that what comes after it begins a line too.
-      this.#output.write(`${prompt}\n`);
+      this.#readline.resume();
     }
-    this.#isAsking = true;
-    const { value, done } = await this.#lines.next();
-    this.#isAsking = false;
-    if (!done) return value;
-    if (this.isTerminal) this.#output.write('\n');
-    return undefined;
+    return new Promise((resolve) => (this.#answer = resolve));
   }
 
   print(text: string): void {
-    const isPrompting = this.isTerminal && this.#isAsking;
+    const isPrompting = this.isTerminal && this.#answer !== undefined;
     if (isPrompting) {
       moveCursor(this.#output, 0, -this.#readline.getCursorPos().rows);
       cursorTo(this.#output, 0);
@@ -49,8 +52,26 @@ export class Conversation {
     if (isPrompting) this.#readline.prompt(true);
   }
 
+  #onLine(line: string): void {
+    const answer = this.#answer;
+    this.#answer = undefined;
+    if (answer) answer(line);
+    else this.#waiting.push(line);
+    // A program at a pipe may be far ahead of us. A terminal is read on, for Ctrl-C.
+    if (!this.isTerminal) this.#readline.pause();
+  }
+
+  #onEnd(): void {
+    this.#isOver = true;
+    if (this.#answer && this.isTerminal) this.#output.write('\n');
+    this.#answer?.(undefined);
+    this.#answer = undefined;
+  }
+
   close(): void {
     this.#readline.close();
+    // Whoever holds the other end of the pipe may not let go of it; that must not keep this program running.
+    this.#input.destroy();
   }
 }
 

@@ -1,0 +1,71 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { createServer, type FanfareServer } from '@fanfare/server';
+import { onTestFinished } from 'vitest';
+
+export const fanfarePath: string = fileURLToPath(new URL('../bin/fanfare.js', import.meta.url));
+
+/** A running program whose output can be waited for. Killed when the test ends. */
+export class Program {
+  readonly process: ChildProcess;
+  /** The exit code; a signal's number and 128 when a signal ended it, as a shell has it. */
+  readonly exitCode: Promise<number>;
+  stdout = '';
+  stderr = '';
+  #wake: (() => void)[] = [];
+
+  constructor(command: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+    this.process = spawn(command, args, { env: { ...process.env, NO_COLOR: '1', ...env } });
+    this.process.stdout?.setEncoding('utf8').on('data', (text: string) => this.#collect('stdout', text));
+    this.process.stderr?.setEncoding('utf8').on('data', (text: string) => this.#collect('stderr', text));
+    this.process.stdin?.on('error', () => {});
+    this.exitCode = new Promise((resolve) => {
+      this.process.once('close', (code, signal) => {
+        resolve(code ?? 128 + (signal === 'SIGINT' ? 2 : signal === 'SIGTERM' ? 15 : 9));
+        this.#wake.forEach((wake) => wake());
+      });
+    });
+    onTestFinished(() => void this.process.kill('SIGKILL'));
+  }
+
+  type(text: string): void {
+    this.process.stdin?.write(text);
+  }
+
+  /** Waits until the output has something. Rejects with all of it when the program ends without. */
+  async says(pattern: string | RegExp, stream: 'stdout' | 'stderr' = 'stdout'): Promise<void> {
+    const isThere = (): boolean =>
+      typeof pattern === 'string' ? this[stream].includes(pattern) : pattern.test(this[stream]);
+    while (!isThere()) {
+      if (this.process.exitCode !== null || this.process.signalCode !== null) {
+        await this.exitCode;
+        if (isThere()) return;
+        throw new Error(`the program ended without ${pattern}:\n${this.stdout}\n${this.stderr}`);
+      }
+      await new Promise<void>((resolve) => void this.#wake.push(resolve));
+      this.#wake = [];
+    }
+  }
+
+  #collect(stream: 'stdout' | 'stderr', text: string): void {
+    this[stream] += text;
+    this.#wake.forEach((wake) => wake());
+  }
+}
+
+export function fanfare(...args: string[]): Program {
+  return new Program(process.execPath, [fanfarePath, ...args]);
+}
+
+/** Runs a program to its end. */
+export async function outcome(program: Program): Promise<{ code: number; stdout: string; stderr: string }> {
+  const code = await program.exitCode;
+  return { code, stdout: program.stdout, stderr: program.stderr };
+}
+
+export async function startServer(port = 0): Promise<{ server: FanfareServer; url: string }> {
+  const server = createServer({ port });
+  const url = await server.start();
+  onTestFinished(() => server.stop());
+  return { server, url };
+}

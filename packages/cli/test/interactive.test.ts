@@ -1,0 +1,199 @@
+import { spawnSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { fanfare, fanfarePath, outcome, startServer } from './harness.ts';
+import { startLabServer } from './lab-servers.ts';
+
+const menu = '1. Subscribe to a topic\n2. Unsubscribe from a topic\n3. Listen for messages\n4. Exit\n';
+
+describe('fanfare sub from a pipe', () => {
+  it('subscribes, listens and unsubscribes, and shows what comes at any time on a line of its own', async () => {
+    const { server, url } = await startServer();
+    const program = fanfare('sub', '--url', url);
+    program.type('1\nbreaking news\n');
+    await program.says("Subscribed to topic 'breaking news'\n");
+    await server.publish('breaking news', 'while the menu waits');
+    await program.says(/^Received message for topic 'breaking news': while the menu waits$/m);
+    program.type('3\n');
+    await program.says('Listening.');
+    await server.publish('breaking news', { a: [1] });
+    await program.says(/^Received message for topic 'breaking news': \{"a":\[1\]\}$/m);
+    program.type('\n2\nbreaking news\n');
+    await program.says("Unsubscribed from topic 'breaking news'\n");
+    await server.publish('breaking news', 'too late');
+    program.type('4\n');
+    const { code, stdout, stderr } = await outcome(program);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).not.toContain('too late');
+    expect(stdout.split(menu)).toHaveLength(5);
+  });
+
+  it('takes a choice while it listens, and says what it does not understand', async () => {
+    const { url } = await startServer();
+    const program = fanfare('sub', '--url', url);
+    program.process.stdin?.end('3\nx\n2\nnews\n1\n$x\n1\nnews\n3\n4\n');
+    const { code, stdout } = await outcome(program);
+    expect(code).toBe(0);
+    for (const sentence of [
+      'There is no subscription to listen to yet; choose 1 first.',
+      'Please choose 1, 2, 3 or 4.',
+      "There is no subscription to topic 'news'",
+      "Failed to subscribe: The topic must not begin with '$'",
+      "Subscribed to topic 'news'",
+    ]) {
+      expect(stdout).toContain(sentence);
+    }
+  });
+
+  it('ends with its input, unless it is listening', async () => {
+    const { server, url } = await startServer();
+    const ending = fanfare('sub', '--url', url);
+    ending.process.stdin?.end('1\nnews\n');
+    expect(await outcome(ending)).toMatchObject({ code: 0, stderr: '' });
+
+    const listening = fanfare('sub', '--url', url);
+    listening.process.stdin?.end('1\nnews\n3\n');
+    await listening.says('Listening.');
+    await server.publish('news', 'still there');
+    await listening.says("Received message for topic 'news': still there\n");
+    listening.process.kill('SIGINT');
+    expect(await outcome(listening)).toMatchObject({ code: 130 });
+  });
+
+  it.each(['nothing', 'never'] as const)('works with a server that acknowledges with %s', async (acknowledgement) => {
+    const url = await startLabServer(acknowledgement);
+    const program = fanfare('sub', '--url', url);
+    program.type('1\nnews\n');
+    await program.says("Subscribed to topic 'news'\n");
+    await outcome(fanfare('pub', 'news', 'hello', '--url', url));
+    await program.says("Received message for topic 'news': hello\n");
+  });
+});
+
+describe('fanfare pub from a pipe', () => {
+  it('asks for topics and messages, and says what became of them', async () => {
+    const { url } = await startServer();
+    const subscriber = fanfare('sub', 'news', '--json', '--url', url, '--count', '1');
+    await subscriber.says('Subscribed', 'stderr');
+    const program = fanfare('pub', '--url', url);
+    program.process.stdin?.end('nobody\nhi\nnews\n 5 \n\nexit\nnever read\n');
+    const { code, stdout, stderr } = await outcome(program);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout.split('\n').filter((line) => /ublish message|published/.test(line))).toEqual([
+      "Failed to publish message: Topic 'nobody' does not exist",
+      "Message published to topic 'news'",
+    ]);
+    expect(JSON.parse((await outcome(subscriber)).stdout)).toMatchObject({ message: ' 5 ' });
+  });
+
+  it('goes on when the server is down, and ends with its input', async () => {
+    const program = fanfare('pub', '--url', 'http://localhost:9');
+    program.process.stdin?.end('news\nhi\n');
+    expect(await outcome(program)).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('Failed to publish message: Cannot reach http://localhost:9: nothing listens there.') as string,
+    });
+  });
+});
+
+/** A program in a real terminal, as a person sees it. */
+class Terminal {
+  readonly #session = `fanfare-${randomUUID()}`;
+
+  constructor(command: string, { width = 60, height = 24 } = {}) {
+    this.#tmux('-f', '/dev/null', 'new-session', '-d', '-s', this.#session, '-x', String(width), '-y', String(height), `${command}; code=$?; echo; echo exit code $code; exec cat`);
+    onTestFinished(() => void spawnSync('tmux', ['-L', this.#session, 'kill-server']));
+  }
+
+  type(...keys: string[]): void {
+    this.#tmux('send-keys', '-t', this.#session, ...keys);
+  }
+
+  /** What is on the screen, line by line. */
+  get screen(): string[] {
+    return this.#tmux('capture-pane', '-p', '-t', this.#session).trimEnd().split('\n').map((line) => line.trimEnd());
+  }
+
+  async shows(...lines: string[]): Promise<void> {
+    await expect.poll(() => this.screen.join('\n'), { timeout: 15_000 }).toContain(lines.join('\n'));
+  }
+
+  async exitCode(): Promise<number> {
+    await expect.poll(() => this.screen.join('\n'), { timeout: 15_000 }).toMatch(/^exit code \d+$/m);
+    return Number(/^exit code (\d+)$/m.exec(this.screen.join('\n'))?.[1]);
+  }
+
+  #tmux(...args: string[]): string {
+    const { stdout, stderr, status } = spawnSync('tmux', ['-L', this.#session, ...args], { encoding: 'utf8' });
+    if (status !== 0) throw new Error(`tmux ${args.join(' ')}: ${stderr}`);
+    return stdout;
+  }
+}
+
+const inTerminal = (command: string, size?: { width?: number; height?: number }): Terminal =>
+  new Terminal(`TERM=screen '${process.execPath}' '${fanfarePath}' ${command}`, size);
+
+describe('in a terminal', () => {
+  it('a message that comes while a line is typed appears above it, and the line stays', async () => {
+    const { server, url } = await startServer();
+    const terminal = inTerminal(`sub --url ${url}`);
+    await terminal.shows('Your choice (1-4):');
+    terminal.type('1', 'Enter', 'news', 'Enter');
+    await terminal.shows("Subscribed to topic 'news'");
+    terminal.type('1', 'Enter');
+    await terminal.shows('Topic to subscribe to:');
+    terminal.type('half a to');
+    await terminal.shows('Topic to subscribe to: half a to');
+    await server.publish('news', 'hello');
+    await server.publish('news', 'again');
+    await terminal.shows(
+      "Received message for topic 'news': hello",
+      "Received message for topic 'news': again",
+      'Topic to subscribe to: half a to',
+    );
+    terminal.type('pic', 'Enter');
+    await terminal.shows("Subscribed to topic 'half a topic'");
+    terminal.type('4', 'Enter');
+    expect(await terminal.exitCode()).toBe(0);
+  });
+
+  it('a line that is longer than the terminal is wide stays whole', async () => {
+    const { server, url } = await startServer();
+    const terminal = inTerminal(`sub --url ${url}`, { width: 40 });
+    await terminal.shows('Your choice (1-4):');
+    terminal.type('1', 'Enter', 'news', 'Enter');
+    await terminal.shows("Subscribed to topic 'news'");
+    terminal.type('1', 'Enter', `${'x'.repeat(30)}${'y'.repeat(40)}`);
+    await terminal.shows('Topic to subscribe to: xxxxxxxxxxxxxxxxx', `${'x'.repeat(13)}${'y'.repeat(27)}`, 'y'.repeat(13));
+    await server.publish('news', 'hello');
+    await terminal.shows(
+      "Received message for topic 'news': hello",
+      'Topic to subscribe to: xxxxxxxxxxxxxxxxx',
+      `${'x'.repeat(13)}${'y'.repeat(27)}`,
+      'y'.repeat(13),
+    );
+    expect(terminal.screen.filter((line) => line.startsWith('Topic to subscribe to: x'))).toHaveLength(1);
+  });
+
+  it('a message cannot command the terminal', async () => {
+    const { server, url } = await startServer();
+    const terminal = inTerminal(`sub --url ${url}`);
+    await terminal.shows('Your choice (1-4):');
+    terminal.type('1', 'Enter', 'news', 'Enter');
+    await terminal.shows("Subscribed to topic 'news'");
+    await server.publish('news', '\u001b[2Jgone\u0007');
+    await terminal.shows("Received message for topic 'news': \\u001b[2Jgone\\u0007");
+  });
+
+  it('Ctrl-C ends with 130, Ctrl-D with 0', async () => {
+    const { url } = await startServer();
+    for (const [command, prompt] of [['sub', 'Your choice (1-4):'], ['pub', "Topic to publish to ('exit' ends):"]] as const) {
+      for (const [key, code] of [['C-c', 130], ['C-d', 0]] as const) {
+        const terminal = inTerminal(`${command} --url ${url}`);
+        await terminal.shows(prompt);
+        terminal.type(key);
+        expect(await terminal.exitCode()).toBe(code);
+      }
+    }
+  });
+});

@@ -1,0 +1,139 @@
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { flagOf, settingNames } from '@fanfare/server/settings';
+import { io } from 'socket.io-client';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { fanfare, fanfarePath, outcome, Program } from './harness.ts';
+
+async function serving(...args: string[]): Promise<{ program: Program; url: string }> {
+  const program = fanfare('serve', ...args);
+  await program.says(/Publish:.*\n/);
+  return { program, url: /http:\/\/\S+/.exec(program.stdout)?.[0] ?? '' };
+}
+
+describe('fanfare serve', () => {
+  it('says in three lines where it serves, how to subscribe and how to publish', async () => {
+    const { program, url } = await serving('--port', '0');
+    expect(program.stdout.split('\n')).toEqual([
+      expect.stringMatching(/^Fanfare serves on http:\/\/localhost:\d+ /) as string,
+      expect.stringMatching(new RegExp(`^Subscribe:  (npx )?fanfare sub news --url ${url}$`)) as string,
+      expect.stringMatching(new RegExp(`^Publish:    (npx )?fanfare pub news hello --url ${url}$`)) as string,
+      '',
+    ]);
+    expect(await (await fetch(url)).text()).toMatch(/^Fanfare /);
+  });
+
+  it.each([['SIGTERM'], ['SIGINT']] as const)('ends with 0 on %s, with a client connected', async (signal) => {
+    const { program, url } = await serving('--port', '0');
+    const client = io(url, { reconnection: false });
+    onTestFinished(() => void client.close());
+    await new Promise<void>((resolve) => void client.once('connect', resolve));
+    const gone = new Promise((resolve) => void client.once('disconnect', resolve));
+    program.process.kill(signal);
+    expect(await outcome(program)).toMatchObject({ code: 0, stderr: '' });
+    // Not «io server disconnect», after which a client would not come back by itself.
+    expect(await gone).toMatch(/^transport (close|error)$/);
+  });
+
+  it('says in one sentence what to do when the port is taken', async () => {
+    const taken = createHttpServer().listen(0, '127.0.0.1');
+    onTestFinished(() => void taken.close());
+    await new Promise<void>((resolve) => void taken.once('listening', resolve));
+    const { port } = taken.address() as AddressInfo;
+    expect(await outcome(fanfare('serve', '--port', String(port)))).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: `Port ${port} is taken by another program: stop that one, or choose another port with --port ${port + 1}.\n`,
+    });
+  });
+
+  it.each(['0.0.0.0', '::', '192.168.1.1', 'example.org', '127.0.0.1.evil.example', '::ffff:1.2.3.4'])(
+    'does not listen on %s without --open',
+    async (host) => {
+      const { code, stdout, stderr } = await outcome(fanfare('serve', '--port', '0', '--host', host));
+      expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+      expect(stderr).toContain('--open');
+      expect(stderr.trim().split('\n')).toHaveLength(1);
+    },
+  );
+
+  it.each([['127.0.0.2'], ['::1'], ['localhost'], ['0.0.0.0', '--open']])('listens on %s', async (...host) => {
+    const { url } = await serving('--port', '0', '--host', ...host);
+    expect((await fetch(url)).status).toBe(200);
+  });
+
+  it('takes a setting from flag, environment and file, in this order of force', async () => {
+    const config = join(mkdtempSync(join(tmpdir(), 'fanfare-')), 'fanfare.json');
+    writeFileSync(config, '{"port": 0, "host": "127.0.0.4"}');
+    const serve = async (env: Record<string, string>, ...args: string[]): Promise<string> => {
+      const program = new Program(process.execPath, [fanfarePath, 'serve', '--config', config, ...args], env);
+      await program.says(/serves on (\S+)/);
+      return /\d+\.\d+\.\d+\.\d+/.exec(program.stdout)?.[0] ?? '';
+    };
+    expect(await serve({})).toBe('127.0.0.4');
+    expect(await serve({ FANFARE_HOST: '127.0.0.3' })).toBe('127.0.0.3');
+    expect(await serve({ FANFARE_HOST: '127.0.0.3' }, '--host', '127.0.0.2')).toBe('127.0.0.2');
+  });
+
+  it('respects PORT', async () => {
+    const program = new Program(process.execPath, [fanfarePath, 'serve'], { PORT: 'x' });
+    expect(await outcome(program)).toMatchObject({ code: 2, stderr: 'PORT must be a whole number from 0 to 65535, not "x".\n' });
+  });
+
+  it('names every problem of its settings at once', async () => {
+    const config = join(mkdtempSync(join(tmpdir(), 'fanfare-')), 'fanfare.json');
+    writeFileSync(config, '{"prot": 1, "topicsMax": "many"}');
+    const program = new Program(
+      process.execPath,
+      [fanfarePath, 'serve', '--config', config, '--port', '70000', '--host', '0.0.0.0'],
+      { FANFARE_PUBLISH_BYTES_MAX: '-1' },
+    );
+    const { code, stderr } = await outcome(program);
+    expect(code).toBe(2);
+    const lines = stderr.trim().split('\n');
+    expect(lines).toHaveLength(5);
+    for (const name of ['"prot"', 'topicsMax', '--port', '--open', 'FANFARE_PUBLISH_BYTES_MAX']) expect(stderr).toContain(name);
+  });
+
+  it.each([
+    ['no such file', undefined],
+    ['no JSON', '{'],
+  ])('says which configuration file it cannot read: %s', async (_what, content) => {
+    const config = join(mkdtempSync(join(tmpdir(), 'fanfare-')), 'fanfare.json');
+    if (content !== undefined) writeFileSync(config, content);
+    const { code, stderr } = await outcome(fanfare('serve', '--config', config));
+    expect(code).toBe(2);
+    expect(stderr).toContain(config);
+    expect(stderr.trim().split('\n')).toHaveLength(1);
+  });
+});
+
+describe('fanfare', () => {
+  it('shows help without loading the server, and every setting in it', async () => {
+    // V8 writes down every script that it compiled.
+    const coverage = mkdtempSync(join(tmpdir(), 'fanfare-'));
+    const program = new Program(process.execPath, [fanfarePath, 'serve', '--help'], { NODE_V8_COVERAGE: coverage });
+    const { code, stdout } = await outcome(program);
+    expect(code).toBe(0);
+    for (const name of settingNames) expect(stdout).toContain(flagOf(name));
+    const scripts = readdirSync(coverage).map((file) => readFileSync(join(coverage, file), 'utf8')).join();
+    expect(scripts).toContain('/commander/');
+    expect(scripts).not.toMatch(/\/(socket\.io|fastify|pino)\//);
+  });
+
+  it.each([
+    [[], 2],
+    [['--help'], 0],
+    [['--version'], 0],
+    [['nonsense'], 2],
+    [['sub', '--nonsense'], 2],
+    [['sub', 'news', '--count', '0'], 2],
+    [['serve', 'extra'], 2],
+    [['pub', 'news'], 2],
+  ])('ends %j with %i', async (args, code) => {
+    expect((await outcome(fanfare(...args))).code).toBe(code);
+  });
+});

@@ -1,0 +1,206 @@
+import { describe, expect, it } from 'vitest';
+import { fanfare, fanfarePath, outcome, Program, startServer } from './harness.ts';
+import { startLabServer, startOtherServer } from './lab-servers.ts';
+
+const nowhere = 'http://localhost:9';
+
+async function subscriber(url: string, ...args: string[]): Promise<Program> {
+  const program = fanfare('sub', ...args, '--url', url);
+  await program.says('Subscribed to', 'stderr');
+  return program;
+}
+
+describe('fanfare sub TOPIC', () => {
+  it('prints each message as a line, text as it is and anything else as JSON, and nothing else', async () => {
+    const { server, url } = await startServer();
+    const program = await subscriber(url, 'news', '--count', '4');
+    for (const message of ['hello', { a: [1, null] }, '', 5, 'too many']) await server.publish('news', message);
+    expect(await outcome(program)).toEqual({
+      code: 0,
+      stdout: 'hello\n{"a":[1,null]}\n\n5\n',
+      stderr: `Subscribed to topic 'news' on ${url}\n`,
+    });
+  });
+
+  it('prints an envelope a line with --json, which other programs can read', async () => {
+    const { server, url } = await startServer();
+    const shell = `"${process.execPath}" "${fanfarePath}" sub news --json --count 2 --url ${url} | jq -c '[.topic, .message, .id, (.time | type)]'`;
+    const program = new Program('bash', ['-o', 'pipefail', '-c', shell]);
+    await program.says('Subscribed to', 'stderr');
+    await server.publish('news', 'a\nb', { id: 'x' });
+    await server.publish('news', { n: 1 });
+    const { code, stdout } = await outcome(program);
+    expect(stdout.trim().split('\n').map((line) => JSON.parse(line) as unknown)).toEqual([
+      ['news', 'a\nb', 'x', 'number'],
+      ['news', { n: 1 }, null, 'number'],
+    ]);
+    expect(code).toBe(0);
+  });
+
+  it('names the topic in front of each message when there are several', async () => {
+    const { server, url } = await startServer();
+    const program = fanfare('sub', 'a', 'b', '--count', '2', '--url', url);
+    await program.says("topic 'b'", 'stderr');
+    await server.publish('b', 1);
+    await server.publish('a', 2);
+    expect((await outcome(program)).stdout).toBe('b\t1\na\t2\n');
+  });
+
+  it('ends with 1 and the reason when the server refuses', async () => {
+    const { url } = await startServer();
+    expect(await outcome(fanfare('sub', 'a/*', '--url', url))).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: "Failed to subscribe to topic 'a/*': The topic must not have a segment '*', which is kept for patterns.\n",
+    });
+  });
+
+  it('subscribes to a topic that cannot be an event', async () => {
+    const { server, url } = await startServer();
+    const program = await subscriber(url, 'connect', '--count', '1');
+    await server.publish('connect', 'hi');
+    expect((await outcome(program)).stdout).toBe('hi\n');
+  });
+
+  it('is quiet and ends with 141 when its reader goes away', async () => {
+    const { server, url } = await startServer();
+    const shell = `"${process.execPath}" "${fanfarePath}" sub news --url ${url} | head -1; echo "\${PIPESTATUS[0]}"`;
+    const program = new Program('bash', ['-c', shell]);
+    await program.says('Subscribed to', 'stderr');
+    await server.publish('news', 'first');
+    await program.says('first');
+    const publishing = setInterval(() => void server.publish('news', 'more'), 5);
+    const ended = await outcome(program);
+    clearInterval(publishing);
+    expect(ended).toEqual({ code: 0, stdout: 'first\n141\n', stderr: `Subscribed to topic 'news' on ${url}\n` });
+  });
+
+  it('ends with 130 on Ctrl-C', async () => {
+    const { url } = await startServer();
+    const program = await subscriber(url, 'news');
+    program.process.kill('SIGINT');
+    expect(await outcome(program)).toMatchObject({ code: 130, stdout: '' });
+  });
+
+  it('says that the server is lost, and goes on when it is back', async () => {
+    const first = await startServer();
+    const program = await subscriber(first.url, 'news', '--count', '1');
+    await first.server.stop();
+    await program.says(`Lost the connection to ${first.url}; trying to get it back …\n`, 'stderr');
+    const second = await startServer(Number(new URL(first.url).port));
+    await program.says(`Connected to ${first.url} again`, 'stderr');
+    await expect.poll(() => second.server.publish('news', 'after')).toMatchObject({ ok: true });
+    const { code, stdout } = await outcome(program);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: 'after\n' });
+  });
+});
+
+describe('fanfare pub TOPIC MESSAGE', () => {
+  it('publishes a text, says so to people, and prints nothing', async () => {
+    const { url } = await startServer();
+    const program = await subscriber(url, 'news', '--json', '--count', '1');
+    const published = await outcome(fanfare('pub', 'news', '{"not": "json"}', '--url', url));
+    expect(published).toEqual({ code: 0, stdout: '', stderr: "Message published to topic 'news'\n" });
+    expect(JSON.parse((await outcome(program)).stdout)).toMatchObject({ message: '{"not": "json"}' });
+  });
+
+  it('publishes JSON with --json, and prints the answer as JSON', async () => {
+    const { url } = await startServer();
+    const program = await subscriber(url, 'news', '--json', '--count', '1');
+    const published = await outcome(fanfare('pub', 'news', '{"a": 1}', '--json', '--id', 'x', '--url', url));
+    expect(published).toMatchObject({ code: 0, stderr: '' });
+    expect(JSON.parse(published.stdout)).toMatchObject({ ok: true, topic: 'news', id: 'x', stored: 'none' });
+    expect(JSON.parse((await outcome(program)).stdout)).toMatchObject({ message: { a: 1 }, id: 'x' });
+    const again = await outcome(fanfare('pub', 'news', '{"a": 1}', '--json', '--id', 'x', '--url', url));
+    expect(JSON.parse(again.stdout)).toMatchObject({ duplicate: true });
+  });
+
+  it('publishes each line of the standard input, in order', async () => {
+    const { url } = await startServer();
+    const program = await subscriber(url, 'news', '--count', '3');
+    const publisher = fanfare('pub', 'news', '-', '--url', url);
+    publisher.type('one\n');
+    await publisher.says('published', 'stderr');
+    publisher.type('two\r\n');
+    publisher.process.stdin?.end('three');
+    expect((await outcome(publisher)).code).toBe(0);
+    expect((await outcome(program)).stdout).toBe('one\ntwo\nthree\n');
+  });
+
+  it('stops at the first line that fails, and says how many were published', async () => {
+    const { url } = await startServer();
+    await subscriber(url, 'news');
+    const publisher = fanfare('pub', 'news', '-', '--json', '--url', url);
+    publisher.process.stdin?.end('1\n\n{\n2\n');
+    const { code, stdout, stderr } = await outcome(publisher);
+    expect(code).toBe(2);
+    expect(stdout.trim().split('\n')).toHaveLength(1);
+    expect(stderr).toBe('with --json the message must be JSON, and this is not: { (after 1 published)\n');
+  });
+
+  it('ends with 1 and the reason when the server refuses', async () => {
+    const { url } = await startServer();
+    expect(await outcome(fanfare('pub', 'nobody', 'x', '--url', url))).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: "Failed to publish message: Topic 'nobody' does not exist\n",
+    });
+  });
+});
+
+describe.each([
+  ['sub', ['sub', 'news']],
+  ['interactive sub', ['sub']],
+  ['pub', ['pub', 'news', 'x']],
+] as const)('fanfare %s without a server', (_what, args) => {
+  it.each([
+    [nowhere, 3, 'Cannot reach http://localhost:9: nothing listens there. Start a server with: fanfare serve'],
+    ['http://no-such-host.invalid', 3, 'Cannot reach http://no-such-host.invalid: there is no host of that name.'],
+    ['localhost:5000', 2, "'localhost:5000' is no URL of a server; one looks like http://localhost:5000"],
+    ['ftp://localhost', 2, "'ftp://localhost' is no URL of a server; one looks like http://localhost:5000"],
+  ])('at %s ends with %i and a sentence', async (url, code, sentence) => {
+    const ended = await outcome(fanfare(...args, '--url', url));
+    expect({ ...ended, stderr: ended.stderr.replace('Failed to publish message: ', '') }).toEqual({
+      code,
+      stdout: '',
+      stderr: `${sentence}\n`,
+    });
+  });
+});
+
+describe('other servers', () => {
+  it('tells one that is no Socket.IO server from one that is', async () => {
+    const url = await startOtherServer();
+    expect(await outcome(fanfare('sub', 'news', '--url', url))).toEqual({
+      code: 3,
+      stdout: '',
+      stderr: `${url} answers, but not as a Socket.IO server (HTTP 404). Is the URL right?\n`,
+    });
+    expect(await outcome(fanfare('pub', 'news', 'x', '--url', url))).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: 'Failed to publish message: HTTP 404 Not Found\n',
+    });
+  });
+
+  it.each(['nothing', 'never', 'a text'] as const)('works with one that acknowledges with %s', async (acknowledgement) => {
+    const url = await startLabServer(acknowledgement);
+    const program = await subscriber(url, 'news', '--json', '--count', '2');
+    expect(await outcome(fanfare('pub', 'news', 'hi', '--url', url))).toMatchObject({ code: 0 });
+    expect(await outcome(fanfare('pub', 'news', '[1]', '--json', '--url', url))).toMatchObject({
+      code: 0,
+      stdout: "Message published to topic 'news'\n",
+    });
+    expect(await outcome(program)).toMatchObject({
+      code: 0,
+      stdout: '{"topic":"news","message":"hi"}\n{"topic":"news","message":[1]}\n',
+    });
+  });
+
+  it("gives another server's own reason, and no page of HTML", async () => {
+    const url = await startLabServer('nothing');
+    const failed = async (topic: string): Promise<string> => (await outcome(fanfare('pub', topic, 'x', '--url', url))).stderr;
+    expect(await failed('nobody')).toBe("Failed to publish message: Topic 'nobody' does not exist\n");
+    expect(await failed('crash')).toBe('Failed to publish message: HTTP 500 Internal Server Error\n');
+  });
+});
