@@ -12,7 +12,9 @@ export const root = fileURLToPath(new URL('..', import.meta.url));
 export function install() {
   checkNode();
   const stamp = `${root}node_modules/.fanfare-installed`;
-  const wanted = createHash('sha256').update(readFileSync(`${root}package-lock.json`)).digest('hex');
+  const wanted = createHash('sha256')
+    .update(readFileSync(`${root}package-lock.json`))
+    .digest('hex');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
   console.error('Installing the packages of package-lock.json …');
   run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
@@ -44,6 +46,8 @@ export function run(command, args) {
 function checkNode() {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   if (major > 20 || (major === 20 && minor >= 19)) return;
-  console.error(`Fanfare needs Node 20.19 or later; this is ${process.versions.node}. See https://nodejs.org`);
+  console.error(
+    `Fanfare needs Node 20.19 or later; this is ${process.versions.node}. See https://nodejs.org`,
+  );
   process.exit(1);
 }

@@ -1,5 +1,11 @@
 import { clearScreenDown, createInterface, cursorTo, moveCursor, type Interface } from 'node:readline';
-import type { ReadStream, WriteStream } from 'node:tty';
+
+export interface ConversationOptions {
+  /** Whether a person types the input and sees the output. */
+  readonly isTerminal: boolean;
+  /** Called for Ctrl-C, which a terminal in this mode sends as a character. */
+  readonly onInterrupt: () => void;
+}
 
 /**
  * Prompts and lines, with a person at a terminal or a program at a pipe. What is printed while a prompt waits
@@ -15,9 +21,9 @@ export class Conversation {
   #answer: ((line: string | undefined) => void) | undefined;
   #isOver = false;
 
-  /** @param onInterrupt - called for Ctrl-C, which a terminal in this mode sends as a character */
-  constructor(input: NodeJS.ReadStream, output: NodeJS.WriteStream, onInterrupt: () => void) {
-    this.isTerminal = isTty(input) && isTty(output);
+  constructor(input: NodeJS.ReadStream, output: NodeJS.WriteStream, options: ConversationOptions) {
+    const { isTerminal, onInterrupt } = options;
+    this.isTerminal = isTerminal;
     this.#input = input;
     this.#output = output;
     this.#readline = createInterface({ input, output, terminal: this.isTerminal });
@@ -73,8 +79,4 @@ export class Conversation {
     // Whoever holds the other end of the pipe may not let go of it; that must not keep this program running.
     this.#input.destroy();
   }
-}
-
-function isTty(stream: NodeJS.ReadStream | NodeJS.WriteStream): stream is ReadStream & WriteStream {
-  return stream.isTTY === true;
 }

@@ -1,10 +1,14 @@
 import { readFileSync } from 'node:fs';
+import { isatty } from 'node:tty';
 import { envOf, flagOf, settingKinds, settingNames } from '@fanfare/server/settings';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import type { Conversation } from './conversation.ts';
 import { CommandError, exitCodes } from './exit-codes.ts';
 import { parseTarget } from './target.ts';
 
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
 
 const urlOption = (): Option =>
   new Option('--url <url>', 'the server').default('http://localhost:5000').env('FANFARE_URL');
@@ -32,9 +36,9 @@ function serveCommand(): void {
     serve.option(flag, `${about} (default: ${fallback}, env: ${envOf(name)})`);
   }
   serve
-    .option('--memory', 'Keep nothing on disk, which is all that this version can do.')
+    .option('--memory', 'Keep nothing on disk, which is all that this version does.')
     .addOption(new Option('--config <file>', 'A JSON file of settings.').env('FANFARE_CONFIG'))
-    .action(async ({ config, memory: _, ...flags }: { config?: string } & Record<string, unknown>) => {
+    .action(async ({ config, ...flags }: { config?: string } & Record<string, unknown>) => {
       const { runServe } = await import('./serve.ts');
       await runServe(flags, config);
     });
@@ -84,7 +88,10 @@ function pubCommand(): void {
           const { runPubPrompt } = await import('./pub-prompt.ts');
           await withConversation((conversation) => runPubPrompt(target, conversation));
         } else if (message === undefined) {
-          throw new CommandError(exitCodes.usage, `A message is needed: fanfare pub ${topic} hello, or - for the standard input`);
+          throw new CommandError(
+            exitCodes.usage,
+            `A message is needed: fanfare pub ${topic} hello, or - for the standard input`,
+          );
         } else {
           const { runPub } = await import('./pub.ts');
           await runPub(target, { topic, message, id, json });
@@ -93,9 +100,12 @@ function pubCommand(): void {
     );
 }
 
-async function withConversation(use: (conversation: import('./conversation.ts').Conversation) => Promise<void>): Promise<void> {
-  const { Conversation } = await import('./conversation.ts');
-  const conversation = new Conversation(process.stdin, process.stdout, interrupt);
+async function withConversation(use: (conversation: Conversation) => Promise<void>): Promise<void> {
+  const conversation = new (await import('./conversation.ts')).Conversation(
+    process.stdin,
+    process.stdout,
+    interrupt,
+  );
   try {
     await use(conversation);
   } finally {
@@ -110,7 +120,8 @@ function interrupt(): never {
 
 function parseCount(text: string): number {
   const count = Number(text);
-  if (!Number.isSafeInteger(count) || count < 1) throw new InvalidArgumentError('It must be a whole number over 0.');
+  if (!Number.isSafeInteger(count) || count < 1)
+    throw new InvalidArgumentError('It must be a whole number over 0.');
   return count;
 }
 

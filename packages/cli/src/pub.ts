@@ -20,7 +20,8 @@ export interface PubOptions {
  */
 export async function runPub(target: Target, options: PubOptions): Promise<void> {
   if (options.message !== '-') return publishOne(target, options, options.message);
-  if (options.id !== undefined) throw usage('--id names one message, so it does not go with lines from the standard input');
+  if (options.id !== undefined)
+    throw usage('--id names one message, so it does not go with lines from the standard input');
   let published = 0;
   for await (const line of createInterface({ input: process.stdin, crlfDelay: Infinity })) {
     if (options.json && line.trim() === '') continue;

@@ -34,7 +34,9 @@ export function request(url: string, { method, headers, body, timeoutMs }: Reque
         if (text.length < answerCharactersMax) text += chunk;
       });
       response.on('error', reject);
-      response.on('end', () => resolve({ status, statusText: statusMessage ?? STATUS_CODES[status] ?? '', body: text }));
+      response.on('end', () =>
+        resolve({ status, statusText: statusMessage ?? STATUS_CODES[status] ?? '', body: text }),
+      );
     });
     sent.on('error', reject);
     sent.end(body);

@@ -10,18 +10,27 @@ const defaultPort = '5000';
  * @param flags - the settings given as flags, by their names, as text
  * @throws CommandError when the settings are wrong or the address cannot be had
  */
-export async function runServe(flags: Readonly<Record<string, unknown>>, configPath: string | undefined): Promise<void> {
+export async function runServe(
+  flags: Readonly<Record<string, unknown>>,
+  configPath: string | undefined,
+): Promise<void> {
   const server = await makeServer(flags, configPath);
-  const url = await server.start().catch((error: NodeJS.ErrnoException & { port?: number; address?: string }) => {
-    throw new CommandError(exitCodes.refused, cannotListen(error));
-  });
+  const url = await server
+    .start()
+    .catch((error: NodeJS.ErrnoException & { port?: number; address?: string }) => {
+      throw new CommandError(exitCodes.refused, cannotListen(error));
+    });
   process.stdout.write(`${greeting(url)}\n`);
   await signalled();
   await server.stop();
 }
 
-async function makeServer(flags: Readonly<Record<string, unknown>>, configPath: string | undefined): Promise<FanfareServer> {
-  const file = configPath === undefined ? undefined : { path: configPath, content: await readConfig(configPath) };
+async function makeServer(
+  flags: Readonly<Record<string, unknown>>,
+  configPath: string | undefined,
+): Promise<FanfareServer> {
+  const file =
+    configPath === undefined ? undefined : { path: configPath, content: await readConfig(configPath) };
   try {
     return createServer(resolveSettings({ flags, env: process.env, ...(file && { file }) }));
   } catch (error) {
@@ -49,7 +58,12 @@ function greeting(url: string): string {
   ].join('\n');
 }
 
-function cannotListen({ code, port, address, message }: NodeJS.ErrnoException & { port?: number; address?: string }): string {
+function cannotListen({
+  code,
+  port,
+  address,
+  message,
+}: NodeJS.ErrnoException & { port?: number; address?: string }): string {
   switch (code) {
     case 'EADDRINUSE':
       return `Port ${port} is taken by another program: stop that one, or choose another port with --port ${Number(port) + 1}.`;
@@ -68,7 +82,9 @@ function signalled(): Promise<void> {
   return new Promise((resolve) => {
     const onSignal = (signal: NodeJS.Signals): void => {
       resolve();
-      process.once(signal, () => process.exit(signal === 'SIGINT' ? exitCodes.interrupted : exitCodes.terminated));
+      process.once(signal, () =>
+        process.exit(signal === 'SIGINT' ? exitCodes.interrupted : exitCodes.terminated),
+      );
     };
     process.once('SIGINT', onSignal);
     process.once('SIGTERM', onSignal);

@@ -10,5 +10,8 @@ export function showMessage(message: unknown, isTerminal: boolean): string {
 
 /** Makes control characters visible, but for the line feed and the tabulator. */
 export function showControls(text: string): string {
-  return text.replace(/[^\P{Cc}\n\t]/gu, (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return text.replace(
+    /[^\P{Cc}\n\t]/gu,
+    (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }

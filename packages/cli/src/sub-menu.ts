@@ -3,7 +3,12 @@ import { showControls, showMessage } from './show.ts';
 import { Subscriber } from './subscriber.ts';
 import type { Target } from './target.ts';
 
-const menu = ['1. Subscribe to a topic', '2. Unsubscribe from a topic', '3. Listen for messages', '4. Exit'].join('\n');
+const menu = [
+  '1. Subscribe to a topic',
+  '2. Unsubscribe from a topic',
+  '3. Listen for messages',
+  '4. Exit',
+].join('\n');
 
 /** `fanfare sub` without a topic: the interactive subscriber of the lab. Ends when the person chooses 4, or the input ends. */
 export async function runSubMenu(target: Target, conversation: Conversation): Promise<void> {
@@ -29,7 +34,9 @@ async function converse(subscriber: Subscriber, conversation: Conversation): Pro
   let isListening = false;
   for (;;) {
     if (!isListening) conversation.print(menu);
-    const line = await conversation.ask(isListening ? 'Listening. Press Enter for the menu.' : 'Your choice (1-4): ');
+    const line = await conversation.ask(
+      isListening ? 'Listening. Press Enter for the menu.' : 'Your choice (1-4): ',
+    );
     // A program that pipes in "3" as its last line wants to go on listening.
     if (line === undefined && isListening) return new Promise(() => {});
     isListening = false;
@@ -59,13 +66,18 @@ async function subscribe(subscriber: Subscriber, conversation: Conversation): Pr
   const topic = await conversation.ask('Topic to subscribe to: ');
   if (topic === undefined || topic === '') return;
   const reason = await subscriber.subscribe(topic);
-  conversation.print(reason === undefined ? `Subscribed to topic '${topic}'` : `Failed to subscribe: ${reason}`);
+  conversation.print(
+    reason === undefined ? `Subscribed to topic '${topic}'` : `Failed to subscribe: ${reason}`,
+  );
 }
 
 async function unsubscribe(subscriber: Subscriber, conversation: Conversation): Promise<void> {
   const topic = await conversation.ask('Topic to unsubscribe from: ');
   if (topic === undefined || topic === '') return;
-  if (!subscriber.topics.includes(topic)) return conversation.print(`There is no subscription to topic '${topic}'`);
+  if (!subscriber.topics.includes(topic))
+    return conversation.print(`There is no subscription to topic '${topic}'`);
   const reason = await subscriber.unsubscribe(topic);
-  conversation.print(reason === undefined ? `Unsubscribed from topic '${topic}'` : `Failed to unsubscribe: ${reason}`);
+  conversation.print(
+    reason === undefined ? `Unsubscribed from topic '${topic}'` : `Failed to unsubscribe: ${reason}`,
+  );
 }

@@ -93,7 +93,8 @@ export class Subscriber {
   }
 
   #receive(event: string, argument: unknown): void {
-    const fields = typeof argument === 'object' && argument !== null ? (argument as Record<string, unknown>) : {};
+    const fields =
+      typeof argument === 'object' && argument !== null ? (argument as Record<string, unknown>) : {};
     const { topic, message, time, id } = fields;
     if (event === 'message' && typeof topic === 'string' && this.#topics.has(topic)) {
       this.#listener.onDelivery({
@@ -130,5 +131,6 @@ export class Subscriber {
 function refusalIn(answer: unknown): string | undefined {
   if (typeof answer !== 'object' || answer === null) return undefined;
   const { ok, error } = answer as { ok?: unknown; error?: { detail?: unknown } };
-  return ok === false ? String(error?.detail ?? 'the server refused') : undefined;
+  if (ok !== false) return undefined;
+  return typeof error?.detail === 'string' ? error.detail : 'the server refused.';
 }

@@ -18,7 +18,10 @@ export interface Target {
 export function parseTarget(text: string): Target {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
-    throw new CommandError(exitCodes.usage, `'${text}' is no URL of a server; one looks like http://localhost:5000`);
+    throw new CommandError(
+      exitCodes.usage,
+      `'${text}' is no URL of a server; one looks like http://localhost:5000`,
+    );
   }
   const path = url.pathname.replace(/\/+$/, '');
   return {

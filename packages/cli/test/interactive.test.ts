@@ -60,14 +60,17 @@ describe('fanfare sub from a pipe', () => {
     expect(await outcome(listening)).toMatchObject({ code: 130 });
   });
 
-  it.each(['nothing', 'never'] as const)('works with a server that acknowledges with %s', async (acknowledgement) => {
-    const url = await startLabServer(acknowledgement);
-    const program = fanfare('sub', '--url', url);
-    program.type('1\nnews\n');
-    await program.says("Subscribed to topic 'news'\n");
-    await outcome(fanfare('pub', 'news', 'hello', '--url', url));
-    await program.says("Received message for topic 'news': hello\n");
-  });
+  it.each(['nothing', 'never'] as const)(
+    'works with a server that acknowledges with %s',
+    async (acknowledgement) => {
+      const url = await startLabServer(acknowledgement);
+      const program = fanfare('sub', '--url', url);
+      program.type('1\nnews\n');
+      await program.says("Subscribed to topic 'news'\n");
+      await outcome(fanfare('pub', 'news', 'hello', '--url', url));
+      await program.says("Received message for topic 'news': hello\n");
+    },
+  );
 });
 
 describe('fanfare pub from a pipe', () => {
@@ -91,7 +94,9 @@ describe('fanfare pub from a pipe', () => {
     program.process.stdin?.end('news\nhi\n');
     expect(await outcome(program)).toMatchObject({
       code: 0,
-      stdout: expect.stringContaining('Failed to publish message: Cannot reach http://localhost:9: nothing listens there.') as string,
+      stdout: expect.stringContaining(
+        'Failed to publish message: Cannot reach http://localhost:9: nothing listens there.',
+      ) as string,
     });
   });
 });
@@ -101,7 +106,19 @@ class Terminal {
   readonly #session = `fanfare-${randomUUID()}`;
 
   constructor(command: string, { width = 60, height = 24 } = {}) {
-    this.#tmux('-f', '/dev/null', 'new-session', '-d', '-s', this.#session, '-x', String(width), '-y', String(height), `${command}; code=$?; echo; echo exit code $code; exec cat`);
+    this.#tmux(
+      '-f',
+      '/dev/null',
+      'new-session',
+      '-d',
+      '-s',
+      this.#session,
+      '-x',
+      String(width),
+      '-y',
+      String(height),
+      `${command}; code=$?; echo; echo exit code $code; exec cat`,
+    );
     onTestFinished(() => void spawnSync('tmux', ['-L', this.#session, 'kill-server']));
   }
 
@@ -111,7 +128,10 @@ class Terminal {
 
   /** What is on the screen, line by line. */
   get screen(): string[] {
-    return this.#tmux('capture-pane', '-p', '-t', this.#session).trimEnd().split('\n').map((line) => line.trimEnd());
+    return this.#tmux('capture-pane', '-p', '-t', this.#session)
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.trimEnd());
   }
 
   async shows(...lines: string[]): Promise<void> {
@@ -124,7 +144,9 @@ class Terminal {
   }
 
   #tmux(...args: string[]): string {
-    const { stdout, stderr, status } = spawnSync('tmux', ['-L', this.#session, ...args], { encoding: 'utf8' });
+    const { stdout, stderr, status } = spawnSync('tmux', ['-L', this.#session, ...args], {
+      encoding: 'utf8',
+    });
     if (status !== 0) throw new Error(`tmux ${args.join(' ')}: ${stderr}`);
     return stdout;
   }
@@ -164,7 +186,11 @@ describe('in a terminal', () => {
     terminal.type('1', 'Enter', 'news', 'Enter');
     await terminal.shows("Subscribed to topic 'news'");
     terminal.type('1', 'Enter', `${'x'.repeat(30)}${'y'.repeat(40)}`);
-    await terminal.shows('Topic to subscribe to: xxxxxxxxxxxxxxxxx', `${'x'.repeat(13)}${'y'.repeat(27)}`, 'y'.repeat(13));
+    await terminal.shows(
+      'Topic to subscribe to: xxxxxxxxxxxxxxxxx',
+      `${'x'.repeat(13)}${'y'.repeat(27)}`,
+      'y'.repeat(13),
+    );
     await server.publish('news', 'hello');
     await terminal.shows(
       "Received message for topic 'news': hello",
@@ -187,8 +213,14 @@ describe('in a terminal', () => {
 
   it('Ctrl-C ends with 130, Ctrl-D with 0', async () => {
     const { url } = await startServer();
-    for (const [command, prompt] of [['sub', 'Your choice (1-4):'], ['pub', "Topic to publish to ('exit' ends):"]] as const) {
-      for (const [key, code] of [['C-c', 130], ['C-d', 0]] as const) {
+    for (const [command, prompt] of [
+      ['sub', 'Your choice (1-4):'],
+      ['pub', "Topic to publish to ('exit' ends):"],
+    ] as const) {
+      for (const [key, code] of [
+        ['C-c', 130],
+        ['C-d', 0],
+      ] as const) {
         const terminal = inTerminal(`${command} --url ${url}`);
         await terminal.shows(prompt);
         terminal.type(key);

@@ -19,7 +19,9 @@ export async function startLabServer(acknowledgement: Acknowledgement): Promise<
       const { topic, message } = JSON.parse(body) as { topic: string; message: unknown };
       const subscribers = topics.get(topic);
       if (topic === 'crash') {
-        response.writeHead(500, { 'content-type': 'text/html' }).end('<html><h1>Internal Server Error</h1></html>');
+        response
+          .writeHead(500, { 'content-type': 'text/html' })
+          .end('<html><h1>Internal Server Error</h1></html>');
       } else if (!subscribers) {
         response.writeHead(404, { 'content-type': 'text/html' }).end(`Topic '${topic}' does not exist`);
       } else {

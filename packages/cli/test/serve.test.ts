@@ -26,17 +26,20 @@ describe('fanfare serve', () => {
     expect(await (await fetch(url)).text()).toMatch(/^Fanfare /);
   });
 
-  it.each([['SIGTERM'], ['SIGINT']] as const)('ends with 0 on %s, with a client connected', async (signal) => {
-    const { program, url } = await serving('--port', '0');
-    const client = io(url, { reconnection: false });
-    onTestFinished(() => void client.close());
-    await new Promise<void>((resolve) => void client.once('connect', resolve));
-    const gone = new Promise((resolve) => void client.once('disconnect', resolve));
-    program.process.kill(signal);
-    expect(await outcome(program)).toMatchObject({ code: 0, stderr: '' });
-    // Not «io server disconnect», after which a client would not come back by itself.
-    expect(await gone).toMatch(/^transport (close|error)$/);
-  });
+  it.each([['SIGTERM'], ['SIGINT']] as const)(
+    'ends with 0 on %s, with a client connected',
+    async (signal) => {
+      const { program, url } = await serving('--port', '0');
+      const client = io(url, { reconnection: false });
+      onTestFinished(() => void client.close());
+      await new Promise<void>((resolve) => void client.once('connect', resolve));
+      const gone = new Promise((resolve) => void client.once('disconnect', resolve));
+      program.process.kill(signal);
+      expect(await outcome(program)).toMatchObject({ code: 0, stderr: '' });
+      // Not «io server disconnect», after which a client would not come back by itself.
+      expect(await gone).toMatch(/^transport (close|error)$/);
+    },
+  );
 
   it('says in one sentence what to do when the port is taken', async () => {
     const taken = createHttpServer().listen(0, '127.0.0.1');
@@ -60,10 +63,13 @@ describe('fanfare serve', () => {
     },
   );
 
-  it.each([['127.0.0.2'], ['::1'], ['localhost'], ['0.0.0.0', '--open']])('listens on %s', async (...host) => {
-    const { url } = await serving('--port', '0', '--host', ...host);
-    expect((await fetch(url)).status).toBe(200);
-  });
+  it.each([['127.0.0.2'], ['::1'], ['localhost'], ['0.0.0.0', '--open']])(
+    'listens on %s',
+    async (...host) => {
+      const { url } = await serving('--port', '0', '--host', ...host);
+      expect((await fetch(url)).status).toBe(200);
+    },
+  );
 
   it('takes a setting from flag, environment and file, in this order of force', async () => {
     const config = join(mkdtempSync(join(tmpdir(), 'fanfare-')), 'fanfare.json');
@@ -80,7 +86,10 @@ describe('fanfare serve', () => {
 
   it('respects PORT', async () => {
     const program = new Program(process.execPath, [fanfarePath, 'serve'], { PORT: 'x' });
-    expect(await outcome(program)).toMatchObject({ code: 2, stderr: 'PORT must be a whole number from 0 to 65535, not "x".\n' });
+    expect(await outcome(program)).toMatchObject({
+      code: 2,
+      stderr: 'PORT must be a whole number from 0 to 65535, not "x".\n',
+    });
   });
 
   it('names every problem of its settings at once', async () => {
@@ -95,7 +104,8 @@ describe('fanfare serve', () => {
     expect(code).toBe(2);
     const lines = stderr.trim().split('\n');
     expect(lines).toHaveLength(5);
-    for (const name of ['"prot"', 'topicsMax', '--port', '--open', 'FANFARE_PUBLISH_BYTES_MAX']) expect(stderr).toContain(name);
+    for (const name of ['"prot"', 'topicsMax', '--port', '--open', 'FANFARE_PUBLISH_BYTES_MAX'])
+      expect(stderr).toContain(name);
   });
 
   it.each([
@@ -115,11 +125,15 @@ describe('fanfare', () => {
   it('shows help without loading the server, and every setting in it', async () => {
     // V8 writes down every script that it compiled.
     const coverage = mkdtempSync(join(tmpdir(), 'fanfare-'));
-    const program = new Program(process.execPath, [fanfarePath, 'serve', '--help'], { NODE_V8_COVERAGE: coverage });
+    const program = new Program(process.execPath, [fanfarePath, 'serve', '--help'], {
+      NODE_V8_COVERAGE: coverage,
+    });
     const { code, stdout } = await outcome(program);
     expect(code).toBe(0);
     for (const name of settingNames) expect(stdout).toContain(flagOf(name));
-    const scripts = readdirSync(coverage).map((file) => readFileSync(join(coverage, file), 'utf8')).join();
+    const scripts = readdirSync(coverage)
+      .map((file) => readFileSync(join(coverage, file), 'utf8'))
+      .join();
     expect(scripts).toContain('/commander/');
     expect(scripts).not.toMatch(/\/(socket\.io|fastify|pino)\//);
   });

@@ -14,7 +14,8 @@ describe('fanfare sub TOPIC', () => {
   it('prints each message as a line, text as it is and anything else as JSON, and nothing else', async () => {
     const { server, url } = await startServer();
     const program = await subscriber(url, 'news', '--count', '4');
-    for (const message of ['hello', { a: [1, null] }, '', 5, 'too many']) await server.publish('news', message);
+    for (const message of ['hello', { a: [1, null] }, '', 5, 'too many'])
+      await server.publish('news', message);
     expect(await outcome(program)).toEqual({
       code: 0,
       stdout: 'hello\n{"a":[1,null]}\n\n5\n',
@@ -30,7 +31,12 @@ describe('fanfare sub TOPIC', () => {
     await server.publish('news', 'a\nb', { id: 'x' });
     await server.publish('news', { n: 1 });
     const { code, stdout } = await outcome(program);
-    expect(stdout.trim().split('\n').map((line) => JSON.parse(line) as unknown)).toEqual([
+    expect(
+      stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as unknown),
+    ).toEqual([
       ['news', 'a\nb', 'x', 'number'],
       ['news', { n: 1 }, null, 'number'],
     ]);
@@ -51,7 +57,8 @@ describe('fanfare sub TOPIC', () => {
     expect(await outcome(fanfare('sub', 'a/*', '--url', url))).toEqual({
       code: 1,
       stdout: '',
-      stderr: "Failed to subscribe to topic 'a/*': The topic must not have a segment '*', which is kept for patterns.\n",
+      stderr:
+        "Failed to subscribe to topic 'a/*': The topic must not have a segment '*', which is kept for patterns.\n",
     });
   });
 
@@ -72,7 +79,11 @@ describe('fanfare sub TOPIC', () => {
     const publishing = setInterval(() => void server.publish('news', 'more'), 5);
     const ended = await outcome(program);
     clearInterval(publishing);
-    expect(ended).toEqual({ code: 0, stdout: 'first\n141\n', stderr: `Subscribed to topic 'news' on ${url}\n` });
+    expect(ended).toEqual({
+      code: 0,
+      stdout: 'first\n141\n',
+      stderr: `Subscribed to topic 'news' on ${url}\n`,
+    });
   });
 
   it('ends with 130 on Ctrl-C', async () => {
@@ -154,8 +165,16 @@ describe.each([
   ['pub', ['pub', 'news', 'x']],
 ] as const)('fanfare %s without a server', (_what, args) => {
   it.each([
-    [nowhere, 3, 'Cannot reach http://localhost:9: nothing listens there. Start a server with: fanfare serve'],
-    ['http://no-such-host.invalid', 3, 'Cannot reach http://no-such-host.invalid: there is no host of that name.'],
+    [
+      nowhere,
+      3,
+      'Cannot reach http://localhost:9: nothing listens there. Start a server with: fanfare serve',
+    ],
+    [
+      'http://no-such-host.invalid',
+      3,
+      'Cannot reach http://no-such-host.invalid: there is no host of that name.',
+    ],
     ['localhost:5000', 2, "'localhost:5000' is no URL of a server; one looks like http://localhost:5000"],
     ['ftp://localhost', 2, "'ftp://localhost' is no URL of a server; one looks like http://localhost:5000"],
   ])('at %s ends with %i and a sentence', async (url, code, sentence) => {
@@ -183,23 +202,27 @@ describe('other servers', () => {
     });
   });
 
-  it.each(['nothing', 'never', 'a text'] as const)('works with one that acknowledges with %s', async (acknowledgement) => {
-    const url = await startLabServer(acknowledgement);
-    const program = await subscriber(url, 'news', '--json', '--count', '2');
-    expect(await outcome(fanfare('pub', 'news', 'hi', '--url', url))).toMatchObject({ code: 0 });
-    expect(await outcome(fanfare('pub', 'news', '[1]', '--json', '--url', url))).toMatchObject({
-      code: 0,
-      stdout: "Message published to topic 'news'\n",
-    });
-    expect(await outcome(program)).toMatchObject({
-      code: 0,
-      stdout: '{"topic":"news","message":"hi"}\n{"topic":"news","message":[1]}\n',
-    });
-  });
+  it.each(['nothing', 'never', 'a text'] as const)(
+    'works with one that acknowledges with %s',
+    async (acknowledgement) => {
+      const url = await startLabServer(acknowledgement);
+      const program = await subscriber(url, 'news', '--json', '--count', '2');
+      expect(await outcome(fanfare('pub', 'news', 'hi', '--url', url))).toMatchObject({ code: 0 });
+      expect(await outcome(fanfare('pub', 'news', '[1]', '--json', '--url', url))).toMatchObject({
+        code: 0,
+        stdout: "Message published to topic 'news'\n",
+      });
+      expect(await outcome(program)).toMatchObject({
+        code: 0,
+        stdout: '{"topic":"news","message":"hi"}\n{"topic":"news","message":[1]}\n',
+      });
+    },
+  );
 
   it("gives another server's own reason, and no page of HTML", async () => {
     const url = await startLabServer('nothing');
-    const failed = async (topic: string): Promise<string> => (await outcome(fanfare('pub', topic, 'x', '--url', url))).stderr;
+    const failed = async (topic: string): Promise<string> =>
+      (await outcome(fanfare('pub', topic, 'x', '--url', url))).stderr;
     expect(await failed('nobody')).toBe("Failed to publish message: Topic 'nobody' does not exist\n");
     expect(await failed('crash')).toBe('Failed to publish message: HTTP 500 Internal Server Error\n');
   });

@@ -31,7 +31,11 @@ interface ErrorKind {
 export const errorCodes: Readonly<Record<ErrorCode, ErrorKind>> = {
   bad_request: { status: 400, title: 'The request is malformed', retryable: false },
   topic_name_invalid: { status: 400, title: 'The topic name is not a legal one', retryable: false },
-  topic_name_reserved: { status: 400, title: 'The topic name cannot be delivered as an event', retryable: false },
+  topic_name_reserved: {
+    status: 400,
+    title: 'The topic name cannot be delivered as an event',
+    retryable: false,
+  },
   not_authenticated: { status: 401, title: 'Who is asking is not known', retryable: false },
   token_expired: { status: 401, title: 'The token has ended', retryable: false },
   not_authorized: { status: 403, title: 'Not allowed', retryable: false },
@@ -80,7 +84,11 @@ export class FanfareError extends Error {
   constructor(
     code: ErrorCode,
     detail: string,
-    options: { readonly status?: number; readonly fields?: readonly FieldError[]; readonly cause?: unknown } = {},
+    options: {
+      readonly status?: number;
+      readonly fields?: readonly FieldError[];
+      readonly cause?: unknown;
+    } = {},
   ) {
     super(detail, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'FanfareError';

@@ -9,7 +9,10 @@ import { FanfareError } from './errors.ts';
  */
 export function fieldsOf(input: unknown, what: string): (name: string) => unknown {
   if (!isPlainObject(input)) {
-    throw new FanfareError('bad_request', `${what} takes one object such as {"topic": "news"}, not ${kindOf(input)}.`);
+    throw new FanfareError(
+      'bad_request',
+      `${what} takes one object such as {"topic": "news"}, not ${kindOf(input)}.`,
+    );
   }
   return (name) => (Object.hasOwn(input, name) ? input[name] : undefined);
 }

@@ -1,5 +1,12 @@
 export { encodeEnvelope, encodePlain, type EncodedMessage, type Envelope } from './envelope.ts';
-export { errorCodes, FanfareError, refuseField, type ErrorCode, type FieldError, type Problem } from './errors.ts';
+export {
+  errorCodes,
+  FanfareError,
+  refuseField,
+  type ErrorCode,
+  type FieldError,
+  type Problem,
+} from './errors.ts';
 export { fieldsOf } from './fields.ts';
 export { idBytesMax, messageDepthMax, parseId, type PublishResult, type Stored } from './publish.ts';
 export {

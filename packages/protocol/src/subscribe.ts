@@ -61,7 +61,8 @@ export function parseUnsubscribe(input: unknown): UnsubscribeRequest {
 
 function parseForm(input: unknown): Form | undefined {
   if (input === undefined) return undefined;
-  if (typeof input !== 'boolean') throw refuseField('bad_request', 'envelope', 'envelope must be true or false.');
+  if (typeof input !== 'boolean')
+    throw refuseField('bad_request', 'envelope', 'envelope must be true or false.');
   return input ? 'envelope' : 'plain';
 }
 
@@ -76,10 +77,13 @@ function parseFrom(input: unknown): From | undefined {
     if (isCount(count) && ms === undefined) return { kind: 'last', count };
     if (isCount(ms) && count === undefined) return { kind: 'time', ms };
   }
-  throw refuseField('bad_request', 'from', 'from must be "new", "earliest", "last", an offset, {"last": N} or {"time": ms}.');
+  throw refuseField(
+    'bad_request',
+    'from',
+    'from must be "new", "earliest", "last", an offset, {"last": N} or {"time": ms}.',
+  );
 }
 
 function isCount(input: unknown): input is number {
   return Number.isSafeInteger(input) && (input as number) >= 0;
 }
-

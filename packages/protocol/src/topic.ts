@@ -44,9 +44,11 @@ export function parseTopic(input: unknown): Topic {
   if (exceedsBytes(input, topicBytesMax)) {
     throw refuseTopic(`The topic must not be longer than ${topicBytesMax} bytes of UTF-8.`);
   }
-  if (!input.isWellFormed()) throw refuseTopic('The topic must be well-formed Unicode (it has half of a surrogate pair).');
+  if (!input.isWellFormed())
+    throw refuseTopic('The topic must be well-formed Unicode (it has half of a surrogate pair).');
   if (controlCharacter.test(input)) throw refuseTopic('The topic must not have control characters.');
-  if (input.startsWith('$')) throw refuseTopic("The topic must not begin with '$', which is kept for the server's own topics.");
+  if (input.startsWith('$'))
+    throw refuseTopic("The topic must not begin with '$', which is kept for the server's own topics.");
   for (const segment of input.split('/')) {
     if (segment === '*' || segment === '**') {
       throw refuseTopic(`The topic must not have a segment '${segment}', which is kept for patterns.`);

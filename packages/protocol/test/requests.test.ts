@@ -1,11 +1,21 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { errorCodes, FanfareError, fieldsOf, parseId, parseSubscribe, parseUnsubscribe } from '@fanfare/protocol';
+import {
+  errorCodes,
+  FanfareError,
+  fieldsOf,
+  parseId,
+  parseSubscribe,
+  parseUnsubscribe,
+} from '@fanfare/protocol';
 
 describe('a request', () => {
   it('is read or refused with a registered code, whatever it is', () => {
     const topic = fc.oneof(fc.constant('news'), fc.anything());
-    const request = fc.oneof(fc.anything(), fc.record({ topic, envelope: fc.anything(), from: fc.anything() }));
+    const request = fc.oneof(
+      fc.anything(),
+      fc.record({ topic, envelope: fc.anything(), from: fc.anything() }),
+    );
     fc.assert(
       fc.property(request, fc.constantFrom(parseSubscribe, parseUnsubscribe), (input, parse) => {
         try {

@@ -20,8 +20,18 @@ function isLegal(text: string): boolean {
 
 const anyText = fc.oneof(
   { weight: 3, arbitrary: fc.string({ unit: 'binary', maxLength: 300 }) },
-  { weight: 2, arbitrary: fc.string({ unit: fc.constantFrom('a', '/', '*', '$', '\u0000', '\u009f', '\ud800', '\udc00', '語') }) },
-  { weight: 1, arbitrary: fc.constantFrom('a', 'é', '語', '👩').chain((unit) => fc.nat(260).map((count) => unit.repeat(count))) },
+  {
+    weight: 2,
+    arbitrary: fc.string({
+      unit: fc.constantFrom('a', '/', '*', '$', '\u0000', '\u009f', '\ud800', '\udc00', '語'),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc
+      .constantFrom('a', 'é', '語', '👩')
+      .chain((unit) => fc.nat(260).map((count) => unit.repeat(count))),
+  },
 );
 
 describe('a topic', () => {
@@ -35,12 +45,22 @@ describe('a topic', () => {
     );
   });
 
-  it.each(['news', 'breaking news', 'a'.repeat(255), '語'.repeat(85), '/', '//', 'a/*b', '***', 'a$', '.', ' ', '\u00a0'])(
-    'may be %j',
-    (topic) => {
-      expect(parseTopic(topic)).toBe(topic);
-    },
-  );
+  it.each([
+    'news',
+    'breaking news',
+    'a'.repeat(255),
+    '語'.repeat(85),
+    '/',
+    '//',
+    'a/*b',
+    '***',
+    'a$',
+    '.',
+    ' ',
+    '\u00a0',
+  ])('may be %j', (topic) => {
+    expect(parseTopic(topic)).toBe(topic);
+  });
 
   it('is refused as malformed when it is no text at all', () => {
     fc.assert(

@@ -1,3 +1,10 @@
 export { FanfareError, type ErrorCode, type Problem, type PublishResult } from '@fanfare/protocol';
 export { resolveSettings, SettingsError, type SettingSources } from './config/resolve-settings.ts';
-export { attach, createServer, type AttachOptions, type Fanfare, type FanfareServer, type ServerOptions } from './server.ts';
+export {
+  attach,
+  createServer,
+  type AttachOptions,
+  type Fanfare,
+  type FanfareServer,
+  type ServerOptions,
+} from './server.ts';

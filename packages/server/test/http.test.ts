@@ -28,7 +28,12 @@ describe('POST /publish', () => {
       expect(done.text).toBe("Message published to topic 'news'");
       expect(missing).toMatchObject({ type: text, text: "Topic 'x' does not exist" });
     } else {
-      expect(JSON.parse(done.text)).toEqual({ ok: true, topic: 'news', time: expect.any(Number) as number, stored: 'none' });
+      expect(JSON.parse(done.text)).toEqual({
+        ok: true,
+        topic: 'news',
+        time: expect.any(Number) as number,
+        stored: 'none',
+      });
       expect(missing.type).toBe('application/problem+json; charset=utf-8');
       expect(JSON.parse(missing.text)).toEqual({
         type: 'urn:fanfare:error:topic_not_found',
@@ -49,7 +54,10 @@ describe('POST /publish', () => {
     const accept = { accept: 'application/json' };
 
     const first = await publish(url, { topic: 'news', message: { a: 1 }, id: 'once' }, accept);
-    const again = await publish(url, '{"topic": "news", "message": {"a" : 1}}', { ...accept, 'idempotency-key': 'once' });
+    const again = await publish(url, '{"topic": "news", "message": {"a" : 1}}', {
+      ...accept,
+      'idempotency-key': 'once',
+    });
     const conflict = await publish(url, { topic: 'news', message: 2, id: 'once' });
     const elsewhere = await publish(url, { topic: 'other', message: 2, id: 'once' }, accept);
     const both = await publish(url, { topic: 'news', message: 1, id: 'a' }, { 'idempotency-key': 'b' });
@@ -82,7 +90,11 @@ describe('other requests', () => {
   it('a path that there is not is 404, a method that a path does not take 405 with the one it takes', async () => {
     const { url } = await startServer();
     const missing = await fetch(`${url}/nothing/here?x=1`);
-    expect(await missing.json()).toMatchObject({ status: 404, code: 'not_found', detail: 'There is nothing at /nothing/here.' });
+    expect(await missing.json()).toMatchObject({
+      status: 404,
+      code: 'not_found',
+      detail: 'There is nothing at /nothing/here.',
+    });
     for (const method of ['GET', 'PUT', 'DELETE', 'OPTIONS']) {
       const response = await fetch(`${url}/publish`, { method });
       expect([response.status, response.headers.get('allow')]).toEqual([405, 'POST']);

@@ -10,7 +10,10 @@ const messages: readonly [string, unknown][] = [
   ['false', false],
   ['an array', [1, [2, [3, []]]]],
   ['a nested object', { a: { b: [{ c: null }] }, '': 0, 'with space': '"quoted"' }],
-  ['an object with names that objects have', JSON.parse('{"__proto__": {"x": 1}, "constructor": 1, "toJSON": 2}')],
+  [
+    'an object with names that objects have',
+    JSON.parse('{"__proto__": {"x": 1}, "constructor": 1, "toJSON": 2}'),
+  ],
   ['what Socket.IO uses for attachments', { _placeholder: true, num: 0 }],
   ['100 KB of text', 'ä'.repeat(50_000)],
 ];
@@ -109,7 +112,8 @@ describe('the lab contract', () => {
 
     await publish(url, { topic: 'news', message: 'all' });
 
-    for (const recorder of recorders) expect(await recorder.settled(url)).toEqual([['news', { message: 'all' }]]);
+    for (const recorder of recorders)
+      expect(await recorder.settled(url)).toEqual([['news', { message: 'all' }]]);
     expect(await outside.settled(url)).toEqual([]);
   });
 
@@ -121,25 +125,37 @@ describe('the lab contract', () => {
     await client.emitWithAck('subscribe', { topic: 'b' });
 
     expect(await client.emitWithAck('unsubscribe', { topic: 'a' })).toEqual({ ok: true, topic: 'a' });
-    expect(await client.emitWithAck('unsubscribe', { topic: 'never subscribed' })).toMatchObject({ ok: true });
+    expect(await client.emitWithAck('unsubscribe', { topic: 'never subscribed' })).toMatchObject({
+      ok: true,
+    });
     await publish(url, { topic: 'a', message: 1 });
     await publish(url, { topic: 'b', message: 2 });
 
     expect(await recorder.settled(url)).toEqual([['b', { message: 2 }]]);
   });
 
-  it.each(['toString', 'constructor', 'hasOwnProperty', '.', '..', '/', 'a//b', '#', '>', 'fence', 'ünïcode', '0'])(
-    'has %j as a topic like any other',
-    async (topic) => {
-      const { url } = await startServer();
-      const client = await connectClient(url);
-      const recorder = new Recorder(client);
-      expect((await publish(url, { topic, message: 1 })).status).toBe(404);
-      await client.emitWithAck('subscribe', { topic });
-      expect((await publish(url, { topic, message: 1 })).text).toBe(`Message published to topic '${topic}'`);
-      expect(await recorder.settled(url)).toEqual([[topic, { message: 1 }]]);
-    },
-  );
+  it.each([
+    'toString',
+    'constructor',
+    'hasOwnProperty',
+    '.',
+    '..',
+    '/',
+    'a//b',
+    '#',
+    '>',
+    'fence',
+    'ünïcode',
+    '0',
+  ])('has %j as a topic like any other', async (topic) => {
+    const { url } = await startServer();
+    const client = await connectClient(url);
+    const recorder = new Recorder(client);
+    expect((await publish(url, { topic, message: 1 })).status).toBe(404);
+    await client.emitWithAck('subscribe', { topic });
+    expect((await publish(url, { topic, message: 1 })).text).toBe(`Message published to topic '${topic}'`);
+    expect(await recorder.settled(url)).toEqual([[topic, { message: 1 }]]);
+  });
 
   it("does not take another connection's id for a topic", async () => {
     const { url } = await startServer();
@@ -160,8 +176,13 @@ describe('the lab contract', () => {
       });
     });
 
-    await publish(url, '{"topic": "news", "message": [1.0, 12345678901234567890, 1e400, "a \\u00e9 \\" b", {"k" : 1}]}');
+    await publish(
+      url,
+      '{"topic": "news", "message": [1.0, 12345678901234567890, 1e400, "a \\u00e9 \\" b", {"k" : 1}]}',
+    );
 
-    expect(await packet).toBe('2["news",{"message":[1.0,12345678901234567890,1e400,"a \\u00e9 \\" b",{"k":1}]}]');
+    expect(await packet).toBe(
+      '2["news",{"message":[1.0,12345678901234567890,1e400,"a \\u00e9 \\" b",{"k":1}]}]',
+    );
   });
 });

@@ -38,7 +38,11 @@ describe('the event publish', () => {
     ['no message', { topic: 'news' }, 'bad_request'],
     ['binary data', { topic: 'news', message: Buffer.from('x') }, 'bad_request'],
     ['binary data within', { topic: 'news', message: [1, { a: [new Uint8Array(2)] }] }, 'bad_request'],
-    ['65 levels', { topic: 'news', message: JSON.parse('['.repeat(65) + ']'.repeat(65)) as unknown }, 'payload_too_deep'],
+    [
+      '65 levels',
+      { topic: 'news', message: JSON.parse('['.repeat(65) + ']'.repeat(65)) as unknown },
+      'payload_too_deep',
+    ],
   ])('is refused: %s', async (_what, argument, code) => {
     const { url } = await startServer();
     const client = await connectClient(url);
@@ -86,14 +90,23 @@ describe('envelope subscriptions', () => {
     await client.emitWithAck('unsubscribe', { topic: 'news' });
     await publish(url, { topic: 'news', message: 'none' });
 
-    const events = (await recorder.settled(url)).map(([event, argument]) => [event, (argument as { message: unknown }).message]);
-    expect(events).toEqual([['news', 'both'], ['message', 'both'], ['news', 'plain']]);
+    const events = (await recorder.settled(url)).map(([event, argument]) => [
+      event,
+      (argument as { message: unknown }).message,
+    ]);
+    expect(events).toEqual([
+      ['news', 'both'],
+      ['message', 'both'],
+      ['news', 'plain'],
+    ]);
   });
 
   it('are told truly that nothing is kept, whatever they ask to start from', async () => {
     const { url } = await startServer();
     const client = await connectClient(url);
-    const first = (await client.emitWithAck('subscribe', { topic: 'news', envelope: true })) as { offset: string };
+    const first = (await client.emitWithAck('subscribe', { topic: 'news', envelope: true })) as {
+      offset: string;
+    };
     expect(first).toEqual({
       ok: true,
       topic: 'news',
@@ -105,7 +118,11 @@ describe('envelope subscriptions', () => {
       const answer: unknown = await client.emitWithAck('subscribe', { topic: 'news', envelope: true, from });
       expect(answer).toEqual(first);
     }
-    const resumed: unknown = await client.emitWithAck('subscribe', { topic: 'news', envelope: true, from: first.offset });
+    const resumed: unknown = await client.emitWithAck('subscribe', {
+      topic: 'news',
+      envelope: true,
+      from: first.offset,
+    });
     expect(resumed).toEqual({ ...first, recovered: false });
   });
 });

@@ -82,11 +82,15 @@ function find(
     const value = variable === undefined ? undefined : env[variable];
     if (variable !== undefined && value !== undefined && value !== '') return { source: variable, value };
   }
-  if (Object.hasOwn(file, name) && file[name] !== undefined) return { source: `${name} in ${named?.path}`, value: file[name] };
+  if (Object.hasOwn(file, name) && file[name] !== undefined)
+    return { source: `${name} in ${named?.path}`, value: file[name] };
   return undefined;
 }
 
-function readFileContent(file: SettingSources['file'], problems: string[]): Readonly<Record<string, unknown>> {
+function readFileContent(
+  file: SettingSources['file'],
+  problems: string[],
+): Readonly<Record<string, unknown>> {
   if (!file) return {};
   const { path, content } = file;
   if (typeof content !== 'object' || content === null || Array.isArray(content)) {
@@ -94,7 +98,8 @@ function readFileContent(file: SettingSources['file'], problems: string[]): Read
     return {};
   }
   for (const name of Object.keys(content)) {
-    if (!Object.hasOwn(settingKinds, name)) problems.push(`${path} has ${JSON.stringify(name)}, which is no setting.`);
+    if (!Object.hasOwn(settingKinds, name))
+      problems.push(`${path} has ${JSON.stringify(name)}, which is no setting.`);
   }
   return content as Readonly<Record<string, unknown>>;
 }

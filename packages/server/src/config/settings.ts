@@ -25,10 +25,7 @@ interface SettingKind<T extends SettingValue> {
 }
 
 export const settingKinds: { readonly [K in keyof Settings]: SettingKind<Settings[K]> } = {
-  host: {
-    default: '127.0.0.1',
-    about: 'The address to listen on. Any but a loopback address needs open.',
-  },
+  host: { default: '127.0.0.1', about: 'The address to listen on. Any but a loopback address needs open.' },
   port: {
     default: 5000,
     min: 0,
@@ -38,7 +35,8 @@ export const settingKinds: { readonly [K in keyof Settings]: SettingKind<Setting
   },
   open: {
     default: false,
-    about: 'Listen on an address that others can reach, though anybody who does may read and publish everything.',
+    about:
+      'Listen on an address that others can reach, though anybody who does may read and publish everything.',
   },
   publishBytesMax: {
     default: 1_048_576,

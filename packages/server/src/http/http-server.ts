@@ -31,7 +31,10 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
     bodyLimit: publishBytesMax,
     requestTimeout: requestTimeoutMs,
     // Node looks for requests that take too long only this often.
-    http: { headersTimeout: Math.min(headersTimeoutMs, requestTimeoutMs), connectionsCheckingInterval: 1_000 },
+    http: {
+      headersTimeout: Math.min(headersTimeoutMs, requestTimeoutMs),
+      connectionsCheckingInterval: 1_000,
+    },
     forceCloseConnections: 'idle',
     clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket) => refuseConnection(error, socket),
     frameworkErrors: (error, _request, reply) => void sendProblem(reply, toRefusal(error, options)),

@@ -26,7 +26,8 @@ export function toRefusal(
 }
 
 export function wrongContentType(): FanfareError {
-  const detail = "Send the body as JSON, with the header 'Content-Type: application/json' and no Content-Encoding.";
+  const detail =
+    "Send the body as JSON, with the header 'Content-Type: application/json' and no Content-Encoding.";
   return new FanfareError('bad_request', detail, { status: 415 });
 }
 

@@ -19,8 +19,10 @@ interface PublishRouteOptions {
 
 /** `POST /publish`: PROTOCOL.md §2 and §4. */
 export async function publishRoute(app: FastifyInstance, options: PublishRouteOptions): Promise<void> {
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, async (_request: FastifyRequest, body: Buffer) =>
-    readUtf8(body),
+  app.addContentTypeParser(
+    'application/json',
+    { parseAs: 'buffer' },
+    async (_request: FastifyRequest, body: Buffer) => readUtf8(body),
   );
   app.post('/publish', { onRequest: refuseEncodedBody }, async (request, reply) => {
     if (typeof request.body !== 'string') throw wrongContentType();

@@ -19,7 +19,12 @@ export interface LogRecord extends NewRecord {
 
 /** What became of one {@link NewRecord}. */
 export type AppendOutcome =
-  | { readonly kind: 'appended' | 'duplicate'; readonly sequence: number; readonly time: number; readonly stored: Stored }
+  | {
+      readonly kind: 'appended' | 'duplicate';
+      readonly sequence: number;
+      readonly time: number;
+      readonly stored: Stored;
+    }
   /** The id was used for another message. Nothing was appended. */
   | { readonly kind: 'id_conflict' }
   /** The log remembers as many ids as it may. Nothing was appended; the same append can succeed later. */

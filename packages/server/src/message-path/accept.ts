@@ -103,6 +103,9 @@ export class Connection {
   #checkLimit(): void {
     const subscriptionsMax = this.#parts.subscriptionsPerConnectionMax;
     if (this.#topics.plain.size + this.#topics.envelope.size < subscriptionsMax) return;
-    throw new FanfareError('limit_exceeded', `A connection may have ${subscriptionsMax} subscriptions, and has them.`);
+    throw new FanfareError(
+      'limit_exceeded',
+      `A connection may have ${subscriptionsMax} subscriptions, and has them.`,
+    );
   }
 }

@@ -63,15 +63,18 @@ export class Admission {
   }
 
   #admit(topicInput: unknown, idInput: unknown, encode: () => string | undefined): NewRecord {
-    if (this.#isDraining) throw new FanfareError('draining', 'The server is shutting down; nothing was published.');
+    if (this.#isDraining)
+      throw new FanfareError('draining', 'The server is shutting down; nothing was published.');
     const topic = parseTopic(topicInput);
     const id = parseId(idInput);
     const messageJson = encode();
     if (messageJson === undefined) {
       throw refuseField('bad_request', 'message', 'A message is needed: any JSON value, null included.');
     }
-    if (Buffer.byteLength(messageJson) > this.#options.publishBytesMax) throw tooLarge(this.#options.publishBytesMax);
-    if (!this.#options.topicExists(topic)) throw new FanfareError('topic_not_found', `Topic '${topic}' does not exist`);
+    if (Buffer.byteLength(messageJson) > this.#options.publishBytesMax)
+      throw tooLarge(this.#options.publishBytesMax);
+    if (!this.#options.topicExists(topic))
+      throw new FanfareError('topic_not_found', `Topic '${topic}' does not exist`);
     return { topic, messageJson, ...(id !== undefined && { id }) };
   }
 }
@@ -84,7 +87,11 @@ export function tooLarge(bytesMax: number): FanfareError {
 function eitherId(bodyId: unknown, headerId: string | undefined): unknown {
   if (headerId === undefined || bodyId === headerId) return bodyId;
   if (bodyId === undefined) return headerId;
-  throw refuseField('bad_request', 'id', 'The id of the body and the header Idempotency-Key are not the same.');
+  throw refuseField(
+    'bad_request',
+    'id',
+    'The id of the body and the header Idempotency-Key are not the same.',
+  );
 }
 
 function tooDeep(): FanfareError {

@@ -9,10 +9,16 @@ import type { AppendOutcome, NewRecord, TopicLog } from '../log/topic-log.ts';
 export async function append(log: TopicLog, record: NewRecord): Promise<PublishResult> {
   const outcome = await appendOne(log, record);
   if (outcome.kind === 'id_conflict') {
-    throw new FanfareError('id_conflict', `The id '${record.id}' was used for another message to '${record.topic}'.`);
+    throw new FanfareError(
+      'id_conflict',
+      `The id '${record.id}' was used for another message to '${record.topic}'.`,
+    );
   }
   if (outcome.kind === 'ids_exhausted') {
-    throw new FanfareError('limit_exceeded', 'The server remembers as many ids as it may. Try again later, or without id.');
+    throw new FanfareError(
+      'limit_exceeded',
+      'The server remembers as many ids as it may. Try again later, or without id.',
+    );
   }
   return {
     ok: true,

@@ -66,6 +66,8 @@ function cutValue(json: string, start: number): { end: number; value: JsonValue 
         text += json.slice(pieceStart, at);
         at = pieceStart = skipWhiteSpace(json, at);
         continue;
+      default:
+        break;
     }
     at++;
   }

@@ -33,4 +33,7 @@ function encodeEvent(namespace: string, event: string, { json }: EncodedArgument
 }
 
 /** For Socket.IO's option `parser`. What goes over the wire is the same as with Socket.IO's own. */
-export const passingParser: { Encoder: typeof Encoder; Decoder: typeof Decoder } = { Encoder: PassingEncoder, Decoder };
+export const passingParser: { Encoder: typeof Encoder; Decoder: typeof Decoder } = {
+  Encoder: PassingEncoder,
+  Decoder,
+};

@@ -30,7 +30,10 @@ export class SubscriptionIndex {
     let subscribers = this.#topics.get(topic);
     if (!subscribers) {
       if (this.#topics.size >= this.#topicsMax) {
-        throw new FanfareError('limit_exceeded', `The server has ${this.#topicsMax} topics, as many as it may.`);
+        throw new FanfareError(
+          'limit_exceeded',
+          `The server has ${this.#topicsMax} topics, as many as it may.`,
+        );
       }
       subscribers = { plain: 0, envelope: 0 };
       this.#topics.set(topic, subscribers);

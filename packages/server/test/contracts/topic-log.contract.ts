@@ -7,7 +7,7 @@ import type { AppendOutcome, LogRecord, NewRecord, TopicLog } from '../../src/lo
 export interface LogUnderTest {
   readonly log: TopicLog;
   /** Moves the log's clock. */
-  advance(ms: number): void;
+  readonly advance: (ms: number) => void;
 }
 
 export interface LogOptions {
@@ -26,7 +26,10 @@ export function topicLogContract(name: string, open: (options: LogOptions) => Lo
       const { log } = open(roomy);
       const tail = collectTail(log);
       const appends = [
-        log.append([{ topic: news, messageJson: '1' }, { topic: other, messageJson: '2' }]),
+        log.append([
+          { topic: news, messageJson: '1' },
+          { topic: other, messageJson: '2' },
+        ]),
         log.append([]),
         log.append([{ topic: news, messageJson: '3' }]),
       ];
@@ -51,7 +54,7 @@ export function topicLogContract(name: string, open: (options: LogOptions) => Lo
       }
       await tail.has(4);
       const times = tail.records.map(({ time }) => time);
-      expect(times).toEqual([...times].sort((a, b) => a - b));
+      expect(times).toEqual(times.toSorted((a, b) => a - b));
     });
 
     it('makes one record of two with the same id, in one batch, in one turn and later', async () => {
@@ -107,7 +110,11 @@ export function topicLogContract(name: string, open: (options: LogOptions) => Lo
         const record = { topic: news, messageJson: '1', ...(id !== undefined && { id }) };
         return (await log.append([record]))[0]?.kind;
       };
-      expect([await append('a'), await append('b'), await append('c')]).toEqual(['appended', 'appended', 'ids_exhausted']);
+      expect([await append('a'), await append('b'), await append('c')]).toEqual([
+        'appended',
+        'appended',
+        'ids_exhausted',
+      ]);
       expect([await append('a'), await append()]).toEqual(['duplicate', 'appended']);
       advance(1_001);
       expect(await append('c')).toBe('appended');
@@ -115,7 +122,11 @@ export function topicLogContract(name: string, open: (options: LogOptions) => Lo
 
     it('agrees with a plain model, whatever is appended in whatever batches', async () => {
       const record = fc.record(
-        { topic: fc.constantFrom(news, other), messageJson: fc.constantFrom('1', '2'), id: fc.constantFrom('a', 'b', 'c') },
+        {
+          topic: fc.constantFrom(news, other),
+          messageJson: fc.constantFrom('1', '2'),
+          id: fc.constantFrom('a', 'b', 'c'),
+        },
         { requiredKeys: ['topic', 'messageJson'] },
       );
       await fc.assert(
@@ -126,7 +137,9 @@ export function topicLogContract(name: string, open: (options: LogOptions) => Lo
           const expected = model(batches.flat());
           await tail.has(expected.appended.length);
           expect(outcomes.map((outcome) => [outcome.kind, sequenceOf(outcome)])).toEqual(expected.outcomes);
-          expect(tail.records.map(({ topic, messageJson }) => [topic, messageJson])).toEqual(expected.appended);
+          expect(tail.records.map(({ topic, messageJson }) => [topic, messageJson])).toEqual(
+            expected.appended,
+          );
         }),
         { numRuns: 200 },
       );

@@ -4,15 +4,24 @@ import { cutMember, depthOf } from '../../src/message-path/json-text.ts';
 
 const json = fc.jsonValue({ maxDepth: 6, noUnicodeString: false, stringUnit: 'binary' });
 const name = fc.oneof(fc.constantFrom('message', 'topic', 'mess\\age', '"', '__proto__', ''), fc.string());
-const whiteSpace = fc.array(fc.constantFrom(' ', '\n', '\r', '\t'), { maxLength: 3 }).map((characters) => characters.join(''));
+const whiteSpace = fc
+  .array(fc.constantFrom(' ', '\n', '\r', '\t'), { maxLength: 3 })
+  .map((characters) => characters.join(''));
 
 /** Prints a value as JSON text in some of the many ways that there are. */
 function print(value: unknown, next: () => string): string {
   const parts = (open: string, inner: string[], close: string): string =>
     `${next()}${open}${next()}${inner.join(`${next()},${next()}`)}${next()}${close}${next()}`;
-  if (Array.isArray(value)) return parts('[', value.map((item) => print(item, next)), ']');
+  if (Array.isArray(value))
+    return parts(
+      '[',
+      value.map((item) => print(item, next)),
+      ']',
+    );
   if (typeof value === 'object' && value !== null) {
-    const members = Object.entries(value).map(([key, inner]) => `${escapeText(key)}${next()}:${print(inner, next)}`);
+    const members = Object.entries(value).map(
+      ([key, inner]) => `${escapeText(key)}${next()}:${print(inner, next)}`,
+    );
     return parts('{', members, '}');
   }
   return typeof value === 'string' ? escapeText(value) : JSON.stringify(value);
@@ -25,28 +34,37 @@ function escapeText(text: string): string {
 }
 
 function depth(value: unknown): number {
-  return typeof value === 'object' && value !== null ? 1 + Math.max(0, ...Object.values(value).map(depth)) : 0;
+  return typeof value === 'object' && value !== null
+    ? 1 + Math.max(0, ...Object.values(value).map(depth))
+    : 0;
 }
 
 describe('cutting a member out of JSON text', () => {
   it('gives the text of the value that JSON.parse gives, without white space and with its depth', () => {
     const members = fc.array(fc.tuple(name, json), { maxLength: 5 });
     fc.assert(
-      fc.property(members, name, fc.array(whiteSpace, { minLength: 1, maxLength: 7 }), (pairs, wanted, spaces) => {
-        let at = 0;
-        const next = (): string => spaces[at++ % spaces.length] ?? '';
-        const inner = pairs.map(([key, value]) => `${next()}${escapeText(key)}${next()}:${next()}${print(value, next)}`);
-        const text = `${next()}{${inner.join(',')}${next()}}${next()}`;
-        const parsed = JSON.parse(text) as Record<string, unknown>;
+      fc.property(
+        members,
+        name,
+        fc.array(whiteSpace, { minLength: 1, maxLength: 7 }),
+        (pairs, wanted, spaces) => {
+          let at = 0;
+          const next = (): string => spaces[at++ % spaces.length] ?? '';
+          const inner = pairs.map(
+            ([key, value]) => `${next()}${escapeText(key)}${next()}:${next()}${print(value, next)}`,
+          );
+          const text = `${next()}{${inner.join(',')}${next()}}${next()}`;
+          const parsed = JSON.parse(text) as Record<string, unknown>;
 
-        const cut = cutMember(text, wanted);
+          const cut = cutMember(text, wanted);
 
-        expect(cut !== undefined).toBe(Object.hasOwn(parsed, wanted));
-        if (!cut) return;
-        expect(JSON.stringify(JSON.parse(cut.text))).toBe(JSON.stringify(parsed[wanted]));
-        expect(cut.depth).toBe(depth(parsed[wanted]));
-        expect(cut.text.replace(/"(?:[^"\\]|\\.)*"/g, '')).not.toMatch(/\s/);
-      }),
+          expect(cut !== undefined).toBe(Object.hasOwn(parsed, wanted));
+          if (!cut) return;
+          expect(JSON.stringify(JSON.parse(cut.text))).toBe(JSON.stringify(parsed[wanted]));
+          expect(cut.depth).toBe(depth(parsed[wanted]));
+          expect(cut.text.replace(/"(?:[^"\\]|\\.)*"/g, '')).not.toMatch(/\s/);
+        },
+      ),
       { numRuns: 5_000 },
     );
   });

@@ -61,7 +61,12 @@ describe('the path of a message', () => {
     const who = fc.nat(2);
     const step = fc.oneof(
       fc.record({ kind: fc.constant('subscribe' as const), who, topic, envelope: fc.boolean() }),
-      fc.record({ kind: fc.constant('unsubscribe' as const), who, topic, envelope: fc.option(fc.boolean(), { nil: undefined }) }),
+      fc.record({
+        kind: fc.constant('unsubscribe' as const),
+        who,
+        topic,
+        envelope: fc.option(fc.boolean(), { nil: undefined }),
+      }),
       fc.record({ kind: fc.constant('close' as const), who }),
       fc.record({ kind: fc.constant('publish' as const), topic }),
     );
@@ -71,11 +76,18 @@ describe('the path of a message', () => {
         const path = new MessagePath({ log: memoryLog(), fanOut, limits });
         const names = [0, 1, 2].map(String);
         const connections: Connection[] = names.map((name) => path.accept(fanOut.peer(name)));
-        const model = { existing: new Set<string>(), wants: names.map(() => new Set<string>()), expected: names.map((): string[] => []) };
+        const model = {
+          existing: new Set<string>(),
+          wants: names.map(() => new Set<string>()),
+          expected: names.map((): string[] => []),
+        };
         for (const [at, action] of steps.entries()) await take(at, action);
         expect(names.map((name) => fanOut.received.get(name))).toEqual(model.expected);
 
-        async function take(at: number, action: typeof step extends fc.Arbitrary<infer T> ? T : never): Promise<void> {
+        async function take(
+          at: number,
+          action: typeof step extends fc.Arbitrary<infer T> ? T : never,
+        ): Promise<void> {
           switch (action.kind) {
             case 'subscribe':
               connections[action.who]?.subscribe({ topic: action.topic, envelope: action.envelope });
@@ -100,7 +112,8 @@ describe('the path of a message', () => {
               }
               await published;
               for (const [index, wants] of model.wants.entries()) {
-                if (wants.has(`${action.topic} false`)) model.expected[index]?.push(`${action.topic} {"message":${at}}`);
+                if (wants.has(`${action.topic} false`))
+                  model.expected[index]?.push(`${action.topic} {"message":${at}}`);
                 if (wants.has(`${action.topic} true`)) {
                   model.expected[index]?.push(`message {"topic":"${action.topic}","message":${at},"time":1}`);
                 }
@@ -137,27 +150,43 @@ describe('the path of a message', () => {
     const underWay = path.publishValue({ topic: 'news', message: 1 });
     path.drain();
     await expect(underWay).resolves.toMatchObject({ ok: true });
-    await expect(path.publishValue({ topic: 'news', message: 2 })).rejects.toMatchObject({ code: 'draining' });
+    await expect(path.publishValue({ topic: 'news', message: 2 })).rejects.toMatchObject({
+      code: 'draining',
+    });
     expect(fanOut.sends).toEqual(['{"message":1}']);
   });
 
   it.each([
-    ['a cycle', (() => { const a: unknown[] = []; a.push(a); return a; })(), 'bad_request'],
+    [
+      'a cycle',
+      (() => {
+        const a: unknown[] = [];
+        a.push(a);
+        return a;
+      })(),
+      'bad_request',
+    ],
     ['a bigint', 1n, 'bad_request'],
     ['a function', () => 1, 'bad_request'],
     ['too much text', 'ä'.repeat(500), 'payload_too_large'],
-  ])('refuses what an embedding program may pass and JSON does not have: %s', async (_what, message, code) => {
-    const fanOut = new FakeFanOut();
-    const path = new MessagePath({ log: memoryLog(), fanOut, limits });
-    path.accept(fanOut.peer('a')).subscribe({ topic: 'news' });
-    await expect(path.publishValue({ topic: 'news', message })).rejects.toMatchObject({ code });
-  });
+  ])(
+    'refuses what an embedding program may pass and JSON does not have: %s',
+    async (_what, message, code) => {
+      const fanOut = new FakeFanOut();
+      const path = new MessagePath({ log: memoryLog(), fanOut, limits });
+      path.accept(fanOut.peer('a')).subscribe({ topic: 'news' });
+      await expect(path.publishValue({ topic: 'news', message })).rejects.toMatchObject({ code });
+    },
+  );
 });
 
 describe('the text of a publish', () => {
   it('is published as JSON.parse would read it, or refused with a code, whatever it is', async () => {
     const value = fc.jsonValue({ maxDepth: 4 });
-    const object = fc.dictionary(fc.constantFrom('topic', 'message', 'id', 'x'), fc.oneof(fc.constant('news'), value));
+    const object = fc.dictionary(
+      fc.constantFrom('topic', 'message', 'id', 'x'),
+      fc.oneof(fc.constant('news'), value),
+    );
     const text = fc.oneof(
       fc.tuple(object, fc.nat(2)).map(([fields, indent]) => JSON.stringify(fields, null, indent)),
       fc.tuple(object, fc.nat(80)).map(([fields, length]) => JSON.stringify(fields).slice(0, length)),
@@ -168,7 +197,10 @@ describe('the text of a publish', () => {
         const fanOut = new FakeFanOut();
         const path = new MessagePath({ log: memoryLog(), fanOut, limits });
         path.accept(fanOut.peer('a')).subscribe({ topic: 'news' });
-        const refusal = await path.publishText(json).then(() => undefined, (error: unknown) => error);
+        const refusal = await path.publishText(json).then(
+          () => undefined,
+          (error: unknown) => error,
+        );
         if (refusal !== undefined) {
           expect(refusal).toBeInstanceOf(FanfareError);
           expect(fanOut.sends).toEqual([]);
