@@ -1,4 +1,5 @@
 import { clearScreenDown, createInterface, cursorTo, moveCursor, type Interface } from 'node:readline';
+import { showControls } from './show.ts';
 
 export interface ConversationOptions {
   /** Whether a person types the input and sees the output. */
@@ -54,8 +55,11 @@ export class Conversation {
       cursorTo(this.#output, 0);
       clearScreenDown(this.#output);
     }
-    this.#output.write(`${text}\n`);
-    if (isPrompting) this.#readline.prompt(true);
+    this.#output.write(`${this.#output.isTTY ? showControls(text) : text}\n`);
+    if (!isPrompting) return;
+    // Else readline would first go up over the rows that the line had before, which hold the text now.
+    Object.assign(this.#readline, { prevRows: 0 });
+    this.#readline.prompt(true);
   }
 
   #onLine(line: string): void {

@@ -4,6 +4,7 @@ import { envOf, flagOf, settingKinds, settingNames } from '@fanfare/server/setti
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { Conversation } from './conversation.ts';
 import { CommandError, exitCodes } from './exit-codes.ts';
+import { showControls } from './show.ts';
 import { parseTarget } from './target.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
@@ -101,11 +102,10 @@ function pubCommand(): void {
 }
 
 async function withConversation(use: (conversation: Conversation) => Promise<void>): Promise<void> {
-  const conversation = new (await import('./conversation.ts')).Conversation(
-    process.stdin,
-    process.stdout,
-    interrupt,
-  );
+  const conversation = new (await import('./conversation.ts')).Conversation(process.stdin, process.stdout, {
+    isTerminal: isatty(0) && isatty(1),
+    onInterrupt: interrupt,
+  });
   try {
     await use(conversation);
   } finally {
@@ -140,7 +140,7 @@ async function run(): Promise<void> {
 function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
   if (error instanceof CommandError) {
-    console.error(error.message);
+    console.error(showControls(error.message));
     return error.exitCode;
   }
   throw error;

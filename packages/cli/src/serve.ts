@@ -66,7 +66,7 @@ function cannotListen({
 }: NodeJS.ErrnoException & { port?: number; address?: string }): string {
   switch (code) {
     case 'EADDRINUSE':
-      return `Port ${port} is taken by another program: stop that one, or choose another port with --port ${Number(port) + 1}.`;
+      return `Port ${port} is taken by another program: stop that one, or choose another port with --port ${neighbour(port)}.`;
     case 'EACCES':
       return `Port ${port} needs more rights than you have: choose one over 1023, such as --port ${defaultPort}.`;
     case 'EADDRNOTAVAIL':
@@ -77,16 +77,19 @@ function cannotListen({
   }
 }
 
+function neighbour(port = 0): number {
+  return port < 65_535 ? port + 1 : port - 1;
+}
+
 /** A second signal ends the program at once. */
 function signalled(): Promise<void> {
   return new Promise((resolve) => {
+    let isEnding = false;
     const onSignal = (signal: NodeJS.Signals): void => {
+      if (isEnding) process.exit(signal === 'SIGINT' ? exitCodes.interrupted : exitCodes.terminated);
+      isEnding = true;
       resolve();
-      process.once(signal, () =>
-        process.exit(signal === 'SIGINT' ? exitCodes.interrupted : exitCodes.terminated),
-      );
     };
-    process.once('SIGINT', onSignal);
-    process.once('SIGTERM', onSignal);
+    process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
   });
 }

@@ -1,14 +1,12 @@
-/**
- * A message as a person reads it: a string as it is, any other value as JSON.
- *
- * @param isTerminal - whether it goes to a terminal, which must not be made to obey escape sequences in it
- */
-export function showMessage(message: unknown, isTerminal: boolean): string {
-  const text = typeof message === 'string' ? message : (JSON.stringify(message) ?? 'null');
-  return isTerminal ? showControls(text) : text;
+/** A message as a person reads it: a string as it is, any other value as JSON. */
+export function showMessage(message: unknown): string {
+  return typeof message === 'string' ? message : (JSON.stringify(message) ?? 'null');
 }
 
-/** Makes control characters visible, but for the line feed and the tabulator. */
+/**
+ * Makes control characters visible, but for the line feed and the tabulator: a text from somebody else must not
+ * command the terminal.
+ */
 export function showControls(text: string): string {
   return text.replace(
     /[^\P{Cc}\n\t]/gu,

@@ -1,6 +1,6 @@
 import type { Conversation } from './conversation.ts';
-import { showControls, showMessage } from './show.ts';
-import { Subscriber } from './subscriber.ts';
+import { showMessage } from './show.ts';
+import { Subscriber, type Outcome } from './subscriber.ts';
 import type { Target } from './target.ts';
 
 const menu = [
@@ -12,13 +12,10 @@ const menu = [
 
 /** `fanfare sub` without a topic: the interactive subscriber of the lab. Ends when the person chooses 4, or the input ends. */
 export async function runSubMenu(target: Target, conversation: Conversation): Promise<void> {
-  const { isTerminal } = conversation;
   const print = (text: string): void => conversation.print(text);
   const subscriber = await Subscriber.connect(target, {
-    onDelivery: ({ topic, message }) => {
-      const shownTopic = isTerminal ? showControls(topic) : topic;
-      print(`Received message for topic '${shownTopic}': ${showMessage(message, isTerminal)}`);
-    },
+    onDelivery: ({ topic, message }) =>
+      print(`Received message for topic '${topic}': ${showMessage(message)}`),
     onNotice: print,
     onRefused: (topic, reason) => print(`Not subscribed to '${topic}' any more: ${reason}`),
   });
@@ -65,19 +62,28 @@ async function converse(subscriber: Subscriber, conversation: Conversation): Pro
 async function subscribe(subscriber: Subscriber, conversation: Conversation): Promise<void> {
   const topic = await conversation.ask('Topic to subscribe to: ');
   if (topic === undefined || topic === '') return;
-  const reason = await subscriber.subscribe(topic);
-  conversation.print(
-    reason === undefined ? `Subscribed to topic '${topic}'` : `Failed to subscribe: ${reason}`,
-  );
+  const outcome = await subscriber.subscribe(topic);
+  conversation.print(describe(outcome, 'subscribe', `Subscribed to topic '${topic}'`));
 }
 
 async function unsubscribe(subscriber: Subscriber, conversation: Conversation): Promise<void> {
   const topic = await conversation.ask('Topic to unsubscribe from: ');
   if (topic === undefined || topic === '') return;
-  if (!subscriber.topics.includes(topic))
-    return conversation.print(`There is no subscription to topic '${topic}'`);
-  const reason = await subscriber.unsubscribe(topic);
-  conversation.print(
-    reason === undefined ? `Unsubscribed from topic '${topic}'` : `Failed to unsubscribe: ${reason}`,
-  );
+  if (!subscriber.topics.includes(topic)) {
+    conversation.print(`There is no subscription to topic '${topic}'`);
+    return;
+  }
+  const outcome = await subscriber.unsubscribe(topic);
+  conversation.print(describe(outcome, 'unsubscribe', `Unsubscribed from topic '${topic}'`));
+}
+
+function describe(outcome: Outcome, what: string, done: string): string {
+  switch (outcome.kind) {
+    case 'done':
+      return done;
+    case 'pending':
+      return `${done}, as soon as the connection is back`;
+    case 'refused':
+      return `Failed to ${what}: ${outcome.reason}`;
+  }
 }

@@ -1,5 +1,5 @@
 import { CommandError, exitCodes } from './exit-codes.ts';
-import { showMessage } from './show.ts';
+import { showControls, showMessage } from './show.ts';
 import { Subscriber, type Delivery } from './subscriber.ts';
 import type { Target } from './target.ts';
 
@@ -12,7 +12,8 @@ export interface SubOptions {
 }
 
 /**
- * `fanfare sub TOPIC…`: what comes goes to the standard output, a message a line, and nothing else does.
+ * `fanfare sub TOPIC…`: what comes goes to the standard output, and nothing else does. A text with line
+ * feeds takes several lines; with `json` each message is exactly one.
  *
  * @throws CommandError when the server refuses a subscription
  */
@@ -21,8 +22,9 @@ export async function runSub(target: Target, { topics, json, count }: SubOptions
   const showsTopic = topics.length > 1;
   const show = (delivery: Delivery): string => {
     if (json) return JSON.stringify(delivery);
-    const message = showMessage(delivery.message, isTerminal);
-    return showsTopic ? `${delivery.topic}\t${message}` : message;
+    const message = showMessage(delivery.message);
+    const line = showsTopic ? `${delivery.topic}\t${message}` : message;
+    return isTerminal ? showControls(line) : line;
   };
   let subscriber: Subscriber | undefined;
   try {
@@ -37,7 +39,7 @@ export async function runSub(target: Target, { topics, json, count }: SubOptions
       Subscriber.connect(target, { onDelivery, onNotice: say, onRefused })
         .then(async (connected) => {
           subscriber = connected;
-          for (const topic of topics) await subscribe(connected, topic, target);
+          await Promise.all(topics.map((topic) => subscribe(connected, topic, target)));
         })
         .catch(reject);
     });
@@ -47,9 +49,9 @@ export async function runSub(target: Target, { topics, json, count }: SubOptions
 }
 
 async function subscribe(subscriber: Subscriber, topic: string, target: Target): Promise<void> {
-  const reason = await subscriber.subscribe(topic);
-  if (reason !== undefined) throw refusal(topic, reason);
-  say(`Subscribed to topic '${topic}' on ${target.name}`);
+  const outcome = await subscriber.subscribe(topic);
+  if (outcome.kind === 'refused') throw refusal(topic, outcome.reason);
+  if (outcome.kind === 'done') say(`Subscribed to topic '${topic}' on ${target.name}`);
 }
 
 function refusal(topic: string, reason: string): CommandError {
@@ -58,5 +60,5 @@ function refusal(topic: string, reason: string): CommandError {
 
 /** For people; the standard output is for messages. */
 function say(sentence: string): void {
-  console.error(sentence);
+  console.error(showControls(sentence));
 }

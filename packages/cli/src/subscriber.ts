@@ -1,5 +1,4 @@
 import { io, type Socket } from 'socket.io-client';
-import type { CommandError } from './exit-codes.ts';
 import type { Target } from './target.ts';
 import { explainNoConnection } from './unreachable.ts';
 
@@ -19,6 +18,10 @@ export interface SubscriberListener {
   onRefused(topic: string, reason: string): void;
 }
 
+/** What became of a request. It is `pending` while the connection is lost, and done when that is back. */
+export type Outcome =
+  { readonly kind: 'done' | 'pending' } | { readonly kind: 'refused'; readonly reason: string };
+
 /** A server that speaks the lab contract need not acknowledge; after this time it is taken to have subscribed. */
 const ackTimeoutMs = 3_000;
 
@@ -34,20 +37,19 @@ export class Subscriber {
   readonly #listener: SubscriberListener;
   readonly #topics = new Set<string>();
 
+  #reconnecting: NodeJS.Timeout | undefined;
+
   /** @throws CommandError `unreachable`, with the reason as a sentence */
   static async connect(target: Target, listener: SubscriberListener): Promise<Subscriber> {
     const socket = io(target.origin, { path: target.socketPath, timeout: connectTimeoutMs, forceNew: true });
-    const failure = await new Promise<CommandError | undefined>((resolve) => {
+    const said = await new Promise<string | undefined>((resolve) => {
       socket.once('connect', () => resolve(undefined));
-      socket.once('connect_error', ({ message }) => {
-        if (!socket.connected) resolve(explainNoConnection(target, message));
-      });
+      socket.once('connect_error', ({ message }) => resolve(message));
     });
-    if (failure) {
-      socket.close();
-      throw failure;
-    }
-    return new Subscriber(socket, target, listener);
+    socket.off('connect_error');
+    if (said === undefined) return new Subscriber(socket, target, listener);
+    socket.close();
+    throw await explainNoConnection(target, said);
   }
 
   private constructor(socket: Socket, target: Target, listener: SubscriberListener) {
@@ -57,38 +59,39 @@ export class Subscriber {
     socket.onAny((event: string, argument: unknown) => this.#receive(event, argument));
     socket.on('disconnect', (reason) => this.#onDisconnect(reason));
     socket.on('connect', () => void this.#onReconnect());
+    socket.on('connect_error', () => this.#reconnect());
   }
 
   get topics(): readonly string[] {
     return [...this.#topics];
   }
 
-  /** Returns undefined when the server took it, else its reason for not taking it. */
-  async subscribe(topic: string): Promise<string | undefined> {
+  async subscribe(topic: string): Promise<Outcome> {
     // Before the answer: a server that does not acknowledge may deliver at once.
     const isNew = !this.#topics.has(topic);
     this.#topics.add(topic);
-    const reason = await this.#ask('subscribe', { topic, envelope: true });
-    if (reason !== undefined && isNew) this.#topics.delete(topic);
-    return reason;
+    const outcome = await this.#ask('subscribe', { topic, envelope: true });
+    if (outcome.kind === 'refused' && isNew) this.#topics.delete(topic);
+    return outcome;
   }
 
-  /** Returns undefined when the server took it, else its reason for not taking it. */
-  async unsubscribe(topic: string): Promise<string | undefined> {
+  async unsubscribe(topic: string): Promise<Outcome> {
     this.#topics.delete(topic);
     return this.#ask('unsubscribe', { topic });
   }
 
   close(): void {
+    clearTimeout(this.#reconnecting);
     this.#socket.close();
   }
 
-  async #ask(event: string, argument: object): Promise<string | undefined> {
+  async #ask(event: string, argument: object): Promise<Outcome> {
+    if (!this.#socket.connected) return { kind: 'pending' };
     try {
-      return refusalIn(await this.#socket.timeout(ackTimeoutMs).emitWithAck(event, argument));
+      return outcomeIn(await this.#socket.timeout(ackTimeoutMs).emitWithAck(event, argument));
     } catch {
-      // No acknowledgement is not a refusal; and when the connection went, the reconnect asks again.
-      return undefined;
+      // A server that does not acknowledge has no way to refuse either.
+      return { kind: this.#socket.connected ? 'done' : 'pending' };
     }
   }
 
@@ -111,26 +114,37 @@ export class Subscriber {
   #onDisconnect(reason: Socket.DisconnectReason): void {
     if (reason === 'io client disconnect') return;
     this.#listener.onNotice(`Lost the connection to ${this.#target.name}; trying to get it back …`);
-    if (reason === 'io server disconnect') setTimeout(() => this.#socket.connect(), reconnectDelayMs);
+    this.#reconnect();
+  }
+
+  /** Socket.IO tries again by itself, but not when it was the server that ended or refused the connection. */
+  #reconnect(): void {
+    if (this.#socket.active) return;
+    this.#reconnecting = setTimeout(() => this.#socket.connect(), reconnectDelayMs);
   }
 
   async #onReconnect(): Promise<void> {
     this.#listener.onNotice(
       `Connected to ${this.#target.name} again. Messages that were published in between did not arrive.`,
     );
-    for (const topic of this.#topics) {
-      const reason = await this.subscribe(topic);
-      if (reason === undefined) continue;
-      this.#topics.delete(topic);
-      this.#listener.onRefused(topic, reason);
-    }
+    await Promise.all(this.topics.map((topic) => this.#resubscribe(topic)));
+  }
+
+  async #resubscribe(topic: string): Promise<void> {
+    const outcome = await this.subscribe(topic);
+    if (outcome.kind !== 'refused') return;
+    this.#topics.delete(topic);
+    this.#listener.onRefused(topic, outcome.reason);
   }
 }
 
-/** The reason in Fanfare's refusal. A lab server acknowledges with nothing, or with whatever it likes. */
-function refusalIn(answer: unknown): string | undefined {
-  if (typeof answer !== 'object' || answer === null) return undefined;
+/** A lab server acknowledges with nothing, or with whatever it likes; only Fanfare's refusal is one. */
+function outcomeIn(answer: unknown): Outcome {
+  if (typeof answer !== 'object' || answer === null) return { kind: 'done' };
   const { ok, error } = answer as { ok?: unknown; error?: { detail?: unknown } };
-  if (ok !== false) return undefined;
-  return typeof error?.detail === 'string' ? error.detail : 'the server refused.';
+  if (ok !== false) return { kind: 'done' };
+  return {
+    kind: 'refused',
+    reason: typeof error?.detail === 'string' ? error.detail : 'the server refused.',
+  };
 }

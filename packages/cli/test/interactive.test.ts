@@ -63,7 +63,7 @@ describe('fanfare sub from a pipe', () => {
   it.each(['nothing', 'never'] as const)(
     'works with a server that acknowledges with %s',
     async (acknowledgement) => {
-      const url = await startLabServer(acknowledgement);
+      const { url } = await startLabServer(acknowledgement);
       const program = fanfare('sub', '--url', url);
       program.type('1\nnews\n');
       await program.says("Subscribed to topic 'news'\n");
@@ -71,6 +71,21 @@ describe('fanfare sub from a pipe', () => {
       await program.says("Received message for topic 'news': hello\n");
     },
   );
+});
+
+describe('fanfare sub without its server for a while', () => {
+  it('takes a subscription for later, and ends at once when it is told to', async () => {
+    const { url, io } = await startLabServer('nothing');
+    const program = fanfare('sub', '--url', url);
+    await program.says('Your choice');
+    io.use((_socket, next) => next(new Error('closed for now')));
+    io.disconnectSockets();
+    await program.says(`Lost the connection to ${url}; trying to get it back …\n`);
+    program.type('1\nnews\n');
+    await program.says("Subscribed to topic 'news', as soon as the connection is back\n");
+    program.type('4\n');
+    expect(await outcome(program)).toMatchObject({ code: 0, stderr: '' });
+  });
 });
 
 describe('fanfare pub from a pipe', () => {
@@ -191,9 +206,11 @@ describe('in a terminal', () => {
       `${'x'.repeat(13)}${'y'.repeat(27)}`,
       'y'.repeat(13),
     );
-    await server.publish('news', 'hello');
+    for (const message of ['one', 'two', 'three']) await server.publish('news', message);
     await terminal.shows(
-      "Received message for topic 'news': hello",
+      "Received message for topic 'news': one",
+      "Received message for topic 'news': two",
+      "Received message for topic 'news': three",
       'Topic to subscribe to: xxxxxxxxxxxxxxxxx',
       `${'x'.repeat(13)}${'y'.repeat(27)}`,
       'y'.repeat(13),
@@ -209,6 +226,13 @@ describe('in a terminal', () => {
     await terminal.shows("Subscribed to topic 'news'");
     await server.publish('news', '\u001b[2Jgone\u0007');
     await terminal.shows("Received message for topic 'news': \\u001b[2Jgone\\u0007");
+
+    const piped = new Terminal(
+      `(echo 1; echo news; sleep 60) | '${process.execPath}' '${fanfarePath}' sub --url ${url}`,
+    );
+    await piped.shows("Subscribed to topic 'news'");
+    await server.publish('news', '\u001b[2Jgone');
+    await piped.shows("Received message for topic 'news': \\u001b[2Jgone");
   });
 
   it('Ctrl-C ends with 130, Ctrl-D with 0', async () => {

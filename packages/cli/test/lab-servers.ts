@@ -6,11 +6,16 @@ import { onTestFinished } from 'vitest';
 /** How a server of the lab answers a client that asks for an acknowledgement. */
 export type Acknowledgement = 'nothing' | 'never' | 'a text';
 
+export interface LabServer {
+  readonly url: string;
+  readonly io: Server;
+}
+
 /**
  * A server as a student writes it: the lab contract and no more. It knows no envelopes, and answers
  * failures in its own ways.
  */
-export async function startLabServer(acknowledgement: Acknowledgement): Promise<string> {
+export async function startLabServer(acknowledgement: Acknowledgement): Promise<LabServer> {
   const topics = new Map<string, Set<string>>();
   const http = createServer((request, response) => {
     let body = '';
@@ -41,7 +46,7 @@ export async function startLabServer(acknowledgement: Acknowledgement): Promise<
   });
   await new Promise<void>((resolve) => void http.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => io.close());
-  return `http://localhost:${(http.address() as AddressInfo).port}`;
+  return { url: `http://localhost:${(http.address() as AddressInfo).port}`, io };
 }
 
 /** An HTTP server that is no Socket.IO server. */

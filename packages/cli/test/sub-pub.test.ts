@@ -205,7 +205,7 @@ describe('other servers', () => {
   it.each(['nothing', 'never', 'a text'] as const)(
     'works with one that acknowledges with %s',
     async (acknowledgement) => {
-      const url = await startLabServer(acknowledgement);
+      const { url } = await startLabServer(acknowledgement);
       const program = await subscriber(url, 'news', '--json', '--count', '2');
       expect(await outcome(fanfare('pub', 'news', 'hi', '--url', url))).toMatchObject({ code: 0 });
       expect(await outcome(fanfare('pub', 'news', '[1]', '--json', '--url', url))).toMatchObject({
@@ -219,8 +219,47 @@ describe('other servers', () => {
     },
   );
 
+  it('subscribes to all topics at once again when a server that never acknowledges is back', async () => {
+    const { url, io } = await startLabServer('never');
+    const program = fanfare('sub', 'a', 'b', 'c', '--url', url);
+    await program.says("topic 'c'", 'stderr');
+    const subscribed: string[] = [];
+    const all = new Promise<void>((resolve) => {
+      io.on('connection', (socket) => {
+        // All before the first could have been given up.
+        const tooLate = setTimeout(() => subscribed.push('too late'), 2_000);
+        socket.on('subscribe', ({ topic }: { topic: string }) => {
+          if (subscribed.push(topic) < 3) return;
+          clearTimeout(tooLate);
+          resolve();
+        });
+      });
+    });
+    io.disconnectSockets();
+    await all;
+    expect(subscribed).toEqual(['a', 'b', 'c']);
+  });
+
+  it('goes on trying when a server that is back refuses the connection at first', async () => {
+    const { url, io } = await startLabServer('nothing');
+    const program = fanfare('sub', 'news', '--count', '1', '--url', url);
+    await program.says('Subscribed', 'stderr');
+    let refusals = 0;
+    const again = new Promise<void>((resolve) => {
+      io.use((socket, next) => {
+        socket.on('subscribe', () => resolve());
+        next(refusals++ === 0 ? new Error('not yet') : undefined);
+      });
+    });
+    io.disconnectSockets();
+    await again;
+    io.emit('news', { message: 'back' });
+    expect(await outcome(program)).toMatchObject({ code: 0, stdout: 'back\n' });
+    expect(refusals).toBe(2);
+  });
+
   it("gives another server's own reason, and no page of HTML", async () => {
-    const url = await startLabServer('nothing');
+    const { url } = await startLabServer('nothing');
     const failed = async (topic: string): Promise<string> =>
       (await outcome(fanfare('pub', topic, 'x', '--url', url))).stderr;
     expect(await failed('nobody')).toBe("Failed to publish message: Topic 'nobody' does not exist\n");

@@ -7,12 +7,13 @@ import { pino } from 'pino';
 import type { Server as SocketServer } from 'socket.io';
 import { resolveSettings } from './config/resolve-settings.ts';
 import type { Settings } from './config/settings.ts';
-import { shareRequests } from './http/share-requests.ts';
 import { buildHttpServer } from './http/http-server.ts';
+import { shareServer } from './http/share-server.ts';
 import { MemoryTopicLog } from './log/memory-topic-log.ts';
 import { MessagePath } from './message-path/message-path.ts';
 import type { Logger } from './observability/logger.ts';
 import { listenToClients } from './socketio/events.ts';
+import { limitPollingPayloads } from './socketio/polling-payload.ts';
 import { RoomFanOut } from './socketio/rooms.ts';
 import { isSameOrigin } from './socketio/same-origin.ts';
 import { createSocketServer, type SocketServerOptions } from './socketio/socket-server.ts';
@@ -40,7 +41,7 @@ export interface Fanfare {
    * @throws FanfareError, such as `topic_not_found` when nobody has ever subscribed
    */
   publish(topic: string, message: unknown, options?: { readonly id?: string }): Promise<PublishResult>;
-  /** Refuses new publishes, lets the ones under way be answered, and closes what Fanfare opened. */
+  /** Refuses new publishes with `draining`, answers those that the log already has, and closes what Fanfare opened. */
   stop(): Promise<void>;
 }
 
@@ -53,11 +54,11 @@ export interface FanfareServer extends Fanfare {
 /** For how long an id makes no second message: PROTOCOL.md §4 promises ten minutes. */
 const idWindowMs = 600_000;
 
-/** Some 250 bytes each, so some 125 MB at the most; enough for 800 publishes with an id a second. */
-const idsMax = 500_000;
+/** Some 250 bytes each, so some 250 MB at the most; enough for 800 publishes with an id a second. */
+const idsMax = 1_000_000;
 
-/** A packet has the message and what names it; what is over the limit for messages can still be told so, up to this. */
-const packetBytesPerPublishByte = 2;
+/** What a packet may have beside the message, so that every legal subscribe and publish fits. */
+const packetOverheadBytes = 65_536;
 
 /** How long `stop` waits for requests under way and for clients to say goodbye. */
 const stopGraceMs = 5_000;
@@ -72,28 +73,30 @@ export function createServer(options: ServerOptions = {}): FanfareServer {
   const io = createSocketServer(socketOptions(settings, () => path.isDraining));
   const { path, http, logger } = compose(options, settings, io);
   io.attach(http.server);
+  limitPollingPayloads(io);
   listenToClients(io, { path, logger, refuseUnknown: true });
   const sockets = trackSockets(http.server);
   http.addHook('preClose', async () => void io.engine.close());
   return {
     publish: (topic, message, { id } = {}) => path.publishValue({ topic, message, id }),
     start: async () => {
-      await http.listen({ host: settings.host, port: settings.port });
+      // For `localhost` Fastify would open a second server for the other family, which Socket.IO knows nothing of.
+      const host = settings.host.toLowerCase() === 'localhost' ? '127.0.0.1' : settings.host;
+      await http.listen({ host, port: settings.port });
       return urlOf(http.server);
     },
     stop: async () => {
       path.drain();
       const lastCall = setTimeout(() => sockets.forEach((socket) => socket.destroy()), stopGraceMs);
-      await http.close();
-      clearTimeout(lastCall);
+      await http.close().finally(() => clearTimeout(lastCall));
     },
   };
 }
 
 /**
  * Adds Fanfare to an HTTP server that an app (Express, Fastify, plain Node …) already answers: `POST /publish`
- * and Socket.IO become Fanfare's, every other request stays the app's. Call it once the app is listening for
- * requests on the HTTP server, and before clients come.
+ * and Socket.IO become Fanfare's, every other request stays the app's. Call it once the app's own listener is
+ * on the HTTP server. An app that closes gracefully calls `stop()` first: connected clients would keep it open.
  *
  * @throws SettingsError that names every setting that is wrong
  */
@@ -103,9 +106,16 @@ export async function attach(httpServer: HttpServer, options: AttachOptions = {}
   const io = theirs ?? createSocketServer(socketOptions(settings, () => path.isDraining));
   const { path, http, logger } = compose(own, settings, io);
   await http.ready();
-  if (!theirs) io.attach(httpServer);
   const stopListening = listenToClients(io, { path, logger, refuseUnknown: !theirs });
-  const stopSharing = shareRequests(httpServer, (request, response) => http.routing(request, response));
+  const stopSharing = shareServer(
+    httpServer,
+    (request, response) => http.routing(request, response),
+    () => {
+      if (theirs) return;
+      io.attach(httpServer);
+      limitPollingPayloads(io);
+    },
+  );
   return {
     publish: (topic, message, { id } = {}) => path.publishValue({ topic, message, id }),
     stop: async () => {
@@ -133,6 +143,7 @@ function compose(options: ServerOptions, settings: Settings, io: SocketServer): 
     publish: (json, headerId) => path.publishText(json, headerId),
     publishBytesMax: settings.publishBytesMax,
     requestTimeoutMs: settings.requestTimeoutMs,
+    isDraining: () => path.isDraining,
     logger,
   });
   return { path, http, logger };
@@ -144,7 +155,8 @@ function settingsOf({ logger: _logger, now: _now, ...given }: ServerOptions): Se
 
 function socketOptions(settings: Settings, isDraining: () => boolean): SocketServerOptions {
   return {
-    packetBytesMax: settings.publishBytesMax * packetBytesPerPublishByte,
+    // Twice, so that a message somewhat too large is told so; over a larger packet Socket.IO closes the connection.
+    packetBytesMax: 2 * settings.publishBytesMax + packetOverheadBytes,
     refuse: ({ headers }: IncomingMessage) => {
       if (isDraining()) return 'The server is shutting down.';
       return isSameOrigin(headers) ? undefined : 'A page of another origin may not connect.';

@@ -50,12 +50,12 @@ export function resolveSettings(sources: SettingSources): Settings {
 function needsOpen(host: string): string {
   return (
     `${host} is an address that others can reach, and anybody who does could read and publish everything. ` +
-    `If that is what you want, say so with ${flagOf('open')}; else leave ${flagOf('host')} out.`
+    `If that is what you want, say so with open (${flagOf('open')}); else leave out the host.`
   );
 }
 
 /** What a setting takes, in words: `a whole number from 0 to 65535`. */
-export function describe(name: keyof Settings): string {
+function describe(name: keyof Settings): string {
   const { default: fallback, min, max } = settingKinds[name];
   switch (typeof fallback) {
     case 'number':

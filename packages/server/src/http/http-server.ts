@@ -12,6 +12,8 @@ export interface HttpOptions {
   readonly publishBytesMax: number;
   /** How long a request may take to arrive whole. */
   readonly requestTimeoutMs: number;
+  /** Whether the server is to end soon; each answer is then its connection's last. */
+  readonly isDraining: () => boolean;
   readonly logger: Logger;
 }
 
@@ -26,7 +28,7 @@ const methods: ReadonlyMap<string, string> = new Map([
 
 /** Builds the HTTP side: its routes, its limits, and its answers to what is no request of ours. */
 export function buildHttpServer(options: HttpOptions): FastifyInstance {
-  const { publishBytesMax, requestTimeoutMs, logger } = options;
+  const { publishBytesMax, requestTimeoutMs, isDraining, logger } = options;
   const app = fastify({
     bodyLimit: publishBytesMax,
     requestTimeout: requestTimeoutMs,
@@ -36,6 +38,8 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
       connectionsCheckingInterval: 1_000,
     },
     forceCloseConnections: 'idle',
+    // While closing, a publish is refused as everywhere, not by Fastify.
+    return503OnClosing: false,
     clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket) => refuseConnection(error, socket),
     frameworkErrors: (error, _request, reply) => void sendProblem(reply, toRefusal(error, options)),
   });
@@ -47,6 +51,9 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
     if (allowed === undefined) throw new FanfareError('not_found', `There is nothing at ${path}.`);
     void reply.header('allow', allowed);
     throw new FanfareError('method_not_allowed', `${path} takes ${allowed}.`);
+  });
+  app.addHook('onSend', async (_request, reply) => {
+    if (isDraining()) void reply.header('connection', 'close');
   });
   void app.register(accepts);
   void app.register(publishRoute, { publish: options.publish, publishBytesMax, logger });

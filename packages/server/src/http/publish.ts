@@ -69,7 +69,7 @@ async function refuseEncodedBody(request: FastifyRequest): Promise<void> {
 
 function idOf(request: FastifyRequest): string | undefined {
   const header = request.headers['idempotency-key'];
-  return Array.isArray(header) ? header.join(', ') : header;
+  return typeof header === 'string' ? header : undefined;
 }
 
 /** Decodes strictly, where Buffer.toString would put U+FFFD for what is no UTF-8. A byte order mark is no part of the text. */

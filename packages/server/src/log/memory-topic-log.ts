@@ -12,14 +12,11 @@ interface Commit {
   readonly settle: (outcomes: readonly AppendOutcome[]) => void;
 }
 
-/** So that no commit is held up by many ids that end at once. More than a commit usually brings. */
-const idsForgottenPerCommitMax = 1_000;
-
 export interface MemoryTopicLogOptions {
   /** The wall clock, in milliseconds since 1970. */
   readonly now: () => number;
   readonly epoch: string;
-  /** For how long an id is remembered at least. */
+  /** For how long an id is remembered at least; it is forgotten before twice that time is over. */
   readonly idWindowMs: number;
   /** How many ids are remembered at most; over it, appends with a new id are `ids_exhausted`. */
   readonly idsMax: number;
@@ -34,7 +31,10 @@ export interface MemoryTopicLogOptions {
 export class MemoryTopicLog implements TopicLog {
   readonly epoch: string;
   readonly #options: MemoryTopicLogOptions;
-  readonly #ids = new Map<string, Remembered>();
+  /** Ids in two generations: dropping a whole one costs nothing, where forgetting ids one by one would hold up commits. */
+  #ids = new Map<string, Remembered>();
+  #olderIds = new Map<string, Remembered>();
+  #generationEnd = 0;
   #listener: TailListener = () => {};
   #pending: Commit[] = [];
   #head = 0;
@@ -76,12 +76,12 @@ export class MemoryTopicLog implements TopicLog {
     const key = record.id === undefined ? undefined : `${record.topic}\0${record.id}`;
     const digest = key === undefined ? '' : createHash('sha256').update(record.messageJson).digest('base64');
     if (key !== undefined) {
-      const first = this.#ids.get(key);
+      const first = this.#ids.get(key) ?? this.#olderIds.get(key);
       if (first) {
         if (first.digest !== digest) return { kind: 'id_conflict' };
         return { kind: 'duplicate', sequence: first.sequence, time: first.time, stored: 'none' };
       }
-      if (this.#ids.size >= this.#options.idsMax) return { kind: 'ids_exhausted' };
+      if (this.#ids.size + this.#olderIds.size >= this.#options.idsMax) return { kind: 'ids_exhausted' };
     }
     const sequence = ++this.#head;
     const time = this.#time;
@@ -90,13 +90,12 @@ export class MemoryTopicLog implements TopicLog {
     return { kind: 'appended', sequence, time, stored: 'none' };
   }
 
-  /** Ids are in the order of their times, so the first that is young enough ends the search. */
   #forgetIds(): void {
-    const youngest = this.#time - this.#options.idWindowMs;
-    let forgotten = 0;
-    for (const [key, { time }] of this.#ids) {
-      if (time >= youngest || forgotten++ === idsForgottenPerCommitMax) return;
-      this.#ids.delete(key);
-    }
+    const { idWindowMs } = this.#options;
+    if (this.#time < this.#generationEnd) return;
+    const isWindowOver = this.#time >= this.#generationEnd + idWindowMs;
+    this.#olderIds = isWindowOver ? new Map<string, Remembered>() : this.#ids;
+    this.#ids = new Map();
+    this.#generationEnd = this.#time + idWindowMs;
   }
 }

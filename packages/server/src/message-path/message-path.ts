@@ -29,7 +29,7 @@ export class MessagePath {
     this.#parts = parts;
     this.#index = index;
     this.#admission = new Admission({
-      topicExists: (topic) => index.exists(topic),
+      topicExists: (topic) => index.subscribers(topic) !== undefined,
       publishBytesMax: limits.publishBytesMax,
     });
     log.tail((records) => broadcast(records, index, fanOut));

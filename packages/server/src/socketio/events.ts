@@ -15,18 +15,14 @@ export interface EventParts {
 type Ack = (answer: object) => void;
 type Refused = { readonly ok: false; readonly error: Problem };
 
-const events = ['subscribe', 'unsubscribe', 'publish'] as const;
+const commands: readonly string[] = ['subscribe', 'unsubscribe', 'publish'];
 
 /** Listens to the clients of the main namespace. The function returned stops that, and leaves them connected. */
 export function listenToClients(io: Server, parts: EventParts): () => void {
   const stops = new Set<() => void>();
   const onConnection = (socket: Socket): void => {
-    const stop = listenToClient(socket, parts);
+    const stop = listenToClient(socket, parts, () => stops.delete(stop));
     stops.add(stop);
-    socket.once('disconnect', () => {
-      stop();
-      stops.delete(stop);
-    });
   };
   io.on('connection', onConnection);
   for (const socket of io.sockets.sockets.values()) onConnection(socket);
@@ -36,27 +32,32 @@ export function listenToClients(io: Server, parts: EventParts): () => void {
   };
 }
 
-function listenToClient(socket: Socket, parts: EventParts): () => void {
-  const connection = parts.path.accept(new SocketPeer(socket));
-  const commands: Record<(typeof events)[number], (input: unknown) => object | Promise<object>> = {
-    subscribe: (input) => connection.subscribe(input),
-    unsubscribe: (input) => connection.unsubscribe(input),
-    publish: (input) => parts.path.publishValue(input),
+function listenToClient(
+  socket: Socket,
+  { path, logger, refuseUnknown }: EventParts,
+  onStop: () => void,
+): () => void {
+  const connection = path.accept(new SocketPeer(socket));
+  const listeners = {
+    subscribe: (...args: unknown[]) =>
+      void answer(socket, args, (input) => connection.subscribe(input), logger),
+    unsubscribe: (...args: unknown[]) =>
+      void answer(socket, args, (input) => connection.unsubscribe(input), logger),
+    publish: (...args: unknown[]) => void answer(socket, args, (input) => path.publishValue(input), logger),
+    disconnect: () => stop(),
   };
-  const listeners = events.map((event) => {
-    const listener = (...args: unknown[]): void => void answer(socket, args, commands[event], parts.logger);
-    socket.on(event, listener);
-    return { event, listener };
-  });
-  if (parts.refuseUnknown) {
+  const stop = (): void => {
+    for (const [event, listener] of Object.entries(listeners)) socket.off(event, listener);
+    connection.close();
+    onStop();
+  };
+  for (const [event, listener] of Object.entries(listeners)) socket.on(event, listener);
+  if (refuseUnknown) {
     socket.onAny((event: string, ...args: unknown[]) => {
-      if (!isCommand(event)) void answer(socket, args, () => refuseUnknown(event), parts.logger);
+      if (!isCommand(event)) void answer(socket, args, () => refuseEvent(event), logger);
     });
   }
-  return () => {
-    for (const { event, listener } of listeners) socket.off(event, listener);
-    connection.close();
-  };
+  return stop;
 }
 
 /**
@@ -84,9 +85,9 @@ async function answer(
 }
 
 function isCommand(event: string): boolean {
-  return (events as readonly string[]).includes(event);
+  return commands.includes(event);
 }
 
-function refuseUnknown(event: string): never {
-  throw new FanfareError('bad_request', `There is no event '${event}'; there are ${events.join(', ')}.`);
+function refuseEvent(event: string): never {
+  throw new FanfareError('bad_request', `There is no event '${event}'; there are ${commands.join(', ')}.`);
 }

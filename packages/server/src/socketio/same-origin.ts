@@ -7,11 +7,9 @@ import type { IncomingHttpHeaders } from 'node:http';
  */
 export function isSameOrigin({ origin, host }: IncomingHttpHeaders): boolean {
   if (origin === undefined) return true;
-  return host !== undefined && URL.canParse(origin) && new URL(origin).host === normalHost(origin, host);
-}
-
-/** `Host` as a URL would have it: lower case, without the port that the page's scheme implies. */
-function normalHost(origin: string, host: string): string | undefined {
-  const url = `${new URL(origin).protocol}//${host}`;
-  return URL.canParse(url) ? new URL(url).host : undefined;
+  if (host === undefined || !URL.canParse(origin)) return false;
+  const page = new URL(origin);
+  // As a URL has it: in lower case, and without the port that the page's scheme implies.
+  const asked = `${page.protocol}//${host}`;
+  return page.host !== '' && URL.canParse(asked) && new URL(asked).host === page.host;
 }

@@ -16,10 +16,6 @@ export class SubscriptionIndex {
     this.#topicsMax = topicsMax;
   }
 
-  exists(topic: Topic): boolean {
-    return this.#topics.has(topic);
-  }
-
   /** Undefined when the topic does not exist. */
   subscribers(topic: Topic): Subscribers | undefined {
     return this.#topics.get(topic);

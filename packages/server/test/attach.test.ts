@@ -1,0 +1,140 @@
+import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { attach } from '@fanfare/server';
+import express from 'express';
+import fastify from 'fastify';
+import { Server as SocketServer } from 'socket.io';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { connectClient, publish, Recorder, transports } from './harness.ts';
+
+async function listen(httpServer: HttpServer): Promise<string> {
+  await new Promise<void>((resolve) => void httpServer.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void httpServer.close());
+  return `http://localhost:${(httpServer.address() as AddressInfo).port}`;
+}
+
+/** An app with pages of its own, one of them where Fanfare has a route. */
+const apps: readonly [string, () => Promise<HttpServer>][] = [
+  [
+    'Express',
+    async () => {
+      const app = express();
+      app.get('/', (_request, response) => void response.send('the app'));
+      app.get('/publish', (_request, response) => void response.send('a form'));
+      return createHttpServer(app);
+    },
+  ],
+  [
+    'Fastify',
+    async () => {
+      const app = fastify();
+      app.get('/', async () => 'the app');
+      app.get('/publish', async () => 'a form');
+      await app.ready();
+      return app.server;
+    },
+  ],
+  [
+    'plain Node',
+    async () =>
+      createHttpServer((request, response) => response.end(request.url === '/' ? 'the app' : 'a form')),
+  ],
+];
+
+describe.each(apps)('Fanfare attached to an app of %s', (_name, createApp) => {
+  it('answers publishes and sockets, and leaves the app every other request', async () => {
+    const httpServer = await createApp();
+    const fanfare = await attach(httpServer);
+    const url = await listen(httpServer);
+    for (const transport of transports) {
+      const client = await connectClient(url, transport);
+      const recorder = new Recorder(client);
+      await client.emitWithAck('subscribe', { topic: 'news' });
+      expect(await publish(url, { topic: 'news', message: transport })).toMatchObject({ status: 200 });
+      expect(await fanfare.publish('news', 'from the app')).toMatchObject({ ok: true, topic: 'news' });
+      expect(await recorder.settled(url)).toEqual([
+        ['news', { message: transport }],
+        ['news', { message: 'from the app' }],
+      ]);
+    }
+    expect(await (await fetch(url)).text()).toBe('the app');
+    expect(await (await fetch(`${url}/publish`)).text()).toBe('a form');
+    await fanfare.stop();
+    expect(await (await fetch(url)).text()).toBe('the app');
+  });
+
+  it('gives the server back on stop, and can be attached again', async () => {
+    const httpServer = await createApp();
+    const listeners = (): unknown => [httpServer.listeners('request'), httpServer.listeners('upgrade')];
+    const before = listeners();
+    const url = await listen(httpServer);
+    for (let round = 0; round < 2; round++) {
+      const fanfare = await attach(httpServer);
+      const client = await connectClient(url);
+      await client.emitWithAck('subscribe', { topic: 'news' });
+      expect((await publish(url, { topic: 'news', message: 1 })).status).toBe(200);
+      await fanfare.stop();
+      expect(listeners()).toEqual(before);
+      expect(await (await fetch(url)).text()).toBe('the app');
+    }
+  });
+});
+
+describe("Fanfare attached to an app's own Socket.IO server", () => {
+  it('adds its events, and leaves the app its own, with its connections', async () => {
+    const httpServer = createHttpServer((_request, response) => response.end('the app'));
+    const io = new SocketServer(httpServer);
+    onTestFinished(() => void io.close());
+    io.on('connection', (socket) =>
+      socket.on('chat', (text: string, ack: (answer: string) => void) => ack(`you said ${text}`)),
+    );
+    const url = await listen(httpServer);
+    const early = await connectClient(url);
+    const fanfare = await attach(httpServer, { io });
+    const client = await connectClient(url, 'polling');
+    const recorders = [early, client].map((connected) => new Recorder(connected));
+    for (const connected of [early, client]) {
+      await connected.emitWithAck('subscribe', { topic: 'news' });
+      expect(await connected.emitWithAck('chat', 'hi')).toBe('you said hi');
+      connected.emit('an event of the app');
+    }
+    await publish(url, '{"topic":"news","message":{"a":[1.50]}}');
+    await client.emitWithAck('publish', { topic: 'news', message: 'x' });
+    for (const recorder of recorders) {
+      expect(await recorder.settled(url)).toEqual([
+        ['news', { message: { a: [1.5] } }],
+        ['news', { message: 'x' }],
+      ]);
+    }
+
+    await fanfare.stop();
+    expect(await client.emitWithAck('chat', 'still here')).toBe('you said still here');
+    expect(io.sockets.sockets.get(String(early.id))?.rooms).toEqual(new Set([early.id]));
+  });
+
+  it('leaves nothing behind on a client that stays, however often it comes and goes', async () => {
+    const httpServer = createHttpServer();
+    const io = new SocketServer(httpServer);
+    onTestFinished(() => void io.close());
+    const client = await connectClient(await listen(httpServer));
+    const socket = io.sockets.sockets.get(String(client.id));
+    const listeners = (): number[] =>
+      ['subscribe', 'publish', 'disconnect'].map((event) => socket?.listenerCount(event) ?? -1);
+    const before = listeners();
+    for (let round = 0; round < 3; round++) await (await attach(httpServer, { io })).stop();
+    expect(listeners()).toEqual(before);
+  });
+
+  it('only steps aside when something else has come to share the server since', async () => {
+    const httpServer = createHttpServer((_request, response) => response.end('the app'));
+    const io = new SocketServer();
+    onTestFinished(() => void io.close());
+    const fanfare = await attach(httpServer, { io });
+    io.attach(httpServer);
+    const url = await listen(httpServer);
+    await fanfare.stop();
+    expect(await (await fetch(url)).text()).toBe('the app');
+    expect(await (await fetch(`${url}/publish`, { method: 'POST' })).text()).toBe('the app');
+    expect((await connectClient(url)).connected).toBe(true);
+  });
+});

@@ -1,0 +1,102 @@
+import { chromium, type Browser, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { publish, startServer } from './harness.ts';
+
+const browserFlags =
+  '--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync';
+
+describe('the page in a browser', () => {
+  let browser: Browser;
+
+  beforeAll(async () => {
+    browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: browserFlags.split(' ') });
+  }, 60_000);
+  afterAll(() => browser.close());
+
+  /** The page, opened; what its console says beside the refusals that a test provokes fails the test. */
+  async function open(url: string): Promise<Page> {
+    const page = await browser.newPage();
+    const complaints: string[] = [];
+    page.on('pageerror', (error) => complaints.push(error.message));
+    page.on('console', (message) => {
+      if (message.type() === 'error' && !message.text().includes('status of 404'))
+        complaints.push(message.text());
+    });
+    onTestFinished(async () => {
+      await page.close();
+      expect(complaints).toEqual([]);
+    });
+    await page.goto(url);
+    await page.getByText('Connected', { exact: true }).waitFor();
+    return page;
+  }
+
+  it('lets a newcomer subscribe and publish, and see both happen', async () => {
+    const { url } = await startServer();
+    const page = await open(url);
+
+    await page.getByRole('button', { name: 'Publish' }).click();
+    await page.getByText("Topic 'news' does not exist (HTTP 404)").waitFor();
+    await page.getByRole('button', { name: 'Subscribe' }).click();
+    await page.getByRole('button', { name: 'Unsubscribe from news' }).waitFor();
+    await page.getByRole('button', { name: 'Publish' }).click();
+    await page.getByText("Message published to topic 'news'").waitFor();
+    await page.locator('#messages').getByText('hello').waitFor();
+
+    await page.getByRole('button', { name: 'Unsubscribe from news' }).click();
+    await expect.poll(() => page.locator('#subscriptions li').count()).toBe(0);
+    expect(await page.locator('#messages li').count()).toBe(1);
+  });
+
+  it('shows what another program publishes, and JSON as JSON', async () => {
+    const { url } = await startServer();
+    const page = await open(url);
+    await page.locator('#subscribe').getByLabel('Topic').fill('connect');
+    await page.getByRole('button', { name: 'Subscribe' }).click();
+    await page.getByRole('button', { name: 'Unsubscribe from connect' }).waitFor();
+    await publish(url, { topic: 'connect', message: { a: [1] } });
+    await page.locator('#messages pre').waitFor();
+    expect(JSON.parse((await page.locator('#messages pre').textContent()) ?? '')).toEqual({ a: [1] });
+  });
+
+  it('says why a subscription is refused, and what is no JSON', async () => {
+    const { url } = await startServer();
+    const page = await open(url);
+    await page.locator('#subscribe').getByLabel('Topic').fill('$x');
+    await page.getByRole('button', { name: 'Subscribe' }).click();
+    await page.getByText("The topic must not begin with '$'").waitFor();
+    await page.getByLabel('The message is JSON, not text').check();
+    await page.getByRole('button', { name: 'Publish' }).click();
+    await page.getByText('The message is not JSON.').waitFor();
+  });
+
+  it('shows topics and messages as text, whatever is in them', async () => {
+    const { url } = await startServer();
+    const page = await open(url);
+    const attack = '<img src=x onerror="document.title=1"><script>document.title=2</script>';
+    await page.locator('#subscribe').getByLabel('Topic').fill(attack);
+    await page.getByRole('button', { name: 'Subscribe' }).click();
+    await page.locator('#subscriptions li').waitFor();
+    await publish(url, { topic: attack, message: attack });
+    await publish(url, { topic: attack, message: { [attack]: attack } });
+    await expect.poll(() => page.locator('#messages li').count()).toBe(2);
+    expect(await page.locator('#messages pre').last().textContent()).toBe(attack);
+    expect(await page.locator('main img, main script').count()).toBe(0);
+    expect(await page.title()).toBe('Fanfare');
+  });
+
+  it('shows that the server is gone, and goes on when it is back', async () => {
+    const first = await startServer();
+    const page = await open(first.url);
+    await page.getByRole('button', { name: 'Subscribe' }).click();
+    await page.getByRole('button', { name: 'Unsubscribe from news' }).waitFor();
+    await first.server.stop();
+    await page.locator('#connection[data-state=lost]').waitFor();
+    const { server } = await startServer({ port: Number(new URL(first.url).port) });
+    await page.getByText('Connected', { exact: true }).waitFor();
+    await expect
+      .poll(() => server.publish('news', 'back').catch(() => undefined))
+      .toMatchObject({ ok: true });
+    await page.locator('#messages').getByText('back').first().waitFor();
+  });
+});

@@ -1,0 +1,95 @@
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { publish, startServer } from './harness.ts';
+
+/** Debian's own Python, which is the one that sees Debian's python3-socketio and python3-requests. */
+const python = '/usr/bin/python3';
+
+interface PythonProgram {
+  /** Waits for the next line of output. */
+  readonly line: () => Promise<string>;
+  readonly type: (line: string) => void;
+}
+
+function runPython(file: string, ...args: string[]): PythonProgram {
+  const path = fileURLToPath(new URL(`python/${file}`, import.meta.url));
+  const program = spawn(python, ['-u', path, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
+  onTestFinished(() => void program.kill('SIGKILL'));
+  const lines: string[] = [];
+  let rest = '';
+  let wake = (): void => {};
+  let isOver = false;
+  program.stdout.setEncoding('utf8').on('data', (text: string) => {
+    const parts = (rest + text).split('\n');
+    rest = parts.pop() ?? '';
+    lines.push(...parts);
+    wake();
+  });
+  program.once('close', () => {
+    isOver = true;
+    wake();
+  });
+  return {
+    type: (line) => void program.stdin.write(`${line}\n`),
+    line: async () => {
+      while (lines.length === 0) {
+        if (isOver) throw new Error(`${file} ended`);
+        await new Promise<void>((resolve) => (wake = resolve));
+      }
+      return lines.shift() ?? '';
+    },
+  };
+}
+
+describe.each(['polling', 'websocket', 'upgrade'])("a student's Python programs over %s", (transport) => {
+  it('subscribe, get what a Python publisher publishes, and unsubscribe', async () => {
+    const { url } = await startServer();
+    const publisher = runPython('publisher.py', url);
+    publisher.type('breaking news');
+    publisher.type('"too early"');
+    expect(await publisher.line()).toBe("404 Topic 'breaking news' does not exist");
+
+    const subscriber = runPython('subscriber.py', url, transport);
+    expect(await subscriber.line()).toBe('connected');
+    subscriber.type('subscribe breaking news');
+    expect(await subscriber.line()).toMatch(/^acknowledged \{'ok': True, 'topic': 'breaking news'/);
+    subscriber.type('subscribe-quietly breaking news');
+
+    const messages: readonly [string, string][] = [
+      ['"hello"', "'hello'"],
+      ['null', 'None'],
+      [
+        '[1, 1.0, 9007199254740993, {"a": "\\u00e9\\ud83d\\ude80"}]',
+        "[1, 1.0, 9007199254740993, {'a': 'é🚀'}]",
+      ],
+      ['{"a": {"b": true}}', "{'a': {'b': True}}"],
+    ];
+    for (const [json, seen] of messages) {
+      publisher.type('breaking news');
+      publisher.type(json);
+      expect(await publisher.line()).toBe("200 Message published to topic 'breaking news'");
+      expect(await subscriber.line()).toBe(`breaking news {'message': ${seen}}`);
+    }
+
+    subscriber.type('unsubscribe breaking news');
+    expect(await subscriber.line()).toBe("acknowledged {'ok': True, 'topic': 'breaking news'}");
+    subscriber.type('subscribe connect');
+    expect(await subscriber.line()).toMatch(/^acknowledged .*'code': 'topic_name_reserved'/);
+    subscriber.type('subscribe-quietly $x');
+    expect(await subscriber.line()).toMatch(/^error .*'code': 'topic_name_invalid'/);
+  });
+
+  it('live through a burst of messages, and get all of it', async () => {
+    const { url } = await startServer();
+    const subscriber = runPython('subscriber.py', url, transport);
+    expect(await subscriber.line()).toBe('connected');
+    subscriber.type('subscribe news');
+    await subscriber.line();
+    const numbers = [...Array(300).keys()];
+    await Promise.all(numbers.map((message) => publish(url, { topic: 'news', message })));
+    const seen: string[] = [];
+    for (const _ of numbers) seen.push(await subscriber.line());
+    expect(new Set(seen)).toEqual(new Set(numbers.map((message) => `news {'message': ${message}}`)));
+  });
+});

@@ -1,0 +1,85 @@
+import { createServer, FanfareError, SettingsError } from '@fanfare/server';
+import { describe, expect, it } from 'vitest';
+import { connectClient, connectRaw, publish, startServer, transports } from './harness.ts';
+
+describe('a server that stops', () => {
+  it.each(transports)(
+    'lets a client over %s know that the connection is gone, so that it may come back',
+    async (transport) => {
+      const { url, server } = await startServer();
+      const client = await connectClient(url, transport);
+      const gone = new Promise((resolve) => void client.once('disconnect', resolve));
+      await server.stop();
+      // Not «io server disconnect», after which a client would not come back by itself.
+      expect(await gone).toMatch(/^transport (close|error)$/);
+      await expect(fetch(url)).rejects.toThrow('fetch failed');
+    },
+  );
+
+  it('refuses a publish that comes whole only now, and does not wait for more on its connection', async () => {
+    const { url, server } = await startServer();
+    const { socket, ended } = connectRaw(url);
+    const body = '{"topic":"news","message":1}';
+    socket.write(
+      `POST /publish HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nExpect: 100-continue\r\n\r\n`,
+    );
+    await new Promise((resolve) => void socket.once('data', resolve));
+    const stopped = server.stop();
+    socket.write(body);
+    const answer = await ended;
+    expect(answer).toContain('503 Service Unavailable');
+    expect(answer).toContain('"code":"draining"');
+    expect(answer.toLowerCase()).toContain('connection: close');
+    await stopped;
+  });
+
+  it('does not wait for ever for a request that never comes whole', async () => {
+    const { url, server } = await startServer();
+    const { socket, ended } = connectRaw(url);
+    socket.write('POST /publish HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n');
+    await new Promise((resolve) => void socket.once('data', resolve));
+    await server.stop();
+    await ended;
+  });
+
+  it('may be stopped twice, and before it was started', async () => {
+    const { server } = await startServer();
+    await server.stop();
+    await server.stop();
+    await createServer({ port: 0 }).stop();
+  });
+});
+
+describe('a server in a program', () => {
+  it('publishes by the rules of everybody', async () => {
+    const { url, server } = await startServer();
+    await expect(server.publish('news', 1)).rejects.toThrow(FanfareError);
+    const client = await connectClient(url);
+    const message = new Promise((resolve) => void client.once('news', resolve));
+    await client.emitWithAck('subscribe', { topic: 'news' });
+    expect(await server.publish('news', { a: 1 }, { id: 'x' })).toMatchObject({ ok: true, id: 'x' });
+    expect(await server.publish('news', { a: 1 }, { id: 'x' })).toMatchObject({ duplicate: true });
+    expect(await message).toEqual({ message: { a: 1 } });
+    await expect(server.publish('*', 1)).rejects.toMatchObject({ code: 'topic_name_invalid' });
+  });
+
+  it('stands beside another in the same process, each with topics of its own', async () => {
+    const [first, second] = [await startServer(), await startServer()];
+    await (await connectClient(first.url)).emitWithAck('subscribe', { topic: 'news' });
+    expect((await publish(first.url, { topic: 'news', message: 1 })).status).toBe(200);
+    expect((await publish(second.url, { topic: 'news', message: 1 })).status).toBe(404);
+  });
+
+  it('is not made with wrong settings, and says all that is wrong with them', () => {
+    const settings: object = { port: -1, topicsMax: 'many', hots: 'x', host: '0.0.0.0' };
+    const make = (): unknown => createServer(settings);
+    expect(make).toThrow(SettingsError);
+    for (const name of ['port', 'topicsMax', 'hots', 'open']) expect(make).toThrow(name);
+  });
+
+  it('takes a subscribe to any legal topic, however small its limit for messages is', async () => {
+    const { url } = await startServer({ publishBytesMax: 1 });
+    const client = await connectClient(url);
+    expect(await client.emitWithAck('subscribe', { topic: 'a'.repeat(255) })).toMatchObject({ ok: true });
+  });
+});
