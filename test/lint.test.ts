@@ -1,0 +1,56 @@
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** Lints one file as if it stood at this place in the repository. */
+function lint(path: string, source: string): string {
+  const directory = mkdtempSync(join(tmpdir(), 'fanfare-lint-'));
+  copyFileSync(join(root, '.oxlintrc.json'), join(directory, '.oxlintrc.json'));
+  mkdirSync(dirname(join(directory, path)), { recursive: true });
+  writeFileSync(join(directory, path), source);
+  const { stdout, status } = spawnSync(join(root, 'node_modules/.bin/oxlint'), [], { cwd: directory, encoding: 'utf8' });
+  return status === 0 ? '' : stdout;
+}
+
+const server = 'packages/server/src';
+
+describe('the direction of imports', () => {
+  it.each([
+    ['packages/protocol/src/topic.ts', 'node:fs'],
+    [`${server}/log/topic-log.ts`, '../message-path/admit.ts'],
+    [`${server}/subscriptions/subscription-index.ts`, '../socketio/rooms.ts'],
+    [`${server}/subscriptions/subscription-index.ts`, 'socket.io'],
+    [`${server}/message-path/append.ts`, '../log/memory-topic-log.ts'],
+    [`${server}/message-path/deliver.ts`, 'socket.io'],
+    [`${server}/message-path/deliver.ts`, '../socketio/rooms.ts'],
+    [`${server}/message-path/admit.ts`, '../http/problem.ts'],
+    [`${server}/message-path/admit.ts`, '../server.ts'],
+    [`${server}/message-path/admit.ts`, '../config/settings.ts'],
+    [`${server}/http/publish.ts`, '../socketio/events.ts'],
+    [`${server}/http/publish.ts`, '../log/memory-topic-log.ts'],
+    [`${server}/socketio/events.ts`, '../http/problem.ts'],
+    [`${server}/socketio/events.ts`, 'fastify'],
+    ['packages/cli/src/serve.ts', '../../server/src/server.ts'],
+  ])('is held: %s may not import %s', (path, imported) => {
+    expect(lint(path, `import * as it from '${imported}';\nexport default it;\n`)).toContain('no-restricted-imports');
+  });
+
+  it.each([
+    [`${server}/server.ts`, './log/memory-topic-log.ts'],
+    [`${server}/message-path/append.ts`, '../log/topic-log.ts'],
+    [`${server}/socketio/events.ts`, 'socket.io'],
+    [`${server}/http/publish.ts`, 'fastify'],
+    [`${server}/http/publish.ts`, '../message-path/admit.ts'],
+  ])('is open: %s may import %s', (path, imported) => {
+    expect(lint(path, `import * as it from '${imported}';\nexport default it;\n`)).toBe('');
+  });
+
+  it('lets no file import itself by way of another', () => {
+    expect(lint('packages/cli/src/a.ts', "import { a } from './a.ts';\nexport { a };\n")).toContain('import');
+  });
+});
