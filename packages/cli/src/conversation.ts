@@ -29,6 +29,7 @@ export class Conversation {
     this.#output = output;
     this.#readline = createInterface({ input, output, terminal: this.isTerminal });
     this.#readline.on('SIGINT', onInterrupt);
+    this.#readline.on('SIGCONT', () => this.#onContinue());
     this.#readline.on('line', (line) => this.#onLine(line));
     this.#readline.on('close', () => this.#onEnd());
   }
@@ -69,6 +70,12 @@ export class Conversation {
     else this.#waiting.push(line);
     // A program at a pipe may be far ahead of us. A terminal is read on, for Ctrl-C.
     if (!this.isTerminal) this.#readline.pause();
+  }
+
+  /** After Ctrl-Z and `fg`. */
+  #onContinue(): void {
+    if (this.#answer) this.#readline.prompt(true);
+    else this.#readline.resume();
   }
 
   #onEnd(): void {

@@ -18,6 +18,9 @@ const exitCodesHelp = `
 Exit codes: 0 done, 1 the server refused, 2 wrong usage, 3 no server to be reached,
 130 ended by Ctrl-C, 141 the reader of the output went away, 143 ended by SIGTERM.`;
 
+/** How long output may take to be written at the end. */
+const lastWordsMs = 500;
+
 const program = new Command('fanfare')
   .description('The pub/sub server for everyone who has Socket.IO clients.')
   .version(version)
@@ -51,20 +54,25 @@ function subCommand(): void {
     .description('Subscribe to topics and print what comes; without a topic, ask for them.')
     .argument('[topic...]')
     .option('--json', 'print {"topic", "message", "time"} as a line of JSON for each message', false)
-    .option('--count <n>', 'end after so many messages', parseCount, Infinity)
+    .option('--count <n>', 'end after so many messages', parseCount)
     .addOption(urlOption())
     .addHelpText('after', exitCodesHelp)
-    .action(async (topics: string[], { url, json, count }: { url: string; json: boolean; count: number }) => {
-      process.once('SIGINT', interrupt);
-      const target = parseTarget(url);
-      if (topics.length > 0) {
-        const { runSub } = await import('./sub.ts');
-        await runSub(target, { topics, json, count });
-      } else {
-        const { runSubMenu } = await import('./sub-menu.ts');
-        await withConversation((conversation) => runSubMenu(target, conversation));
-      }
-    });
+    .action(
+      async (
+        topics: string[],
+        { url, json, count = Infinity }: { url: string; json: boolean; count?: number },
+      ) => {
+        process.once('SIGINT', interrupt);
+        const target = parseTarget(url);
+        if (topics.length > 0) {
+          const { runSub } = await import('./sub.ts');
+          await runSub(target, { topics, json, count });
+        } else {
+          const { runSubMenu } = await import('./sub-menu.ts');
+          await withConversation((conversation) => runSubMenu(target, conversation));
+        }
+      },
+    );
 }
 
 function pubCommand(): void {
@@ -115,6 +123,7 @@ async function withConversation(use: (conversation: Conversation) => Promise<voi
 
 /** The signal's own way of ending a program would tell a shell 130, but not a program that started this one. */
 function interrupt(): never {
+  if (isatty(1)) process.stdout.write('\n');
   process.exit(exitCodes.interrupted);
 }
 
@@ -126,15 +135,22 @@ function parseCount(text: string): number {
 }
 
 async function run(): Promise<void> {
-  // The reader of our output may go before we do, as in `fanfare sub news | head -1`.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    process.exit(error.code === 'EPIPE' ? exitCodes.brokenPipe : exitCodes.refused);
-  });
+  process.stdout.on('error', onOutputError);
+  process.stderr.on('error', onOutputError);
   try {
     await program.parseAsync();
   } catch (error) {
     process.exitCode = exitCodeOf(error);
   }
+  // Whatever still waits, such as for a server that does not answer, is waited for no longer.
+  setTimeout(() => process.exit(), lastWordsMs).unref();
+}
+
+/** The reader of our output may go before we do, as in `fanfare sub news | head -1`. */
+function onOutputError(error: NodeJS.ErrnoException): never {
+  if (error.code === 'EPIPE') process.exit(exitCodes.brokenPipe);
+  console.error(`The output cannot be written: ${error.message}`);
+  process.exit(exitCodes.refused);
 }
 
 function exitCodeOf(error: unknown): number {

@@ -15,11 +15,9 @@ export async function runServe(
   configPath: string | undefined,
 ): Promise<void> {
   const server = await makeServer(flags, configPath);
-  const url = await server
-    .start()
-    .catch((error: NodeJS.ErrnoException & { port?: number; address?: string }) => {
-      throw new CommandError(exitCodes.refused, cannotListen(error));
-    });
+  const url = await server.start().catch((error: ListenError) => {
+    throw new CommandError(exitCodes.refused, cannotListen(error));
+  });
   process.stdout.write(`${greeting(url)}\n`);
   await signalled();
   await server.stop();
@@ -58,12 +56,13 @@ function greeting(url: string): string {
   ].join('\n');
 }
 
-function cannotListen({
-  code,
-  port,
-  address,
-  message,
-}: NodeJS.ErrnoException & { port?: number; address?: string }): string {
+interface ListenError extends NodeJS.ErrnoException {
+  readonly port?: number;
+  readonly address?: string;
+  readonly hostname?: string;
+}
+
+function cannotListen({ code, port, address, hostname, message }: ListenError): string {
   switch (code) {
     case 'EADDRINUSE':
       return `Port ${port} is taken by another program: stop that one, or choose another port with --port ${neighbour(port)}.`;
@@ -71,7 +70,7 @@ function cannotListen({
       return `Port ${port} needs more rights than you have: choose one over 1023, such as --port ${defaultPort}.`;
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
-      return `${address ?? 'The host'} is no address of this machine: choose another with --host.`;
+      return `${address ?? hostname} is no address of this machine: choose another with --host.`;
     default:
       return `The server could not start: ${message}`;
   }

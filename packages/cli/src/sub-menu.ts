@@ -34,10 +34,11 @@ async function converse(subscriber: Subscriber, conversation: Conversation): Pro
     const line = await conversation.ask(
       isListening ? 'Listening. Press Enter for the menu.' : 'Your choice (1-4): ',
     );
-    // A program that pipes in "3" as its last line wants to go on listening.
-    if (line === undefined && isListening) return new Promise(() => {});
+    // A program that pipes in "3" as its last line wants to go on listening; a person that presses Ctrl-D does not.
+    if (line === undefined && isListening && !conversation.isTerminal) return new Promise(() => {});
+    if (line === undefined) return;
     isListening = false;
-    switch (line?.trim()) {
+    switch (line.trim()) {
       case '1':
         await subscribe(subscriber, conversation);
         break;
@@ -49,7 +50,6 @@ async function converse(subscriber: Subscriber, conversation: Conversation): Pro
         if (!isListening) conversation.print('There is no subscription to listen to yet; choose 1 first.');
         break;
       case '4':
-      case undefined:
         return;
       case '':
         break;

@@ -31,7 +31,10 @@ export async function explainNoConnection(target: Target, said: string): Promise
 function reasonOf(error: unknown): string {
   const { code, name, message } = error as NodeJS.ErrnoException;
   if (name === 'TimeoutError') return 'it does not answer.';
+  if (code?.startsWith('HPE_')) return 'it does not speak HTTP.';
   switch (code) {
+    case 'EPROTO':
+      return 'it does not speak HTTPS.';
     case 'ECONNREFUSED':
       return 'nothing listens there. Start a server with: fanfare serve';
     case 'ENOTFOUND':

@@ -235,6 +235,35 @@ describe('in a terminal', () => {
     await piped.shows("Received message for topic 'news': \\u001b[2Jgone");
   });
 
+  it('goes on after Ctrl-Z and fg', async () => {
+    const { server, url } = await startServer();
+    const terminal = new Terminal(`bash --norc -i`);
+    terminal.type(`'${process.execPath}' '${fanfarePath}' sub --url ${url}`, 'Enter');
+    await terminal.shows('Your choice (1-4):');
+    terminal.type('C-z');
+    await terminal.shows('Stopped');
+    terminal.type('fg', 'Enter');
+    await expect.poll(() => terminal.screen.at(-1)).toBe('Your choice (1-4):');
+    terminal.type('1', 'Enter', 'news', 'Enter');
+    await terminal.shows("Subscribed to topic 'news'");
+    await server.publish('news', 'hello');
+    await terminal.shows("Received message for topic 'news': hello");
+    terminal.type('C-c');
+    await expect.poll(() => terminal.screen.at(-1)).toMatch(/[$#]$/);
+  });
+
+  it('Ctrl-D ends with 0 wherever it is pressed', async () => {
+    const { url } = await startServer();
+    for (const keys of [['1'], ['2'], ['1', 'Enter', 'news', 'Enter', '3']]) {
+      const terminal = inTerminal(`sub --url ${url}`);
+      await terminal.shows('Your choice (1-4):');
+      terminal.type(...keys, 'Enter');
+      await terminal.shows(keys.length > 1 ? 'Listening.' : 'Topic to');
+      terminal.type('C-d');
+      expect(await terminal.exitCode()).toBe(0);
+    }
+  });
+
   it('Ctrl-C ends with 130, Ctrl-D with 0', async () => {
     const { url } = await startServer();
     for (const [command, prompt] of [

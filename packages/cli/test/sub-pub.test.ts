@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { createServer as createTcpServer, type AddressInfo } from 'node:net';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { fanfare, fanfarePath, outcome, Program, startServer } from './harness.ts';
 import { startLabServer, startOtherServer } from './lab-servers.ts';
 
@@ -86,6 +87,15 @@ describe('fanfare sub TOPIC', () => {
     });
   });
 
+  it('ends when it has said that the server does not answer', async () => {
+    const silent = createTcpServer().listen(0, '127.0.0.1');
+    onTestFinished(() => void silent.close());
+    await new Promise((resolve) => void silent.once('listening', resolve));
+    const url = `http://localhost:${(silent.address() as AddressInfo).port}`;
+    const stderr = `Cannot reach ${url}: it does not answer.\n`;
+    expect(await outcome(fanfare('sub', 'news', '--url', url))).toEqual({ code: 3, stdout: '', stderr });
+  });
+
   it('ends with 130 on Ctrl-C', async () => {
     const { url } = await startServer();
     const program = await subscriber(url, 'news');
@@ -136,6 +146,17 @@ describe('fanfare pub TOPIC MESSAGE', () => {
     publisher.process.stdin?.end('three');
     expect((await outcome(publisher)).code).toBe(0);
     expect((await outcome(program)).stdout).toBe('one\ntwo\nthree\n');
+  });
+
+  it('is quiet and ends with 141 when the reader of what it says goes away', async () => {
+    const { url } = await startServer();
+    await subscriber(url, 'news');
+    const shell = `seq 1 300 | "${process.execPath}" "${fanfarePath}" pub news - --url ${url} 2> >(head -1 >/dev/null); echo $?`;
+    expect(await outcome(new Program('bash', ['-c', shell]))).toEqual({
+      code: 0,
+      stdout: '141\n',
+      stderr: '',
+    });
   });
 
   it('stops at the first line that fails, and says how many were published', async () => {

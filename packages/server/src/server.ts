@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import type { PublishResult } from '@fanfare/protocol';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
@@ -8,11 +8,14 @@ import type { Server as SocketServer } from 'socket.io';
 import { resolveSettings } from './config/resolve-settings.ts';
 import type { Settings } from './config/settings.ts';
 import { buildHttpServer } from './http/http-server.ts';
+import { declineUpgrades } from './http/decline-upgrades.ts';
+import { OpenSockets } from './http/open-sockets.ts';
 import { shareServer } from './http/share-server.ts';
 import { MemoryTopicLog } from './log/memory-topic-log.ts';
 import { MessagePath } from './message-path/message-path.ts';
 import type { Logger } from './observability/logger.ts';
 import { listenToClients } from './socketio/events.ts';
+import { sayGoodbye } from './socketio/goodbye.ts';
 import { limitPollingPayloads } from './socketio/polling-payload.ts';
 import { RoomFanOut } from './socketio/rooms.ts';
 import { isSameOrigin } from './socketio/same-origin.ts';
@@ -60,7 +63,13 @@ const idsMax = 1_000_000;
 /** What a packet may have beside the message, so that every legal subscribe and publish fits. */
 const packetOverheadBytes = 65_536;
 
-/** How long `stop` waits for requests under way and for clients to say goodbye. */
+/** How long `stop` waits for clients to take what is still due to them. */
+const goodbyeMs = 1_000;
+
+/** How long `stop` goes on answering, with `draining`, those who publish again and again over one connection. */
+const lastAnswersMs = 250;
+
+/** How long `stop` waits for requests that have begun to arrive. */
 const stopGraceMs = 5_000;
 
 /**
@@ -72,10 +81,11 @@ export function createServer(options: ServerOptions = {}): FanfareServer {
   const settings = settingsOf(options);
   const io = createSocketServer(socketOptions(settings, () => path.isDraining));
   const { path, http, logger } = compose(options, settings, io);
-  io.attach(http.server);
+  io.attach(http.server, { destroyUpgrade: false });
   limitPollingPayloads(io);
   listenToClients(io, { path, logger, refuseUnknown: true });
-  const sockets = trackSockets(http.server);
+  declineUpgrades(http.server, ({ url = '' }) => url.startsWith(io.path()));
+  const sockets = new OpenSockets(http.server);
   http.addHook('preClose', async () => void io.engine.close());
   return {
     publish: (topic, message, { id } = {}) => path.publishValue({ topic, message, id }),
@@ -87,7 +97,9 @@ export function createServer(options: ServerOptions = {}): FanfareServer {
     },
     stop: async () => {
       path.drain();
-      const lastCall = setTimeout(() => sockets.forEach((socket) => socket.destroy()), stopGraceMs);
+      await sayGoodbye(io, goodbyeMs);
+      await sockets.emptied(lastAnswersMs);
+      const lastCall = setTimeout(() => sockets.destroy(), stopGraceMs);
       await http.close().finally(() => clearTimeout(lastCall));
     },
   };
@@ -121,7 +133,10 @@ export async function attach(httpServer: HttpServer, options: AttachOptions = {}
     stop: async () => {
       path.drain();
       stopListening();
-      if (!theirs) io.engine.close();
+      if (!theirs) {
+        await sayGoodbye(io, goodbyeMs);
+        io.engine.close();
+      }
       stopSharing();
       await http.close();
     },
@@ -162,16 +177,6 @@ function socketOptions(settings: Settings, isDraining: () => boolean): SocketSer
       return isSameOrigin(headers) ? undefined : 'A page of another origin may not connect.';
     },
   };
-}
-
-/** The connections that are open: also those that were upgraded, which Node no longer counts as HTTP's. */
-function trackSockets(server: HttpServer): ReadonlySet<Socket> {
-  const sockets = new Set<Socket>();
-  server.on('connection', (socket: Socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-  });
-  return sockets;
 }
 
 function urlOf(server: HttpServer): string {

@@ -303,6 +303,25 @@ describe('a connection that misbehaves', () => {
   });
 
   it.each([
+    [
+      'a body of another type',
+      'POST /publish HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 9\r\n\r\n',
+      415,
+    ],
+    [
+      'a body to a path that there is not',
+      'POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n',
+      404,
+    ],
+    ['an endless body to GET', 'GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n', 200],
+  ])('is answered once, and read no further: %s', async (_what, bytes, status) => {
+    const { url } = await startServer();
+    const { socket, ended } = connectRaw(url);
+    socket.write(bytes);
+    expect((await ended).match(/HTTP\/1\.1 \d+/g)).toEqual([`HTTP/1.1 ${status}`]);
+  });
+
+  it.each([
     ['what is no HTTP', 'GARBAGE\r\n\r\n', '400 Bad Request'],
     ['two lengths', head('Content-Length: 1', 'Content-Length: 2'), '400 Bad Request'],
     ['a length and chunks', head('Content-Length: 1', 'Transfer-Encoding: chunked'), '400 Bad Request'],

@@ -98,7 +98,8 @@ export async function publish(
 ): Promise<HttpAnswer> {
   const response = await fetch(`${url}/publish`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json', ...headers },
+    // Else the server, when it stops, would wait for more to come over the connection.
+    headers: { 'content-type': 'application/json', connection: 'close', ...headers },
     body: typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body),
   });
   return {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { connectClient, publish, startServer } from './harness.ts';
+import { connectClient, connectRaw, publish, startServer } from './harness.ts';
 
 describe('POST /publish', () => {
   const text = 'text/plain; charset=utf-8';
@@ -69,7 +69,40 @@ describe('POST /publish', () => {
   });
 });
 
+describe('a client that offers another protocol', () => {
+  it.each([
+    ['h2c, as Java does', 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk'],
+    ['a websocket', 'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13'],
+  ])('is answered as if it had not: %s', async (_what, headers) => {
+    const { url } = await startServer();
+    const client = await connectClient(url);
+    const received = new Promise((resolve) => void client.once('news', resolve));
+    await client.emitWithAck('subscribe', { topic: 'news' });
+    const { socket, ended } = connectRaw(url);
+    const body = '{"topic":"news","message":"x"}';
+    const head = `POST /publish HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n${headers}\r\n`;
+    socket.write(`${head}Content-Length: ${body.length}\r\n\r\n${body.slice(0, 9)}`);
+    socket.write(body.slice(9));
+    expect(await received).toEqual({ message: 'x' });
+    socket.write('GET / HTTP/1.0\r\n\r\n');
+    expect(await ended).toMatch(
+      /^HTTP\/1\.1 200 OK[^]*Message published to topic 'news'HTTP\/1\.1 200 OK[^]*Fanfare/,
+    );
+  });
+});
+
 describe('other requests', () => {
+  it('leave the connection open for the next', async () => {
+    const { url } = await startServer();
+    const { socket, ended } = connectRaw(url);
+    for (const path of ['/', '/nothing']) {
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
+      await new Promise((resolve) => void socket.once('data', resolve));
+    }
+    socket.write('GET / HTTP/1.0\r\n\r\n');
+    expect((await ended).match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 404', 'HTTP/1.1 200']);
+  });
+
   it('GET / is one line that names the program to anything but a browser', async () => {
     const { url } = await startServer();
     for (const headers of [{}, { accept: '*/*' }, { accept: 'application/json' }]) {

@@ -16,6 +16,34 @@ describe('a server that stops', () => {
     },
   );
 
+  it.each(transports)('delivers over %s all that it had acknowledged', async (transport) => {
+    const { url, server } = await startServer();
+    const client = await connectClient(url, transport);
+    const received: unknown[] = [];
+    client.on('news', ({ message }: { message: unknown }) => received.push(message));
+    const gone = new Promise((resolve) => void client.once('disconnect', resolve));
+    await client.emitWithAck('subscribe', { topic: 'news' });
+    const messages = [...Array(50).keys()];
+    await Promise.all(messages.map((message) => server.publish('news', message)));
+    await server.stop();
+    await gone;
+    expect(received).toEqual(messages);
+  });
+
+  it('tells a publisher that publishes again and again over one connection, and closes that', async () => {
+    const { url, server } = await startServer();
+    const { socket, ended } = connectRaw(url);
+    const body = '{"topic":"news","message":1}';
+    const request = `POST /publish HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+    socket.on('data', () => socket.write(request));
+    socket.write(request);
+    await new Promise((resolve) => void socket.once('data', resolve));
+    await server.stop();
+    const answers = (await ended).split(/(?=HTTP\/1\.1)/);
+    expect(answers.at(-1)).toContain('"code":"draining"');
+    expect(answers.at(-1)?.toLowerCase()).toContain('connection: close');
+  });
+
   it('refuses a publish that comes whole only now, and does not wait for more on its connection', async () => {
     const { url, server } = await startServer();
     const { socket, ended } = connectRaw(url);

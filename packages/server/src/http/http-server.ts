@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import accepts from '@fastify/accepts';
 import { FanfareError } from '@fanfare/protocol';
@@ -52,11 +53,17 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
     void reply.header('allow', allowed);
     throw new FanfareError('method_not_allowed', `${path} takes ${allowed}.`);
   });
-  app.addHook('onSend', async (_request, reply) => {
-    if (isDraining()) void reply.header('connection', 'close');
+  app.addHook('onSend', async (request, reply) => {
+    // What of a request is still to come once it is answered would be read for nothing.
+    if (isDraining() || isStillArriving(request.raw)) void reply.header('connection', 'close');
   });
   void app.register(accepts);
   void app.register(publishRoute, { publish: options.publish, publishBytesMax, logger });
   void app.register(consoleRoutes);
   return app;
+}
+
+function isStillArriving({ complete, headers }: IncomingMessage): boolean {
+  const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+  return hasBody && !complete;
 }

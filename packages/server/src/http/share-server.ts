@@ -2,7 +2,8 @@ import type { IncomingMessage, RequestListener, Server } from 'node:http';
 
 type Listener = (...args: unknown[]) => void;
 
-const events = ['request', 'upgrade'] as const;
+/** The events that Socket.IO listens to as well. */
+const events = ['request', 'upgrade', 'listening', 'close'] as const;
 
 /**
  * Shares an HTTP server with the app that it belongs to: publishes are answered by `publish`, what `addOthers`

@@ -1,0 +1,23 @@
+import type { Server } from 'socket.io';
+
+/** The parts of Engine.IO's connections that this file uses. */
+interface EngineSocket {
+  once(event: 'close', listener: () => void): void;
+  /** Sends what is still due first. */
+  close(): void;
+}
+
+/** Sends every client what is still due to it and closes its connection. Resolves once all are gone, or after the time. */
+export async function sayGoodbye(io: Server, timeoutMs: number): Promise<void> {
+  // Before the server listens there is no engine.
+  const { clients = {} } = (io.engine ?? {}) as unknown as { clients?: Record<string, EngineSocket> };
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<void>((resolve) => (timer = setTimeout(resolve, timeoutMs)));
+  const gone = Object.values(clients).map((client) => {
+    const closed = new Promise<void>((resolve) => client.once('close', resolve));
+    client.close();
+    return closed;
+  });
+  await Promise.race([Promise.all(gone), timeout]);
+  clearTimeout(timer);
+}
