@@ -13,7 +13,10 @@ function lint(path: string, source: string): string {
   copyFileSync(join(root, '.oxlintrc.json'), join(directory, '.oxlintrc.json'));
   mkdirSync(dirname(join(directory, path)), { recursive: true });
   writeFileSync(join(directory, path), source);
-  const { stdout, status } = spawnSync(join(root, 'node_modules/.bin/oxlint'), [], { cwd: directory, encoding: 'utf8' });
+  const { stdout, status } = spawnSync(join(root, 'node_modules/.bin/oxlint'), [], {
+    cwd: directory,
+    encoding: 'utf8',
+  });
   return status === 0 ? '' : stdout;
 }
 
@@ -37,7 +40,9 @@ describe('the direction of imports', () => {
     [`${server}/socketio/events.ts`, 'fastify'],
     ['packages/cli/src/serve.ts', '../../server/src/server.ts'],
   ])('is held: %s may not import %s', (path, imported) => {
-    expect(lint(path, `import * as it from '${imported}';\nexport default it;\n`)).toContain('no-restricted-imports');
+    expect(lint(path, `import * as it from '${imported}';\nexport default it;\n`)).toContain(
+      'no-restricted-imports',
+    );
   });
 
   it.each([

@@ -1,0 +1,22 @@
+// Fanfare inside a Fastify app that has a Socket.IO server with events of its own.
+import { attach } from '@fanfare/server';
+import fastify from 'fastify';
+import { Server } from 'socket.io';
+
+const app = fastify();
+const io = new Server(app.server);
+io.on('connection', (socket) => {
+  socket.on('whoami', (answer) => answer(socket.id));
+});
+
+app.get('/', async () => 'This page is the app’s, POST /publish is Fanfare’s.\n');
+const fanfare = await attach(app.server, { io });
+// Before the app closes: connected clients would keep it open.
+app.addHook('preClose', async () => {
+  await fanfare.stop();
+  io.engine.close();
+});
+
+const url = await app.listen({ host: '127.0.0.1', port: Number(process.env.PORT ?? 5003) });
+console.log(`Subscribe to a topic and publish to it on ${url}`);
+process.once('SIGTERM', () => void app.close());

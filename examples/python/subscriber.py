@@ -1,0 +1,24 @@
+"""Subscribes to a topic and prints what is published to it: subscriber.py TOPIC"""
+
+import os
+import sys
+
+import socketio
+
+topic = sys.argv[1]
+sio = socketio.Client()
+
+
+# After a reconnect too, so that the subscription is there again.
+@sio.event
+def connect():
+    sio.emit('subscribe', {'topic': topic}, callback=lambda answer: print('Subscribed' if answer['ok'] else answer, flush=True))
+
+
+@sio.on(topic)
+def on_message(data):
+    print(f"Received message for topic '{topic}': {data['message']}", flush=True)
+
+
+sio.connect(os.environ.get('FANFARE_URL', 'http://localhost:5000'))
+sio.wait()

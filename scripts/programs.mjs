@@ -1,0 +1,52 @@
+// @ts-check
+// The programs that the tests use and npm does not have: foreign clients, a browser, a terminal.
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { run } from './prepare.mjs';
+
+/** What is needed, how to see that it is there, and the Debian package that has it. */
+const programs = [
+  {
+    name: 'python-socketio for /usr/bin/python3',
+    isThere: () => pythonHas('socketio'),
+    debian: 'python3-socketio',
+  },
+  { name: 'requests for /usr/bin/python3', isThere: () => pythonHas('requests'), debian: 'python3-requests' },
+  {
+    name: 'websocket-client for /usr/bin/python3',
+    isThere: () => pythonHas('websocket'),
+    debian: 'python3-websocket',
+  },
+  { name: '/usr/bin/chromium', isThere: () => existsSync('/usr/bin/chromium'), debian: 'chromium' },
+  { name: 'tmux', isThere: () => isOnPath('tmux'), debian: 'tmux' },
+  { name: 'jq', isThere: () => isOnPath('jq'), debian: 'jq' },
+  { name: 'curl', isThere: () => isOnPath('curl'), debian: 'curl' },
+];
+
+/** Installs what is missing when this is root on Debian or a descendant; else says what to install, and fails. */
+export function installPrograms() {
+  const missing = programs.filter(({ isThere }) => !isThere());
+  if (missing.length === 0) return;
+  const packages = missing.map(({ debian }) => debian);
+  if (process.getuid?.() === 0 && isOnPath('apt-get')) {
+    console.error(`Installing ${packages.join(' ')} …`);
+    run('apt-get', ['update', '--quiet=2']);
+    run('apt-get', ['install', '--yes', '--quiet=2', '--no-install-recommends', ...packages]);
+    return;
+  }
+  console.error(`The tests need ${missing.map(({ name }) => name).join(', ')}.`);
+  console.error(`On Debian or Ubuntu: sudo apt-get install ${packages.join(' ')}`);
+  console.log('0 passed, 1 failed');
+  process.exit(1);
+}
+
+/** @param {string} module */
+function pythonHas(module) {
+  const search = `import importlib.util as u, sys; sys.exit(u.find_spec('${module}') is None)`;
+  return spawnSync('/usr/bin/python3', ['-c', search]).status === 0;
+}
+
+/** @param {string} program */
+function isOnPath(program) {
+  return (process.env['PATH'] ?? '').split(':').some((directory) => existsSync(`${directory}/${program}`));
+}

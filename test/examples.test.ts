@@ -1,0 +1,102 @@
+import { readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { chromium } from 'playwright-core';
+import { io } from 'socket.io-client';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { outcome, Program, startServer } from '../packages/cli/test/harness.ts';
+
+const example = (path: string): string => fileURLToPath(new URL(`../examples/${path}`, import.meta.url));
+const python = (path: string, url: string, ...args: string[]): Program =>
+  new Program('/usr/bin/python3', [example(`python/${path}`), ...args], { FANFARE_URL: url });
+const node = (path: string, url: string, ...args: string[]): Program =>
+  new Program(process.execPath, [example(`node/${path}`), ...args], { FANFARE_URL: url });
+
+/** Starts an example that is a server, and tells its URL. */
+async function serve(path: string): Promise<{ program: Program; url: string }> {
+  const program = new Program(process.execPath, [example(path)], { PORT: '0' });
+  await program.says(/http:\/\/\S+/);
+  return { program, url: /http:\/\/[\w.]+:\d+/.exec(program.stdout)?.[0] ?? '' };
+}
+
+describe('the examples', () => {
+  it('are all in the README, and all here', async () => {
+    const folders = readdirSync(example(''), { withFileTypes: true })
+      .filter((entry) => entry.isDirectory() && entry.name !== 'node_modules')
+      .map(({ name }) => name);
+    expect(folders.toSorted()).toEqual(['browser', 'express', 'fastify', 'node', 'python']);
+  });
+
+  it.each([
+    ['python/subscriber.py', python],
+    ['node/subscriber.js', node],
+  ] as const)('%s gets what both publishers publish', async (path, run) => {
+    const { url } = await startServer();
+    const file = path.split('/')[1] ?? '';
+    expect(await outcome(python('publisher.py', url, 'breaking news', 'early'))).toMatchObject({
+      code: 1,
+      stderr: "Failed to publish message: Topic 'breaking news' does not exist\n",
+    });
+    const subscriber = run(file, url, 'breaking news');
+    await subscriber.says('Subscribed\n');
+    for (const publish of [
+      python('publisher.py', url, 'breaking news', 'one'),
+      node('publisher.js', url, 'breaking news', 'two'),
+    ]) {
+      expect(await outcome(publish)).toMatchObject({
+        code: 0,
+        stdout: "Message published to topic 'breaking news'\n",
+      });
+    }
+    await subscriber.says("Received message for topic 'breaking news': one\n");
+    await subscriber.says("Received message for topic 'breaking news': two\n");
+  });
+
+  it('browser/server.js shows every window what each votes', async () => {
+    const { url } = await serve('browser/server.js');
+    const browser = await chromium.launch({
+      executablePath: '/usr/bin/chromium',
+      args: ['--no-sandbox', '--disable-gpu'],
+    });
+    onTestFinished(() => browser.close());
+    const [first, second] = [await browser.newPage(), await browser.newPage()];
+    for (const page of [first, second]) await page.goto(url);
+    // A vote before both have subscribed is not for both, so go on voting until each has seen one.
+    await expect
+      .poll(async () => {
+        await first.getByRole('button', { name: 'Tea' }).click();
+        return Promise.all(
+          [first, second].map(async (page) => Number(await page.locator('#tea').textContent()) > 0),
+        );
+      })
+      .toEqual([true, true]);
+    expect(await second.locator('#coffee').textContent()).toBe('0');
+  });
+
+  it('express/server.js publishes what is posted to the app, and ends on SIGTERM with a client connected', async () => {
+    const { program, url } = await serve('express/server.js');
+    const order = { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"item":"tea"}' };
+    expect((await fetch(`${url}/orders`, order)).status).toBe(201);
+    const client = io(url, { reconnection: false });
+    onTestFinished(() => void client.close());
+    await client.emitWithAck('subscribe', { topic: 'orders' });
+    const received = new Promise((resolve) => void client.once('orders', resolve));
+    const posted: unknown = await (await fetch(`${url}/orders`, order)).json();
+    expect(await received).toEqual({ message: posted });
+    program.process.kill('SIGTERM');
+    expect(await program.exitCode).toBe(0);
+  });
+
+  it("fastify/server.js has the app's events and Fanfare's on one socket, and ends on SIGTERM", async () => {
+    const { program, url } = await serve('fastify/server.js');
+    const client = io(url, { reconnection: false });
+    onTestFinished(() => void client.close());
+    await client.emitWithAck('subscribe', { topic: 'news' });
+    expect(await client.emitWithAck('whoami')).toBe(client.id);
+    const received = new Promise((resolve) => void client.once('news', resolve));
+    expect(await client.emitWithAck('publish', { topic: 'news', message: 'hi' })).toMatchObject({ ok: true });
+    expect(await received).toEqual({ message: 'hi' });
+    expect(await (await fetch(url)).text()).toContain('This page is the app’s');
+    program.process.kill('SIGTERM');
+    expect(await program.exitCode).toBe(0);
+  });
+});
