@@ -46,6 +46,7 @@ function test(filters) {
     ...filters,
   ]);
   try {
+    /** @type {{ numPassedTests: number, numFailedTests: number }} */
     const counts = JSON.parse(readFileSync(report, 'utf8'));
     passed += counts.numPassedTests;
     failed += counts.numFailedTests;

@@ -1,0 +1,129 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { errorCodes, reservedTopics } from '@fanfare/protocol';
+import { envOf, flagOf, settingKinds, settingNames } from '@fanfare/server/settings';
+import { describe, expect, it } from 'vitest';
+import { exitCodes } from '../packages/cli/src/exit-codes.ts';
+
+const root = new URL('../', import.meta.url);
+const read = (path: string): string => readFileSync(new URL(path, root), 'utf8');
+const manifest = (path: string): { version?: string; dependencies?: Record<string, string> } =>
+  JSON.parse(read(`${path}/package.json`)) as { version?: string };
+
+/** What stands in the first columns of a table in a document. */
+function rows(markdown: string): string[][] {
+  const lines = markdown.split('\n').filter((line) => line.startsWith('|') && !line.startsWith('| ---'));
+  return lines.map((line) =>
+    line
+      .split(/(?<!\\)\|/)
+      .slice(1, -1)
+      .map((cell) => cell.trim().replaceAll('`', '')),
+  );
+}
+
+describe('the documents', () => {
+  it('name every error code with its status and whether a retry helps', () => {
+    const documented = rows(read('PROTOCOL.md')).filter(([code = '']) => code in errorCodes);
+    const registered = Object.entries(errorCodes).map(([code, { status, retryable }]) => [
+      code,
+      String(status),
+      retryable ? 'yes' : 'no',
+    ]);
+    expect(documented.map((row) => row.slice(0, 3)).toSorted()).toEqual(registered.toSorted());
+  });
+
+  it('name every topic that is reserved', () => {
+    const paragraph = /^2\.4 [^]*?\n\n/m.exec(read('PROTOCOL.md'))?.[0] ?? '';
+    const quoted = [...paragraph.matchAll(/`([^`]+)`/g)].map(([, name = '']) => name);
+    expect(new Set(quoted.filter((name) => name !== 'topic_name_reserved'))).toEqual(reservedTopics);
+  });
+
+  it('name every exit code', () => {
+    const documented = rows(read('docs/cli.md'))
+      .map(([code]) => Number(code))
+      .filter((code) => !Number.isNaN(code));
+    expect(documented).toEqual(Object.values(exitCodes));
+  });
+
+  it('name every setting (docs/configuration.md is written from them)', async () => {
+    const table = settingNames.map((name) => {
+      const { default: fallback, about, alsoEnv } = settingKinds[name];
+      const env = [envOf(name), alsoEnv].filter((variable) => variable !== undefined);
+      return `| \`${name}\` | \`${flagOf(name)}\` | ${env.map((variable) => `\`${variable}\``).join(', ')} | \`${fallback}\` | ${about} |`;
+    });
+    const page = `# Configuration
+
+Each setting of \`fanfare serve\` can be given as a flag, as an environment variable, or by its name in a JSON file that
+\`--config\` (or \`FANFARE_CONFIG\`) names; a flag is stronger than the environment, and the environment than the file.
+\`createServer()\` and \`attach()\` take them by name. When settings are wrong, the server does not start, and names all that
+are.
+
+| setting | flag | environment | default | |
+| --- | --- | --- | --- | --- |
+${table.join('\n')}
+
+A file, for example:
+
+    {"port": 5001, "topicsMax": 1000}
+`;
+    await expect(page).toMatchFileSnapshot(fileURLToPath(new URL('docs/configuration.md', root)));
+  });
+
+  it('link to files that there are', () => {
+    const documents = ['.', 'docs', 'docs/decisions', 'examples'].flatMap((folder) =>
+      readdirSync(new URL(`${folder}/`, root))
+        .filter((file) => file.endsWith('.md'))
+        .map((file) => `${folder}/${file}`),
+    );
+    expect(documents.length).toBeGreaterThan(10);
+    for (const document of documents) {
+      for (const [, target = ''] of read(document).matchAll(/\]\(([^)#]+)[^)]*\)/g)) {
+        if (target.startsWith('https:')) continue;
+        const file = new URL(target, new URL(document, root));
+        expect([document, target, existsSync(file)]).toEqual([document, target, true]);
+      }
+    }
+  });
+});
+
+describe('the packages', () => {
+  const lock = JSON.parse(read('package-lock.json')) as {
+    packages: Record<
+      string,
+      { version: string; dev?: boolean; hasInstallScript?: boolean; resolved?: string }
+    >;
+  };
+
+  it('have one version, and exact versions of everything that they depend on', () => {
+    for (const path of [
+      '.',
+      'examples',
+      ...readdirSync(new URL('packages/', root)).map((name) => `packages/${name}`),
+    ]) {
+      const { version, dependencies = {} } = manifest(path);
+      expect([path, version]).toEqual([path, manifest('.').version]);
+      for (const range of Object.values(dependencies)) expect(range).toMatch(/^\d+\.\d+\.\d+$/);
+    }
+  });
+
+  it('run no script when they are installed', () => {
+    const scripted = Object.entries(lock.packages).filter(
+      ([, { dev, hasInstallScript }]) => hasInstallScript && !dev,
+    );
+    expect(scripted).toEqual([]);
+  });
+
+  it('have nothing under the floors of what has been broken into from outside', () => {
+    const floors = { 'engine.io': [6, 6, 12], 'socket.io-parser': [4, 2, 7], ws: [8, 21, 0] };
+    for (const [name, floor] of Object.entries(floors)) {
+      const found = Object.entries(lock.packages).filter(([path]) => path.endsWith(`node_modules/${name}`));
+      expect(found).not.toEqual([]);
+      for (const [, { version }] of found) {
+        const parts = version.split('.').map(Number);
+        const compared =
+          parts.map((part, at) => Math.sign(part - (floor[at] ?? 0))).find((sign) => sign !== 0) ?? 0;
+        expect([name, version, compared >= 0]).toEqual([name, version, true]);
+      }
+    }
+  });
+});

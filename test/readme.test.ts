@@ -1,0 +1,121 @@
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { outcome, Program } from '../packages/cli/test/harness.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const readme = readFileSync(join(root, 'README.md'), 'utf8');
+
+/** The code blocks of a language, in order. */
+function blocks(language: string): string[] {
+  return [...readme.matchAll(/^```(\w+)\n([^]*?)^```$/gm)]
+    .filter(([, name]) => name === language)
+    .map(([, , code = '']) => code);
+}
+
+interface Transcript {
+  readonly command: string;
+  readonly output: string;
+}
+
+function transcripts(): Transcript[] {
+  return blocks('console').flatMap((block) =>
+    block
+      .split(/^\$ /m)
+      .slice(1)
+      .map((text) => {
+        const [command = '', ...output] = text.split('\n');
+        return { command, output: output.join('\n') };
+      }),
+  );
+}
+
+/** What `git clone` would give of the working tree. */
+function cloneOfThisTree(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'fanfare-clone-'));
+  const list = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
+    cwd: root,
+    encoding: 'utf8',
+  });
+  for (const file of list.split('\0').filter((name) => name !== '')) {
+    cpSync(join(root, file), join(directory, file));
+  }
+  return directory;
+}
+
+/** npm may have something to say about a machine's own settings. */
+function withoutNpm(text: string): string {
+  return text.replace(/^npm .*\n/gm, '');
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => void server.once('listening', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => void server.close(resolve));
+  return port;
+}
+
+describe('the README', () => {
+  it('is true from the first command to the last, on a fresh clone', { timeout: 240_000 }, async () => {
+    const clone = cloneOfThisTree();
+    const port = await freePort();
+    const url = `http://localhost:${port}`;
+    const here = (text: string): string => text.replaceAll('http://localhost:5000', url);
+    const inReadme = (text: string): string =>
+      text.replaceAll(` --url ${url}`, '').replaceAll(url, 'http://localhost:5000');
+    const env = { PORT: String(port), FANFARE_URL: url, npm_config_prefer_offline: 'true' };
+    const shell = (command: string): Program =>
+      new Program('bash', ['-c', `cd '${clone}' && exec ${here(command)}`], env);
+    const program = (name: string, code: string): Program => {
+      writeFileSync(join(clone, name), here(code));
+      return shell(name.endsWith('.py') ? `/usr/bin/python3 -u ${name}` : `node ${name}`);
+    };
+    const [start, sub, pub, curl, ...others] = transcripts();
+    const [jsSubscriber = '', jsPublisher = ''] = blocks('js');
+    const [pythonSubscriber = '', pythonPublisher = ''] = blocks('python');
+    expect([start, sub, pub, curl].every((transcript) => transcript !== undefined)).toBe(true);
+    expect(others).toEqual([]);
+
+    const server = shell(start?.command ?? '');
+    await server.says(/^Publish:.*\n/m);
+    expect(inReadme(server.stdout)).toContain(start?.output);
+    expect(start?.output.trim().split('\n')).toHaveLength(3);
+
+    const cli = shell(sub?.command ?? '');
+    await cli.says('Subscribed', 'stderr');
+    expect(withoutNpm(inReadme(cli.stderr))).toBe(sub?.output);
+    // Subscribed or not, these two say nothing; what they get is published until both have it.
+    const subscribers = [program('subscriber.mjs', jsSubscriber), program('subscriber.py', pythonSubscriber)];
+    for (const transcript of [pub, curl]) {
+      const { code, stdout, stderr } = await outcome(
+        shell(`${transcript?.command} -s`.replace(/(npx .*) -s$/, '$1')),
+      );
+      expect([code, withoutNpm(stdout + stderr).trim()]).toEqual([0, transcript?.output.trim()]);
+    }
+    await cli.says('hello\nhello from curl\n');
+
+    for (const [name, code, received] of [
+      ['publisher.mjs', jsPublisher, "{ from: 'JavaScript' }"],
+      ['publisher.py', pythonPublisher, 'hello from Python'],
+    ] as const) {
+      const isReceived = (): boolean => subscribers.every(({ stdout }) => stdout.includes('Received'));
+      do {
+        expect(await outcome(program(name, code))).toMatchObject({
+          code: 0,
+          stdout: "Message published to topic 'news'\n",
+        });
+      } while (!isReceived());
+      await cli.says(received.startsWith('{') ? '{"from":"JavaScript"}\n' : `${received}\n`);
+    }
+    await subscribers[0]?.says("Received { from: 'JavaScript' }\n");
+    await subscribers[0]?.says('Received hello from Python\n');
+    await subscribers[1]?.says("Received {'from': 'JavaScript'}\n");
+    await subscribers[1]?.says('Received hello from Python\n');
+    server.process.kill('SIGTERM');
+  });
+});
