@@ -46,8 +46,9 @@ function test(filters) {
     ...filters,
   ]);
   try {
-    /** @type {{ numPassedTests: number, numFailedTests: number }} */
-    const counts = JSON.parse(readFileSync(report, 'utf8'));
+    const counts = /** @type {{ numPassedTests: number, numFailedTests: number }} */ (
+      JSON.parse(readFileSync(report, 'utf8'))
+    );
     passed += counts.numPassedTests;
     failed += counts.numFailedTests;
     // A file that cannot be loaded, or an error between tests, has no test to fail.

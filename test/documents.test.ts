@@ -29,7 +29,8 @@ describe('the documents', () => {
       String(status),
       retryable ? 'yes' : 'no',
     ]);
-    expect(documented.map((row) => row.slice(0, 3)).toSorted()).toEqual(registered.toSorted());
+    expect(new Set(documented.map((row) => row.slice(0, 3)))).toEqual(new Set(registered));
+    expect(documented).toHaveLength(registered.length);
   });
 
   it('name every topic that is reserved', () => {
