@@ -13,9 +13,12 @@ function lint(path: string, source: string): string {
   copyFileSync(join(root, '.oxlintrc.json'), join(directory, '.oxlintrc.json'));
   mkdirSync(dirname(join(directory, path)), { recursive: true });
   writeFileSync(join(directory, path), source);
-  const { stdout, status } = spawnSync(join(root, 'node_modules/.bin/oxlint'), [], {
+  const bin = join(root, 'node_modules/.bin');
+  const { stdout, status } = spawnSync(join(bin, 'oxlint'), [], {
     cwd: directory,
     encoding: 'utf8',
+    // Out here it would not find its own helper.
+    env: { ...process.env, OXLINT_TSGOLINT_PATH: join(bin, 'tsgolint') },
   });
   return status === 0 ? '' : stdout;
 }

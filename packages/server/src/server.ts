@@ -81,10 +81,8 @@ export function createServer(options: ServerOptions = {}): FanfareServer {
   const settings = settingsOf(options);
   const io = createSocketServer(socketOptions(settings, () => path.isDraining));
   const { path, http, logger } = compose(options, settings, io);
-  io.attach(http.server, { destroyUpgrade: false });
-  limitPollingPayloads(io);
+  openSockets(io, http.server);
   listenToClients(io, { path, logger, refuseUnknown: true });
-  declineUpgrades(http.server, ({ url = '' }) => url.startsWith(io.path()));
   const sockets = new OpenSockets(http.server);
   http.addHook('preClose', async () => void io.engine.close());
   return {
@@ -123,9 +121,7 @@ export async function attach(httpServer: HttpServer, options: AttachOptions = {}
     httpServer,
     (request, response) => http.routing(request, response),
     () => {
-      if (theirs) return;
-      io.attach(httpServer);
-      limitPollingPayloads(io);
+      if (!theirs) openSockets(io, httpServer);
     },
   );
   return {
@@ -141,6 +137,14 @@ export async function attach(httpServer: HttpServer, options: AttachOptions = {}
       await http.close();
     },
   };
+}
+
+function openSockets(io: SocketServer, httpServer: HttpServer): void {
+  // Upgrades that are not ours are the app's, if it listens for any.
+  const isAlone = httpServer.listenerCount('upgrade') === 0;
+  io.attach(httpServer, { destroyUpgrade: !isAlone });
+  if (isAlone) declineUpgrades(httpServer, ({ url = '' }) => url.startsWith(`${io.path()}/`));
+  limitPollingPayloads(io);
 }
 
 interface Composed {

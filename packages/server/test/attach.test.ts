@@ -5,7 +5,7 @@ import express from 'express';
 import fastify from 'fastify';
 import { Server as SocketServer } from 'socket.io';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { connectClient, publish, Recorder, transports } from './harness.ts';
+import { connectClient, connectRaw, publish, Recorder, transports } from './harness.ts';
 
 async function listen(httpServer: HttpServer): Promise<string> {
   await new Promise<void>((resolve) => void httpServer.listen(0, '127.0.0.1', resolve));
@@ -61,6 +61,18 @@ describe.each(apps)('Fanfare attached to an app of %s', (_name, createApp) => {
     expect(await (await fetch(`${url}/publish`)).text()).toBe('a form');
     await fanfare.stop();
     expect(await (await fetch(url)).text()).toBe('the app');
+  });
+
+  it("leaves a client's offer of another protocol without consequence for the app", async () => {
+    const httpServer = await createApp();
+    const fanfare = await attach(httpServer);
+    const url = await listen(httpServer);
+    const { socket, ended } = connectRaw(url);
+    socket.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n');
+    await new Promise((resolve) => void socket.once('data', resolve));
+    socket.end();
+    expect(await ended).toMatch(/^HTTP\/1\.1 200 OK[^]*the app/);
+    await fanfare.stop();
   });
 
   it('gives the server back on stop, and can be attached again', async () => {
