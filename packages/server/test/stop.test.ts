@@ -61,6 +61,24 @@ describe('a server that stops', () => {
     await stopped;
   });
 
+  it('refuses in the same words a publish whose head comes whole only when no new connection is taken', async () => {
+    const { url, server } = await startServer();
+    const { socket, ended } = connectRaw(url);
+    const body = '{"topic":"news","message":1}';
+    socket.write('POST /publish HTTP/1.1\r\nHost: x\r\n');
+    await publish(url, { topic: 'news', message: 1 });
+    const stopped = server.stop();
+    const isRefused = (): Promise<boolean> =>
+      fetch(url).then(
+        () => false,
+        () => true,
+      );
+    await expect.poll(isRefused).toBe(true);
+    socket.write(`Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+    expect(await ended).toContain('"code":"draining"');
+    await stopped;
+  });
+
   it('does not wait for ever for a request that never comes whole', async () => {
     const { url, server } = await startServer();
     const { socket, ended } = connectRaw(url);
