@@ -2,4 +2,4 @@
 import { build, install } from './prepare.mjs';
 
 install();
-build();
+build('.');

@@ -21,9 +21,13 @@ export function install() {
   writeFileSync(stamp, wanted);
 }
 
-/** Compiles what has changed. */
-export function build() {
-  run(process.execPath, [`${root}node_modules/typescript/bin/tsc`, '--build']);
+/**
+ * Compiles what has changed.
+ *
+ * @param {string} project - the folder or file of a tsconfig; with all that it refers to
+ */
+export function build(project) {
+  run(process.execPath, [`${root}node_modules/typescript/bin/tsc`, '--build', project]);
 }
 
 /**

@@ -2,6 +2,6 @@
 import { build, install } from './prepare.mjs';
 
 install();
-build();
+build('packages/cli');
 process.argv.splice(2, 0, 'serve');
 await import('../packages/cli/bin/fanfare.js');

@@ -16,7 +16,7 @@ const report = `${root}node_modules/.cache/vitest.json`;
 
 installPrograms();
 install();
-build();
+build('.');
 
 let passed = 0;
 let failed = 0;
