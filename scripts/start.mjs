@@ -3,5 +3,7 @@ import { build, install } from './prepare.mjs';
 
 install();
 build('packages/cli');
+// Also when this was not started by npm, what it says to type is what works in a checkout.
+process.env['npm_execpath'] ??= 'npm';
 process.argv.splice(2, 0, 'serve');
 await import('../packages/cli/bin/fanfare.js');

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { errorCodes, reservedTopics } from '@fanfare/protocol';
-import { envOf, flagOf, settingKinds, settingNames } from '@fanfare/server/settings';
+import { envsOf, flagOf, settingKinds, settingNames } from '@fanfare/server/settings';
 import { describe, expect, it } from 'vitest';
 import { exitCodes } from '../packages/cli/src/exit-codes.ts';
 
@@ -48,15 +48,16 @@ describe('the documents', () => {
 
   it('name every setting (docs/configuration.md is written from them)', async () => {
     const table = settingNames.map((name) => {
-      const { default: fallback, about, alsoEnv } = settingKinds[name];
-      const env = [envOf(name), alsoEnv].filter((variable) => variable !== undefined);
+      const { default: fallback, about } = settingKinds[name];
+      const env = envsOf(name);
       return `| \`${name}\` | \`${flagOf(name)}\` | ${env.map((variable) => `\`${variable}\``).join(', ')} | \`${fallback}\` | ${about} |`;
     });
     const page = `# Configuration
 
 Each setting of \`fanfare serve\` can be given as a flag, as an environment variable, or by its name in a JSON file that
 \`--config\` (or \`FANFARE_CONFIG\`) names; a flag is stronger than the environment, and the environment than the file.
-\`createServer()\` and \`attach()\` take them by name. When settings are wrong, the server does not start, and names all that
+\`createServer()\` takes them by name, and so does \`attach()\`, but for
+\`host\`, \`port\` and \`requestTimeoutMs\`, which are the app's there. When settings are wrong, the server does not start, and names all that
 are.
 
 | setting | flag | environment | default | |

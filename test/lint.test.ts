@@ -1,15 +1,15 @@
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { temporaryDirectory } from '../packages/cli/test/harness.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** Lints one file as if it stood at this place in the repository. */
 function lint(path: string, source: string): string {
-  const directory = mkdtempSync(join(tmpdir(), 'fanfare-lint-'));
+  const directory = temporaryDirectory();
   copyFileSync(join(root, '.oxlintrc.json'), join(directory, '.oxlintrc.json'));
   mkdirSync(dirname(join(directory, path)), { recursive: true });
   writeFileSync(join(directory, path), source);

@@ -1,11 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { outcome, Program } from '../packages/cli/test/harness.ts';
+import { outcome, Program, temporaryDirectory } from '../packages/cli/test/harness.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
@@ -36,7 +35,7 @@ function transcripts(): Transcript[] {
 
 /** What `git clone` would give of the working tree. */
 function cloneOfThisTree(): string {
-  const directory = mkdtempSync(join(tmpdir(), 'fanfare-clone-'));
+  const directory = temporaryDirectory();
   const list = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
     cwd: root,
     encoding: 'utf8',
@@ -116,6 +115,5 @@ describe('the README', () => {
     await subscribers[0]?.says('Received hello from Python\n');
     await subscribers[1]?.says("Received {'from': 'JavaScript'}\n");
     await subscribers[1]?.says('Received hello from Python\n');
-    server.process.kill('SIGTERM');
   });
 });

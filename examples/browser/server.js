@@ -9,6 +9,6 @@ const server = createServer((_request, response) =>
 );
 await attach(server);
 
-server.listen(process.env.PORT ?? 5001, '127.0.0.1', () => {
+server.listen(process.env.PORT ?? 8001, '127.0.0.1', () => {
   console.log(`Open http://localhost:${server.address().port} in two windows, and vote`);
 });

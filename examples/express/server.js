@@ -18,10 +18,10 @@ app.post('/orders', express.json(), async (request, response) => {
   response.status(201).json(order);
 });
 
-server.listen(process.env.PORT ?? 5002, '127.0.0.1', () => {
-  console.log(
-    `Subscribe to the topic orders, then post an order to http://localhost:${server.address().port}/orders`,
-  );
+server.listen(process.env.PORT ?? 8002, '127.0.0.1', () => {
+  const url = `http://localhost:${server.address().port}`;
+  console.log(`Subscribe:  npx fanfare sub orders --url ${url}`);
+  console.log(`Order:      curl ${url}/orders -H 'Content-Type: application/json' -d '{"item": "tea"}'`);
 });
 
 process.once('SIGTERM', async () => {

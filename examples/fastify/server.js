@@ -17,6 +17,6 @@ app.addHook('preClose', async () => {
   io.engine.close();
 });
 
-const url = await app.listen({ host: '127.0.0.1', port: Number(process.env.PORT ?? 5003) });
+const url = await app.listen({ host: '127.0.0.1', port: Number(process.env.PORT ?? 8003) });
 console.log(`Subscribe to a topic and publish to it on ${url}`);
 process.once('SIGTERM', () => void app.close());

@@ -10,3 +10,4 @@ socket.on('connect', async () => {
   console.log(answer.ok ? 'Subscribed' : answer.error.detail);
 });
 socket.on(topic, ({ message }) => console.log(`Received message for topic '${topic}':`, message));
+socket.on('connect_error', ({ message }) => console.error('No connection:', message));

@@ -5,7 +5,7 @@ import sys
 
 import requests
 
-topic, message = sys.argv[1:]
+topic, message = sys.argv[1:] or ('news', 'hello')
 url = os.environ.get('FANFARE_URL', 'http://localhost:5000')
 
 response = requests.post(f'{url}/publish', json={'topic': topic, 'message': message})

@@ -5,7 +5,7 @@ import sys
 
 import socketio
 
-topic = sys.argv[1]
+topic = sys.argv[1] if len(sys.argv) > 1 else 'news'
 sio = socketio.Client()
 
 

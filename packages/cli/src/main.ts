@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { isatty } from 'node:tty';
-import { envOf, flagOf, settingKinds, settingNames } from '@fanfare/server/settings';
+import { envsOf, flagOf, settingKinds, settingNames } from '@fanfare/server/settings';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { Conversation } from './conversation.ts';
 import { CommandError, exitCodes } from './exit-codes.ts';
@@ -17,6 +17,10 @@ const urlOption = (): Option =>
 const exitCodesHelp = `
 Exit codes: 0 done, 1 the server refused, 2 wrong usage, 3 no server to be reached,
 130 ended by Ctrl-C, 141 the reader of the output went away, 143 ended by SIGTERM.`;
+
+const serveExitCodesHelp = `
+Exit codes: 0 ended by Ctrl-C or SIGTERM, 1 the address cannot be had, 2 wrong settings,
+130 or 143 ended by a second Ctrl-C or SIGTERM.`;
 
 /** How long output may take to be written at the end. */
 const lastWordsMs = 500;
@@ -37,11 +41,12 @@ function serveCommand(): void {
   for (const name of settingNames) {
     const { default: fallback, about } = settingKinds[name];
     const flag = typeof fallback === 'boolean' ? flagOf(name) : `${flagOf(name)} <${typeof fallback}>`;
-    serve.option(flag, `${about} (default: ${fallback}, env: ${envOf(name)})`);
+    serve.option(flag, `${about} (default: ${fallback}, env: ${envsOf(name).join(', ')})`);
   }
   serve
     .option('--memory', 'Keep nothing on disk, which is all that this version does.')
     .addOption(new Option('--config <file>', 'A JSON file of settings.').env('FANFARE_CONFIG'))
+    .addHelpText('after', serveExitCodesHelp)
     .action(async ({ config, ...flags }: { config?: string } & Record<string, unknown>) => {
       const { runServe } = await import('./serve.ts');
       await runServe(flags, config);
@@ -53,7 +58,7 @@ function subCommand(): void {
     .command('sub')
     .description('Subscribe to topics and print what comes; without a topic, ask for them.')
     .argument('[topic...]')
-    .option('--json', 'print {"topic", "message", "time"} as a line of JSON for each message', false)
+    .option('--json', 'print {"topic", "message", "time", "id"} as a line of JSON for each message', false)
     .option('--count <n>', 'end after so many messages', parseCount)
     .addOption(urlOption())
     .addHelpText('after', exitCodesHelp)

@@ -1,5 +1,12 @@
 import { readFile } from 'node:fs/promises';
-import { createServer, resolveSettings, SettingsError, type FanfareServer } from '@fanfare/server';
+import {
+  createServer,
+  resolveSettings,
+  SettingsError,
+  type FanfareServer,
+  type SettingsFile,
+} from '@fanfare/server';
+import { commandName } from './command-name.ts';
 import { CommandError, exitCodes } from './exit-codes.ts';
 
 const defaultPort = '5000';
@@ -27,8 +34,7 @@ async function makeServer(
   flags: Readonly<Record<string, unknown>>,
   configPath: string | undefined,
 ): Promise<FanfareServer> {
-  const file =
-    configPath === undefined ? undefined : { path: configPath, content: await readConfig(configPath) };
+  const file = configPath === undefined || configPath === '' ? undefined : await readConfig(configPath);
   try {
     return createServer(resolveSettings({ flags, env: process.env, ...(file && { file }) }));
   } catch (error) {
@@ -37,17 +43,17 @@ async function makeServer(
   }
 }
 
-async function readConfig(path: string): Promise<unknown> {
+async function readConfig(path: string): Promise<SettingsFile> {
   try {
-    return JSON.parse(await readFile(path, 'utf8'));
+    return { path, content: JSON.parse(await readFile(path, 'utf8')) as unknown };
   } catch (error) {
-    throw new CommandError(exitCodes.usage, `${path} cannot be read as JSON: ${(error as Error).message}`);
+    return { path, unreadable: (error as Error).message };
   }
 }
 
 /** Three lines: where it serves, how to subscribe, how to publish. */
 function greeting(url: string): string {
-  const command = process.env['npm_execpath'] === undefined ? 'fanfare' : 'npx fanfare';
+  const command = commandName();
   const where = new URL(url).port === defaultPort ? '' : ` --url ${url}`;
   return [
     `Fanfare serves on ${url} (open it in a browser, or stop it with Ctrl-C)`,

@@ -1,3 +1,4 @@
+import { commandName } from './command-name.ts';
 import { CommandError, exitCodes } from './exit-codes.ts';
 import { request, type Answer } from './request.ts';
 import type { Target } from './target.ts';
@@ -36,7 +37,7 @@ function reasonOf(error: unknown): string {
     case 'EPROTO':
       return 'it does not speak HTTPS.';
     case 'ECONNREFUSED':
-      return 'nothing listens there. Start a server with: fanfare serve';
+      return `nothing listens there. Start a server with: ${commandName()} serve`;
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
       return 'there is no host of that name.';

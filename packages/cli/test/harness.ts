@@ -1,4 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createServer, type FanfareServer } from '@fanfare/server';
 import { onTestFinished } from 'vitest';
@@ -15,7 +18,11 @@ export class Program {
   #wake: (() => void)[] = [];
 
   constructor(command: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-    this.process = spawn(command, args, { env: { ...process.env, NO_COLOR: '1', ...env } });
+    // Whether npm runs these tests is nothing to the programs.
+    this.process = spawn(command, args, {
+      env: { ...process.env, NO_COLOR: '1', npm_execpath: undefined, ...env },
+      detached: true,
+    });
     this.process.stdout?.setEncoding('utf8').on('data', (text: string) => this.#collect('stdout', text));
     this.process.stderr?.setEncoding('utf8').on('data', (text: string) => this.#collect('stderr', text));
     this.process.stdin?.on('error', () => {});
@@ -25,7 +32,16 @@ export class Program {
         this.#wake.forEach((wake) => wake());
       });
     });
-    onTestFinished(() => void this.process.kill('SIGKILL'));
+    onTestFinished(() => this.#killAll());
+  }
+
+  /** With what it has started: npm does not end its script when it is ended. */
+  #killAll(): void {
+    try {
+      if (this.process.pid !== undefined) process.kill(-this.process.pid, 'SIGKILL');
+    } catch {
+      // There is nothing left of it.
+    }
   }
 
   type(text: string): void {
@@ -51,6 +67,13 @@ export class Program {
     this[stream] += text;
     this.#wake.forEach((wake) => wake());
   }
+}
+
+/** A folder that is removed when the test ends. */
+export function temporaryDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'fanfare-'));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
 }
 
 export function fanfare(...args: string[]): Program {

@@ -1,12 +1,11 @@
-import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { flagOf, settingNames } from '@fanfare/server/settings';
 import { io } from 'socket.io-client';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { fanfare, fanfarePath, outcome, Program } from './harness.ts';
+import { fanfare, fanfarePath, outcome, Program, temporaryDirectory } from './harness.ts';
 
 async function serving(...args: string[]): Promise<{ program: Program; url: string }> {
   const program = fanfare('serve', ...args);
@@ -72,7 +71,7 @@ describe('fanfare serve', () => {
   );
 
   it('takes a setting from flag, environment and file, in this order of force', async () => {
-    const config = join(mkdtempSync(join(tmpdir(), 'fanfare-')), 'fanfare.json');
+    const config = join(temporaryDirectory(), 'fanfare.json');
     writeFileSync(config, '{"port": 0, "host": "127.0.0.4"}');
     const serve = async (env: Record<string, string>, ...args: string[]): Promise<string> => {
       const program = new Program(process.execPath, [fanfarePath, 'serve', '--config', config, ...args], env);
@@ -84,6 +83,14 @@ describe('fanfare serve', () => {
     expect(await serve({ FANFARE_HOST: '127.0.0.3' }, '--host', '127.0.0.2')).toBe('127.0.0.2');
   });
 
+  it('names what is wrong with its flags beside a file that it cannot read', async () => {
+    const { code, stderr } = await outcome(
+      fanfare('serve', '--config', '/nowhere.json', '--topics-max', '0'),
+    );
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^\/nowhere\.json cannot be read as JSON: .*\n--topics-max must be .*\n$/);
+  });
+
   it('respects PORT', async () => {
     const program = new Program(process.execPath, [fanfarePath, 'serve'], { PORT: 'x' });
     expect(await outcome(program)).toMatchObject({
@@ -93,7 +100,7 @@ describe('fanfare serve', () => {
   });
 
   it('names every problem of its settings at once', async () => {
-    const config = join(mkdtempSync(join(tmpdir(), 'fanfare-')), 'fanfare.json');
+    const config = join(temporaryDirectory(), 'fanfare.json');
     writeFileSync(config, '{"prot": 1, "topicsMax": "many"}');
     const program = new Program(
       process.execPath,
@@ -112,7 +119,7 @@ describe('fanfare serve', () => {
     ['no such file', undefined],
     ['no JSON', '{'],
   ])('says which configuration file it cannot read: %s', async (_what, content) => {
-    const config = join(mkdtempSync(join(tmpdir(), 'fanfare-')), 'fanfare.json');
+    const config = join(temporaryDirectory(), 'fanfare.json');
     if (content !== undefined) writeFileSync(config, content);
     const { code, stderr } = await outcome(fanfare('serve', '--config', config));
     expect(code).toBe(2);
@@ -124,7 +131,7 @@ describe('fanfare serve', () => {
 describe('fanfare', () => {
   it('shows help without loading the server, and every setting in it', async () => {
     // V8 writes down every script that it compiled.
-    const coverage = mkdtempSync(join(tmpdir(), 'fanfare-'));
+    const coverage = temporaryDirectory();
     const program = new Program(process.execPath, [fanfarePath, 'serve', '--help'], {
       NODE_V8_COVERAGE: coverage,
     });

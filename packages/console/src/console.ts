@@ -79,10 +79,11 @@ async function publish(): Promise<void> {
     const answer = await response.text();
     const isText = response.headers.get('content-type')?.startsWith('text/plain') === true;
     const { detail } = isText ? { detail: answer } : (JSON.parse(answer) as { detail: string });
+    const hint = response.status === 404 ? ': nobody has subscribed to it yet' : '';
     tell(
       'publish-answer',
       response.ok ? 'done' : 'refused',
-      response.ok ? detail : `${detail} (HTTP ${response.status})`,
+      response.ok ? detail : `${detail}${hint} (HTTP ${response.status})`,
     );
   } catch {
     tell('publish-answer', 'refused', 'The server did not answer.');

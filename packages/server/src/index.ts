@@ -1,5 +1,10 @@
 export { FanfareError, type ErrorCode, type Problem, type PublishResult } from '@fanfare/protocol';
-export { resolveSettings, SettingsError, type SettingSources } from './config/resolve-settings.ts';
+export {
+  resolveSettings,
+  SettingsError,
+  type SettingsFile,
+  type SettingSources,
+} from './config/resolve-settings.ts';
 export {
   attach,
   createServer,

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { PublishResult } from '@fanfare/protocol';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import type { Server as SocketServer } from 'socket.io';
-import { resolveSettings } from './config/resolve-settings.ts';
+import { isLoopback } from './config/loopback.ts';
+import { resolveSettings, SettingsError } from './config/resolve-settings.ts';
 import type { Settings } from './config/settings.ts';
 import { buildHttpServer } from './http/http-server.ts';
 import { declineUpgrades } from './http/decline-upgrades.ts';
@@ -29,8 +30,11 @@ export interface ServerOptions extends Partial<Settings> {
   readonly now?: () => number;
 }
 
+/** The settings that are the app's when the HTTP server is. */
+const listenSettings = ['host', 'port', 'requestTimeoutMs'] as const;
+
 /** The settings that mean something on an HTTP server that the app itself listens with. */
-export type AttachOptions = Omit<ServerOptions, 'host' | 'port' | 'open' | 'requestTimeoutMs'> & {
+export type AttachOptions = Omit<ServerOptions, (typeof listenSettings)[number]> & {
   /** The app's Socket.IO server. Without it Fanfare opens one on the HTTP server. */
   readonly io?: SocketServer;
 };
@@ -62,6 +66,8 @@ const idsMax = 1_000_000;
 
 /** What a packet may have beside the message, so that every legal subscribe and publish fits. */
 const packetOverheadBytes = 65_536;
+
+const notOpen = 'Fanfare answers only its own machine here, until the app says open: true.';
 
 /** How long `stop` waits for clients to take what is still due to them. */
 const goodbyeMs = 1_000;
@@ -106,13 +112,14 @@ export function createServer(options: ServerOptions = {}): FanfareServer {
 /**
  * Adds Fanfare to an HTTP server that an app (Express, Fastify, plain Node …) already answers: `POST /publish`
  * and Socket.IO become Fanfare's, every other request stays the app's. Call it once the app's own listener is
- * on the HTTP server. An app that closes gracefully calls `stop()` first: connected clients would keep it open.
+ * on the HTTP server. Without `open`, requests that come to an address other than a loopback one are refused, but
+ * for those of the app's own Socket.IO server, which lets in whom it likes. An app that closes gracefully calls `stop()` first: connected clients would keep it open.
  *
  * @throws SettingsError that names every setting that is wrong
  */
 export async function attach(httpServer: HttpServer, options: AttachOptions = {}): Promise<Fanfare> {
   const { io: theirs, ...own } = options;
-  const settings = settingsOf(own);
+  const settings = attachSettingsOf(own);
   const io = theirs ?? createSocketServer(socketOptions(settings, () => path.isDraining));
   const { path, http, logger } = compose(own, settings, io);
   await http.ready();
@@ -163,6 +170,7 @@ function compose(options: ServerOptions, settings: Settings, io: SocketServer): 
     publishBytesMax: settings.publishBytesMax,
     requestTimeoutMs: settings.requestTimeoutMs,
     isDraining: () => path.isDraining,
+    refuse: ({ socket }) => (mayReach(settings, socket) ? undefined : notOpen),
     logger,
   });
   return { path, http, logger };
@@ -172,15 +180,29 @@ function settingsOf({ logger: _logger, now: _now, ...given }: ServerOptions): Se
   return resolveSettings({ flags: {}, env: {}, file: { path: 'the options', content: given } });
 }
 
+function attachSettingsOf(options: AttachOptions): Settings {
+  const wrong = listenSettings.filter((name) => Object.hasOwn(options, name));
+  if (wrong.length > 0)
+    throw new SettingsError([`attach() has no ${wrong.join(', ')}: it is the app that listens.`]);
+  return settingsOf(options);
+}
+
 function socketOptions(settings: Settings, isDraining: () => boolean): SocketServerOptions {
   return {
     // Twice, so that a message somewhat too large is told so; over a larger packet Socket.IO closes the connection.
     packetBytesMax: 2 * settings.publishBytesMax + packetOverheadBytes,
-    refuse: ({ headers }: IncomingMessage) => {
+    refuse: ({ headers, socket }: IncomingMessage) => {
       if (isDraining()) return 'The server is shutting down.';
+      if (!mayReach(settings, socket)) return notOpen;
       return isSameOrigin(headers) ? undefined : 'A page of another origin may not connect.';
     },
   };
+}
+
+/** An app's HTTP server may listen on any address; ours only on one that the settings allow. */
+function mayReach({ open }: Settings, { localAddress }: Socket): boolean {
+  // A socket in the file system has no address.
+  return open || localAddress === undefined || isLoopback(localAddress);
 }
 
 function urlOf(server: HttpServer): string {

@@ -92,6 +92,45 @@ describe.each(apps)('Fanfare attached to an app of %s', (_name, createApp) => {
   });
 });
 
+describe('Fanfare attached to an app that listens where others can reach it', () => {
+  /** As if every connection had come to an address of the machine's network. */
+  const fromElsewhere = (httpServer: HttpServer): void => {
+    httpServer.prependListener('connection', (socket) => {
+      Object.defineProperty(socket, 'localAddress', { value: '192.0.2.1' });
+    });
+  };
+
+  it('answers nobody there, and leaves the app as it was', async () => {
+    const httpServer = createHttpServer((_request, response) => response.end('the app'));
+    fromElsewhere(httpServer);
+    const fanfare = await attach(httpServer);
+    const url = await listen(httpServer);
+    const answer = await publish(url, { topic: 'news', message: 1 });
+    expect(JSON.parse(answer.text)).toMatchObject({ status: 403, code: 'not_authorized' });
+    await expect(connectClient(url, 'websocket')).rejects.toThrow('websocket error');
+    await expect(connectClient(url, 'polling')).rejects.toThrow('xhr poll error');
+    expect(await (await fetch(url)).text()).toBe('the app');
+    await fanfare.stop();
+  });
+
+  it('answers there once it is told to', async () => {
+    const httpServer = createHttpServer();
+    fromElsewhere(httpServer);
+    await attach(httpServer, { open: true });
+    const url = await listen(httpServer);
+    const client = await connectClient(url);
+    await client.emitWithAck('subscribe', { topic: 'news' });
+    expect((await publish(url, { topic: 'news', message: 1 })).status).toBe(200);
+  });
+
+  it('does not take what is for the app to decide', async () => {
+    const options: object = { port: 1, topicsMax: 5 };
+    await expect(attach(createHttpServer(), options)).rejects.toThrow(
+      'attach() has no port: it is the app that listens.',
+    );
+  });
+});
+
 describe("Fanfare attached to an app's own Socket.IO server", () => {
   it('adds its events, and leaves the app its own, with its connections', async () => {
     const httpServer = createHttpServer((_request, response) => response.end('the app'));

@@ -1,13 +1,17 @@
 import { isLoopback } from './loopback.ts';
-import { envOf, flagOf, settingKinds, settingNames, type Settings, type SettingValue } from './settings.ts';
+import { envsOf, flagOf, settingKinds, settingNames, type Settings, type SettingValue } from './settings.ts';
 
 /** Where settings come from, the strongest first. Flags and environment are texts, a file has JSON values. */
 export interface SettingSources {
   readonly flags: Readonly<Record<string, unknown>>;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** The parsed configuration file, with the path to name in errors. */
-  readonly file?: { readonly path: string; readonly content: unknown };
+  readonly file?: SettingsFile;
 }
+
+/** A parsed configuration file, or why it could not be read, with the path to name in errors. */
+export type SettingsFile =
+  | { readonly path: string; readonly content: unknown }
+  | { readonly path: string; readonly unreadable: string };
 
 /** The settings are wrong. `problems` has one sentence for everything that is. */
 export class SettingsError extends Error {
@@ -49,7 +53,7 @@ export function resolveSettings(sources: SettingSources): Settings {
 
 function needsOpen(host: string): string {
   return (
-    `${host} is an address that others can reach, and anybody who does could read and publish everything. ` +
+    `${host} is no address of this machine alone, and whoever reaches the server may read and publish everything. ` +
     `If that is what you want, say so with open (${flagOf('open')}); else leave out the host.`
   );
 }
@@ -78,9 +82,9 @@ function find(
   file: Readonly<Record<string, unknown>>,
 ): Found | undefined {
   if (flags[name] !== undefined) return { source: flagOf(name), value: flags[name] };
-  for (const variable of [envOf(name), settingKinds[name].alsoEnv]) {
-    const value = variable === undefined ? undefined : env[variable];
-    if (variable !== undefined && value !== undefined && value !== '') return { source: variable, value };
+  for (const variable of envsOf(name)) {
+    const value = env[variable];
+    if (value !== undefined && value !== '') return { source: variable, value };
   }
   if (Object.hasOwn(file, name) && file[name] !== undefined)
     return { source: `${name} in ${named?.path}`, value: file[name] };
@@ -92,7 +96,12 @@ function readFileContent(
   problems: string[],
 ): Readonly<Record<string, unknown>> {
   if (!file) return {};
-  const { path, content } = file;
+  const { path } = file;
+  if ('unreadable' in file) {
+    problems.push(`${path} cannot be read as JSON: ${file.unreadable}`);
+    return {};
+  }
+  const { content } = file;
   if (typeof content !== 'object' || content === null || Array.isArray(content)) {
     problems.push(`${path} must be a JSON object such as {"port": 5000}.`);
     return {};

@@ -25,7 +25,7 @@ interface SettingKind<T extends SettingValue> {
 }
 
 export const settingKinds: { readonly [K in keyof Settings]: SettingKind<Settings[K]> } = {
-  host: { default: '127.0.0.1', about: 'The address to listen on. Any but a loopback address needs open.' },
+  host: { default: '127.0.0.1', about: 'The address to listen on. Any but a loopback address needs --open.' },
   port: {
     default: 5000,
     min: 0,
@@ -71,9 +71,11 @@ export function flagOf(name: keyof Settings): string {
   return `--${words(name).join('-')}`;
 }
 
-/** `publishBytesMax` → `FANFARE_PUBLISH_BYTES_MAX` */
-export function envOf(name: keyof Settings): string {
-  return ['FANFARE', ...words(name)].join('_').toUpperCase();
+/** `port` → `FANFARE_PORT`, `PORT`: the environment variables of a setting, the strongest first. */
+export function envsOf(name: keyof Settings): readonly string[] {
+  const { alsoEnv } = settingKinds[name];
+  const own = ['FANFARE', ...words(name)].join('_').toUpperCase();
+  return alsoEnv === undefined ? [own] : [own, alsoEnv];
 }
 
 function words(name: string): string[] {

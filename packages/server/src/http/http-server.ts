@@ -13,6 +13,8 @@ export interface HttpOptions {
   readonly publishBytesMax: number;
   /** How long a request may take to arrive whole. */
   readonly requestTimeoutMs: number;
+  /** Undefined lets a request in; a text refuses it and says why. */
+  readonly refuse: (request: IncomingMessage) => string | undefined;
   /** Whether the server is to end soon; each answer is then its connection's last. */
   readonly isDraining: () => boolean;
   readonly logger: Logger;
@@ -29,7 +31,7 @@ const methods: ReadonlyMap<string, string> = new Map([
 
 /** Builds the HTTP side: its routes, its limits, and its answers to what is no request of ours. */
 export function buildHttpServer(options: HttpOptions): FastifyInstance {
-  const { publishBytesMax, requestTimeoutMs, isDraining, logger } = options;
+  const { publishBytesMax, requestTimeoutMs, refuse, isDraining, logger } = options;
   const app = fastify({
     bodyLimit: publishBytesMax,
     requestTimeout: requestTimeoutMs,
@@ -52,6 +54,10 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
     if (allowed === undefined) throw new FanfareError('not_found', `There is nothing at ${path}.`);
     void reply.header('allow', allowed);
     throw new FanfareError('method_not_allowed', `${path} takes ${allowed}.`);
+  });
+  app.addHook('onRequest', async (request) => {
+    const reason = refuse(request.raw);
+    if (reason !== undefined) throw new FanfareError('not_authorized', reason);
   });
   app.addHook('onSend', async (request, reply) => {
     // What of a request is still to come once it is answered would be read for nothing.

@@ -112,9 +112,8 @@ function parseJson(json: string): unknown {
 function encodeMessage(message: unknown): string | undefined {
   if (message === undefined) return undefined;
   const json = stringify(message);
-  if (json === undefined || hasBinary(message)) {
-    throw refuseField('bad_request', 'message', 'The message must be a JSON value; binary data is none.');
-  }
+  if (json === undefined) throw notJson('The message must be a JSON value.');
+  if (hasBinary(message)) throw notJson('The message must be a JSON value; binary data is none.');
   if (depthOf(json) > messageDepthMax) throw tooDeep();
   return json;
 }
@@ -125,8 +124,12 @@ function stringify(message: unknown): string | undefined {
   } catch (error) {
     // JSON.stringify gives up with a RangeError at some 5,000 levels.
     if (error instanceof RangeError) throw tooDeep();
-    throw refuseField('bad_request', 'message', 'The message must be a JSON value.');
+    throw notJson('The message must be a JSON value.');
   }
+}
+
+function notJson(detail: string): FanfareError {
+  return refuseField('bad_request', 'message', detail);
 }
 
 /** Whether binary attachments are in a message; JSON.stringify would make objects of numbers out of them. */
