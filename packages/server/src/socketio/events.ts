@@ -89,5 +89,8 @@ function isCommand(event: string): boolean {
 }
 
 function refuseEvent(event: string): never {
-  throw new FanfareError('bad_request', `There is no event '${event}'; there are ${commands.join(', ')}.`);
+  throw new FanfareError(
+    'bad_request',
+    `There is no event '${event.slice(0, 100)}'; there are ${commands.join(', ')}.`,
+  );
 }
