@@ -11,8 +11,10 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
   version: string;
 };
 
+const defaultUrl = 'http://localhost:5000';
+
 const urlOption = (): Option =>
-  new Option('--url <url>', 'the server').default('http://localhost:5000').env('FANFARE_URL');
+  new Option('--url <url>', 'the server').default(defaultUrl).env('FANFARE_URL');
 
 const exitCodesHelp = `
 Exit codes: 0 done, 1 the server refused, 2 wrong usage, 3 no server to be reached,
@@ -22,7 +24,7 @@ const serveExitCodesHelp = `
 Exit codes: 0 ended by Ctrl-C or SIGTERM, 1 the address cannot be had, 2 wrong settings,
 130 or 143 ended by a second Ctrl-C or SIGTERM.`;
 
-/** How long output may take to be written at the end. */
+/** How long what still waits at the end may take to notice that it is over. */
 const lastWordsMs = 500;
 
 const program = new Command('fanfare')
@@ -68,7 +70,7 @@ function subCommand(): void {
         { url, json, count = Infinity }: { url: string; json: boolean; count?: number },
       ) => {
         process.once('SIGINT', interrupt);
-        const target = parseTarget(url);
+        const target = parseTarget(url || defaultUrl);
         if (topics.length > 0) {
           const { runSub } = await import('./sub.ts');
           await runSub(target, { topics, json, count });
@@ -97,7 +99,7 @@ function pubCommand(): void {
         { url, id, json }: { url: string; id?: string; json: boolean },
       ) => {
         process.once('SIGINT', interrupt);
-        const target = parseTarget(url);
+        const target = parseTarget(url || defaultUrl);
         if (topic === undefined) {
           const { runPubPrompt } = await import('./pub-prompt.ts');
           await withConversation((conversation) => runPubPrompt(target, conversation));
@@ -147,8 +149,14 @@ async function run(): Promise<void> {
   } catch (error) {
     process.exitCode = exitCodeOf(error);
   }
+  await Promise.all([written(process.stdout), written(process.stderr)]);
   // Whatever still waits, such as for a server that does not answer, is waited for no longer.
   setTimeout(() => process.exit(), lastWordsMs).unref();
+}
+
+/** Resolves once a slow reader has taken all that was written. */
+function written(output: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => void output.write('', () => resolve()));
 }
 
 /** The reader of our output may go before we do, as in `fanfare sub news | head -1`. */

@@ -1,6 +1,8 @@
+import { writeFileSync } from 'node:fs';
 import { createServer as createTcpServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { fanfare, fanfarePath, outcome, Program, startServer } from './harness.ts';
+import { fanfare, fanfarePath, outcome, Program, startServer, temporaryDirectory } from './harness.ts';
 import { startLabServer, startOtherServer } from './lab-servers.ts';
 
 const nowhere = 'http://localhost:9';
@@ -85,6 +87,18 @@ describe('fanfare sub TOPIC', () => {
       stdout: 'first\n141\n',
       stderr: `Subscribed to topic 'news' on ${url}\n`,
     });
+  });
+
+  it('ends only when a slow reader has everything', async () => {
+    const { server, url } = await startServer();
+    const gate = join(temporaryDirectory(), 'gate');
+    const shell = `"${process.execPath}" "${fanfarePath}" sub news --count 20 --url ${url} | (until [ -e ${gate} ]; do sleep 0.1; done; wc -c)`;
+    const program = new Program('bash', ['-o', 'pipefail', '-c', shell]);
+    await program.says('Subscribed', 'stderr');
+    for (let count = 0; count < 20; count++) await server.publish('news', 'x'.repeat(99_999));
+    // Longer than anything that waits is waited for.
+    setTimeout(() => writeFileSync(gate, ''), 2_000);
+    expect((await outcome(program)).stdout.trim()).toBe('2000000');
   });
 
   it('ends when it has said that the server does not answer', async () => {

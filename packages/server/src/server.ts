@@ -147,10 +147,10 @@ export async function attach(httpServer: HttpServer, options: AttachOptions = {}
 }
 
 function openSockets(io: SocketServer, httpServer: HttpServer): void {
-  // Upgrades that are not ours are the app's, if it listens for any.
-  const isAlone = httpServer.listenerCount('upgrade') === 0;
-  io.attach(httpServer, { destroyUpgrade: !isAlone });
-  if (isAlone) declineUpgrades(httpServer, ({ url = '' }) => url.startsWith(`${io.path()}/`));
+  io.attach(httpServer, { destroyUpgrade: false });
+  // Upgrades that are not ours are the app's, if it listens for any beside Socket.IO and us.
+  const isAlone = (): boolean => httpServer.listenerCount('upgrade') === 2;
+  declineUpgrades(httpServer, ({ url = '' }) => url.startsWith(`${io.path()}/`) || !isAlone());
   limitPollingPayloads(io);
 }
 

@@ -4,6 +4,7 @@ import { attach } from '@fanfare/server';
 import express from 'express';
 import fastify from 'fastify';
 import { Server as SocketServer } from 'socket.io';
+import { WebSocket, WebSocketServer } from 'ws';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { connectClient, connectRaw, publish, Recorder, transports } from './harness.ts';
 
@@ -92,6 +93,41 @@ describe.each(apps)('Fanfare attached to an app of %s', (_name, createApp) => {
   });
 });
 
+describe("Fanfare attached beside an app's own websockets", () => {
+  it.each(['before', 'after'])(
+    'leaves those that were there %s it alone, while it is there and when it is gone',
+    async (when) => {
+      const httpServer = createHttpServer();
+      const ws = new WebSocketServer({ noServer: true });
+      const addOwn = (): void => {
+        httpServer.on('upgrade', (request, socket, head) => {
+          if (request.url !== '/ws') return;
+          // An app may take its time, to ask who it is.
+          setTimeout(() => ws.handleUpgrade(request, socket, head, (client) => client.send('hello')), 1_200);
+        });
+      };
+      const hello = (url: string): Promise<string> =>
+        new Promise((resolve, reject) => {
+          const client = new WebSocket(`${url.replace('http', 'ws')}/ws`);
+          client.once('message', (data: Buffer) => {
+            client.close();
+            resolve(data.toString());
+          });
+          client.once('error', reject);
+        });
+      if (when === 'before') addOwn();
+      const fanfare = await attach(httpServer);
+      if (when === 'after') addOwn();
+      const url = await listen(httpServer);
+      expect(await hello(url)).toBe('hello');
+      expect((await connectClient(url, 'websocket')).connected).toBe(true);
+      await fanfare.stop();
+      expect(await hello(url)).toBe('hello');
+      expect(httpServer.listenerCount('upgrade')).toBe(1);
+    },
+  );
+});
+
 describe('Fanfare attached to an app that listens where others can reach it', () => {
   /** As if every connection had come to an address of the machine's network. */
   const fromElsewhere = (httpServer: HttpServer): void => {
@@ -161,6 +197,26 @@ describe("Fanfare attached to an app's own Socket.IO server", () => {
     await fanfare.stop();
     expect(await client.emitWithAck('chat', 'still here')).toBe('you said still here');
     expect(io.sockets.sockets.get(String(early.id))?.rooms).toEqual(new Set([early.id]));
+  });
+
+  it('has no subscription of a connection that Socket.IO recovers', async () => {
+    const httpServer = createHttpServer();
+    const io = new SocketServer(httpServer, { connectionStateRecovery: {} });
+    onTestFinished(() => void io.close());
+    const url = await listen(httpServer);
+    await attach(httpServer, { io });
+    const client = await connectClient(url, 'websocket', { reconnection: true });
+    const recorder = new Recorder(client);
+    await client.emitWithAck('subscribe', { topic: 'news' });
+    // Only what has an offset can be recovered from.
+    await publish(url, { topic: 'news', message: 1 });
+    await recorder.settled(url);
+    const back = new Promise<void>((resolve) => void client.once('connect', resolve));
+    client.io.engine.close();
+    await back;
+    expect(client.recovered).toBe(true);
+    await publish(url, { topic: 'news', message: 2 });
+    expect(await recorder.settled(url)).toHaveLength(1);
   });
 
   it('leaves nothing behind on a client that stays, however often it comes and goes', async () => {

@@ -91,6 +91,21 @@ describe('a client that offers another protocol', () => {
   });
 });
 
+describe('offers of another protocol behind each other on one connection', () => {
+  it('are answered one by one, and leave nothing behind', async () => {
+    const { url } = await startServer();
+    const warnings: unknown[] = [];
+    process.on('warning', (warning) => warnings.push(warning));
+    const { socket, ended } = connectRaw(url);
+    const offer =
+      'GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n';
+    const last = offer.replace('Connection: ', 'Connection: close, ');
+    socket.write(`GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n${offer.repeat(12)}${last}`);
+    expect((await ended).match(/HTTP\/1\.1 404/g)).toHaveLength(14);
+    expect(warnings).toEqual([]);
+  });
+});
+
 describe('other requests', () => {
   it('leave the connection open for the next', async () => {
     const { url } = await startServer();
@@ -128,6 +143,7 @@ describe('other requests', () => {
       code: 'not_found',
       detail: 'There is nothing at /nothing/here.',
     });
+    expect((await fetch(`${url}/console/console.js`, { method: 'POST' })).status).toBe(405);
     for (const method of ['GET', 'PUT', 'DELETE', 'OPTIONS']) {
       const response = await fetch(`${url}/publish`, { method });
       expect([response.status, response.headers.get('allow')]).toEqual([405, 'POST']);

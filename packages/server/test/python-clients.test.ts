@@ -80,6 +80,20 @@ describe.each(['polling', 'websocket', 'upgrade'])("a student's Python programs 
     expect(await subscriber.line()).toMatch(/^error .*'code': 'topic_name_invalid'/);
   });
 
+  it('get all that was acknowledged before the server stopped', async () => {
+    const { url, server } = await startServer();
+    const subscriber = runPython('subscriber.py', url, transport);
+    expect(await subscriber.line()).toBe('connected');
+    subscriber.type('subscribe news');
+    await subscriber.line();
+    const numbers = [...Array(100).keys()];
+    await Promise.all(numbers.map((message) => server.publish('news', message)));
+    await server.stop();
+    const seen: string[] = [];
+    for (const _ of numbers) seen.push(await subscriber.line());
+    expect(new Set(seen)).toEqual(new Set(numbers.map((message) => `news {'message': ${message}}`)));
+  });
+
   it('live through a burst of messages, and get all of it', async () => {
     const { url } = await startServer();
     const subscriber = runPython('subscriber.py', url, transport);

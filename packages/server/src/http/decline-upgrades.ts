@@ -1,8 +1,8 @@
-import type { IncomingMessage, Server } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
 /** What only means something to an upgrade, in lower case. */
-const upgradeHeaders: ReadonlySet<string> = new Set(['upgrade', 'http2-settings', 'connection']);
+const upgradeHeaders: ReadonlySet<string> = new Set(['upgrade', 'http2-settings']);
 
 /**
  * Answers requests that offer an upgrade which nobody here takes, such as `h2c` from Java's HTTP client, as if
@@ -14,16 +14,32 @@ const upgradeHeaders: ReadonlySet<string> = new Set(['upgrade', 'http2-settings'
 export function declineUpgrades(server: Server, isTaken: (request: IncomingMessage) => boolean): void {
   server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
     if (isTaken(request)) return;
-    socket.unshift(Buffer.concat([Buffer.from(headWithoutUpgrade(request), 'latin1'), head]));
-    server.emit('connection', socket);
+    whenAnswered(socket, () => {
+      socket.unshift(Buffer.concat([Buffer.from(headWithoutUpgrade(request), 'latin1'), head]));
+      server.emit('connection', socket);
+    });
   });
+}
+
+/** The requests before this one on its connection may not be answered yet; Node keeps whose turn it is in `_httpMessage`. */
+function whenAnswered(socket: Socket & { _httpMessage?: ServerResponse | null }, proceed: () => void): void {
+  if (socket.destroyed) return;
+  if (!socket._httpMessage) return proceed();
+  socket._httpMessage.once('close', () => setImmediate(() => whenAnswered(socket, proceed)));
 }
 
 function headWithoutUpgrade({ method, url, httpVersion, rawHeaders }: IncomingMessage): string {
   const lines = [`${method} ${url} HTTP/${httpVersion}`];
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const [name = '', value = ''] = rawHeaders.slice(at, at + 2);
-    if (!upgradeHeaders.has(name.toLowerCase())) lines.push(`${name}: ${value}`);
+    const lowerName = name.toLowerCase();
+    const kept = lowerName === 'connection' ? withoutUpgrade(value) : value;
+    if (!upgradeHeaders.has(lowerName) && kept !== '') lines.push(`${name}: ${kept}`);
   }
   return [...lines, '', ''].join('\r\n');
+}
+
+function withoutUpgrade(connection: string): string {
+  const options = connection.split(',').map((option) => option.trim());
+  return options.filter((option) => !upgradeHeaders.has(option.toLowerCase())).join(', ');
 }

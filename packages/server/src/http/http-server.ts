@@ -27,6 +27,8 @@ const headersTimeoutMs = 10_000;
 const methods: ReadonlyMap<string, string> = new Map([
   ['/', 'GET, HEAD'],
   ['/publish', 'POST'],
+  ['/console/console.js', 'GET, HEAD'],
+  ['/console/console.css', 'GET, HEAD'],
 ]);
 
 /** Builds the HTTP side: its routes, its limits, and its answers to what is no request of ours. */

@@ -8,6 +8,8 @@ export class OpenSockets {
 
   constructor(server: Server) {
     server.on('connection', (socket: Socket) => {
+      // A connection whose offer of an upgrade was declined comes again.
+      if (this.#sockets.has(socket)) return;
       this.#sockets.add(socket);
       socket.once('close', () => {
         this.#sockets.delete(socket);

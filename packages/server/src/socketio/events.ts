@@ -37,7 +37,9 @@ function listenToClient(
   { path, logger, refuseUnknown }: EventParts,
   onStop: () => void,
 ): () => void {
-  const connection = path.accept(new SocketPeer(socket));
+  const peer = new SocketPeer(socket);
+  if (socket.recovered) peer.leaveRestored();
+  const connection = path.accept(peer);
   const listeners = {
     subscribe: (...args: unknown[]) =>
       void answer(socket, args, (input) => connection.subscribe(input), logger),

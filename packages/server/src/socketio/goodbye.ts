@@ -2,8 +2,9 @@ import type { Server } from 'socket.io';
 
 /** The parts of Engine.IO's connections that this file uses. */
 interface EngineSocket {
-  once(event: 'close', listener: () => void): void;
-  /** Sends what is still due first. */
+  /** What waits to be sent. */
+  readonly writeBuffer: readonly unknown[];
+  once(event: 'close' | 'drain', listener: () => void): void;
   close(): void;
 }
 
@@ -15,9 +16,15 @@ export async function sayGoodbye(io: Server, timeoutMs: number): Promise<void> {
   const timeout = new Promise<void>((resolve) => (timer = setTimeout(resolve, timeoutMs)));
   const gone = Object.values(clients).map((client) => {
     const closed = new Promise<void>((resolve) => client.once('close', resolve));
-    client.close();
+    closeWhenSent(client);
     return closed;
   });
   await Promise.race([Promise.all(gone), timeout]);
   clearTimeout(timer);
+}
+
+/** A client that polls may take what waits for it in several answers. */
+function closeWhenSent(client: EngineSocket): void {
+  if (client.writeBuffer.length === 0) client.close();
+  else client.once('drain', () => setImmediate(() => closeWhenSent(client)));
 }

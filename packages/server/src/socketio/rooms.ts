@@ -9,8 +9,10 @@ import { EncodedArgument } from './encoded-argument.ts';
  * The Socket.IO room of a topic's subscribers in one form. The prefix keeps it apart from the room that every
  * socket is in under its own id, and from an embedding app's rooms.
  */
+const prefix = 'fanfare:';
+
 function roomOf(topic: Topic, form: Form): string {
-  return `fanfare:${form}:${topic}`;
+  return `${prefix}${form}:${topic}`;
 }
 
 export class SocketPeer implements Peer {
@@ -18,6 +20,11 @@ export class SocketPeer implements Peer {
 
   constructor(socket: Socket) {
     this.#socket = socket;
+  }
+
+  /** Leaves rooms that a connection before this one was in: an app's Socket.IO server may restore them. */
+  leaveRestored(): void {
+    for (const room of this.#socket.rooms) if (room.startsWith(prefix)) void this.#socket.leave(room);
   }
 
   join(topic: Topic, form: Form): void {
