@@ -11,7 +11,7 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
   version: string;
 };
 
-const defaultUrl = 'http://localhost:5000';
+const defaultUrl = `http://localhost:${settingKinds.port.default}`;
 
 const urlOption = (): Option =>
   new Option('--url <url>', 'the server').default(defaultUrl).env('FANFARE_URL');

@@ -6,10 +6,9 @@ import {
   type FanfareServer,
   type SettingsFile,
 } from '@fanfare/server';
+import { settingKinds } from '@fanfare/server/settings';
 import { commandName } from './command-name.ts';
 import { CommandError, exitCodes } from './exit-codes.ts';
-
-const defaultPort = '5000';
 
 /**
  * `fanfare serve`: runs until SIGINT or SIGTERM, and then ends once publishes under way are answered.
@@ -54,7 +53,7 @@ async function readConfig(path: string): Promise<SettingsFile> {
 /** Three lines: where it serves, how to subscribe, how to publish. */
 function greeting(url: string): string {
   const command = commandName();
-  const where = new URL(url).port === defaultPort ? '' : ` --url ${url}`;
+  const where = new URL(url).port === String(settingKinds.port.default) ? '' : ` --url ${url}`;
   return [
     `Fanfare serves on ${url} (open it in a browser, or stop it with Ctrl-C)`,
     `Subscribe:  ${command} sub news${where}`,
@@ -73,7 +72,7 @@ function cannotListen({ code, port, address, hostname, message }: ListenError): 
     case 'EADDRINUSE':
       return `Port ${port} is taken by another program: stop that one, or choose another port with --port ${neighbour(port)}.`;
     case 'EACCES':
-      return `Port ${port} needs more rights than you have: choose one over 1023, such as --port ${defaultPort}.`;
+      return `Port ${port} needs more rights than you have: choose one over 1023, such as --port ${settingKinds.port.default}.`;
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
       return `${address ?? hostname} is no address of this machine: choose another with --host.`;

@@ -36,7 +36,6 @@ export class Subscriber {
   readonly #target: Target;
   readonly #listener: SubscriberListener;
   readonly #topics = new Set<string>();
-
   #reconnecting: NodeJS.Timeout | undefined;
 
   /** @throws CommandError `unreachable`, with the reason as a sentence */

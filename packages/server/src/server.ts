@@ -85,8 +85,10 @@ const stopGraceMs = 5_000;
  */
 export function createServer(options: ServerOptions = {}): FanfareServer {
   const settings = settingsOf(options);
-  const io = createSocketServer(socketOptions(settings, () => path.isDraining));
-  const { path, http, logger } = compose(options, settings, io);
+  // Who can reach the server was decided by the address that it listens on.
+  const refuse = (): undefined => undefined;
+  const io = createSocketServer(socketOptions(settings, refuse, () => path.isDraining));
+  const { path, http, logger } = compose(options, settings, refuse, io);
   openSockets(io, http.server);
   listenToClients(io, { path, logger, refuseUnknown: true });
   const sockets = new OpenSockets(http.server);
@@ -113,15 +115,17 @@ export function createServer(options: ServerOptions = {}): FanfareServer {
  * Adds Fanfare to an HTTP server that an app (Express, Fastify, plain Node …) already answers: `POST /publish`
  * and Socket.IO become Fanfare's, every other request stays the app's. Call it once the app's own listener is
  * on the HTTP server. Without `open`, requests that come to an address other than a loopback one are refused, but
- * for those of the app's own Socket.IO server, which lets in whom it likes. An app that closes gracefully calls `stop()` first: connected clients would keep it open.
+ * for those of the app's own Socket.IO server, which lets in whom it likes. An app that closes gracefully calls
+ * `stop()` first: connected clients would keep it open.
  *
  * @throws SettingsError that names every setting that is wrong
  */
 export async function attach(httpServer: HttpServer, options: AttachOptions = {}): Promise<Fanfare> {
   const { io: theirs, ...own } = options;
   const settings = attachSettingsOf(own);
-  const io = theirs ?? createSocketServer(socketOptions(settings, () => path.isDraining));
-  const { path, http, logger } = compose(own, settings, io);
+  const refuse: Refuse = ({ socket }) => (mayReach(settings, socket) ? undefined : notOpen);
+  const io = theirs ?? createSocketServer(socketOptions(settings, refuse, () => path.isDraining));
+  const { path, http, logger } = compose(own, settings, refuse, io);
   await http.ready();
   const stopListening = listenToClients(io, { path, logger, refuseUnknown: !theirs });
   const stopSharing = shareServer(
@@ -154,13 +158,16 @@ function openSockets(io: SocketServer, httpServer: HttpServer): void {
   limitPollingPayloads(io);
 }
 
+/** Undefined lets a request in; a text refuses it and says why. */
+type Refuse = (request: IncomingMessage) => string | undefined;
+
 interface Composed {
   readonly path: MessagePath;
   readonly http: FastifyInstance;
   readonly logger: Logger;
 }
 
-function compose(options: ServerOptions, settings: Settings, io: SocketServer): Composed {
+function compose(options: ServerOptions, settings: Settings, refuse: Refuse, io: SocketServer): Composed {
   const { logger = pino({ name: 'fanfare' }, pino.destination(2)), now = Date.now } = options;
   const epoch = randomBytes(8).toString('base64url');
   const log = new MemoryTopicLog({ now, epoch, idWindowMs, idsMax });
@@ -170,7 +177,7 @@ function compose(options: ServerOptions, settings: Settings, io: SocketServer): 
     publishBytesMax: settings.publishBytesMax,
     requestTimeoutMs: settings.requestTimeoutMs,
     isDraining: () => path.isDraining,
-    refuse: ({ socket }) => (mayReach(settings, socket) ? undefined : notOpen),
+    refuse,
     logger,
   });
   return { path, http, logger };
@@ -187,19 +194,19 @@ function attachSettingsOf(options: AttachOptions): Settings {
   return settingsOf(options);
 }
 
-function socketOptions(settings: Settings, isDraining: () => boolean): SocketServerOptions {
+function socketOptions(settings: Settings, refuse: Refuse, isDraining: () => boolean): SocketServerOptions {
   return {
     // Twice, so that a message somewhat too large is told so; over a larger packet Socket.IO closes the connection.
     packetBytesMax: 2 * settings.publishBytesMax + packetOverheadBytes,
-    refuse: ({ headers, socket }: IncomingMessage) => {
+    refuse: (request) => {
       if (isDraining()) return 'The server is shutting down.';
-      if (!mayReach(settings, socket)) return notOpen;
-      return isSameOrigin(headers) ? undefined : 'A page of another origin may not connect.';
+      if (!isSameOrigin(request.headers)) return 'A page of another origin may not connect.';
+      return refuse(request);
     },
   };
 }
 
-/** An app's HTTP server may listen on any address; ours only on one that the settings allow. */
+/** An app's HTTP server may listen on any address, so what ours decides once is decided for each request there. */
 function mayReach({ open }: Settings, { localAddress }: Socket): boolean {
   // A socket in the file system has no address.
   return open || localAddress === undefined || isLoopback(localAddress);

@@ -5,12 +5,10 @@ import type { FanOut } from '../message-path/deliver.ts';
 import type { Logger } from '../observability/logger.ts';
 import { EncodedArgument } from './encoded-argument.ts';
 
-/**
- * The Socket.IO room of a topic's subscribers in one form. The prefix keeps it apart from the room that every
- * socket is in under its own id, and from an embedding app's rooms.
- */
+/** Keeps Fanfare's rooms apart from the room that every socket is in under its own id, and from an app's rooms. */
 const prefix = 'fanfare:';
 
+/** The Socket.IO room of a topic's subscribers in one form. */
 function roomOf(topic: Topic, form: Form): string {
   return `${prefix}${form}:${topic}`;
 }
