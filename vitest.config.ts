@@ -8,6 +8,7 @@ export default defineConfig({
     // Tests in the same process run the sources; tests that start a program run what was built.
     alias: [
       { find: /^@fanfare\/protocol$/, replacement: source('protocol/src/index.ts') },
+      { find: /^@fanfare\/fanout$/, replacement: source('fanout/src/index.ts') },
       { find: /^@fanfare\/server$/, replacement: source('server/src/index.ts') },
       { find: /^@fanfare\/server\/settings$/, replacement: source('server/src/config/settings.ts') },
     ],

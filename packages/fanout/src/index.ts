@@ -1,0 +1,1 @@
+export { fanoutAdapter, type FanoutOptions, type Overflow } from './fanout-adapter.ts';

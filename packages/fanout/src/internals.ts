@@ -1,0 +1,257 @@
+import type { Adapter, BroadcastOptions } from 'socket.io-adapter';
+import type { Server, Socket } from 'socket.io';
+
+/*
+ * All that the package knows of the inside of socket.io, engine.io and ws is in this file. What is not shaped as
+ * it is here is left alone, and served the ordinary way.
+ */
+
+/** Whether a Socket.IO server was asked to recover connections, which needs an adapter that stores packets. */
+export function wantsRecovery(server: Server): boolean {
+  return Boolean(
+    (server as unknown as { opts?: { connectionStateRecovery?: unknown } }).opts?.connectionStateRecovery,
+  );
+}
+
+/** What Socket.IO's adapter passes to engine.io along with a packet. */
+export interface PacketOptions {
+  readonly preEncoded: true;
+  readonly volatile?: boolean | undefined;
+  readonly compress?: boolean | undefined;
+  /** The header and the payload of the WebSocket frame; not there for a packet with attachments. */
+  wsPreEncodedFrame?: readonly Buffer[];
+}
+
+/** A packet as it goes over the wire. */
+export type EncodedPacket = readonly (string | Buffer)[];
+
+/** The protected parts of socket.io-adapter's in-memory adapter. */
+interface AdapterInside {
+  _encode(packet: object, options: PacketOptions): EncodedPacket;
+  apply(options: BroadcastOptions, callback: (socket: Socket) => void): void;
+}
+
+/** Encodes a packet for all of its receivers, for websockets as a frame too. */
+export function encodeOnce(adapter: Adapter, packet: object, options: PacketOptions): EncodedPacket {
+  return (adapter as unknown as AdapterInside)._encode(packet, options);
+}
+
+/** Calls back with every local socket that a broadcast is for, once. */
+export function eachReceiver(
+  adapter: Adapter,
+  options: BroadcastOptions,
+  callback: (socket: Socket) => void,
+): void {
+  (adapter as unknown as AdapterInside).apply(options, callback);
+}
+
+interface Client {
+  writeToEngine(packet: EncodedPacket, options: PacketOptions): void;
+}
+
+/** Sends a packet the ordinary way. */
+export function sendThroughEngine(socket: Socket, packet: EncodedPacket, options: PacketOptions): void {
+  (socket.client as unknown as Client).writeToEngine(packet, options);
+}
+
+interface Listened {
+  notifyOutgoingListeners(packet: object): void;
+}
+
+/** Tells the socket's own `onAnyOutgoing` listeners, as every adapter has to. */
+export function notifyOutgoing(socket: Socket, packet: object): void {
+  (socket as unknown as Listened).notifyOutgoingListeners(packet);
+}
+
+/** engine.io's `Socket`: a connection, whatever carries it. */
+export interface Connection {
+  readonly readyState: string;
+  readonly upgrading: boolean;
+  readonly transport: Transport;
+  /** Packets that the transport has not been given yet. */
+  readonly writeBuffer: readonly { readonly data?: string | Buffer }[];
+  once(event: 'drain' | 'close', listener: () => void): void;
+  close(discard: boolean): void;
+}
+
+interface Transport {
+  readonly name: string;
+  /** Set when the server's option is. */
+  readonly perMessageDeflate?: unknown;
+  readonly socket?: WebSocketInside;
+}
+
+/** ws's `WebSocket`. */
+interface WebSocketInside {
+  readonly readyState: number;
+  readonly _socket: NetSocket | undefined;
+  readonly _sender: Sender | undefined;
+  terminate(): void;
+}
+
+/** ws's `Sender`: every frame of a WebSocket leaves through `sendFrame`. */
+interface Sender {
+  readonly constructor: object;
+  /** 0 when nothing is being compressed or read. */
+  readonly _state: number;
+  readonly _bufferedBytes: number;
+  sendFrame(frame: readonly (Buffer | string)[], callback?: (error?: Error) => void): void;
+}
+
+interface NetSocket {
+  readonly writable: boolean;
+  /** All that was written and not yet taken by the kernel. */
+  readonly writableLength: number;
+  readonly writableNeedDrain: boolean;
+  readonly _handle?: { readonly bytesWritten?: number; readonly writeQueueSize?: number } | null;
+  write(bytes: Buffer): boolean;
+  once(event: 'drain', listener: () => void): void;
+}
+
+export function connectionOf(socket: Socket): Connection {
+  return socket.conn as unknown as Connection;
+}
+
+/** Ends a connection at once, without waiting for what is due to it. */
+export function cut(connection: Connection): void {
+  const { socket } = connection.transport;
+  if (typeof socket?.terminate === 'function') socket.terminate();
+  else connection.close(true);
+}
+
+const webSocketOpen = 1;
+
+/** The way to the bytes of a connection's WebSocket, beside engine.io and ws. */
+export class Wire {
+  readonly #connection: Connection;
+  readonly #webSocket: WebSocketInside;
+  readonly #sender: Sender;
+  readonly #socket: NetSocket;
+
+  constructor(connection: Connection, webSocket: WebSocketInside, sender: Sender, socket: NetSocket) {
+    this.#connection = connection;
+    this.#webSocket = webSocket;
+    this.#sender = sender;
+    this.#socket = socket;
+  }
+
+  /** Whether bytes written now come after everything that was sent before, and are understood. */
+  get isOpen(): boolean {
+    return (
+      this.#connection.readyState === 'open' &&
+      !this.#connection.upgrading &&
+      this.#webSocket.readyState === webSocketOpen &&
+      this.#sender._state === 0
+    );
+  }
+
+  /** The kernel has not taken what it was given; `drain` will come. */
+  get isBlocked(): boolean {
+    return this.#socket.writableLength > 0 && this.#socket.writableNeedDrain;
+  }
+
+  get waitingBytes(): number {
+    return this.#socket.writableLength + this.#sender._bufferedBytes;
+  }
+
+  get takenBytes(): number {
+    const { bytesWritten = 0, writeQueueSize = 0 } = this.#socket._handle ?? {};
+    return bytesWritten - writeQueueSize;
+  }
+
+  /** Bytes for a WebSocket that is closed are dropped. */
+  write(bytes: Buffer): void {
+    if (this.#socket.writable) this.#socket.write(bytes);
+  }
+
+  onceDrained(listener: () => void): void {
+    this.#socket.once('drain', listener);
+  }
+}
+
+/** Finds the {@link Wire} of a connection. */
+export class Wires {
+  /** Whether the `Sender` of a copy of ws was found to work as known. */
+  readonly #trials = new WeakMap<object, boolean>();
+
+  /**
+   * @param beforeFrame - called before engine.io or ws itself sends anything, so that it goes behind what was broadcast before
+   * @returns undefined when the inside is not as this file has it
+   */
+  take(connection: Connection, beforeFrame: () => void): Wire | undefined {
+    const webSocket = connection.transport.socket;
+    const sender = webSocket?._sender;
+    const socket = webSocket?._socket;
+    if (!webSocket || !sender || !socket || !isAsKnown(connection, sender, socket)) return undefined;
+    if (!this.#passesTrial(sender.constructor)) return undefined;
+    callBefore(sender, beforeFrame);
+    return new Wire(connection, webSocket, sender, socket);
+  }
+
+  #passesTrial(SenderClass: object): boolean {
+    let passes = this.#trials.get(SenderClass);
+    if (passes === undefined) this.#trials.set(SenderClass, (passes = leavesThroughSendFrame(SenderClass)));
+    return passes;
+  }
+}
+
+function callBefore(sender: Sender, beforeFrame: () => void): void {
+  const sendFrame = sender.sendFrame.bind(sender);
+  sender.sendFrame = (frame, callback) => {
+    beforeFrame();
+    sendFrame(frame, callback);
+  };
+}
+
+/** Whether a connection is one that can have a {@link Wire}: an uncompressed websocket of the module ws. */
+export function mayHaveWire({ transport }: Connection): boolean {
+  return transport.name === 'websocket' && !transport.perMessageDeflate;
+}
+
+function isAsKnown(connection: Connection, sender: Sender, socket: NetSocket): boolean {
+  return (
+    Array.isArray(connection.writeBuffer) &&
+    typeof connection.upgrading === 'boolean' &&
+    typeof connection.transport.socket?.readyState === 'number' &&
+    typeof sender._state === 'number' &&
+    typeof sender._bufferedBytes === 'number' &&
+    typeof sender.sendFrame === 'function' &&
+    // Somebody else's hook, of another adapter for example: the order between the two would not be ours to keep.
+    !Object.hasOwn(sender, 'sendFrame') &&
+    typeof socket.writableLength === 'number' &&
+    typeof socket.writableNeedDrain === 'boolean' &&
+    typeof socket.write === 'function'
+  );
+}
+
+/** A trial with a `Sender` of the same class: everything it sends, ws itself included, MUST pass `sendFrame`, as it is. */
+function leavesThroughSendFrame(SenderClass: object): boolean {
+  const written: Buffer[] = [];
+  const socket = {
+    cork() {},
+    uncork() {},
+    write: (bytes: Buffer | string) => written.push(Buffer.from(bytes)),
+  };
+  try {
+    const sender = new (SenderClass as TrialSender)(socket, {});
+    let frames = 0;
+    callBefore(sender, () => frames++);
+    sender.send('a', { fin: true, binary: false, mask: false, compress: false });
+    sender.ping(Buffer.from('b'), false);
+    sender.close(1000, undefined, false);
+    return frames === 3 && Buffer.concat(written).equals(trialBytes);
+  } catch {
+    return false;
+  }
+}
+
+type TrialSender = new (socket: object, extensions: object) => Sender & TrialMethods;
+
+interface TrialMethods {
+  send(data: string, options: object): void;
+  ping(data: Buffer, mask: boolean): void;
+  close(code: number, data: undefined, mask: boolean): void;
+}
+
+/** The frames of the trial as RFC 6455 has them: a text 'a', a ping 'b', a close with code 1000. */
+const trialBytes = Buffer.from([0x81, 1, 0x61, 0x89, 1, 0x62, 0x88, 2, 0x03, 0xe8]);

@@ -1,0 +1,50 @@
+import { join, type Chain } from './chain.ts';
+
+/** What is written when its turn comes. */
+export interface Due {
+  /** @returns how many bytes were written */
+  flush(joinFrames: (chain: Chain) => Buffer): number;
+}
+
+/** A write of a small frame takes some 5 µs, so that this many hold up the event loop for 2 or 3 ms. */
+const connectionsPerTurnMax = 512;
+
+/** Large frames are bounded by what the kernel copies: 16 MiB in some 5 ms. */
+const bytesPerTurnMax = 16 * 1_048_576;
+
+/**
+ * Writes to the connections that something is due to, in the check phase of the event loop: by then all that
+ * arrived in the same turn has been published, and goes out in one write. After so many connections
+ * it yields, so that the server goes on reading; what comes meanwhile joins what still waits.
+ */
+export class Turns {
+  #due: Due[] = [];
+  #isScheduled = false;
+
+  /** MUST NOT be called again for the same connection before it was flushed. */
+  add(due: Due): void {
+    this.#due.push(due);
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => this.#run());
+  }
+
+  #run(): void {
+    const joined = new Map<Chain, Buffer>();
+    const joinOnce = (chain: Chain): Buffer => {
+      let bytes = joined.get(chain);
+      if (bytes === undefined) joined.set(chain, (bytes = join(chain)));
+      return bytes;
+    };
+    let connections = 0;
+    let bytes = 0;
+    for (const due of this.#due) {
+      if (connections >= connectionsPerTurnMax || bytes >= bytesPerTurnMax) break;
+      bytes += due.flush(joinOnce);
+      connections++;
+    }
+    this.#due = this.#due.slice(connections);
+    this.#isScheduled = this.#due.length > 0;
+    if (this.#isScheduled) setImmediate(() => this.#run());
+  }
+}
