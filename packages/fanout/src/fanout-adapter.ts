@@ -154,10 +154,13 @@ class FanoutAdapter extends Adapter {
     };
     for (const { socket, outbox } of this.#receiversOf(options)) {
       // One before it in this loop may have had it disconnected.
-      if (!socket.connected || (volatile && outbox.isBusy)) continue;
+      if (!socket.connected) continue;
       notifyOutgoing(socket, packet);
-      if (volatile) sendThroughEngine(socket, encoded, packetOptions);
-      else if (!outbox.send(socket, outgoing)) this.#refuse(socket, options.rooms);
+      if (!volatile) {
+        if (!outbox.send(socket, outgoing)) this.#refuse(socket, options.rooms);
+      } else if (!outbox.isBusy) {
+        sendThroughEngine(socket, encoded, packetOptions);
+      }
     }
     this.#parts.chains.settle();
   }

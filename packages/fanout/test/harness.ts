@@ -1,0 +1,50 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Server, type ServerOptions } from 'socket.io';
+import { io as connect, type Socket as ClientSocket } from 'socket.io-client';
+import { onTestFinished } from 'vitest';
+
+export interface Served {
+  readonly io: Server;
+  readonly url: string;
+}
+
+/** Starts a Socket.IO server; it ends with the test. */
+export async function serve(options: Partial<ServerOptions> = {}): Promise<Served> {
+  const http = createServer();
+  const io = new Server(http, options);
+  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => new Promise<void>((resolve) => void io.close(() => resolve())));
+  return { io, url: `http://127.0.0.1:${(http.address() as AddressInfo).port}` };
+}
+
+export type Way = 'websocket' | 'polling' | 'upgrade';
+
+export const ways = ['websocket', 'polling', 'upgrade'] as const;
+
+/** Connects; resolves once the client is connected, which may be before its upgrade. */
+export async function join(url: string, way: Way = 'websocket'): Promise<ClientSocket> {
+  const client = connect(url, {
+    transports: way === 'upgrade' ? ['polling', 'websocket'] : [way],
+    reconnection: false,
+    forceNew: true,
+  });
+  onTestFinished(() => void client.disconnect());
+  await once(client, 'connect');
+  return client;
+}
+
+export async function once(client: ClientSocket, event: string): Promise<unknown[]> {
+  return new Promise((resolve) => client.once(event, (...args: unknown[]) => resolve(args)));
+}
+
+/** Everything a client gets, until the event `end`. */
+export async function collect(client: ClientSocket): Promise<unknown[][]> {
+  const events: unknown[][] = [];
+  return new Promise((resolve) => {
+    client.onAny((event: string, ...args: unknown[]) => {
+      if (event === 'end') resolve(events);
+      else events.push([event, ...args]);
+    });
+  });
+}
