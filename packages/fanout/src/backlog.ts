@@ -17,19 +17,19 @@ const looksPerStall = 4;
 
 /** All that waits for connections that do not keep up, counted, and a look now and then at who takes nothing. */
 export class Backlog {
-  readonly #totalBytesMax: number;
+  readonly #outboxTotalBytesMax: number;
   readonly #lookIntervalMs: number;
   readonly #entries = new Map<Backlogged, Entry>();
   #totalBytes = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(options: { readonly totalBytesMax: number; readonly stallTimeoutMs: number }) {
-    this.#totalBytesMax = options.totalBytesMax;
+  constructor(options: { readonly outboxTotalBytesMax: number; readonly stallTimeoutMs: number }) {
+    this.#outboxTotalBytesMax = options.outboxTotalBytesMax;
     this.#lookIntervalMs = options.stallTimeoutMs / looksPerStall;
   }
 
   hasRoom(bytes: number): boolean {
-    return this.#totalBytes + bytes <= this.#totalBytesMax;
+    return this.#totalBytes + bytes <= this.#outboxTotalBytesMax;
   }
 
   /** Notes how much waits for a connection now; with nothing it is forgotten. */

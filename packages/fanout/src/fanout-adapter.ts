@@ -22,9 +22,9 @@ export type Overflow = 'drop' | 'disconnect';
 
 export interface FanoutOptions {
   /** The most bytes that may wait for one connection; a message larger than that still goes to one for which nothing waits. 1 MiB by default. */
-  readonly connectionBytesMax?: number;
+  readonly outboxBytesMax?: number;
   /** The most bytes that may wait for all connections together. 256 MiB by default. */
-  readonly totalBytesMax?: number;
+  readonly outboxTotalBytesMax?: number;
   /** A connection for which something waits, and which takes nothing for this long, is ended. 30 seconds by default. */
   readonly stallTimeoutMs?: number;
   /**
@@ -60,7 +60,7 @@ interface Namespace {
  * turn of the event loop, and bounds what waits for connections that do not read. All else is as with
  * Socket.IO's own in-memory adapter.
  */
-export function fanoutAdapter(options: FanoutOptions = {}): new (namespace: unknown) => Adapter {
+export function fanoutAdapter(options: FanoutOptions = {}): typeof Adapter {
   const servers = new WeakMap<Server, Shared>();
   return class extends FanoutAdapter {
     constructor(namespace: unknown) {
@@ -74,8 +74,8 @@ export function fanoutAdapter(options: FanoutOptions = {}): new (namespace: unkn
 
 function share(options: FanoutOptions): Shared {
   const {
-    connectionBytesMax = 1_048_576,
-    totalBytesMax = 268_435_456,
+    outboxBytesMax = 1_048_576,
+    outboxTotalBytesMax = 268_435_456,
     stallTimeoutMs = 30_000,
     onDrained = () => {},
   } = options;
@@ -84,13 +84,13 @@ function share(options: FanoutOptions): Shared {
     if (!isWarned) warn('FANOUT_UNKNOWN_ENGINE', unknownEngine);
     isWarned = true;
   };
-  const backlog = new Backlog({ totalBytesMax, stallTimeoutMs });
+  const backlog = new Backlog({ outboxTotalBytesMax, stallTimeoutMs });
   const parts = {
     chains: new Chains(),
     turns: new Turns(),
     backlog,
     wires: new Wires(),
-    connectionBytesMax,
+    outboxBytesMax,
     onDrained,
     onUnknown,
   };

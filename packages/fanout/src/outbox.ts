@@ -28,7 +28,7 @@ export interface OutboxParts {
   readonly turns: Turns;
   readonly backlog: Backlog;
   readonly wires: Wires;
-  readonly connectionBytesMax: number;
+  readonly outboxBytesMax: number;
   /** A socket that something was refused for has room again. */
   readonly onDrained: (socket: Socket) => void;
   /** The inside of a connection is not as known; it is served the ordinary way. */
@@ -114,8 +114,8 @@ export class Outbox implements Due, Backlogged {
   }
 
   #collect(frame: Buffer): boolean {
-    const { chains, connectionBytesMax } = this.#parts;
-    const isOver = this.#chain.bytes + frame.length > connectionBytesMax;
+    const { chains, outboxBytesMax } = this.#parts;
+    const isOver = this.#chain.bytes + frame.length > outboxBytesMax;
     // What was only collected in this turn is no sign of a slow reader: offer it before counting it as waiting.
     if (isOver && !this.#isBlocked) this.#write(join);
     if (!this.#hasRoom(frame.length)) return false;
@@ -133,9 +133,9 @@ export class Outbox implements Due, Backlogged {
   }
 
   #hasRoom(bytes: number): boolean {
-    const { backlog, connectionBytesMax } = this.#parts;
+    const { backlog, outboxBytesMax } = this.#parts;
     if (!this.#isBacklogged) return bytes <= smallBytes || backlog.hasRoom(bytes);
-    return this.#waitingBytes() + bytes <= connectionBytesMax && backlog.hasRoom(bytes);
+    return this.#waitingBytes() + bytes <= outboxBytesMax && backlog.hasRoom(bytes);
   }
 
   #refuse(socket: Socket): void {

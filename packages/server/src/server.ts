@@ -19,6 +19,7 @@ import { listenToClients } from './socketio/events.ts';
 import { sayGoodbye } from './socketio/goodbye.ts';
 import { limitPollingPayloads } from './socketio/polling-payload.ts';
 import { RoomFanOut } from './socketio/rooms.ts';
+import { SlowSubscribers } from './socketio/slow-subscribers.ts';
 import { isSameOrigin } from './socketio/same-origin.ts';
 import { createSocketServer, type SocketServerOptions } from './socketio/socket-server.ts';
 
@@ -87,10 +88,11 @@ export function createServer(options: ServerOptions = {}): FanfareServer {
   const settings = settingsOf(options);
   // Who can reach the server was decided by the address that it listens on.
   const refuse = (): undefined => undefined;
-  const io = createSocketServer(socketOptions(settings, refuse, () => path.isDraining));
+  const slow = new SlowSubscribers();
+  const io = createSocketServer(socketOptions(settings, refuse, () => path.isDraining, slow));
   const { path, http, logger } = compose(options, settings, refuse, io);
   openSockets(io, http.server);
-  listenToClients(io, { path, logger, refuseUnknown: true });
+  listenToClients(io, { path, slow, logger, refuseUnknown: true });
   const sockets = new OpenSockets(http.server);
   http.addHook('preClose', async () => void io.engine.close());
   return {
@@ -124,10 +126,11 @@ export async function attach(httpServer: HttpServer, options: AttachOptions = {}
   const { io: theirs, ...own } = options;
   const settings = attachSettingsOf(own);
   const refuse: Refuse = ({ socket }) => (mayReach(settings, socket) ? undefined : notOpen);
-  const io = theirs ?? createSocketServer(socketOptions(settings, refuse, () => path.isDraining));
+  const slow = new SlowSubscribers();
+  const io = theirs ?? createSocketServer(socketOptions(settings, refuse, () => path.isDraining, slow));
   const { path, http, logger } = compose(own, settings, refuse, io);
   await http.ready();
-  const stopListening = listenToClients(io, { path, logger, refuseUnknown: !theirs });
+  const stopListening = listenToClients(io, { path, slow, logger, refuseUnknown: !theirs });
   const stopSharing = shareServer(
     httpServer,
     (request, response) => http.routing(request, response),
@@ -194,8 +197,16 @@ function attachSettingsOf(options: AttachOptions): Settings {
   return settingsOf(options);
 }
 
-function socketOptions(settings: Settings, refuse: Refuse, isDraining: () => boolean): SocketServerOptions {
+function socketOptions(
+  settings: Settings,
+  refuse: Refuse,
+  isDraining: () => boolean,
+  slow: SlowSubscribers,
+): SocketServerOptions {
+  const { outboxBytesMax, outboxTotalBytesMax, stallTimeoutMs } = settings;
+  const { onOverflow, onDrained } = slow;
   return {
+    fanout: { outboxBytesMax, outboxTotalBytesMax, stallTimeoutMs, onOverflow, onDrained },
     // Twice, so that a message somewhat too large is told so; over a larger packet Socket.IO closes the connection.
     packetBytesMax: 2 * settings.publishBytesMax + packetOverheadBytes,
     refuse: (request) => {

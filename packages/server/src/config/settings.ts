@@ -9,6 +9,9 @@ export interface Settings {
   readonly publishBytesMax: number;
   readonly topicsMax: number;
   readonly subscriptionsPerConnectionMax: number;
+  readonly outboxBytesMax: number;
+  readonly outboxTotalBytesMax: number;
+  readonly stallTimeoutMs: number;
   readonly requestTimeoutMs: number;
 }
 
@@ -55,6 +58,26 @@ export const settingKinds: { readonly [K in keyof Settings]: SettingKind<Setting
     min: 1,
     max: 1_000_000,
     about: 'How many subscriptions one connection may have.',
+  },
+  outboxBytesMax: {
+    default: 1_048_576,
+    min: 1,
+    max: 1_073_741_824,
+    about:
+      'How many bytes may wait for one connection that does not take them. What is more is dropped, and its client is told.',
+  },
+  outboxTotalBytesMax: {
+    default: 268_435_456,
+    min: 1,
+    max: 1_099_511_627_776,
+    about: 'How many bytes may wait for all connections together.',
+  },
+  stallTimeoutMs: {
+    default: 30_000,
+    min: 1_000,
+    max: 3_600_000,
+    about:
+      'How long a connection that something waits for may take nothing, in milliseconds, before it is ended.',
   },
   requestTimeoutMs: {
     default: 30_000,

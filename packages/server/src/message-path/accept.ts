@@ -14,6 +14,8 @@ export interface Peer {
   /** From now on the peer gets what is fanned out to this topic in this form. */
   join(topic: Topic, form: Form): void;
   leave(topic: Topic, form: Form): void;
+  /** Tells the peer how many messages of a topic it did not get in this form. */
+  gap(topic: Topic, form: Form, dropped: number): void;
 }
 
 /** The answer to `subscribe`. */
@@ -40,11 +42,15 @@ export interface ConnectionParts {
   readonly subscriptionsPerConnectionMax: number;
 }
 
+const forms = ['plain', 'envelope'] as const;
+
 /** One client that has come, with its subscriptions, until it goes. */
 export class Connection {
   readonly #peer: Peer;
   readonly #parts: ConnectionParts;
   readonly #topics: Readonly<Record<Form, Set<Topic>>> = { plain: new Set(), envelope: new Set() };
+  /** The subscriptions that messages are dropped for, each with how many messages its topic had had before. */
+  #dropping: Readonly<Record<Form, Map<Topic, number>>> | undefined;
 
   constructor(peer: Peer, parts: ConnectionParts) {
     this.#peer = peer;
@@ -77,13 +83,36 @@ export class Connection {
    */
   unsubscribe(input: unknown): Unsubscribed {
     const { topic, form } = parseUnsubscribe(input);
-    for (const ending of form ? [form] : (['plain', 'envelope'] as const)) this.#end(topic, ending);
+    for (const ending of form ? [form] : forms) this.#end(topic, ending);
     return { ok: true, topic };
+  }
+
+  /**
+   * The peer had no room for a topic's newest message: it gets none of that subscription until it has taken
+   * what waits for it.
+   */
+  overflow(topic: Topic, form: Form): void {
+    if (!this.#topics[form].has(topic)) return;
+    this.#dropping ??= { plain: new Map(), envelope: new Map() };
+    this.#dropping[form].set(topic, this.#parts.index.messages(topic) - 1);
+    this.#peer.leave(topic, form);
+  }
+
+  /** The peer has taken what waited for it: it is told what it missed, and gets what comes from now on. */
+  drained(): void {
+    const dropping = this.#dropping;
+    this.#dropping = undefined;
+    for (const form of forms) {
+      for (const [topic, messages] of dropping?.[form] ?? []) {
+        this.#peer.gap(topic, form, this.#parts.index.messages(topic) - messages);
+        this.#peer.join(topic, form);
+      }
+    }
   }
 
   /** The client is gone: every subscription ends. */
   close(): void {
-    for (const form of ['plain', 'envelope'] as const) {
+    for (const form of forms) {
       for (const topic of this.#topics[form]) this.#end(topic, form);
     }
   }
@@ -91,6 +120,7 @@ export class Connection {
   #end(topic: Topic, form: Form): void {
     if (!this.#topics[form].delete(topic)) return;
     this.#parts.index.remove(topic, form);
+    this.#dropping?.[form].delete(topic);
     this.#peer.leave(topic, form);
   }
 

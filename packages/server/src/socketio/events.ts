@@ -4,9 +4,11 @@ import type { MessagePath } from '../message-path/message-path.ts';
 import type { Logger } from '../observability/logger.ts';
 import { asRefusal } from '../observability/refusal.ts';
 import { SocketPeer } from './rooms.ts';
+import type { SlowSubscribers } from './slow-subscribers.ts';
 
 export interface EventParts {
   readonly path: MessagePath;
+  readonly slow: SlowSubscribers;
   readonly logger: Logger;
   /** Whether events that Fanfare does not know are refused; on an embedding app's server they are the app's. */
   readonly refuseUnknown: boolean;
@@ -34,12 +36,13 @@ export function listenToClients(io: Server, parts: EventParts): () => void {
 
 function listenToClient(
   socket: Socket,
-  { path, logger, refuseUnknown }: EventParts,
+  { path, slow, logger, refuseUnknown }: EventParts,
   onStop: () => void,
 ): () => void {
   const peer = new SocketPeer(socket);
   if (socket.recovered) peer.leaveRestored();
   const connection = path.accept(peer);
+  slow.add(socket, connection);
   const listeners = {
     subscribe: (...args: unknown[]) =>
       void answer(socket, args, (input) => connection.subscribe(input), logger),

@@ -13,6 +13,13 @@ function roomOf(topic: Topic, form: Form): string {
   return `${prefix}${form}:${topic}`;
 }
 
+/** The topic and the form of one of Fanfare's rooms; undefined for any other room. */
+export function subscriptionOf(room: string): { readonly topic: Topic; readonly form: Form } | undefined {
+  const [, form, topic] = /^fanfare:(plain|envelope):(.*)$/s.exec(room) ?? [];
+  if (form === undefined || topic === undefined) return undefined;
+  return { topic: topic as Topic, form: form as Form };
+}
+
 export class SocketPeer implements Peer {
   readonly #socket: Socket;
 
@@ -31,6 +38,10 @@ export class SocketPeer implements Peer {
 
   leave(topic: Topic, form: Form): void {
     void this.#socket.leave(roomOf(topic, form));
+  }
+
+  gap(topic: Topic, form: Form, dropped: number): void {
+    this.#socket.emit('gap', { topic, dropped, envelope: form === 'envelope' });
   }
 }
 

@@ -1,3 +1,4 @@
+import { fanoutAdapter, type FanoutOptions } from '@fanfare/fanout';
 import type { IncomingMessage } from 'node:http';
 import { Server } from 'socket.io';
 import { passingParser } from './encoded-argument.ts';
@@ -7,18 +8,20 @@ export interface SocketServerOptions {
   readonly packetBytesMax: number;
   /** Undefined lets a connection in; a text refuses it and says why. */
   readonly refuse: (request: IncomingMessage) => string | undefined;
+  readonly fanout: FanoutOptions;
 }
 
 /** How long a client that has opened a connection may take to say that it is a Socket.IO client. */
 const connectTimeoutMs = 10_000;
 
 /** Makes Fanfare's own Socket.IO server; it serves once it is attached to an HTTP server. */
-export function createSocketServer({ packetBytesMax, refuse }: SocketServerOptions): Server {
+export function createSocketServer({ packetBytesMax, refuse, fanout }: SocketServerOptions): Server {
   return new Server({
     transports: ['polling', 'websocket'],
     connectTimeout: connectTimeoutMs,
     maxHttpBufferSize: packetBytesMax,
     parser: passingParser,
+    adapter: fanoutAdapter(fanout),
     // Compression costs a broadcast more than everything else together.
     perMessageDeflate: false,
     allowEIO3: false,

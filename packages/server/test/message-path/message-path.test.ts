@@ -20,6 +20,7 @@ class FakeFanOut implements FanOut {
     return {
       join: (topic, form) => void this.#of(topic, form).add(name),
       leave: (topic, form) => void this.#of(topic, form).delete(name),
+      gap: (topic, form, dropped) => void this.received.get(name)?.push(`gap ${topic} ${form} ${dropped}`),
     };
   }
 

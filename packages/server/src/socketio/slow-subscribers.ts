@@ -1,0 +1,26 @@
+import type { FanoutOptions, Overflow } from '@fanfare/fanout';
+import type { Socket } from 'socket.io';
+import type { Connection } from '../message-path/accept.ts';
+import { subscriptionOf } from './rooms.ts';
+
+/** Passes on what the fan-out tells about sockets that do not keep up to the connections that they belong to. */
+export class SlowSubscribers implements Required<Pick<FanoutOptions, 'onOverflow' | 'onDrained'>> {
+  readonly #connections = new WeakMap<Socket, Connection>();
+
+  add(socket: Socket, connection: Connection): void {
+    this.#connections.set(socket, connection);
+  }
+
+  readonly onOverflow = (socket: Socket, rooms: ReadonlySet<string>): Overflow => {
+    const connection = this.#connections.get(socket);
+    for (const room of rooms) {
+      const subscription = subscriptionOf(room);
+      // What is no delivery cannot be told as a gap.
+      if (!connection || !subscription) return 'disconnect';
+      connection.overflow(subscription.topic, subscription.form);
+    }
+    return 'drop';
+  };
+
+  readonly onDrained = (socket: Socket): void => this.#connections.get(socket)?.drained();
+}
