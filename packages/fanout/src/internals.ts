@@ -1,5 +1,7 @@
-import type { Adapter, BroadcastOptions } from 'socket.io-adapter';
+import { Socket as NetSocket } from 'node:net';
 import type { Server, Socket } from 'socket.io';
+import type { Adapter, BroadcastOptions } from 'socket.io-adapter';
+import { KernelWriter, WriteRequests } from './kernel-writer.ts';
 
 /*
  * All that the package knows of the inside of socket.io, engine.io and ws is in this file. What is not shaped as
@@ -84,6 +86,8 @@ interface Transport {
 /** ws's `WebSocket`. */
 interface WebSocketInside {
   readonly readyState: number;
+  /** All that was sent and that neither ws nor the socket's stream has given to the kernel. */
+  readonly bufferedAmount?: number;
   readonly _socket: NetSocket | undefined;
   readonly _sender: Sender | undefined;
   terminate(): void;
@@ -94,18 +98,12 @@ interface Sender {
   readonly constructor: object;
   /** 0 when nothing is being compressed or read. */
   readonly _state: number;
-  readonly _bufferedBytes: number;
   sendFrame(frame: readonly (Buffer | string)[], callback?: (error?: Error) => void): void;
 }
 
-interface NetSocket {
-  readonly writable: boolean;
-  /** All that was written and not yet taken by the kernel. */
-  readonly writableLength: number;
-  readonly writableNeedDrain: boolean;
-  readonly _handle?: { readonly bytesWritten?: number; readonly writeQueueSize?: number } | null;
-  write(bytes: Buffer): boolean;
-  once(event: 'drain', listener: () => void): void;
+/** What was given to a connection's transport, and waits there; for polling, that is nothing. */
+export function transportBytes({ transport }: Connection): number {
+  return transport.socket?.bufferedAmount ?? 0;
 }
 
 export function connectionOf(socket: Socket): Connection {
@@ -126,13 +124,13 @@ export class Wire {
   readonly #connection: Connection;
   readonly #webSocket: WebSocketInside;
   readonly #sender: Sender;
-  readonly #socket: NetSocket;
+  readonly writer: KernelWriter;
 
-  constructor(connection: Connection, webSocket: WebSocketInside, sender: Sender, socket: NetSocket) {
+  constructor(connection: Connection, webSocket: WebSocketInside, sender: Sender, writer: KernelWriter) {
     this.#connection = connection;
     this.#webSocket = webSocket;
     this.#sender = sender;
-    this.#socket = socket;
+    this.writer = writer;
   }
 
   /** Whether bytes written now come after everything that was sent before, and are understood. */
@@ -144,35 +142,13 @@ export class Wire {
       this.#sender._state === 0
     );
   }
-
-  /** The kernel has not taken what it was given; `drain` will come. */
-  get isBlocked(): boolean {
-    return this.#socket.writableLength > 0 && this.#socket.writableNeedDrain;
-  }
-
-  get waitingBytes(): number {
-    return this.#socket.writableLength + this.#sender._bufferedBytes;
-  }
-
-  get takenBytes(): number {
-    const { bytesWritten = 0, writeQueueSize = 0 } = this.#socket._handle ?? {};
-    return bytesWritten - writeQueueSize;
-  }
-
-  /** Bytes for a WebSocket that is closed are dropped. */
-  write(bytes: Buffer): void {
-    if (this.#socket.writable) this.#socket.write(bytes);
-  }
-
-  onceDrained(listener: () => void): void {
-    this.#socket.once('drain', listener);
-  }
 }
 
 /** Finds the {@link Wire} of a connection. */
 export class Wires {
   /** Whether the `Sender` of a copy of ws was found to work as known. */
   readonly #trials = new WeakMap<object, boolean>();
+  readonly #requests = new WriteRequests();
 
   /**
    * @param beforeFrame - called before engine.io or ws itself sends anything, so that it goes behind what was broadcast before
@@ -185,7 +161,7 @@ export class Wires {
     if (!webSocket || !sender || !socket || !isAsKnown(connection, sender, socket)) return undefined;
     if (!this.#passesTrial(sender.constructor)) return undefined;
     callBefore(sender, beforeFrame);
-    return new Wire(connection, webSocket, sender, socket);
+    return new Wire(connection, webSocket, sender, new KernelWriter(socket, this.#requests));
   }
 
   #passesTrial(SenderClass: object): boolean {
@@ -214,13 +190,10 @@ function isAsKnown(connection: Connection, sender: Sender, socket: NetSocket): b
     typeof connection.upgrading === 'boolean' &&
     typeof connection.transport.socket?.readyState === 'number' &&
     typeof sender._state === 'number' &&
-    typeof sender._bufferedBytes === 'number' &&
     typeof sender.sendFrame === 'function' &&
     // Somebody else's hook, of another adapter for example: the order between the two would not be ours to keep.
     !Object.hasOwn(sender, 'sendFrame') &&
-    typeof socket.writableLength === 'number' &&
-    typeof socket.writableNeedDrain === 'boolean' &&
-    typeof socket.write === 'function'
+    socket instanceof NetSocket
   );
 }
 

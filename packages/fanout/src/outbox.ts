@@ -5,6 +5,7 @@ import {
   cut,
   mayHaveWire,
   sendThroughEngine,
+  transportBytes,
   type Connection,
   type EncodedPacket,
   type PacketOptions,
@@ -91,7 +92,7 @@ export class Outbox implements Due, Backlogged {
   }
 
   get takenBytes(): number {
-    return this.#wire?.takenBytes ?? this.#drains;
+    return this.#wire?.writer.takenBytes ?? this.#drains;
   }
 
   stalled(): void {
@@ -155,10 +156,10 @@ export class Outbox implements Due, Backlogged {
     const wire = this.#wire;
     if (chain === this.#empty || wire === undefined) return 0;
     this.#chain = this.#empty;
-    wire.write(joinFrames(chain));
-    if (!this.#isBlocked && wire.isBlocked) {
+    wire.writer.write(joinFrames(chain));
+    if (!this.#isBlocked && wire.writer.isBlocked) {
       this.#isBlocked = true;
-      wire.onceDrained(() => this.#unblock());
+      wire.writer.onceDrained(() => this.#unblock());
     }
     if (this.#isBlocked || this.#isBacklogged) this.#count();
     return chain.bytes;
@@ -185,7 +186,9 @@ export class Outbox implements Due, Backlogged {
   #waitingBytes(): number {
     const { writeBuffer } = this.#connection;
     const held = writeBuffer.length === 0 ? 0 : (this.#held ??= new HeldBytes()).count(writeBuffer);
-    return this.#chain.bytes + held + (this.#wire?.waitingBytes ?? 0);
+    return (
+      this.#chain.bytes + held + transportBytes(this.#connection) + (this.#wire?.writer.inFlightBytes ?? 0)
+    );
   }
 
   /** Tells the backlog what waits. What is less than a stream's buffer, and blocks nothing, is not counted. */
