@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { Server, type ServerOptions } from 'socket.io';
+import type { AddressInfo, Socket as NetSocket } from 'node:net';
+import { Server, type ServerOptions, type Socket } from 'socket.io';
 import { io as connect, type Socket as ClientSocket } from 'socket.io-client';
 import { onTestFinished } from 'vitest';
 
@@ -14,7 +14,13 @@ export async function serve(options: Partial<ServerOptions> = {}): Promise<Serve
   const http = createServer();
   const io = new Server(http, options);
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => new Promise<void>((resolve) => void io.close(() => resolve())));
+  const connections = new Set<NetSocket>();
+  http.on('connection', (connection: NetSocket) => connections.add(connection));
+  onTestFinished(async () => {
+    // A client that does not read would not take its leave either.
+    for (const connection of connections) connection.destroy();
+    await io.close();
+  });
   return { io, url: `http://127.0.0.1:${(http.address() as AddressInfo).port}` };
 }
 
@@ -47,4 +53,22 @@ export async function collect(client: ClientSocket): Promise<unknown[][]> {
       else events.push([event, ...args]);
     });
   });
+}
+
+/** The server's end of the only client. */
+export function onlySocket(io: Server): Socket {
+  const [socket] = io.sockets.sockets.values();
+  if (!socket) throw new Error('there is no socket');
+  return socket;
+}
+
+/** The TCP connection of a client over websocket: pause it, and the client reads nothing. */
+export function tcpOf(client: ClientSocket): NetSocket {
+  const { transport } = client.io.engine as unknown as { transport: { ws: { _socket: NetSocket } } };
+  return transport.ws._socket;
+}
+
+/** Waits, turn by turn, until a condition holds that no event tells of. */
+export async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setImmediate(resolve));
 }

@@ -1,0 +1,246 @@
+import { EventEmitter } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { Server, Socket } from 'socket.io';
+import { Decoder, Encoder, type Packet } from 'socket.io-parser';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { WebSocket, WebSocketServer } from 'ws';
+import { fanoutAdapter } from '../src/index.ts';
+import { collect, join, once, onlySocket, serve } from './harness.ts';
+
+interface Inside {
+  readonly transport: {
+    readonly socket: {
+      readonly _socket: { readonly _handle: { writeBuffer: (...args: unknown[]) => number } };
+    };
+  };
+}
+
+/** Counts the writes to a socket's TCP connection that do not go through Node's stream. */
+function countDirectWrites(socket: Socket): () => number {
+  const { _handle: handle } = (socket.conn as unknown as Inside).transport.socket._socket;
+  const writeBuffer = handle.writeBuffer.bind(handle);
+  let writes = 0;
+  handle.writeBuffer = (...args) => {
+    writes++;
+    return writeBuffer(...args);
+  };
+  return () => writes;
+}
+
+/** The version of a package as a file of another one gets it. */
+function versionOf(name: string, from: string): unknown {
+  const main = createRequire(from).resolve(name);
+  const folder = main.slice(0, main.lastIndexOf(`node_modules/${name}/`) + `node_modules/${name}/`.length);
+  return (JSON.parse(readFileSync(`${folder}package.json`, 'utf8')) as { version: string }).version;
+}
+
+/** A WebSocket that has its own way of sending, as those of other engines have. */
+class OtherWebSocket extends EventEmitter {
+  readonly #inner: WebSocket;
+
+  constructor(inner: WebSocket) {
+    super();
+    this.#inner = inner;
+    for (const event of ['message', 'close', 'error']) {
+      inner.on(event, (...args: unknown[]) => this.emit(event, ...args));
+    }
+  }
+
+  send(data: string | Buffer, callback: (error?: Error) => void): void {
+    this.#inner.send(data, callback);
+  }
+
+  close(): void {
+    this.#inner.close();
+  }
+}
+
+class OtherEngine extends WebSocketServer {
+  override handleUpgrade(
+    ...[request, socket, head, done]: Parameters<WebSocketServer['handleUpgrade']>
+  ): void {
+    super.handleUpgrade(request, socket, head, (webSocket) => {
+      done(new OtherWebSocket(webSocket) as unknown as WebSocket, request);
+    });
+  }
+}
+
+async function turn(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+  await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** The first write shows what the next ones need. */
+async function warmUp(io: Server): Promise<void> {
+  io.emit('warm-up');
+  await turn();
+}
+
+function warnings(): { readonly code: string | undefined }[] {
+  const warned: { readonly code: string | undefined }[] = [];
+  const listener = (warning: Error & { readonly code?: string }): void =>
+    void warned.push({ code: warning.code });
+  process.on('warning', listener);
+  onTestFinished(() => void process.off('warning', listener));
+  return warned;
+}
+
+describe('a broadcast', () => {
+  test('is encoded once for all receivers', async () => {
+    let encodings = 0;
+    class CountingEncoder extends Encoder {
+      override encode(packet: Packet): unknown[] {
+        encodings++;
+        return super.encode(packet);
+      }
+    }
+    const { io, url } = await serve({
+      adapter: fanoutAdapter(),
+      parser: { Encoder: CountingEncoder, Decoder },
+    });
+    const clients = await Promise.all([join(url), join(url), join(url, 'polling')]);
+    const before = encodings;
+    const got = Promise.all(clients.map((client) => once(client, 'news')));
+    io.emit('news', 1);
+    await got;
+    expect(encodings - before).toBe(1);
+  });
+
+  test('and all others of the turn, whatever their rooms, cost a connection one write', async () => {
+    const { io, url } = await serve({ adapter: fanoutAdapter() });
+    const client = await join(url);
+    const socket = onlySocket(io);
+    await socket.join(['a', 'b']);
+    await warmUp(io);
+    const writes = countDirectWrites(socket);
+    const events = collect(client);
+    for (let i = 0; i < 64; i++) io.to(i % 2 === 0 ? 'a' : ['a', 'b']).emit('news', i);
+    await turn();
+    expect(writes()).toBe(1);
+    socket.emit('end');
+    expect(await events).toEqual(Array.from({ length: 64 }, (_, i) => ['news', i]));
+  });
+
+  test('keeps its place among acknowledgements, direct events and the disconnect', async () => {
+    const { io, url } = await serve({ adapter: fanoutAdapter() });
+    const client = await join(url);
+    const socket = onlySocket(io);
+    const log: unknown[] = [];
+    client.onAny((...event: unknown[]) => log.push(event));
+    const gone = once(client, 'disconnect');
+    socket.on('ask', (answer: (text: string) => void) => {
+      io.emit('news', 1);
+      answer('answered');
+      io.emit('news', 2);
+      socket.emit('direct', 3);
+      io.emit('news', 4);
+      socket.disconnect(true);
+      io.emit('news', 5);
+    });
+    client.emit('ask', (text: string) => log.push(text));
+    await gone;
+    expect(log).toEqual([['news', 1], 'answered', ['news', 2], ['direct', 3], ['news', 4]]);
+  });
+
+  test('reaches no socket that one of its listeners disconnects', async () => {
+    const { io, url } = await serve({ adapter: fanoutAdapter() });
+    await Promise.all([join(url), join(url)]);
+    const [first, second] = [...io.sockets.sockets.values()];
+    const told: string[] = [];
+    first?.onAnyOutgoing((event: string) => void (event === 'news' && second?.disconnect()));
+    second?.onAnyOutgoing((event: string) => told.push(event));
+    io.emit('warm-up');
+    io.emit('news');
+    expect(told).toEqual(['warm-up']);
+  });
+
+  test('that is volatile is dropped while something waits, and else sent', async () => {
+    const { io, url } = await serve({ adapter: fanoutAdapter() });
+    const events = collect(await join(url));
+    await warmUp(io);
+    io.volatile.emit('volatile', 1);
+    await turn();
+    io.emit('news', 2);
+    io.volatile.emit('volatile', 3);
+    io.emit('end');
+    expect(await events).toEqual([['warm-up'], ['volatile', 1], ['news', 2]]);
+  });
+});
+
+describe('what cannot go the direct way goes the ordinary one', () => {
+  /** Three broadcasts with a direct event between them, in one turn. */
+  async function expectOrder(
+    options: object,
+    unwrap: (value: unknown) => unknown = (value) => value,
+  ): Promise<void> {
+    const { io, url } = await serve({ adapter: fanoutAdapter(), ...options });
+    const client = await join(url);
+    const events = collect(client);
+    io.emit('news', 1);
+    onlySocket(io).emit('direct', 2);
+    io.emit('news', Buffer.from('three'));
+    io.emit('news', 'x'.repeat(5_000));
+    io.emit('end');
+    expect((await events).map((event) => event.map(unwrap))).toEqual([
+      ['news', 1],
+      ['direct', 2],
+      ['news', Buffer.from('three')],
+      ['news', 'x'.repeat(5_000)],
+    ]);
+  }
+
+  test('with compression', async () => {
+    const warned = warnings();
+    await expectOrder({ perMessageDeflate: { threshold: 10 } });
+    expect(warned).toEqual([]);
+  });
+
+  test('with a parser whose packets are no text', async () => {
+    class BufferEncoder extends Encoder {
+      override encode(packet: Packet): unknown[] {
+        return (super.encode(packet) as unknown[]).map((part) =>
+          typeof part === 'string' ? Buffer.from(part) : part,
+        );
+      }
+    }
+    const { io, url } = await serve({
+      adapter: fanoutAdapter(),
+      parser: { Encoder: BufferEncoder, Decoder },
+    });
+    const raw = new WebSocket(`${url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`);
+    onTestFinished(() => raw.terminate());
+    const got: string[] = [];
+    await new Promise<void>((resolve) => {
+      raw.on('message', (data: Buffer, isBinary: boolean) => {
+        if (isBinary) got.push(data.toString());
+        else raw.send('40');
+        if (got.length === 1) io.emit('news', 1);
+        if (got.length === 2) resolve();
+      });
+    });
+    expect(got[1]).toBe('2["news",1]');
+  });
+
+  test('with an engine that is not ws as known, and one warning says so', async () => {
+    const warned = warnings();
+    await expectOrder({ wsEngine: OtherEngine });
+    await turn();
+    expect(warned).toEqual([{ code: 'FANOUT_UNKNOWN_ENGINE' }]);
+  });
+
+  test('in an app that asks for connection state recovery, and a warning says that there is none', async () => {
+    const warned = warnings();
+    await expectOrder({ connectionStateRecovery: {} });
+    expect(warned).toEqual([{ code: 'FANOUT_NO_RECOVERY' }]);
+  });
+});
+
+test('the versions of engine.io and ws that the direct way is known to work with', () => {
+  const socketIo = createRequire(import.meta.url).resolve('socket.io');
+  const engine = createRequire(socketIo).resolve('engine.io');
+  // After a change of these: read what src/internals.ts says of them anew, then set them here.
+  expect(versionOf('engine.io', socketIo)).toBe('6.6.12');
+  expect(versionOf('ws', engine)).toBe('8.21.3');
+  expect(versionOf('socket.io-adapter', socketIo)).toBe('2.5.8');
+});

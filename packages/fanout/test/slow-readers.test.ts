@@ -1,0 +1,194 @@
+import type { Socket as NetSocket } from 'node:net';
+import fc from 'fast-check';
+import type { Server, Socket } from 'socket.io';
+import type { Socket as ClientSocket } from 'socket.io-client';
+import { describe, expect, test } from 'vitest';
+import { fanoutAdapter, type FanoutOptions } from '../src/index.ts';
+import { collect, join, once, onlySocket, serve, tcpOf, until } from './harness.ts';
+
+const large = 'x'.repeat(100_000);
+
+interface Slow {
+  readonly io: Server;
+  readonly url: string;
+  readonly client: ClientSocket;
+  readonly socket: Socket;
+  readonly tcp: NetSocket;
+}
+
+/** A server with one client, which is in the room `news`. */
+async function slowClient(options: FanoutOptions): Promise<Slow> {
+  const { io, url } = await serve({ adapter: fanoutAdapter(options) });
+  const client = await join(url);
+  const socket = onlySocket(io);
+  await socket.join('news');
+  return { io, url, client, socket, tcp: tcpOf(client) };
+}
+
+async function turn(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+}
+
+describe('what waits for a connection that does not read', () => {
+  test('is bounded; what is more is its owner to decide about, who is told when all is taken', async () => {
+    const dropped: number[] = [];
+    const drains: Socket[] = [];
+    let message = 0;
+    const slow = await slowClient({
+      outboxBytesMax: 1_000_000,
+      onOverflow: (_socket, rooms) => {
+        expect([...rooms]).toEqual(['news']);
+        dropped.push(message);
+        return 'drop';
+      },
+      onDrained: (socket) => drains.push(socket),
+    });
+    const { io, socket, tcp, client } = slow;
+    const events = collect(client);
+    tcp.pause();
+    for (message = 1; dropped.length < 3; message++) {
+      io.to('news').emit('news', message, large);
+      await turn();
+    }
+    expect(drains).toEqual([]);
+    tcp.resume();
+    await until(() => drains.length > 0);
+    io.to('news').emit('news', message, 'after');
+    socket.emit('end');
+    const got = (await events).map(([, number]) => number);
+    const first = dropped[0] ?? 0;
+    expect(got).toEqual([...Array.from({ length: first - 1 }, (_, i) => i + 1), message]);
+    expect(drains).toEqual([socket]);
+  });
+
+  test('is ended by default, for its client would not know what it missed', async () => {
+    const { io, tcp, socket } = await slowClient({ outboxBytesMax: 1_000_000 });
+    tcp.pause();
+    while (socket.connected) {
+      io.emit('news', large);
+      await turn();
+    }
+    expect(io.sockets.sockets.size).toBe(0);
+  });
+
+  test('is no reason to drop what comes in one turn for a connection that does read', async () => {
+    const { io, client } = await slowClient({ outboxBytesMax: 200_000, onOverflow: () => 'drop' });
+    const events = collect(client);
+    for (let i = 0; i < 10; i++) io.emit('news', i, large);
+    io.emit('end');
+    expect((await events).map(([, number]) => number)).toEqual(Array.from({ length: 10 }, (_, i) => i));
+  });
+
+  test('is one message at least, however large', async () => {
+    const { io, client } = await slowClient({ outboxBytesMax: 10 });
+    const got = once(client, 'news');
+    io.emit('news', large);
+    expect(await got).toEqual([large]);
+  });
+
+  test('is bounded for all connections together, and who keeps up notices nothing', async () => {
+    const overflows = new Map<Socket, number>();
+    const { io, url } = await serve({
+      adapter: fanoutAdapter({
+        outboxTotalBytesMax: 1_000_000,
+        onOverflow: (socket) => {
+          overflows.set(socket, (overflows.get(socket) ?? 0) + 1);
+          return 'drop';
+        },
+      }),
+    });
+    const stuck = await Promise.all(Array.from({ length: 4 }, () => join(url)));
+    const healthy = await join(url);
+    const events = collect(healthy);
+    for (const client of stuck) tcpOf(client).pause();
+    const message = 'x'.repeat(50_000);
+    let count = 0;
+    while (overflows.size < 4) {
+      const got = once(healthy, 'news');
+      io.emit('news', count++, message);
+      await got;
+    }
+    io.emit('end');
+    expect((await events).map(([, number]) => number)).toEqual(Array.from({ length: count }, (_, i) => i));
+    expect([...overflows.keys()].map(({ id }) => id)).not.toContain(healthy.id);
+  });
+
+  test('is bounded too when a client that polls does not come back', async () => {
+    let overflows = 0;
+    const { io, url } = await serve({
+      adapter: fanoutAdapter({
+        outboxBytesMax: 300_000,
+        onOverflow: () => {
+          overflows++;
+          return 'drop';
+        },
+      }),
+    });
+    const path = `${url}/socket.io/?EIO=4&transport=polling`;
+    const opened = await (await fetch(path)).text();
+    const { sid } = JSON.parse(opened.slice(1)) as { sid: string };
+    await fetch(`${path}&sid=${sid}`, { method: 'POST', body: '40' });
+    await until(() => io.sockets.sockets.size === 1);
+    for (let i = 0; i < 10; i++) io.emit('news', i, large);
+    expect(overflows).toBe(8);
+    // The first packets are those of the connection; what was taken is all there when the client comes back.
+    const polled = await (await fetch(`${path}&sid=${sid}`)).text();
+    expect(polled.match(/42\["news",\d/g)).toEqual(['42["news",0', '42["news",1']);
+  });
+});
+
+describe('a connection that takes nothing', () => {
+  test('is ended after the stall limit', async () => {
+    const { io, tcp, socket } = await slowClient({ stallTimeoutMs: 200, onOverflow: () => 'drop' });
+    tcp.pause();
+    const gone = new Promise<string>((resolve) => socket.on('disconnect', resolve));
+    for (let i = 0; i < 200 && socket.connected; i++) {
+      io.emit('news', i, large);
+      await turn();
+    }
+    await gone;
+    expect(io.sockets.sockets.size).toBe(0);
+  });
+});
+
+test('whatever a client reads and when, it gets in order what was not refused', async () => {
+  const step = fc.oneof(
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        kind: fc.constant('broadcast' as const),
+        bytes: fc.oneof(fc.nat(200), fc.nat(400_000)),
+      }),
+    },
+    fc.record({ kind: fc.constant('direct' as const) }),
+    fc.record({
+      kind: fc.constantFrom('pause' as const, 'resume' as const, 'turn' as const, 'turn' as const),
+    }),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 80 }), async (steps) => {
+      const expected: number[] = [];
+      let isRefused = false;
+      const { io, socket, client, tcp } = await slowClient({
+        outboxBytesMax: 500_000,
+        onOverflow: () => {
+          isRefused = true;
+          return 'drop';
+        },
+      });
+      const events = collect(client);
+      for (const [index, each] of steps.entries()) {
+        isRefused = false;
+        if (each.kind === 'broadcast') io.to('news').emit('news', index, 'x'.repeat(each.bytes));
+        else if (each.kind === 'direct') socket.emit('news', index);
+        else if (each.kind === 'turn') await turn();
+        else tcp[each.kind]();
+        if ((each.kind === 'broadcast' || each.kind === 'direct') && !isRefused) expected.push(index);
+      }
+      tcp.resume();
+      socket.emit('end');
+      expect((await events).map(([, index]) => index)).toEqual(expected);
+    }),
+    { numRuns: 40 },
+  );
+}, 60_000);
