@@ -2,52 +2,85 @@
 export interface Backlogged {
   /** How many bytes have left for good, of all that was ever due to it. Grows when it takes some. */
   readonly takenBytes: number;
-  /** It has taken nothing for the stall limit. */
-  stalled(): void;
+  /** Ends it. What waits for it is given up. */
+  end(): void;
 }
 
 interface Entry {
+  /** What waits for it alone. */
+  ownBytes: number;
+  /** All that waits for it. */
   waitingBytes: number;
   takenBytes: number;
   /** How often in a row a look found that nothing had been taken. */
   looksWithoutProgress: number;
 }
 
+export interface BacklogOptions {
+  readonly outboxTotalBytesMax: number;
+  readonly stallTimeoutMs: number;
+  /** What waits for several connections, counted once. */
+  readonly sharedBytes: () => number;
+}
+
 const looksPerStall = 4;
 
 /** All that waits for connections that do not keep up, counted, and a look now and then at who takes nothing. */
 export class Backlog {
-  readonly #outboxTotalBytesMax: number;
-  readonly #lookIntervalMs: number;
+  readonly #options: BacklogOptions;
   readonly #entries = new Map<Backlogged, Entry>();
-  #totalBytes = 0;
+  #ownBytes = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(options: { readonly outboxTotalBytesMax: number; readonly stallTimeoutMs: number }) {
-    this.#outboxTotalBytesMax = options.outboxTotalBytesMax;
-    this.#lookIntervalMs = options.stallTimeoutMs / looksPerStall;
+  constructor(options: BacklogOptions) {
+    this.#options = options;
   }
 
   hasRoom(bytes: number): boolean {
-    return this.#totalBytes + bytes <= this.#outboxTotalBytesMax;
+    return this.#lackingBytes(bytes) <= 0;
   }
 
-  /** Notes how much waits for a connection now; with nothing it is forgotten. */
-  set(connection: Backlogged, waitingBytes: number): void {
+  /** Makes room for a connection that keeps up, at the cost of those that do not: whoever has taken nothing for longest is ended. */
+  makeRoom(bytes: number): void {
+    let lacking = this.#lackingBytes(bytes);
+    if (lacking <= 0) return;
+    // The map has those first that fell behind first.
+    const entries = [...this.#entries].toSorted(
+      ([, a], [, b]) => b.looksWithoutProgress - a.looksWithoutProgress,
+    );
+    for (const [connection, { waitingBytes }] of entries) {
+      if (lacking <= 0) return;
+      lacking -= waitingBytes;
+      connection.end();
+    }
+  }
+
+  /**
+   * Notes what waits for a connection now; with nothing it is forgotten.
+   *
+   * @param ownBytes - what of it is not in `sharedBytes`
+   */
+  set(connection: Backlogged, waitingBytes: number, ownBytes: number): void {
     const entry = this.#entries.get(connection);
-    this.#totalBytes += waitingBytes - (entry?.waitingBytes ?? 0);
-    if (waitingBytes === 0) this.#delete(connection);
-    else if (entry) entry.waitingBytes = waitingBytes;
-    else this.#add(connection, waitingBytes);
+    if (waitingBytes === 0) return this.#delete(connection);
+    this.#ownBytes += ownBytes - (entry?.ownBytes ?? 0);
+    if (entry) Object.assign(entry, { waitingBytes, ownBytes });
+    else this.#add(connection, waitingBytes, ownBytes);
   }
 
-  #add(connection: Backlogged, waitingBytes: number): void {
+  #lackingBytes(bytes: number): number {
+    const { sharedBytes, outboxTotalBytesMax } = this.#options;
+    return this.#ownBytes + sharedBytes() + bytes - outboxTotalBytesMax;
+  }
+
+  #add(connection: Backlogged, waitingBytes: number, ownBytes: number): void {
     const { takenBytes } = connection;
-    this.#entries.set(connection, { waitingBytes, takenBytes, looksWithoutProgress: 0 });
-    this.#timer ??= setInterval(() => this.#look(), this.#lookIntervalMs).unref();
+    this.#entries.set(connection, { waitingBytes, ownBytes, takenBytes, looksWithoutProgress: 0 });
+    this.#timer ??= setInterval(() => this.#look(), this.#options.stallTimeoutMs / looksPerStall).unref();
   }
 
   #delete(connection: Backlogged): void {
+    this.#ownBytes -= this.#entries.get(connection)?.ownBytes ?? 0;
     if (!this.#entries.delete(connection) || this.#entries.size > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
@@ -59,7 +92,7 @@ export class Backlog {
       if (takenBytes > entry.takenBytes) entry.looksWithoutProgress = 0;
       else entry.looksWithoutProgress++;
       entry.takenBytes = takenBytes;
-      if (entry.looksWithoutProgress >= looksPerStall) connection.stalled();
+      if (entry.looksWithoutProgress >= looksPerStall) connection.end();
     }
   }
 }

@@ -84,16 +84,11 @@ function share(options: FanoutOptions): Shared {
     if (!isWarned) warn('FANOUT_UNKNOWN_ENGINE', unknownEngine);
     isWarned = true;
   };
-  const backlog = new Backlog({ outboxTotalBytesMax, stallTimeoutMs });
-  const parts = {
-    chains: new Chains(),
-    turns: new Turns(),
-    backlog,
-    wires: new Wires(),
-    outboxBytesMax,
-    onDrained,
-    onUnknown,
-  };
+  const chains = new Chains();
+  const wires = new Wires();
+  const sharedBytes = (): number => chains.bytes + wires.inFlightBytes;
+  const backlog = new Backlog({ outboxTotalBytesMax, stallTimeoutMs, sharedBytes });
+  const parts = { chains, turns: new Turns(), backlog, wires, outboxBytesMax, onDrained, onUnknown };
   return { parts, outboxes: new WeakMap() };
 }
 

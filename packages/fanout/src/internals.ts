@@ -150,6 +150,11 @@ export class Wires {
   readonly #trials = new WeakMap<object, boolean>();
   readonly #requests = new WriteRequests();
 
+  /** What was written beside the streams and not taken by the kernel yet; what goes to several connections counts once. */
+  get inFlightBytes(): number {
+    return this.#requests.inFlightBytes;
+  }
+
   /**
    * @param beforeFrame - called before engine.io or ws itself sends anything, so that it goes behind what was broadcast before
    * @returns undefined when the inside is not as this file has it

@@ -30,6 +30,14 @@ type WriteRequestClass = new () => WriteRequest;
 export class WriteRequests {
   #RequestClass: WriteRequestClass | undefined;
   #spare: WriteRequest | undefined;
+  /** How many requests each buffer is in flight with. */
+  readonly #inFlight = new Map<Buffer, number>();
+  #inFlightBytes = 0;
+
+  /** Of all buffers in flight, each counted once. */
+  get inFlightBytes(): number {
+    return this.#inFlightBytes;
+  }
 
   /** Undefined until a write was watched. */
   get spare(): WriteRequest | undefined {
@@ -37,8 +45,18 @@ export class WriteRequests {
     return this.#spare;
   }
 
-  useSpare(): void {
+  /** The spare request has gone off with a buffer. */
+  begin(bytes: Buffer): void {
     this.#spare = undefined;
+    const count = this.#inFlight.get(bytes) ?? 0;
+    this.#inFlight.set(bytes, count + 1);
+    if (count === 0) this.#inFlightBytes += bytes.length;
+  }
+
+  complete(bytes: Buffer): void {
+    const count = this.#inFlight.get(bytes) ?? 0;
+    if (count > 1) return void this.#inFlight.set(bytes, count - 1);
+    if (this.#inFlight.delete(bytes)) this.#inFlightBytes -= bytes.length;
   }
 
   /** Sees from a stream's own write what its requests are made of: Node has no other way to get at that. */
@@ -106,10 +124,13 @@ export class KernelWriter {
     const error = handle.writeBuffer(request, bytes);
     if (error !== 0) return this.#fail(error);
     if (handle.writeQueueSize === 0) return;
-    this.#requests.useSpare();
+    this.#requests.begin(bytes);
     this.#inFlightBytes = bytes.length;
     request.buffer = bytes;
-    request.oncomplete = (status) => this.#complete(status);
+    request.oncomplete = (status) => {
+      this.#requests.complete(bytes);
+      this.#complete(status);
+    };
   }
 
   #complete(status: number): void {

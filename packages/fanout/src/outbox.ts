@@ -59,6 +59,7 @@ export class Outbox implements Due, Backlogged {
   /** Whether the backlog counts what waits for the connection. */
   #isBacklogged = false;
   #isWatched = false;
+  #isClosed = false;
   #refused: Set<Socket> | undefined;
   #held: HeldBytes | undefined;
   #drains = 0;
@@ -86,17 +87,16 @@ export class Outbox implements Due, Backlogged {
 
   flush(joinFrames: (chain: Chain) => Buffer): number {
     this.#isDue = false;
-    const bytes = this.#isBlocked ? 0 : this.#write(joinFrames);
-    if (!this.#isBacklogged) this.#tellDrained();
-    return bytes;
+    return this.#isBlocked ? 0 : this.#write(joinFrames);
   }
 
   get takenBytes(): number {
     return this.#wire?.writer.takenBytes ?? this.#drains;
   }
 
-  stalled(): void {
+  end(): void {
     cut(this.#connection);
+    this.#close();
   }
 
   #mayCollect(): boolean {
@@ -135,14 +135,15 @@ export class Outbox implements Due, Backlogged {
 
   #hasRoom(bytes: number): boolean {
     const { backlog, outboxBytesMax } = this.#parts;
-    if (!this.#isBacklogged) return bytes <= smallBytes || backlog.hasRoom(bytes);
+    if (!this.#isBacklogged) {
+      if (bytes > smallBytes) backlog.makeRoom(bytes);
+      return true;
+    }
     return this.#waitingBytes() + bytes <= outboxBytesMax && backlog.hasRoom(bytes);
   }
 
   #refuse(socket: Socket): void {
     (this.#refused ??= new Set()).add(socket);
-    // Nothing waits here, so that nothing would tell: it was the others' backlog that left no room.
-    if (!this.#isBacklogged) this.#becomeDue();
   }
 
   #becomeDue(): void {
@@ -157,6 +158,7 @@ export class Outbox implements Due, Backlogged {
     if (chain === this.#empty || wire === undefined) return 0;
     this.#chain = this.#empty;
     wire.writer.write(joinFrames(chain));
+    this.#parts.chains.leave(chain);
     if (!this.#isBlocked && wire.writer.isBlocked) {
       this.#isBlocked = true;
       wire.writer.onceDrained(() => this.#unblock());
@@ -183,20 +185,26 @@ export class Outbox implements Due, Backlogged {
     this.#count();
   }
 
-  #waitingBytes(): number {
+  /** What waits for this connection alone: in engine.io, in ws, in the stream. */
+  #ownBytes(): number {
     const { writeBuffer } = this.#connection;
     const held = writeBuffer.length === 0 ? 0 : (this.#held ??= new HeldBytes()).count(writeBuffer);
-    return (
-      this.#chain.bytes + held + transportBytes(this.#connection) + (this.#wire?.writer.inFlightBytes ?? 0)
-    );
+    return held + transportBytes(this.#connection);
+  }
+
+  #waitingBytes(): number {
+    return this.#chain.bytes + (this.#wire?.writer.inFlightBytes ?? 0) + this.#ownBytes();
   }
 
   /** Tells the backlog what waits. What is less than a stream's buffer, and blocks nothing, is not counted. */
   #count(): void {
     const isWaiting = this.#isBlocked || this.#isHeld || this.#chain !== this.#empty;
-    this.#isBacklogged = isWaiting;
-    this.#parts.backlog.set(this, isWaiting ? this.#waitingBytes() : 0);
-    if (!isWaiting) return this.#tellDrained();
+    this.#isBacklogged = isWaiting && !this.#isClosed;
+    if (!this.#isBacklogged) {
+      this.#parts.backlog.set(this, 0, 0);
+      return this.#tellDrained();
+    }
+    this.#parts.backlog.set(this, this.#waitingBytes(), this.#ownBytes());
     if (this.#isWatched) return;
     this.#isWatched = true;
     this.#connection.once('close', () => this.#close());
@@ -209,10 +217,12 @@ export class Outbox implements Due, Backlogged {
   }
 
   #close(): void {
+    this.#isClosed = true;
+    this.#parts.chains.leave(this.#chain);
     this.#chain = this.#empty;
     this.#refused = undefined;
     this.#isBacklogged = false;
-    this.#parts.backlog.set(this, 0);
+    this.#parts.backlog.set(this, 0, 0);
   }
 }
 

@@ -3,18 +3,20 @@ import { Backlog } from '../src/backlog.ts';
 
 class FakeConnection {
   takenBytes = 0;
-  stalls = 0;
+  ends = 0;
 
-  stalled(): void {
-    this.stalls++;
+  end(): void {
+    this.ends++;
   }
 }
 
 let backlog: Backlog;
+let sharedBytes: number;
 
 beforeEach(() => {
   vi.useFakeTimers();
-  backlog = new Backlog({ outboxTotalBytesMax: 1_000, stallTimeoutMs: 400 });
+  sharedBytes = 0;
+  backlog = new Backlog({ outboxTotalBytesMax: 1_000, stallTimeoutMs: 400, sharedBytes: () => sharedBytes });
 });
 
 afterEach(() => {
@@ -23,38 +25,59 @@ afterEach(() => {
 
 test('counts what waits for all connections', () => {
   const [first, second] = [new FakeConnection(), new FakeConnection()];
-  backlog.set(first, 600);
-  backlog.set(second, 300);
+  backlog.set(first, 600, 600);
+  backlog.set(second, 300, 300);
   expect(backlog.hasRoom(100)).toBe(true);
   expect(backlog.hasRoom(101)).toBe(false);
-  backlog.set(first, 100);
+  backlog.set(first, 100, 100);
   expect(backlog.hasRoom(600)).toBe(true);
-  backlog.set(first, 0);
-  backlog.set(second, 0);
+  backlog.set(first, 0, 0);
+  backlog.set(second, 0, 0);
   expect(backlog.hasRoom(1_000)).toBe(true);
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test('tells a connection that takes nothing for the stall limit, and no other', () => {
+test('counts what several connections share once, and not what each of them waits for', () => {
+  backlog.set(new FakeConnection(), 900, 100);
+  backlog.set(new FakeConnection(), 900, 100);
+  sharedBytes = 800;
+  expect(backlog.hasRoom(0)).toBe(true);
+  expect(backlog.hasRoom(1)).toBe(false);
+});
+
+test('makes room by ending as many as it takes, first who has taken nothing for longest', () => {
+  const [slow, stuck, other] = [new FakeConnection(), new FakeConnection(), new FakeConnection()];
+  for (const connection of [slow, stuck, other]) backlog.set(connection, 300, 300);
+  for (const connection of [slow, other]) connection.takenBytes++;
+  vi.advanceTimersByTime(100);
+  backlog.makeRoom(100);
+  expect([slow.ends, stuck.ends, other.ends]).toEqual([0, 0, 0]);
+  backlog.makeRoom(200);
+  expect([slow.ends, stuck.ends, other.ends]).toEqual([0, 1, 0]);
+  backlog.makeRoom(600);
+  expect([slow.ends, stuck.ends, other.ends]).toEqual([1, 2, 0]);
+});
+
+test('ends a connection that takes nothing for the stall limit, and no other', () => {
   const [stuck, slow] = [new FakeConnection(), new FakeConnection()];
-  backlog.set(stuck, 10);
-  backlog.set(slow, 10);
+  backlog.set(stuck, 10, 10);
+  backlog.set(slow, 10, 10);
   for (let time = 0; time < 2_000; time += 100) {
     if (time % 300 === 0) slow.takenBytes++;
     vi.advanceTimersByTime(100);
-    expect(stuck.stalls > 0).toBe(time + 100 >= 400);
+    expect(stuck.ends > 0).toBe(time + 100 >= 400);
   }
-  expect(slow.stalls).toBe(0);
+  expect(slow.ends).toBe(0);
 });
 
 test('gives a connection that was emptied the whole time anew', () => {
   const connection = new FakeConnection();
-  backlog.set(connection, 10);
+  backlog.set(connection, 10, 10);
   vi.advanceTimersByTime(300);
-  backlog.set(connection, 0);
-  backlog.set(connection, 10);
+  backlog.set(connection, 0, 0);
+  backlog.set(connection, 10, 10);
   vi.advanceTimersByTime(300);
-  expect(connection.stalls).toBe(0);
+  expect(connection.ends).toBe(0);
   vi.advanceTimersByTime(100);
-  expect(connection.stalls).toBe(1);
+  expect(connection.ends).toBe(1);
 });
