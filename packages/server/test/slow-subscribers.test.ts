@@ -1,0 +1,160 @@
+import type { Socket as TcpSocket } from 'node:net';
+import fc from 'fast-check';
+import type { Socket } from 'socket.io-client';
+import { describe, expect, it } from 'vitest';
+import { connectClient, publish, startServer } from './harness.ts';
+
+const large = 'x'.repeat(50_000);
+
+/** The TCP connection of a client over websocket: pause it, and the client reads nothing. */
+function tcpOf(client: Socket): TcpSocket {
+  const { transport } = client.io.engine as unknown as { transport: { ws: { _socket: TcpSocket } } };
+  return transport.ws._socket;
+}
+
+type Message = readonly [number: number, padding: string];
+
+interface Gap {
+  readonly topic: string;
+  readonly dropped: number;
+  readonly envelope: boolean;
+}
+
+/**
+ * What a client was delivered of a topic in one form. Every message has its number, and a gap has to stand where
+ * messages are missing, and for as many as are.
+ */
+class Ledger {
+  #next = 0;
+  dropped = 0;
+  readonly faults: string[] = [];
+
+  constructor(client: Socket, topic: string, form: 'plain' | 'envelope') {
+    if (form === 'plain') client.on(topic, ({ message }: { message: Message }) => this.#deliver(message));
+    else {
+      client.on('message', (envelope: { topic: string; message: Message }) => {
+        if (envelope.topic === topic) this.#deliver(envelope.message);
+      });
+    }
+    client.on('gap', (gap: Gap) => {
+      if (gap.topic !== topic || gap.envelope !== (form === 'envelope')) return;
+      if (!(gap.dropped > 0)) this.faults.push(`a gap of ${gap.dropped}`);
+      this.dropped += gap.dropped;
+      this.#next += gap.dropped;
+    });
+  }
+
+  /** How many messages were delivered or told to be missing. */
+  get count(): number {
+    return this.#next;
+  }
+
+  /** The next message is the first after others that it was right not to deliver. */
+  continueWith(number: number): void {
+    this.#next = number;
+  }
+
+  #deliver([number]: Message): void {
+    if (number !== this.#next) this.faults.push(`${number} instead of ${this.#next}`);
+    this.#next = number + 1;
+  }
+}
+
+describe('a subscriber that does not keep up', () => {
+  it('is told, before the next delivery, how many messages of a topic it missed in which form; others miss none', async () => {
+    const { url } = await startServer({ outboxBytesMax: 500_000 });
+    const [publisher, slow, healthy] = [
+      await connectClient(url),
+      await connectClient(url),
+      await connectClient(url),
+    ];
+    const ledgers = [new Ledger(slow, 'news', 'plain'), new Ledger(slow, 'news', 'envelope')];
+    const other = new Ledger(slow, 'other', 'plain');
+    const complete = new Ledger(healthy, 'news', 'plain');
+    await slow.emitWithAck('subscribe', { topic: 'news' });
+    await slow.emitWithAck('subscribe', { topic: 'news', envelope: true });
+    await slow.emitWithAck('subscribe', { topic: 'other' });
+    await healthy.emitWithAck('subscribe', { topic: 'news' });
+
+    tcpOf(slow).pause();
+    let number = 0;
+    for (; number < 200; number++) {
+      await publisher.emitWithAck('publish', { topic: 'news', message: [number, large] });
+    }
+    // Over 20 MB were published: more than a kernel takes for a connection that is not read.
+    const gap = new Promise((resolve) => slow.once('gap', resolve));
+    tcpOf(slow).resume();
+    await gap;
+    while (ledgers.some(({ count }) => count < number))
+      await publisher.emitWithAck('unsubscribe', { topic: '-' });
+    await publisher.emitWithAck('publish', { topic: 'news', message: [number++, ''] });
+    await publisher.emitWithAck('publish', { topic: 'other', message: [0, ''] });
+    await Promise.all([slow, healthy].map((client) => client.emitWithAck('unsubscribe', { topic: '-' })));
+
+    expect([...ledgers, other, complete].flatMap(({ faults }) => faults)).toEqual([]);
+    expect([...ledgers, other, complete].map(({ count }) => count)).toEqual([201, 201, 1, 201]);
+    expect(ledgers.map(({ dropped }) => dropped > 0)).toEqual([true, true]);
+    expect([other.dropped, complete.dropped]).toEqual([0, 0]);
+  });
+
+  it('is told all that it missed, and nothing else, whenever it reads and subscribes anew', async () => {
+    const step = fc.constantFrom(
+      'publish',
+      'publish',
+      'publish',
+      'publish',
+      'pause',
+      'resume',
+      'renew',
+      'settle',
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 60 }), async (steps) => {
+        const { url } = await startServer({ outboxBytesMax: 200_000 });
+        const [publisher, slow] = [await connectClient(url), await connectClient(url)];
+        const ledger = new Ledger(slow, 'news', 'plain');
+        await slow.emitWithAck('subscribe', { topic: 'news' });
+        let number = 0;
+        for (const each of steps) {
+          if (each === 'pause' || each === 'resume') tcpOf(slow)[each]();
+          else if (each === 'publish') {
+            // Several at once: they are one commit of the log, and one turn of the fan-out.
+            const batch = Array.from({ length: 8 }, () => ({
+              topic: 'news',
+              message: [number++, large.repeat(2)],
+            }));
+            await Promise.all(batch.map((request) => publisher.emitWithAck('publish', request)));
+          } else {
+            tcpOf(slow).resume();
+            await slow.emitWithAck('unsubscribe', each === 'renew' ? { topic: 'news' } : { topic: '-' });
+            if (each === 'settle') continue;
+            // What was dropped for the subscription that has ended is nobody's gap.
+            expect(ledger.count).toBeLessThanOrEqual(number);
+            ledger.continueWith(number);
+            await slow.emitWithAck('subscribe', { topic: 'news' });
+          }
+        }
+        tcpOf(slow).resume();
+        while (ledger.count < number) await slow.emitWithAck('unsubscribe', { topic: '-' });
+        expect(ledger.faults).toEqual([]);
+        expect(ledger.count).toBe(number);
+      }),
+      { numRuns: 15 },
+    );
+  }, 60_000);
+
+  it('and takes nothing at all is disconnected after the stall limit', async () => {
+    const { url } = await startServer({ outboxBytesMax: 500_000, stallTimeoutMs: 1_000 });
+    const slow = await connectClient(url);
+    await slow.emitWithAck('subscribe', { topic: 'news' });
+    tcpOf(slow).pause();
+    const ended = new Promise((resolve) => tcpOf(slow).once('close', resolve));
+    for (let number = 0; number < 200; number++) {
+      expect((await publish(url, { topic: 'news', message: [number, large] })).status).toBe(200);
+    }
+    // Nothing tells a client that does not read: it has to let the time pass.
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    tcpOf(slow).resume();
+    await ended;
+  });
+});
