@@ -2,6 +2,7 @@ import type { Server, Socket } from 'socket.io';
 import { Adapter, type BroadcastOptions } from 'socket.io-adapter';
 import { Backlog } from './backlog.ts';
 import { Chains } from './chain.ts';
+import { Frame, HeldFrames } from './frame.ts';
 import {
   connectionOf,
   cut,
@@ -84,11 +85,18 @@ function share(options: FanoutOptions): Shared {
     if (!isWarned) warn('FANOUT_UNKNOWN_ENGINE', unknownEngine);
     isWarned = true;
   };
-  const chains = new Chains();
-  const wires = new Wires();
-  const sharedBytes = (): number => chains.bytes + wires.inFlightBytes;
+  const frames = new HeldFrames();
+  const sharedBytes = (): number => frames.bytes;
   const backlog = new Backlog({ outboxTotalBytesMax, stallTimeoutMs, sharedBytes });
-  const parts = { chains, turns: new Turns(), backlog, wires, outboxBytesMax, onDrained, onUnknown };
+  const parts = {
+    chains: new Chains(frames),
+    turns: new Turns(),
+    backlog,
+    wires: new Wires(frames),
+    outboxBytesMax,
+    onDrained,
+    onUnknown,
+  };
   return { parts, outboxes: new WeakMap() };
 }
 
@@ -140,12 +148,12 @@ class FanoutAdapter extends Adapter {
     packet.nsp = (this.nsp as Namespace).name;
     const encoded = encodeOnce(this, packet, packetOptions);
     const parts = packetOptions.wsPreEncodedFrame;
-    const frame = parts && Buffer.concat(parts);
+    const frame = parts && new Frame(Buffer.concat(parts));
     const outgoing: Outgoing = {
       packet: encoded,
       options: packetOptions,
       frame,
-      bytes: frame?.length ?? encoded.reduce((bytes, part) => bytes + Buffer.byteLength(part), 0),
+      bytes: frame?.buffer.length ?? encoded.reduce((bytes, part) => bytes + Buffer.byteLength(part), 0),
     };
     for (const { socket, outbox } of this.#receiversOf(options)) {
       // One before it in this loop may have had it disconnected.

@@ -1,6 +1,7 @@
 import { Socket as NetSocket } from 'node:net';
 import type { Server, Socket } from 'socket.io';
 import type { Adapter, BroadcastOptions } from 'socket.io-adapter';
+import type { HeldFrames } from './frame.ts';
 import { KernelWriter, WriteRequests } from './kernel-writer.ts';
 
 /*
@@ -144,29 +145,34 @@ export class Wire {
   }
 }
 
+/**
+ * Sees a frame before it is sent: true takes it over, and the callback is called when it was written or failed.
+ */
+export type Intercept = (frame: readonly (Buffer | string)[], callback?: (error?: Error) => void) => boolean;
+
 /** Finds the {@link Wire} of a connection. */
 export class Wires {
   /** Whether the `Sender` of a copy of ws was found to work as known. */
   readonly #trials = new WeakMap<object, boolean>();
   readonly #requests = new WriteRequests();
+  readonly #frames: HeldFrames;
 
-  /** What was written beside the streams and not taken by the kernel yet; what goes to several connections counts once. */
-  get inFlightBytes(): number {
-    return this.#requests.inFlightBytes;
+  constructor(frames: HeldFrames) {
+    this.#frames = frames;
   }
 
   /**
-   * @param beforeFrame - called before engine.io or ws itself sends anything, so that it goes behind what was broadcast before
+   * @param intercept - called with all that engine.io or ws itself sends; it sends it if told so
    * @returns undefined when the inside is not as this file has it
    */
-  take(connection: Connection, beforeFrame: () => void): Wire | undefined {
+  take(connection: Connection, intercept: Intercept): Wire | undefined {
     const webSocket = connection.transport.socket;
     const sender = webSocket?._sender;
     const socket = webSocket?._socket;
     if (!webSocket || !sender || !socket || !isAsKnown(connection, sender, socket)) return undefined;
     if (!this.#passesTrial(sender.constructor)) return undefined;
-    callBefore(sender, beforeFrame);
-    return new Wire(connection, webSocket, sender, new KernelWriter(socket, this.#requests));
+    interceptFrames(sender, intercept);
+    return new Wire(connection, webSocket, sender, new KernelWriter(socket, this.#requests, this.#frames));
   }
 
   #passesTrial(SenderClass: object): boolean {
@@ -176,11 +182,10 @@ export class Wires {
   }
 }
 
-function callBefore(sender: Sender, beforeFrame: () => void): void {
+function interceptFrames(sender: Sender, intercept: Intercept): void {
   const sendFrame = sender.sendFrame.bind(sender);
   sender.sendFrame = (frame, callback) => {
-    beforeFrame();
-    sendFrame(frame, callback);
+    if (!intercept(frame, callback)) sendFrame(frame, callback);
   };
 }
 
@@ -213,7 +218,10 @@ function leavesThroughSendFrame(SenderClass: object): boolean {
   try {
     const sender = new (SenderClass as TrialSender)(socket, {});
     let frames = 0;
-    callBefore(sender, () => frames++);
+    interceptFrames(sender, () => {
+      frames++;
+      return false;
+    });
     sender.send('a', { fin: true, binary: false, mask: false, compress: false });
     sender.ping(Buffer.from('b'), false);
     sender.close(1000, undefined, false);

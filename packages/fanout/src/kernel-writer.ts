@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { getSystemErrorName } from 'node:util';
+import type { Frame, HeldFrames } from './frame.ts';
 
 /*
  * Node's stream spends more on a write than the kernel does, so that a write goes to libuv directly where that is
@@ -30,14 +31,6 @@ type WriteRequestClass = new () => WriteRequest;
 export class WriteRequests {
   #RequestClass: WriteRequestClass | undefined;
   #spare: WriteRequest | undefined;
-  /** How many requests each buffer is in flight with. */
-  readonly #inFlight = new Map<Buffer, number>();
-  #inFlightBytes = 0;
-
-  /** Of all buffers in flight, each counted once. */
-  get inFlightBytes(): number {
-    return this.#inFlightBytes;
-  }
 
   /** Undefined until a write was watched. */
   get spare(): WriteRequest | undefined {
@@ -45,18 +38,9 @@ export class WriteRequests {
     return this.#spare;
   }
 
-  /** The spare request has gone off with a buffer. */
-  begin(bytes: Buffer): void {
+  /** The spare request has gone off. */
+  useSpare(): void {
     this.#spare = undefined;
-    const count = this.#inFlight.get(bytes) ?? 0;
-    this.#inFlight.set(bytes, count + 1);
-    if (count === 0) this.#inFlightBytes += bytes.length;
-  }
-
-  complete(bytes: Buffer): void {
-    const count = this.#inFlight.get(bytes) ?? 0;
-    if (count > 1) return void this.#inFlight.set(bytes, count - 1);
-    if (this.#inFlight.delete(bytes)) this.#inFlightBytes -= bytes.length;
   }
 
   /** Sees from a stream's own write what its requests are made of: Node has no other way to get at that. */
@@ -77,24 +61,28 @@ export class WriteRequests {
 export class KernelWriter {
   readonly #socket: Socket;
   readonly #requests: WriteRequests;
+  readonly #frames: HeldFrames;
   readonly #handle: Handle | undefined;
-  #inFlightBytes = 0;
+  #inFlight: Frame | undefined;
   #listener: (() => void) | undefined;
 
-  constructor(socket: Socket, requests: WriteRequests) {
+  constructor(socket: Socket, requests: WriteRequests, frames: HeldFrames) {
     this.#socket = socket;
     this.#requests = requests;
+    this.#frames = frames;
     this.#handle = handleOf(socket);
   }
 
   /** The kernel has not taken what it was given; the listener of `onceDrained` will be called. */
   get isBlocked(): boolean {
-    return this.#inFlightBytes > 0 || (this.#socket.writableLength > 0 && this.#socket.writableNeedDrain);
+    return (
+      this.#inFlight !== undefined || (this.#socket.writableLength > 0 && this.#socket.writableNeedDrain)
+    );
   }
 
   /** What was written beside the stream, and not all taken by the kernel yet. */
   get inFlightBytes(): number {
-    return this.#inFlightBytes;
+    return this.#inFlight?.buffer.length ?? 0;
   }
 
   /** How many bytes the kernel has taken. */
@@ -104,37 +92,36 @@ export class KernelWriter {
   }
 
   /** Bytes for a socket that is closed are dropped. */
-  write(bytes: Buffer): void {
+  write(frame: Frame): void {
     const socket = this.#socket;
     if (!socket.writable) return;
     const handle = this.#handle;
     // What the stream holds goes first, and libuv has its own queue for what is in flight.
-    if (handle === undefined || this.#inFlightBytes > 0 || socket.writableLength > 0) socket.write(bytes);
-    else this.#writeDirectly(handle, bytes);
+    if (handle === undefined || this.#inFlight || socket.writableLength > 0) socket.write(frame.buffer);
+    else this.#writeDirectly(handle, frame);
   }
 
   onceDrained(listener: () => void): void {
-    if (this.#inFlightBytes > 0) this.#listener = listener;
+    if (this.#inFlight) this.#listener = listener;
     else this.#socket.once('drain', listener);
   }
 
-  #writeDirectly(handle: Handle, bytes: Buffer): void {
+  #writeDirectly(handle: Handle, frame: Frame): void {
     const request = this.#requests.spare;
-    if (request === undefined) return this.#requests.watch(handle, () => this.#socket.write(bytes));
-    const error = handle.writeBuffer(request, bytes);
+    if (request === undefined) return this.#requests.watch(handle, () => this.#socket.write(frame.buffer));
+    const error = handle.writeBuffer(request, frame.buffer);
     if (error !== 0) return this.#fail(error);
     if (handle.writeQueueSize === 0) return;
-    this.#requests.begin(bytes);
-    this.#inFlightBytes = bytes.length;
-    request.buffer = bytes;
-    request.oncomplete = (status) => {
-      this.#requests.complete(bytes);
-      this.#complete(status);
-    };
+    this.#requests.useSpare();
+    this.#inFlight = frame;
+    this.#frames.hold(frame);
+    request.buffer = frame.buffer;
+    request.oncomplete = (status) => this.#complete(frame, status);
   }
 
-  #complete(status: number): void {
-    this.#inFlightBytes = 0;
+  #complete(frame: Frame, status: number): void {
+    this.#frames.drop(frame);
+    this.#inFlight = undefined;
     if (status < 0 && !this.#socket.destroyed) return this.#fail(status);
     const listener = this.#listener;
     this.#listener = undefined;

@@ -1,6 +1,7 @@
 import type { Socket } from 'socket.io';
 import type { Backlog, Backlogged } from './backlog.ts';
-import { join, type Chain, type Chains } from './chain.ts';
+import type { Chains, PieceOf } from './chain.ts';
+import type { Frame } from './frame.ts';
 import {
   cut,
   mayHaveWire,
@@ -9,9 +10,9 @@ import {
   type Connection,
   type EncodedPacket,
   type PacketOptions,
-  type Wire,
   type Wires,
 } from './internals.ts';
+import { Outlet } from './outlet.ts';
 import type { Due, Turns } from './turns.ts';
 
 /** A packet on its way to many connections. */
@@ -19,7 +20,7 @@ export interface Outgoing {
   readonly packet: EncodedPacket;
   readonly options: PacketOptions;
   /** The packet as a WebSocket frame; undefined when it has to go the ordinary way. */
-  readonly frame: Buffer | undefined;
+  readonly frame: Frame | undefined;
   readonly bytes: number;
 }
 
@@ -46,14 +47,11 @@ const smallBytes = 65_536;
 export class Outbox implements Due, Backlogged {
   readonly #connection: Connection;
   readonly #parts: OutboxParts;
-  readonly #empty: Chain;
   #transport: Connection['transport'] | undefined;
-  #wire: Wire | undefined;
-  #chain: Chain;
+  /** Undefined when the connection is served the ordinary way. */
+  #outlet: Outlet | undefined;
   /** Whether its turn is going to come. */
   #isDue = false;
-  /** Whether the kernel has to take something before more is written. */
-  #isBlocked = false;
   /** Whether engine.io holds packets that it cannot give to the transport yet. */
   #isHeld = false;
   /** Whether the backlog counts what waits for the connection. */
@@ -67,31 +65,29 @@ export class Outbox implements Due, Backlogged {
   constructor(connection: Connection, parts: OutboxParts) {
     this.#connection = connection;
     this.#parts = parts;
-    this.#empty = parts.chains.empty;
-    this.#chain = this.#empty;
   }
 
   /** @returns false when there is no room: then nothing was sent, and `onDrained` follows once there is room again */
   send(socket: Socket, outgoing: Outgoing): boolean {
     const { frame } = outgoing;
-    const isSent =
-      frame !== undefined && this.#mayCollect() ? this.#collect(frame) : this.#pass(socket, outgoing);
+    const outlet = frame && this.#findOutlet();
+    const isSent = outlet ? this.#collect(outlet, frame) : this.#pass(socket, outgoing);
     if (!isSent) this.#refuse(socket);
     return isSent;
   }
 
   /** Whether something waits that was sent before. */
   get isBusy(): boolean {
-    return this.#chain !== this.#empty || this.#isBlocked;
+    return this.#outlet !== undefined && this.#outlet.waitingBytes > 0;
   }
 
-  flush(joinFrames: (chain: Chain) => Buffer): number {
+  flush(pieceOf: PieceOf): number {
     this.#isDue = false;
-    return this.#isBlocked ? 0 : this.#write(joinFrames);
+    return this.#write(pieceOf);
   }
 
   get takenBytes(): number {
-    return this.#wire?.writer.takenBytes ?? this.#drains;
+    return this.#outlet?.takenBytes ?? this.#drains;
   }
 
   end(): void {
@@ -99,29 +95,30 @@ export class Outbox implements Due, Backlogged {
     this.#close();
   }
 
-  #mayCollect(): boolean {
+  /** The direct way, if a frame may take it now. */
+  #findOutlet(): Outlet | undefined {
     const { transport, writeBuffer } = this.#connection;
     if (transport !== this.#transport) this.#setTransport(transport);
-    if (this.#wire === undefined || writeBuffer.length > 0) return false;
-    return this.#chain !== this.#empty || this.#wire.isOpen;
+    // What engine.io holds was sent before.
+    return writeBuffer.length === 0 && this.#outlet?.isOpen ? this.#outlet : undefined;
   }
 
   #setTransport(transport: Connection['transport']): void {
     this.#transport = transport;
-    this.#wire = undefined;
+    this.#outlet = undefined;
     if (!mayHaveWire(this.#connection)) return;
-    this.#wire = this.#parts.wires.take(this.#connection, () => this.#write(join));
-    if (this.#wire === undefined) this.#parts.onUnknown();
+    const outlet = new Outlet(this.#parts.chains, () => this.#change());
+    if (outlet.open(this.#connection, this.#parts.wires)) this.#outlet = outlet;
+    else this.#parts.onUnknown();
   }
 
-  #collect(frame: Buffer): boolean {
-    const { chains, outboxBytesMax } = this.#parts;
-    const isOver = this.#chain.bytes + frame.length > outboxBytesMax;
+  #collect(outlet: Outlet, frame: Frame): boolean {
+    const { length } = frame.buffer;
     // What was only collected in this turn is no sign of a slow reader: offer it before counting it as waiting.
-    if (isOver && !this.#isBlocked) this.#write(join);
-    if (!this.#hasRoom(frame.length)) return false;
-    this.#chain = chains.extend(this.#chain, frame);
-    if (this.#isBlocked) this.#count();
+    if (outlet.pendingBytes + length > this.#parts.outboxBytesMax) this.#write();
+    if (!this.#hasRoom(length)) return false;
+    outlet.collect(frame);
+    if (outlet.isBlocked) this.#count();
     else this.#becomeDue();
     return true;
   }
@@ -152,24 +149,14 @@ export class Outbox implements Due, Backlogged {
     this.#parts.turns.add(this);
   }
 
-  #write(joinFrames: (chain: Chain) => Buffer): number {
-    const chain = this.#chain;
-    const wire = this.#wire;
-    if (chain === this.#empty || wire === undefined) return 0;
-    this.#chain = this.#empty;
-    wire.writer.write(joinFrames(chain));
-    this.#parts.chains.leave(chain);
-    if (!this.#isBlocked && wire.writer.isBlocked) {
-      this.#isBlocked = true;
-      wire.writer.onceDrained(() => this.#unblock());
-    }
-    if (this.#isBlocked || this.#isBacklogged) this.#count();
-    return chain.bytes;
+  #write(pieceOf?: PieceOf): number {
+    const bytes = this.#outlet?.write(pieceOf) ?? 0;
+    if (this.#isBacklogged || this.#outlet?.isBlocked) this.#count();
+    return bytes;
   }
 
-  #unblock(): void {
-    this.#isBlocked = false;
-    if (this.#chain !== this.#empty) this.#becomeDue();
+  #change(): void {
+    if (this.#outlet && !this.#outlet.isBlocked && this.#outlet.pendingBytes > 0) this.#becomeDue();
     this.#count();
   }
 
@@ -193,13 +180,13 @@ export class Outbox implements Due, Backlogged {
   }
 
   #waitingBytes(): number {
-    return this.#chain.bytes + (this.#wire?.writer.inFlightBytes ?? 0) + this.#ownBytes();
+    return (this.#outlet?.waitingBytes ?? 0) + this.#ownBytes();
   }
 
   /** Tells the backlog what waits. What is less than a stream's buffer, and blocks nothing, is not counted. */
   #count(): void {
-    const isWaiting = this.#isBlocked || this.#isHeld || this.#chain !== this.#empty;
-    this.#isBacklogged = isWaiting && !this.#isClosed;
+    const { isBlocked = false, pendingBytes = 0 } = this.#outlet ?? {};
+    this.#isBacklogged = !this.#isClosed && (isBlocked || pendingBytes > 0 || this.#isHeld);
     if (!this.#isBacklogged) {
       this.#parts.backlog.set(this, 0, 0);
       return this.#tellDrained();
@@ -217,12 +204,12 @@ export class Outbox implements Due, Backlogged {
   }
 
   #close(): void {
+    if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#parts.chains.leave(this.#chain);
-    this.#chain = this.#empty;
     this.#refused = undefined;
     this.#isBacklogged = false;
     this.#parts.backlog.set(this, 0, 0);
+    this.#outlet?.close();
   }
 }
 

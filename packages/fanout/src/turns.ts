@@ -1,9 +1,9 @@
-import { join, type Chain } from './chain.ts';
+import { sharedPieces, type PieceOf } from './chain.ts';
 
 /** What is written when its turn comes. */
 export interface Due {
   /** @returns how many bytes were written */
-  flush(joinFrames: (chain: Chain) => Buffer): number;
+  flush(pieceOf: PieceOf): number;
 }
 
 /** A write of a small frame takes some 5 µs, so that this many hold up the event loop for 2 or 3 ms. */
@@ -30,17 +30,12 @@ export class Turns {
   }
 
   #run(): void {
-    const joined = new Map<Chain, Buffer>();
-    const joinOnce = (chain: Chain): Buffer => {
-      let bytes = joined.get(chain);
-      if (bytes === undefined) joined.set(chain, (bytes = join(chain)));
-      return bytes;
-    };
+    const pieceOf = sharedPieces();
     let connections = 0;
     let bytes = 0;
     for (const due of this.#due) {
       if (connections >= connectionsPerTurnMax || bytes >= bytesPerTurnMax) break;
-      bytes += due.flush(joinOnce);
+      bytes += due.flush(pieceOf);
       connections++;
     }
     this.#due = this.#due.slice(connections);
