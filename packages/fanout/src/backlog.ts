@@ -1,7 +1,7 @@
 /** A connection that does not take what is sent to it as fast as it comes. */
 export interface Backlogged {
-  /** How many bytes have left for good, of all that was ever due to it. Grows when it takes some. */
-  readonly takenBytes: number;
+  /** Grows whenever it takes something. */
+  readonly progress: number;
   /** Ends it. What waits for it is given up. */
   end(): void;
 }
@@ -11,7 +11,7 @@ interface Entry {
   ownBytes: number;
   /** All that waits for it. */
   waitingBytes: number;
-  takenBytes: number;
+  progress: number;
   /** How often in a row a look found that nothing had been taken. */
   looksWithoutProgress: number;
 }
@@ -24,6 +24,9 @@ export interface BacklogOptions {
 }
 
 const looksPerStall = 4;
+
+/** Over it, Node's timers fire at once. */
+const timerMsMax = 2_147_483_647;
 
 /** All that waits for connections that do not keep up, counted, and a look now and then at who takes nothing. */
 export class Backlog {
@@ -56,13 +59,12 @@ export class Backlog {
   }
 
   /**
-   * Notes what waits for a connection now; with nothing it is forgotten.
+   * Notes what waits for a connection now.
    *
    * @param ownBytes - what of it is not in `sharedBytes`
    */
   set(connection: Backlogged, waitingBytes: number, ownBytes: number): void {
     const entry = this.#entries.get(connection);
-    if (waitingBytes === 0) return this.#delete(connection);
     this.#ownBytes += ownBytes - (entry?.ownBytes ?? 0);
     if (entry) Object.assign(entry, { waitingBytes, ownBytes });
     else this.#add(connection, waitingBytes, ownBytes);
@@ -74,12 +76,14 @@ export class Backlog {
   }
 
   #add(connection: Backlogged, waitingBytes: number, ownBytes: number): void {
-    const { takenBytes } = connection;
-    this.#entries.set(connection, { waitingBytes, ownBytes, takenBytes, looksWithoutProgress: 0 });
-    this.#timer ??= setInterval(() => this.#look(), this.#options.stallTimeoutMs / looksPerStall).unref();
+    const { progress } = connection;
+    this.#entries.set(connection, { waitingBytes, ownBytes, progress, looksWithoutProgress: 0 });
+    const lookIntervalMs = this.#options.stallTimeoutMs / looksPerStall;
+    if (lookIntervalMs <= timerMsMax) this.#timer ??= setInterval(() => this.#look(), lookIntervalMs).unref();
   }
 
-  #delete(connection: Backlogged): void {
+  /** Nothing waits for a connection any more. */
+  delete(connection: Backlogged): void {
     this.#ownBytes -= this.#entries.get(connection)?.ownBytes ?? 0;
     if (!this.#entries.delete(connection) || this.#entries.size > 0) return;
     clearInterval(this.#timer);
@@ -88,10 +92,10 @@ export class Backlog {
 
   #look(): void {
     for (const [connection, entry] of this.#entries) {
-      const { takenBytes } = connection;
-      if (takenBytes > entry.takenBytes) entry.looksWithoutProgress = 0;
+      const { progress } = connection;
+      if (progress > entry.progress) entry.looksWithoutProgress = 0;
       else entry.looksWithoutProgress++;
-      entry.takenBytes = takenBytes;
+      entry.progress = progress;
       if (entry.looksWithoutProgress >= looksPerStall) connection.end();
     }
   }

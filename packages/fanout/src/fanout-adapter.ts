@@ -5,7 +5,6 @@ import { Chains } from './chain.ts';
 import { Frame, HeldFrames } from './frame.ts';
 import {
   connectionOf,
-  cut,
   eachReceiver,
   encodeOnce,
   notifyOutgoing,
@@ -110,12 +109,14 @@ function warn(code: string, message: string): void {
   process.emitWarning(message, { code });
 }
 
+const everybody = Symbol('everybody');
+
 class FanoutAdapter extends Adapter {
   readonly #parts: OutboxParts;
   readonly #outboxes: WeakMap<Connection, Outbox>;
   readonly #overflow: (socket: Socket, rooms: ReadonlySet<string>) => Overflow;
-  /** The receivers of a broadcast to a room, or to everybody (undefined), until one joins or leaves. */
-  readonly #receivers = new Map<string | undefined, readonly Receiver[]>();
+  /** The receivers of a broadcast to a room or to everybody, until one joins or leaves. */
+  readonly #receivers = new Map<string | undefined | typeof everybody, readonly Receiver[]>();
 
   constructor(namespace: Namespace, { parts, outboxes }: Shared, { onOverflow }: FanoutOptions) {
     super(namespace);
@@ -126,7 +127,7 @@ class FanoutAdapter extends Adapter {
   }
 
   override addAll(id: string, rooms: Set<string>): Promise<void> | void {
-    if (!this.sids.has(id)) this.#receivers.delete(undefined);
+    if (!this.sids.has(id)) this.#receivers.delete(everybody);
     for (const room of rooms) this.#receivers.delete(room);
     return super.addAll(id, rooms);
   }
@@ -137,7 +138,7 @@ class FanoutAdapter extends Adapter {
   }
 
   override delAll(id: string): void {
-    this.#receivers.delete(undefined);
+    this.#receivers.delete(everybody);
     for (const room of this.sids.get(id) ?? []) this.#receivers.delete(room);
     super.delAll(id);
   }
@@ -155,33 +156,37 @@ class FanoutAdapter extends Adapter {
       frame,
       bytes: frame?.buffer.length ?? encoded.reduce((bytes, part) => bytes + Buffer.byteLength(part), 0),
     };
-    for (const { socket, outbox } of this.#receiversOf(options)) {
-      // One before it in this loop may have had it disconnected.
-      if (!socket.connected) continue;
-      notifyOutgoing(socket, packet);
-      if (!volatile) {
-        if (!outbox.send(socket, outgoing)) this.#refuse(socket, options.rooms);
-      } else if (!outbox.isBusy) {
-        sendThroughEngine(socket, encoded, packetOptions);
-      }
+    try {
+      for (const receiver of this.#receiversOf(options)) this.#send(receiver, packet, outgoing, options);
+    } finally {
+      // A listener of the app's may have thrown.
+      this.#parts.chains.settle();
     }
-    this.#parts.chains.settle();
   }
 
-  #refuse(socket: Socket, rooms: ReadonlySet<string>): void {
-    if (this.#overflow(socket, rooms) === 'disconnect') cut(connectionOf(socket));
+  #send({ socket, outbox }: Receiver, packet: object, outgoing: Outgoing, { rooms }: BroadcastOptions): void {
+    // One before it in this broadcast may have had it disconnected.
+    if (!socket.connected) return;
+    notifyOutgoing(socket, packet);
+    if (outgoing.options.volatile) {
+      if (!outbox.isBlocked) sendThroughEngine(socket, outgoing.packet, outgoing.options);
+    } else if (!outbox.send(socket, outgoing) && this.#overflow(socket, rooms) === 'disconnect') {
+      outbox.end();
+    }
   }
 
   #receiversOf(options: BroadcastOptions): readonly Receiver[] {
     const { rooms, except } = options;
     if (rooms.size > 1 || (except?.size ?? 0) > 0) return this.#findReceivers(options);
+    // By mistake an app may name a room undefined, which is nobody's.
     const [room] = rooms;
-    const known = this.#receivers.get(room);
+    const target = rooms.size === 0 ? everybody : room;
+    const known = this.#receivers.get(target);
     if (known) return known;
     const found = this.#findReceivers(options);
-    const members = room === undefined ? this.sids.size : this.rooms.get(room)?.size;
+    const members = target === everybody ? this.sids.size : this.rooms.get(target as string)?.size;
     // A socket can be in a room before its namespace knows it; it is found once it is connected.
-    if (found.length === members) this.#receivers.set(room, found);
+    if (found.length === members) this.#receivers.set(target, found);
     return found;
   }
 

@@ -78,6 +78,7 @@ export interface Connection {
 }
 
 interface Transport {
+  once(event: 'drain', listener: () => void): void;
   readonly name: string;
   /** Set when the server's option is. */
   readonly perMessageDeflate?: unknown;
@@ -145,10 +146,8 @@ export class Wire {
   }
 }
 
-/**
- * Sees a frame before it is sent: true takes it over, and the callback is called when it was written or failed.
- */
-export type Intercept = (frame: readonly (Buffer | string)[], callback?: (error?: Error) => void) => boolean;
+/** Sends a frame, given in parts. The callback follows in a later tick: when it was written, or failed. */
+export type Intercept = (frame: readonly (Buffer | string)[], callback?: (error?: Error) => void) => void;
 
 /** Finds the {@link Wire} of a connection. */
 export class Wires {
@@ -162,7 +161,7 @@ export class Wires {
   }
 
   /**
-   * @param intercept - called with all that engine.io or ws itself sends; it sends it if told so
+   * @param intercept - gets all that engine.io and ws send, from now on
    * @returns undefined when the inside is not as this file has it
    */
   take(connection: Connection, intercept: Intercept): Wire | undefined {
@@ -171,7 +170,7 @@ export class Wires {
     const socket = webSocket?._socket;
     if (!webSocket || !sender || !socket || !isAsKnown(connection, sender, socket)) return undefined;
     if (!this.#passesTrial(sender.constructor)) return undefined;
-    interceptFrames(sender, intercept);
+    sender.sendFrame = intercept;
     return new Wire(connection, webSocket, sender, new KernelWriter(socket, this.#requests, this.#frames));
   }
 
@@ -180,13 +179,6 @@ export class Wires {
     if (passes === undefined) this.#trials.set(SenderClass, (passes = leavesThroughSendFrame(SenderClass)));
     return passes;
   }
-}
-
-function interceptFrames(sender: Sender, intercept: Intercept): void {
-  const sendFrame = sender.sendFrame.bind(sender);
-  sender.sendFrame = (frame, callback) => {
-    if (!intercept(frame, callback)) sendFrame(frame, callback);
-  };
 }
 
 /** Whether a connection is one that can have a {@link Wire}: an uncompressed websocket of the module ws. */
@@ -218,10 +210,11 @@ function leavesThroughSendFrame(SenderClass: object): boolean {
   try {
     const sender = new (SenderClass as TrialSender)(socket, {});
     let frames = 0;
-    interceptFrames(sender, () => {
+    const sendFrame = sender.sendFrame.bind(sender);
+    sender.sendFrame = (frame, callback) => {
       frames++;
-      return false;
-    });
+      sendFrame(frame, callback);
+    };
     sender.send('a', { fin: true, binary: false, mask: false, compress: false });
     sender.ping(Buffer.from('b'), false);
     sender.close(1000, undefined, false);

@@ -14,7 +14,7 @@ interface Handle {
   readonly writeQueueSize: number;
   /** What libuv was given. */
   readonly bytesWritten: number;
-  /** Takes what it can at once; only what is left needs the request. @returns 0, or a negative error number */
+  /** Takes what it can at once, and the request when that was not all. @returns 0, or a negative error number */
   writeBuffer(request: WriteRequest, bytes: Buffer): number;
 }
 
@@ -23,11 +23,13 @@ interface WriteRequest {
   /** Keeps the bytes alive. */
   buffer?: Buffer;
   oncomplete?: (status: number) => void;
+  /** -1 as long as libuv does not have it. */
+  getAsyncId(): number;
 }
 
 type WriteRequestClass = new () => WriteRequest;
 
-/** Has a request at hand for the next write. A request is used up only when the kernel does not take everything at once. */
+/** Has a request at hand for the next write; few writes use one up. */
 export class WriteRequests {
   #RequestClass: WriteRequestClass | undefined;
   #spare: WriteRequest | undefined;
@@ -49,7 +51,8 @@ export class WriteRequests {
     const writeBuffer = handle.writeBuffer.bind(handle);
     watched.writeBuffer = (request, bytes) => {
       const { constructor } = request;
-      if (constructor.name === 'WriteWrap') this.#RequestClass = constructor as WriteRequestClass;
+      if (constructor.name === 'WriteWrap' && typeof request.getAsyncId === 'function')
+        this.#RequestClass = constructor as WriteRequestClass;
       return writeBuffer(request, bytes);
     };
     write();
@@ -110,9 +113,11 @@ export class KernelWriter {
     const request = this.#requests.spare;
     if (request === undefined) return this.#requests.watch(handle, () => this.#socket.write(frame.buffer));
     const error = handle.writeBuffer(request, frame.buffer);
+    // An empty queue says nothing: a write that was taken in two parts is complete, and has the request all the same.
+    const isRequestUsed = request.getAsyncId() !== -1;
+    if (isRequestUsed || error !== 0) this.#requests.useSpare();
     if (error !== 0) return this.#fail(error);
-    if (handle.writeQueueSize === 0) return;
-    this.#requests.useSpare();
+    if (!isRequestUsed) return;
     this.#inFlight = frame;
     this.#frames.hold(frame);
     request.buffer = frame.buffer;

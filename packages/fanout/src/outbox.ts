@@ -31,7 +31,7 @@ export interface OutboxParts {
   readonly backlog: Backlog;
   readonly wires: Wires;
   readonly outboxBytesMax: number;
-  /** A socket that something was refused for has room again. */
+  /** A socket that missed something: what waited for its connection was taken. Called in a turn of its own. */
   readonly onDrained: (socket: Socket) => void;
   /** The inside of a connection is not as known; it is served the ordinary way. */
   readonly onUnknown: () => void;
@@ -52,42 +52,47 @@ export class Outbox implements Due, Backlogged {
   #outlet: Outlet | undefined;
   /** Whether its turn is going to come. */
   #isDue = false;
-  /** Whether engine.io holds packets that it cannot give to the transport yet. */
-  #isHeld = false;
-  /** Whether the backlog counts what waits for the connection. */
+  /** Whether engine.io, or its transport, has packets that were not taken yet. */
+  #isEngineBusy = false;
+  /** Whether it does not keep up, so that all that waits for it counts. */
   #isBacklogged = false;
-  #isWatched = false;
   #isClosed = false;
-  #refused: Set<Socket> | undefined;
-  #held: HeldBytes | undefined;
-  #drains = 0;
+  /** The sockets that missed something. */
+  #missed: Set<Socket> | undefined;
+  readonly #buffered = new BufferedBytes();
+  #engineDrains = 0;
 
   constructor(connection: Connection, parts: OutboxParts) {
     this.#connection = connection;
     this.#parts = parts;
+    connection.once('close', () => this.#close());
   }
 
-  /** @returns false when there is no room: then nothing was sent, and `onDrained` follows once there is room again */
+  /** @returns false when there is no room: then nothing was sent, and `onDrained` follows */
   send(socket: Socket, outgoing: Outgoing): boolean {
+    if (this.#isClosed || this.#connection.readyState === 'closed') return true;
     const { frame } = outgoing;
     const outlet = frame && this.#findOutlet();
     const isSent = outlet ? this.#collect(outlet, frame) : this.#pass(socket, outgoing);
-    if (!isSent) this.#refuse(socket);
+    if (!isSent) (this.#missed ??= new Set()).add(socket);
     return isSent;
   }
 
-  /** Whether something waits that was sent before. */
-  get isBusy(): boolean {
-    return this.#outlet !== undefined && this.#outlet.waitingBytes > 0;
+  /** Whether the kernel takes no more: then a volatile packet is dropped. */
+  get isBlocked(): boolean {
+    return this.#outlet?.isBlocked ?? false;
   }
 
   flush(pieceOf: PieceOf): number {
     this.#isDue = false;
-    return this.#write(pieceOf);
+    const bytes = this.#outlet?.write(pieceOf) ?? 0;
+    this.#count();
+    if (this.#missed && !this.#isBacklogged) this.#tellDrained(this.#missed);
+    return bytes;
   }
 
-  get takenBytes(): number {
-    return this.#outlet?.takenBytes ?? this.#drains;
+  get progress(): number {
+    return this.#outlet?.takenBytes ?? this.#engineDrains;
   }
 
   end(): void {
@@ -115,7 +120,10 @@ export class Outbox implements Due, Backlogged {
   #collect(outlet: Outlet, frame: Frame): boolean {
     const { length } = frame.buffer;
     // What was only collected in this turn is no sign of a slow reader: offer it before counting it as waiting.
-    if (outlet.pendingBytes + length > this.#parts.outboxBytesMax) this.#write();
+    if (outlet.pendingBytes + length > this.#parts.outboxBytesMax) {
+      outlet.write();
+      this.#count();
+    }
     if (!this.#hasRoom(length)) return false;
     outlet.collect(frame);
     if (outlet.isBlocked) this.#count();
@@ -126,7 +134,7 @@ export class Outbox implements Due, Backlogged {
   #pass(socket: Socket, { packet, options, bytes }: Outgoing): boolean {
     if (!this.#hasRoom(bytes)) return false;
     sendThroughEngine(socket, packet, options);
-    if (this.#connection.writeBuffer.length > 0) this.#hold();
+    if (this.#connection.writeBuffer.length > 0) this.#watchEngine();
     return true;
   }
 
@@ -139,90 +147,96 @@ export class Outbox implements Due, Backlogged {
     return this.#waitingBytes() + bytes <= outboxBytesMax && backlog.hasRoom(bytes);
   }
 
-  #refuse(socket: Socket): void {
-    (this.#refused ??= new Set()).add(socket);
-  }
-
   #becomeDue(): void {
     if (this.#isDue) return;
     this.#isDue = true;
     this.#parts.turns.add(this);
   }
 
-  #write(pieceOf?: PieceOf): number {
-    const bytes = this.#outlet?.write(pieceOf) ?? 0;
-    if (this.#isBacklogged || this.#outlet?.isBlocked) this.#count();
-    return bytes;
-  }
-
+  /** The outlet can write again, or has more to write. */
   #change(): void {
     if (this.#outlet && !this.#outlet.isBlocked && this.#outlet.pendingBytes > 0) this.#becomeDue();
     this.#count();
   }
 
-  #hold(): void {
-    if (!this.#isHeld) {
-      this.#isHeld = true;
+  #watchEngine(): void {
+    if (!this.#isEngineBusy) {
+      this.#isEngineBusy = true;
       this.#connection.once('drain', () => {
-        this.#isHeld = false;
-        this.#drains++;
-        this.#count();
+        // To the transport, that is; a websocket may have it waiting still.
+        if (transportBytes(this.#connection) === 0) this.#engineDrained();
+        else this.#connection.transport.once('drain', () => this.#engineDrained());
       });
     }
     this.#count();
   }
 
+  #engineDrained(): void {
+    this.#isEngineBusy = false;
+    this.#engineDrains++;
+    this.#count();
+  }
+
   /** What waits for this connection alone: in engine.io, in ws, in the stream. */
   #ownBytes(): number {
-    const { writeBuffer } = this.#connection;
-    const held = writeBuffer.length === 0 ? 0 : (this.#held ??= new HeldBytes()).count(writeBuffer);
-    return held + transportBytes(this.#connection);
+    return this.#buffered.count(this.#connection.writeBuffer) + transportBytes(this.#connection);
   }
 
   #waitingBytes(): number {
     return (this.#outlet?.waitingBytes ?? 0) + this.#ownBytes();
   }
 
-  /** Tells the backlog what waits. What is less than a stream's buffer, and blocks nothing, is not counted. */
+  /** Finds whether the connection keeps up, and tells the backlog what waits if it does not. */
   #count(): void {
     const { isBlocked = false, pendingBytes = 0 } = this.#outlet ?? {};
-    this.#isBacklogged = !this.#isClosed && (isBlocked || pendingBytes > 0 || this.#isHeld);
-    if (!this.#isBacklogged) {
-      this.#parts.backlog.set(this, 0, 0);
-      return this.#tellDrained();
-    }
-    this.#parts.backlog.set(this, this.#waitingBytes(), this.#ownBytes());
-    if (this.#isWatched) return;
-    this.#isWatched = true;
-    this.#connection.once('close', () => this.#close());
+    // What was collected in this turn is a backlog only behind one.
+    const isBehind = isBlocked || this.#isEngineBusy || (this.#isBacklogged && pendingBytes > 0);
+    if (this.#isClosed || (!isBehind && !this.#isBacklogged)) return;
+    this.#isBacklogged = isBehind;
+    if (isBehind) return this.#parts.backlog.set(this, this.#waitingBytes(), this.#ownBytes());
+    this.#parts.backlog.delete(this);
+    if (this.#missed) this.#becomeDue();
   }
 
-  #tellDrained(): void {
-    const refused = this.#refused;
-    this.#refused = undefined;
-    for (const socket of refused ?? []) this.#parts.onDrained(socket);
+  #tellDrained(missed: Set<Socket>): void {
+    this.#missed = undefined;
+    try {
+      for (const socket of missed) {
+        missed.delete(socket);
+        if (socket.connected) this.#parts.onDrained(socket);
+      }
+    } finally {
+      // The callback is the app's, and may throw.
+      if (missed.size > 0) {
+        this.#missed = missed;
+        this.#becomeDue();
+      }
+    }
   }
 
   #close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#refused = undefined;
     this.#isBacklogged = false;
-    this.#parts.backlog.set(this, 0, 0);
+    this.#missed = undefined;
+    this.#parts.backlog.delete(this);
     this.#outlet?.close();
   }
 }
 
 /** Counts the bytes in engine.io's buffer, each packet once. */
-class HeldBytes {
+class BufferedBytes {
   #buffer: Connection['writeBuffer'] = [];
+  #first: unknown;
   #packets = 0;
   #bytes = 0;
 
   count(buffer: Connection['writeBuffer']): number {
+    if (buffer.length === 0) return 0;
     // engine.io makes a new buffer when it has given the old one to the transport.
-    if (buffer !== this.#buffer || buffer.length < this.#packets) {
+    if (buffer !== this.#buffer || buffer[0] !== this.#first || buffer.length < this.#packets) {
       this.#buffer = buffer;
+      this.#first = buffer[0];
       this.#packets = 0;
       this.#bytes = 0;
     }

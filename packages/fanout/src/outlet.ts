@@ -10,7 +10,7 @@ interface Sent {
 
 /**
  * The direct way to a websocket: frames are collected, and written when it is asked for and the kernel takes them.
- * What engine.io and ws send goes behind what was collected before.
+ * What engine.io and ws send is collected too, so that all stays in order.
  */
 export class Outlet {
   readonly #chains: Chains;
@@ -21,10 +21,11 @@ export class Outlet {
   #from = 0;
   /** Whether the kernel has to take something before more is written. */
   #isBlocked = false;
-  /** What of engine.io and ws waits in the chain, or for the kernel. */
+  /** What of engine.io and ws waits until the kernel has taken something. */
   #sent: Sent[] = [];
+  #isClosed = false;
 
-  /** @param onChange - called when the kernel has taken what it was given, and when something of engine.io has to wait */
+  /** @param onChange - called when something can be written, or more waits */
   constructor(chains: Chains, onChange: () => void) {
     this.#chains = chains;
     this.#onChange = onChange;
@@ -83,27 +84,34 @@ export class Outlet {
     return bytes;
   }
 
-  /** Nothing more can be written. */
+  /** engine.io has closed the connection: nothing more waits. */
   close(): void {
+    this.#isClosed = true;
     const sent = this.#sent;
     this.#sent = [];
     this.#clear();
-    for (const { callback } of sent) callback?.(new Error('The connection was closed.'));
+    for (const { callback } of sent) callback?.(closed());
   }
 
   readonly #intercept: Intercept = (parts, callback) => {
-    this.write();
-    if (!this.#isBlocked) return false;
-    this.collect(new Frame(Buffer.concat(parts.map((part) => Buffer.from(part)))));
+    const frame = Buffer.concat(parts.map((part) => Buffer.from(part)));
+    if (this.#isClosed && this.#isBlocked) {
+      if (callback) process.nextTick(callback, closed());
+      return;
+    }
+    this.collect(new Frame(frame));
     this.#chains.settle();
-    this.#sent.push({ position: this.#chain.bytes, callback });
+    // As a stream says of what it could give to the kernel; else it is said when that was possible.
+    if (this.#isBlocked) this.#sent.push({ position: this.#chain.bytes, callback });
+    else if (callback) process.nextTick(callback);
+    // What follows a closing frame may be the end of the socket.
+    if (this.#isClosed || isClosing(frame)) this.write();
     this.#onChange();
-    return true;
   };
 
   #unblock(): void {
     this.#isBlocked = false;
-    this.#acknowledge();
+    if (this.#sent.length > 0) this.#acknowledge();
     this.#onChange();
   }
 
@@ -120,4 +128,13 @@ export class Outlet {
     this.#sent = this.#sent.slice(written.length);
     for (const { callback } of written) callback?.();
   }
+}
+
+function closed(): Error {
+  return new Error('The connection was closed.');
+}
+
+/** Whether a WebSocket frame is the last one of its connection. */
+function isClosing(frame: Buffer): boolean {
+  return frame.length > 0 && (frame.readUInt8(0) & 0x0f) === 8;
 }

@@ -31,15 +31,18 @@ export class Turns {
 
   #run(): void {
     const pieceOf = sharedPieces();
-    let connections = 0;
+    const due = this.#due;
+    const dueMax = Math.min(due.length, connectionsPerTurnMax);
+    let flushed = 0;
     let bytes = 0;
-    for (const due of this.#due) {
-      if (connections >= connectionsPerTurnMax || bytes >= bytesPerTurnMax) break;
-      bytes += due.flush(pieceOf);
-      connections++;
+    try {
+      // What becomes due meanwhile is for another turn.
+      while (flushed < dueMax && bytes < bytesPerTurnMax) bytes += due[flushed++]?.flush(pieceOf) ?? 0;
+    } finally {
+      // An app's callback may have thrown: the others have their turn all the same.
+      this.#due = due.slice(flushed);
+      this.#isScheduled = this.#due.length > 0;
+      if (this.#isScheduled) setImmediate(() => this.#run());
     }
-    this.#due = this.#due.slice(connections);
-    this.#isScheduled = this.#due.length > 0;
-    if (this.#isScheduled) setImmediate(() => this.#run());
   }
 }

@@ -6,7 +6,7 @@ import { Decoder, Encoder, type Packet } from 'socket.io-parser';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import { fanoutAdapter } from '../src/index.ts';
-import { collect, join, once, onlySocket, serve } from './harness.ts';
+import { collect, join, once, onlySocket, serve, tcpOf } from './harness.ts';
 
 interface Inside {
   readonly transport: {
@@ -155,16 +155,40 @@ describe('a broadcast', () => {
     expect(told).toEqual(['warm-up']);
   });
 
-  test('that is volatile is dropped while something waits, and else sent', async () => {
+  test('that is volatile keeps its place, and is dropped when the kernel takes no more', async () => {
+    const { io, url } = await serve({ adapter: fanoutAdapter({ onOverflow: () => 'drop' }) });
+    const client = await join(url);
+    const events = collect(client);
+    await warmUp(io);
+    io.emit('news', 1);
+    await turn();
+    io.volatile.emit('volatile', 2);
+    io.emit('news', 3);
+    await turn();
+    tcpOf(client).pause();
+    for (let i = 0; i < 100; i++) {
+      io.emit('padding', 'x'.repeat(100_000));
+      await turn();
+    }
+    io.volatile.emit('volatile', 4);
+    tcpOf(client).resume();
+    onlySocket(io).emit('end');
+    const got = (await events).filter(([event]) => event !== 'padding');
+    expect(got).toEqual([['warm-up'], ['news', 1], ['volatile', 2], ['news', 3]]);
+  });
+
+  test('to a room that is undefined by mistake is for nobody', async () => {
     const { io, url } = await serve({ adapter: fanoutAdapter() });
     const events = collect(await join(url));
-    await warmUp(io);
-    io.volatile.emit('volatile', 1);
-    await turn();
+    io.emit('news', 1);
+    io.to(undefined as unknown as string).emit('secret');
     io.emit('news', 2);
-    io.volatile.emit('volatile', 3);
+    io.to('').emit('secret');
     io.emit('end');
-    expect(await events).toEqual([['warm-up'], ['volatile', 1], ['news', 2]]);
+    expect(await events).toEqual([
+      ['news', 1],
+      ['news', 2],
+    ]);
   });
 });
 

@@ -26,8 +26,6 @@ export async function serve(options: Partial<ServerOptions> = {}): Promise<Serve
 
 export type Way = 'websocket' | 'polling' | 'upgrade';
 
-export const ways = ['websocket', 'polling', 'upgrade'] as const;
-
 /** Connects; resolves once the client is connected, which may be before its upgrade. */
 export async function join(url: string, way: Way = 'websocket'): Promise<ClientSocket> {
   const client = connect(url, {

@@ -2,7 +2,7 @@ import type { Socket as NetSocket } from 'node:net';
 import fc from 'fast-check';
 import type { Server, Socket } from 'socket.io';
 import type { Socket as ClientSocket } from 'socket.io-client';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { fanoutAdapter, type FanoutOptions } from '../src/index.ts';
 import { collect, join, once, onlySocket, serve, tcpOf, until } from './harness.ts';
 
@@ -133,6 +133,80 @@ describe('what waits for a connection that does not read', () => {
     // The first packets are those of the connection; what was taken is all there when the client comes back.
     const polled = await (await fetch(`${path}&sid=${sid}`)).text();
     expect(polled.match(/42\["news",\d/g)).toEqual(['42["news",0', '42["news",1']);
+  });
+});
+
+describe('who is told that all was taken', () => {
+  /** Broadcasts until something was refused for everybody in the room; then all read again. */
+  async function overflow(
+    io: Server,
+    clients: readonly ClientSocket[],
+    refused: () => number,
+  ): Promise<void> {
+    for (const client of clients) tcpOf(client).pause();
+    while (refused() < clients.length) {
+      io.to('news').emit('news', large);
+      await turn();
+    }
+    for (const client of clients) tcpOf(client).resume();
+  }
+
+  test('may throw: the others are told, and broadcasts go on', async () => {
+    const [refused, told] = [new Set<Socket>(), new Set<Socket>()];
+    const { io, url } = await serve({
+      adapter: fanoutAdapter({
+        onOverflow: (socket) => {
+          refused.add(socket);
+          return 'drop';
+        },
+        onDrained: (socket) => {
+          told.add(socket);
+          throw new Error('from the app');
+        },
+      }),
+    });
+    const thrown: string[] = [];
+    const listeners = process.listeners('uncaughtException');
+    process.removeAllListeners('uncaughtException');
+    process.on('uncaughtException', ({ message }) => thrown.push(message));
+    onTestFinished(() => {
+      process.removeAllListeners('uncaughtException');
+      for (const listener of listeners) process.on('uncaughtException', listener);
+    });
+    const clients = await Promise.all([join(url), join(url)]);
+    io.socketsJoin('news');
+    await overflow(io, clients, () => refused.size);
+    await until(() => told.size === 2);
+    await turn();
+    const got = Promise.all(clients.map((client) => once(client, 'after')));
+    io.emit('after');
+    await got;
+    expect(thrown).toEqual(['from the app', 'from the app']);
+  });
+
+  test('may send something, which comes between two packets and not within one', async () => {
+    let refused = 0;
+    const { io, url } = await serve({
+      adapter: fanoutAdapter({
+        onOverflow: () => {
+          refused++;
+          return 'drop';
+        },
+        onDrained: (socket) => socket.emit('told'),
+      }),
+    });
+    const client = await join(url);
+    const socket = onlySocket(io);
+    await socket.join('news');
+    const told = once(client, 'told');
+    await overflow(io, [client], () => refused);
+    let isOver = false;
+    void told.then(() => (isOver = true));
+    await until(() => {
+      socket.emit('attachment', Buffer.from('x'));
+      return isOver;
+    });
+    expect(socket.connected).toBe(true);
   });
 });
 

@@ -83,7 +83,10 @@ export class Connection {
    */
   unsubscribe(input: unknown): Unsubscribed {
     const { topic, form } = parseUnsubscribe(input);
-    for (const ending of form ? [form] : forms) this.#end(topic, ending);
+    for (const ending of form ? [form] : forms) {
+      this.#tellGap(topic, ending);
+      this.#end(topic, ending);
+    }
     return { ok: true, topic };
   }
 
@@ -100,12 +103,10 @@ export class Connection {
 
   /** The peer has taken what waited for it: it is told what it missed, and gets what comes from now on. */
   drained(): void {
-    const dropping = this.#dropping;
-    this.#dropping = undefined;
     for (const form of forms) {
-      for (const [topic, messages] of dropping?.[form] ?? []) {
-        this.#peer.gap(topic, form, this.#parts.index.messages(topic) - messages);
-        this.#peer.join(topic, form);
+      for (const topic of this.#dropping?.[form].keys() ?? []) {
+        this.#tellGap(topic, form);
+        if (this.#topics[form].has(topic)) this.#peer.join(topic, form);
       }
     }
   }
@@ -115,6 +116,13 @@ export class Connection {
     for (const form of forms) {
       for (const topic of this.#topics[form]) this.#end(topic, form);
     }
+  }
+
+  #tellGap(topic: Topic, form: Form): void {
+    const before = this.#dropping?.[form].get(topic);
+    if (before === undefined) return;
+    this.#dropping?.[form].delete(topic);
+    this.#peer.gap(topic, form, this.#parts.index.messages(topic) - before);
   }
 
   #end(topic: Topic, form: Form): void {

@@ -26,7 +26,7 @@ export class SubscriptionIndex {
   }
 
   /** Counts a message of a topic, and tells who is to get it. */
-  receivers(topic: Topic): Subscribers | undefined {
+  countMessage(topic: Topic): Subscribers | undefined {
     const entry = this.#topics.get(topic);
     if (entry) entry.messages++;
     return entry;
