@@ -1,5 +1,5 @@
 // @ts-check
-// The programs that the tests use and npm does not have: foreign clients, a browser, a terminal.
+// The programs that the tests use and npm does not have: foreign clients and servers, a browser, a terminal.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { run } from './prepare.mjs';
@@ -20,6 +20,15 @@ const programs = [
   { name: '/usr/bin/chromium', isThere: () => existsSync('/usr/bin/chromium'), debian: 'chromium' },
   { name: 'tmux', isThere: () => isOnPath('tmux'), debian: 'tmux' },
   { name: 'jq', isThere: () => isOnPath('jq'), debian: 'jq' },
+  // The benchmark's smoke test; it starts each on a free port of its own.
+  { name: 'mosquitto', isThere: () => isServerThere('mosquitto'), debian: 'mosquitto' },
+  { name: 'nats-server', isThere: () => isServerThere('nats-server'), debian: 'nats-server' },
+  { name: 'redis-server', isThere: () => isServerThere('redis-server'), debian: 'redis-server' },
+  {
+    name: 'flask_socketio for /usr/bin/python3',
+    isThere: () => pythonHas('flask_socketio'),
+    debian: 'python3-flask-socketio',
+  },
   { name: 'curl', isThere: () => isOnPath('curl'), debian: 'curl' },
 ];
 
@@ -44,6 +53,17 @@ export function installPrograms() {
 function pythonHas(module) {
   const search = `import importlib.util as u, sys; sys.exit(u.find_spec('${module}') is None)`;
   return spawnSync('/usr/bin/python3', ['-c', search]).status === 0;
+}
+
+/**
+ * Debian puts servers where not everybody's path leads.
+ *
+ * @param {string} program
+ */
+function isServerThere(program) {
+  return (
+    isOnPath(program) || ['/usr/sbin', '/usr/bin'].some((directory) => existsSync(`${directory}/${program}`))
+  );
 }
 
 /** @param {string} program */

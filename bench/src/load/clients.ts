@@ -1,0 +1,39 @@
+import type { Client, ClientEvents, Wire } from '../wire/client.ts';
+
+/** How many clients connect at once. */
+const atOnce = 64;
+
+/**
+ * Opens clients and subscribes them, some at a time.
+ *
+ * @param topicsOf - what a client subscribes to
+ * @param onSubscribed - called after each, with how many there are
+ */
+export async function openClients(
+  wire: Wire,
+  port: number,
+  options: {
+    readonly count: number;
+    readonly topicsOf: (client: number) => readonly string[];
+    readonly eventsOf: (client: number) => ClientEvents;
+    readonly onSubscribed: (count: number) => void;
+  },
+): Promise<Client[]> {
+  const clients: Client[] = [];
+  let next = 0;
+  const openSome = async (): Promise<void> => {
+    while (next < options.count) {
+      const index = next++;
+      const client = await wire.open(port, options.eventsOf(index));
+      clients.push(client);
+      await client.subscribe(options.topicsOf(index));
+      options.onSubscribed(clients.length);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(atOnce, options.count) }, openSome));
+  return clients;
+}
+
+export function closeClients(clients: readonly { close(): void }[]): void {
+  for (const client of clients) client.close();
+}

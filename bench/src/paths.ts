@@ -1,0 +1,9 @@
+import { fileURLToPath } from 'node:url';
+
+/** The folder of the repository, with a separator at its end. */
+export const root: string = fileURLToPath(new URL('../../', import.meta.url));
+
+/** A file of this package as it was compiled. */
+export function compiled(path: string): string {
+  return `${root}bench/dist/${path}`;
+}

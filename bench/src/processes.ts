@@ -1,0 +1,137 @@
+import { fork, spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { root } from './paths.ts';
+
+export interface Program {
+  readonly command: string;
+  readonly args: readonly string[];
+  /** What it prints, to either output, once it takes connections; the group `port` is the port, where it says. */
+  readonly ready: RegExp;
+}
+
+export interface RunningServer {
+  readonly pid: number;
+  /** What stands in the group `port` of {@link Program.ready}. */
+  readonly port: number;
+  /** Resolves once the process has ended. */
+  stop(): Promise<void>;
+}
+
+/** The processors for the server and for the load; undefined leaves that to the operating system. */
+export interface Pinning {
+  readonly server: number;
+  readonly load: number;
+}
+
+const startTimeoutMs = 20_000;
+
+/** The processes that the benchmark has started, so that none of them outlives it. */
+export class Processes {
+  readonly #children = new Set<ChildProcess>();
+  readonly #pinning: Pinning | undefined;
+  /** Where servers may leave files. */
+  readonly directory: string = mkdtempSync(join(tmpdir(), 'fanfare-bench-'));
+
+  constructor(pinning: Pinning | undefined) {
+    this.#pinning = pinning;
+  }
+
+  /** Resolves once the server takes connections. */
+  async startServer({ command, args, ready }: Program): Promise<RunningServer> {
+    const pinned = pin(this.#pinning?.server, command, args);
+    const child = spawn(pinned.command, pinned.args, {
+      cwd: this.directory,
+      env: { PATH: process.env['PATH'], HOME: this.directory, PYTHONUNBUFFERED: '1' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const ended = this.#watch(child);
+    const port = await printed(child, ready, command);
+    // What it prints from now on is read and dropped, or it would wait for a reader.
+    child.stdout.resume();
+    child.stderr.resume();
+    const stop = async (): Promise<void> => {
+      child.kill('SIGKILL');
+      await ended;
+    };
+    return { pid: child.pid ?? 0, port, stop };
+  }
+
+  /** Starts a module of this package that is spoken to with messages. */
+  startLoad(module: string): ChildProcess {
+    const { command, args } = pin(this.#pinning?.load, process.execPath, []);
+    const child = fork(module, { cwd: root, execPath: command, execArgv: [...args], stdio: 'inherit' });
+    void this.#watch(child);
+    return child;
+  }
+
+  /** Ends whatever still runs, at once. */
+  close(): void {
+    for (const child of this.#children) child.kill('SIGKILL');
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  #watch(child: ChildProcess): Promise<void> {
+    this.#children.add(child);
+    return new Promise((resolve) => {
+      const end = (): void => {
+        this.#children.delete(child);
+        resolve();
+      };
+      child.once('exit', end);
+      child.once('error', end);
+    });
+  }
+}
+
+/** A port that was free just now, for a server that cannot choose one and say which. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' ? (address?.port ?? 0) : 0));
+    });
+  });
+}
+
+function pin(
+  processor: number | undefined,
+  command: string,
+  args: readonly string[],
+): { readonly command: string; readonly args: readonly string[] } {
+  if (processor === undefined) return { command, args };
+  return { command: 'taskset', args: ['-c', String(processor), command, ...args] };
+}
+
+/** Resolves to the port, or 0, once the program has printed what it is to print. */
+function printed(child: ChildProcess, ready: RegExp, name: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    let output = '';
+    const settle = (then: () => void): void => {
+      clearTimeout(timer);
+      child.stdout?.removeAllListeners('data');
+      child.stderr?.removeAllListeners('data');
+      child.removeAllListeners('close');
+      then();
+    };
+    const fail = (reason: string): void =>
+      settle(() => {
+        child.kill('SIGKILL');
+        reject(new Error(`${name} ${reason}. It printed: ${output.trim() || 'nothing'}`));
+      });
+    const take = (chunk: Buffer): void => {
+      output += chunk.toString('utf8');
+      const match = ready.exec(output);
+      if (match) settle(() => resolve(Number(match.groups?.['port'] ?? 0)));
+    };
+    const timer = setTimeout(() => fail(`did not start in ${startTimeoutMs / 1000} s`), startTimeoutMs);
+    child.stdout?.on('data', take);
+    child.stderr?.on('data', take);
+    child.once('close', (code) => fail(`ended with ${code} before it took connections`));
+    child.once('error', (error) => fail(`could not be started: ${error.message}`));
+  });
+}

@@ -1,0 +1,131 @@
+import { compiled } from './paths.ts';
+import type { FanOutShape, Scenario } from './scenarios.ts';
+import type { Processes, RunningServer } from './processes.ts';
+import type { Figures, Job, LoadResult } from './load/job.ts';
+import type { SystemName } from './systems/names.ts';
+import type { System } from './systems/system.ts';
+
+/** What one system did in one scenario. */
+export interface SystemResult {
+  readonly system: SystemName;
+  /** Messages of a measured stretch, the same in every round; 0 where none are published. */
+  readonly messages: number;
+  /** One for each round. */
+  readonly rounds: readonly Figures[];
+  /** Why it was given up. */
+  readonly failure: string | undefined;
+}
+
+export interface ScenarioResult {
+  readonly id: string;
+  readonly about: string;
+  readonly figures: Scenario['figures'];
+  readonly systems: readonly SystemResult[];
+}
+
+/** One whole measurement takes no longer than this, or it fails. */
+const timeoutMs = 240_000;
+const warmUpMs = 2000;
+const stretchMs = 3000;
+
+/** Whether the system can do what the scenario asks for. */
+export function takesPart(system: System, scenario: Scenario): boolean {
+  if (scenario.kind !== 'fan-out')
+    return isInReach(system, scenario.connections) && system.wire !== undefined;
+  const { publishing, subscribers, withBareHttp } = scenario.shape;
+  if (!system.publishing.includes(publishing.over)) return false;
+  return system.wire ? isInReach(system, subscribers) : withBareHttp;
+}
+
+/** Runs a scenario: the systems take turns, each time with a fresh server. */
+export async function runScenario(
+  scenario: Scenario,
+  systems: readonly System[],
+  options: {
+    readonly rounds: number;
+    readonly processes: Processes;
+    readonly onProgress: (text: string) => void;
+  },
+): Promise<ScenarioResult> {
+  const results = new Map<System, SystemResult>();
+  for (const system of systems.filter((each) => takesPart(each, scenario))) {
+    results.set(system, { system: system.name, messages: 0, rounds: [], failure: undefined });
+  }
+  const rounds = Math.min(options.rounds, scenario.roundsMax ?? Infinity);
+  for (let round = 1; round <= rounds; round++) {
+    for (const [system, result] of results) {
+      if (result.failure !== undefined) continue;
+      options.onProgress(`${scenario.id}, round ${round} of ${rounds}: ${system.name}`);
+      const measured = await measureOnce(scenario, system, result.messages, options.processes);
+      if (!measured.ok) options.onProgress(`${system.name} failed: ${measured.reason}`);
+      results.set(
+        system,
+        measured.ok
+          ? { ...result, messages: measured.messages, rounds: [...result.rounds, measured.figures] }
+          : { ...result, failure: measured.reason },
+      );
+    }
+  }
+  const { id, about, figures } = scenario;
+  return { id, about, figures, systems: [...results.values()] };
+}
+
+/** The part of a job that says what is published to whom. */
+export function fanOutJob(
+  { subscribers, topics, subscribersPerTopic, messageBytes, publishing }: FanOutShape,
+  messages: number | undefined,
+): Pick<
+  Extract<Job, { kind: 'fan-out' }>,
+  'kind' | 'subscribers' | 'topics' | 'subscribersPerTopic' | 'messageBytes' | 'publishing' | 'messages'
+> {
+  return { kind: 'fan-out', subscribers, topics, subscribersPerTopic, messageBytes, publishing, messages };
+}
+
+/** Has the load, a process of its own, do a job. */
+export function runLoad(job: Job, processes: Processes): Promise<LoadResult> {
+  return new Promise((resolve) => {
+    const load = processes.startLoad(compiled('load/main.js'));
+    let result: LoadResult = { ok: false, reason: 'The load ended without a result.' };
+    load.once('message', (message) => {
+      result = message as LoadResult;
+      load.kill();
+    });
+    load.once('error', (error) => (result = { ok: false, reason: error.message }));
+    load.once('close', () => resolve(result));
+    load.send(job);
+  });
+}
+
+async function measureOnce(
+  scenario: Scenario,
+  system: System,
+  messages: number,
+  processes: Processes,
+): Promise<LoadResult> {
+  let server: RunningServer;
+  try {
+    server = await system.start(processes);
+  } catch (error) {
+    return { ok: false, reason: error instanceof Error ? error.message : String(error) };
+  }
+  try {
+    return await runLoad(jobOf(scenario, system, server, messages), processes);
+  } finally {
+    await server.stop();
+  }
+}
+
+function jobOf(scenario: Scenario, system: System, { port, pid }: RunningServer, messages: number): Job {
+  const target = { system: system.name, port, pid, timeoutMs };
+  switch (scenario.kind) {
+    case 'fan-out':
+      return { ...target, ...fanOutJob(scenario.shape, messages || undefined), warmUpMs, stretchMs };
+    case 'connect':
+    case 'idle':
+      return { ...scenario, ...target };
+  }
+}
+
+function isInReach({ subscribersMax = Infinity }: System, subscribers: number): boolean {
+  return subscribers <= subscribersMax;
+}

@@ -1,0 +1,134 @@
+import type { FigureName, Publishing } from './load/job.ts';
+
+export interface FanOutShape {
+  readonly subscribers: number;
+  readonly topics: number;
+  readonly subscribersPerTopic: number;
+  readonly messageBytes: number;
+  readonly publishing: Publishing;
+  /** Whether a server without subscribers takes part. */
+  readonly withBareHttp: boolean;
+}
+
+interface Common {
+  /** Its name on the command line. */
+  readonly id: string;
+  readonly about: string;
+  /** What its table shows; the first is what systems are compared by. */
+  readonly figures: readonly FigureName[];
+  /** More rounds than this would only take time. */
+  readonly roundsMax?: number;
+}
+
+export type Scenario = Common &
+  (
+    | { readonly kind: 'fan-out'; readonly shape: FanOutShape }
+    | { readonly kind: 'connect'; readonly connections: number; readonly warmUpConnections: number }
+    | { readonly kind: 'idle'; readonly connections: number; readonly quietMs: number }
+  );
+
+const usual: FanOutShape = {
+  subscribers: 500,
+  topics: 1,
+  subscribersPerTopic: 500,
+  messageBytes: 64,
+  publishing: { over: 'socket', window: 64 },
+  withBareHttp: false,
+};
+
+const busy = ['serverBusyPercent', 'loadBusyPercent'] as const;
+
+const fanOutFigures: readonly FigureName[] = [
+  'cpuUsPerDelivery',
+  'deliveriesPerSecond',
+  'medianP50Ms',
+  'medianP99Ms',
+  'lastP50Ms',
+  'lastP99Ms',
+  ...busy,
+];
+
+function fanOut(id: string, about: string, shape: Partial<FanOutShape>): Scenario {
+  return { id, about, kind: 'fan-out', figures: fanOutFigures, shape: { ...usual, ...shape } };
+}
+
+const window = (size: number): Publishing => ({ over: 'socket', window: size });
+
+const windows = [1, 64, 512].map((size) =>
+  fanOut(`window-${size}`, `500 subscribers of one topic, 64 B, ${inFlight(size)}`, {
+    publishing: window(size),
+  }),
+);
+
+const sizesOfAudience = [100, 2000, 5000].flatMap((subscribers) =>
+  [64, 1].map((size) =>
+    fanOut(
+      `subscribers-${subscribers}${size === 1 ? '-window-1' : ''}`,
+      `${subscribers.toLocaleString('en')} subscribers of one topic, 64 B, ${inFlight(size)}`,
+      { subscribers, subscribersPerTopic: subscribers, publishing: window(size) },
+    ),
+  ),
+);
+
+const messageSizes = [
+  { name: '1k', messageBytes: 1024 },
+  { name: '16k', messageBytes: 16 * 1024 },
+].map(({ name, messageBytes }) =>
+  fanOut(`size-${name}`, `500 subscribers of one topic, ${messageBytes / 1024} KiB, ${inFlight(64)}`, {
+    messageBytes,
+  }),
+);
+
+const spreads = [1, 1000, 10_000].map((topics) =>
+  fanOut(
+    `topics-${topics}-spread`,
+    `500 clients, ${topics.toLocaleString('en')} topics with 50 of them each, 64 B, ${inFlight(1)}`,
+    { topics, subscribersPerTopic: 50, publishing: window(1) },
+  ),
+);
+
+/** Shapes that `--smoke` has in small. */
+export const http32: FanOutShape = { ...usual, publishing: { over: 'http', connections: 32 } };
+export const topics100: FanOutShape = { ...usual, topics: 100, subscribersPerTopic: 25 };
+
+/** In the order in which they run. */
+export const scenarios: readonly Scenario[] = [
+  ...windows,
+  fanOut(
+    'http-32',
+    '500 subscribers of one topic, 64 B, 32 HTTP clients with one publish each in flight',
+    http32,
+  ),
+  {
+    id: 'http-1-subscriber',
+    about: 'one subscriber (node:http: none), 64 B, 32 HTTP clients with one publish each in flight',
+    kind: 'fan-out',
+    figures: ['publishesPerCpuSecond', 'publishesPerSecond', ...busy],
+    shape: { ...http32, subscribers: 1, subscribersPerTopic: 1, withBareHttp: true },
+  },
+  ...sizesOfAudience,
+  ...messageSizes,
+  fanOut('topics-100', `500 clients with 5 of 100 topics each, 64 B, ${inFlight(64)}`, topics100),
+  ...spreads,
+  ...[2000, 500].map((connections): Scenario => ({
+    id: connections === 2000 ? 'idle-memory' : `idle-memory-${connections}`,
+    about: `${connections.toLocaleString('en')} clients with one subscription each, 45 s after the last came`,
+    kind: 'idle',
+    figures: ['kibPerConnection'],
+    roundsMax: 2,
+    connections,
+    quietMs: 45_000,
+  })),
+  {
+    id: 'connect-rate',
+    about: '1,000 clients connect and subscribe, 64 at a time, after 200 that have come and gone',
+    kind: 'connect',
+    figures: ['cpuUsPerConnection', 'connectionsPerSecond', ...busy],
+    connections: 1000,
+    warmUpConnections: 200,
+  },
+];
+
+function inFlight(size: number): string {
+  return size === 1 ? 'one publish in flight' : `${size} publishes in flight`;
+}

@@ -1,0 +1,28 @@
+import { freePort } from '../processes.ts';
+import { redisWire } from '../wire/redis.ts';
+import { findProgram, type System } from './system.ts';
+
+const settings = [
+  ['--bind', '127.0.0.1'],
+  ['--save', ''],
+  ['--appendonly', 'no'],
+  ['--maxclients', '20000'],
+  ['--client-output-buffer-limit', 'pubsub', '0', '0', '0'],
+].flat();
+
+/** Redis, for its PUBLISH and SUBSCRIBE. */
+export const redis: System = {
+  name: 'redis',
+  wire: redisWire,
+  publishing: ['socket'],
+  missing: () => (findProgram('redis-server') === undefined ? 'redis-server' : undefined),
+  start: async (processes) => {
+    const port = await freePort();
+    const running = await processes.startServer({
+      command: findProgram('redis-server') ?? 'redis-server',
+      args: ['--port', String(port), ...settings],
+      ready: /Ready to accept connections/,
+    });
+    return { ...running, port };
+  },
+};

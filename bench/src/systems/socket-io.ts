@@ -1,0 +1,17 @@
+import { compiled } from '../paths.ts';
+import { socketIoWire } from '../wire/socket-io.ts';
+import type { System } from './system.ts';
+
+/** Socket.IO alone, with rooms as topics. */
+export const socketIo: System = {
+  name: 'socket.io',
+  wire: socketIoWire,
+  publishing: ['socket', 'http'],
+  missing: () => undefined,
+  start: (processes) =>
+    processes.startServer({
+      command: process.execPath,
+      args: [compiled('servers/socket-io.js')],
+      ready: /port (?<port>\d+)/,
+    }),
+};

@@ -1,0 +1,25 @@
+import { existsSync } from 'node:fs';
+import type { Processes, RunningServer } from '../processes.ts';
+import type { Wire } from '../wire/client.ts';
+import type { SystemName } from './names.ts';
+
+/** Something that the benchmark measures: how it is started, and what it speaks. */
+export interface System {
+  readonly name: SystemName;
+  /** What subscribers speak, and publishers too unless they use HTTP; undefined when it has none. */
+  readonly wire: Wire | undefined;
+  /** The ways to publish to it. */
+  readonly publishing: readonly ('socket' | 'http')[];
+  /** The most subscribers that it is asked to hold, where its way of working sets a bound. */
+  readonly subscribersMax?: number;
+  /** What has to be installed before it can be started; undefined when all is there. */
+  missing(): string | undefined;
+  /** Resolves once it takes connections. */
+  start(processes: Processes): Promise<RunningServer>;
+}
+
+/** Whether a program stands on the path, or where Debian puts servers, which is not on everybody's. */
+export function findProgram(name: string): string | undefined {
+  const directories = [...(process.env['PATH'] ?? '').split(':'), '/usr/sbin', '/usr/bin'];
+  return directories.map((directory) => `${directory}/${name}`).find((path) => existsSync(path));
+}

@@ -1,0 +1,104 @@
+import type { FigureName, Figures } from './load/job.ts';
+import type { ScenarioResult, SystemResult } from './run.ts';
+
+interface FigureKind {
+  /** With its unit. */
+  readonly title: string;
+  readonly digits: number;
+}
+
+const figureKinds: Readonly<Record<FigureName, FigureKind>> = {
+  cpuUsPerDelivery: { title: 'CPU per delivery, µs', digits: 2 },
+  deliveriesPerSecond: { title: 'deliveries/s', digits: 0 },
+  publishesPerSecond: { title: 'publishes/s', digits: 0 },
+  publishesPerCpuSecond: { title: 'publishes per CPU second', digits: 0 },
+  medianP50Ms: { title: 'median subscriber p50, ms', digits: 2 },
+  medianP99Ms: { title: 'p99, ms', digits: 2 },
+  lastP50Ms: { title: 'last subscriber p50, ms', digits: 2 },
+  lastP99Ms: { title: 'p99, ms', digits: 2 },
+  kibPerConnection: { title: 'KiB per connection', digits: 1 },
+  connectionsPerSecond: { title: 'connections/s', digits: 0 },
+  cpuUsPerConnection: { title: 'CPU per connection, µs', digits: 0 },
+  serverBusyPercent: { title: 'server busy, %', digits: 0 },
+  loadBusyPercent: { title: 'load busy, %', digits: 0 },
+};
+
+/** The system that the others are compared to. */
+const reference = 'fanfare';
+const nothing = '–';
+
+/**
+ * Of each figure the median of the rounds and, in parentheses, the least and the most; of the first also how many times
+ * the reference's it is.
+ *
+ * @param absent - systems that cannot do what the scenario asks for
+ */
+export function renderScenario(
+  { id, about, figures, systems }: ScenarioResult,
+  { markdown, absent }: { readonly markdown: boolean; readonly absent: readonly string[] },
+): string {
+  const [first] = figures;
+  const base = systems.find(({ system }) => system === reference);
+  const titles = figures.map((figure) => figureKinds[figure].title);
+  const header = ['system', ...titles.slice(0, 1), `to ${reference}`, ...titles.slice(1)];
+  const rows = systems.map((result) => {
+    const [one = nothing, ...others] = figures.map((figure) => cell(result, figure));
+    return [result.system, one, first ? ratio(result, base, first) : nothing, ...others];
+  });
+  const blanks = absent.map((system) => [system, ...header.slice(1).map(() => nothing)]);
+  const table = [header, ...rows, ...blanks];
+  return markdown
+    ? `### \`${id}\`\n\n${about}\n\n${markdownTable(table)}\n`
+    : `${id}: ${about}\n${textTable(table)}\n`;
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length / 2;
+  const upper = sorted[Math.floor(middle)] ?? Number.NaN;
+  return Number.isInteger(middle) ? ((sorted[middle - 1] ?? Number.NaN) + upper) / 2 : upper;
+}
+
+function cell(result: SystemResult, figure: FigureName): string {
+  if (result.failure !== undefined) return 'failed';
+  const values = valuesOf(result.rounds, figure);
+  if (values.length === 0) return nothing;
+  const { digits } = figureKinds[figure];
+  const text = format(median(values), digits);
+  if (values.length === 1) return text;
+  return `${text} (${format(Math.min(...values), digits)}–${format(Math.max(...values), digits)})`;
+}
+
+function ratio(result: SystemResult, base: SystemResult | undefined, figure: FigureName): string {
+  const ours = median(valuesOf(base?.rounds ?? [], figure));
+  const theirs = median(valuesOf(result.rounds, figure));
+  if (result.failure !== undefined || Number.isNaN(theirs / ours)) return nothing;
+  return `${format(theirs / ours, 2)} ×`;
+}
+
+function valuesOf(rounds: readonly Figures[], figure: FigureName): number[] {
+  return rounds.map((figures) => figures[figure]).filter((value) => value !== undefined);
+}
+
+function format(value: number, digits: number): string {
+  return value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
+
+function markdownTable([header = [], ...rows]: readonly string[][]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  const rule = header.map((_, index) => (index === 0 ? '---' : '--:'));
+  return [header, rule, ...rows].map(line).join('\n');
+}
+
+function textTable(rows: readonly string[][]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows
+    .map((row) =>
+      row
+        .map((text, column) =>
+          column === 0 ? text.padEnd(widths[0] ?? 0) : text.padStart(widths[column] ?? 0),
+        )
+        .join('  '),
+    )
+    .join('\n');
+}

@@ -1,0 +1,29 @@
+/** Answers of a server that come in the order of what was asked. */
+export class Answers {
+  #missing = 0;
+  #failure: Error | undefined;
+  #settle: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined;
+
+  /** Resolves once so many more have come. One call at a time. */
+  next(count: number): Promise<void> {
+    if (this.#failure) return Promise.reject(this.#failure);
+    this.#missing = count;
+    return new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
+  }
+
+  /** Takes an answer; false when nobody waits for one. */
+  take(): boolean {
+    if (this.#missing === 0) return false;
+    if (--this.#missing === 0) {
+      this.#settle?.resolve();
+      this.#settle = undefined;
+    }
+    return true;
+  }
+
+  fail(reason: string): void {
+    this.#failure ??= new Error(reason);
+    this.#settle?.reject(this.#failure);
+    this.#settle = undefined;
+  }
+}

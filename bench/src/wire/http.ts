@@ -1,0 +1,74 @@
+import { Connection } from './connection.ts';
+
+export interface HttpEvents {
+  /** A whole response; its bytes are valid during the call only. */
+  readonly onResponse: (status: number, bytes: Buffer, bodyStart: number, bodyEnd: number) => void;
+  readonly onFailure: (reason: string) => void;
+}
+
+const headEnd = Buffer.from('\r\n\r\n');
+
+/** HTTP/1.1, one request at a time. The connection is kept for the next one, unless the server ends it. */
+export class HttpConnection {
+  readonly #port: number;
+  readonly #events: HttpEvents;
+  #connection: Connection | undefined;
+  #isWaiting = false;
+
+  constructor(port: number, events: HttpEvents) {
+    this.#port = port;
+    this.#events = events;
+  }
+
+  get(path: string): void {
+    this.#request(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${this.#port}\r\n\r\n`);
+  }
+
+  /** @param body - ASCII */
+  post(path: string, type: string, body: string): void {
+    this.#request(
+      `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1:${this.#port}\r\nContent-Type: ${type}\r\n` +
+        `Content-Length: ${body.length}\r\n\r\n${body}`,
+    );
+  }
+
+  close(): void {
+    this.#connection?.close();
+  }
+
+  #request(text: string): void {
+    this.#isWaiting = true;
+    this.#connection ??= new Connection(
+      this.#port,
+      (bytes) => this.#take(bytes),
+      (reason) => this.#end(reason),
+    );
+    this.#connection.write(text);
+  }
+
+  #take(bytes: Buffer): number {
+    const end = bytes.indexOf(headEnd);
+    if (end === -1) return 0;
+    const head = bytes.toString('latin1', 0, end);
+    const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
+    if (length === undefined || !this.#isWaiting) {
+      this.#events.onFailure(`the server answered ${JSON.stringify(head.slice(0, 200))}`);
+      return bytes.length;
+    }
+    const bodyStart = end + headEnd.length;
+    const bodyEnd = bodyStart + Number(length);
+    if (bodyEnd > bytes.length) return 0;
+    this.#isWaiting = false;
+    if (head.startsWith('HTTP/1.0') || /\r\nconnection: *close/i.test(head)) {
+      this.#connection?.close();
+      this.#connection = undefined;
+    }
+    this.#events.onResponse(Number(head.slice(9, 12)), bytes, bodyStart, bodyEnd);
+    return bodyEnd;
+  }
+
+  #end(reason: string): void {
+    this.#connection = undefined;
+    if (this.#isWaiting) this.#events.onFailure(reason);
+  }
+}

@@ -1,0 +1,86 @@
+import { Answers } from './answers.ts';
+import { isAt } from './bytes.ts';
+import type { Client, ClientEvents, Wire } from './client.ts';
+import { WebSocketConnection } from './websocket.ts';
+
+/** Socket.IO 5 in Engine.IO 4, over a WebSocket without polling before it. */
+export const socketIoWire: Wire = {
+  open: (port, events) => SocketIoClient.open(port, events),
+  delivery: (topic, message) => Buffer.from(`42["${topic}",{"message":"${message}"}]`),
+  bytesAfterMessage: '"}]'.length,
+};
+
+const path = '/socket.io/?EIO=4&transport=websocket';
+/** Packet types: Engine.IO's first, and in its message Socket.IO's. All are digits in ASCII. */
+const openPacket = 0x30;
+const pingPacket = 0x32;
+const messagePacket = 0x34;
+const connectPacket = 0x30;
+const eventPacket = 0x32;
+const ackPacket = 0x33;
+const accepted = Buffer.from('[{"ok":true');
+
+class SocketIoClient implements Client {
+  readonly #socket: WebSocketConnection;
+  readonly #events: ClientEvents;
+  readonly #answers = new Answers();
+  #nextId = 0;
+
+  static async open(port: number, events: ClientEvents): Promise<Client> {
+    const client = new SocketIoClient(port, events);
+    await client.#answers.next(1);
+    return client;
+  }
+
+  private constructor(port: number, events: ClientEvents) {
+    this.#events = events;
+    this.#socket = new WebSocketConnection(port, path, {
+      onOpen: () => undefined,
+      onText: (bytes, start, end) => this.#take(bytes, start, end),
+      onFailure: (reason) => this.#fail(reason),
+    });
+  }
+
+  async subscribe(topics: readonly string[]): Promise<void> {
+    for (const topic of topics)
+      this.#socket.sendText(`42${this.#nextId++}["subscribe",{"topic":"${topic}"}]`);
+    await this.#answers.next(topics.length);
+  }
+
+  publish(topic: string, message: string): void {
+    this.#socket.sendText(`42${this.#nextId++}["publish",{"topic":"${topic}","message":"${message}"}]`);
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+
+  #take(bytes: Buffer, start: number, end: number): void {
+    const engineType = bytes[start];
+    const socketType = end > start + 1 ? bytes[start + 1] : undefined;
+    if (engineType === messagePacket && socketType === eventPacket) {
+      this.#events.onDelivery(bytes, start, end);
+    } else if (engineType === messagePacket && socketType === ackPacket) {
+      this.#takeAnswer(bytes, start, end);
+    } else if (engineType === messagePacket && socketType === connectPacket) {
+      this.#answers.take();
+    } else if (engineType === openPacket) {
+      this.#socket.sendText('40');
+    } else if (engineType === pingPacket) {
+      this.#socket.sendText('3');
+    } else {
+      this.#fail(`the server sent ${bytes.toString('utf8', start, Math.min(end, start + 200))}`);
+    }
+  }
+
+  #takeAnswer(bytes: Buffer, start: number, end: number): void {
+    if (!isAt(bytes, bytes.indexOf(0x5b, start), accepted))
+      return this.#fail(`the server refused: ${bytes.toString('utf8', start, Math.min(end, start + 500))}`);
+    if (!this.#answers.take()) this.#events.onAck();
+  }
+
+  #fail(reason: string): void {
+    this.#answers.fail(reason);
+    this.#events.onFailure(reason);
+  }
+}
