@@ -1,12 +1,3 @@
-export const systemNames = [
-  'fanfare',
-  'socket.io',
-  'ws',
-  'mosquitto',
-  'nats',
-  'redis',
-  'flask-socketio',
-  'node:http',
-] as const;
-
-export type SystemName = (typeof systemNames)[number];
+/** As on the command line. */
+export type SystemName =
+  'fanfare' | 'socket.io' | 'ws' | 'mosquitto' | 'nats' | 'redis' | 'flask-socketio' | 'node:http';

@@ -1,15 +1,28 @@
 import { fanfare } from './fanfare.ts';
+import { flaskSocketIo } from './flask-socketio.ts';
+import { mosquitto } from './mosquitto.ts';
 import type { SystemName } from './names.ts';
+import { nats } from './nats.ts';
+import { nodeHttp } from './node-http.ts';
 import { redis } from './redis.ts';
 import { socketIo } from './socket-io.ts';
 import type { System } from './system.ts';
 import { ws } from './ws.ts';
 
 /** In the order of the tables. */
-export const systems: readonly System[] = [fanfare, socketIo, ws, redis];
+const byName: Readonly<Record<SystemName, System>> = {
+  fanfare,
+  'socket.io': socketIo,
+  ws,
+  mosquitto,
+  nats,
+  redis,
+  'flask-socketio': flaskSocketIo,
+  'node:http': nodeHttp,
+};
+
+export const systems: readonly System[] = Object.values(byName);
 
 export function systemOf(name: SystemName): System {
-  const system = systems.find((each) => each.name === name);
-  if (!system) throw new Error(`There is no system '${name}'.`);
-  return system;
+  return byName[name];
 }

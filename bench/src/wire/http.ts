@@ -1,3 +1,4 @@
+import { lineEnd } from './bytes.ts';
 import { Connection } from './connection.ts';
 
 export interface HttpEvents {
@@ -50,25 +51,56 @@ export class HttpConnection {
     const end = bytes.indexOf(headEnd);
     if (end === -1) return 0;
     const head = bytes.toString('latin1', 0, end);
-    const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
-    if (length === undefined || !this.#isWaiting) {
+    const body = this.#isWaiting ? findBody(head, bytes, end + headEnd.length) : 'wrong';
+    if (body === 'incomplete') return 0;
+    if (body === 'wrong') {
       this.#events.onFailure(`the server answered ${JSON.stringify(head.slice(0, 200))}`);
       return bytes.length;
     }
-    const bodyStart = end + headEnd.length;
-    const bodyEnd = bodyStart + Number(length);
-    if (bodyEnd > bytes.length) return 0;
     this.#isWaiting = false;
     if (head.startsWith('HTTP/1.0') || /\r\nconnection: *close/i.test(head)) {
       this.#connection?.close();
       this.#connection = undefined;
     }
-    this.#events.onResponse(Number(head.slice(9, 12)), bytes, bodyStart, bodyEnd);
-    return bodyEnd;
+    this.#events.onResponse(Number(head.slice(9, 12)), body.bytes, body.start, body.end);
+    return body.taken;
   }
 
   #end(reason: string): void {
     this.#connection = undefined;
     if (this.#isWaiting) this.#events.onFailure(reason);
   }
+}
+
+interface Body {
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
+  /** Where the response ends in what was read. */
+  readonly taken: number;
+}
+
+function findBody(head: string, bytes: Buffer, start: number): Body | 'incomplete' | 'wrong' {
+  const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
+  if (length !== undefined) {
+    const end = start + Number(length);
+    return end > bytes.length ? 'incomplete' : { bytes, start, end, taken: end };
+  }
+  return /\r\ntransfer-encoding: *chunked/i.test(head) ? joinChunks(bytes, start) : 'wrong';
+}
+
+function joinChunks(bytes: Buffer, start: number): Body | 'incomplete' {
+  const chunks: Buffer[] = [];
+  let at = start;
+  for (;;) {
+    const sizeEnd = lineEnd(bytes, at);
+    if (sizeEnd === -1) return 'incomplete';
+    const size = Number.parseInt(bytes.toString('latin1', at, sizeEnd), 16);
+    at = sizeEnd + size + 2;
+    if (at > bytes.length) return 'incomplete';
+    if (size === 0) break;
+    chunks.push(bytes.subarray(sizeEnd, sizeEnd + size));
+  }
+  const joined = Buffer.concat(chunks);
+  return { bytes: joined, start: 0, end: joined.length, taken: at };
 }

@@ -1,0 +1,29 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { natsWire } from '../wire/nats.ts';
+import { findProgram, type System } from './system.ts';
+
+/** It gives up nobody for being slow, as no system here does. */
+const configuration = `
+host: 127.0.0.1
+port: -1
+max_pending: 4GB
+write_deadline: "120s"
+`;
+
+/** NATS without JetStream. */
+export const nats: System = {
+  name: 'nats',
+  wire: natsWire,
+  publishing: ['socket'],
+  missing: () => (findProgram('nats-server') === undefined ? 'nats-server' : undefined),
+  start: (processes) => {
+    const file = join(processes.directory, 'nats.conf');
+    writeFileSync(file, configuration);
+    return processes.startServer({
+      command: findProgram('nats-server') ?? 'nats-server',
+      args: ['--config', file],
+      ready: /client connections on 127\.0\.0\.1:(?<port>\d+)[^]*Server is ready/,
+    });
+  },
+};

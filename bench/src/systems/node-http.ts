@@ -1,0 +1,16 @@
+import { compiled } from '../paths.ts';
+import type { System } from './system.ts';
+
+/** Node's own HTTP server, which takes publishes and delivers them to nobody. */
+export const nodeHttp: System = {
+  name: 'node:http',
+  wire: undefined,
+  publishing: ['http'],
+  missing: () => undefined,
+  start: (processes) =>
+    processes.startServer({
+      command: process.execPath,
+      args: [compiled('servers/node-http.js')],
+      ready: /port (?<port>\d+)/,
+    }),
+};
