@@ -82,7 +82,7 @@ const messageSizes = [
 const spreads = [1, 1000, 10_000].map((topics) =>
   fanOut(
     `topics-${topics}-spread`,
-    `500 clients, ${topics.toLocaleString('en')} topics with 50 of them each, 64 B, ${inFlight(1)}`,
+    `500 clients, ${topics === 1 ? '1 topic with 50 of them' : `${topics.toLocaleString('en')} topics with 50 of them each`}, 64 B, ${inFlight(1)}`,
     { topics, subscribersPerTopic: 50, publishing: window(1) },
   ),
 );
@@ -121,7 +121,7 @@ export const scenarios: readonly Scenario[] = [
   })),
   {
     id: 'connect-rate',
-    about: '1,000 clients connect and subscribe, 64 at a time, after 200 that have come and gone',
+    about: '1,000 clients connect and subscribe, 64 at a time, after 200 others',
     kind: 'connect',
     figures: ['cpuUsPerConnection', 'connectionsPerSecond', ...busy],
     connections: 1000,

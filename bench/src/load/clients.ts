@@ -26,7 +26,8 @@ export async function openClients(
       const index = next++;
       const client = await wire.open(port, options.eventsOf(index));
       clients.push(client);
-      await client.subscribe(options.topicsOf(index));
+      const topics = options.topicsOf(index);
+      if (topics.length > 0) await client.subscribe(topics);
       options.onSubscribed(clients.length);
     }
   };

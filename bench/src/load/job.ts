@@ -32,7 +32,7 @@ export interface FanOutJob extends Target {
 export interface ConnectJob extends Target {
   readonly kind: 'connect';
   readonly connections: number;
-  /** Clients that come and go before measuring. */
+  /** Clients that come before measuring, and stay. */
   readonly warmUpConnections: number;
 }
 

@@ -72,13 +72,13 @@ function fanOutFigures(stretch: Stretch, { serverCpuMs, busy }: Use): Figures {
 }
 
 async function measureConnect(job: ConnectJob, wire: Wire, deadline: Deadline): Promise<Figures> {
-  closeClients(await openIdleClients(job, wire, deadline, job.warmUpConnections));
+  const others = await openIdleClients(job, wire, deadline, job.warmUpConnections);
   const beganMs = performance.now();
   const meter = new Meter(job.pid);
   const clients = await openIdleClients(job, wire, deadline, job.connections);
   const { serverCpuMs, busy } = meter.read();
   const elapsedMs = performance.now() - beganMs;
-  closeClients(clients);
+  closeClients([...others, ...clients]);
   return {
     ...busy,
     connectionsPerSecond: (job.connections * 1e3) / elapsedMs,

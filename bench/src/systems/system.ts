@@ -10,8 +10,6 @@ export interface System {
   readonly wire: Wire | undefined;
   /** The ways to publish to it. */
   readonly publishing: readonly ('socket' | 'http')[];
-  /** The most subscribers that it is asked to hold, where its way of working sets a bound. */
-  readonly subscribersMax?: number;
   /** What has to be installed before it can be started; undefined when all is there. */
   missing(): string | undefined;
   /** Resolves once it takes connections. */

@@ -10,7 +10,7 @@ export interface ClientEvents {
 
 /** One connection to a server, over which a client subscribes and publishes. */
 export interface Client {
-  /** Resolves once the server has confirmed every one. */
+  /** Resolves once the server has confirmed every one. There is at least one. */
   subscribe(topics: readonly string[]): Promise<void>;
   /** Messages are ASCII text that JSON needs no escape for. */
   publish(topic: string, message: string): void;

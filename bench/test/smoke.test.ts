@@ -1,0 +1,127 @@
+import { spawnSync } from 'node:child_process';
+import { createServer } from 'node:http';
+import { once } from 'node:events';
+import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
+import { WebSocketServer, type WebSocket } from 'ws';
+import { root } from '../src/paths.ts';
+import { Processes, type RunningServer } from '../src/processes.ts';
+import { smoke } from '../src/smoke.ts';
+import { systems } from '../src/systems/systems.ts';
+import { ws } from '../src/systems/ws.ts';
+
+function bench(...args: readonly string[]): { stdout: string; stderr: string; status: number | null } {
+  return spawnSync(process.execPath, ['bench/dist/main.js', ...args], { cwd: root, encoding: 'utf8' });
+}
+
+describe('npm run bench -- --smoke', () => {
+  it('sees every system deliver what was published', () => {
+    const { stdout, stderr, status } = bench('--smoke');
+    const lines = stdout.trim().split('\n');
+    expect(lines.filter((line) => !line.endsWith('delivered as published'))).toEqual([]);
+    expect(lines.map((line) => line.replace(/: .*/, ''))).toEqual(systems.map(({ name }) => name));
+    expect(lines[0]).toBe('fanfare: window-1, window-64, topics-100, http-32 delivered as published');
+    expect({ stderr, status }).toEqual({ stderr: '', status: 0 });
+  });
+});
+
+type Send = (text: string) => void;
+
+/** Delivers as the server `ws` does, but for what `deliver` does wrong with the nth delivery to a subscriber. */
+async function startWrongServer(
+  deliver: (nth: number, text: string, send: Send) => void,
+): Promise<RunningServer> {
+  const subscribers = new Map<string, Map<WebSocket, number>>();
+  const http = createServer();
+  const server = new WebSocketServer({ server: http });
+  server.on('connection', (socket) => {
+    socket.on('message', (data: Buffer) => {
+      const { subscribe, publish, message } = JSON.parse(data.toString('utf8')) as Record<string, string>;
+      if (subscribe !== undefined) {
+        const counts = subscribers.get(subscribe) ?? new Map<WebSocket, number>();
+        subscribers.set(subscribe, counts.set(socket, 0));
+      }
+      for (const [subscriber, count] of subscribers.get(publish ?? '') ?? []) {
+        subscribers.get(publish ?? '')?.set(subscriber, count + 1);
+        deliver(count, JSON.stringify({ topic: publish, message }), (text) => subscriber.send(text));
+      }
+      socket.send('{"ok":true}');
+    });
+  });
+  http.listen(0, '127.0.0.1');
+  await once(http, 'listening');
+  const address = http.address();
+  const stop = async (): Promise<void> => {
+    for (const client of server.clients) client.terminate();
+    http.close();
+  };
+  onTestFinished(stop);
+  return { pid: process.pid, port: typeof address === 'object' ? (address?.port ?? 0) : 0, stop };
+}
+
+describe('a system that delivers something else than was published', () => {
+  const processes = new Processes(undefined);
+  afterAll(() => processes.close());
+
+  const smokeWrong = (deliver: Parameters<typeof startWrongServer>[0]): Promise<readonly string[]> =>
+    smoke({ ...ws, start: () => startWrongServer(deliver) }, processes);
+
+  it('is fine as long as nothing is wrong', async () => {
+    await expect(smokeWrong((_nth, text, send) => send(text))).resolves.toHaveLength(3);
+  });
+
+  it('fails when it drops a delivery', async () => {
+    const outcome = smokeWrong((nth, text, send) => nth === 50 || send(text));
+    await expect(outcome).rejects.toThrow(
+      /^window-1: Subscriber \d+ got message 51 of topic 'topic-0' when message 50 was due: that one was dropped/,
+    );
+  });
+
+  it('fails when it repeats a delivery, be it the last', async () => {
+    const outcome = smokeWrong((nth, text, send) => {
+      send(text);
+      if (nth === 99) send(text);
+    });
+    await expect(outcome).rejects.toThrow(
+      /^window-1: Subscriber \d+ got message 99 of topic 'topic-0' again\.$/,
+    );
+  });
+
+  it('fails when it swaps two deliveries', async () => {
+    let held = '';
+    const outcome = smokeWrong((nth, text, send) => {
+      if (nth === 10) held = text;
+      else send(text);
+      if (nth === 11) send(held);
+    });
+    await expect(outcome).rejects.toThrow(/got message 11 of topic 'topic-0' when message 10 was due/);
+  });
+
+  it('fails when it alters a delivery', async () => {
+    const outcome = smokeWrong((nth, text, send) => send(nth === 20 ? text.replace('z', 'Z') : text));
+    await expect(outcome).rejects.toThrow(/^window-1: Subscriber \d+ got message 20 altered: at byte \d+ "Z/);
+  });
+});
+
+describe('npm run bench with what makes no sense', () => {
+  it.each([
+    [['--scenario', 'window-65'], "There is no scenario 'window-65'. There are: window-1, "],
+    [['--systems', 'fanfare,kafka'], "There is no system 'kafka'. There are: fanfare, "],
+    [['--rounds', '0'], "--rounds takes a whole number from 1, not '0'."],
+    [['--smoke', '--rounds', '2'], '--smoke measures nothing'],
+    [['--fast'], "Unknown option '--fast'"],
+    [['window-1'], "Unexpected argument 'window-1'"],
+  ])('%j says so', (args, sentence) => {
+    const { stdout, stderr, status } = bench(...args);
+    expect(stderr).toContain(sentence);
+    expect({ stdout, status }).toEqual({ stdout: '', status: 2 });
+  });
+
+  it('lists what there is', () => {
+    const { stdout, status } = bench('--list');
+    expect(stdout).toMatch(/^window-1 +500 subscribers of one topic/);
+    expect(stdout).toContain(
+      'systems: fanfare, socket.io, ws, mosquitto, nats, redis, flask-socketio, node:http',
+    );
+    expect(status).toBe(0);
+  });
+});
