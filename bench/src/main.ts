@@ -62,9 +62,17 @@ async function smokeAll({ systems }: Arguments, processes: Processes): Promise<n
 async function measureAll(args: Arguments, processes: Processes): Promise<number> {
   const { scenarios, systems, rounds, jsonPath, markdown } = args;
   const machine = describeMachine(choosePinning());
+  const versions = Object.fromEntries(systems.map((system) => [system.name, system.version()]));
   const begun = new Date().toISOString();
   const results: ScenarioResult[] = [];
   console.log(`${machineText(machine)}\n`);
+  console.log(
+    `${Object.entries(versions)
+      .map((entry) => entry.join(' '))
+      .join(', ')}\n`,
+  );
+  const save = (): void => saveJson(jsonPath, { begun, machine, versions, rounds, results });
+  save();
   for (const scenario of scenarios) {
     const onProgress = (text: string): void => console.error(text);
     const result = await runScenario(scenario, systems, { rounds, processes, onProgress });
@@ -72,12 +80,21 @@ async function measureAll(args: Arguments, processes: Processes): Promise<number
     results.push(result);
     console.log(renderScenario(result, { markdown, absent }));
     // After each, for what comes next may be interrupted.
-    if (jsonPath !== undefined)
-      writeFileSync(jsonPath, JSON.stringify({ begun, machine, rounds, results }, null, 2));
+    save();
   }
   const failures = results.flatMap(({ id, systems: all }) =>
     all.flatMap(({ system, failure }) => (failure === undefined ? [] : [`${id}, ${system}: ${failure}`])),
   );
   for (const failure of failures) console.log(failure);
   return failures.length === 0 ? exitCodes.ok : exitCodes.failed;
+}
+
+function saveJson(path: string | undefined, content: object): void {
+  try {
+    if (path !== undefined) writeFileSync(path, `${JSON.stringify(content, null, 2)}\n`);
+  } catch (error) {
+    throw new UsageError(
+      `${path} cannot be written: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
 }

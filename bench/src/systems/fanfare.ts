@@ -1,6 +1,6 @@
 import { root } from '../paths.ts';
 import { socketIoWire } from '../wire/socket-io.ts';
-import type { System } from './system.ts';
+import { packageVersion, type System } from './system.ts';
 
 /** Limits that no scenario comes near. */
 const limits = ['--subscriptions-per-connection-max', '1000000', '--topics-max', '1000000'];
@@ -11,6 +11,7 @@ export const fanfare: System = {
   wire: socketIoWire,
   publishing: ['socket', 'http'],
   missing: () => undefined,
+  version: () => packageVersion('packages/cli'),
   start: (processes) =>
     processes.startServer({
       command: process.execPath,

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { root } from '../paths.ts';
 import { socketIoPollingWire } from '../wire/socket-io-polling.ts';
-import type { System } from './system.ts';
+import { printedVersion, type System } from './system.ts';
 
 /** Debian's own Python, for which its packages are. */
 const python = '/usr/bin/python3';
@@ -16,6 +16,8 @@ export const flaskSocketIo: System = {
   wire: socketIoPollingWire,
   publishing: ['http'],
   missing: () => (pythonHasFlaskSocketIo() ? undefined : `flask_socketio for ${python}`),
+  version: () =>
+    printedVersion(python, ['-c', "import importlib.metadata as m; print(m.version('flask-socketio'))"]),
   start: (processes) =>
     processes.startServer({
       command: python,

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from '../processes.ts';
 import { mqttWire } from '../wire/mqtt.ts';
-import { findProgram, type System } from './system.ts';
+import { findProgram, printedVersion, type System } from './system.ts';
 
 const configurationFor = (port: number): string => `
 listener ${port} 127.0.0.1
@@ -19,6 +19,7 @@ export const mosquitto: System = {
   wire: mqttWire,
   publishing: ['socket'],
   missing: () => (findProgram('mosquitto') === undefined ? 'mosquitto' : undefined),
+  version: () => printedVersion(findProgram('mosquitto') ?? 'mosquitto', ['-h']),
   start: async (processes) => {
     const port = await freePort();
     const file = join(processes.directory, 'mosquitto.conf');

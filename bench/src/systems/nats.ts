@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { natsWire } from '../wire/nats.ts';
-import { findProgram, type System } from './system.ts';
+import { findProgram, printedVersion, type System } from './system.ts';
 
 /** It gives up nobody for being slow, as no system here does. */
 const configuration = `
@@ -17,6 +17,7 @@ export const nats: System = {
   wire: natsWire,
   publishing: ['socket'],
   missing: () => (findProgram('nats-server') === undefined ? 'nats-server' : undefined),
+  version: () => printedVersion(findProgram('nats-server') ?? 'nats-server', ['--version']),
   start: (processes) => {
     const file = join(processes.directory, 'nats.conf');
     writeFileSync(file, configuration);

@@ -7,6 +7,7 @@ export const nodeHttp: System = {
   wire: undefined,
   publishing: ['http'],
   missing: () => undefined,
+  version: () => process.versions.node,
   start: (processes) =>
     processes.startServer({
       command: process.execPath,

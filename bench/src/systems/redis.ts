@@ -1,6 +1,6 @@
 import { freePort } from '../processes.ts';
 import { redisWire } from '../wire/redis.ts';
-import { findProgram, type System } from './system.ts';
+import { findProgram, printedVersion, type System } from './system.ts';
 
 const settings = [
   ['--bind', '127.0.0.1'],
@@ -16,6 +16,7 @@ export const redis: System = {
   wire: redisWire,
   publishing: ['socket'],
   missing: () => (findProgram('redis-server') === undefined ? 'redis-server' : undefined),
+  version: () => printedVersion(findProgram('redis-server') ?? 'redis-server', ['--version']),
   start: async (processes) => {
     const port = await freePort();
     const running = await processes.startServer({

@@ -1,6 +1,6 @@
 import { compiled } from '../paths.ts';
 import { socketIoWire } from '../wire/socket-io.ts';
-import type { System } from './system.ts';
+import { packageVersion, type System } from './system.ts';
 
 /** Socket.IO alone, with rooms as topics. */
 export const socketIo: System = {
@@ -8,6 +8,7 @@ export const socketIo: System = {
   wire: socketIoWire,
   publishing: ['socket', 'http'],
   missing: () => undefined,
+  version: () => packageVersion('node_modules/socket.io'),
   start: (processes) =>
     processes.startServer({
       command: process.execPath,

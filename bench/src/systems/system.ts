@@ -1,4 +1,6 @@
-import { existsSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { root } from '../paths.ts';
 import type { Processes, RunningServer } from '../processes.ts';
 import type { Wire } from '../wire/client.ts';
 import type { SystemName } from './names.ts';
@@ -12,6 +14,8 @@ export interface System {
   readonly publishing: readonly ('socket' | 'http')[];
   /** What has to be installed before it can be started; undefined when all is there. */
   missing(): string | undefined;
+  /** What is measured, for the record; asked only where nothing is missing. */
+  version(): string;
   /** Resolves once it takes connections. */
   start(processes: Processes): Promise<RunningServer>;
 }
@@ -20,4 +24,16 @@ export interface System {
 export function findProgram(name: string): string | undefined {
   const directories = [...(process.env['PATH'] ?? '').split(':'), '/usr/sbin', '/usr/bin'];
   return directories.map((directory) => `${directory}/${name}`).find((path) => existsSync(path));
+}
+
+/** The first number with dots that a program prints. */
+export function printedVersion(command: string, args: readonly string[]): string {
+  const { stdout } = spawnSync(command, args, { encoding: 'utf8' });
+  return /\d+(\.\d+)+/.exec(stdout)?.[0] ?? 'unknown';
+}
+
+/** The version of a package in the folder. */
+export function packageVersion(folder: string): string {
+  const manifest = readFileSync(`${root}${folder}/package.json`, 'utf8');
+  return /"version": "([^"]+)"/.exec(manifest)?.[1] ?? 'unknown';
 }
