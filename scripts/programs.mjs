@@ -68,8 +68,5 @@ function isServerThere(program) {
 
 /** @param {string} program */
 function isOnPath(program) {
-  // Debian puts servers where not everybody's path leads.
-  return [...(process.env['PATH'] ?? '').split(':'), '/usr/sbin'].some((directory) =>
-    existsSync(`${directory}/${program}`),
-  );
+  return (process.env['PATH'] ?? '').split(':').some((directory) => existsSync(`${directory}/${program}`));
 }

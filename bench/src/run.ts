@@ -88,7 +88,7 @@ export function runLoad(job: Job, processes: Processes): Promise<LoadResult> {
       result = message as LoadResult;
       load.kill();
     });
-    load.once('error', (error) => (result = { ok: false, reason: error.message }));
+    load.once('error', (error) => resolve({ ok: false, reason: `The load: ${error.message}` }));
     load.once('close', () => resolve(result));
     load.send(job);
   });
