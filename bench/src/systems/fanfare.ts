@@ -3,7 +3,13 @@ import { socketIoWire } from '../wire/socket-io.ts';
 import { packageVersion, type System } from './system.ts';
 
 /** Limits that no scenario comes near. */
-const limits = ['--subscriptions-per-connection-max', '1000000', '--topics-max', '1000000'];
+const limits = [
+  ['--subscriptions-per-connection-max', '1000000'],
+  ['--topics-max', '1000000'],
+  ['--outbox-bytes-max', String(2 ** 30)],
+  ['--outbox-total-bytes-max', String(2 ** 40)],
+  ['--stall-timeout-ms', '600000'],
+].flat();
 
 /** Fanfare, as the command of this repository starts it. */
 export const fanfare: System = {
