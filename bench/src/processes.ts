@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { root } from './paths.ts';
 
 export interface Program {
@@ -16,6 +17,8 @@ export interface RunningServer {
   readonly pid: number;
   /** What stands in the group `port` of {@link Program.ready}. */
   readonly port: number;
+  /** How the process ended and what it printed last; undefined when it lives, also a moment from now. */
+  death(): Promise<string | undefined>;
   /** Resolves once the process has ended. */
   stop(): Promise<void>;
 }
@@ -27,6 +30,8 @@ export interface Pinning {
 }
 
 const startTimeoutMs = 20_000;
+const deathNoticeMs = 1000;
+const outputCharactersMax = 2000;
 
 /** The processes that the benchmark has started, so that none of them outlives it. */
 export class Processes {
@@ -49,14 +54,25 @@ export class Processes {
     });
     const ended = this.#watch(child);
     const port = await printed(child, ready, command);
-    // What it prints from now on is read and dropped, or it would wait for a reader.
-    child.stdout.resume();
-    child.stderr.resume();
+    let output = '';
+    const keepLast = (chunk: Buffer): void => {
+      output = (output + chunk.toString('utf8')).slice(-outputCharactersMax);
+    };
+    // Also what nobody looks at has to be read, or the server would wait for that.
+    child.stdout.on('data', keepLast);
+    child.stderr.on('data', keepLast);
+    const death = async (): Promise<string | undefined> => {
+      // Its connections end before it does.
+      await Promise.race([ended, setTimeout(deathNoticeMs, undefined, { ref: false })]);
+      const { exitCode, signalCode } = child;
+      if (exitCode === null && signalCode === null) return undefined;
+      return `The server ended with ${signalCode ?? exitCode}. It printed last: ${output.trim() || 'nothing'}`;
+    };
     const stop = async (): Promise<void> => {
       child.kill('SIGKILL');
       await ended;
     };
-    return { pid: child.pid ?? 0, port, stop };
+    return { pid: child.pid ?? 0, port, death, stop };
   }
 
   /** Starts a module of this package that is spoken to with messages. */
@@ -128,7 +144,10 @@ function printed(child: ChildProcess, ready: RegExp, name: string): Promise<numb
       const match = ready.exec(output);
       if (match) settle(() => resolve(Number(match.groups?.['port'] ?? 0)));
     };
-    const timer = setTimeout(() => fail(`did not start in ${startTimeoutMs / 1000} s`), startTimeoutMs);
+    const timer = globalThis.setTimeout(
+      () => fail(`did not start in ${startTimeoutMs / 1000} s`),
+      startTimeoutMs,
+    );
     child.stdout?.on('data', take);
     child.stderr?.on('data', take);
     child.once('close', (code) => fail(`ended with ${code} before it took connections`));

@@ -79,8 +79,14 @@ export function fanOutJob(
   return { kind: 'fan-out', subscribers, topics, subscribersPerTopic, messageBytes, publishing, messages };
 }
 
-/** Has the load, a process of its own, do a job. */
-export function runLoad(job: Job, processes: Processes): Promise<LoadResult> {
+/** Has the load, a process of its own, do a job against the server. */
+export async function runLoad(job: Job, server: RunningServer, processes: Processes): Promise<LoadResult> {
+  const result = await loadResult(job, processes);
+  const death = result.ok ? undefined : await server.death();
+  return result.ok || death === undefined ? result : { ok: false, reason: `${result.reason} ${death}` };
+}
+
+function loadResult(job: Job, processes: Processes): Promise<LoadResult> {
   return new Promise((resolve) => {
     const load = processes.startLoad(compiled('load/main.js'));
     let result: LoadResult = { ok: false, reason: 'The load ended without a result.' };
@@ -107,7 +113,7 @@ async function measureOnce(
     return { ok: false, reason: error instanceof Error ? error.message : String(error) };
   }
   try {
-    return await runLoad(jobOf(scenario, system, server, messages), processes);
+    return await runLoad(jobOf(scenario, system, server, messages), server, processes);
   } finally {
     await server.stop();
   }

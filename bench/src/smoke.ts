@@ -37,7 +37,7 @@ export async function smoke(system: System, processes: Processes): Promise<reado
     for (const { id, shape, messages } of mine) {
       const target = { system: system.name, port: server.port, pid: server.pid, timeoutMs };
       const job = { ...target, ...fanOutJob(shape, messages), warmUpMs: 0, stretchMs: 0 };
-      const result = await runLoad(job, processes);
+      const result = await runLoad(job, server, processes);
       if (!result.ok) throw new Error(`${id}: ${result.reason}`);
     }
     return mine.map(({ id }) => id);

@@ -55,7 +55,8 @@ async function startWrongServer(
     http.close();
   };
   onTestFinished(stop);
-  return { pid: process.pid, port: typeof address === 'object' ? (address?.port ?? 0) : 0, stop };
+  const death = async (): Promise<undefined> => undefined;
+  return { pid: process.pid, port: typeof address === 'object' ? (address?.port ?? 0) : 0, death, stop };
 }
 
 describe('a system that delivers something else than was published', () => {
