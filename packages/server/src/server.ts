@@ -4,7 +4,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { PublishResult } from '@fanfare/protocol';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
-import type { Server as SocketServer } from 'socket.io';
+import type { Server as SocketServer, Socket as ConnectedSocket } from 'socket.io';
 import { isLoopback } from './config/loopback.ts';
 import { resolveSettings, SettingsError } from './config/resolve-settings.ts';
 import type { Settings } from './config/settings.ts';
@@ -13,6 +13,7 @@ import { declineUpgrades } from './http/decline-upgrades.ts';
 import { OpenSockets } from './http/open-sockets.ts';
 import { shareServer } from './http/share-server.ts';
 import { MemoryTopicLog } from './log/memory-topic-log.ts';
+import type { Connection } from './message-path/accept.ts';
 import { MessagePath } from './message-path/message-path.ts';
 import type { Logger } from './observability/logger.ts';
 import { listenToClients } from './socketio/events.ts';
@@ -88,11 +89,11 @@ export function createServer(options: ServerOptions = {}): FanfareServer {
   const settings = settingsOf(options);
   // Who can reach the server was decided by the address that it listens on.
   const refuse = (): undefined => undefined;
-  const slow = new SlowSubscribers();
-  const io = createSocketServer(socketOptions(settings, refuse, () => path.isDraining, slow));
+  const connections = new Map<ConnectedSocket, Connection>();
+  const io = createSocketServer(socketOptions(settings, refuse, () => path.isDraining, connections));
   const { path, http, logger } = compose(options, settings, refuse, io);
   openSockets(io, http.server);
-  listenToClients(io, { path, slow, logger, refuseUnknown: true });
+  listenToClients(io, { path, connections, logger, refuseUnknown: true });
   const sockets = new OpenSockets(http.server);
   http.addHook('preClose', async () => void io.engine.close());
   return {
@@ -126,11 +127,12 @@ export async function attach(httpServer: HttpServer, options: AttachOptions = {}
   const { io: theirs, ...own } = options;
   const settings = attachSettingsOf(own);
   const refuse: Refuse = ({ socket }) => (mayReach(settings, socket) ? undefined : notOpen);
-  const slow = new SlowSubscribers();
-  const io = theirs ?? createSocketServer(socketOptions(settings, refuse, () => path.isDraining, slow));
+  const connections = new Map<ConnectedSocket, Connection>();
+  const io =
+    theirs ?? createSocketServer(socketOptions(settings, refuse, () => path.isDraining, connections));
   const { path, http, logger } = compose(own, settings, refuse, io);
   await http.ready();
-  const stopListening = listenToClients(io, { path, slow, logger, refuseUnknown: !theirs });
+  const stopListening = listenToClients(io, { path, connections, logger, refuseUnknown: !theirs });
   const stopSharing = shareServer(
     httpServer,
     (request, response) => http.routing(request, response),
@@ -201,10 +203,10 @@ function socketOptions(
   settings: Settings,
   refuse: Refuse,
   isDraining: () => boolean,
-  slow: SlowSubscribers,
+  connections: ReadonlyMap<ConnectedSocket, Connection>,
 ): SocketServerOptions {
   const { outboxBytesMax, outboxTotalBytesMax, stallTimeoutMs } = settings;
-  const { onOverflow, onDrained } = slow;
+  const { onOverflow, onDrained } = new SlowSubscribers(connections);
   return {
     fanout: { outboxBytesMax, outboxTotalBytesMax, stallTimeoutMs, onOverflow, onDrained },
     // Twice, so that a message somewhat too large is told so; over a larger packet Socket.IO closes the connection.

@@ -7,14 +7,19 @@ export class OpenSockets {
   #onEmpty: (() => void) | undefined;
 
   constructor(server: Server) {
+    const forget = (socket: Socket): void => {
+      this.#sockets.delete(socket);
+      if (this.#sockets.size === 0) this.#onEmpty?.();
+    };
+    // One listener for all: one for each would cost every idle connection some hundred bytes.
+    function onClose(this: Socket): void {
+      forget(this);
+    }
     server.on('connection', (socket: Socket) => {
       // A connection whose offer of an upgrade was declined comes again.
       if (this.#sockets.has(socket)) return;
       this.#sockets.add(socket);
-      socket.once('close', () => {
-        this.#sockets.delete(socket);
-        if (this.#sockets.size === 0) this.#onEmpty?.();
-      });
+      socket.on('close', onClose);
     });
   }
 

@@ -48,7 +48,8 @@ const forms = ['plain', 'envelope'] as const;
 export class Connection {
   readonly #peer: Peer;
   readonly #parts: ConnectionParts;
-  readonly #topics: Readonly<Record<Form, Set<Topic>>> = { plain: new Set(), envelope: new Set() };
+  /** A set is there once something was in it: most connections are idle, and use one form. */
+  readonly #topics: Record<Form, Set<Topic> | undefined> = { plain: undefined, envelope: undefined };
   /** The subscriptions that messages are dropped for, each with how many messages its topic had had before. */
   #dropping: Readonly<Record<Form, Map<Topic, number>>> | undefined;
 
@@ -66,10 +67,10 @@ export class Connection {
   subscribe(input: unknown): Subscribed {
     const request = parseSubscribe(input);
     const { topic, form } = request;
-    if (!this.#topics[form].has(topic)) {
+    if (!this.#topics[form]?.has(topic)) {
       this.#checkLimit();
       this.#parts.index.add(topic, form);
-      this.#topics[form].add(topic);
+      (this.#topics[form] ??= new Set()).add(topic);
       this.#peer.join(topic, form);
     }
     return { ok: true, topic, state: 'live', ...this.#start(request) };
@@ -95,7 +96,7 @@ export class Connection {
    * what waits for it.
    */
   overflow(topic: Topic, form: Form): void {
-    if (!this.#topics[form].has(topic)) return;
+    if (!this.#topics[form]?.has(topic)) return;
     this.#dropping ??= { plain: new Map(), envelope: new Map() };
     this.#dropping[form].set(topic, this.#parts.index.messages(topic) - 1);
     this.#peer.leave(topic, form);
@@ -106,7 +107,7 @@ export class Connection {
     for (const form of forms) {
       for (const topic of this.#dropping?.[form].keys() ?? []) {
         this.#tellGap(topic, form);
-        if (this.#topics[form].has(topic)) this.#peer.join(topic, form);
+        if (this.#topics[form]?.has(topic)) this.#peer.join(topic, form);
       }
     }
   }
@@ -114,7 +115,7 @@ export class Connection {
   /** The client is gone: every subscription ends. */
   close(): void {
     for (const form of forms) {
-      for (const topic of this.#topics[form]) this.#end(topic, form);
+      for (const topic of this.#topics[form] ?? []) this.#end(topic, form);
     }
   }
 
@@ -126,7 +127,7 @@ export class Connection {
   }
 
   #end(topic: Topic, form: Form): void {
-    if (!this.#topics[form].delete(topic)) return;
+    if (!this.#topics[form]?.delete(topic)) return;
     this.#parts.index.remove(topic, form);
     this.#dropping?.[form].delete(topic);
     this.#peer.leave(topic, form);
@@ -140,7 +141,8 @@ export class Connection {
 
   #checkLimit(): void {
     const subscriptionsMax = this.#parts.subscriptionsPerConnectionMax;
-    if (this.#topics.plain.size + this.#topics.envelope.size < subscriptionsMax) return;
+    const { plain, envelope } = this.#topics;
+    if ((plain?.size ?? 0) + (envelope?.size ?? 0) < subscriptionsMax) return;
     throw new FanfareError(
       'limit_exceeded',
       `A connection may have ${subscriptionsMax} subscriptions, and has them.`,

@@ -1,7 +1,7 @@
 import type { PublishResult } from '@fanfare/protocol';
 import type { TopicLog } from '../log/topic-log.ts';
 import { SubscriptionIndex } from '../subscriptions/subscription-index.ts';
-import { Connection, type Peer } from './accept.ts';
+import { Connection, type ConnectionParts, type Peer } from './accept.ts';
 import { Admission } from './admit.ts';
 import { append } from './append.ts';
 import { broadcast } from './broadcast.ts';
@@ -19,7 +19,7 @@ export interface MessagePathParts {
 
 /** The way of a message, put together: admit, append, and from the log's tail broadcast and deliver. */
 export class MessagePath {
-  readonly #index: SubscriptionIndex;
+  readonly #connectionParts: ConnectionParts;
   readonly #admission: Admission;
   readonly #parts: MessagePathParts;
 
@@ -27,7 +27,11 @@ export class MessagePath {
     const { log, fanOut, limits } = parts;
     const index = new SubscriptionIndex(limits.topicsMax);
     this.#parts = parts;
-    this.#index = index;
+    this.#connectionParts = {
+      index,
+      log,
+      subscriptionsPerConnectionMax: limits.subscriptionsPerConnectionMax,
+    };
     this.#admission = new Admission({
       topicExists: (topic) => index.subscribers(topic) !== undefined,
       publishBytesMax: limits.publishBytesMax,
@@ -36,12 +40,7 @@ export class MessagePath {
   }
 
   accept(peer: Peer): Connection {
-    const { log, limits } = this.#parts;
-    return new Connection(peer, {
-      index: this.#index,
-      log,
-      subscriptionsPerConnectionMax: limits.subscriptionsPerConnectionMax,
-    });
+    return new Connection(peer, this.#connectionParts);
   }
 
   /**

@@ -1,14 +1,15 @@
 import { FanfareError, type Problem } from '@fanfare/protocol';
 import type { Server, Socket } from 'socket.io';
+import type { Connection } from '../message-path/accept.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
 import type { Logger } from '../observability/logger.ts';
 import { asRefusal } from '../observability/refusal.ts';
 import { SocketPeer } from './rooms.ts';
-import type { SlowSubscribers } from './slow-subscribers.ts';
 
 export interface EventParts {
   readonly path: MessagePath;
-  readonly slow: SlowSubscribers;
+  /** Who is connected, and as what. */
+  readonly connections: Map<Socket, Connection>;
   readonly logger: Logger;
   /** Whether events that Fanfare does not know are refused; on an embedding app's server they are the app's. */
   readonly refuseUnknown: boolean;
@@ -19,50 +20,73 @@ type Refused = { readonly ok: false; readonly error: Problem };
 
 const commands: readonly string[] = ['subscribe', 'unsubscribe', 'publish'];
 
+/** A listener that all clients share: one for each would cost every idle connection some hundred bytes. */
+type SharedListener = (this: Socket, ...args: unknown[]) => void;
+
 /** Listens to the clients of the main namespace. The function returned stops that, and leaves them connected. */
 export function listenToClients(io: Server, parts: EventParts): () => void {
-  const stops = new Set<() => void>();
+  const { path, connections, refuseUnknown } = parts;
+  const forget = (socket: Socket): void => {
+    for (const [event, listener] of listeners) socket.off(event, listener);
+    connections.get(socket)?.close();
+    connections.delete(socket);
+  };
+  const listeners = listenersFor(parts, forget);
+  const onAny = listenerForUnknown(parts);
   const onConnection = (socket: Socket): void => {
-    const stop = listenToClient(socket, parts, () => stops.delete(stop));
-    stops.add(stop);
+    const peer = new SocketPeer(socket);
+    if (socket.recovered) peer.leaveRestored();
+    connections.set(socket, path.accept(peer));
+    for (const [event, listener] of listeners) socket.on(event, listener);
+    if (refuseUnknown) socket.onAny(onAny);
   };
   io.on('connection', onConnection);
   for (const socket of io.sockets.sockets.values()) onConnection(socket);
   return () => {
     io.off('connection', onConnection);
-    for (const stop of stops) stop();
+    for (const socket of connections.keys()) forget(socket);
   };
 }
 
-function listenToClient(
-  socket: Socket,
-  { path, slow, logger, refuseUnknown }: EventParts,
-  onStop: () => void,
-): () => void {
-  const peer = new SocketPeer(socket);
-  if (socket.recovered) peer.leaveRestored();
-  const connection = path.accept(peer);
-  slow.add(socket, connection);
-  const listeners = {
-    subscribe: (...args: unknown[]) =>
-      void answer(socket, args, (input) => connection.subscribe(input), logger),
-    unsubscribe: (...args: unknown[]) =>
-      void answer(socket, args, (input) => connection.unsubscribe(input), logger),
-    publish: (...args: unknown[]) => void answer(socket, args, (input) => path.publishValue(input), logger),
-    disconnect: () => stop(),
+function listenersFor(
+  { path, connections, logger }: EventParts,
+  forget: (socket: Socket) => void,
+): readonly (readonly [event: string, SharedListener])[] {
+  return [
+    [
+      'subscribe',
+      function (...args) {
+        const connection = connections.get(this);
+        if (connection) void answer(this, args, (input) => connection.subscribe(input), logger);
+      },
+    ],
+    [
+      'unsubscribe',
+      function (...args) {
+        const connection = connections.get(this);
+        if (connection) void answer(this, args, (input) => connection.unsubscribe(input), logger);
+      },
+    ],
+    [
+      'publish',
+      function (...args) {
+        void answer(this, args, (input) => path.publishValue(input), logger);
+      },
+    ],
+    [
+      'disconnect',
+      function () {
+        forget(this);
+      },
+    ],
+  ];
+}
+
+function listenerForUnknown({ logger }: EventParts): SharedListener {
+  return function (event, ...args) {
+    const name = String(event);
+    if (!isCommand(name)) void answer(this, args, () => refuseEvent(name), logger);
   };
-  const stop = (): void => {
-    for (const [event, listener] of Object.entries(listeners)) socket.off(event, listener);
-    connection.close();
-    onStop();
-  };
-  for (const [event, listener] of Object.entries(listeners)) socket.on(event, listener);
-  if (refuseUnknown) {
-    socket.onAny((event: string, ...args: unknown[]) => {
-      if (!isCommand(event)) void answer(socket, args, () => refuseEvent(event), logger);
-    });
-  }
-  return stop;
 }
 
 /**

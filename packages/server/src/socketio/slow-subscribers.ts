@@ -5,10 +5,10 @@ import { subscriptionOf } from './rooms.ts';
 
 /** Passes on what the fan-out tells about sockets that do not keep up to the connections that they belong to. */
 export class SlowSubscribers implements Required<Pick<FanoutOptions, 'onOverflow' | 'onDrained'>> {
-  readonly #connections = new WeakMap<Socket, Connection>();
+  readonly #connections: ReadonlyMap<Socket, Connection>;
 
-  add(socket: Socket, connection: Connection): void {
-    this.#connections.set(socket, connection);
+  constructor(connections: ReadonlyMap<Socket, Connection>) {
+    this.#connections = connections;
   }
 
   readonly onOverflow = (socket: Socket, rooms: ReadonlySet<string>): Overflow => {
