@@ -19,6 +19,7 @@ import type { Logger } from './observability/logger.ts';
 import { listenToClients } from './socketio/events.ts';
 import { sayGoodbye } from './socketio/goodbye.ts';
 import { limitPollingPayloads } from './socketio/polling-payload.ts';
+import { releaseHandshakes } from './socketio/release-handshake.ts';
 import { RoomFanOut } from './socketio/rooms.ts';
 import { SlowSubscribers } from './socketio/slow-subscribers.ts';
 import { isSameOrigin } from './socketio/same-origin.ts';
@@ -161,6 +162,7 @@ function openSockets(io: SocketServer, httpServer: HttpServer): void {
   const isAlone = (): boolean => httpServer.listenerCount('upgrade') === 2;
   declineUpgrades(httpServer, ({ url = '' }) => url.startsWith(`${io.path()}/`) || !isAlone());
   limitPollingPayloads(io);
+  releaseHandshakes(io);
 }
 
 /** Undefined lets a request in; a text refuses it and says why. */

@@ -1,0 +1,198 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo, Socket as TcpSocket } from 'node:net';
+import { setImmediate as turn } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { Server, type ServerOptions, type Socket } from 'socket.io';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { WebSocket } from 'ws';
+import { releaseHandshakes } from '../src/socketio/release-handshake.ts';
+import { connectClient, transports } from './harness.ts';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+interface Engine {
+  readonly clients: Record<string, unknown>;
+  readonly clientsCount: number;
+  on(event: 'connection', listener: (connection: NodeJS.EventEmitter) => void): void;
+}
+
+interface Rig {
+  readonly url: string;
+  readonly io: Server;
+  readonly engine: Engine;
+  /** Every HTTP request that came, as long as something else holds it. */
+  readonly requests: WeakRef<IncomingMessage>[];
+  /** The next socket that connects. */
+  readonly connected: () => Promise<Socket>;
+}
+
+async function start(options: Partial<ServerOptions> = {}): Promise<Rig> {
+  const http = createServer();
+  const requests: WeakRef<IncomingMessage>[] = [];
+  const keep = (request: IncomingMessage): void => void requests.push(new WeakRef(request));
+  const io = new Server(http, options);
+  http.on('request', keep).on('upgrade', keep);
+  releaseHandshakes(io);
+  await once(http.listen(0, '127.0.0.1'), 'listening');
+  onTestFinished(async () => io.close());
+  return {
+    url: `http://127.0.0.1:${(http.address() as AddressInfo).port}`,
+    io,
+    engine: io.engine as unknown as Engine,
+    requests,
+    connected: async () => new Promise((resolve) => void io.once('connection', resolve)),
+  };
+}
+
+/** Resolves once none of them is held any more. */
+async function allCollected(requests: readonly WeakRef<IncomingMessage>[]): Promise<void> {
+  while (requests.some((request) => request.deref() !== undefined)) {
+    await turn();
+    collectGarbage();
+  }
+}
+
+async function clientsGone(engine: Engine): Promise<void> {
+  while (engine.clientsCount !== 0 || Object.keys(engine.clients).length > 0) {
+    expect(Object.keys(engine.clients)).toHaveLength(engine.clientsCount);
+    await turn();
+  }
+}
+
+describe('the request that a client connected with', () => {
+  it.each(['websocket', 'upgrade'] as const)('is let go of (%s)', async (transport) => {
+    const { url, io, engine, requests } = await start();
+    const client = await connectClient(url, transport);
+    await allCollected(requests);
+    expect(requests.length).toBeGreaterThan(0);
+    expect(engine.clientsCount).toBe(1);
+    const echoed = new Promise((resolve) => void client.once('echo', resolve));
+    io.emit('echo', 'still there');
+    await expect(echoed).resolves.toBe('still there');
+  });
+
+  it('is there for a middleware and for whoever listens for `connection`, and empty afterwards', async () => {
+    const { url, io } = await start();
+    const seen: unknown[] = [];
+    io.use(({ handshake, request }, next) => {
+      seen.push(handshake.auth, handshake.headers['x-who'], request.headers['x-who']);
+      next();
+    });
+    const connected = new Promise<Socket>((resolve) => {
+      io.on('connection', (socket) => {
+        seen.push(socket.handshake.auth, socket.handshake.headers['x-who'], socket.request.headers['x-who']);
+        resolve(socket);
+      });
+    });
+    const options = { auth: { token: 't' }, extraHeaders: { 'x-who': 'me' } };
+    await connectClient(url, 'websocket', options);
+    const socket = await connected;
+    expect(seen).toEqual([{ token: 't' }, 'me', 'me', { token: 't' }, 'me', 'me']);
+    await turn();
+    expect(socket.handshake).toMatchObject({ auth: {}, headers: {} });
+    expect(socket.request.headers).toEqual({});
+  });
+
+  it('stays with a client that polls', async () => {
+    const { url, connected } = await start();
+    const socket = connected();
+    await connectClient(url, 'polling');
+    await turn();
+    expect((await socket).request.headers).toHaveProperty('host');
+    expect((await socket).handshake.headers).toHaveProperty('host');
+  });
+
+  it('stays where a connection is not as known', async () => {
+    const { url, io, connected } = await start();
+    (io.engine as unknown as NodeJS.EventEmitter).prependListener(
+      'connection',
+      (connection: NodeJS.EventEmitter) => void connection.on('close', () => {}),
+    );
+    const socket = connected();
+    await connectClient(url);
+    await turn();
+    expect((await socket).request.headers).toHaveProperty('host');
+  });
+});
+
+describe.each(transports)('a client whose request was let go of (%s)', (transport) => {
+  it('is counted out when it goes', async () => {
+    const { url, engine } = await start();
+    const clients = [await connectClient(url, transport), await connectClient(url, transport)];
+    expect(engine.clientsCount).toBe(2);
+    for (const client of clients) client.close();
+    await clientsGone(engine);
+  });
+
+  it('is counted out when the server disconnects it', async () => {
+    const { url, io, engine } = await start();
+    const client = await connectClient(url, transport);
+    const gone = new Promise((resolve) => void client.once('disconnect', resolve));
+    io.disconnectSockets(true);
+    await gone;
+    await clientsGone(engine);
+  });
+
+  it('is counted out when the server closes', async () => {
+    const { url, io, engine } = await start();
+    await connectClient(url, transport);
+    await io.close();
+    await clientsGone(engine);
+  });
+});
+
+interface Joined {
+  readonly webSocket: WebSocket;
+  readonly tcp: TcpSocket;
+  readonly socket: Socket;
+}
+
+describe('a websocket whose request was let go of', () => {
+  /** A websocket that has joined the main namespace and answers nothing from then on. */
+  async function joined({ url, connected }: Rig): Promise<Joined> {
+    const webSocket = new WebSocket(`${url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`);
+    onTestFinished(() => webSocket.terminate());
+    webSocket.on('error', () => {});
+    const opened = once(webSocket, 'open');
+    const [{ socket: tcp }] = (await once(webSocket, 'upgrade')) as [IncomingMessage];
+    await opened;
+    webSocket.send('40');
+    const socket = await connected();
+    await turn();
+    return { webSocket, tcp, socket };
+  }
+
+  const disconnected = async (socket: Socket): Promise<unknown> =>
+    new Promise((resolve) => void socket.once('disconnect', resolve));
+
+  it('is ended and counted out when it does not answer a ping', async () => {
+    const rig = await start({ pingInterval: 50, pingTimeout: 50 });
+    const { socket } = await joined(rig);
+    await expect(disconnected(socket)).resolves.toBe('ping timeout');
+    await clientsGone(rig.engine);
+  });
+
+  it('is ended and counted out over a frame that is none, and an error after that does no harm', async () => {
+    const rig = await start();
+    const { tcp, socket } = await joined(rig);
+    const inside = (socket.conn.transport as unknown as { socket: NodeJS.EventEmitter }).socket;
+    const gone = disconnected(socket);
+    // With reserved bits set.
+    tcp.write(Buffer.from([0xf1, 0x80]));
+    await expect(gone).resolves.toBe('transport error');
+    inside.emit('error', new Error('once more'));
+    await clientsGone(rig.engine);
+  });
+
+  it('is counted out when its connection breaks', async () => {
+    const rig = await start();
+    const { webSocket, socket } = await joined(rig);
+    const gone = disconnected(socket);
+    webSocket.terminate();
+    await expect(gone).resolves.toBe('transport close');
+    await clientsGone(rig.engine);
+  });
+});
