@@ -16,6 +16,7 @@ import { MemoryTopicLog } from './log/memory-topic-log.ts';
 import type { Connection } from './message-path/accept.ts';
 import { MessagePath } from './message-path/message-path.ts';
 import type { Logger } from './observability/logger.ts';
+import { returnMemoryWhenIdle } from './return-memory.ts';
 import { listenToClients } from './socketio/events.ts';
 import { sayGoodbye } from './socketio/goodbye.ts';
 import { limitPollingPayloads } from './socketio/polling-payload.ts';
@@ -96,6 +97,7 @@ export function createServer(options: ServerOptions = {}): FanfareServer {
   openSockets(io, http.server);
   listenToClients(io, { path, connections, logger, refuseUnknown: true });
   const sockets = new OpenSockets(http.server);
+  const stopReturning = returnMemoryWhenIdle(() => io.engine.clientsCount);
   http.addHook('preClose', async () => void io.engine.close());
   return {
     publish: (topic, message, { id } = {}) => path.publishValue({ topic, message, id }),
@@ -106,6 +108,7 @@ export function createServer(options: ServerOptions = {}): FanfareServer {
       return urlOf(http.server);
     },
     stop: async () => {
+      stopReturning();
       path.drain();
       await sayGoodbye(io, goodbyeMs);
       await sockets.emptied(lastAnswersMs);

@@ -1,0 +1,14 @@
+import { expect, it, onTestFinished } from 'vitest';
+import { returnMemoryWhenIdle } from '../src/return-memory.ts';
+
+it('collects what clients have left behind, once enough have come and all is quiet', async () => {
+  let clients = 0;
+  onTestFinished(returnMemoryWhenIdle(() => clients, 20));
+  const collected = new Promise<string>((resolve) => {
+    const registry = new FinalizationRegistry<string>(resolve);
+    registry.register({ left: 'behind' }, 'collected');
+    onTestFinished(() => void registry);
+  });
+  clients = 1_000;
+  await expect(collected).resolves.toBe('collected');
+});
