@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks';
+import { getHeapSpaceStatistics } from 'node:v8';
 
 /** How often it is looked whether now is the time. V8's measure of what was made lately is over five seconds. */
 const lookEveryMs = 6_000;
@@ -12,8 +13,11 @@ const clientsShare = 0.05;
 /** The share of an interval in which a server that counts as idle may be busy. */
 const busyShareMax = 0.2;
 
-/** V8 shrinks the room for new objects only when few were made lately, and counts from a collection on, so it takes two. */
-const collections = 2;
+/** V8 shrinks the room for new objects in a collection only when few were made lately: a later one may do it. */
+const collectionsMax = 4;
+
+/** The room for new objects that an idle server may keep. */
+const newSpaceBytesMax = 4 * 1_048_576;
 
 /** V8 begins to collect, in small steps, when this much more outside its heap hangs on objects in it: 64 MiB, and some. */
 const pressureBytes = 72 * 1_048_576;
@@ -28,7 +32,7 @@ const pressureBytes = 72 * 1_048_576;
 export function returnMemoryWhenIdle(countClients: () => number, everyMs: number = lookEveryMs): () => void {
   let clients = countClients();
   let clientsCollected = clients;
-  let collectionsDue = 0;
+  let collections = collectionsMax;
   let since = performance.eventLoopUtilization();
   const timer = setInterval(() => {
     const { utilization } = performance.eventLoopUtilization(since);
@@ -37,10 +41,12 @@ export function returnMemoryWhenIdle(countClients: () => number, everyMs: number
     if (!isSettled || utilization > busyShareMax) return;
     if (differ(clientsCollected, clients)) {
       clientsCollected = clients;
-      collectionsDue = collections;
+      collections = 0;
+    } else if (collections === collectionsMax || newSpaceBytes() <= newSpaceBytesMax) {
+      collections = collectionsMax;
+      return;
     }
-    if (collectionsDue === 0) return;
-    collectionsDue--;
+    collections++;
     askForCollection();
   }, everyMs);
   timer.unref();
@@ -49,6 +55,10 @@ export function returnMemoryWhenIdle(countClients: () => number, everyMs: number
 
 function differ(one: number, other: number): boolean {
   return Math.abs(one - other) >= Math.max(clientsMin, clientsShare * Math.max(one, other));
+}
+
+function newSpaceBytes(): number {
+  return getHeapSpaceStatistics().find(({ space_name }) => space_name === 'new_space')?.space_size ?? 0;
 }
 
 /** Nobody writes to the buffer, so it never takes memory; V8 counts it all the same. */

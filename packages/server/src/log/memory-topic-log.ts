@@ -26,7 +26,8 @@ export interface MemoryTopicLogOptions {
  * A log that gives messages their order and time, hands them to its tail, and keeps none: `stored` is
  * always `none`. All it remembers is the ids of the last minutes.
  *
- * The appends of one turn are committed together.
+ * The appends of one turn of the event loop are committed together, so that their answers go out together:
+ * one by one, each answer would wake its receiver.
  */
 export class MemoryTopicLog implements TopicLog {
   readonly epoch: string;
@@ -56,7 +57,7 @@ export class MemoryTopicLog implements TopicLog {
   append(records: readonly NewRecord[]): Promise<readonly AppendOutcome[]> {
     return new Promise((settle) => {
       this.#pending.push({ records, settle });
-      if (this.#pending.length === 1) queueMicrotask(() => this.#commit());
+      if (this.#pending.length === 1) setImmediate(() => this.#commit());
     });
   }
 
