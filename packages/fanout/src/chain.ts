@@ -81,6 +81,7 @@ export type PieceOf = (chain: Chain, from: number) => Frame;
  * @param from - how many bytes were written already: whole frames, and not all of them
  */
 export const pieceOf: PieceOf = (chain, from) => {
+  if (chain.before?.before === undefined) return chain.frame;
   let last: Chain = chain;
   let first: Chain = chain;
   for (let link: Chain = chain; link.bytes > from && link.before !== undefined; link = link.before) {
@@ -100,6 +101,7 @@ export const pieceOf: PieceOf = (chain, from) => {
 export function sharedPieces(): PieceOf {
   const known = new Map<Chain, Map<number, Frame>>();
   return (chain, from) => {
+    if (chain.users === 1) return pieceOf(chain, from);
     let pieces = known.get(chain);
     if (pieces === undefined) known.set(chain, (pieces = new Map<number, Frame>()));
     let piece = pieces.get(from);

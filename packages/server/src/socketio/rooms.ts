@@ -1,5 +1,6 @@
 import type { Form, Topic } from '@fanfare/protocol';
 import type { Server, Socket } from 'socket.io';
+import { PacketType } from 'socket.io-parser';
 import type { Peer } from '../message-path/accept.ts';
 import type { FanOut } from '../message-path/deliver.ts';
 import type { Logger } from '../observability/logger.ts';
@@ -56,8 +57,14 @@ export class RoomFanOut implements FanOut {
 
   send(topic: Topic, form: Form, event: string, argumentJson: string): void {
     try {
-      // .local: every server of a cluster has the log's tail, so none may broadcast for another.
-      this.#io.local.to(roomOf(topic, form)).emit(event, new EncodedArgument(argumentJson));
+      // What io.local.to(room).emit() comes to, without the objects that it makes on its way. Local: every server
+      // of a cluster has the log's tail, so none may broadcast for another.
+      this.#io
+        .of('/')
+        .adapter.broadcast(
+          { type: PacketType.EVENT, data: [event, new EncodedArgument(argumentJson)] },
+          { rooms: new Set([roomOf(topic, form)]), except: new Set(), flags: { local: true } },
+        );
     } catch (err) {
       this.#logger.error({ err, topic }, 'a delivery failed');
     }
