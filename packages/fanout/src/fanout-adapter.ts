@@ -7,7 +7,9 @@ import {
   connectionOf,
   eachReceiver,
   encodeOnce,
+  mayHaveWire,
   notifyOutgoing,
+  onBurst,
   sendThroughEngine,
   wantsRecovery,
   Wires,
@@ -53,6 +55,7 @@ interface Shared {
 interface Namespace {
   readonly name: string;
   readonly server: Server;
+  readonly sockets: ReadonlyMap<string, Socket>;
 }
 
 /**
@@ -118,6 +121,8 @@ class FanoutAdapter extends Adapter {
   /** The receivers of a broadcast to a room or to everybody, until one joins or leaves. */
   readonly #receivers = new Map<string | undefined | typeof everybody, readonly Receiver[]>();
 
+  #collectsBursts = false;
+
   constructor(namespace: Namespace, { parts, outboxes }: Shared, { onOverflow }: FanoutOptions) {
     super(namespace);
     this.#parts = parts;
@@ -127,7 +132,10 @@ class FanoutAdapter extends Adapter {
   }
 
   override addAll(id: string, rooms: Set<string>): Promise<void> | void {
-    if (!this.sids.has(id)) this.#receivers.delete(everybody);
+    if (!this.sids.has(id)) {
+      this.#receivers.delete(everybody);
+      this.#collectBursts(id);
+    }
     for (const room of rooms) this.#receivers.delete(room);
     return super.addAll(id, rooms);
   }
@@ -164,6 +172,16 @@ class FanoutAdapter extends Adapter {
     }
   }
 
+  /** Many acknowledgements to one client, say, are one write as well. */
+  #collectBursts(id: string): void {
+    const socket = (this.nsp as Namespace).sockets.get(id);
+    if (!socket || this.#collectsBursts) return;
+    this.#collectsBursts = true;
+    onBurst(connectionOf(socket), (connection) => {
+      if (mayHaveWire(connection)) this.#outboxOf(connection).open();
+    });
+  }
+
   #send({ socket, outbox }: Receiver, packet: object, outgoing: Outgoing, { rooms }: BroadcastOptions): void {
     // One before it in this broadcast may have had it disconnected.
     if (!socket.connected) return;
@@ -192,12 +210,13 @@ class FanoutAdapter extends Adapter {
 
   #findReceivers(options: BroadcastOptions): readonly Receiver[] {
     const found: Receiver[] = [];
-    eachReceiver(this, options, (socket) => found.push({ socket, outbox: this.#outboxOf(socket) }));
+    eachReceiver(this, options, (socket) =>
+      found.push({ socket, outbox: this.#outboxOf(connectionOf(socket)) }),
+    );
     return found;
   }
 
-  #outboxOf(socket: Socket): Outbox {
-    const connection = connectionOf(socket);
+  #outboxOf(connection: Connection): Outbox {
     let outbox = this.#outboxes.get(connection);
     if (outbox === undefined) {
       outbox = new Outbox(connection, this.#parts);

@@ -75,6 +75,19 @@ export interface Connection {
   readonly writeBuffer: readonly { readonly data?: string | Buffer }[];
   once(event: 'drain' | 'close', listener: () => void): void;
   close(discard: boolean): void;
+  readonly server: Engine;
+}
+
+/** engine.io's `Server`. */
+interface Engine {
+  on(event: 'flush', listener: (connection: Connection, packets: readonly unknown[]) => void): void;
+}
+
+/** Calls back before an engine gives more than one packet to a connection's transport at once. */
+export function onBurst(connection: Connection, listener: (connection: Connection) => void): void {
+  connection.server.on('flush', (flushed, packets) => {
+    if (packets.length > 1) listener(flushed);
+  });
 }
 
 interface Transport {

@@ -78,6 +78,12 @@ export class Outbox implements Due, Backlogged {
     return isSent;
   }
 
+  /** From now on what engine.io sends is collected too, if the connection has the direct way. */
+  open(): void {
+    const { transport } = this.#connection;
+    if (transport !== this.#transport) this.#setTransport(transport);
+  }
+
   /** Whether the kernel takes no more: then a volatile packet is dropped. */
   get isBlocked(): boolean {
     return this.#outlet?.isBlocked ?? false;
@@ -102,10 +108,9 @@ export class Outbox implements Due, Backlogged {
 
   /** The direct way, if a frame may take it now. */
   #findOutlet(): Outlet | undefined {
-    const { transport, writeBuffer } = this.#connection;
-    if (transport !== this.#transport) this.#setTransport(transport);
+    this.open();
     // What engine.io holds was sent before.
-    return writeBuffer.length === 0 && this.#outlet?.isOpen ? this.#outlet : undefined;
+    return this.#connection.writeBuffer.length === 0 && this.#outlet?.isOpen ? this.#outlet : undefined;
   }
 
   #setTransport(transport: Connection['transport']): void {

@@ -122,6 +122,22 @@ describe('a broadcast', () => {
     expect(await events).toEqual(Array.from({ length: 64 }, (_, i) => ['news', i]));
   });
 
+  test('is not needed for the acknowledgements to one client to be one write', async () => {
+    const { io, url } = await serve({ adapter: fanoutAdapter() });
+    const [client, subscriber] = [await join(url), await join(url)];
+    const [socket, other] = [...io.sockets.sockets.values()];
+    if (!socket || !other) throw new Error('a socket is missing');
+    await other.join('news');
+    const warmedUp = once(subscriber, 'warm-up');
+    io.to('news').emit('warm-up');
+    await warmedUp;
+    socket.on('ask', (answer: () => void) => answer());
+    await Promise.all(Array.from({ length: 3 }, () => client.emitWithAck('ask')));
+    const writes = countDirectWrites(socket);
+    await Promise.all(Array.from({ length: 64 }, () => client.emitWithAck('ask')));
+    expect(writes()).toBeLessThan(5);
+  });
+
   test('keeps its place among acknowledgements, direct events and the disconnect', async () => {
     const { io, url } = await serve({ adapter: fanoutAdapter() });
     const client = await join(url);
