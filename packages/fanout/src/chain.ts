@@ -81,7 +81,7 @@ export type PieceOf = (chain: Chain, from: number) => Frame;
  * @param from - how many bytes were written already: whole frames, and not all of them
  */
 export const pieceOf: PieceOf = (chain, from) => {
-  if (chain.before?.before === undefined) return chain.frame;
+  if (isSingle(chain)) return chain.frame;
   let last: Chain = chain;
   let first: Chain = chain;
   for (let link: Chain = chain; link.bytes > from && link.before !== undefined; link = link.before) {
@@ -97,11 +97,15 @@ export const pieceOf: PieceOf = (chain, from) => {
   return new Frame(joined);
 };
 
+function isSingle(chain: Chain): boolean {
+  return chain.before?.before === undefined;
+}
+
 /** Makes each piece once, for all the connections that are at the same place in the same chain. */
 export function sharedPieces(): PieceOf {
   const known = new Map<Chain, Map<number, Frame>>();
   return (chain, from) => {
-    if (chain.users === 1) return pieceOf(chain, from);
+    if (chain.users === 1 || isSingle(chain)) return pieceOf(chain, from);
     let pieces = known.get(chain);
     if (pieces === undefined) known.set(chain, (pieces = new Map<number, Frame>()));
     let piece = pieces.get(from);

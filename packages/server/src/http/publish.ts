@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { FanfareError, type PublishResult } from '@fanfare/protocol';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify';
 import { sendProblem, toRefusal, wrongContentType } from './problem.ts';
 import type { Logger } from '../observability/logger.ts';
 
@@ -22,7 +22,11 @@ export async function publishRoute(app: FastifyInstance, options: PublishRouteOp
   app.addContentTypeParser(
     'application/json',
     { parseAs: 'buffer' },
-    async (_request: FastifyRequest, body: Buffer) => readUtf8(body),
+    (_request: FastifyRequest, body: Buffer, done) => {
+      const text = readUtf8(body);
+      if (text === undefined) done(new FanfareError('bad_request', 'The body is not UTF-8.'));
+      else done(null, text);
+    },
   );
   app.post('/publish', { onRequest: refuseEncodedBody }, async (request, reply) => {
     if (typeof request.body !== 'string') throw wrongContentType();
@@ -58,13 +62,20 @@ function sendText(reply: FastifyReply, result: PublishResult | FanfareError): Fa
 
 /** A client that accepts anything, or nothing that we have, gets text. */
 function asksForJson(request: FastifyRequest): boolean {
+  const { accept } = request.headers;
+  if (accept === undefined || accept === '*/*') return false;
   const asked = request.type(['text', 'json', 'application/problem+json']);
   return asked === 'json' || asked === 'application/problem+json';
 }
 
-async function refuseEncodedBody(request: FastifyRequest): Promise<void> {
-  const encoding = request.headers['content-encoding'];
-  if (encoding !== undefined && encoding !== 'identity') throw wrongContentType();
+function refuseEncodedBody(
+  { headers }: FastifyRequest,
+  _reply: FastifyReply,
+  done: HookHandlerDoneFunction,
+): void {
+  const encoding = headers['content-encoding'];
+  if (encoding === undefined || encoding === 'identity') done();
+  else done(wrongContentType());
 }
 
 function idOf(request: FastifyRequest): string | undefined {
@@ -73,8 +84,8 @@ function idOf(request: FastifyRequest): string | undefined {
 }
 
 /** Decodes strictly, where Buffer.toString would put U+FFFD for what is no UTF-8. A byte order mark is no part of the text. */
-function readUtf8(body: Buffer): string {
-  if (!isUtf8(body)) throw new FanfareError('bad_request', 'The body is not UTF-8.');
+function readUtf8(body: Buffer): string | undefined {
+  if (!isUtf8(body)) return undefined;
   const text = body.toString('utf8');
   return text.startsWith('\uFEFF') ? text.slice(1) : text;
 }
