@@ -52,6 +52,7 @@ const tellsMiddleware = '()=>this.emit("close")';
  */
 export function releaseHandshakes(io: Server): void {
   const engine = io.engine as unknown as Engine;
+  const sourceOf = readSources();
   function countClientOut(this: EngineSocket): void {
     delete engine.clients[this.id];
     engine.clientsCount--;
@@ -68,7 +69,7 @@ export function releaseHandshakes(io: Server): void {
     if (connection.listeners('close')[0] !== countClientOut) return;
     if (connection.transport.name === 'polling') connection.once('upgrade', () => release(socket));
     else if (connection.transport.name === 'websocket') {
-      releaseTransport(connection.transport, engine.middlewares.length > 0);
+      releaseTransport(connection.transport, engine.middlewares.length > 0, sourceOf);
       connection.request = noRequest;
       Object.assign(socket, { handshake: noHandshake });
     }
@@ -76,7 +77,7 @@ export function releaseHandshakes(io: Server): void {
   io.on('connection', (socket) => process.nextTick(release, socket));
 }
 
-function releaseTransport(transport: Transport, hasMiddlewares: boolean): void {
+function releaseTransport(transport: Transport, hasMiddlewares: boolean, sourceOf: SourceOf): void {
   // Only a polling transport has more headers to send.
   transport.removeAllListeners('headers');
   repack(transport);
@@ -105,7 +106,15 @@ function off(emitter: EventEmitter, event: string, isMeant: (listener: Function)
   }
 }
 
-/** Its source without white space; that of what `once` wraps. */
-function sourceOf(listener: Function & { readonly listener?: Function }): string {
-  return String(listener.listener ?? listener).replaceAll(/\s/g, '');
+type SourceOf = (listener: Function & { readonly listener?: Function }) => string;
+
+/** A listener's source without white space; that of what `once` wraps. Each connection has its own, of the same source. */
+function readSources(): SourceOf {
+  const known = new Map<string, string>();
+  return (listener) => {
+    const source = String(listener.listener ?? listener);
+    let bare = known.get(source);
+    if (bare === undefined) known.set(source, (bare = source.replaceAll(/\s/g, '')));
+    return bare;
+  };
 }
