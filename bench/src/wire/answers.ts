@@ -1,8 +1,14 @@
 /** Answers of a server that come in the order of what was asked. */
 export class Answers {
+  readonly #onFailure: (reason: string) => void;
   #missing = 0;
   #failure: Error | undefined;
   #settle: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined;
+
+  /** @param onFailure - told of every failure, whether somebody waits for an answer or not */
+  constructor(onFailure: (reason: string) => void) {
+    this.#onFailure = onFailure;
+  }
 
   /** Resolves once so many more have come. One call at a time. */
   next(count: number): Promise<void> {
@@ -25,5 +31,6 @@ export class Answers {
     this.#failure ??= new Error(reason);
     this.#settle?.reject(this.#failure);
     this.#settle = undefined;
+    this.#onFailure(reason);
   }
 }

@@ -24,7 +24,7 @@ const packetIdMax = 0xffff;
 class MqttClient implements Client {
   readonly #connection: Connection;
   readonly #events: ClientEvents;
-  readonly #answers = new Answers();
+  readonly #answers: Answers;
   #packetId = 0;
 
   static async open(port: number, events: ClientEvents): Promise<Client> {
@@ -37,10 +37,11 @@ class MqttClient implements Client {
 
   private constructor(port: number, events: ClientEvents) {
     this.#events = events;
+    this.#answers = new Answers(events.onFailure);
     this.#connection = new Connection(
       port,
       (bytes) => this.#take(bytes),
-      (reason) => this.#fail(reason),
+      (reason) => this.#answers.fail(reason),
     );
   }
 
@@ -95,12 +96,7 @@ class MqttClient implements Client {
       (kind === subscribeAck && bytes[body + 2] === 0)
     )
       this.#answers.take();
-    else this.#fail(`the server sent ${bytes.toString('hex', start, Math.min(end, start + 20))}`);
-  }
-
-  #fail(reason: string): void {
-    this.#answers.fail(reason);
-    this.#events.onFailure(reason);
+    else this.#answers.fail(`the server sent ${bytes.toString('hex', start, Math.min(end, start + 20))}`);
   }
 }
 

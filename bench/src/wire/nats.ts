@@ -21,7 +21,7 @@ const letterI = 0x49;
 class NatsClient implements Client {
   readonly #connection: Connection;
   readonly #events: ClientEvents;
-  readonly #answers = new Answers();
+  readonly #answers: Answers;
 
   static async open(port: number, events: ClientEvents): Promise<Client> {
     const client = new NatsClient(port, events);
@@ -32,10 +32,11 @@ class NatsClient implements Client {
 
   private constructor(port: number, events: ClientEvents) {
     this.#events = events;
+    this.#answers = new Answers(events.onFailure);
     this.#connection = new Connection(
       port,
       (bytes) => this.#take(bytes),
-      (reason) => this.#fail(reason),
+      (reason) => this.#answers.fail(reason),
     );
   }
 
@@ -72,16 +73,11 @@ class NatsClient implements Client {
   #takeLine(bytes: Buffer, start: number, end: number): void {
     if (bytes[start] === letterI) return;
     if (bytes[start] !== letterP) {
-      this.#fail(`the server said ${bytes.toString('latin1', start, end).trim()}`);
+      this.#answers.fail(`the server said ${bytes.toString('latin1', start, end).trim()}`);
     } else if (bytes[start + 1] === letterI) {
       this.#connection.write('PONG\r\n');
     } else if (!this.#answers.take()) {
       this.#events.onAck();
     }
-  }
-
-  #fail(reason: string): void {
-    this.#answers.fail(reason);
-    this.#events.onFailure(reason);
   }
 }

@@ -16,7 +16,7 @@ const delivered = Buffer.from('{"topic":');
 class PlainWebSocketClient implements Client {
   readonly #socket: WebSocketConnection;
   readonly #events: ClientEvents;
-  readonly #answers = new Answers();
+  readonly #answers: Answers;
 
   static async open(port: number, events: ClientEvents): Promise<Client> {
     const client = new PlainWebSocketClient(port, events);
@@ -26,10 +26,11 @@ class PlainWebSocketClient implements Client {
 
   private constructor(port: number, events: ClientEvents) {
     this.#events = events;
+    this.#answers = new Answers(events.onFailure);
     this.#socket = new WebSocketConnection(port, '/', {
       onOpen: () => void this.#answers.take(),
       onText: (bytes, start, end) => this.#take(bytes, start, end),
-      onFailure: (reason) => this.#fail(reason),
+      onFailure: (reason) => this.#answers.fail(reason),
     });
   }
 
@@ -49,12 +50,7 @@ class PlainWebSocketClient implements Client {
   #take(bytes: Buffer, start: number, end: number): void {
     if (isAt(bytes, start, delivered)) this.#events.onDelivery(bytes, start, end);
     else if (!isAt(bytes, start, acknowledgement))
-      this.#fail(`the server sent ${bytes.toString('utf8', start, end)}`);
+      this.#answers.fail(`the server sent ${bytes.toString('utf8', start, end)}`);
     else if (!this.#answers.take()) this.#events.onAck();
-  }
-
-  #fail(reason: string): void {
-    this.#answers.fail(reason);
-    this.#events.onFailure(reason);
   }
 }

@@ -19,7 +19,7 @@ const simpleString = 0x2b;
 class RedisClient implements Client {
   readonly #connection: Connection;
   readonly #events: ClientEvents;
-  readonly #answers = new Answers();
+  readonly #answers: Answers;
 
   static async open(port: number, events: ClientEvents): Promise<Client> {
     const client = new RedisClient(port, events);
@@ -30,10 +30,11 @@ class RedisClient implements Client {
 
   private constructor(port: number, events: ClientEvents) {
     this.#events = events;
+    this.#answers = new Answers(events.onFailure);
     this.#connection = new Connection(
       port,
       (bytes) => this.#take(bytes),
-      (reason) => this.#fail(reason),
+      (reason) => this.#answers.fail(reason),
     );
   }
 
@@ -65,12 +66,7 @@ class RedisClient implements Client {
     if (bytes[start] === array && isAt(bytes, start, delivered)) this.#events.onDelivery(bytes, start, end);
     else if (bytes[start] === integer) this.#events.onAck();
     else if (bytes[start] === array || bytes[start] === simpleString) this.#answers.take();
-    else this.#fail(`the server answered ${bytes.toString('latin1', start, end).trim()}`);
-  }
-
-  #fail(reason: string): void {
-    this.#answers.fail(reason);
-    this.#events.onFailure(reason);
+    else this.#answers.fail(`the server answered ${bytes.toString('latin1', start, end).trim()}`);
   }
 }
 

@@ -16,7 +16,7 @@ class PollingClient implements Client {
   readonly #events: ClientEvents;
   readonly #polls: HttpConnection;
   readonly #posts: HttpConnection;
-  readonly #answers = new Answers();
+  readonly #answers: Answers;
   /** What is to be posted once the post under way is answered. */
   readonly #waiting: string[] = [];
   #isPosting = false;
@@ -31,7 +31,8 @@ class PollingClient implements Client {
 
   private constructor(port: number, events: ClientEvents) {
     this.#events = events;
-    const onFailure = (reason: string): void => this.#fail(reason);
+    this.#answers = new Answers(events.onFailure);
+    const onFailure = (reason: string): void => this.#answers.fail(reason);
     this.#polls = new HttpConnection(port, {
       onResponse: (status, bytes, start, end) => this.#takePoll(status, bytes, start, end),
       onFailure,
@@ -46,7 +47,7 @@ class PollingClient implements Client {
   }
 
   publish(): void {
-    this.#fail('a polling client subscribes only');
+    this.#answers.fail('a polling client subscribes only');
   }
 
   close(): void {
@@ -56,7 +57,7 @@ class PollingClient implements Client {
   }
 
   #takePoll(status: number, bytes: Buffer, bodyStart: number, bodyEnd: number): void {
-    if (status !== 200) return this.#fail(`the server answered a poll with ${status}`);
+    if (status !== 200) return this.#answers.fail(`the server answered a poll with ${status}`);
     let start = bodyStart;
     while (start < bodyEnd) {
       const next = bytes.indexOf(separator, start);
@@ -73,12 +74,12 @@ class PollingClient implements Client {
     else if (type === '43' || type === '40') this.#answers.take();
     else if (type === '2') this.#post('3');
     else if (type.startsWith('0')) this.#begin(bytes.toString('utf8', start, end));
-    else if (type !== '6') this.#fail(`the server sent ${bytes.toString('utf8', start, end)}`);
+    else if (type !== '6') this.#answers.fail(`the server sent ${bytes.toString('utf8', start, end)}`);
   }
 
   #begin(openPacket: string): void {
     const session = /"sid":"([^"]+)"/.exec(openPacket)?.[1];
-    if (session === undefined) return this.#fail(`the server opened with ${openPacket}`);
+    if (session === undefined) return this.#answers.fail(`the server opened with ${openPacket}`);
     this.#sessionPath = `${path}&sid=${session}`;
     this.#post('40');
   }
@@ -95,12 +96,7 @@ class PollingClient implements Client {
   }
 
   #takePosted(status: number): void {
-    if (status !== 200) return this.#fail(`the server answered a packet with ${status}`);
+    if (status !== 200) return this.#answers.fail(`the server answered a packet with ${status}`);
     this.#postNext();
-  }
-
-  #fail(reason: string): void {
-    this.#answers.fail(reason);
-    this.#events.onFailure(reason);
   }
 }

@@ -23,7 +23,7 @@ const accepted = Buffer.from('[{"ok":true');
 class SocketIoClient implements Client {
   readonly #socket: WebSocketConnection;
   readonly #events: ClientEvents;
-  readonly #answers = new Answers();
+  readonly #answers: Answers;
   #nextId = 0;
 
   static async open(port: number, events: ClientEvents): Promise<Client> {
@@ -34,10 +34,11 @@ class SocketIoClient implements Client {
 
   private constructor(port: number, events: ClientEvents) {
     this.#events = events;
+    this.#answers = new Answers(events.onFailure);
     this.#socket = new WebSocketConnection(port, path, {
       onOpen: () => undefined,
       onText: (bytes, start, end) => this.#take(bytes, start, end),
-      onFailure: (reason) => this.#fail(reason),
+      onFailure: (reason) => this.#answers.fail(reason),
     });
   }
 
@@ -69,18 +70,15 @@ class SocketIoClient implements Client {
     } else if (engineType === pingPacket) {
       this.#socket.sendText('3');
     } else {
-      this.#fail(`the server sent ${bytes.toString('utf8', start, Math.min(end, start + 200))}`);
+      this.#answers.fail(`the server sent ${bytes.toString('utf8', start, Math.min(end, start + 200))}`);
     }
   }
 
   #takeAnswer(bytes: Buffer, start: number, end: number): void {
     if (!isAt(bytes, bytes.indexOf(0x5b, start), accepted))
-      return this.#fail(`the server refused: ${bytes.toString('utf8', start, Math.min(end, start + 500))}`);
+      return this.#answers.fail(
+        `the server refused: ${bytes.toString('utf8', start, Math.min(end, start + 500))}`,
+      );
     if (!this.#answers.take()) this.#events.onAck();
-  }
-
-  #fail(reason: string): void {
-    this.#answers.fail(reason);
-    this.#events.onFailure(reason);
   }
 }

@@ -149,7 +149,7 @@ export class Outbox implements Due, Backlogged {
       if (bytes > smallBytes) backlog.makeRoom(bytes);
       return true;
     }
-    return this.#waitingBytes() + bytes <= outboxBytesMax && backlog.hasRoom(bytes);
+    return this.#waitingBytes(this.#ownBytes()) + bytes <= outboxBytesMax && backlog.hasRoom(bytes);
   }
 
   #becomeDue(): void {
@@ -187,8 +187,8 @@ export class Outbox implements Due, Backlogged {
     return this.#buffered.count(this.#connection.writeBuffer) + transportBytes(this.#connection);
   }
 
-  #waitingBytes(): number {
-    return (this.#outlet?.waitingBytes ?? 0) + this.#ownBytes();
+  #waitingBytes(ownBytes: number): number {
+    return (this.#outlet?.waitingBytes ?? 0) + ownBytes;
   }
 
   /** Finds whether the connection keeps up, and tells the backlog what waits if it does not. */
@@ -198,7 +198,10 @@ export class Outbox implements Due, Backlogged {
     const isBehind = isBlocked || this.#isEngineBusy || (this.#isBacklogged && pendingBytes > 0);
     if (this.#isClosed || (!isBehind && !this.#isBacklogged)) return;
     this.#isBacklogged = isBehind;
-    if (isBehind) return this.#parts.backlog.set(this, this.#waitingBytes(), this.#ownBytes());
+    if (isBehind) {
+      const ownBytes = this.#ownBytes();
+      return this.#parts.backlog.set(this, this.#waitingBytes(ownBytes), ownBytes);
+    }
     this.#parts.backlog.delete(this);
     if (this.#missed) this.#becomeDue();
   }

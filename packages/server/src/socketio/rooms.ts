@@ -16,9 +16,11 @@ function roomOf(topic: Topic, form: Form): string {
 
 /** The topic and the form of one of Fanfare's rooms; undefined for any other room. */
 export function subscriptionOf(room: string): { readonly topic: Topic; readonly form: Form } | undefined {
-  const [, form, topic] = /^fanfare:(plain|envelope):(.*)$/s.exec(room) ?? [];
-  if (form === undefined || topic === undefined) return undefined;
-  return { topic: topic as Topic, form: form as Form };
+  for (const form of ['plain', 'envelope'] as const) {
+    const start = roomOf('' as Topic, form);
+    if (room.startsWith(start)) return { topic: room.slice(start.length) as Topic, form };
+  }
+  return undefined;
 }
 
 export class SocketPeer implements Peer {
