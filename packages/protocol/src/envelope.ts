@@ -1,13 +1,18 @@
+import type { Interest } from './pattern.ts';
 import type { Topic } from './topic.ts';
 
 /** A message as an envelope subscription gets it, in the event `message`. */
 export interface Envelope {
   readonly topic: Topic;
   readonly message: unknown;
+  /** There on a topic that keeps messages: where to go on from after this one. */
+  readonly offset?: string;
   /** Milliseconds since 1970, as the log stamped it. */
   readonly time: number;
   /** There when the publisher gave one. */
   readonly id?: string;
+  /** There while catching up: the topic or pattern of the one subscription that the delivery is for. */
+  readonly replay?: Interest;
 }
 
 /** A message that is JSON text already, which is how it travels from the publisher to every subscriber. */
@@ -23,8 +28,18 @@ export function encodePlain({ messageJson }: EncodedMessage): string {
   return `{"message":${messageJson}}`;
 }
 
-/** The argument of the event `message`: an {@link Envelope}. */
-export function encodeEnvelope({ topic, messageJson, time, id }: EncodedMessage): string {
+/**
+ * The argument of the event `message`: an {@link Envelope}.
+ *
+ * @param replay - while catching up, the interest of the one subscription that it is for
+ */
+export function encodeEnvelope(
+  { topic, messageJson, time, id }: EncodedMessage,
+  offset?: string,
+  replay?: Interest,
+): string {
+  const offsetJson = offset === undefined ? '' : `,"offset":"${offset}"`;
   const idJson = id === undefined ? '' : `,"id":${JSON.stringify(id)}`;
-  return `{"topic":${JSON.stringify(topic)},"message":${messageJson},"time":${time}${idJson}}`;
+  const replayJson = replay === undefined ? '' : `,"replay":${JSON.stringify(replay)}`;
+  return `{"topic":${JSON.stringify(topic)},"message":${messageJson}${offsetJson},"time":${time}${idJson}${replayJson}}`;
 }

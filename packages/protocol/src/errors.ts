@@ -16,6 +16,7 @@ export type ErrorCode =
   | 'rate_limited'
   | 'internal'
   | 'storage_unavailable'
+  | 'log_damaged'
   | 'draining';
 
 interface ErrorKind {
@@ -49,6 +50,7 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorKind>> = {
   rate_limited: { status: 429, title: 'Too many requests', retryable: true },
   internal: { status: 500, title: 'The server failed', retryable: true },
   storage_unavailable: { status: 503, title: 'The log cannot be written', retryable: true },
+  log_damaged: { status: 500, title: 'Messages in the log are damaged', retryable: false },
   draining: { status: 503, title: 'The server is shutting down', retryable: true },
 };
 

@@ -8,8 +8,11 @@ export {
   type Problem,
 } from './errors.ts';
 export { fieldsOf } from './fields.ts';
+export { formatOffset, parseOffset, type Offset } from './offset.ts';
+export { isPattern, matches, parseInterest, type Interest, type Pattern } from './pattern.ts';
 export { idBytesMax, messageDepthMax, parseId, type PublishResult, type Stored } from './publish.ts';
 export {
+  parseFrom,
   parseSubscribe,
   parseUnsubscribe,
   type Form,

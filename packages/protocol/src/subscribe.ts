@@ -1,6 +1,8 @@
 import { refuseField } from './errors.ts';
 import { fieldsOf } from './fields.ts';
-import { isReservedTopic, parseTopic, type Topic } from './topic.ts';
+import { parseOffset, type Offset } from './offset.ts';
+import { parseInterest, type Interest } from './pattern.ts';
+import { isReservedTopic, type Topic } from './topic.ts';
 
 /** How a subscription's deliveries look: an event named by the topic, or the event `message` with the envelope. */
 export type Form = 'plain' | 'envelope';
@@ -10,10 +12,10 @@ export type From =
   | { readonly kind: 'new' | 'earliest' }
   | { readonly kind: 'last'; readonly count: number }
   | { readonly kind: 'time'; readonly ms: number }
-  | { readonly kind: 'offset'; readonly offset: string };
+  | { readonly kind: 'offset'; readonly offset: Offset };
 
 export interface SubscribeRequest {
-  readonly topic: Topic;
+  readonly topic: Interest;
   readonly form: Form;
   /** Absent when the client named none; subscribing again then changes nothing. */
   readonly from?: From;
@@ -21,11 +23,9 @@ export interface SubscribeRequest {
 
 /** `form` is absent when both forms are to end. */
 export interface UnsubscribeRequest {
-  readonly topic: Topic;
+  readonly topic: Interest;
   readonly form?: Form;
 }
-
-const offset = /^[A-Za-z0-9_-]{1,64}\.(?:0|[1-9][0-9]{0,15})$/;
 
 /**
  * Reads the argument of the event `subscribe`: `{topic, envelope?, from?}`. Unknown fields are ignored.
@@ -34,9 +34,9 @@ const offset = /^[A-Za-z0-9_-]{1,64}\.(?:0|[1-9][0-9]{0,15})$/;
  */
 export function parseSubscribe(input: unknown): SubscribeRequest {
   const field = fieldsOf(input, 'subscribe');
-  const topic = parseTopic(field('topic'));
+  const topic = parseInterest(field('topic'));
   const form = parseForm(field('envelope')) ?? 'plain';
-  if (form === 'plain' && isReservedTopic(topic)) {
+  if (form === 'plain' && isReservedTopic(topic as Topic)) {
     throw refuseField(
       'topic_name_reserved',
       'topic',
@@ -54,7 +54,7 @@ export function parseSubscribe(input: unknown): SubscribeRequest {
  */
 export function parseUnsubscribe(input: unknown): UnsubscribeRequest {
   const field = fieldsOf(input, 'unsubscribe');
-  const topic = parseTopic(field('topic'));
+  const topic = parseInterest(field('topic'));
   const form = parseForm(field('envelope'));
   return { topic, ...(form && { form }) };
 }
@@ -66,11 +66,17 @@ function parseForm(input: unknown): Form | undefined {
   return input ? 'envelope' : 'plain';
 }
 
-function parseFrom(input: unknown): From | undefined {
+/**
+ * Reads where to start.
+ *
+ * @throws FanfareError `bad_request`, with the field `from`
+ */
+export function parseFrom(input: unknown): From | undefined {
   if (input === undefined) return undefined;
   if (input === 'new' || input === 'earliest') return { kind: input };
   if (input === 'last') return { kind: 'last', count: 1 };
-  if (typeof input === 'string' && offset.test(input)) return { kind: 'offset', offset: input };
+  const offset = parseOffset(input);
+  if (offset) return { kind: 'offset', offset };
   if (typeof input === 'object' && input !== null) {
     const field = fieldsOf(input, 'from');
     const [count, ms] = [field('last'), field('time')];

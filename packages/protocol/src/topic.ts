@@ -38,6 +38,17 @@ const utf8 = new TextEncoder();
  * `topic_name_invalid`
  */
 export function parseTopic(input: unknown): Topic {
+  const name = parseName(input);
+  for (const segment of name.split('/')) {
+    if (segment === '*' || segment === '**') {
+      throw refuseTopic(`The topic must not have a segment '${segment}', which is kept for patterns.`);
+    }
+  }
+  return name as Topic;
+}
+
+/** Reads what topics and patterns have in common. */
+export function parseName(input: unknown): string {
   if (input === undefined) throw refuseField('bad_request', 'topic', 'A topic is needed.');
   if (typeof input !== 'string') throw refuseField('bad_request', 'topic', 'The topic must be a string.');
   if (input === '') throw refuseTopic('The topic must not be empty.');
@@ -49,12 +60,7 @@ export function parseTopic(input: unknown): Topic {
   if (controlCharacter.test(input)) throw refuseTopic('The topic must not have control characters.');
   if (input.startsWith('$'))
     throw refuseTopic("The topic must not begin with '$', which is kept for the server's own topics.");
-  for (const segment of input.split('/')) {
-    if (segment === '*' || segment === '**') {
-      throw refuseTopic(`The topic must not have a segment '${segment}', which is kept for patterns.`);
-    }
-  }
-  return input as Topic;
+  return input;
 }
 
 /** Whether a plain subscription to this topic is refused (an envelope subscription never is). */

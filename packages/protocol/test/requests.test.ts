@@ -47,7 +47,7 @@ describe('a request', () => {
     ['last', { kind: 'last', count: 1 }],
     [{ last: 0 }, { kind: 'last', count: 0 }],
     [{ time: 1_800_000_000_000 }, { kind: 'time', ms: 1_800_000_000_000 }],
-    ['Ab-_9.0', { kind: 'offset', offset: 'Ab-_9.0' }],
+    ['Ab-_9.0', { kind: 'offset', offset: { epoch: 'Ab-_9', sequence: 0 } }],
   ])('may start from %j', (from, parsed) => {
     expect(parseSubscribe({ topic: 'news', from }).from).toEqual(parsed);
   });

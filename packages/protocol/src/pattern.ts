@@ -1,0 +1,40 @@
+import { refuseField } from './errors.ts';
+import { parseName, type Topic } from './topic.ts';
+
+declare const legalPattern: unique symbol;
+
+/** A legal pattern: a topic in which a whole segment is `*`, or the last is `**`. Only {@link parseInterest} makes one. */
+export type Pattern = string & { readonly [legalPattern]: true };
+
+/** What somebody is interested in: one topic, or all that match a pattern. */
+export type Interest = Topic | Pattern;
+
+/**
+ * Reads a topic or a pattern: a topic's rules, but a whole segment may be `*` (exactly one segment) and the last
+ * may be `**` (zero or more).
+ *
+ * @throws FanfareError with the field `topic`: `bad_request` when it is missing or no string, else
+ * `topic_name_invalid`
+ */
+export function parseInterest(input: unknown): Interest {
+  const name = parseName(input);
+  if (name.split('/').slice(0, -1).includes('**')) {
+    throw refuseField('topic_name_invalid', 'topic', "Only the last segment of a pattern may be '**'.");
+  }
+  return name as Interest;
+}
+
+export function isPattern(interest: Interest): interest is Pattern {
+  return /(?:^|\/)\*{1,2}(?:\/|$)/.test(interest);
+}
+
+/** Whether a topic is one that a pattern stands for, or the very topic. Takes time in proportion to their length. */
+export function matches(interest: Interest, topic: Topic): boolean {
+  if (interest === topic) return true;
+  const wanted = interest.split('/');
+  const segments = topic.split('/');
+  const isOpenEnded = wanted.at(-1) === '**';
+  if (isOpenEnded) wanted.pop();
+  if (isOpenEnded ? segments.length < wanted.length : segments.length !== wanted.length) return false;
+  return wanted.every((segment, at) => segment === '*' || segment === segments[at]);
+}

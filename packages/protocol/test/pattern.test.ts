@@ -1,0 +1,68 @@
+import { isPattern, matches, parseInterest, parseTopic, type Topic } from '@fanfare/protocol';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+
+describe('a pattern', () => {
+  it.each([
+    ['*', ['a', '/x'.slice(1)], ['a/b', 'a/']],
+    ['**', ['a', 'a/b', '/', 'a//b'], []],
+    ['a/*', ['a/b', 'a/'], ['a', 'a/b/c', 'b/b', 'ab']],
+    ['a/**', ['a', 'a/b', 'a/b/c', 'a/'], ['b', 'ab', 'b/a']],
+    ['*/b', ['a/b', '/b'], ['a/b/c', 'b', 'a/c']],
+    ['*/**', ['a', 'a/b', '/'], []],
+    ['a/*/c/**', ['a/b/c', 'a/b/c/d/e', 'a//c'], ['a/c', 'a/b/d']],
+    ['/*', ['/a', '/'], ['a', '/a/b']],
+    ['a*', [], ['ab', 'a']],
+  ])('%s stands for %j and not for %j', (pattern, those, others) => {
+    const interest = parseInterest(pattern);
+    expect(those.map((topic) => matches(interest, parseTopic(topic)))).toEqual(those.map(() => true));
+    expect(others.map((topic) => matches(interest, parseTopic(topic)))).toEqual(others.map(() => false));
+  });
+
+  it('is told from a topic by whole segments', () => {
+    const patterns = ['*', '**', 'a/*', '*/a', 'a/*/b', 'a/**'].map((name) => isPattern(parseInterest(name)));
+    const topics = ['a', 'a*', '*a/b', 'a/b**', '***', '/'].map((name) => isPattern(parseInterest(name)));
+    expect([patterns, topics]).toEqual([patterns.map(() => true), topics.map(() => false)]);
+  });
+
+  it.each(['**/a', 'a/**/b', '**/**', '', '$x', 'a\n', 'a'.repeat(256)])('is refused: %j', (name) => {
+    expect(() => parseInterest(name)).toThrow(
+      expect.objectContaining({ code: 'topic_name_invalid' }) as Error,
+    );
+  });
+
+  it('matches what a plain recursive definition says', () => {
+    const segment = fc.constantFrom('a', 'b', '');
+    const topic = fc.array(segment, { minLength: 1, maxLength: 5 });
+    const wanted = fc
+      .tuple(fc.array(fc.oneof(segment, fc.constant('*')), { maxLength: 4 }), fc.boolean())
+      .map(([segments, isOpen]) => (isOpen ? [...segments, '**'] : segments))
+      .filter((segments) => segments.join('/') !== '');
+    const reference = (pattern: readonly string[], segments: readonly string[]): boolean => {
+      const [first, ...rest] = pattern;
+      if (first === undefined) return segments.length === 0;
+      if (first === '**') return true;
+      return (
+        segments.length > 0 && (first === '*' || first === segments[0]) && reference(rest, segments.slice(1))
+      );
+    };
+    fc.assert(
+      fc.property(wanted, topic, (pattern, segments) => {
+        const name = segments.join('/');
+        fc.pre(name !== '');
+        // Joined, an empty list of segments is one empty segment.
+        const split = pattern.join('/').split('/');
+        expect(matches(parseInterest(pattern.join('/')), name as Topic)).toBe(
+          reference(split, name.split('/')),
+        );
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('is matched in time that grows with its length alone', () => {
+    const pattern = parseInterest(`${'*/'.repeat(126)}**`);
+    const topic = parseTopic('/'.repeat(254));
+    expect(matches(pattern, topic)).toBe(true);
+  });
+});
