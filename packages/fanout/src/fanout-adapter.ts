@@ -5,7 +5,7 @@ import { Chains } from './chain.ts';
 import { Frame, HeldFrames } from './frame.ts';
 import {
   connectionOf,
-  eachReceiver,
+  encodeAll,
   encodeOnce,
   mayHaveWire,
   notifyOutgoing,
@@ -14,9 +14,12 @@ import {
   wantsRecovery,
   Wires,
   type Connection,
+  type EncodedPacket,
   type PacketOptions,
 } from './internals.ts';
 import { Outbox, type Outgoing, type OutboxParts } from './outbox.ts';
+import { Receivers, type Receiver } from './receivers.ts';
+import { textFrames } from './text-frames.ts';
 import { Turns } from './turns.ts';
 
 /** What becomes of a message for which a connection has no room. */
@@ -30,20 +33,18 @@ export interface FanoutOptions {
   /** A connection for which something waits, and which takes nothing for this long, is ended. 30 seconds by default. */
   readonly stallTimeoutMs?: number;
   /**
-   * Decides about a message that one of the bounds leaves no room for. By default the connection is ended, for
-   * its client would else miss a message and not know.
+   * Decides about a broadcast that one of the bounds leaves no room for. By default the connection is ended, for
+   * its client would else miss a message and not know. Called once, however many of the rooms the socket is in.
    *
-   * @param rooms - the rooms of the broadcast; empty when it is for everybody
+   * @param rooms - all rooms of the broadcast; empty when it is for everybody
    */
   readonly onOverflow?: (socket: Socket, rooms: ReadonlySet<string>) => Overflow;
-  /** A socket for which a message was dropped has taken all that waited. */
+  /** A socket for which something was dropped, or refused to `sendAll`, has taken all that waited. */
   readonly onDrained?: (socket: Socket) => void;
 }
 
-interface Receiver {
-  readonly socket: Socket;
-  readonly outbox: Outbox;
-}
+/** An event's name and its arguments; an acknowledgement cannot be asked for. */
+export type OutgoingEvent = readonly [event: string, ...args: unknown[]];
 
 /** What the namespaces of one Socket.IO server share: a connection may be in several. */
 interface Shared {
@@ -112,15 +113,17 @@ function warn(code: string, message: string): void {
   process.emitWarning(message, { code });
 }
 
-const everybody = Symbol('everybody');
+/** Whether an adapter (`socket.nsp.adapter`, for example) is one of {@link fanoutAdapter}'s. */
+export function isFanoutAdapter(adapter: unknown): adapter is FanoutAdapter {
+  return adapter instanceof FanoutAdapter;
+}
 
-class FanoutAdapter extends Adapter {
+/** What {@link fanoutAdapter} makes for each namespace. */
+export class FanoutAdapter extends Adapter {
   readonly #parts: OutboxParts;
   readonly #outboxes: WeakMap<Connection, Outbox>;
   readonly #overflow: (socket: Socket, rooms: ReadonlySet<string>) => Overflow;
-  /** The receivers of a broadcast to a room or to everybody, until one joins or leaves. */
-  readonly #receivers = new Map<string | undefined | typeof everybody, readonly Receiver[]>();
-
+  readonly #receivers: Receivers;
   #collectsBursts = false;
 
   constructor(namespace: Namespace, { parts, outboxes }: Shared, { onOverflow }: FanoutOptions) {
@@ -128,26 +131,27 @@ class FanoutAdapter extends Adapter {
     this.#parts = parts;
     this.#outboxes = outboxes;
     this.#overflow = onOverflow ?? (() => 'disconnect');
+    this.#receivers = new Receivers(this, (connection) => this.#outboxOf(connection));
     if (wantsRecovery(namespace.server)) warn('FANOUT_NO_RECOVERY', noRecovery);
   }
 
   override addAll(id: string, rooms: Set<string>): Promise<void> | void {
     if (!this.sids.has(id)) {
-      this.#receivers.delete(everybody);
+      this.#receivers.forgetEverybody();
       this.#collectBursts(id);
     }
-    for (const room of rooms) this.#receivers.delete(room);
+    for (const room of rooms) this.#receivers.forgetRoom(room);
     return super.addAll(id, rooms);
   }
 
   override del(id: string, room: string): Promise<void> | void {
-    this.#receivers.delete(room);
+    this.#receivers.forgetRoom(room);
     return super.del(id, room);
   }
 
   override delAll(id: string): void {
-    this.#receivers.delete(everybody);
-    for (const room of this.sids.get(id) ?? []) this.#receivers.delete(room);
+    this.#receivers.forgetEverybody();
+    for (const room of this.sids.get(id) ?? []) this.#receivers.forgetRoom(room);
     super.delAll(id);
   }
 
@@ -162,12 +166,36 @@ class FanoutAdapter extends Adapter {
       packet: encoded,
       options: packetOptions,
       frame,
-      bytes: frame?.buffer.length ?? encoded.reduce((bytes, part) => bytes + Buffer.byteLength(part), 0),
+      bytes: frame?.buffer.length ?? bytesOf(encoded),
     };
     try {
-      for (const receiver of this.#receiversOf(options)) this.#send(receiver, packet, outgoing, options);
+      for (const receiver of this.#receivers.of(options)) this.#send(receiver, packet, outgoing, options);
     } finally {
       // A listener of the app's may have thrown.
+      this.#parts.chains.settle();
+    }
+  }
+
+  /**
+   * Sends several events to one socket of this namespace as one piece, in order with all else that is sent to it.
+   * A connection for which nothing waits has room for them whatever their size, else they have to fit the
+   * bounds together. `onOverflow` is not asked.
+   *
+   * @returns false when there is no room: then nothing was sent, and `onDrained` follows
+   */
+  sendAll(socket: Socket, events: readonly OutgoingEvent[]): boolean {
+    if (!socket.connected || events.length === 0) return true;
+    const outbox = this.#outboxOf(connectionOf(socket));
+    const outgoing = bundle(socket, encodeAll(this, socket.nsp.name, events));
+    if (socket.listenersAnyOutgoing().length > 0) {
+      // They are told what is sent, and not what will be tried again.
+      if (!outbox.hasRoom(socket, outgoing)) return false;
+      for (const data of events) notifyOutgoing(socket, { data });
+      if (!socket.connected) return true;
+    }
+    try {
+      return outbox.send(socket, outgoing);
+    } finally {
       this.#parts.chains.settle();
     }
   }
@@ -193,29 +221,6 @@ class FanoutAdapter extends Adapter {
     }
   }
 
-  #receiversOf(options: BroadcastOptions): readonly Receiver[] {
-    const { rooms, except } = options;
-    if (rooms.size > 1 || (except?.size ?? 0) > 0) return this.#findReceivers(options);
-    // By mistake an app may name a room undefined, which is nobody's.
-    const [room] = rooms;
-    const target = rooms.size === 0 ? everybody : room;
-    const known = this.#receivers.get(target);
-    if (known) return known;
-    const found = this.#findReceivers(options);
-    const members = target === everybody ? this.sids.size : this.rooms.get(target as string)?.size;
-    // A socket can be in a room before its namespace knows it; it is found once it is connected.
-    if (found.length === members) this.#receivers.set(target, found);
-    return found;
-  }
-
-  #findReceivers(options: BroadcastOptions): readonly Receiver[] {
-    const found: Receiver[] = [];
-    eachReceiver(this, options, (socket) =>
-      found.push({ socket, outbox: this.#outboxOf(connectionOf(socket)) }),
-    );
-    return found;
-  }
-
   #outboxOf(connection: Connection): Outbox {
     let outbox = this.#outboxes.get(connection);
     if (outbox === undefined) {
@@ -224,4 +229,19 @@ class FanoutAdapter extends Adapter {
     }
     return outbox;
   }
+}
+
+/** Several packets to one socket, as one. */
+function bundle(socket: Socket, packet: EncodedPacket): Outgoing {
+  const options: PacketOptions = { preEncoded: true };
+  const isText = (part: string | Buffer): part is string => typeof part === 'string';
+  if (mayHaveWire(connectionOf(socket)) && packet.every(isText)) {
+    const frame = new Frame(textFrames(packet));
+    return { packet, options, frame, bytes: frame.buffer.length };
+  }
+  return { packet, options, frame: undefined, bytes: bytesOf(packet) };
+}
+
+function bytesOf(packet: EncodedPacket): number {
+  return packet.reduce((bytes, part) => bytes + Buffer.byteLength(part), 0);
 }

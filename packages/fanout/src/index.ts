@@ -1,1 +1,8 @@
-export { fanoutAdapter, type FanoutOptions, type Overflow } from './fanout-adapter.ts';
+export {
+  fanoutAdapter,
+  isFanoutAdapter,
+  type FanoutAdapter,
+  type FanoutOptions,
+  type OutgoingEvent,
+  type Overflow,
+} from './fanout-adapter.ts';

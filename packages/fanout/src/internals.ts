@@ -30,13 +30,29 @@ export type EncodedPacket = readonly (string | Buffer)[];
 
 /** The protected parts of socket.io-adapter's in-memory adapter. */
 interface AdapterInside {
+  readonly encoder: { encode(packet: object): EncodedPacket };
   _encode(packet: object, options: PacketOptions): EncodedPacket;
   apply(options: BroadcastOptions, callback: (socket: Socket) => void): void;
 }
 
+/** socket.io-parser's `PacketType.EVENT`. */
+const eventType = 2;
+
 /** Encodes a packet for all of its receivers, for websockets as a frame too. */
 export function encodeOnce(adapter: Adapter, packet: object, options: PacketOptions): EncodedPacket {
   return (adapter as unknown as AdapterInside)._encode(packet, options);
+}
+
+/** Encodes events, given with their arguments, as the server's parser does, for one receiver. */
+export function encodeAll(
+  adapter: Adapter,
+  namespace: string,
+  events: readonly (readonly unknown[])[],
+): EncodedPacket {
+  const { encoder } = adapter as unknown as AdapterInside;
+  const encoded: (string | Buffer)[] = [];
+  for (const data of events) encoded.push(...encoder.encode({ type: eventType, nsp: namespace, data }));
+  return encoded;
 }
 
 /** Calls back with every local socket that a broadcast is for, once. */

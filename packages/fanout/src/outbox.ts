@@ -15,11 +15,11 @@ import {
 import { Outlet } from './outlet.ts';
 import type { Due, Turns } from './turns.ts';
 
-/** A packet on its way to many connections. */
+/** A packet on its way to many connections, or several packets on their way to one. */
 export interface Outgoing {
   readonly packet: EncodedPacket;
   readonly options: PacketOptions;
-  /** The packet as a WebSocket frame; undefined when it has to go the ordinary way. */
+  /** The same as WebSocket frames; undefined when it has to go the ordinary way. */
   readonly frame: Frame | undefined;
   readonly bytes: number;
 }
@@ -70,12 +70,18 @@ export class Outbox implements Due, Backlogged {
 
   /** @returns false when there is no room: then nothing was sent, and `onDrained` follows */
   send(socket: Socket, outgoing: Outgoing): boolean {
-    if (this.#isClosed || this.#connection.readyState === 'closed') return true;
+    if (this.#isGone) return true;
     const { frame } = outgoing;
     const outlet = frame && this.#findOutlet();
-    const isSent = outlet ? this.#collect(outlet, frame) : this.#pass(socket, outgoing);
-    if (!isSent) (this.#missed ??= new Set()).add(socket);
-    return isSent;
+    if (!this.#takes(socket, outlet, outgoing.bytes)) return false;
+    if (outlet) this.#collect(outlet, frame);
+    else this.#pass(socket, outgoing);
+    return true;
+  }
+
+  /** @returns false when `send` would find no room; then `onDrained` follows */
+  hasRoom(socket: Socket, { frame, bytes }: Outgoing): boolean {
+    return this.#isGone || this.#takes(socket, frame && this.#findOutlet(), bytes);
   }
 
   /** From now on what engine.io sends is collected too, if the connection has the direct way. */
@@ -122,34 +128,39 @@ export class Outbox implements Due, Backlogged {
     else this.#parts.onUnknown();
   }
 
-  #collect(outlet: Outlet, frame: Frame): boolean {
-    const { length } = frame.buffer;
+  get #isGone(): boolean {
+    return this.#isClosed || this.#connection.readyState === 'closed';
+  }
+
+  #takes(socket: Socket, outlet: Outlet | undefined, bytes: number): boolean {
     // What was only collected in this turn is no sign of a slow reader: offer it before counting it as waiting.
-    if (outlet.pendingBytes + length > this.#parts.outboxBytesMax) {
+    if (outlet && outlet.pendingBytes + bytes > this.#parts.outboxBytesMax) {
       outlet.write();
       this.#count();
     }
-    if (!this.#hasRoom(length)) return false;
-    outlet.collect(frame);
-    if (outlet.isBlocked) this.#count();
-    else this.#becomeDue();
-    return true;
+    const isRoom = this.#isRoomFor(bytes);
+    if (!isRoom) (this.#missed ??= new Set()).add(socket);
+    return isRoom;
   }
 
-  #pass(socket: Socket, { packet, options, bytes }: Outgoing): boolean {
-    if (!this.#hasRoom(bytes)) return false;
-    sendThroughEngine(socket, packet, options);
-    if (this.#connection.writeBuffer.length > 0) this.#watchEngine();
-    return true;
-  }
-
-  #hasRoom(bytes: number): boolean {
+  #isRoomFor(bytes: number): boolean {
     const { backlog, outboxBytesMax } = this.#parts;
     if (!this.#isBacklogged) {
       if (bytes > smallBytes) backlog.makeRoom(bytes);
       return true;
     }
     return this.#waitingBytes(this.#ownBytes()) + bytes <= outboxBytesMax && backlog.hasRoom(bytes);
+  }
+
+  #collect(outlet: Outlet, frame: Frame): void {
+    outlet.collect(frame);
+    if (outlet.isBlocked) this.#count();
+    else this.#becomeDue();
+  }
+
+  #pass(socket: Socket, { packet, options }: Outgoing): void {
+    sendThroughEngine(socket, packet, options);
+    if (this.#connection.writeBuffer.length > 0) this.#watchEngine();
   }
 
   #becomeDue(): void {

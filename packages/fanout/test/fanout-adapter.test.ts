@@ -1,80 +1,28 @@
-import { EventEmitter } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import type { Server, Socket } from 'socket.io';
 import { Decoder, Encoder, type Packet } from 'socket.io-parser';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { WebSocket, WebSocketServer } from 'ws';
+import { WebSocket } from 'ws';
 import { fanoutAdapter } from '../src/index.ts';
-import { collect, join, once, onlySocket, serve, tcpOf } from './harness.ts';
-
-interface Inside {
-  readonly transport: {
-    readonly socket: {
-      readonly _socket: { readonly _handle: { writeBuffer: (...args: unknown[]) => number } };
-    };
-  };
-}
-
-/** Counts the writes to a socket's TCP connection that do not go through Node's stream. */
-function countDirectWrites(socket: Socket): () => number {
-  const { _handle: handle } = (socket.conn as unknown as Inside).transport.socket._socket;
-  const writeBuffer = handle.writeBuffer.bind(handle);
-  let writes = 0;
-  handle.writeBuffer = (...args) => {
-    writes++;
-    return writeBuffer(...args);
-  };
-  return () => writes;
-}
+import {
+  BufferEncoder,
+  collect,
+  countDirectWrites,
+  join,
+  once,
+  onlySocket,
+  OtherEngine,
+  serve,
+  tcpOf,
+  turn,
+  warmUp,
+} from './harness.ts';
 
 /** The version of a package as a file of another one gets it. */
 function versionOf(name: string, from: string): unknown {
   const main = createRequire(from).resolve(name);
   const folder = main.slice(0, main.lastIndexOf(`node_modules/${name}/`) + `node_modules/${name}/`.length);
   return (JSON.parse(readFileSync(`${folder}package.json`, 'utf8')) as { version: string }).version;
-}
-
-/** A WebSocket that has its own way of sending, as those of other engines have. */
-class OtherWebSocket extends EventEmitter {
-  readonly #inner: WebSocket;
-
-  constructor(inner: WebSocket) {
-    super();
-    this.#inner = inner;
-    for (const event of ['message', 'close', 'error']) {
-      inner.on(event, (...args: unknown[]) => this.emit(event, ...args));
-    }
-  }
-
-  send(data: string | Buffer, callback: (error?: Error) => void): void {
-    this.#inner.send(data, callback);
-  }
-
-  close(): void {
-    this.#inner.close();
-  }
-}
-
-class OtherEngine extends WebSocketServer {
-  override handleUpgrade(
-    ...[request, socket, head, done]: Parameters<WebSocketServer['handleUpgrade']>
-  ): void {
-    super.handleUpgrade(request, socket, head, (webSocket) => {
-      done(new OtherWebSocket(webSocket) as unknown as WebSocket, request);
-    });
-  }
-}
-
-async function turn(): Promise<void> {
-  await new Promise((resolve) => setImmediate(resolve));
-  await new Promise((resolve) => setImmediate(resolve));
-}
-
-/** The first write shows what the next ones need. */
-async function warmUp(io: Server): Promise<void> {
-  io.emit('warm-up');
-  await turn();
 }
 
 function warnings(): { readonly code: string | undefined }[] {
@@ -237,13 +185,6 @@ describe('what cannot go the direct way goes the ordinary one', () => {
   });
 
   test('with a parser whose packets are no text', async () => {
-    class BufferEncoder extends Encoder {
-      override encode(packet: Packet): unknown[] {
-        return (super.encode(packet) as unknown[]).map((part) =>
-          typeof part === 'string' ? Buffer.from(part) : part,
-        );
-      }
-    }
     const { io, url } = await serve({
       adapter: fanoutAdapter(),
       parser: { Encoder: BufferEncoder, Decoder },

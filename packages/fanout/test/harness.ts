@@ -1,8 +1,11 @@
+import { EventEmitter } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo, Socket as NetSocket } from 'node:net';
 import { Server, type ServerOptions, type Socket } from 'socket.io';
 import { io as connect, type Socket as ClientSocket } from 'socket.io-client';
+import { Encoder, type Packet } from 'socket.io-parser';
 import { onTestFinished } from 'vitest';
+import { WebSocketServer, type WebSocket } from 'ws';
 
 export interface Served {
   readonly io: Server;
@@ -69,4 +72,76 @@ export function tcpOf(client: ClientSocket): NetSocket {
 /** Waits, turn by turn, until a condition holds that no event tells of. */
 export async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** A turn of the event loop, with all that was collected in it written. */
+export async function turn(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+  await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** The first write shows what the next ones need. */
+export async function warmUp(io: Server): Promise<void> {
+  io.emit('warm-up');
+  await turn();
+}
+
+interface Inside {
+  readonly transport: {
+    readonly socket: {
+      readonly _socket: { readonly _handle: { writeBuffer: (...args: unknown[]) => number } };
+    };
+  };
+}
+
+/** Counts the writes to a socket's TCP connection that do not go through Node's stream. */
+export function countDirectWrites(socket: Socket): () => number {
+  const { _handle: handle } = (socket.conn as unknown as Inside).transport.socket._socket;
+  const writeBuffer = handle.writeBuffer.bind(handle);
+  let writes = 0;
+  handle.writeBuffer = (...args) => {
+    writes++;
+    return writeBuffer(...args);
+  };
+  return () => writes;
+}
+
+/** An encoder whose packets are no text. */
+export class BufferEncoder extends Encoder {
+  override encode(packet: Packet): unknown[] {
+    return (super.encode(packet) as unknown[]).map((part) =>
+      typeof part === 'string' ? Buffer.from(part) : part,
+    );
+  }
+}
+
+/** A WebSocket that has its own way of sending, as those of other engines have. */
+class OtherWebSocket extends EventEmitter {
+  readonly #inner: WebSocket;
+
+  constructor(inner: WebSocket) {
+    super();
+    this.#inner = inner;
+    for (const event of ['message', 'close', 'error']) {
+      inner.on(event, (...args: unknown[]) => this.emit(event, ...args));
+    }
+  }
+
+  send(data: string | Buffer, callback: (error?: Error) => void): void {
+    this.#inner.send(data, callback);
+  }
+
+  close(): void {
+    this.#inner.close();
+  }
+}
+
+export class OtherEngine extends WebSocketServer {
+  override handleUpgrade(
+    ...[request, socket, head, done]: Parameters<WebSocketServer['handleUpgrade']>
+  ): void {
+    super.handleUpgrade(request, socket, head, (webSocket) => {
+      done(new OtherWebSocket(webSocket) as unknown as WebSocket, request);
+    });
+  }
 }
