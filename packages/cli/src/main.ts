@@ -42,11 +42,10 @@ function serveCommand(): void {
   const serve = program.command('serve').description('Run the server.');
   for (const name of settingNames) {
     const { default: fallback, about } = settingKinds[name];
-    const flag = typeof fallback === 'boolean' ? flagOf(name) : `${flagOf(name)} <${typeof fallback}>`;
-    serve.option(flag, `${about} (default: ${fallback}, env: ${envsOf(name).join(', ')})`);
+    const flag = typeof fallback === 'boolean' ? flagOf(name) : `${flagOf(name)} <${typeof fallback === 'object' ? 'json' : typeof fallback}>`;
+    serve.option(flag, `${about} (default: ${String(fallback) || 'none'}, env: ${envsOf(name).join(', ')})`);
   }
   serve
-    .option('--memory', 'Keep nothing on disk, which is all that this version does.')
     .addOption(new Option('--config <file>', 'A JSON file of settings.').env('FANFARE_CONFIG'))
     .addHelpText('after', serveExitCodesHelp)
     .action(async ({ config, ...flags }: { config?: string } & Record<string, unknown>) => {

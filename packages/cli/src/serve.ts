@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import {
   createServer,
   resolveSettings,
   SettingsError,
-  type FanfareServer,
+  type Settings,
   type SettingsFile,
 } from '@fanfare/server';
 import { settingKinds } from '@fanfare/server/settings';
@@ -20,22 +21,23 @@ export async function runServe(
   flags: Readonly<Record<string, unknown>>,
   configPath: string | undefined,
 ): Promise<void> {
-  const server = await makeServer(flags, configPath);
+  const settings = await readSettings(flags, configPath);
+  const server = createServer(settings);
   const url = await server.start().catch((error: ListenError) => {
-    throw new CommandError(exitCodes.refused, cannotListen(error));
+    throw new CommandError(exitCodes.refused, cannotStart(error));
   });
-  process.stdout.write(`${greeting(url)}\n`);
+  process.stdout.write(`${greeting(url, settings)}\n`);
   await signalled();
   await server.stop();
 }
 
-async function makeServer(
+async function readSettings(
   flags: Readonly<Record<string, unknown>>,
   configPath: string | undefined,
-): Promise<FanfareServer> {
+): Promise<Settings> {
   const file = configPath === undefined || configPath === '' ? undefined : await readConfig(configPath);
   try {
-    return createServer(resolveSettings({ flags, env: process.env, ...(file && { file }) }));
+    return resolveSettings({ flags, env: process.env, ...(file && { file }) });
   } catch (error) {
     if (error instanceof SettingsError) throw new CommandError(exitCodes.usage, error.message);
     throw error;
@@ -50,14 +52,15 @@ async function readConfig(path: string): Promise<SettingsFile> {
   }
 }
 
-/** Three lines: where it serves, how to subscribe, how to publish. */
-function greeting(url: string): string {
+/** Four lines: where it serves, how to subscribe, how to publish, and where messages are kept. */
+function greeting(url: string, { memory, data }: Settings): string {
   const command = commandName();
   const where = new URL(url).port === String(settingKinds.port.default) ? '' : ` --url ${url}`;
   return [
     `Fanfare serves on ${url} (open it in a browser, or stop it with Ctrl-C)`,
     `Subscribe:  ${command} sub news${where}`,
     `Publish:    ${command} pub news hello${where}`,
+    `Messages:   kept in ${memory ? 'memory, until the server ends' : resolve(data)}`,
   ].join('\n');
 }
 
@@ -67,7 +70,7 @@ interface ListenError extends NodeJS.ErrnoException {
   readonly hostname?: string;
 }
 
-function cannotListen({ code, port, address, hostname, message }: ListenError): string {
+function cannotStart({ code, port, address, hostname, message }: ListenError): string {
   switch (code) {
     case 'EADDRINUSE':
       return `Port ${port} is taken by another program: stop that one, or choose another port with --port ${neighbour(port)}.`;

@@ -13,3 +13,5 @@ export {
   type FanfareServer,
   type ServerOptions,
 } from './server.ts';
+export type { RuleSetting } from './config/rules.ts';
+export type { Settings } from './config/settings.ts';

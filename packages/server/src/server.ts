@@ -1,7 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import type { PublishResult } from '@fanfare/protocol';
+import { FanfareError, type PublishResult } from '@fanfare/protocol';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import type { Server as SocketServer, Socket as ConnectedSocket } from 'socket.io';
@@ -12,16 +11,19 @@ import { buildHttpServer } from './http/http-server.ts';
 import { declineUpgrades } from './http/decline-upgrades.ts';
 import { OpenSockets } from './http/open-sockets.ts';
 import { shareServer } from './http/share-server.ts';
-import { MemoryTopicLog } from './log/memory-topic-log.ts';
+import type { TopicLog } from './log/topic-log.ts';
 import type { Connection } from './message-path/accept.ts';
 import { MessagePath } from './message-path/message-path.ts';
 import type { Logger } from './observability/logger.ts';
+import { asRefusal } from './observability/refusal.ts';
+import { openLog } from './open-log.ts';
 import { returnMemoryWhenIdle } from './return-memory.ts';
 import { listenToClients } from './socketio/events.ts';
 import { sayGoodbye } from './socketio/goodbye.ts';
 import { limitPollingPayloads } from './socketio/polling-payload.ts';
 import { releaseHandshakes } from './socketio/release-handshake.ts';
 import { RoomFanOut } from './socketio/rooms.ts';
+import { SubscriptionIndex } from './subscriptions/subscription-index.ts';
 import { SlowSubscribers } from './socketio/slow-subscribers.ts';
 import { isSameOrigin } from './socketio/same-origin.ts';
 import { createSocketServer, type SocketServerOptions } from './socketio/socket-server.ts';
@@ -62,12 +64,6 @@ export interface FanfareServer extends Fanfare {
   start(): Promise<string>;
 }
 
-/** For how long an id makes no second message: PROTOCOL.md §4 promises ten minutes. */
-const idWindowMs = 600_000;
-
-/** Some 250 bytes each, so some 250 MB at the most; enough for 800 publishes with an id a second. */
-const idsMax = 1_000_000;
-
 /** What a packet may have beside the message, so that every legal subscribe and publish fits. */
 const packetOverheadBytes = 65_536;
 
@@ -89,24 +85,50 @@ const stopGraceMs = 5_000;
  */
 export function createServer(options: ServerOptions = {}): FanfareServer {
   const settings = settingsOf(options);
+  let starting: Promise<Running> | undefined;
+  return {
+    publish: async (topic, message, { id } = {}) => {
+      if (!starting) throw new FanfareError('draining', 'The server has not been started.');
+      return (await starting).path.publishValue({ topic, message, id });
+    },
+    start: async () => {
+      starting ??= run(options, settings);
+      return (await starting).url;
+    },
+    // Whoever started it was told when it could not.
+    stop: async () => (await starting?.catch(() => undefined))?.stop(),
+  };
+}
+
+/** A server that listens. */
+interface Running {
+  readonly url: string;
+  readonly path: MessagePath;
+  stop(): Promise<void>;
+}
+
+async function run(options: ServerOptions, settings: Settings): Promise<Running> {
   // Who can reach the server was decided by the address that it listens on.
   const refuse = (): undefined => undefined;
   const connections = new Map<ConnectedSocket, Connection>();
   const io = createSocketServer(socketOptions(settings, refuse, () => path.isDraining, connections));
-  const { path, http, logger } = compose(options, settings, refuse, io);
+  const { path, http, logger, log } = await compose(options, settings, refuse, io);
   openSockets(io, http.server);
   listenToClients(io, { path, connections, logger, refuseUnknown: true });
   const sockets = new OpenSockets(http.server);
-  const stopReturning = returnMemoryWhenIdle(() => io.engine.clientsCount);
   http.addHook('preClose', async () => void io.engine.close());
+  // For `localhost` Fastify would open a second server for the other family, which Socket.IO knows nothing of.
+  const host = settings.host.toLowerCase() === 'localhost' ? '127.0.0.1' : settings.host;
+  try {
+    await http.listen({ host, port: settings.port });
+  } catch (error) {
+    await log.close();
+    throw error;
+  }
+  const stopReturning = returnMemoryWhenIdle(() => io.engine.clientsCount);
   return {
-    publish: (topic, message, { id } = {}) => path.publishValue({ topic, message, id }),
-    start: async () => {
-      // For `localhost` Fastify would open a second server for the other family, which Socket.IO knows nothing of.
-      const host = settings.host.toLowerCase() === 'localhost' ? '127.0.0.1' : settings.host;
-      await http.listen({ host, port: settings.port });
-      return urlOf(http.server);
-    },
+    url: urlOf(http.server),
+    path,
     stop: async () => {
       stopReturning();
       path.drain();
@@ -114,6 +136,7 @@ export function createServer(options: ServerOptions = {}): FanfareServer {
       await sockets.emptied(lastAnswersMs);
       const lastCall = setTimeout(() => sockets.destroy(), stopGraceMs);
       await http.close().finally(() => clearTimeout(lastCall));
+      await log.close();
     },
   };
 }
@@ -134,7 +157,7 @@ export async function attach(httpServer: HttpServer, options: AttachOptions = {}
   const connections = new Map<ConnectedSocket, Connection>();
   const io =
     theirs ?? createSocketServer(socketOptions(settings, refuse, () => path.isDraining, connections));
-  const { path, http, logger } = compose(own, settings, refuse, io);
+  const { path, http, logger, log } = await compose(own, settings, refuse, io);
   await http.ready();
   const stopListening = listenToClients(io, { path, connections, logger, refuseUnknown: !theirs });
   const stopSharing = shareServer(
@@ -155,6 +178,7 @@ export async function attach(httpServer: HttpServer, options: AttachOptions = {}
       }
       stopSharing();
       await http.close();
+      await log.close();
     },
   };
 }
@@ -175,13 +199,25 @@ interface Composed {
   readonly path: MessagePath;
   readonly http: FastifyInstance;
   readonly logger: Logger;
+  readonly log: TopicLog;
 }
 
-function compose(options: ServerOptions, settings: Settings, refuse: Refuse, io: SocketServer): Composed {
+async function compose(
+  options: ServerOptions,
+  settings: Settings,
+  refuse: Refuse,
+  io: SocketServer,
+): Promise<Composed> {
   const { logger = pino({ name: 'fanfare' }, pino.destination(2)), now = Date.now } = options;
-  const epoch = randomBytes(8).toString('base64url');
-  const log = new MemoryTopicLog({ now, epoch, idWindowMs, idsMax });
-  const path = new MessagePath({ log, fanOut: new RoomFanOut(io, logger), limits: settings });
+  const log = await openLog(settings, { logger, now });
+  const index = new SubscriptionIndex();
+  const path = new MessagePath({
+    log,
+    index,
+    fanOuts: [new RoomFanOut(io, logger)],
+    limits: settings,
+    onFailure: (error) => asRefusal(error, logger),
+  });
   const http = buildHttpServer({
     publish: (json, headerId) => path.publishText(json, headerId),
     publishBytesMax: settings.publishBytesMax,
@@ -190,11 +226,13 @@ function compose(options: ServerOptions, settings: Settings, refuse: Refuse, io:
     refuse,
     logger,
   });
-  return { path, http, logger };
+  return { path, http, logger, log };
 }
 
 function settingsOf({ logger: _logger, now: _now, ...given }: ServerOptions): Settings {
-  return resolveSettings({ flags: {}, env: {}, file: { path: 'the options', content: given } });
+  // A program that names no directory gets none written to.
+  const content = { memory: given.data === undefined, ...given };
+  return resolveSettings({ flags: {}, env: {}, file: { path: 'the options', content } });
 }
 
 function attachSettingsOf(options: AttachOptions): Settings {

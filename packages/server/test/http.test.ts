@@ -31,8 +31,9 @@ describe('POST /publish', () => {
       expect(JSON.parse(done.text)).toEqual({
         ok: true,
         topic: 'news',
+        offset: expect.any(String) as string,
         time: expect.any(Number) as number,
-        stored: 'none',
+        stored: 'memory',
       });
       expect(missing.type).toBe('application/problem+json; charset=utf-8');
       expect(JSON.parse(missing.text)).toEqual({

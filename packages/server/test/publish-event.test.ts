@@ -7,12 +7,19 @@ describe.each(transports)('the event publish over %s', (transport) => {
     const [publisher, subscriber] = [await connectClient(url, transport), await connectClient(url)];
     const recorder = new Recorder(subscriber);
     await subscriber.emitWithAck('subscribe', { topic: 'news' });
-    const result = { ok: true, topic: 'news', time: 1_800_000_000_000, stored: 'none' };
+    const result = (sequence: number): object => ({
+      ok: true,
+      topic: 'news',
+      offset: expect.stringMatching(new RegExp(`^[\\w-]+\\.${sequence}$`)) as string,
+      time: 1_800_000_000_000,
+      stored: 'memory',
+    });
 
-    expect(await publisher.emitWithAck('publish', { topic: 'news', message: { a: [1] } })).toEqual(result);
+    expect(await publisher.emitWithAck('publish', { topic: 'news', message: { a: [1] } })).toEqual(result(1));
     const withId = { topic: 'news', message: null, id: 'x' };
-    expect(await publisher.emitWithAck('publish', withId)).toEqual({ ...result, id: 'x' });
-    expect(await publisher.emitWithAck('publish', withId)).toEqual({ ...result, id: 'x', duplicate: true });
+    const first = { ...result(2), id: 'x' };
+    expect(await publisher.emitWithAck('publish', withId)).toEqual(first);
+    expect(await publisher.emitWithAck('publish', withId)).toEqual({ ...first, duplicate: true });
 
     expect(await recorder.settled(url)).toEqual([
       ['news', { message: { a: [1] } }],
@@ -65,16 +72,17 @@ describe('the event publish', () => {
 });
 
 describe('envelope subscriptions', () => {
-  it('get the event message with topic, message, time and id', async () => {
+  it('get the event message with topic, message, offset, time and id', async () => {
     const { url } = await startServer({ now: () => 1_800_000_000_000 });
     const client = await connectClient(url);
     const recorder = new Recorder(client);
     await client.emitWithAck('subscribe', { topic: 'news', envelope: true });
     await publish(url, { topic: 'news', message: { a: 1 } });
     await publish(url, { topic: 'news', message: 'x', id: 'y' });
+    const envelope = { topic: 'news', offset: expect.any(String) as string, time: 1_800_000_000_000 };
     expect(await recorder.settled(url)).toEqual([
-      ['message', { topic: 'news', message: { a: 1 }, time: 1_800_000_000_000 }],
-      ['message', { topic: 'news', message: 'x', time: 1_800_000_000_000, id: 'y' }],
+      ['message', { ...envelope, message: { a: 1 } }],
+      ['message', { ...envelope, message: 'x', id: 'y' }],
     ]);
   });
 
@@ -101,8 +109,8 @@ describe('envelope subscriptions', () => {
     ]);
   });
 
-  it('are told truly that nothing is kept, whatever they ask to start from', async () => {
-    const { url } = await startServer();
+  it('are told truly that nothing is kept where nothing is, whatever they ask to start from', async () => {
+    const { url } = await startServer({ rules: [{ match: 'news', keep: 'none' }] });
     const client = await connectClient(url);
     const first = (await client.emitWithAck('subscribe', { topic: 'news', envelope: true })) as {
       offset: string;

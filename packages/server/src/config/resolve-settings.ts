@@ -1,4 +1,5 @@
 import { isLoopback } from './loopback.ts';
+import { parseRules, type RuleSetting } from './rules.ts';
 import { envsOf, flagOf, settingKinds, settingNames, type Settings, type SettingValue } from './settings.ts';
 
 /** Where settings come from, the strongest first. Flags and environment are texts, a file has JSON values. */
@@ -39,11 +40,7 @@ export function resolveSettings(sources: SettingSources): Settings {
       resolved[name] = settingKinds[name].default;
       continue;
     }
-    const value = parse(name, found.value);
-    if (value === undefined) {
-      resolved[name] = settingKinds[name].default;
-      problems.push(`${found.source} must be ${describe(name)}, not ${JSON.stringify(found.value)}.`);
-    } else resolved[name] = value;
+    resolved[name] = parse(name, found, problems) ?? settingKinds[name].default;
   }
   const settings = resolved as unknown as Settings;
   if (!settings.open && !isLoopback(settings.host)) problems.push(needsOpen(settings.host));
@@ -113,8 +110,30 @@ function readFileContent(
   return content as Readonly<Record<string, unknown>>;
 }
 
-/** Undefined when the value is not what the setting takes. */
-function parse(name: keyof Settings, value: unknown): SettingValue | undefined {
+/** Undefined, and a problem more, when the value is not what the setting takes. */
+function parse(name: keyof Settings, { source, value }: Found, problems: string[]): SettingValue | undefined {
+  if (name === 'rules') {
+    const given = typeof value === 'string' ? parseJson(value) : value;
+    const parsed = parseRules(given);
+    if ('rules' in parsed) return given as readonly RuleSetting[];
+    problems.push(...parsed.problems.map((problem) => `${source} ${problem}.`));
+    return undefined;
+  }
+  const parsed = parseScalar(name, value);
+  if (parsed === undefined)
+    problems.push(`${source} must be ${describe(name)}, not ${JSON.stringify(value)}.`);
+  return parsed;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+function parseScalar(name: keyof Settings, value: unknown): SettingValue | undefined {
   const { default: fallback, min = -Infinity, max = Infinity } = settingKinds[name];
   switch (typeof fallback) {
     case 'number': {

@@ -1,3 +1,5 @@
+import type { RuleSetting } from './rules.ts';
+
 /**
  * Every setting of the server, once: what it is called, its type and bounds, and what it is for. The flags,
  * the environment variables, the file and docs/configuration.md all come from here.
@@ -6,7 +8,14 @@ export interface Settings {
   readonly host: string;
   readonly port: number;
   readonly open: boolean;
+  readonly data: string;
+  readonly memory: boolean;
+  readonly memoryBytesMax: number;
+  readonly rules: readonly RuleSetting[];
+  readonly idWindowMs: number;
   readonly publishBytesMax: number;
+  readonly batchBytesMax: number;
+  readonly batchMessagesMax: number;
   readonly topicsMax: number;
   readonly subscriptionsPerConnectionMax: number;
   readonly outboxBytesMax: number;
@@ -15,7 +24,7 @@ export interface Settings {
   readonly requestTimeoutMs: number;
 }
 
-export type SettingValue = string | number | boolean;
+export type SettingValue = string | number | boolean | readonly RuleSetting[];
 
 interface SettingKind<T extends SettingValue> {
   readonly default: T;
@@ -41,17 +50,55 @@ export const settingKinds: { readonly [K in keyof Settings]: SettingKind<Setting
     about:
       'Listen on an address that others can reach, though anybody who does may read and publish everything.',
   },
+  data: {
+    default: 'fanfare-data',
+    about:
+      'The directory in which messages are kept. It is made if it is not there, and is for one server at a time.',
+  },
+  memory: {
+    default: false,
+    about: 'Keep messages in memory instead: nothing is left of them when the server ends.',
+  },
+  memoryBytesMax: {
+    default: 268_435_456,
+    min: 1_048_576,
+    max: 1_099_511_627_776,
+    about: 'With memory: how many bytes all messages together may take. The oldest go when it is more.',
+  },
+  rules: {
+    default: [],
+    about:
+      'What is kept of which topics, as JSON: [{"match": "prices/**", "keep": "none"}, …]. See the section on rules.',
+  },
+  idWindowMs: {
+    default: 600_000,
+    min: 1_000,
+    max: 604_800_000,
+    about: 'For how long publishing again with the same id makes no second message, in milliseconds.',
+  },
   publishBytesMax: {
     default: 1_048_576,
     min: 1,
     max: 67_108_864,
     about: 'The largest publish, in bytes: the body over HTTP, the message as JSON over Socket.IO.',
   },
+  batchBytesMax: {
+    default: 16_777_216,
+    min: 1,
+    max: 268_435_456,
+    about: 'The largest body, in bytes, that publishes many messages at once.',
+  },
+  batchMessagesMax: {
+    default: 5_000,
+    min: 1,
+    max: 100_000,
+    about: 'How many messages may be published at once.',
+  },
   topicsMax: {
     default: 100_000,
     min: 1,
     max: 10_000_000,
-    about: 'How many topics may exist. Each takes some memory until the server ends.',
+    about: 'How many topics may exist. Each takes some memory until it is deleted.',
   },
   subscriptionsPerConnectionMax: {
     default: 128,

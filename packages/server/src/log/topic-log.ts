@@ -1,4 +1,4 @@
-import type { Stored, Topic } from '@fanfare/protocol';
+import type { From, Interest, Stored, Topic } from '@fanfare/protocol';
 
 /** A message on its way into the log. */
 export interface NewRecord {
@@ -9,15 +9,20 @@ export interface NewRecord {
   readonly id?: string;
 }
 
-/** A message that the log has. */
+/** A message that the log has, or that passed through its tail. */
 export interface LogRecord extends NewRecord {
-  /** Its place in the log; grows by one from record to record, over all topics. */
+  /**
+   * Its place in the log: grows from record to record, over all topics. A record that is not stored has the
+   * place of the newest stored one before it.
+   */
   readonly sequence: number;
+  /** Which of its topic's stored messages it is, from 1 on without holes; 0 when it is not stored. */
+  readonly ordinal: number;
   /** Milliseconds since 1970. Never goes back from one record to the next. */
   readonly time: number;
 }
 
-/** What became of one {@link NewRecord}. */
+/** What became of one {@link NewRecord}. All but the first two: nothing was appended. */
 export type AppendOutcome =
   | {
       readonly kind: 'appended' | 'duplicate';
@@ -25,32 +30,141 @@ export type AppendOutcome =
       readonly time: number;
       readonly stored: Stored;
     }
-  /** The id was used for another message. Nothing was appended. */
+  /** The topic does not exist, and its rule lets no publish create it. */
+  | { readonly kind: 'topic_not_found' }
+  /** The topic would be one too many. */
+  | { readonly kind: 'topics_exhausted' }
+  /** The message is larger than the topic's rule allows. */
+  | { readonly kind: 'message_too_large'; readonly bytesMax: number }
+  /** The id was used for another message. */
   | { readonly kind: 'id_conflict' }
-  /** The log remembers as many ids as it may. Nothing was appended; the same append can succeed later. */
+  /** The log remembers as many ids as it may; the same append can succeed later. */
   | { readonly kind: 'ids_exhausted' };
 
 /** Gets the records of one commit. MUST NOT throw: the records are in the log, whatever becomes of their delivery. */
 export type TailListener = (records: readonly LogRecord[]) => void;
 
+/** Where a reader is: it has had everything up to a place in the log. */
+export interface Position {
+  readonly sequence: number;
+  /** Of a single topic: how many stored messages it had had up to there. Lets the log count what is gone. */
+  readonly ordinal?: number;
+  /** Of a pattern: the log's own note of what had gone by then. */
+  readonly changes?: number;
+  /** Of what is stored up to `through`, only the newest so many messages of each topic are wanted. */
+  readonly newest?: { readonly count: number; readonly through: number };
+}
+
+/** Where reading starts. */
+export interface Start {
+  readonly position: Position;
+  /** There when the start was given as an offset: whether nothing after it is missing, as far as can be proved. */
+  readonly recovered?: boolean;
+  /** How many stored messages come first, as far as known. */
+  readonly due: number;
+}
+
+export interface PageLimit {
+  readonly recordsMax: number;
+  /** Of the messages as JSON text. The page's first record always fits. */
+  readonly bytesMax: number;
+}
+
+export interface Page {
+  /** In the order of the log. */
+  readonly records: readonly LogRecord[];
+  /** From where to go on. */
+  readonly position: Position;
+  /** Whether everything that the log had was read, so that `position` is its head. */
+  readonly isAtHead: boolean;
+  /**
+   * Whether messages after the position given were dropped by retention or with their topic before they were
+   * read: how many, or `unknown`. 0 when none were. They come before the page's records.
+   */
+  readonly dropped: number | 'unknown';
+}
+
+export type TopicCreation = 'created' | 'existed' | 'topics_exhausted';
+
+export interface TopicState {
+  readonly topic: Topic;
+  /** How many messages are kept. */
+  readonly messages: number;
+  /** The place of its newest stored message; undefined when it never had one. */
+  readonly lastSequence?: number;
+}
+
+export interface TopicQuery {
+  readonly prefix: string;
+  /** Only topics that come after this one in the order of their names (by UTF-16 code units). */
+  readonly after?: string;
+  readonly limit: number;
+}
+
+/** Messages that are in the log cannot be read: they are damaged. */
+export class LogDamagedError extends Error {
+  override readonly name = 'LogDamagedError';
+}
+
+/** More waits to be stored than the log may hold in memory. The same can succeed later. */
+export class LogBusyError extends Error {
+  override readonly name = 'LogBusyError';
+
+  constructor() {
+    super('More is waiting to be stored than the disk can take.');
+  }
+}
+
+export class LogClosedError extends Error {
+  override readonly name = 'LogClosedError';
+
+  constructor() {
+    super('The log is closed.');
+  }
+}
+
 /**
- * The log that every message passes through: one sequence for all topics.
+ * The log that every message passes through: one sequence for all topics. It knows which topics there are, keeps
+ * of each what its rule says, and can be read from any position.
  *
+ * - What is called takes effect in the order of the calls, whatever it is.
  * - `append` MUST answer with one outcome for each record, in their order, and only once the log has them
- *   at the level that the outcome's `stored` names. Appends MUST take effect in the order of the calls.
- *   It MUST reject, and have appended nothing, when the log cannot be written.
- * - The tail MUST get every appended record once, in the order of their sequences, and no record before it
- *   is committed. Whether the tail or the outcome comes first is not promised.
+ *   at the level that the outcome's `stored` names. It MUST reject, and have appended nothing, when the log cannot
+ *   be written; reading goes on then.
+ * - The tail MUST get every appended record once, in the order of the log, and no record before it is
+ *   committed. `head` is the place of the newest record that the tail was given, and moves before it is.
+ * - A place in the log is never given to another message, whatever happens: a log that lost messages has another epoch.
  * - An id counts per topic for at least the window that the log was made with. A second append of it with
- *   the same `messageJson` MUST answer the first one's sequence and time as a `duplicate`.
- * - Nothing that one listener or one appender does delays another by more than one commit.
+ *   the same `messageJson` MUST answer the first one's sequence and time as a `duplicate`. Ids of stored messages
+ *   outlive a restart where the messages do.
+ * - Reading MUST NOT skip a message that is kept, and MUST say so (`dropped`, `recovered: false`) when one is not
+ *   kept any more. What is damaged MUST NOT be returned or skipped: reading rejects with {@link LogDamagedError}.
+ * - Nothing holds up the event loop for longer than a page or a commit takes, whatever is asked for.
  */
 export interface TopicLog {
   /** Names this log; another log, or one that lost records, has another epoch. Without a dot. */
   readonly epoch: string;
-  /** The sequence of the newest committed record; 0 when there is none. */
   readonly head: number;
   append(records: readonly NewRecord[]): Promise<readonly AppendOutcome[]>;
   /** Sets the one listener. A log has one tail; whoever wants to share it does so behind the listener. */
   tail(listener: TailListener): void;
+  /**
+   * Makes a topic exist. An append that is called after this one's call finds it (one before MAY as well).
+   *
+   * @param isDeclared - answer only once the topic is there at the level at which the log stores; else it MAY be
+   * forgotten in a crash, as long as it has no messages
+   */
+  createTopic(topic: Topic, isDeclared: boolean): Promise<TopicCreation>;
+  /** Deletes a topic with its messages. Resolves to whether it existed. */
+  deleteTopic(topic: Topic): Promise<boolean>;
+  /** Topics in the order of their names. */
+  topics(query: TopicQuery): Promise<readonly TopicState[]>;
+  /** Undefined when the topic does not exist. */
+  topicState(topic: Topic): Promise<TopicState | undefined>;
+  /** Finds where to start. Nobody need be subscribed, and the topic need not exist. */
+  locate(interest: Interest, from: From): Promise<Start>;
+  /** Reads what comes after a position. */
+  read(interest: Interest, position: Position, limit: PageLimit): Promise<Page>;
+  /** Resolves once all that was appended before is answered. Everything after it rejects. */
+  close(): Promise<void>;
 }

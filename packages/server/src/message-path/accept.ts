@@ -1,79 +1,72 @@
 import {
   FanfareError,
+  formatOffset,
+  isPattern,
   parseSubscribe,
   parseUnsubscribe,
   type Form,
+  type Interest,
   type SubscribeRequest,
-  type Topic,
 } from '@fanfare/protocol';
-import type { TopicLog } from '../log/topic-log.ts';
-import type { SubscriptionIndex } from '../subscriptions/subscription-index.ts';
-
-/** The other end of a connection, as far as subscribing needs it. */
-export interface Peer {
-  /** From now on the peer gets what is fanned out to this topic in this form. */
-  join(topic: Topic, form: Form): void;
-  leave(topic: Topic, form: Form): void;
-  /** Tells the peer how many messages of a topic it did not get in this form. */
-  gap(topic: Topic, form: Form, dropped: number): void;
-}
+import type { Start } from '../log/topic-log.ts';
+import type { State } from './deliver.ts';
+import { topicsExhausted } from './append.ts';
+import { Subscription, type Peer, type SubscriptionParts } from './subscription.ts';
 
 /** The answer to `subscribe`. */
 export interface Subscribed {
   readonly ok: true;
-  readonly topic: Topic;
-  readonly state: 'live';
+  readonly topic: Interest;
+  readonly state: State;
   /** Where the subscription starts: it gets every matching message after it. */
   readonly offset: string;
   /** There when `from` was an offset: whether every message after that offset is still to be had. */
   readonly recovered?: boolean;
-  /** How many stored messages come first. */
+  /** How many stored messages come first, as far as known. */
   readonly replayed: number;
 }
 
 export interface Unsubscribed {
   readonly ok: true;
-  readonly topic: Topic;
+  readonly topic: Interest;
 }
 
-export interface ConnectionParts {
-  readonly index: SubscriptionIndex;
-  readonly log: TopicLog;
+export interface ConnectionParts extends Omit<SubscriptionParts, 'peer'> {
   readonly subscriptionsPerConnectionMax: number;
 }
 
 const forms = ['plain', 'envelope'] as const;
 
-/** One client that has come, with its subscriptions, until it goes. */
-export class Connection {
-  readonly #peer: Peer;
-  readonly #parts: ConnectionParts;
-  /** A set is there once something was in it: most connections are idle, and use one form. */
-  readonly #topics: Record<Form, Set<Topic> | undefined> = { plain: undefined, envelope: undefined };
-  /** The subscriptions that messages are dropped for, each with how many messages its topic had had before. */
-  #dropping: Readonly<Record<Form, Map<Topic, number>>> | undefined;
+/** How many commands of a connection may wait for those before them. */
+const commandsMax = 1_000;
 
-  constructor(peer: Peer, parts: ConnectionParts) {
-    this.#peer = peer;
-    this.#parts = parts;
+/** One client that has come, with its subscriptions, until it goes. Its commands are carried out in their order. */
+export class Connection {
+  readonly #parts: SubscriptionParts;
+  readonly #subscriptionsMax: number;
+  /** A map is there once something was in it: most connections are idle, and use one form. */
+  readonly #subscriptions: Record<Form, Map<Interest, Subscription> | undefined> = {
+    plain: undefined,
+    envelope: undefined,
+  };
+  #commands = 0;
+  #lastCommand: Promise<unknown> | undefined;
+  #isClosed = false;
+
+  constructor(peer: Peer, { subscriptionsPerConnectionMax, ...parts }: ConnectionParts) {
+    this.#parts = { ...parts, peer };
+    this.#subscriptionsMax = subscriptionsPerConnectionMax;
   }
 
   /**
-   * Subscribes. Doing it twice is the same as once.
+   * Subscribes. Doing it twice without `from` is the same as once.
    *
    * @param input - the untrusted argument, `{topic, envelope?, from?}`
    * @throws FanfareError
    */
-  subscribe(input: unknown): Subscribed {
+  async subscribe(input: unknown): Promise<Subscribed> {
     const request = parseSubscribe(input);
-    const { topic, form } = request;
-    if (!this.#topics[form]?.has(topic)) {
-      this.#checkLimit();
-      this.#parts.index.add(topic, form);
-      (this.#topics[form] ??= new Set()).add(topic);
-      this.#peer.join(topic, form);
-    }
-    return { ok: true, topic, state: 'live', ...this.#start(request) };
+    return this.#inOrder(() => this.#subscribe(request));
   }
 
   /**
@@ -82,70 +75,99 @@ export class Connection {
    * @param input - the untrusted argument, `{topic, envelope?}`
    * @throws FanfareError
    */
-  unsubscribe(input: unknown): Unsubscribed {
+  async unsubscribe(input: unknown): Promise<Unsubscribed> {
     const { topic, form } = parseUnsubscribe(input);
-    for (const ending of form ? [form] : forms) {
-      this.#tellGap(topic, ending);
-      this.#end(topic, ending);
-    }
-    return { ok: true, topic };
+    return this.#inOrder(async () => {
+      for (const ending of form ? [form] : forms) {
+        this.#subscriptions[ending]?.get(topic)?.end();
+        this.#subscriptions[ending]?.delete(topic);
+      }
+      return { ok: true, topic };
+    });
   }
 
-  /**
-   * The peer had no room for a topic's newest message: it gets none of that subscription until it has taken
-   * what waits for it.
-   */
-  overflow(topic: Topic, form: Form): void {
-    if (!this.#topics[form]?.has(topic)) return;
-    this.#dropping ??= { plain: new Map(), envelope: new Map() };
-    this.#dropping[form].set(topic, this.#parts.index.messages(topic) - 1);
-    this.#peer.leave(topic, form);
+  /** The peer had no room for the message that is being broadcast: of all that was due to it, none is. */
+  overflow(interest: Interest, form: Form): void {
+    this.#subscriptions[form]?.get(interest)?.overflow();
   }
 
-  /** The peer has taken what waited for it: it is told what it missed, and gets what comes from now on. */
+  /** The peer has room again. */
   drained(): void {
     for (const form of forms) {
-      for (const topic of this.#dropping?.[form].keys() ?? []) {
-        this.#tellGap(topic, form);
-        if (this.#topics[form]?.has(topic)) this.#peer.join(topic, form);
-      }
+      for (const subscription of this.#subscriptions[form]?.values() ?? []) subscription.drained();
     }
   }
 
   /** The client is gone: every subscription ends. */
   close(): void {
+    this.#isClosed = true;
     for (const form of forms) {
-      for (const topic of this.#topics[form] ?? []) this.#end(topic, form);
+      for (const subscription of this.#subscriptions[form]?.values() ?? []) subscription.abandon();
+      this.#subscriptions[form] = undefined;
     }
   }
 
-  #tellGap(topic: Topic, form: Form): void {
-    const before = this.#dropping?.[form].get(topic);
-    if (before === undefined) return;
-    this.#dropping?.[form].delete(topic);
-    this.#peer.gap(topic, form, this.#parts.index.messages(topic) - before);
+  /** A command that needs no waiting is carried out at once when none before it waits. */
+  #inOrder<T>(command: () => Promise<T>): Promise<T> {
+    if (this.#commands >= commandsMax) {
+      throw new FanfareError('limit_exceeded', `A connection may have ${commandsMax} commands waiting.`);
+    }
+    this.#commands++;
+    const done = this.#lastCommand ? this.#lastCommand.then(command) : command();
+    const settled = done.then(
+      () => this.#commandDone(),
+      () => this.#commandDone(),
+    );
+    this.#lastCommand = settled;
+    return done;
   }
 
-  #end(topic: Topic, form: Form): void {
-    if (!this.#topics[form]?.delete(topic)) return;
-    this.#parts.index.remove(topic, form);
-    this.#dropping?.[form].delete(topic);
-    this.#peer.leave(topic, form);
+  #commandDone(): void {
+    if (--this.#commands === 0) this.#lastCommand = undefined;
   }
 
-  /** No topic keeps messages yet: whatever `from` asks for, there is nothing before now, and an offset cannot be recovered. */
-  #start({ from }: SubscribeRequest): Pick<Subscribed, 'offset' | 'recovered' | 'replayed'> {
-    const { epoch, head } = this.#parts.log;
-    return { offset: `${epoch}.${head}`, ...(from?.kind === 'offset' && { recovered: false }), replayed: 0 };
+  async #subscribe(request: SubscribeRequest): Promise<Subscribed> {
+    const { topic, form, from } = request;
+    const known = this.#subscriptions[form]?.get(topic);
+    if (known && !from) return this.#answer(topic, known.state, known.sequence, { due: 0 });
+    if (!known) this.#checkLimit();
+    const start = await this.#start(request);
+    const subscription = new Subscription(topic, form, this.#parts);
+    if (this.#isClosed) {
+      subscription.abandon();
+      throw new FanfareError('bad_request', 'The connection is closed.');
+    }
+    known?.end();
+    (this.#subscriptions[form] ??= new Map()).set(topic, subscription);
+    const { state, position, ...begun } = subscription.begin(start);
+    return this.#answer(topic, state, position.sequence, begun);
+  }
+
+  /** Sees to it that the topic exists, and finds where to start. */
+  async #start({ topic, from = { kind: 'new' } }: SubscribeRequest): Promise<Start> {
+    const { log } = this.#parts;
+    if (!isPattern(topic) && (await log.createTopic(topic, false)) === 'topics_exhausted')
+      throw topicsExhausted();
+    return log.locate(topic, from);
+  }
+
+  #answer(
+    topic: Interest,
+    state: State,
+    sequence: number,
+    { recovered, due }: Omit<Start, 'position'>,
+  ): Subscribed {
+    const offset = formatOffset({ epoch: this.#parts.log.epoch, sequence });
+    const flag = recovered === undefined ? {} : { recovered };
+    return { ok: true, topic, state, offset, ...flag, replayed: due };
   }
 
   #checkLimit(): void {
-    const subscriptionsMax = this.#parts.subscriptionsPerConnectionMax;
-    const { plain, envelope } = this.#topics;
-    if ((plain?.size ?? 0) + (envelope?.size ?? 0) < subscriptionsMax) return;
+    const { plain, envelope } = this.#subscriptions;
+    if ((plain?.size ?? 0) + (envelope?.size ?? 0) < this.#subscriptionsMax) return;
     throw new FanfareError(
       'limit_exceeded',
-      `A connection may have ${subscriptionsMax} subscriptions, and has them.`,
+      `A connection may have ${this.#subscriptionsMax} subscriptions, and has them.`,
     );
   }
 }

@@ -1,17 +1,10 @@
-import {
-  FanfareError,
-  fieldsOf,
-  messageDepthMax,
-  parseId,
-  parseTopic,
-  refuseField,
-  type Topic,
-} from '@fanfare/protocol';
+import { FanfareError, fieldsOf, messageDepthMax, parseId, parseTopic, refuseField } from '@fanfare/protocol';
 import type { NewRecord } from '../log/topic-log.ts';
 import { cutMember, depthOf } from './json-text.ts';
 
 export interface AdmissionOptions {
-  readonly topicExists: (topic: Topic) => boolean;
+  /** How many messages may come at once. */
+  readonly batchMessagesMax: number;
   /** How long a message may be, in bytes of JSON text. */
   readonly publishBytesMax: number;
 }
@@ -62,6 +55,30 @@ export class Admission {
     return this.#admit(fields('topic'), fields('id'), () => encodeMessage(fields('message')));
   }
 
+  /**
+   * Admits many, each as JSON text.
+   *
+   * @returns for each the record, or why it is refused, in their order
+   * @throws FanfareError when they are too many
+   */
+  admitMany(jsons: readonly string[]): readonly (NewRecord | FanfareError)[] {
+    const { batchMessagesMax } = this.#options;
+    if (jsons.length > batchMessagesMax) {
+      throw new FanfareError(
+        'payload_too_large',
+        `At most ${batchMessagesMax} messages can be published at once.`,
+      );
+    }
+    return jsons.map((json) => {
+      try {
+        return this.admitText(json);
+      } catch (error) {
+        if (error instanceof FanfareError) return error;
+        throw error;
+      }
+    });
+  }
+
   #admit(topicInput: unknown, idInput: unknown, encode: () => string | undefined): NewRecord {
     if (this.#isDraining)
       throw new FanfareError('draining', 'The server is shutting down; nothing was published.');
@@ -73,8 +90,6 @@ export class Admission {
     }
     if (Buffer.byteLength(messageJson) > this.#options.publishBytesMax)
       throw tooLarge(this.#options.publishBytesMax);
-    if (!this.#options.topicExists(topic))
-      throw new FanfareError('topic_not_found', `Topic '${topic}' does not exist`);
     return { topic, messageJson, ...(id !== undefined && { id }) };
   }
 }

@@ -1,13 +1,42 @@
+import { isReservedTopic, type Form } from '@fanfare/protocol';
 import type { LogRecord } from '../log/topic-log.ts';
-import type { SubscriptionIndex } from '../subscriptions/subscription-index.ts';
+import type { InterestEntry, SubscriptionIndex } from '../subscriptions/subscription-index.ts';
 import { deliver, type FanOut } from './deliver.ts';
 
+export interface BroadcastParts {
+  readonly index: SubscriptionIndex;
+  readonly fanOuts: readonly FanOut[];
+  readonly epoch: string;
+}
+
 /** What the log's tail does with the records of a commit: finds who is subscribed, and delivers. */
-export function broadcast(records: readonly LogRecord[], index: SubscriptionIndex, fanOut: FanOut): void {
-  for (const record of records) {
-    const subscribers = index.countMessage(record.topic);
-    if (!subscribers) continue;
-    if (subscribers.plain > 0) deliver(record, 'plain', fanOut);
-    if (subscribers.envelope > 0) deliver(record, 'envelope', fanOut);
+export class Broadcast {
+  readonly #parts: BroadcastParts;
+  #current: LogRecord | undefined;
+
+  constructor(parts: BroadcastParts) {
+    this.#parts = parts;
+  }
+
+  /** The record that is being delivered right now. */
+  get current(): LogRecord | undefined {
+    return this.#current;
+  }
+
+  send(records: readonly LogRecord[]): void {
+    for (const record of records) {
+      this.#current = record;
+      const entries = this.#parts.index.matching(record.topic);
+      if (record.ordinal === 0) for (const entry of entries) entry.unstored++;
+      if (!isReservedTopic(record.topic)) this.#deliver(record, entries, 'plain');
+      this.#deliver(record, entries, 'envelope');
+    }
+    this.#current = undefined;
+  }
+
+  #deliver(record: LogRecord, entries: readonly InterestEntry[], form: Form): void {
+    const interests = [];
+    for (const { live, interest } of entries) if (live[form] > 0) interests.push(interest);
+    if (interests.length > 0) deliver(record, interests, form, this.#parts);
   }
 }

@@ -1,22 +1,61 @@
-import { encodeEnvelope, encodePlain, type Form, type Topic } from '@fanfare/protocol';
+import { encodeEnvelope, encodePlain, type Form, type Interest } from '@fanfare/protocol';
 import type { LogRecord } from '../log/topic-log.ts';
 
-/** The way to every connection that joined a topic in a form. */
-export interface FanOut {
-  /**
-   * Sends one event to all of them, in the order of the calls. MUST NOT throw, whatever a connection's state.
-   *
-   * @param argumentJson - the event's one argument, as JSON text
-   */
-  send(topic: Topic, form: Form, event: string, argumentJson: string): void;
+/** An event on its way to subscribers: its name, and its one argument as JSON text. */
+export interface PeerEvent {
+  readonly name: string;
+  readonly argumentJson: string;
 }
 
-/** Encodes a message once for all subscribers of a form, and fans it out. */
-export function deliver(record: LogRecord, form: Form, fanOut: FanOut): void {
+/** The way to every connection that has joined a topic or pattern in a form. */
+export interface FanOut {
+  /**
+   * Sends one event to all that have joined any of the interests, once to each, in the order of the calls. MUST NOT
+   * throw, whatever a connection's state.
+   */
+  send(interests: readonly Interest[], form: Form, event: PeerEvent): void;
+}
+
+export interface DeliverParts {
+  readonly fanOuts: readonly FanOut[];
+  readonly epoch: string;
+}
+
+/** Encodes a message once for all live subscribers of a form, and fans it out. */
+export function deliver(
+  record: LogRecord,
+  interests: readonly Interest[],
+  form: Form,
+  { fanOuts, epoch }: DeliverParts,
+): void {
+  const event = encodeDelivery(record, form, epoch);
+  for (const fanOut of fanOuts) fanOut.send(interests, form, event);
+}
+
+/** @param replay - the interest of the one subscription that it is for, if it is not live */
+export function encodeDelivery(record: LogRecord, form: Form, epoch: string, replay?: Interest): PeerEvent {
   switch (form) {
     case 'plain':
-      return fanOut.send(record.topic, form, record.topic, encodePlain(record));
+      return { name: record.topic, argumentJson: encodePlain(record) };
     case 'envelope':
-      return fanOut.send(record.topic, form, 'message', encodeEnvelope(record));
+      return { name: 'message', argumentJson: encodeEnvelope(record, offsetOf(record, epoch), replay) };
   }
+}
+
+/** A message that is not stored has none. */
+export function offsetOf({ ordinal, sequence }: LogRecord, epoch: string): string | undefined {
+  return ordinal === 0 ? undefined : `${epoch}.${sequence}`;
+}
+
+/** The events of the protocol beside deliveries. */
+export function encodeGap(interest: Interest, form: Form, dropped: number | 'unknown'): PeerEvent {
+  const count = dropped === 'unknown' ? {} : { dropped };
+  const argument = { topic: interest, ...count, envelope: form === 'envelope' };
+  return { name: 'gap', argumentJson: JSON.stringify(argument) };
+}
+
+export type State = 'live' | 'catching_up';
+
+export function encodeState(interest: Interest, state: State, offset: string): PeerEvent {
+  return { name: 'state', argumentJson: JSON.stringify({ topic: interest, state, offset }) };
 }

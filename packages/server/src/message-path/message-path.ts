@@ -1,42 +1,53 @@
-import type { PublishResult } from '@fanfare/protocol';
-import type { TopicLog } from '../log/topic-log.ts';
-import { SubscriptionIndex } from '../subscriptions/subscription-index.ts';
-import { Connection, type ConnectionParts, type Peer } from './accept.ts';
+import { FanfareError, type From, type Interest, type PublishResult } from '@fanfare/protocol';
+import { LogDamagedError, type NewRecord, type TopicLog } from '../log/topic-log.ts';
+import type { SubscriptionIndex } from '../subscriptions/subscription-index.ts';
+import { Connection, type ConnectionParts } from './accept.ts';
 import { Admission } from './admit.ts';
 import { append } from './append.ts';
-import { broadcast } from './broadcast.ts';
+import { Broadcast } from './broadcast.ts';
 import type { FanOut } from './deliver.ts';
+import { readHistory, type History } from './history.ts';
+import { Replays } from './replay.ts';
+import type { Peer } from './subscription.ts';
+import { Topics } from './topics.ts';
 
 export interface MessagePathParts {
   readonly log: TopicLog;
-  readonly fanOut: FanOut;
+  readonly index: SubscriptionIndex;
+  readonly fanOuts: readonly FanOut[];
   readonly limits: {
     readonly publishBytesMax: number;
-    readonly topicsMax: number;
+    readonly batchMessagesMax: number;
     readonly subscriptionsPerConnectionMax: number;
   };
+  /** Something failed that a client is to know no more of than that it did. */
+  readonly onFailure: (error: unknown) => FanfareError;
 }
+
+/** What became of one message of many. */
+export type BatchResult = PublishResult | FanfareError;
 
 /** The way of a message, put together: admit, append, and from the log's tail broadcast and deliver. */
 export class MessagePath {
+  readonly topics: Topics;
   readonly #connectionParts: ConnectionParts;
   readonly #admission: Admission;
-  readonly #parts: MessagePathParts;
+  readonly #log: TopicLog;
 
-  constructor(parts: MessagePathParts) {
-    const { log, fanOut, limits } = parts;
-    const index = new SubscriptionIndex(limits.topicsMax);
-    this.#parts = parts;
+  constructor({ log, index, fanOuts, limits, onFailure }: MessagePathParts) {
+    const broadcast = new Broadcast({ index, fanOuts, epoch: log.epoch });
+    this.#log = log;
+    this.topics = new Topics(log, index);
     this.#connectionParts = {
       index,
       log,
+      broadcast,
+      replays: new Replays(),
       subscriptionsPerConnectionMax: limits.subscriptionsPerConnectionMax,
+      onFailure: (error) => (error instanceof LogDamagedError ? damaged(error) : onFailure(error)),
     };
-    this.#admission = new Admission({
-      topicExists: (topic) => index.subscribers(topic) !== undefined,
-      publishBytesMax: limits.publishBytesMax,
-    });
-    log.tail((records) => broadcast(records, index, fanOut));
+    this.#admission = new Admission(limits);
+    log.tail((records) => broadcast.send(records));
   }
 
   accept(peer: Peer): Connection {
@@ -49,7 +60,7 @@ export class MessagePath {
    * @throws FanfareError
    */
   async publishText(json: string, headerId?: string): Promise<PublishResult> {
-    return append(this.#parts.log, this.#admission.admitText(json, headerId));
+    return only(await append(this.#log, [this.#admission.admitText(json, headerId)]));
   }
 
   /**
@@ -58,7 +69,35 @@ export class MessagePath {
    * @throws FanfareError
    */
   async publishValue(input: unknown): Promise<PublishResult> {
-    return append(this.#parts.log, this.#admission.admitValue(input));
+    return only(await append(this.#log, [this.#admission.admitValue(input)]));
+  }
+
+  /**
+   * Publishes many, given as the JSON texts of `{topic, message, id?}`; one that is refused does not keep back the
+   * others.
+   *
+   * @returns what became of each, in their order
+   * @throws FanfareError when they are too many, or when none could be stored
+   */
+  async publishMany(jsons: readonly string[]): Promise<readonly BatchResult[]> {
+    const admitted = this.#admission.admitMany(jsons);
+    const records = admitted.filter((one): one is NewRecord => !(one instanceof FanfareError));
+    const results = records.length > 0 ? await append(this.#log, records) : [];
+    let taken = 0;
+    return admitted.map((one) => (one instanceof FanfareError ? one : (results[taken++] as BatchResult)));
+  }
+
+  /**
+   * Reads a page of what is kept.
+   *
+   * @throws FanfareError `topic_not_found`, `log_damaged`
+   */
+  async history(interest: Interest, from: From, limit: number): Promise<History> {
+    try {
+      return await readHistory(this.#log, interest, from, limit);
+    } catch (error) {
+      throw error instanceof LogDamagedError ? damaged(error) : error;
+    }
   }
 
   get isDraining(): boolean {
@@ -69,4 +108,15 @@ export class MessagePath {
   drain(): void {
     this.#admission.drain();
   }
+}
+
+function only([result]: readonly BatchResult[]): PublishResult {
+  if (!result) throw new Error('there was nothing to append');
+  if (result instanceof FanfareError) throw result;
+  return result;
+}
+
+/** What a client is told of messages that cannot be read. */
+function damaged(cause: LogDamagedError): FanfareError {
+  return new FanfareError('log_damaged', cause.message, { cause });
 }

@@ -34,7 +34,7 @@ export function listenToClients(io: Server, parts: EventParts): () => void {
   const listeners = listenersFor(parts, forget);
   const onAny = listenerForUnknown(parts);
   const onConnection = (socket: Socket): void => {
-    const peer = new SocketPeer(socket);
+    const peer = new SocketPeer(socket, () => connections.get(socket)?.drained());
     if (socket.recovered) peer.leaveRestored();
     connections.set(socket, path.accept(peer));
     for (const [event, listener] of listeners) socket.on(event, listener);

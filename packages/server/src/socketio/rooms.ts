@@ -1,33 +1,46 @@
-import type { Form, Topic } from '@fanfare/protocol';
+import { isFanoutAdapter } from '@fanfare/fanout';
+import type { Form, Interest } from '@fanfare/protocol';
 import type { Server, Socket } from 'socket.io';
 import { PacketType } from 'socket.io-parser';
-import type { Peer } from '../message-path/accept.ts';
-import type { FanOut } from '../message-path/deliver.ts';
+import type { FanOut, PeerEvent } from '../message-path/deliver.ts';
+import type { Peer } from '../message-path/subscription.ts';
 import type { Logger } from '../observability/logger.ts';
 import { EncodedArgument } from './encoded-argument.ts';
 
 /** Keeps Fanfare's rooms apart from the room that every socket is in under its own id, and from an app's rooms. */
 const prefix = 'fanfare:';
 
-/** The Socket.IO room of a topic's subscribers in one form. */
-function roomOf(topic: Topic, form: Form): string {
-  return `${prefix}${form}:${topic}`;
+/** The Socket.IO room of those who have joined a topic or pattern in one form. */
+function roomOf(interest: Interest, form: Form): string {
+  return `${prefix}${form}:${interest}`;
 }
 
-/** The topic and the form of one of Fanfare's rooms; undefined for any other room. */
-export function subscriptionOf(room: string): { readonly topic: Topic; readonly form: Form } | undefined {
+/** The interest and the form of one of Fanfare's rooms; undefined for any other room. */
+export function subscriptionOf(
+  room: string,
+): { readonly interest: Interest; readonly form: Form } | undefined {
   for (const form of ['plain', 'envelope'] as const) {
-    const start = roomOf('' as Topic, form);
-    if (room.startsWith(start)) return { topic: room.slice(start.length) as Topic, form };
+    const start = roomOf('' as Interest, form);
+    if (room.startsWith(start)) return { interest: room.slice(start.length) as Interest, form };
   }
   return undefined;
 }
 
+/** What of Engine.IO's connection is used where an app's own adapter does not bound what waits. */
+interface EngineConnection {
+  readonly writeBuffer: readonly unknown[];
+  readonly transport: { readonly writable: boolean };
+  once(event: 'drain', listener: () => void): void;
+}
+
 export class SocketPeer implements Peer {
   readonly #socket: Socket;
+  readonly #onRoom: () => void;
 
-  constructor(socket: Socket) {
+  /** @param onRoom - called when events that were offered, and not sent, can be offered again */
+  constructor(socket: Socket, onRoom: () => void) {
     this.#socket = socket;
+    this.#onRoom = onRoom;
   }
 
   /** Leaves rooms that a connection before this one was in: an app's Socket.IO server may restore them. */
@@ -35,16 +48,33 @@ export class SocketPeer implements Peer {
     for (const room of this.#socket.rooms) if (room.startsWith(prefix)) void this.#socket.leave(room);
   }
 
-  join(topic: Topic, form: Form): void {
-    void this.#socket.join(roomOf(topic, form));
+  join(interest: Interest, form: Form): void {
+    void this.#socket.join(roomOf(interest, form));
   }
 
-  leave(topic: Topic, form: Form): void {
-    void this.#socket.leave(roomOf(topic, form));
+  leave(interest: Interest, form: Form): void {
+    void this.#socket.leave(roomOf(interest, form));
   }
 
-  gap(topic: Topic, form: Form, dropped: number): void {
-    this.#socket.emit('gap', { topic, dropped, envelope: form === 'envelope' });
+  tell({ name, argumentJson }: PeerEvent): void {
+    this.#socket.emit(name, new EncodedArgument(argumentJson));
+  }
+
+  offer(events: readonly PeerEvent[]): boolean {
+    const { adapter } = this.#socket.nsp;
+    if (isFanoutAdapter(adapter)) {
+      return adapter.sendAll(
+        this.#socket,
+        events.map(({ name, argumentJson }) => [name, new EncodedArgument(argumentJson)]),
+      );
+    }
+    const connection = this.#socket.conn as unknown as EngineConnection;
+    if (connection.writeBuffer.length > 0 || !connection.transport.writable) {
+      connection.once('drain', this.#onRoom);
+      return false;
+    }
+    for (const event of events) this.tell(event);
+    return true;
   }
 }
 
@@ -57,18 +87,20 @@ export class RoomFanOut implements FanOut {
     this.#logger = logger;
   }
 
-  send(topic: Topic, form: Form, event: string, argumentJson: string): void {
+  send(interests: readonly Interest[], form: Form, { name, argumentJson }: PeerEvent): void {
+    const rooms = new Set<string>();
+    for (const interest of interests) rooms.add(roomOf(interest, form));
     try {
-      // What io.local.to(room).emit() comes to, without the objects that it makes on its way. Local: every server
+      // What io.local.to(rooms).emit() comes to, without the objects that it makes on its way. Local: every server
       // of a cluster has the log's tail, so none may broadcast for another.
       this.#io
         .of('/')
         .adapter.broadcast(
-          { type: PacketType.EVENT, data: [event, new EncodedArgument(argumentJson)] },
-          { rooms: new Set([roomOf(topic, form)]), except: new Set(), flags: { local: true } },
+          { type: PacketType.EVENT, data: [name, new EncodedArgument(argumentJson)] },
+          { rooms, except: new Set(), flags: { local: true } },
         );
     } catch (err) {
-      this.#logger.error({ err, topic }, 'a delivery failed');
+      this.#logger.error({ err, interests }, 'a delivery failed');
     }
   }
 }

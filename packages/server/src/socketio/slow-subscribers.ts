@@ -15,9 +15,9 @@ export class SlowSubscribers implements Required<Pick<FanoutOptions, 'onOverflow
     const connection = this.#connections.get(socket);
     for (const room of rooms) {
       const subscription = subscriptionOf(room);
-      // What is no delivery cannot be told as a gap.
+      // What is no delivery cannot be read again, nor told as a gap.
       if (!connection || !subscription) return 'disconnect';
-      connection.overflow(subscription.topic, subscription.form);
+      connection.overflow(subscription.interest, subscription.form);
     }
     return 'drop';
   };

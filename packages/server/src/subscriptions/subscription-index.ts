@@ -1,61 +1,48 @@
-import { FanfareError, type Form, type Topic } from '@fanfare/protocol';
+import { isPattern, type Form, type Interest, type Topic } from '@fanfare/protocol';
+import { PatternTree } from './pattern-tree.ts';
 
-/** How many connections are subscribed to a topic, by form. */
-export type Subscribers = Readonly<Record<Form, number>>;
-
-interface TopicEntry extends Record<Form, number> {
-  messages: number;
+/** A topic or pattern that somebody is subscribed to. */
+export interface InterestEntry {
+  readonly interest: Interest;
+  /** How many subscriptions there are, live or not. */
+  subscriptions: number;
+  /** How many of them get messages as they come, by form. */
+  readonly live: Record<Form, number>;
+  /** How many messages passed by that are not stored: whoever is not live has missed them. */
+  unstored: number;
 }
 
-/**
- * Which topics exist and how many subscriptions each has. A topic goes on existing when its last
- * subscriber leaves.
- */
+/** Who is subscribed to what. */
 export class SubscriptionIndex {
-  readonly #topics = new Map<Topic, TopicEntry>();
-  readonly #topicsMax: number;
+  readonly #topics = new Map<Interest, InterestEntry>();
+  readonly #patterns = new PatternTree<InterestEntry>();
 
-  /** @param topicsMax - how many topics there may be; each costs memory for as long as the server runs */
-  constructor(topicsMax: number) {
-    this.#topicsMax = topicsMax;
-  }
-
-  /** Undefined when the topic does not exist. */
-  subscribers(topic: Topic): Subscribers | undefined {
-    return this.#topics.get(topic);
-  }
-
-  /** Counts a message of a topic, and tells who is to get it. */
-  countMessage(topic: Topic): Subscribers | undefined {
-    const entry = this.#topics.get(topic);
-    if (entry) entry.messages++;
+  /** MUST be followed by one {@link close}. */
+  open(interest: Interest): InterestEntry {
+    const known = isPattern(interest) ? this.#patterns.get(interest) : this.#topics.get(interest);
+    const entry = known ?? { interest, subscriptions: 0, live: { plain: 0, envelope: 0 }, unstored: 0 };
+    entry.subscriptions++;
+    if (known) return entry;
+    if (isPattern(interest)) this.#patterns.set(interest, entry);
+    else this.#topics.set(interest, entry);
     return entry;
   }
 
-  /** How many messages a topic has had since it exists. */
-  messages(topic: Topic): number {
-    return this.#topics.get(topic)?.messages ?? 0;
+  close(entry: InterestEntry): void {
+    if (--entry.subscriptions > 0) return;
+    if (isPattern(entry.interest)) this.#patterns.delete(entry.interest);
+    else this.#topics.delete(entry.interest);
   }
 
-  /** @throws FanfareError `limit_exceeded` when the topic would be one too many */
-  add(topic: Topic, form: Form): void {
-    let subscribers = this.#topics.get(topic);
-    if (!subscribers) {
-      if (this.#topics.size >= this.#topicsMax) {
-        throw new FanfareError(
-          'limit_exceeded',
-          `The server has ${this.#topicsMax} topics, as many as it may.`,
-        );
-      }
-      subscribers = { plain: 0, envelope: 0, messages: 0 };
-      this.#topics.set(topic, subscribers);
-    }
-    subscribers[form]++;
+  /** Everything somebody is subscribed to that a topic's messages are for. */
+  matching(topic: Topic): readonly InterestEntry[] {
+    const own = this.#topics.get(topic);
+    const patterns = this.#patterns.matching(topic);
+    return own ? [own, ...patterns] : patterns;
   }
 
-  /** MUST follow an `add` of the same topic and form. */
-  remove(topic: Topic, form: Form): void {
-    const subscribers = this.#topics.get(topic);
-    if (subscribers) subscribers[form]--;
+  /** How many subscriptions to the very topic there are. */
+  subscribers(topic: Topic): number {
+    return this.#topics.get(topic)?.subscriptions ?? 0;
   }
 }

@@ -1,0 +1,140 @@
+import { FanfareError, parseInterest } from '@fanfare/protocol';
+import type { Keep, Rule } from '../rules/rule.ts';
+
+/** A rule as it stands in a configuration. */
+export interface RuleSetting {
+  /** A topic or pattern. */
+  readonly match: string;
+  /** `none`, or the bounds of what is kept; those that are not there are the default ones. */
+  readonly keep?:
+    | 'none'
+    | {
+        readonly count?: number;
+        /** A number with `s`, `m`, `h` or `d`. */
+        readonly age?: string;
+        /** A number, or one with `KiB`, `MiB` or `GiB`. */
+        readonly bytes?: number | string;
+      };
+  /** Who makes a topic exist: a subscriber (the default), or a publisher too. */
+  readonly create?: 'subscribe' | 'publish';
+  /** The largest message. */
+  readonly publishBytesMax?: number | string;
+}
+
+const day = 86_400_000;
+const mebibyte = 1_048_576;
+
+/** What is kept where a rule does not say otherwise. */
+export const defaultKeep: Keep = { count: 100_000, ageMs: 7 * day, bytes: 64 * mebibyte };
+
+/** The rule for topics that match no other. */
+export const defaultRule: Rule = {
+  match: parseInterest('**'),
+  keep: defaultKeep,
+  create: 'subscribe',
+  publishBytesMax: Infinity,
+};
+
+const ageUnits: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: day };
+const byteUnits: Readonly<Record<string, number>> = {
+  '': 1,
+  KiB: 1_024,
+  MiB: mebibyte,
+  GiB: 1_024 * mebibyte,
+};
+
+/**
+ * Reads rules as they stand in a configuration: `[{match, keep?, create?, publishBytesMax?}]`, where `keep` is
+ * `"none"` or `{count?, age?, bytes?}` such as `{"count": 1000, "age": "12h", "bytes": "10MiB"}`.
+ *
+ * @returns the rules, or a sentence for everything that is wrong with them
+ */
+export function parseRules(
+  input: unknown,
+): { readonly rules: readonly Rule[] } | { readonly problems: string[] } {
+  if (!Array.isArray(input)) {
+    return { problems: ['must be an array of rules such as [{"match": "prices/**", "keep": "none"}]'] };
+  }
+  const problems: string[] = [];
+  const rules = input.map((rule: unknown, at) =>
+    parseRule(rule, (problem) => problems.push(`[${at}] ${problem}`)),
+  );
+  return problems.length > 0 ? { problems } : { rules };
+}
+
+type Complain = (problem: string) => void;
+
+function parseRule(input: unknown, complain: Complain): Rule {
+  const fields = fieldsOf(input, ['match', 'keep', 'create', 'publishBytesMax'], complain);
+  return {
+    match: parseMatch(fields('match'), complain),
+    keep: parseKeep(fields('keep'), complain),
+    create: parseCreate(fields('create'), complain),
+    publishBytesMax: parseUnit(fields('publishBytesMax'), byteUnits, Infinity, () =>
+      complain('publishBytesMax must be a number of bytes, or such as "64KiB"'),
+    ),
+  };
+}
+
+function parseMatch(input: unknown, complain: Complain): Rule['match'] {
+  try {
+    return parseInterest(input);
+  } catch (error) {
+    if (!(error instanceof FanfareError)) throw error;
+    complain(`match must be a topic or pattern: ${error.message}`);
+    return defaultRule.match;
+  }
+}
+
+function parseKeep(input: unknown, complain: Complain): Rule['keep'] {
+  if (input === undefined) return defaultKeep;
+  if (input === 'none') return 'none';
+  const fields = fieldsOf(input, ['count', 'age', 'bytes'], (problem) =>
+    complain(`keep ${problem}, or "none"`),
+  );
+  const count = fields('count') ?? defaultKeep.count;
+  if (!Number.isSafeInteger(count) || (count as number) < 1)
+    complain('keep.count must be a whole number over 0');
+  return {
+    count: count as number,
+    ageMs: parseUnit(fields('age'), ageUnits, defaultKeep.ageMs, () =>
+      complain('keep.age must be such as "30s", "15m", "12h" or "7d"'),
+    ),
+    bytes: parseUnit(fields('bytes'), byteUnits, defaultKeep.bytes, () =>
+      complain('keep.bytes must be a number of bytes, or such as "64MiB"'),
+    ),
+  };
+}
+
+function parseCreate(input: unknown, complain: Complain): Rule['create'] {
+  if (input === undefined) return defaultRule.create;
+  if (input === 'subscribe' || input === 'publish') return input;
+  complain('create must be "subscribe" or "publish"');
+  return defaultRule.create;
+}
+
+/** A number over 0 with a unit, or without where there is one for that. */
+function parseUnit(
+  input: unknown,
+  units: Readonly<Record<string, number>>,
+  fallback: number,
+  complain: () => void,
+): number {
+  if (input === undefined) return fallback;
+  const [, number, unit = ''] = /^([0-9]{1,12})([A-Za-z]*)$/.exec(String(input)) ?? [];
+  const value = Number(number) * (Object.hasOwn(units, unit) ? (units[unit] as number) : NaN);
+  if (Number.isSafeInteger(value) && value > 0) return value;
+  complain();
+  return fallback;
+}
+
+function fieldsOf(input: unknown, names: readonly string[], complain: Complain): (name: string) => unknown {
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) {
+    complain(`must be an object with ${names.join(', ')}`);
+    return () => undefined;
+  }
+  for (const name of Object.keys(input)) {
+    if (!names.includes(name)) complain(`has ${JSON.stringify(name)}, which is none of ${names.join(', ')}`);
+  }
+  return (name) => (Object.hasOwn(input, name) ? (input as Record<string, unknown>)[name] : undefined);
+}

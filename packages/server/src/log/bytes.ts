@@ -1,0 +1,87 @@
+import { Buffer } from 'node:buffer';
+
+/** The most bytes that {@link ByteWriter.integer} needs. */
+export const integerBytesMax = 8;
+
+/** Writes into a buffer of a fixed size, one value after the other. */
+export class ByteWriter {
+  readonly buffer: Buffer;
+  position: number;
+
+  constructor(bytesMax: number, position: number) {
+    this.buffer = Buffer.allocUnsafe(bytesMax);
+    this.position = position;
+  }
+
+  /** @param value - from 0 to 2^53 - 1; small ones are short */
+  integer(value: number): void {
+    let rest = value;
+    while (rest >= 0x80) {
+      this.buffer[this.position++] = (rest % 0x80) | 0x80;
+      rest = Math.floor(rest / 0x80);
+    }
+    this.buffer[this.position++] = rest;
+  }
+
+  byte(value: number): void {
+    this.buffer[this.position++] = value;
+  }
+
+  bytes(value: Uint8Array): void {
+    this.buffer.set(value, this.position);
+    this.position += value.length;
+  }
+
+  text(value: string, encoding: BufferEncoding): void {
+    this.position += this.buffer.write(value, this.position, encoding);
+  }
+}
+
+/** Reads what a {@link ByteWriter} wrote. It trusts the bytes: their checksum has to be right. */
+export class ByteReader {
+  readonly #buffer: Buffer;
+  position: number;
+
+  constructor(buffer: Buffer, position: number) {
+    this.#buffer = buffer;
+    this.position = position;
+  }
+
+  integer(): number {
+    let byte = this.byte();
+    if (byte < 0x80) return byte;
+    let value = byte & 0x7f;
+    let scale = 0x80;
+    do {
+      byte = this.byte();
+      value += (byte & 0x7f) * scale;
+      scale *= 0x80;
+    } while (byte >= 0x80);
+    return value;
+  }
+
+  byte(): number {
+    return this.#buffer[this.position++] ?? 0;
+  }
+
+  bytes(length: number): Buffer {
+    this.position += length;
+    return this.#buffer.subarray(this.position - length, this.position);
+  }
+
+  text(length: number, encoding: BufferEncoding): string {
+    this.position += length;
+    return this.#buffer.toString(encoding, this.position - length, this.position);
+  }
+}
+
+/** In the order of their numbers in the data. */
+export const textEncodings = ['latin1', 'utf8', 'utf16le'] as const;
+
+/** How a text is written: the shortest way that gives it back as it is, even with half a surrogate pair. */
+export function textEncoding(text: string): { encoding: (typeof textEncodings)[number]; size: number } {
+  const size = Buffer.byteLength(text, 'utf8');
+  if (size === text.length) return { encoding: 'latin1', size };
+  if (text.isWellFormed()) return { encoding: 'utf8', size };
+  return { encoding: 'utf16le', size: text.length * 2 };
+}

@@ -1,0 +1,223 @@
+import { CommitPlan } from './commit-plan.ts';
+import { Operations, type Operation } from './operations.ts';
+import type { RememberedIds } from './remembered-ids.ts';
+import type { Removal, Retention } from './retention.ts';
+import type { LogState, Store, StoreCommit } from './store.ts';
+import { LogClosedError, type TailListener } from './topic-log.ts';
+import type { TopicEntry, TopicTable } from './topic-table.ts';
+
+export interface CommitsOptions {
+  readonly store: Store;
+  readonly topics: TopicTable;
+  readonly ids: RememberedIds;
+  readonly retention: Retention;
+  /** What the store has, or is to begin with. */
+  readonly state: LogState;
+  readonly topicsMax: number;
+  /** The wall clock, in milliseconds since 1970. */
+  readonly now: () => number;
+  /** Something failed that nobody asked for. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** How many topics that are only in memory one commit saves. */
+const savedPerCommitMax = 1_000;
+
+/** An operation as it is planned. */
+interface Planned {
+  readonly operation: Operation;
+  readonly answer: () => void;
+}
+
+/**
+ * Makes commits, one at a time, of what is asked for and of the log's own chores: saving topics, and removing
+ * what is not kept. What is asked for while one is made is committed together afterwards.
+ */
+export class Commits {
+  readonly #options: CommitsOptions;
+  readonly #pending = new Operations();
+  /** Topics that are only in memory. */
+  readonly #unsaved = new Set<TopicEntry>();
+  #inFlight: CommitPlan | undefined;
+  #state: LogState;
+  #listener: TailListener = () => {};
+  #isBusy = false;
+  /** Whether the last commit that had something to store failed. */
+  #isFailing = false;
+  /** Not after a commit that failed, until the next sweep: only what is asked for is tried again at once. */
+  #mayDoChores = true;
+  #isClosed = false;
+  #onIdle = (): void => {};
+
+  constructor(options: CommitsOptions) {
+    this.#options = options;
+    this.#state = options.state;
+  }
+
+  /** What was committed, and given to the tail. */
+  get state(): LogState {
+    return this.#state;
+  }
+
+  /** The commit that is being made. */
+  get inFlight(): CommitPlan | undefined {
+    return this.#inFlight;
+  }
+
+  tail(listener: TailListener): void {
+    this.#listener = listener;
+  }
+
+  /** Resolves to what was planned once it is so; rejects when it is not. */
+  ask<T>(plan: (plan: CommitPlan) => T, records = 0, bytes = 0): Promise<T> {
+    if (this.#isClosed) return Promise.reject(new LogClosedError());
+    const answer = this.#pending.add(plan, records, bytes);
+    this.#work();
+    return answer;
+  }
+
+  /** Has a topic saved that is only in memory, some time soon. */
+  save(entry: TopicEntry): void {
+    this.#unsaved.add(entry);
+    this.#work();
+  }
+
+  /**
+   * To be called now and then: looks for what is too old, and does chores that failed again.
+   *
+   * @returns whether it is to be called again in the next turn
+   */
+  sweep(): boolean {
+    const isDone = this.#options.retention.sweep(this.#time());
+    this.#mayDoChores = true;
+    if (this.#hasChores) this.#work();
+    return !isDone;
+  }
+
+  /** Resolves when all that was asked for is answered. Whatever is asked for from now on is rejected. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    if (this.#isBusy) await new Promise<void>((resolve) => (this.#onIdle = resolve));
+  }
+
+  get #hasChores(): boolean {
+    if (!this.#mayDoChores) return false;
+    return this.#unsaved.size > 0 || (this.#options.retention.hasWork && !this.#isClosed);
+  }
+
+  /** Never goes back, whatever the clock does. */
+  #time(): number {
+    return Math.max(this.#state.time, this.#options.now());
+  }
+
+  #work(): void {
+    if (this.#isBusy) return;
+    this.#isBusy = true;
+    // What is asked for in the same turn is committed together, so that its answers go out together too.
+    setImmediate(() => void this.#commit());
+  }
+
+  async #commit(): Promise<void> {
+    const removal = this.#mayDoChores ? this.#options.retention.collect(this.#time()) : undefined;
+    const plan = this.#newPlan();
+    // Where there was no room, what makes room goes alone: it may succeed where more would not.
+    const isAlone = this.#isFailing && removal !== undefined;
+    const group = isAlone ? [] : this.#pending.take().map((operation) => planOperation(operation, plan));
+    const saving = isAlone || !this.#mayDoChores ? [] : this.#planSaving(plan);
+    const commit = commitOf(plan, removal);
+    if (commit) {
+      try {
+        this.#inFlight = plan;
+        await this.#options.store.commit(commit);
+        this.#isFailing = false;
+      } catch (error) {
+        removal?.fail();
+        this.#fail(group, error);
+        return;
+      } finally {
+        this.#inFlight = undefined;
+      }
+    }
+    removal?.apply();
+    for (const entry of saving) this.#unsaved.delete(entry);
+    this.#finish(plan, group, commit?.state);
+    this.#next();
+  }
+
+  #newPlan(): CommitPlan {
+    const { topics, ids, topicsMax, store } = this.#options;
+    const time = this.#time();
+    ids.forget(time);
+    return new CommitPlan({ topics, ids, state: this.#state, topicsMax, time, level: store.level });
+  }
+
+  #planSaving(plan: CommitPlan): readonly TopicEntry[] {
+    const saving: TopicEntry[] = [];
+    for (const entry of this.#unsaved) {
+      if (saving.length >= savedPerCommitMax) break;
+      saving.push(entry);
+      plan.save(entry);
+    }
+    return saving;
+  }
+
+  /**
+   * What was planned is so. The answers go out, and the tail gets what was appended.
+   *
+   * @param stored - the state that the store has now; undefined when it was given nothing
+   */
+  #finish(plan: CommitPlan, group: readonly Planned[], stored: LogState | undefined): void {
+    const { retention } = this.#options;
+    const changed = plan.apply(stored !== undefined);
+    this.#state = stored ?? { ...this.#state, time: plan.time };
+    const { messages, bytes } = plan.blocks;
+    retention.grow(messages, bytes);
+    for (const entry of changed) {
+      retention.note(entry);
+      if (!entry.isSaved && !entry.isDeleted) this.#unsaved.add(entry);
+    }
+    for (const { answer } of group) answer();
+    if (plan.records.length > 0) this.#listener(plan.records);
+  }
+
+  /** Nothing was stored. What needs no storing is so all the same, each for itself. */
+  #fail(group: readonly Planned[], error: unknown): void {
+    this.#isFailing = true;
+    this.#mayDoChores = false;
+    if (group.length === 0) this.#options.onFailure(error);
+    for (const { operation } of group) {
+      const plan = this.#newPlan();
+      const planned = planOperation(operation, plan);
+      if (plan.weight > 0) operation.fail(error);
+      else this.#finish(plan, [planned], undefined);
+    }
+    this.#next();
+  }
+
+  #next(): void {
+    this.#isBusy = false;
+    if (!this.#pending.isEmpty || this.#hasChores) this.#work();
+    else this.#onIdle();
+  }
+}
+
+function planOperation(operation: Operation, plan: CommitPlan): Planned {
+  return { operation, answer: operation.plan(plan) };
+}
+
+/** Undefined when there is nothing to be stored. */
+function commitOf(plan: CommitPlan, removal: Removal | undefined): StoreCommit | undefined {
+  const { topics, ...planned } = plan.commit();
+  if (!removal && planned.blocks.length === 0 && topics.length === 0) return undefined;
+  const { topics: shortened, ...removed } = removal?.commit ?? nothingRemoved;
+  // What is planned for a topic is newer than what is known of it.
+  return { ...planned, topics: [...shortened, ...topics], ...removed };
+}
+
+const nothingRemoved: Removal['commit'] = {
+  topics: [],
+  removedTopics: [],
+  removedChunks: [],
+  removedBlocks: [],
+  removedIds: [],
+};

@@ -1,0 +1,186 @@
+import { Buffer } from 'node:buffer';
+import { chunkKey, decodeChunk, encodeChunk } from './chunk-codec.ts';
+import { prepareDirectory, syncDirectory, takeDirectory, type Ownership } from './data-directory.ts';
+import { FileRoom } from './file-room.ts';
+import { failureOf } from './lmdb-failure.ts';
+import { dataFile, LmdbFile, pageSize, type Change } from './lmdb-file.ts';
+import { checkFormat, ownerRegister } from './lmdb-owner.ts';
+import * as codec from './record-codec.ts';
+import {
+  StoreFailedError,
+  type Block,
+  type Chunk,
+  type Deletion,
+  type IdBlock,
+  type LogState,
+  type Store,
+  type StoreCommit,
+  type TopicNumber,
+  type TopicRecord,
+} from './store.ts';
+
+const stateKey = Buffer.from('state');
+const deletionsKey = Buffer.from('deletions');
+/** Comes before every other key. */
+const firstKey = Buffer.alloc(1);
+
+/**
+ * Opens the store in a directory, which is made if need be, and belongs to this store until it is closed or the
+ * process ends.
+ *
+ * @throws DataDirectoryError when the directory cannot be used, or another server has it
+ * @throws LogDamagedError
+ */
+export async function openLmdbStore(directory: string): Promise<LmdbStore> {
+  await prepareDirectory(directory, dataFile);
+  const file = new LmdbFile(directory);
+  let room: FileRoom | undefined;
+  let ownership: Ownership | undefined;
+  try {
+    checkFormat(file, directory);
+    ownership = await takeDirectory(directory, ownerRegister(file));
+    file.openTables();
+    room = await FileRoom.open(file.path, () => file.room);
+    await syncDirectory(directory);
+    return new LmdbStore({ directory, file, room, ownership });
+  } catch (error) {
+    await file.close();
+    await room?.close();
+    await ownership?.release();
+    throw error;
+  }
+}
+
+interface LmdbStoreParts {
+  readonly directory: string;
+  readonly file: LmdbFile;
+  readonly room: FileRoom;
+  readonly ownership: Ownership;
+}
+
+/**
+ * A store in a data file of LMDB. A commit resolves once it is on the disk, and survives a power cut from then on.
+ * Every value has a checksum.
+ */
+export class LmdbStore implements Store {
+  readonly level = 'disk';
+  readonly #parts: LmdbStoreParts;
+  readonly #file: LmdbFile;
+  #failure: StoreFailedError | undefined;
+  #closing: Promise<void> | undefined;
+  /** The deletions that the last commit left, as they were given. */
+  #deletions: readonly Deletion[] | undefined;
+
+  constructor(parts: LmdbStoreParts) {
+    this.#parts = parts;
+    this.#file = parts.file;
+  }
+
+  readState(): LogState | undefined {
+    const state = this.#file.get('singles', stateKey);
+    if (!state) return undefined;
+    const deletions = this.#file.get('singles', deletionsKey) ?? Buffer.alloc(0);
+    return {
+      ...codec.decodeState(state, stateKey),
+      deletions: codec.decodeDeletions(deletions, deletionsKey),
+    };
+  }
+
+  readTopics(): Iterable<TopicRecord> {
+    return this.#file.read('topics', codec.decodeTopic, firstKey);
+  }
+
+  readIds(fromBlock: number): Iterable<IdBlock> {
+    return this.#file.read('ids', codec.decodeIds, codec.blockKey(fromBlock));
+  }
+
+  readBlocks(fromBlock: number): Iterable<Block> {
+    return this.#file.read('blocks', codec.decodeBlock, codec.blockKey(fromBlock));
+  }
+
+  blockBefore(block: number): Block | undefined {
+    return this.#file.readLast('blocks', codec.decodeBlock, firstKey, codec.blockKey(block));
+  }
+
+  readChunks(topic: TopicNumber, fromBlock: number): Iterable<Chunk> {
+    return this.#file.read('chunks', decodeChunk, chunkKey(topic, fromBlock), codec.topicKey(topic + 1));
+  }
+
+  chunkBefore(topic: TopicNumber, block: number): Chunk | undefined {
+    return this.#file.readLast('chunks', decodeChunk, codec.topicKey(topic), chunkKey(topic, block));
+  }
+
+  chunk(topic: TopicNumber, block: number): Chunk | undefined {
+    const key = chunkKey(topic, block);
+    const value = this.#file.get('chunks', key);
+    return value && decodeChunk(value, key);
+  }
+
+  async commit(commit: StoreCommit): Promise<void> {
+    if (this.#failure) throw this.#failure;
+    const changes = [...this.#changes(commit)];
+    const { directory, room } = this.#parts;
+    const bytes = bytesMax(changes);
+    try {
+      await room.reserve(bytes, commit.chunks.length === 0);
+      await this.#file.write(changes);
+      this.#deletions = commit.state.deletions;
+    } catch (error) {
+      const failure = await failureOf(error, directory, bytes);
+      if (failure instanceof StoreFailedError) {
+        this.#failure = failure;
+        await this.#file.reopenIfNeeded();
+      }
+      throw failure;
+    }
+  }
+
+  close(): Promise<void> {
+    this.#failure ??= new StoreFailedError('The store is closed.');
+    return (this.#closing ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
+    await this.#file.close();
+    await this.#parts.room.close();
+    await this.#parts.ownership.release();
+  }
+
+  *#changes(commit: StoreCommit): Generator<Change, void, undefined> {
+    const { state } = commit;
+    for (const { topic, block } of commit.removedChunks)
+      yield { table: 'chunks', key: chunkKey(topic, block) };
+    for (const block of commit.removedBlocks) yield { table: 'blocks', key: codec.blockKey(block) };
+    for (const block of commit.removedIds) yield { table: 'ids', key: codec.blockKey(block) };
+    for (const number of commit.removedTopics) yield { table: 'topics', key: codec.topicKey(number) };
+    for (const chunk of commit.chunks) {
+      const key = chunkKey(chunk.topic, chunk.block);
+      yield { table: 'chunks', key, value: encodeChunk(chunk, key) };
+    }
+    for (const block of commit.blocks) {
+      yield { table: 'blocks', key: codec.blockKey(block.first), value: codec.encodeBlock(block) };
+    }
+    for (const ids of commit.ids) {
+      yield { table: 'ids', key: codec.blockKey(ids.block), value: codec.encodeIds(ids) };
+    }
+    for (const topic of commit.topics) {
+      yield { table: 'topics', key: codec.topicKey(topic.number), value: codec.encodeTopic(topic) };
+    }
+    yield { table: 'singles', key: stateKey, value: codec.encodeState(state, stateKey) };
+    if (state.deletions !== this.#deletions) {
+      const value = codec.encodeDeletions(state.deletions, deletionsKey);
+      yield { table: 'singles', key: deletionsKey, value };
+    }
+  }
+}
+
+/**
+ * By how much the file grows at most: each change can copy the page that it is in, and each value that is more than a
+ * small part of a page has pages of its own; beside them there are the trees' other pages and LMDB's list of free ones.
+ */
+function bytesMax(changes: readonly Change[]): number {
+  let bytes = (16 + changes.length * 1.25) * pageSize;
+  for (const { value } of changes)
+    bytes += value && value.length > pageSize / 4 ? value.length + pageSize : 0;
+  return bytes;
+}

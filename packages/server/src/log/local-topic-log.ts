@@ -1,0 +1,171 @@
+import type { From, Interest, Topic } from '@fanfare/protocol';
+import type { Rules } from '../rules/rule.ts';
+import type { CommitPlan } from './commit-plan.ts';
+import { Commits } from './commits.ts';
+import { LogReader } from './log-reader.ts';
+import { openState } from './open-state.ts';
+import { RememberedIds, type RememberedIdsOptions } from './remembered-ids.ts';
+import { Retention } from './retention.ts';
+import type { LogState, Store } from './store.ts';
+import {
+  LogClosedError,
+  type AppendOutcome,
+  type NewRecord,
+  type Page,
+  type PageLimit,
+  type Position,
+  type Start,
+  type TailListener,
+  type TopicCreation,
+  type TopicLog,
+  type TopicQuery,
+  type TopicState,
+} from './topic-log.ts';
+import { TopicTable, type TopicEntry } from './topic-table.ts';
+
+export interface LocalTopicLogOptions extends RememberedIdsOptions {
+  readonly store: Store;
+  readonly rules: Rules;
+  readonly topicsMax: number;
+  /** How many bytes of memory the messages may take in all, where they are kept in memory. */
+  readonly memoryBytesMax: number;
+  /** Names the log if the store is new. */
+  readonly newEpoch: string;
+  /** The wall clock, in milliseconds since 1970. */
+  readonly now: () => number;
+  /** Something failed that nobody asked for. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** How often what is too old is looked for. */
+const sweepIntervalMs = 1_000;
+
+/**
+ * The log of one machine, over a {@link Store}.
+ *
+ * There is one commit at a time; what is asked for meanwhile is committed together afterwards, so that one fsync
+ * is for many. What is not to be stored waits for nothing but its place in the order.
+ */
+export class LocalTopicLog implements TopicLog {
+  readonly #options: LocalTopicLogOptions;
+  readonly #topics: TopicTable;
+  readonly #commits: Commits;
+  readonly #reader: LogReader;
+  readonly #sweeper: NodeJS.Timeout;
+  /** Topics that are about to be declared or deleted: what is asked about them meanwhile is answered after that. */
+  readonly #changing = new Map<Topic, number>();
+  #closing: Promise<void> | undefined;
+
+  /** @throws LogDamagedError */
+  constructor(options: LocalTopicLogOptions) {
+    const { store, rules } = options;
+    this.#options = options;
+    this.#topics = new TopicTable(rules);
+    const world = { ...options, topics: this.#topics, ids: new RememberedIds(options) };
+    const state = openState(store, world);
+    const retention = new Retention(world);
+    this.#commits = new Commits({ ...world, retention, state });
+    for (const entry of this.#topics.everyNumber()) {
+      retention.note(entry);
+      if (!entry.isSaved) this.#commits.save(entry);
+    }
+    this.#reader = new LogReader({ store, topics: this.#topics, state: () => this.#openState() });
+    this.#sweeper = setInterval(() => this.#sweep(), sweepIntervalMs).unref();
+    this.#sweep();
+  }
+
+  get epoch(): string {
+    return this.#commits.state.epoch;
+  }
+
+  get head(): number {
+    return this.#commits.state.head;
+  }
+
+  tail(listener: TailListener): void {
+    this.#commits.tail(listener);
+  }
+
+  append(records: readonly NewRecord[]): Promise<readonly AppendOutcome[]> {
+    let bytes = 0;
+    for (const { messageJson } of records) bytes += messageJson.length;
+    return this.#commits.ask((plan) => records.map((record) => plan.append(record)), records.length, bytes);
+  }
+
+  async createTopic(topic: Topic, isDeclared: boolean): Promise<TopicCreation> {
+    const { head } = this.#openState();
+    const create = (plan: CommitPlan): TopicCreation => plan.create(topic, isDeclared);
+    if (isDeclared) return this.#change(topic, create);
+    const inFlight = this.#commits.inFlight;
+    if (this.#changing.has(topic) || inFlight?.changes(topic)) return this.#commits.ask(create);
+    if (this.#topics.get(topic)) return 'existed';
+    // Those that are being made may fail to be.
+    if (inFlight && inFlight.growth > 0) return this.#commits.ask(create);
+    if (this.#topics.size >= this.#options.topicsMax) return 'topics_exhausted';
+    // Whoever subscribes has no use for a topic that was saved and then lost its subscriber in a crash.
+    const entry = this.#topics.make(topic, head);
+    this.#topics.add(entry);
+    this.#commits.save(entry);
+    return 'created';
+  }
+
+  deleteTopic(topic: Topic): Promise<boolean> {
+    return this.#change(topic, (plan) => plan.delete(topic));
+  }
+
+  async topics({ prefix, after, limit }: TopicQuery): Promise<readonly TopicState[]> {
+    this.#openState();
+    return this.#topics.list(prefix, after, limit).map(stateOf);
+  }
+
+  async topicState(topic: Topic): Promise<TopicState | undefined> {
+    this.#openState();
+    const entry = this.#topics.get(topic);
+    return entry && stateOf(entry);
+  }
+
+  locate(interest: Interest, from: From): Promise<Start> {
+    return this.#reader.locate(interest, from);
+  }
+
+  read(interest: Interest, position: Position, limit: PageLimit): Promise<Page> {
+    return this.#reader.read(interest, position, limit);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    clearInterval(this.#sweeper);
+    await this.#commits.close();
+    await this.#options.store.close();
+  }
+
+  /** @throws LogClosedError */
+  #openState(): LogState {
+    if (this.#closing) throw new LogClosedError();
+    return this.#commits.state;
+  }
+
+  async #change<T>(topic: Topic, plan: (plan: CommitPlan) => T): Promise<T> {
+    this.#changing.set(topic, (this.#changing.get(topic) ?? 0) + 1);
+    try {
+      return await this.#commits.ask(plan);
+    } finally {
+      const others = (this.#changing.get(topic) ?? 1) - 1;
+      if (others > 0) this.#changing.set(topic, others);
+      else this.#changing.delete(topic);
+    }
+  }
+
+  #sweep(): void {
+    if (this.#closing) return;
+    if (this.#commits.sweep()) setImmediate(() => this.#sweep());
+  }
+}
+
+function stateOf({ name, count, trimmed, lastSequence }: TopicEntry): TopicState {
+  return { topic: name, messages: count - trimmed, ...(lastSequence > 0 && { lastSequence }) };
+}

@@ -1,0 +1,45 @@
+import { isPattern, type From, type Interest, type Offset } from '@fanfare/protocol';
+import { locatePattern } from './pattern-locating.ts';
+import { readPattern } from './pattern-reading.ts';
+import type { LogState, Store } from './store.ts';
+import type { Page, PageLimit, Position, Start } from './topic-log.ts';
+import { locateTopic, readTopic } from './topic-reading.ts';
+import type { TopicTable } from './topic-table.ts';
+
+/** What reading needs. It sees what was committed and given to the tail, whatever more the store has by then. */
+export interface ReaderParts {
+  readonly store: Store;
+  readonly topics: TopicTable;
+  readonly state: () => LogState;
+}
+
+/** Finds and reads what is kept of topics and patterns. */
+export class LogReader {
+  readonly #parts: ReaderParts;
+
+  constructor(parts: ReaderParts) {
+    this.#parts = parts;
+  }
+
+  async locate(interest: Interest, from: From): Promise<Start> {
+    if (from.kind === 'offset' && !this.#isOurs(from.offset)) {
+      const start = await this.locate(interest, { kind: 'earliest' });
+      return { ...start, recovered: false };
+    }
+    return isPattern(interest)
+      ? locatePattern(this.#parts, interest, from)
+      : locateTopic(this.#parts, interest, from);
+  }
+
+  /** @throws LogDamagedError */
+  async read(interest: Interest, position: Position, limit: PageLimit): Promise<Page> {
+    return isPattern(interest)
+      ? readPattern(this.#parts, interest, position, limit)
+      : readTopic(this.#parts, interest, position, limit);
+  }
+
+  #isOurs({ epoch, sequence }: Offset): boolean {
+    const { epoch: ours, head } = this.#parts.state();
+    return epoch === ours && sequence <= head;
+  }
+}

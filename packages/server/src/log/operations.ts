@@ -1,0 +1,63 @@
+import type { CommitPlan } from './commit-plan.ts';
+import { LogBusyError } from './topic-log.ts';
+
+/** Something that was asked of the log, and waits for its commit. */
+export interface Operation {
+  /** Plans it. @returns what answers it, once the commit has succeeded */
+  readonly plan: (plan: CommitPlan) => () => void;
+  readonly fail: (error: unknown) => void;
+  readonly records: number;
+  readonly bytes: number;
+}
+
+/** One commit takes no more than this, unless it is asked for at once, so that it holds up nobody for long. */
+const recordsPerCommitMax = 2_048;
+const bytesPerCommitMax = 4_194_304;
+
+/** What may wait; over it, a disk that is too slow shows as refusals, and not as memory. */
+const pendingBytesMax = 67_108_864;
+
+/** What an operation takes beside its messages, and each of its records, roughly. */
+const operationBytes = 256;
+
+/** What waits for its commit, in the order in which it was asked for. */
+export class Operations {
+  #waiting: Operation[] = [];
+  #bytes = 0;
+
+  get isEmpty(): boolean {
+    return this.#waiting.length === 0;
+  }
+
+  /** Rejects with a LogBusyError when too much waits already. */
+  add<T>(plan: (plan: CommitPlan) => T, records: number, messageBytes: number): Promise<T> {
+    const bytes = messageBytes + (records + 1) * operationBytes;
+    if (this.#bytes + bytes > pendingBytesMax && !this.isEmpty) return Promise.reject(new LogBusyError());
+    this.#bytes += bytes;
+    return new Promise((resolve, fail) => {
+      const answering = (commit: CommitPlan): (() => void) => {
+        const answer = plan(commit);
+        return () => resolve(answer);
+      };
+      this.#waiting.push({ plan: answering, fail, records, bytes });
+    });
+  }
+
+  /** As much as one commit takes. */
+  take(): readonly Operation[] {
+    let records = 0;
+    let bytes = 0;
+    let count = 0;
+    for (const operation of this.#waiting) {
+      if (records >= recordsPerCommitMax || bytes >= bytesPerCommitMax) break;
+      // One that asks for nothing to be appended costs something, too.
+      records += Math.max(1, operation.records);
+      bytes += operation.bytes;
+      count++;
+    }
+    this.#bytes -= bytes;
+    const taken = this.#waiting.slice(0, count);
+    this.#waiting = this.#waiting.slice(count);
+    return taken;
+  }
+}

@@ -1,0 +1,94 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { matches, type From, type Pattern } from '@fanfare/protocol';
+import type { ReaderParts } from './log-reader.ts';
+import type { Start } from './topic-log.ts';
+import { ordinalAt, sequenceBefore, wasDeletedSince } from './topic-reading.ts';
+import { keeps, type TopicEntry } from './topic-table.ts';
+
+/** How many topics are looked at before others have their turn: some milliseconds, when each needs a search in the store. */
+const topicsPerTurn = 128;
+
+/** Finds where reading starts. What goes while it looks, which takes some turns, is told by the first page. */
+export async function locatePattern(parts: ReaderParts, pattern: Pattern, from: From): Promise<Start> {
+  const { topics, state } = parts;
+  const { changes } = topics;
+  const { head } = state();
+  if (from.kind === 'new') return { position: { sequence: head, changes }, due: 0 };
+  let sequence = firstPlace(parts, from, head);
+  let due = 0;
+  let recovered = from.kind === 'offset' && !wasDeletedSince(parts, pattern, from.offset.sequence);
+  for await (const entries of matchingTopics(parts, pattern)) {
+    for (const entry of entries) {
+      if (!keeps(entry)) recovered = false;
+      if (entry.count === entry.trimmed) {
+        if (entry.lastSequence > sequence) recovered = false;
+        continue;
+      }
+      const had = ordinalWanted(parts, entry, from, from.kind === 'last' ? head : sequence);
+      if (had < entry.trimmed) recovered = false;
+      due += entry.count - Math.max(had, entry.trimmed);
+      if (from.kind === 'earliest' || from.kind === 'last') {
+        sequence = Math.min(sequence, placeBefore(parts, entry, Math.max(had, entry.trimmed), sequence));
+      }
+    }
+  }
+  const newest = from.kind === 'last' ? { newest: { count: from.count, through: head } } : {};
+  return { position: { sequence, changes, ...newest }, ...(from.kind === 'offset' && { recovered }), due };
+}
+
+/** Where to start, unless a topic has something that is wanted before that. */
+function firstPlace({ store }: ReaderParts, from: From, head: number): number {
+  if (from.kind === 'offset') return from.offset.sequence;
+  if (from.kind !== 'time') return head;
+  let low = 0;
+  let high = head + 1;
+  while (high - low > 1) {
+    const middle = Math.floor((low + high) / 2);
+    const block = store.blockBefore(middle);
+    if (block && block.time >= from.ms) high = block.first;
+    else low = middle;
+  }
+  return high - 1;
+}
+
+/** How many of a topic's messages come before those that are wanted. @param sequence - after it, all are */
+function ordinalWanted({ store }: ReaderParts, entry: TopicEntry, from: From, sequence: number): number {
+  switch (from.kind) {
+    case 'new':
+      return entry.count;
+    case 'earliest':
+      return entry.trimmed;
+    case 'last':
+      return ordinalAt(store, entry, sequence) - from.count;
+    case 'offset':
+    case 'time':
+      return ordinalAt(store, entry, sequence);
+  }
+}
+
+/** The place just before the message that comes after so many; or `latest`, if that comes before it. */
+function placeBefore(parts: ReaderParts, entry: TopicEntry, had: number, latest: number): number {
+  if ((entry.oldest?.block ?? Infinity) > latest) return latest;
+  if (had === entry.count - 1) return entry.lastSequence - 1;
+  if (had === entry.gone.ordinal && entry.oldest) return entry.oldest.block - 1;
+  return sequenceBefore(parts, entry, had);
+}
+
+/** The topics that a pattern stands for, some in each turn. */
+async function* matchingTopics(
+  { topics, state }: ReaderParts,
+  pattern: Pattern,
+): AsyncIterable<readonly TopicEntry[]> {
+  let looked = 0;
+  let found: TopicEntry[] = [];
+  for (const entry of topics.all()) {
+    if (matches(pattern, entry.name)) found.push(entry);
+    if (++looked % topicsPerTurn > 0) continue;
+    yield found;
+    found = [];
+    await nextTurn();
+    // The log may have been closed meanwhile.
+    state();
+  }
+  yield found;
+}

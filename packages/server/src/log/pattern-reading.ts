@@ -1,0 +1,171 @@
+import { matches, type Pattern } from '@fanfare/protocol';
+import type { ReaderParts } from './log-reader.ts';
+import { missing } from './open-state.ts';
+import type { Block, Chunk, TopicNumber } from './store.ts';
+import { LogDamagedError, type LogRecord, type Page, type PageLimit, type Position } from './topic-log.ts';
+import { isFull, logRecord, ordinalAt } from './topic-reading.ts';
+import type { TopicEntry } from './topic-table.ts';
+
+/** How much a page is looked for, in runs of records that may turn out to be of other topics; a few milliseconds. */
+const effortPerPageMax = 16_384;
+
+/** What it costs to have the store give a block or a chunk, in runs. */
+const readingEffort = 16;
+
+/** How many topics are looked at for what was lost; when there are more, something may have been. */
+const looksMax = 1_024;
+
+/** @throws LogDamagedError */
+export function readPattern(
+  parts: ReaderParts,
+  pattern: Pattern,
+  position: Position,
+  limit: PageLimit,
+): Page {
+  const { store, topics, state } = parts;
+  const { head } = state();
+  const dropped = isAnyLost(parts, pattern, position) ? 'unknown' : 0;
+  const scan = new Scan(parts, pattern, position);
+  const records: LogRecord[] = [];
+  let { sequence } = position;
+  let bytes = 0;
+  const page = (isAtHead: boolean): Page => ({
+    records,
+    position: positionAt(isAtHead ? head : sequence, topics.changes, position.newest),
+    isAtHead,
+    dropped,
+  });
+  for (const block of store.readBlocks(store.blockBefore(sequence + 1)?.first ?? 0)) {
+    if (block.first > head) break;
+    for (const record of scan.recordsOf(block, sequence)) {
+      bytes += Buffer.byteLength(record.messageJson);
+      if (isFull(records.length, bytes, limit)) return page(false);
+      records.push(record);
+      sequence = record.sequence;
+    }
+    sequence = Math.max(sequence, endOf(block));
+    if (scan.effort > effortPerPageMax || records.length >= limit.recordsMax) return page(sequence >= head);
+  }
+  return page(true);
+}
+
+function positionAt(sequence: number, changes: number, newest: Position['newest']): Position {
+  return newest && newest.through > sequence ? { sequence, changes, newest } : { sequence, changes };
+}
+
+function endOf({ first, runs }: Block): number {
+  return runs.reduce((end, { count }) => end + count, first - 1);
+}
+
+/** Whether messages after a position that was not read yet went since it was taken. */
+function isAnyLost(parts: ReaderParts, pattern: Pattern, position: Position): boolean {
+  const { store, topics } = parts;
+  const { sequence, changes = 0, newest } = position;
+  if (topics.changes === changes) return false;
+  if (topics.wasDeleted(pattern, sequence, changes)) return true;
+  let looks = 0;
+  for (const entry of topics.trimmedSince(changes)) {
+    if (entry.isDeleted || entry.lastSequence <= sequence || !matches(pattern, entry.name)) continue;
+    if (newest === undefined && entry.gone.sequence > sequence) return true;
+    if (++looks > looksMax) return true;
+    const unwanted = newest ? ordinalAt(store, entry, newest.through) - newest.count : 0;
+    if (Math.max(unwanted, ordinalAt(store, entry, sequence)) < entry.trimmed) return true;
+  }
+  return false;
+}
+
+/** What is wanted of a topic. */
+interface Wanted {
+  readonly entry: TopicEntry;
+  /** Of what is stored up to `newest.through`, only the ordinals over this one. */
+  readonly over: number;
+  /** How many messages it had had where it was read last; undefined when it was not yet. */
+  ordinal: number | undefined;
+}
+
+/** Picks the records of a pattern out of blocks. */
+class Scan {
+  readonly #parts: ReaderParts;
+  readonly #pattern: Pattern;
+  readonly #start: Position;
+  /** Of the topics that do not match, undefined. */
+  readonly #wanted = new Map<TopicNumber, Wanted | undefined>();
+  #end: number;
+  /** Whether the blocks so far do not follow one another: some may have gone, and some may be missing. */
+  #hasGap = false;
+  #effort = 0;
+
+  constructor(parts: ReaderParts, pattern: Pattern, start: Position) {
+    this.#parts = parts;
+    this.#pattern = pattern;
+    this.#start = start;
+    this.#end = start.sequence;
+  }
+
+  /** How much was done, in runs. */
+  get effort(): number {
+    return this.#effort;
+  }
+
+  /** Those after a place in the log, in order. To be called with one block after the other. */
+  recordsOf(block: Block, after: number): readonly LogRecord[] {
+    this.#hasGap ||= block.first > this.#end + 1;
+    this.#end = Math.max(this.#end, endOf(block));
+    this.#effort += block.runs.length + readingEffort;
+    const records: LogRecord[] = [];
+    let topics = 0;
+    for (const number of new Set(block.runs.map(({ topic }) => topic))) {
+      const wanted = this.#wantedOf(number);
+      if (!wanted) continue;
+      topics++;
+      this.#pick(block, wanted, after, records);
+    }
+    return topics > 1 ? records.toSorted((a, b) => a.sequence - b.sequence) : records;
+  }
+
+  #pick({ first, time }: Block, wanted: Wanted, after: number, records: LogRecord[]): void {
+    const { entry, over } = wanted;
+    const through = this.#start.newest?.through ?? 0;
+    const chunk = this.#chunkOf(first, wanted);
+    if (!chunk) return;
+    let { ordinal } = chunk;
+    for (const record of chunk.records) {
+      const isWanted = ordinal > over || record.sequence > through;
+      if (isWanted && record.sequence > after && ordinal > entry.trimmed) {
+        records.push(logRecord(record, entry.name, ordinal, time));
+      }
+      ordinal++;
+    }
+  }
+
+  #chunkOf(block: number, wanted: Wanted): Chunk | undefined {
+    const { store } = this.#parts;
+    const { entry } = wanted;
+    this.#effort += readingEffort;
+    const chunk = store.chunk(entry.number, block);
+    if (!chunk) {
+      if (entry.oldest && entry.oldest.block <= block) throw new LogDamagedError(missing(entry.name));
+      return undefined;
+    }
+    if (this.#hasGap) wanted.ordinal ??= ordinalAt(store, entry, this.#start.sequence);
+    const had = Math.max(entry.trimmed, wanted.ordinal ?? 0);
+    if (wanted.ordinal !== undefined && chunk.ordinal > had + 1)
+      throw new LogDamagedError(missing(entry.name));
+    wanted.ordinal = chunk.ordinal + chunk.records.length - 1;
+    return chunk;
+  }
+
+  #wantedOf(number: TopicNumber): Wanted | undefined {
+    if (this.#wanted.has(number)) return this.#wanted.get(number);
+    const { store, topics } = this.#parts;
+    const { newest } = this.#start;
+    const entry = topics.at(number);
+    let wanted: Wanted | undefined;
+    if (entry && !entry.isDeleted && matches(this.#pattern, entry.name)) {
+      const over = newest ? ordinalAt(store, entry, newest.through) - newest.count : 0;
+      wanted = { entry, over, ordinal: undefined };
+    }
+    this.#wanted.set(number, wanted);
+    return wanted;
+  }
+}

@@ -1,0 +1,75 @@
+import { createHash } from 'node:crypto';
+import type { Stored } from '@fanfare/protocol';
+import type { NewRecord } from './topic-log.ts';
+
+/** What is remembered of the first message that came under an id. */
+export interface Remembered {
+  readonly sequence: number;
+  readonly time: number;
+  /** A hash of the message, so that another one is told from it. */
+  readonly digest: string;
+  readonly stored: Stored;
+}
+
+const hashBytes = 16;
+
+/** The name of a record's id among those of all topics: a hash, as long as the id may be. */
+export function idKey({ topic, id }: NewRecord): string {
+  return hash(`${topic}\0${id}`);
+}
+
+export function digestOf({ messageJson }: NewRecord): string {
+  return hash(messageJson);
+}
+
+/** Hashes are kept as texts of a byte a character. */
+function hash(text: string): string {
+  return createHash('sha256').update(text).digest().toString('latin1', 0, hashBytes);
+}
+
+export interface RememberedIdsOptions {
+  /** For how long an id is remembered at least; it is forgotten before twice that time is over. */
+  readonly idWindowMs: number;
+  /** How many ids are remembered at most. */
+  readonly idsMax: number;
+}
+
+/**
+ * The ids of the last minutes, in two generations: dropping a whole one costs nothing, where forgetting ids one by
+ * one would hold up commits.
+ */
+export class RememberedIds {
+  readonly #options: RememberedIdsOptions;
+  #newer = new Map<string, Remembered>();
+  #older = new Map<string, Remembered>();
+  #generationEnd = -Infinity;
+
+  constructor(options: RememberedIdsOptions) {
+    this.#options = options;
+  }
+
+  get(key: string): Remembered | undefined {
+    return this.#newer.get(key) ?? this.#older.get(key);
+  }
+
+  /** How many more ids can be remembered. */
+  get room(): number {
+    return this.#options.idsMax - this.#newer.size - this.#older.size;
+  }
+
+  /** The times MUST NOT go back from one call to the next. */
+  set(key: string, remembered: Remembered): void {
+    this.forget(remembered.time);
+    this.#newer.set(key, remembered);
+  }
+
+  /** Forgets what is older than the window. */
+  forget(time: number): void {
+    if (time < this.#generationEnd) return;
+    const { idWindowMs } = this.#options;
+    const isWindowOver = time >= this.#generationEnd + idWindowMs;
+    this.#older = isWindowOver ? new Map<string, Remembered>() : this.#newer;
+    this.#newer = new Map();
+    this.#generationEnd = time + idWindowMs;
+  }
+}

@@ -1,0 +1,144 @@
+import type { Stored, Topic } from '@fanfare/protocol';
+
+/** A topic's number in a store: never used for another one, from 1 on. */
+export type TopicNumber = number;
+
+/** One stored message. */
+export interface ChunkRecord {
+  readonly sequence: number;
+  readonly messageJson: string;
+  readonly id?: string;
+}
+
+/** The records of one topic in one block: what a store writes, reads and deletes as a whole. */
+export interface Chunk {
+  readonly topic: TopicNumber;
+  /** The sequence of the block's first record. With the topic's number it names the chunk. */
+  readonly block: number;
+  /** Of the first record: which of its topic's messages it is, from 1 on. */
+  readonly ordinal: number;
+  /** How many bytes of messages (JSON text as UTF-8) the topic had had before, those that are gone included. */
+  readonly bytesBefore: number;
+  /** When the block was committed. */
+  readonly time: number;
+  /** At least one, in the order of their sequences. */
+  readonly records: readonly ChunkRecord[];
+}
+
+/** Some records that follow one another in the log, over all topics: a commit has one or more of them. */
+export interface Block {
+  /** The sequence of its first record, which names it. */
+  readonly first: number;
+  readonly time: number;
+  /** How many records of which topic follow one another, in the order of the log. */
+  readonly runs: readonly Run[];
+}
+
+export interface Run {
+  readonly topic: TopicNumber;
+  readonly count: number;
+}
+
+/** The id under which a message was published. */
+export interface StoredId {
+  /** The hash of topic and id, as 16 bytes. */
+  readonly key: Uint8Array;
+  /** The hash of the message, as 16 bytes. */
+  readonly digest: Uint8Array;
+  readonly sequence: number;
+}
+
+export interface IdBlock {
+  /** The sequence of the block that the messages are in, which names it. */
+  readonly block: number;
+  readonly time: number;
+  readonly ids: readonly StoredId[];
+}
+
+/** What is known of a topic beside its messages. */
+export interface TopicRecord {
+  readonly number: TopicNumber;
+  readonly name: Topic;
+  readonly isDeclared: boolean;
+  /** It does not exist any more; the record is there until its chunks are gone. Another topic may have the name. */
+  readonly isDeleted: boolean;
+  /** The log's head when the topic came to be, or began to keep messages. */
+  readonly createdAt: number;
+  /** Whether its rule kept messages when last seen. */
+  readonly keeps: boolean;
+  /** How many messages it had had up to its newest one that is gone, and that one's place in the log. */
+  readonly gone: { readonly sequence: number; readonly ordinal: number; readonly bytes: number };
+}
+
+/** A topic that was deleted, with messages, when the log's head was at `sequence`. */
+export interface Deletion {
+  readonly topic: Topic;
+  readonly sequence: number;
+}
+
+/** What is known of the log as a whole. */
+export interface LogState {
+  readonly epoch: string;
+  /** The sequence of the newest record that was ever stored. */
+  readonly head: number;
+  /** The time of the newest record. */
+  readonly time: number;
+  /** The highest number that a topic was given. */
+  readonly topicNumber: TopicNumber;
+  /** The newest deletions, the oldest first, and where the newest one was that is not among them. */
+  readonly deletions: readonly Deletion[];
+  readonly deletionsForgottenAt: number;
+}
+
+/** One change of a store. All of it is there afterwards, or nothing. */
+export interface StoreCommit {
+  readonly state: LogState;
+  readonly blocks: readonly Block[];
+  readonly chunks: readonly Chunk[];
+  readonly ids: readonly IdBlock[];
+  /** Topics that are new or changed. */
+  readonly topics: readonly TopicRecord[];
+  readonly removedTopics: readonly TopicNumber[];
+  readonly removedChunks: readonly Pick<Chunk, 'topic' | 'block'>[];
+  readonly removedBlocks: readonly Block['first'][];
+  readonly removedIds: readonly IdBlock['block'][];
+}
+
+/**
+ * Where the log of one machine keeps things. It decides nothing: {@link LocalTopicLog} does.
+ *
+ * - `commit` MUST resolve once everything in it is there at the store's level, and MUST change nothing when it
+ *   rejects. There is one commit at a time. After a {@link StoreFailedError} the store takes no more.
+ * - What is read MUST be what the last commit left, in the turn in which it is read; a generator MUST be used up
+ *   or given up in the turn in which it was made, and MUST cost no more than what is taken from it.
+ * - Damaged data MUST NOT be returned or skipped: reading throws a LogDamagedError.
+ */
+export interface Store {
+  readonly level: Exclude<Stored, 'none'>;
+  /** Undefined when nothing was ever committed. */
+  readState(): LogState | undefined;
+  readTopics(): Iterable<TopicRecord>;
+  /** From a block on, in the order of the log. */
+  readIds(fromBlock: number): Iterable<IdBlock>;
+  /** Blocks from the first that is named `fromBlock` or higher. */
+  readBlocks(fromBlock: number): Iterable<Block>;
+  /** The newest block whose name is `block` or lower. */
+  blockBefore(block: number): Block | undefined;
+  /** A topic's chunks from the first whose block is `fromBlock` or higher. */
+  readChunks(topic: TopicNumber, fromBlock: number): Iterable<Chunk>;
+  /** A topic's newest chunk whose block is `block` or lower. */
+  chunkBefore(topic: TopicNumber, block: number): Chunk | undefined;
+  chunk(topic: TopicNumber, block: number): Chunk | undefined;
+  commit(commit: StoreCommit): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** The store has no room: once there is some again, commits succeed. */
+export class StoreFullError extends Error {
+  override readonly name = 'StoreFullError';
+}
+
+/** The store cannot tell any more what of a commit is there: it has to be opened anew. */
+export class StoreFailedError extends Error {
+  override readonly name = 'StoreFailedError';
+}

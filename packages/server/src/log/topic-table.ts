@@ -1,0 +1,252 @@
+import { matches, type Interest, type Topic } from '@fanfare/protocol';
+import type { Rule, Rules } from '../rules/rule.ts';
+import type { Chunk, Deletion, TopicNumber, TopicRecord } from './store.ts';
+
+/** The oldest chunk of a topic that the store has. */
+export interface OldestChunk {
+  readonly block: number;
+  readonly time: number;
+  /** Of its last record. */
+  readonly lastOrdinal: number;
+  readonly bytesBefore: number;
+}
+
+export function oldestOf({ block, time, ordinal, bytesBefore, records }: Chunk): OldestChunk {
+  return { block, time, lastOrdinal: ordinal + records.length - 1, bytesBefore };
+}
+
+/** A topic as the log has it in memory. Only commits that succeeded change it, but for `trimmed`. */
+export interface TopicEntry {
+  readonly number: TopicNumber;
+  readonly name: Topic;
+  readonly rule: Rule;
+  /** The log's head when it came to be, or began to keep messages. */
+  readonly createdAt: number;
+  /** The log's head when it came to be, if that was since the log was opened; else -1. */
+  readonly bornAt: number;
+  isDeclared: boolean;
+  isDeleted: boolean;
+  /** Whether the store has its record. */
+  isSaved: boolean;
+  /** How many messages it has had, and their bytes, those that are gone included. */
+  count: number;
+  bytes: number;
+  /** Of its newest message; 0 when it never had one. */
+  lastSequence: number;
+  /** The ordinal of the newest message that is not kept any more. What the store still has of those is not read. */
+  trimmed: number;
+  /** How many bytes those are that are not kept any more: at least so many. */
+  bytesTrimmed: number;
+  /** A number that grows with every trim of any topic: when this one was trimmed last. */
+  trimmedAt: number;
+  oldest: OldestChunk | undefined;
+  /** What was removed from the store. */
+  gone: TopicRecord['gone'];
+}
+
+export function keeps(entry: TopicEntry): boolean {
+  return entry.rule.keep !== 'none';
+}
+
+export function recordOf(entry: TopicEntry): TopicRecord {
+  const { number, name, isDeclared, isDeleted, createdAt, gone } = entry;
+  return { number, name, isDeclared, isDeleted, createdAt, keeps: keeps(entry), gone };
+}
+
+/** A topic that was deleted while the log was open, and which change that was. */
+interface NotedDeletion extends Deletion {
+  readonly at: number;
+}
+
+/** How many trims are remembered one by one, so that a reader that is behind finds those that concern it. */
+const trimsMax = 65_536;
+
+/** How many deletions are remembered one by one. */
+const deletionsMax = 1_000;
+
+/** The topics of a log: by name, by number, and in the order of their names. */
+export class TopicTable {
+  readonly #rules: Rules;
+  readonly #byName = new Map<Topic, TopicEntry>();
+  readonly #byNumber = new Map<TopicNumber, TopicEntry>();
+  /** In order. */
+  #names: Topic[] = [];
+  #highestNumber = 0;
+  #changes = 0;
+  /** The newest trims, the oldest first. */
+  #trims: { readonly entry: TopicEntry; readonly at: number }[] = [];
+  #trimsForgottenAt = 0;
+  readonly #deletions: NotedDeletion[] = [];
+  /** Of the deletions that are not remembered one by one: the newest one's change, and the highest place of any. */
+  #deletionsForgotten = { at: 0, sequence: 0 };
+
+  constructor(rules: Rules) {
+    this.#rules = rules;
+  }
+
+  get size(): number {
+    return this.#byName.size;
+  }
+
+  ruleOf(name: Topic): Rule {
+    return this.get(name)?.rule ?? this.#rules.of(name);
+  }
+
+  get(name: Topic): TopicEntry | undefined {
+    return this.#byName.get(name);
+  }
+
+  /** Also one that is deleted, as long as its chunks are there. */
+  at(number: TopicNumber): TopicEntry | undefined {
+    return this.#byNumber.get(number);
+  }
+
+  /** The highest number that a topic was given. */
+  get highestNumber(): TopicNumber {
+    return this.#highestNumber;
+  }
+
+  set highestNumber(number: TopicNumber) {
+    this.#highestNumber = Math.max(this.#highestNumber, number);
+  }
+
+  /** Grows with every trim and every deletion. */
+  get changes(): number {
+    return this.#changes;
+  }
+
+  /** A topic that is not in the table yet; its number is never used again. */
+  make(name: Topic, createdAt: number, number: TopicNumber = ++this.#highestNumber): TopicEntry {
+    return {
+      number,
+      name,
+      rule: this.#rules.of(name),
+      createdAt,
+      bornAt: createdAt,
+      isDeclared: false,
+      isDeleted: false,
+      isSaved: false,
+      count: 0,
+      bytes: 0,
+      lastSequence: 0,
+      trimmed: 0,
+      bytesTrimmed: 0,
+      trimmedAt: 0,
+      oldest: undefined,
+      gone: { sequence: 0, ordinal: 0, bytes: 0 },
+    };
+  }
+
+  add(entry: TopicEntry): void {
+    this.#byNumber.set(entry.number, entry);
+    if (entry.isDeleted) return;
+    this.#byName.set(entry.name, entry);
+    this.#names.splice(this.#placeOf(entry.name), 0, entry.name);
+  }
+
+  /** For many at once. */
+  addAll(entries: readonly TopicEntry[]): void {
+    for (const entry of entries) {
+      this.#byNumber.set(entry.number, entry);
+      if (!entry.isDeleted) this.#byName.set(entry.name, entry);
+    }
+    this.#names = [...this.#byName.keys()].toSorted(byCodeUnits);
+  }
+
+  /** The topic does not exist any more; its number stays until {@link forget}. */
+  delete(entry: TopicEntry): void {
+    entry.isDeleted = true;
+    this.#byName.delete(entry.name);
+    this.#names.splice(this.#placeOf(entry.name), 1);
+  }
+
+  forget(entry: TopicEntry): void {
+    this.#byNumber.delete(entry.number);
+  }
+
+  /** A topic's messages up to this one are not kept any more. */
+  trim(entry: TopicEntry, ordinal: number): void {
+    if (ordinal <= entry.trimmed) return;
+    entry.trimmed = ordinal;
+    entry.trimmedAt = ++this.#changes;
+    this.#trims.push({ entry, at: this.#changes });
+    if (this.#trims.length <= 2 * trimsMax) return;
+    this.#trimsForgottenAt = this.#trims[trimsMax - 1]?.at ?? 0;
+    this.#trims = this.#trims.slice(trimsMax);
+  }
+
+  /** A topic was deleted whose newest message had that place in the log. */
+  noteDeletion(topic: Topic, sequence: number): void {
+    this.#deletions.push({ topic, sequence, at: ++this.#changes });
+    if (this.#deletions.length <= 2 * deletionsMax) return;
+    for (const { at, sequence: place } of this.#deletions.splice(0, deletionsMax)) {
+      this.#deletionsForgotten = { at, sequence: Math.max(this.#deletionsForgotten.sequence, place) };
+    }
+  }
+
+  /**
+   * Whether topics were deleted while the log was open, and after that many changes, with messages that come after
+   * a place in the log; also when that is not remembered.
+   */
+  wasDeleted(interest: Interest, sequence: number, changes = 0): boolean {
+    const forgotten = this.#deletionsForgotten;
+    if (changes < forgotten.at && sequence < forgotten.sequence) return true;
+    return this.#deletions.some(
+      (deletion) =>
+        deletion.at > changes && deletion.sequence > sequence && matches(interest, deletion.topic),
+    );
+  }
+
+  /** The topics that were trimmed after that many changes. */
+  *trimmedSince(changes: number): Iterable<TopicEntry> {
+    if (changes < this.#trimsForgottenAt) {
+      for (const entry of this.all()) if (entry.trimmedAt > changes) yield entry;
+      return;
+    }
+    for (let at = this.#trims.length - 1; at >= 0; at--) {
+      const trim = this.#trims[at];
+      if (!trim || trim.at <= changes) return;
+      if (trim.at === trim.entry.trimmedAt) yield trim.entry;
+    }
+  }
+
+  /** In no particular order. A topic that comes while this goes on may be among them or not. */
+  all(): Iterable<TopicEntry> {
+    return this.#byName.values();
+  }
+
+  /** All that have a number, those that are being deleted included. */
+  everyNumber(): Iterable<TopicEntry> {
+    return this.#byNumber.values();
+  }
+
+  /** In the order of their names. */
+  list(prefix: string, after: string | undefined, limit: number): readonly TopicEntry[] {
+    const found: TopicEntry[] = [];
+    const from = after !== undefined && after >= prefix ? after : undefined;
+    let at = this.#placeOf(from ?? prefix);
+    if (from !== undefined && this.#names[at] === from) at++;
+    for (; at < this.#names.length && found.length < limit; at++) {
+      const name = this.#names[at];
+      const entry = name?.startsWith(prefix) ? this.#byName.get(name) : undefined;
+      if (!entry) break;
+      found.push(entry);
+    }
+    return found;
+  }
+
+  /** Where a name is in the order, or would be. */
+  #placeOf(name: string): number {
+    let [low, high] = [0, this.#names.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#names[middle] as string) < name) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+function byCodeUnits(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
+}

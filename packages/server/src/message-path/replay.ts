@@ -1,0 +1,53 @@
+import { isReservedTopic, type Form, type Interest } from '@fanfare/protocol';
+import type { LogRecord, PageLimit } from '../log/topic-log.ts';
+import { encodeDelivery, type PeerEvent } from './deliver.ts';
+
+/** Whoever is behind reads the log in pieces of this size: a millisecond's work, which the fan-out takes as a small message. */
+export const pageLimit: PageLimit = { recordsMax: 512, bytesMax: 48 * 1_024 };
+
+/** So many pages are read before others have their turn. */
+const pagesPerTurn = 8;
+
+/** Somebody who reads the log at their own pace. */
+export interface Replay {
+  /** Reads and sends one page. MUST NOT reject. @returns whether to go on at once */
+  sendPage(): Promise<boolean>;
+}
+
+/** Gives everybody who is behind a page in turn. */
+export class Replays {
+  #waiting: Replay[] = [];
+  #isRunning = false;
+
+  /** MUST NOT be called again for the same one before it had its turn. */
+  add(replay: Replay): void {
+    this.#waiting.push(replay);
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    setImmediate(() => void this.#run());
+  }
+
+  async #run(): Promise<void> {
+    const now = this.#waiting.slice(0, pagesPerTurn);
+    this.#waiting = this.#waiting.slice(now.length);
+    const goOn = await Promise.all(now.map((replay) => replay.sendPage()));
+    this.#waiting.push(...now.filter((_, at) => goOn[at]));
+    this.#isRunning = this.#waiting.length > 0;
+    if (this.#isRunning) setImmediate(() => void this.#run());
+  }
+}
+
+/** The deliveries of a page. A plain subscription to a pattern gets none of topics that cannot be events. */
+export function encodePage(
+  records: readonly LogRecord[],
+  form: Form,
+  epoch: string,
+  interest: Interest,
+): PeerEvent[] {
+  const events: PeerEvent[] = [];
+  for (const record of records) {
+    if (form === 'envelope' || !isReservedTopic(record.topic))
+      events.push(encodeDelivery(record, form, epoch, interest));
+  }
+  return events;
+}

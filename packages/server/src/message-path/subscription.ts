@@ -1,0 +1,198 @@
+import {
+  FanfareError,
+  formatOffset,
+  isPattern,
+  type Form,
+  type From,
+  type Interest,
+} from '@fanfare/protocol';
+import type { Page, Position, Start, TopicLog } from '../log/topic-log.ts';
+import type { InterestEntry, SubscriptionIndex } from '../subscriptions/subscription-index.ts';
+import type { Broadcast } from './broadcast.ts';
+import { encodeGap, encodeState, type PeerEvent, type State } from './deliver.ts';
+import { encodePage, pageLimit, type Replay, type Replays } from './replay.ts';
+
+/** The other end of a connection, as far as subscriptions need it. */
+export interface Peer {
+  /** From now on the peer gets what is fanned out to this interest in this form. */
+  join(interest: Interest, form: Form): void;
+  leave(interest: Interest, form: Form): void;
+  /** Sends an event to this peer alone, whether there is room or not. */
+  tell(event: PeerEvent): void;
+  /**
+   * Sends events to this peer alone, all or none: none when it has no room for them, and then whoever made the peer
+   * calls `Connection.drained` once it has.
+   *
+   * @returns whether they were sent
+   */
+  offer(events: readonly PeerEvent[]): boolean;
+}
+
+export interface SubscriptionParts {
+  readonly peer: Peer;
+  readonly log: TopicLog;
+  readonly index: SubscriptionIndex;
+  readonly broadcast: Broadcast;
+  readonly replays: Replays;
+  /** A subscription that has begun cannot go on. */
+  readonly onFailure: (error: unknown) => FanfareError;
+}
+
+/** How a subscription begins. */
+export interface Begun extends Start {
+  readonly state: State;
+}
+
+/**
+ * One client's interest in a topic or pattern, in one form: a position that moves along the log. It is live, and gets
+ * what the log's tail brings, or catching up, and reads the log at its own pace.
+ */
+export class Subscription implements Replay {
+  readonly interest: Interest;
+  readonly form: Form;
+  readonly #parts: SubscriptionParts;
+  readonly #entry: InterestEntry;
+  #state: State | 'ended' = 'catching_up';
+  /** Everything up to here was sent. Only while it is catching up. */
+  #position: Position = { sequence: 0 };
+  /** How many messages had passed by that are not stored, when it was live last. */
+  #unstoredSeen: number;
+  /** Whether the client knows that it is catching up. */
+  #isTold = false;
+  /** Whether the peer has no room. */
+  #isBlocked = false;
+
+  constructor(interest: Interest, form: Form, parts: SubscriptionParts) {
+    this.interest = interest;
+    this.form = form;
+    this.#parts = parts;
+    this.#entry = parts.index.open(interest);
+    this.#unstoredSeen = this.#entry.unstored;
+  }
+
+  get state(): State {
+    return this.#state === 'live' ? 'live' : 'catching_up';
+  }
+
+  /** The place in the log up to which it has got everything. */
+  get sequence(): number {
+    return this.#state === 'live' ? this.#parts.log.head : this.#position.sequence;
+  }
+
+  /** Begins to deliver, in a later turn at the earliest. */
+  begin({ position, ...start }: Start): Begun {
+    this.#position = position;
+    this.#unstoredSeen = this.#entry.unstored;
+    if (start.due === 0 && position.sequence === this.#parts.log.head) this.#goLive();
+    else {
+      this.#isTold = true;
+      this.#parts.replays.add(this);
+    }
+    return { position, ...start, state: this.state };
+  }
+
+  /** The peer had no room for the message that is being broadcast: it goes on from there by reading the log. */
+  overflow(): void {
+    const { broadcast, peer } = this.#parts;
+    const record = broadcast.current;
+    if (this.#state !== 'live' || !record) return;
+    const isStored = record.ordinal > 0;
+    const before = isStored ? 1 : 0;
+    const ordinal = isStored && !isPattern(this.interest) ? { ordinal: record.ordinal - 1 } : {};
+    this.#position = { sequence: record.sequence - before, ...ordinal };
+    this.#unstoredSeen = this.#entry.unstored - (isStored ? 0 : 1);
+    this.#leave();
+    this.#state = 'catching_up';
+    this.#isBlocked = true;
+    // Of a topic that keeps nothing there is nothing to catch up on.
+    this.#isTold = isStored || isPattern(this.interest);
+    if (this.#isTold) this.#tellState(peer, 'catching_up');
+  }
+
+  /** The peer has room again. */
+  drained(): void {
+    if (!this.#isBlocked || this.#state !== 'catching_up') return;
+    this.#isBlocked = false;
+    this.#parts.replays.add(this);
+  }
+
+  async sendPage(): Promise<boolean> {
+    if (this.#state !== 'catching_up') return false;
+    try {
+      const page = await this.#parts.log.read(this.interest, this.#position, pageLimit);
+      // It may have ended meanwhile.
+      return this.#state === 'catching_up' && this.#send(page);
+    } catch (error) {
+      this.#fail(error);
+      return false;
+    }
+  }
+
+  /** Tells what it missed, if anything, and ends. */
+  end(): void {
+    if (this.#state === 'ended') return;
+    if (this.#state === 'live') this.#leave();
+    else this.#tellUnstored();
+    this.#close();
+  }
+
+  /** Ends; the peer is gone. */
+  abandon(): void {
+    if (this.#state === 'live') this.#leave();
+    if (this.#state !== 'ended') this.#close();
+  }
+
+  /** @returns whether there is more to read at once */
+  #send({ records, position, isAtHead, dropped }: Page): boolean {
+    const { log, peer } = this.#parts;
+    const events = encodePage(records, this.form, log.epoch, this.interest);
+    if (dropped !== 0) events.unshift(encodeGap(this.interest, this.form, dropped));
+    if (events.length > 0 && !peer.offer(events)) {
+      this.#isBlocked = true;
+      return false;
+    }
+    this.#position = position;
+    // In this same turn nothing comes in between: there is no gap, and no repeat.
+    if (!isAtHead || position.sequence !== log.head) return true;
+    this.#goLive();
+    return false;
+  }
+
+  #goLive(): void {
+    const { peer } = this.#parts;
+    this.#tellUnstored();
+    this.#state = 'live';
+    if (this.#isTold) this.#tellState(peer, 'live');
+    this.#entry.live[this.form]++;
+    peer.join(this.interest, this.form);
+  }
+
+  #tellUnstored(): void {
+    const missed = this.#entry.unstored - this.#unstoredSeen;
+    if (missed > 0) this.#parts.peer.tell(encodeGap(this.interest, this.form, missed));
+  }
+
+  #tellState(peer: Peer, state: State): void {
+    if (this.form !== 'envelope') return;
+    const offset = formatOffset({ epoch: this.#parts.log.epoch, sequence: this.#position.sequence });
+    peer.tell(encodeState(this.interest, state, offset));
+  }
+
+  #leave(): void {
+    this.#entry.live[this.form]--;
+    this.#parts.peer.leave(this.interest, this.form);
+  }
+
+  #close(): void {
+    this.#state = 'ended';
+    this.#parts.index.close(this.#entry);
+  }
+
+  #fail(error: unknown): void {
+    const { peer, onFailure } = this.#parts;
+    const problem = { ...onFailure(error).toProblem(), topic: this.interest };
+    if (this.#state === 'ended') return;
+    this.#close();
+    peer.tell({ name: 'error', argumentJson: JSON.stringify(problem) });
+  }
+}

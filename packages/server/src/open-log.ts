@@ -1,0 +1,49 @@
+import { randomBytes } from 'node:crypto';
+import { resolve } from 'node:path';
+import { defaultRule, parseRules } from './config/rules.ts';
+import type { Settings } from './config/settings.ts';
+import { openLmdbStore } from './log/lmdb-store.ts';
+import { LocalTopicLog } from './log/local-topic-log.ts';
+import { MemoryStore } from './log/memory-store.ts';
+import type { TopicLog } from './log/topic-log.ts';
+import type { Logger } from './observability/logger.ts';
+import { Rules } from './rules/rule.ts';
+
+export interface OpenLogParts {
+  readonly logger: Logger;
+  readonly now: () => number;
+}
+
+/** Some 250 bytes each, so some 250 MB at the most; enough for 800 publishes with an id a second. */
+const idsMax = 1_000_000;
+
+/**
+ * Opens the log that the settings name: in memory, or in a directory.
+ *
+ * @throws DataDirectoryError, LogDamagedError
+ */
+export async function openLog(settings: Settings, { logger, now }: OpenLogParts): Promise<TopicLog> {
+  const { memory, data, topicsMax, idWindowMs, memoryBytesMax } = settings;
+  const store = memory ? new MemoryStore() : await openLmdbStore(resolve(data));
+  try {
+    return new LocalTopicLog({
+      store,
+      rules: rulesOf(settings),
+      topicsMax,
+      memoryBytesMax: memory ? memoryBytesMax : Infinity,
+      idWindowMs,
+      idsMax,
+      newEpoch: randomBytes(8).toString('base64url'),
+      now,
+      onFailure: (err) => logger.error({ err }, 'the log failed'),
+    });
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+function rulesOf({ rules }: Settings): Rules {
+  const parsed = parseRules(rules);
+  return new Rules('rules' in parsed ? parsed.rules : [], defaultRule);
+}

@@ -1,0 +1,45 @@
+import { once } from 'node:events';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { onTestFinished } from 'vitest';
+
+/** A way to a server that can be cut: every TCP connection over it ends at once, without a word of HTTP or Socket.IO. */
+export class BreakableNetwork {
+  readonly url: string;
+  readonly #sockets = new Set<Socket>();
+
+  private constructor(url: string, server: Server, port: number) {
+    this.url = url;
+    server.on('connection', (near) => {
+      const far = connect(port, '127.0.0.1');
+      for (const [socket, other] of [
+        [near, far],
+        [far, near],
+      ] as const) {
+        this.#sockets.add(socket);
+        socket.setNoDelay(true);
+        socket.on('error', () => {});
+        socket.once('close', () => {
+          this.#sockets.delete(socket);
+          other.destroy();
+        });
+        socket.pipe(other);
+      }
+    });
+    onTestFinished(() => {
+      server.close();
+      this.cut();
+    });
+  }
+
+  static async to(url: string): Promise<BreakableNetwork> {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    if (address === null || typeof address === 'string') throw new Error('there is no port');
+    return new BreakableNetwork(`http://127.0.0.1:${address.port}`, server, Number(new URL(url).port));
+  }
+
+  cut(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+}

@@ -1,0 +1,121 @@
+import type { Kept, Outcome } from './history.ts';
+
+export interface PublishRequest {
+  readonly topic: string;
+  readonly message: unknown;
+  readonly id?: string;
+}
+
+/** The server's answer to one publish, in either way in. */
+type Answer =
+  | {
+      readonly ok: true;
+      readonly offset?: string;
+      readonly time: number;
+      readonly stored: string;
+      readonly duplicate?: boolean;
+    }
+  | { readonly ok: false; readonly error: { readonly code: string; readonly status: number } };
+
+const unknown: Outcome = { kind: 'unknown' };
+
+/** Publishes over HTTP, one message or an array of them, and says of each what became of it. */
+export async function publishHttp(
+  url: string,
+  request: PublishRequest | readonly PublishRequest[],
+): Promise<readonly Outcome[]> {
+  const count = Array.isArray(request) ? request.length : 1;
+  let response: Response;
+  let body: unknown;
+  try {
+    response = await fetch(`${url}/publish`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'application/json' },
+      body: JSON.stringify(request),
+    });
+    body = await response.json();
+  } catch {
+    return Array.from({ length: count }, () => unknown);
+  }
+  if (!response.ok) {
+    const error = body as { code: string };
+    const outcome = outcomeOf({ ok: false, error: { ...error, status: response.status } });
+    return Array.from({ length: count }, () => outcome);
+  }
+  const answers = Array.isArray(request) ? body : [body];
+  if (!Array.isArray(answers) || answers.length !== count) {
+    throw new Error(`${count} publishes were answered ${JSON.stringify(body)}`);
+  }
+  return (answers as Answer[]).map(outcomeOf);
+}
+
+/** What an answer lets a publisher conclude. All stored messages of these tests are to be stored on disk. */
+export function outcomeOf(answer: Answer): Outcome {
+  if (!answer.ok) {
+    const { code, status } = answer.error;
+    const didNotHappen =
+      (status >= 400 && status < 500) || code === 'storage_unavailable' || code === 'draining';
+    return didNotHappen ? { kind: 'fail', code } : unknown;
+  }
+  const { offset, time, stored, duplicate } = answer;
+  if (stored !== 'disk' || offset === undefined) throw new Error(`answered ${JSON.stringify(answer)}`);
+  return { kind: 'ok', offset, time, ...(duplicate !== undefined && { duplicate }) };
+}
+
+export interface Envelope {
+  readonly topic: string;
+  readonly message: unknown;
+  readonly offset: string;
+  readonly time: number;
+  readonly id?: string;
+  readonly replay?: string;
+}
+
+export function keptOf({ topic, message, offset, time, id }: Envelope): Kept {
+  return { topic, content: JSON.stringify(message), offset, time, ...(id !== undefined && { id }) };
+}
+
+interface Page {
+  readonly messages: readonly Envelope[];
+  readonly next: string;
+  readonly more: boolean;
+}
+
+/** Reads everything that the log has, page by page. */
+export async function readHistory(url: string, interest = '**', limit = 1000): Promise<readonly Kept[]> {
+  const kept: Kept[] = [];
+  const path = `${url}/topics/${encodeURIComponent(interest).replaceAll('*', '%2A')}/messages`;
+  let page: Page | undefined;
+  do {
+    const from = encodeURIComponent(page?.next ?? 'earliest');
+    const response = await fetch(`${path}?from=${from}&limit=${limit}`, {
+      headers: { accept: 'application/json' },
+    });
+    if (!response.ok) throw new HttpRefusal(response.status, await response.text());
+    const next = (await response.json()) as Page;
+    if (page?.next === next.next && next.more) throw new Error(`reading does not get past ${next.next}`);
+    page = next;
+    kept.push(...page.messages.map(keptOf));
+  } while (page.more);
+  return kept;
+}
+
+/** Declares topics, so that they exist whoever is subscribed. */
+export async function declareTopics(url: string, topics: readonly string[]): Promise<void> {
+  for (const topic of topics) {
+    const response = await fetch(`${url}/topics/${encodeURIComponent(topic)}`, { method: 'PUT' });
+    if (!response.ok) throw new HttpRefusal(response.status, await response.text());
+    await response.arrayBuffer();
+  }
+}
+
+export class HttpRefusal extends Error {
+  readonly status: number;
+  readonly code: string | undefined;
+
+  constructor(status: number, body: string) {
+    super(`${status} ${body}`);
+    this.status = status;
+    this.code = /"code":\s*"([a-z_]+)"/.exec(body)?.[1];
+  }
+}

@@ -1,0 +1,100 @@
+import { grouped } from './grouped.ts';
+import type { History, Publish } from './history.ts';
+import type { Ledger } from './ledger.ts';
+import { placeOf } from './place.ts';
+
+/** Judges the log as it is at the end by what its publishers were told. */
+export function judgeLog({ publishes, kept }: History, ledger: Ledger): void {
+  judgeKept(kept, ledger);
+  for (const publish of publishes) judgeAnswer(publish, ledger);
+  for (const [publisher, attempts] of grouped(publishes, (each) => each.publisher)) {
+    judgeAnsweredOrder(publisher, attempts, ledger);
+  }
+  for (const [stream, attempts] of grouped(publishes, (each) => each.stream)) {
+    if (stream !== undefined) judgeStreamOrder(stream, attempts, ledger);
+  }
+}
+
+function judgeKept(kept: History['kept'], ledger: Ledger): void {
+  const contents = new Set<string>();
+  const ids = new Set<string>();
+  const offsets = new Set<string>();
+  let last = -1;
+  for (const message of kept) {
+    const { offset, topic, content, id } = message;
+    const where = `${content} at ${offset} of ${topic}`;
+    const strangeness = ledger.strangeness(message);
+    if (strangeness !== undefined) ledger.report('phantom', `the log has ${where}: ${strangeness}`);
+    if (contents.has(content)) ledger.report('duplicate', `the log has ${where}, and elsewhere too`);
+    contents.add(content);
+    const idOfTopic = JSON.stringify([topic, id]);
+    if (id !== undefined && ids.has(idOfTopic)) ledger.report('duplicate', `the log has the id ${id} twice`);
+    ids.add(idOfTopic);
+    if (offsets.has(offset)) ledger.report('duplicate', `the log has ${where}, and another one there`);
+    offsets.add(offset);
+    const { epoch, sequence } = placeOf(offset);
+    if (ledger.isOtherEpoch(epoch)) ledger.report('moved', `the log has ${where}: another epoch`);
+    if (sequence < last) ledger.report('reordered', `the log gave ${where} after ${last}`);
+    last = sequence;
+  }
+}
+
+function judgeAnswer(publish: Publish, ledger: Ledger): void {
+  const { outcome, topic, content, sent, answered } = publish;
+  if (outcome.kind !== 'ok') return;
+  const where = `${content} acknowledged at ${outcome.offset} of ${topic}`;
+  const placed = ledger.placed(content);
+  if (!placed?.isKept && !ledger.isTrimmed({ topic, ...placeOf(outcome.offset) })) {
+    ledger.report('lost', where);
+  }
+  if (placed && (outcome.offset !== `${placed.epoch}.${placed.sequence}` || outcome.time !== placed.time)) {
+    ledger.report('moved', `${where}, ${outcome.time}, is at ${placed.sequence}, ${placed.time}`);
+  }
+  const others = ledger.attemptsOf(content).filter((each) => each !== publish);
+  const before = others.find(
+    (each) => each.outcome.kind === 'ok' && each.answered !== undefined && each.answered < sent,
+  );
+  if (before && !outcome.duplicate) ledger.report('duplicate', `${where} as new, though it was before`);
+  const first = others.find(
+    (each) => each.outcome.kind !== 'fail' && (answered === undefined || each.sent < answered),
+  );
+  if (outcome.duplicate && !first) ledger.report('phantom', `${where} as a duplicate of one nobody sent`);
+}
+
+/** What was sent after an answer comes after what was answered. */
+function judgeAnsweredOrder(publisher: string, attempts: readonly Publish[], ledger: Ledger): void {
+  const moments: { at: number; content: string; isAnswer: boolean }[] = [];
+  for (const [content, ofContent] of grouped(attempts, (each) => each.content)) {
+    moments.push({ at: Math.min(...ofContent.map(({ sent }) => sent)), content, isAnswer: false });
+    const answers = ofContent.flatMap(({ outcome, answered }) =>
+      outcome.kind === 'ok' && answered !== undefined ? [answered] : [],
+    );
+    if (answers.length > 0) moments.push({ at: Math.min(...answers), content, isAnswer: true });
+  }
+  let newest = -1;
+  for (const { content, isAnswer } of moments.toSorted((a, b) => a.at - b.at)) {
+    const sequence = ledger.placed(content)?.sequence;
+    if (sequence === undefined) continue;
+    if (isAnswer) newest = Math.max(newest, sequence);
+    else if (sequence < newest) {
+      ledger.report('reordered', `${publisher} sent ${content} after ${newest} was answered: ${sequence}`);
+    }
+  }
+}
+
+/**
+ * What a connection or batch carried keeps its order: when a connection is lost, it is the last ones that did not
+ * arrive. A message that was sent before over another one may have its place from there.
+ */
+function judgeStreamOrder(stream: string, attempts: readonly Publish[], ledger: Ledger): void {
+  let newest = -1;
+  for (const attempt of attempts.toSorted((a, b) => a.sent - b.sent)) {
+    const sequence = ledger.placed(attempt.content)?.sequence;
+    if (sequence === undefined || attempt.outcome.kind === 'fail') continue;
+    const isFirst = ledger.attemptsOf(attempt.content).every(({ sent }) => sent >= attempt.sent);
+    if (isFirst && sequence < newest) {
+      ledger.report('reordered', `${stream} carried ${attempt.content} after ${newest}: ${sequence}`);
+    }
+    newest = Math.max(newest, sequence);
+  }
+}

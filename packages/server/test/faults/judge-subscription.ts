@@ -1,0 +1,205 @@
+import type { Delivery, State, Subscribed, Subscription, SubscriptionEvent } from './history.ts';
+import type { Ledger } from './ledger.ts';
+import { isOffset, placeOf } from './place.ts';
+
+/** Judges what a subscription got by the log. */
+export function judgeSubscription(subscription: Subscription, ledger: Ledger): void {
+  const runs: { readonly start: Subscribed; readonly events: SubscriptionEvent[] }[] = [];
+  for (const event of subscription.events) {
+    if (event.kind === 'subscribed') runs.push({ start: event, events: [] });
+    else if (runs.length > 0) runs.at(-1)?.events.push(event);
+    else ledger.report('misstated', `${subscription.client} got ${event.kind} before any acknowledgement`);
+  }
+  let reached: number | undefined;
+  for (const [at, { start, events }] of runs.entries()) {
+    const run = new Run(subscription, ledger, start, events);
+    run.begin(reached);
+    for (const event of events) run.take(event);
+    run.end(at === runs.length - 1 && subscription.isComplete);
+    reached = run.reached;
+  }
+}
+
+/** From one acknowledgement of `subscribe` on: until the connection or the subscription ends, or it starts again. */
+class Run {
+  readonly #name: string;
+  readonly #interest: string;
+  readonly #hasStates: boolean;
+  readonly #ledger: Ledger;
+  readonly #start: Subscribed;
+  /** Everything that it gets, sooner or later. */
+  readonly #all: ReadonlySet<string>;
+  readonly #delivered = new Set<string>();
+  /** By the topic or pattern that they name: how many messages the notices say are missing. */
+  readonly #told = new Map<string, number>();
+  /** By topic: up to where it was checked that nothing is missing without a notice. */
+  readonly #checked = new Map<string, number>();
+  /** It is due everything after this. */
+  #floor: number;
+  /** It has had everything up to here, or so it was told. */
+  #through: number;
+  #last: number;
+  #state: State;
+
+  constructor(
+    { client, interest, form }: Subscription,
+    ledger: Ledger,
+    start: Subscribed,
+    events: readonly SubscriptionEvent[],
+  ) {
+    this.#name = `${client} on ${interest} (${form}) from ${start.from} at ${start.offset}`;
+    this.#interest = interest;
+    this.#hasStates = form === 'envelope';
+    this.#ledger = ledger;
+    this.#start = start;
+    this.#all = new Set(events.flatMap((event) => (event.kind === 'message' ? [event.content] : [])));
+    this.#floor = placeOf(start.offset).sequence;
+    this.#through = this.#floor;
+    this.#last = this.#floor;
+    this.#state = start.state;
+  }
+
+  /** The place that its client may resume from. */
+  get reached(): number {
+    return this.#last;
+  }
+
+  begin(reachedBefore: number | undefined): void {
+    const { from, offset, recovered } = this.#start;
+    const start = placeOf(offset);
+    if (this.#ledger.isOtherEpoch(start.epoch)) this.#fault('moved', 'starts in another epoch');
+    if (!isOffset(from)) {
+      if (recovered !== undefined) this.#fault('misstated', `says recovered: ${recovered}`);
+      if (from === 'earliest') this.#mustStartAtEarliest();
+      return;
+    }
+    const asked = placeOf(from);
+    if (recovered === undefined) this.#fault('misstated', 'does not say whether it recovered');
+    if (recovered === false) {
+      this.#mustStartAtEarliest();
+      const isGone = this.#ledger.isOtherEpoch(asked.epoch) || this.#ledger.isBeyondHead(asked.sequence);
+      if (!isGone && !this.#ledger.mayBeTrimmed(this.#interest)) {
+        this.#fault('needlessGap', 'is not recovered, though the log has everything');
+      }
+      return;
+    }
+    if (this.#ledger.isOtherEpoch(asked.epoch)) this.#fault('silentGap', 'recovered from another epoch');
+    const since = Math.min(asked.sequence, reachedBefore ?? asked.sequence);
+    for (const { content, sequence } of this.#ledger.between(this.#interest, since, start.sequence)) {
+      this.#fault('silentGap', `starts after ${content} at ${sequence}`);
+    }
+    this.#floor = Math.max(start.sequence, asked.sequence);
+    this.#through = this.#last = this.#floor;
+  }
+
+  take(event: SubscriptionEvent): void {
+    switch (event.kind) {
+      case 'message':
+        this.#deliver(event);
+        break;
+      case 'state':
+        this.#changeState(event.state, placeOf(event.offset).sequence);
+        break;
+      case 'gap': {
+        const told = this.#told.get(event.topic) ?? 0;
+        this.#told.set(event.topic, told + (event.dropped ?? Infinity));
+        break;
+      }
+      case 'subscribed':
+        throw new Error('a run has one start');
+    }
+  }
+
+  /** @param isComplete - whether it had the time to get everything that there is */
+  end(isComplete: boolean): void {
+    const through = isComplete ? Infinity : this.#through;
+    for (const topic of new Set(this.#ledger.matching(this.#interest).map((each) => each.topic)))
+      this.#check(topic, through);
+    if (this.#ledger.mayBeTrimmed(this.#interest)) return;
+    for (const [topic, count] of this.#told) {
+      if (count > 0)
+        this.#fault('needlessGap', `was told of ${count} missing of ${topic}, and they were not`);
+    }
+  }
+
+  #deliver(delivery: Delivery): void {
+    const { topic, content, offset, time, replay } = delivery;
+    const what = `${content} of ${topic}`;
+    const known = this.#ledger.placed(content);
+    const strangeness = this.#ledger.strangeness(delivery, this.#hasStates);
+    if (strangeness !== undefined) this.#fault('phantom', `got ${what}: ${strangeness}`);
+    else if (!known && !this.#ledger.mayBeTrimmed(topic)) {
+      this.#fault('phantom', `got ${what}, which the log does not have`);
+    }
+    if (!this.#matches(topic)) this.#fault('misstated', `got ${what}, which it does not match`);
+    if (this.#hasStates) {
+      if (offset === undefined) this.#fault('misstated', `got ${what} without an offset`);
+      this.#checkState(what, replay);
+    }
+    if (known && offset !== undefined) {
+      if (offset !== `${known.epoch}.${known.sequence}` || time !== known.time) {
+        this.#fault('moved', `got ${what} at ${offset}, ${time}; it is at ${known.sequence}, ${known.time}`);
+      }
+    }
+    const sequence = known?.sequence ?? (offset === undefined ? undefined : placeOf(offset).sequence);
+    if (sequence !== undefined) this.#move(what, topic, content, sequence);
+  }
+
+  #move(what: string, topic: string, content: string, sequence: number): void {
+    if (this.#delivered.has(content)) this.#fault('duplicate', `got ${what} twice`);
+    else if (sequence <= this.#floor)
+      this.#fault('duplicate', `got ${what} at ${sequence}, before its start`);
+    else if (sequence < this.#last)
+      this.#fault('reordered', `got ${what} at ${sequence} after ${this.#last}`);
+    else if (sequence <= this.#through) this.#fault('misstated', `got ${what}, and was told to be further`);
+    this.#delivered.add(content);
+    if (this.#matches(topic)) this.#check(topic, sequence - 1);
+    this.#last = Math.max(this.#last, sequence);
+    this.#through = Math.max(this.#through, sequence);
+  }
+
+  /** Everything of a topic up to a place was delivered, or is told to be missing. */
+  #check(topic: string, through: number): void {
+    const from = Math.max(this.#floor, this.#checked.get(topic) ?? 0);
+    for (const { content, sequence, isKept } of this.#ledger.between(topic, from, through)) {
+      if (this.#all.has(content)) continue;
+      const teller = [topic, this.#interest].find((each) => (this.#told.get(each) ?? 0) > 0);
+      if (teller === undefined) this.#fault('silentGap', `missed ${content} at ${sequence}`);
+      else {
+        this.#told.set(teller, (this.#told.get(teller) ?? 0) - 1);
+        if (isKept) this.#fault('needlessGap', `was told that ${content} at ${sequence} is missing`);
+      }
+    }
+    this.#checked.set(topic, Math.max(from, through));
+  }
+
+  #changeState(state: State, sequence: number): void {
+    if (state === this.#state) this.#fault('misstated', `was told twice that it is ${state}`);
+    if (sequence < this.#last) this.#fault('misstated', `is ${state} at ${sequence}, and had ${this.#last}`);
+    this.#state = state;
+    this.#through = Math.max(this.#through, sequence);
+  }
+
+  #checkState(what: string, replay: string | undefined): void {
+    const expected = this.#state === 'live' ? undefined : this.#interest;
+    if (replay !== expected) this.#fault('misstated', `got ${what} with replay ${replay}, ${this.#state}`);
+  }
+
+  #mustStartAtEarliest(): void {
+    for (const { content, sequence, isKept } of this.#ledger.between(
+      this.#interest,
+      0,
+      placeOf(this.#start.offset).sequence,
+    )) {
+      if (isKept) this.#fault('silentGap', `does not start at the earliest: ${content} at ${sequence}`);
+    }
+  }
+
+  #matches(topic: string): boolean {
+    return this.#ledger.isOf(this.#interest, topic);
+  }
+
+  #fault(kind: Parameters<Ledger['report']>[0], detail: string): void {
+    this.#ledger.report(kind, `${this.#name}: ${detail}`);
+  }
+}

@@ -1,0 +1,46 @@
+import { setTimeout as passed } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { temporaryDirectory } from '../../../cli/test/harness.ts';
+import { declareTopics } from './http.ts';
+import { expectNoFaults, Load, topics } from './load.ts';
+import { seeded } from './random.ts';
+import { freePort, ServerProcess, startServerProcess } from './server-process.ts';
+import { World } from './world.ts';
+
+const cycles = Number(process.env['FANFARE_KILL_CYCLES'] ?? 50);
+
+describe('a server that is killed again and again while it works', () => {
+  it(
+    'has every acknowledged message where it was, once and in order, and resumes every subscriber without a gap',
+    async () => {
+      const random = seeded('SIGKILL');
+      const serve = { data: temporaryDirectory(), port: await freePort() };
+      const world = new World(topics);
+      let { server, url } = await startServerProcess(serve);
+      await declareTopics(url, topics);
+      const load = new Load(world, url, random);
+      for (let cycle = 0; cycle < cycles; cycle++) {
+        world.setUp(url);
+        // Between nothing and some hundred acknowledgements, at any moment of what comes then.
+        if (random.isOneIn(2)) await Promise.all(load.subscribers.map(async (each) => each.subscribed()));
+        await world.acknowledges(random.isOneIn(6) ? 0 : random.below(120));
+        await passed(random.below(4));
+        world.setDown();
+        await server.kill();
+        if (random.isOneIn(8)) {
+          // While it starts.
+          const early = new ServerProcess(serve);
+          await passed(random.below(600));
+          await early.kill();
+        }
+        server = new ServerProcess(serve);
+        url = await server.url();
+      }
+      world.setUp(url);
+      const history = await load.finish(url);
+      expect(load.subscribers.flatMap(({ refusals }) => refusals)).toEqual([]);
+      expectNoFaults(history, { acknowledged: cycles * 20, unknown: cycles, runs: cycles * 4 });
+    },
+    30_000 + cycles * 3_000,
+  );
+});

@@ -1,0 +1,110 @@
+import { setTimeout as passed } from 'node:timers/promises';
+import { expect, onTestFinished } from 'vitest';
+import { faultKinds, type History, type Verdict } from './history.ts';
+import { publishHttp, readHistory } from './http.ts';
+import { judge } from './oracle.ts';
+import { publishBatches, publishEvents, publishSingly } from './publishers.ts';
+import { Random } from './random.ts';
+import { Subscriber } from './subscriber.ts';
+import type { World } from './world.ts';
+
+export const topics = ['orders', 'orders/eu', 'orders/eu/paid', 'news', 'breaking news'];
+
+/** How long subscribers have, at the end, to get what they are due. */
+const settlingMs = 15_000;
+
+/** Publishers and subscribers of every kind, at work for as long as the test goes on. */
+export class Load {
+  readonly subscribers: readonly Subscriber[];
+  readonly #world: World;
+  readonly #publishers: Promise<unknown>;
+
+  constructor(world: World, url: string, random: Random) {
+    this.#world = world;
+    const kinds = {
+      single: publishSingly,
+      'another single': publishSingly,
+      batches: publishBatches,
+      websocket: publishEvents('websocket'),
+      polling: publishEvents('polling'),
+    };
+    this.#publishers = Promise.all(
+      Object.entries(kinds).map(async ([name, publish]) =>
+        publish(world, name, new Random(random.below(1e9))),
+      ),
+    );
+    this.#publishers.catch(() => world.end());
+    const subscriber = (name: string, ...rest: SubscriberArguments): Subscriber =>
+      new Subscriber(world, name, url, ...rest);
+    this.subscribers = [
+      subscriber('of a topic', [{ interest: 'orders' }], 'websocket'),
+      subscriber('of a pattern', [{ interest: 'orders/**' }], 'websocket'),
+      subscriber('of everything', [{ interest: '**', from: 'earliest' }], 'polling'),
+      subscriber(
+        'of overlapping ones',
+        [{ interest: 'orders/*' }, { interest: 'orders/eu' }, { interest: 'news' }],
+        'upgrade',
+      ),
+      subscriber('of a plain topic', [{ interest: 'breaking news', form: 'plain' }], 'websocket'),
+      subscriber('of both forms', [{ interest: 'news', form: 'plain' }, { interest: 'news' }], 'polling'),
+    ];
+    onTestFinished(() => {
+      world.end();
+      for (const each of this.subscribers) each.client.close();
+    });
+  }
+
+  /** Lets everything come to its end, and reads the log. */
+  async finish(url: string): Promise<History> {
+    this.#world.end();
+    await this.#publishers;
+    await settle(this.#world, url, this.subscribers);
+    return this.#world.history(await readHistory(url));
+  }
+}
+
+type SubscriberArguments = [
+  ConstructorParameters<typeof Subscriber>[3],
+  ConstructorParameters<typeof Subscriber>[4],
+];
+
+/** Publishes a last message to each topic, and waits until the subscribers have got them: or could have. */
+export async function settle(
+  world: World,
+  url: string,
+  subscribers: readonly Subscriber[],
+  to: readonly string[] = world.topics,
+): Promise<void> {
+  const last: { readonly topic: string; readonly content: string }[] = [];
+  for (const topic of to) {
+    const message = { last: `of ${topic}`, number: world.acknowledged };
+    const content = JSON.stringify(message);
+    const answered = world.send({ publisher: 'the last', topic, content });
+    const [outcome = { kind: 'unknown' }] = await publishHttp(url, { topic, message });
+    answered(outcome);
+    if (outcome.kind === 'ok') last.push({ topic, content });
+  }
+  const deadline = new AbortController();
+  const late = new Set(subscribers);
+  await Promise.race([
+    Promise.all(subscribers.map(async (each) => each.gets(last).then(() => late.delete(each)))),
+    passed(settlingMs, undefined, { signal: deadline.signal }).catch(() => {}),
+  ]);
+  for (const each of late) console.log(`${each.name} did not get what came last: ${each.status}`);
+  deadline.abort();
+}
+
+/** Fails with what was found, if anything; and when there was too little to find anything in. */
+export function expectNoFaults(history: History, least: Partial<Verdict['judged']> = {}): Verdict {
+  const verdict = judge(history);
+  console.log(JSON.stringify({ ...verdict.judged, ...verdict.counts }));
+  const details = verdict.faults
+    .slice(0, 12)
+    .map(({ kind, detail }) => `${kind}: ${detail.replaceAll(/x{20,}/g, 'x…')}`);
+  expect(details, 'what was found').toEqual([]);
+  expect(verdict.counts).toEqual(Object.fromEntries(faultKinds.map((kind) => [kind, 0])));
+  for (const [what, count] of Object.entries(least) as [keyof Verdict['judged'], number][]) {
+    expect(verdict.judged[what], what).toBeGreaterThanOrEqual(count);
+  }
+  return verdict;
+}

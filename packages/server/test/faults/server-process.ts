@@ -1,0 +1,54 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { fanfarePath, Program } from '../../../cli/test/harness.ts';
+
+export interface ServeOptions {
+  readonly data: string;
+  readonly port: number;
+  readonly flags?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+const greeting = /Fanfare serves on (http:\/\/\S+)/;
+
+/** A real server in a process of its own, started as a user starts it. */
+export class ServerProcess {
+  readonly program: Program;
+
+  constructor({ data, port, flags = [], env = {} }: ServeOptions) {
+    const args = ['serve', '--port', String(port), '--data', data, ...flags];
+    this.program = new Program(process.execPath, [fanfarePath, ...args], env);
+  }
+
+  /** Its address, once it serves. */
+  async url(): Promise<string> {
+    await this.program.says(greeting);
+    const [, url] = greeting.exec(this.program.stdout) ?? [];
+    if (url === undefined) throw new Error(`no address in ${this.program.stdout}`);
+    return url;
+  }
+
+  /** Ends it as a crash does; resolves once it is gone. */
+  async kill(): Promise<void> {
+    this.program.process.kill('SIGKILL');
+    await this.program.exitCode;
+  }
+}
+
+export async function startServerProcess(
+  options: ServeOptions,
+): Promise<{ readonly server: ServerProcess; readonly url: string }> {
+  const server = new ServerProcess(options);
+  return { server, url: await server.url() };
+}
+
+/** A port that nobody has: a server that is started again has to be found where it was. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('there is no port');
+  return address.port;
+}

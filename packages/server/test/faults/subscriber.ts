@@ -1,0 +1,195 @@
+import type { Socket as TcpSocket } from 'node:net';
+import { io, type Socket } from 'socket.io-client';
+import type { ClientEvent } from './attribution.ts';
+import type { State } from './history.ts';
+import { keptOf, type Envelope } from './http.ts';
+import { isOf } from './place.ts';
+import type { World } from './world.ts';
+
+export interface Wanted {
+  readonly interest: string;
+  readonly form?: 'plain' | 'envelope';
+  /** Where it starts the first time; then it resumes from the offset of the last message. */
+  readonly from?: 'new' | 'earliest';
+}
+
+interface Held {
+  readonly interest: string;
+  readonly form: 'plain' | 'envelope';
+  from: string;
+  state: State;
+  isSubscribed: boolean;
+  lastContent: string | undefined;
+}
+
+type SubscribeAnswer =
+  | { readonly ok: true; readonly offset: string; readonly state: State; readonly recovered?: boolean }
+  | { readonly ok: false; readonly error: { readonly code: string } };
+
+/** A client that keeps to PROTOCOL §3.10: it resumes each subscription from its last offset, and notes all it sees. */
+export class Subscriber {
+  readonly events: ClientEvent[] = [];
+  readonly name: string;
+  readonly client: Socket;
+  /** Refusals that it got: none is expected. */
+  readonly refusals: string[] = [];
+  readonly #held: readonly Held[];
+  #waiting: (() => void)[] = [];
+  #delivered = 0;
+
+  constructor(
+    world: World,
+    name: string,
+    url: string,
+    wanted: readonly Wanted[],
+    transport: 'websocket' | 'polling' | 'upgrade',
+  ) {
+    this.#held = wanted.map(({ interest, form = 'envelope', from = 'new' }) => ({
+      interest,
+      form,
+      from,
+      state: 'live',
+      isSubscribed: false,
+      lastContent: undefined,
+    }));
+    this.name = name;
+    world.follow(name, this.events);
+    this.client = io(url, {
+      transports: transport === 'upgrade' ? ['polling', 'websocket'] : [transport],
+      forceNew: true,
+      reconnectionDelay: 10,
+      reconnectionDelayMax: 50,
+    });
+    this.client.on('connect', () => {
+      for (const held of this.#held) this.#subscribe(held);
+      this.#wake();
+    });
+    this.client.on('disconnect', () => this.#disconnected());
+    this.client.onAny((event: string, argument: unknown) => this.#take(event, argument));
+  }
+
+  /** The TCP connection over websocket: pause it, and nothing is read. */
+  get tcp(): TcpSocket {
+    const { ws } = this.client.io.engine.transport as unknown as { ws: Record<string, TcpSocket> };
+    const socket = ws['_socket'];
+    if (!socket) throw new Error('there is no websocket');
+    return socket;
+  }
+
+  get isSubscribed(): boolean {
+    return this.#held.every((held) => held.isSubscribed);
+  }
+
+  /** For the log of a test that failed. */
+  get status(): string {
+    return JSON.stringify({ connected: this.client.connected, held: this.#held, refusals: this.refusals });
+  }
+
+  get delivered(): number {
+    return this.#delivered;
+  }
+
+  async subscribed(): Promise<void> {
+    while (!this.isSubscribed) await this.changed();
+  }
+
+  async disconnected(): Promise<void> {
+    while (this.client.connected) await this.changed();
+  }
+
+  /** Waits until every subscription has got the last one of these messages that matches it. */
+  async gets(messages: readonly { topic: string; content: string }[]): Promise<void> {
+    for (const held of this.#held) {
+      const last = messages.findLast(({ topic }) => isOf(held.interest, topic));
+      while (last && held.lastContent !== last.content) await this.changed();
+    }
+  }
+
+  /** Waits for the next thing that comes. */
+  changed(): Promise<void> {
+    return new Promise((resolve) => void this.#waiting.push(resolve));
+  }
+
+  #subscribe(held: Held): void {
+    const { interest, form, from } = held;
+    const isEnvelope = form === 'envelope';
+    this.client.emit(
+      'subscribe',
+      { topic: interest, envelope: isEnvelope, from },
+      (answer: SubscribeAnswer) => {
+        if (answer.ok) {
+          const { offset, state, recovered } = answer;
+          const said = recovered === undefined ? {} : { recovered };
+          this.events.push({ kind: 'subscribed', interest, form, from, offset, state, ...said });
+          held.state = state;
+          held.isSubscribed = true;
+          // A plain delivery has no offset to go on from.
+          if (isEnvelope) held.from = offset;
+        } else this.refusals.push(`${interest}: ${answer.error.code}`);
+        this.#wake();
+      },
+    );
+  }
+
+  #disconnected(): void {
+    this.events.push({ kind: 'disconnected' });
+    for (const held of this.#held) held.isSubscribed = false;
+    this.#wake();
+  }
+
+  #take(event: string, argument: unknown): void {
+    switch (event) {
+      case 'message':
+        this.#takeEnvelope(argument as Envelope);
+        break;
+      case 'state': {
+        const { topic, state, offset } = argument as { topic: string; state: State; offset: string };
+        this.events.push({ kind: 'state', interest: topic, state, offset });
+        for (const held of this.#held) if (held.interest === topic) held.state = state;
+        break;
+      }
+      case 'gap': {
+        const { envelope, ...gap } = argument as { topic: string; dropped?: number; envelope: boolean };
+        this.events.push({ kind: 'gap', ...gap, form: envelope ? 'envelope' : 'plain' });
+        break;
+      }
+      case 'error':
+        this.refusals.push((argument as { code: string }).code);
+        break;
+      default:
+        this.#takePlain(event, JSON.stringify((argument as { message: unknown }).message));
+    }
+    this.#wake();
+  }
+
+  #takeEnvelope(envelope: Envelope): void {
+    const { replay } = envelope;
+    const delivery = { ...keptOf(envelope), ...(replay !== undefined && { replay }) };
+    this.#delivered++;
+    this.events.push({ kind: 'message', form: 'envelope', ...delivery });
+    for (const held of this.#held) {
+      if (held.form === 'plain') continue;
+      const isFor =
+        replay === undefined
+          ? held.state === 'live' && isOf(held.interest, envelope.topic)
+          : replay === held.interest;
+      if (!isFor) continue;
+      held.from = envelope.offset;
+      held.lastContent = delivery.content;
+    }
+  }
+
+  #takePlain(topic: string, content: string): void {
+    this.#delivered++;
+    this.events.push({ kind: 'message', form: 'plain', topic, content });
+    for (const held of this.#held) {
+      if (held.form === 'plain' && isOf(held.interest, topic)) held.lastContent = content;
+    }
+  }
+
+  #wake(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const wake of waiting) wake();
+  }
+}

@@ -1,0 +1,118 @@
+import { subscriptionsOf, type ClientEvent } from './attribution.ts';
+import type { History, Kept, Outcome, Publish } from './history.ts';
+
+/** An attempt to publish that is under way. */
+export type Attempt = Omit<Publish, 'sent' | 'answered' | 'outcome'>;
+
+/**
+ * The clock and the notebook of a test: publishers and subscribers write into it what they see, and wait in it
+ * for the server to be up.
+ */
+export class World {
+  readonly topics: readonly string[];
+  readonly publishes: Publish[] = [];
+  readonly #clients: { readonly name: string; readonly events: readonly ClientEvent[] }[] = [];
+  #clock = 0;
+  #count = 0;
+  #url: string | undefined;
+  #credit = Infinity;
+  #isEnding = false;
+  #waiting: (() => void)[] = [];
+
+  constructor(topics: readonly string[]) {
+    this.topics = topics;
+  }
+
+  get isEnding(): boolean {
+    return this.#isEnding;
+  }
+
+  get isUp(): boolean {
+    return this.#url !== undefined;
+  }
+
+  get acknowledged(): number {
+    return this.#count;
+  }
+
+  /** The server's address, once it is up. */
+  async url(): Promise<string> {
+    while (this.#url === undefined) await this.changed();
+    return this.#url;
+  }
+
+  setUp(url: string): void {
+    this.#url = url;
+    this.#wake();
+  }
+
+  setDown(): void {
+    this.#url = undefined;
+  }
+
+  /** From now on publishers begin only as many publishes as are granted. */
+  grant(count: number): void {
+    this.#credit = (this.#credit === Infinity ? 0 : this.#credit) + count;
+    this.#wake();
+  }
+
+  /** Whether all that was granted was begun. */
+  get isIdle(): boolean {
+    return this.#credit < 1;
+  }
+
+  /** Waits until a publish is granted. */
+  async granted(): Promise<void> {
+    while (this.#credit < 1 && !this.#isEnding) await this.changed();
+    this.#credit--;
+  }
+
+  /** Publishers finish what they have begun. */
+  end(): void {
+    this.#isEnding = true;
+    this.#wake();
+  }
+
+  /** Waits for the next thing that happens to the server or to a publish. */
+  changed(): Promise<void> {
+    return new Promise((resolve) => void this.#waiting.push(resolve));
+  }
+
+  /** Waits until so many publishes more are acknowledged. */
+  async acknowledges(count: number): Promise<void> {
+    const until = this.#count + count;
+    while (this.#count < until) await this.changed();
+  }
+
+  /** Notes that an attempt was sent. The function returned notes what became of it. */
+  send(attempt: Attempt): (outcome: Outcome) => void {
+    const sent = this.#clock++;
+    return (outcome) => {
+      this.publishes.push({ ...attempt, sent, answered: this.#clock++, outcome });
+      if (outcome.kind === 'ok') this.#count++;
+      this.#wake();
+    };
+  }
+
+  /** Takes the notes of a client into the history. */
+  follow(name: string, events: readonly ClientEvent[]): void {
+    this.#clients.push({ name, events });
+  }
+
+  /** All that happened, once the log was read. Every client that is still connected had the time to get everything. */
+  history(kept: readonly Kept[]): History {
+    const attributed = this.#clients.map(({ name, events }) => subscriptionsOf(name, events, true));
+    return {
+      publishes: this.publishes,
+      kept,
+      subscriptions: attributed.flatMap(({ subscriptions }) => subscriptions),
+      strays: attributed.flatMap(({ strays }) => strays),
+    };
+  }
+
+  #wake(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const wake of waiting) wake();
+  }
+}

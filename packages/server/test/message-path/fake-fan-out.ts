@@ -1,0 +1,108 @@
+import { FanfareError, type Form, type Interest } from '@fanfare/protocol';
+import { onTestFinished } from 'vitest';
+import { defaultRule, parseRules } from '../../src/config/rules.ts';
+import { LocalTopicLog } from '../../src/log/local-topic-log.ts';
+import { MemoryStore } from '../../src/log/memory-store.ts';
+import type { TopicLog } from '../../src/log/topic-log.ts';
+import type { FanOut, PeerEvent } from '../../src/message-path/deliver.ts';
+import { MessagePath } from '../../src/message-path/message-path.ts';
+import type { Peer } from '../../src/message-path/subscription.ts';
+import type { Connection } from '../../src/message-path/accept.ts';
+import { Rules } from '../../src/rules/rule.ts';
+import { SubscriptionIndex } from '../../src/subscriptions/subscription-index.ts';
+
+/** A client at the port: it takes so many events, and then none until it reads. */
+export class FakePeer implements Peer {
+  readonly received: string[] = [];
+  readonly joined: Set<string> = new Set();
+  connection: Connection | undefined;
+  /** How many events it has room for. */
+  room: number = Infinity;
+  #isMissing = false;
+
+  join(interest: Interest, form: Form): void {
+    this.joined.add(`${form} ${interest}`);
+  }
+
+  leave(interest: Interest, form: Form): void {
+    this.joined.delete(`${form} ${interest}`);
+  }
+
+  tell({ name, argumentJson }: PeerEvent): void {
+    this.received.push(`${name} ${argumentJson}`);
+  }
+
+  offer(events: readonly PeerEvent[]): boolean {
+    this.#isMissing = this.room < 1;
+    if (this.#isMissing) return false;
+    this.room -= events.length;
+    for (const event of events) this.tell(event);
+    return true;
+  }
+
+  /** Takes all that waits, and has room for so many more. */
+  read(room: number): void {
+    this.room = room;
+    if (this.#isMissing && room > 0) {
+      this.#isMissing = false;
+      this.connection?.drained();
+    }
+  }
+
+  send(interests: readonly Interest[], form: Form, event: PeerEvent): void {
+    if (!interests.some((interest) => this.joined.has(`${form} ${interest}`))) return;
+    if (this.offer([event])) return;
+    for (const interest of interests) this.connection?.overflow(interest, form);
+  }
+}
+
+/** Peers and the way to them, at the ports. */
+export class FakeFanOut implements FanOut {
+  readonly sends: string[] = [];
+  readonly #peers: FakePeer[] = [];
+
+  connect(path: MessagePath): FakePeer {
+    const peer = new FakePeer();
+    peer.connection = path.accept(peer);
+    this.#peers.push(peer);
+    return peer;
+  }
+
+  send(interests: readonly Interest[], form: Form, event: PeerEvent): void {
+    this.sends.push(event.argumentJson);
+    for (const peer of this.#peers) peer.send(interests, form, event);
+  }
+}
+
+export const limits = { publishBytesMax: 1_000, batchMessagesMax: 100, subscriptionsPerConnectionMax: 100 };
+
+/** A log in memory whose clock stands still, and which keeps what the rules say. */
+export function memoryLog(rules: unknown = []): TopicLog {
+  const parsed = parseRules(rules);
+  if (!('rules' in parsed)) throw new Error(parsed.problems.join());
+  const log = new LocalTopicLog({
+    store: new MemoryStore(),
+    rules: new Rules(parsed.rules, defaultRule),
+    now: () => 1,
+    newEpoch: 'e',
+    idWindowMs: 1_000,
+    idsMax: 10,
+    topicsMax: 100,
+    memoryBytesMax: Infinity,
+    onFailure: (error) => {
+      throw error;
+    },
+  });
+  onTestFinished(() => log.close());
+  return log;
+}
+
+export function pathOver(log: TopicLog, fanOut: FanOut): MessagePath {
+  return new MessagePath({
+    log,
+    index: new SubscriptionIndex(),
+    fanOuts: [fanOut],
+    limits,
+    onFailure: () => new FanfareError('internal', 'The server failed.'),
+  });
+}
