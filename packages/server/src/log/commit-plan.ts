@@ -67,7 +67,7 @@ export class CommitPlan {
   }
 
   append(record: NewRecord): AppendOutcome {
-    const draft = this.#draftOf(record.topic) ?? this.#createByPublish(record.topic);
+    const draft = this.#draftOf(record.topic) ?? this.#createByPublish(record);
     if (typeof draft === 'string') return { kind: draft };
     const { publishBytesMax } = draft.entry.rule;
     const bytes = Buffer.byteLength(record.messageJson);
@@ -246,8 +246,8 @@ export class CommitPlan {
     return entry && !this.#deleted.has(entry) ? this.#draft(entry, false) : undefined;
   }
 
-  #createByPublish(topic: Topic): Draft | 'topic_not_found' | 'topics_exhausted' {
-    if (this.#context.topics.ruleOf(topic).create !== 'publish') return 'topic_not_found';
+  #createByPublish({ topic, createsTopic }: NewRecord): Draft | 'topic_not_found' | 'topics_exhausted' {
+    if (!createsTopic && this.#context.topics.ruleOf(topic).create !== 'publish') return 'topic_not_found';
     return this.#make(topic) ?? 'topics_exhausted';
   }
 

@@ -7,6 +7,8 @@ export interface NewRecord {
   readonly messageJson: string;
   /** When given, a second append of it to the same topic makes no second record. */
   readonly id?: string;
+  /** Whether the topic is made if it does not exist; else only its rule can have it made. */
+  readonly createsTopic?: boolean;
 }
 
 /** A message that the log has, or that passed through its tail. */
@@ -30,7 +32,7 @@ export type AppendOutcome =
       readonly time: number;
       readonly stored: Stored;
     }
-  /** The topic does not exist, and its rule lets no publish create it. */
+  /** The topic does not exist, and this append does not create it. */
   | { readonly kind: 'topic_not_found' }
   /** The topic would be one too many. */
   | { readonly kind: 'topics_exhausted' }

@@ -1,8 +1,18 @@
-import { FanfareError, fieldsOf, messageDepthMax, parseId, parseTopic, refuseField } from '@fanfare/protocol';
+import {
+  FanfareError,
+  fieldsOf,
+  messageDepthMax,
+  parseId,
+  parseTopic,
+  refuseField,
+  type Topic,
+} from '@fanfare/protocol';
 import type { NewRecord } from '../log/topic-log.ts';
 import { cutMember, depthOf } from './json-text.ts';
 
 export interface AdmissionOptions {
+  /** Whether a topic that does not exist is made by publishing to it, for somebody is subscribed to a pattern. */
+  readonly isCovered: (topic: Topic) => boolean;
   /** How many messages may come at once. */
   readonly batchMessagesMax: number;
   /** How long a message may be, in bytes of JSON text. */
@@ -90,7 +100,8 @@ export class Admission {
     }
     if (Buffer.byteLength(messageJson) > this.#options.publishBytesMax)
       throw tooLarge(this.#options.publishBytesMax);
-    return { topic, messageJson, ...(id !== undefined && { id }) };
+    const createsTopic = this.#options.isCovered(topic);
+    return { topic, messageJson, ...(id !== undefined && { id }), ...(createsTopic && { createsTopic }) };
   }
 }
 

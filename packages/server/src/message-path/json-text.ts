@@ -1,6 +1,3 @@
-const quote = 0x22;
-const backslash = 0x5c;
-
 /** A JSON value cut out of a text that is known to be JSON. */
 export interface JsonValue {
   /** The value's own characters, without the white space between them. */
@@ -17,84 +14,165 @@ export interface JsonValue {
  * @param json - MUST be the text of a JSON object; parse it first
  */
 export function cutMember(json: string, name: string): JsonValue | undefined {
-  let found: JsonValue | undefined;
-  let at = skipWhiteSpace(json, json.indexOf('{') + 1);
-  while (json.charCodeAt(at) === quote) {
-    const keyEnd = endOfString(json, at);
-    const isWanted = keyIs(json.slice(at, keyEnd), name);
-    const valueStart = skipWhiteSpace(json, json.indexOf(':', keyEnd) + 1);
-    const { end, value } = cutValue(json, valueStart);
-    if (isWanted) found = value;
-    at = skipWhiteSpace(json, end + 1);
-  }
-  return found;
+  return new Cutter(json).member(name);
+}
+
+/**
+ * Cuts the same member out of each element of a JSON array, in one go over the text.
+ *
+ * @param json - MUST be the text of a JSON array; parse it first
+ * @returns one for each element; undefined for one that is no object, or has no such member
+ */
+export function cutMembers(json: string, name: string): readonly (JsonValue | undefined)[] {
+  return new Cutter(json).memberOfEach(name);
 }
 
 /** How deeply the arrays and objects of a JSON text are nested. */
 export function depthOf(json: string): number {
-  return cutValue(json, 0).value.depth;
+  return new Cutter(json).value().depth;
 }
 
-/** `end` is the place of the `,`, `}` or `]` behind the value, or the end of the text. */
-function cutValue(json: string, start: number): { end: number; value: JsonValue } {
-  let text = '';
-  let pieceStart = start;
-  let depth = 0;
-  let depthReached = 0;
-  let at = start;
-  scan: while (at < json.length) {
-    switch (json[at]) {
-      case '"':
-        at = endOfString(json, at);
-        continue;
-      case '{':
-      case '[':
-        depthReached = Math.max(depthReached, ++depth);
-        break;
-      case '}':
-      case ']':
-        if (depth === 0) break scan;
-        depth--;
-        break;
-      case ',':
-        if (depth === 0) break scan;
-        break;
-      case ' ':
-      case '\n':
-      case '\r':
-      case '\t':
-        text += json.slice(pieceStart, at);
-        at = pieceStart = skipWhiteSpace(json, at);
-        continue;
-      default:
-        break;
-    }
-    at++;
+const tab = 0x09;
+const lineFeed = 0x0a;
+const carriageReturn = 0x0d;
+const space = 0x20;
+const quote = 0x22;
+const comma = 0x2c;
+const openBracket = 0x5b;
+const backslash = 0x5c;
+const closeBracket = 0x5d;
+const openBrace = 0x7b;
+const closeBrace = 0x7d;
+
+/** Walks along a JSON text. It relies on the text being JSON, so that it need not look at every character. */
+class Cutter {
+  readonly #json: string;
+  #at = 0;
+
+  constructor(json: string) {
+    this.#json = json;
   }
-  return { end: at, value: { text: text + json.slice(pieceStart, at), depth: depthReached } };
+
+  memberOfEach(name: string): readonly (JsonValue | undefined)[] {
+    const found: (JsonValue | undefined)[] = [];
+    this.#skipWhiteSpace();
+    do {
+      // Past the `[` or the `,`.
+      this.#at++;
+      this.#skipWhiteSpace();
+      const code = this.#code();
+      if (code === closeBracket) break;
+      found.push(code === openBrace ? this.member(name) : this.#skipValue());
+      this.#skipWhiteSpace();
+    } while (this.#code() === comma);
+    return found;
+  }
+
+  /** Of the object that comes next. Stops behind it. */
+  member(name: string): JsonValue | undefined {
+    const key = `"${name}"`;
+    let found: JsonValue | undefined;
+    this.#skipWhiteSpace();
+    do {
+      // Past the `{` or the `,`.
+      this.#at++;
+      this.#skipWhiteSpace();
+      if (this.#code() !== quote) break;
+      const isWanted = this.#takeKey(key, name);
+      // Past the `:`.
+      this.#skipWhiteSpace();
+      this.#at++;
+      this.#skipWhiteSpace();
+      if (isWanted) found = this.value();
+      else this.#skipValue();
+      this.#skipWhiteSpace();
+    } while (this.#code() === comma);
+    // Past the `}`.
+    this.#at++;
+    return found;
+  }
+
+  /** The value that comes next. Stops behind it, and behind what white space there is. */
+  value(): JsonValue {
+    let pieceStart = this.#at;
+    if (this.#code() === quote) return { text: this.#json.slice(pieceStart, this.#skipString()), depth: 0 };
+    // Joining is cheaper than adding up, where there is white space in many places.
+    const pieces: string[] = [];
+    let depth = 0;
+    let depthReached = 0;
+    for (;;) {
+      const code = this.#code();
+      if (code === quote) this.#skipString();
+      else if (code === openBrace || code === openBracket) {
+        depthReached = Math.max(depthReached, ++depth);
+        this.#at++;
+      } else if (isWhiteSpace(code)) {
+        pieces.push(this.#json.slice(pieceStart, this.#at));
+        this.#skipWhiteSpace();
+        pieceStart = this.#at;
+      } else if (depth === 0 && endsValue(code)) break;
+      else {
+        if (code === closeBrace || code === closeBracket) depth--;
+        this.#at++;
+      }
+    }
+    const last = this.#json.slice(pieceStart, this.#at);
+    return { text: pieces.length === 0 ? last : pieces.join('') + last, depth: depthReached };
+  }
+
+  #skipValue(): undefined {
+    let depth = 0;
+    for (;;) {
+      const code = this.#code();
+      if (code === quote) this.#skipString();
+      else if (depth === 0 && endsValue(code)) return undefined;
+      else {
+        if (code === openBrace || code === openBracket) depth++;
+        else if (code === closeBrace || code === closeBracket) depth--;
+        this.#at++;
+      }
+    }
+  }
+
+  /** @returns whether the key that comes next is the wanted one */
+  #takeKey(key: string, name: string): boolean {
+    const start = this.#at;
+    const end = this.#skipString();
+    if (end - start < key.length) return false;
+    if (end - start === key.length && this.#json.startsWith(key, start)) return true;
+    const given = this.#json.slice(start, end);
+    return given.includes('\\') && JSON.parse(given) === name;
+  }
+
+  /** @returns the place behind the string */
+  #skipString(): number {
+    do {
+      this.#at = this.#json.indexOf('"', this.#at + 1);
+    } while (this.#json.charCodeAt(this.#at - 1) === backslash && this.#isEscaped());
+    return ++this.#at;
+  }
+
+  #isEscaped(): boolean {
+    let backslashes = 1;
+    while (this.#json.charCodeAt(this.#at - 1 - backslashes) === backslash) backslashes++;
+    return backslashes % 2 === 1;
+  }
+
+  #skipWhiteSpace(): void {
+    while (isWhiteSpace(this.#code())) this.#at++;
+  }
+
+  /** Not a number behind the end, so that nothing matches there. */
+  #code(): number {
+    return this.#json.charCodeAt(this.#at);
+  }
 }
 
-function keyIs(key: string, name: string): boolean {
-  return key.includes('\\') ? JSON.parse(key) === name : key === `"${name}"`;
+function isWhiteSpace(code: number): boolean {
+  return code === space || code === lineFeed || code === carriageReturn || code === tab;
 }
 
-/** The place behind the string that begins at `start`. */
-function endOfString(json: string, start: number): number {
-  let end = start;
-  do {
-    end = json.indexOf('"', end + 1);
-  } while (isEscaped(json, end));
-  return end + 1;
-}
-
-function isEscaped(json: string, at: number): boolean {
-  let backslashes = 0;
-  while (json.charCodeAt(at - 1 - backslashes) === backslash) backslashes++;
-  return backslashes % 2 === 1;
-}
-
-function skipWhiteSpace(json: string, start: number): number {
-  let at = start;
-  while (json[at] === ' ' || json[at] === '\n' || json[at] === '\r' || json[at] === '\t') at++;
-  return at;
+/** Whether a value that is no string, and in which nothing is open, ends before this character. */
+function endsValue(code: number): boolean {
+  return code === comma || code === closeBrace || code === closeBracket || Number.isNaN(code);
 }

@@ -46,7 +46,7 @@ export class MessagePath {
       subscriptionsPerConnectionMax: limits.subscriptionsPerConnectionMax,
       onFailure: (error) => (error instanceof LogDamagedError ? damaged(error) : onFailure(error)),
     };
-    this.#admission = new Admission(limits);
+    this.#admission = new Admission({ ...limits, isCovered: (topic) => index.isCovered(topic) });
     log.tail((records) => broadcast.send(records));
   }
 

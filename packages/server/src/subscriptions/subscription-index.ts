@@ -41,6 +41,11 @@ export class SubscriptionIndex {
     return own ? [own, ...patterns] : patterns;
   }
 
+  /** Whether somebody is subscribed to a pattern that stands for a topic. */
+  isCovered(topic: Topic): boolean {
+    return this.#patterns.matching(topic).length > 0;
+  }
+
   /** How many subscriptions to the very topic there are. */
   subscribers(topic: Topic): number {
     return this.#topics.get(topic)?.subscriptions ?? 0;

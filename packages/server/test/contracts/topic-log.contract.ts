@@ -1,30 +1,42 @@
-import { parseTopic } from '@fanfare/protocol';
+import { parseInterest, parseTopic, type From, type Interest } from '@fanfare/protocol';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
-import type { AppendOutcome, LogRecord, NewRecord, TopicLog } from '../../src/log/topic-log.ts';
-
-/** What the contract needs to steer a log. */
-export interface LogUnderTest {
-  readonly log: TopicLog;
-  /** Moves the log's clock. */
-  readonly advance: (ms: number) => void;
-}
-
-export interface LogOptions {
-  readonly idWindowMs: number;
-  readonly idsMax: number;
-}
+import { afterEach, describe, expect, it } from 'vitest';
+import { LogClosedError, type AppendOutcome, type LogRecord, type TopicLog } from '../../src/log/topic-log.ts';
+import type { Rule } from '../../src/rules/rule.ts';
+import type { LogOptions, LogUnderTest, OpenLog } from './log-under-test.ts';
+import { agreesWithModel, steps } from './model-run.ts';
 
 const news = parseTopic('news');
 const other = parseTopic('other');
-const roomy = { idWindowMs: 1_000, idsMax: 1_000 };
+const everything = parseInterest('**');
+const keep = { count: 1_000, ageMs: Infinity, bytes: Infinity };
+const fallback: Rule = { match: everything, keep, create: 'publish', publishBytesMax: 1_000 };
+const roomy: LogOptions = { rules: [], fallback, topicsMax: 100, idWindowMs: 1_000, idsMax: 1_000 };
+const page = { recordsMax: 100, bytesMax: 1_000_000 };
+
+function keeping(some: Partial<typeof keep> | 'none'): LogOptions {
+  return { ...roomy, fallback: { ...fallback, keep: some === 'none' ? some : { ...keep, ...some } } };
+}
 
 /** What {@link TopicLog} promises, for every log there is. */
-export function topicLogContract(name: string, open: (options: LogOptions) => LogUnderTest): void {
-  describe(`${name}, as a topic log`, () => {
+export function topicLogContract(name: string, open: OpenLog, { runs }: { readonly runs: number }): void {
+  let opened: LogUnderTest[] = [];
+
+  async function opens(options = roomy): Promise<LogUnderTest> {
+    const under = await open(options);
+    opened.push(under);
+    return under;
+  }
+
+  afterEach(async () => {
+    await Promise.all(opened.map((under) => under.close()));
+    opened = [];
+  });
+
+  describe(`${name}: appending`, () => {
     it('gives one sequence to all topics, and hands each record to the tail once and in its order', async () => {
-      const { log } = open(roomy);
-      const tail = collectTail(log);
+      const { log, level } = await opens();
+      const tail = tailOf(log);
       const appends = [
         log.append([
           { topic: news, messageJson: '1' },
@@ -34,45 +46,95 @@ export function topicLogContract(name: string, open: (options: LogOptions) => Lo
         log.append([{ topic: news, messageJson: '3' }]),
       ];
       const outcomes = (await Promise.all(appends)).flat();
-      await tail.has(3);
       expect(outcomes.map(sequenceOf)).toEqual([1, 2, 3]);
-      expect(tail.records.map(({ sequence, topic, messageJson }) => [sequence, topic, messageJson])).toEqual([
-        [1, 'news', '1'],
-        [2, 'other', '2'],
-        [3, 'news', '3'],
+      expect(outcomes[0]).toMatchObject({ kind: 'appended', stored: level });
+      expect(tail.map(({ sequence, ordinal, topic, messageJson }) => [sequence, ordinal, topic, messageJson])).toEqual([
+        [1, 1, 'news', '1'],
+        [2, 1, 'other', '2'],
+        [3, 2, 'news', '3'],
       ]);
       expect(log.head).toBe(3);
       expect(log.epoch).toMatch(/^[A-Za-z0-9_-]{1,64}$/);
     });
 
     it('stamps times that never go back, whatever the clock does', async () => {
-      const { log, advance } = open(roomy);
-      const tail = collectTail(log);
+      const { log, advance, startTime } = await opens();
+      const tail = tailOf(log);
       for (const step of [5, -100, 3, 200]) {
-        advance(step);
+        await advance(step);
         await log.append([{ topic: news, messageJson: String(step) }]);
       }
-      await tail.has(4);
-      const times = tail.records.map(({ time }) => time);
-      expect(times).toEqual(times.toSorted((a, b) => a - b));
+      expect(tail.map(({ time }) => time - startTime)).toEqual([5, 5, 5, 108]);
     });
 
+    it('passes on what is not stored with the place of the newest that is', async () => {
+      const { log } = await opens({
+        ...roomy,
+        rules: [{ ...fallback, match: other, keep: 'none' }],
+      });
+      const tail = tailOf(log);
+      const outcomes = await log.append([
+        { topic: other, messageJson: '1' },
+        { topic: news, messageJson: '2' },
+        { topic: other, messageJson: '3' },
+      ]);
+      expect(outcomes.map(sequenceOf)).toEqual([0, 1, 1]);
+      expect(outcomes[2]).toMatchObject({ stored: 'none' });
+      expect(tail.map(({ sequence, ordinal, messageJson }) => [sequence, ordinal, messageJson])).toEqual([
+        [0, 0, '1'],
+        [1, 1, '2'],
+        [1, 0, '3'],
+      ]);
+      expect(await readAll(log, everything)).toEqual([2]);
+    });
+
+    it('refuses what is too large, in bytes, and appends the rest of the batch', async () => {
+      const { log } = await opens({ ...roomy, fallback: { ...fallback, publishBytesMax: 4 } });
+      const outcomes = await log.append([
+        { topic: news, messageJson: '"é"' },
+        { topic: news, messageJson: '"éé"' },
+        { topic: news, messageJson: '"ab"' },
+      ]);
+      expect(outcomes.map(({ kind }) => kind)).toEqual(['appended', 'message_too_large', 'appended']);
+      expect(outcomes[1]).toEqual({ kind: 'message_too_large', bytesMax: 4 });
+    });
+
+    it('rejects all that is asked of it once it is closed, and answers what was asked before', async () => {
+      const { log } = await opens();
+      const before = log.append([{ topic: news, messageJson: '1' }]);
+      const closes = [log.close(), log.close()];
+      const asked = [
+        () => log.append([]),
+        () => log.createTopic(news, false),
+        () => log.createTopic(other, true),
+        () => log.deleteTopic(news),
+        () => log.topics({ prefix: '', limit: 1 }),
+        () => log.topicState(news),
+        () => log.locate(news, { kind: 'earliest' }),
+        () => log.read(news, { sequence: 0 }, page),
+      ];
+      for (const ask of asked) await expect(ask()).rejects.toThrow(LogClosedError);
+      expect((await before).map(({ kind }) => kind)).toEqual(['appended']);
+      await Promise.all(closes);
+      for (const ask of asked) await expect(ask()).rejects.toThrow(LogClosedError);
+    });
+  });
+
+  describe(`${name}: ids`, () => {
     it('makes one record of two with the same id, in one batch, in one turn and later', async () => {
-      const { log } = open(roomy);
-      const tail = collectTail(log);
+      const { log } = await opens();
+      const tail = tailOf(log);
       const record = { topic: news, messageJson: '1', id: 'a' };
       const [both, meanwhile] = await Promise.all([log.append([record, record]), log.append([record])]);
       const later = await log.append([record]);
-      await log.append([{ topic: other, messageJson: 'end' }]);
-      await tail.has(2);
       const outcomes = [...both, ...meanwhile, ...later];
       expect(outcomes.map(({ kind }) => kind)).toEqual(['appended', 'duplicate', 'duplicate', 'duplicate']);
       expect(new Set(outcomes.map(sequenceOf)).size).toBe(1);
-      expect(tail.records.map(({ messageJson }) => messageJson)).toEqual(['1', 'end']);
+      expect(tail.map(({ id }) => id)).toEqual(['a']);
     });
 
     it('counts ids per topic', async () => {
-      const { log } = open(roomy);
+      const { log } = await opens();
       const outcomes = await log.append([
         { topic: news, messageJson: '1', id: 'a' },
         { topic: other, messageJson: '2', id: 'a' },
@@ -81,31 +143,30 @@ export function topicLogContract(name: string, open: (options: LogOptions) => Lo
     });
 
     it('refuses other content under an id, and appends the rest of the batch', async () => {
-      const { log } = open(roomy);
-      const tail = collectTail(log);
+      const { log } = await opens();
+      const tail = tailOf(log);
       const outcomes = await log.append([
         { topic: news, messageJson: '1', id: 'a' },
         { topic: news, messageJson: '2', id: 'a' },
         { topic: news, messageJson: '3' },
       ]);
-      await tail.has(2);
       expect(outcomes.map(({ kind }) => kind)).toEqual(['appended', 'id_conflict', 'appended']);
-      expect(tail.records.map(({ messageJson }) => messageJson)).toEqual(['1', '3']);
+      expect(tail.map(({ messageJson }) => messageJson)).toEqual(['1', '3']);
     });
 
     it('remembers an id for the window, and may forget it after', async () => {
-      const { log, advance } = open({ ...roomy, idWindowMs: 1_000 });
+      const { log, advance } = await opens({ ...roomy, idWindowMs: 1_000 });
       const record = { topic: news, messageJson: '1', id: 'a' };
       const kinds = [];
       for (const step of [0, 1_000, 1]) {
-        advance(step);
+        await advance(step);
         kinds.push(...(await log.append([record])).map(({ kind }) => kind));
       }
       expect(kinds.slice(0, 2)).toEqual(['appended', 'duplicate']);
     });
 
     it('refuses new ids when it remembers as many as it may, until some are old enough', async () => {
-      const { log, advance } = open({ idWindowMs: 1_000, idsMax: 2 });
+      const { log, advance } = await opens({ ...roomy, idWindowMs: 1_000, idsMax: 2 });
       const append = async (id?: string): Promise<string | undefined> => {
         const record = { topic: news, messageJson: '1', ...(id !== undefined && { id }) };
         return (await log.append([record]))[0]?.kind;
@@ -116,67 +177,265 @@ export function topicLogContract(name: string, open: (options: LogOptions) => Lo
         'ids_exhausted',
       ]);
       expect([await append('a'), await append()]).toEqual(['duplicate', 'appended']);
-      advance(2_000);
+      await advance(2_000);
       expect(await append('c')).toBe('appended');
     });
 
-    it('agrees with a plain model, whatever is appended in whatever batches', async () => {
-      const record = fc.record(
-        {
-          topic: fc.constantFrom(news, other),
-          messageJson: fc.constantFrom('1', '2'),
-          id: fc.constantFrom('a', 'b', 'c'),
-        },
-        { requiredKeys: ['topic', 'messageJson'] },
-      );
-      await fc.assert(
-        fc.asyncProperty(fc.array(fc.array(record, { maxLength: 4 }), { maxLength: 12 }), async (batches) => {
-          const { log } = open(roomy);
-          const tail = collectTail(log);
-          const outcomes = (await Promise.all(batches.map((batch) => log.append(batch)))).flat();
-          const expected = model(batches.flat());
-          await tail.has(expected.appended.length);
-          expect(outcomes.map((outcome) => [outcome.kind, sequenceOf(outcome)])).toEqual(expected.outcomes);
-          expect(tail.records.map(({ topic, messageJson }) => [topic, messageJson])).toEqual(
-            expected.appended,
-          );
-        }),
-        { numRuns: 200 },
-      );
+    it('remembers them when it is opened again', async () => {
+      const { log, reopen } = await opens();
+      const record = { topic: news, messageJson: '1', id: 'a' };
+      const [first] = await log.append([record]);
+      const again = await reopen?.();
+      if (again) expect(await again.append([record])).toEqual([{ ...first, kind: 'duplicate' }]);
     });
   });
-}
 
-function model(records: readonly NewRecord[]): { outcomes: unknown[]; appended: unknown[] } {
-  const ids = new Map<string, { messageJson: string; sequence: number }>();
-  const appended: unknown[] = [];
-  const outcomes = records.map(({ topic, messageJson, id }) => {
-    const first = ids.get(`${topic} ${id}`);
-    if (id !== undefined && first) {
-      return first.messageJson === messageJson ? ['duplicate', first.sequence] : ['id_conflict', undefined];
-    }
-    const sequence = appended.push([topic, messageJson]);
-    if (id !== undefined) ids.set(`${topic} ${id}`, { messageJson, sequence });
-    return ['appended', sequence];
+  describe(`${name}: topics`, () => {
+    it('takes what is called in the order of the calls', async () => {
+      const { log } = await opens({ ...roomy, fallback: { ...fallback, create: 'subscribe' } });
+      const record = { topic: news, messageJson: '1' };
+      const answers = await Promise.all([
+        log.deleteTopic(news),
+        log.createTopic(news, true),
+        log.createTopic(news, false),
+        log.append([record]),
+        log.deleteTopic(news),
+        log.deleteTopic(news),
+        log.append([record]),
+        log.createTopic(news, false),
+        log.append([record]),
+      ]);
+      const kinds = answers.map((answer) => (Array.isArray(answer) ? (answer[0] as AppendOutcome).kind : answer));
+      expect(kinds).toEqual([
+        false,
+        'created',
+        'existed',
+        'appended',
+        true,
+        false,
+        'topic_not_found',
+        'created',
+        'appended',
+      ]);
+      expect(await log.topicState(news)).toEqual({ topic: 'news', messages: 1, lastSequence: 2 });
+    });
+
+    it('lets no more topics be than there may', async () => {
+      const { log } = await opens({ ...roomy, topicsMax: 2 });
+      const third = parseTopic('third');
+      const answers = await Promise.all([
+        log.createTopic(news, true),
+        log.createTopic(other, false),
+        log.append([{ topic: third, messageJson: '1' }]),
+        log.createTopic(third, true),
+        log.createTopic(third, false),
+        log.createTopic(news, false),
+      ]);
+      const [, , [appended]] = answers;
+      expect(answers.toSpliced(2, 1)).toEqual([
+        'created',
+        'created',
+        'topics_exhausted',
+        'topics_exhausted',
+        'existed',
+      ]);
+      expect(appended).toEqual({ kind: 'topics_exhausted' });
+      await log.deleteTopic(other);
+      expect(await log.append([{ topic: third, messageJson: '1' }])).toMatchObject([{ kind: 'appended' }]);
+    });
+
+    it('lists them in the order of their names, whatever the names are', async () => {
+      const { log } = await opens();
+      const names = ['b', 'a', 'a/b', '__proto__', 'é', '😀', '\uFFFD', 'a b', 'constructor'].map(parseTopic);
+      for (const topic of names) await log.createTopic(topic, false);
+      const sorted = names.toSorted((a, b) => (a < b ? -1 : 1));
+      const all = await log.topics({ prefix: '', limit: 100 });
+      expect(all.map(({ topic }) => topic)).toEqual(sorted);
+      const listed: string[] = [];
+      for (let after: string | undefined; ; after = listed.at(-1)) {
+        const some = await log.topics({ prefix: '', limit: 2, ...(after !== undefined && { after }) });
+        if (some.length === 0) break;
+        listed.push(...some.map(({ topic }) => topic));
+      }
+      expect(listed).toEqual(sorted);
+      expect(await log.topics({ prefix: 'a', after: 'a', limit: 9 })).toEqual([
+        { topic: 'a b', messages: 0 },
+        { topic: 'a/b', messages: 0 },
+      ]);
+    });
+
+    it('has them, with their messages, when it is opened again', async () => {
+      const { log, reopen } = await opens();
+      await log.createTopic(news, false);
+      await log.append([{ topic: other, messageJson: '1' }]);
+      const { epoch } = log;
+      const again = await reopen?.();
+      if (!again) return;
+      expect(await again.topics({ prefix: '', limit: 9 })).toEqual([
+        { topic: 'news', messages: 0 },
+        { topic: 'other', messages: 1, lastSequence: 1 },
+      ]);
+      expect(again.epoch).toBe(epoch);
+      expect((await again.append([{ topic: news, messageJson: '2' }])).map(sequenceOf)).toEqual([2]);
+    });
   });
-  return { outcomes, appended };
+
+  describe(`${name}: reading`, () => {
+    it('reads from every kind of start', async () => {
+      const { log, advance, startTime } = await opens();
+      for (const at of [1, 2, 3, 4]) {
+        await log.append([
+          { topic: news, messageJson: String(at) },
+          { topic: other, messageJson: String(at * 10) },
+        ]);
+        await advance(100);
+      }
+      const offset = (sequence: number): From => ({ kind: 'offset', offset: { epoch: log.epoch, sequence } });
+      expect(await readAll(log, news, { kind: 'new' })).toEqual([]);
+      expect(await readAll(log, news, { kind: 'earliest' })).toEqual([1, 2, 3, 4]);
+      expect(await readAll(log, news, { kind: 'last', count: 2 })).toEqual([3, 4]);
+      expect(await readAll(log, news, { kind: 'time', ms: startTime + 101 })).toEqual([3, 4]);
+      expect(await readAll(log, news, offset(3))).toEqual([3, 4]);
+      expect(await readAll(log, everything, { kind: 'last', count: 1 })).toEqual([4, 40]);
+      expect(await readAll(log, everything, { kind: 'time', ms: startTime + 200 })).toEqual([3, 30, 4, 40]);
+      expect(await readAll(log, everything, offset(6))).toEqual([4, 40]);
+      expect(await readAll(log, parseInterest('*/*'))).toEqual([]);
+    });
+
+    it('says whether nothing is missing after an offset', async () => {
+      const { log } = await opens(keeping({ count: 2 }));
+      await log.append([{ topic: other, messageJson: '0' }]);
+      for (const at of [1, 2, 3]) await log.append([{ topic: news, messageJson: String(at) }]);
+      const recovered = async (interest: Interest, sequence: number, epoch = log.epoch): Promise<unknown> =>
+        (await log.locate(interest, { kind: 'offset', offset: { epoch, sequence } })).recovered;
+      // The topic's first message, at 2, is gone.
+      expect([await recovered(news, 1), await recovered(news, 2), await recovered(news, 4)]).toEqual([
+        false,
+        true,
+        true,
+      ]);
+      expect([await recovered(everything, 1), await recovered(everything, 2)]).toEqual([false, true]);
+      expect(await recovered(other, 0)).toBe(true);
+      expect(await recovered(parseTopic('none'), 0)).toBe(true);
+      expect([await recovered(news, 5), await recovered(news, 4, 'another')]).toEqual([false, false]);
+    });
+
+    it('cannot say so of a topic that keeps nothing, nor of one that did and was deleted', async () => {
+      const { log } = await opens({ ...roomy, rules: [{ ...fallback, match: other, keep: 'none' }] });
+      await log.append([{ topic: news, messageJson: '1' }]);
+      const recovered = async (interest: Interest): Promise<unknown> =>
+        (await log.locate(interest, { kind: 'offset', offset: { epoch: log.epoch, sequence: 1 } })).recovered;
+      expect([await recovered(news), await recovered(other), await recovered(everything)]).toEqual([
+        true,
+        false,
+        true,
+      ]);
+      await log.append([{ topic: other, messageJson: '2' }]);
+      expect([await recovered(other), await recovered(everything)]).toEqual([false, false]);
+      await log.deleteTopic(other);
+      expect([await recovered(other), await recovered(everything)]).toEqual([false, false]);
+    });
+
+    it('counts what a reader of a topic missed, and says to one of a pattern that something is', async () => {
+      const { log } = await opens(keeping({ count: 2 }));
+      const record = { topic: news, messageJson: '1' };
+      await log.append([record]);
+      const one = await log.locate(news, { kind: 'earliest' });
+      const all = await log.locate(everything, { kind: 'earliest' });
+      await log.append([record, record, record]);
+      expect(await log.read(news, one.position, page)).toMatchObject({ dropped: 2, isAtHead: true });
+      expect(await log.read(everything, all.position, page)).toMatchObject({ dropped: 'unknown' });
+      const { position } = await log.read(news, one.position, { ...page, recordsMax: 1 });
+      expect(await log.read(news, position, page)).toMatchObject({ dropped: 0, isAtHead: true });
+    });
+
+    it('says so when what was to be read was deleted with its topic', async () => {
+      const { log } = await opens();
+      const record = { topic: news, messageJson: '1' };
+      await log.append([record, record]);
+      const interests = [news, everything];
+      const starts = await Promise.all(interests.map((interest) => log.locate(interest, { kind: 'earliest' })));
+      const heads = await Promise.all(interests.map((interest) => log.locate(interest, { kind: 'new' })));
+      await log.deleteTopic(news);
+      await log.append([record]);
+      for (const [at, interest] of interests.entries()) {
+        const missed = await log.read(interest, starts[at]?.position ?? { sequence: 0 }, page);
+        expect(missed).toMatchObject({ dropped: 'unknown', records: [{ sequence: 3, ordinal: 1 }] });
+        // Whoever had all of it before gets all that comes after, too.
+        const had = await log.read(interest, heads[at]?.position ?? { sequence: 0 }, page);
+        expect(had).toMatchObject({ dropped: 0, records: [{ sequence: 3, ordinal: 1 }] });
+      }
+    });
+
+    it('keeps the newest message of a topic, however large', async () => {
+      const { log, advance } = await opens(keeping({ bytes: 5 }));
+      for (const messageJson of ['"large enough"', '"larger still"', '"the newest"']) {
+        await log.append([{ topic: news, messageJson }]);
+      }
+      await advance(0);
+      expect(await readAll(log, news)).toEqual(['the newest']);
+    });
+
+    it('drops what is too old, the newest too', async () => {
+      const { log, advance } = await opens(keeping({ ageMs: 1_000 }));
+      await log.append([{ topic: news, messageJson: '1' }]);
+      await advance(600);
+      await log.append([{ topic: news, messageJson: '2' }]);
+      await advance(400);
+      expect(await readAll(log, news)).toEqual([1, 2]);
+      await advance(1);
+      expect(await readAll(log, news)).toEqual([2]);
+      await advance(10_000);
+      expect(await readAll(log, news)).toEqual([]);
+      expect(await log.topicState(news)).toEqual({ topic: 'news', messages: 0, lastSequence: 2 });
+    });
+
+    it('fills a page up to its limits, and always by one', async () => {
+      const { log } = await opens();
+      await log.append(['"ééé"', '1', '2', '3'].map((messageJson) => ({ topic: news, messageJson })));
+      for (const interest of [news, everything]) {
+        const { position } = await log.locate(interest, { kind: 'earliest' });
+        const sizes = [
+          { recordsMax: 2, bytesMax: 100 },
+          { recordsMax: 9, bytesMax: 1 },
+          { recordsMax: 9, bytesMax: 9 },
+          { recordsMax: 9, bytesMax: 100 },
+        ];
+        const counts = [];
+        for (const limit of sizes) counts.push((await log.read(interest, position, limit)).records.length);
+        expect(counts).toEqual([2, 1, 2, 4]);
+      }
+    });
+  });
+
+  it(`${name}: agrees with a plain model, whatever is done in whatever order`, { timeout: 60_000 }, async () => {
+    await fc.assert(
+      fc.asyncProperty(steps, (all) => agreesWithModel(open, all)),
+      { numRuns: runs },
+    );
+  });
 }
 
 function sequenceOf(outcome: AppendOutcome): number | undefined {
   return 'sequence' in outcome ? outcome.sequence : undefined;
 }
 
-function collectTail(log: TopicLog): { records: LogRecord[]; has(count: number): Promise<void> } {
+/** The records that the tail gets from now on. */
+function tailOf(log: TopicLog): LogRecord[] {
   const records: LogRecord[] = [];
-  let wake = (): void => {};
-  log.tail((committed) => {
-    records.push(...committed);
-    wake();
-  });
-  return {
-    records,
-    has: async (count) => {
-      while (records.length < count) await new Promise<void>((resolve) => (wake = resolve));
-    },
-  };
+  log.tail((committed) => void records.push(...committed));
+  return records;
+}
+
+/** The messages there are, read in small pages. */
+async function readAll(log: TopicLog, interest: Interest, from: From = { kind: 'earliest' }): Promise<unknown[]> {
+  let { position } = await log.locate(interest, from);
+  const messages: unknown[] = [];
+  for (let isAtHead = false; !isAtHead;) {
+    const read = await log.read(interest, position, { recordsMax: 2, bytesMax: 100 });
+    expect(read.dropped).toBe(0);
+    messages.push(...read.records.map(({ messageJson }) => JSON.parse(messageJson) as unknown));
+    ({ position, isAtHead } = read);
+  }
+  return messages;
 }

@@ -6,10 +6,15 @@ import { onTestFinished } from 'vitest';
 export class BreakableNetwork {
   readonly url: string;
   readonly #sockets = new Set<Socket>();
+  #isCut = false;
 
   private constructor(url: string, server: Server, port: number) {
     this.url = url;
     server.on('connection', (near) => {
+      if (this.#isCut) {
+        near.on('error', () => {}).destroy();
+        return;
+      }
       const far = connect(port, '127.0.0.1');
       for (const [socket, other] of [
         [near, far],
@@ -39,7 +44,13 @@ export class BreakableNetwork {
     return new BreakableNetwork(`http://127.0.0.1:${address.port}`, server, Number(new URL(url).port));
   }
 
+  /** Until it is mended. */
   cut(): void {
+    this.#isCut = true;
     for (const socket of this.#sockets) socket.destroy();
+  }
+
+  mend(): void {
+    this.#isCut = false;
   }
 }

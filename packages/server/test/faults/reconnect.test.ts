@@ -86,5 +86,6 @@ async function reconnectAgain(
     }
     network?.cut();
     await subscriber.disconnected();
+    network?.mend();
   }
 }

@@ -1,0 +1,233 @@
+import { isPattern, matches, type From, type Interest, type Topic } from '@fanfare/protocol';
+import type { AppendOutcome, LogRecord, NewRecord, PageLimit, TopicState } from '../../src/log/topic-log.ts';
+import { Rules, type Rule } from '../../src/rules/rule.ts';
+
+/** A message as the model has it. */
+export interface ModelMessage extends LogRecord {
+  isKept: boolean;
+  /** Whether it went with its topic. */
+  isDeleted: boolean;
+}
+
+interface ModelTopic {
+  readonly rule: Rule;
+  readonly messages: ModelMessage[];
+}
+
+interface ModelId {
+  readonly messageJson: string;
+  readonly sequence: number;
+  readonly time: number;
+  /** Whether the topic was deleted since, or the log opened anew: it may be forgotten then. */
+  isOptional: boolean;
+  readonly isStored: boolean;
+}
+
+/** Where a reader is, in the model: what it is yet to get. */
+export interface ModelReader {
+  readonly interest: Interest;
+  pending: ModelMessage[];
+}
+
+export interface ModelOptions {
+  readonly rules: readonly Rule[];
+  readonly fallback: Rule;
+  readonly topicsMax: number;
+  readonly idWindowMs: number;
+}
+
+/** What a TopicLog is to do, in lists that are searched from one end to the other. Retention takes effect at once. */
+export class ModelLog {
+  readonly topics = new Map<Topic, ModelTopic>();
+  /** What the tail is to have got. */
+  readonly tail: LogRecord[] = [];
+  readonly readers: ModelReader[] = [];
+  head = 0;
+  readonly #options: ModelOptions;
+  readonly #rules: Rules;
+  readonly #stored: ModelMessage[] = [];
+  readonly #ids = new Map<string, ModelId>();
+  /** Topics that kept nothing and were deleted, and the head then. */
+  readonly #passed: { readonly topic: Topic; readonly head: number }[] = [];
+  #time = 0;
+
+  constructor(options: ModelOptions) {
+    this.#options = options;
+    this.#rules = new Rules(options.rules, options.fallback);
+  }
+
+  /** What the log answers is taken over where it is free to choose: the time, and whether it remembers an old id. */
+  append(record: NewRecord, answer: AppendOutcome | undefined): AppendOutcome {
+    const rule = this.topics.get(record.topic)?.rule ?? this.#rules.of(record.topic);
+    if (!this.topics.has(record.topic)) {
+      if (rule.create !== 'publish') return { kind: 'topic_not_found' };
+      if (this.topics.size >= this.#options.topicsMax) return { kind: 'topics_exhausted' };
+      this.topics.set(record.topic, { rule, messages: [] });
+    }
+    const { publishBytesMax } = rule;
+    if (Buffer.byteLength(record.messageJson) > publishBytesMax) {
+      return { kind: 'message_too_large', bytesMax: publishBytesMax };
+    }
+    const stored = rule.keep === 'none' ? 'none' : this.level;
+    const key = `${record.topic}\0${record.id}`;
+    const first = record.id === undefined ? undefined : this.#ids.get(key);
+    if (first && this.#isRemembered(first, answer)) {
+      if (first.messageJson !== record.messageJson) return { kind: 'id_conflict' };
+      const { sequence, time, isStored } = first;
+      return { kind: 'duplicate', sequence, time, stored: isStored ? this.level : 'none' };
+    }
+    const isStored = rule.keep !== 'none';
+    const message = this.#add(record, isStored, answer);
+    const { sequence, time } = message;
+    if (record.id !== undefined) {
+      const { messageJson } = record;
+      this.#ids.set(key, { messageJson, sequence, time, isOptional: false, isStored });
+    }
+    return { kind: 'appended', sequence, time, stored };
+  }
+
+  /** At which level the log stores. */
+  level: 'memory' | 'disk' | 'replicated' = 'memory';
+
+  create(topic: Topic): 'created' | 'existed' | 'topics_exhausted' {
+    if (this.topics.has(topic)) return 'existed';
+    if (this.topics.size >= this.#options.topicsMax) return 'topics_exhausted';
+    this.topics.set(topic, { rule: this.#rules.of(topic), messages: [] });
+    return 'created';
+  }
+
+  delete(topic: Topic): boolean {
+    const existing = this.topics.get(topic);
+    if (!existing) return false;
+    for (const message of existing.messages) {
+      message.isKept = false;
+      message.isDeleted = true;
+    }
+    if (existing.rule.keep === 'none') this.#passed.push({ topic, head: this.head });
+    for (const [key, id] of this.#ids) if (key.startsWith(`${topic}\0`)) id.isOptional = true;
+    return this.topics.delete(topic);
+  }
+
+  /** The log was closed and opened again: nobody reads any more. */
+  reopen(): void {
+    this.readers.length = 0;
+    for (const id of this.#ids.values()) id.isOptional ||= !id.isStored;
+  }
+
+  /** Drops what the rules say. */
+  retain(now: number): void {
+    this.#time = Math.max(this.#time, now);
+    for (const { rule, messages } of this.topics.values()) {
+      const { keep } = rule;
+      if (keep === 'none') continue;
+      const kept = messages.filter((message) => message.isKept);
+      let bytes = 0;
+      for (const [at, message] of kept.toReversed().entries()) {
+        bytes += Buffer.byteLength(message.messageJson);
+        const isTooMuch = at >= keep.count || (bytes > keep.bytes && at > 0);
+        if (isTooMuch || message.time < this.#time - keep.ageMs) message.isKept = false;
+      }
+    }
+  }
+
+  list(prefix: string, after: string | undefined, limit: number): readonly TopicState[] {
+    const names = [...this.topics.keys()].toSorted((a, b) => (a < b ? -1 : 1));
+    return names
+      .filter((name) => name.startsWith(prefix) && (after === undefined || name > after))
+      .slice(0, limit)
+      .map((topic) => this.stateOf(topic) as TopicState);
+  }
+
+  stateOf(topic: Topic): TopicState | undefined {
+    const messages = this.topics.get(topic)?.messages;
+    const last = messages?.at(-1);
+    return (
+      messages && {
+        topic,
+        messages: messages.filter(({ isKept }) => isKept).length,
+        ...(last && { lastSequence: last.sequence }),
+      }
+    );
+  }
+
+  /** What there is to read from somewhere, and whether that is all there ever was. */
+  locate(interest: Interest, from: From, epoch: string): { pending: ModelMessage[]; recovered?: boolean } {
+    const kept = this.#stored.filter(({ isKept, topic }) => isKept && matches(interest, topic));
+    switch (from.kind) {
+      case 'new':
+        return { pending: [] };
+      case 'earliest':
+        return { pending: kept };
+      case 'last':
+        return { pending: kept.filter((one) => from.count > newerOf(kept, one)) };
+      case 'time':
+        return { pending: kept.filter(({ time }) => time >= from.ms) };
+      case 'offset': {
+        const { sequence } = from.offset;
+        if (from.offset.epoch !== epoch || sequence > this.head) return { pending: kept, recovered: false };
+        const after = this.#stored.filter(
+          (one) => one.sequence > sequence && matches(interest, one.topic),
+        );
+        const recovered = after.every(({ isKept }) => isKept) && this.#keptAll(interest, sequence);
+        return { pending: after.filter(({ isKept }) => isKept), recovered };
+      }
+    }
+  }
+
+  /** What a page is to have at the most. */
+  page(reader: ModelReader, { recordsMax, bytesMax }: PageLimit): readonly ModelMessage[] {
+    const page: ModelMessage[] = [];
+    let bytes = 0;
+    for (const message of reader.pending) {
+      if (!message.isKept) continue;
+      bytes += Buffer.byteLength(message.messageJson);
+      if (page.length > 0 && (page.length >= recordsMax || bytes > bytesMax)) break;
+      page.push(message);
+    }
+    return page;
+  }
+
+  /** What a reader is to be told that it misses. */
+  dropped({ interest, pending }: ModelReader): number | 'unknown' {
+    const lost = pending.filter(({ isKept }) => !isKept);
+    if (lost.length === 0) return 0;
+    return isPattern(interest) || lost.some(({ isDeleted }) => isDeleted) ? 'unknown' : lost.length;
+  }
+
+  #keptAll(interest: Interest, sequence: number): boolean {
+    if (!isPattern(interest)) {
+      const rule = this.topics.get(interest)?.rule ?? this.#rules.of(interest);
+      return rule.keep !== 'none';
+    }
+    const passing = [...this.topics].filter(([, { rule }]) => rule.keep === 'none').map(([topic]) => topic);
+    const passed = this.#passed.filter(({ head }) => head >= sequence).map(({ topic }) => topic);
+    return ![...passing, ...passed].some((topic) => matches(interest, topic));
+  }
+
+  #isRemembered(first: ModelId, answer: AppendOutcome | undefined): boolean {
+    const age = this.#time - first.time;
+    if (age <= this.#options.idWindowMs && !first.isOptional) return true;
+    return answer?.kind === 'duplicate' || answer?.kind === 'id_conflict';
+  }
+
+  #add(record: NewRecord, isStored: boolean, answer: AppendOutcome | undefined): LogRecord {
+    if (isStored) this.head++;
+    this.#time = Math.max(this.#time, answer && 'time' in answer ? answer.time : 0);
+    const topic = this.topics.get(record.topic) as ModelTopic;
+    const ordinal = isStored ? topic.messages.length + 1 : 0;
+    const appended = { ...record, sequence: this.head, ordinal, time: this.#time };
+    this.tail.push(appended);
+    if (!isStored) return appended;
+    const message = { ...appended, isKept: true, isDeleted: false };
+    topic.messages.push(message);
+    this.#stored.push(message);
+    for (const reader of this.readers) {
+      if (matches(reader.interest, record.topic)) reader.pending.push(message);
+    }
+    return message;
+  }
+}
+
+function newerOf(messages: readonly ModelMessage[], { topic, sequence }: ModelMessage): number {
+  return messages.filter((other) => other.topic === topic && other.sequence > sequence).length;
+}

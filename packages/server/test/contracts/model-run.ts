@@ -1,0 +1,296 @@
+import { parseInterest, parseTopic, type From, type Interest, type Topic } from '@fanfare/protocol';
+import fc from 'fast-check';
+import { expect } from 'vitest';
+import type { LogRecord, NewRecord, PageLimit, Position, TopicLog } from '../../src/log/topic-log.ts';
+import type { Rule } from '../../src/rules/rule.ts';
+import type { LogUnderTest, OpenLog } from './log-under-test.ts';
+import { ModelLog, type ModelMessage, type ModelReader } from './model-log.ts';
+
+const topics = ['a', 'b', 'x/a', 'x/b', 'x/y/c', 'x/n', 'n', 'p/a', 'p/n'].map(parseTopic);
+const interests = [...topics, ...['*', '**', 'x/*', 'x/**', '*/a', 'none/*'].map(parseInterest)];
+
+const roomy = { count: 1_000, ageMs: Infinity, bytes: Infinity };
+const usual = { create: 'subscribe', publishBytesMax: 20 } as const;
+
+const rules: readonly Rule[] = [
+  { ...usual, match: parseInterest('a'), keep: { ...roomy, count: 3 } },
+  { ...usual, match: parseInterest('b'), keep: { ...roomy, count: 1 } },
+  { ...usual, match: parseInterest('x/a'), keep: { ...roomy, bytes: 12 } },
+  { ...usual, match: parseInterest('x/b'), keep: { ...roomy, ageMs: 1_000 } },
+  { ...usual, match: parseInterest('x/n'), keep: 'none' },
+  { ...usual, match: parseInterest('n'), keep: 'none' },
+  { ...usual, match: parseInterest('p/a'), keep: { ...roomy, count: 2, bytes: 20 }, create: 'publish' },
+  { ...usual, match: parseInterest('p/n'), keep: 'none', create: 'publish' },
+];
+const fallback: Rule = { ...usual, match: parseInterest('**'), keep: roomy };
+
+const options = { rules, fallback, topicsMax: 7, idWindowMs: 1_000, idsMax: 10_000 };
+
+type Step =
+  | { readonly do: 'append'; readonly batches: readonly (readonly NewRecord[])[] }
+  | { readonly do: 'create'; readonly topic: Topic; readonly isDeclared: boolean }
+  | { readonly do: 'delete'; readonly topic: Topic }
+  | { readonly do: 'advance'; readonly ms: number }
+  | { readonly do: 'locate'; readonly interest: Interest; readonly from: FromChoice }
+  | { readonly do: 'read'; readonly reader: number; readonly limit: PageLimit }
+  | { readonly do: 'finish'; readonly reader: number; readonly limit: PageLimit }
+  | { readonly do: 'list'; readonly prefix: string; readonly after: string | undefined; readonly limit: number }
+  | { readonly do: 'reopen' };
+
+/** A start, before it is known what there is: places and times are given relative to what was appended. */
+interface FromChoice {
+  readonly kind: From['kind'];
+  readonly count: number;
+  readonly back: number;
+  readonly isForeign: boolean;
+}
+
+const newRecord = fc.record(
+  {
+    topic: fc.constantFrom(...topics),
+    messageJson: fc.oneof(
+      fc.constantFrom('1', '22', '"é"', '"twelve byte"', '"much too large to be taken"'),
+      fc.nat().map(String),
+    ),
+    id: fc.constantFrom('i', 'j'),
+  },
+  { requiredKeys: ['topic', 'messageJson'] },
+);
+
+const limit = fc.record({ recordsMax: fc.integer({ min: 1, max: 5 }), bytesMax: fc.integer({ min: 1, max: 40 }) });
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant('append' as const),
+      batches: fc.array(fc.array(newRecord, { maxLength: 6 }), { minLength: 1, maxLength: 3 }),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant('create' as const),
+      topic: fc.constantFrom(...topics),
+      isDeclared: fc.boolean(),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('delete' as const), topic: fc.constantFrom(...topics) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant('advance' as const), ms: fc.constantFrom(-500, 1, 400, 600, 3_000) }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant('locate' as const),
+      interest: fc.constantFrom(...interests),
+      from: fc.record({
+        kind: fc.constantFrom('new', 'earliest', 'last', 'time', 'offset', 'offset'),
+        count: fc.nat(3),
+        back: fc.integer({ min: -2, max: 12 }),
+        isForeign: fc.integer({ min: 0, max: 9 }).map((chance) => chance === 0),
+      }),
+    }),
+  },
+  { weight: 5, arbitrary: fc.record({ do: fc.constant('read' as const), reader: fc.nat(), limit }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('finish' as const), reader: fc.nat(), limit }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('list' as const),
+      prefix: fc.constantFrom('', 'x', 'x/', 'p/a', 'zz'),
+      after: fc.constantFrom(undefined, '', 'a', 'x/a', 'x/b0', 'zz'),
+      limit: fc.integer({ min: 1, max: 4 }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.constant({ do: 'reopen' as const }) },
+);
+
+/** Steps that have the log do all it can, in any order. */
+export const steps: fc.Arbitrary<readonly Step[]> = fc
+  .array(step, { minLength: 1, maxLength: 60, size: 'max' })
+  .map((some) => [...topics.slice(0, 6).map((topic) => ({ do: 'create' as const, topic, isDeclared: true })), ...some]);
+
+/** Runs the steps with a log and with the model, and compares what the two say. */
+export async function agreesWithModel(open: OpenLog, all: readonly Step[]): Promise<void> {
+  const under = await open(options);
+  try {
+    const run = new Run(under);
+    for (const one of all) await run.step(one);
+    await run.end();
+  } finally {
+    await under.close();
+  }
+}
+
+/** A reader, in the log and in the model. */
+interface Reader extends ModelReader {
+  position: Position;
+}
+
+class Run {
+  readonly #under: LogUnderTest;
+  readonly #model = new ModelLog(options);
+  readonly #tail: LogRecord[] = [];
+  /** How many records of the tail are known to be right. */
+  #compared = 0;
+  #log: TopicLog;
+  #now = 0;
+  /** The latest time that the clock ever showed. */
+  #latest = 0;
+  #head = 0;
+  #readers: Reader[] = [];
+
+  constructor(under: LogUnderTest) {
+    this.#under = under;
+    this.#model.level = under.level;
+    this.#log = under.log;
+    this.#listen();
+  }
+
+  async step(step: Step): Promise<void> {
+    switch (step.do) {
+      case 'append':
+        await this.#append(step.batches);
+        break;
+      case 'create':
+        expect(await this.#log.createTopic(step.topic, step.isDeclared)).toBe(this.#model.create(step.topic));
+        break;
+      case 'delete':
+        expect(await this.#log.deleteTopic(step.topic)).toBe(this.#model.delete(step.topic));
+        break;
+      case 'advance':
+        await this.#settle(step.ms);
+        break;
+      case 'locate':
+        await this.#locate(step.interest, step.from);
+        break;
+      case 'read':
+        await this.#read(this.#readers.at(step.reader % Math.max(1, this.#readers.length)), step.limit);
+        break;
+      case 'finish':
+        await this.#finish(this.#readers.at(step.reader % Math.max(1, this.#readers.length)), step.limit);
+        break;
+      case 'list':
+        await this.#list(step.prefix, step.after, step.limit);
+        break;
+      case 'reopen':
+        await this.#reopen();
+    }
+    this.#compareTail();
+  }
+
+  /** Reads all there is, as everybody who reads. */
+  async end(): Promise<void> {
+    await this.#settle(0);
+    for (const interest of interests) {
+      await this.#locate(interest, { kind: 'earliest', count: 0, back: 0, isForeign: false });
+    }
+    for (const reader of this.#readers) await this.#finish(reader, { recordsMax: 3, bytesMax: 1_000 });
+    await this.#list('', undefined, 100);
+  }
+
+  async #append(batches: readonly (readonly NewRecord[])[]): Promise<void> {
+    const answers = await Promise.all(batches.map((batch) => this.#log.append(batch)));
+    const expected = batches.map((batch, at) =>
+      batch.map((record, index) => this.#model.append(record, answers[at]?.[index])),
+    );
+    expect(answers).toEqual(expected);
+    await this.#settle(0);
+  }
+
+  async #settle(ms: number): Promise<void> {
+    this.#now += ms;
+    this.#latest = Math.max(this.#latest, this.#now);
+    await this.#under.advance(ms);
+    this.#model.retain(this.#under.startTime + this.#now);
+  }
+
+  async #locate(interest: Interest, choice: FromChoice): Promise<void> {
+    const { epoch } = this.#log;
+    const from = this.#fromOf(choice);
+    const { pending, recovered } = this.#model.locate(interest, from, epoch);
+    const { position, ...start } = await this.#log.locate(interest, from);
+    expect(start).toEqual({ due: pending.length, ...(recovered !== undefined && { recovered }) });
+    const reader = { interest, pending: [...pending], position };
+    this.#readers.push(reader);
+    this.#model.readers.push(reader);
+  }
+
+  #fromOf({ kind, count, back, isForeign }: FromChoice): From {
+    const sequence = Math.max(0, this.#log.head - back);
+    switch (kind) {
+      case 'new':
+      case 'earliest':
+        return { kind };
+      case 'last':
+        return { kind, count };
+      case 'time':
+        return { kind, ms: this.#model.tail.at(-Math.max(1, back))?.time ?? 0 };
+      case 'offset':
+        return { kind, offset: { epoch: isForeign ? 'other' : this.#log.epoch, sequence } };
+    }
+  }
+
+  /** @returns whether there is more */
+  async #read(reader: Reader | undefined, pageLimit: PageLimit): Promise<boolean> {
+    if (!reader) return false;
+    const expected = this.#model.page(reader, pageLimit);
+    const dropped = this.#model.dropped(reader);
+    const page = await this.#log.read(reader.interest, reader.position, pageLimit);
+    expect(page.dropped).toBe(dropped);
+    expect(page.records).toEqual(expected.slice(0, page.records.length).map(recordOf));
+    reader.pending = reader.pending.filter(({ isKept }) => isKept).slice(page.records.length);
+    reader.position = page.position;
+    if (page.isAtHead) {
+      expect(reader.pending).toEqual([]);
+      expect(page.position.sequence).toBe(this.#log.head);
+    }
+    return !page.isAtHead;
+  }
+
+  async #finish(reader: Reader | undefined, pageLimit: PageLimit): Promise<void> {
+    for (let pages = 0; await this.#read(reader, pageLimit); pages++) expect(pages).toBeLessThan(1_000);
+  }
+
+  async #list(prefix: string, after: string | undefined, count: number): Promise<void> {
+    const query = { prefix, limit: count, ...(after !== undefined && { after }) };
+    expect(await this.#log.topics(query)).toEqual(this.#model.list(prefix, after, count));
+    for (const topic of topics) {
+      expect(await this.#log.topicState(topic)).toEqual(this.#model.stateOf(topic));
+    }
+  }
+
+  async #reopen(): Promise<void> {
+    if (!this.#under.reopen) return;
+    const { epoch, head } = this.#log;
+    this.#log = await this.#under.reopen();
+    this.#listen();
+    this.#readers = [];
+    this.#model.reopen();
+    if (head > 0) expect(this.#log.epoch).toBe(epoch);
+    expect(this.#log.head).toBe(head);
+    // Otherwise it would be the log's to say what time it is.
+    await this.#settle(this.#latest - this.#now);
+  }
+
+  #listen(): void {
+    this.#log.tail((records) => {
+      this.#tail.push(...records);
+      expect(this.#log.head).toBe(records.at(-1)?.sequence);
+    });
+  }
+
+  #compareTail(): void {
+    expect(this.#tail.slice(this.#compared)).toEqual(this.#model.tail.slice(this.#compared));
+    this.#compared = this.#tail.length;
+    expect(this.#log.head).toBe(this.#model.head);
+    expect(this.#log.head).toBeGreaterThanOrEqual(this.#head);
+    this.#head = this.#log.head;
+  }
+}
+
+function recordOf({ isKept: _kept, isDeleted: _deleted, ...record }: ModelMessage): LogRecord {
+  return record;
+}

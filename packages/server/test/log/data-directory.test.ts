@@ -1,0 +1,163 @@
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { DataDirectoryError } from '../../src/log/data-directory.ts';
+import { LmdbFile } from '../../src/log/lmdb-file.ts';
+import { openLmdbStore } from '../../src/log/lmdb-store.ts';
+import { encodeText } from '../../src/log/record-codec.ts';
+import { kinds } from '../../src/log/seal.ts';
+import { LogDamagedError } from '../../src/log/topic-log.ts';
+import { ScriptProcess } from './server-process.ts';
+
+let scratch: string;
+let directory: string;
+
+beforeEach(async () => {
+  scratch = await mkdtemp(join(tmpdir(), 'fanfare-test-'));
+  directory = join(scratch, 'data');
+});
+
+afterEach(() => rmSync(scratch, { recursive: true, force: true }));
+
+const ownAndStay = `
+  const store = await openLmdbStore(args[0]);
+  say('open');
+  setInterval(() => {}, 1_000);`;
+
+describe('the data directory', () => {
+  it('is made for its owner alone', async () => {
+    const store = await openLmdbStore(join(directory, 'deeper'));
+    expect(statSync(join(directory, 'deeper')).mode & 0o777).toBe(0o700);
+    expect(statSync(join(directory, 'deeper', 'log.mdb')).mode & 0o777).toBe(0o600);
+    await store.close();
+  });
+
+  it('is refused while another server has it, and is free at once when that one is killed', async () => {
+    const owner = new ScriptProcess(ownAndStay, directory);
+    expect(await owner.line()).toBe('open');
+    const refusal = await refusalOf(directory);
+    expect(refusal).toBeInstanceOf(DataDirectoryError);
+    expect(refusal).toMatchObject({
+      message: expect.stringMatching(
+        /^The data directory '.*data' is in use by another server \(process \d+ on .+\)\. Stop/,
+      ),
+    });
+    await owner.kill();
+    const store = await openLmdbStore(directory);
+    expect(sockets()).toHaveLength(1);
+    await store.close();
+    expect(sockets()).toHaveLength(0);
+  });
+
+  it('is refused to a second server in the same process, until the first one is closed', async () => {
+    const first = await openLmdbStore(directory);
+    await expect(openLmdbStore(directory)).rejects.toThrow('is in use by another server');
+    await first.close();
+    const second = await openLmdbStore(directory);
+    await second.close();
+  });
+
+  it('has one owner when several servers start at the same time', async () => {
+    const opening = Array.from({ length: 4 }, () => openLmdbStore(directory));
+    const results = await Promise.allSettled(opening);
+    const stores = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    expect(stores).toHaveLength(1);
+    await Promise.all(stores.map((store) => store.close()));
+  });
+
+  it('keeps no process alive', async () => {
+    const process = new ScriptProcess(`await openLmdbStore(args[0]); say('open');`, directory);
+    expect(await process.line()).toBe('open');
+    expect(await process.end()).toBe(0);
+  });
+
+  it('may have a path that is too long for a socket', async () => {
+    directory = join(scratch, 'x'.repeat(120), 'y'.repeat(120));
+    const store = await openLmdbStore(directory);
+    await expect(openLmdbStore(directory)).rejects.toThrow('is in use by another server');
+    await store.close();
+    expect(sockets()).toHaveLength(0);
+  });
+
+  it('may have been copied while a server had it', async () => {
+    const store = await openLmdbStore(directory);
+    const copy = join(scratch, 'copy');
+    mkdirSync(copy);
+    for (const name of ['log.mdb']) writeFileSync(join(copy, name), await readAll(join(directory, name)));
+    const second = await openLmdbStore(copy);
+    await second.close();
+    await store.close();
+  });
+
+  it('is refused when something else is in it', async () => {
+    mkdirSync(directory);
+    writeFileSync(join(directory, 'thesis.txt'), '');
+    await expect(openLmdbStore(directory)).rejects.toThrow(
+      `The data directory '${directory}' is in use for something else: it has 'thesis.txt', but no 'log.mdb'. Name a`,
+    );
+    expect(readdirSync(directory)).toEqual(['thesis.txt']);
+  });
+
+  it('may be the root of a disk', async () => {
+    mkdirSync(join(directory, 'lost+found'), { recursive: true });
+    const store = await openLmdbStore(directory);
+    await store.close();
+  });
+
+  it('is refused when it cannot be made', async () => {
+    writeFileSync(directory, 'a file');
+    const refusal = await refusalOf(join(directory, 'below'));
+    expect(refusal).toBeInstanceOf(DataDirectoryError);
+    expect(refusal).toMatchObject({ message: expect.stringContaining(`The data directory '${directory}`) });
+    expect(refusal).toMatchObject({ message: expect.stringContaining('Name a directory that') });
+  });
+
+  it('is refused when its data file is of a newer version, which is left as it was', async () => {
+    await (await openLmdbStore(directory)).close();
+    const file = new LmdbFile(directory);
+    const key = Buffer.from('format');
+    await file.write([{ table: 'singles', key, value: encodeText('2', kinds.format, key) }]);
+    await file.close();
+    const before = await readAll(join(directory, 'log.mdb'));
+    const refusal = await refusalOf(directory);
+    expect(refusal).toBeInstanceOf(DataDirectoryError);
+    expect(refusal).toMatchObject({
+      message: expect.stringContaining('has format 2, and this version of Fanfare reads'),
+    });
+    expect(before.equals(await readAll(join(directory, 'log.mdb')))).toBe(true);
+  });
+
+  it('is refused when its data file is no data file', async () => {
+    mkdirSync(directory);
+    writeFileSync(join(directory, 'log.mdb'), 'Dear diary, '.repeat(2_000));
+    expect(await refusalOf(directory)).toBeInstanceOf(LogDamagedError);
+    expect(existsSync(join(directory, 'log.mdb'))).toBe(true);
+  });
+
+  it('is fine when the first start was cut off', async () => {
+    mkdirSync(directory);
+    writeFileSync(join(directory, 'log.mdb'), '');
+    writeFileSync(join(directory, 'log.mdb-lock'), '');
+    const store = await openLmdbStore(directory);
+    expect(store.readState()).toBeUndefined();
+    await store.close();
+  });
+});
+
+async function refusalOf(path: string): Promise<unknown> {
+  return openLmdbStore(path).then(
+    () => 'opened',
+    (error: unknown) => error,
+  );
+}
+
+async function readAll(path: string): Promise<Buffer> {
+  const { readFile } = await import('node:fs/promises');
+  return readFile(path);
+}
+
+function sockets(): string[] {
+  return readdirSync(directory).filter((name) => name.endsWith('.sock'));
+}

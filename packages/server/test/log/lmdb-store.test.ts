@@ -1,0 +1,286 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
+import { constants, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { FileRoom } from '../../src/log/file-room.ts';
+import { LmdbFile } from '../../src/log/lmdb-file.ts';
+import { LmdbStore, openLmdbStore } from '../../src/log/lmdb-store.ts';
+import { StoreFailedError, StoreFullError, type Chunk, type Store } from '../../src/log/store.ts';
+import { chunkOf, commitOf, storeContract } from '../contracts/store.contract.ts';
+import { ScriptProcess } from './server-process.ts';
+
+let scratch: string;
+let count = 0;
+
+beforeAll(async () => {
+  scratch = await mkdtemp(join(tmpdir(), 'fanfare-test-'));
+});
+
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+const directories = new Map<Store, string>();
+
+async function openIn(directory: string): Promise<LmdbStore> {
+  const store = await openLmdbStore(directory);
+  directories.set(store, directory);
+  return store;
+}
+
+function newDirectory(): string {
+  return join(scratch, String(count++));
+}
+
+storeContract('LmdbStore', {
+  open: () => openIn(newDirectory()),
+  reopen: (closed) => openIn(directories.get(closed) ?? ''),
+  runs: 8,
+});
+
+/** A chunk with one message of so many bytes. */
+function chunkOfSize(topic: number, block: number, size: number): Chunk {
+  return chunkOf(topic, block, [{ sequence: block, messageJson: 'm'.repeat(size) }]);
+}
+
+function blocksOf(store: Store, topic: number): number[] {
+  return [...store.readChunks(topic, 0)].map(({ block }) => block);
+}
+
+describe('a store on disk', () => {
+  it('has every commit that was answered when the process is killed', async () => {
+    const directory = newDirectory();
+    const writer = new ScriptProcess(
+      `
+      const store = await openLmdbStore(args[0]);
+      const none = { blocks: [], ids: [], topics: [], removedTopics: [], removedChunks: [], removedBlocks: [], removedIds: [] };
+      for (let head = 1; ; head++) {
+        const records = [{ sequence: head, messageJson: '"m"' }];
+        await store.commit({
+          state: { epoch: 'e', head, time: 1, topicNumber: 1, deletions: [], deletionsForgottenAt: 0 },
+          chunks: [{ topic: 1, block: head, ordinal: head, bytesBefore: 0, time: 1, records }],
+          ...none,
+        });
+        say(String(head));
+      }`,
+      directory,
+    );
+    let answered = 0;
+    while (answered < 50) answered = Number(await writer.line());
+    await writer.kill();
+    for (let line = await writer.line(); line !== undefined; line = await writer.line())
+      answered = Number(line);
+    const store = await openLmdbStore(directory);
+    const blocks = blocksOf(store, 1);
+    expect(blocks).toEqual(Array.from({ length: blocks.length }, (_, i) => i + 1));
+    expect(blocks.length).toBeGreaterThanOrEqual(answered);
+    expect(store.readState()?.head).toBe(blocks.length);
+    await store.close();
+  });
+
+  it('uses the room of what was removed again', async () => {
+    const directory = newDirectory();
+    const store = await openLmdbStore(directory);
+    const keptBytesMax = 4_000_000;
+    const kept: { topic: number; block: number; size: number }[] = [];
+    let keptBytes = 0;
+    let written = 0;
+    for (let head = 1; written < 15 * keptBytesMax;) {
+      const chunks: Chunk[] = [];
+      for (let i = 0; i < 40; i++, head++) {
+        const size = head % 199 === 0 ? 2 ** 20 : Math.round(200 * 300 ** ((head * 0.618) % 1));
+        const chunk = chunkOfSize(1 + (head % 7), head, size);
+        chunks.push(chunk);
+        kept.push({ topic: chunk.topic, block: head, size });
+        keptBytes += size;
+        written += size;
+      }
+      const removedChunks: { topic: number; block: number }[] = [];
+      while (keptBytes > keptBytesMax) {
+        const oldest = kept.shift();
+        if (!oldest) break;
+        removedChunks.push(oldest);
+        keptBytes -= oldest.size;
+      }
+      await store.commit(commitOf({ chunks, removedChunks }));
+    }
+    expect(statSync(join(directory, 'log.mdb')).size).toBeLessThan(3 * keptBytesMax);
+    const all = [1, 2, 3, 4, 5, 6, 7].flatMap((topic) => [...store.readChunks(topic, 0)]);
+    expect(all.map(({ records }) => records.length)).toEqual(kept.map(() => 1));
+    await store.close();
+  });
+
+  it('never has other content than was written after a bit of the file has changed', async () => {
+    const directory = newDirectory();
+    const store = await openLmdbStore(directory);
+    for (let head = 1; head < 40; head++) {
+      const chunks = [chunkOfSize(1 + (head % 3), head, head % 9 === 0 ? 5_000 : 100)];
+      const blocks = [{ first: head, time: head, runs: [{ topic: 1, count: 1 }] }];
+      await store.commit(commitOf({ chunks, blocks, removedBlocks: [head - 20] }));
+    }
+    await store.close();
+    const data = readFileSync(join(directory, 'log.mdb'));
+    const used = data.subarray(0, data.findLastIndex((byte) => byte !== 0) + 1);
+    const copies: string[] = [];
+    for (let i = 0; i < 60; i++) {
+      const copy = newDirectory();
+      mkdirSync(copy);
+      const damagedData = Buffer.from(data);
+      // Every second one in the first two pages, which say where everything is.
+      const at =
+        i % 2 === 0
+          ? Math.floor(used.length * ((i * 0.618) % 1))
+          : (i % 4 === 1 ? 0 : 4096) + ((i * 7) % 168);
+      damagedData[at] = (damagedData[at] ?? 0) ^ (1 << (i % 8));
+      writeFileSync(join(copy, 'log.mdb'), damagedData);
+      copies.push(copy);
+    }
+    const expected = await contentOf([directory]);
+    expect(expected).toHaveLength(1);
+    expect(expected[0]).not.toContain('Error');
+    const contents = await contentOf(copies);
+    for (const content of contents) expect([expected[0], 'LogDamagedError', 'died']).toContain(content);
+    expect(contents.filter((content) => content === 'died').length).toBeLessThan(6);
+    expect(contents).toContain('LogDamagedError');
+  });
+});
+
+/**
+ * What each directory has, read in another process: LMDB trusts its pages, and some damage ends the process that
+ * reads them (`died`).
+ */
+async function contentOf(all: readonly string[]): Promise<string[]> {
+  const contents: string[] = [];
+  while (contents.length < all.length) {
+    const reader = new ScriptProcess(
+      `
+      import { createHash } from 'node:crypto';
+      for (const directory of args) {
+        try {
+          const store = await openLmdbStore(directory);
+          const chunks = [1, 2, 3].map((topic) =>
+            [...store.readChunks(topic, 0)].map((chunk) => ({ ...chunk, records: chunk.records })),
+          );
+          const content = [store.readState(), [...store.readTopics()], [...store.readBlocks(0)], [...store.readIds(0)], chunks];
+          say(createHash('sha256').update(JSON.stringify(content)).digest('hex'));
+          await store.close();
+        } catch (error) {
+          say(error.name);
+        }
+      }`,
+      ...all.slice(contents.length),
+    );
+    for (let line = await reader.line(); line !== undefined; line = await reader.line()) contents.push(line);
+    if ((await reader.end()) !== 0) contents.push('died');
+  }
+  return contents;
+}
+
+/** A disk of so many MiB, if this system lets us have one. */
+function mountDisk(directory: string, megabytes: number): boolean {
+  mkdirSync(directory, { recursive: true });
+  return spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', directory]).status === 0;
+}
+
+const probe = join(tmpdir(), `fanfare-test-mount-${process.pid}`);
+const canMount = mountDisk(probe, 1);
+if (canMount) spawnSync('umount', [probe]);
+rmSync(probe, { recursive: true, force: true });
+
+describe.skipIf(!canMount)('a full disk (a test that has to be root, to mount a small one)', () => {
+  it('makes commits fail with nothing of them there, and lets them succeed once there is room', async () => {
+    const disk = newDirectory();
+    expect(mountDisk(disk, 8)).toBe(true);
+    try {
+      const store = await openLmdbStore(join(disk, 'data'));
+      const kept: number[] = [];
+      let head = 0;
+      const append = async (): Promise<void> => {
+        head++;
+        await store.commit(commitOf({ chunks: [chunkOfSize(1, head, 30_000)] }));
+        kept.push(head);
+      };
+      const fill = async (): Promise<void> => {
+        for (;;) await append();
+      };
+      await expect(fill()).rejects.toThrow(StoreFullError);
+      await expect(append()).rejects.toThrow(
+        `There is no room left for the data directory '${join(disk, 'data')}'`,
+      );
+      expect(blocksOf(store, 1)).toEqual(kept);
+      expect(store.readState()?.head).toBe(kept.at(-1));
+      // What goes makes room, and can go when there is none.
+      const gone = kept.splice(0, 150);
+      await store.commit(commitOf({ removedChunks: gone.map((block) => ({ topic: 1, block })) }));
+      for (let i = 0; i < 20; i++) await append();
+      expect(blocksOf(store, 1)).toEqual(kept);
+      await expect(fill()).rejects.toThrow(StoreFullError);
+      spawnSync('mount', ['-o', 'remount,size=16m', disk]);
+      for (let i = 0; i < 20; i++) await append();
+      expect(blocksOf(store, 1)).toEqual(kept);
+      await store.close();
+      const reopened = await openLmdbStore(join(disk, 'data'));
+      expect(blocksOf(reopened, 1)).toEqual(kept);
+      await reopened.close();
+    } finally {
+      spawnSync('umount', [disk]);
+    }
+  });
+
+  it('is no place for a new store', async () => {
+    const disk = newDirectory();
+    expect(mountDisk(disk, 2)).toBe(true);
+    try {
+      await expect(openLmdbStore(join(disk, 'data'))).rejects.toThrow('has no room');
+    } finally {
+      spawnSync('umount', [disk]);
+    }
+  });
+});
+
+describe('a disk that fails', () => {
+  it('ends all commits, while reading goes on', async () => {
+    const { store, file } = await openFailing();
+    await store.commit(commitOf({ chunks: [chunkOfSize(1, 1, 10)] }));
+    const ioError = Object.assign(new Error('Input/output error'), { code: constants.errno.EIO });
+    const commitError = Promise.reject(ioError);
+    file.failure = Object.assign(new Error('Commit failed'), { commitError });
+    await expect(store.commit(commitOf({ chunks: [chunkOfSize(1, 2, 10)] }))).rejects.toThrow(
+      StoreFailedError,
+    );
+    file.failure = undefined;
+    await expect(store.commit(commitOf({ chunks: [chunkOfSize(1, 3, 10)] }))).rejects.toThrow(
+      'cannot be written (Input/output error). Once the disk is in order, start the server again.',
+    );
+    expect(blocksOf(store, 1)).toEqual([1]);
+    await store.close();
+  });
+
+  it('ends no commit but its own when it only has no room', async () => {
+    const { store, file } = await openFailing();
+    file.failure = Object.assign(new Error('No space left'), { code: constants.errno.ENOSPC });
+    await expect(store.commit(commitOf({ chunks: [chunkOfSize(1, 1, 10)] }))).rejects.toThrow(StoreFullError);
+    file.failure = undefined;
+    await store.commit(commitOf({ chunks: [chunkOfSize(1, 2, 10)] }));
+    expect(blocksOf(store, 1)).toEqual([2]);
+    await store.close();
+  });
+});
+
+class FailingFile extends LmdbFile {
+  failure: Error | undefined;
+
+  override async write(...args: Parameters<LmdbFile['write']>): Promise<void> {
+    if (this.failure) throw this.failure;
+    await super.write(...args);
+  }
+}
+
+async function openFailing(): Promise<{ store: LmdbStore; file: FailingFile }> {
+  const directory = newDirectory();
+  await (await openLmdbStore(directory)).close();
+  const file = new FailingFile(directory);
+  const room = await FileRoom.open(file.path, () => file.room);
+  const ownership = { release: () => Promise.resolve() };
+  return { store: new LmdbStore({ directory, file, room, ownership }), file };
+}

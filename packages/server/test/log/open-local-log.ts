@@ -1,0 +1,83 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { vi } from 'vitest';
+import { openLmdbStore } from '../../src/log/lmdb-store.ts';
+import { LocalTopicLog, type LocalTopicLogOptions } from '../../src/log/local-topic-log.ts';
+import { MemoryStore } from '../../src/log/memory-store.ts';
+import type { Store } from '../../src/log/store.ts';
+import { Rules } from '../../src/rules/rule.ts';
+import type { LogOptions, LogUnderTest } from '../contracts/log-under-test.ts';
+
+const startTime = 1_000_000;
+
+export interface LocalLogUnderTest extends LogUnderTest {
+  readonly log: LocalTopicLog;
+  /** What failed that nobody had asked for. */
+  readonly failures: readonly unknown[];
+}
+
+/** Opens a log over a store, with a clock that stands still and a sweeper that waits for `advance`. */
+export function openOver(
+  store: Store,
+  { rules, fallback, ...options }: LogOptions,
+  more: Partial<LocalTopicLogOptions> = {},
+): LocalLogUnderTest {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  let now = startTime;
+  const failures: unknown[] = [];
+  const log = new LocalTopicLog({
+    store,
+    rules: new Rules(rules, fallback),
+    memoryBytesMax: Infinity,
+    newEpoch: 'epoch',
+    now: () => now,
+    onFailure: (error) => failures.push(error),
+    ...options,
+    ...more,
+  });
+  return {
+    log,
+    level: store.level,
+    startTime,
+    failures,
+    advance: async (ms) => {
+      now += ms;
+      vi.advanceTimersByTime(1_000);
+      // A commit begins with what retention has found.
+      await log.append([]);
+    },
+    close: () => log.close(),
+  };
+}
+
+export function openMemoryLog(options: LogOptions): Promise<LogUnderTest> {
+  return Promise.resolve(openOver(new MemoryStore(), options));
+}
+
+export async function openLmdbLog(options: LogOptions): Promise<LogUnderTest> {
+  const directory = await mkdtemp(join(tmpdir(), 'fanfare-log-'));
+  let passed = 0;
+  let under = openOver(await openLmdbStore(directory), options);
+  const { log, level } = under;
+  return {
+    log,
+    level,
+    startTime,
+    advance: (ms) => {
+      passed += ms;
+      return under.advance(ms);
+    },
+    reopen: async () => {
+      await under.close();
+      const from = startTime + passed;
+      under = openOver(await openLmdbStore(directory), options, {});
+      await under.advance(from - startTime);
+      return under.log;
+    },
+    close: async () => {
+      await under.close();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}

@@ -1,0 +1,61 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+const built = new URL('../../dist/log/', import.meta.url).href;
+
+/** A process of its own that runs a script as a module, with what was built of `src/log` under `log`. */
+export class ScriptProcess {
+  readonly #process: ChildProcess;
+  readonly #lines: string[] = [];
+  #onLine: () => void = () => {};
+
+  /** @param script - has `openLmdbStore` and, as `args`, the arguments; `say` prints a line */
+  constructor(script: string, ...args: readonly string[]) {
+    const module = `
+      import { writeSync } from 'node:fs';
+      import { openLmdbStore } from '${built}lmdb-store.js';
+      const args = process.argv.slice(1);
+      const say = (line) => writeSync(1, line + '\\n');
+      ${script}`;
+    this.#process = spawn(process.execPath, ['--input-type=module', '-e', module, ...args], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+      cwd: fileURLToPath(new URL('../..', import.meta.url)),
+    });
+    let rest = '';
+    this.#process.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      const lines = `${rest}${text}`.split('\n');
+      rest = lines.pop() ?? '';
+      this.#lines.push(...lines);
+      this.#onLine();
+    });
+    this.#process.on('close', () => this.#onLine());
+  }
+
+  /** The next line that it prints; undefined when it ends without one. */
+  async line(): Promise<string | undefined> {
+    while (this.#lines.length === 0 && !this.#hasEnded) {
+      await new Promise<void>((resolve) => {
+        this.#onLine = resolve;
+      });
+    }
+    return this.#lines.shift();
+  }
+
+  /** Resolves to how it ended. */
+  async end(): Promise<number | NodeJS.Signals | null> {
+    if (!this.#hasEnded) await once(this.#process, 'close');
+    return this.#process.signalCode ?? this.#process.exitCode;
+  }
+
+  async kill(): Promise<void> {
+    this.#process.kill('SIGKILL');
+    await this.end();
+  }
+
+  get #hasEnded(): boolean {
+    return (
+      this.#process.stdout?.closed === true && (this.#process.exitCode ?? this.#process.signalCode) !== null
+    );
+  }
+}
