@@ -36,7 +36,7 @@ describe('a pattern', () => {
     const topic = fc.array(segment, { minLength: 1, maxLength: 5 });
     const wanted = fc
       .tuple(fc.array(fc.oneof(segment, fc.constant('*')), { maxLength: 4 }), fc.boolean())
-      .map(([segments, isOpen]) => (isOpen ? [...segments, '**'] : segments))
+      .map(([segments, isOpen]) => (isOpen ? segments.concat('**') : segments))
       .filter((segments) => segments.join('/') !== '');
     const reference = (pattern: readonly string[], segments: readonly string[]): boolean => {
       const [first, ...rest] = pattern;

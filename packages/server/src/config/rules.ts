@@ -121,11 +121,15 @@ function parseUnit(
   complain: () => void,
 ): number {
   if (input === undefined) return fallback;
-  const [, number, unit = ''] = /^([0-9]{1,12})([A-Za-z]*)$/.exec(String(input)) ?? [];
+  const [, number, unit = ''] = /^([0-9]{1,12})([A-Za-z]*)$/.exec(asText(input)) ?? [];
   const value = Number(number) * (Object.hasOwn(units, unit) ? (units[unit] as number) : NaN);
   if (Number.isSafeInteger(value) && value > 0) return value;
   complain();
   return fallback;
+}
+
+function asText(input: unknown): string {
+  return typeof input === 'string' || typeof input === 'number' ? String(input) : '';
 }
 
 function fieldsOf(input: unknown, names: readonly string[], complain: Complain): (name: string) => unknown {

@@ -1,11 +1,4 @@
-import {
-  FanfareError,
-  formatOffset,
-  isPattern,
-  type Form,
-  type From,
-  type Interest,
-} from '@fanfare/protocol';
+import { formatOffset, isPattern, type FanfareError, type Form, type Interest } from '@fanfare/protocol';
 import type { Page, Position, Start, TopicLog } from '../log/topic-log.ts';
 import type { InterestEntry, SubscriptionIndex } from '../subscriptions/subscription-index.ts';
 import type { Broadcast } from './broadcast.ts';

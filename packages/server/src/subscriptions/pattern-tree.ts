@@ -15,7 +15,7 @@ function makeNode<T>(): Node<T> {
  * like it, and not to how many there are.
  */
 export class PatternTree<T> {
-  #root: Node<T> = makeNode();
+  readonly #root: Node<T> = makeNode();
 
   get(pattern: Pattern): T | undefined {
     return this.#path(pattern)?.at(-1)?.value;
