@@ -32,7 +32,7 @@ describe('a pattern', () => {
   });
 
   it('matches what a plain recursive definition says', () => {
-    const segment = fc.constantFrom('a', 'b', '');
+    const segment: fc.Arbitrary<string> = fc.constantFrom('a', 'b', '');
     const topic = fc.array(segment, { minLength: 1, maxLength: 5 });
     const wanted = fc
       .tuple(fc.array(fc.oneof(segment, fc.constant('*')), { maxLength: 4 }), fc.boolean())
