@@ -1,5 +1,7 @@
 import type { RuleSetting } from './rules.ts';
 
+export { defaultKeep } from './rules.ts';
+
 /**
  * Every setting of the server, once: what it is called, its type and bounds, and what it is for. The flags,
  * the environment variables, the file and docs/configuration.md all come from here.
@@ -111,7 +113,7 @@ export const settingKinds: { readonly [K in keyof Settings]: SettingKind<Setting
     min: 1,
     max: 1_073_741_824,
     about:
-      'How many bytes may wait for one connection that does not take them. What is more is dropped, and its client is told.',
+      'How many bytes may wait for one connection that does not take them. What is more is read from the log later; where nothing is kept, it is dropped, and the client is told.',
   },
   outboxTotalBytesMax: {
     default: 268_435_456,

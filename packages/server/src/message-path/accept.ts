@@ -129,9 +129,10 @@ export class Connection {
   async #subscribe(request: SubscribeRequest): Promise<Subscribed> {
     const { topic, form, from } = request;
     const known = this.#subscriptions[form]?.get(topic);
-    if (known && !from) return this.#answer(topic, known.state, known.sequence, { due: 0 });
     if (!known) this.#checkLimit();
-    const start = await this.#start(request);
+    await this.#ensureExists(topic);
+    if (known && !from) return this.#answer(topic, known.state, known.sequence, { due: 0 });
+    const start = await this.#parts.log.locate(topic, from ?? { kind: 'new' });
     const subscription = new Subscription(topic, form, this.#parts);
     if (this.#isClosed) {
       subscription.abandon();
@@ -143,12 +144,9 @@ export class Connection {
     return this.#answer(topic, state, position.sequence, begun);
   }
 
-  /** Sees to it that the topic exists, and finds where to start. */
-  async #start({ topic, from = { kind: 'new' } }: SubscribeRequest): Promise<Start> {
-    const { log } = this.#parts;
-    if (!isPattern(topic) && (await log.createTopic(topic, false)) === 'topics_exhausted')
-      throw topicsExhausted();
-    return log.locate(topic, from);
+  async #ensureExists(interest: Interest): Promise<void> {
+    if (isPattern(interest)) return;
+    if ((await this.#parts.log.createTopic(interest, false)) === 'topics_exhausted') throw topicsExhausted();
   }
 
   #answer(

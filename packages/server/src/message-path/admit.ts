@@ -8,7 +8,7 @@ import {
   type Topic,
 } from '@fanfare/protocol';
 import type { NewRecord } from '../log/topic-log.ts';
-import { cutMember, depthOf } from './json-text.ts';
+import { cutMember, cutMembers, depthOf, type JsonValue } from './json-text.ts';
 
 export interface AdmissionOptions {
   /** Whether a topic that does not exist is made by publishing to it, for somebody is subscribed to a pattern. */
@@ -18,6 +18,9 @@ export interface AdmissionOptions {
   /** How long a message may be, in bytes of JSON text. */
   readonly publishBytesMax: number;
 }
+
+/** One of many: its record, or why it is refused. */
+export type Admitted = NewRecord | FanfareError;
 
 /**
  * The door for publishes: what comes out of it may be appended. Everything about a publish that can be
@@ -47,12 +50,7 @@ export class Admission {
    * @throws FanfareError
    */
   admitText(json: string, headerId?: string): NewRecord {
-    const fields = fieldsOf(parseJson(json), 'publish');
-    return this.#admit(fields('topic'), eitherId(fields('id'), headerId), () => {
-      const message = cutMember(json, 'message');
-      if (message && message.depth > messageDepthMax) throw tooDeep();
-      return message?.text;
-    });
+    return this.#admitParsed(parseJson(json, 'body'), headerId, () => cutMember(json, 'message'));
   }
 
   /**
@@ -69,29 +67,58 @@ export class Admission {
    * Admits many, each as JSON text.
    *
    * @returns for each the record, or why it is refused, in their order
-   * @throws FanfareError when they are too many
+   * @throws FanfareError when they are too many, or none is admitted any more
    */
-  admitMany(jsons: readonly string[]): readonly (NewRecord | FanfareError)[] {
+  admitMany(jsons: readonly string[]): readonly Admitted[] {
+    this.#checkBatch(jsons.length);
+    return jsons.map((json) =>
+      orRefusal(() =>
+        this.#admitParsed(parseJson(json, 'line'), undefined, () => cutMember(json, 'message')),
+      ),
+    );
+  }
+
+  /**
+   * Admits many, as the JSON text of an array.
+   *
+   * @returns for each the record, or why it is refused, in their order
+   * @throws FanfareError when it is no array, when they are too many, or none is admitted any more
+   */
+  admitArray(json: string): readonly Admitted[] {
+    const values = parseJson(json, 'body');
+    if (!Array.isArray(values)) throw new FanfareError('bad_request', 'Many messages come as one array.');
+    this.#checkBatch(values.length);
+    const messages = cutMembers(json, 'message');
+    return values.map((value: unknown, at) =>
+      orRefusal(() => this.#admitParsed(value, undefined, () => messages[at])),
+    );
+  }
+
+  #checkBatch(messages: number): void {
     const { batchMessagesMax } = this.#options;
-    if (jsons.length > batchMessagesMax) {
-      throw new FanfareError(
-        'payload_too_large',
-        `At most ${batchMessagesMax} messages can be published at once.`,
-      );
-    }
-    return jsons.map((json) => {
-      try {
-        return this.admitText(json);
-      } catch (error) {
-        if (error instanceof FanfareError) return error;
-        throw error;
-      }
+    this.#checkDraining();
+    if (messages <= batchMessagesMax) return;
+    const detail = `At most ${batchMessagesMax} messages can be published at once.`;
+    throw new FanfareError('payload_too_large', detail);
+  }
+
+  #checkDraining(): void {
+    if (this.#isDraining)
+      throw new FanfareError('draining', 'The server is shutting down; nothing was published.');
+  }
+
+  /** @param cut - cuts the message out of the text that was parsed */
+  #admitParsed(input: unknown, headerId: string | undefined, cut: () => JsonValue | undefined): NewRecord {
+    const fields = fieldsOf(input, 'publish');
+    return this.#admit(fields('topic'), eitherId(fields('id'), headerId), () => {
+      const message = cut();
+      if (message && message.depth > messageDepthMax) throw tooDeep();
+      return message?.text;
     });
   }
 
   #admit(topicInput: unknown, idInput: unknown, encode: () => string | undefined): NewRecord {
-    if (this.#isDraining)
-      throw new FanfareError('draining', 'The server is shutting down; nothing was published.');
+    this.#checkDraining();
     const topic = parseTopic(topicInput);
     const id = parseId(idInput);
     const messageJson = encode();
@@ -125,12 +152,21 @@ function tooDeep(): FanfareError {
   return refuseField('payload_too_deep', 'message', detail);
 }
 
-function parseJson(json: string): unknown {
+function orRefusal(admit: () => NewRecord): Admitted {
+  try {
+    return admit();
+  } catch (error) {
+    if (error instanceof FanfareError) return error;
+    throw error;
+  }
+}
+
+function parseJson(json: string, what: 'body' | 'line'): unknown {
   try {
     return JSON.parse(json);
   } catch (error) {
     const reason = json === '' ? 'it is empty' : (error as SyntaxError).message;
-    throw new FanfareError('bad_request', `The body is not JSON: ${reason}.`, { cause: error });
+    throw new FanfareError('bad_request', `The ${what} is not JSON: ${reason}.`, { cause: error });
   }
 }
 

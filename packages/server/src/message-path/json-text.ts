@@ -96,8 +96,7 @@ class Cutter {
   value(): JsonValue {
     let pieceStart = this.#at;
     if (this.#code() === quote) return { text: this.#json.slice(pieceStart, this.#skipString()), depth: 0 };
-    // Joining is cheaper than adding up, where there is white space in many places.
-    const pieces: string[] = [];
+    let text = '';
     let depth = 0;
     let depthReached = 0;
     for (;;) {
@@ -107,7 +106,7 @@ class Cutter {
         depthReached = Math.max(depthReached, ++depth);
         this.#at++;
       } else if (isWhiteSpace(code)) {
-        pieces.push(this.#json.slice(pieceStart, this.#at));
+        text += this.#json.slice(pieceStart, this.#at);
         this.#skipWhiteSpace();
         pieceStart = this.#at;
       } else if (depth === 0 && endsValue(code)) break;
@@ -116,8 +115,7 @@ class Cutter {
         this.#at++;
       }
     }
-    const last = this.#json.slice(pieceStart, this.#at);
-    return { text: pieces.length === 0 ? last : pieces.join('') + last, depth: depthReached };
+    return { text: text + this.#json.slice(pieceStart, this.#at), depth: depthReached };
   }
 
   #skipValue(): undefined {

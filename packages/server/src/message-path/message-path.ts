@@ -2,7 +2,7 @@ import { FanfareError, type From, type Interest, type PublishResult } from '@fan
 import { LogDamagedError, type NewRecord, type TopicLog } from '../log/topic-log.ts';
 import type { SubscriptionIndex } from '../subscriptions/subscription-index.ts';
 import { Connection, type ConnectionParts } from './accept.ts';
-import { Admission } from './admit.ts';
+import { Admission, type Admitted } from './admit.ts';
 import { append } from './append.ts';
 import { Broadcast } from './broadcast.ts';
 import type { FanOut } from './deliver.ts';
@@ -79,8 +79,21 @@ export class MessagePath {
    * @returns what became of each, in their order
    * @throws FanfareError when they are too many, or when none could be stored
    */
-  async publishMany(jsons: readonly string[]): Promise<readonly BatchResult[]> {
-    const admitted = this.#admission.admitMany(jsons);
+  publishMany(jsons: readonly string[]): Promise<readonly BatchResult[]> {
+    return this.#publishAdmitted(() => this.#admission.admitMany(jsons));
+  }
+
+  /**
+   * Publishes many, given as the JSON text of one array; else like {@link publishMany}.
+   *
+   * @throws FanfareError also when the text is no array
+   */
+  publishArray(json: string): Promise<readonly BatchResult[]> {
+    return this.#publishAdmitted(() => this.#admission.admitArray(json));
+  }
+
+  async #publishAdmitted(admit: () => readonly Admitted[]): Promise<readonly BatchResult[]> {
+    const admitted = admit();
     const records = admitted.filter((one): one is NewRecord => !(one instanceof FanfareError));
     const results = records.length > 0 ? await append(this.#log, records) : [];
     let taken = 0;

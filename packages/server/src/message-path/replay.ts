@@ -16,7 +16,7 @@ export interface Replay {
 
 /** Gives everybody who is behind a page in turn. */
 export class Replays {
-  #waiting: Replay[] = [];
+  readonly #waiting: Replay[] = [];
   #isRunning = false;
 
   /** MUST NOT be called again for the same one before it had its turn. */
@@ -28,10 +28,13 @@ export class Replays {
   }
 
   async #run(): Promise<void> {
-    const now = this.#waiting.slice(0, pagesPerTurn);
-    this.#waiting = this.#waiting.slice(now.length);
-    const goOn = await Promise.all(now.map((replay) => replay.sendPage()));
-    this.#waiting.push(...now.filter((_, at) => goOn[at]));
+    // Whoever is alone gets all pages of the turn: it may be live traffic that it has to catch up with.
+    for (let pages = 0; pages < pagesPerTurn && this.#waiting.length > 0;) {
+      const now = this.#waiting.splice(0, pagesPerTurn - pages);
+      pages += now.length;
+      const goOn = await Promise.all(now.map((replay) => replay.sendPage()));
+      this.#waiting.push(...now.filter((_, at) => goOn[at]));
+    }
     this.#isRunning = this.#waiting.length > 0;
     if (this.#isRunning) setImmediate(() => void this.#run());
   }
