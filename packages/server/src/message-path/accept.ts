@@ -10,7 +10,7 @@ import {
 } from '@fanfare/protocol';
 import type { Start } from '../log/topic-log.ts';
 import type { State } from './deliver.ts';
-import { topicsExhausted } from './append.ts';
+import { storageRefusal, topicsExhausted } from './append.ts';
 import { Subscription, type Peer, type SubscriptionParts } from './subscription.ts';
 
 /** The answer to `subscribe`. */
@@ -146,7 +146,10 @@ export class Connection {
 
   async #ensureExists(interest: Interest): Promise<void> {
     if (isPattern(interest)) return;
-    if ((await this.#parts.log.createTopic(interest, false)) === 'topics_exhausted') throw topicsExhausted();
+    const creation = await this.#parts.log.createTopic(interest, false).catch((cause: unknown) => {
+      throw storageRefusal(cause);
+    });
+    if (creation === 'topics_exhausted') throw topicsExhausted();
   }
 
   #answer(
