@@ -74,16 +74,16 @@ describe('the README', () => {
       writeFileSync(join(clone, name), here(code));
       return shell(name.endsWith('.py') ? `/usr/bin/python3 -u ${name}` : `node ${name}`);
     };
-    const [start, sub, pub, curl, ...others] = transcripts();
-    const [jsSubscriber = '', jsPublisher = ''] = blocks('js');
+    const [start, sub, pub, curl, late, ...others] = transcripts();
+    const [jsSubscriber = '', jsPublisher = '', resuming = ''] = blocks('js');
     const [pythonSubscriber = '', pythonPublisher = ''] = blocks('python');
-    expect([start, sub, pub, curl].every((transcript) => transcript !== undefined)).toBe(true);
+    expect([start, sub, pub, curl, late].every((transcript) => transcript !== undefined)).toBe(true);
     expect(others).toEqual([]);
 
     const server = shell(start?.command ?? '');
-    await server.says(/^Publish:.*\n/m);
+    await server.says(/^Messages:.*\n/m);
     expect(inReadme(server.stdout)).toContain(start?.output);
-    expect(start?.output.trim().split('\n')).toHaveLength(3);
+    expect(start?.output.trim().split('\n')).toHaveLength(4);
 
     const cli = shell(sub?.command ?? '');
     await cli.says('Subscribed', 'stderr');
@@ -97,6 +97,11 @@ describe('the README', () => {
       expect([code, withoutNpm(stdout + stderr).trim()]).toEqual([0, transcript?.output.trim()]);
     }
     await cli.says('hello\nhello from curl\n');
+    const replayed = await outcome(shell(late?.command ?? ''));
+    expect([replayed.code, withoutNpm(inReadme(replayed.stderr)) + replayed.stdout]).toEqual([
+      0,
+      late?.output,
+    ]);
 
     for (const [name, code, received] of [
       ['publisher.mjs', jsPublisher, "{ from: 'JavaScript' }"],
@@ -115,5 +120,23 @@ describe('the README', () => {
     await subscribers[0]?.says('Received hello from Python\n');
     await subscribers[1]?.says("Received {'from': 'JavaScript'}\n");
     await subscribers[1]?.says('Received hello from Python\n');
+
+    const resumed = program('resuming.mjs', resuming);
+    let cups = 0;
+    do {
+      const { code } = await outcome(shell('npx fanfare pub orders/7 tea'));
+      if (code === 0) cups++;
+    } while (cups === 0);
+    await resumed.says('orders/7 tea');
+    process.kill(-(server.process.pid ?? 0), 'SIGINT');
+    await server.exitCode;
+    const again = shell(start?.command ?? '');
+    await again.says(/^Messages:.*\n/m);
+    expect((await outcome(shell('npx fanfare pub orders/7 coffee'))).code).toBe(0);
+    await resumed.says('orders/7 coffee');
+    expect([resumed.stdout, resumed.stderr]).toEqual([
+      `${'orders/7 tea\n'.repeat(cups)}orders/7 coffee\n`,
+      '',
+    ]);
   });
 });

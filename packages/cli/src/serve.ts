@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { isAbsolute, relative, resolve } from 'node:path';
 import {
   createServer,
   resolveSettings,
@@ -60,8 +60,14 @@ function greeting(url: string, { memory, data }: Settings): string {
     `Fanfare serves on ${url} (open it in a browser, or stop it with Ctrl-C)`,
     `Subscribe:  ${command} sub news${where}`,
     `Publish:    ${command} pub news hello${where}`,
-    `Messages:   kept in ${memory ? 'memory, until the server ends' : resolve(data)}`,
+    `Messages:   kept in ${memory ? 'memory, until the server ends' : placeOf(data)}`,
   ].join('\n');
+}
+
+/** As short as it is clear to whoever started the server here. */
+function placeOf(directory: string): string {
+  const path = relative('.', directory);
+  return path.startsWith('..') || isAbsolute(path) ? resolve(directory) : `./${path}`;
 }
 
 interface ListenError extends NodeJS.ErrnoException {

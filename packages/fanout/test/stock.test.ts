@@ -169,12 +169,9 @@ async function listen(
       if (event !== 'end' && event !== 'volatile')
         log.push([namespace, event, ...args.filter((arg) => typeof arg !== 'function')]);
     });
-    ends.push(
-      Promise.race([
-        once(socket, 'end'),
-        once(socket, 'disconnect').then(([reason]) => log.push([namespace, reason])),
-      ]),
-    );
+    // At once, for what came with it may be for the other namespace.
+    socket.once('disconnect', (reason: string) => log.push([namespace, reason]));
+    ends.push(Promise.race([once(socket, 'end'), once(socket, 'disconnect')]));
     for (let i = 0; i < acksEach; i++) {
       socket.emit('hello', client, (answer: unknown) => log.push([namespace, 'acknowledged', answer]));
     }

@@ -7,10 +7,11 @@ import type { Server as SocketServer, Socket as ConnectedSocket } from 'socket.i
 import { isLoopback } from './config/loopback.ts';
 import { resolveSettings, SettingsError } from './config/resolve-settings.ts';
 import type { Settings } from './config/settings.ts';
+import { EventStreams } from './http/event-streams.ts';
 import { buildHttpServer } from './http/http-server.ts';
 import { declineUpgrades } from './http/decline-upgrades.ts';
 import { OpenSockets } from './http/open-sockets.ts';
-import { shareServer } from './http/share-server.ts';
+import { isAboutTopics, isPublish, shareServer } from './http/share-server.ts';
 import type { TopicLog } from './log/topic-log.ts';
 import type { Connection } from './message-path/accept.ts';
 import { MessagePath } from './message-path/message-path.ts';
@@ -43,6 +44,11 @@ const listenSettings = ['host', 'port', 'requestTimeoutMs'] as const;
 export type AttachOptions = Omit<ServerOptions, (typeof listenSettings)[number]> & {
   /** The app's Socket.IO server. Without it Fanfare opens one on the HTTP server. */
   readonly io?: SocketServer;
+  /**
+   * Which HTTP requests become Fanfare's: `publish`, which is the default, is `POST /publish` alone; `all` is what is
+   * under `/topics` as well.
+   */
+  readonly http?: 'publish' | 'all';
 };
 
 /** Fanfare inside a program. */
@@ -71,6 +77,9 @@ const notOpen = 'Fanfare answers only its own machine here, until the app says o
 
 /** How long `stop` waits for clients to take what is still due to them. */
 const goodbyeMs = 1_000;
+
+/** Proxies commonly cut off a response that was silent for a minute, some for half of one. */
+const heartbeatMs = 15_000;
 
 /** How long `stop` goes on answering, with `draining`, those who publish again and again over one connection. */
 const lastAnswersMs = 250;
@@ -112,7 +121,7 @@ async function run(options: ServerOptions, settings: Settings): Promise<Running>
   const refuse = (): undefined => undefined;
   const connections = new Map<ConnectedSocket, Connection>();
   const io = createSocketServer(socketOptions(settings, refuse, () => path.isDraining, connections));
-  const { path, http, logger, log } = await compose(options, settings, refuse, io);
+  const { path, http, streams, logger, log } = await compose(options, settings, refuse, io);
   openSockets(io, http.server);
   listenToClients(io, { path, connections, logger, refuseUnknown: true });
   const sockets = new OpenSockets(http.server);
@@ -132,6 +141,7 @@ async function run(options: ServerOptions, settings: Settings): Promise<Running>
     stop: async () => {
       stopReturning();
       path.drain();
+      streams.end(goodbyeMs);
       await sayGoodbye(io, goodbyeMs);
       await sockets.emptied(lastAnswersMs);
       const lastCall = setTimeout(() => sockets.destroy(), stopGraceMs);
@@ -143,7 +153,8 @@ async function run(options: ServerOptions, settings: Settings): Promise<Running>
 
 /**
  * Adds Fanfare to an HTTP server that an app (Express, Fastify, plain Node …) already answers: `POST /publish`
- * and Socket.IO become Fanfare's, every other request stays the app's. Call it once the app's own listener is
+ * and Socket.IO become Fanfare's, and with `http: 'all'` what is under `/topics`; every other request stays the
+ * app's. Call it once the app's own listener is
  * on the HTTP server. Without `open`, requests that come to an address other than a loopback one are refused, but
  * for those of the app's own Socket.IO server, which lets in whom it likes. An app that closes gracefully calls
  * `stop()` first: connected clients would keep it open.
@@ -151,26 +162,27 @@ async function run(options: ServerOptions, settings: Settings): Promise<Running>
  * @throws SettingsError that names every setting that is wrong
  */
 export async function attach(httpServer: HttpServer, options: AttachOptions = {}): Promise<Fanfare> {
-  const { io: theirs, ...own } = options;
+  const { io: theirs, http: taken = 'publish', ...own } = options;
   const settings = attachSettingsOf(own);
   const refuse: Refuse = ({ socket }) => (mayReach(settings, socket) ? undefined : notOpen);
   const connections = new Map<ConnectedSocket, Connection>();
   const io =
     theirs ?? createSocketServer(socketOptions(settings, refuse, () => path.isDraining, connections));
-  const { path, http, logger, log } = await compose(own, settings, refuse, io);
+  const { path, http, streams, logger, log } = await compose(own, settings, refuse, io);
   await http.ready();
   const stopListening = listenToClients(io, { path, connections, logger, refuseUnknown: !theirs });
-  const stopSharing = shareServer(
-    httpServer,
-    (request, response) => http.routing(request, response),
-    () => {
+  const stopSharing = shareServer(httpServer, {
+    isOurs: (request) => isPublish(request) || (taken === 'all' && isAboutTopics(request)),
+    answer: (request, response) => http.routing(request, response),
+    addOthers: () => {
       if (!theirs) openSockets(io, httpServer);
     },
-  );
+  });
   return {
     publish: (topic, message, { id } = {}) => path.publishValue({ topic, message, id }),
     stop: async () => {
       path.drain();
+      streams.end(goodbyeMs);
       stopListening();
       if (!theirs) {
         await sayGoodbye(io, goodbyeMs);
@@ -198,6 +210,7 @@ type Refuse = (request: IncomingMessage) => string | undefined;
 interface Composed {
   readonly path: MessagePath;
   readonly http: FastifyInstance;
+  readonly streams: EventStreams;
   readonly logger: Logger;
   readonly log: TopicLog;
 }
@@ -211,22 +224,23 @@ async function compose(
   const { logger = pino({ name: 'fanfare' }, pino.destination(2)), now = Date.now } = options;
   const log = await openLog(settings, { logger, now });
   const index = new SubscriptionIndex();
+  const streams = new EventStreams({ ...settings, heartbeatMs });
   const path = new MessagePath({
     log,
     index,
-    fanOuts: [new RoomFanOut(io, logger)],
+    fanOuts: [new RoomFanOut(io, logger), streams],
     limits: settings,
     onFailure: (error) => asRefusal(error, logger),
   });
   const http = buildHttpServer({
-    publish: (json, headerId) => path.publishText(json, headerId),
-    publishBytesMax: settings.publishBytesMax,
-    requestTimeoutMs: settings.requestTimeoutMs,
+    ...settings,
+    path,
+    streams,
     isDraining: () => path.isDraining,
     refuse,
     logger,
   });
-  return { path, http, logger, log };
+  return { path, http, streams, logger, log };
 }
 
 function settingsOf({ logger: _logger, now: _now, ...given }: ServerOptions): Settings {

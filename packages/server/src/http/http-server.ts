@@ -3,14 +3,21 @@ import type { Socket } from 'node:net';
 import accepts from '@fastify/accepts';
 import { FanfareError } from '@fanfare/protocol';
 import fastify, { type FastifyInstance } from 'fastify';
+import type { MessagePath } from '../message-path/message-path.ts';
 import type { Logger } from '../observability/logger.ts';
 import { consoleRoutes } from './console.ts';
+import type { EventStreams } from './event-streams.ts';
+import { messageRoute } from './messages.ts';
 import { refuseConnection, sendProblem, toRefusal } from './problem.ts';
-import { publishRoute, type PublishText } from './publish.ts';
+import { publishRoute } from './publish.ts';
+import { topicRoutes } from './topics.ts';
 
 export interface HttpOptions {
-  readonly publish: PublishText;
+  readonly path: MessagePath;
+  readonly streams: EventStreams;
   readonly publishBytesMax: number;
+  readonly batchBytesMax: number;
+  readonly batchMessagesMax: number;
   /** How long a request may take to arrive whole. */
   readonly requestTimeoutMs: number;
   /** Undefined lets a request in; a text refuses it and says why. */
@@ -23,19 +30,21 @@ export interface HttpOptions {
 /** How long a request's head may take to arrive. */
 const headersTimeoutMs = 10_000;
 
+/** Enough for every topic that is percent-encoded, and for most that are too long: those are told so. */
+const paramLengthMax = 16_384;
+
 /** The methods of each path, for the answer to any other. */
-const methods: ReadonlyMap<string, string> = new Map([
-  ['/', 'GET, HEAD'],
-  ['/publish', 'POST'],
-  ['/console/console.js', 'GET, HEAD'],
-  ['/console/console.css', 'GET, HEAD'],
-]);
+const methods: readonly (readonly [path: RegExp, allowed: string])[] = [
+  [/^\/publish$/, 'POST'],
+  [/^\/topics\/[^/]*$/, 'GET, HEAD, PUT, DELETE'],
+  [/^(?:\/|\/topics|\/topics\/[^/]*\/messages|\/console\/console\.(?:js|css))$/, 'GET, HEAD'],
+];
 
 /** Builds the HTTP side: its routes, its limits, and its answers to what is no request of ours. */
 export function buildHttpServer(options: HttpOptions): FastifyInstance {
-  const { publishBytesMax, requestTimeoutMs, refuse, isDraining, logger } = options;
+  const { requestTimeoutMs, refuse, isDraining } = options;
   const app = fastify({
-    bodyLimit: publishBytesMax,
+    routerOptions: { maxParamLength: paramLengthMax },
     requestTimeout: requestTimeoutMs,
     // Node looks for requests that take too long only this often.
     http: {
@@ -52,7 +61,7 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
   app.setErrorHandler((error, _request, reply) => void sendProblem(reply, toRefusal(error, options)));
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split('?', 1)[0] ?? '';
-    const allowed = methods.get(path);
+    const [, allowed] = methods.find(([pattern]) => pattern.test(path)) ?? [];
     if (allowed === undefined) throw new FanfareError('not_found', `There is nothing at ${path}.`);
     void reply.header('allow', allowed);
     throw new FanfareError('method_not_allowed', `${path} takes ${allowed}.`);
@@ -69,7 +78,9 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
     done();
   });
   void app.register(accepts);
-  void app.register(publishRoute, { publish: options.publish, publishBytesMax, logger });
+  void app.register(publishRoute, options);
+  void app.register(topicRoutes, { topics: options.path.topics });
+  void app.register(messageRoute, options);
   void app.register(consoleRoutes);
   return app;
 }

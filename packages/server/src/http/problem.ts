@@ -27,7 +27,7 @@ export function toRefusal(
 
 export function wrongContentType(): FanfareError {
   const detail =
-    "Send the body as JSON, with the header 'Content-Type: application/json' and no Content-Encoding.";
+    "Send the body as JSON, with the header 'Content-Type: application/json' and no Content-Encoding (or lines of JSON, as application/x-ndjson).";
   return new FanfareError('bad_request', detail, { status: 415 });
 }
 

@@ -1,42 +1,39 @@
-import { isUtf8 } from 'node:buffer';
+import type { IncomingMessage } from 'node:http';
 import { FanfareError, type PublishResult } from '@fanfare/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify';
+import type { MessagePath } from '../message-path/message-path.ts';
+import { linesType, publishBatch, type BatchOptions } from './batch.ts';
+import { readJsonBody, readLinesBody, type BodyLimits, type PublishBody } from './body.ts';
 import { sendProblem, toRefusal, wrongContentType } from './problem.ts';
-import type { Logger } from '../observability/logger.ts';
 
-/**
- * Publishes the JSON text of a body.
- *
- * @throws FanfareError
- */
-export type PublishText = (json: string, headerId: string | undefined) => Promise<PublishResult>;
-
-interface PublishRouteOptions {
-  readonly publish: PublishText;
-  readonly publishBytesMax: number;
-  readonly logger: Logger;
+export interface PublishRouteOptions extends BodyLimits, BatchOptions {
+  readonly path: Pick<MessagePath, 'publishText' | 'publishArray' | 'publishMany'>;
 }
 
 /** `POST /publish`: PROTOCOL.md §2 and §4. */
 export async function publishRoute(app: FastifyInstance, options: PublishRouteOptions): Promise<void> {
-  app.addContentTypeParser(
-    'application/json',
-    { parseAs: 'buffer' },
-    (_request: FastifyRequest, body: Buffer, done) => {
-      const text = readUtf8(body);
-      if (text === undefined) done(new FanfareError('bad_request', 'The body is not UTF-8.'));
-      else done(null, text);
+  app.addContentTypeParser('application/json', (_request: FastifyRequest, payload: IncomingMessage) =>
+    readJsonBody(payload, options),
+  );
+  app.addContentTypeParser(linesType, (_request: FastifyRequest, payload: IncomingMessage) =>
+    readLinesBody(payload, options),
+  );
+  app.post<{ Body: PublishBody | undefined }>(
+    '/publish',
+    { onRequest: refuseEncodedBody },
+    async (request, reply) => {
+      const { body } = request;
+      if (body === undefined) throw wrongContentType();
+      const headerId = idOf(request);
+      if (body.kind !== 'one') return publishBatch(body, headerId, reply, options);
+      const result = await publishOrRefuse(body.text, headerId, options);
+      if (asksForJson(request)) {
+        if (result instanceof FanfareError) return sendProblem(reply, result);
+        return reply.type('application/json; charset=utf-8').send(JSON.stringify(result));
+      }
+      return sendText(reply, result);
     },
   );
-  app.post('/publish', { onRequest: refuseEncodedBody }, async (request, reply) => {
-    if (typeof request.body !== 'string') throw wrongContentType();
-    const result = await publishOrRefuse(request.body, idOf(request), options);
-    if (asksForJson(request)) {
-      if (result instanceof FanfareError) return sendProblem(reply, result);
-      return reply.type('application/json; charset=utf-8').send(JSON.stringify(result));
-    }
-    return sendText(reply, result);
-  });
 }
 
 async function publishOrRefuse(
@@ -45,7 +42,7 @@ async function publishOrRefuse(
   options: PublishRouteOptions,
 ): Promise<PublishResult | FanfareError> {
   try {
-    return await options.publish(json, id);
+    return await options.path.publishText(json, id);
   } catch (error) {
     return toRefusal(error, options);
   }
@@ -81,11 +78,4 @@ function refuseEncodedBody(
 function idOf(request: FastifyRequest): string | undefined {
   const header = request.headers['idempotency-key'];
   return typeof header === 'string' ? header : undefined;
-}
-
-/** Decodes strictly, where Buffer.toString would put U+FFFD for what is no UTF-8. A byte order mark is no part of the text. */
-function readUtf8(body: Buffer): string | undefined {
-  if (!isUtf8(body)) return undefined;
-  const text = body.toString('utf8');
-  return text.startsWith('\uFEFF') ? text.slice(1) : text;
 }

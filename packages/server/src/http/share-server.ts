@@ -5,17 +5,23 @@ type Listener = (...args: unknown[]) => void;
 /** The events that Socket.IO adds listeners to; those for `request` it replaces. */
 const addedTo = ['upgrade', 'listening', 'close'] as const;
 
+export interface Sharing {
+  readonly isOurs: (request: IncomingMessage) => boolean;
+  readonly answer: RequestListener;
+  readonly addOthers: () => void;
+}
+
 /**
- * Shares an HTTP server with the app that it belongs to: publishes are answered by `publish`, what `addOthers`
- * adds to the server is added, and every other request stays the app's. The function returned gives the
+ * Shares an HTTP server with the app that it belongs to: the requests that are ours are answered by `answer`, what
+ * `addOthers` adds to the server is added, and every other request stays the app's. The function returned gives the
  * server back as it was, unless something else has come to share its requests since; then it only steps aside.
  */
-export function shareServer(server: Server, publish: RequestListener, addOthers: () => void): () => void {
+export function shareServer(server: Server, { isOurs, answer, addOthers }: Sharing): () => void {
   const before = new Set(addedTo.flatMap((event) => server.listeners(event)));
   const theirs = server.listeners('request') as RequestListener[];
   let isShared = true;
   const listener: RequestListener = (request, response) => {
-    if (isShared && isPublish(request)) return publish(request, response);
+    if (isShared && isOurs(request)) return answer(request, response);
     for (const their of theirs) their.call(server, request, response);
   };
   server.removeAllListeners('request').on('request', listener);
@@ -37,6 +43,11 @@ export function shareServer(server: Server, publish: RequestListener, addOthers:
   };
 }
 
-function isPublish({ method, url = '' }: IncomingMessage): boolean {
+export function isPublish({ method, url = '' }: IncomingMessage): boolean {
   return method === 'POST' && (url === '/publish' || url.startsWith('/publish?'));
+}
+
+/** Whether a request is for one of the routes of PROTOCOL.md §5, in whatever method. */
+export function isAboutTopics({ url = '' }: IncomingMessage): boolean {
+  return /^\/topics(?:[/?]|$)/.test(url);
 }

@@ -26,6 +26,8 @@ const deletionsMax = 1_000;
 interface Draft {
   readonly entry: TopicEntry;
   readonly isNew: boolean;
+  /** What has no messages and was not declared can wait. */
+  isToBeSaved: boolean;
   isDeclared: boolean;
   count: number;
   bytes: number;
@@ -91,6 +93,7 @@ export class CommitPlan {
     if (isDeclared && !draft.isDeclared) {
       this.#asked++;
       draft.isDeclared = true;
+      draft.isToBeSaved = true;
     }
     return existing ? 'existed' : 'created';
   }
@@ -110,7 +113,8 @@ export class CommitPlan {
 
   /** Has a topic saved that is only in memory yet. */
   save(entry: TopicEntry): void {
-    if (!entry.isDeleted) this.#draftOf(entry.name);
+    const draft = entry.isDeleted ? undefined : this.#draftOf(entry.name);
+    if (draft) draft.isToBeSaved = true;
   }
 
   /** Whether it makes a topic, or deletes one. */
@@ -156,7 +160,7 @@ export class CommitPlan {
       const { entry, isNew } = draft;
       if (isNew || draft.count > entry.count) changed.push(entry);
       assign(entry, draft);
-      if (isSaved) entry.isSaved = true;
+      if (isSaved && draft.isToBeSaved) entry.isSaved = true;
       if (isNew) topics.add(entry);
     }
     for (const chunk of this.blocks.chunks) {
@@ -188,9 +192,8 @@ export class CommitPlan {
 
   #changedTopics(): readonly TopicRecord[] {
     const changed: TopicRecord[] = [];
-    for (const { entry, isNew, isDeclared } of this.#drafts.values()) {
-      const isChanged = isNew || !entry.isSaved || isDeclared !== entry.isDeclared;
-      if (isChanged) changed.push({ ...recordOf(entry), isDeclared });
+    for (const { entry, isToBeSaved, isDeclared } of this.#drafts.values()) {
+      if (isToBeSaved) changed.push({ ...recordOf(entry), isDeclared });
     }
     for (const entry of this.#deleted.keys()) changed.push({ ...recordOf(entry), isDeleted: true });
     return changed;
@@ -237,6 +240,7 @@ export class CommitPlan {
     }
     draft.bytes += bytes;
     draft.lastSequence = sequence;
+    draft.isToBeSaved ||= !draft.entry.isSaved;
   }
 
   #draftOf(topic: Topic): Draft | undefined {
@@ -260,7 +264,7 @@ export class CommitPlan {
 
   #draft(entry: TopicEntry, isNew: boolean): Draft {
     const { isDeclared, count, bytes, lastSequence } = entry;
-    const draft = { entry, isNew, isDeclared, count, bytes, lastSequence };
+    const draft = { entry, isNew, isToBeSaved: false, isDeclared, count, bytes, lastSequence };
     this.#drafts.set(entry.name, draft);
     return draft;
   }

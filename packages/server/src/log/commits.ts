@@ -184,13 +184,18 @@ export class Commits {
   #fail(group: readonly Planned[], error: unknown): void {
     this.#isFailing = true;
     this.#mayDoChores = false;
-    if (group.length === 0) this.#options.onFailure(error);
+    let isTold = false;
     for (const { operation } of group) {
       const plan = this.#newPlan();
       const planned = planOperation(operation, plan);
-      if (plan.weight > 0) operation.fail(error);
-      else this.#finish(plan, [planned], undefined);
+      if (plan.weight === 0) {
+        this.#finish(plan, [planned], undefined);
+      } else {
+        operation.fail(error);
+        isTold = true;
+      }
     }
+    if (!isTold) this.#options.onFailure(error);
     this.#next();
   }
 

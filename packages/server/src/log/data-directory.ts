@@ -41,8 +41,8 @@ export async function prepareDirectory(directory: string, dataFile: string): Pro
     await mkdir(directory, { recursive: true, mode: 0o700 });
     await access(directory, constants.R_OK | constants.W_OK | constants.X_OK);
     entries = await readdir(directory);
-    if (entries.includes(dataFile)) {
-      await access(join(directory, dataFile), constants.R_OK | constants.W_OK);
+    for (const name of [dataFile, `${dataFile}-lock`]) {
+      if (entries.includes(name)) await access(join(directory, name), constants.R_OK | constants.W_OK);
     }
   } catch (error) {
     throw new DataDirectoryError(
@@ -102,15 +102,27 @@ export async function takeDirectory(directory: string, register: OwnerRegister):
   return { release };
 }
 
-/** Makes sure that a power cut leaves the directory, and the files that are in it. */
+/**
+ * Makes sure that a power cut leaves the directory, and the files that are in it, as far as the file system can.
+ *
+ * @throws DataDirectoryError when the disk fails
+ */
 export async function syncDirectory(directory: string): Promise<void> {
-  if (process.platform === 'win32') return;
   for (const path of [directory, dirname(resolve(directory))]) {
-    const handle = await open(path);
     try {
-      await handle.sync();
-    } finally {
-      await handle.close();
+      const handle = await open(path);
+      try {
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+    } catch (error) {
+      // The one above may be closed to us; Windows and some network file systems have no such thing.
+      if ((error as NodeJS.ErrnoException).code !== 'EIO') continue;
+      throw new DataDirectoryError(
+        `The data directory '${directory}' cannot be written (${messageOf(error)}). See to its disk, or name another one.`,
+        { cause: error },
+      );
     }
   }
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { open, type Database, type RootDatabase } from 'lmdb';
 import { DataDirectoryError } from './data-directory.ts';
 import type { RoomStats } from './file-room.ts';
+import { checkHeader } from './lmdb-meta.ts';
 import { damaged } from './seal.ts';
 import { LogDamagedError } from './topic-log.ts';
 
@@ -13,7 +14,7 @@ type Root = RootDatabase<Buffer, Buffer>;
 const tableNames = ['singles', 'topics', 'blocks', 'ids', 'chunks'] as const;
 
 /** Each kind of thing has a table of its own; `singles` has what there is one of. */
-export type TableName = (typeof tableNames)[number];
+type TableName = (typeof tableNames)[number];
 
 /** A value to put, or none to remove what is there. */
 export interface Change {
@@ -210,6 +211,7 @@ function openRoot(directory: string, path: string): Root {
     eventTurnBatching: false,
   };
   try {
+    checkHeader(path);
     return open<Buffer, Buffer>(options);
   } catch (error) {
     throw unusable(directory, path, error);

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { DataDirectoryError, type OwnerRegister } from './data-directory.ts';
 import type { LmdbFile } from './lmdb-file.ts';
-import { checkMetaPages } from './lmdb-meta.ts';
+import { checkNewestCommit } from './lmdb-meta.ts';
 import { decodeText, encodeText } from './record-codec.ts';
 import { kinds } from './seal.ts';
 
@@ -36,7 +36,7 @@ export function ownerRegister(file: LmdbFile): OwnerRegister {
       let isReplaced = false;
       file.writeExclusively(() => {
         if (read() !== owner) return [];
-        checkMetaPages(file.path);
+        checkNewestCommit(file.path);
         isReplaced = true;
         return [
           { table: 'singles', key: formatKey, value: encodeText(formatVersion, kinds.format, formatKey) },

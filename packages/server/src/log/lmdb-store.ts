@@ -86,8 +86,9 @@ export class LmdbStore implements Store {
     };
   }
 
-  readTopics(): Iterable<TopicRecord> {
-    return this.#file.read('topics', codec.decodeTopic, firstKey);
+  readTopics(fromNumber?: TopicNumber): Iterable<TopicRecord> {
+    const start = fromNumber === undefined ? firstKey : codec.topicKey(fromNumber);
+    return this.#file.read('topics', codec.decodeTopic, start);
   }
 
   readIds(fromBlock: number): Iterable<IdBlock> {
@@ -129,7 +130,8 @@ export class LmdbStore implements Store {
       const failure = await failureOf(error, directory, bytes);
       if (failure instanceof StoreFailedError) {
         this.#failure = failure;
-        await this.#file.reopenIfNeeded();
+        // Where that fails too, reading says so.
+        await this.#file.reopenIfNeeded().catch(() => {});
       }
       throw failure;
     }

@@ -25,8 +25,8 @@ export class MemoryStore implements Store {
     return this.#state;
   }
 
-  readTopics(): Iterable<TopicRecord> {
-    return this.#topics.from(0);
+  readTopics(fromNumber = 0): Iterable<TopicRecord> {
+    return this.#topics.from(fromNumber);
   }
 
   readIds(fromBlock: number): Iterable<IdBlock> {

@@ -1,13 +1,13 @@
 import { matches, type Pattern } from '@fanfare/protocol';
 import type { ReaderParts } from './log-reader.ts';
 import { missing } from './open-state.ts';
-import type { Block, Chunk, TopicNumber } from './store.ts';
+import type { Block, Chunk, ChunkRecord, TopicNumber } from './store.ts';
 import { LogDamagedError, type LogRecord, type Page, type PageLimit, type Position } from './topic-log.ts';
 import { isFull, logRecord, ordinalAt } from './topic-reading.ts';
 import type { TopicEntry } from './topic-table.ts';
 
 /** How much a page is looked for, in runs of records that may turn out to be of other topics; a few milliseconds. */
-const effortPerPageMax = 16_384;
+const effortPerPageMax = 8_192;
 
 /** What it costs to have the store give a block or a chunk, in runs. */
 const readingEffort = 16;
@@ -83,6 +83,13 @@ interface Wanted {
   ordinal: number | undefined;
 }
 
+/** How far a chunk was read. */
+interface Cursor {
+  readonly wanted: Wanted;
+  readonly chunk: Chunk;
+  at: number;
+}
+
 /** Picks the records of a pattern out of blocks. */
 class Scan {
   readonly #parts: ReaderParts;
@@ -108,34 +115,41 @@ class Scan {
   }
 
   /** Those after a place in the log, in order. To be called with one block after the other. */
-  recordsOf(block: Block, after: number): readonly LogRecord[] {
+  *recordsOf(block: Block, after: number): Generator<LogRecord, void, undefined> {
     this.#hasGap ||= block.first > this.#end + 1;
     this.#end = Math.max(this.#end, endOf(block));
     this.#effort += block.runs.length + readingEffort;
-    const records: LogRecord[] = [];
-    let topics = 0;
-    for (const number of new Set(block.runs.map(({ topic }) => topic))) {
-      const wanted = this.#wantedOf(number);
-      if (!wanted) continue;
-      topics++;
-      this.#pick(block, wanted, after, records);
+    const cursors = new Map<TopicNumber, Cursor | undefined>();
+    let end = block.first;
+    for (const { topic, count } of block.runs) {
+      end += count;
+      if (end <= after + 1) continue;
+      if (!cursors.has(topic)) cursors.set(topic, this.#cursorOf(block.first, topic, after));
+      const cursor = cursors.get(topic);
+      if (cursor) yield* this.#recordsUpTo(end, cursor);
     }
-    return topics > 1 ? records.toSorted((a, b) => a.sequence - b.sequence) : records;
   }
 
-  #pick({ first, time }: Block, wanted: Wanted, after: number, records: LogRecord[]): void {
-    const { entry, over } = wanted;
+  *#recordsUpTo(end: number, cursor: Cursor): Generator<LogRecord, void, undefined> {
+    const { wanted, chunk } = cursor;
+    const { name, trimmed } = wanted.entry;
     const through = this.#start.newest?.through ?? 0;
-    const chunk = this.#chunkOf(first, wanted);
-    if (!chunk) return;
-    let { ordinal } = chunk;
-    for (const record of chunk.records) {
-      const isWanted = ordinal > over || record.sequence > through;
-      if (isWanted && record.sequence > after && ordinal > entry.trimmed) {
-        records.push(logRecord(record, entry.name, ordinal, time));
-      }
-      ordinal++;
+    for (; cursor.at < chunk.records.length; cursor.at++) {
+      const record = chunk.records[cursor.at] as ChunkRecord;
+      if (record.sequence >= end) return;
+      const ordinal = chunk.ordinal + cursor.at;
+      const isWanted = ordinal > wanted.over || record.sequence > through;
+      if (isWanted && ordinal > trimmed) yield logRecord(record, name, ordinal, chunk.time);
     }
+  }
+
+  /** A place in a topic's chunk: its first record after a place in the log. */
+  #cursorOf(block: number, topic: TopicNumber, after: number): Cursor | undefined {
+    const wanted = this.#wantedOf(topic);
+    const chunk = wanted && this.#chunkOf(block, wanted);
+    if (!chunk) return undefined;
+    const at = chunk.records.findIndex(({ sequence }) => sequence > after);
+    return at < 0 ? undefined : { wanted, chunk, at };
   }
 
   #chunkOf(block: number, wanted: Wanted): Chunk | undefined {

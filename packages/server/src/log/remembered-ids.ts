@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash as hashOf } from 'node:crypto';
 import type { Stored } from '@fanfare/protocol';
 import type { NewRecord } from './topic-log.ts';
 
@@ -24,7 +24,7 @@ export function digestOf({ messageJson }: NewRecord): string {
 
 /** Hashes are kept as texts of a byte a character. */
 function hash(text: string): string {
-  return createHash('sha256').update(text).digest().toString('latin1', 0, hashBytes);
+  return hashOf('sha256', text, 'buffer').toString('latin1', 0, hashBytes);
 }
 
 export interface RememberedIdsOptions {

@@ -117,7 +117,8 @@ export interface Store {
   readonly level: Exclude<Stored, 'none'>;
   /** Undefined when nothing was ever committed. */
   readState(): LogState | undefined;
-  readTopics(): Iterable<TopicRecord>;
+  /** In the order of their numbers, from one on; from the first without one. */
+  readTopics(fromNumber?: TopicNumber): Iterable<TopicRecord>;
   /** From a block on, in the order of the log. */
   readIds(fromBlock: number): Iterable<IdBlock>;
   /** Blocks from the first that is named `fromBlock` or higher. */

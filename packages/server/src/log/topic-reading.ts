@@ -99,9 +99,17 @@ export function sequenceBefore(
   return recordAt(chunkWith(store, entry, ordinal + 1), ordinal + 1, entry).sequence - 1;
 }
 
+/** How many chunks are looked at one by one, from the newest on, before searching for one. */
+const stepsMax = 8;
+
 /** The chunk that has a topic's message of that ordinal, which is kept. */
 function chunkWith(store: Store, entry: TopicEntry, ordinal: number): Chunk | undefined {
-  return bisect(store, entry, (chunk) => chunk.ordinal > ordinal).before;
+  let chunk = store.chunkBefore(entry.number, entry.lastSequence);
+  for (let steps = 0; chunk && chunk.ordinal > ordinal; steps++) {
+    if (steps === stepsMax) return bisect(store, entry, ({ ordinal: first }) => first > ordinal).before;
+    chunk = store.chunkBefore(entry.number, chunk.block - 1);
+  }
+  return chunk;
 }
 
 function recordAt(chunk: Chunk | undefined, ordinal: number, { name }: TopicEntry): ChunkRecord {

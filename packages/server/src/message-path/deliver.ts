@@ -5,6 +5,8 @@ import type { LogRecord } from '../log/topic-log.ts';
 export interface PeerEvent {
   readonly name: string;
   readonly argumentJson: string;
+  /** Where to go on from once it has come, if that can be said. */
+  readonly offset?: string | undefined;
 }
 
 /** The way to every connection that has joined a topic or pattern in a form. */
@@ -37,8 +39,10 @@ export function encodeDelivery(record: LogRecord, form: Form, epoch: string, rep
   switch (form) {
     case 'plain':
       return { name: record.topic, argumentJson: encodePlain(record) };
-    case 'envelope':
-      return { name: 'message', argumentJson: encodeEnvelope(record, offsetOf(record, epoch), replay) };
+    case 'envelope': {
+      const offset = offsetOf(record, epoch);
+      return { name: 'message', argumentJson: encodeEnvelope(record, offset, replay), offset };
+    }
   }
 }
 
@@ -57,5 +61,5 @@ export function encodeGap(interest: Interest, form: Form, dropped: number | 'unk
 export type State = 'live' | 'catching_up';
 
 export function encodeState(interest: Interest, state: State, offset: string): PeerEvent {
-  return { name: 'state', argumentJson: JSON.stringify({ topic: interest, state, offset }) };
+  return { name: 'state', argumentJson: JSON.stringify({ topic: interest, state, offset }), offset };
 }

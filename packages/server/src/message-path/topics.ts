@@ -1,5 +1,11 @@
 import { FanfareError, formatOffset, parseTopic, type Topic } from '@fanfare/protocol';
-import type { TopicCreation, TopicLog, TopicQuery, TopicState } from '../log/topic-log.ts';
+import {
+  LogClosedError,
+  type TopicCreation,
+  type TopicLog,
+  type TopicQuery,
+  type TopicState,
+} from '../log/topic-log.ts';
 import type { SubscriptionIndex } from '../subscriptions/subscription-index.ts';
 import { storageRefusal, topicsExhausted } from './append.ts';
 
@@ -26,8 +32,19 @@ export class Topics {
 
   /** In the order of their names. */
   async list(query: TopicQuery): Promise<readonly TopicInfo[]> {
-    const states = await this.#log.topics(query);
+    const states = await this.#log.topics(query).catch(refuseReading);
     return states.map((state) => this.#infoOf(state));
+  }
+
+  /**
+   * @param input - the untrusted name
+   * @throws FanfareError `topic_name_invalid`, `topic_not_found`
+   */
+  async get(input: unknown): Promise<TopicInfo> {
+    const topic = parseTopic(input);
+    const state = await this.#log.topicState(topic).catch(refuseReading);
+    if (!state) throw topicNotFound(topic);
+    return this.#infoOf(state);
   }
 
   /**
@@ -52,7 +69,7 @@ export class Topics {
   async delete(input: unknown): Promise<void> {
     const topic = parseTopic(input);
     const existed = await this.#log.deleteTopic(topic).catch(refuseStorage);
-    if (!existed) throw new FanfareError('topic_not_found', `Topic '${topic}' does not exist`);
+    if (!existed) throw topicNotFound(topic);
   }
 
   #infoOf({ topic, messages, lastSequence: sequence }: TopicState): TopicInfo {
@@ -64,6 +81,14 @@ export class Topics {
       ...(sequence !== undefined && { lastOffset: formatOffset({ epoch, sequence }) }),
     };
   }
+}
+
+function topicNotFound(topic: Topic): FanfareError {
+  return new FanfareError('topic_not_found', `Topic '${topic}' does not exist`);
+}
+
+function refuseReading(cause: unknown): never {
+  throw cause instanceof LogClosedError ? storageRefusal(cause) : cause;
 }
 
 function refuseStorage(cause: unknown): never {

@@ -20,11 +20,11 @@ export interface LogUnderTest {
   /** What its clock showed when it was opened. */
   readonly startTime: number;
   /** Moves its clock, forward or back; resolves when retention has had what goes by then read no more. */
-  advance(ms: number): Promise<void>;
+  readonly advance: (ms: number) => Promise<void>;
   /** Closes it and opens it again, where that makes sense. The log of before is not used any more. */
-  reopen?(): Promise<TopicLog>;
+  readonly reopen?: () => Promise<TopicLog>;
   /** Ends it, also when it was closed already. */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 export type OpenLog = (options: LogOptions) => Promise<LogUnderTest>;

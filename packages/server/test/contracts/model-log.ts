@@ -165,9 +165,7 @@ export class ModelLog {
       case 'offset': {
         const { sequence } = from.offset;
         if (from.offset.epoch !== epoch || sequence > this.head) return { pending: kept, recovered: false };
-        const after = this.#stored.filter(
-          (one) => one.sequence > sequence && matches(interest, one.topic),
-        );
+        const after = this.#stored.filter((one) => one.sequence > sequence && matches(interest, one.topic));
         const recovered = after.every(({ isKept }) => isKept) && this.#keptAll(interest, sequence);
         return { pending: after.filter(({ isKept }) => isKept), recovered };
       }

@@ -1,7 +1,12 @@
 import { parseInterest, parseTopic, type From, type Interest } from '@fanfare/protocol';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import { LogClosedError, type AppendOutcome, type LogRecord, type TopicLog } from '../../src/log/topic-log.ts';
+import {
+  LogClosedError,
+  type AppendOutcome,
+  type LogRecord,
+  type TopicLog,
+} from '../../src/log/topic-log.ts';
 import type { Rule } from '../../src/rules/rule.ts';
 import type { LogOptions, LogUnderTest, OpenLog } from './log-under-test.ts';
 import { agreesWithModel, steps } from './model-run.ts';
@@ -48,7 +53,9 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       const outcomes = (await Promise.all(appends)).flat();
       expect(outcomes.map(sequenceOf)).toEqual([1, 2, 3]);
       expect(outcomes[0]).toMatchObject({ kind: 'appended', stored: level });
-      expect(tail.map(({ sequence, ordinal, topic, messageJson }) => [sequence, ordinal, topic, messageJson])).toEqual([
+      expect(
+        tail.map(({ sequence, ordinal, topic, messageJson }) => [sequence, ordinal, topic, messageJson]),
+      ).toEqual([
         [1, 1, 'news', '1'],
         [2, 1, 'other', '2'],
         [3, 2, 'news', '3'],
@@ -68,10 +75,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
     });
 
     it('passes on what is not stored with the place of the newest that is', async () => {
-      const { log } = await opens({
-        ...roomy,
-        rules: [{ ...fallback, match: other, keep: 'none' }],
-      });
+      const { log } = await opens({ ...roomy, rules: [{ ...fallback, match: other, keep: 'none' }] });
       const tail = tailOf(log);
       const outcomes = await log.append([
         { topic: other, messageJson: '1' },
@@ -205,7 +209,9 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
         log.createTopic(news, false),
         log.append([record]),
       ]);
-      const kinds = answers.map((answer) => (Array.isArray(answer) ? (answer[0] as AppendOutcome).kind : answer));
+      const kinds = answers.map((answer) =>
+        Array.isArray(answer) ? (answer[0] as AppendOutcome).kind : answer,
+      );
       expect(kinds).toEqual([
         false,
         'created',
@@ -354,7 +360,9 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       const record = { topic: news, messageJson: '1' };
       await log.append([record, record]);
       const interests = [news, everything];
-      const starts = await Promise.all(interests.map((interest) => log.locate(interest, { kind: 'earliest' })));
+      const starts = await Promise.all(
+        interests.map((interest) => log.locate(interest, { kind: 'earliest' })),
+      );
       const heads = await Promise.all(interests.map((interest) => log.locate(interest, { kind: 'new' })));
       await log.deleteTopic(news);
       await log.append([record]);
@@ -364,6 +372,35 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
         // Whoever had all of it before gets all that comes after, too.
         const had = await log.read(interest, heads[at]?.position ?? { sequence: 0 }, page);
         expect(had).toMatchObject({ dropped: 0, records: [{ sequence: 3, ordinal: 1 }] });
+      }
+    });
+
+    it('gives of each topic that matches a pattern only the newest messages, and all that come later', async () => {
+      const { log } = await opens(keeping({ count: 4 }));
+      const append = async (topic: typeof news, ...messages: number[]): Promise<unknown> =>
+        log.append(messages.map((message) => ({ topic, messageJson: String(message) })));
+      await append(other, 1);
+      await append(news, 10, 20, 30, 40);
+      const { position, due } = await log.locate(everything, { kind: 'last', count: 1 });
+      expect(due).toBe(2);
+      // What goes now is not what is to be read.
+      await append(news, 50, 60);
+      const { records, dropped } = await log.read(everything, position, page);
+      expect(records.map(({ messageJson }) => messageJson)).toEqual(['1', '40', '50', '60']);
+      expect(dropped).toBe(0);
+    });
+
+    it('cannot tell that nothing is missing where all that came after an offset was too old', async () => {
+      const { log, advance } = await opens(keeping({ ageMs: 1_000 }));
+      await log.append([{ topic: news, messageJson: '1' }]);
+      await advance(2_000);
+      for (const interest of [news, everything]) {
+        const offset = (sequence: number): From => ({
+          kind: 'offset',
+          offset: { epoch: log.epoch, sequence },
+        });
+        expect(await log.locate(interest, offset(0))).toMatchObject({ recovered: false, due: 0 });
+        expect(await log.locate(interest, offset(1))).toMatchObject({ recovered: true, due: 0 });
       }
     });
 
@@ -408,12 +445,16 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
     });
   });
 
-  it(`${name}: agrees with a plain model, whatever is done in whatever order`, { timeout: 60_000 }, async () => {
-    await fc.assert(
-      fc.asyncProperty(steps, (all) => agreesWithModel(open, all)),
-      { numRuns: runs },
-    );
-  });
+  it(
+    `${name}: agrees with a plain model, whatever is done in whatever order`,
+    { timeout: 60_000 },
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(steps, (all) => agreesWithModel(open, all)),
+        { numRuns: runs },
+      );
+    },
+  );
 }
 
 function sequenceOf(outcome: AppendOutcome): number | undefined {
@@ -428,7 +469,11 @@ function tailOf(log: TopicLog): LogRecord[] {
 }
 
 /** The messages there are, read in small pages. */
-async function readAll(log: TopicLog, interest: Interest, from: From = { kind: 'earliest' }): Promise<unknown[]> {
+async function readAll(
+  log: TopicLog,
+  interest: Interest,
+  from: From = { kind: 'earliest' },
+): Promise<unknown[]> {
   let { position } = await log.locate(interest, from);
   const messages: unknown[] = [];
   for (let isAtHead = false; !isAtHead;) {

@@ -81,8 +81,18 @@ interface Page {
   readonly more: boolean;
 }
 
-/** Reads everything that the log has, page by page. */
-export async function readHistory(url: string, interest = '**', limit = 1000): Promise<readonly Kept[]> {
+/**
+ * Reads everything that the log has, page by page.
+ *
+ * @param onRead - gets each message as it is read: what was read before a refusal is read all the same
+ * @throws HttpRefusal
+ */
+export async function readHistory(
+  url: string,
+  interest = '**',
+  limit = 1000,
+  onRead: (message: Kept) => void = () => {},
+): Promise<readonly Kept[]> {
   const kept: Kept[] = [];
   const path = `${url}/topics/${encodeURIComponent(interest).replaceAll('*', '%2A')}/messages`;
   let page: Page | undefined;
@@ -95,7 +105,9 @@ export async function readHistory(url: string, interest = '**', limit = 1000): P
     const next = (await response.json()) as Page;
     if (page?.next === next.next && next.more) throw new Error(`reading does not get past ${next.next}`);
     page = next;
-    kept.push(...page.messages.map(keptOf));
+    const read = page.messages.map(keptOf);
+    read.forEach((message) => onRead(message));
+    kept.push(...read);
   } while (page.more);
   return kept;
 }

@@ -59,6 +59,10 @@ class Run {
     this.#state = start.state;
   }
 
+  get #isFromEarliest(): boolean {
+    return this.#start.from === 'earliest' || this.#start.recovered === false;
+  }
+
   /** The place that its client may resume from. */
   get reached(): number {
     return this.#last;
@@ -161,8 +165,10 @@ class Run {
   /** Everything of a topic up to a place was delivered, or is told to be missing. */
   #check(topic: string, through: number): void {
     const from = Math.max(this.#floor, this.#checked.get(topic) ?? 0);
+    // Who starts at the earliest message that there is is not due what is gone already.
+    const isFirst = this.#isFromEarliest && !this.#checked.has(topic);
     for (const { content, sequence, isKept } of this.#ledger.between(topic, from, through)) {
-      if (this.#all.has(content)) continue;
+      if (this.#all.has(content) || (isFirst && !isKept)) continue;
       const teller = [topic, this.#interest].find((each) => (this.#told.get(each) ?? 0) > 0);
       if (teller === undefined) this.#fault('silentGap', `missed ${content} at ${sequence}`);
       else {

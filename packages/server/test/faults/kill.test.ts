@@ -4,12 +4,12 @@ import { temporaryDirectory } from '../../../cli/test/harness.ts';
 import { declareTopics } from './http.ts';
 import { expectNoFaults, Load, topics } from './load.ts';
 import { seeded } from './random.ts';
-import { freePort, ServerProcess, startServerProcess } from './server-process.ts';
+import { freePort, ServerProcess, startServerProcess, terminate } from './server-process.ts';
 import { World } from './world.ts';
 
 const cycles = Number(process.env['FANFARE_KILL_CYCLES'] ?? 50);
 
-describe('a server that is killed again and again while it works', () => {
+describe('a server that is killed, and now and then stopped, again and again while it works', () => {
   it(
     'has every acknowledged message where it was, once and in order, and resumes every subscriber without a gap',
     async () => {
@@ -26,7 +26,7 @@ describe('a server that is killed again and again while it works', () => {
         await world.acknowledges(random.isOneIn(6) ? 0 : random.below(120));
         await passed(random.below(4));
         world.setDown();
-        await server.kill();
+        await (random.isOneIn(8) ? terminate(server) : server.kill());
         if (random.isOneIn(8)) {
           // While it starts.
           const early = new ServerProcess(serve);

@@ -51,10 +51,10 @@ export const mutations: Readonly<Record<string, readonly [finds: FaultKind, muta
   ],
   'a refused message is in the log': [
     'phantom',
-    inPublishes(({ content, outcome, ...publish }, { publishes, kept }) =>
-      publishes.filter((each) => each.content === content).length === 1 &&
-      kept.some((each) => each.content === content)
-        ? { ...publish, content, outcome: { kind: 'fail', code: 'draining' } }
+    inPublishes((publish, { publishes, kept }) =>
+      publishes.filter((each) => each.content === publish.content).length === 1 &&
+      kept.some((each) => each.content === publish.content)
+        ? { ...publish, outcome: { kind: 'fail', code: 'draining' } }
         : undefined,
     ),
   ],

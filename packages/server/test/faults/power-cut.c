@@ -193,6 +193,12 @@ static int make_shadow(const char *relative) {
   return fd;
 }
 
+/* LMDB's lock of a directory, or of a file. */
+static int is_lock(const char *path) {
+  size_t length = strlen(path);
+  return (length > 9 && !strcmp(path + length - 9, "/lock.mdb")) || (length > 5 && !strcmp(path + length - 5, "-lock"));
+}
+
 /* Follows a descriptor when it is of a file in the data directory. */
 static int opened(int fd, int flags) {
   if (fd < 0 || fd >= DESCRIPTORS || (flags & O_PATH)) return fd;
@@ -205,7 +211,7 @@ static int opened(int fd, int flags) {
   pthread_mutex_lock(&lock);
   descriptors[fd].file = NULL;
   if (length > 0 && (path[length] = 0, !strncmp(path, data, prefix)) && path[prefix] == '/' &&
-      !fstat(fd, &stat) && S_ISREG(stat.st_mode) && !strstr(path + prefix, "lock.mdb")) {
+      !fstat(fd, &stat) && S_ISREG(stat.st_mode) && !is_lock(path)) {
     struct file *file = files;
     while (file && (file->device != stat.st_dev || file->inode != stat.st_ino)) file = file->next;
     if (!file) {

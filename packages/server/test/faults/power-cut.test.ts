@@ -13,7 +13,7 @@ import { seeded, type Random } from './random.ts';
 import { freePort, startServerProcess } from './server-process.ts';
 import { World } from './world.ts';
 
-const cuts = Number(process.env['FANFARE_POWER_CUTS'] ?? 6);
+const cuts = Number(process.env['FANFARE_POWER_CUTS'] ?? 4);
 const { missing } = UnreliableDisk;
 const lmdb = pathToFileURL(createRequire(import.meta.url).resolve('lmdb')).href;
 

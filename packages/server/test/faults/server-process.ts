@@ -35,6 +35,13 @@ export class ServerProcess {
   }
 }
 
+/** Ends it as an operator does. */
+export async function terminate({ program }: ServerProcess): Promise<void> {
+  program.process.kill('SIGTERM');
+  const code = await program.exitCode;
+  if (code !== 0) throw new Error(`ended with ${code}: ${program.stderr}`);
+}
+
 export async function startServerProcess(
   options: ServeOptions,
 ): Promise<{ readonly server: ServerProcess; readonly url: string }> {

@@ -57,8 +57,8 @@ export class Subscriber {
     this.client = io(url, {
       transports: transport === 'upgrade' ? ['polling', 'websocket'] : [transport],
       forceNew: true,
-      reconnectionDelay: 10,
-      reconnectionDelayMax: 50,
+      reconnectionDelay: 50,
+      reconnectionDelayMax: 150,
     });
     this.client.on('connect', () => {
       for (const held of this.#held) this.#subscribe(held);
@@ -93,6 +93,23 @@ export class Subscriber {
     while (!this.isSubscribed) await this.changed();
   }
 
+  /** Starts a subscription again on the open connection. */
+  restart(interest: string, from: string): void {
+    for (const held of this.#held) {
+      if (held.interest !== interest || held.form === 'plain') continue;
+      held.from = from;
+      this.#subscribe(held);
+    }
+  }
+
+  /** Ends the subscriptions to a topic or pattern, and goes on with them from where they were. */
+  renew(interest: string): void {
+    this.client.emit('unsubscribe', { topic: interest }, () => {
+      this.events.push({ kind: 'unsubscribed', interest });
+      for (const held of this.#held) if (held.interest === interest) this.#subscribe(held);
+    });
+  }
+
   async disconnected(): Promise<void> {
     while (this.client.connected) await this.changed();
   }
@@ -101,7 +118,8 @@ export class Subscriber {
   async gets(messages: readonly { topic: string; content: string }[]): Promise<void> {
     for (const held of this.#held) {
       const last = messages.findLast(({ topic }) => isOf(held.interest, topic));
-      while (last && held.lastContent !== last.content) await this.changed();
+      if (!last) continue;
+      while (held.lastContent !== last.content) await this.changed();
     }
   }
 

@@ -13,6 +13,7 @@ export class World {
   readonly publishes: Publish[] = [];
   readonly #clients: { readonly name: string; readonly events: readonly ClientEvent[] }[] = [];
   #clock = 0;
+  #sent = 0;
   #count = 0;
   #url: string | undefined;
   #credit = Infinity;
@@ -29,6 +30,16 @@ export class World {
 
   get isUp(): boolean {
     return this.#url !== undefined;
+  }
+
+  /** How many publishes were begun. */
+  get sent(): number {
+    return this.#sent;
+  }
+
+  /** Whether publishes are under way. */
+  get isAwaiting(): boolean {
+    return this.#sent > this.publishes.length;
   }
 
   get acknowledged(): number {
@@ -87,6 +98,7 @@ export class World {
   /** Notes that an attempt was sent. The function returned notes what became of it. */
   send(attempt: Attempt): (outcome: Outcome) => void {
     const sent = this.#clock++;
+    this.#sent++;
     return (outcome) => {
       this.publishes.push({ ...attempt, sent, answered: this.#clock++, outcome });
       if (outcome.kind === 'ok') this.#count++;

@@ -1,14 +1,12 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { DataDirectoryError } from '../../src/log/data-directory.ts';
 import { LmdbFile } from '../../src/log/lmdb-file.ts';
 import { openLmdbStore } from '../../src/log/lmdb-store.ts';
 import { encodeText } from '../../src/log/record-codec.ts';
 import { kinds } from '../../src/log/seal.ts';
-import { LogDamagedError } from '../../src/log/topic-log.ts';
 import { ScriptProcess } from './server-process.ts';
 
 let scratch: string;
@@ -37,13 +35,9 @@ describe('the data directory', () => {
   it('is refused while another server has it, and is free at once when that one is killed', async () => {
     const owner = new ScriptProcess(ownAndStay, directory);
     expect(await owner.line()).toBe('open');
-    const refusal = await refusalOf(directory);
-    expect(refusal).toBeInstanceOf(DataDirectoryError);
-    expect(refusal).toMatchObject({
-      message: expect.stringMatching(
-        /^The data directory '.*data' is in use by another server \(process \d+ on .+\)\. Stop/,
-      ),
-    });
+    expect(await refusalOf(directory)).toMatch(
+      /^DataDirectoryError: The data directory '.*data' is in use by another server \(process \d+ on .+\)\. Stop/,
+    );
     await owner.kill();
     const store = await openLmdbStore(directory);
     expect(sockets()).toHaveLength(1);
@@ -85,7 +79,7 @@ describe('the data directory', () => {
     const store = await openLmdbStore(directory);
     const copy = join(scratch, 'copy');
     mkdirSync(copy);
-    for (const name of ['log.mdb']) writeFileSync(join(copy, name), await readAll(join(directory, name)));
+    writeFileSync(join(copy, 'log.mdb'), readFileSync(join(directory, 'log.mdb')));
     const second = await openLmdbStore(copy);
     await second.close();
     await store.close();
@@ -109,9 +103,8 @@ describe('the data directory', () => {
   it('is refused when it cannot be made', async () => {
     writeFileSync(directory, 'a file');
     const refusal = await refusalOf(join(directory, 'below'));
-    expect(refusal).toBeInstanceOf(DataDirectoryError);
-    expect(refusal).toMatchObject({ message: expect.stringContaining(`The data directory '${directory}`) });
-    expect(refusal).toMatchObject({ message: expect.stringContaining('Name a directory that') });
+    expect(refusal).toContain(`DataDirectoryError: The data directory '${directory}`);
+    expect(refusal).toContain('Name a directory that');
   });
 
   it('is refused when its data file is of a newer version, which is left as it was', async () => {
@@ -120,19 +113,17 @@ describe('the data directory', () => {
     const key = Buffer.from('format');
     await file.write([{ table: 'singles', key, value: encodeText('2', kinds.format, key) }]);
     await file.close();
-    const before = await readAll(join(directory, 'log.mdb'));
-    const refusal = await refusalOf(directory);
-    expect(refusal).toBeInstanceOf(DataDirectoryError);
-    expect(refusal).toMatchObject({
-      message: expect.stringContaining('has format 2, and this version of Fanfare reads'),
-    });
-    expect(before.equals(await readAll(join(directory, 'log.mdb')))).toBe(true);
+    const before = readFileSync(join(directory, 'log.mdb'));
+    expect(await refusalOf(directory)).toMatch(
+      /^DataDirectoryError: .* has format 2, and this version of Fanfare reads format 1/,
+    );
+    expect(before.equals(readFileSync(join(directory, 'log.mdb')))).toBe(true);
   });
 
   it('is refused when its data file is no data file', async () => {
     mkdirSync(directory);
     writeFileSync(join(directory, 'log.mdb'), 'Dear diary, '.repeat(2_000));
-    expect(await refusalOf(directory)).toBeInstanceOf(LogDamagedError);
+    expect(await refusalOf(directory)).toMatch(/^LogDamagedError: The data file '.*' cannot be opened/);
     expect(existsSync(join(directory, 'log.mdb'))).toBe(true);
   });
 
@@ -146,16 +137,8 @@ describe('the data directory', () => {
   });
 });
 
-async function refusalOf(path: string): Promise<unknown> {
-  return openLmdbStore(path).then(
-    () => 'opened',
-    (error: unknown) => error,
-  );
-}
-
-async function readAll(path: string): Promise<Buffer> {
-  const { readFile } = await import('node:fs/promises');
-  return readFile(path);
+async function refusalOf(path: string): Promise<string> {
+  return openLmdbStore(path).then(() => 'none', String);
 }
 
 function sockets(): string[] {

@@ -105,8 +105,8 @@ describe('a store on disk', () => {
       await store.commit(commitOf({ chunks, removedChunks }));
     }
     expect(statSync(join(directory, 'log.mdb')).size).toBeLessThan(3 * keptBytesMax);
-    const all = [1, 2, 3, 4, 5, 6, 7].flatMap((topic) => [...store.readChunks(topic, 0)]);
-    expect(all.map(({ records }) => records.length)).toEqual(kept.map(() => 1));
+    const all = [1, 2, 3, 4, 5, 6, 7].flatMap((topic) => blocksOf(store, topic));
+    expect(all.toSorted((a, b) => a - b)).toEqual(kept.map(({ block }) => block));
     await store.close();
   });
 
@@ -116,13 +116,13 @@ describe('a store on disk', () => {
     for (let head = 1; head < 40; head++) {
       const chunks = [chunkOfSize(1 + (head % 3), head, head % 9 === 0 ? 5_000 : 100)];
       const blocks = [{ first: head, time: head, runs: [{ topic: 1, count: 1 }] }];
-      await store.commit(commitOf({ chunks, blocks, removedBlocks: [head - 20] }));
+      await store.commit(commitOf({ chunks, blocks, removedBlocks: head > 20 ? [head - 20] : [] }));
     }
     await store.close();
     const data = readFileSync(join(directory, 'log.mdb'));
     const used = data.subarray(0, data.findLastIndex((byte) => byte !== 0) + 1);
     const copies: string[] = [];
-    for (let i = 0; i < 60; i++) {
+    for (let i = 0; i < 40; i++) {
       const copy = newDirectory();
       mkdirSync(copy);
       const damagedData = Buffer.from(data);

@@ -1,0 +1,57 @@
+import { refuseField } from '@fanfare/protocol';
+import type { FastifyReply } from 'fastify';
+import type { BatchResult, MessagePath } from '../message-path/message-path.ts';
+import type { Logger } from '../observability/logger.ts';
+import { asRefusal } from '../observability/refusal.ts';
+import type { PublishBody } from './body.ts';
+
+export interface BatchOptions {
+  readonly path: Pick<MessagePath, 'publishArray' | 'publishMany'>;
+  readonly batchMessagesMax: number;
+  readonly logger: Logger;
+}
+
+/** The media type of one JSON value a line. */
+export const linesType = 'application/x-ndjson';
+
+/**
+ * Publishes many, and answers with what became of each: in the order and the format in which they came.
+ *
+ * @throws FanfareError when none was published
+ */
+export async function publishBatch(
+  { kind, text }: PublishBody,
+  headerId: string | undefined,
+  reply: FastifyReply,
+  { path, batchMessagesMax, logger }: BatchOptions,
+): Promise<FastifyReply> {
+  if (headerId !== undefined) {
+    const detail = 'Idempotency-Key is for one message; of many, each has its own id.';
+    throw refuseField('bad_request', 'Idempotency-Key', detail);
+  }
+  const results =
+    kind === 'lines'
+      ? await path.publishMany(linesOf(text, batchMessagesMax))
+      : await path.publishArray(text);
+  const answers = results.map((result) => encodeResult(result, logger));
+  if (kind === 'lines') return reply.type(linesType).send(answers.map((answer) => `${answer}\n`).join(''));
+  return reply.type('application/json; charset=utf-8').send(`[${answers.join(',')}]`);
+}
+
+/** The lines that are not empty, and of those only so many that it is seen when they are too many. */
+function linesOf(text: string, linesMax: number): readonly string[] {
+  const lines: string[] = [];
+  for (let start = 0; start < text.length && lines.length <= linesMax;) {
+    const newline = text.indexOf('\n', start);
+    const end = newline === -1 ? text.length : newline;
+    const line = text.slice(start, end);
+    if (/[^ \t\r]/.test(line)) lines.push(line);
+    start = end + 1;
+  }
+  return lines;
+}
+
+function encodeResult(result: BatchResult, logger: Logger): string {
+  if (!(result instanceof Error)) return JSON.stringify(result);
+  return JSON.stringify({ ok: false, error: asRefusal(result, logger).toProblem() });
+}

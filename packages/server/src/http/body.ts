@@ -1,0 +1,81 @@
+import { isUtf8 } from 'node:buffer';
+import type { IncomingMessage } from 'node:http';
+import { FanfareError } from '@fanfare/protocol';
+import { tooLarge } from '../message-path/admit.ts';
+
+/** What `POST /publish` was sent. */
+export interface PublishBody {
+  readonly kind: 'one' | 'array' | 'lines';
+  readonly text: string;
+}
+
+export interface BodyLimits {
+  /** Of a body that is one message. */
+  readonly publishBytesMax: number;
+  /** Of a body that is many. */
+  readonly batchBytesMax: number;
+}
+
+const openBracket = 0x5b;
+
+/** White space of JSON, and the bytes of a byte order mark. */
+const beforeJson: ReadonlySet<number> = new Set([0x20, 0x0a, 0x0d, 0x09, 0xef, 0xbb, 0xbf]);
+
+/**
+ * Reads JSON. How large it may be depends on whether it is an array, which its first characters tell: what is
+ * too large is refused as soon as that is known, and not read to its end.
+ */
+export async function readJsonBody(request: IncomingMessage, limits: BodyLimits): Promise<PublishBody> {
+  let kind: 'one' | 'array' | undefined;
+  const text = await readBody(request, (chunk) => {
+    const first = kind ?? chunk.find((byte) => !beforeJson.has(byte));
+    if (typeof first === 'number') kind = first === openBracket ? 'array' : 'one';
+    return kind === 'array' ? limits.batchBytesMax : limits.publishBytesMax;
+  });
+  return { kind: kind ?? 'one', text };
+}
+
+/** Reads NDJSON. */
+export async function readLinesBody(
+  request: IncomingMessage,
+  { batchBytesMax }: BodyLimits,
+): Promise<PublishBody> {
+  return { kind: 'lines', text: await readBody(request, () => batchBytesMax) };
+}
+
+/** @param limitAt - how large the body may be, as far as is known once a chunk has come */
+function readBody(request: IncomingMessage, limitAt: (chunk: Buffer) => number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const declared = Number(request.headers['content-length'] ?? 0);
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    const finish = (): void => {
+      request.off('data', onData).off('end', onEnd).off('error', onError);
+    };
+    const onData = (chunk: Buffer): void => {
+      bytes += chunk.length;
+      const limit = limitAt(chunk);
+      if (Math.max(bytes, declared) <= limit) return void chunks.push(chunk);
+      finish();
+      reject(tooLarge(limit));
+    };
+    const onEnd = (): void => {
+      finish();
+      const text = decodeUtf8(Buffer.concat(chunks, bytes));
+      if (text === undefined) reject(new FanfareError('bad_request', 'The body is not UTF-8.'));
+      else resolve(text);
+    };
+    const onError = (): void => {
+      finish();
+      reject(new FanfareError('bad_request', 'The body did not arrive whole.'));
+    };
+    request.on('data', onData).on('end', onEnd).on('error', onError);
+  });
+}
+
+/** Decodes strictly, where Buffer.toString would put U+FFFD for what is no UTF-8. A byte order mark is no part of the text. */
+function decodeUtf8(body: Buffer): string | undefined {
+  if (!isUtf8(body)) return undefined;
+  const text = body.toString('utf8');
+  return text.startsWith('\uFEFF') ? text.slice(1) : text;
+}

@@ -1,0 +1,109 @@
+import type { ServerResponse } from 'node:http';
+import type { Form, Interest } from '@fanfare/protocol';
+import type { Connection } from '../message-path/accept.ts';
+import type { FanOut, PeerEvent } from '../message-path/deliver.ts';
+import type { Peer } from '../message-path/subscription.ts';
+import { encodeFrame, StreamPeer, type StreamLimits } from './stream-peer.ts';
+
+export interface EventStreamsOptions extends StreamLimits {
+  /** How many bytes may wait for all streams together. */
+  readonly outboxTotalBytesMax: number;
+  /** How often a stream for which nothing waits gets a comment, so that proxies take it for alive. */
+  readonly heartbeatMs: number;
+}
+
+const heartbeat = Buffer.from(':\n\n');
+
+/** The clients that read a topic or pattern as Server-Sent Events, and the way of live messages to them. */
+export class EventStreams implements FanOut {
+  readonly #options: EventStreamsOptions;
+  readonly #open = new Set<StreamPeer>();
+  readonly #joined = new Map<Interest, Set<StreamPeer>>();
+  #due = new Set<StreamPeer>();
+  #waitingBytes = 0;
+  #heartbeats: NodeJS.Timeout | undefined;
+
+  constructor(options: EventStreamsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Makes a stream of a response that nothing was sent of. Nothing is sent of it before something was subscribed to.
+   *
+   * @param accept - accepts the stream as a connection, which ends with it
+   */
+  open(response: ServerResponse, accept: (peer: Peer) => Connection): StreamPeer {
+    const peer: StreamPeer = new StreamPeer(response, accept, {
+      limits: this.#options,
+      join: (interest) => this.#join(interest, peer),
+      leave: (interest) => this.#leave(interest, peer),
+      waits: (bytes) => (this.#waitingBytes += bytes),
+      isFull: (bytes) => this.#waitingBytes + bytes > this.#options.outboxTotalBytesMax,
+      isDue: () => this.#isDue(peer),
+      closed: () => this.#closed(peer),
+    });
+    this.#open.add(peer);
+    this.#heartbeats ??= setInterval(() => this.#beat(), this.#options.heartbeatMs).unref();
+    return peer;
+  }
+
+  send(interests: readonly Interest[], form: Form, event: PeerEvent): void {
+    if (form === 'plain') return;
+    let frame: Buffer | undefined;
+    for (const interest of interests) {
+      const peers = this.#joined.get(interest);
+      if (!peers) continue;
+      // The same bytes for all.
+      frame ??= Buffer.from(encodeFrame(event));
+      for (const peer of peers) peer.deliver(interest, frame);
+    }
+  }
+
+  /**
+   * Ends every stream: clients get what still waits for them, if they take it in time.
+   *
+   * @param graceMs - after so long those that do not are cut off
+   */
+  end(graceMs: number): void {
+    const ending = [...this.#open];
+    for (const peer of ending) peer.end();
+    setTimeout(() => {
+      for (const peer of ending) peer.destroy();
+    }, graceMs).unref();
+  }
+
+  #join(interest: Interest, peer: StreamPeer): void {
+    const peers = this.#joined.get(interest);
+    if (peers) peers.add(peer);
+    else this.#joined.set(interest, new Set([peer]));
+  }
+
+  #leave(interest: Interest, peer: StreamPeer): void {
+    const peers = this.#joined.get(interest);
+    peers?.delete(peer);
+    if (peers?.size === 0) this.#joined.delete(interest);
+  }
+
+  /** All that a stream is sent in a turn is one write. */
+  #isDue(peer: StreamPeer): void {
+    if (this.#due.size === 0) {
+      setImmediate(() => {
+        const due = this.#due;
+        this.#due = new Set();
+        for (const one of due) one.flush();
+      });
+    }
+    this.#due.add(peer);
+  }
+
+  #closed(peer: StreamPeer): void {
+    this.#open.delete(peer);
+    if (this.#open.size > 0) return;
+    clearInterval(this.#heartbeats);
+    this.#heartbeats = undefined;
+  }
+
+  #beat(): void {
+    for (const peer of this.#open) peer.beat(heartbeat);
+  }
+}

@@ -1,0 +1,97 @@
+import {
+  FanfareError,
+  isPattern,
+  parseFrom,
+  parseInterest,
+  refuseField,
+  type Interest,
+} from '@fanfare/protocol';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { MessagePath } from '../message-path/message-path.ts';
+import type { History } from '../message-path/history.ts';
+import type { EventStreams } from './event-streams.ts';
+import { Query } from './query.ts';
+import { streamHeaders } from './stream-peer.ts';
+
+export interface MessageRouteOptions {
+  readonly path: MessagePath;
+  readonly streams: EventStreams;
+}
+
+/** Where to start, as `subscribe` takes it. */
+type FromInput = string | { readonly last: number } | { readonly time: number };
+
+/** `GET /topics/{topic}/messages`, as pages and as Server-Sent Events: PROTOCOL.md §5. */
+export async function messageRoute(
+  app: FastifyInstance,
+  { path, streams }: MessageRouteOptions,
+): Promise<void> {
+  app.get<{ Params: { topic: string } }>('/topics/:topic/messages', async (request, reply) => {
+    void reply.header('vary', 'accept');
+    const interest = parseInterest(request.params.topic);
+    const query = new Query(request.url);
+    if (request.type(['application/json', 'text/event-stream']) === 'text/event-stream') {
+      const from = resumeFrom(request, query) ?? readFrom(query);
+      return stream(request, reply, { interest, from }, { path, streams });
+    }
+    const from = parseFrom(readFrom(query)) ?? { kind: 'earliest' };
+    const history = await path.history(interest, from, query.limit());
+    return reply.type('application/json; charset=utf-8').send(encodePage(history));
+  });
+}
+
+/** Takes the connection for a stream that ends only with the client, or the server. */
+async function stream(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { interest, from }: { readonly interest: Interest; readonly from: FromInput },
+  { path, streams }: MessageRouteOptions,
+): Promise<FastifyReply> {
+  if (path.isDraining) throw new FanfareError('draining', 'The server is shutting down.');
+  // Reading makes no topic exist, where subscribing does.
+  if (!isPattern(interest)) await path.topics.get(interest);
+  if (request.method === 'HEAD') return reply.headers(streamHeaders).send();
+  const peer = streams.open(reply.raw, (one) => path.accept(one));
+  await peer.subscribe({ topic: interest, envelope: true, from });
+  return reply.hijack();
+}
+
+/** Where a client that comes again goes on: it is stronger than where it wanted to start at first. */
+function resumeFrom(request: FastifyRequest, query: Query): FromInput | undefined {
+  const header = request.headers['last-event-id'];
+  if (typeof header === 'string' && header !== '') return readOffset(header, 'Last-Event-ID');
+  const parameter = query.text('lastEventId');
+  return parameter === undefined || parameter === '' ? undefined : readOffset(parameter, 'lastEventId');
+}
+
+function readOffset(text: string, field: string): string {
+  try {
+    if (parseFrom(text)?.kind === 'offset') return text;
+  } catch {
+    // It is told below, by the name that it has here.
+  }
+  throw refuseField('bad_request', field, `${field} must be an offset.`);
+}
+
+/** @throws FanfareError that names the parameter */
+function readFrom(query: Query): FromInput {
+  const from = query.text('from');
+  const last = query.number('last', { min: 0, max: Number.MAX_SAFE_INTEGER });
+  const time = query.number('time', { min: 0, max: Number.MAX_SAFE_INTEGER });
+  if (last !== undefined) {
+    if (from !== undefined || time !== undefined) throw conflict('last');
+    return { last };
+  }
+  if (time === undefined) return from ?? 'earliest';
+  if (from !== undefined) throw conflict('time');
+  return { time };
+}
+
+function conflict(field: string): FanfareError {
+  return refuseField('bad_request', field, 'Only one of from, last and time says where to start.');
+}
+
+/** The envelopes are JSON already, and go out as they are. */
+function encodePage({ messages, ...rest }: History): string {
+  return `{"messages":[${messages.join(',')}],${JSON.stringify(rest).slice(1)}`;
+}

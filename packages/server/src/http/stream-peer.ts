@@ -1,0 +1,231 @@
+import type { ServerResponse } from 'node:http';
+import type { Form, Interest } from '@fanfare/protocol';
+import type { Connection, Subscribed } from '../message-path/accept.ts';
+import type { PeerEvent } from '../message-path/deliver.ts';
+import type { Peer } from '../message-path/subscription.ts';
+
+export interface StreamLimits {
+  /** How many bytes may wait for one stream that does not take them. */
+  readonly outboxBytesMax: number;
+  /** How long a stream for which something waits may take nothing before it is cut off. */
+  readonly stallTimeoutMs: number;
+}
+
+/** What a stream is answered with. */
+export const streamHeaders = {
+  'content-type': 'text/event-stream',
+  'cache-control': 'no-cache',
+  // nginx would collect what it passes on.
+  'x-accel-buffering': 'no',
+  vary: 'accept',
+} as const;
+
+/** An event as it goes out. JSON has no line breaks, so its text is one line. */
+export function encodeFrame({ name, argumentJson, offset }: PeerEvent): string {
+  // A browser's `onmessage` gets what has no other name.
+  const event = name === 'message' ? '' : `event: ${name}\n`;
+  const id = offset === undefined ? '' : `id: ${offset}\n`;
+  return `${event}${id}data: ${argumentJson}\n\n`;
+}
+
+/** What a stream needs of all that are open. */
+export interface StreamSurroundings {
+  readonly limits: StreamLimits;
+  readonly join: (interest: Interest) => void;
+  readonly leave: (interest: Interest) => void;
+  /** So many bytes more wait; less, when it is below 0. */
+  readonly waits: (bytes: number) => void;
+  /** Whether so many more are too many for all streams together. */
+  readonly isFull: (bytes: number) => boolean;
+  /** {@link StreamPeer.flush} is to be called at the end of this turn. */
+  readonly isDue: () => void;
+  readonly closed: () => void;
+}
+
+/** How long a browser waits before it comes again: as a rule, and when the subscription failed. */
+const retryMs = { usual: 1_000, failed: 10_000 };
+
+/**
+ * One client that reads Server-Sent Events. It is written to only when it has taken all that was written before; what
+ * comes meanwhile waits here, where it is bounded.
+ */
+export class StreamPeer implements Peer {
+  readonly #response: ServerResponse;
+  readonly #surroundings: StreamSurroundings;
+  readonly #connection: Connection;
+  #queue: Buffer[] = [];
+  #queuedBytes = 0;
+  /** Of what was written, what the kernel has not taken yet. */
+  #writtenBytes = 0;
+  #state: 'starting' | 'open' | 'ending' | 'closed' = 'starting';
+  /** Whether the connection waits to be told that there is room again. */
+  #isBlocked = false;
+
+  constructor(
+    response: ServerResponse,
+    accept: (peer: Peer) => Connection,
+    surroundings: StreamSurroundings,
+  ) {
+    this.#response = response;
+    this.#surroundings = surroundings;
+    this.#connection = accept(this);
+    response.once('close', () => this.#close());
+  }
+
+  /**
+   * Subscribes, and begins the stream: its first event tells where it starts.
+   *
+   * @param request - the argument of `subscribe`
+   * @throws FanfareError; the response is as it was then
+   */
+  async subscribe(request: object): Promise<void> {
+    try {
+      this.#begin(await this.#connection.subscribe(request));
+    } catch (error) {
+      this.#close();
+      throw error;
+    }
+  }
+
+  join(interest: Interest, _form: Form): void {
+    this.#surroundings.join(interest);
+  }
+
+  leave(interest: Interest, _form: Form): void {
+    this.#surroundings.leave(interest);
+  }
+
+  /** Takes a live message, or tells the connection that there is no room for it. */
+  deliver(interest: Interest, frame: Buffer): void {
+    // What was collected in this turn may be taken at once.
+    if (!this.#hasRoom(frame.length)) this.flush();
+    if (this.#hasRoom(frame.length)) return this.#push(frame);
+    this.#isBlocked = true;
+    this.#connection.overflow(interest, 'envelope');
+  }
+
+  tell(event: PeerEvent): void {
+    const isFailure = event.name === 'error';
+    this.#push(Buffer.from(`${isFailure ? retry(retryMs.failed) : ''}${encodeFrame(event)}`));
+    // Nothing more will come: a stream that stayed open would be waited at for ever.
+    if (isFailure) this.end();
+  }
+
+  offer(events: readonly PeerEvent[]): boolean {
+    const frames = Buffer.from(events.map(encodeFrame).join(''));
+    if (this.#hasRoom(frames.length)) {
+      this.#push(frames);
+      return true;
+    }
+    this.#isBlocked = true;
+    return false;
+  }
+
+  /** Sends a comment, unless something is on its way. */
+  beat(comment: Buffer): void {
+    if (this.#state === 'open' && this.#waitingBytes === 0) this.#push(comment);
+  }
+
+  /** Writes what waits, if the client has taken all that was written before. */
+  flush(): void {
+    if (this.#state === 'starting' || this.#state === 'closed' || this.#writtenBytes > 0) return;
+    const frames = this.#queue;
+    const last = frames.pop();
+    if (last) {
+      this.#queue = [];
+      this.#response.cork();
+      for (const frame of frames) this.#response.write(frame);
+      this.#response.write(last, () => this.#taken());
+      this.#response.uncork();
+      // Nothing, when the kernel took all of it.
+      this.#account(0, this.#response.writableLength);
+    }
+    if (this.#state === 'ending') this.#response.end();
+  }
+
+  /** Ends the stream behind what waits. */
+  end(): void {
+    if (this.#state === 'starting') this.destroy();
+    if (this.#state !== 'open') return;
+    this.#state = 'ending';
+    this.#connection.close();
+    this.flush();
+  }
+
+  destroy(): void {
+    this.#close();
+    this.#response.destroy();
+  }
+
+  #begin(subscribed: Subscribed): void {
+    // The client may be gone by now.
+    if (this.#state !== 'starting') return;
+    this.#state = 'open';
+    const response = this.#response;
+    const { offset } = subscribed;
+    const frame = encodeFrame({ name: 'subscribed', argumentJson: JSON.stringify(subscribed), offset });
+    const first = Buffer.from(`${retry(retryMs.usual)}${frame}`);
+    // What was delivered meanwhile comes behind it.
+    this.#queue.unshift(first);
+    this.#account(this.#queuedBytes + first.length, 0);
+    this.#surroundings.isDue();
+    // The body ends with the connection: in chunks, what is sent to many would not be the same bytes for each.
+    response.removeHeader('transfer-encoding');
+    response.writeHead(200, { ...streamHeaders, connection: 'close' });
+    // Writing to a client that has just gone.
+    response.on('error', () => {});
+    // While something waits nothing more is written: when nothing has moved for so long, it was the client.
+    response.on('timeout', () => this.#waitingBytes > 0 && this.destroy());
+    response.socket?.setTimeout(this.#surroundings.limits.stallTimeoutMs);
+  }
+
+  get #waitingBytes(): number {
+    return this.#queuedBytes + this.#writtenBytes;
+  }
+
+  /** One message always has room, however large. */
+  #hasRoom(bytes: number): boolean {
+    const { limits, isFull } = this.#surroundings;
+    if (this.#waitingBytes === 0) return true;
+    return this.#waitingBytes + bytes <= limits.outboxBytesMax && !isFull(bytes);
+  }
+
+  #push(frame: Buffer): void {
+    if (this.#state === 'ending' || this.#state === 'closed') return;
+    this.#queue.push(frame);
+    this.#account(this.#queuedBytes + frame.length, this.#writtenBytes);
+    // Else it is written once the client has taken what was written before.
+    if (this.#writtenBytes === 0) this.#surroundings.isDue();
+  }
+
+  /** The kernel has taken what was written. */
+  #taken(): void {
+    if (this.#state === 'closed') return;
+    this.#account(this.#queuedBytes, this.#response.writableLength);
+    if (this.#writtenBytes > 0) return;
+    if (this.#queue.length > 0 || this.#state === 'ending') return this.flush();
+    if (!this.#isBlocked) return;
+    this.#isBlocked = false;
+    this.#connection.drained();
+  }
+
+  #account(queuedBytes: number, writtenBytes: number): void {
+    const before = this.#waitingBytes;
+    this.#queuedBytes = queuedBytes;
+    this.#writtenBytes = writtenBytes;
+    this.#surroundings.waits(this.#waitingBytes - before);
+  }
+
+  #close(): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    this.#queue = [];
+    this.#account(0, 0);
+    this.#connection.close();
+    this.#surroundings.closed();
+  }
+}
+
+function retry(ms: number): string {
+  return `retry: ${ms}\n`;
+}

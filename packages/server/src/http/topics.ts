@@ -1,0 +1,59 @@
+import { refuseField } from '@fanfare/protocol';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { TopicInfo, Topics } from '../message-path/topics.ts';
+import { Query } from './query.ts';
+
+const json = 'application/json; charset=utf-8';
+
+interface TopicPath {
+  readonly Params: { readonly topic: string };
+}
+
+/** `/topics` and `/topics/{topic}`: PROTOCOL.md §5. */
+export async function topicRoutes(
+  app: FastifyInstance,
+  { topics }: { readonly topics: Topics },
+): Promise<void> {
+  // What a request to declare or delete brings along means nothing, whatever it is.
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
+  app.get('/topics', async (request, reply) => {
+    const query = new Query(request.url);
+    const limit = query.limit();
+    const after = readCursor(query.text('cursor'));
+    const found = await topics.list({
+      prefix: query.text('prefix') ?? '',
+      limit: limit + 1,
+      ...(after !== undefined && { after }),
+    });
+    const page = found.slice(0, limit);
+    const last = found.length > limit ? page.at(-1) : undefined;
+    return send(reply, { topics: page, ...(last && { cursor: encodeCursor(last) }) });
+  });
+  app.get<TopicPath>('/topics/:topic', async ({ params }, reply) =>
+    send(reply, await topics.get(params.topic)),
+  );
+  app.put<TopicPath>('/topics/:topic', async ({ params }, reply) => {
+    const creation = await topics.declare(params.topic);
+    return send(reply.code(creation === 'created' ? 201 : 200), await topics.get(params.topic));
+  });
+  app.delete<TopicPath>('/topics/:topic', async ({ params }, reply) => {
+    await topics.delete(params.topic);
+    return reply.code(204).send();
+  });
+}
+
+function send(reply: FastifyReply, answer: object): FastifyReply {
+  return reply.type(json).send(JSON.stringify(answer));
+}
+
+/** A cursor is the name of the last topic that was told. */
+function encodeCursor({ topic }: TopicInfo): string {
+  return Buffer.from(topic).toString('base64url');
+}
+
+function readCursor(cursor: string | undefined): string | undefined {
+  if (cursor === undefined) return undefined;
+  const topic = Buffer.from(cursor, 'base64url').toString();
+  if (topic !== '' && Buffer.from(topic).toString('base64url') === cursor) return topic;
+  throw refuseField('bad_request', 'cursor', 'cursor must be one that an answer of this server had.');
+}

@@ -1,0 +1,193 @@
+import { randomBytes } from 'node:crypto';
+import { link, mkdir, mkdtemp, readdir, rename, rm, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { FanfareError, fieldsOf, messageDepthMax, parseId, parseTopic } from '@fanfare/protocol';
+import { DataDirectoryError, syncDirectory } from '../log/data-directory.ts';
+import { dataFile } from '../log/lmdb-file.ts';
+import { openLmdbStore } from '../log/lmdb-store.ts';
+import { cutMember } from '../message-path/json-text.ts';
+import { exportVersion } from './export.ts';
+import { StoreImporter } from './importer.ts';
+import type { StoreCounts } from './verify.ts';
+import type { Progress } from './walk.ts';
+
+/** What is to be imported is not what it should be. The message names the line. */
+export class ImportError extends Error {
+  override readonly name = 'ImportError';
+}
+
+export interface ImportOptions {
+  /** As an export wrote them; some at a time. */
+  readonly lines: AsyncIterable<readonly string[]>;
+  /** The wall clock, in milliseconds since 1970. */
+  readonly now: () => number;
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+/** The longest time that a server can be told to remember ids for. */
+const idWindowMsMax = 604_800_000;
+
+/**
+ * Makes the log of a directory that has none. It is there as a whole when this resolves, and else not at all.
+ *
+ * @throws ImportError, DataDirectoryError
+ */
+export async function importStore(directory: string, options: ImportOptions): Promise<StoreCounts> {
+  const isNew = (await mkdirEmpty(directory)) !== undefined;
+  const workshop = await mkdtemp(join(directory, 'import-'));
+  try {
+    const store = await openLmdbStore(workshop);
+    const importer = new StoreImporter(store, {
+      epoch: randomBytes(8).toString('base64url'),
+      idsSince: options.now() - idWindowMsMax,
+    });
+    let counts: StoreCounts;
+    try {
+      counts = await new Importing(importer, options).run();
+    } finally {
+      await store.close();
+    }
+    await moveInto(directory, workshop);
+    await rm(workshop, { recursive: true, force: true });
+    return counts;
+  } catch (error) {
+    await rm(workshop, { recursive: true, force: true });
+    if (isNew) await rmdir(directory).catch(() => {});
+    throw error;
+  }
+}
+
+/** @returns the first directory that was made, if any */
+async function mkdirEmpty(directory: string): Promise<string | undefined> {
+  let made: string | undefined;
+  let entries: readonly string[];
+  try {
+    made = await mkdir(directory, { recursive: true, mode: 0o700 });
+    entries = await readdir(directory);
+  } catch (error) {
+    throw new DataDirectoryError(
+      `The directory '${directory}' cannot be used: ${(error as Error).message}. Name one that can be made.`,
+      { cause: error },
+    );
+  }
+  if (entries.includes(dataFile)) throw hasLog(directory);
+  const other = entries.find((name) => name !== 'lost+found');
+  if (other === undefined) return made;
+  throw new DataDirectoryError(
+    `The directory '${directory}' is not empty: it has '${other}'. An import makes a log of its own: name a directory that is empty or new.`,
+  );
+}
+
+function hasLog(directory: string): DataDirectoryError {
+  return new DataDirectoryError(
+    `The directory '${directory}' has a log already, and an import makes one of its own: name a directory that is empty or new.`,
+  );
+}
+
+/** In one step, and never over a log that is there. */
+async function moveInto(directory: string, workshop: string): Promise<void> {
+  const [from, to] = [join(workshop, dataFile), join(directory, dataFile)];
+  try {
+    await link(from, to);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') throw hasLog(directory);
+    // Not every file system has links.
+    await rename(from, to);
+  }
+  await syncDirectory(directory);
+}
+
+/** Reads the lines of an export into a store. */
+class Importing {
+  readonly #importer: StoreImporter;
+  readonly #options: ImportOptions;
+  #line = 0;
+  #messages = 0;
+  #bytes = 0;
+  #hasHeader = false;
+  #hasEnd = false;
+
+  constructor(importer: StoreImporter, options: ImportOptions) {
+    this.#importer = importer;
+    this.#options = options;
+  }
+
+  async run(): Promise<StoreCounts> {
+    const { lines, onProgress } = this.#options;
+    for await (const some of lines) {
+      for (const line of some) {
+        this.#line++;
+        if (line.trim() !== '') this.#take(line);
+        if (this.#importer.isFull) await this.#importer.commit();
+      }
+      onProgress?.({ messages: this.#messages, bytes: this.#bytes });
+    }
+    if (this.#line === 0) throw new ImportError('There is nothing to import: the input is empty.');
+    if (this.#hasHeader && !this.#hasEnd)
+      throw new ImportError(
+        'The export is cut off: its last line, {"end":true,…}, is missing. Export again.',
+      );
+    await this.#importer.commit();
+    return { topics: this.#importer.topics, messages: this.#messages, bytes: this.#bytes, damages: 0 };
+  }
+
+  #take(line: string): void {
+    try {
+      this.#read(line);
+    } catch (error) {
+      if (error instanceof FanfareError || error instanceof SyntaxError) throw this.#refusal(error.message);
+      throw error;
+    }
+  }
+
+  #read(line: string): void {
+    const field = fieldsOf(JSON.parse(line) as unknown, 'A line');
+    if (this.#hasEnd) throw this.#refusal('the export has ended before.');
+    if (this.#line === 1 && field('fanfare') !== undefined) return this.#readHeader(field('fanfare'));
+    if (field('end') === true && field('topic') === undefined) {
+      this.#hasEnd = true;
+      return;
+    }
+    const topic = parseTopic(field('topic'));
+    const message = cutMember(line, 'message');
+    const isDeclared = field('declared');
+    if (message) this.#addMessage(field, message);
+    else if (typeof isDeclared === 'boolean') this.#importer.addTopic(topic, isDeclared);
+    else throw this.#refusal('it has no message.');
+  }
+
+  #readHeader(version: unknown): void {
+    if (version !== exportVersion)
+      throw this.#refusal(
+        `it is an export of format ${String(version)}, and this version reads format ${exportVersion}.`,
+      );
+    this.#hasHeader = true;
+  }
+
+  #addMessage(
+    field: (name: string) => unknown,
+    message: { readonly text: string; readonly depth: number },
+  ): void {
+    const time = field('time');
+    if (!Number.isSafeInteger(time) || (time as number) < 0)
+      throw this.#refusal('time must be a whole number of milliseconds since 1970.');
+    if (message.depth > messageDepthMax)
+      throw this.#refusal(`the message is nested deeper than ${messageDepthMax} levels.`);
+    const id = parseId(field('id'));
+    const isAdded = this.#importer.add({
+      topic: parseTopic(field('topic')),
+      messageJson: message.text,
+      time: time as number,
+      ...(id !== undefined && { id }),
+    });
+    if (!isAdded)
+      throw this.#refusal('its time is before that of the message before it; sort the lines by time.');
+    this.#messages++;
+    this.#bytes += Buffer.byteLength(message.text);
+  }
+
+  #refusal(reason: string): ImportError {
+    return new ImportError(`Line ${this.#line} cannot be imported: ${reason}`);
+  }
+}

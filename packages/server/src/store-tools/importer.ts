@@ -1,0 +1,143 @@
+import type { Topic } from '@fanfare/protocol';
+import { BlockBuilder } from '../log/block-builder.ts';
+import { digestOf, idKey } from '../log/remembered-ids.ts';
+import type { Store, TopicRecord } from '../log/store.ts';
+
+/** A message as it was in another log. */
+export interface ImportedMessage {
+  readonly topic: Topic;
+  readonly messageJson: string;
+  readonly time: number;
+  readonly id?: string;
+}
+
+export interface StoreImporterOptions {
+  /** Names the new log. */
+  readonly epoch: string;
+  /** Ids of messages from before this time do not count any more. */
+  readonly idsSince: number;
+}
+
+/** As much as is committed at once. */
+const recordsPerCommit = 4_096;
+const bytesPerCommit = 4_194_304;
+
+interface ImportedTopic {
+  readonly record: TopicRecord;
+  count: number;
+  bytes: number;
+}
+
+/** Fills an empty store with messages, which keep their times. There is no log over the store meanwhile. */
+export class StoreImporter {
+  readonly #store: Store;
+  readonly #options: StoreImporterOptions;
+  readonly #topics = new Map<Topic, ImportedTopic>();
+  /** What the next commit has: a builder for each time. */
+  #builders: BlockBuilder[] = [];
+  #newTopics: TopicRecord[] = [];
+  #records = 0;
+  #bytes = 0;
+  #head = 0;
+  #time = 0;
+
+  /** @param store - MUST be empty */
+  constructor(store: Store, options: StoreImporterOptions) {
+    this.#store = store;
+    this.#options = options;
+  }
+
+  get topics(): number {
+    return this.#topics.size;
+  }
+
+  /** Whether so much waits that {@link commit} is due. */
+  get isFull(): boolean {
+    return this.#records >= recordsPerCommit || this.#bytes >= bytesPerCommit;
+  }
+
+  addTopic(name: Topic, isDeclared: boolean): void {
+    if (!this.#topics.has(name)) this.#make(name, isDeclared);
+  }
+
+  /** @returns false, and has not added it, when it is older than the one before */
+  add({ topic: name, messageJson, time, id }: ImportedMessage): boolean {
+    if (time < this.#time) return false;
+    const topic = this.#topics.get(name) ?? this.#make(name, false);
+    const bytes = Buffer.byteLength(messageJson);
+    const sequence = ++this.#head;
+    const builder = this.#builderAt(time);
+    const record = id === undefined ? { sequence, messageJson } : { sequence, messageJson, id };
+    builder.add(record, bytes, {
+      topic: topic.record.number,
+      ordinal: ++topic.count,
+      bytesBefore: topic.bytes,
+    });
+    if (id !== undefined && time >= this.#options.idsSince) {
+      const hashed = { topic: name, messageJson, id };
+      builder.addId({
+        key: Buffer.from(idKey(hashed), 'latin1'),
+        digest: Buffer.from(digestOf(hashed), 'latin1'),
+        sequence,
+      });
+    }
+    topic.bytes += bytes;
+    this.#records++;
+    this.#bytes += bytes;
+    return true;
+  }
+
+  /** Stores what was added. To be called at the end, whether there is anything or not. */
+  async commit(): Promise<void> {
+    const builders = this.#builders;
+    const topics = this.#newTopics;
+    this.#builders = [];
+    this.#newTopics = [];
+    this.#records = 0;
+    this.#bytes = 0;
+    await this.#store.commit({
+      state: {
+        epoch: this.#options.epoch,
+        head: this.#head,
+        time: this.#time,
+        topicNumber: this.#topics.size,
+        deletions: [],
+        deletionsForgottenAt: 0,
+      },
+      blocks: builders.flatMap(({ blocks }) => blocks),
+      chunks: builders.flatMap(({ chunks }) => chunks),
+      ids: builders.flatMap(({ ids }) => ids),
+      topics,
+      removedTopics: [],
+      removedChunks: [],
+      removedBlocks: [],
+      removedIds: [],
+    });
+  }
+
+  #builderAt(time: number): BlockBuilder {
+    const last = this.#builders.at(-1);
+    if (last && time === this.#time) return last;
+    this.#time = time;
+    const builder = new BlockBuilder(time);
+    this.#builders.push(builder);
+    return builder;
+  }
+
+  #make(name: Topic, isDeclared: boolean): ImportedTopic {
+    const record = {
+      number: this.#topics.size + 1,
+      name,
+      isDeclared,
+      isDeleted: false,
+      createdAt: this.#head,
+      keeps: true,
+      gone: { sequence: 0, ordinal: 0, bytes: 0 },
+    };
+    const topic = { record, count: 0, bytes: 0 };
+    this.#topics.set(name, topic);
+    this.#newTopics.push(record);
+    this.#records++;
+    return topic;
+  }
+}

@@ -1,0 +1,23 @@
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DataDirectoryError } from '../log/data-directory.ts';
+import { dataFile } from '../log/lmdb-file.ts';
+import { openLmdbStore } from '../log/lmdb-store.ts';
+import type { Store } from '../log/store.ts';
+
+/**
+ * Opens the store in a directory that has one. Nobody else can have it until it is closed.
+ *
+ * @throws DataDirectoryError, LogDamagedError
+ */
+export async function openStore(directory: string): Promise<Store> {
+  try {
+    await access(join(directory, dataFile));
+  } catch (error) {
+    throw new DataDirectoryError(
+      `There is no log in '${directory}': it has no file '${dataFile}' that can be read. Name the directory that the server has as --data.`,
+      { cause: error },
+    );
+  }
+  return openLmdbStore(directory);
+}

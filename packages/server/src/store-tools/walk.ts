@@ -1,0 +1,137 @@
+import { SortedList } from '../log/sorted-list.ts';
+import type { Chunk, LogState, Store, TopicNumber, TopicRecord } from '../log/store.ts';
+import { LogDamagedError } from '../log/topic-log.ts';
+import { salvage, type DamagedKeys } from './salvage.ts';
+
+/** What is told of a store while it is walked along. */
+export interface Watcher {
+  /** Something is damaged or missing: one sentence for people. */
+  readonly onDamage: (sentence: string) => void;
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+export interface Progress {
+  readonly messages: number;
+  /** Of messages as JSON text. */
+  readonly bytes: number;
+  /** How much is done, from 0 to 1, where that is known. */
+  readonly share?: number;
+}
+
+/** The topics of a store. */
+export interface StoredTopics {
+  readonly records: ReadonlyMap<TopicNumber, TopicRecord>;
+  /** Those whose record cannot be read; they may have messages. */
+  readonly damaged: readonly TopicNumber[];
+}
+
+/** What there is of a block. */
+export interface Place {
+  readonly block: number;
+  readonly chunks: readonly Chunk[];
+}
+
+/** How many topics whose records cannot be read are looked after one by one. */
+const damagedTopicsMax = 100_000;
+
+/** How many chunks are read ahead, over all topics. */
+const readAhead = 512;
+
+/** Undefined when there is none, or when it is damaged. */
+export function readState(store: Store, { onDamage }: Watcher): LogState | undefined {
+  try {
+    return store.readState();
+  } catch (error) {
+    if (!(error instanceof LogDamagedError)) throw error;
+    onDamage("The log's state is damaged.");
+    return undefined;
+  }
+}
+
+export function readTopics(store: Store, state: LogState | undefined, { onDamage }: Watcher): StoredTopics {
+  const records = new Map<TopicNumber, TopicRecord>();
+  const damaged: TopicNumber[] = [];
+  const source = {
+    read: (from: number) => store.readTopics(from),
+    keyOf: ({ number }: TopicRecord) => number,
+    last: state?.topicNumber ?? 2 ** 32 - 2,
+    atOnce: 1_024,
+  };
+  const onDamaged = ({ from, through }: DamagedKeys): void => {
+    onDamage(`The record of topic number ${from === through ? from : `${from} or up to ${through}`} is damaged.`);
+    const end = Math.min(through, from + damagedTopicsMax);
+    for (let number = Math.max(1, from); number <= end; number++) damaged.push(number);
+  };
+  for (const record of salvage(source, onDamaged)) records.set(record.number, record);
+  return { records, damaged };
+}
+
+interface Cursor {
+  readonly chunks: Generator<Chunk, void, undefined>;
+  chunk: Chunk;
+}
+
+/**
+ * Reads the chunks of topics in the order of the log, whatever is known of blocks.
+ *
+ * @param last - the highest place that there can be
+ */
+export function* walkChunks(
+  store: Store,
+  topics: readonly TopicNumber[],
+  last: number,
+  onDamage: (topic: TopicNumber, blocks: DamagedKeys) => void,
+): Generator<Place, void, undefined> {
+  const atOnce = Math.max(1, Math.min(32, Math.floor(readAhead / Math.max(1, topics.length))));
+  const waiting = new SortedList<Cursor[]>();
+  const wait = (cursor: Cursor): void => {
+    const others = waiting.get(cursor.chunk.block);
+    if (others) others.push(cursor);
+    else waiting.set(cursor.chunk.block, [cursor]);
+  };
+  for (const topic of topics) {
+    const source = {
+      read: (from: number) => store.readChunks(topic, from),
+      keyOf: ({ block }: Chunk) => block,
+      before: (block: number) => store.chunkBefore(topic, block),
+      last,
+      atOnce,
+    };
+    const chunks = salvage(source, (blocks) => onDamage(topic, blocks));
+    const next = chunks.next();
+    if (next.done !== true) wait({ chunks, chunk: next.value });
+  }
+  for (let cursors = firstOf(waiting); cursors; cursors = firstOf(waiting)) {
+    const block = cursors[0]?.chunk.block ?? 0;
+    yield { block, chunks: cursors.map(({ chunk }) => chunk) };
+    waiting.delete(block);
+    for (const cursor of cursors) {
+      const next = cursor.chunks.next();
+      if (next.done === true) continue;
+      cursor.chunk = next.value;
+      wait(cursor);
+    }
+  }
+}
+
+function firstOf<T>(list: SortedList<T>): T | undefined {
+  for (const value of list.from(0)) return value;
+  return undefined;
+}
+
+/** For how long a walk goes on before it lets others have a turn. */
+const turnMs = 20;
+
+/** Lets others have a turn now and then. */
+export class Turns {
+  #end = performance.now() + turnMs;
+
+  get isOver(): boolean {
+    return performance.now() >= this.#end;
+  }
+
+  async next(): Promise<void> {
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    this.#end = performance.now() + turnMs;
+  }
+}

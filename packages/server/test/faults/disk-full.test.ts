@@ -1,0 +1,117 @@
+import { spawnSync } from 'node:child_process';
+import { rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as passed } from 'node:timers/promises';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { temporaryDirectory } from '../../../cli/test/harness.ts';
+import type { Outcome } from './history.ts';
+import { declareTopics, publishHttp, readHistory } from './http.ts';
+import { expectNoFaults, settle } from './load.ts';
+import { startServerProcess } from './server-process.ts';
+import { Subscriber } from './subscriber.ts';
+import { World } from './world.ts';
+
+const diskBytes = 16 * 1024 * 1024;
+const leftBytes = 1024 * 1024;
+
+/** How long after there is room again a publish may still be refused. */
+const recoveryMs = 10_000;
+
+const missing = whyNoDisk();
+
+describe.skipIf(missing !== undefined)(
+  `a disk that is full${missing === undefined ? '' : ` (skipped: ${missing})`}`,
+  () => {
+    it('refuses publishes and acknowledges none; reading goes on, and publishing too once there is room', async () => {
+      const disk = smallDisk();
+      const { url } = await startServerProcess({ data: join(disk, 'data'), port: 0 });
+      const world = new World(['news', 'orders']);
+      await declareTopics(url, world.topics);
+      const live = new Subscriber(world, 'live', url, [{ interest: '**' }], 'websocket');
+      onTestFinished(() => void live.client.close());
+      await live.subscribed();
+      const publisher = new Filler(world, url);
+      for (let number = 0; number < 20; number++)
+        expect(await publisher.publish(100)).toMatchObject({ kind: 'ok' });
+
+      const filler = join(disk, 'filler');
+      const { bavail, bsize } = statfsSync(disk);
+      writeFileSync(filler, new Uint8Array(Math.max(0, bavail * bsize - leftBytes)));
+      for (let refused = 0; refused < 10;) {
+        const outcome = await publisher.publish(20_000);
+        if (outcome.kind === 'fail') {
+          expect(outcome.code).toBe('storage_unavailable');
+          refused++;
+        } else expect(outcome.kind).toBe('ok');
+      }
+      expect([503, 507]).toContain(await statusOfPublish(url));
+
+      const late = new Subscriber(world, 'late', url, [{ interest: 'news', from: 'earliest' }], 'polling');
+      onTestFinished(() => void late.client.close());
+      await late.subscribed();
+      const acknowledged = world.publishes.filter(({ outcome }) => outcome.kind === 'ok');
+      await Promise.all([late, live].map(async (each) => each.gets(acknowledged)));
+      expect((await readHistory(url)).length).toBe(acknowledged.length);
+
+      rmSync(filler);
+      const begun = performance.now();
+      while ((await publisher.publish(20_000)).kind !== 'ok') {
+        expect(performance.now() - begun).toBeLessThan(recoveryMs);
+        await passed(50);
+      }
+      for (let number = 0; number < 20; number++)
+        expect(await publisher.publish(1000)).toMatchObject({ kind: 'ok' });
+      await settle(world, url, [live, late]);
+      expect([live, late].flatMap(({ refusals }) => refusals)).toEqual([]);
+      expectNoFaults(world.history(await readHistory(url)), { acknowledged: 41, delivered: 60 });
+    }, 60_000);
+  },
+);
+
+class Filler {
+  readonly #world: World;
+  readonly #url: string;
+  #number = 0;
+
+  constructor(world: World, url: string) {
+    this.#world = world;
+    this.#url = url;
+  }
+
+  async publish(bytes: number): Promise<Outcome> {
+    const number = this.#number++;
+    const topic = number % 2 === 0 ? 'news' : 'orders';
+    const message = { number, padding: 'x'.repeat(bytes) };
+    const id = `filler ${number}`;
+    const answered = this.#world.send({ publisher: 'filler', topic, content: JSON.stringify(message), id });
+    const [outcome = { kind: 'unknown' }] = await publishHttp(this.#url, { topic, message, id });
+    answered(outcome);
+    return outcome;
+  }
+}
+
+async function statusOfPublish(url: string): Promise<number> {
+  const response = await fetch(`${url}/publish`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ topic: 'news', message: 'x'.repeat(20_000), id: 'never' }),
+  });
+  await response.arrayBuffer();
+  return response.status;
+}
+
+/** Why a disk of our own cannot be had. */
+function whyNoDisk(): string | undefined {
+  if (process.platform !== 'linux') return 'tmpfs is for Linux';
+  if (process.getuid?.() !== 0) return 'only root can mount a tmpfs';
+  const probe = spawnSync('unshare', ['--mount', 'mount', '-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', '/mnt']);
+  return probe.status === 0 ? undefined : 'a tmpfs cannot be mounted here';
+}
+
+function smallDisk(): string {
+  const directory = temporaryDirectory();
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${diskBytes}`, 'tmpfs', directory]);
+  if (mounted.status !== 0) throw new Error(String(mounted.stderr));
+  onTestFinished(() => void spawnSync('umount', ['--lazy', directory]));
+  return directory;
+}

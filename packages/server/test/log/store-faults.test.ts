@@ -1,0 +1,265 @@
+import { parseInterest, parseTopic } from '@fanfare/protocol';
+import { expect, it } from 'vitest';
+import { StoreFailedError, StoreFullError } from '../../src/log/store.ts';
+import { LogBusyError, type LogRecord, type NewRecord, type TopicLog } from '../../src/log/topic-log.ts';
+import type { Rule } from '../../src/rules/rule.ts';
+import { openOver, type LocalLogUnderTest } from './open-local-log.ts';
+import { SteeredStore, contentsOf } from './steered-store.ts';
+
+const kept = parseTopic('kept');
+const passing = parseTopic('passing');
+const everything = parseInterest('**');
+const keep = { count: 1_000, ageMs: Infinity, bytes: Infinity };
+const fallback: Rule = { match: everything, keep, create: 'publish', publishBytesMax: 30_000_000 };
+const rules: readonly Rule[] = [
+  { ...fallback, match: passing, keep: 'none' },
+  { ...fallback, match: parseTopic('few'), keep: { ...keep, count: 1 } },
+  { ...fallback, match: parseTopic('absent'), create: 'subscribe' },
+];
+const options = { rules, fallback, topicsMax: 3, idWindowMs: 1_000, idsMax: 2 };
+const page = { recordsMax: 1_000, bytesMax: 1_000_000 };
+const full = new StoreFullError('no room');
+
+interface World extends LocalLogUnderTest {
+  readonly store: SteeredStore;
+  readonly tail: LogRecord[];
+}
+
+function opens(): World {
+  const store = new SteeredStore();
+  const under = openOver(store, options);
+  const tail: LogRecord[] = [];
+  under.log.tail((records) => void tail.push(...records));
+  return { ...under, store, tail };
+}
+
+const one: NewRecord = { topic: kept, messageJson: '1' };
+
+it('appends nothing and changes nothing when the store has no room, and goes on when it has some', async () => {
+  const { log, store, tail } = opens();
+  await log.append([one]);
+  store.failure = full;
+  const asked = [
+    log.append([{ ...one, id: 'a' }]),
+    log.append([{ ...one, topic: parseTopic('new') }]),
+    log.append([{ topic: passing, messageJson: '2' }, one]),
+    log.createTopic(kept, true),
+    log.deleteTopic(kept),
+  ];
+  for (const answer of asked) await expect(answer).rejects.toBe(full);
+  expect(log.head).toBe(1);
+  expect(await log.topics({ prefix: '', limit: 9 })).toEqual([
+    { topic: 'kept', messages: 1, lastSequence: 1 },
+  ]);
+  expect(tail).toHaveLength(1);
+  const { position } = await log.locate(everything, { kind: 'earliest' });
+  expect((await log.read(everything, position, page)).records).toHaveLength(1);
+  store.failure = undefined;
+  // Neither the id nor a place in the log was used up.
+  expect(await log.append([{ ...one, id: 'a' }])).toMatchObject([{ kind: 'appended', sequence: 2 }]);
+  expect(tail.map(({ sequence }) => sequence)).toEqual([1, 2]);
+});
+
+it('answers what needs no store, though the store has no room', async () => {
+  const { log, store, tail } = opens();
+  store.failure = full;
+  const stored = log.append([{ ...one, id: 'a' }]);
+  const unstored = log.append([{ topic: passing, messageJson: '2' }]);
+  const absent = log.append([{ topic: parseTopic('absent'), messageJson: '3' }]);
+  const same = log.append([{ ...one, id: 'a' }]);
+  const deletion = log.deleteTopic(parseTopic('absent'));
+  const created = log.createTopic(kept, false);
+  await expect(stored).rejects.toBe(full);
+  // It is no duplicate of what was not appended.
+  await expect(same).rejects.toBe(full);
+  expect(await unstored).toMatchObject([{ kind: 'appended', sequence: 0, stored: 'none' }]);
+  expect(await absent).toEqual([{ kind: 'topic_not_found' }]);
+  expect(await deletion).toBe(false);
+  expect(await created).toBe('created');
+  expect(tail.map(({ messageJson }) => messageJson)).toEqual(['2']);
+  expect([await log.topicState(passing), await log.topicState(kept)]).toEqual([
+    { topic: 'passing', messages: 0 },
+    { topic: 'kept', messages: 0 },
+  ]);
+});
+
+it('saves the topics that came to be while the store had no room, once it has some', async () => {
+  const { log, store, advance } = opens();
+  store.failure = full;
+  await log.append([{ topic: passing, messageJson: '2' }]);
+  await log.createTopic(kept, false);
+  store.failure = undefined;
+  await advance(0);
+  await advance(0);
+  expect([...store.readTopics()].map(({ name }) => name)).toEqual(['passing', 'kept']);
+});
+
+it('leaves the store alone between sweeps while it fails, unless something is asked for', async () => {
+  const { log, store, advance, failures } = opens();
+  store.failure = full;
+  await log.createTopic(kept, false);
+  await advance(0);
+  const { length } = store.commits;
+  for (let times = 0; times < 10; times++) await log.append([]);
+  expect(store.commits).toHaveLength(length);
+  await advance(0);
+  await advance(0);
+  expect(store.commits.length).toBeGreaterThan(length);
+  expect(failures).toContain(full);
+});
+
+it('makes room by what is not kept any more, though nothing else can be stored', async () => {
+  const { log, store, advance } = opens();
+  const few = { topic: parseTopic('few'), messageJson: '1' };
+  store.failure = full;
+  store.isAffected = ({ removedChunks }) => removedChunks.length > 0;
+  for (let times = 0; times < 10; times++) await log.append([few]).catch(() => {});
+  expect(contentsOf(store).chunks).toBeGreaterThan(1);
+  store.isAffected = ({ blocks }) => blocks.length > 0;
+  await expect(log.append([one])).rejects.toBe(full);
+  // Whatever is asked for all the time.
+  for (let sweeps = 0; sweeps < 3; sweeps++) {
+    const asked = expect(log.append([one])).rejects.toBe(full);
+    await advance(0);
+    await asked;
+  }
+  expect(contentsOf(store)).toMatchObject({ chunks: 1, blocks: 1 });
+});
+
+it('goes on reading when the store has failed for good', async () => {
+  const { log, store } = opens();
+  await log.append([one]);
+  const failed = new StoreFailedError('gone');
+  store.failure = failed;
+  for (let times = 0; times < 3; times++) await expect(log.append([one])).rejects.toBe(failed);
+  const { position } = await log.locate(kept, { kind: 'earliest' });
+  expect(await log.read(kept, position, page)).toMatchObject({ records: [{ sequence: 1 }], isAtHead: true });
+  await log.close();
+});
+
+it('refuses more when too much waits for a store that takes its time', async () => {
+  const { log, store } = opens();
+  const held = store.hold('late');
+  const inFlight = log.append([one]);
+  const { succeed } = await held;
+  const large = { topic: kept, messageJson: `"${'x'.repeat(20_000_000)}"` };
+  const waiting = [log.append([large]), log.append([large]), log.append([large])];
+  await expect(log.append([large])).rejects.toBeInstanceOf(LogBusyError);
+  succeed();
+  for (const answer of [inFlight, ...waiting]) expect(await answer).toMatchObject([{ kind: 'appended' }]);
+  expect(await log.append([large])).toMatchObject([{ kind: 'appended', sequence: 5 }]);
+});
+
+it('creates a topic after the deletion that is being committed', async () => {
+  const { log, store } = opens();
+  await log.append([one]);
+  const held = store.hold('late');
+  const deletion = log.deleteTopic(kept);
+  const { succeed } = await held;
+  const creation = log.createTopic(kept, false);
+  const appended = log.append([one]);
+  expect(await log.topicState(kept)).toMatchObject({ messages: 1 });
+  succeed();
+  expect(await deletion).toBe(true);
+  expect(await creation).toBe('created');
+  expect(await appended).toMatchObject([{ kind: 'appended', sequence: 2 }]);
+  expect(await log.topicState(kept)).toEqual({ topic: 'kept', messages: 1, lastSequence: 2 });
+});
+
+it('creates a topic once, though a publish that creates it is being committed', async () => {
+  const { log, store } = opens();
+  const held = store.hold('late');
+  const appended = log.append([one]);
+  const { succeed } = await held;
+  const created = log.createTopic(kept, false);
+  succeed();
+  expect(await appended).toMatchObject([{ kind: 'appended' }]);
+  expect(await created).toBe('existed');
+  expect(await log.topics({ prefix: '', limit: 9 })).toHaveLength(1);
+});
+
+it('creates a topic after all when the publish that was to create it failed', async () => {
+  const { log, store } = opens();
+  const held = store.hold('late');
+  const appended = log.append([one]);
+  const { fail } = await held;
+  const created = log.createTopic(kept, false);
+  fail(full);
+  await expect(appended).rejects.toBe(full);
+  expect(await created).toBe('created');
+});
+
+it('lets no more topics be than there may, though some are only being made', async () => {
+  const { log, store } = opens();
+  const records = ['1', '2', '3'].map((topic) => ({ topic: parseTopic(topic), messageJson: '1' }));
+  const held = store.hold('late');
+  const appended = log.append(records);
+  const { succeed } = await held;
+  const created = log.createTopic(kept, false);
+  succeed();
+  expect(await created).toBe('topics_exhausted');
+  expect((await appended).map(({ kind }) => kind)).toEqual(['appended', 'appended', 'appended']);
+});
+
+it('closes once everything is answered that was asked before', async () => {
+  const { log, store, tail } = opens();
+  const held = store.hold('late');
+  const first = log.append([one]);
+  const { succeed } = await held;
+  const second = log.append([one]);
+  const created = log.createTopic(parseTopic('other'), false);
+  let isClosed = false;
+  const closing = log.close().then(() => (isClosed = true));
+  await log.append([one]).catch(() => {});
+  expect(isClosed).toBe(false);
+  succeed();
+  expect([await first, await second].flat()).toMatchObject([{ kind: 'appended' }, { kind: 'appended' }]);
+  await closing;
+  await created;
+  expect(tail).toHaveLength(2);
+  expect([...store.readTopics()].map(({ name }) => name)).toEqual(['kept', 'other']);
+});
+
+it.each(['early', 'late'] as const)(
+  'shows readers nothing of a commit that is not there yet (%s), and misses nothing for it',
+  async (mode) => {
+    const { log, store, advance } = opens();
+    const few = { topic: parseTopic('few'), messageJson: '1' };
+    for (let times = 0; times < 5; times++) await log.append([few, one]);
+    const held = store.hold(mode);
+    const appended = log.append([few, one, { ...one, messageJson: '2' }]);
+    const { commit, succeed } = await held;
+    expect(commit.removedChunks.length).toBeGreaterThan(0);
+    expect(await everythingOf(log)).toEqual({ few: [9], kept: [2, 4, 6, 8, 10], all: [2, 4, 6, 8, 9, 10] });
+    expect(log.head).toBe(10);
+    expect(await log.topicState(kept)).toMatchObject({ messages: 5, lastSequence: 10 });
+    const deleted = log.deleteTopic(few.topic);
+    succeed();
+    await appended;
+    await deleted;
+    await advance(0);
+    const kepts = [2, 4, 6, 8, 10, 12, 13];
+    expect(await everythingOf(log)).toEqual({ few: [], kept: kepts, all: kepts });
+  },
+);
+
+/** The places of all messages there are, read as topics, and with a pattern from every place in the log. */
+async function everythingOf(log: TopicLog): Promise<Record<string, readonly number[]>> {
+  const read = async (interest: typeof everything | typeof kept): Promise<number[]> => {
+    const { position } = await log.locate(interest, { kind: 'earliest' });
+    const { records, isAtHead } = await log.read(interest, position, page);
+    expect(isAtHead).toBe(true);
+    return records.map(({ sequence }) => sequence);
+  };
+  const [few, all] = [await read(parseTopic('few')), await read(everything)];
+  for (let sequence = 0; sequence <= log.head; sequence++) {
+    const { position, due } = await log.locate(everything, {
+      kind: 'offset',
+      offset: { epoch: log.epoch, sequence },
+    });
+    const { records } = await log.read(everything, position, page);
+    expect(records.map((record) => record.sequence)).toEqual(all.filter((place) => place > sequence));
+    expect(due).toBe(records.length);
+  }
+  return { few, kept: await read(kept), all };
+}
