@@ -1,9 +1,6 @@
+import { ask, askFanfare, isSuccess, reasonOf } from './api.ts';
 import { CommandError, exitCodes } from './exit-codes.ts';
-import { request, type Answer } from './request.ts';
 import type { Target } from './target.ts';
-import { unreachable } from './unreachable.ts';
-
-const publishTimeoutMs = 30_000;
 
 /** What is to be published. `messageJson` is JSON text, so that a message given as JSON goes out as it was given. */
 export interface Publish {
@@ -12,40 +9,79 @@ export interface Publish {
   readonly id?: string | undefined;
 }
 
+/** What became of one of many: the server's answer as JSON text, or its reason. */
+export type PublishOutcome =
+  { readonly ok: true; readonly answer: string } | { readonly ok: false; readonly reason: string };
+
 /**
  * Publishes to any server that speaks the lab contract, and returns its answer: JSON text from Fanfare,
  * whatever it says from another.
  *
  * @throws CommandError `refused` with the server's reason as its message, or `unreachable`
  */
-export async function publish(target: Target, { topic, messageJson, id }: Publish): Promise<string> {
-  const idJson = id === undefined ? '' : `,"id":${JSON.stringify(id)}`;
-  const answer = await request(target.publishUrl, {
+export async function publish(target: Target, one: Publish): Promise<string> {
+  const answer = await ask(target, {
     method: 'POST',
-    headers: { 'content-type': 'application/json', accept: 'application/json' },
-    body: `{"topic":${JSON.stringify(topic)},"message":${messageJson}${idJson}}`,
-    timeoutMs: publishTimeoutMs,
-  }).catch((error: unknown) => {
-    throw unreachable(target, error);
+    path: ['publish'],
+    contentType: 'application/json',
+    body: encode(one),
   });
-  if (answer.status >= 200 && answer.status < 300) return answer.body;
+  if (isSuccess(answer)) return answer.body;
   throw new CommandError(exitCodes.refused, reasonOf(answer));
 }
 
-/** The server's own words where it has some: Fanfare's error object, or a line of text; no page of HTML. */
-function reasonOf({ status, statusText, body }: Answer): string {
-  const detail = detailOf(body);
-  if (detail !== undefined) return detail;
-  const text = body.trim();
-  if (text !== '' && text.length <= 300 && !/[<{]/.test(text)) return text;
-  return `HTTP ${status} ${statusText}`.trim();
+/**
+ * Publishes many in one request, in their order.
+ *
+ * @returns undefined when the server takes them only one by one: none was published then
+ * @throws CommandError `unreachable`, or `refused`, after which some may have been published
+ */
+export async function publishMany(
+  target: Target,
+  many: readonly Publish[],
+): Promise<readonly PublishOutcome[] | undefined> {
+  const answer = await ask(target, {
+    method: 'POST',
+    path: ['publish'],
+    contentType: 'application/x-ndjson',
+    body: many.map((one) => `${encode(one)}\n`).join(''),
+  });
+  if (answer.status >= 400 && answer.status < 500) return undefined;
+  if (!isSuccess(answer)) throw new CommandError(exitCodes.refused, reasonOf(answer));
+  const lines = answer.body.split('\n').filter((line) => line !== '');
+  if (lines.length === many.length) return lines.map(readOutcome);
+  throw new CommandError(exitCodes.refused, `${target.name} did not answer for each message.`);
 }
 
-function detailOf(body: string): string | undefined {
+/**
+ * Makes a topic exist.
+ *
+ * @throws CommandError
+ */
+export async function createTopic(target: Target, topic: string): Promise<'created' | 'existed'> {
+  const { status } = await askFanfare(target, `create topic '${topic}'`, {
+    method: 'PUT',
+    path: ['topics', topic],
+  });
+  return status === 201 ? 'created' : 'existed';
+}
+
+/** Whether it is Fanfare that has answered so. */
+export function isFanfareAnswer(answer: string): boolean {
+  return readOutcome(answer).ok;
+}
+
+function readOutcome(line: string): PublishOutcome {
   try {
-    const { detail } = JSON.parse(body) as { detail?: unknown };
-    return typeof detail === 'string' ? detail : undefined;
+    const { ok, error } = JSON.parse(line) as { ok?: unknown; error?: { detail?: unknown } };
+    if (ok === true) return { ok, answer: line };
+    return { ok: false, reason: typeof error?.detail === 'string' ? error.detail : 'the server refused.' };
   } catch {
-    return undefined;
+    return { ok: false, reason: 'the server refused.' };
   }
+}
+
+function encode({ topic, messageJson, id }: Publish): string {
+  const idJson = id === undefined ? '' : `,"id":${JSON.stringify(id)}`;
+  return `{"topic":${JSON.stringify(topic)},"message":${messageJson}${idJson}}`;
 }

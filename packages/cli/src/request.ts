@@ -8,14 +8,14 @@ export interface Answer {
 }
 
 export interface Request {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly timeoutMs: number;
 }
 
-/** The longest answer that is read; all the servers we ask answer in a line. */
-const answerCharactersMax = 1_048_576;
+/** The longest answer that is read: a page of messages, of which one may be long. */
+const answerCharactersMax = 268_435_456;
 
 /**
  * One HTTP request. Not `fetch`, which refuses some ports that a server may well be on, such as 6000.
@@ -26,16 +26,21 @@ export function request(url: string, { method, headers, body, timeoutMs }: Reque
   return new Promise((resolve, reject) => {
     const signal = AbortSignal.timeout(timeoutMs);
     signal.addEventListener('abort', () => reject(signal.reason as Error));
-    const sent = send(url, { method, headers: { ...headers }, signal }, (response) => {
+    // As it is given: Node would take `..` away, which may be a topic.
+    const path = url.slice(new URL(url).origin.length);
+    const sent = send(url, { path, method, headers: { ...headers }, signal }, (response) => {
       const { statusCode: status = 0, statusMessage } = response;
-      let text = '';
+      const pieces: string[] = [];
+      let characters = 0;
       response.setEncoding('utf8');
-      response.on('data', (chunk: string) => {
-        if (text.length < answerCharactersMax) text += chunk;
+      response.on('data', (piece: string) => {
+        characters += piece.length;
+        if (characters > answerCharactersMax) response.destroy(new Error('the answer is too long'));
+        else pieces.push(piece);
       });
       response.on('error', reject);
       response.on('end', () =>
-        resolve({ status, statusText: statusMessage ?? STATUS_CODES[status] ?? '', body: text }),
+        resolve({ status, statusText: statusMessage ?? STATUS_CODES[status] ?? '', body: pieces.join('') }),
       );
     });
     sent.on('error', reject);

@@ -2,6 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { isAbsolute, relative, resolve } from 'node:path';
 import {
   createServer,
+  DataDirectoryError,
+  LogDamagedError,
   resolveSettings,
   SettingsError,
   type Settings,
@@ -15,7 +17,7 @@ import { CommandError, exitCodes } from './exit-codes.ts';
  * `fanfare serve`: runs until SIGINT or SIGTERM, and then ends once publishes under way are answered.
  *
  * @param flags - the settings given as flags, by their names, as text
- * @throws CommandError when the settings are wrong or the address cannot be had
+ * @throws CommandError when the settings are wrong, or the address or the data directory cannot be had
  */
 export async function runServe(
   flags: Readonly<Record<string, unknown>>,
@@ -23,7 +25,7 @@ export async function runServe(
 ): Promise<void> {
   const settings = await readSettings(flags, configPath);
   const server = createServer(settings);
-  const url = await server.start().catch((error: ListenError) => {
+  const url = await server.start().catch((error: unknown) => {
     throw new CommandError(exitCodes.refused, cannotStart(error));
   });
   process.stdout.write(`${greeting(url, settings)}\n`);
@@ -76,7 +78,10 @@ interface ListenError extends NodeJS.ErrnoException {
   readonly hostname?: string;
 }
 
-function cannotStart({ code, port, address, hostname, message }: ListenError): string {
+function cannotStart(error: unknown): string {
+  // These say themselves what to do.
+  if (error instanceof DataDirectoryError || error instanceof LogDamagedError) return error.message;
+  const { code, port, address, hostname, message } = error as ListenError;
   switch (code) {
     case 'EADDRINUSE':
       return `Port ${port} is taken by another program: stop that one, or choose another port with --port ${neighbour(port)}.`;
@@ -96,12 +101,12 @@ function neighbour(port = 0): number {
 
 /** A second signal ends the program at once. */
 function signalled(): Promise<void> {
-  return new Promise((resolve) => {
+  return new Promise((ended) => {
     let isEnding = false;
     const onSignal = (signal: NodeJS.Signals): void => {
       if (isEnding) process.exit(signal === 'SIGINT' ? exitCodes.interrupted : exitCodes.terminated);
       isEnding = true;
-      resolve();
+      ended();
     };
     process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
   });

@@ -1,10 +1,15 @@
+import { isPattern, type Interest } from '@fanfare/protocol';
 import { CommandError, exitCodes } from './exit-codes.ts';
+import type { Start } from './from.ts';
 import { showControls, showMessage } from './show.ts';
 import { Subscriber, type Delivery } from './subscriber.ts';
 import type { Target } from './target.ts';
 
 export interface SubOptions {
+  /** Topics and patterns. */
   readonly topics: readonly string[];
+  /** Where to start; undefined for now. */
+  readonly from: Start['from'] | undefined;
   /** One JSON object a line instead of the message alone. */
   readonly json: boolean;
   /** Ends after so many messages. */
@@ -17,9 +22,9 @@ export interface SubOptions {
  *
  * @throws CommandError when the server refuses a subscription
  */
-export async function runSub(target: Target, { topics, json, count }: SubOptions): Promise<void> {
+export async function runSub(target: Target, { topics, from, json, count }: SubOptions): Promise<void> {
   const isTerminal = process.stdout.isTTY;
-  const showsTopic = topics.length > 1;
+  const showsTopic = topics.length > 1 || topics.some((topic) => isPattern(topic as Interest));
   const show = (delivery: Delivery): string => {
     if (json) return JSON.stringify(delivery);
     const message = showMessage(delivery.message);
@@ -39,7 +44,7 @@ export async function runSub(target: Target, { topics, json, count }: SubOptions
       Subscriber.connect(target, { onDelivery, onNotice: say, onRefused })
         .then(async (connected) => {
           subscriber = connected;
-          await Promise.all(topics.map((topic) => subscribe(connected, topic, target)));
+          await Promise.all(topics.map((topic) => subscribe(connected, topic, from, target)));
         })
         .catch(reject);
     });
@@ -48,8 +53,13 @@ export async function runSub(target: Target, { topics, json, count }: SubOptions
   }
 }
 
-async function subscribe(subscriber: Subscriber, topic: string, target: Target): Promise<void> {
-  const outcome = await subscriber.subscribe(topic);
+async function subscribe(
+  subscriber: Subscriber,
+  topic: string,
+  from: Start['from'] | undefined,
+  target: Target,
+): Promise<void> {
+  const outcome = await subscriber.subscribe(topic, from);
   if (outcome.kind === 'refused') throw refusal(topic, outcome.reason);
   if (outcome.kind === 'done') say(`Subscribed to topic '${topic}' on ${target.name}`);
 }

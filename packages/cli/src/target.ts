@@ -7,7 +7,6 @@ export interface Target {
   readonly origin: string;
   /** `/socket.io/`, behind whatever path the URL has. */
   readonly socketPath: string;
-  readonly publishUrl: string;
 }
 
 /**
@@ -24,10 +23,5 @@ export function parseTarget(text: string): Target {
     );
   }
   const path = url.pathname.replace(/\/+$/, '');
-  return {
-    name: `${url.origin}${path}`,
-    origin: url.origin,
-    socketPath: `${path}/socket.io/`,
-    publishUrl: `${url.origin}${path}/publish`,
-  };
+  return { name: `${url.origin}${path}`, origin: url.origin, socketPath: `${path}/socket.io/` };
 }

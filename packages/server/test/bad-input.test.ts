@@ -78,7 +78,7 @@ describe('a bad publish over HTTP', () => {
   it.each([
     ['text', { 'content-type': 'text/plain' }],
     ['a form', { 'content-type': 'application/x-www-form-urlencoded' }],
-    ['NDJSON, for now', { 'content-type': 'application/x-ndjson' }],
+    ['NDJSON by another name', { 'content-type': 'application/jsonl' }],
     ['what only begins like JSON', { 'content-type': 'application/jsonp' }],
   ])('is refused as 415: %s', async (_what, headers) => {
     const { url } = await startServer();

@@ -17,6 +17,11 @@ export function chunkKey(topic: TopicNumber, block: number): Buffer {
   return key;
 }
 
+/** The block of a chunk's key. */
+export function blockOf(key: Uint8Array): number {
+  return readUint32(key, 4) * 2 ** 32 + readUint32(key, 8);
+}
+
 const hasIdsFlag = 0x10;
 
 /**
@@ -64,7 +69,7 @@ export function encodeChunk(chunk: Chunk, key: Uint8Array): Buffer {
  */
 export function decodeChunk(value: Buffer, key: Uint8Array): Chunk {
   const topic = readUint32(key, 0);
-  const block = readUint32(key, 4) * 2 ** 32 + readUint32(key, 8);
+  const block = blockOf(key);
   const headEnd = value.length < headAt ? value.length : value.readUInt32LE(headSizeAt);
   if (!isSealed(value, headEnd, kinds.chunk, key)) throw damagedChunk(topic, block);
   return new StoredChunk(topic, block, value, headEnd);

@@ -170,8 +170,8 @@ export class Commits {
     const { retention } = this.#options;
     const changed = plan.apply(stored !== undefined);
     this.#state = stored ?? { ...this.#state, time: plan.time };
-    const { messages, bytes } = plan.blocks;
-    retention.grow(messages, bytes);
+    const { messages, bytes, chunks } = plan.blocks;
+    retention.grow(messages, bytes, chunks.length);
     for (const entry of changed) {
       retention.note(entry);
       if (!entry.isSaved && !entry.isDeleted) this.#unsaved.add(entry);

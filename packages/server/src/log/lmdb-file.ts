@@ -32,11 +32,15 @@ interface LmdbStats {
   readonly treeBranchPageCount?: number;
   readonly treeLeafPageCount?: number;
   readonly overflowPages?: number;
+  readonly entryCount?: number;
   readonly lastPageNumber?: number;
   readonly free?: LmdbStats;
 }
 
 const metaPages = 2;
+
+/** Comes before every other key. */
+export const firstKey: Buffer = Buffer.alloc(1);
 
 const tableOptions = {
   keyEncoding: 'binary',
@@ -63,6 +67,7 @@ export class LmdbFile {
   readonly path: string;
   readonly #directory: string;
   #root: Root;
+  #isClosed = false;
   readonly #tables = new Map<TableName, Table>();
 
   /** @throws LogDamagedError, DataDirectoryError */
@@ -107,6 +112,26 @@ export class LmdbFile {
     } catch (error) {
       throw this.#unreadable(error);
     }
+  }
+
+  /** Reads all that a table has, and sees to it that it is all. */
+  *readAll<T>(table: TableName, decode: (value: Buffer, key: Buffer) => T): Generator<T, void, undefined> {
+    let last: Buffer | undefined;
+    let count = 0;
+    const pair = (value: Buffer, key: Buffer): { key: Buffer; item: T } => ({
+      key,
+      item: decode(value, key),
+    });
+    for (const { key, item } of this.read(table, pair, firstKey)) {
+      if (last && last.compare(key) >= 0)
+        throw damaged(`the list of ${table}`, new Error('It is out of order.'));
+      last = key;
+      count++;
+      yield item;
+    }
+    const { entryCount }: LmdbStats = this.#table(table).getStats();
+    if (count !== entryCount)
+      throw damaged(`the list of ${table}, which are ${count} in place of ${entryCount},`);
   }
 
   /** Reads the last that a table has up to `end`, and after `start`. */
@@ -167,17 +192,20 @@ export class LmdbFile {
       await this.close();
       this.#tables.clear();
       this.#root = openRoot(this.#directory, this.path);
+      this.#isClosed = false;
       this.openTables();
     }
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     await this.#root.close();
   }
 
-  /** What LMDB itself finds wrong with its pages, which have no checksums. */
+  /** What LMDB or lmdb-js stumble over: pages have no checksums. */
   #unreadable(error: unknown): unknown {
-    return codeOf(error) === undefined ? error : damaged(`the data file '${this.path}'`, error);
+    if (this.#isClosed || error instanceof LogDamagedError) return error;
+    return damaged(`the data file '${this.path}'`, error);
   }
 
   #table(name: TableName): Table {

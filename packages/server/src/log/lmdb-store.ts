@@ -1,11 +1,12 @@
 import { Buffer } from 'node:buffer';
-import { chunkKey, decodeChunk, encodeChunk } from './chunk-codec.ts';
+import { blockOf, chunkKey, decodeChunk, encodeChunk } from './chunk-codec.ts';
 import { prepareDirectory, syncDirectory, takeDirectory, type Ownership } from './data-directory.ts';
 import { FileRoom } from './file-room.ts';
 import { failureOf } from './lmdb-failure.ts';
-import { dataFile, LmdbFile, pageSize, type Change } from './lmdb-file.ts';
+import { dataFile, firstKey, LmdbFile, pageSize, type Change } from './lmdb-file.ts';
 import { checkFormat, ownerRegister } from './lmdb-owner.ts';
 import * as codec from './record-codec.ts';
+import { damaged } from './seal.ts';
 import {
   StoreFailedError,
   type Block,
@@ -21,8 +22,6 @@ import {
 
 const stateKey = Buffer.from('state');
 const deletionsKey = Buffer.from('deletions');
-/** Comes before every other key. */
-const firstKey = Buffer.alloc(1);
 
 /**
  * Opens the store in a directory, which is made if need be, and belongs to this store until it is closed or the
@@ -87,15 +86,17 @@ export class LmdbStore implements Store {
   }
 
   readTopics(fromNumber?: TopicNumber): Iterable<TopicRecord> {
-    const start = fromNumber === undefined ? firstKey : codec.topicKey(fromNumber);
-    return this.#file.read('topics', codec.decodeTopic, start);
+    if (!fromNumber) return this.#file.readAll('topics', codec.decodeTopic);
+    return this.#file.read('topics', codec.decodeTopic, codec.topicKey(fromNumber));
   }
 
   readIds(fromBlock: number): Iterable<IdBlock> {
+    if (fromBlock === 0) return this.#file.readAll('ids', codec.decodeIds);
     return this.#file.read('ids', codec.decodeIds, codec.blockKey(fromBlock));
   }
 
   readBlocks(fromBlock: number): Iterable<Block> {
+    if (fromBlock === 0) return this.#file.readAll('blocks', codec.decodeBlock);
     return this.#file.read('blocks', codec.decodeBlock, codec.blockKey(fromBlock));
   }
 
@@ -103,8 +104,17 @@ export class LmdbStore implements Store {
     return this.#file.readLast('blocks', codec.decodeBlock, firstKey, codec.blockKey(block));
   }
 
-  readChunks(topic: TopicNumber, fromBlock: number): Iterable<Chunk> {
-    return this.#file.read('chunks', decodeChunk, chunkKey(topic, fromBlock), codec.topicKey(topic + 1));
+  *readChunks(topic: TopicNumber, fromBlock: number): Generator<Chunk, void, undefined> {
+    const end = codec.topicKey(topic + 1);
+    let last = fromBlock - 1;
+    for (const chunk of this.#file.read('chunks', decodeChunk, chunkKey(topic, fromBlock), end)) {
+      last = chunk.block;
+      yield chunk;
+    }
+    // A key that is damaged can look like the topic's end.
+    const newest = this.#file.readLast('chunks', (_, key) => blockOf(key), codec.topicKey(topic), end);
+    if (newest !== undefined && newest > last)
+      throw damaged(`what comes after block ${last} of topic number ${topic}`);
   }
 
   chunkBefore(topic: TopicNumber, block: number): Chunk | undefined {

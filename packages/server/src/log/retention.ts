@@ -24,11 +24,11 @@ export interface Removal {
 }
 
 /** So that removing holds up nobody: some milliseconds at the most. */
-const chunksPerCommitMax = 512;
+const chunksPerCommitMax = 256;
 const idBlocksPerCommitMax = 512;
 
 /** Some milliseconds, too. */
-const topicsPerSweepMax = 16_384;
+const topicsPerSweepMax = 4_096;
 
 /** How many messages may wait until the next sweep to be removed, though they are not kept any more. */
 const slackMax = 64;
@@ -44,6 +44,7 @@ export class Retention {
   readonly #due = new Set<TopicEntry>();
   /** Topics of which nothing can be removed before somebody has repaired them. */
   readonly #damaged = new WeakSet<TopicEntry>();
+  #chunksWritten = 0;
   #areIdsDue = false;
   #areIdsDamaged = false;
   /** The topics that the sweep has not come to. */
@@ -54,8 +55,9 @@ export class Retention {
     this.#memory = new MemoryBudget(options);
   }
 
-  /** Messages came: how many, and how many bytes of JSON text. */
-  grow(messages: number, bytes: number): void {
+  /** Messages came: how many, how many bytes of JSON text, and in how many chunks. */
+  grow(messages: number, bytes: number, chunks: number): void {
+    this.#chunksWritten = chunks;
     for (const entry of this.#memory.grow(messages, bytes)) this.#add(entry);
   }
 
@@ -138,7 +140,8 @@ export class Retention {
     const { store, topics, onFailure } = this.#options;
     const { squeezedThrough } = this.#memory;
     const shortened: Shortened[] = [];
-    let room = chunksPerCommitMax;
+    // Never slower than they come.
+    let room = Math.max(chunksPerCommitMax, 2 * this.#chunksWritten);
     for (const entry of this.#due) {
       if (room <= 0) break;
       this.#due.delete(entry);

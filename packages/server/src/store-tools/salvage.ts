@@ -7,7 +7,8 @@ export interface Source<T> {
   readonly keyOf: (item: T) => number;
   /** The newest whose key is that or lower, where the store can tell. */
   readonly before?: (key: number) => T | undefined;
-  /** The highest key that there can be. */
+  /** The lowest key that there can be, and the highest. */
+  readonly first: number;
   readonly last: number;
   /** How many are read at once. */
   readonly atOnce: number;
@@ -27,7 +28,7 @@ export function* salvage<T>(
   source: Source<T>,
   onDamage: (keys: DamagedKeys) => void,
 ): Generator<T, void, undefined> {
-  for (let from = 0; from <= source.last;) {
+  for (let from = source.first; from <= source.last;) {
     const { items, error } = take(source, from);
     yield* items;
     const last = items.at(-1);

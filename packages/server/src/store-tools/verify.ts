@@ -71,7 +71,8 @@ class Verification {
         this.#checkBlock(next.value, chunks);
         next = blocks.next();
       } else {
-        if (!isAmong(this.#damagedBlocks, block)) this.#damage(`The list of topics of block ${block} is missing.`);
+        if (!isAmong(this.#damagedBlocks, block))
+          this.#damage(`The list of topics of block ${block} is missing.`);
         for (const chunk of chunks) this.#checkChunk(chunk, undefined);
       }
       await this.#pause(block);
@@ -101,7 +102,9 @@ class Verification {
     const names = new Set<string>();
     for (const { number, name, isDeleted } of this.#topics.records.values()) {
       if (this.#state && number > this.#state.topicNumber)
-        this.#damage(`Topic '${name}' has number ${number}, and the log has given none over ${this.#state.topicNumber}.`);
+        this.#damage(
+          `Topic '${name}' has number ${number}, and the log has given none over ${this.#state.topicNumber}.`,
+        );
       if (isDeleted) continue;
       if (names.has(name)) this.#damage(`Topic '${name}' is there twice.`);
       names.add(name);
@@ -113,6 +116,7 @@ class Verification {
       read: (from: number) => this.#store.readBlocks(from),
       keyOf: ({ first }: Block) => first,
       before: (block: number) => this.#store.blockBefore(block),
+      first: 0,
       last: this.#highest,
       atOnce: 256,
     };
@@ -146,7 +150,10 @@ class Verification {
     for (const chunk of chunks) {
       const ofChunk = places.get(chunk.topic);
       places.delete(chunk.topic);
-      if (chunk.time !== time) this.#damage(`Messages of ${this.#nameOf(chunk.topic)} in block ${first} have another time than the block.`);
+      if (chunk.time !== time)
+        this.#damage(
+          `Messages of ${this.#nameOf(chunk.topic)} in block ${first} have another time than the block.`,
+        );
       this.#checkChunk(chunk, ofChunk ?? []);
     }
     for (const topic of places.keys()) this.#checkAbsent(topic, first);
@@ -158,7 +165,8 @@ class Verification {
     if (isAmong(this.#damagedChunks.get(topic), block) || this.#topics.damaged.includes(topic)) return;
     if (record) {
       // What is gone was removed.
-      if (block > record.gone.sequence) this.#lose(topic, `Messages of ${this.#nameOf(topic)} in block ${block} are missing.`);
+      if (block > record.gone.sequence)
+        this.#lose(topic, `Messages of ${this.#nameOf(topic)} in block ${block} are missing.`);
     } else if (this.#hasChunk(topic, block)) {
       this.#damage(`The record of topic number ${topic} is missing, and block ${block} has messages of it.`);
     }
@@ -184,7 +192,9 @@ class Verification {
     const expected = this.#expected.has(topic) ? this.#expected.get(topic) : atFirst;
     if (expected && ordinal > expected.ordinal) {
       const missing = ordinal - expected.ordinal;
-      this.#damage(`${missing} ${missing === 1 ? 'message' : 'messages'} of ${name} before block ${block} ${missing === 1 ? 'is' : 'are'} missing.`);
+      this.#damage(
+        `${missing} ${missing === 1 ? 'message' : 'messages'} of ${name} before block ${block} ${missing === 1 ? 'is' : 'are'} missing.`,
+      );
     } else if (expected && (ordinal !== expected.ordinal || bytesBefore !== expected.bytes)) {
       this.#damage(`Messages of ${name} in block ${block} are counted otherwise than those before.`);
     }
@@ -193,7 +203,10 @@ class Verification {
     this.#bytes += counts.bytes;
   }
 
-  #readRecords(chunk: Chunk, places: readonly number[] | undefined): { messages: number; bytes: number } | undefined {
+  #readRecords(
+    chunk: Chunk,
+    places: readonly number[] | undefined,
+  ): { messages: number; bytes: number } | undefined {
     try {
       const { records } = chunk;
       let bytes = 0;
@@ -201,7 +214,8 @@ class Verification {
       const agrees =
         places === undefined ||
         (places.length === records.length && records.every(({ sequence }, at) => sequence === places[at]));
-      if (!agrees) this.#damage(`Block ${chunk.block} has other messages of ${this.#nameOf(chunk.topic)} than it says.`);
+      if (!agrees)
+        this.#damage(`Block ${chunk.block} has other messages of ${this.#nameOf(chunk.topic)} than it says.`);
       this.#last = Math.max(this.#last, records.at(-1)?.sequence ?? 0);
       return { messages: records.length, bytes };
     } catch (error) {
@@ -214,10 +228,13 @@ class Verification {
     const source = {
       read: (from: number) => this.#store.readIds(from),
       keyOf: ({ block }: IdBlock) => block,
+      first: 0,
       last: this.#highest,
       atOnce: 64,
     };
-    const ids = salvage(source, ({ through }) => this.#damage(`The list of ids of block ${through}, or of one before it, is damaged.`));
+    const ids = salvage(source, ({ through }) =>
+      this.#damage(`The list of ids of block ${through}, or of one before it, is damaged.`),
+    );
     for (const { block, ids: ofBlock } of ids) {
       if (ofBlock.some(({ sequence }) => sequence < block || sequence > this.#highest))
         this.#damage(`The list of ids of block ${block} is of other messages.`);
@@ -231,8 +248,10 @@ class Verification {
       if (this.#last > 0 && this.#damages === 0) this.#damage("The log's state is missing.");
       return;
     }
-    if (this.#last > state.head) this.#damage(`There are messages after ${state.head}, where the log is said to end.`);
-    if (this.#lastTime > state.time) this.#damage('There are messages that are newer than the log is said to be.');
+    if (this.#last > state.head)
+      this.#damage(`There are messages after ${state.head}, where the log is said to end.`);
+    if (this.#lastTime > state.time)
+      this.#damage('There are messages that are newer than the log is said to be.');
   }
 
   #lose(topic: TopicNumber, sentence: string): void {

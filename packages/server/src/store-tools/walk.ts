@@ -54,13 +54,16 @@ export function readTopics(store: Store, state: LogState | undefined, { onDamage
   const source = {
     read: (from: number) => store.readTopics(from),
     keyOf: ({ number }: TopicRecord) => number,
+    first: 1,
     last: state?.topicNumber ?? 2 ** 32 - 2,
     atOnce: 1_024,
   };
   const onDamaged = ({ from, through }: DamagedKeys): void => {
-    onDamage(`The record of topic number ${from === through ? from : `${from} or up to ${through}`} is damaged.`);
+    onDamage(
+      `The record of topic number ${from === through ? from : `${from} or up to ${through}`} is damaged.`,
+    );
     const end = Math.min(through, from + damagedTopicsMax);
-    for (let number = Math.max(1, from); number <= end; number++) damaged.push(number);
+    for (let number = from; number <= end; number++) damaged.push(number);
   };
   for (const record of salvage(source, onDamaged)) records.set(record.number, record);
   return { records, damaged };
@@ -94,6 +97,7 @@ export function* walkChunks(
       read: (from: number) => store.readChunks(topic, from),
       keyOf: ({ block }: Chunk) => block,
       before: (block: number) => store.chunkBefore(topic, block),
+      first: 0,
       last,
       atOnce,
     };

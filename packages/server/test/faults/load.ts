@@ -13,6 +13,9 @@ export const topics = ['orders', 'orders/eu', 'orders/eu/paid', 'news', 'breakin
 /** How long subscribers have, at the end, to get what they are due. */
 const settlingMs = 15_000;
 
+/** A server that was killed takes a while to be there again. */
+const reconnectionMs = 50;
+
 /** Publishers and subscribers of every kind, at work for as long as the test goes on. */
 export class Load {
   readonly subscribers: readonly Subscriber[];
@@ -35,7 +38,7 @@ export class Load {
     );
     this.#publishers.catch(() => world.end());
     const subscriber = (name: string, ...rest: SubscriberArguments): Subscriber =>
-      new Subscriber(world, name, url, ...rest);
+      new Subscriber(world, name, url, ...rest, reconnectionMs);
     this.subscribers = [
       subscriber('of a topic', [{ interest: 'orders' }], 'websocket'),
       subscriber('of a pattern', [{ interest: 'orders/**' }], 'websocket'),

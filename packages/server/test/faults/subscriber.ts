@@ -20,6 +20,8 @@ interface Held {
   state: State;
   isSubscribed: boolean;
   lastContent: string | undefined;
+  /** Where it was since it began. */
+  readonly past: string[];
 }
 
 type SubscribeAnswer =
@@ -43,6 +45,8 @@ export class Subscriber {
     url: string,
     wanted: readonly Wanted[],
     transport: 'websocket' | 'polling' | 'upgrade',
+    /** How long it waits before it connects again. */
+    reconnectionDelay = 1,
   ) {
     this.#held = wanted.map(({ interest, form = 'envelope', from = 'new' }) => ({
       interest,
@@ -51,14 +55,15 @@ export class Subscriber {
       state: 'live',
       isSubscribed: false,
       lastContent: undefined,
+      past: [],
     }));
     this.name = name;
     world.follow(name, this.events);
     this.client = io(url, {
       transports: transport === 'upgrade' ? ['polling', 'websocket'] : [transport],
       forceNew: true,
-      reconnectionDelay: 50,
-      reconnectionDelayMax: 150,
+      reconnectionDelay,
+      reconnectionDelayMax: 3 * reconnectionDelay,
     });
     this.client.on('connect', () => {
       for (const held of this.#held) this.#subscribe(held);
@@ -82,7 +87,11 @@ export class Subscriber {
 
   /** For the log of a test that failed. */
   get status(): string {
-    return JSON.stringify({ connected: this.client.connected, held: this.#held, refusals: this.refusals });
+    return JSON.stringify({
+      connected: this.client.connected,
+      held: this.#held.map((held) => ({ ...held, past: held.past.length })),
+      refusals: this.refusals,
+    });
   }
 
   get delivered(): number {
@@ -91,6 +100,11 @@ export class Subscriber {
 
   async subscribed(): Promise<void> {
     while (!this.isSubscribed) await this.changed();
+  }
+
+  /** From where an envelope subscription can start again, without leaving anything out. */
+  pastOf(interest: string): readonly string[] {
+    return this.#held.find((held) => held.interest === interest && held.form === 'envelope')?.past ?? [];
   }
 
   /** Starts a subscription again on the open connection. */
@@ -106,7 +120,11 @@ export class Subscriber {
   renew(interest: string): void {
     this.client.emit('unsubscribe', { topic: interest }, () => {
       this.events.push({ kind: 'unsubscribed', interest });
-      for (const held of this.#held) if (held.interest === interest) this.#subscribe(held);
+      for (const held of this.#held) {
+        if (held.interest !== interest) continue;
+        held.isSubscribed = false;
+        this.#subscribe(held);
+      }
     });
   }
 
@@ -186,13 +204,14 @@ export class Subscriber {
     this.#delivered++;
     this.events.push({ kind: 'message', form: 'envelope', ...delivery });
     for (const held of this.#held) {
-      if (held.form === 'plain') continue;
+      if (held.form === 'plain' || !held.isSubscribed) continue;
       const isFor =
         replay === undefined
           ? held.state === 'live' && isOf(held.interest, envelope.topic)
           : replay === held.interest;
       if (!isFor) continue;
       held.from = envelope.offset;
+      held.past.push(envelope.offset);
       held.lastContent = delivery.content;
     }
   }

@@ -31,7 +31,7 @@ function opens(some: Partial<typeof keep>, memoryBytesMax = Infinity): World {
 /** Lets everything be removed that can be. */
 async function settle({ advance, log }: LocalLogUnderTest, ms = 0): Promise<void> {
   await advance(ms);
-  for (let commits = 0; commits < 50; commits++) await log.append([]);
+  for (let commits = 0; commits < 100; commits++) await log.append([]);
 }
 
 async function messagesOf(log: TopicLog, topic: Topic): Promise<readonly number[]> {
@@ -155,4 +155,15 @@ it('sees to thousands of topics', async () => {
   expect(contentsOf(world.store)).toMatchObject({ chunks: 10_000, blocks: 10 });
   await settle(world, 1_001);
   expect(contentsOf(world.store)).toEqual({ topics: 5_000, chunks: 0, blocks: 0, ids: 0 });
+});
+
+it('removes as fast as messages come, to however many topics', async () => {
+  const world = opens({ count: 1 });
+  const batch = Array.from({ length: 2_048 }, (_, at) => ({
+    topic: parseTopic(`t/${at}`),
+    messageJson: '1',
+  }));
+  // There is always another commit to be made.
+  await Promise.all(Array.from({ length: 20 }, () => world.log.append(batch)));
+  expect(contentsOf(world.store).chunks).toBeLessThan(4 * batch.length);
 });

@@ -60,8 +60,8 @@ export class SteeredStore implements Store {
     return this.#store.readState();
   }
 
-  readTopics(): Iterable<TopicRecord> {
-    return this.#store.readTopics();
+  readTopics(fromNumber?: TopicNumber): Iterable<TopicRecord> {
+    return this.#store.readTopics(fromNumber);
   }
 
   readIds(fromBlock: number): Iterable<IdBlock> {

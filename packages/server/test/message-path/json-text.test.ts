@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { cutMember, depthOf } from '../../src/message-path/json-text.ts';
+import { cutMember, cutMembers, depthOf } from '../../src/message-path/json-text.ts';
 
 const json = fc.jsonValue({ maxDepth: 6, noUnicodeString: false, stringUnit: 'binary' });
 const name = fc.oneof(fc.constantFrom('message', 'topic', 'mess\\age', '"', '__proto__', ''), fc.string());
@@ -66,6 +66,37 @@ describe('cutting a member out of JSON text', () => {
         },
       ),
       { numRuns: 5_000 },
+    );
+  });
+
+  it('gives the same for each element of an array as for the element alone', () => {
+    const object = fc.array(fc.tuple(name, json), { maxLength: 3 });
+    const elements = fc.array(fc.oneof(object, json), { maxLength: 5 });
+    fc.assert(
+      fc.property(
+        elements,
+        name,
+        fc.array(whiteSpace, { minLength: 1, maxLength: 7 }),
+        (values, wanted, spaces) => {
+          let at = 0;
+          const next = (): string => spaces[at++ % spaces.length] ?? '';
+          const isMembers = (value: unknown): value is [string, unknown][] =>
+            Array.isArray(value) && value.every((pair) => Array.isArray(pair) && typeof pair[0] === 'string');
+          const texts = values.map((value) => {
+            if (!isMembers(value)) return print(value, next);
+            const members = value.map(
+              ([key, inner]) => `${escapeText(key)}${next()}:${print(inner ?? null, next)}`,
+            );
+            return `${next()}{${next()}${members.join(`${next()},${next()}`)}${next()}}${next()}`;
+          });
+          const text = `${next()}[${texts.join(',')}${next()}]${next()}`;
+          JSON.parse(text);
+          expect(cutMembers(text, wanted)).toEqual(
+            texts.map((one) => (one.trimStart().startsWith('{') ? cutMember(one, wanted) : undefined)),
+          );
+        },
+      ),
+      { numRuns: 3_000 },
     );
   });
 

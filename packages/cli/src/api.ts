@@ -1,0 +1,102 @@
+import { CommandError, exitCodes } from './exit-codes.ts';
+import { request, type Answer, type Request } from './request.ts';
+import type { Target } from './target.ts';
+import { unreachable } from './unreachable.ts';
+
+const answerTimeoutMs = 30_000;
+
+export interface Ask {
+  readonly method: Request['method'];
+  /** Of the path, which begin behind the server's own; each is encoded as it has to be. */
+  readonly path: readonly string[];
+  readonly query?: Readonly<Record<string, string>>;
+  readonly contentType?: string;
+  readonly body?: string;
+}
+
+/**
+ * Asks a server over HTTP.
+ *
+ * @throws CommandError `unreachable`
+ */
+export async function ask(target: Target, { method, path, query, contentType, body }: Ask): Promise<Answer> {
+  const search = query ? `?${new URLSearchParams(query).toString()}` : '';
+  const headers: Record<string, string> = { accept: 'application/json' };
+  if (contentType !== undefined) headers['content-type'] = contentType;
+  return request(`${target.name}/${path.map(encodeSegment).join('/')}${search}`, {
+    method,
+    headers,
+    timeoutMs: answerTimeoutMs,
+    ...(body !== undefined && { body }),
+  }).catch((error: unknown) => {
+    throw unreachable(target, error);
+  });
+}
+
+/**
+ * Asks what only Fanfare answers.
+ *
+ * @param what - what is not done, for the sentence: `list the topics`
+ * @throws CommandError `unreachable`, or `refused` with the server's reason
+ */
+export async function askFanfare(target: Target, what: string, question: Ask): Promise<Answer> {
+  const answer = await ask(target, question);
+  if (isSuccess(answer)) return answer;
+  const { status } = answer;
+  const isForeign = (status === 404 || status === 405 || status === 501) && codeOf(answer) === undefined;
+  const reason = isForeign ? `${target.name} cannot do that; is it a Fanfare server?` : reasonOf(answer);
+  throw new CommandError(exitCodes.refused, `Failed to ${what}: ${reason}`);
+}
+
+/** Parses what Fanfare answers. @throws CommandError when it is nothing of that kind */
+export function parseAnswer<T extends object>(
+  target: Target,
+  { body }: Answer,
+  isOne: (value: T) => boolean,
+): T {
+  try {
+    const value = JSON.parse(body) as T | null;
+    if (typeof value === 'object' && value !== null && isOne(value)) return value;
+  } catch {
+    // It is told below.
+  }
+  throw new CommandError(
+    exitCodes.refused,
+    `${target.name} answers, but not as a Fanfare server. Is the URL right?`,
+  );
+}
+
+export function isSuccess({ status }: Answer): boolean {
+  return status >= 200 && status < 300;
+}
+
+/** The server's own words where it has some: Fanfare's error object, or a line of text; no page of HTML. */
+export function reasonOf(answer: Answer): string {
+  const { status, statusText, body } = answer;
+  const detail = textIn(body, 'detail');
+  if (detail !== undefined) return detail;
+  const text = body.trim();
+  if (text !== '' && text.length <= 300 && !/[<{]/.test(text)) return text;
+  return `HTTP ${status} ${statusText}`.trim();
+}
+
+/** Fanfare's code of an error. */
+export function codeOf({ body }: Answer): string | undefined {
+  return textIn(body, 'code');
+}
+
+function textIn(body: string, name: 'code' | 'detail'): string | undefined {
+  try {
+    const text = (JSON.parse(body) as Record<string, unknown>)[name];
+    return typeof text === 'string' ? text : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A segment that is `.` or `..` would be taken away by who reads the URL. */
+function encodeSegment(segment: string): string {
+  return /^\.\.?$/.test(segment)
+    ? segment.replaceAll('.', '%2E')
+    : encodeURIComponent(segment.toWellFormed());
+}

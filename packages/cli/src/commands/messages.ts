@@ -1,0 +1,130 @@
+import { isatty } from 'node:tty';
+import type { Command } from 'commander';
+import type { Conversation } from '../conversation.ts';
+import { CommandError, exitCodes } from '../exit-codes.ts';
+import type { Start } from '../from.ts';
+import { interrupt } from '../interrupt.ts';
+import { exitCodesHelp, fromOption, parseCount, targetOf, urlOption } from './options.ts';
+
+export function addSub(program: Command): void {
+  program
+    .command('sub')
+    .description('Subscribe to topics and print what comes; without a topic, ask for them.')
+    .argument('[topic...]', "topics, or patterns such as 'orders/*' and 'orders/**' (in quotes)")
+    .addOption(fromOption())
+    .option(
+      '--json',
+      'print {"topic", "message", "offset", "time", …} as a line of JSON for each message',
+      false,
+    )
+    .option('--count <n>', 'end after so many messages', parseCount)
+    .addOption(urlOption())
+    .addHelpText('after', exitCodesHelp)
+    .action(sub);
+}
+
+interface SubFlags {
+  readonly url: string;
+  readonly from?: Start;
+  readonly json: boolean;
+  readonly count?: number;
+}
+
+async function sub(topics: string[], { from, json, count = Infinity, ...flags }: SubFlags): Promise<void> {
+  process.once('SIGINT', interrupt);
+  const target = targetOf(flags);
+  if (topics.length > 0) {
+    const { runSub } = await import('../sub.ts');
+    await runSub(target, { topics, from: from?.from, json, count });
+  } else {
+    const { runSubMenu } = await import('../sub-menu.ts');
+    await withConversation((conversation) => runSubMenu(target, conversation));
+  }
+}
+
+export function addPub(program: Command): void {
+  program
+    .command('pub')
+    .description('Publish a message; without a topic, ask for topics and messages.')
+    .argument('[topic]')
+    .argument('[message]', 'the text of the message; - publishes each line of the standard input')
+    .option('--id <id>', 'a name for this publish, so that sending it again makes no second message')
+    .option('--json', "the message is JSON, not text; print the server's answer as a line of JSON", false)
+    .option('--create', 'make the topic exist first, though nobody has subscribed to it', false)
+    .addOption(urlOption())
+    .addHelpText('after', exitCodesHelp)
+    .action(pub);
+}
+
+interface PubFlags {
+  readonly url: string;
+  readonly id?: string;
+  readonly json: boolean;
+  readonly create: boolean;
+}
+
+async function pub(
+  topic: string | undefined,
+  message: string | undefined,
+  { id, json, create, ...flags }: PubFlags,
+): Promise<void> {
+  process.once('SIGINT', interrupt);
+  const target = targetOf(flags);
+  if (topic === undefined) {
+    const { runPubPrompt } = await import('../pub-prompt.ts');
+    await withConversation((conversation) => runPubPrompt(target, conversation));
+  } else if (message === undefined) {
+    throw new CommandError(
+      exitCodes.usage,
+      `A message is needed: fanfare pub ${topic} hello, or - for the standard input`,
+    );
+  } else {
+    const { runPub } = await import('../pub.ts');
+    await runPub(target, { topic, message, id, json, create });
+  }
+}
+
+export function addHistory(program: Command): void {
+  program
+    .command('history')
+    .description('Print the messages that a topic keeps, the oldest first, and end.')
+    .argument('<topic>', "a topic, or a pattern such as 'orders/**' (in quotes)")
+    .addOption(fromOption())
+    .option('--limit <n>', 'end after so many messages', parseCount)
+    .option(
+      '--json',
+      'print {"topic", "message", "offset", "time", …} as a line of JSON for each message',
+      false,
+    )
+    .addOption(urlOption())
+    .addHelpText('after', exitCodesHelp)
+    .action(history);
+}
+
+interface HistoryFlags {
+  readonly url: string;
+  readonly from?: Start;
+  readonly limit?: number;
+  readonly json: boolean;
+}
+
+async function history(
+  topic: string,
+  { from: start, limit = Infinity, json, ...flags }: HistoryFlags,
+): Promise<void> {
+  process.once('SIGINT', interrupt);
+  const { runHistory } = await import('../history.ts');
+  await runHistory(targetOf(flags), { topic, start, limit, json });
+}
+
+async function withConversation(use: (conversation: Conversation) => Promise<void>): Promise<void> {
+  const conversation = new (await import('../conversation.ts')).Conversation(process.stdin, process.stdout, {
+    isTerminal: isatty(0) && isatty(1),
+    onInterrupt: interrupt,
+  });
+  try {
+    await use(conversation);
+  } finally {
+    conversation.close();
+  }
+}

@@ -1,0 +1,54 @@
+import type { Command } from 'commander';
+import { interrupt } from '../interrupt.ts';
+import { exitCodesHelp, targetOf, urlOption } from './options.ts';
+
+interface UrlFlags {
+  readonly url: string;
+}
+
+export function addTopics(program: Command): void {
+  const topics = program
+    .command('topics')
+    .description('List the topics that there are, create them, and delete them.');
+  topics
+    .command('list', { isDefault: true })
+    .description(
+      'List topics with their subscribers, messages and last offset; this is what topics alone does.',
+    )
+    .option('--prefix <prefix>', 'only topics whose names begin so', '')
+    .option(
+      '--json',
+      'print {"topic", "subscribers", "messages", "lastOffset"} as a line of JSON for each',
+      false,
+    )
+    .addOption(urlOption())
+    .addHelpText('after', exitCodesHelp)
+    .action(async ({ prefix, json, ...flags }: UrlFlags & { prefix: string; json: boolean }) => {
+      process.once('SIGINT', interrupt);
+      const { listTopics } = await import('../topics.ts');
+      await listTopics(targetOf(flags), prefix, json);
+    });
+  topics
+    .command('create')
+    .description('Make topics exist, though nobody has subscribed to them.')
+    .argument('<topic...>')
+    .addOption(urlOption())
+    .addHelpText('after', exitCodesHelp)
+    .action(async (names: string[], flags: UrlFlags) => {
+      process.once('SIGINT', interrupt);
+      const { createTopics } = await import('../topics.ts');
+      await createTopics(targetOf(flags), names);
+    });
+  topics
+    .command('delete')
+    .description('Delete topics with their messages.')
+    .argument('<topic...>')
+    .option('--yes', 'do not ask first; without a terminal nobody is asked', false)
+    .addOption(urlOption())
+    .addHelpText('after', exitCodesHelp)
+    .action(async (names: string[], { yes, ...flags }: UrlFlags & { yes: boolean }) => {
+      process.once('SIGINT', interrupt);
+      const { deleteTopics } = await import('../topics.ts');
+      await deleteTopics(targetOf(flags), names, yes);
+    });
+}

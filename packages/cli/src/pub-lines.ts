@@ -1,0 +1,122 @@
+import { CommandError, exitCodes } from './exit-codes.ts';
+import { readLines } from './lines.ts';
+import { encodeMessage } from './message-json.ts';
+import { isFanfareAnswer, publish, publishMany } from './publisher.ts';
+import type { Target } from './target.ts';
+
+/** As much as is sent at once: no more than a Fanfare server takes that nobody has configured otherwise. */
+const messagesAtOnce = 1_000;
+const charactersAtOnce = 1_048_576;
+
+/**
+ * Publishes the lines of the standard input, in their order. What is there is sent at once, many lines in one request
+ * to a server that takes them; so a single line waits for nothing. The first failure ends it.
+ *
+ * @throws CommandError with the reason
+ */
+export async function publishLines(target: Target, topic: string, json: boolean): Promise<void> {
+  const publisher = new LinePublisher(target, topic, json);
+  try {
+    // The next lines are read once these are published, so that those that come meanwhile go together.
+    for await (const lines of readLines(process.stdin)) await publisher.publish(lines);
+  } catch (error) {
+    if (error instanceof CommandError && publisher.published > 0) error.message += publisher.summary;
+    throw error;
+  }
+}
+
+class LinePublisher {
+  /** How many were, in all. */
+  published = 0;
+  /** How many of those came after the one that failed, but were sent along with it. */
+  #publishedAfter = 0;
+  readonly #target: Target;
+  readonly #topic: string;
+  readonly #json: boolean;
+  /** Whether the server is known to take many at once. */
+  #takesMany = false;
+
+  constructor(target: Target, topic: string, json: boolean) {
+    this.#target = target;
+    this.#topic = topic;
+    this.#json = json;
+  }
+
+  /** What was published though something failed, in words. */
+  get summary(): string {
+    const after = this.#publishedAfter;
+    const along = after > 0 ? `, and ${after} after it that were sent along` : '';
+    return ` (after ${this.published - after} published${along})`;
+  }
+
+  /** @throws CommandError */
+  async publish(lines: readonly string[]): Promise<void> {
+    let messages: string[] = [];
+    let characters = 0;
+    const flush = async (): Promise<void> => {
+      const batch = messages;
+      messages = [];
+      characters = 0;
+      await this.#publishAll(batch);
+    };
+    for (const line of lines) {
+      if (this.#json && line.trim() === '') continue;
+      let message: string;
+      try {
+        message = encodeMessage(line, this.#json);
+      } catch (error) {
+        // Those before it are published first.
+        await flush();
+        throw error;
+      }
+      const isFull = messages.length >= messagesAtOnce || characters + message.length > charactersAtOnce;
+      if (isFull && messages.length > 0) await flush();
+      messages.push(message);
+      characters += message.length;
+    }
+    await flush();
+  }
+
+  async #publishAll(messages: readonly string[]): Promise<void> {
+    for (let at = 0; at < messages.length;) {
+      const rest = messages.slice(at);
+      if (this.#takesMany && rest.length > 1 && (await this.#publishMany(rest))) return;
+      await this.#publishOne(messages[at] as string);
+      at++;
+    }
+  }
+
+  async #publishOne(messageJson: string): Promise<void> {
+    const answer = await publish(this.#target, { topic: this.#topic, messageJson }).catch(failed);
+    this.#takesMany ||= this.published === 0 && isFanfareAnswer(answer);
+    this.published++;
+    this.#print([answer.trim()]);
+  }
+
+  /** @returns false when the server takes them only one by one */
+  async #publishMany(messages: readonly string[]): Promise<boolean> {
+    const many = messages.map((messageJson) => ({ topic: this.#topic, messageJson }));
+    const outcomes = await publishMany(this.#target, many).catch(failed);
+    this.#takesMany = outcomes !== undefined;
+    if (!outcomes) return false;
+    const answers = outcomes.flatMap((outcome) => (outcome.ok ? [outcome.answer] : []));
+    this.published += answers.length;
+    if (answers.length > 0) this.#print(answers);
+    const failedAt = outcomes.findIndex((outcome) => !outcome.ok);
+    const first = outcomes[failedAt];
+    if (!first || first.ok) return true;
+    this.#publishedAfter = answers.length - failedAt;
+    return failed(new CommandError(exitCodes.refused, first.reason));
+  }
+
+  #print(answers: readonly string[]): void {
+    if (this.#json) process.stdout.write(`${answers.join('\n')}\n`);
+    else if (answers.length === 1) console.error(`Message published to topic '${this.#topic}'`);
+    else console.error(`${answers.length} messages published to topic '${this.#topic}'`);
+  }
+}
+
+function failed(error: unknown): never {
+  if (error instanceof CommandError) error.message = `Failed to publish message: ${error.message}`;
+  throw error;
+}

@@ -1,0 +1,60 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { constants } from 'node:os';
+import { isatty } from 'node:tty';
+import { fileURLToPath } from 'node:url';
+import { CommandError, exitCodes } from './exit-codes.ts';
+
+export interface StoreTool {
+  readonly tool: 'verify' | 'export' | 'import';
+  readonly directory: string;
+  /** What is exported: a topic or a pattern; all without one. */
+  readonly topic?: string | undefined;
+}
+
+const programPath = fileURLToPath(new URL('../bin/fanfare.js', import.meta.url));
+
+/** Set where the tool itself runs. */
+const innerVariable = 'FANFARE_STORE_TOOL';
+
+const crashSignals: ReadonlySet<string> = new Set([
+  'SIGSEGV',
+  'SIGBUS',
+  'SIGABRT',
+  'SIGILL',
+  'SIGFPE',
+  'SIGTRAP',
+]);
+
+/**
+ * Runs a tool over a data directory. What reads data that may be damaged is a process of its own: the database
+ * trusts its own pages, and some damage ends the process that reads them.
+ *
+ * @throws CommandError
+ */
+export async function runTool({ tool, directory, topic }: StoreTool): Promise<void> {
+  if (tool === 'import') return (await import('./store.ts')).runImport(directory);
+  if (process.env[innerVariable] === undefined) return runInProcess(directory);
+  const { runExport, runVerify } = await import('./store.ts');
+  return tool === 'verify' ? runVerify(directory) : runExport(directory, topic);
+}
+
+/** Runs this very command again. */
+async function runInProcess(directory: string): Promise<void> {
+  const child = spawn(process.execPath, [...process.execArgv, programPath, ...process.argv.slice(2)], {
+    stdio: 'inherit',
+    env: { ...process.env, [innerVariable]: '1' },
+  });
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
+  const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
+  if (code === 0) return;
+  if (signal === null || !crashSignals.has(signal)) {
+    const ending = signal === null ? undefined : 128 + constants.signals[signal];
+    throw new CommandError(code ?? ending ?? exitCodes.refused, '');
+  }
+  if (isatty(2)) process.stderr.write('\n');
+  throw new CommandError(
+    exitCodes.refused,
+    `The data file in '${directory}' is damaged so badly that reading it ended the program (${signal}). Go back to a backup.`,
+  );
+}

@@ -1,0 +1,134 @@
+import { once } from 'node:events';
+import { fstatSync } from 'node:fs';
+import { isatty } from 'node:tty';
+import { FanfareError, parseInterest } from '@fanfare/protocol';
+import {
+  DataDirectoryError,
+  exportStore,
+  ImportError,
+  importStore,
+  LogDamagedError,
+  openStore,
+  StoreFailedError,
+  StoreFullError,
+  verifyStore,
+  type Store,
+  type StoreCounts,
+} from '@fanfare/server/store';
+import { CommandError, exitCodes } from './exit-codes.ts';
+import { readLines } from './lines.ts';
+import { ProgressBar, sizeOf } from './progress.ts';
+
+/**
+ * `fanfare store verify`.
+ *
+ * @throws CommandError when anything is damaged, or it cannot be read
+ */
+export async function runVerify(directory: string): Promise<void> {
+  const bar = new ProgressBar('verifying', process.stderr, isatty(2));
+  const counts = await withStore(directory, (store) =>
+    verifyStore(store, {
+      onDamage: (sentence) => bar.say(sentence),
+      onProgress: (progress) => bar.update(progress),
+    }),
+  ).finally(() => bar.end());
+  process.stdout.write(`${summaryOf(counts)}\n`);
+  if (counts.damages > 0) throw damages(directory, counts.damages);
+}
+
+/**
+ * `fanfare store export`.
+ *
+ * @param topics - only these: a topic or a pattern
+ * @throws CommandError when anything is damaged, or it cannot be read
+ */
+export async function runExport(directory: string, topics: string | undefined): Promise<void> {
+  const interest = topics === undefined ? undefined : readInterest(topics);
+  const bar = new ProgressBar('exporting', process.stderr, isatty(2) && !isatty(1));
+  const counts = await withStore(directory, (store) =>
+    exportStore(store, {
+      ...(interest !== undefined && { interest }),
+      onDamage: (sentence) => bar.say(sentence),
+      onProgress: (progress) => bar.update(progress),
+      write: async (lines) => {
+        if (!process.stdout.write(lines)) await once(process.stdout, 'drain');
+      },
+    }),
+  ).finally(() => bar.end());
+  console.error(`Exported ${summaryOf(counts)}`);
+  if (counts.damages > 0) throw damages(directory, counts.damages);
+}
+
+/**
+ * `fanfare store import`.
+ *
+ * @throws CommandError when the input is no export, or the directory has something
+ */
+export async function runImport(directory: string): Promise<void> {
+  const bar = new ProgressBar('importing', process.stderr, isatty(2));
+  const size = sizeOfInput();
+  // What was made so far is taken away again.
+  process.once('SIGINT', () => process.stdin.destroy(new CommandError(exitCodes.interrupted, '')));
+  process.once('SIGTERM', () => process.stdin.destroy(new CommandError(exitCodes.terminated, '')));
+  let bytesRead = 0;
+  const lines = readLines(process.stdin, (bytes) => (bytesRead += bytes));
+  const counts = await importStore(directory, {
+    lines,
+    now: Date.now,
+    onProgress: (progress) =>
+      bar.update(size === undefined ? progress : { ...progress, share: bytesRead / size }),
+  })
+    .catch(refuse)
+    .finally(() => bar.end());
+  console.error(`Imported ${summaryOf(counts)} into '${directory}'`);
+}
+
+async function withStore<T>(directory: string, use: (store: Store) => Promise<T>): Promise<T> {
+  const store = await openStore(directory).catch(refuse);
+  try {
+    return await use(store).catch(refuse);
+  } finally {
+    await store.close();
+  }
+}
+
+/** How large the input is where that is known, as of a file. */
+function sizeOfInput(): number | undefined {
+  const stats = fstatSync(0);
+  return stats.isFile() && stats.size > 0 ? stats.size : undefined;
+}
+
+function readInterest(topics: string): ReturnType<typeof parseInterest> {
+  try {
+    return parseInterest(topics);
+  } catch (error) {
+    if (error instanceof FanfareError) throw new CommandError(exitCodes.usage, error.message);
+    throw error;
+  }
+}
+
+function summaryOf({ topics, messages, bytes }: StoreCounts): string {
+  return `${counted(messages, 'message')} in ${counted(topics, 'topic')} (${sizeOf(bytes)})`;
+}
+
+function damages(directory: string, count: number): CommandError {
+  return new CommandError(
+    exitCodes.refused,
+    `${counted(count, 'damage')} found in '${directory}'. Export what can be read, and import it into a new directory, or go back to a backup.`,
+  );
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
+}
+
+/** What keeps a tool from doing its work, as a sentence; a defect stays one. */
+function refuse(error: unknown): never {
+  const isExpected =
+    error instanceof DataDirectoryError ||
+    error instanceof LogDamagedError ||
+    error instanceof ImportError ||
+    error instanceof StoreFullError ||
+    error instanceof StoreFailedError;
+  throw isExpected ? new CommandError(exitCodes.refused, error.message) : error;
+}

@@ -1,0 +1,141 @@
+import { createInterface } from 'node:readline/promises';
+import { askFanfare, parseAnswer } from './api.ts';
+import { CommandError, exitCodes } from './exit-codes.ts';
+import { createTopic } from './publisher.ts';
+import { showControls } from './show.ts';
+import type { Target } from './target.ts';
+
+/** A topic as the server tells of it. */
+interface TopicInfo {
+  readonly topic: string;
+  readonly subscribers: number;
+  readonly messages: number;
+  readonly lastOffset?: string;
+}
+
+interface TopicsPage {
+  readonly topics: readonly TopicInfo[];
+  readonly cursor?: string;
+}
+
+/** As many as a server gives at once. */
+const topicsPerPage = 1_000;
+
+/**
+ * `fanfare topics`: a table for people, and lines for programs: JSON, or columns between tabulators.
+ *
+ * @throws CommandError
+ */
+export async function listTopics(target: Target, prefix: string, json: boolean): Promise<void> {
+  const isTable = process.stdout.isTTY && !json;
+  const table = new Table();
+  let count = 0;
+  for await (const topics of pages(target, prefix)) {
+    count += topics.length;
+    const lines = json
+      ? topics.map((topic) => JSON.stringify(topic))
+      : isTable
+        ? table.lines(topics.map(cellsOf))
+        : topics.map((topic) => cellsOf(topic).join('\t'));
+    if (lines.length > 0) process.stdout.write(`${lines.join('\n')}\n`);
+  }
+  if (count === 0 && isTable)
+    console.error(prefix === '' ? 'There are no topics yet.' : `No topic begins with '${prefix}'.`);
+}
+
+async function* pages(target: Target, prefix: string): AsyncGenerator<readonly TopicInfo[]> {
+  let cursor: string | undefined;
+  do {
+    const query = { prefix, limit: String(topicsPerPage), ...(cursor !== undefined && { cursor }) };
+    const answer = await askFanfare(target, 'list the topics', { method: 'GET', path: ['topics'], query });
+    const page: TopicsPage = parseAnswer<TopicsPage>(target, answer, ({ topics }) => Array.isArray(topics));
+    yield page.topics;
+    cursor = page.cursor;
+  } while (cursor !== undefined);
+}
+
+function cellsOf({ topic, subscribers, messages, lastOffset }: TopicInfo): readonly string[] {
+  return [topic, String(subscribers), String(messages), lastOffset ?? '-'];
+}
+
+const titles = ['TOPIC', 'SUBSCRIBERS', 'MESSAGES', 'LAST OFFSET'];
+
+/** Columns that are as wide as what has come so far needs. */
+class Table {
+  #widths: readonly number[] = [];
+
+  lines(rows: readonly (readonly string[])[]): readonly string[] {
+    if (rows.length === 0) return [];
+    const isFirst = this.#widths.length === 0;
+    const all = (isFirst ? [titles, ...rows] : rows).map((cells) => cells.map(showControls));
+    this.#widths = titles.map((_, column) =>
+      Math.max(this.#widths[column] ?? 0, ...all.map((cells) => cells[column]?.length ?? 0)),
+    );
+    return all.map((cells) =>
+      cells
+        .map((cell, column) => this.#pad(cell, column))
+        .join('  ')
+        .trimEnd(),
+    );
+  }
+
+  #pad(cell: string, column: number): string {
+    const width = this.#widths[column] ?? 0;
+    // Numbers end where their title ends.
+    return column === 1 || column === 2 ? cell.padStart(width) : cell.padEnd(width);
+  }
+}
+
+/**
+ * `fanfare topics create`.
+ *
+ * @throws CommandError
+ */
+export async function createTopics(target: Target, topics: readonly string[]): Promise<void> {
+  for (const topic of topics) {
+    const outcome = await createTopic(target, topic);
+    console.error(
+      showControls(outcome === 'created' ? `Created topic '${topic}'` : `Topic '${topic}' exists already`),
+    );
+  }
+}
+
+/**
+ * `fanfare topics delete`. Asks a person first.
+ *
+ * @throws CommandError
+ */
+export async function deleteTopics(
+  target: Target,
+  topics: readonly string[],
+  isSure: boolean,
+): Promise<void> {
+  const asks = !isSure && process.stdin.isTTY && process.stderr.isTTY;
+  for (const topic of topics) {
+    if (asks && !(await confirms(target, topic))) {
+      console.error(`Kept topic '${topic}'`);
+      continue;
+    }
+    await askFanfare(target, `delete topic '${topic}'`, { method: 'DELETE', path: ['topics', topic] });
+    console.error(showControls(`Deleted topic '${topic}'`));
+  }
+}
+
+async function confirms(target: Target, topic: string): Promise<boolean> {
+  const what = `delete topic '${topic}'`;
+  const answer = await askFanfare(target, what, { method: 'GET', path: ['topics', topic] });
+  const { messages } = parseAnswer<TopicInfo>(target, answer, (info) => typeof info.messages === 'number');
+  const prompt = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const many = messages === 1 ? '1 message' : `${messages} messages`;
+    const reply = await new Promise<string>((resolve, reject) => {
+      // Ctrl-C, which a terminal sends as a character meanwhile; and Ctrl-D.
+      prompt.once('SIGINT', () => reject(new CommandError(exitCodes.interrupted, '')));
+      prompt.once('close', () => resolve(''));
+      prompt.question(showControls(`Delete topic '${topic}' and its ${many}? [y/N] `)).then(resolve, reject);
+    });
+    return /^y(es)?$/i.test(reply.trim());
+  } finally {
+    prompt.close();
+  }
+}

@@ -1,0 +1,303 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { connectClient, connectRaw, publish, Recorder, startServer, type HttpAnswer } from './harness.ts';
+import { declare, temporaryDirectory } from './http-tools.ts';
+
+const lines = { 'content-type': 'application/x-ndjson' };
+
+/** What became of one message. */
+interface Result {
+  readonly ok: boolean;
+  readonly topic?: string;
+  readonly offset?: string;
+  readonly duplicate?: boolean;
+  readonly error?: { readonly code: string; readonly status: number; readonly detail: string };
+}
+
+function resultsOf({ status, type, text }: HttpAnswer): Result[] {
+  expect(status).toBe(200);
+  if (type.startsWith('application/json')) return JSON.parse(text) as Result[];
+  expect(type).toMatch(/^application\/x-ndjson/);
+  expect(text === '' || text.endsWith('\n')).toBe(true);
+  return text
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as Result);
+}
+
+/** `ok`, or the error's code, of each. */
+function verdicts(answer: HttpAnswer): string[] {
+  return resultsOf(answer).map(({ ok, error }) => (ok ? 'ok' : (error?.code ?? '?')));
+}
+
+async function stored(url: string, topic: string): Promise<string> {
+  return (await fetch(`${url}/topics/${encodeURIComponent(topic)}/messages?limit=1000`)).text();
+}
+
+describe('an array of messages', () => {
+  it('is published, each by itself, and answered in its order', async () => {
+    const { url } = await startServer();
+    const client = await connectClient(url);
+    const recorder = new Recorder(client);
+    await client.emitWithAck('subscribe', { topic: 'news' });
+    await client.emitWithAck('subscribe', { topic: 'a/b' });
+
+    const answer = await publish(url, [
+      { topic: 'news', message: 1 },
+      { topic: 'nowhere', message: 2 },
+      { topic: 'a/b', message: null, id: 'x' },
+      { topic: 'a/b', message: null, id: 'x' },
+      { topic: 'a/b', message: 1, id: 'x' },
+      { topic: '*', message: 1 },
+      { message: 1 },
+      { topic: 'news' },
+      'news',
+      null,
+      [],
+      [{ topic: 'news', message: 'nested' }],
+      { topic: 'news', message: { last: true } },
+    ]);
+
+    expect(answer.type).toBe('application/json; charset=utf-8');
+    expect(verdicts(answer)).toEqual([
+      'ok',
+      'topic_not_found',
+      'ok',
+      'ok',
+      'id_conflict',
+      'topic_name_invalid',
+      ...Array.from({ length: 6 }, () => 'bad_request'),
+      'ok',
+    ]);
+    expect(resultsOf(answer)[3]).toEqual({ ...resultsOf(answer)[2], duplicate: true });
+    expect(resultsOf(answer)[1]).toMatchObject({
+      error: { status: 404, detail: "Topic 'nowhere' does not exist" },
+    });
+    expect(await recorder.settled(url)).toEqual([
+      ['news', { message: 1 }],
+      ['a/b', { message: null }],
+      ['news', { message: { last: true } }],
+    ]);
+  });
+
+  it('is passed on to the character, but for white space', async () => {
+    const { url } = await startServer();
+    await declare(url, 'news');
+    const body = `\uFEFF \n[ {"topic":"news" , "message" : [1.0, 12345678901234567890,"a\\u0020 b"]}\t,
+      {"message":{"a":[ ]},"topic":"n\\u0065ws","message": -0.0e0 } ] \r\n`;
+    expect(verdicts(await publish(url, body))).toEqual(['ok', 'ok']);
+    const kept = await stored(url, 'news');
+    expect(kept).toContain('"message":[1.0,12345678901234567890,"a\\u0020 b"],');
+    expect(kept).toContain('"message":-0.0e0,');
+  });
+
+  it('answers JSON whatever the client would like to have, and an empty one with an empty one', async () => {
+    const { url } = await startServer();
+    for (const accept of ['*/*', 'text/plain', 'text/html', 'application/json']) {
+      const answer = await publish(url, ' [ ] ', { accept });
+      expect(answer).toEqual({ status: 200, type: 'application/json; charset=utf-8', text: '[]' });
+    }
+  });
+
+  it.each([
+    ['cut off', '[{"topic":"news","message":1},{"topic":"news","mess'],
+    ['something behind it', '[{"topic":"news","message":1}] x'],
+    ['two arrays', '[{"topic":"news","message":1}][]'],
+    ['a comma too many', '[{"topic":"news","message":1},]'],
+    ['an unescaped line break', '[{"topic":"news","message":"\n"}]'],
+    ['only its beginning', '['],
+  ])('publishes nothing when it is damaged: %s', async (_what, body) => {
+    const { url } = await startServer();
+    await declare(url, 'news');
+    const answer = await publish(url, body);
+    expect(JSON.parse(answer.text)).toMatchObject({ status: 400, code: 'bad_request' });
+    expect(await stored(url, 'news')).toContain('"messages":[]');
+  });
+
+  it('publishes nothing when it is not UTF-8', async () => {
+    const { url } = await startServer();
+    await declare(url, 'news');
+    for (const headers of [{}, lines]) {
+      const body = Buffer.concat([
+        Buffer.from('[{"topic":"news","message":"'),
+        Buffer.from([0xff]),
+        Buffer.from('"}]'),
+      ]);
+      expect(JSON.parse((await publish(url, body, headers)).text)).toMatchObject({
+        status: 400,
+        code: 'bad_request',
+      });
+    }
+    expect(await stored(url, 'news')).toContain('"messages":[]');
+  });
+
+  it('has no Idempotency-Key for all', async () => {
+    const { url } = await startServer();
+    for (const headers of [{}, lines]) {
+      const answer = await publish(url, '[]', { ...headers, 'idempotency-key': 'x' });
+      expect(JSON.parse(answer.text)).toMatchObject({ status: 400, errors: [{ field: 'Idempotency-Key' }] });
+    }
+  });
+
+  it('may be as large as the setting says; a single message stays under its own limit', async () => {
+    const { url } = await startServer({ publishBytesMax: 200, batchBytesMax: 2_000, batchMessagesMax: 12 });
+    await declare(url, 'news');
+    const message = 'x'.repeat(150);
+    const many = Array.from({ length: 10 }, () => ({ topic: 'news', message }));
+    expect(verdicts(await publish(url, many))).toEqual(many.map(() => 'ok'));
+    const large = { topic: 'news', message: 'x'.repeat(199) };
+    expect(verdicts(await publish(url, [many[0], large]))).toEqual(['ok', 'payload_too_large']);
+
+    const tooLarge = { status: 413, code: 'payload_too_large' };
+    expect(JSON.parse((await publish(url, large)).text)).toMatchObject(tooLarge);
+    const tooMuch = [...many, ...many];
+    expect(JSON.parse((await publish(url, tooMuch)).text)).toMatchObject(tooLarge);
+    expect(
+      JSON.parse((await publish(url, tooMuch.map((one) => JSON.stringify(one)).join('\n'), lines)).text),
+    ).toMatchObject(tooLarge);
+    const tooMany = Array.from({ length: 13 }, () => ({ topic: 'news', message: 1 }));
+    expect(JSON.parse((await publish(url, tooMany)).text)).toMatchObject(tooLarge);
+    expect(
+      JSON.parse((await publish(url, tooMany.map((one) => JSON.stringify(one)).join('\n'), lines)).text),
+    ).toMatchObject(tooLarge);
+    expect(verdicts(await publish(url, tooMany.slice(1)))).toHaveLength(12);
+  });
+
+  it('is refused when it has become too large, before it has ended', async () => {
+    const { url } = await startServer({ publishBytesMax: 100, batchBytesMax: 1_000 });
+    for (const [type, begin] of [
+      ['application/json', '{"topic":"news","message":"'],
+      ['application/json', '\r\n[{"topic":"news","message":"'],
+      ['application/x-ndjson', '{"topic":"news","message":"'],
+    ]) {
+      const { socket, ended } = connectRaw(url);
+      const chunk = `${begin}${'x'.repeat(1_000)}`;
+      socket.write(
+        `POST /publish HTTP/1.1\r\nHost: x\r\nContent-Type: ${type}\r\nTransfer-Encoding: chunked\r\n\r\n`,
+      );
+      socket.write(`${chunk.length.toString(16)}\r\n${chunk}\r\n`);
+      expect(await ended).toMatch(/^HTTP\/1\.1 413 [^]*"code":"payload_too_large"/);
+    }
+  });
+
+  it('survives what is deep or wide', async () => {
+    const { url } = await startServer();
+    await declare(url, 'news');
+    const nested = (levels: number): string => `${'['.repeat(levels)}${']'.repeat(levels)}`;
+    const messages = [nested(64), nested(65), nested(100_000)].map(
+      (text) => `{"topic":"news","message":${text}}`,
+    );
+    expect(verdicts(await publish(url, `[${messages.join(',')}]`))).toEqual([
+      'ok',
+      'payload_too_deep',
+      'payload_too_deep',
+    ]);
+    expect((await publish(url, '['.repeat(1_000_000))).status).toBe(400);
+    expect((await publish(url, nested(1_000_000))).status).toBe(200);
+    const wide = `[${Array.from({ length: 1_000_000 }, () => '1').join(',')}]`;
+    expect(JSON.parse((await publish(url, wide)).text)).toMatchObject({ code: 'payload_too_large' });
+  });
+});
+
+describe('messages as NDJSON', () => {
+  it('are published line by line, and answered line by line', async () => {
+    const { url } = await startServer();
+    await declare(url, 'news');
+    const body = [
+      '{"topic":"news","message":1.0}\r',
+      '',
+      ' \t\r',
+      '{"topic":"news",',
+      '"message":2}',
+      '[{"topic":"news","message":3}]',
+      '{"topic":"nowhere","message":4}',
+      '{"topic":"news","message":5},{"topic":"news","message":6}',
+      '{"topic": "news", "message": [7, "\u2028"]}',
+    ].join('\n');
+    const answer = await publish(url, body, lines);
+    expect(verdicts(answer)).toEqual([
+      'ok',
+      'bad_request',
+      'bad_request',
+      'bad_request',
+      'topic_not_found',
+      'bad_request',
+      'ok',
+    ]);
+    const kept = await stored(url, 'news');
+    expect(kept).toContain('"message":1.0,');
+    expect(kept).toContain('"message":[7,"\u2028"],');
+    expect(kept.match(/"message":/g)).toHaveLength(2);
+  });
+
+  it.each(['', '\n', '\r\n\r\n'])('may be none at all: %j', async (body) => {
+    const { url } = await startServer();
+    expect(await publish(url, body, lines)).toMatchObject({ status: 200, text: '' });
+  });
+});
+
+describe('many messages', () => {
+  it('are admitted and refused as they would be one by one, whatever they are', async () => {
+    const { url } = await startServer();
+    await declare(url, 'news');
+    const text = (value: unknown): string => JSON.stringify(value) ?? 'null';
+    const element = fc.oneof(
+      fc
+        .record({ topic: fc.constantFrom('news', 'news/*', ''), message: fc.jsonValue({ maxDepth: 3 }) })
+        .map(text),
+      fc.record({ topic: fc.constant('news'), message: fc.jsonValue(), id: fc.string() }).map(text),
+      fc
+        .tuple(fc.jsonValue(), fc.jsonValue())
+        .map(([a, b]) => `{"message":${text(a)},"topic":"news","message":${text(b)}}`),
+      fc.jsonValue({ maxDepth: 2 }).map(text),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(element, { maxLength: 6 }), async (texts) => {
+        const alone: string[] = [];
+        const single = { accept: 'application/json' };
+        for (const one of texts) {
+          if (one.startsWith('[')) {
+            alone.push('bad_request');
+            continue;
+          }
+          const answer = JSON.parse((await publish(url, one, single)).text) as { code?: string };
+          alone.push(answer.code ?? 'ok');
+        }
+        expect(verdicts(await publish(url, `[${texts.join(' ,\n')}]`))).toEqual(alone);
+        expect(verdicts(await publish(url, texts.join('\r\n'), lines))).toEqual(alone);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('are on disk before they are answered, and there after a restart', async () => {
+    const data = await temporaryDirectory();
+    const first = await startServer({ data });
+    await declare(first.url, 'news');
+    const messages = Array.from({ length: 1_000 }, (_, at) => ({ topic: 'news', message: at }));
+    const results = resultsOf(await publish(first.url, messages));
+    expect(results.map(({ offset }) => offset?.split('.')[1])).toEqual(
+      messages.map((_, at) => String(at + 1)),
+    );
+    expect(results.every((one) => (one as { stored?: string }).stored === 'disk')).toBe(true);
+    await first.server.stop();
+    const { url } = await startServer({ data });
+    const page = JSON.parse(await stored(url, 'news')) as { messages: { message: number }[] };
+    expect(page.messages.map(({ message }) => message)).toEqual(messages.map(({ message }) => message));
+  });
+
+  it('are refused as a whole while the server shuts down', async () => {
+    const { url, server } = await startServer();
+    await declare(url, 'news');
+    const { socket, ended } = connectRaw(url);
+    const body = '[{"topic":"news","message":1}]';
+    socket.write(
+      `POST /publish HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n[`,
+    );
+    await fetch(url, { headers: { connection: 'close' } });
+    const stopped = server.stop();
+    socket.write(body.slice(1));
+    expect(await ended).toMatch(/^HTTP\/1\.1 503 [^]*"code":"draining"/);
+    await stopped;
+  });
+});

@@ -1,0 +1,144 @@
+import { describe, expect, it } from 'vitest';
+import { publish, startServer } from './harness.ts';
+import { declare, readPage, topicUrl } from './http-tools.ts';
+
+/** Publishes numbers from 1 on to a topic, and tells their offsets. */
+async function publishNumbers(url: string, topic: string, count: number): Promise<string[]> {
+  await declare(url, topic);
+  const messages = Array.from({ length: count }, (_, at) => ({ topic, message: at + 1 }));
+  const { text } = await publish(url, messages);
+  return (JSON.parse(text) as { offset: string }[]).map(({ offset }) => offset);
+}
+
+describe('the messages of a topic', () => {
+  it('come in pages, each of which says where to go on', async () => {
+    const { url } = await startServer();
+    const offsets = await publishNumbers(url, 'news', 250);
+    const first = await readPage(url, 'news');
+    expect(first).toMatchObject({ next: offsets[99], more: true });
+    expect(first).not.toHaveProperty('recovered');
+    const second = await readPage(url, 'news', `?from=${first.next}&limit=150`);
+    expect(second).toMatchObject({ next: offsets[249], more: false, recovered: true });
+    expect([...first.messages, ...second.messages].map(({ message }) => message)).toEqual(
+      Array.from({ length: 250 }, (_, at) => at + 1),
+    );
+    expect(second.messages[0]).toEqual({
+      topic: 'news',
+      message: 101,
+      offset: offsets[100],
+      time: expect.any(Number) as number,
+    });
+    const end = await readPage(url, 'news', `?from=${second.next}`);
+    expect(end).toEqual({ messages: [], next: second.next, more: false, recovered: true });
+    await publish(url, { topic: 'news', message: 'later' });
+    expect((await readPage(url, 'news', `?from=${end.next}`)).messages).toMatchObject([{ message: 'later' }]);
+  });
+
+  it('start where they are asked to', async () => {
+    let now = 1_000_000;
+    const { url } = await startServer({ now: () => now });
+    await publishNumbers(url, 'news', 3);
+    now += 1_000;
+    await publish(url, { topic: 'news', message: 4 });
+    const numbers = async (query: string): Promise<unknown[]> =>
+      (await readPage(url, 'news', query)).messages.map(({ message }) => message);
+    expect(await numbers('?from=earliest')).toEqual([1, 2, 3, 4]);
+    expect(await numbers('?from=new')).toEqual([]);
+    expect(await numbers('?from=last')).toEqual([4]);
+    expect(await numbers('?last=2')).toEqual([3, 4]);
+    expect(await numbers('?last=0')).toEqual([]);
+    expect(await numbers('?last=99')).toEqual([1, 2, 3, 4]);
+    expect(await numbers('?time=1000001')).toEqual([4]);
+    expect(await numbers('?time=0&limit=2')).toEqual([1, 2]);
+    expect(await numbers('?time=1001001')).toEqual([]);
+  });
+
+  it('of a pattern come together, in the order of the log', async () => {
+    const { url } = await startServer();
+    for (const topic of ['a/x', 'a/y', 'b']) await declare(url, topic);
+    const all = [1, 2, 3, 4, 5, 6].map((message) => ({ topic: ['a/x', 'b', 'a/y'][message % 3], message }));
+    await publish(url, all);
+    const page = await readPage(url, 'a/*');
+    expect(page.messages.map(({ topic, message }) => [topic, message])).toEqual([
+      ['a/y', 2],
+      ['a/x', 3],
+      ['a/y', 5],
+      ['a/x', 6],
+    ]);
+    expect((await readPage(url, '**', '?limit=4')).messages).toHaveLength(4);
+    expect((await readPage(url, 'nothing/**')).messages).toEqual([]);
+  });
+
+  it('are told to be incomplete when some are gone', async () => {
+    const { url } = await startServer({
+      rules: [{ match: 'few', keep: { count: 3 } } as never, { match: 'none', keep: 'none' }],
+    });
+    const offsets = await publishNumbers(url, 'few', 3);
+    await publish(
+      url,
+      [4, 5, 6, 7].map((message) => ({ topic: 'few', message })),
+    );
+    const page = await readPage(url, 'few', `?from=${offsets[0]}`);
+    expect(page.recovered).toBe(false);
+    expect(page.messages.map(({ message }) => message)).toEqual([5, 6, 7]);
+    expect((await readPage(url, 'few', `?from=${page.next}`)).recovered).toBe(true);
+    expect((await readPage(url, 'few', '?from=other.1')).recovered).toBe(false);
+    await declare(url, 'none');
+    await publish(url, { topic: 'none', message: 1 });
+    expect(await readPage(url, 'none', `?from=${page.next}`)).toMatchObject({
+      messages: [],
+      recovered: false,
+    });
+  });
+
+  it('are passed on to the character', async () => {
+    const { url } = await startServer();
+    await declare(url, 'news');
+    await publish(url, '{"topic":"news","message":{"a":1.0,"b":12345678901234567890},"id":"\\u00e9"}');
+    const text = await (await fetch(topicUrl(url, 'news', '/messages'))).text();
+    expect(text).toMatch(
+      /^\{"messages":\[\{"topic":"news","message":\{"a":1\.0,"b":12345678901234567890\},"offset":"[^"]+","time":\d+,"id":"é"\}\],"next":"[^"]+","more":false\}$/,
+    );
+  });
+
+  it.each([
+    ['from=nonsense', 'from'],
+    ['from=', 'from'],
+    ['from=%ff', 'from'],
+    ['from=a.1&from=a.2', 'from'],
+    ['from=new&last=1', 'last'],
+    ['from=new&time=1', 'time'],
+    ['last=1&time=1', 'last'],
+    ['last=x', 'last'],
+    ['last=-1', 'last'],
+    ['last=99999999999999999', 'last'],
+    ['time=1e3', 'time'],
+    ['limit=0', 'limit'],
+    ['limit=1001', 'limit'],
+  ])('are refused with what is wrong: %s', async (query, field) => {
+    const { url } = await startServer();
+    await declare(url, 'news');
+    const response = await fetch(topicUrl(url, 'news', `/messages?${query}`));
+    expect([response.status, await response.json()]).toMatchObject([
+      400,
+      { code: 'bad_request', errors: [{ field }] },
+    ]);
+    if (field === 'limit') return;
+    const accept = { accept: 'text/event-stream' };
+    const stream = await fetch(topicUrl(url, 'news', `/messages?${query}`), { headers: accept });
+    expect([stream.status, await stream.json()]).toMatchObject([
+      400,
+      { code: 'bad_request', errors: [{ field }] },
+    ]);
+  });
+
+  it('are not there when the topic is not', async () => {
+    const { url } = await startServer();
+    for (const accept of ['*/*', 'text/event-stream']) {
+      const response = await fetch(topicUrl(url, 'nowhere', '/messages'), { headers: { accept } });
+      expect([response.status, await response.json()]).toMatchObject([404, { code: 'topic_not_found' }]);
+      // Nor are they by now.
+      expect((await fetch(topicUrl(url, 'nowhere'))).status).toBe(404);
+    }
+  });
+});

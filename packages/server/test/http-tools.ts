@@ -1,0 +1,152 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { get, type ClientRequest, type IncomingMessage } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished } from 'vitest';
+
+/** A directory that is removed when the test ends. Ask for it before the server that uses it is started. */
+export async function temporaryDirectory(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'fanfare-http-'));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+/** The URL of a topic, or of what is under it. */
+export function topicUrl(url: string, topic: string, rest = ''): string {
+  return `${url}/topics/${encodeURIComponent(topic)}${rest}`;
+}
+
+export async function declare(url: string, topic: string): Promise<void> {
+  const response = await fetch(topicUrl(url, topic), { method: 'PUT' });
+  expect([200, 201]).toContain(response.status);
+  await response.text();
+}
+
+export interface HistoryPage {
+  readonly messages: { readonly topic: string; readonly message: unknown; readonly offset: string }[];
+  readonly next: string;
+  readonly more: boolean;
+  readonly recovered?: boolean;
+}
+
+export async function readPage(url: string, topic: string, query = ''): Promise<HistoryPage> {
+  const response = await fetch(topicUrl(url, topic, `/messages${query}`));
+  expect(response.status).toBe(200);
+  return (await response.json()) as HistoryPage;
+}
+
+/** How many subscriptions to the very topic the server has. */
+export async function subscribersOf(url: string, topic: string): Promise<number> {
+  const response = await fetch(topicUrl(url, topic));
+  return ((await response.json()) as { subscribers: number }).subscribers;
+}
+
+/** An event of a stream. */
+export interface StreamEvent {
+  readonly event: string;
+  readonly id?: string;
+  readonly data: { readonly [field: string]: unknown };
+}
+
+/** Reads Server-Sent Events as the standard has it, and keeps them. Ended when the test ends. */
+export class StreamReader {
+  readonly events: StreamEvent[] = [];
+  /** How many comments have come. */
+  comments = 0;
+  readonly #request: ClientRequest;
+  #response: IncomingMessage | undefined;
+  #wake = (): void => {};
+  #isOver = false;
+
+  constructor(url: string, headers: Readonly<Record<string, string>> = {}) {
+    this.#request = get(url, { agent: false, headers: { accept: 'text/event-stream', ...headers } });
+    this.#request.on('error', () => this.#end());
+    onTestFinished(() => this.close());
+  }
+
+  /** Its head. The body is read from now on. */
+  async opened(): Promise<IncomingMessage> {
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
+      this.#request.once('response', resolve).once('error', reject);
+    });
+    this.#response = response;
+    let rest = '';
+    response.setEncoding('utf8');
+    response.on('data', (text: string) => {
+      const blocks = (rest + text).split('\n\n');
+      rest = blocks.pop() ?? '';
+      for (const block of blocks) this.#take(block);
+      this.#wake();
+    });
+    response.on('error', () => {}).once('close', () => this.#end());
+    return response;
+  }
+
+  /** Waits until an event has come; from the beginning, if it has come already. */
+  async until(isIt: (event: StreamEvent) => boolean): Promise<StreamEvent> {
+    for (let at = 0; ; at++) {
+      while (at >= this.events.length) {
+        if (this.#isOver) throw new Error(`the stream ended after ${this.events.length} events`);
+        await new Promise<void>((resolve) => (this.#wake = resolve));
+      }
+      const event = this.events[at];
+      if (event && isIt(event)) return event;
+    }
+  }
+
+  /** Waits until it is over, from either side. */
+  async ended(): Promise<void> {
+    while (!this.#isOver) await new Promise<void>((resolve) => (this.#wake = resolve));
+  }
+
+  /** What was published of what has come. */
+  get messages(): unknown[] {
+    return this.events.filter(({ event }) => event === 'message').map(({ data }) => data['message']);
+  }
+
+  /** Reads nothing more, until `resume`. */
+  pause(): void {
+    this.#response?.pause();
+  }
+
+  resume(): void {
+    this.#response?.resume();
+  }
+
+  close(): void {
+    this.#request.destroy();
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    this.#wake();
+  }
+
+  #take(block: string): void {
+    const fields = new Map<string, string>();
+    for (const line of block.split('\n')) {
+      const colon = line.indexOf(':');
+      if (colon > 0) fields.set(line.slice(0, colon), line.slice(colon + 1).replace(/^ /, ''));
+      else if (colon === 0) this.comments++;
+    }
+    const data = fields.get('data');
+    if (data === undefined) return;
+    const id = fields.get('id');
+    this.events.push({
+      event: fields.get('event') ?? 'message',
+      ...(id !== undefined && { id }),
+      data: JSON.parse(data) as StreamEvent['data'],
+    });
+  }
+}
+
+/** Opens a stream, and waits for its first event. */
+export async function openStream(
+  url: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<StreamReader> {
+  const reader = new StreamReader(url, headers);
+  await reader.opened();
+  await reader.until(({ event }) => event === 'subscribed');
+  return reader;
+}

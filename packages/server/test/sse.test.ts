@@ -1,0 +1,456 @@
+import { spawn } from 'node:child_process';
+import { createServer as createHttpServer, get, request as httpRequest } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { attach } from '@fanfare/server';
+import fc from 'fast-check';
+import { chromium } from 'playwright-core';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { EventStreams } from '../src/http/event-streams.ts';
+import { connectClient, connectRaw, publish, startServer } from './harness.ts';
+import {
+  declare,
+  openStream,
+  readPage,
+  StreamReader,
+  subscribersOf,
+  temporaryDirectory,
+  topicUrl,
+} from './http-tools.ts';
+
+const isState =
+  (wanted: 'live' | 'catching_up') =>
+  ({ event, data }: { event: string; data: { readonly [field: string]: unknown } }): boolean =>
+    event === 'state' && data['state'] === wanted;
+
+const isLast = ({ data }: { data: { readonly [field: string]: unknown } }): boolean =>
+  data['message'] === 'last';
+
+function streamUrl(url: string, topic: string, query = ''): string {
+  return topicUrl(url, topic, `/messages${query}`);
+}
+
+/** Large messages, more of them than the kernel takes for a client that reads nothing. */
+async function flood(url: string, topic: string, count: number): Promise<void> {
+  const text = 'x'.repeat(40_000);
+  for (let at = 0; at < count; at += 100) {
+    const messages = Array.from({ length: Math.min(100, count - at) }, (_, more) => ({
+      topic,
+      message: { number: at + more, text },
+    }));
+    expect((await publish(url, messages)).status).toBe(200);
+  }
+}
+
+describe('a stream of Server-Sent Events', () => {
+  it('begins with where it starts, brings what is kept, and goes on live', async () => {
+    const { url } = await startServer();
+    await declare(url, 'news');
+    await publish(url, '{"topic":"news","message":{"a":1.0,"b":"\\u2028\\n"},"id":"x"}');
+    const reader = new StreamReader(streamUrl(url, 'news'));
+    const { statusCode, headers } = await reader.opened();
+    expect(statusCode).toBe(200);
+    expect(headers).toMatchObject({
+      'content-type': 'text/event-stream',
+      'cache-control': 'no-cache',
+      'x-accel-buffering': 'no',
+      vary: 'accept',
+    });
+    await reader.until(isState('live'));
+    const live = await publish(url, { topic: 'news', message: 'last' }, { accept: 'application/json' });
+    await reader.until(isLast);
+    const { offset } = JSON.parse(live.text) as { offset: string };
+    const { messages, next } = await readPage(url, 'news');
+    expect(next).toBe(offset);
+    const [kept, last] = messages;
+    const start = reader.events[0]?.id;
+    expect(reader.events).toEqual([
+      {
+        event: 'subscribed',
+        id: start,
+        data: { ok: true, topic: 'news', state: 'catching_up', offset: start, replayed: 1 },
+      },
+      { event: 'message', id: kept?.offset, data: { ...kept, replay: 'news' } },
+      { event: 'state', id: kept?.offset, data: { topic: 'news', state: 'live', offset: kept?.offset } },
+      { event: 'message', id: offset, data: last },
+    ]);
+  });
+
+  it('starts where it is asked to, and where the last one ended before all', async () => {
+    const { url } = await startServer();
+    await declare(url, 'news');
+    for (const message of [1, 2, 3]) await publish(url, { topic: 'news', message });
+    const { messages, next } = await readPage(url, 'news');
+    const [first, second] = messages.map(({ offset }) => offset);
+    const expected: [query: string, headers: Record<string, string>, unknown[], boolean | undefined][] = [
+      ['', {}, [1, 2, 3, 'last'], undefined],
+      ['?from=new', {}, ['last'], undefined],
+      ['?from=last', {}, [3, 'last'], undefined],
+      ['?last=2', {}, [2, 3, 'last'], undefined],
+      ['?time=0&limit=1', {}, [1, 2, 3, 'last'], undefined],
+      [`?from=${first}`, {}, [2, 3, 'last'], true],
+      ['?from=new', { 'last-event-id': `${second}` }, [3, 'last'], true],
+      [`?lastEventId=${first}`, { 'last-event-id': next }, ['last'], true],
+      [`?from=earliest&lastEventId=${second}`, {}, [3, 'last'], true],
+      ['?from=new&lastEventId=', { 'last-event-id': '' }, ['last'], undefined],
+      ['', { 'last-event-id': 'another.2' }, [1, 2, 3, 'last'], false],
+    ];
+    const readers = [];
+    for (const [query, headers] of expected)
+      readers.push(await openStream(streamUrl(url, 'news', query), headers));
+    await publish(url, { topic: 'news', message: 'last' });
+    for (const reader of readers) await reader.until(isLast);
+    expect(readers.map(({ messages: got, events }) => [got, events[0]?.data['recovered']])).toEqual(
+      expected.map(([, , ...wanted]) => wanted),
+    );
+    const header = { 'last-event-id': 'nonsense' };
+    for (const [query, headers, field] of [
+      ['', header, 'Last-Event-ID'],
+      ['?lastEventId=new', {}, 'lastEventId'],
+    ] as const) {
+      const response = await fetch(streamUrl(url, 'news', query), {
+        headers: { accept: 'text/event-stream', ...headers },
+      });
+      expect(await response.json()).toMatchObject({ status: 400, errors: [{ field }] });
+    }
+  });
+
+  it('is given to those who ask for it, pages to all others, and its head to HEAD', async () => {
+    const { url } = await startServer();
+    await declare(url, 'news');
+    for (const accept of [
+      '*/*',
+      'application/json',
+      'text/html',
+      'application/json, text/event-stream;q=0.9',
+    ]) {
+      const response = await fetch(streamUrl(url, 'news'), { headers: { accept } });
+      expect(await response.json()).toMatchObject({ messages: [] });
+    }
+    await openStream(streamUrl(url, 'news'), { accept: 'text/event-stream, */*;q=0.1' });
+    const head = await fetch(streamUrl(url, 'news'), {
+      method: 'HEAD',
+      headers: { accept: 'text/event-stream' },
+    });
+    expect(head.headers.get('content-type')).toBe('text/event-stream');
+    expect(await subscribersOf(url, 'news')).toBe(1);
+  });
+
+  it('may be of a pattern, also of topics that are not there yet', async () => {
+    const { url } = await startServer();
+    const reader = await openStream(streamUrl(url, 'a/*'));
+    for (const topic of ['a/x', 'b', 'a/y']) {
+      await declare(url, topic);
+      await publish(url, { topic, message: topic });
+    }
+    await publish(url, { topic: 'a/x', message: 'last' });
+    await reader.until(isLast);
+    expect(reader.messages).toEqual(['a/x', 'a/y', 'last']);
+  });
+
+  it('tells what it missed of a topic that keeps nothing, and has no offsets of it', async () => {
+    const { url } = await startServer({ rules: [{ match: 'now', keep: 'none' }], outboxBytesMax: 50_000 });
+    await declare(url, 'now');
+    const reader = await openStream(streamUrl(url, 'now'));
+    reader.pause();
+    await flood(url, 'now', 800);
+    await publish(url, { topic: 'now', message: 'the end' });
+    reader.resume();
+    await reader.until(({ event }) => event === 'gap');
+    await publish(url, { topic: 'now', message: 'last' });
+    await reader.until(isLast);
+    let next = 0;
+    let missed = 0;
+    for (const { event, id, data } of reader.events.slice(1)) {
+      if (event === 'message') expect(id).toBeUndefined();
+      if (event === 'gap') {
+        expect(data).toEqual({ topic: 'now', dropped: expect.any(Number) as number, envelope: true });
+        next += data['dropped'] as number;
+        missed += data['dropped'] as number;
+      } else {
+        const { number } = data['message'] as { number?: number };
+        if (number !== undefined) expect(number).toBe(next);
+        next++;
+      }
+    }
+    expect(next).toBe(802);
+    expect(missed).toBeGreaterThan(0);
+  });
+
+  it('brings one who reads slowly everything, at their own pace', async () => {
+    const { url } = await startServer({ outboxBytesMax: 20_000 });
+    await declare(url, 'news');
+    const slow = await openStream(streamUrl(url, 'news'));
+    const quick = await openStream(streamUrl(url, 'news', '?from=new'));
+    slow.pause();
+    await flood(url, 'news', 800);
+    await publish(url, { topic: 'news', message: 'last' });
+    await quick.until(isLast);
+    slow.resume();
+    await slow.until(isLast);
+    await slow.until(isState('catching_up'));
+    for (const { messages } of [slow, quick]) {
+      expect(messages.map((message) => (message as { number?: number }).number)).toEqual([
+        ...Array.from({ length: 800 }, (_, at) => at),
+        undefined,
+      ]);
+    }
+  });
+
+  it('is cut off when nothing of it is taken for the stall limit, and only then', async () => {
+    const { url } = await startServer({ stallTimeoutMs: 1_000, outboxBytesMax: 20_000 });
+    for (const topic of ['news', 'idle']) await declare(url, topic);
+    const stalled = await openStream(streamUrl(url, 'news'));
+    const idle = await openStream(streamUrl(url, 'idle'));
+    stalled.pause();
+    await flood(url, 'news', 800);
+    await expect.poll(() => subscribersOf(url, 'news'), { timeout: 10_000 }).toBe(0);
+    await publish(url, { topic: 'idle', message: 'last' });
+    await idle.until(isLast);
+  });
+
+  it('leaves nothing behind when its client goes, whenever that is', async () => {
+    const { url } = await startServer();
+    await declare(url, 'news');
+    await flood(url, 'news', 100);
+    for (let at = 0; at < 30; at++) {
+      const { socket } = connectRaw(url);
+      socket.write('GET /topics/news/messages HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n');
+      if (at % 3 === 0) socket.end();
+      else await new Promise((resolve) => void socket.once(at % 3 === 1 ? 'data' : 'ready', resolve));
+      socket.resetAndDestroy();
+    }
+    await expect.poll(() => subscribersOf(url, 'news')).toBe(0);
+    await publish(url, { topic: 'news', message: 1 });
+  });
+
+  it('does not hold up the server when it stops, read or not', async () => {
+    const { url, server } = await startServer({ outboxBytesMax: 20_000 });
+    await declare(url, 'news');
+    const quick = await openStream(streamUrl(url, 'news'));
+    const stalled = await openStream(streamUrl(url, 'news'));
+    stalled.pause();
+    await flood(url, 'news', 800);
+    await publish(url, { topic: 'news', message: 'last' });
+    await quick.until(isLast);
+    const began = performance.now();
+    await server.stop();
+    expect(performance.now() - began).toBeLessThan(2_500);
+    await quick.ended();
+  });
+
+  it('counts among the subscribers, beside those of Socket.IO', async () => {
+    const { url } = await startServer();
+    const client = await connectClient(url);
+    const { offset } = (await client.emitWithAck('subscribe', { topic: 'news', envelope: true })) as {
+      offset: string;
+    };
+    const got = new Promise((resolve) => void client.once('message', resolve));
+    const reader = await openStream(streamUrl(url, 'news', `?from=${offset}`));
+    expect(await subscribersOf(url, 'news')).toBe(2);
+    await publish(url, { topic: 'news', message: 'last' });
+    expect((await reader.until(isLast)).data).toEqual(await got);
+  });
+});
+
+describe('a client that resumes a stream', () => {
+  it('again and again, while messages are published, gets each once and in order', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 5, maxLength: 15 }),
+        async (stops) => {
+          const { url, server } = await startServer();
+          await declare(url, 'a/news');
+          let isOver = false;
+          let published = 0;
+          const publishing = (async () => {
+            while (!isOver) {
+              const messages = Array.from({ length: 7 }, () => ({ topic: 'a/news', message: published++ }));
+              await publish(url, messages);
+            }
+          })();
+          const got: unknown[] = [];
+          let lastId = '';
+          const read = async (count: number): Promise<void> => {
+            const reader = await openStream(streamUrl(url, got.length % 2 === 0 ? 'a/news' : 'a/*'), {
+              'last-event-id': lastId,
+            });
+            if (lastId !== '') expect(reader.events[0]?.data['recovered']).toBe(true);
+            await reader.until(() => reader.events.length >= count);
+            reader.close();
+            const taken = reader.events.slice(0, count);
+            for (const { event, data } of taken) if (event === 'message') got.push(data['message']);
+            lastId = taken.findLast(({ id }) => id !== undefined)?.id ?? lastId;
+          };
+          for (const count of stops) await read(count);
+          isOver = true;
+          await publishing;
+          await publish(url, { topic: 'a/news', message: 'last' });
+          const rest = await openStream(streamUrl(url, 'a/news'), { 'last-event-id': lastId });
+          await rest.until(isLast);
+          expect([...got, ...rest.messages]).toEqual([
+            ...Array.from({ length: published }, (_, at) => at),
+            'last',
+          ]);
+          await server.stop();
+        },
+      ),
+      { numRuns: 6 },
+    );
+  });
+});
+
+describe('clients that know the standard', () => {
+  it('curl prints events as they come', async () => {
+    const { url } = await startServer();
+    await declare(url, 'news');
+    const curl = spawn('curl', ['-sN', '-H', 'Accept: text/event-stream', streamUrl(url, 'news')]);
+    onTestFinished(() => void curl.kill());
+    let text = '';
+    let wake = (): void => {};
+    curl.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk;
+      wake();
+    });
+    const until = async (wanted: RegExp): Promise<void> => {
+      while (!wanted.test(text)) await new Promise<void>((resolve) => (wake = resolve));
+    };
+    await until(/^retry: 1000\nevent: subscribed\nid: \S+\ndata: \{.*\}\n\n/);
+    await publish(url, { topic: 'news', message: 'hello' });
+    await until(/\n\nid: \S+\ndata: \{"topic":"news","message":"hello",.*\}\n\n$/);
+  });
+
+  it("a browser's EventSource goes on by itself where it was when the server comes back", async () => {
+    const data = await temporaryDirectory();
+    const first = await startServer({ data });
+    await declare(first.url, 'news');
+    await publish(first.url, { topic: 'news', message: 1 });
+    const browser = await chromium.launch({
+      executablePath: '/usr/bin/chromium',
+      args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking'],
+    });
+    onTestFinished(() => browser.close());
+    const page = await browser.newPage();
+    await page.goto(first.url);
+    await page.evaluate(() => {
+      const got: unknown[] = [];
+      const source = new EventSource('/topics/news/messages');
+      source.addEventListener('message', ({ data: json }: MessageEvent<string>) => {
+        got.push((JSON.parse(json) as { message: unknown }).message);
+      });
+      source.addEventListener('subscribed', ({ data: json }: MessageEvent<string>) => {
+        got.push((JSON.parse(json) as { recovered?: boolean }).recovered ?? 'start');
+      });
+      Object.assign(globalThis, { got });
+    });
+    const got = (): Promise<unknown> => page.evaluate(() => (globalThis as unknown as { got: unknown }).got);
+    await expect.poll(got).toEqual(['start', 1]);
+    await publish(first.url, { topic: 'news', message: 2 });
+    await expect.poll(got).toEqual(['start', 1, 2]);
+    await first.server.stop();
+    const { url } = await startServer({ data, port: Number(new URL(first.url).port) });
+    await publish(url, { topic: 'news', message: 3 });
+    await expect.poll(got, { timeout: 20_000 }).toEqual(['start', 1, 2, true, 3]);
+    await publish(url, { topic: 'news', message: 4 });
+    await expect.poll(got).toEqual(['start', 1, 2, true, 3, 4]);
+  });
+});
+
+describe('a stream for which nothing happens', () => {
+  it('gets comments, so that proxies keep it', async () => {
+    const streams = new EventStreams({
+      outboxBytesMax: 1,
+      outboxTotalBytesMax: 1,
+      stallTimeoutMs: 60_000,
+      heartbeatMs: 5,
+    });
+    const httpServer = createHttpServer((_request, response) => {
+      const peer = streams.open(
+        response,
+        () => ({ subscribe: async () => ({ ok: true, offset: 'e.1' }), close: () => {} }) as never,
+      );
+      void peer.subscribe({});
+    });
+    await new Promise<void>((resolve) => void httpServer.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void httpServer.close());
+    const response = await new Promise<import('node:http').IncomingMessage>((resolve) => {
+      get(`http://127.0.0.1:${(httpServer.address() as AddressInfo).port}`, resolve);
+    });
+    let text = '';
+    await new Promise<void>((resolve) => {
+      response.setEncoding('utf8').on('data', (chunk: string) => {
+        text += chunk;
+        if (text.endsWith(':\n\n:\n\n:\n\n')) resolve();
+      });
+    });
+    const closed = new Promise((resolve) => void response.once('close', resolve));
+    streams.end(1_000);
+    await closed;
+  });
+});
+
+describe('Fanfare attached to an app', () => {
+  async function listen(options: {
+    http?: 'publish' | 'all';
+    open?: boolean;
+  }): Promise<{ url: string; stop: () => Promise<void> }> {
+    const httpServer = createHttpServer((_request, response) => response.end('the app'));
+    const { stop } = await attach(httpServer, options);
+    await new Promise<void>((resolve) => void httpServer.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void httpServer.close());
+    return { url: `http://localhost:${(httpServer.address() as AddressInfo).port}`, stop };
+  }
+
+  it('leaves it what is under /topics, unless it is told otherwise', async () => {
+    const { url } = await listen({});
+    for (const path of ['/topics', '/topics/x', '/topics/x/messages']) {
+      expect(await (await fetch(`${url}${path}`)).text()).toBe('the app');
+    }
+  });
+
+  it('answers there when it is told to, and gives that back too', async () => {
+    const { url, stop } = await listen({ http: 'all' });
+    await declare(url, 'news');
+    const reader = await openStream(streamUrl(url, 'news'));
+    expect((await publish(url, [{ topic: 'news', message: 'last' }])).status).toBe(200);
+    await reader.until(isLast);
+    expect((await fetch(`${url}/topics?limit=1`)).status).toBe(200);
+    expect((await fetch(`${url}/topics`, { method: 'POST' })).status).toBe(405);
+    for (const path of ['/', '/topicsx', '/topic', '/publish']) {
+      expect(await (await fetch(`${url}${path}`)).text()).toBe('the app');
+    }
+    await stop();
+    await reader.ended();
+    expect(await (await fetch(`${url}/topics`)).text()).toBe('the app');
+  });
+
+  it('answers nobody from elsewhere', async () => {
+    const httpServer = createHttpServer();
+    httpServer.prependListener('connection', (socket) => {
+      Object.defineProperty(socket, 'localAddress', { value: '192.0.2.1' });
+    });
+    await attach(httpServer, { http: 'all' });
+    await new Promise<void>((resolve) => void httpServer.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void httpServer.close());
+    const { port } = httpServer.address() as AddressInfo;
+    const statusOf = (method: string, path: string): Promise<number | undefined> =>
+      new Promise((resolve, reject) => {
+        const headers = { accept: 'text/event-stream' };
+        httpRequest({ host: '127.0.0.1', port, method, path, headers, agent: false }, (response) => {
+          resolve(response.resume().statusCode);
+        })
+          .once('error', reject)
+          .end();
+      });
+    for (const [method, path] of [
+      ['GET', '/topics'],
+      ['GET', '/topics/x'],
+      ['PUT', '/topics/x'],
+      ['DELETE', '/topics/x'],
+      ['GET', '/topics/x/messages'],
+      ['GET', '/topics/**/messages'],
+      ['GET', '/topics/nothing/here'],
+    ] as const) {
+      expect(await statusOf(method, path)).toBe(403);
+    }
+  });
+});

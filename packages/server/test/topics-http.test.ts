@@ -1,0 +1,234 @@
+import { request } from 'node:http';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { connectClient, publish, startServer } from './harness.ts';
+import { declare, readPage, temporaryDirectory, topicUrl } from './http-tools.ts';
+
+interface TopicList {
+  readonly topics: {
+    readonly topic: string;
+    readonly subscribers: number;
+    readonly messages: number;
+    readonly lastOffset?: string;
+  }[];
+  readonly cursor?: string;
+}
+
+async function list(url: string, query = ''): Promise<TopicList> {
+  const response = await fetch(`${url}/topics${query}`);
+  expect(response.status).toBe(200);
+  return (await response.json()) as TopicList;
+}
+
+/** A request whose path goes out as it is: fetch would tidy it up. */
+async function send(
+  url: string,
+  method: string,
+  path: string,
+): Promise<{ status: number; answer: { code?: string; topic?: string; messages?: unknown } }> {
+  const { hostname, port } = new URL(url);
+  return new Promise((resolve, reject) => {
+    const sent = request({ hostname, port, method, path, agent: false }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+      response.once('end', () => {
+        resolve({ status: response.statusCode ?? 0, answer: JSON.parse(text || '{}') as object });
+      });
+    });
+    sent.once('error', reject).end();
+  });
+}
+
+describe('a topic', () => {
+  it('is declared, told of and deleted', async () => {
+    const { url } = await startServer();
+    const topic = topicUrl(url, 'a/b c');
+    expect((await fetch(topic)).status).toBe(404);
+    const made = await fetch(topic, { method: 'PUT' });
+    expect([made.status, await made.json()]).toEqual([201, { topic: 'a/b c', subscribers: 0, messages: 0 }]);
+    expect((await fetch(topic, { method: 'PUT' })).status).toBe(200);
+    await publish(url, { topic: 'a/b c', message: 1 });
+    const client = await connectClient(url);
+    await client.emitWithAck('subscribe', { topic: 'a/b c' });
+    const told = (await (await fetch(topic)).json()) as object;
+    const { next } = await readPage(url, 'a/b c');
+    expect(told).toEqual({ topic: 'a/b c', subscribers: 1, messages: 1, lastOffset: next });
+
+    const gone = await fetch(topic, { method: 'DELETE' });
+    expect([gone.status, await gone.text()]).toEqual([204, '']);
+    for (const method of ['GET', 'DELETE']) {
+      const missing = await fetch(topic, { method });
+      expect([missing.status, await missing.json()]).toEqual([
+        404,
+        expect.objectContaining({ code: 'topic_not_found' }),
+      ]);
+    }
+  });
+
+  it('that was declared is there after a restart', async () => {
+    const data = await temporaryDirectory();
+    const first = await startServer({ data });
+    await declare(first.url, 'kept');
+    await first.server.stop();
+    const { url } = await startServer({ data });
+    expect((await fetch(topicUrl(url, 'kept'))).status).toBe(200);
+  });
+
+  it('needs no body to be declared, and has no use for one', async () => {
+    const { url } = await startServer();
+    const bodies: RequestInit[] = [
+      { body: '{"topic":"other"}', headers: { 'content-type': 'application/json' } },
+      { body: 'x', headers: { 'content-type': 'text/plain' } },
+      { headers: { 'content-type': 'application/json' } },
+      { body: new Uint8Array(5_000_000) },
+    ];
+    for (const init of bodies) {
+      const response = await fetch(topicUrl(url, 'news'), { method: 'PUT', ...init });
+      expect(await response.json()).toEqual({ topic: 'news', subscribers: 0, messages: 0 });
+    }
+    expect((await list(url)).topics).toHaveLength(1);
+  });
+
+  it.each([
+    ['', 'topic_name_invalid'],
+    ['%', 'bad_request'],
+    ['%zz', 'bad_request'],
+    ['%ff', 'bad_request'],
+    ['a%C3', 'bad_request'],
+    ['%ED%A0%80', 'bad_request'],
+    ['a%00b', 'topic_name_invalid'],
+    ['a%0Db', 'topic_name_invalid'],
+    ['%24sys', 'topic_name_invalid'],
+    ['$sys', 'topic_name_invalid'],
+    ['%61'.repeat(256), 'topic_name_invalid'],
+    ['a'.repeat(9_000), 'topic_name_invalid'],
+  ])('is refused in every request when it cannot be one: %j', async (name, code) => {
+    const { url } = await startServer();
+    for (const [method, rest] of [
+      ['GET', ''],
+      ['PUT', ''],
+      ['DELETE', ''],
+      ['GET', '/messages'],
+    ] as const) {
+      expect(await send(url, method, `/topics/${name}${rest}`)).toMatchObject({
+        status: 400,
+        answer: { code },
+      });
+    }
+    expect((await list(url)).topics).toEqual([]);
+  });
+
+  it('cannot be a pattern', async () => {
+    const { url } = await startServer();
+    for (const pattern of ['*', 'a/**', '**'])
+      for (const method of ['GET', 'PUT', 'DELETE'])
+        expect(await send(url, method, `/topics/${encodeURIComponent(pattern)}`)).toMatchObject({
+          status: 400,
+          answer: { code: 'topic_name_invalid' },
+        });
+  });
+
+  it('may have any other name', async () => {
+    const { url } = await startServer();
+    const names = [
+      'a/b',
+      'a//b',
+      '/',
+      '.',
+      '..',
+      '../x',
+      '%',
+      '%25',
+      '%2F',
+      'a+b',
+      'a b',
+      'a?b#c;d&e=f',
+      '😀',
+      '__proto__',
+      'constructor',
+      'messages',
+      'x'.repeat(255),
+      '\u2028',
+      'A',
+      'a',
+    ];
+    const segment = fc
+      .string({ unit: 'binary', maxLength: 30 })
+      .filter((text) => /^[^$\p{Cc}*][^\p{Cc}*]*$/u.test(text));
+    for (const name of [...names, ...fc.sample(segment, 100)]) {
+      const path = `/topics/${encodeURIComponent(name).replaceAll('.', '%2E')}`;
+      const { status, answer } = await send(url, 'PUT', path);
+      expect([200, 201]).toContain(status);
+      expect(answer.topic).toBe(name);
+      expect(await publish(url, { topic: name, message: 1 })).toMatchObject({ status: 200 });
+      expect((await send(url, 'GET', `${path}/messages?last=1`)).answer.messages).toMatchObject([
+        { topic: name },
+      ]);
+    }
+  });
+});
+
+describe('the list of topics', () => {
+  it('comes in pages, in the order of the names', async () => {
+    const { url } = await startServer();
+    const names = Array.from({ length: 250 }, (_, at) => `t/${at} é😀`).toSorted();
+    for (const name of names) await declare(url, name);
+    await declare(url, 'other');
+    const found: string[] = [];
+    let cursor: string | undefined;
+    const sizes: number[] = [];
+    do {
+      const page = await list(url, `?prefix=t%2F${cursor === undefined ? '' : `&cursor=${cursor}`}`);
+      sizes.push(page.topics.length);
+      found.push(...page.topics.map(({ topic }) => topic));
+      ({ cursor } = page);
+    } while (cursor !== undefined);
+    expect(found).toEqual(names);
+    expect(sizes).toEqual([100, 100, 50]);
+    expect(await list(url, '?limit=250&prefix=t%2F')).not.toHaveProperty('cursor');
+    expect((await list(url, '?prefix=t/1+%C3%A9')).topics).toHaveLength(1);
+    expect(await list(url, '?prefix=%2A&unknown=1&unknown=2')).toEqual({ topics: [] });
+  });
+
+  it.each([
+    ['limit=0', 'limit'],
+    ['limit=1001', 'limit'],
+    ['limit=-1', 'limit'],
+    ['limit=1.5', 'limit'],
+    ['limit=', 'limit'],
+    ['limit=1&limit=2', 'limit'],
+    ['limit=%31%', 'limit'],
+    ['prefix=%ff', 'prefix'],
+    ['prefix=a&prefix=a', 'prefix'],
+    ['cursor=', 'cursor'],
+    ['cursor=*', 'cursor'],
+    ['cursor=_w', 'cursor'],
+  ])('is refused with what is wrong: %s', async (query, field) => {
+    const { url } = await startServer();
+    const response = await fetch(`${url}/topics?${query}`);
+    expect([response.status, await response.json()]).toMatchObject([
+      400,
+      { code: 'bad_request', errors: [{ field }] },
+    ]);
+  });
+});
+
+describe('the paths under /topics', () => {
+  it('take no other methods, and lead nowhere else', async () => {
+    const { url } = await startServer();
+    for (const [path, allow] of [
+      ['/topics', 'GET, HEAD'],
+      ['/topics/x', 'GET, HEAD, PUT, DELETE'],
+      ['/topics/x/messages', 'GET, HEAD'],
+    ] as const) {
+      const response = await fetch(`${url}${path}`, { method: 'POST', body: '{}' });
+      expect([response.status, response.headers.get('allow')]).toEqual([405, allow]);
+      expect(await response.json()).toMatchObject({ code: 'method_not_allowed' });
+    }
+    for (const path of ['/topics/a/b', '/topics/a/messages/1', '/topic']) {
+      expect((await fetch(`${url}${path}`)).status).toBe(404);
+    }
+    await declare(url, 'x');
+    expect((await fetch(`${url}/topics/x`, { method: 'HEAD' })).status).toBe(200);
+  });
+});
