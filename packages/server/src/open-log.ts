@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { defaultRule, parseRules } from './config/rules.ts';
 import type { Settings } from './config/settings.ts';
 import { openLmdbStore } from './log/lmdb-store.ts';
-import { LocalTopicLog } from './log/local-topic-log.ts';
+import { LocalTopicLog } from './log/local/local-topic-log.ts';
 import { MemoryStore } from './log/memory-store.ts';
 import type { TopicLog } from './log/topic-log.ts';
 import type { Logger } from './observability/logger.ts';

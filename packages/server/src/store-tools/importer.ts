@@ -1,6 +1,6 @@
 import type { Topic } from '@fanfare/protocol';
-import { BlockBuilder } from '../log/block-builder.ts';
-import { digestOf, idKey } from '../log/remembered-ids.ts';
+import { BlockBuilder } from '../log/local/block-builder.ts';
+import { digestOf, idKey } from '../log/local/remembered-ids.ts';
 import type { Store, TopicRecord } from '../log/store.ts';
 
 /** A message as it was in another log. */

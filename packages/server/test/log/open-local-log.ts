@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { vi } from 'vitest';
 import { openLmdbStore } from '../../src/log/lmdb-store.ts';
-import { LocalTopicLog, type LocalTopicLogOptions } from '../../src/log/local-topic-log.ts';
+import { LocalTopicLog, type LocalTopicLogOptions } from '../../src/log/local/local-topic-log.ts';
 import { MemoryStore } from '../../src/log/memory-store.ts';
 import type { Store } from '../../src/log/store.ts';
 import { Rules } from '../../src/rules/rule.ts';

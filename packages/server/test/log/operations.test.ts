@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { Operations } from '../../src/log/operations.ts';
+import { Operations } from '../../src/log/local/operations.ts';
 import { LogBusyError } from '../../src/log/topic-log.ts';
 
 const nothing = (): void => {};

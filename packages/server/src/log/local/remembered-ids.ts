@@ -1,6 +1,6 @@
 import { hash as hashOf } from 'node:crypto';
 import type { Stored } from '@fanfare/protocol';
-import type { NewRecord } from './topic-log.ts';
+import type { NewRecord } from '../topic-log.ts';
 
 /** What is remembered of the first message that came under an id. */
 export interface Remembered {

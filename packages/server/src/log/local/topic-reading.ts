@@ -1,7 +1,7 @@
 import { matches, type From, type Interest, type Topic } from '@fanfare/protocol';
 import type { ReaderParts } from './log-reader.ts';
 import { missing } from './open-state.ts';
-import type { Chunk, ChunkRecord, Store } from './store.ts';
+import type { Chunk, ChunkRecord, Store } from '../store.ts';
 import {
   LogDamagedError,
   type LogRecord,
@@ -9,7 +9,7 @@ import {
   type PageLimit,
   type Position,
   type Start,
-} from './topic-log.ts';
+} from '../topic-log.ts';
 import type { TopicEntry } from './topic-table.ts';
 
 /** Finds where reading a topic starts, by looking at some dozens of chunks at the most. */

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { matches, type From, type Pattern } from '@fanfare/protocol';
 import type { ReaderParts } from './log-reader.ts';
-import type { Start } from './topic-log.ts';
+import type { Start } from '../topic-log.ts';
 import { ordinalAt, sequenceBefore, wasDeletedSince } from './topic-reading.ts';
 import { keeps, type TopicEntry } from './topic-table.ts';
 

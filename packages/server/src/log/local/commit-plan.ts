@@ -1,8 +1,8 @@
 import type { Topic } from '@fanfare/protocol';
 import { BlockBuilder } from './block-builder.ts';
 import { digestOf, idKey, type Remembered, type RememberedIds } from './remembered-ids.ts';
-import type { Deletion, LogState, Store, StoreCommit, TopicRecord } from './store.ts';
-import type { AppendOutcome, LogRecord, NewRecord, TopicCreation } from './topic-log.ts';
+import type { Deletion, LogState, Store, StoreCommit, TopicRecord } from '../store.ts';
+import type { AppendOutcome, LogRecord, NewRecord, TopicCreation } from '../topic-log.ts';
 import { keeps, oldestOf, recordOf, type TopicEntry, type TopicTable } from './topic-table.ts';
 
 /** What a plan starts from. It changes none of it before it is applied. */

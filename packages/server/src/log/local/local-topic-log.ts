@@ -1,12 +1,12 @@
 import type { From, Interest, Topic } from '@fanfare/protocol';
-import type { Rules } from '../rules/rule.ts';
+import type { Rules } from '../../rules/rule.ts';
 import type { CommitPlan } from './commit-plan.ts';
 import { Commits } from './commits.ts';
 import { LogReader } from './log-reader.ts';
 import { openState } from './open-state.ts';
 import { RememberedIds, type RememberedIdsOptions } from './remembered-ids.ts';
 import { Retention } from './retention.ts';
-import type { LogState, Store } from './store.ts';
+import type { LogState, Store } from '../store.ts';
 import {
   LogClosedError,
   type AppendOutcome,
@@ -20,7 +20,7 @@ import {
   type TopicLog,
   type TopicQuery,
   type TopicState,
-} from './topic-log.ts';
+} from '../topic-log.ts';
 import { TopicTable, type TopicEntry } from './topic-table.ts';
 
 export interface LocalTopicLogOptions extends RememberedIdsOptions {

@@ -1,6 +1,6 @@
 import type { RememberedIds } from './remembered-ids.ts';
-import type { Chunk, Deletion, LogState, Store } from './store.ts';
-import { LogDamagedError } from './topic-log.ts';
+import type { Chunk, Deletion, LogState, Store } from '../store.ts';
+import { LogDamagedError } from '../topic-log.ts';
 import { keeps, oldestOf, type TopicEntry, type TopicTable } from './topic-table.ts';
 
 export interface OpenOptions {

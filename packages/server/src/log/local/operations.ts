@@ -1,5 +1,5 @@
 import type { CommitPlan } from './commit-plan.ts';
-import { LogBusyError } from './topic-log.ts';
+import { LogBusyError } from '../topic-log.ts';
 
 /** Something that was asked of the log, and waits for its commit. */
 export interface Operation {
