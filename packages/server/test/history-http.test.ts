@@ -71,7 +71,10 @@ describe('the messages of a topic', () => {
 
   it('are told to be incomplete when some are gone', async () => {
     const { url } = await startServer({
-      rules: [{ match: 'few', keep: { count: 3 } } as never, { match: 'none', keep: 'none' }],
+      rules: [
+        { match: 'few', keep: { count: 3 } },
+        { match: 'none', keep: 'none' },
+      ],
     });
     const offsets = await publishNumbers(url, 'few', 3);
     await publish(

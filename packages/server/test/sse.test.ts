@@ -1,5 +1,10 @@
 import { spawn } from 'node:child_process';
-import { createServer as createHttpServer, get, request as httpRequest } from 'node:http';
+import {
+  createServer as createHttpServer,
+  get,
+  request as httpRequest,
+  type IncomingMessage,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { attach } from '@fanfare/server';
 import fc from 'fast-check';
@@ -263,7 +268,7 @@ describe('a client that resumes a stream', () => {
           let isOver = false;
           let published = 0;
           const publishing = (async () => {
-            while (!isOver) {
+            while (!publisher.isOver) {
               const messages = Array.from({ length: 7 }, () => ({ topic: 'a/news', message: published++ }));
               await publish(url, messages);
             }
@@ -331,18 +336,13 @@ describe('clients that know the standard', () => {
     onTestFinished(() => browser.close());
     const page = await browser.newPage();
     await page.goto(first.url);
-    await page.evaluate(() => {
-      const got: unknown[] = [];
+    await page.evaluate(`
+      globalThis.got = [];
       const source = new EventSource('/topics/news/messages');
-      source.addEventListener('message', ({ data: json }: MessageEvent<string>) => {
-        got.push((JSON.parse(json) as { message: unknown }).message);
-      });
-      source.addEventListener('subscribed', ({ data: json }: MessageEvent<string>) => {
-        got.push((JSON.parse(json) as { recovered?: boolean }).recovered ?? 'start');
-      });
-      Object.assign(globalThis, { got });
-    });
-    const got = (): Promise<unknown> => page.evaluate(() => (globalThis as unknown as { got: unknown }).got);
+      source.onmessage = ({ data }) => got.push(JSON.parse(data).message);
+      source.addEventListener('subscribed', ({ data }) => got.push(JSON.parse(data).recovered ?? 'start'));
+    `);
+    const got = (): Promise<unknown> => page.evaluate('got');
     await expect.poll(got).toEqual(['start', 1]);
     await publish(first.url, { topic: 'news', message: 2 });
     await expect.poll(got).toEqual(['start', 1, 2]);
@@ -372,7 +372,7 @@ describe('a stream for which nothing happens', () => {
     });
     await new Promise<void>((resolve) => void httpServer.listen(0, '127.0.0.1', resolve));
     onTestFinished(() => void httpServer.close());
-    const response = await new Promise<import('node:http').IncomingMessage>((resolve) => {
+    const response = await new Promise<IncomingMessage>((resolve) => {
       get(`http://127.0.0.1:${(httpServer.address() as AddressInfo).port}`, resolve);
     });
     let text = '';
@@ -394,10 +394,13 @@ describe('Fanfare attached to an app', () => {
     open?: boolean;
   }): Promise<{ url: string; stop: () => Promise<void> }> {
     const httpServer = createHttpServer((_request, response) => response.end('the app'));
-    const { stop } = await attach(httpServer, options);
+    const fanfare = await attach(httpServer, options);
     await new Promise<void>((resolve) => void httpServer.listen(0, '127.0.0.1', resolve));
     onTestFinished(() => void httpServer.close());
-    return { url: `http://localhost:${(httpServer.address() as AddressInfo).port}`, stop };
+    return {
+      url: `http://localhost:${(httpServer.address() as AddressInfo).port}`,
+      stop: () => fanfare.stop(),
+    };
   }
 
   it('leaves it what is under /topics, unless it is told otherwise', async () => {

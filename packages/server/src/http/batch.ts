@@ -33,9 +33,9 @@ export async function publishBatch(
     kind === 'lines'
       ? await path.publishMany(linesOf(text, batchMessagesMax))
       : await path.publishArray(text);
-  const answers = results.map((result) => encodeResult(result, logger));
-  if (kind === 'lines') return reply.type(linesType).send(answers.map((answer) => `${answer}\n`).join(''));
-  return reply.type('application/json; charset=utf-8').send(`[${answers.join(',')}]`);
+  const answers = results.map((result) => answerOf(result, logger));
+  if (kind === 'array') return reply.type('application/json; charset=utf-8').send(JSON.stringify(answers));
+  return reply.type(linesType).send(answers.map((answer) => `${JSON.stringify(answer)}\n`).join(''));
 }
 
 /** The lines that are not empty, and of those only so many that it is seen when they are too many. */
@@ -51,7 +51,7 @@ function linesOf(text: string, linesMax: number): readonly string[] {
   return lines;
 }
 
-function encodeResult(result: BatchResult, logger: Logger): string {
-  if (!(result instanceof Error)) return JSON.stringify(result);
-  return JSON.stringify({ ok: false, error: asRefusal(result, logger).toProblem() });
+function answerOf(result: BatchResult, logger: Logger): object {
+  if (!(result instanceof Error)) return result;
+  return { ok: false, error: asRefusal(result, logger).toProblem() };
 }

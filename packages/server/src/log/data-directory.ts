@@ -38,7 +38,7 @@ const socketName = /^owner-[\da-f-]{36}\.sock$/;
 export async function prepareDirectory(directory: string, dataFile: string): Promise<void> {
   let entries: string[];
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await makeDirectory(directory);
     await access(directory, constants.R_OK | constants.W_OK | constants.X_OK);
     entries = await readdir(directory);
     for (const name of [dataFile, `${dataFile}-lock`]) {
@@ -66,6 +66,22 @@ export async function prepareDirectory(directory: string, dataFile: string): Pro
     throw new DataDirectoryError(
       `The data directory '${directory}' has no room: its disk is full. Make room, or name another one.`,
     );
+  }
+}
+
+/** Node's own recursive `mkdir` never ends where a parent is there and nothing can be made in it, as in `/proc`. */
+async function makeDirectory(directory: string): Promise<void> {
+  const make = (): Promise<void> =>
+    mkdir(directory, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
+  try {
+    await make();
+  } catch (error) {
+    const parent = dirname(directory);
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || parent === directory) throw error;
+    await makeDirectory(parent);
+    await make();
   }
 }
 

@@ -39,6 +39,9 @@ interface LmdbStats {
 
 const metaPages = 2;
 
+/** So many keys are counted in a tenth of a second, when they are in memory. */
+const countedMax = 2_000_000;
+
 /** Comes before every other key. */
 export const firstKey: Buffer = Buffer.alloc(1);
 
@@ -132,6 +135,25 @@ export class LmdbFile {
     const { entryCount }: LmdbStats = this.#table(table).getStats();
     if (count !== entryCount)
       throw damaged(`the list of ${table}, which are ${count} in place of ${entryCount},`);
+  }
+
+  /**
+   * Sees to it that no page of a table has lost some of its keys, if the table has so few that they can be counted
+   * in no time.
+   *
+   * @throws LogDamagedError
+   */
+  checkCount(table: TableName): void {
+    const { entryCount = 0 }: LmdbStats = this.#table(table).getStats();
+    if (entryCount > countedMax) return;
+    let count: number;
+    try {
+      count = this.#table(table).getKeysCount({ start: firstKey });
+    } catch (error) {
+      throw this.#unreadable(error);
+    }
+    if (count === entryCount) return;
+    throw damaged(`the list of ${table}`, new Error(`It has ${count} in place of ${entryCount}.`));
   }
 
   /** Reads the last that a table has up to `end`, and after `start`. */

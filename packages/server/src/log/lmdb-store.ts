@@ -19,6 +19,7 @@ import {
   type TopicNumber,
   type TopicRecord,
 } from './store.ts';
+import type { LogDamagedError } from './topic-log.ts';
 
 const stateKey = Buffer.from('state');
 const deletionsKey = Buffer.from('deletions');
@@ -39,6 +40,7 @@ export async function openLmdbStore(directory: string): Promise<LmdbStore> {
     checkFormat(file, directory);
     ownership = await takeDirectory(directory, ownerRegister(file));
     file.openTables();
+    file.checkCount('chunks');
     room = await FileRoom.open(file.path, () => file.room);
     await syncDirectory(directory);
     return new LmdbStore({ directory, file, room, ownership });
@@ -108,13 +110,13 @@ export class LmdbStore implements Store {
     const end = codec.topicKey(topic + 1);
     let last = fromBlock - 1;
     for (const chunk of this.#file.read('chunks', decodeChunk, chunkKey(topic, fromBlock), end)) {
+      if (chunk.topic !== topic || chunk.block <= last) throw damagedAfter(topic, last, chunk.block);
       last = chunk.block;
       yield chunk;
     }
     // A key that is damaged can look like the topic's end.
     const newest = this.#file.readLast('chunks', (_, key) => blockOf(key), codec.topicKey(topic), end);
-    if (newest !== undefined && newest > last)
-      throw damaged(`what comes after block ${last} of topic number ${topic}`);
+    if (newest !== undefined && newest > last) throw damagedAfter(topic, last, newest);
   }
 
   chunkBefore(topic: TopicNumber, block: number): Chunk | undefined {
@@ -184,6 +186,12 @@ export class LmdbStore implements Store {
       yield { table: 'singles', key: deletionsKey, value };
     }
   }
+}
+
+/** What LMDB's pages give is sound in itself, but it is not what comes next. */
+function damagedAfter(topic: TopicNumber, block: number, next: number): LogDamagedError {
+  const cause = new Error(`Block ${next} comes next.`);
+  return damaged(`what comes after block ${block} of topic number ${topic}`, cause);
 }
 
 /**

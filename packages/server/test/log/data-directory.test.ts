@@ -107,6 +107,11 @@ describe('the data directory', () => {
     expect(refusal).toContain('Name a directory that');
   });
 
+  it.runIf(process.platform === 'linux')('is refused where nothing can be made at all', async () => {
+    const refusal = await openLmdbStore('/proc/fanfare/data').catch(String);
+    expect(refusal).toContain("DataDirectoryError: The data directory '/proc/fanfare/data' cannot be used");
+  });
+
   it('is refused when its data file is of a newer version, which is left as it was', async () => {
     await (await openLmdbStore(directory)).close();
     const file = new LmdbFile(directory);
