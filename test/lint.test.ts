@@ -31,14 +31,15 @@ describe('the direction of imports', () => {
     [`${server}/log/topic-log.ts`, '../message-path/admit.ts'],
     [`${server}/subscriptions/subscription-index.ts`, '../socketio/rooms.ts'],
     [`${server}/subscriptions/subscription-index.ts`, 'socket.io'],
-    [`${server}/message-path/append.ts`, '../log/memory-topic-log.ts'],
+    [`${server}/message-path/append.ts`, '../log/local/local-topic-log.ts'],
+    [`${server}/message-path/append.ts`, '../log/store/store.ts'],
     [`${server}/message-path/deliver.ts`, 'socket.io'],
     [`${server}/message-path/deliver.ts`, '../socketio/rooms.ts'],
     [`${server}/message-path/admit.ts`, '../http/problem.ts'],
     [`${server}/message-path/admit.ts`, '../server.ts'],
     [`${server}/message-path/admit.ts`, '../config/settings.ts'],
     [`${server}/http/publish.ts`, '../socketio/events.ts'],
-    [`${server}/http/publish.ts`, '../log/memory-topic-log.ts'],
+    [`${server}/http/publish.ts`, '../log/local/local-topic-log.ts'],
     [`${server}/socketio/events.ts`, '../http/problem.ts'],
     [`${server}/socketio/events.ts`, 'fastify'],
     ['packages/cli/src/serve.ts', '../../server/src/server.ts'],
@@ -49,7 +50,7 @@ describe('the direction of imports', () => {
   });
 
   it.each([
-    [`${server}/server.ts`, './log/memory-topic-log.ts'],
+    [`${server}/open-log.ts`, './log/local/local-topic-log.ts'],
     [`${server}/message-path/append.ts`, '../log/topic-log.ts'],
     [`${server}/socketio/events.ts`, 'socket.io'],
     [`${server}/http/publish.ts`, 'fastify'],
