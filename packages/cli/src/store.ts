@@ -10,7 +10,7 @@ import {
   LogDamagedError,
   openStore,
   StoreFailedError,
-  StoreFullError,
+  LogFullError,
   verifyStore,
   type Store,
   type StoreCounts,
@@ -128,7 +128,7 @@ function refuse(error: unknown): never {
     error instanceof DataDirectoryError ||
     error instanceof LogDamagedError ||
     error instanceof ImportError ||
-    error instanceof StoreFullError ||
+    error instanceof LogFullError ||
     error instanceof StoreFailedError;
   throw isExpected ? new CommandError(exitCodes.refused, error.message) : error;
 }

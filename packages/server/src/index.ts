@@ -15,5 +15,5 @@ export {
 } from './server.ts';
 export type { RuleSetting } from './config/rules.ts';
 export type { Settings } from './config/settings.ts';
-export { DataDirectoryError } from './log/data-directory.ts';
+export { DataDirectoryError } from './log/store/data-directory.ts';
 export { LogDamagedError } from './log/topic-log.ts';

@@ -117,6 +117,11 @@ export class LogBusyError extends Error {
   }
 }
 
+/** There is no space left to store anything. Once there is, appending succeeds again. */
+export class LogFullError extends Error {
+  override readonly name = 'LogFullError';
+}
+
 export class LogClosedError extends Error {
   override readonly name = 'LogClosedError';
 

@@ -1,12 +1,10 @@
 import { FanfareError, formatOffset, type PublishResult } from '@fanfare/protocol';
-import { StoreFullError } from '../log/store.ts';
 import {
   LogBusyError,
   LogClosedError,
   type AppendOutcome,
   type NewRecord,
-  type TopicLog,
-} from '../log/topic-log.ts';
+  type TopicLog, LogFullError } from '../log/topic-log.ts';
 import { tooLarge } from './admit.ts';
 
 /**
@@ -87,7 +85,7 @@ export function storageRefusal(cause: unknown): FanfareError {
     const detail = 'More is waiting to be stored than the disk can take. Try again later.';
     return new FanfareError('storage_unavailable', detail);
   }
-  if (cause instanceof StoreFullError) {
+  if (cause instanceof LogFullError) {
     return new FanfareError('storage_unavailable', 'There is no space left to store anything.', {
       status: 507,
       cause,

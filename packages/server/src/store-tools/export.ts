@@ -1,5 +1,5 @@
 import { encodeEnvelope, formatOffset, matches, type Interest, type Topic } from '@fanfare/protocol';
-import type { Chunk, ChunkRecord, LogState, Store, TopicNumber } from '../log/store.ts';
+import type { Chunk, ChunkRecord, LogState, Store, TopicNumber } from '../log/store/store.ts';
 import { LogDamagedError } from '../log/topic-log.ts';
 import type { StoreCounts } from './verify.ts';
 import { readState, readTopics, Turns, walkChunks, type StoredTopics, type Watcher } from './walk.ts';

@@ -1,7 +1,7 @@
 import type { Topic } from '@fanfare/protocol';
 import { BlockBuilder } from '../log/local/block-builder.ts';
 import { digestOf, idKey } from '../log/local/remembered-ids.ts';
-import type { Store, TopicRecord } from '../log/store.ts';
+import type { Store, TopicRecord } from '../log/store/store.ts';
 
 /** A message as it was in another log. */
 export interface ImportedMessage {
@@ -75,11 +75,7 @@ export class StoreImporter {
     });
     if (id !== undefined && time >= this.#options.idsSince) {
       const hashed = { topic: name, messageJson, id };
-      builder.addId({
-        key: Buffer.from(idKey(hashed), 'latin1'),
-        digest: Buffer.from(digestOf(hashed), 'latin1'),
-        sequence,
-      });
+      builder.addId({ key: idKey(hashed), digest: digestOf(hashed), sequence });
     }
     topic.bytes += bytes;
     this.#records++;

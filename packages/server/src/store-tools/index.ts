@@ -1,7 +1,7 @@
 /** What can be done with a data directory while no server has it. */
-export { DataDirectoryError } from '../log/data-directory.ts';
-export { StoreFailedError, StoreFullError, type Store } from '../log/store.ts';
-export { LogDamagedError } from '../log/topic-log.ts';
+export { DataDirectoryError } from '../log/store/data-directory.ts';
+export { StoreFailedError, type Store } from '../log/store/store.ts';
+export { LogDamagedError, LogFullError } from '../log/topic-log.ts';
 export { exportStore, type ExportOptions } from './export.ts';
 export { ImportError, importStore, type ImportOptions } from './import.ts';
 export { openStore } from './open-store.ts';

@@ -1,9 +1,9 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DataDirectoryError } from '../log/data-directory.ts';
-import { dataFile } from '../log/lmdb-file.ts';
-import { openLmdbStore } from '../log/lmdb-store.ts';
-import type { Store } from '../log/store.ts';
+import { DataDirectoryError } from '../log/store/data-directory.ts';
+import { dataFile } from '../log/store/lmdb-file.ts';
+import { openLmdbStore } from '../log/store/lmdb-store.ts';
+import type { Store } from '../log/store/store.ts';
 
 /**
  * Opens the store in a directory that has one. Nobody else can have it until it is closed.

@@ -1,4 +1,4 @@
-import type { Block, Chunk, IdBlock, LogState, Store, TopicNumber, TopicRecord } from '../log/store.ts';
+import type { Block, Chunk, IdBlock, LogState, Store, TopicNumber, TopicRecord } from '../log/store/store.ts';
 import { LogDamagedError } from '../log/topic-log.ts';
 import { salvage, type DamagedKeys } from './salvage.ts';
 import { readState, readTopics, Turns, walkChunks, type StoredTopics, type Watcher } from './walk.ts';

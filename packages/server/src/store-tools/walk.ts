@@ -1,5 +1,5 @@
-import { SortedList } from '../log/sorted-list.ts';
-import type { Chunk, LogState, Store, TopicNumber, TopicRecord } from '../log/store.ts';
+import { SortedList } from '../log/store/sorted-list.ts';
+import type { Chunk, LogState, Store, TopicNumber, TopicRecord } from '../log/store/store.ts';
 import { LogDamagedError } from '../log/topic-log.ts';
 import { salvage, type DamagedKeys } from './salvage.ts';
 

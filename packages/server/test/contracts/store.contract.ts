@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { parseTopic } from '@fanfare/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { StoreFailedError } from '../../src/log/store.ts';
+import { StoreFailedError } from '../../src/log/store/store.ts';
 import type {
   Block,
   Chunk,
@@ -13,7 +13,7 @@ import type {
   Store,
   StoreCommit,
   TopicRecord,
-} from '../../src/log/store.ts';
+} from '../../src/log/store/store.ts';
 
 /** How a store is opened, and opened again when it outlives its closing. */
 export interface StoreUnderTest {
@@ -239,8 +239,8 @@ class Model {
     const time = first + 9;
     const runs = chunks.map(({ topic, records }) => ({ topic, count: records.length }));
     const ids = chunks.map((chunk) => ({
-      key: Buffer.alloc(16, chunk.topic),
-      digest: Buffer.alloc(16, first),
+      key: String.fromCharCode(chunk.topic).repeat(16),
+      digest: String.fromCharCode(first % 256).repeat(16),
       sequence: chunk.records[0]?.sequence ?? 0,
     }));
     const taken = <T>(all: readonly T[]): T[] => [

@@ -1,7 +1,7 @@
 import { parseInterest, parseTopic } from '@fanfare/protocol';
 import { expect, it } from 'vitest';
 import type { LocalTopicLog } from '../../src/log/local/local-topic-log.ts';
-import { MemoryStore } from '../../src/log/memory-store.ts';
+import { MemoryStore } from '../../src/log/store/memory-store.ts';
 import type { Rule } from '../../src/rules/rule.ts';
 import { openOver } from './open-local-log.ts';
 import { contentsOf } from './steered-store.ts';

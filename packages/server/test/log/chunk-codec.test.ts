@@ -1,8 +1,8 @@
 import { parseTopic } from '@fanfare/protocol';
 import { describe, expect, it } from 'vitest';
-import { chunkKey, decodeChunk, encodeChunk } from '../../src/log/chunk-codec.ts';
-import * as codec from '../../src/log/record-codec.ts';
-import { kinds } from '../../src/log/seal.ts';
+import { chunkKey, decodeChunk, encodeChunk } from '../../src/log/store/chunk-codec.ts';
+import * as codec from '../../src/log/store/record-codec.ts';
+import { kinds } from '../../src/log/store/seal.ts';
 import { LogDamagedError } from '../../src/log/topic-log.ts';
 import { chunkOf, plain } from '../contracts/store.contract.ts';
 
@@ -23,7 +23,7 @@ const block = { first: 6, time: 5, runs: [{ topic: 3, count: 400 }] };
 const ids = {
   block: 6,
   time: 5,
-  ids: [{ key: Buffer.alloc(16, 1), digest: Buffer.alloc(16, 2), sequence: 6 }],
+  ids: [{ key: '\u0001'.repeat(16), digest: '\u00ff'.repeat(16), sequence: 6 }],
 };
 const state = { epoch: 'abc', head: 2 ** 52, time: 3, topicNumber: 4, deletionsForgottenAt: 0 };
 const deletions = [{ topic: parseTopic('gone'), sequence: 7 }];

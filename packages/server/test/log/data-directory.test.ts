@@ -3,10 +3,10 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { LmdbFile } from '../../src/log/lmdb-file.ts';
-import { openLmdbStore } from '../../src/log/lmdb-store.ts';
-import { encodeText } from '../../src/log/record-codec.ts';
-import { kinds } from '../../src/log/seal.ts';
+import { LmdbFile } from '../../src/log/store/lmdb-file.ts';
+import { openLmdbStore } from '../../src/log/store/lmdb-store.ts';
+import { encodeText } from '../../src/log/store/record-codec.ts';
+import { kinds } from '../../src/log/store/seal.ts';
 import { ScriptProcess } from './server-process.ts';
 
 let scratch: string;

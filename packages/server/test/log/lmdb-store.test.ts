@@ -1,13 +1,14 @@
+import { LogFullError } from '../../src/log/topic-log.ts';
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { FileRoom } from '../../src/log/file-room.ts';
-import { LmdbFile } from '../../src/log/lmdb-file.ts';
-import { LmdbStore, openLmdbStore } from '../../src/log/lmdb-store.ts';
-import { StoreFailedError, StoreFullError, type Chunk, type Store } from '../../src/log/store.ts';
+import { FileRoom } from '../../src/log/store/file-room.ts';
+import { LmdbFile } from '../../src/log/store/lmdb-file.ts';
+import { LmdbStore, openLmdbStore } from '../../src/log/store/lmdb-store.ts';
+import { StoreFailedError, type Chunk, type Store } from '../../src/log/store/store.ts';
 import { chunkOf, commitOf, storeContract } from '../contracts/store.contract.ts';
 import { ScriptProcess } from './server-process.ts';
 
@@ -203,7 +204,7 @@ describe.skipIf(!canMount)('a full disk (a test that has to be root, to mount a 
       const fill = async (): Promise<void> => {
         for (;;) await append();
       };
-      await expect(fill()).rejects.toThrow(StoreFullError);
+      await expect(fill()).rejects.toThrow(LogFullError);
       await expect(append()).rejects.toThrow(
         `There is no room left for the data directory '${join(disk, 'data')}'`,
       );
@@ -214,7 +215,7 @@ describe.skipIf(!canMount)('a full disk (a test that has to be root, to mount a 
       await store.commit(commitOf({ removedChunks: gone.map((block) => ({ topic: 1, block })) }));
       for (let i = 0; i < 20; i++) await append();
       expect(blocksOf(store, 1)).toEqual(kept);
-      await expect(fill()).rejects.toThrow(StoreFullError);
+      await expect(fill()).rejects.toThrow(LogFullError);
       spawnSync('mount', ['-o', 'remount,size=16m', disk]);
       for (let i = 0; i < 20; i++) await append();
       expect(blocksOf(store, 1)).toEqual(kept);
@@ -259,7 +260,7 @@ describe('a disk that fails', () => {
   it('ends no commit but its own when it only has no room', async () => {
     const { store, file } = await openFailing();
     file.failure = Object.assign(new Error('No space left'), { code: constants.errno.ENOSPC });
-    await expect(store.commit(commitOf({ chunks: [chunkOfSize(1, 1, 10)] }))).rejects.toThrow(StoreFullError);
+    await expect(store.commit(commitOf({ chunks: [chunkOfSize(1, 1, 10)] }))).rejects.toThrow(LogFullError);
     file.failure = undefined;
     await store.commit(commitOf({ chunks: [chunkOfSize(1, 2, 10)] }));
     expect(blocksOf(store, 1)).toEqual([2]);

@@ -1,6 +1,6 @@
 import { parseInterest, parseTopic, type Topic } from '@fanfare/protocol';
 import { expect, it } from 'vitest';
-import { MemoryStore } from '../../src/log/memory-store.ts';
+import { MemoryStore } from '../../src/log/store/memory-store.ts';
 import type { Rule } from '../../src/rules/rule.ts';
 import type { TopicLog } from '../../src/log/topic-log.ts';
 import { openOver, type LocalLogUnderTest } from './open-local-log.ts';

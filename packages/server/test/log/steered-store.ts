@@ -1,4 +1,4 @@
-import { MemoryStore } from '../../src/log/memory-store.ts';
+import { MemoryStore } from '../../src/log/store/memory-store.ts';
 import type {
   Block,
   Chunk,
@@ -8,7 +8,7 @@ import type {
   StoreCommit,
   TopicNumber,
   TopicRecord,
-} from '../../src/log/store.ts';
+} from '../../src/log/store/store.ts';
 
 /** A commit that waits for its test to say what becomes of it. */
 export interface HeldCommit {

@@ -1,7 +1,13 @@
 import { parseInterest, parseTopic } from '@fanfare/protocol';
 import { expect, it } from 'vitest';
-import { StoreFailedError, StoreFullError } from '../../src/log/store.ts';
-import { LogBusyError, type LogRecord, type NewRecord, type TopicLog } from '../../src/log/topic-log.ts';
+import { StoreFailedError } from '../../src/log/store/store.ts';
+import {
+  LogBusyError,
+  type LogRecord,
+  type NewRecord,
+  type TopicLog,
+  LogFullError,
+} from '../../src/log/topic-log.ts';
 import type { Rule } from '../../src/rules/rule.ts';
 import { openOver, type LocalLogUnderTest } from './open-local-log.ts';
 import { SteeredStore, contentsOf } from './steered-store.ts';
@@ -18,7 +24,7 @@ const rules: readonly Rule[] = [
 ];
 const options = { rules, fallback, topicsMax: 3, idWindowMs: 1_000, idsMax: 2 };
 const page = { recordsMax: 1_000, bytesMax: 1_000_000 };
-const full = new StoreFullError('no room');
+const full = new LogFullError('no room');
 
 interface World extends LocalLogUnderTest {
   readonly store: SteeredStore;

@@ -2,7 +2,7 @@ import { FanfareError, type Form, type Interest } from '@fanfare/protocol';
 import { onTestFinished } from 'vitest';
 import { defaultRule, parseRules } from '../../src/config/rules.ts';
 import { LocalTopicLog } from '../../src/log/local/local-topic-log.ts';
-import { MemoryStore } from '../../src/log/memory-store.ts';
+import { MemoryStore } from '../../src/log/store/memory-store.ts';
 import type { TopicLog } from '../../src/log/topic-log.ts';
 import type { FanOut, PeerEvent } from '../../src/message-path/deliver.ts';
 import { MessagePath } from '../../src/message-path/message-path.ts';

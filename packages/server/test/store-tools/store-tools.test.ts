@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { parseInterest, parseTopic } from '@fanfare/protocol';
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { openLmdbStore } from '../../src/log/lmdb-store.ts';
-import { MemoryStore } from '../../src/log/memory-store.ts';
-import type { Store, StoreCommit } from '../../src/log/store.ts';
+import { openLmdbStore } from '../../src/log/store/lmdb-store.ts';
+import { MemoryStore } from '../../src/log/store/memory-store.ts';
+import type { Store, StoreCommit } from '../../src/log/store/store.ts';
 import { LogDamagedError } from '../../src/log/topic-log.ts';
 import type { Rule } from '../../src/rules/rule.ts';
 import {

@@ -1,4 +1,4 @@
-import type { Block, Chunk, ChunkRecord, IdBlock, StoredId, TopicNumber } from '../store.ts';
+import type { Block, Chunk, ChunkRecord, IdBlock, StoredId, TopicNumber } from '../store/store.ts';
 
 /** A block is one piece of work for whoever reads it: some milliseconds at the most. */
 const recordsPerBlockMax = 1_024;

@@ -1,7 +1,7 @@
 import type { Topic } from '@fanfare/protocol';
 import { BlockBuilder } from './block-builder.ts';
 import { digestOf, idKey, type Remembered, type RememberedIds } from './remembered-ids.ts';
-import type { Deletion, LogState, Store, StoreCommit, TopicRecord } from '../store.ts';
+import type { Deletion, LogState, Store, StoreCommit, TopicRecord } from '../store/store.ts';
 import type { AppendOutcome, LogRecord, NewRecord, TopicCreation } from '../topic-log.ts';
 import { keeps, oldestOf, recordOf, type TopicEntry, type TopicTable } from './topic-table.ts';
 
@@ -234,10 +234,7 @@ export class CommitPlan {
       ordinal: ++draft.count,
       bytesBefore: draft.bytes,
     });
-    if (hashes) {
-      const [key, digest] = [Buffer.from(hashes.key, 'latin1'), Buffer.from(hashes.digest, 'latin1')];
-      this.blocks.addId({ key, digest, sequence });
-    }
+    if (hashes) this.blocks.addId({ ...hashes, sequence });
     draft.bytes += bytes;
     draft.lastSequence = sequence;
     draft.isToBeSaved ||= !draft.entry.isSaved;

@@ -2,7 +2,7 @@ import { CommitPlan } from './commit-plan.ts';
 import { Operations, type Operation } from './operations.ts';
 import type { RememberedIds } from './remembered-ids.ts';
 import type { Removal, Retention } from './retention.ts';
-import type { LogState, Store, StoreCommit } from '../store.ts';
+import type { LogState, Store, StoreCommit } from '../store/store.ts';
 import { LogClosedError, type TailListener } from '../topic-log.ts';
 import type { TopicEntry, TopicTable } from './topic-table.ts';
 

@@ -6,7 +6,7 @@ import { LogReader } from './log-reader.ts';
 import { openState } from './open-state.ts';
 import { RememberedIds, type RememberedIdsOptions } from './remembered-ids.ts';
 import { Retention } from './retention.ts';
-import type { LogState, Store } from '../store.ts';
+import type { LogState, Store } from '../store/store.ts';
 import {
   LogClosedError,
   type AppendOutcome,

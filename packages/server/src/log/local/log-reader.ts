@@ -1,7 +1,7 @@
 import { isPattern, type From, type Interest, type Offset } from '@fanfare/protocol';
 import { locatePattern } from './pattern-locating.ts';
 import { readPattern } from './pattern-reading.ts';
-import type { LogState, Store } from '../store.ts';
+import type { LogState, Store } from '../store/store.ts';
 import type { Page, PageLimit, Position, Start } from '../topic-log.ts';
 import { locateTopic, readTopic } from './topic-reading.ts';
 import type { TopicTable } from './topic-table.ts';

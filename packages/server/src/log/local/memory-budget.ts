@@ -1,4 +1,4 @@
-import type { Chunk, Store } from '../store.ts';
+import type { Chunk, Store } from '../store/store.ts';
 import type { TopicEntry, TopicTable } from './topic-table.ts';
 
 export interface MemoryBudgetOptions {

@@ -1,5 +1,5 @@
 import type { RememberedIds } from './remembered-ids.ts';
-import type { Chunk, Deletion, LogState, Store } from '../store.ts';
+import type { Chunk, Deletion, LogState, Store } from '../store/store.ts';
 import { LogDamagedError } from '../topic-log.ts';
 import { keeps, oldestOf, type TopicEntry, type TopicTable } from './topic-table.ts';
 
@@ -88,11 +88,7 @@ function readIds(store: Store, ids: RememberedIds, earliest: number): void {
   for (const { time, ids: stored } of store.readIds(0)) {
     if (time < earliest) continue;
     for (const { key, digest, sequence } of stored) {
-      ids.set(textOf(key), { sequence, time, digest: textOf(digest), stored: store.level });
+      ids.set(key, { sequence, time, digest, stored: store.level });
     }
   }
-}
-
-function textOf(hash: Uint8Array): string {
-  return Buffer.from(hash.buffer, hash.byteOffset, hash.byteLength).toString('latin1');
 }

@@ -1,7 +1,7 @@
 import { matches, type Pattern } from '@fanfare/protocol';
 import type { ReaderParts } from './log-reader.ts';
 import { missing } from './open-state.ts';
-import type { Block, Chunk, ChunkRecord, TopicNumber } from '../store.ts';
+import type { Block, Chunk, ChunkRecord, TopicNumber } from '../store/store.ts';
 import { LogDamagedError, type LogRecord, type Page, type PageLimit, type Position } from '../topic-log.ts';
 import { isFull, logRecord, ordinalAt } from './topic-reading.ts';
 import type { TopicEntry } from './topic-table.ts';

@@ -1,6 +1,6 @@
 import { MemoryBudget } from './memory-budget.ts';
 import { shorten, type Shortened } from './shortening.ts';
-import type { Block, Chunk, Store, StoreCommit } from '../store.ts';
+import type { Block, Chunk, Store, StoreCommit } from '../store/store.ts';
 import { recordOf, type TopicEntry, type TopicTable } from './topic-table.ts';
 
 export interface RetentionOptions {

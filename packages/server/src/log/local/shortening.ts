@@ -1,4 +1,4 @@
-import type { Chunk, Store } from '../store.ts';
+import type { Chunk, Store } from '../store/store.ts';
 import { oldestOf, type OldestChunk, type TopicEntry, type TopicTable } from './topic-table.ts';
 
 /** What decides beside a topic's rule on what is kept of it. */

@@ -1,7 +1,7 @@
 import { matches, type From, type Interest, type Topic } from '@fanfare/protocol';
 import type { ReaderParts } from './log-reader.ts';
 import { missing } from './open-state.ts';
-import type { Chunk, ChunkRecord, Store } from '../store.ts';
+import type { Chunk, ChunkRecord, Store } from '../store/store.ts';
 import {
   LogDamagedError,
   type LogRecord,

@@ -1,6 +1,6 @@
 import { matches, type Interest, type Topic } from '@fanfare/protocol';
 import type { Rule, Rules } from '../../rules/rule.ts';
-import type { Chunk, Deletion, TopicNumber, TopicRecord } from '../store.ts';
+import type { Chunk, Deletion, TopicNumber, TopicRecord } from '../store/store.ts';
 
 /** The oldest chunk of a topic that the store has. */
 export interface OldestChunk {

@@ -39,12 +39,12 @@ export interface Run {
   readonly count: number;
 }
 
-/** The id under which a message was published. */
+/** The id under which a message was published. Hashes are texts of 16 characters, each a byte (latin1). */
 export interface StoredId {
-  /** The hash of topic and id, as 16 bytes. */
-  readonly key: Uint8Array;
-  /** The hash of the message, as 16 bytes. */
-  readonly digest: Uint8Array;
+  /** The hash of topic and id. */
+  readonly key: string;
+  /** The hash of the message. */
+  readonly digest: string;
   readonly sequence: number;
 }
 
@@ -108,7 +108,7 @@ export interface StoreCommit {
  * Where the log of one machine keeps things. It decides nothing: {@link LocalTopicLog} does.
  *
  * - `commit` MUST resolve once everything in it is there at the store's level, and MUST change nothing when it
- *   rejects. There is one commit at a time. After a {@link StoreFailedError} the store takes no more.
+ *   rejects: with a LogFullError when there is no room, and once there is, commits succeed again. There is one commit at a time. After a {@link StoreFailedError} the store takes no more.
  * - What is read MUST be what the last commit left, in the turn in which it is read; a generator MUST be used up
  *   or given up in the turn in which it was made, and MUST cost no more than what is taken from it.
  * - Damaged data MUST NOT be returned or skipped: reading throws a LogDamagedError.
@@ -132,11 +132,6 @@ export interface Store {
   chunk(topic: TopicNumber, block: number): Chunk | undefined;
   commit(commit: StoreCommit): Promise<void>;
   close(): Promise<void>;
-}
-
-/** The store has no room: once there is some again, commits succeed. */
-export class StoreFullError extends Error {
-  override readonly name = 'StoreFullError';
 }
 
 /** The store cannot tell any more what of a commit is there: it has to be opened anew. */

@@ -49,8 +49,8 @@ export function encodeIds({ block, time, ids }: IdBlock): Buffer {
   writer.integer(time);
   writer.integer(ids.length);
   for (const { key, digest, sequence } of ids) {
-    writer.bytes(key);
-    writer.bytes(digest);
+    writer.text(key, 'latin1');
+    writer.text(digest, 'latin1');
     writer.integer(sequence);
   }
   return sealed(writer, kinds.ids, blockKey(block));
@@ -63,7 +63,9 @@ export function decodeIds(value: Buffer, key: Buffer): IdBlock {
   const time = reader.integer();
   const ids: StoredId[] = [];
   for (let left = reader.integer(); left > 0; left--) {
-    ids.push({ key: reader.bytes(hashSize), digest: reader.bytes(hashSize), sequence: reader.integer() });
+    const key = reader.text(hashSize, 'latin1');
+    const digest = reader.text(hashSize, 'latin1');
+    ids.push({ key, digest, sequence: reader.integer() });
   }
   return { block, time, ids };
 }

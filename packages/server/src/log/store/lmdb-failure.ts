@@ -1,6 +1,7 @@
+import { LogFullError } from '../topic-log.ts';
 import { statfs } from 'node:fs/promises';
 import { constants } from 'node:os';
-import { StoreFailedError, StoreFullError } from './store.ts';
+import { StoreFailedError } from './store.ts';
 
 /** LMDB's own number for a full map, beside the system's. */
 const mapFull = -30_792;
@@ -28,7 +29,7 @@ export async function failureOf(
   error: unknown,
   directory: string,
   bytes: number,
-): Promise<StoreFullError | StoreFailedError> {
+): Promise<LogFullError | StoreFailedError> {
   const cause = await causeOf(error);
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
   const isFull =
@@ -37,9 +38,7 @@ export async function failureOf(
     (code === errno.EIO && (await freeBytes(directory)) < bytes * 2 + roomBytesMin);
   const reason = cause instanceof Error ? cause.message : String(cause);
   return isFull
-    ? new StoreFullError(`There is no room left for the data directory '${directory}' (${reason}).`, {
-        cause,
-      })
+    ? new LogFullError(`There is no room left for the data directory '${directory}' (${reason}).`, { cause })
     : new StoreFailedError(
         `The data directory '${directory}' cannot be written (${reason}). ` +
           'Once the disk is in order, start the server again.',

@@ -3,7 +3,7 @@ import { crc32 } from 'node:zlib';
 import { ByteReader, ByteWriter, integerBytesMax, textEncoding, textEncodings } from './bytes.ts';
 import { damaged, isSealed, kinds, seal, sealSize } from './seal.ts';
 import type { Chunk, ChunkRecord, TopicNumber } from './store.ts';
-import type { LogDamagedError } from './topic-log.ts';
+import type { LogDamagedError } from '../topic-log.ts';
 
 /**
  * The key of a chunk: topic and block as 4 and 8 bytes, so that the order of the keys is that of topics, and

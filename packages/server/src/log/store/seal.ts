@@ -1,6 +1,6 @@
 import type { Buffer } from 'node:buffer';
 import { crc32 } from 'node:zlib';
-import { LogDamagedError } from './topic-log.ts';
+import { LogDamagedError } from '../topic-log.ts';
 
 /** How many bytes a seal takes, at the beginning of a value. */
 export const sealSize = 4;

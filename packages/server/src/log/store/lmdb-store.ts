@@ -19,7 +19,7 @@ import {
   type TopicNumber,
   type TopicRecord,
 } from './store.ts';
-import type { LogDamagedError } from './topic-log.ts';
+import type { LogDamagedError } from '../topic-log.ts';
 
 const stateKey = Buffer.from('state');
 const deletionsKey = Buffer.from('deletions');

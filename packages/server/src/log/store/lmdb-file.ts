@@ -6,7 +6,7 @@ import { DataDirectoryError } from './data-directory.ts';
 import type { RoomStats } from './file-room.ts';
 import { checkHeader } from './lmdb-meta.ts';
 import { damaged } from './seal.ts';
-import { LogDamagedError } from './topic-log.ts';
+import { LogDamagedError } from '../topic-log.ts';
 
 type Table = Database<Buffer, Buffer>;
 type Root = RootDatabase<Buffer, Buffer>;

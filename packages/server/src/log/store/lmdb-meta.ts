@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { damaged } from './seal.ts';
-import { LogDamagedError } from './topic-log.ts';
+import { LogDamagedError } from '../topic-log.ts';
 
 /** What LMDB's two meta pages say: which commit each is of, and the root of its tree. */
 interface Meta {
