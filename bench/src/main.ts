@@ -76,7 +76,10 @@ async function measureAll(args: Arguments, processes: Processes): Promise<number
   for (const scenario of scenarios) {
     const onProgress = (text: string): void => console.error(text);
     const result = await runScenario(scenario, systems, { rounds, processes, onProgress });
-    const absent = systems.filter((system) => !takesPart(system, scenario)).map(({ name }) => name);
+    const isOpen = scenario.systems === undefined;
+    const absent = systems
+      .filter((system) => isOpen && !takesPart(system, scenario) && !system.isOnlyWhereNamed)
+      .map(({ name }) => name);
     results.push(result);
     console.log(renderScenario(result, { markdown, absent }));
     // After each, for what comes next may be interrupted.

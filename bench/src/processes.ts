@@ -9,6 +9,8 @@ import { root } from './paths.ts';
 export interface Program {
   readonly command: string;
   readonly args: readonly string[];
+  /** Beside the path and a home. */
+  readonly env?: Readonly<Record<string, string>>;
   /** What it prints, to either output, once it takes connections; the group `port` is the port, where it says. */
   readonly ready: RegExp;
 }
@@ -17,6 +19,8 @@ export interface RunningServer {
   readonly pid: number;
   /** What stands in the group `port` of {@link Program.ready}. */
   readonly port: number;
+  /** Where its event loop's delays can be asked for; see `servers/loop-delay.ts`. */
+  readonly loopDelayPath?: string | undefined;
   /** How the process ended and what it printed last; undefined when it lives, also a moment from now. */
   death(): Promise<string | undefined>;
   /** Resolves once the process has ended. */
@@ -45,11 +49,11 @@ export class Processes {
   }
 
   /** Resolves once the server takes connections. */
-  async startServer({ command, args, ready }: Program): Promise<RunningServer> {
+  async startServer({ command, args, env, ready }: Program): Promise<RunningServer> {
     const pinned = pin(this.#pinning?.server, command, args);
     const child = spawn(pinned.command, pinned.args, {
       cwd: this.directory,
-      env: { PATH: process.env['PATH'], HOME: this.directory, PYTHONUNBUFFERED: '1' },
+      env: { PATH: process.env['PATH'], HOME: this.directory, PYTHONUNBUFFERED: '1', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const ended = this.#watch(child);

@@ -3,7 +3,7 @@ import type { FanOutShape, Scenario } from './scenarios.ts';
 import type { Processes, RunningServer } from './processes.ts';
 import type { Figures, Job, LoadResult } from './load/job.ts';
 import type { SystemName } from './systems/names.ts';
-import type { System } from './systems/system.ts';
+import type { StartOptions, System } from './systems/system.ts';
 
 /** What one system did in one scenario. */
 export interface SystemResult {
@@ -27,9 +27,13 @@ export interface ScenarioResult {
 const timeoutMs = 240_000;
 const warmUpMs = 2000;
 const stretchMs = 3000;
+/** What is published to where there is only one topic. */
+const usualTopic = 'topic-0';
 
 /** Whether the system can do what the scenario asks for. */
 export function takesPart(system: System, scenario: Scenario): boolean {
+  const isNamed = scenario.systems?.includes(system.name) ?? !system.isOnlyWhereNamed;
+  if (!isNamed || scenario.kind === 'batches' || scenario.kind === 'replay') return isNamed;
   if (scenario.kind !== 'fan-out') return system.wire !== undefined;
   const { publishing, withBareHttp } = scenario.shape;
   return system.publishing.includes(publishing.over) && (system.wire !== undefined || withBareHttp);
@@ -79,6 +83,17 @@ export function fanOutJob(
   return { kind: 'fan-out', subscribers, topics, subscribersPerTopic, messageBytes, publishing, messages };
 }
 
+/** How a server is started whose log is read. */
+const replayStart: StartOptions = { keepsAll: true, hasUsualOutbox: true, watchesLoop: true };
+
+/** The part of a job that says what is read. */
+export function replayTarget(
+  { name }: System,
+  topic: string,
+): Pick<Extract<Job, { kind: 'replay' }>, 'kind' | 'topic' | 'stored'> {
+  return { kind: 'replay', topic, stored: name === 'fanfare-disk' ? 'disk' : 'memory' };
+}
+
 /** Has the load, a process of its own, do a job against the server. */
 export async function runLoad(job: Job, server: RunningServer, processes: Processes): Promise<LoadResult> {
   const result = await loadResult(job, processes);
@@ -108,7 +123,7 @@ async function measureOnce(
 ): Promise<LoadResult> {
   let server: RunningServer;
   try {
-    server = await system.start(processes);
+    server = await system.start(processes, startOptionsOf(scenario));
   } catch (error) {
     return { ok: false, reason: error instanceof Error ? error.message : String(error) };
   }
@@ -119,11 +134,39 @@ async function measureOnce(
   }
 }
 
-function jobOf(scenario: Scenario, system: System, { port, pid }: RunningServer, messages: number): Job {
+function startOptionsOf(scenario: Scenario): StartOptions {
+  switch (scenario.kind) {
+    case 'batches':
+      return { keepsAll: scenario.shape.keepsAll };
+    case 'replay':
+      return replayStart;
+    default:
+      return {};
+  }
+}
+
+function jobOf(
+  scenario: Scenario,
+  system: System,
+  { port, pid, loopDelayPath }: RunningServer,
+  messages: number,
+): Job {
   const target = { system: system.name, port, pid, timeoutMs };
   switch (scenario.kind) {
     case 'fan-out':
       return { ...target, ...fanOutJob(scenario.shape, messages || undefined), warmUpMs, stretchMs };
+    case 'batches':
+      return {
+        ...target,
+        kind: 'batches',
+        topic: usualTopic,
+        ...scenario.shape,
+        messages: messages || undefined,
+        warmUpMs,
+        stretchMs,
+      };
+    case 'replay':
+      return { ...target, ...scenario.shape, ...replayTarget(system, usualTopic), loopDelayPath };
     case 'connect':
     case 'idle':
       return { ...scenario, ...target };

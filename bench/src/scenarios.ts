@@ -1,4 +1,5 @@
-import type { FigureName, Publishing } from './load/job.ts';
+import type { BatchesJob, FigureName, Publishing, ReplayJob } from './load/job.ts';
+import type { SystemName } from './systems/names.ts';
 
 export interface FanOutShape {
   readonly subscribers: number;
@@ -10,12 +11,21 @@ export interface FanOutShape {
   readonly withBareHttp: boolean;
 }
 
+export type BatchesShape = Pick<BatchesJob, 'connections' | 'batchMessages' | 'messageBytes' | 'keepsAll'>;
+
+export type ReplayShape = Pick<
+  ReplayJob,
+  'messages' | 'messageBytes' | 'subscribers' | 'messagesEach' | 'publishesPerSecond' | 'warmUpMessages'
+>;
+
 interface Common {
   /** Its name on the command line. */
   readonly id: string;
   readonly about: string;
   /** What its table shows; the first is what systems are compared by. */
   readonly figures: readonly FigureName[];
+  /** Only these take part; where it is not there, all that can and do not wait to be named. */
+  readonly systems?: readonly SystemName[];
   /** More rounds than this would only take time. */
   readonly roundsMax?: number;
 }
@@ -23,6 +33,8 @@ interface Common {
 export type Scenario = Common &
   (
     | { readonly kind: 'fan-out'; readonly shape: FanOutShape }
+    | { readonly kind: 'batches'; readonly shape: BatchesShape }
+    | { readonly kind: 'replay'; readonly shape: ReplayShape }
     | { readonly kind: 'connect'; readonly connections: number; readonly warmUpConnections: number }
     | { readonly kind: 'idle'; readonly connections: number; readonly quietMs: number }
   );
@@ -36,7 +48,7 @@ const usual: FanOutShape = {
   withBareHttp: false,
 };
 
-const busy = ['serverBusyPercent', 'loadBusyPercent'] as const;
+const busy = ['serverBusyPercent', 'serverWaitingPercent', 'loadBusyPercent'] as const;
 
 const fanOutFigures: readonly FigureName[] = [
   'cpuUsPerDelivery',
@@ -91,6 +103,22 @@ const spreads = [1, 1000, 10_000].map((topics) =>
 export const http32: FanOutShape = { ...usual, publishing: { over: 'http', connections: 32 } };
 export const topics100: FanOutShape = { ...usual, topics: 100, subscribersPerTopic: 25 };
 
+export const usualBatches: BatchesShape = {
+  connections: 16,
+  batchMessages: 100,
+  messageBytes: 64,
+  keepsAll: true,
+};
+
+export const usualReplay: ReplayShape = {
+  messages: 500_000,
+  messageBytes: 64,
+  subscribers: 1,
+  messagesEach: 500_000,
+  publishesPerSecond: 0,
+  warmUpMessages: 100_000,
+};
+
 /** In the order in which they run. */
 export const scenarios: readonly Scenario[] = [
   ...windows,
@@ -110,6 +138,30 @@ export const scenarios: readonly Scenario[] = [
   ...messageSizes,
   fanOut('topics-100', `500 clients with 5 of 100 topics each, 64 B, ${inFlight(64)}`, topics100),
   ...spreads,
+  {
+    id: 'durable-publish',
+    about: 'one subscriber, 64 B, 64 HTTP clients with one publish each in flight',
+    kind: 'fan-out',
+    figures: ['publishesPerSecond', 'publishesPerCpuSecond', 'medianP50Ms', 'medianP99Ms', ...busy],
+    systems: ['fanfare', 'fanfare-disk', 'fanfare-memory'],
+    shape: {
+      ...usual,
+      subscribers: 1,
+      subscribersPerTopic: 1,
+      publishing: { over: 'http', connections: 64 },
+    },
+  },
+  batches('batches-8', '8 in flight, everything kept', { connections: 8 }),
+  batches('batches', '16 in flight, everything kept', {}),
+  batches('batches-trimmed', '16 in flight, the newest 100,000 kept', { keepsAll: false }),
+  replay('replay', 'one subscriber reads 500,000 messages of 64 B', {}),
+  replay('replay-100', '100 subscribers read the last 20,000 of 500,000 messages of 64 B each', {
+    subscribers: 100,
+    messagesEach: 20_000,
+  }),
+  replay('replay-live', 'one subscriber reads 500,000 messages of 64 B while 1,000 a second are published', {
+    publishesPerSecond: 1000,
+  }),
   ...[2000, 500].map((connections): Scenario => ({
     id: connections === 2000 ? 'idle-memory' : `idle-memory-${connections}`,
     about: `${connections.toLocaleString('en')} clients with one subscription each, 45 s after the last came`,
@@ -128,6 +180,36 @@ export const scenarios: readonly Scenario[] = [
     warmUpConnections: 200,
   },
 ];
+
+function batches(id: string, about: string, shape: Partial<BatchesShape>): Scenario {
+  return {
+    id,
+    about: `HTTP batches of 100 messages of 64 B (redis-streams: 100 XADD in one write), ${about}`,
+    kind: 'batches',
+    figures: ['cpuUsPerMessage', 'messagesPerSecond', 'answerP50Ms', 'answerP99Ms', ...busy],
+    systems: ['fanfare', 'fanfare-disk', 'fanfare-memory', 'redis-streams'],
+    shape: { ...usualBatches, ...shape },
+  };
+}
+
+function replay(id: string, about: string, shape: Partial<ReplayShape>): Scenario {
+  return {
+    id,
+    about,
+    kind: 'replay',
+    figures: [
+      'cpuUsPerMessage',
+      'messagesPerCpuSecond',
+      'messagesPerSecond',
+      'loopDelayP99Ms',
+      'loopDelayMaxMs',
+      'loopDelayOwnMaxMs',
+      ...busy,
+    ],
+    systems: ['fanfare-disk', 'fanfare-memory'],
+    shape: { ...usualReplay, ...shape },
+  };
+}
 
 function inFlight(size: number): string {
   return size === 1 ? 'one publish in flight' : `${size} publishes in flight`;

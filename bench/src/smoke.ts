@@ -1,24 +1,65 @@
 import type { Processes } from './processes.ts';
-import { fanOutJob, runLoad } from './run.ts';
-import { http32, topics100, type FanOutShape } from './scenarios.ts';
+import type { Job } from './load/job.ts';
+import { fanOutJob, replayTarget, runLoad } from './run.ts';
+import { http32, topics100, usualBatches, usualReplay, type FanOutShape } from './scenarios.ts';
 import type { System } from './systems/system.ts';
+
+/** What is left open is the server. */
+type SmallJob = Job extends infer Each
+  ? Each extends Job
+    ? Omit<Each, 'system' | 'port' | 'pid' | 'timeoutMs'>
+    : never
+  : never;
 
 interface SmallScenario {
   readonly id: string;
-  readonly shape: FanOutShape;
-  readonly messages: number;
+  readonly job: SmallJob;
 }
 
 const few = { subscribers: 20, subscribersPerTopic: 20 };
 const oneTopic = { ...topics100, ...few, topics: 1 };
+const noTime = { warmUpMs: 0, stretchMs: 0 };
 
-/** The measured scenarios in small. */
-const smallScenarios: readonly SmallScenario[] = [
-  { id: 'window-1', shape: { ...oneTopic, publishing: { over: 'socket', window: 1 } }, messages: 100 },
-  { id: 'window-64', shape: oneTopic, messages: 500 },
-  { id: 'topics-100', shape: { ...topics100, subscribers: 20, subscribersPerTopic: 5 }, messages: 500 },
-  { id: 'http-32', shape: { ...http32, ...few, withBareHttp: true }, messages: 100 },
-];
+/** The measured scenarios in small, as far as a system takes part in them. */
+function smallScenarios(system: System): readonly SmallScenario[] {
+  const fanOuts: readonly { readonly id: string; readonly shape: FanOutShape; readonly messages: number }[] =
+    [
+      { id: 'window-1', shape: { ...oneTopic, publishing: { over: 'socket', window: 1 } }, messages: 100 },
+      { id: 'window-64', shape: oneTopic, messages: 500 },
+      { id: 'topics-100', shape: { ...topics100, subscribers: 20, subscribersPerTopic: 5 }, messages: 500 },
+      { id: 'http-32', shape: { ...http32, ...few, withBareHttp: true }, messages: 100 },
+    ];
+  return [
+    ...fanOuts
+      .filter(() => !system.isOnlyWhereNamed)
+      .filter(({ shape }) => system.publishing.includes(shape.publishing.over))
+      .filter(({ shape }) => system.wire ?? shape.withBareHttp)
+      .map(({ id, shape, messages }) => ({ id, job: { ...fanOutJob(shape, messages), ...noTime } })),
+    ...(system.batches ? [{ id: 'batches', job: smallBatches }] : []),
+    ...(system.batches?.isStored && system.wire ? smallReplays(system) : []),
+  ];
+}
+
+const smallBatches: SmallJob = {
+  kind: 'batches',
+  topic: 'batches',
+  ...usualBatches,
+  connections: 4,
+  messages: 2000,
+  ...noTime,
+};
+
+function smallReplays(system: System): readonly SmallScenario[] {
+  const loopDelayPath = undefined;
+  const small = { ...usualReplay, messages: 3000, messagesEach: 2000, warmUpMessages: 0, loopDelayPath };
+  return [
+    { id: 'replay', job: { ...small, ...replayTarget(system, 'replay'), subscribers: 5 } },
+    {
+      id: 'replay-live',
+      job: { ...small, ...replayTarget(system, 'replay-live'), publishesPerSecond: 5000 },
+    },
+  ];
+}
 
 const timeoutMs = 15_000;
 
@@ -31,13 +72,10 @@ const timeoutMs = 15_000;
 export async function smoke(system: System, processes: Processes): Promise<readonly string[]> {
   const server = await system.start(processes);
   try {
-    const mine = smallScenarios.filter(
-      ({ shape }) => system.publishing.includes(shape.publishing.over) && (system.wire ?? shape.withBareHttp),
-    );
-    for (const { id, shape, messages } of mine) {
+    const mine = smallScenarios(system);
+    for (const { id, job } of mine) {
       const target = { system: system.name, port: server.port, pid: server.pid, timeoutMs };
-      const job = { ...target, ...fanOutJob(shape, messages), warmUpMs: 0, stretchMs: 0 };
-      const result = await runLoad(job, server, processes);
+      const result = await runLoad({ ...target, ...job }, server, processes);
       if (!result.ok) throw new Error(`${id}: ${result.reason}`);
     }
     return mine.map(({ id }) => id);

@@ -12,6 +12,14 @@ const figureKinds: Readonly<Record<FigureName, FigureKind>> = {
   deliveriesPerSecond: { title: 'deliveries/s', digits: 0 },
   publishesPerSecond: { title: 'publishes/s', digits: 0 },
   publishesPerCpuSecond: { title: 'publishes per CPU second', digits: 0 },
+  messagesPerSecond: { title: 'messages/s', digits: 0 },
+  messagesPerCpuSecond: { title: 'messages per CPU second', digits: 0 },
+  cpuUsPerMessage: { title: 'CPU per message, µs', digits: 2 },
+  answerP50Ms: { title: 'answer p50, ms', digits: 2 },
+  answerP99Ms: { title: 'p99, ms', digits: 2 },
+  loopDelayP99Ms: { title: 'event loop late p99, ms', digits: 1 },
+  loopDelayMaxMs: { title: 'at most, ms', digits: 1 },
+  loopDelayOwnMaxMs: { title: 'at most by itself, ms', digits: 1 },
   medianP50Ms: { title: 'median subscriber p50, ms', digits: 2 },
   medianP99Ms: { title: 'p99, ms', digits: 2 },
   lastP50Ms: { title: 'last subscriber p50, ms', digits: 2 },
@@ -20,6 +28,7 @@ const figureKinds: Readonly<Record<FigureName, FigureKind>> = {
   connectionsPerSecond: { title: 'connections/s', digits: 0 },
   cpuUsPerConnection: { title: 'CPU per connection, µs', digits: 0 },
   serverBusyPercent: { title: 'server busy, %', digits: 0 },
+  serverWaitingPercent: { title: 'waiting, %', digits: 0 },
   loadBusyPercent: { title: 'load busy, %', digits: 0 },
 };
 

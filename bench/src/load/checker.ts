@@ -46,11 +46,15 @@ export class Checker {
     this.#due = new Uint32Array(subscribers * this.#streams.length).fill(notSubscribed);
   }
 
-  /** Before anything is published to the topic. */
-  subscribed(subscriber: number, topic: number): void {
+  /**
+   * Before anything is published to the topic, unless it is told from where on the messages are due.
+   *
+   * @param place - how many messages of each of the topic's publishers come before those that are due
+   */
+  subscribed(subscriber: number, topic: number, place = 0): void {
     const { publishers } = this.#options;
     const from = subscriber * this.#streams.length + topic * publishers;
-    this.#due.fill(0, from, from + publishers);
+    this.#due.fill(place, from, from + publishers);
   }
 
   /**

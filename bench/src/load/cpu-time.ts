@@ -36,6 +36,19 @@ export function cpuMsBetween(before: CpuTime, after: CpuTime): number {
   return ns / 1e6;
 }
 
+/**
+ * For how long the threads of a process were ready to run, and had no processor, in milliseconds; undefined where the
+ * operating system does not say.
+ */
+export function readWaitedMs(pid: number): number | undefined {
+  if (process.platform !== 'linux') return undefined;
+  const tasks = `/proc/${pid}/task`;
+  let ns = 0;
+  for (const thread of readdirSync(tasks))
+    ns += Number(readIfThere(`${tasks}/${thread}/schedstat`)?.split(' ')[1] ?? 0);
+  return ns / 1e6;
+}
+
 /** Resident memory in KiB; undefined where the operating system does not say. */
 export function readResidentKib(pid: number): number | undefined {
   const status = process.platform === 'linux' ? readIfThere(`/proc/${pid}/status`) : undefined;

@@ -43,7 +43,40 @@ export interface IdleJob extends Target {
   readonly quietMs: number;
 }
 
-export type Job = FanOutJob | ConnectJob | IdleJob;
+/** Publish batches over some connections, each the next one when one is answered. */
+export interface BatchesJob extends Target {
+  readonly kind: 'batches';
+  readonly topic: string;
+  readonly connections: number;
+  readonly batchMessages: number;
+  readonly messageBytes: number;
+  /** Whether the server keeps all that it accepts. */
+  readonly keepsAll: boolean;
+  readonly messages: number | undefined;
+  readonly warmUpMs: number;
+  readonly stretchMs: number;
+}
+
+/** Store messages, and have subscribers read them. */
+export interface ReplayJob extends Target {
+  readonly kind: 'replay';
+  readonly topic: string;
+  /** What the server has to say of where messages are. */
+  readonly stored: 'memory' | 'disk';
+  readonly messages: number;
+  readonly messageBytes: number;
+  readonly subscribers: number;
+  /** How many messages each subscriber reads, of those that are stored. */
+  readonly messagesEach: number;
+  /** What goes on being published until all have caught up. */
+  readonly publishesPerSecond: number;
+  /** How many messages are read before measuring. */
+  readonly warmUpMessages: number;
+  /** Where to ask for the server's delays; undefined when it does not tell them. */
+  readonly loopDelayPath: string | undefined;
+}
+
+export type Job = FanOutJob | ConnectJob | IdleJob | BatchesJob | ReplayJob;
 
 export type LoadResult =
   | { readonly ok: true; readonly figures: Figures; readonly messages: number }
@@ -54,6 +87,14 @@ export type FigureName =
   | 'deliveriesPerSecond'
   | 'publishesPerSecond'
   | 'publishesPerCpuSecond'
+  | 'messagesPerSecond'
+  | 'messagesPerCpuSecond'
+  | 'cpuUsPerMessage'
+  | 'answerP50Ms'
+  | 'answerP99Ms'
+  | 'loopDelayP99Ms'
+  | 'loopDelayMaxMs'
+  | 'loopDelayOwnMaxMs'
   | 'medianP50Ms'
   | 'medianP99Ms'
   | 'lastP50Ms'
@@ -62,6 +103,7 @@ export type FigureName =
   | 'connectionsPerSecond'
   | 'cpuUsPerConnection'
   | 'serverBusyPercent'
+  | 'serverWaitingPercent'
   | 'loadBusyPercent';
 
 /** What was measured; what cannot be measured here is not there. */

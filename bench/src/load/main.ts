@@ -6,5 +6,5 @@ import { measure } from './measure.ts';
 process.once('disconnect', () => process.exit());
 process.once('message', (message) => {
   const job = message as Job;
-  void measure(job, systemOf(job.system).wire).then((result) => process.send?.(result));
+  void measure(job, systemOf(job.system)).then((result) => process.send?.(result));
 });

@@ -1,16 +1,22 @@
 import type { Wire } from '../wire/client.ts';
+import type { BatchWire } from '../wire/batches.ts';
 import { closeClients, openClients } from './clients.ts';
-import { cpuMsBetween, readCpuTime, readResidentKib } from './cpu-time.ts';
+import { readResidentKib } from './cpu-time.ts';
 import { Deadline } from './deadline.ts';
 import { FanOut, type Stretch } from './fan-out.ts';
 import type { ConnectJob, FanOutJob, Figures, IdleJob, Job, LoadResult } from './job.ts';
+import { measureBatches, measureReplay } from './measure-log.ts';
+import { Meter, type Use } from './meter.ts';
 
 /** However fast or slow a system is, its measured stretch has so many messages. */
 const messagesMin = 100;
 const messagesMax = 400_000;
 
 /** Does a job against a running server. */
-export async function measure(job: Job, wire: Wire | undefined): Promise<LoadResult> {
+export async function measure(
+  job: Job,
+  { wire, batches }: { readonly wire: Wire | undefined; readonly batches?: BatchWire },
+): Promise<LoadResult> {
   const deadline = new Deadline(job.timeoutMs);
   try {
     return await deadline.run(async () => {
@@ -21,6 +27,10 @@ export async function measure(job: Job, wire: Wire | undefined): Promise<LoadRes
           return { ok: true, messages: 0, figures: await measureConnect(job, wireOf(wire), deadline) };
         case 'idle':
           return { ok: true, messages: 0, figures: await measureIdle(job, wireOf(wire), deadline) };
+        case 'batches':
+          return measureBatches(job, batches, deadline);
+        case 'replay':
+          return measureReplay(job, deadline);
       }
     });
   } catch (error) {
@@ -115,39 +125,6 @@ async function openIdleClients(
     }),
     onSubscribed: (done) => (subscribed = done),
   });
-}
-
-interface Use {
-  /** Undefined where the operating system does not say. */
-  readonly serverCpuMs: number | undefined;
-  readonly busy: Figures;
-}
-
-/** What the server and this process use of the processor, from its making to its reading. */
-class Meter {
-  readonly #pid: number;
-  readonly #beganMs = performance.now();
-  readonly #server: ReturnType<typeof readCpuTime>;
-  readonly #load = process.cpuUsage();
-
-  constructor(pid: number) {
-    this.#pid = pid;
-    this.#server = readCpuTime(pid);
-  }
-
-  read(): Use {
-    const server = readCpuTime(this.#pid);
-    const { user, system } = process.cpuUsage(this.#load);
-    const elapsedMs = performance.now() - this.#beganMs;
-    const serverCpuMs = server && this.#server && cpuMsBetween(this.#server, server);
-    return {
-      serverCpuMs,
-      busy: {
-        loadBusyPercent: (user + system) / 10 / elapsedMs,
-        ...(serverCpuMs !== undefined && { serverBusyPercent: (serverCpuMs * 100) / elapsedMs }),
-      },
-    };
-  }
 }
 
 function wireOf(wire: Wire | undefined): Wire {

@@ -1,27 +1,90 @@
-import { root } from '../paths.ts';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { compiled, root } from '../paths.ts';
+import type { Processes, RunningServer } from '../processes.ts';
+import { httpBatchWire } from '../wire/http-batches.ts';
 import { socketIoWire } from '../wire/socket-io.ts';
-import { packageVersion, type System } from './system.ts';
+import { packageVersion, type StartOptions, type System } from './system.ts';
 
 /** Limits that no scenario comes near. */
 const limits = [
   ['--subscriptions-per-connection-max', '1000000'],
   ['--topics-max', '1000000'],
+  ['--memory-bytes-max', String(2 ** 34)],
+].flat();
+
+/** With these whoever is slow is never caught up with from the log. */
+const wideOutbox = [
   ['--outbox-bytes-max', String(2 ** 30)],
   ['--outbox-total-bytes-max', String(2 ** 40)],
   ['--stall-timeout-ms', '600000'],
 ].flat();
 
-/** Fanfare, as the command of this repository starts it. */
-export const fanfare: System = {
-  name: 'fanfare',
-  wire: socketIoWire,
-  publishing: ['socket', 'http'],
-  missing: () => undefined,
-  version: () => packageVersion('packages/cli'),
-  start: (processes) =>
-    processes.startServer({
-      command: process.execPath,
-      args: [`${root}packages/cli/bin/fanfare.js`, 'serve', '--port', '0', ...limits],
-      ready: /serves on http:\/\/\S+?:(?<port>\d+)/,
-    }),
+const keepNothing = ['--rules', '[{"match":"**","keep":"none"}]'];
+const keepAll = ['--rules', '[{"match":"**","keep":{"count":1000000000,"age":"7d","bytes":"1024GiB"}}]'];
+
+/** Fanfare, as the command of this repository starts it; it keeps nothing, as most others here. */
+export const fanfare: System = variant('fanfare', 'none', () => ['--memory', ...keepNothing]);
+
+/** As it is started by default: every message is on disk before it is acknowledged or delivered. */
+export const fanfareDisk: System = variant('fanfare-disk', 'disk', (data, { keepsAll }) => [
+  '--data',
+  data,
+  ...(keepsAll ? keepAll : []),
+]);
+
+export const fanfareMemory: System = {
+  ...variant('fanfare-memory', 'memory', (_data, { keepsAll }) => ['--memory', ...(keepsAll ? keepAll : [])]),
+  isOnlyWhereNamed: true,
 };
+
+/** @param keeping - the settings that say what is kept where */
+function variant(
+  name: 'fanfare' | 'fanfare-disk' | 'fanfare-memory',
+  stores: 'none' | 'memory' | 'disk',
+  keeping: (data: string, options: StartOptions) => readonly string[],
+): System {
+  return {
+    name,
+    wire: socketIoWire,
+    batches: httpBatchWire(stores),
+    publishing: ['socket', 'http'],
+    missing: () => undefined,
+    version: () => packageVersion('packages/cli'),
+    start: (processes, options = {}) => {
+      const data = join(processes.directory, `data-${++started}`);
+      return start(processes, options, data, keeping(data, options));
+    },
+  };
+}
+
+let started = 0;
+
+async function start(
+  processes: Processes,
+  { hasUsualOutbox, watchesLoop }: StartOptions,
+  data: string,
+  keeping: readonly string[],
+): Promise<RunningServer> {
+  const loopDelayPath = watchesLoop && process.platform !== 'win32' ? `${data}.loop` : undefined;
+  const watching = loopDelayPath === undefined ? [] : ['--import', compiled('servers/loop-delay.js')];
+  const running = await processes.startServer({
+    command: process.execPath,
+    args: [
+      ...watching,
+      `${root}packages/cli/bin/fanfare.js`,
+      'serve',
+      '--port=0',
+      ...limits,
+      ...(hasUsualOutbox ? [] : wideOutbox),
+      ...keeping,
+    ],
+    ...(loopDelayPath !== undefined && { env: { FANFARE_BENCH_LOOP: loopDelayPath } }),
+    ready: /serves on http:\/\/\S+?:(?<port>\d+)/,
+  });
+  const stop = async (): Promise<void> => {
+    await running.stop();
+    for (const path of [data, `${data}.loop`]) rmSync(path, { recursive: true, force: true });
+  };
+  return { ...running, stop, loopDelayPath };
+}

@@ -1,3 +1,13 @@
 /** As on the command line. */
 export type SystemName =
-  'fanfare' | 'socket.io' | 'ws' | 'mosquitto' | 'nats' | 'redis' | 'flask-socketio' | 'node:http';
+  | 'fanfare'
+  | 'fanfare-disk'
+  | 'fanfare-memory'
+  | 'socket.io'
+  | 'ws'
+  | 'mosquitto'
+  | 'nats'
+  | 'redis'
+  | 'redis-streams'
+  | 'flask-socketio'
+  | 'node:http';

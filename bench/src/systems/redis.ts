@@ -1,11 +1,10 @@
-import { freePort } from '../processes.ts';
+import { freePort, type Processes, type RunningServer } from '../processes.ts';
 import { redisWire } from '../wire/redis.ts';
 import { findProgram, printedVersion, type System } from './system.ts';
 
 const settings = [
   ['--bind', '127.0.0.1'],
   ['--save', ''],
-  ['--appendonly', 'no'],
   ['--maxclients', '20000'],
   ['--client-output-buffer-limit', 'pubsub', '0', '0', '0'],
 ].flat();
@@ -17,13 +16,16 @@ export const redis: System = {
   publishing: ['socket'],
   missing: () => (findProgram('redis-server') === undefined ? 'redis-server' : undefined),
   version: () => printedVersion(findProgram('redis-server') ?? 'redis-server', ['--version']),
-  start: async (processes) => {
-    const port = await freePort();
-    const running = await processes.startServer({
-      command: findProgram('redis-server') ?? 'redis-server',
-      args: ['--port', String(port), ...settings],
-      ready: /Ready to accept connections/,
-    });
-    return { ...running, port };
-  },
+  start: (processes) => startRedis(processes, ['--appendonly', 'no']),
 };
+
+/** @param storing - the settings that say what is on disk */
+export async function startRedis(processes: Processes, storing: readonly string[]): Promise<RunningServer> {
+  const port = await freePort();
+  const running = await processes.startServer({
+    command: findProgram('redis-server') ?? 'redis-server',
+    args: ['--port', String(port), ...settings, ...storing],
+    ready: /Ready to accept connections/,
+  });
+  return { ...running, port };
+}

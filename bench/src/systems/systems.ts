@@ -1,9 +1,10 @@
-import { fanfare } from './fanfare.ts';
+import { fanfare, fanfareDisk, fanfareMemory } from './fanfare.ts';
 import { flaskSocketIo } from './flask-socketio.ts';
 import { mosquitto } from './mosquitto.ts';
 import type { SystemName } from './names.ts';
 import { nats } from './nats.ts';
 import { nodeHttp } from './node-http.ts';
+import { redisStreams } from './redis-streams.ts';
 import { redis } from './redis.ts';
 import { socketIo } from './socket-io.ts';
 import type { System } from './system.ts';
@@ -12,11 +13,14 @@ import { ws } from './ws.ts';
 /** In the order of the tables. */
 const byName: Readonly<Record<SystemName, System>> = {
   fanfare,
+  'fanfare-disk': fanfareDisk,
+  'fanfare-memory': fanfareMemory,
   'socket.io': socketIo,
   ws,
   mosquitto,
   nats,
   redis,
+  'redis-streams': redisStreams,
   'flask-socketio': flaskSocketIo,
   'node:http': nodeHttp,
 };

@@ -25,6 +25,10 @@ export class HttpConnection {
     this.#request(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${this.#port}\r\n\r\n`);
   }
 
+  put(path: string): void {
+    this.#request(`PUT ${path} HTTP/1.1\r\nHost: 127.0.0.1:${this.#port}\r\nContent-Length: 0\r\n\r\n`);
+  }
+
   /** @param body - ASCII */
   post(path: string, type: string, body: string): void {
     this.#request(
@@ -70,6 +74,23 @@ export class HttpConnection {
     this.#connection = undefined;
     if (this.#isWaiting) this.#events.onFailure(reason);
   }
+}
+
+/** Resolves to the answer to one request, which has a connection of its own. */
+export function askOnce(
+  port: number,
+  ask: (http: HttpConnection) => void,
+): Promise<{ readonly status: number; readonly body: string }> {
+  return new Promise((resolve, reject) => {
+    const http = new HttpConnection(port, {
+      onResponse: (status, bytes, start, end) => {
+        resolve({ status, body: bytes.toString('utf8', start, end) });
+        http.close();
+      },
+      onFailure: (reason) => reject(new Error(reason)),
+    });
+    ask(http);
+  });
 }
 
 interface Body {

@@ -71,7 +71,7 @@ class RedisClient implements Client {
 }
 
 /** @param words - ASCII */
-function command(...words: readonly string[]): Buffer {
+export function command(...words: readonly string[]): Buffer {
   return Buffer.from(
     `*${words.length}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join('')}`,
     'latin1',
@@ -79,7 +79,7 @@ function command(...words: readonly string[]): Buffer {
 }
 
 /** Where an element that begins at `start` ends; -1 when it is not all there. */
-function elementEnd(bytes: Buffer, start: number): number {
+export function elementEnd(bytes: Buffer, start: number): number {
   let at = lineEnd(bytes, start);
   if (at === -1 || (bytes[start] !== array && bytes[start] !== bulkString)) return at;
   const size = decimalBefore(bytes, start + 1, at - 2);

@@ -20,13 +20,14 @@ const eventPacket = 0x32;
 const ackPacket = 0x33;
 const accepted = Buffer.from('[{"ok":true');
 
-class SocketIoClient implements Client {
+/** Fanfare's clients can also subscribe to what is stored. */
+export class SocketIoClient implements Client {
   readonly #socket: WebSocketConnection;
   readonly #events: ClientEvents;
   readonly #answers: Answers;
   #nextId = 0;
 
-  static async open(port: number, events: ClientEvents): Promise<Client> {
+  static async open(port: number, events: ClientEvents): Promise<SocketIoClient> {
     const client = new SocketIoClient(port, events);
     await client.#answers.next(1);
     return client;
@@ -46,6 +47,17 @@ class SocketIoClient implements Client {
     for (const topic of topics)
       this.#socket.sendText(`42${this.#nextId++}["subscribe",{"topic":"${topic}"}]`);
     await this.#answers.next(topics.length);
+  }
+
+  /**
+   * Subscribes in the form of envelopes. All events of the subscription are deliveries, `state` too.
+   *
+   * @param from - where to start, as JSON
+   */
+  async subscribeFrom(topic: string, from: string): Promise<void> {
+    const argument = `{"topic":"${topic}","envelope":true,"from":${from}}`;
+    this.#socket.sendText(`42${this.#nextId++}["subscribe",${argument}]`);
+    await this.#answers.next(1);
   }
 
   publish(topic: string, message: string): void {

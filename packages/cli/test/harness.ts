@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createServer, type FanfareServer } from '@fanfare/server';
+import { createServer, type FanfareServer, type ServerOptions } from '@fanfare/server';
 import { onTestFinished } from 'vitest';
 
 export const fanfarePath: string = fileURLToPath(new URL('../bin/fanfare.js', import.meta.url));
@@ -86,8 +86,12 @@ export async function outcome(program: Program): Promise<{ code: number; stdout:
   return { code, stdout: program.stdout, stderr: program.stderr };
 }
 
-export async function startServer(port = 0): Promise<{ server: FanfareServer; url: string }> {
-  const server = createServer({ port });
+/** @param more - settings; without any of where messages are kept, in memory */
+export async function startServer(
+  port = 0,
+  more: ServerOptions = {},
+): Promise<{ server: FanfareServer; url: string }> {
+  const server = createServer({ port, ...more });
   const url = await server.start();
   onTestFinished(() => server.stop());
   return { server, url };

@@ -1,25 +1,33 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
+import { hostname } from 'node:os';
+import { dirname, join } from 'node:path';
 import { flagOf, settingNames } from '@fanfare/server/settings';
 import { io } from 'socket.io-client';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { fanfare, fanfarePath, outcome, Program, temporaryDirectory } from './harness.ts';
 
+/** Keeps messages in memory, unless it is told where. */
 async function serving(...args: string[]): Promise<{ program: Program; url: string }> {
-  const program = fanfare('serve', ...args);
-  await program.says(/Publish:.*\n/);
+  const program = fanfare('serve', ...(args.includes('--data') ? [] : ['--memory']), ...args);
+  await program.says(/Messages:.*\n/);
   return { program, url: /http:\/\/\S+/.exec(program.stdout)?.[0] ?? '' };
 }
 
+function write(path: string, content: string): string {
+  writeFileSync(path, content);
+  return path;
+}
+
 describe('fanfare serve', () => {
-  it('says in three lines where it serves, how to subscribe and how to publish', async () => {
+  it('says in four lines where it serves, how to subscribe and to publish, and where messages are kept', async () => {
     const { program, url } = await serving('--port', '0');
     expect(program.stdout.split('\n')).toEqual([
       expect.stringMatching(/^Fanfare serves on http:\/\/localhost:\d+ /) as string,
       expect.stringMatching(new RegExp(`^Subscribe:  (npx )?fanfare sub news --url ${url}$`)) as string,
       expect.stringMatching(new RegExp(`^Publish:    (npx )?fanfare pub news hello --url ${url}$`)) as string,
+      'Messages:   kept in memory, until the server ends',
       '',
     ]);
     expect(await (await fetch(url)).text()).toMatch(/^Fanfare /);
@@ -45,7 +53,7 @@ describe('fanfare serve', () => {
     onTestFinished(() => void taken.close());
     await new Promise<void>((resolve) => void taken.once('listening', resolve));
     const { port } = taken.address() as AddressInfo;
-    expect(await outcome(fanfare('serve', '--port', String(port)))).toEqual({
+    expect(await outcome(fanfare('serve', '--memory', '--port', String(port)))).toEqual({
       code: 1,
       stdout: '',
       stderr: `Port ${port} is taken by another program: stop that one, or choose another port with --port ${port + 1}.\n`,
@@ -55,7 +63,9 @@ describe('fanfare serve', () => {
   it.each(['0.0.0.0', '::', '192.168.1.1', 'example.org', '127.0.0.1.evil.example', '::ffff:1.2.3.4'])(
     'does not listen on %s without --open',
     async (host) => {
-      const { code, stdout, stderr } = await outcome(fanfare('serve', '--port', '0', '--host', host));
+      const { code, stdout, stderr } = await outcome(
+        fanfare('serve', '--memory', '--port', '0', '--host', host),
+      );
       expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
       expect(stderr).toContain('--open');
       expect(stderr.trim().split('\n')).toHaveLength(1);
@@ -74,13 +84,86 @@ describe('fanfare serve', () => {
     const config = join(temporaryDirectory(), 'fanfare.json');
     writeFileSync(config, '{"port": 0, "host": "127.0.0.4"}');
     const serve = async (env: Record<string, string>, ...args: string[]): Promise<string> => {
-      const program = new Program(process.execPath, [fanfarePath, 'serve', '--config', config, ...args], env);
+      const program = new Program(
+        process.execPath,
+        [fanfarePath, 'serve', '--memory', '--config', config, ...args],
+        env,
+      );
       await program.says(/serves on (\S+)/);
       return /\d+\.\d+\.\d+\.\d+/.exec(program.stdout)?.[0] ?? '';
     };
     expect(await serve({})).toBe('127.0.0.4');
     expect(await serve({ FANFARE_HOST: '127.0.0.3' })).toBe('127.0.0.3');
     expect(await serve({ FANFARE_HOST: '127.0.0.3' }, '--host', '127.0.0.2')).toBe('127.0.0.2');
+  });
+
+  it('keeps messages in its data directory, over a restart', async () => {
+    const data = join(temporaryDirectory(), 'new', 'data');
+    const first = await serving('--port', '0', '--data', data);
+    expect(first.program.stdout).toContain(`Messages:   kept in ${data}\n`);
+    await outcome(fanfare('pub', '--create', 'news', 'still there', '--url', first.url));
+    first.program.process.kill('SIGTERM');
+    expect(await outcome(first.program)).toMatchObject({ code: 0, stderr: '' });
+    const second = await serving('--port', '0', '--data', data);
+    const read = await outcome(fanfare('history', 'news', '--json', '--url', second.url));
+    expect(JSON.parse(read.stdout)).toMatchObject({ message: 'still there' });
+  });
+
+  it('says who has the data directory already', async () => {
+    const data = temporaryDirectory();
+    const { program } = await serving('--port', '0', '--data', data);
+    const { code, stdout, stderr } = await outcome(fanfare('serve', '--port', '0', '--data', data));
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toBe(
+      `The data directory '${data}' is in use by another server (process ${program.process.pid} on ${hostname()}). ` +
+        'Stop that server first, or give this one a directory of its own.\n',
+    );
+  });
+
+  it.each<[string, (directory: string) => string, string]>([
+    ['is a file', (directory) => write(join(directory, 'file'), 'x'), 'cannot be used'],
+    [
+      'has something else',
+      (directory) => dirname(write(join(directory, 'notes.txt'), 'x')),
+      "it has 'notes.txt'",
+    ],
+    [
+      'is damaged',
+      (directory) => dirname(write(join(directory, 'log.mdb'), 'x'.repeat(50_000))),
+      'it is damaged',
+    ],
+    ['cannot be made', () => '/proc/fanfare', 'cannot be used'],
+  ])('says what is wrong with a data directory that %s, and what to do', async (_what, make, sentence) => {
+    const data = make(temporaryDirectory());
+    const { code, stdout, stderr } = await outcome(fanfare('serve', '--port', '0', '--data', data));
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toContain(sentence);
+    expect(stderr).toMatch(/^The data (directory|file) '[^\n]+ (Name|Go back) [^\n]+\.\n$/);
+  });
+
+  it('lets go of its data directory when the port is taken', async () => {
+    const taken = await serving('--port', '0');
+    const data = temporaryDirectory();
+    const { port } = new URL(taken.url);
+    const failed = await outcome(fanfare('serve', '--port', port, '--data', data));
+    expect(failed).toMatchObject({ code: 1, stderr: expect.stringMatching(/^Port \d+ is taken/) as string });
+    await serving('--port', '0', '--data', data);
+  });
+
+  it('takes rules as JSON, and says what is wrong with them', async () => {
+    const { url } = await serving(
+      '--port',
+      '0',
+      '--rules',
+      '[{"match": "**", "keep": "none", "create": "publish"}]',
+    );
+    const { stdout } = await outcome(fanfare('pub', 'prices', '1', '--json', '--url', url));
+    expect(JSON.parse(stdout)).toMatchObject({ stored: 'none' });
+    const wrong = await outcome(fanfare('serve', '--memory', '--rules', '[{"match": "a/**/b"}]'));
+    expect(wrong).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/^--rules \[0\] match must be .*\n$/) as string,
+    });
   });
 
   it('names what is wrong with its flags beside a file that it cannot read', async () => {

@@ -265,7 +265,7 @@ describe('a client that resumes a stream', () => {
         async (stops) => {
           const { url, server } = await startServer();
           await declare(url, 'a/news');
-          let isOver = false;
+          const publisher = { isOver: false };
           let published = 0;
           const publishing = (async () => {
             while (!publisher.isOver) {
@@ -287,7 +287,7 @@ describe('a client that resumes a stream', () => {
             lastId = taken.findLast(({ id }) => id !== undefined)?.id ?? lastId;
           };
           for (const count of stops) await read(count);
-          isOver = true;
+          publisher.isOver = true;
           await publishing;
           await publish(url, { topic: 'a/news', message: 'last' });
           const rest = await openStream(streamUrl(url, 'a/news'), { 'last-event-id': lastId });

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, mkdtemp, readdir, rename, rm, rmdir } from 'node:fs/promises';
+import { link, mkdtemp, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FanfareError, fieldsOf, messageDepthMax, parseId, parseTopic } from '@fanfare/protocol';
-import { DataDirectoryError, syncDirectory } from '../log/store/data-directory.ts';
+import { DataDirectoryError, makeDirectory, syncDirectory } from '../log/store/data-directory.ts';
 import { dataFile } from '../log/store/lmdb-file.ts';
 import { openLmdbStore } from '../log/store/lmdb-store.ts';
 import { cutMember } from '../message-path/json-text.ts';
@@ -33,7 +33,8 @@ const idWindowMsMax = 604_800_000;
  * @throws ImportError, DataDirectoryError
  */
 export async function importStore(directory: string, options: ImportOptions): Promise<StoreCounts> {
-  const isNew = (await mkdirEmpty(directory)) !== undefined;
+  const isNew = await isAbsent(directory);
+  await makeEmptyDirectory(directory);
   const workshop = await mkdtemp(join(directory, 'import-'));
   try {
     const store = await openLmdbStore(workshop);
@@ -57,12 +58,18 @@ export async function importStore(directory: string, options: ImportOptions): Pr
   }
 }
 
-/** @returns the first directory that was made, if any */
-async function mkdirEmpty(directory: string): Promise<string | undefined> {
-  let made: string | undefined;
+async function isAbsent(directory: string): Promise<boolean> {
+  return stat(directory).then(
+    () => false,
+    () => true,
+  );
+}
+
+/** @throws DataDirectoryError when there is something in it */
+async function makeEmptyDirectory(directory: string): Promise<void> {
   let entries: readonly string[];
   try {
-    made = await mkdir(directory, { recursive: true, mode: 0o700 });
+    await makeDirectory(directory);
     entries = await readdir(directory);
   } catch (error) {
     throw new DataDirectoryError(
@@ -72,7 +79,7 @@ async function mkdirEmpty(directory: string): Promise<string | undefined> {
   }
   if (entries.includes(dataFile)) throw hasLog(directory);
   const other = entries.find((name) => name !== 'lost+found');
-  if (other === undefined) return made;
+  if (other === undefined) return;
   throw new DataDirectoryError(
     `The directory '${directory}' is not empty: it has '${other}'. An import makes a log of its own: name a directory that is empty or new.`,
   );

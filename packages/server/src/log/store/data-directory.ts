@@ -70,7 +70,7 @@ export async function prepareDirectory(directory: string, dataFile: string): Pro
 }
 
 /** Node's own recursive `mkdir` never ends where a parent is there and nothing can be made in it, as in `/proc`. */
-async function makeDirectory(directory: string): Promise<void> {
+export async function makeDirectory(directory: string): Promise<void> {
   const make = (): Promise<void> =>
     mkdir(directory, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'EEXIST') throw error;

@@ -63,9 +63,9 @@ export function decodeIds(value: Buffer, key: Buffer): IdBlock {
   const time = reader.integer();
   const ids: StoredId[] = [];
   for (let left = reader.integer(); left > 0; left--) {
-    const key = reader.text(hashSize, 'latin1');
+    const hash = reader.text(hashSize, 'latin1');
     const digest = reader.text(hashSize, 'latin1');
-    ids.push({ key, digest, sequence: reader.integer() });
+    ids.push({ key: hash, digest, sequence: reader.integer() });
   }
   return { block, time, ids };
 }
