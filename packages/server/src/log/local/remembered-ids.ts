@@ -1,5 +1,6 @@
 import { hash as hashOf } from 'node:crypto';
 import type { Stored } from '@fanfare/protocol';
+import { IdTable } from './id-table.ts';
 import type { NewRecord } from '../topic-log.ts';
 
 /** What is remembered of the first message that came under an id. */
@@ -40,8 +41,8 @@ export interface RememberedIdsOptions {
  */
 export class RememberedIds {
   readonly #options: RememberedIdsOptions;
-  #newer = new Map<string, Remembered>();
-  #older = new Map<string, Remembered>();
+  #newer = new IdTable();
+  #older = new IdTable();
   #generationEnd = -Infinity;
 
   constructor(options: RememberedIdsOptions) {
@@ -68,8 +69,8 @@ export class RememberedIds {
     if (time < this.#generationEnd) return;
     const { idWindowMs } = this.#options;
     const isWindowOver = time >= this.#generationEnd + idWindowMs;
-    this.#older = isWindowOver ? new Map<string, Remembered>() : this.#newer;
-    this.#newer = new Map();
+    this.#older = isWindowOver ? new IdTable() : this.#newer;
+    this.#newer = new IdTable();
     this.#generationEnd = time + idWindowMs;
   }
 }
