@@ -4,7 +4,9 @@ import {
   LogClosedError,
   type AppendOutcome,
   type NewRecord,
-  type TopicLog, LogFullError } from '../log/topic-log.ts';
+  type TopicLog,
+  LogFullError,
+} from '../log/topic-log.ts';
 import { tooLarge } from './admit.ts';
 
 /**

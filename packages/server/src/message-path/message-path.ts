@@ -1,9 +1,9 @@
 import { FanfareError, type From, type Interest, type PublishResult } from '@fanfare/protocol';
-import { LogDamagedError, type NewRecord, type TopicLog } from '../log/topic-log.ts';
+import { LogClosedError, LogDamagedError, type NewRecord, type TopicLog } from '../log/topic-log.ts';
 import type { SubscriptionIndex } from '../subscriptions/subscription-index.ts';
 import { Connection, type ConnectionParts } from './accept.ts';
 import { Admission, type Admitted } from './admit.ts';
-import { append } from './append.ts';
+import { append, storageRefusal } from './append.ts';
 import { Broadcast } from './broadcast.ts';
 import type { FanOut } from './deliver.ts';
 import { readHistory, type History } from './history.ts';
@@ -103,12 +103,13 @@ export class MessagePath {
   /**
    * Reads a page of what is kept.
    *
-   * @throws FanfareError `topic_not_found`, `log_damaged`
+   * @throws FanfareError `topic_not_found`, `log_damaged`, `draining`
    */
   async history(interest: Interest, from: From, limit: number): Promise<History> {
     try {
       return await readHistory(this.#log, interest, from, limit);
     } catch (error) {
+      if (error instanceof LogClosedError) throw storageRefusal(error);
       throw error instanceof LogDamagedError ? damaged(error) : error;
     }
   }

@@ -79,7 +79,7 @@ export class MemoryStore implements Store {
       chunks = new SortedList();
       this.#chunks.set(chunk.topic, chunks);
     }
-    chunks.set(chunk.block, chunk);
+    chunks.set(chunk.block, withOwnText(chunk));
   }
 
   #removeChunk(topic: TopicNumber, block: number): void {
@@ -87,4 +87,19 @@ export class MemoryStore implements Store {
     chunks?.delete(block);
     if (chunks?.isEmpty) this.#chunks.delete(topic);
   }
+}
+
+/**
+ * A message is commonly a piece of the request that it came in, and keeps all of that in memory: the pieces of a text
+ * of the chunk's own keep no more than the chunk.
+ */
+function withOwnText(chunk: Chunk): Chunk {
+  const text = chunk.records.map(({ messageJson }) => `${messageJson}\n`).join('');
+  let end = -1;
+  const records = chunk.records.map((record) => {
+    const start = end + 1;
+    end = start + record.messageJson.length;
+    return { ...record, messageJson: text.slice(start, end) };
+  });
+  return { ...chunk, records };
 }
