@@ -18,7 +18,7 @@ export class UsageError extends Error {}
 
 export const help = `npm run bench -- [options]
 
-Measures Fanfare beside other pub/sub servers. Without options: everything, which takes two hours or so.
+Measures Fanfare beside other pub/sub servers. Without options: everything, which takes three hours or so.
 
   --scenario IDS   only these scenarios, with commas between them (see --list)
   --systems NAMES  only these systems, with commas between them (see --list)

@@ -1,0 +1,67 @@
+import type { BatchEvents, BatchPublisher, BatchWire } from './batches.ts';
+import { decimalBefore } from './bytes.ts';
+import { Connection } from './connection.ts';
+import { command, elementEnd } from './redis.ts';
+
+/** Streams of Redis: the `XADD`s of a batch are sent together, each has its answer. */
+export const redisBatchWire: BatchWire = {
+  isStored: true,
+  open: (port, events) => new RedisBatchPublisher(port, events),
+  // XADD makes it.
+  createTopic: async () => {},
+  count: (port, topic) =>
+    new Promise((resolve, reject) => {
+      const connection = new Connection(
+        port,
+        (bytes) => {
+          const end = elementEnd(bytes, 0);
+          if (end === -1) return 0;
+          resolve(decimalBefore(bytes, 1, end - 2));
+          connection.close();
+          return end;
+        },
+        (reason) => reject(new Error(reason)),
+      );
+      connection.write(command('XLEN', topic));
+    }),
+};
+
+const bulkString = 0x24;
+
+class RedisBatchPublisher implements BatchPublisher {
+  readonly #connection: Connection;
+  readonly #events: BatchEvents;
+  #missing = 0;
+
+  constructor(port: number, events: BatchEvents) {
+    this.#events = events;
+    this.#connection = new Connection(port, (bytes) => this.#take(bytes), events.onFailure);
+  }
+
+  publish(topic: string, messages: readonly string[]): void {
+    this.#missing = messages.length;
+    this.#connection.write(
+      Buffer.concat(messages.map((message) => command('XADD', topic, '*', 'm', message))),
+    );
+  }
+
+  close(): void {
+    this.#connection.close();
+  }
+
+  #take(bytes: Buffer): number {
+    let at = 0;
+    while (at < bytes.length) {
+      const end = elementEnd(bytes, at);
+      if (end === -1) break;
+      if (bytes[at] !== bulkString) {
+        this.#events.onFailure(`the server answered ${bytes.toString('latin1', at, end).trim()}`);
+        return bytes.length;
+      }
+      this.#missing--;
+      at = end;
+      if (this.#missing === 0) this.#events.onAnswer({ sequences: undefined });
+    }
+    return at;
+  }
+}
