@@ -96,22 +96,45 @@ export function replayTarget(
 
 /** Has the load, a process of its own, do a job against the server. */
 export async function runLoad(job: Job, server: RunningServer, processes: Processes): Promise<LoadResult> {
-  const result = await loadResult(job, processes);
-  const death = result.ok ? undefined : await server.death();
-  return result.ok || death === undefined ? result : { ok: false, reason: `${result.reason} ${death}` };
+  const [result] = await runLoads([job], server, processes);
+  return result ?? { ok: false, reason: 'There is no result.' };
 }
 
-function loadResult(job: Job, processes: Processes): Promise<LoadResult> {
+/**
+ * Has one load do jobs one after the other.
+ *
+ * @returns their results, up to that of the first that failed
+ */
+export async function runLoads(
+  jobs: readonly Job[],
+  server: RunningServer,
+  processes: Processes,
+): Promise<readonly LoadResult[]> {
+  const results = await loadResults(jobs, processes);
+  const last = results.at(-1);
+  const death = last?.ok === false ? await server.death() : undefined;
+  if (last?.ok !== false || death === undefined) return results;
+  return [...results.slice(0, -1), { ok: false, reason: `${last.reason} ${death}` }];
+}
+
+function loadResults(jobs: readonly Job[], processes: Processes): Promise<readonly LoadResult[]> {
   return new Promise((resolve) => {
     const load = processes.startLoad(compiled('load/main.js'));
-    let result: LoadResult = { ok: false, reason: 'The load ended without a result.' };
-    load.once('message', (message) => {
-      result = message as LoadResult;
+    const results: LoadResult[] = [];
+    const fail = (reason: string): void => resolve([...results, { ok: false, reason }]);
+    const sendNext = (): void => {
+      const job = jobs[results.length];
+      if (job && results.at(-1)?.ok !== false) return void load.send(job);
+      resolve(results);
       load.kill();
+    };
+    load.on('message', (message) => {
+      results.push(message as LoadResult);
+      sendNext();
     });
-    load.once('error', (error) => resolve({ ok: false, reason: `The load: ${error.message}` }));
-    load.once('close', () => resolve(result));
-    load.send(job);
+    load.once('error', (error) => fail(`The load: ${error.message}`));
+    load.once('close', () => fail('The load ended without a result.'));
+    sendNext();
   });
 }
 

@@ -1,6 +1,6 @@
 import type { Processes } from './processes.ts';
 import type { Job } from './load/job.ts';
-import { fanOutJob, replayTarget, runLoad } from './run.ts';
+import { fanOutJob, replayTarget, runLoads } from './run.ts';
 import { http32, topics100, usualBatches, usualReplay, type FanOutShape } from './scenarios.ts';
 import type { System } from './systems/system.ts';
 
@@ -73,11 +73,10 @@ export async function smoke(system: System, processes: Processes): Promise<reado
   const server = await system.start(processes);
   try {
     const mine = smallScenarios(system);
-    for (const { id, job } of mine) {
-      const target = { system: system.name, port: server.port, pid: server.pid, timeoutMs };
-      const result = await runLoad({ ...target, ...job }, server, processes);
-      if (!result.ok) throw new Error(`${id}: ${result.reason}`);
-    }
+    const target = { system: system.name, port: server.port, pid: server.pid, timeoutMs };
+    const jobs = mine.map(({ job }) => ({ ...target, ...job }));
+    for (const [at, result] of (await runLoads(jobs, server, processes)).entries())
+      if (!result.ok) throw new Error(`${mine[at]?.id}: ${result.reason}`);
     return mine.map(({ id }) => id);
   } finally {
     await server.stop();

@@ -10,9 +10,9 @@ const path = process.env['FANFARE_BENCH_LOOP'];
 
 if (path !== undefined) {
   const readWaitedMs = openWaited();
-  let delaysMs: number[] = [];
+  let delaysMs = [0];
   /** Without the time in which other processes had the processor. */
-  let ownDelaysMs: number[] = [];
+  let ownDelaysMs = [0];
   let lastMs = performance.now();
   let lastWaitedMs = readWaitedMs();
   setInterval(() => {
@@ -29,8 +29,8 @@ if (path !== undefined) {
       ownMaxMs: percentile(ownDelaysMs, 100),
     };
     socket.end(JSON.stringify(delay));
-    delaysMs = [];
-    ownDelaysMs = [];
+    delaysMs = [0];
+    ownDelaysMs = [0];
   })
     .listen(path)
     .unref();
