@@ -131,7 +131,7 @@ export class Connection {
     const known = this.#subscriptions[form]?.get(topic);
     if (!known) this.#checkLimit();
     await this.#ensureExists(topic);
-    if (known && !from) return this.#answer(topic, known.state, known.sequence, { due: 0 });
+    if (known && !known.isEnded && !from) return this.#answer(topic, known.state, known.sequence, { due: 0 });
     const start = await this.#parts.log.locate(topic, from ?? { kind: 'new' });
     const subscription = new Subscription(topic, form, this.#parts);
     if (this.#isClosed) {

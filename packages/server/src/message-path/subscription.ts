@@ -67,6 +67,11 @@ export class Subscription implements Replay {
     return this.#state === 'live' ? 'live' : 'catching_up';
   }
 
+  /** Whether it can get nothing more, for what it is to get is damaged, say. */
+  get isEnded(): boolean {
+    return this.#state === 'ended';
+  }
+
   /** The place in the log up to which it has got everything. */
   get sequence(): number {
     return this.#state === 'live' ? this.#parts.log.head : this.#position.sequence;
