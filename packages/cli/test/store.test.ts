@@ -173,9 +173,11 @@ describe('fanfare store', () => {
     const directory = join(temporaryDirectory(), 'data');
     const line = '{"topic":"a","message":1,"time":1}';
     const run = `'${process.execPath}' '${fanfarePath}' store import '${directory}'`;
-    const terminal = new Terminal(`(for i in 1 2 3; do echo '${line}'; done; exec sleep 60) | ${run}`, {
-      width: 80,
-    });
+    // Whoever writes the lines ignores Ctrl-C, and is not waited for: else the input might end before the signal comes.
+    const script = join(temporaryDirectory(), 'import.sh');
+    const lines = `trap '' INT; for i in 1 2 3; do echo '${line}'; done; exec sleep 20`;
+    writeFileSync(script, `exec ${run} < <(${lines})\n`);
+    const terminal = new Terminal(`bash '${script}'`, { width: 80 });
     await expect
       .poll(() => terminal.screen.join('\n'), { timeout: 15_000 })
       .toMatch(/^importing {2}[123] messages? {2}\S+ \S+\/s$/m);
