@@ -375,6 +375,24 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       }
     });
 
+    it('misses nothing of a deleted topic of which nothing was left when reading started', async () => {
+      const brief: Rule = { ...fallback, match: news, keep: { ...keep, ageMs: 1_000 } };
+      const { log, advance } = await opens({ ...roomy, rules: [brief] });
+      await log.append([
+        { topic: other, messageJson: '1' },
+        { topic: news, messageJson: '2' },
+      ]);
+      const before = await log.locate(everything, { kind: 'earliest' });
+      await advance(2_000);
+      const after = await log.locate(everything, { kind: 'earliest' });
+      await log.deleteTopic(news);
+      const dropped = [];
+      for (const { position } of [before, after]) {
+        dropped.push((await log.read(everything, position, page)).dropped);
+      }
+      expect(dropped).toEqual(['unknown', 0]);
+    });
+
     it('gives of each topic that matches a pattern only the newest messages, and all that come later', async () => {
       const { log } = await opens(keeping({ count: 4 }));
       const append = async (topic: typeof news, ...messages: number[]): Promise<unknown> =>

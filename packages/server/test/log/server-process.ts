@@ -2,9 +2,9 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
-const built = new URL('../../dist/log/', import.meta.url).href;
+const built = new URL('../../dist/log/store/', import.meta.url).href;
 
-/** A process of its own that runs a script as a module, with what was built of `src/log` under `log`. */
+/** A process of its own that runs a script as a module, with what was built of `src/log/store`. */
 export class ScriptProcess {
   readonly #process: ChildProcess;
   readonly #lines: string[] = [];

@@ -150,11 +150,11 @@ export class CommitPlan {
     const { topics, ids } = this.#context;
     const changed: TopicEntry[] = [...this.#deleted.keys()];
     for (const draft of this.#deleted.values()) {
-      const { entry, isNew, lastSequence } = draft;
+      const { entry, isNew } = draft;
       assign(entry, draft);
       if (!isNew) topics.delete(entry);
       else topics.add(Object.assign(entry, { isDeleted: true }));
-      if (lastSequence > 0) topics.noteDeletion(entry.name, lastSequence);
+      topics.noteDeletion(entry);
     }
     for (const draft of this.#drafts.values()) {
       const { entry, isNew } = draft;

@@ -53,7 +53,7 @@ export function recordOf(entry: TopicEntry): TopicRecord {
   return { number, name, isDeclared, isDeleted, createdAt, keeps: keeps(entry), gone };
 }
 
-/** A topic that was deleted while the log was open, and which change that was. */
+/** A topic that was deleted while the log was open, and which change took the last of its messages. */
 interface NotedDeletion extends Deletion {
   readonly at: number;
 }
@@ -77,7 +77,7 @@ export class TopicTable {
   #trims: { readonly entry: TopicEntry; readonly at: number }[] = [];
   #trimsForgottenAt = 0;
   readonly #deletions: NotedDeletion[] = [];
-  /** Of the deletions that are not remembered one by one: the newest one's change, and the highest place of any. */
+  /** Of the deletions that are not remembered one by one: the newest change, and the highest place of any. */
   #deletionsForgotten = { at: 0, sequence: 0 };
 
   constructor(rules: Rules) {
@@ -175,12 +175,18 @@ export class TopicTable {
     this.#trims = this.#trims.slice(trimsMax);
   }
 
-  /** A topic was deleted whose newest message had that place in the log. */
-  noteDeletion(topic: Topic, sequence: number): void {
-    this.#deletions.push({ topic, sequence, at: ++this.#changes });
+  /** A topic was deleted. Where retention had left nothing of it, its last trim took what a reader may miss. */
+  noteDeletion({ name, lastSequence, count, trimmed, trimmedAt }: TopicEntry): void {
+    if (lastSequence === 0) return;
+    const at = count > trimmed ? ++this.#changes : trimmedAt;
+    this.#deletions.push({ topic: name, sequence: lastSequence, at });
     if (this.#deletions.length <= 2 * deletionsMax) return;
-    for (const { at, sequence: place } of this.#deletions.splice(0, deletionsMax)) {
-      this.#deletionsForgotten = { at, sequence: Math.max(this.#deletionsForgotten.sequence, place) };
+    for (const deletion of this.#deletions.splice(0, deletionsMax)) {
+      const forgotten = this.#deletionsForgotten;
+      this.#deletionsForgotten = {
+        at: Math.max(forgotten.at, deletion.at),
+        sequence: Math.max(forgotten.sequence, deletion.sequence),
+      };
     }
   }
 
