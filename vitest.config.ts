@@ -9,6 +9,7 @@ export default defineConfig({
     alias: [
       { find: /^@fanfare\/protocol$/, replacement: source('protocol/src/index.ts') },
       { find: /^@fanfare\/fanout$/, replacement: source('fanout/src/index.ts') },
+      { find: /^@fanfare\/client$/, replacement: source('client/src/index.ts') },
       { find: /^@fanfare\/server$/, replacement: source('server/src/index.ts') },
       { find: /^@fanfare\/server\/settings$/, replacement: source('server/src/config/settings.ts') },
     ],

@@ -2,6 +2,7 @@
 // npm test: installs what is missing, builds, checks, tests. The last line says how many passed and failed.
 import { spawnSync } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
+import { bundle } from './bundle.mjs';
 import { build, install, root } from './prepare.mjs';
 import { installPrograms } from './programs.mjs';
 
@@ -17,6 +18,7 @@ const report = `${root}node_modules/.cache/vitest.json`;
 installPrograms();
 install();
 build('.');
+await bundle();
 
 let passed = 0;
 let failed = 0;

@@ -73,7 +73,7 @@ async function unsubscribe(subscriber: Subscriber, conversation: Conversation): 
     conversation.print(`There is no subscription to topic '${topic}'`);
     return;
   }
-  const outcome = await subscriber.unsubscribe(topic);
+  const outcome = subscriber.unsubscribe(topic);
   conversation.print(describe(outcome, 'unsubscribe', `Unsubscribed from topic '${topic}'`));
 }
 

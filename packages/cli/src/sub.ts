@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { isPattern, type Interest } from '@fanfare/protocol';
 import { CommandError, exitCodes } from './exit-codes.ts';
 import type { Start } from './from.ts';
@@ -35,10 +36,11 @@ export async function runSub(target: Target, { topics, from, json, count }: SubO
   try {
     await new Promise<void>((resolve, reject) => {
       let received = 0;
-      const onDelivery = (delivery: Delivery): void => {
-        if (received === count) return;
-        process.stdout.write(`${show(delivery)}\n`);
+      const onDelivery = (delivery: Delivery): unknown => {
+        if (received === count) return undefined;
+        const hasRoom = process.stdout.write(`${show(delivery)}\n`);
         if (++received === count) resolve();
+        return hasRoom ? undefined : once(process.stdout, 'drain');
       };
       const onRefused = (topic: string, reason: string): void => reject(refusal(topic, reason));
       Subscriber.connect(target, { onDelivery, onNotice: say, onRefused })

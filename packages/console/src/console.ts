@@ -1,37 +1,21 @@
-import type { io as connect } from 'socket.io-client';
+import type * as Client from '@fanfare/client';
 
-// The server ships Socket.IO's own browser client beside this page.
-declare const io: typeof connect;
-
-interface Envelope {
-  readonly topic: string;
-  readonly message: unknown;
-  readonly time: number;
-}
-
-type Answer = { readonly ok: true } | { readonly ok: false; readonly error: { readonly detail: string } };
+// The server ships the SDK beside this page.
+declare const Fanfare: typeof Client;
 
 /** How many messages the page shows; older ones are taken off it. */
 const messagesMax = 200;
-
-const ackTimeoutMs = 5_000;
 
 const subscribeForm = element('subscribe', HTMLFormElement);
 const publishForm = element('publish', HTMLFormElement);
 const subscriptions = element('subscriptions', HTMLUListElement);
 const messages = element('messages', HTMLOListElement);
-const topics = new Set<string>();
+const open = new Map<string, Client.Subscription>();
 
 const base = new URL('.', document.baseURI);
-const socket = io(base.origin, { path: `${base.pathname}socket.io/` });
+const fanfare = Fanfare.connect(base.href);
 
-socket.on('connect', () => {
-  tell('connection', 'live', 'Connected');
-  for (const topic of topics) void subscribe(topic);
-});
-socket.on('disconnect', () => tell('connection', 'lost', 'Connection lost; trying to get it back …'));
-socket.on('connect_error', () => tell('connection', 'lost', 'No connection; trying again …'));
-socket.on('message', showMessage);
+fanfare.onStatus(({ state, since, error }) => tell('connection', state, describe(state, since, error)));
 
 subscribeForm.addEventListener('submit', (event) => {
   event.preventDefault();
@@ -45,25 +29,40 @@ publishForm.addEventListener('input', showCurl);
 showCurl();
 
 async function subscribe(topic: string): Promise<void> {
-  const answer = await ask('subscribe', { topic, envelope: true });
-  if (!answer.ok) return tell('subscribe-answer', 'refused', answer.error.detail);
-  tell('subscribe-answer', 'done', '');
-  topics.add(topic);
-  showSubscriptions();
-}
-
-async function unsubscribe(topic: string): Promise<void> {
-  const answer = await ask('unsubscribe', { topic, envelope: true });
-  if (!answer.ok) return tell('subscribe-answer', 'refused', answer.error.detail);
-  topics.delete(topic);
-  showSubscriptions();
-}
-
-async function ask(event: string, argument: object): Promise<Answer> {
+  if (open.has(topic)) return;
+  const subscription = fanfare.subscribe(
+    topic,
+    { onGap: showGap, onError: () => unsubscribe(topic) },
+    showMessage,
+  );
+  open.set(topic, subscription);
   try {
-    return (await socket.timeout(ackTimeoutMs).emitWithAck(event, argument)) as Answer;
-  } catch {
-    return { ok: false, error: { detail: 'The server did not answer.' } };
+    await subscription.ready;
+    tell('subscribe-answer', 'done', '');
+    showSubscriptions();
+  } catch (error) {
+    tell('subscribe-answer', 'refused', (error as Client.FanfareError).message);
+  }
+}
+
+function unsubscribe(topic: string): void {
+  open.get(topic)?.close();
+  open.delete(topic);
+  showSubscriptions();
+}
+
+function describe(state: Client.Status['state'], since: number, error: Error | undefined): string {
+  switch (state) {
+    case 'connecting':
+      return error ? 'No connection; trying again …' : 'Connecting …';
+    case 'catching_up':
+      return 'Connected, catching up …';
+    case 'live':
+      return 'Connected';
+    case 'lost':
+      return `Connection lost at ${new Date(since).toLocaleTimeString()}; trying to get it back …`;
+    case 'closed':
+      return error?.message ?? 'Closed';
   }
 }
 
@@ -111,11 +110,11 @@ function showCurl(): void {
 }
 
 function showSubscriptions(): void {
-  const items = [...topics].map((topic) => {
+  const items = [...open.keys()].map((topic) => {
     const leave = document.createElement('button');
     leave.textContent = '✕';
     leave.ariaLabel = `Unsubscribe from ${topic}`;
-    leave.addEventListener('click', () => void unsubscribe(topic));
+    leave.addEventListener('click', () => unsubscribe(topic));
     const item = document.createElement('li');
     item.append(topic, leave);
     return item;
@@ -123,15 +122,23 @@ function showSubscriptions(): void {
   subscriptions.replaceChildren(...items);
 }
 
-function showMessage({ topic, message, time }: Envelope): void {
-  element('no-messages', HTMLParagraphElement).hidden = true;
-  const about = document.createElement('div');
-  about.className = 'about';
-  about.textContent = `${topic} · ${new Date(time).toLocaleTimeString()}`;
+function showMessage({ topic, message, time }: Client.Envelope): void {
   const content = document.createElement('pre');
   content.textContent = typeof message === 'string' ? message : JSON.stringify(message, null, 2);
+  show(`${topic} · ${new Date(time).toLocaleTimeString()}`, content);
+}
+
+function showGap({ topic, dropped }: Client.Gap): void {
+  show(`${topic} · ${dropped ?? 'some'} messages are missing here: they are not kept any more`);
+}
+
+function show(about: string, ...content: readonly Element[]): void {
+  element('no-messages', HTMLParagraphElement).hidden = true;
+  const heading = document.createElement('div');
+  heading.className = 'about';
+  heading.textContent = about;
   const item = document.createElement('li');
-  item.append(about, content);
+  item.append(heading, ...content);
   messages.prepend(item);
   while (messages.childElementCount > messagesMax) messages.lastElementChild?.remove();
 }

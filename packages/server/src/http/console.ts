@@ -5,9 +5,12 @@ import { name, version } from '../version.ts';
 
 const require = createRequire(import.meta.url);
 
+const script = 'text/javascript; charset=utf-8';
+
 const files = [
-  { url: '/console/console.js', file: 'console.js', type: 'text/javascript; charset=utf-8' },
-  { url: '/console/console.css', file: 'console.css', type: 'text/css; charset=utf-8' },
+  { url: '/fanfare.js', file: '@fanfare/client/fanfare.js', type: script },
+  { url: '/console/console.js', file: '@fanfare/console/console.js', type: script },
+  { url: '/console/console.css', file: '@fanfare/console/console.css', type: 'text/css; charset=utf-8' },
 ] as const;
 
 const headers = {
@@ -18,9 +21,9 @@ const headers = {
   'cache-control': 'no-cache',
 };
 
-/** `GET /`: the page to a browser, one line of text to anything else. */
+/** `GET /`: the page to a browser, one line of text to anything else. `GET /fanfare.js`: the SDK, for any page's script tag. */
 export async function consoleRoutes(app: FastifyInstance): Promise<void> {
-  const page = await readConsoleFile('index.html');
+  const page = await read('@fanfare/console/index.html');
   app.get('/', async (request, reply) => {
     void reply.headers({ ...headers, vary: 'accept' });
     if (request.type(['text/plain', 'text/html']) === 'text/html') {
@@ -31,11 +34,11 @@ export async function consoleRoutes(app: FastifyInstance): Promise<void> {
       .send(`${name} ${version}: subscribe with any Socket.IO client, publish with POST /publish\n`);
   });
   for (const { url, file, type } of files) {
-    const content = await readConsoleFile(file);
+    const content = await read(file);
     app.get(url, async (_request, reply) => reply.headers(headers).type(type).send(content));
   }
 }
 
-function readConsoleFile(file: string): Promise<Buffer> {
-  return readFile(require.resolve(`@fanfare/console/${file}`));
+function read(file: string): Promise<Buffer> {
+  return readFile(require.resolve(file));
 }

@@ -1,0 +1,60 @@
+import { readEnvelope, type Envelope, type From } from './envelope.ts';
+import { errorFrom, FanfareError, fieldsOf, textOf } from './errors.ts';
+import type { ServerAddress } from './server-address.ts';
+import type { Token } from './token.ts';
+
+export interface HistoryOptions {
+  /** Where to start; with the first message that is kept when not given. */
+  readonly from?: From;
+  /** How many at the most. */
+  readonly limit?: number;
+}
+
+/** What a page may have. */
+const pageMessagesMax = 1_000;
+
+/** Reads what is kept, a page at a time, as it is asked for. */
+export async function* readHistory(
+  { origin, path }: ServerAddress,
+  token: Token,
+  topic: string,
+  { from, limit = Infinity }: HistoryOptions,
+): AsyncGenerator<Envelope, void, undefined> {
+  let start = queryOf(from);
+  for (let left = limit; left > 0;) {
+    const query = new URLSearchParams({ ...start, limit: String(Math.min(left, pageMessagesMax)) });
+    const url = `${origin}${path}/topics/${encodeURIComponent(topic)}/messages?${query.toString()}`;
+    const { messages, next, more } = fieldsOf(await getJson(url, token));
+    for (const message of Array.isArray(messages) ? messages : []) {
+      const envelope = readEnvelope(message);
+      if (envelope) yield envelope;
+      left--;
+    }
+    if (more !== true) return;
+    start = { from: textOf(next) ?? '' };
+  }
+}
+
+function queryOf(from: From | undefined): Readonly<Record<string, string>> {
+  if (from === undefined) return {};
+  if (typeof from === 'string') return { from };
+  return 'last' in from ? { last: String(from.last) } : { time: String(from.time) };
+}
+
+async function getJson(url: string, token: Token): Promise<unknown> {
+  const bearer = await token.current();
+  const headers = {
+    accept: 'application/json',
+    ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }),
+  };
+  let response: Response;
+  let body: unknown;
+  try {
+    response = await fetch(url, { headers });
+    body = await response.json();
+  } catch (cause) {
+    throw new FanfareError('unreachable', 'The server does not answer, or not as Fanfare.', true, { cause });
+  }
+  if (!response.ok) throw errorFrom(body);
+  return body;
+}

@@ -1,0 +1,107 @@
+import { matches, type Interest, type Topic } from '@fanfare/protocol';
+import { Connection } from './connection.ts';
+import { readEnvelope } from './envelope.ts';
+import { errorFrom, fieldsOf, textOf, type FanfareError } from './errors.ts';
+import { OpenSubscription, type OpenOptions } from './open-subscription.ts';
+import type { ServerAddress } from './server-address.ts';
+import type { Token } from './token.ts';
+
+export interface LaneListener {
+  onUp(lane: Lane): void;
+  /** Whether it is up, or the state of a subscription, has changed, or an attempt to connect has failed. */
+  onChange(lane: Lane, error?: Error): void;
+  onRefused(error: FanfareError): void;
+}
+
+/** A connection and its subscriptions. A connection has one to a topic or pattern, so more of the same need more lanes. */
+export class Lane {
+  readonly connection: Connection;
+  readonly #byTopic = new Map<string, OpenSubscription>();
+  readonly #listener: LaneListener;
+  #wasUp = false;
+
+  constructor(address: ServerAddress, token: Token, listener: LaneListener) {
+    this.#listener = listener;
+    this.connection = new Connection(address, token, {
+      onUp: () => this.#onUp(),
+      onDown: () => this.#onDown(),
+      onFailure: (error) => listener.onChange(this, error),
+      onRefused: (error) => listener.onRefused(error),
+      onEvent: (event, argument) => this.#onEvent(event, argument),
+    });
+  }
+
+  get state(): 'connecting' | 'catching_up' | 'live' | 'lost' {
+    if (!this.connection.isUp) return this.#wasUp ? 'lost' : 'connecting';
+    for (const { state } of this.#byTopic.values()) if (state !== 'live') return 'catching_up';
+    return 'live';
+  }
+
+  get isEmpty(): boolean {
+    return this.#byTopic.size === 0;
+  }
+
+  has(topic: string): boolean {
+    return this.#byTopic.has(topic);
+  }
+
+  open(options: OpenOptions): OpenSubscription {
+    const { topic } = options;
+    const subscription = new OpenSubscription(options, {
+      request: (event, argument, onAnswer) => this.connection.request(event, argument, onAnswer),
+      onChange: () => {
+        if (subscription.state === 'closed') this.#byTopic.delete(topic);
+        this.#listener.onChange(this);
+      },
+    });
+    this.#byTopic.set(topic, subscription);
+    return subscription;
+  }
+
+  /** @param error - why, for whoever waits for messages; undefined when they are not to be told */
+  close(error?: FanfareError): void {
+    for (const subscription of this.#byTopic.values()) {
+      if (error) subscription.fail(error);
+      else subscription.close();
+    }
+    this.connection.close();
+  }
+
+  #onUp(): void {
+    this.#wasUp = true;
+    for (const subscription of this.#byTopic.values()) subscription.begin();
+    this.#listener.onUp(this);
+    this.#listener.onChange(this);
+  }
+
+  #onDown(): void {
+    for (const subscription of this.#byTopic.values()) subscription.interrupt();
+    this.#listener.onChange(this);
+  }
+
+  #onEvent(event: string, argument: unknown): void {
+    const fields = fieldsOf(argument);
+    const { topic: name, replay, state, dropped, code } = fields;
+    const topic = textOf(name);
+    const offset = textOf(fields['offset']);
+    const subscription = topic === undefined ? undefined : this.#byTopic.get(topic);
+    if (event === 'message' && topic !== undefined) this.#onMessage(topic, textOf(replay), argument);
+    else if (event === 'state' && offset !== undefined) subscription?.onState(state === 'live', offset);
+    else if (event === 'gap' && typeof fields['envelope'] === 'boolean')
+      subscription?.onGap(typeof dropped === 'number' ? dropped : undefined);
+    else if (event === 'error' && code !== undefined) subscription?.fail(errorFrom(argument));
+    else this.#byTopic.get(event)?.receivePlain('message' in fields ? fields['message'] : argument);
+  }
+
+  #onMessage(topic: string, replay: string | undefined, argument: unknown): void {
+    const envelope = readEnvelope(argument);
+    if (!envelope) return;
+    if (replay !== undefined) {
+      this.#byTopic.get(replay)?.receive(envelope, true);
+      return;
+    }
+    for (const subscription of this.#byTopic.values()) {
+      if (matches(subscription.topic as Interest, topic as Topic)) subscription.receive(envelope, false);
+    }
+  }
+}

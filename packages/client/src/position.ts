@@ -1,0 +1,46 @@
+import { reportError } from './errors.ts';
+
+/** Where positions are kept: a browser's `localStorage`, or anything that has these two, also asynchronously. */
+export interface PositionStorage {
+  getItem(key: string): string | null | Promise<string | null>;
+  setItem(key: string, value: string): unknown;
+}
+
+export interface PositionOptions {
+  readonly storage?: PositionStorage;
+  readonly storageKey?: string;
+  readonly onOffset?: (offset: string) => unknown;
+}
+
+/** Up to where an application has handled what it was handed, and where that is kept. */
+export class Position {
+  readonly #options: PositionOptions;
+  readonly #key: string;
+  #offset: string | undefined;
+
+  constructor(topic: string, options: PositionOptions) {
+    this.#options = options;
+    this.#key = options.storageKey ?? `fanfare:${topic}`;
+  }
+
+  get offset(): string | undefined {
+    return this.#offset;
+  }
+
+  /** Rejects as the storage does. */
+  async load(): Promise<void> {
+    this.#offset = (await this.#options.storage?.getItem(this.#key)) ?? undefined;
+  }
+
+  /** Resolves once it is kept, or cannot be. */
+  async move(offset: string): Promise<void> {
+    this.#offset = offset;
+    const { storage, onOffset } = this.#options;
+    try {
+      await storage?.setItem(this.#key, offset);
+      await onOffset?.(offset);
+    } catch (error) {
+      reportError(error);
+    }
+  }
+}

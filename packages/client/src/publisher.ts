@@ -1,0 +1,131 @@
+import type { Connection } from './connection.ts';
+import { errorFrom, FanfareError, fieldsOf, textOf } from './errors.ts';
+
+/** What a server says of a message that it has. */
+export interface PublishResult {
+  readonly topic: string;
+  /** Not there on a topic that keeps nothing. */
+  readonly offset?: string;
+  /** Milliseconds since 1970, as the server stamped it. */
+  readonly time: number;
+  readonly id: string;
+  /** There, and true, when the id had been published before. */
+  readonly duplicate?: true;
+  /** The level at which the server has it: not at all, in memory, on disk after fsync, on several machines. */
+  readonly stored: 'none' | 'memory' | 'disk' | 'replicated';
+}
+
+export interface PublishLimits {
+  /** How many publishes may wait for their answers, offline or not. */
+  readonly publishesMax: number;
+  /** How long one may, in milliseconds. Must be shorter than the server remembers ids. */
+  readonly publishTimeoutMs: number;
+}
+
+/** How many characters of messages may wait for their answers. */
+const charactersMax = 16_777_216;
+
+interface Pending {
+  readonly request: { readonly topic: string; readonly message: unknown; readonly id: string };
+  readonly characters: number;
+  readonly endsAt: number;
+  readonly resolve: (result: PublishResult) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** The publishes that are not answered yet, in their order. On a new connection all of them are sent again. */
+export class Publisher {
+  readonly #connection: Connection;
+  readonly #limits: PublishLimits;
+  readonly #pending = new Set<Pending>();
+  #characters = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(connection: Connection, limits: PublishLimits) {
+    this.#connection = connection;
+    this.#limits = limits;
+  }
+
+  /** Rejects with a {@link FanfareError}; with a TypeError when the message is no JSON. */
+  async publish(topic: string, message: unknown, id: string): Promise<PublishResult> {
+    const text = JSON.stringify(message) as string | undefined;
+    if (text === undefined) throw new TypeError('A message must be a JSON value.');
+    const { publishesMax, publishTimeoutMs } = this.#limits;
+    if (this.#pending.size >= publishesMax || this.#characters + text.length > charactersMax) {
+      const detail = `${this.#pending.size} publishes wait for their answers already.`;
+      throw new FanfareError('queue_full', detail, true);
+    }
+    return new Promise((resolve, reject) => {
+      // What is sent again must be what was sent, whatever the application has done to it since.
+      const request = { topic, message: JSON.parse(text) as unknown, id };
+      const characters = text.length;
+      const pending = { request, characters, endsAt: Date.now() + publishTimeoutMs, resolve, reject };
+      this.#pending.add(pending);
+      this.#characters += characters;
+      this.#timer ??= setTimeout(() => this.#giveUp(), publishTimeoutMs);
+      this.#send(pending);
+    });
+  }
+
+  sendAgain(): void {
+    for (const pending of this.#pending) this.#send(pending);
+  }
+
+  close(error: FanfareError): void {
+    for (const pending of this.#pending) this.#forget(pending).reject(error);
+  }
+
+  #send(pending: Pending): void {
+    const { request, characters } = pending;
+    const { packetBytesMax = Infinity } = this.#connection;
+    // A larger packet would end the connection, this time and whenever it is sent again.
+    if (
+      characters > packetBytesMax ||
+      (characters * 3 > packetBytesMax && bytesOf(request) > packetBytesMax)
+    ) {
+      const detail = `The message is larger than what the server takes (${packetBytesMax} bytes).`;
+      this.#forget(pending).reject(new FanfareError('payload_too_large', detail, false));
+      return;
+    }
+    this.#connection.request('publish', request, (answer) => this.#onAnswer(pending, answer));
+  }
+
+  #onAnswer(pending: Pending, answer: unknown): void {
+    if (!this.#pending.has(pending)) return;
+    const { ok, error } = fieldsOf(answer);
+    // A server that is going away did not take it; the next one may.
+    if (ok === false && textOf(fieldsOf(error)['code']) === 'draining') return;
+    this.#forget(pending);
+    if (ok === true) pending.resolve(answer as PublishResult);
+    else pending.reject(errorFrom(error));
+  }
+
+  #forget(pending: Pending): Pending {
+    this.#pending.delete(pending);
+    this.#characters -= pending.characters;
+    if (this.#pending.size === 0) {
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+    }
+    return pending;
+  }
+
+  /** They end in their order. */
+  #giveUp(): void {
+    this.#timer = undefined;
+    const now = Date.now();
+    for (const pending of this.#pending) {
+      if (pending.endsAt > now) {
+        this.#timer = setTimeout(() => this.#giveUp(), pending.endsAt - now);
+        return;
+      }
+      const detail = 'The publish was not answered in time. It may have happened.';
+      this.#forget(pending).reject(new FanfareError('not_answered', detail, true));
+    }
+  }
+}
+
+/** Of a packet, with some room for what Socket.IO puts around it. */
+function bytesOf(request: object): number {
+  return new TextEncoder().encode(JSON.stringify(request)).length + 64;
+}

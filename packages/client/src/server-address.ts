@@ -1,0 +1,18 @@
+/** Where a server is: `path` is what comes before `/socket.io/` and `/topics`, without a slash at its end. */
+export interface ServerAddress {
+  readonly origin: string;
+  readonly path: string;
+}
+
+/**
+ * Reads the URL of a server; in a browser, it may be relative to the page.
+ *
+ * @throws TypeError when it is none
+ */
+export function parseAddress(url: string): ServerAddress {
+  const base = (globalThis as { document?: { baseURI: string } }).document?.baseURI;
+  const { origin, pathname, protocol } = new URL(url, base);
+  if (protocol !== 'http:' && protocol !== 'https:')
+    throw new TypeError(`'${url}' is no URL of a server; one looks like http://localhost:5000`);
+  return { origin, path: pathname.replace(/\/+$/, '') };
+}

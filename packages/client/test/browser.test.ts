@@ -1,0 +1,86 @@
+import { chromium, type Browser, type Page } from 'playwright-core';
+import type * as Client from '@fanfare/client';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { BreakableNetwork, eventually, numbers, publish, startServer } from './harness.ts';
+
+const browserFlags =
+  '--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync';
+
+/** What the scripts below find on the page. */
+declare const Fanfare: typeof Client;
+declare const window: { seen: unknown[]; fanfare: Client.Fanfare };
+declare const localStorage: Client.PositionStorage;
+
+describe('the SDK as a script of a page', () => {
+  let browser: Browser;
+
+  beforeAll(async () => {
+    browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: browserFlags.split(' ') });
+  }, 60_000);
+  afterAll(() => browser.close());
+
+  /** A page of the server, with the SDK that the server ships. */
+  async function open(url: string): Promise<Page> {
+    const page = await browser.newPage();
+    onTestFinished(() => page.close());
+    await page.goto(url);
+    return page;
+  }
+
+  it('subscribes and publishes, and goes on after a reload where it was', async () => {
+    const { server, url } = await startServer({ memory: true });
+    const page = await open(url);
+    const start = async (): Promise<void> =>
+      page.evaluate(async () => {
+        window.seen = [];
+        window.fanfare = Fanfare.connect();
+        const options = { from: 'earliest', storage: localStorage };
+        const listen = ({ message }: Client.Envelope): unknown => window.seen.push(message);
+        await window.fanfare.subscribe('news/*', options, listen).ready;
+      });
+    const seen = async (): Promise<unknown[]> => page.evaluate(() => window.seen);
+    await start();
+    expect(await page.evaluate(async () => window.fanfare.publish('news/a', 0))).toMatchObject({
+      topic: 'news/a',
+      stored: 'memory',
+    });
+    for (const n of numbers(1, 20)) await server.publish('news/a', n);
+    await eventually(seen).toEqual(numbers(0, 20));
+    await page.reload();
+    for (const n of numbers(20, 40)) await server.publish('news/a', n);
+    await start();
+    await server.publish('news/a', 40);
+    await eventually(seen).toEqual(numbers(20, 41));
+    const read = page.evaluate(async () => {
+      const messages = [];
+      for await (const { message } of window.fanfare.history('news/a', { from: { last: 2 } }))
+        messages.push(message);
+      return messages;
+    });
+    expect(await read).toEqual([39, 40]);
+  });
+
+  it('loses nothing over lost connections, in order, whatever the transport', async () => {
+    const { url } = await startServer({ memory: true });
+    const network = await BreakableNetwork.to(url);
+    const page = await open(network.url);
+    await page.evaluate(async () => {
+      window.seen = [];
+      window.fanfare = Fanfare.connect();
+      await window.fanfare.subscribe('news', ({ message }) => window.seen.push(message)).ready;
+    });
+    const state = async (): Promise<string> => page.evaluate(() => window.fanfare.status.state);
+    let count = 0;
+    for (let cut = 0; cut < 2; cut++) {
+      network.cut();
+      await eventually(state).toBe('lost');
+      await publish(
+        url,
+        numbers(count, (count += 3_000)).map((n) => ({ topic: 'news', message: n })),
+      );
+      network.mend();
+      await eventually(async () => page.evaluate(() => window.seen.length)).toBe(count);
+    }
+    expect(await page.evaluate(() => window.seen)).toEqual(numbers(0, count));
+  });
+});
