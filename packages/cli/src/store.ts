@@ -67,7 +67,8 @@ export async function runExport(directory: string, topics: string | undefined): 
 export async function runImport(directory: string): Promise<void> {
   const bar = new ProgressBar('importing', process.stderr, isatty(2));
   const size = sizeOfInput();
-  // What was made so far is taken away again.
+  // What was made so far is taken away again. Nobody may be reading yet who would take the error.
+  process.stdin.on('error', () => {});
   process.once('SIGINT', () => process.stdin.destroy(new CommandError(exitCodes.interrupted, '')));
   process.once('SIGTERM', () => process.stdin.destroy(new CommandError(exitCodes.terminated, '')));
   let bytesRead = 0;

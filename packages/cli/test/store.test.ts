@@ -162,7 +162,7 @@ describe('fanfare store', () => {
     });
     const interrupted = fanfare('store', 'import', directory);
     interrupted.type('{"topic":"a","message":1,"time":1}\n');
-    await expect.poll(() => existsSync(directory)).toBe(true);
+    await expect.poll(() => existsSync(directory), { interval: 1 }).toBe(true);
     interrupted.process.kill('SIGINT');
     // Its input stays open: an end of it would be one reason more to end.
     expect(await interrupted.exitCode).toBe(130);

@@ -54,11 +54,14 @@ describe('the data directory', () => {
   });
 
   it('has one owner when several servers start at the same time', async () => {
-    const opening = Array.from({ length: 4 }, () => openLmdbStore(directory));
-    const results = await Promise.allSettled(opening);
-    const stores = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
-    expect(stores).toHaveLength(1);
-    await Promise.all(stores.map((store) => store.close()));
+    // Those that give up do so while the one that has it looks whom it takes over from: any order is to do.
+    for (let round = 0; round < 40; round++) {
+      const opening = Array.from({ length: 4 }, () => openLmdbStore(join(directory, String(round))));
+      const results = await Promise.allSettled(opening);
+      const stores = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+      expect(stores).toHaveLength(1);
+      await Promise.all(stores.map((store) => store.close()));
+    }
   });
 
   it('keeps no process alive', async () => {

@@ -194,6 +194,8 @@ async function isListening(directory: string, owner: string): Promise<boolean> {
     if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ENOTSOCK') return false;
     // It is there, but has too many connections waiting.
     if (code === 'EAGAIN') return true;
+    // It was closed while it was asked.
+    if (code === 'ECONNRESET') return isListening(directory, owner);
     throw new DataDirectoryError(
       `It cannot be told whether the data directory '${directory}' is in use: ${messageOf(error)}. ` +
         'Start the server as the user who owns the directory.',
