@@ -1,9 +1,11 @@
 import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 import { io } from 'socket.io-client';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { outcome, Program, startServer } from '../packages/cli/test/harness.ts';
+import { outcome, Program, startServer, temporaryDirectory } from '../packages/cli/test/harness.ts';
+import { BreakableNetwork } from '../packages/server/test/faults/breakable-network.ts';
 
 const example = (path: string): string => fileURLToPath(new URL(`../examples/${path}`, import.meta.url));
 const python = (path: string, url: string, ...args: string[]): Program =>
@@ -50,6 +52,60 @@ describe('the examples', () => {
     await subscriber.says("Received message for topic 'breaking news': one\n");
     await subscriber.says("Received message for topic 'breaking news': two\n");
   });
+
+  it.each([
+    ['node/resuming-subscriber.js', node],
+    ['node/sdk-subscriber.js', node],
+    ['python/resuming_subscriber.py', python],
+  ] as const)(
+    '%s misses nothing over lost connections, and restarts of the server and of itself',
+    { timeout: 60_000 },
+    async (path, run) => {
+      const directory = temporaryDirectory();
+      const start = async (port = 0): ReturnType<typeof startServer> =>
+        startServer(port, { memory: false, data: join(directory, 'data') });
+      let { server, url } = await start();
+      const network = await BreakableNetwork.to(url);
+      const subscribe = async (): Promise<Program> => {
+        const program = run(path.split('/')[1] ?? '', network.url, 'numbers', join(directory, 'position'));
+        await program.says(/Subscribed|live/, 'stderr');
+        return program;
+      };
+      let published = 0;
+      const publish = async (): Promise<void> => {
+        for (let n = 0; n < 50; n++) await server.publish('numbers', published++);
+      };
+      let first = 0;
+      const arrives = async (program: Program): Promise<void> => {
+        const all = Array.from({ length: published - first }, (_, n) => `${first + n}\n`).join('');
+        await expect.poll(() => program.stdout, { timeout: 20_000 }).toBe(all);
+      };
+
+      let program = await subscribe();
+      await publish();
+      await arrives(program);
+      for (let interruption = 0; interruption < 2; interruption++) {
+        network.cut();
+        await publish();
+        network.mend();
+        await arrives(program);
+        await server.stop();
+        ({ server, url } = await start(Number(new URL(url).port)));
+        await publish();
+        await arrives(program);
+      }
+      expect(program.stderr).not.toContain('missing');
+      if (path === 'node/sdk-subscriber.js') return;
+
+      program.process.kill('SIGKILL');
+      await program.exitCode;
+      first = published;
+      await publish();
+      program = await subscribe();
+      await publish();
+      await arrives(program);
+    },
+  );
 
   it('browser/server.js shows every window what each votes', async () => {
     const { url } = await serve('browser/server.js');
