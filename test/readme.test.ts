@@ -75,7 +75,7 @@ describe('the README', () => {
       return shell(name.endsWith('.py') ? `/usr/bin/python3 -u ${name}` : `node ${name}`);
     };
     const [start, sub, pub, curl, late, ...others] = transcripts();
-    const [jsSubscriber = '', jsPublisher = '', resuming = ''] = blocks('js');
+    const [jsSubscriber = '', jsPublisher = '', sdk = '', resuming = ''] = blocks('js');
     const [pythonSubscriber = '', pythonPublisher = ''] = blocks('python');
     expect([start, sub, pub, curl, late].every((transcript) => transcript !== undefined)).toBe(true);
     expect(others).toEqual([]);
@@ -138,5 +138,10 @@ describe('the README', () => {
       `${'orders/7 tea\n'.repeat(cups)}orders/7 coffee\n`,
       '',
     ]);
+
+    const withSdk = program('sdk.mjs', sdk);
+    await withSdk.says("orders/7 { item: 'tea' }\n");
+    expect(withSdk.stdout).toContain('live\n');
+    expect(withSdk.stderr).toBe('');
   });
 });

@@ -26,6 +26,8 @@ Measures Fanfare beside other pub/sub servers. Without options: everything, whic
   --json FILE      write all figures of all rounds there
   --markdown       print tables in Markdown, for bench/README.md
   --smoke          measure nothing: see in seconds that every system delivers what was published
+  continuity       measure something else: what subscribers get while they are interrupted
+                   (--interruption IDS: only these)
   --list           list the scenarios and the systems
   --help           this text
 

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { help, parseArguments, UsageError, type Arguments } from './arguments.ts';
+import { measureContinuity } from './continuity/main.ts';
 import { choosePinning, describeMachine, machineText } from './machine.ts';
 import { Processes } from './processes.ts';
 import { runScenario, takesPart, type ScenarioResult } from './run.ts';
@@ -8,8 +9,11 @@ import { renderScenario } from './table.ts';
 
 const exitCodes = { ok: 0, failed: 1, usage: 2, interrupted: 130, terminated: 143 } as const;
 
+const [first, ...rest] = process.argv.slice(2);
+
 try {
-  process.exitCode = await main(parseArguments(process.argv.slice(2)));
+  if (first === 'continuity') await measureContinuity(rest);
+  else process.exitCode = await main(parseArguments(process.argv.slice(2)));
 } catch (error) {
   if (!(error instanceof UsageError)) throw error;
   console.error(`${error.message}\nSee: npm run bench -- --help`);

@@ -56,7 +56,10 @@ export class OpenSubscription implements Subscription {
     this.#settle = settle;
     // Whoever iterates is told all the same.
     promise.catch(() => {});
-    void this.#load();
+    const loading = options.position.load();
+    // In this turn, so that what the application asks for next comes after it.
+    if (loading) void this.#load(loading);
+    else this.#start();
   }
 
   get state(): Subscription['state'] {
@@ -140,13 +143,16 @@ export class OpenSubscription implements Subscription {
     return this.#state === 'live' || this.#state === 'catching_up';
   }
 
-  async #load(): Promise<void> {
+  async #load(loading: Promise<void>): Promise<void> {
     try {
-      await this.#options.position.load();
+      await loading;
     } catch (error) {
       this.fail(new FanfareError('internal', 'The position could not be read.', false, { cause: error }));
     }
-    if (this.#state !== 'loading') return;
+    if (this.#state === 'loading') this.#start();
+  }
+
+  #start(): void {
     this.#received = this.#options.position.offset;
     this.#state = 'waiting';
     this.begin();

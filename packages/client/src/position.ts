@@ -27,12 +27,12 @@ export class Position {
     return this.#offset;
   }
 
-  /** Rejects as the storage does. */
-  async load(): Promise<void> {
-    this.#offset = (await this.#options.storage?.getItem(this.#key)) ?? undefined;
+  /** Undefined when there is nothing to wait for. Rejects as the storage does. */
+  load(): Promise<void> | undefined {
+    return this.#options.storage && this.#read(this.#options.storage);
   }
 
-  /** Resolves once it is kept, or cannot be. */
+  /** Resolves once it is kept, or could not be. */
   async move(offset: string): Promise<void> {
     this.#offset = offset;
     const { storage, onOffset } = this.#options;
@@ -42,5 +42,9 @@ export class Position {
     } catch (error) {
       reportError(error);
     }
+  }
+
+  async #read(storage: PositionStorage): Promise<void> {
+    this.#offset = (await storage.getItem(this.#key)) ?? undefined;
   }
 }

@@ -77,6 +77,15 @@ describe('a subscription', () => {
     expect(last).toEqual(numbers(last[0] as number, (last[0] as number) + 100));
   });
 
+  it('is asked for before what is asked for after it, on a topic that does not exist yet', async () => {
+    const { url } = await startServer({ memory: true });
+    const fanfare = client(url);
+    await becomes(fanfare, 'live');
+    const subscription = fanfare.subscribe('orders/*');
+    await fanfare.publish('orders/7', 'tea');
+    expect(await take(subscription[Symbol.asyncIterator](), 1)).toEqual(['tea']);
+  });
+
   it('calls back one after the other, and waits for what the callback waits for', async () => {
     const { server, url } = await startServer({ memory: true });
     const seen: unknown[] = [];

@@ -157,4 +157,26 @@ describe('limits', () => {
     expect((await publish(url, { topic: 'b', message: 1 })).status).toBe(404);
     expect(await client.emitWithAck('subscribe', { topic: 'a', envelope: true })).toMatchObject({ ok: true });
   });
+
+  it('comes after the subscriptions that its connection has asked for before, and in its order', async () => {
+    const { url } = await startServer();
+    const client = await connectClient(url);
+    const received: unknown[] = [];
+    client.on('message', ({ topic, message }: { topic: string; message: unknown }) =>
+      received.push([topic, message]),
+    );
+    const asked: Promise<unknown>[] = [];
+    const expected: unknown[] = [];
+    for (const at of [1, 2, 3]) {
+      asked.push(
+        client.emitWithAck('subscribe', { topic: `orders ${at}/*`, envelope: true, from: 'earliest' }),
+      );
+      for (const message of [1, 2]) {
+        asked.push(client.emitWithAck('publish', { topic: `orders ${at}/7`, message }));
+        expected.push([`orders ${at}/7`, message]);
+      }
+    }
+    for (const answer of await Promise.all(asked)) expect(answer).toMatchObject({ ok: true });
+    await expect.poll(() => received).toEqual(expected);
+  });
 });

@@ -50,6 +50,8 @@ export class Connection {
     envelope: undefined,
   };
   #commands = 0;
+  /** What waits for them. */
+  #waiting = 0;
   #lastCommand: Promise<unknown> | undefined;
   #isClosed = false;
 
@@ -86,6 +88,21 @@ export class Connection {
     });
   }
 
+  /**
+   * Does what is no command of a subscription, but comes after those that are not carried out yet. It holds up none.
+   *
+   * @throws FanfareError `limit_exceeded`
+   */
+  afterCommands<T>(action: () => T | Promise<T>): T | Promise<T> {
+    if (!this.#lastCommand) return action();
+    this.#checkWaiting();
+    this.#waiting++;
+    return this.#lastCommand.then(() => {
+      this.#waiting--;
+      return action();
+    });
+  }
+
   /** The peer had no room for the message that is being broadcast: of all that was due to it, none is. */
   overflow(interest: Interest, form: Form): void {
     this.#subscriptions[form]?.get(interest)?.overflow();
@@ -109,9 +126,7 @@ export class Connection {
 
   /** A command that needs no waiting is carried out at once when none before it waits. */
   #inOrder<T>(command: () => Promise<T>): Promise<T> {
-    if (this.#commands >= commandsMax) {
-      throw new FanfareError('limit_exceeded', `A connection may have ${commandsMax} commands waiting.`);
-    }
+    this.#checkWaiting();
     this.#commands++;
     const done = this.#lastCommand ? this.#lastCommand.then(command) : command();
     const settled = done.then(
@@ -120,6 +135,11 @@ export class Connection {
     );
     this.#lastCommand = settled;
     return done;
+  }
+
+  #checkWaiting(): void {
+    if (this.#commands + this.#waiting < commandsMax) return;
+    throw new FanfareError('limit_exceeded', `A connection may have ${commandsMax} commands waiting.`);
   }
 
   #commandDone(): void {

@@ -70,7 +70,10 @@ function listenersFor(
     [
       'publish',
       function (...args) {
-        void answer(this, args, (input) => path.publishValue(input), logger);
+        const connection = connections.get(this);
+        const publish = (input: unknown): object | Promise<object> =>
+          connection ? connection.afterCommands(() => path.publishValue(input)) : path.publishValue(input);
+        void answer(this, args, publish, logger);
       },
     ],
     [

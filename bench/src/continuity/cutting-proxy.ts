@@ -1,0 +1,114 @@
+import { once } from 'node:events';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+
+/**
+ * How connections are cut:
+ *
+ * - `reset`: both ends get RST
+ * - `half-open`: only the client's end does. The server is not told, and goes on writing into the void
+ */
+export type Cut = 'reset' | 'half-open';
+
+/** How often a slow connection gets some of what waits for it. */
+const sliceMs = 50;
+
+/** A TCP proxy before a server whose connections can be cut, slowed down and kept from becoming websockets. */
+export class CuttingProxy {
+  readonly port: number;
+  /** Whether requests to become a websocket are reset. */
+  refusesUpgrades = false;
+  /** Whether they are reset a moment after they went through. */
+  breaksUpgrades = false;
+  /** What a connection lets through to its client; undefined when all. */
+  bytesPerSecond: number | undefined;
+  readonly #server: Server;
+  readonly #pairs = new Set<{ readonly near: Socket; readonly far: Socket }>();
+  #isCut = false;
+
+  private constructor(server: Server, port: number, serverPort: number) {
+    this.#server = server;
+    this.port = port;
+    server.on('connection', (near) => this.#open(near, serverPort));
+  }
+
+  /** @param serverPort - where the server is, or will be */
+  static async to(serverPort: number): Promise<CuttingProxy> {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    const port = typeof address === 'object' ? (address?.port ?? 0) : 0;
+    return new CuttingProxy(server, port, serverPort);
+  }
+
+  /** Cuts all connections, and lets no new ones be until it is mended. */
+  cut(how: Cut): void {
+    this.#isCut = true;
+    for (const { near, far } of this.#pairs) {
+      near.resetAndDestroy();
+      far.unpipe(near);
+      if (how === 'reset') far.resetAndDestroy();
+      else far.resume();
+    }
+  }
+
+  mend(): void {
+    this.#isCut = false;
+  }
+
+  close(): void {
+    this.#server.close();
+    for (const { near, far } of this.#pairs) {
+      near.destroy();
+      far.destroy();
+    }
+  }
+
+  #open(near: Socket, serverPort: number): void {
+    near.on('error', () => {});
+    if (this.#isCut) {
+      near.resetAndDestroy();
+      return;
+    }
+    const far = connect(serverPort, '127.0.0.1');
+    const pair = { near, far };
+    this.#pairs.add(pair);
+    far.on('error', () => {});
+    // A cut leaves the far end alone, and that ends when the server does.
+    far.once('close', () => {
+      near.destroy();
+      this.#pairs.delete(pair);
+    });
+    near.once('end', () => far.end());
+    near.once('close', () => {
+      if (!this.#isCut) far.destroy();
+    });
+    near.on('data', (chunk: Buffer) => this.#pass(chunk, pair));
+    this.#passBack(pair);
+  }
+
+  #pass(chunk: Buffer, { near, far }: { near: Socket; far: Socket }): void {
+    const isUpgrade = /^GET [^\r]*\r\n(?:[^\r]*\r\n)*upgrade: websocket/i.test(chunk.toString('latin1'));
+    if (isUpgrade && this.refusesUpgrades) {
+      near.resetAndDestroy();
+      return;
+    }
+    far.write(chunk);
+    if (isUpgrade && this.breaksUpgrades) far.once('data', () => near.resetAndDestroy());
+  }
+
+  #passBack({ near, far }: { near: Socket; far: Socket }): void {
+    if (this.bytesPerSecond === undefined) {
+      far.pipe(near);
+      return;
+    }
+    const slice = Math.ceil((this.bytesPerSecond * sliceMs) / 1_000);
+    const timer = setInterval(() => {
+      // All that there is, once it is not slow any more.
+      const piece = (far.read(this.bytesPerSecond === undefined ? undefined : slice) ??
+        far.read()) as Buffer | null;
+      if (piece) near.write(piece);
+    }, sliceMs);
+    far.pause();
+    far.once('close', () => clearInterval(timer));
+  }
+}

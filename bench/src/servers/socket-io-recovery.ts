@@ -1,0 +1,21 @@
+// What a pub/sub server is with Socket.IO alone, over every transport; with connection state recovery where RECOVERY is set.
+import { createServer } from 'node:http';
+import { Server } from 'socket.io';
+import { answerPublish, type Publish } from './publish-request.ts';
+
+const port = Number(process.env['PORT']);
+const recovery = process.env['RECOVERY'] ? { connectionStateRecovery: {} } : {};
+const http = createServer((request, response) => answerPublish(request, response, publish));
+const io = new Server(http, { ...recovery, serveClient: false });
+
+io.on('connection', (socket) => {
+  socket.on('subscribe', ({ topic }: { readonly topic: string }, acknowledge: () => void) => {
+    void socket.join(topic);
+    acknowledge();
+  });
+});
+http.listen(port, '127.0.0.1', () => console.log(`port ${port}`));
+
+function publish({ topic, message }: Publish): void {
+  io.to(topic).emit(topic, { message });
+}

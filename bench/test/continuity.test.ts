@@ -1,0 +1,77 @@
+import fc from 'fast-check';
+import { afterAll, describe, expect, it } from 'vitest';
+import { contestants } from '../src/continuity/contestants.ts';
+import { interruptions, type Span } from '../src/continuity/interruptions.ts';
+import { isFlawless, judge, type Verdict } from '../src/continuity/judge.ts';
+import { runContinuity } from '../src/continuity/run.ts';
+import { Processes } from '../src/processes.ts';
+
+const span: Span = { cuts: 2, betweenMs: 400, cutMs: 300, sleepMs: 1_000 };
+const processes = new Processes(undefined);
+afterAll(() => processes.close());
+
+async function run(name: string, interruption: (typeof interruptions)[number]): Promise<Verdict> {
+  const contestant = contestants.find((one) => one.name === name);
+  if (!contestant) throw new Error(`there is no ${name}`);
+  return runContinuity(contestant, interruption, { processes, subscribers: 8, messagesPerSecond: 60, span });
+}
+
+describe.concurrent('whoever is interrupted', { timeout: 90_000 }, () => {
+  const ours = contestants.filter(({ name }) => name.startsWith('fanfare'));
+  const runs = interruptions.flatMap((interruption) =>
+    ours.map(({ name }) => [interruption.id, name, interruption] as const),
+  );
+
+  it.each(runs)('by %s gets everything once and in order with %s', async (_id, name, interruption) => {
+    const verdict = await run(name, interruption);
+    expect(verdict.due).toBeGreaterThan(8 * 30);
+    expect(verdict).toEqual({
+      due: verdict.due,
+      delivered: verdict.due,
+      duplicates: 0,
+      reorders: 0,
+      phantoms: 0,
+    });
+  });
+
+  const reset = interruptions.filter(({ id }) => id === 'reset');
+
+  it.each(reset)('would be found to lose messages, as with Socket.IO alone', async (interruption) => {
+    const { delivered, due } = await run('socket.io', interruption);
+    expect(delivered).toBeLessThan(due);
+    expect(delivered).toBeGreaterThan(0);
+  });
+});
+
+describe('the judge', () => {
+  const all = [0, 1, 2, 3, 4];
+
+  it.each([
+    ['a message that is missing', [0, 1, 3, 4], { delivered: 4 }],
+    ['one that came twice', [0, 1, 2, 1, 3, 4], { duplicates: 1 }],
+    ['one that came too late', [0, 2, 1, 3, 4], { reorders: 1 }],
+    ['one that was never published', [0, 1, 2, 3, 4, 5], { phantoms: 1 }],
+    ['one that is no number of a message', [0, 1, 2, 3, 4, Number.NaN], { phantoms: 1 }],
+  ])('finds %s', (_what, numbers, expected) => {
+    const verdict = judge([all, numbers], 5);
+    expect(verdict).toEqual({
+      due: 10,
+      delivered: 10,
+      duplicates: 0,
+      reorders: 0,
+      phantoms: 0,
+      ...('delivered' in expected ? { delivered: 9 } : expected),
+    });
+    expect(isFlawless(verdict)).toBe(false);
+  });
+
+  it('finds nothing only where each came once and in order', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: -1, max: 6 }), { maxLength: 8 }), (numbers) => {
+        const isRight = numbers.length === 5 && numbers.every((number, at) => number === at);
+        expect(isFlawless(judge([all, numbers], 5))).toBe(isRight);
+      }),
+      { examples: [[all]] },
+    );
+  });
+});

@@ -1,0 +1,22 @@
+import { expect, it } from 'vitest';
+import { Connection, type ConnectionParts } from '../../src/message-path/accept.ts';
+import type { Peer } from '../../src/message-path/subscription.ts';
+
+it('bounds what waits for a command, and does it in its order once that is done', async () => {
+  let fail: (error: Error) => void = () => {};
+  const place = new Promise<never>((_resolve, reject) => (fail = reject));
+  const log = { epoch: 'e', locate: () => place };
+  const parts = { log, subscriptionsPerConnectionMax: 1 } as unknown as ConnectionParts;
+  const connection = new Connection({} as Peer, parts);
+  expect(connection.afterCommands(() => 'at once')).toBe('at once');
+  const subscribed = connection.subscribe({ topic: '**' });
+  const done: number[] = [];
+  const waiting = Array.from({ length: 999 }, async (_, at) => connection.afterCommands(() => done.push(at)));
+  expect(() => connection.afterCommands(() => 'too many')).toThrow('1000 commands waiting');
+  expect(done).toEqual([]);
+  fail(new Error('no place'));
+  await expect(subscribed).rejects.toThrow('no place');
+  await Promise.all(waiting);
+  expect(done).toEqual(Array.from({ length: 999 }, (_, at) => at));
+  expect(connection.afterCommands(() => 'at once')).toBe('at once');
+});
