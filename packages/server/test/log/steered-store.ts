@@ -19,7 +19,7 @@ export interface HeldCommit {
 
 /** A store in memory that fails, hangs and loses things when it is told to. */
 export class SteeredStore implements Store {
-  readonly level = 'memory';
+  readonly level: Store['level'];
   /** What commits fail with. */
   failure: Error | undefined;
   /** Only those fail of which this is so. */
@@ -31,6 +31,10 @@ export class SteeredStore implements Store {
   readonly #store = new MemoryStore();
   #mode: 'prompt' | 'late' | 'early' = 'prompt';
   #held: (commit: HeldCommit) => void = () => {};
+
+  constructor(level: Store['level'] = 'memory') {
+    this.level = level;
+  }
 
   /**
    * Resolves to the next commit, which waits.

@@ -23,6 +23,13 @@ export interface CommitsOptions {
 /** How many topics that are only in memory one commit saves. */
 const savedPerCommitMax = 1_000;
 
+/**
+ * Whoever was answered asks again at once, as a rule, and a commit to a disk costs as much as a dozen publishes: most of
+ * those that asked at the same time before are waited for, for a moment at the most.
+ */
+const gatheredShare = 0.75;
+const gatheringMs = 1;
+
 /** An operation as it is planned. */
 interface Planned {
   readonly operation: Operation;
@@ -42,6 +49,10 @@ export class Commits {
   #state: LogState;
   #listener: TailListener = () => {};
   #isBusy = false;
+  /** There while what is to be committed next is waited for. */
+  #gathering: NodeJS.Timeout | undefined;
+  /** How many ask at the same time, as the last commit to a disk showed. */
+  #askers = 0;
   /** Whether the last commit that had something to store failed. */
   #isFailing = false;
   /** Not after a commit that failed, until the next sweep: only what is asked for is tried again at once. */
@@ -111,9 +122,20 @@ export class Commits {
   }
 
   #work(): void {
-    if (this.#isBusy) return;
+    const isEnough = this.#pending.count >= this.#askers * gatheredShare;
+    if (this.#isBusy) {
+      if (this.#gathering && isEnough) this.#commitSoon();
+      return;
+    }
     this.#isBusy = true;
-    // What is asked for in the same turn is committed together, so that its answers go out together too.
+    if (isEnough) this.#commitSoon();
+    else this.#gathering = setTimeout(() => this.#commitSoon(), gatheringMs);
+  }
+
+  /** What is asked for in the same turn is committed together, so that its answers go out together too. */
+  #commitSoon(): void {
+    clearTimeout(this.#gathering);
+    this.#gathering = undefined;
     setImmediate(() => void this.#commit());
   }
 
@@ -125,11 +147,13 @@ export class Commits {
     const group = isAlone ? [] : this.#pending.take().map((operation) => planOperation(operation, plan));
     const saving = isAlone || !this.#mayDoChores ? [] : this.#planSaving(plan);
     const commit = commitOf(plan, removal);
+    const { store } = this.#options;
     if (commit) {
       try {
         this.#inFlight = plan;
-        await this.#options.store.commit(commit);
+        await store.commit(commit);
         this.#isFailing = false;
+        this.#askers = store.level === 'disk' ? group.length + this.#pending.count : 0;
       } catch (error) {
         removal?.fail();
         this.#fail(group, error);

@@ -29,6 +29,10 @@ export class Operations {
     return this.#waiting.length === 0;
   }
 
+  get count(): number {
+    return this.#waiting.length;
+  }
+
   /** Rejects with a LogBusyError when too much waits already. */
   add<T>(plan: (plan: CommitPlan) => T, records: number, messageBytes: number): Promise<T> {
     const bytes = messageBytes + (records + 1) * operationBytes;
