@@ -4,6 +4,7 @@ import { contestants } from '../src/continuity/contestants.ts';
 import { interruptions, type Span } from '../src/continuity/interruptions.ts';
 import { isFlawless, judge, type Verdict } from '../src/continuity/judge.ts';
 import { runContinuity } from '../src/continuity/run.ts';
+import { reconnectStorm } from '../src/continuity/storm.ts';
 import { Processes } from '../src/processes.ts';
 
 const span: Span = { cuts: 2, betweenMs: 400, cutMs: 300, sleepMs: 1_000 };
@@ -32,6 +33,15 @@ describe.concurrent('whoever is interrupted', { timeout: 90_000 }, () => {
       reorders: 0,
       phantoms: 0,
     });
+  });
+
+  it('in a storm of reconnects gets everything once and in order', async () => {
+    const [contestant] = ours;
+    if (!contestant) throw new Error('there is none');
+    const options = { processes, clients: 500, messagesPerSecond: 20, settleMs: 500 };
+    const result = await reconnectStorm(contestant, options);
+    expect(result).toMatchObject({ isFlawless: true });
+    expect(result.resumedMs).toBeLessThan(30_000);
   });
 
   const reset = interruptions.filter(({ id }) => id === 'reset');

@@ -4,6 +4,7 @@ import { contestants } from './contestants.ts';
 import { interruptions, type Span } from './interruptions.ts';
 import { isFlawless, type Verdict } from './judge.ts';
 import { runContinuity } from './run.ts';
+import { reconnectStorm } from './storm.ts';
 
 /** Four cuts of 2 s in 20 s. */
 const span: Span = { cuts: 4, betweenMs: 2_400, cutMs: 2_000, sleepMs: 60_000 };
@@ -20,6 +21,7 @@ export async function measureContinuity(args: readonly string[]): Promise<void> 
   const processes = new Processes(undefined);
   process.once('exit', () => processes.close());
   process.once('SIGINT', () => process.exit(130));
+  if (!wanted || wanted.includes('storm')) await storm(processes);
   console.log(
     `${subscribers} subscribers, ${messagesPerSecond} messages/s: delivered (duplicates, reorders)\n`,
   );
@@ -40,6 +42,19 @@ export async function measureContinuity(args: readonly string[]): Promise<void> 
     }
     console.log(`| \`${interruption.id}\` | ${cells.join(' | ')} |`);
   }
+}
+
+/** All clients of a server that is killed come again at about the same time. */
+async function storm(processes: Processes): Promise<void> {
+  const [contestant] = contestants;
+  if (!contestant) return;
+  const options = { processes, clients: 10_000, messagesPerSecond: 2, settleMs: 45_000 };
+  const { resumedMs, isFlawless: isFine, steadyMib, peakMib } = await reconnectStorm(contestant, options);
+  console.log(
+    `storm: ${options.clients} clients resumed ${(resumedMs / 1_000).toFixed(1)} s after a killed server was back, ` +
+      `${isFine ? 'each with every message once and in order' : 'NOT with every message once and in order'}; ` +
+      `${steadyMib.toFixed(0)} MiB before, at most ${peakMib.toFixed(0)} MiB after (${(peakMib / steadyMib).toFixed(2)} ×)\n`,
+  );
 }
 
 function describe(verdict: Verdict): string {

@@ -7,7 +7,7 @@ import { startContestant, type Contestant } from './contestants.ts';
 import { CuttingProxy } from './cutting-proxy.ts';
 import type { Interruption, Span } from './interruptions.ts';
 import { judge, type Verdict } from './judge.ts';
-import { topic } from './subscribers.ts';
+import { publish, Publisher } from './publisher.ts';
 
 export interface RunOptions {
   readonly processes: Processes;
@@ -107,45 +107,4 @@ class Clients {
       this.#process.on('message', listen);
     });
   }
-}
-
-/** Publishes numbers from 0 on, one after the other, each until it is acknowledged. */
-class Publisher {
-  readonly #running: Promise<number>;
-  #isStopped = false;
-
-  constructor(port: number, messagesPerSecond: number) {
-    this.#running = this.#run(port, messagesPerSecond);
-  }
-
-  /** Resolves to how many were published. */
-  stop(): Promise<number> {
-    this.#isStopped = true;
-    return this.#running;
-  }
-
-  async #run(port: number, messagesPerSecond: number): Promise<number> {
-    const begun = Date.now();
-    for (let number = 0; ;) {
-      const dueInMs = begun + (number * 1_000) / messagesPerSecond - Date.now();
-      if (dueInMs > 0) await sleep(dueInMs);
-      if (this.#isStopped) return number;
-      try {
-        await publish(port, number, `number ${number}`);
-        number++;
-      } catch {
-        await sleep(markerEveryMs / 5);
-      }
-    }
-  }
-}
-
-/** Straight to the server, whatever is cut. Rejects when it is not acknowledged. */
-async function publish(port: number, message: number, id?: string): Promise<void> {
-  const { ok, status } = await fetch(`http://127.0.0.1:${port}/publish`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ topic, message, id }),
-  });
-  if (!ok) throw new Error(`HTTP ${status}`);
 }

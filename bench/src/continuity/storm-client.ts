@@ -1,0 +1,76 @@
+import { WebSocketConnection } from '../wire/websocket.ts';
+import { topic } from './subscribers.ts';
+
+/** As a Socket.IO client waits: about a second at first, and up to five. */
+const retryMs = { first: 1_000, max: 5_000 };
+
+/** A subscriber of few bytes that resumes by the rule of PROTOCOL 3.10, so that thousands fit into a process. */
+export class StormClient {
+  /** The numbers of the messages that came. */
+  readonly received: number[] = [];
+  /** How often its subscription was acknowledged. */
+  subscribed = 0;
+  /** Whether the server said that something may be missing. */
+  isUnsure = false;
+  readonly #port: number;
+  readonly #onChange: () => void;
+  #from = 'new';
+  #attempts = 0;
+  #isStopped = false;
+  #socket: WebSocketConnection | undefined;
+
+  /** @param onChange - it was acknowledged, or got a message */
+  constructor(port: number, onChange: () => void) {
+    this.#port = port;
+    this.#onChange = onChange;
+    this.#connect();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#socket?.close();
+  }
+
+  #connect(): void {
+    if (this.#isStopped) return;
+    let isOver = false;
+    const socket = new WebSocketConnection(this.#port, '/socket.io/?EIO=4&transport=websocket', {
+      onOpen: () => undefined,
+      onText: (bytes, start, end) => this.#take(bytes.toString('utf8', start, end), socket),
+      onFailure: () => {
+        if (isOver) return;
+        isOver = true;
+        socket.close();
+        const waitMs = Math.min(retryMs.max, retryMs.first * 2 ** this.#attempts++);
+        setTimeout(() => this.#connect(), waitMs * (0.5 + Math.random()));
+      },
+    });
+    this.#socket = socket;
+  }
+
+  #take(text: string, socket: WebSocketConnection): void {
+    if (text.startsWith('0')) socket.sendText('40');
+    else if (text === '2') socket.sendText('3');
+    else if (text.startsWith('40')) {
+      socket.sendText(`420["subscribe",${JSON.stringify({ topic, envelope: true, from: this.#from })}]`);
+    } else if (text.startsWith('43')) {
+      const [{ offset, recovered }] = JSON.parse(text.slice(text.indexOf('['))) as [
+        { offset: string; recovered?: boolean },
+      ];
+      this.#from = offset;
+      this.#attempts = 0;
+      this.isUnsure ||= recovered === false;
+      this.subscribed++;
+      this.#onChange();
+    } else if (text.startsWith('42')) {
+      const [, { message, offset }] = JSON.parse(text.slice(2)) as [
+        string,
+        { message?: number; offset: string },
+      ];
+      this.#from = offset;
+      if (message === undefined) return;
+      this.received.push(message);
+      this.#onChange();
+    }
+  }
+}

@@ -1,0 +1,106 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { readFileSync } from 'node:fs';
+import { freePort, type Processes } from '../processes.ts';
+import { startContestant, type Contestant } from './contestants.ts';
+import { isFlawless, judge } from './judge.ts';
+import { Publisher } from './publisher.ts';
+import { StormClient } from './storm-client.ts';
+
+export interface StormOptions {
+  readonly processes: Processes;
+  readonly clients: number;
+  readonly messagesPerSecond: number;
+  /** How long nothing but publishing goes on before the server is killed, in milliseconds. */
+  readonly settleMs: number;
+}
+
+export interface StormResult {
+  /** From the new server's readiness until all subscriptions were there again. */
+  readonly resumedMs: number;
+  /** Whether everybody got every message once and in order, and nobody was told of a gap. */
+  readonly isFlawless: boolean;
+  /** Resident memory of the server before it was killed, and the most that the new one ever had, in MiB. */
+  readonly steadyMib: number;
+  readonly peakMib: number;
+}
+
+const connectingAtOnce = 100;
+const timeoutMs = 120_000;
+
+/** Kills a server with very many clients, starts it again, and sees what becomes of them. */
+export async function reconnectStorm(
+  contestant: Contestant,
+  { processes, clients: count, messagesPerSecond, settleMs }: StormOptions,
+): Promise<StormResult> {
+  const port = await freePort();
+  const data = `storm-${port}`;
+  const first = await startContestant(processes, contestant, port, data);
+  const crowd = new Crowd(port);
+  await crowd.grow(count);
+  const publisher = new Publisher(port, messagesPerSecond);
+  await sleep(settleMs);
+  const steadyMib = memoryOf(first.pid, 'VmRSS');
+  await first.stop();
+  const second = await startContestant(processes, contestant, port, data);
+  const ready = performance.now();
+  await crowd.until(({ subscribed }) => subscribed === 2);
+  const resumedMs = performance.now() - ready;
+  const published = await publisher.stop();
+  await crowd.until(({ received }) => received.at(-1) === published - 1);
+  const peakMib = memoryOf(second.pid, 'VmHWM');
+  for (const client of crowd.clients) client.stop();
+  await second.stop();
+  const verdict = judge(
+    crowd.clients.map(({ received }) => received),
+    published,
+  );
+  const isUnsure = crowd.clients.some((client) => client.isUnsure);
+  return { resumedMs, isFlawless: isFlawless(verdict) && !isUnsure, steadyMib, peakMib };
+}
+
+class Crowd {
+  readonly clients: StormClient[] = [];
+  readonly #port: number;
+  #onChange: () => void = () => {};
+
+  constructor(port: number) {
+    this.#port = port;
+  }
+
+  /** Some at a time, as they come when nothing has happened. */
+  async grow(count: number): Promise<void> {
+    while (this.clients.length < count) {
+      for (let more = 0; more < connectingAtOnce && this.clients.length < count; more++) {
+        this.clients.push(new StormClient(this.#port, () => this.#onChange()));
+      }
+      await this.until(({ subscribed }) => subscribed === 1);
+    }
+  }
+
+  /** Resolves once it is so of all. */
+  async until(isSo: (client: StormClient) => boolean): Promise<void> {
+    const waiting = new Set(this.clients);
+    const check = (): boolean => {
+      // In the order in which they came; most are where those before them are.
+      for (const client of waiting) {
+        if (!isSo(client)) return false;
+        waiting.delete(client);
+      }
+      return true;
+    };
+    const timeout = sleep(timeoutMs, 'late', { ref: false });
+    const done = new Promise<void>((resolve) => {
+      this.#onChange = () => {
+        if (check()) resolve();
+      };
+      this.#onChange();
+    });
+    if ((await Promise.race([done, timeout])) === 'late')
+      throw new Error(`${waiting.size} of ${this.clients.length} clients did not get there.`);
+  }
+}
+
+function memoryOf(pid: number, name: 'VmRSS' | 'VmHWM'): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1] ?? Number.NaN) / 1_024;
+}
