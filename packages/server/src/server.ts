@@ -26,7 +26,8 @@ import { releaseHandshakes } from './socketio/release-handshake.ts';
 import { RoomFanOut } from './socketio/rooms.ts';
 import { SubscriptionIndex } from './subscriptions/subscription-index.ts';
 import { SlowSubscribers } from './socketio/slow-subscribers.ts';
-import { isSameOrigin } from './socketio/same-origin.ts';
+import { AllowedOrigins } from './access/allowed-origins.ts';
+import { parseOrigins } from './config/origins.ts';
 import { createSocketServer, type SocketServerOptions } from './socketio/socket-server.ts';
 
 /** The settings of docs/configuration.md, and what only a program can give. */
@@ -172,7 +173,8 @@ export async function attach(httpServer: HttpServer, options: AttachOptions = {}
   await http.ready();
   const stopListening = listenToClients(io, { path, connections, logger, refuseUnknown: !theirs });
   const stopSharing = shareServer(httpServer, {
-    isOurs: (request) => isPublish(request) || (taken === 'all' && isAboutTopics(request)),
+    isOurs: (request) =>
+      isPublish(request, settings.origins !== '') || (taken === 'all' && isAboutTopics(request)),
     answer: (request, response) => http.routing(request, response),
     addOthers: () => {
       if (!theirs) openSockets(io, httpServer);
@@ -234,6 +236,7 @@ async function compose(
   });
   const http = buildHttpServer({
     ...settings,
+    origins: originsOf(settings).named,
     path,
     streams,
     isDraining: () => path.isDraining,
@@ -264,16 +267,22 @@ function socketOptions(
 ): SocketServerOptions {
   const { outboxBytesMax, outboxTotalBytesMax, stallTimeoutMs } = settings;
   const { onOverflow, onDrained } = new SlowSubscribers(connections);
+  const origins = originsOf(settings);
   return {
+    origins: origins.named,
     fanout: { outboxBytesMax, outboxTotalBytesMax, stallTimeoutMs, onOverflow, onDrained },
     // Twice, so that a message somewhat too large is told so; over a larger packet Socket.IO closes the connection.
     packetBytesMax: 2 * settings.publishBytesMax + packetOverheadBytes,
     refuse: (request) => {
       if (isDraining()) return 'The server is shutting down.';
-      if (!isSameOrigin(request.headers)) return 'A page of another origin may not connect.';
+      if (!origins.allows(request.headers)) return 'A page of another origin may not connect.';
       return refuse(request);
     },
   };
+}
+
+function originsOf({ origins }: Settings): AllowedOrigins {
+  return new AllowedOrigins(parseOrigins(origins) ?? []);
 }
 
 /** An app's HTTP server may listen on any address, so what ours decides once is decided for each request there. */

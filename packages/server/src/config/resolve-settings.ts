@@ -1,3 +1,4 @@
+import { parseOrigins } from './origins.ts';
 import { isLoopback } from './loopback.ts';
 import { parseRules, type RuleSetting } from './rules.ts';
 import { envsOf, flagOf, settingKinds, settingNames, type Settings, type SettingValue } from './settings.ts';
@@ -117,6 +118,13 @@ function parse(name: keyof Settings, { source, value }: Found, problems: string[
     const parsed = parseRules(given);
     if ('rules' in parsed) return given as readonly RuleSetting[];
     problems.push(...parsed.problems.map((problem) => `${source} ${problem}.`));
+    return undefined;
+  }
+  if (name === 'origins' && typeof value === 'string') {
+    if (parseOrigins(value)) return value;
+    problems.push(
+      `${source} must be origins such as https://app.example, without a path, with commas between them, not ${JSON.stringify(value)}.`,
+    );
     return undefined;
   }
   const parsed = parseScalar(name, value);

@@ -10,6 +10,7 @@ export interface Settings {
   readonly host: string;
   readonly port: number;
   readonly open: boolean;
+  readonly origins: string;
   readonly data: string;
   readonly memory: boolean;
   readonly memoryBytesMax: number;
@@ -51,6 +52,11 @@ export const settingKinds: { readonly [K in keyof Settings]: SettingKind<Setting
     default: false,
     about:
       'Listen on an address that others can reach, though anybody who does may read and publish everything.',
+  },
+  origins: {
+    default: '',
+    about:
+      'Web pages that may connect, publish and read beside those that the server itself serves: their origins, exactly as browsers send them, with commas between them (https://app.example, http://localhost:5173).',
   },
   data: {
     default: 'fanfare-data',

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import accepts from '@fastify/accepts';
+import cors from '@fastify/cors';
 import { FanfareError } from '@fanfare/protocol';
 import fastify, { type FastifyInstance } from 'fastify';
 import type { MessagePath } from '../message-path/message-path.ts';
@@ -25,7 +26,12 @@ export interface HttpOptions {
   /** Whether the server is to end soon; each answer is then its connection's last. */
   readonly isDraining: () => boolean;
   readonly logger: Logger;
+  /** Of the web pages that may ask, beside the server's own. */
+  readonly origins: readonly string[];
 }
+
+/** How long a browser may remember that a page may ask, in seconds. */
+const preflightSeconds = 600;
 
 /** How long a request's head may take to arrive. */
 const headersTimeoutMs = 10_000;
@@ -37,7 +43,7 @@ const paramLengthMax = 16_384;
 const methods: readonly (readonly [path: RegExp, allowed: string])[] = [
   [/^\/publish$/, 'POST'],
   [/^\/topics\/[^/]*$/, 'GET, HEAD, PUT, DELETE'],
-  [/^(?:\/|\/topics|\/topics\/[^/]*\/messages|\/console\/console\.(?:js|css))$/, 'GET, HEAD'],
+  [/^(?:\/|\/fanfare\.js|\/topics|\/topics\/[^/]*\/messages|\/console\/console\.(?:js|css))$/, 'GET, HEAD'],
 ];
 
 /** Builds the HTTP side: its routes, its limits, and its answers to what is no request of ours. */
@@ -77,6 +83,14 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
     if (isDraining() || isStillArriving(request.raw)) void reply.header('connection', 'close');
     done();
   });
+  if (options.origins.length > 0) {
+    void app.register(cors, {
+      origin: [...options.origins],
+      methods: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'],
+      exposedHeaders: ['Retry-After'],
+      maxAge: preflightSeconds,
+    });
+  }
   void app.register(accepts);
   void app.register(publishRoute, options);
   void app.register(topicRoutes, { topics: options.path.topics });

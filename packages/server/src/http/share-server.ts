@@ -43,8 +43,9 @@ export function shareServer(server: Server, { isOurs, answer, addOthers }: Shari
   };
 }
 
-export function isPublish({ method, url = '' }: IncomingMessage): boolean {
-  return method === 'POST' && (url === '/publish' || url.startsWith('/publish?'));
+export function isPublish({ method, url = '' }: IncomingMessage, orPreflight: boolean): boolean {
+  const isOurs = method === 'POST' || (orPreflight && method === 'OPTIONS');
+  return isOurs && (url === '/publish' || url.startsWith('/publish?'));
 }
 
 /** Whether a request is for one of the routes of PROTOCOL.md §5, in whatever method. */

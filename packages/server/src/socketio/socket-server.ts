@@ -9,13 +9,15 @@ export interface SocketServerOptions {
   /** Undefined lets a connection in; a text refuses it and says why. */
   readonly refuse: (request: IncomingMessage) => string | undefined;
   readonly fanout: FanoutOptions;
+  /** Of the web pages that may read what polling brings, beside the server's own. */
+  readonly origins: readonly string[];
 }
 
 /** How long a client that has opened a connection may take to say that it is a Socket.IO client. */
 const connectTimeoutMs = 10_000;
 
 /** Makes Fanfare's own Socket.IO server; it serves once it is attached to an HTTP server. */
-export function createSocketServer({ packetBytesMax, refuse, fanout }: SocketServerOptions): Server {
+export function createSocketServer({ packetBytesMax, refuse, fanout, origins }: SocketServerOptions): Server {
   return new Server({
     transports: ['polling', 'websocket'],
     connectTimeout: connectTimeoutMs,
@@ -25,6 +27,7 @@ export function createSocketServer({ packetBytesMax, refuse, fanout }: SocketSer
     // Compression costs a broadcast more than everything else together.
     perMessageDeflate: false,
     allowEIO3: false,
+    ...(origins.length > 0 && { cors: { origin: [...origins] } }),
     allowRequest: (request, decide) => {
       const reason = refuse(request);
       decide(reason ?? null, reason === undefined);

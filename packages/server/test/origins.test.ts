@@ -1,0 +1,141 @@
+import { createServer as createHttpServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { attach, SettingsError } from '@fanfare/server';
+import { chromium } from 'playwright-core';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { connectClient, startServer } from './harness.ts';
+
+const app = 'https://app.example';
+const origins = `${app}, http://localhost:5173`;
+
+describe('a page of an origin that is named', () => {
+  it.each(['websocket', 'polling', 'upgrade'] as const)('connects over %s', async (transport) => {
+    const { url } = await startServer({ origins });
+    for (const origin of [app, 'http://localhost:5173', url]) {
+      const client = await connectClient(url, transport, { extraHeaders: { origin } });
+      expect(client.connected).toBe(true);
+    }
+  });
+
+  it('may ask over HTTP, and no other', async () => {
+    const { url } = await startServer({ origins });
+    const allowed = async (path: string, origin: string, method = 'GET'): Promise<string | null> => {
+      const response = await fetch(`${url}${path}`, { method, headers: { origin, connection: 'close' } });
+      return response.headers.get('access-control-allow-origin');
+    };
+    for (const path of ['/topics', '/topics/nobody', '/socket.io/?EIO=4&transport=polling']) {
+      expect([path, await allowed(path, app)]).toEqual([path, app]);
+      expect([path, await allowed(path, 'https://evil.example')]).toEqual([path, null]);
+    }
+    expect(await allowed('/publish', app, 'POST')).toBe(app);
+  });
+
+  it('is told by a preflight what it may send', async () => {
+    const { url } = await startServer({ origins });
+    const ask = { origin: app, 'access-control-request-method': 'POST', connection: 'close' };
+    const headers = {
+      ...ask,
+      'access-control-request-headers': 'content-type,authorization,idempotency-key',
+    };
+    const response = await fetch(`${url}/publish`, { method: 'OPTIONS', headers });
+    expect(response.status).toBe(204);
+    expect(Object.fromEntries(response.headers)).toMatchObject({
+      'access-control-allow-origin': app,
+      'access-control-allow-methods': 'GET, HEAD, POST, PUT, DELETE',
+      'access-control-allow-headers': 'content-type,authorization,idempotency-key',
+      'access-control-max-age': '600',
+    });
+    expect(response.headers.get('access-control-allow-credentials')).toBeNull();
+  });
+
+  it('may ask an app that Fanfare is attached to; without one named, the app answers for itself', async () => {
+    for (const named of [origins, '']) {
+      const http = createHttpServer((_request, response) => response.writeHead(418).end());
+      const fanfare = await attach(http, { origins: named });
+      await new Promise<void>((resolve) => void http.listen(0, '127.0.0.1', resolve));
+      onTestFinished(async () => {
+        await fanfare.stop();
+        http.close();
+      });
+      const { port } = http.address() as AddressInfo;
+      const { status } = await fetch(`http://127.0.0.1:${port}/publish`, {
+        method: 'OPTIONS',
+        headers: { origin: app, 'access-control-request-method': 'POST', connection: 'close' },
+      });
+      expect(status).toBe(named === '' ? 418 : 204);
+    }
+  });
+
+  it('subscribes, publishes and reads in a real browser', { timeout: 60_000 }, async () => {
+    const page = createHttpServer((_request, response) =>
+      response.setHeader('content-type', 'text/html').end('<!doctype html><title>An app</title>'),
+    );
+    await new Promise<void>((resolve) => void page.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void page.close());
+    const origin = `http://127.0.0.1:${(page.address() as AddressInfo).port}`;
+    const browser = await chromium.launch({
+      executablePath: '/usr/bin/chromium',
+      args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+    });
+    onTestFinished(() => browser.close());
+    const tryAll = async (named: string): Promise<unknown> => {
+      const { url } = await startServer({ origins: named });
+      const tab = await browser.newPage();
+      await tab.goto(origin);
+      await tab.addScriptTag({ url: `${url}/fanfare.js` });
+      // As a text: what a page runs is not part of this program.
+      return tab.evaluate(`(async () => {
+        const fanfare = Fanfare.connect('${url}');
+        const failed = new Promise((resolve) => fanfare.onStatus(({ error }) => error && resolve('refused')));
+        const worked = (async () => {
+          const got = [];
+          fanfare.subscribe('news', ({ message }) => got.push(message));
+          await fanfare.publish('news', 1);
+          for await (const { message } of fanfare.history('news')) got.push(message);
+          return got;
+        })();
+        return Promise.race([failed, worked]);
+      })()`);
+    };
+    expect(await tryAll(origin)).toEqual([1, 1]);
+    expect(await tryAll('https://app.example')).toBe('refused');
+  });
+});
+
+describe('a page of an origin that only looks like one that is named', () => {
+  it.each([
+    'null',
+    'https://app.example.evil.example',
+    'https://evil-app.example',
+    'https://app.example:8443',
+    'http://app.example',
+    'https://APP.example',
+    'https://app.example/',
+    'https://user@app.example',
+    'https://app.example, https://evil.example',
+    'https://localhost:5173',
+    'http://127.0.0.1:5173',
+  ])('does not connect: %s', async (origin) => {
+    const { url } = await startServer({ origins });
+    const extraHeaders = { origin };
+    await expect(connectClient(url, 'websocket', { extraHeaders })).rejects.toThrow('websocket error');
+    await expect(connectClient(url, 'polling', { extraHeaders })).rejects.toThrow('xhr poll error');
+  });
+});
+
+it.each([
+  '*',
+  'app.example',
+  'https://app.example/',
+  'https://app.example,',
+  'https://*.example',
+  'HTTPS://app.example',
+])('the setting does not take %s', async (wrong) => {
+  await expect(startServer({ origins: wrong })).rejects.toThrow(SettingsError);
+});
+
+it('the setting takes null, which a page in a sandbox has', async () => {
+  const { url } = await startServer({ origins: 'null' });
+  const client = await connectClient(url, 'polling', { extraHeaders: { origin: 'null' } });
+  expect(client.connected).toBe(true);
+});
