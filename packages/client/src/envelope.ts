@@ -1,6 +1,11 @@
 import { fieldsOf, textOf } from './errors.ts';
 
-/** A message as a subscription or the history hands it out. */
+/**
+ * A message as a subscription or the history hands it out.
+ *
+ * @example
+ * const show = ({ topic, message, time }: Envelope): void => console.log(new Date(time), topic, message);
+ */
 export interface Envelope<Message = unknown> {
   readonly topic: string;
   readonly message: Message;
@@ -34,11 +39,19 @@ export function readEnvelope(input: unknown): Envelope | undefined {
 /**
  * Where to start: from now, from the first message that is kept, from the newest one or newest N of each topic, after
  * an offset, or with the first message of a time (in milliseconds since 1970). PROTOCOL 3.3.
+ *
+ * @example
+ * const yesterday: From = { time: Date.now() - 86_400_000 };
  */
 export type From =
   'new' | 'earliest' | 'last' | (string & {}) | { readonly last: number } | { readonly time: number };
 
-/** What a server says when a subscription has begun (PROTOCOL 3.4, 3.5). */
+/**
+ * What a server says when a subscription has begun (PROTOCOL 3.4, 3.5).
+ *
+ * @example
+ * const { recovered } = await fanfare.subscribe('orders/*', { from: offset }).ready;
+ */
 export interface Acknowledgement {
   /** Where the subscription starts. Not there on a server that keeps no messages. */
   readonly offset?: string;
@@ -57,7 +70,12 @@ export function readAcknowledgement(input: unknown): Acknowledgement {
   };
 }
 
-/** Messages are missing. */
+/**
+ * Messages are missing.
+ *
+ * @example
+ * fanfare.subscribe('orders/*', { onGap: ({ topic, dropped = 'some' }: Gap) => warn(`${dropped} of ${topic} are missing`) });
+ */
 export interface Gap {
   /** The topic or pattern subscribed. */
   readonly topic: string;

@@ -5,6 +5,10 @@
  * - `not_answered`: a publish was not answered in time; it may have happened
  * - `unreachable`: the server does not answer
  * - `closed`: {@link Fanfare.close} was called first
+ *
+ * @example
+ * const full: ClientErrorCode = 'queue_full';
+ * if (error instanceof FanfareError && error.code === full) slowDown();
  */
 export type ClientErrorCode = 'queue_full' | 'not_answered' | 'unreachable' | 'closed';
 

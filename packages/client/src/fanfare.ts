@@ -9,11 +9,23 @@ import type { Subscription } from './subscription.ts';
 import { Token, type TokenSource } from './token.ts';
 import type { MessageOf, TopicMap, TopicOf } from './topics.ts';
 
+/**
+ * How a client is.
+ *
+ * @example
+ * const options: ConnectOptions = { token: () => session.token, publishTimeoutMs: 30_000 };
+ */
 export interface ConnectOptions extends Partial<PublishLimits> {
   /** Who this client is. A function is asked for a fresh one whenever one is needed. */
   readonly token?: TokenSource;
 }
 
+/**
+ * How a subscription begins, and who is told of what.
+ *
+ * @example
+ * const options: SubscribeOptions = { from: 'earliest', storage: localStorage, onGap: ({ topic }) => reload(topic) };
+ */
 export interface SubscribeOptions extends PositionOptions {
   /** Where to start, where no position is kept yet: from now on, when not given. */
   readonly from?: From;
@@ -23,6 +35,12 @@ export interface SubscribeOptions extends PositionOptions {
   readonly onError?: (error: FanfareError) => unknown;
 }
 
+/**
+ * How a message is published.
+ *
+ * @example
+ * const options: PublishOptions = { id: `order ${order.number}` };
+ */
 export interface PublishOptions {
   /** Makes the publish safe to repeat, also by the application. One is made for each when not given. */
   readonly id?: string;
@@ -37,6 +55,9 @@ export interface PublishOptions {
  * - `catching_up`: some are getting what they missed
  * - `lost`: the connection is lost, and tried for
  * - `closed`: for good
+ *
+ * @example
+ * const text = ({ state, since }: Status): string => (state === 'lost' ? `offline since ${new Date(since)}` : state);
  */
 export interface Status {
   readonly state: 'connecting' | 'live' | 'catching_up' | 'lost' | 'closed';
@@ -46,7 +67,12 @@ export interface Status {
 
 const defaults: PublishLimits = { publishesMax: 10_000, publishTimeoutMs: 300_000 };
 
-/** A client of one server. Made by {@link connect}. */
+/**
+ * A client of one server. Made by {@link connect}.
+ *
+ * @example
+ * const fanfare: Fanfare = connect('http://localhost:5000');
+ */
 export class Fanfare<Topics extends TopicMap = TopicMap> {
   readonly #address: ServerAddress;
   readonly #token: Token;
@@ -110,7 +136,7 @@ export class Fanfare<Topics extends TopicMap = TopicMap> {
     const [first, second] = rest;
     const [options = {}, callback] = typeof first === 'function' ? [{}, first] : [first, second];
     if (this.#isClosed) throw closed();
-    let lane = this.#lanes.find((one) => !one.has(topic));
+    let lane = this.#lanes.find((one) => one.hasRoomFor(topic));
     if (!lane) this.#lanes.push((lane = this.#newLane(new Token(this.#tokenSource))));
     const { from, onGap, onError } = options;
     const position = new Position(topic, options);

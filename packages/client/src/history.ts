@@ -3,6 +3,13 @@ import { errorFrom, FanfareError, fieldsOf, textOf } from './errors.ts';
 import type { ServerAddress } from './server-address.ts';
 import type { Token } from './token.ts';
 
+/**
+ * What is read.
+ *
+ * @example
+ * const lastTen: HistoryOptions = { from: { last: 10 } };
+ * for await (const { message } of fanfare.history('orders/7', lastTen)) console.log(message);
+ */
 export interface HistoryOptions {
   /** Where to start; with the first message that is kept when not given. */
   readonly from?: From;

@@ -1,4 +1,4 @@
-import { matches, type Interest, type Topic } from '@fanfare/protocol';
+import { isPattern, matches, type Interest, type Topic } from '@fanfare/protocol';
 import { Connection } from './connection.ts';
 import { readEnvelope } from './envelope.ts';
 import { errorFrom, fieldsOf, textOf, type FanfareError } from './errors.ts';
@@ -13,10 +13,15 @@ export interface LaneListener {
   onRefused(error: FanfareError): void;
 }
 
+/** Fewer than a server takes of one connection, unless it is told otherwise (128). */
+const subscriptionsMax = 100;
+
 /** A connection and its subscriptions. A connection has one to a topic or pattern, so more of the same need more lanes. */
 export class Lane {
   readonly connection: Connection;
   readonly #byTopic = new Map<string, OpenSubscription>();
+  /** Those of them that are to a pattern. */
+  readonly #patterns = new Set<OpenSubscription>();
   readonly #listener: LaneListener;
   #wasUp = false;
 
@@ -41,8 +46,9 @@ export class Lane {
     return this.#byTopic.size === 0;
   }
 
-  has(topic: string): boolean {
-    return this.#byTopic.has(topic);
+  /** Whether it may have a subscription more, to that topic or pattern. */
+  hasRoomFor(topic: string): boolean {
+    return this.#byTopic.size < subscriptionsMax && !this.#byTopic.has(topic);
   }
 
   open(options: OpenOptions): OpenSubscription {
@@ -50,11 +56,12 @@ export class Lane {
     const subscription = new OpenSubscription(options, {
       request: (event, argument, onAnswer) => this.connection.request(event, argument, onAnswer),
       onChange: () => {
-        if (subscription.state === 'closed') this.#byTopic.delete(topic);
+        if (subscription.state === 'closed') this.#forget(subscription);
         this.#listener.onChange(this);
       },
     });
     this.#byTopic.set(topic, subscription);
+    if (isPattern(topic as Interest)) this.#patterns.add(subscription);
     return subscription;
   }
 
@@ -65,6 +72,11 @@ export class Lane {
       else subscription.close();
     }
     this.connection.close();
+  }
+
+  #forget(subscription: OpenSubscription): void {
+    this.#byTopic.delete(subscription.topic);
+    this.#patterns.delete(subscription);
   }
 
   #onUp(): void {
@@ -100,7 +112,8 @@ export class Lane {
       this.#byTopic.get(replay)?.receive(envelope, true);
       return;
     }
-    for (const subscription of this.#byTopic.values()) {
+    this.#byTopic.get(topic)?.receive(envelope, false);
+    for (const subscription of this.#patterns) {
       if (matches(subscription.topic as Interest, topic as Topic)) subscription.receive(envelope, false);
     }
   }

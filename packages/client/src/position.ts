@@ -1,14 +1,30 @@
 import { reportError } from './errors.ts';
 
-/** Where positions are kept: a browser's `localStorage`, or anything that has these two, also asynchronously. */
+/**
+ * Where positions are kept: a browser's `localStorage`, or anything that has these two, also asynchronously.
+ *
+ * @example
+ * const storage: PositionStorage = {
+ *   getItem: (key) => readFile(key, 'utf8').catch(() => null),
+ *   setItem: (key, value) => writeFile(key, value),
+ * };
+ */
 export interface PositionStorage {
   getItem(key: string): string | null | Promise<string | null>;
   setItem(key: string, value: string): unknown;
 }
 
+/**
+ * How an application has positions kept.
+ *
+ * @example
+ * fanfare.subscribe('orders/*', { storage: localStorage, storageKey: 'my orders' }, show);
+ */
 export interface PositionOptions {
   readonly storage?: PositionStorage;
+  /** `fanfare:` and the topic when not given. */
   readonly storageKey?: string;
+  /** Is told each position, once the message before it was handled. */
   readonly onOffset?: (offset: string) => unknown;
 }
 

@@ -1,7 +1,12 @@
 import type { Connection } from './connection.ts';
 import { errorFrom, FanfareError, fieldsOf, textOf } from './errors.ts';
 
-/** What a server says of a message that it has. */
+/**
+ * What a server says of a message that it has.
+ *
+ * @example
+ * const { offset, stored }: PublishResult = await fanfare.publish('orders/7', { item: 'tea' });
+ */
 export interface PublishResult {
   readonly topic: string;
   /** Not there on a topic that keeps nothing. */
@@ -15,6 +20,13 @@ export interface PublishResult {
   readonly stored: 'none' | 'memory' | 'disk' | 'replicated';
 }
 
+/**
+ * What may wait for its answer.
+ *
+ * @example
+ * const limits: PublishLimits = { publishesMax: 100, publishTimeoutMs: 30_000 };
+ * const fanfare = connect(url, limits);
+ */
 export interface PublishLimits {
   /** How many publishes may wait for their answers, offline or not. */
   readonly publishesMax: number;

@@ -1,6 +1,11 @@
 import { fieldsOf } from './errors.ts';
 
-/** A token, or a function that fetches a fresh one: before every connection, and before the last one ends. */
+/**
+ * A token, or a function that fetches a fresh one: before every connection, and before the last one ends.
+ *
+ * @example
+ * const token: TokenSource = async () => (await fetch('/my-token')).text();
+ */
 export type TokenSource = string | (() => string | Promise<string>);
 
 /** A token is renewed so long before its end, or in the last fifth of its time if that is later. */

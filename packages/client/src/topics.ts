@@ -24,12 +24,22 @@ type Named<Pattern extends string> = Pattern extends '*' | '**'
           ? `${Head}/${string}`
           : Pattern;
 
-/** A name or a pattern of the map, or a topic that one of its patterns stands for. */
+/**
+ * A name or a pattern of the map, or a topic that one of its patterns stands for.
+ *
+ * @example
+ * const topic: TopicOf<Topics> = 'orders/7';
+ */
 export type TopicOf<Topics extends TopicMap> = TopicMap extends Topics
   ? string
   : { [Key in keyof Topics & string]: Key | Named<Key> }[keyof Topics & string];
 
-/** The messages of a topic or a pattern. */
+/**
+ * The messages of a topic or a pattern.
+ *
+ * @example
+ * const order: MessageOf<Topics, 'orders/7'> = { item: 'tea' };
+ */
 export type MessageOf<Topics extends TopicMap, Topic extends string> = TopicMap extends Topics
   ? unknown
   : Topic extends keyof Topics

@@ -61,6 +61,17 @@ describe('a subscription', () => {
     expect(fanfare.status.state).toBe('live');
   });
 
+  it('may be one of more than a connection takes', async () => {
+    const { server, url } = await startServer({ memory: true });
+    const fanfare = client(url);
+    const all = numbers(0, 250).map((n) => fanfare.subscribe(`topic ${n}`));
+    await Promise.all(all.map(({ ready }) => ready));
+    await eventually(() => fanfare.status.state).toBe('live');
+    await Promise.all(numbers(0, 250).map((n) => server.publish(`topic ${n}`, n)));
+    const got = await Promise.all(all.map((one) => take(one[Symbol.asyncIterator](), 1)));
+    expect(got.flat()).toEqual(numbers(0, 250));
+  });
+
   it('gives each message once to each of several that match it', async () => {
     const { server, url } = await startServer({ memory: true });
     const fanfare = client(url);
