@@ -6,7 +6,7 @@ import { BreakableNetwork, client, eventually, publish, startServer } from './ha
 
 const topics = ['a', 'b/1', 'b/2', 'c/1/x'];
 const interests = ['a', 'b/*', 'b/1', '**', 'c/**', 'b/*', '**', 'a'];
-const rounds = Number(process.env['FANFARE_SDK_ROUNDS'] ?? 12);
+const rounds = Number(process.env['FANFARE_SDK_ROUNDS'] ?? 24);
 
 /** What one application has got. */
 interface Application {
@@ -38,9 +38,15 @@ it(
     const publisher = client(network.url);
     const published: { readonly number: number; readonly topic: string }[] = [];
     const waiting: Promise<unknown>[] = [];
+    const over = new AbortController();
+    // All the time, so that some are live while others catch up.
+    const trickle = (async () => {
+      while (!over.signal.aborted) await publishMany(random, url, published, 1);
+    })();
     for (let round = 0; round < rounds; round++) {
       await runRound(random, network);
-      await burst(random, url, published);
+      // More at once than waits for an application, now and then.
+      await publishMany(random, url, published, random.isOneIn(3) ? 4_500 : random.below(50));
       // By the SDK too, which is cut off with the others: these come when they come, but once.
       for (let more = random.below(20); more > 0; more--) {
         const number = published.push({ number: published.length, topic: random.pick(topics) }) - 1;
@@ -48,6 +54,8 @@ it(
         waiting.push(publisher.publish(topic, number));
       }
     }
+    over.abort();
+    await trickle;
     network.mend();
     await Promise.all(waiting);
     const order = await logOf(url);
@@ -71,13 +79,13 @@ async function runRound(random: Random, network: BreakableNetwork): Promise<void
   await sleep(random.below(250));
 }
 
-/** More at once than waits for an application, now and then. */
-async function burst(
+/** At once, and straight to the server. */
+async function publishMany(
   random: Random,
   url: string,
   published: { readonly number: number; readonly topic: string }[],
+  count: number,
 ): Promise<void> {
-  const count = random.isOneIn(3) ? 4_500 : random.below(50);
   const batch = Array.from({ length: count }, () => {
     const topic = random.pick(topics);
     return { topic, message: published.push({ number: published.length, topic }) - 1 };
