@@ -1,0 +1,66 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { describe, expect, it } from 'vitest';
+import { connectClient, publish, startServer } from './harness.ts';
+
+/** Set FANFARE_NAMES=10000000 to try as many names as there are not to matter; it takes some minutes. */
+const names = Number(process.env['FANFARE_NAMES'] ?? 200_000);
+const topicsMax = 1_000;
+const bytesMax = 4 * 2 ** 20;
+const atOnce = 500;
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
+
+function heapBytes(): number {
+  collect();
+  return process.memoryUsage().heapUsed;
+}
+
+describe('names without end', { timeout: 1_800_000 }, () => {
+  it('that are published to take no memory once there are as many topics as may be', async () => {
+    const rules = [{ match: '**', create: 'publish' } as const];
+    const { server } = await startServer({ memory: true, topicsMax, rules });
+    let refused = 0;
+    const publishUpTo = async (last: number, first: number): Promise<void> => {
+      for (let at = first; at < last; at += atOnce) {
+        const some = Array.from({ length: Math.min(atOnce, last - at) }, async (_, more) =>
+          server.publish(`name ${at + more}`, 1).catch((error: unknown) => {
+            expect(error).toMatchObject({ code: 'limit_exceeded' });
+            refused++;
+          }),
+        );
+        await Promise.all(some);
+      }
+    };
+    // What a first round leaves behind, such as compiled code, is not what is looked for.
+    const warmUp = topicsMax + 20_000;
+    await publishUpTo(warmUp, 0);
+    const before = heapBytes();
+    await publishUpTo(warmUp + names, warmUp);
+    expect(heapBytes() - before).toBeLessThan(bytesMax);
+    expect(refused).toBe(warmUp + names - topicsMax);
+  });
+
+  it('that are subscribed to take none either, and the topics that there are still work', async () => {
+    const { url } = await startServer({ memory: true, topicsMax: 10 });
+    const client = await connectClient(url);
+    const subscribe = async (topic: string): Promise<unknown> =>
+      client.emitWithAck('subscribe', { topic, envelope: true });
+    for (let at = 0; at < 10; at++) expect(await subscribe(`topic ${at}`)).toMatchObject({ ok: true });
+    const subscribeTo = async (count: number, what: string): Promise<void> => {
+      for (let at = 0; at < count; at += atOnce) {
+        const answers = await Promise.all(
+          Array.from({ length: atOnce }, async (_, more) => subscribe(`${what} ${at + more}`)),
+        );
+        for (const answer of answers) expect(answer).toMatchObject({ error: { code: 'limit_exceeded' } });
+      }
+    };
+    await subscribeTo(10_000, 'warm-up');
+    const before = heapBytes();
+    await subscribeTo(names / 10, 'name');
+    expect(heapBytes() - before).toBeLessThan(bytesMax);
+    expect((await publish(url, { topic: 'topic 3', message: 1 })).status).toBe(200);
+    expect((await publish(url, { topic: 'name 3', message: 1 })).status).toBe(404);
+  });
+});
