@@ -1,0 +1,65 @@
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { io } from 'socket.io-client';
+import { expect, it, onTestFinished } from 'vitest';
+import { temporaryDirectory } from '../../../cli/test/harness.ts';
+import { declareTopics, publishHttp } from './http.ts';
+import { startServerProcess } from './server-process.ts';
+
+const topic = 'orders';
+const missed = 100_000;
+const batch = 2_500;
+const text = 'x'.repeat(450);
+/** All of them are some 55 MB as envelopes: a server that would not wait for its reader would need that much more. */
+const growthBytesMax = 32 * 2 ** 20;
+
+it.skipIf(process.platform !== 'linux')(
+  'a hundred thousand missed messages are read to a slow reader in little memory, while more are published',
+  { timeout: 120_000 },
+  async () => {
+    const { server, url } = await startServerProcess({ data: temporaryDirectory(), port: 0 });
+    await declareTopics(url, [topic]);
+    let published = 0;
+    const publish = async (count: number): Promise<void> => {
+      const many = Array.from({ length: count }, () => ({ topic, message: { number: published++, text } }));
+      for (const { kind } of await publishHttp(url, many)) expect(kind).toBe('ok');
+    };
+    for (let done = 0; done < missed; done += batch) await publish(batch);
+
+    const client = io(url, { transports: ['websocket'] });
+    onTestFinished(() => void client.close());
+    await new Promise<void>((resolve) => void client.once('connect', () => resolve()));
+    const tcp = client.io.engine.transport as unknown as { ws: { pause(): void; resume(): void } };
+    const numbers: number[] = [];
+    let live = 0;
+    client.on('message', ({ message, replay }: { message: { number: number }; replay?: string }) => {
+      numbers.push(message.number);
+      if (replay === undefined) live++;
+    });
+    const before = anonymousBytes(server.program.process.pid);
+    let most = 0;
+    expect(await client.emitWithAck('subscribe', { topic, envelope: true, from: 'earliest' })).toMatchObject({
+      ok: true,
+      replayed: missed,
+    });
+    // A reader that is away for a moment after each that it has read.
+    for (let pause = 0; pause < 40; pause++) {
+      tcp.ws.pause();
+      await publish(20);
+      most = Math.max(most, anonymousBytes(server.program.process.pid));
+      tcp.ws.resume();
+      await sleep(5);
+    }
+    await expect.poll(() => numbers.length, { timeout: 60_000 }).toBe(published);
+    await publish(1);
+    await expect.poll(() => live, { timeout: 20_000 }).toBeGreaterThan(0);
+    expect(numbers.findIndex((number, at) => number !== at)).toBe(-1);
+    expect(most - before).toBeLessThan(growthBytesMax);
+  },
+);
+
+/** What a process has of its own: what it reads of its data file is the system's. */
+function anonymousBytes(pid: number | undefined): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Number(/^RssAnon:\s+(\d+) kB$/m.exec(status)?.[1] ?? Number.NaN) * 1_024;
+}
