@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 import { io } from 'socket.io-client';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { CuttingProxy } from '../bench/src/continuity/cutting-proxy.ts';
 import { outcome, Program, startServer, temporaryDirectory } from '../packages/cli/test/harness.ts';
 import { BreakableNetwork } from '../packages/server/test/faults/breakable-network.ts';
 
@@ -104,6 +105,54 @@ describe('the examples', () => {
       program = await subscribe();
       await publish();
       await arrives(program);
+    },
+  );
+
+  it.each([
+    ['node/resuming-subscriber.js', node],
+    ['node/sdk-subscriber.js', node],
+    ['python/resuming_subscriber.py', python],
+  ] as const)(
+    '%s keeps its position when the server is not told of a cut, and when acknowledgements are lost',
+    { timeout: 60_000 },
+    async (path, run) => {
+      const { server, url } = await startServer(0, { memory: false, data: temporaryDirectory() });
+      const proxy = await CuttingProxy.to(Number(new URL(url).port));
+      onTestFinished(() => proxy.close());
+      let published = 0;
+      const publish = async (): Promise<void> => {
+        for (let n = 0; n < 50; n++) await server.publish('numbers', published++);
+      };
+      const losesAcks = (): Promise<void> => expect.poll(() => proxy.acksToLose, { timeout: 20_000 }).toBe(0);
+      const arrives = async (): Promise<void> => {
+        const all = Array.from({ length: published }, (_, n) => `${n}\n`).join('');
+        await expect.poll(() => program.stdout, { timeout: 20_000 }).toBe(all);
+      };
+
+      // The very first, too: there is no position to lose yet, and nothing is due before the second is there.
+      proxy.acksToLose = 1;
+      const file = path.split('/')[1] ?? '';
+      const proxyUrl = `http://127.0.0.1:${proxy.port}`;
+      const program = run(file, proxyUrl, 'numbers', join(temporaryDirectory(), 'position'));
+      await losesAcks();
+      await program.says(/Subscribed|live/, 'stderr');
+      await publish();
+      await arrives();
+
+      proxy.cut('half-open');
+      await publish();
+      proxy.mend();
+      await publish();
+      await arrives();
+
+      proxy.acksToLose = 2;
+      proxy.cut('half-open');
+      await publish();
+      proxy.mend();
+      await losesAcks();
+      await publish();
+      await arrives();
+      expect(program.stderr).not.toContain('missing');
     },
   );
 

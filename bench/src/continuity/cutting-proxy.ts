@@ -12,6 +12,9 @@ export type Cut = 'reset' | 'half-open';
 /** How often a slow connection gets some of what waits for it. */
 const sliceMs = 50;
 
+/** How an acknowledgement that is no refusal begins, over every transport. */
+const accepted = '[{"ok":true';
+
 /** A TCP proxy before a server whose connections can be cut, slowed down and kept from becoming websockets. */
 export class CuttingProxy {
   readonly port: number;
@@ -21,6 +24,8 @@ export class CuttingProxy {
   breaksUpgrades = false;
   /** What a connection lets through to its client; undefined when all. */
   bytesPerSecond: number | undefined;
+  /** How many more acknowledgements are lost, each with its connection; counts down. */
+  acksToLose = 0;
   readonly #server: Server;
   readonly #pairs = new Set<{ readonly near: Socket; readonly far: Socket }>();
   #isCut = false;
@@ -87,17 +92,26 @@ export class CuttingProxy {
   }
 
   #pass(chunk: Buffer, { near, far }: { near: Socket; far: Socket }): void {
-    const isUpgrade = /^GET [^\r]*\r\n(?:[^\r]*\r\n)*upgrade: websocket/i.test(chunk.toString('latin1'));
+    const text = chunk.toString('latin1');
+    const isUpgrade = /^GET [^\r]*\r\n(?:[^\r]*\r\n)*upgrade: websocket/i.test(text);
     if (isUpgrade && this.refusesUpgrades) {
       near.resetAndDestroy();
       return;
     }
-    far.write(chunk);
+    // What is compressed could not be told from anything else.
+    if (this.acksToLose > 0) far.write(text.replace(/^accept-encoding:/im, 'x-$&'), 'latin1');
+    else far.write(chunk);
     if (isUpgrade && this.breaksUpgrades) far.once('data', () => near.resetAndDestroy());
   }
 
   #passBack({ near, far }: { near: Socket; far: Socket }): void {
     if (this.bytesPerSecond === undefined) {
+      // Before the pipe, which would have written it.
+      far.on('data', (chunk: Buffer) => {
+        if (this.acksToLose === 0 || !chunk.includes(accepted)) return;
+        this.acksToLose--;
+        near.resetAndDestroy();
+      });
       far.pipe(near);
       return;
     }
