@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { help, parseArguments, UsageError, type Arguments } from './arguments.ts';
 import { measureContinuity } from './continuity/main.ts';
 import { choosePinning, describeMachine, machineText } from './machine.ts';
-import { Processes } from './processes.ts';
+import { Processes, type Pinning } from './processes.ts';
 import { runScenario, takesPart, type ScenarioResult } from './run.ts';
 import { smoke } from './smoke.ts';
 import { renderScenario } from './table.ts';
@@ -12,8 +12,10 @@ const exitCodes = { ok: 0, failed: 1, usage: 2, interrupted: 130, terminated: 14
 const [first, ...rest] = process.argv.slice(2);
 
 try {
-  if (first === 'continuity') await measureContinuity(rest);
-  else process.exitCode = await main(parseArguments(process.argv.slice(2)));
+  if (first === 'continuity') {
+    const isFine = await measureContinuity(rest, startProcesses(undefined));
+    process.exitCode = isFine ? exitCodes.ok : exitCodes.failed;
+  } else process.exitCode = await main(parseArguments(process.argv.slice(2)));
 } catch (error) {
   if (!(error instanceof UsageError)) throw error;
   console.error(`${error.message}\nSee: npm run bench -- --help`);
@@ -31,13 +33,19 @@ async function main(args: Arguments): Promise<number> {
     return exitCodes.ok;
   }
   const pinning = choosePinning();
+  const processes = startProcesses(pinning);
+  const installed = withoutMissing(args);
+  if (args.action === 'smoke') return smokeAll(installed, processes);
+  return measureAll(installed, processes);
+}
+
+/** None of them outlives this one, however it ends. */
+function startProcesses(pinning: Pinning | undefined): Processes {
   const processes = new Processes(pinning);
   process.once('exit', () => processes.close());
   process.once('SIGINT', () => process.exit(exitCodes.interrupted));
   process.once('SIGTERM', () => process.exit(exitCodes.terminated));
-  const installed = withoutMissing(args);
-  if (args.action === 'smoke') return smokeAll(installed, processes);
-  return measureAll(installed, processes);
+  return processes;
 }
 
 /** Names the systems that are not installed, and leaves them out. */

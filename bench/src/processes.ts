@@ -80,9 +80,14 @@ export class Processes {
   }
 
   /** Starts a module of this package that is spoken to with messages. */
-  startLoad(module: string): ChildProcess {
+  startLoad(module: string, moduleArgs: readonly string[] = []): ChildProcess {
     const { command, args } = pin(this.#pinning?.load, process.execPath, []);
-    const child = fork(module, { cwd: root, execPath: command, execArgv: [...args], stdio: 'inherit' });
+    const child = fork(module, moduleArgs, {
+      cwd: root,
+      execPath: command,
+      execArgv: [...args],
+      stdio: 'inherit',
+    });
     void this.#watch(child);
     return child;
   }

@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
+import { UsageError } from '../src/arguments.ts';
 import { contestants } from '../src/continuity/contestants.ts';
 import { interruptions, type Span } from '../src/continuity/interruptions.ts';
+import { measureContinuity } from '../src/continuity/main.ts';
 import { isFlawless, judge, type Verdict } from '../src/continuity/judge.ts';
 import { runContinuity } from '../src/continuity/run.ts';
 import { reconnectStorm } from '../src/continuity/storm.ts';
@@ -50,6 +52,17 @@ describe.concurrent('whoever is interrupted', { timeout: 90_000 }, () => {
     const { delivered, due } = await run('socket.io', interruption);
     expect(delivered).toBeLessThan(due);
     expect(delivered).toBeGreaterThan(0);
+  });
+});
+
+describe('the command', () => {
+  it.each([
+    [['--interruption', 'reset,rest'], "There is no interruption 'rest'."],
+    [['--nonsense'], "Unknown option '--nonsense'"],
+  ])('refuses %j, before anything is started', async (args, reason) => {
+    const wrong = measureContinuity(args, processes);
+    await expect(wrong).rejects.toThrow(UsageError);
+    await expect(wrong).rejects.toThrow(reason);
   });
 });
 

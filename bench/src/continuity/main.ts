@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
-import { Processes } from '../processes.ts';
+import { UsageError } from '../arguments.ts';
+import type { Processes } from '../processes.ts';
 import { contestants } from './contestants.ts';
 import { interruptions, type Span } from './interruptions.ts';
 import { isFlawless, type Verdict } from './judge.ts';
@@ -11,43 +12,61 @@ const span: Span = { cuts: 4, betweenMs: 2_400, cutMs: 2_000, sleepMs: 60_000 };
 const subscribers = 100;
 const messagesPerSecond = 15;
 
-/** `npm run bench -- continuity`: what subscribers get while they are interrupted. */
-export async function measureContinuity(args: readonly string[]): Promise<void> {
-  const { values } = parseArgs({
-    args: [...args],
-    options: { interruption: { type: 'string', multiple: true } },
-  });
-  const wanted = values.interruption?.flatMap((list) => list.split(','));
-  const processes = new Processes(undefined);
-  process.once('exit', () => processes.close());
-  process.once('SIGINT', () => process.exit(130));
-  if (!wanted || wanted.includes('storm')) await storm(processes);
+/** All clients of a server that is killed come again at about the same time. */
+const stormId = 'storm';
+
+/**
+ * `npm run bench -- continuity`: what subscribers get while they are interrupted.
+ *
+ * @returns whether all could be measured, and Fanfare's subscribers got everything once and in order
+ * @throws UsageError
+ */
+export async function measureContinuity(args: readonly string[], processes: Processes): Promise<boolean> {
+  const wanted = parseWanted(args);
+  let isFine = !wanted.includes(stormId) || (await storm(processes));
   console.log(
     `${subscribers} subscribers, ${messagesPerSecond} messages/s: delivered (duplicates, reorders)\n`,
   );
   console.log(`| interruption | ${contestants.map(({ name }) => name).join(' | ')} |`);
   console.log(`| --- |${' --: |'.repeat(contestants.length)}`);
   for (const interruption of interruptions) {
-    if (wanted && !wanted.includes(interruption.id)) continue;
+    if (!wanted.includes(interruption.id)) continue;
     const cells: string[] = [];
     for (const contestant of contestants) {
       console.error(`${interruption.id}: ${contestant.name}`);
       const options = { processes, subscribers, messagesPerSecond, span };
-      cells.push(
-        await runContinuity(contestant, interruption, options).then(
-          describe,
-          (error: Error) => error.message,
-        ),
-      );
+      try {
+        const verdict = await runContinuity(contestant, interruption, options);
+        cells.push(describe(verdict));
+        if (contestant.subscriber !== 'stock') isFine &&= isFlawless(verdict);
+      } catch (error) {
+        cells.push(error instanceof Error ? error.message : String(error));
+        isFine = false;
+      }
     }
     console.log(`| \`${interruption.id}\` | ${cells.join(' | ')} |`);
   }
+  return isFine;
 }
 
-/** All clients of a server that is killed come again at about the same time. */
-async function storm(processes: Processes): Promise<void> {
+function parseWanted(args: readonly string[]): readonly string[] {
+  const known = [stormId, ...interruptions.map(({ id }) => id)];
+  let lists: readonly string[] | undefined;
+  try {
+    const options = { interruption: { type: 'string', multiple: true } } as const;
+    lists = parseArgs({ args: [...args], options }).values.interruption;
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+  const wanted = lists?.flatMap((list) => list.split(',')).map((id) => id.trim()) ?? known;
+  const unknown = wanted.find((id) => !known.includes(id));
+  if (unknown === undefined) return wanted;
+  throw new UsageError(`There is no interruption '${unknown}'. There are: ${known.join(', ')}.`);
+}
+
+async function storm(processes: Processes): Promise<boolean> {
   const [contestant] = contestants;
-  if (!contestant) return;
+  if (!contestant) return false;
   const options = { processes, clients: 10_000, messagesPerSecond: 2, settleMs: 45_000 };
   const { resumedMs, isFlawless: isFine, steadyMib, peakMib } = await reconnectStorm(contestant, options);
   console.log(
@@ -55,6 +74,7 @@ async function storm(processes: Processes): Promise<void> {
       `${isFine ? 'each with every message once and in order' : 'NOT with every message once and in order'}; ` +
       `${steadyMib.toFixed(0)} MiB before, at most ${peakMib.toFixed(0)} MiB after (${(peakMib / steadyMib).toFixed(2)} ×)\n`,
   );
+  return isFine;
 }
 
 function describe(verdict: Verdict): string {

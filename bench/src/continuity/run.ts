@@ -1,4 +1,4 @@
-import { fork, type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { compiled } from '../paths.ts';
 import { freePort, type Processes } from '../processes.ts';
@@ -34,7 +34,7 @@ export async function runContinuity(
   const proxy = await CuttingProxy.to(port);
   interruption.prepare?.(proxy);
   const { transport } = interruption;
-  const clients = new Clients({
+  const clients = new Clients(processes, {
     kind: contestant.subscriber,
     url: `http://127.0.0.1:${proxy.port}`,
     count,
@@ -68,8 +68,8 @@ export async function runContinuity(
 class Clients {
   readonly #process: ChildProcess;
 
-  constructor(job: ClientsJob) {
-    this.#process = fork(compiled('continuity/clients.js'), [JSON.stringify(job)], { stdio: 'inherit' });
+  constructor(processes: Processes, job: ClientsJob) {
+    this.#process = processes.startLoad(compiled('continuity/clients.js'), [JSON.stringify(job)]);
     this.#process.setMaxListeners(0);
   }
 
