@@ -61,6 +61,17 @@ describe('a server that stops', () => {
     await stopped;
   });
 
+  it('gives a stream that is asked for now no answer, so that an EventSource comes again', async () => {
+    const { url, server } = await startServer();
+    const { socket, ended } = connectRaw(url);
+    socket.write('GET /topics/*/messages HTTP/1.1\r\nHost: x\r\n');
+    await publish(url, { topic: 'news', message: 1 });
+    const stopped = server.stop();
+    socket.write('Accept: text/event-stream\r\n\r\n');
+    expect(await ended).toBe('');
+    await stopped;
+  });
+
   it('refuses in the same words a publish whose head comes whole only when no new connection is taken', async () => {
     const { url, server } = await startServer();
     const { socket, ended } = connectRaw(url);

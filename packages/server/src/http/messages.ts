@@ -1,5 +1,5 @@
 import {
-  FanfareError,
+  type FanfareError,
   isPattern,
   parseFrom,
   parseInterest,
@@ -47,7 +47,11 @@ async function stream(
   { interest, from }: { readonly interest: Interest; readonly from: FromInput },
   { path, streams }: MessageRouteOptions,
 ): Promise<FastifyReply> {
-  if (path.isDraining) throw new FanfareError('draining', 'The server is shutting down.');
+  if (path.isDraining) {
+    // An EventSource that gets an answer which is no stream never comes again; one that gets none does.
+    request.raw.socket.destroy();
+    return reply.hijack();
+  }
   // Reading makes no topic exist, where subscribing does.
   if (!isPattern(interest)) await path.topics.get(interest);
   if (request.method === 'HEAD') return reply.headers(streamHeaders).send();
