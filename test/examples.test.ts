@@ -1,9 +1,9 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { chromium } from 'playwright-core';
 import { io } from 'socket.io-client';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { launchBrowser } from '../packages/server/test/browser.ts';
 import { CuttingProxy } from '../bench/src/continuity/cutting-proxy.ts';
 import { outcome, Program, startServer, temporaryDirectory } from '../packages/cli/test/harness.ts';
 import { BreakableNetwork } from '../packages/server/test/faults/breakable-network.ts';
@@ -13,6 +13,13 @@ const python = (path: string, url: string, ...args: string[]): Program =>
   new Program('/usr/bin/python3', [example(`python/${path}`), ...args], { FANFARE_URL: url });
 const node = (path: string, url: string, ...args: string[]): Program =>
   new Program(process.execPath, [example(`node/${path}`), ...args], { FANFARE_URL: url });
+
+/** Those that keep their place. */
+const resuming = [
+  ['node/resuming-subscriber.js', node],
+  ['node/sdk-subscriber.js', node],
+  ['python/resuming_subscriber.py', python],
+] as const;
 
 /** Starts an example that is a server, and tells its URL. */
 async function serve(path: string): Promise<{ program: Program; url: string }> {
@@ -54,11 +61,7 @@ describe('the examples', () => {
     await subscriber.says("Received message for topic 'breaking news': two\n");
   });
 
-  it.each([
-    ['node/resuming-subscriber.js', node],
-    ['node/sdk-subscriber.js', node],
-    ['python/resuming_subscriber.py', python],
-  ] as const)(
+  it.each(resuming)(
     '%s misses nothing over lost connections, and restarts of the server and of itself',
     { timeout: 60_000 },
     async (path, run) => {
@@ -108,11 +111,7 @@ describe('the examples', () => {
     },
   );
 
-  it.each([
-    ['node/resuming-subscriber.js', node],
-    ['node/sdk-subscriber.js', node],
-    ['python/resuming_subscriber.py', python],
-  ] as const)(
+  it.each(resuming)(
     '%s keeps its position when the server is not told of a cut, and when acknowledgements are lost',
     { timeout: 60_000 },
     async (path, run) => {
@@ -158,10 +157,7 @@ describe('the examples', () => {
 
   it('browser/server.js shows every window what each votes', async () => {
     const { url } = await serve('browser/server.js');
-    const browser = await chromium.launch({
-      executablePath: '/usr/bin/chromium',
-      args: ['--no-sandbox', '--disable-gpu'],
-    });
+    const browser = await launchBrowser();
     onTestFinished(() => browser.close());
     const [first, second] = [await browser.newPage(), await browser.newPage()];
     for (const page of [first, second]) await page.goto(url);

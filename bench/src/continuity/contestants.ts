@@ -1,6 +1,7 @@
 import { join } from 'node:path';
-import { compiled, root } from '../paths.ts';
+import { compiled } from '../paths.ts';
 import type { Processes, Program, RunningServer } from '../processes.ts';
+import { serve } from '../systems/fanfare.ts';
 import type { SubscriberKind } from './subscribers.ts';
 
 /** A server, and the clients that people have for it. */
@@ -11,11 +12,7 @@ export interface Contestant {
   readonly program: (port: number, data: string) => Program;
 }
 
-const fanfare: Contestant['program'] = (port, data) => ({
-  command: process.execPath,
-  args: [`${root}packages/cli/bin/fanfare.js`, 'serve', `--port=${port}`, '--data', data],
-  ready: /serves on http:\/\/\S+?:(?<port>\d+)/,
-});
+const fanfare: Contestant['program'] = (port, data) => serve([`--port=${port}`, '--data', data]);
 
 const socketIo =
   (recovery: '' | '1'): Contestant['program'] =>

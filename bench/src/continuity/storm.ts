@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { readFileSync } from 'node:fs';
+import { readPeakKib, readResidentKib } from '../load/cpu-time.ts';
 import { freePort, type Processes } from '../processes.ts';
 import { startContestant, type Contestant } from './contestants.ts';
 import { isFlawless, judge } from './judge.ts';
@@ -39,7 +39,7 @@ export async function reconnectStorm(
   await crowd.grow(count);
   const publisher = new Publisher(port, messagesPerSecond);
   await sleep(settleMs);
-  const steadyMib = memoryOf(first.pid, 'VmRSS');
+  const steadyMib = mibOf(readResidentKib(first.pid));
   await first.stop();
   const second = await startContestant(processes, contestant, port, data);
   const ready = performance.now();
@@ -47,7 +47,7 @@ export async function reconnectStorm(
   const resumedMs = performance.now() - ready;
   const published = await publisher.stop();
   await crowd.until(({ received }) => received.at(-1) === published - 1);
-  const peakMib = memoryOf(second.pid, 'VmHWM');
+  const peakMib = mibOf(readPeakKib(second.pid));
   for (const client of crowd.clients) client.stop();
   await second.stop();
   const verdict = judge(
@@ -100,7 +100,7 @@ class Crowd {
   }
 }
 
-function memoryOf(pid: number, name: 'VmRSS' | 'VmHWM'): number {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  return Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1] ?? Number.NaN) / 1_024;
+/** NaN where the operating system does not say. */
+function mibOf(kib: number | undefined): number {
+  return (kib ?? Number.NaN) / 1_024;
 }

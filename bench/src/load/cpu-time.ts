@@ -51,8 +51,17 @@ export function readWaitedMs(pid: number): number | undefined {
 
 /** Resident memory in KiB; undefined where the operating system does not say. */
 export function readResidentKib(pid: number): number | undefined {
+  return readMemoryKib(pid, 'VmRSS');
+}
+
+/** The most resident memory that a process ever had, in KiB; undefined where the operating system does not say. */
+export function readPeakKib(pid: number): number | undefined {
+  return readMemoryKib(pid, 'VmHWM');
+}
+
+function readMemoryKib(pid: number, name: string): number | undefined {
   const status = process.platform === 'linux' ? readIfThere(`/proc/${pid}/status`) : undefined;
-  const kib = /^VmRSS:\s+(\d+) kB$/m.exec(status ?? '')?.[1];
+  const kib = new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status ?? '')?.[1];
   return kib === undefined ? undefined : Number(kib);
 }
 

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { compiled, root } from '../paths.ts';
-import type { Processes, RunningServer } from '../processes.ts';
+import type { Processes, Program, RunningServer } from '../processes.ts';
 import { httpBatchWire } from '../wire/http-batches.ts';
 import { socketIoWire } from '../wire/socket-io.ts';
 import { packageVersion, type StartOptions, type System } from './system.ts';
@@ -58,6 +58,15 @@ function variant(
   };
 }
 
+/** `fanfare serve` of this checkout. */
+export function serve(flags: readonly string[]): Program {
+  return {
+    command: process.execPath,
+    args: [`${root}packages/cli/bin/fanfare.js`, 'serve', ...flags],
+    ready: /serves on http:\/\/\S+?:(?<port>\d+)/,
+  };
+}
+
 let started = 0;
 
 async function start(
@@ -68,19 +77,16 @@ async function start(
 ): Promise<RunningServer> {
   const loopDelayPath = watchesLoop && process.platform !== 'win32' ? `${data}.loop` : undefined;
   const watching = loopDelayPath === undefined ? [] : ['--import', compiled('servers/loop-delay.js')];
+  const { args, ...program } = serve([
+    '--port=0',
+    ...limits,
+    ...(hasUsualOutbox ? [] : wideOutbox),
+    ...keeping,
+  ]);
   const running = await processes.startServer({
-    command: process.execPath,
-    args: [
-      ...watching,
-      `${root}packages/cli/bin/fanfare.js`,
-      'serve',
-      '--port=0',
-      ...limits,
-      ...(hasUsualOutbox ? [] : wideOutbox),
-      ...keeping,
-    ],
+    ...program,
+    args: [...watching, ...args],
     ...(loopDelayPath !== undefined && { env: { FANFARE_BENCH_LOOP: loopDelayPath } }),
-    ready: /serves on http:\/\/\S+?:(?<port>\d+)/,
   });
   const stop = async (): Promise<void> => {
     await running.stop();

@@ -1,4 +1,5 @@
 import { io, type Socket } from 'socket.io-client';
+import { backoffMs } from './backoff.ts';
 import { errorFrom, fieldsOf, textOf, type FanfareError } from './errors.ts';
 import type { ServerAddress } from './server-address.ts';
 import type { Token } from './token.ts';
@@ -17,7 +18,7 @@ export interface ConnectionListener {
 /** An attempt may take so long. After one that did not end, polling comes first: something swallows websockets. */
 const attemptTimeoutMs = 10_000;
 
-/** The wait after a server has ended or refused the connection, and how long it grows to. Half of it is chance. */
+/** After a server has ended or refused the connection. */
 const retryMs = { first: 1_000, max: 30_000 };
 
 /** A Socket.IO connection that comes back by itself, whoever has ended it. */
@@ -120,9 +121,8 @@ export class Connection {
 
   /** Socket.IO does so by itself, but not when it was the server that has ended or refused the connection. */
   #tryAgain(): void {
-    const waitMs = Math.min(retryMs.max, retryMs.first * 2 ** this.#refusals++);
     clearTimeout(this.#retry);
-    this.#retry = setTimeout(() => this.#socket.connect(), waitMs * (0.5 + Math.random() / 2));
+    this.#retry = setTimeout(() => this.#socket.connect(), backoffMs(retryMs, this.#refusals++));
   }
 
   async #renew(): Promise<void> {

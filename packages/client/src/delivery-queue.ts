@@ -7,6 +7,11 @@ export type Delivery =
   /** Nothing more is to come up to here. */
   | { readonly kind: 'offset'; readonly offset: string };
 
+interface Entry {
+  readonly delivery: Delivery;
+  readonly characters: number;
+}
+
 /** Enough for bursts. What is more waits at the server. */
 const messagesMax = 8_192;
 const charactersMax = 4_194_304;
@@ -14,10 +19,9 @@ const charactersMax = 4_194_304;
 /** What has come and was not asked for yet. */
 export class DeliveryQueue {
   /** Those before `#first` were taken. */
-  #deliveries: Delivery[] = [];
+  #entries: Entry[] = [];
   #first = 0;
   #characters = 0;
-  #sizes: number[] = [];
   #isEnded = false;
   #error: Error | undefined;
   readonly #waiting: { resolve: (delivery: Delivery | undefined) => void; reject: (error: Error) => void }[] =
@@ -34,7 +38,7 @@ export class DeliveryQueue {
   }
 
   get #length(): number {
-    return this.#deliveries.length - this.#first;
+    return this.#entries.length - this.#first;
   }
 
   push(delivery: Delivery): void {
@@ -44,25 +48,22 @@ export class DeliveryQueue {
       taker.resolve(delivery);
       return;
     }
-    const isFollowUp = delivery.kind === 'offset' && this.#length > 0;
-    if (isFollowUp && this.#deliveries.at(-1)?.kind === 'offset') {
-      this.#deliveries[this.#deliveries.length - 1] = delivery;
-      return;
-    }
-    const size = delivery.kind === 'message' ? (JSON.stringify(delivery.envelope.message) ?? '').length : 0;
-    this.#deliveries.push(delivery);
-    this.#sizes.push(size);
-    this.#characters += size;
+    const last = this.#length > 0 ? this.#entries.at(-1) : undefined;
+    // The later one says it all.
+    if (delivery.kind === 'offset' && last?.delivery.kind === 'offset') this.#entries.pop();
+    const characters = sizeOf(delivery);
+    this.#entries.push({ delivery, characters });
+    this.#characters += characters;
   }
 
   /** The next one, as soon as there is one; undefined once there are no more. Rejects when it ended with an error. */
   async take(): Promise<Delivery | undefined> {
-    const delivery = this.#deliveries[this.#first];
-    if (delivery) {
-      this.#characters -= this.#sizes[this.#first] ?? 0;
+    const entry = this.#entries[this.#first];
+    if (entry) {
+      this.#characters -= entry.characters;
       this.#first++;
-      if (this.#first * 2 > this.#deliveries.length) this.#forgetTaken();
-      return delivery;
+      if (this.#first * 2 > this.#entries.length) this.#forgetTaken();
+      return entry.delivery;
     }
     if (this.#error) throw this.#error;
     if (this.#isEnded) return undefined;
@@ -74,7 +75,7 @@ export class DeliveryQueue {
     if (this.#isEnded) return;
     this.#isEnded = true;
     this.#error = error;
-    if (!error) this.#deliveries = this.#sizes = [];
+    if (!error) this.#entries = [];
     for (const { resolve, reject } of this.#waiting.splice(0)) {
       if (error) reject(error);
       else resolve(undefined);
@@ -82,8 +83,12 @@ export class DeliveryQueue {
   }
 
   #forgetTaken(): void {
-    this.#deliveries = this.#deliveries.slice(this.#first);
-    this.#sizes = this.#sizes.slice(this.#first);
+    this.#entries = this.#entries.slice(this.#first);
     this.#first = 0;
   }
+}
+
+/** Of a message as JSON; all else is next to nothing. */
+function sizeOf(delivery: Delivery): number {
+  return delivery.kind === 'message' ? (JSON.stringify(delivery.envelope.message) ?? '').length : 0;
 }

@@ -1,3 +1,4 @@
+import { backoffMs } from './backoff.ts';
 import { DeliveryQueue } from './delivery-queue.ts';
 import { readAcknowledgement, type Acknowledgement, type Envelope, type From, type Gap } from './envelope.ts';
 import { errorFrom, fieldsOf, FanfareError, reportError } from './errors.ts';
@@ -84,7 +85,7 @@ export class OpenSubscription implements Subscription {
 
   close(): void {
     if (this.#state === 'closed') return;
-    this.#port.request('unsubscribe', { topic: this.topic, envelope: true });
+    this.#leave();
     this.#settle.reject(new FanfareError('closed', 'The subscription was closed.', false));
     this.#end();
   }
@@ -180,8 +181,7 @@ export class OpenSubscription implements Subscription {
       this.fail(error);
       return;
     }
-    const waitMs = Math.min(retryMs.max, retryMs.first * 2 ** this.#refusals++);
-    this.#retry = setTimeout(() => this.begin(), waitMs * (0.5 + Math.random() / 2));
+    this.#retry = setTimeout(() => this.begin(), backoffMs(retryMs, this.#refusals++));
   }
 
   #miss(reason: Gap['reason'], dropped?: number): void {
@@ -197,8 +197,13 @@ export class OpenSubscription implements Subscription {
   /** The application has enough to do: the server keeps what comes next. */
   #pause(): void {
     this.#attempt++;
-    this.#port.request('unsubscribe', { topic: this.topic, envelope: true });
+    this.#leave();
     this.#become('paused');
+  }
+
+  /** The server keeps what comes from now on. */
+  #leave(): void {
+    this.#port.request('unsubscribe', { topic: this.topic, envelope: true });
   }
 
   /** The next message. What else there is to be told on the way to it is told. */

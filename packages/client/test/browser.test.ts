@@ -1,10 +1,8 @@
-import { chromium, type Browser, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import type * as Client from '@fanfare/client';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { launchBrowser } from '../../server/test/browser.ts';
 import { BreakableNetwork, eventually, numbers, publish, startServer } from './harness.ts';
-
-const browserFlags =
-  '--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync';
 
 /** What the scripts below find on the page. */
 declare const Fanfare: typeof Client;
@@ -15,7 +13,7 @@ describe('the SDK as a script of a page', () => {
   let browser: Browser;
 
   beforeAll(async () => {
-    browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: browserFlags.split(' ') });
+    browser = await launchBrowser();
   }, 60_000);
   afterAll(() => browser.close());
 

@@ -26,7 +26,7 @@ import { releaseHandshakes } from './socketio/release-handshake.ts';
 import { RoomFanOut } from './socketio/rooms.ts';
 import { SubscriptionIndex } from './subscriptions/subscription-index.ts';
 import { SlowSubscribers } from './socketio/slow-subscribers.ts';
-import { AllowedOrigins } from './access/allowed-origins.ts';
+import { isAllowedOrigin } from './access/allowed-origins.ts';
 import { parseOrigins } from './config/origins.ts';
 import { createSocketServer, type SocketServerOptions } from './socketio/socket-server.ts';
 
@@ -172,9 +172,9 @@ export async function attach(httpServer: HttpServer, options: AttachOptions = {}
   const { path, http, streams, logger, log } = await compose(own, settings, refuse, io);
   await http.ready();
   const stopListening = listenToClients(io, { path, connections, logger, refuseUnknown: !theirs });
+  const answersPreflights = originsOf(settings).length > 0;
   const stopSharing = shareServer(httpServer, {
-    isOurs: (request) =>
-      isPublish(request, settings.origins !== '') || (taken === 'all' && isAboutTopics(request)),
+    isOurs: (request) => isPublish(request, answersPreflights) || (taken === 'all' && isAboutTopics(request)),
     answer: (request, response) => http.routing(request, response),
     addOthers: () => {
       if (!theirs) openSockets(io, httpServer);
@@ -236,7 +236,7 @@ async function compose(
   });
   const http = buildHttpServer({
     ...settings,
-    origins: originsOf(settings).named,
+    origins: originsOf(settings),
     path,
     streams,
     isDraining: () => path.isDraining,
@@ -269,20 +269,21 @@ function socketOptions(
   const { onOverflow, onDrained } = new SlowSubscribers(connections);
   const origins = originsOf(settings);
   return {
-    origins: origins.named,
+    origins,
     fanout: { outboxBytesMax, outboxTotalBytesMax, stallTimeoutMs, onOverflow, onDrained },
     // Twice, so that a message somewhat too large is told so; over a larger packet Socket.IO closes the connection.
     packetBytesMax: 2 * settings.publishBytesMax + packetOverheadBytes,
     refuse: (request) => {
       if (isDraining()) return 'The server is shutting down.';
-      if (!origins.allows(request.headers)) return 'A page of another origin may not connect.';
+      if (!isAllowedOrigin(request.headers, origins)) return 'A page of another origin may not connect.';
       return refuse(request);
     },
   };
 }
 
-function originsOf({ origins }: Settings): AllowedOrigins {
-  return new AllowedOrigins(parseOrigins(origins) ?? []);
+/** Of the web pages that may connect beside those that the server itself serves. */
+function originsOf({ origins }: Settings): readonly string[] {
+  return parseOrigins(origins) ?? [];
 }
 
 /** An app's HTTP server may listen on any address, so what ours decides once is decided for each request there. */

@@ -1,8 +1,8 @@
 import { createServer as createHttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { attach, SettingsError } from '@fanfare/server';
-import { chromium } from 'playwright-core';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { launchBrowser } from './browser.ts';
 import { connectClient, startServer } from './harness.ts';
 
 const app = 'https://app.example';
@@ -73,10 +73,7 @@ describe('a page of an origin that is named', () => {
     await new Promise<void>((resolve) => void page.listen(0, '127.0.0.1', resolve));
     onTestFinished(() => void page.close());
     const origin = `http://127.0.0.1:${(page.address() as AddressInfo).port}`;
-    const browser = await chromium.launch({
-      executablePath: '/usr/bin/chromium',
-      args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
-    });
+    const browser = await launchBrowser();
     onTestFinished(() => browser.close());
     const tryAll = async (named: string): Promise<unknown> => {
       const { url } = await startServer({ origins: named });

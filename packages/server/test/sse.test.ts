@@ -8,8 +8,8 @@ import {
 import type { AddressInfo } from 'node:net';
 import { attach } from '@fanfare/server';
 import fc from 'fast-check';
-import { chromium } from 'playwright-core';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { launchBrowser } from './browser.ts';
 import { EventStreams } from '../src/http/event-streams.ts';
 import { connectClient, connectRaw, publish, startServer } from './harness.ts';
 import {
@@ -329,10 +329,7 @@ describe('clients that know the standard', () => {
     const first = await startServer({ data });
     await declare(first.url, 'news');
     await publish(first.url, { topic: 'news', message: 1 });
-    const browser = await chromium.launch({
-      executablePath: '/usr/bin/chromium',
-      args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking'],
-    });
+    const browser = await launchBrowser();
     onTestFinished(() => browser.close());
     const page = await browser.newPage();
     await page.goto(first.url);

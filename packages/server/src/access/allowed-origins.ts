@@ -1,23 +1,14 @@
 import type { IncomingHttpHeaders } from 'node:http';
 
 /**
- * The web pages that may connect: those that this server served, and those of the origins named. A browser lets any
- * page open a WebSocket to any address, so without this check every site that a user visits could read and publish on
- * the server on the user's own machine.
+ * Whether a request comes from no web page, from one that this server served, or from one of an origin that is named. A
+ * browser lets any page open a WebSocket to any address, so without this check every site that a user visits could read
+ * and publish on the server on the user's own machine.
+ *
+ * @param named - as browsers send them
  */
-export class AllowedOrigins {
-  /** As browsers send them. */
-  readonly named: readonly string[];
-
-  constructor(named: readonly string[]) {
-    this.named = named;
-  }
-
-  /** Whether a request comes from no web page, or from one that may. */
-  allows(headers: IncomingHttpHeaders): boolean {
-    const { origin } = headers;
-    return origin === undefined || this.named.includes(origin) || isSameOrigin(origin, headers.host);
-  }
+export function isAllowedOrigin({ origin, host }: IncomingHttpHeaders, named: readonly string[]): boolean {
+  return origin === undefined || named.includes(origin) || isSameOrigin(origin, host);
 }
 
 function isSameOrigin(origin: string, host: string | undefined): boolean {

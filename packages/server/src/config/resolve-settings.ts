@@ -1,5 +1,5 @@
-import { parseOrigins } from './origins.ts';
 import { isLoopback } from './loopback.ts';
+import { parseOrigins } from './origins.ts';
 import { parseRules, type RuleSetting } from './rules.ts';
 import { envsOf, flagOf, settingKinds, settingNames, type Settings, type SettingValue } from './settings.ts';
 
