@@ -25,11 +25,13 @@ export async function runServe(
 ): Promise<void> {
   const settings = await readSettings(flags, configPath);
   const server = createServer(settings);
+  // Whoever has read the greeting may end it at once.
+  const ended = signalled();
   const url = await server.start().catch((error: unknown) => {
     throw new CommandError(exitCodes.refused, cannotStart(error));
   });
   process.stdout.write(`${greeting(url, settings)}\n`);
-  await signalled();
+  await ended;
   await server.stop();
 }
 

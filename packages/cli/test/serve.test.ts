@@ -48,6 +48,24 @@ describe('fanfare serve', () => {
     },
   );
 
+  it.each([
+    ['while it starts', 'Server.prototype', 'listen'],
+    ['as soon as it has said that it serves', 'process.stdout', 'write'],
+  ])('ends with 0 on a SIGTERM %s', async (_, owner, method) => {
+    const preload = `
+      import { Server } from 'node:net';
+      const { ${method}: original } = ${owner};
+      ${owner}.${method} = function (...args) {
+        const result = original.apply(this, args);
+        process.kill(process.pid, 'SIGTERM');
+        ${owner}.${method} = original;
+        return result;
+      };`;
+    const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(preload)}` };
+    const program = new Program(process.execPath, [fanfarePath, 'serve', '--memory', '--port', '0'], env);
+    expect(await outcome(program)).toMatchObject({ code: 0, stderr: '' });
+  });
+
   it('says in one sentence what to do when the port is taken', async () => {
     const taken = createHttpServer().listen(0, '127.0.0.1');
     onTestFinished(() => void taken.close());
