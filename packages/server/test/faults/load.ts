@@ -57,8 +57,10 @@ export class Load {
     });
   }
 
-  /** Lets everything come to its end, and reads the log. */
+  /** Lets everything come to its end, once all are subscribed, and reads the log. */
   async finish(url: string): Promise<History> {
+    // A plain subscription begins when it is made: what came last would never come to one that is made after it.
+    await Promise.all(this.subscribers.map(async (each) => each.subscribed()));
     this.#world.end();
     await this.#publishers;
     await settle(this.#world, url, this.subscribers);

@@ -28,6 +28,9 @@ type SubscribeAnswer =
   | { readonly ok: true; readonly offset: string; readonly state: State; readonly recovered?: boolean }
   | { readonly ok: false; readonly error: { readonly code: string } };
 
+/** The stock client forgets to try again when a server dies between accepting a websocket and its first packet, for so long. */
+const connectTimeoutMs = 2_000;
+
 /** A client that keeps to PROTOCOL §3.10: it resumes each subscription from its last offset, and notes all it sees. */
 export class Subscriber {
   readonly events: ClientEvent[] = [];
@@ -62,6 +65,7 @@ export class Subscriber {
     this.client = io(url, {
       transports: transport === 'upgrade' ? ['polling', 'websocket'] : [transport],
       forceNew: true,
+      timeout: connectTimeoutMs,
       reconnectionDelay,
       reconnectionDelayMax: 3 * reconnectionDelay,
     });
