@@ -11,6 +11,8 @@ export interface Envelope {
   readonly time: number;
   /** There when the publisher gave one. */
   readonly id?: string;
+  /** The authenticated subject that has published it; there where the topic's rule tells. */
+  readonly publisher?: string;
   /** There while catching up: the topic or pattern of the one subscription that the delivery is for. */
   readonly replay?: Interest;
 }
@@ -21,6 +23,7 @@ export interface EncodedMessage {
   readonly messageJson: string;
   readonly time: number;
   readonly id?: string;
+  readonly publisher?: string;
 }
 
 /** The argument of the event named by the topic: `{"message": …}`. */
@@ -34,12 +37,13 @@ export function encodePlain({ messageJson }: EncodedMessage): string {
  * @param replay - while catching up, the interest of the one subscription that it is for
  */
 export function encodeEnvelope(
-  { topic, messageJson, time, id }: EncodedMessage,
+  { topic, messageJson, time, id, publisher }: EncodedMessage,
   offset?: string,
   replay?: Interest,
 ): string {
   const offsetJson = offset === undefined ? '' : `,"offset":"${offset}"`;
   const idJson = id === undefined ? '' : `,"id":${JSON.stringify(id)}`;
+  const publisherJson = publisher === undefined ? '' : `,"publisher":${JSON.stringify(publisher)}`;
   const replayJson = replay === undefined ? '' : `,"replay":${JSON.stringify(replay)}`;
-  return `{"topic":${JSON.stringify(topic)},"message":${messageJson}${offsetJson},"time":${time}${idJson}${replayJson}}`;
+  return `{"topic":${JSON.stringify(topic)},"message":${messageJson}${offsetJson},"time":${time}${idJson}${publisherJson}${replayJson}}`;
 }

@@ -9,7 +9,15 @@ export {
 } from './errors.ts';
 export { fieldsOf } from './fields.ts';
 export { formatOffset, parseOffset, type Offset } from './offset.ts';
-export { isPattern, matches, parseInterest, type Interest, type Pattern } from './pattern.ts';
+export {
+  covers,
+  isPattern,
+  matches,
+  overlaps,
+  parseInterest,
+  type Interest,
+  type Pattern,
+} from './pattern.ts';
 export { idBytesMax, messageDepthMax, parseId, type PublishResult, type Stored } from './publish.ts';
 export {
   parseFrom,
@@ -20,4 +28,11 @@ export {
   type SubscribeRequest,
   type UnsubscribeRequest,
 } from './subscribe.ts';
-export { isReservedTopic, parseTopic, reservedTopics, topicBytesMax, type Topic } from './topic.ts';
+export {
+  exceedsBytes,
+  isReservedTopic,
+  parseTopic,
+  reservedTopics,
+  topicBytesMax,
+  type Topic,
+} from './topic.ts';

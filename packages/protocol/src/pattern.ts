@@ -38,3 +38,32 @@ export function matches(interest: Interest, topic: Topic): boolean {
   if (isOpenEnded ? segments.length < wanted.length : segments.length !== wanted.length) return false;
   return wanted.every((segment, at) => segment === '*' || segment === segments[at]);
 }
+
+/** Whether every topic that one interest stands for is one that another stands for. Sees not all that is so, but nothing that is not. */
+export function covers(wide: Interest, narrow: Interest): boolean {
+  const [outer, inner] = [partsOf(wide), partsOf(narrow)];
+  const fits = outer.isOpenEnded
+    ? inner.segments.length >= outer.segments.length
+    : !inner.isOpenEnded && inner.segments.length === outer.segments.length;
+  return fits && outer.segments.every((segment, at) => segment === '*' || segment === inner.segments[at]);
+}
+
+/** Whether there could be a topic that both interests stand for. */
+export function overlaps(one: Interest, other: Interest): boolean {
+  const [a, b] = [partsOf(one), partsOf(other)];
+  if (!a.isOpenEnded && a.segments.length < b.segments.length) return false;
+  if (!b.isOpenEnded && b.segments.length < a.segments.length) return false;
+  return a.segments.every((segment, at) => {
+    const opposite = b.segments[at];
+    return opposite === undefined || segment === '*' || opposite === '*' || segment === opposite;
+  });
+}
+
+function partsOf(interest: Interest): {
+  readonly segments: readonly string[];
+  readonly isOpenEnded: boolean;
+} {
+  const segments = interest.split('/');
+  const isOpenEnded = segments.at(-1) === '**';
+  return { segments: isOpenEnded ? segments.slice(0, -1) : segments, isOpenEnded };
+}

@@ -43,7 +43,7 @@ export async function openLog(settings: Settings, { logger, now }: OpenLogParts)
   }
 }
 
-function rulesOf({ rules }: Settings): Rules {
+export function rulesOf({ rules }: Settings): Rules {
   const parsed = parseRules(rules);
   return new Rules('rules' in parsed ? parsed.rules : [], defaultRule);
 }

@@ -4,8 +4,13 @@ import { FanfareError, type PublishResult } from '@fanfare/protocol';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import type { Server as SocketServer, Socket as ConnectedSocket } from 'socket.io';
+import { Access } from './access/access.ts';
+import { algorithms } from './access/algorithms.ts';
+import { KeyError } from './access/jwt-keys.ts';
+import { openVerifier } from './access/open-verifier.ts';
+import type { TokenVerifier } from './access/token-verifier.ts';
 import { isLoopback } from './config/loopback.ts';
-import { resolveSettings, SettingsError } from './config/resolve-settings.ts';
+import { hasKey, resolveSettings, SettingsError } from './config/resolve-settings.ts';
 import type { Settings } from './config/settings.ts';
 import { EventStreams } from './http/event-streams.ts';
 import { buildHttpServer } from './http/http-server.ts';
@@ -17,7 +22,7 @@ import type { Connection } from './message-path/accept.ts';
 import { MessagePath } from './message-path/message-path.ts';
 import type { Logger } from './observability/logger.ts';
 import { asRefusal } from './observability/refusal.ts';
-import { openLog } from './open-log.ts';
+import { openLog, rulesOf } from './open-log.ts';
 import { returnMemoryWhenIdle } from './return-memory.ts';
 import { listenToClients } from './socketio/events.ts';
 import { sayGoodbye } from './socketio/goodbye.ts';
@@ -99,7 +104,7 @@ export function createServer(options: ServerOptions = {}): FanfareServer {
   return {
     publish: async (topic, message, { id } = {}) => {
       if (!starting) throw new FanfareError('draining', 'The server has not been started.');
-      return (await starting).path.publishValue({ topic, message, id });
+      return (await starting).publish({ topic, message, id });
     },
     start: async () => {
       starting ??= run(options, settings);
@@ -113,7 +118,7 @@ export function createServer(options: ServerOptions = {}): FanfareServer {
 /** A server that listens. */
 interface Running {
   readonly url: string;
-  readonly path: MessagePath;
+  readonly publish: (input: object) => Promise<PublishResult>;
   stop(): Promise<void>;
 }
 
@@ -122,9 +127,9 @@ async function run(options: ServerOptions, settings: Settings): Promise<Running>
   const refuse = (): undefined => undefined;
   const connections = new Map<ConnectedSocket, Connection>();
   const io = createSocketServer(socketOptions(settings, refuse, () => path.isDraining, connections));
-  const { path, http, streams, logger, log } = await compose(options, settings, refuse, io);
+  const { path, http, streams, access, logger, log } = await compose(options, settings, refuse, io);
   openSockets(io, http.server);
-  listenToClients(io, { path, connections, logger, refuseUnknown: true });
+  listenToClients(io, { path, access, connections, logger, refuseUnknown: true });
   const sockets = new OpenSockets(http.server);
   http.addHook('preClose', async () => void io.engine.close());
   // For `localhost` Fastify would open a second server for the other family, which Socket.IO knows nothing of.
@@ -132,13 +137,14 @@ async function run(options: ServerOptions, settings: Settings): Promise<Running>
   try {
     await http.listen({ host, port: settings.port });
   } catch (error) {
+    access.close();
     await log.close();
     throw error;
   }
   const stopReturning = returnMemoryWhenIdle(() => io.engine.clientsCount);
   return {
     url: urlOf(http.server),
-    path,
+    publish: (input) => path.publishValue(access.trusted, input),
     stop: async () => {
       stopReturning();
       path.drain();
@@ -147,6 +153,7 @@ async function run(options: ServerOptions, settings: Settings): Promise<Running>
       await sockets.emptied(lastAnswersMs);
       const lastCall = setTimeout(() => sockets.destroy(), stopGraceMs);
       await http.close().finally(() => clearTimeout(lastCall));
+      access.close();
       await log.close();
     },
   };
@@ -169,9 +176,9 @@ export async function attach(httpServer: HttpServer, options: AttachOptions = {}
   const connections = new Map<ConnectedSocket, Connection>();
   const io =
     theirs ?? createSocketServer(socketOptions(settings, refuse, () => path.isDraining, connections));
-  const { path, http, streams, logger, log } = await compose(own, settings, refuse, io);
+  const { path, http, streams, access, logger, log } = await compose(own, settings, refuse, io);
   await http.ready();
-  const stopListening = listenToClients(io, { path, connections, logger, refuseUnknown: !theirs });
+  const stopListening = listenToClients(io, { path, access, connections, logger, refuseUnknown: !theirs });
   const answersPreflights = originsOf(settings).length > 0;
   const stopSharing = shareServer(httpServer, {
     isOurs: (request) => isPublish(request, answersPreflights) || (taken === 'all' && isAboutTopics(request)),
@@ -181,7 +188,7 @@ export async function attach(httpServer: HttpServer, options: AttachOptions = {}
     },
   });
   return {
-    publish: (topic, message, { id } = {}) => path.publishValue({ topic, message, id }),
+    publish: (topic, message, { id } = {}) => path.publishValue(access.trusted, { topic, message, id }),
     stop: async () => {
       path.drain();
       streams.end(goodbyeMs);
@@ -192,6 +199,7 @@ export async function attach(httpServer: HttpServer, options: AttachOptions = {}
       }
       stopSharing();
       await http.close();
+      access.close();
       await log.close();
     },
   };
@@ -213,6 +221,7 @@ interface Composed {
   readonly path: MessagePath;
   readonly http: FastifyInstance;
   readonly streams: EventStreams;
+  readonly access: Access;
   readonly logger: Logger;
   readonly log: TopicLog;
 }
@@ -224,7 +233,12 @@ async function compose(
   io: SocketServer,
 ): Promise<Composed> {
   const { logger = pino({ name: 'fanfare' }, pino.destination(2)), now = Date.now } = options;
-  const log = await openLog(settings, { logger, now });
+  const verifier = verifierOf(settings, logger, now);
+  const access = new Access({ verifier, rules: rulesOf(settings), now });
+  const log = await openLog(settings, { logger, now }).catch((error: unknown) => {
+    access.close();
+    throw error;
+  });
   const index = new SubscriptionIndex();
   const streams = new EventStreams({ ...settings, heartbeatMs });
   const path = new MessagePath({
@@ -237,13 +251,26 @@ async function compose(
   const http = buildHttpServer({
     ...settings,
     origins: originsOf(settings),
+    access,
     path,
     streams,
     isDraining: () => path.isDraining,
     refuse,
     logger,
   });
-  return { path, http, streams, logger, log };
+  return { path, http, streams, access, logger, log };
+}
+
+/** @throws SettingsError when a key cannot be used */
+function verifierOf(settings: Settings, logger: Logger, now: () => number): TokenVerifier | undefined {
+  const keyAlgorithm = algorithms.find((algorithm) => algorithm === settings.keyAlgorithm);
+  const onFailure = (err: Error, from: 'file' | 'url'): void =>
+    logger.error({ err }, `the keys of the ${from} cannot be read; those that there were go on counting`);
+  try {
+    return openVerifier({ ...settings, keyAlgorithm }, { now, onFailure });
+  } catch (error) {
+    throw error instanceof KeyError ? new SettingsError([error.message]) : error;
+  }
 }
 
 function settingsOf({ logger: _logger, now: _now, ...given }: ServerOptions): Settings {
@@ -287,9 +314,9 @@ function originsOf({ origins }: Settings): readonly string[] {
 }
 
 /** An app's HTTP server may listen on any address, so what ours decides once is decided for each request there. */
-function mayReach({ open }: Settings, { localAddress }: Socket): boolean {
+function mayReach(settings: Settings, { localAddress }: Socket): boolean {
   // A socket in the file system has no address.
-  return open || localAddress === undefined || isLoopback(localAddress);
+  return settings.open || hasKey(settings) || localAddress === undefined || isLoopback(localAddress);
 }
 
 function urlOf(server: HttpServer): string {

@@ -1,3 +1,4 @@
+import { algorithms } from '../access/algorithms.ts';
 import { isLoopback } from './loopback.ts';
 import { parseOrigins } from './origins.ts';
 import { parseRules, type RuleSetting } from './rules.ts';
@@ -44,21 +45,29 @@ export function resolveSettings(sources: SettingSources): Settings {
     resolved[name] = parse(name, found, problems) ?? settingKinds[name].default;
   }
   const settings = resolved as unknown as Settings;
-  if (!settings.open && !isLoopback(settings.host)) problems.push(needsOpen(settings.host));
+  if (!settings.open && !hasKey(settings) && !isLoopback(settings.host))
+    problems.push(needsOpen(settings.host));
   if (problems.length > 0) throw new SettingsError(problems);
   return settings;
+}
+
+/** Whether clients need a token. */
+export function hasKey({ key, keyFile, jwksUrl }: Settings): boolean {
+  return key !== '' || keyFile !== '' || jwksUrl !== '';
 }
 
 function needsOpen(host: string): string {
   return (
     `${host} is no address of this machine alone, and whoever reaches the server may read and publish everything. ` +
-    `If that is what you want, say so with open (${flagOf('open')}); else leave out the host.`
+    `If that is what you want, say so with open (${flagOf('open')}); else give it a key (${flagOf('keyFile')}), or leave out the host.`
   );
 }
 
 /** What a setting takes, in words: `a whole number from 0 to 65535`. */
 function describe(name: keyof Settings): string {
   const { default: fallback, min, max } = settingKinds[name];
+  if (name === 'keyAlgorithm') return `one of ${algorithms.join(', ')}`;
+  if (name === 'jwksUrl') return 'an https URL without a password (or an http one of this machine)';
   switch (typeof fallback) {
     case 'number':
       return `a whole number from ${min} to ${max}`;
@@ -128,9 +137,27 @@ function parse(name: keyof Settings, { source, value }: Found, problems: string[
     return undefined;
   }
   const parsed = parseScalar(name, value);
-  if (parsed === undefined)
-    problems.push(`${source} must be ${describe(name)}, not ${JSON.stringify(value)}.`);
-  return parsed;
+  const isFine = parsed !== undefined && isLegal(name, parsed);
+  if (!isFine) {
+    const shown = settingKinds[name].isSecret === true ? '' : `, not ${JSON.stringify(value)}`;
+    problems.push(`${source} must be ${describe(name)}${shown}.`);
+  }
+  return isFine ? parsed : undefined;
+}
+
+function isLegal(name: keyof Settings, value: SettingValue): boolean {
+  if (value === '') return true;
+  if (name === 'keyAlgorithm') return algorithms.some((algorithm) => algorithm === value);
+  return name !== 'jwksUrl' || (typeof value === 'string' && isKeyUrl(value));
+}
+
+/** What comes over the network unencrypted could be anybody's keys. */
+function isKeyUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname, username, password } = new URL(text);
+  const isSafe =
+    protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname.replace(/^\[|\]$/g, '')));
+  return isSafe && username === '' && password === '';
 }
 
 function parseJson(text: string): unknown {
@@ -154,6 +181,6 @@ function parseScalar(name: keyof Settings, value: unknown): SettingValue | undef
       if (value === true || value === 'true' || value === '1') return true;
       return value === false || value === 'false' || value === '0' ? false : undefined;
     default:
-      return typeof value === 'string' && value !== '' ? value : undefined;
+      return typeof value === 'string' && (value !== '' || fallback === '') ? value : undefined;
   }
 }

@@ -1,5 +1,5 @@
 import { FanfareError, parseInterest } from '@fanfare/protocol';
-import type { Keep, Rule } from '../rules/rule.ts';
+import { subjectSegment, type Keep, type Rule } from '../rules/rule.ts';
 
 /** A rule as it stands in a configuration. */
 export interface RuleSetting {
@@ -19,6 +19,11 @@ export interface RuleSetting {
   readonly create?: 'subscribe' | 'publish';
   /** The largest message. */
   readonly publishBytesMax?: number | string;
+  /** Whoever has a token may publish to the topics, or read them, whatever the token says. */
+  readonly publish?: boolean;
+  readonly subscribe?: boolean;
+  /** Messages tell who has published them. */
+  readonly publisher?: boolean;
 }
 
 const day = 86_400_000;
@@ -34,6 +39,16 @@ export const defaultRule: Rule = {
   create: 'subscribe',
   publishBytesMax: Infinity,
 };
+
+const ruleFields = [
+  'match',
+  'keep',
+  'create',
+  'publishBytesMax',
+  'publish',
+  'subscribe',
+  'publisher',
+] as const;
 
 const ageUnits: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: day };
 const byteUnits: Readonly<Record<string, number>> = {
@@ -65,9 +80,17 @@ export function parseRules(
 type Complain = (problem: string) => void;
 
 function parseRule(input: unknown, complain: Complain): Rule {
-  const fields = fieldsOf(input, ['match', 'keep', 'create', 'publishBytesMax'], complain);
+  const fields = fieldsOf(input, ruleFields, complain);
+  const flag = (name: 'publish' | 'subscribe' | 'publisher'): boolean => {
+    const value = fields(name) ?? false;
+    if (typeof value !== 'boolean') complain(`${name} must be true or false`);
+    return value === true;
+  };
   return {
-    match: parseMatch(fields('match'), complain),
+    ...parseMatch(fields('match'), complain),
+    publish: flag('publish'),
+    subscribe: flag('subscribe'),
+    publisher: flag('publisher'),
     keep: parseKeep(fields('keep'), complain),
     create: parseCreate(fields('create'), complain),
     publishBytesMax: parseUnit(fields('publishBytesMax'), byteUnits, Infinity, () =>
@@ -76,13 +99,19 @@ function parseRule(input: unknown, complain: Complain): Rule {
   };
 }
 
-function parseMatch(input: unknown, complain: Complain): Rule['match'] {
+function parseMatch(input: unknown, complain: Complain): Pick<Rule, 'match' | 'template'> {
+  const segments = typeof input === 'string' ? input.split('/') : [];
+  const isTemplate = segments.includes(subjectSegment);
+  if (segments.some((segment) => segment !== subjectSegment && segment.includes(subjectSegment)))
+    complain(`match must have ${subjectSegment} as a whole segment`);
+  const generic = segments.map((segment) => (segment === subjectSegment ? '*' : segment)).join('/');
   try {
-    return parseInterest(input);
+    const match = parseInterest(isTemplate ? generic : input);
+    return isTemplate ? { match, template: segments.join('/') } : { match };
   } catch (error) {
     if (!(error instanceof FanfareError)) throw error;
     complain(`match must be a topic or pattern: ${error.message}`);
-    return defaultRule.match;
+    return { match: defaultRule.match };
   }
 }
 

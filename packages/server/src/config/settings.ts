@@ -11,6 +11,11 @@ export interface Settings {
   readonly port: number;
   readonly open: boolean;
   readonly origins: string;
+  readonly key: string;
+  readonly keyFile: string;
+  readonly keyAlgorithm: string;
+  readonly jwksUrl: string;
+  readonly audience: string;
   readonly data: string;
   readonly memory: boolean;
   readonly memoryBytesMax: number;
@@ -37,6 +42,8 @@ interface SettingKind<T extends SettingValue> {
   readonly max?: number;
   /** An environment variable beside `FANFARE_…`, for what the world has another name for. */
   readonly alsoEnv?: string;
+  /** Whether it is shown to nobody, not even to say that it is wrong. */
+  readonly isSecret?: boolean;
 }
 
 export const settingKinds: { readonly [K in keyof Settings]: SettingKind<Settings[K]> } = {
@@ -57,6 +64,28 @@ export const settingKinds: { readonly [K in keyof Settings]: SettingKind<Setting
     default: '',
     about:
       'Web pages that may connect, publish and read beside those that the server itself serves: their origins, exactly as browsers send them, with commas between them (https://app.example, http://localhost:5173).',
+  },
+  key: {
+    default: '',
+    isSecret: true,
+    about:
+      'With a key, clients need a token that is signed with it: a secret of at least 32 bytes, a public key as PEM, or a JWK or set of them as JSON. A flag can be read by other users of the machine: better keyFile.',
+  },
+  keyFile: { default: '', about: 'A file that has what key takes. It is read again when it changes.' },
+  keyAlgorithm: {
+    default: '',
+    about:
+      'What a secret or PEM key is for, and nothing else: HS256, HS384, HS512, RS256, PS256, ES256 or EdDSA. Without it HS256, RS256, ES256 or EdDSA, whichever fits. A JWK says so itself, as alg.',
+  },
+  jwksUrl: {
+    default: '',
+    about:
+      'A URL that has a set of JWKs, such as that of an identity provider. It is asked when the first token comes, and every 10 minutes.',
+  },
+  audience: {
+    default: '',
+    about:
+      'What tokens must name as aud. Without it, tokens that have an aud are meant for others, and refused.',
   },
   data: {
     default: 'fanfare-data',

@@ -1,5 +1,6 @@
 import { refuseField } from '@fanfare/protocol';
 import type { FastifyReply } from 'fastify';
+import type { Rights } from '../access/rights.ts';
 import type { BatchResult, MessagePath } from '../message-path/message-path.ts';
 import type { Logger } from '../observability/logger.ts';
 import { asRefusal } from '../observability/refusal.ts';
@@ -22,6 +23,7 @@ export const linesType = 'application/x-ndjson';
 export async function publishBatch(
   { kind, text }: PublishBody,
   headerId: string | undefined,
+  rights: Rights,
   reply: FastifyReply,
   { path, batchMessagesMax, logger }: BatchOptions,
 ): Promise<FastifyReply> {
@@ -31,8 +33,8 @@ export async function publishBatch(
   }
   const results =
     kind === 'lines'
-      ? await path.publishMany(linesOf(text, batchMessagesMax))
-      : await path.publishArray(text);
+      ? await path.publishMany(rights, linesOf(text, batchMessagesMax))
+      : await path.publishArray(rights, text);
   const answers = results.map((result) => answerOf(result, logger));
   if (kind === 'array') return reply.type('application/json; charset=utf-8').send(JSON.stringify(answers));
   return reply.type(linesType).send(answers.map((answer) => `${JSON.stringify(answer)}\n`).join(''));

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
-import type { Form, Interest } from '@fanfare/protocol';
+import type { Form } from '@fanfare/protocol';
 import type { Connection } from '../message-path/accept.ts';
-import type { FanOut, PeerEvent } from '../message-path/deliver.ts';
+import type { Audience, FanOut, PeerEvent } from '../message-path/deliver.ts';
 import type { Peer } from '../message-path/subscription.ts';
 import { encodeFrame, StreamPeer, type StreamLimits } from './stream-peer.ts';
 
@@ -18,7 +18,7 @@ const heartbeat = Buffer.from(':\n\n');
 export class EventStreams implements FanOut {
   readonly #options: EventStreamsOptions;
   readonly #open = new Set<StreamPeer>();
-  readonly #joined = new Map<Interest, Set<StreamPeer>>();
+  readonly #joined = new Map<Audience, Set<StreamPeer>>();
   #due = new Set<StreamPeer>();
   #waitingBytes = 0;
   #heartbeats: NodeJS.Timeout | undefined;
@@ -35,8 +35,8 @@ export class EventStreams implements FanOut {
   open(response: ServerResponse, accept: (peer: Peer) => Connection): StreamPeer {
     const peer: StreamPeer = new StreamPeer(response, accept, {
       limits: this.#options,
-      join: (interest) => this.#join(interest, peer),
-      leave: (interest) => this.#leave(interest, peer),
+      join: (audience) => this.#join(audience, peer),
+      leave: (audience) => this.#leave(audience, peer),
       waits: (bytes) => (this.#waitingBytes += bytes),
       isFull: (bytes) => this.#waitingBytes + bytes > this.#options.outboxTotalBytesMax,
       isDue: () => this.#isDue(peer),
@@ -47,15 +47,15 @@ export class EventStreams implements FanOut {
     return peer;
   }
 
-  send(interests: readonly Interest[], form: Form, event: PeerEvent): void {
+  send(audiences: readonly Audience[], form: Form, event: PeerEvent): void {
     if (form === 'plain') return;
     let frame: Buffer | undefined;
-    for (const interest of interests) {
-      const peers = this.#joined.get(interest);
+    for (const audience of audiences) {
+      const peers = this.#joined.get(audience);
       if (!peers) continue;
       // The same bytes for all.
       frame ??= Buffer.from(encodeFrame(event));
-      for (const peer of peers) peer.deliver(interest, frame);
+      for (const peer of peers) peer.deliver(audience, frame);
     }
   }
 
@@ -72,16 +72,16 @@ export class EventStreams implements FanOut {
     }, graceMs).unref();
   }
 
-  #join(interest: Interest, peer: StreamPeer): void {
-    const peers = this.#joined.get(interest);
+  #join(audience: Audience, peer: StreamPeer): void {
+    const peers = this.#joined.get(audience);
     if (peers) peers.add(peer);
-    else this.#joined.set(interest, new Set([peer]));
+    else this.#joined.set(audience, new Set([peer]));
   }
 
-  #leave(interest: Interest, peer: StreamPeer): void {
-    const peers = this.#joined.get(interest);
+  #leave(audience: Audience, peer: StreamPeer): void {
+    const peers = this.#joined.get(audience);
     peers?.delete(peer);
-    if (peers?.size === 0) this.#joined.delete(interest);
+    if (peers?.size === 0) this.#joined.delete(audience);
   }
 
   /** All that a stream is sent in a turn is one write. */

@@ -4,6 +4,7 @@ import accepts from '@fastify/accepts';
 import cors from '@fastify/cors';
 import { FanfareError } from '@fanfare/protocol';
 import fastify, { type FastifyInstance } from 'fastify';
+import type { Access } from '../access/access.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
 import type { Logger } from '../observability/logger.ts';
 import { consoleRoutes } from './console.ts';
@@ -11,11 +12,14 @@ import type { EventStreams } from './event-streams.ts';
 import { messageRoute } from './messages.ts';
 import { refuseConnection, sendProblem, toRefusal } from './problem.ts';
 import { publishRoute } from './publish.ts';
+import { revocationRoute } from './revocations.ts';
+import { askForToken } from './sign-in.ts';
 import { topicRoutes } from './topics.ts';
 
 export interface HttpOptions {
   readonly path: MessagePath;
   readonly streams: EventStreams;
+  readonly access: Access;
   readonly publishBytesMax: number;
   readonly batchBytesMax: number;
   readonly batchMessagesMax: number;
@@ -42,6 +46,7 @@ const paramLengthMax = 16_384;
 /** The methods of each path, for the answer to any other. */
 const methods: readonly (readonly [path: RegExp, allowed: string])[] = [
   [/^\/publish$/, 'POST'],
+  [/^\/revocations\/[^/]*$/, 'PUT'],
   [/^\/topics\/[^/]*$/, 'GET, HEAD, PUT, DELETE'],
   [/^(?:\/|\/fanfare\.js|\/topics|\/topics\/[^/]*\/messages|\/console\/console\.(?:js|css))$/, 'GET, HEAD'],
 ];
@@ -64,6 +69,7 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
     frameworkErrors: (error, _request, reply) => void sendProblem(reply, toRefusal(error, options)),
   });
   app.removeAllContentTypeParsers();
+  app.decorateRequest('rights');
   app.setErrorHandler((error, _request, reply) => void sendProblem(reply, toRefusal(error, options)));
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split('?', 1)[0] ?? '';
@@ -92,9 +98,14 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
     });
   }
   void app.register(accepts);
-  void app.register(publishRoute, options);
-  void app.register(topicRoutes, { topics: options.path.topics });
-  void app.register(messageRoute, options);
+  // Behind CORS: a preflight has no token, and a refusal is to be read.
+  void app.register(async (guarded) => {
+    guarded.addHook('onRequest', askForToken(options.access));
+    void guarded.register(publishRoute, options);
+    void guarded.register(topicRoutes, { topics: options.path.topics });
+    void guarded.register(messageRoute, options);
+    if (!options.access.isOpen) void guarded.register(revocationRoute, options);
+  });
   void app.register(consoleRoutes);
   return app;
 }

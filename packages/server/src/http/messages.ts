@@ -7,8 +7,10 @@ import {
   type Interest,
 } from '@fanfare/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Access } from '../access/access.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
 import type { History } from '../message-path/history.ts';
+import { permitReading } from '../message-path/permit.ts';
 import type { EventStreams } from './event-streams.ts';
 import { Query } from './query.ts';
 import { streamHeaders } from './stream-peer.ts';
@@ -16,26 +18,24 @@ import { streamHeaders } from './stream-peer.ts';
 export interface MessageRouteOptions {
   readonly path: MessagePath;
   readonly streams: EventStreams;
+  readonly access: Access;
 }
 
 /** Where to start, as `subscribe` takes it. */
 type FromInput = string | { readonly last: number } | { readonly time: number };
 
 /** `GET /topics/{topic}/messages`, as pages and as Server-Sent Events: PROTOCOL.md §5. */
-export async function messageRoute(
-  app: FastifyInstance,
-  { path, streams }: MessageRouteOptions,
-): Promise<void> {
+export async function messageRoute(app: FastifyInstance, options: MessageRouteOptions): Promise<void> {
   app.get<{ Params: { topic: string } }>('/topics/:topic/messages', async (request, reply) => {
     void reply.header('vary', 'accept');
     const interest = parseInterest(request.params.topic);
     const query = new Query(request.url);
     if (request.type(['application/json', 'text/event-stream']) === 'text/event-stream') {
       const from = resumeFrom(request, query) ?? readFrom(query);
-      return stream(request, reply, { interest, from }, { path, streams });
+      return stream(request, reply, { interest, from }, options);
     }
     const from = parseFrom(readFrom(query)) ?? { kind: 'earliest' };
-    const history = await path.history(interest, from, query.limit());
+    const history = await options.path.history(request.rights, interest, from, query.limit());
     return reply.type('application/json; charset=utf-8').send(encodePage(history));
   });
 }
@@ -45,17 +45,21 @@ async function stream(
   request: FastifyRequest,
   reply: FastifyReply,
   { interest, from }: { readonly interest: Interest; readonly from: FromInput },
-  { path, streams }: MessageRouteOptions,
+  { path, streams, access }: MessageRouteOptions,
 ): Promise<FastifyReply> {
+  const { rights } = request;
   if (path.isDraining) {
     // An EventSource that gets an answer which is no stream never comes again; one that gets none does.
     request.raw.socket.destroy();
     return reply.hijack();
   }
+  permitReading(rights, interest);
   // Reading makes no topic exist, where subscribing does.
-  if (!isPattern(interest)) await path.topics.get(interest);
+  if (!isPattern(interest)) await path.topics.get(rights, interest);
   if (request.method === 'HEAD') return reply.headers(streamHeaders).send();
-  const peer = streams.open(reply.raw, (one) => path.accept(one));
+  const peer = streams.open(reply.raw, (one) => path.accept(one, rights));
+  const session = access.openSession(rights, (error) => peer.fail(error));
+  reply.raw.once('close', () => session?.close());
   await peer.subscribe({ topic: interest, envelope: true, from });
   return reply.hijack();
 }

@@ -9,6 +9,7 @@ import { asRefusal } from '../observability/refusal.ts';
 const problemType = 'application/problem+json; charset=utf-8';
 
 export function sendProblem(reply: FastifyReply, refusal: FanfareError): FastifyReply {
+  if (refusal.status === 401) void reply.header('www-authenticate', 'Bearer');
   return reply.code(refusal.status).type(problemType).send(JSON.stringify(refusal.toProblem()));
 }
 

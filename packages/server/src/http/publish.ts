@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { FanfareError, type PublishResult } from '@fanfare/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify';
+import type { Rights } from '../access/rights.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
 import { linesType, publishBatch, type BatchOptions } from './batch.ts';
 import { readJsonBody, readLinesBody, type BodyLimits, type PublishBody } from './body.ts';
@@ -22,11 +23,11 @@ export async function publishRoute(app: FastifyInstance, options: PublishRouteOp
     '/publish',
     { onRequest: refuseEncodedBody },
     async (request, reply) => {
-      const { body } = request;
+      const { body, rights } = request;
       if (body === undefined) throw wrongContentType();
       const headerId = idOf(request);
-      if (body.kind !== 'one') return publishBatch(body, headerId, reply, options);
-      const result = await publishOrRefuse(body.text, headerId, options);
+      if (body.kind !== 'one') return publishBatch(body, headerId, rights, reply, options);
+      const result = await publishOrRefuse(rights, body.text, headerId, options);
       if (asksForJson(request)) {
         if (result instanceof FanfareError) return sendProblem(reply, result);
         return reply.type('application/json; charset=utf-8').send(JSON.stringify(result));
@@ -37,12 +38,13 @@ export async function publishRoute(app: FastifyInstance, options: PublishRouteOp
 }
 
 async function publishOrRefuse(
+  rights: Rights,
   json: string,
   id: string | undefined,
   options: PublishRouteOptions,
 ): Promise<PublishResult | FanfareError> {
   try {
-    return await options.path.publishText(json, id);
+    return await options.path.publishText(rights, json, id);
   } catch (error) {
     return toRefusal(error, options);
   }

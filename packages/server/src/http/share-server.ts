@@ -48,7 +48,7 @@ export function isPublish({ method, url = '' }: IncomingMessage, orPreflight: bo
   return isOurs && (url === '/publish' || url.startsWith('/publish?'));
 }
 
-/** Whether a request is for one of the routes of PROTOCOL.md §5, in whatever method. */
+/** Whether a request is for one of the routes of PROTOCOL.md §5 and §7, in whatever method. */
 export function isAboutTopics({ url = '' }: IncomingMessage): boolean {
-  return /^\/topics(?:[/?]|$)/.test(url);
+  return /^\/(?:topics|revocations)(?:[/?]|$)/.test(url);
 }

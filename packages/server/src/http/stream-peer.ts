@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
-import type { Form, Interest } from '@fanfare/protocol';
+import type { FanfareError, Form } from '@fanfare/protocol';
 import type { Connection, Subscribed } from '../message-path/accept.ts';
-import type { PeerEvent } from '../message-path/deliver.ts';
+import type { Audience, PeerEvent } from '../message-path/deliver.ts';
 import type { Peer } from '../message-path/subscription.ts';
 
 export interface StreamLimits {
@@ -31,8 +31,8 @@ export function encodeFrame({ name, argumentJson, offset }: PeerEvent): string {
 /** What a stream needs of all that are open. */
 export interface StreamSurroundings {
   readonly limits: StreamLimits;
-  readonly join: (interest: Interest) => void;
-  readonly leave: (interest: Interest) => void;
+  readonly join: (audience: Audience) => void;
+  readonly leave: (audience: Audience) => void;
   /** So many bytes more wait; less, when it is below 0. */
   readonly waits: (bytes: number) => void;
   /** Whether so many more are too many for all streams together. */
@@ -87,21 +87,21 @@ export class StreamPeer implements Peer {
     }
   }
 
-  join(interest: Interest, _form: Form): void {
-    this.#surroundings.join(interest);
+  join(audience: Audience, _form: Form): void {
+    this.#surroundings.join(audience);
   }
 
-  leave(interest: Interest, _form: Form): void {
-    this.#surroundings.leave(interest);
+  leave(audience: Audience, _form: Form): void {
+    this.#surroundings.leave(audience);
   }
 
   /** Takes a live message, or tells the connection that there is no room for it. */
-  deliver(interest: Interest, frame: Buffer): void {
+  deliver(audience: Audience, frame: Buffer): void {
     // What was collected in this turn may be taken at once.
     if (!this.#hasRoom(frame.length)) this.flush();
     if (this.#hasRoom(frame.length)) return this.#push(frame);
     this.#isBlocked = true;
-    this.#connection.overflow(interest, 'envelope');
+    this.#connection.overflow(audience, 'envelope');
   }
 
   tell(event: PeerEvent): void {
@@ -141,6 +141,11 @@ export class StreamPeer implements Peer {
       this.#account(0, this.#response.writableLength);
     }
     if (this.#state === 'ending') this.#response.end();
+  }
+
+  /** Ends the stream behind what waits, and says why. */
+  fail(error: FanfareError): void {
+    this.tell({ name: 'error', argumentJson: JSON.stringify(error.toProblem()) });
   }
 
   /** Ends the stream behind what waits. */

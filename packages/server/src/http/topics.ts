@@ -20,7 +20,7 @@ export async function topicRoutes(
     const query = new Query(request.url);
     const limit = query.limit();
     const after = readCursor(query.text('cursor'));
-    const found = await topics.list({
+    const found = await topics.list(request.rights, {
       prefix: query.text('prefix') ?? '',
       limit: limit + 1,
       ...(after !== undefined && { after }),
@@ -29,15 +29,15 @@ export async function topicRoutes(
     const last = found.length > limit ? page.at(-1) : undefined;
     return send(reply, { topics: page, ...(last && { cursor: encodeCursor(last) }) });
   });
-  app.get<TopicPath>('/topics/:topic', async ({ params }, reply) =>
-    send(reply, await topics.get(params.topic)),
+  app.get<TopicPath>('/topics/:topic', async ({ params, rights }, reply) =>
+    send(reply, await topics.get(rights, params.topic)),
   );
-  app.put<TopicPath>('/topics/:topic', async ({ params }, reply) => {
-    const creation = await topics.declare(params.topic);
-    return send(reply.code(creation === 'created' ? 201 : 200), await topics.get(params.topic));
+  app.put<TopicPath>('/topics/:topic', async ({ params, rights }, reply) => {
+    const { isNew, info } = await topics.declare(rights, params.topic);
+    return send(reply.code(isNew ? 201 : 200), info);
   });
-  app.delete<TopicPath>('/topics/:topic', async ({ params }, reply) => {
-    await topics.delete(params.topic);
+  app.delete<TopicPath>('/topics/:topic', async ({ params, rights }, reply) => {
+    await topics.delete(rights, params.topic);
     return reply.code(204).send();
   });
 }

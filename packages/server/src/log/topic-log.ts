@@ -7,6 +7,8 @@ export interface NewRecord {
   readonly messageJson: string;
   /** When given, a second append of it to the same topic makes no second record. */
   readonly id?: string;
+  /** The authenticated subject that has published it, where the topic's rule tells. */
+  readonly publisher?: string;
   /** Whether the topic is made if it does not exist; else only its rule can have it made. */
   readonly createsTopic?: boolean;
 }
@@ -56,6 +58,9 @@ export interface Position {
   /** Of what is stored up to `through`, only the newest so many messages of each topic are wanted. */
   readonly newest?: { readonly count: number; readonly through: number };
 }
+
+/** Lets through, of what a pattern stands for, the topics that may be read: to the reader there are no others. */
+export type MayRead = (topic: Topic) => boolean;
 
 /** Where reading starts. */
 export interface Start {
@@ -169,9 +174,9 @@ export interface TopicLog {
   /** Undefined when the topic does not exist. */
   topicState(topic: Topic): Promise<TopicState | undefined>;
   /** Finds where to start. Nobody need be subscribed, and the topic need not exist. */
-  locate(interest: Interest, from: From): Promise<Start>;
+  locate(interest: Interest, from: From, mayRead?: MayRead): Promise<Start>;
   /** Reads what comes after a position. */
-  read(interest: Interest, position: Position, limit: PageLimit): Promise<Page>;
+  read(interest: Interest, position: Position, limit: PageLimit, mayRead?: MayRead): Promise<Page>;
   /** Resolves once all that was appended before is answered. Everything after it rejects. */
   close(): Promise<void>;
 }

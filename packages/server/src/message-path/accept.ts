@@ -8,9 +8,12 @@ import {
   type Interest,
   type SubscribeRequest,
 } from '@fanfare/protocol';
+import type { Rights } from '../access/rights.ts';
 import type { Start } from '../log/topic-log.ts';
+import { interestOf, type Audience } from '../subscriptions/audience.ts';
 import type { State } from './deliver.ts';
 import { storageRefusal, topicsExhausted } from './append.ts';
+import { permitReading } from './permit.ts';
 import { Subscription, type Peer, type SubscriptionParts } from './subscription.ts';
 
 /** The answer to `subscribe`. */
@@ -49,13 +52,17 @@ export class Connection {
     plain: undefined,
     envelope: undefined,
   };
+  #rights: Rights;
+  /** Why it may nothing any more. */
+  #ended: FanfareError | undefined;
   #commands = 0;
   /** What waits for them. */
   #waiting = 0;
   #lastCommand: Promise<unknown> | undefined;
   #isClosed = false;
 
-  constructor(peer: Peer, { subscriptionsPerConnectionMax, ...parts }: ConnectionParts) {
+  constructor(peer: Peer, rights: Rights, { subscriptionsPerConnectionMax, ...parts }: ConnectionParts) {
+    this.#rights = rights;
     this.#parts = { ...parts, peer };
     this.#subscriptionsMax = subscriptionsPerConnectionMax;
   }
@@ -103,9 +110,47 @@ export class Connection {
     });
   }
 
+  /**
+   * What the client may do.
+   *
+   * @throws FanfareError when its token has ended meanwhile
+   */
+  get rights(): Rights {
+    if (this.#ended) throw this.#ended;
+    return this.#rights;
+  }
+
+  /** The client's token has ended: its subscriptions end, and what it has asked for before and was not done yet is not. */
+  expire(error: FanfareError): void {
+    this.#ended = error;
+    this.close();
+  }
+
+  /**
+   * Goes on with other rights, once the commands before have been carried out: what may not be read any more ends.
+   *
+   * @param find - finds out the rights; when it rejects nothing is changed
+   */
+  renew(find: () => Promise<Rights>): Promise<void> {
+    return this.#inOrder(async () => {
+      const rights = await find();
+      this.#rights = rights;
+      for (const form of forms) {
+        for (const [interest, subscription] of this.#subscriptions[form] ?? []) {
+          const readable = rights.readable(interest);
+          if (readable !== 'nothing') subscription.restrict(readable === 'all' ? undefined : readable);
+          else {
+            this.#subscriptions[form]?.delete(interest);
+            subscription.forbid();
+          }
+        }
+      }
+    });
+  }
+
   /** The peer had no room for the message that is being broadcast: of all that was due to it, none is. */
-  overflow(interest: Interest, form: Form): void {
-    this.#subscriptions[form]?.get(interest)?.overflow();
+  overflow(audience: Audience, form: Form): void {
+    this.#subscriptions[form]?.get(interestOf(audience))?.overflow();
   }
 
   /** The peer has room again. */
@@ -148,12 +193,13 @@ export class Connection {
 
   async #subscribe(request: SubscribeRequest): Promise<Subscribed> {
     const { topic, form, from } = request;
+    const filter = permitReading(this.rights, topic);
     const known = this.#subscriptions[form]?.get(topic);
     if (!known) this.#checkLimit();
     await this.#ensureExists(topic);
     if (known && !known.isEnded && !from) return this.#answer(topic, known.state, known.sequence, { due: 0 });
-    const start = await this.#parts.log.locate(topic, from ?? { kind: 'new' });
-    const subscription = new Subscription(topic, form, this.#parts);
+    const start = await this.#parts.log.locate(topic, from ?? { kind: 'new' }, filter?.allows);
+    const subscription = new Subscription(topic, form, filter, this.#parts);
     if (this.#isClosed) {
       subscription.abandon();
       throw new FanfareError('bad_request', 'The connection is closed.');

@@ -7,7 +7,9 @@ import {
   refuseField,
   type Topic,
 } from '@fanfare/protocol';
+import type { Rights } from '../access/rights.ts';
 import type { NewRecord } from '../log/topic-log.ts';
+import { permitPublishing } from './permit.ts';
 import { cutMember, cutMembers, depthOf, type JsonValue } from './json-text.ts';
 
 export interface AdmissionOptions {
@@ -49,8 +51,8 @@ export class Admission {
    * @param headerId - the id as the header `Idempotency-Key` gives it
    * @throws FanfareError
    */
-  admitText(json: string, headerId?: string): NewRecord {
-    return this.#admitParsed(parseJson(json, 'body'), headerId, () => cutMember(json, 'message'));
+  admitText(rights: Rights, json: string, headerId?: string): NewRecord {
+    return this.#admitParsed(rights, parseJson(json, 'body'), headerId, () => cutMember(json, 'message'));
   }
 
   /**
@@ -58,9 +60,9 @@ export class Admission {
    *
    * @throws FanfareError
    */
-  admitValue(input: unknown): NewRecord {
+  admitValue(rights: Rights, input: unknown): NewRecord {
     const fields = fieldsOf(input, 'publish');
-    return this.#admit(fields('topic'), fields('id'), () => encodeMessage(fields('message')));
+    return this.#admit(rights, fields('topic'), fields('id'), () => encodeMessage(fields('message')));
   }
 
   /**
@@ -69,11 +71,11 @@ export class Admission {
    * @returns for each the record, or why it is refused, in their order
    * @throws FanfareError when they are too many, or none is admitted any more
    */
-  admitMany(jsons: readonly string[]): readonly Admitted[] {
+  admitMany(rights: Rights, jsons: readonly string[]): readonly Admitted[] {
     this.#checkBatch(jsons.length);
     return jsons.map((json) =>
       orRefusal(() =>
-        this.#admitParsed(parseJson(json, 'line'), undefined, () => cutMember(json, 'message')),
+        this.#admitParsed(rights, parseJson(json, 'line'), undefined, () => cutMember(json, 'message')),
       ),
     );
   }
@@ -84,13 +86,13 @@ export class Admission {
    * @returns for each the record, or why it is refused, in their order
    * @throws FanfareError when it is no array, when they are too many, or none is admitted any more
    */
-  admitArray(json: string): readonly Admitted[] {
+  admitArray(rights: Rights, json: string): readonly Admitted[] {
     const values = parseJson(json, 'body');
     if (!Array.isArray(values)) throw new FanfareError('bad_request', 'Many messages come as one array.');
     this.#checkBatch(values.length);
     const messages = cutMembers(json, 'message');
     return values.map((value: unknown, at) =>
-      orRefusal(() => this.#admitParsed(value, undefined, () => messages[at])),
+      orRefusal(() => this.#admitParsed(rights, value, undefined, () => messages[at])),
     );
   }
 
@@ -108,18 +110,24 @@ export class Admission {
   }
 
   /** @param cut - cuts the message out of the text that was parsed */
-  #admitParsed(input: unknown, headerId: string | undefined, cut: () => JsonValue | undefined): NewRecord {
+  #admitParsed(
+    rights: Rights,
+    input: unknown,
+    headerId: string | undefined,
+    cut: () => JsonValue | undefined,
+  ): NewRecord {
     const fields = fieldsOf(input, 'publish');
-    return this.#admit(fields('topic'), eitherId(fields('id'), headerId), () => {
+    return this.#admit(rights, fields('topic'), eitherId(fields('id'), headerId), () => {
       const message = cut();
       if (message && message.depth > messageDepthMax) throw tooDeep();
       return message?.text;
     });
   }
 
-  #admit(topicInput: unknown, idInput: unknown, encode: () => string | undefined): NewRecord {
+  #admit(rights: Rights, topicInput: unknown, idInput: unknown, encode: () => string | undefined): NewRecord {
     this.#checkDraining();
     const topic = parseTopic(topicInput);
+    permitPublishing(rights, topic);
     const id = parseId(idInput);
     const messageJson = encode();
     if (messageJson === undefined) {
@@ -128,7 +136,14 @@ export class Admission {
     if (Buffer.byteLength(messageJson) > this.#options.publishBytesMax)
       throw tooLarge(this.#options.publishBytesMax);
     const createsTopic = this.#options.isCovered(topic);
-    return { topic, messageJson, ...(id !== undefined && { id }), ...(createsTopic && { createsTopic }) };
+    const publisher = rights.publisherOf(topic);
+    return {
+      topic,
+      messageJson,
+      ...(id !== undefined && { id }),
+      ...(publisher !== undefined && { publisher }),
+      ...(createsTopic && { createsTopic }),
+    };
   }
 }
 

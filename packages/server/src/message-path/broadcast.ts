@@ -35,8 +35,8 @@ export class Broadcast {
   }
 
   #deliver(record: LogRecord, entries: readonly InterestEntry[], form: Form): void {
-    const interests = [];
-    for (const { live, interest } of entries) if (live[form] > 0) interests.push(interest);
-    if (interests.length > 0) deliver(record, interests, form, this.#parts);
+    const audiences = [];
+    for (const { live, audience } of entries) if (live[form] > 0) audiences.push(audience);
+    if (audiences.length > 0) deliver(record, audiences, form, this.#parts);
   }
 }

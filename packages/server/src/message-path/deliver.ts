@@ -1,5 +1,8 @@
 import { encodeEnvelope, encodePlain, type Form, type Interest } from '@fanfare/protocol';
 import type { LogRecord } from '../log/topic-log.ts';
+import type { Audience } from '../subscriptions/audience.ts';
+
+export type { Audience };
 
 /** An event on its way to subscribers: its name, and its one argument as JSON text. */
 export interface PeerEvent {
@@ -9,13 +12,13 @@ export interface PeerEvent {
   readonly offset?: string | undefined;
 }
 
-/** The way to every connection that has joined a topic or pattern in a form. */
+/** The way to every connection that has joined an audience in a form. */
 export interface FanOut {
   /**
-   * Sends one event to all that have joined any of the interests, once to each, in the order of the calls. MUST NOT
+   * Sends one event to all that have joined any of the audiences, once to each, in the order of the calls. MUST NOT
    * throw, whatever a connection's state.
    */
-  send(interests: readonly Interest[], form: Form, event: PeerEvent): void;
+  send(audiences: readonly Audience[], form: Form, event: PeerEvent): void;
 }
 
 export interface DeliverParts {
@@ -26,12 +29,12 @@ export interface DeliverParts {
 /** Encodes a message once for all live subscribers of a form, and fans it out. */
 export function deliver(
   record: LogRecord,
-  interests: readonly Interest[],
+  audiences: readonly Audience[],
   form: Form,
   { fanOuts, epoch }: DeliverParts,
 ): void {
   const event = encodeDelivery(record, form, epoch);
-  for (const fanOut of fanOuts) fanOut.send(interests, form, event);
+  for (const fanOut of fanOuts) fanOut.send(audiences, form, event);
 }
 
 /** @param replay - the interest of the one subscription that it is for, if it is not live */

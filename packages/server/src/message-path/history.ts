@@ -6,7 +6,7 @@ import {
   type From,
   type Interest,
 } from '@fanfare/protocol';
-import type { LogRecord, Page, Position, TopicLog } from '../log/topic-log.ts';
+import type { LogRecord, MayRead, Page, Position, TopicLog } from '../log/topic-log.ts';
 import { offsetOf } from './deliver.ts';
 
 /** A page of what a topic or pattern keeps. */
@@ -36,11 +36,15 @@ export async function readHistory(
   interest: Interest,
   from: From,
   limit: number,
+  mayRead?: MayRead,
 ): Promise<History> {
   if (!isPattern(interest) && !(await log.topicState(interest)))
     throw new FanfareError('topic_not_found', `Topic '${interest}' does not exist`);
-  const { position, recovered } = await log.locate(interest, from);
-  const { records, page } = await readPages(log, interest, position, limit);
+  const { position, recovered } = await log.locate(interest, from, mayRead);
+  const { records, page } = await readPages(
+    (start) => log.read(interest, start, { recordsMax: limit, bytesMax }, mayRead),
+    position,
+  );
   const isComplete = recovered && page.dropped === 0;
   return {
     messages: records.map((record) => encodeEnvelope(record, offsetOf(record, log.epoch))),
@@ -52,15 +56,13 @@ export async function readHistory(
 
 /** A page of a pattern may be short or empty where there is a lot to look through: then it is gone on. */
 async function readPages(
-  log: TopicLog,
-  interest: Interest,
+  read: (from: Position) => Promise<Page>,
   start: Position,
-  limit: number,
 ): Promise<{ readonly records: readonly LogRecord[]; readonly page: Page }> {
-  let page = await log.read(interest, start, { recordsMax: limit, bytesMax });
+  let page = await read(start);
   const dropped = page.dropped;
   while (page.records.length === 0 && !page.isAtHead) {
-    page = await log.read(interest, page.position, { recordsMax: limit, bytesMax });
+    page = await read(page.position);
   }
   return { records: page.records, page: { ...page, dropped } };
 }

@@ -1,4 +1,5 @@
 import { FanfareError, type From, type Interest, type PublishResult } from '@fanfare/protocol';
+import type { Rights } from '../access/rights.ts';
 import { LogClosedError, LogDamagedError, type NewRecord, type TopicLog } from '../log/topic-log.ts';
 import type { SubscriptionIndex } from '../subscriptions/subscription-index.ts';
 import { Connection, type ConnectionParts } from './accept.ts';
@@ -6,6 +7,7 @@ import { Admission, type Admitted } from './admit.ts';
 import { append, storageRefusal } from './append.ts';
 import { Broadcast } from './broadcast.ts';
 import type { FanOut } from './deliver.ts';
+import { permitReading } from './permit.ts';
 import { readHistory, type History } from './history.ts';
 import { Replays } from './replay.ts';
 import type { Peer } from './subscription.ts';
@@ -50,8 +52,8 @@ export class MessagePath {
     log.tail((records) => broadcast.send(records));
   }
 
-  accept(peer: Peer): Connection {
-    return new Connection(peer, this.#connectionParts);
+  accept(peer: Peer, rights: Rights): Connection {
+    return new Connection(peer, rights, this.#connectionParts);
   }
 
   /**
@@ -59,8 +61,8 @@ export class MessagePath {
    *
    * @throws FanfareError
    */
-  async publishText(json: string, headerId?: string): Promise<PublishResult> {
-    return only(await append(this.#log, [this.#admission.admitText(json, headerId)]));
+  async publishText(rights: Rights, json: string, headerId?: string): Promise<PublishResult> {
+    return only(await append(this.#log, [this.#admission.admitText(rights, json, headerId)]));
   }
 
   /**
@@ -68,8 +70,8 @@ export class MessagePath {
    *
    * @throws FanfareError
    */
-  async publishValue(input: unknown): Promise<PublishResult> {
-    return only(await append(this.#log, [this.#admission.admitValue(input)]));
+  async publishValue(rights: Rights, input: unknown): Promise<PublishResult> {
+    return only(await append(this.#log, [this.#admission.admitValue(rights, input)]));
   }
 
   /**
@@ -79,8 +81,8 @@ export class MessagePath {
    * @returns what became of each, in their order
    * @throws FanfareError when they are too many, or when none could be stored
    */
-  publishMany(jsons: readonly string[]): Promise<readonly BatchResult[]> {
-    return this.#publishAdmitted(() => this.#admission.admitMany(jsons));
+  publishMany(rights: Rights, jsons: readonly string[]): Promise<readonly BatchResult[]> {
+    return this.#publishAdmitted(() => this.#admission.admitMany(rights, jsons));
   }
 
   /**
@@ -88,8 +90,8 @@ export class MessagePath {
    *
    * @throws FanfareError also when the text is no array
    */
-  publishArray(json: string): Promise<readonly BatchResult[]> {
-    return this.#publishAdmitted(() => this.#admission.admitArray(json));
+  publishArray(rights: Rights, json: string): Promise<readonly BatchResult[]> {
+    return this.#publishAdmitted(() => this.#admission.admitArray(rights, json));
   }
 
   async #publishAdmitted(admit: () => readonly Admitted[]): Promise<readonly BatchResult[]> {
@@ -103,11 +105,12 @@ export class MessagePath {
   /**
    * Reads a page of what is kept.
    *
-   * @throws FanfareError `topic_not_found`, `log_damaged`, `draining`
+   * @throws FanfareError `not_authorized`, `topic_not_found`, `log_damaged`, `draining`
    */
-  async history(interest: Interest, from: From, limit: number): Promise<History> {
+  async history(rights: Rights, interest: Interest, from: From, limit: number): Promise<History> {
+    const filter = permitReading(rights, interest);
     try {
-      return await readHistory(this.#log, interest, from, limit);
+      return await readHistory(this.#log, interest, from, limit, filter?.allows);
     } catch (error) {
       if (error instanceof LogClosedError) throw storageRefusal(error);
       throw error instanceof LogDamagedError ? damaged(error) : error;

@@ -1,5 +1,6 @@
-import { formatOffset, isPattern, type FanfareError, type Form, type Interest } from '@fanfare/protocol';
+import { FanfareError, formatOffset, isPattern, type Form, type Interest } from '@fanfare/protocol';
 import type { Page, Position, Start, TopicLog } from '../log/topic-log.ts';
+import type { Audience, TopicFilter } from '../subscriptions/audience.ts';
 import type { InterestEntry, SubscriptionIndex } from '../subscriptions/subscription-index.ts';
 import type { Broadcast } from './broadcast.ts';
 import { encodeGap, encodeState, type PeerEvent, type State } from './deliver.ts';
@@ -7,9 +8,9 @@ import { encodePage, pageLimit, type Replay, type Replays } from './replay.ts';
 
 /** The other end of a connection, as far as subscriptions need it. */
 export interface Peer {
-  /** From now on the peer gets what is fanned out to this interest in this form. */
-  join(interest: Interest, form: Form): void;
-  leave(interest: Interest, form: Form): void;
+  /** From now on the peer gets what is fanned out to this audience in this form. */
+  join(audience: Audience, form: Form): void;
+  leave(audience: Audience, form: Form): void;
   /** Sends an event to this peer alone, whether there is room or not. */
   tell(event: PeerEvent): void;
   /**
@@ -44,7 +45,7 @@ export class Subscription implements Replay {
   readonly interest: Interest;
   readonly form: Form;
   readonly #parts: SubscriptionParts;
-  readonly #entry: InterestEntry;
+  #entry: InterestEntry;
   #state: State | 'ended' = 'catching_up';
   /** Everything up to here was sent. Only while it is catching up. */
   #position: Position = { sequence: 0 };
@@ -55,11 +56,12 @@ export class Subscription implements Replay {
   /** Whether the peer has no room. */
   #isBlocked = false;
 
-  constructor(interest: Interest, form: Form, parts: SubscriptionParts) {
+  /** @param filter - what of a pattern may be read, where that is not all */
+  constructor(interest: Interest, form: Form, filter: TopicFilter | undefined, parts: SubscriptionParts) {
     this.interest = interest;
     this.form = form;
     this.#parts = parts;
-    this.#entry = parts.index.open(interest);
+    this.#entry = parts.index.open(interest, filter);
     this.#unstoredSeen = this.#entry.unstored;
   }
 
@@ -117,13 +119,37 @@ export class Subscription implements Replay {
   async sendPage(): Promise<boolean> {
     if (this.#state !== 'catching_up') return false;
     try {
-      const page = await this.#parts.log.read(this.interest, this.#position, pageLimit);
-      // It may have ended meanwhile.
-      return this.#state === 'catching_up' && this.#send(page);
+      const entry = this.#entry;
+      const page = await this.#parts.log.read(this.interest, this.#position, pageLimit, entry.filter?.allows);
+      // It may have ended meanwhile, or be for another part of the pattern: then it is read again.
+      if (this.#state !== 'catching_up') return false;
+      return this.#entry === entry ? this.#send(page) : true;
     } catch (error) {
       this.#fail(error);
       return false;
     }
+  }
+
+  /** From now on another part of the pattern may be read; undefined: all of it. */
+  restrict(filter: TopicFilter | undefined): void {
+    const { index, peer } = this.#parts;
+    if (this.#state === 'ended' || this.#entry.filter?.key === filter?.key) return;
+    const isLive = this.#state === 'live';
+    if (isLive) this.#leave();
+    else this.#tellUnstored();
+    index.close(this.#entry);
+    this.#entry = index.open(this.interest, filter);
+    this.#unstoredSeen = this.#entry.unstored;
+    if (!isLive) return;
+    this.#entry.live[this.form]++;
+    peer.join(this.#entry.audience, this.form);
+  }
+
+  /** Ends, for nothing of it may be read any more. */
+  forbid(): void {
+    if (this.#state === 'live') this.#leave();
+    const refusal = new FanfareError('not_authorized', `You may not read '${this.interest}'.`);
+    this.#tellFailure(refusal);
   }
 
   /** Tells what it missed, if anything, and ends. */
@@ -162,7 +188,7 @@ export class Subscription implements Replay {
     this.#state = 'live';
     if (this.#isTold) this.#tellState(peer, 'live');
     this.#entry.live[this.form]++;
-    peer.join(this.interest, this.form);
+    peer.join(this.#entry.audience, this.form);
   }
 
   #tellUnstored(): void {
@@ -178,7 +204,7 @@ export class Subscription implements Replay {
 
   #leave(): void {
     this.#entry.live[this.form]--;
-    this.#parts.peer.leave(this.interest, this.form);
+    this.#parts.peer.leave(this.#entry.audience, this.form);
   }
 
   #close(): void {
@@ -187,10 +213,13 @@ export class Subscription implements Replay {
   }
 
   #fail(error: unknown): void {
-    const { peer, onFailure } = this.#parts;
-    const problem = { ...onFailure(error).toProblem(), topic: this.interest };
+    this.#tellFailure(this.#parts.onFailure(error));
+  }
+
+  #tellFailure(error: FanfareError): void {
     if (this.#state === 'ended') return;
     this.#close();
-    peer.tell({ name: 'error', argumentJson: JSON.stringify(problem) });
+    const problem = { ...error.toProblem(), topic: this.interest };
+    this.#parts.peer.tell({ name: 'error', argumentJson: JSON.stringify(problem) });
   }
 }

@@ -1,13 +1,10 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { FanfareError, formatOffset, parseTopic, type Topic } from '@fanfare/protocol';
-import {
-  LogClosedError,
-  type TopicCreation,
-  type TopicLog,
-  type TopicQuery,
-  type TopicState,
-} from '../log/topic-log.ts';
+import { LogClosedError, type TopicLog, type TopicQuery, type TopicState } from '../log/topic-log.ts';
+import type { Rights } from '../access/rights.ts';
 import type { SubscriptionIndex } from '../subscriptions/subscription-index.ts';
 import { storageRefusal, topicsExhausted } from './append.ts';
+import { permitDeleting, permitPublishing, permitReading } from './permit.ts';
 
 /** A topic as it is told to whoever asks. */
 export interface TopicInfo {
@@ -20,6 +17,15 @@ export interface TopicInfo {
   readonly lastOffset?: string;
 }
 
+/** A topic that was to exist, and does. */
+export interface Declared {
+  readonly isNew: boolean;
+  readonly info: Pick<TopicInfo, 'topic'> & Partial<TopicInfo>;
+}
+
+/** How many topics are looked through before others have their turn. */
+const topicsPerTurn = 1_000;
+
 /** The topics that there are: telling, declaring and deleting them. */
 export class Topics {
   readonly #log: TopicLog;
@@ -30,18 +36,28 @@ export class Topics {
     this.#index = index;
   }
 
-  /** In the order of their names. */
-  async list(query: TopicQuery): Promise<readonly TopicInfo[]> {
-    const states = await this.#log.topics(query).catch(refuseReading);
-    return states.map((state) => this.#infoOf(state));
+  /** Those that may be read, in the order of their names. */
+  async list(rights: Rights, { limit, ...query }: TopicQuery): Promise<readonly TopicInfo[]> {
+    const found: TopicState[] = [];
+    const pageMax = rights.identity.isAdmin ? limit : topicsPerTurn;
+    for (let after = query.after; ;) {
+      const page = { ...query, limit: pageMax, ...(after !== undefined && { after }) };
+      const states = await this.#log.topics(page).catch(refuseReading);
+      found.push(...states.filter(({ topic }) => rights.may('subscribe', topic)));
+      after = states.at(-1)?.topic;
+      if (found.length >= limit || states.length < pageMax)
+        return found.slice(0, limit).map((state) => this.#infoOf(state));
+      await nextTurn();
+    }
   }
 
   /**
    * @param input - the untrusted name
-   * @throws FanfareError `topic_name_invalid`, `topic_not_found`
+   * @throws FanfareError `topic_name_invalid`, `not_authorized`, `topic_not_found`
    */
-  async get(input: unknown): Promise<TopicInfo> {
+  async get(rights: Rights, input: unknown): Promise<TopicInfo> {
     const topic = parseTopic(input);
+    permitReading(rights, topic);
     const state = await this.#log.topicState(topic).catch(refuseReading);
     if (!state) throw topicNotFound(topic);
     return this.#infoOf(state);
@@ -51,23 +67,27 @@ export class Topics {
    * Makes a topic exist, for good.
    *
    * @param input - the untrusted name
-   * @throws FanfareError `topic_name_invalid`, `limit_exceeded`, `storage_unavailable`
+   * @returns what became of it; and what the topic is now, to whoever may read it
+   * @throws FanfareError `topic_name_invalid`, `not_authorized`, `limit_exceeded`, `storage_unavailable`
    */
-  async declare(input: unknown): Promise<Exclude<TopicCreation, 'topics_exhausted'>> {
+  async declare(rights: Rights, input: unknown): Promise<Declared> {
     const topic = parseTopic(input);
+    permitPublishing(rights, topic);
     const creation = await this.#log.createTopic(topic, true).catch(refuseStorage);
     if (creation === 'topics_exhausted') throw topicsExhausted();
-    return creation;
+    const isReadable = rights.may('subscribe', topic);
+    return { isNew: creation === 'created', info: isReadable ? await this.get(rights, topic) : { topic } };
   }
 
   /**
    * Deletes a topic with its messages. Who is subscribed stays so, and gets what comes if it is created again.
    *
    * @param input - the untrusted name
-   * @throws FanfareError `topic_name_invalid`, `topic_not_found`, `storage_unavailable`
+   * @throws FanfareError `topic_name_invalid`, `not_authorized`, `topic_not_found`, `storage_unavailable`
    */
-  async delete(input: unknown): Promise<void> {
+  async delete(rights: Rights, input: unknown): Promise<void> {
     const topic = parseTopic(input);
+    permitDeleting(rights, topic);
     const existed = await this.#log.deleteTopic(topic).catch(refuseStorage);
     if (!existed) throw topicNotFound(topic);
   }

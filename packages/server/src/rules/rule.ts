@@ -19,6 +19,34 @@ export interface Rule {
   readonly create: 'subscribe' | 'publish';
   /** The largest message, in bytes of JSON text; the server's own limit stands beside it. */
   readonly publishBytesMax: number;
+  /** `match` as it was written, where it has `${sub}` as a segment: it stands for the subject there, and in `match` for any. */
+  readonly template?: string;
+  /** Whether whoever has a token may publish to the topics, or read them, whatever the token says. */
+  readonly publish?: boolean;
+  readonly subscribe?: boolean;
+  /** Whether messages tell who has published them. */
+  readonly publisher?: boolean;
+}
+
+/** What stands for the subject of whoever asks. */
+export const subjectSegment = '${sub}';
+
+/** The topics that a rule is about for one subject. Undefined when they are somebody else's for whoever has none. */
+export function matchFor({ match, template }: Rule, subject: string | undefined): Interest | undefined {
+  if (template === undefined) return match;
+  if (subject === undefined) return undefined;
+  const segments = template.split('/');
+  const own = encodeSubject(subject);
+  return segments.map((segment) => (segment === subjectSegment ? own : segment)).join('/') as Interest;
+}
+
+/** One segment that is nobody else's, and no wildcard. */
+function encodeSubject(subject: string): string {
+  return subject.replace(/[%/*$]/g, encodeCharacter);
+}
+
+function encodeCharacter(character: string): string {
+  return `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
 }
 
 /** The rules of a server, in the order in which they are tried. */
@@ -30,6 +58,20 @@ export class Rules {
   constructor(rules: readonly Rule[], fallback: Rule) {
     this.#rules = rules;
     this.#fallback = fallback;
+  }
+
+  get all(): readonly Rule[] {
+    return this.#rules;
+  }
+
+  /** Whether what somebody may read depends on who it is. */
+  get namesSubject(): boolean {
+    return this.#rules.some(({ template, subscribe }) => template !== undefined && subscribe === true);
+  }
+
+  /** Whether any rule does. */
+  get tellsPublishers(): boolean {
+    return this.#rules.some(({ publisher }) => publisher === true);
   }
 
   /** The first rule that matches. Takes time in proportion to how many there are: remember the answer. */

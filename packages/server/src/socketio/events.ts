@@ -1,13 +1,17 @@
-import { FanfareError, type Problem } from '@fanfare/protocol';
+import { FanfareError, fieldsOf, type Problem } from '@fanfare/protocol';
 import type { Server, Socket } from 'socket.io';
+import type { Access } from '../access/access.ts';
+import type { Session } from '../access/sessions.ts';
 import type { Connection } from '../message-path/accept.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
 import type { Logger } from '../observability/logger.ts';
 import { asRefusal } from '../observability/refusal.ts';
 import { SocketPeer } from './rooms.ts';
+import { SignIn } from './sign-in.ts';
 
 export interface EventParts {
   readonly path: MessagePath;
+  readonly access: Access;
   /** Who is connected, and as what. */
   readonly connections: Map<Socket, Connection>;
   readonly logger: Logger;
@@ -20,62 +24,87 @@ type Refused = { readonly ok: false; readonly error: Problem };
 
 const commands: readonly string[] = ['subscribe', 'unsubscribe', 'publish'];
 
+/** What a token that goes on is sent with, where tokens are asked for. */
+const renewal = 'token';
+
 /** A listener that all clients share: one for each would cost every idle connection some hundred bytes. */
 type SharedListener = (this: Socket, ...args: unknown[]) => void;
 
 /** Listens to the clients of the main namespace. The function returned stops that, and leaves them connected. */
 export function listenToClients(io: Server, parts: EventParts): () => void {
-  const { path, connections, refuseUnknown } = parts;
+  const { path, access, connections, logger, refuseUnknown } = parts;
+  const signIn = new SignIn(io, access, logger);
+  const sessions = new Map<Socket, Session>();
   const forget = (socket: Socket): void => {
     for (const [event, listener] of listeners) socket.off(event, listener);
+    sessions.get(socket)?.close();
+    sessions.delete(socket);
     connections.get(socket)?.close();
     connections.delete(socket);
   };
-  const listeners = listenersFor(parts, forget);
+  const end = (socket: Socket, error: FanfareError): void => {
+    connections.get(socket)?.expire(error);
+    forget(socket);
+    socket.emit('error', error.toProblem());
+    socket.disconnect(true);
+  };
+  const listeners = listenersFor(parts, sessions, forget);
   const onAny = listenerForUnknown(parts);
   const onConnection = (socket: Socket): void => {
+    const rights = signIn.rightsOf(socket);
+    if (!rights) return;
     const peer = new SocketPeer(socket, () => connections.get(socket)?.drained());
     if (socket.recovered) peer.leaveRestored();
-    connections.set(socket, path.accept(peer));
+    connections.set(socket, path.accept(peer, rights));
+    const session = access.openSession(rights, (error) => end(socket, error));
+    if (session) sessions.set(socket, session);
     for (const [event, listener] of listeners) socket.on(event, listener);
     if (refuseUnknown) socket.onAny(onAny);
   };
   io.on('connection', onConnection);
   for (const socket of io.sockets.sockets.values()) onConnection(socket);
   return () => {
+    signIn.stop();
     io.off('connection', onConnection);
     for (const socket of connections.keys()) forget(socket);
   };
 }
 
 function listenersFor(
-  { path, connections, logger }: EventParts,
+  { path, access, connections, logger }: EventParts,
+  sessions: ReadonlyMap<Socket, Session>,
   forget: (socket: Socket) => void,
 ): readonly (readonly [event: string, SharedListener])[] {
+  /** A command of a connection that is there. */
+  const command = (
+    event: string,
+    carryOut: (connection: Connection, input: unknown, socket: Socket) => object | Promise<object>,
+  ): readonly [string, SharedListener] => [
+    event,
+    function (...args) {
+      const connection = connections.get(this);
+      if (connection) void answer(this, args, (input) => carryOut(connection, input, this), logger);
+    },
+  ];
+  const renew = async (connection: Connection, input: unknown, socket: Socket): Promise<object> => {
+    const token = fieldsOf(input, renewal)('token');
+    if (typeof token !== 'string') throw new FanfareError('bad_request', 'The token must be a string.');
+    await connection.renew(async () => {
+      const rights = await access.authenticate(token);
+      if (rights.identity.subject !== connection.rights.identity.subject)
+        throw new FanfareError('not_authorized', 'The token is of another subject than the connection.');
+      sessions.get(socket)?.renew(rights.identity);
+      return rights;
+    });
+    return { ok: true, exp: connection.rights.identity.endsAt / 1_000 };
+  };
   return [
-    [
-      'subscribe',
-      function (...args) {
-        const connection = connections.get(this);
-        if (connection) void answer(this, args, (input) => connection.subscribe(input), logger);
-      },
-    ],
-    [
-      'unsubscribe',
-      function (...args) {
-        const connection = connections.get(this);
-        if (connection) void answer(this, args, (input) => connection.unsubscribe(input), logger);
-      },
-    ],
-    [
-      'publish',
-      function (...args) {
-        const connection = connections.get(this);
-        const publish = (input: unknown): object | Promise<object> =>
-          connection ? connection.afterCommands(() => path.publishValue(input)) : path.publishValue(input);
-        void answer(this, args, publish, logger);
-      },
-    ],
+    command('subscribe', (connection, input) => connection.subscribe(input)),
+    command('unsubscribe', (connection, input) => connection.unsubscribe(input)),
+    command('publish', (connection, input) =>
+      connection.afterCommands(() => path.publishValue(connection.rights, input)),
+    ),
+    ...(access.isOpen ? [] : [command(renewal, renew)]),
     [
       'disconnect',
       function () {
@@ -85,10 +114,11 @@ function listenersFor(
   ];
 }
 
-function listenerForUnknown({ logger }: EventParts): SharedListener {
+function listenerForUnknown({ access, logger }: EventParts): SharedListener {
+  const known = access.isOpen ? commands : [...commands, renewal];
   return function (event, ...args) {
     const name = String(event);
-    if (!isCommand(name)) void answer(this, args, () => refuseEvent(name), logger);
+    if (!known.includes(name)) void answer(this, args, () => refuseEvent(name), logger);
   };
 }
 
@@ -114,10 +144,6 @@ async function answer(
     if (ack) ack({ ok: false, error: problem } satisfies Refused);
     else socket.emit('error', problem);
   }
-}
-
-function isCommand(event: string): boolean {
-  return commands.includes(event);
 }
 
 function refuseEvent(event: string): never {

@@ -1,8 +1,8 @@
 import { isFanoutAdapter } from '@fanfare/fanout';
-import type { Form, Interest } from '@fanfare/protocol';
+import type { Form } from '@fanfare/protocol';
 import type { Server, Socket } from 'socket.io';
 import { PacketType } from 'socket.io-parser';
-import type { FanOut, PeerEvent } from '../message-path/deliver.ts';
+import type { Audience, FanOut, PeerEvent } from '../message-path/deliver.ts';
 import type { Peer } from '../message-path/subscription.ts';
 import type { Logger } from '../observability/logger.ts';
 import { EncodedArgument } from './encoded-argument.ts';
@@ -10,18 +10,18 @@ import { EncodedArgument } from './encoded-argument.ts';
 /** Keeps Fanfare's rooms apart from the room that every socket is in under its own id, and from an app's rooms. */
 const prefix = 'fanfare:';
 
-/** The Socket.IO room of those who have joined a topic or pattern in one form. */
-function roomOf(interest: Interest, form: Form): string {
-  return `${prefix}${form}:${interest}`;
+/** The Socket.IO room of those who have joined an audience in one form. */
+function roomOf(audience: Audience, form: Form): string {
+  return `${prefix}${form}:${audience}`;
 }
 
-/** The interest and the form of one of Fanfare's rooms; undefined for any other room. */
+/** The audience and the form of one of Fanfare's rooms; undefined for any other room. */
 export function subscriptionOf(
   room: string,
-): { readonly interest: Interest; readonly form: Form } | undefined {
+): { readonly audience: Audience; readonly form: Form } | undefined {
   for (const form of ['plain', 'envelope'] as const) {
-    const start = roomOf('' as Interest, form);
-    if (room.startsWith(start)) return { interest: room.slice(start.length) as Interest, form };
+    const start = roomOf('' as Audience, form);
+    if (room.startsWith(start)) return { audience: room.slice(start.length) as Audience, form };
   }
   return undefined;
 }
@@ -48,12 +48,12 @@ export class SocketPeer implements Peer {
     for (const room of this.#socket.rooms) if (room.startsWith(prefix)) void this.#socket.leave(room);
   }
 
-  join(interest: Interest, form: Form): void {
-    void this.#socket.join(roomOf(interest, form));
+  join(audience: Audience, form: Form): void {
+    void this.#socket.join(roomOf(audience, form));
   }
 
-  leave(interest: Interest, form: Form): void {
-    void this.#socket.leave(roomOf(interest, form));
+  leave(audience: Audience, form: Form): void {
+    void this.#socket.leave(roomOf(audience, form));
   }
 
   tell({ name, argumentJson }: PeerEvent): void {
@@ -87,9 +87,9 @@ export class RoomFanOut implements FanOut {
     this.#logger = logger;
   }
 
-  send(interests: readonly Interest[], form: Form, { name, argumentJson }: PeerEvent): void {
+  send(audiences: readonly Audience[], form: Form, { name, argumentJson }: PeerEvent): void {
     const rooms = new Set<string>();
-    for (const interest of interests) rooms.add(roomOf(interest, form));
+    for (const audience of audiences) rooms.add(roomOf(audience, form));
     try {
       // What io.local.to(rooms).emit() comes to, without the objects that it makes on its way. Local: every server
       // of a cluster has the log's tail, so none may broadcast for another.
@@ -100,7 +100,7 @@ export class RoomFanOut implements FanOut {
           { rooms, except: new Set(), flags: { local: true } },
         );
     } catch (err) {
-      this.#logger.error({ err, interests }, 'a delivery failed');
+      this.#logger.error({ err, audiences }, 'a delivery failed');
     }
   }
 }

@@ -17,7 +17,7 @@ export class SlowSubscribers implements Required<Pick<FanoutOptions, 'onOverflow
       const subscription = subscriptionOf(room);
       // What is no delivery cannot be read again, nor told as a gap.
       if (!connection || !subscription) return 'disconnect';
-      connection.overflow(subscription.interest, subscription.form);
+      connection.overflow(subscription.audience, subscription.form);
     }
     return 'drop';
   };

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { link, mkdtemp, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { FanfareError, fieldsOf, messageDepthMax, parseId, parseTopic } from '@fanfare/protocol';
+import { FanfareError, fieldsOf, messageDepthMax, parseId, parseTopic, refuseField } from '@fanfare/protocol';
 import { DataDirectoryError, makeDirectory, syncDirectory } from '../log/store/data-directory.ts';
 import { dataFile } from '../log/store/lmdb-file.ts';
 import { openLmdbStore } from '../log/store/lmdb-store.ts';
@@ -182,11 +182,13 @@ class Importing {
     if (message.depth > messageDepthMax)
       throw this.#refusal(`the message is nested deeper than ${messageDepthMax} levels.`);
     const id = parseId(field('id'));
+    const publisher = parsePublisher(field('publisher'));
     const isAdded = this.#importer.add({
       topic: parseTopic(field('topic')),
       messageJson: message.text,
       time: time as number,
       ...(id !== undefined && { id }),
+      ...(publisher !== undefined && { publisher }),
     });
     if (!isAdded)
       throw this.#refusal('its time is before that of the message before it; sort the lines by time.');
@@ -196,5 +198,18 @@ class Importing {
 
   #refusal(reason: string): ImportError {
     return new ImportError(`Line ${this.#line} cannot be imported: ${reason}`);
+  }
+}
+
+/** @throws FanfareError, as for an id, whose rules a subject has too */
+function parsePublisher(input: unknown): string | undefined {
+  try {
+    return parseId(input);
+  } catch {
+    throw refuseField(
+      'bad_request',
+      'publisher',
+      'publisher must be a text of 1 to 255 bytes without control characters.',
+    );
   }
 }

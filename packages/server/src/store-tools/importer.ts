@@ -9,6 +9,7 @@ export interface ImportedMessage {
   readonly messageJson: string;
   readonly time: number;
   readonly id?: string;
+  readonly publisher?: string;
 }
 
 export interface StoreImporterOptions {
@@ -61,13 +62,18 @@ export class StoreImporter {
   }
 
   /** @returns false, and has not added it, when it is older than the one before */
-  add({ topic: name, messageJson, time, id }: ImportedMessage): boolean {
+  add({ topic: name, messageJson, time, id, publisher }: ImportedMessage): boolean {
     if (time < this.#time) return false;
     const topic = this.#topics.get(name) ?? this.#make(name, false);
     const bytes = Buffer.byteLength(messageJson);
     const sequence = ++this.#head;
     const builder = this.#builderAt(time);
-    const record = id === undefined ? { sequence, messageJson } : { sequence, messageJson, id };
+    const record = {
+      sequence,
+      messageJson,
+      ...(id !== undefined && { id }),
+      ...(publisher !== undefined && { publisher }),
+    };
     builder.add(record, bytes, {
       topic: topic.record.number,
       ordinal: ++topic.count,

@@ -1,9 +1,13 @@
 import { isPattern, type Form, type Interest, type Topic } from '@fanfare/protocol';
+import { audienceOf, type Audience, type TopicFilter } from './audience.ts';
 import { PatternTree } from './pattern-tree.ts';
 
-/** A topic or pattern that somebody is subscribed to. */
+/** A topic or pattern that somebody is subscribed to, who may read a certain part of it. */
 export interface InterestEntry {
   readonly interest: Interest;
+  /** Undefined where all of it may be read. */
+  readonly filter: TopicFilter | undefined;
+  readonly audience: Audience;
   /** How many subscriptions there are, live or not. */
   subscriptions: number;
   /** How many of them get messages as they come, by form. */
@@ -15,35 +19,58 @@ export interface InterestEntry {
 /** Who is subscribed to what. */
 export class SubscriptionIndex {
   readonly #topics = new Map<Interest, InterestEntry>();
-  readonly #patterns = new PatternTree<InterestEntry>();
+  /** By audience. */
+  readonly #patterns = new PatternTree<Map<Audience, InterestEntry>>();
 
-  /** MUST be followed by one {@link close}. */
-  open(interest: Interest): InterestEntry {
-    const known = isPattern(interest) ? this.#patterns.get(interest) : this.#topics.get(interest);
-    const entry = known ?? { interest, subscriptions: 0, live: { plain: 0, envelope: 0 }, unstored: 0 };
-    entry.subscriptions++;
-    if (known) return entry;
-    if (isPattern(interest)) this.#patterns.set(interest, entry);
-    else this.#topics.set(interest, entry);
+  /**
+   * MUST be followed by one {@link close}.
+   *
+   * @param filter - of a pattern: what of it may be read, where that is not all
+   */
+  open(interest: Interest, filter?: TopicFilter): InterestEntry {
+    const audience = audienceOf(interest, filter);
+    const known = isPattern(interest)
+      ? this.#patterns.get(interest)?.get(audience)
+      : this.#topics.get(interest);
+    if (known) {
+      known.subscriptions++;
+      return known;
+    }
+    const live = { plain: 0, envelope: 0 };
+    const entry = { interest, filter, audience, subscriptions: 1, live, unstored: 0 };
+    if (!isPattern(interest)) this.#topics.set(interest, entry);
+    else if (this.#patterns.get(interest)?.set(audience, entry) === undefined)
+      this.#patterns.set(interest, new Map([[audience, entry]]));
     return entry;
   }
 
   close(entry: InterestEntry): void {
+    const { interest, audience } = entry;
     if (--entry.subscriptions > 0) return;
-    if (isPattern(entry.interest)) this.#patterns.delete(entry.interest);
-    else this.#topics.delete(entry.interest);
+    if (!isPattern(interest)) this.#topics.delete(interest);
+    else {
+      const entries = this.#patterns.get(interest);
+      entries?.delete(audience);
+      if (entries?.size === 0) this.#patterns.delete(interest);
+    }
   }
 
   /** Everything somebody is subscribed to that a topic's messages are for. */
   matching(topic: Topic): readonly InterestEntry[] {
+    const found: InterestEntry[] = [];
     const own = this.#topics.get(topic);
-    const patterns = this.#patterns.matching(topic);
-    return own ? [own, ...patterns] : patterns;
+    if (own) found.push(own);
+    for (const entries of this.#patterns.matching(topic)) {
+      for (const entry of entries.values()) {
+        if (entry.filter === undefined || entry.filter.allows(topic)) found.push(entry);
+      }
+    }
+    return found;
   }
 
   /** Whether somebody is subscribed to a pattern that stands for a topic. */
   isCovered(topic: Topic): boolean {
-    return this.#patterns.matching(topic).length > 0;
+    return this.matching(topic).some(({ interest }) => isPattern(interest));
   }
 
   /** How many subscriptions to the very topic there are. */

@@ -1,5 +1,7 @@
 import { FanfareError, type Form, type Interest } from '@fanfare/protocol';
 import { onTestFinished } from 'vitest';
+import { trusted } from '../../src/access/identity.ts';
+import { Rights } from '../../src/access/rights.ts';
 import { defaultRule, parseRules } from '../../src/config/rules.ts';
 import { LocalTopicLog } from '../../src/log/local/local-topic-log.ts';
 import { MemoryStore } from '../../src/log/store/memory-store.ts';
@@ -61,9 +63,9 @@ export class FakeFanOut implements FanOut {
   readonly sends: string[] = [];
   readonly #peers: FakePeer[] = [];
 
-  connect(path: MessagePath): FakePeer {
+  connect(path: MessagePath, rights: Rights = anything): FakePeer {
     const peer = new FakePeer();
-    peer.connection = path.accept(peer);
+    peer.connection = path.accept(peer, rights);
     this.#peers.push(peer);
     return peer;
   }
@@ -73,6 +75,9 @@ export class FakeFanOut implements FanOut {
     for (const peer of this.#peers) peer.send(interests, form, event);
   }
 }
+
+/** Of whoever may everything. */
+export const anything: Rights = new Rights(trusted, new Rules([], defaultRule));
 
 export const limits = { publishBytesMax: 1_000, batchMessagesMax: 100, subscriptionsPerConnectionMax: 100 };
 

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FanfareError } from '@fanfare/protocol';
 import type { AppendOutcome, TopicLog } from '../../src/log/topic-log.ts';
-import { FakeFanOut, memoryLog, pathOver } from './fake-fan-out.ts';
+import { anything, FakeFanOut, memoryLog, pathOver } from './fake-fan-out.ts';
 
 describe('the path of a message', () => {
   it('encodes a message once for each form that somebody wants, and not at all for none', async () => {
@@ -11,12 +11,12 @@ describe('the path of a message', () => {
     const [first, second] = [fanOut.connect(path), fanOut.connect(path)].map(({ connection }) => connection);
     await first?.subscribe({ topic: 'news' });
     await second?.subscribe({ topic: 'news' });
-    await path.publishValue({ topic: 'news', message: 1 });
+    await path.publishValue(anything, { topic: 'news', message: 1 });
     await second?.subscribe({ topic: 'news', envelope: true });
-    await path.publishValue({ topic: 'news', message: 2 });
+    await path.publishValue(anything, { topic: 'news', message: 2 });
     first?.close();
     second?.close();
-    await path.publishValue({ topic: 'news', message: 3 });
+    await path.publishValue(anything, { topic: 'news', message: 3 });
     expect(fanOut.sends).toEqual([
       '{"message":1}',
       '{"message":2}',
@@ -78,12 +78,12 @@ describe('the path of a message', () => {
               const peer = peers[action.who];
               if (!peer) return;
               peer.connection?.close();
-              peer.connection = path.accept(peer);
+              peer.connection = path.accept(peer, anything);
               model.wants[action.who]?.clear();
               return;
             }
             case 'publish': {
-              const published = path.publishValue({ topic: action.topic, message: at });
+              const published = path.publishValue(anything, { topic: action.topic, message: at });
               if (!model.existing.has(action.topic)) {
                 await expect(published).rejects.toThrow(FanfareError);
                 return;
@@ -114,7 +114,7 @@ describe('the path of a message', () => {
     const fanOut = new FakeFanOut();
     const path = pathOver(failing, fanOut);
     await fanOut.connect(path).connection?.subscribe({ topic: 'news' });
-    const published = path.publishText('{"topic":"news","message":1}');
+    const published = path.publishText(anything, '{"topic":"news","message":1}');
     await expect(published).rejects.toMatchObject({ code: 'storage_unavailable', status: 503 });
     expect(fanOut.sends).toEqual([]);
   });
@@ -123,10 +123,10 @@ describe('the path of a message', () => {
     const fanOut = new FakeFanOut();
     const path = pathOver(memoryLog(), fanOut);
     await fanOut.connect(path).connection?.subscribe({ topic: 'news' });
-    const underWay = path.publishValue({ topic: 'news', message: 1 });
+    const underWay = path.publishValue(anything, { topic: 'news', message: 1 });
     path.drain();
     await expect(underWay).resolves.toMatchObject({ ok: true });
-    await expect(path.publishValue({ topic: 'news', message: 2 })).rejects.toMatchObject({
+    await expect(path.publishValue(anything, { topic: 'news', message: 2 })).rejects.toMatchObject({
       code: 'draining',
     });
     expect(fanOut.sends).toEqual(['{"message":1}']);
@@ -151,7 +151,7 @@ describe('the path of a message', () => {
       const fanOut = new FakeFanOut();
       const path = pathOver(memoryLog(), fanOut);
       await fanOut.connect(path).connection?.subscribe({ topic: 'news' });
-      await expect(path.publishValue({ topic: 'news', message })).rejects.toMatchObject({ code });
+      await expect(path.publishValue(anything, { topic: 'news', message })).rejects.toMatchObject({ code });
     },
   );
 });
@@ -173,7 +173,7 @@ describe('the text of a publish', () => {
         const fanOut = new FakeFanOut();
         const path = pathOver(memoryLog(), fanOut);
         await fanOut.connect(path).connection?.subscribe({ topic: 'news' });
-        const refusal = await path.publishText(json).then(
+        const refusal = await path.publishText(anything, json).then(
           () => undefined,
           (error: unknown) => error,
         );

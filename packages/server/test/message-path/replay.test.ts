@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { TopicLog } from '../../src/log/topic-log.ts';
 import type { MessagePath } from '../../src/message-path/message-path.ts';
-import { FakeFanOut, memoryLog, pathOver, type FakePeer } from './fake-fan-out.ts';
+import { anything, FakeFanOut, memoryLog, pathOver, type FakePeer } from './fake-fan-out.ts';
 
 interface Envelope {
   readonly topic: Topic;
@@ -110,7 +110,7 @@ describe('a subscription', () => {
           const fanOut = new FakeFanOut();
           const path = pathOver(isLate ? late(memoryLog(rules)) : memoryLog(rules), fanOut);
           const published: { topic: string; number: number }[] = [];
-          for (const topic of [...stored, 'none/x']) await path.topics.declare(topic);
+          for (const topic of [...stored, 'none/x']) await path.topics.declare(anything, topic);
           if (fromStart) for (let n = 0; n < 30; n++) await publish(path, 'a', published);
           // One subscription a peer: where several overlap, each live message comes once for all of them.
           const subscribers = await Promise.all(
@@ -156,7 +156,7 @@ describe('a subscription', () => {
     const path = pathOver(memoryLog(), fanOut);
     const peer = fanOut.connect(path);
     const published: { topic: string; number: number }[] = [];
-    for (const topic of stored) await path.topics.declare(topic);
+    for (const topic of stored) await path.topics.declare(anything, topic);
     for (let n = 0; n < 700; n++) await publish(path, stored[n % 3] as string, published);
     const ledgers = ['b/c', 'b/*', '**'].map((name) => new Ledger(parseInterest(name)));
     for (const ledger of ledgers) {
@@ -187,7 +187,7 @@ describe('a subscription', () => {
   it('starts where it asked to, and says how much is due', async () => {
     const fanOut = new FakeFanOut();
     const path = pathOver(memoryLog([{ match: 'a', keep: { count: 5 } }]), fanOut);
-    await path.topics.declare('a');
+    await path.topics.declare(anything, 'a');
     const published: { topic: string; number: number }[] = [];
     for (let n = 0; n < 8; n++) await publish(path, 'a', published);
     const answers = [];
@@ -243,5 +243,5 @@ async function publish(
   published: { topic: string; number: number }[],
 ): Promise<void> {
   const number = published.push({ topic, number: published.length }) - 1;
-  await path.publishValue({ topic, message: number });
+  await path.publishValue(anything, { topic, message: number });
 }

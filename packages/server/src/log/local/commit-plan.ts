@@ -3,6 +3,7 @@ import { BlockBuilder } from './block-builder.ts';
 import { digestOf, idKey, type Remembered, type RememberedIds } from './remembered-ids.ts';
 import type { Deletion, LogState, Store, StoreCommit, TopicRecord } from '../store/store.ts';
 import type { AppendOutcome, LogRecord, NewRecord, TopicCreation } from '../topic-log.ts';
+import { logRecord } from './topic-reading.ts';
 import { keeps, oldestOf, recordOf, type TopicEntry, type TopicTable } from './topic-table.ts';
 
 /** What a plan starts from. It changes none of it before it is applied. */
@@ -199,37 +200,27 @@ export class CommitPlan {
     return changed;
   }
 
-  #appended(
-    { topic, messageJson, id }: NewRecord,
-    bytes: number,
-    draft: Draft,
-    hashes: IdHashes | undefined,
-  ): AppendOutcome {
+  #appended(record: NewRecord, bytes: number, draft: Draft, hashes: IdHashes | undefined): AppendOutcome {
+    const { topic, messageJson } = record;
     const { time, level } = this.#context;
     const isStored = keeps(draft.entry);
-    if (isStored) this.#store(messageJson, id, bytes, draft, hashes);
+    if (isStored) this.#store(record, bytes, draft, hashes);
     const sequence = this.#head;
     const ordinal = isStored ? draft.count : 0;
     const stored = isStored ? level : 'none';
     if (hashes) this.#ids.set(hashes.key, { sequence, time, digest: hashes.digest, stored });
-    this.records.push(
-      id === undefined
-        ? { topic, messageJson, sequence, ordinal, time }
-        : { topic, messageJson, id, sequence, ordinal, time },
-    );
+    this.records.push(logRecord({ sequence, messageJson, ...named(record) }, topic, ordinal, time));
     return { kind: 'appended', sequence, time, stored };
   }
 
   #store(
-    messageJson: string,
-    id: string | undefined,
+    { messageJson, ...record }: NewRecord,
     bytes: number,
     draft: Draft,
     hashes: IdHashes | undefined,
   ): void {
     const sequence = ++this.#head;
-    const record = id === undefined ? { sequence, messageJson } : { sequence, messageJson, id };
-    this.blocks.add(record, bytes, {
+    this.blocks.add({ sequence, messageJson, ...named(record) }, bytes, {
       topic: draft.entry.number,
       ordinal: ++draft.count,
       bytesBefore: draft.bytes,
@@ -272,4 +263,10 @@ function assign(entry: TopicEntry, { isDeclared, count, bytes, lastSequence }: D
   entry.count = count;
   entry.bytes = bytes;
   entry.lastSequence = lastSequence;
+}
+
+/** What a record has where its publisher gave it, or is told. */
+function named({ id, publisher }: Pick<NewRecord, 'id' | 'publisher'>): Pick<NewRecord, 'id' | 'publisher'> {
+  if (publisher !== undefined) return id === undefined ? { publisher } : { id, publisher };
+  return id === undefined ? {} : { id };
 }

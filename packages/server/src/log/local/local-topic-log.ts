@@ -10,6 +10,7 @@ import type { LogState, Store } from '../store/store.ts';
 import {
   LogClosedError,
   type AppendOutcome,
+  type MayRead,
   type NewRecord,
   type Page,
   type PageLimit,
@@ -124,12 +125,12 @@ export class LocalTopicLog implements TopicLog {
     return entry && stateOf(entry);
   }
 
-  locate(interest: Interest, from: From): Promise<Start> {
-    return this.#reader.locate(interest, from);
+  locate(interest: Interest, from: From, mayRead?: MayRead): Promise<Start> {
+    return this.#reader.locate(interest, from, mayRead);
   }
 
-  read(interest: Interest, position: Position, limit: PageLimit): Promise<Page> {
-    return this.#reader.read(interest, position, limit);
+  read(interest: Interest, position: Position, limit: PageLimit, mayRead?: MayRead): Promise<Page> {
+    return this.#reader.read(interest, position, limit, mayRead);
   }
 
   close(): Promise<void> {

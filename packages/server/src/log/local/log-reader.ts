@@ -1,8 +1,8 @@
-import { isPattern, type From, type Interest, type Offset } from '@fanfare/protocol';
+import { isPattern, matches, type From, type Interest, type Offset, type Pattern } from '@fanfare/protocol';
 import { locatePattern } from './pattern-locating.ts';
 import { readPattern } from './pattern-reading.ts';
 import type { LogState, Store } from '../store/store.ts';
-import type { Page, PageLimit, Position, Start } from '../topic-log.ts';
+import type { MayRead, Page, PageLimit, Position, Start } from '../topic-log.ts';
 import { locateTopic, readTopic } from './topic-reading.ts';
 import type { TopicTable } from './topic-table.ts';
 
@@ -21,20 +21,20 @@ export class LogReader {
     this.#parts = parts;
   }
 
-  async locate(interest: Interest, from: From): Promise<Start> {
+  async locate(interest: Interest, from: From, mayRead?: MayRead): Promise<Start> {
     if (from.kind === 'offset' && !this.#isOurs(from.offset)) {
-      const start = await this.locate(interest, { kind: 'earliest' });
+      const start = await this.locate(interest, { kind: 'earliest' }, mayRead);
       return { ...start, recovered: false };
     }
     return isPattern(interest)
-      ? locatePattern(this.#parts, interest, from)
+      ? locatePattern(this.#parts, wanting(interest, mayRead), from)
       : locateTopic(this.#parts, interest, from);
   }
 
   /** @throws LogDamagedError */
-  async read(interest: Interest, position: Position, limit: PageLimit): Promise<Page> {
+  async read(interest: Interest, position: Position, limit: PageLimit, mayRead?: MayRead): Promise<Page> {
     return isPattern(interest)
-      ? readPattern(this.#parts, interest, position, limit)
+      ? readPattern(this.#parts, wanting(interest, mayRead), position, limit)
       : readTopic(this.#parts, interest, position, limit);
   }
 
@@ -42,4 +42,10 @@ export class LogReader {
     const { epoch: ours, head } = this.#parts.state();
     return epoch === ours && sequence <= head;
   }
+}
+
+/** The topics of a pattern that are read. */
+function wanting(pattern: Pattern, mayRead: MayRead | undefined): MayRead {
+  if (!mayRead) return (topic) => matches(pattern, topic);
+  return (topic) => matches(pattern, topic) && mayRead(topic);
 }

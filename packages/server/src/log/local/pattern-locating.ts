@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { matches, type From, type Pattern } from '@fanfare/protocol';
+import type { From } from '@fanfare/protocol';
 import type { ReaderParts } from './log-reader.ts';
-import type { Start } from '../topic-log.ts';
+import type { MayRead, Start } from '../topic-log.ts';
 import { ordinalAt, sequenceBefore, wasDeletedSince } from './topic-reading.ts';
 import { keeps, type TopicEntry } from './topic-table.ts';
 
@@ -9,15 +9,15 @@ import { keeps, type TopicEntry } from './topic-table.ts';
 const topicsPerTurn = 128;
 
 /** Finds where reading starts. What goes while it looks, which takes some turns, is told by the first page. */
-export async function locatePattern(parts: ReaderParts, pattern: Pattern, from: From): Promise<Start> {
+export async function locatePattern(parts: ReaderParts, isWanted: MayRead, from: From): Promise<Start> {
   const { topics, state } = parts;
   const { changes } = topics;
   const { head } = state();
   if (from.kind === 'new') return { position: { sequence: head, changes }, due: 0 };
   let sequence = firstPlace(parts, from, head);
   let due = 0;
-  let recovered = from.kind === 'offset' && !wasDeletedSince(parts, pattern, from.offset.sequence);
-  for await (const entries of matchingTopics(parts, pattern)) {
+  let recovered = from.kind === 'offset' && !wasDeletedSince(parts, isWanted, from.offset.sequence);
+  for await (const entries of matchingTopics(parts, isWanted)) {
     for (const entry of entries) {
       if (!keeps(entry)) recovered = false;
       if (entry.count === entry.trimmed) {
@@ -77,12 +77,12 @@ function placeBefore(parts: ReaderParts, entry: TopicEntry, had: number, latest:
 /** The topics that a pattern stands for, some in each turn. */
 async function* matchingTopics(
   { topics, state }: ReaderParts,
-  pattern: Pattern,
+  isWanted: MayRead,
 ): AsyncIterable<readonly TopicEntry[]> {
   let looked = 0;
   let found: TopicEntry[] = [];
   for (const entry of topics.all()) {
-    if (matches(pattern, entry.name)) found.push(entry);
+    if (isWanted(entry.name)) found.push(entry);
     if (++looked % topicsPerTurn > 0) continue;
     yield found;
     found = [];

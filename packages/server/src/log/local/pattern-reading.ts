@@ -1,8 +1,14 @@
-import { matches, type Pattern } from '@fanfare/protocol';
 import type { ReaderParts } from './log-reader.ts';
 import { missing } from './open-state.ts';
 import type { Block, Chunk, ChunkRecord, TopicNumber } from '../store/store.ts';
-import { LogDamagedError, type LogRecord, type Page, type PageLimit, type Position } from '../topic-log.ts';
+import {
+  LogDamagedError,
+  type LogRecord,
+  type MayRead,
+  type Page,
+  type PageLimit,
+  type Position,
+} from '../topic-log.ts';
 import { isFull, logRecord, ordinalAt } from './topic-reading.ts';
 import type { TopicEntry } from './topic-table.ts';
 
@@ -18,14 +24,14 @@ const looksMax = 1_024;
 /** @throws LogDamagedError */
 export function readPattern(
   parts: ReaderParts,
-  pattern: Pattern,
+  isWanted: MayRead,
   position: Position,
   limit: PageLimit,
 ): Page {
   const { store, topics, state } = parts;
   const { head } = state();
-  const dropped = isAnyLost(parts, pattern, position) ? 'unknown' : 0;
-  const scan = new Scan(parts, pattern, position);
+  const dropped = isAnyLost(parts, isWanted, position) ? 'unknown' : 0;
+  const scan = new Scan(parts, isWanted, position);
   const records: LogRecord[] = [];
   let { sequence } = position;
   let bytes = 0;
@@ -58,14 +64,14 @@ function endOf({ first, runs }: Block): number {
 }
 
 /** Whether messages after a position that was not read yet went since it was taken. */
-function isAnyLost(parts: ReaderParts, pattern: Pattern, position: Position): boolean {
+function isAnyLost(parts: ReaderParts, isWanted: MayRead, position: Position): boolean {
   const { store, topics } = parts;
   const { sequence, changes = 0, newest } = position;
   if (topics.changes === changes) return false;
-  if (topics.wasDeleted(pattern, sequence, changes)) return true;
+  if (topics.wasDeleted(isWanted, sequence, changes)) return true;
   let looks = 0;
   for (const entry of topics.trimmedSince(changes)) {
-    if (entry.isDeleted || entry.lastSequence <= sequence || !matches(pattern, entry.name)) continue;
+    if (entry.isDeleted || entry.lastSequence <= sequence || !isWanted(entry.name)) continue;
     if (newest === undefined && entry.gone.sequence > sequence) return true;
     if (++looks > looksMax) return true;
     const unwanted = newest ? ordinalAt(store, entry, newest.through) - newest.count : 0;
@@ -93,7 +99,7 @@ interface Cursor {
 /** Picks the records of a pattern out of blocks. */
 class Scan {
   readonly #parts: ReaderParts;
-  readonly #pattern: Pattern;
+  readonly #isWanted: MayRead;
   readonly #start: Position;
   /** Of the topics that do not match, undefined. */
   readonly #wanted = new Map<TopicNumber, Wanted | undefined>();
@@ -102,9 +108,9 @@ class Scan {
   #hasGap = false;
   #effort = 0;
 
-  constructor(parts: ReaderParts, pattern: Pattern, start: Position) {
+  constructor(parts: ReaderParts, isWanted: MayRead, start: Position) {
     this.#parts = parts;
-    this.#pattern = pattern;
+    this.#isWanted = isWanted;
     this.#start = start;
     this.#end = start.sequence;
   }
@@ -175,7 +181,7 @@ class Scan {
     const { newest } = this.#start;
     const entry = topics.at(number);
     let wanted: Wanted | undefined;
-    if (entry && !entry.isDeleted && matches(this.#pattern, entry.name)) {
+    if (entry && !entry.isDeleted && this.#isWanted(entry.name)) {
       const over = newest ? ordinalAt(store, entry, newest.through) - newest.count : 0;
       wanted = { entry, over, ordinal: undefined };
     }

@@ -1,10 +1,11 @@
-import { matches, type From, type Interest, type Topic } from '@fanfare/protocol';
+import type { From, Topic } from '@fanfare/protocol';
 import type { ReaderParts } from './log-reader.ts';
 import { missing } from './open-state.ts';
 import type { Chunk, ChunkRecord, Store } from '../store/store.ts';
 import {
   LogDamagedError,
   type LogRecord,
+  type MayRead,
   type Page,
   type PageLimit,
   type Position,
@@ -61,15 +62,19 @@ function isRecovered(
 ): boolean {
   if (parts.topics.ruleOf(topic).keep === 'none') return false;
   // What was deleted before a topic came to be is no part of it.
-  if ((entry?.createdAt ?? Infinity) >= sequence && wasDeletedSince(parts, topic, sequence)) return false;
+  if (
+    (entry?.createdAt ?? Infinity) >= sequence &&
+    wasDeletedSince(parts, (name) => name === topic, sequence)
+  )
+    return false;
   return !entry || ordinalAt(parts.store, entry, sequence) >= entry.trimmed;
 }
 
 /** Whether messages were deleted with a topic after a place in the log; also when that is not remembered. */
-export function wasDeletedSince({ state }: ReaderParts, interest: Interest, sequence: number): boolean {
+export function wasDeletedSince({ state }: ReaderParts, isWanted: MayRead, sequence: number): boolean {
   const { deletions, deletionsForgottenAt } = state();
   if (sequence < deletionsForgottenAt) return true;
-  return deletions.some((deletion) => deletion.sequence > sequence && matches(interest, deletion.topic));
+  return deletions.some((deletion) => deletion.sequence > sequence && isWanted(deletion.topic));
 }
 
 /** How many messages a topic had had at a place in the log; of those that are gone from the store, none. */
@@ -151,7 +156,7 @@ export function readTopic(parts: ReaderParts, topic: Topic, position: Position, 
   if (entry && entry.bornAt < sequence) return readEntry(parts, entry, position, limit);
   // Whatever was read up to there was another topic of that name.
   const page = entry ? readEntry(parts, entry, { sequence, ordinal: 0 }, limit) : nothing(parts);
-  return topics.wasDeleted(topic, sequence) ? { ...page, dropped: 'unknown' } : page;
+  return topics.wasDeleted((name) => name === topic, sequence) ? { ...page, dropped: 'unknown' } : page;
 }
 
 function readEntry(parts: ReaderParts, entry: TopicEntry, position: Position, limit: PageLimit): Page {
@@ -219,11 +224,13 @@ class Reading {
 
 /** What the log gives out of what the store has. */
 export function logRecord(
-  { sequence, messageJson, id }: ChunkRecord,
+  { sequence, messageJson, id, publisher }: ChunkRecord,
   topic: Topic,
   ordinal: number,
   time: number,
 ): LogRecord {
+  if (publisher !== undefined)
+    return { topic, messageJson, ...(id !== undefined && { id }), publisher, sequence, ordinal, time };
   return id === undefined
     ? { topic, messageJson, sequence, ordinal, time }
     : { topic, messageJson, id, sequence, ordinal, time };

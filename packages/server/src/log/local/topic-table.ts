@@ -1,6 +1,7 @@
-import { matches, type Interest, type Topic } from '@fanfare/protocol';
+import type { Topic } from '@fanfare/protocol';
 import type { Rule, Rules } from '../../rules/rule.ts';
 import type { Chunk, Deletion, TopicNumber, TopicRecord } from '../store/store.ts';
+import type { MayRead } from '../topic-log.ts';
 
 /** The oldest chunk of a topic that the store has. */
 export interface OldestChunk {
@@ -194,12 +195,11 @@ export class TopicTable {
    * Whether topics were deleted while the log was open, and after that many changes, with messages that come after
    * a place in the log; also when that is not remembered.
    */
-  wasDeleted(interest: Interest, sequence: number, changes = 0): boolean {
+  wasDeleted(isWanted: MayRead, sequence: number, changes = 0): boolean {
     const forgotten = this.#deletionsForgotten;
     if (changes < forgotten.at && sequence < forgotten.sequence) return true;
     return this.#deletions.some(
-      (deletion) =>
-        deletion.at > changes && deletion.sequence > sequence && matches(interest, deletion.topic),
+      (deletion) => deletion.at > changes && deletion.sequence > sequence && isWanted(deletion.topic),
     );
   }
 

@@ -23,10 +23,11 @@ export function blockOf(key: Uint8Array): number {
 }
 
 const hasIdsFlag = 0x10;
+const hasPublishersFlag = 0x20;
 
 /**
  * A chunk's value: the seal, of head and key; the text's checksum; the size of the head; the head; the text. The
- * text is all messages and ids in one, which is faster to decode than each by itself.
+ * text is all messages, ids and publishers in one, which is faster to decode than each by itself.
  */
 const textCrcAt = sealSize;
 const headSizeAt = textCrcAt + 4;
@@ -35,21 +36,28 @@ const headAt = headSizeAt + 4;
 export function encodeChunk(chunk: Chunk, key: Uint8Array): Buffer {
   const { records } = chunk;
   const hasIds = records.some(({ id }) => id !== undefined);
+  const hasPublishers = records.some(({ publisher }) => publisher !== undefined);
   let text = '';
-  for (const { messageJson, id } of records) text += id === undefined ? messageJson : messageJson + id;
+  for (const { messageJson, id, publisher } of records) {
+    text += id === undefined ? messageJson : messageJson + id;
+    if (publisher !== undefined) text += publisher;
+  }
   const { encoding, size } = textEncoding(text);
-  const headBytesMax = headAt + 1 + (4 + 3 * records.length) * integerBytesMax;
+  const headBytesMax = headAt + 1 + (4 + 4 * records.length) * integerBytesMax;
   const writer = new ByteWriter(headBytesMax + size, headAt);
-  writer.byte(textEncodings.indexOf(encoding) | (hasIds ? hasIdsFlag : 0));
+  writer.byte(
+    textEncodings.indexOf(encoding) | (hasIds ? hasIdsFlag : 0) | (hasPublishers ? hasPublishersFlag : 0),
+  );
   writer.integer(chunk.ordinal);
   writer.integer(chunk.bytesBefore);
   writer.integer(chunk.time);
   writer.integer(records.length);
   let last = chunk.block;
-  for (const { sequence, messageJson, id } of records) {
+  for (const { sequence, messageJson, id, publisher } of records) {
     writer.integer(sequence - last);
     writer.integer(messageJson.length);
     if (hasIds) writer.integer(id === undefined ? 0 : id.length + 1);
+    if (hasPublishers) writer.integer(publisher === undefined ? 0 : publisher.length + 1);
     last = sequence;
   }
   const headEnd = writer.position;
@@ -109,6 +117,7 @@ class StoredChunk implements Chunk {
     const flags = value[headAt] ?? 0;
     const characters = text.toString(textEncodings[flags & 0xf]);
     const hasIds = (flags & hasIdsFlag) !== 0;
+    const hasPublishers = (flags & hasPublishersFlag) !== 0;
     const reader = new ByteReader(value, this.#recordsAt);
     const records: ChunkRecord[] = [];
     let sequence = this.block;
@@ -117,14 +126,14 @@ class StoredChunk implements Chunk {
       sequence += reader.integer();
       const end = at + reader.integer();
       const idLength = hasIds ? reader.integer() - 1 : -1;
+      const publisherLength = hasPublishers ? reader.integer() - 1 : -1;
       const messageJson = characters.slice(at, end);
       at = end;
-      if (idLength < 0) {
-        records.push({ sequence, messageJson });
-      } else {
-        at = end + idLength;
-        records.push({ sequence, messageJson, id: characters.slice(end, at) });
-      }
+      const id = idLength < 0 ? undefined : characters.slice(at, (at += idLength));
+      const publisher = publisherLength < 0 ? undefined : characters.slice(at, (at += publisherLength));
+      if (publisher !== undefined)
+        records.push({ sequence, messageJson, ...(id !== undefined && { id }), publisher });
+      else records.push(id === undefined ? { sequence, messageJson } : { sequence, messageJson, id });
     }
     return records;
   }

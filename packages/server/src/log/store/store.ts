@@ -8,6 +8,7 @@ export interface ChunkRecord {
   readonly sequence: number;
   readonly messageJson: string;
   readonly id?: string;
+  readonly publisher?: string;
 }
 
 /** The records of one topic in one block: what a store writes, reads and deletes as a whole. */

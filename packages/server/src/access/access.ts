@@ -1,0 +1,128 @@
+import { FanfareError } from '@fanfare/protocol';
+import type { Rules } from '../rules/rule.ts';
+import { parseSubject, refuseToken } from './claims.ts';
+import { trusted, type Identity } from './identity.ts';
+import { Rights } from './rights.ts';
+import { Sessions, type Session } from './sessions.ts';
+import type { TokenVerifier } from './token-verifier.ts';
+
+export interface AccessParts {
+  /** Without one the server is open: whoever reaches it may everything. */
+  readonly verifier: TokenVerifier | undefined;
+  readonly rules: Rules;
+  /** The wall clock, in milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/** What became of revoking a subject. */
+export interface Revocation {
+  readonly subject: string;
+  /** Tokens that were issued up to then count no more, in milliseconds since 1970. */
+  readonly time: number;
+  /** How many live connections ended. */
+  readonly ended: number;
+}
+
+/** How many subjects may be revoked. None is forgotten for another: that would let its tokens in again. */
+const revocationsMax = 10_000;
+
+/** Who is asking, and what they may. */
+export class Access {
+  /** Of whoever needs no token. */
+  readonly trusted: Rights;
+  readonly #parts: AccessParts;
+  readonly #sessions: Sessions;
+  readonly #rights = new WeakMap<Identity, Rights>();
+  readonly #revokedAt = new Map<string, number>();
+
+  constructor(parts: AccessParts) {
+    this.#parts = parts;
+    this.#sessions = new Sessions(parts.now);
+    this.trusted = new Rights(trusted, parts.rules);
+  }
+
+  /** Whether no tokens are asked for. */
+  get isOpen(): boolean {
+    return this.#parts.verifier === undefined;
+  }
+
+  /** What can be said at once; undefined when {@link authenticate} has to find out. */
+  known(token: string | undefined): Rights | undefined {
+    const { verifier } = this.#parts;
+    if (!verifier) return this.trusted;
+    const identity = token === undefined ? undefined : verifier.known(token);
+    return identity && !this.#isRevoked(identity) ? this.#rightsOf(identity) : undefined;
+  }
+
+  /** @throws FanfareError `not_authenticated`, `token_expired` */
+  async authenticate(token: string | undefined): Promise<Rights> {
+    const { verifier } = this.#parts;
+    if (!verifier) return this.trusted;
+    if (token === undefined)
+      throw new FanfareError(
+        'not_authenticated',
+        'A token is needed: Authorization: Bearer, or auth: {token}.',
+      );
+    const identity = await verifier.verify(token);
+    if (this.#isRevoked(identity)) throw refuseToken('It was revoked.');
+    return this.#rightsOf(identity);
+  }
+
+  /**
+   * Notes that a connection lasts. On an open server there is nothing to note.
+   *
+   * @param end - is called once, in a later turn, when the token has ended or was revoked, and MUST end the connection
+   */
+  openSession(rights: Rights, end: (error: FanfareError) => void): Session | undefined {
+    const { identity } = rights;
+    if (identity.subject === undefined) return undefined;
+    const session = this.#sessions.open(identity, end);
+    // It may have been revoked since it was verified.
+    if (this.#isRevoked(identity)) setImmediate(() => session.revoke());
+    return session;
+  }
+
+  /**
+   * From now on no token counts that a subject was issued before, and its live connections end.
+   *
+   * @param input - the untrusted subject
+   * @throws FanfareError `bad_request`, `not_authorized`, `limit_exceeded`
+   */
+  revoke(rights: Rights, input: unknown): Revocation {
+    if (!rights.identity.isAdmin)
+      throw new FanfareError('not_authorized', 'Only an admin may revoke tokens.');
+    const subject = readSubject(input);
+    if (!this.#revokedAt.has(subject) && this.#revokedAt.size >= revocationsMax)
+      throw new FanfareError('limit_exceeded', `At most ${revocationsMax} subjects can be revoked.`);
+    const time = this.#parts.now();
+    this.#revokedAt.set(subject, time);
+    return { subject, time, ended: this.#sessions.revoke(subject) };
+  }
+
+  close(): void {
+    this.#sessions.close();
+    this.#parts.verifier?.close();
+  }
+
+  /** A time in a token is in whole seconds, as a rule: one of the same second counts as issued before. */
+  #isRevoked({ subject, issuedAt }: Identity): boolean {
+    const revokedAt = subject === undefined ? undefined : this.#revokedAt.get(subject);
+    return revokedAt !== undefined && issuedAt <= revokedAt;
+  }
+
+  #rightsOf(identity: Identity): Rights {
+    const known = this.#rights.get(identity);
+    if (known) return known;
+    const rights = new Rights(identity, this.#parts.rules);
+    this.#rights.set(identity, rights);
+    return rights;
+  }
+}
+
+function readSubject(input: unknown): string {
+  try {
+    return parseSubject(input);
+  } catch {
+    throw new FanfareError('bad_request', 'The subject is no text that could be the sub of a token.');
+  }
+}

@@ -1,0 +1,155 @@
+import {
+  createPublicKey,
+  createSecretKey,
+  type JsonWebKeyInput,
+  type KeyObject,
+  type PublicKeyInput,
+} from 'node:crypto';
+import { fieldsOf } from '@fanfare/protocol';
+import { algorithms, type Algorithm } from './algorithms.ts';
+
+/** A key, and the only algorithm that it is for: what a token says of its algorithm decides nothing. */
+export interface VerificationKey {
+  readonly kid: string | undefined;
+  readonly algorithm: Algorithm;
+  readonly key: KeyObject;
+}
+
+/** A key cannot be used. Its message has nothing of the key in it. */
+export class KeyError extends Error {
+  override readonly name = 'KeyError';
+}
+
+/** How many keys there may be. */
+const keysMax = 100;
+
+/** A shorter secret can be guessed: RFC 7518, 3.2. */
+const secretBytesMin = { HS256: 32, HS384: 48, HS512: 64 } as const;
+
+const rsaBitsMin = 2_048;
+
+/**
+ * Reads keys: a JWK or a set of them as JSON, a public key as PEM, or a secret as it is.
+ *
+ * @param algorithm - what a secret or PEM key is for; without one HS256, RS256, ES256 or EdDSA, whichever fits
+ * @throws KeyError
+ */
+export function parseKeys(text: string, algorithm?: Algorithm): readonly VerificationKey[] {
+  const trimmed = text.trim();
+  if (trimmed.startsWith('{')) return parseKeySet(parseJson(trimmed), algorithm);
+  if (trimmed.startsWith('-----BEGIN')) return [parsePem(trimmed, algorithm)];
+  return [fitted(secretOf(Buffer.from(trimmed)), undefined, algorithm)];
+}
+
+/**
+ * Reads a JWK or a set of them. Of a set, keys that are for something else are left out.
+ *
+ * @throws KeyError
+ */
+export function parseKeySet(input: unknown, algorithm?: Algorithm): readonly VerificationKey[] {
+  const field = objectOf(input);
+  const set = field('keys');
+  if (set === undefined) return [parseJwk(input, algorithm)];
+  if (!Array.isArray(set) || set.length > keysMax)
+    throw new KeyError(`A set of keys has an array of at most ${keysMax} as "keys".`);
+  const keys = set.filter(isForTokens).map((jwk: unknown) => parseJwk(jwk));
+  if (keys.length === 0) throw new KeyError('The set has no key that a token could be verified with.');
+  return keys;
+}
+
+function isForTokens(jwk: unknown): boolean {
+  const field = objectOf(jwk);
+  const [use, operations, alg] = [field('use'), field('key_ops'), field('alg')];
+  if (use !== undefined && use !== 'sig') return false;
+  if (Array.isArray(operations) && !operations.includes('verify')) return false;
+  return alg === undefined || algorithmOf(alg) !== undefined;
+}
+
+function parseJwk(input: unknown, algorithm?: Algorithm): VerificationKey {
+  const field = objectOf(input);
+  const [kid, alg, type] = [field('kid'), field('alg'), field('kty')];
+  if (kid !== undefined && typeof kid !== 'string') throw new KeyError('The kid of a key is a text.');
+  const own = alg === undefined ? algorithm : algorithmOf(alg);
+  if (alg !== undefined && own === undefined)
+    throw new KeyError(`The alg of a key is one of ${algorithms.join(', ')}.`);
+  if (type === 'oct') {
+    const k = field('k');
+    if (typeof k !== 'string') throw new KeyError('A secret key has its bytes as "k".');
+    return fitted(secretOf(Buffer.from(k, 'base64url')), kid, own);
+  }
+  if (field('d') !== undefined) throw isPrivate();
+  return fitted(publicOf({ key: input as JsonWebKeyInput['key'], format: 'jwk' }), kid, own);
+}
+
+function parsePem(pem: string, algorithm: Algorithm | undefined): VerificationKey {
+  if (pem.includes('PRIVATE KEY')) throw isPrivate();
+  return fitted(publicOf({ key: pem }), undefined, algorithm);
+}
+
+function isPrivate(): KeyError {
+  return new KeyError(
+    'This is a private key, which a server does not need: give it the public one (openssl pkey -in private.pem -pubout).',
+  );
+}
+
+function secretOf(bytes: Buffer): KeyObject {
+  if (bytes.length === 0) throw new KeyError('The key is empty.');
+  return createSecretKey(bytes);
+}
+
+function publicOf(input: PublicKeyInput | JsonWebKeyInput): KeyObject {
+  try {
+    return createPublicKey(input);
+  } catch {
+    // What is wrong with it could have it in the words.
+    throw new KeyError('This is no key that can be read.');
+  }
+}
+
+function fitted(key: KeyObject, kid: string | undefined, wanted: Algorithm | undefined): VerificationKey {
+  const fitting = fittingAlgorithms(key);
+  const algorithm = wanted ?? fitting[0];
+  if (algorithm === undefined || !fitting.includes(algorithm)) throw new KeyError(misfit(key, wanted));
+  return { kid, algorithm, key };
+}
+
+/** What a key can be for; the first unless it says otherwise. */
+function fittingAlgorithms(key: KeyObject): readonly Algorithm[] {
+  const { asymmetricKeyType: type, asymmetricKeyDetails: details, symmetricKeySize: size = 0 } = key;
+  if (key.type === 'secret')
+    return (['HS256', 'HS384', 'HS512'] as const).filter((name) => size >= secretBytesMin[name]);
+  if (type === 'rsa') return (details?.modulusLength ?? 0) >= rsaBitsMin ? ['RS256', 'PS256'] : [];
+  if (type === 'ec') return details?.namedCurve === 'prime256v1' ? ['ES256'] : [];
+  return type === 'ed25519' ? ['EdDSA'] : [];
+}
+
+function misfit(key: KeyObject, wanted: Algorithm | undefined): string {
+  if (key.type === 'secret' && (wanted === undefined || wanted in secretBytesMin)) {
+    const bytes = secretBytesMin[(wanted ?? 'HS256') as keyof typeof secretBytesMin];
+    return `A secret for ${wanted ?? 'HS256'} has at least ${bytes} bytes (openssl rand -base64 ${bytes}).`;
+  }
+  const fits = 'a secret, RSA of 2048 bits or more, P-256 or Ed25519';
+  return wanted
+    ? `The key is none for ${wanted}.`
+    : `The key is of none of the kinds that there are: ${fits}.`;
+}
+
+function algorithmOf(name: unknown): Algorithm | undefined {
+  return algorithms.find((algorithm) => algorithm === name);
+}
+
+function objectOf(input: unknown): (name: string) => unknown {
+  try {
+    return fieldsOf(input, 'A key');
+  } catch {
+    throw new KeyError('A key as JSON is an object.');
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new KeyError('The key begins like JSON, and is none.');
+  }
+}

@@ -1,0 +1,74 @@
+import { readFileSync, statSync } from 'node:fs';
+import type { Algorithm } from './algorithms.ts';
+import { KeyError, parseKeys, type VerificationKey } from './jwt-keys.ts';
+import { KeySet } from './key-set.ts';
+
+export interface KeyFileOptions {
+  readonly path: string;
+  readonly algorithm: Algorithm | undefined;
+  /** The file has other keys now. */
+  readonly onChange: () => void;
+  /** The file has changed, and cannot be read: the keys stay what they were. */
+  readonly onFailure: (error: Error) => void;
+}
+
+/** How often a file is looked at. */
+const lookMs = 1_000;
+
+/** Keys in a file, which is read again when it changes. */
+export class KeyFile {
+  readonly #options: KeyFileOptions;
+  readonly #timer: NodeJS.Timeout;
+  #keys: KeySet;
+  #stamp: string;
+
+  /** @throws KeyError when the file cannot be read at all */
+  constructor(options: KeyFileOptions) {
+    this.#options = options;
+    this.#stamp = stampOf(options.path);
+    this.#keys = new KeySet(this.#read());
+    this.#timer = setInterval(() => this.#look(), lookMs).unref();
+  }
+
+  get keys(): KeySet {
+    return this.#keys;
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  #look(): void {
+    const { path, onChange, onFailure } = this.#options;
+    const stamp = stampOf(path);
+    if (stamp === this.#stamp) return;
+    this.#stamp = stamp;
+    try {
+      this.#keys = new KeySet(this.#read());
+    } catch (error) {
+      return onFailure(error as Error);
+    }
+    onChange();
+  }
+
+  #read(): readonly VerificationKey[] {
+    const { path, algorithm } = this.#options;
+    let text: string;
+    try {
+      text = readFileSync(path, 'utf8');
+    } catch (error) {
+      throw new KeyError(`The file cannot be read (${(error as NodeJS.ErrnoException).code}).`);
+    }
+    return parseKeys(text, algorithm);
+  }
+}
+
+/** Tells one state of a file from another. */
+function stampOf(path: string): string {
+  try {
+    const { mtimeMs, size, ino } = statSync(path);
+    return `${mtimeMs} ${size} ${ino}`;
+  } catch {
+    return 'none';
+  }
+}

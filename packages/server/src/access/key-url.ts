@@ -1,0 +1,96 @@
+import { FanfareError } from '@fanfare/protocol';
+import { KeyError, parseKeySet, type VerificationKey } from './jwt-keys.ts';
+import { KeySet } from './key-set.ts';
+
+export interface KeyUrlOptions {
+  readonly url: string;
+  /** In milliseconds; may be any clock that goes on. */
+  readonly now: () => number;
+  readonly onChange: () => void;
+  /** The keys could not be fetched: those that there were stay. */
+  readonly onFailure: (error: Error) => void;
+}
+
+/** For so long fetched keys count without being asked for again. */
+const freshMs = 600_000;
+
+/** Between two requests there is at least so much time, however many tokens name keys that nobody knows. */
+const cooldownMs = 30_000;
+
+const timeoutMs = 5_000;
+const bytesMax = 262_144;
+
+/**
+ * Keys that are fetched from a URL, for the first time when a token comes that could be one. While they cannot be fetched
+ * again, those that there are go on counting.
+ */
+export class KeyUrl {
+  readonly #options: KeyUrlOptions;
+  #keys: KeySet | undefined;
+  #text = '';
+  #fetchedAt = -Infinity;
+  #askedAt = -Infinity;
+  #asking: Promise<void> | undefined;
+
+  constructor(options: KeyUrlOptions) {
+    this.#options = options;
+  }
+
+  /** @throws FanfareError `not_authenticated`, retryable in its words, when keys were never to be had */
+  async matching(kid: string | undefined, algorithm: string): Promise<readonly VerificationKey[]> {
+    const known = this.#keys?.matching(kid, algorithm) ?? [];
+    if (known.length > 0) {
+      if (this.#options.now() - this.#fetchedAt > freshMs) void this.#ask();
+      return known;
+    }
+    await this.#ask();
+    if (!this.#keys)
+      throw new FanfareError('not_authenticated', 'The keys for tokens cannot be had just now.');
+    return this.#keys.matching(kid, algorithm);
+  }
+
+  #ask(): Promise<void> {
+    if (this.#asking) return this.#asking;
+    const now = this.#options.now();
+    if (now - this.#askedAt < cooldownMs) return Promise.resolve();
+    this.#askedAt = now;
+    this.#asking = this.#fetch()
+      .catch((error: unknown) => this.#options.onFailure(error as Error))
+      .finally(() => (this.#asking = undefined));
+    return this.#asking;
+  }
+
+  async #fetch(): Promise<void> {
+    const response = await fetch(this.#options.url, {
+      redirect: 'error',
+      headers: { accept: 'application/json' },
+      signal: AbortSignal.timeout(timeoutMs),
+    });
+    if (!response.ok) throw new KeyError(`The URL answers with HTTP ${response.status}.`);
+    const text = await readText(response);
+    let value: unknown;
+    try {
+      value = JSON.parse(text);
+    } catch {
+      throw new KeyError('The URL answers with what is no JSON.');
+    }
+    const keys = parseKeySet(value);
+    this.#fetchedAt = this.#options.now();
+    if (text === this.#text) return;
+    this.#text = text;
+    this.#keys = new KeySet(keys);
+    this.#options.onChange();
+  }
+}
+
+async function readText({ body }: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = '';
+  let bytes = 0;
+  for await (const chunk of body ?? []) {
+    bytes += (chunk as Uint8Array).length;
+    if (bytes > bytesMax) throw new KeyError(`The URL answers with more than ${bytesMax} bytes.`);
+    text += decoder.decode(chunk as Uint8Array, { stream: true });
+  }
+  return text;
+}

@@ -1,0 +1,100 @@
+import { createPrivateKey, createSecretKey, type JsonWebKeyInput, type KeyObject } from 'node:crypto';
+import { fieldsOf } from '@fanfare/protocol';
+import { decodeJwt, decodeProtectedHeader, SignJWT } from 'jose';
+import { parseClaims } from './claims.ts';
+import { algorithms, type Algorithm } from './algorithms.ts';
+import { KeyError } from './jwt-keys.ts';
+
+export interface MintOptions {
+  /** A secret as it is, a private key as PEM, or a JWK as JSON with its private part. */
+  readonly key: string;
+  readonly algorithm?: Algorithm;
+  readonly kid?: string;
+  readonly subject: string;
+  /** When it ends, in milliseconds since 1970. */
+  readonly endsAt: number;
+  readonly publish: readonly string[];
+  readonly subscribe: readonly string[];
+  readonly isAdmin: boolean;
+  readonly audience?: string;
+}
+
+/**
+ * Makes a token.
+ *
+ * @param now - in milliseconds since 1970
+ * @throws KeyError when the key is none to sign with; FanfareError when a server would refuse the claims
+ */
+export async function mintToken(options: MintOptions, now: number): Promise<string> {
+  const { subject, publish, subscribe, isAdmin, endsAt, audience } = options;
+  const fanfare = {
+    ...(publish.length > 0 && { publish }),
+    ...(subscribe.length > 0 && { subscribe }),
+    ...(isAdmin && { admin: true }),
+  };
+  const [iat, exp] = [Math.floor(now / 1_000), Math.floor(endsAt / 1_000)];
+  const claims = { sub: subject, iat, exp, ...(Object.keys(fanfare).length > 0 && { fanfare }) };
+  parseClaims(claims, now);
+  const { key, algorithm, kid } = readSigningKey(options);
+  try {
+    return await new SignJWT({ ...claims, ...(audience !== undefined && { aud: audience }) })
+      .setProtectedHeader({ alg: algorithm, ...(kid !== undefined && { kid }) })
+      .sign(key);
+  } catch (cause) {
+    throw new KeyError(`The key is none for ${algorithm}.`, { cause });
+  }
+}
+
+/** A token's header and claims, which nothing was verified of. Undefined when it is no token. */
+export function explainToken(
+  token: string,
+):
+  | { readonly header: Readonly<Record<string, unknown>>; readonly claims: Readonly<Record<string, unknown>> }
+  | undefined {
+  try {
+    return { header: { ...decodeProtectedHeader(token) }, claims: decodeJwt(token) };
+  } catch {
+    return undefined;
+  }
+}
+
+interface SigningKey {
+  readonly key: KeyObject;
+  readonly algorithm: Algorithm;
+  readonly kid: string | undefined;
+}
+
+function readSigningKey({ key: text, algorithm, kid }: MintOptions): SigningKey {
+  const trimmed = text.trim();
+  try {
+    if (trimmed.startsWith('{')) return readJwk(JSON.parse(trimmed), algorithm, kid);
+    const key = trimmed.startsWith('-----BEGIN')
+      ? createPrivateKey(trimmed)
+      : createSecretKey(Buffer.from(trimmed));
+    return { key, algorithm: algorithm ?? usualFor(key), kid };
+  } catch (cause) {
+    if (cause instanceof KeyError) throw cause;
+    throw new KeyError('The key cannot be read: it is a secret, or a private key as PEM or JWK.');
+  }
+}
+
+function readJwk(input: unknown, algorithm: Algorithm | undefined, kid: string | undefined): SigningKey {
+  const field = fieldsOf(input, 'A key');
+  const [k, own] = [field('k'), field('kid')];
+  const key =
+    typeof k === 'string'
+      ? createSecretKey(Buffer.from(k, 'base64url'))
+      : createPrivateKey({ key: input as JsonWebKeyInput['key'], format: 'jwk' });
+  const named = algorithms.find((name) => name === field('alg'));
+  return {
+    key,
+    algorithm: algorithm ?? named ?? usualFor(key),
+    kid: kid ?? (typeof own === 'string' ? own : undefined),
+  };
+}
+
+function usualFor({ type, asymmetricKeyType }: KeyObject): Algorithm {
+  if (type === 'secret') return 'HS256';
+  if (asymmetricKeyType === 'rsa') return 'RS256';
+  return asymmetricKeyType === 'ec' ? 'ES256' : 'EdDSA';
+}

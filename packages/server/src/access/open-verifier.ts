@@ -1,0 +1,69 @@
+import type { Algorithm } from './algorithms.ts';
+import { KeyError, parseKeys } from './jwt-keys.ts';
+import { JwtVerifier } from './jwt-verifier.ts';
+import { KeyFile } from './key-file.ts';
+import { KeySet } from './key-set.ts';
+import { KeyUrl } from './key-url.ts';
+import type { TokenVerifier } from './token-verifier.ts';
+
+export interface KeySettings {
+  readonly key: string;
+  readonly keyFile: string;
+  readonly keyAlgorithm: Algorithm | undefined;
+  readonly jwksUrl: string;
+  readonly audience: string;
+}
+
+export interface OpenVerifierParts {
+  /** The wall clock, in milliseconds since 1970. */
+  readonly now: () => number;
+  /** Keys could not be read again. */
+  readonly onFailure: (error: Error, from: 'file' | 'url') => void;
+}
+
+/**
+ * Makes the verifier that the settings name; none when they name no key.
+ *
+ * @throws KeyError that names the setting
+ */
+export function openVerifier(
+  settings: KeySettings,
+  { now, onFailure }: OpenVerifierParts,
+): TokenVerifier | undefined {
+  const { key, keyFile, keyAlgorithm: algorithm, jwksUrl, audience } = settings;
+  if (key === '' && keyFile === '' && jwksUrl === '') return undefined;
+  const fixed = new KeySet(key === '' ? [] : named('key', () => parseKeys(key, algorithm)));
+  const onChange = (): void => verifier.forget();
+  const files =
+    keyFile === ''
+      ? []
+      : named('keyFile', () => [
+          new KeyFile({ path: keyFile, algorithm, onChange, onFailure: (error) => onFailure(error, 'file') }),
+        ]);
+  const url =
+    jwksUrl === ''
+      ? undefined
+      : new KeyUrl({
+          url: jwksUrl,
+          now: () => performance.now(),
+          onChange,
+          onFailure: (error) => onFailure(error, 'url'),
+        });
+  const verifier = new JwtVerifier({
+    fixed,
+    files,
+    url,
+    audience: audience === '' ? undefined : audience,
+    now,
+  });
+  return verifier;
+}
+
+function named<T>(setting: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof KeyError) error.message = `${setting}: ${error.message}`;
+    throw error;
+  }
+}

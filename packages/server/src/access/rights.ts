@@ -1,0 +1,84 @@
+import { createHash } from 'node:crypto';
+import { covers, isPattern, matches, overlaps, type Interest, type Topic } from '@fanfare/protocol';
+import { matchFor, type Rules } from '../rules/rule.ts';
+import type { TopicFilter } from '../subscriptions/audience.ts';
+import type { Identity } from './identity.ts';
+
+/** What somebody may want with a topic. */
+export type Action = 'subscribe' | 'publish' | 'delete';
+
+/** How many decisions of one identity are remembered. */
+const decisionsMax = 1_000;
+
+/** What of an interest somebody may read: all of it, nothing, or those topics that the filter lets through. */
+export type Readable = 'all' | 'nothing' | TopicFilter;
+
+/** What the bearer of a token may do. There is one decision, {@link may}, and every way in asks it. */
+export class Rights {
+  readonly identity: Identity;
+  readonly #rules: Rules;
+  readonly #decisions = new Map<string, boolean>();
+  #filter: TopicFilter | undefined;
+
+  constructor(identity: Identity, rules: Rules) {
+    this.identity = identity;
+    this.#rules = rules;
+  }
+
+  /** Whether an action is allowed: by the token, or by the rule of the topic. Whether the topic exists has no part in it. */
+  may(action: Action, topic: Topic): boolean {
+    if (this.identity.isAdmin) return true;
+    if (action === 'delete') return false;
+    const name = `${action} ${topic}`;
+    const known = this.#decisions.get(name);
+    if (known !== undefined) return known;
+    const decision = this.#decide(action, topic);
+    if (this.#decisions.size >= decisionsMax) this.#decisions.clear();
+    this.#decisions.set(name, decision);
+    return decision;
+  }
+
+  /** What of a topic or pattern may be read. */
+  readable(interest: Interest): Readable {
+    if (!isPattern(interest)) return this.may('subscribe', interest) ? 'all' : 'nothing';
+    const { isAdmin, subscribe, subject } = this.identity;
+    if (isAdmin || subscribe.some((pattern) => covers(pattern, interest))) return 'all';
+    let isSome = subscribe.some((pattern) => overlaps(pattern, interest));
+    // The first rule of a topic decides: behind one that has a part in the interest no other has all of it.
+    let isFirst = true;
+    for (const rule of this.#rules.all) {
+      if (!overlaps(rule.match, interest)) continue;
+      const match = rule.subscribe ? matchFor(rule, subject) : undefined;
+      if (match !== undefined && isFirst && covers(match, interest)) return 'all';
+      isSome ||= match !== undefined && overlaps(match, interest);
+      isFirst = false;
+    }
+    return isSome ? this.filter : 'nothing';
+  }
+
+  get filter(): TopicFilter {
+    return (this.#filter ??= { key: this.#key(), allows: (topic) => this.may('subscribe', topic) });
+  }
+
+  /** The name that a message to the topic has as its publisher's. */
+  publisherOf(topic: Topic): string | undefined {
+    const { subject } = this.identity;
+    if (subject === undefined || !this.#rules.tellsPublishers) return undefined;
+    return this.#rules.of(topic).publisher ? subject : undefined;
+  }
+
+  #decide(action: 'subscribe' | 'publish', topic: Topic): boolean {
+    if (this.identity[action].some((pattern) => matches(pattern, topic))) return true;
+    const rule = this.#rules.of(topic);
+    const match = matchFor(rule, this.identity.subject);
+    return rule[action] === true && match !== undefined && matches(match, topic);
+  }
+
+  /** The same for all who may read the same. */
+  #key(): string {
+    const { subject, subscribe } = this.identity;
+    const own = this.#rules.namesSubject ? subject : undefined;
+    const text = JSON.stringify([subscribe.toSorted(), own]);
+    return createHash('sha256').update(text).digest('base64url').slice(0, 22);
+  }
+}

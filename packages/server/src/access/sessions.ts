@@ -1,0 +1,123 @@
+import { FanfareError } from '@fanfare/protocol';
+import type { Identity } from './identity.ts';
+
+/** A connection that lasts, as whoever it is from. */
+export interface Session {
+  /** Goes on with another token of the same subject. */
+  renew(identity: Identity): void;
+  /** Ends it, unless it was closed. */
+  revoke(): void;
+  close(): void;
+}
+
+/** The clock may be set meanwhile: it is looked at again after so long. */
+const waitMsMax = 15_000;
+
+class Entry {
+  identity: Identity;
+  readonly end: (error: FanfareError) => void;
+
+  constructor(identity: Identity, end: (error: FanfareError) => void) {
+    this.identity = identity;
+    this.end = end;
+  }
+}
+
+/** The live connections, which end with their tokens. */
+export class Sessions {
+  readonly #now: () => number;
+  readonly #bySubject = new Map<string, Set<Entry>>();
+  readonly #byEnd = new Map<number, Set<Entry>>();
+  #timer: NodeJS.Timeout | undefined;
+  #wakesAt = Infinity;
+
+  /** @param now - the wall clock, in milliseconds since 1970 */
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  /** @param end - is called once, when the token has ended or was revoked, and MUST end the connection */
+  open(identity: Identity, end: (error: FanfareError) => void): Session {
+    const entry = new Entry(identity, end);
+    this.#add(entry);
+    return {
+      renew: (next) => {
+        this.#remove(entry);
+        entry.identity = next;
+        this.#add(entry);
+      },
+      revoke: () => {
+        if (this.#bySubject.get(identity.subject ?? '')?.has(entry)) this.#end(entry, revoked());
+      },
+      close: () => this.#remove(entry),
+    };
+  }
+
+  /** Ends the connections of a subject. @returns how many there were */
+  revoke(subject: string): number {
+    const entries = [...(this.#bySubject.get(subject) ?? [])];
+    for (const entry of entries) this.#end(entry, revoked());
+    return entries.length;
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#wakesAt = -Infinity;
+  }
+
+  #add(entry: Entry): void {
+    const { subject, endsAt } = entry.identity;
+    if (subject === undefined) return;
+    addTo(this.#bySubject, subject, entry);
+    addTo(this.#byEnd, endsAt, entry);
+    if (endsAt < this.#wakesAt) this.#wait();
+  }
+
+  #remove(entry: Entry): void {
+    const { subject, endsAt } = entry.identity;
+    if (subject === undefined) return;
+    removeFrom(this.#bySubject, subject, entry);
+    removeFrom(this.#byEnd, endsAt, entry);
+  }
+
+  #end(entry: Entry, error: FanfareError): void {
+    this.#remove(entry);
+    entry.end(error);
+  }
+
+  #wait(): void {
+    clearTimeout(this.#timer);
+    let next = Infinity;
+    for (const endsAt of this.#byEnd.keys()) next = Math.min(next, endsAt);
+    this.#wakesAt = next;
+    if (next === Infinity) return;
+    const waitMs = Math.min(waitMsMax, Math.max(0, next - this.#now()));
+    this.#timer = setTimeout(() => this.#wake(), waitMs).unref();
+  }
+
+  #wake(): void {
+    const now = this.#now();
+    for (const [endsAt, entries] of this.#byEnd) {
+      if (endsAt > now) continue;
+      for (const entry of entries)
+        this.#end(entry, new FanfareError('token_expired', 'The token has ended.'));
+    }
+    this.#wait();
+  }
+}
+
+function revoked(): FanfareError {
+  return new FanfareError('not_authenticated', 'The token was revoked.');
+}
+
+function addTo<K>(map: Map<K, Set<Entry>>, key: K, entry: Entry): void {
+  const entries = map.get(key);
+  if (entries) entries.add(entry);
+  else map.set(key, new Set([entry]));
+}
+
+function removeFrom<K>(map: Map<K, Set<Entry>>, key: K, entry: Entry): void {
+  const entries = map.get(key);
+  entries?.delete(entry);
+  if (entries?.size === 0) map.delete(key);
+}

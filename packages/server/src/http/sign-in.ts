@@ -1,0 +1,40 @@
+import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify';
+import type { Access } from '../access/access.ts';
+import { bearerOf } from '../access/bearer.ts';
+import type { Rights } from '../access/rights.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** What whoever asks may do. Only where {@link askForToken} is a hook. */
+    rights: Rights;
+  }
+}
+
+/** A hook that finds out who is asking. With a callback: a promise costs more than all else that it does. */
+export function askForToken(
+  access: Access,
+): (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction) => void {
+  return (request, _reply, done) => {
+    const token = bearerOf(request.headers);
+    const known = access.known(token);
+    if (known) {
+      request.rights = known;
+      return done();
+    }
+    void find(access, token, request, done);
+  };
+}
+
+async function find(
+  access: Access,
+  token: string | undefined,
+  request: FastifyRequest,
+  done: HookHandlerDoneFunction,
+): Promise<void> {
+  try {
+    request.rights = await access.authenticate(token);
+  } catch (error) {
+    return done(error as Error);
+  }
+  done();
+}

@@ -1,0 +1,30 @@
+import { FanfareError, type Interest, type Topic } from '@fanfare/protocol';
+import type { Rights } from '../access/rights.ts';
+import type { TopicFilter } from '../subscriptions/audience.ts';
+
+/**
+ * Lets somebody read a topic or pattern. It is asked before anything is looked for: to whoever may not read a topic it is
+ * the same whether it exists or not.
+ *
+ * @returns what lets through the topics that may be read, where that is not all of the pattern
+ * @throws FanfareError `not_authorized`
+ */
+export function permitReading(rights: Rights, interest: Interest): TopicFilter | undefined {
+  const readable = rights.readable(interest);
+  if (readable === 'nothing') throw mayNot('read', interest);
+  return readable === 'all' ? undefined : readable;
+}
+
+/** @throws FanfareError `not_authorized` */
+export function permitPublishing(rights: Rights, topic: Topic): void {
+  if (!rights.may('publish', topic)) throw mayNot('publish to', topic);
+}
+
+/** @throws FanfareError `not_authorized` */
+export function permitDeleting(rights: Rights, topic: Topic): void {
+  if (!rights.may('delete', topic)) throw mayNot('delete', topic);
+}
+
+function mayNot(what: string, interest: Interest): FanfareError {
+  return new FanfareError('not_authorized', `You may not ${what} '${interest}'.`);
+}

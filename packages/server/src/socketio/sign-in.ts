@@ -1,0 +1,50 @@
+import type { Server, Socket } from 'socket.io';
+import type { Access } from '../access/access.ts';
+import { bearerOf } from '../access/bearer.ts';
+import type { Rights } from '../access/rights.ts';
+import type { Logger } from '../observability/logger.ts';
+import { asRefusal } from '../observability/refusal.ts';
+
+/** Asks clients of the main namespace for a token before they are connected. */
+export class SignIn {
+  readonly #access: Access;
+  readonly #logger: Logger;
+  readonly #rights = new WeakMap<Socket, Rights>();
+  #isOver = false;
+
+  constructor(io: Server, access: Access, logger: Logger) {
+    this.#access = access;
+    this.#logger = logger;
+    if (!access.isOpen) io.use((socket, next) => void this.#check(socket, next));
+  }
+
+  /** What a client may do; undefined when it came before it was asked. */
+  rightsOf(socket: Socket): Rights | undefined {
+    return this.#access.isOpen ? this.#access.trusted : this.#rights.get(socket);
+  }
+
+  /** From now on nobody is asked: a listener of Socket.IO's cannot be taken away. */
+  stop(): void {
+    this.#isOver = true;
+  }
+
+  async #check(socket: Socket, next: (error?: Error) => void): Promise<void> {
+    if (this.#isOver) return next();
+    try {
+      const token = tokenOf(socket);
+      this.#rights.set(socket, this.#access.known(token) ?? (await this.#access.authenticate(token)));
+    } catch (error) {
+      const problem = asRefusal(error, this.#logger).toProblem();
+      return next(Object.assign(new Error(problem.detail), { data: problem }));
+    }
+    next();
+  }
+}
+
+/** The one that a client says it is by is stronger than the header, which can be a proxy's. */
+function tokenOf({ handshake: { auth, headers } }: Socket): string | undefined {
+  const token: unknown = Object.hasOwn(auth, 'token')
+    ? (auth as Record<string, unknown>)['token']
+    : undefined;
+  return typeof token === 'string' ? token : bearerOf(headers);
+}
