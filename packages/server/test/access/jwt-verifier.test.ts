@@ -1,0 +1,443 @@
+import { createHmac, generateKeyPairSync, randomBytes, sign, type KeyObject } from 'node:crypto';
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { FanfareError } from '@fanfare/protocol';
+import { SignJWT } from 'jose';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { KeyError, parseKeys } from '../../src/access/jwt-keys.ts';
+import { openVerifier, type KeySettings } from '../../src/access/open-verifier.ts';
+import type { TokenVerifier } from '../../src/access/token-verifier.ts';
+import { trusted } from '../../src/access/identity.ts';
+import { secret, tokenFor } from './tokens.ts';
+
+const now = 1_800_000_000_000;
+const seconds = now / 1_000;
+const rsa = generateKeyPairSync('rsa', { modulusLength: 2_048 });
+const otherRsa = generateKeyPairSync('rsa', { modulusLength: 2_048 });
+const smallRsa = generateKeyPairSync('rsa', { modulusLength: 1_024 });
+const p256 = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const p384 = generateKeyPairSync('ec', { namedCurve: 'P-384' });
+const ed25519 = generateKeyPairSync('ed25519');
+const long = 'x'.repeat(64);
+const pem = (key: KeyObject): string => key.export({ type: 'spki', format: 'pem' }).toString();
+const jwk = (key: KeyObject, more: object): object => ({ ...key.export({ format: 'jwk' }), ...more });
+const set = (...keys: readonly object[]): string => JSON.stringify({ keys });
+
+function open(settings: Partial<KeySettings>, clock = (): number => now): TokenVerifier {
+  const none = { key: '', keyFile: '', keyAlgorithm: undefined, jwksUrl: '', audience: '' };
+  const verifier = openVerifier({ ...none, ...settings }, { now: clock, onFailure: () => {} });
+  if (!verifier) throw new Error('no verifier');
+  onTestFinished(() => verifier.close());
+  return verifier;
+}
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+const good = { sub: 'ann', iat: seconds, exp: seconds + 60 };
+const signed = (
+  key: KeyObject | Uint8Array,
+  alg: string,
+  claims: object = good,
+  header: object = {},
+): Promise<string> => new SignJWT({ ...claims }).setProtectedHeader({ alg, ...header }).sign(key);
+
+/** What the verifier makes of a token: the subject, or the code that it is refused with. */
+async function verdict(verifier: TokenVerifier, token: string): Promise<string> {
+  try {
+    return String((await verifier.verify(token)).subject);
+  } catch (error) {
+    return error instanceof FanfareError ? error.code : `not coded: ${String(error)}`;
+  }
+}
+
+describe('a token', () => {
+  it.each([
+    ['HS256', long, bytes(long)],
+    ['HS384', long, bytes(long)],
+    ['HS512', long, bytes(long)],
+    ['RS256', pem(rsa.publicKey), rsa.privateKey],
+    ['PS256', pem(rsa.publicKey), rsa.privateKey],
+    ['ES256', pem(p256.publicKey), p256.privateKey],
+    ['EdDSA', pem(ed25519.publicKey), ed25519.privateKey],
+  ] as const)(
+    'that is signed with %s counts, and with any other algorithm does not',
+    async (alg, key, signer) => {
+      const verifier = open({ key, keyAlgorithm: alg });
+      expect(await verdict(verifier, await signed(signer, alg))).toBe('ann');
+      for (const other of ['HS256', 'HS384', 'HS512', 'RS256', 'PS256', 'RS512', 'ES256', 'EdDSA', 'PS512']) {
+        const token = await signed(signer, other).catch(() => undefined);
+        if (other !== alg && token !== undefined)
+          expect([other, await verdict(verifier, token)]).toEqual([other, 'not_authenticated']);
+      }
+    },
+  );
+
+  it('says what it allows, and is remembered until it ends', async () => {
+    let time = now;
+    const verifier = open({ key: long }, () => time);
+    const fanfare = { publish: ['a/*'], subscribe: ['**'], admin: true };
+    const token = await signed(bytes(long), 'HS256', { ...good, fanfare });
+    expect(verifier.known(token)).toBeUndefined();
+    const identity = await verifier.verify(token);
+    expect(identity).toEqual({
+      subject: 'ann',
+      issuedAt: now,
+      endsAt: now + 60_000,
+      publish: ['a/*'],
+      subscribe: ['**'],
+      isAdmin: true,
+    });
+    expect(verifier.known(token)).toBe(identity);
+    time = now + 60_000;
+    expect(verifier.known(token)).toBeUndefined();
+    expect(await verdict(verifier, token)).toBe('token_expired');
+  });
+
+  it('is remembered with a bound', async () => {
+    const verifier = open({ key: long });
+    const tokens = await Promise.all(
+      Array.from({ length: 1_001 }, (_, at) => signed(bytes(long), 'HS256', { ...good, sub: `s${at}` })),
+    );
+    for (const token of tokens) await verifier.verify(token);
+    expect(tokens.filter((token) => verifier.known(token) === undefined)).toEqual([tokens[0]]);
+  });
+});
+
+const encode = (value: unknown): string =>
+  Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
+
+/** Signed as it is, whatever it says. */
+function raw(header: unknown, claims: unknown, key = long): string {
+  const text = `${encode(header)}.${encode(claims)}`;
+  return `${text}.${createHmac('sha256', key).update(text).digest('base64url')}`;
+}
+
+const hs = { alg: 'HS256' };
+const withFanfare = (fanfare: unknown): string => raw(hs, { ...good, fanfare });
+const fine = raw(hs, good);
+const [head = '', body = '', signature = ''] = fine.split('.');
+
+/** Each of them is refused by a server whose key is the secret `long`. */
+const negative: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(
+    [
+      'none',
+      'None',
+      'NONE',
+      'nOnE',
+      '',
+      ' HS256',
+      'hs256',
+      'HS256\0',
+      'HS1',
+      'HS384',
+      'HS512',
+      'RS256',
+      'RS384',
+    ]
+      .concat([
+        'RS512',
+        'PS256',
+        'PS384',
+        'PS512',
+        'ES256',
+        'ES256K',
+        'ES384',
+        'ES512',
+        'EdDSA',
+        'Ed25519',
+        'Ed448',
+      ])
+      .concat(['dir', 'A256KW', 'RSA-OAEP', '__proto__', 'constructor', 'toString'])
+      .map((alg) => [`alg ${JSON.stringify(alg)}`, raw({ alg }, good)]),
+  ),
+  ...Object.fromEntries(
+    [null, 1, true, [], ['HS256'], {}, { toString: 'HS256' }].map((alg) => [
+      `alg ${JSON.stringify(alg)}`,
+      raw({ alg }, good),
+    ]),
+  ),
+  'no alg': raw({}, good),
+  'alg none without a signature': `${encode({ alg: 'none' })}.${encode(good)}.`,
+  'no signature': `${head}.${body}.`,
+  'no signature and no dot': `${head}.${body}`,
+  'half a signature': `${head}.${body}.${signature.slice(0, 20)}`,
+  'a longer signature': `${fine}AAAA`,
+  'another signature': `${head}.${body}.${randomBytes(32).toString('base64url')}`,
+  'a signature of zeros': `${head}.${body}.${Buffer.alloc(32).toString('base64url')}`,
+  'the signature of another secret': raw(hs, good, 'y'.repeat(64)),
+  'the signature of the empty secret': raw(hs, good, ''),
+  'other claims under the signature': `${head}.${encode({ ...good, sub: 'root' })}.${signature}`,
+  'another header under the signature': `${encode({ alg: 'HS256', typ: 'x' })}.${body}.${signature}`,
+  'four parts': `${fine}.x`,
+  'five parts': `${fine}.x.y`,
+  'an empty header': `.${body}.${signature}`,
+  'empty claims': `${head}..${signature}`,
+  nothing: '',
+  dots: '..',
+  'a text': 'let me in',
+  padding: `${fine}=`,
+  'base64 that is none of URLs': `${head}.${body}.+/+/`,
+  'a space before': ` ${fine}`,
+  'a line feed behind': `${fine}\n`,
+  'NUL in it': `${head}.${body}\0.${signature}`,
+  'too long': raw(hs, { ...good, filler: 'x'.repeat(8_192) }),
+  'a header that is no JSON': raw('{', good),
+  'a header that is an array': raw([], good),
+  'a header that is null': raw('null', good),
+  'claims that are no JSON': raw(hs, '{'),
+  'claims that are an array': raw(hs, [good]),
+  'claims that are null': raw(hs, 'null'),
+  'claims that are a text': raw(hs, '"ann"'),
+  crit: raw({ alg: 'HS256', crit: ['exp'] }, good),
+  'crit that is empty': raw({ alg: 'HS256', crit: [] }, good),
+  'crit of something unknown': raw({ alg: 'HS256', crit: ['x'], x: 1 }, good),
+  'an unencoded payload': raw({ alg: 'HS256', b64: false, crit: ['b64'] }, good),
+  jku: raw({ alg: 'HS256', jku: 'https://evil.example/keys' }, good),
+  x5u: raw({ alg: 'HS256', x5u: 'https://evil.example/cert' }, good),
+  x5c: raw({ alg: 'HS256', x5c: [] }, good),
+  jwk: raw({ alg: 'HS256', jwk: { kty: 'oct', k: encode(long) } }, good),
+  'a kid that is unknown': raw({ alg: 'HS256', kid: 'other' }, good),
+  'a kid that is empty': raw({ alg: 'HS256', kid: '' }, good),
+  'a kid that is a path': raw({ alg: 'HS256', kid: '../../../../dev/null' }, good),
+  'a kid that is SQL': raw({ alg: 'HS256', kid: "' OR 1=1 --" }, good),
+  'a kid that is __proto__': raw({ alg: 'HS256', kid: '__proto__' }, good),
+  'a kid that is constructor': raw({ alg: 'HS256', kid: 'constructor' }, good),
+  'a kid that is a number': raw({ alg: 'HS256', kid: 1 }, good),
+  'a kid that is null': raw({ alg: 'HS256', kid: null }, good),
+  'a kid that is an object': raw({ alg: 'HS256', kid: {} }, good),
+  'a kid that is too long': raw({ alg: 'HS256', kid: 'k'.repeat(256) }, good),
+  ...Object.fromEntries(
+    [undefined, null, '1900000000', true, [seconds + 60], {}].map((exp) => [
+      `exp ${JSON.stringify(exp)}`,
+      raw(hs, { ...good, exp }),
+    ]),
+  ),
+  'exp that is beyond numbers': raw(hs, `{"sub":"ann","exp":1e400}`),
+  'exp in the prototype': raw(hs, `{"sub":"ann","__proto__":{"exp":${seconds + 60}}}`),
+  ...Object.fromEntries(
+    [undefined, null, '', 1, true, ['ann'], {}, 'a\0b', 'a\nb', 's'.repeat(256)].map((sub) => [
+      `sub ${JSON.stringify(sub)?.slice(0, 20)}`,
+      raw(hs, { ...good, sub }),
+    ]),
+  ),
+  'a sub of half a surrogate': raw(hs, `{"sub":"\\ud800","exp":${seconds + 60}}`),
+  'nbf to come': raw(hs, { ...good, nbf: seconds + 30 }),
+  'nbf that is a text': raw(hs, { ...good, nbf: 'now' }),
+  'iat to come': raw(hs, { ...good, iat: seconds + 600 }),
+  'iat that is a text': raw(hs, { ...good, iat: 'now' }),
+  'iat below zero': raw(hs, { ...good, iat: -1 }),
+  'aud of somebody else': raw(hs, { ...good, aud: 'other' }),
+  'aud of many': raw(hs, { ...good, aud: ['a', 'b'] }),
+  'aud that is empty': raw(hs, { ...good, aud: '' }),
+  ...Object.fromEntries(
+    [null, 1, 'x', [], true].map((fanfare) => [`fanfare ${JSON.stringify(fanfare)}`, withFanfare(fanfare)]),
+  ),
+  ...Object.fromEntries(
+    [{ admin: 'true' }, { admin: 1 }, { admin: null }, { publish: '**' }, { publish: {} }, { publish: [1] }]
+      .concat([
+        { subscribe: [''] },
+        { subscribe: ['$x'] },
+        { subscribe: ['**/a'] },
+        { subscribe: ['a\0'] },
+      ] as never[])
+      .concat([{ subscribe: [null] }, { publish: Array.from({ length: 101 }, () => 'a') }] as never[])
+      .map((fanfare) => [`fanfare ${JSON.stringify(fanfare).slice(0, 60)}`, withFanfare(fanfare)]),
+  ),
+};
+
+describe('a token that is not valid', () => {
+  it.each(Object.entries(negative))('is refused: %s', async (_name, token) => {
+    const verifier = open({ key: long });
+    const error: unknown = await verifier.verify(token).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(FanfareError);
+    expect((error as FanfareError).code).toBe('not_authenticated');
+    // Nothing of it is in the words.
+    for (const part of token.split('.')) if (part.length > 8) expect(String(error)).not.toContain(part);
+    expect(verifier.known(token)).toBeUndefined();
+  });
+
+  it('is one of over a hundred, and the checker lets a good one pass', async () => {
+    expect(Object.keys(negative).length).toBeGreaterThan(100);
+    expect(await verdict(open({ key: long }), fine)).toBe('ann');
+  });
+
+  it('has ended', async () => {
+    const verifier = open({ key: long });
+    for (const exp of [seconds, seconds - 1, 0, 0.5])
+      expect(await verdict(verifier, raw(hs, { ...good, exp }))).toBe('token_expired');
+  });
+
+  it('is signed with a public key as if it were a secret', async () => {
+    for (const { publicKey } of [rsa, p256, ed25519]) {
+      const verifier = open({ key: pem(publicKey) });
+      for (const text of [
+        pem(publicKey),
+        pem(publicKey).trim(),
+        JSON.stringify(publicKey.export({ format: 'jwk' })),
+      ])
+        expect(await verdict(verifier, raw(hs, good, text))).toBe('not_authenticated');
+    }
+  });
+
+  it('is signed with another key of the same kind, or in another form', async () => {
+    const verifier = open({ key: pem(rsa.publicKey) });
+    expect(await verdict(verifier, await signed(otherRsa.privateKey, 'RS256'))).toBe('not_authenticated');
+    const elliptic = open({ key: pem(p256.publicKey) });
+    const text = `${encode({ alg: 'ES256' })}.${encode(good)}`;
+    const der = sign('sha256', Buffer.from(text), p256.privateKey).toString('base64url');
+    const zero = Buffer.alloc(64).toString('base64url');
+    for (const part of [der, zero])
+      expect(await verdict(elliptic, `${text}.${part}`)).toBe('not_authenticated');
+  });
+
+  it('is meant for somebody else', async () => {
+    const verifier = open({ key: long, audience: 'fanfare' });
+    expect(await verdict(verifier, raw(hs, { ...good, aud: 'fanfare' }))).toBe('ann');
+    expect(await verdict(verifier, raw(hs, { ...good, aud: ['x', 'fanfare'] }))).toBe('ann');
+    for (const aud of [undefined, 'Fanfare', 'fanfare2', [], [['fanfare']], null])
+      expect(await verdict(verifier, raw(hs, { ...good, aud }))).toBe('not_authenticated');
+  });
+});
+
+describe('a key', () => {
+  it.each([
+    ['that is too short', 'short', undefined, /at least 32 bytes/],
+    ['that is too short for its algorithm', 'x'.repeat(47), 'HS384', /at least 48 bytes/],
+    ['that is empty', ' ', undefined, /empty/],
+    [
+      'that is private',
+      rsa.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+      undefined,
+      /private key/,
+    ],
+    [
+      'that is private as a JWK',
+      JSON.stringify(p256.privateKey.export({ format: 'jwk' })),
+      undefined,
+      /private key/,
+    ],
+    ['of 1,024 bits', pem(smallRsa.publicKey), undefined, /none of the kinds/],
+    ['of another curve', pem(p384.publicKey), undefined, /none of the kinds/],
+    ['for another algorithm', pem(rsa.publicKey), 'ES256', /none for ES256/],
+    ['that is a secret for RS256', long, 'RS256', /none for RS256/],
+    ['that is no JSON', '{"kty":', undefined, /is none/],
+    ['that is no PEM', '-----BEGIN PUBLIC KEY-----\nx\n-----END PUBLIC KEY-----', undefined, /can be read/],
+    ['set that is empty', '{"keys":[]}', undefined, /has no key/],
+    ['of an unknown alg', JSON.stringify(jwk(rsa.publicKey, { alg: 'RS1' })), undefined, /alg of a key/],
+  ] as const)('%s is refused', (_name, text, algorithm, reason) => {
+    expect(() => parseKeys(text, algorithm)).toThrow(KeyError);
+    expect(() => parseKeys(text, algorithm)).toThrow(reason);
+  });
+
+  it('is found by its name, and only for its algorithm', async () => {
+    const key = set(
+      jwk(rsa.publicKey, { kid: 'a', alg: 'RS256' }),
+      jwk(rsa.publicKey, { kid: 'b', alg: 'PS256' }),
+      jwk(p256.publicKey, { kid: 'c' }),
+      jwk(otherRsa.publicKey, { kid: 'e', use: 'enc' }),
+      { kty: 'oct', k: encode(long), kid: '__proto__' },
+    );
+    const verifier = open({ key });
+    const cases = [
+      [rsa.privateKey, 'RS256', 'a', 'ann'],
+      [rsa.privateKey, 'PS256', 'a', 'not_authenticated'],
+      [rsa.privateKey, 'PS256', 'b', 'ann'],
+      [p256.privateKey, 'ES256', 'c', 'ann'],
+      [p256.privateKey, 'ES256', 'a', 'not_authenticated'],
+      [otherRsa.privateKey, 'RS256', 'e', 'not_authenticated'],
+      [bytes(long), 'HS256', '__proto__', 'ann'],
+    ] as const;
+    for (const [signer, alg, kid, expected] of cases)
+      expect([alg, kid, await verdict(verifier, await signed(signer, alg, good, { kid }))]).toEqual([
+        alg,
+        kid,
+        expected,
+      ]);
+    expect(await verdict(verifier, await signed(rsa.privateKey, 'RS256'))).toBe('not_authenticated');
+  });
+
+  it('in a file is rotated while the server runs; a file that is broken changes nothing', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'fanfare-keys-'));
+    onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+    const keyFile = join(directory, 'keys.json');
+    const write = (text: string): void => {
+      writeFileSync(`${keyFile}.new`, text);
+      renameSync(`${keyFile}.new`, keyFile);
+    };
+    write(set(jwk(rsa.publicKey, { kid: 'old' })));
+    const verifier = open({ keyFile });
+    const old = await signed(rsa.privateKey, 'RS256', good, { kid: 'old' });
+    const next = await signed(otherRsa.privateKey, 'RS256', good, { kid: 'new' });
+    const becomes = (token: string, expected: string): Promise<void> =>
+      vi.waitFor(async () => expect(await verdict(verifier, token)).toBe(expected), { timeout: 5_000 });
+    expect([await verdict(verifier, old), await verdict(verifier, next)]).toEqual([
+      'ann',
+      'not_authenticated',
+    ]);
+    write(set(jwk(rsa.publicKey, { kid: 'old' }), jwk(otherRsa.publicKey, { kid: 'new' })));
+    await becomes(next, 'ann');
+    expect(await verdict(verifier, old)).toBe('ann');
+    write(set(jwk(otherRsa.publicKey, { kid: 'new' })));
+    await becomes(old, 'not_authenticated');
+    expect(await verdict(verifier, next)).toBe('ann');
+    expect(() => open({ keyFile: join(directory, 'none') })).toThrow(/keyFile: The file cannot be read/);
+  });
+});
+
+describe('keys of a URL', () => {
+  it('are asked for once a token could be one, again for a new kid after a while, and count while they cannot be had', async () => {
+    let answer: () => { status: number; body: string } = () => ({
+      status: 200,
+      body: set(jwk(rsa.publicKey, { kid: 'a' })),
+    });
+    let asked = 0;
+    const server = createServer((_request, response) => {
+      asked++;
+      const { status, body: text } = answer();
+      response.writeHead(status, { connection: 'close' }).end(text);
+    });
+    await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void server.close());
+    let clock = 1_000_000;
+    vi.spyOn(performance, 'now').mockImplementation(() => clock);
+    onTestFinished(() => void vi.restoreAllMocks());
+    const verifier = open({ jwksUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/keys` });
+    for (const token of [
+      fine.slice(0, 20),
+      negative['jku'],
+      raw(hs, { ...good, exp: 1 }),
+      negative['alg "none"'],
+    ])
+      await verdict(verifier, token ?? '');
+    expect(asked).toBe(0);
+    const known = (sub: string): Promise<string> =>
+      signed(rsa.privateKey, 'RS256', { ...good, sub }, { kid: 'a' });
+    const unknown = (sub: string): Promise<string> =>
+      signed(otherRsa.privateKey, 'RS256', { ...good, sub }, { kid: 'b' });
+    expect(await verdict(verifier, await known('1'))).toBe('1');
+    for (let at = 0; at < 20; at++)
+      expect(await verdict(verifier, await unknown(`${at}`))).toBe('not_authenticated');
+    expect(asked).toBe(1);
+    clock += 30_001;
+    answer = () => ({ status: 500, body: '' });
+    expect(await verdict(verifier, await unknown('2'))).toBe('not_authenticated');
+    expect(await verdict(verifier, await known('3'))).toBe('3');
+    expect(asked).toBe(2);
+    clock += 700_000;
+    answer = () => ({ status: 200, body: 'x'.repeat(300_000) });
+    expect(await verdict(verifier, await known('4'))).toBe('4');
+    clock += 30_001;
+    answer = () => ({ status: 200, body: set(jwk(otherRsa.publicKey, { kid: 'b' })) });
+    expect(await verdict(verifier, await unknown('5'))).toBe('5');
+    expect(await verdict(verifier, await known('1'))).toBe('not_authenticated');
+  });
+});
+
+it('is the token of the other tests, and the trusted need none', async () => {
+  const verifier = open({ key: secret }, Date.now);
+  expect((await verifier.verify(await tokenFor({ sub: 'bob' }))).subject).toBe('bob');
+  expect(trusted.isAdmin).toBe(true);
+});

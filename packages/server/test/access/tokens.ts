@@ -1,0 +1,29 @@
+import { SignJWT } from 'jose';
+
+export const secret = 'a secret of more than thirty-two bytes';
+
+export interface Claims {
+  readonly sub?: string;
+  readonly publish?: readonly string[];
+  readonly subscribe?: readonly string[];
+  readonly admin?: boolean;
+  /** When it was issued and ends, in seconds from now. */
+  readonly iat?: number;
+  readonly exp?: number;
+}
+
+/** A token that a server with `key: secret` takes. */
+export function tokenFor({ sub = 'ann', iat = 0, exp = 600, ...fanfare }: Claims = {}): Promise<string> {
+  const now = Math.floor(Date.now() / 1_000);
+  return new SignJWT({ fanfare })
+    .setProtectedHeader({ alg: 'HS256' })
+    .setSubject(sub)
+    .setIssuedAt(now + iat)
+    .setExpirationTime(now + exp)
+    .sign(new TextEncoder().encode(secret));
+}
+
+/** The header that a token goes with. */
+export async function bearer(claims?: Claims): Promise<{ authorization: string }> {
+  return { authorization: `Bearer ${await tokenFor(claims)}` };
+}
