@@ -1,0 +1,337 @@
+import { io } from 'socket.io-client';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { connectClient, publish, startServer, transports } from '../harness.ts';
+import { openStream, StreamReader, topicUrl } from '../http-tools.ts';
+import { bearer, secret, tokenFor, type Claims } from './tokens.ts';
+
+type Client = Awaited<ReturnType<typeof connectClient>>;
+
+/** The name and argument of the next event. */
+function next(client: Client, event: string): Promise<{ readonly code?: string }> {
+  return new Promise((resolve) => void client.once(event, resolve));
+}
+
+async function connect(url: string, claims: Claims, transport = transports[0]): Promise<Client> {
+  return connectClient(url, transport, { auth: { token: await tokenFor(claims) } });
+}
+
+/** An answer as its bytes, but for the date. */
+async function answerOf(url: string, init: RequestInit = {}): Promise<string> {
+  const response = await fetch(url, { ...init, headers: { connection: 'close', ...init.headers } });
+  const headers = [...response.headers].filter(([name]) => name !== 'date');
+  return JSON.stringify([response.status, headers, await response.text()]);
+}
+
+const routes = [
+  ['POST', '/publish'],
+  ['GET', '/topics'],
+  ['GET', '/topics/a'],
+  ['PUT', '/topics/a'],
+  ['DELETE', '/topics/a'],
+  ['GET', '/topics/a/messages'],
+  ['HEAD', '/topics/a/messages'],
+  ['PUT', '/revocations/ann'],
+] as const;
+
+describe('without a token that counts', () => {
+  it.each(routes)('%s %s answers 401', async (method, path) => {
+    const { url } = await startServer({ key: secret });
+    for (const authorization of [
+      undefined,
+      'Bearer',
+      'Bearer x',
+      'Basic YTpi',
+      `Bearer ${await tokenFor({ exp: -1 })}`,
+    ]) {
+      const headers = { connection: 'close', ...(authorization !== undefined && { authorization }) };
+      const response = await fetch(`${url}${path}`, { method, headers });
+      expect([authorization, response.status]).toEqual([authorization, 401]);
+      expect(response.headers.get('www-authenticate')).toBe('Bearer');
+      const code =
+        authorization !== undefined && authorization.length > 20 ? 'token_expired' : 'not_authenticated';
+      if (method !== 'HEAD') expect(await response.json()).toMatchObject({ code, status: 401 });
+    }
+    const stream = await fetch(`${url}/topics/a/messages`, {
+      headers: { accept: 'text/event-stream', connection: 'close' },
+    });
+    expect(stream.status).toBe(401);
+  });
+
+  it.each(transports.slice(0, 2))('a client over %s is refused, and told why', async (transport) => {
+    const { url } = await startServer({ key: secret });
+    const auths: readonly object[] = [{}, { token: 'x' }, { token: 1 }, { token: null }, { token: {} }];
+    for (const auth of [...auths, { token: await tokenFor({ exp: -1 }) }]) {
+      const client = io(url, { transports: [transport], forceNew: true, reconnection: false, auth });
+      onTestFinished(() => void client.close());
+      const error = await new Promise<Error & { data?: { code?: string } }>((resolve) => {
+        client.once('connect_error', resolve as never);
+      });
+      expect(error.data).toMatchObject({
+        status: 401,
+        type: expect.stringMatching(/^urn:fanfare:error:/) as string,
+      });
+    }
+  });
+
+  it('a client may bring one in the header', async () => {
+    const { url } = await startServer({ key: secret });
+    const client = await connectClient(url, 'websocket', {
+      extraHeaders: await bearer({ subscribe: ['a'] }),
+    });
+    expect(await client.emitWithAck('subscribe', { topic: 'a' })).toMatchObject({ ok: true });
+    expect(await client.emitWithAck('subscribe', { topic: 'b' })).toMatchObject({
+      error: { code: 'not_authorized' },
+    });
+  });
+
+  it('pages have no data, and are there', async () => {
+    const { url } = await startServer({ key: secret });
+    for (const path of ['/', '/fanfare.js'])
+      expect((await fetch(`${url}${path}`, { headers: { connection: 'close' } })).status).toBe(200);
+  });
+});
+
+describe('what may not be read', () => {
+  it('looks the same whether it exists or not, byte for byte', async () => {
+    const { url, server } = await startServer({ key: secret });
+    const headers = {
+      ...(await bearer({ subscribe: ['mine'], publish: ['mine'] })),
+      'content-type': 'application/json',
+    };
+    const body = JSON.stringify({ topic: 'theirs', message: 1 });
+    const asks: readonly (readonly [string, RequestInit])[] = [
+      ['/topics', { headers }],
+      ['/topics?prefix=the', { headers }],
+      [`/topics/theirs`, { headers }],
+      ['/topics/theirs', { headers, method: 'HEAD' }],
+      ['/topics/theirs', { headers, method: 'PUT' }],
+      ['/topics/theirs', { headers, method: 'DELETE' }],
+      ['/topics/theirs/messages', { headers }],
+      ['/topics/theirs/messages?last=1', { headers }],
+      ['/topics/theirs/messages', { headers: { ...headers, accept: 'text/event-stream' } }],
+      ['/topics/theirs/messages', { headers: { ...headers, accept: 'text/event-stream' }, method: 'HEAD' }],
+      [
+        '/topics/theirs%2F*/messages',
+        { headers: { ...headers, accept: 'text/event-stream' }, method: 'HEAD' },
+      ],
+      ['/topics/theirs%2F*/messages', { headers }],
+      ['/publish', { headers, method: 'POST', body }],
+      ['/publish', { headers: { ...headers, accept: 'application/json' }, method: 'POST', body }],
+      ['/publish', { headers, method: 'POST', body: `[${body}]` }],
+    ];
+    const client = await connect(url, { subscribe: ['mine'], publish: ['mine'] });
+    const events: readonly (readonly [string, object])[] = [
+      ['subscribe', { topic: 'theirs' }],
+      ['subscribe', { topic: 'theirs', envelope: true, from: 'earliest' }],
+      ['subscribe', { topic: 'theirs/*' }],
+      ['unsubscribe', { topic: 'theirs' }],
+      ['publish', { topic: 'theirs', message: 1 }],
+    ];
+    const all = async (): Promise<string[]> => {
+      const answers: string[] = [];
+      for (const [path, init] of asks) answers.push(await answerOf(`${url}${path}`, init));
+      for (const [event, argument] of events)
+        answers.push(JSON.stringify(await client.emitWithAck(event, argument)));
+      return answers;
+    };
+    const before = await all();
+    const admin = await bearer({ admin: true });
+    for (const topic of ['theirs', 'theirs/1']) {
+      await fetch(topicUrl(url, topic), { method: 'PUT', headers: { ...admin, connection: 'close' } });
+      await server.publish(topic, 'secret');
+    }
+    expect(await all()).toEqual(before);
+    // The comparison sees a difference where there is one to see.
+    const ask = { headers: await bearer({ subscribe: ['theirs'] }) };
+    expect(await answerOf(`${url}/topics/theirs`, ask)).toContain('lastOffset');
+  });
+
+  it('is not counted, told of or paged through', async () => {
+    const { url, server } = await startServer({ key: secret, rules: [{ match: '**', create: 'publish' }] });
+    for (let at = 0; at < 5; at++) for (const topic of ['a/1', 'a/2', 'b/1']) await server.publish(topic, at);
+    const headers = { ...(await bearer({ subscribe: ['a/1', 'b/*'] })), connection: 'close' };
+    const list = (await (await fetch(`${url}/topics?limit=1`, { headers })).json()) as {
+      topics: unknown[];
+      cursor: string;
+    };
+    expect(list.topics).toEqual([expect.objectContaining({ topic: 'a/1' })]);
+    const more = (await (
+      await fetch(`${url}/topics?limit=1&cursor=${list.cursor}`, { headers })
+    ).json()) as object;
+    expect(more).toEqual({ topics: [expect.objectContaining({ topic: 'b/1' })] });
+    const client = await connect(url, { subscribe: ['a/1', 'b/*'] });
+    const ack = (await client.emitWithAck('subscribe', {
+      topic: '**',
+      envelope: true,
+      from: 'earliest',
+    })) as object;
+    expect(ack).toMatchObject({ ok: true, replayed: 10 });
+    // A topic of others that is deleted is no gap.
+    const admin = await bearer({ admin: true });
+    await fetch(topicUrl(url, 'a/2'), { method: 'DELETE', headers: { ...admin, connection: 'close' } });
+    const { offset } = ack as { offset: string };
+    expect(
+      await client.emitWithAck('subscribe', { topic: 'a/*', envelope: true, from: offset }),
+    ).toMatchObject({ recovered: true, replayed: 5 });
+  });
+});
+
+describe('a session', () => {
+  it.each(transports)('over %s ends with its token', async (transport) => {
+    const { url } = await startServer({ key: secret });
+    const client = await connect(url, { subscribe: ['a'], exp: 2 }, transport);
+    await client.emitWithAck('subscribe', { topic: 'a' });
+    const [error, reason] = await Promise.all([next(client, 'error'), next(client, 'disconnect')]);
+    expect(error).toMatchObject({ code: 'token_expired', status: 401 });
+    expect(reason).toBe('io server disconnect');
+  });
+
+  it('as a stream ends with its token', async () => {
+    const { url } = await startServer({ key: secret });
+    const headers = await bearer({ subscribe: ['**'], exp: 2 });
+    const stream = await openStream(`${url}/topics/**/messages`, headers);
+    const { data } = await stream.until(({ event }) => event === 'error');
+    expect(data).toMatchObject({ code: 'token_expired' });
+    await stream.ended();
+  });
+
+  it('goes on with a fresh token, which may allow more or less', async () => {
+    const { url, server } = await startServer({ key: secret, rules: [{ match: '**', create: 'publish' }] });
+    const client = await connect(url, { subscribe: ['a', 'p/1'], exp: 2 });
+    const events: string[] = [];
+    client.onAny((name: string, argument: { topic?: string; message?: unknown; code?: string }) =>
+      events.push([name, argument.topic, argument.code ?? argument.message].join(' ')),
+    );
+    await client.emitWithAck('subscribe', { topic: 'a' });
+    await client.emitWithAck('subscribe', { topic: 'p/*', envelope: true });
+    const send = async (): Promise<void> => {
+      for (const topic of ['a', 'p/1', 'p/2']) await server.publish(topic, 'm');
+    };
+    await send();
+    const ended = new Promise<void>((resolve) => void client.once('disconnect', () => resolve()));
+    expect(await client.emitWithAck('token', { token: 1 })).toMatchObject({ error: { code: 'bad_request' } });
+    expect(await client.emitWithAck('token', { token: 'x' })).toMatchObject({
+      error: { code: 'not_authenticated' },
+    });
+    const stranger = await tokenFor({ sub: 'bob', subscribe: ['**'] });
+    expect(await client.emitWithAck('token', { token: stranger })).toMatchObject({
+      error: { code: 'not_authorized' },
+    });
+    const token = await tokenFor({ subscribe: ['p/*'], exp: 4 });
+    const exp = Number(
+      (JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { exp: number }).exp,
+    );
+    expect(await client.emitWithAck('token', { token })).toEqual({ ok: true, exp });
+    await send();
+    await ended;
+    expect(Date.now() / 1_000).toBeGreaterThanOrEqual(exp - 0.05);
+    expect(events).toEqual([
+      'a  m',
+      'message p/1 m',
+      'error a not_authorized',
+      'message p/1 m',
+      'message p/2 m',
+      'error  token_expired',
+    ]);
+  });
+
+  it('ends within a second when its subject is revoked, and tokens from before count no more', async () => {
+    const { url } = await startServer({ key: secret });
+    const claims = { sub: 'a/b *', subscribe: ['**'], publish: ['**'] };
+    const old = await bearer({ ...claims, iat: -5 });
+    const clients = await Promise.all(transports.map((transport) => connect(url, claims, transport)));
+    const other = await connect(url, { ...claims, sub: 'bob' });
+    const stream = await openStream(`${url}/topics/**/messages`, old);
+    const revoke = async (headers: Record<string, string>): Promise<Response> =>
+      fetch(`${url}/revocations/${encodeURIComponent(claims.sub)}`, {
+        method: 'PUT',
+        headers: { ...headers, connection: 'close' },
+      });
+    expect((await revoke(old)).status).toBe(403);
+    const told = clients.map((client) => Promise.all([next(client, 'error'), next(client, 'disconnect')]));
+    const started = performance.now();
+    const response = await revoke(await bearer({ sub: 'root', admin: true }));
+    expect(await response.json()).toMatchObject({ subject: claims.sub, ended: 4 });
+    for (const [error] of await Promise.all(told)) expect(error).toMatchObject({ code: 'not_authenticated' });
+    await stream.ended();
+    expect(performance.now() - started).toBeLessThan(1_000);
+    expect(other.connected).toBe(true);
+    expect((await fetch(`${url}/topics`, { headers: { ...old, connection: 'close' } })).status).toBe(401);
+    await expect(connect(url, { ...claims, iat: -5 })).rejects.toThrow('revoked');
+    expect((await connect(url, { ...claims, iat: 30 })).connected).toBe(true);
+  });
+});
+
+describe('the publisher of a message', () => {
+  it('is the subject of its token where the rule says so, and nothing that somebody sends', async () => {
+    const rules = [
+      { match: 'told/*', publisher: true, create: 'publish' },
+      { match: '**', create: 'publish' },
+    ] as const;
+    const { url, server } = await startServer({ key: secret, rules });
+    const reader = await connect(url, { sub: 'reader', subscribe: ['**'] });
+    await reader.emitWithAck('subscribe', { topic: '**', envelope: true });
+    const headers = await bearer({ sub: 'ann', publish: ['**'] });
+    const forged = { message: 1, publisher: 'root' };
+    await publish(url, { topic: 'told/http', ...forged }, headers);
+    await publish(url, [{ topic: 'told/array', ...forged }], headers);
+    await publish(url, { topic: 'untold', ...forged }, headers);
+    const socket = await connect(url, { sub: 'bob "*" é', publish: ['**'] });
+    await socket.emitWithAck('publish', { topic: 'told/socket', id: 'i', ...forged });
+    const seen: unknown[] = [];
+    reader.on('message', ({ topic, publisher }: { topic: string; publisher?: string }) =>
+      seen.push([topic, publisher]),
+    );
+    await server.publish('told/program', 1);
+    await reader.emitWithAck('subscribe', { topic: '**', envelope: true, from: 'earliest' });
+    const expected = [
+      ['told/http', 'ann'],
+      ['told/array', 'ann'],
+      ['untold', undefined],
+      ['told/socket', 'bob "*" é'],
+      ['told/program', undefined],
+    ];
+    const replayed = new Promise<void>(
+      (resolve) => void reader.on('state', ({ state }: { state: string }) => state === 'live' && resolve()),
+    );
+    await replayed;
+    expect(seen.slice(-5)).toEqual(expected);
+    const page = await fetch(topicUrl(url, '**', '/messages'), {
+      headers: { ...(await bearer({ subscribe: ['**'] })), connection: 'close' },
+    });
+    const { messages } = (await page.json()) as { messages: { topic: string; publisher?: string }[] };
+    expect(messages.map(({ topic, publisher }) => [topic, publisher])).toEqual(expected);
+    const stream = new StreamReader(`${url}/topics/**/messages`, await bearer({ subscribe: ['**'] }));
+    await stream.opened();
+    await stream.until(({ data }) => data['topic'] === 'told/program');
+    const streamed = stream.events.filter(({ event }) => event === 'message');
+    expect(streamed.map(({ data }) => [data['topic'], data['publisher']])).toEqual(expected);
+  });
+});
+
+describe("a rule's ${sub}", () => {
+  it('stands for the subject, whose characters mean nothing', async () => {
+    const rules = [{ match: 'users/${sub}/**', subscribe: true, publish: true, create: 'publish' }] as const;
+    const { url } = await startServer({ key: secret, rules });
+    const own: readonly (readonly [string, string])[] = [
+      ['ann', 'users/ann/x'],
+      ['*', 'users/%2A/x'],
+      ['**', 'users/%2A%2A/x'],
+      ['ann/x', 'users/ann%2Fx/x'],
+      ['%2A', 'users/%252A/x'],
+      ['$x', 'users/%24x/x'],
+      ['${sub}', 'users/%24{sub}/x'],
+    ];
+    for (const [sub, mine] of own) {
+      const headers = await bearer({ sub });
+      for (const [, topic] of own) {
+        const { status } = await publish(url, { topic, message: 1 }, headers);
+        expect([sub, topic, status]).toEqual([sub, topic, topic === mine ? 200 : 403]);
+      }
+      const client = await connect(url, { sub });
+      expect(
+        await client.emitWithAck('subscribe', { topic: '**', envelope: true, from: 'earliest' }),
+      ).toMatchObject({ replayed: 1 });
+    }
+  });
+});
