@@ -23,6 +23,7 @@ export async function ask(target: Target, { method, path, query, contentType, bo
   const search = query ? `?${new URLSearchParams(query).toString()}` : '';
   const headers: Record<string, string> = { accept: 'application/json' };
   if (contentType !== undefined) headers['content-type'] = contentType;
+  if (target.token !== undefined) headers['authorization'] = `Bearer ${target.token}`;
   return request(`${target.name}/${path.map(encodeSegment).join('/')}${search}`, {
     method,
     headers,

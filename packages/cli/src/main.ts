@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { addHistory, addPub, addSub } from './commands/messages.ts';
 import { addServe } from './commands/serve.ts';
 import { addStore } from './commands/store.ts';
+import { addToken } from './commands/token.ts';
 import { addTopics } from './commands/topics.ts';
 import { CommandError, exitCodes } from './exit-codes.ts';
 import { showControls } from './show.ts';
@@ -20,7 +21,7 @@ const program = new Command('fanfare')
   .showSuggestionAfterError()
   .exitOverride();
 
-for (const add of [addServe, addSub, addPub, addHistory, addTopics, addStore]) add(program);
+for (const add of [addServe, addSub, addPub, addHistory, addTopics, addToken, addStore]) add(program);
 await run();
 
 async function run(): Promise<void> {

@@ -28,6 +28,7 @@ export async function runServe(
   // Whoever has read the greeting may end it at once.
   const ended = signalled();
   const url = await server.start().catch((error: unknown) => {
+    if (error instanceof SettingsError) throw new CommandError(exitCodes.usage, error.message);
     throw new CommandError(exitCodes.refused, cannotStart(error));
   });
   process.stdout.write(`${greeting(url, settings)}\n`);

@@ -42,11 +42,11 @@ export class Subscriber {
 
   /** @throws CommandError `unreachable`, with the reason as a sentence */
   static async connect(target: Target, listener: SubscriberListener): Promise<Subscriber> {
-    const fanfare = connect(target.name);
+    const fanfare = connect(target.name, target.token === undefined ? {} : { token: target.token });
     const { error } = await new Promise<Status>((resolve) => void fanfare.onStatus(resolve));
     if (!error) return new Subscriber(fanfare, target, listener);
     fanfare.close();
-    throw await explainNoConnection(target, error.message);
+    throw await explainNoConnection(target, error.message, isRefusal(error));
   }
 
   private constructor(fanfare: Fanfare, target: Target, listener: SubscriberListener) {
@@ -161,4 +161,10 @@ export class Subscriber {
 /** Resolves to nothing when a server does not acknowledge; it keeps no program alive. */
 function timeout(): Promise<undefined> {
   return new Promise((resolve) => void setTimeout(() => resolve(undefined), ackTimeoutMs).unref());
+}
+
+/** Whether it is Fanfare's own word, and not that of a network or of another server. */
+function isRefusal(error: Error): boolean {
+  const code = 'code' in error ? error.code : undefined;
+  return code === 'not_authenticated' || code === 'token_expired';
 }

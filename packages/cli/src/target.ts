@@ -7,6 +7,8 @@ export interface Target {
   readonly origin: string;
   /** `/socket.io/`, behind whatever path the URL has. */
   readonly socketPath: string;
+  /** Who asks. */
+  readonly token: string | undefined;
 }
 
 /**
@@ -14,7 +16,7 @@ export interface Target {
  *
  * @throws CommandError when it is none
  */
-export function parseTarget(text: string): Target {
+export function parseTarget(text: string, token?: string): Target {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
     throw new CommandError(
@@ -23,5 +25,5 @@ export function parseTarget(text: string): Target {
     );
   }
   const path = url.pathname.replace(/\/+$/, '');
-  return { name: `${url.origin}${path}`, origin: url.origin, socketPath: `${path}/socket.io/` };
+  return { name: `${url.origin}${path}`, origin: url.origin, socketPath: `${path}/socket.io/`, token };
 }

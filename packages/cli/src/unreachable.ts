@@ -12,7 +12,12 @@ export function unreachable({ name }: Target, error: unknown): CommandError {
 }
 
 /** Finds out why Socket.IO could not connect, by opening its first page as any HTTP client would. */
-export async function explainNoConnection(target: Target, said: string): Promise<CommandError> {
+export async function explainNoConnection(
+  target: Target,
+  said: string,
+  isRefusal: boolean,
+): Promise<CommandError> {
+  if (isRefusal) return new CommandError(exitCodes.refused, `${target.name} refused the connection: ${said}`);
   const handshake = `${target.origin}${target.socketPath}?EIO=4&transport=polling`;
   let answer: Answer;
   try {

@@ -4,7 +4,15 @@ import type { Conversation } from '../conversation.ts';
 import { CommandError, exitCodes } from '../exit-codes.ts';
 import type { Start } from '../from.ts';
 import { interrupt } from '../interrupt.ts';
-import { exitCodesHelp, fromOption, parseCount, targetOf, urlOption } from './options.ts';
+import {
+  exitCodesHelp,
+  fromOption,
+  parseCount,
+  targetOf,
+  tokenOption,
+  urlOption,
+  type TargetFlags,
+} from './options.ts';
 
 export function addSub(program: Command): void {
   program
@@ -19,12 +27,12 @@ export function addSub(program: Command): void {
     )
     .option('--count <n>', 'end after so many messages', parseCount)
     .addOption(urlOption())
+    .addOption(tokenOption())
     .addHelpText('after', exitCodesHelp)
     .action(sub);
 }
 
-interface SubFlags {
-  readonly url: string;
+interface SubFlags extends TargetFlags {
   readonly from?: Start;
   readonly json: boolean;
   readonly count?: number;
@@ -32,7 +40,7 @@ interface SubFlags {
 
 async function sub(topics: string[], { from, json, count = Infinity, ...flags }: SubFlags): Promise<void> {
   process.once('SIGINT', interrupt);
-  const target = targetOf(flags);
+  const target = await targetOf(flags);
   if (topics.length > 0) {
     const { runSub } = await import('../sub.ts');
     await runSub(target, { topics, from: from?.from, json, count });
@@ -52,12 +60,12 @@ export function addPub(program: Command): void {
     .option('--json', "the message is JSON, not text; print the server's answer as a line of JSON", false)
     .option('--create', 'make the topic exist first, though nobody has subscribed to it', false)
     .addOption(urlOption())
+    .addOption(tokenOption())
     .addHelpText('after', exitCodesHelp)
     .action(pub);
 }
 
-interface PubFlags {
-  readonly url: string;
+interface PubFlags extends TargetFlags {
   readonly id?: string;
   readonly json: boolean;
   readonly create: boolean;
@@ -69,7 +77,7 @@ async function pub(
   { id, json, create, ...flags }: PubFlags,
 ): Promise<void> {
   process.once('SIGINT', interrupt);
-  const target = targetOf(flags);
+  const target = await targetOf(flags);
   if (topic === undefined) {
     const { runPubPrompt } = await import('../pub-prompt.ts');
     await withConversation((conversation) => runPubPrompt(target, conversation));
@@ -97,12 +105,12 @@ export function addHistory(program: Command): void {
       false,
     )
     .addOption(urlOption())
+    .addOption(tokenOption())
     .addHelpText('after', exitCodesHelp)
     .action(history);
 }
 
-interface HistoryFlags {
-  readonly url: string;
+interface HistoryFlags extends TargetFlags {
   readonly from?: Start;
   readonly limit?: number;
   readonly json: boolean;
@@ -114,7 +122,7 @@ async function history(
 ): Promise<void> {
   process.once('SIGINT', interrupt);
   const { runHistory } = await import('../history.ts');
-  await runHistory(targetOf(flags), { topic, start, limit, json });
+  await runHistory(await targetOf(flags), { topic, start, limit, json });
 }
 
 async function withConversation(use: (conversation: Conversation) => Promise<void>): Promise<void> {

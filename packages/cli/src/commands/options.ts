@@ -13,9 +13,25 @@ export function urlOption(): Option {
   return new Option('--url <url>', 'the server').default(defaultUrl).env('FANFARE_URL');
 }
 
-/** @throws CommandError when it is no URL of a server */
-export function targetOf({ url }: { readonly url: string }): Target {
-  return parseTarget(url || defaultUrl);
+export function tokenOption(): Option {
+  return new Option(
+    '--token <token>',
+    'who you are, where the server asks (env: FANFARE_TOKEN, or FANFARE_TOKEN_FILE for a file that has it)',
+  );
+}
+
+export interface TargetFlags {
+  readonly url: string;
+  readonly token?: string;
+}
+
+/** @throws CommandError when it is no URL of a server, or the token's file cannot be read */
+export async function targetOf({ url, token }: TargetFlags): Promise<Target> {
+  const { FANFARE_TOKEN: fromEnv, FANFARE_TOKEN_FILE: file } = process.env;
+  const given = [token, fromEnv].find((text) => text !== undefined && text !== '');
+  if (given !== undefined || file === undefined || file === '') return parseTarget(url || defaultUrl, given);
+  const { readSecret } = await import('../read-secret.ts');
+  return parseTarget(url || defaultUrl, readSecret(file));
 }
 
 export function fromOption(): Option {

@@ -1,10 +1,6 @@
 import type { Command } from 'commander';
 import { interrupt } from '../interrupt.ts';
-import { exitCodesHelp, targetOf, urlOption } from './options.ts';
-
-interface UrlFlags {
-  readonly url: string;
-}
+import { exitCodesHelp, targetOf, tokenOption, urlOption, type TargetFlags } from './options.ts';
 
 export function addTopics(program: Command): void {
   const topics = program
@@ -22,22 +18,24 @@ export function addTopics(program: Command): void {
       false,
     )
     .addOption(urlOption())
+    .addOption(tokenOption())
     .addHelpText('after', exitCodesHelp)
-    .action(async ({ prefix, json, ...flags }: UrlFlags & { prefix: string; json: boolean }) => {
+    .action(async ({ prefix, json, ...flags }: TargetFlags & { prefix: string; json: boolean }) => {
       process.once('SIGINT', interrupt);
       const { listTopics } = await import('../topics.ts');
-      await listTopics(targetOf(flags), prefix, json);
+      await listTopics(await targetOf(flags), prefix, json);
     });
   topics
     .command('create')
     .description('Make topics exist, though nobody has subscribed to them.')
     .argument('<topic...>')
     .addOption(urlOption())
+    .addOption(tokenOption())
     .addHelpText('after', exitCodesHelp)
-    .action(async (names: string[], flags: UrlFlags) => {
+    .action(async (names: string[], flags: TargetFlags) => {
       process.once('SIGINT', interrupt);
       const { createTopics } = await import('../topics.ts');
-      await createTopics(targetOf(flags), names);
+      await createTopics(await targetOf(flags), names);
     });
   topics
     .command('delete')
@@ -45,10 +43,11 @@ export function addTopics(program: Command): void {
     .argument('<topic...>')
     .option('--yes', 'do not ask first; without a terminal nobody is asked', false)
     .addOption(urlOption())
+    .addOption(tokenOption())
     .addHelpText('after', exitCodesHelp)
-    .action(async (names: string[], { yes, ...flags }: UrlFlags & { yes: boolean }) => {
+    .action(async (names: string[], { yes, ...flags }: TargetFlags & { yes: boolean }) => {
       process.once('SIGINT', interrupt);
       const { deleteTopics } = await import('../topics.ts');
-      await deleteTopics(targetOf(flags), names, yes);
+      await deleteTopics(await targetOf(flags), names, yes);
     });
 }

@@ -1,3 +1,3 @@
-export { algorithms, type Algorithm } from './algorithms.ts';
+export type { Algorithm } from './algorithms.ts';
 export { KeyError } from './jwt-keys.ts';
 export { explainToken, mintToken, type MintOptions } from './mint.ts';

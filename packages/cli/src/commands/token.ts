@@ -1,0 +1,70 @@
+import { algorithms, type Algorithm } from '@fanfare/server/algorithms';
+import { InvalidArgumentError, Option, type Command } from 'commander';
+
+const tokenExitCodesHelp = `
+Exit codes: 0 done, 1 it is no token, 2 wrong usage, or a key that cannot be used.`;
+
+const units: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+interface Flags {
+  readonly publish: readonly string[];
+  readonly subscribe: readonly string[];
+  readonly admin: boolean;
+  readonly expires: number;
+  readonly key?: string;
+  readonly keyFile?: string;
+  readonly keyAlgorithm?: Algorithm;
+  readonly kid?: string;
+  readonly audience?: string;
+}
+
+export function addToken(program: Command): void {
+  const token = program
+    .command('token')
+    .description('Make the tokens that clients sign in with, and explain them.');
+  token
+    .command('mint')
+    .description('Make a token, signed with a secret or a private key.')
+    .argument('<subject>', 'who it is for')
+    .option('--publish <pattern...>', 'topics and patterns to publish to', [])
+    .option('--subscribe <pattern...>', 'topics and patterns to read', [])
+    .option('--admin', 'everything is allowed', false)
+    .option('--expires <time>', 'for how long, such as 15m, 12h or 30d', parseLifetime, parseLifetime('1h'))
+    .addOption(new Option('--key <key>', 'the secret, or a private key as PEM or JWK').env('FANFARE_KEY'))
+    .addOption(new Option('--key-file <file>', 'a file that has it').env('FANFARE_KEY_FILE'))
+    .addOption(
+      new Option('--key-algorithm <name>', 'what it is signed with')
+        .choices(algorithms)
+        .env('FANFARE_KEY_ALGORITHM'),
+    )
+    .option('--kid <kid>', 'the name of the key')
+    .addOption(new Option('--audience <audience>', 'whom it is meant for').env('FANFARE_AUDIENCE'))
+    .addHelpText('after', tokenExitCodesHelp)
+    .action(async (subject: string, { expires, ...flags }: Flags) => {
+      const { runMint } = await import('../token.ts');
+      const { key, keyFile, keyAlgorithm, kid, audience } = flags;
+      await runMint({ ...flags, subject, lifetimeMs: expires, key, keyFile, keyAlgorithm, kid, audience });
+    });
+  token
+    .command('explain')
+    .description('Say in words what a token says. Nothing of it is verified.')
+    .argument('[token]', 'the token (default: the standard input)')
+    .addHelpText('after', tokenExitCodesHelp)
+    .action(async (given: string | undefined) => {
+      const { runExplain } = await import('../token.ts');
+      runExplain(given ?? (await readInput()));
+    });
+}
+
+async function readInput(): Promise<string> {
+  let text = '';
+  for await (const piece of process.stdin) text += String(piece);
+  return text;
+}
+
+function parseLifetime(text: string): number {
+  const [, number, unit = ''] = /^([0-9]{1,9})([smhd])$/.exec(text) ?? [];
+  const ms = Number(number) * (units[unit] ?? NaN);
+  if (Number.isSafeInteger(ms) && ms > 0) return ms;
+  throw new InvalidArgumentError('It must be such as 30s, 15m, 12h or 30d.');
+}

@@ -1,0 +1,105 @@
+import { FanfareError } from '@fanfare/protocol';
+import { explainToken, KeyError, mintToken, type Algorithm } from '@fanfare/server/tokens';
+import { CommandError, exitCodes } from './exit-codes.ts';
+import { readSecret } from './read-secret.ts';
+import { showControls } from './show.ts';
+
+export interface MintFlags {
+  readonly subject: string;
+  readonly publish: readonly string[];
+  readonly subscribe: readonly string[];
+  readonly admin: boolean;
+  /** In milliseconds. */
+  readonly lifetimeMs: number;
+  readonly key: string | undefined;
+  readonly keyFile: string | undefined;
+  readonly keyAlgorithm: Algorithm | undefined;
+  readonly kid: string | undefined;
+  readonly audience: string | undefined;
+}
+
+/**
+ * `fanfare token mint`: prints a token.
+ *
+ * @throws CommandError
+ */
+export async function runMint({
+  keyAlgorithm,
+  kid,
+  audience,
+  lifetimeMs,
+  ...flags
+}: MintFlags): Promise<void> {
+  const now = Date.now();
+  try {
+    const token = await mintToken(
+      {
+        key: keyOf(flags),
+        ...(keyAlgorithm !== undefined && { algorithm: keyAlgorithm }),
+        ...(kid !== undefined && { kid }),
+        ...(audience !== undefined && { audience }),
+        subject: flags.subject,
+        endsAt: now + lifetimeMs,
+        publish: flags.publish,
+        subscribe: flags.subscribe,
+        isAdmin: flags.admin,
+      },
+      now,
+    );
+    process.stdout.write(`${token}\n`);
+  } catch (error) {
+    if (error instanceof KeyError || error instanceof FanfareError)
+      throw new CommandError(exitCodes.usage, error.message);
+    throw error;
+  }
+}
+
+function keyOf({ key, keyFile }: Pick<MintFlags, 'key' | 'keyFile'>): string {
+  if (key !== undefined) return key;
+  if (keyFile === undefined)
+    throw new CommandError(exitCodes.usage, 'A key is needed to sign with: --key-file, or FANFARE_KEY.');
+  return readSecret(keyFile);
+}
+
+/**
+ * `fanfare token explain`: prints what a token says. Nothing of it is verified.
+ *
+ * @throws CommandError when it is no token
+ */
+export function runExplain(token: string): void {
+  const explained = explainToken(token.trim());
+  if (!explained) throw new CommandError(exitCodes.refused, 'This is no signed JSON Web Token.');
+  const { header, claims } = explained;
+  const fanfare = (claims['fanfare'] ?? {}) as Readonly<Record<string, unknown>>;
+  const { sub, iat, exp } = claims;
+  const lines = [
+    ['subject', sub],
+    [
+      'signed',
+      `${header['alg'] as string}${typeof header['kid'] === 'string' ? ` (key ${header['kid']})` : ''}`,
+    ],
+    ['issued', timeOf(iat)],
+    [
+      'ends',
+      `${timeOf(exp)}${typeof exp === 'number' && exp * 1_000 <= Date.now() ? ', which is over' : ''}`,
+    ],
+    ['may publish to', rightsOf(fanfare['publish'], fanfare['admin'])],
+    ['may read', rightsOf(fanfare['subscribe'], fanfare['admin'])],
+    ['admin', fanfare['admin'] === true ? 'yes' : 'no'],
+  ];
+  for (const [name, value] of lines)
+    process.stdout.write(`${showControls(`${String(name)}: ${String(value)}`)}\n`);
+  console.error('Its signature was not verified.');
+}
+
+function timeOf(seconds: unknown): string {
+  if (typeof seconds !== 'number' || Math.abs(seconds) > 8.64e12) return 'not said';
+  return new Date(seconds * 1_000).toISOString();
+}
+
+function rightsOf(patterns: unknown, admin: unknown): string {
+  if (admin === true) return 'everything';
+  return Array.isArray(patterns) && patterns.length > 0
+    ? patterns.join(', ')
+    : 'nothing but what rules allow';
+}

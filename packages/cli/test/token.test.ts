@@ -1,0 +1,140 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { generateKeyPairSync } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { fanfare, fanfarePath, outcome, Program, startServer, temporaryDirectory } from './harness.ts';
+
+const key = 'a secret of more than thirty-two bytes';
+
+async function mint(...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await outcome(fanfare('token', 'mint', '--key', key, ...args));
+  expect([code, stderr]).toEqual([0, '']);
+  return stdout.trim();
+}
+
+const withEnv = (env: Record<string, string>, ...args: string[]): Program =>
+  new Program(process.execPath, [fanfarePath, ...args], env);
+
+describe('fanfare token', () => {
+  it('mints what fanfare token explain explains', async () => {
+    const token = await mint(
+      'ann',
+      '--publish',
+      'a/*',
+      'b',
+      '--subscribe',
+      '**',
+      '--expires',
+      '15m',
+      '--kid',
+      'k1',
+    );
+    const { code, stdout, stderr } = await outcome(fanfare('token', 'explain', token));
+    expect([code, stderr]).toEqual([0, 'Its signature was not verified.\n']);
+    expect(stdout).toMatch(
+      /^subject: ann\nsigned: HS256 \(key k1\)\nissued: .*Z\nends: .*Z\nmay publish to: a\/\*, b\nmay read: \*\*\nadmin: no\n$/,
+    );
+    const piped = fanfare('token', 'explain');
+    piped.process.stdin?.end(`${await mint('root', '--admin')}\n`);
+    expect((await outcome(piped)).stdout).toMatch(
+      /may publish to: everything\nmay read: everything\nadmin: yes\n$/,
+    );
+    expect((await outcome(fanfare('token', 'explain', 'nonsense'))).code).toBe(1);
+  });
+
+  it('signs with a private key, which a server verifies with the public one', async () => {
+    const directory = temporaryDirectory();
+    const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+    const [file, keyFile] = [join(directory, 'private.pem'), join(directory, 'public.pem')];
+    writeFileSync(file, privateKey.export({ type: 'pkcs8', format: 'pem' }));
+    writeFileSync(keyFile, publicKey.export({ type: 'spki', format: 'pem' }));
+    const { url } = await startServer(0, { keyFile });
+    const { stdout: token } = await outcome(fanfare('token', 'mint', 'ann', '--key-file', file));
+    expect((await outcome(fanfare('topics', '--url', url, '--token', token.trim()))).code).toBe(0);
+    expect((await outcome(fanfare('topics', '--url', url))).code).toBe(1);
+  });
+
+  it('refuses what a server would', async () => {
+    for (const args of [
+      ['mint', 'ann'],
+      ['mint', 'ann', '--key', 'short', '--key-algorithm', 'RS256'],
+      ['mint', 'ann', '--key', key, '--publish', '$x'],
+      ['mint', 'ann', '--key', key, '--expires', 'soon'],
+      ['mint', 'ann', '--key-file', '/there/is/none'],
+      ['mint', '', '--key', key],
+    ]) {
+      const { code, stderr } = await outcome(fanfare('token', ...args));
+      expect([args, code]).toEqual([args, 2]);
+      expect(stderr).not.toContain(key);
+    }
+  });
+});
+
+describe('with a token', () => {
+  it('sub, pub, topics and history do what it allows', async () => {
+    const { url } = await startServer(0, { key });
+    const token = await mint('ann', '--publish', 'mine/**', '--subscribe', 'mine/**');
+    const file = join(temporaryDirectory(), 'token');
+    writeFileSync(file, `${token}\n`);
+    const sub = fanfare('sub', 'mine/*', '--json', '--count', '1', '--url', url, '--token', token);
+    await sub.says('Subscribed', 'stderr');
+    expect(
+      await outcome(withEnv({ FANFARE_TOKEN: token }, 'pub', 'mine/a', 'hi', '--create', '--url', url)),
+    ).toMatchObject({ code: 0 });
+    expect(JSON.parse((await outcome(sub)).stdout)).toMatchObject({ topic: 'mine/a', message: 'hi' });
+    expect(
+      (await outcome(withEnv({ FANFARE_TOKEN_FILE: file }, 'history', 'mine/**', '--url', url))).stdout,
+    ).toMatch(/hi\n$/);
+    expect((await outcome(withEnv({ FANFARE_TOKEN_FILE: file }, 'topics', '--url', url))).stdout).toMatch(
+      /^mine\/a\t/,
+    );
+    const refused = await outcome(fanfare('sub', 'theirs', '--url', url, '--token', token));
+    expect([refused.code, refused.stderr]).toEqual([
+      1,
+      "Failed to subscribe to topic 'theirs': You may not read 'theirs'.\n",
+    ]);
+    expect((await outcome(fanfare('pub', 'theirs', 'x', '--url', url, '--token', token))).stderr).toMatch(
+      /You may not publish to 'theirs'/,
+    );
+    expect((await outcome(fanfare('topics', 'delete', 'mine/a', '--url', url, '--token', token))).code).toBe(
+      1,
+    );
+  });
+
+  it('that is missing or wrong each of them says so, and the token is in no output', async () => {
+    const { url } = await startServer(0, { key });
+    for (const [args, token] of [
+      [['sub', 'a'], undefined],
+      [['sub', 'a'], 'canary'],
+      [['pub', 'a', 'x'], 'canary'],
+      [['topics'], 'canary'],
+      [['history', 'a'], 'canary'],
+    ] as const) {
+      const { code, stdout, stderr } = await outcome(
+        fanfare(...args, '--url', url, ...(token ? ['--token', token] : [])),
+      );
+      expect([args, code]).toEqual([args, 1]);
+      expect(stderr).toMatch(token ? /The token is not valid/ : /A token is needed/);
+      expect(stdout + stderr).not.toContain('canary');
+    }
+  });
+
+  it('serve takes its key from the environment or a file, and tells it to nobody', async () => {
+    const file = join(temporaryDirectory(), 'key');
+    writeFileSync(file, `${key}\n`);
+    for (const env of [{ FANFARE_KEY: key }, { FANFARE_KEY_FILE: file }]) {
+      const serve = withEnv(env, 'serve', '--port', '0', '--memory', '--host', '0.0.0.0');
+      await serve.says(/Messages:.*\n/);
+      const url = /http:\S+/.exec(serve.stdout)?.[0] ?? '';
+      expect((await outcome(fanfare('topics', '--url', url))).code).toBe(1);
+      expect((await outcome(fanfare('topics', '--url', url, '--token', await mint('ann')))).code).toBe(0);
+      serve.process.kill('SIGTERM');
+      expect(await outcome(serve)).toMatchObject({ code: 0, stderr: '' });
+      expect(serve.stdout).not.toContain(key);
+    }
+    const wrong = await outcome(withEnv({ FANFARE_KEY: 'canary' }, 'serve', '--port', '0', '--memory'));
+    expect([wrong.code, wrong.stderr.includes('at least 32 bytes'), wrong.stderr.includes('canary')]).toEqual(
+      [2, true, false],
+    );
+  });
+});
