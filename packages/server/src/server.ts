@@ -1,5 +1,6 @@
+import { randomBytes } from 'node:crypto';
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { FanfareError, type PublishResult } from '@fanfare/protocol';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
@@ -16,13 +17,14 @@ import { EventStreams } from './http/event-streams.ts';
 import { buildHttpServer } from './http/http-server.ts';
 import { declineUpgrades } from './http/decline-upgrades.ts';
 import { OpenSockets } from './http/open-sockets.ts';
-import { isAboutTopics, isPublish, shareServer } from './http/share-server.ts';
-import type { TopicLog } from './log/topic-log.ts';
+import { urlOf } from './http/server-url.ts';
+import { isTaken, shareServer, type Taken } from './http/share-server.ts';
 import type { Connection } from './message-path/accept.ts';
 import { MessagePath } from './message-path/message-path.ts';
 import type { Logger } from './observability/logger.ts';
 import { asRefusal } from './observability/refusal.ts';
 import { openLog, rulesOf } from './open-log.ts';
+import { Vitals } from './observability/vitals.ts';
 import { returnMemoryWhenIdle } from './return-memory.ts';
 import { listenToClients } from './socketio/events.ts';
 import { sayGoodbye } from './socketio/goodbye.ts';
@@ -32,7 +34,7 @@ import { RoomFanOut } from './socketio/rooms.ts';
 import { SubscriptionIndex } from './subscriptions/subscription-index.ts';
 import { SlowSubscribers } from './socketio/slow-subscribers.ts';
 import { isAllowedOrigin } from './access/allowed-origins.ts';
-import { parseOrigins } from './config/origins.ts';
+import { originsOf } from './config/origins.ts';
 import { createSocketServer, type SocketServerOptions } from './socketio/socket-server.ts';
 
 /** The settings of docs/configuration.md, and what only a program can give. */
@@ -51,10 +53,10 @@ export type AttachOptions = Omit<ServerOptions, (typeof listenSettings)[number]>
   /** The app's Socket.IO server. Without it Fanfare opens one on the HTTP server. */
   readonly io?: SocketServer;
   /**
-   * Which HTTP requests become Fanfare's: `publish`, which is the default, is `POST /publish` alone; `all` is what is
-   * under `/topics` as well.
+   * Which HTTP requests become Fanfare's: `publish`, which is the default, is `POST /publish` alone; `topics` is what is
+   * under `/topics` (and `/revocations`) as well; `all` is `/identity`, `/stats` and `/connections` too.
    */
-  readonly http?: 'publish' | 'all';
+  readonly http?: Taken;
 };
 
 /** Fanfare inside a program. */
@@ -80,6 +82,9 @@ export interface FanfareServer extends Fanfare {
 const packetOverheadBytes = 65_536;
 
 const notOpen = 'Fanfare answers only its own machine here, until the app says open: true.';
+
+/** As long as Socket.IO's, and as hard to guess. */
+const makeId = (): string => randomBytes(15).toString('base64url');
 
 /** How long `stop` waits for clients to take what is still due to them. */
 const goodbyeMs = 1_000;
@@ -127,7 +132,7 @@ async function run(options: ServerOptions, settings: Settings): Promise<Running>
   const refuse = (): undefined => undefined;
   const connections = new Map<ConnectedSocket, Connection>();
   const io = createSocketServer(socketOptions(settings, refuse, () => path.isDraining, connections));
-  const { path, http, streams, access, logger, log } = await compose(options, settings, refuse, io);
+  const { path, http, streams, access, logger, close } = await compose(options, settings, refuse, io);
   openSockets(io, http.server);
   listenToClients(io, { path, access, connections, logger, refuseUnknown: true });
   const sockets = new OpenSockets(http.server);
@@ -137,8 +142,7 @@ async function run(options: ServerOptions, settings: Settings): Promise<Running>
   try {
     await http.listen({ host, port: settings.port });
   } catch (error) {
-    access.close();
-    await log.close();
+    await close();
     throw error;
   }
   const stopReturning = returnMemoryWhenIdle(() => io.engine.clientsCount);
@@ -153,15 +157,14 @@ async function run(options: ServerOptions, settings: Settings): Promise<Running>
       await sockets.emptied(lastAnswersMs);
       const lastCall = setTimeout(() => sockets.destroy(), stopGraceMs);
       await http.close().finally(() => clearTimeout(lastCall));
-      access.close();
-      await log.close();
+      await close();
     },
   };
 }
 
 /**
  * Adds Fanfare to an HTTP server that an app (Express, Fastify, plain Node …) already answers: `POST /publish`
- * and Socket.IO become Fanfare's, and with `http: 'all'` what is under `/topics`; every other request stays the
+ * and Socket.IO become Fanfare's, and with `http: 'topics'` what is under `/topics`; every other request stays the
  * app's. Call it once the app's own listener is
  * on the HTTP server. Without `open`, requests that come to an address other than a loopback one are refused, but
  * for those of the app's own Socket.IO server, which lets in whom it likes. An app that closes gracefully calls
@@ -176,12 +179,12 @@ export async function attach(httpServer: HttpServer, options: AttachOptions = {}
   const connections = new Map<ConnectedSocket, Connection>();
   const io =
     theirs ?? createSocketServer(socketOptions(settings, refuse, () => path.isDraining, connections));
-  const { path, http, streams, access, logger, log } = await compose(own, settings, refuse, io);
+  const { path, http, streams, access, logger, close } = await compose(own, settings, refuse, io);
   await http.ready();
   const stopListening = listenToClients(io, { path, access, connections, logger, refuseUnknown: !theirs });
   const answersPreflights = originsOf(settings).length > 0;
   const stopSharing = shareServer(httpServer, {
-    isOurs: (request) => isPublish(request, answersPreflights) || (taken === 'all' && isAboutTopics(request)),
+    isOurs: (request) => isTaken(request, taken, answersPreflights),
     answer: (request, response) => http.routing(request, response),
     addOthers: () => {
       if (!theirs) openSockets(io, httpServer);
@@ -199,8 +202,7 @@ export async function attach(httpServer: HttpServer, options: AttachOptions = {}
       }
       stopSharing();
       await http.close();
-      access.close();
-      await log.close();
+      await close();
     },
   };
 }
@@ -223,7 +225,8 @@ interface Composed {
   readonly streams: EventStreams;
   readonly access: Access;
   readonly logger: Logger;
-  readonly log: TopicLog;
+  /** To be called last. */
+  readonly close: () => Promise<void>;
 }
 
 async function compose(
@@ -240,13 +243,15 @@ async function compose(
     throw error;
   });
   const index = new SubscriptionIndex();
-  const streams = new EventStreams({ ...settings, heartbeatMs });
+  const streams = new EventStreams({ ...settings, heartbeatMs, newId: makeId });
+  const vitals = new Vitals(now);
   const path = new MessagePath({
     log,
     index,
     fanOuts: [new RoomFanOut(io, logger), streams],
     limits: settings,
     onFailure: (error) => asRefusal(error, logger),
+    now,
   });
   const http = buildHttpServer({
     ...settings,
@@ -254,11 +259,17 @@ async function compose(
     access,
     path,
     streams,
+    vitals,
     isDraining: () => path.isDraining,
     refuse,
     logger,
   });
-  return { path, http, streams, access, logger, log };
+  const close = async (): Promise<void> => {
+    vitals.close();
+    access.close();
+    await log.close();
+  };
+  return { path, http, streams, access, logger, close };
 }
 
 /** @throws SettingsError when a key cannot be used */
@@ -308,20 +319,8 @@ function socketOptions(
   };
 }
 
-/** Of the web pages that may connect beside those that the server itself serves. */
-function originsOf({ origins }: Settings): readonly string[] {
-  return parseOrigins(origins) ?? [];
-}
-
 /** An app's HTTP server may listen on any address, so what ours decides once is decided for each request there. */
 function mayReach(settings: Settings, { localAddress }: Socket): boolean {
   // A socket in the file system has no address.
   return settings.open || hasKey(settings) || localAddress === undefined || isLoopback(localAddress);
-}
-
-function urlOf(server: HttpServer): string {
-  const { address, family, port } = server.address() as AddressInfo;
-  const isHere = ['127.0.0.1', '0.0.0.0', '::'].includes(address);
-  const host = isHere ? 'localhost' : family === 'IPv6' ? `[${address}]` : address;
-  return `http://${host}:${port}`;
 }

@@ -7,6 +7,8 @@ import fastify, { type FastifyInstance } from 'fastify';
 import type { Access } from '../access/access.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
 import type { Logger } from '../observability/logger.ts';
+import type { Vitals } from '../observability/vitals.ts';
+import { adminRoutes } from './admin.ts';
 import { consoleRoutes } from './console.ts';
 import type { EventStreams } from './event-streams.ts';
 import { messageRoute } from './messages.ts';
@@ -20,6 +22,7 @@ export interface HttpOptions {
   readonly path: MessagePath;
   readonly streams: EventStreams;
   readonly access: Access;
+  readonly vitals: Vitals;
   readonly publishBytesMax: number;
   readonly batchBytesMax: number;
   readonly batchMessagesMax: number;
@@ -48,6 +51,7 @@ const methods: readonly (readonly [path: RegExp, allowed: string])[] = [
   [/^\/publish$/, 'POST'],
   [/^\/revocations\/[^/]*$/, 'PUT'],
   [/^\/topics\/[^/]*$/, 'GET, HEAD, PUT, DELETE'],
+  [/^\/(?:identity|stats)$/, 'GET, HEAD'],
   [/^(?:\/|\/fanfare\.js|\/topics|\/topics\/[^/]*\/messages|\/console\/console\.(?:js|css))$/, 'GET, HEAD'],
 ];
 
@@ -104,6 +108,7 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
     void guarded.register(publishRoute, options);
     void guarded.register(topicRoutes, { topics: options.path.topics });
     void guarded.register(messageRoute, options);
+    void guarded.register(adminRoutes, options);
     if (!options.access.isOpen) void guarded.register(revocationRoute, options);
   });
   void app.register(consoleRoutes);

@@ -108,6 +108,16 @@ export interface TopicQuery {
   readonly limit: number;
 }
 
+/** How much a log has, and what that takes. */
+export interface LogUsage {
+  readonly topics: number;
+  /** Where it keeps messages. */
+  readonly kind: 'disk' | 'memory';
+  readonly bytes: number;
+  /** What it may take at the most, where it has a limit of its own. */
+  readonly bytesMax?: number;
+}
+
 /** Messages that are in the log cannot be read: they are damaged. */
 export class LogDamagedError extends Error {
   override readonly name = 'LogDamagedError';
@@ -173,6 +183,7 @@ export interface TopicLog {
   topics(query: TopicQuery): Promise<readonly TopicState[]>;
   /** Undefined when the topic does not exist. */
   topicState(topic: Topic): Promise<TopicState | undefined>;
+  usage(): Promise<LogUsage>;
   /** Finds where to start. Nobody need be subscribed, and the topic need not exist. */
   locate(interest: Interest, from: From, mayRead?: MayRead): Promise<Start>;
   /** Reads what comes after a position. */

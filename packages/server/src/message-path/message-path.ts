@@ -1,13 +1,21 @@
 import { FanfareError, type From, type Interest, type PublishResult } from '@fanfare/protocol';
 import type { Rights } from '../access/rights.ts';
-import { LogClosedError, LogDamagedError, type NewRecord, type TopicLog } from '../log/topic-log.ts';
+import {
+  LogClosedError,
+  LogDamagedError,
+  type LogUsage,
+  type NewRecord,
+  type TopicLog,
+} from '../log/topic-log.ts';
 import type { SubscriptionIndex } from '../subscriptions/subscription-index.ts';
-import { Connection, type ConnectionParts } from './accept.ts';
+import type { Connection } from './accept.ts';
 import { Admission, type Admitted } from './admit.ts';
 import { append, storageRefusal } from './append.ts';
 import { Broadcast } from './broadcast.ts';
+import { Connections } from './connections.ts';
+import { Counters } from './counters.ts';
 import type { FanOut } from './deliver.ts';
-import { permitReading } from './permit.ts';
+import { permitManaging, permitReading } from './permit.ts';
 import { readHistory, type History } from './history.ts';
 import { Replays } from './replay.ts';
 import type { Peer } from './subscription.ts';
@@ -24,6 +32,23 @@ export interface MessagePathParts {
   };
   /** Something failed that a client is to know no more of than that it did. */
   readonly onFailure: (error: unknown) => FanfareError;
+  /** The wall clock, in milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/** What there is, and what was done since the start. */
+export interface Figures {
+  readonly connections: number;
+  readonly subscriptions: number;
+  readonly topics: number;
+  /** How many messages were accepted, and how many deliveries they made: each as many as it had receivers. */
+  readonly publishes: number;
+  readonly deliveries: number;
+  /** What waits for connections, in bytes. */
+  readonly bytesWaiting: number;
+  /** How many subscriptions are not live. */
+  readonly catchingUp: number;
+  readonly log: Omit<LogUsage, 'topics'>;
 }
 
 /** What became of one message of many. */
@@ -32,28 +57,33 @@ export type BatchResult = PublishResult | FanfareError;
 /** The way of a message, put together: admit, append, and from the log's tail broadcast and deliver. */
 export class MessagePath {
   readonly topics: Topics;
-  readonly #connectionParts: ConnectionParts;
+  readonly connections: Connections;
   readonly #admission: Admission;
-  readonly #log: TopicLog;
+  readonly #parts: MessagePathParts;
+  readonly #counters = new Counters();
 
-  constructor({ log, index, fanOuts, limits, onFailure }: MessagePathParts) {
-    const broadcast = new Broadcast({ index, fanOuts, epoch: log.epoch });
-    this.#log = log;
+  constructor(parts: MessagePathParts) {
+    const { log, index, fanOuts, limits, onFailure, now } = parts;
+    const counters = this.#counters;
+    const broadcast = new Broadcast({ index, fanOuts, counters, epoch: log.epoch });
+    this.#parts = parts;
     this.topics = new Topics(log, index);
-    this.#connectionParts = {
+    this.connections = new Connections({
       index,
       log,
       broadcast,
+      counters,
       replays: new Replays(),
       subscriptionsPerConnectionMax: limits.subscriptionsPerConnectionMax,
       onFailure: (error) => (error instanceof LogDamagedError ? damaged(error) : onFailure(error)),
-    };
+      now,
+    });
     this.#admission = new Admission({ ...limits, isCovered: (topic) => index.isCovered(topic) });
     log.tail((records) => broadcast.send(records));
   }
 
   accept(peer: Peer, rights: Rights): Connection {
-    return new Connection(peer, rights, this.#connectionParts);
+    return this.connections.accept(peer, rights);
   }
 
   /**
@@ -115,6 +145,30 @@ export class MessagePath {
       if (error instanceof LogClosedError) throw storageRefusal(error);
       throw error instanceof LogDamagedError ? damaged(error) : error;
     }
+  }
+
+  /** @throws FanfareError `not_authorized`, `draining` */
+  async figures(rights: Rights): Promise<Figures> {
+    permitManaging(rights);
+    const { index, fanOuts } = this.#parts;
+    const { topics, ...log } = await this.#log.usage().catch((error: unknown) => {
+      throw error instanceof LogClosedError ? storageRefusal(error) : error;
+    });
+    const { publishes, deliveries, live } = this.#counters;
+    return {
+      connections: this.connections.size,
+      subscriptions: index.size,
+      topics,
+      publishes,
+      deliveries,
+      bytesWaiting: fanOuts.reduce((bytes, { waitingBytes }) => bytes + waitingBytes, 0),
+      catchingUp: index.size - live,
+      log,
+    };
+  }
+
+  get #log(): TopicLog {
+    return this.#parts.log;
   }
 
   get isDraining(): boolean {

@@ -10,6 +10,7 @@ import type { LogState, Store } from '../store/store.ts';
 import {
   LogClosedError,
   type AppendOutcome,
+  type LogUsage,
   type MayRead,
   type NewRecord,
   type Page,
@@ -51,6 +52,7 @@ export class LocalTopicLog implements TopicLog {
   readonly #options: LocalTopicLogOptions;
   readonly #topics: TopicTable;
   readonly #commits: Commits;
+  readonly #retention: Retention;
   readonly #reader: LogReader;
   readonly #sweeper: NodeJS.Timeout;
   /** Topics that are about to be declared or deleted: what is asked about them meanwhile is answered after that. */
@@ -65,6 +67,7 @@ export class LocalTopicLog implements TopicLog {
     const world = { ...options, topics: this.#topics, ids: new RememberedIds(options) };
     const state = openState(store, world);
     const retention = new Retention(world);
+    this.#retention = retention;
     this.#commits = new Commits({ ...world, retention, state });
     for (const entry of this.#topics.everyNumber()) {
       retention.note(entry);
@@ -123,6 +126,14 @@ export class LocalTopicLog implements TopicLog {
     this.#openState();
     const entry = this.#topics.get(topic);
     return entry && stateOf(entry);
+  }
+
+  async usage(): Promise<LogUsage> {
+    this.#openState();
+    const topics = this.#topics.size;
+    const { store, memoryBytesMax: bytesMax } = this.#options;
+    if (store.diskBytes !== undefined) return { topics, kind: 'disk', bytes: store.diskBytes };
+    return { topics, kind: 'memory', bytes: this.#retention.memoryBytes, bytesMax };
   }
 
   locate(interest: Interest, from: From, mayRead?: MayRead): Promise<Start> {
