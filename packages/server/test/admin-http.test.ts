@@ -56,7 +56,30 @@ function tcpOf(client: Socket): TcpSocket {
   return transport.ws._socket;
 }
 
-const routes = [['GET', '/stats']] as const;
+/** What `GET /connections` has of each. */
+interface ConnectionInfo {
+  readonly id: string;
+  readonly transport: string;
+  readonly since: number;
+  readonly subscriptions: number;
+  readonly catchingUp: number;
+  readonly bytesWaiting: number;
+}
+
+interface ConnectionList {
+  readonly connections: readonly ConnectionInfo[];
+  readonly cursor?: string;
+}
+
+const listOf = (url: string, query = '', claims?: Claims): Promise<ConnectionList> =>
+  ask(`${url}/connections${query}`, claims);
+
+const routes = [
+  ['GET', '/stats'],
+  ['GET', '/connections'],
+  ['GET', '/connections/x'],
+  ['DELETE', '/connections/x'],
+] as const;
 
 describe('what only an admin may ask', () => {
   it.each(routes)('%s %s is refused to others, and to nobody in particular', async (method, path) => {
@@ -72,10 +95,28 @@ describe('what only an admin may ask', () => {
     }
   });
 
-  it.each(['/stats', '/identity'])('%s takes no other method', async (path) => {
+  it.each([
+    ['/stats', 'GET, HEAD'],
+    ['/identity', 'GET, HEAD'],
+    ['/connections', 'GET, HEAD'],
+    ['/connections/x', 'GET, HEAD, DELETE'],
+  ])('%s takes no other method', async (path, allowed) => {
     const { url } = await startServer();
     const response = await fetch(`${url}${path}`, { method: 'POST' });
-    expect([response.status, response.headers.get('allow')]).toEqual([405, 'GET, HEAD']);
+    expect([response.status, response.headers.get('allow')]).toEqual([405, allowed]);
+  });
+
+  it('is refused in the same way whether the connection is there or not', async () => {
+    const { url } = await startServer({ key: secret });
+    const client = await connectAs(url, {});
+    const headers = await bearer({ subscribe: ['**'] });
+    for (const method of ['GET', 'DELETE'])
+      for (const id of [client.id, 'nobody'])
+        expect(await refusalOf(`${url}/connections/${id}`, { method, headers })).toEqual([
+          403,
+          'not_authorized',
+        ]);
+    expect(client.connected).toBe(true);
   });
 });
 
@@ -267,6 +308,225 @@ describe('GET /stats', () => {
     expect(loopDelayMs.p50).toBeLessThan(200);
     expect(loopDelayMs.p50).toBeLessThanOrEqual(loopDelayMs.p99);
     expect(loopDelayMs.p99).toBeLessThanOrEqual(loopDelayMs.max);
+  });
+});
+
+describe('GET /connections', () => {
+  it('tells who is connected, how, since when and with how many subscriptions', async () => {
+    const before = Date.now();
+    const { url } = await startServer();
+    const websocket = await connectClient(url, 'websocket');
+    const polling = await connectClient(url, 'polling');
+    const upgraded = await connectClient(url, 'upgrade');
+    const stream = await openStream(topicUrl(url, 'a/*', '/messages?from=new'));
+    for (const topic of ['a', 'b', '**']) await websocket.emitWithAck('subscribe', { topic });
+    await websocket.emitWithAck('subscribe', { topic: 'a', envelope: true });
+    await polling.emitWithAck('subscribe', { topic: 'a' });
+    const { connections, ...rest } = await listOf(url);
+    expect(rest).toEqual({});
+    const common = {
+      address: '127.0.0.1',
+      catchingUp: 0,
+      bytesWaiting: 0,
+      since: expect.any(Number) as number,
+    };
+    expect(connections).toEqual([
+      { ...common, id: websocket.id, transport: 'websocket', subscriptions: 4 },
+      { ...common, id: polling.id, transport: 'polling', subscriptions: 1 },
+      { ...common, id: upgraded.id, transport: 'websocket', subscriptions: 0 },
+      { ...common, id: expect.any(String) as string, transport: 'stream', subscriptions: 1 },
+    ]);
+    for (const { since } of connections) {
+      expect(since).toBeGreaterThanOrEqual(before);
+      expect(since).toBeLessThanOrEqual(Date.now());
+    }
+    await websocket.emitWithAck('unsubscribe', { topic: 'a' });
+    polling.close();
+    stream.close();
+    await expect
+      .poll(async () => (await listOf(url)).connections)
+      .toMatchObject([
+        { id: websocket.id, subscriptions: 2 },
+        { id: upgraded.id, subscriptions: 0 },
+      ]);
+  });
+
+  it('tells who it is by their tokens, and goes on with a renewed one', async () => {
+    const { url } = await startServer({ key: secret });
+    const admin = { sub: 'root', admin: true };
+    const ann = await connectAs(url, { sub: 'ann', subscribe: ['**'] }, 'polling');
+    const stream = await openStream(
+      topicUrl(url, '**', '/messages'),
+      await bearer({ sub: 'bob', subscribe: ['**'] }),
+    );
+    await ann.emitWithAck('token', { token: await tokenFor({ sub: 'ann' }) });
+    expect((await listOf(url, '', admin)).connections).toMatchObject([
+      { id: ann.id, subject: 'ann' },
+      { transport: 'stream', subject: 'bob' },
+    ]);
+    stream.close();
+  });
+
+  it('comes in pages, whoever comes and goes in between', async () => {
+    const { url } = await startServer();
+    const clients: Socket[] = [];
+    for (let count = 0; count < 7; count++) clients.push(await connectClient(url));
+    const ids = clients.map(({ id }) => id);
+    const found: (string | undefined)[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await listOf(url, `?limit=2${cursor === undefined ? '' : `&cursor=${cursor}`}`);
+      expect(page.connections.length).toBeLessThanOrEqual(2);
+      found.push(...page.connections.map(({ id }) => id));
+      ({ cursor } = page);
+      // The one that the cursor was made at goes, and the one before.
+      for (const gone of clients.slice(found.length - 2, found.length)) gone.close();
+      await expect
+        .poll(async () => (await listOf(url, '?limit=1000')).connections.length)
+        .toBe(Math.max(0, 7 - found.length));
+    } while (cursor !== undefined);
+    expect(found).toEqual(ids);
+    expect(await listOf(url)).toEqual({ connections: [] });
+    expect((await listOf(url, '?limit=1')).cursor).toBeUndefined();
+  });
+
+  it.each([
+    ['limit=0', 'limit'],
+    ['limit=1001', 'limit'],
+    ['cursor=', 'cursor'],
+    ['cursor=*', 'cursor'],
+    [`cursor=${Buffer.from('x').toString('base64url')}`, 'cursor'],
+    [`cursor=${Buffer.from('-1').toString('base64url')}`, 'cursor'],
+    [`cursor=${Buffer.from('9'.repeat(30)).toString('base64url')}`, 'cursor'],
+    ['cursor=MQ&cursor=MQ', 'cursor'],
+  ])('is refused with what is wrong: %s', async (query, field) => {
+    const { url } = await startServer();
+    const response = await fetch(`${url}/connections?${query}`);
+    expect([response.status, await response.json()]).toMatchObject([400, { errors: [{ field }] }]);
+  });
+});
+
+describe('GET /connections/{id}', () => {
+  it('tells what the connection is subscribed to', async () => {
+    const before = Date.now();
+    const { url } = await startServer();
+    const client = await connectClient(url);
+    await client.emitWithAck('subscribe', { topic: 'orders/7', envelope: true });
+    await client.emitWithAck('subscribe', { topic: 'orders/*' });
+    const { subscribed, ...rest } = await ask<ConnectionInfo & { subscribed: { since: number }[] }>(
+      `${url}/connections/${client.id}`,
+    );
+    expect([rest]).toEqual((await listOf(url)).connections);
+    const since = expect.any(Number) as number;
+    expect(subscribed).toEqual([
+      { topic: 'orders/*', envelope: false, since, state: 'live' },
+      { topic: 'orders/7', envelope: true, since, state: 'live' },
+    ]);
+    for (const { since: at } of subscribed) expect(at).toBeGreaterThanOrEqual(before);
+    expect(await refusalOf(`${url}/connections/nobody`)).toEqual([404, 'connection_not_found']);
+    expect(await refusalOf(`${url}/connections/__proto__`)).toEqual([404, 'connection_not_found']);
+  });
+
+  it('shows one that does not keep up as catching up, with what waits for it', async () => {
+    const { url } = await startServer({ outboxBytesMax: 100_000 });
+    const client = await connectClient(url);
+    await client.emitWithAck('subscribe', { topic: 'news', envelope: true });
+    await client.emitWithAck('subscribe', { topic: 'quiet', envelope: true });
+    const stream = await openStream(topicUrl(url, 'news', '/messages?from=new'));
+    tcpOf(client).pause();
+    stream.pause();
+    const message = 'x'.repeat(500_000);
+    while ((await statsOf(url)).catchingUp < 2) await publish(url, { topic: 'news', message });
+    const [slow, slowStream] = (await listOf(url)).connections;
+    expect(slow).toMatchObject({ id: client.id, subscriptions: 2, catchingUp: 1 });
+    expect(slow?.bytesWaiting).toBeGreaterThan(100_000);
+    expect(slowStream).toMatchObject({ transport: 'stream', catchingUp: 1 });
+    expect(slowStream?.bytesWaiting).toBeGreaterThan(100_000);
+    expect(await ask(`${url}/connections/${client.id}`)).toMatchObject({
+      catchingUp: 1,
+      subscribed: [
+        { topic: 'news', state: 'catching-up' },
+        { topic: 'quiet', state: 'live' },
+      ],
+    });
+    tcpOf(client).resume();
+    stream.resume();
+    await expect
+      .poll(async () => (await listOf(url)).connections, { timeout: 10_000 })
+      .toMatchObject([
+        { catchingUp: 0, bytesWaiting: 0 },
+        { catchingUp: 0, bytesWaiting: 0 },
+      ]);
+  });
+});
+
+describe('DELETE /connections/{id}', () => {
+  async function end(url: string, id: string | undefined, init: RequestInit = {}): Promise<number> {
+    const headers = { connection: 'close', ...init.headers };
+    const response = await fetch(`${url}/connections/${id}`, { method: 'DELETE', ...init, headers });
+    expect(await response.text()).toBe('');
+    return response.status;
+  }
+
+  it.each(['websocket', 'polling', 'upgrade'] as const)('disconnects a client over %s', async (transport) => {
+    const { url } = await startServer();
+    const [client, other] = [await connectClient(url, transport), await connectClient(url, transport)];
+    const recorder = new Recorder(other);
+    for (const one of [client, other]) await one.emitWithAck('subscribe', { topic: 'news' });
+    const { id } = client;
+    const disconnected = new Promise((resolve) => void client.once('disconnect', resolve));
+    expect(await end(url, id)).toBe(204);
+    expect(await disconnected).toBe('io server disconnect');
+    expect(await refusalOf(`${url}/connections/${id}`, { method: 'DELETE' })).toEqual([
+      404,
+      'connection_not_found',
+    ]);
+    expect(await statsOf(url)).toMatchObject({ connections: 1, subscriptions: 1 });
+    await publishMany(url, 'news', 3);
+    expect((await statsOf(url)).deliveries).toBe(3);
+    expect(await recorder.settled(url)).toHaveLength(3);
+    // Nothing keeps it from coming again.
+    client.connect();
+    await new Promise<void>((resolve) => void client.once('connect', resolve));
+    expect(client.id).not.toBe(id);
+  });
+
+  it('ends a stream behind what was delivered', async () => {
+    const { url } = await startServer();
+    const stream = await openStream(topicUrl(url, '**', '/messages?from=new'));
+    await declare(url, 'news');
+    await publishMany(url, 'news', 3);
+    const [connection] = (await listOf(url)).connections;
+    const body = { body: '{"x":1}', headers: { 'content-type': 'application/json' } };
+    expect(await end(url, connection?.id, body)).toBe(204);
+    await stream.ended();
+    expect(stream.messages).toEqual([0, 1, 2]);
+    expect(await statsOf(url)).toMatchObject({ connections: 0, subscriptions: 0 });
+  });
+
+  it('ends one that takes nothing, too', async () => {
+    const { url } = await startServer({ outboxBytesMax: 100_000 });
+    const client = await connectClient(url);
+    await client.emitWithAck('subscribe', { topic: 'news', envelope: true });
+    tcpOf(client).pause();
+    const message = 'x'.repeat(500_000);
+    while ((await statsOf(url)).catchingUp === 0) await publish(url, { topic: 'news', message });
+    expect(await end(url, client.id)).toBe(204);
+    expect(await statsOf(url)).toMatchObject({ connections: 0, subscriptions: 0, catchingUp: 0 });
+    const disconnected = new Promise((resolve) => void client.once('disconnect', resolve));
+    tcpOf(client).resume();
+    await disconnected;
+    await expect.poll(async () => (await statsOf(url)).bytesWaiting).toBe(0);
+  });
+
+  it('needs an admin, who ends the one that was meant', async () => {
+    const { url } = await startServer({ key: secret });
+    const [ann, bob] = [await connectAs(url, { sub: 'ann' }), await connectAs(url, { sub: 'bob' })];
+    const disconnected = new Promise((resolve) => void ann.once('disconnect', resolve));
+    expect(await end(url, ann.id, { headers: await bearer({ admin: true }) })).toBe(204);
+    expect(await disconnected).toBe('io server disconnect');
+    expect(bob.connected).toBe(true);
+    expect((await listOf(url, '', { admin: true })).connections).toMatchObject([{ subject: 'bob' }]);
   });
 });
 

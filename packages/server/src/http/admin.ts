@@ -3,10 +3,12 @@ import type { Access } from '../access/access.ts';
 import type { Identity } from '../access/identity.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
 import type { Vitals } from '../observability/vitals.ts';
+import { encodeCursor, readNumberCursor } from './cursor.ts';
+import { Query } from './query.ts';
 import { version } from '../version.ts';
 
 export interface AdminRouteOptions {
-  readonly path: Pick<MessagePath, 'figures'>;
+  readonly path: Pick<MessagePath, 'figures' | 'connections'>;
   readonly access: Access;
   readonly vitals: Vitals;
 }
@@ -16,6 +18,8 @@ export async function adminRoutes(
   app: FastifyInstance,
   { path, access, vitals }: AdminRouteOptions,
 ): Promise<void> {
+  // What a request to end a connection brings along means nothing, whatever it is.
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
   app.get('/identity', async ({ rights }, reply) =>
     send(reply, { open: access.isOpen, ...describe(rights.identity) }),
   );
@@ -23,6 +27,29 @@ export async function adminRoutes(
     const figures = await path.figures(rights);
     const { time, startedAt, loopDelayMs } = vitals;
     return send(reply, { time, startedAt, version, loopDelayMs, ...figures });
+  });
+  connectionRoutes(app, path);
+}
+
+interface ConnectionPath {
+  readonly Params: { readonly id: string };
+}
+
+function connectionRoutes(app: FastifyInstance, { connections }: AdminRouteOptions['path']): void {
+  app.get('/connections', async (request, reply) => {
+    const query = new Query(request.url);
+    const { items, next } = connections.list(request.rights, query.limit(), readNumberCursor(query));
+    return send(reply, {
+      connections: items,
+      ...(next !== undefined && { cursor: encodeCursor(String(next)) }),
+    });
+  });
+  app.get<ConnectionPath>('/connections/:id', async ({ params, rights }, reply) =>
+    send(reply, connections.get(rights, params.id)),
+  );
+  app.delete<ConnectionPath>('/connections/:id', async ({ params, rights }, reply) => {
+    connections.end(rights, params.id);
+    return reply.code(204).send();
   });
 }
 

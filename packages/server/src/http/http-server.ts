@@ -51,7 +51,8 @@ const methods: readonly (readonly [path: RegExp, allowed: string])[] = [
   [/^\/publish$/, 'POST'],
   [/^\/revocations\/[^/]*$/, 'PUT'],
   [/^\/topics\/[^/]*$/, 'GET, HEAD, PUT, DELETE'],
-  [/^\/(?:identity|stats)$/, 'GET, HEAD'],
+  [/^\/(?:identity|stats|connections)$/, 'GET, HEAD'],
+  [/^\/connections\/[^/]*$/, 'GET, HEAD, DELETE'],
   [/^(?:\/|\/fanfare\.js|\/topics|\/topics\/[^/]*\/messages|\/console\/console\.(?:js|css))$/, 'GET, HEAD'],
 ];
 

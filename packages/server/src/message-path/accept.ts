@@ -51,7 +51,7 @@ export class Connection {
   readonly number: number;
   /** When it came, in milliseconds since 1970. */
   readonly since: number;
-  readonly #peer: Peer;
+  readonly peer: Peer;
   readonly #parts: ConnectionParts;
   /** A map is there once something was in it: most connections are idle, and use one form. */
   readonly #subscriptions: Record<Form, Map<Interest, Subscription> | undefined> = {
@@ -70,13 +70,17 @@ export class Connection {
   constructor(number: number, peer: Peer, rights: Rights, parts: ConnectionParts) {
     this.number = number;
     this.since = parts.now();
-    this.#peer = peer;
+    this.peer = peer;
     this.#rights = rights;
     this.#parts = parts;
   }
 
-  get id(): string {
-    return this.#peer.id;
+  /** Those that have not ended. */
+  *subscriptions(): Generator<Subscription, void, undefined> {
+    for (const form of forms) {
+      for (const subscription of this.#subscriptions[form]?.values() ?? [])
+        if (!subscription.isEnded) yield subscription;
+    }
   }
 
   /**
@@ -212,7 +216,7 @@ export class Connection {
     await this.#ensureExists(topic);
     if (known && !known.isEnded && !from) return this.#answer(topic, known.state, known.sequence, { due: 0 });
     const start = await this.#parts.log.locate(topic, from ?? { kind: 'new' }, filter?.allows);
-    const subscription = new Subscription({ interest: topic, form, filter }, this.#peer, this.#parts);
+    const subscription = new Subscription({ interest: topic, form, filter }, this.peer, this.#parts);
     if (this.#isClosed) {
       subscription.abandon();
       throw new FanfareError('bad_request', 'The connection is closed.');

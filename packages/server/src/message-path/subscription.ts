@@ -90,6 +90,10 @@ export class Subscription implements Replay {
     this.#unstoredSeen = this.#entry.unstored;
   }
 
+  get audience(): Audience {
+    return this.#entry.audience;
+  }
+
   get state(): State {
     return this.#state === 'live' ? 'live' : 'catching_up';
   }
