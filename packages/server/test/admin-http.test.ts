@@ -79,6 +79,7 @@ const routes = [
   ['GET', '/connections'],
   ['GET', '/connections/x'],
   ['DELETE', '/connections/x'],
+  ['GET', '/topics/x/subscribers'],
 ] as const;
 
 describe('what only an admin may ask', () => {
@@ -99,6 +100,7 @@ describe('what only an admin may ask', () => {
     ['/stats', 'GET, HEAD'],
     ['/identity', 'GET, HEAD'],
     ['/connections', 'GET, HEAD'],
+    ['/topics/x/subscribers', 'GET, HEAD'],
     ['/connections/x', 'GET, HEAD, DELETE'],
   ])('%s takes no other method', async (path, allowed) => {
     const { url } = await startServer();
@@ -527,6 +529,147 @@ describe('DELETE /connections/{id}', () => {
     expect(await disconnected).toBe('io server disconnect');
     expect(bob.connected).toBe(true);
     expect((await listOf(url, '', { admin: true })).connections).toMatchObject([{ subject: 'bob' }]);
+  });
+});
+
+interface SubscriberList {
+  readonly subscribers: readonly {
+    readonly connection: string;
+    readonly via: string;
+    readonly envelope: boolean;
+    readonly since: number;
+  }[];
+  readonly cursor?: string;
+}
+
+describe('GET /topics/{topic}/subscribers', () => {
+  const subscribersOf = (url: string, topic: string, query = '', claims?: Claims): Promise<SubscriberList> =>
+    ask(topicUrl(url, topic, `/subscribers${query}`), claims);
+
+  it('tells of the subscriptions to the topic, and of those to patterns that match it', async () => {
+    const before = Date.now();
+    const { url } = await startServer();
+    const [one, other] = [await connectClient(url), await connectClient(url, 'polling')];
+    const stream = await openStream(topicUrl(url, 'orders/**', '/messages?from=new'));
+    await one.emitWithAck('subscribe', { topic: 'orders/7' });
+    await one.emitWithAck('subscribe', { topic: 'orders/7', envelope: true });
+    await one.emitWithAck('subscribe', { topic: '*/7', envelope: true });
+    for (const topic of ['orders/8', 'orders/*/lines', '*']) await one.emitWithAck('subscribe', { topic });
+    await other.emitWithAck('subscribe', { topic: '**' });
+    const since = expect.any(Number) as number;
+    const common = { address: '127.0.0.1', since, state: 'live', bytesWaiting: 0 };
+    const own = { ...common, connection: one.id, transport: 'websocket' };
+    const { subscribers, ...rest } = await subscribersOf(url, 'orders/7');
+    expect(rest).toEqual({});
+    expect(subscribers).toEqual([
+      { ...own, via: '*/7', envelope: true },
+      { ...own, via: 'orders/7', envelope: true },
+      { ...own, via: 'orders/7', envelope: false },
+      { ...common, connection: other.id, transport: 'polling', via: '**', envelope: false },
+      {
+        ...common,
+        connection: expect.any(String) as string,
+        transport: 'stream',
+        via: 'orders/**',
+        envelope: true,
+      },
+    ]);
+    for (const subscriber of subscribers) expect(subscriber.since).toBeGreaterThanOrEqual(before);
+    await one.emitWithAck('unsubscribe', { topic: 'orders/7', envelope: false });
+    other.close();
+    stream.close();
+    await expect
+      .poll(async () => (await subscribersOf(url, 'orders/7')).subscribers)
+      .toMatchObject([{ via: '*/7' }, { via: 'orders/7', envelope: true }]);
+  });
+
+  it('tells of a pattern only those that may read the topic', async () => {
+    const { url } = await startServer({ key: secret });
+    const admin = { sub: 'root', admin: true };
+    const everyone = [
+      { sub: 'ann', subscribe: ['a/1'] },
+      { sub: 'bob', subscribe: ['a/1', 'a/2'] },
+      { sub: 'cyd', subscribe: ['a/*'] },
+      admin,
+    ];
+    for (const claims of everyone) {
+      const client = await connectAs(url, claims);
+      await client.emitWithAck('subscribe', { topic: 'a/*' });
+    }
+    const headers = await bearer(admin);
+    for (const [topic, subjects] of [
+      ['a/1', ['ann', 'bob', 'cyd', 'root']],
+      ['a/2', ['bob', 'cyd', 'root']],
+      ['a/3', ['cyd', 'root']],
+    ] as const) {
+      await publishMany(url, topic, 1, headers);
+      const { subscribers } = await subscribersOf(url, topic, '', admin);
+      expect(subscribers).toMatchObject(subjects.map((subject) => ({ subject, via: 'a/*' })));
+    }
+    // They are those who get it.
+    expect((await statsOf(url, admin)).deliveries).toBe(4 + 3 + 2);
+    const mayRead = await bearer({ subscribe: ['**'] });
+    for (const topic of ['a/1', 'missing'])
+      expect(await refusalOf(topicUrl(url, topic, '/subscribers'), { headers: mayRead })).toEqual([
+        403,
+        'not_authorized',
+      ]);
+  });
+
+  it('comes in pages that have each once, also of one connection with many', async () => {
+    const { url } = await startServer();
+    const clients: Socket[] = [];
+    const expected: string[] = [];
+    for (let count = 0; count < 3; count++) {
+      const client = await connectClient(url);
+      clients.push(client);
+      for (const topic of ['b/c', 'b/*', '*/c', '**', 'b/**'])
+        for (const envelope of [true, false]) {
+          await client.emitWithAck('subscribe', { topic, envelope });
+          expected.push(`${client.id} ${topic} ${envelope}`);
+        }
+    }
+    for (const limit of [1, 3, 4, 10, 30]) {
+      const found: string[] = [];
+      let cursor: string | undefined;
+      do {
+        const page = await subscribersOf(url, 'b/c', `?limit=${limit}${cursor ? `&cursor=${cursor}` : ''}`);
+        expect(page.subscribers.length).toBeLessThanOrEqual(limit);
+        found.push(
+          ...page.subscribers.map(({ connection, via, envelope }) => `${connection} ${via} ${envelope}`),
+        );
+        ({ cursor } = page);
+      } while (cursor !== undefined);
+      expect(found.toSorted()).toEqual(expected.toSorted());
+    }
+    const { cursor } = await subscribersOf(url, 'b/c', '?limit=5');
+    clients[0]?.close();
+    await expect.poll(async () => (await statsOf(url)).connections).toBe(2);
+    expect((await subscribersOf(url, 'b/c', `?cursor=${cursor}`)).subscribers).toHaveLength(20);
+  });
+
+  it('leaves out plain patterns where the topic cannot be an event', async () => {
+    const { url } = await startServer();
+    const client = await connectClient(url);
+    await declare(url, 'state');
+    for (const envelope of [true, false]) await client.emitWithAck('subscribe', { topic: '*', envelope });
+    await publish(url, { topic: 'state', message: 1 });
+    expect((await statsOf(url)).deliveries).toBe(1);
+    expect((await subscribersOf(url, 'state')).subscribers).toMatchObject([{ via: '*', envelope: true }]);
+  });
+
+  it('is refused for what is no topic that exists, and with a cursor that is none', async () => {
+    const { url } = await startServer();
+    expect(await refusalOf(topicUrl(url, 'missing', '/subscribers'))).toEqual([404, 'topic_not_found']);
+    expect(await refusalOf(topicUrl(url, 'a/*', '/subscribers'))).toEqual([400, 'topic_name_invalid']);
+    await declare(url, 'news');
+    for (const place of ['1', 'x', '1 ', ' x', '-1 x'])
+      expect(
+        await refusalOf(
+          topicUrl(url, 'news', `/subscribers?cursor=${Buffer.from(place).toString('base64url')}`),
+        ),
+      ).toEqual([400, 'bad_request']);
+    expect(await subscribersOf(url, 'news')).toEqual({ subscribers: [] });
   });
 });
 

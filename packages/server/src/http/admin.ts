@@ -2,13 +2,14 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { Access } from '../access/access.ts';
 import type { Identity } from '../access/identity.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
+import { permitManaging } from '../message-path/permit.ts';
 import type { Vitals } from '../observability/vitals.ts';
-import { encodeCursor, readNumberCursor } from './cursor.ts';
+import { encodeCursor, readNumberCursor, readPlaceCursor } from './cursor.ts';
 import { Query } from './query.ts';
 import { version } from '../version.ts';
 
 export interface AdminRouteOptions {
-  readonly path: Pick<MessagePath, 'figures' | 'connections'>;
+  readonly path: Pick<MessagePath, 'figures' | 'connections' | 'topics'>;
   readonly access: Access;
   readonly vitals: Vitals;
 }
@@ -29,6 +30,24 @@ export async function adminRoutes(
     return send(reply, { time, startedAt, version, loopDelayMs, ...figures });
   });
   connectionRoutes(app, path);
+  app.get<TopicPath>('/topics/:topic/subscribers', async ({ params, rights, url }, reply) => {
+    permitManaging(rights);
+    const { topic } = await path.topics.get(rights, params.topic);
+    const query = new Query(url);
+    const after = readPlaceCursor(query);
+    const { items, next } = await path.connections.subscribersOf(
+      rights,
+      topic,
+      query.limit(),
+      after && { connection: after[0], subscription: after[1] },
+    );
+    const cursor = next && encodeCursor(`${next.connection} ${next.subscription}`);
+    return send(reply, { subscribers: items, cursor });
+  });
+}
+
+interface TopicPath {
+  readonly Params: { readonly topic: string };
 }
 
 interface ConnectionPath {
@@ -39,10 +58,8 @@ function connectionRoutes(app: FastifyInstance, { connections }: AdminRouteOptio
   app.get('/connections', async (request, reply) => {
     const query = new Query(request.url);
     const { items, next } = connections.list(request.rights, query.limit(), readNumberCursor(query));
-    return send(reply, {
-      connections: items,
-      ...(next !== undefined && { cursor: encodeCursor(String(next)) }),
-    });
+    const cursor = next === undefined ? undefined : encodeCursor(String(next));
+    return send(reply, { connections: items, cursor });
   });
   app.get<ConnectionPath>('/connections/:id', async ({ params, rights }, reply) =>
     send(reply, connections.get(rights, params.id)),

@@ -23,6 +23,15 @@ export function readNumberCursor(query: Query): number | undefined {
   throw wrongCursor();
 }
 
+/** A cursor that is a number, and a name. */
+export function readPlaceCursor(query: Query): readonly [number: number, name: string] | undefined {
+  const place = readCursor(query);
+  if (place === undefined) return undefined;
+  const [, number, name] = /^([0-9]{1,15}) (.+)$/s.exec(place) ?? [];
+  if (name !== undefined) return [Number(number), name];
+  throw wrongCursor();
+}
+
 function wrongCursor(): Error {
   return refuseField('bad_request', 'cursor', 'cursor must be one that an answer of this server had.');
 }

@@ -53,7 +53,10 @@ const methods: readonly (readonly [path: RegExp, allowed: string])[] = [
   [/^\/topics\/[^/]*$/, 'GET, HEAD, PUT, DELETE'],
   [/^\/(?:identity|stats|connections)$/, 'GET, HEAD'],
   [/^\/connections\/[^/]*$/, 'GET, HEAD, DELETE'],
-  [/^(?:\/|\/fanfare\.js|\/topics|\/topics\/[^/]*\/messages|\/console\/console\.(?:js|css))$/, 'GET, HEAD'],
+  [
+    /^(?:\/|\/fanfare\.js|\/topics|\/topics\/[^/]*\/(?:messages|subscribers)|\/console\/console\.(?:js|css))$/,
+    'GET, HEAD',
+  ],
 ];
 
 /** Builds the HTTP side: its routes, its limits, and its answers to what is no request of ours. */

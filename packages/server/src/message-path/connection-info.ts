@@ -27,6 +27,22 @@ export interface SubscribedInfo {
   readonly state: 'live' | 'catching-up';
 }
 
+/** Somebody who gets what is published to a topic. */
+export interface SubscriberInfo {
+  /** The connection's id. */
+  readonly connection: string;
+  readonly subject?: string;
+  readonly address: string;
+  readonly transport: string;
+  /** The topic or pattern subscribed. */
+  readonly via: Interest;
+  readonly envelope: boolean;
+  readonly since: number;
+  readonly state: 'live' | 'catching-up';
+  /** What waits for the connection. */
+  readonly bytesWaiting: number;
+}
+
 export function describeConnection(connection: Connection): ConnectionInfo {
   let subscriptions = 0;
   let catchingUp = 0;
@@ -42,6 +58,12 @@ export function describeConnection(connection: Connection): ConnectionInfo {
 export function describeSubscribed(subscription: Subscription): SubscribedInfo {
   const { interest: topic, form, since } = subscription;
   return { topic, envelope: form === 'envelope', since, state: stateOf(subscription) };
+}
+
+export function describeSubscriber(connection: Connection, subscription: Subscription): SubscriberInfo {
+  const { id, transport, address, waitingBytes: bytesWaiting } = connection.peer;
+  const { topic: via, ...rest } = describeSubscribed(subscription);
+  return { connection: id, ...subjectOf(connection), address, transport, via, ...rest, bytesWaiting };
 }
 
 function stateOf({ state }: Subscription): SubscribedInfo['state'] {

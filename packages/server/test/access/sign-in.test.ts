@@ -37,6 +37,7 @@ const routes = [
   ['GET', '/connections'],
   ['GET', '/connections/x'],
   ['DELETE', '/connections/x'],
+  ['GET', '/topics/a/subscribers'],
 ] as const;
 
 describe('without a token that counts', () => {
