@@ -237,7 +237,8 @@ async function compose(
 ): Promise<Composed> {
   const { logger = pino({ name: 'fanfare' }, pino.destination(2)), now = Date.now } = options;
   const verifier = verifierOf(settings, logger, now);
-  const access = new Access({ verifier, rules: rulesOf(settings), now });
+  const rules = rulesOf(settings);
+  const access = new Access({ verifier, rules, now });
   const log = await openLog(settings, { logger, now }).catch((error: unknown) => {
     access.close();
     throw error;
@@ -248,6 +249,7 @@ async function compose(
   const path = new MessagePath({
     log,
     index,
+    rules,
     fanOuts: [new RoomFanOut(io, logger), streams],
     limits: settings,
     onFailure: (error) => asRefusal(error, logger),

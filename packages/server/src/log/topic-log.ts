@@ -91,6 +91,14 @@ export interface Page {
   readonly dropped: number | 'unknown';
 }
 
+/** What comes before a place in the log. */
+export interface PageBefore {
+  /** In the order of the log. */
+  readonly records: readonly LogRecord[];
+  /** Whether nothing that is kept comes before these. */
+  readonly isAtStart: boolean;
+}
+
 export type TopicCreation = 'created' | 'existed' | 'topics_exhausted';
 
 export interface TopicState {
@@ -99,6 +107,10 @@ export interface TopicState {
   readonly messages: number;
   /** The place of its newest stored message; undefined when it never had one. */
   readonly lastSequence?: number;
+  /** How many messages were appended to it since the log was opened, stored or not. */
+  readonly published: number;
+  /** Of the newest of these; else of the newest message that the log still has. In milliseconds since 1970. */
+  readonly lastTime?: number;
 }
 
 export interface TopicQuery {
@@ -188,6 +200,8 @@ export interface TopicLog {
   locate(interest: Interest, from: From, mayRead?: MayRead): Promise<Start>;
   /** Reads what comes after a position. */
   read(interest: Interest, position: Position, limit: PageLimit, mayRead?: MayRead): Promise<Page>;
+  /** Reads the newest messages of a topic whose places in the log come before one. */
+  readBefore(topic: Topic, sequence: number, limit: PageLimit): Promise<PageBefore>;
   /** Resolves once all that was appended before is answered. Everything after it rejects. */
   close(): Promise<void>;
 }

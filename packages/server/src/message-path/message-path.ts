@@ -1,4 +1,11 @@
-import { FanfareError, type From, type Interest, type PublishResult } from '@fanfare/protocol';
+import {
+  FanfareError,
+  type From,
+  type Interest,
+  type Offset,
+  type PublishResult,
+  type Topic,
+} from '@fanfare/protocol';
 import type { Rights } from '../access/rights.ts';
 import {
   LogClosedError,
@@ -7,6 +14,7 @@ import {
   type NewRecord,
   type TopicLog,
 } from '../log/topic-log.ts';
+import type { Rules } from '../rules/rule.ts';
 import type { SubscriptionIndex } from '../subscriptions/subscription-index.ts';
 import type { Connection } from './accept.ts';
 import { Admission, type Admitted } from './admit.ts';
@@ -16,7 +24,7 @@ import { Connections } from './connections.ts';
 import { Counters } from './counters.ts';
 import type { FanOut } from './deliver.ts';
 import { permitManaging, permitReading } from './permit.ts';
-import { readHistory, type History } from './history.ts';
+import { readHistory, readHistoryBefore, type History, type HistoryBefore } from './history.ts';
 import { Replays } from './replay.ts';
 import type { Peer } from './subscription.ts';
 import { Topics } from './topics.ts';
@@ -24,6 +32,7 @@ import { Topics } from './topics.ts';
 export interface MessagePathParts {
   readonly log: TopicLog;
   readonly index: SubscriptionIndex;
+  readonly rules: Rules;
   readonly fanOuts: readonly FanOut[];
   readonly limits: {
     readonly publishBytesMax: number;
@@ -63,11 +72,11 @@ export class MessagePath {
   readonly #counters = new Counters();
 
   constructor(parts: MessagePathParts) {
-    const { log, index, fanOuts, limits, onFailure, now } = parts;
+    const { log, index, rules, fanOuts, limits, onFailure, now } = parts;
     const counters = this.#counters;
     const broadcast = new Broadcast({ index, fanOuts, counters, epoch: log.epoch });
     this.#parts = parts;
-    this.topics = new Topics(log, index);
+    this.topics = new Topics(log, index, rules);
     this.connections = new Connections({
       index,
       log,
@@ -139,21 +148,24 @@ export class MessagePath {
    */
   async history(rights: Rights, interest: Interest, from: From, limit: number): Promise<History> {
     const filter = permitReading(rights, interest);
-    try {
-      return await readHistory(this.#log, interest, from, limit, filter?.allows);
-    } catch (error) {
-      if (error instanceof LogClosedError) throw storageRefusal(error);
-      throw error instanceof LogDamagedError ? damaged(error) : error;
-    }
+    return readHistory(this.#log, interest, from, limit, filter?.allows).catch(refuseReading);
+  }
+
+  /**
+   * Reads the newest messages of a topic before an offset.
+   *
+   * @throws FanfareError as {@link history}
+   */
+  async historyBefore(rights: Rights, topic: Topic, before: Offset, limit: number): Promise<HistoryBefore> {
+    permitReading(rights, topic);
+    return readHistoryBefore(this.#log, topic, before, limit).catch(refuseReading);
   }
 
   /** @throws FanfareError `not_authorized`, `draining` */
   async figures(rights: Rights): Promise<Figures> {
     permitManaging(rights);
     const { index, fanOuts } = this.#parts;
-    const { topics, ...log } = await this.#log.usage().catch((error: unknown) => {
-      throw error instanceof LogClosedError ? storageRefusal(error) : error;
-    });
+    const { topics, ...log } = await this.#log.usage().catch(refuseReading);
     const { publishes, deliveries, live } = this.#counters;
     return {
       connections: this.connections.size,
@@ -185,6 +197,11 @@ function only([result]: readonly BatchResult[]): PublishResult {
   if (!result) throw new Error('there was nothing to append');
   if (result instanceof FanfareError) throw result;
   return result;
+}
+
+function refuseReading(error: unknown): never {
+  if (error instanceof LogClosedError) throw storageRefusal(error);
+  throw error instanceof LogDamagedError ? damaged(error) : error;
 }
 
 /** What a client is told of messages that cannot be read. */

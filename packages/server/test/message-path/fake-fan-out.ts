@@ -117,6 +117,7 @@ export function pathOver(log: TopicLog, fanOut: FanOut): MessagePath {
   return new MessagePath({
     log,
     index: new SubscriptionIndex(),
+    rules: new Rules([], defaultRule),
     fanOuts: [fanOut],
     limits,
     onFailure: () => new FanfareError('internal', 'The server failed.'),

@@ -14,6 +14,7 @@ import {
   type MayRead,
   type NewRecord,
   type Page,
+  type PageBefore,
   type PageLimit,
   type Position,
   type Start,
@@ -144,6 +145,10 @@ export class LocalTopicLog implements TopicLog {
     return this.#reader.read(interest, position, limit, mayRead);
   }
 
+  readBefore(topic: Topic, sequence: number, limit: PageLimit): Promise<PageBefore> {
+    return this.#reader.readBefore(topic, sequence, limit);
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -178,6 +183,12 @@ export class LocalTopicLog implements TopicLog {
   }
 }
 
-function stateOf({ name, count, trimmed, lastSequence }: TopicEntry): TopicState {
-  return { topic: name, messages: count - trimmed, ...(lastSequence > 0 && { lastSequence }) };
+function stateOf({ name, count, trimmed, lastSequence, published, lastTime }: TopicEntry): TopicState {
+  return {
+    topic: name,
+    messages: count - trimmed,
+    ...(lastSequence > 0 && { lastSequence }),
+    published,
+    ...(lastTime > 0 && { lastTime }),
+  };
 }
