@@ -4,7 +4,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { secret, tokenFor } from '../access/tokens.ts';
 import { launchBrowser } from '../browser.ts';
 import { connectClient, startServer } from '../harness.ts';
-import { createTopic, messageRows, openConsole, openTab } from './page.ts';
+import { declare } from '../http-tools.ts';
+import { messageRows, openConsole, openTab } from './page.ts';
 
 let browser: Browser;
 
@@ -130,7 +131,7 @@ it('the check finds what is wrong', async () => {
 
 it('the theme is the one that was chosen, also after a reload', async () => {
   const { url } = await startServer();
-  await createTopic(url, 'a');
+  await declare(url, 'a');
   const page = await openConsole(browser, url, { colorScheme: 'light' });
   const background = (): Promise<string> =>
     page.evaluate('getComputedStyle(document.documentElement).backgroundColor');

@@ -5,7 +5,8 @@ import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchBrowser } from '../browser.ts';
 import { startServer } from '../harness.ts';
-import { createTopic, messageRows, openConsole } from './page.ts';
+import { declare } from '../http-tools.ts';
+import { messageRows, openConsole } from './page.ts';
 
 const require = createRequire(import.meta.url);
 
@@ -46,7 +47,7 @@ describe('a page that is open', () => {
 
   it('stays responsive with 1,000 messages a second on its tail', async () => {
     const { url, server } = await startServer();
-    await createTopic(url, 'busy');
+    await declare(url, 'busy');
     const page = await openConsole(browser, url, { route: 'topics/busy' });
     await page.getByRole('listbox').waitFor();
     await page.evaluate(`(() => {
@@ -88,7 +89,7 @@ describe('a page that is open', () => {
 
   it('says how many messages nobody has seen when more come than it paints', async () => {
     const { url, server } = await startServer();
-    await createTopic(url, 'flood');
+    await declare(url, 'flood');
     const page = await openConsole(browser, url, { route: 'topics/flood' });
     await page.getByRole('listbox').waitFor();
     // No frame is painted while the page is held, and more than the list has room for comes.

@@ -2,7 +2,8 @@ import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchBrowser } from '../browser.ts';
 import { connectClient, startServer } from '../harness.ts';
-import { createTopic, openConsole } from './page.ts';
+import { declare } from '../http-tools.ts';
+import { openConsole } from './page.ts';
 
 describe('the overview', () => {
   let browser: Browser;
@@ -14,7 +15,7 @@ describe('the overview', () => {
 
   it('is what a browser sees first when there are topics, and shows how much flows', async () => {
     const { url, server } = await startServer();
-    await createTopic(url, 'orders');
+    await declare(url, 'orders');
     for (const client of [await connectClient(url), await connectClient(url)]) {
       await client.emitWithAck('subscribe', { topic: 'orders' });
     }
@@ -45,7 +46,7 @@ describe('the overview', () => {
 
   it('says in words what is not well, and that it is again', async () => {
     const { url } = await startServer();
-    await createTopic(url, 'orders');
+    await declare(url, 'orders');
     const page = await openConsole(browser, url, { route: 'overview' });
     await page.getByText('All is well.').waitFor();
     // The server is in this process.
@@ -63,7 +64,7 @@ describe('the overview', () => {
 
   it('goes on charting while another page is shown', async () => {
     const { url } = await startServer();
-    await createTopic(url, 'orders');
+    await declare(url, 'orders');
     const page = await openConsole(browser, url, { route: 'overview' });
     await page.locator('canvas').first().waitFor();
     const asked: string[] = [];

@@ -39,15 +39,6 @@ export async function openConsole(browser: Browser, url: string, options: OpenOp
   return page;
 }
 
-/** Makes a topic exist. */
-export async function createTopic(url: string, topic: string): Promise<void> {
-  const response = await fetch(`${url}/topics/${encodeURIComponent(topic)}`, {
-    method: 'PUT',
-    headers: { connection: 'close' },
-  });
-  expect([200, 201]).toContain(response.status);
-}
-
 /** The lines of a list of messages that are on the screen; those with a text, where one is given. */
 export function messageRows(page: Page, text?: string | RegExp): Locator {
   return page.locator('[role=option]').filter(text === undefined ? {} : { hasText: text });

@@ -2,7 +2,8 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchBrowser } from '../browser.ts';
 import { connectClient, publish, startServer } from '../harness.ts';
-import { createTopic, messageRows, openConsole } from './page.ts';
+import { declare } from '../http-tools.ts';
+import { messageRows, openConsole } from './page.ts';
 
 let browser: Browser;
 
@@ -35,7 +36,7 @@ describe('the list of topics', () => {
 
   it('tells how many messages a second come', async () => {
     const { url, server } = await startServer();
-    await createTopic(url, 'busy');
+    await declare(url, 'busy');
     const timer = setInterval(() => void server.publish('busy', 1), 20);
     try {
       const page = await openConsole(browser, url, { route: 'topics' });
@@ -50,7 +51,7 @@ describe('the list of topics', () => {
 
   it('is searched by a part of the name or by its beginning, and sorted by any column', async () => {
     const { url, server } = await startServer();
-    for (const topic of ['alpha', 'beta/alpha', 'gamma']) await createTopic(url, topic);
+    for (const topic of ['alpha', 'beta/alpha', 'gamma']) await declare(url, topic);
     for (let n = 0; n < 3; n++) await server.publish('gamma', n);
     await server.publish('alpha', 0);
     const page = await openConsole(browser, url, { route: 'topics' });
@@ -115,7 +116,7 @@ describe('the page of a topic', () => {
 
   it('shows a publish as it happens, and the message as a tree', async () => {
     const { url } = await startServer();
-    await createTopic(url, 'orders');
+    await declare(url, 'orders');
     const page = await open(url, 'orders');
     await page.getByText('Nothing yet: messages show here').waitFor();
     await publish(url, { topic: 'orders', message: { item: 'tea', deep: { deeper: { deepest: 1 } } } });
@@ -131,7 +132,7 @@ describe('the page of a topic', () => {
 
   it('stands still while it is paused, and goes on', async () => {
     const { url, server } = await startServer();
-    await createTopic(url, 'orders');
+    await declare(url, 'orders');
     const page = await open(url, 'orders');
     await server.publish('orders', 'first');
     await messageRows(page, /first/).waitFor();
@@ -145,7 +146,7 @@ describe('the page of a topic', () => {
 
   it('stands still while somebody reads further up', async () => {
     const { url, server } = await startServer();
-    await createTopic(url, 'orders');
+    await declare(url, 'orders');
     for (let n = 0; n < 50; n++) await server.publish('orders', `early ${n}`);
     const page = await open(url, 'orders');
     await messageRows(page, 'early 49').waitFor();
@@ -159,7 +160,7 @@ describe('the page of a topic', () => {
 
   it('filters by what is in the messages', async () => {
     const { url, server } = await startServer();
-    await createTopic(url, 'orders');
+    await declare(url, 'orders');
     for (const item of ['tea', 'coffee', 'green tea']) await server.publish('orders', { item });
     const page = await open(url, 'orders');
     await expect.poll(() => messageRows(page).count()).toBe(3);
@@ -170,7 +171,7 @@ describe('the page of a topic', () => {
 
   it('is read with the keyboard alone', async () => {
     const { url, server } = await startServer();
-    await createTopic(url, 'orders');
+    await declare(url, 'orders');
     for (const item of ['tea', 'coffee']) await server.publish('orders', { item });
     const page = await open(url, 'orders');
     await expect.poll(() => messageRows(page).count()).toBe(2);
@@ -207,7 +208,7 @@ describe('the page of a topic', () => {
 
   it('shows what is kept from the earliest, a time or an offset on', async () => {
     const { url, server } = await startServer();
-    await createTopic(url, 'kept');
+    await declare(url, 'kept');
     const first = await server.publish('kept', 'first');
     await server.publish('kept', 'second');
     const page = await open(url, 'kept');
@@ -248,7 +249,7 @@ describe('the page of a topic', () => {
 
   it('publishes, says what is no JSON before, and shows the exact answer', async () => {
     const { url } = await startServer();
-    await createTopic(url, 'orders');
+    await declare(url, 'orders');
     const page = await open(url, 'orders', /status of 409/);
     const message = page.getByRole('textbox', { name: 'Message' });
     await message.fill('{"item": ');
@@ -276,7 +277,7 @@ describe('the page of a topic', () => {
 
   it('is deleted only when that is confirmed, and made again', async () => {
     const { url, server } = await startServer();
-    await createTopic(url, 'orders');
+    await declare(url, 'orders');
     await server.publish('orders', 'x');
     const page = await open(url, 'orders', /status of 404/);
     const isThere = async (): Promise<number> =>
@@ -307,7 +308,7 @@ describe('the page of a topic', () => {
   it('shows the messages of a pattern with their topics', async () => {
     const { url, server } = await startServer();
     for (const topic of ['orders/1', 'orders/2']) {
-      await createTopic(url, topic);
+      await declare(url, topic);
       await server.publish(topic, 'x');
     }
     const page = await open(url, 'orders/*');
