@@ -109,9 +109,13 @@ export class Api {
       value === undefined ? [] : [[name, String(value)]],
     );
     const search = new URLSearchParams(pairs).toString();
-    const { text } = await this.#send('GET', search === '' ? path : `${path}?${search}`);
-    // The server is the one that this page came from: what it says has the shape that it documents.
-    return JSON.parse(text) as T;
+    const { status, text } = await this.#send('GET', search === '' ? path : `${path}?${search}`);
+    try {
+      // The server is the one that this page came from: what it says has the shape that it documents.
+      return JSON.parse(text) as T;
+    } catch {
+      throw new ApiError(status, 'unknown', 'What answered is not the server.');
+    }
   }
 
   /** @throws ApiError when the answer is a refusal */

@@ -1,0 +1,72 @@
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { secret, tokenFor } from '../access/tokens.ts';
+import { launchBrowser } from '../browser.ts';
+import { startServer } from '../harness.ts';
+import { openConsole } from './page.ts';
+
+/** Where `socket.io-client` is found, as after `npm install` of what the snippet says. */
+const cwd = fileURLToPath(new URL('../..', import.meta.url));
+
+const commands = {
+  curl: (code: string) => ['sh', '-c', `exec ${code}`],
+  JavaScript: (code: string) => [process.execPath, '--input-type=module', '-e', code],
+  // Debian's modules are seen by its own Python only.
+  Python: (code: string) => ['/usr/bin/python3', '-u', '-c', code],
+} as const;
+
+let browser: Browser;
+
+beforeAll(async () => {
+  browser = await launchBrowser();
+}, 60_000);
+afterAll(() => browser.close());
+
+interface Running {
+  readonly said: () => string;
+  readonly ended: Promise<unknown>;
+}
+
+/** Runs a program until it ends or the test does. */
+function run([program = '', ...args]: readonly string[], token: string): Running {
+  const child = spawn(program, args, { cwd, env: { ...process.env, TOKEN: token } });
+  onTestFinished(() => void child.kill());
+  let said = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  }
+  return { said: () => said, ended: new Promise((resolve) => void child.once('close', resolve)) };
+}
+
+it.each(['curl', 'JavaScript', 'Python'] as const)(
+  'what the page says for %s works as it is copied',
+  async (language) => {
+    const { url } = await startServer({ key: secret });
+    const token = await tokenFor({ admin: true });
+    const page = await openConsole(browser, url, { route: 'try', token });
+    const topic = "it's a topic";
+    await page.locator('#publish').getByLabel('Topic').fill(topic);
+    await page
+      .getByRole('textbox', { name: 'Message' })
+      .fill(`{"from": "${language}", "it's": [true, null]}`);
+    await page.getByLabel('The message is JSON, not text').check();
+    await page.getByRole('tab', { name: language }).click();
+    const codeOf = async (title: string): Promise<readonly string[]> => {
+      const region = page.getByRole('region', { name: `${title} with ${language}` });
+      return commands[language]((await region.textContent()) ?? '');
+    };
+    const headers = { authorization: `Bearer ${token}`, connection: 'close' };
+    const at = `${url}/topics/${encodeURIComponent(topic)}`;
+    await fetch(at, { method: 'PUT', headers });
+    const subscriber = run(await codeOf('Subscribe'), token);
+    const subscribers = async (): Promise<unknown> =>
+      ((await (await fetch(at, { headers })).json()) as { subscribers: number }).subscribers;
+    await expect.poll(subscribers).toBe(1);
+    const publisher = run(await codeOf('Publish'), token);
+    await publisher.ended;
+    expect(publisher.said()).toContain("Message published to topic 'it's a topic'");
+    await expect.poll(subscriber.said).toContain(language);
+  },
+);
