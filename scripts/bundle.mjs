@@ -61,7 +61,8 @@ function isCurrent(file, sources) {
     const within = readdirSync(source, { recursive: true, withFileTypes: true });
     return within
       .filter(
-        (entry) => entry.isFile() && !entry.parentPath.endsWith('bundle') && !entry.name.endsWith('.tsbuildinfo'),
+        (entry) =>
+          entry.isFile() && !entry.parentPath.endsWith('bundle') && !entry.name.endsWith('.tsbuildinfo'),
       )
       .every(({ parentPath, name }) => isOlder(`${parentPath}/${name}`));
   });
