@@ -1,7 +1,14 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { errorCodes, reservedTopics } from '@fanfare/protocol';
-import { defaultKeep, envsOf, flagOf, settingKinds, settingNames } from '@fanfare/server/settings';
+import {
+  defaultKeep,
+  envsOf,
+  fixedLimits,
+  flagOf,
+  settingKinds,
+  settingNames,
+} from '@fanfare/server/settings';
 import { describe, expect, it } from 'vitest';
 import { exitCodes } from '../packages/cli/src/exit-codes.ts';
 
@@ -57,6 +64,13 @@ describe('the documents', () => {
       const env = envsOf(name);
       return `| \`${name}\` | \`${flagOf(name)}\` | ${env.map((variable) => `\`${variable}\``).join(', ')} | ${shown(fallback)} | ${about} |`;
     });
+    const limits = settingNames.flatMap((name) => {
+      const { default: fallback, limit } = settingKinds[name];
+      return limit ? [`| \`${name}\` | ${shown(fallback)} | ${limit.unit} | ${limit.why} |`] : [];
+    });
+    const fixed = Object.entries(fixedLimits).map(
+      ([name, { value, unit, why }]) => `| ${name} | ${value} | ${unit} | ${why} |`,
+    );
     const page = `# Configuration
 
 Each setting of \`fanfare serve\` can be given as a flag, as an environment variable, or by its name in a JSON file that
@@ -72,6 +86,26 @@ ${table.join('\n')}
 A file, for example:
 
     {"port": 5001, "data": "/var/lib/fanfare", "topicsMax": 1000}
+
+## Limits
+
+All that clients can make the server do is bounded. What is over a limit is refused with a code of PROTOCOL.md §6, and changes
+nothing. These bounds are settings:
+
+| setting | default | unit | why |
+| --- | --- | --- | --- |
+${limits.join('\n')}
+
+A rate lets through at once what it allows in a second. Many messages published with one request count one by one; when they are
+more than that, they need a second in which nothing was published, and as long is to be waited after them as they are over it. What
+is limited for an address counts together, over HTTP and over Socket.IO, and the address is that of the connection: behind a proxy
+the proxy's. What a program publishes through \`createServer()\` or \`attach()\` is not limited in rate.
+
+These are no settings:
+
+| limit | value | unit | why |
+| --- | --- | --- | --- |
+${fixed.join('\n')}
 
 ## Rules
 

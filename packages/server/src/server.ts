@@ -1,4 +1,4 @@
-import type { Server as HttpServer, IncomingMessage } from 'node:http';
+import type { Server as HttpServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { FanfareError, type PublishResult } from '@fanfare/protocol';
 import type { FastifyInstance } from 'fastify';
@@ -14,9 +14,10 @@ import { hasKey, resolveSettings, SettingsError } from './config/resolve-setting
 import type { Settings } from './config/settings.ts';
 import { EventStreams } from './http/event-streams.ts';
 import { buildHttpServer } from './http/http-server.ts';
-import { declineUpgrades } from './http/decline-upgrades.ts';
 import { OpenSockets } from './http/open-sockets.ts';
 import { isAboutTopics, isPublish, shareServer } from './http/share-server.ts';
+import { ConnectionCounts } from './limits/connection-counts.ts';
+import { rateLimitsOf } from './limits/rate-limits.ts';
 import type { TopicLog } from './log/topic-log.ts';
 import type { Connection } from './message-path/accept.ts';
 import { MessagePath } from './message-path/message-path.ts';
@@ -26,14 +27,10 @@ import { openLog, rulesOf } from './open-log.ts';
 import { returnMemoryWhenIdle } from './return-memory.ts';
 import { listenToClients } from './socketio/events.ts';
 import { sayGoodbye } from './socketio/goodbye.ts';
-import { limitPollingPayloads } from './socketio/polling-payload.ts';
-import { releaseHandshakes } from './socketio/release-handshake.ts';
 import { RoomFanOut } from './socketio/rooms.ts';
 import { SubscriptionIndex } from './subscriptions/subscription-index.ts';
-import { SlowSubscribers } from './socketio/slow-subscribers.ts';
-import { isAllowedOrigin } from './access/allowed-origins.ts';
-import { parseOrigins } from './config/origins.ts';
-import { createSocketServer, type SocketServerOptions } from './socketio/socket-server.ts';
+import { createSocketServer } from './socketio/socket-server.ts';
+import { openSockets, originsOf, socketOptions, type Refuse } from './open-socketio.ts';
 
 /** The settings of docs/configuration.md, and what only a program can give. */
 export interface ServerOptions extends Partial<Settings> {
@@ -75,9 +72,6 @@ export interface FanfareServer extends Fanfare {
   /** Starts to listen, and tells the URL, such as `http://localhost:5000`. Rejects with Node's error when it cannot. */
   start(): Promise<string>;
 }
-
-/** What a packet may have beside the message, so that every legal subscribe and publish fits. */
-const packetOverheadBytes = 65_536;
 
 const notOpen = 'Fanfare answers only its own machine here, until the app says open: true.';
 
@@ -126,11 +120,14 @@ async function run(options: ServerOptions, settings: Settings): Promise<Running>
   // Who can reach the server was decided by the address that it listens on.
   const refuse = (): undefined => undefined;
   const connections = new Map<ConnectedSocket, Connection>();
-  const io = createSocketServer(socketOptions(settings, refuse, () => path.isDraining, connections));
+  const sessions = new ConnectionCounts(settings);
+  const io = createSocketServer(
+    socketOptions(settings, refuse, () => path.isDraining, connections, sessions),
+  );
   const { path, http, streams, access, logger, log } = await compose(options, settings, refuse, io);
-  openSockets(io, http.server);
+  openSockets(io, http.server, settings, sessions);
   listenToClients(io, { path, access, connections, logger, refuseUnknown: true });
-  const sockets = new OpenSockets(http.server);
+  const sockets = new OpenSockets(http.server, new ConnectionCounts(settings));
   http.addHook('preClose', async () => void io.engine.close());
   // For `localhost` Fastify would open a second server for the other family, which Socket.IO knows nothing of.
   const host = settings.host.toLowerCase() === 'localhost' ? '127.0.0.1' : settings.host;
@@ -174,8 +171,10 @@ export async function attach(httpServer: HttpServer, options: AttachOptions = {}
   const settings = attachSettingsOf(own);
   const refuse: Refuse = ({ socket }) => (mayReach(settings, socket) ? undefined : notOpen);
   const connections = new Map<ConnectedSocket, Connection>();
+  const sessions = new ConnectionCounts(settings);
   const io =
-    theirs ?? createSocketServer(socketOptions(settings, refuse, () => path.isDraining, connections));
+    theirs ??
+    createSocketServer(socketOptions(settings, refuse, () => path.isDraining, connections, sessions));
   const { path, http, streams, access, logger, log } = await compose(own, settings, refuse, io);
   await http.ready();
   const stopListening = listenToClients(io, { path, access, connections, logger, refuseUnknown: !theirs });
@@ -184,7 +183,7 @@ export async function attach(httpServer: HttpServer, options: AttachOptions = {}
     isOurs: (request) => isPublish(request, answersPreflights) || (taken === 'all' && isAboutTopics(request)),
     answer: (request, response) => http.routing(request, response),
     addOthers: () => {
-      if (!theirs) openSockets(io, httpServer);
+      if (!theirs) openSockets(io, httpServer, settings, sessions);
     },
   });
   return {
@@ -204,18 +203,6 @@ export async function attach(httpServer: HttpServer, options: AttachOptions = {}
     },
   };
 }
-
-function openSockets(io: SocketServer, httpServer: HttpServer): void {
-  io.attach(httpServer, { destroyUpgrade: false });
-  // Upgrades that are not ours are the app's, if it listens for any beside Socket.IO and us.
-  const isAlone = (): boolean => httpServer.listenerCount('upgrade') === 2;
-  declineUpgrades(httpServer, ({ url = '' }) => url.startsWith(`${io.path()}/`) || !isAlone());
-  limitPollingPayloads(io);
-  releaseHandshakes(io);
-}
-
-/** Undefined lets a request in; a text refuses it and says why. */
-type Refuse = (request: IncomingMessage) => string | undefined;
 
 interface Composed {
   readonly path: MessagePath;
@@ -246,6 +233,7 @@ async function compose(
     index,
     fanOuts: [new RoomFanOut(io, logger), streams],
     limits: settings,
+    rates: rateLimitsOf(settings, () => performance.now()),
     onFailure: (error) => asRefusal(error, logger),
   });
   const http = buildHttpServer({
@@ -284,33 +272,6 @@ function attachSettingsOf(options: AttachOptions): Settings {
   if (wrong.length > 0)
     throw new SettingsError([`attach() has no ${wrong.join(', ')}: it is the app that listens.`]);
   return settingsOf(options);
-}
-
-function socketOptions(
-  settings: Settings,
-  refuse: Refuse,
-  isDraining: () => boolean,
-  connections: ReadonlyMap<ConnectedSocket, Connection>,
-): SocketServerOptions {
-  const { outboxBytesMax, outboxTotalBytesMax, stallTimeoutMs } = settings;
-  const { onOverflow, onDrained } = new SlowSubscribers(connections);
-  const origins = originsOf(settings);
-  return {
-    origins,
-    fanout: { outboxBytesMax, outboxTotalBytesMax, stallTimeoutMs, onOverflow, onDrained },
-    // Twice, so that a message somewhat too large is told so; over a larger packet Socket.IO closes the connection.
-    packetBytesMax: 2 * settings.publishBytesMax + packetOverheadBytes,
-    refuse: (request) => {
-      if (isDraining()) return 'The server is shutting down.';
-      if (!isAllowedOrigin(request.headers, origins)) return 'A page of another origin may not connect.';
-      return refuse(request);
-    },
-  };
-}
-
-/** Of the web pages that may connect beside those that the server itself serves. */
-function originsOf({ origins }: Settings): readonly string[] {
-  return parseOrigins(origins) ?? [];
 }
 
 /** An app's HTTP server may listen on any address, so what ours decides once is decided for each request there. */

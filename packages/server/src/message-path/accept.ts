@@ -9,6 +9,8 @@ import {
   type SubscribeRequest,
 } from '@fanfare/protocol';
 import type { Rights } from '../access/rights.ts';
+import { fixedLimits } from '../limits/fixed-limits.ts';
+import type { RateLimits, Source } from '../limits/rate-limits.ts';
 import type { Start } from '../log/topic-log.ts';
 import { interestOf, type Audience } from '../subscriptions/audience.ts';
 import type { State } from './deliver.ts';
@@ -36,17 +38,18 @@ export interface Unsubscribed {
 
 export interface ConnectionParts extends Omit<SubscriptionParts, 'peer'> {
   readonly subscriptionsPerConnectionMax: number;
+  readonly rates: RateLimits;
 }
 
 const forms = ['plain', 'envelope'] as const;
 
-/** How many commands of a connection may wait for those before them. */
-const commandsMax = 1_000;
+const { value: commandsMax } = fixedLimits.commandsWaitingMax;
 
 /** One client that has come, with its subscriptions, until it goes. Its commands are carried out in their order. */
 export class Connection {
   readonly #parts: SubscriptionParts;
   readonly #subscriptionsMax: number;
+  readonly #rates: RateLimits;
   /** A map is there once something was in it: most connections are idle, and use one form. */
   readonly #subscriptions: Record<Form, Map<Interest, Subscription> | undefined> = {
     plain: undefined,
@@ -61,19 +64,26 @@ export class Connection {
   #lastCommand: Promise<unknown> | undefined;
   #isClosed = false;
 
-  constructor(peer: Peer, rights: Rights, { subscriptionsPerConnectionMax, ...parts }: ConnectionParts) {
+  constructor(
+    peer: Peer,
+    rights: Rights,
+    { subscriptionsPerConnectionMax, rates, ...parts }: ConnectionParts,
+  ) {
     this.#rights = rights;
     this.#parts = { ...parts, peer };
     this.#subscriptionsMax = subscriptionsPerConnectionMax;
+    this.#rates = rates;
   }
 
   /**
    * Subscribes. Doing it twice without `from` is the same as once.
    *
    * @param input - the untrusted argument, `{topic, envelope?, from?}`
+   * @param source - what is known of who asks, beside this connection
    * @throws FanfareError
    */
-  async subscribe(input: unknown): Promise<Subscribed> {
+  async subscribe(input: unknown, source: Source = {}): Promise<Subscribed> {
+    this.#rates.takeSubscribe({ connection: this, ...source });
     const request = parseSubscribe(input);
     return this.#inOrder(() => this.#subscribe(request));
   }

@@ -1,5 +1,6 @@
 import { FanfareError, type From, type Interest, type PublishResult } from '@fanfare/protocol';
 import type { Rights } from '../access/rights.ts';
+import type { RateLimits, Source } from '../limits/rate-limits.ts';
 import { LogClosedError, LogDamagedError, type NewRecord, type TopicLog } from '../log/topic-log.ts';
 import type { SubscriptionIndex } from '../subscriptions/subscription-index.ts';
 import { Connection, type ConnectionParts } from './accept.ts';
@@ -22,6 +23,7 @@ export interface MessagePathParts {
     readonly batchMessagesMax: number;
     readonly subscriptionsPerConnectionMax: number;
   };
+  readonly rates: RateLimits;
   /** Something failed that a client is to know no more of than that it did. */
   readonly onFailure: (error: unknown) => FanfareError;
 }
@@ -35,10 +37,12 @@ export class MessagePath {
   readonly #connectionParts: ConnectionParts;
   readonly #admission: Admission;
   readonly #log: TopicLog;
+  readonly #rates: RateLimits;
 
-  constructor({ log, index, fanOuts, limits, onFailure }: MessagePathParts) {
+  constructor({ log, index, fanOuts, limits, rates, onFailure }: MessagePathParts) {
     const broadcast = new Broadcast({ index, fanOuts, epoch: log.epoch });
     this.#log = log;
+    this.#rates = rates;
     this.topics = new Topics(log, index);
     this.#connectionParts = {
       index,
@@ -46,6 +50,7 @@ export class MessagePath {
       broadcast,
       replays: new Replays(),
       subscriptionsPerConnectionMax: limits.subscriptionsPerConnectionMax,
+      rates,
       onFailure: (error) => (error instanceof LogDamagedError ? damaged(error) : onFailure(error)),
     };
     this.#admission = new Admission({ ...limits, isCovered: (topic) => index.isCovered(topic) });
@@ -61,7 +66,13 @@ export class MessagePath {
    *
    * @throws FanfareError
    */
-  async publishText(rights: Rights, json: string, headerId?: string): Promise<PublishResult> {
+  async publishText(
+    rights: Rights,
+    json: string,
+    headerId?: string,
+    source: Source = {},
+  ): Promise<PublishResult> {
+    this.#rates.takePublish(source);
     return only(await append(this.#log, [this.#admission.admitText(rights, json, headerId)]));
   }
 
@@ -70,7 +81,8 @@ export class MessagePath {
    *
    * @throws FanfareError
    */
-  async publishValue(rights: Rights, input: unknown): Promise<PublishResult> {
+  async publishValue(rights: Rights, input: unknown, source: Source = {}): Promise<PublishResult> {
+    this.#rates.takePublish(source);
     return only(await append(this.#log, [this.#admission.admitValue(rights, input)]));
   }
 
@@ -81,8 +93,12 @@ export class MessagePath {
    * @returns what became of each, in their order
    * @throws FanfareError when they are too many, or when none could be stored
    */
-  publishMany(rights: Rights, jsons: readonly string[]): Promise<readonly BatchResult[]> {
-    return this.#publishAdmitted(() => this.#admission.admitMany(rights, jsons));
+  publishMany(
+    rights: Rights,
+    jsons: readonly string[],
+    source: Source = {},
+  ): Promise<readonly BatchResult[]> {
+    return this.#publishAdmitted(source, () => this.#admission.admitMany(rights, jsons));
   }
 
   /**
@@ -90,12 +106,13 @@ export class MessagePath {
    *
    * @throws FanfareError also when the text is no array
    */
-  publishArray(rights: Rights, json: string): Promise<readonly BatchResult[]> {
-    return this.#publishAdmitted(() => this.#admission.admitArray(rights, json));
+  publishArray(rights: Rights, json: string, source: Source = {}): Promise<readonly BatchResult[]> {
+    return this.#publishAdmitted(source, () => this.#admission.admitArray(rights, json));
   }
 
-  async #publishAdmitted(admit: () => readonly Admitted[]): Promise<readonly BatchResult[]> {
+  async #publishAdmitted(source: Source, admit: () => readonly Admitted[]): Promise<readonly BatchResult[]> {
     const admitted = admit();
+    this.#rates.takePublish(source, admitted.length);
     const records = admitted.filter((one): one is NewRecord => !(one instanceof FanfareError));
     const results = records.length > 0 ? await append(this.#log, records) : [];
     let taken = 0;

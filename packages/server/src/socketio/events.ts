@@ -2,10 +2,12 @@ import { FanfareError, fieldsOf, type Problem } from '@fanfare/protocol';
 import type { Server, Socket } from 'socket.io';
 import type { Access } from '../access/access.ts';
 import type { Session } from '../access/sessions.ts';
+import type { Source } from '../limits/rate-limits.ts';
 import type { Connection } from '../message-path/accept.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
 import type { Logger } from '../observability/logger.ts';
 import { asRefusal } from '../observability/refusal.ts';
+import { AnswerLimit } from './answer-limit.ts';
 import { SocketPeer } from './rooms.ts';
 import { SignIn } from './sign-in.ts';
 
@@ -42,14 +44,15 @@ export function listenToClients(io: Server, parts: EventParts): () => void {
     connections.get(socket)?.close();
     connections.delete(socket);
   };
+  const answers = new AnswerLimit();
   const end = (socket: Socket, error: FanfareError): void => {
     connections.get(socket)?.expire(error);
     forget(socket);
     socket.emit('error', error.toProblem());
     socket.disconnect(true);
   };
-  const listeners = listenersFor(parts, sessions, forget);
-  const onAny = listenerForUnknown(parts);
+  const listeners = listenersFor(parts, sessions, answers, forget);
+  const onAny = listenerForUnknown(parts, answers);
   const onConnection = (socket: Socket): void => {
     const rights = signIn.rightsOf(socket);
     if (!rights) return;
@@ -70,11 +73,19 @@ export function listenToClients(io: Server, parts: EventParts): () => void {
   };
 }
 
+/** What answering takes. */
+interface Answering {
+  readonly logger: Logger;
+  readonly answers: AnswerLimit;
+}
+
 function listenersFor(
   { path, access, connections, logger }: EventParts,
   sessions: ReadonlyMap<Socket, Session>,
+  answers: AnswerLimit,
   forget: (socket: Socket) => void,
 ): readonly (readonly [event: string, SharedListener])[] {
+  const answering: Answering = { logger, answers };
   /** A command of a connection that is there. */
   const command = (
     event: string,
@@ -83,7 +94,7 @@ function listenersFor(
     event,
     function (...args) {
       const connection = connections.get(this);
-      if (connection) void answer(this, args, (input) => carryOut(connection, input, this), logger);
+      if (connection) void answer(this, args, (input) => carryOut(connection, input, this), answering);
     },
   ];
   const renew = async (connection: Connection, input: unknown, socket: Socket): Promise<object> => {
@@ -99,10 +110,14 @@ function listenersFor(
     return { ok: true, exp: connection.rights.identity.endsAt / 1_000 };
   };
   return [
-    command('subscribe', (connection, input) => connection.subscribe(input)),
+    command('subscribe', (connection, input, socket) =>
+      connection.subscribe(input, sourceOf(socket, connection)),
+    ),
     command('unsubscribe', (connection, input) => connection.unsubscribe(input)),
-    command('publish', (connection, input) =>
-      connection.afterCommands(() => path.publishValue(connection.rights, input)),
+    command('publish', (connection, input, socket) =>
+      connection.afterCommands(() =>
+        path.publishValue(connection.rights, input, sourceOf(socket, connection)),
+      ),
     ),
     ...(access.isOpen ? [] : [command(renewal, renew)]),
     [
@@ -114,12 +129,18 @@ function listenersFor(
   ];
 }
 
-function listenerForUnknown({ access, logger }: EventParts): SharedListener {
+function listenerForUnknown({ access, logger }: EventParts, answers: AnswerLimit): SharedListener {
   const known = access.isOpen ? commands : [...commands, renewal];
   return function (event, ...args) {
     const name = String(event);
-    if (!known.includes(name)) void answer(this, args, () => refuseEvent(name), logger);
+    if (!known.includes(name)) void answer(this, args, () => refuseEvent(name), { logger, answers });
   };
+}
+
+/** Whose commands are counted. The address is that of the connection: anybody can write a header. */
+function sourceOf({ conn }: Socket, connection: Connection): Source {
+  const { remoteAddress: address } = conn as { readonly remoteAddress?: string };
+  return { connection, subject: connection.rights.identity.subject, address };
 }
 
 /**
@@ -130,7 +151,7 @@ async function answer(
   socket: Socket,
   args: readonly unknown[],
   command: (input: unknown) => object | Promise<object>,
-  logger: Logger,
+  { logger, answers }: Answering,
 ): Promise<void> {
   const last = args.at(-1);
   const ack = typeof last === 'function' ? (last as Ack) : undefined;
@@ -144,6 +165,7 @@ async function answer(
     if (ack) ack({ ok: false, error: problem } satisfies Refused);
     else socket.emit('error', problem);
   }
+  answers.answered(socket);
 }
 
 function refuseEvent(event: string): never {

@@ -1,0 +1,116 @@
+import type { IncomingMessage } from 'node:http';
+import type { Socket as TcpSocket } from 'node:net';
+import type { Server, Socket } from 'socket.io';
+
+export interface LoginLimits {
+  /** How many bytes a connection may send before it is let in. */
+  readonly loginBytesMax: number;
+  /** How many may be waiting. */
+  readonly loginsPendingMax: number;
+  /** The most bytes that one packet may have from then on. */
+  readonly packetBytesMax: number;
+}
+
+/** The parts of an Engine.IO connection that this file uses; its transport is no documented one. */
+interface EngineConnection {
+  readonly transport: Transport;
+  on(event: 'packet', listener: PacketListener): void;
+  on(event: 'close', listener: () => void): void;
+  once(event: 'upgrade', listener: () => void): void;
+  off(event: 'packet', listener: PacketListener): void;
+  off(event: 'close', listener: () => void): void;
+  close(discard: boolean): void;
+}
+
+interface Transport {
+  readonly name: string;
+  /** Of a request that brings packets. */
+  maxHttpBufferSize?: number;
+  /** A websocket transport's WebSocket, and in that its TCP connection. */
+  readonly socket?: { readonly _socket?: TcpSocket };
+}
+
+type PacketListener = (packet: { readonly data?: string | Buffer }) => void;
+
+interface Pending {
+  readonly onPacket: PacketListener;
+  readonly onClose: () => void;
+}
+
+/** What a packet counts as beside its bytes. */
+const packetBytes = 16;
+
+/**
+ * Bounds what a client can do before it is let in, which is once Socket.IO has its event `connection`: how much it
+ * may send, and how many may be waiting. Socket.IO itself sees to how long that may take.
+ */
+export function limitLogins(io: Server, limits: LoginLimits): void {
+  const budget = new UpgradeBudget(limits.loginBytesMax);
+  const pending = new Map<EngineConnection, Pending>();
+  const forget = (connection: EngineConnection): void => {
+    const entry = pending.get(connection);
+    if (!entry) return;
+    pending.delete(connection);
+    connection.off('packet', entry.onPacket);
+    connection.off('close', entry.onClose);
+  };
+  const begin = (connection: EngineConnection): void => {
+    let bytes = 0;
+    const onPacket: PacketListener = ({ data = '' }) => {
+      bytes += Buffer.byteLength(data) + packetBytes;
+      if (bytes > limits.loginBytesMax) connection.close(true);
+    };
+    const onClose = (): void => forget(connection);
+    connection.on('packet', onPacket);
+    connection.on('close', onClose);
+    pending.set(connection, { onPacket, onClose });
+    setPacketBytesMax(connection, limits.loginBytesMax);
+    if (pending.size > limits.loginsPendingMax) pending.keys().next().value?.close(true);
+  };
+  io.engine.on('connection', begin);
+  // Of a websocket's handshake; it begins in this turn.
+  io.engine.on('headers', (_headers: unknown, request: IncomingMessage) => {
+    if (request.headers.upgrade !== undefined) process.nextTick(() => budget.begin(request.socket));
+  });
+  io.on('connection', (socket: Socket) => {
+    const connection = socket.conn as unknown as EngineConnection;
+    forget(connection);
+    setPacketBytesMax(connection, limits.packetBytesMax);
+    budget.end(connection.transport);
+    if (connection.transport.name === 'polling')
+      connection.once('upgrade', () => budget.end(connection.transport));
+  });
+}
+
+function setPacketBytesMax({ transport }: EngineConnection, bytes: number): void {
+  if (transport.name === 'polling') transport.maxHttpBufferSize = bytes;
+}
+
+/** Ends TCP connections that have become websockets, and send more than they may before they are let in. */
+class UpgradeBudget {
+  readonly #bytesMax: number;
+  readonly #watched = new WeakMap<TcpSocket, () => void>();
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  begin(socket: TcpSocket): void {
+    if (socket.destroyed || this.#watched.has(socket)) return;
+    const before = socket.bytesRead;
+    const onData = (): void => {
+      // What ended it may have come in this same piece.
+      if (this.#watched.has(socket) && socket.bytesRead - before > this.#bytesMax) socket.destroy();
+    };
+    this.#watched.set(socket, onData);
+    socket.on('data', onData);
+  }
+
+  end({ socket: webSocket }: Transport): void {
+    const socket = webSocket?._socket;
+    const onData = socket && this.#watched.get(socket);
+    if (!onData) return;
+    socket.off('data', onData);
+    this.#watched.delete(socket);
+  }
+}
