@@ -9,6 +9,7 @@ import { packageVersion, type StartOptions, type System } from './system.ts';
 /** Limits that no scenario comes near. */
 const limits = [
   ['--subscriptions-per-connection-max', '1000000'],
+  ['--subscribe-rate-per-connection-max', '0'],
   ['--topics-max', '1000000'],
   ['--memory-bytes-max', String(2 ** 34)],
 ].flat();

@@ -5,6 +5,8 @@ import type { Server, Socket } from 'socket.io';
 export interface LoginLimits {
   /** How many bytes a connection may send before it is let in. */
   readonly loginBytesMax: number;
+  /** How long it may take until it is. */
+  readonly loginTimeoutMs: number;
   /** How many may be waiting. */
   readonly loginsPendingMax: number;
   /** The most bytes that one packet may have from then on. */
@@ -27,7 +29,7 @@ interface Transport {
   /** Of a request that brings packets. */
   maxHttpBufferSize?: number;
   /** A websocket transport's WebSocket, and in that its TCP connection. */
-  readonly socket?: { readonly _socket?: TcpSocket };
+  readonly socket?: { readonly _socket?: TcpSocket; terminate(): void };
 }
 
 type PacketListener = (packet: { readonly data?: string | Buffer }) => void;
@@ -37,15 +39,19 @@ interface Pending {
   readonly onClose: () => void;
 }
 
+/** How much longer a websocket has that was told, at the end of its time, that it is closed. */
+const goodbyeMs = 1_000;
+
 /** What a packet counts as beside its bytes. */
 const packetBytes = 16;
 
 /**
  * Bounds what a client can do before it is let in, which is once Socket.IO has its event `connection`: how much it
- * may send, and how many may be waiting. Socket.IO itself sees to how long that may take.
+ * may send, and how many may be waiting. Socket.IO itself sees to how
+ * long that may take, and closes it.
  */
 export function limitLogins(io: Server, limits: LoginLimits): void {
-  const budget = new UpgradeBudget(limits.loginBytesMax);
+  const budget = new UpgradeBudget(limits);
   const pending = new Map<EngineConnection, Pending>();
   const forget = (connection: EngineConnection): void => {
     const entry = pending.get(connection);
@@ -58,14 +64,15 @@ export function limitLogins(io: Server, limits: LoginLimits): void {
     let bytes = 0;
     const onPacket: PacketListener = ({ data = '' }) => {
       bytes += Buffer.byteLength(data) + packetBytes;
-      if (bytes > limits.loginBytesMax) connection.close(true);
+      if (bytes > limits.loginBytesMax) cut(connection);
     };
     const onClose = (): void => forget(connection);
     connection.on('packet', onPacket);
     connection.on('close', onClose);
     pending.set(connection, { onPacket, onClose });
     setPacketBytesMax(connection, limits.loginBytesMax);
-    if (pending.size > limits.loginsPendingMax) pending.keys().next().value?.close(true);
+    const [longest] = pending.size > limits.loginsPendingMax ? pending.keys() : [];
+    if (longest) cut(longest);
   };
   io.engine.on('connection', begin);
   // Of a websocket's handshake; it begins in this turn.
@@ -82,35 +89,55 @@ export function limitLogins(io: Server, limits: LoginLimits): void {
   });
 }
 
+/** Ends it, and waits for nothing. */
+function cut(connection: EngineConnection): void {
+  const { socket } = connection.transport;
+  if (socket) socket.terminate();
+  else connection.close(true);
+}
+
 function setPacketBytesMax({ transport }: EngineConnection, bytes: number): void {
   if (transport.name === 'polling') transport.maxHttpBufferSize = bytes;
 }
 
-/** Ends TCP connections that have become websockets, and send more than they may before they are let in. */
+interface Watch {
+  readonly onData: () => void;
+  readonly onClose: () => void;
+}
+
+/**
+ * Ends TCP connections that have become websockets, and send more or take longer than they may before they are let in.
+ * (Closed properly, a websocket would have another half a minute to say that it has understood.)
+ */
 class UpgradeBudget {
   readonly #bytesMax: number;
-  readonly #watched = new WeakMap<TcpSocket, () => void>();
+  readonly #timeoutMs: number;
+  readonly #watches = new WeakMap<TcpSocket, Watch>();
 
-  constructor(bytesMax: number) {
-    this.#bytesMax = bytesMax;
+  constructor({ loginBytesMax, loginTimeoutMs }: LoginLimits) {
+    this.#bytesMax = loginBytesMax;
+    this.#timeoutMs = loginTimeoutMs + goodbyeMs;
   }
 
   begin(socket: TcpSocket): void {
-    if (socket.destroyed || this.#watched.has(socket)) return;
+    if (socket.destroyed || this.#watches.has(socket)) return;
     const before = socket.bytesRead;
+    const timer = setTimeout(() => socket.destroy(), this.#timeoutMs).unref();
     const onData = (): void => {
       // What ended it may have come in this same piece.
-      if (this.#watched.has(socket) && socket.bytesRead - before > this.#bytesMax) socket.destroy();
+      if (this.#watches.has(socket) && socket.bytesRead - before > this.#bytesMax) socket.destroy();
     };
-    this.#watched.set(socket, onData);
-    socket.on('data', onData);
+    const onClose = (): void => clearTimeout(timer);
+    this.#watches.set(socket, { onData, onClose });
+    socket.on('data', onData).on('close', onClose);
   }
 
   end({ socket: webSocket }: Transport): void {
     const socket = webSocket?._socket;
-    const onData = socket && this.#watched.get(socket);
-    if (!onData) return;
-    socket.off('data', onData);
-    this.#watched.delete(socket);
+    const watch = socket && this.#watches.get(socket);
+    if (!watch) return;
+    watch.onClose();
+    socket.off('data', watch.onData).off('close', watch.onClose);
+    this.#watches.delete(socket);
   }
 }
