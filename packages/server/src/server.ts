@@ -204,6 +204,8 @@ export async function attach(httpServer: HttpServer, options: AttachOptions = {}
   };
 }
 
+const monotonicMs = (): number => performance.now();
+
 interface Composed {
   readonly path: MessagePath;
   readonly http: FastifyInstance;
@@ -233,7 +235,7 @@ async function compose(
     index,
     fanOuts: [new RoomFanOut(io, logger), streams],
     limits: settings,
-    rates: rateLimitsOf(settings, () => performance.now()),
+    rates: rateLimitsOf(settings, monotonicMs),
     onFailure: (error) => asRefusal(error, logger),
   });
   const http = buildHttpServer({
@@ -255,7 +257,7 @@ function verifierOf(settings: Settings, logger: Logger, now: () => number): Toke
   const onFailure = (err: Error, from: 'file' | 'url'): void =>
     logger.error({ err }, `the keys of the ${from} cannot be read; those that there were go on counting`);
   try {
-    return openVerifier({ ...settings, keyAlgorithm }, { now, onFailure });
+    return openVerifier({ ...settings, keyAlgorithm }, { now, monotonicMs, onFailure });
   } catch (error) {
     throw error instanceof KeyError ? new SettingsError([error.message]) : error;
   }
