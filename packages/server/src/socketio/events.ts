@@ -26,7 +26,7 @@ type Refused = { readonly ok: false; readonly error: Problem };
 
 const commands: readonly string[] = ['subscribe', 'unsubscribe', 'publish'];
 
-/** What a token that goes on is sent with, where tokens are asked for. */
+/** What another token is sent with, before the one of the connection ends. */
 const renewal = 'token';
 
 /** A listener that all clients share: one for each would cost every idle connection some hundred bytes. */
@@ -80,7 +80,7 @@ interface Answering {
 }
 
 function listenersFor(
-  { path, access, connections, logger }: EventParts,
+  { path, access, connections, logger, refuseUnknown }: EventParts,
   sessions: ReadonlyMap<Socket, Session>,
   answers: AnswerLimit,
   forget: (socket: Socket) => void,
@@ -100,6 +100,8 @@ function listenersFor(
   const renew = async (connection: Connection, input: unknown, socket: Socket): Promise<object> => {
     const token = fieldsOf(input, renewal)('token');
     if (typeof token !== 'string') throw new FanfareError('bad_request', 'The token must be a string.');
+    // So that a client need not know whether it is asked for one.
+    if (access.isOpen) return { ok: true };
     await connection.renew(async () => {
       const rights = await access.authenticate(token);
       if (rights.identity.subject !== connection.rights.identity.subject)
@@ -119,7 +121,7 @@ function listenersFor(
         path.publishValue(connection.rights, input, sourceOf(socket, connection)),
       ),
     ),
-    ...(access.isOpen ? [] : [command(renewal, renew)]),
+    ...(takesTokens({ access, refuseUnknown }) ? [command(renewal, renew)] : []),
     [
       'disconnect',
       function () {
@@ -129,11 +131,16 @@ function listenersFor(
   ];
 }
 
-function listenerForUnknown({ access, logger }: EventParts, answers: AnswerLimit): SharedListener {
-  const known = access.isOpen ? commands : [...commands, renewal];
+/** An embedding app that lets in whom it likes may have an event of this name itself. */
+function takesTokens({ access, refuseUnknown }: Pick<EventParts, 'access' | 'refuseUnknown'>): boolean {
+  return refuseUnknown || !access.isOpen;
+}
+
+function listenerForUnknown({ logger }: EventParts, answers: AnswerLimit): SharedListener {
+  const known = new Set([...commands, renewal]);
   return function (event, ...args) {
     const name = String(event);
-    if (!known.includes(name)) void answer(this, args, () => refuseEvent(name), { logger, answers });
+    if (!known.has(name)) void answer(this, args, () => refuseEvent(name), { logger, answers });
   };
 }
 
