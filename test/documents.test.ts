@@ -129,6 +129,16 @@ for ${defaultKeep.ageMs / 86_400_000} days, ${defaultKeep.bytes / 1_048_576} MiB
 | \`keep.bytes\` | as above | How many bytes of messages, as a number or with \`KiB\`, \`MiB\` or \`GiB\`. The newest message is kept whatever its size. |
 | \`create\` | \`"subscribe"\` | \`"publish"\`: a publish creates the topic. Else it is 404 until somebody has subscribed or declared it. |
 | \`publishBytesMax\` | | The largest message, beside the server's own \`publishBytesMax\`. |
+| \`publish\` | \`false\` | \`true\`: whoever has a token may publish to the topics, whatever the token says. |
+| \`subscribe\` | \`false\` | \`true\`: whoever has a token may read the topics, whatever the token says. |
+| \`publisher\` | \`false\` | \`true\`: messages tell who has published them (the \`sub\` of the token), as \`publisher\` in the envelope. |
+
+The first rule that matches decides all of it. A segment of \`match\` may be \`\${sub}\`, which stands for the subject of whoever asks
+(PROTOCOL.md 7.6): with
+
+    {"match": "inbox/\${sub}/**", "subscribe": true}
+
+Ann reads what is under \`inbox/ann\`, and nobody else does whose token does not say so.
 
 A rule that is changed counts from the next start on. A topic that kept nothing and does now tells whoever resumes from
 before that messages are missing.

@@ -128,3 +128,8 @@ export function envsOf(name: keyof Settings): readonly string[] {
 function words(name: string): string[] {
   return name.split(/(?=[A-Z])/).map((word) => word.toLowerCase());
 }
+
+/** Whether clients need a token. */
+export function hasKey({ key, keyFile, jwksUrl }: Settings): boolean {
+  return key !== '' || keyFile !== '' || jwksUrl !== '';
+}
