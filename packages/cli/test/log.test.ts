@@ -253,7 +253,7 @@ describe('fanfare topics', () => {
       stderr: '',
     });
     expect(await run('list', '--json', '--prefix', 'b/')).toMatchObject({
-      stdout: '{"topic":"b/c","subscribers":0,"messages":0}\n',
+      stdout: '{"topic":"b/c","subscribers":0,"messages":0,"published":0}\n',
     });
     expect(await run('delete', 'a', '..')).toMatchObject({
       code: 0,

@@ -39,6 +39,11 @@ export class Backlog {
     this.#options = options;
   }
 
+  /** All that waits; what waits for several counts once. */
+  get bytes(): number {
+    return this.#ownBytes + this.#options.sharedBytes();
+  }
+
   hasRoom(bytes: number): boolean {
     return this.#lackingBytes(bytes) <= 0;
   }
@@ -71,8 +76,7 @@ export class Backlog {
   }
 
   #lackingBytes(bytes: number): number {
-    const { sharedBytes, outboxTotalBytesMax } = this.#options;
-    return this.#ownBytes + sharedBytes() + bytes - outboxTotalBytesMax;
+    return this.bytes + bytes - this.#options.outboxTotalBytesMax;
   }
 
   #add(connection: Backlogged, waitingBytes: number, ownBytes: number): void {

@@ -7,6 +7,7 @@ import {
   connectionOf,
   encodeAll,
   encodeOnce,
+  engineBytes,
   mayHaveWire,
   notifyOutgoing,
   onBurst,
@@ -118,6 +119,12 @@ export function isFanoutAdapter(adapter: unknown): adapter is FanoutAdapter {
   return adapter instanceof FanoutAdapter;
 }
 
+/** How many bytes wait for the connection of a socket, whatever its adapter is. */
+export function waitingBytesOf(socket: Socket): number {
+  const { adapter } = socket.nsp;
+  return isFanoutAdapter(adapter) ? adapter.waitingBytesOf(socket) : engineBytes(connectionOf(socket));
+}
+
 /** What {@link fanoutAdapter} makes for each namespace. */
 export class FanoutAdapter extends Adapter {
   readonly #parts: OutboxParts;
@@ -155,7 +162,8 @@ export class FanoutAdapter extends Adapter {
     super.delAll(id);
   }
 
-  override broadcast(packet: { nsp?: string }, options: BroadcastOptions): void {
+  /** @returns to how many sockets it was sent: not to those that there was no room for */
+  override broadcast(packet: { nsp?: string }, options: BroadcastOptions): number {
     const { volatile, compress } = options.flags ?? {};
     const packetOptions: PacketOptions = { preEncoded: true, volatile, compress };
     packet.nsp = (this.nsp as Namespace).name;
@@ -168,12 +176,29 @@ export class FanoutAdapter extends Adapter {
       frame,
       bytes: frame?.buffer.length ?? bytesOf(encoded),
     };
+    let sent = 0;
     try {
-      for (const receiver of this.#receivers.of(options)) this.#send(receiver, packet, outgoing, options);
+      for (const receiver of this.#receivers.of(options)) {
+        if (this.#send(receiver, packet, outgoing, options)) sent++;
+      }
     } finally {
       // A listener of the app's may have thrown.
       this.#parts.chains.settle();
     }
+    return sent;
+  }
+
+  /**
+   * How many bytes wait for connections that do not keep up, of all namespaces; what waits for several counts once.
+   */
+  get waitingBytes(): number {
+    return this.#parts.backlog.bytes;
+  }
+
+  /** How many bytes wait for the connection of a socket. */
+  waitingBytesOf(socket: Socket): number {
+    const connection = connectionOf(socket);
+    return this.#outboxes.get(connection)?.waitingBytes ?? engineBytes(connection);
   }
 
   /**
@@ -210,15 +235,23 @@ export class FanoutAdapter extends Adapter {
     });
   }
 
-  #send({ socket, outbox }: Receiver, packet: object, outgoing: Outgoing, { rooms }: BroadcastOptions): void {
+  #send(
+    { socket, outbox }: Receiver,
+    packet: object,
+    outgoing: Outgoing,
+    { rooms }: BroadcastOptions,
+  ): boolean {
     // One before it in this broadcast may have had it disconnected.
-    if (!socket.connected) return;
+    if (!socket.connected) return false;
     notifyOutgoing(socket, packet);
     if (outgoing.options.volatile) {
-      if (!outbox.isBlocked) sendThroughEngine(socket, outgoing.packet, outgoing.options);
-    } else if (!outbox.send(socket, outgoing) && this.#overflow(socket, rooms) === 'disconnect') {
-      outbox.end();
+      if (outbox.isBlocked) return false;
+      sendThroughEngine(socket, outgoing.packet, outgoing.options);
+      return true;
     }
+    if (outbox.send(socket, outgoing)) return true;
+    if (this.#overflow(socket, rooms) === 'disconnect') outbox.end();
+    return false;
   }
 
   #outboxOf(connection: Connection): Outbox {

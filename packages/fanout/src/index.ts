@@ -1,6 +1,7 @@
 export {
   fanoutAdapter,
   isFanoutAdapter,
+  waitingBytesOf,
   type FanoutAdapter,
   type FanoutOptions,
   type OutgoingEvent,

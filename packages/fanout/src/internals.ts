@@ -137,6 +137,13 @@ export function transportBytes({ transport }: Connection): number {
   return transport.socket?.bufferedAmount ?? 0;
 }
 
+/** All that engine.io and its transport hold for a connection. */
+export function engineBytes(connection: Connection): number {
+  let bytes = transportBytes(connection);
+  for (const { data } of connection.writeBuffer) if (data !== undefined) bytes += Buffer.byteLength(data);
+  return bytes;
+}
+
 export function connectionOf(socket: Socket): Connection {
   return socket.conn as unknown as Connection;
 }

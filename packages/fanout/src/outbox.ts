@@ -95,6 +95,11 @@ export class Outbox implements Due, Backlogged {
     return this.#outlet?.isBlocked ?? false;
   }
 
+  /** All that waits for the connection, whether it keeps up or not. */
+  get waitingBytes(): number {
+    return this.#waitingBytes(this.#ownBytes());
+  }
+
   flush(pieceOf: PieceOf): number {
     this.#isDue = false;
     const bytes = this.#outlet?.write(pieceOf) ?? 0;

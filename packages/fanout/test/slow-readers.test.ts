@@ -1,9 +1,10 @@
 import type { Socket as NetSocket } from 'node:net';
 import fc from 'fast-check';
 import type { Server, Socket } from 'socket.io';
+import { PacketType } from 'socket.io-parser';
 import type { Socket as ClientSocket } from 'socket.io-client';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { fanoutAdapter, type FanoutOptions } from '../src/index.ts';
+import { fanoutAdapter, isFanoutAdapter, waitingBytesOf, type FanoutOptions } from '../src/index.ts';
 import { collect, join, once, onlySocket, serve, tcpOf, until } from './harness.ts';
 
 const large = 'x'.repeat(100_000);
@@ -29,7 +30,57 @@ async function turn(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
 }
 
+/** Broadcasts to the room, and tells to how many it was sent. */
+function sendToNews(io: Server, payload: string): number {
+  const { adapter } = io.of('/');
+  if (!isFanoutAdapter(adapter)) throw new Error('not the adapter');
+  return adapter.broadcast({ nsp: '/', ...event(payload) }, { rooms: new Set(['news']) });
+}
+
+const event = (payload: string): object => ({ type: PacketType.EVENT, data: ['news', payload] });
+
 describe('what waits for a connection that does not read', () => {
+  test.each(['websocket', 'polling'] as const)('over %s is told, and so is who was sent to', async (way) => {
+    const { io, url } = await serve({
+      adapter: fanoutAdapter({ outboxBytesMax: 1_000_000, onOverflow: () => 'drop' }),
+    });
+    const client = await join(url, way);
+    const socket = onlySocket(io);
+    await socket.join('news');
+    expect(waitingBytesOf(socket)).toBe(0);
+    if (way === 'websocket') tcpOf(client).pause();
+    let sent = 0;
+    while (sendToNews(io, large) === 1) {
+      sent++;
+      if (way === 'websocket') await turn();
+    }
+    const { adapter } = io.of('/');
+    const total = isFanoutAdapter(adapter) ? adapter.waitingBytes : NaN;
+    expect(sent).toBeGreaterThanOrEqual(9);
+    expect(waitingBytesOf(socket)).toBeGreaterThan(800_000);
+    expect(total).toBe(waitingBytesOf(socket));
+    const taken = once(client, 'end');
+    socket.emit('end');
+    if (way === 'websocket') tcpOf(client).resume();
+    await taken;
+    await until(() => waitingBytesOf(socket) === 0);
+    expect(sendToNews(io, 'small')).toBe(1);
+    client.disconnect();
+    await until(() => !socket.connected);
+    expect(sendToNews(io, 'small')).toBe(0);
+  });
+
+  test('is told with any other adapter too', async () => {
+    const { io, url } = await serve();
+    await join(url, 'polling');
+    const socket = onlySocket(io);
+    socket.emit('news', 1);
+    await until(() => waitingBytesOf(socket) === 0);
+    for (let number = 0; number < 3; number++) socket.emit('news', large);
+    expect(waitingBytesOf(socket)).toBeGreaterThan(200_000);
+    await until(() => waitingBytesOf(socket) === 0);
+  });
+
   test('is bounded; what is more is its owner to decide about, who is told when all is taken', async () => {
     const dropped: number[] = [];
     const drains: Socket[] = [];

@@ -7,6 +7,7 @@ export type ErrorCode =
   | 'token_expired'
   | 'not_authorized'
   | 'topic_not_found'
+  | 'connection_not_found'
   | 'not_found'
   | 'method_not_allowed'
   | 'id_conflict'
@@ -41,6 +42,7 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorKind>> = {
   token_expired: { status: 401, title: 'The token has ended', retryable: false },
   not_authorized: { status: 403, title: 'Not allowed', retryable: false },
   topic_not_found: { status: 404, title: 'The topic does not exist', retryable: true },
+  connection_not_found: { status: 404, title: 'The connection does not exist', retryable: false },
   not_found: { status: 404, title: 'There is nothing at this path', retryable: false },
   method_not_allowed: { status: 405, title: 'This path does not take this method', retryable: false },
   id_conflict: { status: 409, title: 'The id was used for another message', retryable: false },

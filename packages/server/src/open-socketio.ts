@@ -1,7 +1,7 @@
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import type { Server as SocketServer, Socket as ConnectedSocket } from 'socket.io';
 import { isAllowedOrigin } from './access/allowed-origins.ts';
-import { parseOrigins } from './config/origins.ts';
+import { originsOf } from './config/origins.ts';
 import type { Settings } from './config/settings.ts';
 import { declineUpgrades } from './http/decline-upgrades.ts';
 import type { ConnectionCounts } from './limits/connection-counts.ts';
@@ -41,11 +41,6 @@ export function socketOptions(
       return refuse(request) ?? sessions.refusal(request.socket.remoteAddress);
     },
   };
-}
-
-/** Of the web pages that may connect beside those that the server itself serves. */
-export function originsOf({ origins }: Settings): readonly string[] {
-  return parseOrigins(origins) ?? [];
 }
 
 /** Twice, so that a message somewhat too large is told so; over a larger packet Socket.IO closes the connection. */

@@ -1,5 +1,6 @@
+import { randomBytes } from 'node:crypto';
 import type { Server as HttpServer } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { FanfareError, type PublishResult } from '@fanfare/protocol';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
@@ -15,22 +16,24 @@ import { hasKey, type Settings } from './config/settings.ts';
 import { EventStreams } from './http/event-streams.ts';
 import { buildHttpServer } from './http/http-server.ts';
 import { OpenSockets } from './http/open-sockets.ts';
-import { isAboutTopics, isPublish, shareServer } from './http/share-server.ts';
+import { urlOf } from './http/server-url.ts';
+import { isTaken, shareServer, type Taken } from './http/share-server.ts';
 import { ConnectionCounts } from './limits/connection-counts.ts';
 import { rateLimitsOf } from './limits/rate-limits.ts';
-import type { TopicLog } from './log/topic-log.ts';
 import type { Connection } from './message-path/accept.ts';
 import { MessagePath } from './message-path/message-path.ts';
 import type { Logger } from './observability/logger.ts';
 import { asRefusal } from './observability/refusal.ts';
 import { openLog, rulesOf } from './open-log.ts';
+import { Vitals } from './observability/vitals.ts';
 import { returnMemoryWhenIdle } from './return-memory.ts';
 import { listenToClients } from './socketio/events.ts';
 import { sayGoodbye } from './socketio/goodbye.ts';
 import { RoomFanOut } from './socketio/rooms.ts';
 import { SubscriptionIndex } from './subscriptions/subscription-index.ts';
 import { createSocketServer } from './socketio/socket-server.ts';
-import { openSockets, originsOf, socketOptions, type Refuse } from './open-socketio.ts';
+import { originsOf } from './config/origins.ts';
+import { openSockets, socketOptions, type Refuse } from './open-socketio.ts';
 
 /** The settings of docs/configuration.md, and what only a program can give. */
 export interface ServerOptions extends Partial<Settings> {
@@ -48,10 +51,10 @@ export type AttachOptions = Omit<ServerOptions, (typeof listenSettings)[number]>
   /** The app's Socket.IO server. Without it Fanfare opens one on the HTTP server. */
   readonly io?: SocketServer;
   /**
-   * Which HTTP requests become Fanfare's: `publish`, which is the default, is `POST /publish` alone; `all` is what is
-   * under `/topics` as well.
+   * Which HTTP requests become Fanfare's: `publish`, which is the default, is `POST /publish` alone; `topics` is what is
+   * under `/topics` (and `/revocations`) as well; `all` is `/identity`, `/stats` and `/connections` too.
    */
-  readonly http?: 'publish' | 'all';
+  readonly http?: Taken;
 };
 
 /** Fanfare inside a program. */
@@ -74,6 +77,9 @@ export interface FanfareServer extends Fanfare {
 }
 
 const notOpen = 'Fanfare answers only its own machine here, until the app says open: true.';
+
+/** As long as Socket.IO's, and as hard to guess. */
+const makeId = (): string => randomBytes(15).toString('base64url');
 
 /** How long `stop` waits for clients to take what is still due to them. */
 const goodbyeMs = 1_000;
@@ -124,7 +130,7 @@ async function run(options: ServerOptions, settings: Settings): Promise<Running>
   const io = createSocketServer(
     socketOptions(settings, refuse, () => path.isDraining, connections, sessions),
   );
-  const { path, http, streams, access, logger, log } = await compose(options, settings, refuse, io);
+  const { path, http, streams, access, logger, close } = await compose(options, settings, refuse, io);
   openSockets(io, http.server, settings, sessions);
   listenToClients(io, { path, access, connections, logger, refuseUnknown: true });
   const sockets = new OpenSockets(http.server, new ConnectionCounts(settings));
@@ -134,8 +140,7 @@ async function run(options: ServerOptions, settings: Settings): Promise<Running>
   try {
     await http.listen({ host, port: settings.port });
   } catch (error) {
-    access.close();
-    await log.close();
+    await close();
     throw error;
   }
   const stopReturning = returnMemoryWhenIdle(() => io.engine.clientsCount);
@@ -150,15 +155,14 @@ async function run(options: ServerOptions, settings: Settings): Promise<Running>
       await sockets.emptied(lastAnswersMs);
       const lastCall = setTimeout(() => sockets.destroy(), stopGraceMs);
       await http.close().finally(() => clearTimeout(lastCall));
-      access.close();
-      await log.close();
+      await close();
     },
   };
 }
 
 /**
  * Adds Fanfare to an HTTP server that an app (Express, Fastify, plain Node …) already answers: `POST /publish`
- * and Socket.IO become Fanfare's, and with `http: 'all'` what is under `/topics`; every other request stays the
+ * and Socket.IO become Fanfare's, and with `http: 'topics'` what is under `/topics`; every other request stays the
  * app's. Call it once the app's own listener is
  * on the HTTP server. Without `open`, requests that come to an address other than a loopback one are refused, but
  * for those of the app's own Socket.IO server, which lets in whom it likes. An app that closes gracefully calls
@@ -175,12 +179,12 @@ export async function attach(httpServer: HttpServer, options: AttachOptions = {}
   const io =
     theirs ??
     createSocketServer(socketOptions(settings, refuse, () => path.isDraining, connections, sessions));
-  const { path, http, streams, access, logger, log } = await compose(own, settings, refuse, io);
+  const { path, http, streams, access, logger, close } = await compose(own, settings, refuse, io);
   await http.ready();
   const stopListening = listenToClients(io, { path, access, connections, logger, refuseUnknown: !theirs });
   const answersPreflights = originsOf(settings).length > 0;
   const stopSharing = shareServer(httpServer, {
-    isOurs: (request) => isPublish(request, answersPreflights) || (taken === 'all' && isAboutTopics(request)),
+    isOurs: (request) => isTaken(request, taken, answersPreflights),
     answer: (request, response) => http.routing(request, response),
     addOthers: () => {
       if (!theirs) openSockets(io, httpServer, settings, sessions);
@@ -198,8 +202,7 @@ export async function attach(httpServer: HttpServer, options: AttachOptions = {}
       }
       stopSharing();
       await http.close();
-      access.close();
-      await log.close();
+      await close();
     },
   };
 }
@@ -212,7 +215,8 @@ interface Composed {
   readonly streams: EventStreams;
   readonly access: Access;
   readonly logger: Logger;
-  readonly log: TopicLog;
+  /** To be called last. */
+  readonly close: () => Promise<void>;
 }
 
 async function compose(
@@ -223,20 +227,24 @@ async function compose(
 ): Promise<Composed> {
   const { logger = pino({ name: 'fanfare' }, pino.destination(2)), now = Date.now } = options;
   const verifier = verifierOf(settings, logger, now);
-  const access = new Access({ verifier, rules: rulesOf(settings), now });
+  const rules = rulesOf(settings);
+  const access = new Access({ verifier, rules, now });
   const log = await openLog(settings, { logger, now }).catch((error: unknown) => {
     access.close();
     throw error;
   });
   const index = new SubscriptionIndex();
-  const streams = new EventStreams({ ...settings, heartbeatMs });
+  const streams = new EventStreams({ ...settings, heartbeatMs, newId: makeId });
+  const vitals = new Vitals(now);
   const path = new MessagePath({
     log,
     index,
+    rules,
     fanOuts: [new RoomFanOut(io, logger), streams],
     limits: settings,
     rates: rateLimitsOf(settings, monotonicMs),
     onFailure: (error) => asRefusal(error, logger),
+    now,
   });
   const http = buildHttpServer({
     ...settings,
@@ -244,11 +252,17 @@ async function compose(
     access,
     path,
     streams,
+    vitals,
     isDraining: () => path.isDraining,
     refuse,
     logger,
   });
-  return { path, http, streams, access, logger, log };
+  const close = async (): Promise<void> => {
+    vitals.close();
+    access.close();
+    await log.close();
+  };
+  return { path, http, streams, access, logger, close };
 }
 
 /** @throws SettingsError when a key cannot be used */
@@ -280,11 +294,4 @@ function attachSettingsOf(options: AttachOptions): Settings {
 function mayReach(settings: Settings, { localAddress }: Socket): boolean {
   // A socket in the file system has no address.
   return settings.open || hasKey(settings) || localAddress === undefined || isLoopback(localAddress);
-}
-
-function urlOf(server: HttpServer): string {
-  const { address, family, port } = server.address() as AddressInfo;
-  const isHere = ['127.0.0.1', '0.0.0.0', '::'].includes(address);
-  const host = isHere ? 'localhost' : family === 'IPv6' ? `[${address}]` : address;
-  return `http://${host}:${port}`;
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { bearer, secret } from './access/tokens.ts';
 import { publish, startServer } from './harness.ts';
-import { declare, readPage, topicUrl } from './http-tools.ts';
+import { declare, readPage, temporaryDirectory, topicUrl, type HistoryPage } from './http-tools.ts';
 
 /** Publishes numbers from 1 on to a topic, and tells their offsets. */
 async function publishNumbers(url: string, topic: string, count: number): Promise<string[]> {
@@ -51,6 +52,105 @@ describe('the messages of a topic', () => {
     expect(await numbers('?time=1000001')).toEqual([4]);
     expect(await numbers('?time=0&limit=2')).toEqual([1, 2]);
     expect(await numbers('?time=1001001')).toEqual([]);
+  });
+
+  it.each([true, false])('come in pages backwards too, kept in memory: %s', async (memory) => {
+    const { url } = await startServer(memory ? {} : { data: await temporaryDirectory() });
+    await declare(url, 'other');
+    const offsets: string[] = [];
+    for (let count = 0; count < 5; count++) {
+      await publish(url, { topic: 'other', message: 'between' });
+      offsets.push(...(await publishNumbers(url, 'news', 7)));
+    }
+    const [newest] = (await readPage(url, 'news', '?last=1')).messages;
+    expect(newest?.offset).toBe(offsets.at(-1));
+    const found: string[] = [];
+    let before = offsets.at(-1) ?? '';
+    for (let more = true; more;) {
+      const page = await readPage(url, 'news', `?before=${before}&limit=8`);
+      expect(page.messages.length).toBeGreaterThan(0);
+      expect(page.messages[0]).toEqual({
+        topic: 'news',
+        message: (offsets.indexOf(page.next) % 7) + 1,
+        offset: page.next,
+        time: expect.any(Number) as number,
+      });
+      found.unshift(...page.messages.map(({ offset }) => offset));
+      ({ more, next: before } = page);
+    }
+    expect(found).toEqual(offsets.slice(0, -1));
+    expect(before).toBe(offsets[0]);
+    expect(await readPage(url, 'news', `?before=${before}`)).toEqual({
+      messages: [],
+      next: before,
+      more: false,
+    });
+    // Exactly as many as there are: there is no more.
+    expect(await readPage(url, 'news', `?before=${offsets[8]}&limit=8`)).toMatchObject({ more: false });
+    expect(await readPage(url, 'news', `?before=${offsets[8]}&limit=7`)).toMatchObject({ more: true });
+  });
+
+  it('come backwards as far as they are kept, and none before an offset of another log', async () => {
+    const { url } = await startServer({ rules: [{ match: 'few', keep: { count: 3 } }] });
+    const offsets = await publishNumbers(url, 'few', 9);
+    const page = await readPage(url, 'few', `?before=${offsets[8]}`);
+    expect(page.messages.map(({ message }) => message)).toEqual([7, 8]);
+    expect(page.more).toBe(false);
+    expect((await readPage(url, 'few', `?before=${offsets[3]}`)).messages).toEqual([]);
+    const [epoch] = (offsets[0] ?? '').split('.');
+    expect((await readPage(url, 'few', `?before=${epoch}.99999`)).messages).toHaveLength(3);
+    expect(await readPage(url, 'few', '?before=other.99')).toEqual({
+      messages: [],
+      next: 'other.99',
+      more: false,
+    });
+  });
+
+  it('come backwards in pages of no more than 4 MiB, the newest first', async () => {
+    const { url } = await startServer();
+    await declare(url, 'large');
+    const text = 'x'.repeat(1_000_000);
+    for (let message = 0; message < 6; message++)
+      await publish(url, { topic: 'large', message: [message, text] });
+    const [last] = (await readPage(url, 'large', '?last=1')).messages;
+    const numbers = ({ messages }: HistoryPage): number[] =>
+      messages.map(({ message }) => (message as [number])[0]);
+    const page = await readPage(url, 'large', `?before=${last?.offset}`);
+    expect([numbers(page), page.more]).toEqual([[1, 2, 3, 4], true]);
+    const rest = await readPage(url, 'large', `?before=${page.next}`);
+    expect([numbers(rest), rest.more]).toEqual([[0], false]);
+  });
+
+  it.each([
+    ['news', 'before=x'],
+    ['news', 'before='],
+    ['news', 'before=e.1&before=e.1'],
+    ['news', 'before=e.1&from=earliest'],
+    ['news', 'before=e.1&last=1'],
+    ['news', 'before=e.1&time=1'],
+    ['news/*', 'before=e.1'],
+  ])('of %s are refused with what is wrong: %s', async (topic, query) => {
+    const { url } = await startServer();
+    await declare(url, 'news');
+    const response = await fetch(topicUrl(url, topic, `/messages?${query}`));
+    expect([response.status, await response.json()]).toMatchObject([
+      400,
+      { code: 'bad_request', errors: [{ field: 'before' }] },
+    ]);
+    const stream = await fetch(topicUrl(url, 'news', '/messages?before=e.1'), {
+      headers: { accept: 'text/event-stream' },
+    });
+    expect([stream.status, await stream.json()]).toMatchObject([400, { errors: [{ field: 'before' }] }]);
+  });
+
+  it('come backwards only to who may read, of a topic that exists', async () => {
+    const { url } = await startServer({ key: secret });
+    const ask = async (topic: string): Promise<unknown> => {
+      const headers = await bearer({ subscribe: ['mine'] });
+      const response = await fetch(topicUrl(url, topic, '/messages?before=e.1'), { headers });
+      return ((await response.json()) as { code: string }).code;
+    };
+    expect([await ask('mine'), await ask('theirs')]).toEqual(['topic_not_found', 'not_authorized']);
   });
 
   it('of a pattern come together, in the order of the log', async () => {

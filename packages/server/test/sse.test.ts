@@ -359,6 +359,7 @@ describe('a stream for which nothing happens', () => {
       outboxTotalBytesMax: 1,
       stallTimeoutMs: 60_000,
       heartbeatMs: 5,
+      newId: () => 'stream',
     });
     const httpServer = createHttpServer((_request, response) => {
       const peer = streams.open(
@@ -387,7 +388,7 @@ describe('a stream for which nothing happens', () => {
 
 describe('Fanfare attached to an app', () => {
   async function listen(options: {
-    http?: 'publish' | 'all';
+    http?: 'publish' | 'topics' | 'all';
     open?: boolean;
   }): Promise<{ url: string; stop: () => Promise<void> }> {
     const httpServer = createHttpServer((_request, response) => response.end('the app'));
@@ -408,7 +409,7 @@ describe('Fanfare attached to an app', () => {
   });
 
   it('answers there when it is told to, and gives that back too', async () => {
-    const { url, stop } = await listen({ http: 'all' });
+    const { url, stop } = await listen({ http: 'topics' });
     await declare(url, 'news');
     const reader = await openStream(streamUrl(url, 'news'));
     expect((await publish(url, [{ topic: 'news', message: 'last' }])).status).toBe(200);
@@ -428,7 +429,7 @@ describe('Fanfare attached to an app', () => {
     httpServer.prependListener('connection', (socket) => {
       Object.defineProperty(socket, 'localAddress', { value: '192.0.2.1' });
     });
-    await attach(httpServer, { http: 'all' });
+    await attach(httpServer, { http: 'topics' });
     await new Promise<void>((resolve) => void httpServer.listen(0, '127.0.0.1', resolve));
     onTestFinished(() => void httpServer.close());
     const { port } = httpServer.address() as AddressInfo;

@@ -39,20 +39,100 @@ async function send(
   });
 }
 
+/** What holds where the rules say nothing else. */
+const usualRule = { match: '**', keep: { count: 100_000, age: '7d', bytes: '64MiB' }, create: 'subscribe' };
+
 describe('a topic', () => {
+  it('tells how many messages were published to it, and when the last one was', async () => {
+    const data = await temporaryDirectory();
+    const rules = [{ match: 'passing', keep: 'none' }] as const;
+    const first = await startServer({ data, rules });
+    const topics = ['kept', 'passing', 'silent'];
+    for (const topic of topics) await declare(first.url, topic);
+    const times: number[] = [];
+    for (const topic of ['kept', 'kept', 'passing']) {
+      const { text } = await publish(first.url, { topic, message: 1 }, { accept: 'application/json' });
+      times.push((JSON.parse(text) as { time: number }).time);
+    }
+    // What is a duplicate, or refused, does not count.
+    for (const message of [1, 1, 2]) await publish(first.url, { topic: 'kept', message, id: 'x' });
+    const [kept, passing, silent] = (await list(first.url)).topics;
+    expect(kept).toMatchObject({ topic: 'kept', published: 3, messages: 3 });
+    expect(passing).toEqual({
+      topic: 'passing',
+      subscribers: 0,
+      messages: 0,
+      published: 1,
+      lastTime: times[2],
+    });
+    expect(silent).toEqual({ topic: 'silent', subscribers: 0, messages: 0, published: 0 });
+    const page = await readPage(first.url, 'kept');
+    expect((kept as { lastTime?: number }).lastTime).toBe((page.messages.at(-1) as { time?: number }).time);
+    await first.server.stop();
+
+    const { url } = await startServer({ data, rules });
+    expect((await list(url)).topics).toEqual([
+      { ...kept, published: 0 },
+      { topic: 'passing', subscribers: 0, messages: 0, published: 0 },
+      { topic: 'silent', subscribers: 0, messages: 0, published: 0 },
+    ]);
+    await publish(url, { topic: 'kept', message: 1 });
+    await fetch(topicUrl(url, 'passing'), { method: 'DELETE' });
+    expect((await list(url)).topics).toMatchObject([
+      { topic: 'kept', published: 1, messages: 4 },
+      { topic: 'silent' },
+    ]);
+    await fetch(topicUrl(url, 'kept'), { method: 'DELETE' });
+    await declare(url, 'kept');
+    expect((await list(url)).topics).toMatchObject([{ topic: 'kept', published: 0 }, { topic: 'silent' }]);
+  });
+
+  it('tells the rule that decides about it, as it stands in a rules file', async () => {
+    const rules = [
+      { match: 'a', keep: 'none', create: 'publish' },
+      {
+        match: 'a/*',
+        keep: { count: 5, age: '90m', bytes: '512KiB' },
+        publishBytesMax: 100,
+        publisher: true,
+      },
+      { match: '**', keep: { age: '1d' }, subscribe: true },
+    ] as const;
+    const { url } = await startServer({ rules });
+    const ruleOf = async (topic: string): Promise<unknown> => {
+      await declare(url, topic);
+      return ((await (await fetch(topicUrl(url, topic))).json()) as { rule: unknown }).rule;
+    };
+    expect(await ruleOf('a')).toEqual(rules[0]);
+    expect(await ruleOf('a/1')).toEqual({ ...rules[1], create: 'subscribe' });
+    const keep = { count: 100_000, age: '1d', bytes: '64MiB' };
+    expect(await ruleOf('a/1/2')).toEqual({ ...rules[2], keep, create: 'subscribe' });
+  });
+
   it('is declared, told of and deleted', async () => {
     const { url } = await startServer();
     const topic = topicUrl(url, 'a/b c');
     expect((await fetch(topic)).status).toBe(404);
     const made = await fetch(topic, { method: 'PUT' });
-    expect([made.status, await made.json()]).toEqual([201, { topic: 'a/b c', subscribers: 0, messages: 0 }]);
+    expect([made.status, await made.json()]).toMatchObject([
+      201,
+      { topic: 'a/b c', subscribers: 0, messages: 0, published: 0 },
+    ]);
     expect((await fetch(topic, { method: 'PUT' })).status).toBe(200);
     await publish(url, { topic: 'a/b c', message: 1 });
     const client = await connectClient(url);
     await client.emitWithAck('subscribe', { topic: 'a/b c' });
     const told = (await (await fetch(topic)).json()) as object;
     const { next } = await readPage(url, 'a/b c');
-    expect(told).toEqual({ topic: 'a/b c', subscribers: 1, messages: 1, lastOffset: next });
+    expect(told).toEqual({
+      topic: 'a/b c',
+      subscribers: 1,
+      messages: 1,
+      lastOffset: next,
+      published: 1,
+      lastTime: expect.any(Number) as number,
+      rule: usualRule,
+    });
 
     const gone = await fetch(topic, { method: 'DELETE' });
     expect([gone.status, await gone.text()]).toEqual([204, '']);
@@ -84,7 +164,13 @@ describe('a topic', () => {
     ];
     for (const init of bodies) {
       const response = await fetch(topicUrl(url, 'news'), { method: 'PUT', ...init });
-      expect(await response.json()).toEqual({ topic: 'news', subscribers: 0, messages: 0 });
+      expect(await response.json()).toEqual({
+        topic: 'news',
+        subscribers: 0,
+        messages: 0,
+        published: 0,
+        rule: usualRule,
+      });
     }
     expect((await list(url)).topics).toHaveLength(1);
   });

@@ -21,7 +21,7 @@ export function addTopics(program: Command): void {
     .option('--prefix <prefix>', 'only topics whose names begin so', '')
     .option(
       '--json',
-      'print {"topic", "subscribers", "messages", "lastOffset"} as a line of JSON for each',
+      'print {"topic", "subscribers", "messages", "lastOffset", "published", "lastTime"} as a line of JSON for each',
       false,
     )
     .addOption(urlOption())

@@ -9,3 +9,8 @@ export function parseOrigins(text: string): readonly string[] | undefined {
 function isOrigin(text: string): boolean {
   return text === 'null' || (!text.includes('*') && URL.canParse(text) && new URL(text).origin === text);
 }
+
+/** Of the web pages that may connect beside those that the server itself serves. */
+export function originsOf({ origins }: { readonly origins: string }): readonly string[] {
+  return parseOrigins(origins) ?? [];
+}

@@ -8,6 +8,8 @@ import { encodeFrame, StreamPeer, type StreamLimits } from './stream-peer.ts';
 export interface EventStreamsOptions extends StreamLimits {
   /** How many bytes may wait for all streams together. */
   readonly outboxTotalBytesMax: number;
+  /** Makes a name for a stream that nobody can guess. */
+  readonly newId: () => string;
   /** How often a stream for which nothing waits gets a comment, so that proxies take it for alive. */
   readonly heartbeatMs: number;
 }
@@ -33,7 +35,7 @@ export class EventStreams implements FanOut {
    * @param accept - accepts the stream as a connection, which ends with it
    */
   open(response: ServerResponse, accept: (peer: Peer) => Connection): StreamPeer {
-    const peer: StreamPeer = new StreamPeer(response, accept, {
+    const peer: StreamPeer = new StreamPeer(this.#options.newId(), response, accept, {
       limits: this.#options,
       join: (audience) => this.#join(audience, peer),
       leave: (audience) => this.#leave(audience, peer),
@@ -47,16 +49,22 @@ export class EventStreams implements FanOut {
     return peer;
   }
 
-  send(audiences: readonly Audience[], form: Form, event: PeerEvent): void {
-    if (form === 'plain') return;
+  send(audiences: readonly Audience[], form: Form, event: PeerEvent): number {
+    if (form === 'plain') return 0;
+    let sent = 0;
     let frame: Buffer | undefined;
     for (const audience of audiences) {
       const peers = this.#joined.get(audience);
       if (!peers) continue;
       // The same bytes for all.
       frame ??= Buffer.from(encodeFrame(event));
-      for (const peer of peers) peer.deliver(audience, frame);
+      for (const peer of peers) if (peer.deliver(audience, frame)) sent++;
     }
+    return sent;
+  }
+
+  get waitingBytes(): number {
+    return this.#waitingBytes;
   }
 
   /**

@@ -8,6 +8,8 @@ import type { Access } from '../access/access.ts';
 import { fixedLimits } from '../limits/fixed-limits.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
 import type { Logger } from '../observability/logger.ts';
+import type { Vitals } from '../observability/vitals.ts';
+import { adminRoutes } from './admin.ts';
 import { consoleRoutes } from './console.ts';
 import type { EventStreams } from './event-streams.ts';
 import { messageRoute } from './messages.ts';
@@ -21,6 +23,7 @@ export interface HttpOptions {
   readonly path: MessagePath;
   readonly streams: EventStreams;
   readonly access: Access;
+  readonly vitals: Vitals;
   readonly publishBytesMax: number;
   readonly batchBytesMax: number;
   readonly batchMessagesMax: number;
@@ -46,7 +49,12 @@ const methods: readonly (readonly [path: RegExp, allowed: string])[] = [
   [/^\/publish$/, 'POST'],
   [/^\/revocations\/[^/]*$/, 'PUT'],
   [/^\/topics\/[^/]*$/, 'GET, HEAD, PUT, DELETE'],
-  [/^(?:\/|\/fanfare\.js|\/topics|\/topics\/[^/]*\/messages|\/console\/console\.(?:js|css))$/, 'GET, HEAD'],
+  [/^\/(?:identity|stats|connections)$/, 'GET, HEAD'],
+  [/^\/connections\/[^/]*$/, 'GET, HEAD, DELETE'],
+  [
+    /^(?:\/|\/fanfare\.js|\/topics|\/topics\/[^/]*\/(?:messages|subscribers)|\/console\/console\.(?:js|css))$/,
+    'GET, HEAD',
+  ],
 ];
 
 /** Builds the HTTP side: its routes, its limits, and its answers to what is no request of ours. */
@@ -103,6 +111,7 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
     void guarded.register(publishRoute, options);
     void guarded.register(topicRoutes, { topics: options.path.topics });
     void guarded.register(messageRoute, options);
+    void guarded.register(adminRoutes, options);
     if (!options.access.isOpen) void guarded.register(revocationRoute, options);
   });
   void app.register(consoleRoutes);

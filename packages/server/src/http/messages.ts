@@ -3,6 +3,7 @@ import {
   isPattern,
   parseFrom,
   parseInterest,
+  parseOffset,
   refuseField,
   type Interest,
 } from '@fanfare/protocol';
@@ -31,6 +32,8 @@ export async function messageRoute(app: FastifyInstance, options: MessageRouteOp
     void reply.header('vary', 'accept');
     const interest = parseInterest(request.params.topic);
     const query = new Query(request.url);
+    const before = query.text('before');
+    if (before !== undefined) return pageBefore(request, reply, { interest, before, query }, options);
     if (request.type(['application/json', 'text/event-stream']) === 'text/event-stream') {
       const from = resumeFrom(request, query) ?? readFrom(query);
       return stream(request, reply, { interest, from }, options);
@@ -39,6 +42,32 @@ export async function messageRoute(app: FastifyInstance, options: MessageRouteOp
     const history = await options.path.history(request.rights, interest, from, query.limit());
     return reply.type('application/json; charset=utf-8').send(encodePage(history));
   });
+}
+
+/** A page that ends before an offset: for whoever scrolls back. */
+async function pageBefore(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  {
+    interest,
+    before,
+    query,
+  }: { readonly interest: Interest; readonly before: string; readonly query: Query },
+  { path }: MessageRouteOptions,
+): Promise<FastifyReply> {
+  const offset = parseOffset(before);
+  if (!offset) throw refuseBefore('before must be an offset.');
+  const start = ['from', 'last', 'time'].find((name) => query.text(name) !== undefined);
+  if (start !== undefined) throw refuseBefore(`before says where to end, and cannot stand with ${start}.`);
+  if (isPattern(interest)) throw refuseBefore('before is for a topic, not for a pattern.');
+  if (request.type(['application/json', 'text/event-stream']) === 'text/event-stream')
+    throw refuseBefore('before is for a page, not for a stream.');
+  const history = await path.historyBefore(request.rights, interest, offset, query.limit());
+  return reply.type('application/json; charset=utf-8').send(encodePage(history));
+}
+
+function refuseBefore(detail: string): FanfareError {
+  return refuseField('bad_request', 'before', detail);
 }
 
 /** Takes the connection for a stream that ends only with the client, or the server. */

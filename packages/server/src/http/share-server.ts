@@ -43,12 +43,20 @@ export function shareServer(server: Server, { isOurs, answer, addOthers }: Shari
   };
 }
 
-export function isPublish({ method, url = '' }: IncomingMessage, orPreflight: boolean): boolean {
-  const isOurs = method === 'POST' || (orPreflight && method === 'OPTIONS');
-  return isOurs && (url === '/publish' || url.startsWith('/publish?'));
-}
+/**
+ * Which requests are ours on an app's server: `POST /publish` alone; what is under `/topics` as well, and PROTOCOL.md §7;
+ * or also what an operator looks at the server through.
+ */
+export type Taken = 'publish' | 'topics' | 'all';
 
-/** Whether a request is for one of the routes of PROTOCOL.md §5 and §7, in whatever method. */
-export function isAboutTopics({ url = '' }: IncomingMessage): boolean {
-  return /^\/(?:topics|revocations)(?:[/?]|$)/.test(url);
+/** @param withPreflights - whether a browser's question about `/publish` is ours too */
+export function isTaken(
+  { method, url = '' }: IncomingMessage,
+  taken: Taken,
+  withPreflights: boolean,
+): boolean {
+  const isPublish = method === 'POST' || (withPreflights && method === 'OPTIONS');
+  if (isPublish && (url === '/publish' || url.startsWith('/publish?'))) return true;
+  if (taken !== 'publish' && /^\/(?:topics|revocations)(?:[/?]|$)/.test(url)) return true;
+  return taken === 'all' && /^\/(?:identity|stats|connections)(?:[/?]|$)/.test(url);
 }

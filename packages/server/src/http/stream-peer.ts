@@ -51,6 +51,8 @@ const retryMs = { usual: 1_000, failed: 10_000 };
  * comes meanwhile waits here, where it is bounded.
  */
 export class StreamPeer implements Peer {
+  readonly id: string;
+  readonly transport = 'stream';
   readonly #response: ServerResponse;
   readonly #surroundings: StreamSurroundings;
   readonly #connection: Connection;
@@ -63,10 +65,12 @@ export class StreamPeer implements Peer {
   #isBlocked = false;
 
   constructor(
+    id: string,
     response: ServerResponse,
     accept: (peer: Peer) => Connection,
     surroundings: StreamSurroundings,
   ) {
+    this.id = id;
     this.#response = response;
     this.#surroundings = surroundings;
     this.#connection = accept(this);
@@ -88,6 +92,10 @@ export class StreamPeer implements Peer {
     }
   }
 
+  get address(): string {
+    return this.#response.socket?.remoteAddress ?? '';
+  }
+
   join(audience: Audience, _form: Form): void {
     this.#surroundings.join(audience);
   }
@@ -96,13 +104,17 @@ export class StreamPeer implements Peer {
     this.#surroundings.leave(audience);
   }
 
-  /** Takes a live message, or tells the connection that there is no room for it. */
-  deliver(audience: Audience, frame: Buffer): void {
+  /** Takes a live message, or tells the connection that there is no room for it. @returns whether there was */
+  deliver(audience: Audience, frame: Buffer): boolean {
     // What was collected in this turn may be taken at once.
     if (!this.#hasRoom(frame.length)) this.flush();
-    if (this.#hasRoom(frame.length)) return this.#push(frame);
+    if (this.#hasRoom(frame.length)) {
+      this.#push(frame);
+      return true;
+    }
     this.#isBlocked = true;
     this.#connection.overflow(audience, 'envelope');
+    return false;
   }
 
   tell(event: PeerEvent): void {
@@ -124,7 +136,7 @@ export class StreamPeer implements Peer {
 
   /** Sends a comment, unless something is on its way. */
   beat(comment: Buffer): void {
-    if (this.#state === 'open' && this.#waitingBytes === 0) this.#push(comment);
+    if (this.#state === 'open' && this.waitingBytes === 0) this.#push(comment);
   }
 
   /** Writes what waits, if the client has taken all that was written before. */
@@ -181,19 +193,19 @@ export class StreamPeer implements Peer {
     // Writing to a client that has just gone.
     response.on('error', () => {});
     // While something waits nothing more is written: when nothing has moved for so long, it was the client.
-    response.on('timeout', () => this.#waitingBytes > 0 && this.destroy());
+    response.on('timeout', () => this.waitingBytes > 0 && this.destroy());
     response.socket?.setTimeout(this.#surroundings.limits.stallTimeoutMs);
   }
 
-  get #waitingBytes(): number {
+  get waitingBytes(): number {
     return this.#queuedBytes + this.#writtenBytes;
   }
 
   /** One message always has room, however large. */
   #hasRoom(bytes: number): boolean {
     const { limits, isFull } = this.#surroundings;
-    if (this.#waitingBytes === 0) return true;
-    return this.#waitingBytes + bytes <= limits.outboxBytesMax && !isFull(bytes);
+    if (this.waitingBytes === 0) return true;
+    return this.waitingBytes + bytes <= limits.outboxBytesMax && !isFull(bytes);
   }
 
   #push(frame: Buffer): void {
@@ -216,10 +228,10 @@ export class StreamPeer implements Peer {
   }
 
   #account(queuedBytes: number, writtenBytes: number): void {
-    const before = this.#waitingBytes;
+    const before = this.waitingBytes;
     this.#queuedBytes = queuedBytes;
     this.#writtenBytes = writtenBytes;
-    this.#surroundings.waits(this.#waitingBytes - before);
+    this.#surroundings.waits(this.waitingBytes - before);
   }
 
   #close(): void {

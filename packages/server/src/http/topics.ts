@@ -1,6 +1,6 @@
-import { refuseField } from '@fanfare/protocol';
 import type { FastifyInstance, FastifyReply } from 'fastify';
-import type { TopicInfo, Topics } from '../message-path/topics.ts';
+import type { Topics } from '../message-path/topics.ts';
+import { encodeCursor, readCursor } from './cursor.ts';
 import { Query } from './query.ts';
 
 const json = 'application/json; charset=utf-8';
@@ -19,7 +19,7 @@ export async function topicRoutes(
   app.get('/topics', async (request, reply) => {
     const query = new Query(request.url);
     const limit = query.limit();
-    const after = readCursor(query.text('cursor'));
+    const after = readCursor(query);
     const found = await topics.list(request.rights, {
       prefix: query.text('prefix') ?? '',
       limit: limit + 1,
@@ -27,7 +27,7 @@ export async function topicRoutes(
     });
     const page = found.slice(0, limit);
     const last = found.length > limit ? page.at(-1) : undefined;
-    return send(reply, { topics: page, ...(last && { cursor: encodeCursor(last) }) });
+    return send(reply, { topics: page, ...(last && { cursor: encodeCursor(last.topic) }) });
   });
   app.get<TopicPath>('/topics/:topic', async ({ params, rights }, reply) =>
     send(reply, await topics.get(rights, params.topic)),
@@ -44,16 +44,4 @@ export async function topicRoutes(
 
 function send(reply: FastifyReply, answer: object): FastifyReply {
   return reply.type(json).send(JSON.stringify(answer));
-}
-
-/** A cursor is the name of the last topic that was told. */
-function encodeCursor({ topic }: TopicInfo): string {
-  return Buffer.from(topic).toString('base64url');
-}
-
-function readCursor(cursor: string | undefined): string | undefined {
-  if (cursor === undefined) return undefined;
-  const topic = Buffer.from(cursor, 'base64url').toString();
-  if (topic !== '' && Buffer.from(topic).toString('base64url') === cursor) return topic;
-  throw refuseField('bad_request', 'cursor', 'cursor must be one that an answer of this server had.');
 }

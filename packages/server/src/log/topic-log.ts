@@ -91,6 +91,14 @@ export interface Page {
   readonly dropped: number | 'unknown';
 }
 
+/** What comes before a place in the log. */
+export interface PageBefore {
+  /** In the order of the log. */
+  readonly records: readonly LogRecord[];
+  /** Whether nothing that is kept comes before these. */
+  readonly isAtStart: boolean;
+}
+
 export type TopicCreation = 'created' | 'existed' | 'topics_exhausted';
 
 export interface TopicState {
@@ -99,6 +107,10 @@ export interface TopicState {
   readonly messages: number;
   /** The place of its newest stored message; undefined when it never had one. */
   readonly lastSequence?: number;
+  /** How many messages were appended to it since the log was opened, stored or not. */
+  readonly published: number;
+  /** Of the newest of these; else of the newest message that the log still has. In milliseconds since 1970. */
+  readonly lastTime?: number;
 }
 
 export interface TopicQuery {
@@ -106,6 +118,16 @@ export interface TopicQuery {
   /** Only topics that come after this one in the order of their names (by UTF-16 code units). */
   readonly after?: string;
   readonly limit: number;
+}
+
+/** How much a log has, and what that takes. */
+export interface LogUsage {
+  readonly topics: number;
+  /** Where it keeps messages. */
+  readonly kind: 'disk' | 'memory';
+  readonly bytes: number;
+  /** What it may take at the most, where it has a limit of its own. */
+  readonly bytesMax?: number;
 }
 
 /** Messages that are in the log cannot be read: they are damaged. */
@@ -173,10 +195,13 @@ export interface TopicLog {
   topics(query: TopicQuery): Promise<readonly TopicState[]>;
   /** Undefined when the topic does not exist. */
   topicState(topic: Topic): Promise<TopicState | undefined>;
+  usage(): Promise<LogUsage>;
   /** Finds where to start. Nobody need be subscribed, and the topic need not exist. */
   locate(interest: Interest, from: From, mayRead?: MayRead): Promise<Start>;
   /** Reads what comes after a position. */
   read(interest: Interest, position: Position, limit: PageLimit, mayRead?: MayRead): Promise<Page>;
+  /** Reads the newest messages of a topic whose places in the log come before one. */
+  readBefore(topic: Topic, sequence: number, limit: PageLimit): Promise<PageBefore>;
   /** Resolves once all that was appended before is answered. Everything after it rejects. */
   close(): Promise<void>;
 }

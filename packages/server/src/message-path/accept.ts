@@ -36,9 +36,11 @@ export interface Unsubscribed {
   readonly topic: Interest;
 }
 
-export interface ConnectionParts extends Omit<SubscriptionParts, 'peer'> {
+export interface ConnectionParts extends SubscriptionParts {
   readonly subscriptionsPerConnectionMax: number;
   readonly rates: RateLimits;
+  /** A connection is over. May be called again. */
+  readonly onClosed: (connection: Connection) => void;
 }
 
 const forms = ['plain', 'envelope'] as const;
@@ -47,9 +49,12 @@ const { value: commandsMax } = fixedLimits.commandsWaitingMax;
 
 /** One client that has come, with its subscriptions, until it goes. Its commands are carried out in their order. */
 export class Connection {
-  readonly #parts: SubscriptionParts;
-  readonly #subscriptionsMax: number;
-  readonly #rates: RateLimits;
+  /** Its place in the order in which connections came. */
+  readonly number: number;
+  /** When it came, in milliseconds since 1970. */
+  readonly since: number;
+  readonly peer: Peer;
+  readonly #parts: ConnectionParts;
   /** A map is there once something was in it: most connections are idle, and use one form. */
   readonly #subscriptions: Record<Form, Map<Interest, Subscription> | undefined> = {
     plain: undefined,
@@ -64,15 +69,20 @@ export class Connection {
   #lastCommand: Promise<unknown> | undefined;
   #isClosed = false;
 
-  constructor(
-    peer: Peer,
-    rights: Rights,
-    { subscriptionsPerConnectionMax, rates, ...parts }: ConnectionParts,
-  ) {
+  constructor(number: number, peer: Peer, rights: Rights, parts: ConnectionParts) {
+    this.number = number;
+    this.since = parts.now();
+    this.peer = peer;
     this.#rights = rights;
-    this.#parts = { ...parts, peer };
-    this.#subscriptionsMax = subscriptionsPerConnectionMax;
-    this.#rates = rates;
+    this.#parts = parts;
+  }
+
+  /** Those that have not ended. */
+  *subscriptions(): Generator<Subscription, void, undefined> {
+    for (const form of forms) {
+      for (const subscription of this.#subscriptions[form]?.values() ?? [])
+        if (!subscription.isEnded) yield subscription;
+    }
   }
 
   /**
@@ -83,7 +93,7 @@ export class Connection {
    * @throws FanfareError
    */
   async subscribe(input: unknown, source: Source = {}): Promise<Subscribed> {
-    this.#rates.takeSubscribe({ connection: this, ...source });
+    this.#parts.rates.takeSubscribe({ connection: this, ...source });
     const request = parseSubscribe(input);
     return this.#inOrder(() => this.#subscribe(request));
   }
@@ -177,6 +187,7 @@ export class Connection {
       for (const subscription of this.#subscriptions[form]?.values() ?? []) subscription.abandon();
       this.#subscriptions[form] = undefined;
     }
+    this.#parts.onClosed(this);
   }
 
   /** A command that needs no waiting is carried out at once when none before it waits. */
@@ -209,7 +220,7 @@ export class Connection {
     await this.#ensureExists(topic);
     if (known && !known.isEnded && !from) return this.#answer(topic, known.state, known.sequence, { due: 0 });
     const start = await this.#parts.log.locate(topic, from ?? { kind: 'new' }, filter?.allows);
-    const subscription = new Subscription(topic, form, filter, this.#parts);
+    const subscription = new Subscription({ interest: topic, form, filter }, this.peer, this.#parts);
     if (this.#isClosed) {
       subscription.abandon();
       throw new FanfareError('bad_request', 'The connection is closed.');
@@ -241,10 +252,8 @@ export class Connection {
 
   #checkLimit(): void {
     const { plain, envelope } = this.#subscriptions;
-    if ((plain?.size ?? 0) + (envelope?.size ?? 0) < this.#subscriptionsMax) return;
-    throw new FanfareError(
-      'limit_exceeded',
-      `A connection may have ${this.#subscriptionsMax} subscriptions, and has them.`,
-    );
+    const { subscriptionsPerConnectionMax: max } = this.#parts;
+    if ((plain?.size ?? 0) + (envelope?.size ?? 0) < max) return;
+    throw new FanfareError('limit_exceeded', `A connection may have ${max} subscriptions, and has them.`);
   }
 }

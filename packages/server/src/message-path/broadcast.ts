@@ -1,12 +1,10 @@
 import { isReservedTopic, type Form } from '@fanfare/protocol';
 import type { LogRecord } from '../log/topic-log.ts';
 import type { InterestEntry, SubscriptionIndex } from '../subscriptions/subscription-index.ts';
-import { deliver, type FanOut } from './deliver.ts';
+import { deliver, type DeliverParts } from './deliver.ts';
 
-export interface BroadcastParts {
+export interface BroadcastParts extends DeliverParts {
   readonly index: SubscriptionIndex;
-  readonly fanOuts: readonly FanOut[];
-  readonly epoch: string;
 }
 
 /** What the log's tail does with the records of a commit: finds who is subscribed, and delivers. */
@@ -24,6 +22,7 @@ export class Broadcast {
   }
 
   send(records: readonly LogRecord[]): void {
+    this.#parts.counters.publishes += records.length;
     for (const record of records) {
       this.#current = record;
       const entries = this.#parts.index.matching(record.topic);

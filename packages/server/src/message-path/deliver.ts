@@ -1,6 +1,7 @@
 import { encodeEnvelope, encodePlain, type Form, type Interest } from '@fanfare/protocol';
 import type { LogRecord } from '../log/topic-log.ts';
 import type { Audience } from '../subscriptions/audience.ts';
+import type { Counters } from './counters.ts';
 
 export type { Audience };
 
@@ -17,12 +18,17 @@ export interface FanOut {
   /**
    * Sends one event to all that have joined any of the audiences, once to each, in the order of the calls. MUST NOT
    * throw, whatever a connection's state.
+   *
+   * @returns to how many it was sent: not to those that there was no room for
    */
-  send(audiences: readonly Audience[], form: Form, event: PeerEvent): void;
+  send(audiences: readonly Audience[], form: Form, event: PeerEvent): number;
+  /** How many bytes wait for connections; what waits for several MAY count once. */
+  readonly waitingBytes: number;
 }
 
 export interface DeliverParts {
   readonly fanOuts: readonly FanOut[];
+  readonly counters: Counters;
   readonly epoch: string;
 }
 
@@ -31,10 +37,10 @@ export function deliver(
   record: LogRecord,
   audiences: readonly Audience[],
   form: Form,
-  { fanOuts, epoch }: DeliverParts,
+  { fanOuts, counters, epoch }: DeliverParts,
 ): void {
   const event = encodeDelivery(record, form, epoch);
-  for (const fanOut of fanOuts) fanOut.send(audiences, form, event);
+  for (const fanOut of fanOuts) counters.deliveries += fanOut.send(audiences, form, event);
 }
 
 /** @param replay - the interest of the one subscription that it is for, if it is not live */

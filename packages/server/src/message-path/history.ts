@@ -5,6 +5,8 @@ import {
   isPattern,
   type From,
   type Interest,
+  type Offset,
+  type Topic,
 } from '@fanfare/protocol';
 import type { LogRecord, MayRead, Page, Position, TopicLog } from '../log/topic-log.ts';
 import { offsetOf } from './deliver.ts';
@@ -20,6 +22,9 @@ export interface History {
   /** There when it was asked from an offset: whether nothing after that is missing. */
   readonly recovered?: boolean;
 }
+
+/** A page that ends where another begins. */
+export type HistoryBefore = Omit<History, 'recovered'>;
 
 /** What one answer has at the most, whatever was asked for. */
 const bytesMax = 4 * 1_048_576;
@@ -38,8 +43,7 @@ export async function readHistory(
   limit: number,
   mayRead?: MayRead,
 ): Promise<History> {
-  if (!isPattern(interest) && !(await log.topicState(interest)))
-    throw new FanfareError('topic_not_found', `Topic '${interest}' does not exist`);
+  if (!isPattern(interest)) await checkExists(log, interest);
   const { position, recovered } = await log.locate(interest, from, mayRead);
   const { records, page } = await readPages(
     (start) => log.read(interest, start, { recordsMax: limit, bytesMax }, mayRead),
@@ -52,6 +56,40 @@ export async function readHistory(
     more: !page.isAtHead,
     ...(recovered !== undefined && { recovered: isComplete === true }),
   };
+}
+
+/**
+ * Reads the newest messages before an offset. `next` is where to go on from, further back, and `more` whether anything
+ * is there.
+ *
+ * @param limit - how many messages at the most
+ * @throws FanfareError `topic_not_found`
+ * @throws LogDamagedError
+ */
+export async function readHistoryBefore(
+  log: TopicLog,
+  topic: Topic,
+  before: Offset,
+  limit: number,
+): Promise<HistoryBefore> {
+  await checkExists(log, topic);
+  // Of an offset of another log nobody knows what came before it.
+  if (before.epoch !== log.epoch) return { messages: [], next: formatOffset(before), more: false };
+  const { records, isAtStart } = await log.readBefore(topic, before.sequence, {
+    recordsMax: limit,
+    bytesMax,
+  });
+  const [oldest] = records;
+  return {
+    messages: records.map((record) => encodeEnvelope(record, offsetOf(record, log.epoch))),
+    next: formatOffset({ epoch: log.epoch, sequence: oldest?.sequence ?? before.sequence }),
+    more: !isAtStart,
+  };
+}
+
+async function checkExists(log: TopicLog, topic: Topic): Promise<void> {
+  if (!(await log.topicState(topic)))
+    throw new FanfareError('topic_not_found', `Topic '${topic}' does not exist`);
 }
 
 /** A page of a pattern may be short or empty where there is a lot to look through: then it is gone on. */

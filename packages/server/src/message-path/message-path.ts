@@ -1,15 +1,31 @@
-import { FanfareError, type From, type Interest, type PublishResult } from '@fanfare/protocol';
+import {
+  FanfareError,
+  type From,
+  type Interest,
+  type Offset,
+  type PublishResult,
+  type Topic,
+} from '@fanfare/protocol';
 import type { Rights } from '../access/rights.ts';
 import type { RateLimits, Source } from '../limits/rate-limits.ts';
-import { LogClosedError, LogDamagedError, type NewRecord, type TopicLog } from '../log/topic-log.ts';
+import {
+  LogClosedError,
+  LogDamagedError,
+  type LogUsage,
+  type NewRecord,
+  type TopicLog,
+} from '../log/topic-log.ts';
+import type { Rules } from '../rules/rule.ts';
 import type { SubscriptionIndex } from '../subscriptions/subscription-index.ts';
-import { Connection, type ConnectionParts } from './accept.ts';
+import type { Connection } from './accept.ts';
 import { Admission, type Admitted } from './admit.ts';
 import { append, storageRefusal } from './append.ts';
 import { Broadcast } from './broadcast.ts';
+import { Connections } from './connections.ts';
+import { Counters } from './counters.ts';
 import type { FanOut } from './deliver.ts';
-import { permitReading } from './permit.ts';
-import { readHistory, type History } from './history.ts';
+import { permitManaging, permitReading } from './permit.ts';
+import { readHistory, readHistoryBefore, type History, type HistoryBefore } from './history.ts';
 import { Replays } from './replay.ts';
 import type { Peer } from './subscription.ts';
 import { Topics } from './topics.ts';
@@ -17,6 +33,7 @@ import { Topics } from './topics.ts';
 export interface MessagePathParts {
   readonly log: TopicLog;
   readonly index: SubscriptionIndex;
+  readonly rules: Rules;
   readonly fanOuts: readonly FanOut[];
   readonly limits: {
     readonly publishBytesMax: number;
@@ -26,6 +43,23 @@ export interface MessagePathParts {
   readonly rates: RateLimits;
   /** Something failed that a client is to know no more of than that it did. */
   readonly onFailure: (error: unknown) => FanfareError;
+  /** The wall clock, in milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/** What there is, and what was done since the start. */
+export interface Figures {
+  readonly connections: number;
+  readonly subscriptions: number;
+  readonly topics: number;
+  /** How many messages were accepted, and how many deliveries they made: each as many as it had receivers. */
+  readonly publishes: number;
+  readonly deliveries: number;
+  /** What waits for connections, in bytes. */
+  readonly bytesWaiting: number;
+  /** How many subscriptions are not live. */
+  readonly catchingUp: number;
+  readonly log: Omit<LogUsage, 'topics'>;
 }
 
 /** What became of one message of many. */
@@ -34,31 +68,34 @@ export type BatchResult = PublishResult | FanfareError;
 /** The way of a message, put together: admit, append, and from the log's tail broadcast and deliver. */
 export class MessagePath {
   readonly topics: Topics;
-  readonly #connectionParts: ConnectionParts;
+  readonly connections: Connections;
   readonly #admission: Admission;
-  readonly #log: TopicLog;
-  readonly #rates: RateLimits;
+  readonly #parts: MessagePathParts;
+  readonly #counters = new Counters();
 
-  constructor({ log, index, fanOuts, limits, rates, onFailure }: MessagePathParts) {
-    const broadcast = new Broadcast({ index, fanOuts, epoch: log.epoch });
-    this.#log = log;
-    this.#rates = rates;
-    this.topics = new Topics(log, index);
-    this.#connectionParts = {
+  constructor(parts: MessagePathParts) {
+    const { log, index, rules, fanOuts, limits, rates, onFailure, now } = parts;
+    const counters = this.#counters;
+    const broadcast = new Broadcast({ index, fanOuts, counters, epoch: log.epoch });
+    this.#parts = parts;
+    this.topics = new Topics(log, index, rules);
+    this.connections = new Connections({
       index,
       log,
       broadcast,
+      counters,
       replays: new Replays(),
       subscriptionsPerConnectionMax: limits.subscriptionsPerConnectionMax,
       rates,
       onFailure: (error) => (error instanceof LogDamagedError ? damaged(error) : onFailure(error)),
-    };
+      now,
+    });
     this.#admission = new Admission({ ...limits, isCovered: (topic) => index.isCovered(topic) });
     log.tail((records) => broadcast.send(records));
   }
 
   accept(peer: Peer, rights: Rights): Connection {
-    return new Connection(peer, rights, this.#connectionParts);
+    return this.connections.accept(peer, rights);
   }
 
   /**
@@ -72,7 +109,7 @@ export class MessagePath {
     headerId?: string,
     source: Source = {},
   ): Promise<PublishResult> {
-    this.#rates.takePublish(source);
+    this.#parts.rates.takePublish(source);
     return only(await append(this.#log, [this.#admission.admitText(rights, json, headerId)]));
   }
 
@@ -82,7 +119,7 @@ export class MessagePath {
    * @throws FanfareError
    */
   async publishValue(rights: Rights, input: unknown, source: Source = {}): Promise<PublishResult> {
-    this.#rates.takePublish(source);
+    this.#parts.rates.takePublish(source);
     return only(await append(this.#log, [this.#admission.admitValue(rights, input)]));
   }
 
@@ -112,7 +149,7 @@ export class MessagePath {
 
   async #publishAdmitted(source: Source, admit: () => readonly Admitted[]): Promise<readonly BatchResult[]> {
     const admitted = admit();
-    this.#rates.takePublish(source, admitted.length);
+    this.#parts.rates.takePublish(source, admitted.length);
     const records = admitted.filter((one): one is NewRecord => !(one instanceof FanfareError));
     const results = records.length > 0 ? await append(this.#log, records) : [];
     let taken = 0;
@@ -126,12 +163,39 @@ export class MessagePath {
    */
   async history(rights: Rights, interest: Interest, from: From, limit: number): Promise<History> {
     const filter = permitReading(rights, interest);
-    try {
-      return await readHistory(this.#log, interest, from, limit, filter?.allows);
-    } catch (error) {
-      if (error instanceof LogClosedError) throw storageRefusal(error);
-      throw error instanceof LogDamagedError ? damaged(error) : error;
-    }
+    return readHistory(this.#log, interest, from, limit, filter?.allows).catch(refuseReading);
+  }
+
+  /**
+   * Reads the newest messages of a topic before an offset.
+   *
+   * @throws FanfareError as {@link history}
+   */
+  async historyBefore(rights: Rights, topic: Topic, before: Offset, limit: number): Promise<HistoryBefore> {
+    permitReading(rights, topic);
+    return readHistoryBefore(this.#log, topic, before, limit).catch(refuseReading);
+  }
+
+  /** @throws FanfareError `not_authorized`, `draining` */
+  async figures(rights: Rights): Promise<Figures> {
+    permitManaging(rights);
+    const { index, fanOuts } = this.#parts;
+    const { topics, ...log } = await this.#log.usage().catch(refuseReading);
+    const { publishes, deliveries, live } = this.#counters;
+    return {
+      connections: this.connections.size,
+      subscriptions: index.size,
+      topics,
+      publishes,
+      deliveries,
+      bytesWaiting: fanOuts.reduce((bytes, { waitingBytes }) => bytes + waitingBytes, 0),
+      catchingUp: index.size - live,
+      log,
+    };
+  }
+
+  get #log(): TopicLog {
+    return this.#parts.log;
   }
 
   get isDraining(): boolean {
@@ -148,6 +212,11 @@ function only([result]: readonly BatchResult[]): PublishResult {
   if (!result) throw new Error('there was nothing to append');
   if (result instanceof FanfareError) throw result;
   return result;
+}
+
+function refuseReading(error: unknown): never {
+  if (error instanceof LogClosedError) throw storageRefusal(error);
+  throw error instanceof LogDamagedError ? damaged(error) : error;
 }
 
 /** What a client is told of messages that cannot be read. */

@@ -25,6 +25,11 @@ export function permitDeleting(rights: Rights, topic: Topic): void {
   if (!rights.may('delete', topic)) throw mayNot('delete', topic);
 }
 
+/** @throws FanfareError `not_authorized` */
+export function permitManaging(rights: Rights): void {
+  if (!rights.identity.isAdmin) throw new FanfareError('not_authorized', 'Only an admin may do this.');
+}
+
 function mayNot(what: string, interest: Interest): FanfareError {
   return new FanfareError('not_authorized', `You may not ${what} '${interest}'.`);
 }

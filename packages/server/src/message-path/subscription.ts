@@ -3,11 +3,20 @@ import type { Page, Position, Start, TopicLog } from '../log/topic-log.ts';
 import type { Audience, TopicFilter } from '../subscriptions/audience.ts';
 import type { InterestEntry, SubscriptionIndex } from '../subscriptions/subscription-index.ts';
 import type { Broadcast } from './broadcast.ts';
+import type { Counters } from './counters.ts';
 import { encodeGap, encodeState, type PeerEvent, type State } from './deliver.ts';
 import { encodePage, pageLimit, type Replay, type Replays } from './replay.ts';
 
 /** The other end of a connection, as far as subscriptions need it. */
 export interface Peer {
+  /** Names the connection: no other has the same while it lasts. */
+  readonly id: string;
+  /** What it goes over now, such as `websocket`, `polling` or `stream`. */
+  readonly transport: string;
+  /** The other end's, as the system has it; empty where it has none. */
+  readonly address: string;
+  /** How many bytes wait for it. */
+  readonly waitingBytes: number;
   /** From now on the peer gets what is fanned out to this audience in this form. */
   join(audience: Audience, form: Form): void;
   leave(audience: Audience, form: Form): void;
@@ -20,16 +29,28 @@ export interface Peer {
    * @returns whether they were sent
    */
   offer(events: readonly PeerEvent[]): boolean;
+  /** Ends the connection, in a way that tells the client that the server did. */
+  end(): void;
 }
 
 export interface SubscriptionParts {
-  readonly peer: Peer;
   readonly log: TopicLog;
   readonly index: SubscriptionIndex;
   readonly broadcast: Broadcast;
+  readonly counters: Counters;
   readonly replays: Replays;
   /** A subscription that has begun cannot go on. */
   readonly onFailure: (error: unknown) => FanfareError;
+  /** The wall clock, in milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/** What is subscribed to. */
+export interface Wanted {
+  readonly interest: Interest;
+  readonly form: Form;
+  /** What of a pattern may be read, where that is not all. */
+  readonly filter: TopicFilter | undefined;
 }
 
 /** How a subscription begins. */
@@ -44,6 +65,9 @@ export interface Begun extends Start {
 export class Subscription implements Replay {
   readonly interest: Interest;
   readonly form: Form;
+  /** When it was made, in milliseconds since 1970. */
+  readonly since: number;
+  readonly #peer: Peer;
   readonly #parts: SubscriptionParts;
   #entry: InterestEntry;
   #state: State | 'ended' = 'catching_up';
@@ -56,13 +80,18 @@ export class Subscription implements Replay {
   /** Whether the peer has no room. */
   #isBlocked = false;
 
-  /** @param filter - what of a pattern may be read, where that is not all */
-  constructor(interest: Interest, form: Form, filter: TopicFilter | undefined, parts: SubscriptionParts) {
+  constructor({ interest, form, filter }: Wanted, peer: Peer, parts: SubscriptionParts) {
     this.interest = interest;
     this.form = form;
+    this.since = parts.now();
+    this.#peer = peer;
     this.#parts = parts;
     this.#entry = parts.index.open(interest, filter);
     this.#unstoredSeen = this.#entry.unstored;
+  }
+
+  get audience(): Audience {
+    return this.#entry.audience;
   }
 
   get state(): State {
@@ -93,8 +122,7 @@ export class Subscription implements Replay {
 
   /** The peer had no room for the message that is being broadcast: it goes on from there by reading the log. */
   overflow(): void {
-    const { broadcast, peer } = this.#parts;
-    const record = broadcast.current;
+    const record = this.#parts.broadcast.current;
     if (this.#state !== 'live' || !record) return;
     const isStored = record.ordinal > 0;
     const before = isStored ? 1 : 0;
@@ -106,7 +134,7 @@ export class Subscription implements Replay {
     this.#isBlocked = true;
     // Of a topic that keeps nothing there is nothing to catch up on.
     this.#isTold = isStored || isPattern(this.interest);
-    if (this.#isTold) this.#tellState(peer, 'catching_up');
+    if (this.#isTold) this.#tellState('catching_up');
   }
 
   /** The peer has room again. */
@@ -132,7 +160,7 @@ export class Subscription implements Replay {
 
   /** From now on another part of the pattern may be read; undefined: all of it. */
   restrict(filter: TopicFilter | undefined): void {
-    const { index, peer } = this.#parts;
+    const { index } = this.#parts;
     if (this.#state === 'ended' || this.#entry.filter?.key === filter?.key) return;
     const isLive = this.#state === 'live';
     if (isLive) this.#leave();
@@ -140,9 +168,7 @@ export class Subscription implements Replay {
     index.close(this.#entry);
     this.#entry = index.open(this.interest, filter);
     this.#unstoredSeen = this.#entry.unstored;
-    if (!isLive) return;
-    this.#entry.live[this.form]++;
-    peer.join(this.#entry.audience, this.form);
+    if (isLive) this.#join();
   }
 
   /** Ends, for nothing of it may be read any more. */
@@ -168,13 +194,15 @@ export class Subscription implements Replay {
 
   /** @returns whether there is more to read at once */
   #send({ records, position, isAtHead, dropped }: Page): boolean {
-    const { log, peer } = this.#parts;
+    const { log, counters } = this.#parts;
     const events = encodePage(records, this.form, log.epoch, this.interest);
+    const deliveries = events.length;
     if (dropped !== 0) events.unshift(encodeGap(this.interest, this.form, dropped));
-    if (events.length > 0 && !peer.offer(events)) {
+    if (events.length > 0 && !this.#peer.offer(events)) {
       this.#isBlocked = true;
       return false;
     }
+    counters.deliveries += deliveries;
     this.#position = position;
     // In this same turn nothing comes in between: there is no gap, and no repeat.
     if (!isAtHead || position.sequence !== log.head) return true;
@@ -183,28 +211,33 @@ export class Subscription implements Replay {
   }
 
   #goLive(): void {
-    const { peer } = this.#parts;
     this.#tellUnstored();
     this.#state = 'live';
-    if (this.#isTold) this.#tellState(peer, 'live');
-    this.#entry.live[this.form]++;
-    peer.join(this.#entry.audience, this.form);
+    if (this.#isTold) this.#tellState('live');
+    this.#join();
   }
 
   #tellUnstored(): void {
     const missed = this.#entry.unstored - this.#unstoredSeen;
-    if (missed > 0) this.#parts.peer.tell(encodeGap(this.interest, this.form, missed));
+    if (missed > 0) this.#peer.tell(encodeGap(this.interest, this.form, missed));
   }
 
-  #tellState(peer: Peer, state: State): void {
+  #tellState(state: State): void {
     if (this.form !== 'envelope') return;
     const offset = formatOffset({ epoch: this.#parts.log.epoch, sequence: this.#position.sequence });
-    peer.tell(encodeState(this.interest, state, offset));
+    this.#peer.tell(encodeState(this.interest, state, offset));
+  }
+
+  #join(): void {
+    this.#entry.live[this.form]++;
+    this.#parts.counters.live++;
+    this.#peer.join(this.#entry.audience, this.form);
   }
 
   #leave(): void {
     this.#entry.live[this.form]--;
-    this.#parts.peer.leave(this.#entry.audience, this.form);
+    this.#parts.counters.live--;
+    this.#peer.leave(this.#entry.audience, this.form);
   }
 
   #close(): void {
@@ -220,6 +253,6 @@ export class Subscription implements Replay {
     if (this.#state === 'ended') return;
     this.#close();
     const problem = { ...error.toProblem(), topic: this.interest };
-    this.#parts.peer.tell({ name: 'error', argumentJson: JSON.stringify(problem) });
+    this.#peer.tell({ name: 'error', argumentJson: JSON.stringify(problem) });
   }
 }

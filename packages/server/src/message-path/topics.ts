@@ -2,6 +2,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { FanfareError, formatOffset, parseTopic, type Topic } from '@fanfare/protocol';
 import { LogClosedError, type TopicLog, type TopicQuery, type TopicState } from '../log/topic-log.ts';
 import type { Rights } from '../access/rights.ts';
+import { describeRule, type RuleDescription } from '../rules/describe-rule.ts';
+import type { Rules } from '../rules/rule.ts';
 import type { SubscriptionIndex } from '../subscriptions/subscription-index.ts';
 import { storageRefusal, topicsExhausted } from './append.ts';
 import { permitDeleting, permitPublishing, permitReading } from './permit.ts';
@@ -15,12 +17,21 @@ export interface TopicInfo {
   readonly messages: number;
   /** Of its newest stored message; absent when it never had one. */
   readonly lastOffset?: string;
+  /** How many messages were published to it since the server started, or since it was made. */
+  readonly published: number;
+  /** When the newest of these came, or the newest of before that is stored. In milliseconds since 1970. */
+  readonly lastTime?: number;
+}
+
+/** A topic with the rule that decides about it. */
+export interface TopicDetails extends TopicInfo {
+  readonly rule: RuleDescription;
 }
 
 /** A topic that was to exist, and does. */
 export interface Declared {
   readonly isNew: boolean;
-  readonly info: Pick<TopicInfo, 'topic'> & Partial<TopicInfo>;
+  readonly info: Pick<TopicDetails, 'topic'> & Partial<TopicDetails>;
 }
 
 /** How many topics are looked through before others have their turn. */
@@ -30,10 +41,12 @@ const topicsPerTurn = 1_000;
 export class Topics {
   readonly #log: TopicLog;
   readonly #index: SubscriptionIndex;
+  readonly #rules: Rules;
 
-  constructor(log: TopicLog, index: SubscriptionIndex) {
+  constructor(log: TopicLog, index: SubscriptionIndex, rules: Rules) {
     this.#log = log;
     this.#index = index;
+    this.#rules = rules;
   }
 
   /** Those that may be read, in the order of their names. */
@@ -55,12 +68,12 @@ export class Topics {
    * @param input - the untrusted name
    * @throws FanfareError `topic_name_invalid`, `not_authorized`, `topic_not_found`
    */
-  async get(rights: Rights, input: unknown): Promise<TopicInfo> {
+  async get(rights: Rights, input: unknown): Promise<TopicDetails> {
     const topic = parseTopic(input);
     permitReading(rights, topic);
     const state = await this.#log.topicState(topic).catch(refuseReading);
     if (!state) throw topicNotFound(topic);
-    return this.#infoOf(state);
+    return { ...this.#infoOf(state), rule: describeRule(this.#rules.of(topic)) };
   }
 
   /**
@@ -92,13 +105,15 @@ export class Topics {
     if (!existed) throw topicNotFound(topic);
   }
 
-  #infoOf({ topic, messages, lastSequence: sequence }: TopicState): TopicInfo {
+  #infoOf({ topic, messages, lastSequence: sequence, published, lastTime }: TopicState): TopicInfo {
     const { epoch } = this.#log;
     return {
       topic,
       subscribers: this.#index.subscribers(topic),
       messages,
       ...(sequence !== undefined && { lastOffset: formatOffset({ epoch, sequence }) }),
+      published,
+      ...(lastTime !== undefined && { lastTime }),
     };
   }
 }

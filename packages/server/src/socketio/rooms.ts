@@ -1,4 +1,4 @@
-import { isFanoutAdapter } from '@fanfare/fanout';
+import { isFanoutAdapter, waitingBytesOf } from '@fanfare/fanout';
 import type { Form } from '@fanfare/protocol';
 import type { Server, Socket } from 'socket.io';
 import { PacketType } from 'socket.io-parser';
@@ -43,6 +43,22 @@ export class SocketPeer implements Peer {
     this.#onRoom = onRoom;
   }
 
+  get id(): string {
+    return this.#socket.id;
+  }
+
+  get transport(): string {
+    return this.#socket.conn.transport.name;
+  }
+
+  get address(): string {
+    return this.#socket.conn.remoteAddress;
+  }
+
+  get waitingBytes(): number {
+    return waitingBytesOf(this.#socket);
+  }
+
   /** Leaves rooms that a connection before this one was in: an app's Socket.IO server may restore them. */
   leaveRestored(): void {
     for (const room of this.#socket.rooms) if (room.startsWith(prefix)) void this.#socket.leave(room);
@@ -76,6 +92,10 @@ export class SocketPeer implements Peer {
     for (const event of events) this.tell(event);
     return true;
   }
+
+  end(): void {
+    this.#socket.disconnect(true);
+  }
 }
 
 export class RoomFanOut implements FanOut {
@@ -87,20 +107,41 @@ export class RoomFanOut implements FanOut {
     this.#logger = logger;
   }
 
-  send(audiences: readonly Audience[], form: Form, { name, argumentJson }: PeerEvent): void {
+  send(audiences: readonly Audience[], form: Form, { name, argumentJson }: PeerEvent): number {
     const rooms = new Set<string>();
     for (const audience of audiences) rooms.add(roomOf(audience, form));
     try {
+      const { adapter } = this.#io.of('/');
       // What io.local.to(rooms).emit() comes to, without the objects that it makes on its way. Local: every server
       // of a cluster has the log's tail, so none may broadcast for another.
-      this.#io
-        .of('/')
-        .adapter.broadcast(
-          { type: PacketType.EVENT, data: [name, new EncodedArgument(argumentJson)] },
-          { rooms, except: new Set(), flags: { local: true } },
-        );
+      const packet = { type: PacketType.EVENT, nsp: '/', data: [name, new EncodedArgument(argumentJson)] };
+      const options = { rooms, except: new Set<string>(), flags: { local: true } };
+      if (isFanoutAdapter(adapter)) return adapter.broadcast(packet, options);
+      adapter.broadcast(packet, options);
+      return membersOf(adapter, rooms);
     } catch (err) {
       this.#logger.error({ err, audiences }, 'a delivery failed');
+      return 0;
     }
   }
+
+  get waitingBytes(): number {
+    const { adapter, sockets } = this.#io.of('/');
+    if (isFanoutAdapter(adapter)) return adapter.waitingBytes;
+    let bytes = 0;
+    for (const socket of sockets.values()) bytes += waitingBytesOf(socket);
+    return bytes;
+  }
+}
+
+/** How many sockets are in any of the rooms. */
+function membersOf(
+  { rooms: members }: { readonly rooms: ReadonlyMap<string, ReadonlySet<string>> },
+  rooms: ReadonlySet<string>,
+): number {
+  const [room = ''] = rooms;
+  if (rooms.size === 1) return members.get(room)?.size ?? 0;
+  const found = new Set<string>();
+  for (const one of rooms) for (const id of members.get(one) ?? []) found.add(id);
+  return found.size;
 }

@@ -21,6 +21,12 @@ export class SubscriptionIndex {
   readonly #topics = new Map<Interest, InterestEntry>();
   /** By audience. */
   readonly #patterns = new PatternTree<Map<Audience, InterestEntry>>();
+  #size = 0;
+
+  /** How many subscriptions there are, live or not. */
+  get size(): number {
+    return this.#size;
+  }
 
   /**
    * MUST be followed by one {@link close}.
@@ -29,6 +35,7 @@ export class SubscriptionIndex {
    */
   open(interest: Interest, filter?: TopicFilter): InterestEntry {
     const audience = audienceOf(interest, filter);
+    this.#size++;
     const known = isPattern(interest)
       ? this.#patterns.get(interest)?.get(audience)
       : this.#topics.get(interest);
@@ -46,6 +53,7 @@ export class SubscriptionIndex {
 
   close(entry: InterestEntry): void {
     const { interest, audience } = entry;
+    this.#size--;
     if (--entry.subscriptions > 0) return;
     if (!isPattern(interest)) this.#topics.delete(interest);
     else {

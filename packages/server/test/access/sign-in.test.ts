@@ -32,6 +32,12 @@ const routes = [
   ['GET', '/topics/a/messages'],
   ['HEAD', '/topics/a/messages'],
   ['PUT', '/revocations/ann'],
+  ['GET', '/identity'],
+  ['GET', '/stats'],
+  ['GET', '/connections'],
+  ['GET', '/connections/x'],
+  ['DELETE', '/connections/x'],
+  ['GET', '/topics/a/subscribers'],
 ] as const;
 
 describe('without a token that counts', () => {

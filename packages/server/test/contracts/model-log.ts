@@ -12,6 +12,9 @@ export interface ModelMessage extends LogRecord {
 interface ModelTopic {
   readonly rule: Rule;
   readonly messages: ModelMessage[];
+  /** Since the log was opened. */
+  published: number;
+  lastTime: number;
 }
 
 interface ModelId {
@@ -62,7 +65,7 @@ export class ModelLog {
     if (!this.topics.has(record.topic)) {
       if (rule.create !== 'publish') return { kind: 'topic_not_found' };
       if (this.topics.size >= this.#options.topicsMax) return { kind: 'topics_exhausted' };
-      this.topics.set(record.topic, { rule, messages: [] });
+      this.topics.set(record.topic, { rule, messages: [], published: 0, lastTime: 0 });
     }
     const { publishBytesMax } = rule;
     if (Buffer.byteLength(record.messageJson) > publishBytesMax) {
@@ -92,7 +95,7 @@ export class ModelLog {
   create(topic: Topic): 'created' | 'existed' | 'topics_exhausted' {
     if (this.topics.has(topic)) return 'existed';
     if (this.topics.size >= this.#options.topicsMax) return 'topics_exhausted';
-    this.topics.set(topic, { rule: this.#rules.of(topic), messages: [] });
+    this.topics.set(topic, { rule: this.#rules.of(topic), messages: [], published: 0, lastTime: 0 });
     return 'created';
   }
 
@@ -111,6 +114,7 @@ export class ModelLog {
   /** The log was closed and opened again: nobody reads any more. */
   reopen(): void {
     this.readers.length = 0;
+    for (const topic of this.topics.values()) topic.published = 0;
     for (const id of this.#ids.values()) id.isOptional ||= !id.isStored;
   }
 
@@ -139,15 +143,36 @@ export class ModelLog {
   }
 
   stateOf(topic: Topic): TopicState | undefined {
-    const messages = this.topics.get(topic)?.messages;
-    const last = messages?.at(-1);
-    return (
-      messages && {
-        topic,
-        messages: messages.filter(({ isKept }) => isKept).length,
-        ...(last && { lastSequence: last.sequence }),
-      }
-    );
+    const known = this.topics.get(topic);
+    if (!known) return undefined;
+    const { published, lastTime } = known;
+    const last = known.messages.at(-1);
+    const messages = known.messages.filter(({ isKept }) => isKept).length;
+    return {
+      topic,
+      messages,
+      ...(last && { lastSequence: last.sequence }),
+      published,
+      ...(published + messages > 0 && { lastTime }),
+    };
+  }
+
+  /** The newest messages of a topic before a place in the log. */
+  before(
+    topic: Topic,
+    sequence: number,
+    { recordsMax, bytesMax }: PageLimit,
+  ): { readonly records: readonly ModelMessage[]; readonly isAtStart: boolean } {
+    const all = this.topics.get(topic)?.messages ?? [];
+    const wanted = all.filter((message) => message.isKept && message.sequence < sequence);
+    let bytes = 0;
+    let taken = 0;
+    for (const { messageJson } of wanted.toReversed()) {
+      bytes += Buffer.byteLength(messageJson);
+      if (taken > 0 && (taken >= recordsMax || bytes > bytesMax)) break;
+      taken++;
+    }
+    return { records: wanted.slice(wanted.length - taken), isAtStart: taken === wanted.length };
   }
 
   /** What there is to read from somewhere, and whether that is all there ever was. */
@@ -215,6 +240,8 @@ export class ModelLog {
     const ordinal = isStored ? topic.messages.length + 1 : 0;
     const appended = { ...record, sequence: this.head, ordinal, time: this.#time };
     this.tail.push(appended);
+    topic.published++;
+    topic.lastTime = this.#time;
     if (!isStored) return appended;
     const message = { ...appended, isKept: true, isDeleted: false };
     topic.messages.push(message);

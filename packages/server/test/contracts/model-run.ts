@@ -1,7 +1,14 @@
 import { parseInterest, parseTopic, type From, type Interest, type Topic } from '@fanfare/protocol';
 import fc from 'fast-check';
 import { expect } from 'vitest';
-import type { LogRecord, NewRecord, PageLimit, Position, TopicLog } from '../../src/log/topic-log.ts';
+import type {
+  LogRecord,
+  NewRecord,
+  PageLimit,
+  Position,
+  TopicLog,
+  TopicState,
+} from '../../src/log/topic-log.ts';
 import type { Rule } from '../../src/rules/rule.ts';
 import type { LogUnderTest, OpenLog } from './log-under-test.ts';
 import { ModelLog, type ModelMessage, type ModelReader } from './model-log.ts';
@@ -40,6 +47,7 @@ type Step =
       readonly after: string | undefined;
       readonly limit: number;
     }
+  | { readonly do: 'read back'; readonly topic: Topic; readonly back: number; readonly limit: PageLimit }
   | { readonly do: 'reopen' };
 
 /** A start, before it is known what there is: places and times are given relative to what was appended. */
@@ -118,6 +126,15 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
       limit: fc.integer({ min: 1, max: 4 }),
     }),
   },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant('read back' as const),
+      topic: fc.constantFrom(...topics),
+      back: fc.integer({ min: -2, max: 12 }),
+      limit,
+    }),
+  },
   { weight: 1, arbitrary: fc.constant({ do: 'reopen' as const }) },
 );
 
@@ -192,6 +209,9 @@ class Run {
         break;
       case 'list':
         await this.#list(step.prefix, step.after, step.limit);
+        break;
+      case 'read back':
+        await this.#readBack(step.topic, this.#log.head - step.back, step.limit);
         break;
       case 'reopen':
         await this.#reopen();
@@ -272,11 +292,19 @@ class Run {
     for (let pages = 0; await this.#read(reader, pageLimit); pages++) expect(pages).toBeLessThan(1_000);
   }
 
+  async #readBack(topic: Topic, sequence: number, pageLimit: PageLimit): Promise<boolean> {
+    const { records, isAtStart } = this.#model.before(topic, sequence, pageLimit);
+    const page = await this.#log.readBefore(topic, sequence, pageLimit);
+    expect(page).toEqual({ records: records.map(recordOf), isAtStart });
+    return !isAtStart;
+  }
+
   async #list(prefix: string, after: string | undefined, count: number): Promise<void> {
     const query = { prefix, limit: count, ...(after !== undefined && { after }) };
-    expect(await this.#log.topics(query)).toEqual(this.#model.list(prefix, after, count));
+    expect((await this.#log.topics(query)).map(certain)).toEqual(this.#model.list(prefix, after, count));
     for (const topic of topics) {
-      expect(await this.#log.topicState(topic)).toEqual(this.#model.stateOf(topic));
+      const state = await this.#log.topicState(topic);
+      expect(state && certain(state)).toEqual(this.#model.stateOf(topic));
     }
   }
 
@@ -307,6 +335,12 @@ class Run {
     expect(this.#log.head).toBeGreaterThanOrEqual(this.#head);
     this.#head = this.#log.head;
   }
+}
+
+/** Of a topic whose messages all came before the log was opened, and are not kept any more, the log may know the time or not. */
+function certain(state: TopicState): TopicState {
+  const { lastTime: _lastTime, ...rest } = state;
+  return state.published === 0 && state.messages === 0 ? rest : state;
 }
 
 function recordOf({ isKept: _kept, isDeleted: _deleted, ...record }: ModelMessage): LogRecord {

@@ -116,6 +116,8 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
         () => log.topicState(news),
         () => log.locate(news, { kind: 'earliest' }),
         () => log.read(news, { sequence: 0 }, page),
+        () => log.readBefore(news, 1, page),
+        () => log.usage(),
       ];
       for (const ask of asked) await expect(ask()).rejects.toThrow(LogClosedError);
       expect((await before).map(({ kind }) => kind)).toEqual(['appended']);
@@ -196,7 +198,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
 
   describe(`${name}: topics`, () => {
     it('takes what is called in the order of the calls', async () => {
-      const { log } = await opens({ ...roomy, fallback: { ...fallback, create: 'subscribe' } });
+      const { log, startTime } = await opens({ ...roomy, fallback: { ...fallback, create: 'subscribe' } });
       const record = { topic: news, messageJson: '1' };
       const answers = await Promise.all([
         log.deleteTopic(news),
@@ -223,7 +225,13 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
         'created',
         'appended',
       ]);
-      expect(await log.topicState(news)).toEqual({ topic: 'news', messages: 1, lastSequence: 2 });
+      expect(await log.topicState(news)).toEqual({
+        topic: 'news',
+        messages: 1,
+        lastSequence: 2,
+        published: 1,
+        lastTime: startTime,
+      });
     });
 
     it('lets no more topics be than there may', async () => {
@@ -265,21 +273,21 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       }
       expect(listed).toEqual(sorted);
       expect(await log.topics({ prefix: 'a', after: 'a', limit: 9 })).toEqual([
-        { topic: 'a b', messages: 0 },
-        { topic: 'a/b', messages: 0 },
+        { topic: 'a b', messages: 0, published: 0 },
+        { topic: 'a/b', messages: 0, published: 0 },
       ]);
     });
 
     it('has them, with their messages, when it is opened again', async () => {
-      const { log, reopen } = await opens();
+      const { log, reopen, startTime } = await opens();
       await log.createTopic(news, false);
       await log.append([{ topic: other, messageJson: '1' }]);
       const { epoch } = log;
       const again = await reopen?.();
       if (!again) return;
       expect(await again.topics({ prefix: '', limit: 9 })).toEqual([
-        { topic: 'news', messages: 0 },
-        { topic: 'other', messages: 1, lastSequence: 1 },
+        { topic: 'news', messages: 0, published: 0 },
+        { topic: 'other', messages: 1, lastSequence: 1, published: 0, lastTime: startTime },
       ]);
       expect(again.epoch).toBe(epoch);
       expect((await again.append([{ topic: news, messageJson: '2' }])).map(sequenceOf)).toEqual([2]);
@@ -442,7 +450,27 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect(await readAll(log, news)).toEqual([2]);
       await advance(10_000);
       expect(await readAll(log, news)).toEqual([]);
-      expect(await log.topicState(news)).toEqual({ topic: 'news', messages: 0, lastSequence: 2 });
+      expect(await log.topicState(news)).toMatchObject({ topic: 'news', messages: 0, lastSequence: 2 });
+    });
+
+    it('reads a topic back from a place in the log, page by page', async () => {
+      const { log } = await opens(keeping({ count: 4 }));
+      for (const at of [1, 2, 3]) {
+        await log.append([
+          { topic: other, messageJson: String(at * 10) },
+          { topic: news, messageJson: String(at * 10 + 1) },
+          { topic: news, messageJson: String(at * 10 + 2) },
+        ]);
+      }
+      const before = async (sequence: number, recordsMax: number): Promise<unknown> => {
+        const { records, isAtStart } = await log.readBefore(news, sequence, { recordsMax, bytesMax: 1_000 });
+        return [records.map(({ sequence: at, messageJson }) => `${at}: ${messageJson}`), isAtStart];
+      };
+      expect(await before(10, 2)).toEqual([['8: 31', '9: 32'], false]);
+      expect(await before(1_000, 1)).toEqual([['9: 32'], false]);
+      expect(await before(8, 2)).toEqual([['5: 21', '6: 22'], true]);
+      expect(await before(9, 9)).toEqual([['5: 21', '6: 22', '8: 31'], true]);
+      for (const sequence of [5, 4, 1, 0, -1]) expect(await before(sequence, 9)).toEqual([[], true]);
     });
 
     it('fills a page up to its limits, and always by one', async () => {

@@ -20,6 +20,7 @@ export interface HeldCommit {
 /** A store in memory that fails, hangs and loses things when it is told to. */
 export class SteeredStore implements Store {
   readonly level: Store['level'];
+  readonly diskBytes = undefined;
   /** What commits fail with. */
   failure: Error | undefined;
   /** Only those fail of which this is so. */

@@ -9,8 +9,8 @@ it('bounds what waits for a command, and does it in its order once that is done'
   const place = new Promise<never>((_resolve, reject) => (fail = reject));
   const log = { epoch: 'e', locate: () => place };
   const rates = new RateLimits({ publish: {}, subscribe: {}, monotonicMs: () => 0 });
-  const parts = { log, subscriptionsPerConnectionMax: 1, rates } as unknown as ConnectionParts;
-  const connection = new Connection({} as Peer, anything, parts);
+  const parts = { log, subscriptionsPerConnectionMax: 1, rates, now: () => 1 } as unknown as ConnectionParts;
+  const connection = new Connection(1, {} as Peer, anything, parts);
   expect(connection.afterCommands(() => 'at once')).toBe('at once');
   const subscribed = connection.subscribe({ topic: '**' });
   const done: number[] = [];

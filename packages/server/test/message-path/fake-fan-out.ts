@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { FanfareError, type Form, type Interest } from '@fanfare/protocol';
 import { onTestFinished } from 'vitest';
 import { trusted } from '../../src/access/identity.ts';
@@ -18,6 +19,10 @@ import { SubscriptionIndex } from '../../src/subscriptions/subscription-index.ts
 export class FakePeer implements Peer {
   readonly received: string[] = [];
   readonly joined: Set<string> = new Set();
+  readonly id: string = randomUUID();
+  readonly transport = 'fake';
+  readonly address = '';
+  readonly waitingBytes = 0;
   connection: Connection | undefined;
   /** How many events it has room for. */
   room: number = Infinity;
@@ -43,6 +48,10 @@ export class FakePeer implements Peer {
     return true;
   }
 
+  end(): void {
+    this.connection?.close();
+  }
+
   /** Takes all that waits, and has room for so many more. */
   read(room: number): void {
     this.room = room;
@@ -52,16 +61,18 @@ export class FakePeer implements Peer {
     }
   }
 
-  send(interests: readonly Interest[], form: Form, event: PeerEvent): void {
-    if (!interests.some((interest) => this.joined.has(`${form} ${interest}`))) return;
-    if (this.offer([event])) return;
+  send(interests: readonly Interest[], form: Form, event: PeerEvent): boolean {
+    if (!interests.some((interest) => this.joined.has(`${form} ${interest}`))) return false;
+    if (this.offer([event])) return true;
     for (const interest of interests) this.connection?.overflow(interest, form);
+    return false;
   }
 }
 
 /** Peers and the way to them, at the ports. */
 export class FakeFanOut implements FanOut {
   readonly sends: string[] = [];
+  readonly waitingBytes = 0;
   readonly #peers: FakePeer[] = [];
 
   connect(path: MessagePath, rights: Rights = anything): FakePeer {
@@ -71,9 +82,9 @@ export class FakeFanOut implements FanOut {
     return peer;
   }
 
-  send(interests: readonly Interest[], form: Form, event: PeerEvent): void {
+  send(interests: readonly Interest[], form: Form, event: PeerEvent): number {
     this.sends.push(event.argumentJson);
-    for (const peer of this.#peers) peer.send(interests, form, event);
+    return this.#peers.filter((peer) => peer.send(interests, form, event)).length;
   }
 }
 
@@ -107,9 +118,11 @@ export function pathOver(log: TopicLog, fanOut: FanOut): MessagePath {
   return new MessagePath({
     log,
     index: new SubscriptionIndex(),
+    rules: new Rules([], defaultRule),
     fanOuts: [fanOut],
     limits,
     rates: new RateLimits({ publish: {}, subscribe: {}, monotonicMs: () => 0 }),
     onFailure: () => new FanfareError('internal', 'The server failed.'),
+    now: () => 1,
   });
 }

@@ -97,6 +97,7 @@ function damagedStore(store: Store, isDamaged: { chunk?: string; block?: number;
   const isBadBlock = ({ first }: { first: number }): boolean => first === isDamaged.block;
   return {
     level: store.level,
+    diskBytes: store.diskBytes,
     readState: () => store.readState(),
     readTopics: (from) => check(store.readTopics(from), ({ number }) => number === isDamaged.topic),
     readIds: (from) => store.readIds(from),

@@ -33,6 +33,8 @@ interface Draft {
   count: number;
   bytes: number;
   lastSequence: number;
+  published: number;
+  lastTime: number;
 }
 
 interface IdHashes {
@@ -204,6 +206,8 @@ export class CommitPlan {
     const { topic, messageJson } = record;
     const { time, level } = this.#context;
     const isStored = keeps(draft.entry);
+    draft.published++;
+    draft.lastTime = time;
     if (isStored) this.#store(record, bytes, draft, hashes);
     const sequence = this.#head;
     const ordinal = isStored ? draft.count : 0;
@@ -251,18 +255,24 @@ export class CommitPlan {
   }
 
   #draft(entry: TopicEntry, isNew: boolean): Draft {
-    const { isDeclared, count, bytes, lastSequence } = entry;
-    const draft = { entry, isNew, isToBeSaved: false, isDeclared, count, bytes, lastSequence };
+    const { isDeclared, count, bytes, lastSequence, published, lastTime } = entry;
+    const grown = { isDeclared, count, bytes, lastSequence, published, lastTime };
+    const draft = { entry, isNew, isToBeSaved: false, ...grown };
     this.#drafts.set(entry.name, draft);
     return draft;
   }
 }
 
-function assign(entry: TopicEntry, { isDeclared, count, bytes, lastSequence }: Draft): void {
+function assign(
+  entry: TopicEntry,
+  { isDeclared, count, bytes, lastSequence, published, lastTime }: Draft,
+): void {
   entry.isDeclared = isDeclared;
   entry.count = count;
   entry.bytes = bytes;
   entry.lastSequence = lastSequence;
+  entry.published = published;
+  entry.lastTime = lastTime;
 }
 
 /** What a record has where its publisher gave it, or is told. */

@@ -10,9 +10,11 @@ import type { LogState, Store } from '../store/store.ts';
 import {
   LogClosedError,
   type AppendOutcome,
+  type LogUsage,
   type MayRead,
   type NewRecord,
   type Page,
+  type PageBefore,
   type PageLimit,
   type Position,
   type Start,
@@ -51,6 +53,7 @@ export class LocalTopicLog implements TopicLog {
   readonly #options: LocalTopicLogOptions;
   readonly #topics: TopicTable;
   readonly #commits: Commits;
+  readonly #retention: Retention;
   readonly #reader: LogReader;
   readonly #sweeper: NodeJS.Timeout;
   /** Topics that are about to be declared or deleted: what is asked about them meanwhile is answered after that. */
@@ -65,6 +68,7 @@ export class LocalTopicLog implements TopicLog {
     const world = { ...options, topics: this.#topics, ids: new RememberedIds(options) };
     const state = openState(store, world);
     const retention = new Retention(world);
+    this.#retention = retention;
     this.#commits = new Commits({ ...world, retention, state });
     for (const entry of this.#topics.everyNumber()) {
       retention.note(entry);
@@ -125,12 +129,24 @@ export class LocalTopicLog implements TopicLog {
     return entry && stateOf(entry);
   }
 
+  async usage(): Promise<LogUsage> {
+    this.#openState();
+    const topics = this.#topics.size;
+    const { store, memoryBytesMax: bytesMax } = this.#options;
+    if (store.diskBytes !== undefined) return { topics, kind: 'disk', bytes: store.diskBytes };
+    return { topics, kind: 'memory', bytes: this.#retention.memoryBytes, bytesMax };
+  }
+
   locate(interest: Interest, from: From, mayRead?: MayRead): Promise<Start> {
     return this.#reader.locate(interest, from, mayRead);
   }
 
   read(interest: Interest, position: Position, limit: PageLimit, mayRead?: MayRead): Promise<Page> {
     return this.#reader.read(interest, position, limit, mayRead);
+  }
+
+  readBefore(topic: Topic, sequence: number, limit: PageLimit): Promise<PageBefore> {
+    return this.#reader.readBefore(topic, sequence, limit);
   }
 
   close(): Promise<void> {
@@ -167,6 +183,12 @@ export class LocalTopicLog implements TopicLog {
   }
 }
 
-function stateOf({ name, count, trimmed, lastSequence }: TopicEntry): TopicState {
-  return { topic: name, messages: count - trimmed, ...(lastSequence > 0 && { lastSequence }) };
+function stateOf({ name, count, trimmed, lastSequence, published, lastTime }: TopicEntry): TopicState {
+  return {
+    topic: name,
+    messages: count - trimmed,
+    ...(lastSequence > 0 && { lastSequence }),
+    published,
+    ...(lastTime > 0 && { lastTime }),
+  };
 }

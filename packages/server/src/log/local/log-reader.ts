@@ -1,8 +1,17 @@
-import { isPattern, matches, type From, type Interest, type Offset, type Pattern } from '@fanfare/protocol';
+import {
+  isPattern,
+  matches,
+  type From,
+  type Interest,
+  type Offset,
+  type Pattern,
+  type Topic,
+} from '@fanfare/protocol';
 import { locatePattern } from './pattern-locating.ts';
 import { readPattern } from './pattern-reading.ts';
 import type { LogState, Store } from '../store/store.ts';
-import type { MayRead, Page, PageLimit, Position, Start } from '../topic-log.ts';
+import type { MayRead, Page, PageBefore, PageLimit, Position, Start } from '../topic-log.ts';
+import { readTopicBefore } from './reading-back.ts';
 import { locateTopic, readTopic } from './topic-reading.ts';
 import type { TopicTable } from './topic-table.ts';
 
@@ -36,6 +45,11 @@ export class LogReader {
     return isPattern(interest)
       ? readPattern(this.#parts, wanting(interest, mayRead), position, limit)
       : readTopic(this.#parts, interest, position, limit);
+  }
+
+  /** @throws LogDamagedError */
+  async readBefore(topic: Topic, sequence: number, limit: PageLimit): Promise<PageBefore> {
+    return readTopicBefore(this.#parts, topic, sequence, limit);
   }
 
   #isOurs({ epoch, sequence }: Offset): boolean {

@@ -23,6 +23,10 @@ export class MemoryBudget {
     this.#options = options;
   }
 
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** Chunks up to this block are to go. */
   get squeezedThrough(): number {
     return this.#squeezedThrough;

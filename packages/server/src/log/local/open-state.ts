@@ -64,6 +64,7 @@ function readEntries(store: Store, topics: TopicTable, { head }: LogState): Topi
       bytesTrimmed: gone.bytes,
       count,
       bytes: newest ? newest.bytesBefore + bytesOf(newest) : gone.bytes,
+      lastTime: newest?.time ?? 0,
       lastSequence: newest?.records.at(-1)?.sequence ?? gone.sequence,
     });
   }

@@ -55,6 +55,11 @@ export class Retention {
     this.#memory = new MemoryBudget(options);
   }
 
+  /** What the messages take in memory, where they are kept there. */
+  get memoryBytes(): number {
+    return this.#memory.bytes;
+  }
+
   /** Messages came: how many, how many bytes of JSON text, and in how many chunks. */
   grow(messages: number, bytes: number, chunks: number): void {
     this.#chunksWritten = chunks;

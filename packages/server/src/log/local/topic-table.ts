@@ -34,6 +34,10 @@ export interface TopicEntry {
   bytes: number;
   /** Of its newest message; 0 when it never had one. */
   lastSequence: number;
+  /** How many messages came since the log was opened, stored or not. */
+  published: number;
+  /** Of the newest message that came since, or that the store had then; 0 when there was none. */
+  lastTime: number;
   /** The ordinal of the newest message that is not kept any more. What the store still has of those is not read. */
   trimmed: number;
   /** How many bytes those are that are not kept any more: at least so many. */
@@ -130,6 +134,8 @@ export class TopicTable {
       count: 0,
       bytes: 0,
       lastSequence: 0,
+      published: 0,
+      lastTime: 0,
       trimmed: 0,
       bytesTrimmed: 0,
       trimmedAt: 0,

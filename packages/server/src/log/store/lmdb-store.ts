@@ -77,6 +77,11 @@ export class LmdbStore implements Store {
     this.#file = parts.file;
   }
 
+  get diskBytes(): number {
+    const { dataBytes, freeBytes } = this.#file.room;
+    return dataBytes - freeBytes;
+  }
+
   readState(): LogState | undefined {
     const state = this.#file.get('singles', stateKey);
     if (!state) return undefined;

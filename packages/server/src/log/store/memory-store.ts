@@ -14,6 +14,7 @@ import {
 /** A store in the memory of the process: what it has is gone with it. It holds the objects that it was given. */
 export class MemoryStore implements Store {
   readonly level = 'memory';
+  readonly diskBytes = undefined;
   #state: LogState | undefined;
   readonly #topics = new SortedList<TopicRecord>();
   readonly #blocks = new SortedList<Block>();

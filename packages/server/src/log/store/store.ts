@@ -116,6 +116,8 @@ export interface StoreCommit {
  */
 export interface Store {
   readonly level: Exclude<Stored, 'none'>;
+  /** How many bytes of the disk have data; undefined where all is in memory. */
+  readonly diskBytes: number | undefined;
   /** Undefined when nothing was ever committed. */
   readState(): LogState | undefined;
   /** In the order of their numbers, from one on; from the first without one. */

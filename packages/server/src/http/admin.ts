@@ -1,0 +1,87 @@
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { Access } from '../access/access.ts';
+import type { Identity } from '../access/identity.ts';
+import type { MessagePath } from '../message-path/message-path.ts';
+import { permitManaging } from '../message-path/permit.ts';
+import type { Vitals } from '../observability/vitals.ts';
+import { encodeCursor, readNumberCursor, readPlaceCursor } from './cursor.ts';
+import { Query } from './query.ts';
+import { version } from '../version.ts';
+
+export interface AdminRouteOptions {
+  readonly path: Pick<MessagePath, 'figures' | 'connections' | 'topics'>;
+  readonly access: Access;
+  readonly vitals: Vitals;
+}
+
+/** Who is asking, and what an operator wants to see: PROTOCOL.md §5. */
+export async function adminRoutes(
+  app: FastifyInstance,
+  { path, access, vitals }: AdminRouteOptions,
+): Promise<void> {
+  // What a request to end a connection brings along means nothing, whatever it is.
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
+  app.get('/identity', async ({ rights }, reply) =>
+    send(reply, { open: access.isOpen, ...describe(rights.identity) }),
+  );
+  app.get('/stats', async ({ rights }, reply) => {
+    const figures = await path.figures(rights);
+    const { time, startedAt, loopDelayMs } = vitals;
+    return send(reply, { time, startedAt, version, loopDelayMs, ...figures });
+  });
+  connectionRoutes(app, path);
+  app.get<TopicPath>('/topics/:topic/subscribers', async ({ params, rights, url }, reply) => {
+    permitManaging(rights);
+    const { topic } = await path.topics.get(rights, params.topic);
+    const query = new Query(url);
+    const after = readPlaceCursor(query);
+    const { items, next } = await path.connections.subscribersOf(
+      rights,
+      topic,
+      query.limit(),
+      after && { connection: after[0], subscription: after[1] },
+    );
+    const cursor = next && encodeCursor(`${next.connection} ${next.subscription}`);
+    return send(reply, { subscribers: items, cursor });
+  });
+}
+
+interface TopicPath {
+  readonly Params: { readonly topic: string };
+}
+
+interface ConnectionPath {
+  readonly Params: { readonly id: string };
+}
+
+function connectionRoutes(app: FastifyInstance, { connections }: AdminRouteOptions['path']): void {
+  app.get('/connections', async (request, reply) => {
+    const query = new Query(request.url);
+    const { items, next } = connections.list(request.rights, query.limit(), readNumberCursor(query));
+    const cursor = next === undefined ? undefined : encodeCursor(String(next));
+    return send(reply, { connections: items, cursor });
+  });
+  app.get<ConnectionPath>('/connections/:id', async ({ params, rights }, reply) =>
+    send(reply, connections.get(rights, params.id)),
+  );
+  app.delete<ConnectionPath>('/connections/:id', async ({ params, rights }, reply) => {
+    connections.end(rights, params.id);
+    return reply.code(204).send();
+  });
+}
+
+function describe({ subject, isAdmin: admin, publish, subscribe, endsAt }: Identity): object {
+  return {
+    ...(subject !== undefined && { subject }),
+    admin,
+    publish,
+    subscribe,
+    ...(endsAt !== Infinity && { endsAt }),
+  };
+}
+
+function send(reply: FastifyReply, answer: object): FastifyReply {
+  // It is true of now, and not for everybody.
+  void reply.header('cache-control', 'no-store');
+  return reply.type('application/json; charset=utf-8').send(JSON.stringify(answer));
+}

@@ -1,0 +1,37 @@
+import { refuseField } from '@fanfare/protocol';
+import type { Query } from './query.ts';
+
+/** Where a list goes on, as a text that means nothing to whoever hands it back. */
+export function encodeCursor(place: string): string {
+  return Buffer.from(place).toString('base64url');
+}
+
+/** @throws FanfareError when it is none that {@link encodeCursor} could have made */
+export function readCursor(query: Query): string | undefined {
+  const cursor = query.text('cursor');
+  if (cursor === undefined) return undefined;
+  const place = Buffer.from(cursor, 'base64url').toString();
+  if (place !== '' && encodeCursor(place) === cursor) return place;
+  throw wrongCursor();
+}
+
+/** A cursor that is a number: how many came before. */
+export function readNumberCursor(query: Query): number | undefined {
+  const place = readCursor(query);
+  if (place === undefined) return undefined;
+  if (/^[0-9]{1,15}$/.test(place)) return Number(place);
+  throw wrongCursor();
+}
+
+/** A cursor that is a number, and a name. */
+export function readPlaceCursor(query: Query): readonly [number: number, name: string] | undefined {
+  const place = readCursor(query);
+  if (place === undefined) return undefined;
+  const [, number, name] = /^([0-9]{1,15}) (.+)$/s.exec(place) ?? [];
+  if (name !== undefined) return [Number(number), name];
+  throw wrongCursor();
+}
+
+function wrongCursor(): Error {
+  return refuseField('bad_request', 'cursor', 'cursor must be one that an answer of this server had.');
+}

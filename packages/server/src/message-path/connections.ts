@@ -1,0 +1,147 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { FanfareError, isReservedTopic, type Topic } from '@fanfare/protocol';
+import type { Rights } from '../access/rights.ts';
+import type { Audience } from '../subscriptions/audience.ts';
+import { Connection, type ConnectionParts } from './accept.ts';
+import {
+  describeConnection,
+  describeSubscribed,
+  describeSubscriber,
+  type ConnectionInfo,
+  type SubscribedInfo,
+  type SubscriberInfo,
+} from './connection-info.ts';
+import { permitManaging } from './permit.ts';
+import type { Peer, Subscription } from './subscription.ts';
+
+/** Some of what there is, in its order. */
+export interface Part<T, Place> {
+  readonly items: readonly T[];
+  /** Where the next part begins, if there is more. */
+  readonly next?: Place;
+}
+
+/** The connection and the subscription of it that were told last. */
+export interface SubscriberPlace {
+  readonly connection: number;
+  readonly subscription: string;
+}
+
+/** How many connections are looked through before others have their turn. */
+const connectionsPerTurn = 1_000;
+
+/** The connections that there are: accepting, telling and ending them. */
+export class Connections {
+  readonly #parts: ConnectionParts;
+  /** By their ids, in the order in which they came. */
+  readonly #open = new Map<string, Connection>();
+  #accepted = 0;
+
+  constructor(parts: Omit<ConnectionParts, 'onClosed'>) {
+    this.#parts = { ...parts, onClosed: (connection) => this.#closed(connection) };
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  accept(peer: Peer, rights: Rights): Connection {
+    const connection = new Connection(++this.#accepted, peer, rights, this.#parts);
+    this.#open.set(peer.id, connection);
+    return connection;
+  }
+
+  /**
+   * In the order in which they came.
+   *
+   * @param after - a `next` of before
+   * @throws FanfareError `not_authorized`
+   */
+  list(rights: Rights, limit: number, after = 0): Part<ConnectionInfo, number> {
+    permitManaging(rights);
+    const items: ConnectionInfo[] = [];
+    let last = after;
+    for (const connection of this.#open.values()) {
+      if (connection.number <= after) continue;
+      if (items.length === limit) return { items, next: last };
+      items.push(describeConnection(connection));
+      last = connection.number;
+    }
+    return { items };
+  }
+
+  /** @throws FanfareError `not_authorized`, `connection_not_found` */
+  get(rights: Rights, id: string): ConnectionInfo & { readonly subscribed: readonly SubscribedInfo[] } {
+    const connection = this.#find(rights, id);
+    const subscribed = Array.from(connection.subscriptions(), describeSubscribed);
+    return { ...describeConnection(connection), subscribed };
+  }
+
+  /** Ends a connection. @throws FanfareError `not_authorized`, `connection_not_found` */
+  end(rights: Rights, id: string): void {
+    this.#find(rights, id).peer.end();
+  }
+
+  /**
+   * The subscriptions that get what is published to a topic: those to it, and those to patterns by which it may be read.
+   * In the order in which their connections came.
+   *
+   * @param after - a `next` of before
+   * @throws FanfareError `not_authorized`
+   */
+  async subscribersOf(
+    rights: Rights,
+    topic: Topic,
+    limit: number,
+    after: SubscriberPlace = { connection: 0, subscription: '' },
+  ): Promise<Part<SubscriberInfo, SubscriberPlace>> {
+    permitManaging(rights);
+    const items: SubscriberInfo[] = [];
+    let last = after;
+    let audiences = this.#audiencesOf(topic);
+    let looked = 0;
+    for (const connection of this.#open.values()) {
+      const { number } = connection;
+      if (number < after.connection) continue;
+      for (const [name, subscription] of matching(connection, audiences)) {
+        if (subscription.form === 'plain' && isReservedTopic(topic)) continue;
+        if (number === after.connection && name <= after.subscription) continue;
+        if (items.length === limit) return { items, next: last };
+        items.push(describeSubscriber(connection, subscription));
+        last = { connection: number, subscription: name };
+      }
+      if (++looked % connectionsPerTurn > 0) continue;
+      await nextTurn();
+      audiences = this.#audiencesOf(topic);
+    }
+    return { items };
+  }
+
+  #audiencesOf(topic: Topic): ReadonlySet<Audience> {
+    return new Set(this.#parts.index.matching(topic).map(({ audience }) => audience));
+  }
+
+  #find(rights: Rights, id: string): Connection {
+    permitManaging(rights);
+    const connection = this.#open.get(id);
+    if (connection) return connection;
+    throw new FanfareError('connection_not_found', 'There is no such connection; it may have ended.');
+  }
+
+  #closed(connection: Connection): void {
+    if (this.#open.get(connection.peer.id) === connection) this.#open.delete(connection.peer.id);
+  }
+}
+
+/** Those of a connection that belong to any of the audiences, by names in whose order they come. */
+function matching(
+  connection: Connection,
+  audiences: ReadonlySet<Audience>,
+): readonly (readonly [name: string, subscription: Subscription])[] {
+  const found: (readonly [string, Subscription])[] = [];
+  for (const subscription of connection.subscriptions()) {
+    const { audience, form, interest } = subscription;
+    if (audiences.has(audience)) found.push([`${form} ${interest}`, subscription]);
+  }
+  return found.length < 2 ? found : found.toSorted(([a], [b]) => (a < b ? -1 : 1));
+}
