@@ -6,6 +6,7 @@ import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import type { Server as SocketServer, Socket as ConnectedSocket } from 'socket.io';
 import { Access } from './access/access.ts';
+import { isAllowedHost } from './access/allowed-host.ts';
 import { algorithms } from './access/algorithms.ts';
 import { KeyError } from './access/jwt-keys.ts';
 import { openVerifier } from './access/open-verifier.ts';
@@ -78,6 +79,9 @@ export interface FanfareServer extends Fanfare {
 
 const notOpen = 'Fanfare answers only its own machine here, until the app says open: true.';
 
+const foreignHost =
+  'Without a key Fanfare answers to localhost and addresses only: name the origin (origins), or say open: true.';
+
 /** As long as Socket.IO's, and as hard to guess. */
 const makeId = (): string => randomBytes(15).toString('base64url');
 
@@ -124,7 +128,7 @@ interface Running {
 
 async function run(options: ServerOptions, settings: Settings): Promise<Running> {
   // Who can reach the server was decided by the address that it listens on.
-  const refuse = (): undefined => undefined;
+  const refuse: Refuse = strangersHosts(settings);
   const connections = new Map<ConnectedSocket, Connection>();
   const sessions = new ConnectionCounts(settings);
   const io = createSocketServer(
@@ -173,7 +177,8 @@ async function run(options: ServerOptions, settings: Settings): Promise<Running>
 export async function attach(httpServer: HttpServer, options: AttachOptions = {}): Promise<Fanfare> {
   const { io: theirs, http: taken = 'publish', ...own } = options;
   const settings = attachSettingsOf(own);
-  const refuse: Refuse = ({ socket }) => (mayReach(settings, socket) ? undefined : notOpen);
+  const refuseHost = strangersHosts(settings);
+  const refuse: Refuse = (request) => (mayReach(settings, request.socket) ? refuseHost(request) : notOpen);
   const connections = new Map<ConnectedSocket, Connection>();
   const sessions = new ConnectionCounts(settings);
   const io =
@@ -288,6 +293,20 @@ function attachSettingsOf(options: AttachOptions): Settings {
   if (wrong.length > 0)
     throw new SettingsError([`attach() has no ${wrong.join(', ')}: it is the app that listens.`]);
   return settingsOf(options);
+}
+
+/** Refuses what was sent to a name that could be a stranger's, where nothing but this machine's address keeps strangers out. */
+function strangersHosts(settings: Settings): Refuse {
+  if (settings.open || hasKey(settings)) return () => undefined;
+  const origins = originsOf(settings);
+  // Nearly all come with the same, and reading a URL takes as long as the rest of a small request.
+  let usual: string | undefined;
+  return ({ headers: { host } }) => {
+    if (host === usual) return undefined;
+    if (!isAllowedHost(host, origins)) return foreignHost;
+    usual = host;
+    return undefined;
+  };
 }
 
 /** An app's HTTP server may listen on any address, so what ours decides once is decided for each request there. */
