@@ -106,6 +106,8 @@ describe('what only an admin may ask', () => {
     const { url } = await startServer();
     const response = await fetch(`${url}${path}`, { method: 'POST' });
     expect([response.status, response.headers.get('allow')]).toEqual([405, allowed]);
+    const head = await fetch(`${url}${path}`, { method: 'HEAD' });
+    expect([head.status, await head.text()]).toEqual([path.includes('x') ? 404 : 200, '']);
   });
 
   it('is refused in the same way whether the connection is there or not', async () => {
@@ -299,17 +301,19 @@ describe('GET /stats', () => {
     expect(log.bytes - before.log.bytes).toBeLessThan(1_200_000);
   });
 
-  it('tells how late the event loop was', async () => {
+  it('tells how late the event loop was, of the last seconds', { timeout: 40_000 }, async () => {
     const { url } = await startServer();
+    const delay = async (): Promise<Stats['loopDelayMs']> => (await statsOf(url)).loopDelayMs;
     // It has begun to look.
-    await expect.poll(async () => (await statsOf(url)).loopDelayMs.max).toBeGreaterThan(0);
-    const until = performance.now() + 300;
+    await expect.poll(async () => (await delay()).max).toBeGreaterThan(0);
+    const until = performance.now() + 1_000;
     while (performance.now() < until);
-    await expect.poll(async () => (await statsOf(url)).loopDelayMs.max).toBeGreaterThan(200);
-    const { loopDelayMs } = await statsOf(url);
-    expect(loopDelayMs.p50).toBeLessThan(200);
-    expect(loopDelayMs.p50).toBeLessThanOrEqual(loopDelayMs.p99);
-    expect(loopDelayMs.p99).toBeLessThanOrEqual(loopDelayMs.max);
+    await expect.poll(async () => (await delay()).max).toBeGreaterThan(900);
+    const { p50, p99, max } = await delay();
+    expect(p50).toBeLessThan(900);
+    expect(p50).toBeLessThanOrEqual(p99);
+    expect(p99).toBeLessThanOrEqual(max);
+    await expect.poll(async () => (await delay()).max, { timeout: 30_000, interval: 500 }).toBeLessThan(900);
   });
 });
 

@@ -7,8 +7,8 @@ export interface LoopDelay {
   readonly max: number;
 }
 
-/** How often it is looked: what Node records is the time from one look to the next. */
-const resolutionMs = 20;
+/** How often it is looked: what Node records is the time from one look to the next. Often enough, and hardly any work when idle. */
+const resolutionMs = 50;
 
 /** A monitor tells of what was since it was emptied last: twice this long ago at the most. */
 const emptiedEveryMs = 5_000;

@@ -40,6 +40,8 @@ interface Reader {
   /** What came on each path, as `before a/b`. */
   readonly got: Map<string, string[]>;
   readonly refused: Set<string>;
+  /** Of the connection of its Socket.IO client. */
+  id?: string | undefined;
   stream?: StreamReader;
 }
 
@@ -59,6 +61,7 @@ async function open(url: string, who: Asker, wanted: string): Promise<Reader> {
   for (const path of paths) reader.got.set(path, []);
   const headers = await bearer(who);
   const client = await connectClient(url, 'websocket', { auth: { token: await tokenFor(who) } });
+  reader.id = client.id;
   client.onAny((event: string, argument: { topic?: string; message?: unknown }) => {
     if (event === 'message') note(reader.got.get('envelope') ?? [], argument.topic, argument.message);
     else note(reader.got.get('plain') ?? [], event, argument.message);
@@ -148,6 +151,33 @@ async function act(
   return wrong;
 }
 
+/** Who an admin is told gets what is published to a topic, and should not, or is not told and should be. */
+async function misreported(
+  url: string,
+  topic: string,
+  readers: readonly Reader[],
+  rules: readonly RuleSetting[],
+): Promise<string[]> {
+  const headers = { ...(await bearer({ admin: true })), connection: 'close' };
+  const response = await fetch(topicUrl(url, topic, '/subscribers?limit=1000'), { headers });
+  const { subscribers } = (await response.json()) as {
+    subscribers: { connection: string; transport: string; subject: string; via: string; envelope: boolean }[];
+  };
+  const told = subscribers.map(({ connection, transport, subject, via, envelope }) =>
+    transport === 'stream'
+      ? `stream of ${via} to ${subject}`
+      : `${envelope ? 'envelope' : 'plain'} of ${via} to ${subject} as ${connection}`,
+  );
+  const due = readers.flatMap(({ who, pattern: via, id, refused }) => {
+    if (!standsFor(via.split('/'), topic.split('/')) || !isAllowed('subscribe', topic, who, rules)) return [];
+    return paths
+      .filter((path) => path !== 'history' && !refused.has(path))
+      .map((path) => `${path} of ${via} to ${who.sub}${path === 'stream' ? '' : ` as ${id}`}`);
+  });
+  const isRight = JSON.stringify(told.toSorted()) === JSON.stringify(due.toSorted());
+  return isRight ? [] : [`subscribers of ${topic}: ${told.join()} and not ${due.join()}`];
+}
+
 /** What came and should not have, or did not and should have. */
 function disagreements(reader: Reader, topics: readonly string[], rules: readonly RuleSetting[]): string[] {
   const { who, pattern: wanted, got, refused } = reader;
@@ -192,6 +222,7 @@ it('agrees with the reference on every path, whoever asks for whatever', { timeo
     for (const who of whos) wrong.push(...(await act(url, who, topics, rules)));
     for (const topic of topics) await server.publish(topic, 'after');
     await Promise.all(readers.map((reader) => readHistory(url, reader)));
+    for (const topic of topics) wrong.push(...(await misreported(url, topic, readers, rules)));
     // Whoever is connected gets all that is due before the end.
     await server.stop();
     for (const reader of readers) {
