@@ -131,8 +131,9 @@ function listenersFor(
 
 function listenerForUnknown({ access, logger }: EventParts, answers: AnswerLimit): SharedListener {
   const known = access.isOpen ? commands : [...commands, renewal];
-  return function (event, ...args) {
-    const name = String(event);
+  return function (...event) {
+    // A packet may have neither a name nor arguments; what there is then is the acknowledgement.
+    const [name, args] = typeof event[0] === 'string' ? [event[0], event.slice(1)] : ['', event];
     if (!known.includes(name)) void answer(this, args, () => refuseEvent(name), { logger, answers });
   };
 }

@@ -504,6 +504,16 @@ describe.each(rawTransports)('Socket.IO: events over %s', (_name, open) => {
     },
   );
 
+  it('of no name at all are refused like any that there is not', async () => {
+    const { url } = await startServer(patient);
+    const client = await open(url);
+    await connectRawClient(client);
+    await client.send('42', '427');
+    expect(await client.next()).toMatch(/^42\["error",\{.*"code":"bad_request"/);
+    // The second one's is in its acknowledgement, and nothing of the server's inside is in either.
+    expect(await client.next()).toMatch(/^437\[\{"ok":false,"error":\{.*"code":"bad_request"/);
+  });
+
   it.each(['47', '4', '4z', '4-1', '43999999[]', '430{}', '44{"message":"x"}', '42/other,["a"]', '40'])(
     'that are out of place do no harm: %s',
     async (packet) => {
