@@ -1,7 +1,13 @@
-import { describe, expect, it } from 'vitest';
+import { createServer } from 'node:http';
+import { attach } from '@fanfare/server';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { secret } from '../access/tokens.ts';
 import { startServer } from '../harness.ts';
+import { heapBytes } from '../heap.ts';
+import { request } from './inputs/http.ts';
+import { openSession, sidIn } from './inputs/sockets.ts';
 import { masterToken } from './inputs/tokens.ts';
+import { converse } from './virtual-connection.ts';
 import { connectRawClient, rawTransports } from './wire.ts';
 
 describe.each(rawTransports)(
@@ -39,3 +45,24 @@ describe.each(rawTransports)(
     });
   },
 );
+
+describe('A10: sessions that poll, come, and fail', () => {
+  it('leave nothing behind', async () => {
+    const http = createServer((_request, response) => response.writeHead(404).end());
+    const fanfare = await attach(http, { memory: true });
+    onTestFinished(() => fanfare.stop());
+    const comeAndGo = async (times: number): Promise<void> => {
+      for (let at = 0; at < times; at++) {
+        const sid = sidIn((await converse(http, [openSession])).text) ?? 'none';
+        const path = `/socket.io/?EIO=4&transport=polling&sid=${sid}`;
+        expect((await converse(http, [request('POST', path, Buffer.from('no payload'))])).text).toContain(
+          '200 OK',
+        );
+      }
+    };
+    await comeAndGo(1_000);
+    const before = heapBytes();
+    await comeAndGo(3_000);
+    expect(heapBytes() - before).toBeLessThan(2_000_000);
+  });
+});
