@@ -10,6 +10,7 @@ import { limitLogins } from './socketio/login-limits.ts';
 import { limitPollingPayloads } from './socketio/polling-payload.ts';
 import { releaseHandshakes } from './socketio/release-handshake.ts';
 import { countSessions } from './socketio/session-counts.ts';
+import { releasePolling } from './socketio/release-polling.ts';
 import { SlowSubscribers } from './socketio/slow-subscribers.ts';
 import type { SocketServerOptions } from './socketio/socket-server.ts';
 
@@ -63,4 +64,5 @@ export function openSockets(
   releaseHandshakes(io);
   limitLogins(io, { ...settings, packetBytesMax: packetBytesMaxOf(settings) });
   countSessions(io, sessions);
+  releasePolling(io);
 }

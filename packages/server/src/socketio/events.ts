@@ -138,8 +138,9 @@ function takesTokens({ access, refuseUnknown }: Pick<EventParts, 'access' | 'ref
 
 function listenerForUnknown({ logger }: EventParts, answers: AnswerLimit): SharedListener {
   const known = new Set([...commands, renewal]);
-  return function (event, ...args) {
-    const name = String(event);
+  return function (...event) {
+    // A packet may have neither a name nor arguments; what there is then is the acknowledgement.
+    const [name, args] = typeof event[0] === 'string' ? [event[0], event.slice(1)] : ['', event];
     if (!known.has(name)) void answer(this, args, () => refuseEvent(name), { logger, answers });
   };
 }

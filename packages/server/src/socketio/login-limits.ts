@@ -47,7 +47,7 @@ const packetBytes = 16;
 
 /**
  * Bounds what a client can do before it is let in, which is once Socket.IO has its event `connection`: how much it
- * may send, and how many may be waiting. Socket.IO itself sees to how
+ * may send, and how many may be waiting; and that a connection is let in once. Socket.IO itself sees to how
  * long that may take, and closes it.
  */
 export function limitLogins(io: Server, limits: LoginLimits): void {
@@ -82,11 +82,23 @@ export function limitLogins(io: Server, limits: LoginLimits): void {
   io.on('connection', (socket: Socket) => {
     const connection = socket.conn as unknown as EngineConnection;
     forget(connection);
+    // Not before the other listeners know it, for they are told when it goes.
+    if (isIn(socket)) return process.nextTick(() => cut(connection));
     setPacketBytesMax(connection, limits.packetBytesMax);
     budget.end(connection.transport);
     if (connection.transport.name === 'polling')
       connection.once('upgrade', () => budget.end(connection.transport));
   });
+}
+
+/**
+ * Whether its connection has another socket already. Socket.IO ends a connection that is in and asks once more; what was
+ * asked before the first was let in it lets in as often as that.
+ */
+function isIn({ id, client }: Socket): boolean {
+  const { sockets } = client as unknown as { readonly sockets: ReadonlyMap<string, Socket> };
+  for (const other of sockets.keys()) if (other !== id) return true;
+  return false;
 }
 
 /** Ends it, and waits for nothing. */
