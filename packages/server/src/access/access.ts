@@ -72,6 +72,16 @@ export class Access {
   }
 
   /**
+   * Says so when what was allowed is not any more: a body may take its time after the head that had the token.
+   *
+   * @throws FanfareError `not_authenticated`, `token_expired`
+   */
+  confirm({ identity }: Rights): void {
+    if (identity.endsAt <= this.#parts.now()) throw new FanfareError('token_expired', 'The token has ended.');
+    if (this.#isRevoked(identity)) throw refuseToken('It was revoked.');
+  }
+
+  /**
    * Notes that a connection lasts. On an open server there is nothing to note.
    *
    * @param end - is called once, in a later turn, when the token has ended or was revoked, and MUST end the connection
