@@ -16,7 +16,7 @@ import { messageRoute } from './messages.ts';
 import { refuseRequest, sendProblem, toRefusal } from './problem.ts';
 import { publishRoute } from './publish.ts';
 import { revocationRoute } from './revocations.ts';
-import { askForToken } from './sign-in.ts';
+import { askForToken, confirmToken } from './sign-in.ts';
 import { topicRoutes } from './topics.ts';
 
 export interface HttpOptions {
@@ -108,6 +108,7 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
   // Behind CORS: a preflight has no token, and a refusal is to be read.
   void app.register(async (guarded) => {
     guarded.addHook('onRequest', askForToken(options.access));
+    guarded.addHook('preHandler', confirmToken(options.access));
     void guarded.register(publishRoute, options);
     void guarded.register(topicRoutes, { topics: options.path.topics });
     void guarded.register(messageRoute, options);

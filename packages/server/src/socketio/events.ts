@@ -1,6 +1,7 @@
 import { FanfareError, fieldsOf, type Problem } from '@fanfare/protocol';
 import type { Server, Socket } from 'socket.io';
 import type { Access } from '../access/access.ts';
+import type { Rights } from '../access/rights.ts';
 import type { Session } from '../access/sessions.ts';
 import type { Source } from '../limits/rate-limits.ts';
 import type { Connection } from '../message-path/accept.ts';
@@ -53,19 +54,41 @@ export function listenToClients(io: Server, parts: EventParts): () => void {
   };
   const listeners = listenersFor(parts, sessions, answers, forget);
   const onAny = listenerForUnknown(parts, answers);
-  const onConnection = (socket: Socket): void => {
-    const rights = signIn.rightsOf(socket);
-    if (!rights) return;
-    const peer = new SocketPeer(socket, () => connections.get(socket)?.drained());
-    if (socket.recovered) peer.leaveRestored();
-    connections.set(socket, path.accept(peer, rights));
+  const openSession = (socket: Socket, rights: Rights): void => {
     const session = access.openSession(rights, (error) => end(socket, error));
     if (session) sessions.set(socket, session);
+  };
+  const accept = (socket: Socket, rights: Rights): Connection => {
+    const peer = new SocketPeer(socket, () => connections.get(socket)?.drained());
+    const connection = path.accept(peer, rights);
+    connections.set(socket, connection);
+    openSession(socket, rights);
     for (const [event, listener] of listeners) socket.on(event, listener);
     if (refuseUnknown) socket.onAny(onAny);
+    return connection;
+  };
+  /** An app's Socket.IO server does not ask those again that it recovers: what they send waits until they were. */
+  const acceptRecovered = async (socket: Socket): Promise<void> => {
+    try {
+      await accept(socket, access.nobody).renew(async () => {
+        const rights = await signIn.ask(socket);
+        if (connections.has(socket)) openSession(socket, rights);
+        return rights;
+      });
+    } catch (error) {
+      if (connections.has(socket)) end(socket, asRefusal(error, logger));
+    }
+  };
+  const acceptKnown = (socket: Socket): void => {
+    const rights = signIn.rightsOf(socket);
+    if (rights) accept(socket, rights);
+  };
+  const onConnection = (socket: Socket): void => {
+    if (socket.recovered && !signIn.rightsOf(socket)) void acceptRecovered(socket);
+    else acceptKnown(socket);
   };
   io.on('connection', onConnection);
-  for (const socket of io.sockets.sockets.values()) onConnection(socket);
+  for (const socket of io.sockets.sockets.values()) acceptKnown(socket);
   return () => {
     signIn.stop();
     io.off('connection', onConnection);
@@ -123,7 +146,8 @@ function listenersFor(
     ),
     ...(takesTokens({ access, refuseUnknown }) ? [command(renewal, renew)] : []),
     [
-      'disconnect',
+      // Before Socket.IO keeps the rooms of a connection that it may recover: whoever comes again is asked again.
+      'disconnecting',
       function () {
         forget(this);
       },
