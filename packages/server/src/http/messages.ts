@@ -14,6 +14,7 @@ import type { History } from '../message-path/history.ts';
 import { permitReading } from '../message-path/permit.ts';
 import type { EventStreams } from './event-streams.ts';
 import { Query } from './query.ts';
+import { sourceOf } from './request.ts';
 import { streamHeaders } from './stream-peer.ts';
 
 export interface MessageRouteOptions {
@@ -89,7 +90,7 @@ async function stream(
   const peer = streams.open(reply.raw, (one) => path.accept(one, rights));
   const session = access.openSession(rights, (error) => peer.fail(error));
   reply.raw.once('close', () => session?.close());
-  await peer.subscribe({ topic: interest, envelope: true, from });
+  await peer.subscribe({ topic: interest, envelope: true, from }, sourceOf(request));
   return reply.hijack();
 }
 
