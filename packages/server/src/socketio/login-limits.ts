@@ -15,6 +15,7 @@ export interface LoginLimits {
 
 /** The parts of an Engine.IO connection that this file uses; its transport is no documented one. */
 interface EngineConnection {
+  readonly readyState: string;
   readonly transport: Transport;
   on(event: 'packet', listener: PacketListener): void;
   on(event: 'close', listener: () => void): void;
@@ -37,6 +38,8 @@ type PacketListener = (packet: { readonly data?: string | Buffer }) => void;
 interface Pending {
   readonly onPacket: PacketListener;
   readonly onClose: () => void;
+  /** Of one that was let in before; Socket.IO sees to the first time itself. */
+  timer?: NodeJS.Timeout;
 }
 
 /** How much longer a websocket has that was told, at the end of its time, that it is closed. */
@@ -47,8 +50,8 @@ const packetBytes = 16;
 
 /**
  * Bounds what a client can do before it is let in, which is once Socket.IO has its event `connection`: how much it
- * may send, and how many may be waiting; and that a connection is let in once. Socket.IO itself sees to how
- * long that may take, and closes it.
+ * may send, and how many may be waiting. Socket.IO itself sees to how
+ * long that may take, and closes it. A client that leaves, and keeps its connection, has to be let in anew.
  */
 export function limitLogins(io: Server, limits: LoginLimits): void {
   const budget = new UpgradeBudget(limits);
@@ -57,10 +60,11 @@ export function limitLogins(io: Server, limits: LoginLimits): void {
     const entry = pending.get(connection);
     if (!entry) return;
     pending.delete(connection);
+    clearTimeout(entry.timer);
     connection.off('packet', entry.onPacket);
     connection.off('close', entry.onClose);
   };
-  const begin = (connection: EngineConnection): void => {
+  const begin = (connection: EngineConnection): Pending => {
     let bytes = 0;
     const onPacket: PacketListener = ({ data = '' }) => {
       bytes += Buffer.byteLength(data) + packetBytes;
@@ -69,11 +73,18 @@ export function limitLogins(io: Server, limits: LoginLimits): void {
     const onClose = (): void => forget(connection);
     connection.on('packet', onPacket);
     connection.on('close', onClose);
-    pending.set(connection, { onPacket, onClose });
+    const entry: Pending = { onPacket, onClose };
+    pending.set(connection, entry);
     setPacketBytesMax(connection, limits.loginBytesMax);
     const [longest] = pending.size > limits.loginsPendingMax ? pending.keys() : [];
     if (longest) cut(longest);
+    return entry;
   };
+  function onLeave(this: Socket): void {
+    const connection = this.conn as unknown as EngineConnection;
+    if (connection.readyState === 'closed' || pending.has(connection)) return;
+    begin(connection).timer = setTimeout(() => cut(connection), limits.loginTimeoutMs).unref();
+  }
   io.engine.on('connection', begin);
   // Of a websocket's handshake; it begins in this turn.
   io.engine.on('headers', (_headers: unknown, request: IncomingMessage) => {
@@ -81,24 +92,16 @@ export function limitLogins(io: Server, limits: LoginLimits): void {
   });
   io.on('connection', (socket: Socket) => {
     const connection = socket.conn as unknown as EngineConnection;
+    // It has asked many times at once, each of which costs what a client costs. Not before the other listeners know it, for
+    // they are told when it goes.
+    if (!pending.has(connection)) return process.nextTick(() => cut(connection));
     forget(connection);
-    // Not before the other listeners know it, for they are told when it goes.
-    if (isIn(socket)) return process.nextTick(() => cut(connection));
+    socket.on('disconnect', onLeave);
     setPacketBytesMax(connection, limits.packetBytesMax);
     budget.end(connection.transport);
     if (connection.transport.name === 'polling')
       connection.once('upgrade', () => budget.end(connection.transport));
   });
-}
-
-/**
- * Whether its connection has another socket already. Socket.IO ends a connection that is in and asks once more; what was
- * asked before the first was let in it lets in as often as that.
- */
-function isIn({ id, client }: Socket): boolean {
-  const { sockets } = client as unknown as { readonly sockets: ReadonlyMap<string, Socket> };
-  for (const other of sockets.keys()) if (other !== id) return true;
-  return false;
 }
 
 /** Ends it, and waits for nothing. */

@@ -109,6 +109,9 @@ async function openWebSocket(url: string, query = ''): Promise<TcpSocket> {
   return socket;
 }
 
+/** A client asks to be let in. */
+const connect = Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0x34, 0x30]);
+
 /** The first bytes of a text frame that claims to be long; its payload follows, masked with zeros. */
 function longFrame(payloadBytes: number): Buffer {
   const head = Buffer.alloc(14);
@@ -189,6 +192,40 @@ describe('before it is let in', () => {
   });
 });
 
+describe('a connection that was let in', () => {
+  it.each(['websocket', 'polling'] as const)(
+    'over %s is closed when its client has left it',
+    async (name) => {
+      const { url } = await startServer({ loginTimeoutMs: 200 });
+      const client = await connectClient(url, name);
+      const closed = new Promise<void>((resolve) => client.io.engine.once('close', () => resolve()));
+      client.io.engine.write('1');
+      await closed;
+    },
+  );
+
+  it('may be used again by a client that has left it', async () => {
+    const { url } = await startServer({ loginTimeoutMs: 600_000 });
+    const client = await connectClient(url);
+    for (let at = 0; at < 3; at++) {
+      expect(await client.emitWithAck('subscribe', { topic: 'news' })).toMatchObject({ ok: true });
+      client.io.engine.write('1');
+      await expect.poll(() => subscribersOf(url, 'news')).toBe(0);
+      const back = new Promise<void>((resolve) => client.io.engine.once('data', () => resolve()));
+      client.io.engine.write('0');
+      await back;
+    }
+  });
+
+  it('is one client, and is closed when it would be many', async () => {
+    const { url } = await startServer({ loginTimeoutMs: 600_000 });
+    const socket = await openWebSocket(url);
+    const closed = once(socket, 'close');
+    socket.write(Buffer.concat(Array.from({ length: 20 }, () => connect)));
+    await closed;
+  });
+});
+
 describe('a client that sends commands and does not read', () => {
   const command = Buffer.from('420["subscribe",{}]');
   const frame = Buffer.concat([Buffer.from([0x81, 0x80 | command.length, 0, 0, 0, 0]), command]);
@@ -197,7 +234,6 @@ describe('a client that sends commands and does not read', () => {
   it('is read no further than some thousand answers, and read on once it reads', async () => {
     const { url } = await startServer();
     const socket = await openWebSocket(url);
-    const connect = Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0x34, 0x30]);
     socket.write(connect);
     await once(socket, 'data');
     socket.pause();
