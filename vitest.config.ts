@@ -19,5 +19,6 @@ export default defineConfig({
     // Real processes and browsers take their time on a busy machine; a test waits for events, not for this.
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    expect: { poll: { timeout: 10_000 } },
   },
 });

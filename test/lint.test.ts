@@ -43,6 +43,7 @@ describe('the direction of imports', () => {
     [`${server}/socketio/events.ts`, '../http/problem.ts'],
     [`${server}/socketio/events.ts`, 'fastify'],
     ['packages/cli/src/serve.ts', '../../server/src/server.ts'],
+    ['packages/console/src/app.tsx', '@fanfare/server'],
   ])('is held: %s may not import %s', (path, imported) => {
     expect(lint(path, `import * as it from '${imported}';\nexport default it;\n`)).toContain(
       'no-restricted-imports',

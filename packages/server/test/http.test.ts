@@ -1,5 +1,26 @@
+import { get, type IncomingHttpHeaders } from 'node:http';
+import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { connectClient, connectRaw, publish, startServer } from './harness.ts';
+
+interface RawAnswer {
+  readonly status: number | undefined;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+}
+
+/** What a server sends, as it is: `fetch` would unpack it. */
+function rawGet(url: string, headers: IncomingHttpHeaders = {}): Promise<RawAnswer> {
+  return new Promise((resolve, reject) => {
+    get(url, { headers: { connection: 'close', ...headers } }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => void chunks.push(chunk));
+      response.once('end', () => {
+        resolve({ status: response.statusCode, headers: response.headers, body: Buffer.concat(chunks) });
+      });
+    }).once('error', reject);
+  });
+}
 
 describe('POST /publish', () => {
   const text = 'text/plain; charset=utf-8';
@@ -134,6 +155,21 @@ describe('other requests', () => {
     expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8');
     expect(response.headers.get('content-security-policy')).toContain("default-src 'self'");
     expect(await response.text()).toContain('<title>Fanfare</title>');
+  });
+
+  it('what belongs to the page is sent as small as can be, and once while it stays the same', async () => {
+    const { url } = await startServer();
+    for (const path of ['/fanfare.js', '/console/console.js', '/console/console.css']) {
+      const { body: whole, headers } = await rawGet(`${url}${path}`);
+      expect(headers).toMatchObject({ vary: 'accept-encoding', 'cache-control': 'no-cache' });
+      const zipped = await rawGet(`${url}${path}`, { 'accept-encoding': 'br, gzip;q=0.9' });
+      expect(zipped.headers).toMatchObject({ 'content-encoding': 'gzip', etag: headers.etag });
+      expect(zipped.body.length).toBeLessThan(whole.length / 2);
+      expect(gunzipSync(zipped.body).equals(whole)).toBe(true);
+      const again = await rawGet(`${url}${path}`, { 'if-none-match': headers.etag });
+      expect([again.status, again.body.length]).toEqual([304, 0]);
+      expect((await rawGet(`${url}${path}`, { 'if-none-match': 'W/"another"' })).status).toBe(200);
+    }
   });
 
   it('a path that there is not is 404, a method that a path does not take 405 with the one it takes', async () => {

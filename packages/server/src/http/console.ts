@@ -1,5 +1,8 @@
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
 import type { FastifyInstance } from 'fastify';
 import { name, version } from '../version.ts';
 
@@ -34,9 +37,21 @@ export async function consoleRoutes(app: FastifyInstance): Promise<void> {
       .send(`${name} ${version}: subscribe with any Socket.IO client, publish with POST /publish\n`);
   });
   for (const { url, file, type } of files) {
-    const content = await read(file);
-    app.get(url, async (_request, reply) => reply.headers(headers).type(type).send(content));
+    const { whole, zipped, etag } = await prepare(file);
+    app.get(url, async (request, reply) => {
+      void reply.headers({ ...headers, etag, vary: 'accept-encoding' }).type(type);
+      if (request.headers['if-none-match']?.includes(etag) === true) return reply.code(304).send();
+      if (!/\bgzip\b/.test(request.headers['accept-encoding'] ?? '')) return reply.send(whole);
+      return reply.header('content-encoding', 'gzip').send(zipped);
+    });
   }
+}
+
+/** A file in both forms in which it is sent, and what it is known by as long as it is the same. */
+async function prepare(file: string): Promise<{ whole: Buffer; zipped: Buffer; etag: string }> {
+  const whole = await read(file);
+  const digest = createHash('sha256').update(whole).digest('base64url').slice(0, 22);
+  return { whole, zipped: await promisify(gzip)(whole), etag: `W/"${digest}"` };
 }
 
 function read(file: string): Promise<Buffer> {

@@ -1,9 +1,10 @@
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { launchBrowser } from './browser.ts';
-import { publish, startServer } from './harness.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { launchBrowser } from '../browser.ts';
+import { publish, startServer } from '../harness.ts';
+import { openConsole } from './page.ts';
 
-describe('the page in a browser', () => {
+describe('Try it', () => {
   let browser: Browser;
 
   beforeAll(async () => {
@@ -11,33 +12,18 @@ describe('the page in a browser', () => {
   }, 60_000);
   afterAll(() => browser.close());
 
-  /** The page, opened; what its console says beside the refusals that a test provokes fails the test. */
-  async function open(url: string): Promise<Page> {
-    const page = await browser.newPage();
-    const complaints: string[] = [];
-    page.on('pageerror', (error) => complaints.push(error.message));
-    page.on('console', (message) => {
-      if (message.type() === 'error' && !/status of 40[34]/.test(message.text()))
-        complaints.push(message.text());
-    });
-    onTestFinished(async () => {
-      await page.close();
-      expect(complaints).toEqual([]);
-    });
-    await page.goto(url);
-    await page.getByText('Connected', { exact: true }).waitFor();
-    return page;
-  }
+  const open = (url: string): Promise<Page> =>
+    openConsole(browser, url, { expected: /status of 404|ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET/ });
 
   it('lets a newcomer subscribe and publish, and see both happen', async () => {
     const { url } = await startServer();
     const page = await open(url);
 
-    await page.getByRole('button', { name: 'Publish' }).click();
+    await page.getByRole('button', { name: 'Publish', exact: true }).click();
     await page.getByText("Topic 'news' does not exist: nobody has subscribed to it yet (HTTP 404)").waitFor();
-    await page.getByRole('button', { name: 'Subscribe' }).click();
+    await page.getByRole('button', { name: 'Subscribe', exact: true }).click();
     await page.getByRole('button', { name: 'Unsubscribe from news' }).waitFor();
-    await page.getByRole('button', { name: 'Publish' }).click();
+    await page.getByRole('button', { name: 'Publish', exact: true }).click();
     await page.getByText("Message published to topic 'news'").waitFor();
     await page.locator('#messages').getByText('hello').waitFor();
 
@@ -50,7 +36,7 @@ describe('the page in a browser', () => {
     const { url } = await startServer();
     const page = await open(url);
     await page.locator('#subscribe').getByLabel('Topic').fill('connect');
-    await page.getByRole('button', { name: 'Subscribe' }).click();
+    await page.getByRole('button', { name: 'Subscribe', exact: true }).click();
     await page.getByRole('button', { name: 'Unsubscribe from connect' }).waitFor();
     await publish(url, { topic: 'connect', message: { a: [1] } });
     await page.locator('#messages pre').waitFor();
@@ -61,10 +47,10 @@ describe('the page in a browser', () => {
     const { url } = await startServer();
     const page = await open(url);
     await page.locator('#subscribe').getByLabel('Topic').fill('$x');
-    await page.getByRole('button', { name: 'Subscribe' }).click();
+    await page.getByRole('button', { name: 'Subscribe', exact: true }).click();
     await page.getByText("The topic must not begin with '$'").waitFor();
     await page.getByLabel('The message is JSON, not text').check();
-    await page.getByRole('button', { name: 'Publish' }).click();
+    await page.getByRole('button', { name: 'Publish', exact: true }).click();
     await page.getByText('The message is not JSON.').waitFor();
   });
 
@@ -73,20 +59,20 @@ describe('the page in a browser', () => {
     const page = await open(url);
     const attack = '<img src=x onerror="document.title=1"><script>document.title=2</script>';
     await page.locator('#subscribe').getByLabel('Topic').fill(attack);
-    await page.getByRole('button', { name: 'Subscribe' }).click();
+    await page.getByRole('button', { name: 'Subscribe', exact: true }).click();
     await page.locator('#subscriptions li').waitFor();
     await publish(url, { topic: attack, message: attack });
     await publish(url, { topic: attack, message: { [attack]: attack } });
     await expect.poll(() => page.locator('#messages li').count()).toBe(2);
     expect(await page.locator('#messages pre').last().textContent()).toBe(attack);
-    expect(await page.locator('main img, main script').count()).toBe(0);
-    expect(await page.title()).toBe('Fanfare');
+    expect(await page.locator('#console img, #console script').count()).toBe(0);
+    expect(await page.title()).toBe('Try it · Fanfare');
   });
 
   it('shows that the server is gone, and goes on when it is back', async () => {
     const first = await startServer();
     const page = await open(first.url);
-    await page.getByRole('button', { name: 'Subscribe' }).click();
+    await page.getByRole('button', { name: 'Subscribe', exact: true }).click();
     await page.getByRole('button', { name: 'Unsubscribe from news' }).waitFor();
     await first.server.stop();
     await page.locator('#connection[data-state=lost]').waitFor();

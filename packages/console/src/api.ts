@@ -1,0 +1,167 @@
+import type {
+  ConnectionDetails,
+  ConnectionPage,
+  Identity,
+  MessagePage,
+  Stats,
+  SubscriberPage,
+  TopicDetails,
+  TopicPage,
+} from './api-types.ts';
+
+/** Why a request was not answered as hoped. `status` is 0 when there was no answer at all. */
+export class ApiError extends Error {
+  override readonly name = 'ApiError';
+  readonly status: number;
+  readonly code: string;
+
+  constructor(status: number, code: string, detail: string) {
+    super(detail);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+/** An answer as it came. */
+export interface Answer {
+  readonly ok: boolean;
+  readonly status: number;
+  readonly type: string;
+  readonly text: string;
+}
+
+type Query = Readonly<Record<string, string | number | undefined>>;
+
+const requestTimeoutMs = 15_000;
+
+/** The public HTTP API of the server that the page came from. */
+export class Api {
+  readonly #base: URL;
+  readonly #token: string | undefined;
+  readonly #onRefused: (error: ApiError) => void;
+
+  /** @param onRefused - is told when the token counts no more, beside whoever asked */
+  constructor(base: URL, token: string | undefined, onRefused: (error: ApiError) => void) {
+    this.#base = base;
+    this.#token = token;
+    this.#onRefused = onRefused;
+  }
+
+  identity(): Promise<Identity> {
+    return this.#get('identity');
+  }
+
+  stats(): Promise<Stats> {
+    return this.#get('stats');
+  }
+
+  topics(query: {
+    readonly prefix?: string;
+    readonly cursor?: string | undefined;
+    readonly limit?: number;
+  }): Promise<TopicPage> {
+    return this.#get('topics', query);
+  }
+
+  topic(topic: string): Promise<TopicDetails> {
+    return this.#get(pathOf(topic));
+  }
+
+  async declare(topic: string): Promise<void> {
+    await this.#send('PUT', pathOf(topic));
+  }
+
+  async delete(topic: string): Promise<void> {
+    await this.#send('DELETE', pathOf(topic));
+  }
+
+  subscribers(topic: string, limit: number): Promise<SubscriberPage> {
+    return this.#get(`${pathOf(topic)}/subscribers`, { limit });
+  }
+
+  messages(topic: string, query: Query): Promise<MessagePage> {
+    return this.#get(`${pathOf(topic)}/messages`, query);
+  }
+
+  connections(query: {
+    readonly cursor?: string | undefined;
+    readonly limit: number;
+  }): Promise<ConnectionPage> {
+    return this.#get('connections', query);
+  }
+
+  connection(id: string): Promise<ConnectionDetails> {
+    return this.#get(`connections/${encodeURIComponent(id)}`);
+  }
+
+  async disconnect(id: string): Promise<void> {
+    await this.#send('DELETE', `connections/${encodeURIComponent(id)}`);
+  }
+
+  /** Publishes a body as it is. A refusal is an answer too. */
+  async publish(body: string, accept: string): Promise<Answer> {
+    const headers = { 'content-type': 'application/json', accept };
+    return this.#request('POST', 'publish', { headers, body });
+  }
+
+  async #get<T>(path: string, query: Query = {}): Promise<T> {
+    const pairs = Object.entries(query).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, String(value)]],
+    );
+    const search = new URLSearchParams(pairs).toString();
+    const { text } = await this.#send('GET', search === '' ? path : `${path}?${search}`);
+    // The server is the one that this page came from: what it says has the shape that it documents.
+    return JSON.parse(text) as T;
+  }
+
+  /** @throws ApiError when the answer is a refusal */
+  async #send(method: string, path: string): Promise<Answer> {
+    const answer = await this.#request(method, path, { headers: { accept: 'application/json' } });
+    if (answer.ok) return answer;
+    throw errorOf(answer);
+  }
+
+  async #request(
+    method: string,
+    path: string,
+    { headers, body }: { readonly headers: Readonly<Record<string, string>>; readonly body?: string },
+  ): Promise<Answer> {
+    const authorization = this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` };
+    let response: Response;
+    let text: string;
+    try {
+      response = await fetch(new URL(path, this.#base), {
+        method,
+        headers: { ...headers, ...authorization },
+        ...(body !== undefined && { body }),
+        signal: AbortSignal.timeout(requestTimeoutMs),
+      });
+      text = await response.text();
+    } catch {
+      throw new ApiError(0, 'unreachable', 'The server did not answer.');
+    }
+    const { ok, status } = response;
+    const answer = { ok, status, type: response.headers.get('content-type') ?? '', text };
+    if (status === 401) this.#onRefused(errorOf(answer));
+    return answer;
+  }
+}
+
+/** Also of an answer that is no problem of ours, such as a proxy's. */
+export function errorOf({ status, text }: Answer): ApiError {
+  try {
+    const { code, detail } = JSON.parse(text) as { code?: unknown; detail?: unknown };
+    if (typeof code === 'string' && typeof detail === 'string') return new ApiError(status, code, detail);
+  } catch {
+    // It is told below.
+  }
+  return new ApiError(status, 'unknown', `The server answered with status ${status}.`);
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : 'Something went wrong.';
+}
+
+function pathOf(topic: string): string {
+  return `topics/${encodeURIComponent(topic)}`;
+}

@@ -1,0 +1,117 @@
+import { useEffect, useState } from 'react';
+import { messageOf } from './api.ts';
+import { ConnectionsPage } from './pages/connections.tsx';
+import { OverviewPage } from './pages/overview.tsx';
+import { SignInPage } from './pages/sign-in.tsx';
+import { TopicPage } from './pages/topic.tsx';
+import { TopicsPage } from './pages/topics.tsx';
+import { TryItPage } from './pages/try-it.tsx';
+import { Banner } from './parts/banner.tsx';
+import { Header } from './parts/header.tsx';
+import { Notice } from './parts/notice.tsx';
+import { hrefOf, type Route } from './routes.ts';
+import { SessionContext, useSession, type Session } from './session.ts';
+import { useRoute } from './use-route.ts';
+import { useSignIn } from './use-session.ts';
+
+export function App() {
+  const [state, signIn] = useSignIn();
+  if (state.state === 'signed-out') return <SignInPage reason={state.reason} onToken={signIn} />;
+  if (state.state === 'asking') {
+    return (
+      <main className="alone">
+        <p role="status">{state.error === undefined ? 'Connecting …' : `${state.error} Trying again …`}</p>
+      </main>
+    );
+  }
+  return (
+    <SessionContext value={state.session}>
+      <Console session={state.session} />
+    </SessionContext>
+  );
+}
+
+function Console({ session }: { readonly session: Session }) {
+  const route = useRoute();
+  useEffect(() => {
+    document.title = route ? `${titleOf(route)} · Fanfare` : 'Fanfare';
+  }, [route]);
+  return (
+    <>
+      <a className="skip" href="#main" onClick={skipToMain}>
+        Skip to the page
+      </a>
+      <Header session={session} page={route?.page} />
+      <Banner session={session} />
+      <main id="main" tabIndex={-1}>
+        {route ? <Page route={route} /> : <FirstPage />}
+      </main>
+    </>
+  );
+}
+
+function Page({ route }: { readonly route: Route }) {
+  const { admin } = useSession().identity;
+  switch (route.page) {
+    case 'overview':
+      return admin ? <OverviewPage /> : <AdminOnly title={titleOf(route)} />;
+    case 'topics':
+      return <TopicsPage />;
+    case 'topic':
+      return <TopicPage key={route.topic} topic={route.topic} />;
+    case 'connections':
+      return admin ? <ConnectionsPage id={route.id} /> : <AdminOnly title={titleOf(route)} />;
+    case 'try':
+      return <TryItPage />;
+  }
+}
+
+/** Where nobody has asked for a page: what there is to see decides. */
+function FirstPage() {
+  const { api, identity } = useSession();
+  const [error, setError] = useState<string>();
+  useEffect(() => {
+    const go = (route: Route): void => window.location.replace(hrefOf(route));
+    api.topics({ limit: 1 }).then(
+      ({ topics }) => {
+        if (topics.length === 0) go({ page: 'try' });
+        else go({ page: identity.admin ? 'overview' : 'topics' });
+      },
+      (thrown: unknown) => setError(messageOf(thrown)),
+    );
+  }, [api, identity]);
+  return error === undefined ? null : <Notice kind="bad">{error}</Notice>;
+}
+
+function AdminOnly({ title }: { readonly title: string }) {
+  return (
+    <>
+      <h1>{title}</h1>
+      <Notice kind="note">
+        This page shows what is everybody&rsquo;s, and needs a token with the admin right. Yours does not have
+        it: the topics that it may read are under Topics, and Try it is for publishing and subscribing.
+      </Notice>
+    </>
+  );
+}
+
+function titleOf(route: Route): string {
+  switch (route.page) {
+    case 'overview':
+      return 'Overview';
+    case 'topics':
+      return 'Topics';
+    case 'topic':
+      return route.topic;
+    case 'connections':
+      return 'Connections';
+    case 'try':
+      return 'Try it';
+  }
+}
+
+/** The address is a page's: it stays as it is. */
+function skipToMain(event: React.MouseEvent): void {
+  event.preventDefault();
+  document.getElementById('main')?.focus();
+}

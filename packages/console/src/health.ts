@@ -1,0 +1,64 @@
+import type { Stats } from './api-types.ts';
+import { formatBytes, formatMs, formatSpan, plural } from './format.ts';
+
+export interface Remark {
+  readonly level: 'good' | 'note' | 'bad';
+  readonly text: string;
+}
+
+/** From here on somebody notices. */
+const lateMs = 50;
+const veryLateMs = 250;
+const waitingBytes = 16 * 1_048_576;
+const logShare = 0.9;
+const newMs = 60_000;
+
+/**
+ * What there is to say about how the server is, the worst first.
+ *
+ * @param error - why the server did not tell just now
+ */
+export function remarksOn(stats: Stats, error: string | undefined): readonly Remark[] {
+  const remarks: Remark[] = [];
+  if (error !== undefined) remarks.push({ level: 'bad', text: `The figures are old: ${error}` });
+  const { loopDelayMs, log, catchingUp, bytesWaiting } = stats;
+  if (loopDelayMs.p99 >= lateMs) {
+    remarks.push({
+      level: loopDelayMs.p99 >= veryLateMs ? 'bad' : 'note',
+      text: `The event loop is ${formatMs(loopDelayMs.p99)} late: everything that the server does waits for that long.`,
+    });
+  }
+  if (log.bytesMax !== undefined && log.bytes >= log.bytesMax * logShare) {
+    const share = Math.round((log.bytes / log.bytesMax) * 100);
+    remarks.push({
+      level: log.bytes >= log.bytesMax ? 'bad' : 'note',
+      text: `The log has taken ${share} % of the room that it may take (${formatBytes(log.bytesMax)}).`,
+    });
+  }
+  if (bytesWaiting >= waitingBytes) {
+    remarks.push({
+      level: 'note',
+      text: `${formatBytes(bytesWaiting)} wait for connections that do not take what is sent to them.`,
+    });
+  }
+  if (catchingUp > 0) {
+    const are = catchingUp === 1 ? 'is' : 'are';
+    remarks.push({
+      level: 'note',
+      text: `${plural(catchingUp, 'subscription')} ${are} catching up: reading what is kept, and not live yet.`,
+    });
+  }
+  const runningMs = stats.time - stats.startedAt;
+  if (runningMs < newMs) {
+    remarks.push({ level: 'note', text: `The server was started ${formatSpan(runningMs)} ago.` });
+  }
+  const worst = remarks.some(({ level }) => level === 'bad');
+  if (!worst && remarks.every(({ text }) => text.startsWith('The server was started'))) {
+    remarks.unshift({ level: 'good', text: 'All is well.' });
+  }
+  return remarks.toSorted((one, other) => rank(one) - rank(other));
+}
+
+function rank({ level }: Remark): number {
+  return level === 'bad' ? 0 : level === 'note' ? 1 : -1;
+}

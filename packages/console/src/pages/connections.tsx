@@ -1,0 +1,123 @@
+import { useMemo, useState } from 'react';
+import type { Connection } from '../api-types.ts';
+import { formatBytes, formatClock, formatCount, formatSpan, formatTime, plural } from '../format.ts';
+import { ConnectionPanel } from '../parts/connection-panel.tsx';
+import { Notice } from '../parts/notice.tsx';
+import { VirtualTable, type Column } from '../parts/virtual-table.tsx';
+import { hrefOf } from '../routes.ts';
+import type { Sort } from '../sorting.ts';
+import { useConnections } from '../use-connections.ts';
+
+const columns: readonly Column<Connection>[] = [
+  {
+    id: 'id',
+    label: 'Connection',
+    by: ({ id }) => id,
+    cell: ({ id }) => (
+      <a className="mono" href={hrefOf({ page: 'connections', id })}>
+        {id}
+      </a>
+    ),
+  },
+  {
+    id: 'transport',
+    label: 'Transport',
+    isWideOnly: true,
+    by: ({ transport }) => transport,
+    cell: ({ transport }) => transport,
+  },
+  { id: 'address', label: 'Address', by: ({ address }) => address, cell: ({ address }) => address || '–' },
+  {
+    id: 'subject',
+    label: 'Subject',
+    isWideOnly: true,
+    by: ({ subject }) => subject ?? '',
+    cell: ({ subject }) => subject ?? '–',
+  },
+  {
+    id: 'since',
+    label: 'Since',
+    isNumber: true,
+    isWideOnly: true,
+    by: ({ since }) => since,
+    cell: ({ since }) => (
+      <span title={`${formatTime(since)}, ${formatClock(since)}`}>{formatSpan(Date.now() - since)}</span>
+    ),
+  },
+  {
+    id: 'subscriptions',
+    label: 'Subscriptions',
+    isNumber: true,
+    isWideOnly: true,
+    by: ({ subscriptions }) => subscriptions,
+    cell: ({ subscriptions }) => formatCount(subscriptions),
+  },
+  {
+    id: 'catching',
+    label: 'Catching up',
+    isNumber: true,
+    by: ({ catchingUp }) => catchingUp,
+    cell: ({ catchingUp }) => formatCount(catchingUp),
+  },
+  {
+    id: 'waiting',
+    label: 'Waiting',
+    isNumber: true,
+    by: ({ bytesWaiting }) => bytesWaiting,
+    cell: ({ bytesWaiting }) => formatBytes(bytesWaiting),
+  },
+];
+
+export function ConnectionsPage({ id }: { readonly id: string | undefined }) {
+  const { data, error, refresh } = useConnections();
+  const [text, setText] = useState('');
+  const [sort, setSort] = useState<Sort>({ id: 'since', isDescending: true });
+  const rows = useMemo(() => searched(data?.rows ?? [], text), [data, text]);
+  return (
+    <>
+      <div className="title">
+        <h1>Connections</h1>
+        <p className="quiet" role="status">
+          {data && plural(data.rows.length, 'connection')}
+          {data?.isCut === true && ', and more that are not listed'}
+        </p>
+      </div>
+      {error && <Notice kind="bad">{error.message}</Notice>}
+      <div className="row" role="search">
+        <label className="search">
+          Search
+          <input
+            type="search"
+            placeholder="id, address, subject or transport"
+            value={text}
+            spellCheck={false}
+            onChange={(event) => setText(event.target.value)}
+          />
+        </label>
+      </div>
+      <div className="with-side">
+        {data && rows.length === 0 ? (
+          <Notice kind="note">{text === '' ? 'There is no connection.' : 'No connection has that.'}</Notice>
+        ) : (
+          <VirtualTable
+            label="Connections"
+            columns={columns}
+            rows={rows}
+            keyOf={(row) => row.id}
+            sort={sort}
+            onSort={setSort}
+          />
+        )}
+        {id !== undefined && <ConnectionPanel key={id} id={id} onEnded={refresh} />}
+      </div>
+    </>
+  );
+}
+
+function searched(rows: readonly Connection[], part: string): readonly Connection[] {
+  if (part === '') return rows;
+  const wanted = part.toLowerCase();
+  return rows.filter(({ id, address, subject = '', transport }) =>
+    [id, address, subject, transport].some((text) => text.toLowerCase().includes(wanted)),
+  );
+}

@@ -1,0 +1,48 @@
+import { useState } from 'react';
+import { Notice } from '../parts/notice.tsx';
+import { Snippets } from '../parts/snippets.tsx';
+import { TryPublish } from '../parts/try-publish.tsx';
+import { TrySubscribe } from '../parts/try-subscribe.tsx';
+import { messageJson, type MessageKind } from '../publish-text.ts';
+import { useSession } from '../session.ts';
+
+export function TryItPage() {
+  const { base, identity } = useSession();
+  const [topic, setTopic] = useState('news');
+  const [text, setText] = useState('hello');
+  const [kind, setKind] = useState<MessageKind>('text');
+  const message = messageJson(text, kind);
+  return (
+    <>
+      <div className="title">
+        <h1>Try it</h1>
+        <p className="quiet">
+          Subscribe to a topic on the left, publish to it on the right, and see the message arrive. A topic
+          exists once somebody has subscribed to it.
+        </p>
+      </div>
+      {!identity.admin && (
+        <Notice kind="note">
+          {`Your token names what it may ${namesOf('publish to', identity.publish)} and ${namesOf('subscribe to', identity.subscribe)}; the rules of the server may allow more.`}
+        </Notice>
+      )}
+      <div className="columns">
+        <TrySubscribe />
+        <TryPublish
+          topic={topic}
+          onTopic={setTopic}
+          text={text}
+          onText={setText}
+          kind={kind}
+          onKind={setKind}
+          message={message}
+        />
+      </div>
+      <Snippets example={{ base, topic, message: message ?? '"…"', withToken: !identity.open }} />
+    </>
+  );
+}
+
+function namesOf(action: string, patterns: readonly string[]): string {
+  return `${action}: ${patterns.length === 0 ? 'nothing' : patterns.join(', ')}`;
+}

@@ -1,0 +1,99 @@
+import { useCallback, useState } from 'react';
+import type { ConnectionDetails } from '../api-types.ts';
+import { formatBytes, formatSpan, formatTime, plural } from '../format.ts';
+import { hrefOf } from '../routes.ts';
+import { useSession } from '../session.ts';
+import { usePoll } from '../use-poll.ts';
+import { Confirm } from './confirm.tsx';
+import { Notice } from './notice.tsx';
+import { stateText } from './subscribers-panel.tsx';
+
+interface Props {
+  readonly id: string;
+  readonly onEnded: () => void;
+}
+
+const pollMs = 2_000;
+
+/** One connection with its subscriptions, and what ends it. */
+export function ConnectionPanel({ id, onEnded }: Props) {
+  const { api } = useSession();
+  const [isAsking, setIsAsking] = useState(false);
+  const ask = useCallback((): Promise<ConnectionDetails> => api.connection(id), [api, id]);
+  const { data, error, refresh } = usePoll(ask, pollMs);
+  const isGone = error?.code === 'connection_not_found';
+  const end = async (): Promise<void> => {
+    await api.disconnect(id);
+    refresh();
+    onEnded();
+  };
+  return (
+    <section className="card" aria-label={`Connection ${id}`}>
+      <div className="row spread">
+        <h2 className="mono">{id}</h2>
+        <a href={hrefOf({ page: 'connections' })}>Close</a>
+      </div>
+      {isGone && <Notice kind="note">This connection has ended.</Notice>}
+      {error && !isGone && <Notice kind="bad">{error.message}</Notice>}
+      {data && !isGone && (
+        <>
+          <Facts connection={data} />
+          <h3>{plural(data.subscribed.length, 'subscription')}</h3>
+          <Subscribed connection={data} />
+          <div className="row">
+            <button type="button" className="plain bad" onClick={() => setIsAsking(true)}>
+              Disconnect …
+            </button>
+          </div>
+        </>
+      )}
+      {isAsking && (
+        <Confirm
+          title={`Disconnect ${id}?`}
+          action="Disconnect"
+          onConfirm={end}
+          onClose={() => setIsAsking(false)}
+        >
+          The server ends this connection. A client that connects again by itself comes back as another
+          connection.
+        </Confirm>
+      )}
+    </section>
+  );
+}
+
+function Facts({ connection }: { readonly connection: ConnectionDetails }) {
+  const { transport, address, subject, since, bytesWaiting } = connection;
+  const facts = [
+    ['Transport', transport],
+    ['Address', address || '–'],
+    ['Subject', subject ?? '–'],
+    ['Since', `${formatTime(since)} (${formatSpan(Date.now() - since)})`],
+    ['Waiting', formatBytes(bytesWaiting)],
+  ] as const;
+  return (
+    <dl className="facts">
+      {facts.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+function Subscribed({ connection }: { readonly connection: ConnectionDetails }) {
+  return (
+    <ul className="subscribed" tabIndex={0} aria-label="Subscriptions">
+      {connection.subscribed.map(({ topic, envelope, state }) => (
+        <li key={`${String(envelope)} ${topic}`}>
+          <a href={hrefOf({ page: 'topic', topic })}>{topic}</a>
+          <span className="quiet">
+            {envelope ? 'envelopes' : 'plain'}, {stateText(state)}
+          </span>
+        </li>
+      ))}
+    </ul>
+  );
+}

@@ -1,0 +1,87 @@
+import { useLayoutEffect, useRef, useState } from 'react';
+import { plural } from '../format.ts';
+import type { MessageRow } from '../tail.ts';
+import { useHistory, type Place } from '../use-history.ts';
+import { MessageList, rowHeight } from './message-list.tsx';
+import { Notice } from './notice.tsx';
+import { PlaceForm } from './place-form.tsx';
+
+interface Props {
+  readonly topic: string;
+  readonly withTopics: boolean;
+  readonly selected: MessageRow | undefined;
+  readonly onSelect: (row: MessageRow) => void;
+}
+
+/** What is kept of a topic: older messages come as one scrolls up to them. */
+export function HistoryPanel({ topic, withTopics, selected, onSelect }: Props) {
+  const [place, setPlace] = useState<Place>({ kind: 'newest' });
+  const { window, isLoading, error, isIncomplete, loadOlder, loadNewer } = useHistory(
+    topic,
+    place,
+    !withTopics,
+  );
+  const { rows, hasOlder, hasNewer } = window;
+  const scroller = useRef<HTMLDivElement>(null);
+  const firstKey = useRef<number>(undefined);
+  useLayoutEffect(() => {
+    const list = scroller.current;
+    const key = rows[0]?.key;
+    const before = firstKey.current;
+    firstKey.current = key;
+    if (!list || key === undefined) return;
+    if (before === undefined) {
+      list.scrollTop = place.kind === 'newest' ? list.scrollHeight : 0;
+    } else {
+      // What was added or dropped above moves nothing of what is read.
+      list.scrollTop += (before - key) * rowHeight;
+    }
+  }, [rows, place]);
+  return (
+    <>
+      <PlaceForm onPlace={setPlace} />
+      {error !== undefined && <Notice kind="bad">{error}</Notice>}
+      {isIncomplete && (
+        <Notice kind="note">
+          Not all that came after this offset is kept any more: these are the earliest that there are.
+        </Notice>
+      )}
+      <MessageList
+        label={`What is kept of ${topic}`}
+        rows={rows}
+        selected={selected}
+        onSelect={onSelect}
+        onStart={loadOlder}
+        withTopics={withTopics}
+        withDates
+        scroller={scroller}
+      />
+      <div className="row below-list">
+        {!withTopics && (
+          <button type="button" className="plain small" disabled={!hasOlder || isLoading} onClick={loadOlder}>
+            Older
+          </button>
+        )}
+        <button
+          type="button"
+          className="plain small"
+          disabled={isLoading || rows.length === 0}
+          onClick={loadNewer}
+        >
+          Newer
+        </button>
+        <span className="quiet" role="status">
+          {isLoading ? 'Loading …' : describe(rows.length, hasOlder || withTopics, hasNewer)}
+        </span>
+      </div>
+    </>
+  );
+}
+
+function describe(count: number, hasOlder: boolean, hasNewer: boolean): string {
+  if (count === 0) return 'Nothing is kept here.';
+  const ends = [!hasOlder && 'from the earliest', !hasNewer && 'to the newest'].filter(
+    (end) => end !== false,
+  );
+  return [plural(count, 'message'), ...ends].join(', ');
+}

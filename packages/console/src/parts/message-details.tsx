@@ -1,0 +1,44 @@
+import { useMemo } from 'react';
+import { formatClock, formatTime } from '../format.ts';
+import type { MessageRow } from '../tail.ts';
+import { CopyButton } from './copy-button.tsx';
+import { JsonView } from './json-view.tsx';
+
+/** All that is known of the message that was chosen. */
+export function MessageDetails({ row }: { readonly row: MessageRow | undefined }) {
+  const value = useMemo((): unknown => (row ? JSON.parse(row.text) : undefined), [row]);
+  return (
+    <section className="card" aria-labelledby="message-title">
+      <div className="row spread">
+        <h2 id="message-title">Message</h2>
+        {row && <CopyButton text={row.text} label="Copy the message as JSON" />}
+      </div>
+      {row ? (
+        <>
+          <dl className="facts">
+            <Fact name="Topic" value={row.topic} />
+            <Fact name="Time" value={`${formatTime(row.time).slice(0, 10)} ${formatClock(row.time)}`} />
+            <Fact name="Offset" value={row.offset ?? 'none: the topic keeps nothing'} />
+            <Fact name="Id" value={row.id} />
+            <Fact name="Publisher" value={row.publisher} />
+          </dl>
+          <div className="json" key={row.key}>
+            <JsonView value={value} />
+          </div>
+        </>
+      ) : (
+        <p className="quiet">Choose a message in the list to see all of it.</p>
+      )}
+    </section>
+  );
+}
+
+function Fact({ name, value }: { readonly name: string; readonly value: string | undefined }) {
+  if (value === undefined) return null;
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{value}</dd>
+    </div>
+  );
+}

@@ -1,0 +1,15 @@
+import type { ReactNode } from 'react';
+
+interface Props {
+  readonly kind: 'good' | 'note' | 'bad';
+  readonly children: ReactNode;
+}
+
+/** Something that is said in words, and read out when it appears. */
+export function Notice({ kind, children }: Props) {
+  return (
+    <p className="notice" data-kind={kind} role="status">
+      {children}
+    </p>
+  );
+}

@@ -1,0 +1,73 @@
+import { useState, type FormEvent } from 'react';
+import type { Place } from '../use-history.ts';
+
+type Kind = Place['kind'];
+
+const kinds: readonly { readonly kind: Kind; readonly label: string }[] = [
+  { kind: 'newest', label: 'the newest' },
+  { kind: 'earliest', label: 'the earliest' },
+  { kind: 'time', label: 'a time' },
+  { kind: 'offset', label: 'after an offset' },
+];
+
+/** Asks where to begin reading. */
+export function PlaceForm({ onPlace }: { readonly onPlace: (place: Place) => void }) {
+  const [kind, setKind] = useState<Kind>('newest');
+  const [text, setText] = useState('');
+  const onSubmit = (event: FormEvent): void => {
+    event.preventDefault();
+    const place = placeOf(kind, text);
+    if (place) onPlace(place);
+  };
+  return (
+    <form className="row" onSubmit={onSubmit}>
+      <label className="inline">
+        Start with
+        <select value={kind} onChange={(event) => setKind(kindOf(event.target.value))}>
+          {kinds.map((one) => (
+            <option key={one.kind} value={one.kind}>
+              {one.label}
+            </option>
+          ))}
+        </select>
+      </label>
+      {kind === 'time' && (
+        <label className="inline">
+          Time
+          <input
+            type="datetime-local"
+            step="1"
+            required
+            value={text}
+            onChange={(event) => setText(event.target.value)}
+          />
+        </label>
+      )}
+      {kind === 'offset' && (
+        <label className="inline grow">
+          Offset
+          <input required value={text} spellCheck={false} onChange={(event) => setText(event.target.value)} />
+        </label>
+      )}
+      <button className="plain">Show</button>
+    </form>
+  );
+}
+
+function kindOf(value: string): Kind {
+  return kinds.find(({ kind }) => kind === value)?.kind ?? 'newest';
+}
+
+function placeOf(kind: Kind, text: string): Place | undefined {
+  switch (kind) {
+    case 'newest':
+    case 'earliest':
+      return { kind };
+    case 'time': {
+      const time = Date.parse(text);
+      return Number.isNaN(time) ? undefined : { kind, time };
+    }
+    case 'offset':
+      return { kind, offset: text.trim() };
+  }
+}

@@ -1,0 +1,82 @@
+import { useCallback, useState } from 'react';
+import type { Subscriber, SubscriberPage } from '../api-types.ts';
+import { formatBytes, formatClock, formatSpan, formatTime, plural } from '../format.ts';
+import { hrefOf } from '../routes.ts';
+import { useSession } from '../session.ts';
+import type { Sort } from '../sorting.ts';
+import { usePoll } from '../use-poll.ts';
+import { Notice } from './notice.tsx';
+import { VirtualTable, type Column } from './virtual-table.tsx';
+
+const shownMax = 1_000;
+const pollMs = 2_000;
+
+const columns: readonly Column<Subscriber>[] = [
+  {
+    id: 'connection',
+    label: 'Connection',
+    by: ({ connection }) => connection,
+    cell: ({ connection }) => (
+      <a className="mono" href={hrefOf({ page: 'connections', id: connection })}>
+        {connection}
+      </a>
+    ),
+  },
+  {
+    id: 'subject',
+    label: 'Subject',
+    by: ({ subject }) => subject ?? '',
+    cell: ({ subject }) => subject ?? '–',
+  },
+  { id: 'via', label: 'By', isWideOnly: true, by: ({ via }) => via, cell: ({ via }) => <code>{via}</code> },
+  {
+    id: 'since',
+    label: 'Since',
+    isNumber: true,
+    isWideOnly: true,
+    by: ({ since }) => since,
+    cell: ({ since }) => (
+      <span title={`${formatTime(since)}, ${formatClock(since)}`}>{formatSpan(Date.now() - since)}</span>
+    ),
+  },
+  { id: 'state', label: 'State', by: ({ state }) => state, cell: ({ state }) => stateText(state) },
+  {
+    id: 'waiting',
+    label: 'Waiting',
+    isNumber: true,
+    by: ({ bytesWaiting }) => bytesWaiting,
+    cell: ({ bytesWaiting }) => formatBytes(bytesWaiting),
+  },
+];
+
+export function SubscribersPanel({ topic }: { readonly topic: string }) {
+  const { api } = useSession();
+  const ask = useCallback((): Promise<SubscriberPage> => api.subscribers(topic, shownMax), [api, topic]);
+  const { data, error } = usePoll(ask, pollMs);
+  const [sort, setSort] = useState<Sort>({ id: 'since', isDescending: false });
+  if (error) return <Notice kind="bad">{error.message}</Notice>;
+  if (!data) return <p className="quiet">Loading …</p>;
+  if (data.subscribers.length === 0) return <p className="quiet">Nobody is subscribed.</p>;
+  return (
+    <>
+      <p className="quiet">
+        {data.cursor === undefined
+          ? `${plural(data.subscribers.length, 'subscription')}.`
+          : `The first ${plural(data.subscribers.length, 'subscription')}; there are more.`}
+        {' This page is one of them while its tail is open.'}
+      </p>
+      <VirtualTable
+        label={`Subscribers of ${topic}`}
+        columns={columns}
+        rows={data.subscribers}
+        keyOf={({ connection, via, envelope }) => `${connection} ${String(envelope)} ${via}`}
+        sort={sort}
+        onSort={setSort}
+      />
+    </>
+  );
+}
+
+export function stateText(state: Subscriber['state']): string {
+  return state === 'live' ? 'live' : 'catching up';
+}

@@ -1,0 +1,52 @@
+import { useState } from 'react';
+import type { TopicDetails } from '../api-types.ts';
+import { formatClock, formatCount, formatTime, plural } from '../format.ts';
+import { useSession } from '../session.ts';
+import { Confirm } from './confirm.tsx';
+
+interface Props {
+  readonly topic: string;
+  readonly info: TopicDetails | undefined;
+  readonly onDeleted: () => void;
+}
+
+export function TopicHead({ topic, info, onDeleted }: Props) {
+  const { api, identity } = useSession();
+  const [isAsking, setIsAsking] = useState(false);
+  const remove = async (): Promise<void> => {
+    await api.delete(topic);
+    onDeleted();
+  };
+  return (
+    <div className="row spread">
+      <div className="title">
+        <h1>{topic}</h1>
+        {info && (
+          <p className="quiet number">
+            {plural(info.messages, 'message')} kept · {plural(info.subscribers, 'subscriber')} ·{' '}
+            {formatCount(info.published)} published since the start
+            {info.lastTime !== undefined && (
+              <span title={formatTime(info.lastTime)}> · last at {formatClock(info.lastTime)}</span>
+            )}
+          </p>
+        )}
+      </div>
+      {identity.admin && info && (
+        <button type="button" className="plain bad" onClick={() => setIsAsking(true)}>
+          Delete …
+        </button>
+      )}
+      {isAsking && info && (
+        <Confirm
+          title={`Delete ${topic}?`}
+          action="Delete"
+          onConfirm={remove}
+          onClose={() => setIsAsking(false)}
+        >
+          The topic and its {plural(info.messages, 'message')} are gone then, and cannot be brought back. Who
+          is subscribed stays so.
+        </Confirm>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,44 @@
+import { connect, type Fanfare, type Status } from '@fanfare/client';
+import { createContext, use, useSyncExternalStore } from 'react';
+import type { Identity } from './api-types.ts';
+import type { Api } from './api.ts';
+import type { StatsHistory } from './stats-history.ts';
+
+/** What every page has: the server as whoever is signed in sees it. */
+export interface Session {
+  /** Of the server, with a slash at the end. */
+  readonly base: string;
+  readonly api: Api;
+  readonly fanfare: Fanfare;
+  readonly identity: Identity;
+  readonly history: StatsHistory;
+  readonly signOut: () => void;
+}
+
+export const SessionContext = createContext<Session | undefined>(undefined);
+
+export function useSession(): Session {
+  const session = use(SessionContext);
+  if (!session) throw new Error('there is no session');
+  return session;
+}
+
+export function useStatus({ fanfare }: Session): Status {
+  return useSyncExternalStore(
+    (listener) => fanfare.onStatus(listener),
+    () => fanfare.status,
+  );
+}
+
+export function connectTo(base: string, token: string | undefined): Fanfare {
+  return connect(base, token === undefined ? {} : { token });
+}
+
+const tokenKey = 'fanfare-token';
+
+/** The token of this tab, which ends with it. */
+export const storedToken = {
+  get: (): string | undefined => sessionStorage.getItem(tokenKey) ?? undefined,
+  set: (token: string): void => sessionStorage.setItem(tokenKey, token),
+  remove: (): void => sessionStorage.removeItem(tokenKey),
+};

@@ -1,0 +1,66 @@
+import type { Stats } from './api-types.ts';
+
+/** The figures of one moment. Rates are per second, delays in milliseconds. */
+export interface Sample {
+  readonly time: number;
+  readonly publishes: number | null;
+  readonly deliveries: number | null;
+  readonly connections: number | null;
+  readonly topics: number | null;
+  readonly bytesWaiting: number | null;
+  readonly delayP50: number | null;
+  readonly delayP99: number | null;
+  readonly delayMax: number | null;
+  readonly logBytes: number | null;
+}
+
+/** How long the charts go back, in milliseconds. */
+export const historyMs = 900_000;
+
+/** Where nothing came for so long, a chart has a hole. */
+const holeMs = 5_000;
+
+/** Figures since the server started become rates; a server that was started anew begins again. */
+export function sampleOf(stats: Stats, before: Stats | undefined): Sample {
+  const seconds = before?.startedAt === stats.startedAt ? (stats.time - before.time) / 1_000 : 0;
+  const rate = (total: number, earlier = 0): number | null =>
+    seconds > 0 ? Math.max(0, total - earlier) / seconds : null;
+  return {
+    time: stats.time,
+    publishes: rate(stats.publishes, before?.publishes),
+    deliveries: rate(stats.deliveries, before?.deliveries),
+    connections: stats.connections,
+    topics: stats.topics,
+    bytesWaiting: stats.bytesWaiting,
+    delayP50: stats.loopDelayMs.p50,
+    delayP99: stats.loopDelayMs.p99,
+    delayMax: stats.loopDelayMs.max,
+    logBytes: stats.log.bytes,
+  };
+}
+
+/** The samples with one more, with a hole before it where there was none for long, and without those that are too old. */
+export function appendSample(samples: readonly Sample[], sample: Sample): readonly Sample[] {
+  const last = samples.at(-1);
+  // The server's clock was set back, or it is another server.
+  if (last && sample.time <= last.time) return [sample];
+  const kept = samples.filter(({ time }) => time > sample.time - historyMs);
+  if (last && sample.time - last.time > holeMs) kept.push(hole(last.time + 1));
+  kept.push(sample);
+  return kept;
+}
+
+function hole(time: number): Sample {
+  return {
+    time,
+    publishes: null,
+    deliveries: null,
+    connections: null,
+    topics: null,
+    bytesWaiting: null,
+    delayP50: null,
+    delayP99: null,
+    delayMax: null,
+    logBytes: null,
+  };
+}

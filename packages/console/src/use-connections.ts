@@ -1,0 +1,29 @@
+import { useCallback } from 'react';
+import type { Connection } from './api-types.ts';
+import { useSession } from './session.ts';
+import { usePoll, type Polled } from './use-poll.ts';
+
+export interface Connections {
+  readonly rows: readonly Connection[];
+  /** Whether there are more. */
+  readonly isCut: boolean;
+}
+
+const listedMax = 5_000;
+const pageMax = 1_000;
+const pollMs = 2_000;
+
+export function useConnections(): Polled<Connections> {
+  const { api } = useSession();
+  const ask = useCallback(async (): Promise<Connections> => {
+    const rows: Connection[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await api.connections({ cursor, limit: pageMax });
+      rows.push(...page.connections);
+      cursor = page.cursor;
+    } while (cursor !== undefined && rows.length < listedMax);
+    return { rows, isCut: cursor !== undefined };
+  }, [api]);
+  return usePoll(ask, pollMs);
+}

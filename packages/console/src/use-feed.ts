@@ -1,0 +1,69 @@
+import type { Subscription } from '@fanfare/client';
+import { useCallback, useEffect, useState } from 'react';
+import { messageOf } from './api.ts';
+import { describeGap } from './gap.ts';
+import { useSession } from './session.ts';
+import { Tail, type TailView } from './tail.ts';
+import { usePainting } from './use-painting.ts';
+
+export interface Feed {
+  /** Those that are subscribed to. */
+  readonly topics: readonly string[];
+  readonly view: TailView;
+  /** Why the last subscription was refused. */
+  readonly refusal: string | undefined;
+  readonly subscribe: (topic: string) => Promise<void>;
+  readonly unsubscribe: (topic: string) => void;
+}
+
+/** Subscriptions that come and go, and one list of what they get. */
+export function useFeed(rowsMax: number): Feed {
+  const { fanfare } = useSession();
+  const [tail] = useState(() => new Tail(rowsMax));
+  const [open] = useState(() => new Map<string, Subscription>());
+  const [topics, setTopics] = useState<readonly string[]>([]);
+  const [refusal, setRefusal] = useState<string>();
+  const { view, schedule } = usePainting(tail, false);
+
+  const unsubscribe = useCallback(
+    (topic: string) => {
+      open.get(topic)?.close();
+      open.delete(topic);
+      setTopics([...open.keys()]);
+    },
+    [open],
+  );
+  const subscribe = async (topic: string): Promise<void> => {
+    if (open.has(topic)) return;
+    const subscription = fanfare.subscribe(
+      topic,
+      {
+        onGap: (gap) => {
+          tail.pushGap(`${topic}: ${describeGap(gap)}`);
+          schedule();
+        },
+        onError: () => unsubscribe(topic),
+      },
+      (envelope) => {
+        tail.push(envelope);
+        schedule();
+      },
+    );
+    open.set(topic, subscription);
+    try {
+      await subscription.ready;
+      setRefusal(undefined);
+      setTopics([...open.keys()]);
+    } catch (error) {
+      setRefusal(messageOf(error));
+    }
+  };
+  useEffect(
+    () => () => {
+      for (const subscription of open.values()) subscription.close();
+      open.clear();
+    },
+    [open],
+  );
+  return { topics, view, refusal, subscribe, unsubscribe };
+}

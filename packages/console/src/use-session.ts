@@ -1,0 +1,93 @@
+import { useCallback, useEffect, useState, type Dispatch, type SetStateAction } from 'react';
+import { Api, ApiError, messageOf } from './api.ts';
+import { connectTo, storedToken, type Session } from './session.ts';
+import { StatsHistory } from './stats-history.ts';
+
+export type SessionState =
+  | { readonly state: 'asking'; readonly error?: string }
+  /** The server asks for a token. `reason` is why the last one does not count. */
+  | { readonly state: 'signed-out'; readonly reason?: string }
+  | { readonly state: 'ready'; readonly session: Session };
+
+const retryMs = 2_000;
+
+const base = new URL('.', document.baseURI);
+
+/**
+ * Finds out who is asking, and connects.
+ *
+ * @returns how that stands, and what signs in with a token
+ */
+export function useSignIn(): [SessionState, (token: string) => void] {
+  const [state, setState] = useState<SessionState>({ state: 'asking' });
+  const [token, setToken] = useState(storedToken.get);
+
+  const signOut = useCallback((reason?: string) => {
+    storedToken.remove();
+    setToken(undefined);
+    setState((before) =>
+      // Without a token it is asked once more, and refused: the reason is still that of the token.
+      before.state === 'signed-out'
+        ? before
+        : { state: 'signed-out', ...(reason !== undefined && { reason }) },
+    );
+  }, []);
+  const signIn = useCallback((given: string) => {
+    storedToken.set(given);
+    setToken(given);
+    setState({ state: 'asking' });
+  }, []);
+
+  useEffect(() => {
+    return openSession(token, { setState, signOut });
+  }, [token, signOut]);
+
+  return [state, signIn];
+}
+
+interface SessionPort {
+  readonly setState: Dispatch<SetStateAction<SessionState>>;
+  readonly signOut: (reason?: string) => void;
+}
+
+/** @returns what ends the session */
+function openSession(token: string | undefined, { setState, signOut }: SessionPort): () => void {
+  let isOver = false;
+  let end = (): void => {};
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const refuse = (reason: string | undefined): void => {
+    if (!isOver) signOut(token === undefined ? undefined : reason);
+  };
+  const api = new Api(base, token, (error) => refuse(error.message));
+  const ask = async (): Promise<void> => {
+    try {
+      const identity = await api.identity();
+      if (isOver) return;
+      const fanfare = connectTo(base.href, token);
+      const history = new StatsHistory(api);
+      fanfare.onStatus(({ state, error }) => {
+        if (state === 'closed' && error) refuse(error.message);
+      });
+      if (identity.admin) history.start();
+      end = () => {
+        history.stop();
+        fanfare.close();
+      };
+      const session = { base: base.href, api, fanfare, identity, history, signOut: () => signOut() };
+      setState({ state: 'ready', session });
+    } catch (error) {
+      // What is refused is told by `refuse`.
+      if (isOver || (error instanceof ApiError && error.status === 401)) return;
+      setState((before) =>
+        before.state === 'signed-out' ? before : { state: 'asking', error: messageOf(error) },
+      );
+      timer = setTimeout(() => void ask(), retryMs);
+    }
+  };
+  void ask();
+  return () => {
+    isOver = true;
+    clearTimeout(timer);
+    end();
+  };
+}

@@ -1,0 +1,56 @@
+import { useEffect, useState } from 'react';
+import { messageOf } from './api.ts';
+import { describeGap } from './gap.ts';
+import { useSession } from './session.ts';
+import { Tail } from './tail.ts';
+import { usePainting, type Painting } from './use-painting.ts';
+
+export interface LiveTail extends Painting {
+  /** Messages that came within the last second. */
+  readonly rate: number;
+  /** Why there is nothing more to come. */
+  readonly error: string | undefined;
+}
+
+/** What there is to see at once, before the first new message. */
+const pastMessages = 50;
+
+const rateMs = 1_000;
+
+/** The newest messages of a topic or pattern, as they come. */
+export function useTail(topic: string, isPaused: boolean): LiveTail {
+  const { fanfare } = useSession();
+  const [tail] = useState(() => new Tail());
+  const [rate, setRate] = useState(0);
+  const [error, setError] = useState<string>();
+  const painting = usePainting(tail, isPaused);
+  const { schedule } = painting;
+  useEffect(() => {
+    const subscription = fanfare.subscribe(
+      topic,
+      {
+        from: { last: pastMessages },
+        onGap: (gap) => {
+          tail.pushGap(describeGap(gap));
+          schedule();
+        },
+        onError: (thrown) => setError(messageOf(thrown)),
+      },
+      (envelope) => {
+        tail.push(envelope);
+        schedule();
+      },
+    );
+    return () => subscription.close();
+  }, [fanfare, topic, tail, schedule]);
+  useEffect(() => {
+    let before = { total: tail.total, at: performance.now() };
+    const timer = setInterval(() => {
+      const now = { total: tail.total, at: performance.now() };
+      setRate(((now.total - before.total) * 1_000) / (now.at - before.at));
+      before = now;
+    }, rateMs);
+    return () => clearInterval(timer);
+  }, [tail]);
+  return { ...painting, rate, error };
+}

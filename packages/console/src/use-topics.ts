@@ -1,0 +1,31 @@
+import { useCallback } from 'react';
+import type { Topic } from './api-types.ts';
+import { useSession } from './session.ts';
+import { withRates, type TopicLook } from './topic-rates.ts';
+import { usePoll, type Polled } from './use-poll.ts';
+
+/** How many topics are listed. A prefix finds others. */
+export const listedMax = 20_000;
+
+const pageMax = 1_000;
+const pollMs = 2_500;
+
+/** The topics whose names begin with a prefix, as they are now and again. */
+export function useTopics(prefix: string): Polled<TopicLook> {
+  const { api } = useSession();
+  const ask = useCallback(
+    async (before: TopicLook | undefined): Promise<TopicLook> => {
+      const at = performance.now();
+      const topics: Topic[] = [];
+      let cursor: string | undefined;
+      do {
+        const page = await api.topics({ prefix, cursor, limit: pageMax });
+        topics.push(...page.topics);
+        cursor = page.cursor;
+      } while (cursor !== undefined && topics.length < listedMax);
+      return { rows: withRates(topics, at, before), at, isCut: cursor !== undefined };
+    },
+    [api, prefix],
+  );
+  return usePoll(ask, pollMs);
+}

@@ -1,0 +1,14 @@
+import { expect, it } from 'vitest';
+import type { Identity } from '../src/api-types.ts';
+import { mayPublish } from '../src/rights.ts';
+
+const bob: Identity = { open: false, subject: 'bob', admin: false, publish: ['mine/*'], subscribe: [] };
+
+it('publishing is offered to whoever may: by the token, by the rule, or as an admin', () => {
+  expect(mayPublish(bob, 'mine/a', undefined)).toBe(true);
+  expect(mayPublish(bob, 'mine/a/b', undefined)).toBe(false);
+  expect(mayPublish(bob, 'other', {})).toBe(false);
+  expect(mayPublish(bob, 'other', { publish: true })).toBe(true);
+  expect(mayPublish({ ...bob, admin: true }, 'other', undefined)).toBe(true);
+  expect(mayPublish(bob, '', undefined)).toBe(false);
+});

@@ -1,0 +1,21 @@
+import { expect, it } from 'vitest';
+import { hrefOf, parseHash, type Route } from '../src/routes.ts';
+
+it('every route is read as it was written', () => {
+  const routes: readonly Route[] = [
+    { page: 'overview' },
+    { page: 'topics' },
+    { page: 'topic', topic: 'orders/7 ü%?#&' },
+    { page: 'topic', topic: '/' },
+    { page: 'connections' },
+    { page: 'connections', id: 'a b' },
+    { page: 'try' },
+  ];
+  for (const route of routes) expect(parseHash(hrefOf(route))).toEqual(route);
+});
+
+it('what names no page is none', () => {
+  for (const hash of ['', '#', '#main', '#/nothing', '#/topics/%', '#/try/x', '#/__proto__']) {
+    expect([hash, parseHash(hash)]).toEqual([hash, undefined]);
+  }
+});

@@ -1,0 +1,66 @@
+import { describe, expect, it } from 'vitest';
+import type { Stats } from '../src/api-types.ts';
+import { remarksOn } from '../src/health.ts';
+import { appendSample, historyMs, sampleOf, type Sample } from '../src/stats.ts';
+
+const calm: Stats = {
+  time: 1_000_000,
+  startedAt: 0,
+  version: '1',
+  connections: 3,
+  subscriptions: 4,
+  topics: 5,
+  publishes: 100,
+  deliveries: 300,
+  bytesWaiting: 0,
+  catchingUp: 0,
+  loopDelayMs: { p50: 0, p99: 1, max: 2 },
+  log: { kind: 'disk', bytes: 10 },
+};
+
+describe('a sample', () => {
+  it('has rates in the place of totals', () => {
+    const later = { ...calm, time: calm.time + 2_000, publishes: 110, deliveries: 330 };
+    expect(sampleOf(later, calm)).toMatchObject({ publishes: 5, deliveries: 15, connections: 3 });
+  });
+
+  it('has no rate at first, nor after a restart of the server', () => {
+    expect(sampleOf(calm, undefined)).toMatchObject({ publishes: null });
+    const restarted = { ...calm, time: calm.time + 1_000, startedAt: 999_999, publishes: 1 };
+    expect(sampleOf(restarted, calm)).toMatchObject({ publishes: null, deliveries: null });
+  });
+});
+
+it('what is charted is bounded, and has holes where nothing came', () => {
+  let samples: readonly Sample[] = [];
+  for (let at = 0; at < 2_000; at++) {
+    samples = appendSample(samples, sampleOf({ ...calm, time: at * 1_000 }, undefined));
+  }
+  expect(samples).toHaveLength(historyMs / 1_000);
+  samples = appendSample(samples, sampleOf({ ...calm, time: 2_010_000 }, undefined));
+  expect(samples.slice(-2).map(({ connections }) => connections)).toEqual([null, 3]);
+  expect(appendSample(samples, sampleOf(calm, undefined))).toHaveLength(1);
+});
+
+describe('the words', () => {
+  const said = (change: Partial<Stats>, error?: string): string =>
+    remarksOn({ ...calm, ...change }, error)
+      .map(({ level, text }) => `${level}: ${text}`)
+      .join('\n');
+
+  it('say that all is well when it is', () => {
+    expect(said({})).toBe('good: All is well.');
+    expect(said({ startedAt: calm.time - 5_000 })).toContain('good: All is well.');
+  });
+
+  it('say what is not', () => {
+    const late = said({ loopDelayMs: { p50: 100, p99: 120, max: 130 } });
+    expect(late).toContain('The event loop is 120 ms late');
+    expect(late).not.toContain('well');
+    expect(said({ loopDelayMs: { p50: 0, p99: 400, max: 900 } })).toMatch(/^bad: /);
+    expect(said({ catchingUp: 1 })).toContain('1 subscription is catching up');
+    expect(said({ bytesWaiting: 2 ** 25 })).toContain('32 MiB wait');
+    expect(said({ log: { kind: 'disk', bytes: 95, bytesMax: 100 } })).toContain('95 % of the room');
+    expect(said({}, 'The server did not answer.')).toMatch(/^bad: The figures are old/);
+  });
+});

@@ -1,0 +1,147 @@
+import axe from 'axe-core';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { secret, tokenFor } from '../access/tokens.ts';
+import { launchBrowser } from '../browser.ts';
+import { connectClient, startServer } from '../harness.ts';
+import { declare } from '../http-tools.ts';
+import { messageRows, openConsole, openTab } from './page.ts';
+
+let browser: Browser;
+
+beforeAll(async () => {
+  browser = await launchBrowser();
+}, 60_000);
+afterAll(() => browser.close());
+
+/** What axe finds wrong on the page as it is. It is put there by the debugger, which the page's policy has no say in. */
+async function violations(page: Page): Promise<readonly string[]> {
+  await page.evaluate(axe.source);
+  return page.evaluate<string[]>(`axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) =>
+    violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => id + ': ' + html + ' ' + failureSummary)))`);
+}
+
+/** Every page, and what there is to wait for on it. */
+const pages: readonly { readonly route: string; readonly ready: (page: Page) => Promise<void> }[] = [
+  { route: 'overview', ready: (page) => page.locator('canvas').first().waitFor() },
+  { route: 'topics', ready: (page) => page.locator('tbody .column-topic').first().waitFor() },
+  {
+    route: 'topics/orders',
+    ready: async (page) => {
+      await messageRows(page).first().click();
+      await page.locator('.json').waitFor();
+      await page.getByRole('button', { name: 'Publish' }).click();
+      await page.getByText('HTTP 200').waitFor();
+    },
+  },
+  {
+    route: 'topics/orders',
+    ready: async (page) => {
+      await page.getByRole('tab', { name: 'History' }).click();
+      await messageRows(page).first().waitFor();
+    },
+  },
+  {
+    route: 'topics/orders',
+    ready: async (page) => {
+      await page.getByRole('tab', { name: 'Subscribers' }).click();
+      await page.getByRole('cell').first().waitFor();
+    },
+  },
+  {
+    route: 'topics/orders',
+    ready: async (page) => {
+      await page.getByRole('tab', { name: 'Rule' }).click();
+      await page.getByText('"match"').waitFor();
+      await page.getByRole('button', { name: 'Delete …' }).click();
+      await page.getByRole('dialog').waitFor();
+    },
+  },
+  { route: 'topics/missing', ready: (page) => page.getByText('This topic does not exist.').waitFor() },
+  {
+    route: 'connections',
+    ready: async (page) => {
+      await page.locator('tbody').getByRole('link').first().click();
+      await page.getByRole('button', { name: 'Disconnect …' }).waitFor();
+    },
+  },
+  {
+    route: 'try',
+    ready: async (page) => {
+      await page.getByRole('button', { name: 'Subscribe', exact: true }).click();
+      await page.getByRole('button', { name: 'Unsubscribe from news' }).waitFor();
+      await page.getByRole('button', { name: 'Publish', exact: true }).click();
+      await page.locator('#messages li').waitFor();
+      await page.getByRole('tab', { name: 'Python' }).click();
+    },
+  },
+];
+
+describe.each(['light', 'dark'] as const)('in %s', (colorScheme) => {
+  it.each([1_280, 360])(
+    'no page has anything that axe complains of, %d pixels wide',
+    { timeout: 120_000 },
+    async (width) => {
+      const { url, server } = await startServer();
+      const client = await connectClient(url);
+      await client.emitWithAck('subscribe', { topic: 'orders', envelope: true });
+      await server.publish('orders', { item: 'tea' });
+      for (const { route, ready } of pages) {
+        const viewport = { width, height: 800 };
+        const page = await openConsole(browser, url, {
+          route,
+          colorScheme,
+          viewport,
+          expected: /status of 404/,
+        });
+        await ready(page);
+        expect([route, await violations(page)]).toEqual([route, []]);
+        const overflow = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
+        expect([route, overflow]).toEqual([route, 0]);
+        await page.close();
+      }
+    },
+  );
+
+  it('nor has the page to sign in, nor one for whoever is no admin, nor the banner', async () => {
+    const { url, server } = await startServer({ key: secret });
+    const signIn = await openTab(browser, url, { colorScheme, expected: /status of 401/ });
+    await signIn.getByLabel('Token').waitFor();
+    expect(await violations(signIn)).toEqual([]);
+    const token = await tokenFor({ subscribe: ['**'] });
+    const page = await openConsole(browser, url, {
+      route: 'overview',
+      token,
+      colorScheme,
+      expected: /status of 40|ERR_/,
+    });
+    await page.getByText('needs a token with the admin right').waitFor();
+    await server.stop();
+    await page.getByRole('alert').waitFor();
+    expect(await violations(page)).toEqual([]);
+  });
+});
+
+it('the check finds what is wrong', async () => {
+  const { url } = await startServer();
+  const page = await openConsole(browser, url);
+  await page.evaluate("document.querySelector('main').append(document.createElement('button'))");
+  expect(await violations(page)).toEqual([expect.stringMatching(/^button-name: /) as string]);
+});
+
+it('the theme is the one that was chosen, also after a reload', async () => {
+  const { url } = await startServer();
+  await declare(url, 'a');
+  const page = await openConsole(browser, url, { colorScheme: 'light' });
+  const background = (): Promise<string> =>
+    page.evaluate('getComputedStyle(document.documentElement).backgroundColor');
+  const light = await background();
+  await page.getByRole('button', { name: 'Theme: Auto' }).click();
+  await page.getByRole('button', { name: 'Theme: Light' }).click();
+  await page.getByRole('button', { name: 'Theme: Dark' }).waitFor();
+  const dark = await background();
+  expect(dark).not.toBe(light);
+  await page.reload();
+  await page.getByRole('button', { name: 'Theme: Dark' }).waitFor();
+  expect(await background()).toBe(dark);
+});

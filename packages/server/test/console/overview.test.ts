@@ -1,0 +1,75 @@
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { launchBrowser } from '../browser.ts';
+import { connectClient, startServer } from '../harness.ts';
+import { declare } from '../http-tools.ts';
+import { openConsole } from './page.ts';
+
+describe('the overview', () => {
+  let browser: Browser;
+
+  beforeAll(async () => {
+    browser = await launchBrowser();
+  }, 60_000);
+  afterAll(() => browser.close());
+
+  it('is what a browser sees first when there are topics, and shows how much flows', async () => {
+    const { url, server } = await startServer();
+    await declare(url, 'orders');
+    for (const client of [await connectClient(url), await connectClient(url)]) {
+      await client.emitWithAck('subscribe', { topic: 'orders' });
+    }
+    const timer = setInterval(() => void server.publish('orders', 1), 20);
+    try {
+      const page = await openConsole(browser, url);
+      await page.getByRole('heading', { name: 'Overview' }).waitFor();
+      const figure = async (title: string): Promise<number> => {
+        const card = page.getByRole('region', { name: title, exact: true });
+        return Number.parseFloat((await card.locator('.figure').textContent()) ?? '');
+      };
+      await expect.poll(() => figure('Publishes a second'), { timeout: 10_000 }).toBeGreaterThan(10);
+      const [publishes, deliveries] = [
+        await figure('Publishes a second'),
+        await figure('Deliveries a second'),
+      ];
+      // Two subscribers; the two figures may be of seconds that follow each other.
+      expect(deliveries / publishes).toBeGreaterThan(1.2);
+      expect(await figure('Connections')).toBe(3);
+      expect(await figure('Topics')).toBe(1);
+      expect(await page.locator('canvas').count()).toBe(7);
+      const chart = page.getByRole('img', { name: /^Publishes a second, over the last 15 minutes; now \d/ });
+      await chart.waitFor();
+    } finally {
+      clearInterval(timer);
+    }
+  });
+
+  it('says in words what is not well, and that it is again', async () => {
+    const { url } = await startServer();
+    await declare(url, 'orders');
+    const page = await openConsole(browser, url, { route: 'overview' });
+    await page.getByText('All is well.').waitFor();
+    // The server is in this process.
+    const timer = setInterval(() => {
+      const end = performance.now() + 120;
+      while (performance.now() < end);
+    }, 150);
+    try {
+      await page.getByText(/^The event loop is \d+ ms late/).waitFor();
+    } finally {
+      clearInterval(timer);
+    }
+    await page.getByText('All is well.').waitFor();
+  });
+
+  it('goes on charting while another page is shown', async () => {
+    const { url } = await startServer();
+    await declare(url, 'orders');
+    const page = await openConsole(browser, url, { route: 'overview' });
+    await page.locator('canvas').first().waitFor();
+    const asked: string[] = [];
+    page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+    await page.getByRole('link', { name: 'Topics' }).click();
+    await expect.poll(() => asked.filter((path) => path === '/stats').length).toBeGreaterThan(1);
+  });
+});

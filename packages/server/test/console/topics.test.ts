@@ -1,0 +1,318 @@
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { launchBrowser } from '../browser.ts';
+import { connectClient, publish, startServer } from '../harness.ts';
+import { declare } from '../http-tools.ts';
+import { messageRows, openConsole } from './page.ts';
+
+let browser: Browser;
+
+beforeAll(async () => {
+  browser = await launchBrowser();
+}, 60_000);
+afterAll(() => browser.close());
+
+/** The names in the list of topics, as far as they are on the screen. */
+function shownTopics(page: Page): Promise<readonly string[]> {
+  return page.locator('tbody .column-topic a').allTextContents();
+}
+
+describe('the list of topics', () => {
+  it('shows what is kept, who is subscribed, the last message, and when it was', async () => {
+    const { url, server } = await startServer();
+    const client = await connectClient(url);
+    await client.emitWithAck('subscribe', { topic: 'orders/7' });
+    await client.emitWithAck('subscribe', { topic: 'quiet' });
+    await server.publish('orders/7', { item: 'tea' });
+    await server.publish('orders/7', { item: 'coffee' });
+    const page = await openConsole(browser, url, { route: 'topics' });
+    const row = page.getByRole('row', { name: /orders\/7/ });
+    await row.getByText('{"item":"coffee"}').waitFor();
+    const cells = await row.getByRole('cell').allTextContents();
+    expect(cells.slice(2, 4)).toEqual(['1', '2']);
+    expect(cells[4]).toMatch(/^\d\d:\d\d:\d\d\.\d{3}$/);
+    await page.getByText('2 topics', { exact: true }).waitFor();
+  });
+
+  it('tells how many messages a second come', async () => {
+    const { url, server } = await startServer();
+    await declare(url, 'busy');
+    const timer = setInterval(() => void server.publish('busy', 1), 20);
+    try {
+      const page = await openConsole(browser, url, { route: 'topics' });
+      const rate = page.getByRole('row', { name: /busy/ }).getByRole('cell').nth(1);
+      await expect
+        .poll(async () => Number(await rate.textContent()), { timeout: 10_000 })
+        .toBeGreaterThan(10);
+    } finally {
+      clearInterval(timer);
+    }
+  });
+
+  it('is searched by a part of the name or by its beginning, and sorted by any column', async () => {
+    const { url, server } = await startServer();
+    for (const topic of ['alpha', 'beta/alpha', 'gamma']) await declare(url, topic);
+    for (let n = 0; n < 3; n++) await server.publish('gamma', n);
+    await server.publish('alpha', 0);
+    const page = await openConsole(browser, url, { route: 'topics' });
+    await expect.poll(() => shownTopics(page)).toEqual(['alpha', 'beta/alpha', 'gamma']);
+    await page.getByLabel('Search').fill('ALPHA');
+    await expect.poll(() => shownTopics(page)).toEqual(['alpha', 'beta/alpha']);
+    await page.getByLabel('Where').selectOption('at its beginning');
+    await page.getByLabel('Search').fill('alp');
+    await expect.poll(() => shownTopics(page)).toEqual(['alpha']);
+    await page.getByLabel('Search').fill('');
+    await expect.poll(() => shownTopics(page)).toHaveLength(3);
+    await page.getByRole('button', { name: 'Kept' }).click();
+    await expect.poll(() => shownTopics(page)).toEqual(['gamma', 'alpha', 'beta/alpha']);
+    expect(await page.getByRole('columnheader', { name: 'Kept' }).getAttribute('aria-sort')).toBe(
+      'descending',
+    );
+    await page.getByRole('button', { name: 'Topic' }).click();
+    await page.getByRole('button', { name: 'Topic' }).click();
+    await expect.poll(() => shownTopics(page)).toEqual(['gamma', 'beta/alpha', 'alpha']);
+  });
+
+  it('has 10,000 topics and few rows, and stays smooth while it scrolls', async () => {
+    const { url } = await startServer({ rules: [{ match: '**', create: 'publish' }] });
+    for (const from of [0, 5_000]) {
+      const topics = Array.from({ length: 5_000 }, (_, at) => `topic/${String(from + at).padStart(5, '0')}`);
+      await publish(
+        url,
+        topics.map((topic) => ({ topic, message: 1 })),
+      );
+    }
+    const page = await openConsole(browser, url, { route: 'topics' });
+    await page.getByText('10,000 topics', { exact: true }).waitFor();
+    const rows = page.locator('tbody tr');
+    expect(await rows.count()).toBeLessThan(100);
+    const frames = await page.evaluate<number>(`new Promise((resolve) => {
+      const list = document.querySelector('.table');
+      const startedAt = performance.now();
+      let frames = 0;
+      const step = () => {
+        list.scrollTop += 400;
+        frames++;
+        if (performance.now() - startedAt < 2000) requestAnimationFrame(step);
+        else resolve(frames);
+      };
+      requestAnimationFrame(step);
+    })`);
+    expect(frames, 'frames in two seconds').toBeGreaterThan(40);
+    expect(await rows.count()).toBeLessThan(100);
+    await page.evaluate("document.querySelector('.table').scrollTo(0, 1e9)");
+    await page.getByRole('link', { name: 'topic/09999' }).waitFor();
+    await page.getByLabel('Search').fill('0777');
+    await expect.poll(() => shownTopics(page)).toHaveLength(11);
+  });
+});
+
+describe('the page of a topic', () => {
+  const open = (url: string, topic: string, expected?: RegExp): Promise<Page> =>
+    openConsole(browser, url, {
+      route: `topics/${encodeURIComponent(topic)}`,
+      ...(expected && { expected }),
+    });
+
+  it('shows a publish as it happens, and the message as a tree', async () => {
+    const { url } = await startServer();
+    await declare(url, 'orders');
+    const page = await open(url, 'orders');
+    await page.getByText('Nothing yet: messages show here').waitFor();
+    await publish(url, { topic: 'orders', message: { item: 'tea', deep: { deeper: { deepest: 1 } } } });
+    await messageRows(page).click();
+    const tree = page.locator('.json');
+    await tree.getByText('"tea"').waitFor();
+    expect(await tree.getByText('"deepest"').count()).toBe(0);
+    await tree.getByText('"deeper"').click();
+    await tree.getByText('"deepest"').waitFor();
+    await tree.getByText('"deeper"').press('Enter');
+    await expect.poll(() => tree.getByText('"deepest"').count()).toBe(0);
+  });
+
+  it('stands still while it is paused, and goes on', async () => {
+    const { url, server } = await startServer();
+    await declare(url, 'orders');
+    const page = await open(url, 'orders');
+    await server.publish('orders', 'first');
+    await messageRows(page, /first/).waitFor();
+    await page.getByRole('button', { name: 'Pause' }).click();
+    await server.publish('orders', 'second');
+    await page.getByRole('button', { name: '1 new message: go on' }).waitFor();
+    expect(await messageRows(page).count()).toBe(1);
+    await page.getByRole('button', { name: 'Resume' }).click();
+    await messageRows(page, /second/).waitFor();
+  });
+
+  it('stands still while somebody reads further up', async () => {
+    const { url, server } = await startServer();
+    await declare(url, 'orders');
+    for (let n = 0; n < 50; n++) await server.publish('orders', `early ${n}`);
+    const page = await open(url, 'orders');
+    await messageRows(page, 'early 49').waitFor();
+    await page.getByRole('listbox').hover();
+    await page.mouse.wheel(0, -400);
+    await page.getByRole('button', { name: 'Go on' }).waitFor();
+    await server.publish('orders', 'late');
+    await page.getByRole('button', { name: '1 new message: go on' }).click();
+    await messageRows(page, /late/).waitFor();
+  });
+
+  it('filters by what is in the messages', async () => {
+    const { url, server } = await startServer();
+    await declare(url, 'orders');
+    for (const item of ['tea', 'coffee', 'green tea']) await server.publish('orders', { item });
+    const page = await open(url, 'orders');
+    await expect.poll(() => messageRows(page).count()).toBe(3);
+    await page.getByLabel('Filter').fill('TEA');
+    await expect.poll(() => messageRows(page).count()).toBe(2);
+    await page.getByText('2 of 3').waitFor();
+  });
+
+  it('is read with the keyboard alone', async () => {
+    const { url, server } = await startServer();
+    await declare(url, 'orders');
+    for (const item of ['tea', 'coffee']) await server.publish('orders', { item });
+    const page = await open(url, 'orders');
+    await expect.poll(() => messageRows(page).count()).toBe(2);
+    await page.getByLabel('Filter').focus();
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('ArrowUp');
+    await page.keyboard.press('ArrowUp');
+    await page.locator('.json').getByText('"tea"').waitFor();
+    await page.getByRole('tab', { name: 'Live' }).focus();
+    await page.keyboard.press('ArrowRight');
+    expect(await page.getByRole('tab', { name: 'History' }).getAttribute('aria-selected')).toBe('true');
+  });
+
+  it('goes back through what is kept as one scrolls up', async () => {
+    const { url } = await startServer();
+    const client = await connectClient(url);
+    await client.emitWithAck('subscribe', { topic: 'long' });
+    await publish(
+      url,
+      Array.from({ length: 900 }, (_, n) => ({ topic: 'long', message: `message ${n}` })),
+    );
+    const page = await open(url, 'long');
+    await page.getByRole('tab', { name: 'History' }).click();
+    await messageRows(page, 'message 899').waitFor();
+    for (let pages = 2; pages <= 5; pages++) {
+      await page.evaluate("document.querySelector('[role=listbox]').scrollTo(0, 0)");
+      await page.getByText(`${Math.min(900, pages * 200)} messages`).waitFor();
+    }
+    await page.getByText('900 messages, from the earliest, to the newest').waitFor();
+    await page.evaluate("document.querySelector('[role=listbox]').scrollTo(0, 0)");
+    await messageRows(page, 'message 0').first().waitFor();
+    expect(await messageRows(page).count()).toBeLessThan(100);
+  });
+
+  it('shows what is kept from the earliest, a time or an offset on', async () => {
+    const { url, server } = await startServer();
+    await declare(url, 'kept');
+    const first = await server.publish('kept', 'first');
+    await server.publish('kept', 'second');
+    const page = await open(url, 'kept');
+    await page.getByRole('tab', { name: 'History' }).click();
+    await expect.poll(() => messageRows(page).count()).toBe(2);
+    await page.getByLabel('Start with').selectOption('after an offset');
+    await page.getByRole('textbox', { name: 'Offset' }).fill(first.offset ?? '');
+    await page.getByRole('button', { name: 'Show' }).click();
+    await expect
+      .poll(() => messageRows(page).allTextContents())
+      .toEqual([expect.stringContaining('second') as string]);
+    await page.getByLabel('Start with').selectOption('a time');
+    await page.getByLabel('Time', { exact: true }).fill('2001-01-01T00:00:00');
+    await page.getByRole('button', { name: 'Show' }).click();
+    await expect.poll(() => messageRows(page).count()).toBe(2);
+    await page.getByLabel('Time', { exact: true }).fill('2101-01-01T00:00:00');
+    await page.getByRole('button', { name: 'Show' }).click();
+    await page.getByText('Nothing is kept here.').waitFor();
+    await page.getByLabel('Start with').selectOption('the earliest');
+    await page.getByRole('button', { name: 'Show' }).click();
+    await page.getByText('2 messages, from the earliest, to the newest').waitFor();
+  });
+
+  it('tells who is subscribed, and by what; and the rule', async () => {
+    const { url } = await startServer({ rules: [{ match: 'state/*', keep: { count: 7 } }] });
+    const client = await connectClient(url);
+    await client.emitWithAck('subscribe', { topic: 'state/a', envelope: true });
+    await client.emitWithAck('subscribe', { topic: 'state/*' });
+    const page = await open(url, 'state/a');
+    await page.getByRole('tab', { name: 'Subscribers' }).click();
+    const rows = page.getByRole('row', { name: new RegExp(client.id ?? '-') });
+    await expect.poll(() => rows.count()).toBe(2);
+    await rows.filter({ hasText: 'state/*' }).getByText('live', { exact: true }).waitFor();
+    await page.getByRole('tab', { name: 'Rule' }).click();
+    await page.getByText('"match": "state/*"').waitFor();
+    await page.getByText('"count": 7').waitFor();
+  });
+
+  it('publishes, says what is no JSON before, and shows the exact answer', async () => {
+    const { url } = await startServer();
+    await declare(url, 'orders');
+    const page = await open(url, 'orders', /status of 409/);
+    const message = page.getByRole('textbox', { name: 'Message' });
+    await message.fill('{"item": ');
+    await page.getByText('This is not JSON').waitFor();
+    expect(await page.getByRole('button', { name: 'Publish' }).isDisabled()).toBe(true);
+    await message.fill('{"item": "tea", "count": 1.0}');
+    await page.getByLabel('Id', { exact: true }).fill('one');
+    await page.getByRole('button', { name: 'Publish' }).click();
+    const answer = page.getByRole('status', { name: 'Answer' });
+    await answer.getByText('HTTP 200').waitFor();
+    expect(JSON.parse((await answer.locator('pre').textContent()) ?? '')).toMatchObject({
+      ok: true,
+      topic: 'orders',
+      id: 'one',
+      stored: 'memory',
+    });
+    await messageRows(page, /tea/).waitFor();
+    const kept = await fetch(`${url}/topics/orders/messages`, { headers: { connection: 'close' } });
+    expect(await kept.text()).toContain('"count":1.0');
+    await message.fill('{"item": "coffee"}');
+    await page.getByRole('button', { name: 'Publish' }).click();
+    await answer.getByText('HTTP 409').waitFor();
+    await answer.getByText('id_conflict', { exact: false }).waitFor();
+  });
+
+  it('is deleted only when that is confirmed, and made again', async () => {
+    const { url, server } = await startServer();
+    await declare(url, 'orders');
+    await server.publish('orders', 'x');
+    const page = await open(url, 'orders', /status of 404/);
+    const isThere = async (): Promise<number> =>
+      (await fetch(`${url}/topics/orders`, { headers: { connection: 'close' } })).status;
+    await page.getByRole('button', { name: 'Delete …' }).click();
+    await page.getByText('The topic and its 1 message are gone then').waitFor();
+    await page.keyboard.press('Escape');
+    await expect.poll(() => page.getByRole('dialog').count()).toBe(0);
+    expect(await isThere()).toBe(200);
+    await page.getByRole('button', { name: 'Delete …' }).click();
+    await page.getByRole('button', { name: 'Delete', exact: true }).click();
+    await page.getByText('This topic does not exist.').waitFor();
+    expect(await isThere()).toBe(404);
+    await page.getByRole('button', { name: 'Create the topic' }).click();
+    await page.getByText('0 messages kept').waitFor();
+    expect(await isThere()).toBe(200);
+  });
+
+  it('a look at a topic that does not exist makes none', async () => {
+    const { url } = await startServer();
+    const page = await open(url, 'nothing', /status of 404/);
+    await page.getByText('This topic does not exist.').waitFor();
+    expect((await fetch(`${url}/topics/nothing`, { headers: { connection: 'close' } })).status).toBe(404);
+    const pattern = await open(url, '$x', /status of 404/);
+    await pattern.getByText("The topic must not begin with '$'").waitFor();
+  });
+
+  it('shows the messages of a pattern with their topics', async () => {
+    const { url, server } = await startServer();
+    for (const topic of ['orders/1', 'orders/2']) {
+      await declare(url, topic);
+      await server.publish(topic, 'x');
+    }
+    const page = await open(url, 'orders/*');
+    await messageRows(page, /orders\/1/).waitFor();
+    await messageRows(page, /orders\/2/).waitFor();
+  });
+});
