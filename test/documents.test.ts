@@ -1,7 +1,14 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { errorCodes, reservedTopics } from '@fanfare/protocol';
-import { defaultKeep, envsOf, flagOf, settingKinds, settingNames } from '@fanfare/server/settings';
+import {
+  defaultKeep,
+  envsOf,
+  fixedLimits,
+  flagOf,
+  settingKinds,
+  settingNames,
+} from '@fanfare/server/settings';
 import { describe, expect, it } from 'vitest';
 import { exitCodes } from '../packages/cli/src/exit-codes.ts';
 
@@ -57,6 +64,13 @@ describe('the documents', () => {
       const env = envsOf(name);
       return `| \`${name}\` | \`${flagOf(name)}\` | ${env.map((variable) => `\`${variable}\``).join(', ')} | ${shown(fallback)} | ${about} |`;
     });
+    const limits = settingNames.flatMap((name) => {
+      const { default: fallback, limit } = settingKinds[name];
+      return limit ? [`| \`${name}\` | ${shown(fallback)} | ${limit.unit} | ${limit.why} |`] : [];
+    });
+    const fixed = Object.entries(fixedLimits).map(
+      ([name, { value, unit, why }]) => `| ${name} | ${value} | ${unit} | ${why} |`,
+    );
     const page = `# Configuration
 
 Each setting of \`fanfare serve\` can be given as a flag, as an environment variable, or by its name in a JSON file that
@@ -72,6 +86,26 @@ ${table.join('\n')}
 A file, for example:
 
     {"port": 5001, "data": "/var/lib/fanfare", "topicsMax": 1000}
+
+## Limits
+
+All that clients can make the server do is bounded. What is over a limit is refused with a code of PROTOCOL.md §6, and changes
+nothing. These bounds are settings:
+
+| setting | default | unit | why |
+| --- | --- | --- | --- |
+${limits.join('\n')}
+
+A rate lets through at once what it allows in a second. Many messages published with one request count one by one; when they are
+more than that, they need a second in which nothing was published, and as long is to be waited after them as they are over it. What
+is limited for an address counts together, over HTTP and over Socket.IO, and the address is that of the connection: behind a proxy
+the proxy's. What a program publishes through \`createServer()\` or \`attach()\` is not limited in rate.
+
+These are no settings:
+
+| limit | value | unit | why |
+| --- | --- | --- | --- |
+${fixed.join('\n')}
 
 ## Rules
 
@@ -95,6 +129,16 @@ for ${defaultKeep.ageMs / 86_400_000} days, ${defaultKeep.bytes / 1_048_576} MiB
 | \`keep.bytes\` | as above | How many bytes of messages, as a number or with \`KiB\`, \`MiB\` or \`GiB\`. The newest message is kept whatever its size. |
 | \`create\` | \`"subscribe"\` | \`"publish"\`: a publish creates the topic. Else it is 404 until somebody has subscribed or declared it. |
 | \`publishBytesMax\` | | The largest message, beside the server's own \`publishBytesMax\`. |
+| \`publish\` | \`false\` | \`true\`: whoever has a token may publish to the topics, whatever the token says. |
+| \`subscribe\` | \`false\` | \`true\`: whoever has a token may read the topics, whatever the token says. |
+| \`publisher\` | \`false\` | \`true\`: messages tell who has published them (the \`sub\` of the token), as \`publisher\` in the envelope. |
+
+The first rule that matches decides all of it. A segment of \`match\` may be \`\${sub}\`, which stands for the subject of whoever asks
+(PROTOCOL.md 7.6): with
+
+    {"match": "inbox/\${sub}/**", "subscribe": true}
+
+Ann reads what is under \`inbox/ann\`, and nobody else does whose token does not say so.
 
 A rule that is changed counts from the next start on. A topic that kept nothing and does now tells whoever resumes from
 before that messages are missing.

@@ -74,10 +74,12 @@ describe('the README', () => {
       writeFileSync(join(clone, name), here(code));
       return shell(name.endsWith('.py') ? `/usr/bin/python3 -u ${name}` : `node ${name}`);
     };
-    const [start, sub, pub, curl, late, ...others] = transcripts();
+    const [start, sub, pub, curl, late, secret, guarded, mint, ...others] = transcripts();
     const [jsSubscriber = '', jsPublisher = '', sdk = '', resuming = ''] = blocks('js');
     const [pythonSubscriber = '', pythonPublisher = ''] = blocks('python');
-    expect([start, sub, pub, curl, late].every((transcript) => transcript !== undefined)).toBe(true);
+    expect(
+      [start, sub, pub, curl, late, secret, guarded, mint].every((transcript) => transcript !== undefined),
+    ).toBe(true);
     expect(others).toEqual([]);
 
     const server = shell(start?.command ?? '');
@@ -143,5 +145,17 @@ describe('the README', () => {
     await withSdk.says("orders/7 { item: 'tea' }\n");
     expect(withSdk.stdout).toContain('live\n');
     expect(withSdk.stderr).toBe('');
+
+    process.kill(-(again.process.pid ?? 0), 'SIGINT');
+    await again.exitCode;
+    expect((await outcome(shell(secret?.command ?? ''))).code).toBe(0);
+    await shell(guarded?.command ?? '').says(/^Tokens:.*\n/m);
+    const { stdout: token } = await outcome(shell(mint?.command ?? ''));
+    const reading = "npx fanfare sub 'orders/*' --from earliest --count 1";
+    expect((await outcome(shell(reading))).code).toBe(1);
+    expect(await outcome(shell(`${reading} --token ${token}`))).toMatchObject({
+      code: 0,
+      stdout: 'orders/7\ttea\n',
+    });
   });
 });

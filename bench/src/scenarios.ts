@@ -151,6 +151,28 @@ export const scenarios: readonly Scenario[] = [
       publishing: { over: 'http', connections: 64 },
     },
   },
+  {
+    ...fanOut(
+      'guarded',
+      `what tokens and limits cost: 500 subscribers of one topic, 64 B, ${inFlight(64)}`,
+      {},
+    ),
+    systems: ['fanfare', 'fanfare-guarded'],
+  },
+  {
+    id: 'guarded-durable',
+    about:
+      'what tokens and limits cost: one subscriber, 64 B, 64 HTTP clients with one publish each in flight',
+    kind: 'fan-out',
+    figures: ['publishesPerSecond', 'publishesPerCpuSecond', 'medianP50Ms', 'medianP99Ms', ...busy],
+    systems: ['fanfare-disk', 'fanfare-disk-guarded'],
+    shape: {
+      ...usual,
+      subscribers: 1,
+      subscribersPerTopic: 1,
+      publishing: { over: 'http', connections: 64 },
+    },
+  },
   batches('batches-8', '8 in flight, everything kept', { connections: 8 }),
   batches('batches', '16 in flight, everything kept', {}),
   batches('batches-trimmed', '16 in flight, the newest 100,000 kept', { keepsAll: false }),

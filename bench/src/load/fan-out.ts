@@ -136,10 +136,11 @@ export class FanOut {
   }
 
   #httpPublisher(index: number): Publisher {
-    return new HttpPublisher(this.#job.port, {
+    const events = {
       onAck: () => this.#takeAck(index),
-      onFailure: (reason) => this.#fail(`Publisher ${index}: ${reason}.`),
-    });
+      onFailure: (reason: string) => this.#fail(`Publisher ${index}: ${reason}.`),
+    };
+    return new HttpPublisher(this.#job.port, events, this.#wire?.token);
   }
 
   #publishNext(publisher: number): void {

@@ -3,12 +3,15 @@ import { join } from 'node:path';
 import { compiled, root } from '../paths.ts';
 import type { Processes, Program, RunningServer } from '../processes.ts';
 import { httpBatchWire } from '../wire/http-batches.ts';
-import { socketIoWire } from '../wire/socket-io.ts';
+import { guardedSocketIoWire, socketIoWire } from '../wire/socket-io.ts';
+import { benchKey } from '../wire/token.ts';
+import type { SystemName } from './names.ts';
 import { packageVersion, type StartOptions, type System } from './system.ts';
 
 /** Limits that no scenario comes near. */
 const limits = [
   ['--subscriptions-per-connection-max', '1000000'],
+  ['--subscribe-rate-per-connection-max', '0'],
   ['--topics-max', '1000000'],
   ['--memory-bytes-max', String(2 ** 34)],
 ].flat();
@@ -38,9 +41,30 @@ export const fanfareMemory: System = {
   isOnlyWhereNamed: true,
 };
 
+/** Tokens, and a limit on all that can be limited, which no scenario reaches. */
+const guards = [
+  ['--key', benchKey],
+  ['--connections-per-address-max', '1000000'],
+  ...['publish', 'subscribe'].flatMap((what) =>
+    ['connection', 'subject', 'address'].map((whose) => [`--${what}-rate-per-${whose}-max`, '10000000']),
+  ),
+].flat();
+
+export const fanfareGuarded: System = guarded(
+  variant('fanfare-guarded', 'none', () => ['--memory', ...keepNothing, ...guards]),
+);
+
+export const fanfareDiskGuarded: System = guarded(
+  variant('fanfare-disk-guarded', 'disk', (data) => ['--data', data, ...guards]),
+);
+
+function guarded({ batches: _batches, ...system }: System): System {
+  return { ...system, wire: guardedSocketIoWire, isOnlyWhereNamed: true };
+}
+
 /** @param keeping - the settings that say what is kept where */
 function variant(
-  name: 'fanfare' | 'fanfare-disk' | 'fanfare-memory',
+  name: Extract<SystemName, `fanfare${string}`>,
   stores: 'none' | 'memory' | 'disk',
   keeping: (data: string, options: StartOptions) => readonly string[],
 ): System {

@@ -3,6 +3,8 @@ export type SystemName =
   | 'fanfare'
   | 'fanfare-disk'
   | 'fanfare-memory'
+  | 'fanfare-guarded'
+  | 'fanfare-disk-guarded'
   | 'socket.io'
   | 'ws'
   | 'mosquitto'

@@ -1,4 +1,4 @@
-import { fanfare, fanfareDisk, fanfareMemory } from './fanfare.ts';
+import { fanfare, fanfareDisk, fanfareDiskGuarded, fanfareGuarded, fanfareMemory } from './fanfare.ts';
 import { flaskSocketIo } from './flask-socketio.ts';
 import { mosquitto } from './mosquitto.ts';
 import type { SystemName } from './names.ts';
@@ -15,6 +15,8 @@ const byName: Readonly<Record<SystemName, System>> = {
   fanfare,
   'fanfare-disk': fanfareDisk,
   'fanfare-memory': fanfareMemory,
+  'fanfare-guarded': fanfareGuarded,
+  'fanfare-disk-guarded': fanfareDiskGuarded,
   'socket.io': socketIo,
   ws,
   mosquitto,

@@ -25,4 +25,6 @@ export interface Wire {
   delivery(topic: string, message: string): Buffer;
   /** How many bytes of a delivery come after the message. */
   readonly bytesAfterMessage: number;
+  /** What its clients sign in with, over HTTP too. */
+  readonly token?: string;
 }

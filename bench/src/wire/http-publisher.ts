@@ -9,16 +9,20 @@ export interface HttpPublisherEvents {
 export class HttpPublisher {
   readonly #http: HttpConnection;
 
-  constructor(port: number, { onAck, onFailure }: HttpPublisherEvents) {
-    this.#http = new HttpConnection(port, {
-      onResponse: (status, bytes, bodyStart, bodyEnd) => {
-        if (status === 200) return onAck();
-        onFailure(
-          `the server answered a publish with ${status} ${bytes.toString('utf8', bodyStart, bodyEnd)}`,
-        );
+  constructor(port: number, { onAck, onFailure }: HttpPublisherEvents, token?: string) {
+    this.#http = new HttpConnection(
+      port,
+      {
+        onResponse: (status, bytes, bodyStart, bodyEnd) => {
+          if (status === 200) return onAck();
+          onFailure(
+            `the server answered a publish with ${status} ${bytes.toString('utf8', bodyStart, bodyEnd)}`,
+          );
+        },
+        onFailure,
       },
-      onFailure,
-    });
+      token,
+    );
   }
 
   publish(topic: string, message: string): void {

@@ -13,12 +13,14 @@ const headEnd = Buffer.from('\r\n\r\n');
 export class HttpConnection {
   readonly #port: number;
   readonly #events: HttpEvents;
+  readonly #authorization: string;
   #connection: Connection | undefined;
   #isWaiting = false;
 
-  constructor(port: number, events: HttpEvents) {
+  constructor(port: number, events: HttpEvents, token?: string) {
     this.#port = port;
     this.#events = events;
+    this.#authorization = token === undefined ? '' : `Authorization: Bearer ${token}\r\n`;
   }
 
   get(path: string): void {
@@ -32,7 +34,7 @@ export class HttpConnection {
   /** @param body - ASCII */
   post(path: string, type: string, body: string): void {
     this.#request(
-      `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1:${this.#port}\r\nContent-Type: ${type}\r\n` +
+      `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1:${this.#port}\r\nContent-Type: ${type}\r\n${this.#authorization}` +
         `Content-Length: ${body.length}\r\n\r\n${body}`,
     );
   }

@@ -1,6 +1,7 @@
 import { Answers } from './answers.ts';
 import { isAt } from './bytes.ts';
 import type { Client, ClientEvents, Wire } from './client.ts';
+import { benchToken } from './token.ts';
 import { WebSocketConnection } from './websocket.ts';
 
 /** Socket.IO 5 in Engine.IO 4, over a WebSocket without polling before it. */
@@ -8,6 +9,13 @@ export const socketIoWire: Wire = {
   open: (port, events) => SocketIoClient.open(port, events),
   delivery: (topic, message) => Buffer.from(`42["${topic}",{"message":"${message}"}]`),
   bytesAfterMessage: '"}]'.length,
+};
+
+/** The same, for a server that asks for tokens. */
+export const guardedSocketIoWire: Wire = {
+  ...socketIoWire,
+  open: (port, events) => SocketIoClient.open(port, events, benchToken),
+  token: benchToken,
 };
 
 const path = '/socket.io/?EIO=4&transport=websocket';
@@ -25,16 +33,18 @@ export class SocketIoClient implements Client {
   readonly #socket: WebSocketConnection;
   readonly #events: ClientEvents;
   readonly #answers: Answers;
+  readonly #connectPacket: string;
   #nextId = 0;
 
-  static async open(port: number, events: ClientEvents): Promise<SocketIoClient> {
-    const client = new SocketIoClient(port, events);
+  static async open(port: number, events: ClientEvents, token?: string): Promise<SocketIoClient> {
+    const client = new SocketIoClient(port, events, token);
     await client.#answers.next(1);
     return client;
   }
 
-  private constructor(port: number, events: ClientEvents) {
+  private constructor(port: number, events: ClientEvents, token: string | undefined) {
     this.#events = events;
+    this.#connectPacket = token === undefined ? '40' : `40${JSON.stringify({ token })}`;
     this.#answers = new Answers(events.onFailure);
     this.#socket = new WebSocketConnection(port, path, {
       onOpen: () => undefined,
@@ -78,7 +88,7 @@ export class SocketIoClient implements Client {
     } else if (engineType === messagePacket && socketType === connectPacket) {
       this.#answers.take();
     } else if (engineType === openPacket) {
-      this.#socket.sendText('40');
+      this.#socket.sendText(this.#connectPacket);
     } else if (engineType === pingPacket) {
       this.#socket.sendText('3');
     } else {

@@ -9,7 +9,7 @@ import {
   type Settings,
   type SettingsFile,
 } from '@fanfare/server';
-import { settingKinds } from '@fanfare/server/settings';
+import { hasKey, settingKinds } from '@fanfare/server/settings';
 import { commandName } from './command-name.ts';
 import { CommandError, exitCodes } from './exit-codes.ts';
 
@@ -57,8 +57,9 @@ async function readConfig(path: string): Promise<SettingsFile> {
   }
 }
 
-/** Four lines: where it serves, how to subscribe, how to publish, and where messages are kept. */
-function greeting(url: string, { memory, data }: Settings): string {
+/** Where it serves, how to subscribe, how to publish, where messages are kept, and whether a token is needed. */
+function greeting(url: string, settings: Settings): string {
+  const { memory, data } = settings;
   const command = commandName();
   const where = new URL(url).port === String(settingKinds.port.default) ? '' : ` --url ${url}`;
   return [
@@ -66,6 +67,7 @@ function greeting(url: string, { memory, data }: Settings): string {
     `Subscribe:  ${command} sub news${where}`,
     `Publish:    ${command} pub news hello${where}`,
     `Messages:   kept in ${memory ? 'memory, until the server ends' : placeOf(data)}`,
+    ...(hasKey(settings) ? [`Tokens:     needed by every client (${command} token --help)`] : []),
   ].join('\n');
 }
 

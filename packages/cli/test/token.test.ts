@@ -85,7 +85,7 @@ describe('with a token', () => {
     expect(
       (await outcome(withEnv({ FANFARE_TOKEN_FILE: file }, 'history', 'mine/**', '--url', url))).stdout,
     ).toMatch(/hi\n$/);
-    expect((await outcome(withEnv({ FANFARE_TOKEN_FILE: file }, 'topics', '--url', url))).stdout).toMatch(
+    expect((await outcome(fanfare('topics', '--token-file', file, '--url', url))).stdout).toMatch(
       /^mine\/a\t/,
     );
     const refused = await outcome(fanfare('sub', 'theirs', '--url', url, '--token', token));
@@ -124,7 +124,7 @@ describe('with a token', () => {
     writeFileSync(file, `${key}\n`);
     for (const env of [{ FANFARE_KEY: key }, { FANFARE_KEY_FILE: file }]) {
       const serve = withEnv(env, 'serve', '--port', '0', '--memory', '--host', '0.0.0.0');
-      await serve.says(/Messages:.*\n/);
+      await serve.says(/Messages:.*\nTokens: {5}needed by every client .*\n/);
       const url = /http:\S+/.exec(serve.stdout)?.[0] ?? '';
       expect((await outcome(fanfare('topics', '--url', url))).code).toBe(1);
       expect((await outcome(fanfare('topics', '--url', url, '--token', await mint('ann')))).code).toBe(0);

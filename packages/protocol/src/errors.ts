@@ -72,6 +72,8 @@ export interface Problem {
   readonly code: ErrorCode;
   /** Whether sending the same request again can succeed. */
   readonly retryable: boolean;
+  /** There with `rate_limited`: in how many milliseconds the same can succeed. */
+  readonly retryAfterMs?: number;
   readonly errors?: readonly FieldError[];
 }
 
@@ -84,6 +86,8 @@ export class FanfareError extends Error {
   /** The HTTP status to answer with, where it is not the code's own. */
   readonly status: number;
   readonly fields: readonly FieldError[];
+  /** In how many milliseconds the same can succeed, where that is known. */
+  readonly retryAfterMs: number | undefined;
 
   constructor(
     code: ErrorCode,
@@ -91,6 +95,7 @@ export class FanfareError extends Error {
     options: {
       readonly status?: number;
       readonly fields?: readonly FieldError[];
+      readonly retryAfterMs?: number;
       readonly cause?: unknown;
     } = {},
   ) {
@@ -99,6 +104,7 @@ export class FanfareError extends Error {
     this.code = code;
     this.status = options.status ?? errorCodes[code].status;
     this.fields = options.fields ?? [];
+    this.retryAfterMs = options.retryAfterMs;
   }
 
   toProblem(): Problem {
@@ -110,6 +116,7 @@ export class FanfareError extends Error {
       detail: this.message,
       code: this.code,
       retryable,
+      ...(this.retryAfterMs === undefined ? {} : { retryAfterMs: this.retryAfterMs }),
       ...(this.fields.length > 0 ? { errors: this.fields } : {}),
     };
   }

@@ -1,24 +1,26 @@
 import { randomBytes } from 'node:crypto';
-import type { Server as HttpServer, IncomingMessage } from 'node:http';
+import type { Server as HttpServer } from 'node:http';
 import type { Socket } from 'node:net';
 import { FanfareError, type PublishResult } from '@fanfare/protocol';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import type { Server as SocketServer, Socket as ConnectedSocket } from 'socket.io';
 import { Access } from './access/access.ts';
+import { isAllowedHost } from './access/allowed-host.ts';
 import { algorithms } from './access/algorithms.ts';
 import { KeyError } from './access/jwt-keys.ts';
 import { openVerifier } from './access/open-verifier.ts';
 import type { TokenVerifier } from './access/token-verifier.ts';
 import { isLoopback } from './config/loopback.ts';
-import { hasKey, resolveSettings, SettingsError } from './config/resolve-settings.ts';
-import type { Settings } from './config/settings.ts';
+import { resolveSettings, SettingsError } from './config/resolve-settings.ts';
+import { hasKey, type Settings } from './config/settings.ts';
 import { EventStreams } from './http/event-streams.ts';
 import { buildHttpServer } from './http/http-server.ts';
-import { declineUpgrades } from './http/decline-upgrades.ts';
 import { OpenSockets } from './http/open-sockets.ts';
 import { urlOf } from './http/server-url.ts';
 import { isTaken, shareServer, type Taken } from './http/share-server.ts';
+import { ConnectionCounts } from './limits/connection-counts.ts';
+import { rateLimitsOf } from './limits/rate-limits.ts';
 import type { Connection } from './message-path/accept.ts';
 import { MessagePath } from './message-path/message-path.ts';
 import type { Logger } from './observability/logger.ts';
@@ -28,14 +30,11 @@ import { Vitals } from './observability/vitals.ts';
 import { returnMemoryWhenIdle } from './return-memory.ts';
 import { listenToClients } from './socketio/events.ts';
 import { sayGoodbye } from './socketio/goodbye.ts';
-import { limitPollingPayloads } from './socketio/polling-payload.ts';
-import { releaseHandshakes } from './socketio/release-handshake.ts';
 import { RoomFanOut } from './socketio/rooms.ts';
 import { SubscriptionIndex } from './subscriptions/subscription-index.ts';
-import { SlowSubscribers } from './socketio/slow-subscribers.ts';
-import { isAllowedOrigin } from './access/allowed-origins.ts';
+import { createSocketServer } from './socketio/socket-server.ts';
 import { originsOf } from './config/origins.ts';
-import { createSocketServer, type SocketServerOptions } from './socketio/socket-server.ts';
+import { openSockets, socketOptions, type Refuse } from './open-socketio.ts';
 
 /** The settings of docs/configuration.md, and what only a program can give. */
 export interface ServerOptions extends Partial<Settings> {
@@ -78,10 +77,10 @@ export interface FanfareServer extends Fanfare {
   start(): Promise<string>;
 }
 
-/** What a packet may have beside the message, so that every legal subscribe and publish fits. */
-const packetOverheadBytes = 65_536;
-
 const notOpen = 'Fanfare answers only its own machine here, until the app says open: true.';
+
+const foreignHost =
+  'Without a key Fanfare answers to localhost and addresses only: name the origin (origins), or say open: true.';
 
 /** As long as Socket.IO's, and as hard to guess. */
 const makeId = (): string => randomBytes(15).toString('base64url');
@@ -129,13 +128,16 @@ interface Running {
 
 async function run(options: ServerOptions, settings: Settings): Promise<Running> {
   // Who can reach the server was decided by the address that it listens on.
-  const refuse = (): undefined => undefined;
+  const refuse: Refuse = strangersHosts(settings);
   const connections = new Map<ConnectedSocket, Connection>();
-  const io = createSocketServer(socketOptions(settings, refuse, () => path.isDraining, connections));
+  const sessions = new ConnectionCounts(settings);
+  const io = createSocketServer(
+    socketOptions(settings, refuse, () => path.isDraining, connections, sessions),
+  );
   const { path, http, streams, access, logger, close } = await compose(options, settings, refuse, io);
-  openSockets(io, http.server);
+  openSockets(io, http.server, settings, sessions);
   listenToClients(io, { path, access, connections, logger, refuseUnknown: true });
-  const sockets = new OpenSockets(http.server);
+  const sockets = new OpenSockets(http.server, new ConnectionCounts(settings));
   http.addHook('preClose', async () => void io.engine.close());
   // For `localhost` Fastify would open a second server for the other family, which Socket.IO knows nothing of.
   const host = settings.host.toLowerCase() === 'localhost' ? '127.0.0.1' : settings.host;
@@ -175,10 +177,13 @@ async function run(options: ServerOptions, settings: Settings): Promise<Running>
 export async function attach(httpServer: HttpServer, options: AttachOptions = {}): Promise<Fanfare> {
   const { io: theirs, http: taken = 'publish', ...own } = options;
   const settings = attachSettingsOf(own);
-  const refuse: Refuse = ({ socket }) => (mayReach(settings, socket) ? undefined : notOpen);
+  const refuseHost = strangersHosts(settings);
+  const refuse: Refuse = (request) => (mayReach(settings, request.socket) ? refuseHost(request) : notOpen);
   const connections = new Map<ConnectedSocket, Connection>();
+  const sessions = new ConnectionCounts(settings);
   const io =
-    theirs ?? createSocketServer(socketOptions(settings, refuse, () => path.isDraining, connections));
+    theirs ??
+    createSocketServer(socketOptions(settings, refuse, () => path.isDraining, connections, sessions));
   const { path, http, streams, access, logger, close } = await compose(own, settings, refuse, io);
   await http.ready();
   const stopListening = listenToClients(io, { path, access, connections, logger, refuseUnknown: !theirs });
@@ -187,7 +192,7 @@ export async function attach(httpServer: HttpServer, options: AttachOptions = {}
     isOurs: (request) => isTaken(request, taken, answersPreflights),
     answer: (request, response) => http.routing(request, response),
     addOthers: () => {
-      if (!theirs) openSockets(io, httpServer);
+      if (!theirs) openSockets(io, httpServer, settings, sessions);
     },
   });
   return {
@@ -207,17 +212,7 @@ export async function attach(httpServer: HttpServer, options: AttachOptions = {}
   };
 }
 
-function openSockets(io: SocketServer, httpServer: HttpServer): void {
-  io.attach(httpServer, { destroyUpgrade: false });
-  // Upgrades that are not ours are the app's, if it listens for any beside Socket.IO and us.
-  const isAlone = (): boolean => httpServer.listenerCount('upgrade') === 2;
-  declineUpgrades(httpServer, ({ url = '' }) => url.startsWith(`${io.path()}/`) || !isAlone());
-  limitPollingPayloads(io);
-  releaseHandshakes(io);
-}
-
-/** Undefined lets a request in; a text refuses it and says why. */
-type Refuse = (request: IncomingMessage) => string | undefined;
+const monotonicMs = (): number => performance.now();
 
 interface Composed {
   readonly path: MessagePath;
@@ -252,6 +247,7 @@ async function compose(
     rules,
     fanOuts: [new RoomFanOut(io, logger), streams],
     limits: settings,
+    rates: rateLimitsOf(settings, monotonicMs),
     onFailure: (error) => asRefusal(error, logger),
     now,
   });
@@ -280,7 +276,7 @@ function verifierOf(settings: Settings, logger: Logger, now: () => number): Toke
   const onFailure = (err: Error, from: 'file' | 'url'): void =>
     logger.error({ err }, `the keys of the ${from} cannot be read; those that there were go on counting`);
   try {
-    return openVerifier({ ...settings, keyAlgorithm }, { now, onFailure });
+    return openVerifier({ ...settings, keyAlgorithm }, { now, monotonicMs, onFailure });
   } catch (error) {
     throw error instanceof KeyError ? new SettingsError([error.message]) : error;
   }
@@ -299,25 +295,17 @@ function attachSettingsOf(options: AttachOptions): Settings {
   return settingsOf(options);
 }
 
-function socketOptions(
-  settings: Settings,
-  refuse: Refuse,
-  isDraining: () => boolean,
-  connections: ReadonlyMap<ConnectedSocket, Connection>,
-): SocketServerOptions {
-  const { outboxBytesMax, outboxTotalBytesMax, stallTimeoutMs } = settings;
-  const { onOverflow, onDrained } = new SlowSubscribers(connections);
+/** Refuses what was sent to a name that could be a stranger's, where nothing but this machine's address keeps strangers out. */
+function strangersHosts(settings: Settings): Refuse {
+  if (settings.open || hasKey(settings)) return () => undefined;
   const origins = originsOf(settings);
-  return {
-    origins,
-    fanout: { outboxBytesMax, outboxTotalBytesMax, stallTimeoutMs, onOverflow, onDrained },
-    // Twice, so that a message somewhat too large is told so; over a larger packet Socket.IO closes the connection.
-    packetBytesMax: 2 * settings.publishBytesMax + packetOverheadBytes,
-    refuse: (request) => {
-      if (isDraining()) return 'The server is shutting down.';
-      if (!isAllowedOrigin(request.headers, origins)) return 'A page of another origin may not connect.';
-      return refuse(request);
-    },
+  // Nearly all come with the same, and reading a URL takes as long as the rest of a small request.
+  let usual: string | undefined;
+  return ({ headers: { host } }) => {
+    if (host === usual) return undefined;
+    if (!isAllowedHost(host, origins)) return foreignHost;
+    usual = host;
+    return undefined;
   };
 }
 

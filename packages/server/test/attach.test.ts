@@ -4,8 +4,10 @@ import { attach } from '@fanfare/server';
 import express from 'express';
 import fastify from 'fastify';
 import { Server as SocketServer } from 'socket.io';
+import type { Socket } from 'socket.io-client';
 import { WebSocket, WebSocketServer } from 'ws';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { bearer, secret, tokenFor } from './access/tokens.ts';
 import { connectClient, connectRaw, publish, Recorder, transports } from './harness.ts';
 
 async function listen(httpServer: HttpServer): Promise<string> {
@@ -217,6 +219,49 @@ describe("Fanfare attached to an app's own Socket.IO server", () => {
     expect(client.recovered).toBe(true);
     await publish(url, { topic: 'news', message: 2 });
     expect(await recorder.settled(url)).toHaveLength(1);
+  });
+
+  it('asks a client that Socket.IO recovers for a token again, and brings it nothing before', async () => {
+    const httpServer = createHttpServer();
+    const io = new SocketServer(httpServer, { connectionStateRecovery: {} });
+    onTestFinished(() => void io.close());
+    const url = await listen(httpServer);
+    await attach(httpServer, { io, key: secret });
+    const headers = await bearer({ sub: 'root', admin: true });
+    const connect = async (sub: string): Promise<Socket> => {
+      const token = await tokenFor({ sub, subscribe: ['news'] });
+      const client = await connectClient(url, 'websocket', { reconnection: true, auth: { token } });
+      expect(await client.emitWithAck('subscribe', { topic: 'news' })).toMatchObject({ ok: true });
+      return client;
+    };
+    const [leaving, staying] = [await connect('ann'), await connect('bob')];
+    const recorder = new Recorder(leaving);
+    const tell = async (message: number): Promise<void> => {
+      const told = new Promise<void>((resolve) => void staying.once('news', () => resolve()));
+      expect((await publish(url, { topic: 'news', message }, headers)).status).toBe(200);
+      await told;
+    };
+    const comeAgain = async (token: string | undefined): Promise<void> => {
+      const back = new Promise<void>((resolve) => void leaving.once('connect', resolve));
+      leaving.io.engine.close();
+      leaving.auth = { token };
+      await tell(2);
+      await back;
+      expect(leaving.recovered).toBe(true);
+    };
+    await tell(1);
+    // With a token that the server has not met yet, what is sent at once waits until it was verified.
+    await comeAgain(await tokenFor({ sub: 'ann', publish: ['news'], exp: 500 }));
+    await tell(3);
+    expect(await leaving.emitWithAck('subscribe', { topic: 'news' })).toMatchObject({
+      error: { code: 'not_authorized' },
+    });
+    expect(await leaving.emitWithAck('publish', { topic: 'news', message: 4 })).toMatchObject({ ok: true });
+    const ended = new Promise<unknown>((resolve) => void leaving.once('error', resolve));
+    await comeAgain(undefined);
+    expect(await ended).toMatchObject({ code: 'not_authenticated' });
+    await tell(5);
+    expect(recorder.events.map(([event]) => event)).toEqual(['news', 'error']);
   });
 
   it('leaves nothing behind on a client that stays, however often it comes and goes', async () => {

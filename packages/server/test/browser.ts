@@ -12,6 +12,6 @@ const flags = [
 ];
 
 /** Debian's Chromium. Whoever launches it closes it. */
-export function launchBrowser(): Promise<Browser> {
-  return chromium.launch({ executablePath: '/usr/bin/chromium', args: flags });
+export function launchBrowser(...more: readonly string[]): Promise<Browser> {
+  return chromium.launch({ executablePath: '/usr/bin/chromium', args: [...flags, ...more] });
 }

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { secret, tokenFor } from './access/tokens.ts';
 import { publish, startServer } from './harness.ts';
 
 /** Debian's own Python, which is the one that sees Debian's python3-socketio and python3-requests. */
@@ -105,5 +106,40 @@ describe.each(['polling', 'websocket', 'upgrade'])("a student's Python programs 
     const seen: string[] = [];
     for (const _ of numbers) seen.push(await subscriber.line());
     expect(new Set(seen)).toEqual(new Set(numbers.map((message) => `news {'message': ${message}}`)));
+  });
+});
+
+describe.each(['polling', 'websocket'])('a Python client with a token over %s', (transport) => {
+  const lineOf = (event: string, argument: object): string => `${event} ${JSON.stringify(argument)}`;
+
+  it('does what it allows, renews it, and is told when it ends', async () => {
+    const { url, server } = await startServer({ key: secret });
+    const token = await tokenFor({ subscribe: ['a'], exp: 3 });
+    const client = runPython('token_client.py', url, transport, token);
+    expect(await client.line()).toBe('connected');
+    client.type(lineOf('subscribe', { topic: 'b' }));
+    expect(await client.line()).toBe('answer not_authorized');
+    client.type(lineOf('token', { token: await tokenFor({ subscribe: ['a', 'b'], exp: 4 }) }));
+    expect(await client.line()).toBe('answer ok');
+    client.type(lineOf('subscribe', { topic: 'b', envelope: true }));
+    expect(await client.line()).toBe('answer ok');
+    await server.publish('b', 'hello');
+    expect(await client.line()).toBe('message b hello');
+    expect(await client.line()).toBe('error token_expired');
+    expect(await client.line()).toBe('disconnected');
+  });
+
+  it('is told when its subject is revoked, and why it is not let in', async () => {
+    const { url } = await startServer({ key: secret });
+    const client = runPython('token_client.py', url, transport, await tokenFor({ sub: 'py', iat: -5 }));
+    expect(await client.line()).toBe('connected');
+    const headers = { authorization: `Bearer ${await tokenFor({ admin: true })}`, connection: 'close' };
+    await fetch(`${url}/revocations/py`, { method: 'PUT', headers });
+    expect(await client.line()).toBe('error not_authenticated');
+    expect(await client.line()).toBe('disconnected');
+    for (const token of ['', 'x', await tokenFor({ sub: 'py', iat: -5 })])
+      expect(await runPython('token_client.py', url, transport, token).line()).toBe(
+        'refused not_authenticated',
+      );
   });
 });

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   createServer as createHttpServer,
   get,
@@ -11,6 +12,7 @@ import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { launchBrowser } from './browser.ts';
 import { EventStreams } from '../src/http/event-streams.ts';
+import { bearer, secret } from './access/tokens.ts';
 import { connectClient, connectRaw, publish, startServer } from './harness.ts';
 import {
   declare,
@@ -226,6 +228,38 @@ describe('a stream of Server-Sent Events', () => {
     }
     await expect.poll(() => subscribersOf(url, 'news')).toBe(0);
     await publish(url, { topic: 'news', message: 1 });
+  });
+
+  it('leaves nothing behind when its client goes while its token is verified', async () => {
+    const { url } = await startServer({ key: secret });
+    const headers = await bearer({ sub: 'root', admin: true });
+    expect((await fetch(topicUrl(url, 'news'), { method: 'PUT', headers })).status).toBe(201);
+    for (let at = 0; at < 20; at++) {
+      // The server has not met any of these.
+      const { authorization } = await bearer({ sub: `${at}`, subscribe: ['news'] });
+      const { socket, ended } = connectRaw(url);
+      const request = `GET /topics/news/messages HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\nAuthorization: ${authorization}\r\n\r\n`;
+      socket.write(request, () => socket.resetAndDestroy());
+      await ended;
+    }
+    const subscribers = async (): Promise<number> => {
+      const response = await fetch(topicUrl(url, 'news'), { headers });
+      return ((await response.json()) as { subscribers: number }).subscribers;
+    };
+    await expect.poll(subscribers).toBe(0);
+  });
+
+  it('is the only one of its connection, however many are asked for at once', async () => {
+    const { url } = await startServer();
+    await declare(url, 'news');
+    const { socket, ended } = connectRaw(url);
+    const request = 'GET /topics/news/messages HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n';
+    socket.write(request.repeat(10));
+    await once(socket, 'data');
+    expect(await subscribersOf(url, 'news')).toBe(1);
+    socket.destroy();
+    await ended;
+    await expect.poll(() => subscribersOf(url, 'news')).toBe(0);
   });
 
   it('does not hold up the server when it stops, read or not', async () => {

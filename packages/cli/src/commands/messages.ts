@@ -9,6 +9,7 @@ import {
   fromOption,
   parseCount,
   targetOf,
+  tokenFileOption,
   tokenOption,
   urlOption,
   type TargetFlags,
@@ -28,6 +29,7 @@ export function addSub(program: Command): void {
     .option('--count <n>', 'end after so many messages', parseCount)
     .addOption(urlOption())
     .addOption(tokenOption())
+    .addOption(tokenFileOption())
     .addHelpText('after', exitCodesHelp)
     .action(sub);
 }
@@ -61,6 +63,7 @@ export function addPub(program: Command): void {
     .option('--create', 'make the topic exist first, though nobody has subscribed to it', false)
     .addOption(urlOption())
     .addOption(tokenOption())
+    .addOption(tokenFileOption())
     .addHelpText('after', exitCodesHelp)
     .action(pub);
 }
@@ -106,6 +109,7 @@ export function addHistory(program: Command): void {
     )
     .addOption(urlOption())
     .addOption(tokenOption())
+    .addOption(tokenFileOption())
     .addHelpText('after', exitCodesHelp)
     .action(history);
 }

@@ -16,19 +16,23 @@ export function urlOption(): Option {
 export function tokenOption(): Option {
   return new Option(
     '--token <token>',
-    'who you are, where the server asks (env: FANFARE_TOKEN, or FANFARE_TOKEN_FILE for a file that has it)',
+    'who you are, where the server asks; other users of the machine can see it (env: FANFARE_TOKEN)',
   );
+}
+
+export function tokenFileOption(): Option {
+  return new Option('--token-file <file>', 'a file that has it').env('FANFARE_TOKEN_FILE');
 }
 
 export interface TargetFlags {
   readonly url: string;
   readonly token?: string;
+  readonly tokenFile?: string;
 }
 
 /** @throws CommandError when it is no URL of a server, or the token's file cannot be read */
-export async function targetOf({ url, token }: TargetFlags): Promise<Target> {
-  const { FANFARE_TOKEN: fromEnv, FANFARE_TOKEN_FILE: file } = process.env;
-  const given = [token, fromEnv].find((text) => text !== undefined && text !== '');
+export async function targetOf({ url, token, tokenFile: file }: TargetFlags): Promise<Target> {
+  const given = [token, process.env['FANFARE_TOKEN']].find((text) => text !== undefined && text !== '');
   if (given !== undefined || file === undefined || file === '') return parseTarget(url || defaultUrl, given);
   const { readSecret } = await import('../read-secret.ts');
   return parseTarget(url || defaultUrl, readSecret(file));

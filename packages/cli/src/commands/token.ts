@@ -29,7 +29,11 @@ export function addToken(program: Command): void {
     .option('--publish <pattern...>', 'topics and patterns to publish to', [])
     .option('--subscribe <pattern...>', 'topics and patterns to read', [])
     .option('--admin', 'everything is allowed', false)
-    .option('--expires <time>', 'for how long, such as 15m, 12h or 30d', parseLifetime, parseLifetime('1h'))
+    .addOption(
+      new Option('--expires <time>', 'for how long, such as 15m, 12h or 30d')
+        .argParser(parseLifetime)
+        .default(parseLifetime('1h'), '1h'),
+    )
     .addOption(new Option('--key <key>', 'the secret, or a private key as PEM or JWK').env('FANFARE_KEY'))
     .addOption(new Option('--key-file <file>', 'a file that has it').env('FANFARE_KEY_FILE'))
     .addOption(

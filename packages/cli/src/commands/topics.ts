@@ -1,6 +1,13 @@
 import type { Command } from 'commander';
 import { interrupt } from '../interrupt.ts';
-import { exitCodesHelp, targetOf, tokenOption, urlOption, type TargetFlags } from './options.ts';
+import {
+  exitCodesHelp,
+  targetOf,
+  tokenFileOption,
+  tokenOption,
+  urlOption,
+  type TargetFlags,
+} from './options.ts';
 
 export function addTopics(program: Command): void {
   const topics = program
@@ -19,6 +26,7 @@ export function addTopics(program: Command): void {
     )
     .addOption(urlOption())
     .addOption(tokenOption())
+    .addOption(tokenFileOption())
     .addHelpText('after', exitCodesHelp)
     .action(async ({ prefix, json, ...flags }: TargetFlags & { prefix: string; json: boolean }) => {
       process.once('SIGINT', interrupt);
@@ -31,6 +39,7 @@ export function addTopics(program: Command): void {
     .argument('<topic...>')
     .addOption(urlOption())
     .addOption(tokenOption())
+    .addOption(tokenFileOption())
     .addHelpText('after', exitCodesHelp)
     .action(async (names: string[], flags: TargetFlags) => {
       process.once('SIGINT', interrupt);
@@ -44,6 +53,7 @@ export function addTopics(program: Command): void {
     .option('--yes', 'do not ask first; without a terminal nobody is asked', false)
     .addOption(urlOption())
     .addOption(tokenOption())
+    .addOption(tokenFileOption())
     .addHelpText('after', exitCodesHelp)
     .action(async (names: string[], { yes, ...flags }: TargetFlags & { yes: boolean }) => {
       process.once('SIGINT', interrupt);

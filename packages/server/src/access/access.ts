@@ -1,7 +1,7 @@
 import { FanfareError } from '@fanfare/protocol';
 import type { Rules } from '../rules/rule.ts';
 import { parseSubject, refuseToken } from './claims.ts';
-import { trusted, type Identity } from './identity.ts';
+import { nobody, trusted, type Identity } from './identity.ts';
 import { Rights } from './rights.ts';
 import { Sessions, type Session } from './sessions.ts';
 import type { TokenVerifier } from './token-verifier.ts';
@@ -30,6 +30,8 @@ const revocationsMax = 10_000;
 export class Access {
   /** Of whoever needs no token. */
   readonly trusted: Rights;
+  /** Of whoever was not asked for a token yet. */
+  readonly nobody: Rights;
   readonly #parts: AccessParts;
   readonly #sessions: Sessions;
   readonly #rights = new WeakMap<Identity, Rights>();
@@ -39,6 +41,7 @@ export class Access {
     this.#parts = parts;
     this.#sessions = new Sessions(parts.now);
     this.trusted = new Rights(trusted, parts.rules);
+    this.nobody = new Rights(nobody, parts.rules);
   }
 
   /** Whether no tokens are asked for. */
@@ -66,6 +69,16 @@ export class Access {
     const identity = await verifier.verify(token);
     if (this.#isRevoked(identity)) throw refuseToken('It was revoked.');
     return this.#rightsOf(identity);
+  }
+
+  /**
+   * Says so when what was allowed is not any more: a body may take its time after the head that had the token.
+   *
+   * @throws FanfareError `not_authenticated`, `token_expired`
+   */
+  confirm({ identity }: Rights): void {
+    if (identity.endsAt <= this.#parts.now()) throw new FanfareError('token_expired', 'The token has ended.');
+    if (this.#isRevoked(identity)) throw refuseToken('It was revoked.');
   }
 
   /**

@@ -23,3 +23,13 @@ export const trusted: Identity = Object.freeze({
   subscribe: [],
   isAdmin: true,
 });
+
+/** Whoever has not said yet who it is. */
+export const nobody: Identity = Object.freeze({
+  subject: undefined,
+  issuedAt: 0,
+  endsAt: 0,
+  publish: [],
+  subscribe: [],
+  isAdmin: false,
+});

@@ -62,6 +62,8 @@ function isForTokens(jwk: unknown): boolean {
   const [use, operations, alg] = [field('use'), field('key_ops'), field('alg')];
   if (use !== undefined && use !== 'sig') return false;
   if (Array.isArray(operations) && !operations.includes('verify')) return false;
+  const curve = field('kty') === 'EC' ? 'P-256' : field('kty') === 'OKP' ? 'Ed25519' : undefined;
+  if (curve !== undefined && field('crv') !== curve) return false;
   return alg === undefined || algorithmOf(alg) !== undefined;
 }
 

@@ -17,6 +17,8 @@ export interface KeySettings {
 export interface OpenVerifierParts {
   /** The wall clock, in milliseconds since 1970. */
   readonly now: () => number;
+  /** A clock that never goes back, in milliseconds. */
+  readonly monotonicMs: () => number;
   /** Keys could not be read again. */
   readonly onFailure: (error: Error, from: 'file' | 'url') => void;
 }
@@ -28,7 +30,7 @@ export interface OpenVerifierParts {
  */
 export function openVerifier(
   settings: KeySettings,
-  { now, onFailure }: OpenVerifierParts,
+  { now, monotonicMs, onFailure }: OpenVerifierParts,
 ): TokenVerifier | undefined {
   const { key, keyFile, keyAlgorithm: algorithm, jwksUrl, audience } = settings;
   if (key === '' && keyFile === '' && jwksUrl === '') return undefined;
@@ -45,7 +47,7 @@ export function openVerifier(
       ? undefined
       : new KeyUrl({
           url: jwksUrl,
-          now: () => performance.now(),
+          now: monotonicMs,
           onChange,
           onFailure: (error) => onFailure(error, 'url'),
         });

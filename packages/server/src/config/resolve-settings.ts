@@ -2,7 +2,15 @@ import { algorithms } from '../access/algorithms.ts';
 import { isLoopback } from './loopback.ts';
 import { parseOrigins } from './origins.ts';
 import { parseRules, type RuleSetting } from './rules.ts';
-import { envsOf, flagOf, settingKinds, settingNames, type Settings, type SettingValue } from './settings.ts';
+import {
+  envsOf,
+  flagOf,
+  hasKey,
+  settingKinds,
+  settingNames,
+  type Settings,
+  type SettingValue,
+} from './settings.ts';
 
 /** Where settings come from, the strongest first. Flags and environment are texts, a file has JSON values. */
 export interface SettingSources {
@@ -49,11 +57,6 @@ export function resolveSettings(sources: SettingSources): Settings {
     problems.push(needsOpen(settings.host));
   if (problems.length > 0) throw new SettingsError(problems);
   return settings;
-}
-
-/** Whether clients need a token. */
-export function hasKey({ key, keyFile, jwksUrl }: Settings): boolean {
-  return key !== '' || keyFile !== '' || jwksUrl !== '';
 }
 
 function needsOpen(host: string): string {

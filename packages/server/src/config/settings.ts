@@ -1,12 +1,14 @@
+import { limitKinds, type Limit, type LimitSettings } from './limits.ts';
 import type { RuleSetting } from './rules.ts';
 
 export { defaultKeep } from './rules.ts';
+export { fixedLimits } from '../limits/fixed-limits.ts';
 
 /**
  * Every setting of the server, once: what it is called, its type and bounds, and what it is for. The flags,
  * the environment variables, the file and docs/configuration.md all come from here.
  */
-export interface Settings {
+export interface Settings extends LimitSettings {
   readonly host: string;
   readonly port: number;
   readonly open: boolean;
@@ -21,15 +23,6 @@ export interface Settings {
   readonly memoryBytesMax: number;
   readonly rules: readonly RuleSetting[];
   readonly idWindowMs: number;
-  readonly publishBytesMax: number;
-  readonly batchBytesMax: number;
-  readonly batchMessagesMax: number;
-  readonly topicsMax: number;
-  readonly subscriptionsPerConnectionMax: number;
-  readonly outboxBytesMax: number;
-  readonly outboxTotalBytesMax: number;
-  readonly stallTimeoutMs: number;
-  readonly requestTimeoutMs: number;
 }
 
 export type SettingValue = string | number | boolean | readonly RuleSetting[];
@@ -44,6 +37,8 @@ interface SettingKind<T extends SettingValue> {
   readonly alsoEnv?: string;
   /** Whether it is shown to nobody, not even to say that it is wrong. */
   readonly isSecret?: boolean;
+  /** There when it bounds what clients can make the server do. */
+  readonly limit?: Limit;
 }
 
 export const settingKinds: { readonly [K in keyof Settings]: SettingKind<Settings[K]> } = {
@@ -113,62 +108,7 @@ export const settingKinds: { readonly [K in keyof Settings]: SettingKind<Setting
     max: 604_800_000,
     about: 'For how long publishing again with the same id makes no second message, in milliseconds.',
   },
-  publishBytesMax: {
-    default: 1_048_576,
-    min: 1,
-    max: 67_108_864,
-    about: 'The largest publish, in bytes: the body over HTTP, the message as JSON over Socket.IO.',
-  },
-  batchBytesMax: {
-    default: 16_777_216,
-    min: 1,
-    max: 268_435_456,
-    about: 'The largest body, in bytes, that publishes many messages at once.',
-  },
-  batchMessagesMax: {
-    default: 5_000,
-    min: 1,
-    max: 100_000,
-    about: 'How many messages may be published at once.',
-  },
-  topicsMax: {
-    default: 100_000,
-    min: 1,
-    max: 10_000_000,
-    about: 'How many topics may exist. Each takes some memory until it is deleted.',
-  },
-  subscriptionsPerConnectionMax: {
-    default: 128,
-    min: 1,
-    max: 1_000_000,
-    about: 'How many subscriptions one connection may have.',
-  },
-  outboxBytesMax: {
-    default: 1_048_576,
-    min: 1,
-    max: 1_073_741_824,
-    about:
-      'How many bytes may wait for one connection that does not take them. What is more is read from the log later; where nothing is kept, it is dropped, and the client is told.',
-  },
-  outboxTotalBytesMax: {
-    default: 268_435_456,
-    min: 1,
-    max: 1_099_511_627_776,
-    about: 'How many bytes may wait for all connections together.',
-  },
-  stallTimeoutMs: {
-    default: 30_000,
-    min: 1_000,
-    max: 3_600_000,
-    about:
-      'How long a connection that something waits for may take nothing, in milliseconds, before it is ended.',
-  },
-  requestTimeoutMs: {
-    default: 30_000,
-    min: 1_000,
-    max: 600_000,
-    about: 'How long an HTTP request may take to arrive whole, in milliseconds.',
-  },
+  ...limitKinds,
 };
 
 export const settingNames: readonly (keyof Settings)[] = Object.keys(settingKinds) as (keyof Settings)[];
@@ -187,4 +127,9 @@ export function envsOf(name: keyof Settings): readonly string[] {
 
 function words(name: string): string[] {
   return name.split(/(?=[A-Z])/).map((word) => word.toLowerCase());
+}
+
+/** Whether clients need a token. */
+export function hasKey({ key, keyFile, jwksUrl }: Settings): boolean {
+  return key !== '' || keyFile !== '' || jwksUrl !== '';
 }

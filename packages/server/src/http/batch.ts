@@ -1,10 +1,10 @@
 import { refuseField } from '@fanfare/protocol';
-import type { FastifyReply } from 'fastify';
-import type { Rights } from '../access/rights.ts';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { BatchResult, MessagePath } from '../message-path/message-path.ts';
 import type { Logger } from '../observability/logger.ts';
 import { asRefusal } from '../observability/refusal.ts';
 import type { PublishBody } from './body.ts';
+import { idOf, sourceOf } from './request.ts';
 
 export interface BatchOptions {
   readonly path: Pick<MessagePath, 'publishArray' | 'publishMany'>;
@@ -21,20 +21,21 @@ export const linesType = 'application/x-ndjson';
  * @throws FanfareError when none was published
  */
 export async function publishBatch(
+  request: FastifyRequest,
   { kind, text }: PublishBody,
-  headerId: string | undefined,
-  rights: Rights,
   reply: FastifyReply,
   { path, batchMessagesMax, logger }: BatchOptions,
 ): Promise<FastifyReply> {
-  if (headerId !== undefined) {
+  if (idOf(request) !== undefined) {
     const detail = 'Idempotency-Key is for one message; of many, each has its own id.';
     throw refuseField('bad_request', 'Idempotency-Key', detail);
   }
+  const { rights } = request;
+  const source = sourceOf(request);
   const results =
     kind === 'lines'
-      ? await path.publishMany(rights, linesOf(text, batchMessagesMax))
-      : await path.publishArray(rights, text);
+      ? await path.publishMany(rights, linesOf(text, batchMessagesMax), source)
+      : await path.publishArray(rights, text, source);
   const answers = results.map((result) => answerOf(result, logger));
   if (kind === 'array') return reply.type('application/json; charset=utf-8').send(JSON.stringify(answers));
   return reply.type(linesType).send(answers.map((answer) => `${JSON.stringify(answer)}\n`).join(''));

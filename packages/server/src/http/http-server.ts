@@ -5,6 +5,7 @@ import cors from '@fastify/cors';
 import { FanfareError } from '@fanfare/protocol';
 import fastify, { type FastifyInstance } from 'fastify';
 import type { Access } from '../access/access.ts';
+import { fixedLimits } from '../limits/fixed-limits.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Vitals } from '../observability/vitals.ts';
@@ -12,10 +13,10 @@ import { adminRoutes } from './admin.ts';
 import { consoleRoutes } from './console.ts';
 import type { EventStreams } from './event-streams.ts';
 import { messageRoute } from './messages.ts';
-import { refuseConnection, sendProblem, toRefusal } from './problem.ts';
+import { refuseRequest, sendProblem, toRefusal } from './problem.ts';
 import { publishRoute } from './publish.ts';
 import { revocationRoute } from './revocations.ts';
-import { askForToken } from './sign-in.ts';
+import { askForToken, confirmToken } from './sign-in.ts';
 import { topicRoutes } from './topics.ts';
 
 export interface HttpOptions {
@@ -39,9 +40,6 @@ export interface HttpOptions {
 
 /** How long a browser may remember that a page may ask, in seconds. */
 const preflightSeconds = 600;
-
-/** How long a request's head may take to arrive. */
-const headersTimeoutMs = 10_000;
 
 /** Enough for every topic that is percent-encoded, and for most that are too long: those are told so. */
 const paramLengthMax = 16_384;
@@ -67,13 +65,14 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
     requestTimeout: requestTimeoutMs,
     // Node looks for requests that take too long only this often.
     http: {
-      headersTimeout: Math.min(headersTimeoutMs, requestTimeoutMs),
+      headersTimeout: Math.min(fixedLimits.headersTimeoutMs.value, requestTimeoutMs),
+      maxHeaderSize: fixedLimits.headerBytesMax.value,
       connectionsCheckingInterval: 1_000,
     },
     forceCloseConnections: 'idle',
     // While closing, a publish is refused as everywhere, not by Fastify.
     return503OnClosing: false,
-    clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket) => refuseConnection(error, socket),
+    clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket) => refuseRequest(error, socket),
     frameworkErrors: (error, _request, reply) => void sendProblem(reply, toRefusal(error, options)),
   });
   app.removeAllContentTypeParsers();
@@ -109,6 +108,7 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
   // Behind CORS: a preflight has no token, and a refusal is to be read.
   void app.register(async (guarded) => {
     guarded.addHook('onRequest', askForToken(options.access));
+    guarded.addHook('preHandler', confirmToken(options.access));
     void guarded.register(publishRoute, options);
     void guarded.register(topicRoutes, { topics: options.path.topics });
     void guarded.register(messageRoute, options);

@@ -1,5 +1,5 @@
 import {
-  type FanfareError,
+  FanfareError,
   isPattern,
   parseFrom,
   parseInterest,
@@ -14,6 +14,7 @@ import type { History } from '../message-path/history.ts';
 import { permitReading } from '../message-path/permit.ts';
 import type { EventStreams } from './event-streams.ts';
 import { Query } from './query.ts';
+import { sourceOf } from './request.ts';
 import { streamHeaders } from './stream-peer.ts';
 
 export interface MessageRouteOptions {
@@ -86,10 +87,15 @@ async function stream(
   // Reading makes no topic exist, where subscribing does.
   if (!isPattern(interest)) await path.topics.get(rights, interest);
   if (request.method === 'HEAD') return reply.headers(streamHeaders).send();
+  // It may have gone while its token was verified: then nothing would tell that it has.
+  if (request.raw.socket.destroyed) return reply.hijack();
+  // Nor would an answer that Node has not given the connection yet; and one connection is for one stream.
+  if (!reply.raw.socket)
+    throw new FanfareError('bad_request', 'A stream cannot wait behind another answer of its connection.');
   const peer = streams.open(reply.raw, (one) => path.accept(one, rights));
   const session = access.openSession(rights, (error) => peer.fail(error));
   reply.raw.once('close', () => session?.close());
-  await peer.subscribe({ topic: interest, envelope: true, from });
+  await peer.subscribe({ topic: interest, envelope: true, from }, sourceOf(request));
   return reply.hijack();
 }
 

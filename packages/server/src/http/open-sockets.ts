@@ -1,13 +1,19 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
+import { FanfareError } from '@fanfare/protocol';
+import type { ConnectionCounts } from '../limits/connection-counts.ts';
+import { refuseConnection } from './problem.ts';
 
 /** The open connections of an HTTP server, also those that were upgraded, which Node no longer counts as HTTP's. */
 export class OpenSockets {
-  readonly #sockets = new Set<Socket>();
+  /** Each with the address that it came from: a closed one does not know it any more. */
+  readonly #sockets = new Map<Socket, string | undefined>();
   #onEmpty: (() => void) | undefined;
 
-  constructor(server: Server) {
+  /** @param counts - one that is too many is answered so, and closed */
+  constructor(server: Server, counts: ConnectionCounts) {
     const forget = (socket: Socket): void => {
+      counts.closed(this.#sockets.get(socket));
       this.#sockets.delete(socket);
       if (this.#sockets.size === 0) this.#onEmpty?.();
     };
@@ -18,7 +24,11 @@ export class OpenSockets {
     server.on('connection', (socket: Socket) => {
       // A connection whose offer of an upgrade was declined comes again.
       if (this.#sockets.has(socket)) return;
-      this.#sockets.add(socket);
+      const { remoteAddress } = socket;
+      const reason = counts.refusal(remoteAddress);
+      if (reason !== undefined) return refuseConnection(socket, new FanfareError('limit_exceeded', reason));
+      counts.opened(remoteAddress);
+      this.#sockets.set(socket, remoteAddress);
       socket.on('close', onClose);
     });
   }
@@ -35,6 +45,6 @@ export class OpenSockets {
   }
 
   destroy(): void {
-    for (const socket of this.#sockets) socket.destroy();
+    for (const socket of this.#sockets.keys()) socket.destroy();
   }
 }

@@ -10,6 +10,8 @@ const problemType = 'application/problem+json; charset=utf-8';
 
 export function sendProblem(reply: FastifyReply, refusal: FanfareError): FastifyReply {
   if (refusal.status === 401) void reply.header('www-authenticate', 'Bearer');
+  const { retryAfterMs } = refusal;
+  if (retryAfterMs !== undefined) void reply.header('retry-after', Math.ceil(retryAfterMs / 1_000));
   return reply.code(refusal.status).type(problemType).send(JSON.stringify(refusal.toProblem()));
 }
 
@@ -33,10 +35,14 @@ export function wrongContentType(): FanfareError {
 }
 
 /** Answers a connection that sent something that is no HTTP request, or that took too long to send one. */
-export function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
+export function refuseRequest(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return;
   if (!socket.writable) return void socket.destroy();
-  const refusal = connectionRefusal(error.code);
+  refuseConnection(socket, connectionRefusal(error.code));
+}
+
+/** Answers a connection, whatever has come over it, and ends it. */
+export function refuseConnection(socket: Socket, refusal: FanfareError): void {
   const body = JSON.stringify(refusal.toProblem());
   socket.end(
     `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}\r\nConnection: close\r\n` +

@@ -1,10 +1,10 @@
 import type { IncomingMessage } from 'node:http';
 import { FanfareError, type PublishResult } from '@fanfare/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify';
-import type { Rights } from '../access/rights.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
 import { linesType, publishBatch, type BatchOptions } from './batch.ts';
 import { readJsonBody, readLinesBody, type BodyLimits, type PublishBody } from './body.ts';
+import { idOf, sourceOf } from './request.ts';
 import { sendProblem, toRefusal, wrongContentType } from './problem.ts';
 
 export interface PublishRouteOptions extends BodyLimits, BatchOptions {
@@ -23,11 +23,10 @@ export async function publishRoute(app: FastifyInstance, options: PublishRouteOp
     '/publish',
     { onRequest: refuseEncodedBody },
     async (request, reply) => {
-      const { body, rights } = request;
+      const { body } = request;
       if (body === undefined) throw wrongContentType();
-      const headerId = idOf(request);
-      if (body.kind !== 'one') return publishBatch(body, headerId, rights, reply, options);
-      const result = await publishOrRefuse(rights, body.text, headerId, options);
+      if (body.kind !== 'one') return publishBatch(request, body, reply, options);
+      const result = await publishOrRefuse(request, body.text, options);
       if (asksForJson(request)) {
         if (result instanceof FanfareError) return sendProblem(reply, result);
         return reply.type('application/json; charset=utf-8').send(JSON.stringify(result));
@@ -38,13 +37,12 @@ export async function publishRoute(app: FastifyInstance, options: PublishRouteOp
 }
 
 async function publishOrRefuse(
-  rights: Rights,
+  request: FastifyRequest,
   json: string,
-  id: string | undefined,
   options: PublishRouteOptions,
 ): Promise<PublishResult | FanfareError> {
   try {
-    return await options.path.publishText(rights, json, id);
+    return await options.path.publishText(request.rights, json, idOf(request), sourceOf(request));
   } catch (error) {
     return toRefusal(error, options);
   }
@@ -75,9 +73,4 @@ function refuseEncodedBody(
   const encoding = headers['content-encoding'];
   if (encoding === undefined || encoding === 'identity') done();
   else done(wrongContentType());
-}
-
-function idOf(request: FastifyRequest): string | undefined {
-  const header = request.headers['idempotency-key'];
-  return typeof header === 'string' ? header : undefined;
 }

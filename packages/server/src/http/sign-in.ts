@@ -25,6 +25,20 @@ export function askForToken(
   };
 }
 
+/** A hook for when the whole request has come, which may be long after {@link askForToken}. */
+export function confirmToken(
+  access: Access,
+): (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction) => void {
+  return ({ rights }, _reply, done) => {
+    try {
+      access.confirm(rights);
+    } catch (error) {
+      return done(error as Error);
+    }
+    done();
+  };
+}
+
 async function find(
   access: Access,
   token: string | undefined,

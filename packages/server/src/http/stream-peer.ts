@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { FanfareError, Form } from '@fanfare/protocol';
+import type { Source } from '../limits/rate-limits.ts';
 import type { Connection, Subscribed } from '../message-path/accept.ts';
 import type { Audience, PeerEvent } from '../message-path/deliver.ts';
 import type { Peer } from '../message-path/subscription.ts';
@@ -82,9 +83,9 @@ export class StreamPeer implements Peer {
    * @param request - the argument of `subscribe`
    * @throws FanfareError; the response is as it was then
    */
-  async subscribe(request: object): Promise<void> {
+  async subscribe(request: object, source: Source = {}): Promise<void> {
     try {
-      this.#begin(await this.#connection.subscribe(request));
+      this.#begin(await this.#connection.subscribe(request, source));
     } catch (error) {
       this.#close();
       throw error;

@@ -109,7 +109,7 @@ export interface TopicState {
   readonly lastSequence?: number;
   /** How many messages were appended to it since the log was opened, stored or not. */
   readonly published: number;
-  /** Of the newest of these; else of the newest message that the log still has. In milliseconds since 1970. */
+  /** Of the newest of these; else of the newest message that is kept, if any is. In milliseconds since 1970. */
   readonly lastTime?: number;
 }
 

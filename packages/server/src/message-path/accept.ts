@@ -9,6 +9,8 @@ import {
   type SubscribeRequest,
 } from '@fanfare/protocol';
 import type { Rights } from '../access/rights.ts';
+import { fixedLimits } from '../limits/fixed-limits.ts';
+import type { RateLimits, Source } from '../limits/rate-limits.ts';
 import type { Start } from '../log/topic-log.ts';
 import { interestOf, type Audience } from '../subscriptions/audience.ts';
 import type { State } from './deliver.ts';
@@ -36,18 +38,18 @@ export interface Unsubscribed {
 
 export interface ConnectionParts extends SubscriptionParts {
   readonly subscriptionsPerConnectionMax: number;
+  readonly rates: RateLimits;
   /** A connection is over. May be called again. */
   readonly onClosed: (connection: Connection) => void;
 }
 
 const forms = ['plain', 'envelope'] as const;
 
-/** How many commands of a connection may wait for those before them. */
-const commandsMax = 1_000;
+const { value: commandsMax } = fixedLimits.commandsWaitingMax;
 
 /** One client that has come, with its subscriptions, until it goes. Its commands are carried out in their order. */
 export class Connection {
-  /** The how manieth it is that has come. */
+  /** Its place in the order in which connections came. */
   readonly number: number;
   /** When it came, in milliseconds since 1970. */
   readonly since: number;
@@ -87,9 +89,11 @@ export class Connection {
    * Subscribes. Doing it twice without `from` is the same as once.
    *
    * @param input - the untrusted argument, `{topic, envelope?, from?}`
+   * @param source - what is known of who asks, beside this connection
    * @throws FanfareError
    */
-  async subscribe(input: unknown): Promise<Subscribed> {
+  async subscribe(input: unknown, source: Source = {}): Promise<Subscribed> {
+    this.#parts.rates.takeSubscribe({ connection: this, ...source });
     const request = parseSubscribe(input);
     return this.#inOrder(() => this.#subscribe(request));
   }

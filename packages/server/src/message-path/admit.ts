@@ -216,7 +216,15 @@ function hasBinary(message: unknown): boolean {
     const value = waiting.pop();
     if (typeof value !== 'object' || value === null) continue;
     if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return true;
-    for (const inner of Object.values(value)) if (typeof inner === 'object') waiting.push(inner);
+    // Without a list of the members: of a mebibyte of small arrays there are many.
+    if (Array.isArray(value)) {
+      for (const inner of value) if (typeof inner === 'object') waiting.push(inner);
+    } else {
+      for (const name in value) {
+        const inner = (value as Readonly<Record<string, unknown>>)[name];
+        if (typeof inner === 'object') waiting.push(inner);
+      }
+    }
   }
   return false;
 }

@@ -7,6 +7,7 @@ import {
   type Topic,
 } from '@fanfare/protocol';
 import type { Rights } from '../access/rights.ts';
+import type { RateLimits, Source } from '../limits/rate-limits.ts';
 import {
   LogClosedError,
   LogDamagedError,
@@ -39,6 +40,7 @@ export interface MessagePathParts {
     readonly batchMessagesMax: number;
     readonly subscriptionsPerConnectionMax: number;
   };
+  readonly rates: RateLimits;
   /** Something failed that a client is to know no more of than that it did. */
   readonly onFailure: (error: unknown) => FanfareError;
   /** The wall clock, in milliseconds since 1970. */
@@ -72,7 +74,7 @@ export class MessagePath {
   readonly #counters = new Counters();
 
   constructor(parts: MessagePathParts) {
-    const { log, index, rules, fanOuts, limits, onFailure, now } = parts;
+    const { log, index, rules, fanOuts, limits, rates, onFailure, now } = parts;
     const counters = this.#counters;
     const broadcast = new Broadcast({ index, fanOuts, counters, epoch: log.epoch });
     this.#parts = parts;
@@ -84,6 +86,7 @@ export class MessagePath {
       counters,
       replays: new Replays(),
       subscriptionsPerConnectionMax: limits.subscriptionsPerConnectionMax,
+      rates,
       onFailure: (error) => (error instanceof LogDamagedError ? damaged(error) : onFailure(error)),
       now,
     });
@@ -100,7 +103,13 @@ export class MessagePath {
    *
    * @throws FanfareError
    */
-  async publishText(rights: Rights, json: string, headerId?: string): Promise<PublishResult> {
+  async publishText(
+    rights: Rights,
+    json: string,
+    headerId?: string,
+    source: Source = {},
+  ): Promise<PublishResult> {
+    this.#parts.rates.takePublish(source);
     return only(await append(this.#log, [this.#admission.admitText(rights, json, headerId)]));
   }
 
@@ -109,7 +118,8 @@ export class MessagePath {
    *
    * @throws FanfareError
    */
-  async publishValue(rights: Rights, input: unknown): Promise<PublishResult> {
+  async publishValue(rights: Rights, input: unknown, source: Source = {}): Promise<PublishResult> {
+    this.#parts.rates.takePublish(source);
     return only(await append(this.#log, [this.#admission.admitValue(rights, input)]));
   }
 
@@ -120,8 +130,12 @@ export class MessagePath {
    * @returns what became of each, in their order
    * @throws FanfareError when they are too many, or when none could be stored
    */
-  publishMany(rights: Rights, jsons: readonly string[]): Promise<readonly BatchResult[]> {
-    return this.#publishAdmitted(() => this.#admission.admitMany(rights, jsons));
+  publishMany(
+    rights: Rights,
+    jsons: readonly string[],
+    source: Source = {},
+  ): Promise<readonly BatchResult[]> {
+    return this.#publishAdmitted(source, () => this.#admission.admitMany(rights, jsons));
   }
 
   /**
@@ -129,12 +143,13 @@ export class MessagePath {
    *
    * @throws FanfareError also when the text is no array
    */
-  publishArray(rights: Rights, json: string): Promise<readonly BatchResult[]> {
-    return this.#publishAdmitted(() => this.#admission.admitArray(rights, json));
+  publishArray(rights: Rights, json: string, source: Source = {}): Promise<readonly BatchResult[]> {
+    return this.#publishAdmitted(source, () => this.#admission.admitArray(rights, json));
   }
 
-  async #publishAdmitted(admit: () => readonly Admitted[]): Promise<readonly BatchResult[]> {
+  async #publishAdmitted(source: Source, admit: () => readonly Admitted[]): Promise<readonly BatchResult[]> {
     const admitted = admit();
+    this.#parts.rates.takePublish(source, admitted.length);
     const records = admitted.filter((one): one is NewRecord => !(one instanceof FanfareError));
     const results = records.length > 0 ? await append(this.#log, records) : [];
     let taken = 0;

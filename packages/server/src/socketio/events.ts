@@ -1,11 +1,14 @@
 import { FanfareError, fieldsOf, type Problem } from '@fanfare/protocol';
 import type { Server, Socket } from 'socket.io';
 import type { Access } from '../access/access.ts';
+import type { Rights } from '../access/rights.ts';
 import type { Session } from '../access/sessions.ts';
+import type { Source } from '../limits/rate-limits.ts';
 import type { Connection } from '../message-path/accept.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
 import type { Logger } from '../observability/logger.ts';
 import { asRefusal } from '../observability/refusal.ts';
+import { AnswerLimit } from './answer-limit.ts';
 import { SocketPeer } from './rooms.ts';
 import { SignIn } from './sign-in.ts';
 
@@ -24,7 +27,7 @@ type Refused = { readonly ok: false; readonly error: Problem };
 
 const commands: readonly string[] = ['subscribe', 'unsubscribe', 'publish'];
 
-/** What a token that goes on is sent with, where tokens are asked for. */
+/** What another token is sent with, before the one of the connection ends. */
 const renewal = 'token';
 
 /** A listener that all clients share: one for each would cost every idle connection some hundred bytes. */
@@ -42,27 +45,50 @@ export function listenToClients(io: Server, parts: EventParts): () => void {
     connections.get(socket)?.close();
     connections.delete(socket);
   };
+  const answers = new AnswerLimit();
   const end = (socket: Socket, error: FanfareError): void => {
     connections.get(socket)?.expire(error);
     forget(socket);
     socket.emit('error', error.toProblem());
     socket.disconnect(true);
   };
-  const listeners = listenersFor(parts, sessions, forget);
-  const onAny = listenerForUnknown(parts);
-  const onConnection = (socket: Socket): void => {
-    const rights = signIn.rightsOf(socket);
-    if (!rights) return;
-    const peer = new SocketPeer(socket, () => connections.get(socket)?.drained());
-    if (socket.recovered) peer.leaveRestored();
-    connections.set(socket, path.accept(peer, rights));
+  const listeners = listenersFor(parts, sessions, answers, forget);
+  const onAny = listenerForUnknown(parts, answers);
+  const openSession = (socket: Socket, rights: Rights): void => {
     const session = access.openSession(rights, (error) => end(socket, error));
     if (session) sessions.set(socket, session);
+  };
+  const accept = (socket: Socket, rights: Rights): Connection => {
+    const peer = new SocketPeer(socket, () => connections.get(socket)?.drained());
+    const connection = path.accept(peer, rights);
+    connections.set(socket, connection);
+    openSession(socket, rights);
     for (const [event, listener] of listeners) socket.on(event, listener);
     if (refuseUnknown) socket.onAny(onAny);
+    return connection;
+  };
+  /** An app's Socket.IO server does not ask those again that it recovers: what they send waits until they were. */
+  const acceptRecovered = async (socket: Socket): Promise<void> => {
+    try {
+      await accept(socket, access.nobody).renew(async () => {
+        const rights = await signIn.ask(socket);
+        if (connections.has(socket)) openSession(socket, rights);
+        return rights;
+      });
+    } catch (error) {
+      if (connections.has(socket)) end(socket, asRefusal(error, logger));
+    }
+  };
+  const acceptKnown = (socket: Socket): void => {
+    const rights = signIn.rightsOf(socket);
+    if (rights) accept(socket, rights);
+  };
+  const onConnection = (socket: Socket): void => {
+    if (socket.recovered && !signIn.rightsOf(socket)) void acceptRecovered(socket);
+    else acceptKnown(socket);
   };
   io.on('connection', onConnection);
-  for (const socket of io.sockets.sockets.values()) onConnection(socket);
+  for (const socket of io.sockets.sockets.values()) acceptKnown(socket);
   return () => {
     signIn.stop();
     io.off('connection', onConnection);
@@ -70,11 +96,19 @@ export function listenToClients(io: Server, parts: EventParts): () => void {
   };
 }
 
+/** What answering takes. */
+interface Answering {
+  readonly logger: Logger;
+  readonly answers: AnswerLimit;
+}
+
 function listenersFor(
-  { path, access, connections, logger }: EventParts,
+  { path, access, connections, logger, refuseUnknown }: EventParts,
   sessions: ReadonlyMap<Socket, Session>,
+  answers: AnswerLimit,
   forget: (socket: Socket) => void,
 ): readonly (readonly [event: string, SharedListener])[] {
+  const answering: Answering = { logger, answers };
   /** A command of a connection that is there. */
   const command = (
     event: string,
@@ -83,12 +117,14 @@ function listenersFor(
     event,
     function (...args) {
       const connection = connections.get(this);
-      if (connection) void answer(this, args, (input) => carryOut(connection, input, this), logger);
+      if (connection) void answer(this, args, (input) => carryOut(connection, input, this), answering);
     },
   ];
   const renew = async (connection: Connection, input: unknown, socket: Socket): Promise<object> => {
     const token = fieldsOf(input, renewal)('token');
     if (typeof token !== 'string') throw new FanfareError('bad_request', 'The token must be a string.');
+    // So that a client need not know whether it is asked for one.
+    if (access.isOpen) return { ok: true };
     await connection.renew(async () => {
       const rights = await access.authenticate(token);
       if (rights.identity.subject !== connection.rights.identity.subject)
@@ -99,14 +135,19 @@ function listenersFor(
     return { ok: true, exp: connection.rights.identity.endsAt / 1_000 };
   };
   return [
-    command('subscribe', (connection, input) => connection.subscribe(input)),
-    command('unsubscribe', (connection, input) => connection.unsubscribe(input)),
-    command('publish', (connection, input) =>
-      connection.afterCommands(() => path.publishValue(connection.rights, input)),
+    command('subscribe', (connection, input, socket) =>
+      connection.subscribe(input, sourceOf(socket, connection)),
     ),
-    ...(access.isOpen ? [] : [command(renewal, renew)]),
+    command('unsubscribe', (connection, input) => connection.unsubscribe(input)),
+    command('publish', (connection, input, socket) =>
+      connection.afterCommands(() =>
+        path.publishValue(connection.rights, input, sourceOf(socket, connection)),
+      ),
+    ),
+    ...(takesTokens({ access, refuseUnknown }) ? [command(renewal, renew)] : []),
     [
-      'disconnect',
+      // Before Socket.IO keeps the rooms of a connection that it may recover: whoever comes again is asked again.
+      'disconnecting',
       function () {
         forget(this);
       },
@@ -114,12 +155,24 @@ function listenersFor(
   ];
 }
 
-function listenerForUnknown({ access, logger }: EventParts): SharedListener {
-  const known = access.isOpen ? commands : [...commands, renewal];
-  return function (event, ...args) {
-    const name = String(event);
-    if (!known.includes(name)) void answer(this, args, () => refuseEvent(name), logger);
+/** An embedding app that lets in whom it likes may have an event of this name itself. */
+function takesTokens({ access, refuseUnknown }: Pick<EventParts, 'access' | 'refuseUnknown'>): boolean {
+  return refuseUnknown || !access.isOpen;
+}
+
+function listenerForUnknown({ logger }: EventParts, answers: AnswerLimit): SharedListener {
+  const known = new Set([...commands, renewal]);
+  return function (...event) {
+    // A packet may have neither a name nor arguments; what there is then is the acknowledgement.
+    const [name, args] = typeof event[0] === 'string' ? [event[0], event.slice(1)] : ['', event];
+    if (!known.has(name)) void answer(this, args, () => refuseEvent(name), { logger, answers });
   };
+}
+
+/** Whose commands are counted. The address is that of the connection: anybody can write a header. */
+function sourceOf({ conn }: Socket, connection: Connection): Source {
+  const { remoteAddress: address } = conn as { readonly remoteAddress?: string };
+  return { connection, subject: connection.rights.identity.subject, address };
 }
 
 /**
@@ -130,7 +183,7 @@ async function answer(
   socket: Socket,
   args: readonly unknown[],
   command: (input: unknown) => object | Promise<object>,
-  logger: Logger,
+  { logger, answers }: Answering,
 ): Promise<void> {
   const last = args.at(-1);
   const ack = typeof last === 'function' ? (last as Ack) : undefined;
@@ -144,6 +197,7 @@ async function answer(
     if (ack) ack({ ok: false, error: problem } satisfies Refused);
     else socket.emit('error', problem);
   }
+  answers.answered(socket);
 }
 
 function refuseEvent(event: string): never {

@@ -59,11 +59,6 @@ export class SocketPeer implements Peer {
     return waitingBytesOf(this.#socket);
   }
 
-  /** Leaves rooms that a connection before this one was in: an app's Socket.IO server may restore them. */
-  leaveRestored(): void {
-    for (const room of this.#socket.rooms) if (room.startsWith(prefix)) void this.#socket.leave(room);
-  }
-
   join(audience: Audience, form: Form): void {
     void this.#socket.join(roomOf(audience, form));
   }

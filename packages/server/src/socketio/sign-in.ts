@@ -18,9 +18,14 @@ export class SignIn {
     if (!access.isOpen) io.use((socket, next) => void this.#check(socket, next));
   }
 
-  /** What a client may do; undefined when it came before it was asked. */
+  /** What a client may do; undefined when it was not asked: it came before, or Socket.IO has recovered it. */
   rightsOf(socket: Socket): Rights | undefined {
     return this.#access.isOpen ? this.#access.trusted : this.#rights.get(socket);
+  }
+
+  /** @throws FanfareError `not_authenticated`, `token_expired` */
+  ask(socket: Socket): Promise<Rights> {
+    return this.#access.authenticate(tokenOf(socket));
   }
 
   /** From now on nobody is asked: a listener of Socket.IO's cannot be taken away. */
@@ -31,8 +36,7 @@ export class SignIn {
   async #check(socket: Socket, next: (error?: Error) => void): Promise<void> {
     if (this.#isOver) return next();
     try {
-      const token = tokenOf(socket);
-      this.#rights.set(socket, this.#access.known(token) ?? (await this.#access.authenticate(token)));
+      this.#rights.set(socket, this.#access.known(tokenOf(socket)) ?? (await this.ask(socket)));
     } catch (error) {
       const problem = asRefusal(error, this.#logger).toProblem();
       return next(Object.assign(new Error(problem.detail), { data: problem }));

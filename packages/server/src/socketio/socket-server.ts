@@ -6,6 +6,8 @@ import { passingParser } from './encoded-argument.ts';
 export interface SocketServerOptions {
   /** The most bytes that one Engine.IO packet may have. */
   readonly packetBytesMax: number;
+  /** How long a client that has opened a connection may take to be let in. */
+  readonly loginTimeoutMs: number;
   /** Undefined lets a connection in; a text refuses it and says why. */
   readonly refuse: (request: IncomingMessage) => string | undefined;
   readonly fanout: FanoutOptions;
@@ -13,14 +15,12 @@ export interface SocketServerOptions {
   readonly origins: readonly string[];
 }
 
-/** How long a client that has opened a connection may take to say that it is a Socket.IO client. */
-const connectTimeoutMs = 10_000;
-
 /** Makes Fanfare's own Socket.IO server; it serves once it is attached to an HTTP server. */
-export function createSocketServer({ packetBytesMax, refuse, fanout, origins }: SocketServerOptions): Server {
+export function createSocketServer(options: SocketServerOptions): Server {
+  const { packetBytesMax, refuse, fanout, origins } = options;
   return new Server({
     transports: ['polling', 'websocket'],
-    connectTimeout: connectTimeoutMs,
+    connectTimeout: options.loginTimeoutMs,
     maxHttpBufferSize: packetBytesMax,
     parser: passingParser,
     adapter: fanoutAdapter(fanout),

@@ -8,7 +8,7 @@ import { FanfareError } from '@fanfare/protocol';
 import { SignJWT } from 'jose';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { KeyError, parseKeys } from '../../src/access/jwt-keys.ts';
-import { openVerifier, type KeySettings } from '../../src/access/open-verifier.ts';
+import { openVerifier, type KeySettings, type OpenVerifierParts } from '../../src/access/open-verifier.ts';
 import type { TokenVerifier } from '../../src/access/token-verifier.ts';
 import { trusted } from '../../src/access/identity.ts';
 import { secret, tokenFor } from './tokens.ts';
@@ -26,9 +26,12 @@ const pem = (key: KeyObject): string => key.export({ type: 'spki', format: 'pem'
 const jwk = (key: KeyObject, more: object): object => ({ ...key.export({ format: 'jwk' }), ...more });
 const set = (...keys: readonly object[]): string => JSON.stringify({ keys });
 
-function open(settings: Partial<KeySettings>, clock = (): number => now): TokenVerifier {
+function open(settings: Partial<KeySettings>, parts: Partial<OpenVerifierParts> = {}): TokenVerifier {
   const none = { key: '', keyFile: '', keyAlgorithm: undefined, jwksUrl: '', audience: '' };
-  const verifier = openVerifier({ ...none, ...settings }, { now: clock, onFailure: () => {} });
+  const verifier = openVerifier(
+    { ...none, ...settings },
+    { now: () => now, monotonicMs: () => 0, onFailure: () => {}, ...parts },
+  );
   if (!verifier) throw new Error('no verifier');
   onTestFinished(() => verifier.close());
   return verifier;
@@ -76,7 +79,7 @@ describe('a token', () => {
 
   it('says what it allows, and is remembered until it ends', async () => {
     let time = now;
-    const verifier = open({ key: long }, () => time);
+    const verifier = open({ key: long }, { now: () => time });
     const fanfare = { publish: ['a/*'], subscribe: ['**'], admin: true };
     const token = await signed(bytes(long), 'HS256', { ...good, fanfare });
     expect(verifier.known(token)).toBeUndefined();
@@ -338,6 +341,7 @@ describe('a key', () => {
       jwk(rsa.publicKey, { kid: 'b', alg: 'PS256' }),
       jwk(p256.publicKey, { kid: 'c' }),
       jwk(otherRsa.publicKey, { kid: 'e', use: 'enc' }),
+      jwk(p384.publicKey, { kid: 'f' }),
       { kty: 'oct', k: encode(long), kid: '__proto__' },
     );
     const verifier = open({ key });
@@ -402,9 +406,11 @@ describe('keys of a URL', () => {
     await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
     onTestFinished(() => void server.close());
     let clock = 1_000_000;
-    vi.spyOn(performance, 'now').mockImplementation(() => clock);
-    onTestFinished(() => void vi.restoreAllMocks());
-    const verifier = open({ jwksUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/keys` });
+    const failures: string[] = [];
+    const verifier = open(
+      { jwksUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/keys` },
+      { monotonicMs: () => clock, onFailure: ({ message }) => failures.push(message) },
+    );
     for (const token of [
       fine.slice(0, 20),
       negative['jku'],
@@ -429,6 +435,9 @@ describe('keys of a URL', () => {
     clock += 700_000;
     answer = () => ({ status: 200, body: 'x'.repeat(300_000) });
     expect(await verdict(verifier, await known('4'))).toBe('4');
+    // That was told at once, from the keys that there were; what is asked for goes on behind it.
+    await vi.waitFor(() => expect(failures).toHaveLength(2), { timeout: 5_000 });
+    expect(failures).toEqual([expect.stringContaining('HTTP 500'), expect.stringContaining('more than')]);
     clock += 30_001;
     answer = () => ({ status: 200, body: set(jwk(otherRsa.publicKey, { kid: 'b' })) });
     expect(await verdict(verifier, await unknown('5'))).toBe('5');
@@ -437,7 +446,7 @@ describe('keys of a URL', () => {
 });
 
 it('is the token of the other tests, and the trusted need none', async () => {
-  const verifier = open({ key: secret }, Date.now);
+  const verifier = open({ key: secret }, { now: Date.now });
   expect((await verifier.verify(await tokenFor({ sub: 'bob' }))).subject).toBe('bob');
   expect(trusted.isAdmin).toBe(true);
 });

@@ -1,7 +1,8 @@
+import { once } from 'node:events';
 import { decodeJwt } from 'jose';
 import { io } from 'socket.io-client';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { connectClient, publish, startServer, transports } from '../harness.ts';
+import { connectClient, connectRaw, publish, startServer, transports } from '../harness.ts';
 import { openStream, StreamReader, topicUrl } from '../http-tools.ts';
 import { bearer, secret, tokenFor, type Claims } from './tokens.ts';
 
@@ -264,6 +265,33 @@ describe('a session', () => {
     expect((await fetch(`${url}/topics`, { headers: { ...old, connection: 'close' } })).status).toBe(401);
     await expect(connect(url, { ...claims, iat: -5 })).rejects.toThrow('revoked');
     expect((await connect(url, { ...claims, iat: 30 })).connected).toBe(true);
+  });
+});
+
+describe('a publish whose body comes late', () => {
+  it.each(['not_authenticated', 'token_expired'] as const)('is refused with %s', async (code) => {
+    let now = Date.now();
+    const { url } = await startServer({ key: secret, now: () => now });
+    const root = await bearer({ sub: 'root', admin: true, exp: 10_000 });
+    expect((await fetch(topicUrl(url, 'a'), { method: 'PUT', headers: root })).status).toBe(201);
+    const { authorization } = await bearer({ publish: ['a'] });
+    // The server has met it then, and lets it in in the turn in which the head comes.
+    expect((await publish(url, { topic: 'a' }, { authorization })).status).toBe(400);
+    const body = JSON.stringify({ topic: 'a', message: 1 });
+    const { socket, ended } = connectRaw(url);
+    socket.write(
+      `POST /publish HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: ${authorization}\r\n` +
+        `Content-Type: application/json\r\nContent-Length: ${body.length}\r\nExpect: 100-continue\r\n\r\n`,
+    );
+    await once(socket, 'data');
+    if (code === 'token_expired') now += 1_000_000;
+    else await fetch(`${url}/revocations/ann`, { method: 'PUT', headers: root });
+    socket.write(body);
+    expect(await ended).toContain(`"code":"${code}"`);
+    const { messages } = (await (await fetch(topicUrl(url, 'a'), { headers: root })).json()) as {
+      messages: number;
+    };
+    expect(messages).toBe(0);
   });
 });
 

@@ -198,7 +198,10 @@ describe('the page of a topic', () => {
     await messageRows(page, 'message 899').waitFor();
     for (let pages = 2; pages <= 5; pages++) {
       await page.evaluate("document.querySelector('[role=listbox]').scrollTo(0, 0)");
-      await page.getByText(`${Math.min(900, pages * 200)} messages`).waitFor();
+      await page
+        .locator('.below-list')
+        .getByText(`${Math.min(900, pages * 200)} messages`)
+        .waitFor();
     }
     await page.getByText('900 messages, from the earliest, to the newest').waitFor();
     await page.evaluate("document.querySelector('[role=listbox]').scrollTo(0, 0)");

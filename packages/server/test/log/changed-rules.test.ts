@@ -40,7 +40,7 @@ it('proves nothing about the time in which a topic kept nothing', async () => {
   await log.append([message, message]);
   await log.close();
   log = await opens(store, 'none');
-  expect(await log.topicState(topic)).toEqual({ topic: 'news', messages: 0, lastSequence: 2 });
+  expect(await log.topicState(topic)).toEqual({ topic: 'news', messages: 0, lastSequence: 2, published: 0 });
   expect(await recoveries(log, 2)).toEqual([false, false]);
   await log.append([message]);
   await log.append([]);

@@ -55,7 +55,7 @@ it('appends nothing and changes nothing when the store has no room, and goes on 
   for (const answer of asked) await expect(answer).rejects.toBe(full);
   expect(log.head).toBe(1);
   expect(await log.topics({ prefix: '', limit: 9 })).toEqual([
-    { topic: 'kept', messages: 1, lastSequence: 1 },
+    { topic: 'kept', messages: 1, lastSequence: 1, published: 1, lastTime: expect.any(Number) as number },
   ]);
   expect(tail).toHaveLength(1);
   const { position } = await log.locate(everything, { kind: 'earliest' });
@@ -84,8 +84,8 @@ it('answers what needs no store, though the store has no room', async () => {
   expect(await created).toBe('created');
   expect(tail.map(({ messageJson }) => messageJson)).toEqual(['2']);
   expect([await log.topicState(passing), await log.topicState(kept)]).toEqual([
-    { topic: 'passing', messages: 0 },
-    { topic: 'kept', messages: 0 },
+    { topic: 'passing', messages: 0, published: 1, lastTime: expect.any(Number) as number },
+    { topic: 'kept', messages: 0, published: 0 },
   ]);
 });
 
@@ -169,7 +169,12 @@ it('creates a topic after the deletion that is being committed', async () => {
   expect(await deletion).toBe(true);
   expect(await creation).toBe('created');
   expect(await appended).toMatchObject([{ kind: 'appended', sequence: 2 }]);
-  expect(await log.topicState(kept)).toEqual({ topic: 'kept', messages: 1, lastSequence: 2 });
+  expect(await log.topicState(kept)).toMatchObject({
+    topic: 'kept',
+    messages: 1,
+    lastSequence: 2,
+    published: 1,
+  });
 });
 
 it('creates a topic once, though a publish that creates it is being committed', async () => {

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { Connection, type ConnectionParts } from '../../src/message-path/accept.ts';
+import { RateLimits } from '../../src/limits/rate-limits.ts';
 import type { Peer } from '../../src/message-path/subscription.ts';
 import { anything } from './fake-fan-out.ts';
 
@@ -7,7 +8,8 @@ it('bounds what waits for a command, and does it in its order once that is done'
   let fail: (error: Error) => void = () => {};
   const place = new Promise<never>((_resolve, reject) => (fail = reject));
   const log = { epoch: 'e', locate: () => place };
-  const parts = { log, subscriptionsPerConnectionMax: 1, now: () => 1 } as unknown as ConnectionParts;
+  const rates = new RateLimits({ publish: {}, subscribe: {}, monotonicMs: () => 0 });
+  const parts = { log, subscriptionsPerConnectionMax: 1, rates, now: () => 1 } as unknown as ConnectionParts;
   const connection = new Connection(1, {} as Peer, anything, parts);
   expect(connection.afterCommands(() => 'at once')).toBe('at once');
   const subscribed = connection.subscribe({ topic: '**' });

@@ -8,6 +8,7 @@ import { LocalTopicLog } from '../../src/log/local/local-topic-log.ts';
 import { MemoryStore } from '../../src/log/store/memory-store.ts';
 import type { TopicLog } from '../../src/log/topic-log.ts';
 import type { FanOut, PeerEvent } from '../../src/message-path/deliver.ts';
+import { RateLimits } from '../../src/limits/rate-limits.ts';
 import { MessagePath } from '../../src/message-path/message-path.ts';
 import type { Peer } from '../../src/message-path/subscription.ts';
 import type { Connection } from '../../src/message-path/accept.ts';
@@ -120,6 +121,7 @@ export function pathOver(log: TopicLog, fanOut: FanOut): MessagePath {
     rules: new Rules([], defaultRule),
     fanOuts: [fanOut],
     limits,
+    rates: new RateLimits({ publish: {}, subscribe: {}, monotonicMs: () => 0 }),
     onFailure: () => new FanfareError('internal', 'The server failed.'),
     now: () => 1,
   });

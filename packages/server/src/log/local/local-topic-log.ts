@@ -184,11 +184,12 @@ export class LocalTopicLog implements TopicLog {
 }
 
 function stateOf({ name, count, trimmed, lastSequence, published, lastTime }: TopicEntry): TopicState {
+  const messages = count - trimmed;
   return {
     topic: name,
-    messages: count - trimmed,
+    messages,
     ...(lastSequence > 0 && { lastSequence }),
     published,
-    ...(lastTime > 0 && { lastTime }),
+    ...(published + messages > 0 && { lastTime }),
   };
 }

@@ -36,7 +36,7 @@ export interface TopicEntry {
   lastSequence: number;
   /** How many messages came since the log was opened, stored or not. */
   published: number;
-  /** Of the newest message that came since, or that the store had then; 0 when there was none. */
+  /** Of the newest message that came since, or that the store had then. */
   lastTime: number;
   /** The ordinal of the newest message that is not kept any more. What the store still has of those is not read. */
   trimmed: number;

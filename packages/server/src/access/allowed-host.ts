@@ -1,0 +1,21 @@
+import { isIP } from 'node:net';
+
+/**
+ * Whether a request was sent to a name that no stranger can have: an address, `localhost`, a name without a dot, or that of an
+ * origin that is named. Whoever owns a domain can have it point at a visitor's own machine, and its pages are then of the
+ * same origin as a server there. What sends no `Host` is no browser.
+ *
+ * @param named - origins, as browsers send them
+ */
+export function isAllowedHost(host: string | undefined, named: readonly string[]): boolean {
+  if (host === undefined) return true;
+  const name = nameOf(`http://${host}`);
+  if (name === undefined) return false;
+  const bare = name.replace(/^\[|\]$/g, '').replace(/\.$/, '');
+  if (isIP(bare) > 0 || !bare.includes('.') || bare.endsWith('.localhost')) return true;
+  return named.some((origin) => nameOf(origin) === name);
+}
+
+function nameOf(url: string): string | undefined {
+  return URL.canParse(url) ? new URL(url).hostname : undefined;
+}

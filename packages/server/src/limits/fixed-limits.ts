@@ -1,0 +1,68 @@
+import { idBytesMax, messageDepthMax, topicBytesMax } from '@fanfare/protocol';
+
+interface FixedLimit {
+  readonly value: number;
+  readonly unit: string;
+  /** One sentence for people. */
+  readonly why: string;
+}
+
+type FixedLimitName =
+  | 'topicBytesMax'
+  | 'idBytesMax'
+  | 'messageDepthMax'
+  | 'commandsWaitingMax'
+  | 'answersWaitingMax'
+  | 'headersTimeoutMs'
+  | 'headerBytesMax'
+  | 'attachmentsMax'
+  | 'fragmentsMax';
+
+/** The limits that are no settings: the protocol has them, or nobody has had a reason to change them. */
+export const fixedLimits: Readonly<Record<FixedLimitName, FixedLimit>> = {
+  topicBytesMax: {
+    value: topicBytesMax,
+    unit: 'bytes of UTF-8 in the name of a topic or pattern',
+    why: 'PROTOCOL.md 1.1. Names are keys in memory and on disk.',
+  },
+  idBytesMax: {
+    value: idBytesMax,
+    unit: "bytes of UTF-8 in a publish's id",
+    why: 'PROTOCOL.md 4.2. Ids are remembered for minutes.',
+  },
+  messageDepthMax: {
+    value: messageDepthMax,
+    unit: 'levels of arrays and objects in a message',
+    why: 'PROTOCOL.md 1.3. Parsers of subscribers have limits as well, and some end the program over them.',
+  },
+  commandsWaitingMax: {
+    value: 1_000,
+    unit: 'commands of a connection that wait for those before them',
+    why: 'They are carried out in their order, and each holds its request in memory.',
+  },
+  answersWaitingMax: {
+    value: 1_000,
+    unit: 'answers that wait for a client which does not read them',
+    why: 'After so many no more of its commands are read until it has taken them. A client that polls cannot be held up like this: its connection ends after ten times as many.',
+  },
+  headersTimeoutMs: {
+    value: 10_000,
+    unit: "milliseconds for a request's head to arrive",
+    why: 'A head is small; who takes longer only holds a connection.',
+  },
+  headerBytesMax: {
+    value: 16_384,
+    unit: "bytes of a request's head",
+    why: 'It is kept whole. A topic of 255 bytes fits, percent-encoded, many times over.',
+  },
+  attachmentsMax: {
+    value: 10,
+    unit: 'binary attachments of a Socket.IO packet',
+    why: "Socket.IO's own limit. No command has any; the packet is read to tell so.",
+  },
+  fragmentsMax: {
+    value: 16_384,
+    unit: 'fragments of a WebSocket message',
+    why: 'The limit of ws. Each costs more memory than it has bytes.',
+  },
+};

@@ -1,0 +1,68 @@
+import type { Server as HttpServer, IncomingMessage } from 'node:http';
+import type { Server as SocketServer, Socket as ConnectedSocket } from 'socket.io';
+import { isAllowedOrigin } from './access/allowed-origins.ts';
+import { originsOf } from './config/origins.ts';
+import type { Settings } from './config/settings.ts';
+import { declineUpgrades } from './http/decline-upgrades.ts';
+import type { ConnectionCounts } from './limits/connection-counts.ts';
+import type { Connection } from './message-path/accept.ts';
+import { limitLogins } from './socketio/login-limits.ts';
+import { limitPollingPayloads } from './socketio/polling-payload.ts';
+import { releaseHandshakes } from './socketio/release-handshake.ts';
+import { countSessions } from './socketio/session-counts.ts';
+import { releasePolling } from './socketio/release-polling.ts';
+import { SlowSubscribers } from './socketio/slow-subscribers.ts';
+import type { SocketServerOptions } from './socketio/socket-server.ts';
+
+/** What a packet may have beside the message, so that every legal subscribe and publish fits. */
+const packetOverheadBytes = 65_536;
+
+/** Undefined lets a request in; a text refuses it and says why. */
+export type Refuse = (request: IncomingMessage) => string | undefined;
+
+/** What Socket.IO is made with. */
+export function socketOptions(
+  settings: Settings,
+  refuse: Refuse,
+  isDraining: () => boolean,
+  connections: ReadonlyMap<ConnectedSocket, Connection>,
+  sessions: ConnectionCounts,
+): SocketServerOptions {
+  const { outboxBytesMax, outboxTotalBytesMax, stallTimeoutMs, loginTimeoutMs } = settings;
+  const { onOverflow, onDrained } = new SlowSubscribers(connections);
+  const origins = originsOf(settings);
+  return {
+    origins,
+    fanout: { outboxBytesMax, outboxTotalBytesMax, stallTimeoutMs, onOverflow, onDrained },
+    packetBytesMax: packetBytesMaxOf(settings),
+    loginTimeoutMs,
+    refuse: (request) => {
+      if (isDraining()) return 'The server is shutting down.';
+      if (!isAllowedOrigin(request.headers, origins)) return 'A page of another origin may not connect.';
+      return refuse(request) ?? sessions.refusal(request.socket.remoteAddress);
+    },
+  };
+}
+
+/** Twice, so that a message somewhat too large is told so; over a larger packet Socket.IO closes the connection. */
+function packetBytesMaxOf({ publishBytesMax }: Settings): number {
+  return 2 * publishBytesMax + packetOverheadBytes;
+}
+
+/** Has a Socket.IO server answer on an HTTP server, within the limits. */
+export function openSockets(
+  io: SocketServer,
+  httpServer: HttpServer,
+  settings: Settings,
+  sessions: ConnectionCounts,
+): void {
+  io.attach(httpServer, { destroyUpgrade: false });
+  // Upgrades that are not ours are the app's, if it listens for any beside Socket.IO and us.
+  const isAlone = (): boolean => httpServer.listenerCount('upgrade') === 2;
+  declineUpgrades(httpServer, ({ url = '' }) => url.startsWith(`${io.path()}/`) || !isAlone());
+  limitPollingPayloads(io);
+  releaseHandshakes(io);
+  limitLogins(io, { ...settings, packetBytesMax: packetBytesMaxOf(settings) });
+  countSessions(io, sessions);
+  releasePolling(io);
+}

@@ -1,0 +1,158 @@
+import type { IncomingMessage } from 'node:http';
+import type { Socket as TcpSocket } from 'node:net';
+import type { Server, Socket } from 'socket.io';
+
+export interface LoginLimits {
+  /** How many bytes a connection may send before it is let in. */
+  readonly loginBytesMax: number;
+  /** How long it may take until it is. */
+  readonly loginTimeoutMs: number;
+  /** How many may be waiting. */
+  readonly loginsPendingMax: number;
+  /** The most bytes that one packet may have from then on. */
+  readonly packetBytesMax: number;
+}
+
+/** The parts of an Engine.IO connection that this file uses; its transport is no documented one. */
+interface EngineConnection {
+  readonly readyState: string;
+  readonly transport: Transport;
+  on(event: 'packet', listener: PacketListener): void;
+  on(event: 'close', listener: () => void): void;
+  once(event: 'upgrade', listener: () => void): void;
+  off(event: 'packet', listener: PacketListener): void;
+  off(event: 'close', listener: () => void): void;
+  close(discard: boolean): void;
+}
+
+interface Transport {
+  readonly name: string;
+  /** Of a request that brings packets. */
+  maxHttpBufferSize?: number;
+  /** A websocket transport's WebSocket, and in that its TCP connection. */
+  readonly socket?: { readonly _socket?: TcpSocket; terminate(): void };
+}
+
+type PacketListener = (packet: { readonly data?: string | Buffer }) => void;
+
+interface Pending {
+  readonly onPacket: PacketListener;
+  readonly onClose: () => void;
+  /** Of one that was let in before; Socket.IO sees to the first time itself. */
+  timer?: NodeJS.Timeout;
+}
+
+/** How much longer a websocket has that was told, at the end of its time, that it is closed. */
+const goodbyeMs = 1_000;
+
+/** What a packet counts as beside its bytes. */
+const packetBytes = 16;
+
+/**
+ * Bounds what a client can do before it is let in, which is once Socket.IO has its event `connection`: how much it
+ * may send, and how many may be waiting. Socket.IO itself sees to how
+ * long that may take, and closes it. A client that leaves, and keeps its connection, has to be let in anew.
+ */
+export function limitLogins(io: Server, limits: LoginLimits): void {
+  const budget = new UpgradeBudget(limits);
+  const pending = new Map<EngineConnection, Pending>();
+  const forget = (connection: EngineConnection): void => {
+    const entry = pending.get(connection);
+    if (!entry) return;
+    pending.delete(connection);
+    clearTimeout(entry.timer);
+    connection.off('packet', entry.onPacket);
+    connection.off('close', entry.onClose);
+  };
+  const begin = (connection: EngineConnection): Pending => {
+    let bytes = 0;
+    const onPacket: PacketListener = ({ data = '' }) => {
+      bytes += Buffer.byteLength(data) + packetBytes;
+      if (bytes > limits.loginBytesMax) cut(connection);
+    };
+    const onClose = (): void => forget(connection);
+    connection.on('packet', onPacket);
+    connection.on('close', onClose);
+    const entry: Pending = { onPacket, onClose };
+    pending.set(connection, entry);
+    setPacketBytesMax(connection, limits.loginBytesMax);
+    const [longest] = pending.size > limits.loginsPendingMax ? pending.keys() : [];
+    if (longest) cut(longest);
+    return entry;
+  };
+  function onLeave(this: Socket): void {
+    const connection = this.conn as unknown as EngineConnection;
+    if (connection.readyState === 'closed' || pending.has(connection)) return;
+    begin(connection).timer = setTimeout(() => cut(connection), limits.loginTimeoutMs).unref();
+  }
+  io.engine.on('connection', begin);
+  // Of a websocket's handshake; it begins in this turn.
+  io.engine.on('headers', (_headers: unknown, request: IncomingMessage) => {
+    if (request.headers.upgrade !== undefined) process.nextTick(() => budget.begin(request.socket));
+  });
+  io.on('connection', (socket: Socket) => {
+    const connection = socket.conn as unknown as EngineConnection;
+    // It has asked many times at once, each of which costs what a client costs. Not before the other listeners know it, for
+    // they are told when it goes.
+    if (!pending.has(connection)) return process.nextTick(() => cut(connection));
+    forget(connection);
+    socket.on('disconnect', onLeave);
+    setPacketBytesMax(connection, limits.packetBytesMax);
+    budget.end(connection.transport);
+    if (connection.transport.name === 'polling')
+      connection.once('upgrade', () => budget.end(connection.transport));
+  });
+}
+
+/** Ends it, and waits for nothing. */
+function cut(connection: EngineConnection): void {
+  const { socket } = connection.transport;
+  if (socket) socket.terminate();
+  else connection.close(true);
+}
+
+function setPacketBytesMax({ transport }: EngineConnection, bytes: number): void {
+  if (transport.name === 'polling') transport.maxHttpBufferSize = bytes;
+}
+
+interface Watch {
+  readonly onData: () => void;
+  readonly onClose: () => void;
+}
+
+/**
+ * Ends TCP connections that have become websockets, and send more or take longer than they may before they are let in.
+ * (Closed properly, a websocket would have another half a minute to say that it has understood.)
+ */
+class UpgradeBudget {
+  readonly #bytesMax: number;
+  readonly #timeoutMs: number;
+  readonly #watches = new WeakMap<TcpSocket, Watch>();
+
+  constructor({ loginBytesMax, loginTimeoutMs }: LoginLimits) {
+    this.#bytesMax = loginBytesMax;
+    this.#timeoutMs = loginTimeoutMs + goodbyeMs;
+  }
+
+  begin(socket: TcpSocket): void {
+    if (socket.destroyed || this.#watches.has(socket)) return;
+    const before = socket.bytesRead;
+    const timer = setTimeout(() => socket.destroy(), this.#timeoutMs).unref();
+    const onData = (): void => {
+      // What ended it may have come in this same piece.
+      if (this.#watches.has(socket) && socket.bytesRead - before > this.#bytesMax) socket.destroy();
+    };
+    const onClose = (): void => clearTimeout(timer);
+    this.#watches.set(socket, { onData, onClose });
+    socket.on('data', onData).on('close', onClose);
+  }
+
+  end({ socket: webSocket }: Transport): void {
+    const socket = webSocket?._socket;
+    const watch = socket && this.#watches.get(socket);
+    if (!watch) return;
+    watch.onClose();
+    socket.off('data', watch.onData).off('close', watch.onClose);
+    this.#watches.delete(socket);
+  }
+}

@@ -1,0 +1,31 @@
+// @ts-check
+// A server that cannot stand one kind of request: with `crash` it ends, with `reject` it leaves a rejection unhandled, with `slow`
+// it holds its event loop, with `leak` it keeps what it should not, with `deaf` it never answers its good clients again.
+import { createServer } from 'node:http';
+
+const [, , kind] = process.argv;
+/** @type {string[]} */
+const kept = [];
+let isDeaf = false;
+
+/** @type {Record<string, () => void>} */
+const faults = {
+  none: () => {},
+  crash: () => process.exit(0),
+  reject: () => void Promise.reject(new Error('nobody cares')),
+  slow: () => {
+    for (const end = performance.now() + 70; performance.now() < end;);
+  },
+  leak: () => void kept.push(...Array.from({ length: 10_000 }, (_, at) => `kept ${at}`)),
+  deaf: () => (isDeaf = true),
+};
+
+const server = createServer((request, response) => {
+  if (request.method === 'PUT') faults[kind ?? 'none']?.();
+  if (isDeaf && request.url === '/good') response.writeHead(503);
+  response.end('ok');
+});
+server.listen(0, '127.0.0.1', () => {
+  const address = server.address();
+  console.log(`http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`);
+});

@@ -1,0 +1,243 @@
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { fileURLToPath } from 'node:url';
+import { attach } from '@fanfare/server';
+import fc from 'fast-check';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { secret } from '../access/tokens.ts';
+import { heapBytes } from '../heap.ts';
+import { fuzz, type Fuzzed, type Target } from './fuzz.ts';
+import { httpConversation, httpConversationWith, type Conversation } from './inputs/http.ts';
+import { requestText } from './inputs/requests.ts';
+import { conversationsOf, openSession, session, sidIn, socketConversation } from './inputs/sockets.ts';
+import { token } from './inputs/tokens.ts';
+import { ProbedServer } from './probed-server.ts';
+import { fuzzOverSockets } from './socket-fuzz.ts';
+import { converse } from './virtual-connection.ts';
+
+const shortText = fc.string({ maxLength: 20 });
+
+async function faultsOf(
+  feed: Target<string>['feed'],
+  complaint = async (): Promise<string | undefined> => undefined,
+): Promise<string> {
+  const report: Fuzzed = await fuzz(shortText, { feed, complaint }, { inputs: 3_000, seed: 1, heapBytes });
+  return report.faults.join('\n');
+}
+
+/** Whether a text is one of the few that something goes wrong with. */
+const isRare = (input: string): boolean => input.length === 7;
+
+describe('the fuzzer finds', () => {
+  it('nothing where there is nothing', async () => {
+    expect(await faultsOf(() => {})).toBe('');
+    expect(await faultsOf(async () => {})).toBe('');
+  });
+
+  it('a rejection that nobody handles', async () => {
+    const faults = await faultsOf(async (input) => {
+      if (isRare(input)) void Promise.reject(new Error('nobody cares'));
+      await new Promise((resolve) => void setImmediate(resolve));
+    });
+    expect(faults).toContain('nobody cares');
+  });
+
+  it('an exception that nobody catches', async () => {
+    const faults = await faultsOf(async (input) => {
+      await new Promise<void>((resolve) => {
+        setImmediate(resolve);
+        if (isRare(input)) process.nextTick(() => void JSON.parse('{'));
+      });
+    });
+    expect(faults).toContain('SyntaxError');
+  });
+
+  it('an input that holds the event loop, in the turn it comes in and in a later one', async () => {
+    const burn = (): void => {
+      for (const end = performance.now() + 120; performance.now() < end;);
+    };
+    expect(await faultsOf((input) => void (isRare(input) && burn()))).toContain('the event loop was held');
+    const later = async (input: string): Promise<void> => {
+      await new Promise((resolve) => void setImmediate(resolve));
+      if (isRare(input)) burn();
+    };
+    expect(await faultsOf(later)).toContain('the event loop was held');
+  });
+
+  it('what is left behind', async () => {
+    const kept: object[] = [];
+    const faults = await faultsOf(
+      (input) => void kept.push({ input, room: Array.from({ length: 1_000 }, () => input) }),
+    );
+    expect(faults).toContain('the heap grew');
+  });
+
+  it('that nobody is served any more', async () => {
+    let isServing = true;
+    const faults = await faultsOf(
+      (input) => {
+        if (isRare(input)) isServing = false;
+      },
+      async () => (isServing ? undefined : 'nobody is served'),
+    );
+    expect(faults).toContain('nobody is served, after batch 0');
+  });
+
+  it('a parser that writes to Object.prototype, does not end, or throws what is no refusal', async () => {
+    const merge = (target: Record<string, unknown>, source: object): void => {
+      for (const [name, value] of Object.entries(source)) {
+        if (typeof value === 'object' && value !== null)
+          merge((target[name] ??= {}) as Record<string, unknown>, value as object);
+        else target[name] = value;
+      }
+    };
+    const polluted = async (): Promise<string | undefined> => {
+      const names = Object.keys(Object.prototype);
+      for (const name of names) delete (Object.prototype as Record<string, unknown>)[name];
+      return names.length > 0 ? `${names.length} names were written to Object.prototype` : undefined;
+    };
+    const target: Target<string> = {
+      feed: (json) => {
+        try {
+          merge({}, JSON.parse(json) as object);
+        } catch {
+          // What cannot be merged is not what is looked for.
+        }
+      },
+      complaint: polluted,
+    };
+    const report = await fuzz(requestText, target, { inputs: 20_000, seed: 1, heapBytes });
+    expect(report.faults.join()).toContain('written to Object.prototype');
+  });
+});
+
+/** What is wrong with an HTTP server, as far as the fuzzer can tell. */
+async function faultsOfServer(answer: RequestListener): Promise<string> {
+  const server: Server = createServer(answer);
+  const target: Target<Conversation> = {
+    feed: async (pieces) => (await converse(server, pieces)).taken,
+    complaint: async () => undefined,
+  };
+  const report = await fuzz(httpConversation, target, { inputs: 5_000, seed: 1, heapBytes });
+  return report.faults.join('\n');
+}
+
+describe('the fuzzer finds an HTTP server in this process that', () => {
+  it('has nothing wrong: none', async () => {
+    expect(await faultsOfServer((_request, response) => response.end())).toBe('');
+  });
+
+  it('fails over a request', async () => {
+    const faults = await faultsOfServer((request, response) => {
+      decodeURIComponent(request.url ?? '');
+      response.end();
+    });
+    expect(faults).toContain('URIError');
+  });
+
+  it('leaves a rejection unhandled', async () => {
+    const faults = await faultsOfServer((request, response) => {
+      const chunks: Buffer[] = [];
+      const answer = async (): Promise<void> => {
+        response.end(typeof JSON.parse(Buffer.concat(chunks).toString()));
+      };
+      request.on('data', (chunk: Buffer) => chunks.push(chunk)).on('end', () => void answer());
+    });
+    expect(faults).toContain('SyntaxError');
+  });
+
+  it('takes a time that grows faster than its input', async () => {
+    const faults = await faultsOfServer((request, response) => {
+      /^(a+)+$/.test(request.headers['x-long']?.slice(0, 26) + '!');
+      response.end();
+    });
+    expect(faults).toContain('the event loop was held');
+  });
+
+  it('keeps what it was asked', async () => {
+    const asked: object[] = [];
+    const faults = await faultsOfServer((request, response) => {
+      asked.push({ headers: request.headers, room: Array.from({ length: 1_000 }, () => request.url) });
+      response.end();
+    });
+    expect(faults).toContain('the heap grew');
+  });
+});
+
+const badServer = fileURLToPath(new URL('bad-server.mjs', import.meta.url));
+
+describe('the fuzzer finds over real sockets a server that', () => {
+  it.each([
+    ['none', undefined],
+    ['crash', 'the server ended'],
+    ['reject', 'nobody cares'],
+    ['slow', 'the event loop was held'],
+    ['leak', 'the heap grew'],
+    ['deaf', 'nobody is served'],
+  ])('has this wrong: %s', async (kind, fault) => {
+    const server = await ProbedServer.start(badServer, [kind]);
+    const complaint = async (): Promise<string | undefined> =>
+      (await fetch(`${server.url}/good`)).ok ? undefined : 'nobody is served';
+    const report = await fuzzOverSockets(server, {
+      inputs: 1_000,
+      seed: 1,
+      conversation: httpConversation,
+      complaint,
+    });
+    if (fault === undefined) expect(report.faults).toEqual([]);
+    else expect(report.faults.join('\n')).toContain(fault);
+  });
+});
+
+describe('what is generated', () => {
+  const counts = async (
+    options: { readonly key?: string },
+    inputs: fc.Arbitrary<Conversation>,
+    whats: readonly RegExp[],
+  ): Promise<readonly number[]> => {
+    const http = createServer((_request, response) => response.writeHead(404).end());
+    const fanfare = await attach(http, { memory: true, http: 'all', logger: silent, ...options });
+    onTestFinished(() => fanfare.stop());
+    const texts: string[] = [];
+    for (const pieces of fc.sample(inputs, { numRuns: 1_000, seed: 1 }))
+      texts.push((await converse(http, pieces)).text);
+    return whats.map((what) => texts.filter((text) => what.test(text)).length);
+  };
+
+  it.each([
+    ['commands', {}, socketConversation, [/\{"ok":true,/, /"bad_request"/, /"topic_name_invalid"/]],
+    ['requests', {}, httpConversation, [200, 201, 204, 400, 404, 405, 413, 415].map(status)],
+    [
+      'requests with tokens',
+      { key: secret },
+      httpConversationWith(token.map((text) => [`Authorization: Bearer ${text}`])),
+      [200, 401, 404].map(status),
+    ],
+  ])('gets past the door, and has each kind of answer: %s', async (_what, options, inputs, whats) => {
+    const had = await counts(options, inputs, whats);
+    expect(
+      had.filter((count) => count < 3),
+      had.join(),
+    ).toEqual([]);
+  });
+
+  it('finds its session, in each of its steps', async () => {
+    const http = createServer((_request, response) => response.writeHead(404).end());
+    const fanfare = await attach(http, { memory: true, logger: silent });
+    onTestFinished(() => fanfare.stop());
+    let known = 0;
+    for (const input of fc.sample(session, { numRuns: 100, seed: 1 })) {
+      const sid = sidIn((await converse(http, [openSession])).text) ?? 'none';
+      for (const pieces of conversationsOf(input, sid)) {
+        const answer = await converse(http, pieces);
+        if (/ 200 OK| 101 Switching/.test(answer.text)) known++;
+      }
+    }
+    expect(known).toBeGreaterThan(50);
+  });
+});
+
+function status(code: number): RegExp {
+  return new RegExp(`HTTP/1.1 ${code}`);
+}
+
+const silent = { warn: () => {}, error: () => {} };

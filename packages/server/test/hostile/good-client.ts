@@ -1,0 +1,61 @@
+import { publish } from '../harness.ts';
+import type { Socket } from 'socket.io-client';
+
+/** How long a message may take until it is missed. A server that is not held up takes a few milliseconds. */
+const missedAfterMs = 10_000;
+
+const topic = 'of a client that does nothing wrong';
+
+/** A client that does nothing wrong, and gets each message, once and in order, whatever others do. */
+export class GoodClient {
+  readonly #url: string;
+  readonly #headers: Readonly<Record<string, string>>;
+  #published = 0;
+  #received = 0;
+  #fault: string | undefined;
+  #wake = (): void => {};
+
+  private constructor(url: string, client: Socket, headers: Readonly<Record<string, string>>) {
+    this.#url = url;
+    this.#headers = headers;
+    client.on(topic, ({ message }: { readonly message: unknown }) => {
+      if (message !== this.#received) this.#fault ??= `${String(message)} came instead of ${this.#received}`;
+      this.#received++;
+      this.#wake();
+    });
+    client.on('disconnect', (reason) => {
+      this.#fault ??= `a client that does nothing wrong was disconnected: ${reason}`;
+      this.#wake();
+    });
+  }
+
+  /** @param headers - with the token, where one is needed to publish */
+  static async of(
+    url: string,
+    client: Socket,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<GoodClient> {
+    const good = new GoodClient(url, client, headers);
+    await client.emitWithAck('subscribe', { topic });
+    return good;
+  }
+
+  /** Publishes to itself. */
+  async publish(): Promise<void> {
+    const { status } = await publish(this.#url, { topic, message: this.#published++ }, this.#headers);
+    if (status !== 200) this.#fault ??= `a publish was answered with ${status}`;
+  }
+
+  /** Undefined when all that was published has come, else what is wrong. */
+  readonly complaint = async (): Promise<string | undefined> => {
+    await this.publish();
+    const timer = setTimeout(() => {
+      this.#fault ??= `${this.#published - this.#received} messages did not come`;
+      this.#wake();
+    }, missedAfterMs);
+    while (this.#received < this.#published && this.#fault === undefined)
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    clearTimeout(timer);
+    return this.#fault;
+  };
+}

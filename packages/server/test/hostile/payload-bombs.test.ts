@@ -1,0 +1,199 @@
+import { once } from 'node:events';
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
+import { describe, expect, it } from 'vitest';
+import { connectClient, connectRaw, publish, startServer } from '../harness.ts';
+import { declare, readPage } from '../http-tools.ts';
+import { ProbedServer } from './probed-server.ts';
+import { connectRawClient, RawWebSocket } from './wire.ts';
+
+const mebibyte = 1_048_576;
+
+const withMessage = (message: string): string => `{"topic":"news","message":${message}}`;
+
+/** As much of it as a publish may have. */
+function fill(begin: string, one: (at: number) => string, end: string): string {
+  const room = mebibyte - withMessage(begin + end).length;
+  const parts: string[] = [];
+  let bytes = 0;
+  for (let at = 0; ; at++) {
+    const part = one(at);
+    bytes += part.length;
+    if (bytes > room) break;
+    parts.push(part);
+  }
+  // What separates the last from nothing.
+  return begin + parts.join('').replace(/,$/, '') + end;
+}
+
+const deep = (open: string, close: string, levels: number): string =>
+  `${open.repeat(levels)}1${close.repeat(levels)}`;
+
+/** JSON that costs as much as a mebibyte can. */
+const bombs: readonly (readonly [string, string])[] = [
+  ['an array of half a million', fill('[', () => '0,', ']')],
+  ['an array of empty objects', fill('[', () => '{},', ']')],
+  ['nested as deep as it may be, again and again', fill('[', () => `${deep('[', ']', 63)},`, ']')],
+  ['an object of many members', fill('{', (at) => `"${at}":0,`, '}')],
+  ['an object of one member many times', fill('{', () => '"a":0,', '}')],
+  ['an object of members that are no identifiers', fill('{', (at) => `"${at} \\u0000":0,`, '}')],
+  [
+    'an object of integers in no order',
+    fill('{', (at) => `"${(at * 2_654_435_761) % 4_294_967_291}":0,`, '}'),
+  ],
+  ['a number of a million digits', fill('', () => '9', '')],
+  ['a fraction of a million digits', fill('0.', () => '9', '')],
+  ['an exponent of a million digits', fill('1e', () => '9', '')],
+  ['many numbers that are too large', fill('[', () => '1e400,', ']')],
+  ['a text of escapes', fill('"', () => '\\u0041', '"')],
+  ['a text of surrogates', fill('"', () => '\\ud83d\\ude00', '"')],
+  ['a text of backslashes', fill('"', () => '\\\\', '"')],
+];
+
+/** What nobody takes, and has to be read to its end to tell. */
+const duds: readonly (readonly [string, string])[] = [
+  ['opened and never closed', '['.repeat(mebibyte - withMessage('').length)],
+  ['objects opened and never closed', '{"a":'.repeat(200_000)],
+  ['one level too deep, at the end', fill('[', () => '0,', `,${deep('[', ']', 64)}]`)],
+  ['a text without an end', `"${'a'.repeat(mebibyte - 100)}`],
+  ['a million zeros', '0'.repeat(mebibyte - 100)],
+  ['spaces, and then nothing', ' '.repeat(mebibyte - 100)],
+];
+
+/** A mebibyte that is all brackets takes JSON.parse alone some 50 ms, and there is no more of it in a publish. */
+const heldMsMax = 200;
+
+/** How long the server's event loop was held, at the least of three times: a collection of garbage is nobody's fault. */
+async function heldMs(server: ProbedServer, attack: () => Promise<unknown>): Promise<number> {
+  let least = Infinity;
+  await server.ask();
+  for (let run = 0; run < 3 && least > heldMsMax; run++) {
+    await attack();
+    least = Math.min(least, (await server.ask())?.heldMaxMs ?? 0);
+  }
+  return least;
+}
+
+describe('A9: payload bombs', () => {
+  it.each(bombs)(
+    'are published whole, as they came, in bounded time: %s',
+    { timeout: 60_000 },
+    async (_what, message) => {
+      const server = await ProbedServer.fanfare(['--memory']);
+      const { url } = server;
+      await declare(url, 'news');
+      // What comes first is compiled.
+      for (let at = 0; at < 3; at++) await publish(url, withMessage('[1,{"a":"b"}]'));
+      const statuses = new Set<number>();
+      const held = await heldMs(server, async () =>
+        statuses.add((await publish(url, withMessage(message))).status),
+      );
+      expect([...statuses]).toEqual([200]);
+      expect(held).toBeLessThan(heldMsMax);
+      const answer = await fetch(`${url}/topics/news/messages?from=last`);
+      expect((await answer.text()).includes(`"message":${message},`)).toBe(true);
+    },
+  );
+
+  it('over Socket.IO take no longer', { timeout: 120_000 }, async () => {
+    const server = await ProbedServer.fanfare(['--memory']);
+    await declare(server.url, 'news');
+    const client = await RawWebSocket.open(server.url);
+    await connectRawClient(client);
+    for (const [what, message] of bombs) {
+      const held = await heldMs(server, async () => {
+        await client.send(`420["publish",${withMessage(message)}]`);
+        expect(await client.next()).toMatch(/^430\[\{"ok":/);
+      });
+      expect([what, held < heldMsMax ? 'little' : held]).toEqual([what, 'little']);
+    }
+  });
+
+  it.each(duds)('are refused in bounded time: %s', async (_what, message) => {
+    const server = await ProbedServer.fanfare(['--memory']);
+    const { url } = server;
+    await declare(url, 'news');
+    const text = withMessage(message);
+    const types = ['application/json', 'application/x-ndjson'];
+    for (const type of types) {
+      const held = await heldMs(server, async () => {
+        const answer = await publish(url, text, { 'content-type': type });
+        expect(answer.text).toMatch(/"code":"(?:bad_request|payload_too_deep|payload_too_large)"/);
+      });
+      expect(held).toBeLessThan(heldMsMax);
+    }
+    expect((await readPage(url, 'news')).messages).toEqual([]);
+  });
+
+  it('that are numbers no JavaScript has are kept to the character over HTTP', async () => {
+    const { url } = await startServer({ memory: true });
+    await declare(url, 'news');
+    const numbers = ['1e400', '-1e400', '1e-400', '-0', '1.0', '9007199254740993', '0.1e1', '1E+2'];
+    for (const number of numbers) expect((await publish(url, withMessage(number))).status).toBe(200);
+    const text = await (await fetch(`${url}/topics/news/messages`)).text();
+    expect([...text.matchAll(/"message":([^,]+),/g)].map(([, number]) => number)).toEqual(numbers);
+  });
+
+  it('are no less refused in an array, in lines, and in an event', async () => {
+    const { url } = await startServer({ memory: true });
+    await declare(url, 'news');
+    const client = await connectClient(url);
+    const tooDeep = deep('[', ']', 65);
+    const good = withMessage('1');
+    const bad = withMessage(tooDeep);
+    const expected = [{ ok: true }, { ok: false, error: { code: 'payload_too_deep' } }, { ok: true }];
+    expect(JSON.parse((await publish(url, `[${good},${bad},${good}]`)).text)).toMatchObject(expected);
+    const lines = await publish(url, [good, bad, good].join('\n'), {
+      'content-type': 'application/x-ndjson',
+    });
+    expect(
+      lines.text
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as unknown),
+    ).toMatchObject(expected);
+    expect(await client.emitWithAck('publish', JSON.parse(bad))).toMatchObject({
+      ok: false,
+      error: { code: 'payload_too_deep' },
+    });
+  });
+
+  const content = Buffer.from(withMessage(JSON.stringify('a'.repeat(10_000_000))));
+
+  it.each([
+    ['gzip', gzipSync(content)],
+    ['x-gzip', gzipSync(content)],
+    ['deflate', deflateSync(content)],
+    ['br', brotliCompressSync(content)],
+    ['zstd', Buffer.from([0x28, 0xb5, 0x2f, 0xfd])],
+    ['gzip, gzip', gzipSync(gzipSync(content))],
+    ['identity, gzip', gzipSync(content)],
+    ['GZIP', gzipSync(content)],
+    ['__proto__', Buffer.from(withMessage('1'))],
+  ])('that are compressed are refused unread: %s', async (encoding, body) => {
+    const { url } = await startServer({ memory: true });
+    await declare(url, 'news');
+    for (const type of ['application/json', 'application/x-ndjson']) {
+      const answer = await publish(url, body, { 'content-encoding': encoding, 'content-type': type });
+      expect(JSON.parse(answer.text)).toMatchObject({ code: 'bad_request', status: 415 });
+    }
+    expect((await readPage(url, 'news')).messages).toEqual([]);
+  });
+
+  it.each([
+    ['a chunk extension without an end', (size: string) => `1;${'a'.repeat(size.length * 50_000)}`],
+    ['trailers without an end', () => `0\r\n${'X: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n'.repeat(5_000)}`],
+    ['a chunk longer than there are numbers', () => 'fffffffffffffffff\r\n'],
+    ['a chunk of a negative length', () => '-1\r\n'],
+    ['chunks of one byte without an end', () => '1\r\n1\r\n'.repeat(400_000)],
+  ])('in chunks are ended: %s', async (_what, chunks) => {
+    const { url } = await startServer({ memory: true, requestTimeoutMs: 2_000, publishBytesMax: 100_000 });
+    const { socket, ended } = connectRaw(url);
+    await once(socket, 'connect');
+    socket.write(
+      'POST /publish HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n',
+    );
+    socket.write(chunks('1'));
+    expect(await ended).toMatch(/^(?:HTTP\/1\.1 4(?:00|08|13|31) |$)/);
+    expect((await publish(url, { topic: 'news', message: 1 })).status).toBe(404);
+  });
+});

@@ -1,0 +1,70 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
+import { fanfarePath } from '../../../cli/test/harness.ts';
+
+const probe = fileURLToPath(new URL('probe.mjs', import.meta.url));
+
+/** What the server's probe tells. */
+export interface Probed {
+  /** How long the event loop was held by one turn, at the most and in 999 of 1,000, since the time before. */
+  readonly heldMaxMs: number;
+  readonly heldP999Ms: number;
+  readonly heapBytes: number;
+  readonly rssBytes: number;
+}
+
+/** A real server in a process of its own, which can be asked how it does. Killed when the test ends. */
+export class ProbedServer {
+  readonly #process: ChildProcess;
+  readonly #gone: Promise<unknown>;
+  #url: string | undefined;
+  output = '';
+
+  private constructor(program: string, args: readonly string[]) {
+    this.#process = fork(program, args, { execArgv: ['--expose-gc', '--import', probe], silent: true });
+    this.#gone = once(this.#process, 'exit');
+    for (const stream of [this.#process.stdout, this.#process.stderr])
+      stream?.setEncoding('utf8').on('data', (text: string) => (this.output += text));
+    onTestFinished(() => void this.#process.kill('SIGKILL'));
+  }
+
+  /** Starts Fanfare on a free port. */
+  static async fanfare(flags: readonly string[]): Promise<ProbedServer> {
+    return ProbedServer.start(fanfarePath, ['serve', '--port', '0', ...flags]);
+  }
+
+  /** Starts a program that tells its URL. */
+  static async start(program: string, args: readonly string[]): Promise<ProbedServer> {
+    const server = new ProbedServer(program, args);
+    while (server.#url === undefined) {
+      [server.#url] = /http:\/\/\S+/.exec(server.output) ?? [];
+      if (server.#url !== undefined) break;
+      if (server.isGone) throw new Error(server.output);
+      await Promise.race([server.#gone, server.#process.stdout && once(server.#process.stdout, 'data')]);
+    }
+    return server;
+  }
+
+  get url(): string {
+    return this.#url ?? '';
+  }
+
+  get isGone(): boolean {
+    return this.#process.exitCode !== null || this.#process.signalCode !== null;
+  }
+
+  /** Undefined when it is gone. */
+  async ask(): Promise<Probed | undefined> {
+    if (this.isGone) return undefined;
+    const told = once(this.#process, 'message').then((message) => (message as [Probed])[0]);
+    this.#process.send('how are you?', () => {});
+    return Promise.race([told, this.#gone.then(() => undefined)]);
+  }
+
+  /** What it has logged as an error, if anything. */
+  get failures(): readonly string[] {
+    return this.output.split('\n').filter((line) => /"level":(?:50|60)|Error|Warning/.test(line));
+  }
+}

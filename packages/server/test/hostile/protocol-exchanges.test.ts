@@ -1,0 +1,607 @@
+/*
+ * What the documents of the two protocols have a server do, Engine.IO's in its version 4 and Socket.IO's in its version 5, over
+ * bare HTTP and bare WebSockets.
+ */
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { connect, type AddressInfo } from 'node:net';
+import { attach } from '@fanfare/server';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { limitKinds } from '../../src/config/limits.ts';
+import { resolveSettings } from '../../src/config/resolve-settings.ts';
+import { ConnectionCounts } from '../../src/limits/connection-counts.ts';
+import { openSockets, socketOptions } from '../../src/open-socketio.ts';
+import { createSocketServer } from '../../src/socketio/socket-server.ts';
+import { secret, tokenFor } from '../access/tokens.ts';
+import { publish, startServer } from '../harness.ts';
+import {
+  connectRawClient,
+  engineUrl,
+  lastOfConnection,
+  parseOpen,
+  RawPolling,
+  rawTransports,
+  RawWebSocket,
+  separator,
+  type Opened,
+} from './wire.ts';
+
+const sessionId = expect.stringMatching(/^[\w-]{20}$/) as string;
+/** With it nothing ends because a client took too long to connect. */
+const patient = { loginTimeoutMs: 600_000 } as const;
+
+const packetBytesMax = 2 * limitKinds.publishBytesMax.default + 65_536;
+
+/** What refuses a request before there is a session. */
+async function refusal(target: string, init: RequestInit = {}): Promise<{ status: number; code?: number }> {
+  const response = await fetch(target, { ...init, headers: lastOfConnection });
+  const { code } = (await response.json()) as { readonly code?: number };
+  return { status: response.status, ...(code !== undefined && { code }) };
+}
+
+/** What a websocket is answered with in the place of an upgrade. */
+async function upgradeRefusal(url: string, query: Readonly<Record<string, string>>): Promise<number> {
+  const client = new RawWebSocket(url, query);
+  const [, response] = (await once(client.socket, 'unexpected-response')) as [
+    unknown,
+    { statusCode: number; resume(): void },
+  ];
+  response.resume();
+  return response.statusCode;
+}
+
+describe('Engine.IO: the handshake', () => {
+  const expected = (upgrades: readonly string[]): Opened => ({
+    sid: sessionId,
+    upgrades,
+    pingInterval: 25_000,
+    pingTimeout: 20_000,
+    maxPayload: packetBytesMax,
+  });
+
+  it('over polling is one packet of type open, as text', async () => {
+    const { url } = await startServer();
+    const response = await fetch(engineUrl(url, { EIO: '4', transport: 'polling' }), {
+      headers: lastOfConnection,
+    });
+    expect(response.status).toBe(200);
+    expect(response.headers.get('content-type')).toMatch(/^text\/plain; *charset=utf-8$/i);
+    expect(parseOpen(await response.text())).toEqual(expected(['websocket']));
+  });
+
+  it('over a websocket is the first packet, and names nothing to upgrade to', async () => {
+    const { url } = await startServer();
+    expect(parseOpen(await new RawWebSocket(url).next())).toEqual(expected([]));
+  });
+
+  it('gives each session another id', async () => {
+    const { url } = await startServer();
+    const sessions = await Promise.all(Array.from({ length: 20 }, async () => RawPolling.open(url)));
+    expect(new Set(sessions.map(({ opened }) => opened.sid)).size).toBe(20);
+  });
+
+  const wrong: readonly (readonly [string, Readonly<Record<string, string>>, number])[] = [
+    ['no version', { transport: 'polling' }, 5],
+    ['a version that is none', { EIO: 'abc', transport: 'polling' }, 5],
+    ['an older version', { EIO: '3', transport: 'polling' }, 5],
+    ['a later version', { EIO: '5', transport: 'polling' }, 5],
+    ['no transport', { EIO: '4' }, 0],
+    ['a transport that there is not', { EIO: '4', transport: 'abc' }, 0],
+    ['a transport by the name of a prototype', { EIO: '4', transport: '__proto__' }, 0],
+    ['a transport that is everywhere', { EIO: '4', transport: 'constructor' }, 0],
+    ['a transport that is off', { EIO: '4', transport: 'webtransport' }, 0],
+    ['a session that there is not', { EIO: '4', transport: 'polling', sid: 'nobody' }, 1],
+    ['a session by the name of a prototype', { EIO: '4', transport: 'polling', sid: '__proto__' }, 1],
+    ['a session that is everywhere', { EIO: '4', transport: 'polling', sid: 'constructor' }, 1],
+  ];
+
+  it.each(wrong)('over polling is refused with 400: %s', async (_what, query, code) => {
+    const { url } = await startServer();
+    expect(await refusal(engineUrl(url, query))).toEqual({ status: 400, code });
+  });
+
+  it.each(['nobody', '__proto__', 'constructor'])(
+    'over a websocket is refused with 400 for a session that there is not: %s',
+    async (sid) => {
+      const { url } = await startServer();
+      expect(await upgradeRefusal(url, { sid })).toBe(400);
+    },
+  );
+
+  it.each(['', '3', '5', 'abc'])('over a websocket is ended over another version: %j', async (version) => {
+    const { url } = await startServer(patient);
+    const client = new RawWebSocket(url, { EIO: version });
+    await client.ended();
+    // Not a single packet was sent.
+    await expect(client.next()).rejects.toThrow('the server closed the connection');
+  });
+
+  it.each(['POST', 'PUT', 'DELETE'])('is refused with 400: by %s', async (method) => {
+    const { url } = await startServer();
+    const target = engineUrl(url, { EIO: '4', transport: 'polling' });
+    expect(await refusal(target, { method })).toEqual({ status: 400, code: 2 });
+  });
+
+  it('is refused with 400: a websocket asked for without an upgrade', async () => {
+    const { url } = await startServer();
+    expect(await refusal(engineUrl(url, { EIO: '4', transport: 'websocket' }))).toEqual({
+      status: 400,
+      code: 3,
+    });
+  });
+});
+
+describe('Engine.IO: polling', () => {
+  it('answers a post with ok, and a poll with all packets that are due, one behind the other', async () => {
+    const { url } = await startServer();
+    const client = await RawPolling.open(url);
+    expect(await client.post('40')).toEqual({ status: 200, text: 'ok' });
+    const first = await client.poll();
+    expect(first.text).toMatch(/^40\{"sid":"[\w-]{20}"\}$/);
+    await client.send('420["unsubscribe",{"topic":"a"}]', '421["unsubscribe",{"topic":"b"}]');
+    const answer = (id: number, topic: string): string => `43${id}[{"ok":true,"topic":"${topic}"}]`;
+    expect([await client.next(), await client.next()]).toEqual([answer(0, 'a'), answer(1, 'b')]);
+  });
+
+  it('waits until there is something', async () => {
+    const { url } = await startServer();
+    const client = await RawPolling.open(url);
+    await connectRawClient(client);
+    await client.send('420["subscribe",{"topic":"news"}]');
+    expect(await client.next()).toContain('430[{"ok":true');
+    const poll = client.poll();
+    await publish(url, { topic: 'news', message: 'é' });
+    expect(await poll).toEqual({ status: 200, text: '42["news",{"message":"é"}]' });
+  });
+
+  it('ends a session over two polls at once', async () => {
+    const { url } = await startServer();
+    const client = await RawPolling.open(url);
+    const polls = await Promise.all([client.poll(), client.poll()]);
+    // One is refused; the other is let go, with a packet that says so or with none.
+    expect(polls.map(({ status }) => status).filter((status) => status !== 200)).toEqual([400]);
+    expect(await refusal(client.url)).toEqual({ status: 400, code: 1 });
+  });
+
+  it('ends a session over two posts at once', async () => {
+    const { url } = await startServer();
+    const client = await RawPolling.open(url);
+    const { port } = new URL(url);
+    // The first has begun, and does not end.
+    const socket = connect(Number(port), '127.0.0.1');
+    onTestFinished(() => void socket.destroy());
+    socket.on('error', () => {});
+    await once(socket, 'connect');
+    const { pathname, search } = new URL(client.url);
+    socket.write(`POST ${pathname}${search} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n40`);
+    // Until the server has seen it, the second would be the first.
+    while ((await client.post('3').catch(() => ({ status: 0 }))).status === 200);
+    expect((await client.poll()).status).toBe(400);
+  });
+
+  it.each(['GET', 'POST'])('refuses with 400 a session that there is not, by %s', async (method) => {
+    const { url } = await startServer();
+    const target = engineUrl(url, { EIO: '4', transport: 'polling', sid: 'nobody' });
+    const body = method === 'POST' ? { body: '40' } : {};
+    expect(await refusal(target, { method, ...body })).toEqual({ status: 400, code: 1 });
+  });
+
+  it.each(['PUT', 'DELETE'])('does not take %s for a session', async (method) => {
+    const { url } = await startServer();
+    const client = await RawPolling.open(url);
+    const response = await fetch(client.url, { method, headers: lastOfConnection });
+    await response.text();
+    expect(response.status).toBeGreaterThanOrEqual(400);
+    // The session is as it was.
+    await connectRawClient(client);
+  });
+
+  it.each(['abc', '', '99', `4${separator}`, `${separator}${separator}`])(
+    'ends a session over what is no payload: %j',
+    async (payload) => {
+      const { url } = await startServer(patient);
+      const client = await RawPolling.open(url);
+      await client.post(payload);
+      await client.ended();
+    },
+  );
+
+  it('has binary data as base64', async () => {
+    const { url } = await startServer();
+    const client = await RawPolling.open(url);
+    await connectRawClient(client);
+    await client.send('451-0["publish",{"_placeholder":true,"num":0}]', 'bAQIDBA==');
+    expect(await client.next()).toMatch(/^430\[\{"ok":false,"error":\{.*"code":"bad_request"/);
+  });
+});
+
+describe('Engine.IO: heartbeat', () => {
+  /** Our own Socket.IO server, with nothing changed but how often it asks. */
+  async function startImpatient(times: { pingInterval: number; pingTimeout: number }): Promise<string> {
+    const settings = resolveSettings({
+      flags: {},
+      env: {},
+      file: { path: 'the options', content: { memory: true } },
+    });
+    const sessions = new ConnectionCounts(settings);
+    const io = createSocketServer(
+      socketOptions(
+        settings,
+        () => undefined,
+        () => false,
+        new Map(),
+        sessions,
+      ),
+    );
+    const http = createServer((_request, response) => response.writeHead(404).end());
+    openSockets(io, http, settings, sessions);
+    Object.assign((io.engine as unknown as { opts: object }).opts, times);
+    const fanfare = await attach(http, { memory: true, io });
+    await once(http.listen(0, '127.0.0.1'), 'listening');
+    onTestFinished(async () => {
+      await fanfare.stop();
+      await io.close();
+    });
+    return `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
+  }
+
+  it.each(rawTransports)(
+    'over %s asks again and again, and goes on when it is answered',
+    async (_name, open) => {
+      const url = await startImpatient({ pingInterval: 50, pingTimeout: 10_000 });
+      const client = await open(url);
+      await connectRawClient(client);
+      for (let at = 0; at < 3; at++) {
+        expect(await client.next()).toBe('2');
+        await client.send('3');
+      }
+      await client.send('420["unsubscribe",{"topic":"a"}]');
+      let packet = await client.next();
+      for (; packet === '2'; packet = await client.next()) await client.send('3');
+      expect(packet).toBe('430[{"ok":true,"topic":"a"}]');
+    },
+  );
+
+  it.each(rawTransports)('over %s ends what does not answer', async (_name, open) => {
+    const url = await startImpatient({ pingInterval: 50, pingTimeout: 50 });
+    const client = await open(url);
+    await client.ended();
+  });
+
+  it.each(rawTransports)('over %s ends what asks itself: it is the server that does', async (_name, open) => {
+    const { url } = await startServer(patient);
+    const client = await open(url);
+    await client.send('2');
+    await client.ended();
+  });
+});
+
+describe('Engine.IO: closing', () => {
+  it('by a client that polls lets its poll go, and ends the session', async () => {
+    const { url } = await startServer();
+    const client = await RawPolling.open(url);
+    await connectRawClient(client);
+    const poll = client.poll();
+    // The poll is on its way before the post is.
+    await client.send('420["unsubscribe",{"topic":"a"}]');
+    await poll;
+    const last = client.poll();
+    await client.post('1');
+    expect(['6', '1', '']).toContain((await last).text);
+    expect(await refusal(client.url)).toEqual({ status: 400, code: 1 });
+  });
+
+  it('by a websocket is its own: a packet of type close is nothing there', async () => {
+    const { url } = await startServer(patient);
+    const client = await RawWebSocket.open(url);
+    await client.send('1');
+    await connectRawClient(client);
+    client.socket.close(1000);
+    const [code] = (await once(client.socket, 'close')) as [number];
+    expect(code).toBe(1000);
+  });
+
+  it.each(['abc', '', '9', '\u0000'])('ends a websocket over what is no packet: %j', async (packet) => {
+    const { url } = await startServer(patient);
+    const client = await RawWebSocket.open(url);
+    await client.send(packet);
+    await client.ended();
+  });
+});
+
+describe('Engine.IO: the upgrade', () => {
+  it('lets the poll go, and takes the websocket in its place', async () => {
+    const { url } = await startServer();
+    const client = await RawPolling.open(url);
+    await connectRawClient(client);
+    await client.send('420["subscribe",{"topic":"news"}]');
+    await client.next();
+    const poll = client.poll();
+    const socket = new RawWebSocket(url, { sid: client.opened.sid });
+    await socket.send('2probe');
+    expect(await socket.next()).toBe('3probe');
+    expect(await poll).toEqual({ status: 200, text: '6' });
+    await socket.send('5');
+    await socket.send('420["unsubscribe",{"topic":"-"}]');
+    expect(await socket.next()).toBe('430[{"ok":true,"topic":"-"}]');
+    await publish(url, { topic: 'news', message: 1 });
+    expect(await socket.next()).toBe('42["news",{"message":1}]');
+    expect(await refusal(client.url)).toEqual({ status: 400, code: 3 });
+  });
+
+  it('loses nothing that is published meanwhile', async () => {
+    const { url } = await startServer();
+    const client = await RawPolling.open(url);
+    await connectRawClient(client);
+    await client.send('420["subscribe",{"topic":"news"}]');
+    await client.next();
+    const socket = new RawWebSocket(url, { sid: client.opened.sid });
+    await socket.send('2probe');
+    expect(await socket.next()).toBe('3probe');
+    await publish(url, { topic: 'news', message: 1 });
+    await socket.send('5');
+    await publish(url, { topic: 'news', message: 2 });
+    expect([await socket.next(), await socket.next()]).toEqual(
+      [1, 2].map((message) => `42["news",{"message":${message}}]`),
+    );
+  });
+
+  it.each(['40', '2', '2other', '3probe', '1', 'abc'])(
+    'is given up over a first packet that is no probe, and the session goes on: %s',
+    async (packet) => {
+      const { url } = await startServer(patient);
+      const client = await RawPolling.open(url);
+      const socket = new RawWebSocket(url, { sid: client.opened.sid });
+      await socket.send(packet);
+      await socket.ended();
+      await connectRawClient(client);
+    },
+  );
+
+  it('is not done twice, and the session goes on', async () => {
+    const { url } = await startServer(patient);
+    const client = await RawPolling.open(url);
+    const first = new RawWebSocket(url, { sid: client.opened.sid });
+    await first.send('2probe');
+    expect(await first.next()).toBe('3probe');
+    const during = new RawWebSocket(url, { sid: client.opened.sid });
+    await during.ended();
+    await first.send('5');
+    await connectRawClient(first);
+    const after = new RawWebSocket(url, { sid: client.opened.sid });
+    await after.ended();
+    await first.send('420["unsubscribe",{"topic":"-"}]');
+    expect(await first.next()).toBe('430[{"ok":true,"topic":"-"}]');
+  });
+
+  it('leaves alone a session that has begun as a websocket', async () => {
+    const { url } = await startServer(patient);
+    const client = new RawWebSocket(url);
+    const { sid } = parseOpen(await client.next());
+    expect(await refusal(engineUrl(url, { EIO: '4', transport: 'polling', sid }))).toEqual({
+      status: 400,
+      code: 3,
+    });
+    const other = new RawWebSocket(url, { sid });
+    await other.send('40');
+    await other.ended();
+    await connectRawClient(client);
+  });
+});
+
+describe('Socket.IO: connecting', () => {
+  it.each(rawTransports)(
+    'over %s to the main namespace is answered with an id of its own',
+    async (_name, open) => {
+      const { url } = await startServer();
+      const [one, other] = [await open(url), await open(url)];
+      const [first, second] = [await connectRawClient(one), await connectRawClient(other, '{"token":"123"}')];
+      expect([first, second]).toEqual([sessionId, sessionId]);
+      expect(first).not.toBe(second);
+    },
+  );
+
+  it.each(rawTransports)(
+    'over %s to any other namespace is refused, and the connection goes on',
+    async (_name, open) => {
+      const { url } = await startServer();
+      const client = await open(url);
+      for (const namespace of ['/other', '/__proto__', '/constructor', '/a/b']) {
+        await client.send(`40${namespace},`);
+        expect(await client.next()).toBe(`44${namespace},{"message":"Invalid namespace"}`);
+      }
+      await connectRawClient(client);
+    },
+  );
+
+  it.each(rawTransports)(
+    'over %s is refused without a token that counts, with the reason',
+    async (_name, open) => {
+      const { url } = await startServer({ key: secret });
+      const client = await open(url);
+      for (const auth of ['', '{}', '{"token":"x"}', '{"token":7}', '{"__proto__":{"token":"x"}}']) {
+        await client.send(`40${auth}`);
+        const answer = await client.next();
+        expect(answer).toMatch(/^44\{/);
+        expect(JSON.parse(answer.slice(2))).toMatchObject({
+          message: expect.any(String) as string,
+          data: { code: 'not_authenticated', status: 401 },
+        });
+      }
+      const token = await tokenFor();
+      expect(await connectRawClient(client, JSON.stringify({ token }))).toEqual(sessionId);
+    },
+  );
+
+  it.each(rawTransports)('over %s has to come first: all else ends the connection', async (_name, open) => {
+    const { url } = await startServer(patient);
+    for (const packet of ['42["subscribe",{"topic":"news"}]', '41', '430[]', '44{"message":"x"}']) {
+      const client = await open(url);
+      await client.send(packet);
+      await client.ended();
+    }
+  });
+
+  it.each(rawTransports)('over %s ends what does not do it in time', async (_name, open) => {
+    const { url } = await startServer({ loginTimeoutMs: 200 });
+    const client = await open(url);
+    await client.ended();
+  });
+
+  it.each(rawTransports)('over %s a second time ends the connection', async (_name, open) => {
+    const { url } = await startServer(patient);
+    const client = await open(url);
+    await connectRawClient(client);
+    await client.send('40');
+    await client.ended();
+  });
+
+  it.each(rawTransports)('over %s ends the connection over a payload that is none', async (_name, open) => {
+    const { url } = await startServer(patient);
+    for (const payload of ['[]', '"a"', '7[]', '{', 'null7']) {
+      const client = await open(url);
+      await client.send(`40${payload}`);
+      await client.ended();
+    }
+  });
+});
+
+describe.each(rawTransports)('Socket.IO: events over %s', (_name, open) => {
+  it('go both ways, and are acknowledged by their id', async () => {
+    const { url } = await startServer();
+    const client = await open(url);
+    await connectRawClient(client);
+    await client.send('4212["subscribe",{"topic":"news"}]');
+    expect(await client.next()).toMatch(/^4312\[\{"ok":true,"topic":"news",/);
+    await client.send('42456["publish",{"topic":"news","message":[1,"é"]}]');
+    const packets = [await client.next(), await client.next()];
+    expect(packets).toContain('42["news",{"message":[1,"é"]}]');
+    expect(packets.find((packet) => packet.startsWith('43'))).toMatch(/^43456\[\{"ok":true,/);
+  });
+
+  it('that ask for no acknowledgement get none, but for a refusal as an event', async () => {
+    const { url } = await startServer();
+    const client = await open(url);
+    await connectRawClient(client);
+    await client.send(
+      '42["subscribe",{"topic":"news"}]',
+      '42["nonsense",1]',
+      '427["unsubscribe",{"topic":"news"}]',
+    );
+    const packets = [await client.next(), await client.next()];
+    expect(packets[0]).toMatch(/^42\["error",\{.*"code":"bad_request"/);
+    expect(packets[1]).toBe('437[{"ok":true,"topic":"news"}]');
+  });
+
+  it.each(['42[]', '42{}', '42"a"', '42[7', '42[{}]', '42[null]', '42["disconnect"]', '42["connect"]'])(
+    'whose payload is no array with a name in it end the connection: %s',
+    async (packet) => {
+      const { url } = await startServer(patient);
+      const client = await open(url);
+      await connectRawClient(client);
+      await client.send(packet);
+      await client.ended();
+    },
+  );
+
+  it('of no name at all are refused like any that there is not', async () => {
+    const { url } = await startServer(patient);
+    const client = await open(url);
+    await connectRawClient(client);
+    await client.send('42', '427');
+    expect(await client.next()).toMatch(/^42\["error",\{.*"code":"bad_request"/);
+    // The second one's is in its acknowledgement, and nothing of the server's inside is in either.
+    expect(await client.next()).toMatch(/^437\[\{"ok":false,"error":\{.*"code":"bad_request"/);
+  });
+
+  it.each(['47', '4', '4z', '4-1', '43999999[]', '430{}', '44{"message":"x"}', '42/other,["a"]', '40'])(
+    'that are out of place do no harm: %s',
+    async (packet) => {
+      const { url } = await startServer();
+      const [client, other] = [await open(url), await open(url)];
+      await Promise.all([connectRawClient(client), connectRawClient(other)]);
+      await other.send('420["subscribe",{"topic":"news"}]');
+      await other.next();
+      await client.send(packet);
+      await publish(url, { topic: 'news', message: 1 });
+      expect(await other.next()).toBe('42["news",{"message":1}]');
+    },
+  );
+});
+
+describe('Socket.IO: binary data', () => {
+  it('comes as attachments, in their order, and is refused as no JSON', async () => {
+    const { url } = await startServer();
+    const client = await RawWebSocket.open(url);
+    await connectRawClient(client);
+    const command = {
+      topic: 'news',
+      message: [
+        { _placeholder: true, num: 1 },
+        { _placeholder: true, num: 0 },
+      ],
+    };
+    await client.send(`452-0["publish",${JSON.stringify(command)}]`, Buffer.from([1]), Buffer.from([2]));
+    expect(await client.next()).toMatch(/^430\[\{"ok":false,"error":\{.*"code":"bad_request"/);
+  });
+
+  it.each([
+    ['where no packet has asked for it', [Buffer.from([1])]],
+    [
+      'in the place of which text comes',
+      ['451-0["publish",{"_placeholder":true,"num":0}]', '420["subscribe",{}]'],
+    ],
+    ['of a negative number', ['451-0["publish",{"_placeholder":true,"num":-1}]', Buffer.from([1])]],
+    ['of a number that there is not', ['451-0["publish",{"_placeholder":true,"num":5}]', Buffer.from([1])]],
+    [
+      'of a number that is none',
+      ['451-0["publish",{"_placeholder":true,"num":"__proto__"}]', Buffer.from([1])],
+    ],
+    ['of which there are too many', ['4599-0["publish",{}]']],
+    ['of which there is no number', ['45-0["publish",{}]']],
+  ] as const)('ends the connection: %s', async (_what, packets) => {
+    const { url } = await startServer(patient);
+    const client = await RawWebSocket.open(url);
+    await connectRawClient(client);
+    await client.send(...packets);
+    await client.ended();
+  });
+
+  it('that is only called so is an ordinary message', async () => {
+    const { url } = await startServer();
+    const client = await RawWebSocket.open(url);
+    await connectRawClient(client);
+    await client.send('420["subscribe",{"topic":"news"}]');
+    await client.next();
+    const message = { _placeholder: true, num: 0 };
+    expect((await publish(url, { topic: 'news', message })).status).toBe(200);
+    expect(await client.next()).toBe(`42["news",{"message":${JSON.stringify(message)}}]`);
+  });
+});
+
+describe.each(rawTransports)('Socket.IO: disconnecting over %s', (_name, open) => {
+  it('ends the subscriptions, is not answered, and leaves the connection for another try', async () => {
+    const { url } = await startServer();
+    const client = await open(url);
+    const first = await connectRawClient(client);
+    await client.send('420["subscribe",{"topic":"news"}]');
+    await client.next();
+    await client.send('41');
+    // What is said in the same breath would be said to a namespace that is not left yet.
+    await fetch(url, { headers: lastOfConnection }).then(async (response) => response.text());
+    const second = await connectRawClient(client);
+    expect(second).not.toBe(first);
+    await publish(url, { topic: 'news', message: 1 });
+    await client.send('421["unsubscribe",{"topic":"-"}]');
+    expect(await client.next()).toBe('431[{"ok":true,"topic":"-"}]');
+  });
+
+  it('by the server is told in a packet where a token ends, and ends the connection', async () => {
+    const { url } = await startServer({ key: secret });
+    const client = await open(url);
+    await connectRawClient(client, JSON.stringify({ token: await tokenFor({ exp: 1 }) }));
+    expect(await client.next()).toMatch(/^42\["error",\{.*"code":"token_expired"/);
+    expect(await client.next().catch(() => '41')).toBe('41');
+    await client.ended();
+  });
+});

@@ -1,0 +1,283 @@
+import { once } from 'node:events';
+import { connect as connectTcp, type Socket as TcpSocket } from 'node:net';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { connectClient, connectRaw, publish, startServer } from '../harness.ts';
+import { heapBytes } from '../heap.ts';
+import { declare, openStream, subscribersOf, topicUrl } from '../http-tools.ts';
+
+const problem = { code: 'rate_limited', status: 429, retryable: true };
+const news = { topic: 'news', message: 1 };
+
+describe('what comes too often', () => {
+  it('is refused over HTTP with Retry-After, changes nothing, and goes when that is over', async () => {
+    const { url } = await startServer({ publishRatePerAddressMax: 2 });
+    await declare(url, 'news');
+    expect((await publish(url, news)).status).toBe(200);
+    expect((await publish(url, news)).status).toBe(200);
+    const refused = await fetch(`${url}/publish`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(news),
+    });
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '1']);
+    expect(await refused.json()).toMatchObject(problem);
+    const { messages } = (await (await fetch(topicUrl(url, 'news'))).json()) as { messages: number };
+    expect(messages).toBe(2);
+  });
+
+  it('counts together over HTTP and Socket.IO from one address, and a batch message by message', async () => {
+    const { url } = await startServer({ publishRatePerAddressMax: 4 });
+    const client = await connectClient(url);
+    await client.emitWithAck('subscribe', { topic: 'news' });
+    expect((await publish(url, [news, { topic: 'news' }, news])).status).toBe(200);
+    expect(await client.emitWithAck('publish', news)).toMatchObject({ ok: true });
+    expect(await client.emitWithAck('publish', news)).toMatchObject({ ok: false, error: problem });
+    expect(JSON.parse((await publish(url, [news, news])).text)).toMatchObject(problem);
+  });
+
+  it('is limited for each connection, and told in how many milliseconds it may be', async () => {
+    const { url } = await startServer({ publishRatePerConnectionMax: 1, subscribeRatePerConnectionMax: 2 });
+    const [one, other] = [await connectClient(url), await connectClient(url)];
+    for (const client of [one, other]) {
+      expect(await client.emitWithAck('subscribe', { topic: 'news' })).toMatchObject({ ok: true });
+      expect(await client.emitWithAck('subscribe', { topic: 'news' })).toMatchObject({ ok: true });
+      expect(await client.emitWithAck('subscribe', { topic: 'more' })).toMatchObject({ error: problem });
+      expect(await client.emitWithAck('publish', news)).toMatchObject({ ok: true });
+      const answer = (await client.emitWithAck('publish', news)) as { error: { retryAfterMs: number } };
+      expect(answer.error).toMatchObject(problem);
+      expect(answer.error.retryAfterMs).toBeGreaterThan(0);
+      expect(answer.error.retryAfterMs).toBeLessThanOrEqual(1_000);
+    }
+    expect((await fetch(topicUrl(url, 'more'))).status).toBe(404);
+  });
+
+  it('counts a stream as a subscribe', async () => {
+    const { url } = await startServer({ subscribeRatePerAddressMax: 1 });
+    await declare(url, 'news');
+    await openStream(topicUrl(url, 'news', '/messages'));
+    const refused = await fetch(topicUrl(url, 'news', '/messages'), {
+      headers: { accept: 'text/event-stream' },
+    });
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '1']);
+    expect(await subscribersOf(url, 'news')).toBe(1);
+  });
+});
+
+describe('one connection too many', () => {
+  it('is answered so and closed, and one more may come when one has gone', async () => {
+    const { url } = await startServer({ connectionsMax: 2 });
+    const first = connectRaw(url);
+    await once(first.socket, 'connect');
+    const second = connectRaw(url);
+    await once(second.socket, 'connect');
+    const answer = await connectRaw(url).ended;
+    expect(answer).toContain('HTTP/1.1 429 Too Many Requests');
+    expect(answer).toContain('"code":"limit_exceeded"');
+    first.socket.destroy();
+    await first.ended;
+    second.socket.write('GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n');
+    expect(await second.ended).toContain('200 OK');
+    expect((await publish(url, news)).status).toBe(404);
+  });
+
+  it('from one address is refused, a session that polls among them', async () => {
+    const { url } = await startServer({ connectionsPerAddressMax: 5 });
+    const open = async (): Promise<string> => {
+      const { socket, ended } = connectRaw(url);
+      socket.write(
+        'GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n',
+      );
+      return ended;
+    };
+    // None of these has a connection any more.
+    for (let at = 0; at < 5; at++) expect(await open()).toContain('HTTP/1.1 200 OK');
+    expect(await open()).toContain('From one address 5 connections may come, and have.');
+  });
+});
+
+/** A websocket that has sent nothing beside its handshake. */
+async function openWebSocket(url: string, query = ''): Promise<TcpSocket> {
+  const socket = connectTcp(Number(new URL(url).port), '127.0.0.1');
+  onTestFinished(() => void socket.destroy());
+  socket.on('error', () => {});
+  socket.write(
+    `GET /socket.io/?EIO=4&transport=websocket${query} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n`,
+  );
+  const [head] = (await once(socket, 'data')) as [Buffer];
+  expect(head.toString('latin1')).toContain('101 Switching Protocols');
+  socket.resume();
+  return socket;
+}
+
+/** A client asks to be let in. */
+const connect = Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0x34, 0x30]);
+
+/** The first bytes of a text frame that claims to be long; its payload follows, masked with zeros. */
+function longFrame(payloadBytes: number): Buffer {
+  const head = Buffer.alloc(14);
+  head.writeUInt16BE(0x81ff, 0);
+  head.writeBigUInt64BE(BigInt(payloadBytes), 2);
+  return head;
+}
+
+/** A text frame that is one byte of a message which does not end. */
+const fragments = Buffer.concat([
+  Buffer.from([0x01, 0x81, 0, 0, 0, 0, 0x34]),
+  ...Array.from({ length: 5_000 }, () => Buffer.from([0x00, 0x81, 0, 0, 0, 0, 0x30])),
+]);
+
+describe('before it is let in', () => {
+  it.each([
+    ['a frame that does not end', Buffer.concat([longFrame(1_000_000), Buffer.alloc(20_000, 0x61)])],
+    ['a message in fragments that does not end', fragments],
+    ['what is no frame of Socket.IO at all', Buffer.alloc(20_000, 0xff)],
+  ])('a websocket is closed over %s', async (_what, bytes) => {
+    const { url } = await startServer({ loginTimeoutMs: 600_000 });
+    const socket = await openWebSocket(url);
+    const closed = once(socket, 'close');
+    socket.write(bytes);
+    await closed;
+  });
+
+  it('a websocket that would take the place of a session is closed over too much too', async () => {
+    const { url } = await startServer({ loginTimeoutMs: 600_000 });
+    const client = await connectClient(url, 'polling');
+    const socket = await openWebSocket(url, `&sid=${client.io.engine.id}`);
+    const closed = once(socket, 'close');
+    socket.write(Buffer.concat([longFrame(1_000_000), Buffer.alloc(20_000, 0x61)]));
+    await closed;
+    expect(client.connected).toBe(true);
+  });
+
+  it('a request of a session that polls is refused over too much', async () => {
+    const { url } = await startServer({ loginTimeoutMs: 600_000 });
+    const handshake = await (await fetch(`${url}/socket.io/?EIO=4&transport=polling`)).text();
+    const { sid } = JSON.parse(handshake.slice(1)) as { sid: string };
+    const post = (body: string): Promise<Response> =>
+      fetch(`${url}/socket.io/?EIO=4&transport=polling&sid=${sid}`, { method: 'POST', body });
+    expect((await post(`40${'a'.repeat(20_000)}`)).status).toBe(413);
+    // Many small ones are too much as well.
+    const many = Array.from({ length: 1_500 }, () => '3').join('\u001e');
+    await post(many).then(async (response) => response.text());
+    expect((await post('40')).status).toBe(400);
+  });
+
+  it('it takes a token of eight kilobytes, and a publish of a mebibyte once it is let in', async () => {
+    const { url } = await startServer();
+    for (const transport of ['websocket', 'polling', 'upgrade'] as const) {
+      const client = await connectClient(url, transport, { auth: { token: 'a'.repeat(8_192) } });
+      await client.emitWithAck('subscribe', { topic: 'news' });
+      const message = 'a'.repeat(1_000_000);
+      expect(await client.emitWithAck('publish', { topic: 'news', message })).toMatchObject({ ok: true });
+    }
+  });
+
+  it('it is closed when that takes too long', async () => {
+    const { url } = await startServer({ loginTimeoutMs: 200 });
+    const socket = await openWebSocket(url);
+    await once(socket, 'close');
+  });
+
+  it('the one that has waited longest is closed when too many wait, and none that is in', async () => {
+    const { url } = await startServer({ loginTimeoutMs: 600_000, loginsPendingMax: 3 });
+    const client = await connectClient(url);
+    const sockets = [];
+    for (let at = 0; at < 3; at++) sockets.push(await openWebSocket(url));
+    const [first, ...others] = sockets;
+    const closed = first && once(first, 'close');
+    await openWebSocket(url);
+    await closed;
+    expect(others.every(({ destroyed }) => !destroyed)).toBe(true);
+    expect(client.connected).toBe(true);
+  });
+});
+
+describe('a connection that was let in', () => {
+  it.each(['websocket', 'polling'] as const)(
+    'over %s is closed when its client has left it',
+    async (name) => {
+      const { url } = await startServer({ loginTimeoutMs: 200 });
+      const client = await connectClient(url, name);
+      const closed = new Promise<void>((resolve) => client.io.engine.once('close', () => resolve()));
+      client.io.engine.write('1');
+      await closed;
+    },
+  );
+
+  it('may be used again by a client that has left it', async () => {
+    const { url } = await startServer({ loginTimeoutMs: 600_000 });
+    const client = await connectClient(url);
+    for (let at = 0; at < 3; at++) {
+      expect(await client.emitWithAck('subscribe', { topic: 'news' })).toMatchObject({ ok: true });
+      client.io.engine.write('1');
+      await expect.poll(() => subscribersOf(url, 'news')).toBe(0);
+      const back = new Promise<void>((resolve) => client.io.engine.once('data', () => resolve()));
+      client.io.engine.write('0');
+      await back;
+    }
+  });
+
+  it('is one client, and is closed when it would be many', async () => {
+    const { url } = await startServer({ loginTimeoutMs: 600_000 });
+    const socket = await openWebSocket(url);
+    const closed = once(socket, 'close');
+    socket.write(Buffer.concat(Array.from({ length: 20 }, () => connect)));
+    await closed;
+  });
+});
+
+describe('a client that sends commands and does not read', () => {
+  const command = Buffer.from('420["subscribe",{}]');
+  const frame = Buffer.concat([Buffer.from([0x81, 0x80 | command.length, 0, 0, 0, 0]), command]);
+  const flood = Buffer.concat(Array.from({ length: 2_000 }, () => frame));
+
+  it('is read no further than some thousand answers, and read on once it reads', async () => {
+    const { url } = await startServer();
+    const socket = await openWebSocket(url);
+    socket.write(connect);
+    await once(socket, 'data');
+    socket.pause();
+    const heapBefore = heapBytes();
+    // What the kernels of both sides take in, and then no more: nobody reads.
+    let sent = 0;
+    const blocked = async (): Promise<boolean> => {
+      const drained = once(socket, 'drain').then(() => false);
+      // As long as the server goes on it answers others in between.
+      const others = (async () => {
+        for (let at = 0; at < 20; at++) await publish(url, news);
+        return true;
+      })();
+      return Promise.race([drained, others]);
+    };
+    for (;;) {
+      sent += flood.length;
+      if (sent > 400_000_000)
+        throw new Error('the server took 400 MB of commands that nobody reads the answers to');
+      if (!socket.write(flood) && (await blocked())) break;
+    }
+    expect(heapBytes() - heapBefore).toBeLessThan(100_000_000);
+    expect((await publish(url, news)).status).toBe(404);
+    const drained = once(socket, 'drain');
+    socket.resume();
+    await drained;
+  });
+
+  it('and polls is closed', async () => {
+    const { url } = await startServer();
+    const handshake = await (await fetch(`${url}/socket.io/?EIO=4&transport=polling`)).text();
+    const { sid } = JSON.parse(handshake.slice(1)) as { sid: string };
+    const post = async (body: string): Promise<number> => {
+      const response = await fetch(`${url}/socket.io/?EIO=4&transport=polling&sid=${sid}`, {
+        method: 'POST',
+        body,
+      });
+      await response.text();
+      return response.status;
+    };
+    expect(await post('40')).toBe(200);
+    const many = Array.from({ length: 5_000 }, () => command.toString()).join('\u001e');
+    let requests = 0;
+    while ((await post(many)) === 200) requests++;
+    expect(requests).toBeLessThan(5);
+  });
+});
