@@ -43,6 +43,7 @@ export class JwtVerifier implements TokenVerifier {
 
   known(token: string): Identity | undefined {
     const identity = this.#known.get(token);
+    this.#options.url?.refresh();
     return identity && identity.endsAt > this.#options.now() ? identity : undefined;
   }
 

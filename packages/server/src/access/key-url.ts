@@ -36,11 +36,16 @@ export class KeyUrl {
     this.#options = options;
   }
 
+  /** Asks for the keys again behind what goes on, when it is time: what was fetched once is not true for ever. */
+  refresh(): void {
+    if (this.#keys && this.#options.now() - this.#fetchedAt > freshMs) void this.#ask();
+  }
+
   /** @throws FanfareError `not_authenticated`, retryable in its words, when keys were never to be had */
   async matching(kid: string | undefined, algorithm: string): Promise<readonly VerificationKey[]> {
     const known = this.#keys?.matching(kid, algorithm) ?? [];
     if (known.length > 0) {
-      if (this.#options.now() - this.#fetchedAt > freshMs) void this.#ask();
+      this.refresh();
       return known;
     }
     await this.#ask();

@@ -442,6 +442,11 @@ describe('keys of a URL', () => {
     answer = () => ({ status: 200, body: set(jwk(otherRsa.publicKey, { kid: 'b' })) });
     expect(await verdict(verifier, await unknown('5'))).toBe('5');
     expect(await verdict(verifier, await known('1'))).toBe('not_authenticated');
+    // Also when everybody comes with a token that is remembered.
+    const remembered = await unknown('5');
+    clock += 700_000;
+    answer = () => ({ status: 200, body: set(jwk(rsa.publicKey, { kid: 'a' })) });
+    await vi.waitFor(() => expect(verifier.known(remembered)).toBeUndefined(), { timeout: 5_000 });
   });
 });
 

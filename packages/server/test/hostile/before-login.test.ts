@@ -1,12 +1,14 @@
 import { createServer } from 'node:http';
+import { connect, type Socket } from 'node:net';
 import { attach } from '@fanfare/server';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { secret } from '../access/tokens.ts';
-import { startServer } from '../harness.ts';
+import { connectClient, startServer } from '../harness.ts';
 import { heapBytes } from '../heap.ts';
 import { request } from './inputs/http.ts';
-import { openSession, sidIn } from './inputs/sockets.ts';
+import { handshake, openSession, sidIn } from './inputs/sockets.ts';
 import { masterToken } from './inputs/tokens.ts';
+import { ProbedServer } from './probed-server.ts';
 import { converse } from './virtual-connection.ts';
 import { connectRawClient, rawTransports } from './wire.ts';
 
@@ -65,4 +67,113 @@ describe('A10: sessions that poll, come, and fail', () => {
     await comeAndGo(3_000);
     expect(heapBytes() - before).toBeLessThan(2_000_000);
   });
+});
+
+/** A connection that sends some bytes, and then one more of the rest whenever it is told to. */
+interface Dripping {
+  readonly socket: Socket;
+  readonly closed: Promise<void>;
+  drip(): void;
+}
+
+function connectDripping(url: string, begin: string | Buffer, rest: string | Buffer = ''): Dripping {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  onTestFinished(() => void socket.destroy());
+  socket.on('error', () => undefined);
+  socket.resume().write(begin);
+  const closed = new Promise<void>((resolve) => void socket.once('close', () => resolve()));
+  const bytes = Buffer.from(rest);
+  let at = 0;
+  return {
+    socket,
+    closed,
+    drip: () => {
+      if (at < bytes.length && !socket.destroyed) socket.write(bytes.subarray(at, ++at));
+    },
+  };
+}
+
+const oneByteFragment = Buffer.from([0x00, 0x81, 0, 0, 0, 0, 0x30]);
+
+/** Each begins in one of the ways to be there without ever being let in. */
+const beginnings: readonly ((url: string) => Dripping)[] = [
+  // Idle.
+  (url) => connectDripping(url, ''),
+  // A head that comes byte by byte.
+  (url) => connectDripping(url, 'GET / HTTP/1.1\r\nHost: localhost\r\nX: ', 'a'.repeat(10_000)),
+  // A body that does.
+  (url) =>
+    connectDripping(
+      url,
+      'POST /publish HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9999\r\n\r\n',
+      ' '.repeat(9_999),
+    ),
+  // A websocket that never connects.
+  (url) => connectDripping(url, handshake),
+  // One that sends a message in fragments of a byte, bytewise.
+  (url) =>
+    connectDripping(
+      url,
+      Buffer.concat([handshake, Buffer.from([0x01, 0x81, 0, 0, 0, 0, 0x34])]),
+      Buffer.concat(Array.from({ length: 1_000 }, () => oneByteFragment)),
+    ),
+  // One that says that much will come.
+  (url) =>
+    connectDripping(
+      url,
+      Buffer.concat([handshake, Buffer.from([0x81, 0xff, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 0, 0])]),
+      'a'.repeat(10_000),
+    ),
+  // A session that polls, and never connects.
+  (url) => connectDripping(url, openSession),
+];
+
+describe('A10: a thousand hostile connections before login', () => {
+  it(
+    'take little memory, keep nobody from being let in, and are all gone in time',
+    { timeout: 120_000 },
+    async () => {
+      const server = await ProbedServer.fanfare(
+        '--memory --login-timeout-ms 1000 --request-timeout-ms 1000'.split(' '),
+      );
+      const { url } = server;
+      const login = async (): Promise<number> => {
+        const begun = performance.now();
+        const client = await connectClient(url);
+        expect(await client.emitWithAck('subscribe', { topic: 'news' })).toMatchObject({ ok: true });
+        client.close();
+        return performance.now() - begun;
+      };
+      await login();
+      const before = await server.ask();
+      const attackers: Dripping[] = [];
+      const loginMs: number[] = [];
+      for (let at = 0; at < 1_000; at++) {
+        const begin = beginnings[at % beginnings.length];
+        if (begin) attackers.push(begin(url));
+        if (at % 200 === 199) {
+          for (const each of attackers) each.drip();
+          loginMs.push(await login());
+        }
+      }
+      const during = await server.ask();
+      // On a busy machine one of them may have had to wait for others than the attackers.
+      expect(Math.min(...loginMs)).toBeLessThan(500);
+      expect((during?.heapBytes ?? 0) - (before?.heapBytes ?? 0)).toBeLessThan(40 * 2 ** 20);
+      expect((during?.rssBytes ?? 0) - (before?.rssBytes ?? 0)).toBeLessThan(150 * 2 ** 20);
+      const dripping = setInterval(() => attackers.forEach((each) => each.drip()), 20);
+      onTestFinished(() => {
+        clearInterval(dripping);
+      });
+      const begun = performance.now();
+      await Promise.all(attackers.map(async ({ closed }) => closed));
+      // A second for each of the deadlines, one until Node looks, and what a busy machine takes.
+      expect(performance.now() - begun).toBeLessThan(15_000);
+      const after = await server.ask();
+      expect((after?.heapBytes ?? 0) - (before?.heapBytes ?? 0)).toBeLessThan(4 * 2 ** 20);
+      expect(after?.heldMaxMs).toBeLessThan(200);
+      expect(await login()).toBeGreaterThan(0);
+      expect([server.isGone, server.failures]).toEqual([false, []]);
+    },
+  );
 });
