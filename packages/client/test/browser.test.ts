@@ -22,6 +22,7 @@ describe('the SDK as a script of a page', () => {
     const page = await browser.newPage();
     onTestFinished(() => page.close());
     await page.goto(url);
+    await page.addScriptTag({ url: `${url}/fanfare.js` });
     return page;
   }
 
@@ -45,6 +46,7 @@ describe('the SDK as a script of a page', () => {
     for (const n of numbers(1, 20)) await server.publish('news/a', n);
     await eventually(seen).toEqual(numbers(0, 20));
     await page.reload();
+    await page.addScriptTag({ url: `${url}/fanfare.js` });
     for (const n of numbers(20, 40)) await server.publish('news/a', n);
     await start();
     await server.publish('news/a', 40);
