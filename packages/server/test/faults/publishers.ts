@@ -3,6 +3,7 @@ import { io, type Socket } from 'socket.io-client';
 import type { Outcome } from './history.ts';
 import { outcomeOf, publishHttp, type PublishRequest } from './http.ts';
 import type { Random } from './random.ts';
+import { connectTimeoutMs } from './subscriber.ts';
 import type { World } from './world.ts';
 
 /** Publishes what the world grants until it ends, and then until all that has an id is acknowledged. */
@@ -106,10 +107,17 @@ async function publishOver(
 }
 
 async function connect(url: string, transport: 'websocket' | 'polling'): Promise<Socket | undefined> {
-  const client = io(url, { transports: [transport], forceNew: true, reconnection: false });
+  const client = io(url, {
+    transports: [transport],
+    forceNew: true,
+    reconnection: false,
+    timeout: connectTimeoutMs,
+  });
   const isConnected = await new Promise<boolean>((resolve) => {
     client.once('connect', () => resolve(true));
     client.once('connect_error', () => resolve(false));
+    // A server that dies before it has let the client in is told as this alone.
+    client.once('disconnect', () => resolve(false));
   });
   if (isConnected && client.connected) return client;
   client.close();

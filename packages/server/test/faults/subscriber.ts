@@ -29,7 +29,7 @@ type SubscribeAnswer =
   | { readonly ok: false; readonly error: { readonly code: string } };
 
 /** The stock client forgets to try again when a server dies between accepting a websocket and its first packet, for so long. */
-const connectTimeoutMs = 2_000;
+export const connectTimeoutMs = 2_000;
 
 /** A client that keeps to PROTOCOL §3.10: it resumes each subscription from its last offset, and notes all it sees. */
 export class Subscriber {
