@@ -5,31 +5,28 @@ import { CommandError, exitCodes } from '../exit-codes.ts';
 import type { Start } from '../from.ts';
 import { interrupt } from '../interrupt.ts';
 import {
+  addTargetOptions,
   exitCodesHelp,
   fromOption,
   parseCount,
   targetOf,
-  tokenFileOption,
-  tokenOption,
-  urlOption,
   type TargetFlags,
 } from './options.ts';
 
 export function addSub(program: Command): void {
-  program
-    .command('sub')
-    .description('Subscribe to topics and print what comes; without a topic, ask for them.')
-    .argument('[topic...]', "topics, or patterns such as 'orders/*' and 'orders/**' (in quotes)")
-    .addOption(fromOption())
-    .option(
-      '--json',
-      'print {"topic", "message", "offset", "time", …} as a line of JSON for each message',
-      false,
-    )
-    .option('--count <n>', 'end after so many messages', parseCount)
-    .addOption(urlOption())
-    .addOption(tokenOption())
-    .addOption(tokenFileOption())
+  addTargetOptions(
+    program
+      .command('sub')
+      .description('Subscribe to topics and print what comes; without a topic, ask for them.')
+      .argument('[topic...]', "topics, or patterns such as 'orders/*' and 'orders/**' (in quotes)")
+      .addOption(fromOption())
+      .option(
+        '--json',
+        'print {"topic", "message", "offset", "time", …} as a line of JSON for each message',
+        false,
+      )
+      .option('--count <n>', 'end after so many messages', parseCount),
+  )
     .addHelpText('after', exitCodesHelp)
     .action(sub);
 }
@@ -53,17 +50,16 @@ async function sub(topics: string[], { from, json, count = Infinity, ...flags }:
 }
 
 export function addPub(program: Command): void {
-  program
-    .command('pub')
-    .description('Publish a message; without a topic, ask for topics and messages.')
-    .argument('[topic]')
-    .argument('[message]', 'the text of the message; - publishes each line of the standard input')
-    .option('--id <id>', 'a name for this publish, so that sending it again makes no second message')
-    .option('--json', "the message is JSON, not text; print the server's answer as a line of JSON", false)
-    .option('--create', 'make the topic exist first, though nobody has subscribed to it', false)
-    .addOption(urlOption())
-    .addOption(tokenOption())
-    .addOption(tokenFileOption())
+  addTargetOptions(
+    program
+      .command('pub')
+      .description('Publish a message; without a topic, ask for topics and messages.')
+      .argument('[topic]')
+      .argument('[message]', 'the text of the message; - publishes each line of the standard input')
+      .option('--id <id>', 'a name for this publish, so that sending it again makes no second message')
+      .option('--json', "the message is JSON, not text; print the server's answer as a line of JSON", false)
+      .option('--create', 'make the topic exist first, though nobody has subscribed to it', false),
+  )
     .addHelpText('after', exitCodesHelp)
     .action(pub);
 }
@@ -96,20 +92,19 @@ async function pub(
 }
 
 export function addHistory(program: Command): void {
-  program
-    .command('history')
-    .description('Print the messages that a topic keeps, the oldest first, and end.')
-    .argument('<topic>', "a topic, or a pattern such as 'orders/**' (in quotes)")
-    .addOption(fromOption())
-    .option('--limit <n>', 'end after so many messages', parseCount)
-    .option(
-      '--json',
-      'print {"topic", "message", "offset", "time", …} as a line of JSON for each message',
-      false,
-    )
-    .addOption(urlOption())
-    .addOption(tokenOption())
-    .addOption(tokenFileOption())
+  addTargetOptions(
+    program
+      .command('history')
+      .description('Print the messages that a topic keeps, the oldest first, and end.')
+      .argument('<topic>', "a topic, or a pattern such as 'orders/**' (in quotes)")
+      .addOption(fromOption())
+      .option('--limit <n>', 'end after so many messages', parseCount)
+      .option(
+        '--json',
+        'print {"topic", "message", "offset", "time", …} as a line of JSON for each message',
+        false,
+      ),
+  )
     .addHelpText('after', exitCodesHelp)
     .action(history);
 }

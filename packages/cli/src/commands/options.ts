@@ -1,5 +1,5 @@
 import { settingKinds } from '@fanfare/server/settings';
-import { InvalidArgumentError, Option } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { fromForms, parseStart, type Start } from '../from.ts';
 import { parseTarget, type Target } from '../target.ts';
 
@@ -9,19 +9,15 @@ export const exitCodesHelp = `
 Exit codes: 0 done, 1 the server refused, 2 wrong usage, 3 no server to be reached,
 130 ended by Ctrl-C, 141 the reader of the output went away, 143 ended by SIGTERM.`;
 
-export function urlOption(): Option {
-  return new Option('--url <url>', 'the server').default(defaultUrl).env('FANFARE_URL');
-}
-
-export function tokenOption(): Option {
-  return new Option(
-    '--token <token>',
-    'who you are, where the server asks; other users of the machine can see it (env: FANFARE_TOKEN)',
-  );
-}
-
-export function tokenFileOption(): Option {
-  return new Option('--token-file <file>', 'a file that has it').env('FANFARE_TOKEN_FILE');
+/** Adds the options that say which server, and who is asking. */
+export function addTargetOptions(command: Command): Command {
+  return command
+    .addOption(new Option('--url <url>', 'the server').default(defaultUrl).env('FANFARE_URL'))
+    .option(
+      '--token <token>',
+      'who you are, where the server asks; other users of the machine can see it (env: FANFARE_TOKEN)',
+    )
+    .addOption(new Option('--token-file <file>', 'a file that has it').env('FANFARE_TOKEN_FILE'));
 }
 
 export interface TargetFlags {

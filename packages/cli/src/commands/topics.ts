@@ -1,59 +1,49 @@
 import type { Command } from 'commander';
 import { interrupt } from '../interrupt.ts';
-import {
-  exitCodesHelp,
-  targetOf,
-  tokenFileOption,
-  tokenOption,
-  urlOption,
-  type TargetFlags,
-} from './options.ts';
+import { addTargetOptions, exitCodesHelp, targetOf, type TargetFlags } from './options.ts';
 
 export function addTopics(program: Command): void {
   const topics = program
     .command('topics')
     .description('List the topics that there are, create them, and delete them.');
-  topics
-    .command('list', { isDefault: true })
-    .description(
-      'List topics with their subscribers, messages and last offset; this is what topics alone does.',
-    )
-    .option('--prefix <prefix>', 'only topics whose names begin so', '')
-    .option(
-      '--json',
-      'print {"topic", "subscribers", "messages", "lastOffset", "published", "lastTime"} as a line of JSON for each',
-      false,
-    )
-    .addOption(urlOption())
-    .addOption(tokenOption())
-    .addOption(tokenFileOption())
+  addTargetOptions(
+    topics
+      .command('list', { isDefault: true })
+      .description(
+        'List topics with their subscribers, messages and last offset; this is what topics alone does.',
+      )
+      .option('--prefix <prefix>', 'only topics whose names begin so', '')
+      .option(
+        '--json',
+        'print {"topic", "subscribers", "messages", "lastOffset", "published", "lastTime"} as a line of JSON for each',
+        false,
+      ),
+  )
     .addHelpText('after', exitCodesHelp)
     .action(async ({ prefix, json, ...flags }: TargetFlags & { prefix: string; json: boolean }) => {
       process.once('SIGINT', interrupt);
       const { listTopics } = await import('../topics.ts');
       await listTopics(await targetOf(flags), prefix, json);
     });
-  topics
-    .command('create')
-    .description('Make topics exist, though nobody has subscribed to them.')
-    .argument('<topic...>')
-    .addOption(urlOption())
-    .addOption(tokenOption())
-    .addOption(tokenFileOption())
+  addTargetOptions(
+    topics
+      .command('create')
+      .description('Make topics exist, though nobody has subscribed to them.')
+      .argument('<topic...>'),
+  )
     .addHelpText('after', exitCodesHelp)
     .action(async (names: string[], flags: TargetFlags) => {
       process.once('SIGINT', interrupt);
       const { createTopics } = await import('../topics.ts');
       await createTopics(await targetOf(flags), names);
     });
-  topics
-    .command('delete')
-    .description('Delete topics with their messages.')
-    .argument('<topic...>')
-    .option('--yes', 'do not ask first; without a terminal nobody is asked', false)
-    .addOption(urlOption())
-    .addOption(tokenOption())
-    .addOption(tokenFileOption())
+  addTargetOptions(
+    topics
+      .command('delete')
+      .description('Delete topics with their messages.')
+      .argument('<topic...>')
+      .option('--yes', 'do not ask first; without a terminal nobody is asked', false),
+  )
     .addHelpText('after', exitCodesHelp)
     .action(async (names: string[], { yes, ...flags }: TargetFlags & { yes: boolean }) => {
       process.once('SIGINT', interrupt);

@@ -1,24 +1,15 @@
 import { useMemo, useState } from 'react';
 import type { Connection } from '../api-types.ts';
-import { formatBytes, formatClock, formatCount, formatSpan, formatTime, plural } from '../format.ts';
+import { formatCount, plural } from '../format.ts';
+import { connectionColumn, sinceColumn, subjectColumn, waitingColumn } from '../parts/connection-columns.tsx';
 import { ConnectionPanel } from '../parts/connection-panel.tsx';
 import { Notice } from '../parts/notice.tsx';
 import { VirtualTable, type Column } from '../parts/virtual-table.tsx';
-import { hrefOf } from '../routes.ts';
 import type { Sort } from '../sorting.ts';
 import { useConnections } from '../use-connections.ts';
 
 const columns: readonly Column<Connection>[] = [
-  {
-    id: 'id',
-    label: 'Connection',
-    by: ({ id }) => id,
-    cell: ({ id }) => (
-      <a className="mono" href={hrefOf({ page: 'connections', id })}>
-        {id}
-      </a>
-    ),
-  },
+  connectionColumn('id', ({ id }) => id),
   {
     id: 'transport',
     label: 'Transport',
@@ -27,23 +18,8 @@ const columns: readonly Column<Connection>[] = [
     cell: ({ transport }) => transport,
   },
   { id: 'address', label: 'Address', by: ({ address }) => address, cell: ({ address }) => address || '–' },
-  {
-    id: 'subject',
-    label: 'Subject',
-    isWideOnly: true,
-    by: ({ subject }) => subject ?? '',
-    cell: ({ subject }) => subject ?? '–',
-  },
-  {
-    id: 'since',
-    label: 'Since',
-    isNumber: true,
-    isWideOnly: true,
-    by: ({ since }) => since,
-    cell: ({ since }) => (
-      <span title={`${formatTime(since)}, ${formatClock(since)}`}>{formatSpan(Date.now() - since)}</span>
-    ),
-  },
+  { ...subjectColumn, isWideOnly: true },
+  sinceColumn,
   {
     id: 'subscriptions',
     label: 'Subscriptions',
@@ -59,13 +35,7 @@ const columns: readonly Column<Connection>[] = [
     by: ({ catchingUp }) => catchingUp,
     cell: ({ catchingUp }) => formatCount(catchingUp),
   },
-  {
-    id: 'waiting',
-    label: 'Waiting',
-    isNumber: true,
-    by: ({ bytesWaiting }) => bytesWaiting,
-    cell: ({ bytesWaiting }) => formatBytes(bytesWaiting),
-  },
+  waitingColumn,
 ];
 
 export function ConnectionsPage({ id }: { readonly id: string | undefined }) {

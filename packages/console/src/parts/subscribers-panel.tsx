@@ -1,10 +1,10 @@
 import { useCallback, useState } from 'react';
 import type { Subscriber, SubscriberPage } from '../api-types.ts';
-import { formatBytes, formatClock, formatSpan, formatTime, plural } from '../format.ts';
-import { hrefOf } from '../routes.ts';
+import { plural } from '../format.ts';
 import { useSession } from '../session.ts';
 import type { Sort } from '../sorting.ts';
 import { usePoll } from '../use-poll.ts';
+import { connectionColumn, sinceColumn, subjectColumn, waitingColumn } from './connection-columns.tsx';
 import { Notice } from './notice.tsx';
 import { VirtualTable, type Column } from './virtual-table.tsx';
 
@@ -12,41 +12,12 @@ const shownMax = 1_000;
 const pollMs = 2_000;
 
 const columns: readonly Column<Subscriber>[] = [
-  {
-    id: 'connection',
-    label: 'Connection',
-    by: ({ connection }) => connection,
-    cell: ({ connection }) => (
-      <a className="mono" href={hrefOf({ page: 'connections', id: connection })}>
-        {connection}
-      </a>
-    ),
-  },
-  {
-    id: 'subject',
-    label: 'Subject',
-    by: ({ subject }) => subject ?? '',
-    cell: ({ subject }) => subject ?? '–',
-  },
+  connectionColumn('connection', ({ connection }) => connection),
+  subjectColumn,
   { id: 'via', label: 'By', isWideOnly: true, by: ({ via }) => via, cell: ({ via }) => <code>{via}</code> },
-  {
-    id: 'since',
-    label: 'Since',
-    isNumber: true,
-    isWideOnly: true,
-    by: ({ since }) => since,
-    cell: ({ since }) => (
-      <span title={`${formatTime(since)}, ${formatClock(since)}`}>{formatSpan(Date.now() - since)}</span>
-    ),
-  },
+  sinceColumn,
   { id: 'state', label: 'State', by: ({ state }) => state, cell: ({ state }) => stateText(state) },
-  {
-    id: 'waiting',
-    label: 'Waiting',
-    isNumber: true,
-    by: ({ bytesWaiting }) => bytesWaiting,
-    cell: ({ bytesWaiting }) => formatBytes(bytesWaiting),
-  },
+  waitingColumn,
 ];
 
 export function SubscribersPanel({ topic }: { readonly topic: string }) {

@@ -43,8 +43,9 @@ export class JwtVerifier implements TokenVerifier {
 
   known(token: string): Identity | undefined {
     const identity = this.#known.get(token);
+    if (!identity || identity.endsAt <= this.#options.now()) return undefined;
     this.#options.url?.refresh();
-    return identity && identity.endsAt > this.#options.now() ? identity : undefined;
+    return identity;
   }
 
   async verify(token: string): Promise<Identity> {

@@ -1,3 +1,6 @@
+import type { ConnectionLimits } from '../limits/connection-counts.ts';
+import type { RateLimitSettings } from '../limits/rate-limits.ts';
+
 /** What a limit counts, and why it is there and as high as it is: docs/configuration.md is written from both. */
 export interface Limit {
   readonly unit: string;
@@ -5,20 +8,12 @@ export interface Limit {
 }
 
 /** The settings that bound what clients can make the server do. */
-export interface LimitSettings {
+export interface LimitSettings extends ConnectionLimits, RateLimitSettings {
   readonly publishBytesMax: number;
   readonly batchBytesMax: number;
   readonly batchMessagesMax: number;
   readonly topicsMax: number;
   readonly subscriptionsPerConnectionMax: number;
-  readonly connectionsMax: number;
-  readonly connectionsPerAddressMax: number;
-  readonly publishRatePerConnectionMax: number;
-  readonly publishRatePerSubjectMax: number;
-  readonly publishRatePerAddressMax: number;
-  readonly subscribeRatePerConnectionMax: number;
-  readonly subscribeRatePerSubjectMax: number;
-  readonly subscribeRatePerAddressMax: number;
   readonly loginTimeoutMs: number;
   readonly loginBytesMax: number;
   readonly loginsPendingMax: number;

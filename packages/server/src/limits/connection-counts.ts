@@ -1,5 +1,6 @@
 import { addressKey } from './address-key.ts';
 
+/** The settings of docs/configuration.md that are about how many connections there are. */
 export interface ConnectionLimits {
   readonly connectionsMax: number;
   /** 0 is no limit. */

@@ -89,11 +89,11 @@ export class Connection {
    * Subscribes. Doing it twice without `from` is the same as once.
    *
    * @param input - the untrusted argument, `{topic, envelope?, from?}`
-   * @param source - what is known of who asks, beside this connection
+   * @param source - what is known of who asks
    * @throws FanfareError
    */
   async subscribe(input: unknown, source: Source = {}): Promise<Subscribed> {
-    this.#parts.rates.takeSubscribe({ connection: this, ...source });
+    this.#parts.rates.takeSubscribe(source);
     const request = parseSubscribe(input);
     return this.#inOrder(() => this.#subscribe(request));
   }

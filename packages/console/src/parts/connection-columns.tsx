@@ -1,0 +1,44 @@
+import type { Connection } from '../api-types.ts';
+import { formatBytes, formatClock, formatSpan, formatTime } from '../format.ts';
+import { hrefOf } from '../routes.ts';
+import type { Column } from './virtual-table.tsx';
+
+/** What names a connection, and leads to it. */
+export function connectionColumn<T>(id: string, idOf: (row: T) => string): Column<T> {
+  return {
+    id,
+    label: 'Connection',
+    by: idOf,
+    cell: (row) => (
+      <a className="mono" href={hrefOf({ page: 'connections', id: idOf(row) })}>
+        {idOf(row)}
+      </a>
+    ),
+  };
+}
+
+export const subjectColumn: Column<Pick<Connection, 'subject'>> = {
+  id: 'subject',
+  label: 'Subject',
+  by: ({ subject }) => subject ?? '',
+  cell: ({ subject }) => subject ?? '–',
+};
+
+export const sinceColumn: Column<Pick<Connection, 'since'>> = {
+  id: 'since',
+  label: 'Since',
+  isNumber: true,
+  isWideOnly: true,
+  by: ({ since }) => since,
+  cell: ({ since }) => (
+    <span title={`${formatTime(since)}, ${formatClock(since)}`}>{formatSpan(Date.now() - since)}</span>
+  ),
+};
+
+export const waitingColumn: Column<Pick<Connection, 'bytesWaiting'>> = {
+  id: 'waiting',
+  label: 'Waiting',
+  isNumber: true,
+  by: ({ bytesWaiting }) => bytesWaiting,
+  cell: ({ bytesWaiting }) => formatBytes(bytesWaiting),
+};
