@@ -37,8 +37,11 @@ export async function consoleRoutes(app: FastifyInstance): Promise<void> {
       .send(`${name} ${version}: subscribe with any Socket.IO client, publish with POST /publish\n`);
   });
   for (const { url, file, type } of files) {
-    const { whole, zipped, etag } = await prepare(file);
+    const whole = await read(file);
+    // Not before somebody asks: most servers start without anybody who looks.
+    let prepared: Promise<Prepared> | undefined;
     app.get(url, async (request, reply) => {
+      const { zipped, etag } = await (prepared ??= prepare(whole));
       void reply.headers({ ...headers, etag, vary: 'accept-encoding' }).type(type);
       if (request.headers['if-none-match']?.includes(etag) === true) return reply.code(304).send();
       if (!/\bgzip\b/.test(request.headers['accept-encoding'] ?? '')) return reply.send(whole);
@@ -47,11 +50,15 @@ export async function consoleRoutes(app: FastifyInstance): Promise<void> {
   }
 }
 
-/** A file in both forms in which it is sent, and what it is known by as long as it is the same. */
-async function prepare(file: string): Promise<{ whole: Buffer; zipped: Buffer; etag: string }> {
-  const whole = await read(file);
+/** A file as most ask for it, and what it is known by as long as it is the same. */
+interface Prepared {
+  readonly zipped: Buffer;
+  readonly etag: string;
+}
+
+async function prepare(whole: Buffer): Promise<Prepared> {
   const digest = createHash('sha256').update(whole).digest('base64url').slice(0, 22);
-  return { whole, zipped: await promisify(gzip)(whole), etag: `W/"${digest}"` };
+  return { zipped: await promisify(gzip)(whole), etag: `W/"${digest}"` };
 }
 
 function read(file: string): Promise<Buffer> {

@@ -1,7 +1,7 @@
 import type { Topic } from '@fanfare/protocol';
 import { BlockBuilder } from './block-builder.ts';
 import { digestOf, idKey, type Remembered, type RememberedIds } from './remembered-ids.ts';
-import type { Deletion, LogState, Store, StoreCommit, TopicRecord } from '../store/store.ts';
+import type { ChunkRecord, Deletion, LogState, Store, StoreCommit, TopicRecord } from '../store/store.ts';
 import type { AppendOutcome, LogRecord, NewRecord, TopicCreation } from '../topic-log.ts';
 import { logRecord } from './topic-reading.ts';
 import { keeps, oldestOf, recordOf, type TopicEntry, type TopicTable } from './topic-table.ts';
@@ -203,28 +203,26 @@ export class CommitPlan {
   }
 
   #appended(record: NewRecord, bytes: number, draft: Draft, hashes: IdHashes | undefined): AppendOutcome {
-    const { topic, messageJson } = record;
+    const { topic } = record;
     const { time, level } = this.#context;
     const isStored = keeps(draft.entry);
     draft.published++;
     draft.lastTime = time;
-    if (isStored) this.#store(record, bytes, draft, hashes);
+    // What is not stored takes no place in the log: it has that of the record before.
+    if (isStored) this.#head++;
     const sequence = this.#head;
+    const chunkRecord = chunkRecordOf(record, sequence);
+    if (isStored) this.#store(chunkRecord, bytes, draft, hashes);
     const ordinal = isStored ? draft.count : 0;
     const stored = isStored ? level : 'none';
     if (hashes) this.#ids.set(hashes.key, { sequence, time, digest: hashes.digest, stored });
-    this.records.push(logRecord({ sequence, messageJson, ...named(record) }, topic, ordinal, time));
+    this.records.push(logRecord(chunkRecord, topic, ordinal, time));
     return { kind: 'appended', sequence, time, stored };
   }
 
-  #store(
-    { messageJson, ...record }: NewRecord,
-    bytes: number,
-    draft: Draft,
-    hashes: IdHashes | undefined,
-  ): void {
-    const sequence = ++this.#head;
-    this.blocks.add({ sequence, messageJson, ...named(record) }, bytes, {
+  #store(record: ChunkRecord, bytes: number, draft: Draft, hashes: IdHashes | undefined): void {
+    const { sequence } = record;
+    this.blocks.add(record, bytes, {
       topic: draft.entry.number,
       ordinal: ++draft.count,
       bytesBefore: draft.bytes,
@@ -275,8 +273,9 @@ function assign(
   entry.lastTime = lastTime;
 }
 
-/** What a record has where its publisher gave it, or is told. */
-function named({ id, publisher }: Pick<NewRecord, 'id' | 'publisher'>): Pick<NewRecord, 'id' | 'publisher'> {
-  if (publisher !== undefined) return id === undefined ? { publisher } : { id, publisher };
-  return id === undefined ? {} : { id };
+/** Without spreads: it is made for every message. */
+function chunkRecordOf({ messageJson, id, publisher }: NewRecord, sequence: number): ChunkRecord {
+  if (publisher !== undefined)
+    return id === undefined ? { sequence, messageJson, publisher } : { sequence, messageJson, id, publisher };
+  return id === undefined ? { sequence, messageJson } : { sequence, messageJson, id };
 }
