@@ -74,14 +74,15 @@ class Run {
     if (this.#ledger.isOtherEpoch(start.epoch)) this.#fault('moved', 'starts in another epoch');
     if (!isOffset(from)) {
       if (recovered !== undefined) this.#fault('misstated', `says recovered: ${recovered}`);
-      if (from === 'earliest') this.#mustStartAtEarliest();
+      if (from === 'earliest') this.#mustStartAtEarliest(0);
       return;
     }
     const asked = placeOf(from);
     if (recovered === undefined) this.#fault('misstated', 'does not say whether it recovered');
     if (recovered === false) {
-      this.#mustStartAtEarliest();
       const isGone = this.#ledger.isOtherEpoch(asked.epoch) || this.#ledger.isBeyondHead(asked.sequence);
+      // PROTOCOL 3.5: at the earliest after the offset; with one that is of no such log, at the earliest of all.
+      this.#mustStartAtEarliest(isGone ? 0 : asked.sequence);
       if (!isGone && !this.#ledger.mayBeTrimmed(this.#interest)) {
         this.#fault('needlessGap', 'is not recovered, though the log has everything');
       }
@@ -191,10 +192,10 @@ class Run {
     if (replay !== expected) this.#fault('misstated', `got ${what} with replay ${replay}, ${this.#state}`);
   }
 
-  #mustStartAtEarliest(): void {
+  #mustStartAtEarliest(after: number): void {
     for (const { content, sequence, isKept } of this.#ledger.between(
       this.#interest,
-      0,
+      after,
       placeOf(this.#start.offset).sequence,
     )) {
       if (isKept) this.#fault('silentGap', `does not start at the earliest: ${content} at ${sequence}`);

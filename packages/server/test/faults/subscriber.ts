@@ -22,6 +22,8 @@ interface Held {
   lastContent: string | undefined;
   /** Where it was since it began. */
   readonly past: string[];
+  /** How many restarts are not answered yet. */
+  restarting: number;
 }
 
 type SubscribeAnswer =
@@ -59,6 +61,7 @@ export class Subscriber {
       isSubscribed: false,
       lastContent: undefined,
       past: [],
+      restarting: 0,
     }));
     this.name = name;
     world.follow(name, this.events);
@@ -116,7 +119,10 @@ export class Subscriber {
     for (const held of this.#held) {
       if (held.interest !== interest || held.form === 'plain') continue;
       held.from = from;
-      this.#subscribe(held);
+      // It has gone back: what came after that place is not had any more.
+      held.past.length = held.past.lastIndexOf(from) + 1;
+      held.restarting++;
+      this.#subscribe(held, () => held.restarting--);
     }
   }
 
@@ -150,13 +156,14 @@ export class Subscriber {
     return new Promise((resolve) => void this.#waiting.push(resolve));
   }
 
-  #subscribe(held: Held): void {
+  #subscribe(held: Held, onAnswer = (): unknown => undefined): void {
     const { interest, form, from } = held;
     const isEnvelope = form === 'envelope';
     this.client.emit(
       'subscribe',
       { topic: interest, envelope: isEnvelope, from },
       (answer: SubscribeAnswer) => {
+        onAnswer();
         if (answer.ok) {
           const { offset, state, recovered } = answer;
           const said = recovered === undefined ? {} : { recovered };
@@ -173,7 +180,11 @@ export class Subscriber {
 
   #disconnected(): void {
     this.events.push({ kind: 'disconnected' });
-    for (const held of this.#held) held.isSubscribed = false;
+    for (const held of this.#held) {
+      held.isSubscribed = false;
+      // No answer comes any more.
+      held.restarting = 0;
+    }
     this.#wake();
   }
 
@@ -214,9 +225,11 @@ export class Subscriber {
           ? held.state === 'live' && isOf(held.interest, envelope.topic)
           : replay === held.interest;
       if (!isFor) continue;
+      held.lastContent = delivery.content;
+      // Until a restart is answered, what comes is of the run before it: it has gone back from there.
+      if (held.restarting > 0) continue;
       held.from = envelope.offset;
       held.past.push(envelope.offset);
-      held.lastContent = delivery.content;
     }
   }
 
