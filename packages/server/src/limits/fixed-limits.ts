@@ -42,8 +42,8 @@ export const fixedLimits: Readonly<Record<FixedLimitName, FixedLimit>> = {
   },
   answersWaitingMax: {
     value: 1_000,
-    unit: 'answers that wait for a client which does not read them',
-    why: 'After so many no more of its commands are read until it has taken them. A client that polls cannot be held up like this: its connection ends after ten times as many.',
+    unit: 'packets of a client that come while it does not read what waits for it',
+    why: 'Nearly each has an answer. After so many no more is read until it has taken them. A client that polls cannot be held up like this: its connection ends after ten times as many.',
   },
   headersTimeoutMs: {
     value: 10_000,

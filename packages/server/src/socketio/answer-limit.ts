@@ -6,10 +6,14 @@ interface EngineConnection {
   /** What was not given to the transport yet. */
   readonly writeBuffer: readonly unknown[];
   readonly transport: { readonly name: string; readonly socket?: WebSocketReading };
+  on(event: 'packet', listener: PacketListener): void;
   once(event: 'drain' | 'close', listener: () => void): void;
+  off(event: 'packet', listener: PacketListener): void;
   off(event: 'drain' | 'close', listener: () => void): void;
   close(discard: boolean): void;
 }
+
+type PacketListener = (this: EngineConnection) => void;
 
 /** The part of ws's WebSocket that has it read no further, and on again. */
 interface WebSocketReading {
@@ -22,15 +26,33 @@ const { value: answersMax } = fixedLimits.answersWaitingMax;
 /** How many more may wait for a client that polls: its requests cannot be held up. */
 const pollingFactor = 10;
 
-/** Has clients that do not read their answers send no more commands. */
+/**
+ * Has clients that do not read what they are sent send no more: nearly every packet has an answer, Socket.IO's own to a
+ * namespace that there is not among them.
+ */
 export class AnswerLimit {
-  /** Of those for whom something waits, how many answers. */
+  /** Of those for whom something waits, how many packets have come since. */
   readonly #waiting = new Map<EngineConnection, number>();
+  /** One for all: one for each would cost every idle connection some hundred bytes. */
+  readonly #onPacket: PacketListener;
 
-  /** An answer was sent. */
-  answered(socket: Socket): void {
-    const connection = socket.conn as unknown as EngineConnection;
-    if (connection.writeBuffer.length === 0) return;
+  constructor() {
+    const count = (connection: EngineConnection): void => this.#count(connection);
+    this.#onPacket = function () {
+      if (this.writeBuffer.length > 0) count(this);
+    };
+  }
+
+  /** Once a client was let in; before, it may not send as much. */
+  begin(socket: Socket): void {
+    connectionOf(socket).on('packet', this.#onPacket);
+  }
+
+  end(socket: Socket): void {
+    connectionOf(socket).off('packet', this.#onPacket);
+  }
+
+  #count(connection: EngineConnection): void {
     const before = this.#waiting.get(connection);
     if (before === undefined) this.#watch(connection);
     const waiting = (before ?? 0) + 1;
@@ -52,4 +74,8 @@ export class AnswerLimit {
     connection.once('drain', end);
     connection.once('close', end);
   }
+}
+
+function connectionOf({ conn }: Socket): EngineConnection {
+  return conn as unknown as EngineConnection;
 }

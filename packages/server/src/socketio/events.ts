@@ -40,6 +40,7 @@ export function listenToClients(io: Server, parts: EventParts): () => void {
   const sessions = new Map<Socket, Session>();
   const forget = (socket: Socket): void => {
     for (const [event, listener] of listeners) socket.off(event, listener);
+    answers.end(socket);
     sessions.get(socket)?.close();
     sessions.delete(socket);
     connections.get(socket)?.close();
@@ -52,8 +53,8 @@ export function listenToClients(io: Server, parts: EventParts): () => void {
     socket.emit('error', error.toProblem());
     socket.disconnect(true);
   };
-  const listeners = listenersFor(parts, sessions, answers, forget);
-  const onAny = listenerForUnknown(parts, answers);
+  const listeners = listenersFor(parts, sessions, forget);
+  const onAny = listenerForUnknown(logger);
   const openSession = (socket: Socket, rights: Rights): void => {
     const session = access.openSession(rights, (error) => end(socket, error));
     if (session) sessions.set(socket, session);
@@ -64,6 +65,7 @@ export function listenToClients(io: Server, parts: EventParts): () => void {
     connections.set(socket, connection);
     openSession(socket, rights);
     for (const [event, listener] of listeners) socket.on(event, listener);
+    answers.begin(socket);
     if (refuseUnknown) socket.onAny(onAny);
     return connection;
   };
@@ -96,19 +98,11 @@ export function listenToClients(io: Server, parts: EventParts): () => void {
   };
 }
 
-/** What answering takes. */
-interface Answering {
-  readonly logger: Logger;
-  readonly answers: AnswerLimit;
-}
-
 function listenersFor(
   { path, access, connections, logger, refuseUnknown }: EventParts,
   sessions: ReadonlyMap<Socket, Session>,
-  answers: AnswerLimit,
   forget: (socket: Socket) => void,
 ): readonly (readonly [event: string, SharedListener])[] {
-  const answering: Answering = { logger, answers };
   /** A command of a connection that is there. */
   const command = (
     event: string,
@@ -117,7 +111,7 @@ function listenersFor(
     event,
     function (...args) {
       const connection = connections.get(this);
-      if (connection) void answer(this, args, (input) => carryOut(connection, input, this), answering);
+      if (connection) void answer(this, args, (input) => carryOut(connection, input, this), logger);
     },
   ];
   const renew = async (connection: Connection, input: unknown, socket: Socket): Promise<object> => {
@@ -160,12 +154,12 @@ function takesTokens({ access, refuseUnknown }: Pick<EventParts, 'access' | 'ref
   return refuseUnknown || !access.isOpen;
 }
 
-function listenerForUnknown({ logger }: EventParts, answers: AnswerLimit): SharedListener {
+function listenerForUnknown(logger: Logger): SharedListener {
   const known = new Set([...commands, renewal]);
   return function (...event) {
     // A packet may have neither a name nor arguments; what there is then is the acknowledgement.
     const [name, args] = typeof event[0] === 'string' ? [event[0], event.slice(1)] : ['', event];
-    if (!known.has(name)) void answer(this, args, () => refuseEvent(name), { logger, answers });
+    if (!known.has(name)) void answer(this, args, () => refuseEvent(name), logger);
   };
 }
 
@@ -183,7 +177,7 @@ async function answer(
   socket: Socket,
   args: readonly unknown[],
   command: (input: unknown) => object | Promise<object>,
-  { logger, answers }: Answering,
+  logger: Logger,
 ): Promise<void> {
   const last = args.at(-1);
   const ack = typeof last === 'function' ? (last as Ack) : undefined;
@@ -197,7 +191,6 @@ async function answer(
     if (ack) ack({ ok: false, error: problem } satisfies Refused);
     else socket.emit('error', problem);
   }
-  answers.answered(socket);
 }
 
 function refuseEvent(event: string): never {

@@ -1,6 +1,7 @@
 import { fanoutAdapter, type FanoutOptions } from '@fanfare/fanout';
 import type { IncomingMessage } from 'node:http';
 import { Server } from 'socket.io';
+import { WebSocketEngine } from './answer-pings.ts';
 import { passingParser } from './encoded-argument.ts';
 
 export interface SocketServerOptions {
@@ -22,6 +23,7 @@ export function createSocketServer(options: SocketServerOptions): Server {
     transports: ['polling', 'websocket'],
     connectTimeout: options.loginTimeoutMs,
     maxHttpBufferSize: packetBytesMax,
+    wsEngine: WebSocketEngine,
     parser: passingParser,
     adapter: fanoutAdapter(fanout),
     // Compression costs a broadcast more than everything else together.

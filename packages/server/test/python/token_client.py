@@ -8,32 +8,37 @@ url, transport, token = sys.argv[1:]
 sio = socketio.Client(reconnection=False)
 
 
+# With one write: handlers run in threads.
+def tell(*words):
+    sys.stdout.write(" ".join(map(str, words)) + "\n")
+
+
 @sio.on("error")
 def on_error(error):
-    print("error", error["code"])
+    tell("error", error["code"])
 
 
 @sio.event
 def connect_error(error):
-    print("refused", error["data"]["code"])
+    tell("refused", error["data"]["code"])
 
 
 @sio.event
 def disconnect(*_):
-    print("disconnected")
+    tell("disconnected")
 
 
 @sio.on("message")
 def on_message(envelope):
-    print("message", envelope["topic"], envelope["message"])
+    tell("message", envelope["topic"], envelope["message"])
 
 
 try:
     sio.connect(url, transports=[transport], auth={"token": token} if token else None)
 except socketio.exceptions.ConnectionError:
     sys.exit()
-print("connected")
+tell("connected")
 for line in sys.stdin:
     event, argument = line.split(" ", 1)
     answer = sio.call(event, json.loads(argument))
-    print("answer", "ok" if answer["ok"] else answer["error"]["code"])
+    tell("answer", "ok" if answer["ok"] else answer["error"]["code"])
