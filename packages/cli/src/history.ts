@@ -1,5 +1,5 @@
 import { isPattern, type Interest } from '@fanfare/protocol';
-import { cutMember, cutMembers } from '@fanfare/server/json';
+import { cutMember, elementsOf } from '@fanfare/server/json';
 import { askFanfare, parseAnswer } from './api.ts';
 import type { Start } from './from.ts';
 import { showControls } from './show.ts';
@@ -54,7 +54,9 @@ export async function runHistory(
       console.error('Messages are missing here: the server does not have all of them any more.');
     // As the characters that were published: numbers are not read as JavaScript's.
     const array = cutMember(answer.body, 'messages')?.text ?? '[]';
-    const texts = cutMembers(array, 'message');
+    const texts = [...elementsOf(array)].flatMap((element) =>
+      element === undefined ? [] : [cutMember(element, 'message')],
+    );
     const lines = page.messages.map((envelope, at) => show(envelope, texts[at]?.text ?? 'null'));
     if (lines.length > 0) process.stdout.write(`${lines.join('\n')}\n`);
     left -= lines.length;

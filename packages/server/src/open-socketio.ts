@@ -28,13 +28,14 @@ export function socketOptions(
   connections: ReadonlyMap<ConnectedSocket, Connection>,
   sessions: ConnectionCounts,
 ): SocketServerOptions {
-  const { outboxBytesMax, outboxTotalBytesMax, stallTimeoutMs, loginTimeoutMs } = settings;
+  const { outboxBytesMax, outboxTotalBytesMax, stallTimeoutMs, loginTimeoutMs, publishBytesMax } = settings;
   const { onOverflow, onDrained } = new SlowSubscribers(connections);
   const origins = originsOf(settings);
   return {
     origins,
     fanout: { outboxBytesMax, outboxTotalBytesMax, stallTimeoutMs, onOverflow, onDrained },
     packetBytesMax: packetBytesMaxOf(settings),
+    publishBytesMax,
     loginTimeoutMs,
     refuse: (request) => {
       if (isDraining()) return 'The server is shutting down.';

@@ -47,7 +47,7 @@ export const limitKinds: { readonly [K in keyof LimitSettings]: LimitKind } = {
     about: 'The largest publish, in bytes: the body over HTTP, the message as JSON over Socket.IO.',
     limit: {
       unit: 'bytes',
-      why: 'Parsing one of a mebibyte takes a few milliseconds, in which nobody else is served; a tenth of a second when it is all brackets.',
+      why: 'Parsing one of a mebibyte takes a few milliseconds, in which nobody else is served, and up to some forty when it is made to.',
     },
   },
   batchBytesMax: {

@@ -11,6 +11,7 @@ type FixedLimitName =
   | 'topicBytesMax'
   | 'idBytesMax'
   | 'messageDepthMax'
+  | 'bytesPerContainer'
   | 'commandsWaitingMax'
   | 'answersWaitingMax'
   | 'headersTimeoutMs'
@@ -34,6 +35,11 @@ export const fixedLimits: Readonly<Record<FixedLimitName, FixedLimit>> = {
     value: messageDepthMax,
     unit: 'levels of arrays and objects in a message',
     why: 'PROTOCOL.md 1.3. Parsers of subscribers have limits as well, and some end the program over them.',
+  },
+  bytesPerContainer: {
+    value: 32,
+    unit: 'bytes of publishBytesMax for each array and object that a message may have; a message may always have 1,024',
+    why: 'Parsing takes time for arrays and objects rather than for bytes: a mebibyte of them a tenth of a second.',
   },
   commandsWaitingMax: {
     value: 1_000,

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   FanfareError,
   fieldsOf,
@@ -10,7 +11,8 @@ import {
 import type { Rights } from '../access/rights.ts';
 import type { NewRecord } from '../log/topic-log.ts';
 import { permitPublishing } from './permit.ts';
-import { cutMember, cutMembers, depthOf, type JsonValue } from './json-text.ts';
+import { fixedLimits } from '../limits/fixed-limits.ts';
+import { cutMember, elementsOf, measure, structureOf, type JsonValue } from './json-text.ts';
 
 export interface AdmissionOptions {
   /** Whether a topic that does not exist is made by publishing to it, for somebody is subscribed to a pattern. */
@@ -23,6 +25,16 @@ export interface AdmissionOptions {
 
 /** One of many: its record, or why it is refused. */
 export type Admitted = NewRecord | FanfareError;
+
+/** How much of a batch is admitted before others have their turn, in characters: some milliseconds, when it is all brackets. */
+const charactersPerTurn = 131_072;
+
+/** How much longer than its message a publish may be, and how many arrays and objects it may have beside those of the message. */
+const envelopeCharacters = 65_536;
+const envelopeContainers = 16;
+
+/** How many a message may have however short it has to be. */
+const containersAlways = 1_024;
 
 /**
  * The door for publishes: what comes out of it may be appended. Everything about a publish that can be
@@ -52,15 +64,19 @@ export class Admission {
    * @throws FanfareError
    */
   admitText(rights: Rights, json: string, headerId?: string): NewRecord {
-    return this.#admitParsed(rights, parseJson(json, 'body'), headerId, () => cutMember(json, 'message'));
+    const excess = excessOf(json, this.#options.publishBytesMax);
+    if (excess) throw excess;
+    return this.#admitParsed(rights, parseJson(json, 'body'), headerId, json);
   }
 
   /**
    * Admits `{topic, message, id?}` as a value, as Socket.IO or the embedding program hands it over.
    *
+   * @param json - the text that it was parsed from, when there is one: the message is passed on as its characters then
    * @throws FanfareError
    */
-  admitValue(rights: Rights, input: unknown): NewRecord {
+  admitValue(rights: Rights, input: unknown, json?: string): NewRecord {
+    if (json !== undefined) return this.#admitParsed(rights, input, undefined, json);
     const fields = fieldsOf(input, 'publish');
     return this.#admit(rights, fields('topic'), fields('id'), () => encodeMessage(fields('message')));
   }
@@ -71,13 +87,8 @@ export class Admission {
    * @returns for each the record, or why it is refused, in their order
    * @throws FanfareError when they are too many, or none is admitted any more
    */
-  admitMany(rights: Rights, jsons: readonly string[]): readonly Admitted[] {
-    this.#checkBatch(jsons.length);
-    return jsons.map((json) =>
-      orRefusal(() =>
-        this.#admitParsed(rights, parseJson(json, 'line'), undefined, () => cutMember(json, 'message')),
-      ),
-    );
+  admitMany(rights: Rights, jsons: Iterable<string>): Promise<readonly Admitted[]> {
+    return this.#admitEach(jsons, (json) => orRefusal(() => this.#admitElement(rights, json, 'line')));
   }
 
   /**
@@ -86,22 +97,43 @@ export class Admission {
    * @returns for each the record, or why it is refused, in their order
    * @throws FanfareError when it is no array, when they are too many, or none is admitted any more
    */
-  admitArray(rights: Rights, json: string): readonly Admitted[] {
-    const values = parseJson(json, 'body');
-    if (!Array.isArray(values)) throw new FanfareError('bad_request', 'Many messages come as one array.');
-    this.#checkBatch(values.length);
-    const messages = cutMembers(json, 'message');
-    return values.map((value: unknown, at) =>
-      orRefusal(() => this.#admitParsed(rights, value, undefined, () => messages[at])),
-    );
+  admitArray(rights: Rights, json: string): Promise<readonly Admitted[]> {
+    return this.#admitEach(arrayOf(json), (element) => this.#admitElement(rights, element, 'body'));
   }
 
-  #checkBatch(messages: number): void {
-    const { batchMessagesMax } = this.#options;
+  /** @param jsons - undefined where it is time for others to have their turn */
+  async #admitEach(
+    jsons: Iterable<string | undefined>,
+    admit: (json: string) => Admitted,
+  ): Promise<readonly Admitted[]> {
     this.#checkDraining();
-    if (messages <= batchMessagesMax) return;
-    const detail = `At most ${batchMessagesMax} messages can be published at once.`;
-    throw new FanfareError('payload_too_large', detail);
+    const { batchMessagesMax } = this.#options;
+    const admitted: Admitted[] = [];
+    let characters = 0;
+    for (const json of jsons) {
+      characters += json?.length ?? 0;
+      if (json === undefined || characters > charactersPerTurn) {
+        await nextTurn();
+        characters = json?.length ?? 0;
+      }
+      if (json === undefined) continue;
+      if (admitted.length === batchMessagesMax) {
+        const detail = `At most ${batchMessagesMax} messages can be published at once.`;
+        throw new FanfareError('payload_too_large', detail);
+      }
+      admitted.push(admit(json));
+    }
+    // Storing what is large takes its time as well.
+    if (characters > charactersPerTurn) await nextTurn();
+    return admitted;
+  }
+
+  /** @throws FanfareError when it is not JSON */
+  #admitElement(rights: Rights, json: string, what: 'body' | 'line'): Admitted {
+    const excess = excessOf(json, this.#options.publishBytesMax);
+    if (excess) return excess;
+    const value = parseJson(json, what);
+    return orRefusal(() => this.#admitParsed(rights, value, undefined, json));
   }
 
   #checkDraining(): void {
@@ -109,32 +141,33 @@ export class Admission {
       throw new FanfareError('draining', 'The server is shutting down; nothing was published.');
   }
 
-  /** @param cut - cuts the message out of the text that was parsed */
-  #admitParsed(
-    rights: Rights,
-    input: unknown,
-    headerId: string | undefined,
-    cut: () => JsonValue | undefined,
-  ): NewRecord {
+  /** @param json - the text that was parsed */
+  #admitParsed(rights: Rights, input: unknown, headerId: string | undefined, json: string): NewRecord {
     const fields = fieldsOf(input, 'publish');
-    return this.#admit(rights, fields('topic'), eitherId(fields('id'), headerId), () => {
-      const message = cut();
-      if (message && message.depth > messageDepthMax) throw tooDeep();
-      return message?.text;
-    });
+    return this.#admit(rights, fields('topic'), eitherId(fields('id'), headerId), () =>
+      cutMember(json, 'message'),
+    );
   }
 
-  #admit(rights: Rights, topicInput: unknown, idInput: unknown, encode: () => string | undefined): NewRecord {
+  #admit(
+    rights: Rights,
+    topicInput: unknown,
+    idInput: unknown,
+    encode: () => JsonValue | undefined,
+  ): NewRecord {
     this.#checkDraining();
     const topic = parseTopic(topicInput);
     permitPublishing(rights, topic);
     const id = parseId(idInput);
-    const messageJson = encode();
-    if (messageJson === undefined) {
+    const message = encode();
+    if (!message) {
       throw refuseField('bad_request', 'message', 'A message is needed: any JSON value, null included.');
     }
-    if (Buffer.byteLength(messageJson) > this.#options.publishBytesMax)
-      throw tooLarge(this.#options.publishBytesMax);
+    const { publishBytesMax } = this.#options;
+    const { text: messageJson, depth, containers } = message;
+    if (depth > messageDepthMax) throw tooDeep();
+    if (Buffer.byteLength(messageJson) > publishBytesMax) throw tooLarge(publishBytesMax);
+    if (containers > containersMaxOf(publishBytesMax)) throw tooManyContainers(publishBytesMax);
     const createsTopic = this.#options.isCovered(topic);
     const publisher = rights.publisherOf(topic);
     return {
@@ -152,6 +185,30 @@ export function tooLarge(bytesMax: number): FanfareError {
   return new FanfareError('payload_too_large', `A publish must not be larger than ${bytesMax} bytes.`);
 }
 
+/**
+ * Why the text of a publish is too much to be parsed, which would take long; undefined when it is not. Whether the message in it
+ * is within the limits is known only then.
+ *
+ * @param text - need not be JSON
+ */
+export function excessOf(text: string, publishBytesMax: number): FanfareError | undefined {
+  if (text.length > publishBytesMax + envelopeCharacters) return tooLarge(publishBytesMax);
+  const containersMax = containersMaxOf(publishBytesMax) + envelopeContainers;
+  if (text.length <= containersMax) return undefined;
+  const { containers, depth } = structureOf(text, containersMax);
+  if (depth > messageDepthMax + envelopeContainers) return tooDeep();
+  return containers > containersMax ? tooManyContainers(publishBytesMax) : undefined;
+}
+
+function containersMaxOf(publishBytesMax: number): number {
+  return Math.max(containersAlways, Math.ceil(publishBytesMax / fixedLimits.bytesPerContainer.value));
+}
+
+function tooManyContainers(publishBytesMax: number): FanfareError {
+  const detail = `A message must not have more than ${containersMaxOf(publishBytesMax)} arrays and objects.`;
+  return new FanfareError('payload_too_large', detail);
+}
+
 function eitherId(bodyId: unknown, headerId: string | undefined): unknown {
   if (headerId === undefined || bodyId === headerId) return bodyId;
   if (bodyId === undefined) return headerId;
@@ -167,12 +224,23 @@ function tooDeep(): FanfareError {
   return refuseField('payload_too_deep', 'message', detail);
 }
 
-function orRefusal(admit: () => NewRecord): Admitted {
+function orRefusal(admit: () => Admitted): Admitted {
   try {
     return admit();
   } catch (error) {
     if (error instanceof FanfareError) return error;
     throw error;
+  }
+}
+
+/** @throws FanfareError when it is no array, on the way through it */
+function* arrayOf(json: string): Generator<string | undefined, void> {
+  try {
+    yield* elementsOf(json);
+  } catch (error) {
+    throw new FanfareError('bad_request', `The body is not JSON: ${(error as SyntaxError).message}.`, {
+      cause: error,
+    });
   }
 }
 
@@ -186,13 +254,12 @@ function parseJson(json: string, what: 'body' | 'line'): unknown {
 }
 
 /** Undefined when there is no message at all. */
-function encodeMessage(message: unknown): string | undefined {
+function encodeMessage(message: unknown): JsonValue | undefined {
   if (message === undefined) return undefined;
   const json = stringify(message);
   if (json === undefined) throw notJson('The message must be a JSON value.');
-  if (hasBinary(message)) throw notJson('The message must be a JSON value; binary data is none.');
-  if (depthOf(json) > messageDepthMax) throw tooDeep();
-  return json;
+  refuseOtherValues(message);
+  return measure(json);
 }
 
 function stringify(message: unknown): string | undefined {
@@ -209,22 +276,28 @@ function notJson(detail: string): FanfareError {
   return refuseField('bad_request', 'message', detail);
 }
 
-/** Whether binary attachments are in a message; JSON.stringify would make objects of numbers out of them. */
-function hasBinary(message: unknown): boolean {
+/** JSON.stringify makes objects of numbers out of binary attachments, and null out of numbers that are too large. */
+function refuseOtherValues(message: unknown): void {
   const waiting = [message];
   while (waiting.length > 0) {
     const value = waiting.pop();
+    if (typeof value === 'number' && !Number.isFinite(value))
+      throw notJson('The message must be a JSON value; a number in it is larger than any of JavaScript.');
     if (typeof value !== 'object' || value === null) continue;
-    if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return true;
+    if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer)
+      throw notJson('The message must be a JSON value; binary data is none.');
     // Without a list of the members: of a mebibyte of small arrays there are many.
     if (Array.isArray(value)) {
-      for (const inner of value) if (typeof inner === 'object') waiting.push(inner);
+      for (const inner of value) if (mayBeOther(inner)) waiting.push(inner);
     } else {
       for (const name in value) {
         const inner = (value as Readonly<Record<string, unknown>>)[name];
-        if (typeof inner === 'object') waiting.push(inner);
+        if (mayBeOther(inner)) waiting.push(inner);
       }
     }
   }
-  return false;
+}
+
+function mayBeOther(value: unknown): boolean {
+  return typeof value === 'object' || (typeof value === 'number' && !Number.isFinite(value));
 }

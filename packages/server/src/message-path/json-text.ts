@@ -4,6 +4,8 @@ export interface JsonValue {
   readonly text: string;
   /** How deeply its arrays and objects are nested; 0 for a number, string, boolean or null. */
   readonly depth: number;
+  /** How many arrays and objects it has, itself among them. */
+  readonly containers: number;
 }
 
 /**
@@ -17,32 +19,126 @@ export function cutMember(json: string, name: string): JsonValue | undefined {
   return new Cutter(json).member(name);
 }
 
+/** Takes a JSON text apart, of which nothing is known but that it is JSON. */
+export function measure(json: string): JsonValue {
+  return new Cutter(json).value();
+}
+
+/** How many arrays and objects a text has, and how deeply they are nested. */
+export interface Structure {
+  readonly containers: number;
+  readonly depth: number;
+}
+
 /**
- * Cuts the same member out of each element of a JSON array, in one go over the text.
+ * Counts what makes JSON.parse slow: a mebibyte of arrays and objects takes it 0.1 s.
  *
- * @param json - MUST be the text of a JSON array; parse it first
- * @returns one for each element; undefined for one that is no object, or has no such member
+ * @param text - need not be JSON
+ * @param max - where to stop: of more arrays and objects than this nothing is told but that they are more
  */
-export function cutMembers(json: string, name: string): readonly (JsonValue | undefined)[] {
-  return new Cutter(json).memberOfEach(name);
+export function structureOf(text: string, max: number): Structure {
+  let containers = 0;
+  let depth = 0;
+  let depthReached = 0;
+  for (let at = 0; at < text.length && containers <= max; at++) {
+    const kind = kindOf(text.charCodeAt(at));
+    if (kind === quotes) at = endOfString(text, at) - 1;
+    else if (kind === closes) depth--;
+    else if (kind === opens) {
+      containers++;
+      if (++depth > depthReached) depthReached = depth;
+    }
+  }
+  return { containers, depth: depthReached };
 }
 
-/** How deeply the arrays and objects of a JSON text are nested. */
-export function depthOf(json: string): number {
-  return new Cutter(json).value().depth;
+/** How many characters are looked at before others may have their turn: one to three milliseconds. */
+const charactersPerPause = 262_144;
+
+/**
+ * The elements of an array, each as its text, one at a time. When all of them are JSON, so is the array; whether they are
+ * is not looked at.
+ *
+ * @param text - need not be JSON
+ * @returns undefined among them where it has taken some time to find the next
+ * @throws SyntaxError when it is no array, whatever its elements are
+ */
+export function* elementsOf(text: string): Generator<string | undefined, void> {
+  let start = text.search(/[^ \t\n\r]/) + 1;
+  if (text.charCodeAt(start - 1) !== openBracket) throw new SyntaxError('it is no array');
+  let isFirst = true;
+  let place: Place = { at: start, depth: 0 };
+  for (;;) {
+    const pauseAt = place.at + charactersPerPause;
+    place = goOn(text, place, pauseAt);
+    if (place.at >= text.length) throw new SyntaxError('the array has no end');
+    if (place.at >= pauseAt) {
+      yield undefined;
+      continue;
+    }
+    const element = text.slice(start, place.at);
+    start = place.at + 1;
+    if (text.charCodeAt(place.at) !== comma) {
+      if (!/^[ \t\n\r]*$/.test(text.slice(start))) throw new SyntaxError('something follows the array');
+      if (!isFirst || /[^ \t\n\r]/.test(element)) yield element;
+      return;
+    }
+    yield element;
+    isFirst = false;
+    place = { at: start, depth: 0 };
+  }
 }
 
-const tab = 0x09;
-const lineFeed = 0x0a;
-const carriageReturn = 0x0d;
-const space = 0x20;
+/** A place in an array: which character comes next, and how much is open around it within the array. */
+interface Place {
+  readonly at: number;
+  readonly depth: number;
+}
+
+/** Goes on to what ends an element, or as far as to `end` or behind it. */
+function goOn(text: string, place: Place, end: number): Place {
+  let { at, depth } = place;
+  const stop = Math.min(end, text.length);
+  for (; at < stop; at++) {
+    const kind = kindOf(text.charCodeAt(at));
+    if (kind === quotes) at = endOfString(text, at) - 1;
+    else if (kind === opens) depth++;
+    else if (kind === closes || kind === separates) {
+      if (depth === 0 && text.charCodeAt(at) !== closeBrace) break;
+      if (kind === closes && depth > 0) depth--;
+    }
+  }
+  return { at, depth };
+}
+
 const quote = 0x22;
 const comma = 0x2c;
 const openBracket = 0x5b;
 const backslash = 0x5c;
-const closeBracket = 0x5d;
-const openBrace = 0x7b;
 const closeBrace = 0x7d;
+
+/** What a character does where no string is open. */
+const other = 0;
+const quotes = 1;
+const opens = 2;
+const closes = 3;
+const separates = 4;
+const white = 5;
+
+const kinds = new Uint8Array(128);
+for (const [kind, characters] of [
+  [quotes, '"'],
+  [opens, '[{'],
+  [closes, ']}'],
+  [separates, ','],
+  [white, ' \t\n\r'],
+] as const)
+  for (const character of characters) kinds[character.charCodeAt(0)] = kind;
+
+/** @param code - of UTF-16; NaN behind the end of a text */
+function kindOf(code: number): number | undefined {
+  return code < 128 ? kinds[code] : other;
+}
 
 /** Walks along a JSON text. It relies on the text being JSON, so that it need not look at every character. */
 class Cutter {
@@ -53,22 +149,7 @@ class Cutter {
     this.#json = json;
   }
 
-  memberOfEach(name: string): readonly (JsonValue | undefined)[] {
-    const found: (JsonValue | undefined)[] = [];
-    this.#skipWhiteSpace();
-    do {
-      // Past the `[` or the `,`.
-      this.#at++;
-      this.#skipWhiteSpace();
-      const code = this.#code();
-      if (code === closeBracket) break;
-      found.push(code === openBrace ? this.member(name) : this.#skipValue());
-      this.#skipWhiteSpace();
-    } while (this.#code() === comma);
-    return found;
-  }
-
-  /** Of the object that comes next. Stops behind it. */
+  /** Of the object that comes next. */
   member(name: string): JsonValue | undefined {
     const key = `"${name}"`;
     let found: JsonValue | undefined;
@@ -87,49 +168,56 @@ class Cutter {
       else this.#skipValue();
       this.#skipWhiteSpace();
     } while (this.#code() === comma);
-    // Past the `}`.
-    this.#at++;
     return found;
   }
 
   /** The value that comes next. Stops behind it, and behind what white space there is. */
   value(): JsonValue {
-    let pieceStart = this.#at;
-    if (this.#code() === quote) return { text: this.#json.slice(pieceStart, this.#skipString()), depth: 0 };
+    const json = this.#json;
+    let at = this.#at;
+    let pieceStart = at;
     let text = '';
     let depth = 0;
     let depthReached = 0;
-    for (;;) {
-      const code = this.#code();
-      if (code === quote) this.#skipString();
-      else if (code === openBrace || code === openBracket) {
-        depthReached = Math.max(depthReached, ++depth);
-        this.#at++;
-      } else if (isWhiteSpace(code)) {
-        text += this.#json.slice(pieceStart, this.#at);
-        this.#skipWhiteSpace();
-        pieceStart = this.#at;
-      } else if (depth === 0 && endsValue(code)) break;
-      else {
-        if (code === closeBrace || code === closeBracket) depth--;
-        this.#at++;
+    let containers = 0;
+    for (; at < json.length; at++) {
+      const kind = kindOf(json.charCodeAt(at));
+      if (kind === other) continue;
+      if (kind === quotes) {
+        at = endOfString(json, at) - 1;
+        // A string alone ends with itself.
+        if (depth > 0) continue;
+        at++;
+        break;
       }
+      if (kind === white) {
+        text += json.slice(pieceStart, at);
+        while (kindOf(json.charCodeAt(at + 1)) === white) at++;
+        pieceStart = at + 1;
+      } else if (kind === opens) {
+        containers++;
+        if (++depth > depthReached) depthReached = depth;
+      } else if (depth === 0) break;
+      else if (kind === closes) depth--;
     }
-    return { text: text + this.#json.slice(pieceStart, this.#at), depth: depthReached };
+    this.#at = at;
+    return { text: text + json.slice(pieceStart, at), depth: depthReached, containers };
   }
 
   #skipValue(): undefined {
+    const json = this.#json;
+    let at = this.#at;
     let depth = 0;
-    for (;;) {
-      const code = this.#code();
-      if (code === quote) this.#skipString();
-      else if (depth === 0 && endsValue(code)) return undefined;
-      else {
-        if (code === openBrace || code === openBracket) depth++;
-        else if (code === closeBrace || code === closeBracket) depth--;
-        this.#at++;
+    for (; at < json.length; at++) {
+      const kind = kindOf(json.charCodeAt(at));
+      if (kind === quotes) at = endOfString(json, at) - 1;
+      else if (kind === opens) depth++;
+      else if (kind === closes || kind === separates) {
+        if (depth === 0) break;
+        if (kind === closes) depth--;
       }
     }
+    this.#at = at;
   }
 
   /** @returns whether the key that comes next is the wanted one */
@@ -144,20 +232,11 @@ class Cutter {
 
   /** @returns the place behind the string */
   #skipString(): number {
-    do {
-      this.#at = this.#json.indexOf('"', this.#at + 1);
-    } while (this.#json.charCodeAt(this.#at - 1) === backslash && this.#isEscaped());
-    return ++this.#at;
-  }
-
-  #isEscaped(): boolean {
-    let backslashes = 1;
-    while (this.#json.charCodeAt(this.#at - 1 - backslashes) === backslash) backslashes++;
-    return backslashes % 2 === 1;
+    return (this.#at = endOfString(this.#json, this.#at));
   }
 
   #skipWhiteSpace(): void {
-    while (isWhiteSpace(this.#code())) this.#at++;
+    while (kindOf(this.#code()) === white) this.#at++;
   }
 
   /** Not a number behind the end, so that nothing matches there. */
@@ -166,11 +245,13 @@ class Cutter {
   }
 }
 
-function isWhiteSpace(code: number): boolean {
-  return code === space || code === lineFeed || code === carriageReturn || code === tab;
-}
-
-/** Whether a value that is no string, and in which nothing is open, ends before this character. */
-function endsValue(code: number): boolean {
-  return code === comma || code === closeBrace || code === closeBracket || Number.isNaN(code);
+/** @returns the place behind the string that begins at `start`; the end of the text when it does not end */
+function endOfString(text: string, start: number): number {
+  for (let at = start; ;) {
+    at = text.indexOf('"', at + 1);
+    if (at === -1) return text.length;
+    let backslashes = 0;
+    while (text.charCodeAt(at - 1 - backslashes) === backslash) backslashes++;
+    if (backslashes % 2 === 0) return at + 1;
+  }
 }

@@ -116,11 +116,17 @@ export class MessagePath {
   /**
    * Publishes `{topic, message, id?}`, given as a value.
    *
+   * @param json - the text that the value was parsed from, when there is one: the message is passed on as its characters then
    * @throws FanfareError
    */
-  async publishValue(rights: Rights, input: unknown, source: Source = {}): Promise<PublishResult> {
+  async publishValue(
+    rights: Rights,
+    input: unknown,
+    source: Source = {},
+    json?: string,
+  ): Promise<PublishResult> {
     this.#parts.rates.takePublish(source);
-    return only(await append(this.#log, [this.#admission.admitValue(rights, input)]));
+    return only(await append(this.#log, [this.#admission.admitValue(rights, input, json)]));
   }
 
   /**
@@ -135,7 +141,7 @@ export class MessagePath {
     jsons: readonly string[],
     source: Source = {},
   ): Promise<readonly BatchResult[]> {
-    return this.#publishAdmitted(source, () => this.#admission.admitMany(rights, jsons));
+    return this.#publishAdmitted(source, this.#admission.admitMany(rights, jsons));
   }
 
   /**
@@ -144,11 +150,14 @@ export class MessagePath {
    * @throws FanfareError also when the text is no array
    */
   publishArray(rights: Rights, json: string, source: Source = {}): Promise<readonly BatchResult[]> {
-    return this.#publishAdmitted(source, () => this.#admission.admitArray(rights, json));
+    return this.#publishAdmitted(source, this.#admission.admitArray(rights, json));
   }
 
-  async #publishAdmitted(source: Source, admit: () => readonly Admitted[]): Promise<readonly BatchResult[]> {
-    const admitted = admit();
+  async #publishAdmitted(
+    source: Source,
+    admitting: Promise<readonly Admitted[]>,
+  ): Promise<readonly BatchResult[]> {
+    const admitted = await admitting;
     this.#parts.rates.takePublish(source, admitted.length);
     const records = admitted.filter((one): one is NewRecord => !(one instanceof FanfareError));
     const results = records.length > 0 ? await append(this.#log, records) : [];

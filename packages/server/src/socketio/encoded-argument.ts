@@ -1,4 +1,4 @@
-import { Decoder, Encoder, PacketType, type Packet } from 'socket.io-parser';
+import { Encoder, PacketType, type Packet } from 'socket.io-parser';
 
 /**
  * An event's argument that is JSON text already. Fanfare's own Socket.IO server puts the text into the
@@ -17,7 +17,7 @@ export class EncodedArgument {
 }
 
 /** Socket.IO's own encoder, but for {@link EncodedArgument}, which it does not parse and print again. */
-class PassingEncoder extends Encoder {
+export class PassingEncoder extends Encoder {
   override encode(packet: Packet): unknown[] {
     if (packet.type === PacketType.EVENT && Array.isArray(packet.data)) {
       const [event, argument] = packet.data as unknown[];
@@ -31,9 +31,3 @@ function encodeEvent(namespace: string, event: string, { json }: EncodedArgument
   const prefix = namespace === '/' ? '' : `${namespace},`;
   return `${PacketType.EVENT}${prefix}[${JSON.stringify(event)},${json}]`;
 }
-
-/** For Socket.IO's option `parser`. What goes over the wire is the same as with Socket.IO's own. */
-export const passingParser: { Encoder: typeof Encoder; Decoder: typeof Decoder } = {
-  Encoder: PassingEncoder,
-  Decoder,
-};

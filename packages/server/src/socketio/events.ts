@@ -9,6 +9,7 @@ import type { MessagePath } from '../message-path/message-path.ts';
 import type { Logger } from '../observability/logger.ts';
 import { asRefusal } from '../observability/refusal.ts';
 import { AnswerLimit } from './answer-limit.ts';
+import { ParsedArgument, UnparsedArgument } from './event-decoder.ts';
 import { SocketPeer } from './rooms.ts';
 import { SignIn } from './sign-in.ts';
 
@@ -133,11 +134,12 @@ function listenersFor(
       connection.subscribe(input, sourceOf(socket, connection)),
     ),
     command('unsubscribe', (connection, input) => connection.unsubscribe(input)),
-    command('publish', (connection, input, socket) =>
-      connection.afterCommands(() =>
-        path.publishValue(connection.rights, input, sourceOf(socket, connection)),
-      ),
-    ),
+    command('publish', (connection, input, socket) => {
+      const { value, json } = input instanceof ParsedArgument ? input : { value: input, json: undefined };
+      return connection.afterCommands(() =>
+        path.publishValue(connection.rights, value, sourceOf(socket, connection), json),
+      );
+    }),
     ...(takesTokens({ access, refuseUnknown }) ? [command(renewal, renew)] : []),
     [
       // Before Socket.IO keeps the rooms of a connection that it may recover: whoever comes again is asked again.
@@ -183,6 +185,7 @@ async function answer(
   const ack = typeof last === 'function' ? (last as Ack) : undefined;
   const input = ack && args.length === 1 ? undefined : args[0];
   try {
+    if (input instanceof UnparsedArgument) throw input.reason;
     const result = command(input);
     const settled = result instanceof Promise ? await result : result;
     ack?.(settled);

@@ -1,12 +1,16 @@
 import { fanoutAdapter, type FanoutOptions } from '@fanfare/fanout';
 import type { IncomingMessage } from 'node:http';
 import { Server } from 'socket.io';
+import type { Decoder } from 'socket.io-parser';
 import { WebSocketEngine } from './answer-pings.ts';
-import { passingParser } from './encoded-argument.ts';
+import { PassingEncoder } from './encoded-argument.ts';
+import { EventDecoder } from './event-decoder.ts';
 
 export interface SocketServerOptions {
   /** The most bytes that one Engine.IO packet may have. */
   readonly packetBytesMax: number;
+  /** The most that a publish may have. */
+  readonly publishBytesMax: number;
   /** How long a client that has opened a connection may take to be let in. */
   readonly loginTimeoutMs: number;
   /** Undefined lets a connection in; a text refuses it and says why. */
@@ -18,13 +22,13 @@ export interface SocketServerOptions {
 
 /** Makes Fanfare's own Socket.IO server; it serves once it is attached to an HTTP server. */
 export function createSocketServer(options: SocketServerOptions): Server {
-  const { packetBytesMax, refuse, fanout, origins } = options;
+  const { packetBytesMax, publishBytesMax, refuse, fanout, origins } = options;
   return new Server({
     transports: ['polling', 'websocket'],
     connectTimeout: options.loginTimeoutMs,
     maxHttpBufferSize: packetBytesMax,
     wsEngine: WebSocketEngine,
-    parser: passingParser,
+    parser: { Encoder: PassingEncoder, Decoder: decoderFor(publishBytesMax) },
     adapter: fanoutAdapter(fanout),
     // Compression costs a broadcast more than everything else together.
     perMessageDeflate: false,
@@ -35,4 +39,13 @@ export function createSocketServer(options: SocketServerOptions): Server {
       decide(reason ?? null, reason === undefined);
     },
   });
+}
+
+/** Socket.IO makes one for each connection, and has nothing to give it. */
+function decoderFor(publishBytesMax: number): typeof Decoder {
+  return class extends EventDecoder {
+    constructor() {
+      super(publishBytesMax);
+    }
+  };
 }

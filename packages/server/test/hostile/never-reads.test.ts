@@ -58,13 +58,13 @@ async function flood(server: ProbedServer, socket: Socket, what: Buffer, bytes: 
 
 /** What has an answer, or looks as if it had; of pings, more than the kernel holds for the server. */
 const floods: readonly (readonly [string, Buffer, number])[] = [
-  ['pings of WebSocket', frame(0x9, 'x'.repeat(125)), 64],
-  ['pongs of WebSocket', frame(0xa, 'x'.repeat(125)), 64],
+  ['pings of WebSocket', frame(0x9, 'x'.repeat(125)), 96],
+  ['pongs of WebSocket', frame(0xa, 'x'.repeat(125)), 96],
   ['pongs of Engine.IO', text('3'), 16],
   ['commands with an acknowledgement', text('420["subscribe",{"topic":"news"}]'), 16],
   ['commands that are refused', text('42["publish"]'), 16],
   ['events that there are not', text('42["nothing"]'), 16],
-  ['requests for a namespace that there is not', text('40/nothing,'), 16],
+  ['requests for a namespace that there is not', text('40/nothing,'), 32],
   ['events to a namespace that there is not', text('42/nothing,["a"]'), 16],
   ['acknowledgements of nothing', text('437[]'), 16],
 ];
@@ -79,7 +79,8 @@ it.each(floods)(
     const before = await server.ask();
     await flood(server, socket, sent, mebibytes * mebibyte);
     const after = await server.ask();
-    expect((after?.rssBytes ?? 0) - (before?.rssBytes ?? 0)).toBeLessThan(48 * mebibyte);
+    // A process that has had much to do takes some dozen more than before; what is kept would be hundreds.
+    expect((after?.rssBytes ?? 0) - (before?.rssBytes ?? 0)).toBeLessThan(128 * mebibyte);
     expect(await good.complaint()).toBeUndefined();
     expect([server.isGone, server.failures]).toEqual([false, []]);
   },

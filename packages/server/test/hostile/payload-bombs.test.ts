@@ -31,8 +31,14 @@ const deep = (open: string, close: string, levels: number): string =>
 /** JSON that costs as much as a mebibyte can. */
 const bombs: readonly (readonly [string, string])[] = [
   ['an array of half a million', fill('[', () => '0,', ']')],
-  ['an array of empty objects', fill('[', () => '{},', ']')],
-  ['nested as deep as it may be, again and again', fill('[', () => `${deep('[', ']', 63)},`, ']')],
+  [
+    'as many objects as it may have, then texts',
+    fill('[', (at) => (at < 32_700 ? `{"${at}":0},` : `"${at}",`), ']'),
+  ],
+  [
+    'nested as deep as it may be, as often as it may',
+    fill('[', (at) => (at < 519 ? `${deep('[', ']', 63)},` : '0,'), ']'),
+  ],
   ['an object of many members', fill('{', (at) => `"${at}":0,`, '}')],
   ['an object of one member many times', fill('{', () => '"a":0,', '}')],
   ['an object of members that are no identifiers', fill('{', (at) => `"${at} \\u0000":0,`, '}')],
@@ -40,6 +46,7 @@ const bombs: readonly (readonly [string, string])[] = [
     'an object of integers in no order',
     fill('{', (at) => `"${(at * 2_654_435_761) % 4_294_967_291}":0,`, '}'),
   ],
+  ['white space between all', fill('[', () => ' 0 ,', ']')],
   ['a number of a million digits', fill('', () => '9', '')],
   ['a fraction of a million digits', fill('0.', () => '9', '')],
   ['an exponent of a million digits', fill('1e', () => '9', '')],
@@ -47,6 +54,15 @@ const bombs: readonly (readonly [string, string])[] = [
   ['a text of escapes', fill('"', () => '\\u0041', '"')],
   ['a text of surrogates', fill('"', () => '\\ud83d\\ude00', '"')],
   ['a text of backslashes', fill('"', () => '\\\\', '"')],
+];
+
+/** What has more arrays and objects than a message may have. */
+const crowds: readonly (readonly [string, string])[] = [
+  ['empty arrays', fill('[', () => '[],', ']')],
+  ['empty objects', fill('[', () => '{},', ']')],
+  ['objects that have no member in common', fill('[', (at) => `{"${at}":0},`, ']')],
+  ['nested as deep as it may be, again and again', fill('[', () => `${deep('[', ']', 63)},`, ']')],
+  ['objects in objects, again and again', fill('[', () => `${deep('{"a":', '}', 63)},`, ']')],
 ];
 
 /** What nobody takes, and has to be read to its end to tell. */
@@ -59,8 +75,8 @@ const duds: readonly (readonly [string, string])[] = [
   ['spaces, and then nothing', ' '.repeat(mebibyte - 100)],
 ];
 
-/** A mebibyte that is all brackets takes JSON.parse alone some 50 ms, and there is no more of it in a publish. */
-const heldMsMax = 200;
+/** On a machine that does nothing else each is under 50; when others use its caches as well, it takes up to twice as long. */
+const heldMsMax = 100;
 
 /** How long the server's event loop was held, at the least of three times: a collection of garbage is nobody's fault. */
 async function heldMs(server: ProbedServer, attack: () => Promise<unknown>): Promise<number> {
@@ -90,7 +106,9 @@ describe('A9: payload bombs', () => {
       expect([...statuses]).toEqual([200]);
       expect(held).toBeLessThan(heldMsMax);
       const answer = await fetch(`${url}/topics/news/messages?from=last`);
-      expect((await answer.text()).includes(`"message":${message},`)).toBe(true);
+      // White space that is no part of a text is left out; none of them has any in a text but for names.
+      const kept = message.startsWith('[ ') ? message.replaceAll(' ', '') : message;
+      expect((await answer.text()).includes(`"message":${kept},`)).toBe(true);
     },
   );
 
@@ -124,13 +142,57 @@ describe('A9: payload bombs', () => {
     expect((await readPage(url, 'news')).messages).toEqual([]);
   });
 
-  it('that are numbers no JavaScript has are kept to the character over HTTP', async () => {
-    const { url } = await startServer({ memory: true });
+  it.each(crowds)('of too many arrays and objects are refused unparsed: %s', async (_what, message) => {
+    const server = await ProbedServer.fanfare(['--memory']);
+    const { url } = server;
     await declare(url, 'news');
+    const client = await RawWebSocket.open(url);
+    await connectRawClient(client);
+    const text = withMessage(message);
+    const held = await heldMs(server, async () => {
+      expect((await publish(url, text)).text).toContain('"code":"payload_too_large"');
+      await client.send(`420["publish",${text}]`);
+      expect(await client.next()).toContain('"code":"payload_too_large"');
+    });
+    expect(held).toBeLessThan(heldMsMax);
+    expect((await readPage(url, 'news')).messages).toEqual([]);
+  });
+
+  it.each([...bombs.slice(0, 4), ...crowds, ...duds.slice(0, 2)])(
+    'hold nobody up either when many come at once: %s',
+    { timeout: 60_000 },
+    async (_what, message) => {
+      const server = await ProbedServer.fanfare(['--memory']);
+      const { url } = server;
+      await declare(url, 'news');
+      const texts = Array.from({ length: 15 }, () => withMessage(message));
+      for (const [type, body] of [
+        ['application/json', `[${texts.join(',')}]`],
+        ['application/x-ndjson', texts.join('\n')],
+      ] as const) {
+        const held = await heldMs(server, () => publish(url, body, { 'content-type': type }));
+        expect([type, held < heldMsMax ? 'little' : held]).toEqual([type, 'little']);
+      }
+    },
+  );
+
+  it('that are numbers no JavaScript has are kept to the character, and refused as values', async () => {
+    const { url, server } = await startServer({ memory: true });
+    await declare(url, 'news');
+    const client = await RawWebSocket.open(url);
+    await connectRawClient(client);
     const numbers = ['1e400', '-1e400', '1e-400', '-0', '1.0', '9007199254740993', '0.1e1', '1E+2'];
-    for (const number of numbers) expect((await publish(url, withMessage(number))).status).toBe(200);
+    for (const number of numbers) {
+      expect((await publish(url, withMessage(number))).status).toBe(200);
+      await client.send(`421["publish", ${withMessage(number)}]`);
+      expect(await client.next()).toMatch(/^431\[\{"ok":true/);
+    }
     const text = await (await fetch(`${url}/topics/news/messages`)).text();
-    expect([...text.matchAll(/"message":([^,]+),/g)].map(([, number]) => number)).toEqual(numbers);
+    expect([...text.matchAll(/"message":([^,]+),/g)].map(([, number]) => number)).toEqual(
+      numbers.flatMap((number) => [number, number]),
+    );
+    for (const value of [Infinity, NaN, { a: [1, -Infinity] }])
+      await expect(server.publish('news', value)).rejects.toMatchObject({ code: 'bad_request' });
   });
 
   it('are no less refused in an array, in lines, and in an event', async () => {

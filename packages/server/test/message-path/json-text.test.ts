@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { cutMember, cutMembers, depthOf } from '../../src/message-path/json-text.ts';
+import { cutMember, elementsOf, measure, structureOf } from '../../src/message-path/json-text.ts';
 
 const json = fc.jsonValue({ maxDepth: 6, noUnicodeString: false, stringUnit: 'binary' });
 const name = fc.oneof(fc.constantFrom('message', 'topic', 'mess\\age', '"', '__proto__', ''), fc.string());
@@ -69,46 +69,104 @@ describe('cutting a member out of JSON text', () => {
     );
   });
 
-  it('gives the same for each element of an array as for the element alone', () => {
-    const object = fc.array(fc.tuple(name, json), { maxLength: 3 });
-    const elements = fc.array(fc.oneof(object, json), { maxLength: 5 });
-    fc.assert(
-      fc.property(
-        elements,
-        name,
-        fc.array(whiteSpace, { minLength: 1, maxLength: 7 }),
-        (values, wanted, spaces) => {
-          let at = 0;
-          const next = (): string => spaces[at++ % spaces.length] ?? '';
-          const isMembers = (value: unknown): value is [string, unknown][] =>
-            Array.isArray(value) && value.every((pair) => Array.isArray(pair) && typeof pair[0] === 'string');
-          const texts = values.map((value) => {
-            if (!isMembers(value)) return print(value, next);
-            const members = value.map(
-              ([key, inner]) => `${escapeText(key)}${next()}:${print(inner ?? null, next)}`,
-            );
-            return `${next()}{${next()}${members.join(`${next()},${next()}`)}${next()}}${next()}`;
-          });
-          const text = `${next()}[${texts.join(',')}${next()}]${next()}`;
-          JSON.parse(text);
-          expect(cutMembers(text, wanted)).toEqual(
-            texts.map((one) => (one.trimStart().startsWith('{') ? cutMember(one, wanted) : undefined)),
-          );
-        },
-      ),
-      { numRuns: 3_000 },
-    );
-  });
-
   it('leaves every character of a value but the white space', () => {
     const text = '{"message" : [1.0, -0, 1E+2 ,"\\u0061 b\\\\", {"" :\t[ ]}] , "x":2}';
-    expect(cutMember(text, 'message')).toEqual({ text: '[1.0,-0,1E+2,"\\u0061 b\\\\",{"":[]}]', depth: 3 });
+    expect(cutMember(text, 'message')).toEqual({
+      text: '[1.0,-0,1E+2,"\\u0061 b\\\\",{"":[]}]',
+      depth: 3,
+      containers: 3,
+    });
   });
 
   it('counts the levels of a text that no recursion would survive', () => {
     const levels = 1_000_000;
-    expect(depthOf('['.repeat(levels) + ']'.repeat(levels))).toBe(levels);
-    expect(depthOf('"[[["')).toBe(0);
-    expect(depthOf('[{},[[]],{}]')).toBe(3);
+    const text = '['.repeat(levels) + ']'.repeat(levels);
+    expect(measure(text)).toEqual({ text, depth: levels, containers: levels });
+    expect(measure('"[[["').depth).toBe(0);
+    expect(measure('[{},[[]],{}]')).toMatchObject({ depth: 3, containers: 5 });
+  });
+});
+
+/** The elements of a text that is an array; undefined for any other. */
+function parseArray(parse: () => unknown): unknown[] | undefined {
+  try {
+    const value = parse();
+    return Array.isArray(value) ? (value as unknown[]) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+describe('the elements of an array of which nothing is known', () => {
+  const spaces = fc.array(whiteSpace, { minLength: 1, maxLength: 7 });
+  const array = fc.tuple(fc.array(json, { maxLength: 5 }), spaces).map(([values, between]) => {
+    let at = 0;
+    return print(values, () => between[at++ % between.length] ?? '');
+  });
+  const pieces = fc
+    .array(fc.constantFrom(...'[]{},:"\\ 10e-', 'null', '\u00a0', '\n'), { maxLength: 12 })
+    .map((characters) => characters.join(''));
+  /** An array somewhere in which something was put in place of something. */
+  const damaged = fc.tuple(array, fc.nat(), fc.nat({ max: 2 }), pieces).map(([text, at, length, piece]) => {
+    const start = at % (text.length + 1);
+    return text.slice(0, start) + piece + text.slice(start + length);
+  });
+
+  it('are what JSON.parse gives, of an array and of nothing else', () => {
+    let arrays = 0;
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          array,
+          damaged,
+          pieces,
+          pieces.map((inner) => `[${inner}]`),
+        ),
+        (text) => {
+          const expected = parseArray(() => JSON.parse(text));
+          if (expected) arrays++;
+          expect(
+            parseArray(() => [...elementsOf(text)].map((one) => JSON.parse(one ?? '') as unknown)),
+          ).toEqual(expected);
+        },
+      ),
+      { numRuns: 20_000 },
+    );
+    expect(arrays).toBeGreaterThan(2_000);
+  });
+
+  it('are found in a long text too, with pauses', () => {
+    const long = fc
+      .tuple(fc.constantFrom('[1,{"a":"]"}]', '"[,"', '{"a,":[[]]}', '0'), fc.nat(120_000))
+      .map(([one, count]) => `[${Array.from({ length: count }, () => one).join(',')}]`);
+    const text = fc
+      .tuple(fc.nat(700_000), fc.constantFrom('[', '",', '1'))
+      .map(([length, inner]) => JSON.stringify(inner.repeat(length)));
+    fc.assert(
+      fc.property(fc.array(fc.oneof(long, text), { minLength: 1, maxLength: 4 }), (elements) => {
+        const found = [...elementsOf(`[${elements.join(',')}]`)];
+        // Not compared by the matcher, which would print them.
+        expect(found.filter((one) => one !== undefined).every((one, at) => one === elements[at])).toBe(true);
+        expect(found.filter((one) => one !== undefined)).toHaveLength(elements.length);
+        const ways = elements.filter((one) => one.startsWith('[') && one.length > 600_000).length;
+        expect(found.filter((one) => one === undefined).length).toBeGreaterThanOrEqual(ways);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('are counted with what is in them, and what is text is not', () => {
+    fc.assert(
+      fc.property(array, (text) => {
+        const { containers, ...measured } = measure(text.trim());
+        expect(structureOf(text, 1_000)).toEqual({ containers, depth: measured.depth });
+        expect(structureOf(text, containers - 1).containers).toBe(containers);
+        if (containers > 2) expect(structureOf(text, 1).containers).toBe(2);
+      }),
+      { numRuns: 3_000 },
+    );
+    expect(structureOf('"[[[[[[[[[', 9)).toEqual({ containers: 0, depth: 0 });
+    expect(structureOf('"\\"[[[[[\\\\"[]', 9)).toEqual({ containers: 1, depth: 1 });
+    expect(structureOf('"\\"[[[[[\\\\"[][', 9)).toEqual({ containers: 2, depth: 1 });
   });
 });

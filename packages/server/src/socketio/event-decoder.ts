@@ -1,0 +1,73 @@
+import { FanfareError } from '@fanfare/protocol';
+import { Decoder, PacketType, type DecoderOptions } from 'socket.io-parser';
+import { excessOf } from '../message-path/admit.ts';
+
+/** What a publish came with: a value, and the text that it was parsed from. */
+export class ParsedArgument {
+  readonly value: unknown;
+  readonly json: string;
+
+  constructor(value: unknown, json: string) {
+    this.value = value;
+    this.json = json;
+  }
+}
+
+/** Stands for what an event came with when that was not parsed. */
+export class UnparsedArgument {
+  readonly reason: FanfareError;
+
+  constructor(reason: FanfareError) {
+    this.reason = reason;
+  }
+}
+
+/** The beginning of an event without attachments: the number of its acknowledgement, and its name. */
+const eventPattern = /^2(\d{0,15})\["([\w-]{1,100})",/;
+
+/** So much is parsed again when that failed, for Socket.IO to say what is wrong. */
+const parsedAgainMax = 65_536;
+
+/**
+ * Socket.IO's own decoder, but for two things. An event that is too large for a publish, or would take too long to parse, comes
+ * with an {@link UnparsedArgument}; over any other packet like that the connection is closed. And a publish comes with a
+ * {@link ParsedArgument}, so that its message is passed on as the characters that it came in.
+ */
+export class EventDecoder extends Decoder {
+  readonly #publishBytesMax: number;
+
+  constructor(publishBytesMax: number, options?: DecoderOptions) {
+    super(options);
+    this.#publishBytesMax = publishBytesMax;
+  }
+
+  override add(packet: unknown): void {
+    if (typeof packet !== 'string') return super.add(packet);
+    const excess = excessOf(packet, this.#publishBytesMax);
+    const [begin, id = '', name] = eventPattern.exec(packet) ?? [];
+    if (begin === undefined || (!excess && name !== 'publish')) {
+      if (excess) throw excess;
+      return super.add(packet);
+    }
+    // Without the `]` of the event.
+    const json = packet.slice(begin.length, -1);
+    const argument = excess ? new UnparsedArgument(excess) : parse(json);
+    if (!argument) return super.add(packet);
+    this.emitReserved('decoded', {
+      type: PacketType.EVENT,
+      nsp: '/',
+      ...(id !== '' && { id: Number(id) }),
+      data: [name, argument],
+    });
+  }
+}
+
+/** Undefined when the text is not one argument, but none or several. */
+function parse(json: string): ParsedArgument | UnparsedArgument | undefined {
+  try {
+    return new ParsedArgument(JSON.parse(json), json);
+  } catch (cause) {
+    if (json.length <= parsedAgainMax) return undefined;
+    return new UnparsedArgument(new FanfareError('bad_request', 'The publish is not JSON.', { cause }));
+  }
+}
