@@ -1,43 +1,13 @@
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
-import { expect, it, onTestFinished } from 'vitest';
+import type { Socket } from 'node:net';
+import { expect, it } from 'vitest';
 import { connectClient } from '../harness.ts';
+import { connectDeaf, frame, text } from './deaf-clients.ts';
 import { GoodClient } from './good-client.ts';
-import { handshake } from './inputs/sockets.ts';
 import { ProbedServer } from './probed-server.ts';
 import { RawWebSocket } from './wire.ts';
 
 const mebibyte = 2 ** 20;
-
-/** A frame of a client, whose mask is zeros. */
-function frame(opcode: number, payload: string): Buffer {
-  return Buffer.concat([
-    Buffer.from([0x80 | opcode, 0x80 | payload.length, 0, 0, 0, 0]),
-    Buffer.from(payload),
-  ]);
-}
-
-const text = (packet: string): Buffer => frame(0x1, packet);
-
-/** Reads until what has come has this in it. */
-async function readUntil(socket: Socket, part: string): Promise<void> {
-  for (let got = ''; !got.includes(part);) {
-    const [piece] = (await once(socket, 'data')) as [Buffer];
-    got += piece.toString('latin1');
-  }
-}
-
-/** A client that was let in, and reads nothing from then on. */
-async function connectDeaf(url: string): Promise<Socket> {
-  const socket = connect(Number(new URL(url).port), '127.0.0.1');
-  onTestFinished(() => void socket.destroy());
-  socket.on('error', () => {});
-  socket.write(handshake);
-  await readUntil(socket, 'maxPayload');
-  socket.write(text('40'));
-  await readUntil(socket, '40{');
-  return socket.pause();
-}
 
 /** Sends it again and again, until the server has read so many bytes, or reads no more. */
 async function flood(server: ProbedServer, socket: Socket, what: Buffer, bytes: number): Promise<void> {

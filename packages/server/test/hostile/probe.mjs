@@ -1,6 +1,6 @@
 // @ts-check
-// Goes into a server with `node --expose-gc --import`, and tells its parent, whenever that sends something, what the heap has
-// once what nobody holds is gone, and how long the event loop was held since the time before, in milliseconds.
+// Goes into a server with `node --expose-gc --import`, and tells its parent, whenever that sends something, what the heap and
+// its buffers have once what nobody holds is gone, and how long the event loop was held since the time before, in milliseconds.
 import { openThreadTime } from './thread-time.mjs';
 
 const threadTimeMs = openThreadTime();
@@ -22,9 +22,12 @@ process.on('message', () => {
     heldP999Ms: heldMs[Math.floor(heldMs.length * 0.999)] ?? 0,
     rssBytes: process.memoryUsage().rss,
     heapBytes: 0,
+    bufferBytes: 0,
   };
   globalThis.gc?.();
-  told.heapBytes = process.memoryUsage().heapUsed;
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  told.heapBytes = heapUsed;
+  told.bufferBytes = arrayBuffers;
   process.send?.(told);
   // Of that the collection is no part.
   lastMs = threadTimeMs();

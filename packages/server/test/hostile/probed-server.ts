@@ -12,6 +12,7 @@ export interface Probed {
   readonly heldMaxMs: number;
   readonly heldP999Ms: number;
   readonly heapBytes: number;
+  readonly bufferBytes: number;
   readonly rssBytes: number;
 }
 

@@ -1,0 +1,47 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { onTestFinished } from 'vitest';
+import { handshake } from './inputs/sockets.ts';
+
+/** A frame of a client, whose mask is zeros. */
+export function frame(opcode: number, payload: string): Buffer {
+  return Buffer.concat([
+    Buffer.from([0x80 | opcode, 0x80 | payload.length, 0, 0, 0, 0]),
+    Buffer.from(payload),
+  ]);
+}
+
+export const text = (packet: string): Buffer => frame(0x1, packet);
+
+/** Reads until what has come has this in it. */
+async function readUntil(socket: Socket, part: string): Promise<void> {
+  for (let got = ''; !got.includes(part);) {
+    const [piece] = (await once(socket, 'data')) as [Buffer];
+    got += piece.toString('latin1');
+  }
+}
+
+function connectTo(url: string, begin: string | Buffer): Socket {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  onTestFinished(() => void socket.destroy());
+  socket.on('error', () => {});
+  socket.write(begin);
+  return socket;
+}
+
+/** A client that was let in, and reads nothing from then on. */
+export async function connectDeaf(url: string): Promise<Socket> {
+  const socket = connectTo(url, handshake);
+  await readUntil(socket, 'maxPayload');
+  socket.write(text('40'));
+  await readUntil(socket, '40{');
+  return socket.pause();
+}
+
+/** A stream of Server-Sent Events that was opened, and of which nothing is read from then on. */
+export async function openDeafStream(url: string, path: string): Promise<Socket> {
+  const head = `GET ${path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n`;
+  const socket = connectTo(url, head);
+  await readUntil(socket, 'event: subscribed');
+  return socket.pause();
+}
