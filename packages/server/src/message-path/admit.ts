@@ -29,6 +29,9 @@ export type Admitted = NewRecord | FanfareError;
 /** How much of a batch is admitted before others have their turn, in characters: some milliseconds, when it is all brackets. */
 const charactersPerTurn = 131_072;
 
+/** What a message counts as beside them: each pattern of a token, and of subscribers, is tried for it. */
+const messageCharacters = 512;
+
 /** How much longer than its message a publish may be, and how many arrays and objects it may have beside those of the message. */
 const envelopeCharacters = 65_536;
 const envelopeContainers = 16;
@@ -111,10 +114,11 @@ export class Admission {
     const admitted: Admitted[] = [];
     let characters = 0;
     for (const json of jsons) {
-      characters += json?.length ?? 0;
+      const cost = json === undefined ? 0 : json.length + messageCharacters;
+      characters += cost;
       if (json === undefined || characters > charactersPerTurn) {
         await nextTurn();
-        characters = json?.length ?? 0;
+        characters = cost;
       }
       if (json === undefined) continue;
       if (admitted.length === batchMessagesMax) {
