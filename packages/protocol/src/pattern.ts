@@ -28,15 +28,32 @@ export function isPattern(interest: Interest): interest is Pattern {
   return /(?:^|\/)\*{1,2}(?:\/|$)/.test(interest);
 }
 
-/** Whether a topic is one that a pattern stands for, or the very topic. Takes time in proportion to their length. */
+const slash = 0x2f;
+const star = 0x2a;
+
+/**
+ * Whether a topic is one that a pattern stands for, or the very topic. Takes time in proportion to their length, and makes
+ * nothing: it is asked of every topic that there is, for each pattern of a token.
+ */
 export function matches(interest: Interest, topic: Topic): boolean {
-  if (interest === topic) return true;
-  const wanted = interest.split('/');
-  const segments = topic.split('/');
-  const isOpenEnded = wanted.at(-1) === '**';
-  if (isOpenEnded) wanted.pop();
-  if (isOpenEnded ? segments.length < wanted.length : segments.length !== wanted.length) return false;
-  return wanted.every((segment, at) => segment === '*' || segment === segments[at]);
+  let at = 0;
+  let isStart = true;
+  for (let wanted = 0; wanted < interest.length; wanted++) {
+    const code = interest.charCodeAt(wanted);
+    if (isStart && code === star) {
+      const next = interest.charCodeAt(wanted + 1);
+      if (next === star && wanted + 2 === interest.length) return true;
+      if (next === slash || wanted + 1 === interest.length) {
+        while (at < topic.length && topic.charCodeAt(at) !== slash) at++;
+        continue;
+      }
+    }
+    // `**` stands for no segment too.
+    if (at === topic.length) return wanted + 3 === interest.length && interest.endsWith('/**');
+    if (code !== topic.charCodeAt(at++)) return false;
+    isStart = code === slash;
+  }
+  return at === topic.length;
 }
 
 /** Whether every topic that one interest stands for is one that another stands for. Sees not all that is so, but nothing that is not. */

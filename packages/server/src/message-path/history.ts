@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   encodeEnvelope,
   FanfareError,
@@ -100,6 +101,7 @@ async function readPages(
   let page = await read(start);
   const dropped = page.dropped;
   while (page.records.length === 0 && !page.isAtHead) {
+    await nextTurn();
     page = await read(page.position);
   }
   return { records: page.records, page: { ...page, dropped } };

@@ -34,8 +34,8 @@ export interface Declared {
   readonly info: Pick<TopicDetails, 'topic'> & Partial<TopicDetails>;
 }
 
-/** How many topics are looked through before others have their turn. */
-const topicsPerTurn = 1_000;
+/** How many topics are looked through before others have their turn: each pattern of a token is tried for each. */
+const topicsPerTurn = 256;
 
 /** The topics that there are: telling, declaring and deleting them. */
 export class Topics {

@@ -1,21 +1,20 @@
 import type { Pattern, Topic } from '@fanfare/protocol';
 
 interface Node<T> {
-  readonly children: Map<string, Node<T>>;
+  /** What leads here from the node above: one segment at least, but for the root. */
+  segments: readonly string[];
+  /** By the first of their segments. */
+  children: Map<string, Node<T>>;
   /** Of the pattern that ends here. */
   value?: T;
 }
 
-function makeNode<T>(): Node<T> {
-  return { children: new Map() };
-}
-
 /**
- * Patterns by their segments. Finding those that match a topic takes time in proportion to the patterns that begin
- * like it, and not to how many there are.
+ * Patterns by their segments; where nothing branches off, a node is many of them. Finding those that match a topic takes time
+ * in proportion to the patterns that begin like it, and not to how many there are.
  */
 export class PatternTree<T> {
-  readonly #root: Node<T> = makeNode();
+  readonly #root: Node<T> = { segments: [], children: new Map() };
 
   get(pattern: Pattern): T | undefined {
     return this.#path(pattern)?.at(-1)?.value;
@@ -23,60 +22,97 @@ export class PatternTree<T> {
 
   set(pattern: Pattern, value: T): void {
     let node = this.#root;
-    for (const segment of pattern.split('/')) {
-      let child = node.children.get(segment);
-      if (!child) node.children.set(segment, (child = makeNode()));
+    for (let rest: readonly string[] = pattern.split('/'); rest.length > 0;) {
+      const child = node.children.get(rest[0] as string);
+      if (!child) {
+        node.children.set(rest[0] as string, { segments: rest, children: new Map(), value });
+        return;
+      }
+      const shared = sharedLength(child.segments, rest);
+      if (shared < child.segments.length) split(child, shared);
       node = child;
+      rest = rest.slice(shared);
     }
     node.value = value;
   }
 
   delete(pattern: Pattern): void {
-    const segments = pattern.split('/');
     const path = this.#path(pattern);
-    if (!path) return;
-    delete path.at(-1)?.value;
-    for (let at = path.length - 1; at > 0; at--) {
-      const node = path[at];
-      if (!node || node.children.size > 0 || 'value' in node) return;
-      path[at - 1]?.children.delete(segments[at - 1] as string);
-    }
+    const [node, above] = [path?.at(-1), path?.at(-2)];
+    if (!node || !above) return;
+    delete node.value;
+    if (node.children.size === 0) above.children.delete(node.segments[0] as string);
+    for (const one of [node, above]) if (one !== this.#root) join(one);
   }
 
   matching(topic: Topic): readonly T[] {
     if (this.#root.children.size === 0) return [];
     const found: T[] = [];
-    let nodes: readonly Node<T>[] = [this.#root];
-    const take = (node: Node<T> | undefined): void => {
-      if (node?.value !== undefined) found.push(node.value);
-    };
-    for (const segment of topic.split('/')) {
-      const next: Node<T>[] = [];
-      for (const { children } of nodes) {
-        take(children.get('**'));
-        const [same, any] = [children.get(segment), children.get('*')];
-        if (same) next.push(same);
-        if (any) next.push(any);
+    const segments = topic.split('/');
+    /** The node was reached with so many of the topic's segments. */
+    const descend = ({ children, value }: Node<T>, had: number): void => {
+      const segment = segments[had];
+      // `**` stands for no segment too, and nothing comes after it.
+      const open = children.get('**')?.value;
+      if (open !== undefined) found.push(open);
+      if (segment === undefined) {
+        if (value !== undefined) found.push(value);
+        return;
       }
-      if (next.length === 0) return found;
-      nodes = next;
-    }
-    for (const node of nodes) {
-      take(node);
-      // `**` stands for no segment too.
-      take(node.children.get('**'));
-    }
+      const [same, any] = [children.get(segment), children.get('*')];
+      if (same) follow(same, had);
+      if (any) follow(any, had);
+    };
+    const follow = (node: Node<T>, had: number): void => {
+      const { segments: wanted, children, value } = node;
+      for (let at = 1; at < wanted.length; at++) {
+        const segment = wanted[at];
+        if (segment === '**') {
+          if (had + at <= segments.length && value !== undefined) found.push(value);
+          return;
+        }
+        const own = segments[had + at];
+        if (own === undefined || (segment !== '*' && segment !== own)) return;
+      }
+      if (children.size > 0 || had + wanted.length === segments.length) descend(node, had + wanted.length);
+    };
+    descend(this.#root, 0);
     return found;
   }
 
   /** The nodes from the root to a pattern's own. */
   #path(pattern: Pattern): readonly Node<T>[] | undefined {
     const path = [this.#root];
-    for (const segment of pattern.split('/')) {
-      const child = path.at(-1)?.children.get(segment);
-      if (!child) return undefined;
+    for (let rest: readonly string[] = pattern.split('/'); rest.length > 0;) {
+      const child = path.at(-1)?.children.get(rest[0] as string);
+      if (!child || sharedLength(child.segments, rest) < child.segments.length) return undefined;
       path.push(child);
+      rest = rest.slice(child.segments.length);
     }
     return path;
   }
+}
+
+function sharedLength(some: readonly string[], others: readonly string[]): number {
+  let shared = 0;
+  while (shared < some.length && shared < others.length && some[shared] === others[shared]) shared++;
+  return shared;
+}
+
+/** The first segments of a node become one of its own, above it. */
+function split<T>(node: Node<T>, length: number): void {
+  const { segments, ...rest } = node;
+  const below: Node<T> = { ...rest, segments: segments.slice(length) };
+  node.segments = segments.slice(0, length);
+  node.children = new Map([[below.segments[0] as string, below]]);
+  delete node.value;
+}
+
+/** A node where no pattern ends and nothing branches off becomes one with the only one below it. */
+function join<T>(node: Node<T>): void {
+  const [below, another] = node.children.values();
+  if ('value' in node || !below || another) return;
+  node.segments = [...node.segments, ...below.segments];
+  node.children = below.children;
+  if ('value' in below) node.value = below.value;
 }

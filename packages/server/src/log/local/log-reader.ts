@@ -43,7 +43,7 @@ export class LogReader {
   /** @throws LogDamagedError */
   async read(interest: Interest, position: Position, limit: PageLimit, mayRead?: MayRead): Promise<Page> {
     return isPattern(interest)
-      ? readPattern(this.#parts, wanting(interest, mayRead), position, limit)
+      ? readPattern(this.#parts, wanting(interest, mayRead), mayRead !== undefined, position, limit)
       : readTopic(this.#parts, interest, position, limit);
   }
 

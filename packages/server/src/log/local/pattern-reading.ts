@@ -18,20 +18,27 @@ const effortPerPageMax = 8_192;
 /** What it costs to have the store give a block or a chunk, in runs. */
 const readingEffort = 16;
 
+/** What it costs to find whether a topic is wanted: where it has to be one that may be read, each pattern of a token is tried. */
+const lookingEffort = { usual: 4, restricted: 64 };
+
 /** How many topics are looked at for what was lost; when there are more, something may have been. */
 const looksMax = 1_024;
 
-/** @throws LogDamagedError */
+/**
+ * @param isRestricted - whether not all of the pattern may be read
+ * @throws LogDamagedError
+ */
 export function readPattern(
   parts: ReaderParts,
   isWanted: MayRead,
+  isRestricted: boolean,
   position: Position,
   limit: PageLimit,
 ): Page {
   const { store, topics, state } = parts;
   const { head } = state();
   const dropped = isAnyLost(parts, isWanted, position) ? 'unknown' : 0;
-  const scan = new Scan(parts, isWanted, position);
+  const scan = new Scan(parts, isWanted, isRestricted, position);
   const records: LogRecord[] = [];
   let { sequence } = position;
   let bytes = 0;
@@ -49,8 +56,8 @@ export function readPattern(
       records.push(record);
       sequence = record.sequence;
     }
-    sequence = Math.max(sequence, endOf(block));
-    if (scan.effort > effortPerPageMax || records.length >= limit.recordsMax) return page(sequence >= head);
+    sequence = Math.max(sequence, scan.end);
+    if (scan.isTired || records.length >= limit.recordsMax) return page(sequence >= head);
   }
   return page(true);
 }
@@ -101,38 +108,55 @@ class Scan {
   readonly #parts: ReaderParts;
   readonly #isWanted: MayRead;
   readonly #start: Position;
+  readonly #lookingEffort: number;
   /** Of the topics that do not match, undefined. */
   readonly #wanted = new Map<TopicNumber, Wanted | undefined>();
+  /** Of the blocks so far. */
+  #blocksEnd: number;
+  /** Up to where they were read. */
   #end: number;
   /** Whether the blocks so far do not follow one another: some may have gone, and some may be missing. */
   #hasGap = false;
   #effort = 0;
 
-  constructor(parts: ReaderParts, isWanted: MayRead, start: Position) {
+  constructor(parts: ReaderParts, isWanted: MayRead, isRestricted: boolean, start: Position) {
     this.#parts = parts;
     this.#isWanted = isWanted;
     this.#start = start;
+    this.#lookingEffort = isRestricted ? lookingEffort.restricted : lookingEffort.usual;
+    this.#blocksEnd = start.sequence;
     this.#end = start.sequence;
   }
 
-  /** How much was done, in runs. */
-  get effort(): number {
-    return this.#effort;
+  /** Up to where it was read. */
+  get end(): number {
+    return this.#end;
   }
 
-  /** Those after a place in the log, in order. To be called with one block after the other. */
+  /** Whether as much was done as is to be done for one page. */
+  get isTired(): boolean {
+    return this.#effort > effortPerPageMax;
+  }
+
+  /**
+   * Those after a place in the log, in order, until it is tired: a block may have runs of thousands of topics. To be called
+   * with one block after the other.
+   */
   *recordsOf(block: Block, after: number): Generator<LogRecord, void, undefined> {
-    this.#hasGap ||= block.first > this.#end + 1;
-    this.#end = Math.max(this.#end, endOf(block));
-    this.#effort += block.runs.length + readingEffort;
+    this.#hasGap ||= block.first > this.#blocksEnd + 1;
+    this.#blocksEnd = Math.max(this.#blocksEnd, endOf(block));
+    this.#effort += readingEffort;
     const cursors = new Map<TopicNumber, Cursor | undefined>();
     let end = block.first;
     for (const { topic, count } of block.runs) {
       end += count;
       if (end <= after + 1) continue;
+      this.#effort++;
       if (!cursors.has(topic)) cursors.set(topic, this.#cursorOf(block.first, topic, after));
       const cursor = cursors.get(topic);
       if (cursor) yield* this.#recordsUpTo(end, cursor);
+      this.#end = end - 1;
+      if (this.isTired) return;
     }
   }
 
@@ -181,6 +205,7 @@ class Scan {
     const { newest } = this.#start;
     const entry = topics.at(number);
     let wanted: Wanted | undefined;
+    this.#effort += this.#lookingEffort;
     if (entry && !entry.isDeleted && this.#isWanted(entry.name)) {
       const over = newest ? ordinalAt(store, entry, newest.through) - newest.count : 0;
       wanted = { entry, over, ordinal: undefined };

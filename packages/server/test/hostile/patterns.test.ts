@@ -1,0 +1,282 @@
+import { matches, parseInterest, parseTopic } from '@fanfare/protocol';
+import type { Socket } from 'socket.io-client';
+import { describe, expect, it } from 'vitest';
+import { SubscriptionIndex } from '../../src/subscriptions/subscription-index.ts';
+import { bearer, secret, tokenFor } from '../access/tokens.ts';
+import { Random } from '../faults/random.ts';
+import { connectClient, publish } from '../harness.ts';
+import { openStream, topicUrl, type HistoryPage } from '../http-tools.ts';
+import { seedOf } from './fuzz.ts';
+import { masterToken } from './inputs/tokens.ts';
+import { ProbedServer } from './probed-server.ts';
+
+const bytesMax = 255;
+const topicsMax = 100_000;
+const batchMessages = 5_000;
+
+/** How long one turn of the event loop may take, in milliseconds of the processor. */
+const heldMsMax = 50;
+
+/** As many times as there is room for it, so that the whole is as long as a name may be. */
+function fill(part: string, end: string, bytes = bytesMax): string {
+  return part.repeat(Math.floor((bytes - end.length) / part.length)) + end;
+}
+
+/** Long, of as many segments as can be, and the same but for the end. */
+function topicAt(number: number): string {
+  const end = String(number);
+  const begin = ['a/', '/', 'a', 'a/b/'][number % 4] ?? '';
+  return fill(begin, end);
+}
+
+/** As the protocol says it. */
+function isMatch(pattern: string, topic: string): boolean {
+  const [wanted, segments] = [pattern.split('/'), topic.split('/')];
+  const isMatchFrom = (at: number): boolean => {
+    if (wanted[at] === '**') return at <= segments.length;
+    if (at >= wanted.length || at >= segments.length) return wanted.length === segments.length;
+    return (wanted[at] === '*' || wanted[at] === segments[at]) && isMatchFrom(at + 1);
+  };
+  return isMatchFrom(0);
+}
+
+/** Of which each begins like the topics that begin with `a/a/a`. */
+function anyPattern(random: Random, end: string, bytes = bytesMax): string {
+  const segments = Array.from({ length: Math.floor((bytes - end.length) / 2) }, () =>
+    random.pick(['a', '*']),
+  );
+  return [...segments, end].join('/');
+}
+
+/** What somebody may read who may read little: the names that end with three digits. */
+const readable = fill('a/b/', '*');
+
+const nearMiss = fill('*/', 'z');
+const nearMissOfOne = fill('a/', '*/z');
+
+interface World {
+  readonly server: ProbedServer;
+  readonly url: string;
+  readonly random: Random;
+  /** An offset before everything. */
+  readonly origin: string;
+  readonly admin: Readonly<Record<string, string>>;
+  /** May read what is {@link readable}; each of the patterns before it in the token nearly allows the topics of `a/a/a`. */
+  readonly reader: { readonly token: string; readonly headers: Readonly<Record<string, string>> };
+  /** May nearly publish to them. */
+  readonly publisher: Readonly<Record<string, string>>;
+}
+
+const rules = (random: Random): object[] => [
+  ...Array.from({ length: 10 }, () => ({ match: anyPattern(random, 'z') })),
+  { match: '**', create: 'publish' },
+];
+
+async function startWithTopics(random: Random): Promise<World> {
+  const flags = ['--memory', '--key', secret, '--rules', JSON.stringify(rules(random))];
+  const server = await ProbedServer.fanfare(flags);
+  const { url } = server;
+  const admin = { authorization: `Bearer ${masterToken}` };
+  for (let first = 0; first < topicsMax; first += batchMessages) {
+    const { text } = await publish(url, messagesFrom(first, batchMessages), admin);
+    expect(text).not.toContain('"ok":false');
+  }
+  const near = Array.from({ length: 40 }, () => anyPattern(random, 'z', 60));
+  const token = await tokenFor({ subscribe: [...near, readable] });
+  const reader = { token, headers: { authorization: `Bearer ${token}` } };
+  const publisher = await bearer({ publish: near });
+  const { next } = await readFrom(topicUrl(url, nearMiss, '/messages?from=earliest'), admin);
+  const origin = `${next.split('.')[0]}.0`;
+  return { server, url, random, origin, admin, reader, publisher };
+}
+
+function messagesFrom(first: number, count: number): object[] {
+  return Array.from({ length: count }, (_, at) => ({ topic: topicAt(first + at), message: first + at }));
+}
+
+async function readFrom(url: string, headers: Readonly<Record<string, string>>): Promise<HistoryPage> {
+  const response = await fetch(url, { headers });
+  expect(response.status).toBe(200);
+  return (await response.json()) as HistoryPage;
+}
+
+/** All that is kept of a pattern, a page after the other. */
+async function readAll(
+  { url, origin }: World,
+  pattern: string,
+  headers: Readonly<Record<string, string>>,
+): Promise<unknown[]> {
+  const found: unknown[] = [];
+  for (let from = origin; ;) {
+    const page = await readFrom(topicUrl(url, pattern, `/messages?limit=1000&from=${from}`), headers);
+    found.push(...page.messages.map(({ message }) => message));
+    if (!page.more) return found;
+    from = page.next;
+  }
+}
+
+/** Subscribes, and leaves once it is live. @returns what came until then */
+async function catchUp(client: Socket, topic: string, from: string): Promise<unknown[]> {
+  const got: unknown[] = [];
+  client.on('message', ({ message }: { message: unknown }) => void got.push(message));
+  const live = new Promise<void>((resolve) => {
+    client.on('state', ({ state }: { state: string }) => {
+      if (state === 'live') resolve();
+    });
+  });
+  const request = { topic, from, envelope: true };
+  const answer = (await client.emitWithAck('subscribe', request)) as { ok: boolean; state: string };
+  expect(answer.ok).toBe(true);
+  if (answer.state !== 'live') await live;
+  client.close();
+  return got;
+}
+
+/** The numbers of all messages of topics that a pattern stands for. */
+function numbersOf(pattern: string): number[] {
+  const all = Array.from({ length: topicsMax }, (_, number) => number);
+  return all.filter((number) => isMatch(pattern, topicAt(number)));
+}
+
+type Attack = (world: World) => Promise<unknown>;
+
+const history =
+  (pattern: string, query: (world: World) => string): Attack =>
+  async (world) =>
+    readFrom(topicUrl(world.url, pattern, `/messages?limit=1000&${query(world)}`), world.admin);
+
+const attacks: Readonly<Record<string, Attack>> = {
+  'a page of what nearly is none': history(nearMiss, ({ origin }) => `from=${origin}`),
+  'a page of what is nearly all': history(fill('*/', '**'), () => 'from=earliest'),
+  'a page of the newest of each': history(nearMissOfOne, () => 'last=1'),
+  'a page of somebody who may read little': async (world) =>
+    readFrom(topicUrl(world.url, '**', `/messages?from=${world.origin}`), world.reader.headers),
+  'topics for somebody who may read little': async ({ url, reader }) =>
+    fetch(`${url}/topics?limit=1000`, reader).then(async (response) => response.text()),
+  'a subscription from the beginning that finds nothing': async ({ url, origin }) =>
+    catchUp(await connectAs(url, masterToken), nearMiss, origin),
+  'one that finds a quarter': async ({ url, origin }) =>
+    catchUp(await connectAs(url, masterToken), fill('a/a/', '**', 100), origin),
+  'one of somebody who may read little': async ({ url, reader, origin }) =>
+    expect(await catchUp(await connectAs(url, reader.token), '**', origin)).toEqual(numbersOf(readable)),
+  'a stream from the beginning': async ({ url, admin, origin }) =>
+    openStream(topicUrl(url, nearMiss, `/messages?from=${origin}`), admin),
+  'many messages of somebody who may publish none of them': async ({ url, publisher }) =>
+    publish(url, messagesFrom(0, batchMessages), publisher),
+  'as many subscriptions as there may be, live': async ({ url, random }) => {
+    const client = await connectAs(url, masterToken);
+    const patterns = Array.from({ length: 128 }, () => anyPattern(random, '**'));
+    await Promise.all(
+      patterns.map(async (topic) => client.emitWithAck('subscribe', { topic }) as Promise<unknown>),
+    );
+    client.close();
+  },
+};
+
+function connectAs(url: string, token: string): Promise<Socket> {
+  return connectClient(url, 'websocket', { auth: { token } });
+}
+
+/** Ends like `end`; in between are other segments now and then, which a pattern has to have a `*` for. */
+function anyTopic(random: Random, end: string): string {
+  const segments = Array.from({ length: 120 }, () => (random.isOneIn(60) ? 'b' : 'a'));
+  return [...segments, end].join('/');
+}
+
+interface PatternSubscriber {
+  readonly client: Socket;
+  readonly patterns: readonly string[];
+  /** What it was sent. */
+  readonly got: unknown[];
+}
+
+async function subscribeToMany(url: string, random: Random): Promise<PatternSubscriber> {
+  const client = await connectClient(url);
+  const got: unknown[] = [];
+  client.onAny((_topic, { message }: { message: unknown }) => void got.push(message));
+  const segment = (): string => (random.isOneIn(4) ? 'a' : '*');
+  const patterns = Array.from({ length: 128 }, () =>
+    [...Array.from({ length: 120 }, segment), random.pick(['x', 'y', 'z', '*', '**'])].join('/'),
+  );
+  await Promise.all(
+    patterns.map(async (topic) => client.emitWithAck('subscribe', { topic }) as Promise<unknown>),
+  );
+  return { client, patterns, got };
+}
+
+/** How long it takes to do it many times, at the least of five times. */
+function cpuMs(work: () => void): number {
+  const once = (): number => {
+    const begun = process.cpuUsage();
+    for (let at = 0; at < 200; at++) work();
+    const { user, system } = process.cpuUsage(begun);
+    return (user + system) / 1_000;
+  };
+  return Math.min(...Array.from({ length: 5 }, once));
+}
+
+describe('A11: patterns that cost as much as they can, and 100,000 topics', () => {
+  it('hold up nobody, and find what there is', { timeout: 240_000 }, async () => {
+    const random = new Random(seedOf('patterns'));
+    const world = await startWithTopics(random);
+    const { server, admin, reader } = world;
+    const held: [string, number][] = [];
+    for (const [what, attack] of Object.entries(attacks))
+      held.push([what, await server.heldMs(async () => attack(world), heldMsMax)]);
+    expect(held.filter(([, ms]) => ms > heldMsMax)).toEqual([]);
+    for (const pattern of [nearMiss, anyPattern(random, '*'), readable])
+      expect(await readAll(world, pattern, admin)).toEqual(numbersOf(pattern));
+    expect(await readAll(world, readable, reader.headers)).toEqual(numbersOf(readable));
+    expect([server.isGone, server.failures]).toEqual([false, []]);
+  });
+
+  it('hold up no publish, however many are subscribed to, and each has what it stands for', async () => {
+    const random = new Random(seedOf('live patterns'));
+    const rule = JSON.stringify([{ match: '**', create: 'publish' }]);
+    const server = await ProbedServer.fanfare(['--memory', '--rules', rule]);
+    const { url } = server;
+    const subscribers = [];
+    for (let at = 0; at < 5; at++) subscribers.push(await subscribeToMany(url, random));
+    // The last segments of these are what the patterns end with.
+    const topics = Array.from({ length: 30 }, (_, at) => anyTopic(random, at % 2 === 0 ? 'x' : 'y'));
+    let published = 0;
+    const held = await server.heldMs(async () => {
+      const { status } = await publish(url, {
+        topic: topics[published % topics.length],
+        message: published++,
+      });
+      expect(status).toBe(200);
+    }, 0);
+    expect(held).toBeLessThan(heldMsMax);
+    while (published < topics.length) await publish(url, { topic: topics[published], message: published++ });
+    for (const { client, patterns, got } of subscribers) {
+      const expected = topics.flatMap((topic, number) =>
+        patterns.some((pattern) => isMatch(pattern, topic)) ? [number] : [],
+      );
+      // It comes behind all that was sent before.
+      await client.emitWithAck('unsubscribe', { topic: 'nothing' });
+      expect(got).toEqual(expected);
+    }
+    expect([server.isGone, server.failures]).toEqual([false, []]);
+  });
+
+  it('take time that grows with their length, and no faster', () => {
+    const random = new Random(seedOf('long patterns'));
+    const costOf = (bytes: number): Record<string, number> => {
+      const patterns = Array.from({ length: 128 }, () => parseInterest(anyPattern(random, 'z', bytes)));
+      const topic = parseTopic(fill('a/', 'y', bytes));
+      const index = new SubscriptionIndex();
+      for (const pattern of patterns) index.open(pattern);
+      return {
+        one: cpuMs(() => patterns.some((pattern) => matches(pattern, topic))),
+        many: cpuMs(() => index.matching(topic).length > 0),
+      };
+    };
+    costOf(bytesMax);
+    const [short, long] = [costOf(32), costOf(bytesMax)];
+    for (const way of ['one', 'many']) {
+      const growth = (long[way] ?? Infinity) / (short[way] ?? 0);
+      expect(growth).toBeLessThan(4 * (bytesMax / 32));
+    }
+  });
+});
