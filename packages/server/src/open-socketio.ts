@@ -4,12 +4,11 @@ import { isAllowedOrigin } from './access/allowed-origins.ts';
 import { originsOf } from './config/origins.ts';
 import type { Settings } from './config/settings.ts';
 import { declineUpgrades } from './http/decline-upgrades.ts';
-import type { ConnectionCounts } from './limits/connection-counts.ts';
 import type { Connection } from './message-path/accept.ts';
 import { limitLogins } from './socketio/login-limits.ts';
 import { limitPollingPayloads } from './socketio/polling-payload.ts';
 import { releaseHandshakes } from './socketio/release-handshake.ts';
-import { countSessions } from './socketio/session-counts.ts';
+import type { SessionCounts } from './socketio/session-counts.ts';
 import { releasePolling } from './socketio/release-polling.ts';
 import { SlowSubscribers } from './socketio/slow-subscribers.ts';
 import type { SocketServerOptions } from './socketio/socket-server.ts';
@@ -26,7 +25,7 @@ export function socketOptions(
   refuse: Refuse,
   isDraining: () => boolean,
   connections: ReadonlyMap<ConnectedSocket, Connection>,
-  sessions: ConnectionCounts,
+  sessions: SessionCounts,
 ): SocketServerOptions {
   const { outboxBytesMax, outboxTotalBytesMax, stallTimeoutMs, loginTimeoutMs, publishBytesMax } = settings;
   const { onOverflow, onDrained } = new SlowSubscribers(connections);
@@ -40,7 +39,7 @@ export function socketOptions(
     refuse: (request) => {
       if (isDraining()) return 'The server is shutting down.';
       if (!isAllowedOrigin(request.headers, origins)) return 'A page of another origin may not connect.';
-      return refuse(request) ?? sessions.refusal(request.socket.remoteAddress);
+      return refuse(request) ?? sessions.refusal(request);
     },
   };
 }
@@ -55,7 +54,7 @@ export function openSockets(
   io: SocketServer,
   httpServer: HttpServer,
   settings: Settings,
-  sessions: ConnectionCounts,
+  sessions: SessionCounts,
 ): void {
   io.attach(httpServer, { destroyUpgrade: false });
   // Upgrades that are not ours are the app's, if it listens for any beside Socket.IO and us.
@@ -64,6 +63,6 @@ export function openSockets(
   limitPollingPayloads(io);
   releaseHandshakes(io);
   limitLogins(io, { ...settings, packetBytesMax: packetBytesMaxOf(settings) });
-  countSessions(io, sessions);
+  sessions.watch(io);
   releasePolling(io);
 }

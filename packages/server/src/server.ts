@@ -31,6 +31,7 @@ import { returnMemoryWhenIdle } from './return-memory.ts';
 import { listenToClients } from './socketio/events.ts';
 import { sayGoodbye } from './socketio/goodbye.ts';
 import { RoomFanOut } from './socketio/rooms.ts';
+import { SessionCounts } from './socketio/session-counts.ts';
 import { SubscriptionIndex } from './subscriptions/subscription-index.ts';
 import { createSocketServer } from './socketio/socket-server.ts';
 import { originsOf } from './config/origins.ts';
@@ -130,7 +131,7 @@ async function run(options: ServerOptions, settings: Settings): Promise<Running>
   // Who can reach the server was decided by the address that it listens on.
   const refuse: Refuse = strangersHosts(settings);
   const connections = new Map<ConnectedSocket, Connection>();
-  const sessions = new ConnectionCounts(settings);
+  const sessions = new SessionCounts(new ConnectionCounts(settings));
   const io = createSocketServer(
     socketOptions(settings, refuse, () => path.isDraining, connections, sessions),
   );
@@ -180,7 +181,7 @@ export async function attach(httpServer: HttpServer, options: AttachOptions = {}
   const refuseHost = strangersHosts(settings);
   const refuse: Refuse = (request) => (mayReach(settings, request.socket) ? refuseHost(request) : notOpen);
   const connections = new Map<ConnectedSocket, Connection>();
-  const sessions = new ConnectionCounts(settings);
+  const sessions = new SessionCounts(new ConnectionCounts(settings));
   const io =
     theirs ??
     createSocketServer(socketOptions(settings, refuse, () => path.isDraining, connections, sessions));

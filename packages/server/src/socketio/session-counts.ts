@@ -1,20 +1,51 @@
+import type { IncomingMessage } from 'node:http';
 import type { Server } from 'socket.io';
 import type { ConnectionCounts } from '../limits/connection-counts.ts';
 
 /** The parts of an Engine.IO connection that this file uses. */
 interface EngineConnection {
+  readonly request: IncomingMessage;
   readonly remoteAddress: string | undefined;
   on(event: 'close', listener: (this: EngineConnection) => void): void;
 }
 
-/** Counts the sessions of Engine.IO; whether one more may come is asked where requests are let in. */
-export function countSessions(io: Server, counts: ConnectionCounts): void {
-  // One listener for all: one for each would cost every idle connection some hundred bytes.
-  function onClose(this: EngineConnection): void {
-    counts.closed(this.remoteAddress);
+/** Counts the sessions of Engine.IO. */
+export class SessionCounts {
+  readonly #counts: ConnectionCounts;
+  /** Requests that were let in, each with its address. Engine.IO makes their sessions once it has read all that came with them. */
+  readonly #entering = new Map<IncomingMessage, string | undefined>();
+
+  constructor(counts: ConnectionCounts) {
+    this.#counts = counts;
   }
-  io.engine.on('connection', (connection: EngineConnection) => {
-    counts.opened(connection.remoteAddress);
-    connection.on('close', onClose);
-  });
+
+  /** Undefined lets a request in that asks for a session, and counts it; a text says why it is refused. */
+  refusal(request: IncomingMessage): string | undefined {
+    const { remoteAddress } = request.socket;
+    const reason = this.#counts.refusal(remoteAddress);
+    if (reason !== undefined) return reason;
+    this.#counts.opened(remoteAddress);
+    this.#entering.set(request, remoteAddress);
+    // Of some that are let in nothing comes: a websocket without a key, say.
+    setImmediate(() => this.#entered(request));
+    return undefined;
+  }
+
+  watch(io: Server): void {
+    const counts = this.#counts;
+    // One listener for all: one for each would cost every idle connection some hundred bytes.
+    function onClose(this: EngineConnection): void {
+      counts.closed(this.remoteAddress);
+    }
+    io.engine.on('connection', (connection: EngineConnection) => {
+      this.#entered(connection.request);
+      counts.opened(connection.remoteAddress);
+      connection.on('close', onClose);
+    });
+  }
+
+  #entered(request: IncomingMessage): void {
+    const address = this.#entering.get(request);
+    if (this.#entering.delete(request)) this.#counts.closed(address);
+  }
 }

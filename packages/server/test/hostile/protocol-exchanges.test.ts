@@ -11,6 +11,7 @@ import { limitKinds } from '../../src/config/limits.ts';
 import { resolveSettings } from '../../src/config/resolve-settings.ts';
 import { ConnectionCounts } from '../../src/limits/connection-counts.ts';
 import { openSockets, socketOptions } from '../../src/open-socketio.ts';
+import { SessionCounts } from '../../src/socketio/session-counts.ts';
 import { createSocketServer } from '../../src/socketio/socket-server.ts';
 import { secret, tokenFor } from '../access/tokens.ts';
 import { publish, startServer } from '../harness.ts';
@@ -223,7 +224,7 @@ describe('Engine.IO: heartbeat', () => {
       env: {},
       file: { path: 'the options', content: { memory: true } },
     });
-    const sessions = new ConnectionCounts(settings);
+    const sessions = new SessionCounts(new ConnectionCounts(settings));
     const io = createSocketServer(
       socketOptions(
         settings,

@@ -93,6 +93,35 @@ describe('one connection too many', () => {
     for (let at = 0; at < 5; at++) expect(await open()).toContain('HTTP/1.1 200 OK');
     expect(await open()).toContain('From one address 5 connections may come, and have.');
   });
+
+  it('is refused where many sessions are asked for at once, as one text', async () => {
+    const { url } = await startServer({ connectionsPerAddressMax: 5 });
+    const { socket, ended } = connectRaw(url);
+    const request = 'GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: localhost\r\n';
+    socket.write(`${`${request}\r\n`.repeat(99)}${request}Connection: close\r\n\r\n`);
+    const answers = (await ended).split('HTTP/1.1 ').slice(1);
+    const statuses = answers.map((answer) => answer.slice(0, 3));
+    expect(statuses).toEqual([...Array<string>(5).fill('200'), ...Array<string>(95).fill('403')]);
+  });
+
+  it('is counted for as long as it is there, whatever becomes of it', async () => {
+    const { url } = await startServer({ connectionsPerAddressMax: 1 });
+    const ask = async (query: string): Promise<string> => {
+      const { socket, ended } = connectRaw(url);
+      socket.write(
+        `GET /socket.io/?${query} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\r\n`,
+      );
+      return ended;
+    };
+    // Let in, and no session for all that: a websocket without a key, and one of an older protocol.
+    for (let at = 0; at < 3; at++) {
+      expect(await ask('EIO=4&transport=websocket')).toContain('HTTP/1.1 400');
+      expect(await ask('EIO=3&transport=websocket')).not.toContain('may come, and have');
+    }
+    const client = await connectClient(url);
+    client.close();
+    await expect.poll(async () => connectClient(url).then(({ connected }) => connected)).toBe(true);
+  });
 });
 
 /** A websocket that has sent nothing beside its handshake. */
