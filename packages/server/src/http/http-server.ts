@@ -10,6 +10,7 @@ import type { MessagePath } from '../message-path/message-path.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Vitals } from '../observability/vitals.ts';
 import { adminRoutes } from './admin.ts';
+import { limitAnswers, waitForTurn, type AnswerLimits } from './answer-limits.ts';
 import { consoleRoutes } from './console.ts';
 import type { EventStreams } from './event-streams.ts';
 import { messageRoute } from './messages.ts';
@@ -19,7 +20,7 @@ import { revocationRoute } from './revocations.ts';
 import { askForToken, confirmToken } from './sign-in.ts';
 import { topicRoutes } from './topics.ts';
 
-export interface HttpOptions {
+export interface HttpOptions extends AnswerLimits {
   readonly path: MessagePath;
   readonly streams: EventStreams;
   readonly access: Access;
@@ -91,6 +92,8 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
     if (reason === undefined) done();
     else done(new FanfareError('not_authorized', reason));
   });
+  app.addHook('onRequest', waitForTurn());
+  app.addHook('onSend', limitAnswers(options));
   app.addHook('onSend', (request, reply, _payload, done) => {
     // What of a request is still to come once it is answered would be read for nothing.
     if (isDraining() || isStillArriving(request.raw)) void reply.header('connection', 'close');

@@ -1,10 +1,10 @@
 import {
-  FanfareError,
   isPattern,
   parseFrom,
   parseInterest,
   parseOffset,
   refuseField,
+  type FanfareError,
   type Interest,
 } from '@fanfare/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -89,9 +89,6 @@ async function stream(
   if (request.method === 'HEAD') return reply.headers(streamHeaders).send();
   // It may have gone while its token was verified: then nothing would tell that it has.
   if (request.raw.socket.destroyed) return reply.hijack();
-  // Nor would an answer that Node has not given the connection yet; and one connection is for one stream.
-  if (!reply.raw.socket)
-    throw new FanfareError('bad_request', 'A stream cannot wait behind another answer of its connection.');
   const peer = streams.open(reply.raw, (one) => path.accept(one, rights));
   const session = access.openSession(rights, (error) => peer.fail(error));
   reply.raw.once('close', () => session?.close());

@@ -14,6 +14,7 @@ type FixedLimitName =
   | 'bytesPerContainer'
   | 'commandsWaitingMax'
   | 'answersWaitingMax'
+  | 'requestsWaitingMax'
   | 'headersTimeoutMs'
   | 'headerBytesMax'
   | 'attachmentsMax'
@@ -50,6 +51,11 @@ export const fixedLimits: Readonly<Record<FixedLimitName, FixedLimit>> = {
     value: 1_000,
     unit: 'packets of a client that come while it does not read what waits for it',
     why: 'Nearly each has an answer. After so many no more is read until it has taken them. A client that polls cannot be held up like this: its connection ends after ten times as many.',
+  },
+  requestsWaitingMax: {
+    value: 100,
+    unit: 'requests that only read, of a connection whose requests before them are not answered',
+    why: 'They are answered one after the other, and each is kept until then. Clients wait for an answer, as a rule, before they ask again.',
   },
   headersTimeoutMs: {
     value: 10_000,

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
-import { expect, it } from 'vitest';
-import { connectClient } from '../harness.ts';
+import { expect, it, onTestFinished } from 'vitest';
+import { connectClient, connectRaw, publish, startServer, type RunningServer } from '../harness.ts';
+import { topicUrl } from '../http-tools.ts';
 import { connectDeaf, frame, text } from './deaf-clients.ts';
 import { GoodClient } from './good-client.ts';
 import { ProbedServer } from './probed-server.ts';
@@ -74,4 +75,81 @@ it('who sends pings and reads has the last one answered', async () => {
   const [first, ...rest] = pongs;
   expect(first).toBe('alone');
   expect(rest).toEqual(rest.toSorted((a, b) => Number(a) - Number(b)));
+});
+
+const askForPage = 'GET /topics/news/messages HTTP/1.1\r\nHost: localhost\r\n\r\n';
+
+const rules = [{ match: '**', create: 'publish' }] as const;
+
+/** So that a page of the topic is as large as one can be. */
+async function fillPage(url: string): Promise<void> {
+  for (let at = 0; at < 5; at++) await publish(url, { topic: 'news', message: 'a'.repeat(1_000_000) });
+}
+
+/** A client that asks for so many pages at once, and reads none. */
+async function askForPages(url: string, pages: number): Promise<Socket> {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  onTestFinished(() => void socket.destroy());
+  socket.on('error', () => {}).pause();
+  await once(socket, 'connect');
+  socket.write(askForPage.repeat(pages));
+  return socket;
+}
+
+it('who asks for a thousand pages at once and never reads takes the memory of one, and nobody notices', async () => {
+  const server = await ProbedServer.fanfare(['--memory', '--rules', JSON.stringify(rules)]);
+  await fillPage(server.url);
+  const good = await GoodClient.of(server.url, await connectClient(server.url));
+  const before = await server.ask();
+  await askForPages(server.url, 1_000);
+  expect(await good.complaint()).toBeUndefined();
+  const after = await server.ask();
+  expect((after?.rssBytes ?? 0) - (before?.rssBytes ?? 0)).toBeLessThan(64 * mebibyte);
+  expect(after?.heldMaxMs).toBeLessThan(1_000);
+  expect([server.isGone, server.failures]).toEqual([false, []]);
+});
+
+it('what is asked for at once is answered in its order, and too much of it is refused', async () => {
+  const { url } = await startServer({ memory: true });
+  const { socket, ended } = connectRaw(url);
+  const ask = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n`;
+  const last = `${ask('/stats')}Connection: close\r\n\r\n`;
+  socket.write(`${`${ask('/')}\r\n${ask('/topics')}\r\n`.repeat(60)}${last}`);
+  const answers = (await ended).split('HTTP/1.1 ').slice(1);
+  expect(answers).toHaveLength(121);
+  // The first need not wait.
+  answers.slice(0, 101).forEach((answer, at) => {
+    expect(answer).toMatch(at % 2 === 0 ? /^200 OK[^]*Fanfare/ : /^200 OK[^]*"topics":\[\]/);
+  });
+  for (const answer of answers.slice(101)) expect(answer).toMatch(/^429 [^]*"code":"limit_exceeded"/);
+});
+
+async function startWithPage(options: object): Promise<RunningServer> {
+  const started = await startServer({ memory: true, rules, ...options });
+  for (let at = 0; at < 5; at++) await started.server.publish('news', 'a'.repeat(1_000_000));
+  return started;
+}
+
+async function statusOf(url: string): Promise<number> {
+  const response = await fetch(url, { headers: { connection: 'close' } });
+  await response.text();
+  return response.status;
+}
+
+it('a connection that takes nothing of an answer is ended after the time for that', async () => {
+  const { url } = await startWithPage({ connectionsMax: 1, stallTimeoutMs: 1_000 });
+  await askForPages(url, 20);
+  expect(await statusOf(url)).toBe(429);
+  await expect.poll(async () => statusOf(url)).toBe(200);
+});
+
+it('as long as too much of answers waits for others, large ones are refused, and nothing else', async () => {
+  const { url } = await startWithPage({ outboxTotalBytesMax: 1_000_000 });
+  const page = topicUrl(url, 'news', '/messages');
+  const deaf = await askForPages(url, 20);
+  await expect.poll(async () => statusOf(page)).toBe(429);
+  expect(await statusOf(url)).toBe(200);
+  expect((await publish(url, { topic: 'news', message: 1 })).status).toBe(200);
+  deaf.destroy();
+  await expect.poll(async () => statusOf(page)).toBe(200);
 });
