@@ -10,6 +10,9 @@ const patternsMax = 100;
 /** How far the clock of whoever issues tokens may be before ours, in seconds. */
 const skewSeconds = 60;
 
+/** The last second that there is a date of. */
+const secondsMax = 8_640_000_000_000;
+
 const controlCharacter = /\p{Cc}/u;
 
 /**
@@ -44,7 +47,7 @@ export function refuseToken(reason: string): FanfareError {
 }
 
 function parseTime(input: unknown, name: string): number {
-  if (typeof input === 'number' && Number.isFinite(input) && input >= 0) return input;
+  if (typeof input === 'number' && input >= 0 && input <= secondsMax) return input;
   throw refuseToken(`Its ${name} is no time.`);
 }
 

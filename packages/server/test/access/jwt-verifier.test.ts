@@ -219,6 +219,8 @@ const negative: Readonly<Record<string, string>> = {
     ]),
   ),
   'exp that is beyond numbers': raw(hs, `{"sub":"ann","exp":1e400}`),
+  'exp that is beyond numbers in milliseconds': raw(hs, `{"sub":"ann","exp":1e308}`),
+  'exp that is beyond the calendar': raw(hs, { ...good, exp: 8_640_000_000_001 }),
   'exp in the prototype': raw(hs, `{"sub":"ann","__proto__":{"exp":${seconds + 60}}}`),
   ...Object.fromEntries(
     [undefined, null, '', 1, true, ['ann'], {}, 'a\0b', 'a\nb', 's'.repeat(256)].map((sub) => [
