@@ -89,13 +89,28 @@ export class KeyUrl {
 }
 
 async function readText({ body }: Response): Promise<string> {
+  const reader = (body as ReadableStream<Uint8Array> | null)?.getReader();
+  if (!reader) return '';
   const decoder = new TextDecoder();
   let text = '';
   let bytes = 0;
-  for await (const chunk of body ?? []) {
-    bytes += (chunk as Uint8Array).length;
-    if (bytes > bytesMax) throw new KeyError(`The URL answers with more than ${bytesMax} bytes.`);
-    text += decoder.decode(chunk as Uint8Array, { stream: true });
+  let isLate = false;
+  // The signal does not see to this: what it would end may be garbage, and collected, once the head has come.
+  const timer = setTimeout(() => {
+    isLate = true;
+    void reader.cancel().catch(() => {});
+  }, timeoutMs);
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (isLate) throw new KeyError(`The URL takes longer than ${timeoutMs} ms to answer.`);
+      if (done) return text;
+      bytes += value.length;
+      if (bytes > bytesMax) throw new KeyError(`The URL answers with more than ${bytesMax} bytes.`);
+      text += decoder.decode(value, { stream: true });
+    }
+  } finally {
+    clearTimeout(timer);
+    void reader.cancel().catch(() => {});
   }
-  return text;
 }

@@ -1,6 +1,6 @@
 import { createHmac, generateKeyPairSync, randomBytes, sign, type KeyObject } from 'node:crypto';
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +11,7 @@ import { KeyError, parseKeys } from '../../src/access/jwt-keys.ts';
 import { openVerifier, type KeySettings, type OpenVerifierParts } from '../../src/access/open-verifier.ts';
 import type { TokenVerifier } from '../../src/access/token-verifier.ts';
 import { trusted } from '../../src/access/identity.ts';
+import { heapBytes } from '../heap.ts';
 import { secret, tokenFor } from './tokens.ts';
 
 const now = 1_800_000_000_000;
@@ -449,6 +450,32 @@ describe('keys of a URL', () => {
     clock += 700_000;
     answer = () => ({ status: 200, body: set(jwk(rsa.publicKey, { kid: 'a' })) });
     await vi.waitFor(() => expect(verifier.known(remembered)).toBeUndefined(), { timeout: 5_000 });
+  });
+
+  it('that stops in the middle of its answer are given up, and asked for again', async () => {
+    const keys = set(jwk(rsa.publicKey, { kid: 'a' }));
+    let answer = (response: ServerResponse): void => void response.write(keys.slice(0, 20));
+    const server = createServer((_request, response) => answer(response));
+    await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => {
+      server.close();
+      server.closeAllConnections();
+    });
+    let clock = 1_000_000;
+    const failures: string[] = [];
+    const verifier = open(
+      { jwksUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/keys` },
+      { monotonicMs: () => clock, onFailure: ({ message }) => failures.push(message) },
+    );
+    const token = await signed(rsa.privateKey, 'RS256', good, { kid: 'a' });
+    // A signal alone does not end it when garbage is collected meanwhile.
+    const collecting = setInterval(heapBytes, 100);
+    onTestFinished(() => clearInterval(collecting));
+    expect(await verdict(verifier, token)).toBe('not_authenticated');
+    expect(failures).toHaveLength(1);
+    clock += 30_001;
+    answer = (response) => void response.end(keys);
+    expect(await verdict(verifier, token)).toBe('ann');
   });
 });
 
