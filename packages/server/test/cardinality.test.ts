@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { bearer, secret } from './access/tokens.ts';
 import { connectClient, publish, startServer } from './harness.ts';
 import { heapBytes } from './heap.ts';
 
@@ -53,5 +54,21 @@ describe('names without end', { timeout: 1_800_000 }, () => {
     expect(heapBytes() - before).toBeLessThan(bytesMax);
     expect((await publish(url, { topic: 'topic 3', message: 1 })).status).toBe(200);
     expect((await publish(url, { topic: 'name 3', message: 1 })).status).toBe(404);
+  });
+
+  it('that are published to by many who may not take no more memory than those of a hundred', async () => {
+    const { url } = await startServer({ memory: true, key: secret });
+    const publishAs = async (first: number, last: number): Promise<void> => {
+      for (let at = first; at < last; at++) {
+        const topics = Array.from({ length: 1_000 }, (_, more) => `${at} ${more} `.padEnd(255, 'a'));
+        const headers = await bearer({ sub: `${at}`, publish: ['something else'] });
+        const batch = topics.map((topic) => ({ topic, message: 1 }));
+        expect((await publish(url, batch, headers)).status).toBe(200);
+      }
+    };
+    await publishAs(0, 100);
+    const before = heapBytes();
+    await publishAs(100, 300);
+    expect(heapBytes() - before).toBeLessThan(2 * bytesMax);
   });
 });

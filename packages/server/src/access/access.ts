@@ -2,7 +2,7 @@ import { FanfareError } from '@fanfare/protocol';
 import type { Rules } from '../rules/rule.ts';
 import { parseSubject, refuseToken } from './claims.ts';
 import { nobody, trusted, type Identity } from './identity.ts';
-import { Rights } from './rights.ts';
+import { RememberedDecisions, Rights } from './rights.ts';
 import { Sessions, type Session } from './sessions.ts';
 import type { TokenVerifier } from './token-verifier.ts';
 
@@ -35,13 +35,14 @@ export class Access {
   readonly #parts: AccessParts;
   readonly #sessions: Sessions;
   readonly #rights = new WeakMap<Identity, Rights>();
+  readonly #decisions = new RememberedDecisions();
   readonly #revokedAt = new Map<string, number>();
 
   constructor(parts: AccessParts) {
     this.#parts = parts;
     this.#sessions = new Sessions(parts.now);
-    this.trusted = new Rights(trusted, parts.rules);
-    this.nobody = new Rights(nobody, parts.rules);
+    this.trusted = new Rights(trusted, parts.rules, this.#decisions);
+    this.nobody = new Rights(nobody, parts.rules, this.#decisions);
   }
 
   /** Whether no tokens are asked for. */
@@ -126,7 +127,7 @@ export class Access {
   #rightsOf(identity: Identity): Rights {
     const known = this.#rights.get(identity);
     if (known) return known;
-    const rights = new Rights(identity, this.#parts.rules);
+    const rights = new Rights(identity, this.#parts.rules, this.#decisions);
     this.#rights.set(identity, rights);
     return rights;
   }

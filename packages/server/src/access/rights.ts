@@ -7,8 +7,28 @@ import type { Identity } from './identity.ts';
 /** What somebody may want with a topic. */
 export type Action = 'subscribe' | 'publish' | 'delete';
 
-/** How many decisions of one identity are remembered. */
-const decisionsMax = 1_000;
+/** How many decisions are remembered of one identity, and of all together. */
+const decisionsMax = { ofOne: 1_000, ofAll: 100_000 };
+
+/** Counts what all identities remember, which each can fill with names that it makes up. */
+export class RememberedDecisions {
+  readonly #filled = new Set<Map<string, boolean>>();
+  #count = 0;
+
+  remember(decisions: Map<string, boolean>, name: string, decision: boolean): void {
+    if (this.#count >= decisionsMax.ofAll) this.#forgetAll();
+    if (decisions.size >= decisionsMax.ofOne) decisions.clear();
+    decisions.set(name, decision);
+    this.#filled.add(decisions);
+    this.#count++;
+  }
+
+  #forgetAll(): void {
+    for (const decisions of this.#filled) decisions.clear();
+    this.#filled.clear();
+    this.#count = 0;
+  }
+}
 
 /** What of an interest somebody may read: all of it, nothing, or those topics that the filter lets through. */
 export type Readable = 'all' | 'nothing' | TopicFilter;
@@ -18,11 +38,14 @@ export class Rights {
   readonly identity: Identity;
   readonly #rules: Rules;
   readonly #decisions = new Map<string, boolean>();
+  readonly #remembered: RememberedDecisions;
   #filter: TopicFilter | undefined;
 
-  constructor(identity: Identity, rules: Rules) {
+  /** @param remembered - the same for all */
+  constructor(identity: Identity, rules: Rules, remembered: RememberedDecisions) {
     this.identity = identity;
     this.#rules = rules;
+    this.#remembered = remembered;
   }
 
   /** Whether an action is allowed: by the token, or by the rule of the topic. Whether the topic exists has no part in it. */
@@ -33,8 +56,7 @@ export class Rights {
     const known = this.#decisions.get(name);
     if (known !== undefined) return known;
     const decision = this.#decide(action, topic);
-    if (this.#decisions.size >= decisionsMax) this.#decisions.clear();
-    this.#decisions.set(name, decision);
+    this.#remembered.remember(this.#decisions, name, decision);
     return decision;
   }
 
