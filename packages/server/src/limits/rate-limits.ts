@@ -40,6 +40,15 @@ export class RateLimits {
     this.#publish.take(source, messages);
   }
 
+  /**
+   * Whether not even one may be taken, before anything is spent on how many they are.
+   *
+   * @throws FanfareError `rate_limited`
+   */
+  checkPublish(source: Source): void {
+    this.#publish.check(source, 1);
+  }
+
   /** @throws FanfareError `rate_limited`; nothing was taken then */
   takeSubscribe(source: Source): void {
     this.#subscribe.take(source, 1);
@@ -85,12 +94,19 @@ class RateLimit {
   }
 
   take(source: Source, count: number): void {
-    if (this.#buckets.length === 0 || count === 0) return;
+    if (count === 0) return;
+    const now = this.check(source, count);
+    for (const buckets of this.#buckets) buckets.take(source, count, now);
+  }
+
+  /** @returns the time that it is true of */
+  check(source: Source, count: number): number {
+    if (this.#buckets.length === 0) return 0;
     const now = this.#monotonicMs();
     const waitMs = Math.max(...this.#buckets.map((buckets) => buckets.waitMs(source, count, now)));
     // What one of them refuses is taken from none.
     if (waitMs > 0) throw rateLimited(this.#what, waitMs);
-    for (const buckets of this.#buckets) buckets.take(source, count, now);
+    return now;
   }
 }
 

@@ -141,7 +141,7 @@ export class MessagePath {
     jsons: readonly string[],
     source: Source = {},
   ): Promise<readonly BatchResult[]> {
-    return this.#publishAdmitted(source, this.#admission.admitMany(rights, jsons));
+    return this.#publishAdmitted(source, () => this.#admission.admitMany(rights, jsons));
   }
 
   /**
@@ -150,14 +150,15 @@ export class MessagePath {
    * @throws FanfareError also when the text is no array
    */
   publishArray(rights: Rights, json: string, source: Source = {}): Promise<readonly BatchResult[]> {
-    return this.#publishAdmitted(source, this.#admission.admitArray(rights, json));
+    return this.#publishAdmitted(source, () => this.#admission.admitArray(rights, json));
   }
 
   async #publishAdmitted(
     source: Source,
-    admitting: Promise<readonly Admitted[]>,
+    admit: () => Promise<readonly Admitted[]>,
   ): Promise<readonly BatchResult[]> {
-    const admitted = await admitting;
+    this.#parts.rates.checkPublish(source);
+    const admitted = await admit();
     this.#parts.rates.takePublish(source, admitted.length);
     const records = admitted.filter((one): one is NewRecord => !(one instanceof FanfareError));
     const results = records.length > 0 ? await append(this.#log, records) : [];

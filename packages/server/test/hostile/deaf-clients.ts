@@ -21,7 +21,7 @@ async function readUntil(socket: Socket, part: string): Promise<void> {
   }
 }
 
-function connectTo(url: string, begin: string | Buffer): Socket {
+export function connectTo(url: string, begin: string | Buffer): Socket {
   const socket = connect(Number(new URL(url).port), '127.0.0.1');
   onTestFinished(() => void socket.destroy());
   socket.on('error', () => {});

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
 import { connectClient, connectRaw, publish, startServer, type RunningServer } from '../harness.ts';
 import { topicUrl } from '../http-tools.ts';
-import { connectDeaf, frame, text } from './deaf-clients.ts';
+import { connectDeaf, connectTo, frame, text } from './deaf-clients.ts';
 import { GoodClient } from './good-client.ts';
 import { ProbedServer } from './probed-server.ts';
 import { RawWebSocket } from './wire.ts';
@@ -88,11 +88,8 @@ async function fillPage(url: string): Promise<void> {
 
 /** A client that asks for so many pages at once, and reads none. */
 async function askForPages(url: string, pages: number): Promise<Socket> {
-  const socket = connect(Number(new URL(url).port), '127.0.0.1');
-  onTestFinished(() => void socket.destroy());
-  socket.on('error', () => {}).pause();
+  const socket = connectTo(url, askForPage.repeat(pages)).pause();
   await once(socket, 'connect');
-  socket.write(askForPage.repeat(pages));
   return socket;
 }
 

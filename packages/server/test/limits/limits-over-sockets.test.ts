@@ -35,6 +35,24 @@ describe('what comes too often', () => {
     expect(JSON.parse((await publish(url, [news, news])).text)).toMatchObject(problem);
   });
 
+  it('is refused before anything is spent on it, however many there are', async () => {
+    const { url } = await startServer({ publishRatePerAddressMax: 1 });
+    await declare(url, 'news');
+    // Which has to be made up for.
+    expect(
+      (
+        await publish(
+          url,
+          Array.from({ length: 1_000 }, () => news),
+        )
+      ).status,
+    ).toBe(200);
+    const lines = { 'content-type': 'application/x-ndjson' };
+    // That is no JSON, and is not looked at.
+    for (const [body, headers] of [['{'], ['[{'], ['{', lines]] as const)
+      expect(JSON.parse((await publish(url, body, headers)).text)).toMatchObject(problem);
+  });
+
   it('is limited for each connection, and told in how many milliseconds it may be', async () => {
     const { url } = await startServer({ publishRatePerConnectionMax: 1, subscribeRatePerConnectionMax: 2 });
     const [one, other] = [await connectClient(url), await connectClient(url)];
