@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it } from 'vitest';
 import { connectClient, connectRaw, publish, startServer, type RunningServer } from '../harness.ts';
 import { topicUrl } from '../http-tools.ts';
 import { connectDeaf, connectTo, frame, text } from './deaf-clients.ts';
