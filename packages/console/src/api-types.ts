@@ -47,7 +47,7 @@ export interface TopicPage {
 }
 
 export type Transport = 'websocket' | 'polling' | 'stream';
-export type SubscriptionState = 'live' | 'catching-up';
+export type SubscriptionState = 'live' | 'catching_up';
 
 export interface Connection {
   readonly id: string;

@@ -451,7 +451,7 @@ describe('GET /connections/{id}', () => {
     expect(await ask(`${url}/connections/${client.id}`)).toMatchObject({
       catchingUp: 1,
       subscribed: [
-        { topic: 'news', state: 'catching-up' },
+        { topic: 'news', state: 'catching_up' },
         { topic: 'quiet', state: 'live' },
       ],
     });

@@ -9,6 +9,7 @@ import { WebSocket, WebSocketServer } from 'ws';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { bearer, secret, tokenFor } from './access/tokens.ts';
 import { connectClient, connectRaw, publish, Recorder, transports } from './harness.ts';
+import { RawWebSocket } from './hostile/wire.ts';
 
 async function listen(httpServer: HttpServer): Promise<string> {
   await new Promise<void>((resolve) => void httpServer.listen(0, '127.0.0.1', resolve));
@@ -199,6 +200,21 @@ describe("Fanfare attached to an app's own Socket.IO server", () => {
     await fanfare.stop();
     expect(await client.emitWithAck('chat', 'still here')).toBe('you said still here');
     expect(io.sockets.sockets.get(String(early.id))?.rooms).toEqual(new Set([early.id]));
+  });
+
+  it('knows no client that the app has disconnected before', async () => {
+    const httpServer = createHttpServer();
+    const io = new SocketServer(httpServer);
+    onTestFinished(() => void io.close());
+    io.on('connection', (socket) => socket.disconnect(true));
+    const url = await listen(httpServer);
+    const fanfare = await attach(httpServer, { io, http: 'all' });
+    const client = await RawWebSocket.open(url);
+    await client.send('40');
+    await client.ended();
+    const stats = (await (await fetch(`${url}/stats`)).json()) as { connections: number };
+    expect(stats.connections).toBe(0);
+    await fanfare.stop();
   });
 
   it('has no subscription of a connection that Socket.IO recovers', async () => {

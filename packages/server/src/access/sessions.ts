@@ -97,12 +97,16 @@ export class Sessions {
 
   #wake(): void {
     const now = this.#now();
-    for (const [endsAt, entries] of this.#byEnd) {
-      if (endsAt > now) continue;
-      for (const entry of entries)
-        this.#end(entry, new FanfareError('token_expired', 'The token has ended.'));
+    try {
+      for (const [endsAt, entries] of this.#byEnd) {
+        if (endsAt > now) continue;
+        for (const entry of entries)
+          this.#end(entry, new FanfareError('token_expired', 'The token has ended.'));
+      }
+    } finally {
+      // A listener of the app's that fails keeps none of the others from ending.
+      this.#wait();
     }
-    this.#wait();
   }
 }
 

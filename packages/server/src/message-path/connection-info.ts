@@ -1,5 +1,6 @@
 import type { Interest } from '@fanfare/protocol';
 import type { Connection } from './accept.ts';
+import type { State } from './deliver.ts';
 import type { Subscription } from './subscription.ts';
 
 /** A connection as it is told to whoever asks. */
@@ -24,7 +25,7 @@ export interface SubscribedInfo {
   readonly envelope: boolean;
   /** When it was made, in milliseconds since 1970. */
   readonly since: number;
-  readonly state: 'live' | 'catching-up';
+  readonly state: State;
 }
 
 /** Somebody who gets what is published to a topic. */
@@ -38,7 +39,7 @@ export interface SubscriberInfo {
   readonly via: Interest;
   readonly envelope: boolean;
   readonly since: number;
-  readonly state: 'live' | 'catching-up';
+  readonly state: State;
   /** What waits for the connection. */
   readonly bytesWaiting: number;
 }
@@ -57,17 +58,13 @@ export function describeConnection(connection: Connection): ConnectionInfo {
 
 export function describeSubscribed(subscription: Subscription): SubscribedInfo {
   const { interest: topic, form, since } = subscription;
-  return { topic, envelope: form === 'envelope', since, state: stateOf(subscription) };
+  return { topic, envelope: form === 'envelope', since, state: subscription.state };
 }
 
 export function describeSubscriber(connection: Connection, subscription: Subscription): SubscriberInfo {
   const { id, transport, address, waitingBytes: bytesWaiting } = connection.peer;
   const { topic: via, ...rest } = describeSubscribed(subscription);
   return { connection: id, ...subjectOf(connection), address, transport, via, ...rest, bytesWaiting };
-}
-
-function stateOf({ state }: Subscription): SubscribedInfo['state'] {
-  return state === 'live' ? state : 'catching-up';
 }
 
 function subjectOf({ rights }: Connection): { readonly subject?: string } {

@@ -87,6 +87,8 @@ export function listenToClients(io: Server, parts: EventParts): () => void {
     if (rights) accept(socket, rights);
   };
   const onConnection = (socket: Socket): void => {
+    // A listener of the app's may have ended it.
+    if (!socket.connected) return;
     if (socket.recovered && !signIn.rightsOf(socket)) void acceptRecovered(socket);
     else acceptKnown(socket);
   };

@@ -27,6 +27,8 @@ interface EngineConnection {
 
 interface Transport {
   readonly name: string;
+  /** Of one that polls and is to be closed: has it wait no longer for a poll that would be told so. */
+  readonly shouldClose?: (() => void) | null;
   /** Of a request that brings packets. */
   maxHttpBufferSize?: number;
   /** A websocket transport's WebSocket, and in that its TCP connection. */
@@ -38,11 +40,11 @@ type PacketListener = (packet: { readonly data?: string | Buffer }) => void;
 interface Pending {
   readonly onPacket: PacketListener;
   readonly onClose: () => void;
-  /** Of one that was let in before; Socket.IO sees to the first time itself. */
+  /** Of one that polls, or was let in before; Socket.IO sees to the first time itself, and {@link UpgradeBudget} to websockets. */
   timer?: NodeJS.Timeout;
 }
 
-/** How much longer a websocket has that was told, at the end of its time, that it is closed. */
+/** How much longer a connection has that was told, at the end of its time, that it is closed. */
 const goodbyeMs = 1_000;
 
 /** What a packet counts as beside its bytes. */
@@ -74,6 +76,8 @@ export function limitLogins(io: Server, limits: LoginLimits): void {
     connection.on('packet', onPacket);
     connection.on('close', onClose);
     const entry: Pending = { onPacket, onClose };
+    if (connection.transport.name === 'polling')
+      entry.timer = setTimeout(() => cut(connection), limits.loginTimeoutMs + goodbyeMs).unref();
     pending.set(connection, entry);
     setPacketBytesMax(connection, limits.loginBytesMax);
     const [longest] = pending.size > limits.loginsPendingMax ? pending.keys() : [];
@@ -83,7 +87,9 @@ export function limitLogins(io: Server, limits: LoginLimits): void {
   function onLeave(this: Socket): void {
     const connection = this.conn as unknown as EngineConnection;
     if (connection.readyState === 'closed' || pending.has(connection)) return;
-    begin(connection).timer = setTimeout(() => cut(connection), limits.loginTimeoutMs).unref();
+    const entry = begin(connection);
+    clearTimeout(entry.timer);
+    entry.timer = setTimeout(() => cut(connection), limits.loginTimeoutMs).unref();
   }
   io.engine.on('connection', begin);
   // Of a websocket's handshake; it begins in this turn.
@@ -106,9 +112,11 @@ export function limitLogins(io: Server, limits: LoginLimits): void {
 
 /** Ends it, and waits for nothing. */
 function cut(connection: EngineConnection): void {
-  const { socket } = connection.transport;
-  if (socket) socket.terminate();
-  else connection.close(true);
+  const { transport } = connection;
+  if (transport.socket) return transport.socket.terminate();
+  connection.close(true);
+  // It was being closed before.
+  transport.shouldClose?.();
 }
 
 function setPacketBytesMax({ transport }: EngineConnection, bytes: number): void {

@@ -3,6 +3,7 @@ import { connect as connectTcp, type Socket as TcpSocket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { connectClient, connectRaw, publish, startServer } from '../harness.ts';
 import { heapBytes } from '../heap.ts';
+import { RawPolling, separator } from '../hostile/wire.ts';
 import { declare, openStream, subscribersOf, topicUrl } from '../http-tools.ts';
 
 const problem = { code: 'rate_limited', status: 429, retryable: true };
@@ -174,6 +175,19 @@ const fragments = Buffer.concat([
 ]);
 
 describe('before it is let in', () => {
+  it.each([
+    ['never connects', '', 500],
+    ['sends more than it may', Array.from({ length: 1_000 }, () => '40/none,').join(separator), 600_000],
+  ])('a session that polls and %s makes room for another in time', async (_what, packets, loginTimeoutMs) => {
+    const { url } = await startServer({ connectionsPerAddressMax: 3, loginTimeoutMs });
+    // The connections of these go at once, the sessions stay.
+    const sessions = await Promise.all([RawPolling.open(url), RawPolling.open(url), RawPolling.open(url)]);
+    await expect(RawPolling.open(url)).rejects.toThrow();
+    if (packets !== '') await Promise.all(sessions.map((session) => session.post(packets)));
+    // Engine.IO itself would wait for half a minute that a session polls, to be told that it has ended.
+    await expect.poll(() => RawPolling.open(url).then(Boolean, () => false), { timeout: 10_000 }).toBe(true);
+  });
+
   it.each([
     ['a frame that does not end', Buffer.concat([longFrame(1_000_000), Buffer.alloc(20_000, 0x61)])],
     ['a message in fragments that does not end', fragments],

@@ -1,0 +1,29 @@
+import { expect, it, vi, onTestFinished } from 'vitest';
+import { Sessions } from '../../src/access/sessions.ts';
+import type { Identity } from '../../src/access/identity.ts';
+
+function identityOf(subject: string, endsAt: number): Identity {
+  return { subject, issuedAt: 0, endsAt, publish: [], subscribe: [], isAdmin: false };
+}
+
+it('a connection that cannot be ended keeps no other from ending', () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const sessions = new Sessions(Date.now);
+  onTestFinished(() => sessions.close());
+  const now = Date.now();
+  const ended: string[] = [];
+  sessions.open(identityOf('fails', now + 1_000), () => {
+    throw new Error('a listener of the app failed');
+  });
+  for (const [subject, endsAt] of [
+    ['same', now + 1_000],
+    ['later', now + 5_000],
+  ] as const)
+    sessions.open(identityOf(subject, endsAt), ({ code }) => ended.push(`${subject} ${code}`));
+  expect(() => vi.advanceTimersByTime(1_000)).toThrow('a listener of the app failed');
+  vi.advanceTimersByTime(1);
+  expect(ended).toEqual(['same token_expired']);
+  vi.advanceTimersByTime(5_000);
+  expect(ended).toEqual(['same token_expired', 'later token_expired']);
+});
