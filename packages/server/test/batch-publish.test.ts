@@ -1,5 +1,6 @@
+import type { Socket } from 'node:net';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { connectClient, connectRaw, publish, Recorder, startServer, type HttpAnswer } from './harness.ts';
 import { declare, temporaryDirectory } from './http-tools.ts';
 
@@ -299,5 +300,38 @@ describe('many messages', () => {
     socket.write(body.slice(1));
     expect(await ended).toMatch(/^HTTP\/1\.1 503 [^]*"code":"draining"/);
     await stopped;
+  });
+});
+
+describe('large bodies that take their time', () => {
+  it('have so much room together, and what is small is published all the same', async () => {
+    const bytes = 2 ** 20;
+    const { url } = await startServer({ batchBytesMax: bytes, publishBytesMax: bytes });
+    await declare(url, 'news');
+    const large = { topic: 'news', message: 'a'.repeat(500_000) };
+    expect((await publish(url, large)).status).toBe(200);
+    const refusals: string[] = [];
+    const over = new AbortController();
+    onTestFinished(() => over.abort());
+    const sockets = new Set<Socket>();
+    const attack = async (): Promise<void> => {
+      while (!over.signal.aborted) {
+        const { socket, ended } = connectRaw(url);
+        sockets.add(socket);
+        const head = `POST /publish HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${bytes}\r\n\r\n`;
+        // All but the end of it.
+        socket.write(`${head}[${' '.repeat(bytes - 2)}`);
+        refusals.push(await ended);
+        sockets.delete(socket);
+      }
+    };
+    const attacks = Array.from({ length: 20 }, attack);
+    await expect.poll(async () => (await publish(url, large)).status).toBe(429);
+    expect((await publish(url, { topic: 'news', message: 1 })).status).toBe(200);
+    expect(refusals.join()).toContain('"code":"limit_exceeded"');
+    over.abort();
+    for (const socket of sockets) socket.destroy();
+    await Promise.all(attacks);
+    await expect.poll(async () => (await publish(url, large)).status).toBe(200);
   });
 });

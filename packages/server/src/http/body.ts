@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import { FanfareError } from '@fanfare/protocol';
+import { fixedLimits } from '../limits/fixed-limits.ts';
 import { tooLarge } from '../message-path/admit.ts';
 
 /** What `POST /publish` was sent. */
@@ -16,6 +17,30 @@ export interface BodyLimits {
   readonly batchBytesMax: number;
 }
 
+/** A body up to this size needs no room, and is not refused for others: as many as there are connections take little. */
+const smallBytes = 65_536;
+
+/** What bodies that are arriving take, all together. */
+export class BodyRoom {
+  readonly #bytesMax: number;
+  #bytes = 0;
+
+  constructor({ publishBytesMax, batchBytesMax }: BodyLimits) {
+    this.#bytesMax = fixedLimits.batchesArrivingMax.value * Math.max(publishBytesMax, batchBytesMax);
+  }
+
+  /** @returns whether there was so much */
+  take(bytes: number): boolean {
+    if (this.#bytes + bytes > this.#bytesMax) return false;
+    this.#bytes += bytes;
+    return true;
+  }
+
+  free(bytes: number): void {
+    this.#bytes -= bytes;
+  }
+}
+
 const openBracket = 0x5b;
 
 /** White space of JSON, and the bytes of a byte order mark. */
@@ -25,9 +50,13 @@ const beforeJson: ReadonlySet<number> = new Set([0x20, 0x0a, 0x0d, 0x09, 0xef, 0
  * Reads JSON. How large it may be depends on whether it is an array, which its first characters tell: what is
  * too large is refused as soon as that is known, and not read to its end.
  */
-export async function readJsonBody(request: IncomingMessage, limits: BodyLimits): Promise<PublishBody> {
+export async function readJsonBody(
+  request: IncomingMessage,
+  limits: BodyLimits,
+  room: BodyRoom,
+): Promise<PublishBody> {
   let kind: 'one' | 'array' | undefined;
-  const text = await readBody(request, (chunk) => {
+  const text = await readBody(request, room, (chunk) => {
     const first = kind ?? chunk.find((byte) => !beforeJson.has(byte));
     if (typeof first === 'number') kind = first === openBracket ? 'array' : 'one';
     return kind === 'array' ? limits.batchBytesMax : limits.publishBytesMax;
@@ -39,25 +68,40 @@ export async function readJsonBody(request: IncomingMessage, limits: BodyLimits)
 export async function readLinesBody(
   request: IncomingMessage,
   { batchBytesMax }: BodyLimits,
+  room: BodyRoom,
 ): Promise<PublishBody> {
-  return { kind: 'lines', text: await readBody(request, () => batchBytesMax) };
+  return { kind: 'lines', text: await readBody(request, room, () => batchBytesMax) };
 }
 
 /** @param limitAt - how large the body may be, as far as is known once a chunk has come */
-function readBody(request: IncomingMessage, limitAt: (chunk: Buffer) => number): Promise<string> {
+function readBody(
+  request: IncomingMessage,
+  room: BodyRoom,
+  limitAt: (chunk: Buffer) => number,
+): Promise<string> {
   return new Promise((resolve, reject) => {
     const declared = Number(request.headers['content-length'] ?? 0);
     const chunks: Buffer[] = [];
     let bytes = 0;
+    let taken = 0;
     const finish = (): void => {
       request.off('data', onData).off('end', onEnd).off('error', onError);
+      room.free(taken);
     };
     const onData = (chunk: Buffer): void => {
       bytes += chunk.length;
       const limit = limitAt(chunk);
-      if (Math.max(bytes, declared) <= limit) return void chunks.push(chunk);
-      finish();
-      reject(tooLarge(limit));
+      const more = Math.max(0, bytes - smallBytes) - taken;
+      if (Math.max(bytes, declared) > limit) {
+        finish();
+        reject(tooLarge(limit));
+      } else if (!room.take(more)) {
+        finish();
+        reject(new FanfareError('limit_exceeded', 'More is arriving than there is room for; try again.'));
+      } else {
+        taken += more;
+        chunks.push(chunk);
+      }
     };
     const onEnd = (): void => {
       finish();

@@ -3,7 +3,7 @@ import { FanfareError, type PublishResult } from '@fanfare/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify';
 import type { MessagePath } from '../message-path/message-path.ts';
 import { linesType, publishBatch, type BatchOptions } from './batch.ts';
-import { readJsonBody, readLinesBody, type BodyLimits, type PublishBody } from './body.ts';
+import { BodyRoom, readJsonBody, readLinesBody, type BodyLimits, type PublishBody } from './body.ts';
 import { idOf, sourceOf } from './request.ts';
 import { sendProblem, toRefusal, wrongContentType } from './problem.ts';
 
@@ -13,11 +13,12 @@ export interface PublishRouteOptions extends BodyLimits, BatchOptions {
 
 /** `POST /publish`: PROTOCOL.md §2 and §4. */
 export async function publishRoute(app: FastifyInstance, options: PublishRouteOptions): Promise<void> {
+  const room = new BodyRoom(options);
   app.addContentTypeParser('application/json', (_request: FastifyRequest, payload: IncomingMessage) =>
-    readJsonBody(payload, options),
+    readJsonBody(payload, options, room),
   );
   app.addContentTypeParser(linesType, (_request: FastifyRequest, payload: IncomingMessage) =>
-    readLinesBody(payload, options),
+    readLinesBody(payload, options, room),
   );
   app.post<{ Body: PublishBody | undefined }>(
     '/publish',

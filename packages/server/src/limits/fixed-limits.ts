@@ -14,6 +14,7 @@ type FixedLimitName =
   | 'bytesPerContainer'
   | 'commandsWaitingMax'
   | 'answersWaitingMax'
+  | 'batchesArrivingMax'
   | 'requestsWaitingMax'
   | 'headersTimeoutMs'
   | 'headerBytesMax'
@@ -51,6 +52,11 @@ export const fixedLimits: Readonly<Record<FixedLimitName, FixedLimit>> = {
     value: 1_000,
     unit: 'packets of a client that come while it does not read what waits for it',
     why: 'Nearly each has an answer. After so many no more is read until it has taken them. A client that polls cannot be held up like this: its connection ends after ten times as many.',
+  },
+  batchesArrivingMax: {
+    value: 16,
+    unit: 'times batchBytesMax, in bytes of the bodies of all publishes that are arriving',
+    why: 'They are in memory until they have come, which each may take half a minute for. The first 64 KiB of each count for nothing, so that no small publish is refused for it.',
   },
   requestsWaitingMax: {
     value: 100,
