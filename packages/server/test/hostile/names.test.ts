@@ -76,12 +76,23 @@ const names = [
   'a\'b"c<d>&',
   '${sub}',
   ' ',
+  'news',
+  ' news',
+  'news ',
+  'News',
   'é',
   'e\u0301',
   '😀',
 ];
 
 const topics = names.filter(isTopic);
+
+/** PROTOCOL.md 2.4. */
+const reserved: ReadonlySet<string> = new Set(
+  'connect connect_error disconnect disconnecting newListener removeListener message state gap error token __proto__'.split(
+    ' ',
+  ),
+);
 
 describe('A5: a name that means something elsewhere', () => {
   it('is a topic like any other at every entry, and comes back as it was: all of them beside each other', async () => {
@@ -122,6 +133,46 @@ describe('A5: a name that means something elsewhere', () => {
       expect(page.messages).toMatchObject(Array.from({ length: 4 }, () => ({ topic, message: topic })));
       expect((await ask(url, 'DELETE', path)).status).toBe(204);
       expect((await ask(url, 'GET', path)).status).toBe(404);
+    }
+    untouched();
+  });
+
+  it('is an event of its own name, or none at all: all of them beside each other', async () => {
+    const { url } = await startServer({ memory: true });
+    const client = await connectClient(url);
+    const delivered: unknown[] = [];
+    client.onAny((name: string, argument: unknown) => delivered.push([name, argument]));
+    for (const topic of topics) {
+      const answer: unknown = await client.emitWithAck('subscribe', { topic });
+      const refused = { ok: false, error: { code: 'topic_name_reserved', status: 400 } };
+      expect([topic, answer]).toMatchObject([topic, reserved.has(topic) ? refused : { ok: true, topic }]);
+      await client.emitWithAck('publish', { topic, message: topic });
+    }
+    await client.emitWithAck('unsubscribe', { topic: topics[0] });
+    const open = topics.filter((topic) => !reserved.has(topic));
+    expect(delivered).toEqual(open.map((topic) => [topic, { message: topic }]));
+    untouched();
+  });
+
+  it('is a segment of a pattern like any other: all of them beside each other', async () => {
+    const { url } = await startServer({ memory: true });
+    const client = await connectClient(url);
+    const delivered: unknown[] = [];
+    client.on('message', ({ topic }: { topic: unknown }) => delivered.push(topic));
+    const segments = topics.filter((topic) => !topic.includes('/') && isTopic(`${topic}/${topic}`));
+    for (const segment of segments)
+      for (const topic of [`${segment}/*`, `*/${segment}`])
+        expect([topic, await client.emitWithAck('subscribe', { topic, envelope: true })]).toMatchObject([
+          topic,
+          { ok: true, topic },
+        ]);
+    for (const segment of segments)
+      await client.emitWithAck('publish', { topic: `${segment}/${segment}`, message: 1 });
+    await client.emitWithAck('unsubscribe', { topic: '-' });
+    expect(delivered).toEqual(segments.map((segment) => `${segment}/${segment}`));
+    for (const segment of segments) {
+      const page = await ask(url, 'GET', `/topics/${encode(`${segment}/*`)}/messages`);
+      expect(JSON.parse(page.text)).toMatchObject({ messages: [{ topic: `${segment}/${segment}` }] });
     }
     untouched();
   });
@@ -259,6 +310,19 @@ describe('A4: names of prototypes', () => {
         error: { code: 'bad_request' },
       });
     untouched();
+  });
+
+  it.each(keys)('as a token open nothing: %s', async (token) => {
+    const { url } = await startServer({ key: secret, memory: true });
+    const answer = await ask(url, 'GET', '/identity', { authorization: `Bearer ${token}` });
+    expect([answer.status, codeOf(answer.text)]).toEqual([401, 'not_authenticated']);
+    await expect(connectClient(url, 'websocket', { auth: { token } })).rejects.toMatchObject({
+      data: { code: 'not_authenticated' },
+    });
+    const client = await connectClient(url, 'websocket', { auth: { token: await tokenFor() } });
+    expect(await client.emitWithAck('token', { token })).toMatchObject({
+      error: { code: 'not_authenticated' },
+    });
   });
 
   it('as claims give no right, and as subjects are like any other', async () => {
