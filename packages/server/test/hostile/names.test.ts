@@ -312,6 +312,13 @@ describe('A4: names of prototypes', () => {
     untouched();
   });
 
+  it.each(keys)('as an id are no connection: %s', async (key) => {
+    const { url } = await startServer({ memory: true });
+    await connectClient(url);
+    for (const method of ['GET', 'DELETE'])
+      expect(codeOf((await ask(url, method, `/connections/${key}`)).text)).toBe('connection_not_found');
+  });
+
   it.each(keys)('as a token open nothing: %s', async (token) => {
     const { url } = await startServer({ key: secret, memory: true });
     const answer = await ask(url, 'GET', '/identity', { authorization: `Bearer ${token}` });
