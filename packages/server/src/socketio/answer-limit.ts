@@ -39,7 +39,8 @@ export class AnswerLimit {
   constructor() {
     const count = (connection: EngineConnection): void => this.#count(connection);
     this.#onPacket = function () {
-      if (this.writeBuffer.length > 0) count(this);
+      // All packets of a request come in one turn, and none of them is answered before the last has come.
+      if (this.writeBuffer.length > 0 || this.transport.name === 'polling') count(this);
     };
   }
 
@@ -64,15 +65,22 @@ export class AnswerLimit {
   }
 
   #watch(connection: EngineConnection): void {
-    const { transport } = connection;
+    let isOver = false;
     const end = (): void => {
+      if (isOver) return;
+      isOver = true;
       this.#waiting.delete(connection);
       connection.off('drain', end);
       connection.off('close', end);
-      transport.socket?.resume();
+      // Not the one of before: the connection may have become a websocket meanwhile, which was paused then.
+      connection.transport.socket?.resume();
     };
     connection.once('drain', end);
     connection.once('close', end);
+    if (connection.transport.name === 'polling')
+      setImmediate(() => {
+        if (connection.writeBuffer.length === 0) end();
+      });
   }
 }
 

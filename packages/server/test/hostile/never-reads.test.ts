@@ -6,7 +6,7 @@ import { topicUrl } from '../http-tools.ts';
 import { connectDeaf, connectTo, frame, text } from './deaf-clients.ts';
 import { GoodClient } from './good-client.ts';
 import { ProbedServer } from './probed-server.ts';
-import { RawWebSocket } from './wire.ts';
+import { connectRawClient, RawPolling, RawWebSocket, separator } from './wire.ts';
 
 const mebibyte = 2 ** 20;
 
@@ -150,3 +150,26 @@ it('as long as too much of answers waits for others, large ones are refused, and
   deaf.destroy();
   await expect.poll(async () => statusOf(page)).toBe(200);
 });
+
+it.each([
+  ['events that there are not', '42["nothing"]'],
+  ['commands with an acknowledgement', '420["subscribe",{"topic":"news"}]'],
+  ['pongs', '3'],
+])(
+  'a request of a client that polls which has very many packets ends its connection, and nobody notices: %s',
+  async (_what, packet) => {
+    const server = await ProbedServer.fanfare(['--memory']);
+    const good = await GoodClient.of(server.url, await connectClient(server.url));
+    const client = await RawPolling.open(server.url);
+    await connectRawClient(client);
+    const before = await server.ask();
+    const packets = Math.floor((2 * mebibyte) / (packet.length + 1));
+    await client.post(Array.from({ length: packets }, () => packet).join(separator)).catch(() => {});
+    expect(await client.post('3')).toMatchObject({ status: 400 });
+    expect(await good.complaint()).toBeUndefined();
+    const after = await server.ask();
+    expect((after?.rssBytes ?? 0) - (before?.rssBytes ?? 0)).toBeLessThan(150 * mebibyte);
+    expect(after?.heldMaxMs).toBeLessThan(1_000);
+    expect([server.isGone, server.failures]).toEqual([false, []]);
+  },
+);
