@@ -56,7 +56,7 @@ export class Sessions {
   /** Ends the connections of a subject. @returns how many there were */
   revoke(subject: string): number {
     const entries = [...(this.#bySubject.get(subject) ?? [])];
-    for (const entry of entries) this.#end(entry, revoked());
+    this.#endAll(entries, revoked());
     return entries.length;
   }
 
@@ -85,6 +85,19 @@ export class Sessions {
     entry.end(error);
   }
 
+  /** Ends each, also when the end of one fails, as by a listener of the app's. */
+  #endAll(entries: readonly Entry[], error: FanfareError): void {
+    const failures: unknown[] = [];
+    for (const entry of entries) {
+      try {
+        this.#end(entry, error);
+      } catch (failure) {
+        failures.push(failure);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+
   #wait(): void {
     clearTimeout(this.#timer);
     let next = Infinity;
@@ -97,14 +110,11 @@ export class Sessions {
 
   #wake(): void {
     const now = this.#now();
+    const ended: Entry[] = [];
+    for (const [endsAt, entries] of this.#byEnd) if (endsAt <= now) ended.push(...entries);
     try {
-      for (const [endsAt, entries] of this.#byEnd) {
-        if (endsAt > now) continue;
-        for (const entry of entries)
-          this.#end(entry, new FanfareError('token_expired', 'The token has ended.'));
-      }
+      this.#endAll(ended, new FanfareError('token_expired', 'The token has ended.'));
     } finally {
-      // A listener of the app's that fails keeps none of the others from ending.
       this.#wait();
     }
   }

@@ -6,6 +6,20 @@ function identityOf(subject: string, endsAt: number): Identity {
   return { subject, issuedAt: 0, endsAt, publish: [], subscribe: [], isAdmin: false };
 }
 
+it('a connection that cannot be ended keeps no other of its subject', () => {
+  const sessions = new Sessions(Date.now);
+  onTestFinished(() => sessions.close());
+  const ended: string[] = [];
+  const endsAt = Date.now() + 60_000;
+  sessions.open(identityOf('one', endsAt), () => {
+    throw new Error('a listener of the app failed');
+  });
+  sessions.open(identityOf('one', endsAt), ({ code }) => ended.push(code));
+  expect(() => sessions.revoke('one')).toThrow('a listener of the app failed');
+  expect(ended).toEqual(['not_authenticated']);
+  expect(sessions.revoke('one')).toBe(0);
+});
+
 it('a connection that cannot be ended keeps no other from ending', () => {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
