@@ -1,5 +1,6 @@
 import type { Socket } from 'socket.io';
 import { fixedLimits } from '../limits/fixed-limits.ts';
+import { TurnTaking } from '../limits/turn-taking.ts';
 
 /** The parts of an Engine.IO connection that this file uses; its transport and buffer are no documented ones. */
 interface EngineConnection {
@@ -23,22 +24,34 @@ interface WebSocketReading {
 
 const { value: answersMax } = fixedLimits.answersWaitingMax;
 
+/** How many packets of a client are read in a turn of the event loop, beside those that have been read by then. */
+const packetsPerTurnMax = 64;
+
 /** How many more may wait for a client that polls: its requests cannot be held up. */
 const pollingFactor = 10;
 
 /**
  * Has clients that do not read what they are sent send no more: nearly every packet has an answer, Socket.IO's own to a
- * namespace that there is not among them.
+ * namespace that there is not among them. And those that send without end take turns with others.
  */
 export class AnswerLimit {
   /** Of those for whom something waits, how many packets have come since. */
   readonly #waiting = new Map<EngineConnection, number>();
+  readonly #turns = new TurnTaking<EngineConnection>({
+    perTurnMax: packetsPerTurnMax,
+    pause: ({ transport }) => transport.socket?.pause(),
+    resume: (connection) => {
+      if ((this.#waiting.get(connection) ?? 0) < answersMax) connection.transport.socket?.resume();
+    },
+  });
   /** One for all: one for each would cost every idle connection some hundred bytes. */
   readonly #onPacket: PacketListener;
 
   constructor() {
     const count = (connection: EngineConnection): void => this.#count(connection);
+    const turns = this.#turns;
     this.#onPacket = function () {
+      turns.count(this);
       // All packets of a request come in one turn, and none of them is answered before the last has come.
       if (this.writeBuffer.length > 0 || this.transport.name === 'polling') count(this);
     };
