@@ -5,8 +5,11 @@ import { handshake } from './inputs/sockets.ts';
 
 /** A frame of a client, whose mask is zeros. */
 export function frame(opcode: number, payload: string): Buffer {
+  const { length } = payload;
+  const size = length < 126 ? [length] : [126, length >> 8, length & 0xff];
+  const [first = 0, ...rest] = size;
   return Buffer.concat([
-    Buffer.from([0x80 | opcode, 0x80 | payload.length, 0, 0, 0, 0]),
+    Buffer.from([0x80 | opcode, 0x80 | first, ...rest, 0, 0, 0, 0]),
     Buffer.from(payload),
   ]);
 }
@@ -29,11 +32,15 @@ export function connectTo(url: string, begin: string | Buffer): Socket {
   return socket;
 }
 
-/** A client that was let in, and reads nothing from then on. */
-export async function connectDeaf(url: string): Promise<Socket> {
+/**
+ * A client that was let in, and reads nothing from then on.
+ *
+ * @param auth - with the token, where one is needed
+ */
+export async function connectDeaf(url: string, auth = ''): Promise<Socket> {
   const socket = connectTo(url, handshake);
   await readUntil(socket, 'maxPayload');
-  socket.write(text('40'));
+  socket.write(text(`40${auth}`));
   await readUntil(socket, '40{');
   return socket.pause();
 }

@@ -1,0 +1,295 @@
+import { connect } from 'node:net';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { secret } from '../access/tokens.ts';
+import { connectClient, publish } from '../harness.ts';
+import { topicUrl } from '../http-tools.ts';
+import { connectDeaf, text } from './deaf-clients.ts';
+import { GoodClient } from './good-client.ts';
+import { masterToken } from './inputs/tokens.ts';
+import { ProbedServer } from './probed-server.ts';
+import { connectRawClient, RawWebSocket } from './wire.ts';
+
+const mebibyte = 2 ** 20;
+
+/**
+ * How long the longest turn of the event loop may take, and with it 999 of 1,000, in milliseconds of the processor, where an
+ * attack does not say otherwise.
+ */
+const usualHeldMsMax = 50;
+
+const token = JSON.stringify({ token: masterToken });
+const auth = { authorization: `Bearer ${masterToken}` };
+
+interface Attack {
+  /** What there is before. */
+  readonly prepare?: (url: string) => Promise<unknown>;
+  readonly run: (url: string) => Promise<unknown>;
+  readonly heldMsMax?: number;
+}
+
+/**
+ * What a connection has sent over HTTP is read as fast as it comes, some thousand requests in a turn: Node has no way to hold
+ * it up. Each wrong token is a signature, and an error.
+ */
+const pipelinedHeldMsMax = { publishes: 250, tokens: 800 };
+
+async function fillTopic(url: string, topic: string, count: number, bytes: number): Promise<void> {
+  const batch = Math.min(count, 5_000, Math.floor((15 * mebibyte) / (bytes + 100)));
+  for (let at = 0; at < count; at += batch)
+    await publish(
+      url,
+      Array.from({ length: batch }, () => ({ topic, message: 'x'.repeat(bytes) })),
+      auth,
+    );
+}
+
+async function makeTopics(url: string): Promise<void> {
+  for (let first = 0; first < 100_000; first += 5_000) {
+    const batch = Array.from({ length: 5_000 }, (_, at) => ({ topic: `many/${first + at}`, message: at }));
+    const answer = await publish(url, batch, auth);
+    expect(answer.text).not.toContain('"ok":false');
+  }
+}
+
+async function rawClient(url: string): Promise<RawWebSocket> {
+  const client = await RawWebSocket.open(url);
+  await connectRawClient(client, token);
+  return client;
+}
+
+/** Sends, and waits for an answer to what was sent last. */
+async function sendAll(client: RawWebSocket, packets: Iterable<string>): Promise<void> {
+  for (const packet of packets) {
+    client.socket.send(packet);
+    if (client.socket.bufferedAmount > mebibyte) await new Promise((resolve) => setImmediate(resolve));
+  }
+  await client.send('42999["unsubscribe",{"topic":"nothing"}]');
+  while (!(await client.next()).startsWith('43999'));
+}
+
+function* times(count: number, packet: (at: number) => string): Iterable<string> {
+  for (let at = 0; at < count; at++) yield packet(at);
+}
+
+const json = (value: unknown): string => JSON.stringify(value);
+
+async function get(url: string): Promise<void> {
+  const response = await fetch(url, { headers: auth });
+  expect(response.status).toBe(200);
+  await response.arrayBuffer();
+}
+
+const attacks: Readonly<Record<string, Attack>> = {
+  'replay of a large topic, again and again': {
+    prepare: async (url) => fillTopic(url, 'large', 20_000, 200),
+    run: async (url) => {
+      const client = await rawClient(url);
+      await sendAll(
+        client,
+        times(20, () => `42["subscribe",{"topic":"large","envelope":true,"from":"earliest"}]`),
+      );
+      client.socket.terminate();
+    },
+  },
+  'subscribing and leaving': {
+    // Of the 64 KiB that are read at once each 40 bytes are a command, and most are refused for their rate.
+    heldMsMax: 200,
+    run: async (url) => {
+      const client = await rawClient(url);
+      await sendAll(
+        client,
+        times(10_000, (at) => `42["${at % 2 ? 'un' : ''}subscribe",{"topic":"t${at % 1000}"}]`),
+      );
+      client.socket.terminate();
+    },
+  },
+  'publishes over a websocket': {
+    run: async (url) => {
+      const client = await rawClient(url);
+      await sendAll(
+        client,
+        times(20_000, (at) => `42["publish",{"topic":"flood","message":${at}}]`),
+      );
+      client.socket.terminate();
+    },
+  },
+  'publishes over HTTP, without waiting': {
+    heldMsMax: pipelinedHeldMsMax.publishes,
+    run: async (url) => {
+      const body = '{"topic":"flood","message":1}';
+      const request = `POST /publish HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${auth.authorization}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+      await pipeline(url, request, 5_000);
+    },
+  },
+  'batches as large as may be': {
+    run: async (url) => {
+      const body = json(
+        Array.from({ length: 5_000 }, () => ({ topic: 'flood', message: 'x'.repeat(3_200) })),
+      );
+      for (let at = 0; at < 5; at++) expect((await publish(url, body, auth)).status).toBe(200);
+    },
+  },
+  'lines as large as may be': {
+    run: async (url) => {
+      const body = Array.from({ length: 5_000 }, () =>
+        json({ topic: 'flood', message: 'x'.repeat(3_200) }),
+      ).join('\n');
+      for (let at = 0; at < 5; at++)
+        expect((await publish(url, body, { ...auth, 'content-type': 'application/x-ndjson' })).status).toBe(
+          200,
+        );
+    },
+  },
+  'batches of as many as may be': {
+    run: async (url) => {
+      const body = json(Array.from({ length: 5_000 }, (_, at) => ({ topic: 'flood', message: at })));
+      for (let at = 0; at < 5; at++) expect((await publish(url, body, auth)).status).toBe(200);
+    },
+  },
+  'batches that are all refused': {
+    run: async (url) => {
+      const body = json(Array.from({ length: 5_000 }, () => ({ topic: '', message: 1 })));
+      for (let at = 0; at < 5; at++) expect((await publish(url, body, auth)).status).toBe(200);
+    },
+  },
+  'pages as large as may be': {
+    prepare: async (url) => fillTopic(url, 'large', 2_000, 4_100),
+    run: async (url) => {
+      for (let at = 0; at < 30; at++) await get(topicUrl(url, 'large', '/messages?limit=1000'));
+    },
+  },
+  'pages of many': {
+    prepare: async (url) => fillTopic(url, 'large', 20_000, 10),
+    run: async (url) => {
+      for (let at = 0; at < 50; at++) await get(topicUrl(url, 'large', '/messages?limit=1000'));
+    },
+  },
+  'topics over and over': {
+    prepare: makeTopics,
+    run: async (url) => {
+      for (let at = 0; at < 40; at++) await get(`${url}/topics?limit=1000`);
+    },
+  },
+  'huge packets': {
+    run: async (url) => {
+      const client = await rawClient(url);
+      const packet = `42["publish",{"topic":"flood","message":"${'x'.repeat(mebibyte - 100)}"}]`;
+      await sendAll(
+        client,
+        times(20, () => packet),
+      );
+      client.socket.terminate();
+    },
+  },
+  'packets that are too large': {
+    run: async (url) => {
+      for (let at = 0; at < 20; at++) {
+        const client = await rawClient(url);
+        await client.send('x'.repeat(3 * mebibyte));
+        await client.ended();
+      }
+    },
+  },
+  'small frames': {
+    run: async (url) => {
+      const socket = await connectDeaf(url, token);
+      socket.resume();
+      const piece = Buffer.concat(Array.from({ length: 10_000 }, () => text('3')));
+      for (let at = 0; at < 20 && !socket.destroyed; at++)
+        await new Promise<void>((resolve) => void socket.write(piece, () => resolve()));
+      socket.destroy();
+    },
+  },
+  'a large message to a thousand': {
+    prepare: async (url) => {
+      for (let at = 0; at < 1_000; at += 50)
+        await Promise.all(
+          Array.from({ length: 50 }, async () => {
+            const socket = await connectDeaf(url, token);
+            socket.write(text('42["subscribe",{"topic":"flood"}]'));
+            socket.resume();
+          }),
+        );
+      await expect.poll(async () => subscribers(url, 'flood')).toBe(1_000);
+    },
+    run: async (url) => {
+      for (let at = 0; at < 4; at++)
+        expect((await publish(url, { topic: 'flood', message: 'x'.repeat(256 * 1_024) }, auth)).status).toBe(
+          200,
+        );
+    },
+  },
+  'patterns from the beginning, over many topics': {
+    prepare: makeTopics,
+    run: async (url) => {
+      const client = await rawClient(url);
+      await sendAll(
+        client,
+        times(2, () => `42["subscribe",{"topic":"many/*","from":"earliest"}]`),
+      );
+      client.socket.terminate();
+    },
+  },
+  'wrong tokens': {
+    heldMsMax: pipelinedHeldMsMax.tokens,
+    run: async (url) => {
+      const [head = '', claims = ''] = masterToken.split('.');
+      const request = `GET /topics HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${head}.${claims}.${'A'.repeat(43)}\r\n\r\n`;
+      await pipeline(url, request, 5_000);
+    },
+  },
+  'coming and going': {
+    run: async (url) => {
+      for (let at = 0; at < 1_000; at += 20)
+        await Promise.all(Array.from({ length: 20 }, async () => (await connectDeaf(url, token)).destroy()));
+    },
+  },
+};
+
+async function subscribers(url: string, topic: string): Promise<number> {
+  const response = await fetch(topicUrl(url, topic), { headers: auth });
+  return ((await response.json()) as { subscribers?: number }).subscribers ?? 0;
+}
+
+/** Sends a request many times over one connection, and waits for all answers. */
+async function pipeline(url: string, request: string, count: number): Promise<void> {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  onTestFinished(() => void socket.destroy());
+  let answers = 0;
+  let rest = '';
+  const done = new Promise<void>((resolve, reject) => {
+    socket.on('error', reject).once('close', () => resolve());
+    socket.setEncoding('latin1').on('data', (piece: string) => {
+      const all = rest + piece;
+      answers += all.split('HTTP/1.1 ').length - 1;
+      rest = all.slice(-8);
+      if (answers >= count) resolve();
+    });
+  });
+  socket.write(request.repeat(count));
+  await done;
+  socket.destroy();
+}
+
+describe('A15: one client that does all it can to hold up the server', () => {
+  it.each(Object.entries(attacks))('holds up nobody: %s', { timeout: 120_000 }, async (_what, attack) => {
+    const { prepare, run, heldMsMax = usualHeldMsMax } = attack;
+    const rule = JSON.stringify([{ match: '**', create: 'publish' }]);
+    const flags = ['--memory', '--key', secret, '--rules', rule, '--topics-max', '200000'];
+    const server = await ProbedServer.fanfare(flags);
+    const { url } = server;
+    const client = await connectClient(url, 'websocket', { auth: { token: masterToken } });
+    const good = await GoodClient.of(url, client, auth);
+    await prepare?.(url);
+    const held = await server.heldMs(async () => {
+      let isOver = false;
+      const isGoingOn = (): boolean => !isOver;
+      const attacking = run(url).finally(() => (isOver = true));
+      do expect(await good.complaint()).toBeUndefined();
+      while (isGoingOn());
+      await attacking;
+    }, heldMsMax);
+    expect(held).toBeLessThan(heldMsMax);
+    expect([server.isGone, server.failures]).toEqual([false, []]);
+  });
+});
