@@ -111,7 +111,8 @@ export class Sessions {
   #wake(): void {
     const now = this.#now();
     const ended: Entry[] = [];
-    for (const [endsAt, entries] of this.#byEnd) if (endsAt <= now) ended.push(...entries);
+    for (const [endsAt, entries] of this.#byEnd)
+      if (endsAt <= now) for (const entry of entries) ended.push(entry);
     try {
       this.#endAll(ended, new FanfareError('token_expired', 'The token has ended.'));
     } finally {
