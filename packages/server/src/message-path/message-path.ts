@@ -19,7 +19,7 @@ import type { Rules } from '../rules/rule.ts';
 import type { SubscriptionIndex } from '../subscriptions/subscription-index.ts';
 import type { Connection } from './accept.ts';
 import { Admission, type Admitted } from './admit.ts';
-import { append, storageRefusal } from './append.ts';
+import { append, appendInPieces, storageRefusal } from './append.ts';
 import { Broadcast } from './broadcast.ts';
 import { Connections } from './connections.ts';
 import { Counters } from './counters.ts';
@@ -161,7 +161,7 @@ export class MessagePath {
     const admitted = await admit();
     this.#parts.rates.takePublish(source, admitted.length);
     const records = admitted.filter((one): one is NewRecord => !(one instanceof FanfareError));
-    const results = records.length > 0 ? await append(this.#log, records) : [];
+    const results = await appendInPieces(this.#log, records, this.#counters);
     let taken = 0;
     return admitted.map((one) => (one instanceof FanfareError ? one : (results[taken++] as BatchResult)));
   }

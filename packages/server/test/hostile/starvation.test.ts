@@ -45,6 +45,18 @@ async function makeTopics(url: string): Promise<void> {
   }
 }
 
+async function subscribeThousand(url: string): Promise<void> {
+  for (let at = 0; at < 1_000; at += 50)
+    await Promise.all(
+      Array.from({ length: 50 }, async () => {
+        const socket = await connectDeaf(url, token);
+        socket.write(text('42["subscribe",{"topic":"flood"}]'));
+        socket.resume();
+      }),
+    );
+  await expect.poll(async () => subscribers(url, 'flood')).toBe(1_000);
+}
+
 async function rawClient(url: string): Promise<RawWebSocket> {
   const client = await RawWebSocket.open(url);
   await connectRawClient(client, token);
@@ -194,22 +206,19 @@ const attacks: Readonly<Record<string, Attack>> = {
     },
   },
   'a large message to a thousand': {
-    prepare: async (url) => {
-      for (let at = 0; at < 1_000; at += 50)
-        await Promise.all(
-          Array.from({ length: 50 }, async () => {
-            const socket = await connectDeaf(url, token);
-            socket.write(text('42["subscribe",{"topic":"flood"}]'));
-            socket.resume();
-          }),
-        );
-      await expect.poll(async () => subscribers(url, 'flood')).toBe(1_000);
-    },
+    prepare: subscribeThousand,
     run: async (url) => {
       for (let at = 0; at < 4; at++)
         expect((await publish(url, { topic: 'flood', message: 'x'.repeat(256 * 1_024) }, auth)).status).toBe(
           200,
         );
+    },
+  },
+  'a batch of large messages to a thousand': {
+    prepare: subscribeThousand,
+    run: async (url) => {
+      const batch = Array.from({ length: 12 }, () => ({ topic: 'flood', message: 'x'.repeat(128 * 1_024) }));
+      expect((await publish(url, batch, auth)).text).not.toContain('"ok":false');
     },
   },
   'patterns from the beginning, over many topics': {

@@ -114,13 +114,13 @@ export function memoryLog(rules: unknown = []): TopicLog {
   return log;
 }
 
-export function pathOver(log: TopicLog, fanOut: FanOut): MessagePath {
+export function pathOver(log: TopicLog, fanOut: FanOut, own: Partial<typeof limits> = {}): MessagePath {
   return new MessagePath({
     log,
     index: new SubscriptionIndex(),
     rules: new Rules([], defaultRule),
     fanOuts: [fanOut],
-    limits,
+    limits: { ...limits, ...own },
     rates: new RateLimits({ publish: {}, subscribe: {}, monotonicMs: () => 0 }),
     onFailure: () => new FanfareError('internal', 'The server failed.'),
     now: () => 1,

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FanfareError } from '@fanfare/protocol';
-import type { AppendOutcome, TopicLog } from '../../src/log/topic-log.ts';
+import { LogFullError, type AppendOutcome, type TopicLog } from '../../src/log/topic-log.ts';
 import { anything, FakeFanOut, memoryLog, pathOver } from './fake-fan-out.ts';
 
 describe('the path of a message', () => {
@@ -117,6 +117,32 @@ describe('the path of a message', () => {
     const published = path.publishText(anything, '{"topic":"news","message":1}');
     await expect(published).rejects.toMatchObject({ code: 'storage_unavailable', status: 503 });
     expect(fanOut.sends).toEqual([]);
+  });
+
+  it('tells of many messages which could be stored, when the disk is full after some', async () => {
+    const log = memoryLog();
+    const append = log.append.bind(log);
+    let isFull = false;
+    const filling: TopicLog = Object.assign(log, {
+      append: (records: Parameters<TopicLog['append']>[0]) => {
+        if (isFull) return Promise.reject(new LogFullError());
+        isFull = true;
+        return append(records);
+      },
+    });
+    const fanOut = new FakeFanOut();
+    const path = pathOver(filling, fanOut, { publishBytesMax: 1_000_000 });
+    await fanOut.connect(path).connection?.subscribe({ topic: 'news' });
+    const one = JSON.stringify({ topic: 'news', message: 'x'.repeat(400_000) });
+    const results = await path.publishArray(anything, `[${one},${one},{"topic":1},${one}]`);
+    expect(results).toMatchObject([
+      { ok: true, offset: 'e.1' },
+      { code: 'storage_unavailable', status: 507 },
+      { code: 'bad_request' },
+      { code: 'storage_unavailable', status: 507 },
+    ]);
+    expect(fanOut.sends).toHaveLength(1);
+    await expect(path.publishArray(anything, `[${one}]`)).rejects.toMatchObject({ status: 507 });
   });
 
   it('refuses every publish once it drains', async () => {
