@@ -30,14 +30,14 @@ async function flood(server: ProbedServer, socket: Socket, what: Buffer, bytes: 
 /** What has an answer, or looks as if it had; of pings, more than the kernel holds for the server. */
 const floods: readonly (readonly [string, Buffer, number])[] = [
   ['pings of WebSocket', frame(0x9, 'x'.repeat(125)), 96],
-  ['pongs of WebSocket', frame(0xa, 'x'.repeat(125)), 96],
-  ['pongs of Engine.IO', text('3'), 16],
+  ['pongs of WebSocket', frame(0xa, 'x'.repeat(125)), 32],
+  ['pongs of Engine.IO', text('3'), 4],
   ['commands with an acknowledgement', text('420["subscribe",{"topic":"news"}]'), 16],
   ['commands that are refused', text('42["publish"]'), 16],
   ['events that there are not', text('42["nothing"]'), 16],
-  ['requests for a namespace that there is not', text('40/nothing,'), 32],
-  ['events to a namespace that there is not', text('42/nothing,["a"]'), 16],
-  ['acknowledgements of nothing', text('437[]'), 16],
+  ['requests for a namespace that there is not', text('40/nothing,'), 24],
+  ['events to a namespace that there is not', text('42/nothing,["a"]'), 4],
+  ['acknowledgements of nothing', text('437[]'), 4],
 ];
 
 it.each(floods)(
