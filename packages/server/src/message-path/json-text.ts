@@ -174,9 +174,9 @@ class Cutter {
   /** The value that comes next. Stops behind it, and behind what white space there is. */
   value(): JsonValue {
     const json = this.#json;
-    let at = this.#at;
-    let pieceStart = at;
-    let text = '';
+    const start = this.#at;
+    let at = start;
+    let isSpaced = false;
     let depth = 0;
     let depthReached = 0;
     let containers = 0;
@@ -190,18 +190,16 @@ class Cutter {
         at++;
         break;
       }
-      if (kind === white) {
-        text += json.slice(pieceStart, at);
-        while (kindOf(json.charCodeAt(at + 1)) === white) at++;
-        pieceStart = at + 1;
-      } else if (kind === opens) {
+      if (kind === white) isSpaced = true;
+      else if (kind === opens) {
         containers++;
         if (++depth > depthReached) depthReached = depth;
       } else if (depth === 0) break;
       else if (kind === closes) depth--;
     }
     this.#at = at;
-    return { text: text + json.slice(pieceStart, at), depth: depthReached, containers };
+    const text = isSpaced ? withoutWhiteSpace(json, start, at) : json.slice(start, at);
+    return { text, depth: depthReached, containers };
   }
 
   #skipValue(): undefined {
@@ -243,6 +241,26 @@ class Cutter {
   #code(): number {
     return this.#json.charCodeAt(this.#at);
   }
+}
+
+/** What is between two places of a JSON text but for the white space between its tokens; code by code, for there may be much. */
+function withoutWhiteSpace(json: string, start: number, end: number): string {
+  const codes = new Uint16Array(end - start);
+  let length = 0;
+  let all = 0;
+  let stringEnd = start;
+  for (let at = start; at < end; at++) {
+    const code = json.charCodeAt(at);
+    if (at >= stringEnd) {
+      const kind = kindOf(code);
+      if (kind === white) continue;
+      if (kind === quotes) stringEnd = endOfString(json, at);
+    }
+    all |= code;
+    codes[length++] = code;
+  }
+  if (all < 256) return Buffer.from(codes.subarray(0, length)).toString('latin1');
+  return Buffer.from(codes.buffer, 0, 2 * length).toString('utf16le');
 }
 
 /** @returns the place behind the string that begins at `start`; the end of the text when it does not end */
