@@ -17,7 +17,10 @@ export class RememberedDecisions {
 
   remember(decisions: Map<string, boolean>, name: string, decision: boolean): void {
     if (this.#count >= decisionsMax.ofAll) this.#forgetAll();
-    if (decisions.size >= decisionsMax.ofOne) decisions.clear();
+    if (decisions.size >= decisionsMax.ofOne) {
+      this.#count -= decisions.size;
+      decisions.clear();
+    }
     decisions.set(name, decision);
     this.#filled.add(decisions);
     this.#count++;
