@@ -1,11 +1,13 @@
+/** How many arrays and objects a text has, itself among them, and how deeply they are nested. Of a number, string, boolean or null, 0. */
+export interface Structure {
+  readonly containers: number;
+  readonly depth: number;
+}
+
 /** A JSON value cut out of a text that is known to be JSON. */
-export interface JsonValue {
+export interface JsonValue extends Structure {
   /** The value's own characters, without the white space between them. */
   readonly text: string;
-  /** How deeply its arrays and objects are nested; 0 for a number, string, boolean or null. */
-  readonly depth: number;
-  /** How many arrays and objects it has, itself among them. */
-  readonly containers: number;
 }
 
 /**
@@ -22,12 +24,6 @@ export function cutMember(json: string, name: string): JsonValue | undefined {
 /** Takes a JSON text apart, of which nothing is known but that it is JSON. */
 export function measure(json: string): JsonValue {
   return new Cutter(json).value();
-}
-
-/** How many arrays and objects a text has, and how deeply they are nested. */
-export interface Structure {
-  readonly containers: number;
-  readonly depth: number;
 }
 
 /**
@@ -64,7 +60,7 @@ const charactersPerPause = 262_144;
  * @throws SyntaxError when it is no array, whatever its elements are
  */
 export function* elementsOf(text: string): Generator<string | undefined, void> {
-  let start = text.search(/[^ \t\n\r]/) + 1;
+  let start = text.search(notWhite) + 1;
   if (text.charCodeAt(start - 1) !== openBracket) throw new SyntaxError('it is no array');
   let isFirst = true;
   let place: Place = { at: start, depth: 0 };
@@ -77,10 +73,12 @@ export function* elementsOf(text: string): Generator<string | undefined, void> {
       continue;
     }
     const element = text.slice(start, place.at);
+    const end = text.charCodeAt(place.at);
     start = place.at + 1;
-    if (text.charCodeAt(place.at) !== comma) {
-      if (!/^[ \t\n\r]*$/.test(text.slice(start))) throw new SyntaxError('something follows the array');
-      if (!isFirst || /[^ \t\n\r]/.test(element)) yield element;
+    if (end !== comma) {
+      if (end !== closeBracket) throw new SyntaxError('the array has another end');
+      if (notWhite.test(text.slice(start))) throw new SyntaxError('something follows the array');
+      if (!isFirst || notWhite.test(element)) yield element;
       return;
     }
     yield element;
@@ -89,13 +87,15 @@ export function* elementsOf(text: string): Generator<string | undefined, void> {
   }
 }
 
-/** A place in an array: which character comes next, and how much is open around it within the array. */
+const notWhite = /[^ \t\n\r]/;
+
+/** A place in a value: which character comes next, and how much is open around it within the value. */
 interface Place {
   readonly at: number;
   readonly depth: number;
 }
 
-/** Goes on to what ends an element, or as far as to `end` or behind it. */
+/** Goes on to what ends the value, or as far as to `end` or behind it. */
 function goOn(text: string, place: Place, end: number): Place {
   let { at, depth } = place;
   const stop = Math.min(end, text.length);
@@ -104,8 +104,8 @@ function goOn(text: string, place: Place, end: number): Place {
     if (kind === quotes) at = endOfString(text, at) - 1;
     else if (kind === opens) depth++;
     else if (kind === closes || kind === separates) {
-      if (depth === 0 && text.charCodeAt(at) !== closeBrace) break;
-      if (kind === closes && depth > 0) depth--;
+      if (depth === 0) break;
+      if (kind === closes) depth--;
     }
   }
   return { at, depth };
@@ -115,7 +115,7 @@ const quote = 0x22;
 const comma = 0x2c;
 const openBracket = 0x5b;
 const backslash = 0x5c;
-const closeBrace = 0x7d;
+const closeBracket = 0x5d;
 
 /** What a character does where no string is open. */
 const other = 0;
@@ -202,35 +202,18 @@ class Cutter {
     return { text, depth: depthReached, containers };
   }
 
-  #skipValue(): undefined {
-    const json = this.#json;
-    let at = this.#at;
-    let depth = 0;
-    for (; at < json.length; at++) {
-      const kind = kindOf(json.charCodeAt(at));
-      if (kind === quotes) at = endOfString(json, at) - 1;
-      else if (kind === opens) depth++;
-      else if (kind === closes || kind === separates) {
-        if (depth === 0) break;
-        if (kind === closes) depth--;
-      }
-    }
-    this.#at = at;
+  #skipValue(): void {
+    this.#at = goOn(this.#json, { at: this.#at, depth: 0 }, this.#json.length).at;
   }
 
   /** @returns whether the key that comes next is the wanted one */
   #takeKey(key: string, name: string): boolean {
     const start = this.#at;
-    const end = this.#skipString();
+    const end = (this.#at = endOfString(this.#json, start));
     if (end - start < key.length) return false;
     if (end - start === key.length && this.#json.startsWith(key, start)) return true;
     const given = this.#json.slice(start, end);
     return given.includes('\\') && JSON.parse(given) === name;
-  }
-
-  /** @returns the place behind the string */
-  #skipString(): number {
-    return (this.#at = endOfString(this.#json, this.#at));
   }
 
   #skipWhiteSpace(): void {

@@ -1,5 +1,5 @@
 import { FanfareError } from '@fanfare/protocol';
-import { Decoder, PacketType, type DecoderOptions } from 'socket.io-parser';
+import { Decoder, PacketType } from 'socket.io-parser';
 import { excessOf } from '../message-path/admit.ts';
 
 /** What a publish came with: a value, and the text that it was parsed from. */
@@ -32,34 +32,29 @@ const parsedAgainMax = 65_536;
  * Socket.IO's own decoder, but for two things. An event that is too large for a publish, or would take too long to parse, comes
  * with an {@link UnparsedArgument}; over any other packet like that the connection is closed. And a publish comes with a
  * {@link ParsedArgument}, so that its message is passed on as the characters that it came in.
+ *
+ * Socket.IO makes one for each connection, and has nothing to give it.
  */
-export class EventDecoder extends Decoder {
-  readonly #publishBytesMax: number;
-
-  constructor(publishBytesMax: number, options?: DecoderOptions) {
-    super(options);
-    this.#publishBytesMax = publishBytesMax;
-  }
-
-  override add(packet: unknown): void {
-    if (typeof packet !== 'string') return super.add(packet);
-    const excess = excessOf(packet, this.#publishBytesMax);
-    const [begin, id = '', name] = eventPattern.exec(packet) ?? [];
-    if (begin === undefined || (!excess && name !== 'publish')) {
-      if (excess) throw excess;
-      return super.add(packet);
+export function eventDecoder(publishBytesMax: number): typeof Decoder {
+  return class extends Decoder {
+    override add(packet: unknown): void {
+      if (typeof packet !== 'string') return super.add(packet);
+      const excess = excessOf(packet, publishBytesMax);
+      const [begin = '', id = '', name] = eventPattern.exec(packet) ?? [];
+      if (excess && name === undefined) throw excess;
+      let argument: ParsedArgument | UnparsedArgument | undefined;
+      if (excess) argument = new UnparsedArgument(excess);
+      // Without the `]` of the event.
+      else if (name === 'publish') argument = parse(packet.slice(begin.length, -1));
+      if (!argument) return super.add(packet);
+      this.emitReserved('decoded', {
+        type: PacketType.EVENT,
+        nsp: '/',
+        ...(id !== '' && { id: Number(id) }),
+        data: [name, argument],
+      });
     }
-    // Without the `]` of the event.
-    const json = packet.slice(begin.length, -1);
-    const argument = excess ? new UnparsedArgument(excess) : parse(json);
-    if (!argument) return super.add(packet);
-    this.emitReserved('decoded', {
-      type: PacketType.EVENT,
-      nsp: '/',
-      ...(id !== '' && { id: Number(id) }),
-      data: [name, argument],
-    });
-  }
+  };
 }
 
 /** Undefined when the text is not one argument, but none or several. */

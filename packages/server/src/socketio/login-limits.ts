@@ -41,7 +41,7 @@ interface Pending {
   readonly onPacket: PacketListener;
   readonly onClose: () => void;
   /** Of one that polls, or was let in before; Socket.IO sees to the first time itself, and {@link UpgradeBudget} to websockets. */
-  timer?: NodeJS.Timeout;
+  readonly timer: NodeJS.Timeout | undefined;
 }
 
 /** How much longer a connection has that was told, at the end of its time, that it is closed. */
@@ -66,7 +66,7 @@ export function limitLogins(io: Server, limits: LoginLimits): void {
     connection.off('packet', entry.onPacket);
     connection.off('close', entry.onClose);
   };
-  const begin = (connection: EngineConnection): Pending => {
+  const begin = (connection: EngineConnection, timeoutMs?: number): void => {
     let bytes = 0;
     const onPacket: PacketListener = ({ data = '' }) => {
       bytes += Buffer.byteLength(data) + packetBytes;
@@ -75,23 +75,21 @@ export function limitLogins(io: Server, limits: LoginLimits): void {
     const onClose = (): void => forget(connection);
     connection.on('packet', onPacket);
     connection.on('close', onClose);
-    const entry: Pending = { onPacket, onClose };
-    if (connection.transport.name === 'polling')
-      entry.timer = setTimeout(() => cut(connection), limits.loginTimeoutMs + goodbyeMs).unref();
-    pending.set(connection, entry);
+    const timer = timeoutMs === undefined ? undefined : setTimeout(() => cut(connection), timeoutMs).unref();
+    pending.set(connection, { onPacket, onClose, timer });
     setPacketBytesMax(connection, limits.loginBytesMax);
     const [longest] = pending.size > limits.loginsPendingMax ? pending.keys() : [];
     if (longest) cut(longest);
-    return entry;
   };
   function onLeave(this: Socket): void {
     const connection = this.conn as unknown as EngineConnection;
     if (connection.readyState === 'closed' || pending.has(connection)) return;
-    const entry = begin(connection);
-    clearTimeout(entry.timer);
-    entry.timer = setTimeout(() => cut(connection), limits.loginTimeoutMs).unref();
+    begin(connection, limits.loginTimeoutMs);
   }
-  io.engine.on('connection', begin);
+  io.engine.on('connection', (connection: EngineConnection) => {
+    const isPolling = connection.transport.name === 'polling';
+    begin(connection, isPolling ? limits.loginTimeoutMs + goodbyeMs : undefined);
+  });
   // Of a websocket's handshake; it begins in this turn.
   io.engine.on('headers', (_headers: unknown, request: IncomingMessage) => {
     if (request.headers.upgrade !== undefined) process.nextTick(() => budget.begin(request.socket));

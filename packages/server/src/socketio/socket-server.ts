@@ -1,10 +1,9 @@
 import { fanoutAdapter, type FanoutOptions } from '@fanfare/fanout';
 import type { IncomingMessage } from 'node:http';
 import { Server } from 'socket.io';
-import type { Decoder } from 'socket.io-parser';
 import { WebSocketEngine } from './answer-pings.ts';
 import { PassingEncoder } from './encoded-argument.ts';
-import { EventDecoder } from './event-decoder.ts';
+import { eventDecoder } from './event-decoder.ts';
 
 export interface SocketServerOptions {
   /** The most bytes that one Engine.IO packet may have. */
@@ -28,7 +27,7 @@ export function createSocketServer(options: SocketServerOptions): Server {
     connectTimeout: options.loginTimeoutMs,
     maxHttpBufferSize: packetBytesMax,
     wsEngine: WebSocketEngine,
-    parser: { Encoder: PassingEncoder, Decoder: decoderFor(publishBytesMax) },
+    parser: { Encoder: PassingEncoder, Decoder: eventDecoder(publishBytesMax) },
     adapter: fanoutAdapter(fanout),
     // Compression costs a broadcast more than everything else together.
     perMessageDeflate: false,
@@ -39,13 +38,4 @@ export function createSocketServer(options: SocketServerOptions): Server {
       decide(reason ?? null, reason === undefined);
     },
   });
-}
-
-/** Socket.IO makes one for each connection, and has nothing to give it. */
-function decoderFor(publishBytesMax: number): typeof Decoder {
-  return class extends EventDecoder {
-    constructor() {
-      super(publishBytesMax);
-    }
-  };
 }

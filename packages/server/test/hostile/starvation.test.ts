@@ -1,9 +1,8 @@
-import { connect } from 'node:net';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { secret } from '../access/tokens.ts';
 import { connectClient, publish } from '../harness.ts';
 import { topicUrl } from '../http-tools.ts';
-import { connectDeaf, text } from './deaf-clients.ts';
+import { connectDeaf, connectTo, text } from './deaf-clients.ts';
 import { GoodClient } from './good-client.ts';
 import { masterToken } from './inputs/tokens.ts';
 import { ProbedServer } from './probed-server.ts';
@@ -255,8 +254,7 @@ async function subscribers(url: string, topic: string): Promise<number> {
 
 /** Sends a request many times over one connection, and waits for all answers. */
 async function pipeline(url: string, request: string, count: number): Promise<void> {
-  const socket = connect(Number(new URL(url).port), '127.0.0.1');
-  onTestFinished(() => void socket.destroy());
+  const socket = connectTo(url, request.repeat(count));
   let answers = 0;
   let rest = '';
   const done = new Promise<void>((resolve, reject) => {
@@ -268,7 +266,6 @@ async function pipeline(url: string, request: string, count: number): Promise<vo
       if (answers >= count) resolve();
     });
   });
-  socket.write(request.repeat(count));
   await done;
   socket.destroy();
 }
