@@ -155,6 +155,22 @@ describe('the examples', () => {
     },
   );
 
+  it('python/resuming_subscriber.py comes back when a connection is lost before the client knows that it has it', async () => {
+    const { server, url } = await startServer();
+    const network = await BreakableNetwork.to(url);
+    const late = fileURLToPath(new URL('python/late_connection.py', import.meta.url));
+    const subscriber = new Program(
+      '/usr/bin/python3',
+      [late, example('python/resuming_subscriber.py'), 'numbers', join(temporaryDirectory(), 'position')],
+      { FANFARE_URL: network.url },
+    );
+    await subscriber.says('Subscribed\n', 'stderr');
+    network.cut();
+    await server.publish('numbers', 1);
+    network.mend();
+    await subscriber.says('1\n');
+  });
+
   it('browser/server.js shows every window what each votes', async () => {
     const { url } = await serve('browser/server.js');
     const browser = await launchBrowser();

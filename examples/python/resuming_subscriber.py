@@ -12,12 +12,7 @@ import socketio
 
 topic, file = (sys.argv[1:] + ['news', 'position.txt'][len(sys.argv) - 1:])[:2]
 position = pathlib.Path(file)
-sio = socketio.Client()
-
-# python-socketio handles each packet in a thread of its own, and threads overtake one another. Here one handles them all.
-packets, start = ThreadPoolExecutor(1), sio.eio.start_background_task
-sio.eio.start_background_task = lambda target, *args: (
-    packets.submit(target, *args) if target == sio.eio.handlers['message'] else start(target, *args))
+packets = ThreadPoolExecutor(1)
 
 
 def tell(*words):
@@ -29,34 +24,47 @@ def move_to(offset):
         position.write_text(offset)
 
 
-def subscribed(answer):
-    if not answer['ok']:
-        return tell(answer['error']['detail'])
-    if answer.get('recovered') is False:
-        tell('Messages are missing: they are not kept any more.')
-    move_to(answer['offset'])
-    tell('Subscribed')
+class Subscriber(socketio.ClientNamespace):
+    def on_connect(self):
+        start_at = position.read_text() if position.exists() else 'new'
+        self.emit('subscribe', {'topic': topic, 'envelope': True, 'from': start_at}, callback=self.subscribed)
+
+    def subscribed(self, answer):
+        if not answer['ok']:
+            return tell(answer['error']['detail'])
+        if answer.get('recovered') is False:
+            tell('Messages are missing: they are not kept any more.')
+        move_to(answer['offset'])
+        tell('Subscribed')
+
+    def on_message(self, envelope):
+        print(json.dumps(envelope['message']), flush=True)
+        move_to(envelope.get('offset'))
+
+    def on_state(self, change):
+        move_to(change['offset'])
+
+    def on_gap(self, gap):
+        tell(gap.get('dropped', 'Some'), 'messages are missing here.')
+
+    def on_error(self, error):
+        tell(error['detail'])
 
 
-@sio.event
-def connect():
-    start_at = position.read_text() if position.exists() else 'new'
-    sio.emit('subscribe', {'topic': topic, 'envelope': True, 'from': start_at}, callback=subscribed)
+def new_client():
+    client = socketio.Client(reconnection=False)
+    client.register_namespace(Subscriber())
+    # It handles each packet in a thread of its own, and threads overtake one another. Here one handles them all.
+    on_message, start = client.eio.handlers['message'], client.eio.start_background_task
+    client.eio.start_background_task = lambda target, *args: (
+        packets.submit(target, *args) if target == on_message else start(target, *args))
+    return client
 
 
-@sio.event
-def message(envelope):
-    print(json.dumps(envelope['message']), flush=True)
-    move_to(envelope.get('offset'))
-
-
-sio.on('state', lambda change: move_to(change['offset']))
-sio.on('gap', lambda gap: tell(gap.get('dropped', 'Some'), 'messages are missing here.'))
-sio.on('error', lambda error: tell(error['detail']))
-
-while True:  # python-socketio reconnects by itself, but not at first, nor when it is the server that ends the connection
+while True:  # a client for each connection: one that reconnects can be lost for good if it is cut while it connects
     try:
-        sio.connect(os.environ.get('FANFARE_URL', 'http://localhost:5000'))
-        sio.wait()
+        client = new_client()
+        client.connect(os.environ.get('FANFARE_URL', 'http://localhost:5000'), wait_timeout=10)
+        client.wait()
     except socketio.exceptions.ConnectionError:
         time.sleep(1)
