@@ -9,8 +9,8 @@ export interface NewRecord {
   readonly id?: string;
   /** The authenticated subject that has published it, where the topic's rule tells. */
   readonly publisher?: string;
-  /** Whether the topic is made if it does not exist; else only its rule can have it made. */
-  readonly createsTopic?: boolean;
+  /** Whether the topic is made, asked where it does not exist; else only its rule can have it made. */
+  readonly createsTopic?: (topic: Topic) => boolean;
 }
 
 /** A message that the log has, or that passed through its tail. */
@@ -179,6 +179,8 @@ export interface TopicLog {
   /** Names this log; another log, or one that lost records, has another epoch. Without a dot. */
   readonly epoch: string;
   readonly head: number;
+  /** How many records are to be appended at once, at the most, so that nobody is held up for long. Changes with what they cost. */
+  readonly recordsMax: number;
   append(records: readonly NewRecord[]): Promise<readonly AppendOutcome[]>;
   /** Sets the one listener. A log has one tail; whoever wants to share it does so behind the listener. */
   tail(listener: TailListener): void;

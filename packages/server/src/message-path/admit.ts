@@ -172,14 +172,13 @@ export class Admission {
     if (depth > messageDepthMax) throw tooDeep();
     if (Buffer.byteLength(messageJson) > publishBytesMax) throw tooLarge(publishBytesMax);
     if (containers > containersMaxOf(publishBytesMax)) throw tooManyContainers(publishBytesMax);
-    const createsTopic = this.#options.isCovered(topic);
     const publisher = rights.publisherOf(topic);
     return {
       topic,
       messageJson,
       ...(id !== undefined && { id }),
       ...(publisher !== undefined && { publisher }),
-      ...(createsTopic && { createsTopic }),
+      createsTopic: this.#options.isCovered,
     };
   }
 }

@@ -32,6 +32,9 @@ export async function append(
 /** How much is appended in one go, in characters of JSON: half of what may be collected for a connection in a turn. */
 const charactersPerPiece = 524_288;
 
+/** And in messages, though those before cost little: these may be for many patterns. */
+const messagesPerPiece = 256;
+
 /** How much is written to connections in a turn of the event loop, see `Turns` of the fan-out. */
 const bytesPerTurn = 16_777_216;
 
@@ -49,7 +52,7 @@ export async function appendInPieces(
   counters: { readonly deliveries: number },
 ): Promise<readonly (PublishResult | FanfareError)[]> {
   const results: (PublishResult | FanfareError)[] = [];
-  for (const piece of piecesOf(records)) {
+  for (const piece of piecesOf(records, log)) {
     const { deliveries } = counters;
     try {
       results.push(...(await append(log, piece)));
@@ -64,12 +67,15 @@ export async function appendInPieces(
   return results;
 }
 
-function* piecesOf(records: readonly NewRecord[]): Generator<readonly NewRecord[], void> {
+function* piecesOf(records: readonly NewRecord[], log: TopicLog): Generator<readonly NewRecord[], void> {
   let piece: NewRecord[] = [];
   let characters = 0;
   for (const record of records) {
     characters += record.messageJson.length;
-    if (piece.length > 0 && characters > charactersPerPiece) {
+    if (
+      piece.length >= Math.min(log.recordsMax, messagesPerPiece) ||
+      (piece.length > 0 && characters > charactersPerPiece)
+    ) {
       yield piece;
       piece = [];
       characters = record.messageJson.length;

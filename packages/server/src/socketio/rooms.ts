@@ -15,6 +15,28 @@ function roomOf(audience: Audience, form: Form): string {
   return `${prefix}${form}:${audience}`;
 }
 
+/** How many rooms are remembered by name. */
+const roomsMax = 4_096;
+
+/** The names of rooms. Making and hashing one anew for each message takes longer than all else that is done for it. */
+class RoomNames {
+  readonly #names = new Map<Audience, string>();
+  readonly #form: Form;
+
+  constructor(form: Form) {
+    this.#form = form;
+  }
+
+  of(audience: Audience): string {
+    let name = this.#names.get(audience);
+    if (name === undefined) {
+      if (this.#names.size >= roomsMax) this.#names.clear();
+      this.#names.set(audience, (name = roomOf(audience, this.#form)));
+    }
+    return name;
+  }
+}
+
 /** The audience and the form of one of Fanfare's rooms; undefined for any other room. */
 export function subscriptionOf(
   room: string,
@@ -94,6 +116,7 @@ export class SocketPeer implements Peer {
 }
 
 export class RoomFanOut implements FanOut {
+  readonly #names = { plain: new RoomNames('plain'), envelope: new RoomNames('envelope') };
   readonly #io: Server;
   readonly #logger: Logger;
 
@@ -104,7 +127,8 @@ export class RoomFanOut implements FanOut {
 
   send(audiences: readonly Audience[], form: Form, { name, argumentJson }: PeerEvent): number {
     const rooms = new Set<string>();
-    for (const audience of audiences) rooms.add(roomOf(audience, form));
+    const names = this.#names[form];
+    for (const audience of audiences) rooms.add(names.of(audience));
     try {
       const { adapter } = this.#io.of('/');
       // What io.local.to(rooms).emit() comes to, without the objects that it makes on its way. Local: every server

@@ -16,11 +16,17 @@ export interface InterestEntry {
   unstored: number;
 }
 
+/** How much is remembered of what was found, in topics and entries found. */
+const rememberedMax = 65_536;
+
 /** Who is subscribed to what. */
 export class SubscriptionIndex {
   readonly #topics = new Map<Interest, InterestEntry>();
   /** By audience. */
   readonly #patterns = new PatternTree<Map<Audience, InterestEntry>>();
+  /** What was found since an entry came or went: a message's topic is looked up more than once, and not the last time. */
+  readonly #found = new Map<Topic, readonly InterestEntry[]>();
+  #remembered = 0;
   #size = 0;
 
   /** How many subscriptions there are, live or not. */
@@ -45,6 +51,7 @@ export class SubscriptionIndex {
     }
     const live = { plain: 0, envelope: 0 };
     const entry = { interest, filter, audience, subscriptions: 1, live, unstored: 0 };
+    this.#forget();
     if (!isPattern(interest)) this.#topics.set(interest, entry);
     else if (this.#patterns.get(interest)?.set(audience, entry) === undefined)
       this.#patterns.set(interest, new Map([[audience, entry]]));
@@ -55,6 +62,7 @@ export class SubscriptionIndex {
     const { interest, audience } = entry;
     this.#size--;
     if (--entry.subscriptions > 0) return;
+    this.#forget();
     if (!isPattern(interest)) this.#topics.delete(interest);
     else {
       const entries = this.#patterns.get(interest);
@@ -65,6 +73,16 @@ export class SubscriptionIndex {
 
   /** Everything somebody is subscribed to that a topic's messages are for. */
   matching(topic: Topic): readonly InterestEntry[] {
+    const known = this.#found.get(topic);
+    if (known) return known;
+    const found = this.#find(topic);
+    this.#remembered += 1 + found.length;
+    if (this.#remembered > rememberedMax) this.#forget();
+    this.#found.set(topic, found);
+    return found;
+  }
+
+  #find(topic: Topic): readonly InterestEntry[] {
     const found: InterestEntry[] = [];
     const own = this.#topics.get(topic);
     if (own) found.push(own);
@@ -84,5 +102,10 @@ export class SubscriptionIndex {
   /** How many subscriptions to the very topic there are. */
   subscribers(topic: Topic): number {
     return this.#topics.get(topic)?.subscriptions ?? 0;
+  }
+
+  #forget(): void {
+    this.#found.clear();
+    this.#remembered = 0;
   }
 }

@@ -243,18 +243,27 @@ describe('A11: patterns that cost as much as they can, and 100,000 topics', () =
     // The last segments of these are what the patterns end with.
     const topics = Array.from({ length: 30 }, (_, at) => anyTopic(random, at % 2 === 0 ? 'x' : 'y'));
     let published = 0;
-    const held = await server.heldMs(async () => {
-      const { status } = await publish(url, {
-        topic: topics[published % topics.length],
-        message: published++,
-      });
-      expect(status).toBe(200);
-    }, 0);
-    expect(held).toBeLessThan(heldMsMax);
-    while (published < topics.length) await publish(url, { topic: topics[published], message: published++ });
+    const next = (): { readonly topic: string | undefined; readonly message: number } => ({
+      topic: topics[published % topics.length],
+      message: published++,
+    });
+    const publishes: Readonly<Record<string, () => unknown>> = {
+      one: next,
+      many: () => Array.from({ length: 1_000 }, next),
+    };
+    const held: [string, number][] = [];
+    for (const [what, body] of Object.entries(publishes)) {
+      const attack = async (): Promise<void> => {
+        const { status, text } = await publish(url, body());
+        expect([status, text]).toEqual([200, expect.not.stringContaining('"ok":false')]);
+      };
+      held.push([what, await server.heldMs(attack, heldMsMax)]);
+    }
+    expect(held.filter(([, ms]) => ms > heldMsMax)).toEqual([]);
     for (const { client, patterns, got } of subscribers) {
-      const expected = topics.flatMap((topic, number) =>
-        patterns.some((pattern) => isMatch(pattern, topic)) ? [number] : [],
+      const matching = new Set(topics.filter((topic) => patterns.some((pattern) => isMatch(pattern, topic))));
+      const expected = Array.from({ length: published }, (_, number) => number).filter((number) =>
+        matching.has(topics[number % topics.length] ?? ''),
       );
       // It comes behind all that was sent before.
       await client.emitWithAck('unsubscribe', { topic: 'nothing' });

@@ -2,7 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { secret } from '../access/tokens.ts';
 import { connectClient, publish } from '../harness.ts';
 import { topicUrl } from '../http-tools.ts';
+import { Random } from '../faults/random.ts';
 import { connectDeaf, connectTo, text } from './deaf-clients.ts';
+import { seedOf } from './fuzz.ts';
 import { GoodClient } from './good-client.ts';
 import { masterToken } from './inputs/tokens.ts';
 import { ProbedServer } from './probed-server.ts';
@@ -55,6 +57,16 @@ async function subscribeThousand(url: string): Promise<void> {
       }),
     );
   await expect.poll(async () => subscribers(url, 'flood')).toBe(1_000);
+}
+
+async function subscribeToPatterns(url: string): Promise<void> {
+  const random = new Random(seedOf('many patterns'));
+  const client = await rawClient(url);
+  for (let at = 0; at < 128; at++) {
+    const segments = Array.from({ length: 120 }, () => random.pick(['a', '*']));
+    await client.send(`42${at}["subscribe",{"topic":"${segments.join('/')}/**"}]`);
+    expect(await client.next()).toContain('"ok":true');
+  }
 }
 
 async function rawClient(url: string): Promise<RawWebSocket> {
@@ -230,6 +242,14 @@ const attacks: Readonly<Record<string, Attack>> = {
         times(2, () => `42["subscribe",{"topic":"many/*","from":"earliest"}]`),
       );
       client.socket.terminate();
+    },
+  },
+  'as many patterns as there may be, and a batch for all of them': {
+    prepare: subscribeToPatterns,
+    run: async (url) => {
+      const topic = 'a/'.repeat(120);
+      const batch = Array.from({ length: 5_000 }, (_, at) => ({ topic: `${topic}${at}`, message: at }));
+      expect((await publish(url, batch, auth)).text).not.toContain('"ok":false');
     },
   },
   'wrong tokens': {

@@ -243,7 +243,8 @@ export class CommitPlan {
   }
 
   #createByPublish({ topic, createsTopic }: NewRecord): Draft | 'topic_not_found' | 'topics_exhausted' {
-    if (!createsTopic && this.#context.topics.ruleOf(topic).create !== 'publish') return 'topic_not_found';
+    if (!createsTopic?.(topic) && this.#context.topics.ruleOf(topic).create !== 'publish')
+      return 'topic_not_found';
     return this.#make(topic) ?? 'topics_exhausted';
   }
 

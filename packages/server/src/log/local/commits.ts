@@ -1,5 +1,6 @@
 import { CommitPlan } from './commit-plan.ts';
-import { Operations, type Operation } from './operations.ts';
+import { Operations, weightOf, type Operation } from './operations.ts';
+import { Pace } from './pace.ts';
 import type { RememberedIds } from './remembered-ids.ts';
 import type { Removal, Retention } from './retention.ts';
 import type { LogState, Store, StoreCommit } from '../store/store.ts';
@@ -43,6 +44,7 @@ interface Planned {
 export class Commits {
   readonly #options: CommitsOptions;
   readonly #pending = new Operations();
+  readonly #pace = new Pace();
   /** Topics that are only in memory. */
   readonly #unsaved = new Set<TopicEntry>();
   #inFlight: CommitPlan | undefined;
@@ -73,6 +75,11 @@ export class Commits {
   /** The commit that is being made. */
   get inFlight(): CommitPlan | undefined {
     return this.#inFlight;
+  }
+
+  /** How many records a commit is to have at the most. */
+  get recordsMax(): number {
+    return this.#pace.recordsMax;
   }
 
   tail(listener: TailListener): void {
@@ -140,13 +147,17 @@ export class Commits {
   }
 
   async #commit(): Promise<void> {
+    const begun = performance.now();
     const removal = this.#mayDoChores ? this.#options.retention.collect(this.#time()) : undefined;
     const plan = this.#newPlan();
     // Where there was no room, what makes room goes alone: it may succeed where more would not.
     const isAlone = this.#isFailing && removal !== undefined;
-    const group = isAlone ? [] : this.#pending.take().map((operation) => planOperation(operation, plan));
+    const group = isAlone
+      ? []
+      : this.#pending.take(this.recordsMax).map((operation) => planOperation(operation, plan));
     const saving = isAlone || !this.#mayDoChores ? [] : this.#planSaving(plan);
     const commit = commitOf(plan, removal);
+    const planningMs = performance.now() - begun;
     const { store } = this.#options;
     if (commit) {
       try {
@@ -164,7 +175,10 @@ export class Commits {
     }
     removal?.apply();
     for (const entry of saving) this.#unsaved.delete(entry);
+    const stored = performance.now();
     this.#finish(plan, group, commit?.state);
+    const records = group.reduce((sum, { operation }) => sum + weightOf(operation), 0);
+    this.#pace.note(records, planningMs + performance.now() - stored);
     this.#next();
   }
 

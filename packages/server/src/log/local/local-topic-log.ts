@@ -87,6 +87,10 @@ export class LocalTopicLog implements TopicLog {
     return this.#commits.state.head;
   }
 
+  get recordsMax(): number {
+    return this.#commits.recordsMax;
+  }
+
   tail(listener: TailListener): void {
     this.#commits.tail(listener);
   }

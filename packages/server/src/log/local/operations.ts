@@ -11,7 +11,6 @@ export interface Operation {
 }
 
 /** One commit takes no more than this, unless it is asked for at once, so that it holds up nobody for long. */
-const recordsPerCommitMax = 2_048;
 const bytesPerCommitMax = 4_194_304;
 
 /** What may wait; over it, a disk that is too slow shows as refusals, and not as memory. */
@@ -19,6 +18,11 @@ const pendingBytesMax = 67_108_864;
 
 /** What an operation takes beside its messages, and each of its records, roughly. */
 const operationBytes = 256;
+
+/** What an operation counts as, in records: one that asks for nothing to be appended costs something, too. */
+export function weightOf({ records }: Operation): number {
+  return Math.max(1, records);
+}
 
 /** What waits for its commit, in the order in which it was asked for. */
 export class Operations {
@@ -47,15 +51,18 @@ export class Operations {
     });
   }
 
-  /** As much as one commit takes. */
-  take(): readonly Operation[] {
+  /**
+   * As much as one commit takes.
+   *
+   * @param recordsMax - at the most, unless more are asked for at once
+   */
+  take(recordsMax: number): readonly Operation[] {
     let records = 0;
     let bytes = 0;
     let count = 0;
     for (const operation of this.#waiting) {
-      if (records >= recordsPerCommitMax || bytes >= bytesPerCommitMax) break;
-      // One that asks for nothing to be appended costs something, too.
-      records += Math.max(1, operation.records);
+      if (records >= recordsMax || bytes >= bytesPerCommitMax) break;
+      records += weightOf(operation);
       bytes += operation.bytes;
       count++;
     }
