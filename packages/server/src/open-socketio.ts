@@ -7,6 +7,7 @@ import { declineUpgrades } from './http/decline-upgrades.ts';
 import type { Connection } from './message-path/accept.ts';
 import { limitLogins } from './socketio/login-limits.ts';
 import { limitPollingPayloads } from './socketio/polling-payload.ts';
+import { isJsonp, takePollingTurns } from './socketio/polling-turns.ts';
 import { releaseHandshakes } from './socketio/release-handshake.ts';
 import type { SessionCounts } from './socketio/session-counts.ts';
 import { releasePolling } from './socketio/release-polling.ts';
@@ -39,6 +40,7 @@ export function socketOptions(
     refuse: (request) => {
       if (isDraining()) return 'The server is shutting down.';
       if (!isAllowedOrigin(request.headers, origins)) return 'A page of another origin may not connect.';
+      if (isJsonp(request)) return 'Engine.IO 4 has no JSONP.';
       return refuse(request) ?? sessions.refusal(request);
     },
   };
@@ -65,4 +67,5 @@ export function openSockets(
   limitLogins(io, { ...settings, packetBytesMax: packetBytesMaxOf(settings) });
   sessions.watch(io);
   releasePolling(io);
+  takePollingTurns(io);
 }

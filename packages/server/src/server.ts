@@ -17,6 +17,7 @@ import { hasKey, type Settings } from './config/settings.ts';
 import { EventStreams } from './http/event-streams.ts';
 import { buildHttpServer } from './http/http-server.ts';
 import { OpenSockets } from './http/open-sockets.ts';
+import { takeTurns } from './http/take-turns.ts';
 import { urlOf } from './http/server-url.ts';
 import { isTaken, shareServer, type Taken } from './http/share-server.ts';
 import { ConnectionCounts } from './limits/connection-counts.ts';
@@ -138,6 +139,7 @@ async function run(options: ServerOptions, settings: Settings): Promise<Running>
   const { path, http, streams, access, logger, close } = await compose(options, settings, refuse, io);
   openSockets(io, http.server, settings, sessions);
   listenToClients(io, { path, access, connections, logger, refuseUnknown: true });
+  takeTurns(http.server);
   const sockets = new OpenSockets(http.server, new ConnectionCounts(settings));
   http.addHook('preClose', async () => void io.engine.close());
   // For `localhost` Fastify would open a second server for the other family, which Socket.IO knows nothing of.

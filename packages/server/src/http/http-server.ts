@@ -18,7 +18,6 @@ import { refuseRequest, sendProblem, toRefusal } from './problem.ts';
 import { publishRoute } from './publish.ts';
 import { revocationRoute } from './revocations.ts';
 import { askForToken, confirmToken } from './sign-in.ts';
-import { takeTurns } from './take-turns.ts';
 import { topicRoutes } from './topics.ts';
 
 export interface HttpOptions extends AnswerLimits {
@@ -93,7 +92,6 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
     if (reason === undefined) done();
     else done(new FanfareError('not_authorized', reason));
   });
-  app.addHook('onRequest', takeTurns());
   app.addHook('onRequest', waitForTurn());
   app.addHook('onSend', limitAnswers(options));
   app.addHook('onSend', (request, reply, _payload, done) => {

@@ -1,5 +1,7 @@
 import type { IncomingMessage, RequestListener, Server } from 'node:http';
 
+import { takeTurns } from './take-turns.ts';
+
 type Listener = (...args: unknown[]) => void;
 
 /** The events that Socket.IO adds listeners to; those for `request` it replaces. */
@@ -26,6 +28,7 @@ export function shareServer(server: Server, { isOurs, answer, addOthers }: Shari
   };
   server.removeAllListeners('request').on('request', listener);
   addOthers();
+  takeTurns(server);
   const shared = server.listeners('request');
   const added = addedTo.flatMap((event) =>
     server

@@ -1,26 +1,50 @@
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify';
 import { TurnTaking } from '../limits/turn-taking.ts';
 
-/** How many requests of a connection are read in a turn of the event loop, beside those that have been read by then. */
+/** How many requests of a connection are answered in a turn of the event loop: there are thousands in 64 KiB, which are read at once. */
 const requestsPerTurnMax = 32;
 
-/** A hook that has connections which send request after request, and wait for no answer, take turns with all others. */
-export function takeTurns(): (
-  request: FastifyRequest,
-  reply: FastifyReply,
-  done: HookHandlerDoneFunction,
-) => void {
-  const turns = new TurnTaking<Socket>({ perTurnMax: requestsPerTurnMax, pause, resume });
-  return ({ raw }, _reply, done) => {
-    turns.count(raw.socket);
-    done();
-  };
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+/**
+ * Has connections that send request after request, and wait for no answer, take turns with all others. To be called once the
+ * server has its listeners.
+ */
+export function takeTurns(server: Server): void {
+  const listeners = server.listeners('request') as RequestListener[];
+  /** What was read, and has to wait. */
+  const waiting = new Map<Socket, Exchange[]>();
+  const turns = new TurnTaking<Socket>({ perTurnMax: requestsPerTurnMax, pause, resume: goOn });
+
+  function take(exchange: Exchange): void {
+    const { request, response } = exchange;
+    const before = waiting.get(request.socket);
+    if (before) before.push(exchange);
+    else if (!turns.count(request.socket)) waiting.set(request.socket, [exchange]);
+    else for (const listener of listeners) listener.call(server, request, response);
+  }
+
+  function goOn(socket: Socket): boolean {
+    const exchanges = waiting.get(socket) ?? [];
+    waiting.delete(socket);
+    if (socket.destroyed) return true;
+    for (const exchange of exchanges) take(exchange);
+    if (waiting.has(socket)) return false;
+    resume(socket);
+    return true;
+  }
+
+  server.removeAllListeners('request').on('request', (request, response) => take({ request, response }));
 }
 
 function pause(socket: Socket): void {
   // Node has it go on as soon as somebody asks for the body of a request.
-  socket.on('resume', pauseAgain).pause();
+  if (!socket.listeners('resume').includes(pauseAgain)) socket.on('resume', pauseAgain);
+  socket.pause();
 }
 
 function pauseAgain(this: Socket): void {

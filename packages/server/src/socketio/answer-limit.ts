@@ -16,16 +16,22 @@ interface EngineConnection {
 
 type PacketListener = (this: EngineConnection) => void;
 
-/** The part of ws's WebSocket that has it read no further, and on again. */
+/** The part of ws's WebSocket that has it read no further, and on again; its receiver is no documented one. */
 interface WebSocketReading {
   pause(): void;
   resume(): void;
+  readonly _receiver?: {
+    /** What was read, and not told yet. */
+    readonly writableLength: number;
+    /** The option `allowSynchronousEvents`, which counts for each message anew. */
+    _allowSynchronousEvents?: boolean;
+  };
 }
 
 const { value: answersMax } = fixedLimits.answersWaitingMax;
 
-/** How many packets of a client are read in a turn of the event loop, beside those that have been read by then. */
-const packetsPerTurnMax = 64;
+/** How many packets of a client are taken in a turn of the event loop: there are thousands in 64 KiB, which are read at once. */
+const packetsPerTurnMax = 256;
 
 /** How many more may wait for a client that polls: its requests cannot be held up. */
 const pollingFactor = 10;
@@ -39,9 +45,17 @@ export class AnswerLimit {
   readonly #waiting = new Map<EngineConnection, number>();
   readonly #turns = new TurnTaking<EngineConnection>({
     perTurnMax: packetsPerTurnMax,
-    pause: ({ transport }) => transport.socket?.pause(),
+    pause: ({ transport: { socket } }) => {
+      socket?.pause();
+      setTakesAllAtOnce(socket, false);
+    },
     resume: (connection) => {
-      if ((this.#waiting.get(connection) ?? 0) < answersMax) connection.transport.socket?.resume();
+      const { socket } = connection.transport;
+      setTakesAllAtOnce(socket, true);
+      // Else it would be told that the client has gone before it has told what came from it.
+      if (socket?._receiver && socket._receiver.writableLength > 0) return false;
+      if ((this.#waiting.get(connection) ?? 0) < answersMax) socket?.resume();
+      return true;
     },
   });
   /** One for all: one for each would cost every idle connection some hundred bytes. */
@@ -52,7 +66,7 @@ export class AnswerLimit {
     const turns = this.#turns;
     this.#onPacket = function () {
       turns.count(this);
-      // All packets of a request come in one turn, and none of them is answered before the last has come.
+      // None of those that come in one turn is answered before the last has come.
       if (this.writeBuffer.length > 0 || this.transport.name === 'polling') count(this);
     };
   }
@@ -95,6 +109,11 @@ export class AnswerLimit {
         if (connection.writeBuffer.length === 0) end();
       });
   }
+}
+
+/** @param takesAll - whether ws tells all messages that were read in one turn; else one in each */
+function setTakesAllAtOnce(socket: WebSocketReading | undefined, takesAll: boolean): void {
+  if (socket?._receiver) socket._receiver._allowSynchronousEvents = takesAll;
 }
 
 function connectionOf({ conn }: Socket): EngineConnection {

@@ -1,13 +1,14 @@
 import { WebSocketServer, type ServerOptions, type WebSocket } from 'ws';
+import { PatientWebSocket } from './web-socket.ts';
 
 /**
- * Engine.IO's `wsEngine`: ws, but for the answers to pings. ws writes one to each, and would keep all of them for a client
+ * Engine.IO's `wsEngine`: ws, but for how its ends are told, and for the answers to pings. ws writes one to each, and would keep all of them for a client
  * that sends pings and reads nothing. Here one is written at a time, and of the pings that come meanwhile the last is
  * answered once that has gone, as RFC 6455 5.5.3 has it.
  */
 export class WebSocketEngine extends WebSocketServer {
   constructor(options: ServerOptions) {
-    super({ ...options, autoPong: false });
+    super({ ...options, autoPong: false, WebSocket: PatientWebSocket });
   }
 
   override handleUpgrade(

@@ -102,7 +102,7 @@ it('who asks for a thousand pages at once and never reads takes the memory of on
   expect(await good.complaint()).toBeUndefined();
   const after = await server.ask();
   expect((after?.rssBytes ?? 0) - (before?.rssBytes ?? 0)).toBeLessThan(64 * mebibyte);
-  expect(after?.heldMaxMs).toBeLessThan(1_000);
+  expect(after?.heldMaxMs).toBeLessThan(100);
   expect([server.isGone, server.failures]).toEqual([false, []]);
 });
 
@@ -111,14 +111,16 @@ it('what is asked for at once is answered in its order, and too much of it is re
   const { socket, ended } = connectRaw(url);
   const ask = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n`;
   const last = `${ask('/stats')}Connection: close\r\n\r\n`;
-  socket.write(`${`${ask('/')}\r\n${ask('/topics')}\r\n`.repeat(60)}${last}`);
+  socket.write(`${`${ask('/')}\r\n${ask('/topics')}\r\n`.repeat(150)}${last}`);
   const answers = (await ended).split('HTTP/1.1 ').slice(1);
-  expect(answers).toHaveLength(121);
-  // The first need not wait.
-  answers.slice(0, 101).forEach((answer, at) => {
-    expect(answer).toMatch(at % 2 === 0 ? /^200 OK[^]*Fanfare/ : /^200 OK[^]*"topics":\[\]/);
+  expect(answers).toHaveLength(301);
+  const isRefused = (answer: string): boolean => /^429 [^]*"code":"limit_exceeded"/.test(answer);
+  // The first need not wait, and some are answered while others come.
+  expect(answers.findIndex(isRefused)).toBeGreaterThanOrEqual(101);
+  const isPage = [/^200 OK[^]*Fanfare/, /^200 OK[^]*"topics":\[\]/] as const;
+  answers.slice(0, -1).forEach((answer, at) => {
+    if (!isRefused(answer)) expect(answer).toMatch(isPage[at % 2 === 0 ? 0 : 1]);
   });
-  for (const answer of answers.slice(101)) expect(answer).toMatch(/^429 [^]*"code":"limit_exceeded"/);
 });
 
 async function startWithPage(options: object): Promise<RunningServer> {
@@ -152,12 +154,13 @@ it('as long as too much of answers waits for others, large ones are refused, and
 });
 
 it.each([
-  ['events that there are not', '42["nothing"]'],
-  ['commands with an acknowledgement', '420["subscribe",{"topic":"news"}]'],
-  ['pongs', '3'],
+  // Once too many answers wait for its next poll.
+  ['events that there are not', '42["nothing"]', 400],
+  ['commands with an acknowledgement', '420["subscribe",{"topic":"news"}]', 400],
+  ['pongs', '3', 200],
 ])(
-  'a request of a client that polls which has very many packets ends its connection, and nobody notices: %s',
-  async (_what, packet) => {
+  'nobody notices a request of a client that polls which has very many packets: %s',
+  async (_what, packet, status) => {
     const server = await ProbedServer.fanfare(['--memory']);
     const good = await GoodClient.of(server.url, await connectClient(server.url));
     const client = await RawPolling.open(server.url);
@@ -165,7 +168,7 @@ it.each([
     const before = await server.ask();
     const packets = Math.floor((2 * mebibyte) / (packet.length + 1));
     await client.post(Array.from({ length: packets }, () => packet).join(separator)).catch(() => {});
-    expect(await client.post('3')).toMatchObject({ status: 400 });
+    expect(await client.post('3')).toMatchObject({ status });
     expect(await good.complaint()).toBeUndefined();
     const after = await server.ask();
     expect((after?.rssBytes ?? 0) - (before?.rssBytes ?? 0)).toBeLessThan(150 * mebibyte);

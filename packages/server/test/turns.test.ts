@@ -1,0 +1,146 @@
+import { connect } from 'node:net';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { io } from 'socket.io-client';
+import { connectClient, publish, startServer, type RunningServer, type Transport } from './harness.ts';
+import { topicUrl, type HistoryPage } from './http-tools.ts';
+import { connectDeaf, frame, text } from './hostile/deaf-clients.ts';
+import { RawPolling, separator } from './hostile/wire.ts';
+
+const createdByPublish = [{ match: '**', create: 'publish' }] as const;
+const many = 1_000;
+const numbers = Array.from({ length: many }, (_, number) => number);
+
+const start = (): Promise<RunningServer> => startServer({ rules: createdByPublish });
+const publishPacket = (number: number): string =>
+  `42${number}["publish",{"topic":"numbers","message":${number}}]`;
+
+async function published(url: string): Promise<unknown[]> {
+  const response = await fetch(topicUrl(url, 'numbers', `/messages?limit=${many}`));
+  if (response.status === 404) return [];
+  return ((await response.json()) as HistoryPage).messages.map(({ message }) => message);
+}
+
+function post(path: string, body: string, type: string): string {
+  const head = `Host: localhost\r\nAccept: application/json\r\nContent-Type: ${type}\r\nContent-Length: ${body.length}`;
+  return `POST ${path} HTTP/1.1\r\n${head}\r\n\r\n${body}`;
+}
+
+/** Sends requests over one connection, without waiting, and reads so many answers. */
+async function pipeline(url: string, count: number, requests: readonly string[]): Promise<string> {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  onTestFinished(() => void socket.destroy());
+  let answers = '';
+  await new Promise<void>((resolve) => {
+    socket.setEncoding('latin1').on('data', (piece: string) => {
+      answers += piece;
+      if (answers.split('HTTP/1.1 ').length > count) resolve();
+    });
+    socket.write(requests.join(''));
+  });
+  return answers;
+}
+
+describe('a client that sends much at once, all of which is taken over many turns', () => {
+  it.each(['websocket', 'polling', 'upgrade'] satisfies Transport[])(
+    'has it all taken, in its order: %s',
+    async (transport) => {
+      const { url } = await start();
+      const client = await connectClient(url, transport);
+      const answers: unknown[] = [];
+      const last = new Promise<void>((resolve) => {
+        for (const message of numbers)
+          client.emit('publish', { topic: 'numbers', message }, ({ ok }: { readonly ok: boolean }) => {
+            answers.push(ok && message);
+            if (answers.length === many) resolve();
+          });
+      });
+      await last;
+      expect(answers).toEqual(numbers);
+      expect(await published(url)).toEqual(numbers);
+    },
+  );
+
+  it('has what it kept while it was away taken, when it polls at first and then has a websocket', async () => {
+    const { url } = await start();
+    const client = io(url, { transports: ['polling', 'websocket'], autoConnect: false, forceNew: true });
+    onTestFinished(() => void client.close());
+    for (const message of numbers) client.emit('publish', { topic: 'numbers', message });
+    const last = client.timeout(10_000).emitWithAck('publish', { topic: 'last', message: 0 });
+    client.connect();
+    expect(await last).toMatchObject({ ok: true });
+    expect(await published(url)).toEqual(numbers);
+  });
+
+  it('has it taken though it leaves at once: a websocket', async () => {
+    const { url } = await start();
+    const socket = await connectDeaf(url);
+    const packets = numbers.map((number) => text(publishPacket(number)));
+    socket.resume().end(Buffer.concat([...packets, frame(0x8, '')]));
+    await expect.poll(() => published(url)).toEqual(numbers);
+  });
+
+  it('has it taken though it leaves at once: polling', async () => {
+    const { url } = await start();
+    const client = await RawPolling.open(url);
+    await client.send('40');
+    await client.send(...numbers.map(publishPacket), '1');
+    expect(await published(url)).toEqual(numbers);
+  });
+
+  it('may send no more until all that it polls with was taken', async () => {
+    const { url } = await start();
+    const client = await RawPolling.open(url);
+    await client.send('40');
+    const noop = '6';
+    const answer = client.post(Array<string>(200_000).fill(noop).join(separator)).catch(() => undefined);
+    while ((await client.post(noop)).status === 200);
+    await client.ended();
+    expect([undefined, 200]).toContain((await answer)?.status);
+  });
+
+  it('is answered though its session ends before all was taken', async () => {
+    const { url } = await start();
+    const client = await RawPolling.open(url);
+    await client.send('40');
+    const half = numbers.slice(0, many / 2).map(publishPacket);
+    const rest = numbers.slice(many / 2).map(publishPacket);
+    const { status } = await client.post([...half, 'x', ...rest].join(separator));
+    expect(status).toBe(200);
+    await client.ended();
+    const got = await published(url);
+    expect(got.length).toBeLessThanOrEqual(many / 2);
+    expect(got).toEqual(numbers.slice(0, got.length));
+  });
+
+  it('has its requests over one connection answered in their order', async () => {
+    const { url } = await start();
+    const publishes = numbers.map((message) => JSON.stringify({ topic: 'numbers', message }));
+    const answers = await pipeline(
+      url,
+      many,
+      publishes.map((body) => post('/publish', body, 'application/json')),
+    );
+    const places = [...answers.matchAll(/"offset":"[^."]*\.(\d+)"/g)].map(([, place]) => Number(place));
+    expect(places).toEqual(numbers.map((number) => number + 1));
+    expect(await published(url)).toEqual(numbers);
+  });
+
+  it('has what was not taken of its requests forgotten when it is gone', async () => {
+    const { url } = await start();
+    const request = post('/publish', '{"topic":"numbers","message":0}', 'application/json');
+    const socket = connect(Number(new URL(url).port), '127.0.0.1');
+    socket.on('error', () => {});
+    socket.write(request.repeat(400), () => socket.resetAndDestroy());
+    await expect.poll(async () => (await published(url)).length).toBeGreaterThan(0);
+    await publish(url, { topic: 'numbers', message: 'after' });
+    expect((await published(url)).at(-1)).toBe('after');
+  });
+
+  it('has no session of Engine.IO with JSONP', async () => {
+    const { url } = await start();
+    for (const query of ['j=0', '%6A=0']) {
+      const response = await fetch(`${url}/socket.io/?EIO=4&transport=polling&${query}`);
+      expect([response.status, await response.text()]).toEqual([403, expect.stringContaining('JSONP')]);
+    }
+  });
+});
