@@ -1,5 +1,6 @@
 import { connect, FanfareError } from '@fanfare/client';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { CuttingProxy } from '../../../bench/src/continuity/cutting-proxy.ts';
 import { becomes, BreakableNetwork, client, numbers, startServer, take } from './harness.ts';
 
 describe('publish', () => {
@@ -40,6 +41,21 @@ describe('publish', () => {
     }
     await Promise.all(results);
     expect(await take(reader[Symbol.asyncIterator](), 400)).toEqual(numbers(0, 400));
+  });
+
+  it('happens though very many waited for the server, and there is no websocket', async () => {
+    const { server, url } = await startServer({ memory: true });
+    const proxy = await CuttingProxy.to(Number(new URL(url).port));
+    onTestFinished(() => proxy.close());
+    proxy.refusesUpgrades = true;
+    const fanfare = client(`http://127.0.0.1:${proxy.port}`);
+    const reader = fanfare.subscribe('news');
+    await reader.ready;
+    await server.stop();
+    const results = numbers(0, 10_000).map((n) => fanfare.publish('news', n));
+    await startServer({ memory: true, port: Number(new URL(url).port) });
+    await Promise.all(results);
+    expect(await take(reader[Symbol.asyncIterator](), 10_000)).toEqual(numbers(0, 10_000));
   });
 
   it('sends what it was given, whatever became of it since', async () => {
