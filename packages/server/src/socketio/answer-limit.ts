@@ -4,6 +4,7 @@ import { TurnTaking } from '../limits/turn-taking.ts';
 
 /** The parts of an Engine.IO connection that this file uses; its transport and buffer are no documented ones. */
 interface EngineConnection {
+  readonly readyState: string;
   /** What was not given to the transport yet. */
   readonly writeBuffer: readonly unknown[];
   readonly transport: { readonly name: string; readonly socket?: WebSocketReading };
@@ -50,10 +51,11 @@ export class AnswerLimit {
       setTakesAllAtOnce(socket, false);
     },
     resume: (connection) => {
-      const { socket } = connection.transport;
+      const { readyState, transport } = connection;
+      const { socket } = transport;
       setTakesAllAtOnce(socket, true);
       // Else it would be told that the client has gone before it has told what came from it.
-      if (socket?._receiver && socket._receiver.writableLength > 0) return false;
+      if (readyState === 'open' && socket?._receiver && socket._receiver.writableLength > 0) return false;
       if ((this.#waiting.get(connection) ?? 0) < answersMax) socket?.resume();
       return true;
     },
