@@ -26,6 +26,17 @@ export interface Revocation {
 /** How many subjects may be revoked. None is forgotten for another: that would let its tokens in again. */
 const revocationsMax = 10_000;
 
+/** How many tokens are remembered that come from a clock that is ahead, which each is for a minute at most. */
+const aheadMax = 10_000;
+
+/** Which tokens of a subject count no more. */
+interface Revoked {
+  /** Those that were issued up to then. */
+  readonly time: number;
+  /** Those that were issued later by their own clock, and had been seen before. */
+  readonly ahead: Set<number>;
+}
+
 /** Who is asking, and what they may. */
 export class Access {
   /** Of whoever needs no token. */
@@ -36,7 +47,9 @@ export class Access {
   readonly #sessions: Sessions;
   readonly #rights = new WeakMap<Identity, Rights>();
   readonly #decisions = new RememberedDecisions();
-  readonly #revokedAt = new Map<string, number>();
+  readonly #revoked = new Map<string, Revoked>();
+  /** Tokens that were seen before the time at which they were issued, by subject and that time. */
+  readonly #ahead = new Map<string, Identity>();
 
   constructor(parts: AccessParts) {
     this.#parts = parts;
@@ -69,6 +82,7 @@ export class Access {
       );
     const identity = await verifier.verify(token);
     if (this.#isRevoked(identity)) throw refuseToken('It was revoked.');
+    this.#noteAhead(identity);
     return this.#rightsOf(identity);
   }
 
@@ -106,10 +120,13 @@ export class Access {
     if (!rights.identity.isAdmin)
       throw new FanfareError('not_authorized', 'Only an admin may revoke tokens.');
     const subject = readSubject(input);
-    if (!this.#revokedAt.has(subject) && this.#revokedAt.size >= revocationsMax)
+    const before = this.#revoked.get(subject);
+    if (!before && this.#revoked.size >= revocationsMax)
       throw new FanfareError('limit_exceeded', `At most ${revocationsMax} subjects can be revoked.`);
     const time = this.#parts.now();
-    this.#revokedAt.set(subject, time);
+    const ahead = before?.ahead ?? new Set();
+    for (const seen of this.#ahead.values()) if (seen.subject === subject) ahead.add(seen.issuedAt);
+    this.#revoked.set(subject, { time, ahead });
     return { subject, time, ended: this.#sessions.revoke(subject) };
   }
 
@@ -120,8 +137,21 @@ export class Access {
 
   /** A time in a token is in whole seconds, as a rule: one of the same second counts as issued before. */
   #isRevoked({ subject, issuedAt }: Identity): boolean {
-    const revokedAt = subject === undefined ? undefined : this.#revokedAt.get(subject);
-    return revokedAt !== undefined && issuedAt <= revokedAt;
+    const revoked = subject === undefined ? undefined : this.#revoked.get(subject);
+    return revoked !== undefined && (issuedAt <= revoked.time || revoked.ahead.has(issuedAt));
+  }
+
+  /** A clock that is ahead gives a token no life beyond a revocation that comes after it was seen. */
+  #noteAhead(identity: Identity): void {
+    const { subject, issuedAt } = identity;
+    const now = this.#parts.now();
+    if (subject === undefined || issuedAt <= now) return;
+    this.#ahead.set(`${issuedAt} ${subject}`, identity);
+    // Those that were seen first are in the past first, as a rule.
+    for (const [seen, first] of this.#ahead) {
+      if (first.issuedAt > now && this.#ahead.size <= aheadMax) return;
+      this.#ahead.delete(seen);
+    }
   }
 
   #rightsOf(identity: Identity): Rights {

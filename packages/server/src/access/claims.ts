@@ -30,8 +30,7 @@ export function parseClaims(input: unknown, now: number): Identity {
   // Whoever does not say when a token was issued has it count as the oldest of all.
   const issuedAt = given === undefined ? 0 : parseTime(given, 'iat') * 1_000;
   if (issuedAt > now + skewSeconds * 1_000) throw refuseToken('It was issued in the future.');
-  // A clock that is ahead gives a token no life beyond a revocation that comes after it was seen.
-  return { subject, issuedAt: Math.min(issuedAt, now), endsAt, ...parseRights(claim('fanfare')) };
+  return { subject, issuedAt, endsAt, ...parseRights(claim('fanfare')) };
 }
 
 /** @throws FanfareError `not_authenticated` */

@@ -3,6 +3,10 @@ import { decodeJwt } from 'jose';
 import { io } from 'socket.io-client';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { connectClient, connectRaw, publish, startServer, transports } from '../harness.ts';
+import { openVerifier } from '../../src/access/open-verifier.ts';
+import { Access } from '../../src/access/access.ts';
+import { defaultRule } from '../../src/config/rules.ts';
+import { Rules } from '../../src/rules/rule.ts';
 import { openStream, StreamReader, topicUrl } from '../http-tools.ts';
 import { bearer, secret, tokenFor, type Claims } from './tokens.ts';
 
@@ -271,6 +275,33 @@ describe('a session', () => {
       );
     await expect(connect(url, { ...claims, iat: -5 })).rejects.toThrow('revoked');
     expect((await connect(url, { ...claims, iat: 30 })).connected).toBe(true);
+  });
+
+  it('stays revoked when its token, of a clock that is ahead, is verified anew', async () => {
+    let now = Date.now();
+    const access = new Access({
+      verifier: openVerifier(
+        { key: secret, keyFile: '', keyAlgorithm: undefined, jwksUrl: '', audience: '' },
+        { now: () => now, monotonicMs: () => now, onFailure: () => {} },
+      ),
+      rules: new Rules([], defaultRule),
+      now: () => now,
+    });
+    onTestFinished(() => access.close());
+    const early = await tokenFor({ sub: 'bob', iat: 50 });
+    const admin = await access.authenticate(await tokenFor({ sub: 'root', admin: true }));
+    await access.authenticate(early);
+    now += 2_000;
+    access.revoke(admin, 'bob');
+    access.revoke(admin, 'bob');
+    now += 2_000;
+    // What was verified is forgotten for as many tokens that came later.
+    for (let count = 0; count < 1_000; count++)
+      await access.authenticate(await tokenFor({ exp: 600 + count }));
+    await expect(access.authenticate(early)).rejects.toThrow('revoked');
+    now += 60_000;
+    await expect(access.authenticate(early)).rejects.toThrow('revoked');
+    expect((await access.authenticate(await tokenFor({ sub: 'bob', iat: 65 }))).identity.subject).toBe('bob');
   });
 });
 
