@@ -57,6 +57,9 @@ describe('fanfare token', () => {
   it('refuses what a server would', async () => {
     for (const args of [
       ['mint', 'ann'],
+      ['mint', 'ann', '--key', 'short'],
+      ['mint', 'ann', '--key', key, '--key-algorithm', 'HS512'],
+      ['mint', 'ann', '--key', key, '--key-algorithm', 'none'],
       ['mint', 'ann', '--key', 'short', '--key-algorithm', 'RS256'],
       ['mint', 'ann', '--key', key, '--publish', '$x'],
       ['mint', 'ann', '--key', key, '--expires', 'soon'],

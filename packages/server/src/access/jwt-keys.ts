@@ -108,7 +108,17 @@ function publicOf(input: PublicKeyInput | JsonWebKeyInput): KeyObject {
   }
 }
 
-function fitted(key: KeyObject, kid: string | undefined, wanted: Algorithm | undefined): VerificationKey {
+/**
+ * Finds out what a key is for; it may be a private one, too.
+ *
+ * @param wanted - what it has to be for, where that is said
+ * @throws KeyError
+ */
+export function fitted(
+  key: KeyObject,
+  kid: string | undefined,
+  wanted: Algorithm | undefined,
+): VerificationKey {
   const fitting = fittingAlgorithms(key);
   const algorithm = wanted ?? fitting[0];
   if (algorithm === undefined || !fitting.includes(algorithm)) throw new KeyError(misfit(key, wanted));

@@ -1,9 +1,9 @@
-import { createPrivateKey, createSecretKey, type JsonWebKeyInput, type KeyObject } from 'node:crypto';
+import { createPrivateKey, createSecretKey, type JsonWebKeyInput } from 'node:crypto';
 import { fieldsOf } from '@fanfare/protocol';
 import { decodeJwt, decodeProtectedHeader, SignJWT } from 'jose';
 import { parseClaims } from './claims.ts';
 import { algorithms, type Algorithm } from './algorithms.ts';
-import { KeyError } from './jwt-keys.ts';
+import { fitted, KeyError, type VerificationKey } from './jwt-keys.ts';
 
 export interface MintOptions {
   /** A secret as it is, a private key as PEM, or a JWK as JSON with its private part. */
@@ -58,27 +58,21 @@ export function explainToken(
   }
 }
 
-interface SigningKey {
-  readonly key: KeyObject;
-  readonly algorithm: Algorithm;
-  readonly kid: string | undefined;
-}
-
-function readSigningKey({ key: text, algorithm, kid }: MintOptions): SigningKey {
+function readSigningKey({ key: text, algorithm, kid }: MintOptions): VerificationKey {
   const trimmed = text.trim();
   try {
     if (trimmed.startsWith('{')) return readJwk(JSON.parse(trimmed), algorithm, kid);
     const key = trimmed.startsWith('-----BEGIN')
       ? createPrivateKey(trimmed)
       : createSecretKey(Buffer.from(trimmed));
-    return { key, algorithm: algorithm ?? usualFor(key), kid };
+    return fitted(key, kid, algorithm);
   } catch (cause) {
     if (cause instanceof KeyError) throw cause;
     throw new KeyError('The key cannot be read: it is a secret, or a private key as PEM or JWK.');
   }
 }
 
-function readJwk(input: unknown, algorithm: Algorithm | undefined, kid: string | undefined): SigningKey {
+function readJwk(input: unknown, algorithm: Algorithm | undefined, kid: string | undefined): VerificationKey {
   const field = fieldsOf(input, 'A key');
   const [k, own] = [field('k'), field('kid')];
   const key =
@@ -86,15 +80,5 @@ function readJwk(input: unknown, algorithm: Algorithm | undefined, kid: string |
       ? createSecretKey(Buffer.from(k, 'base64url'))
       : createPrivateKey({ key: input as JsonWebKeyInput['key'], format: 'jwk' });
   const named = algorithms.find((name) => name === field('alg'));
-  return {
-    key,
-    algorithm: algorithm ?? named ?? usualFor(key),
-    kid: kid ?? (typeof own === 'string' ? own : undefined),
-  };
-}
-
-function usualFor({ type, asymmetricKeyType }: KeyObject): Algorithm {
-  if (type === 'secret') return 'HS256';
-  if (asymmetricKeyType === 'rsa') return 'RS256';
-  return asymmetricKeyType === 'ec' ? 'ES256' : 'EdDSA';
+  return fitted(key, kid ?? (typeof own === 'string' ? own : undefined), algorithm ?? named);
 }
