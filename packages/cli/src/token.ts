@@ -71,14 +71,16 @@ export function runExplain(token: string): void {
   if (!explained) throw new CommandError(exitCodes.refused, 'This is no signed JSON Web Token.');
   const { header, claims } = explained;
   const fanfare = (claims['fanfare'] ?? {}) as Readonly<Record<string, unknown>>;
-  const { sub, iat, exp } = claims;
+  const { sub, aud, iat, nbf, exp } = claims;
   const lines = [
     ['subject', sub],
     [
       'signed',
       `${header['alg'] as string}${typeof header['kid'] === 'string' ? ` (key ${header['kid']})` : ''}`,
     ],
+    ...(aud === undefined ? [] : [['meant for', audienceOf(aud)]]),
     ['issued', timeOf(iat)],
+    ...(nbf === undefined ? [] : [['counts from', timeOf(nbf)]]),
     [
       'ends',
       `${timeOf(exp)}${typeof exp === 'number' && exp * 1_000 <= Date.now() ? ', which is over' : ''}`,
@@ -95,6 +97,11 @@ export function runExplain(token: string): void {
 function timeOf(seconds: unknown): string {
   if (typeof seconds !== 'number' || Math.abs(seconds) > 8.64e12) return 'not said';
   return new Date(seconds * 1_000).toISOString();
+}
+
+/** A server takes it only when one of these is its `audience`. */
+function audienceOf(aud: unknown): string {
+  return Array.isArray(aud) ? aud.map(String).join(', ') : String(aud);
 }
 
 function rightsOf(patterns: unknown, admin: unknown): string {

@@ -42,6 +42,17 @@ describe('fanfare token', () => {
     expect((await outcome(fanfare('token', 'explain', 'nonsense'))).code).toBe(1);
   });
 
+  it('says whom a token is meant for, and from when on it counts', async () => {
+    const token = await mint('ann', '--audience', 'me');
+    const said = (await outcome(fanfare('token', 'explain', token))).stdout;
+    expect(said).toMatch(/^subject: ann\nsigned: HS256\nmeant for: me\nissued: /);
+    const claims = Buffer.from('{"sub":"ann","aud":["a","b"],"nbf":0,"exp":1}').toString('base64url');
+    const other = `${token.split('.')[0]}.${claims}.x`;
+    expect((await outcome(fanfare('token', 'explain', other))).stdout).toContain(
+      'meant for: a, b\nissued: not said\ncounts from: 1970-01-01T00:00:00.000Z\nends: ',
+    );
+  });
+
   it('signs with a private key, which a server verifies with the public one', async () => {
     const directory = temporaryDirectory();
     const { publicKey, privateKey } = generateKeyPairSync('ed25519');
