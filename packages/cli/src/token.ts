@@ -1,7 +1,6 @@
 import { FanfareError } from '@fanfare/protocol';
 import { explainToken, KeyError, mintToken, type Algorithm } from '@fanfare/server/tokens';
 import { CommandError, exitCodes } from './exit-codes.ts';
-import { readSecret } from './read-secret.ts';
 import { showControls } from './show.ts';
 
 export interface MintFlags {
@@ -12,7 +11,6 @@ export interface MintFlags {
   /** In milliseconds. */
   readonly lifetimeMs: number;
   readonly key: string | undefined;
-  readonly keyFile: string | undefined;
   readonly keyAlgorithm: Algorithm | undefined;
   readonly kid: string | undefined;
   readonly audience: string | undefined;
@@ -34,7 +32,7 @@ export async function runMint({
   try {
     const token = await mintToken(
       {
-        key: keyOf(flags),
+        key: keyOf(flags.key),
         ...(keyAlgorithm !== undefined && { algorithm: keyAlgorithm }),
         ...(kid !== undefined && { kid }),
         ...(audience !== undefined && { audience }),
@@ -54,11 +52,9 @@ export async function runMint({
   }
 }
 
-function keyOf({ key, keyFile }: Pick<MintFlags, 'key' | 'keyFile'>): string {
+function keyOf(key: string | undefined): string {
   if (key !== undefined) return key;
-  if (keyFile === undefined)
-    throw new CommandError(exitCodes.usage, 'A key is needed to sign with: --key-file, or FANFARE_KEY.');
-  return readSecret(keyFile);
+  throw new CommandError(exitCodes.usage, 'A key is needed to sign with: --key-file, or FANFARE_KEY.');
 }
 
 /**

@@ -53,6 +53,26 @@ describe('fanfare token', () => {
     );
   });
 
+  it('takes the key of a flag before that of the environment, where an empty variable says nothing', async () => {
+    const file = join(temporaryDirectory(), 'key');
+    writeFileSync(file, `${key}\n`);
+    const { url } = await startServer(0, { key });
+    const other = 'x'.repeat(40);
+    for (const [env, flags] of [
+      [{ FANFARE_KEY: other }, ['--key-file', file]],
+      [{ FANFARE_KEY_FILE: '/there/is/none' }, ['--key', key]],
+      [{ FANFARE_KEY: '', FANFARE_KEY_FILE: file, FANFARE_KEY_ALGORITHM: '', FANFARE_AUDIENCE: '' }, []],
+    ] as const) {
+      const minted = await outcome(withEnv(env, 'token', 'mint', 'ann', ...flags));
+      expect([flags, minted.code, minted.stderr]).toEqual([flags, 0, '']);
+      const token = join(temporaryDirectory(), 'token');
+      writeFileSync(token, minted.stdout);
+      // The flag is stronger here as well.
+      const listed = withEnv({ FANFARE_TOKEN: 'none' }, 'topics', '--url', url, '--token-file', token);
+      expect([flags, (await outcome(listed)).code]).toEqual([flags, 0]);
+    }
+  });
+
   it('signs with a private key, which a server verifies with the public one', async () => {
     const directory = temporaryDirectory();
     const { publicKey, privateKey } = generateKeyPairSync('ed25519');

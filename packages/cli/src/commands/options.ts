@@ -17,7 +17,7 @@ export function addTargetOptions(command: Command): Command {
       '--token <token>',
       'who you are, where the server asks; other users of the machine can see it (env: FANFARE_TOKEN)',
     )
-    .addOption(new Option('--token-file <file>', 'a file that has it').env('FANFARE_TOKEN_FILE'));
+    .option('--token-file <file>', 'a file that has it (env: FANFARE_TOKEN_FILE)');
 }
 
 export interface TargetFlags {
@@ -26,12 +26,34 @@ export interface TargetFlags {
   readonly tokenFile?: string;
 }
 
+/**
+ * Finds a secret that can be given itself or in a file. A flag is stronger than the environment; a variable that is empty says
+ * nothing.
+ *
+ * @param variable - that it can stand in; the one for its file has `_FILE` behind
+ */
+export async function secretOf(
+  text: string | undefined,
+  file: string | undefined,
+  variable: string,
+): Promise<string | undefined> {
+  const { env } = process;
+  const givers = [
+    { text, file },
+    { text: env[variable], file: env[`${variable}_FILE`] },
+  ];
+  for (const given of givers) {
+    if (given.text !== undefined && given.text !== '') return given.text;
+    if (given.file === undefined || given.file === '') continue;
+    const { readSecret } = await import('../read-secret.ts');
+    return readSecret(given.file);
+  }
+  return undefined;
+}
+
 /** @throws CommandError when it is no URL of a server, or the token's file cannot be read */
 export async function targetOf({ url, token, tokenFile: file }: TargetFlags): Promise<Target> {
-  const given = [token, process.env['FANFARE_TOKEN']].find((text) => text !== undefined && text !== '');
-  if (given !== undefined || file === undefined || file === '') return parseTarget(url || defaultUrl, given);
-  const { readSecret } = await import('../read-secret.ts');
-  return parseTarget(url || defaultUrl, readSecret(file));
+  return parseTarget(url || defaultUrl, await secretOf(token, file, 'FANFARE_TOKEN'));
 }
 
 export function fromOption(): Option {

@@ -1,5 +1,6 @@
 import { algorithms, type Algorithm } from '@fanfare/server/algorithms';
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import { secretOf } from './options.ts';
 
 const tokenExitCodesHelp = `
 Exit codes: 0 done, 1 it is no token, 2 wrong usage, or a key that cannot be used.`;
@@ -13,7 +14,7 @@ interface Flags {
   readonly expires: number;
   readonly key?: string;
   readonly keyFile?: string;
-  readonly keyAlgorithm?: Algorithm;
+  readonly keyAlgorithm?: Algorithm | '';
   readonly kid?: string;
   readonly audience?: string;
 }
@@ -34,11 +35,11 @@ export function addToken(program: Command): void {
         .argParser(parseLifetime)
         .default(parseLifetime('1h'), '1h'),
     )
-    .addOption(new Option('--key <key>', 'the secret, or a private key as PEM or JWK').env('FANFARE_KEY'))
-    .addOption(new Option('--key-file <file>', 'a file that has it').env('FANFARE_KEY_FILE'))
+    .option('--key <key>', 'the secret, or a private key as PEM or JWK (env: FANFARE_KEY)')
+    .option('--key-file <file>', 'a file that has it (env: FANFARE_KEY_FILE)')
     .addOption(
-      new Option('--key-algorithm <name>', 'what it is signed with')
-        .choices(algorithms)
+      new Option('--key-algorithm <name>', `what it is signed with: ${algorithms.join(', ')}`)
+        .argParser(parseAlgorithm)
         .env('FANFARE_KEY_ALGORITHM'),
     )
     .option('--kid <kid>', 'the name of the key')
@@ -46,8 +47,10 @@ export function addToken(program: Command): void {
     .addHelpText('after', tokenExitCodesHelp)
     .action(async (subject: string, { expires, ...flags }: Flags) => {
       const { runMint } = await import('../token.ts');
-      const { key, keyFile, keyAlgorithm, kid, audience } = flags;
-      await runMint({ ...flags, subject, lifetimeMs: expires, key, keyFile, keyAlgorithm, kid, audience });
+      const key = await secretOf(flags.key, flags.keyFile, 'FANFARE_KEY');
+      // A variable that is empty says nothing.
+      const [keyAlgorithm, audience] = [flags.keyAlgorithm || undefined, flags.audience || undefined];
+      await runMint({ ...flags, subject, lifetimeMs: expires, key, keyAlgorithm, kid: flags.kid, audience });
     });
   token
     .command('explain')
@@ -64,6 +67,12 @@ async function readInput(): Promise<string> {
   let text = '';
   for await (const piece of process.stdin) text += String(piece);
   return text;
+}
+
+function parseAlgorithm(text: string): Algorithm | '' {
+  const found = algorithms.find((name) => name === text);
+  if (found !== undefined || text === '') return found ?? '';
+  throw new InvalidArgumentError(`It must be one of ${algorithms.join(', ')}.`);
 }
 
 function parseLifetime(text: string): number {
