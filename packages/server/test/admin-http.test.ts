@@ -96,6 +96,13 @@ describe('what only an admin may ask', () => {
     }
   });
 
+  it('there is nothing to revoke where nobody needs a token', async () => {
+    const { url } = await startServer();
+    const response = await fetch(`${url}/revocations/ann`, { method: 'PUT' });
+    expect([response.status, response.headers.get('allow')]).toEqual([404, null]);
+    expect(await response.json()).toMatchObject({ code: 'not_found' });
+  });
+
   it.each([
     ['/stats', 'GET, HEAD'],
     ['/identity', 'GET, HEAD'],

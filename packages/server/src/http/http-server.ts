@@ -82,7 +82,9 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split('?', 1)[0] ?? '';
     const [, allowed] = methods.find(([pattern]) => pattern.test(path)) ?? [];
-    if (allowed === undefined) throw new FanfareError('not_found', `There is nothing at ${path}.`);
+    // Nobody can be revoked where there are no tokens.
+    if (allowed === undefined || allowed.split(', ').includes(request.method))
+      throw new FanfareError('not_found', `There is nothing at ${path}.`);
     void reply.header('allow', allowed);
     throw new FanfareError('method_not_allowed', `${path} takes ${allowed}.`);
   });
