@@ -142,10 +142,16 @@ function parse(name: keyof Settings, { source, value }: Found, problems: string[
   const parsed = parseScalar(name, value);
   const isFine = parsed !== undefined && isLegal(name, parsed);
   if (!isFine) {
-    const shown = settingKinds[name].isSecret === true ? '' : `, not ${JSON.stringify(value)}`;
+    const shown =
+      settingKinds[name].isSecret === true || hasPassword(value) ? '' : `, not ${JSON.stringify(value)}`;
     problems.push(`${source} must be ${describe(name)}${shown}.`);
   }
   return isFine ? parsed : undefined;
+}
+
+/** Whoever starts the server may not be the only one who reads its log. */
+function hasPassword(value: unknown): boolean {
+  return typeof value === 'string' && URL.canParse(value) && new URL(value).password !== '';
 }
 
 function isLegal(name: keyof Settings, value: SettingValue): boolean {

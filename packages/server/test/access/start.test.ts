@@ -72,9 +72,11 @@ describe('a key that is wrong', () => {
       'http://id.example/keys',
       'ftp://id.example',
       'keys',
-      'https://user:pass@id.example/',
-    ])
+      'https://user:canary@id.example/',
+    ]) {
       expect(wrong({ jwksUrl })).toMatch(/--jwks-url must be an https URL/);
+      expect(wrong({ jwksUrl })).not.toContain('canary');
+    }
     expect(wrong({ keyAlgorithm: 'none' })).toMatch(/--key-algorithm must be one of HS256/);
     expect(wrong({ key: 5 })).toBe('--key must be a text.');
   });
