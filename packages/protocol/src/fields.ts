@@ -5,13 +5,18 @@ import { FanfareError } from './errors.ts';
  * only what the object itself has, never what it inherits.
  *
  * @param what - the request's name, for the error's sentence
+ * @param example - what it takes, for the same sentence
  * @throws FanfareError `bad_request` when the input is no plain object
  */
-export function fieldsOf(input: unknown, what: string): (name: string) => unknown {
+export function fieldsOf(
+  input: unknown,
+  what: string,
+  example = '{"topic": "news"}',
+): (name: string) => unknown {
   if (!isPlainObject(input)) {
     throw new FanfareError(
       'bad_request',
-      `${what} takes one object such as {"topic": "news"}, not ${kindOf(input)}.`,
+      `${what} takes one object such as ${example}, not ${kindOf(input)}.`,
     );
   }
   return (name) => (Object.hasOwn(input, name) ? input[name] : undefined);

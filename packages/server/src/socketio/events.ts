@@ -118,7 +118,7 @@ function listenersFor(
     },
   ];
   const renew = async (connection: Connection, input: unknown, socket: Socket): Promise<object> => {
-    const token = fieldsOf(input, renewal)('token');
+    const token = fieldsOf(input, renewal, '{"token": "…"}')('token');
     if (typeof token !== 'string') throw new FanfareError('bad_request', 'The token must be a string.');
     // So that a client need not know whether it is asked for one.
     if (access.isOpen) return { ok: true };

@@ -221,6 +221,9 @@ describe('a session', () => {
     };
     await send();
     const ended = new Promise<void>((resolve) => void client.once('disconnect', () => resolve()));
+    expect(await client.emitWithAck('token', 'x')).toMatchObject({
+      error: { code: 'bad_request', detail: 'token takes one object such as {"token": "…"}, not a string.' },
+    });
     expect(await client.emitWithAck('token', { token: 1 })).toMatchObject({ error: { code: 'bad_request' } });
     expect(await client.emitWithAck('token', { token: 'x' })).toMatchObject({
       error: { code: 'not_authenticated' },
