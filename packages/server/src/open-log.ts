@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
+import { fixedLimits } from './limits/fixed-limits.ts';
 import { defaultRule, parseRules } from './config/rules.ts';
 import type { Settings } from './config/settings.ts';
 import { openLmdbStore } from './log/store/lmdb-store.ts';
@@ -14,8 +15,7 @@ export interface OpenLogParts {
   readonly now: () => number;
 }
 
-/** Some 250 bytes each, so some 250 MB at the most; enough for 800 publishes with an id a second. */
-const idsMax = 1_000_000;
+const { value: idsMax } = fixedLimits.idsMax;
 
 /**
  * Opens the log that the settings name: in memory, or in a directory.

@@ -1,4 +1,5 @@
 import { FanfareError } from '@fanfare/protocol';
+import { fixedLimits } from '../limits/fixed-limits.ts';
 import type { Rules } from '../rules/rule.ts';
 import { parseSubject, refuseToken } from './claims.ts';
 import { nobody, trusted, type Identity } from './identity.ts';
@@ -23,8 +24,7 @@ export interface Revocation {
   readonly ended: number;
 }
 
-/** How many subjects may be revoked. None is forgotten for another: that would let its tokens in again. */
-const revocationsMax = 10_000;
+const { value: revocationsMax } = fixedLimits.revocationsMax;
 
 /** How many tokens are remembered that come from a clock that is ahead, which each is for a minute at most. */
 const aheadMax = 10_000;

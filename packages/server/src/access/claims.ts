@@ -1,11 +1,11 @@
 import { exceedsBytes, FanfareError, fieldsOf, parseInterest, type Interest } from '@fanfare/protocol';
+import { fixedLimits } from '../limits/fixed-limits.ts';
 import type { Identity } from './identity.ts';
 
 /** The longest subject, in bytes of UTF-8. */
 const subjectBytesMax = 255;
 
-/** How many patterns a token may have of each kind: each is tried for each topic. */
-const patternsMax = 100;
+const { value: patternsMax } = fixedLimits.tokenPatternsMax;
 
 /** How far the clock of whoever issues tokens may be before ours, in seconds. */
 const skewSeconds = 60;

@@ -1,5 +1,6 @@
 import { FanfareError } from '@fanfare/protocol';
 import { decodeJwt, decodeProtectedHeader, errors, jwtVerify, type JWTPayload } from 'jose';
+import { fixedLimits } from '../limits/fixed-limits.ts';
 import { parseClaims, refuseToken } from './claims.ts';
 import type { Identity } from './identity.ts';
 import { algorithms } from './algorithms.ts';
@@ -20,8 +21,7 @@ export interface JwtVerifierOptions {
   readonly now: () => number;
 }
 
-/** The longest token, in characters; a header with it still fits into what HTTP servers take. */
-export const tokenCharactersMax = 8_192;
+const { value: tokenCharactersMax } = fixedLimits.tokenCharactersMax;
 
 /** How many verified tokens are remembered. */
 const knownMax = 1_000;

@@ -1,9 +1,9 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { fixedLimits } from '../limits/fixed-limits.ts';
 import { TurnTaking } from '../limits/turn-taking.ts';
 
-/** How many requests of a connection are answered in a turn of the event loop: there are thousands in 64 KiB, which are read at once. */
-const requestsPerTurnMax = 32;
+const { value: requestsPerTurnMax } = fixedLimits.requestsPerTurnMax;
 
 interface Exchange {
   readonly request: IncomingMessage;

@@ -19,7 +19,14 @@ type FixedLimitName =
   | 'headersTimeoutMs'
   | 'headerBytesMax'
   | 'attachmentsMax'
-  | 'fragmentsMax';
+  | 'fragmentsMax'
+  | 'packetsPerTurnMax'
+  | 'requestsPerTurnMax'
+  | 'tokenCharactersMax'
+  | 'tokenPatternsMax'
+  | 'revocationsMax'
+  | 'idsMax'
+  | 'storesWaitingBytesMax';
 
 /** The limits that are no settings: the protocol has them, or nobody has had a reason to change them. */
 export const fixedLimits: Readonly<Record<FixedLimitName, FixedLimit>> = {
@@ -82,5 +89,40 @@ export const fixedLimits: Readonly<Record<FixedLimitName, FixedLimit>> = {
     value: 16_384,
     unit: 'fragments of a WebSocket message',
     why: 'The limit of ws. Each costs more memory than it has bytes.',
+  },
+  packetsPerTurnMax: {
+    value: 256,
+    unit: 'packets of a connection that are taken in a turn of the event loop',
+    why: 'There are thousands in 64 KiB, which are read at once. The rest waits for those of others.',
+  },
+  requestsPerTurnMax: {
+    value: 32,
+    unit: 'HTTP requests of a connection that are answered in a turn of the event loop',
+    why: 'There are thousands in 64 KiB, which are read at once. The rest waits for those of others.',
+  },
+  tokenCharactersMax: {
+    value: 8_192,
+    unit: 'characters of a token',
+    why: 'PROTOCOL.md 7.3. A header with it still fits into what HTTP servers take.',
+  },
+  tokenPatternsMax: {
+    value: 100,
+    unit: 'topics and patterns that a token may have of each kind',
+    why: 'PROTOCOL.md 7.2. Each is tried for each topic.',
+  },
+  revocationsMax: {
+    value: 10_000,
+    unit: 'subjects that are revoked',
+    why: 'PROTOCOL.md 7.9. None is forgotten for another: that would let its tokens in again.',
+  },
+  idsMax: {
+    value: 1_000_000,
+    unit: 'ids of publishes that are remembered',
+    why: 'Some 250 bytes each, so some 250 MB at the most; enough for 800 publishes with an id a second. None is forgotten before its time: it could be published twice then.',
+  },
+  storesWaitingBytesMax: {
+    value: 67_108_864,
+    unit: 'bytes of messages that wait for the disk',
+    why: 'Over it, a disk that is too slow shows as refusals, and not as memory.',
   },
 };

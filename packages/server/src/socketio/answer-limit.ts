@@ -31,8 +31,7 @@ interface WebSocketReading {
 
 const { value: answersMax } = fixedLimits.answersWaitingMax;
 
-/** How many packets of a client are taken in a turn of the event loop: there are thousands in 64 KiB, which are read at once. */
-const packetsPerTurnMax = 256;
+const { value: packetsPerTurnMax } = fixedLimits.packetsPerTurnMax;
 
 /** How many more may wait for a client that polls: its requests cannot be held up. */
 const pollingFactor = 10;

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Server } from 'socket.io';
+import { fixedLimits } from '../limits/fixed-limits.ts';
 
 /** Engine.IO's transport of a client that polls, as far as this file uses it; it is no documented one. */
 interface PollingTransport {
@@ -18,8 +19,7 @@ const separator = '\u001E';
 /** The type of the packet that ends the session, with which it begins. */
 const close = '1';
 
-/** How many packets of a request are taken in a turn of the event loop. */
-const packetsPerTurnMax = 256;
+const { value: packetsPerTurnMax } = fixedLimits.packetsPerTurnMax;
 
 /** What of a request is still to be taken, and how it is answered then. */
 interface Rest {

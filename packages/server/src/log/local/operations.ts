@@ -1,3 +1,4 @@
+import { fixedLimits } from '../../limits/fixed-limits.ts';
 import type { CommitPlan } from './commit-plan.ts';
 import { LogBusyError } from '../topic-log.ts';
 
@@ -13,8 +14,7 @@ export interface Operation {
 /** One commit takes no more than this, unless it is asked for at once, so that it holds up nobody for long. */
 const bytesPerCommitMax = 4_194_304;
 
-/** What may wait; over it, a disk that is too slow shows as refusals, and not as memory. */
-const pendingBytesMax = 67_108_864;
+const { value: pendingBytesMax } = fixedLimits.storesWaitingBytesMax;
 
 /** What an operation takes beside its messages, and each of its records, roughly. */
 const operationBytes = 256;
