@@ -9,6 +9,7 @@ import { limitLogins } from './socketio/login-limits.ts';
 import { limitPollingPayloads } from './socketio/polling-payload.ts';
 import { isJsonp, takePollingTurns } from './socketio/polling-turns.ts';
 import { releaseHandshakes } from './socketio/release-handshake.ts';
+import { checkSessionOrigins, strangersPage } from './socketio/session-origins.ts';
 import type { SessionCounts } from './socketio/session-counts.ts';
 import { releasePolling } from './socketio/release-polling.ts';
 import { SlowSubscribers } from './socketio/slow-subscribers.ts';
@@ -39,7 +40,7 @@ export function socketOptions(
     loginTimeoutMs,
     refuse: (request) => {
       if (isDraining()) return 'The server is shutting down.';
-      if (!isAllowedOrigin(request.headers, origins)) return 'A page of another origin may not connect.';
+      if (!isAllowedOrigin(request.headers, origins)) return strangersPage;
       if (isJsonp(request)) return 'Engine.IO 4 has no JSONP.';
       return refuse(request) ?? sessions.refusal(request);
     },
@@ -62,6 +63,7 @@ export function openSockets(
   // Upgrades that are not ours are the app's, if it listens for any beside Socket.IO and us.
   const isAlone = (): boolean => httpServer.listenerCount('upgrade') === 2;
   declineUpgrades(httpServer, ({ url = '' }) => url.startsWith(`${io.path()}/`) || !isAlone());
+  checkSessionOrigins(io, originsOf(settings));
   limitPollingPayloads(io);
   releaseHandshakes(io);
   limitLogins(io, { ...settings, packetBytesMax: packetBytesMaxOf(settings) });

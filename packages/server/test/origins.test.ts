@@ -4,6 +4,7 @@ import { attach, SettingsError } from '@fanfare/server';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { launchBrowser } from './browser.ts';
 import { connectClient, startServer } from './harness.ts';
+import { RawPolling, RawWebSocket } from './hostile/wire.ts';
 
 const app = 'https://app.example';
 const origins = `${app}, http://localhost:5173`;
@@ -15,6 +16,28 @@ describe('a page of an origin that is named', () => {
       const client = await connectClient(url, transport, { extraHeaders: { origin } });
       expect(client.connected).toBe(true);
     }
+  });
+
+  it('goes on with its session, and no other does', async () => {
+    const { url } = await startServer({ origins });
+    const { opened, url: session } = await RawPolling.open(url);
+    const post = async (origin: string): Promise<number> => {
+      const request = { method: 'POST', body: '40', headers: { origin, connection: 'close' } };
+      return (await fetch(session, request)).status;
+    };
+    const upgrade = async (origin: string): Promise<string> => {
+      const socket = new RawWebSocket(url, { sid: opened.sid }, { headers: { origin } });
+      const answered = new Promise<string>((resolve) => {
+        socket.socket.once('open', () => resolve('open'));
+        socket.socket.once('error', ({ message }) => resolve(message));
+      });
+      return answered;
+    };
+    expect([await post('https://evil.example'), await post(app)]).toEqual([403, 200]);
+    expect([await upgrade('https://evil.example'), await upgrade(app)]).toEqual([
+      'Unexpected server response: 400',
+      'open',
+    ]);
   });
 
   it('may ask over HTTP, and no other', async () => {

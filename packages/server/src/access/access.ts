@@ -34,7 +34,7 @@ interface Revoked {
   /** Those that were issued up to then. */
   readonly time: number;
   /** Those that were issued later by their own clock, and had been seen before. */
-  readonly ahead: Set<number>;
+  readonly ahead: ReadonlySet<number>;
 }
 
 /** Who is asking, and what they may. */
@@ -124,9 +124,9 @@ export class Access {
     if (!before && this.#revoked.size >= revocationsMax)
       throw new FanfareError('limit_exceeded', `At most ${revocationsMax} subjects can be revoked.`);
     const time = this.#parts.now();
-    const ahead = before?.ahead ?? new Set();
-    for (const seen of this.#ahead.values()) if (seen.subject === subject) ahead.add(seen.issuedAt);
-    this.#revoked.set(subject, { time, ahead });
+    const seen = [...this.#ahead.values()].filter((identity) => identity.subject === subject);
+    const ahead = [...(before?.ahead ?? []), ...seen.map(({ issuedAt }) => issuedAt)];
+    this.#revoked.set(subject, { time, ahead: new Set(ahead.filter((issuedAt) => issuedAt > time)) });
     return { subject, time, ended: this.#sessions.revoke(subject) };
   }
 
