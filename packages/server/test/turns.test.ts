@@ -125,6 +125,21 @@ describe('a client that sends much at once, all of which is taken over many turn
     expect(await published(url)).toEqual(numbers);
   });
 
+  it('goes on over one connection when it offers an upgrade, behind requests, that nobody takes', async () => {
+    const { url } = await start();
+    const request = 'GET /identity HTTP/1.1\r\nHost: localhost\r\n\r\n';
+    const offer = request.replace('\r\n\r\n', '\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n');
+    const socket = connect(Number(new URL(url).port), '127.0.0.1').setEncoding('latin1');
+    onTestFinished(() => void socket.destroy());
+    let answers = '';
+    socket.on('data', (piece: string) => (answers += piece));
+    const answered = (): number => answers.split('HTTP/1.1 200').length - 1;
+    socket.write(request.repeat(40) + offer);
+    await expect.poll(answered).toBe(41);
+    socket.write(request);
+    await expect.poll(answered).toBe(42);
+  });
+
   it('has what was not taken of its requests forgotten when it is gone', async () => {
     const { url } = await start();
     const request = post('/publish', '{"topic":"numbers","message":0}', 'application/json');

@@ -42,15 +42,33 @@ export function takeTurns(server: Server): void {
 }
 
 function pause(socket: Socket): void {
+  if (!isOfHttp(socket)) return;
   // Node has it go on as soon as somebody asks for the body of a request.
-  if (!socket.listeners('resume').includes(pauseAgain)) socket.on('resume', pauseAgain);
+  if (!isPaused(socket)) socket.on('resume', pauseAgain);
   socket.pause();
 }
 
 function pauseAgain(this: Socket): void {
-  this.pause();
+  if (isOfHttp(this)) this.pause();
+  else letGo(this);
 }
 
 function resume(socket: Socket): void {
-  socket.off('resume', pauseAgain).resume();
+  if (!isPaused(socket)) return;
+  if (isOfHttp(socket)) socket.off('resume', pauseAgain).resume();
+  else letGo(socket);
+}
+
+function isPaused(socket: Socket): boolean {
+  return socket.listeners('resume').includes(pauseAgain);
+}
+
+/** Whether a connection was not upgraded meanwhile: then it is somebody else's, who decides when it is read. */
+function isOfHttp(socket: Socket & { readonly parser?: unknown }): boolean {
+  return socket.parser !== undefined && socket.parser !== null;
+}
+
+/** Node stopped to read for HTTP, and does not begin again by itself once that has nothing to do with the connection. */
+function letGo(socket: Socket): void {
+  socket.off('resume', pauseAgain).push('');
 }
