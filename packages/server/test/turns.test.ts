@@ -87,6 +87,17 @@ describe('a client that sends much at once, all of which is taken over many turn
     expect(await published(url)).toEqual(numbers);
   });
 
+  it.each(['websocket', 'polling', 'upgrade'] satisfies Transport[])(
+    'has it taken though it says at once that it leaves: %s',
+    async (transport) => {
+      const { url } = await start();
+      const client = await connectClient(url, transport);
+      for (const message of numbers) client.emit('publish', { topic: 'numbers', message });
+      client.disconnect();
+      await expect.poll(() => published(url)).toEqual(numbers);
+    },
+  );
+
   it('may send no more until all that it polls with was taken', async () => {
     const { url } = await start();
     const client = await RawPolling.open(url);

@@ -25,13 +25,17 @@ export class UnparsedArgument {
 /** The beginning of an event without attachments: the number of its acknowledgement, and its name. */
 const eventPattern = /^2(\d{0,15})\["([\w-]{1,100})",/;
 
+/** What a client sends when it leaves. */
+const leaving = String(PacketType.DISCONNECT);
+
 /** So much is parsed again when that failed, for Socket.IO to say what is wrong. */
 const parsedAgainMax = 65_536;
 
 /**
- * Socket.IO's own decoder, but for two things. An event that is too large for a publish, or would take too long to parse, comes
- * with an {@link UnparsedArgument}; over any other packet like that the connection is closed. And a publish comes with a
- * {@link ParsedArgument}, so that its message is passed on as the characters that it came in.
+ * Socket.IO's own decoder, but for three things. An event that is too large for a publish, or would take too long to parse, comes
+ * with an {@link UnparsedArgument}; over any other packet like that the connection is closed. A publish comes with a
+ * {@link ParsedArgument}, so that its message is passed on as the characters that it came in. And that a client leaves is told in
+ * the next turn of the event loop: Socket.IO gives an event to nobody whose sender has left by the end of the turn.
  *
  * Socket.IO makes one for each connection, and has nothing to give it.
  */
@@ -39,6 +43,7 @@ export function eventDecoder(publishBytesMax: number): typeof Decoder {
   return class extends Decoder {
     override add(packet: unknown): void {
       if (typeof packet !== 'string') return super.add(packet);
+      if (packet === leaving) return void setImmediate(() => this.#leave());
       const excess = excessOf(packet, publishBytesMax);
       const [begin = '', id = '', name] = eventPattern.exec(packet) ?? [];
       if (excess && name === undefined) throw excess;
@@ -53,6 +58,10 @@ export function eventDecoder(publishBytesMax: number): typeof Decoder {
         ...(id !== '' && { id: Number(id) }),
         data: [name, argument],
       });
+    }
+
+    #leave(): void {
+      this.emitReserved('decoded', { type: PacketType.DISCONNECT, nsp: '/' });
     }
   };
 }
