@@ -21,6 +21,7 @@ import { takeTurns } from './http/take-turns.ts';
 import { urlOf } from './http/server-url.ts';
 import { isTaken, shareServer, type Taken } from './http/share-server.ts';
 import { ConnectionCounts } from './limits/connection-counts.ts';
+import { inTime } from './limits/in-time.ts';
 import { rateLimitsOf } from './limits/rate-limits.ts';
 import type { Connection } from './message-path/accept.ts';
 import { MessagePath } from './message-path/message-path.ts';
@@ -156,8 +157,9 @@ async function run(options: ServerOptions, settings: Settings): Promise<Running>
     publish: (input) => path.publishValue(access.trusted, input),
     stop: async () => {
       stopReturning();
-      path.drain();
+      const acknowledged = path.drain();
       streams.end(goodbyeMs);
+      await inTime(acknowledged, goodbyeMs);
       await sayGoodbye(io, goodbyeMs);
       await sockets.emptied(lastAnswersMs);
       const lastCall = setTimeout(() => sockets.destroy(), stopGraceMs);
@@ -201,8 +203,9 @@ export async function attach(httpServer: HttpServer, options: AttachOptions = {}
   return {
     publish: (topic, message, { id } = {}) => path.publishValue(access.trusted, { topic, message, id }),
     stop: async () => {
-      path.drain();
+      const acknowledged = path.drain();
       streams.end(goodbyeMs);
+      await inTime(acknowledged, goodbyeMs);
       stopListening();
       if (!theirs) {
         await sayGoodbye(io, goodbyeMs);

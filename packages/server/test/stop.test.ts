@@ -1,5 +1,6 @@
 import { createServer, FanfareError, SettingsError } from '@fanfare/server';
 import { describe, expect, it } from 'vitest';
+import { readPage, temporaryDirectory } from './http-tools.ts';
 import { connectClient, connectRaw, publish, startServer, transports } from './harness.ts';
 
 describe('a server that stops', () => {
@@ -28,6 +29,32 @@ describe('a server that stops', () => {
     await server.stop();
     await gone;
     expect(received).toEqual(messages);
+  });
+
+  it.each(transports)('acknowledges over %s all that it has published', async (transport) => {
+    const data = await temporaryDirectory();
+    const rules = [{ match: '**', create: 'publish' }] as const;
+    const { url, server } = await startServer({ data, rules });
+    const client = await connectClient(url, transport);
+    const gone = new Promise((resolve) => void client.once('disconnect', resolve));
+    const acknowledged: number[] = [];
+    await new Promise<void>((resolve) => {
+      for (const message of Array(5_000).keys())
+        client.emit('publish', { topic: 'news', message }, ({ ok }: { readonly ok: boolean }) => {
+          if (ok) acknowledged.push(message);
+          resolve();
+        });
+    });
+    await server.stop();
+    await gone;
+    const { url: again } = await startServer({ data, rules });
+    const published: unknown[] = [];
+    for (let more = '?from=earliest'; more !== '';) {
+      const page = await readPage(again, 'news', `${more}&limit=1000`);
+      published.push(...page.messages.map(({ message }) => message));
+      more = page.more ? `?from=${page.next}` : '';
+    }
+    expect(published).toEqual(acknowledged);
   });
 
   it('tells a publisher that publishes again and again over one connection, and closes that', async () => {

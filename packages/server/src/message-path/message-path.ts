@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   FanfareError,
   type From,
@@ -212,9 +213,12 @@ export class MessagePath {
     return this.#admission.isDraining;
   }
 
-  /** From now on every publish is refused with `draining`. */
-  drain(): void {
+  /** From now on every publish is refused with `draining`. Resolves once those that the log has are acknowledged. */
+  async drain(): Promise<void> {
     this.#admission.drain();
+    // Nothing, which is answered behind all that waits.
+    await this.#log.append([]);
+    await nextTurn();
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Server } from 'socket.io';
+import { inTime } from '../limits/in-time.ts';
 
 /** The parts of Engine.IO's connections that this file uses. */
 interface EngineSocket {
@@ -12,15 +13,12 @@ interface EngineSocket {
 export async function sayGoodbye(io: Server, timeoutMs: number): Promise<void> {
   // Before the server listens there is no engine.
   const { clients = {} } = (io.engine ?? {}) as unknown as { clients?: Record<string, EngineSocket> };
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<void>((resolve) => (timer = setTimeout(resolve, timeoutMs)));
   const gone = Object.values(clients).map((client) => {
     const closed = new Promise<void>((resolve) => client.once('close', resolve));
     closeWhenSent(client);
     return closed;
   });
-  await Promise.race([Promise.all(gone), timeout]);
-  clearTimeout(timer);
+  await inTime(Promise.all(gone), timeoutMs);
 }
 
 /** A client that polls may take what waits for it in several answers. */

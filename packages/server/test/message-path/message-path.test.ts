@@ -150,7 +150,7 @@ describe('the path of a message', () => {
     const path = pathOver(memoryLog(), fanOut);
     await fanOut.connect(path).connection?.subscribe({ topic: 'news' });
     const underWay = path.publishValue(anything, { topic: 'news', message: 1 });
-    path.drain();
+    void path.drain();
     await expect(underWay).resolves.toMatchObject({ ok: true });
     await expect(path.publishValue(anything, { topic: 'news', message: 2 })).rejects.toMatchObject({
       code: 'draining',
