@@ -170,6 +170,12 @@ const attacks: Readonly<Record<string, Attack>> = {
         );
     },
   },
+  'lines that are all empty': {
+    run: async (url) => {
+      const type = { ...auth, 'content-type': 'application/x-ndjson' };
+      expect((await publish(url, '\n'.repeat(16 * mebibyte), type)).status).toBe(200);
+    },
+  },
   'batches of as many as may be': {
     run: async (url) => {
       const body = json(Array.from({ length: 5_000 }, (_, at) => ({ topic: 'flood', message: at })));
