@@ -18,7 +18,13 @@ export function takeTurns(server: Server): void {
   const listeners = server.listeners('request') as RequestListener[];
   /** What was read, and has to wait. */
   const waiting = new Map<Socket, Exchange[]>();
-  const turns = new TurnTaking<Socket>({ perTurnMax: requestsPerTurnMax, pause, resume: goOn });
+  const turns = new TurnTaking<Socket>({
+    perTurnMax: requestsPerTurnMax,
+    totalPerTurnMax: 8 * requestsPerTurnMax,
+    leastPerTurn: 1,
+    pause,
+    resume: goOn,
+  });
 
   function take(exchange: Exchange): void {
     const { request, response } = exchange;

@@ -93,12 +93,12 @@ export const fixedLimits: Readonly<Record<FixedLimitName, FixedLimit>> = {
   packetsPerTurnMax: {
     value: 256,
     unit: 'packets of a connection that are taken in a turn of the event loop',
-    why: 'There are thousands in 64 KiB, which are read at once. The rest waits for those of others.',
+    why: 'There are thousands in 64 KiB, which are read at once. The rest waits for those of others. Once all together have sent twice as many, each has 4.',
   },
   requestsPerTurnMax: {
     value: 32,
     unit: 'HTTP requests of a connection that are answered in a turn of the event loop',
-    why: 'There are thousands in 64 KiB, which are read at once. The rest waits for those of others.',
+    why: 'There are thousands in 64 KiB, which are read at once. The rest waits for those of others. Once all together have sent 8 times as many, each has one.',
   },
   tokenCharactersMax: {
     value: 8_192,

@@ -45,6 +45,8 @@ export class AnswerLimit {
   readonly #waiting = new Map<EngineConnection, number>();
   readonly #turns = new TurnTaking<EngineConnection>({
     perTurnMax: packetsPerTurnMax,
+    totalPerTurnMax: 2 * packetsPerTurnMax,
+    leastPerTurn: 4,
     pause: ({ transport: { socket } }) => {
       socket?.pause();
       setTakesAllAtOnce(socket, false);

@@ -134,6 +134,10 @@ const attacks: Readonly<Record<string, Attack>> = {
       await sendAtOnce(url, 20_000, () => '42["x"]');
     },
   },
+  'small packets over many websockets': {
+    run: async (url) =>
+      Promise.all(Array.from({ length: 50 }, async () => sendAtOnce(url, 1_000, () => '42["x"]'))),
+  },
   'publishes over a websocket': {
     run: async (url) => {
       const client = await rawClient(url);
