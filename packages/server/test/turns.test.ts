@@ -1,9 +1,8 @@
-import { connect } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { io } from 'socket.io-client';
 import { connectClient, publish, startServer, type RunningServer, type Transport } from './harness.ts';
 import { topicUrl, type HistoryPage } from './http-tools.ts';
-import { connectDeaf, frame, text } from './hostile/deaf-clients.ts';
+import { connectDeaf, connectTo, frame, text } from './hostile/deaf-clients.ts';
 import { RawPolling, separator } from './hostile/wire.ts';
 
 const createdByPublish = [{ match: '**', create: 'publish' }] as const;
@@ -27,15 +26,13 @@ function post(path: string, body: string, type: string): string {
 
 /** Sends requests over one connection, without waiting, and reads so many answers. */
 async function pipeline(url: string, count: number, requests: readonly string[]): Promise<string> {
-  const socket = connect(Number(new URL(url).port), '127.0.0.1');
-  onTestFinished(() => void socket.destroy());
+  const socket = connectTo(url, requests.join(''));
   let answers = '';
   await new Promise<void>((resolve) => {
     socket.setEncoding('latin1').on('data', (piece: string) => {
       answers += piece;
       if (answers.split('HTTP/1.1 ').length > count) resolve();
     });
-    socket.write(requests.join(''));
   });
   return answers;
 }
@@ -140,12 +137,10 @@ describe('a client that sends much at once, all of which is taken over many turn
     const { url } = await start();
     const request = 'GET /identity HTTP/1.1\r\nHost: localhost\r\n\r\n';
     const offer = request.replace('\r\n\r\n', '\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n');
-    const socket = connect(Number(new URL(url).port), '127.0.0.1').setEncoding('latin1');
-    onTestFinished(() => void socket.destroy());
+    const socket = connectTo(url, request.repeat(40) + offer).setEncoding('latin1');
     let answers = '';
     socket.on('data', (piece: string) => (answers += piece));
     const answered = (): number => answers.split('HTTP/1.1 200').length - 1;
-    socket.write(request.repeat(40) + offer);
     await expect.poll(answered).toBe(41);
     socket.write(request);
     await expect.poll(answered).toBe(42);
@@ -154,9 +149,8 @@ describe('a client that sends much at once, all of which is taken over many turn
   it('has what was not taken of its requests forgotten when it is gone', async () => {
     const { url } = await start();
     const request = post('/publish', '{"topic":"numbers","message":0}', 'application/json');
-    const socket = connect(Number(new URL(url).port), '127.0.0.1');
-    socket.on('error', () => {});
-    socket.write(request.repeat(400), () => socket.resetAndDestroy());
+    const socket = connectTo(url, request);
+    socket.write(request.repeat(399), () => socket.resetAndDestroy());
     await expect.poll(async () => (await published(url)).length).toBeGreaterThan(0);
     await publish(url, { topic: 'numbers', message: 'after' });
     expect((await published(url)).at(-1)).toBe('after');

@@ -1,5 +1,4 @@
 import type { IncomingMessage, RequestListener, Server } from 'node:http';
-
 import { takeTurns } from './take-turns.ts';
 
 type Listener = (...args: unknown[]) => void;
