@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { freePort } from '../bench/src/free-port.ts';
 import { outcome, Program, temporaryDirectory } from '../packages/cli/test/harness.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -49,14 +49,6 @@ function cloneOfThisTree(): string {
 /** npm may have something to say about a machine's own settings. */
 function withoutNpm(text: string): string {
   return text.replace(/^npm .*\n/gm, '');
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => void server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => void server.close(resolve));
-  return port;
 }
 
 describe('the README', () => {

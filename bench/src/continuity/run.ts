@@ -1,7 +1,8 @@
 import type { ChildProcess } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from '../free-port.ts';
 import { compiled } from '../paths.ts';
-import { freePort, type Processes } from '../processes.ts';
+import type { Processes } from '../processes.ts';
 import { lastMarker, type ClientsJob, type ClientsReport } from './clients-job.ts';
 import { startContestant, type Contestant } from './contestants.ts';
 import { CuttingProxy } from './cutting-proxy.ts';

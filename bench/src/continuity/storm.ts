@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from '../free-port.ts';
 import { readPeakKib, readResidentKib } from '../load/cpu-time.ts';
-import { freePort, type Processes } from '../processes.ts';
+import type { Processes } from '../processes.ts';
 import { startContestant, type Contestant } from './contestants.ts';
 import { isFlawless, judge } from './judge.ts';
 import { Publisher } from './publisher.ts';

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort } from '../processes.ts';
+import { freePort } from '../free-port.ts';
 import { mqttWire } from '../wire/mqtt.ts';
 import { findProgram, printedVersion, type System } from './system.ts';
 

@@ -1,4 +1,5 @@
-import { freePort, type Processes, type RunningServer } from '../processes.ts';
+import { freePort } from '../free-port.ts';
+import type { Processes, RunningServer } from '../processes.ts';
 import { redisWire } from '../wire/redis.ts';
 import { findProgram, printedVersion, type System } from './system.ts';
 

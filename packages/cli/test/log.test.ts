@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { freePort } from '../../../bench/src/free-port.ts';
 import { fanfare, fanfarePath, outcome, Program, startServer, temporaryDirectory } from './harness.ts';
 import { startLabServer, startOtherServer } from './lab-servers.ts';
 import { inTerminal } from './terminal.ts';
@@ -131,13 +132,14 @@ describe('fanfare sub, when its server is away for a while', () => {
   });
 
   it('says so when the server has lost its messages', async () => {
-    const first = await startServer();
+    const port = await freePort();
+    const first = await startServer(port);
     const program = await subscriber(first.url, 'news', '--count', '2');
     await first.server.publish('news', 'before');
     await program.says('before');
     await first.server.stop();
     await program.says('Lost the connection', 'stderr');
-    const second = await startServer(Number(new URL(first.url).port));
+    const second = await startServer(port);
     await program.says("Messages of topic 'news' that were published in between may be missing", 'stderr');
     await second.server.publish('news', 'after');
     expect(await outcome(program)).toMatchObject({ code: 0, stdout: 'before\nafter\n' });

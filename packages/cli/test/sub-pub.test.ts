@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { createServer as createTcpServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { freePort } from '../../../bench/src/free-port.ts';
 import { fanfare, fanfarePath, outcome, Program, startServer, temporaryDirectory } from './harness.ts';
 import { startLabServer, startOtherServer } from './lab-servers.ts';
 
@@ -117,11 +118,12 @@ describe('fanfare sub TOPIC', () => {
   });
 
   it('says that the server is lost, and goes on when it is back', async () => {
-    const first = await startServer();
+    const port = await freePort();
+    const first = await startServer(port);
     const program = await subscriber(first.url, 'news', '--count', '1');
     await first.server.stop();
     await program.says(`Lost the connection to ${first.url}; trying to get it back …\n`, 'stderr');
-    const second = await startServer(Number(new URL(first.url).port));
+    const second = await startServer(port);
     await program.says(`Connected to ${first.url} again`, 'stderr');
     await expect.poll(() => second.server.publish('news', 'after')).toMatchObject({ ok: true });
     const { code, stdout } = await outcome(program);

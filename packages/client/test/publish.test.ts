@@ -1,6 +1,7 @@
 import { connect, FanfareError } from '@fanfare/client';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { CuttingProxy } from '../../../bench/src/continuity/cutting-proxy.ts';
+import { freePort } from '../../../bench/src/free-port.ts';
 import { becomes, BreakableNetwork, client, numbers, startServer, take } from './harness.ts';
 
 describe('publish', () => {
@@ -44,8 +45,9 @@ describe('publish', () => {
   });
 
   it('happens though very many waited for the server, and there is no websocket', async () => {
-    const { server, url } = await startServer({ memory: true });
-    const proxy = await CuttingProxy.to(Number(new URL(url).port));
+    const port = await freePort();
+    const { server } = await startServer({ memory: true, port });
+    const proxy = await CuttingProxy.to(port);
     onTestFinished(() => proxy.close());
     proxy.refusesUpgrades = true;
     const fanfare = client(`http://127.0.0.1:${proxy.port}`);
@@ -53,23 +55,20 @@ describe('publish', () => {
     await reader.ready;
     await server.stop();
     const results = numbers(0, 10_000).map((n) => fanfare.publish('news', n));
-    await startServer({ memory: true, port: Number(new URL(url).port) });
+    await startServer({ memory: true, port });
     await Promise.all(results);
     expect(await take(reader[Symbol.asyncIterator](), 10_000)).toEqual(numbers(0, 10_000));
   });
 
   it('sends what it was given, whatever became of it since', async () => {
-    const { server, url } = await startServer({ memory: true });
+    const port = await freePort();
+    const { server, url } = await startServer({ memory: true, port });
     await server.stop();
     const fanfare = client(url);
     const message = { n: 1 };
     const result = fanfare.publish('news', message);
     message.n = 2;
-    await startServer({
-      memory: true,
-      port: Number(new URL(url).port),
-      rules: [{ match: '**', create: 'publish' }],
-    });
+    await startServer({ memory: true, port, rules: [{ match: '**', create: 'publish' }] });
     await result;
     const reader = fanfare.subscribe('news', { from: 'earliest' })[Symbol.asyncIterator]();
     expect(await take(reader, 1)).toEqual([{ n: 1 }]);

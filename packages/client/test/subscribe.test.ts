@@ -1,5 +1,6 @@
 import { connect, FanfareError, type Envelope, type Gap } from '@fanfare/client';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { freePort } from '../../../bench/src/free-port.ts';
 import {
   becomes,
   BreakableNetwork,
@@ -149,7 +150,8 @@ describe('a subscription', () => {
   });
 
   it('waits for a server that is not there yet', async () => {
-    const first = await startServer({ memory: true });
+    const port = await freePort();
+    const first = await startServer({ memory: true, port });
     await first.server.stop();
     const fanfare = client(first.url);
     const iterator = fanfare.subscribe('news')[Symbol.asyncIterator]();
@@ -157,7 +159,7 @@ describe('a subscription', () => {
     await expect
       .poll(() => fanfare.status)
       .toMatchObject({ state: 'connecting', error: expect.any(Error) as Error });
-    const { server } = await startServer({ memory: true, port: Number(new URL(first.url).port) });
+    const { server } = await startServer({ memory: true, port });
     await becomes(fanfare, 'live');
     await server.publish('news', 'at last');
     expect(await next).toEqual(['at last']);

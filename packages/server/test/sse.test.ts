@@ -10,6 +10,7 @@ import type { AddressInfo } from 'node:net';
 import { attach } from '@fanfare/server';
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { freePort } from '../../../bench/src/free-port.ts';
 import { launchBrowser } from './browser.ts';
 import { EventStreams } from '../src/http/event-streams.ts';
 import { bearer, secret } from './access/tokens.ts';
@@ -360,7 +361,8 @@ describe('clients that know the standard', () => {
 
   it("a browser's EventSource goes on by itself where it was when the server comes back", async () => {
     const data = await temporaryDirectory();
-    const first = await startServer({ data });
+    const port = await freePort();
+    const first = await startServer({ data, port });
     await declare(first.url, 'news');
     await publish(first.url, { topic: 'news', message: 1 });
     const browser = await launchBrowser();
@@ -378,7 +380,7 @@ describe('clients that know the standard', () => {
     await publish(first.url, { topic: 'news', message: 2 });
     await expect.poll(got).toEqual(['start', 1, 2]);
     await first.server.stop();
-    const { url } = await startServer({ data, port: Number(new URL(first.url).port) });
+    const { url } = await startServer({ data, port });
     await publish(url, { topic: 'news', message: 3 });
     await expect.poll(got, { timeout: 20_000 }).toEqual(['start', 1, 2, true, 3]);
     await publish(url, { topic: 'news', message: 4 });

@@ -1,5 +1,6 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../../../../bench/src/free-port.ts';
 import { secret, tokenFor } from '../access/tokens.ts';
 import { launchBrowser } from '../browser.ts';
 import { connectClient, startServer } from '../harness.ts';
@@ -102,8 +103,8 @@ describe('a server with keys', () => {
 });
 
 it('a lost connection is said across the page, and heals by itself with what was open', async () => {
-  const first = await startServer({ key: secret });
-  const port = Number(new URL(first.url).port);
+  const port = await freePort();
+  const first = await startServer({ port, key: secret });
   const topic = { route: 'topics/orders', token: await tokenFor({ admin: true }) };
   const admin = await connectClient(first.url, 'websocket', { auth: { token: topic.token } });
   await admin.emitWithAck('subscribe', { topic: 'orders' });

@@ -1,5 +1,6 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../../../../bench/src/free-port.ts';
 import { launchBrowser } from '../browser.ts';
 import { publish, startServer } from '../harness.ts';
 import { openConsole } from './page.ts';
@@ -70,13 +71,14 @@ describe('Try it', () => {
   });
 
   it('shows that the server is gone, and goes on when it is back', async () => {
-    const first = await startServer();
+    const port = await freePort();
+    const first = await startServer({ port });
     const page = await open(first.url);
     await page.getByRole('button', { name: 'Subscribe', exact: true }).click();
     await page.getByRole('button', { name: 'Unsubscribe from news' }).waitFor();
     await first.server.stop();
     await page.locator('#connection[data-state=lost]').waitFor();
-    const { server } = await startServer({ port: Number(new URL(first.url).port) });
+    const { server } = await startServer({ port });
     await page.getByText('Connected', { exact: true }).waitFor();
     await expect
       .poll(() => server.publish('news', 'back').catch(() => undefined))

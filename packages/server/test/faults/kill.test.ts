@@ -1,10 +1,11 @@
 import { setTimeout as passed } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { freePort } from '../../../../bench/src/free-port.ts';
 import { temporaryDirectory } from '../../../cli/test/harness.ts';
 import { declareTopics } from './http.ts';
 import { expectNoFaults, Load, topics } from './load.ts';
 import { seeded } from './random.ts';
-import { freePort, ServerProcess, startServerProcess, terminate } from './server-process.ts';
+import { ServerProcess, startServerProcess, terminate } from './server-process.ts';
 import { World } from './world.ts';
 
 const cycles = Number(process.env['FANFARE_KILL_CYCLES'] ?? 50);

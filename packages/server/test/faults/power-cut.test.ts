@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { freePort } from '../../../../bench/src/free-port.ts';
 import { Program } from '../../../cli/test/harness.ts';
 import type { History } from './history.ts';
 import { declareTopics } from './http.ts';
@@ -10,7 +11,7 @@ import { expectNoFaults, Load, topics } from './load.ts';
 import { judge } from './oracle.ts';
 import { UnreliableDisk, type Disk } from './power-cut.ts';
 import { seeded, type Random } from './random.ts';
-import { freePort, startServerProcess } from './server-process.ts';
+import { startServerProcess } from './server-process.ts';
 import { World } from './world.ts';
 
 const cuts = Number(process.env['FANFARE_POWER_CUTS'] ?? 4);

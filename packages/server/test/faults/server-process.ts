@@ -1,5 +1,3 @@
-import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { fanfarePath, Program } from '../../../cli/test/harness.ts';
 
 export interface ServeOptions {
@@ -47,15 +45,4 @@ export async function startServerProcess(
 ): Promise<{ readonly server: ServerProcess; readonly url: string }> {
   const server = new ServerProcess(options);
   return { server, url: await server.url() };
-}
-
-/** A port that nobody has: a server that is started again has to be found where it was. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('there is no port');
-  return address.port;
 }
