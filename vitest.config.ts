@@ -17,10 +17,10 @@ export default defineConfig({
   test: {
     include: ['packages/*/test/**/*.test.ts', 'bench/test/**/*.test.ts', 'test/**/*.test.ts'],
     // Real processes and browsers take their time on a busy machine; a test waits for events, not for this.
-    testTimeout: 30_000,
+    testTimeout: 120_000,
     // Most of the time they wait for programs of theirs: one worker would leave half of two cores idle.
     maxWorkers: 2,
-    hookTimeout: 30_000,
-    expect: { poll: { timeout: 10_000 } },
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 30_000 } },
   },
 });

@@ -63,7 +63,6 @@ describe('the examples', () => {
 
   it.each(resuming)(
     '%s misses nothing over lost connections, and restarts of the server and of itself',
-    { timeout: 60_000 },
     async (path, run) => {
       const directory = temporaryDirectory();
       const start = async (port = 0): ReturnType<typeof startServer> =>
@@ -82,7 +81,7 @@ describe('the examples', () => {
       let first = 0;
       const arrives = async (program: Program): Promise<void> => {
         const all = Array.from({ length: published - first }, (_, n) => `${first + n}\n`).join('');
-        await expect.poll(() => program.stdout, { timeout: 20_000 }).toBe(all);
+        await expect.poll(() => program.stdout).toBe(all);
       };
 
       let program = await subscribe();
@@ -113,7 +112,6 @@ describe('the examples', () => {
 
   it.each(resuming)(
     '%s keeps its position when the server is not told of a cut, and when acknowledgements are lost',
-    { timeout: 60_000 },
     async (path, run) => {
       const { server, url } = await startServer(0, { memory: false, data: temporaryDirectory() });
       const proxy = await CuttingProxy.to(Number(new URL(url).port));
@@ -122,10 +120,10 @@ describe('the examples', () => {
       const publish = async (): Promise<void> => {
         for (let n = 0; n < 50; n++) await server.publish('numbers', published++);
       };
-      const losesAcks = (): Promise<void> => expect.poll(() => proxy.acksToLose, { timeout: 20_000 }).toBe(0);
+      const losesAcks = (): Promise<void> => expect.poll(() => proxy.acksToLose).toBe(0);
       const arrives = async (): Promise<void> => {
         const all = Array.from({ length: published }, (_, n) => `${n}\n`).join('');
-        await expect.poll(() => program.stdout, { timeout: 20_000 }).toBe(all);
+        await expect.poll(() => program.stdout).toBe(all);
       };
 
       // The very first, too: there is no position to lose yet, and nothing is due before the second is there.

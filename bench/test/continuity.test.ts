@@ -19,7 +19,7 @@ async function run(name: string, interruption: (typeof interruptions)[number]): 
   return runContinuity(contestant, interruption, { processes, subscribers: 8, messagesPerSecond: 60, span });
 }
 
-describe.concurrent('whoever is interrupted', { timeout: 90_000 }, () => {
+describe.concurrent('whoever is interrupted', () => {
   const ours = contestants.filter(({ name }) => name.startsWith('fanfare'));
   const runs = interruptions.flatMap((interruption) =>
     ours.map(({ name }) => [interruption.id, name, interruption] as const),
@@ -27,7 +27,8 @@ describe.concurrent('whoever is interrupted', { timeout: 90_000 }, () => {
 
   it.each(runs)('by %s gets everything once and in order with %s', async (_id, name, interruption) => {
     const verdict = await run(name, interruption);
-    expect(verdict.due).toBeGreaterThan(8 * 30);
+    // Else there was nothing to lose. How many there are in that time depends on the machine.
+    expect(verdict.due).toBeGreaterThan(8 * 10);
     expect(verdict).toEqual({
       due: verdict.due,
       delivered: verdict.due,

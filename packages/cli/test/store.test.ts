@@ -179,7 +179,7 @@ describe('fanfare store', () => {
     writeFileSync(script, `exec ${run} < <(${lines})\n`);
     const terminal = new Terminal(`bash '${script}'`, { width: 80 });
     await expect
-      .poll(() => terminal.screen.join('\n'), { timeout: 15_000 })
+      .poll(() => terminal.screen.join('\n'))
       .toMatch(/^importing {2}[123] messages? {2}\S+ \S+\/s$/m);
     terminal.type('C-c');
     expect(await terminal.exitCode()).toBe(130);

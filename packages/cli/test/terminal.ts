@@ -37,11 +37,11 @@ export class Terminal {
   }
 
   async shows(...lines: string[]): Promise<void> {
-    await expect.poll(() => this.screen.join('\n'), { timeout: 15_000 }).toContain(lines.join('\n'));
+    await expect.poll(() => this.screen.join('\n')).toContain(lines.join('\n'));
   }
 
   async exitCode(): Promise<number> {
-    await expect.poll(() => this.screen.join('\n'), { timeout: 15_000 }).toMatch(/^exit code \d+$/m);
+    await expect.poll(() => this.screen.join('\n')).toMatch(/^exit code \d+$/m);
     return Number(/^exit code (\d+)$/m.exec(this.screen.join('\n'))?.[1]);
   }
 

@@ -14,7 +14,7 @@ describe('the SDK as a script of a page', () => {
 
   beforeAll(async () => {
     browser = await launchBrowser();
-  }, 60_000);
+  });
   afterAll(() => browser.close());
 
   /** A page of the server, with the SDK that the server ships. */

@@ -10,7 +10,7 @@ describe('the connection', () => {
   it.each([
     ['refused', (socket: Duplex) => socket.destroy()],
     ['swallowed', () => {}],
-  ])('falls back to polling where websockets are %s', { timeout: 40_000 }, async (_how, onUpgrade) => {
+  ])('falls back to polling where websockets are %s', async (_how, onUpgrade) => {
     const target = await startServer({ memory: true });
     const proxy = createServer((request, response) => {
       void fetch(`${target.url}${request.url}`, {

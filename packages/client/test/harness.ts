@@ -13,7 +13,7 @@ export function client(url: string, options: ConnectOptions = {}): Fanfare {
 
 /** Waits for something that may take a reconnect or two. */
 export const eventually = (<T>(probe: () => T) =>
-  expect.poll(probe, { timeout: 20_000, interval: 10 })) satisfies typeof expect.poll;
+  expect.poll(probe, { interval: 10 })) satisfies typeof expect.poll;
 
 /** The next so many messages. */
 export async function take(iterator: AsyncIterator<Envelope>, count: number): Promise<unknown[]> {

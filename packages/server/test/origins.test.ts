@@ -89,7 +89,7 @@ describe('a page of an origin that is named', () => {
     }
   });
 
-  it('subscribes, publishes and reads in a real browser', { timeout: 60_000 }, async () => {
+  it('subscribes, publishes and reads in a real browser', async () => {
     const page = createHttpServer((_request, response) =>
       response.setHeader('content-type', 'text/html').end('<!doctype html><title>An app</title>'),
     );

@@ -211,7 +211,7 @@ describe('a stream of Server-Sent Events', () => {
     const idle = await openStream(streamUrl(url, 'idle'));
     stalled.pause();
     await flood(url, 'news', 800);
-    await expect.poll(() => subscribersOf(url, 'news'), { timeout: 10_000 }).toBe(0);
+    await expect.poll(() => subscribersOf(url, 'news')).toBe(0);
     await publish(url, { topic: 'idle', message: 'last' });
     await idle.until(isLast);
   });
@@ -382,7 +382,7 @@ describe('clients that know the standard', () => {
     await first.server.stop();
     const { url } = await startServer({ data, port });
     await publish(url, { topic: 'news', message: 3 });
-    await expect.poll(got, { timeout: 20_000 }).toEqual(['start', 1, 2, true, 3]);
+    await expect.poll(got).toEqual(['start', 1, 2, true, 3]);
     await publish(url, { topic: 'news', message: 4 });
     await expect.poll(got).toEqual(['start', 1, 2, true, 3, 4]);
   });

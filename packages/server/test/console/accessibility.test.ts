@@ -11,7 +11,7 @@ let browser: Browser;
 
 beforeAll(async () => {
   browser = await launchBrowser();
-}, 60_000);
+});
 afterAll(() => browser.close());
 
 /** What axe finds wrong on the page as it is. It is put there by the debugger, which the page's policy has no say in. */
@@ -78,30 +78,26 @@ const pages: readonly { readonly route: string; readonly ready: (page: Page) => 
 ];
 
 describe.each(['light', 'dark'] as const)('in %s', (colorScheme) => {
-  it.each([1_280, 360])(
-    'no page has anything that axe complains of, %d pixels wide',
-    { timeout: 120_000 },
-    async (width) => {
-      const { url, server } = await startServer();
-      const client = await connectClient(url);
-      await client.emitWithAck('subscribe', { topic: 'orders', envelope: true });
-      await server.publish('orders', { item: 'tea' });
-      for (const { route, ready } of pages) {
-        const viewport = { width, height: 800 };
-        const page = await openConsole(browser, url, {
-          route,
-          colorScheme,
-          viewport,
-          expected: /status of 404/,
-        });
-        await ready(page);
-        expect([route, await violations(page)]).toEqual([route, []]);
-        const overflow = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
-        expect([route, overflow]).toEqual([route, 0]);
-        await page.close();
-      }
-    },
-  );
+  it.each([1_280, 360])('no page has anything that axe complains of, %d pixels wide', async (width) => {
+    const { url, server } = await startServer();
+    const client = await connectClient(url);
+    await client.emitWithAck('subscribe', { topic: 'orders', envelope: true });
+    await server.publish('orders', { item: 'tea' });
+    for (const { route, ready } of pages) {
+      const viewport = { width, height: 800 };
+      const page = await openConsole(browser, url, {
+        route,
+        colorScheme,
+        viewport,
+        expected: /status of 404/,
+      });
+      await ready(page);
+      expect([route, await violations(page)]).toEqual([route, []]);
+      const overflow = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
+      expect([route, overflow]).toEqual([route, 0]);
+      await page.close();
+    }
+  });
 
   it('nor has the page to sign in, nor one for whoever is no admin, nor the banner', async () => {
     const { url, server } = await startServer({ key: secret });

@@ -9,7 +9,7 @@ describe('the connections', () => {
 
   beforeAll(async () => {
     browser = await launchBrowser();
-  }, 60_000);
+  });
   afterAll(() => browser.close());
 
   it('are listed with what each has, and found', async () => {

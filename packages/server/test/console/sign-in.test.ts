@@ -12,7 +12,7 @@ const expected = /status of 40[134]|ERR_CONNECTION_REFUSED/;
 
 beforeAll(async () => {
   browser = await launchBrowser();
-}, 60_000);
+});
 afterAll(() => browser.close());
 
 async function signIn(page: Page, token: string): Promise<void> {

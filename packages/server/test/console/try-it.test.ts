@@ -10,7 +10,7 @@ describe('Try it', () => {
 
   beforeAll(async () => {
     browser = await launchBrowser();
-  }, 60_000);
+  });
   afterAll(() => browser.close());
 
   const open = (url: string): Promise<Page> =>

@@ -15,7 +15,6 @@ const growthBytesMax = 32 * 2 ** 20;
 
 it.skipIf(process.platform !== 'linux')(
   'a hundred thousand missed messages are read to a slow reader in little memory, while more are published',
-  { timeout: 120_000 },
   async () => {
     const { server, url } = await startServerProcess({ data: temporaryDirectory(), port: 0 });
     await declareTopics(url, [topic]);
@@ -52,7 +51,7 @@ it.skipIf(process.platform !== 'linux')(
     }
     await expect.poll(() => numbers.length, { timeout: 60_000 }).toBe(published);
     await publish(1);
-    await expect.poll(() => live, { timeout: 20_000 }).toBeGreaterThan(0);
+    await expect.poll(() => live).toBeGreaterThan(0);
     expect(numbers.findIndex((number, at) => number !== at)).toBe(-1);
     expect(most - before).toBeLessThan(growthBytesMax);
   },

@@ -55,7 +55,7 @@ describe('subscriptions that go from the log to what is live, and back', () => {
       (event) => event.kind === 'gap' || (event.kind === 'subscribed' && event.recovered === false),
     );
     expect(told.length).toBeGreaterThan(0);
-  }, 45_000);
+  });
 });
 
 async function runSchedule(url: string, name: string, random: Random): Promise<History> {

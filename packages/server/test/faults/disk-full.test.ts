@@ -64,7 +64,7 @@ describe.skipIf(missing !== undefined)(
       await settle(world, url, [live, late]);
       expect([live, late].flatMap(({ refusals }) => refusals)).toEqual([]);
       expectNoFaults(world.history(await readHistory(url)), { acknowledged: 41, delivered: 60 });
-    }, 60_000);
+    });
   },
 );
 

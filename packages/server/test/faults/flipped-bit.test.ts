@@ -43,7 +43,7 @@ describe('a bit that is flipped in a stored message', () => {
     }
     const { url } = await startServerProcess({ data, port: 0 });
     expect(await readHistory(url)).toEqual(sent);
-  }, 60_000);
+  });
 });
 
 /** The other topic is whole; of the damaged one there is a beginning, and then a refusal with a code. */
