@@ -7,7 +7,7 @@ import { declineUpgrades } from './http/decline-upgrades.ts';
 import type { Connection } from './message-path/accept.ts';
 import { limitLogins } from './socketio/login-limits.ts';
 import { limitPollingPayloads } from './socketio/polling-payload.ts';
-import { isJsonp, takePollingTurns } from './socketio/polling-turns.ts';
+import { isJsonp } from './socketio/polling-turns.ts';
 import { releaseHandshakes } from './socketio/release-handshake.ts';
 import { checkSessionOrigins, strangersPage } from './socketio/session-origins.ts';
 import type { SessionCounts } from './socketio/session-counts.ts';
@@ -69,5 +69,4 @@ export function openSockets(
   limitLogins(io, { ...settings, packetBytesMax: packetBytesMaxOf(settings) });
   sessions.watch(io);
   releasePolling(io);
-  takePollingTurns(io);
 }

@@ -3,7 +3,7 @@ import { io } from 'socket.io-client';
 import { connectClient, publish, startServer, type RunningServer, type Transport } from './harness.ts';
 import { topicUrl, type HistoryPage } from './http-tools.ts';
 import { connectDeaf, connectTo, frame, text } from './hostile/deaf-clients.ts';
-import { RawPolling, separator } from './hostile/wire.ts';
+import { connectRawClient, RawPolling, separator } from './hostile/wire.ts';
 
 const createdByPublish = [{ match: '**', create: 'publish' }] as const;
 const many = 1_000;
@@ -104,6 +104,24 @@ describe('a client that sends much at once, all of which is taken over many turn
     while ((await client.post(noop)).status === 200);
     await client.ended();
     expect([undefined, 200]).toContain((await answer)?.status);
+  });
+
+  it('is held up when too many answers wait for it to poll, and has all of them when it does', async () => {
+    const { url } = await start();
+    const client = await RawPolling.open(url);
+    await connectRawClient(client);
+    const requests = Array.from({ length: 15_000 }, (_, number) => publishPacket(number));
+    const taken = client.send(...requests);
+    const publishedSoFar = async (): Promise<number> =>
+      ((await (await fetch(topicUrl(url, 'numbers'))).json()) as { published: number }).published;
+    await expect.poll(publishedSoFar).toBeGreaterThanOrEqual(10_000);
+    const answers: number[] = [];
+    while (answers.length < requests.length) {
+      const packet = await client.next();
+      if (packet !== '2') answers.push(Number.parseInt(packet.slice(2), 10));
+    }
+    await taken;
+    expect(answers).toEqual([...requests.keys()]);
   });
 
   it('is answered though its session ends before all was taken', async () => {

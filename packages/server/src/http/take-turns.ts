@@ -1,9 +1,12 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { fixedLimits } from '../limits/fixed-limits.ts';
-import { TurnTaking } from '../limits/turn-taking.ts';
+import { TurnTaking, TurnTotal } from '../limits/turn-taking.ts';
 
 const { value: requestsPerTurnMax } = fixedLimits.requestsPerTurnMax;
+
+/** One for all servers of this process: they have one event loop. */
+const together = new TurnTotal(8 * requestsPerTurnMax);
 
 interface Exchange {
   readonly request: IncomingMessage;
@@ -20,8 +23,8 @@ export function takeTurns(server: Server): void {
   const waiting = new Map<Socket, Exchange[]>();
   const turns = new TurnTaking<Socket>({
     perTurnMax: requestsPerTurnMax,
-    totalPerTurnMax: 8 * requestsPerTurnMax,
     leastPerTurn: 1,
+    together,
     pause,
     resume: goOn,
   });

@@ -58,7 +58,7 @@ export const fixedLimits: Readonly<Record<FixedLimitName, FixedLimit>> = {
   answersWaitingMax: {
     value: 1_000,
     unit: 'packets of a client that come while it does not read what waits for it',
-    why: 'Nearly each has an answer. After so many no more is read until it has taken them. A client that polls cannot be held up like this: its connection ends after ten times as many.',
+    why: 'Nearly each has an answer. After so many no more is read until it has taken them. Of a client that polls, which may leave without another poll, ten times as many are taken before a request has to wait.',
   },
   batchesArrivingMax: {
     value: 16,

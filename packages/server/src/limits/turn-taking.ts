@@ -2,12 +2,29 @@
 export interface TurnTakingOptions<T> {
   /** What one may send in a turn of the event loop before no more is taken from it in that turn. */
   readonly perTurnMax: number;
-  /** What all together may send in a turn before each has to do with the least. */
-  readonly totalPerTurnMax: number;
+  /** What each may send once all together have sent too much. */
   readonly leastPerTurn: number;
+  readonly together: TurnTotal;
   readonly pause: (sender: T) => void;
   /** @returns false when it cannot be yet; then it is called again in the next turn */
   readonly resume: (sender: T) => boolean;
+}
+
+/** What all have sent in this turn of the event loop. */
+export class TurnTotal {
+  readonly #max: number;
+  #count = 0;
+
+  /** @param max - so much before each has to do with the least */
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  /** @returns whether it is too much by now */
+  count(): boolean {
+    if (this.#count++ === 0) setImmediate(() => (this.#count = 0));
+    return this.#count >= this.#max;
+  }
 }
 
 /**
@@ -18,7 +35,6 @@ export class TurnTaking<T> {
   readonly #options: TurnTakingOptions<T>;
   /** What each has sent in this turn. */
   #counts = new Map<T, number>();
-  #total = 0;
   /** Those that have had their turn. */
   #paused = new Set<T>();
   /** Those that had it before, and could not be resumed yet. */
@@ -35,12 +51,14 @@ export class TurnTaking<T> {
    * @returns whether it is to be taken in this turn
    */
   count(sender: T): boolean {
+    const { perTurnMax, leastPerTurn, together, pause } = this.#options;
+    // First, so that it begins anew before anybody is resumed.
+    const isTooMuch = together.count();
     this.#endLater();
-    const { perTurnMax, totalPerTurnMax, leastPerTurn, pause } = this.#options;
     const count = (this.#counts.get(sender) ?? 0) + 1;
     this.#counts.set(sender, count);
     const isTaken = !this.#paused.has(sender);
-    const max = ++this.#total < totalPerTurnMax ? perTurnMax : leastPerTurn;
+    const max = isTooMuch ? leastPerTurn : perTurnMax;
     if (isTaken && count >= max) {
       this.#paused.add(sender);
       pause(sender);
@@ -56,7 +74,6 @@ export class TurnTaking<T> {
   #end(): void {
     this.#isEnding = false;
     this.#counts = new Map();
-    this.#total = 0;
     const waiting = new Set([...this.#held, ...this.#paused]);
     this.#held = new Set();
     this.#paused = new Set();

@@ -1,19 +1,25 @@
 import type { Socket } from 'socket.io';
 import { fixedLimits } from '../limits/fixed-limits.ts';
 import { TurnTaking } from '../limits/turn-taking.ts';
+import { packetTurns } from './packet-turns.ts';
+import { PollingTurns, type PollingTransport } from './polling-turns.ts';
 
 /** The parts of an Engine.IO connection that this file uses; its transport and buffer are no documented ones. */
 interface EngineConnection {
   readonly readyState: string;
   /** What was not given to the transport yet. */
   readonly writeBuffer: readonly unknown[];
-  readonly transport: { readonly name: string; readonly socket?: WebSocketReading };
+  readonly transport: Transport;
   on(event: 'packet', listener: PacketListener): void;
-  once(event: 'drain' | 'close', listener: () => void): void;
+  on(event: 'drain', listener: () => void): void;
+  once(event: 'close', listener: () => void): void;
   off(event: 'packet', listener: PacketListener): void;
   off(event: 'drain' | 'close', listener: () => void): void;
-  close(discard: boolean): void;
 }
+
+type Transport =
+  | { readonly name: 'websocket'; readonly socket: WebSocketReading }
+  | (PollingTransport & { readonly name: 'polling'; readonly socket?: undefined });
 
 type PacketListener = (this: EngineConnection) => void;
 
@@ -31,10 +37,8 @@ interface WebSocketReading {
 
 const { value: answersMax } = fixedLimits.answersWaitingMax;
 
-const { value: packetsPerTurnMax } = fixedLimits.packetsPerTurnMax;
-
-/** How many more may wait for a client that polls: its requests cannot be held up. */
-const pollingFactor = 10;
+/** One that polls may leave with its last request, and poll no more. */
+const pollingAnswersMax = 10 * answersMax;
 
 /**
  * Has clients that do not read what they are sent send no more: nearly every packet has an answer, Socket.IO's own to a
@@ -44,9 +48,7 @@ export class AnswerLimit {
   /** Of those for whom something waits, how many packets have come since. */
   readonly #waiting = new Map<EngineConnection, number>();
   readonly #turns = new TurnTaking<EngineConnection>({
-    perTurnMax: packetsPerTurnMax,
-    totalPerTurnMax: 2 * packetsPerTurnMax,
-    leastPerTurn: 4,
+    ...packetTurns,
     pause: ({ transport: { socket } }) => {
       socket?.pause();
       setTakesAllAtOnce(socket, false);
@@ -61,6 +63,7 @@ export class AnswerLimit {
       return true;
     },
   });
+  readonly #polling = new PollingTurns();
   /** One for all: one for each would cost every idle connection some hundred bytes. */
   readonly #onPacket: PacketListener;
 
@@ -68,7 +71,7 @@ export class AnswerLimit {
     const count = (connection: EngineConnection): void => this.#count(connection);
     const turns = this.#turns;
     this.#onPacket = function () {
-      turns.count(this);
+      if (this.transport.name === 'websocket') turns.count(this);
       // None of those that come in one turn is answered before the last has come.
       if (this.writeBuffer.length > 0 || this.transport.name === 'polling') count(this);
     };
@@ -76,7 +79,9 @@ export class AnswerLimit {
 
   /** Once a client was let in; before, it may not send as much. */
   begin(socket: Socket): void {
-    connectionOf(socket).on('packet', this.#onPacket);
+    const connection = connectionOf(socket);
+    if (connection.transport.name === 'polling') this.#polling.begin(connection.transport);
+    connection.on('packet', this.#onPacket);
   }
 
   end(socket: Socket): void {
@@ -88,10 +93,10 @@ export class AnswerLimit {
     if (before === undefined) this.#watch(connection);
     const waiting = (before ?? 0) + 1;
     this.#waiting.set(connection, waiting);
-    const { name, socket: webSocket } = connection.transport;
-    if (name === 'websocket') {
-      if (waiting === answersMax) webSocket?.pause();
-    } else if (waiting >= answersMax * pollingFactor) connection.close(true);
+    const { transport } = connection;
+    if (transport.name === 'websocket') {
+      if (waiting >= answersMax) transport.socket.pause();
+    } else if (waiting >= pollingAnswersMax) this.#polling.hold(transport);
   }
 
   #watch(connection: EngineConnection): void {
@@ -100,17 +105,24 @@ export class AnswerLimit {
       if (isOver) return;
       isOver = true;
       this.#waiting.delete(connection);
-      connection.off('drain', end);
+      connection.off('drain', onDrain);
       connection.off('close', end);
       // Not the one of before: the connection may have become a websocket meanwhile, which was paused then.
-      connection.transport.socket?.resume();
+      const { transport } = connection;
+      if (transport.name === 'polling') this.#polling.release(transport);
+      else transport.socket.resume();
     };
-    connection.once('drain', end);
+    const endIfFewer = (count: number): void => {
+      if (connection.writeBuffer.length < count) end();
+    };
+    const onDrain = (): void => {
+      if (connection.transport.name === 'websocket') end();
+      // A poll may take a part of them only, and the others are put back in this turn.
+      else setImmediate(endIfFewer, pollingAnswersMax);
+    };
+    connection.on('drain', onDrain);
     connection.once('close', end);
-    if (connection.transport.name === 'polling')
-      setImmediate(() => {
-        if (connection.writeBuffer.length === 0) end();
-      });
+    if (connection.transport.name === 'polling') setImmediate(endIfFewer, 1);
   }
 }
 

@@ -1,10 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Server } from 'socket.io';
-import { fixedLimits } from '../limits/fixed-limits.ts';
+import { TurnTaking } from '../limits/turn-taking.ts';
+import { packetTurns } from './packet-turns.ts';
 
 /** Engine.IO's transport of a client that polls, as far as this file uses it; it is no documented one. */
-interface PollingTransport {
-  readonly name: string;
+export interface PollingTransport {
   readonly readyState: string;
   /** The packets of a request. */
   onData(data: string): void;
@@ -19,11 +18,13 @@ const separator = '\u001E';
 /** The type of the packet that ends the session, with which it begins. */
 const close = '1';
 
-const { value: packetsPerTurnMax } = fixedLimits.packetsPerTurnMax;
-
-/** What of a request is still to be taken, and how it is answered then. */
-interface Rest {
+/** A request that is being taken. */
+interface Taking {
   readonly data: string;
+  /** Where the next packet begins. */
+  at: number;
+  isHeld: boolean;
+  /** Answers it. */
   answer: (() => void) | undefined;
 }
 
@@ -31,46 +32,93 @@ interface Rest {
  * Has requests with many packets take turns with all others: Engine.IO takes all of a request at once, which may be a hundred
  * thousand. A request is answered when all of it was taken, so that no more come until then.
  */
-export function takePollingTurns(io: Server): void {
-  const rests = new WeakMap<PollingTransport, Rest>();
+export class PollingTurns {
+  readonly #taking = new WeakMap<PollingTransport, Taking>();
+  readonly #turns = new TurnTaking<PollingTransport>({
+    ...packetTurns,
+    pause: () => {},
+    resume: (transport) => {
+      this.#goOn(transport);
+      return true;
+    },
+  });
+  /** One for all: one for each would cost every idle connection some hundred bytes. */
+  readonly #overrides: Pick<PollingTransport, 'onData' | 'onDataRequest'>;
 
-  // Both are the same for all: new ones for each would cost every idle connection some hundred bytes.
-  function onData(this: PollingTransport, data: string): void {
-    const end = endOfTurn(data);
-    inheritedFrom(this).onData.call(this, data.slice(0, end));
-    if (end === undefined) return;
-    rests.set(this, { data: data.slice(end + 1), answer: undefined });
-    setImmediate(goOn, this);
+  constructor() {
+    const take = (transport: PollingTransport, data: string): void => this.#take(transport, data);
+    const isBusy = (transport: PollingTransport): boolean => this.#taking.has(transport);
+    const answerLater = (transport: PollingTransport, response: ServerResponse): void =>
+      this.#answerLater(transport, response);
+    this.#overrides = {
+      onData(this: PollingTransport, data) {
+        take(this, data);
+      },
+      onDataRequest(this: PollingTransport, request, response) {
+        if (isBusy(this)) {
+          response.writeHead(400).end();
+          return this.onError('data request overlap from client');
+        }
+        answerLater(this, response);
+        inheritedFrom(this).onDataRequest.call(this, request, response);
+      },
+    };
   }
 
-  function goOn(transport: PollingTransport): void {
-    const rest = rests.get(transport);
-    if (!rest) return;
-    rests.delete(transport);
-    if (transport.readyState === 'open') onData.call(transport, rest.data);
-    const more = rests.get(transport);
-    if (more) more.answer = rest.answer;
-    else rest.answer?.();
+  /** Has the transport's requests take turns from now on. */
+  begin(transport: PollingTransport): void {
+    Object.assign(transport, this.#overrides);
   }
 
-  function onDataRequest(this: PollingTransport, request: IncomingMessage, response: ServerResponse): void {
-    if (rests.has(this)) {
-      response.writeHead(400).end();
-      return this.onError('data request overlap from client');
+  /** Takes no more of the request that is being taken, if there is one. */
+  hold(transport: PollingTransport): void {
+    const taking = this.#taking.get(transport);
+    if (taking) taking.isHeld = true;
+  }
+
+  release(transport: PollingTransport): void {
+    const taking = this.#taking.get(transport);
+    if (!taking?.isHeld) return;
+    taking.isHeld = false;
+    setImmediate(() => this.#goOn(transport));
+  }
+
+  #take(transport: PollingTransport, data: string): void {
+    this.#taking.set(transport, { data, at: 0, isHeld: false, answer: undefined });
+    this.#goOn(transport);
+  }
+
+  #goOn(transport: PollingTransport): void {
+    const taking = this.#taking.get(transport);
+    if (!taking) return;
+    const { data } = taking;
+    const first = taking.at;
+    while (taking.at <= data.length && transport.readyState === 'open') {
+      if (taking.isHeld) return;
+      // Socket.IO gives to nobody what came in the same turn before its session ended.
+      if (data[taking.at] === close && taking.at > first)
+        return void setImmediate(() => this.#goOn(transport));
+      if (!this.#turns.count(transport)) return;
+      const found = data.indexOf(separator, taking.at);
+      const end = found < 0 ? data.length : found;
+      const packet = data.slice(taking.at, end);
+      taking.at = end + 1;
+      inheritedFrom(transport).onData.call(transport, packet);
     }
+    this.#taking.delete(transport);
+    taking.answer?.();
+  }
+
+  /** Once all of what the request brings was taken. */
+  #answerLater(transport: PollingTransport, response: ServerResponse): void {
     const end = response.end.bind(response) as (...args: unknown[]) => ServerResponse;
     response.end = ((...args: unknown[]) => {
-      const rest = rests.get(this);
-      if (!rest) return end(...args);
-      rest.answer = () => void end(...args);
+      const taking = this.#taking.get(transport);
+      if (!taking) return end(...args);
+      taking.answer = () => void end(...args);
       return response;
     }) as ServerResponse['end'];
-    inheritedFrom(this).onDataRequest.call(this, request, response);
   }
-
-  io.engine.on('connection', ({ transport }: { readonly transport: PollingTransport }) => {
-    if (transport.name === 'polling') Object.assign(transport, { onData, onDataRequest });
-  });
 }
 
 /** Whether a session would be one for browsers of before 2012. What it sends cannot be divided as it comes. */
@@ -80,18 +128,4 @@ export function isJsonp(request: IncomingMessage & { readonly _query?: { readonl
 
 function inheritedFrom(transport: PollingTransport): PollingTransport {
   return Object.getPrototypeOf(transport) as PollingTransport;
-}
-
-/**
- * Where the packets of one turn end; undefined when that is all. One that ends the session is not in the same turn as those
- * before it, which Socket.IO gives to nobody when the session has ended by the end of the turn.
- */
-function endOfTurn(data: string): number | undefined {
-  let end = -1;
-  for (let packet = 0; packet < packetsPerTurnMax; packet++) {
-    end = data.indexOf(separator, end + 1);
-    if (end < 0) return undefined;
-    if (data[end + 1] === close) return end;
-  }
-  return end;
 }

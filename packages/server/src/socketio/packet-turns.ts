@@ -1,0 +1,11 @@
+import { fixedLimits } from '../limits/fixed-limits.ts';
+import { TurnTotal } from '../limits/turn-taking.ts';
+
+const { value: packetsPerTurnMax } = fixedLimits.packetsPerTurnMax;
+
+/** How many packets are taken in a turn, over whatever transport. One for all servers of this process: they have one event loop. */
+export const packetTurns: {
+  readonly perTurnMax: number;
+  readonly leastPerTurn: number;
+  readonly together: TurnTotal;
+} = { perTurnMax: packetsPerTurnMax, leastPerTurn: 4, together: new TurnTotal(2 * packetsPerTurnMax) };
