@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { freePort } from '../../../bench/src/free-port.ts';
 import { bearer, secret, tokenFor } from '../../server/test/access/tokens.ts';
 import { becomes, client, eventually, numbers, startServer, take } from './harness.ts';
 
@@ -60,6 +61,29 @@ describe('with tokens that end while it is used', () => {
     await expect(fanfare.publish('a', 1)).rejects.toMatchObject({ code: 'not_authorized' });
     await eventually(() => fanfare.status.state).toBe('live');
   });
+});
+
+it('goes on trying while its server cannot have the keys, though it has only that token', async () => {
+  const [port, nobodys] = [await freePort(), await freePort()];
+  const quiet = { warn: () => {}, error: () => {} };
+  const { url, server } = await startServer({
+    port,
+    jwksUrl: `http://127.0.0.1:${nobodys}/keys`,
+    logger: quiet,
+  });
+  const parts = [{ alg: 'RS256', kid: 'any' }, { sub: 'ann', exp: 4_000_000_000 }, {}];
+  const token = parts.map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
+  const answer = await fetch(`${url}/identity`, { headers: { authorization: `Bearer ${token}` } });
+  expect([answer.status, answer.headers.has('www-authenticate')]).toEqual([503, false]);
+  expect(await answer.json()).toMatchObject({ code: 'keys_unavailable', status: 503, retryable: true });
+  const fanfare = client(url, { token });
+  await eventually(() => fanfare.status).toMatchObject({
+    state: 'connecting',
+    error: { code: 'keys_unavailable' },
+  });
+  await server.stop();
+  await startServer({ port });
+  await becomes(fanfare, 'live');
 });
 
 it('hands its token to a server that asks for none', async () => {

@@ -5,6 +5,7 @@ export type ErrorCode =
   | 'topic_name_reserved'
   | 'not_authenticated'
   | 'token_expired'
+  | 'keys_unavailable'
   | 'not_authorized'
   | 'topic_not_found'
   | 'connection_not_found'
@@ -40,6 +41,7 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorKind>> = {
   },
   not_authenticated: { status: 401, title: 'Who is asking is not known', retryable: false },
   token_expired: { status: 401, title: 'The token has ended', retryable: false },
+  keys_unavailable: { status: 503, title: 'Tokens cannot be verified', retryable: true },
   not_authorized: { status: 403, title: 'Not allowed', retryable: false },
   topic_not_found: { status: 404, title: 'The topic does not exist', retryable: true },
   connection_not_found: { status: 404, title: 'The connection does not exist', retryable: false },

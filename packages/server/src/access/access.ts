@@ -71,7 +71,7 @@ export class Access {
     return identity && !this.#isRevoked(identity) ? this.#rightsOf(identity) : undefined;
   }
 
-  /** @throws FanfareError `not_authenticated`, `token_expired` */
+  /** @throws FanfareError `not_authenticated`, `token_expired`, `keys_unavailable` */
   async authenticate(token: string | undefined): Promise<Rights> {
     const { verifier } = this.#parts;
     if (!verifier) return this.trusted;

@@ -30,6 +30,8 @@ export class KeyUrl {
   #text = '';
   #fetchedAt = -Infinity;
   #askedAt = -Infinity;
+  /** Whether that, when it was asked for last, was to no avail. */
+  #isFailing = false;
   #asking: Promise<void> | undefined;
 
   constructor(options: KeyUrlOptions) {
@@ -41,7 +43,7 @@ export class KeyUrl {
     if (this.#keys && this.#options.now() - this.#fetchedAt > freshMs) void this.#ask();
   }
 
-  /** @throws FanfareError `not_authenticated`, retryable in its words, when keys were never to be had */
+  /** @throws FanfareError `keys_unavailable` when there is none, and nobody knows whether there is one by now */
   async matching(kid: string | undefined, algorithm: string): Promise<readonly VerificationKey[]> {
     const known = this.#keys?.matching(kid, algorithm) ?? [];
     if (known.length > 0) {
@@ -49,9 +51,10 @@ export class KeyUrl {
       return known;
     }
     await this.#ask();
-    if (!this.#keys)
-      throw new FanfareError('not_authenticated', 'The keys for tokens cannot be had just now.');
-    return this.#keys.matching(kid, algorithm);
+    const found = this.#keys?.matching(kid, algorithm) ?? [];
+    if (found.length === 0 && this.#isFailing)
+      throw new FanfareError('keys_unavailable', 'The key for this token cannot be had just now.');
+    return found;
   }
 
   #ask(): Promise<void> {
@@ -59,10 +62,18 @@ export class KeyUrl {
     const now = this.#options.now();
     if (now - this.#askedAt < cooldownMs) return Promise.resolve();
     this.#askedAt = now;
-    this.#asking = this.#fetch()
-      .catch((error: unknown) => this.#options.onFailure(error as Error))
-      .finally(() => (this.#asking = undefined));
+    this.#asking = this.#tryToFetch().finally(() => (this.#asking = undefined));
     return this.#asking;
+  }
+
+  async #tryToFetch(): Promise<void> {
+    try {
+      await this.#fetch();
+      this.#isFailing = false;
+    } catch (error) {
+      this.#isFailing = true;
+      this.#options.onFailure(error as Error);
+    }
   }
 
   async #fetch(): Promise<void> {

@@ -23,7 +23,7 @@ export class SignIn {
     return this.#access.isOpen ? this.#access.trusted : this.#rights.get(socket);
   }
 
-  /** @throws FanfareError `not_authenticated`, `token_expired` */
+  /** @throws FanfareError `not_authenticated`, `token_expired`, `keys_unavailable` */
   ask(socket: Socket): Promise<Rights> {
     return this.#access.authenticate(tokenOf(socket));
   }
