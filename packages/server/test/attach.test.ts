@@ -9,7 +9,7 @@ import { WebSocket, WebSocketServer } from 'ws';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { bearer, secret, tokenFor } from './access/tokens.ts';
 import { connectClient, connectRaw, publish, Recorder, transports } from './harness.ts';
-import { RawWebSocket } from './hostile/wire.ts';
+import { connectRawClient, RawPolling, RawWebSocket } from './hostile/wire.ts';
 
 async function listen(httpServer: HttpServer): Promise<string> {
   await new Promise<void>((resolve) => void httpServer.listen(0, '127.0.0.1', resolve));
@@ -215,6 +215,20 @@ describe("Fanfare attached to an app's own Socket.IO server", () => {
     const stats = (await (await fetch(`${url}/stats`)).json()) as { connections: number };
     expect(stats.connections).toBe(0);
     await fanfare.stop();
+  });
+
+  it('takes all that a client publishes which polls, and leaves with the same request', async () => {
+    const httpServer = createHttpServer();
+    const io = new SocketServer(httpServer);
+    onTestFinished(() => void io.close());
+    const url = await listen(httpServer);
+    await attach(httpServer, { io, http: 'topics', rules: [{ match: '**', create: 'publish' }] });
+    const client = await RawPolling.open(url);
+    await connectRawClient(client);
+    const publishes = Array.from({ length: 1_000 }, () => '42["publish",{"topic":"news","message":1}]');
+    await client.send(...publishes, '1');
+    const topic = async (): Promise<unknown> => (await fetch(`${url}/topics/news`)).json();
+    await expect.poll(topic).toMatchObject({ published: publishes.length });
   });
 
   it('has no subscription of a connection that Socket.IO recovers', async () => {

@@ -1,12 +1,15 @@
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'socket.io';
 import { fixedLimits } from '../limits/fixed-limits.ts';
 import { TurnTaking } from '../limits/turn-taking.ts';
 import { packetTurns } from './packet-turns.ts';
-import { PollingTurns, type PollingTransport } from './polling-turns.ts';
+import { isDivisible, PollingTurns, type PollingTransport } from './polling-turns.ts';
 
 /** The parts of an Engine.IO connection that this file uses; its transport and buffer are no documented ones. */
 interface EngineConnection {
   readonly readyState: string;
+  readonly protocol: number;
+  readonly request: IncomingMessage;
   /** What was not given to the transport yet. */
   readonly writeBuffer: readonly unknown[];
   readonly transport: Transport;
@@ -80,7 +83,8 @@ export class AnswerLimit {
   /** Once a client was let in; before, it may not send as much. */
   begin(socket: Socket): void {
     const connection = connectionOf(socket);
-    if (connection.transport.name === 'polling') this.#polling.begin(connection.transport);
+    if (connection.transport.name === 'polling' && isDivisible(connection))
+      this.#polling.begin(connection.transport);
     connection.on('packet', this.#onPacket);
   }
 

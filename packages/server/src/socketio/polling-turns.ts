@@ -121,6 +121,11 @@ export class PollingTurns {
   }
 }
 
+/** Whether the packets of a session's requests can be told apart as they come. An app's own server may have others as well. */
+export function isDivisible({ protocol, request }: { protocol: number; request: IncomingMessage }): boolean {
+  return protocol === 4 && !isJsonp(request);
+}
+
 /** Whether a session would be one for browsers of before 2012. What it sends cannot be divided as it comes. */
 export function isJsonp(request: IncomingMessage & { readonly _query?: { readonly j?: unknown } }): boolean {
   return request._query?.j !== undefined;
