@@ -42,9 +42,10 @@ export function parseKeys(text: string, algorithm?: Algorithm): readonly Verific
 }
 
 /**
- * Reads a JWK or a set of them. Of a set, keys that are for something else are left out.
+ * Reads a JWK or a set of them. Of a set, keys that are for something else or cannot be used are left out (RFC 7517, 5):
+ * what an identity provider adds one day must not hold up the keys beside it.
  *
- * @throws KeyError
+ * @throws KeyError when none is left
  */
 export function parseKeySet(input: unknown, algorithm?: Algorithm): readonly VerificationKey[] {
   const field = objectOf(input);
@@ -52,8 +53,17 @@ export function parseKeySet(input: unknown, algorithm?: Algorithm): readonly Ver
   if (set === undefined) return [parseJwk(input, algorithm)];
   if (!Array.isArray(set) || set.length > keysMax)
     throw new KeyError(`A set of keys has an array of at most ${keysMax} as "keys".`);
-  const keys = set.filter(isForTokens).map((jwk: unknown) => parseJwk(jwk));
-  if (keys.length === 0) throw new KeyError('The set has no key that a token could be verified with.');
+  const keys: VerificationKey[] = [];
+  let failure = new KeyError('The set has no key that a token could be verified with.');
+  for (const jwk of set as readonly unknown[]) {
+    try {
+      if (isForTokens(jwk)) keys.push(parseJwk(jwk));
+    } catch (error) {
+      if (!(error instanceof KeyError)) throw error;
+      failure = error;
+    }
+  }
+  if (keys.length === 0) throw failure;
   return keys;
 }
 

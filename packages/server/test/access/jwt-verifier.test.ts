@@ -366,6 +366,28 @@ describe('a key', () => {
     expect(await verdict(verifier, await signed(rsa.privateKey, 'RS256'))).toBe('not_authenticated');
   });
 
+  it.each([
+    ['of a kind that nobody knows', { kty: 'AKP', kid: 'x', pub: 'AAAA' }, /can be read/],
+    ['without a kind', { kid: 'x' }, /can be read/],
+    ['of 1,024 bits', jwk(smallRsa.publicKey, { alg: 'RS256' }), /none for RS256/],
+    ['that lacks a part', { kty: 'RSA', e: 'AQAB' }, /can be read/],
+    ['that is on no curve', { kty: 'EC', crv: 'P-256', x: 'AAAA', y: 'AAAA' }, /can be read/],
+    ['whose kid is a number', jwk(otherRsa.publicKey, { kid: 1 }), /kid of a key/],
+    ['that is private', jwk(p256.privateKey, { kid: 'x' }), /private key/],
+    ['that is too short', { kty: 'oct', k: 'AAAA' }, /at least 32 bytes/],
+    ['that is null', null, /is an object/],
+  ] as const)(
+    'of a set that cannot be used keeps no other from counting: one %s',
+    async (_name, key, why) => {
+      const usable = jwk(rsa.publicKey, { kid: 'good', alg: 'RS256', use: 'sig', x5c: ['MIIC'], x5t: 'x' });
+      const verifier = open({ key: JSON.stringify({ keys: [key, usable, key] }) });
+      expect(await verdict(verifier, await signed(rsa.privateKey, 'RS256', undefined, { kid: 'good' }))).toBe(
+        'ann',
+      );
+      expect(() => parseKeys(JSON.stringify({ keys: [key] }))).toThrow(why);
+    },
+  );
+
   it('in a file is rotated while the server runs; a file that is broken changes nothing', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'fanfare-keys-'));
     onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
