@@ -41,12 +41,13 @@ export class RateLimits {
   }
 
   /**
-   * Whether not even one may be taken, before anything is spent on how many they are.
+   * Whether not even one may be taken, before anything is spent on how many they are. As that is not known, the time that is
+   * told is enough for however many.
    *
    * @throws FanfareError `rate_limited`
    */
   checkPublish(source: Source): void {
-    this.#publish.check(source, 1);
+    this.#publish.check(source, 1, Infinity);
   }
 
   /** @throws FanfareError `rate_limited`; nothing was taken then */
@@ -99,14 +100,21 @@ class RateLimit {
     for (const buckets of this.#buckets) buckets.take(source, count, now);
   }
 
-  /** @returns the time that it is true of */
-  check(source: Source, count: number): number {
+  /**
+   * @param wanted - how many are to be taken once that is possible
+   * @returns the time that it is true of
+   */
+  check(source: Source, count: number, wanted = count): number {
     if (this.#buckets.length === 0) return 0;
     const now = this.#monotonicMs();
-    const waitMs = Math.max(...this.#buckets.map((buckets) => buckets.waitMs(source, count, now)));
     // What one of them refuses is taken from none.
-    if (waitMs > 0) throw rateLimited(this.#what, waitMs);
+    if (this.#waitMs(source, count, now) > 0)
+      throw rateLimited(this.#what, this.#waitMs(source, wanted, now));
     return now;
+  }
+
+  #waitMs(source: Source, count: number, now: number): number {
+    return Math.max(...this.#buckets.map((buckets) => buckets.waitMs(source, count, now)));
   }
 }
 

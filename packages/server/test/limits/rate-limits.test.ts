@@ -16,8 +16,12 @@ function limited(publish: RateSettings, clock = new Clock()): { limits: RateLimi
 
 /** Undefined when it was taken, else in how many milliseconds it may be. */
 function wait(limits: RateLimits, source: Source, count = 1): number | undefined {
+  return told(() => limits.takePublish(source, count));
+}
+
+function told(ask: () => void): number | undefined {
   try {
-    limits.takePublish(source, count);
+    ask();
     return undefined;
   } catch (error) {
     if (!(error instanceof FanfareError) || error.code !== 'rate_limited') throw error;
@@ -54,6 +58,17 @@ it('lets a batch through that is over what comes in a second, and has it made up
   clock.ms += 100;
   expect(wait(limits, { connection }, 50)).toBeUndefined();
   expect(wait(limits, { connection })).toBe(4_100);
+});
+
+it('tells one that comes with a batch when that can be taken, before it is known how many they are', () => {
+  for (const count of [1, 9, 10, 5_000]) {
+    const { limits, clock } = limited({ connection: 10 });
+    const connection = {};
+    expect(told(() => limits.checkPublish({ connection }))).toBeUndefined();
+    expect(wait(limits, { connection }, 30)).toBeUndefined();
+    clock.ms += told(() => limits.checkPublish({ connection })) ?? 0;
+    expect(wait(limits, { connection }, count)).toBeUndefined();
+  }
 });
 
 it('limits nothing where there is no limit, and no one of whom nothing is known', () => {
