@@ -58,29 +58,61 @@ export function matches(interest: Interest, topic: Topic): boolean {
 
 /** Whether every topic that one interest stands for is one that another stands for. Sees not all that is so, but nothing that is not. */
 export function covers(wide: Interest, narrow: Interest): boolean {
-  const [outer, inner] = [partsOf(wide), partsOf(narrow)];
-  const fits = outer.isOpenEnded
-    ? inner.segments.length >= outer.segments.length
-    : !inner.isOpenEnded && inner.segments.length === outer.segments.length;
-  return fits && outer.segments.every((segment, at) => segment === '*' || segment === inner.segments[at]);
+  return fits(wide, narrow, false);
 }
 
 /** Whether there could be a topic that both interests stand for. */
 export function overlaps(one: Interest, other: Interest): boolean {
-  const [a, b] = [partsOf(one), partsOf(other)];
-  if (!a.isOpenEnded && a.segments.length < b.segments.length) return false;
-  if (!b.isOpenEnded && b.segments.length < a.segments.length) return false;
-  return a.segments.every((segment, at) => {
-    const opposite = b.segments[at];
-    return opposite === undefined || segment === '*' || opposite === '*' || segment === opposite;
-  });
+  return fits(one, other, true);
 }
 
-function partsOf(interest: Interest): {
-  readonly segments: readonly string[];
-  readonly isOpenEnded: boolean;
-} {
-  const segments = interest.split('/');
-  const isOpenEnded = segments.at(-1) === '**';
-  return { segments: isOpenEnded ? segments.slice(0, -1) : segments, isOpenEnded };
+/**
+ * Takes time in proportion to the length of the shorter, and makes nothing: it is asked of each pattern of a token, for each
+ * subscription.
+ *
+ * @param isMutual - whether what is open in the other may be filled in by this one, too
+ */
+function fits(one: Interest, other: Interest, isMutual: boolean): boolean {
+  let at = 0;
+  let otherAt = 0;
+  for (;;) {
+    if (isRest(one, at)) return true;
+    if (isRest(other, otherAt)) return isMutual;
+    if (isStar(one, at) || (isMutual && isStar(other, otherAt))) {
+      at = segmentEnd(one, at);
+      otherAt = segmentEnd(other, otherAt);
+    } else {
+      while (!isSegmentEnd(one, at) && one.charCodeAt(at) === other.charCodeAt(otherAt)) {
+        at++;
+        otherAt++;
+      }
+      if (!isSegmentEnd(one, at) || !isSegmentEnd(other, otherAt)) return false;
+    }
+    // `**` stands for no segment too.
+    if (otherAt === other.length) return at === one.length || isRest(one, at + 1);
+    if (at === one.length) return isMutual && isRest(other, otherAt + 1);
+    at++;
+    otherAt++;
+  }
+}
+
+function isSegmentEnd(interest: Interest, at: number): boolean {
+  return at === interest.length || interest.charCodeAt(at) === slash;
+}
+
+function segmentEnd(interest: Interest, from: number): number {
+  let at = from;
+  while (!isSegmentEnd(interest, at)) at++;
+  return at;
+}
+
+function isStar(interest: Interest, at: number): boolean {
+  return interest.charCodeAt(at) === star && isSegmentEnd(interest, at + 1);
+}
+
+/** Whether what is left is `**`. */
+function isRest(interest: Interest, at: number): boolean {
+  return (
+    at + 2 === interest.length && interest.charCodeAt(at) === star && interest.charCodeAt(at + 1) === star
+  );
 }

@@ -1,4 +1,12 @@
-import { isPattern, matches, parseInterest, parseTopic, type Topic } from '@fanfare/protocol';
+import {
+  covers,
+  isPattern,
+  matches,
+  overlaps,
+  parseInterest,
+  parseTopic,
+  type Topic,
+} from '@fanfare/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
@@ -57,6 +65,41 @@ describe('a pattern', () => {
         );
       }),
       { numRuns: 2_000 },
+    );
+  });
+
+  it('is compared with another as by their segments', () => {
+    const pattern = fc
+      .tuple(
+        fc.array(fc.constantFrom<string>('a', 'b', 'ab', '', '*', '**a', 'a*'), { maxLength: 4 }),
+        fc.boolean(),
+      )
+      .map(([segments, isOpen]) => segments.concat(isOpen ? '**' : []).join('/'))
+      .filter((name) => name !== '');
+    const partsOf = (name: string): { segments: string[]; isOpen: boolean } => {
+      const segments = name.split('/');
+      const isOpen = segments.at(-1) === '**';
+      return { segments: isOpen ? segments.slice(0, -1) : segments, isOpen };
+    };
+    fc.assert(
+      fc.property(pattern, pattern, (one, other) => {
+        const [a, b] = [partsOf(one), partsOf(other)];
+        const [length, otherLength] = [a.segments.length, b.segments.length];
+        const isCovered =
+          (a.isOpen ? otherLength >= length : !b.isOpen && otherLength === length) &&
+          a.segments.every((segment, at) => segment === '*' || segment === b.segments[at]);
+        const isCommon =
+          (a.isOpen || length >= otherLength) &&
+          (b.isOpen || otherLength >= length) &&
+          a.segments.every((segment, at) =>
+            [segment, b.segments[at]].some((name) => name === '*')
+              ? true
+              : (b.segments[at] ?? segment) === segment,
+          );
+        const [first, second] = [parseInterest(one), parseInterest(other)];
+        expect([covers(first, second), overlaps(first, second)]).toEqual([isCovered, isCommon]);
+      }),
+      { numRuns: 5_000 },
     );
   });
 

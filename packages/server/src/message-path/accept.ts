@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   FanfareError,
   formatOffset,
@@ -153,6 +154,8 @@ export class Connection {
    */
   renew(find: () => Promise<Rights>): Promise<void> {
     return this.#inOrder(async () => {
+      // All of its subscriptions are looked at: others have their turn before the next.
+      await nextTurn();
       const rights = await find();
       this.#rights = rights;
       for (const form of forms) {

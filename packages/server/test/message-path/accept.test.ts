@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { Connection, type ConnectionParts } from '../../src/message-path/accept.ts';
 import { RateLimits } from '../../src/limits/rate-limits.ts';
 import type { Peer } from '../../src/message-path/subscription.ts';
@@ -22,4 +22,23 @@ it('bounds what waits for a command, and does it in its order once that is done'
   await Promise.all(waiting);
   expect(done).toEqual(Array.from({ length: 999 }, (_, at) => at));
   expect(connection.afterCommands(() => 'at once')).toBe('at once');
+});
+
+it('renews its rights once in a turn of the event loop, however often it is asked to', async () => {
+  const parts = { now: () => 1 } as unknown as ConnectionParts;
+  const connection = new Connection(1, {} as Peer, anything, parts);
+  let turn = 0;
+  let ticking = setImmediate(function tick() {
+    turn++;
+    ticking = setImmediate(tick);
+  });
+  onTestFinished(() => clearImmediate(ticking));
+  const turns = new Set<number>();
+  const renew = async (): Promise<void> =>
+    connection.renew(async () => {
+      turns.add(turn);
+      return anything;
+    });
+  await Promise.all(Array.from({ length: 20 }, renew));
+  expect(turns.size).toBe(20);
 });
