@@ -1,6 +1,6 @@
 import {
   connect,
-  type FanfareError,
+  FanfareError,
   type Acknowledgement,
   type Envelope,
   type Fanfare,
@@ -46,7 +46,8 @@ export class Subscriber {
     const { error } = await new Promise<Status>((resolve) => void fanfare.onStatus(resolve));
     if (!error) return new Subscriber(fanfare, target, listener);
     fanfare.close();
-    throw await explainNoConnection(target, error.message, isRefusal(error));
+    // The server's own word, and not that of a network.
+    throw await explainNoConnection(target, error.message, error instanceof FanfareError);
   }
 
   private constructor(fanfare: Fanfare, target: Target, listener: SubscriberListener) {
@@ -161,10 +162,4 @@ export class Subscriber {
 /** Resolves to nothing when a server does not acknowledge; it keeps no program alive. */
 function timeout(): Promise<undefined> {
   return new Promise((resolve) => void setTimeout(() => resolve(undefined), ackTimeoutMs).unref());
-}
-
-/** Whether it is Fanfare's own word, and not that of a network or of another server. */
-function isRefusal(error: Error): boolean {
-  const code = 'code' in error ? error.code : undefined;
-  return code === 'not_authenticated' || code === 'token_expired';
 }

@@ -153,6 +153,20 @@ describe('with a token', () => {
     }
   });
 
+  it('that the server has no key for yet, each of them says so', async () => {
+    const logged: string[] = [];
+    const log = (_fields: object, message: string): void => void logged.push(message);
+    const logger = { warn: log, error: log };
+    const { url } = await startServer(0, { jwksUrl: 'http://127.0.0.1:1/keys', logger });
+    const token = await mint('ann');
+    for (const args of [['sub', 'a'], ['pub', 'a', 'x'], ['topics'], ['history', 'a']] as const) {
+      const { code, stderr } = await outcome(fanfare(...args, '--url', url, '--token', token));
+      expect([args, code]).toEqual([args, 1]);
+      expect(stderr).toMatch(/: The keys for tokens cannot be had just now\.\n$/);
+    }
+    expect(logged).toEqual([expect.stringContaining('the keys of the url cannot be read')]);
+  });
+
   it('serve takes its key from the environment or a file, and tells it to nobody', async () => {
     const file = join(temporaryDirectory(), 'key');
     writeFileSync(file, `${key}\n`);
