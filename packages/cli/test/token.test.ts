@@ -162,7 +162,7 @@ describe('with a token', () => {
     for (const args of [['sub', 'a'], ['pub', 'a', 'x'], ['topics'], ['history', 'a']] as const) {
       const { code, stderr } = await outcome(fanfare(...args, '--url', url, '--token', token));
       expect([args, code]).toEqual([args, 1]);
-      expect(stderr).toMatch(/: The keys for tokens cannot be had just now\.\n$/);
+      expect(stderr).toMatch(/: The key for this token cannot be had just now\.\n$/);
     }
     expect(logged).toEqual([expect.stringContaining('the keys of the url cannot be read')]);
   });

@@ -8,7 +8,7 @@ const subjectBytesMax = 255;
 const { value: patternsMax } = fixedLimits.tokenPatternsMax;
 
 /** How far the clock of whoever issues tokens may be before ours, in seconds. */
-const skewSeconds = 60;
+export const skewSeconds = 60;
 
 /** The last second that there is a date of. */
 const secondsMax = 8_640_000_000_000;

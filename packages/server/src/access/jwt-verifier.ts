@@ -1,7 +1,7 @@
 import { FanfareError } from '@fanfare/protocol';
 import { decodeJwt, decodeProtectedHeader, errors, jwtVerify, type JWTPayload } from 'jose';
 import { fixedLimits } from '../limits/fixed-limits.ts';
-import { parseClaims, refuseToken } from './claims.ts';
+import { parseClaims, refuseToken, skewSeconds } from './claims.ts';
 import type { Identity } from './identity.ts';
 import { algorithms } from './algorithms.ts';
 import type { VerificationKey } from './jwt-keys.ts';
@@ -104,6 +104,8 @@ export class JwtVerifier implements TokenVerifier {
           algorithms: [algorithm],
           requiredClaims: ['sub', 'exp'],
           currentDate: new Date(now()),
+          // For nbf; when a token ends is known to the second.
+          clockTolerance: skewSeconds,
           ...(audience !== undefined && { audience }),
         });
         return payload;

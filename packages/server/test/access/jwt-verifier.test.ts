@@ -230,9 +230,9 @@ const negative: Readonly<Record<string, string>> = {
     ]),
   ),
   'a sub of half a surrogate': raw(hs, `{"sub":"\\ud800","exp":${seconds + 60}}`),
-  'nbf to come': raw(hs, { ...good, nbf: seconds + 30 }),
+  'nbf to come': raw(hs, { ...good, nbf: seconds + 61 }),
   'nbf that is a text': raw(hs, { ...good, nbf: 'now' }),
-  'iat to come': raw(hs, { ...good, iat: seconds + 600 }),
+  'iat to come': raw(hs, { ...good, iat: seconds + 61 }),
   'iat that is a text': raw(hs, { ...good, iat: 'now' }),
   'iat below zero': raw(hs, { ...good, iat: -1 }),
   'aud of somebody else': raw(hs, { ...good, aud: 'other' }),
@@ -268,6 +268,13 @@ describe('a token that is not valid', () => {
   it('is one of over a hundred, and the checker lets a good one pass', async () => {
     expect(Object.keys(negative).length).toBeGreaterThan(100);
     expect(await verdict(open({ key: long }), fine)).toBe('ann');
+  });
+
+  it('may be from a clock that is a minute ahead, but lasts no longer for that', async () => {
+    const verifier = open({ key: long });
+    const ahead = { nbf: seconds + 60, iat: seconds + 60 };
+    expect(await verdict(verifier, raw(hs, { ...good, ...ahead, exp: seconds + 1 }))).toBe('ann');
+    expect(await verdict(verifier, raw(hs, { ...good, ...ahead, exp: seconds }))).toBe('token_expired');
   });
 
   it('has ended', async () => {
