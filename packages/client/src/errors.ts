@@ -28,21 +28,30 @@ export class FanfareError extends Error {
   readonly code: string;
   /** Whether the same can succeed later. */
   readonly retryable: boolean;
+  /** In how many milliseconds it can; there with `rate_limited`. */
+  readonly retryAfterMs: number | undefined;
 
-  constructor(code: string, detail: string, retryable: boolean, options?: ErrorOptions) {
+  constructor(
+    code: string,
+    detail: string,
+    retryable: boolean,
+    { retryAfterMs, ...options }: ErrorOptions & { readonly retryAfterMs?: number | undefined } = {},
+  ) {
     super(detail, options);
     this.code = code;
     this.retryable = retryable;
+    this.retryAfterMs = retryAfterMs;
   }
 }
 
 /** A server's error object (PROTOCOL §6), or whatever another server sends in its place. */
 export function errorFrom(problem: unknown): FanfareError {
-  const { code, detail, retryable } = fieldsOf(problem);
+  const { code, detail, retryable, retryAfterMs } = fieldsOf(problem);
   return new FanfareError(
     textOf(code) ?? 'internal',
     textOf(detail) ?? 'the server refused.',
     retryable === true,
+    { retryAfterMs: typeof retryAfterMs === 'number' ? retryAfterMs : undefined },
   );
 }
 

@@ -88,6 +88,17 @@ describe('publish', () => {
     await expect(fanfare.publish('news', 5)).rejects.toThrow(FanfareError);
   });
 
+  it('is told in what time it can be sent again, where too many are', async () => {
+    const rules = [{ match: '**', create: 'publish' }] as const;
+    const { url } = await startServer({ memory: true, rules, publishRatePerConnectionMax: 1 });
+    const fanfare = client(url);
+    await fanfare.publish('news', 1);
+    const error = await fanfare.publish('news', 2).catch((reason: unknown) => reason as FanfareError);
+    expect(error).toMatchObject({ code: 'rate_limited', retryable: true });
+    expect((error as FanfareError).retryAfterMs).toBeGreaterThan(0);
+    expect((error as FanfareError).retryAfterMs).toBeLessThanOrEqual(1_000);
+  });
+
   it('refuses what would end the connection, before and after it is there', async () => {
     const { url } = await startServer({ memory: true, publishBytesMax: 1_000 });
     const fanfare = client(url);
