@@ -17,6 +17,9 @@ const freshMs = 600_000;
 /** Between two requests there is at least so much time, however many tokens name keys that nobody knows. */
 const cooldownMs = 30_000;
 
+/** The same after one that was to no avail. */
+const retryMs = 5_000;
+
 const timeoutMs = 5_000;
 const bytesMax = 262_144;
 
@@ -60,7 +63,7 @@ export class KeyUrl {
   #ask(): Promise<void> {
     if (this.#asking) return this.#asking;
     const now = this.#options.now();
-    if (now - this.#askedAt < cooldownMs) return Promise.resolve();
+    if (now - this.#askedAt < (this.#isFailing ? retryMs : cooldownMs)) return Promise.resolve();
     this.#askedAt = now;
     this.#asking = this.#tryToFetch().finally(() => (this.#asking = undefined));
     return this.#asking;

@@ -75,7 +75,7 @@ export const settingKinds: { readonly [K in keyof Settings]: SettingKind<Setting
   jwksUrl: {
     default: '',
     about:
-      'A URL that has a set of JWKs, such as that of an identity provider. Keys of a set that cannot be used are left out. It is asked when the first token comes, every 10 minutes, and when a token names a key that it did not have; not more often than every 30 seconds, also when it does not answer.',
+      'A URL that has a set of JWKs, such as that of an identity provider. Keys of a set that cannot be used are left out. It is asked when the first token comes, every 10 minutes, and when a token names a key that it did not have; not more often than every 30 seconds, or every 5 while it does not answer.',
   },
   audience: {
     default: '',
