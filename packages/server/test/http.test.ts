@@ -1,7 +1,9 @@
+import { once } from 'node:events';
 import { get, type IncomingHttpHeaders } from 'node:http';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { connectClient, connectRaw, publish, startServer } from './harness.ts';
+import { declare } from './http-tools.ts';
 
 interface RawAnswer {
   readonly status: number | undefined;
@@ -125,6 +127,18 @@ describe('offers of another protocol behind each other on one connection', () =>
     socket.write(`GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n${offer.repeat(12)}${last}`);
     expect((await ended).match(/HTTP\/1\.1 404/g)).toHaveLength(14);
     expect(warnings).toEqual([]);
+  });
+
+  it('end nothing but their connection when it breaks before it is their turn', async () => {
+    const { url } = await startServer();
+    await declare(url, 'news');
+    const { socket } = connectRaw(url);
+    const stream = 'GET /topics/news/messages HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n';
+    socket.write(`${stream}\r\n${stream}Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n`);
+    await once(socket, 'data');
+    socket.resetAndDestroy();
+    const open = async (): Promise<unknown> => (await fetch(`${url}/connections`)).json();
+    await expect.poll(open).toMatchObject({ connections: [] });
   });
 });
 

@@ -14,7 +14,10 @@ const upgradeHeaders: ReadonlySet<string> = new Set(['upgrade', 'http2-settings'
 export function declineUpgrades(server: Server, isTaken: (request: IncomingMessage) => boolean): void {
   server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
     if (isTaken(request)) return;
+    // Node listens no longer, and an error that nobody listens to ends the program.
+    socket.on('error', ignore);
     whenAnswered(socket, () => {
+      socket.off('error', ignore);
       socket.unshift(Buffer.concat([Buffer.from(headWithoutUpgrade(request), 'latin1'), head]));
       server.emit('connection', socket);
     });
@@ -27,6 +30,8 @@ function whenAnswered(socket: Socket & { _httpMessage?: ServerResponse | null },
   if (!socket._httpMessage) return proceed();
   socket._httpMessage.once('close', () => setImmediate(() => whenAnswered(socket, proceed)));
 }
+
+function ignore(): void {}
 
 function headWithoutUpgrade({ method, url, httpVersion, rawHeaders }: IncomingMessage): string {
   const lines = [`${method} ${url} HTTP/${httpVersion}`];
