@@ -73,6 +73,26 @@ export async function readLinesBody(
   return { kind: 'lines', text: await readBody(request, room, () => batchBytesMax) };
 }
 
+/** Pieces of a body that are kept as they came, at the most. Each takes a hundred bytes beside its own, and may have one. */
+const piecesMax = 1_024;
+
+/** What has come of a body: 16 MiB of one byte each would be more than a process may have. */
+class Pieces {
+  readonly #joined: Buffer[] = [];
+  #latest: Buffer[] = [];
+
+  add(piece: Buffer): void {
+    this.#latest.push(piece);
+    if (this.#latest.length < piecesMax) return;
+    this.#joined.push(Buffer.concat(this.#latest));
+    this.#latest = [];
+  }
+
+  whole(bytes: number): Buffer {
+    return Buffer.concat([...this.#joined, ...this.#latest], bytes);
+  }
+}
+
 /** @param limitAt - how large the body may be, as far as is known once a chunk has come */
 function readBody(
   request: IncomingMessage,
@@ -81,7 +101,7 @@ function readBody(
 ): Promise<string> {
   return new Promise((resolve, reject) => {
     const declared = Number(request.headers['content-length'] ?? 0);
-    const chunks: Buffer[] = [];
+    const pieces = new Pieces();
     let bytes = 0;
     let taken = 0;
     const finish = (): void => {
@@ -100,12 +120,12 @@ function readBody(
         reject(new FanfareError('limit_exceeded', 'More is arriving than there is room for; try again.'));
       } else {
         taken += more;
-        chunks.push(chunk);
+        pieces.add(chunk);
       }
     };
     const onEnd = (): void => {
       finish();
-      const text = decodeUtf8(Buffer.concat(chunks, bytes));
+      const text = decodeUtf8(pieces.whole(bytes));
       if (text === undefined) reject(new FanfareError('bad_request', 'The body is not UTF-8.'));
       else resolve(text);
     };
