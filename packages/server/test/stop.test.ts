@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createServer, FanfareError, SettingsError } from '@fanfare/server';
 import { describe, expect, it } from 'vitest';
 import { readPage, temporaryDirectory } from './http-tools.ts';
@@ -55,6 +56,22 @@ describe('a server that stops', () => {
       more = page.more ? `?from=${page.next}` : '';
     }
     expect(published).toEqual(acknowledged);
+  });
+
+  it('answers over one connection all that it has published', async () => {
+    const data = await temporaryDirectory();
+    const rules = [{ match: '**', create: 'publish' }] as const;
+    const { url, server } = await startServer({ data, rules });
+    const { socket, ended } = connectRaw(url);
+    const head = 'POST /publish HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length';
+    const bodies = Array.from({ length: 1_000 }, (_, message) => JSON.stringify({ topic: 'news', message }));
+    socket.write(bodies.map((body) => `${head}: ${body.length}\r\n\r\n${body}`).join(''));
+    await once(socket, 'data');
+    await server.stop();
+    const answers = await ended;
+    const { url: again } = await startServer({ data, rules });
+    const { messages } = await readPage(again, 'news', '?from=earliest&limit=1000');
+    expect(answers.split('Message published').length - 1).toBe(messages.length);
   });
 
   it('tells a publisher that publishes again and again over one connection, and closes that', async () => {

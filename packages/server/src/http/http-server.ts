@@ -32,7 +32,7 @@ export interface HttpOptions extends AnswerLimits {
   readonly requestTimeoutMs: number;
   /** Undefined lets a request in; a text refuses it and says why. */
   readonly refuse: (request: IncomingMessage) => string | undefined;
-  /** Whether the server is to end soon; each answer is then its connection's last. */
+  /** Whether the server is to end soon; the answer to what came last over a connection is then its last. */
   readonly isDraining: () => boolean;
   readonly logger: Logger;
   /** Of the web pages that may ask, beside the server's own. */
@@ -88,8 +88,11 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
     void reply.header('allow', allowed);
     throw new FanfareError('method_not_allowed', `${path} takes ${allowed}.`);
   });
+  /** What came last over each connection. */
+  const latest = new WeakMap<Socket, IncomingMessage>();
   // With callbacks: promises in the hooks cost more than all else that they do.
   app.addHook('onRequest', (request, _reply, done) => {
+    latest.set(request.raw.socket, request.raw);
     const reason = refuse(request.raw);
     if (reason === undefined) done();
     else done(new FanfareError('not_authorized', reason));
@@ -97,8 +100,9 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
   app.addHook('onRequest', waitForTurn());
   app.addHook('onSend', limitAnswers(options));
   app.addHook('onSend', (request, reply, _payload, done) => {
+    const isLast = isDraining() && latest.get(request.raw.socket) === request.raw;
     // What of a request is still to come once it is answered would be read for nothing.
-    if (isDraining() || isStillArriving(request.raw)) void reply.header('connection', 'close');
+    if (isLast || isStillArriving(request.raw)) void reply.header('connection', 'close');
     done();
   });
   if (options.origins.length > 0) {
