@@ -3,7 +3,7 @@ import { io } from 'socket.io-client';
 import { connectClient, publish, startServer, type RunningServer, type Transport } from './harness.ts';
 import { topicUrl, type HistoryPage } from './http-tools.ts';
 import { connectDeaf, connectTo, frame, text } from './hostile/deaf-clients.ts';
-import { connectRawClient, RawPolling, separator } from './hostile/wire.ts';
+import { connectRawClient, RawPolling, RawWebSocket, separator } from './hostile/wire.ts';
 
 const createdByPublish = [{ match: '**', create: 'publish' }] as const;
 const many = 1_000;
@@ -17,6 +17,11 @@ async function published(url: string): Promise<unknown[]> {
   const response = await fetch(topicUrl(url, 'numbers', `/messages?limit=${many}`));
   if (response.status === 404) return [];
   return ((await response.json()) as HistoryPage).messages.map(({ message }) => message);
+}
+
+async function publishedSoFar(url: string): Promise<number> {
+  const response = await fetch(topicUrl(url, 'numbers'));
+  return response.ok ? ((await response.json()) as { published: number }).published : 0;
 }
 
 function post(path: string, body: string, type: string): string {
@@ -112,9 +117,7 @@ describe('a client that sends much at once, all of which is taken over many turn
     await connectRawClient(client);
     const requests = Array.from({ length: 15_000 }, (_, number) => publishPacket(number));
     const taken = client.send(...requests);
-    const publishedSoFar = async (): Promise<number> =>
-      ((await (await fetch(topicUrl(url, 'numbers'))).json()) as { published: number }).published;
-    await expect.poll(publishedSoFar).toBeGreaterThanOrEqual(10_000);
+    await expect.poll(() => publishedSoFar(url)).toBeGreaterThanOrEqual(10_000);
     const answers: number[] = [];
     while (answers.length < requests.length) {
       const packet = await client.next();
@@ -122,6 +125,20 @@ describe('a client that sends much at once, all of which is taken over many turn
     }
     await taken;
     expect(answers).toEqual([...requests.keys()]);
+  });
+
+  it('is answered though it is held up and has a websocket then', async () => {
+    const { url } = await start();
+    const client = await RawPolling.open(url);
+    await connectRawClient(client);
+    const taken = client.send(...Array.from({ length: 15_000 }, (_, number) => publishPacket(number)));
+    await expect.poll(() => publishedSoFar(url)).toBeGreaterThanOrEqual(10_000);
+    const { sid } = client.opened;
+    const upgraded = new RawWebSocket(url, { sid });
+    await upgraded.send('2probe');
+    expect(await upgraded.next()).toBe('3probe');
+    await upgraded.send('5');
+    await taken;
   });
 
   it('is answered though its session ends before all was taken', async () => {

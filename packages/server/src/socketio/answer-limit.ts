@@ -105,16 +105,16 @@ export class AnswerLimit {
 
   #watch(connection: EngineConnection): void {
     let isOver = false;
+    const { transport: first } = connection;
     const end = (): void => {
       if (isOver) return;
       isOver = true;
       this.#waiting.delete(connection);
       connection.off('drain', onDrain);
       connection.off('close', end);
-      // Not the one of before: the connection may have become a websocket meanwhile, which was paused then.
-      const { transport } = connection;
-      if (transport.name === 'polling') this.#polling.release(transport);
-      else transport.socket.resume();
+      if (first.name === 'polling') this.#polling.release(first);
+      // It may have become one meanwhile, which was paused then.
+      connection.transport.socket?.resume();
     };
     const endIfFewer = (count: number): void => {
       if (connection.writeBuffer.length < count) end();
