@@ -2,6 +2,7 @@ import { gzipSync } from 'node:zlib';
 import { errorCodes, type ErrorCode } from '@fanfare/protocol';
 import { describe, expect, it } from 'vitest';
 import { connectClient, connectRaw, publish, Recorder, sendPacket, startServer } from './harness.ts';
+import { declare, readPage } from './http-tools.ts';
 
 const deep = (levels: number): string => '['.repeat(levels) + ']'.repeat(levels);
 const withMessage = (messageJson: string): string => `{"topic":"news","message":${messageJson}}`;
@@ -298,6 +299,16 @@ describe('a connection that misbehaves', () => {
     const answer = await ended;
     expect(answer).toContain('HTTP/1.1 413 Payload Too Large');
     expect(answer).toContain('"code":"payload_too_large"');
+  });
+
+  it('gets no answer to what is no request that could be taken for that of the publish before', async () => {
+    const { url } = await startServer();
+    await declare(url, 'news');
+    const { socket, ended } = connectRaw(url);
+    const body = '{"topic":"news","message":1}';
+    socket.write(`${head(`Content-Length: ${body.length}`)}${body}nonsense\r\n\r\n`);
+    expect(await ended).toBe('');
+    await expect.poll(async () => (await readPage(url, 'news')).messages).toHaveLength(1);
   });
 
   it('is answered 408 when a request does not arrive in time', async () => {

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { STATUS_CODES } from 'node:http';
+import { STATUS_CODES, type ServerResponse } from 'node:http';
 import { FanfareError } from '@fanfare/protocol';
 import type { FastifyError, FastifyReply } from 'fastify';
 import { tooLarge } from '../message-path/admit.ts';
@@ -34,10 +34,15 @@ export function wrongContentType(): FanfareError {
   return new FanfareError('bad_request', detail, { status: 415 });
 }
 
+/** A connection of Node's HTTP server, which keeps in it the answer whose turn it is. */
+type HttpSocket = Socket & { readonly _httpMessage?: ServerResponse | null };
+
 /** Answers a connection that sent something that is no HTTP request, or that took too long to send one. */
-export function refuseRequest(error: NodeJS.ErrnoException, socket: Socket): void {
+export function refuseRequest(error: NodeJS.ErrnoException, socket: HttpSocket): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return;
-  if (!socket.writable) return void socket.destroy();
+  // It would be taken for the answer to that request.
+  const isBehindAnother = socket._httpMessage?.req.complete === true;
+  if (!socket.writable || isBehindAnother) return void socket.destroy();
   refuseConnection(socket, connectionRefusal(error.code));
 }
 
