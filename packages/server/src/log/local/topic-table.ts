@@ -81,8 +81,8 @@ export class TopicTable {
   #names: Topic[] = [];
   #highestNumber = 0;
   #changes = 0;
-  /** The newest trims, the oldest first. */
-  #trims: { readonly entry: TopicEntry; readonly at: number }[] = [];
+  /** The newest trims, the oldest first. By number: a topic that is forgotten is not to be kept for them. */
+  #trims: { readonly number: TopicNumber; readonly at: number }[] = [];
   #trimsForgottenAt = 0;
   readonly #deletions: NotedDeletion[] = [];
   /** Of the deletions that are not remembered one by one: the newest change, and the highest place of any. */
@@ -187,7 +187,7 @@ export class TopicTable {
     if (ordinal <= entry.trimmed) return;
     entry.trimmed = ordinal;
     entry.trimmedAt = ++this.#changes;
-    this.#trims.push({ entry, at: this.#changes });
+    this.#trims.push({ number: entry.number, at: this.#changes });
     if (this.#trims.length <= 2 * trimsMax) return;
     this.#trimsForgottenAt = this.#trims[trimsMax - 1]?.at ?? 0;
     this.#trims = this.#trims.slice(trimsMax);
@@ -220,7 +220,7 @@ export class TopicTable {
     );
   }
 
-  /** The topics that were trimmed after that many changes. */
+  /** The topics that were trimmed after that many changes, and still have a number. */
   *trimmedSince(changes: number): Iterable<TopicEntry> {
     if (changes < this.#trimsForgottenAt) {
       for (const entry of this.all()) if (entry.trimmedAt > changes) yield entry;
@@ -229,7 +229,8 @@ export class TopicTable {
     for (let at = this.#trims.length - 1; at >= 0; at--) {
       const trim = this.#trims[at];
       if (!trim || trim.at <= changes) return;
-      if (trim.at === trim.entry.trimmedAt) yield trim.entry;
+      const entry = this.#byNumber.get(trim.number);
+      if (entry && trim.at === entry.trimmedAt) yield entry;
     }
   }
 

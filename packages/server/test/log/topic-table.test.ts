@@ -1,0 +1,22 @@
+import type { Topic } from '@fanfare/protocol';
+import { expect, it } from 'vitest';
+import { defaultRule } from '../../src/config/rules.ts';
+import { TopicTable } from '../../src/log/local/topic-table.ts';
+import { Rules } from '../../src/rules/rule.ts';
+import { heapBytes } from '../heap.ts';
+
+it('keeps little of topics that are deleted', () => {
+  const table = new TopicTable(new Rules([], defaultRule));
+  const before = heapBytes();
+  for (let at = 1; at <= 20_000; at++) {
+    const entry = table.make(`topics/${at}` as Topic, at);
+    table.add(entry);
+    Object.assign(entry, { count: 1, lastSequence: at });
+    table.noteDeletion(entry);
+    table.trim(entry, 1);
+    table.delete(entry);
+    table.forget(entry);
+  }
+  expect(heapBytes() - before).toBeLessThan(3_000_000);
+  expect([...table.trimmedSince(0)]).toEqual([]);
+});
