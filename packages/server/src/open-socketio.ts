@@ -1,5 +1,6 @@
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import type { Server as SocketServer, Socket as ConnectedSocket } from 'socket.io';
+import { lacksHost } from './access/allowed-host.ts';
 import { isAllowedOrigin } from './access/allowed-origins.ts';
 import { originsOf } from './config/origins.ts';
 import type { Settings } from './config/settings.ts';
@@ -41,6 +42,7 @@ export function socketOptions(
     refuse: (request) => {
       if (isDraining()) return 'The server is shutting down.';
       if (!isAllowedOrigin(request.headers, origins)) return strangersPage;
+      if (lacksHost(request)) return 'A request of HTTP/1.1 has a Host.';
       if (isJsonp(request)) return 'Engine.IO 4 has no JSONP.';
       return refuse(request) ?? sessions.refusal(request);
     },

@@ -140,6 +140,8 @@ async function run(options: ServerOptions, settings: Settings): Promise<Running>
   const { path, http, streams, access, logger, close } = await compose(options, settings, refuse, io);
   openSockets(io, http.server, settings, sessions);
   listenToClients(io, { path, access, connections, logger, refuseUnknown: true });
+  // Node's own answer to those would take no turns.
+  http.server.on('checkExpectation', (...exchange) => http.server.emit('request', ...exchange));
   takeTurns(http.server);
   const sockets = new OpenSockets(http.server, new ConnectionCounts(settings));
   http.addHook('preClose', async () => void io.engine.close());

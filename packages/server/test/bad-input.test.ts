@@ -339,11 +339,28 @@ describe('a connection that misbehaves', () => {
     expect((await ended).match(/HTTP\/1\.1 \d+/g)).toEqual([`HTTP/1.1 ${status}`]);
   });
 
+  it('that is too large is told so, though the rest of it is on its way', async () => {
+    const { url } = await startServer();
+    const { socket, ended } = connectRaw(url);
+    const errors: Error[] = [];
+    socket.on('error', (error) => errors.push(error));
+    const body = 'x'.repeat(16 * 2 ** 20);
+    socket.write(`${head(`Content-Length: ${body.length}`)}${body}`);
+    expect(await ended).toContain('HTTP/1.1 413 Payload Too Large');
+    expect(errors).toEqual([]);
+  });
+
   it.each([
     ['what is no HTTP', 'GARBAGE\r\n\r\n', '400 Bad Request'],
     ['two lengths', head('Content-Length: 1', 'Content-Length: 2'), '400 Bad Request'],
     ['a length and chunks', head('Content-Length: 1', 'Transfer-Encoding: chunked'), '400 Bad Request'],
     ['a negative length', head('Content-Length: -1'), '400 Bad Request'],
+    ['no host', 'GET /topics HTTP/1.1\r\nConnection: close\r\n\r\n', '400 Bad Request'],
+    [
+      'an expectation that nobody has',
+      'GET /topics HTTP/1.1\r\nHost: x\r\nExpect: more\r\nConnection: close\r\n\r\n',
+      '417 Expectation Failed',
+    ],
     ['20 KB of headers', head(`X: ${'a'.repeat(20_000)}`), '431 Request Header Fields Too Large'],
   ])('is told so, and closed: %s', async (_what, bytes, status) => {
     const { url } = await startServer();

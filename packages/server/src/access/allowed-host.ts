@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 
 /**
@@ -14,6 +15,11 @@ export function isAllowedHost(host: string | undefined, named: readonly string[]
   const bare = name.replace(/^\[|\]$/g, '').replace(/\.$/, '');
   if (isIP(bare) > 0 || !bare.includes('.') || bare.endsWith('.localhost')) return true;
   return named.some((origin) => nameOf(origin) === name);
+}
+
+/** Whether a request does not say whom it was sent to, and has to. */
+export function lacksHost({ headers, httpVersion }: IncomingMessage): boolean {
+  return headers.host === undefined && httpVersion === '1.1';
 }
 
 function nameOf(url: string): string | undefined {

@@ -4,6 +4,7 @@ import accepts from '@fastify/accepts';
 import cors from '@fastify/cors';
 import { FanfareError } from '@fanfare/protocol';
 import fastify, { type FastifyInstance } from 'fastify';
+import { lacksHost } from '../access/allowed-host.ts';
 import type { Access } from '../access/access.ts';
 import { fixedLimits } from '../limits/fixed-limits.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
@@ -11,6 +12,7 @@ import type { Logger } from '../observability/logger.ts';
 import type { Vitals } from '../observability/vitals.ts';
 import { adminRoutes } from './admin.ts';
 import { limitAnswers, waitForTurn, type AnswerLimits } from './answer-limits.ts';
+import { closeInStages } from './close-in-stages.ts';
 import { consoleRoutes } from './console.ts';
 import type { EventStreams } from './event-streams.ts';
 import { messageRoute } from './messages.ts';
@@ -45,6 +47,8 @@ const preflightSeconds = 600;
 /** Enough for every topic that is percent-encoded, and for most that are too long: those are told so. */
 const paramLengthMax = 16_384;
 
+const continues = /^100-continue$/i;
+
 /** The methods of each path, for the answer to any other. */
 const methods: readonly (readonly [path: RegExp, allowed: string])[] = [
   [/^\/publish$/, 'POST'],
@@ -69,6 +73,8 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
       headersTimeout: Math.min(fixedLimits.headersTimeoutMs.value, requestTimeoutMs),
       maxHeaderSize: fixedLimits.headerBytesMax.value,
       connectionsCheckingInterval: 1_000,
+      // Node's own answer to those would take no turns.
+      requireHostHeader: false,
     },
     forceCloseConnections: 'idle',
     // While closing, a publish is refused as everywhere, not by Fastify.
@@ -93,6 +99,8 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
   // With callbacks: promises in the hooks cost more than all else that they do.
   app.addHook('onRequest', (request, _reply, done) => {
     latest.set(request.raw.socket, request.raw);
+    const malformed = malformedHead(request.raw);
+    if (malformed) return done(malformed);
     const reason = refuse(request.raw);
     if (reason === undefined) done();
     else done(new FanfareError('not_authorized', reason));
@@ -102,7 +110,10 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
   app.addHook('onSend', (request, reply, _payload, done) => {
     const isLast = isDraining() && latest.get(request.raw.socket) === request.raw;
     // What of a request is still to come once it is answered would be read for nothing.
-    if (isLast || isStillArriving(request.raw)) void reply.header('connection', 'close');
+    if (isLast || isStillArriving(request.raw)) {
+      void reply.header('connection', 'close');
+      closeInStages(request.raw.socket);
+    }
     done();
   });
   if (options.origins.length > 0) {
@@ -131,4 +142,12 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
 function isStillArriving({ complete, headers }: IncomingMessage): boolean {
   const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
   return hasBody && !complete;
+}
+
+/** What HTTP has a server refuse a request's head for: RFC 9112, 3.2, and RFC 9110, 10.1.1. */
+function malformedHead(request: IncomingMessage): FanfareError | undefined {
+  const { expect } = request.headers;
+  if (lacksHost(request)) return new FanfareError('bad_request', 'A request of HTTP/1.1 has a Host.');
+  if (expect === undefined || continues.test(expect)) return undefined;
+  return new FanfareError('bad_request', 'The only Expect is 100-continue.', { status: 417 });
 }

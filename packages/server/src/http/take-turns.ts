@@ -1,5 +1,6 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { isClosing } from './close-in-stages.ts';
 import { fixedLimits } from '../limits/fixed-limits.ts';
 import { TurnTaking, TurnTotal } from '../limits/turn-taking.ts';
 
@@ -31,6 +32,7 @@ export function takeTurns(server: Server): void {
 
   function take(exchange: Exchange): void {
     const { request, response } = exchange;
+    if (isClosing(request.socket)) return;
     const before = waiting.get(request.socket);
     if (before) before.push(exchange);
     else if (!turns.count(request.socket)) waiting.set(request.socket, [exchange]);

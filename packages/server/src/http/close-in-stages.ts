@@ -1,0 +1,25 @@
+import type { Socket } from 'node:net';
+
+/** How long a client has to take its last answer, and close the connection from its side. */
+const takingMs = 500;
+
+/**
+ * Has a connection that ends behind an answer end in stages (RFC 9112, 9.6). Closed while more comes, as the rest of a body that
+ * is too large, it would be reset, and the client may never see the answer.
+ */
+export function closeInStages(socket: Socket): void {
+  // Node calls it once the answer was written.
+  socket.destroySoon = endAndReadOn;
+}
+
+/** Whether what comes over a connection is read for nothing. */
+export function isClosing(socket: Socket): boolean {
+  return socket.writableEnded;
+}
+
+function endAndReadOn(this: Socket): void {
+  this.end();
+  this.resume();
+  const timer = setTimeout(() => this.destroy(), takingMs).unref();
+  this.once('close', () => clearTimeout(timer));
+}
