@@ -1,21 +1,34 @@
 import { EventEmitter } from 'node:events';
 import type { IncomingMessage } from 'node:http';
-import { expect, it } from 'vitest';
-import { BodyRoom, readJsonBody, readLinesBody } from '../src/http/body.ts';
+import { describe, expect, it } from 'vitest';
+import { bodyRoom, readJsonBody, readLinesBody, type PublishBody } from '../src/http/body.ts';
 import { heapBytes } from './heap.ts';
 
 const limits = { publishBytesMax: 1_000_000, batchBytesMax: 1_000_000 };
+const text = `[${Array.from({ length: 900_000 }, (_, at) => at % 10).join('')}]`;
 
-it.each([readJsonBody, readLinesBody])(
-  'a body that comes one byte at a time takes little more than its bytes, and is whole: $name',
-  async (read) => {
+describe.each([readJsonBody, readLinesBody])('a body that comes in small pieces: $name', (read) => {
+  function begin(): { readonly request: EventEmitter; readonly body: Promise<PublishBody> } {
     const request = Object.assign(new EventEmitter(), { headers: {} });
-    const reading = read(request as unknown as IncomingMessage, limits, new BodyRoom(limits));
-    const body = `[${Array.from({ length: 300_000 }, (_, at) => at % 10).join('')}]`;
+    return { request, body: read(request as unknown as IncomingMessage, limits, bodyRoom(limits)) };
+  }
+
+  it('takes little more than its bytes, and is whole', async () => {
+    const { request, body } = begin();
     const before = heapBytes();
-    for (const character of body) request.emit('data', Buffer.from(character));
+    for (let at = 0; at < text.length; at += 16) request.emit('data', Buffer.from(text.slice(at, at + 16)));
     expect(heapBytes() - before).toBeLessThan(4_000_000);
     request.emit('end');
-    expect((await reading).text).toBe(body);
-  },
-);
+    expect((await body).text).toBe(text);
+  });
+
+  it('is refused when they have a few bytes each, and are many', async () => {
+    const { request, body } = begin();
+    const refusal = expect(body).rejects.toMatchObject({ code: 'bad_request' });
+    let pieces = 0;
+    for (; request.listenerCount('data') > 0; pieces++) request.emit('data', Buffer.from(' '));
+    await refusal;
+    expect(pieces).toBeGreaterThan(1_000);
+    expect(pieces).toBeLessThan(2_000);
+  });
+});

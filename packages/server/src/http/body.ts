@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import { FanfareError } from '@fanfare/protocol';
+import { Arrival, ArrivalRoom } from '../limits/arrival-room.ts';
 import { fixedLimits } from '../limits/fixed-limits.ts';
 import { tooLarge } from '../message-path/admit.ts';
 
@@ -17,28 +18,9 @@ export interface BodyLimits {
   readonly batchBytesMax: number;
 }
 
-/** A body up to this size needs no room, and is not refused for others: as many as there are connections take little. */
-const smallBytes = 65_536;
-
-/** What bodies that are arriving take, all together. */
-export class BodyRoom {
-  readonly #bytesMax: number;
-  #bytes = 0;
-
-  constructor({ publishBytesMax, batchBytesMax }: BodyLimits) {
-    this.#bytesMax = fixedLimits.batchesArrivingMax.value * Math.max(publishBytesMax, batchBytesMax);
-  }
-
-  /** @returns whether there was so much */
-  take(bytes: number): boolean {
-    if (this.#bytes + bytes > this.#bytesMax) return false;
-    this.#bytes += bytes;
-    return true;
-  }
-
-  free(bytes: number): void {
-    this.#bytes -= bytes;
-  }
+/** The room for all bodies that are arriving. */
+export function bodyRoom({ publishBytesMax, batchBytesMax }: BodyLimits): ArrivalRoom {
+  return new ArrivalRoom(fixedLimits.batchesArrivingMax.value * Math.max(publishBytesMax, batchBytesMax));
 }
 
 const openBracket = 0x5b;
@@ -53,7 +35,7 @@ const beforeJson: ReadonlySet<number> = new Set([0x20, 0x0a, 0x0d, 0x09, 0xef, 0
 export async function readJsonBody(
   request: IncomingMessage,
   limits: BodyLimits,
-  room: BodyRoom,
+  room: ArrivalRoom,
 ): Promise<PublishBody> {
   let kind: 'one' | 'array' | undefined;
   const text = await readBody(request, room, (chunk) => {
@@ -68,7 +50,7 @@ export async function readJsonBody(
 export async function readLinesBody(
   request: IncomingMessage,
   { batchBytesMax }: BodyLimits,
-  room: BodyRoom,
+  room: ArrivalRoom,
 ): Promise<PublishBody> {
   return { kind: 'lines', text: await readBody(request, room, () => batchBytesMax) };
 }
@@ -76,63 +58,74 @@ export async function readLinesBody(
 /** Pieces of a body that are kept as they came, at the most. Each takes a hundred bytes beside its own, and may have one. */
 const piecesMax = 1_024;
 
-/** What has come of a body: 16 MiB of one byte each would be more than a process may have. */
+/** How many bytes pieces have on average, once there are more. In smaller ones it would take the time of others to come. */
+const pieceBytesMin = 16;
+
+/** What has come of a body: 16 MiB in pieces of a few bytes would be more than a process may have. */
 class Pieces {
   readonly #joined: Buffer[] = [];
   #latest: Buffer[] = [];
+  #count = 0;
+  #bytes = 0;
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get areTooSmall(): boolean {
+    return this.#count > piecesMax + this.#bytes / pieceBytesMin;
+  }
 
   add(piece: Buffer): void {
+    this.#count++;
+    this.#bytes += piece.length;
     this.#latest.push(piece);
     if (this.#latest.length < piecesMax) return;
     this.#joined.push(Buffer.concat(this.#latest));
     this.#latest = [];
   }
 
-  whole(bytes: number): Buffer {
-    return Buffer.concat([...this.#joined, ...this.#latest], bytes);
+  whole(): Buffer {
+    return Buffer.concat([...this.#joined, ...this.#latest], this.#bytes);
   }
 }
 
 /** @param limitAt - how large the body may be, as far as is known once a chunk has come */
 function readBody(
   request: IncomingMessage,
-  room: BodyRoom,
+  room: ArrivalRoom,
   limitAt: (chunk: Buffer) => number,
 ): Promise<string> {
   return new Promise((resolve, reject) => {
     const declared = Number(request.headers['content-length'] ?? 0);
     const pieces = new Pieces();
-    let bytes = 0;
-    let taken = 0;
+    const arrival = new Arrival(room);
     const finish = (): void => {
       request.off('data', onData).off('end', onEnd).off('error', onError);
-      room.free(taken);
+      arrival.end();
+    };
+    const refuse = (error: FanfareError): void => {
+      finish();
+      // What still comes goes nowhere: Node would take its time to push each piece, and there may be ten thousand in one read.
+      (request as { _dump?(): void })._dump?.();
+      reject(error);
     };
     const onData = (chunk: Buffer): void => {
-      bytes += chunk.length;
       const limit = limitAt(chunk);
-      const more = Math.max(0, bytes - smallBytes) - taken;
-      if (Math.max(bytes, declared) > limit) {
-        finish();
-        reject(tooLarge(limit));
-      } else if (!room.take(more)) {
-        finish();
-        reject(new FanfareError('limit_exceeded', 'More is arriving than there is room for; try again.'));
-      } else {
-        taken += more;
-        pieces.add(chunk);
-      }
+      pieces.add(chunk);
+      if (Math.max(pieces.bytes, declared) > limit) refuse(tooLarge(limit));
+      else if (!arrival.hold(pieces.bytes, 0))
+        refuse(new FanfareError('limit_exceeded', 'More is arriving than there is room for; try again.'));
+      else if (pieces.areTooSmall)
+        refuse(new FanfareError('bad_request', 'The body comes in pieces of a few bytes.'));
     };
     const onEnd = (): void => {
       finish();
-      const text = decodeUtf8(pieces.whole(bytes));
+      const text = decodeUtf8(pieces.whole());
       if (text === undefined) reject(new FanfareError('bad_request', 'The body is not UTF-8.'));
       else resolve(text);
     };
-    const onError = (): void => {
-      finish();
-      reject(new FanfareError('bad_request', 'The body did not arrive whole.'));
-    };
+    const onError = (): void => refuse(new FanfareError('bad_request', 'The body did not arrive whole.'));
     request.on('data', onData).on('end', onEnd).on('error', onError);
   });
 }

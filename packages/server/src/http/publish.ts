@@ -3,7 +3,7 @@ import { FanfareError, type PublishResult } from '@fanfare/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify';
 import type { MessagePath } from '../message-path/message-path.ts';
 import { linesType, publishBatch, type BatchOptions } from './batch.ts';
-import { BodyRoom, readJsonBody, readLinesBody, type BodyLimits, type PublishBody } from './body.ts';
+import { bodyRoom, readJsonBody, readLinesBody, type BodyLimits, type PublishBody } from './body.ts';
 import { idOf, sourceOf } from './request.ts';
 import { sendProblem, toRefusal, wrongContentType } from './problem.ts';
 
@@ -13,7 +13,7 @@ export interface PublishRouteOptions extends BodyLimits, BatchOptions {
 
 /** `POST /publish`: PROTOCOL.md §2 and §4. */
 export async function publishRoute(app: FastifyInstance, options: PublishRouteOptions): Promise<void> {
-  const room = new BodyRoom(options);
+  const room = bodyRoom(options);
   app.addContentTypeParser('application/json', (_request: FastifyRequest, payload: IncomingMessage) =>
     readJsonBody(payload, options, room),
   );

@@ -15,6 +15,7 @@ type FixedLimitName =
   | 'commandsWaitingMax'
   | 'answersWaitingMax'
   | 'batchesArrivingMax'
+  | 'packetsArrivingBytesMax'
   | 'requestsWaitingMax'
   | 'headersTimeoutMs'
   | 'headerBytesMax'
@@ -58,12 +59,17 @@ export const fixedLimits: Readonly<Record<FixedLimitName, FixedLimit>> = {
   answersWaitingMax: {
     value: 1_000,
     unit: 'packets of a client that come while it does not read what waits for it',
-    why: 'Nearly each has an answer. After so many no more is read until it has taken them. Of a client that polls, which may leave without another poll, ten times as many are taken before a request has to wait.',
+    why: 'Nearly each has an answer. After so many no more is read until it has taken them. Of a client that polls, which may leave without another poll, ten times as many are taken before a request has to wait, as long as it is a hundred times as many of all clients.',
   },
   batchesArrivingMax: {
     value: 16,
     unit: 'times batchBytesMax, in bytes of the bodies of all publishes that are arriving',
     why: 'They are in memory until they have come, which each may take half a minute for. The first 64 KiB of each count for nothing, so that no small publish is refused for it.',
+  },
+  packetsArrivingBytesMax: {
+    value: 268_435_456,
+    unit: 'bytes of the packets of all clients that have come in part, and of requests with packets that are not answered',
+    why: 'They are in memory until they have come. Whose are over it is disconnected. The first 64 KiB of each count for nothing, and each piece that it comes in for 128 more.',
   },
   requestsWaitingMax: {
     value: 100,

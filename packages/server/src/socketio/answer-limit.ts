@@ -17,6 +17,7 @@ interface EngineConnection {
   on(event: 'drain', listener: () => void): void;
   once(event: 'close', listener: () => void): void;
   off(event: 'packet', listener: PacketListener): void;
+  listeners(event: 'packet'): readonly unknown[];
   off(event: 'drain' | 'close', listener: () => void): void;
 }
 
@@ -43,6 +44,9 @@ const { value: answersMax } = fixedLimits.answersWaitingMax;
 /** One that polls may leave with its last request, and poll no more. */
 const pollingAnswersMax = 10 * answersMax;
 
+/** So many of all together before one that polls may have no more than others. */
+const totalMax = 10 * pollingAnswersMax;
+
 /**
  * Has clients that do not read what they are sent send no more: nearly every packet has an answer, Socket.IO's own to a
  * namespace that there is not among them. And those that send without end take turns with others.
@@ -50,6 +54,8 @@ const pollingAnswersMax = 10 * answersMax;
 export class AnswerLimit {
   /** Of those for whom something waits, how many packets have come since. */
   readonly #waiting = new Map<EngineConnection, number>();
+  /** Of all of them. */
+  #total = 0;
   readonly #turns = new TurnTaking<EngineConnection>({
     ...packetTurns,
     pause: ({ transport: { socket } }) => {
@@ -83,6 +89,8 @@ export class AnswerLimit {
   /** Once a client was let in; before, it may not send as much. */
   begin(socket: Socket): void {
     const connection = connectionOf(socket);
+    // One that asks to be let in many times at once is let in as often, until it is cut off for that.
+    if (connection.listeners('packet').includes(this.#onPacket)) return;
     if (connection.transport.name === 'polling' && isDivisible(connection))
       this.#polling.begin(connection.transport);
     connection.on('packet', this.#onPacket);
@@ -97,10 +105,12 @@ export class AnswerLimit {
     if (before === undefined) this.#watch(connection);
     const waiting = (before ?? 0) + 1;
     this.#waiting.set(connection, waiting);
+    this.#total++;
     const { transport } = connection;
     if (transport.name === 'websocket') {
       if (waiting >= answersMax) transport.socket.pause();
-    } else if (waiting >= pollingAnswersMax) this.#polling.hold(transport);
+    } else if (waiting >= (this.#total > totalMax ? answersMax : pollingAnswersMax))
+      this.#polling.hold(transport);
   }
 
   #watch(connection: EngineConnection): void {
@@ -109,6 +119,7 @@ export class AnswerLimit {
     const end = (): void => {
       if (isOver) return;
       isOver = true;
+      this.#total -= this.#waiting.get(connection) ?? 0;
       this.#waiting.delete(connection);
       connection.off('drain', onDrain);
       connection.off('close', end);
@@ -122,7 +133,7 @@ export class AnswerLimit {
     const onDrain = (): void => {
       if (connection.transport.name === 'websocket') end();
       // A poll may take a part of them only, and the others are put back in this turn.
-      else setImmediate(endIfFewer, pollingAnswersMax);
+      else setImmediate(endIfFewer, answersMax);
     };
     connection.on('drain', onDrain);
     connection.once('close', end);

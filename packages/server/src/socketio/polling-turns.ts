@@ -1,5 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Arrival } from '../limits/arrival-room.ts';
 import { TurnTaking } from '../limits/turn-taking.ts';
+import { packetRoom } from './packet-room.ts';
 import { packetTurns } from './packet-turns.ts';
 
 /** Engine.IO's transport of a client that polls, as far as this file uses it; it is no documented one. */
@@ -59,6 +61,7 @@ export class PollingTurns {
           response.writeHead(400).end();
           return this.onError('data request overlap from client');
         }
+        bound(request, response);
         answerLater(this, response);
         inheritedFrom(this).onDataRequest.call(this, request, response);
       },
@@ -129,6 +132,19 @@ export function isDivisible({ protocol, request }: { protocol: number; request: 
 /** Whether a session would be one for browsers of before 2012. What it sends cannot be divided as it comes. */
 export function isJsonp(request: IncomingMessage & { readonly _query?: { readonly j?: unknown } }): boolean {
   return request._query?.j !== undefined;
+}
+
+/** What has come of a request is in memory until it was answered. Of one that is over the bound no more comes. */
+function bound(request: IncomingMessage, response: ServerResponse): void {
+  const arrival = new Arrival(packetRoom);
+  let bytes = 0;
+  let pieces = 0;
+  request.on('data', ({ length }: { readonly length: number }) => {
+    bytes += length;
+    pieces++;
+    if (!arrival.hold(bytes, pieces)) request.destroy();
+  });
+  response.once('close', () => arrival.end());
 }
 
 function inheritedFrom(transport: PollingTransport): PollingTransport {

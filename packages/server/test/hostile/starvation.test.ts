@@ -302,6 +302,20 @@ const attacks: Readonly<Record<string, Attack>> = {
         5_000,
       ),
   },
+  'requests without a host': { run: async (url) => pipeline(url, 'GET / HTTP/1.1\r\n\r\n', 10_000) },
+  'requests that expect what there is not': {
+    run: async (url) => pipeline(url, 'GET / HTTP/1.1\r\nHost: a\r\nExpect: x\r\n\r\n', 5_000),
+  },
+  'bodies in chunks of one byte': {
+    run: async (url) => {
+      const head = `POST /publish HTTP/1.1\r\nHost: a\r\nAuthorization: ${auth.authorization}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n`;
+      for (let at = 0; at < 5; at++) {
+        const socket = connectTo(url, `${head}${'1\r\n \r\n'.repeat(50_000)}`);
+        socket.resume();
+        await new Promise((resolve) => void socket.once('close', resolve));
+      }
+    },
+  },
   'coming and going': {
     run: async (url) => {
       for (let at = 0; at < 1_000; at += 20)

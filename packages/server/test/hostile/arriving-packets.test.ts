@@ -1,0 +1,82 @@
+import type { Socket } from 'node:net';
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { fixedLimits } from '../../src/limits/fixed-limits.ts';
+import { packetRoom } from '../../src/socketio/packet-room.ts';
+import { connectClient, startServer } from '../harness.ts';
+import { connectDeaf, connectTo, frame } from './deaf-clients.ts';
+import { connectRawClient, RawPolling } from './wire.ts';
+
+/** What the tests leave of the room. */
+const leftBytes = 1_000_000;
+
+/** A publish that has not come whole, of which one fits into that. */
+const packet = `42["publish",{"topic":"news","message":"${'x'.repeat(900_000)}"}]`;
+const part = Buffer.from(packet.slice(0, -2));
+
+/** Ways to begin it. */
+const ways: Readonly<Record<string, (url: string) => Promise<Socket>>> = {
+  'a frame': async (url) => {
+    const socket = await connectDeaf(url);
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64BE(BigInt(packet.length));
+    socket.write(Buffer.concat([Buffer.from([0x81, 0xff]), length, Buffer.alloc(4), part]));
+    return socket;
+  },
+  'many frames': async (url) => {
+    const socket = await connectDeaf(url);
+    const [first, more] = [frame(0x1, 'x'.repeat(100)), frame(0x0, 'x'.repeat(100))];
+    for (const one of [first, more]) one[0] = (one[0] ?? 0) & 0x7f;
+    // With what each piece takes in memory.
+    socket.write(Buffer.concat([first, ...Array<Buffer>(4_000).fill(more)]));
+    return socket;
+  },
+  'a request': async (url) => {
+    const client = await RawPolling.open(url);
+    await connectRawClient(client);
+    const path = client.url.slice(new URL(url).origin.length);
+    return connectTo(
+      url,
+      `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${packet.length}\r\n\r\n${part.toString()}`,
+    );
+  },
+};
+
+function hasRoomFor(bytes: number): boolean {
+  const isThere = packetRoom.take(bytes);
+  if (isThere) packetRoom.take(-bytes);
+  return isThere;
+}
+
+describe.each(Object.entries(ways))('packets that have come in part: %s', (_what, begin) => {
+  beforeEach(() => {
+    const others = fixedLimits.packetsArrivingBytesMax.value - leftBytes;
+    expect(packetRoom.take(others)).toBe(true);
+    onTestFinished(() => void packetRoom.take(-others));
+  });
+
+  it('are bounded over all clients, and nobody else is refused for it', async () => {
+    const { url } = await startServer({ rules: [{ match: '**', create: 'publish' }] });
+    const good = await connectClient(url);
+    const first = await begin(url);
+    await expect.poll(() => hasRoomFor(leftBytes / 2)).toBe(false);
+    const second = await begin(url);
+    const isEnded = new Promise<void>((resolve) => void second.once('close', () => resolve()));
+    second.resume();
+    await isEnded;
+    expect(await good.emitWithAck('publish', { topic: 'news', message: 'x'.repeat(50_000) })).toMatchObject({
+      ok: true,
+    });
+    expect(first.destroyed).toBe(false);
+    first.destroy();
+    await expect.poll(() => hasRoomFor(leftBytes)).toBe(true);
+  });
+});
+
+it.each(['websocket', 'polling'] as const)('what has come takes no room any more: %s', async (transport) => {
+  const { url } = await startServer({ rules: [{ match: '**', create: 'publish' }] });
+  const client = await connectClient(url, transport);
+  const all = fixedLimits.packetsArrivingBytesMax.value;
+  const message = 'x'.repeat(900_000);
+  expect(await client.emitWithAck('publish', { topic: 'news', message })).toMatchObject({ ok: true });
+  await expect.poll(() => hasRoomFor(all)).toBe(true);
+});
