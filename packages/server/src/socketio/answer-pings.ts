@@ -1,6 +1,9 @@
 import { WebSocketServer, type ServerOptions, type WebSocket } from 'ws';
 import { PatientWebSocket } from './web-socket.ts';
 
+/** How much longer a connection has that was told that it is closed, in milliseconds. */
+const goodbyeMs = 1_000;
+
 /**
  * Engine.IO's `wsEngine`: ws, but for how its ends are told, and for the answers to pings. ws writes one to each, and would keep all of them for a client
  * that sends pings and reads nothing. Here one is written at a time, and of the pings that come meanwhile the last is
@@ -8,7 +11,9 @@ import { PatientWebSocket } from './web-socket.ts';
  */
 export class WebSocketEngine extends WebSocketServer {
   constructor(options: ServerOptions) {
-    super({ ...options, autoPong: false, WebSocket: PatientWebSocket });
+    // The types know nothing of the time to close.
+    const ours = { autoPong: false, closeTimeout: goodbyeMs, WebSocket: PatientWebSocket };
+    super({ ...options, ...ours });
   }
 
   override handleUpgrade(

@@ -7,6 +7,7 @@ import { openVerifier } from '../../src/access/open-verifier.ts';
 import { Access } from '../../src/access/access.ts';
 import { defaultRule } from '../../src/config/rules.ts';
 import { Rules } from '../../src/rules/rule.ts';
+import { connectDeaf } from '../hostile/deaf-clients.ts';
 import { openStream, StreamReader, topicUrl } from '../http-tools.ts';
 import { bearer, secret, tokenFor, type Claims } from './tokens.ts';
 
@@ -278,6 +279,18 @@ describe('a session', () => {
       );
     await expect(connect(url, { ...claims, iat: -5 })).rejects.toThrow('revoked');
     expect((await connect(url, { ...claims, iat: 30 })).connected).toBe(true);
+  });
+
+  it('ends a connection that does not answer its close, when its subject is revoked', async () => {
+    const { url } = await startServer({ key: secret });
+    const socket = await connectDeaf(url, JSON.stringify({ token: await tokenFor({ sub: 'bob' }) }));
+    const closed = new Promise<void>((resolve) => void socket.resume().once('close', () => resolve()));
+    const started = performance.now();
+    const headers = await bearer({ sub: 'root', admin: true });
+    expect((await fetch(`${url}/revocations/bob`, { method: 'PUT', headers })).status).toBe(200);
+    await closed;
+    // By itself ws would wait for half a minute.
+    expect(performance.now() - started).toBeLessThan(15_000);
   });
 
   it('stays revoked when its token, of a clock that is ahead, is verified anew', async () => {
