@@ -1,5 +1,7 @@
 import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { attach } from '@fanfare/server';
 import express from 'express';
 import fastify from 'fastify';
@@ -93,6 +95,34 @@ describe.each(apps)('Fanfare attached to an app of %s', (_name, createApp) => {
       expect(listeners()).toEqual(before);
       expect(await (await fetch(url)).text()).toBe('the app');
     }
+  });
+});
+
+describe('Fanfare attached to an app of HTTPS', () => {
+  it("leaves a client's offer of another protocol without consequence for the app", async () => {
+    // With a key that both have, which takes no certificate.
+    const psk = Buffer.alloc(16, 'key');
+    const httpServer = createHttpsServer({ ciphers: 'PSK', pskCallback: () => psk }, (_request, response) =>
+      response.end('the app'),
+    );
+    const fanfare = await attach(httpServer);
+    const { port } = new URL(await listen(httpServer));
+    const socket = connectTls({
+      port: Number(port),
+      host: '127.0.0.1',
+      ciphers: 'PSK',
+      pskCallback: () => ({ psk, identity: 'a client' }),
+      checkServerIdentity: () => undefined,
+    });
+    onTestFinished(() => void socket.destroy());
+    let answers = '';
+    socket.setEncoding('latin1').on('data', (piece: string) => (answers += piece));
+    const ended = new Promise((resolve) => void socket.once('close', resolve));
+    const offer = 'GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n';
+    socket.write(`${offer}${offer}GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+    await ended;
+    expect(answers.match(/the app/g)).toHaveLength(3);
+    await fanfare.stop();
   });
 });
 

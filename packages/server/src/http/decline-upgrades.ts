@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 
 /** What only means something to an upgrade, in lower case. */
 const upgradeHeaders: ReadonlySet<string> = new Set(['upgrade', 'http2-settings']);
@@ -19,7 +20,8 @@ export function declineUpgrades(server: Server, isTaken: (request: IncomingMessa
     whenAnswered(socket, () => {
       socket.off('error', ignore);
       socket.unshift(Buffer.concat([Buffer.from(headWithoutUpgrade(request), 'latin1'), head]));
-      server.emit('connection', socket);
+      // What Node's HTTP server takes over, with TLS or without.
+      server.emit(socket instanceof TLSSocket ? 'secureConnection' : 'connection', socket);
     });
   });
 }
