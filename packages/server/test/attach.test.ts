@@ -12,6 +12,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { bearer, secret, tokenFor } from './access/tokens.ts';
 import { connectClient, connectRaw, publish, Recorder, transports } from './harness.ts';
 import { connectRawClient, RawPolling, RawWebSocket } from './hostile/wire.ts';
+import { collectUncaught } from './uncaught.ts';
 
 async function listen(httpServer: HttpServer): Promise<string> {
   await new Promise<void>((resolve) => void httpServer.listen(0, '127.0.0.1', resolve));
@@ -95,6 +96,24 @@ describe.each(apps)('Fanfare attached to an app of %s', (_name, createApp) => {
       expect(listeners()).toEqual(before);
       expect(await (await fetch(url)).text()).toBe('the app');
     }
+  });
+});
+
+describe('Fanfare attached to an app', () => {
+  it('gives it all requests of a connection that sends many, though its listener throws over one', async () => {
+    const thrown = collectUncaught();
+    const seen: (string | undefined)[] = [];
+    const httpServer = createHttpServer(({ url }, response) => {
+      seen.push(url);
+      if (url === '/40') throw new Error('from the app');
+      response.end();
+    });
+    await attach(httpServer);
+    const paths = Array.from({ length: 100 }, (_, number) => `/${number}`);
+    const { socket } = connectRaw(await listen(httpServer));
+    socket.write(paths.map((path) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`).join(''));
+    await expect.poll(() => seen).toEqual(paths);
+    expect(thrown).toEqual(['from the app']);
   });
 });
 

@@ -43,7 +43,11 @@ export function takeTurns(server: Server): void {
     const exchanges = waiting.get(socket) ?? [];
     waiting.delete(socket);
     if (socket.destroyed) return true;
-    for (const exchange of exchanges) take(exchange);
+    try {
+      for (let next = exchanges.shift(); next; next = exchanges.shift()) take(next);
+    } finally {
+      if (exchanges.length > 0) waiting.set(socket, exchanges);
+    }
     if (waiting.has(socket)) return false;
     resume(socket);
     return true;

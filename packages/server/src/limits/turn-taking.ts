@@ -77,7 +77,15 @@ export class TurnTaking<T> {
     const waiting = new Set([...this.#held, ...this.#paused]);
     this.#held = new Set();
     this.#paused = new Set();
-    for (const sender of waiting) if (!this.#options.resume(sender)) this.#held.add(sender);
-    if (this.#held.size > 0) this.#endLater();
+    try {
+      for (const sender of waiting) {
+        if (!this.#options.resume(sender)) this.#held.add(sender);
+        waiting.delete(sender);
+      }
+    } finally {
+      // What takes it may be the app's, and have thrown: the others are resumed all the same.
+      for (const sender of waiting) this.#held.add(sender);
+      if (this.#held.size > 0) this.#endLater();
+    }
   }
 }

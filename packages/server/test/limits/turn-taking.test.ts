@@ -1,0 +1,22 @@
+import { expect, test } from 'vitest';
+import { TurnTaking, TurnTotal } from '../../src/limits/turn-taking.ts';
+import { collectUncaught } from '../uncaught.ts';
+
+test('one whose turn fails, by a listener of an app, keeps back no other, and has another turn', async () => {
+  const thrown = collectUncaught();
+  const resumed: string[] = [];
+  const turns = new TurnTaking<string>({
+    perTurnMax: 1,
+    leastPerTurn: 1,
+    together: new TurnTotal(100),
+    pause: () => {},
+    resume: (sender) => {
+      resumed.push(sender);
+      if (resumed.length === 1) throw new Error('from the app');
+      return true;
+    },
+  });
+  for (const sender of ['first', 'second']) turns.count(sender);
+  await expect.poll(() => resumed).toEqual(['first', 'first', 'second']);
+  expect(thrown).toEqual(['from the app']);
+});
