@@ -115,6 +115,15 @@ describe('Fanfare attached to an app', () => {
     await expect.poll(() => seen).toEqual(paths);
     expect(thrown).toEqual(['from the app']);
   });
+
+  it('gives it the requests that it makes itself, over no connection', async () => {
+    const seen: unknown[] = [];
+    const httpServer = createHttpServer(({ url }) => void seen.push(url));
+    await attach(httpServer);
+    const paths = Array.from({ length: 100 }, (_, number) => `/${number}`);
+    for (const url of paths) httpServer.emit('request', { url, method: 'GET', headers: {} }, {});
+    expect(seen).toEqual(paths);
+  });
 });
 
 describe('Fanfare attached to an app of HTTPS', () => {

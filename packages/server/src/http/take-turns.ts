@@ -31,12 +31,16 @@ export function takeTurns(server: Server): void {
   });
 
   function take(exchange: Exchange): void {
-    const { request, response } = exchange;
-    if (isClosing(request.socket)) return;
-    const before = waiting.get(request.socket);
+    const { socket } = exchange.request;
+    if (isClosing(socket)) return;
+    const before = waiting.get(socket);
     if (before) before.push(exchange);
-    else if (!turns.count(request.socket)) waiting.set(request.socket, [exchange]);
-    else for (const listener of listeners) listener.call(server, request, response);
+    else if (turns.count(socket)) handOver(exchange);
+    else waiting.set(socket, [exchange]);
+  }
+
+  function handOver({ request, response }: Exchange): void {
+    for (const listener of listeners) listener.call(server, request, response);
   }
 
   function goOn(socket: Socket): boolean {
@@ -53,7 +57,11 @@ export function takeTurns(server: Server): void {
     return true;
   }
 
-  server.removeAllListeners('request').on('request', (request, response) => take({ request, response }));
+  server.removeAllListeners('request').on('request', (request, response) => {
+    // What an app makes itself came over no connection.
+    if (isOfHttp(request.socket)) take({ request, response });
+    else handOver({ request, response });
+  });
 }
 
 function pause(socket: Socket): void {
@@ -79,8 +87,8 @@ function isPaused(socket: Socket): boolean {
 }
 
 /** Whether a connection was not upgraded meanwhile: then it is somebody else's, who decides when it is read. */
-function isOfHttp(socket: Socket & { readonly parser?: unknown }): boolean {
-  return socket.parser !== undefined && socket.parser !== null;
+function isOfHttp(socket: (Socket & { readonly parser?: unknown }) | undefined): boolean {
+  return socket?.parser !== undefined && socket.parser !== null;
 }
 
 /** Node stopped to read for HTTP, and does not begin again by itself once that has nothing to do with the connection. */
