@@ -124,6 +124,18 @@ describe('Fanfare attached to an app', () => {
     for (const url of paths) httpServer.emit('request', { url, method: 'GET', headers: {} }, {});
     expect(seen).toEqual(paths);
   });
+
+  it('gives a listener that is for one request no other', async () => {
+    const httpServer = createHttpServer((_request, response) => response.end());
+    const seen: (string | undefined)[] = [];
+    httpServer.once('request', ({ url }) => void seen.push(url));
+    const fanfare = await attach(httpServer);
+    const url = await listen(httpServer);
+    for (const path of ['/a', '/b']) await fetch(url + path);
+    await fanfare.stop();
+    await fetch(`${url}/c`);
+    expect(seen).toEqual(['/a']);
+  });
 });
 
 describe('Fanfare attached to an app of HTTPS', () => {

@@ -19,7 +19,8 @@ export interface Sharing {
  */
 export function shareServer(server: Server, { isOurs, answer, addOthers }: Sharing): () => void {
   const before = new Set(addedTo.flatMap((event) => server.listeners(event)));
-  const theirs = server.listeners('request') as RequestListener[];
+  // As they were added: one that is for one request removes itself.
+  const theirs = server.rawListeners('request') as RequestListener[];
   let isShared = true;
   const listener: RequestListener = (request, response) => {
     if (isShared && isOurs(request)) return answer(request, response);

@@ -19,7 +19,7 @@ interface Exchange {
  * server has its listeners.
  */
 export function takeTurns(server: Server): void {
-  const listeners = server.listeners('request') as RequestListener[];
+  const listeners = server.rawListeners('request') as RequestListener[];
   /** What was read, and has to wait. */
   const waiting = new Map<Socket, Exchange[]>();
   const turns = new TurnTaking<Socket>({
