@@ -136,6 +136,24 @@ describe('Fanfare attached to an app', () => {
     await fetch(`${url}/c`);
     expect(seen).toEqual(['/a']);
   });
+
+  it('leaves a connection that a large page was read over with the timeout that the app gave it', async () => {
+    const httpServer = createHttpServer(({ socket }, response) => response.end(String(socket.timeout ?? 0)));
+    // Else Node sets it anew for each request.
+    httpServer.keepAliveTimeout = 0;
+    httpServer.timeout = 60_000;
+    const rules = [{ match: '**', create: 'publish' }] as const;
+    const fanfare = await attach(httpServer, { http: 'topics', rules });
+    await fanfare.publish('news', 'x'.repeat(100_000));
+    const { socket } = connectRaw(await listen(httpServer));
+    let answers = '';
+    socket.on('data', (piece: string) => (answers += piece));
+    for (const path of ['/', '/topics/news/messages', '/']) {
+      answers = '';
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+      await expect.poll(() => answers).toMatch(path === '/' ? /60000$/ : /"more":false/);
+    }
+  });
 });
 
 describe('Fanfare attached to an app of HTTPS', () => {

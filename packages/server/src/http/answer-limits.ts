@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { FanfareError } from '@fanfare/protocol';
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify';
@@ -71,9 +72,20 @@ export function limitAnswers({
     };
     response.on('close', release);
     socket.on('close', release);
-    response.setTimeout(stallTimeoutMs);
+    if (response.socket) endWhenStalled(response, stallTimeoutMs);
+    else response.once('socket', () => endWhenStalled(response, stallTimeoutMs));
     done();
   };
+}
+
+/** Ends the connection of an answer of which it takes nothing for so long; what it is used for after that is nothing of ours. */
+function endWhenStalled(response: ServerResponse, timeoutMs: number): void {
+  const { socket } = response;
+  if (!socket) return;
+  const { timeout: before = 0 } = socket;
+  socket.setTimeout(timeoutMs);
+  // Before Node's own listener, which sets what holds until the next request.
+  response.prependOnceListener('finish', () => socket.setTimeout(before));
 }
 
 function isReading({ method }: FastifyRequest): boolean {
