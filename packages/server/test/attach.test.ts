@@ -137,6 +137,52 @@ describe('Fanfare attached to an app', () => {
     expect(seen).toEqual(['/a']);
   });
 
+  it('lets an answer go on that an offer of another protocol has come behind', async () => {
+    const pieces = 50;
+    const httpServer = createHttpServer(({ url }, response) => {
+      if (url !== '/stream') return void response.end('behind');
+      let left = pieces;
+      const goOn = (): void => {
+        while (left-- > 0) if (!response.write('x'.repeat(30_000))) return void response.once('drain', goOn);
+        response.end();
+      };
+      return goOn();
+    });
+    await attach(httpServer);
+    const { socket, ended } = connectRaw(await listen(httpServer));
+    socket.write(
+      `GET /stream HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n`,
+    );
+    socket.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+    const answers = await ended;
+    expect(answers.match(/x{30000}/g)).toHaveLength(pieces);
+    expect(answers.match(/behind/g)).toHaveLength(2);
+  });
+
+  it.each(['ends its connection', 'resets its connection', 'sends without end'])(
+    'tells it that a client has gone that has offered another protocol behind a request: it %s',
+    async (how) => {
+      let begin = (): void => {};
+      const begun = new Promise<void>((resolve) => (begin = resolve));
+      const closed: string[] = [];
+      const httpServer = createHttpServer((request, response) => {
+        request.once('close', () => closed.push('request'));
+        response.once('close', () => closed.push('response'));
+        begin();
+      });
+      await attach(httpServer);
+      const { socket } = connectRaw(await listen(httpServer));
+      socket.write(
+        'GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n',
+      );
+      await begun;
+      if (how === 'ends its connection') socket.end('more');
+      else if (how === 'resets its connection') socket.resetAndDestroy();
+      else socket.write('x'.repeat(1_000_000));
+      await expect.poll(() => closed.toSorted()).toEqual(['request', 'response']);
+    },
+  );
+
   it('leaves a connection that a large page was read over with the timeout that the app gave it', async () => {
     const httpServer = createHttpServer(({ socket }, response) => response.end(String(socket.timeout ?? 0)));
     // Else Node sets it anew for each request.

@@ -15,25 +15,55 @@ const upgradeHeaders: ReadonlySet<string> = new Set(['upgrade', 'http2-settings'
 export function declineUpgrades(server: Server, isTaken: (request: IncomingMessage) => boolean): void {
   server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
     if (isTaken(request)) return;
-    // Node listens no longer, and an error that nobody listens to ends the program.
-    socket.on('error', ignore);
+    const come = [Buffer.from(headWithoutUpgrade(request), 'latin1'), head];
+    const stop = listenMeanwhile(socket, come);
     whenAnswered(socket, () => {
-      socket.off('error', ignore);
-      socket.unshift(Buffer.concat([Buffer.from(headWithoutUpgrade(request), 'latin1'), head]));
+      stop();
+      socket.pause().unshift(Buffer.concat(come));
       // What Node's HTTP server takes over, with TLS or without.
       server.emit(socket instanceof TLSSocket ? 'secureConnection' : 'connection', socket);
+      socket.resume();
     });
   });
 }
 
-/** The requests before this one on its connection may not be answered yet; Node keeps whose turn it is in `_httpMessage`. */
-function whenAnswered(socket: Socket & { _httpMessage?: ServerResponse | null }, proceed: () => void): void {
-  if (socket.destroyed) return;
+/** A connection of Node's HTTP server, which keeps in it the answer whose turn it is. */
+type HttpSocket = Socket & { readonly _httpMessage?: ServerResponse | null };
+
+/** The requests before this one on its connection may not be answered yet. */
+function whenAnswered(socket: HttpSocket, proceed: () => void): void {
+  if (socket.destroyed || socket.readableEnded) return;
   if (!socket._httpMessage) return proceed();
   socket._httpMessage.once('close', () => setImmediate(() => whenAnswered(socket, proceed)));
 }
 
-function ignore(): void {}
+/** How much may come behind an offer whose turn it is not yet. Who waits for an answer before it sends more sends none. */
+const behindMax = { bytes: 131_072, pieces: 128 };
+
+/**
+ * Does for the answers that are under way what Node does as long as it listens: has them go on once the client has taken
+ * what was written, and be told when it has gone.
+ *
+ * @param come - what came behind them; more is added
+ */
+function listenMeanwhile(socket: HttpSocket, come: Buffer[]): () => void {
+  let bytes = 0;
+  const listeners = {
+    // An error that nobody listens to ends the program.
+    error: () => {},
+    data: (piece: Buffer) => {
+      bytes += piece.length;
+      if (come.push(piece) > behindMax.pieces || bytes > behindMax.bytes) socket.destroy();
+    },
+    drain: () => void socket._httpMessage?.emit('drain'),
+    end: () => void socket.end(),
+    close: () => void socket._httpMessage?.req.destroy(),
+  };
+  for (const [event, listener] of Object.entries(listeners)) socket.on(event, listener);
+  return () => {
+    for (const [event, listener] of Object.entries(listeners)) socket.off(event, listener);
+  };
+}
 
 function headWithoutUpgrade({ method, url, httpVersion, rawHeaders }: IncomingMessage): string {
   const lines = [`${method} ${url} HTTP/${httpVersion}`];
