@@ -62,9 +62,12 @@ export function openSockets(
   sessions: SessionCounts,
 ): void {
   io.attach(httpServer, { destroyUpgrade: false });
-  // Upgrades that are not ours are the app's, if it listens for any beside Socket.IO and us.
-  const isAlone = (): boolean => httpServer.listenerCount('upgrade') === 2;
-  declineUpgrades(httpServer, ({ url = '' }) => url.startsWith(`${io.path()}/`) || !isAlone());
+  declineUpgrades(
+    httpServer,
+    ({ url = '' }) => url.startsWith(`${io.path()}/`),
+    // Beside Socket.IO and us.
+    () => httpServer.listenerCount('upgrade') > 2,
+  );
   checkSessionOrigins(io, originsOf(settings));
   limitPollingPayloads(io);
   releaseHandshakes(io);

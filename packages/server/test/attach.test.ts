@@ -265,6 +265,25 @@ describe("Fanfare attached beside an app's own websockets", () => {
   );
 });
 
+describe("Fanfare attached beside an app's own websockets, where an upgrade is neither's", () => {
+  it.each(['ends', 'resets'])('lets go of a client that %s its connection, and lives on', async (how) => {
+    const thrown = collectUncaught();
+    const httpServer = createHttpServer();
+    const untaken = new Promise<void>((resolve) => void httpServer.on('upgrade', () => resolve()));
+    const gone = new Promise((resolve) =>
+      httpServer.once('connection', (socket) => socket.once('close', resolve)),
+    );
+    await attach(httpServer);
+    const { socket } = connectRaw(await listen(httpServer));
+    socket.write('GET /other HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+    await untaken;
+    if (how === 'ends') socket.end();
+    else socket.resetAndDestroy();
+    await gone;
+    expect(thrown).toEqual([]);
+  });
+});
+
 describe('Fanfare attached to an app that listens where others can reach it', () => {
   /** As if every connection had come to an address of the machine's network. */
   const fromElsewhere = (httpServer: HttpServer): void => {

@@ -10,11 +10,17 @@ const upgradeHeaders: ReadonlySet<string> = new Set(['upgrade', 'http2-settings'
  * they had not offered it, which HTTP lets a server do. Node gives every offer to the listeners for upgrades
  * instead, once there are any.
  *
- * @param isTaken - whether an upgrade is somebody's, who will answer it
+ * @param isOurs - whether an upgrade is Socket.IO's, which answers it
+ * @param hasOthers - whether the app listens for upgrades too; then it decides about all that are not ours
  */
-export function declineUpgrades(server: Server, isTaken: (request: IncomingMessage) => boolean): void {
+export function declineUpgrades(
+  server: Server,
+  isOurs: (request: IncomingMessage) => boolean,
+  hasOthers: () => boolean,
+): void {
   server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
-    if (isTaken(request)) return;
+    if (isOurs(request)) return;
+    if (hasOthers()) return listenUntilTaken(socket);
     const come = [Buffer.from(headWithoutUpgrade(request), 'latin1'), head];
     const stop = listenMeanwhile(socket, come);
     whenAnswered(socket, () => {
@@ -26,6 +32,18 @@ export function declineUpgrades(server: Server, isTaken: (request: IncomingMessa
     });
   });
 }
+
+/** The app may leave it to somebody else, or take its time, and nobody listens to it before; an error would end the program. */
+function listenUntilTaken(socket: Socket): void {
+  socket.on('error', ignore).on('end', endUntaken);
+}
+
+function endUntaken(this: Socket): void {
+  // Nobody has begun to read it.
+  if (this.readableFlowing === null) this.destroy();
+}
+
+function ignore(): void {}
 
 /** A connection of Node's HTTP server, which keeps in it the answer whose turn it is. */
 type HttpSocket = Socket & { readonly _httpMessage?: ServerResponse | null };
@@ -49,8 +67,7 @@ const behindMax = { bytes: 131_072, pieces: 128 };
 function listenMeanwhile(socket: HttpSocket, come: Buffer[]): () => void {
   let bytes = 0;
   const listeners = {
-    // An error that nobody listens to ends the program.
-    error: () => {},
+    error: ignore,
     data: (piece: Buffer) => {
       bytes += piece.length;
       if (come.push(piece) > behindMax.pieces || bytes > behindMax.bytes) socket.destroy();
