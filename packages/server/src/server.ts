@@ -171,6 +171,9 @@ async function run(options: ServerOptions, settings: Settings): Promise<Running>
   };
 }
 
+/** A second Fanfare there would take the upgrades of the first. */
+const attached = new WeakSet<HttpServer>();
+
 /**
  * Adds Fanfare to an HTTP server that an app (Express, Fastify, plain Node …) already answers: `POST /publish`
  * and Socket.IO become Fanfare's, and with `http: 'topics'` what is under `/topics`; every other request stays the
@@ -180,8 +183,10 @@ async function run(options: ServerOptions, settings: Settings): Promise<Running>
  * `stop()` first: connected clients would keep it open.
  *
  * @throws SettingsError that names every setting that is wrong
+ * @throws Error when there is a Fanfare on the HTTP server already
  */
 export async function attach(httpServer: HttpServer, options: AttachOptions = {}): Promise<Fanfare> {
+  if (attached.has(httpServer)) throw new Error('Fanfare is attached to this HTTP server already.');
   const { io: theirs, http: taken = 'publish', ...own } = options;
   const settings = attachSettingsOf(own);
   const refuseHost = strangersHosts(settings);
@@ -193,6 +198,7 @@ export async function attach(httpServer: HttpServer, options: AttachOptions = {}
     createSocketServer(socketOptions(settings, refuse, () => path.isDraining, connections, sessions));
   const { path, http, streams, access, logger, close } = await compose(own, settings, refuse, io);
   await http.ready();
+  attached.add(httpServer);
   const stopListening = listenToClients(io, { path, access, connections, logger, refuseUnknown: !theirs });
   const answersPreflights = originsOf(settings).length > 0;
   const stopSharing = shareServer(httpServer, {
@@ -214,6 +220,7 @@ export async function attach(httpServer: HttpServer, options: AttachOptions = {}
         io.engine.close();
       }
       stopSharing();
+      attached.delete(httpServer);
       await http.close();
       await close();
     },

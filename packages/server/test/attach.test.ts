@@ -355,6 +355,14 @@ describe("Fanfare attached to an app's own Socket.IO server", () => {
     expect(io.sockets.sockets.get(String(early.id))?.rooms).toEqual(new Set([early.id]));
   });
 
+  it('is attached once, until it was stopped', async () => {
+    const httpServer = createHttpServer();
+    const fanfare = await attach(httpServer);
+    await expect(attach(httpServer)).rejects.toThrow('attached to this HTTP server already');
+    await fanfare.stop();
+    await (await attach(httpServer)).stop();
+  });
+
   it('knows no client that the app has disconnected before', async () => {
     const httpServer = createHttpServer();
     const io = new SocketServer(httpServer);
