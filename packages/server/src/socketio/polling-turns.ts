@@ -50,8 +50,8 @@ export class PollingTurns {
   constructor() {
     const take = (transport: PollingTransport, data: string): void => this.#take(transport, data);
     const isBusy = (transport: PollingTransport): boolean => this.#taking.has(transport);
-    const answerLater = (transport: PollingTransport, response: ServerResponse): void =>
-      this.#answerLater(transport, response);
+    const answerLater = (transport: PollingTransport, response: ServerResponse, onAnswer: () => void): void =>
+      this.#answerLater(transport, response, onAnswer);
     this.#overrides = {
       onData(this: PollingTransport, data) {
         take(this, data);
@@ -61,8 +61,7 @@ export class PollingTurns {
           response.writeHead(400).end();
           return this.onError('data request overlap from client');
         }
-        bound(request, response);
-        answerLater(this, response);
+        answerLater(this, response, bound(request));
         inheritedFrom(this).onDataRequest.call(this, request, response);
       },
     };
@@ -113,12 +112,16 @@ export class PollingTurns {
   }
 
   /** Once all of what the request brings was taken. */
-  #answerLater(transport: PollingTransport, response: ServerResponse): void {
+  #answerLater(transport: PollingTransport, response: ServerResponse, onAnswer: () => void): void {
     const end = response.end.bind(response) as (...args: unknown[]) => ServerResponse;
     response.end = ((...args: unknown[]) => {
+      const answer = (): void => {
+        onAnswer();
+        end(...args);
+      };
       const taking = this.#taking.get(transport);
-      if (!taking) return end(...args);
-      taking.answer = () => void end(...args);
+      if (taking) taking.answer = answer;
+      else answer();
       return response;
     }) as ServerResponse['end'];
   }
@@ -134,17 +137,30 @@ export function isJsonp(request: IncomingMessage & { readonly _query?: { readonl
   return request._query?.j !== undefined;
 }
 
-/** What has come of a request is in memory until it was answered. Of one that is over the bound no more comes. */
-function bound(request: IncomingMessage, response: ServerResponse): void {
+/**
+ * What has come of a request is in memory until it was answered. Of one that is over the bound no more comes.
+ *
+ * @returns to be called when it is answered. The event `close` of the answer would not do: one whose turn never comes has none
+ */
+function bound(request: IncomingMessage): () => void {
   const arrival = new Arrival(packetRoom);
   let bytes = 0;
   let pieces = 0;
-  request.on('data', ({ length }: { readonly length: number }) => {
+  const onData = ({ length }: { readonly length: number }): void => {
     bytes += length;
     pieces++;
     if (!arrival.hold(bytes, pieces)) request.destroy();
+  };
+  const end = (): void => {
+    // One that is too large is answered before all of it has come.
+    request.off('data', onData);
+    arrival.end();
+  };
+  request.on('data', onData).once('close', () => {
+    // Cut off, it is never answered.
+    if (!request.readableEnded) end();
   });
-  response.once('close', () => arrival.end());
+  return end;
 }
 
 function inheritedFrom(transport: PollingTransport): PollingTransport {

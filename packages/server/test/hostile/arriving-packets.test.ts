@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { fixedLimits } from '../../src/limits/fixed-limits.ts';
@@ -79,4 +80,40 @@ it.each(['websocket', 'polling'] as const)('what has come takes no room any more
   const message = 'x'.repeat(900_000);
   expect(await client.emitWithAck('publish', { topic: 'news', message })).toMatchObject({ ok: true });
   await expect.poll(() => hasRoomFor(all)).toBe(true);
+});
+
+describe('a request that is never answered, or goes on behind its answer, takes no room any more', () => {
+  async function startRequest(length: number, before: (path: string) => string = () => ''): Promise<Socket> {
+    const { url } = await startServer();
+    const client = await RawPolling.open(url);
+    await connectRawClient(client);
+    const path = client.url.slice(new URL(url).origin.length);
+    const head = `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${length}\r\n\r\n`;
+    return connectTo(url, before(path) + head);
+  }
+
+  it('when its turn never came', async () => {
+    const poll = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
+    const socket = await startRequest(packet.length, poll);
+    socket.write(part);
+    const all = fixedLimits.packetsArrivingBytesMax.value;
+    await expect.poll(() => hasRoomFor(all)).toBe(false);
+    socket.destroy();
+    await expect.poll(() => hasRoomFor(all)).toBe(true);
+  });
+
+  it('when it is too large', async () => {
+    const socket = await startRequest(8_000_000);
+    // Twice what a packet may have, and as much again once it was told so.
+    socket.write(Buffer.alloc(4_000_000, 'x'));
+    const [answer] = (await once(socket, 'data')) as [Buffer];
+    expect(answer.toString()).toMatch(/^HTTP\/1.1 413 /);
+    socket.resume();
+    // The next answer tells that all of it has come.
+    socket.write(Buffer.alloc(4_000_000, 'x'));
+    socket.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    const [next] = (await once(socket, 'data')) as [Buffer];
+    expect(next.toString()).toMatch(/^HTTP\/1.1 200 /);
+    expect(hasRoomFor(fixedLimits.packetsArrivingBytesMax.value)).toBe(true);
+  });
 });
