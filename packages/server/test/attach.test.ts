@@ -11,7 +11,7 @@ import { WebSocket, WebSocketServer } from 'ws';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { bearer, secret, tokenFor } from './access/tokens.ts';
 import { connectClient, connectRaw, publish, Recorder, transports } from './harness.ts';
-import { connectRawClient, RawPolling, RawWebSocket } from './hostile/wire.ts';
+import { connectRawClient, engineUrl, RawPolling, RawWebSocket, separator } from './hostile/wire.ts';
 import { collectUncaught } from './uncaught.ts';
 
 async function listen(httpServer: HttpServer): Promise<string> {
@@ -390,6 +390,24 @@ describe("Fanfare attached to an app's own Socket.IO server", () => {
     await client.send(...publishes, '1');
     const topic = async (): Promise<unknown> => (await fetch(`${url}/topics/news`)).json();
     await expect.poll(topic).toMatchObject({ published: publishes.length });
+  });
+
+  it('ends a session with JSONP that sends without end, and does not poll', async () => {
+    const httpServer = createHttpServer();
+    const io = new SocketServer(httpServer);
+    onTestFinished(() => void io.close());
+    const url = await listen(httpServer);
+    await attach(httpServer, { io });
+    const open = await fetch(engineUrl(url, { EIO: '4', transport: 'polling', j: '0' }));
+    const [, sid = ''] = /"sid\\":\\"([^"\\]+)/.exec(await open.text()) ?? [];
+    const session = engineUrl(url, { EIO: '4', transport: 'polling', j: '0', sid });
+    const send = (packets: string): Promise<Response> =>
+      fetch(session, { method: 'POST', body: new URLSearchParams({ d: packets }) });
+    await send('40');
+    await expect.poll(() => io.sockets.sockets.size).toBe(1);
+    const refused = Array.from({ length: 10_001 }, (_, at) => `42${at}["subscribe",{}]`);
+    await send(refused.join(separator)).catch(() => {});
+    expect(io.engine.clientsCount).toBe(0);
   });
 
   it('has no subscription of a connection that Socket.IO recovers', async () => {

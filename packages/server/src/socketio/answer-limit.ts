@@ -19,6 +19,7 @@ interface EngineConnection {
   off(event: 'packet', listener: PacketListener): void;
   listeners(event: 'packet'): readonly unknown[];
   off(event: 'drain' | 'close', listener: () => void): void;
+  close(discard: boolean): void;
 }
 
 type Transport =
@@ -109,8 +110,10 @@ export class AnswerLimit {
     const { transport } = connection;
     if (transport.name === 'websocket') {
       if (waiting >= answersMax) transport.socket.pause();
-    } else if (waiting >= (this.#total > totalMax ? answersMax : pollingAnswersMax))
-      this.#polling.hold(transport);
+    } else if (waiting >= (this.#total > totalMax ? answersMax : pollingAnswersMax)) {
+      // What cannot be divided cannot be held up.
+      if (!this.#polling.hold(transport)) connection.close(true);
+    }
   }
 
   #watch(connection: EngineConnection): void {

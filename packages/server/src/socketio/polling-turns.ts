@@ -72,10 +72,15 @@ export class PollingTurns {
     Object.assign(transport, this.#overrides);
   }
 
-  /** Takes no more of the request that is being taken, if there is one. */
-  hold(transport: PollingTransport): void {
+  /**
+   * Takes no more of the request that is being taken.
+   *
+   * @returns false when there is none that takes turns
+   */
+  hold(transport: PollingTransport): boolean {
     const taking = this.#taking.get(transport);
     if (taking) taking.isHeld = true;
+    return taking !== undefined;
   }
 
   release(transport: PollingTransport): void {
