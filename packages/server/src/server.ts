@@ -1,19 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import type { Server as HttpServer } from 'node:http';
-import type { Socket } from 'node:net';
 import { FanfareError, type PublishResult } from '@fanfare/protocol';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import type { Server as SocketServer, Socket as ConnectedSocket } from 'socket.io';
 import { Access } from './access/access.ts';
-import { isAllowedHost } from './access/allowed-host.ts';
 import { algorithms } from './access/algorithms.ts';
 import { KeyError } from './access/jwt-keys.ts';
 import { openVerifier } from './access/open-verifier.ts';
 import type { TokenVerifier } from './access/token-verifier.ts';
-import { isLoopback } from './config/loopback.ts';
 import { resolveSettings, SettingsError } from './config/resolve-settings.ts';
-import { hasKey, type Settings } from './config/settings.ts';
+import type { Settings } from './config/settings.ts';
 import { EventStreams } from './http/event-streams.ts';
 import { buildHttpServer } from './http/http-server.ts';
 import { OpenSockets } from './http/open-sockets.ts';
@@ -38,6 +35,7 @@ import { SubscriptionIndex } from './subscriptions/subscription-index.ts';
 import { createSocketServer } from './socketio/socket-server.ts';
 import { originsOf } from './config/origins.ts';
 import { openSockets, socketOptions, type Refuse } from './open-socketio.ts';
+import { strangers, strangersHosts } from './refuse-strangers.ts';
 
 /** The settings of docs/configuration.md, and what only a program can give. */
 export interface ServerOptions extends Partial<Settings> {
@@ -79,11 +77,6 @@ export interface FanfareServer extends Fanfare {
   /** Starts to listen, and tells the URL, such as `http://localhost:5000`. Rejects with Node's error when it cannot. */
   start(): Promise<string>;
 }
-
-const notOpen = 'Fanfare answers only its own machine here, until the app says open: true.';
-
-const foreignHost =
-  'Without a key Fanfare answers to localhost and addresses only: name the origin (origins), or say open: true.';
 
 /** As long as Socket.IO's, and as hard to guess. */
 const makeId = (): string => randomBytes(15).toString('base64url');
@@ -131,7 +124,7 @@ interface Running {
 
 async function run(options: ServerOptions, settings: Settings): Promise<Running> {
   // Who can reach the server was decided by the address that it listens on.
-  const refuse: Refuse = strangersHosts(settings);
+  const refuse = strangersHosts(settings);
   const connections = new Map<ConnectedSocket, Connection>();
   const sessions = new SessionCounts(new ConnectionCounts(settings));
   const io = createSocketServer(
@@ -189,11 +182,10 @@ export async function attach(httpServer: HttpServer, options: AttachOptions = {}
   if (attached.has(httpServer)) throw new Error('Fanfare is attached to this HTTP server already.');
   const { io: theirs, http: taken = 'publish', ...own } = options;
   const settings = attachSettingsOf(own);
-  const refuseHost = strangersHosts(settings);
-  const refuse: Refuse = (request) => (mayReach(settings, request.socket) ? refuseHost(request) : notOpen);
+  const refuse = strangers(settings);
   const connections = new Map<ConnectedSocket, Connection>();
   const sessions = new SessionCounts(new ConnectionCounts(settings));
-  const io =
+  const io: SocketServer =
     theirs ??
     createSocketServer(socketOptions(settings, refuse, () => path.isDraining, connections, sessions));
   const { path, http, streams, access, logger, close } = await compose(own, settings, refuse, io);
@@ -308,24 +300,4 @@ function attachSettingsOf(options: AttachOptions): Settings {
   if (wrong.length > 0)
     throw new SettingsError([`attach() has no ${wrong.join(', ')}: it is the app that listens.`]);
   return settingsOf(options);
-}
-
-/** Refuses what was sent to a name that could be a stranger's, where nothing but this machine's address keeps strangers out. */
-function strangersHosts(settings: Settings): Refuse {
-  if (settings.open || hasKey(settings)) return () => undefined;
-  const origins = originsOf(settings);
-  // Nearly all come with the same, and reading a URL takes as long as the rest of a small request.
-  let usual: string | undefined;
-  return ({ headers: { host } }) => {
-    if (host === usual) return undefined;
-    if (!isAllowedHost(host, origins)) return foreignHost;
-    usual = host;
-    return undefined;
-  };
-}
-
-/** An app's HTTP server may listen on any address, so what ours decides once is decided for each request there. */
-function mayReach(settings: Settings, { localAddress }: Socket): boolean {
-  // A socket in the file system has no address.
-  return settings.open || hasKey(settings) || localAddress === undefined || isLoopback(localAddress);
 }
