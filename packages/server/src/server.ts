@@ -182,15 +182,20 @@ export async function attach(httpServer: HttpServer, options: AttachOptions = {}
   if (attached.has(httpServer)) throw new Error('Fanfare is attached to this HTTP server already.');
   const { io: theirs, http: taken = 'publish', ...own } = options;
   const settings = attachSettingsOf(own);
+  attached.add(httpServer);
   const refuse = strangers(settings);
   const connections = new Map<ConnectedSocket, Connection>();
   const sessions = new SessionCounts(new ConnectionCounts(settings));
   const io: SocketServer =
     theirs ??
     createSocketServer(socketOptions(settings, refuse, () => path.isDraining, connections, sessions));
-  const { path, http, streams, access, logger, close } = await compose(own, settings, refuse, io);
+  const { path, http, streams, access, logger, close } = await compose(own, settings, refuse, io).catch(
+    (error: unknown) => {
+      attached.delete(httpServer);
+      throw error;
+    },
+  );
   await http.ready();
-  attached.add(httpServer);
   const stopListening = listenToClients(io, { path, access, connections, logger, refuseUnknown: !theirs });
   const answersPreflights = originsOf(settings).length > 0;
   const stopSharing = shareServer(httpServer, {

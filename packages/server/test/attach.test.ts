@@ -363,6 +363,14 @@ describe("Fanfare attached to an app's own Socket.IO server", () => {
     await (await attach(httpServer)).stop();
   });
 
+  it('is attached once, also by two that do so at the same time, and again after it could not be', async () => {
+    const httpServer = createHttpServer();
+    await expect(attach(httpServer, { data: '/dev/null' })).rejects.toThrow();
+    const both = await Promise.allSettled([attach(httpServer), attach(httpServer)]);
+    expect(both.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
+    for (const one of both) if (one.status === 'fulfilled') await one.value.stop();
+  });
+
   it('knows no client that the app has disconnected before', async () => {
     const httpServer = createHttpServer();
     const io = new SocketServer(httpServer);
