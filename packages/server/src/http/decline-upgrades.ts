@@ -1,6 +1,7 @@
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
+import type { HttpSocket } from './http-socket.ts';
 
 /** What only means something to an upgrade, in lower case. */
 const upgradeHeaders: ReadonlySet<string> = new Set(['upgrade', 'http2-settings']);
@@ -44,9 +45,6 @@ function endUntaken(this: Socket): void {
 }
 
 function ignore(): void {}
-
-/** A connection of Node's HTTP server, which keeps in it the answer whose turn it is. */
-type HttpSocket = Socket & { readonly _httpMessage?: ServerResponse | null };
 
 /** The requests before this one on its connection may not be answered yet. */
 function whenAnswered(socket: HttpSocket, proceed: () => void): void {

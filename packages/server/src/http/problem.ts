@@ -1,10 +1,11 @@
 import type { Socket } from 'node:net';
-import { STATUS_CODES, type ServerResponse } from 'node:http';
+import { STATUS_CODES } from 'node:http';
 import { FanfareError } from '@fanfare/protocol';
 import type { FastifyError, FastifyReply } from 'fastify';
 import { tooLarge } from '../message-path/admit.ts';
 import type { Logger } from '../observability/logger.ts';
 import { asRefusal } from '../observability/refusal.ts';
+import type { HttpSocket } from './http-socket.ts';
 
 const problemType = 'application/problem+json; charset=utf-8';
 
@@ -33,9 +34,6 @@ export function wrongContentType(): FanfareError {
     "Send the body as JSON, with the header 'Content-Type: application/json' and no Content-Encoding (or lines of JSON, as application/x-ndjson).";
   return new FanfareError('bad_request', detail, { status: 415 });
 }
-
-/** A connection of Node's HTTP server, which keeps in it the answer whose turn it is. */
-type HttpSocket = Socket & { readonly _httpMessage?: ServerResponse | null };
 
 /** Answers a connection that sent something that is no HTTP request, or that took too long to send one. */
 export function refuseRequest(error: NodeJS.ErrnoException, socket: HttpSocket): void {
