@@ -142,6 +142,30 @@ describe('offers of another protocol behind each other on one connection', () =>
   });
 });
 
+describe('an answer that ends its connection', () => {
+  it('has nothing published that comes behind it and would not be answered', async () => {
+    const { url } = await startServer({
+      publishBytesMax: 1_000,
+      rules: [{ match: '**', create: 'publish' }],
+    });
+    await declare(url, 'news');
+    const { socket } = connectRaw(url);
+    // Its turn comes when the stream has ended.
+    socket.write('GET /topics/news/messages HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n');
+    await once(socket, 'data');
+    const post = 'POST /publish HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n';
+    const write = (text: string): Promise<void> =>
+      new Promise((resolve) => void socket.write(text, () => resolve()));
+    const body = JSON.stringify({ topic: 'behind', message: 1 });
+    await write(`${post}Content-Length: 2000\r\n\r\n{`);
+    await publish(url, { topic: 'news', message: 1 });
+    await write(`${' '.repeat(1_999)}${post}Content-Length: ${body.length}\r\n\r\n${body}`);
+    await publish(url, { topic: 'news', message: 2 });
+    expect((await fetch(`${url}/topics/behind`)).status).toBe(404);
+    socket.destroy();
+  });
+});
+
 describe('other requests', () => {
   it('leave the connection open for the next', async () => {
     const { url } = await startServer();

@@ -12,9 +12,12 @@ export function closeInStages(socket: Socket): void {
   socket.destroySoon = endAndReadOn;
 }
 
-/** Whether what comes over a connection is read for nothing. */
+/**
+ * Whether what comes over a connection is read for nothing: behind the answer that ends it, whose turn may not have come yet, there
+ * is no other.
+ */
 export function isClosing(socket: Socket): boolean {
-  return socket.writableEnded;
+  return socket.writableEnded || socket.destroySoon === endAndReadOn;
 }
 
 function endAndReadOn(this: Socket): void {
