@@ -36,20 +36,24 @@ const rsaBitsMin = 2_048;
  */
 export function parseKeys(text: string, algorithm?: Algorithm): readonly VerificationKey[] {
   const trimmed = text.trim();
-  if (trimmed.startsWith('{')) return parseKeySet(parseJson(trimmed), algorithm);
+  if (trimmed.startsWith('{')) return parseKeySet(parseJson(trimmed), rethrow, algorithm);
   if (trimmed.startsWith('-----BEGIN')) return [parsePem(trimmed, algorithm)];
   return [fitted(secretOf(Buffer.from(trimmed)), undefined, algorithm)];
 }
 
 /**
- * Reads a JWK or a set of them. Of a set, keys that are for something else or cannot be used are left out (RFC 7517, 5):
- * what an identity provider adds one day must not hold up the keys beside it.
+ * Reads a JWK or a set of them. Of a set, keys that are for something else are left out, and so are those that cannot be used
+ * (RFC 7517, 5), unless `onUnusable` throws: what an identity provider adds one day must not hold up the keys beside it.
  *
+ * @param algorithm - what a single key is for
  * @throws KeyError when none is left
  */
-export function parseKeySet(input: unknown, algorithm?: Algorithm): readonly VerificationKey[] {
-  const field = objectOf(input);
-  const set = field('keys');
+export function parseKeySet(
+  input: unknown,
+  onUnusable: (error: KeyError) => void = () => {},
+  algorithm?: Algorithm,
+): readonly VerificationKey[] {
+  const set = objectOf(input)('keys');
   if (set === undefined) return [parseJwk(input, algorithm)];
   if (!Array.isArray(set) || set.length > keysMax)
     throw new KeyError(`A set of keys has an array of at most ${keysMax} as "keys".`);
@@ -60,11 +64,16 @@ export function parseKeySet(input: unknown, algorithm?: Algorithm): readonly Ver
       if (isForTokens(jwk)) keys.push(parseJwk(jwk));
     } catch (error) {
       if (!(error instanceof KeyError)) throw error;
+      onUnusable(error);
       failure = error;
     }
   }
   if (keys.length === 0) throw failure;
   return keys;
+}
+
+function rethrow(error: KeyError): never {
+  throw error;
 }
 
 function isForTokens(jwk: unknown): boolean {
