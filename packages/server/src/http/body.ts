@@ -56,7 +56,7 @@ export async function readLinesBody(
 }
 
 /** Pieces of a body that are kept as they came, at the most. Each takes a hundred bytes beside its own, and may have one. */
-const piecesMax = 1_024;
+const { value: piecesMax } = fixedLimits.bodyPiecesMax;
 
 /** How many bytes pieces have on average, once there are more. In smaller ones it would take the time of others to come. */
 const pieceBytesMin = 16;

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
+import { fixedLimits } from '../limits/fixed-limits.ts';
 
-/** How long a client has to take its last answer, and close the connection from its side. */
-const takingMs = 500;
+const { value: takingMs } = fixedLimits.lastAnswerMs;
 
 /**
  * Has a connection that ends behind an answer end in stages (RFC 9112, 9.6). Closed while more comes, as the rest of a body that

@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
+import { fixedLimits } from '../limits/fixed-limits.ts';
 import type { HttpSocket } from './http-socket.ts';
 
 /** What only means something to an upgrade, in lower case. */
@@ -53,8 +54,8 @@ function whenAnswered(socket: HttpSocket, proceed: () => void): void {
   socket._httpMessage.once('close', () => setImmediate(() => whenAnswered(socket, proceed)));
 }
 
-/** How much may come behind an offer whose turn it is not yet. Who waits for an answer before it sends more sends none. */
-const behindMax = { bytes: 131_072, pieces: 128 };
+/** How much may come behind an offer whose turn it is not yet. */
+const behindMax = { bytes: fixedLimits.behindOfferBytesMax.value, pieces: 128 };
 
 /**
  * Does for the answers that are under way what Node does as long as it listens: has them go on once the client has taken

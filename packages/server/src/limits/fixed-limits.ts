@@ -16,6 +16,10 @@ type FixedLimitName =
   | 'answersWaitingMax'
   | 'batchesArrivingMax'
   | 'packetsArrivingBytesMax'
+  | 'bodyPiecesMax'
+  | 'behindOfferBytesMax'
+  | 'lastAnswerMs'
+  | 'closeAnswerMs'
   | 'requestsWaitingMax'
   | 'headersTimeoutMs'
   | 'headerBytesMax'
@@ -70,6 +74,26 @@ export const fixedLimits: Readonly<Record<FixedLimitName, FixedLimit>> = {
     value: 268_435_456,
     unit: 'bytes of the packets of all clients that have come in part, and of requests with packets that are not answered',
     why: 'They are in memory until they have come. Whose are over it is disconnected. The first 64 KiB of each count for nothing, and each piece that it comes in for 128 more.',
+  },
+  bodyPiecesMax: {
+    value: 1_024,
+    unit: 'pieces that a body comes in, beside one for each 16 bytes',
+    why: 'Each takes time. Ten thousand of one byte come with one read.',
+  },
+  behindOfferBytesMax: {
+    value: 131_072,
+    unit: 'bytes behind the offer of an upgrade that waits for the answers before it; in 128 pieces at the most',
+    why: 'They are kept until then. Who waits for an answer before it sends more sends none.',
+  },
+  lastAnswerMs: {
+    value: 500,
+    unit: 'milliseconds to take the answer that ends a connection',
+    why: 'What still comes is read for nothing until then. Closed at once, the connection is reset, and a client that still sends may never see the answer.',
+  },
+  closeAnswerMs: {
+    value: 1_000,
+    unit: 'milliseconds to answer the close of a websocket',
+    why: 'It has been told. Whose token ended would keep its connection for half a minute otherwise.',
   },
   requestsWaitingMax: {
     value: 100,

@@ -1,8 +1,6 @@
 import { WebSocketServer, type ServerOptions, type WebSocket } from 'ws';
+import { fixedLimits } from '../limits/fixed-limits.ts';
 import { PatientWebSocket } from './web-socket.ts';
-
-/** How much longer a connection has that was told that it is closed, in milliseconds. */
-const goodbyeMs = 1_000;
 
 /**
  * Engine.IO's `wsEngine`: ws, but for how its ends are told, and for the answers to pings. ws writes one to each, and would keep all of them for a client
@@ -12,7 +10,11 @@ const goodbyeMs = 1_000;
 export class WebSocketEngine extends WebSocketServer {
   constructor(options: ServerOptions) {
     // The types know nothing of the time to close.
-    const ours = { autoPong: false, closeTimeout: goodbyeMs, WebSocket: PatientWebSocket };
+    const ours = {
+      autoPong: false,
+      closeTimeout: fixedLimits.closeAnswerMs.value,
+      WebSocket: PatientWebSocket,
+    };
     super({ ...options, ...ours });
   }
 
