@@ -3,9 +3,10 @@ import fc from 'fast-check';
 import type { Server, Socket } from 'socket.io';
 import { PacketType } from 'socket.io-parser';
 import type { Socket as ClientSocket } from 'socket.io-client';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { fanoutAdapter, isFanoutAdapter, waitingBytesOf, type FanoutOptions } from '../src/index.ts';
 import { collect, join, once, onlySocket, serve, tcpOf, until } from './harness.ts';
+import { collectUncaught } from './uncaught.ts';
 
 const large = 'x'.repeat(100_000);
 
@@ -216,14 +217,7 @@ describe('who is told that all was taken', () => {
         },
       }),
     });
-    const thrown: string[] = [];
-    const listeners = process.listeners('uncaughtException');
-    process.removeAllListeners('uncaughtException');
-    process.on('uncaughtException', ({ message }) => thrown.push(message));
-    onTestFinished(() => {
-      process.removeAllListeners('uncaughtException');
-      for (const listener of listeners) process.on('uncaughtException', listener);
-    });
+    const thrown = collectUncaught();
     const clients = await Promise.all([join(url), join(url)]);
     io.socketsJoin('news');
     await overflow(io, clients, () => refused.size);

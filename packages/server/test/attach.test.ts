@@ -12,7 +12,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { bearer, secret, tokenFor } from './access/tokens.ts';
 import { connectClient, connectRaw, publish, Recorder, transports } from './harness.ts';
 import { connectRawClient, engineUrl, RawPolling, RawWebSocket, separator } from './hostile/wire.ts';
-import { collectUncaught } from './uncaught.ts';
+import { collectUncaught } from '../../fanout/test/uncaught.ts';
 
 async function listen(httpServer: HttpServer): Promise<string> {
   await new Promise<void>((resolve) => void httpServer.listen(0, '127.0.0.1', resolve));

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { TurnTaking, TurnTotal } from '../../src/limits/turn-taking.ts';
-import { collectUncaught } from '../uncaught.ts';
+import { collectUncaught } from '../../../fanout/test/uncaught.ts';
 
 test('one whose turn fails, by a listener of an app, keeps back no other, and has another turn', async () => {
   const thrown = collectUncaught();
