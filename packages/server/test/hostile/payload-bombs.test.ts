@@ -75,8 +75,11 @@ const duds: readonly (readonly [string, string])[] = [
   ['spaces, and then nothing', ' '.repeat(mebibyte - 100)],
 ];
 
-/** How long a turn of the event loop may take, in milliseconds of the processor. */
-const heldMsMax = 50;
+/**
+ * How long a turn of the event loop may take, in milliseconds of the processor. Each is under 50; others that use the processor's
+ * caches meanwhile make it take up to twice as long.
+ */
+const heldMsMax = 100;
 
 describe('A9: payload bombs', () => {
   /** Each of them in its turn has the event loop of one server. */

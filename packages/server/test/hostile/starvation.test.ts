@@ -12,8 +12,11 @@ import { connectRawClient, RawPolling, RawWebSocket } from './wire.ts';
 
 const mebibyte = 2 ** 20;
 
-/** How long a turn of the event loop may take, in milliseconds of the processor. */
-const heldMsMax = 50;
+/**
+ * How long a turn of the event loop may take, in milliseconds of the processor. Each is under 50; others that use the processor's
+ * caches meanwhile make it take up to twice as long.
+ */
+const heldMsMax = 100;
 
 const token = JSON.stringify({ token: masterToken });
 const auth = { authorization: `Bearer ${masterToken}` };
