@@ -44,16 +44,13 @@ export function takeTurns(server: Server): void {
   }
 
   function goOn(socket: Socket): boolean {
-    const exchanges = waiting.get(socket) ?? [];
-    waiting.delete(socket);
-    if (socket.destroyed) return true;
-    try {
-      for (let next = exchanges.shift(); next; next = exchanges.shift()) take(next);
-    } finally {
-      if (exchanges.length > 0) waiting.set(socket, exchanges);
+    const exchanges = (!socket.destroyed && waiting.get(socket)) || [];
+    while (exchanges.length > 0 && !isClosing(socket)) {
+      if (!turns.count(socket)) return false;
+      handOver(exchanges.shift() as Exchange);
     }
-    if (waiting.has(socket)) return false;
-    resume(socket);
+    waiting.delete(socket);
+    if (!socket.destroyed) resume(socket);
     return true;
   }
 

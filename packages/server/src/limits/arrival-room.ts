@@ -21,6 +21,10 @@ export class ArrivalRoom {
   }
 }
 
+function roomFor(bytes: number, pieces: number): number {
+  return Math.max(0, bytes + pieces * pieceBytes - smallBytes);
+}
+
 /** One that is arriving. */
 export class Arrival {
   readonly #room: ArrivalRoom;
@@ -32,7 +36,7 @@ export class Arrival {
 
   /** Whether so much takes any room. */
   static needsRoom(bytes: number, pieces: number): boolean {
-    return bytes + pieces * pieceBytes > smallBytes;
+    return roomFor(bytes, pieces) > 0;
   }
 
   /**
@@ -41,7 +45,7 @@ export class Arrival {
    * @returns whether there is room for that; what there was room for before is kept
    */
   hold(bytes: number, pieces: number): boolean {
-    const wanted = Math.max(0, bytes + pieces * pieceBytes - smallBytes);
+    const wanted = roomFor(bytes, pieces);
     const isHeld = this.#room.take(wanted - this.#taken);
     if (isHeld) this.#taken = wanted;
     return isHeld;

@@ -38,7 +38,7 @@ export class TurnTaking<T> {
   /** Those that have had their turn. */
   #paused = new Set<T>();
   /** Those that had it before, and could not be resumed yet. */
-  #held = new Set<T>();
+  readonly #held = new Set<T>();
   #isEnding = false;
 
   constructor(options: TurnTakingOptions<T>) {
@@ -74,17 +74,12 @@ export class TurnTaking<T> {
   #end(): void {
     this.#isEnding = false;
     this.#counts = new Map();
-    const waiting = new Set([...this.#held, ...this.#paused]);
-    this.#held = new Set();
+    for (const sender of this.#paused) this.#held.add(sender);
     this.#paused = new Set();
     try {
-      for (const sender of waiting) {
-        if (!this.#options.resume(sender)) this.#held.add(sender);
-        waiting.delete(sender);
-      }
+      for (const sender of this.#held) if (this.#options.resume(sender)) this.#held.delete(sender);
     } finally {
       // What takes it may be the app's, and have thrown: the others are resumed all the same.
-      for (const sender of waiting) this.#held.add(sender);
       if (this.#held.size > 0) this.#endLater();
     }
   }
