@@ -2,6 +2,7 @@ import type { Server, Socket } from 'socket.io';
 import { Adapter, type BroadcastOptions } from 'socket.io-adapter';
 import { Backlog } from './backlog.ts';
 import { Chains } from './chain.ts';
+import { DirectWrites } from './direct-writes.ts';
 import { Frame, HeldFrames } from './frame.ts';
 import {
   connectionOf,
@@ -22,6 +23,7 @@ import { Outbox, type Outgoing, type OutboxParts } from './outbox.ts';
 import { Receivers, type Receiver } from './receivers.ts';
 import { textFrames } from './text-frames.ts';
 import { Turns } from './turns.ts';
+import { proveDirectWrites } from './write-trial.ts';
 
 /** What becomes of a message for which a connection has no room. */
 export type Overflow = 'drop' | 'disconnect';
@@ -92,11 +94,17 @@ function share(options: FanoutOptions): Shared {
   const frames = new HeldFrames();
   const sharedBytes = (): number => frames.bytes;
   const backlog = new Backlog({ outboxTotalBytesMax, stallTimeoutMs, sharedBytes });
+  const direct = new DirectWrites();
+  // Until that is proven, and if it is not, writes go through the streams of the sockets.
+  proveDirectWrites().then(
+    (call) => direct.use(call),
+    ({ message }: Error) => warn('FANOUT_UNKNOWN_NODE', unknownNode(message)),
+  );
   const parts = {
     chains: new Chains(frames),
     turns: new Turns(),
     backlog,
-    wires: new Wires(frames),
+    wires: new Wires(direct, frames),
     outboxBytesMax,
     onDrained,
     onUnknown,
@@ -105,7 +113,15 @@ function share(options: FanoutOptions): Shared {
 }
 
 const unknownEngine =
-  'These versions of engine.io and ws, or this wsEngine, are not known to @fanfare/fanout: broadcasts go the ordinary way.';
+  'This version of engine.io or ws, or this wsEngine, is not known to @fanfare/fanout. ' +
+  'Broadcasts go through engine.io instead: the deliveries are the same, and take more CPU time.';
+
+function unknownNode(reason: string): string {
+  return (
+    `Direct writes to sockets do not work on Node ${process.version}: ${reason}. ` +
+    '@fanfare/fanout writes through their streams instead: the deliveries are the same, and take more CPU time.'
+  );
+}
 
 const noRecovery =
   'Connection state recovery does not work with @fanfare/fanout: no connection will be recovered.';
@@ -145,7 +161,7 @@ export class FanoutAdapter extends Adapter {
   override addAll(id: string, rooms: Set<string>): Promise<void> | void {
     if (!this.sids.has(id)) {
       this.#receivers.forgetEverybody();
-      this.#collectBursts(id);
+      this.#collectBursts();
     }
     for (const room of rooms) this.#receivers.forgetRoom(room);
     return super.addAll(id, rooms);
@@ -226,11 +242,10 @@ export class FanoutAdapter extends Adapter {
   }
 
   /** Many acknowledgements to one client, say, are one write as well. */
-  #collectBursts(id: string): void {
-    const socket = (this.nsp as Namespace).sockets.get(id);
-    if (!socket || this.#collectsBursts) return;
+  #collectBursts(): void {
+    if (this.#collectsBursts) return;
     this.#collectsBursts = true;
-    onBurst(connectionOf(socket), (connection) => {
+    onBurst((this.nsp as Namespace).server, (connection) => {
       if (mayHaveWire(connection)) this.#outboxOf(connection).open();
     });
   }

@@ -1,8 +1,9 @@
 import { Socket as NetSocket } from 'node:net';
 import type { Server, Socket } from 'socket.io';
 import type { Adapter, BroadcastOptions } from 'socket.io-adapter';
+import type { DirectWrites } from './direct-writes.ts';
 import type { HeldFrames } from './frame.ts';
-import { KernelWriter, WriteRequests } from './kernel-writer.ts';
+import { KernelWriter } from './kernel-writer.ts';
 
 /*
  * All that the package knows of the inside of socket.io, engine.io and ws is in this file. What is not shaped as
@@ -82,35 +83,32 @@ export function notifyOutgoing(socket: Socket, packet: object): void {
   (socket as unknown as Listened).notifyOutgoingListeners(packet);
 }
 
+interface EnginePacket {
+  readonly data?: string | Buffer;
+}
+
 /** engine.io's `Socket`: a connection, whatever carries it. */
 export interface Connection {
   readonly readyState: string;
   readonly upgrading: boolean;
   readonly transport: Transport;
-  /** Packets that the transport has not been given yet. */
-  readonly writeBuffer: readonly { readonly data?: string | Buffer }[];
+  /** Packets that the transport has not been given yet. It is private, and may be gone. */
+  readonly writeBuffer: readonly EnginePacket[] | undefined;
   once(event: 'drain' | 'close', listener: () => void): void;
   close(discard: boolean): void;
-  readonly server: Engine;
 }
 
-/** engine.io's `Server`. */
-interface Engine {
-  on(event: 'flush', listener: (connection: Connection, packets: readonly unknown[]) => void): void;
-}
-
-/** Calls back before an engine gives more than one packet to a connection's transport at once. */
-export function onBurst(connection: Connection, listener: (connection: Connection) => void): void {
-  connection.server.on('flush', (flushed, packets) => {
-    if (packets.length > 1) listener(flushed);
+/** Calls back before the engine of a server gives more than one packet to a connection's transport at once. */
+export function onBurst(server: Server, listener: (connection: Connection) => void): void {
+  server.engine.on('flush', (connection: Connection, packets: readonly unknown[]) => {
+    if (packets.length > 1) listener(connection);
   });
 }
 
 interface Transport {
   once(event: 'drain', listener: () => void): void;
   readonly name: string;
-  /** Set when the server's option is. */
-  readonly perMessageDeflate?: unknown;
+  readonly writable: boolean;
   readonly socket?: WebSocketInside;
 }
 
@@ -118,7 +116,9 @@ interface Transport {
 interface WebSocketInside {
   readonly readyState: number;
   /** All that was sent and that neither ws nor the socket's stream has given to the kernel. */
-  readonly bufferedAmount?: number;
+  readonly bufferedAmount: number;
+  /** The names of those that client and server use. The only one that ws has is compression. */
+  readonly extensions: string;
   readonly _socket: NetSocket | undefined;
   readonly _sender: Sender | undefined;
   terminate(): void;
@@ -132,15 +132,39 @@ interface Sender {
   sendFrame(frame: readonly (Buffer | string)[], callback?: (error?: Error) => void): void;
 }
 
-/** What was given to a connection's transport, and waits there; for polling, that is nothing. */
-export function transportBytes({ transport }: Connection): number {
-  return transport.socket?.bufferedAmount ?? 0;
+/**
+ * How many bytes wait in a connection's transport; with polling none do.
+ *
+ * @returns undefined when the transport does not tell
+ */
+export function transportBytes({ transport }: Connection): number | undefined {
+  if (transport.name === 'polling') return 0;
+  const bytes = transport.socket?.bufferedAmount;
+  return Number.isSafeInteger(bytes) ? bytes : undefined;
 }
 
-/** All that engine.io and its transport hold for a connection. */
+/** Whether nothing waits in the transport of a connection. Otherwise its event `drain` follows. */
+export function isTransportDone(connection: Connection): boolean {
+  const bytes = transportBytes(connection);
+  return bytes === undefined ? connection.transport.writable : bytes === 0;
+}
+
+export function dataBytes(packet: EnginePacket | undefined): number {
+  const data: unknown = packet?.data;
+  if (typeof data === 'string') return Buffer.byteLength(data);
+  return ArrayBuffer.isView(data) || data instanceof ArrayBuffer ? data.byteLength : 0;
+}
+
+/** Whether engine.io buffers as known. It MUST be asked right after a packet with data was sent. */
+export function holdsPackets({ writeBuffer }: Connection): boolean {
+  if (writeBuffer === undefined || !Array.isArray(writeBuffer)) return false;
+  return writeBuffer.length === 0 || writeBuffer.some((packet: EnginePacket) => dataBytes(packet) > 0);
+}
+
+/** All that engine.io and its transport are known to hold for a connection. */
 export function engineBytes(connection: Connection): number {
-  let bytes = transportBytes(connection);
-  for (const { data } of connection.writeBuffer) if (data !== undefined) bytes += Buffer.byteLength(data);
+  let bytes = transportBytes(connection) ?? 0;
+  for (const packet of connection.writeBuffer ?? []) bytes += dataBytes(packet);
   return bytes;
 }
 
@@ -189,10 +213,11 @@ export type Intercept = (frame: readonly (Buffer | string)[], callback?: (error?
 export class Wires {
   /** Whether the `Sender` of a copy of ws was found to work as known. */
   readonly #trials = new WeakMap<object, boolean>();
-  readonly #requests = new WriteRequests();
+  readonly #direct: DirectWrites;
   readonly #frames: HeldFrames;
 
-  constructor(frames: HeldFrames) {
+  constructor(direct: DirectWrites, frames: HeldFrames) {
+    this.#direct = direct;
     this.#frames = frames;
   }
 
@@ -207,7 +232,7 @@ export class Wires {
     if (!webSocket || !sender || !socket || !isAsKnown(connection, sender, socket)) return undefined;
     if (!this.#passesTrial(sender.constructor)) return undefined;
     sender.sendFrame = intercept;
-    return new Wire(connection, webSocket, sender, new KernelWriter(socket, this.#requests, this.#frames));
+    return new Wire(connection, webSocket, sender, new KernelWriter(socket, this.#direct, this.#frames));
   }
 
   #passesTrial(SenderClass: object): boolean {
@@ -219,14 +244,16 @@ export class Wires {
 
 /** Whether a connection is one that can have a {@link Wire}: an uncompressed websocket of the module ws. */
 export function mayHaveWire({ transport }: Connection): boolean {
-  return transport.name === 'websocket' && !transport.perMessageDeflate;
+  return transport.name === 'websocket' && !transport.socket?.extensions;
 }
 
 function isAsKnown(connection: Connection, sender: Sender, socket: NetSocket): boolean {
   return (
     Array.isArray(connection.writeBuffer) &&
     typeof connection.upgrading === 'boolean' &&
-    typeof connection.transport.socket?.readyState === 'number' &&
+    transportBytes(connection) !== undefined &&
+    connection.transport.socket?.extensions === '' &&
+    typeof connection.transport.socket.readyState === 'number' &&
     typeof sender._state === 'number' &&
     typeof sender.sendFrame === 'function' &&
     // Somebody else's hook, of another adapter for example: the order between the two would not be ours to keep.
@@ -235,7 +262,10 @@ function isAsKnown(connection: Connection, sender: Sender, socket: NetSocket): b
   );
 }
 
-/** A trial with a `Sender` of the same class: everything it sends, ws itself included, MUST pass `sendFrame`, as it is. */
+/**
+ * A trial with a `Sender` of the same class. All that it sends MUST pass `sendFrame`, as it is, what ws sends by itself
+ * included; and `_state` MUST be 0 unless something is being compressed.
+ */
 function leavesThroughSendFrame(SenderClass: object): boolean {
   const written: Buffer[] = [];
   const socket = {
@@ -243,18 +273,31 @@ function leavesThroughSendFrame(SenderClass: object): boolean {
     uncork() {},
     write: (bytes: Buffer | string) => written.push(Buffer.from(bytes)),
   };
+  let compressed = (): void => {};
+  const deflate = {
+    params: {},
+    compress: (data: string, _isLast: boolean, callback: (error: null, data: Buffer) => void) =>
+      (compressed = () => callback(null, Buffer.from(data))),
+  };
   try {
-    const sender = new (SenderClass as TrialSender)(socket, {});
+    const sender = new (SenderClass as TrialSender)(socket, { 'permessage-deflate': deflate });
     let frames = 0;
     const sendFrame = sender.sendFrame.bind(sender);
     sender.sendFrame = (frame, callback) => {
       frames++;
       sendFrame(frame, callback);
     };
+    const states = [sender._state];
     sender.send('a', { fin: true, binary: false, mask: false, compress: false });
+    sender.send('c', { fin: true, binary: false, mask: false, compress: true });
+    states.push(sender._state);
+    compressed();
+    states.push(sender._state);
     sender.ping(Buffer.from('b'), false);
     sender.close(1000, undefined, false);
-    return frames === 3 && Buffer.concat(written).equals(trialBytes);
+    const [before, meanwhile, after] = states;
+    if (before !== 0 || meanwhile === 0 || after !== 0) return false;
+    return frames === 4 && Buffer.concat(written).equals(trialBytes);
   } catch {
     return false;
   }
@@ -268,5 +311,5 @@ interface TrialMethods {
   close(code: number, data: undefined, mask: boolean): void;
 }
 
-/** The frames of the trial as RFC 6455 has them: a text 'a', a ping 'b', a close with code 1000. */
-const trialBytes = Buffer.from([0x81, 1, 0x61, 0x89, 1, 0x62, 0x88, 2, 0x03, 0xe8]);
+/** The frames of the trial as RFC 6455 has them: a text 'a', a compressed 'c', a ping 'b', a close with code 1000. */
+const trialBytes = Buffer.from([0x81, 1, 0x61, 0xc1, 1, 0x63, 0x89, 1, 0x62, 0x88, 2, 0x03, 0xe8]);

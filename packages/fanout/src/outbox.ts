@@ -1,12 +1,11 @@
 import type { Socket } from 'socket.io';
 import type { Backlog, Backlogged } from './backlog.ts';
 import type { Chains, PieceOf } from './chain.ts';
+import { EngineQueue } from './engine-queue.ts';
 import type { Frame } from './frame.ts';
 import {
   cut,
   mayHaveWire,
-  sendThroughEngine,
-  transportBytes,
   type Connection,
   type EncodedPacket,
   type PacketOptions,
@@ -47,24 +46,22 @@ const smallBytes = 65_536;
 export class Outbox implements Due, Backlogged {
   readonly #connection: Connection;
   readonly #parts: OutboxParts;
+  readonly #engine: EngineQueue;
   #transport: Connection['transport'] | undefined;
   /** Undefined when the connection is served the ordinary way. */
   #outlet: Outlet | undefined;
   /** Whether its turn is going to come. */
   #isDue = false;
-  /** Whether engine.io, or its transport, has packets that were not taken yet. */
-  #isEngineBusy = false;
   /** Whether it does not keep up, so that all that waits for it counts. */
   #isBacklogged = false;
   #isClosed = false;
   /** The sockets that missed something. */
   #missed: Set<Socket> | undefined;
-  readonly #buffered = new BufferedBytes();
-  #engineDrains = 0;
 
   constructor(connection: Connection, parts: OutboxParts) {
     this.#connection = connection;
     this.#parts = parts;
+    this.#engine = new EngineQueue(connection);
     connection.once('close', () => this.#close());
   }
 
@@ -109,7 +106,7 @@ export class Outbox implements Due, Backlogged {
   }
 
   get progress(): number {
-    return this.#outlet?.takenBytes ?? this.#engineDrains;
+    return this.#outlet?.takenBytes ?? this.#engine.drains;
   }
 
   end(): void {
@@ -121,7 +118,7 @@ export class Outbox implements Due, Backlogged {
   #findOutlet(): Outlet | undefined {
     this.open();
     // What engine.io holds was sent before.
-    return this.#connection.writeBuffer.length === 0 && this.#outlet?.isOpen ? this.#outlet : undefined;
+    return this.#outlet?.isOpen && this.#connection.writeBuffer?.length === 0 ? this.#outlet : undefined;
   }
 
   #setTransport(transport: Connection['transport']): void {
@@ -163,9 +160,9 @@ export class Outbox implements Due, Backlogged {
     else this.#becomeDue();
   }
 
-  #pass(socket: Socket, { packet, options }: Outgoing): void {
-    sendThroughEngine(socket, packet, options);
-    if (this.#connection.writeBuffer.length > 0) this.#watchEngine();
+  #pass(socket: Socket, outgoing: Outgoing): void {
+    if (!this.#engine.send(socket, outgoing, () => this.#count())) this.#parts.onUnknown();
+    this.#count();
   }
 
   #becomeDue(): void {
@@ -180,27 +177,9 @@ export class Outbox implements Due, Backlogged {
     this.#count();
   }
 
-  #watchEngine(): void {
-    if (!this.#isEngineBusy) {
-      this.#isEngineBusy = true;
-      this.#connection.once('drain', () => {
-        // To the transport, that is; a websocket may have it waiting still.
-        if (transportBytes(this.#connection) === 0) this.#engineDrained();
-        else this.#connection.transport.once('drain', () => this.#engineDrained());
-      });
-    }
-    this.#count();
-  }
-
-  #engineDrained(): void {
-    this.#isEngineBusy = false;
-    this.#engineDrains++;
-    this.#count();
-  }
-
   /** What waits for this connection alone: in engine.io, in ws, in the stream. */
   #ownBytes(): number {
-    return this.#buffered.count(this.#connection.writeBuffer) + transportBytes(this.#connection);
+    return this.#engine.bytes - (this.#outlet?.streamBytes ?? 0);
   }
 
   #waitingBytes(ownBytes: number): number {
@@ -211,7 +190,7 @@ export class Outbox implements Due, Backlogged {
   #count(): void {
     const { isBlocked = false, pendingBytes = 0 } = this.#outlet ?? {};
     // What was collected in this turn is a backlog only behind one.
-    const isBehind = isBlocked || this.#isEngineBusy || (this.#isBacklogged && pendingBytes > 0);
+    const isBehind = isBlocked || this.#engine.isBusy || (this.#isBacklogged && pendingBytes > 0);
     if (this.#isClosed || (!isBehind && !this.#isBacklogged)) return;
     this.#isBacklogged = isBehind;
     if (isBehind) {
@@ -245,29 +224,5 @@ export class Outbox implements Due, Backlogged {
     this.#missed = undefined;
     this.#parts.backlog.delete(this);
     this.#outlet?.close();
-  }
-}
-
-/** Counts the bytes in engine.io's buffer, each packet once. */
-class BufferedBytes {
-  #buffer: Connection['writeBuffer'] = [];
-  #first: unknown;
-  #packets = 0;
-  #bytes = 0;
-
-  count(buffer: Connection['writeBuffer']): number {
-    if (buffer.length === 0) return 0;
-    // engine.io makes a new buffer when it has given the old one to the transport.
-    if (buffer !== this.#buffer || buffer[0] !== this.#first || buffer.length < this.#packets) {
-      this.#buffer = buffer;
-      this.#first = buffer[0];
-      this.#packets = 0;
-      this.#bytes = 0;
-    }
-    for (; this.#packets < buffer.length; this.#packets++) {
-      const data = buffer[this.#packets]?.data;
-      if (data !== undefined) this.#bytes += Buffer.byteLength(data);
-    }
-    return this.#bytes;
   }
 }

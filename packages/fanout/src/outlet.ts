@@ -57,6 +57,11 @@ export class Outlet {
     return this.pendingBytes + (this.#wire?.writer.inFlightBytes ?? 0);
   }
 
+  /** What of it the socket's stream holds. */
+  get streamBytes(): number {
+    return this.#wire?.writer.streamBytes ?? 0;
+  }
+
   get takenBytes(): number {
     return this.#wire?.writer.takenBytes ?? 0;
   }

@@ -7,7 +7,8 @@ import { fanoutAdapter } from '../src/index.ts';
 import {
   BufferEncoder,
   collect,
-  countDirectWrites,
+  countStreamWrites,
+  countWrites,
   join,
   once,
   onlySocket,
@@ -16,6 +17,7 @@ import {
   tcpOf,
   turn,
   warmUp,
+  warnings,
 } from './harness.ts';
 
 /** The version of a package as a file of another one gets it. */
@@ -23,15 +25,6 @@ function versionOf(name: string, from: string): unknown {
   const main = createRequire(from).resolve(name);
   const folder = main.slice(0, main.lastIndexOf(`node_modules/${name}/`) + `node_modules/${name}/`.length);
   return (JSON.parse(readFileSync(`${folder}package.json`, 'utf8')) as { version: string }).version;
-}
-
-function warnings(): { readonly code: string | undefined }[] {
-  const warned: { readonly code: string | undefined }[] = [];
-  const listener = (warning: Error & { readonly code?: string }): void =>
-    void warned.push({ code: warning.code });
-  process.on('warning', listener);
-  onTestFinished(() => void process.off('warning', listener));
-  return warned;
 }
 
 describe('a broadcast', () => {
@@ -61,13 +54,30 @@ describe('a broadcast', () => {
     const socket = onlySocket(io);
     await socket.join(['a', 'b']);
     await warmUp(io);
-    const writes = countDirectWrites(socket);
+    const writes = countWrites(socket);
     const events = collect(client);
     for (let i = 0; i < 64; i++) io.to(i % 2 === 0 ? 'a' : ['a', 'b']).emit('news', i);
     await turn();
     expect(writes()).toBe(1);
     socket.emit('end');
     expect(await events).toEqual(Array.from({ length: 64 }, (_, i) => ['news', i]));
+  });
+
+  test('is written beside the stream of the socket once a trial has shown that this Node lets it', async () => {
+    const warned = warnings();
+    const { io, url } = await serve({ adapter: fanoutAdapter() });
+    const events = collect(await join(url));
+    const writes = countStreamWrites(onlySocket(io));
+    const sent: unknown[][] = [];
+    let before: number;
+    do {
+      before = writes();
+      io.emit('news', sent.push(['news', sent.length + 1]));
+      await turn();
+    } while (writes() > before);
+    io.emit('end');
+    expect(await events).toEqual(sent);
+    expect(warned).toEqual([]);
   });
 
   test('is not needed for the acknowledgements to one client to be one write', async () => {
@@ -81,7 +91,7 @@ describe('a broadcast', () => {
     await warmedUp;
     socket.on('ask', (answer: () => void) => answer());
     await Promise.all(Array.from({ length: 3 }, () => client.emitWithAck('ask')));
-    const writes = countDirectWrites(socket);
+    const writes = countWrites(socket);
     await Promise.all(Array.from({ length: 64 }, () => client.emitWithAck('ask')));
     expect(writes()).toBeLessThan(5);
   });
@@ -207,13 +217,13 @@ describe('what cannot go the direct way goes the ordinary one', () => {
     const warned = warnings();
     await expectOrder({ wsEngine: OtherEngine });
     await turn();
-    expect(warned).toEqual([{ code: 'FANOUT_UNKNOWN_ENGINE' }]);
+    expect(warned).toMatchObject([{ code: 'FANOUT_UNKNOWN_ENGINE' }]);
   });
 
   test('in an app that asks for connection state recovery, and a warning says that there is none', async () => {
     const warned = warnings();
     await expectOrder({ connectionStateRecovery: {} });
-    expect(warned).toEqual([{ code: 'FANOUT_NO_RECOVERY' }]);
+    expect(warned).toMatchObject([{ code: 'FANOUT_NO_RECOVERY' }]);
   });
 });
 

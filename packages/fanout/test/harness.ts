@@ -80,7 +80,7 @@ export async function turn(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** The first write shows what the next ones need. */
+/** The first broadcast opens the direct way of a connection. */
 export async function warmUp(io: Server): Promise<void> {
   io.emit('warm-up');
   await turn();
@@ -89,21 +89,56 @@ export async function warmUp(io: Server): Promise<void> {
 interface Inside {
   readonly transport: {
     readonly socket: {
-      readonly _socket: { readonly _handle: { writeBuffer: (...args: unknown[]) => number } };
+      readonly _socket: NetSocket & { readonly _handle: { writeBuffer: (...args: unknown[]) => unknown } };
     };
   };
 }
 
-/** Counts the writes to a socket's TCP connection that do not go through Node's stream. */
-export function countDirectWrites(socket: Socket): () => number {
-  const { _handle: handle } = (socket.conn as unknown as Inside).transport.socket._socket;
-  const writeBuffer = handle.writeBuffer.bind(handle);
-  let writes = 0;
-  handle.writeBuffer = (...args) => {
-    writes++;
-    return writeBuffer(...args);
-  };
-  return () => writes;
+/** The TCP connection of a socket over websocket. */
+function serverTcpOf(socket: Socket): Inside['transport']['socket']['_socket'] {
+  return (socket.conn as unknown as Inside).transport.socket._socket;
+}
+
+/** Counts the writes to the TCP connection of a socket, through Node's stream and beside it. */
+export function countWrites(socket: Socket): () => number {
+  const { _handle: handle } = serverTcpOf(socket);
+  return counting(handle, 'writeBuffer');
+}
+
+/** Counts the writes to the TCP connection of a socket that go through Node's stream. */
+export function countStreamWrites(socket: Socket): () => number {
+  return counting(serverTcpOf(socket), 'write');
+}
+
+function counting<Name extends string>(
+  object: Record<Name, (...args: never[]) => unknown>,
+  name: Name,
+): () => number {
+  const method = object[name] as (...args: unknown[]) => unknown;
+  let calls = 0;
+  Object.defineProperty(object, name, {
+    configurable: true,
+    value: (...args: unknown[]) => {
+      calls++;
+      return method.apply(object, args);
+    },
+  });
+  return () => calls;
+}
+
+interface Warned {
+  readonly code: string | undefined;
+  readonly message: string;
+}
+
+/** What the process warns of until the test ends. */
+export function warnings(): readonly Warned[] {
+  const warned: Warned[] = [];
+  const listener = ({ code, message }: Error & { readonly code?: string }): void =>
+    void warned.push({ code, message });
+  process.on('warning', listener);
+  onTestFinished(() => void process.off('warning', listener));
+  return warned;
 }
 
 /** An encoder whose packets are no text. */

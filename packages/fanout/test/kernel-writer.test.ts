@@ -1,10 +1,13 @@
+import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { DirectWrites, type WriteCall } from '../src/direct-writes.ts';
 import { Frame, HeldFrames } from '../src/frame.ts';
-import { KernelWriter, WriteRequests } from '../src/kernel-writer.ts';
+import { KernelWriter } from '../src/kernel-writer.ts';
 
 class WriteWrap {
   isAttached = false;
+  writeStatus: number | null = null;
   oncomplete: ((status: number) => void) | undefined;
 
   getAsyncId(): number {
@@ -12,47 +15,173 @@ class WriteWrap {
   }
 }
 
-/** libuv as it is when the reader makes room while a write is under way: taken in two parts, and nothing queued. */
+/** What libuv does with a write: takes all, queues some of it, or fails. */
+type Outcome = 'taken' | 'queued' | number;
+
+/** A handle of either kind of Node. What is queued leaves nothing in the queue: the reader made room meanwhile. */
 class TCP {
   writeQueueSize = 0;
   bytesWritten = 0;
-  attaches = false;
+  outcome: Outcome = 'taken';
   readonly requests: WriteWrap[] = [];
 
-  writeBuffer(request: WriteWrap): number {
+  /** Up to Node 24.21 and 26.9. */
+  writeWithRequest(request: WriteWrap): number {
     // Node aborts the process here.
     if (request.isAttached) throw new Error('the request is in use');
     this.requests.push(request);
-    request.isAttached = this.attaches;
-    return 0;
+    request.isAttached = this.outcome === 'queued';
+    return typeof this.outcome === 'number' ? this.outcome : 0;
+  }
+
+  /** Later ones. */
+  writeWithoutRequest(request: null): unknown {
+    if (request !== null) throw new Error('no request is taken');
+    if (this.outcome !== 'queued') return this.outcome === 'taken' ? 0 : this.outcome;
+    const queued = new WriteWrap();
+    this.requests.push(queued);
+    return queued;
   }
 }
 
-test('a request that libuv has is not used again, though nothing is queued, and the next write waits', () => {
-  const handle = new TCP();
-  const stream: Buffer[] = [];
-  const write = (bytes: Buffer): boolean => {
-    stream.push(bytes);
-    handle.writeBuffer(new WriteWrap());
+const { writeWithRequest, writeWithoutRequest } = TCP.prototype as unknown as Record<
+  'writeWithRequest' | 'writeWithoutRequest',
+  WriteCall['writeBuffer']
+>;
+
+const withRequests: WriteCall = { writeBuffer: writeWithRequest, RequestClass: WriteWrap };
+const withoutRequests: WriteCall = { writeBuffer: writeWithoutRequest, RequestClass: undefined };
+const nodes: readonly [string, WriteCall][] = [
+  ['with requests', withRequests],
+  ['without requests', withoutRequests],
+];
+
+/** A socket over such a handle. Its stream counts what it is given. */
+class Stream extends EventEmitter {
+  readonly _handle: TCP & Partial<WriteCall>;
+  writable = true;
+  destroyed = false;
+  writableLength = 0;
+  writableNeedDrain = false;
+  bytesWritten = 0;
+  readonly written: Buffer[] = [];
+  error: NodeJS.ErrnoException | undefined;
+
+  constructor({ writeBuffer }: WriteCall) {
+    super();
+    this._handle = Object.assign(new TCP(), { writeBuffer });
+  }
+
+  write(bytes: Buffer): boolean {
+    this.written.push(bytes);
     return true;
-  };
-  const socket = { _handle: handle, writable: true, writableLength: 0, writableNeedDrain: false, write };
+  }
+
+  destroy(error: NodeJS.ErrnoException): void {
+    this.destroyed = true;
+    this.writable = false;
+    this.error = error;
+  }
+}
+
+const frame = new Frame(Buffer.from('abc'));
+
+describe.each(nodes)('on a Node whose handles write %s', (_name, call) => {
   const frames = new HeldFrames();
-  const requests = new WriteRequests();
-  const frame = new Frame(Buffer.from('abc'));
-  const open = (): KernelWriter => new KernelWriter(socket as unknown as Socket, requests, frames);
+  const direct = new DirectWrites();
+  direct.use(call);
+  const open = (): { stream: Stream; handle: TCP; writer: KernelWriter } => {
+    const stream = new Stream(call);
+    return {
+      stream,
+      handle: stream._handle,
+      writer: new KernelWriter(stream as unknown as Socket, direct, frames),
+    };
+  };
 
-  const [first, second] = [open(), open()];
-  first.write(frame);
-  expect(stream).toHaveLength(1);
-  handle.attaches = true;
-  first.write(frame);
-  expect([first.isBlocked, frames.bytes]).toEqual([true, 3]);
-  second.write(frame);
-  expect([second.isBlocked, frames.bytes]).toEqual([true, 3]);
+  test('writes that libuv queues block their connection until they are complete, though the queue is empty', () => {
+    const [first, second] = [open(), open()];
+    let drains = 0;
+    for (const { writer, handle } of [first, second]) {
+      writer.write(frame);
+      expect(writer.isBlocked).toBe(false);
+      handle.outcome = 'queued';
+      writer.write(frame);
+      expect([writer.isBlocked, writer.inFlightBytes, frames.bytes]).toEqual([true, 3, 3]);
+      writer.onceDrained(() => drains++);
+    }
+    for (const { handle } of [first, second]) handle.requests.at(-1)?.oncomplete?.(0);
+    expect([drains, first.writer.isBlocked, frames.bytes]).toEqual([2, false, 0]);
+    expect([first.stream.written, second.stream.written]).toEqual([[], []]);
+  });
 
-  let drains = 0;
-  first.onceDrained(() => drains++);
-  for (const request of handle.requests) request.oncomplete?.(0);
-  expect([drains, first.isBlocked, frames.bytes]).toEqual([1, false, 0]);
+  test('a write that fails at once ends its connection, and the next one is not affected', () => {
+    const [failing, other] = [open(), open()];
+    failing.handle.outcome = -32;
+    failing.writer.write(frame);
+    other.writer.write(frame);
+    expect(failing.stream.error).toMatchObject({ code: 'EPIPE', syscall: 'write', message: 'write EPIPE' });
+    expect([failing.writer.isBlocked, other.stream.destroyed]).toEqual([false, false]);
+  });
+
+  test('a write that fails later ends its connection', () => {
+    const { stream, handle, writer } = open();
+    handle.outcome = 'queued';
+    writer.write(frame);
+    handle.requests.at(-1)?.oncomplete?.(-104);
+    expect([stream.error?.code, frames.bytes]).toEqual(['ECONNRESET', 0]);
+  });
+
+  test.each([Number.NaN, 1])(
+    'a result that means nothing ends the connection, and not the process: %s',
+    (result) => {
+      const { stream, handle, writer } = open();
+      handle.outcome = result;
+      writer.write(frame);
+      expect(stream.error).toMatchObject({ code: 'UNKNOWN', syscall: 'write' });
+    },
+  );
+
+  test('what the stream holds goes first', () => {
+    const { stream, writer } = open();
+    stream.writableLength = 1;
+    writer.write(frame);
+    expect(stream.written).toEqual([frame.buffer]);
+  });
+});
+
+test('a queued write that was complete before anybody could listen blocks nothing', () => {
+  const complete = new WriteWrap();
+  complete.writeStatus = 0;
+  const stream = new Stream({ ...withoutRequests, writeBuffer: () => complete });
+  const direct = new DirectWrites();
+  direct.use({ ...withoutRequests, writeBuffer: stream._handle.writeBuffer as WriteCall['writeBuffer'] });
+  const writer = new KernelWriter(stream as unknown as Socket, direct, new HeldFrames());
+  writer.write(frame);
+  expect([writer.isBlocked, stream.written]).toEqual([false, []]);
+});
+
+test.each(nodes)(
+  'connections are written to through their streams until direct writes %s are proven, and then directly',
+  (_name, call) => {
+    const stream = new Stream(call);
+    const direct = new DirectWrites();
+    const writer = new KernelWriter(stream as unknown as Socket, direct, new HeldFrames());
+    writer.write(frame);
+    expect(stream.written).toHaveLength(1);
+    direct.use(call);
+    writer.write(frame);
+    expect(stream.written).toHaveLength(1);
+  },
+);
+
+test('a handle that writes with another function, or does not count its bytes, is left alone', () => {
+  const direct = new DirectWrites();
+  direct.use(withoutRequests);
+  const [other, uncounted] = [new Stream(withRequests), new Stream(withoutRequests)];
+  uncounted._handle.bytesWritten = undefined as unknown as number;
+  for (const stream of [other, uncounted]) {
+    new KernelWriter(stream as unknown as Socket, direct, new HeldFrames()).write(frame);
+    expect(stream.written).toHaveLength(1);
+  }
 });

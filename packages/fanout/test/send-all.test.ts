@@ -8,7 +8,7 @@ import { fanoutAdapter, isFanoutAdapter, type FanoutOptions, type OutgoingEvent 
 import {
   BufferEncoder,
   collect,
-  countDirectWrites,
+  countWrites,
   join,
   once,
   onlySocket,
@@ -126,7 +126,7 @@ describe('several events for one socket', () => {
     const others = collect(await join(url));
     await warmUp(io);
     const events = collect(client);
-    const writes = countDirectWrites(socket);
+    const writes = countWrites(socket);
     sendNumbers(socket, 1, 100);
     io.emit('news', 101);
     sendNumbers(socket, 102, 200);
