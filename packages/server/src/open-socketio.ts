@@ -15,6 +15,7 @@ import type { SessionCounts } from './socketio/session-counts.ts';
 import { releasePolling } from './socketio/release-polling.ts';
 import { SlowSubscribers } from './socketio/slow-subscribers.ts';
 import type { SocketServerOptions } from './socketio/socket-server.ts';
+import type { Insides } from './try-insides.ts';
 
 /** What a packet may have beside the message, so that every legal subscribe and publish fits. */
 const packetOverheadBytes = 65_536;
@@ -29,11 +30,13 @@ export function socketOptions(
   isDraining: () => boolean,
   connections: ReadonlyMap<ConnectedSocket, Connection>,
   sessions: SessionCounts,
+  { wsEngine }: Insides,
 ): SocketServerOptions {
   const { outboxBytesMax, outboxTotalBytesMax, stallTimeoutMs, loginTimeoutMs, publishBytesMax } = settings;
   const { onOverflow, onDrained } = new SlowSubscribers(connections);
   const origins = originsOf(settings);
   return {
+    wsEngine,
     origins,
     fanout: { outboxBytesMax, outboxTotalBytesMax, stallTimeoutMs, onOverflow, onDrained },
     packetBytesMax: packetBytesMaxOf(settings),
@@ -60,6 +63,7 @@ export function openSockets(
   httpServer: HttpServer,
   settings: Settings,
   sessions: SessionCounts,
+  { node, engine }: Insides,
 ): void {
   io.attach(httpServer, { destroyUpgrade: false });
   declineUpgrades(
@@ -67,11 +71,12 @@ export function openSockets(
     ({ url = '' }) => url.startsWith(`${io.path()}/`),
     // Beside Socket.IO and us.
     () => httpServer.listenerCount('upgrade') > 2,
+    node.order,
   );
-  checkSessionOrigins(io, originsOf(settings));
-  limitPollingPayloads(io);
-  releaseHandshakes(io);
-  limitLogins(io, { ...settings, packetBytesMax: packetBytesMaxOf(settings) });
-  sessions.watch(io);
-  releasePolling(io);
+  checkSessionOrigins(io, originsOf(settings), engine);
+  limitPollingPayloads(io, engine);
+  releaseHandshakes(io, engine);
+  limitLogins(io, { ...settings, packetBytesMax: packetBytesMaxOf(settings) }, engine);
+  sessions.watch(io, engine);
+  releasePolling(io, engine);
 }

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import type { Server as HttpServer } from 'node:http';
 import { FanfareError, type PublishResult } from '@fanfare/protocol';
 import type { FastifyInstance } from 'fastify';
-import { pino } from 'pino';
 import type { Server as SocketServer, Socket as ConnectedSocket } from 'socket.io';
 import { Access } from './access/access.ts';
 import { algorithms } from './access/algorithms.ts';
@@ -22,7 +21,7 @@ import { inTime } from './limits/in-time.ts';
 import { rateLimitsOf } from './limits/rate-limits.ts';
 import type { Connection } from './message-path/accept.ts';
 import { MessagePath } from './message-path/message-path.ts';
-import type { Logger } from './observability/logger.ts';
+import { defaultLogger, type Logger } from './observability/logger.ts';
 import { asRefusal } from './observability/refusal.ts';
 import { openLog, rulesOf } from './open-log.ts';
 import { Vitals } from './observability/vitals.ts';
@@ -35,6 +34,7 @@ import { SubscriptionIndex } from './subscriptions/subscription-index.ts';
 import { createSocketServer } from './socketio/socket-server.ts';
 import { originsOf } from './config/origins.ts';
 import { openSockets, socketOptions, type Refuse } from './open-socketio.ts';
+import { tryInsides, type Insides } from './try-insides.ts';
 import { strangers, strangersHosts } from './refuse-strangers.ts';
 
 /** The settings of docs/configuration.md, and what only a program can give. */
@@ -127,15 +127,18 @@ async function run(options: ServerOptions, settings: Settings): Promise<Running>
   const refuse = strangersHosts(settings);
   const connections = new Map<ConnectedSocket, Connection>();
   const sessions = new SessionCounts(new ConnectionCounts(settings));
+  const { logger = defaultLogger() } = options;
+  const insides = await tryInsides(logger);
   const io = createSocketServer(
-    socketOptions(settings, refuse, () => path.isDraining, connections, sessions),
+    socketOptions(settings, refuse, () => path.isDraining, connections, sessions, insides),
   );
-  const { path, http, streams, access, logger, close } = await compose(options, settings, refuse, io);
-  openSockets(io, http.server, settings, sessions);
-  listenToClients(io, { path, access, connections, logger, refuseUnknown: true });
+  const parts = { settings, refuse, io, logger, insides };
+  const { path, http, streams, access, close } = await compose(options, parts);
+  openSockets(io, http.server, settings, sessions, insides);
+  listenToClients(io, { path, access, connections, logger, insides, refuseUnknown: true });
   // Node's own answer to those would take no turns.
   http.server.on('checkExpectation', (...exchange) => http.server.emit('request', ...exchange));
-  takeTurns(http.server);
+  takeTurns(http.server, insides.node);
   const sockets = new OpenSockets(http.server, new ConnectionCounts(settings));
   http.addHook('preClose', async () => void io.engine.close());
   // For `localhost` Fastify would open a second server for the other family, which Socket.IO knows nothing of.
@@ -155,7 +158,7 @@ async function run(options: ServerOptions, settings: Settings): Promise<Running>
       const acknowledged = path.drain();
       streams.end(goodbyeMs);
       await inTime(acknowledged, goodbyeMs);
-      await sayGoodbye(io, goodbyeMs);
+      await sayGoodbye(io, insides.engine.packets, goodbyeMs);
       await sockets.emptied(lastAnswersMs);
       const lastCall = setTimeout(() => sockets.destroy(), stopGraceMs);
       await http.close().finally(() => clearTimeout(lastCall));
@@ -186,24 +189,30 @@ export async function attach(httpServer: HttpServer, options: AttachOptions = {}
   const refuse = strangers(settings);
   const connections = new Map<ConnectedSocket, Connection>();
   const sessions = new SessionCounts(new ConnectionCounts(settings));
+  const giveBack = (error: unknown): never => {
+    attached.delete(httpServer);
+    throw error;
+  };
+  const { logger = defaultLogger() } = own;
+  const insides = await tryInsides(logger, theirs).catch(giveBack);
   const io: SocketServer =
     theirs ??
-    createSocketServer(socketOptions(settings, refuse, () => path.isDraining, connections, sessions));
-  const { path, http, streams, access, logger, close } = await compose(own, settings, refuse, io).catch(
-    (error: unknown) => {
-      attached.delete(httpServer);
-      throw error;
-    },
-  );
+    createSocketServer(
+      socketOptions(settings, refuse, () => path.isDraining, connections, sessions, insides),
+    );
+  const parts = { settings, refuse, io, logger, insides };
+  const { path, http, streams, access, close } = await compose(own, parts).catch(giveBack);
   await http.ready();
-  const stopListening = listenToClients(io, { path, access, connections, logger, refuseUnknown: !theirs });
+  const events = { path, access, connections, logger, insides, refuseUnknown: !theirs };
+  const stopListening = listenToClients(io, events);
   const answersPreflights = originsOf(settings).length > 0;
   const stopSharing = shareServer(httpServer, {
     isOurs: (request) => isTaken(request, taken, answersPreflights),
     answer: (request, response) => http.routing(request, response),
     addOthers: () => {
-      if (!theirs) openSockets(io, httpServer, settings, sessions);
+      if (!theirs) openSockets(io, httpServer, settings, sessions, insides);
     },
+    node: insides.node,
   });
   return {
     publish: (topic, message, { id } = {}) => path.publishValue(access.trusted, { topic, message, id }),
@@ -213,7 +222,7 @@ export async function attach(httpServer: HttpServer, options: AttachOptions = {}
       await inTime(acknowledged, goodbyeMs);
       stopListening();
       if (!theirs) {
-        await sayGoodbye(io, goodbyeMs);
+        await sayGoodbye(io, insides.engine.packets, goodbyeMs);
         io.engine.close();
       }
       stopSharing();
@@ -231,18 +240,20 @@ interface Composed {
   readonly http: FastifyInstance;
   readonly streams: EventStreams;
   readonly access: Access;
-  readonly logger: Logger;
   /** To be called last. */
   readonly close: () => Promise<void>;
 }
 
-async function compose(
-  options: ServerOptions,
-  settings: Settings,
-  refuse: Refuse,
-  io: SocketServer,
-): Promise<Composed> {
-  const { logger = pino({ name: 'fanfare' }, pino.destination(2)), now = Date.now } = options;
+interface Parts {
+  readonly settings: Settings;
+  readonly refuse: Refuse;
+  readonly io: SocketServer;
+  readonly logger: Logger;
+  readonly insides: Insides;
+}
+
+async function compose({ now = Date.now }: ServerOptions, parts: Parts): Promise<Composed> {
+  const { settings, refuse, io, logger, insides } = parts;
   const verifier = verifierOf(settings, logger, now);
   const rules = rulesOf(settings);
   const access = new Access({ verifier, rules, now });
@@ -270,6 +281,7 @@ async function compose(
     path,
     streams,
     vitals,
+    node: insides.node,
     isDraining: () => path.isDraining,
     refuse,
     logger,
@@ -279,7 +291,7 @@ async function compose(
     access.close();
     await log.close();
   };
-  return { path, http, streams, access, logger, close };
+  return { path, http, streams, access, close };
 }
 
 /** @throws SettingsError when a key cannot be used */

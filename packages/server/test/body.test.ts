@@ -10,7 +10,7 @@ const text = `[${Array.from({ length: 900_000 }, (_, at) => at % 10).join('')}]`
 describe.each([readJsonBody, readLinesBody])('a body that comes in small pieces: $name', (read) => {
   function begin(): { readonly request: EventEmitter; readonly body: Promise<PublishBody> } {
     const request = Object.assign(new EventEmitter(), { headers: {} });
-    return { request, body: read(request as unknown as IncomingMessage, limits, bodyRoom(limits)) };
+    return { request, body: read(request as unknown as IncomingMessage, limits, bodyRoom(limits), () => {}) };
   }
 
   it('takes little more than its bytes, and is whole', async () => {

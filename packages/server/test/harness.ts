@@ -5,7 +5,7 @@ import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket
 import { onTestFinished } from 'vitest';
 
 /** Fails the test that makes the server log an error which it did not expect. */
-const strictLogger = {
+export const strictLogger = {
   warn: (fields: object, message: string): void => strictLogger.error(fields, message),
   error: (fields: object, message: string): void => {
     throw new Error(`the server logged: ${message}`, { cause: fields });

@@ -8,7 +8,8 @@ import { Server, type ServerOptions, type Socket } from 'socket.io';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import { releaseHandshakes } from '../src/socketio/release-handshake.ts';
-import { connectClient, transports } from './harness.ts';
+import { tryInsides } from '../src/try-insides.ts';
+import { connectClient, strictLogger, transports } from './harness.ts';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
@@ -35,7 +36,7 @@ async function start(options: Partial<ServerOptions> = {}): Promise<Rig> {
   const keep = (request: IncomingMessage): void => void requests.push(new WeakRef(request));
   const io = new Server(http, options);
   http.on('request', keep).on('upgrade', keep);
-  releaseHandshakes(io);
+  releaseHandshakes(io, (await tryInsides(strictLogger, io)).engine);
   await once(http.listen(0, '127.0.0.1'), 'listening');
   onTestFinished(async () => io.close());
   return {

@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { FanfareError } from '@fanfare/protocol';
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify';
+import type { AnswerOrder, NodeInside } from '../insides/node-inside.ts';
 import { fixedLimits } from '../limits/fixed-limits.ts';
 
 const { value: waitingMax } = fixedLimits.requestsWaitingMax;
@@ -11,14 +12,12 @@ const { value: waitingMax } = fixedLimits.requestsWaitingMax;
  * requests that it has read, and keeps their answers until it is their turn: some kilobytes of requests would be
  * gigabytes of pages, all read at once.
  */
-export function waitForTurn(): (
-  request: FastifyRequest,
-  reply: FastifyReply,
-  done: HookHandlerDoneFunction,
-) => void {
+export function waitForTurn(
+  order: AnswerOrder,
+): (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction) => void {
   const waiting = new WeakMap<Socket, number>();
   return (request, { raw: response }, done) => {
-    if (response.socket || !isReading(request)) return done();
+    if (!isReading(request) || !order.isWaiting(response)) return done();
     const { socket } = request.raw;
     const before = waiting.get(socket) ?? 0;
     if (before >= waitingMax)
@@ -26,7 +25,7 @@ export function waitForTurn(): (
         new FanfareError('limit_exceeded', `On one connection ${waitingMax} requests may wait, and do.`),
       );
     waiting.set(socket, before + 1);
-    response.once('socket', () => {
+    order.onceDue(response, () => {
       waiting.set(socket, (waiting.get(socket) ?? 1) - 1);
       // Whoever takes its answers at once has others come in between.
       setImmediate(done);
@@ -39,6 +38,7 @@ export interface AnswerLimits {
   readonly outboxTotalBytesMax: number;
   /** How long a connection that an answer waits for may take nothing before it is ended. */
   readonly stallTimeoutMs: number;
+  readonly node: Pick<NodeInside, 'order'>;
 }
 
 /** What is smaller the kernel takes, as a rule. */
@@ -48,6 +48,7 @@ const largeBytes = 65_536;
 export function limitAnswers({
   outboxTotalBytesMax,
   stallTimeoutMs,
+  node: { order },
 }: AnswerLimits): (
   request: FastifyRequest,
   reply: FastifyReply,
@@ -72,8 +73,8 @@ export function limitAnswers({
     };
     response.on('close', release);
     socket.on('close', release);
-    if (response.socket) endWhenStalled(response, stallTimeoutMs);
-    else response.once('socket', () => endWhenStalled(response, stallTimeoutMs));
+    if (!order.isWaiting(response)) endWhenStalled(response, stallTimeoutMs);
+    else order.onceDue(response, () => endWhenStalled(response, stallTimeoutMs));
     done();
   };
 }

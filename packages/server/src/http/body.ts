@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import { FanfareError } from '@fanfare/protocol';
 import { Arrival, ArrivalRoom } from '../limits/arrival-room.ts';
+import type { NodeInside } from '../insides/node-inside.ts';
 import { fixedLimits } from '../limits/fixed-limits.ts';
 import { tooLarge } from '../message-path/admit.ts';
 
@@ -36,9 +37,10 @@ export async function readJsonBody(
   request: IncomingMessage,
   limits: BodyLimits,
   room: ArrivalRoom,
+  discard: NodeInside['discard'],
 ): Promise<PublishBody> {
   let kind: 'one' | 'array' | undefined;
-  const text = await readBody(request, room, (chunk) => {
+  const text = await readBody(request, room, discard, (chunk) => {
     const first = kind ?? chunk.find((byte) => !beforeJson.has(byte));
     if (typeof first === 'number') kind = first === openBracket ? 'array' : 'one';
     return kind === 'array' ? limits.batchBytesMax : limits.publishBytesMax;
@@ -51,8 +53,9 @@ export async function readLinesBody(
   request: IncomingMessage,
   { batchBytesMax }: BodyLimits,
   room: ArrivalRoom,
+  discard: NodeInside['discard'],
 ): Promise<PublishBody> {
-  return { kind: 'lines', text: await readBody(request, room, () => batchBytesMax) };
+  return { kind: 'lines', text: await readBody(request, room, discard, () => batchBytesMax) };
 }
 
 /** Pieces of a body that are kept as they came, at the most. Each takes a hundred bytes beside its own, and may have one. */
@@ -94,6 +97,7 @@ class Pieces {
 function readBody(
   request: IncomingMessage,
   room: ArrivalRoom,
+  discard: NodeInside['discard'],
   limitAt: (chunk: Buffer) => number,
 ): Promise<string> {
   return new Promise((resolve, reject) => {
@@ -107,7 +111,7 @@ function readBody(
     const refuse = (error: FanfareError): void => {
       finish();
       // What still comes goes nowhere: Node would take its time to push each piece, and there may be ten thousand in one read.
-      (request as { _dump?(): void })._dump?.();
+      discard(request);
       reject(error);
     };
     const onData = (chunk: Buffer): void => {

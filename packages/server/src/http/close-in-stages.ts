@@ -8,16 +8,19 @@ const { value: takingMs } = fixedLimits.lastAnswerMs;
  * is too large, it would be reset, and the client may never see the answer.
  */
 export function closeInStages(socket: Socket): void {
-  // Node calls it once the answer was written.
+  closing.add(socket);
+  // Node calls it once the answer was written; that was tried at start.
   socket.destroySoon = endAndReadOn;
 }
+
+const closing = new WeakSet<Socket>();
 
 /**
  * Whether what comes over a connection is read for nothing: behind the answer that ends it, whose turn may not have come yet, there
  * is no other.
  */
 export function isClosing(socket: Socket): boolean {
-  return socket.writableEnded || socket.destroySoon === endAndReadOn;
+  return socket.writableEnded || closing.has(socket);
 }
 
 function endAndReadOn(this: Socket): void {

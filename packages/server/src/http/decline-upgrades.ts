@@ -2,7 +2,7 @@ import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { fixedLimits } from '../limits/fixed-limits.ts';
-import type { HttpSocket } from './http-socket.ts';
+import type { AnswerOrder } from '../insides/node-inside.ts';
 
 /** What only means something to an upgrade, in lower case. */
 const upgradeHeaders: ReadonlySet<string> = new Set(['upgrade', 'http2-settings']);
@@ -19,13 +19,14 @@ export function declineUpgrades(
   server: Server,
   isOurs: (request: IncomingMessage) => boolean,
   hasOthers: () => boolean,
+  order: AnswerOrder,
 ): void {
   server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
     if (isOurs(request)) return;
     if (hasOthers()) return listenUntilTaken(socket);
     const come = [Buffer.from(headWithoutUpgrade(request), 'latin1'), head];
-    const stop = listenMeanwhile(socket, come);
-    whenAnswered(socket, () => {
+    const stop = listenMeanwhile(socket, come, order);
+    whenAnswered(socket, order, () => {
       stop();
       socket.pause().unshift(Buffer.concat(come));
       // What Node's HTTP server takes over, with TLS or without.
@@ -48,10 +49,11 @@ function endUntaken(this: Socket): void {
 function ignore(): void {}
 
 /** The requests before this one on its connection may not be answered yet. */
-function whenAnswered(socket: HttpSocket, proceed: () => void): void {
+function whenAnswered(socket: Socket, order: AnswerOrder, proceed: () => void): void {
   if (socket.destroyed || socket.readableEnded) return;
-  if (!socket._httpMessage) return proceed();
-  socket._httpMessage.once('close', () => setImmediate(() => whenAnswered(socket, proceed)));
+  const answer = order.current(socket);
+  if (!answer) return proceed();
+  answer.once('close', () => setImmediate(() => whenAnswered(socket, order, proceed)));
 }
 
 /** How much may come behind an offer whose turn it is not yet. */
@@ -63,7 +65,7 @@ const behindMax = { bytes: fixedLimits.behindOfferBytesMax.value, pieces: 128 };
  *
  * @param come - what came behind them; more is added
  */
-function listenMeanwhile(socket: HttpSocket, come: Buffer[]): () => void {
+function listenMeanwhile(socket: Socket, come: Buffer[], order: AnswerOrder): () => void {
   let bytes = 0;
   const listeners = {
     error: ignore,
@@ -71,9 +73,9 @@ function listenMeanwhile(socket: HttpSocket, come: Buffer[]): () => void {
       bytes += piece.length;
       if (come.push(piece) > behindMax.pieces || bytes > behindMax.bytes) socket.destroy();
     },
-    drain: () => void socket._httpMessage?.emit('drain'),
+    drain: () => void order.current(socket)?.emit('drain'),
     end: () => void socket.end(),
-    close: () => void socket._httpMessage?.req.destroy(),
+    close: () => void order.current(socket)?.req.destroy(),
   };
   for (const [event, listener] of Object.entries(listeners)) socket.on(event, listener);
   return () => {

@@ -8,6 +8,7 @@ import { lacksHost } from '../access/allowed-host.ts';
 import type { Access } from '../access/access.ts';
 import { fixedLimits } from '../limits/fixed-limits.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
+import type { NodeInside } from '../insides/node-inside.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Vitals } from '../observability/vitals.ts';
 import { adminRoutes } from './admin.ts';
@@ -27,6 +28,7 @@ export interface HttpOptions extends AnswerLimits {
   readonly streams: EventStreams;
   readonly access: Access;
   readonly vitals: Vitals;
+  readonly node: NodeInside;
   readonly publishBytesMax: number;
   readonly batchBytesMax: number;
   readonly batchMessagesMax: number;
@@ -64,7 +66,7 @@ const methods: readonly (readonly [path: RegExp, allowed: string])[] = [
 
 /** Builds the HTTP side: its routes, its limits, and its answers to what is no request of ours. */
 export function buildHttpServer(options: HttpOptions): FastifyInstance {
-  const { requestTimeoutMs, refuse, isDraining } = options;
+  const { requestTimeoutMs, refuse, isDraining, node } = options;
   const app = fastify({
     routerOptions: { maxParamLength: paramLengthMax },
     requestTimeout: requestTimeoutMs,
@@ -79,7 +81,8 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
     forceCloseConnections: 'idle',
     // While closing, a publish is refused as everywhere, not by Fastify.
     return503OnClosing: false,
-    clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket) => refuseRequest(error, socket),
+    clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket) =>
+      refuseRequest(error, socket, node.order),
     frameworkErrors: (error, _request, reply) => void sendProblem(reply, toRefusal(error, options)),
   });
   app.removeAllContentTypeParsers();
@@ -105,7 +108,7 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
     if (reason === undefined) done();
     else done(new FanfareError('not_authorized', reason));
   });
-  app.addHook('onRequest', waitForTurn());
+  app.addHook('onRequest', waitForTurn(node.order));
   app.addHook('onSend', limitAnswers(options));
   app.addHook('onSend', (request, reply, _payload, done) => {
     const isLast = isDraining() && latest.get(request.raw.socket) === request.raw;

@@ -2,10 +2,10 @@ import type { Socket } from 'node:net';
 import { STATUS_CODES } from 'node:http';
 import { FanfareError } from '@fanfare/protocol';
 import type { FastifyError, FastifyReply } from 'fastify';
+import type { AnswerOrder } from '../insides/node-inside.ts';
 import { tooLarge } from '../message-path/admit.ts';
 import type { Logger } from '../observability/logger.ts';
 import { asRefusal } from '../observability/refusal.ts';
-import type { HttpSocket } from './http-socket.ts';
 
 const problemType = 'application/problem+json; charset=utf-8';
 
@@ -36,10 +36,10 @@ export function wrongContentType(): FanfareError {
 }
 
 /** Answers a connection that sent something that is no HTTP request, or that took too long to send one. */
-export function refuseRequest(error: NodeJS.ErrnoException, socket: HttpSocket): void {
+export function refuseRequest(error: NodeJS.ErrnoException, socket: Socket, order: AnswerOrder): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return;
   // It would be taken for the answer to that request.
-  const isBehindAnother = socket._httpMessage?.req.complete === true;
+  const isBehindAnother = order.current(socket)?.req.complete === true;
   if (!socket.writable || isBehindAnother) return void socket.destroy();
   refuseConnection(socket, connectionRefusal(error.code));
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { FanfareError, type PublishResult } from '@fanfare/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify';
+import type { NodeInside } from '../insides/node-inside.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
 import { linesType, publishBatch, type BatchOptions } from './batch.ts';
 import { bodyRoom, readJsonBody, readLinesBody, type BodyLimits, type PublishBody } from './body.ts';
@@ -8,17 +9,19 @@ import { idOf, sourceOf } from './request.ts';
 import { sendProblem, toRefusal, wrongContentType } from './problem.ts';
 
 export interface PublishRouteOptions extends BodyLimits, BatchOptions {
+  readonly node: Pick<NodeInside, 'discard'>;
   readonly path: Pick<MessagePath, 'publishText' | 'publishArray' | 'publishMany'>;
 }
 
 /** `POST /publish`: PROTOCOL.md §2 and §4. */
 export async function publishRoute(app: FastifyInstance, options: PublishRouteOptions): Promise<void> {
   const room = bodyRoom(options);
+  const { discard } = options.node;
   app.addContentTypeParser('application/json', (_request: FastifyRequest, payload: IncomingMessage) =>
-    readJsonBody(payload, options, room),
+    readJsonBody(payload, options, room, discard),
   );
   app.addContentTypeParser(linesType, (_request: FastifyRequest, payload: IncomingMessage) =>
-    readLinesBody(payload, options, room),
+    readLinesBody(payload, options, room, discard),
   );
   app.post<{ Body: PublishBody | undefined }>(
     '/publish',

@@ -1,4 +1,5 @@
 import type { IncomingMessage, RequestListener, Server } from 'node:http';
+import type { NodeInside } from '../insides/node-inside.ts';
 import { takeTurns } from './take-turns.ts';
 
 type Listener = (...args: unknown[]) => void;
@@ -10,6 +11,7 @@ export interface Sharing {
   readonly isOurs: (request: IncomingMessage) => boolean;
   readonly answer: RequestListener;
   readonly addOthers: () => void;
+  readonly node: NodeInside;
 }
 
 /**
@@ -17,7 +19,7 @@ export interface Sharing {
  * `addOthers` adds to the server is added, and every other request stays the app's. The function returned gives the
  * server back as it was, unless something else has come to share its requests since; then it only steps aside.
  */
-export function shareServer(server: Server, { isOurs, answer, addOthers }: Sharing): () => void {
+export function shareServer(server: Server, { isOurs, answer, addOthers, node }: Sharing): () => void {
   const before = new Set(addedTo.flatMap((event) => server.listeners(event)));
   // As they were added: one that is for one request removes itself.
   const theirs = server.rawListeners('request') as RequestListener[];
@@ -28,7 +30,7 @@ export function shareServer(server: Server, { isOurs, answer, addOthers }: Shari
   };
   server.removeAllListeners('request').on('request', listener);
   addOthers();
-  takeTurns(server);
+  takeTurns(server, node);
   const shared = server.listeners('request');
   const added = addedTo.flatMap((event) =>
     server

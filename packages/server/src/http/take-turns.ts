@@ -1,5 +1,7 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { Duplex } from 'node:stream';
+import { isOfHttp, type NodeInside } from '../insides/node-inside.ts';
 import { isClosing } from './close-in-stages.ts';
 import { fixedLimits } from '../limits/fixed-limits.ts';
 import { TurnTaking, TurnTotal } from '../limits/turn-taking.ts';
@@ -8,6 +10,9 @@ const { value: requestsPerTurnMax } = fixedLimits.requestsPerTurnMax;
 
 /** One for all servers of this process: they have one event loop. */
 const together = new TurnTotal(8 * requestsPerTurnMax);
+
+/** How many may wait for their turn on a connection that cannot be paused. */
+const unpausedMax = 1_000;
 
 interface Exchange {
   readonly request: IncomingMessage;
@@ -18,7 +23,7 @@ interface Exchange {
  * Has connections that send request after request, and wait for no answer, take turns with all others. To be called once the
  * server has its listeners.
  */
-export function takeTurns(server: Server): void {
+export function takeTurns(server: Server, { order, seesUpgrades }: NodeInside): void {
   const listeners = server.rawListeners('request') as RequestListener[];
   /** What was read, and has to wait. */
   const waiting = new Map<Socket, Exchange[]>();
@@ -26,7 +31,8 @@ export function takeTurns(server: Server): void {
     perTurnMax: requestsPerTurnMax,
     leastPerTurn: 1,
     together,
-    pause,
+    // It could not be told when a connection is HTTP's no more, and not to be paused.
+    pause: seesUpgrades ? pause : () => {},
     resume: goOn,
   });
 
@@ -34,7 +40,8 @@ export function takeTurns(server: Server): void {
     const { socket } = exchange.request;
     if (isClosing(socket)) return;
     const before = waiting.get(socket);
-    if (before) before.push(exchange);
+    if (before && !seesUpgrades && before.length >= unpausedMax) socket.destroy();
+    else if (before) before.push(exchange);
     else if (turns.count(socket)) handOver(exchange);
     else waiting.set(socket, [exchange]);
   }
@@ -56,9 +63,11 @@ export function takeTurns(server: Server): void {
 
   server.removeAllListeners('request').on('request', (request, response) => {
     // What an app makes itself came over no connection.
-    if (isOfHttp(request.socket)) take({ request, response });
+    const isConnected = seesUpgrades ? isOfHttp(request.socket) : request.socket instanceof Duplex;
+    if (isConnected) take({ request, response });
     else handOver({ request, response });
   });
+  order.watch(server);
 }
 
 function pause(socket: Socket): void {
@@ -81,11 +90,6 @@ function resume(socket: Socket): void {
 
 function isPaused(socket: Socket): boolean {
   return socket.listeners('resume').includes(pauseAgain);
-}
-
-/** Whether a connection was not upgraded meanwhile: then it is somebody else's, who decides when it is read. */
-function isOfHttp(socket: (Socket & { readonly parser?: unknown }) | undefined): boolean {
-  return socket?.parser !== undefined && socket.parser !== null;
 }
 
 /** Node stopped to read for HTTP, and does not begin again by itself once that has nothing to do with the connection. */

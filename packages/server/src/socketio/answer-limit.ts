@@ -1,43 +1,28 @@
+import type { EventEmitter } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'socket.io';
+import type { ControlledWebSocket, EngineInside, PollingTransport } from '../insides/engine-inside.ts';
+import { setPace, type PacedReceivers } from '../insides/ws-inside.ts';
 import { fixedLimits } from '../limits/fixed-limits.ts';
 import { TurnTaking } from '../limits/turn-taking.ts';
 import { packetTurns } from './packet-turns.ts';
-import { isDivisible, PollingTurns, type PollingTransport } from './polling-turns.ts';
+import { isDivisible, PollingTurns } from './polling-turns.ts';
 
-/** The parts of an Engine.IO connection that this file uses; its transport and buffer are no documented ones. */
-interface EngineConnection {
+/** The parts of an Engine.IO connection that this file uses. */
+interface EngineConnection extends EventEmitter {
   readonly readyState: string;
   readonly protocol: number;
   readonly request: IncomingMessage;
-  /** What was not given to the transport yet. */
-  readonly writeBuffer: readonly unknown[];
-  readonly transport: Transport;
-  on(event: 'packet', listener: PacketListener): void;
-  on(event: 'drain', listener: () => void): void;
-  once(event: 'close', listener: () => void): void;
-  off(event: 'packet', listener: PacketListener): void;
-  listeners(event: 'packet'): readonly unknown[];
-  off(event: 'drain' | 'close', listener: () => void): void;
+  readonly transport: PollingTransport & { readonly name: string };
   close(discard: boolean): void;
 }
 
-type Transport =
-  | { readonly name: 'websocket'; readonly socket: WebSocketReading }
-  | (PollingTransport & { readonly name: 'polling'; readonly socket?: undefined });
-
 type PacketListener = (this: EngineConnection) => void;
 
-/** The part of ws's WebSocket that has it read no further, and on again; its receiver is no documented one. */
-interface WebSocketReading {
-  pause(): void;
-  resume(): void;
-  readonly _receiver?: {
-    /** What was read, and not told yet. */
-    readonly writableLength: number;
-    /** The option `allowSynchronousEvents`, which counts for each message anew. */
-    _allowSynchronousEvents?: boolean;
-  };
+/** What of engine.io and ws can be relied on. */
+export interface SocketInsides {
+  readonly engine: EngineInside;
+  readonly paced: PacedReceivers;
 }
 
 const { value: answersMax } = fixedLimits.answersWaitingMax;
@@ -57,33 +42,26 @@ export class AnswerLimit {
   readonly #waiting = new Map<EngineConnection, number>();
   /** Of all of them. */
   #total = 0;
+  readonly #engine: EngineInside;
+  readonly #paced: PacedReceivers;
   readonly #turns = new TurnTaking<EngineConnection>({
     ...packetTurns,
-    pause: ({ transport: { socket } }) => {
-      socket?.pause();
-      setTakesAllAtOnce(socket, false);
-    },
-    resume: (connection) => {
-      const { readyState, transport } = connection;
-      const { socket } = transport;
-      setTakesAllAtOnce(socket, true);
-      // Else it would be told that the client has gone before it has told what came from it.
-      if (readyState === 'open' && socket?._receiver && socket._receiver.writableLength > 0) return false;
-      if ((this.#waiting.get(connection) ?? 0) < answersMax) socket?.resume();
-      return true;
-    },
+    pause: ({ transport }) => this.#pause(transport),
+    resume: (connection) => this.#resume(connection),
   });
   readonly #polling = new PollingTurns();
   /** One for all: one for each would cost every idle connection some hundred bytes. */
   readonly #onPacket: PacketListener;
 
-  constructor() {
+  constructor({ engine, paced }: SocketInsides) {
+    this.#engine = engine;
+    this.#paced = paced;
     const count = (connection: EngineConnection): void => this.#count(connection);
     const turns = this.#turns;
     this.#onPacket = function () {
       if (this.transport.name === 'websocket') turns.count(this);
       // None of those that come in one turn is answered before the last has come.
-      if (this.writeBuffer.length > 0 || this.transport.name === 'polling') count(this);
+      if (this.transport.name === 'polling' || engine.packets.of(this) > 0) count(this);
     };
   }
 
@@ -92,13 +70,40 @@ export class AnswerLimit {
     const connection = connectionOf(socket);
     // One that asks to be let in many times at once is let in as often, until it is cut off for that.
     if (connection.listeners('packet').includes(this.#onPacket)) return;
-    if (connection.transport.name === 'polling' && isDivisible(connection))
+    const { packets, dividesRequests } = this.#engine;
+    if (connection.transport.name === 'polling' && dividesRequests && isDivisible(connection))
       this.#polling.begin(connection.transport);
+    packets.begin(connection);
     connection.on('packet', this.#onPacket);
   }
 
   end(socket: Socket): void {
-    connectionOf(socket).off('packet', this.#onPacket);
+    const connection = connectionOf(socket);
+    connection.off('packet', this.#onPacket);
+    this.#engine.packets.end(connection);
+  }
+
+  #webSocketOf(transport: object): ControlledWebSocket | undefined {
+    return this.#engine.webSocketOf?.(transport);
+  }
+
+  #pause(transport: object): void {
+    const webSocket = this.#webSocketOf(transport);
+    if (!webSocket) return;
+    webSocket.pause();
+    const receiver = this.#paced.of(webSocket);
+    if (receiver) setPace(receiver, true);
+  }
+
+  #resume(connection: EngineConnection): boolean {
+    const webSocket = this.#webSocketOf(connection.transport);
+    if (!webSocket) return true;
+    const receiver = this.#paced.of(webSocket);
+    if (receiver) setPace(receiver, false);
+    // Else it would be told that the client has gone before it has told what came from it.
+    if (receiver && connection.readyState === 'open' && receiver.writableLength > 0) return false;
+    if ((this.#waiting.get(connection) ?? 0) < answersMax) webSocket.resume();
+    return true;
   }
 
   #count(connection: EngineConnection): void {
@@ -109,7 +114,11 @@ export class AnswerLimit {
     this.#total++;
     const { transport } = connection;
     if (transport.name === 'websocket') {
-      if (waiting >= answersMax) transport.socket.pause();
+      if (waiting < answersMax) return;
+      const webSocket = this.#webSocketOf(transport);
+      // What cannot be paused ends.
+      if (webSocket) webSocket.pause();
+      else connection.close(true);
     } else if (waiting >= (this.#total > totalMax ? answersMax : pollingAnswersMax)) {
       // What cannot be divided cannot be held up.
       if (!this.#polling.hold(transport)) connection.close(true);
@@ -128,10 +137,10 @@ export class AnswerLimit {
       connection.off('close', end);
       if (first.name === 'polling') this.#polling.release(first);
       // It may have become one meanwhile, which was paused then.
-      connection.transport.socket?.resume();
+      this.#webSocketOf(connection.transport)?.resume();
     };
     const endIfFewer = (count: number): void => {
-      if (connection.writeBuffer.length < count) end();
+      if (this.#engine.packets.of(connection) < count) end();
     };
     const onDrain = (): void => {
       if (connection.transport.name === 'websocket') end();
@@ -144,11 +153,6 @@ export class AnswerLimit {
   }
 }
 
-/** @param takesAll - whether ws tells all messages that were read in one turn; else one in each */
-function setTakesAllAtOnce(socket: WebSocketReading | undefined, takesAll: boolean): void {
-  if (socket?._receiver) socket._receiver._allowSynchronousEvents = takesAll;
-}
-
 function connectionOf({ conn }: Socket): EngineConnection {
-  return conn as unknown as EngineConnection;
+  return conn;
 }

@@ -8,7 +8,7 @@ import type { Connection } from '../message-path/accept.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
 import type { Logger } from '../observability/logger.ts';
 import { asRefusal } from '../observability/refusal.ts';
-import { AnswerLimit } from './answer-limit.ts';
+import { AnswerLimit, type SocketInsides } from './answer-limit.ts';
 import { ParsedArgument, UnparsedArgument } from './event-decoder.ts';
 import { SocketPeer } from './rooms.ts';
 import { SignIn } from './sign-in.ts';
@@ -19,6 +19,7 @@ export interface EventParts {
   /** Who is connected, and as what. */
   readonly connections: Map<Socket, Connection>;
   readonly logger: Logger;
+  readonly insides: SocketInsides;
   /** Whether events that Fanfare does not know are refused; on an embedding app's server they are the app's. */
   readonly refuseUnknown: boolean;
 }
@@ -36,7 +37,7 @@ type SharedListener = (this: Socket, ...args: unknown[]) => void;
 
 /** Listens to the clients of the main namespace. The function returned stops that, and leaves them connected. */
 export function listenToClients(io: Server, parts: EventParts): () => void {
-  const { path, access, connections, logger, refuseUnknown } = parts;
+  const { path, access, connections, logger, insides, refuseUnknown } = parts;
   const signIn = new SignIn(io, access, logger);
   const sessions = new Map<Socket, Session>();
   const forget = (socket: Socket): void => {
@@ -47,7 +48,7 @@ export function listenToClients(io: Server, parts: EventParts): () => void {
     connections.get(socket)?.close();
     connections.delete(socket);
   };
-  const answers = new AnswerLimit();
+  const answers = new AnswerLimit(insides);
   const end = (socket: Socket, error: FanfareError): void => {
     connections.get(socket)?.expire(error);
     forget(socket);
@@ -61,7 +62,8 @@ export function listenToClients(io: Server, parts: EventParts): () => void {
     if (session) sessions.set(socket, session);
   };
   const accept = (socket: Socket, rights: Rights): Connection => {
-    const peer = new SocketPeer(socket, () => connections.get(socket)?.drained());
+    const onRoom = (): void => connections.get(socket)?.drained();
+    const peer = new SocketPeer(socket, insides.engine.packets, onRoom);
     const connection = path.accept(peer, rights);
     connections.set(socket, connection);
     openSession(socket, rights);

@@ -1,6 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket as TcpSocket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { Server, Socket } from 'socket.io';
+import { connectionOf, type EngineInside } from '../insides/engine-inside.ts';
+import { limitRequestLengths } from './request-lengths.ts';
 
 export interface LoginLimits {
   /** How many bytes a connection may send before it is let in. */
@@ -13,7 +16,7 @@ export interface LoginLimits {
   readonly packetBytesMax: number;
 }
 
-/** The parts of an Engine.IO connection that this file uses; its transport is no documented one. */
+/** The parts of an Engine.IO connection that this file uses. */
 interface EngineConnection {
   readonly readyState: string;
   readonly transport: Transport;
@@ -27,12 +30,6 @@ interface EngineConnection {
 
 interface Transport {
   readonly name: string;
-  /** Of one that polls and is to be closed: has it wait no longer for a poll that would be told so. */
-  readonly shouldClose?: (() => void) | null;
-  /** Of a request that brings packets. */
-  maxHttpBufferSize?: number;
-  /** A websocket transport's WebSocket, and in that its TCP connection. */
-  readonly socket?: { readonly _socket?: TcpSocket; terminate(): void };
 }
 
 type PacketListener = (packet: { readonly data?: string | Buffer }) => void;
@@ -55,8 +52,12 @@ const packetBytes = 16;
  * may send, and how many may be waiting. Socket.IO itself sees to how
  * long that may take, and closes it. A client that leaves, and keeps its connection, has to be let in anew.
  */
-export function limitLogins(io: Server, limits: LoginLimits): void {
-  const budget = new UpgradeBudget(limits);
+export function limitLogins(io: Server, limits: LoginLimits, inside: EngineInside): void {
+  const budget = new UpgradeBudget(limits, inside);
+  const cut = (connection: EngineConnection): void => cutOff(connection, inside);
+  const setPacketBytesMax = ({ transport }: EngineConnection, bytes: number): void => {
+    if (transport.name === 'polling') inside.setRequestBytesMax?.(transport, bytes);
+  };
   const pending = new Map<EngineConnection, Pending>();
   const forget = (connection: EngineConnection): void => {
     const entry = pending.get(connection);
@@ -92,7 +93,9 @@ export function limitLogins(io: Server, limits: LoginLimits): void {
   });
   // Of a websocket's handshake; it begins in this turn.
   io.engine.on('headers', (_headers: unknown, request: IncomingMessage) => {
-    if (request.headers.upgrade !== undefined) process.nextTick(() => budget.begin(request.socket));
+    // It could not be ended where the transport does not tell its TCP connection.
+    if (inside.tcpSocketOf && request.headers.upgrade !== undefined)
+      process.nextTick(() => budget.begin(request.socket));
   });
   io.on('connection', (socket: Socket) => {
     const connection = socket.conn as unknown as EngineConnection;
@@ -106,19 +109,21 @@ export function limitLogins(io: Server, limits: LoginLimits): void {
     if (connection.transport.name === 'polling')
       connection.once('upgrade', () => budget.end(connection.transport));
   });
+  if (inside.setRequestBytesMax && inside.dividesRequests) return;
+  limitRequestLengths(io, (sid) => {
+    const connection = connectionOf(io.engine, sid) as EngineConnection | undefined;
+    return !connection || pending.has(connection) ? limits.loginBytesMax : limits.packetBytesMax;
+  });
 }
 
 /** Ends it, and waits for nothing. */
-function cut(connection: EngineConnection): void {
+function cutOff(connection: EngineConnection, { webSocketOf, endPolling }: EngineInside): void {
   const { transport } = connection;
-  if (transport.socket) return transport.socket.terminate();
+  const webSocket = webSocketOf?.(transport);
+  if (webSocket) return webSocket.terminate();
   connection.close(true);
   // It was being closed before.
-  transport.shouldClose?.();
-}
-
-function setPacketBytesMax({ transport }: EngineConnection, bytes: number): void {
-  if (transport.name === 'polling') transport.maxHttpBufferSize = bytes;
+  endPolling?.(transport);
 }
 
 interface Watch {
@@ -133,9 +138,11 @@ interface Watch {
 class UpgradeBudget {
   readonly #bytesMax: number;
   readonly #timeoutMs: number;
-  readonly #watches = new WeakMap<TcpSocket, Watch>();
+  readonly #watches = new WeakMap<Duplex, Watch>();
+  readonly #inside: EngineInside;
 
-  constructor({ loginBytesMax, loginTimeoutMs }: LoginLimits) {
+  constructor({ loginBytesMax, loginTimeoutMs }: LoginLimits, inside: EngineInside) {
+    this.#inside = inside;
     this.#bytesMax = loginBytesMax;
     this.#timeoutMs = loginTimeoutMs + goodbyeMs;
   }
@@ -153,8 +160,8 @@ class UpgradeBudget {
     socket.on('data', onData).on('close', onClose);
   }
 
-  end({ socket: webSocket }: Transport): void {
-    const socket = webSocket?._socket;
+  end(transport: Transport): void {
+    const socket = this.#inside.tcpSocketOf?.(transport);
     const watch = socket && this.#watches.get(socket);
     if (!watch) return;
     watch.onClose();

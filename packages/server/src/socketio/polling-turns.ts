@@ -1,18 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import {
+  fail,
+  readRequest,
+  takeOver,
+  takePackets,
+  type PollingTransport,
+  type Requests,
+} from '../insides/engine-inside.ts';
 import { Arrival } from '../limits/arrival-room.ts';
 import { TurnTaking } from '../limits/turn-taking.ts';
 import { packetRoom } from './packet-room.ts';
 import { packetTurns } from './packet-turns.ts';
-
-/** Engine.IO's transport of a client that polls, as far as this file uses it; it is no documented one. */
-export interface PollingTransport {
-  readonly readyState: string;
-  /** The packets of a request. */
-  onData(data: string): void;
-  /** A request that brings packets. */
-  onDataRequest(request: IncomingMessage, response: ServerResponse): void;
-  onError(reason: string): void;
-}
 
 /** Between the packets of a request. */
 const separator = '\u001E';
@@ -45,31 +43,31 @@ export class PollingTurns {
     },
   });
   /** One for all: one for each would cost every idle connection some hundred bytes. */
-  readonly #overrides: Pick<PollingTransport, 'onData' | 'onDataRequest'>;
+  readonly #requests: Requests;
 
   constructor() {
     const take = (transport: PollingTransport, data: string): void => this.#take(transport, data);
     const isBusy = (transport: PollingTransport): boolean => this.#taking.has(transport);
     const answerLater = (transport: PollingTransport, response: ServerResponse, onAnswer: () => void): void =>
       this.#answerLater(transport, response, onAnswer);
-    this.#overrides = {
-      onData(this: PollingTransport, data) {
+    this.#requests = {
+      onData(data) {
         take(this, data);
       },
-      onDataRequest(this: PollingTransport, request, response) {
+      onDataRequest(request, response) {
         if (isBusy(this)) {
           response.writeHead(400).end();
-          return this.onError('data request overlap from client');
+          return fail(this, 'data request overlap from client');
         }
         answerLater(this, response, bound(request));
-        inheritedFrom(this).onDataRequest.call(this, request, response);
+        readRequest(this, request, response);
       },
     };
   }
 
   /** Has the transport's requests take turns from now on. */
   begin(transport: PollingTransport): void {
-    Object.assign(transport, this.#overrides);
+    takeOver(transport, this.#requests);
   }
 
   /**
@@ -110,7 +108,7 @@ export class PollingTurns {
       const end = found < 0 ? data.length : found;
       const packet = data.slice(taking.at, end);
       taking.at = end + 1;
-      inheritedFrom(transport).onData.call(transport, packet);
+      takePackets(transport, packet);
     }
     this.#taking.delete(transport);
     taking.answer?.();
@@ -138,8 +136,13 @@ export function isDivisible({ protocol, request }: { protocol: number; request: 
 }
 
 /** Whether a session would be one for browsers of before 2012. What it sends cannot be divided as it comes. */
-export function isJsonp(request: IncomingMessage & { readonly _query?: { readonly j?: unknown } }): boolean {
-  return request._query?.j !== undefined;
+export function isJsonp({ url = '' }: IncomingMessage): boolean {
+  return queryOf(url).has('j');
+}
+
+/** As Engine.IO reads it. */
+function queryOf(url: string): URLSearchParams {
+  return new URL(url, 'http://localhost').searchParams;
 }
 
 /**
@@ -166,8 +169,4 @@ function bound(request: IncomingMessage): () => void {
     if (!request.readableEnded) end();
   });
   return end;
-}
-
-function inheritedFrom(transport: PollingTransport): PollingTransport {
-  return Object.getPrototypeOf(transport) as PollingTransport;
 }

@@ -2,6 +2,7 @@ import { isFanoutAdapter, waitingBytesOf } from '@fanfare/fanout';
 import type { Form } from '@fanfare/protocol';
 import type { Server, Socket } from 'socket.io';
 import { PacketType } from 'socket.io-parser';
+import type { PacketsWaiting } from '../insides/engine-inside.ts';
 import type { Audience, FanOut, PeerEvent } from '../message-path/deliver.ts';
 import type { Peer } from '../message-path/subscription.ts';
 import type { Logger } from '../observability/logger.ts';
@@ -50,18 +51,19 @@ export function subscriptionOf(
 
 /** What of Engine.IO's connection is used where an app's own adapter does not bound what waits. */
 interface EngineConnection {
-  readonly writeBuffer: readonly unknown[];
   readonly transport: { readonly writable: boolean };
   once(event: 'drain', listener: () => void): void;
 }
 
 export class SocketPeer implements Peer {
   readonly #socket: Socket;
+  readonly #packets: PacketsWaiting;
   readonly #onRoom: () => void;
 
   /** @param onRoom - called when events that were offered, and not sent, can be offered again */
-  constructor(socket: Socket, onRoom: () => void) {
+  constructor(socket: Socket, packets: PacketsWaiting, onRoom: () => void) {
     this.#socket = socket;
+    this.#packets = packets;
     this.#onRoom = onRoom;
   }
 
@@ -102,7 +104,7 @@ export class SocketPeer implements Peer {
       );
     }
     const connection = this.#socket.conn as unknown as EngineConnection;
-    if (connection.writeBuffer.length > 0 || !connection.transport.writable) {
+    if (this.#packets.of(connection) > 0 || !connection.transport.writable) {
       connection.once('drain', this.#onRoom);
       return false;
     }

@@ -1,13 +1,18 @@
 import type { IncomingMessage } from 'node:http';
 import type { Server } from 'socket.io';
+import type { EngineInside } from '../insides/engine-inside.ts';
 import type { ConnectionCounts } from '../limits/connection-counts.ts';
 
 /** The parts of an Engine.IO connection that this file uses. */
 interface EngineConnection {
   readonly request: IncomingMessage;
+  readonly transport: { readonly name: string };
   readonly remoteAddress: string | undefined;
   on(event: 'close', listener: (this: EngineConnection) => void): void;
 }
+
+/** How long Engine.IO keeps a session that polled and has ended, for a poll that would be told so. */
+const keptMs = 30_000;
 
 /** Counts the sessions of Engine.IO. */
 export class SessionCounts {
@@ -31,11 +36,14 @@ export class SessionCounts {
     return undefined;
   }
 
-  watch(io: Server): void {
+  watch(io: Server, { endPolling }: EngineInside): void {
     const counts = this.#counts;
     // One listener for all: one for each would cost every idle connection some hundred bytes.
     function onClose(this: EngineConnection): void {
-      counts.closed(this.remoteAddress);
+      const { remoteAddress, transport } = this;
+      // Else it takes memory for some time.
+      if (endPolling || transport.name !== 'polling') return counts.closed(remoteAddress);
+      setTimeout(() => counts.closed(remoteAddress), keptMs).unref();
     }
     io.engine.on('connection', (connection: EngineConnection) => {
       this.#entered(connection.request);

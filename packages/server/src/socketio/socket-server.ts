@@ -1,7 +1,7 @@
 import { fanoutAdapter, type FanoutOptions } from '@fanfare/fanout';
 import type { IncomingMessage } from 'node:http';
 import { Server } from 'socket.io';
-import { WebSocketEngine } from './answer-pings.ts';
+import type { WsEngine } from './answer-pings.ts';
 import { PassingEncoder } from './encoded-argument.ts';
 import { eventDecoder } from './event-decoder.ts';
 
@@ -17,16 +17,18 @@ export interface SocketServerOptions {
   readonly fanout: FanoutOptions;
   /** Of the web pages that may read what polling brings, beside the server's own. */
   readonly origins: readonly string[];
+  /** What makes the websockets: `webSocketEngine`. */
+  readonly wsEngine: WsEngine | undefined;
 }
 
 /** Makes Fanfare's own Socket.IO server; it serves once it is attached to an HTTP server. */
 export function createSocketServer(options: SocketServerOptions): Server {
-  const { packetBytesMax, publishBytesMax, refuse, fanout, origins } = options;
+  const { packetBytesMax, publishBytesMax, refuse, fanout, origins, wsEngine } = options;
   return new Server({
     transports: ['polling', 'websocket'],
     connectTimeout: options.loginTimeoutMs,
     maxHttpBufferSize: packetBytesMax,
-    wsEngine: WebSocketEngine,
+    wsEngine,
     parser: { Encoder: PassingEncoder, Decoder: eventDecoder(publishBytesMax) },
     adapter: fanoutAdapter(fanout),
     // Compression costs a broadcast more than everything else together.

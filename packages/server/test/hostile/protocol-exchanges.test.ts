@@ -14,7 +14,8 @@ import { openSockets, socketOptions } from '../../src/open-socketio.ts';
 import { SessionCounts } from '../../src/socketio/session-counts.ts';
 import { createSocketServer } from '../../src/socketio/socket-server.ts';
 import { secret, tokenFor } from '../access/tokens.ts';
-import { publish, startServer } from '../harness.ts';
+import { tryInsides } from '../../src/try-insides.ts';
+import { publish, startServer, strictLogger } from '../harness.ts';
 import {
   connectRawClient,
   engineUrl,
@@ -225,6 +226,7 @@ describe('Engine.IO: heartbeat', () => {
       file: { path: 'the options', content: { memory: true } },
     });
     const sessions = new SessionCounts(new ConnectionCounts(settings));
+    const insides = await tryInsides(strictLogger);
     const io = createSocketServer(
       socketOptions(
         settings,
@@ -232,10 +234,11 @@ describe('Engine.IO: heartbeat', () => {
         () => false,
         new Map(),
         sessions,
+        insides,
       ),
     );
     const http = createServer((_request, response) => response.writeHead(404).end());
-    openSockets(io, http, settings, sessions);
+    openSockets(io, http, settings, sessions, insides);
     Object.assign((io.engine as unknown as { opts: object }).opts, times);
     const fanfare = await attach(http, { memory: true, io });
     await once(http.listen(0, '127.0.0.1'), 'listening');

@@ -1,0 +1,228 @@
+import type { ServerResponse } from 'node:http';
+import type { Logger } from '../observability/logger.ts';
+import {
+  CountedPackets,
+  endPolling,
+  fail,
+  Listeners,
+  packetsInBuffer,
+  putBack,
+  readRequest,
+  setRequestBytesMax,
+  takeOver,
+  takePackets,
+  tcpSocketOf,
+  webSocketOf,
+  type EngineInside,
+} from './engine-inside.ts';
+import { Rehearsal, type Connection, type EngineClass } from './engine-rehearsal.ts';
+import { untilTurn } from './memory-connection.ts';
+import { expectSame, isAsKnown } from './trial.ts';
+
+/** Tries what an engine.io is made with, as one that is attached would be. */
+export async function tryEngine(
+  findClass: () => EngineClass,
+  wsEngine: unknown,
+  logger: Logger,
+): Promise<EngineInside> {
+  let rehearsal: Rehearsal | undefined;
+  const opens = await isAsKnown(
+    {
+      inside: 'engine.io',
+      instead: nothingKnown,
+      run: async () => {
+        rehearsal = new Rehearsal(findClass(), wsEngine);
+        for (const transport of ['polling', 'websocket'] as const) await rehearsal.open(transport);
+      },
+    },
+    logger,
+  );
+  const works = async ([inside, instead, run]: EngineTrial): Promise<boolean> =>
+    opens && isAsKnown({ inside, instead, run: () => rehearsal && run(rehearsal) }, logger);
+  try {
+    await works(trials.listeners);
+    const findsWebSockets = await works(trials.webSockets);
+    return {
+      packets: (await works(trials.packets)) ? packetsInBuffer : new CountedPackets(),
+      putBack: (await works(trials.answers)) ? putBack : undefined,
+      dividesRequests: await works(trials.requests),
+      setRequestBytesMax: (await works(trials.requestBytes)) ? setRequestBytesMax : undefined,
+      endPolling: (await works(trials.ending)) ? endPolling : undefined,
+      webSocketOf: findsWebSockets ? webSocketOf : undefined,
+      tcpSocketOf: findsWebSockets ? tcpSocketOf : undefined,
+      passesRequests: await works(trials.passing),
+    };
+  } finally {
+    rehearsal?.close();
+  }
+}
+
+type EngineTrial = readonly [inside: string, instead: string, run: (rehearsal: Rehearsal) => Promise<void>];
+
+const nothingKnown =
+  'Fanfare uses only its public functions: clients that send much at once can delay others, and clients that send without reading are disconnected instead of paused.';
+
+const trials = {
+  packets: [
+    "engine.io's write buffer",
+    "Fanfare counts waiting packets by engine.io's events instead.",
+    tryPackets,
+  ],
+  answers: [
+    "engine.io's way to give packets to a poll",
+    'A poll is answered with all that waits. Clients of python-engineio that poll are disconnected when that is more than 16 packets.',
+    tryAnswers,
+  ],
+  requests: [
+    "engine.io's way to take the packets of a request",
+    'One request of a polling client with many packets can delay others. A polling client is disconnected when 10,000 of its packets are not answered yet.',
+    tryRequests,
+  ],
+  requestBytes: [
+    "engine.io's limit for the bytes of a request",
+    'Before login, polling clients must send a `Content-Length`, and no more than `loginBytesMax` allows.',
+    tryRequestBytes,
+  ],
+  ending: [
+    "engine.io's way to end a polling session",
+    'Polling sessions that have ended take memory for another 30 seconds, and count against `connectionsMax` until then.',
+    tryEnding,
+  ],
+  webSockets: [
+    "engine.io's way to its websockets",
+    'Websockets are not paused: a client that sends without reading is disconnected, and bytes before login are counted by message.',
+    tryWebSockets,
+  ],
+  passing: [
+    "engine.io's way from the HTTP server to its sessions",
+    'Fanfare checks the origin of each request as a middleware instead, which costs time.',
+    tryPassing,
+  ],
+  listeners: [
+    "engine.io's listeners for the end of a connection",
+    'The requests that clients connected with stay in memory: an idle websocket takes about 2 KB more.',
+    tryListeners,
+  ],
+} as const satisfies Record<string, EngineTrial>;
+
+async function tryPackets(rehearsal: Rehearsal): Promise<void> {
+  const session = await rehearsal.open('polling');
+  const { connection } = session;
+  expectSame('what waits for a new session', packetsInBuffer.of(connection), 0);
+  for (const packet of ['a', 'b']) connection.send(packet);
+  expectSame('what waits for a poll', packetsInBuffer.of(connection), 2);
+  expectSame('the answer to a poll', await rehearsal.poll(session), '4a\u001E4b');
+  expectSame('what waits after a poll', packetsInBuffer.of(connection), 0);
+}
+
+async function tryAnswers(rehearsal: Rehearsal): Promise<void> {
+  const session = await rehearsal.open('polling');
+  const { connection } = session;
+  connection.once('flush', (packets: unknown[]) => {
+    const rest = packets.splice(1);
+    connection.once('drain', () => putBack(connection, rest));
+  });
+  for (const packet of ['a', 'b', 'c']) connection.send(packet);
+  expectSame('the answer to a poll', await rehearsal.poll(session), '4a');
+  expectSame('the answer to the next poll', await rehearsal.poll(session), '4b\u001E4c');
+}
+
+async function tryRequests(rehearsal: Rehearsal): Promise<void> {
+  const session = await rehearsal.open('polling');
+  const { transport } = session.connection;
+  const bodies: string[] = [];
+  const packets: unknown[] = [];
+  let answer: (() => void) | undefined;
+  session.connection.on('packet', ({ data }: { readonly data: unknown }) => packets.push(data));
+  takeOver(transport, {
+    onData: (body) => void bodies.push(body),
+    onDataRequest(request, response) {
+      const end = response.end.bind(response) as (...args: unknown[]) => ServerResponse;
+      response.end = ((...args: unknown[]) => {
+        answer = () => void end(...args);
+        return response;
+      }) as ServerResponse['end'];
+      readRequest(this, request, response);
+    },
+  });
+  const status = rehearsal.post(session, '4a\u001E4b');
+  await untilTurn('the answer to a request', () => answer !== undefined);
+  expectSame('what a request brings', [bodies, packets], [['4a\u001E4b'], []]);
+  takePackets(transport, '4a');
+  takePackets(transport, '4b');
+  expectSame('the packets of a request', packets, ['a', 'b']);
+  answer?.();
+  expectSame('the status of a request', await status, '200');
+  fail(transport, 'a trial');
+  expectSame('the state of a transport that failed', transport.readyState === 'open', false);
+}
+
+async function tryRequestBytes(rehearsal: Rehearsal): Promise<void> {
+  const [small, large] = [await rehearsal.open('polling'), await rehearsal.open('polling')];
+  const packet = `4${'a'.repeat(19)}`;
+  expectSame('setting a limit', setRequestBytesMax(small.connection.transport, packet.length - 1), true);
+  expectSame('the status of a request over its limit', await rehearsal.post(small, packet), '413');
+  expectSame('the status of a request within its limit', await rehearsal.post(large, packet), '200');
+}
+
+async function tryEnding(rehearsal: Rehearsal): Promise<void> {
+  const session = await rehearsal.open('polling');
+  const { transport } = session.connection;
+  try {
+    session.connection.close();
+    expectSame('the state of a transport that waits for a poll', transport.readyState, 'closing');
+    endPolling(transport);
+    expectSame('the state of a transport that was ended', transport.readyState, 'closed');
+  } finally {
+    // Else it would wait for half a minute, and keep the process.
+    if (transport.readyState !== 'closed') await rehearsal.poll(session);
+  }
+}
+
+async function tryWebSockets(rehearsal: Rehearsal): Promise<void> {
+  const { connection, wire } = await rehearsal.open('websocket');
+  const webSocket = webSocketOf(connection.transport);
+  if (!webSocket) throw new Error('the transport has no websocket');
+  expectSame('the connection of a websocket', tcpSocketOf(connection.transport) === wire, true);
+  const packets: unknown[] = [];
+  connection.on('packet', ({ data }: { readonly data: unknown }) => packets.push(data));
+  webSocket.pause();
+  expectSame('a paused connection', wire.isPaused(), true);
+  wire.arrive(Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0x34, 0x61]));
+  webSocket.resume();
+  await untilTurn('reading a packet', () => packets.length > 0);
+  expectSame('the packet', packets, ['a']);
+  webSocket.terminate();
+  await untilTurn('the end of a websocket', () => wire.destroyed);
+}
+
+async function tryPassing(rehearsal: Rehearsal): Promise<void> {
+  const { engine } = rehearsal;
+  const seen: string[] = [];
+  const request = engine.handleRequest.bind(engine);
+  const upgrade = engine.handleUpgrade.bind(engine);
+  engine.handleRequest = (...args) => {
+    seen.push('request');
+    request(...args);
+  };
+  engine.handleUpgrade = (...args) => {
+    seen.push('upgrade');
+    upgrade(...args);
+  };
+  await rehearsal.open('polling');
+  await rehearsal.open('websocket');
+  Object.assign(engine, { handleRequest: request, handleUpgrade: upgrade });
+  expectSame('what requests come through', seen, ['request', 'upgrade']);
+}
+
+async function tryListeners(rehearsal: Rehearsal): Promise<void> {
+  const listeners = new Listeners();
+  let isCounting: readonly boolean[] = [];
+  rehearsal.engine.prependOnceListener('connection', (connection: Connection) => {
+    isCounting = connection.rawListeners('close').map((one) => listeners.is(one, 'countsOut'));
+  });
+  const { wire } = await rehearsal.open('websocket');
+  expectSame('counting out a connection', isCounting, [true]);
+  const isTelling = wire.rawListeners('close').some((one) => listeners.is(one, 'tellsMiddleware'));
+  expectSame('telling middlewares of the end', isTelling, true);
+}

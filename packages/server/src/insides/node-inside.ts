@@ -1,0 +1,207 @@
+import { createServer, ServerResponse, type IncomingMessage, type Server } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Logger } from '../observability/logger.ts';
+import { connectInMemory, untilTurn, type MemoryConnection } from './memory-connection.ts';
+import { expectSame, isAsKnown, type Trial } from './trial.ts';
+
+/*
+ * All that the server knows of the inside of Node's HTTP server is in this file, with the trials that it has to pass at start.
+ */
+
+/** What of the inside of Node's HTTP server can be relied on. */
+export interface NodeInside {
+  readonly order: AnswerOrder;
+  /** Whether {@link isOfHttp} tells when a connection was upgraded. */
+  readonly seesUpgrades: boolean;
+  /** Reads the rest of a body for nothing. */
+  readonly discard: (request: IncomingMessage) => void;
+}
+
+/** Whose turn it is to be answered on a connection over which requests have come that are not answered. */
+export interface AnswerOrder {
+  /** To be called for each server, once it has its listeners for requests. */
+  watch(server: Server): void;
+  /** The answer whose turn it is; undefined when none is due. */
+  current(socket: Duplex): ServerResponse | undefined;
+  /** Whether there are answers before it that are not finished. */
+  isWaiting(response: ServerResponse): boolean;
+  /** Calls back once it is the turn of an answer that waits. */
+  onceDue(response: ServerResponse, listener: () => void): void;
+}
+
+/** As Node has it: `_httpMessage` of a connection, and of an answer that it has its connection when it is due, with an event. */
+const orderOfNode: AnswerOrder = {
+  watch() {},
+  current(socket) {
+    const { _httpMessage: message } = socket as { readonly _httpMessage?: unknown };
+    return message instanceof ServerResponse ? message : undefined;
+  },
+  isWaiting({ socket }) {
+    return socket === null;
+  },
+  onceDue(response, listener) {
+    response.once('socket', listener);
+  },
+};
+
+/** As the requests of a server have come. */
+class WatchedOrder implements AnswerOrder {
+  readonly #answers = new WeakMap<Duplex, readonly ServerResponse[]>();
+
+  watch(server: Server): void {
+    server.prependListener('request', ({ socket }, response) => {
+      // What an app makes itself came over no connection.
+      if (typeof socket === 'object') this.#answers.set(socket, [...this.#due(socket), response]);
+    });
+  }
+
+  current(socket: Duplex): ServerResponse | undefined {
+    return this.#due(socket)[0];
+  }
+
+  isWaiting(response: ServerResponse): boolean {
+    return this.#before(response) !== undefined;
+  }
+
+  onceDue(response: ServerResponse, listener: () => void): void {
+    const before = this.#before(response);
+    if (before) before.once('close', () => this.onceDue(response, listener));
+    else listener();
+  }
+
+  #due(socket: Duplex): readonly ServerResponse[] {
+    return (this.#answers.get(socket) ?? []).filter((one) => !one.writableFinished && !one.destroyed);
+  }
+
+  #before(response: ServerResponse): ServerResponse | undefined {
+    const due = this.#due(response.req.socket);
+    return due[due.indexOf(response) - 1];
+  }
+}
+
+/** Whether a connection is one of HTTP, and was not upgraded. */
+export function isOfHttp(socket: Duplex | undefined): boolean {
+  const { parser } = (socket ?? {}) as { readonly parser?: unknown };
+  return parser !== undefined && parser !== null;
+}
+
+function dump(request: IncomingMessage): void {
+  (request as unknown as { _dump(): void })._dump();
+}
+
+/** Tries the HTTP server of this Node. */
+export async function tryNode(logger: Logger): Promise<NodeInside> {
+  const works = async (trial: Trial): Promise<boolean> => isAsKnown(trial, logger);
+  await works({
+    inside: "Node's way to end a connection behind an answer",
+    instead:
+      'A client that is refused while it still sends may see a reset connection instead of the answer.',
+    run: tryEnding,
+  });
+  const hasOrder = await works({
+    inside: "Node's order of answers on a connection",
+    instead: 'Fanfare keeps that order itself, which costs time for each request.',
+    run: tryOrder,
+  });
+  const seesUpgrades = await works({
+    inside: "Node's mark of connections that were upgraded",
+    instead:
+      'Connections with many pipelined requests are not paused; they are closed when 1,000 requests wait on one.',
+    run: tryUpgrade,
+  });
+  const dumps = await works({
+    inside: "Node's way to discard the rest of a request",
+    instead: 'The rest of a refused body takes time until it has arrived.',
+    run: tryDiscarding,
+  });
+  return {
+    order: hasOrder ? orderOfNode : new WatchedOrder(),
+    seesUpgrades,
+    discard: dumps ? dump : (request) => void request.resume(),
+  };
+}
+
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+interface Rehearsal {
+  readonly server: Server;
+  readonly connection: MemoryConnection;
+  /** The request of that number, once it has come. */
+  readonly exchange: (number: number) => Promise<Exchange>;
+}
+
+function rehearse(): Rehearsal {
+  const exchanges: Exchange[] = [];
+  const listening = createServer((request, response) => void exchanges.push({ request, response }));
+  const { server, connection } = connectInMemory(listening);
+  const exchange = async (number: number): Promise<Exchange> => {
+    await untilTurn(`request ${number}`, () => exchanges.length >= number);
+    return exchanges[number - 1] as Exchange;
+  };
+  return { server, connection, exchange };
+}
+
+const get = 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n';
+
+async function tryOrder(): Promise<void> {
+  const { connection, exchange } = rehearse();
+  connection.arrive(get + get);
+  const [first, second] = [await exchange(1), await exchange(2)];
+  expectSame('the answer that is due', orderOfNode.current(connection) === first.response, true);
+  expectSame(
+    'what waits',
+    [orderOfNode.isWaiting(first.response), orderOfNode.isWaiting(second.response)],
+    [false, true],
+  );
+  let isDue = false;
+  orderOfNode.onceDue(second.response, () => (isDue = true));
+  first.response.end();
+  await untilTurn('the turn of the second answer', () => isDue);
+  expectSame('the answer that is due', orderOfNode.current(connection) === second.response, true);
+  expectSame('what waits', orderOfNode.isWaiting(second.response), false);
+  second.response.end();
+  await untilTurn('the end of the last answer', () => orderOfNode.current(connection) === undefined);
+}
+
+async function tryUpgrade(): Promise<void> {
+  const { server, connection, exchange } = rehearse();
+  const upgraded: Duplex[] = [];
+  server.on('upgrade', (_request, socket: Duplex) => upgraded.push(socket));
+  connection.arrive(get);
+  const { request, response } = await exchange(1);
+  expectSame('a connection of HTTP', isOfHttp(request.socket), true);
+  response.end();
+  connection.arrive(get.replace('\r\n\r\n', '\r\nConnection: Upgrade\r\nUpgrade: trial\r\n\r\n'));
+  await untilTurn('an upgrade', () => upgraded.length > 0);
+  expectSame('an upgraded connection of HTTP', isOfHttp(upgraded[0]), false);
+}
+
+async function tryEnding(): Promise<void> {
+  const { connection, exchange } = rehearse();
+  let isEnded = false;
+  Object.assign(connection, { destroySoon: () => (isEnded = true) } satisfies Pick<Socket, 'destroySoon'>);
+  connection.arrive(get.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'));
+  (await exchange(1)).response.end();
+  await untilTurn('calling destroySoon', () => isEnded);
+}
+
+async function tryDiscarding(): Promise<void> {
+  const { connection, exchange } = rehearse();
+  const arrived: string[] = [];
+  const onData = (piece: Buffer): void => void arrived.push(piece.toString());
+  connection.arrive('POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r\n\r\nabc');
+  const { request, response } = await exchange(1);
+  request.on('data', onData);
+  await untilTurn('the first half of a body', () => arrived.length > 0);
+  request.off('data', onData);
+  dump(request);
+  request.on('data', onData);
+  connection.arrive(`def${get}`);
+  response.end();
+  await exchange(2);
+  expectSame('what has come of a body', [arrived, request.complete], [['abc'], true]);
+}
