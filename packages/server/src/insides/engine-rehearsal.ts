@@ -68,10 +68,12 @@ export class Rehearsal {
     return bodyOf(await wire.request(`GET ${urlOf(connection)} ${head}\r\n`));
   }
 
-  /** @returns the status */
-  async post({ connection }: Session, body: string): Promise<string> {
+  /** Sends a request with packets. @returns the connection over which its answer comes */
+  send({ connection }: Session, body: string): MemoryConnection {
     const { connection: wire } = connectInMemory(this.#http);
-    return statusOf(await wire.request(postOf(connection, body)));
+    const length = `Content-Length: ${Buffer.byteLength(body)}`;
+    wire.arrive(`POST ${urlOf(connection)} ${head}${length}\r\n\r\n${body}`);
+    return wire;
   }
 
   close(): void {
@@ -81,14 +83,6 @@ export class Rehearsal {
 
 function urlOf({ transport }: Connection): string {
   return `${path}?EIO=4&transport=polling&sid=${transport.sid}`;
-}
-
-function postOf(connection: Connection, body: string): string {
-  return `POST ${urlOf(connection)} ${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
-}
-
-function statusOf(answer: string): string {
-  return answer.split(' ', 2)[1] ?? '';
 }
 
 function bodyOf(answer: string): string {

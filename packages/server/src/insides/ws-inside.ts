@@ -168,6 +168,9 @@ function frame(first: number, text: string): Buffer {
   return Buffer.concat([Buffer.from([first, 0x80 | text.length, 0, 0, 0, 0]), Buffer.from(text)]);
 }
 
+/** Of the status codes of a websocket. */
+const tryAgainLater = 1013;
+
 async function tryArrived(): Promise<void> {
   const { connection, webSocket, receiver } = upgradeInMemory();
   if (!webSocket || !receiver) throw new Error(noReceiver);
@@ -175,17 +178,14 @@ async function tryArrived(): Promise<void> {
     const messages: string[] = [];
     webSocket.on('message', (data: Buffer) => messages.push(data.toString()));
     let pieces = 0;
-    let refuses = false;
-    readThrough(receiver, function (chunk, encoding, done) {
+    readThrough(receiver, function (...piece) {
       pieces++;
-      if (!refuses) return readOn(this, chunk, encoding, done);
-      forgetArrived(this);
-      done(refusal(this, 'This is too much', 1013, 'ERR_TOO_MUCH'));
+      readOn(this, ...piece);
     });
-    const arrive = async (bytes: Buffer, count: number, expected: Arrived | undefined): Promise<void> => {
+    const arrive = async (bytes: Buffer, count: number, expected: Arrived): Promise<void> => {
       connection.arrive(bytes);
       await untilTurn(`reading piece ${count}`, () => pieces === count);
-      if (expected) expectSame('what has come', arrivedOf(receiver), expected);
+      expectSame('what has come', arrivedOf(receiver), expected);
     };
     const last = frame(lastFrame, 'cde');
     await arrive(frame(textFrame, 'ab'), 1, { bytes: 2, pieces: 1 });
@@ -193,16 +193,30 @@ async function tryArrived(): Promise<void> {
     await arrive(last.subarray(7), 3, { bytes: 0, pieces: 0 });
     expectSame('the message', messages, ['abcde']);
     await arrive(frame(textFrame, 'ab'), 4, { bytes: 2, pieces: 1 });
-    refuses = true;
-    connection.sent = '';
-    await arrive(last, 5, undefined);
-    expectSame('what is kept of what was refused', arrivedOf(receiver)?.pieces, 0);
-    await untilTurn('closing', () => connection.sent.length >= 4);
-    // 1013, in a closing frame.
-    expectSame('the closing frame', connection.sent.slice(0, 4), '\u0088\u0002\u0003\u00F5');
+    await tryRefusal(connection, receiver);
   } finally {
     webSocket.terminate();
   }
+}
+
+async function tryRefusal(connection: MemoryConnection, receiver: Receiver): Promise<void> {
+  const code = 'ERR_TOO_MUCH';
+  let made = {} as Error & { readonly code?: string } & Record<symbol, unknown>;
+  const status = (): unknown => made[Object.getOwnPropertySymbols(made)[0] ?? Symbol.iterator];
+  readThrough(receiver, function (_chunk, _encoding, done) {
+    forgetArrived(this);
+    made = refusal(this, 'Too much', tryAgainLater, code) as typeof made;
+    // Over a wrong status ws would throw where nobody could catch that.
+    if (status() === tryAgainLater) done(made);
+  });
+  connection.sent = '';
+  connection.arrive(frame(lastFrame, 'cde'));
+  await untilTurn('a refusal', () => made.code !== undefined);
+  expectSame('a refusal', [made.message, made.code, status()], ['Too much', code, tryAgainLater]);
+  expectSame('what is kept of what was refused', arrivedOf(receiver)?.pieces, 0);
+  await untilTurn('closing', () => connection.sent.length >= 4);
+  // With that status.
+  expectSame('the closing frame', connection.sent.slice(0, 4), '\u0088\u0002\u0003\u00F5');
 }
 
 type ReceiverClass = new (options: object) => Receiver;

@@ -1,0 +1,101 @@
+import { IncomingMessage, ServerResponse } from 'node:http';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { Duplex } from 'node:stream';
+import { expect, onTestFinished } from 'vitest';
+import type { Logger } from '../../src/observability/logger.ts';
+
+const requireHere = createRequire(import.meta.url);
+const requireOfSocketIo = createRequire(requireHere.resolve('socket.io'));
+const engineFolder = dirname(requireOfSocketIo.resolve('engine.io'));
+
+function prototypeOf(module: unknown, name: string): object {
+  return (module as Record<string, { readonly prototype: object }>)[name]?.prototype ?? {};
+}
+
+/** What private things belong to: the very classes that the server of a test uses. */
+export const prototypes = {
+  receiver: prototypeOf(requireHere('ws'), 'Receiver'),
+  engine: prototypeOf(requireOfSocketIo('engine.io'), 'Server'),
+  connection: prototypeOf(requireOfSocketIo('engine.io'), 'Socket'),
+  polling: prototypeOf(requireOfSocketIo(join(engineFolder, 'transports/polling.js')), 'Polling'),
+  webSocketTransport: prototypeOf(
+    requireOfSocketIo(join(engineFolder, 'transports/websocket.js')),
+    'WebSocket',
+  ),
+  request: IncomingMessage.prototype,
+  response: ServerResponse.prototype,
+  stream: Duplex.prototype,
+} as const;
+
+/** Replaces a property until the test ends. */
+export function redefine(target: object, name: string, descriptor: PropertyDescriptor): void {
+  const before = Object.getOwnPropertyDescriptor(target, name);
+  Object.defineProperty(target, name, { configurable: true, ...descriptor });
+  onTestFinished(() => {
+    if (before) Object.defineProperty(target, name, before);
+    else Reflect.deleteProperty(target, name);
+  });
+}
+
+/** Replaces a method until the test ends. */
+export function replace<Method extends (...args: never[]) => unknown>(
+  target: object,
+  name: string,
+  make: (method: Method) => (this: object, ...args: Parameters<Method>) => unknown,
+): void {
+  const method = (target as Record<string, Method>)[name] as Method;
+  redefine(target, name, { writable: true, value: make(method) });
+}
+
+/** Whether it is the server's own code that reads or writes a property. */
+function isOurs(): boolean {
+  const [, , , ...callers] = (new Error().stack ?? '').split('\n');
+  const caller = callers.find((line) => !line.includes('<anonymous>')) ?? '';
+  return caller.includes('/packages/server/src/');
+}
+
+/** Hides a property from the server's code until the test ends, as if a library had renamed it for itself. */
+export function hide(target: object, name: string): void {
+  const initial = Object.getOwnPropertyDescriptor(target, name)?.value as unknown;
+  const [theirs, ours] = [new WeakMap<object, unknown>(), new WeakMap<object, unknown>()];
+  redefine(target, name, {
+    get(this: object) {
+      if (isOurs()) return ours.get(this);
+      return theirs.has(this) ? theirs.get(this) : initial;
+    },
+    set(this: object, value: unknown) {
+      (isOurs() ? ours : theirs).set(this, value);
+    },
+  });
+}
+
+export interface Line {
+  readonly inside: string;
+  readonly message: string;
+}
+
+/** Keeps what is told of insides, and fails the test that logs anything else. */
+export class InsideLog implements Logger {
+  readonly lines: Line[] = [];
+
+  warn(fields: object, message: string): void {
+    const { inside } = fields as { readonly inside?: string };
+    if (inside === undefined) this.error(fields, message);
+    else this.lines.push({ inside, message });
+  }
+
+  error(fields: object, message: string): void {
+    throw new Error(`the server logged: ${message}`, { cause: fields });
+  }
+
+  /** Expects one line about this; what is changed may also change other things. */
+  expectOne(inside: string): void {
+    expect(this.lines.filter((line) => line.inside === inside)).toHaveLength(1);
+  }
+
+  /** Expects one line, about this. */
+  expectOnly(inside: string): void {
+    expect(this.lines.map((line) => line.inside)).toEqual([inside]);
+  }
+}
