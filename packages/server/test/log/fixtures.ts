@@ -1,0 +1,59 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { temporaryDirectory } from '../../../cli/test/harness.ts';
+import type { RuleSetting } from '../../src/config/rules.ts';
+
+/** What must be read from a store, as the version that wrote it has read it. */
+export interface FixtureContent {
+  /** The wall clock when it was read, seconds after it was written. */
+  readonly takenAt: number;
+  readonly rules: readonly RuleSetting[];
+  readonly epoch: string;
+  readonly head: number;
+  readonly topics: readonly {
+    readonly topic: string;
+    readonly messages: number;
+    readonly lastOffset?: string;
+    readonly lastTime?: number;
+  }[];
+  /** The places of all messages that are kept. */
+  readonly kept: readonly number[];
+  /** An export; a long line is told by its hash. */
+  readonly lines: readonly string[];
+  readonly resumes: readonly {
+    readonly topic: string;
+    readonly sequence: number;
+    readonly recovered: boolean;
+    readonly replayed: number;
+  }[];
+  readonly ids: readonly {
+    readonly topic: string;
+    readonly messageJson: string;
+    readonly id: string;
+    readonly offset: string;
+    readonly time: number;
+  }[];
+}
+
+/** A store that an earlier version has written (`fixtures/FORMAT/make.mjs`). */
+export class Fixture {
+  readonly content: FixtureContent;
+  readonly #compressed: Buffer;
+
+  /** @param name - such as `format-1/stopped` */
+  constructor(name: string) {
+    const file = (ending: string): Buffer =>
+      readFileSync(new URL(`fixtures/${name}${ending}`, import.meta.url));
+    this.content = JSON.parse(file('.json').toString()) as FixtureContent;
+    this.#compressed = file('.mdb.gz');
+  }
+
+  /** A data directory that has it, for one test. */
+  unpack(): string {
+    const directory = join(temporaryDirectory(), 'data');
+    mkdirSync(directory);
+    writeFileSync(join(directory, 'log.mdb'), gunzipSync(this.#compressed));
+    return directory;
+  }
+}

@@ -1,0 +1,131 @@
+import { createHash } from 'node:crypto';
+import { formatOffset, parseInterest, parseTopic } from '@fanfare/protocol';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { defaultRule, parseRules } from '../../src/config/rules.ts';
+import { LocalTopicLog } from '../../src/log/local/local-topic-log.ts';
+import { openLmdbStore } from '../../src/log/store/lmdb-store.ts';
+import type { LogRecord, TopicLog } from '../../src/log/topic-log.ts';
+import { Rules } from '../../src/rules/rule.ts';
+import { exportStore, verifyStore, openStore } from '../../src/store-tools/index.ts';
+import { Fixture, type FixtureContent } from './fixtures.ts';
+
+const everything = parseInterest('**');
+
+function rulesOf({ rules }: FixtureContent): Rules {
+  const parsed = parseRules(rules);
+  if ('problems' in parsed) throw new Error(parsed.problems.join('\n'));
+  return new Rules(parsed.rules, defaultRule);
+}
+
+/** Opens a store with the rules that it was written with, some seconds later. */
+async function openLog(directory: string, content: FixtureContent): Promise<TopicLog> {
+  const failures: unknown[] = [];
+  const log = new LocalTopicLog({
+    store: await openLmdbStore(directory),
+    rules: rulesOf(content),
+    topicsMax: 1_000,
+    memoryBytesMax: Infinity,
+    idWindowMs: 600_000,
+    idsMax: 10_000,
+    newEpoch: 'new',
+    now: () => content.takenAt,
+    onFailure: (error) => failures.push(error),
+  });
+  onTestFinished(async () => {
+    await log.close();
+    expect(failures).toEqual([]);
+  });
+  return log;
+}
+
+async function readAll(log: TopicLog): Promise<readonly LogRecord[]> {
+  const records: LogRecord[] = [];
+  let { position } = await log.locate(everything, { kind: 'earliest' });
+  for (let isAtHead = false; !isAtHead;) {
+    const page = await log.read(everything, position, { recordsMax: 100, bytesMax: Infinity });
+    expect(page.dropped).toBe(0);
+    records.push(...page.records);
+    ({ position, isAtHead } = page);
+  }
+  return records;
+}
+
+/** An envelope, as an export has it. */
+function lineOf({ topic, messageJson, sequence, time, id, publisher }: LogRecord, epoch: string): string {
+  const rest = JSON.stringify({ offset: formatOffset({ epoch, sequence }), time, id, publisher });
+  return inShort(`{"topic":${JSON.stringify(topic)},"message":${messageJson},${rest.slice(1)}`);
+}
+
+function inShort(line: string): string {
+  return line.length > 300 ? `sha256:${createHash('sha256').update(line).digest('hex')}` : line;
+}
+
+describe.each(['format-1/stopped', 'format-1/killed'])('the store %s', (name) => {
+  const fixture = new Fixture(name);
+  const { content } = fixture;
+  const { epoch, head } = content;
+
+  it('gives the same messages under the same offsets, to the character', async () => {
+    const log = await openLog(fixture.unpack(), content);
+    expect([log.epoch, log.head]).toEqual([epoch, head]);
+    const records = await readAll(log);
+    expect(records.map(({ sequence }) => sequence)).toEqual(content.kept);
+    expect(content.lines).toEqual(expect.arrayContaining(records.map((record) => lineOf(record, epoch))));
+  });
+
+  it('has the same topics', async () => {
+    const log = await openLog(fixture.unpack(), content);
+    const states = await log.topics({ prefix: '', limit: 1_000 });
+    expect(states).toEqual(
+      content.topics.map(({ topic, messages, lastOffset, lastTime }) => ({
+        topic,
+        messages,
+        published: 0,
+        ...(lastOffset !== undefined && { lastSequence: Number(lastOffset.split('.')[1]) }),
+        ...(lastTime !== undefined && { lastTime }),
+      })),
+    );
+    const declared = content.lines.filter((line) => line.includes('"declared":true'));
+    expect(declared).toHaveLength(2);
+  });
+
+  it('says the same of what is missing after an offset', async () => {
+    const log = await openLog(fixture.unpack(), content);
+    const resumes = [];
+    for (const { topic, sequence } of content.resumes) {
+      const offset = { epoch, sequence };
+      const { recovered, due } = await log.locate(parseInterest(topic), { kind: 'offset', offset });
+      resumes.push({ topic, sequence, recovered, replayed: due });
+    }
+    expect(resumes).toEqual(content.resumes);
+  });
+
+  it('still knows the ids, and goes on after its head', async () => {
+    const log = await openLog(fixture.unpack(), content);
+    const outcomes = await log.append(content.ids.map((one) => ({ ...one, topic: parseTopic(one.topic) })));
+    expect(outcomes).toEqual(
+      content.ids.map(({ offset, time }) => ({
+        kind: 'duplicate',
+        sequence: Number(offset.split('.')[1]),
+        time,
+        stored: 'disk',
+      })),
+    );
+    const record = { topic: parseTopic('news'), messageJson: '"new"' };
+    expect(await log.append([record])).toMatchObject([{ kind: 'appended', sequence: head + 1 }]);
+  });
+
+  it('is verified and exported as it is', async () => {
+    const store = await openStore(fixture.unpack());
+    onTestFinished(() => store.close());
+    const damages: string[] = [];
+    let lines = '';
+    await verifyStore(store, { onDamage: (sentence) => damages.push(sentence) });
+    await exportStore(store, {
+      onDamage: (sentence) => damages.push(sentence),
+      write: async (some) => void (lines += some),
+    });
+    expect(damages).toEqual([]);
+    expect(lines.trimEnd().split('\n').map(inShort)).toEqual(content.lines);
+  });
+});
