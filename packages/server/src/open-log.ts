@@ -4,6 +4,7 @@ import { fixedLimits } from './limits/fixed-limits.ts';
 import { defaultRule, parseRules } from './config/rules.ts';
 import type { Settings } from './config/settings.ts';
 import { openLmdbStore } from './log/store/lmdb-store.ts';
+import type { MigrationProgress } from './log/store/migrate.ts';
 import { LocalTopicLog } from './log/local/local-topic-log.ts';
 import { MemoryStore } from './log/store/memory-store.ts';
 import type { TopicLog } from './log/topic-log.ts';
@@ -24,7 +25,9 @@ const { value: idsMax } = fixedLimits.idsMax;
  */
 export async function openLog(settings: Settings, { logger, now }: OpenLogParts): Promise<TopicLog> {
   const { memory, data, topicsMax, idWindowMs, memoryBytesMax } = settings;
-  const store = memory ? new MemoryStore() : await openLmdbStore(resolve(data));
+  const store = memory
+    ? new MemoryStore()
+    : await openLmdbStore(resolve(data), { onMigration: (progress) => tellMigration(progress, logger) });
   try {
     return new LocalTopicLog({
       store,
@@ -41,6 +44,21 @@ export async function openLog(settings: Settings, { logger, now }: OpenLogParts)
     await store.close();
     throw error;
   }
+}
+
+/** A copy of much data takes a while, so its beginning is told, too. */
+function tellMigration({ step, from, to, copy }: MigrationProgress, logger: Logger): void {
+  const fields = { from, to, copy };
+  if (step === 'begun')
+    logger.warn(
+      fields,
+      `The data directory is being migrated from format ${from} to ${to}. A copy is made first.`,
+    );
+  if (step === 'migrated')
+    logger.warn(
+      fields,
+      `The data directory was migrated from format ${from} to ${to}. A copy of the data as it was is in '${copy}'.`,
+    );
 }
 
 export function rulesOf({ rules }: Settings): Rules {

@@ -6,7 +6,7 @@ import { openLmdbStore } from '../log/store/lmdb-store.ts';
 import type { Store } from '../log/store/store.ts';
 
 /**
- * Opens the store in a directory that has one. Nobody else can have it until it is closed.
+ * Opens the store in a directory that has one, for reading. Nobody else can have it until it is closed.
  *
  * @throws DataDirectoryError, LogDamagedError
  */
@@ -19,5 +19,5 @@ export async function openStore(directory: string): Promise<Store> {
       { cause: error },
     );
   }
-  return openLmdbStore(directory);
+  return openLmdbStore(directory, { isReadOnly: true });
 }

@@ -3,7 +3,7 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { LmdbFile } from '../../src/log/store/lmdb-file.ts';
+import { LmdbFile, type Change } from '../../src/log/store/lmdb-file.ts';
 import { openLmdbStore } from '../../src/log/store/lmdb-store.ts';
 import { encodeText } from '../../src/log/store/record-codec.ts';
 import { kinds } from '../../src/log/store/seal.ts';
@@ -115,18 +115,33 @@ describe('the data directory', () => {
     expect(refusal).toContain("DataDirectoryError: The data directory '/proc/fanfare/data' cannot be used");
   });
 
-  it('is refused when its data file is of a newer version, which is left as it was', async () => {
-    await (await openLmdbStore(directory)).close();
-    const file = new LmdbFile(directory);
-    const key = Buffer.from('format');
-    await file.write([{ table: 'singles', key, value: encodeText('2', kinds.format, key) }]);
-    await file.close();
-    const before = readFileSync(join(directory, 'log.mdb'));
-    expect(await refusalOf(directory)).toMatch(
-      /^DataDirectoryError: .* has format 2, and this version of Fanfare reads format 1/,
-    );
-    expect(before.equals(readFileSync(join(directory, 'log.mdb')))).toBe(true);
-  });
+  it.each([
+    [undefined, 'a newer version'],
+    ['9.9.9', 'version 9.9.9 or a newer one'],
+  ])(
+    'is refused when its data file has a newer format, and is left as it was: one of version %s',
+    async (version, needed) => {
+      await (await openLmdbStore(directory)).close();
+      const file = new LmdbFile(directory);
+      const put = (name: string, text?: string): Change => {
+        const key = Buffer.from(name);
+        return {
+          table: 'singles',
+          key,
+          ...(text !== undefined && { value: encodeText(text, kinds.format, key) }),
+        };
+      };
+      await file.write([put('format', '999'), put('version', version)]);
+      await file.close();
+      const before = readFileSync(join(directory, 'log.mdb'));
+      const refusal = await refusalOf(directory);
+      expect(refusal).toMatch(
+        /^DataDirectoryError: The data directory '.*' has format 999, and this version of Fanfare \([\d.]+\) reads formats up to 2\. /,
+      );
+      expect(refusal).toContain(` Use ${needed}, or another data directory.`);
+      expect(before.equals(readFileSync(join(directory, 'log.mdb')))).toBe(true);
+    },
+  );
 
   it('is refused when its data file is no data file', async () => {
     mkdirSync(directory);

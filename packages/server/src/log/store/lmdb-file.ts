@@ -183,12 +183,14 @@ export class LmdbFile {
   /**
    * Makes the changes that it is given, if any, while nobody else can make some. Returns once they are on the disk.
    *
+   * @param decide - reads what it has changed so far
    * @throws LogDamagedError, DataDirectoryError
    */
-  writeExclusively(decide: () => readonly Change[]): void {
+  writeExclusively(decide: () => Iterable<Change>): void {
     try {
       this.#root.transactionSync(() => {
-        for (const { table, key, value } of decide()) if (value) void this.#table(table).put(key, value);
+        for (const { table, key, value } of decide())
+          void (value ? this.#table(table).put(key, value) : this.#table(table).remove(key));
       });
     } catch (error) {
       throw unusable(this.#directory, this.path, error);

@@ -4,7 +4,9 @@ import { prepareDirectory, syncDirectory, takeDirectory, type Ownership } from '
 import { FileRoom } from './file-room.ts';
 import { failureOf } from './lmdb-failure.ts';
 import { dataFile, firstKey, LmdbFile, pageSize, type Change } from './lmdb-file.ts';
-import { checkFormat, ownerRegister } from './lmdb-owner.ts';
+import { changesFrom, format, readFormat } from './format.ts';
+import { ownerRegister } from './lmdb-owner.ts';
+import { migrate, type MigrationProgress } from './migrate.ts';
 import * as codec from './record-codec.ts';
 import { damaged } from './seal.ts';
 import {
@@ -24,26 +26,39 @@ import type { LogDamagedError } from '../topic-log.ts';
 const stateKey = Buffer.from('state');
 const deletionsKey = Buffer.from('deletions');
 
+export interface OpenLmdbStoreOptions {
+  /** Whether it takes no commits. Data of an earlier format stays as it is then. */
+  readonly isReadOnly?: boolean;
+  readonly onMigration?: (progress: MigrationProgress) => void;
+}
+
 /**
  * Opens the store in a directory, which is made if need be, and belongs to this store until it is closed or the
- * process ends.
+ * process ends. Data of an earlier format is migrated to this version's.
  *
- * @throws DataDirectoryError when the directory cannot be used, or another server has it
+ * @throws DataDirectoryError when the directory cannot be used, another server has it, or it cannot be migrated
  * @throws LogDamagedError
  */
-export async function openLmdbStore(directory: string): Promise<LmdbStore> {
+export async function openLmdbStore(
+  directory: string,
+  { isReadOnly = false, onMigration = () => {} }: OpenLmdbStoreOptions = {},
+): Promise<LmdbStore> {
   await prepareDirectory(directory, dataFile);
   const file = new LmdbFile(directory);
   let room: FileRoom | undefined;
   let ownership: Ownership | undefined;
   try {
-    checkFormat(file, directory);
+    readFormat(file, directory);
     ownership = await takeDirectory(directory, ownerRegister(file));
     file.openTables();
     file.checkCount('chunks');
     room = await FileRoom.open(file.path, () => file.room);
+    const from = readFormat(file, directory);
+    if (from === undefined) file.writeExclusively(() => changesFrom(file, from));
+    else if (from !== format && !isReadOnly)
+      await migrate(from, { directory, file, room, onProgress: onMigration });
     await syncDirectory(directory);
-    return new LmdbStore({ directory, file, room, ownership });
+    return new LmdbStore({ directory, file, room, ownership, isReadOnly });
   } catch (error) {
     await file.close();
     await room?.close();
@@ -57,6 +72,7 @@ interface LmdbStoreParts {
   readonly file: LmdbFile;
   readonly room: FileRoom;
   readonly ownership: Ownership;
+  readonly isReadOnly?: boolean;
 }
 
 /**
@@ -75,6 +91,7 @@ export class LmdbStore implements Store {
   constructor(parts: LmdbStoreParts) {
     this.#parts = parts;
     this.#file = parts.file;
+    if (parts.isReadOnly) this.#failure = new StoreFailedError('The store was opened for reading only.');
   }
 
   get diskBytes(): number {

@@ -1,0 +1,216 @@
+import { spawnSync } from 'node:child_process';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { outcome, Program, temporaryDirectory, fanfare } from '../../../cli/test/harness.ts';
+import { readFormat } from '../../src/log/store/format.ts';
+import { LmdbFile } from '../../src/log/store/lmdb-file.ts';
+import { openLmdbStore } from '../../src/log/store/lmdb-store.ts';
+import type { MigrationProgress } from '../../src/log/store/migrate.ts';
+import { exportStore, openStore } from '../../src/store-tools/index.ts';
+import { UnreliableDisk } from '../faults/power-cut.ts';
+import { ServerProcess, startServerProcess, terminate } from '../faults/server-process.ts';
+import { Fixture } from './fixtures.ts';
+import { ScriptProcess } from './server-process.ts';
+
+const fixture = new Fixture('format-1/killed');
+const copyName = 'log.mdb.format-1';
+
+async function formatOf(directory: string): Promise<number | undefined> {
+  const file = new LmdbFile(directory);
+  try {
+    return readFormat(file, directory);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Whether a data directory has, in whatever format, all that its first store had. */
+async function expectContent(directory: string): Promise<void> {
+  const store = await openStore(directory);
+  let lines = '';
+  await exportStore(store, {
+    onDamage: (sentence) => expect.fail(sentence),
+    write: async (some) => void (lines += some),
+  });
+  await store.close();
+  const isWhole = (line: string): boolean => !line.startsWith('sha256:');
+  expect(lines.split('\n')).toEqual(expect.arrayContaining(fixture.content.lines.filter(isWhole)));
+  expect(lines.trimEnd().split('\n')).toHaveLength(fixture.content.lines.length);
+}
+
+/** The copy that a migration has left, as a data directory of its own. */
+function copyOf(directory: string): string {
+  const restored = join(temporaryDirectory(), 'restored');
+  mkdirSync(restored);
+  copyFileSync(join(directory, copyName), join(restored, 'log.mdb'));
+  return restored;
+}
+
+async function expectMigrated(directory: string): Promise<void> {
+  expect(await formatOf(directory)).toBe(2);
+  await expectContent(directory);
+  const copy = copyOf(directory);
+  expect(await formatOf(copy)).toBe(1);
+  await expectContent(copy);
+  expect(readdirSync(directory).filter((name) => name.endsWith('.part'))).toEqual([]);
+}
+
+describe('a store of an earlier format', () => {
+  it('is migrated when a server opens it, and a copy of the data as it was is kept', async () => {
+    const directory = fixture.unpack();
+    const told: MigrationProgress[] = [];
+    const store = await openLmdbStore(directory, { onMigration: (progress) => told.push(progress) });
+    await store.close();
+    const copy = join(directory, copyName);
+    expect(told).toEqual(['begun', 'copied', 'migrated'].map((step) => ({ step, from: 1, to: 2, copy })));
+    expect(statSync(copy).mode & 0o777).toBe(0o600);
+    expect(statSync(copy).size).toBe(statSync(join(directory, 'log.mdb')).size);
+    await expectMigrated(directory);
+  });
+
+  it('is migrated only once', async () => {
+    const directory = fixture.unpack();
+    await (await openLmdbStore(directory)).close();
+    const copy = readFileSync(join(directory, copyName));
+    const again = await openLmdbStore(directory, { onMigration: () => expect.fail('migrated again') });
+    await again.close();
+    expect(copy.equals(readFileSync(join(directory, copyName)))).toBe(true);
+  });
+
+  it('is read by the tools as it is', async () => {
+    const directory = fixture.unpack();
+    await expectContent(directory);
+    expect(await outcome(fanfare('store', 'verify', directory))).toMatchObject({ code: 0 });
+    expect(await outcome(fanfare('store', 'export', directory))).toMatchObject({ code: 0 });
+    expect(await formatOf(directory)).toBe(1);
+    expect(existsSync(join(directory, copyName))).toBe(false);
+  });
+
+  it.each(['begun', 'copied', 'migrated'])(
+    'is migrated by the next start when a start is killed at the step "%s"',
+    async (step) => {
+      const directory = fixture.unpack();
+      const killed = new ScriptProcess(
+        `await openLmdbStore(args[0], {
+          onMigration: ({ step }) => { if (step === args[1]) process.kill(process.pid, 'SIGKILL'); },
+        });`,
+        directory,
+        step,
+      );
+      expect(await killed.end()).toBe('SIGKILL');
+      expect(await formatOf(directory)).toBe(step === 'migrated' ? 2 : 1);
+      await expectContent(directory);
+      await (await openLmdbStore(directory)).close();
+      await expectMigrated(directory);
+    },
+  );
+
+  it('is copied anew when a start was killed while it made its copy, or the copy is of another time', async () => {
+    const directory = fixture.unpack();
+    writeFileSync(join(directory, `${copyName}.part`), 'half of a copy');
+    writeFileSync(join(directory, copyName), 'what an earlier start has left');
+    await (await openLmdbStore(directory)).close();
+    await expectMigrated(directory);
+  });
+
+  it('is said to be migrated in the log of the server, which then serves it', async () => {
+    const directory = fixture.unpack();
+    const rules = JSON.stringify(fixture.content.rules);
+    const { server, url } = await startServerProcess({ data: directory, port: 0, flags: ['--rules', rules] });
+    const lines = server.program.stderr.split('\n').filter((line) => line.includes('was migrated'));
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toContain(
+      `The data directory was migrated from format 1 to 2. A copy of the data as it was is in '${join(directory, copyName)}'.`,
+    );
+    const response = await fetch(`${url}/topics/news/messages?last=2`);
+    expect(await response.json()).toMatchObject({ messages: [{ topic: 'news' }, { message: 'the last' }] });
+    await terminate(server);
+  });
+});
+
+const noDisk = UnreliableDisk.missing;
+
+describe.skipIf(noDisk !== undefined)(
+  `a power cut while a store is migrated${noDisk === undefined ? '' : ` (skipped: ${noDisk})`}`,
+  () => {
+    it.each(['begun', 'copied', 'migrated'])(
+      'leaves one format or the other: at the step "%s"',
+      async (step) => {
+        const disk = new UnreliableDisk();
+        const data = join(disk.data, 'data');
+        const built = new URL('../../dist/log/store/lmdb-store.js', import.meta.url).href;
+        const packed = new URL('fixtures/format-1/killed.mdb.gz', import.meta.url).pathname;
+        const program = new Program(
+          process.execPath,
+          [
+            '--input-type=module',
+            '-e',
+            `import fs from 'node:fs';
+          import { gunzipSync } from 'node:zlib';
+          import { openLmdbStore } from '${built}';
+          const [data, step, packed] = process.argv.slice(1);
+          fs.mkdirSync(data);
+          const file = fs.openSync(data + '/log.mdb', 'w');
+          fs.writeSync(file, gunzipSync(fs.readFileSync(packed)));
+          fs.fsyncSync(file);
+          fs.closeSync(file);
+          await openLmdbStore(data, {
+            onMigration: (progress) => { if (progress.step === step) process.kill(process.pid, 'SIGKILL'); },
+          });`,
+            data,
+            step,
+            packed,
+          ],
+          disk.env(),
+        );
+        await program.exitCode;
+        disk.cut();
+        expect(await formatOf(data)).toBe(step === 'migrated' ? 2 : 1);
+        if (step !== 'begun') await expectContent(copyOf(data));
+        await (await openLmdbStore(data)).close();
+        await expectMigrated(data);
+      },
+    );
+  },
+);
+
+const noMount = whyNoMount();
+
+describe.skipIf(noMount !== undefined)(
+  `a disk without room for the copy${noMount === undefined ? '' : ` (skipped: ${noMount})`}`,
+  () => {
+    it('is told in words, and nothing is changed', async () => {
+      const disk = temporaryDirectory();
+      spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${20 * 1_048_576}`, 'tmpfs', disk]);
+      onTestFinished(() => void spawnSync('umount', ['--lazy', disk]));
+      const directory = join(disk, 'data');
+      mkdirSync(directory);
+      copyFileSync(join(fixture.unpack(), 'log.mdb'), join(directory, 'log.mdb'));
+      writeFileSync(join(disk, 'filler'), new Uint8Array(3 * 1_048_576));
+      const { code, stderr } = await outcome(new ServerProcess({ data: directory, port: 0 }).program);
+      expect(code).toBe(1);
+      expect(stderr).toMatch(
+        /The data directory '.*' has format 1\. A copy of it must be made before it is migrated to format 2, and that failed: \d+ MiB are missing on its disk\. Make room, or move the directory to a larger disk\. Nothing was changed\./,
+      );
+      expect(readdirSync(directory).filter((name) => name.startsWith('log.mdb.'))).toEqual([]);
+      expect(await formatOf(directory)).toBe(1);
+      await expectContent(directory);
+    });
+  },
+);
+
+function whyNoMount(): string | undefined {
+  if (process.platform !== 'linux') return 'tmpfs is for Linux';
+  if (process.getuid?.() !== 0) return 'only root can mount a tmpfs';
+  const probe = spawnSync('unshare', ['--mount', 'mount', '-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', '/mnt']);
+  return probe.status === 0 ? undefined : 'a tmpfs cannot be mounted here';
+}
