@@ -1,5 +1,6 @@
 import type { Topic } from '@fanfare/protocol';
 import { BlockBuilder } from '../log/local/block-builder.ts';
+import { noDeletions } from '../log/local/deletions.ts';
 import { digestOf, idKey } from '../log/local/remembered-ids.ts';
 import type { Store, TopicRecord } from '../log/store/store.ts';
 
@@ -103,8 +104,7 @@ export class StoreImporter {
         head: this.#head,
         time: this.#time,
         topicNumber: this.#topics.size,
-        deletions: [],
-        deletionsForgottenAt: 0,
+        deletions: noDeletions,
       },
       blocks: builders.flatMap(({ blocks }) => blocks),
       chunks: builders.flatMap(({ chunks }) => chunks),

@@ -214,8 +214,10 @@ function commitSpec(): fc.Arbitrary<CommitSpec> {
   });
 }
 
-function stateOf(head: number, deletions: readonly Deletion[]): LogState {
-  return { epoch: 'e', head, time: head + 5, topicNumber: 99, deletions, deletionsForgottenAt: head };
+function stateOf(head: number, newest: readonly Deletion[]): LogState {
+  const bySegment = new Map(newest.map(({ topic, sequence }) => [topic.slice(0, 2), { sequence }]));
+  const deletions = { newest, bySegment, inCommon: { sequence: head } };
+  return { epoch: 'e', head, time: head + 5, topicNumber: 99, deletions };
 }
 
 /** A store as plain lists. */

@@ -383,6 +383,42 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       }
     });
 
+    it('is told of deletions by those who wanted the topics, however many there were, and by nobody else', async () => {
+      const under = await opens({ ...roomy, topicsMax: 10_000 });
+      const offset = (sequence: number): From => ({
+        kind: 'offset',
+        offset: { epoch: under.log.epoch, sequence },
+      });
+      const others = ['orders/**', 'orders/2', 'never', 'answer/**', 'answers2'].map(parseInterest);
+      const theirs = ['answers/**', 'answers/*', 'answers/7', '**', '*/7'].map(parseInterest);
+      const readers = await Promise.all(
+        [...others, ...theirs].map(async (interest) => {
+          const { position } = await under.log.locate(interest, { kind: 'new' });
+          return { interest, position };
+        }),
+      );
+      await under.log.append([{ topic: parseTopic('orders/1'), messageJson: '1' }]);
+      for (let round = 0; round < 3; round++) {
+        const answers = Array.from({ length: 1_005 }, (_, at) => parseTopic(`answers/${at}`));
+        await under.log.append(answers.map((topic) => ({ topic, messageJson: '1' })));
+        await Promise.all(answers.map((topic) => under.log.deleteTopic(topic)));
+      }
+      for (const { interest, position } of readers) {
+        const { dropped } = await under.log.read(interest, position, page);
+        expect([interest, dropped]).toEqual([interest, others.includes(interest) ? 0 : 'unknown']);
+      }
+      const expectRecovered = async (log: TopicLog): Promise<void> => {
+        for (const interest of [...others, ...theirs]) {
+          const { recovered } = await log.locate(interest, offset(1));
+          expect([interest, recovered]).toEqual([interest, others.includes(interest)]);
+          expect(await log.locate(interest, offset(log.head))).toMatchObject({ recovered: true });
+        }
+      };
+      await expectRecovered(under.log);
+      const again = await under.reopen?.();
+      if (again) await expectRecovered(again);
+    });
+
     it('misses nothing of a deleted topic of which nothing was left when reading started', async () => {
       const brief: Rule = { ...fallback, match: news, keep: { ...keep, ageMs: 1_000 } };
       const { log, advance } = await opens({ ...roomy, rules: [brief] });

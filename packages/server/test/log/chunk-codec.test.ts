@@ -25,8 +25,11 @@ const ids = {
   time: 5,
   ids: [{ key: '\u0001'.repeat(16), digest: '\u00ff'.repeat(16), sequence: 6 }],
 };
-const state = { epoch: 'abc', head: 2 ** 52, time: 3, topicNumber: 4, deletionsForgottenAt: 0 };
-const deletions = [{ topic: parseTopic('gone'), sequence: 7 }];
+const state = { epoch: 'abc', head: 2 ** 52, time: 3, topicNumber: 4, inCommon: { sequence: 9 } };
+const deletions: [string, number][] = [
+  ['gone', 7],
+  ['é', 6],
+];
 const name = Buffer.from('name');
 
 /** Each kind of value: its bytes, its key, how it is read, and what has to come out. */
@@ -51,7 +54,10 @@ const values = {
   },
   ids: { value: codec.encodeIds(ids), key: codec.blockKey(6), decode: codec.decodeIds, content: ids },
   state: {
-    value: codec.encodeState({ ...state, deletions: [] }, name),
+    value: codec.encodeState(
+      { ...state, deletions: { newest: [], bySegment: new Map(), inCommon: state.inCommon } },
+      name,
+    ),
     key: name,
     decode: codec.decodeState,
     content: state,

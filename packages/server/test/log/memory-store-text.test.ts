@@ -1,6 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, it } from 'vitest';
+import { noDeletions } from '../../src/log/local/deletions.ts';
 import { MemoryStore } from '../../src/log/store/memory-store.ts';
 
 it('a message in memory does not keep the request that it came in', async () => {
@@ -16,7 +17,7 @@ it('a message in memory does not keep the request that it came in', async () => 
     const chunk = { topic: 1, block, ordinal: block, bytesBefore: 0, time: 1 };
     const records = [{ sequence: block, messageJson: request.slice(100, 160) }];
     await store.commit({
-      state: { epoch: 'e', head: block, time: 1, topicNumber: 1, deletions: [], deletionsForgottenAt: 0 },
+      state: { epoch: 'e', head: block, time: 1, topicNumber: 1, deletions: noDeletions },
       blocks: [{ first: block, time: 1, runs: [{ topic: 1, count: 1 }] }],
       chunks: [{ ...chunk, records }],
       ids: [],

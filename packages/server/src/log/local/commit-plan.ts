@@ -1,5 +1,6 @@
 import type { Topic } from '@fanfare/protocol';
 import { BlockBuilder } from './block-builder.ts';
+import { withDeletions } from './deletions.ts';
 import { digestOf, idKey, type Remembered, type RememberedIds } from './remembered-ids.ts';
 import type { ChunkRecord, Deletion, LogState, Store, StoreCommit, TopicRecord } from '../store/store.ts';
 import type { AppendOutcome, LogRecord, NewRecord, TopicCreation } from '../topic-log.ts';
@@ -19,9 +20,6 @@ export interface PlanContext {
 
 /** What a plan has the store do. */
 export type PlannedCommit = Pick<StoreCommit, 'state' | 'blocks' | 'chunks' | 'ids' | 'topics'>;
-
-/** How many deletions are remembered one by one. */
-const deletionsMax = 1_000;
 
 /** What a topic is to become. */
 interface Draft {
@@ -178,20 +176,12 @@ export class CommitPlan {
 
   #state(): LogState {
     const { state, time, topics } = this.#context;
-    const isLonger = this.#deletions.length > 0 || state.deletions.length > deletionsMax;
-    const deletions = isLonger ? [...state.deletions, ...this.#deletions] : state.deletions;
-    let { deletionsForgottenAt } = state;
-    const forgotten = Math.max(0, deletions.length - deletionsMax);
-    for (const { sequence } of deletions.slice(0, forgotten)) {
-      deletionsForgottenAt = Math.max(deletionsForgottenAt, sequence);
-    }
     return {
       epoch: state.epoch,
       head: this.#head,
       time,
       topicNumber: topics.highestNumber,
-      deletions: forgotten > 0 ? deletions.slice(forgotten) : deletions,
-      deletionsForgottenAt,
+      deletions: withDeletions(state.deletions, this.#deletions),
     };
   }
 

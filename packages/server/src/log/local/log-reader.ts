@@ -22,6 +22,15 @@ export interface ReaderParts {
   readonly state: () => LogState;
 }
 
+/** What somebody reads who reads a pattern. */
+export interface Wanting {
+  readonly pattern: Pattern;
+  /** Whether a topic is one of the pattern's, and may be read. */
+  readonly isWanted: MayRead;
+  /** Whether not all of the pattern may be read. */
+  readonly isRestricted: boolean;
+}
+
 /** Finds and reads what is kept of topics and patterns. */
 export class LogReader {
   readonly #parts: ReaderParts;
@@ -43,7 +52,7 @@ export class LogReader {
   /** @throws LogDamagedError */
   async read(interest: Interest, position: Position, limit: PageLimit, mayRead?: MayRead): Promise<Page> {
     return isPattern(interest)
-      ? readPattern(this.#parts, wanting(interest, mayRead), mayRead !== undefined, position, limit)
+      ? readPattern(this.#parts, wanting(interest, mayRead), position, limit)
       : readTopic(this.#parts, interest, position, limit);
   }
 
@@ -58,8 +67,9 @@ export class LogReader {
   }
 }
 
-/** The topics of a pattern that are read. */
-function wanting(pattern: Pattern, mayRead: MayRead | undefined): MayRead {
-  if (!mayRead) return (topic) => matches(pattern, topic);
-  return (topic) => matches(pattern, topic) && mayRead(topic);
+function wanting(pattern: Pattern, mayRead: MayRead | undefined): Wanting {
+  const isWanted: MayRead = mayRead
+    ? (topic) => matches(pattern, topic) && mayRead(topic)
+    : (topic) => matches(pattern, topic);
+  return { pattern, isWanted, isRestricted: mayRead !== undefined };
 }

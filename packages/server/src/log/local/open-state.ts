@@ -1,3 +1,4 @@
+import { noDeletions, withDeletions } from './deletions.ts';
 import type { RememberedIds } from './remembered-ids.ts';
 import type { Chunk, Deletion, LogState, Store } from '../store/store.ts';
 import { LogDamagedError } from '../topic-log.ts';
@@ -20,13 +21,13 @@ export interface OpenOptions {
 export function openState(store: Store, { topics, ids, idWindowMs, newEpoch, now }: OpenOptions): LogState {
   const state = store.readState();
   if (!state) {
-    const fresh = { head: 0, time: 0, topicNumber: 0, deletions: [], deletionsForgottenAt: 0 };
+    const fresh = { head: 0, time: 0, topicNumber: 0, deletions: noDeletions };
     return { epoch: newEpoch, ...fresh };
   }
   topics.highestNumber = state.topicNumber;
   topics.addAll(readEntries(store, topics, state));
   readIds(store, ids, Math.max(state.time, now()) - idWindowMs);
-  return { ...state, deletions: [...state.deletions, ...begunToKeep(topics, state)] };
+  return { ...state, deletions: withDeletions(state.deletions, begunToKeep(topics, state)) };
 }
 
 /**

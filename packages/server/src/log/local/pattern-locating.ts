@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { From } from '@fanfare/protocol';
-import type { ReaderParts } from './log-reader.ts';
+import type { ReaderParts, Wanting } from './log-reader.ts';
 import type { MayRead, Start } from '../topic-log.ts';
 import { ordinalAt, sequenceBefore, wasDeletedSince } from './topic-reading.ts';
 import { keeps, type TopicEntry } from './topic-table.ts';
@@ -9,14 +9,18 @@ import { keeps, type TopicEntry } from './topic-table.ts';
 const topicsPerTurn = 128;
 
 /** Finds where reading starts. What goes while it looks, which takes some turns, is told by the first page. */
-export async function locatePattern(parts: ReaderParts, isWanted: MayRead, from: From): Promise<Start> {
+export async function locatePattern(
+  parts: ReaderParts,
+  { pattern, isWanted }: Wanting,
+  from: From,
+): Promise<Start> {
   const { topics, state } = parts;
   const { changes } = topics;
   const { head } = state();
   if (from.kind === 'new') return { position: { sequence: head, changes }, due: 0 };
   let sequence = firstPlace(parts, from, head);
   let due = 0;
-  let recovered = from.kind === 'offset' && !wasDeletedSince(parts, isWanted, from.offset.sequence);
+  let recovered = from.kind === 'offset' && !wasDeletedSince(parts, pattern, isWanted, from.offset.sequence);
   for await (const entries of matchingTopics(parts, isWanted)) {
     for (const entry of entries) {
       if (!keeps(entry)) recovered = false;

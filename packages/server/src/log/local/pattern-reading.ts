@@ -1,4 +1,4 @@
-import type { ReaderParts } from './log-reader.ts';
+import type { ReaderParts, Wanting } from './log-reader.ts';
 import { missing } from './open-state.ts';
 import type { Block, Chunk, ChunkRecord, TopicNumber } from '../store/store.ts';
 import {
@@ -24,21 +24,17 @@ const lookingEffort = { usual: 4, restricted: 64 };
 /** How many topics are looked at for what was lost; when there are more, something may have been. */
 const looksMax = 1_024;
 
-/**
- * @param isRestricted - whether not all of the pattern may be read
- * @throws LogDamagedError
- */
+/** @throws LogDamagedError */
 export function readPattern(
   parts: ReaderParts,
-  isWanted: MayRead,
-  isRestricted: boolean,
+  wanting: Wanting,
   position: Position,
   limit: PageLimit,
 ): Page {
   const { store, topics, state } = parts;
   const { head } = state();
-  const dropped = isAnyLost(parts, isWanted, position) ? 'unknown' : 0;
-  const scan = new Scan(parts, isWanted, isRestricted, position);
+  const dropped = isAnyLost(parts, wanting, position) ? 'unknown' : 0;
+  const scan = new Scan(parts, wanting, position);
   const records: LogRecord[] = [];
   let { sequence } = position;
   let bytes = 0;
@@ -71,11 +67,11 @@ function endOf({ first, runs }: Block): number {
 }
 
 /** Whether messages after a position that was not read yet went since it was taken. */
-function isAnyLost(parts: ReaderParts, isWanted: MayRead, position: Position): boolean {
+function isAnyLost(parts: ReaderParts, { pattern, isWanted }: Wanting, position: Position): boolean {
   const { store, topics } = parts;
   const { sequence, changes = 0, newest } = position;
   if (topics.changes === changes) return false;
-  if (topics.wasDeleted(isWanted, sequence, changes)) return true;
+  if (topics.wasDeleted(pattern, isWanted, sequence, changes)) return true;
   let looks = 0;
   for (const entry of topics.trimmedSince(changes)) {
     if (entry.isDeleted || entry.lastSequence <= sequence || !isWanted(entry.name)) continue;
@@ -119,7 +115,7 @@ class Scan {
   #hasGap = false;
   #effort = 0;
 
-  constructor(parts: ReaderParts, isWanted: MayRead, isRestricted: boolean, start: Position) {
+  constructor(parts: ReaderParts, { isWanted, isRestricted }: Wanting, start: Position) {
     this.#parts = parts;
     this.#isWanted = isWanted;
     this.#start = start;

@@ -1,4 +1,5 @@
-import type { From, Topic } from '@fanfare/protocol';
+import type { From, Interest, Topic } from '@fanfare/protocol';
+import { wasDeleted } from './deletions.ts';
 import type { ReaderParts } from './log-reader.ts';
 import { missing } from './open-state.ts';
 import type { Chunk, ChunkRecord, Store } from '../store/store.ts';
@@ -64,17 +65,20 @@ function isRecovered(
   // What was deleted before a topic came to be is no part of it.
   if (
     (entry?.createdAt ?? Infinity) >= sequence &&
-    wasDeletedSince(parts, (name) => name === topic, sequence)
+    wasDeletedSince(parts, topic, (name) => name === topic, sequence)
   )
     return false;
   return !entry || ordinalAt(parts.store, entry, sequence) >= entry.trimmed;
 }
 
 /** Whether messages were deleted with a topic after a place in the log; also when that is not remembered. */
-export function wasDeletedSince({ state }: ReaderParts, isWanted: MayRead, sequence: number): boolean {
-  const { deletions, deletionsForgottenAt } = state();
-  if (sequence < deletionsForgottenAt) return true;
-  return deletions.some((deletion) => deletion.sequence > sequence && isWanted(deletion.topic));
+export function wasDeletedSince(
+  { state }: ReaderParts,
+  interest: Interest,
+  isWanted: MayRead,
+  sequence: number,
+): boolean {
+  return wasDeleted(state().deletions, interest, isWanted, (mark) => mark.sequence > sequence);
 }
 
 /** How many messages a topic had had at a place in the log; of those that are gone from the store, none. */
@@ -156,7 +160,9 @@ export function readTopic(parts: ReaderParts, topic: Topic, position: Position, 
   if (entry && entry.bornAt < sequence) return readEntry(parts, entry, position, limit);
   // Whatever was read up to there was another topic of that name.
   const page = entry ? readEntry(parts, entry, { sequence, ordinal: 0 }, limit) : nothing(parts);
-  return topics.wasDeleted((name) => name === topic, sequence) ? { ...page, dropped: 'unknown' } : page;
+  return topics.wasDeleted(topic, (name) => name === topic, sequence)
+    ? { ...page, dropped: 'unknown' }
+    : page;
 }
 
 function readEntry(parts: ReaderParts, entry: TopicEntry, position: Position, limit: PageLimit): Page {

@@ -1,6 +1,7 @@
-import type { Topic } from '@fanfare/protocol';
+import type { Interest, Topic } from '@fanfare/protocol';
 import type { Rule, Rules } from '../../rules/rule.ts';
-import type { Chunk, Deletion, TopicNumber, TopicRecord } from '../store/store.ts';
+import { noDeletions, wasDeleted, withDeletions } from './deletions.ts';
+import type { Chunk, DeletionMark, TopicNumber, TopicRecord } from '../store/store.ts';
 import type { MayRead } from '../topic-log.ts';
 
 /** The oldest chunk of a topic that the store has. */
@@ -58,16 +59,8 @@ export function recordOf(entry: TopicEntry): TopicRecord {
   return { number, name, isDeclared, isDeleted, createdAt, keeps: keeps(entry), gone };
 }
 
-/** A topic that was deleted while the log was open, and which change took the last of its messages. */
-interface NotedDeletion extends Deletion {
-  readonly at: number;
-}
-
 /** How many trims are remembered one by one, so that a reader that is behind finds those that concern it. */
 const trimsMax = 65_536;
-
-/** How many deletions are remembered one by one. */
-const deletionsMax = 1_000;
 
 /** How many topics that are added at once are put in order together. */
 const sortedFrom = 256;
@@ -84,9 +77,8 @@ export class TopicTable {
   /** The newest trims, the oldest first. By number: a topic that is forgotten is not to be kept for them. */
   #trims: { readonly number: TopicNumber; readonly at: number }[] = [];
   #trimsForgottenAt = 0;
-  readonly #deletions: NotedDeletion[] = [];
-  /** Of the deletions that are not remembered one by one: the newest change, and the highest place of any. */
-  #deletionsForgotten = { at: 0, sequence: 0 };
+  /** Those since the log was opened. */
+  #deletions = noDeletions;
 
   constructor(rules: Rules) {
     this.#rules = rules;
@@ -197,27 +189,16 @@ export class TopicTable {
   noteDeletion({ name, lastSequence, count, trimmed, trimmedAt }: TopicEntry): void {
     if (lastSequence === 0) return;
     const at = count > trimmed ? ++this.#changes : trimmedAt;
-    this.#deletions.push({ topic: name, sequence: lastSequence, at });
-    if (this.#deletions.length <= 2 * deletionsMax) return;
-    for (const deletion of this.#deletions.splice(0, deletionsMax)) {
-      const forgotten = this.#deletionsForgotten;
-      this.#deletionsForgotten = {
-        at: Math.max(forgotten.at, deletion.at),
-        sequence: Math.max(forgotten.sequence, deletion.sequence),
-      };
-    }
+    this.#deletions = withDeletions(this.#deletions, [{ topic: name, sequence: lastSequence, at }]);
   }
 
   /**
    * Whether topics were deleted while the log was open, and after that many changes, with messages that come after
    * a place in the log; also when that is not remembered.
    */
-  wasDeleted(isWanted: MayRead, sequence: number, changes = 0): boolean {
-    const forgotten = this.#deletionsForgotten;
-    if (changes < forgotten.at && sequence < forgotten.sequence) return true;
-    return this.#deletions.some(
-      (deletion) => deletion.at > changes && deletion.sequence > sequence && isWanted(deletion.topic),
-    );
+  wasDeleted(interest: Interest, isWanted: MayRead, sequence: number, changes = 0): boolean {
+    const isMissed = (mark: DeletionMark): boolean => (mark.at ?? 0) > changes && mark.sequence > sequence;
+    return wasDeleted(this.#deletions, interest, isWanted, isMissed);
   }
 
   /** The topics that were trimmed after that many changes, and still have a number. */

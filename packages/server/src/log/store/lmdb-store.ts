@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import type { Topic } from '@fanfare/protocol';
 import { blockOf, chunkKey, decodeChunk, encodeChunk } from './chunk-codec.ts';
 import { prepareDirectory, syncDirectory, takeDirectory, type Ownership } from './data-directory.ts';
 import { FileRoom } from './file-room.ts';
@@ -13,7 +14,7 @@ import {
   StoreFailedError,
   type Block,
   type Chunk,
-  type Deletion,
+  type Deletions,
   type IdBlock,
   type LogState,
   type Store,
@@ -25,6 +26,7 @@ import type { LogDamagedError } from '../topic-log.ts';
 
 const stateKey = Buffer.from('state');
 const deletionsKey = Buffer.from('deletions');
+const segmentsKey = Buffer.from('deletions by segment');
 
 export interface OpenLmdbStoreOptions {
   /** Whether it takes no commits. Data of an earlier format stays as it is then. */
@@ -86,7 +88,7 @@ export class LmdbStore implements Store {
   #failure: StoreFailedError | undefined;
   #closing: Promise<void> | undefined;
   /** The deletions that the last commit left, as they were given. */
-  #deletions: readonly Deletion[] | undefined;
+  #deletions: Deletions | undefined;
 
   constructor(parts: LmdbStoreParts) {
     this.#parts = parts;
@@ -102,11 +104,15 @@ export class LmdbStore implements Store {
   readState(): LogState | undefined {
     const state = this.#file.get('singles', stateKey);
     if (!state) return undefined;
-    const deletions = this.#file.get('singles', deletionsKey) ?? Buffer.alloc(0);
-    return {
-      ...codec.decodeState(state, stateKey),
-      deletions: codec.decodeDeletions(deletions, deletionsKey),
+    const { inCommon, ...rest } = codec.decodeState(state, stateKey);
+    const newest = this.#readDeletions(deletionsKey);
+    const bySegment = this.#readDeletions(segmentsKey);
+    const deletions = {
+      newest: newest.map(([name, sequence]) => ({ topic: name as Topic, sequence })),
+      bySegment: new Map(bySegment.map(([segment, sequence]) => [segment, { sequence }])),
+      inCommon,
     };
+    return { ...rest, deletions };
   }
 
   readTopics(fromNumber?: TopicNumber): Iterable<TopicRecord> {
@@ -203,10 +209,20 @@ export class LmdbStore implements Store {
       yield { table: 'topics', key: codec.topicKey(topic.number), value: codec.encodeTopic(topic) };
     }
     yield { table: 'singles', key: stateKey, value: codec.encodeState(state, stateKey) };
-    if (state.deletions !== this.#deletions) {
-      const value = codec.encodeDeletions(state.deletions, deletionsKey);
-      yield { table: 'singles', key: deletionsKey, value };
+    const { newest, bySegment } = state.deletions;
+    if (newest !== this.#deletions?.newest) {
+      const names = newest.map(({ topic, sequence }) => [topic, sequence] as const);
+      yield { table: 'singles', key: deletionsKey, value: codec.encodeDeletions(names, deletionsKey) };
     }
+    if (bySegment !== this.#deletions?.bySegment) {
+      const segments = [...bySegment].map(([segment, { sequence }]) => [segment, sequence] as const);
+      yield { table: 'singles', key: segmentsKey, value: codec.encodeDeletions(segments, segmentsKey) };
+    }
+  }
+
+  #readDeletions(key: Buffer): ReturnType<typeof codec.decodeDeletions> {
+    const value = this.#file.get('singles', key);
+    return value ? codec.decodeDeletions(value, key) : [];
   }
 }
 

@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer';
 import type { Topic } from '@fanfare/protocol';
 import { ByteReader, ByteWriter, integerBytesMax, textEncoding, textEncodings } from './bytes.ts';
 import { damaged, isSealed, kinds, seal, sealSize, type Kind } from './seal.ts';
-import type { Block, Deletion, IdBlock, LogState, Run, StoredId, TopicRecord } from './store.ts';
+import type { Block, IdBlock, LogState, Run, StoredId, TopicRecord } from './store.ts';
 
 /** The key of what is named by a block: 8 bytes, in the order of the blocks. */
 export function blockKey(block: number): Buffer {
@@ -105,48 +105,54 @@ export function decodeTopic(value: Buffer, key: Buffer): TopicRecord {
   };
 }
 
-/** The state but its deletions, which are apart because they seldom change. */
+/** The state but for its lists of deletions, which are apart because they seldom change. */
 export function encodeState(state: LogState, key: Uint8Array): Buffer {
   const writer = new ByteWriter(sealSize + 5 * integerBytesMax + textBytesMax(state.epoch), sealSize);
   writer.integer(state.head);
   writer.integer(state.time);
   writer.integer(state.topicNumber);
-  writer.integer(state.deletionsForgottenAt);
+  writer.integer(state.deletions.inCommon.sequence);
   writeText(writer, state.epoch);
   return sealed(writer, kinds.state, key);
 }
 
 /** @throws LogDamagedError */
-export function decodeState(value: Buffer, key: Uint8Array): Omit<LogState, 'deletions'> {
+export function decodeState(
+  value: Buffer,
+  key: Uint8Array,
+): Omit<LogState, 'deletions'> & Pick<LogState['deletions'], 'inCommon'> {
   const reader = open(value, kinds.state, key, "the log's state");
   return {
     head: reader.integer(),
     time: reader.integer(),
     topicNumber: reader.integer(),
-    deletionsForgottenAt: reader.integer(),
+    inCommon: { sequence: reader.integer() },
     epoch: readText(reader),
   };
 }
 
-export function encodeDeletions(deletions: readonly Deletion[], key: Uint8Array): Buffer {
+/** A name, or a segment of names, and the highest place of what was deleted of it. */
+type DeletedName = readonly [name: string, sequence: number];
+
+export function encodeDeletions(deletions: readonly DeletedName[], key: Uint8Array): Buffer {
   let bytesMax = sealSize + integerBytesMax;
-  for (const { topic } of deletions) bytesMax += 2 * integerBytesMax + textBytesMax(topic);
+  for (const [name] of deletions) bytesMax += 2 * integerBytesMax + textBytesMax(name);
   const writer = new ByteWriter(bytesMax, sealSize);
   writer.integer(deletions.length);
-  for (const { topic, sequence } of deletions) {
+  for (const [name, sequence] of deletions) {
     writer.integer(sequence);
-    writeText(writer, topic);
+    writeText(writer, name);
   }
   return sealed(writer, kinds.deletions, key);
 }
 
 /** @throws LogDamagedError */
-export function decodeDeletions(value: Buffer, key: Uint8Array): Deletion[] {
+export function decodeDeletions(value: Buffer, key: Uint8Array): DeletedName[] {
   const reader = open(value, kinds.deletions, key, 'the list of deleted topics');
-  const deletions: Deletion[] = [];
+  const deletions: DeletedName[] = [];
   for (let left = reader.integer(); left > 0; left--) {
     const sequence = reader.integer();
-    deletions.push({ topic: readText(reader) as Topic, sequence });
+    deletions.push([readText(reader), sequence]);
   }
   return deletions;
 }

@@ -71,10 +71,29 @@ export interface TopicRecord {
   readonly gone: { readonly sequence: number; readonly ordinal: number; readonly bytes: number };
 }
 
-/** A topic that was deleted, with messages, when the log's head was at `sequence`. */
-export interface Deletion {
-  readonly topic: Topic;
+/** What of a deleted topic a reader may miss. */
+export interface DeletionMark {
+  /** The highest place in the log of a message that went with it. */
   readonly sequence: number;
+  /** While the log is open: which of its changes deleted it. A store does not keep it. */
+  readonly at?: number;
+}
+
+export interface Deletion extends DeletionMark {
+  readonly topic: Topic;
+}
+
+/**
+ * The deletions of topics that had messages, as far as they are remembered: the newest one by one, older ones by the first
+ * segment of the topics' names, and all others in common.
+ */
+export interface Deletions {
+  /** The oldest first. */
+  readonly newest: readonly Deletion[];
+  /** The highest marks of each segment. */
+  readonly bySegment: ReadonlyMap<string, DeletionMark>;
+  /** The highest marks of those whose segment is not among these. */
+  readonly inCommon: DeletionMark;
 }
 
 /** What is known of the log as a whole. */
@@ -86,9 +105,7 @@ export interface LogState {
   readonly time: number;
   /** The highest number that a topic was given. */
   readonly topicNumber: TopicNumber;
-  /** The newest deletions, the oldest first, and where the newest one was that is not among them. */
-  readonly deletions: readonly Deletion[];
-  readonly deletionsForgottenAt: number;
+  readonly deletions: Deletions;
 }
 
 /** One change of a store. All of it is there afterwards, or nothing. */
