@@ -12,7 +12,6 @@ import {
   mayHaveWire,
   notifyOutgoing,
   onBurst,
-  sendThroughEngine,
   wantsRecovery,
   Wires,
   type Connection,
@@ -22,6 +21,7 @@ import {
 import { Outbox, type Outgoing, type OutboxParts } from './outbox.ts';
 import { Receivers, type Receiver } from './receivers.ts';
 import { textFrames } from './text-frames.ts';
+import { Ticks } from './ticks.ts';
 import { Turns } from './turns.ts';
 import { proveDirectWrites } from './write-trial.ts';
 
@@ -102,6 +102,7 @@ function share(options: FanoutOptions): Shared {
   );
   const parts = {
     chains: new Chains(frames),
+    ticks: new Ticks(),
     turns: new Turns(),
     backlog,
     wires: new Wires(direct, frames),
@@ -259,11 +260,7 @@ export class FanoutAdapter extends Adapter {
     // One before it in this broadcast may have had it disconnected.
     if (!socket.connected) return false;
     notifyOutgoing(socket, packet);
-    if (outgoing.options.volatile) {
-      if (outbox.isBlocked) return false;
-      sendThroughEngine(socket, outgoing.packet, outgoing.options);
-      return true;
-    }
+    if (outgoing.options.volatile) return outbox.sendVolatile(socket, outgoing);
     if (outbox.send(socket, outgoing)) return true;
     if (this.#overflow(socket, rooms) === 'disconnect') outbox.end();
     return false;

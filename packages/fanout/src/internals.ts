@@ -108,7 +108,8 @@ export function onBurst(server: Server, listener: (connection: Connection) => vo
 interface Transport {
   once(event: 'drain', listener: () => void): void;
   readonly name: string;
-  readonly writable: boolean;
+  /** Whether it takes packets at once. */
+  readonly writable?: boolean;
   readonly socket?: WebSocketInside;
 }
 
@@ -146,7 +147,7 @@ export function transportBytes({ transport }: Connection): number | undefined {
 /** Whether nothing waits in the transport of a connection. Otherwise its event `drain` follows. */
 export function isTransportDone(connection: Connection): boolean {
   const bytes = transportBytes(connection);
-  return bytes === undefined ? connection.transport.writable : bytes === 0;
+  return bytes === undefined ? connection.transport.writable === true : bytes === 0;
 }
 
 export function dataBytes(packet: EnginePacket | undefined): number {

@@ -6,12 +6,14 @@ import type { Frame } from './frame.ts';
 import {
   cut,
   mayHaveWire,
+  sendThroughEngine,
   type Connection,
   type EncodedPacket,
   type PacketOptions,
   type Wires,
 } from './internals.ts';
 import { Outlet } from './outlet.ts';
+import type { Ticks } from './ticks.ts';
 import type { Due, Turns } from './turns.ts';
 
 /** A packet on its way to many connections, or several packets on their way to one. */
@@ -26,6 +28,7 @@ export interface Outgoing {
 /** What the outboxes of one server share. */
 export interface OutboxParts {
   readonly chains: Chains;
+  readonly ticks: Ticks;
   readonly turns: Turns;
   readonly backlog: Backlog;
   readonly wires: Wires;
@@ -87,9 +90,11 @@ export class Outbox implements Due, Backlogged {
     if (transport !== this.#transport) this.#setTransport(transport);
   }
 
-  /** Whether the kernel takes no more: then a volatile packet is dropped. */
-  get isBlocked(): boolean {
-    return this.#outlet?.isBlocked ?? false;
+  /** @returns false when the packet was dropped, for the connection cannot take it at once */
+  sendVolatile(socket: Socket, { packet, options }: Outgoing): boolean {
+    if (this.#outlet?.isBusy || this.#connection.transport.writable === false) return false;
+    sendThroughEngine(socket, packet, options);
+    return true;
   }
 
   /** All that waits for the connection, whether it keeps up or not. */
@@ -125,7 +130,7 @@ export class Outbox implements Due, Backlogged {
     this.#transport = transport;
     this.#outlet = undefined;
     if (!mayHaveWire(this.#connection)) return;
-    const outlet = new Outlet(this.#parts.chains, () => this.#change());
+    const outlet = new Outlet(this.#parts.chains, this.#parts.ticks, () => this.#change());
     if (outlet.open(this.#connection, this.#parts.wires)) this.#outlet = outlet;
     else this.#parts.onUnknown();
   }

@@ -1,6 +1,7 @@
 import { pieceOf, type Chain, type Chains, type PieceOf } from './chain.ts';
 import { Frame } from './frame.ts';
 import type { Connection, Intercept, Wire, Wires } from './internals.ts';
+import type { Ticks } from './ticks.ts';
 
 interface Sent {
   /** Where in the chain its frame ends. */
@@ -14,6 +15,7 @@ interface Sent {
  */
 export class Outlet {
   readonly #chains: Chains;
+  readonly #ticks: Ticks;
   readonly #onChange: () => void;
   #wire: Wire | undefined;
   #chain: Chain;
@@ -23,11 +25,14 @@ export class Outlet {
   #isBlocked = false;
   /** What of engine.io and ws waits until the kernel has taken something. */
   #sent: Sent[] = [];
+  /** In which tick engine.io would have been ready to send again. */
+  #readyAt = 0;
   #isClosed = false;
 
   /** @param onChange - called when something can be written, or more waits */
-  constructor(chains: Chains, onChange: () => void) {
+  constructor(chains: Chains, ticks: Ticks, onChange: () => void) {
     this.#chains = chains;
+    this.#ticks = ticks;
     this.#onChange = onChange;
     this.#chain = chains.empty;
   }
@@ -46,6 +51,11 @@ export class Outlet {
 
   get isBlocked(): boolean {
     return this.#isBlocked;
+  }
+
+  /** Whether engine.io would not send at once, had it sent what was collected: it drops what is volatile then. */
+  get isBusy(): boolean {
+    return this.#isBlocked || this.#ticks.now < this.#readyAt;
   }
 
   /** What was collected and not written. */
@@ -68,6 +78,10 @@ export class Outlet {
 
   collect(frame: Frame): void {
     this.#chain = this.#chains.extend(this.#chain, frame);
+    const { now } = this.#ticks;
+    // engine.io sends the first at once, and all that come before it is ready again together in the next tick.
+    this.#readyAt = now < this.#readyAt ? now + 2 : now + 1;
+    this.#ticks.reach(this.#readyAt);
   }
 
   /** Writes until there is nothing more or the kernel takes no more. @returns how many bytes */

@@ -3,7 +3,7 @@ import type { Server, Socket } from 'socket.io';
 import type { Socket as ClientSocket } from 'socket.io-client';
 import { describe, expect, test } from 'vitest';
 import { fanoutAdapter } from '../src/index.ts';
-import { join, once, serve, type Way } from './harness.ts';
+import { collect, join, once, onlySocket, serve, turn, until, type Way } from './harness.ts';
 
 // Everything that an app can do with rooms is done to a server with the stock adapter and to one with this, in the
 // same order and the same turns, and every client has to see the same.
@@ -97,6 +97,103 @@ describe('with the adapter, an app and its clients see what they see without it'
     );
   });
 });
+
+/** What is sent to one client, and when: a volatile event is dropped behind what was not taken yet. */
+const sending = fc.oneof(
+  { weight: 3, arbitrary: fc.constant('broadcast' as const) },
+  { weight: 3, arbitrary: fc.constant('volatile' as const) },
+  { weight: 2, arbitrary: fc.constantFrom('broadcast to its room', 'volatile to its room') },
+  { weight: 1, arbitrary: fc.constantFrom('direct', 'attachment', 'other namespace') },
+  { weight: 2, arbitrary: fc.constantFrom('microtask', 'tick', 'turn') },
+);
+
+describe('a volatile broadcast', () => {
+  test.each(['websocket', 'polling'] as const)(
+    'is delivered over %s, or dropped behind what was sent before, as with the stock adapter',
+    async (way) => {
+      // Whether the next poll has come by the next turn is chance.
+      const isComparable = (one: Sending): boolean => way === 'websocket' || one !== 'turn';
+      const servers = [await serveOne({}, way), await serveOne({ adapter: fanoutAdapter() }, way)] as const;
+      await fc.assert(
+        fc.asyncProperty(fc.array(sending, { minLength: 1, maxLength: 12 }), async (generated) => {
+          const sendings = generated.filter(isComparable);
+          const [stock, fanout] = [await servers[0](sendings), await servers[1](sendings)];
+          expect(fanout).toEqual(stock);
+        }),
+        {
+          numRuns: way === 'websocket' ? 400 : 100,
+          examples: [
+            [['broadcast', 'volatile']],
+            [['volatile', 'broadcast', 'tick', 'volatile']],
+            [['broadcast', 'tick', 'volatile']],
+            [['broadcast', 'broadcast', 'tick', 'volatile', 'turn', 'volatile']],
+            [['direct', 'volatile', 'tick', 'other namespace', 'volatile']],
+          ],
+        },
+      );
+    },
+  );
+});
+
+test('a volatile event for one socket that follows a broadcast of the same tick is delivered, unlike with the stock adapter', async () => {
+  const outcomes = [];
+  for (const options of [{}, { adapter: fanoutAdapter() }]) {
+    const { io, url } = await serve(options);
+    const client = await join(url);
+    const events = collect(client);
+    await turn();
+    io.emit('event', 1);
+    onlySocket(io).volatile.emit('event', 2);
+    onlySocket(io).emit('end');
+    outcomes.push((await events).length);
+  }
+  // As the README says.
+  expect(outcomes).toEqual([1, 2]);
+});
+
+type Sending = typeof sending extends fc.Arbitrary<infer T> ? T : never;
+
+/** A server with one client. The function returned sends to it, and tells the numbers of what has come. */
+async function serveOne(
+  options: object,
+  way: Way,
+): Promise<(sendings: readonly Sending[]) => Promise<unknown[]>> {
+  const { io, url } = await serve(options);
+  io.of('/other');
+  const client = await join(url, way);
+  const other = client.io.socket('/other', {});
+  await once(other, 'connect');
+  const socket = onlySocket(io);
+  await socket.join('room');
+  const got: unknown[] = [];
+  for (const one of [client, other]) one.onAny((_event: string, index: number) => void got.push(index));
+  const settle = async (): Promise<void> => {
+    const settled = once(client, 'end');
+    socket.emit('end');
+    await settled;
+    // A poll has to have come, so that what is sent next finds the same on both.
+    await until(() => (socket.conn as unknown as { transport: { writable: boolean } }).transport.writable);
+    await turn();
+  };
+  await settle();
+  return async (sendings) => {
+    got.length = 0;
+    for (const [index, each] of sendings.entries()) {
+      if (each === 'broadcast') io.emit('event', index);
+      else if (each === 'volatile') io.volatile.emit('event', index);
+      else if (each === 'broadcast to its room') io.to('room').emit('event', index);
+      else if (each === 'volatile to its room') io.to('room').volatile.emit('event', index);
+      else if (each === 'direct') socket.emit('event', index);
+      else if (each === 'attachment') io.emit('event', index, Buffer.from('é'));
+      else if (each === 'other namespace') io.of('/other').emit('event', index);
+      else if (each === 'microtask') await Promise.resolve();
+      else if (each === 'tick') await new Promise((resolve) => process.nextTick(resolve));
+      else await turn();
+    }
+    await settle();
+    return got.filter((index) => index !== undefined);
+  };
+}
 
 interface Sides {
   readonly sockets: Map<string, Socket>;
