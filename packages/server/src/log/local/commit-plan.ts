@@ -157,15 +157,13 @@ export class CommitPlan {
       else topics.add(Object.assign(entry, { isDeleted: true }));
       topics.noteDeletion(entry);
     }
-    const made: TopicEntry[] = [];
     for (const draft of this.#drafts.values()) {
       const { entry, isNew } = draft;
       if (isNew || draft.count > entry.count) changed.push(entry);
       assign(entry, draft);
       if (isSaved && draft.isToBeSaved) entry.isSaved = true;
-      if (isNew) made.push(entry);
+      if (isNew) topics.add(entry);
     }
-    topics.addAll(made);
     for (const chunk of this.blocks.chunks) {
       const entry = topics.at(chunk.topic);
       if (entry && !entry.oldest) entry.oldest = oldestOf(chunk);

@@ -25,7 +25,7 @@ export function openState(store: Store, { topics, ids, idWindowMs, newEpoch, now
     return { epoch: newEpoch, ...fresh };
   }
   topics.highestNumber = state.topicNumber;
-  topics.addAll(readEntries(store, topics, state));
+  for (const entry of readEntries(store, topics, state)) topics.add(entry);
   readIds(store, ids, Math.max(state.time, now()) - idWindowMs);
   return { ...state, deletions: withDeletions(state.deletions, begunToKeep(topics, state)) };
 }

@@ -1,7 +1,8 @@
 import type { Interest, Topic } from '@fanfare/protocol';
 import type { Rule, Rules } from '../../rules/rule.ts';
-import { noDeletions, wasDeleted, withDeletions } from './deletions.ts';
+import { SortedList } from '../store/sorted-list.ts';
 import type { Chunk, DeletionMark, TopicNumber, TopicRecord } from '../store/store.ts';
+import { noDeletions, wasDeleted, withDeletions } from './deletions.ts';
 import type { MayRead } from '../topic-log.ts';
 
 /** The oldest chunk of a topic that the store has. */
@@ -62,16 +63,12 @@ export function recordOf(entry: TopicEntry): TopicRecord {
 /** How many trims are remembered one by one, so that a reader that is behind finds those that concern it. */
 const trimsMax = 65_536;
 
-/** How many topics that are added at once are put in order together. */
-const sortedFrom = 256;
-
 /** The topics of a log: by name, by number, and in the order of their names. */
 export class TopicTable {
   readonly #rules: Rules;
   readonly #byName = new Map<Topic, TopicEntry>();
   readonly #byNumber = new Map<TopicNumber, TopicEntry>();
-  /** In order. */
-  #names: Topic[] = [];
+  readonly #inOrder = new SortedList<TopicEntry, Topic>();
   #highestNumber = 0;
   #changes = 0;
   /** The newest trims, the oldest first. By number: a topic that is forgotten is not to be kept for them. */
@@ -143,31 +140,14 @@ export class TopicTable {
     this.#byNumber.set(entry.number, entry);
     if (entry.isDeleted) return;
     this.#byName.set(entry.name, entry);
-    this.#names.splice(this.#placeOf(entry.name), 0, entry.name);
-  }
-
-  /** For many at once: to find and make the place of each takes as long as to put all in order, when there are many topics. */
-  addAll(entries: readonly TopicEntry[]): void {
-    if (entries.length < sortedFrom) {
-      for (const entry of entries) this.add(entry);
-      return;
-    }
-    const names: Topic[] = [];
-    for (const entry of entries) {
-      this.#byNumber.set(entry.number, entry);
-      if (entry.isDeleted) continue;
-      this.#byName.set(entry.name, entry);
-      names.push(entry.name);
-    }
-    // Two parts that are in order are put together in one pass.
-    this.#names = this.#names.concat(names.toSorted(byCodeUnits)).toSorted(byCodeUnits);
+    this.#inOrder.set(entry.name, entry);
   }
 
   /** The topic does not exist any more; its number stays until {@link forget}. */
   delete(entry: TopicEntry): void {
     entry.isDeleted = true;
     this.#byName.delete(entry.name);
-    this.#names.splice(this.#placeOf(entry.name), 1);
+    this.#inOrder.delete(entry.name);
   }
 
   forget(entry: TopicEntry): void {
@@ -228,30 +208,11 @@ export class TopicTable {
   /** In the order of their names. */
   list(prefix: string, after: string | undefined, limit: number): readonly TopicEntry[] {
     const found: TopicEntry[] = [];
-    const from = after !== undefined && after >= prefix ? after : undefined;
-    let at = this.#placeOf(from ?? prefix);
-    if (from !== undefined && this.#names[at] === from) at++;
-    for (; at < this.#names.length && found.length < limit; at++) {
-      const name = this.#names[at];
-      const entry = name?.startsWith(prefix) ? this.#byName.get(name) : undefined;
-      if (!entry) break;
-      found.push(entry);
+    const from = after !== undefined && after > prefix ? after : prefix;
+    for (const entry of this.#inOrder.from(from as Topic)) {
+      if (found.length >= limit || !entry.name.startsWith(prefix)) break;
+      if (entry.name !== after) found.push(entry);
     }
     return found;
   }
-
-  /** Where a name is in the order, or would be. */
-  #placeOf(name: string): number {
-    let [low, high] = [0, this.#names.length];
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.#names[middle] as string) < name) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  }
-}
-
-function byCodeUnits(a: string, b: string): number {
-  return a < b ? -1 : Number(a > b);
 }
