@@ -110,7 +110,7 @@ export function limitLogins(io: Server, limits: LoginLimits, inside: EngineInsid
       connection.once('upgrade', () => budget.end(connection.transport));
   });
   if (inside.setRequestBytesMax && inside.dividesRequests) return;
-  limitRequestLengths(io, (sid) => {
+  limitRequestLengths(io, inside, (sid) => {
     const connection = connectionOf(io.engine, sid) as EngineConnection | undefined;
     return !connection || pending.has(connection) ? limits.loginBytesMax : limits.packetBytesMax;
   });

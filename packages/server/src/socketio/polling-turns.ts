@@ -137,12 +137,8 @@ export function isDivisible({ protocol, request }: { protocol: number; request: 
 
 /** Whether a session would be one for browsers of before 2012. What it sends cannot be divided as it comes. */
 export function isJsonp({ url = '' }: IncomingMessage): boolean {
-  return queryOf(url).has('j');
-}
-
-/** As Engine.IO reads it. */
-function queryOf(url: string): URLSearchParams {
-  return new URL(url, 'http://localhost').searchParams;
+  // As Engine.IO reads it.
+  return new URL(url, 'http://localhost').searchParams.has('j');
 }
 
 /**

@@ -1,12 +1,16 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Server } from 'socket.io';
+import type { EngineInside } from '../insides/engine-inside.ts';
+import { asCount } from '../insides/trial.ts';
 import { Arrival } from '../limits/arrival-room.ts';
 import { packetRoom } from './packet-room.ts';
+import { guardRequests, type Refusal } from './request-guard.ts';
 
-/** Engine.IO's way in. */
-interface Engine {
-  handleRequest(request: IncomingMessage, response: ServerResponse): void;
-}
+const refusals = {
+  unknown: { status: 411, code: 3, message: 'Requests with packets must send a `Content-Length`.' },
+  tooLarge: { status: 413, code: 3, message: 'The request has too many bytes.' },
+  full: { status: 503, code: 3, message: 'Too much is arriving: retry later.' },
+} as const satisfies Record<string, Refusal>;
 
 /**
  * Bounds what requests with packets bring by the length that they say they have: one by one, and all that are not answered together.
@@ -14,28 +18,25 @@ interface Engine {
  *
  * @param bytesMaxOf - how many bytes a request of a session may bring
  */
-export function limitRequestLengths(io: Server, bytesMaxOf: (sid: string) => number): void {
-  const engine = io.engine as unknown as Engine;
-  const handleRequest = engine.handleRequest.bind(engine);
-  engine.handleRequest = (request, response) => {
-    if (request.method !== 'POST') return handleRequest(request, response);
-    const bytes = Number(request.headers['content-length'] ?? Number.NaN);
-    if (Number.isNaN(bytes)) return refuse(response, 411);
-    if (bytes > bytesMaxOf(sidOf(request))) return refuse(response, 413);
+export function limitRequestLengths(
+  io: Server,
+  inside: EngineInside,
+  bytesMaxOf: (sid: string) => number,
+): void {
+  guardRequests(io, inside, (request, response) => {
+    if (request.method !== 'POST' || !response) return undefined;
+    const bytes = asCount(Number(request.headers['content-length'] ?? Number.NaN));
+    if (bytes === undefined) return refusals.unknown;
+    if (bytes > bytesMaxOf(sidOf(request))) return refusals.tooLarge;
     const arrival = new Arrival(packetRoom);
-    if (!arrival.hold(bytes, 0)) return refuse(response, 503);
-    // Of an answer whose turn never comes, only its connection tells.
+    if (!arrival.hold(bytes, 0)) return refusals.full;
+    // Of an answer whose turn never comes, only its request tells.
     request.once('close', () => request.readableEnded || arrival.end());
     response.once('close', () => arrival.end());
-    handleRequest(request, response);
-  };
+    return undefined;
+  });
 }
 
 function sidOf({ url = '' }: IncomingMessage): string {
   return new URL(url, 'http://localhost').searchParams.get('sid') ?? '';
-}
-
-/** What still comes is not read. */
-function refuse(response: ServerResponse, status: number): void {
-  response.writeHead(status, { connection: 'close' }).end();
 }

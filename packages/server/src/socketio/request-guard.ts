@@ -1,0 +1,59 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Server } from 'socket.io';
+import type { EngineInside } from '../insides/engine-inside.ts';
+
+/** Engine.IO's ways in. */
+interface Engine {
+  handleRequest(request: IncomingMessage, response: ServerResponse): void;
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  use(middleware: (request: IncomingMessage, response: ServerResponse, next: () => void) => void): void;
+}
+
+export interface Refusal {
+  readonly status: number;
+  /** Engine.IO's own code. */
+  readonly code: number;
+  readonly message: string;
+}
+
+/** Undefined lets a request in; one that asks for an upgrade has no response. */
+export type Guard = (request: IncomingMessage, response?: ServerResponse) => Refusal | undefined;
+
+/** Has each request for Engine.IO, and each upgrade, pass a guard first. Where Engine.IO's ways in cannot be replaced, it is a middleware. */
+export function guardRequests(io: Server, { passesRequests }: EngineInside, guard: Guard): void {
+  const engine = io.engine as unknown as Engine;
+  if (!passesRequests) {
+    return engine.use((request, response, next) => {
+      const refusal = guard(request, response);
+      if (refusal) refuse(response, refusal);
+      else next();
+    });
+  }
+  const handleRequest = engine.handleRequest.bind(engine);
+  const handleUpgrade = engine.handleUpgrade.bind(engine);
+  engine.handleRequest = (request, response) => {
+    const refusal = guard(request, response);
+    if (refusal) refuse(response, refusal);
+    else handleRequest(request, response);
+  };
+  engine.handleUpgrade = (request, socket, head) => {
+    const refusal = guard(request);
+    if (refusal) refuseUpgrade(socket, refusal);
+    else handleUpgrade(request, socket, head);
+  };
+}
+
+/** As Engine.IO refuses one. */
+function refuse(response: ServerResponse, { status, code, message }: Refusal): void {
+  response.writeHead(status, { 'content-type': 'application/json' });
+  response.end(JSON.stringify({ code, message }));
+}
+
+/** As Engine.IO refuses one. */
+function refuseUpgrade(socket: Duplex, { message }: Refusal): void {
+  socket.on('error', () => {});
+  const length = Buffer.byteLength(message);
+  const head = `HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-type: text/html\r\nContent-Length: ${length}`;
+  socket.end(`${head}\r\n\r\n${message}`, () => socket.destroy());
+}
