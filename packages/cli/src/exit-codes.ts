@@ -7,6 +7,10 @@ export const exitCodes = {
   usage: 2,
   /** There is no server, it went away, or it is none of ours. */
   unreachable: 3,
+  /** What `serve` has stored is damaged. */
+  damaged: 4,
+  /** Another server has taken the data directory of `serve`. */
+  lost: 5,
   /** 128 + the signal's number, as a shell has it. */
   interrupted: 130,
   brokenPipe: 141,

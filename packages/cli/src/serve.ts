@@ -17,7 +17,8 @@ import { CommandError, exitCodes } from './exit-codes.ts';
  * `fanfare serve`: runs until SIGINT or SIGTERM, and then ends once publishes under way are answered.
  *
  * @param flags - the settings given as flags, by their names, as text
- * @throws CommandError when the settings are wrong, or the address or the data directory cannot be had
+ * @throws CommandError when the settings are wrong, the address or the data directory cannot be had, or the data
+ * directory was lost to another server
  */
 export async function runServe(
   flags: Readonly<Record<string, unknown>>,
@@ -29,11 +30,16 @@ export async function runServe(
   const ended = signalled();
   const url = await server.start().catch((error: unknown) => {
     if (error instanceof SettingsError) throw new CommandError(exitCodes.usage, error.message);
-    throw new CommandError(exitCodes.refused, cannotStart(error));
+    throw new CommandError(
+      error instanceof LogDamagedError ? exitCodes.damaged : exitCodes.refused,
+      cannotStart(error),
+    );
   });
   process.stdout.write(`${greeting(url, settings)}\n`);
-  await ended;
+  await Promise.race([ended, server.ended]);
   await server.stop();
+  const reason = await server.ended;
+  if (reason) throw new CommandError(exitCodes.lost, reason.message);
 }
 
 async function readSettings(

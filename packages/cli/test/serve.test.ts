@@ -138,26 +138,32 @@ describe('fanfare serve', () => {
     );
   });
 
-  it.each<[string, (directory: string) => string, string]>([
-    ['is a file', (directory) => write(join(directory, 'file'), 'x'), 'cannot be used'],
+  it.each<[string, (directory: string) => string, string, number]>([
+    ['is a file', (directory) => write(join(directory, 'file'), 'x'), 'cannot be used', 1],
     [
       'has something else',
       (directory) => dirname(write(join(directory, 'notes.txt'), 'x')),
       "it has 'notes.txt'",
+      1,
     ],
     [
       'is damaged',
       (directory) => dirname(write(join(directory, 'log.mdb'), 'x'.repeat(50_000))),
       'it is damaged',
+      4,
     ],
-    ['cannot be made', () => '/proc/fanfare', 'cannot be used'],
-  ])('says what is wrong with a data directory that %s, and what to do', async (_what, make, sentence) => {
-    const data = make(temporaryDirectory());
-    const { code, stdout, stderr } = await outcome(fanfare('serve', '--port', '0', '--data', data));
-    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-    expect(stderr).toContain(sentence);
-    expect(stderr).toMatch(/^The data (directory|file) '[^\n]+ (Name|Go back) [^\n]+\.\n$/);
-  });
+    ['cannot be made', () => '/proc/fanfare', 'cannot be used', 1],
+  ])(
+    'says what is wrong with a data directory that %s, and what to do',
+    async (_what, make, sentence, code) => {
+      const data = make(temporaryDirectory());
+      const ended = await outcome(fanfare('serve', '--port', '0', '--data', data));
+      const { stderr } = ended;
+      expect(ended).toMatchObject({ code, stdout: '' });
+      expect(stderr).toContain(sentence);
+      expect(stderr).toMatch(/^The data (directory|file) '[^\n]+ (Name|Go back) [^\n]+\.\n$/);
+    },
+  );
 
   it('lets go of its data directory when the port is taken', async () => {
     const taken = await serving('--port', '0');

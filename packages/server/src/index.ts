@@ -5,14 +5,8 @@ export {
   type SettingsFile,
   type SettingSources,
 } from './config/resolve-settings.ts';
-export {
-  attach,
-  createServer,
-  type AttachOptions,
-  type Fanfare,
-  type FanfareServer,
-  type ServerOptions,
-} from './server.ts';
+export { attach, createServer } from './server.ts';
+export type { AttachOptions, Fanfare, FanfareServer, ServerOptions } from './server-options.ts';
 export type { RuleSetting } from './config/rules.ts';
 export type { Settings } from './config/settings.ts';
 export { DataDirectoryError } from './log/store/data-directory.ts';

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { fixedLimits } from './limits/fixed-limits.ts';
 import { defaultRule, parseRules } from './config/rules.ts';
 import type { Settings } from './config/settings.ts';
-import { openLmdbStore } from './log/store/lmdb-store.ts';
+import { openLmdbStore, type LmdbStore } from './log/store/lmdb-store.ts';
 import type { MigrationProgress } from './log/store/migrate.ts';
 import { LocalTopicLog } from './log/local/local-topic-log.ts';
 import { MemoryStore } from './log/store/memory-store.ts';
@@ -14,6 +14,8 @@ import { Rules } from './rules/rule.ts';
 export interface OpenLogParts {
   readonly logger: Logger;
   readonly now: () => number;
+  /** Another server has taken the directory: this one must stop. */
+  readonly onLost: (error: Error) => void;
 }
 
 const { value: idsMax } = fixedLimits.idsMax;
@@ -23,11 +25,10 @@ const { value: idsMax } = fixedLimits.idsMax;
  *
  * @throws DataDirectoryError, LogDamagedError
  */
-export async function openLog(settings: Settings, { logger, now }: OpenLogParts): Promise<TopicLog> {
-  const { memory, data, topicsMax, idWindowMs, memoryBytesMax } = settings;
-  const store = memory
-    ? new MemoryStore()
-    : await openLmdbStore(resolve(data), { onMigration: (progress) => tellMigration(progress, logger) });
+export async function openLog(settings: Settings, parts: OpenLogParts): Promise<TopicLog> {
+  const { memory, topicsMax, idWindowMs, memoryBytesMax } = settings;
+  const { logger, now } = parts;
+  const store = memory ? new MemoryStore() : await openStore(settings, parts);
   try {
     return new LocalTopicLog({
       store,
@@ -44,6 +45,23 @@ export async function openLog(settings: Settings, { logger, now }: OpenLogParts)
     await store.close();
     throw error;
   }
+}
+
+function openStore(
+  { data, allowNetworkStorage }: Settings,
+  { logger, onLost }: OpenLogParts,
+): Promise<LmdbStore> {
+  return openLmdbStore(resolve(data), {
+    allowNetworkStorage,
+    onMigration: (progress) => tellMigration(progress, logger),
+    onWait: (sentence) => logger.warn({}, sentence),
+    onTrouble: (err) => logger.error({ err }, 'messages cannot be stored'),
+    onRecovered: () => logger.warn({}, 'messages can be stored again'),
+    onLost: (err) => {
+      logger.error({ err }, 'the data directory was taken by another server');
+      onLost(err);
+    },
+  });
 }
 
 /** A copy of much data takes a while, so its beginning is told, too. */

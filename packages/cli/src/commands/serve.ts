@@ -3,7 +3,7 @@ import { Option, type Command } from 'commander';
 
 const serveExitCodesHelp = `
 Exit codes: 0 ended by Ctrl-C or SIGTERM, 1 the address or the data directory cannot be had, 2 wrong settings,
-130 or 143 ended by a second Ctrl-C or SIGTERM.`;
+4 the data directory is damaged, 5 another server has taken the data directory, 130 or 143 ended by a second Ctrl-C or SIGTERM.`;
 
 export function addServe(program: Command): void {
   const serve = program.command('serve').description('Run the server.');

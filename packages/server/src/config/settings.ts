@@ -19,6 +19,7 @@ export interface Settings extends LimitSettings {
   readonly jwksUrl: string;
   readonly audience: string;
   readonly data: string;
+  readonly allowNetworkStorage: boolean;
   readonly memory: boolean;
   readonly memoryBytesMax: number;
   readonly rules: readonly RuleSetting[];
@@ -86,6 +87,11 @@ export const settingKinds: { readonly [K in keyof Settings]: SettingKind<Setting
     default: 'fanfare-data',
     about:
       'The directory in which messages are kept. It is made if it is not there, and is for one server at a time.',
+  },
+  allowNetworkStorage: {
+    default: false,
+    about:
+      'Keep messages on network storage (NFS, SMB, FUSE, …), too. Without it, the server refuses such a directory: it cannot always tell whether another machine writes there.',
   },
   memory: {
     default: false,

@@ -144,6 +144,23 @@ export class LogBusyError extends Error {
   }
 }
 
+/** The log cannot be written, for the moment or any more. */
+export class LogUnwritableError extends Error {
+  override readonly name: string = 'LogUnwritableError';
+  /** One sentence for clients, without paths. */
+  readonly summary: string;
+
+  constructor(message: string, summary = 'The server cannot write its log.', options?: ErrorOptions) {
+    super(message, options);
+    this.summary = summary;
+  }
+}
+
+/** Nobody can tell whether what was to be appended is in the log. */
+export class LogUncertainError extends LogUnwritableError {
+  override readonly name = 'LogUncertainError';
+}
+
 /** There is no space left to store anything. Once there is, appending succeeds again. */
 export class LogFullError extends Error {
   override readonly name = 'LogFullError';

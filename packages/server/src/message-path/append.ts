@@ -7,6 +7,8 @@ import {
   type NewRecord,
   type TopicLog,
   LogFullError,
+  LogUncertainError,
+  LogUnwritableError,
 } from '../log/topic-log.ts';
 import { tooLarge } from './admit.ts';
 
@@ -15,7 +17,7 @@ import { tooLarge } from './admit.ts';
  *
  * @returns for each its result, or why it was not appended: `topic_not_found`, `id_conflict`, `limit_exceeded`,
  * `payload_too_large`
- * @throws FanfareError `storage_unavailable`, `draining`; nothing was appended then
+ * @throws FanfareError `storage_unavailable`, `draining`, and nothing was appended; `internal` when that cannot be told
  */
 export async function append(
   log: TopicLog,
@@ -154,5 +156,10 @@ export function storageRefusal(cause: unknown): FanfareError {
       cause,
     });
   }
-  return new FanfareError('storage_unavailable', 'It could not be stored.', { cause });
+  if (cause instanceof LogUncertainError) {
+    const detail = `${cause.summary} The message may have been stored.`;
+    return new FanfareError('internal', detail, { cause });
+  }
+  const detail = cause instanceof LogUnwritableError ? cause.summary : 'The message could not be stored.';
+  return new FanfareError('storage_unavailable', detail, { cause });
 }

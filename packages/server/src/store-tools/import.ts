@@ -3,7 +3,7 @@ import { link, mkdtemp, readdir, rename, rm, rmdir, stat } from 'node:fs/promise
 import { join } from 'node:path';
 import { FanfareError, fieldsOf, messageDepthMax, parseId, parseTopic, refuseField } from '@fanfare/protocol';
 import { DataDirectoryError, makeDirectory, syncDirectory } from '../log/store/data-directory.ts';
-import { dataFile } from '../log/store/lmdb-file.ts';
+import { dataFile } from '../log/store/directory-names.ts';
 import { openLmdbStore } from '../log/store/lmdb-store.ts';
 import { cutMember } from '../message-path/json-text.ts';
 import { exportVersion } from './export.ts';

@@ -1,7 +1,7 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataDirectoryError } from '../log/store/data-directory.ts';
-import { dataFile } from '../log/store/lmdb-file.ts';
+import { dataFile } from '../log/store/directory-names.ts';
 import { openLmdbStore } from '../log/store/lmdb-store.ts';
 import type { Store } from '../log/store/store.ts';
 

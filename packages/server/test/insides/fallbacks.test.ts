@@ -22,7 +22,7 @@ interface Started extends RunningServer {
 
 async function start(options: object = {}): Promise<Started> {
   const log = new InsideLog();
-  const rules = [{ match: '**', create: 'publish' }];
+  const rules = [{ match: '**', create: 'publish' as const }];
   return { log, ...(await startServer({ logger: log, rules, ...options })) };
 }
 

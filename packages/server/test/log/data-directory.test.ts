@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LmdbFile, type Change } from '../../src/log/store/lmdb-file.ts';
 import { openLmdbStore } from '../../src/log/store/lmdb-store.ts';
+import { networkStorageOf } from '../../src/log/store/network-storage.ts';
 import { encodeText } from '../../src/log/store/record-codec.ts';
 import { kinds } from '../../src/log/store/seal.ts';
 import { ScriptProcess } from './server-process.ts';
@@ -43,6 +44,45 @@ describe('the data directory', () => {
     expect(sockets()).toHaveLength(1);
     await store.close();
     expect(sockets()).toHaveLength(0);
+  });
+
+  it('loses no commit of its owner to others who are refused, however many try', async () => {
+    // LMDB can lose a commit when another process opens the data file while it is made.
+    const owner = new ScriptProcess(
+      `
+      const store = await openLmdbStore(args[0]);
+      say('open');
+      const none = { blocks: [], ids: [], topics: [], removedTopics: [], removedChunks: [], removedBlocks: [], removedIds: [] };
+      let head = 0;
+      for (const end = performance.now() + 10_000; performance.now() < end;) {
+        head++;
+        const records = [{ sequence: head, messageJson: '"m"' }];
+        await store.commit({
+          state: { epoch: 'e', head, time: 1, topicNumber: 1, deletions: { newest: [], bySegment: new Map(), inCommon: { sequence: 0 } } },
+          chunks: [{ topic: 1, block: head, ordinal: head, bytesBefore: 0, time: 1, records }],
+          ...none,
+        });
+      }
+      const blocks = [...store.readChunks(1, 0)].map(({ block }) => block);
+      say(\`\${head} \${blocks.length}\`);
+      process.exit();`,
+      directory,
+    );
+    expect(await owner.line()).toBe('open');
+    const others = [1, 2].map(
+      () =>
+        new ScriptProcess(
+          `
+          let refused = 0;
+          for (const end = performance.now() + 9_000; performance.now() < end;)
+            await openLmdbStore(args[0]).catch(() => refused++);
+          say(String(refused));`,
+          directory,
+        ),
+    );
+    for (const other of others) expect(Number(await other.line())).toBeGreaterThan(100);
+    const [acknowledged, kept] = ((await owner.line()) ?? '0 nothing').split(' ');
+    expect(kept).toBe(acknowledged);
   });
 
   it('is refused to a second server in the same process, until the first one is closed', async () => {
@@ -103,6 +143,42 @@ describe('the data directory', () => {
     await store.close();
   });
 
+  it.each([
+    [0x6969, 'NFS'],
+    [0x517b, 'SMB'],
+    // Node on some systems hands over the number with a sign.
+    [0xff534d42 - 2 ** 32, 'CIFS'],
+    [0xfe534d42, 'SMB 2 or 3'],
+    [0x65735546, 'FUSE'],
+    [0x01021997, '9P'],
+    [0x00c36400, 'CephFS'],
+    [0x6b414653, 'AFS'],
+    [0x0bd00bd0, 'Lustre'],
+  ])('is refused on network storage (type %i, %s) unless a setting allows that', async (type, name) => {
+    const storageType = async (): Promise<number> => type;
+    const refusal = await openLmdbStore(directory, { storageType }).catch(String);
+    expect(refusal).toMatch(
+      /^DataDirectoryError: The data directory '.*' is on network storage \(.*\): other machines can write there at the same time, and messages can be lost\. Name a directory on a local disk, or accept the risk with --allow-network-storage/,
+    );
+    expect(refusal).toContain(`(${name}`);
+    const store = await openLmdbStore(directory, { storageType, allowNetworkStorage: true });
+    await store.close();
+  });
+
+  it('is not taken for network storage on any disk of this machine that is of a common kind', () => {
+    const local = {
+      ext4: 0xef53,
+      xfs: 0x58465342,
+      btrfs: 0x9123683e,
+      tmpfs: 0x01021994,
+      overlay: 0x794c7630,
+      zfs: 0x2fc12fc1,
+    };
+    for (const type of Object.values(local)) expect(networkStorageOf(type, 'linux')).toBeUndefined();
+    // Other systems number their file systems otherwise.
+    expect(networkStorageOf(0x6969, 'darwin')).toBeUndefined();
+  });
+
   it('is refused when it cannot be made', async () => {
     writeFileSync(directory, 'a file');
     const refusal = await refusalOf(join(directory, 'below'));
@@ -131,7 +207,7 @@ describe('the data directory', () => {
           ...(text !== undefined && { value: encodeText(text, kinds.format, key) }),
         };
       };
-      await file.write([put('format', '999'), put('version', version)]);
+      file.writeExclusively(() => [put('format', '999'), put('version', version)]);
       await file.close();
       const before = readFileSync(join(directory, 'log.mdb'));
       const refusal = await refusalOf(directory);

@@ -7,7 +7,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FileRoom } from '../../src/log/store/file-room.ts';
 import { LmdbFile } from '../../src/log/store/lmdb-file.ts';
+import { ownerRegister } from '../../src/log/store/lmdb-owner.ts';
 import { LmdbStore, openLmdbStore } from '../../src/log/store/lmdb-store.ts';
+import { thisMachine } from '../../src/log/store/machine.ts';
+import { Taking } from '../../src/log/store/taking.ts';
 import { StoreFailedError, type Chunk, type Store } from '../../src/log/store/store.ts';
 import { chunkOf, commitOf, storeContract } from '../contracts/store.contract.ts';
 import { ScriptProcess } from './server-process.ts';
@@ -271,17 +274,21 @@ describe('a disk that fails', () => {
 class FailingFile extends LmdbFile {
   failure: Error | undefined;
 
-  override async write(...args: Parameters<LmdbFile['write']>): Promise<void> {
+  override async writeAsOwner(...[key, changes]: Parameters<LmdbFile['writeAsOwner']>): Promise<boolean> {
     if (this.failure) throw this.failure;
-    await super.write(...args);
+    return super.writeAsOwner(key, changes);
   }
 }
 
 async function openFailing(): Promise<{ store: LmdbStore; file: FailingFile }> {
   const directory = newDirectory();
   await (await openLmdbStore(directory)).close();
+  const ignore = (): void => {};
+  const events = { onWait: ignore, onLost: ignore, onTrouble: ignore, onRecovered: ignore };
+  const taking = new Taking({ directory, machine: thisMachine(), ...events });
+  await taking.seek();
   const file = new FailingFile(directory);
+  await taking.settle(ownerRegister(file));
   const room = await FileRoom.open(file.path, () => file.room);
-  const ownership = { release: () => Promise.resolve() };
-  return { store: new LmdbStore({ directory, file, room, ownership }), file };
+  return { store: new LmdbStore({ directory, file, room, taking }), file };
 }

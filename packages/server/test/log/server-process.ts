@@ -10,11 +10,19 @@ export class ScriptProcess {
   readonly #lines: string[] = [];
   #onLine: () => void = () => {};
 
-  /** @param script - has `openLmdbStore` and, as `args`, the arguments; `say` prints a line */
+  /**
+   * @param script - has `openLmdbStore`; `thisMachine`, and `anotherKernel`, which is what a process of another machine
+   * has as that; as `args`, the arguments; `say` prints a line
+   */
   constructor(script: string, ...args: readonly string[]) {
     const module = `
       import { writeSync } from 'node:fs';
       import { openLmdbStore } from '${built}lmdb-store.js';
+      import { thisMachine } from '${built}machine.js';
+      const anotherKernel = () => {
+        const machine = thisMachine();
+        return { ...machine, self: { ...machine.self, kernel: 'another one', host: 'elsewhere' }, isAlive: () => undefined };
+      };
       const args = process.argv.slice(1);
       const say = (line) => writeSync(1, line + '\\n');
       ${script}`;

@@ -42,6 +42,7 @@ export async function failureOf(
     : new StoreFailedError(
         `The data directory '${directory}' cannot be written (${reason}). ` +
           'Once the disk is in order, start the server again.',
+        undefined,
         { cause },
       );
 }

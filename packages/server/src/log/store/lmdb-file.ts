@@ -1,17 +1,19 @@
 import { Buffer } from 'node:buffer';
 import { constants } from 'node:os';
 import { join } from 'node:path';
-import { open, type Database, type RootDatabase } from 'lmdb';
+import { IF_EXISTS, open, type Database, type RootDatabase } from 'lmdb';
 import { DataDirectoryError } from './data-directory.ts';
+import { dataFile } from './directory-names.ts';
 import type { RoomStats } from './file-room.ts';
 import { checkHeader } from './lmdb-meta.ts';
+import { OpenFiles } from './open-files.ts';
 import { damaged } from './seal.ts';
 import { LogDamagedError } from '../topic-log.ts';
 
 type Table = Database<Buffer, Buffer>;
 type Root = RootDatabase<Buffer, Buffer>;
 
-const tableNames = ['singles', 'topics', 'blocks', 'ids', 'chunks'] as const;
+const tableNames = ['singles', 'owners', 'topics', 'blocks', 'ids', 'chunks'] as const;
 
 /** Each kind of thing has a table of its own; `singles` has what there is one of. */
 type TableName = (typeof tableNames)[number];
@@ -23,7 +25,6 @@ export interface Change {
   readonly value?: Buffer;
 }
 
-export const dataFile = 'log.mdb';
 export const pageSize = 4096;
 
 /** What lmdb tells of a table, and of the file when it is asked for the root's. */
@@ -68,6 +69,7 @@ const tableOptions = {
  */
 export class LmdbFile {
   readonly path: string;
+  readonly files: OpenFiles;
   readonly #directory: string;
   #root: Root;
   #isClosed = false;
@@ -78,6 +80,7 @@ export class LmdbFile {
     this.path = join(directory, dataFile);
     this.#directory = directory;
     this.#root = openRoot(directory, this.path);
+    this.files = new OpenFiles(directory);
   }
 
   /**
@@ -171,13 +174,14 @@ export class LmdbFile {
     }
   }
 
-  /** Makes all changes, or none. Resolves once they are on the disk. */
-  async write(changes: readonly Change[]): Promise<void> {
-    await this.#root.batch(() => {
-      for (const { table, key, value } of changes) {
-        void (value ? this.#table(table).put(key, value) : this.#table(table).remove(key));
-      }
-    });
+  /**
+   * Makes all changes, or none. Resolves once they are on the disk.
+   *
+   * @param key - has to be among the owners when they are made, which is asked within their transaction
+   * @returns whether it was; if not, nothing has changed
+   */
+  async writeAsOwner(key: Buffer, changes: readonly Change[]): Promise<boolean> {
+    return this.#table('owners').ifVersion(key, IF_EXISTS, () => this.#change(changes));
   }
 
   /**
@@ -189,8 +193,7 @@ export class LmdbFile {
   writeExclusively(decide: () => Iterable<Change>): void {
     try {
       this.#root.transactionSync(() => {
-        for (const { table, key, value } of decide())
-          void (value ? this.#table(table).put(key, value) : this.#table(table).remove(key));
+        this.#change(decide());
       });
     } catch (error) {
       throw unusable(this.#directory, this.path, error);
@@ -212,7 +215,9 @@ export class LmdbFile {
     try {
       this.#root.resetReadTxn();
       this.get('singles', Buffer.from('any'));
-    } catch {
+    } catch (error) {
+      // What is at the path now is another store.
+      if (this.files.look()?.kind === 'gone') throw error;
       await this.close();
       this.#tables.clear();
       this.#root = openRoot(this.#directory, this.path);
@@ -230,6 +235,12 @@ export class LmdbFile {
   #unreadable(error: unknown): unknown {
     if (this.#isClosed || error instanceof LogDamagedError) return error;
     return damaged(`the data file '${this.path}'`, error);
+  }
+
+  #change(changes: Iterable<Change>): void {
+    for (const { table, key, value } of changes) {
+      void (value ? this.#table(table).put(key, value) : this.#table(table).remove(key));
+    }
   }
 
   #table(name: TableName): Table {

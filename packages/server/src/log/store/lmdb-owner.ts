@@ -1,29 +1,68 @@
 import { Buffer } from 'node:buffer';
-import type { OwnerRegister } from './data-directory.ts';
-import type { LmdbFile } from './lmdb-file.ts';
+import { firstKey, type Change, type LmdbFile } from './lmdb-file.ts';
 import { checkNewestCommit } from './lmdb-meta.ts';
+import { parseOwner, type Owner } from './owner-note.ts';
 import { decodeText, encodeText } from './record-codec.ts';
-import { kinds } from './seal.ts';
+import { damaged, kinds } from './seal.ts';
 
-const ownerKey = Buffer.from('owner');
+/** Where versions before the table `owners` named their owner. */
+const formerOwnerKey = Buffer.from('owner');
 
-/** The owner's name in the data file. Whoever becomes the owner checks the file first. */
+/** The owner as the data file names it. */
+export interface OwnerRegister {
+  /** @throws LogDamagedError */
+  read(): Owner | undefined;
+  /**
+   * Puts one owner in the place of another in one step. Returns false when somebody else was faster.
+   *
+   * @throws LogDamagedError when the file is damaged
+   */
+  replace(other: Owner | undefined, owner: Owner): boolean;
+}
+
+/**
+ * The owner is the one entry of a table, under its own id: commits are made on the condition that the entry is there.
+ * Whoever becomes the owner checks the file first.
+ */
 export function ownerRegister(file: LmdbFile): OwnerRegister {
-  const read = (): string | undefined => {
-    const value = file.get('singles', ownerKey);
-    return value && decodeText(value, kinds.owner, ownerKey, "its owner's name");
+  const read = (): Owner | undefined => {
+    for (const owner of file.read('owners', decodeOwner, firstKey)) return owner;
+    return undefined;
   };
   return {
     read,
-    replace: (owner, newOwner) => {
+    replace: (other, owner) => {
       let isReplaced = false;
       file.writeExclusively(() => {
-        if (read() !== owner) return [];
+        if (read()?.id !== other?.id) return [];
         checkNewestCommit(file.path);
         isReplaced = true;
-        return [{ table: 'singles', key: ownerKey, value: encodeText(newOwner, kinds.owner, ownerKey) }];
+        return [
+          { table: 'singles', key: formerOwnerKey },
+          ...(other ? [ownerRemoval(other)] : []),
+          { table: 'owners', key: ownerKey(owner), value: encodeOwner(owner) },
+        ];
       });
       return isReplaced;
     },
   };
+}
+
+export function ownerKey({ id }: Owner): Buffer {
+  return Buffer.from(id);
+}
+
+export function ownerRemoval(owner: Owner): Change {
+  return { table: 'owners', key: ownerKey(owner) };
+}
+
+function encodeOwner(owner: Owner): Buffer {
+  return encodeText(JSON.stringify(owner), kinds.owner, ownerKey(owner));
+}
+
+function decodeOwner(value: Buffer, key: Buffer): Owner {
+  const part = "the data file's owner";
+  const owner = parseOwner(decodeText(value, kinds.owner, key, part));
+  if (!owner) throw damaged(part);
+  return owner;
 }

@@ -1,13 +1,16 @@
 import { Buffer } from 'node:buffer';
 import type { Topic } from '@fanfare/protocol';
 import { blockOf, chunkKey, decodeChunk, encodeChunk } from './chunk-codec.ts';
-import { prepareDirectory, syncDirectory, takeDirectory, type Ownership } from './data-directory.ts';
+import { prepareDirectory, syncDirectory, type PrepareOptions } from './data-directory.ts';
 import { FileRoom } from './file-room.ts';
 import { failureOf } from './lmdb-failure.ts';
-import { dataFile, firstKey, LmdbFile, pageSize, type Change } from './lmdb-file.ts';
 import { changesFrom, format, readFormat } from './format.ts';
-import { ownerRegister } from './lmdb-owner.ts';
+import { firstKey, LmdbFile, pageSize, type Change } from './lmdb-file.ts';
+import { fingerprintOf } from './lmdb-meta.ts';
+import { ownerKey, ownerRegister, ownerRemoval } from './lmdb-owner.ts';
+import { thisMachine, type Machine } from './machine.ts';
 import { migrate, type MigrationProgress } from './migrate.ts';
+import type { OwnershipEvents } from './ownership.ts';
 import * as codec from './record-codec.ts';
 import { damaged } from './seal.ts';
 import {
@@ -22,16 +25,23 @@ import {
   type TopicNumber,
   type TopicRecord,
 } from './store.ts';
+import { Taking } from './taking.ts';
 import type { LogDamagedError } from '../topic-log.ts';
 
 const stateKey = Buffer.from('state');
 const deletionsKey = Buffer.from('deletions');
 const segmentsKey = Buffer.from('deletions by segment');
 
-export interface OpenLmdbStoreOptions {
+export interface LmdbStoreOptions extends Partial<OwnershipEvents> {
   /** Whether it takes no commits. Data of an earlier format stays as it is then. */
   readonly isReadOnly?: boolean;
   readonly onMigration?: (progress: MigrationProgress) => void;
+  /** Whether the directory may be on storage that other machines have, too. */
+  readonly allowNetworkStorage?: boolean;
+  /** Told when it takes long to open the store: one sentence. */
+  readonly onWait?: (sentence: string) => void;
+  readonly machine?: Machine;
+  readonly storageType?: PrepareOptions['storageType'];
 }
 
 /**
@@ -41,30 +51,34 @@ export interface OpenLmdbStoreOptions {
  * @throws DataDirectoryError when the directory cannot be used, another server has it, or it cannot be migrated
  * @throws LogDamagedError
  */
-export async function openLmdbStore(
-  directory: string,
-  { isReadOnly = false, onMigration = () => {} }: OpenLmdbStoreOptions = {},
-): Promise<LmdbStore> {
-  await prepareDirectory(directory, dataFile);
-  const file = new LmdbFile(directory);
+export async function openLmdbStore(directory: string, options: LmdbStoreOptions = {}): Promise<LmdbStore> {
+  const { allowNetworkStorage = false, storageType, machine = thisMachine(), isReadOnly = false } = options;
+  const { onMigration: onProgress = () => {} } = options;
+  await prepareDirectory(directory, { allowNetworkStorage, ...(storageType && { storageType }) });
+  const ignore = (): void => {};
+  const events = { onWait: ignore, onLost: ignore, onTrouble: ignore, onRecovered: ignore, ...options };
+  const taking = new Taking({ ...events, directory, machine });
+  let file: LmdbFile | undefined;
   let room: FileRoom | undefined;
-  let ownership: Ownership | undefined;
   try {
+    await taking.seek();
+    const opened = new LmdbFile(directory);
+    file = opened;
     readFormat(file, directory);
-    ownership = await takeDirectory(directory, ownerRegister(file));
+    await taking.settle(ownerRegister(file));
     file.openTables();
     file.checkCount('chunks');
-    room = await FileRoom.open(file.path, () => file.room);
+    room = await FileRoom.open(file.path, () => opened.room);
     const from = readFormat(file, directory);
-    if (from === undefined) file.writeExclusively(() => changesFrom(file, from));
-    else if (from !== format && !isReadOnly)
-      await migrate(from, { directory, file, room, onProgress: onMigration });
+    if (from === undefined) file.writeExclusively(() => changesFrom(opened, from));
+    else if (from !== format && !isReadOnly) await migrate(from, { directory, file, room, onProgress });
     await syncDirectory(directory);
-    return new LmdbStore({ directory, file, room, ownership, isReadOnly });
+    taking.ownership.watch(opened.files);
+    return new LmdbStore({ directory, file, room, taking, isReadOnly });
   } catch (error) {
-    await file.close();
+    await file?.close();
     await room?.close();
-    await ownership?.release();
+    await taking.release('');
     throw error;
   }
 }
@@ -73,7 +87,7 @@ interface LmdbStoreParts {
   readonly directory: string;
   readonly file: LmdbFile;
   readonly room: FileRoom;
-  readonly ownership: Ownership;
+  readonly taking: Pick<Taking, 'ownership' | 'release'>;
   readonly isReadOnly?: boolean;
 }
 
@@ -159,13 +173,27 @@ export class LmdbStore implements Store {
 
   async commit(commit: StoreCommit): Promise<void> {
     if (this.#failure) throw this.#failure;
-    const changes = [...this.#changes(commit)];
-    const { directory, room } = this.#parts;
+    const { ownership } = this.#parts.taking;
+    await ownership.beforeCommit();
+    await this.#write([...this.#changes(commit)], commit.chunks.length === 0);
+    await ownership.afterCommit();
+    this.#deletions = commit.state.deletions;
+  }
+
+  close(): Promise<void> {
+    const isSound = this.#failure === undefined;
+    this.#failure ??= new StoreFailedError('The store is closed.');
+    return (this.#closing ??= this.#close(isSound));
+  }
+
+  /** @throws LogFullError, LogUnwritableError */
+  async #write(changes: readonly Change[], isRemoval: boolean): Promise<void> {
+    const { directory, room, taking } = this.#parts;
+    const { ownership } = taking;
     const bytes = bytesMax(changes);
     try {
-      await room.reserve(bytes, commit.chunks.length === 0);
-      await this.#file.write(changes);
-      this.#deletions = commit.state.deletions;
+      await room.reserve(bytes, isRemoval);
+      if (await this.#file.writeAsOwner(ownerKey(ownership.owner), changes)) return;
     } catch (error) {
       const failure = await failureOf(error, directory, bytes);
       if (failure instanceof StoreFailedError) {
@@ -175,17 +203,21 @@ export class LmdbStore implements Store {
       }
       throw failure;
     }
+    throw ownership.lose(ownerRegister(this.#file).read());
   }
 
-  close(): Promise<void> {
-    this.#failure ??= new StoreFailedError('The store is closed.');
-    return (this.#closing ??= this.#close());
-  }
-
-  async #close(): Promise<void> {
+  async #close(isSound: boolean): Promise<void> {
+    const { taking, room } = this.#parts;
+    const isLeft = isSound && (await this.#removeOwner().catch(() => false));
     await this.#file.close();
-    await this.#parts.room.close();
-    await this.#parts.ownership.release();
+    await room.close();
+    await taking.release(isLeft ? fingerprintOf(this.#file.path) : '');
+  }
+
+  async #removeOwner(): Promise<boolean> {
+    const { ownership } = this.#parts.taking;
+    await ownership.beforeCommit();
+    return this.#file.writeAsOwner(ownerKey(ownership.owner), [ownerRemoval(ownership.owner)]);
   }
 
   *#changes(commit: StoreCommit): Generator<Change, void, undefined> {

@@ -3,7 +3,8 @@ import { open, rename, rm, statfs, type FileHandle } from 'node:fs/promises';
 import { DataDirectoryError, syncDirectory } from './data-directory.ts';
 import type { FileRoom } from './file-room.ts';
 import { changesFrom, format } from './format.ts';
-import { dataFile, type LmdbFile } from './lmdb-file.ts';
+import { dataFile } from './directory-names.ts';
+import type { LmdbFile } from './lmdb-file.ts';
 
 /** What is told of a migration: when its copy is begun, when that is on the disk, and when the data is migrated. */
 export interface MigrationProgress {

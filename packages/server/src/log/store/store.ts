@@ -1,4 +1,5 @@
 import type { Stored, Topic } from '@fanfare/protocol';
+import { LogUnwritableError } from '../topic-log.ts';
 
 /** A topic's number in a store: never used for another one, from 1 on. */
 export type TopicNumber = number;
@@ -126,7 +127,8 @@ export interface StoreCommit {
  * Where the log of one machine keeps things. It decides nothing: {@link LocalTopicLog} does.
  *
  * - `commit` MUST resolve once everything in it is there at the store's level, and MUST change nothing when it
- *   rejects: with a LogFullError when there is no room, and once there is, commits succeed again. There is one commit at a time. After a {@link StoreFailedError} the store takes no more.
+ *   rejects. There is one commit at a time. After a LogFullError or a LogUnwritableError the same can succeed later;
+ *   after a {@link StoreFailedError} or a LogUncertainError, which may have changed something, it takes no more.
  * - What is read MUST be what the last commit left, in the turn in which it is read; a generator MUST be used up
  *   or given up in the turn in which it was made, and MUST cost no more than what is taken from it.
  * - Damaged data MUST NOT be returned or skipped: reading throws a LogDamagedError.
@@ -155,6 +157,6 @@ export interface Store {
 }
 
 /** The store cannot tell any more what of a commit is there: it has to be opened anew. */
-export class StoreFailedError extends Error {
+export class StoreFailedError extends LogUnwritableError {
   override readonly name = 'StoreFailedError';
 }

@@ -1,0 +1,107 @@
+import { randomBytes } from 'node:crypto';
+import type { FastifyInstance } from 'fastify';
+import type { Server as SocketServer } from 'socket.io';
+import { Access } from './access/access.ts';
+import { algorithms } from './access/algorithms.ts';
+import { KeyError } from './access/jwt-keys.ts';
+import { openVerifier } from './access/open-verifier.ts';
+import type { TokenVerifier } from './access/token-verifier.ts';
+import { originsOf } from './config/origins.ts';
+import { SettingsError } from './config/resolve-settings.ts';
+import type { Settings } from './config/settings.ts';
+import { EventStreams } from './http/event-streams.ts';
+import { buildHttpServer } from './http/http-server.ts';
+import { rateLimitsOf } from './limits/rate-limits.ts';
+import { MessagePath } from './message-path/message-path.ts';
+import type { Logger } from './observability/logger.ts';
+import { asRefusal } from './observability/refusal.ts';
+import { Vitals } from './observability/vitals.ts';
+import { openLog, rulesOf } from './open-log.ts';
+import type { Refuse } from './open-socketio.ts';
+import type { ServerOptions } from './server-options.ts';
+import { RoomFanOut } from './socketio/rooms.ts';
+import { SubscriptionIndex } from './subscriptions/subscription-index.ts';
+import type { Insides } from './try-insides.ts';
+
+/** As long as Socket.IO's, and as hard to guess. */
+const makeId = (): string => randomBytes(15).toString('base64url');
+
+/** Proxies commonly cut off a response that was silent for a minute, some for half of one. */
+const heartbeatMs = 15_000;
+
+const monotonicMs = (): number => performance.now();
+
+/** What both ways to run Fanfare have in common. */
+export interface Composed {
+  readonly path: MessagePath;
+  readonly http: FastifyInstance;
+  readonly streams: EventStreams;
+  readonly access: Access;
+  /** To be called last. */
+  readonly close: () => Promise<void>;
+}
+
+export interface ComposeParts {
+  readonly settings: Settings;
+  readonly refuse: Refuse;
+  readonly io: SocketServer;
+  readonly logger: Logger;
+  readonly insides: Insides;
+  /** Another server has taken the data directory. */
+  readonly onLost: (error: Error) => void;
+}
+
+/** Builds every part of the server but those that listen. */
+export async function compose({ now = Date.now }: ServerOptions, parts: ComposeParts): Promise<Composed> {
+  const { settings, refuse, io, logger, insides, onLost } = parts;
+  const verifier = verifierOf(settings, logger, now);
+  const rules = rulesOf(settings);
+  const access = new Access({ verifier, rules, now });
+  const log = await openLog(settings, { logger, now, onLost }).catch((error: unknown) => {
+    access.close();
+    throw error;
+  });
+  const index = new SubscriptionIndex();
+  const streams = new EventStreams({ ...settings, heartbeatMs, newId: makeId });
+  const vitals = new Vitals(now);
+  const path = new MessagePath({
+    log,
+    index,
+    rules,
+    fanOuts: [new RoomFanOut(io, logger), streams],
+    limits: settings,
+    rates: rateLimitsOf(settings, monotonicMs),
+    onFailure: (error) => asRefusal(error, logger),
+    now,
+  });
+  const http = buildHttpServer({
+    ...settings,
+    origins: originsOf(settings),
+    access,
+    path,
+    streams,
+    vitals,
+    node: insides.node,
+    isDraining: () => path.isDraining,
+    refuse,
+    logger,
+  });
+  const close = async (): Promise<void> => {
+    vitals.close();
+    access.close();
+    await log.close();
+  };
+  return { path, http, streams, access, close };
+}
+
+/** @throws SettingsError when a key cannot be used */
+function verifierOf(settings: Settings, logger: Logger, now: () => number): TokenVerifier | undefined {
+  const keyAlgorithm = algorithms.find((algorithm) => algorithm === settings.keyAlgorithm);
+  const onFailure = (err: Error, from: 'file' | 'url'): void =>
+    logger.error({ err }, `the keys of the ${from} cannot be read; those that there were go on counting`);
+  try {
+    return openVerifier({ ...settings, keyAlgorithm }, { now, monotonicMs, onFailure });
+  } catch (error) {
+    throw error instanceof KeyError ? new SettingsError([error.message]) : error;
+  }
+}

@@ -1,0 +1,148 @@
+import { Buffer } from 'node:buffer';
+import { randomUUID } from 'node:crypto';
+import { open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import type { ProcessName } from './machine.ts';
+
+/** Who has a data directory. */
+export interface Owner extends ProcessName {
+  /** A new one each time that a directory is taken. It names the owner's socket, too. */
+  readonly id: string;
+  /** The directory and the data file, by device and inode: in a copy it is another one. */
+  readonly place: string;
+}
+
+/** What the note beside a data file says. */
+export interface OwnerNote {
+  readonly owner: Owner;
+  /** There once the owner has let go of the directory: what it left, as {@link fingerprintOf} has it. */
+  readonly left?: string;
+}
+
+/** What came of raising the counter: it is higher, or the note names somebody else. */
+export type Raised = 'raised' | { readonly other: Owner };
+
+const counterDigits = 16;
+const leftWord = 'left ';
+
+/**
+ * The note beside a data file that says who has the directory: a line of JSON, a counter, and what was left at the end.
+ *
+ * Other machines read it, so it is opened anew for each look: network file systems show then what others wrote. To
+ * take the directory the note is replaced as a whole; the counter is written in place. An owner that was stopped in
+ * between writes into a file that nobody reads any more, and never over the note of the next one.
+ */
+export class OwnerNoteFile {
+  readonly #path: string;
+  /** Who we are. */
+  owner: Owner;
+  #count = 0;
+
+  constructor(path: string, owner: Owner) {
+    this.#path = path;
+    this.owner = owner;
+  }
+
+  /** The text as it is, to see whether it changes; undefined when there is none. */
+  async look(): Promise<string | undefined> {
+    try {
+      return await readFile(this.#path, 'utf8');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw error;
+    }
+  }
+
+  /** Makes the note say that we have the directory. */
+  async claim(): Promise<void> {
+    const text = this.#head + this.#counter;
+    const draft = `${this.#path}-${randomUUID()}`;
+    try {
+      await writeFile(draft, text, { mode: 0o600, flush: true });
+      await rename(draft, this.#path);
+    } catch (error) {
+      await rm(draft, { force: true }).catch(() => {});
+      if (!isFull(error) || (await this.look()) === undefined) throw error;
+      // A full disk has no room for a new file, but the one that is there can be written.
+      await overwrite(this.#path, text);
+    }
+  }
+
+  /** Raises the counter of our note. Makes the note anew when somebody has removed or damaged it. */
+  raise(): Promise<Raised> {
+    this.#count++;
+    return this.#write(this.#counter);
+  }
+
+  /** Says in our note that the directory is free. */
+  async leave(left: string): Promise<void> {
+    await this.#write(`${this.#counter}${leftWord}${left}\n`);
+  }
+
+  get #head(): string {
+    return `${JSON.stringify(this.owner)}\n`;
+  }
+
+  get #counter(): string {
+    return `${String(this.#count).padStart(counterDigits, '0')}\n`;
+  }
+
+  /** Writes what comes after the first line, in one write that is too short for a disk to tear it. */
+  async #write(text: string): Promise<Raised> {
+    const file = await open(this.#path, 'r+').catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error;
+    });
+    if (!file) {
+      await writeFile(this.#path, this.#head + text, { flag: 'wx', mode: 0o600 });
+      return 'raised';
+    }
+    try {
+      const there = await file.readFile('utf8');
+      const owner = parseNote(there)?.owner;
+      if (owner && owner.id !== this.owner.id) return { other: owner };
+      if (owner) {
+        await file.write(text, Buffer.byteLength(there.slice(0, there.indexOf('\n') + 1)));
+        return 'raised';
+      }
+    } finally {
+      await file.close();
+    }
+    await this.claim();
+    return 'raised';
+  }
+}
+
+/** Undefined when the text is not a note. */
+export function parseNote(text: string): OwnerNote | undefined {
+  const [head = '', , left = ''] = text.split('\n');
+  const owner = parseOwner(head);
+  return owner && { owner, ...(left.startsWith(leftWord) && { left: left.slice(leftWord.length) }) };
+}
+
+/** Undefined when the text does not name an owner. */
+export function parseOwner(text: string): Owner | undefined {
+  let value: Partial<Record<keyof Owner, unknown>>;
+  try {
+    value = JSON.parse(text) as typeof value;
+  } catch {
+    return undefined;
+  }
+  const { id, place, pid, host } = value ?? {};
+  const isOwner =
+    typeof id === 'string' && typeof place === 'string' && typeof host === 'string' && Number.isInteger(pid);
+  return isOwner ? (value as Owner) : undefined;
+}
+
+async function overwrite(path: string, text: string): Promise<void> {
+  const file = await open(path, 'r+');
+  try {
+    const { bytesWritten } = await file.write(text, 0);
+    await file.truncate(bytesWritten);
+  } finally {
+    await file.close();
+  }
+}
+
+function isFull(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'ENOSPC' || code === 'EDQUOT';
+}

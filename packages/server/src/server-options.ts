@@ -1,0 +1,51 @@
+import type { PublishResult } from '@fanfare/protocol';
+import type { Server as SocketServer } from 'socket.io';
+import type { Settings } from './config/settings.ts';
+import type { Taken } from './http/share-server.ts';
+import type { Logger } from './observability/logger.ts';
+
+/** The settings of docs/configuration.md, and what only a program can give. */
+export interface ServerOptions extends Partial<Settings> {
+  /** Where failures of the server are told; pino on stderr by default. */
+  readonly logger?: Logger;
+  /** The wall clock, in milliseconds since 1970. */
+  readonly now?: () => number;
+}
+
+/** The settings that are the app's when the HTTP server is. */
+export const listenSettings = ['host', 'port', 'requestTimeoutMs'] as const;
+
+/** The settings that mean something on an HTTP server that the app itself listens with. */
+export type AttachOptions = Omit<ServerOptions, (typeof listenSettings)[number]> & {
+  /** The app's Socket.IO server. Without it Fanfare opens one on the HTTP server. */
+  readonly io?: SocketServer;
+  /**
+   * Which HTTP requests become Fanfare's: `publish`, which is the default, is `POST /publish` alone; `topics` is what is
+   * under `/topics` (and `/revocations`) as well; `all` is `/identity`, `/stats` and `/connections` too.
+   */
+  readonly http?: Taken;
+};
+
+/** Fanfare inside a program. */
+export interface Fanfare {
+  /**
+   * Publishes a message, by the same rules as `POST /publish`.
+   *
+   * @param message - any JSON value
+   * @throws FanfareError, such as `topic_not_found` when nobody has ever subscribed
+   */
+  publish(topic: string, message: unknown, options?: { readonly id?: string }): Promise<PublishResult>;
+  /** Refuses new publishes with `draining`, answers those that the log already has, and closes what Fanfare opened. */
+  stop(): Promise<void>;
+  /**
+   * Resolves once Fanfare has stopped: to the reason when it stopped by itself, which it does when another server has
+   * taken its data directory.
+   */
+  readonly ended: Promise<Error | undefined>;
+}
+
+/** Fanfare with an HTTP server of its own. */
+export interface FanfareServer extends Fanfare {
+  /** Starts to listen, and tells the URL, such as `http://localhost:5000`. Rejects with Node's error when it cannot. */
+  start(): Promise<string>;
+}
