@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { Topic } from '@fanfare/protocol';
 import type { FastifyInstance } from 'fastify';
 import type { Server as SocketServer } from 'socket.io';
 import { Access } from './access/access.ts';
@@ -57,11 +58,12 @@ export async function compose({ now = Date.now }: ServerOptions, parts: ComposeP
   const verifier = verifierOf(settings, logger, now);
   const rules = rulesOf(settings);
   const access = new Access({ verifier, rules, now });
-  const log = await openLog(settings, { logger, now, onLost }).catch((error: unknown) => {
+  const index = new SubscriptionIndex();
+  const isInUse = (topic: Topic): boolean => index.subscribers(topic) > 0;
+  const log = await openLog(settings, { isInUse, logger, now, onLost }).catch((error: unknown) => {
     access.close();
     throw error;
   });
-  const index = new SubscriptionIndex();
   const streams = new EventStreams({ ...settings, heartbeatMs, newId: makeId });
   const vitals = new Vitals(now);
   const path = new MessagePath({

@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
+import type { Topic } from '@fanfare/protocol';
+import { unusedTopicsPerSubjectMaxOf } from './config/limits.ts';
 import { fixedLimits } from './limits/fixed-limits.ts';
 import { defaultRule, parseRules } from './config/rules.ts';
 import type { Settings } from './config/settings.ts';
@@ -12,6 +14,8 @@ import type { Logger } from './observability/logger.ts';
 import { Rules } from './rules/rule.ts';
 
 export interface OpenLogParts {
+  /** Whether somebody is subscribed to the very topic, or is about to be: such a topic is not forgotten. */
+  readonly isInUse: (topic: Topic) => boolean;
   readonly logger: Logger;
   readonly now: () => number;
   /** Another server has taken the directory: this one must stop. */
@@ -27,13 +31,15 @@ const { value: idsMax } = fixedLimits.idsMax;
  */
 export async function openLog(settings: Settings, parts: OpenLogParts): Promise<TopicLog> {
   const { memory, topicsMax, idWindowMs, memoryBytesMax } = settings;
-  const { logger, now } = parts;
+  const { isInUse, logger, now } = parts;
   const store = memory ? new MemoryStore() : await openStore(settings, parts);
   try {
     return new LocalTopicLog({
       store,
       rules: rulesOf(settings),
       topicsMax,
+      isInUse,
+      unusedPerSubjectMax: unusedTopicsPerSubjectMaxOf(settings),
       memoryBytesMax: memory ? memoryBytesMax : Infinity,
       idWindowMs,
       idsMax,

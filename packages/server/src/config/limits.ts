@@ -13,6 +13,7 @@ export interface LimitSettings extends ConnectionLimits, RateLimitSettings {
   readonly batchBytesMax: number;
   readonly batchMessagesMax: number;
   readonly topicsMax: number;
+  readonly unusedTopicsPerSubjectMax: number;
   readonly subscriptionsPerConnectionMax: number;
   readonly loginTimeoutMs: number;
   readonly loginBytesMax: number;
@@ -68,8 +69,20 @@ export const limitKinds: { readonly [K in keyof LimitSettings]: LimitKind } = {
     default: 100_000,
     min: 1,
     max: 10_000_000,
-    about: 'How many topics may exist. Each takes some memory until it is deleted.',
+    about:
+      'How many topics may exist. When there is no room for another one, the server forgets a name that nobody uses (PROTOCOL.md 1.9).',
     limit: { unit: 'topics', why: 'A client can name as many as it likes; each takes some hundred bytes.' },
+  },
+  unusedTopicsPerSubjectMax: {
+    default: 0,
+    min: 0,
+    max: 10_000_000,
+    about:
+      'With tokens: how many names that nobody uses the server holds for one subject (the `sub` of tokens). Over it, the server forgets the one that this subject has not used for longest. 0 is a tenth of topicsMax.',
+    limit: {
+      unit: 'topics of a subject without messages and subscribers',
+      why: 'A client that makes up names makes the server forget its own names first, and not those of others.',
+    },
   },
   subscriptionsPerConnectionMax: {
     default: 128,
@@ -220,3 +233,10 @@ export const limitKinds: { readonly [K in keyof LimitSettings]: LimitKind } = {
     limit: { unit: 'milliseconds', why: 'A batch of 16 MiB arrives in it over 5 Mbit/s.' },
   },
 };
+
+export function unusedTopicsPerSubjectMaxOf({
+  topicsMax,
+  unusedTopicsPerSubjectMax: max,
+}: Pick<LimitSettings, 'topicsMax' | 'unusedTopicsPerSubjectMax'>): number {
+  return max > 0 ? max : Math.ceil(topicsMax / 10);
+}

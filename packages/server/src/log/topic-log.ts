@@ -9,6 +9,8 @@ export interface NewRecord {
   readonly id?: string;
   /** The authenticated subject that has published it, where the topic's rule tells. */
   readonly publisher?: string;
+  /** The authenticated subject that publishes it: whose the topic is, if it is made. */
+  readonly subject?: string;
   /** Whether the topic is made, asked where it does not exist; else only its rule can have it made. */
   readonly createsTopic?: (topic: Topic) => boolean;
 }
@@ -36,7 +38,7 @@ export type AppendOutcome =
     }
   /** The topic does not exist, and this append does not create it. */
   | { readonly kind: 'topic_not_found' }
-  /** The topic would be one too many. */
+  /** The topic would be one too many, and every other one is in use. */
   | { readonly kind: 'topics_exhausted' }
   /** The message is larger than the topic's rule allows. */
   | { readonly kind: 'message_too_large'; readonly bytesMax: number }
@@ -190,12 +192,20 @@ export class LogClosedError extends Error {
  *   outlive a restart where the messages do.
  * - Reading MUST NOT skip a message that is kept, and MUST say so (`dropped`, `recovered: false`) when one is not
  *   kept any more. What is damaged MUST NOT be returned or skipped: reading rejects with {@link LogDamagedError}.
+ * - A topic is only a name while it is not declared and keeps no message. Where there are as many topics as may be, a new one
+ *   takes the place of a name of which the log's `isInUse` is not true: of the one whose last use was longest ago. A use is to
+ *   publish, to subscribe, to leave and to read, and that the last message goes. Without need of room no topic is forgotten,
+ *   but that a subject holds no more unused names than it may, for longer than a second: of more, its own first ones go.
+ * - A topic that is forgotten is gone as if it had been deleted: what it had is missing to whoever resumes from before.
+ *   Its ids count on.
  * - Nothing holds up the event loop for longer than a page or a commit takes, whatever is asked for.
  */
 export interface TopicLog {
   /** Names this log; another log, or one that lost records, has another epoch. Without a dot. */
   readonly epoch: string;
   readonly head: number;
+  /** How many topics there may be. */
+  readonly topicsMax: number;
   /** How many records are to be appended at once, at the most, so that nobody is held up for long. Changes with what they cost. */
   readonly recordsMax: number;
   append(records: readonly NewRecord[]): Promise<readonly AppendOutcome[]>;
@@ -206,8 +216,14 @@ export interface TopicLog {
    *
    * @param isDeclared - answer only once the topic is there at the level at which the log stores; else it MAY be
    * forgotten in a crash, as long as it has no messages
+   * @param subject - the authenticated subject whose topic it is, if it is made
    */
-  createTopic(topic: Topic, isDeclared: boolean): Promise<TopicCreation>;
+  createTopic(topic: Topic, isDeclared: boolean, subject?: string): Promise<TopicCreation>;
+  /**
+   * Tells that somebody has just begun or ceased to be subscribed to a topic, which counts as a use of it. To be called at
+   * the latest when `isInUse` is not true of it any more.
+   */
+  noteUse(topic: Topic): void;
   /** Deletes a topic with its messages. Resolves to whether it existed. */
   deleteTopic(topic: Topic): Promise<boolean>;
   /** Topics in the order of their names. */

@@ -220,26 +220,34 @@ export class Connection {
     const filter = permitReading(this.rights, topic);
     const known = this.#subscriptions[form]?.get(topic);
     if (!known) this.#checkLimit();
-    await this.#ensureExists(topic);
-    if (known && !known.isEnded && !from) return this.#answer(topic, known.state, known.sequence, { due: 0 });
-    const start = await this.#parts.log.locate(topic, from ?? { kind: 'new' }, filter?.allows);
+    // From here on it counts as a use of the topic, which could be forgotten otherwise before the subscription has begun.
     const subscription = new Subscription({ interest: topic, form, filter }, this.peer, this.#parts);
-    if (this.#isClosed) {
+    try {
+      await this.#ensureExists(topic);
+      if (known && !known.isEnded && !from) {
+        subscription.abandon();
+        return this.#answer(topic, known.state, known.sequence, { due: 0 });
+      }
+      const start = await this.#parts.log.locate(topic, from ?? { kind: 'new' }, filter?.allows);
+      if (this.#isClosed) throw new FanfareError('bad_request', 'The connection is closed.');
+      known?.end();
+      (this.#subscriptions[form] ??= new Map()).set(topic, subscription);
+      const { state, position, ...begun } = subscription.begin(start);
+      return this.#answer(topic, state, position.sequence, begun);
+    } catch (error) {
       subscription.abandon();
-      throw new FanfareError('bad_request', 'The connection is closed.');
+      throw error;
     }
-    known?.end();
-    (this.#subscriptions[form] ??= new Map()).set(topic, subscription);
-    const { state, position, ...begun } = subscription.begin(start);
-    return this.#answer(topic, state, position.sequence, begun);
   }
 
   async #ensureExists(interest: Interest): Promise<void> {
     if (isPattern(interest)) return;
-    const creation = await this.#parts.log.createTopic(interest, false).catch((cause: unknown) => {
+    const { log } = this.#parts;
+    const { subject } = this.#rights.identity;
+    const creation = await log.createTopic(interest, false, subject).catch((cause: unknown) => {
       throw storageRefusal(cause);
     });
-    if (creation === 'topics_exhausted') throw topicsExhausted();
+    if (creation === 'topics_exhausted') throw topicsExhausted(log);
   }
 
   #answer(

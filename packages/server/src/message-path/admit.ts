@@ -173,11 +173,13 @@ export class Admission {
     if (Buffer.byteLength(messageJson) > publishBytesMax) throw tooLarge(publishBytesMax);
     if (containers > containersMaxOf(publishBytesMax)) throw tooManyContainers(publishBytesMax);
     const publisher = rights.publisherOf(topic);
+    const { subject } = rights.identity;
     return {
       topic,
       messageJson,
       ...(id !== undefined && { id }),
       ...(publisher !== undefined && { publisher }),
+      ...(subject !== undefined && { subject }),
       createsTopic: this.#options.isCovered,
     };
   }

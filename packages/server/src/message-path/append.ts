@@ -27,7 +27,7 @@ export async function append(
   return records.map((record, at) => {
     const outcome = outcomes[at];
     if (!outcome) throw new Error('the log gave no outcome');
-    return resultOf(record, outcome, log.epoch);
+    return resultOf(record, outcome, log);
   });
 }
 
@@ -99,12 +99,12 @@ async function appendAll(log: TopicLog, records: readonly NewRecord[]): Promise<
   }
 }
 
-function resultOf(record: NewRecord, outcome: AppendOutcome, epoch: string): PublishResult | FanfareError {
+function resultOf(record: NewRecord, outcome: AppendOutcome, log: TopicLog): PublishResult | FanfareError {
   switch (outcome.kind) {
     case 'topic_not_found':
       return new FanfareError('topic_not_found', `Topic '${record.topic}' does not exist`);
     case 'topics_exhausted':
-      return topicsExhausted();
+      return topicsExhausted(log);
     case 'message_too_large':
       return tooLarge(outcome.bytesMax);
     case 'id_conflict':
@@ -119,7 +119,7 @@ function resultOf(record: NewRecord, outcome: AppendOutcome, epoch: string): Pub
       );
     case 'appended':
     case 'duplicate':
-      return acknowledgement(record, outcome, epoch);
+      return acknowledgement(record, outcome, log.epoch);
   }
 }
 
@@ -139,8 +139,11 @@ function acknowledgement(
   };
 }
 
-export function topicsExhausted(): FanfareError {
-  return new FanfareError('limit_exceeded', 'The server has as many topics as it may.');
+export function topicsExhausted({ topicsMax }: Pick<TopicLog, 'topicsMax'>): FanfareError {
+  const detail =
+    `Limit of ${topicsMax} topics reached (\`topicsMax\`): each is declared, has subscribers or keeps messages. ` +
+    'Delete topics, or raise the limit.';
+  return new FanfareError('limit_exceeded', detail);
 }
 
 /** What a client is told when the log did not take something. */

@@ -241,8 +241,10 @@ export class Subscription implements Replay {
   }
 
   #close(): void {
+    const { index, log } = this.#parts;
     this.#state = 'ended';
-    this.#parts.index.close(this.#entry);
+    index.close(this.#entry);
+    if (!isPattern(this.interest)) log.noteUse(this.interest);
   }
 
   #fail(error: unknown): void {

@@ -87,7 +87,7 @@ export class Topics {
     const topic = parseTopic(input);
     permitPublishing(rights, topic);
     const creation = await this.#log.createTopic(topic, true).catch(refuseStorage);
-    if (creation === 'topics_exhausted') throw topicsExhausted();
+    if (creation === 'topics_exhausted') throw topicsExhausted(this.#log);
     const isReadable = rights.may('subscribe', topic);
     return { isNew: creation === 'created', info: isReadable ? await this.get(rights, topic) : { topic } };
   }

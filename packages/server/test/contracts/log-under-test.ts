@@ -1,4 +1,4 @@
-import type { Stored } from '@fanfare/protocol';
+import type { Stored, Topic } from '@fanfare/protocol';
 import type { TopicLog } from '../../src/log/topic-log.ts';
 import type { Rule } from '../../src/rules/rule.ts';
 
@@ -10,6 +10,10 @@ export interface LogOptions {
   readonly topicsMax: number;
   readonly idWindowMs: number;
   readonly idsMax: number;
+  /** Which topics somebody is subscribed to; none, when it is not there. */
+  readonly isInUse?: (topic: Topic) => boolean;
+  /** How many unused names a subject may hold; any number, when it is not there. */
+  readonly unusedPerSubjectMax?: number;
 }
 
 /** What the contract needs to steer a log. */

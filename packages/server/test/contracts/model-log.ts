@@ -10,8 +10,18 @@ export interface ModelMessage extends LogRecord {
 }
 
 interface ModelTopic {
+  readonly name: Topic;
   readonly rule: Rule;
   readonly messages: ModelMessage[];
+  readonly subject: string | undefined;
+  /** The head when it was made, and which of all topics it was. */
+  readonly createdAt: number;
+  readonly number: number;
+  isDeclared: boolean;
+  /** Whether it was there when the log was opened. */
+  isOld: boolean;
+  /** Grows with each use of any topic. */
+  usedAt: number;
   /** Since the log was opened. */
   published: number;
   lastTime: number;
@@ -21,7 +31,7 @@ interface ModelId {
   readonly messageJson: string;
   readonly sequence: number;
   readonly time: number;
-  /** Whether the topic was deleted since, or the log opened anew: it may be forgotten then. */
+  /** Whether the log was opened anew since: it may be forgotten then. */
   isOptional: boolean;
   readonly isStored: boolean;
 }
@@ -37,6 +47,7 @@ export interface ModelOptions {
   readonly fallback: Rule;
   readonly topicsMax: number;
   readonly idWindowMs: number;
+  readonly unusedPerSubjectMax: number;
 }
 
 /** What a TopicLog is to do, in lists that are searched from one end to the other. Retention takes effect at once. */
@@ -52,7 +63,10 @@ export class ModelLog {
   readonly #ids = new Map<string, ModelId>();
   /** Topics that kept nothing and were deleted, and the head then. */
   readonly #passed: { readonly topic: Topic; readonly head: number }[] = [];
+  readonly #inUse = new Set<Topic>();
   #time = 0;
+  #uses = 0;
+  #made = 0;
 
   constructor(options: ModelOptions) {
     this.#options = options;
@@ -62,16 +76,6 @@ export class ModelLog {
   /** What the log answers is taken over where it is free to choose: the time, and whether it remembers an old id. */
   append(record: NewRecord, answer: AppendOutcome | undefined): AppendOutcome {
     const rule = this.topics.get(record.topic)?.rule ?? this.#rules.of(record.topic);
-    if (!this.topics.has(record.topic)) {
-      if (rule.create !== 'publish') return { kind: 'topic_not_found' };
-      if (this.topics.size >= this.#options.topicsMax) return { kind: 'topics_exhausted' };
-      this.topics.set(record.topic, { rule, messages: [], published: 0, lastTime: 0 });
-    }
-    const { publishBytesMax } = rule;
-    if (Buffer.byteLength(record.messageJson) > publishBytesMax) {
-      return { kind: 'message_too_large', bytesMax: publishBytesMax };
-    }
-    const stored = rule.keep === 'none' ? 'none' : this.level;
     const key = `${record.topic}\0${record.id}`;
     const first = record.id === undefined ? undefined : this.#ids.get(key);
     if (first && this.#isRemembered(first, answer)) {
@@ -79,6 +83,16 @@ export class ModelLog {
       const { sequence, time, isStored } = first;
       return { kind: 'duplicate', sequence, time, stored: isStored ? this.level : 'none' };
     }
+    if (!this.topics.has(record.topic)) {
+      if (rule.create !== 'publish') return { kind: 'topic_not_found' };
+      if (!this.#make(record.topic, record.subject)) return { kind: 'topics_exhausted' };
+    }
+    this.noteUse(record.topic);
+    const { publishBytesMax } = rule;
+    if (Buffer.byteLength(record.messageJson) > publishBytesMax) {
+      return { kind: 'message_too_large', bytesMax: publishBytesMax };
+    }
+    const stored = rule.keep === 'none' ? 'none' : this.level;
     const isStored = rule.keep !== 'none';
     const message = this.#add(record, isStored, answer);
     const { sequence, time } = message;
@@ -92,11 +106,34 @@ export class ModelLog {
   /** At which level the log stores. */
   level: 'memory' | 'disk' | 'replicated' = 'memory';
 
-  create(topic: Topic): 'created' | 'existed' | 'topics_exhausted' {
-    if (this.topics.has(topic)) return 'existed';
-    if (this.topics.size >= this.#options.topicsMax) return 'topics_exhausted';
-    this.topics.set(topic, { rule: this.#rules.of(topic), messages: [], published: 0, lastTime: 0 });
-    return 'created';
+  create(topic: Topic, isDeclared: boolean, subject?: string): 'created' | 'existed' | 'topics_exhausted' {
+    const existed = this.topics.has(topic);
+    if (!existed && !this.#make(topic, subject)) return 'topics_exhausted';
+    const made = this.topics.get(topic) as ModelTopic;
+    made.isDeclared ||= isDeclared;
+    this.noteUse(topic);
+    return existed ? 'existed' : 'created';
+  }
+
+  /** Somebody is subscribed from now on, or nobody is any more. */
+  use(topic: Topic, isInUse: boolean): void {
+    if (isInUse) this.#inUse.add(topic);
+    else this.#inUse.delete(topic);
+    this.noteUse(topic);
+  }
+
+  /** Everybody is gone at once, and the log with them. */
+  abandon(): void {
+    this.#inUse.clear();
+  }
+
+  isInUse(topic: Topic): boolean {
+    return this.#inUse.has(topic);
+  }
+
+  noteUse(topic: Topic): void {
+    const used = this.topics.get(topic);
+    if (used) used.usedAt = ++this.#uses;
   }
 
   delete(topic: Topic): boolean {
@@ -106,24 +143,30 @@ export class ModelLog {
       message.isKept = false;
       message.isDeleted = true;
     }
-    if (existing.rule.keep === 'none') this.#passed.push({ topic, head: this.head });
-    for (const [key, id] of this.#ids) if (key.startsWith(`${topic}\0`)) id.isOptional = true;
+    const hasPassed = existing.published > 0 || existing.isOld;
+    if (existing.rule.keep === 'none' && hasPassed) this.#passed.push({ topic, head: this.head });
     return this.topics.delete(topic);
   }
 
   /** The log was closed and opened again: nobody reads any more. */
   reopen(): void {
     this.readers.length = 0;
-    for (const topic of this.topics.values()) topic.published = 0;
+    const lastUse = ({ createdAt, messages }: ModelTopic): number =>
+      Math.max(createdAt, messages.at(-1)?.sequence ?? 0);
+    const inOrder = [...this.topics.values()].toSorted(
+      (a, b) => lastUse(a) - lastUse(b) || a.number - b.number,
+    );
+    for (const topic of inOrder)
+      Object.assign(topic, { published: 0, isOld: true, subject: undefined, usedAt: ++this.#uses });
     for (const id of this.#ids.values()) id.isOptional ||= !id.isStored;
   }
 
   /** Drops what the rules say. */
   retain(now: number): void {
     this.#time = Math.max(this.#time, now);
-    for (const { rule, messages } of this.topics.values()) {
+    for (const { name, rule, messages } of this.topics.values()) {
       const { keep } = rule;
-      if (keep === 'none') continue;
+      if (keep === 'none' || !messages.some(({ isKept }) => isKept)) continue;
       const kept = messages.filter((message) => message.isKept);
       let bytes = 0;
       for (const [at, message] of kept.toReversed().entries()) {
@@ -131,7 +174,10 @@ export class ModelLog {
         const isTooMuch = at >= keep.count || (bytes > keep.bytes && at > 0);
         if (isTooMuch || message.time < this.#time - keep.ageMs) message.isKept = false;
       }
+      // Whose last message goes is unused from then on.
+      if (!messages.some(({ isKept }) => isKept)) this.noteUse(name);
     }
+    this.#forgetExcess();
   }
 
   list(prefix: string, after: string | undefined, limit: number): readonly TopicState[] {
@@ -227,6 +273,47 @@ export class ModelLog {
     return ![...passing, ...passed].some((topic) => matches(interest, topic));
   }
 
+  #make(topic: Topic, subject: string | undefined): boolean {
+    if (this.topics.size >= this.#options.topicsMax) {
+      const [oldest] = this.#unused();
+      if (!oldest) return false;
+      this.delete(oldest.name);
+    }
+    this.topics.set(topic, {
+      name: topic,
+      rule: this.#rules.of(topic),
+      messages: [],
+      subject,
+      createdAt: this.head,
+      number: ++this.#made,
+      isDeclared: false,
+      isOld: false,
+      usedAt: ++this.#uses,
+      published: 0,
+      lastTime: 0,
+    });
+    return true;
+  }
+
+  /** Those that may be forgotten, the one that was used first before the others. */
+  #unused(): readonly ModelTopic[] {
+    return [...this.topics.values()]
+      .filter(({ name, isDeclared, messages }) => {
+        const keepsNone = !messages.some(({ isKept }) => isKept);
+        return keepsNone && !isDeclared && !this.#inUse.has(name);
+      })
+      .toSorted((a, b) => a.usedAt - b.usedAt);
+  }
+
+  #forgetExcess(): void {
+    for (const { subject } of this.#unused()) {
+      if (subject === undefined) continue;
+      const own = this.#unused().filter((one) => one.subject === subject);
+      const excess = Math.max(0, own.length - this.#options.unusedPerSubjectMax);
+      for (const { name } of own.slice(0, excess)) this.delete(name);
+    }
+  }
+
   #isRemembered(first: ModelId, answer: AppendOutcome | undefined): boolean {
     const age = this.#time - first.time;
     if (age <= this.#options.idWindowMs && !first.isOptional) return true;
@@ -238,7 +325,8 @@ export class ModelLog {
     this.#time = Math.max(this.#time, answer && 'time' in answer ? answer.time : 0);
     const topic = this.topics.get(record.topic) as ModelTopic;
     const ordinal = isStored ? topic.messages.length + 1 : 0;
-    const appended = { ...record, sequence: this.head, ordinal, time: this.#time };
+    const { subject: _subject, ...told } = record;
+    const appended = { ...told, sequence: this.head, ordinal, time: this.#time };
     this.tail.push(appended);
     topic.published++;
     topic.lastTime = this.#time;

@@ -1,7 +1,21 @@
-import { parseInterest, parseTopic, type From, type Interest, type Topic } from '@fanfare/protocol';
+import {
+  isPattern,
+  parseInterest,
+  parseTopic,
+  type From,
+  type Interest,
+  type Topic,
+} from '@fanfare/protocol';
 import fc from 'fast-check';
 import { expect } from 'vitest';
-import type { LogRecord, NewRecord, PageLimit, Position, TopicLog } from '../../src/log/topic-log.ts';
+import type {
+  LogRecord,
+  NewRecord,
+  PageLimit,
+  Position,
+  TopicCreation,
+  TopicLog,
+} from '../../src/log/topic-log.ts';
 import type { Rule } from '../../src/rules/rule.ts';
 import type { LogUnderTest, OpenLog } from './log-under-test.ts';
 import { ModelLog, type ModelMessage, type ModelReader } from './model-log.ts';
@@ -24,11 +38,20 @@ const rules: readonly Rule[] = [
 ];
 const fallback: Rule = { ...usual, match: parseInterest('**'), keep: roomy };
 
-const options = { rules, fallback, topicsMax: 7, idWindowMs: 1_000, idsMax: 10_000 };
+const options = { rules, fallback, topicsMax: 7, idWindowMs: 1_000, idsMax: 10_000, unusedPerSubjectMax: 2 };
+
+const subjects = [undefined, 'ann', 'bob'];
 
 type Step =
   | { readonly do: 'append'; readonly batches: readonly (readonly NewRecord[])[] }
-  | { readonly do: 'create'; readonly topic: Topic; readonly isDeclared: boolean }
+  | {
+      readonly do: 'create';
+      readonly topic: Topic;
+      readonly isDeclared: boolean;
+      readonly subject: string | undefined;
+    }
+  | { readonly do: 'subscribe'; readonly topic: Topic; readonly subject: string | undefined }
+  | { readonly do: 'leave'; readonly topic: Topic }
   | { readonly do: 'delete'; readonly topic: Topic }
   | { readonly do: 'advance'; readonly ms: number }
   | { readonly do: 'locate'; readonly interest: Interest; readonly from: FromChoice }
@@ -59,6 +82,7 @@ const newRecord = fc.record(
       fc.nat().map(String),
     ),
     id: fc.constantFrom('i', 'j'),
+    subject: fc.constantFrom('ann', 'bob'),
   },
   { requiredKeys: ['topic', 'messageJson'] },
 );
@@ -77,12 +101,25 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   {
-    weight: 3,
+    weight: 2,
     arbitrary: fc.record({
       do: fc.constant('create' as const),
       topic: fc.constantFrom(...topics),
-      isDeclared: fc.boolean(),
+      isDeclared: fc.integer({ min: 0, max: 4 }).map((chance) => chance === 0),
+      subject: fc.constantFrom(...subjects),
     }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant('subscribe' as const),
+      topic: fc.constantFrom(...topics),
+      subject: fc.constantFrom(...subjects),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant('leave' as const), topic: fc.constantFrom(...topics) }),
   },
   {
     weight: 1,
@@ -133,7 +170,7 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
 
 const atFirst: readonly Step[] = topics
   .slice(0, 6)
-  .map((topic) => ({ do: 'create', topic, isDeclared: true }));
+  .map((topic, at) => ({ do: 'create', topic, isDeclared: at % 3 === 1, subject: undefined }));
 
 /** Steps that have the log do all it can, in any order. */
 export const steps: fc.Arbitrary<readonly Step[]> = fc
@@ -142,9 +179,10 @@ export const steps: fc.Arbitrary<readonly Step[]> = fc
 
 /** Runs the steps with a log and with the model, and compares what the two say. */
 export async function agreesWithModel(open: OpenLog, all: readonly Step[]): Promise<void> {
-  const under = await open(options);
+  const model = new ModelLog(options);
+  const under = await open({ ...options, isInUse: (topic) => model.isInUse(topic) });
   try {
-    const run = new Run(under);
+    const run = new Run(under, model);
     for (const one of all) await run.step(one);
     await run.end();
   } finally {
@@ -159,7 +197,7 @@ interface Reader extends ModelReader {
 
 class Run {
   readonly #under: LogUnderTest;
-  readonly #model = new ModelLog(options);
+  readonly #model: ModelLog;
   readonly #tail: LogRecord[] = [];
   /** How many records of the tail are known to be right. */
   #compared = 0;
@@ -170,8 +208,9 @@ class Run {
   #head = 0;
   #readers: Reader[] = [];
 
-  constructor(under: LogUnderTest) {
+  constructor(under: LogUnderTest, model: ModelLog) {
     this.#under = under;
+    this.#model = model;
     this.#model.level = under.level;
     this.#log = under.log;
     this.#listen();
@@ -183,7 +222,15 @@ class Run {
         await this.#append(step.batches);
         break;
       case 'create':
-        expect(await this.#log.createTopic(step.topic, step.isDeclared)).toBe(this.#model.create(step.topic));
+        await this.#create(step.topic, step.isDeclared, step.subject);
+        break;
+      case 'subscribe':
+        this.#model.use(step.topic, true);
+        if ((await this.#create(step.topic, false, step.subject)) === 'topics_exhausted')
+          await this.#leave(step.topic);
+        break;
+      case 'leave':
+        await this.#leave(step.topic);
         break;
       case 'delete':
         expect(await this.#log.deleteTopic(step.topic)).toBe(this.#model.delete(step.topic));
@@ -231,6 +278,19 @@ class Run {
     await this.#settle(0);
   }
 
+  async #create(topic: Topic, isDeclared: boolean, subject: string | undefined): Promise<TopicCreation> {
+    const creation = await this.#log.createTopic(topic, isDeclared, subject);
+    expect(creation).toBe(this.#model.create(topic, isDeclared, subject));
+    await this.#settle(0);
+    return creation;
+  }
+
+  async #leave(topic: Topic): Promise<void> {
+    this.#model.use(topic, false);
+    this.#log.noteUse(topic);
+    await this.#settle(0);
+  }
+
   async #settle(ms: number): Promise<void> {
     this.#now += ms;
     this.#latest = Math.max(this.#latest, this.#now);
@@ -242,6 +302,7 @@ class Run {
     const { epoch } = this.#log;
     const from = this.#fromOf(choice);
     const { pending, recovered } = this.#model.locate(interest, from, epoch);
+    if (!isPattern(interest)) this.#model.noteUse(interest);
     const { position, ...start } = await this.#log.locate(interest, from);
     expect(start).toEqual({ due: pending.length, ...(recovered !== undefined && { recovered }) });
     const reader = { interest, pending: [...pending], position };
@@ -287,6 +348,7 @@ class Run {
 
   async #readBack(topic: Topic, sequence: number, pageLimit: PageLimit): Promise<boolean> {
     const { records, isAtStart } = this.#model.before(topic, sequence, pageLimit);
+    this.#model.noteUse(topic);
     const page = await this.#log.readBefore(topic, sequence, pageLimit);
     expect(page).toEqual({ records: records.map(recordOf), isAtStart });
     return !isAtStart;
@@ -303,6 +365,7 @@ class Run {
   async #reopen(): Promise<void> {
     if (!this.#under.reopen) return;
     const { epoch, head } = this.#log;
+    this.#model.abandon();
     this.#log = await this.#under.reopen();
     this.#listen();
     this.#readers = [];

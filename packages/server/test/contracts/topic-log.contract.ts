@@ -1,10 +1,11 @@
-import { parseInterest, parseTopic, type From, type Interest } from '@fanfare/protocol';
+import { parseInterest, parseTopic, type From, type Interest, type Topic } from '@fanfare/protocol';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
   LogClosedError,
   type AppendOutcome,
   type LogRecord,
+  type NewRecord,
   type TopicLog,
 } from '../../src/log/topic-log.ts';
 import type { Rule } from '../../src/rules/rule.ts';
@@ -235,7 +236,8 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
     });
 
     it('lets no more topics be than there may', async () => {
-      const { log } = await opens({ ...roomy, topicsMax: 2 });
+      const { log } = await opens({ ...roomy, topicsMax: 2, isInUse: (topic) => topic === other });
+      expect(log.topicsMax).toBe(2);
       const third = parseTopic('third');
       const answers = await Promise.all([
         log.createTopic(news, true),
@@ -256,6 +258,162 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect(appended).toEqual({ kind: 'topics_exhausted' });
       await log.deleteTopic(other);
       expect(await log.append([{ topic: third, messageJson: '1' }])).toMatchObject([{ kind: 'appended' }]);
+    });
+
+    it('gives a new topic the place of a name, and never that of a topic in use, declared or with messages', async () => {
+      const { log } = await opens({ ...roomy, topicsMax: 4, isInUse: (topic) => topic === 'used' });
+      const [used, declared, kept] = ['used', 'declared', 'kept'].map(parseTopic) as [Topic, Topic, Topic];
+      await log.createTopic(used, false);
+      await log.createTopic(declared, true);
+      await log.append([{ topic: kept, messageJson: '1' }]);
+      for (let at = 0; at < 20; at++) {
+        const topic = parseTopic(`name ${at}`);
+        expect(await log.createTopic(topic, false)).toBe('created');
+        expect(await namesOf(log)).toEqual([declared, kept, topic, used]);
+      }
+      const last = parseTopic('last');
+      expect(await log.createTopic(last, true)).toBe('created');
+      expect(await log.createTopic(news, false)).toBe('topics_exhausted');
+      expect(await log.createTopic(news, true)).toBe('topics_exhausted');
+      expect(await namesOf(log)).toEqual([declared, kept, last, used]);
+    });
+
+    it.each<[string, (log: TopicLog, topic: Topic) => unknown]>([
+      ['publishing to it', (log, topic) => log.append([{ topic, messageJson: '2' }])],
+      ['subscribing to it', (log, topic) => log.createTopic(topic, false)],
+      ['leaving it', (log, topic) => log.noteUse(topic)],
+      ['reading it', (log, topic) => log.locate(topic, { kind: 'earliest' })],
+      ['reading it back', (log, topic) => log.readBefore(topic, log.head, page)],
+    ])(
+      'gives a new topic the place of the name whose last use was first, where %s is one',
+      async (_, use) => {
+        const { log } = await opens({ ...keeping('none'), topicsMax: 3 });
+        for (const topic of [other, news]) await log.createTopic(topic, false);
+        await use(log, other);
+        await log.createTopic(parseTopic('third'), false);
+        await log.createTopic(parseTopic('fourth'), false);
+        expect(await namesOf(log)).toEqual(['fourth', 'other', 'third']);
+        await log.createTopic(parseTopic('fifth'), false);
+        expect(await namesOf(log)).toEqual(['fifth', 'fourth', 'third']);
+      },
+    );
+
+    it('finds places for all the topics that one batch makes, as long as nobody uses them', async () => {
+      const { log } = await opens({ ...keeping('none'), topicsMax: 3, isInUse: (topic) => topic === news });
+      const tail = tailOf(log);
+      await log.createTopic(news, false);
+      await log.createTopic(other, true);
+      const topics = Array.from({ length: 40 }, (_, at) => parseTopic(`made/${at}`));
+      const outcomes = await log.append(topics.map((topic) => ({ topic, messageJson: '1' })));
+      expect(outcomes).toEqual(topics.map(() => expect.objectContaining({ kind: 'appended' }) as object));
+      expect(tail.map(({ topic }) => topic)).toEqual(topics);
+      expect(await namesOf(log)).toEqual([...topics.slice(-1), news, other]);
+    });
+
+    it('makes no room of topics that keep messages, until these are gone', async () => {
+      const { log, advance } = await opens({ ...keeping({ ageMs: 1_000 }), topicsMax: 2 });
+      const record = (topic: Topic): NewRecord[] => [{ topic, messageJson: '1' }];
+      await log.append([...record(news), ...record(other)]);
+      const third = parseTopic('third');
+      expect(await log.createTopic(third, true)).toBe('topics_exhausted');
+      expect(await log.append(record(third))).toEqual([{ kind: 'topics_exhausted' }]);
+      await advance(500);
+      await log.append(record(news));
+      await advance(600);
+      expect(await log.createTopic(third, true)).toBe('created');
+      expect(await namesOf(log)).toEqual([news, third]);
+      await advance(500);
+      expect(await log.append(record(other))).toMatchObject([{ kind: 'appended' }]);
+      expect(await namesOf(log)).toEqual([other, third]);
+    });
+
+    it('has a forgotten topic gone as a deleted one is, and its ids count on', async () => {
+      const brief: Rule = { ...fallback, match: news, keep: { ...keep, ageMs: 1_000 } };
+      const { log, advance, reopen } = await opens({
+        ...roomy,
+        idWindowMs: 60_000,
+        topicsMax: 2,
+        rules: [brief],
+      });
+      await log.append([{ topic: other, messageJson: '1' }]);
+      const record = { topic: news, messageJson: '2', id: 'i' };
+      const [first] = await log.append([record]);
+      const [topic, all] = [
+        await log.locate(news, { kind: 'earliest' }),
+        await log.locate(everything, { kind: 'earliest' }),
+      ];
+      await advance(2_000);
+      await log.createTopic(parseTopic('new'), true);
+      expect(await log.topicState(news)).toBeUndefined();
+      expect((await log.read(news, topic.position, page)).dropped).toBe('unknown');
+      expect((await log.read(everything, all.position, page)).dropped).toBe('unknown');
+      const again = (await reopen?.()) ?? log;
+      const recovered = async (interest: Interest, sequence: number): Promise<unknown> =>
+        (await again.locate(interest, { kind: 'offset', offset: { epoch: again.epoch, sequence } }))
+          .recovered;
+      expect([await recovered(news, 1), await recovered(everything, 1)]).toEqual([false, false]);
+      expect([await recovered(news, 2), await recovered(everything, 2)]).toEqual([true, true]);
+      // There would be no room for it either.
+      expect(await again.append([record])).toEqual([{ ...first, kind: 'duplicate' }]);
+      expect(await again.append([{ ...record, messageJson: '3' }])).toEqual([{ kind: 'id_conflict' }]);
+      expect(await again.topicState(news)).toBeUndefined();
+    });
+
+    it('loses nothing to a resume with a name that never had a message, and does with one that kept none', async () => {
+      const { log } = await opens({ ...keeping('none'), topicsMax: 1 });
+      const recovered = async (sequence: number): Promise<unknown> =>
+        (await log.locate(everything, { kind: 'offset', offset: { epoch: log.epoch, sequence } })).recovered;
+      const silent = parseTopic('silent');
+      await log.createTopic(silent, false);
+      await log.createTopic(other, false);
+      await log.deleteTopic(other);
+      expect(await recovered(0)).toBe(true);
+      await log.append([{ topic: silent, messageJson: '1' }]);
+      await log.createTopic(other, false);
+      await log.deleteTopic(other);
+      expect(await recovered(0)).toBe(false);
+    });
+
+    it('forgets the first names of a subject that holds too many, and of nobody else', async () => {
+      const { log, advance } = await opens({
+        ...roomy,
+        unusedPerSubjectMax: 2,
+        isInUse: (topic) => topic === 'used',
+      });
+      const create = async (topic: string, subject?: string): Promise<unknown> =>
+        log.createTopic(parseTopic(topic), false, subject);
+      for (const topic of ['ann 1', 'ann 2', 'used']) await create(topic, 'ann');
+      for (const topic of ['bob 1', 'bob 2']) await create(topic, 'bob');
+      for (const topic of ['nobody 1', 'nobody 2', 'nobody 3']) await create(topic);
+      await advance(0);
+      expect(await namesOf(log)).toHaveLength(8);
+      log.noteUse(parseTopic('ann 1'));
+      expect(await create('ann 3', 'ann')).toBe('created');
+      await advance(0);
+      await advance(0);
+      const others = ['bob 1', 'bob 2', 'nobody 1', 'nobody 2', 'nobody 3', 'used'];
+      expect(await namesOf(log)).toEqual(['ann 1', 'ann 3', ...others]);
+      // What was declared, or has a message, does not count.
+      await log.createTopic(parseTopic('ann 1'), true, 'ann');
+      await log.append([{ topic: parseTopic('ann 3'), messageJson: '1', subject: 'ann' }]);
+      for (const topic of ['ann 4', 'ann 5', 'ann 6']) await create(topic, 'ann');
+      await advance(0);
+      await advance(0);
+      expect(await namesOf(log)).toEqual(['ann 1', 'ann 3', 'ann 5', 'ann 6', ...others]);
+    });
+
+    it('makes room after it was opened again, too: of what was made, or had its last message, first', async () => {
+      const isInUse = (topic: Topic): boolean => topic === news;
+      const { log, reopen } = await opens({ ...roomy, topicsMax: 4, isInUse });
+      const [b, a] = ['b', 'a'].map(parseTopic) as [Topic, Topic];
+      for (const topic of [news, b, a]) await log.createTopic(topic, false);
+      await log.createTopic(other, true);
+      log.noteUse(b);
+      const again = await reopen?.();
+      if (!again) return;
+      // It is in use again, and was the first.
+      expect(await again.createTopic(parseTopic('new'), false)).toBe('created');
+      expect(await namesOf(again)).toEqual([a, 'new', news, other]);
     });
 
     it('lists them in the order of their names, whatever the names are', async () => {
@@ -544,6 +702,10 @@ function tailOf(log: TopicLog): LogRecord[] {
   const records: LogRecord[] = [];
   log.tail((committed) => void records.push(...committed));
   return records;
+}
+
+async function namesOf(log: TopicLog): Promise<string[]> {
+  return (await log.topics({ prefix: '', limit: 100 })).map(({ topic }) => topic);
 }
 
 /** The messages there are, read in small pages. */

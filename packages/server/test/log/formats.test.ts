@@ -24,6 +24,8 @@ async function openLog(directory: string, content: FixtureContent): Promise<Topi
     store: await openLmdbStore(directory),
     rules: rulesOf(content),
     topicsMax: 1_000,
+    isInUse: () => false,
+    unusedPerSubjectMax: Infinity,
     memoryBytesMax: Infinity,
     idWindowMs: 600_000,
     idsMax: 10_000,

@@ -30,6 +30,8 @@ export function openOver(
     store,
     rules: new Rules(rules, fallback),
     memoryBytesMax: Infinity,
+    isInUse: () => false,
+    unusedPerSubjectMax: Infinity,
     newEpoch: 'epoch',
     now: () => now,
     onFailure: (error) => failures.push(error),

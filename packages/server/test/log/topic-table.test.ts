@@ -2,11 +2,13 @@ import type { Topic } from '@fanfare/protocol';
 import { expect, it } from 'vitest';
 import { defaultRule } from '../../src/config/rules.ts';
 import { TopicTable } from '../../src/log/local/topic-table.ts';
+import { UnusedNames } from '../../src/log/local/unused-names.ts';
 import { Rules } from '../../src/rules/rule.ts';
 import { heapBytes } from '../heap.ts';
 
 it('keeps little of topics that are deleted', () => {
-  const table = new TopicTable(new Rules([], defaultRule));
+  const unused = new UnusedNames({ isInUse: () => false, unusedPerSubjectMax: Infinity });
+  const table = new TopicTable(new Rules([], defaultRule), unused);
   const before = heapBytes();
   for (let at = 1; at <= 20_000; at++) {
     const entry = table.make(`topics/${at}` as Topic, at);

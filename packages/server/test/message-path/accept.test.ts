@@ -2,6 +2,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { Connection, type ConnectionParts } from '../../src/message-path/accept.ts';
 import { RateLimits } from '../../src/limits/rate-limits.ts';
 import type { Peer } from '../../src/message-path/subscription.ts';
+import { SubscriptionIndex } from '../../src/subscriptions/subscription-index.ts';
 import { anything } from './fake-fan-out.ts';
 
 it('bounds what waits for a command, and does it in its order once that is done', async () => {
@@ -9,7 +10,9 @@ it('bounds what waits for a command, and does it in its order once that is done'
   const place = new Promise<never>((_resolve, reject) => (fail = reject));
   const log = { epoch: 'e', locate: () => place };
   const rates = new RateLimits({ publish: {}, subscribe: {}, monotonicMs: () => 0 });
-  const parts = { log, subscriptionsPerConnectionMax: 1, rates, now: () => 1 } as unknown as ConnectionParts;
+  const index = new SubscriptionIndex();
+  const needed = { log, index, subscriptionsPerConnectionMax: 1, rates, now: () => 1 };
+  const parts = needed as unknown as ConnectionParts;
   const connection = new Connection(1, {} as Peer, anything, parts);
   expect(connection.afterCommands(() => 'at once')).toBe('at once');
   const subscribed = connection.subscribe({ topic: '**' });
@@ -19,6 +22,7 @@ it('bounds what waits for a command, and does it in its order once that is done'
   expect(done).toEqual([]);
   fail(new Error('no place'));
   await expect(subscribed).rejects.toThrow('no place');
+  expect(index.size).toBe(0);
   await Promise.all(waiting);
   expect(done).toEqual(Array.from({ length: 999 }, (_, at) => at));
   expect(connection.afterCommands(() => 'at once')).toBe('at once');

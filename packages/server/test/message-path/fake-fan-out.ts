@@ -105,6 +105,8 @@ export function memoryLog(rules: unknown = []): TopicLog {
     idWindowMs: 1_000,
     idsMax: 10,
     topicsMax: 100,
+    isInUse: () => false,
+    unusedPerSubjectMax: Infinity,
     memoryBytesMax: Infinity,
     onFailure: (error) => {
       throw error;

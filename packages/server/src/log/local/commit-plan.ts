@@ -2,10 +2,11 @@ import type { Topic } from '@fanfare/protocol';
 import { BlockBuilder } from './block-builder.ts';
 import { withDeletions } from './deletions.ts';
 import { digestOf, idKey, type Remembered, type RememberedIds } from './remembered-ids.ts';
-import type { ChunkRecord, Deletion, LogState, Store, StoreCommit, TopicRecord } from '../store/store.ts';
+import { PlannedTopics, type Draft } from './planned-topics.ts';
+import type { ChunkRecord, LogState, Store, StoreCommit } from '../store/store.ts';
 import type { AppendOutcome, LogRecord, NewRecord, TopicCreation } from '../topic-log.ts';
 import { logRecord } from './topic-reading.ts';
-import { keeps, oldestOf, recordOf, type TopicEntry, type TopicTable } from './topic-table.ts';
+import { keeps, oldestOf, type TopicEntry, type TopicTable } from './topic-table.ts';
 
 /** What a plan starts from. It changes none of it before it is applied. */
 export interface PlanContext {
@@ -19,21 +20,14 @@ export interface PlanContext {
 }
 
 /** What a plan has the store do. */
-export type PlannedCommit = Pick<StoreCommit, 'state' | 'blocks' | 'chunks' | 'ids' | 'topics'>;
-
-/** What a topic is to become. */
-interface Draft {
-  readonly entry: TopicEntry;
-  readonly isNew: boolean;
-  /** What has no messages and was not declared can wait. */
-  isToBeSaved: boolean;
-  isDeclared: boolean;
-  count: number;
-  bytes: number;
-  lastSequence: number;
-  published: number;
-  lastTime: number;
+export interface PlannedCommit extends Pick<
+  StoreCommit,
+  'state' | 'blocks' | 'chunks' | 'ids' | 'topics' | 'removedTopics'
+> {
+  /** Whether there is anything for the store to do. */
+  readonly isNeeded: boolean;
 }
+
 
 interface IdHashes {
   readonly key: string;
@@ -49,18 +43,14 @@ export class CommitPlan {
   readonly records: LogRecord[] = [];
   readonly blocks: BlockBuilder;
   readonly #context: PlanContext;
-  readonly #drafts = new Map<Topic, Draft>();
-  /** Drafts of topics that were deleted, whose names may have been taken again since. */
-  readonly #deleted = new Map<TopicEntry, Draft>();
+  readonly #topics: PlannedTopics;
   readonly #ids = new Map<string, Remembered>();
-  readonly #deletions: Deletion[] = [];
-  #growth = 0;
   #head: number;
-  #asked = 0;
 
   constructor(context: PlanContext) {
     this.#context = context;
     this.blocks = new BlockBuilder(context.time);
+    this.#topics = new PlannedTopics({ ...context, head: () => this.#head });
     this.#head = context.state.head;
   }
 
@@ -70,100 +60,84 @@ export class CommitPlan {
   }
 
   append(record: NewRecord): AppendOutcome {
-    const draft = this.#draftOf(record.topic) ?? this.#createByPublish(record);
-    if (typeof draft === 'string') return { kind: draft };
-    const { publishBytesMax } = draft.entry.rule;
-    const bytes = Buffer.byteLength(record.messageJson);
-    if (bytes > publishBytesMax) return { kind: 'message_too_large', bytesMax: publishBytesMax };
-    if (record.id === undefined) return this.#appended(record, bytes, draft, undefined);
-    const hashes = { key: idKey(record), digest: digestOf(record) };
-    const first = this.#ids.get(hashes.key) ?? this.#context.ids.get(hashes.key);
+    const hashes = record.id === undefined ? undefined : { key: idKey(record), digest: digestOf(record) };
+    const first = hashes && (this.#ids.get(hashes.key) ?? this.#context.ids.get(hashes.key));
+    // An id counts for as long as it is remembered, also when its topic was forgotten since.
     if (first) {
       if (first.digest !== hashes.digest) return { kind: 'id_conflict' };
       const { sequence, time, stored } = first;
       return { kind: 'duplicate', sequence, time, stored };
     }
-    if (this.#ids.size >= this.#context.ids.room) return { kind: 'ids_exhausted' };
+    const draft = this.#topics.get(record.topic) ?? this.#createByPublish(record);
+    if (typeof draft === 'string') return { kind: draft };
+    this.#topics.noteUse(draft);
+    const { publishBytesMax } = draft.entry.rule;
+    const bytes = Buffer.byteLength(record.messageJson);
+    if (bytes > publishBytesMax) return { kind: 'message_too_large', bytesMax: publishBytesMax };
+    if (hashes && this.#ids.size >= this.#context.ids.room) return { kind: 'ids_exhausted' };
     return this.#appended(record, bytes, draft, hashes);
   }
 
-  create(topic: Topic, isDeclared: boolean): TopicCreation {
-    const existing = this.#draftOf(topic);
-    const draft = existing ?? this.#make(topic);
+  /** @param subject - whose topic it is, if it is made */
+  create(topic: Topic, isDeclared: boolean, subject?: string): TopicCreation {
+    const existing = this.#topics.get(topic);
+    const draft = existing ?? this.#topics.make(topic, subject);
     if (!draft) return 'topics_exhausted';
-    if (isDeclared && !draft.isDeclared) {
-      this.#asked++;
-      draft.isDeclared = true;
-      draft.isToBeSaved = true;
-    }
+    if (isDeclared) this.#topics.declare(draft);
+    this.#topics.noteUse(draft);
     return existing ? 'existed' : 'created';
   }
 
   delete(topic: Topic): boolean {
-    const draft = this.#draftOf(topic);
-    if (!draft) return false;
-    this.#drafts.delete(topic);
-    this.#deleted.set(draft.entry, draft);
-    this.#growth--;
-    this.#asked++;
-    // What passed through it had the place of the newest stored record: nothing up to the head is proof of having had all.
-    if (!keeps(draft.entry)) this.#deletions.push({ topic, sequence: this.#head + 1 });
-    else if (draft.lastSequence > 0) this.#deletions.push({ topic, sequence: draft.lastSequence });
-    return true;
+    const draft = this.#topics.get(topic);
+    if (draft) this.#topics.remove(draft);
+    return draft !== undefined;
+  }
+
+  /** Forgets names of subjects that hold more unused ones than they may, but none that this plan uses. */
+  forgetExcess(): void {
+    this.#topics.forgetExcess();
   }
 
   /** Has a topic saved that is only in memory yet. */
   save(entry: TopicEntry): void {
-    const draft = entry.isDeleted ? undefined : this.#draftOf(entry.name);
+    const draft = entry.isDeleted ? undefined : this.#topics.get(entry.name);
     if (draft) draft.isToBeSaved = true;
   }
 
-  /** Whether it makes a topic, or deletes one. */
+  /** Whether it makes a topic, deletes or forgets it. */
   changes(topic: Topic): boolean {
-    if (this.#drafts.get(topic)?.isNew) return true;
-    const entry = this.#context.topics.get(topic);
-    return entry !== undefined && this.#deleted.has(entry);
+    return this.#topics.changes(topic);
   }
 
   /** How many topics more there are to be. */
   get growth(): number {
-    return this.#growth;
+    return this.#topics.growth;
   }
 
   /** How much there is that is not done before it is stored. */
   get weight(): number {
-    return this.#head - this.#context.state.head + this.#asked;
+    return this.#head - this.#context.state.head + this.#topics.storing;
   }
 
   /** What the store is to do when nothing more is to be planned. */
   commit(): PlannedCommit {
     const { blocks, chunks, ids } = this.blocks;
-    return { state: this.#state(), blocks, chunks, ids, topics: this.#changedTopics() };
+    const topics = this.#topics.changed();
+    const removedTopics = this.#topics.removed();
+    const changes = blocks.length + topics.length + removedTopics.length + this.#topics.deletions.length;
+    return { isNeeded: changes > 0, state: this.#state(), blocks, chunks, ids, topics, removedTopics };
   }
 
   /**
    * The commit has succeeded: what was planned is so.
    *
    * @param isSaved - whether the topics were written
-   * @returns the topics that were made, or deleted, or that messages came to
+   * @returns the topics that were made, deleted or forgotten, or that messages came to
    */
   apply(isSaved: boolean): readonly TopicEntry[] {
     const { topics, ids } = this.#context;
-    const changed: TopicEntry[] = [...this.#deleted.keys()];
-    for (const draft of this.#deleted.values()) {
-      const { entry, isNew } = draft;
-      assign(entry, draft);
-      if (!isNew) topics.delete(entry);
-      else topics.add(Object.assign(entry, { isDeleted: true }));
-      topics.noteDeletion(entry);
-    }
-    for (const draft of this.#drafts.values()) {
-      const { entry, isNew } = draft;
-      if (isNew || draft.count > entry.count) changed.push(entry);
-      assign(entry, draft);
-      if (isSaved && draft.isToBeSaved) entry.isSaved = true;
-      if (isNew) topics.add(entry);
-    }
+    const changed = this.#topics.apply(isSaved);
     for (const chunk of this.blocks.chunks) {
       const entry = topics.at(chunk.topic);
       if (entry && !entry.oldest) entry.oldest = oldestOf(chunk);
@@ -179,17 +153,8 @@ export class CommitPlan {
       head: this.#head,
       time,
       topicNumber: topics.highestNumber,
-      deletions: withDeletions(state.deletions, this.#deletions),
+      deletions: withDeletions(state.deletions, this.#topics.deletions),
     };
-  }
-
-  #changedTopics(): readonly TopicRecord[] {
-    const changed: TopicRecord[] = [];
-    for (const { entry, isToBeSaved, isDeclared } of this.#drafts.values()) {
-      if (isToBeSaved) changed.push({ ...recordOf(entry), isDeclared });
-    }
-    for (const entry of this.#deleted.keys()) changed.push({ ...recordOf(entry), isDeleted: true });
-    return changed;
   }
 
   #appended(record: NewRecord, bytes: number, draft: Draft, hashes: IdHashes | undefined): AppendOutcome {
@@ -221,47 +186,18 @@ export class CommitPlan {
     draft.bytes += bytes;
     draft.lastSequence = sequence;
     draft.isToBeSaved ||= !draft.entry.isSaved;
+    this.#topics.noteUse(draft);
   }
 
-  #draftOf(topic: Topic): Draft | undefined {
-    const known = this.#drafts.get(topic);
-    if (known) return known;
-    const entry = this.#context.topics.get(topic);
-    return entry && !this.#deleted.has(entry) ? this.#draft(entry, false) : undefined;
-  }
-
-  #createByPublish({ topic, createsTopic }: NewRecord): Draft | 'topic_not_found' | 'topics_exhausted' {
+  #createByPublish({
+    topic,
+    subject,
+    createsTopic,
+  }: NewRecord): Draft | 'topic_not_found' | 'topics_exhausted' {
     if (!createsTopic?.(topic) && this.#context.topics.ruleOf(topic).create !== 'publish')
       return 'topic_not_found';
-    return this.#make(topic) ?? 'topics_exhausted';
+    return this.#topics.make(topic, subject) ?? 'topics_exhausted';
   }
-
-  #make(topic: Topic): Draft | undefined {
-    const { topics, topicsMax } = this.#context;
-    if (topics.size + this.#growth >= topicsMax) return undefined;
-    this.#growth++;
-    return this.#draft(topics.make(topic, this.#head), true);
-  }
-
-  #draft(entry: TopicEntry, isNew: boolean): Draft {
-    const { isDeclared, count, bytes, lastSequence, published, lastTime } = entry;
-    const grown = { isDeclared, count, bytes, lastSequence, published, lastTime };
-    const draft = { entry, isNew, isToBeSaved: false, ...grown };
-    this.#drafts.set(entry.name, draft);
-    return draft;
-  }
-}
-
-function assign(
-  entry: TopicEntry,
-  { isDeclared, count, bytes, lastSequence, published, lastTime }: Draft,
-): void {
-  entry.isDeclared = isDeclared;
-  entry.count = count;
-  entry.bytes = bytes;
-  entry.lastSequence = lastSequence;
-  entry.published = published;
-  entry.lastTime = lastTime;
 }
 
 /** Without spreads: it is made for every message. */

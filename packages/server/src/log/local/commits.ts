@@ -38,8 +38,8 @@ interface Planned {
 }
 
 /**
- * Makes commits, one at a time, of what is asked for and of the log's own chores: saving topics, and removing
- * what is not kept. What is asked for while one is made is committed together afterwards.
+ * Makes commits, one at a time, of what is asked for and of the log's own chores: saving topics, removing
+ * what is not kept, and forgetting names. What is asked for while one is made is committed together afterwards.
  */
 export class Commits {
   readonly #options: CommitsOptions;
@@ -120,7 +120,8 @@ export class Commits {
 
   get #hasChores(): boolean {
     if (!this.#mayDoChores) return false;
-    return this.#unsaved.size > 0 || (this.#options.retention.hasWork && !this.#isClosed);
+    const { retention, topics } = this.#options;
+    return this.#unsaved.size > 0 || (!this.#isClosed && (retention.hasWork || topics.unused.isExcessive));
   }
 
   /** Never goes back, whatever the clock does. */
@@ -155,7 +156,7 @@ export class Commits {
     const group = isAlone
       ? []
       : this.#pending.take(this.recordsMax).map((operation) => planOperation(operation, plan));
-    const saving = isAlone || !this.#mayDoChores ? [] : this.#planSaving(plan);
+    const saving = isAlone || !this.#mayDoChores ? [] : this.#planChores(plan);
     const commit = commitOf(plan, removal);
     const planningMs = performance.now() - begun;
     const { store } = this.#options;
@@ -189,7 +190,9 @@ export class Commits {
     return new CommitPlan({ topics, ids, state: this.#state, topicsMax, time, level: store.level });
   }
 
-  #planSaving(plan: CommitPlan): readonly TopicEntry[] {
+  /** @returns the topics that are to be saved */
+  #planChores(plan: CommitPlan): readonly TopicEntry[] {
+    plan.forgetExcess();
     const saving: TopicEntry[] = [];
     for (const entry of this.#unsaved) {
       if (saving.length >= savedPerCommitMax) break;
@@ -212,7 +215,8 @@ export class Commits {
     retention.grow(messages, bytes, chunks.length);
     for (const entry of changed) {
       retention.note(entry);
-      if (!entry.isSaved && !entry.isDeleted) this.#unsaved.add(entry);
+      if (entry.isDeleted) this.#unsaved.delete(entry);
+      else if (!entry.isSaved) this.#unsaved.add(entry);
     }
     for (const { answer } of group) answer();
     if (plan.records.length > 0) this.#listener(plan.records);
@@ -250,11 +254,18 @@ function planOperation(operation: Operation, plan: CommitPlan): Planned {
 
 /** Undefined when there is nothing to be stored. */
 function commitOf(plan: CommitPlan, removal: Removal | undefined): StoreCommit | undefined {
-  const { topics, ...planned } = plan.commit();
-  if (!removal && planned.blocks.length === 0 && topics.length === 0) return undefined;
-  const { topics: shortened, ...removed } = removal?.commit ?? nothingRemoved;
+  const { isNeeded, topics, removedTopics, ...planned } = plan.commit();
+  if (!removal && !isNeeded) return undefined;
+  const { topics: shortened, removedTopics: purged, ...removed } = removal?.commit ?? nothingRemoved;
+  const isForgotten = new Set(removedTopics);
   // What is planned for a topic is newer than what is known of it.
-  return { ...planned, topics: [...shortened, ...topics], ...removed };
+  const known = shortened.filter(({ number }) => !isForgotten.has(number));
+  return {
+    ...planned,
+    ...removed,
+    topics: [...known, ...topics],
+    removedTopics: [...purged, ...removedTopics],
+  };
 }
 
 const nothingRemoved: Removal['commit'] = {

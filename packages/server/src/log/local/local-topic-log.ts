@@ -1,4 +1,4 @@
-import type { From, Interest, Topic } from '@fanfare/protocol';
+import { isPattern, type From, type Interest, type Topic } from '@fanfare/protocol';
 import type { Rules } from '../../rules/rule.ts';
 import type { CommitPlan } from './commit-plan.ts';
 import { Commits } from './commits.ts';
@@ -25,8 +25,9 @@ import {
   type TopicState,
 } from '../topic-log.ts';
 import { TopicTable, type TopicEntry } from './topic-table.ts';
+import { UnusedNames, type UnusedNamesOptions } from './unused-names.ts';
 
-export interface LocalTopicLogOptions extends RememberedIdsOptions {
+export interface LocalTopicLogOptions extends RememberedIdsOptions, UnusedNamesOptions {
   readonly store: Store;
   readonly rules: Rules;
   readonly topicsMax: number;
@@ -64,7 +65,7 @@ export class LocalTopicLog implements TopicLog {
   constructor(options: LocalTopicLogOptions) {
     const { store, rules } = options;
     this.#options = options;
-    this.#topics = new TopicTable(rules);
+    this.#topics = new TopicTable(rules, new UnusedNames(options));
     const world = { ...options, topics: this.#topics, ids: new RememberedIds(options) };
     const state = openState(store, world);
     const retention = new Retention(world);
@@ -74,6 +75,7 @@ export class LocalTopicLog implements TopicLog {
       retention.note(entry);
       if (!entry.isSaved) this.#commits.save(entry);
     }
+    for (const entry of inOrderOfUse(this.#topics)) this.#topics.unused.note(entry);
     this.#reader = new LogReader({ store, topics: this.#topics, state: () => this.#openState() });
     this.#sweeper = setInterval(() => this.#sweep(), sweepIntervalMs).unref();
     this.#sweep();
@@ -85,6 +87,10 @@ export class LocalTopicLog implements TopicLog {
 
   get head(): number {
     return this.#commits.state.head;
+  }
+
+  get topicsMax(): number {
+    return this.#options.topicsMax;
   }
 
   get recordsMax(): number {
@@ -101,21 +107,31 @@ export class LocalTopicLog implements TopicLog {
     return this.#commits.ask((plan) => records.map((record) => plan.append(record)), records.length, bytes);
   }
 
-  async createTopic(topic: Topic, isDeclared: boolean): Promise<TopicCreation> {
+  async createTopic(topic: Topic, isDeclared: boolean, subject?: string): Promise<TopicCreation> {
     const { head } = this.#openState();
-    const create = (plan: CommitPlan): TopicCreation => plan.create(topic, isDeclared);
+    const create = (plan: CommitPlan): TopicCreation => plan.create(topic, isDeclared, subject);
     if (isDeclared) return this.#change(topic, create);
     const inFlight = this.#commits.inFlight;
     if (this.#changing.has(topic) || inFlight?.changes(topic)) return this.#commits.ask(create);
-    if (this.#topics.get(topic)) return 'existed';
-    // Those that are being made may fail to be.
-    if (inFlight && inFlight.growth > 0) return this.#commits.ask(create);
-    if (this.#topics.size >= this.#options.topicsMax) return 'topics_exhausted';
+    const known = this.#topics.get(topic);
+    if (known) {
+      this.#topics.unused.note(known);
+      return 'existed';
+    }
+    // Those that are being made may fail to be, and to forget one is a change of what is stored.
+    const isGrowing = inFlight !== undefined && inFlight.growth > 0;
+    if (isGrowing || this.#topics.size >= this.topicsMax) return this.#commits.ask(create);
     // Whoever subscribes has no use for a topic that was saved and then lost its subscriber in a crash.
-    const entry = this.#topics.make(topic, head);
+    const entry = this.#topics.make(topic, head, { subject });
     this.#topics.add(entry);
+    this.#topics.unused.note(entry);
     this.#commits.save(entry);
     return 'created';
+  }
+
+  noteUse(topic: Topic): void {
+    const entry = this.#topics.get(topic);
+    if (entry) this.#topics.unused.note(entry);
   }
 
   deleteTopic(topic: Topic): Promise<boolean> {
@@ -142,6 +158,7 @@ export class LocalTopicLog implements TopicLog {
   }
 
   locate(interest: Interest, from: From, mayRead?: MayRead): Promise<Start> {
+    if (!isPattern(interest)) this.noteUse(interest);
     return this.#reader.locate(interest, from, mayRead);
   }
 
@@ -150,6 +167,7 @@ export class LocalTopicLog implements TopicLog {
   }
 
   readBefore(topic: Topic, sequence: number, limit: PageLimit): Promise<PageBefore> {
+    this.noteUse(topic);
     return this.#reader.readBefore(topic, sequence, limit);
   }
 
@@ -196,4 +214,10 @@ function stateOf({ name, count, trimmed, lastSequence, published, lastTime }: To
     published,
     ...(published + messages > 0 && { lastTime }),
   };
+}
+
+/** As far as it is known of topics that were stored: the order in which they were made, or had their last messages. */
+function inOrderOfUse(topics: TopicTable): readonly TopicEntry[] {
+  const lastUse = ({ createdAt, lastSequence }: TopicEntry): number => Math.max(createdAt, lastSequence);
+  return [...topics.all()].toSorted((a, b) => lastUse(a) - lastUse(b) || a.number - b.number);
 }

@@ -50,7 +50,7 @@ function readEntries(store: Store, topics: TopicTable, { head }: LogState): Topi
     const newest = store.chunkBefore(number, head);
     if (oldest && oldest.ordinal !== gone.ordinal + 1) throw new LogDamagedError(missing(name));
     const hasBegunToKeep = !isDeleted && !record.keeps && topics.ruleOf(name).keep !== 'none';
-    const entry = topics.make(name, hasBegunToKeep ? head + 1 : record.createdAt, number);
+    const entry = topics.make(name, hasBegunToKeep ? head + 1 : record.createdAt, { number });
     const count = newest ? newest.ordinal + newest.records.length - 1 : gone.ordinal;
     entries.push({
       ...entry,

@@ -71,7 +71,8 @@ export class Retention {
     const { oldest, isDeleted, count, trimmed, rule } = entry;
     const { keep } = rule;
     if (isDeleted) {
-      this.#add(entry);
+      // Nothing is left of one that had no messages.
+      if (this.#options.topics.at(entry.number)) this.#add(entry);
     } else if (keep === 'none') {
       if (count > trimmed) this.#options.topics.trim(entry, count);
       if (oldest) this.#add(entry);

@@ -4,6 +4,8 @@ import { SortedList } from '../store/sorted-list.ts';
 import type { Chunk, DeletionMark, TopicNumber, TopicRecord } from '../store/store.ts';
 import { noDeletions, wasDeleted, withDeletions } from './deletions.ts';
 import type { MayRead } from '../topic-log.ts';
+import type { UnusedNames } from './unused-names.ts';
+import type { Place } from './use-order.ts';
 
 /** The oldest chunk of a topic that the store has. */
 export interface OldestChunk {
@@ -27,6 +29,8 @@ export interface TopicEntry {
   readonly createdAt: number;
   /** The log's head when it came to be, if that was since the log was opened; else -1. */
   readonly bornAt: number;
+  /** The authenticated subject that made it since the log was opened. */
+  readonly subject: string | undefined;
   isDeclared: boolean;
   isDeleted: boolean;
   /** Whether the store has its record. */
@@ -49,6 +53,9 @@ export interface TopicEntry {
   oldest: OldestChunk | undefined;
   /** What was removed from the store. */
   gone: TopicRecord['gone'];
+  /** Among the names that nobody uses, where it is one, and among those of its subject. */
+  place: Place<TopicEntry> | undefined;
+  ownPlace: Place<TopicEntry> | undefined;
 }
 
 export function keeps(entry: TopicEntry): boolean {
@@ -60,11 +67,20 @@ export function recordOf(entry: TopicEntry): TopicRecord {
   return { number, name, isDeclared, isDeleted, createdAt, keeps: keeps(entry), gone };
 }
 
+/** What a topic is made with. */
+interface Made {
+  /** The next one that is free, if none is given. */
+  readonly number?: TopicNumber;
+  readonly subject?: string | undefined;
+}
+
 /** How many trims are remembered one by one, so that a reader that is behind finds those that concern it. */
 const trimsMax = 65_536;
 
 /** The topics of a log: by name, by number, and in the order of their names. */
 export class TopicTable {
+  /** Those of the topics that are only names, and that nobody uses. */
+  readonly unused: UnusedNames;
   readonly #rules: Rules;
   readonly #byName = new Map<Topic, TopicEntry>();
   readonly #byNumber = new Map<TopicNumber, TopicEntry>();
@@ -77,8 +93,9 @@ export class TopicTable {
   /** Those since the log was opened. */
   #deletions = noDeletions;
 
-  constructor(rules: Rules) {
+  constructor(rules: Rules, unused: UnusedNames) {
     this.#rules = rules;
+    this.unused = unused;
   }
 
   get size(): number {
@@ -113,13 +130,14 @@ export class TopicTable {
   }
 
   /** A topic that is not in the table yet; its number is never used again. */
-  make(name: Topic, createdAt: number, number: TopicNumber = ++this.#highestNumber): TopicEntry {
+  make(name: Topic, createdAt: number, { number = ++this.#highestNumber, subject }: Made = {}): TopicEntry {
     return {
       number,
       name,
       rule: this.#rules.of(name),
       createdAt,
       bornAt: createdAt,
+      subject,
       isDeclared: false,
       isDeleted: false,
       isSaved: false,
@@ -133,6 +151,8 @@ export class TopicTable {
       trimmedAt: 0,
       oldest: undefined,
       gone: { sequence: 0, ordinal: 0, bytes: 0 },
+      place: undefined,
+      ownPlace: undefined,
     };
   }
 
@@ -146,6 +166,7 @@ export class TopicTable {
   /** The topic does not exist any more; its number stays until {@link forget}. */
   delete(entry: TopicEntry): void {
     entry.isDeleted = true;
+    this.unused.remove(entry);
     this.#byName.delete(entry.name);
     this.#inOrder.delete(entry.name);
   }
@@ -159,6 +180,7 @@ export class TopicTable {
     if (ordinal <= entry.trimmed) return;
     entry.trimmed = ordinal;
     entry.trimmedAt = ++this.#changes;
+    if (ordinal === entry.count) this.unused.note(entry);
     this.#trims.push({ number: entry.number, at: this.#changes });
     if (this.#trims.length <= 2 * trimsMax) return;
     this.#trimsForgottenAt = this.#trims[trimsMax - 1]?.at ?? 0;

@@ -1,0 +1,260 @@
+import type { Topic } from '@fanfare/protocol';
+import type { Deletion, TopicNumber, TopicRecord } from '../store/store.ts';
+import { keeps, recordOf, type TopicEntry, type TopicTable } from './topic-table.ts';
+import { isOnlyName } from './unused-names.ts';
+import { UseOrder, type Place } from './use-order.ts';
+
+/** What a topic is to become. */
+export interface Draft {
+  readonly entry: TopicEntry;
+  readonly isNew: boolean;
+  /** What has no messages and was not declared can wait. */
+  isToBeSaved: boolean;
+  isDeclared: boolean;
+  count: number;
+  bytes: number;
+  lastSequence: number;
+  published: number;
+  lastTime: number;
+  /** Among the names that the plan uses, where it is only a name. */
+  place: Place<Draft> | undefined;
+}
+
+export interface PlannedTopicsOptions {
+  readonly topics: TopicTable;
+  readonly topicsMax: number;
+  /** The place of the newest record that is planned, or stored. */
+  readonly head: () => number;
+}
+
+/** How many names are looked at before a topic is refused, and for the subjects that hold too many: some milliseconds. */
+const looksMax = { forRoom: 64, forSubjects: 1_000 };
+
+/** The topics that a commit makes, changes, deletes and forgets. It changes none of them before it is applied. */
+export class PlannedTopics {
+  /** What is to be noted of those that are deleted or forgotten. */
+  readonly deletions: Deletion[] = [];
+  readonly #options: PlannedTopicsOptions;
+  readonly #drafts = new Map<Topic, Draft>();
+  /** Drafts of topics that are deleted or forgotten, whose names may have been taken again since. */
+  readonly #removed = new Map<TopicEntry, Draft>();
+  /** Drafts of topics that are only names, in the order of their last use, which comes after that of all without a draft. */
+  readonly #names = new UseOrder<Draft>();
+  /** The names without a draft that were not looked at yet. */
+  #unused: Iterator<TopicEntry> | undefined;
+  #growth = 0;
+  #storing = 0;
+
+  constructor(options: PlannedTopicsOptions) {
+    this.#options = options;
+  }
+
+  get(topic: Topic): Draft | undefined {
+    const known = this.#drafts.get(topic);
+    if (known) return known;
+    const entry = this.#options.topics.get(topic);
+    return entry && !this.#removed.has(entry) ? this.#draft(entry, false) : undefined;
+  }
+
+  /**
+   * Makes a topic.
+   *
+   * @param subject - whose it is
+   * @returns undefined when there is no room for it, and every other topic is in use
+   */
+  make(topic: Topic, subject: string | undefined): Draft | undefined {
+    if (!this.#makeRoom()) return undefined;
+    const { topics, head } = this.#options;
+    this.#growth++;
+    return this.#draft(topics.make(topic, head(), { subject }), true);
+  }
+
+  /** Declares a topic, which goes on existing until it is deleted. */
+  declare(draft: Draft): void {
+    if (draft.isDeclared) return;
+    draft.isDeclared = true;
+    draft.isToBeSaved = true;
+    this.#storing++;
+  }
+
+  /** Deletes a topic, or forgets it. */
+  remove(draft: Draft): void {
+    const { entry, lastSequence } = draft;
+    this.#drafts.delete(entry.name);
+    this.#leaveNames(draft);
+    this.#removed.set(entry, draft);
+    this.#growth--;
+    const hasPassed = !keeps(entry) && (draft.published > 0 || entry.bornAt < 0);
+    // What passed through it had the place of the newest stored record: nothing up to the head is proof of having had all.
+    const sequence = hasPassed ? this.#options.head() + 1 : lastSequence;
+    if (sequence > 0) this.deletions.push({ topic: entry.name, sequence });
+    if (sequence > 0 || isInStore(draft)) this.#storing++;
+  }
+
+  /** Somebody uses a topic: publishes to it, or subscribes. */
+  noteUse(draft: Draft): void {
+    this.#leaveNames(draft);
+    if (!draft.isDeclared && draft.count === draft.entry.trimmed) draft.place = this.#names.add(draft);
+  }
+
+  /** Forgets names of subjects that hold more unused ones than they may, but none that this plan uses. */
+  forgetExcess(): void {
+    const { unused } = this.#options.topics;
+    let looks = 0;
+    for (const own of unused.excessive()) {
+      let forgotten = 0;
+      for (const entry of own) {
+        if (own.size - forgotten <= unused.perSubjectMax) break;
+        if (looks++ >= looksMax.forSubjects) return;
+        if (this.#forget(entry)) forgotten++;
+      }
+    }
+  }
+
+  /** Whether it makes a topic, deletes or forgets it. */
+  changes(topic: Topic): boolean {
+    if (this.#drafts.get(topic)?.isNew) return true;
+    const entry = this.#options.topics.get(topic);
+    return entry !== undefined && this.#removed.has(entry);
+  }
+
+  /** How many topics more there are to be. */
+  get growth(): number {
+    return this.#growth;
+  }
+
+  /** How many changes are not done before they are stored. */
+  get storing(): number {
+    return this.#storing;
+  }
+
+  /** What the store is to have of those that it has, or is to have. */
+  changed(): readonly TopicRecord[] {
+    const changed: TopicRecord[] = [];
+    for (const { entry, isToBeSaved, isDeclared } of this.#drafts.values()) {
+      if (isToBeSaved) changed.push({ ...recordOf(entry), isDeclared });
+    }
+    for (const draft of this.#removed.values()) {
+      if (hasChunks(draft)) changed.push({ ...recordOf(draft.entry), isDeleted: true });
+    }
+    return changed;
+  }
+
+  /** Those of which the store has nothing but the record, which goes. */
+  removed(): readonly TopicNumber[] {
+    const removed: TopicNumber[] = [];
+    for (const draft of this.#removed.values()) {
+      if (!hasChunks(draft) && isInStore(draft)) removed.push(draft.entry.number);
+    }
+    return removed;
+  }
+
+  /**
+   * What was planned is so.
+   *
+   * @param isSaved - whether the store has what was changed
+   * @returns the topics that were made, deleted or forgotten, or that messages came to
+   */
+  apply(isSaved: boolean): readonly TopicEntry[] {
+    const { topics } = this.#options;
+    const changed: TopicEntry[] = [...this.#removed.keys()];
+    for (const draft of this.#removed.values()) this.#applyRemoval(draft);
+    for (const draft of this.#drafts.values()) {
+      const { entry, isNew } = draft;
+      if (isNew || draft.count > entry.count) changed.push(entry);
+      assign(entry, draft);
+      if (isSaved && draft.isToBeSaved) entry.isSaved = true;
+      if (isNew) topics.add(entry);
+      if (!isOnlyName(entry)) topics.unused.remove(entry);
+    }
+    for (const { entry } of this.#names) topics.unused.note(entry);
+    return changed;
+  }
+
+  #applyRemoval(draft: Draft): void {
+    const { topics } = this.#options;
+    const { entry, isNew } = draft;
+    const isGone = !hasChunks(draft);
+    assign(entry, draft);
+    entry.isDeleted = true;
+    if (!isNew) topics.delete(entry);
+    else if (!isGone) topics.add(entry);
+    topics.noteDeletion(entry);
+    if (isGone) topics.forget(entry);
+  }
+
+  /**
+   * Forgets the name that was unused for longest where there are as many topics as may be. Where there are more, for there
+   * could be more at the last start, it forgets several.
+   */
+  #makeRoom(): boolean {
+    const { topics, topicsMax } = this.#options;
+    const before = this.#growth;
+    const isFull = (): boolean => topics.size + this.#growth >= topicsMax;
+    for (let looks = 0; isFull() && looks < looksMax.forRoom; looks++) if (!this.#forgetNext()) break;
+    return !isFull() || this.#growth < before;
+  }
+
+  /** Looks at the name that comes next. @returns whether there was one */
+  #forgetNext(): boolean {
+    const { unused } = this.#options.topics;
+    this.#unused ??= unused[Symbol.iterator]();
+    const next = this.#unused.next();
+    if (next.done !== true) {
+      this.#forget(next.value);
+      return true;
+    }
+    const draft = this.#names.oldest;
+    if (!draft) return false;
+    if (unused.isInUse(draft.entry.name)) this.#leaveNames(draft);
+    else this.remove(draft);
+    return true;
+  }
+
+  /** @returns whether it forgets the topic: nobody uses it, this plan included */
+  #forget(entry: TopicEntry): boolean {
+    const { unused } = this.#options.topics;
+    if (this.#drafts.has(entry.name) || this.#removed.has(entry)) return false;
+    if (unused.isInUse(entry.name)) {
+      unused.remove(entry);
+      return false;
+    }
+    this.remove(this.#draft(entry, false));
+    return true;
+  }
+
+  #leaveNames(draft: Draft): void {
+    if (draft.place) this.#names.remove(draft.place);
+    draft.place = undefined;
+  }
+
+  #draft(entry: TopicEntry, isNew: boolean): Draft {
+    const { isDeclared, count, bytes, lastSequence, published, lastTime } = entry;
+    const grown = { isDeclared, count, bytes, lastSequence, published, lastTime };
+    const draft = { entry, isNew, isToBeSaved: false, place: undefined, ...grown };
+    this.#drafts.set(entry.name, draft);
+    return draft;
+  }
+}
+
+/** Whether the store has messages of a topic, or is to have some. */
+function hasChunks({ entry, count }: Draft): boolean {
+  return entry.oldest !== undefined || count > entry.count;
+}
+
+/** Whether the store may have a record of a topic; of one that is to be saved anew it has the old one. */
+function isInStore({ isNew, entry }: Draft): boolean {
+  return !isNew && (entry.isSaved || entry.bornAt < 0);
+}
+
+function assign(
+  entry: TopicEntry,
+  { isDeclared, count, bytes, lastSequence, published, lastTime }: Draft,
+): void {
+  entry.isDeclared = isDeclared;
+  entry.count = count;
+  entry.bytes = bytes;
+  entry.lastSequence = lastSequence;
+  entry.published = published;
+  entry.lastTime = lastTime;
+}

@@ -1,0 +1,90 @@
+import type { Topic } from '@fanfare/protocol';
+import type { TopicEntry } from './topic-table.ts';
+import { UseOrder } from './use-order.ts';
+
+export interface UnusedNamesOptions {
+  /** Whether somebody is subscribed to the very topic, or is about to be. */
+  readonly isInUse: (topic: Topic) => boolean;
+  /** How many unused names the log is to hold for one subject. */
+  readonly unusedPerSubjectMax: number;
+}
+
+/** The names of one subject that nobody uses, the one that was used first before the others. */
+export interface OwnNames extends Iterable<TopicEntry> {
+  readonly size: number;
+}
+
+/** Whether a topic is not declared and keeps no message. */
+export function isOnlyName({ isDeclared, isDeleted, count, trimmed }: TopicEntry): boolean {
+  return !isDeclared && !isDeleted && count === trimmed;
+}
+
+/**
+ * The topics that are only names and that nobody uses, in the order in which they were used last: the first of them may be
+ * forgotten when there is no room for another topic. A topic that comes into use leaves the order, and returns as the newest.
+ */
+export class UnusedNames implements Iterable<TopicEntry> {
+  readonly #options: UnusedNamesOptions;
+  readonly #all = new UseOrder<TopicEntry>();
+  /** By the subjects that made them. */
+  readonly #own = new Map<string, UseOrder<TopicEntry>>();
+  /** Subjects that hold too many. */
+  readonly #excessive = new Set<string>();
+
+  constructor(options: UnusedNamesOptions) {
+    this.#options = options;
+  }
+
+  isInUse(topic: Topic): boolean {
+    return this.#options.isInUse(topic);
+  }
+
+  /** A topic was used or left just now, or has no message any more. */
+  note(entry: TopicEntry): void {
+    this.remove(entry);
+    if (!isOnlyName(entry) || this.isInUse(entry.name)) return;
+    entry.place = this.#all.add(entry);
+    const { subject } = entry;
+    if (subject === undefined) return;
+    let own = this.#own.get(subject);
+    if (!own) this.#own.set(subject, (own = new UseOrder()));
+    entry.ownPlace = own.add(entry);
+    if (own.size > this.#options.unusedPerSubjectMax) this.#excessive.add(subject);
+  }
+
+  /** A topic is in use, or is not only a name. */
+  remove(entry: TopicEntry): void {
+    const { place, ownPlace, subject } = entry;
+    if (place) this.#all.remove(place);
+    entry.place = undefined;
+    if (!ownPlace || subject === undefined) return;
+    const own = this.#own.get(subject);
+    own?.remove(ownPlace);
+    entry.ownPlace = undefined;
+    if (own?.size === 0) this.#own.delete(subject);
+    if ((own?.size ?? 0) <= this.#options.unusedPerSubjectMax) this.#excessive.delete(subject);
+  }
+
+  /** From the one that was used first. */
+  [Symbol.iterator](): Iterator<TopicEntry, void, undefined> {
+    return this.#all[Symbol.iterator]();
+  }
+
+  /** Whether a subject holds more names than it may. */
+  get isExcessive(): boolean {
+    return this.#excessive.size > 0;
+  }
+
+  /** The names of the subjects that hold more than they may. */
+  *excessive(): Generator<OwnNames, void, undefined> {
+    for (const subject of this.#excessive) {
+      const own = this.#own.get(subject);
+      if (own) yield own;
+    }
+  }
+
+  /** How many names the log is to hold for one subject. */
+  get perSubjectMax(): number {
+    return this.#options.unusedPerSubjectMax;
+  }
+}

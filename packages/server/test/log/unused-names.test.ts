@@ -1,0 +1,172 @@
+import { parseInterest, parseTopic, type Topic } from '@fanfare/protocol';
+import { expect, it } from 'vitest';
+import { LogFullError, type TopicLog } from '../../src/log/topic-log.ts';
+import type { Rule } from '../../src/rules/rule.ts';
+import { heapBytes } from '../heap.ts';
+import { openOver, type LocalLogUnderTest } from './open-local-log.ts';
+import { contentsOf, SteeredStore } from './steered-store.ts';
+
+const full = new LogFullError('no room');
+const everything = parseInterest('**');
+const keep = { count: 1_000, ageMs: 1_000, bytes: Infinity };
+const fallback: Rule = { match: everything, keep, create: 'subscribe', publishBytesMax: 1_000 };
+const passing: Rule = { ...fallback, match: parseInterest('passing/*'), keep: 'none', create: 'publish' };
+const [a, b, c] = ['a', 'b', 'c'].map(parseTopic) as [Topic, Topic, Topic];
+
+interface World extends LocalLogUnderTest {
+  readonly store: SteeredStore;
+  readonly inUse: Set<Topic>;
+}
+
+function opens(topicsMax: number, store = new SteeredStore()): World {
+  const inUse = new Set<Topic>();
+  const under = openOver(store, {
+    rules: [passing],
+    fallback,
+    topicsMax,
+    idWindowMs: 1_000,
+    idsMax: 10,
+    isInUse: (topic) => inUse.has(topic),
+  });
+  return { ...under, store, inUse };
+}
+
+async function namesOf(log: TopicLog): Promise<string[]> {
+  return (await log.topics({ prefix: '', limit: 100 })).map(({ topic }) => topic);
+}
+
+function storedNames(store: SteeredStore): string[] {
+  return [...store.readTopics()].map(({ name }) => name);
+}
+
+it('removes what the store has of a forgotten topic in the commit that gives its place to another one', async () => {
+  const { log, store, advance } = opens(2);
+  await log.createTopic(a, true);
+  await log.createTopic(b, false);
+  await advance(0);
+  expect(storedNames(store)).toEqual(['a', 'b']);
+  expect(await log.createTopic(c, true)).toBe('created');
+  expect(store.commits.at(-1)).toMatchObject({ topics: [{ name: 'c' }], removedTopics: [2] });
+  expect(storedNames(store)).toEqual(['a', 'c']);
+});
+
+it('removes all that the store has of a topic whose last message goes as it is forgotten', async () => {
+  const { log, store, advance } = opens(1);
+  await log.createTopic(a, false);
+  await log.append([{ topic: a, messageJson: '1' }]);
+  const swept = advance(2_000);
+  expect(await log.createTopic(b, true)).toBe('created');
+  await swept;
+  expect(storedNames(store)).toEqual(['b']);
+  expect(contentsOf(store)).toMatchObject({ topics: 1, chunks: 0, blocks: 0 });
+});
+
+it('keeps a topic that is about to be forgotten when the store has no room', async () => {
+  const { log, store, advance } = opens(1);
+  await log.createTopic(a, false);
+  await advance(0);
+  store.failure = full;
+  await expect(log.createTopic(b, false)).rejects.toBe(full);
+  await expect(log.createTopic(b, true)).rejects.toBe(full);
+  expect(await namesOf(log)).toEqual(['a']);
+  store.failure = undefined;
+  expect(await log.createTopic(b, false)).toBe('created');
+  await advance(0);
+  expect(storedNames(store)).toEqual(['b']);
+});
+
+it('makes a topic anew when somebody subscribes to it while the commit is made that forgets it', async () => {
+  const { log, store, inUse, advance } = opens(2);
+  for (const topic of [a, b]) await log.createTopic(topic, false);
+  await advance(0);
+  const held = store.hold('late');
+  const created = log.createTopic(c, true);
+  const { commit, succeed } = await held;
+  expect(commit.removedTopics).toEqual([1]);
+  // It is still there, and would not be a moment later.
+  expect(await log.topicState(a)).toBeDefined();
+  inUse.add(a);
+  const subscribed = log.createTopic(a, false);
+  const published = log.append([{ topic: a, messageJson: '1' }]);
+  succeed();
+  expect([await created, await subscribed]).toEqual(['created', 'created']);
+  expect(await published).toMatchObject([{ kind: 'appended' }]);
+  expect(await namesOf(log)).toEqual(['a', 'c']);
+});
+
+it('keeps a topic when the commit fails that was to forget it, with its subscriber of meanwhile', async () => {
+  const { log, store, inUse, advance } = opens(2);
+  for (const topic of [a, b]) await log.createTopic(topic, false);
+  await advance(0);
+  const held = store.hold('late');
+  const created = log.createTopic(c, true);
+  const { fail } = await held;
+  inUse.add(a);
+  const subscribed = log.createTopic(a, false);
+  fail(full);
+  await expect(created).rejects.toBe(full);
+  expect(await subscribed).toBe('existed');
+  // The next one takes the place of the other.
+  expect(await log.createTopic(c, true)).toBe('created');
+  expect(await namesOf(log)).toEqual(['a', 'c']);
+});
+
+it('tells after a crash that something is missing of a topic that kept nothing, and was never stored', async () => {
+  const { log, store } = opens(1);
+  await log.append([{ topic: parseTopic('passing/1'), messageJson: '1' }]);
+  await log.createTopic(b, false);
+  const again = opens(1, store);
+  const offset = { epoch: again.log.epoch, sequence: 0 };
+  expect(await again.log.locate(passing.match, { kind: 'offset', offset })).toMatchObject({
+    recovered: false,
+  });
+});
+
+it('comes down to as many topics as may be when it may have fewer than it has, and refuses none for that', async () => {
+  const before = opens(200);
+  for (let at = 0; at < 200; at++) await before.log.createTopic(parseTopic(`name ${at}`), at < 3);
+  await before.advance(0);
+  const { log, advance } = opens(5, before.store);
+  for (const topic of [a, b, c]) expect(await log.createTopic(topic, false)).toBe('created');
+  expect((await namesOf(log)).length).toBeGreaterThan(5);
+  expect(await log.createTopic(parseTopic('d'), false)).toBe('created');
+  expect(await namesOf(log)).toEqual(['c', 'd', 'name 0', 'name 1', 'name 2']);
+  await advance(0);
+  expect(storedNames(before.store)).toHaveLength(5);
+});
+
+it('takes no more memory for names that come and go', async () => {
+  const { log, store } = opens(10);
+  const many = async (count: number, what: string): Promise<void> => {
+    for (let at = 0; at < count; at++) {
+      await log.createTopic(parseTopic(`${what} ${at}`), false);
+      if (at % 2 === 0) await log.append([{ topic: parseTopic(`passing/${what} ${at}`), messageJson: '1' }]);
+      store.commits.length = 0;
+    }
+  };
+  await many(5_000, 'warm-up');
+  const before = heapBytes();
+  await many(20_000, 'name');
+  expect(heapBytes() - before).toBeLessThan(1_000_000);
+  expect(contentsOf(store).topics).toBeLessThanOrEqual(10);
+});
+
+it('takes no more memory for names that come and go while nothing can be stored', async () => {
+  const { log, store, advance } = opens(10);
+  store.failure = full;
+  const many = async (count: number, what: string): Promise<void> => {
+    for (let at = 0; at < count; at++) {
+      expect(await log.createTopic(parseTopic(`${what} ${at}`), false)).toBe('created');
+      store.commits.length = 0;
+    }
+  };
+  await many(2_000, 'warm-up');
+  const before = heapBytes();
+  await many(20_000, 'name');
+  expect(heapBytes() - before).toBeLessThan(1_000_000);
+  store.failure = undefined;
+  await advance(0);
+  await advance(0);
+  expect(await namesOf(log)).toHaveLength(10);
+  expect(storedNames(store).toSorted()).toEqual(await namesOf(log));
+});

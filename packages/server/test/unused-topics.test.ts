@@ -1,0 +1,426 @@
+import { createServer as createHttpServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { attach, type ServerOptions } from '@fanfare/server';
+import type { Socket } from 'socket.io-client';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { bearer, secret, tokenFor } from './access/tokens.ts';
+import { connectClient, publish, Recorder, startServer, transports, type RunningServer } from './harness.ts';
+import { openStream, subscribersOf, temporaryDirectory, topicUrl } from './http-tools.ts';
+import { tcpOf } from './slow-reader.ts';
+
+const topicsMax = 50;
+/** No client of these tests is told to come back later. */
+const limits = { topicsMax, subscribeRatePerConnectionMax: 0 } as const;
+const passing = { match: '**', keep: 'none', create: 'publish' } as const;
+const exhausted =
+  'Limit of 50 topics reached (`topicsMax`): each is declared, has subscribers or keeps messages. ' +
+  'Delete topics, or raise the limit.';
+
+const ok = expect.objectContaining({ ok: true }) as object;
+
+function subscribe(client: Socket, topic: string, more: object = {}): Promise<unknown> {
+  return client.emitWithAck('subscribe', { topic, ...more });
+}
+
+function leave(client: Socket, topic: string): Promise<unknown> {
+  return client.emitWithAck('unsubscribe', { topic });
+}
+
+/** Subscribes to names, one after the other, and leaves each at once. */
+async function subscribeAndLeave(client: Socket, topics: readonly string[]): Promise<void> {
+  for (const topic of topics) {
+    expect([topic, await subscribe(client, topic)]).toEqual([topic, ok]);
+    await leave(client, topic);
+  }
+}
+
+function names(count: number, prefix: string): string[] {
+  return Array.from({ length: count }, (_, at) => `${prefix}/${at}`);
+}
+
+async function declare(url: string, topic: string, headers: Record<string, string> = {}): Promise<number> {
+  const response = await fetch(topicUrl(url, topic), {
+    method: 'PUT',
+    headers: { connection: 'close', ...headers },
+  });
+  await response.arrayBuffer();
+  return response.status;
+}
+
+async function listTopics(url: string, headers: Record<string, string> = {}): Promise<string[]> {
+  const response = await fetch(`${url}/topics?limit=1000`, { headers: { connection: 'close', ...headers } });
+  const { topics } = (await response.json()) as { topics: { topic: string }[] };
+  return topics.map(({ topic }) => topic);
+}
+
+/** A server whose messages are in a directory, and which can be started anew. */
+async function startOnDisk(
+  options: ServerOptions,
+): Promise<RunningServer & { readonly restart: () => Promise<RunningServer> }> {
+  const data = await temporaryDirectory();
+  const running = await startServer({ ...options, data });
+  return {
+    ...running,
+    restart: async () => {
+      await running.server.stop();
+      return startServer({ ...options, data });
+    },
+  };
+}
+
+describe('names that nobody uses', () => {
+  it('never use up the topics, however many one client subscribes to and leaves', async () => {
+    const { url, restart } = await startOnDisk(limits);
+    const client = await connectClient(url);
+    await subscribeAndLeave(client, names(10 * topicsMax, 'reply'));
+    expect(await listTopics(url)).toHaveLength(topicsMax);
+    expect(await declare(url, 'orders')).toBe(201);
+    client.close();
+    const again = await restart();
+    expect(await listTopics(again.url)).toHaveLength(topicsMax);
+    expect(await declare(again.url, 'invoices')).toBe(201);
+    const topics = await listTopics(again.url);
+    expect(topics).toHaveLength(topicsMax);
+    expect(topics).toEqual(expect.arrayContaining(['orders', 'invoices']));
+    await subscribeAndLeave(await connectClient(again.url), names(2 * topicsMax, 'later'));
+    expect(await listTopics(again.url)).toEqual(expect.arrayContaining(['orders', 'invoices']));
+  });
+
+  it('never use up the topics when publishes create them, singly or many in one request', async () => {
+    const { url } = await startServer({ ...limits, memory: true, rules: [passing] });
+    for (const topic of names(2 * topicsMax, 'single'))
+      expect((await publish(url, { topic, message: 1 })).status).toBe(200);
+    const batch = names(20 * topicsMax, 'many').map((topic) => ({ topic, message: 1 }));
+    const { text } = await publish(url, batch);
+    expect(JSON.parse(text)).toEqual(batch.map(() => ok));
+    expect(await listTopics(url)).toEqual(
+      names(20 * topicsMax, 'many')
+        .slice(-topicsMax)
+        .toSorted(),
+    );
+    expect(await declare(url, 'orders')).toBe(201);
+  });
+
+  it('never use up the topics when somebody is subscribed to a pattern, who gets every message', async () => {
+    const rules = [{ match: 'x/**', keep: 'none' } as const];
+    const { url } = await startOnDisk({ ...limits, rules });
+    const client = await connectClient(url);
+    const recorder = new Recorder(client);
+    await subscribe(client, 'x/**');
+    const all = names(4 * topicsMax, 'x');
+    for (const topic of all) expect((await publish(url, { topic, message: 1 })).status).toBe(200);
+    expect((await recorder.settled(url)).map(([event]) => event)).toEqual(all);
+  });
+
+  it('take the place of others only once these keep no message any more', async () => {
+    const rules = [{ match: '**', keep: { age: '1s' }, create: 'publish' } as const];
+    const { url } = await startServer({ ...limits, memory: true, rules });
+    for (const topic of names(topicsMax, 'kept'))
+      expect((await publish(url, { topic, message: 1 })).status).toBe(200);
+    const early = await publish(url, { topic: 'early', message: 1 });
+    expect(early.status).toBe(429);
+    // Messages go within seconds after their time.
+    await expect.poll(() => declare(url, 'late'), { timeout: 20_000 }).toBe(201);
+    expect((await publish(url, { topic: 'kept/new', message: 1 })).status).toBe(200);
+  });
+
+  it('are refused with the number and the setting where all topics are in use', async () => {
+    const { url } = await startServer({ ...limits, memory: true, rules: [{ ...passing, match: 'made/*' }] });
+    const client = await connectClient(url);
+    for (const topic of names(topicsMax - 2, 'used')) expect(await subscribe(client, topic)).toEqual(ok);
+    expect(await declare(url, 'declared')).toBe(201);
+    await subscribe(client, 'kept');
+    await publish(url, { topic: 'kept', message: 1 });
+    await leave(client, 'kept');
+    const refusal = { code: 'limit_exceeded', status: 429, retryable: true, detail: exhausted };
+    expect(await subscribe(client, 'one too many')).toMatchObject({ ok: false, error: refusal });
+    expect(JSON.parse((await publish(url, { topic: 'made/1', message: 1 })).text)).toMatchObject(refusal);
+    expect(await declare(url, 'one too many')).toBe(429);
+    await leave(client, 'used/7');
+    expect(await subscribe(client, 'one more')).toEqual(ok);
+    const topics = await listTopics(url);
+    expect(topics).toEqual(expect.arrayContaining(['declared', 'kept', 'one more', 'used/6', 'used/8']));
+    expect(topics).not.toContain('used/7');
+  });
+});
+
+describe('the name that goes when there is no room', () => {
+  it.each([
+    ['the one that was left first', async () => {}, 'b'],
+    [
+      'not one that was published to since',
+      async (url: string) => publish(url, { topic: 'b', message: 1 }),
+      'a',
+    ],
+    ['not one that was read since', async (url: string) => fetch(`${url}/topics/b/messages`), 'a'],
+    [
+      'not one that somebody subscribed to again',
+      async (_: string, client: Socket) => subscribe(client, 'b'),
+      'a',
+    ],
+    [
+      'not one that somebody subscribed to again, and left',
+      async (_: string, client: Socket) => subscribeAndLeave(client, ['b']),
+      'a',
+    ],
+  ] as const)('is %s', async (_, use, forgotten) => {
+    const rules = [{ match: '**', keep: 'none' } as const];
+    const { url } = await startServer({ ...limits, topicsMax: 3, memory: true, rules });
+    const client = await connectClient(url);
+    for (const topic of ['a', 'b', 'c']) await subscribe(client, topic);
+    for (const topic of ['b', 'a', 'c']) await leave(client, topic);
+    await use(url, client);
+    expect(await subscribe(client, 'd')).toEqual(ok);
+    expect(await listTopics(url)).toEqual(['a', 'b', 'c', 'd'].filter((topic) => topic !== forgotten));
+  });
+
+  it('is the one that was left first by clients that went without a word', async () => {
+    const { url } = await startServer({ ...limits, topicsMax: 3, memory: true });
+    const [first, second, third] = [
+      await connectClient(url),
+      await connectClient(url),
+      await connectClient(url),
+    ];
+    await subscribe(second, 'b');
+    await subscribe(first, 'a');
+    await subscribe(third, 'c');
+    first.io.engine.close();
+    await expect.poll(() => subscribersOf(url, 'a')).toBe(0);
+    second.io.engine.close();
+    await expect.poll(() => subscribersOf(url, 'b')).toBe(0);
+    expect(await subscribe(third, 'd')).toEqual(ok);
+    expect(await listTopics(url)).toEqual(['b', 'c', 'd']);
+  });
+
+  it('is after a restart the one that was made, or had a message, first', async () => {
+    const rules = [{ match: 'b', keep: { age: '1s' } } as const];
+    const { url, restart } = await startOnDisk({ ...limits, topicsMax: 3, rules });
+    const client = await connectClient(url);
+    await subscribeAndLeave(client, ['b', 'a', 'c']);
+    await publish(url, { topic: 'b', message: 1 });
+    await expect
+      .poll(async () => ((await (await fetch(topicUrl(url, 'b'))).json()) as { messages: number }).messages, {
+        timeout: 20_000,
+      })
+      .toBe(0);
+    client.close();
+    const again = await restart();
+    const other = await connectClient(again.url);
+    await subscribe(other, 'd');
+    expect(await listTopics(again.url)).toEqual(['b', 'c', 'd']);
+    await subscribe(other, 'e');
+    expect(await listTopics(again.url)).toEqual(['b', 'd', 'e']);
+  });
+});
+
+describe('a topic that somebody is subscribed to is never forgotten', () => {
+  it.each(transports)('while others make and leave names without end, over %s', async (transport) => {
+    const { url } = await startOnDisk({ ...limits, topicsMax: 12 });
+    const churning = await Promise.all(Array.from({ length: 4 }, async () => connectClient(url, transport)));
+    const users = await Promise.all(Array.from({ length: 3 }, async () => connectClient(url, transport)));
+    const over = new AbortController();
+    const churn = churning.map(async (client, who) => {
+      for (let at = 0; !over.signal.aborted; at++) await subscribeAndLeave(client, [`churn ${who} ${at}`]);
+    });
+    const use = users.map(async (client, who) => {
+      for (let round = 0; round < 30; round++) {
+        // These names come again: they are there, were forgotten, or are about to be.
+        const topic = `user ${who} ${round % 4}`;
+        const delivered = new Promise((resolve) => void client.once(topic, resolve));
+        expect([topic, await subscribe(client, topic)]).toEqual([topic, ok]);
+        expect([topic, (await publish(url, { topic, message: round })).status]).toEqual([topic, 200]);
+        expect(await delivered).toEqual({ message: round });
+        await leave(client, topic);
+        await fetch(topicUrl(url, topic), { method: 'DELETE' });
+      }
+    });
+    await Promise.all(use).finally(() => over.abort());
+    await Promise.all(churn);
+  });
+
+  it('in the moment between its being made and the subscription', async () => {
+    const { url } = await startOnDisk({ ...limits, topicsMax: 8 });
+    const clients = await Promise.all(Array.from({ length: 12 }, async () => connectClient(url)));
+    for (let round = 0; round < 20; round++) {
+      // All at once: there is room for eight, and the others could take the place of those that have not begun.
+      const answers = await Promise.all(
+        clients.map((client, at) => subscribe(client, `round ${round}/${at}`) as Promise<{ ok: boolean }>),
+      );
+      expect(answers.filter((answer) => answer.ok)).toHaveLength(8);
+      for (const [at, client] of clients.entries()) {
+        const topic = `round ${round}/${at}`;
+        const delivered = new Promise((resolve) => void client.once(topic, resolve));
+        const { status } = await publish(url, { topic, message: round });
+        expect([topic, status]).toEqual([topic, answers[at]?.ok ? 200 : 404]);
+        if (answers[at]?.ok) expect(await delivered).toEqual({ message: round });
+      }
+      // Those that had a message would keep their places.
+      await Promise.all(
+        clients.map(async (_, at) => fetch(topicUrl(url, `round ${round}/${at}`), { method: 'DELETE' })),
+      );
+      await Promise.all(clients.map((client, at) => leave(client, `round ${round}/${at}`)));
+      await subscribeAndLeave(clients[0] as Socket, names(8, 'unused'));
+    }
+  });
+
+  it('by a stream of Server-Sent Events', async () => {
+    const rules = [{ match: '**', keep: 'none' } as const];
+    const { url } = await startServer({ ...limits, memory: true, rules });
+    const client = await connectClient(url);
+    await subscribe(client, 'streamed');
+    const stream = await openStream(topicUrl(url, 'streamed', '/messages'));
+    await leave(client, 'streamed');
+    await subscribeAndLeave(client, names(3 * topicsMax, 'reply'));
+    expect((await publish(url, { topic: 'streamed', message: 1 })).status).toBe(200);
+    await stream.until(({ data }) => data['message'] === 1);
+    stream.close();
+    await expect.poll(() => subscribersOf(url, 'streamed')).toBe(0);
+    await subscribeAndLeave(client, names(topicsMax, 'later'));
+    expect(await listTopics(url)).not.toContain('streamed');
+  });
+
+  it('by a client that reads so slowly that it is not live', async () => {
+    const rules = [{ match: '**', keep: 'none' } as const];
+    const { url } = await startServer({ ...limits, memory: true, outboxBytesMax: 1, rules });
+    const [slow, other] = [await connectClient(url), await connectClient(url)];
+    await subscribe(slow, 'slow', { envelope: true });
+    tcpOf(slow).pause();
+    const isLive = async (): Promise<unknown> => {
+      const response = await fetch(topicUrl(url, 'slow', '/subscribers'));
+      const { subscribers } = (await response.json()) as { subscribers: { state: string }[] };
+      return subscribers[0]?.state;
+    };
+    for (let at = 0; at < 400 && (await isLive()) === 'live'; at++)
+      await publish(url, { topic: 'slow', message: 'x'.repeat(100_000) });
+    expect(await isLive()).toBe('catching_up');
+    await subscribeAndLeave(other, names(2 * topicsMax, 'reply'));
+    const last = new Promise((resolve) => {
+      slow.on('message', ({ message }: { message: unknown }) => message === 'last' && resolve(message));
+    });
+    tcpOf(slow).resume();
+    await expect.poll(isLive).toBe('live');
+    expect((await publish(url, { topic: 'slow', message: 'last' })).status).toBe(200);
+    await last;
+  });
+
+  it('on the server of an app, which publishes without a token', async () => {
+    const httpServer = createHttpServer((_, response) => response.end());
+    const rules = [{ match: 'app/*', keep: 'none', create: 'publish' } as const];
+    const fanfare = await attach(httpServer, { ...limits, key: secret, http: 'topics', rules });
+    onTestFinished(() => fanfare.stop());
+    await new Promise<void>((resolve) => void httpServer.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void httpServer.close());
+    const url = `http://localhost:${(httpServer.address() as AddressInfo).port}`;
+    const token = await tokenFor({ subscribe: ['**'] });
+    const client = await connectClient(url, 'websocket', { auth: { token } });
+    const recorder = new Recorder(client);
+    await subscribe(client, 'app/used');
+    for (const topic of names(3 * topicsMax, 'app')) await fanfare.publish(topic, 1);
+    await fanfare.publish('app/used', 2);
+    await expect.poll(() => recorder.events).toEqual([['app/used', { message: 2 }]]);
+    expect(await declare(url, 'declared', await bearer({ admin: true }))).toBe(201);
+  });
+});
+
+describe('a publish with an id', () => {
+  it('is published once, though its topic was forgotten before it was sent again', async () => {
+    const { url } = await startOnDisk({ ...limits, rules: [passing] });
+    const send = async (message: unknown): Promise<Record<string, unknown>> => {
+      const headers = { accept: 'application/json' };
+      const { text } = await publish(url, { topic: 'once', message, id: 'i' }, headers);
+      return JSON.parse(text) as Record<string, unknown>;
+    };
+    const first = await send(1);
+    expect(first).toMatchObject({ ok: true });
+    const batch = names(2 * topicsMax, 'other').map((topic) => ({ topic, message: 1 }));
+    await publish(url, batch);
+    expect(await listTopics(url)).not.toContain('once');
+    expect(await send(1)).toEqual({ ...first, duplicate: true });
+    expect(await send(2)).toMatchObject({ code: 'id_conflict' });
+    expect(await listTopics(url)).not.toContain('once');
+  });
+});
+
+describe('with tokens', () => {
+  const own = topicsMax / 10;
+
+  async function connectAs(url: string, sub: string, more: object = {}): Promise<Socket> {
+    const token = await tokenFor({ sub, subscribe: ['**'], ...more });
+    return connectClient(url, 'websocket', { auth: { token } });
+  }
+
+  it('a client that may only subscribe takes the topics of nobody else', async () => {
+    const { url, restart } = await startOnDisk({ ...limits, key: secret });
+    const admin = await bearer({ sub: 'root', admin: true });
+    const [ann, bob] = [await connectAs(url, 'ann'), await connectAs(url, 'bob')];
+    await subscribeAndLeave(bob, names(own, 'bob'));
+    await subscribeAndLeave(ann, names(10 * topicsMax, 'ann'));
+    // What is over is forgotten within a second.
+    const left = [...names(10 * topicsMax, 'ann').slice(-own), ...names(own, 'bob')];
+    await expect.poll(() => listTopics(url, admin)).toEqual(left);
+    expect(await declare(url, 'orders', admin)).toBe(201);
+    expect(await subscribe(bob, 'another')).toEqual(ok);
+    ann.close();
+    bob.close();
+    const again = await restart();
+    expect(await declare(again.url, 'invoices', admin)).toBe(201);
+    expect(await listTopics(again.url, admin)).toEqual(expect.arrayContaining(['orders', 'invoices']));
+  });
+
+  it('a client that held more names than it may keeps those that it used last, and what is in use', async () => {
+    const rules = [{ match: '**', create: 'publish', publish: true } as const];
+    const { url } = await startServer({
+      ...limits,
+      memory: true,
+      key: secret,
+      unusedTopicsPerSubjectMax: 2,
+      rules,
+    });
+    const admin = await bearer({ sub: 'root', admin: true });
+    const ann = await connectAs(url, 'ann');
+    const bob = await connectAs(url, 'bob');
+    const topics = names(8, 'ann');
+    for (const topic of topics) await subscribe(ann, topic);
+    expect(await listTopics(url, admin)).toEqual(topics);
+    await publish(url, { topic: 'ann/0', message: 1 }, await bearer({ sub: 'ann' }));
+    expect(await declare(url, 'ann/1', admin)).toBe(200);
+    await subscribe(bob, 'ann/2');
+    for (const topic of topics.toReversed()) await leave(ann, topic);
+    const used = ['ann/0', 'ann/1', 'ann/2'];
+    await expect.poll(() => listTopics(url, admin)).toEqual([...used, 'ann/3', 'ann/4']);
+    await leave(bob, 'ann/2');
+    await expect.poll(() => listTopics(url, admin)).toEqual([...used, 'ann/3']);
+  });
+
+  it('a client that publishes to new topics makes the server forget its own, an administrator too', async () => {
+    const { url } = await startServer({ ...limits, memory: true, key: secret, rules: [passing] });
+    const admin = await bearer({ sub: 'root', admin: true });
+    await subscribeAndLeave(await connectAs(url, 'bob'), names(own, 'bob'));
+    const batch = names(4 * own, 'root').map((topic) => ({ topic, message: 1 }));
+    expect(JSON.parse((await publish(url, batch, admin)).text)).toEqual(batch.map(() => ok));
+    await expect
+      .poll(() => listTopics(url, admin))
+      .toEqual([
+        ...names(own, 'bob'),
+        ...names(4 * own, 'root')
+          .slice(-own)
+          .toSorted(),
+      ]);
+  });
+
+  it('no name is refused, however many subjects hold as many as they may', async () => {
+    const { url } = await startServer({ ...limits, memory: true, key: secret });
+    const admin = await bearer({ sub: 'root', admin: true });
+    for (let who = 0; who < 15; who++)
+      await subscribeAndLeave(await connectAs(url, `subject ${who}`), names(own, `subject ${who}`));
+    expect(await listTopics(url, admin)).toHaveLength(topicsMax);
+    expect(await declare(url, 'orders', admin)).toBe(201);
+  });
+
+  it('all who have none share the topics of an open server', async () => {
+    const { url } = await startServer({ ...limits, memory: true, unusedTopicsPerSubjectMax: 1 });
+    await subscribeAndLeave(await connectClient(url), names(topicsMax, 'reply'));
+    await publish(url, { topic: 'reply/0', message: 1 });
+    expect(await listTopics(url)).toHaveLength(topicsMax);
+  });
+});
