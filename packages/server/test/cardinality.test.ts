@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { bearer, secret } from './access/tokens.ts';
+import { bearer, secret, tokenFor } from './access/tokens.ts';
 import { connectClient, publish, startServer } from './harness.ts';
 import { heapBytes } from './heap.ts';
+import { temporaryDirectory } from './http-tools.ts';
 
 /** Set FANFARE_NAMES=10000000 to try as many names as there are not to matter; it takes some minutes. */
 const names = Number(process.env['FANFARE_NAMES'] ?? 200_000);
@@ -54,6 +55,68 @@ describe('names without end', { timeout: 1_800_000 }, () => {
     expect(heapBytes() - before).toBeLessThan(bytesMax);
     expect((await publish(url, { topic: 'topic 3', message: 1 })).status).toBe(200);
     expect((await publish(url, { topic: 'name 3', message: 1 })).status).toBe(404);
+  });
+
+  it('that are subscribed to and left take none, and none of them is refused', async () => {
+    const { url } = await startServer({ memory: true, topicsMax, subscribeRatePerConnectionMax: 0 });
+    const client = await connectClient(url);
+    const comeAndGo = async (count: number, what: string): Promise<void> => {
+      for (let at = 0; at < count; at += atOnce) {
+        const answers = await Promise.all(
+          Array.from({ length: atOnce }, async (_, more) => {
+            const topic = `${what} ${at + more}`;
+            const subscribed: unknown = client.emitWithAck('subscribe', { topic });
+            await client.emitWithAck('unsubscribe', { topic });
+            return subscribed;
+          }),
+        );
+        for (const answer of answers) expect(answer).toMatchObject({ ok: true });
+      }
+    };
+    await comeAndGo(10 * topicsMax, 'warm-up');
+    const before = heapBytes();
+    await comeAndGo(names / 10, 'name');
+    expect(heapBytes() - before).toBeLessThan(bytesMax);
+    const response = await fetch(`${url}/topics?prefix=name&limit=1000`);
+    expect(((await response.json()) as { topics: unknown[] }).topics).toHaveLength(topicsMax);
+  });
+
+  it('that keep nothing take none when publishes make them, on disk, and none of them is refused', async () => {
+    const rules = [{ match: '**', keep: 'none', create: 'publish' } as const];
+    const { url } = await startServer({ data: await temporaryDirectory(), topicsMax, rules });
+    const publishAll = async (count: number, what: string): Promise<void> => {
+      for (let at = 0; at < count; at += 10 * atOnce) {
+        const batch = Array.from({ length: 10 * atOnce }, (_, more) => ({
+          topic: `${what} ${at + more}`,
+          message: 1,
+        }));
+        const { text } = await publish(url, batch);
+        expect(JSON.parse(text)).toEqual(batch.map(() => expect.objectContaining({ ok: true }) as object));
+      }
+    };
+    await publishAll(20 * topicsMax, 'warm-up');
+    const before = heapBytes();
+    await publishAll(names / 10, 'name');
+    expect(heapBytes() - before).toBeLessThan(bytesMax);
+  });
+
+  it('that are of subjects without end take none either', async () => {
+    const { url } = await startServer({ memory: true, topicsMax, key: secret });
+    const comeAndGo = async (first: number, last: number): Promise<void> => {
+      for (let at = first; at < last; at++) {
+        const token = await tokenFor({ sub: `subject ${at}`, subscribe: ['**'] });
+        const client = await connectClient(url, 'websocket', { auth: { token } });
+        for (let more = 0; more < 10; more++) {
+          const topic = `name ${at} ${more}`;
+          expect(await client.emitWithAck('subscribe', { topic })).toMatchObject({ ok: true });
+        }
+        client.disconnect();
+      }
+    };
+    await comeAndGo(0, 200);
+    const before = heapBytes();
+    await comeAndGo(200, 600);
+    expect(heapBytes() - before).toBeLessThan(bytesMax);
   });
 
   it('that are published to by many who may not take no more memory than those of a hundred', async () => {
