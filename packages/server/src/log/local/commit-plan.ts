@@ -28,7 +28,6 @@ export interface PlannedCommit extends Pick<
   readonly isNeeded: boolean;
 }
 
-
 interface IdHashes {
   readonly key: string;
   readonly digest: string;
