@@ -93,8 +93,9 @@ export class PlannedTopics {
 
   /** Somebody uses a topic: publishes to it, or subscribes. */
   noteUse(draft: Draft): void {
-    this.#leaveNames(draft);
-    if (!draft.isDeclared && draft.count === draft.entry.trimmed) draft.place = this.#names.add(draft);
+    if (draft.isDeclared || draft.count > draft.entry.trimmed) this.#leaveNames(draft);
+    else if (draft.place) this.#names.renew(draft.place);
+    else draft.place = this.#names.add(draft);
   }
 
   /** Forgets names of subjects that hold more unused ones than they may, but none that this plan uses. */

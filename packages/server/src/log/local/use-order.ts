@@ -24,12 +24,16 @@ export class UseOrder<T> implements Iterable<T> {
 
   /** Adds an item, which is not in it, as the newest. @returns what to remove it by */
   add(item: T): Place<T> {
-    const place: Place<T> = { item, older: this.#newest, newer: undefined };
-    if (this.#newest) this.#newest.newer = place;
-    else this.#oldest = place;
-    this.#newest = place;
-    this.#size++;
+    const place: Place<T> = { item, older: undefined, newer: undefined };
+    this.#append(place);
     return place;
+  }
+
+  /** Makes an item that is in it the newest. */
+  renew(place: Place<T>): void {
+    if (place === this.#newest) return;
+    this.remove(place);
+    this.#append(place);
   }
 
   /** @param place - of an item that is in it */
@@ -39,6 +43,15 @@ export class UseOrder<T> implements Iterable<T> {
     if (newer) newer.older = older;
     else this.#newest = older;
     this.#size--;
+  }
+
+  #append(place: Place<T>): void {
+    place.older = this.#newest;
+    place.newer = undefined;
+    if (this.#newest) this.#newest.newer = place;
+    else this.#oldest = place;
+    this.#newest = place;
+    this.#size++;
   }
 
   /** From the oldest to the newest. The item that was given last may be removed meanwhile. */
