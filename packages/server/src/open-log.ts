@@ -8,8 +8,10 @@ import type { Settings } from './config/settings.ts';
 import { openLmdbStore, type LmdbStore } from './log/store/lmdb-store.ts';
 import type { MigrationProgress } from './log/store/migrate.ts';
 import { LocalTopicLog } from './log/local/local-topic-log.ts';
+import type { ClockEvent } from './log/local/log-clock.ts';
 import { MemoryStore } from './log/store/memory-store.ts';
 import type { TopicLog } from './log/topic-log.ts';
+import { describeDuration, describeTime } from './observability/describe-time.ts';
 import type { Logger } from './observability/logger.ts';
 import { Rules } from './rules/rule.ts';
 
@@ -45,6 +47,7 @@ export async function openLog(settings: Settings, parts: OpenLogParts): Promise<
       idsMax,
       newEpoch: randomBytes(8).toString('base64url'),
       now,
+      onClockEvent: (event) => tellClock(event, logger),
       onFailure: (err) => logger.error({ err }, 'the log failed'),
     });
   } catch (error) {
@@ -83,6 +86,31 @@ function tellMigration({ step, from, to, copy }: MigrationProgress, logger: Logg
       fields,
       `The data directory was migrated from format ${from} to ${to}. A copy of the data as it was is in '${copy}'.`,
     );
+}
+
+function tellClock(event: ClockEvent, logger: Logger): void {
+  switch (event.kind) {
+    case 'jumped': {
+      const [by, trial] = [event.byMs, fixedLimits.clockTrialMs.value].map(describeDuration);
+      logger.warn(
+        event,
+        `The clock is ${by} ahead of what it last showed. It may be wrong: until it has run on for ${trial}, ` +
+          'no message is dropped for its age by it.',
+      );
+      break;
+    }
+    case 'trusted':
+      logger.warn(event, 'The clock is trusted again: messages are dropped for their age by it.');
+      break;
+    case 'set_back': {
+      const [before, after] = [event.before, event.after].map(describeTime);
+      logger.warn(
+        event,
+        `The clock shows ${after}, and the newest message is stamped ${before}. New messages are stamped with what the ` +
+          "clock shows. If it is right now, 'fanfare store repair-times' corrects the stamps from the future.",
+      );
+    }
+  }
 }
 
 export function rulesOf({ rules }: Settings): Rules {

@@ -31,7 +31,9 @@ type FixedLimitName =
   | 'tokenPatternsMax'
   | 'revocationsMax'
   | 'idsMax'
-  | 'storesWaitingBytesMax';
+  | 'storesWaitingBytesMax'
+  | 'clockStepMs'
+  | 'clockTrialMs';
 
 /** The limits that are no settings: the protocol has them, or nobody has had a reason to change them. */
 export const fixedLimits: Readonly<Record<FixedLimitName, FixedLimit>> = {
@@ -154,5 +156,15 @@ export const fixedLimits: Readonly<Record<FixedLimitName, FixedLimit>> = {
     value: 67_108_864,
     unit: 'bytes of messages that wait for the disk',
     why: 'Over it, a disk that is too slow shows as refusals, and not as memory.',
+  },
+  clockStepMs: {
+    value: 60_000,
+    unit: 'milliseconds by which the clock may be set forward or back without more ado',
+    why: 'Clocks are set right by seconds all the time. A larger step is told in the log, and one forward is on trial.',
+  },
+  clockTrialMs: {
+    value: 3_600_000,
+    unit: 'milliseconds for which a clock that was set forward has to run on before messages go for their age by it',
+    why: 'What is deleted is gone for good. Clocks that ask a time server ask again within 34 minutes, and are set right then.',
   },
 };

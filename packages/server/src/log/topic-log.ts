@@ -24,7 +24,10 @@ export interface LogRecord extends NewRecord {
   readonly sequence: number;
   /** Which of its topic's stored messages it is, from 1 on without holes; 0 when it is not stored. */
   readonly ordinal: number;
-  /** Milliseconds since 1970. Never goes back from one record to the next. */
+  /**
+   * What the clock showed, in milliseconds since 1970. It goes back from one record to the next only where the clock was set
+   * back by more than a minute: the order is that of `sequence`.
+   */
   readonly time: number;
 }
 
@@ -190,6 +193,8 @@ export class LogClosedError extends Error {
  * - An id counts per topic for at least the window that the log was made with. A second append of it with
  *   the same `messageJson` MUST answer the first one's sequence and time as a `duplicate`. Ids of stored messages
  *   outlive a restart where the messages do.
+ * - A clock that is wrong MUST NOT do lasting harm. What is stamped in the future counts as stamped now at the latest, for
+ *   ages and windows. While a clock that has jumped forward may be wrong, no message MUST be dropped for its age by it.
  * - Reading MUST NOT skip a message that is kept, and MUST say so (`dropped`, `recovered: false`) when one is not
  *   kept any more. What is damaged MUST NOT be returned or skipped: reading rejects with {@link LogDamagedError}.
  * - A topic is only a name while it is not declared and keeps no message. Where there are as many topics as may be, a new one
@@ -231,7 +236,10 @@ export interface TopicLog {
   /** Undefined when the topic does not exist. */
   topicState(topic: Topic): Promise<TopicState | undefined>;
   usage(): Promise<LogUsage>;
-  /** Finds where to start. Nobody need be subscribed, and the topic need not exist. */
+  /**
+   * Finds where to start. Nobody need be subscribed, and the topic need not exist. A start from a time is the first message
+   * that was stamped then or later; one from the future counts as stamped when the clock was set right after it.
+   */
   locate(interest: Interest, from: From, mayRead?: MayRead): Promise<Start>;
   /** Reads what comes after a position. */
   read(interest: Interest, position: Position, limit: PageLimit, mayRead?: MayRead): Promise<Page>;

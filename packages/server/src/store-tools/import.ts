@@ -6,6 +6,7 @@ import { DataDirectoryError, makeDirectory, syncDirectory } from '../log/store/d
 import { dataFile } from '../log/store/directory-names.ts';
 import { openLmdbStore } from '../log/store/lmdb-store.ts';
 import { cutMember } from '../message-path/json-text.ts';
+import { clockStepsMax } from '../log/local/clock-steps.ts';
 import { exportVersion } from './export.ts';
 import { StoreImporter } from './importer.ts';
 import type { StoreCounts } from './verify.ts';
@@ -38,9 +39,11 @@ export async function importStore(directory: string, options: ImportOptions): Pr
   const workshop = await mkdtemp(join(directory, 'import-'));
   try {
     const store = await openLmdbStore(workshop);
+    const now = options.now();
     const importer = new StoreImporter(store, {
       epoch: randomBytes(8).toString('base64url'),
-      idsSince: options.now() - idWindowMsMax,
+      now,
+      idsSince: now - idWindowMsMax,
     });
     let counts: StoreCounts;
     try {
@@ -191,7 +194,9 @@ class Importing {
       ...(publisher !== undefined && { publisher }),
     });
     if (!isAdded)
-      throw this.#refusal('its time is before that of the message before it; sort the lines by time.');
+      throw this.#refusal(
+        `the times have gone back ${clockStepsMax} times before. Sort the lines by their times.`,
+      );
     this.#messages++;
     this.#bytes += Buffer.byteLength(message.text);
   }

@@ -1,8 +1,9 @@
 import type { Topic } from '@fanfare/protocol';
 import { BlockBuilder } from '../log/local/block-builder.ts';
+import { clockStepsMax, withClockStep } from '../log/local/clock-steps.ts';
 import { noDeletions } from '../log/local/deletions.ts';
 import { digestOf, idKey } from '../log/local/remembered-ids.ts';
-import type { Store, TopicRecord } from '../log/store/store.ts';
+import type { LogState, Store, TopicRecord } from '../log/store/store.ts';
 
 /** A message as it was in another log. */
 export interface ImportedMessage {
@@ -16,6 +17,8 @@ export interface ImportedMessage {
 export interface StoreImporterOptions {
   /** Names the new log. */
   readonly epoch: string;
+  /** What the clock shows. */
+  readonly now: number;
   /** Ids of messages from before this time do not count any more. */
   readonly idsSince: number;
 }
@@ -42,6 +45,7 @@ export class StoreImporter {
   #bytes = 0;
   #head = 0;
   #time = 0;
+  #clockSteps: LogState['clockSteps'] = [];
 
   /** @param store - MUST be empty */
   constructor(store: Store, options: StoreImporterOptions) {
@@ -62,9 +66,9 @@ export class StoreImporter {
     if (!this.#topics.has(name)) this.#make(name, isDeclared);
   }
 
-  /** @returns false, and has not added it, when it is older than the one before */
+  /** @returns false, and has not added it, when the times have gone back too often */
   add({ topic: name, messageJson, time, id, publisher }: ImportedMessage): boolean {
-    if (time < this.#time) return false;
+    if (time < this.#time && !this.#stepBack(time)) return false;
     const topic = this.#topics.get(name) ?? this.#make(name, false);
     const bytes = Buffer.byteLength(messageJson);
     const sequence = ++this.#head;
@@ -103,6 +107,8 @@ export class StoreImporter {
         epoch: this.#options.epoch,
         head: this.#head,
         time: this.#time,
+        trustedTime: this.#options.now,
+        clockSteps: this.#clockSteps,
         topicNumber: this.#topics.size,
         deletions: noDeletions,
       },
@@ -115,6 +121,16 @@ export class StoreImporter {
       removedBlocks: [],
       removedIds: [],
     });
+  }
+
+  #stepBack(time: number): boolean {
+    if (this.#clockSteps.length >= clockStepsMax) return false;
+    this.#clockSteps = withClockStep(this.#clockSteps, {
+      sequence: this.#head + 1,
+      before: this.#time,
+      after: time,
+    });
+    return true;
   }
 
   #builderAt(time: number): BlockBuilder {

@@ -31,6 +31,8 @@ interface ModelId {
   readonly messageJson: string;
   readonly sequence: number;
   readonly time: number;
+  /** For how long the clock had been running. */
+  readonly at: number;
   /** Whether the log was opened anew since: it may be forgotten then. */
   isOptional: boolean;
   readonly isStored: boolean;
@@ -64,7 +66,10 @@ export class ModelLog {
   /** Topics that kept nothing and were deleted, and the head then. */
   readonly #passed: { readonly topic: Topic; readonly head: number }[] = [];
   readonly #inUse = new Set<Topic>();
+  /** The newest stamp, or what the clock showed if that was later. */
   #time = 0;
+  #shown = Infinity;
+  #running = 0;
   #uses = 0;
   #made = 0;
 
@@ -98,7 +103,7 @@ export class ModelLog {
     const { sequence, time } = message;
     if (record.id !== undefined) {
       const { messageJson } = record;
-      this.#ids.set(key, { messageJson, sequence, time, isOptional: false, isStored });
+      this.#ids.set(key, { messageJson, sequence, time, at: this.#running, isOptional: false, isStored });
     }
     return { kind: 'appended', sequence, time, stored };
   }
@@ -161,9 +166,11 @@ export class ModelLog {
     for (const id of this.#ids.values()) id.isOptional ||= !id.isStored;
   }
 
-  /** Drops what the rules say. */
+  /** Drops what the rules say. @param now - the clock goes back by seconds at the most */
   retain(now: number): void {
     this.#time = Math.max(this.#time, now);
+    this.#running += Math.max(0, now - this.#shown);
+    this.#shown = now;
     for (const { name, rule, messages } of this.topics.values()) {
       const { keep } = rule;
       if (keep === 'none' || !messages.some(({ isKept }) => isKept)) continue;
@@ -315,7 +322,7 @@ export class ModelLog {
   }
 
   #isRemembered(first: ModelId, answer: AppendOutcome | undefined): boolean {
-    const age = this.#time - first.time;
+    const age = this.#running - first.at;
     if (age <= this.#options.idWindowMs && !first.isOptional) return true;
     return answer?.kind === 'duplicate' || answer?.kind === 'id_conflict';
   }

@@ -217,7 +217,8 @@ function commitSpec(): fc.Arbitrary<CommitSpec> {
 function stateOf(head: number, newest: readonly Deletion[]): LogState {
   const bySegment = new Map(newest.map(({ topic, sequence }) => [topic.slice(0, 2), { sequence }]));
   const deletions = { newest, bySegment, inCommon: { sequence: head } };
-  return { epoch: 'e', head, time: head + 5, topicNumber: 99, deletions };
+  const clockSteps = newest.map(({ sequence }) => ({ sequence, before: 2 ** 52, after: sequence % 7 }));
+  return { epoch: 'e', head, time: head + 5, trustedTime: head + 4, clockSteps, topicNumber: 99, deletions };
 }
 
 /** A store as plain lists. */

@@ -25,10 +25,21 @@ const ids = {
   time: 5,
   ids: [{ key: '\u0001'.repeat(16), digest: '\u00ff'.repeat(16), sequence: 6 }],
 };
-const state = { epoch: 'abc', head: 2 ** 52, time: 3, topicNumber: 4, inCommon: { sequence: 9 } };
+const state = {
+  epoch: 'abc',
+  head: 2 ** 52,
+  time: 3,
+  trustedTime: 2,
+  topicNumber: 4,
+  inCommon: { sequence: 9 },
+};
 const deletions: [string, number][] = [
   ['gone', 7],
   ['é', 6],
+];
+const clockSteps = [
+  { sequence: 7, before: 2 ** 52, after: 0 },
+  { sequence: 9, before: 5, after: 4 },
 ];
 const name = Buffer.from('name');
 
@@ -53,20 +64,18 @@ const values = {
     content: block,
   },
   ids: { value: codec.encodeIds(ids), key: codec.blockKey(6), decode: codec.decodeIds, content: ids },
-  state: {
-    value: codec.encodeState(
-      { ...state, deletions: { newest: [], bySegment: new Map(), inCommon: state.inCommon } },
-      name,
-    ),
-    key: name,
-    decode: codec.decodeState,
-    content: state,
-  },
+  state: { value: codec.encodeState(state, name), key: name, decode: codec.decodeState, content: state },
   deletions: {
     value: codec.encodeDeletions(deletions, name),
     key: name,
     decode: codec.decodeDeletions,
     content: deletions,
+  },
+  'steps of the clock': {
+    value: codec.encodeClockSteps(clockSteps, name),
+    key: name,
+    decode: codec.decodeClockSteps,
+    content: clockSteps,
   },
   text: {
     value: codec.encodeText('7', kinds.format, name),

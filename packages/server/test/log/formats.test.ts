@@ -31,6 +31,7 @@ async function openLog(directory: string, content: FixtureContent): Promise<Topi
     idsMax: 10_000,
     newEpoch: 'new',
     now: () => content.takenAt,
+    onClockEvent: () => {},
     onFailure: (error) => failures.push(error),
   });
   onTestFinished(async () => {

@@ -17,7 +17,15 @@ it('a message in memory does not keep the request that it came in', async () => 
     const chunk = { topic: 1, block, ordinal: block, bytesBefore: 0, time: 1 };
     const records = [{ sequence: block, messageJson: request.slice(100, 160) }];
     await store.commit({
-      state: { epoch: 'e', head: block, time: 1, topicNumber: 1, deletions: noDeletions },
+      state: {
+        epoch: 'e',
+        head: block,
+        time: 1,
+        trustedTime: 1,
+        clockSteps: [],
+        topicNumber: 1,
+        deletions: noDeletions,
+      },
       blocks: [{ first: block, time: 1, runs: [{ topic: 1, count: 1 }] }],
       chunks: [{ ...chunk, records }],
       ids: [],

@@ -22,9 +22,10 @@ export function openOver(
   store: Store,
   { rules, fallback, ...options }: LogOptions,
   more: Partial<LocalTopicLogOptions> = {},
+  from = startTime,
 ): LocalLogUnderTest {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
-  let now = startTime;
+  let now = from;
   const failures: unknown[] = [];
   const log = new LocalTopicLog({
     store,
@@ -34,6 +35,7 @@ export function openOver(
     unusedPerSubjectMax: Infinity,
     newEpoch: 'epoch',
     now: () => now,
+    onClockEvent: () => {},
     onFailure: (error) => failures.push(error),
     ...options,
     ...more,
@@ -72,9 +74,8 @@ export async function openLmdbLog(options: LogOptions): Promise<LogUnderTest> {
     },
     reopen: async () => {
       await under.close();
-      const from = startTime + passed;
-      under = openOver(await openLmdbStore(directory), options, {});
-      await under.advance(from - startTime);
+      under = openOver(await openLmdbStore(directory), options, {}, startTime + passed);
+      await under.advance(0);
       return under.log;
     },
     close: async () => {

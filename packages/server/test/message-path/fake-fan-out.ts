@@ -101,6 +101,7 @@ export function memoryLog(rules: unknown = []): TopicLog {
     store: new MemoryStore(),
     rules: new Rules(parsed.rules, defaultRule),
     now: () => 1,
+    onClockEvent: () => {},
     newEpoch: 'e',
     idWindowMs: 1_000,
     idsMax: 10,

@@ -14,7 +14,7 @@ export interface PlanContext {
   readonly topicsMax: number;
   readonly ids: RememberedIds;
   readonly state: LogState;
-  /** When the commit is made. */
+  /** The stamp of all that the commit has. */
   readonly time: number;
   readonly level: Store['level'];
 }
@@ -53,9 +53,10 @@ export class CommitPlan {
     this.#head = context.state.head;
   }
 
-  /** When it is made: the time of all its records. */
-  get time(): number {
-    return this.#context.time;
+  /** The newest stamp that there is once it is made. */
+  get newestStamp(): number {
+    const { time, state } = this.#context;
+    return this.records.length > 0 ? time : state.time;
   }
 
   append(record: NewRecord): AppendOutcome {
@@ -146,11 +147,13 @@ export class CommitPlan {
   }
 
   #state(): LogState {
-    const { state, time, topics } = this.#context;
+    const { state, topics } = this.#context;
     return {
       epoch: state.epoch,
       head: this.#head,
-      time,
+      time: this.newestStamp,
+      trustedTime: state.trustedTime,
+      clockSteps: state.clockSteps,
       topicNumber: topics.highestNumber,
       deletions: withDeletions(state.deletions, this.#topics.deletions),
     };

@@ -1,4 +1,6 @@
+import { nextStamp } from './clock-steps.ts';
 import { CommitPlan } from './commit-plan.ts';
+import type { LogClock } from './log-clock.ts';
 import { Operations, weightOf, type Operation } from './operations.ts';
 import { Pace } from './pace.ts';
 import type { RememberedIds } from './remembered-ids.ts';
@@ -15,8 +17,7 @@ export interface CommitsOptions {
   /** What the store has, or is to begin with. */
   readonly state: LogState;
   readonly topicsMax: number;
-  /** The wall clock, in milliseconds since 1970. */
-  readonly now: () => number;
+  readonly clock: LogClock;
   /** Something failed that nobody asked for. */
   readonly onFailure: (error: unknown) => void;
 }
@@ -106,7 +107,8 @@ export class Commits {
    * @returns whether it is to be called again in the next turn
    */
   sweep(): boolean {
-    const isDone = this.#options.retention.sweep(this.#time());
+    if (!this.#inFlight) this.#look();
+    const isDone = this.#options.retention.sweep(this.#state);
     this.#mayDoChores = true;
     if (this.#hasChores) this.#work();
     return !isDone;
@@ -116,6 +118,19 @@ export class Commits {
   async close(): Promise<void> {
     this.#isClosed = true;
     if (this.#isBusy) await new Promise<void>((resolve) => (this.#onIdle = resolve));
+    await this.#saveClock();
+  }
+
+  /** Lets the next start tell how far the clock has jumped. Without it, a clock is on trial that was only idle. */
+  async #saveClock(): Promise<void> {
+    const { store } = this.#options;
+    try {
+      if (store.level !== 'disk' || !store.readState()) return;
+      this.#look();
+      await store.commit({ state: this.#state, blocks: [], chunks: [], ids: [], ...nothingRemoved });
+    } catch {
+      // Nothing is lost by it, and whoever asked for something was told.
+    }
   }
 
   get #hasChores(): boolean {
@@ -124,9 +139,9 @@ export class Commits {
     return this.#unsaved.size > 0 || (!this.#isClosed && (retention.hasWork || topics.unused.isExcessive));
   }
 
-  /** Never goes back, whatever the clock does. */
-  #time(): number {
-    return Math.max(this.#state.time, this.#options.now());
+  /** Not while a commit is made: its state would be thrown away. */
+  #look(): void {
+    this.#state = this.#options.clock.look(this.#state);
   }
 
   #work(): void {
@@ -149,8 +164,8 @@ export class Commits {
 
   async #commit(): Promise<void> {
     const begun = performance.now();
-    const removal = this.#mayDoChores ? this.#options.retention.collect(this.#time()) : undefined;
     const plan = this.#newPlan();
+    const removal = this.#mayDoChores ? this.#options.retention.collect(this.#state) : undefined;
     // Where there was no room, what makes room goes alone: it may succeed where more would not.
     const isAlone = this.#isFailing && removal !== undefined;
     const group = isAlone
@@ -184,9 +199,10 @@ export class Commits {
   }
 
   #newPlan(): CommitPlan {
-    const { topics, ids, topicsMax, store } = this.#options;
-    const time = this.#time();
-    ids.forget(time);
+    const { topics, ids, topicsMax, store, clock } = this.#options;
+    this.#look();
+    ids.forget(clock.running);
+    const time = nextStamp(this.#state.time, clock.shown);
     return new CommitPlan({ topics, ids, state: this.#state, topicsMax, time, level: store.level });
   }
 
@@ -210,7 +226,7 @@ export class Commits {
   #finish(plan: CommitPlan, group: readonly Planned[], stored: LogState | undefined): void {
     const { retention } = this.#options;
     const changed = plan.apply(stored !== undefined);
-    this.#state = stored ?? { ...this.#state, time: plan.time };
+    this.#state = stored ?? { ...this.#state, time: plan.newestStamp };
     const { messages, bytes, chunks } = plan.blocks;
     retention.grow(messages, bytes, chunks.length);
     for (const entry of changed) {

@@ -2,6 +2,7 @@ import { isPattern, type From, type Interest, type Topic } from '@fanfare/protoc
 import type { Rules } from '../../rules/rule.ts';
 import type { CommitPlan } from './commit-plan.ts';
 import { Commits } from './commits.ts';
+import type { ClockEvent } from './log-clock.ts';
 import { LogReader } from './log-reader.ts';
 import { openState } from './open-state.ts';
 import { RememberedIds, type RememberedIdsOptions } from './remembered-ids.ts';
@@ -37,6 +38,7 @@ export interface LocalTopicLogOptions extends RememberedIdsOptions, UnusedNamesO
   readonly newEpoch: string;
   /** The wall clock, in milliseconds since 1970. */
   readonly now: () => number;
+  readonly onClockEvent: (event: ClockEvent) => void;
   /** Something failed that nobody asked for. */
   readonly onFailure: (error: unknown) => void;
 }
@@ -63,14 +65,14 @@ export class LocalTopicLog implements TopicLog {
 
   /** @throws LogDamagedError */
   constructor(options: LocalTopicLogOptions) {
-    const { store, rules } = options;
+    const { store, rules, onClockEvent: onEvent } = options;
     this.#options = options;
     this.#topics = new TopicTable(rules, new UnusedNames(options));
     const world = { ...options, topics: this.#topics, ids: new RememberedIds(options) };
-    const state = openState(store, world);
+    const { state, clock } = openState(store, { ...world, onEvent });
     const retention = new Retention(world);
     this.#retention = retention;
-    this.#commits = new Commits({ ...world, retention, state });
+    this.#commits = new Commits({ ...world, retention, state, clock });
     for (const entry of this.#topics.everyNumber()) {
       retention.note(entry);
       if (!entry.isSaved) this.#commits.save(entry);

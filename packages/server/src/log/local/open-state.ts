@@ -1,15 +1,21 @@
+import { ageOf } from './clock-steps.ts';
 import { noDeletions, withDeletions } from './deletions.ts';
+import { LogClock, type LogClockOptions } from './log-clock.ts';
 import type { RememberedIds } from './remembered-ids.ts';
 import type { Chunk, Deletion, LogState, Store } from '../store/store.ts';
 import { LogDamagedError } from '../topic-log.ts';
 import { keeps, oldestOf, type TopicEntry, type TopicTable } from './topic-table.ts';
 
-export interface OpenOptions {
+export interface OpenOptions extends LogClockOptions {
   readonly topics: TopicTable;
   readonly ids: RememberedIds;
   readonly idWindowMs: number;
   readonly newEpoch: string;
-  readonly now: () => number;
+}
+
+export interface Opened {
+  readonly state: LogState;
+  readonly clock: LogClock;
 }
 
 /**
@@ -18,16 +24,29 @@ export interface OpenOptions {
  *
  * @throws LogDamagedError
  */
-export function openState(store: Store, { topics, ids, idWindowMs, newEpoch, now }: OpenOptions): LogState {
-  const state = store.readState();
-  if (!state) {
-    const fresh = { head: 0, time: 0, topicNumber: 0, deletions: noDeletions };
-    return { epoch: newEpoch, ...fresh };
-  }
+export function openState(
+  store: Store,
+  { topics, ids, idWindowMs, newEpoch, ...options }: OpenOptions,
+): Opened {
+  const stored = store.readState();
+  const clock = new LogClock(options, stored?.trustedTime);
+  if (!stored) return { state: clock.look({ epoch: newEpoch, ...newState }), clock };
+  const state = clock.look({ ...stored, clockSteps: stepsSince(store, stored) });
   topics.highestNumber = state.topicNumber;
   for (const entry of readEntries(store, topics, state)) topics.add(entry);
-  readIds(store, ids, Math.max(state.time, now()) - idWindowMs);
-  return { ...state, deletions: withDeletions(state.deletions, begunToKeep(topics, state)) };
+  readIds(store, ids, state, idWindowMs);
+  return {
+    state: { ...state, deletions: withDeletions(state.deletions, begunToKeep(topics, state)) },
+    clock,
+  };
+}
+
+const newState = { head: 0, time: 0, trustedTime: 0, clockSteps: [], topicNumber: 0, deletions: noDeletions };
+
+/** The steps of the clock that came after something that is still there. */
+function stepsSince(store: Store, { clockSteps }: LogState): LogState['clockSteps'] {
+  const oldest = clockSteps.length > 0 ? firstOf(store.readBlocks(0)) : undefined;
+  return oldest ? clockSteps.filter(({ sequence }) => sequence > oldest.first) : clockSteps;
 }
 
 /**
@@ -86,11 +105,14 @@ export function missing(topic: string): string {
   return `Messages of the topic '${topic}' are missing in the log: run 'fanfare store verify'.`;
 }
 
-function readIds(store: Store, ids: RememberedIds, earliest: number): void {
-  for (const { time, ids: stored } of store.readIds(0)) {
-    if (time < earliest) continue;
-    for (const { key, digest, sequence } of stored) {
-      ids.set(key, { sequence, time, digest, stored: store.level });
+/** Those that are old come first, and are forgotten first. */
+function readIds(store: Store, ids: RememberedIds, state: LogState, idWindowMs: number): void {
+  for (const block of store.readIds(0)) {
+    const age = Math.max(0, ageOf(block, state));
+    if (age > idWindowMs) continue;
+    ids.forget(-age);
+    for (const { key, digest, sequence } of block.ids) {
+      ids.set(key, { sequence, time: block.time, digest, stored: store.level });
     }
   }
 }

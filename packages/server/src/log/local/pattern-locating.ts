@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { From } from '@fanfare/protocol';
+import { firstStampedSince, type Stamped } from './clock-steps.ts';
 import type { ReaderParts, Wanting } from './log-reader.ts';
 import type { MayRead, Start } from '../topic-log.ts';
 import { ordinalAt, sequenceBefore, wasDeletedSince } from './topic-reading.ts';
@@ -41,18 +42,26 @@ export async function locatePattern(
 }
 
 /** Where to start, unless a topic has something that is wanted before that. */
-function firstPlace({ store }: ReaderParts, from: From, head: number): number {
+function firstPlace({ store, state }: ReaderParts, from: From, head: number): number {
   if (from.kind === 'offset') return from.offset.sequence;
   if (from.kind !== 'time') return head;
-  let low = 0;
-  let high = head + 1;
-  while (high - low > 1) {
-    const middle = Math.floor((low + high) / 2);
-    const block = store.blockBefore(middle);
-    if (block && block.time >= from.ms) high = block.first;
-    else low = middle;
-  }
-  return high - 1;
+  const first = firstStampedSince(from.ms, state(), (since, start, end) => {
+    let low = Math.max(start, 1) - 1;
+    let high = end;
+    let found: Stamped | undefined;
+    while (high - low > 1) {
+      const middle = Math.floor((low + high) / 2);
+      const block = store.blockBefore(middle);
+      if (block && block.first >= start && block.time >= since) {
+        found = { block: block.first, time: block.time };
+        high = block.first;
+      } else {
+        low = middle;
+      }
+    }
+    return found;
+  });
+  return first ? first.block - 1 : head;
 }
 
 /** How many of a topic's messages come before those that are wanted. @param sequence - after it, all are */

@@ -58,19 +58,22 @@ export class RememberedIds {
     return this.#options.idsMax - this.#newer.size - this.#older.size;
   }
 
-  /** The times MUST NOT go back from one call to the next. */
+  /** Remembers an id from the time on that {@link forget} was told last. */
   set(key: string, remembered: Remembered): void {
-    this.forget(remembered.time);
     this.#newer.set(key, remembered);
   }
 
-  /** Forgets what is older than the window. */
-  forget(time: number): void {
-    if (time < this.#generationEnd) return;
+  /**
+   * Forgets what is older than the window.
+   *
+   * @param now - for how long the log's clock has been running: no stamp, since those can jump. MUST NOT go back
+   */
+  forget(now: number): void {
+    if (now < this.#generationEnd) return;
     const { idWindowMs } = this.#options;
-    const isWindowOver = time >= this.#generationEnd + idWindowMs;
+    const isWindowOver = now >= this.#generationEnd + idWindowMs;
     this.#older = isWindowOver ? new IdTable() : this.#newer;
     this.#newer = new IdTable();
-    this.#generationEnd = time + idWindowMs;
+    this.#generationEnd = now + idWindowMs;
   }
 }

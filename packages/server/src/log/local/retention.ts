@@ -1,3 +1,4 @@
+import { ageOf, type StampClock } from './clock-steps.ts';
 import { MemoryBudget } from './memory-budget.ts';
 import { shorten, type Shortened } from './shortening.ts';
 import type { Block, Chunk, Store, StoreCommit } from '../store/store.ts';
@@ -86,7 +87,7 @@ export class Retention {
   }
 
   /** Looks at some topics for what is too old. @returns whether it has now looked at all of them */
-  sweep(time: number): boolean {
+  sweep(clock: StampClock): boolean {
     this.#unswept ??= this.#options.topics.all()[Symbol.iterator]();
     this.#areIdsDue = !this.#areIdsDamaged;
     for (let looked = 0; looked < topicsPerSweepMax; looked++) {
@@ -98,7 +99,7 @@ export class Retention {
       const entry = next.value;
       const { oldest, rule } = entry;
       if (!oldest || rule.keep === 'none') continue;
-      if (oldest.time < time - rule.keep.ageMs || isOver(entry, rule.keep.bytes, 0)) this.#add(entry);
+      if (ageOf(oldest, clock) > rule.keep.ageMs || isOver(entry, rule.keep.bytes, 0)) this.#add(entry);
     }
     return false;
   }
@@ -108,11 +109,11 @@ export class Retention {
   }
 
   /** What the next commit is to remove; undefined when there is nothing. */
-  collect(time: number): Removal | undefined {
+  collect(clock: StampClock): Removal | undefined {
     if (!this.hasWork) return undefined;
-    const shortened = this.#shortenDue(time);
+    const shortened = this.#shortenDue(clock);
     const removedChunks = shortened.flatMap(({ removed }) => removed);
-    const removedIds = this.#oldIds(time);
+    const removedIds = this.#oldIds(clock);
     if (shortened.length === 0 && removedIds.length === 0) return undefined;
     const isPurged = ({ entry, oldest }: Shortened): boolean => entry.isDeleted && !oldest;
     const purged = shortened.filter(isPurged).map(({ entry }) => entry);
@@ -142,7 +143,7 @@ export class Retention {
     if (!this.#damaged.has(entry)) this.#due.add(entry);
   }
 
-  #shortenDue(time: number): readonly Shortened[] {
+  #shortenDue(clock: StampClock): readonly Shortened[] {
     const { store, topics, onFailure } = this.#options;
     const { squeezedThrough } = this.#memory;
     const shortened: Shortened[] = [];
@@ -152,7 +153,7 @@ export class Retention {
       if (room <= 0) break;
       this.#due.delete(entry);
       try {
-        const one = shorten(entry, { store, topics, time, squeezedThrough }, room);
+        const one = shorten(entry, { store, topics, clock, squeezedThrough }, room);
         room -= one.removed.length + 1;
         if (one.hasMore) this.#due.add(entry);
         if (one.removed.length > 0 || entry.isDeleted) shortened.push(one);
@@ -185,15 +186,15 @@ export class Retention {
     return runs.some(({ topic }) => (this.#options.topics.at(topic)?.oldest?.block ?? Infinity) <= first);
   }
 
-  #oldIds(time: number): readonly number[] {
+  #oldIds(clock: StampClock): readonly number[] {
     const { store, idWindowMs, onFailure } = this.#options;
     const old: number[] = [];
     if (!this.#areIdsDue) return old;
     try {
-      for (const { block, time: idsTime } of store.readIds(0)) {
-        if (idsTime >= time - idWindowMs) break;
+      for (const ids of store.readIds(0)) {
+        if (ageOf(ids, clock) <= idWindowMs) break;
         if (old.length >= idBlocksPerCommitMax) return old;
-        old.push(block);
+        old.push(ids.block);
       }
     } catch (error) {
       this.#areIdsDamaged = true;

@@ -1,3 +1,4 @@
+import { ageOf, type StampClock } from './clock-steps.ts';
 import type { Chunk, Store } from '../store/store.ts';
 import { oldestOf, type OldestChunk, type TopicEntry, type TopicTable } from './topic-table.ts';
 
@@ -5,7 +6,7 @@ import { oldestOf, type OldestChunk, type TopicEntry, type TopicTable } from './
 export interface Circumstances {
   readonly store: Store;
   readonly topics: TopicTable;
-  readonly time: number;
+  readonly clock: StampClock;
   /** Chunks up to this block go, whatever the rules say. */
   readonly squeezedThrough: number;
 }
@@ -56,17 +57,17 @@ export function shorten(entry: TopicEntry, circumstances: Circumstances, chunksM
 /** Whether no record of a chunk is kept. @param end - what the topic had had by the chunk's end */
 function isGone(
   entry: TopicEntry,
-  { block, time: chunkTime }: Chunk,
+  chunk: Chunk,
   end: { readonly ordinal: number; readonly bytes: number },
-  { time, squeezedThrough }: Circumstances,
+  { clock, squeezedThrough }: Circumstances,
 ): boolean {
   const { keep } = entry.rule;
   return (
     entry.isDeleted ||
     keep === 'none' ||
     end.ordinal <= entry.trimmed ||
-    block <= squeezedThrough ||
-    chunkTime < time - keep.ageMs ||
+    chunk.block <= squeezedThrough ||
+    ageOf(chunk, clock) > keep.ageMs ||
     (entry.bytes - end.bytes >= keep.bytes && end.ordinal < entry.count)
   );
 }

@@ -1,8 +1,9 @@
 import type { From, Interest, Topic } from '@fanfare/protocol';
+import { firstStampedSince } from './clock-steps.ts';
 import { wasDeleted } from './deletions.ts';
 import type { ReaderParts } from './log-reader.ts';
 import { missing } from './open-state.ts';
-import type { Chunk, ChunkRecord, Store } from '../store/store.ts';
+import type { Chunk, ChunkRecord, LogState, Store } from '../store/store.ts';
 import {
   LogDamagedError,
   type LogRecord,
@@ -23,14 +24,14 @@ export function locateTopic(parts: ReaderParts, topic: Topic, from: From): Start
   if (!entry || from.kind === 'new' || entry.count === entry.trimmed) {
     return { position: { sequence: head, ordinal: entry?.count ?? 0 }, ...flag, due: 0 };
   }
-  const ordinal = Math.max(entry.trimmed, ordinalOf(parts.store, entry, from));
+  const ordinal = Math.max(entry.trimmed, ordinalOf(parts, entry, from));
   const sequence =
     recovered && ordinal < entry.count ? from.offset.sequence : sequenceBefore(parts, entry, ordinal);
   return { position: { sequence, ordinal }, ...flag, due: entry.count - ordinal };
 }
 
 /** How many messages the topic had had where reading is to start. */
-function ordinalOf(store: Store, entry: TopicEntry, from: From): number {
+function ordinalOf({ store, state }: ReaderParts, entry: TopicEntry, from: From): number {
   switch (from.kind) {
     case 'new':
       return entry.count;
@@ -39,18 +40,21 @@ function ordinalOf(store: Store, entry: TopicEntry, from: From): number {
     case 'last':
       return entry.count - from.count;
     case 'time':
-      return ordinalBefore(store, entry, from.ms);
+      return ordinalBefore(store, entry, from.ms, state());
     case 'offset':
       return ordinalAt(store, entry, from.offset.sequence);
   }
 }
 
-/** How many messages the topic had had before a time. */
-function ordinalBefore(store: Store, entry: TopicEntry, ms: number): number {
-  const { before, first } = bisect(store, entry, ({ time }) => time >= ms);
+/** How many messages the topic had had before the first of a time. */
+function ordinalBefore(store: Store, entry: TopicEntry, ms: number, state: LogState): number {
+  const first = firstStampedSince(ms, state, (since, from, end) =>
+    firstChunk(store, entry, { from, end }, ({ time }) => time >= since),
+  );
   const ordinal = (first?.ordinal ?? entry.count + 1) - 1;
   // Nothing is missing between what is older and what is not.
-  if (ordinal > entry.trimmed) recordAt(before, ordinal, entry);
+  const before = first?.block ?? entry.lastSequence + 1;
+  if (ordinal > entry.trimmed) recordAt(store.chunkBefore(entry.number, before - 1), ordinal, entry);
   return ordinal;
 }
 
@@ -111,11 +115,16 @@ export function sequenceBefore(
 /** How many chunks are looked at one by one, from the newest on, before searching for one. */
 const stepsMax = 8;
 
+const anywhere = { from: 0, end: Infinity };
+
 /** The chunk that has a topic's message of that ordinal, which is kept. */
 function chunkWith(store: Store, entry: TopicEntry, ordinal: number): Chunk | undefined {
   let chunk = store.chunkBefore(entry.number, entry.lastSequence);
   for (let steps = 0; chunk && chunk.ordinal > ordinal; steps++) {
-    if (steps === stepsMax) return bisect(store, entry, ({ ordinal: first }) => first > ordinal).before;
+    if (steps === stepsMax) {
+      const after = firstChunk(store, entry, anywhere, (one) => one.ordinal > ordinal);
+      return after && store.chunkBefore(entry.number, after.block - 1);
+    }
     chunk = store.chunkBefore(entry.number, chunk.block - 1);
   }
   return chunk;
@@ -127,29 +136,28 @@ function recordAt(chunk: Chunk | undefined, ordinal: number, { name }: TopicEntr
   return record;
 }
 
-/** Finds the first of a topic's chunks for which something is so that is so for all after it, and the one before. */
-function bisect(
+/** Finds the first of a topic's chunks between two places in the log for which something is so that is so for all after it. */
+function firstChunk(
   store: Store,
   { number, oldest, lastSequence }: TopicEntry,
+  { from, end }: { readonly from: number; readonly end: number },
   isSo: (chunk: Chunk) => boolean,
-): { readonly before: Chunk | undefined; readonly first: Chunk | undefined } {
-  // Places in the log: it is not so of the chunk at or before `low`, and so of that at `high`.
-  let low = (oldest?.block ?? 1) - 1;
-  let high = lastSequence + 1;
-  let before: Chunk | undefined;
+): Chunk | undefined {
+  // It is not so of the chunk at or before `low`, and so of that at `high`.
+  let low = Math.max(from, oldest?.block ?? 1) - 1;
+  let high = Math.min(end, lastSequence + 1);
   let first: Chunk | undefined;
   while (high - low > 1) {
     const middle = Math.floor((low + high) / 2);
     const chunk = store.chunkBefore(number, middle);
-    if (chunk && isSo(chunk)) {
+    if (chunk && chunk.block >= from && isSo(chunk)) {
       first = chunk;
       high = chunk.block;
     } else {
-      before = chunk;
       low = middle;
     }
   }
-  return { before, first };
+  return first;
 }
 
 /** @throws LogDamagedError */

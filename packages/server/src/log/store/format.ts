@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { DataDirectoryError } from './data-directory.ts';
 import type { Change, LmdbFile } from './lmdb-file.ts';
+import { logStateChanges, readLogState } from './lmdb-state.ts';
 import { decodeText, encodeText } from './record-codec.ts';
 import { kinds } from './seal.ts';
 import { version } from '../../version.ts';
@@ -14,8 +15,11 @@ export const format = 2;
 
 /** From each earlier format, what turns its data into that of the next one: a few changes, of less than a MiB in all. */
 const steps: Readonly<Record<number, (file: LmdbFile) => Iterable<Change>>> = {
-  // What format 2 has more is not there yet.
-  1: () => [],
+  // Format 2 has `trustedTime` in the log's state. What else it has more is not there yet.
+  1: (file) => {
+    const state = readLogState(file, 1);
+    return state ? logStateChanges(state) : [];
+  },
 };
 
 const formatKey = Buffer.from('format');

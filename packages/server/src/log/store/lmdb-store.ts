@@ -1,5 +1,3 @@
-import { Buffer } from 'node:buffer';
-import type { Topic } from '@fanfare/protocol';
 import { blockOf, chunkKey, decodeChunk, encodeChunk } from './chunk-codec.ts';
 import { prepareDirectory, syncDirectory, type PrepareOptions } from './data-directory.ts';
 import { FileRoom } from './file-room.ts';
@@ -8,6 +6,7 @@ import { changesFrom, format, readFormat } from './format.ts';
 import { firstKey, LmdbFile, pageSize, type Change } from './lmdb-file.ts';
 import { fingerprintOf } from './lmdb-meta.ts';
 import { ownerKey, ownerRegister, ownerRemoval } from './lmdb-owner.ts';
+import { logStateChanges, readLogState } from './lmdb-state.ts';
 import { thisMachine, type Machine } from './machine.ts';
 import { migrate, type MigrationProgress } from './migrate.ts';
 import type { OwnershipEvents } from './ownership.ts';
@@ -17,7 +16,6 @@ import {
   StoreFailedError,
   type Block,
   type Chunk,
-  type Deletions,
   type IdBlock,
   type LogState,
   type Store,
@@ -27,10 +25,6 @@ import {
 } from './store.ts';
 import { Taking } from './taking.ts';
 import type { LogDamagedError } from '../topic-log.ts';
-
-const stateKey = Buffer.from('state');
-const deletionsKey = Buffer.from('deletions');
-const segmentsKey = Buffer.from('deletions by segment');
 
 export interface LmdbStoreOptions extends Partial<OwnershipEvents> {
   /** Whether it takes no commits. Data of an earlier format stays as it is then. */
@@ -74,7 +68,7 @@ export async function openLmdbStore(directory: string, options: LmdbStoreOptions
     else if (from !== format && !isReadOnly) await migrate(from, { directory, file, room, onProgress });
     await syncDirectory(directory);
     taking.ownership.watch(opened.files);
-    return new LmdbStore({ directory, file, room, taking, isReadOnly });
+    return new LmdbStore({ directory, file, room, taking, ...(isReadOnly && { readOnlyFormat: from }) });
   } catch (error) {
     await file?.close();
     await room?.close();
@@ -88,7 +82,8 @@ interface LmdbStoreParts {
   readonly file: LmdbFile;
   readonly room: FileRoom;
   readonly taking: Pick<Taking, 'ownership' | 'release'>;
-  readonly isReadOnly?: boolean;
+  /** There when it takes no commits: the format that the data has. */
+  readonly readOnlyFormat?: number | undefined;
 }
 
 /**
@@ -101,13 +96,14 @@ export class LmdbStore implements Store {
   readonly #file: LmdbFile;
   #failure: StoreFailedError | undefined;
   #closing: Promise<void> | undefined;
-  /** The deletions that the last commit left, as they were given. */
-  #deletions: Deletions | undefined;
+  /** What the last commit left. */
+  #state: LogState | undefined;
 
   constructor(parts: LmdbStoreParts) {
     this.#parts = parts;
     this.#file = parts.file;
-    if (parts.isReadOnly) this.#failure = new StoreFailedError('The store was opened for reading only.');
+    if ('readOnlyFormat' in parts)
+      this.#failure = new StoreFailedError('The store was opened for reading only.');
   }
 
   get diskBytes(): number {
@@ -116,17 +112,7 @@ export class LmdbStore implements Store {
   }
 
   readState(): LogState | undefined {
-    const state = this.#file.get('singles', stateKey);
-    if (!state) return undefined;
-    const { inCommon, ...rest } = codec.decodeState(state, stateKey);
-    const newest = this.#readDeletions(deletionsKey);
-    const bySegment = this.#readDeletions(segmentsKey);
-    const deletions = {
-      newest: newest.map(([name, sequence]) => ({ topic: name as Topic, sequence })),
-      bySegment: new Map(bySegment.map(([segment, sequence]) => [segment, { sequence }])),
-      inCommon,
-    };
-    return { ...rest, deletions };
+    return readLogState(this.#file, this.#parts.readOnlyFormat);
   }
 
   readTopics(fromNumber?: TopicNumber): Iterable<TopicRecord> {
@@ -177,11 +163,11 @@ export class LmdbStore implements Store {
     await ownership.beforeCommit();
     await this.#write([...this.#changes(commit)], commit.chunks.length === 0);
     await ownership.afterCommit();
-    this.#deletions = commit.state.deletions;
+    this.#state = commit.state;
   }
 
   close(): Promise<void> {
-    const isSound = this.#failure === undefined;
+    const isSound = this.#failure === undefined || 'readOnlyFormat' in this.#parts;
     this.#failure ??= new StoreFailedError('The store is closed.');
     return (this.#closing ??= this.#close(isSound));
   }
@@ -221,7 +207,6 @@ export class LmdbStore implements Store {
   }
 
   *#changes(commit: StoreCommit): Generator<Change, void, undefined> {
-    const { state } = commit;
     for (const { topic, block } of commit.removedChunks)
       yield { table: 'chunks', key: chunkKey(topic, block) };
     for (const block of commit.removedBlocks) yield { table: 'blocks', key: codec.blockKey(block) };
@@ -240,21 +225,7 @@ export class LmdbStore implements Store {
     for (const topic of commit.topics) {
       yield { table: 'topics', key: codec.topicKey(topic.number), value: codec.encodeTopic(topic) };
     }
-    yield { table: 'singles', key: stateKey, value: codec.encodeState(state, stateKey) };
-    const { newest, bySegment } = state.deletions;
-    if (newest !== this.#deletions?.newest) {
-      const names = newest.map(({ topic, sequence }) => [topic, sequence] as const);
-      yield { table: 'singles', key: deletionsKey, value: codec.encodeDeletions(names, deletionsKey) };
-    }
-    if (bySegment !== this.#deletions?.bySegment) {
-      const segments = [...bySegment].map(([segment, { sequence }]) => [segment, sequence] as const);
-      yield { table: 'singles', key: segmentsKey, value: codec.encodeDeletions(segments, segmentsKey) };
-    }
-  }
-
-  #readDeletions(key: Buffer): ReturnType<typeof codec.decodeDeletions> {
-    const value = this.#file.get('singles', key);
-    return value ? codec.decodeDeletions(value, key) : [];
+    yield* logStateChanges(commit.state, this.#state);
   }
 }
 

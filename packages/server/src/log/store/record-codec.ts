@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer';
 import type { Topic } from '@fanfare/protocol';
 import { ByteReader, ByteWriter, integerBytesMax, textEncoding, textEncodings } from './bytes.ts';
 import { damaged, isSealed, kinds, seal, sealSize, type Kind } from './seal.ts';
-import type { Block, IdBlock, LogState, Run, StoredId, TopicRecord } from './store.ts';
+import type { Block, ClockStep, IdBlock, LogState, Run, StoredId, TopicRecord } from './store.ts';
 
 /** The key of what is named by a block: 8 bytes, in the order of the blocks. */
 export function blockKey(block: number): Buffer {
@@ -105,30 +105,58 @@ export function decodeTopic(value: Buffer, key: Buffer): TopicRecord {
   };
 }
 
-/** The state but for its lists of deletions, which are apart because they seldom change. */
-export function encodeState(state: LogState, key: Uint8Array): Buffer {
+/** The state but for its lists, which are apart because they seldom change. */
+export function encodeState(state: StateAlone, key: Uint8Array): Buffer {
   const writer = new ByteWriter(sealSize + 5 * integerBytesMax + textBytesMax(state.epoch), sealSize);
   writer.integer(state.head);
   writer.integer(state.time);
+  writer.integer(state.trustedTime);
   writer.integer(state.topicNumber);
-  writer.integer(state.deletions.inCommon.sequence);
+  writer.integer(state.inCommon.sequence);
   writeText(writer, state.epoch);
   return sealed(writer, kinds.state, key);
 }
 
-/** @throws LogDamagedError */
-export function decodeState(
-  value: Buffer,
-  key: Uint8Array,
-): Omit<LogState, 'deletions'> & Pick<LogState['deletions'], 'inCommon'> {
+/** The state without its lists; `inCommon` is that of its deletions. */
+type StateAlone = Omit<LogState, 'deletions' | 'clockSteps'> & Pick<LogState['deletions'], 'inCommon'>;
+
+/**
+ * @param format - in which it is encoded
+ * @throws LogDamagedError
+ */
+export function decodeState(value: Buffer, key: Uint8Array, format?: number): StateAlone {
   const reader = open(value, kinds.state, key, "the log's state");
+  const head = reader.integer();
+  const time = reader.integer();
   return {
-    head: reader.integer(),
-    time: reader.integer(),
+    head,
+    time,
+    trustedTime: format === 1 ? time : reader.integer(),
     topicNumber: reader.integer(),
     inCommon: { sequence: reader.integer() },
     epoch: readText(reader),
   };
+}
+
+export function encodeClockSteps(steps: readonly ClockStep[], key: Uint8Array): Buffer {
+  const writer = new ByteWriter(sealSize + (1 + 3 * steps.length) * integerBytesMax, sealSize);
+  writer.integer(steps.length);
+  for (const { sequence, before, after } of steps) {
+    writer.integer(sequence);
+    writer.integer(before);
+    writer.integer(after);
+  }
+  return sealed(writer, kinds.clockSteps, key);
+}
+
+/** @throws LogDamagedError */
+export function decodeClockSteps(value: Buffer, key: Uint8Array): ClockStep[] {
+  const reader = open(value, kinds.clockSteps, key, 'the list of steps of the clock');
+  const steps: ClockStep[] = [];
+  for (let left = reader.integer(); left > 0; left--) {
+    steps.push({ sequence: reader.integer(), before: reader.integer(), after: reader.integer() });
+  }
+  return steps;
 }
 
 /** A name, or a segment of names, and the highest place of what was deleted of it. */

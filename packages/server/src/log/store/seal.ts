@@ -15,6 +15,7 @@ export const kinds = {
   block: 6,
   ids: 7,
   chunk: 8,
+  clockSteps: 9,
 } as const;
 
 export type Kind = (typeof kinds)[keyof typeof kinds];

@@ -21,7 +21,7 @@ export interface Chunk {
   readonly ordinal: number;
   /** How many bytes of messages (JSON text as UTF-8) the topic had had before, those that are gone included. */
   readonly bytesBefore: number;
-  /** When the block was committed. */
+  /** What the clock showed when the block was committed. */
   readonly time: number;
   /** At least one, in the order of their sequences. */
   readonly records: readonly ChunkRecord[];
@@ -97,13 +97,27 @@ export interface Deletions {
   readonly inCommon: DeletionMark;
 }
 
+/** The clock was set back: stamps before a place in the log are later than those from it on. */
+export interface ClockStep {
+  /** The place of the first record after the step. */
+  readonly sequence: number;
+  /** The newest stamp before it, or a later one. */
+  readonly before: number;
+  /** What the clock showed after it. */
+  readonly after: number;
+}
+
 /** What is known of the log as a whole. */
 export interface LogState {
   readonly epoch: string;
   /** The sequence of the newest record that was ever stored. */
   readonly head: number;
-  /** The time of the newest record. */
+  /** The stamp of the newest record; or what the clock showed after the newest step, if no record has come since. */
   readonly time: number;
+  /** What the clock showed when it was last believed. */
+  readonly trustedTime: number;
+  /** In the order of the log. */
+  readonly clockSteps: readonly ClockStep[];
   /** The highest number that a topic was given. */
   readonly topicNumber: TopicNumber;
   readonly deletions: Deletions;
