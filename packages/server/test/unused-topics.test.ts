@@ -113,12 +113,15 @@ describe('names that nobody uses', () => {
   });
 
   it('take the place of others only once these keep no message any more', async () => {
-    const rules = [{ match: '**', keep: { age: '1s' }, create: 'publish' } as const];
-    const { url } = await startServer({ ...limits, memory: true, rules });
+    const rules = [{ match: '**', keep: { age: '20s' }, create: 'publish' } as const];
+    let passedMs = 0;
+    const now = (): number => Date.now() + passedMs;
+    const { url } = await startServer({ ...limits, memory: true, rules, now });
     for (const topic of names(topicsMax, 'kept'))
       expect((await publish(url, { topic, message: 1 })).status).toBe(200);
     const early = await publish(url, { topic: 'early', message: 1 });
     expect(early.status).toBe(429);
+    passedMs = 30_000;
     // Messages go within seconds after their time.
     await expect.poll(() => declare(url, 'late'), { timeout: 20_000 }).toBe(201);
     expect((await publish(url, { topic: 'kept/new', message: 1 })).status).toBe(200);

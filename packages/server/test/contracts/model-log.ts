@@ -66,6 +66,7 @@ export class ModelLog {
   /** Topics that kept nothing and were deleted, and the head then. */
   readonly #passed: { readonly topic: Topic; readonly head: number }[] = [];
   readonly #inUse = new Set<Topic>();
+  #newestStamp = 0;
   /** The newest stamp, or what the clock showed if that was later. */
   #time = 0;
   #shown = Infinity;
@@ -329,14 +330,15 @@ export class ModelLog {
 
   #add(record: NewRecord, isStored: boolean, answer: AppendOutcome | undefined): LogRecord {
     if (isStored) this.head++;
-    this.#time = Math.max(this.#time, answer && 'time' in answer ? answer.time : 0);
+    this.#newestStamp = Math.max(this.#newestStamp, answer && 'time' in answer ? answer.time : 0);
+    this.#time = Math.max(this.#time, this.#newestStamp);
     const topic = this.topics.get(record.topic) as ModelTopic;
     const ordinal = isStored ? topic.messages.length + 1 : 0;
     const { subject: _subject, ...told } = record;
-    const appended = { ...told, sequence: this.head, ordinal, time: this.#time };
+    const appended = { ...told, sequence: this.head, ordinal, time: this.#newestStamp };
     this.tail.push(appended);
     topic.published++;
-    topic.lastTime = this.#time;
+    topic.lastTime = this.#newestStamp;
     if (!isStored) return appended;
     const message = { ...appended, isKept: true, isDeleted: false };
     topic.messages.push(message);
