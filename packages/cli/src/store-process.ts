@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { CommandError, exitCodes } from './exit-codes.ts';
 
 export interface StoreTool {
-  readonly tool: 'verify' | 'export' | 'import';
+  readonly tool: 'verify' | 'export' | 'import' | 'repair-times';
   readonly directory: string;
   /** What is exported: a topic or a pattern; all without one. */
   readonly topic?: string | undefined;
@@ -35,7 +35,8 @@ const crashSignals: ReadonlySet<string> = new Set([
 export async function runTool({ tool, directory, topic }: StoreTool): Promise<void> {
   if (tool === 'import') return (await import('./store.ts')).runImport(directory);
   if (process.env[innerVariable] === undefined) return runInProcess(directory);
-  const { runExport, runVerify } = await import('./store.ts');
+  const { runExport, runRepairTimes, runVerify } = await import('./store.ts');
+  if (tool === 'repair-times') return runRepairTimes(directory);
   return tool === 'verify' ? runVerify(directory) : runExport(directory, topic);
 }
 

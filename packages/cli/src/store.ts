@@ -9,6 +9,7 @@ import {
   importStore,
   LogDamagedError,
   openStore,
+  repairTimes,
   StoreFailedError,
   LogFullError,
   verifyStore,
@@ -28,7 +29,9 @@ export async function runVerify(directory: string): Promise<void> {
   const bar = new ProgressBar('verifying', process.stderr, isatty(2));
   const counts = await withStore(directory, (store) =>
     verifyStore(store, {
+      now: Date.now,
       onDamage: (sentence) => bar.say(sentence),
+      onNotice: (sentence) => bar.say(sentence),
       onProgress: (progress) => bar.update(progress),
     }),
   ).finally(() => bar.end());
@@ -82,6 +85,23 @@ export async function runImport(directory: string): Promise<void> {
     .catch(refuse)
     .finally(() => bar.end());
   console.error(`Imported ${summaryOf(counts)} into '${directory}'`);
+}
+
+/**
+ * `fanfare store repair-times`.
+ *
+ * @throws CommandError when the directory cannot be used, or there is no room for a copy of it
+ */
+export async function runRepairTimes(directory: string): Promise<void> {
+  const now = Date.now();
+  const shown = new Date(now).toISOString();
+  const repaired = await repairTimes(directory, now).catch(refuse);
+  console.error(
+    repaired
+      ? `Corrected the times of ${counted(repaired.messages, 'message')} from the future. The clock shows ${shown}. ` +
+          `The data as it was is in '${repaired.copy}'.`
+      : `No message is from the future: nothing was changed. The clock shows ${shown}.`,
+  );
 }
 
 async function withStore<T>(directory: string, use: (store: Store) => Promise<T>): Promise<T> {

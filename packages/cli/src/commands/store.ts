@@ -8,15 +8,29 @@ Exit codes: 0 done, 1 something is damaged, or the directory cannot be used, 2 w
 export function addStore(program: Command): void {
   const store = program
     .command('store')
-    .description('Check, export and import a data directory that no server is using.');
+    .description('Check, repair, export and import a data directory that no server is using.');
   store
     .command('verify')
-    .description('Read everything in a data directory, and say what is damaged.')
+    .description('Read everything in a data directory, and say what is damaged, or stamped by a wrong clock.')
     .addArgument(directoryArgument())
     .addHelpText('after', storeExitCodesHelp)
     .action(async (directory: string | undefined) => {
       const { runTool } = await import('../store-process.ts');
       await runTool({ tool: 'verify', directory: orDefault(directory) });
+    });
+  store
+    .command('repair-times')
+    .description(
+      'Correct the times of messages that are stamped in the future, because the clock was wrong when they came.',
+    )
+    .addArgument(directoryArgument())
+    .addHelpText(
+      'after',
+      `\nThe clock has to be right now. A copy of the data is made first.\n${storeExitCodesHelp}`,
+    )
+    .action(async (directory: string | undefined) => {
+      const { runTool } = await import('../store-process.ts');
+      await runTool({ tool: 'repair-times', directory: orDefault(directory) });
     });
   store
     .command('export')

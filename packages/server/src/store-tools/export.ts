@@ -1,6 +1,7 @@
 import { encodeEnvelope, formatOffset, matches, type Interest, type Topic } from '@fanfare/protocol';
 import type { Chunk, ChunkRecord, LogState, Store, TopicNumber } from '../log/store/store.ts';
 import { LogDamagedError } from '../log/topic-log.ts';
+import { blocksOf } from './salvage.ts';
 import type { StoreCounts } from './verify.ts';
 import { readState, readTopics, Turns, walkChunks, type StoredTopics, type Watcher } from './walk.ts';
 
@@ -72,9 +73,10 @@ class Exporting {
       if (this.#lines.length >= charactersAtOnce) await this.#flush();
     }
     const last = head ?? Number.MAX_SAFE_INTEGER - 1;
-    const walk = walkChunks(this.#store, [...this.#names.keys()], last, (topic, { from, through }) => {
-      const blocks = from === through ? `block ${from}` : `the blocks from ${from} to ${through}`;
-      this.#damage(`Messages of topic '${this.#names.get(topic)}' in ${blocks} are damaged, and left out.`);
+    const walk = walkChunks(this.#store, [...this.#names.keys()], last, (topic, keys) => {
+      this.#damage(
+        `Messages of topic '${this.#names.get(topic)}' in ${blocksOf(keys)} are damaged, and left out.`,
+      );
     });
     for (const { block, chunks } of walk) {
       this.#addChunks(chunks);

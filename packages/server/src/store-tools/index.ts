@@ -5,5 +5,6 @@ export { LogDamagedError, LogFullError } from '../log/topic-log.ts';
 export { exportStore, type ExportOptions } from './export.ts';
 export { ImportError, importStore, type ImportOptions } from './import.ts';
 export { openStore } from './open-store.ts';
+export { repairTimes } from './repair-times.ts';
 export { verifyStore, type StoreCounts } from './verify.ts';
 export type { Progress, Watcher } from './walk.ts';

@@ -11,6 +11,12 @@ import type { Store } from '../log/store/store.ts';
  * @throws DataDirectoryError, LogDamagedError
  */
 export async function openStore(directory: string): Promise<Store> {
+  await expectStore(directory);
+  return openLmdbStore(directory, { isReadOnly: true });
+}
+
+/** @throws DataDirectoryError when there is none in the directory */
+export async function expectStore(directory: string): Promise<void> {
   try {
     await access(join(directory, dataFile));
   } catch (error) {
@@ -19,5 +25,4 @@ export async function openStore(directory: string): Promise<Store> {
       { cause: error },
     );
   }
-  return openLmdbStore(directory, { isReadOnly: true });
 }

@@ -20,6 +20,15 @@ export interface DamagedKeys {
   readonly through: number;
 }
 
+/** Blocks, for people. */
+export function blocksOf({ from, through }: DamagedKeys): string {
+  return from === through ? `block ${from}` : `the blocks from ${from} to ${through}`;
+}
+
+export function isAmong(ranges: readonly DamagedKeys[] | undefined, key: number): boolean {
+  return ranges?.some(({ from, through }) => from <= key && key <= through) ?? false;
+}
+
 /**
  * Reads all that can be read, and goes on after what cannot. It holds nothing open between two items, so that whoever
  * takes them may wait.

@@ -1,6 +1,7 @@
 import type { Block, Chunk, IdBlock, LogState, Store, TopicNumber, TopicRecord } from '../log/store/store.ts';
 import { LogDamagedError } from '../log/topic-log.ts';
-import { salvage, type DamagedKeys } from './salvage.ts';
+import { blocksOf, isAmong, salvage, type DamagedKeys } from './salvage.ts';
+import { StampCheck } from './stamp-check.ts';
 import { readState, readTopics, Turns, walkChunks, type StoredTopics, type Watcher } from './walk.ts';
 
 /** What a store has, as far as it can be read. */
@@ -13,12 +14,19 @@ export interface StoreCounts {
   readonly damages: number;
 }
 
+export interface VerifyOptions extends Watcher {
+  /** The wall clock, in milliseconds since 1970. */
+  readonly now: () => number;
+  /** Something is worth knowing, and not damaged: one sentence for people. */
+  readonly onNotice: (sentence: string) => void;
+}
+
 /**
  * Reads all that a store has: that every checksum is right, that no message is missing in between, and that what is
  * known of topics, blocks and messages agrees.
  */
-export async function verifyStore(store: Store, watcher: Watcher): Promise<StoreCounts> {
-  const verification = new Verification(store, watcher);
+export async function verifyStore(store: Store, options: VerifyOptions): Promise<StoreCounts> {
+  const verification = new Verification(store, options);
   await verification.run();
   return verification.counts;
 }
@@ -31,7 +39,7 @@ interface Expected {
 
 class Verification {
   readonly #store: Store;
-  readonly #watcher: Watcher;
+  readonly #watcher: VerifyOptions;
   readonly #turns = new Turns();
   readonly #state: LogState | undefined;
   readonly #topics: StoredTopics;
@@ -43,13 +51,14 @@ class Verification {
   #bytes = 0;
   #damages = 0;
   #last = 0;
-  #lastTime = 0;
+  readonly #stamps: StampCheck;
 
-  constructor(store: Store, watcher: Watcher) {
+  constructor(store: Store, watcher: VerifyOptions) {
     this.#store = store;
     this.#watcher = { ...watcher, onDamage: (sentence) => this.#tell(sentence, watcher) };
     this.#state = readState(store, this.#watcher);
     this.#topics = readTopics(store, this.#state, this.#watcher);
+    this.#stamps = new StampCheck(this.#state, watcher.now());
   }
 
   get counts(): StoreCounts {
@@ -83,6 +92,7 @@ class Verification {
     }
     await this.#checkIds();
     this.#checkState();
+    for (const notice of this.#stamps.notices) this.#watcher.onNotice(notice);
   }
 
   /** The highest place in the log that there can be. */
@@ -137,7 +147,7 @@ class Verification {
   #checkBlock(block: Block, chunks: readonly Chunk[]): void {
     const { first, time, runs } = block;
     if (first <= this.#last) this.#damage(`Block ${first} begins before the one before it ends.`);
-    if (time < this.#lastTime) this.#damage(`Block ${first} is older than the one before it.`);
+    if (!this.#stamps.take(block)) this.#damage(`Block ${first} is older than the one before it.`);
     const places = new Map<TopicNumber, number[]>();
     let sequence = first;
     for (const { topic, count } of runs) {
@@ -146,7 +156,6 @@ class Verification {
       for (let left = count; left > 0; left--) ofTopic.push(sequence++);
     }
     this.#last = Math.max(this.#last, sequence - 1);
-    this.#lastTime = Math.max(this.#lastTime, time);
     for (const chunk of chunks) {
       const ofChunk = places.get(chunk.topic);
       places.delete(chunk.topic);
@@ -250,7 +259,7 @@ class Verification {
     }
     if (this.#last > state.head)
       this.#damage(`There are messages after ${state.head}, where the log is said to end.`);
-    if (this.#lastTime > state.time)
+    if (this.#stamps.newest > state.time)
       this.#damage('There are messages that are newer than the log is said to be.');
   }
 
@@ -272,12 +281,4 @@ class Verification {
     const record: TopicRecord | undefined = this.#topics.records.get(topic);
     return record ? `topic '${record.name}'` : `topic number ${topic}`;
   }
-}
-
-function blocksOf({ from, through }: DamagedKeys): string {
-  return from === through ? `block ${from}` : `the blocks from ${from} to ${through}`;
-}
-
-function isAmong(ranges: readonly DamagedKeys[] | undefined, key: number): boolean {
-  return ranges?.some(({ from, through }) => from <= key && key <= through) ?? false;
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { parseInterest, parseTopic, type From, type Interest, type Topic } from '@fanfare/protocol';
 import fc from 'fast-check';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { temporaryDirectory } from '../../../cli/test/harness.ts';
 import type { ClockEvent } from '../../src/log/local/log-clock.ts';
 import { openLmdbStore } from '../../src/log/store/lmdb-store.ts';
@@ -11,6 +11,7 @@ import type { Rule } from '../../src/rules/rule.ts';
 import type { LogOptions } from '../contracts/log-under-test.ts';
 import { Fixture } from './fixtures.ts';
 import { openOver, type LocalLogUnderTest } from './open-local-log.ts';
+import { SteeredStore } from './steered-store.ts';
 
 const second = 1_000;
 const minute = 60 * second;
@@ -387,6 +388,28 @@ describe('what is told of the clock', () => {
     await world.stop();
     await world.startServer(minute);
     expect(world.events).toEqual([]);
+  });
+
+  it('is nothing when one commit takes minutes', async () => {
+    const events: ClockEvent[] = [];
+    let now = start;
+    const store = new SteeredStore();
+    const { log, close } = openOver(store, options, {
+      now: () => now,
+      onClockEvent: (event) => events.push(event),
+    });
+    const held = store.hold('late');
+    const appending = log.append([{ topic: news, messageJson: '1' }]);
+    const { succeed } = await held;
+    for (let seconds = 0; seconds < 300; seconds += 10) {
+      now += 10 * second;
+      vi.advanceTimersByTime(second);
+    }
+    succeed();
+    await appending;
+    await log.append([{ topic: news, messageJson: '2' }]);
+    expect(events).toEqual([]);
+    await close();
   });
 
   it('is nothing when the clock is set by a minute or less', async () => {

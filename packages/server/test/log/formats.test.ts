@@ -123,7 +123,11 @@ describe.each(['format-1/stopped', 'format-1/killed'])('the store %s', (name) =>
     onTestFinished(() => store.close());
     const damages: string[] = [];
     let lines = '';
-    await verifyStore(store, { onDamage: (sentence) => damages.push(sentence) });
+    await verifyStore(store, {
+      now: () => content.takenAt,
+      onDamage: (sentence) => damages.push(sentence),
+      onNotice: (sentence) => damages.push(sentence),
+    });
     await exportStore(store, {
       onDamage: (sentence) => damages.push(sentence),
       write: async (some) => void (lines += some),

@@ -107,7 +107,9 @@ export class Commits {
    * @returns whether it is to be called again in the next turn
    */
   sweep(): boolean {
-    if (!this.#inFlight) this.#look();
+    // While a commit is made, the state is about to become the commit's.
+    if (this.#inFlight) this.#options.clock.look();
+    else this.#look();
     const isDone = this.#options.retention.sweep(this.#state);
     this.#mayDoChores = true;
     if (this.#hasChores) this.#work();
@@ -139,9 +141,10 @@ export class Commits {
     return this.#unsaved.size > 0 || (!this.#isClosed && (retention.hasWork || topics.unused.isExcessive));
   }
 
-  /** Not while a commit is made: its state would be thrown away. */
   #look(): void {
-    this.#state = this.#options.clock.look(this.#state);
+    const { clock } = this.#options;
+    clock.look();
+    this.#state = clock.stateNow(this.#state);
   }
 
   #work(): void {

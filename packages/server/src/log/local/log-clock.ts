@@ -51,23 +51,8 @@ export class LogClock {
     return this.#running;
   }
 
-  /**
-   * Looks at the clock. MUST be called every few seconds: when it is not looked at for longer, it seems to jump.
-   *
-   * @returns the log's state by what it shows
-   */
-  look(state: LogState): LogState {
-    this.#look();
-    const { time, head, clockSteps } = state;
-    const shown = this.#shown;
-    const looked = { ...state, trustedTime: this.#trusted };
-    if (nextStamp(time, shown) >= time) return looked;
-    this.#options.onEvent({ kind: 'set_back', before: time, after: shown });
-    const step = { sequence: head + 1, before: time, after: shown };
-    return { ...looked, time: shown, clockSteps: withClockStep(clockSteps, step) };
-  }
-
-  #look(): void {
+  /** Looks at the clock. MUST be called every few seconds: when it is not looked at for longer, it seems to jump. */
+  look(): void {
     const shown = readClock(this.#options);
     const step = shown - this.#shown;
     const isJump = Math.abs(step) > stepMs;
@@ -84,6 +69,17 @@ export class LogClock {
     if (isOnTrial && isJump) this.#options.onEvent({ kind: 'jumped', byMs: ahead });
     if (this.#isOnTrial && !isOnTrial) this.#options.onEvent({ kind: 'trusted' });
     this.#isOnTrial = isOnTrial;
+  }
+
+  /** A log's state by what the clock showed when it was last looked at. */
+  stateNow(state: LogState): LogState {
+    const { time: before, head, clockSteps } = state;
+    const after = this.#shown;
+    const now = { ...state, trustedTime: this.#trusted };
+    if (nextStamp(before, after) >= before) return now;
+    this.#options.onEvent({ kind: 'set_back', before, after });
+    const step = { sequence: head + 1, before, after };
+    return { ...now, time: after, clockSteps: withClockStep(clockSteps, step) };
   }
 }
 

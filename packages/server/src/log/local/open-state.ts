@@ -30,8 +30,9 @@ export function openState(
 ): Opened {
   const stored = store.readState();
   const clock = new LogClock(options, stored?.trustedTime);
-  if (!stored) return { state: clock.look({ epoch: newEpoch, ...newState }), clock };
-  const state = clock.look({ ...stored, clockSteps: stepsSince(store, stored) });
+  clock.look();
+  if (!stored) return { state: clock.stateNow({ epoch: newEpoch, ...newState }), clock };
+  const state = clock.stateNow({ ...stored, clockSteps: stepsSince(store, stored) });
   topics.highestNumber = state.topicNumber;
   for (const entry of readEntries(store, topics, state)) topics.add(entry);
   readIds(store, ids, state, idWindowMs);

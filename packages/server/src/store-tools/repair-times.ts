@@ -1,0 +1,166 @@
+import { join } from 'node:path';
+import { fixedLimits } from '../limits/fixed-limits.ts';
+import { withClockStep } from '../log/local/clock-steps.ts';
+import { copyData } from '../log/store/copy-data.ts';
+import { DataDirectoryError } from '../log/store/data-directory.ts';
+import { dataFile } from '../log/store/directory-names.ts';
+import { openLmdbStore } from '../log/store/lmdb-store.ts';
+import type { Block, Chunk, ClockStep, IdBlock, LogState, Store, StoreCommit } from '../log/store/store.ts';
+import { expectStore } from './open-store.ts';
+
+export interface RepairedTimes {
+  readonly messages: number;
+  /** The newest stamp that there was. */
+  readonly latest: number;
+}
+
+const { value: stepMs } = fixedLimits.clockStepMs;
+
+/** A commit is of so many blocks, and of some MiB at the most. */
+const blocksPerCommit = 64;
+
+/**
+ * Corrects the stamps of messages that are from the future, after making a copy of the data. When it is interrupted, it can
+ * be done again.
+ *
+ * @param now - what the wall clock shows, in milliseconds since 1970. It has to be right
+ * @returns undefined when there is nothing to correct; else the path of the copy as well
+ * @throws DataDirectoryError, LogDamagedError
+ */
+export async function repairTimes(
+  directory: string,
+  now: number,
+): Promise<(RepairedTimes & { readonly copy: string }) | undefined> {
+  await expectStore(directory);
+  const store = await openLmdbStore(directory);
+  try {
+    if (!hasFutureStamps(store, now)) return undefined;
+    const copy = join(directory, `${dataFile}.before-repair`);
+    await copyData(directory, copy).catch((error: unknown) => {
+      throw cannotCopy(directory, error);
+    });
+    return { ...(await repairStamps(store, now)), copy };
+  } finally {
+    await store.close();
+  }
+}
+
+function hasFutureStamps(store: Store, now: number): boolean {
+  for (const { time } of store.readBlocks(0)) if (time > now + stepMs) return true;
+  return false;
+}
+
+/**
+ * Corrects the stamps of messages that are from the future. They keep their distances from one another, and end when the
+ * clock was set right after them, or now. Else nothing changes.
+ */
+export async function repairStamps(store: Store, now: number): Promise<RepairedTimes> {
+  const state = store.readState();
+  return state ? new StampRepair(store, state, now).run() : { messages: 0, latest: 0 };
+}
+
+/** A block with its new stamp. */
+interface Corrected {
+  readonly block: Block;
+  readonly time: number;
+}
+
+class StampRepair {
+  readonly #store: Store;
+  readonly #state: LogState;
+  readonly #now: number;
+  /** The stamp of the newest block so far, as it is to be. */
+  #time = 0;
+  #steps: readonly ClockStep[] = [];
+
+  constructor(store: Store, state: LogState, now: number) {
+    this.#store = store;
+    this.#state = state;
+    this.#now = now;
+  }
+
+  async run(): Promise<RepairedTimes> {
+    let messages = 0;
+    let latest = 0;
+    for (let blocks = this.#blocksFrom(0); blocks.length > 0;) {
+      const corrected = blocks.map((block) => ({ block, time: this.#correct(block) }));
+      const changed = corrected.filter(({ block, time }) => block.time !== time);
+      if (changed.length > 0) await this.#store.commit(this.#commitOf(changed));
+      for (const { block } of changed) {
+        messages += block.runs.reduce((sum, { count }) => sum + count, 0);
+        latest = Math.max(latest, block.time);
+      }
+      blocks = this.#blocksFrom((blocks.at(-1)?.first ?? 0) + 1);
+    }
+    const { time } = this.#state;
+    const state = {
+      ...this.#state,
+      time: this.#isFromFuture(time) ? this.#time : Math.max(time, this.#time),
+      trustedTime: this.#now,
+      clockSteps: this.#steps,
+    };
+    await this.#store.commit({ ...this.#commitOf([]), state });
+    return { messages, latest };
+  }
+
+  #isFromFuture(time: number): boolean {
+    return time > this.#now + stepMs;
+  }
+
+  #blocksFrom(from: number): readonly Block[] {
+    const blocks: Block[] = [];
+    for (const block of this.#store.readBlocks(from)) {
+      blocks.push(block);
+      if (blocks.length >= blocksPerCommit) break;
+    }
+    return blocks;
+  }
+
+  /** What the stamp of the next block is to be. */
+  #correct({ first, time: before }: Block): number {
+    const time = this.#isFromFuture(before) ? this.#timeOfFuture(first, before) : before;
+    if (time < this.#time)
+      this.#steps = withClockStep(this.#steps, { sequence: first, before: this.#time, after: time });
+    this.#time = time;
+    return time;
+  }
+
+  /** As long before the clock was set right as it is before the last stamp until then; but not before what comes before it. */
+  #timeOfFuture(first: number, time: number): number {
+    const { clockSteps, time: newest } = this.#state;
+    const next = clockSteps.findIndex(({ sequence }) => sequence > first);
+    const later = next < 0 ? [] : clockSteps.slice(next);
+    const last = later[0]?.before ?? newest;
+    const setRight = later.find(({ after }) => !this.#isFromFuture(after))?.after ?? this.#now;
+    return Math.min(setRight, Math.max(this.#time, setRight - (last - time)));
+  }
+
+  #commitOf(corrected: readonly Corrected[]): StoreCommit {
+    const blocks: Block[] = [];
+    const chunks: Chunk[] = [];
+    const ids: IdBlock[] = [];
+    for (const { block, time } of corrected) {
+      blocks.push({ ...block, time });
+      for (const topic of new Set(block.runs.map((run) => run.topic))) {
+        const chunk = this.#store.chunk(topic, block.first);
+        if (!chunk) continue;
+        const { ordinal, bytesBefore, records } = chunk;
+        chunks.push({ topic, block: block.first, ordinal, bytesBefore, time, records });
+      }
+      const [idsOfBlock] = this.#store.readIds(block.first);
+      if (idsOfBlock?.block === block.first) ids.push({ ...idsOfBlock, time });
+    }
+    return { state: this.#state, blocks, chunks, ids, ...nothingElse };
+  }
+}
+
+const nothingElse = { topics: [], removedTopics: [], removedChunks: [], removedBlocks: [], removedIds: [] };
+
+function cannotCopy(directory: string, error: unknown): DataDirectoryError {
+  const reason = error instanceof Error ? error.message : String(error);
+  return new DataDirectoryError(
+    `A copy of the data in '${directory}' must be made before its times are repaired, and that failed: ${reason}. ` +
+      'Make room, or move the directory to a larger disk. Nothing was changed.',
+    { cause: error },
+  );
+}
