@@ -13,7 +13,8 @@ export interface Pair {
 }
 
 export interface TrialOptions {
-  readonly open?: () => Promise<Pair>;
+  /** @param signal - aborts when it is too late for a connection */
+  readonly open?: (signal: AbortSignal) => Promise<Pair>;
   /** How long the trial can take. 30 seconds by default, because an app can be busy while it starts. */
   readonly timeoutMs?: number;
 }
@@ -27,7 +28,8 @@ export interface TrialOptions {
  */
 export async function proveDirectWrites(options: TrialOptions = {}): Promise<WriteCall> {
   const { open = openLoopback, timeoutMs = 30_000 } = options;
-  const opening = open();
+  const controller = new AbortController();
+  const opening = open(controller.signal);
   let timer: NodeJS.Timeout | undefined;
   const tooLate = new Promise<never>((_resolve, reject) => {
     const error = new Error(`the trial did not end within ${timeoutMs} ms`);
@@ -37,6 +39,7 @@ export async function proveDirectWrites(options: TrialOptions = {}): Promise<Wri
     return await Promise.race([opening.then(async (pair) => new Trial(pair).run()), tooLate]);
   } finally {
     clearTimeout(timer);
+    controller.abort();
     void opening.then(destroy, () => {});
   }
 }
@@ -120,17 +123,17 @@ class Trial {
 
   /** Writes until the kernel takes no more. `drained` resolves once it has taken all. */
   async #fill(): Promise<{ readonly drained: Promise<void> }> {
-    const { writer, reader } = this.#pair;
-    reader.pause();
+    this.#pair.reader.pause();
     for (let i = 0; i < largeWritesMax; i++) {
       this.#write(this.#large);
       const drained = new Promise<void>((resolve) => {
         if (this.#kernel.isBlocked) this.#kernel.onceDrained(resolve);
       });
-      // The kernel can take the rest in this turn; then the write is complete, and the next one is tried.
+      // The kernel can take the rest after all. Then the write is complete soon, and the next one is tried.
       await turn();
-      while (this.#kernel.isBlocked && this.#isAllTaken && !writer.destroyed) await turn();
-      if (!this.#isAllTaken && this.#kernel.isBlocked) return { drained };
+      if (this.#kernel.isBlocked && this.#isAllTaken) await turn();
+      if (this.#kernel.isBlocked && !this.#isAllTaken) return { drained };
+      if (this.#kernel.isBlocked) throw new Error('a write that was taken is not complete');
       this.#expectAllTaken();
     }
     throw new Error('no write is ever queued');
@@ -187,25 +190,27 @@ async function turn(): Promise<void> {
 }
 
 /** A connection of this process with itself, which does not keep it alive. */
-async function openLoopback(): Promise<Pair> {
+async function openLoopback(signal: AbortSignal): Promise<Pair> {
   const host = '127.0.0.1';
   const server = createServer({ pauseOnConnect: true, allowHalfOpen: true }).unref();
-  server.listen(0, host);
-  await once(server, 'listening');
+  // In a cluster, other workers would get some of the connections.
+  server.listen({ host, port: 0, exclusive: true });
+  await once(server, 'listening', { signal });
+  const accepted = on(server, 'connection', { signal }) as AsyncIterable<[Socket]>;
+  const { port } = server.address() as AddressInfo;
+  const reader = connect({ host, port, allowHalfOpen: true }).unref();
+  reader.on('error', () => {});
   try {
-    const accepted = on(server, 'connection') as AsyncIterable<[Socket]>;
-    const reader = connect({
-      host,
-      port: (server.address() as AddressInfo).port,
-      allowHalfOpen: true,
-    }).unref();
-    await once(reader, 'connect');
+    await once(reader, 'connect', { signal });
     for await (const [writer] of accepted) {
       if (writer.remotePort === reader.localPort) return { writer: writer.unref(), reader };
       // Somebody else has connected.
       writer.destroy();
     }
     throw new Error('the loopback connection was not accepted');
+  } catch (error) {
+    reader.destroy();
+    throw error;
   } finally {
     server.close();
   }

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type Server as HttpServer } from 'node:http';
+import type { Server as HttpsServer } from 'node:https';
 import type { AddressInfo, Socket as NetSocket } from 'node:net';
 import { Server, type ServerOptions, type Socket } from 'socket.io';
 import { io as connect, type Socket as ClientSocket } from 'socket.io-client';
@@ -13,8 +14,10 @@ export interface Served {
 }
 
 /** Starts a Socket.IO server; it ends with the test. */
-export async function serve(options: Partial<ServerOptions> = {}): Promise<Served> {
-  const http = createServer();
+export async function serve(
+  options: Partial<ServerOptions> = {},
+  http: HttpServer | HttpsServer = createServer(),
+): Promise<Served> {
   const io = new Server(http, options);
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
   const connections = new Set<NetSocket>();

@@ -121,6 +121,8 @@ describe('what waits for a connection that does not read', () => {
       await turn();
     }
     expect(io.sockets.sockets.size).toBe(0);
+    const { adapter } = io.of('/');
+    await until(() => isFanoutAdapter(adapter) && adapter.waitingBytes === 0);
   });
 
   test('is no reason to drop what comes in one turn for a connection that does read', async () => {

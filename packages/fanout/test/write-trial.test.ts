@@ -1,5 +1,11 @@
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { WriteRequest } from '../src/direct-writes.ts';
 import { proveDirectWrites, type Pair } from '../src/write-trial.ts';
@@ -85,6 +91,35 @@ describe('direct writes are used after a trial on a real connection, and only wh
     });
   });
 
+  test('it passes in the workers of a cluster, whose servers share their ports', async () => {
+    const trial = fileURLToPath(new URL('../dist/write-trial.js', import.meta.url));
+    const script = `
+      import cluster from 'node:cluster';
+      import { proveDirectWrites } from ${JSON.stringify(trial)};
+      if (cluster.isPrimary) {
+        const workers = Array.from({ length: 4 }, () => cluster.fork());
+        let ready = 0;
+        for (const worker of workers) {
+          worker.on('message', (text) => {
+            if (text !== 'ready') console.log(text);
+            else if (++ready === workers.length) for (const each of workers) each.send('go');
+          });
+        }
+      } else {
+        process.once('message', async () => {
+          const trials = Array.from({ length: 5 }, () => proveDirectWrites({ timeoutMs: 20_000 }));
+          const [failure] = (await Promise.allSettled(trials)).filter(({ status }) => status === 'rejected');
+          process.send(failure?.reason.message ?? 'it passes', () => process.disconnect());
+        });
+        process.send('ready');
+      }`;
+    const directory = mkdtempSync(join(tmpdir(), 'fanout-'));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    writeFileSync(join(directory, 'cluster.mjs'), script);
+    const { stdout } = await promisify(execFile)(process.execPath, [join(directory, 'cluster.mjs')]);
+    expect(stdout).toBe('it passes\n'.repeat(4));
+  });
+
   test('it passes with a function in between that changes nothing', async () => {
     const same: WriteBuffer = (real, ...args) => real(...args);
     await expect(
@@ -140,7 +175,11 @@ describe('direct writes are used after a trial on a real connection, and only wh
     ['bytesWritten is not a number', uncounted, { values: { bytesWritten: Number.NaN } }],
     ['bytesWritten does not grow', early, { values: { bytesWritten: 0 } }],
     ['writeQueueSize has another name', uncounted, { values: { writeQueueSize: undefined } }],
-    ['writeQueueSize says nothing', endless, { values: { writeQueueSize: 0 } }],
+    [
+      'writeQueueSize says nothing',
+      'a write that was taken is not complete',
+      { values: { writeQueueSize: 0 } },
+    ],
     ['a queued write looks complete', early, { writeBuffer: hidingRequests }],
     ['only a part is written', early, { writeBuffer: (real, ...args) => real(args[0], partOf(args[1])) }],
     ['a queued write is never completed', endless, { writeBuffer: reporting(() => {}) }],
