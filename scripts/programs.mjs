@@ -17,6 +17,8 @@ const programs = [
     isThere: () => pythonHas('websocket'),
     debian: 'python3-websocket',
   },
+  // For python-socketio's client of asyncio.
+  { name: 'aiohttp for /usr/bin/python3', isThere: () => pythonHas('aiohttp'), debian: 'python3-aiohttp' },
   { name: '/usr/bin/chromium', isThere: () => existsSync('/usr/bin/chromium'), debian: 'chromium' },
   { name: 'tmux', isThere: () => isOnPath('tmux'), debian: 'tmux' },
   { name: 'jq', isThere: () => isOnPath('jq'), debian: 'jq' },

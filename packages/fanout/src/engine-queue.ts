@@ -35,7 +35,7 @@ export class EngineQueue {
     return this.#isBusy;
   }
 
-  /** How often nothing waited any more. */
+  /** How often something was taken. */
   get drains(): number {
     return this.#drains;
   }
@@ -47,7 +47,7 @@ export class EngineQueue {
   }
 
   /**
-   * @param onDrained - called when nothing waits any more, unless it is called already for an earlier packet
+   * @param onDrained - called whenever something was taken, until nothing waits any more
    * @returns false when engine.io does not buffer as known
    */
   send(socket: Socket, { packet, options, bytes }: Outgoing, onDrained: () => void): boolean {
@@ -66,8 +66,10 @@ export class EngineQueue {
     this.#isBusy = true;
     const drained = (): void => {
       this.#isBusy = false;
-      this.#sentBytes = 0;
       this.#drains++;
+      // Somebody may have put back a part, or sent more.
+      if ((this.#connection.writeBuffer?.length ?? 0) > 0) this.#watch(onDrained);
+      else this.#sentBytes = 0;
       onDrained();
     };
     this.#connection.once('drain', () => {

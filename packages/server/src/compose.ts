@@ -20,6 +20,7 @@ import { Vitals } from './observability/vitals.ts';
 import { openLog, rulesOf } from './open-log.ts';
 import type { Refuse } from './open-socketio.ts';
 import type { ServerOptions } from './server-options.ts';
+import { PollingAnswers } from './socketio/polling-answers.ts';
 import { RoomFanOut } from './socketio/rooms.ts';
 import { SubscriptionIndex } from './subscriptions/subscription-index.ts';
 import type { Insides } from './try-insides.ts';
@@ -37,6 +38,7 @@ export interface Composed {
   readonly path: MessagePath;
   readonly http: FastifyInstance;
   readonly streams: EventStreams;
+  readonly polling: PollingAnswers;
   readonly access: Access;
   /** To be called last. */
   readonly close: () => Promise<void>;
@@ -66,11 +68,12 @@ export async function compose({ now = Date.now }: ServerOptions, parts: ComposeP
   });
   const streams = new EventStreams({ ...settings, heartbeatMs, newId: makeId });
   const vitals = new Vitals(now);
-  const path = new MessagePath({
+  const polling: PollingAnswers = new PollingAnswers(insides.engine, (deliveries) => path.taken(deliveries));
+  const path: MessagePath = new MessagePath({
     log,
     index,
     rules,
-    fanOuts: [new RoomFanOut(io, logger), streams],
+    fanOuts: [new RoomFanOut(io, polling, logger), streams],
     limits: settings,
     rates: rateLimitsOf(settings, monotonicMs),
     onFailure: (error) => asRefusal(error, logger),
@@ -93,7 +96,7 @@ export async function compose({ now = Date.now }: ServerOptions, parts: ComposeP
     access.close();
     await log.close();
   };
-  return { path, http, streams, access, close };
+  return { path, http, streams, polling, access, close };
 }
 
 /** @throws SettingsError when a key cannot be used */

@@ -7,12 +7,12 @@ import type { Settings } from './config/settings.ts';
 import { declineUpgrades } from './http/decline-upgrades.ts';
 import type { Connection } from './message-path/accept.ts';
 import { limitLogins } from './socketio/login-limits.ts';
-import { limitPollingPayloads } from './socketio/polling-payload.ts';
 import { isJsonp } from './socketio/polling-turns.ts';
 import { releaseHandshakes } from './socketio/release-handshake.ts';
 import { checkSessionOrigins, strangersPage } from './socketio/session-origins.ts';
 import type { SessionCounts } from './socketio/session-counts.ts';
 import { releasePolling } from './socketio/release-polling.ts';
+import { endSilentUpgrades } from './socketio/silent-upgrades.ts';
 import { SlowSubscribers } from './socketio/slow-subscribers.ts';
 import type { SocketServerOptions } from './socketio/socket-server.ts';
 import type { Insides } from './try-insides.ts';
@@ -74,9 +74,9 @@ export function openSockets(
     node.order,
   );
   checkSessionOrigins(io, originsOf(settings), engine);
-  limitPollingPayloads(io, engine);
   releaseHandshakes(io, engine);
   limitLogins(io, { ...settings, packetBytesMax: packetBytesMaxOf(settings) }, engine);
   sessions.watch(io, engine);
   releasePolling(io, engine);
+  endSilentUpgrades(io);
 }

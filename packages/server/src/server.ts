@@ -86,10 +86,11 @@ async function run(
   const io = createSocketServer(
     socketOptions(settings, refuse, () => path.isDraining, connections, sessions, insides),
   );
-  const parts = { settings, refuse, io, logger, insides, onLost };
-  const { path, http, streams, access, close } = await compose(options, parts);
+  const composed = await compose(options, { settings, refuse, io, logger, insides, onLost });
+  const { path, http, streams, polling, access, close } = composed;
   openSockets(io, http.server, settings, sessions, insides);
-  listenToClients(io, { path, access, connections, logger, insides, refuseUnknown: true });
+  polling.beginAll(io);
+  listenToClients(io, { ...composed, connections, logger, insides, refuseUnknown: true });
   // Node's own answer to those would take no turns.
   http.server.on('checkExpectation', (...exchange) => http.server.emit('request', ...exchange));
   takeTurns(http.server, insides.node);
@@ -169,17 +170,19 @@ async function runAttached(
     createSocketServer(
       socketOptions(settings, refuse, () => path.isDraining, connections, sessions, insides),
     );
-  const parts = { settings, refuse, io, logger, insides, onLost };
-  const { path, http, streams, access, close } = await compose(options, parts);
+  const composed = await compose(options, { settings, refuse, io, logger, insides, onLost });
+  const { path, http, streams, polling, access, close } = composed;
   await http.ready();
-  const events = { path, access, connections, logger, insides, refuseUnknown: !theirs };
+  const events = { ...composed, connections, logger, insides, refuseUnknown: !theirs };
   const stopListening = listenToClients(io, events);
   const answersPreflights = originsOf(settings).length > 0;
   const stopSharing = shareServer(httpServer, {
     isOurs: (request) => isTaken(request, taken, answersPreflights),
     answer: (request, response) => http.routing(request, response),
     addOthers: () => {
-      if (!theirs) openSockets(io, httpServer, settings, sessions, insides);
+      if (theirs) return;
+      openSockets(io, httpServer, settings, sessions, insides);
+      polling.beginAll(io);
     },
     node: insides.node,
   });

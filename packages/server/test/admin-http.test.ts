@@ -181,6 +181,8 @@ describe('GET /stats', () => {
     await declare(url, 'silent');
     await publishMany(url, 'news', 10);
     await publishMany(url, 'silent', 5);
+    // What waits for a client that polls counts once it has polled.
+    await expect.poll(async () => (await statsOf(url)).deliveries).toBe(30);
     const stats = await statsOf(url);
     expect(stats).toMatchObject({
       version: expect.stringMatching(/^\d+\.\d+\.\d+/) as string,
@@ -496,7 +498,7 @@ describe('DELETE /connections/{id}', () => {
     ]);
     expect(await statsOf(url)).toMatchObject({ connections: 1, subscriptions: 1 });
     await publishMany(url, 'news', 3);
-    expect((await statsOf(url)).deliveries).toBe(3);
+    await expect.poll(async () => (await statsOf(url)).deliveries).toBe(3);
     expect(await recorder.settled(url)).toHaveLength(3);
     // Nothing keeps it from coming again.
     client.connect();

@@ -1,5 +1,10 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { attach } from '@fanfare/server';
+import { Server as SocketServer } from 'socket.io';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { secret, tokenFor } from './access/tokens.ts';
 import { publish, startServer } from './harness.ts';
@@ -108,6 +113,48 @@ describe.each(['polling', 'websocket', 'upgrade'])("a student's Python programs 
     expect(new Set(seen)).toEqual(new Set(numbers.map((message) => `news {'message': ${message}}`)));
   });
 });
+
+describe.each(['threads', 'asyncio'])(
+  'a Python app with a User-Agent of its own that polls, with %s,',
+  (kind) => {
+    const numbers = [...Array(200).keys()];
+
+    async function expectAll(url: string, topic: string): Promise<void> {
+      const client = runPython('resuming.py', url, kind, topic);
+      const lines: string[] = [];
+      expect(await client.line()).toBe('connected');
+      for (const _ of numbers) {
+        const line = await client.line();
+        // It ends its connection over an answer that is too long for it, and connects again.
+        expect(line).not.toBe('connected');
+        lines.push(line);
+      }
+      // Its handlers overtake one another.
+      expect(lines.toSorted()).toEqual(numbers.map((message) => `message ${message}`).toSorted());
+    }
+
+    it('gets all of 200 messages that it has missed over its one connection', async () => {
+      const { url } = await startServer({ rules: [{ match: '**', create: 'publish' }] });
+      await publish(
+        url,
+        numbers.map((message) => ({ topic: 'news', message })),
+      );
+      await expectAll(url, 'news');
+      expect(await (await fetch(`${url}/stats`)).json()).toMatchObject({ connections: 1, deliveries: 200 });
+    });
+
+    it("gets them from an app's own Socket.IO server too", async () => {
+      const httpServer = createHttpServer();
+      const io = new SocketServer(httpServer);
+      onTestFinished(() => void io.close());
+      const fanfare = await attach(httpServer, { io, rules: [{ match: '**', create: 'publish' }] });
+      onTestFinished(() => fanfare.stop());
+      await once(httpServer.listen(0, '127.0.0.1'), 'listening');
+      for (const message of numbers) await fanfare.publish('news', message);
+      await expectAll(`http://127.0.0.1:${(httpServer.address() as AddressInfo).port}`, 'news');
+    });
+  },
+);
 
 describe.each(['polling', 'websocket'])('a Python client with a token over %s', (transport) => {
   const lineOf = (event: string, argument: object): string => `${event} ${JSON.stringify(argument)}`;

@@ -1,18 +1,19 @@
 import type { EventEmitter } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Duplex } from 'node:stream';
+import type { splitAnswer } from './split-answer.ts';
 import { asCount } from './trial.ts';
 
 /*
- * All that the server knows of the inside of engine.io is in this file; `engine-trial.ts` tries it at start. What engine.io
+ * All that the server knows of the inside of engine.io is in this file and `split-answer.ts`; `engine-trial.ts` tries it at start. What engine.io
  * documents, or declares public in its types, is no inside: `transport`, `request`, `protocol`, `remoteAddress`.
  */
 
 /** What of the inside of an engine.io can be relied on. A function that cannot is undefined. */
 export interface EngineInside {
   readonly packets: PacketsWaiting;
-  /** For what was taken out of what the event `flush` brings. */
-  readonly putBack: typeof putBack | undefined;
+  /** For what the event `flush` brings of a client that polls. */
+  readonly splitAnswer: typeof splitAnswer | undefined;
   /** Whether the packets of a request can be taken one by one: {@link takeOver}. */
   readonly dividesRequests: boolean;
   readonly setRequestBytesMax: typeof setRequestBytesMax | undefined;
@@ -70,12 +71,6 @@ export class CountedPackets implements PacketsWaiting {
   of(connection: object): number {
     return this.#counts.get(connection) ?? 0;
   }
-}
-
-/** Puts packets before all that wait, as if their transport had not been given them. */
-export function putBack(connection: object, packets: readonly unknown[]): void {
-  const { writeBuffer } = connection as { readonly writeBuffer?: unknown };
-  if (Array.isArray(writeBuffer)) writeBuffer.unshift(...packets);
 }
 
 /** A transport of a client that polls. */

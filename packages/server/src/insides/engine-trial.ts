@@ -6,7 +6,6 @@ import {
   fail,
   Listeners,
   packetsInBuffer,
-  putBack,
   readRequest,
   setRequestBytesMax,
   takeOver,
@@ -17,6 +16,7 @@ import {
 } from './engine-inside.ts';
 import { Rehearsal, type Connection, type EngineClass } from './engine-rehearsal.ts';
 import { untilTurn, type MemoryConnection } from './memory-connection.ts';
+import { packetsMax, splitAnswer, type SplitConnection } from './split-answer.ts';
 import { expectSame, isAsKnown } from './trial.ts';
 
 /** Tries what an engine.io is made with, as one that is attached would be. */
@@ -44,7 +44,7 @@ export async function tryEngine(
     const findsWebSockets = await works(trials.webSockets);
     return {
       packets: (await works(trials.packets)) ? packetsInBuffer : new CountedPackets(),
-      putBack: (await works(trials.answers)) ? putBack : undefined,
+      splitAnswer: (await works(trials.answers)) ? splitAnswer : undefined,
       dividesRequests: await works(trials.requests),
       setRequestBytesMax: (await works(trials.requestBytes)) ? setRequestBytesMax : undefined,
       endPolling: (await works(trials.ending)) ? endPolling : undefined,
@@ -119,16 +119,27 @@ async function tryPackets(rehearsal: Rehearsal): Promise<void> {
   expectSame('what waits after a poll', packetsInBuffer.of(connection), 0);
 }
 
+/** Nothing of what is split may be lost or change its place, also while the connection is being closed. */
 async function tryAnswers(rehearsal: Rehearsal): Promise<void> {
   const session = await rehearsal.open('polling');
   const { connection } = session;
-  connection.once('flush', (packets: unknown[]) => {
-    const rest = packets.splice(1);
-    connection.once('drain', () => putBack(connection, rest));
-  });
-  for (const packet of ['a', 'b', 'c']) connection.send(packet);
-  expectSame('the answer to a poll', await rehearsal.poll(session), '4a');
-  expectSame('the answer to the next poll', await rehearsal.poll(session), '4b\u001E4c');
+  let created = 0;
+  connection.on('packetCreate', () => created++);
+  connection.on('flush', (packets: object[]) =>
+    splitAnswer(connection as unknown as SplitConnection, packets),
+  );
+  const sent = Array.from({ length: 2 * packetsMax + 2 }, (_, at) => `${at}`);
+  for (const data of sent) connection.send(data);
+  expectSame('the packets that are told of', created, sent.length);
+  connection.close();
+  const answers: string[][] = [];
+  for (let polls = 0; polls < 3; polls++) answers.push((await rehearsal.poll(session)).split('\u001E'));
+  expectSame('the answers to polls', answers.flat(), [...sent.map((data) => `4${data}`), '1']);
+  expectSame(
+    'how many packets they have',
+    answers.map(({ length }) => length),
+    [packetsMax, packetsMax, 3],
+  );
 }
 
 async function tryRequests(rehearsal: Rehearsal): Promise<void> {

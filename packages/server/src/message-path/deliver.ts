@@ -19,7 +19,7 @@ export interface FanOut {
    * Sends one event to all that have joined any of the audiences, once to each, in the order of the calls. MUST NOT
    * throw, whatever a connection's state.
    *
-   * @returns to how many it was sent: not to those that there was no room for
+   * @returns to how many it was sent: not to those that there was no room for, nor to those that poll, which count later
    */
   send(audiences: readonly Audience[], form: Form, event: PeerEvent): number;
   /** How many bytes wait for connections; what waits for several MAY count once. */
@@ -40,7 +40,11 @@ export function deliver(
   { fanOuts, counters, epoch }: DeliverParts,
 ): void {
   const event = encodeDelivery(record, form, epoch);
-  for (const fanOut of fanOuts) counters.deliveries += fanOut.send(audiences, form, event);
+  for (const fanOut of fanOuts) {
+    // It may count others meanwhile, which a poll that is open has taken at once.
+    const sent = fanOut.send(audiences, form, event);
+    counters.deliveries += sent;
+  }
 }
 
 /** @param replay - the interest of the one subscription that it is for, if it is not live */
@@ -58,6 +62,11 @@ export function encodeDelivery(record: LogRecord, form: Form, epoch: string, rep
 /** A message that is not stored has none. */
 export function offsetOf({ ordinal, sequence }: LogRecord, epoch: string): string | undefined {
   return ordinal === 0 ? undefined : `${epoch}.${sequence}`;
+}
+
+/** Whether an event is a message. The other events of the protocol have names that are reserved. */
+export function isDelivery({ name }: PeerEvent): boolean {
+  return name !== 'gap' && name !== 'state' && name !== 'error';
 }
 
 /** The events of the protocol beside deliveries. */

@@ -205,6 +205,11 @@ export class MessagePath {
     };
   }
 
+  /** Counts deliveries that a client which polls has taken. */
+  taken(deliveries: number): void {
+    this.#counters.deliveries += deliveries;
+  }
+
   get #log(): TopicLog {
     return this.#parts.log;
   }

@@ -17,6 +17,8 @@ export interface Peer {
   readonly address: string;
   /** How many bytes wait for it. */
   readonly waitingBytes: number;
+  /** Whether the client has to ask for what waits for it. The peer itself counts deliveries then, once they were taken. */
+  readonly isPolled?: boolean;
   /** From now on the peer gets what is fanned out to this audience in this form. */
   join(audience: Audience, form: Form): void;
   leave(audience: Audience, form: Form): void;
@@ -202,7 +204,7 @@ export class Subscription implements Replay {
       this.#isBlocked = true;
       return false;
     }
-    counters.deliveries += deliveries;
+    if (!this.#peer.isPolled) counters.deliveries += deliveries;
     this.#position = position;
     // In this same turn nothing comes in between: there is no gap, and no repeat.
     if (!isAtHead || position.sequence !== log.head) return true;

@@ -10,6 +10,7 @@ import type { Logger } from '../observability/logger.ts';
 import { asRefusal } from '../observability/refusal.ts';
 import { AnswerLimit, type SocketInsides } from './answer-limit.ts';
 import { ParsedArgument, UnparsedArgument } from './event-decoder.ts';
+import type { PollingAnswers } from './polling-answers.ts';
 import { SocketPeer } from './rooms.ts';
 import { SignIn } from './sign-in.ts';
 
@@ -18,6 +19,7 @@ export interface EventParts {
   readonly access: Access;
   /** Who is connected, and as what. */
   readonly connections: Map<Socket, Connection>;
+  readonly polling: PollingAnswers;
   readonly logger: Logger;
   readonly insides: SocketInsides;
   /** Whether events that Fanfare does not know are refused; on an embedding app's server they are the app's. */
@@ -37,7 +39,7 @@ type SharedListener = (this: Socket, ...args: unknown[]) => void;
 
 /** Listens to the clients of the main namespace. The function returned stops that, and leaves them connected. */
 export function listenToClients(io: Server, parts: EventParts): () => void {
-  const { path, access, connections, logger, insides, refuseUnknown } = parts;
+  const { path, access, connections, polling, logger, insides, refuseUnknown } = parts;
   const signIn = new SignIn(io, access, logger);
   const sessions = new Map<Socket, Session>();
   const forget = (socket: Socket): void => {
@@ -62,8 +64,9 @@ export function listenToClients(io: Server, parts: EventParts): () => void {
     if (session) sessions.set(socket, session);
   };
   const accept = (socket: Socket, rights: Rights): Connection => {
+    polling.begin(socket.conn);
     const onRoom = (): void => connections.get(socket)?.drained();
-    const peer = new SocketPeer(socket, insides.engine.packets, onRoom);
+    const peer = new SocketPeer(socket, polling, insides.engine.packets, onRoom);
     const connection = path.accept(peer, rights);
     connections.set(socket, connection);
     openSession(socket, rights);
@@ -99,7 +102,10 @@ export function listenToClients(io: Server, parts: EventParts): () => void {
   return () => {
     signIn.stop();
     io.off('connection', onConnection);
-    for (const socket of connections.keys()) forget(socket);
+    for (const socket of connections.keys()) {
+      forget(socket);
+      polling.end(socket.conn);
+    }
   };
 }
 

@@ -3,10 +3,11 @@ import type { Form } from '@fanfare/protocol';
 import type { Server, Socket } from 'socket.io';
 import { PacketType } from 'socket.io-parser';
 import type { PacketsWaiting } from '../insides/engine-inside.ts';
-import type { Audience, FanOut, PeerEvent } from '../message-path/deliver.ts';
+import { isDelivery, type Audience, type FanOut, type PeerEvent } from '../message-path/deliver.ts';
 import type { Peer } from '../message-path/subscription.ts';
 import type { Logger } from '../observability/logger.ts';
 import { EncodedArgument } from './encoded-argument.ts';
+import type { PollingAnswers } from './polling-answers.ts';
 
 /** Keeps Fanfare's rooms apart from the room that every socket is in under its own id, and from an app's rooms. */
 const prefix = 'fanfare:';
@@ -51,18 +52,19 @@ export function subscriptionOf(
 
 /** What of Engine.IO's connection is used where an app's own adapter does not bound what waits. */
 interface EngineConnection {
-  readonly transport: { readonly writable: boolean };
   once(event: 'drain', listener: () => void): void;
 }
 
 export class SocketPeer implements Peer {
   readonly #socket: Socket;
+  readonly #polling: PollingAnswers;
   readonly #packets: PacketsWaiting;
   readonly #onRoom: () => void;
 
   /** @param onRoom - called when events that were offered, and not sent, can be offered again */
-  constructor(socket: Socket, packets: PacketsWaiting, onRoom: () => void) {
+  constructor(socket: Socket, polling: PollingAnswers, packets: PacketsWaiting, onRoom: () => void) {
     this.#socket = socket;
+    this.#polling = polling;
     this.#packets = packets;
     this.#onRoom = onRoom;
   }
@@ -73,6 +75,10 @@ export class SocketPeer implements Peer {
 
   get transport(): string {
     return this.#socket.conn.transport.name;
+  }
+
+  get isPolled(): boolean {
+    return this.#polling.isPolled(this.#socket);
   }
 
   get address(): string {
@@ -96,6 +102,16 @@ export class SocketPeer implements Peer {
   }
 
   offer(events: readonly PeerEvent[]): boolean {
+    if (!this.isPolled) return this.#send(events);
+    this.#polling.mark(events.filter((event) => !isDelivery(event)).length);
+    try {
+      return this.#send(events);
+    } finally {
+      this.#polling.unmark();
+    }
+  }
+
+  #send(events: readonly PeerEvent[]): boolean {
     const { adapter } = this.#socket.nsp;
     if (isFanoutAdapter(adapter)) {
       return adapter.sendAll(
@@ -104,12 +120,20 @@ export class SocketPeer implements Peer {
       );
     }
     const connection = this.#socket.conn as unknown as EngineConnection;
-    if (this.#packets.of(connection) > 0 || !connection.transport.writable) {
-      connection.once('drain', this.#onRoom);
+    if (this.#packets.of(connection) > 0) {
+      this.#tellWhenEmpty(connection);
       return false;
     }
     for (const event of events) this.tell(event);
     return true;
+  }
+
+  /** A poll may take a part of what waits only. */
+  #tellWhenEmpty(connection: EngineConnection): void {
+    connection.once('drain', () => {
+      if (this.#packets.of(connection) > 0) this.#tellWhenEmpty(connection);
+      else this.#onRoom();
+    });
   }
 
   end(): void {
@@ -120,10 +144,12 @@ export class SocketPeer implements Peer {
 export class RoomFanOut implements FanOut {
   readonly #names = { plain: new RoomNames('plain'), envelope: new RoomNames('envelope') };
   readonly #io: Server;
+  readonly #polling: PollingAnswers;
   readonly #logger: Logger;
 
-  constructor(io: Server, logger: Logger) {
+  constructor(io: Server, polling: PollingAnswers, logger: Logger) {
     this.#io = io;
+    this.#polling = polling;
     this.#logger = logger;
   }
 
@@ -131,19 +157,26 @@ export class RoomFanOut implements FanOut {
     const rooms = new Set<string>();
     const names = this.#names[form];
     for (const audience of audiences) rooms.add(names.of(audience));
+    this.#polling.mark();
+    let sent = 0;
     try {
-      const { adapter } = this.#io.of('/');
-      // What io.local.to(rooms).emit() comes to, without the objects that it makes on its way. Local: every server
-      // of a cluster has the log's tail, so none may broadcast for another.
-      const packet = { type: PacketType.EVENT, nsp: '/', data: [name, new EncodedArgument(argumentJson)] };
-      const options = { rooms, except: new Set<string>(), flags: { local: true } };
-      if (isFanoutAdapter(adapter)) return adapter.broadcast(packet, options);
-      adapter.broadcast(packet, options);
-      return membersOf(adapter, rooms);
+      sent = this.#broadcast(rooms, [name, new EncodedArgument(argumentJson)]);
     } catch (err) {
       this.#logger.error({ err, audiences }, 'a delivery failed');
-      return 0;
     }
+    const polled = this.#polling.unmark();
+    return Math.max(0, sent - polled);
+  }
+
+  #broadcast(rooms: Set<string>, data: readonly unknown[]): number {
+    const { adapter } = this.#io.of('/');
+    // What io.local.to(rooms).emit() comes to, without the objects that it makes on its way. Local: every server
+    // of a cluster has the log's tail, so none may broadcast for another.
+    const packet = { type: PacketType.EVENT, nsp: '/', data };
+    const options = { rooms, except: new Set<string>(), flags: { local: true } };
+    if (isFanoutAdapter(adapter)) return adapter.broadcast(packet, options);
+    adapter.broadcast(packet, options);
+    return membersOf(adapter, rooms);
   }
 
   get waitingBytes(): number {

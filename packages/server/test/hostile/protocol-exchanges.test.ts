@@ -3,19 +3,12 @@
  * bare HTTP and bare WebSockets.
  */
 import { once } from 'node:events';
-import { createServer } from 'node:http';
-import { connect, type AddressInfo } from 'node:net';
-import { attach } from '@fanfare/server';
+import { connect } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { limitKinds } from '../../src/config/limits.ts';
-import { resolveSettings } from '../../src/config/resolve-settings.ts';
-import { ConnectionCounts } from '../../src/limits/connection-counts.ts';
-import { openSockets, socketOptions } from '../../src/open-socketio.ts';
-import { SessionCounts } from '../../src/socketio/session-counts.ts';
-import { createSocketServer } from '../../src/socketio/socket-server.ts';
 import { secret, tokenFor } from '../access/tokens.ts';
-import { tryInsides } from '../../src/try-insides.ts';
-import { publish, startServer, strictLogger } from '../harness.ts';
+import { publish, startServer } from '../harness.ts';
+import { startImpatient } from '../impatient-server.ts';
 import {
   connectRawClient,
   engineUrl,
@@ -218,41 +211,10 @@ describe('Engine.IO: polling', () => {
 });
 
 describe('Engine.IO: heartbeat', () => {
-  /** Our own Socket.IO server, with nothing changed but how often it asks. */
-  async function startImpatient(times: { pingInterval: number; pingTimeout: number }): Promise<string> {
-    const settings = resolveSettings({
-      flags: {},
-      env: {},
-      file: { path: 'the options', content: { memory: true } },
-    });
-    const sessions = new SessionCounts(new ConnectionCounts(settings));
-    const insides = await tryInsides(strictLogger);
-    const io = createSocketServer(
-      socketOptions(
-        settings,
-        () => undefined,
-        () => false,
-        new Map(),
-        sessions,
-        insides,
-      ),
-    );
-    const http = createServer((_request, response) => response.writeHead(404).end());
-    openSockets(io, http, settings, sessions, insides);
-    Object.assign((io.engine as unknown as { opts: object }).opts, times);
-    const fanfare = await attach(http, { memory: true, io });
-    await once(http.listen(0, '127.0.0.1'), 'listening');
-    onTestFinished(async () => {
-      await fanfare.stop();
-      await io.close();
-    });
-    return `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
-  }
-
   it.each(rawTransports)(
     'over %s asks again and again, and goes on when it is answered',
     async (_name, open) => {
-      const url = await startImpatient({ pingInterval: 50, pingTimeout: 10_000 });
+      const { url } = await startImpatient({ pingInterval: 50, pingTimeout: 10_000 });
       const client = await open(url);
       await connectRawClient(client);
       for (let at = 0; at < 3; at++) {
@@ -267,7 +229,7 @@ describe('Engine.IO: heartbeat', () => {
   );
 
   it.each(rawTransports)('over %s ends what does not answer', async (_name, open) => {
-    const url = await startImpatient({ pingInterval: 50, pingTimeout: 50 });
+    const { url } = await startImpatient({ pingInterval: 50, pingTimeout: 50 });
     const client = await open(url);
     await client.ended();
   });

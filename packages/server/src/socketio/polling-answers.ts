@@ -1,0 +1,103 @@
+import type { Server, Socket } from 'socket.io';
+import type { EngineInside } from '../insides/engine-inside.ts';
+import type { SplitConnection } from '../insides/split-answer.ts';
+
+/** The parts of an Engine.IO connection that this file uses. */
+interface EngineConnection extends SplitConnection {
+  on(event: 'flush' | 'packetCreate', listener: Listener): void;
+  off(event: 'flush' | 'packetCreate', listener: Listener): void;
+  listeners(event: 'flush'): readonly unknown[];
+}
+
+type Listener = (this: EngineConnection, argument: never) => void;
+
+/**
+ * What answers to polls take: at most 16 packets each. A delivery to a client that polls counts once an answer has taken it, for such
+ * a client may have given up long before its session ends.
+ */
+export class PollingAnswers {
+  /** Whether answers can be split; else deliveries count when they are sent. */
+  readonly #isKnown: boolean;
+  /** Deliveries that no answer has taken yet. */
+  readonly #waiting = new WeakSet<object>();
+  /** Of the packets that are made now, how many come before the deliveries; undefined while none is a delivery. */
+  #before: number | undefined;
+  #marked = 0;
+  // Two for all: two for each would cost every idle connection some hundred bytes.
+  readonly #onCreate: Listener;
+  readonly #onFlush: Listener;
+
+  /** @param onTaken - gets how many deliveries an answer has taken */
+  constructor({ splitAnswer }: EngineInside, onTaken: (deliveries: number) => void) {
+    this.#isKnown = splitAnswer !== undefined;
+    this.#onCreate = (packet: object) => this.#mark(packet);
+    const take = (connection: EngineConnection, packets: object[]): void => {
+      if (isPolling(connection)) splitAnswer?.(connection, packets);
+      // It was upgraded: what waited goes over the websocket.
+      else this.#leave(connection);
+      const taken = packets.reduce((count, packet) => count + Number(this.#waiting.delete(packet)), 0);
+      if (taken > 0) onTaken(taken);
+    };
+    this.#onFlush = function (packets: object[]) {
+      take(this, packets);
+    };
+  }
+
+  /** Watches the answers to all clients that come, before they are let in too. */
+  beginAll(io: Server): void {
+    io.engine.on('connection', (client: object) => this.begin(client));
+  }
+
+  /** Watches the answers to a client from now on, if it polls. May be called again. */
+  begin(client: object): void {
+    const connection = client as EngineConnection;
+    if (!this.#isKnown || !isPolling(connection) || this.#isWatched(connection)) return;
+    connection.on('packetCreate', this.#onCreate);
+    connection.on('flush', this.#onFlush);
+  }
+
+  end(client: object): void {
+    this.#leave(client as EngineConnection);
+  }
+
+  /** Whether deliveries to a client count when an answer takes them. */
+  isPolled({ conn }: Socket): boolean {
+    const connection = conn as unknown as EngineConnection;
+    return isPolling(connection) && this.#isWatched(connection);
+  }
+
+  /**
+   * What is sent from now on is a delivery, until {@link unmark}; in the same turn.
+   *
+   * @param before - so many packets that come first aside
+   */
+  mark(before = 0): void {
+    this.#before = before;
+    this.#marked = 0;
+  }
+
+  /** @returns how many deliveries were for clients that poll */
+  unmark(): number {
+    this.#before = undefined;
+    return this.#marked;
+  }
+
+  #mark(packet: object): void {
+    if (this.#before === undefined || this.#before-- > 0) return;
+    this.#waiting.add(packet);
+    this.#marked++;
+  }
+
+  #leave(connection: EngineConnection): void {
+    connection.off('packetCreate', this.#onCreate);
+    connection.off('flush', this.#onFlush);
+  }
+
+  #isWatched(connection: EngineConnection): boolean {
+    return connection.listeners('flush').includes(this.#onFlush);
+  }
+}
+
+function isPolling({ transport }: EngineConnection): boolean {
+  return transport.name === 'polling';
+}

@@ -1,0 +1,51 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { attach } from '@fanfare/server';
+import type { Server as SocketServer } from 'socket.io';
+import { onTestFinished } from 'vitest';
+import { resolveSettings } from '../src/config/resolve-settings.ts';
+import { ConnectionCounts } from '../src/limits/connection-counts.ts';
+import { openSockets, socketOptions } from '../src/open-socketio.ts';
+import { SessionCounts } from '../src/socketio/session-counts.ts';
+import { createSocketServer } from '../src/socketio/socket-server.ts';
+import { tryInsides } from '../src/try-insides.ts';
+import { strictLogger } from './harness.ts';
+
+export interface PingTimes {
+  readonly pingInterval: number;
+  readonly pingTimeout: number;
+}
+
+/** Our own Socket.IO server, with nothing changed but how often it asks its clients whether they are there. */
+export async function startImpatient(
+  times: PingTimes,
+): Promise<{ readonly url: string; readonly io: SocketServer }> {
+  const settings = resolveSettings({
+    flags: {},
+    env: {},
+    file: { path: 'the options', content: { memory: true } },
+  });
+  const sessions = new SessionCounts(new ConnectionCounts(settings));
+  const insides = await tryInsides(strictLogger);
+  const io = createSocketServer(
+    socketOptions(
+      settings,
+      () => undefined,
+      () => false,
+      new Map(),
+      sessions,
+      insides,
+    ),
+  );
+  const http = createServer((_request, response) => response.writeHead(404).end());
+  openSockets(io, http, settings, sessions, insides);
+  Object.assign(io.engine.opts, times);
+  const fanfare = await attach(http, { memory: true, io, http: 'all' });
+  await once(http.listen(0, '127.0.0.1'), 'listening');
+  onTestFinished(async () => {
+    await fanfare.stop();
+    await io.close();
+  });
+  return { url: `http://127.0.0.1:${(http.address() as AddressInfo).port}`, io };
+}

@@ -1,0 +1,276 @@
+import { once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
+import { connect, type AddressInfo, type Socket as TcpSocket } from 'node:net';
+import { fanoutAdapter } from '@fanfare/fanout';
+import { attach } from '@fanfare/server';
+import { Server as SocketServer } from 'socket.io';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { publish, startServer } from './harness.ts';
+import { startImpatient } from './impatient-server.ts';
+import { connectRawClient, RawPolling, RawWebSocket, separator } from './hostile/wire.ts';
+
+const rules = [
+  { match: 'now', keep: 'none', create: 'publish' },
+  { match: '**', create: 'publish' },
+] as const;
+
+/** An app with Fanfare on a Socket.IO server of its own. */
+async function startApp(io: SocketServer, http = createHttpServer()): Promise<string> {
+  io.attach(http);
+  const fanfare = await attach(http, { io, http: 'all', rules });
+  await once(http.listen(0, '127.0.0.1'), 'listening');
+  onTestFinished(async () => {
+    await fanfare.stop();
+    await io.close();
+  });
+  return `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
+}
+
+/** Each of the ways in which messages come to a client that polls. */
+const servers: readonly (readonly [string, () => Promise<string>])[] = [
+  ['the server', async () => (await startServer({ rules })).url],
+  ["an app's own Socket.IO server", async () => startApp(new SocketServer())],
+  [
+    "an app's own Socket.IO server with the fan-out adapter",
+    async () => startApp(new SocketServer({ adapter: fanoutAdapter() })),
+  ],
+];
+
+async function publishNumbers(url: string, topic: string, count: number): Promise<void> {
+  const messages = Array.from({ length: count }, (_, message) => ({ topic, message }));
+  expect((await publish(url, messages)).status).toBe(200);
+}
+
+/** Subscribes. @returns the packets of the answer that says so */
+async function subscribe(client: RawPolling, topic: string, from = 'new'): Promise<string[]> {
+  await client.send(`420["subscribe",${JSON.stringify({ topic, envelope: true, from })}]`);
+  const answer = await answerOf(client);
+  expect(answer[0]).toMatch(/^430\[\{"ok":true/);
+  return answer;
+}
+
+/** The packets that one answer brings. */
+async function answerOf(client: RawPolling): Promise<string[]> {
+  const { status, text } = await client.poll();
+  expect(status).toBe(200);
+  return text.split(separator);
+}
+
+/** Polls until so many messages have come. @returns the packets of each answer */
+async function answersWith(
+  client: RawPolling,
+  messages: number,
+  ...answers: string[][]
+): Promise<string[][]> {
+  while (numbersOf(answers).length < messages) answers.push(await answerOf(client));
+  return answers;
+}
+
+function numbersOf(answers: readonly (readonly string[])[]): number[] {
+  return answers.flat().flatMap((packet) => {
+    const [, number] = /^42\["message",\{"topic":"[^"]*","message":\[?(\d+),/.exec(packet) ?? [];
+    return number === undefined ? [] : [Number(number)];
+  });
+}
+
+async function statsOf(
+  url: string,
+): Promise<{ connections: number; deliveries: number; bytesWaiting: number }> {
+  const response = await fetch(`${url}/stats`, { headers: { connection: 'close' } });
+  return (await response.json()) as { connections: number; deliveries: number; bytesWaiting: number };
+}
+
+const upTo = (count: number): number[] => [...Array(count).keys()];
+
+describe.each(servers)('a client of %s that polls', (_name, start) => {
+  it('gets at most 16 packets in one answer, and all messages in their order', async () => {
+    const url = await start();
+    const client = await RawPolling.open(url);
+    await connectRawClient(client);
+    await publishNumbers(url, 'news', 600);
+    const answers = await answersWith(client, 600, await subscribe(client, 'news', 'earliest'));
+    expect(numbersOf(answers)).toEqual(upTo(600));
+    expect(Math.max(...answers.map(({ length }) => length))).toBe(16);
+    // What it has missed does not wait for the next ping.
+    expect(answers.flat()).not.toContain('2');
+  });
+
+  it('gets at most 16 packets in one answer of what was published meanwhile, and of answers', async () => {
+    const url = await start();
+    const client = await RawPolling.open(url);
+    await connectRawClient(client);
+    for (const topic of ['news', 'now']) await subscribe(client, topic);
+    for (let at = 0; at < 5; at++) {
+      await publishNumbers(url, at % 2 === 0 ? 'news' : 'now', 30);
+      await client.send(...upTo(30).map((id) => `42${id}["unsubscribe",{"topic":"x"}]`));
+    }
+    const answers: string[][] = [];
+    while (answers.flat().filter((packet) => /^4[23]/.test(packet)).length < 300)
+      answers.push(await answerOf(client));
+    expect(numbersOf(answers)).toEqual(Array.from({ length: 5 }, () => upTo(30)).flat());
+    for (const answer of answers) expect(answer.length).toBeLessThanOrEqual(16);
+  });
+
+  it('gets all that waits for it, at most 16 packets at a time, when it is disconnected', async () => {
+    const url = await start();
+    const client = await RawPolling.open(url);
+    const id = await connectRawClient(client);
+    await subscribe(client, 'news');
+    await publishNumbers(url, 'news', 100);
+    const headers = { connection: 'close' };
+    expect((await fetch(`${url}/connections/${id}`, { method: 'DELETE', headers })).status).toBe(204);
+    // Not let in again meanwhile.
+    await client.post('40');
+    const answers: string[][] = [];
+    while (answers.at(-1)?.at(-1) !== '1') answers.push(await answerOf(client));
+    expect(numbersOf(answers)).toEqual(upTo(100));
+    for (const answer of answers) expect(answer.length).toBeLessThanOrEqual(16);
+    expect(answers.flat().slice(-2)).toEqual(['41', '1']);
+    expect((await client.poll()).status).toBe(400);
+  });
+
+  it('gets what waits for it over its websocket when it is upgraded', async () => {
+    const url = await start();
+    const client = await RawPolling.open(url);
+    await connectRawClient(client);
+    await subscribe(client, 'news');
+    await publishNumbers(url, 'news', 100);
+    const first = await answerOf(client);
+    expect(first).toHaveLength(16);
+    const webSocket = new RawWebSocket(url, { sid: client.opened.sid });
+    await webSocket.send('2probe');
+    expect(await webSocket.next()).toBe('3probe');
+    await webSocket.send('5');
+    const rest: string[] = [];
+    while (numbersOf([rest]).length < 84) rest.push(await webSocket.next());
+    expect(numbersOf([first, rest])).toEqual(upTo(100));
+    await expect.poll(async () => (await statsOf(url)).deliveries).toBe(100);
+  });
+
+  it('counts in `deliveries` what its polls have taken, and nothing once it has given up', async () => {
+    const url = await start();
+    const client = await RawPolling.open(url);
+    await connectRawClient(client);
+    for (const topic of ['news', 'now']) await subscribe(client, topic);
+    await publishNumbers(url, 'news', 20);
+    await publishNumbers(url, 'now', 20);
+    expect((await statsOf(url)).deliveries).toBe(0);
+    const answers = [await answerOf(client)];
+    expect((await statsOf(url)).deliveries).toBe(numbersOf(answers).length);
+    while (numbersOf(answers).length < 40) answers.push(await answerOf(client));
+    expect((await statsOf(url)).deliveries).toBe(40);
+    // It gives up: it polls no more.
+    await publishNumbers(url, 'news', 20);
+    await publishNumbers(url, 'now', 20);
+    expect(await statsOf(url)).toMatchObject({ connections: 1, deliveries: 40 });
+    await client.post('1');
+    await expect.poll(() => statsOf(url)).toMatchObject({ connections: 0, deliveries: 40 });
+  });
+});
+
+it('what waits for a client that polls slowly stays within its bound', async () => {
+  const outboxBytesMax = 100_000;
+  const { url } = await startServer({ rules, outboxBytesMax });
+  const client = await RawPolling.open(url);
+  await connectRawClient(client);
+  const count = 1_000;
+  const messages = upTo(count).map((number) => ({ topic: 'news', message: [number, 'x'.repeat(1_000)] }));
+  expect((await publish(url, messages)).status).toBe(200);
+  const answers = [await subscribe(client, 'news', 'earliest')];
+  let bytesMax = 0;
+  while (numbersOf(answers).length < count) {
+    answers.push(await answerOf(client));
+    bytesMax = Math.max(bytesMax, (await statsOf(url)).bytesWaiting);
+  }
+  expect(numbersOf(answers)).toEqual(upTo(count));
+  expect(bytesMax).toBeGreaterThan(0);
+  expect(bytesMax).toBeLessThanOrEqual(outboxBytesMax);
+});
+
+describe('a session that its client gives up', () => {
+  // Engine.IO asks after the one, and waits for the answer as long as the other.
+  const times = { pingInterval: 400, pingTimeout: 300 };
+
+  const requestOf = (client: RawPolling, method: string, rest = ''): string =>
+    `${method} ${client.url.slice(new URL(client.url).origin.length)} HTTP/1.1\r\nHost: x\r\n${rest}\r\n`;
+
+  async function connectTcp(client: RawPolling, text: string): Promise<TcpSocket> {
+    const socket = connect(Number(new URL(client.url).port), '127.0.0.1');
+    onTestFinished(() => void socket.destroy());
+    socket.on('error', () => {});
+    await once(socket, 'connect');
+    await new Promise<void>((resolve) => void socket.write(text, () => resolve()));
+    return socket;
+  }
+
+  async function offerUpgrade(url: string, client: RawPolling): Promise<RawWebSocket> {
+    const webSocket = new RawWebSocket(url, { sid: client.opened.sid });
+    await webSocket.send('2probe');
+    expect(await webSocket.next()).toBe('3probe');
+    return webSocket;
+  }
+
+  const kinds: readonly (readonly [string, (client: RawPolling, url: string) => Promise<unknown>])[] = [
+    ['polls no more', async () => {}],
+    ['aborts its poll', async (client) => (await connectTcp(client, requestOf(client, 'GET'))).destroy()],
+    [
+      'reads nothing of an answer, as over a connection that is dead',
+      async (client, url) => {
+        const socket = await connectTcp(client, requestOf(client, 'GET'));
+        socket.pause();
+        for (let at = 0; at < 4; at++) await publish(url, { topic: 'news', message: 'x'.repeat(1_000_000) });
+      },
+    ],
+    [
+      'vanishes with half a request sent',
+      async (client) => connectTcp(client, `${requestOf(client, 'POST', 'Content-Length: 9\r\n')}4`),
+    ],
+    ['has asked for a websocket, and goes on with neither', async (client, url) => offerUpgrade(url, client)],
+    [
+      'is upgraded with a ping unanswered, and silent from then on',
+      async (client, url) => {
+        const webSocket = await offerUpgrade(url, client);
+        while (!(await answerOf(client)).includes('2'));
+        await webSocket.send('5');
+      },
+    ],
+    ['has left the namespace', async (client) => client.send('41')],
+    [
+      'is disconnected, and does not take that',
+      async (client, url) => {
+        const { connections } = (await (await fetch(`${url}/connections`)).json()) as {
+          connections: { id: string }[];
+        };
+        await fetch(`${url}/connections/${connections[0]?.id}`, { method: 'DELETE' });
+      },
+    ],
+  ];
+
+  it.each(kinds)('is gone within the ping interval and timeout: it %s', async (_name, giveUp) => {
+    const { url, io } = await startImpatient(times);
+    const client = await RawPolling.open(url);
+    await connectRawClient(client);
+    await subscribe(client, 'news');
+    await giveUp(client, url);
+    const gaveUp = performance.now();
+    await publishNumbers(url, 'news', 20);
+    await expect.poll(() => io.engine.clientsCount, { interval: 10 }).toBe(0);
+    // A machine with other work to do may be late by a second.
+    expect(performance.now() - gaveUp).toBeLessThan(times.pingInterval + times.pingTimeout + 1_000);
+    expect(await statsOf(url)).toMatchObject({ connections: 0, subscriptions: 0 });
+  });
+
+  it('stays as long as its client answers pings over the websocket that it was upgraded to', async () => {
+    const { url, io } = await startImpatient(times);
+    const client = await RawPolling.open(url);
+    await connectRawClient(client);
+    const webSocket = await offerUpgrade(url, client);
+    while (!(await answerOf(client)).includes('2'));
+    await webSocket.send('5', '3');
+    for (let at = 0; at < 4; at++) {
+      expect(await webSocket.next()).toBe('2');
+      await webSocket.send('3');
+    }
+    expect(io.engine.clientsCount).toBe(1);
+  });
+});
