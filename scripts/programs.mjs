@@ -32,6 +32,8 @@ const programs = [
     debian: 'python3-flask-socketio',
   },
   { name: 'curl', isThere: () => isOnPath('curl'), debian: 'curl' },
+  // For servers whose clock is wrong.
+  { name: 'faketime', isThere: () => isOnPath('faketime'), debian: 'faketime' },
 ];
 
 /** Installs what is missing when this is root on Debian or a descendant; else says what to install, and fails. */

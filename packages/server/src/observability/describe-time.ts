@@ -2,7 +2,7 @@
 const latestMs = 8.64e15;
 
 const units: readonly (readonly [string, number])[] = [
-  ['year', 365.25 * 86_400_000],
+  ['year', 365 * 86_400_000],
   ['day', 86_400_000],
   ['hour', 3_600_000],
   ['minute', 60_000],

@@ -2,7 +2,18 @@ import { fixedLimits } from '../../limits/fixed-limits.ts';
 import type { ClockStep, LogState } from '../store/store.ts';
 
 /** What is known of the clock by which messages were stamped. */
-export type StampClock = Pick<LogState, 'trustedTime' | 'clockSteps'>;
+export interface StampClock extends Pick<LogState, 'trustedTime' | 'clockSteps'> {
+  /** There while the clock is on trial. */
+  readonly trial?: ClockTrial | undefined;
+}
+
+/** That a clock has jumped forward, and may be wrong. */
+export interface ClockTrial {
+  /** The place of the first record that is stamped after its newest jump. */
+  readonly since: number;
+  /** By how much it is ahead of `trustedTime`. */
+  readonly aheadMs: number;
+}
 
 /** Something that was stamped: from its place in the log on. */
 export interface Stamped {
@@ -39,13 +50,18 @@ function asOne(one: ClockStep, next: ClockStep): ClockStep {
 /**
  * When something counts as stamped, to tell its age. The order of the log is right, even where the clock was wrong:
  * - What is stamped in the future, by more than a small step, counts as stamped when the clock was set right after it, or now.
+ *   What came since a clock is on trial is as old as that clock says.
  * - Anything else counts as stamped no earlier than what comes before it in the log, unless that is from the future.
  */
-export function countedTime({ block, time }: Stamped, { trustedTime, clockSteps }: StampClock): number {
+export function countedTime(
+  { block, time }: Stamped,
+  { trustedTime, clockSteps, trial }: StampClock,
+): number {
   const present = trustedTime + stepMs;
   if (time > present) {
     const setRight = clockSteps.find(({ sequence, after }) => sequence > block && after <= present);
-    return setRight?.after ?? trustedTime;
+    if (setRight) return setRight.after;
+    return trial && block >= trial.since ? Math.min(trustedTime, time - trial.aheadMs) : trustedTime;
   }
   let counted = time;
   for (const { sequence, before } of clockSteps) {

@@ -1,4 +1,4 @@
-import { nextStamp } from './clock-steps.ts';
+import { nextStamp, type StampClock } from './clock-steps.ts';
 import { CommitPlan } from './commit-plan.ts';
 import type { LogClock } from './log-clock.ts';
 import { Operations, weightOf, type Operation } from './operations.ts';
@@ -110,7 +110,7 @@ export class Commits {
     // While a commit is made, the state is about to become the commit's.
     if (this.#inFlight) this.#options.clock.look();
     else this.#look();
-    const isDone = this.#options.retention.sweep(this.#state);
+    const isDone = this.#options.retention.sweep(this.#stampClock);
     this.#mayDoChores = true;
     if (this.#hasChores) this.#work();
     return !isDone;
@@ -147,6 +147,11 @@ export class Commits {
     this.#state = clock.stateNow(this.#state);
   }
 
+  get #stampClock(): StampClock {
+    const { trustedTime, clockSteps } = this.#state;
+    return { trustedTime, clockSteps, trial: this.#options.clock.trial };
+  }
+
   #work(): void {
     const isEnough = this.#pending.count >= this.#askers * gatheredShare;
     if (this.#isBusy) {
@@ -168,7 +173,7 @@ export class Commits {
   async #commit(): Promise<void> {
     const begun = performance.now();
     const plan = this.#newPlan();
-    const removal = this.#mayDoChores ? this.#options.retention.collect(this.#state) : undefined;
+    const removal = this.#mayDoChores ? this.#options.retention.collect(this.#stampClock) : undefined;
     // Where there was no room, what makes room goes alone: it may succeed where more would not.
     const isAlone = this.#isFailing && removal !== undefined;
     const group = isAlone

@@ -1,5 +1,5 @@
 import { fixedLimits } from '../../limits/fixed-limits.ts';
-import { nextStamp, withClockStep } from './clock-steps.ts';
+import { nextStamp, withClockStep, type ClockTrial } from './clock-steps.ts';
 import type { LogState } from '../store/store.ts';
 
 /** Something that an operator should know of the clock. */
@@ -33,6 +33,8 @@ export class LogClock {
   /** For how long it has run on without a jump. */
   #steady = 0;
   #isOnTrial = false;
+  /** Undefined from a jump on until it is known what was stamped before. */
+  #trialSince: number | undefined = 0;
 
   /** @param trusted - what it showed when it was believed last; undefined in a new log */
   constructor(options: LogClockOptions, trusted: number | undefined) {
@@ -51,6 +53,11 @@ export class LogClock {
     return this.#running;
   }
 
+  get trial(): ClockTrial | undefined {
+    if (!this.#isOnTrial || this.#trialSince === undefined) return undefined;
+    return { since: this.#trialSince, aheadMs: this.#shown - this.#trusted };
+  }
+
   /** Looks at the clock. MUST be called every few seconds: when it is not looked at for longer, it seems to jump. */
   look(): void {
     const shown = readClock(this.#options);
@@ -58,7 +65,9 @@ export class LogClock {
     const isJump = Math.abs(step) > stepMs;
     this.#shown = shown;
     this.#steady = isJump ? 0 : this.#steady + Math.max(0, step);
-    if (!isJump) {
+    if (isJump) {
+      this.#trialSince = undefined;
+    } else {
       this.#running += Math.max(0, step);
       this.#trusted += step;
     }
@@ -75,6 +84,7 @@ export class LogClock {
   stateNow(state: LogState): LogState {
     const { time: before, head, clockSteps } = state;
     const after = this.#shown;
+    this.#trialSince ??= head + 1;
     const now = { ...state, trustedTime: this.#trusted };
     if (nextStamp(before, after) >= before) return now;
     this.#options.onEvent({ kind: 'set_back', before, after });
