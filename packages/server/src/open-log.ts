@@ -16,7 +16,7 @@ import type { Logger } from './observability/logger.ts';
 import { Rules } from './rules/rule.ts';
 
 export interface OpenLogParts {
-  /** Whether somebody is subscribed to the very topic, or is about to be: such a topic is not forgotten. */
+  /** Whether anyone is subscribed to the very topic, or is about to be. */
   readonly isInUse: (topic: Topic) => boolean;
   readonly logger: Logger;
   readonly now: () => number;

@@ -57,7 +57,7 @@ describe('names without end', { timeout: 1_800_000 }, () => {
     expect((await publish(url, { topic: 'name 3', message: 1 })).status).toBe(404);
   });
 
-  it('that are subscribed to and left take none, and none of them is refused', async () => {
+  it('names that clients subscribe to and leave take no memory, and none is refused', async () => {
     const { url } = await startServer({ memory: true, topicsMax, subscribeRatePerConnectionMax: 0 });
     const client = await connectClient(url);
     const comeAndGo = async (count: number, what: string): Promise<void> => {
@@ -81,7 +81,7 @@ describe('names without end', { timeout: 1_800_000 }, () => {
     expect(((await response.json()) as { topics: unknown[] }).topics).toHaveLength(topicsMax);
   });
 
-  it('that keep nothing take none when publishes make them, on disk, and none of them is refused', async () => {
+  it('names that publishes create take no memory where nothing is kept, and none is refused', async () => {
     const rules = [{ match: '**', keep: 'none', create: 'publish' } as const];
     const { url } = await startServer({ data: await temporaryDirectory(), topicsMax, rules });
     const publishAll = async (count: number, what: string): Promise<void> => {
@@ -100,7 +100,7 @@ describe('names without end', { timeout: 1_800_000 }, () => {
     expect(heapBytes() - before).toBeLessThan(bytesMax);
   });
 
-  it('that are of subjects without end take none either', async () => {
+  it('names of any number of subjects take no memory', async () => {
     const { url } = await startServer({ memory: true, topicsMax, key: secret });
     const comeAndGo = async (first: number, last: number): Promise<void> => {
       for (let at = first; at < last; at++) {

@@ -68,8 +68,8 @@ async function startOnDisk(
   };
 }
 
-describe('names that nobody uses', () => {
-  it('never use up the topics, however many one client subscribes to and leaves', async () => {
+describe('unused names', () => {
+  it('a client can subscribe to and leave any number of names, and topics can still be made', async () => {
     const { url, restart } = await startOnDisk(limits);
     const client = await connectClient(url);
     await subscribeAndLeave(client, names(10 * topicsMax, 'reply'));
@@ -86,7 +86,7 @@ describe('names that nobody uses', () => {
     expect(await listTopics(again.url)).toEqual(expect.arrayContaining(['orders', 'invoices']));
   });
 
-  it('never use up the topics when publishes create them, singly or many in one request', async () => {
+  it('publishes can create any number of names that keep nothing, singly or in one request', async () => {
     const { url } = await startServer({ ...limits, memory: true, rules: [passing] });
     for (const topic of names(2 * topicsMax, 'single'))
       expect((await publish(url, { topic, message: 1 })).status).toBe(200);
@@ -101,7 +101,7 @@ describe('names that nobody uses', () => {
     expect(await declare(url, 'orders')).toBe(201);
   });
 
-  it('never use up the topics when somebody is subscribed to a pattern, who gets every message', async () => {
+  it('a subscriber of a pattern gets every message of any number of names', async () => {
     const rules = [{ match: 'x/**', keep: 'none' } as const];
     const { url } = await startOnDisk({ ...limits, rules });
     const client = await connectClient(url);
@@ -112,7 +112,7 @@ describe('names that nobody uses', () => {
     expect((await recorder.settled(url)).map(([event]) => event)).toEqual(all);
   });
 
-  it('take the place of others only once these keep no message any more', async () => {
+  it('a new topic takes the place of one that kept messages only after they are gone', async () => {
     const rules = [{ match: '**', keep: { age: '20s' }, create: 'publish' } as const];
     let passedMs = 0;
     const now = (): number => Date.now() + passedMs;
@@ -127,7 +127,7 @@ describe('names that nobody uses', () => {
     expect((await publish(url, { topic: 'kept/new', message: 1 })).status).toBe(200);
   });
 
-  it('are refused with the number and the setting where all topics are in use', async () => {
+  it('a new topic is refused with the number and the setting while all topics are in use', async () => {
     const { url } = await startServer({ ...limits, memory: true, rules: [{ ...passing, match: 'made/*' }] });
     const client = await connectClient(url);
     for (const topic of names(topicsMax - 2, 'used')) expect(await subscribe(client, topic)).toEqual(ok);
@@ -147,26 +147,22 @@ describe('names that nobody uses', () => {
   });
 });
 
-describe('the name that goes when there is no room', () => {
+describe('the order of unused names', () => {
   it.each([
-    ['the one that was left first', async () => {}, 'b'],
+    ['the name that was left first', async () => {}, 'b'],
     [
-      'not one that was published to since',
+      'no name that was published to since',
       async (url: string) => publish(url, { topic: 'b', message: 1 }),
       'a',
     ],
-    ['not one that was read since', async (url: string) => fetch(`${url}/topics/b/messages`), 'a'],
+    ['no name that was read since', async (url: string) => fetch(`${url}/topics/b/messages`), 'a'],
+    ['no name that has a subscriber again', async (_: string, client: Socket) => subscribe(client, 'b'), 'a'],
     [
-      'not one that somebody subscribed to again',
-      async (_: string, client: Socket) => subscribe(client, 'b'),
-      'a',
-    ],
-    [
-      'not one that somebody subscribed to again, and left',
+      'no name that was subscribed to again, and left',
       async (_: string, client: Socket) => subscribeAndLeave(client, ['b']),
       'a',
     ],
-  ] as const)('is %s', async (_, use, forgotten) => {
+  ] as const)('a new topic takes the place of %s', async (_, use, forgotten) => {
     const rules = [{ match: '**', keep: 'none' } as const];
     const { url } = await startServer({ ...limits, topicsMax: 3, memory: true, rules });
     const client = await connectClient(url);
@@ -177,7 +173,7 @@ describe('the name that goes when there is no room', () => {
     expect(await listTopics(url)).toEqual(['a', 'b', 'c', 'd'].filter((topic) => topic !== forgotten));
   });
 
-  it('is the one that was left first by clients that went without a word', async () => {
+  it('a client that lost its connection has left its topics', async () => {
     const { url } = await startServer({ ...limits, topicsMax: 3, memory: true });
     const [first, second, third] = [
       await connectClient(url),
@@ -195,7 +191,7 @@ describe('the name that goes when there is no room', () => {
     expect(await listTopics(url)).toEqual(['b', 'c', 'd']);
   });
 
-  it('is after a restart the one that was made, or had a message, first', async () => {
+  it('after a restart, the name goes first that was made, or had its last message, first', async () => {
     const rules = [{ match: 'b', keep: { age: '1s' } } as const];
     const { url, restart } = await startOnDisk({ ...limits, topicsMax: 3, rules });
     const client = await connectClient(url);
@@ -216,32 +212,37 @@ describe('the name that goes when there is no room', () => {
   });
 });
 
-describe('a topic that somebody is subscribed to is never forgotten', () => {
-  it.each(transports)('while others make and leave names without end, over %s', async (transport) => {
-    const { url } = await startOnDisk({ ...limits, topicsMax: 12 });
-    const churning = await Promise.all(Array.from({ length: 4 }, async () => connectClient(url, transport)));
-    const users = await Promise.all(Array.from({ length: 3 }, async () => connectClient(url, transport)));
-    const over = new AbortController();
-    const churn = churning.map(async (client, who) => {
-      for (let at = 0; !over.signal.aborted; at++) await subscribeAndLeave(client, [`churn ${who} ${at}`]);
-    });
-    const use = users.map(async (client, who) => {
-      for (let round = 0; round < 30; round++) {
-        // These names come again: they are there, were forgotten, or are about to be.
-        const topic = `user ${who} ${round % 4}`;
-        const delivered = new Promise((resolve) => void client.once(topic, resolve));
-        expect([topic, await subscribe(client, topic)]).toEqual([topic, ok]);
-        expect([topic, (await publish(url, { topic, message: round })).status]).toEqual([topic, 200]);
-        expect(await delivered).toEqual({ message: round });
-        await leave(client, topic);
-        await fetch(topicUrl(url, topic), { method: 'DELETE' });
-      }
-    });
-    await Promise.all(use).finally(() => over.abort());
-    await Promise.all(churn);
-  });
+describe('topics in use', () => {
+  it.each(transports)(
+    'a subscribed topic stays while others make and leave names without end, over %s',
+    async (transport) => {
+      const { url } = await startOnDisk({ ...limits, topicsMax: 12 });
+      const churning = await Promise.all(
+        Array.from({ length: 4 }, async () => connectClient(url, transport)),
+      );
+      const users = await Promise.all(Array.from({ length: 3 }, async () => connectClient(url, transport)));
+      const over = new AbortController();
+      const churn = churning.map(async (client, who) => {
+        for (let at = 0; !over.signal.aborted; at++) await subscribeAndLeave(client, [`churn ${who} ${at}`]);
+      });
+      const use = users.map(async (client, who) => {
+        for (let round = 0; round < 30; round++) {
+          // These names come again: they are there, were forgotten, or are about to be.
+          const topic = `user ${who} ${round % 4}`;
+          const delivered = new Promise((resolve) => void client.once(topic, resolve));
+          expect([topic, await subscribe(client, topic)]).toEqual([topic, ok]);
+          expect([topic, (await publish(url, { topic, message: round })).status]).toEqual([topic, 200]);
+          expect(await delivered).toEqual({ message: round });
+          await leave(client, topic);
+          await fetch(topicUrl(url, topic), { method: 'DELETE' });
+        }
+      });
+      await Promise.all(use).finally(() => over.abort());
+      await Promise.all(churn);
+    },
+  );
 
-  it('in the moment between its being made and the subscription', async () => {
+  it('a new topic stays between its creation and its subscription', async () => {
     const { url } = await startOnDisk({ ...limits, topicsMax: 8 });
     const clients = await Promise.all(Array.from({ length: 12 }, async () => connectClient(url)));
     for (let round = 0; round < 20; round++) {
@@ -266,7 +267,7 @@ describe('a topic that somebody is subscribed to is never forgotten', () => {
     }
   });
 
-  it('by a stream of Server-Sent Events', async () => {
+  it('a topic with a stream of Server-Sent Events stays until the stream ends', async () => {
     const rules = [{ match: '**', keep: 'none' } as const];
     const { url } = await startServer({ ...limits, memory: true, rules });
     const client = await connectClient(url);
@@ -282,7 +283,7 @@ describe('a topic that somebody is subscribed to is never forgotten', () => {
     expect(await listTopics(url)).not.toContain('streamed');
   });
 
-  it('by a client that reads so slowly that it is not live', async () => {
+  it('a topic whose only subscriber is too slow to be live stays', async () => {
     const rules = [{ match: '**', keep: 'none' } as const];
     const { url } = await startServer({ ...limits, memory: true, outboxBytesMax: 1, rules });
     const [slow, other] = [await connectClient(url), await connectClient(url)];
@@ -306,7 +307,7 @@ describe('a topic that somebody is subscribed to is never forgotten', () => {
     await last;
   });
 
-  it('on the server of an app, which publishes without a token', async () => {
+  it('a subscribed topic stays on the server of an app that publishes without a token', async () => {
     const httpServer = createHttpServer((_, response) => response.end());
     const rules = [{ match: 'app/*', keep: 'none', create: 'publish' } as const];
     const fanfare = await attach(httpServer, { ...limits, key: secret, http: 'topics', rules });
@@ -325,8 +326,8 @@ describe('a topic that somebody is subscribed to is never forgotten', () => {
   });
 });
 
-describe('a publish with an id', () => {
-  it('is published once, though its topic was forgotten before it was sent again', async () => {
+describe('ids', () => {
+  it('a publish with an id happens once, even when its topic is forgotten before it is sent again', async () => {
     const { url } = await startOnDisk({ ...limits, rules: [passing] });
     const send = async (message: unknown): Promise<Record<string, unknown>> => {
       const headers = { accept: 'application/json' };
@@ -370,7 +371,7 @@ describe('with tokens', () => {
     expect(await listTopics(again.url, admin)).toEqual(expect.arrayContaining(['orders', 'invoices']));
   });
 
-  it('a client that held more names than it may keeps those that it used last, and what is in use', async () => {
+  it('a subject that leaves more names than it may hold keeps the newest ones, and all that are in use', async () => {
     const rules = [{ match: '**', create: 'publish', publish: true } as const];
     const { url } = await startServer({
       ...limits,
@@ -395,7 +396,7 @@ describe('with tokens', () => {
     await expect.poll(() => listTopics(url, admin)).toEqual([...used, 'ann/3']);
   });
 
-  it('a client that publishes to new topics makes the server forget its own, an administrator too', async () => {
+  it('a subject that publishes to new names loses its own oldest ones, even as an administrator', async () => {
     const { url } = await startServer({ ...limits, memory: true, key: secret, rules: [passing] });
     const admin = await bearer({ sub: 'root', admin: true });
     await subscribeAndLeave(await connectAs(url, 'bob'), names(own, 'bob'));
@@ -411,7 +412,7 @@ describe('with tokens', () => {
       ]);
   });
 
-  it('no name is refused, however many subjects hold as many as they may', async () => {
+  it('no name is refused when many subjects hold as many as they may', async () => {
     const { url } = await startServer({ ...limits, memory: true, key: secret });
     const admin = await bearer({ sub: 'root', admin: true });
     for (let who = 0; who < 15; who++)
@@ -420,7 +421,7 @@ describe('with tokens', () => {
     expect(await declare(url, 'orders', admin)).toBe(201);
   });
 
-  it('all who have none share the topics of an open server', async () => {
+  it('clients without tokens share all topics of an open server', async () => {
     const { url } = await startServer({ ...limits, memory: true, unusedTopicsPerSubjectMax: 1 });
     await subscribeAndLeave(await connectClient(url), names(topicsMax, 'reply'));
     await publish(url, { topic: 'reply/0', message: 1 });

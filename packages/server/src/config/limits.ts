@@ -70,7 +70,7 @@ export const limitKinds: { readonly [K in keyof LimitSettings]: LimitKind } = {
     min: 1,
     max: 10_000_000,
     about:
-      'How many topics may exist. When there is no room for another one, the server forgets a name that nobody uses (PROTOCOL.md 1.9).',
+      'How many topics may exist. When there is no room for a new one, it takes the place of an unused name (PROTOCOL.md 1.9).',
     limit: { unit: 'topics', why: 'A client can name as many as it likes; each takes some hundred bytes.' },
   },
   unusedTopicsPerSubjectMax: {
@@ -78,10 +78,10 @@ export const limitKinds: { readonly [K in keyof LimitSettings]: LimitKind } = {
     min: 0,
     max: 10_000_000,
     about:
-      'With tokens: how many names that nobody uses the server holds for one subject (the `sub` of tokens). Over it, the server forgets the one that this subject has not used for longest. 0 is a tenth of topicsMax.',
+      'How many unused names (PROTOCOL.md 1.9) the server holds for one subject (the `sub` of tokens). Over it, the server forgets the oldest of them; it refuses none. 0 is a tenth of topicsMax.',
     limit: {
-      unit: 'topics of a subject without messages and subscribers',
-      why: 'A client that makes up names makes the server forget its own names first, and not those of others.',
+      unit: 'unused names of one subject',
+      why: 'A client that makes up names loses its own, and not those of others. An open server has no such limit: a whole classroom can share one address.',
     },
   },
   subscriptionsPerConnectionMax: {

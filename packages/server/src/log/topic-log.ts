@@ -9,7 +9,7 @@ export interface NewRecord {
   readonly id?: string;
   /** The authenticated subject that has published it, where the topic's rule tells. */
   readonly publisher?: string;
-  /** The authenticated subject that publishes it: whose the topic is, if it is made. */
+  /** The authenticated subject that publishes it. A topic that is made for it belongs to this subject. */
   readonly subject?: string;
   /** Whether the topic is made, asked where it does not exist; else only its rule can have it made. */
   readonly createsTopic?: (topic: Topic) => boolean;
@@ -41,7 +41,7 @@ export type AppendOutcome =
     }
   /** The topic does not exist, and this append does not create it. */
   | { readonly kind: 'topic_not_found' }
-  /** The topic would be one too many, and every other one is in use. */
+  /** The topic would be one too many, and no other topic is an unused name. */
   | { readonly kind: 'topics_exhausted' }
   /** The message is larger than the topic's rule allows. */
   | { readonly kind: 'message_too_large'; readonly bytesMax: number }
@@ -197,12 +197,12 @@ export class LogClosedError extends Error {
  *   ages and windows. While a clock that has jumped forward may be wrong, no message MUST be dropped for its age by it.
  * - Reading MUST NOT skip a message that is kept, and MUST say so (`dropped`, `recovered: false`) when one is not
  *   kept any more. What is damaged MUST NOT be returned or skipped: reading rejects with {@link LogDamagedError}.
- * - A topic is only a name while it is not declared and keeps no message. Where there are as many topics as may be, a new one
- *   takes the place of a name of which the log's `isInUse` is not true: of the one whose last use was longest ago. A use is to
- *   publish, to subscribe, to leave and to read, and that the last message goes. Without need of room no topic is forgotten,
- *   but that a subject holds no more unused names than it may, for longer than a second: of more, its own first ones go.
- * - A topic that is forgotten is gone as if it had been deleted: what it had is missing to whoever resumes from before.
- *   Its ids count on.
+ * - A topic is an unused name while it is not declared, keeps no message, and `isInUse`, which the log was made with,
+ *   is false for it. When there are as many topics as may be, a new topic takes the place of the unused name whose last
+ *   use was longest ago. Subscribing, publishing, reading and {@link noteUse} are uses; so is keeping a message.
+ * - A subject holds at most as many unused names as the log was made with. The log forgets its oldest ones within a
+ *   second when it has more, and forgets no topic for any other reason.
+ * - A forgotten topic counts as deleted for readers. Its ids are remembered for their whole window.
  * - Nothing holds up the event loop for longer than a page or a commit takes, whatever is asked for.
  */
 export interface TopicLog {
@@ -221,13 +221,10 @@ export interface TopicLog {
    *
    * @param isDeclared - answer only once the topic is there at the level at which the log stores; else it MAY be
    * forgotten in a crash, as long as it has no messages
-   * @param subject - the authenticated subject whose topic it is, if it is made
+   * @param subject - the authenticated subject that the topic belongs to, if it is made
    */
   createTopic(topic: Topic, isDeclared: boolean, subject?: string): Promise<TopicCreation>;
-  /**
-   * Tells that somebody has just begun or ceased to be subscribed to a topic, which counts as a use of it. To be called at
-   * the latest when `isInUse` is not true of it any more.
-   */
+  /** A topic is used just now. MUST be called when the last subscriber of a topic has left (`isInUse`). */
   noteUse(topic: Topic): void;
   /** Deletes a topic with its messages. Resolves to whether it existed. */
   deleteTopic(topic: Topic): Promise<boolean>;

@@ -220,7 +220,7 @@ export class Connection {
     const filter = permitReading(this.rights, topic);
     const known = this.#subscriptions[form]?.get(topic);
     if (!known) this.#checkLimit();
-    // From here on it counts as a use of the topic, which could be forgotten otherwise before the subscription has begun.
+    // It is in the index before its topic is made: else the topic could be forgotten before the subscription begins.
     const subscription = new Subscription({ interest: topic, form, filter }, this.peer, this.#parts);
     try {
       await this.#ensureExists(topic);

@@ -273,7 +273,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect(await log.append([{ topic: third, messageJson: '1' }])).toMatchObject([{ kind: 'appended' }]);
     });
 
-    it('gives a new topic the place of a name, and never that of a topic in use, declared or with messages', async () => {
+    it('a new topic takes the place of an unused name, and never of a topic in use, declared or with messages', async () => {
       const { log } = await opens({ ...roomy, topicsMax: 4, isInUse: (topic) => topic === 'used' });
       const [used, declared, kept] = ['used', 'declared', 'kept'].map(parseTopic) as [Topic, Topic, Topic];
       await log.createTopic(used, false);
@@ -298,7 +298,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       ['reading it', (log, topic) => log.locate(topic, { kind: 'earliest' })],
       ['reading it back', (log, topic) => log.readBefore(topic, log.head, page)],
     ])(
-      'gives a new topic the place of the name whose last use was first, where %s is one',
+      'a new topic takes the place of the name whose last use was longest ago, and %s is a use',
       async (_, use) => {
         const { log } = await opens({ ...keeping('none'), topicsMax: 3 });
         for (const topic of [other, news]) await log.createTopic(topic, false);
@@ -311,7 +311,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       },
     );
 
-    it('finds places for all the topics that one batch makes, as long as nobody uses them', async () => {
+    it('one batch can make any number of topics that nobody uses', async () => {
       const { log } = await opens({ ...keeping('none'), topicsMax: 3, isInUse: (topic) => topic === news });
       const tail = tailOf(log);
       await log.createTopic(news, false);
@@ -323,7 +323,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect(await namesOf(log)).toEqual([...topics.slice(-1), news, other]);
     });
 
-    it('makes no room of topics that keep messages, until these are gone', async () => {
+    it('a topic that keeps messages makes room only after they are gone', async () => {
       const { log, advance } = await opens({ ...keeping({ ageMs: 1_000 }), topicsMax: 2 });
       const record = (topic: Topic): NewRecord[] => [{ topic, messageJson: '1' }];
       await log.append([...record(news), ...record(other)]);
@@ -340,7 +340,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect(await namesOf(log)).toEqual([other, third]);
     });
 
-    it('has a forgotten topic gone as a deleted one is, and its ids count on', async () => {
+    it('a forgotten topic counts as deleted, and its ids are remembered', async () => {
       const brief: Rule = { ...fallback, match: news, keep: { ...keep, ageMs: 1_000 } };
       const { log, advance, reopen } = await opens({
         ...roomy,
@@ -372,7 +372,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect(await again.topicState(news)).toBeUndefined();
     });
 
-    it('loses nothing to a resume with a name that never had a message, and does with one that kept none', async () => {
+    it('a resume misses nothing of a forgotten name that never had a message', async () => {
       const { log } = await opens({ ...keeping('none'), topicsMax: 1 });
       const recovered = async (sequence: number): Promise<unknown> =>
         (await log.locate(everything, { kind: 'offset', offset: { epoch: log.epoch, sequence } })).recovered;
@@ -387,7 +387,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect(await recovered(0)).toBe(false);
     });
 
-    it('forgets the first names of a subject that holds too many, and of nobody else', async () => {
+    it('a subject that holds too many unused names loses its own oldest ones', async () => {
       const { log, advance } = await opens({
         ...roomy,
         unusedPerSubjectMax: 2,
@@ -415,7 +415,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect(await namesOf(log)).toEqual(['ann 1', 'ann 3', 'ann 5', 'ann 6', ...others]);
     });
 
-    it('makes room after it was opened again, too: of what was made, or had its last message, first', async () => {
+    it('after it is opened again, names go in the order in which they were made', async () => {
       const isInUse = (topic: Topic): boolean => topic === news;
       const { log, reopen } = await opens({ ...roomy, topicsMax: 4, isInUse });
       const [b, a] = ['b', 'a'].map(parseTopic) as [Topic, Topic];

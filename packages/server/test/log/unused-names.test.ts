@@ -39,7 +39,7 @@ function storedNames(store: SteeredStore): string[] {
   return [...store.readTopics()].map(({ name }) => name);
 }
 
-it('removes what the store has of a forgotten topic in the commit that gives its place to another one', async () => {
+it('a forgotten topic leaves the store in the commit that gives its place to another one', async () => {
   const { log, store, advance } = opens(2);
   await log.createTopic(a, true);
   await log.createTopic(b, false);
@@ -50,7 +50,7 @@ it('removes what the store has of a forgotten topic in the commit that gives its
   expect(storedNames(store)).toEqual(['a', 'c']);
 });
 
-it('removes all that the store has of a topic whose last message goes as it is forgotten', async () => {
+it('a topic that is forgotten as its last message goes leaves nothing in the store', async () => {
   const { log, store, advance } = opens(1);
   await log.createTopic(a, false);
   await log.append([{ topic: a, messageJson: '1' }]);
@@ -61,7 +61,7 @@ it('removes all that the store has of a topic whose last message goes as it is f
   expect(contentsOf(store)).toMatchObject({ topics: 1, chunks: 0, blocks: 0 });
 });
 
-it('keeps a topic that is about to be forgotten when the store has no room', async () => {
+it('a name stays when the store has no room for the commit that forgets it', async () => {
   const { log, store, advance } = opens(1);
   await log.createTopic(a, false);
   await advance(0);
@@ -75,7 +75,7 @@ it('keeps a topic that is about to be forgotten when the store has no room', asy
   expect(storedNames(store)).toEqual(['b']);
 });
 
-it('makes a topic anew when somebody subscribes to it while the commit is made that forgets it', async () => {
+it('a subscription makes its topic again while a commit is forgetting it', async () => {
   const { log, store, inUse, advance } = opens(2);
   for (const topic of [a, b]) await log.createTopic(topic, false);
   await advance(0);
@@ -94,7 +94,7 @@ it('makes a topic anew when somebody subscribes to it while the commit is made t
   expect(await namesOf(log)).toEqual(['a', 'c']);
 });
 
-it('keeps a topic when the commit fails that was to forget it, with its subscriber of meanwhile', async () => {
+it('a topic stays with its new subscriber when the commit fails that would have forgotten it', async () => {
   const { log, store, inUse, advance } = opens(2);
   for (const topic of [a, b]) await log.createTopic(topic, false);
   await advance(0);
@@ -111,7 +111,7 @@ it('keeps a topic when the commit fails that was to forget it, with its subscrib
   expect(await namesOf(log)).toEqual(['a', 'c']);
 });
 
-it('tells after a crash that something is missing of a topic that kept nothing, and was never stored', async () => {
+it('a resume after a crash is told what it missed of a forgotten topic that was never stored', async () => {
   const { log, store } = opens(1);
   await log.append([{ topic: parseTopic('passing/1'), messageJson: '1' }]);
   await log.createTopic(b, false);
@@ -122,7 +122,7 @@ it('tells after a crash that something is missing of a topic that kept nothing, 
   });
 });
 
-it('comes down to as many topics as may be when it may have fewer than it has, and refuses none for that', async () => {
+it('a lowered limit is reached by new topics that take the places of several names each', async () => {
   const before = opens(200);
   for (let at = 0; at < 200; at++) await before.log.createTopic(parseTopic(`name ${at}`), at < 3);
   await before.advance(0);
@@ -135,7 +135,7 @@ it('comes down to as many topics as may be when it may have fewer than it has, a
   expect(storedNames(before.store)).toHaveLength(5);
 });
 
-it('takes no more memory for names that come and go', async () => {
+it('names that come and go take no memory', async () => {
   const { log, store } = opens(10);
   const many = async (count: number, what: string): Promise<void> => {
     for (let at = 0; at < count; at++) {
@@ -151,7 +151,7 @@ it('takes no more memory for names that come and go', async () => {
   expect(contentsOf(store).topics).toBeLessThanOrEqual(10);
 });
 
-it('takes no more memory for names that come and go while nothing can be stored', async () => {
+it('names that come and go take no memory while nothing can be stored', async () => {
   const { log, store, advance } = opens(10);
   store.failure = full;
   const many = async (count: number, what: string): Promise<void> => {

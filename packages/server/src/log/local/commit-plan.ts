@@ -62,7 +62,7 @@ export class CommitPlan {
   append(record: NewRecord): AppendOutcome {
     const hashes = record.id === undefined ? undefined : { key: idKey(record), digest: digestOf(record) };
     const first = hashes && (this.#ids.get(hashes.key) ?? this.#context.ids.get(hashes.key));
-    // An id counts for as long as it is remembered, also when its topic was forgotten since.
+    // An id counts for its whole window, even when its topic has been forgotten since.
     if (first) {
       if (first.digest !== hashes.digest) return { kind: 'id_conflict' };
       const { sequence, time, stored } = first;
@@ -78,7 +78,7 @@ export class CommitPlan {
     return this.#appended(record, bytes, draft, hashes);
   }
 
-  /** @param subject - whose topic it is, if it is made */
+  /** @param subject - the subject that the topic belongs to, if it is made */
   create(topic: Topic, isDeclared: boolean, subject?: string): TopicCreation {
     const existing = this.#topics.get(topic);
     const draft = existing ?? this.#topics.make(topic, subject);
@@ -94,7 +94,7 @@ export class CommitPlan {
     return draft !== undefined;
   }
 
-  /** Forgets names of subjects that hold more unused ones than they may, but none that this plan uses. */
+  /** Forgets names of subjects that hold more of them than they may, but none that this plan uses. */
   forgetExcess(): void {
     this.#topics.forgetExcess();
   }

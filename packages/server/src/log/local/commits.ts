@@ -39,8 +39,8 @@ interface Planned {
 }
 
 /**
- * Makes commits, one at a time, of what is asked for and of the log's own chores: saving topics, removing
- * what is not kept, and forgetting names. What is asked for while one is made is committed together afterwards.
+ * Makes commits, one at a time, of what is asked for and of the log's own chores: saving topics, removing what is not
+ * kept, and forgetting names. What is asked for while one is made is committed together afterwards.
  */
 export class Commits {
   readonly #options: CommitsOptions;

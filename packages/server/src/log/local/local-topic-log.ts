@@ -120,7 +120,7 @@ export class LocalTopicLog implements TopicLog {
       this.#topics.unused.note(known);
       return 'existed';
     }
-    // Those that are being made may fail to be, and to forget one is a change of what is stored.
+    // Topics that are being made may fail to be. Where there is no room, a commit has to forget a name.
     const isGrowing = inFlight !== undefined && inFlight.growth > 0;
     if (isGrowing || this.#topics.size >= this.topicsMax) return this.#commits.ask(create);
     // Whoever subscribes has no use for a topic that was saved and then lost its subscriber in a crash.
@@ -218,7 +218,7 @@ function stateOf({ name, count, trimmed, lastSequence, published, lastTime }: To
   };
 }
 
-/** As far as it is known of topics that were stored: the order in which they were made, or had their last messages. */
+/** Orders stored topics by what is known of their last use: when they were made, or had their last message. */
 function inOrderOfUse(topics: TopicTable): readonly TopicEntry[] {
   const lastUse = ({ createdAt, lastSequence }: TopicEntry): number => Math.max(createdAt, lastSequence);
   return [...topics.all()].toSorted((a, b) => lastUse(a) - lastUse(b) || a.number - b.number);

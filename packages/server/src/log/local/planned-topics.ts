@@ -27,10 +27,10 @@ export interface PlannedTopicsOptions {
   readonly head: () => number;
 }
 
-/** How many names are looked at before a topic is refused, and for the subjects that hold too many: some milliseconds. */
+/** How many names are looked at for one new topic, and in one commit for subjects that hold too many. */
 const looksMax = { forRoom: 64, forSubjects: 1_000 };
 
-/** The topics that a commit makes, changes, deletes and forgets. It changes none of them before it is applied. */
+/** The topics that a commit makes, changes, deletes and forgets. Nothing is changed before it is applied. */
 export class PlannedTopics {
   /** What is to be noted of those that are deleted or forgotten. */
   readonly deletions: Deletion[] = [];
@@ -38,9 +38,9 @@ export class PlannedTopics {
   readonly #drafts = new Map<Topic, Draft>();
   /** Drafts of topics that are deleted or forgotten, whose names may have been taken again since. */
   readonly #removed = new Map<TopicEntry, Draft>();
-  /** Drafts of topics that are only names, in the order of their last use, which comes after that of all without a draft. */
+  /** Drafts of names, ordered by their last use. They were used later than all names without a draft. */
   readonly #names = new UseOrder<Draft>();
-  /** The names without a draft that were not looked at yet. */
+  /** The unused names that this plan has not looked at. */
   #unused: Iterator<TopicEntry> | undefined;
   #growth = 0;
   #storing = 0;
@@ -59,8 +59,8 @@ export class PlannedTopics {
   /**
    * Makes a topic.
    *
-   * @param subject - whose it is
-   * @returns undefined when there is no room for it, and every other topic is in use
+   * @param subject - the subject that it belongs to
+   * @returns undefined when there are as many topics as may be, and none of them is an unused name
    */
   make(topic: Topic, subject: string | undefined): Draft | undefined {
     if (!this.#makeRoom()) return undefined;
@@ -69,7 +69,7 @@ export class PlannedTopics {
     return this.#draft(topics.make(topic, head(), { subject }), true);
   }
 
-  /** Declares a topic, which goes on existing until it is deleted. */
+  /** Declares a topic: it exists until it is deleted. */
   declare(draft: Draft): void {
     if (draft.isDeclared) return;
     draft.isDeclared = true;
@@ -85,20 +85,20 @@ export class PlannedTopics {
     this.#removed.set(entry, draft);
     this.#growth--;
     const hasPassed = !keeps(entry) && (draft.published > 0 || entry.bornAt < 0);
-    // What passed through it had the place of the newest stored record: nothing up to the head is proof of having had all.
+    // Its messages had the place of the newest stored record: no place up to the head proves that a reader had all.
     const sequence = hasPassed ? this.#options.head() + 1 : lastSequence;
     if (sequence > 0) this.deletions.push({ topic: entry.name, sequence });
     if (sequence > 0 || isInStore(draft)) this.#storing++;
   }
 
-  /** Somebody uses a topic: publishes to it, or subscribes. */
+  /** A client publishes to a topic, or subscribes to it. */
   noteUse(draft: Draft): void {
     if (draft.isDeclared || draft.count > draft.entry.trimmed) this.#leaveNames(draft);
     else if (draft.place) this.#names.renew(draft.place);
     else draft.place = this.#names.add(draft);
   }
 
-  /** Forgets names of subjects that hold more unused ones than they may, but none that this plan uses. */
+  /** Forgets names of subjects that hold more of them than they may, but none that this plan uses. */
   forgetExcess(): void {
     const { unused } = this.#options.topics;
     let looks = 0;
@@ -129,7 +129,7 @@ export class PlannedTopics {
     return this.#storing;
   }
 
-  /** What the store is to have of those that it has, or is to have. */
+  /** The records that the store is to write. */
   changed(): readonly TopicRecord[] {
     const changed: TopicRecord[] = [];
     for (const { entry, isToBeSaved, isDeclared } of this.#drafts.values()) {
@@ -141,7 +141,7 @@ export class PlannedTopics {
     return changed;
   }
 
-  /** Those of which the store has nothing but the record, which goes. */
+  /** The topics whose records the store is to remove. Topics that still have chunks are removed later (retention). */
   removed(): readonly TopicNumber[] {
     const removed: TopicNumber[] = [];
     for (const draft of this.#removed.values()) {
@@ -185,8 +185,8 @@ export class PlannedTopics {
   }
 
   /**
-   * Forgets the name that was unused for longest where there are as many topics as may be. Where there are more, for there
-   * could be more at the last start, it forgets several.
+   * Forgets the unused name whose last use was longest ago, when there are as many topics as may be. When there are
+   * more, because the limit was lowered, it forgets several.
    */
   #makeRoom(): boolean {
     const { topics, topicsMax } = this.#options;
@@ -212,7 +212,7 @@ export class PlannedTopics {
     return true;
   }
 
-  /** @returns whether it forgets the topic: nobody uses it, this plan included */
+  /** Forgets a name, unless it is in use, or this plan uses it. @returns whether it did */
   #forget(entry: TopicEntry): boolean {
     const { unused } = this.#options.topics;
     if (this.#drafts.has(entry.name) || this.#removed.has(entry)) return false;
@@ -243,7 +243,7 @@ function hasChunks({ entry, count }: Draft): boolean {
   return entry.oldest !== undefined || count > entry.count;
 }
 
-/** Whether the store may have a record of a topic; of one that is to be saved anew it has the old one. */
+/** Whether the store may have a record of a topic. It has an old one of a topic that is to be saved again. */
 function isInStore({ isNew, entry }: Draft): boolean {
   return !isNew && (entry.isSaved || entry.bornAt < 0);
 }

@@ -29,7 +29,7 @@ export interface TopicEntry {
   readonly createdAt: number;
   /** The log's head when it came to be, if that was since the log was opened; else -1. */
   readonly bornAt: number;
-  /** The authenticated subject that made it since the log was opened. */
+  /** The authenticated subject that made it, if that was since the log was opened. */
   readonly subject: string | undefined;
   isDeclared: boolean;
   isDeleted: boolean;
@@ -53,7 +53,7 @@ export interface TopicEntry {
   oldest: OldestChunk | undefined;
   /** What was removed from the store. */
   gone: TopicRecord['gone'];
-  /** Among the names that nobody uses, where it is one, and among those of its subject. */
+  /** Where it is among the unused names, and among those of its subject, if it is one. */
   place: Place<TopicEntry> | undefined;
   ownPlace: Place<TopicEntry> | undefined;
 }
@@ -79,7 +79,7 @@ const trimsMax = 65_536;
 
 /** The topics of a log: by name, by number, and in the order of their names. */
 export class TopicTable {
-  /** Those of the topics that are only names, and that nobody uses. */
+  /** The topics that are only names and that nobody uses. */
   readonly unused: UnusedNames;
   readonly #rules: Rules;
   readonly #byName = new Map<Topic, TopicEntry>();

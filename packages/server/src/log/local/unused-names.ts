@@ -3,15 +3,10 @@ import type { TopicEntry } from './topic-table.ts';
 import { UseOrder } from './use-order.ts';
 
 export interface UnusedNamesOptions {
-  /** Whether somebody is subscribed to the very topic, or is about to be. */
+  /** Whether anyone is subscribed to the very topic, or is about to be. */
   readonly isInUse: (topic: Topic) => boolean;
-  /** How many unused names the log is to hold for one subject. */
+  /** How many unused names the log holds for one subject. */
   readonly unusedPerSubjectMax: number;
-}
-
-/** The names of one subject that nobody uses, the one that was used first before the others. */
-export interface OwnNames extends Iterable<TopicEntry> {
-  readonly size: number;
 }
 
 /** Whether a topic is not declared and keeps no message. */
@@ -20,15 +15,15 @@ export function isOnlyName({ isDeclared, isDeleted, count, trimmed }: TopicEntry
 }
 
 /**
- * The topics that are only names and that nobody uses, in the order in which they were used last: the first of them may be
- * forgotten when there is no room for another topic. A topic that comes into use leaves the order, and returns as the newest.
+ * The topics that are only names and that nobody uses, ordered by their last use. When a new topic needs a place, the
+ * log forgets the first of them. A topic that comes into use leaves the order; it returns to the end.
  */
 export class UnusedNames implements Iterable<TopicEntry> {
   readonly #options: UnusedNamesOptions;
   readonly #all = new UseOrder<TopicEntry>();
-  /** By the subjects that made them. */
+  /** By the subjects that made the names. */
   readonly #own = new Map<string, UseOrder<TopicEntry>>();
-  /** Subjects that hold too many. */
+  /** Subjects that hold more names than they may. */
   readonly #excessive = new Set<string>();
 
   constructor(options: UnusedNamesOptions) {
@@ -39,7 +34,7 @@ export class UnusedNames implements Iterable<TopicEntry> {
     return this.#options.isInUse(topic);
   }
 
-  /** A topic was used or left just now, or has no message any more. */
+  /** A topic was used or left just now, or has lost its last message. */
   note(entry: TopicEntry): void {
     this.remove(entry);
     if (!isOnlyName(entry) || this.isInUse(entry.name)) return;
@@ -52,7 +47,7 @@ export class UnusedNames implements Iterable<TopicEntry> {
     if (own.size > this.#options.unusedPerSubjectMax) this.#excessive.add(subject);
   }
 
-  /** A topic is in use, or is not only a name. */
+  /** A topic is in use, or is more than a name. */
   remove(entry: TopicEntry): void {
     const { place, ownPlace, subject } = entry;
     if (place) this.#all.remove(place);
@@ -65,7 +60,7 @@ export class UnusedNames implements Iterable<TopicEntry> {
     if ((own?.size ?? 0) <= this.#options.unusedPerSubjectMax) this.#excessive.delete(subject);
   }
 
-  /** From the one that was used first. */
+  /** From the name whose last use was longest ago. */
   [Symbol.iterator](): Iterator<TopicEntry, void, undefined> {
     return this.#all[Symbol.iterator]();
   }
@@ -75,15 +70,15 @@ export class UnusedNames implements Iterable<TopicEntry> {
     return this.#excessive.size > 0;
   }
 
-  /** The names of the subjects that hold more than they may. */
-  *excessive(): Generator<OwnNames, void, undefined> {
+  /** For each subject that holds more names than it may, all of its names. */
+  *excessive(): Generator<UseOrder<TopicEntry>, void, undefined> {
     for (const subject of this.#excessive) {
       const own = this.#own.get(subject);
       if (own) yield own;
     }
   }
 
-  /** How many names the log is to hold for one subject. */
+  /** How many names a subject may hold. */
   get perSubjectMax(): number {
     return this.#options.unusedPerSubjectMax;
   }

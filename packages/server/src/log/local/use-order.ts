@@ -6,8 +6,8 @@ export interface Place<T> {
 }
 
 /**
- * Items in the order in which they were used last. A linked list: adding, removing and finding the oldest item take the
- * same time with a million items, where the first key of a `Map` from which many were deleted does not.
+ * Items in the order of their last use, as a linked list. Adding, removing and finding the oldest item take the same
+ * time with a million items. A `Map` keeps an order too, but finding its first key is slow after many deletions.
  */
 export class UseOrder<T> implements Iterable<T> {
   #oldest: Place<T> | undefined;

@@ -7,8 +7,8 @@ interface Page<K, T> {
 }
 
 /**
- * Values in the order of their keys: numbers, or texts by their UTF-16 code units. Setting, finding and deleting are cheap anywhere, at the
- * ends as in the middle: the values are in pages, and only a page's values are moved.
+ * Values in the order of their keys: numbers, or texts by their UTF-16 code units. Setting, finding and deleting are
+ * cheap anywhere, at the ends as in the middle: the values are in pages, and only a page's values are moved.
  */
 export class SortedList<T, K extends number | string = number> {
   readonly #pages: Page<K, T>[] = [];
