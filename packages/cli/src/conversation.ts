@@ -51,16 +51,15 @@ export class Conversation {
 
   print(text: string): void {
     const isPrompting = this.isTerminal && this.#answer !== undefined;
+    const rows = isPrompting ? this.#readline.getCursorPos().rows : 0;
     if (isPrompting) {
-      moveCursor(this.#output, 0, -this.#readline.getCursorPos().rows);
+      moveCursor(this.#output, 0, -rows);
       cursorTo(this.#output, 0);
       clearScreenDown(this.#output);
     }
-    this.#output.write(`${this.#output.isTTY ? showControls(text) : text}\n`);
-    if (!isPrompting) return;
-    // Else readline would first go up over the rows that the line had before, which hold the text now.
-    Object.assign(this.#readline, { prevRows: 0 });
-    this.#readline.prompt(true);
+    // Readline goes up over the rows that the line had before: without others, it would over those of the text.
+    this.#output.write(`${this.#output.isTTY ? showControls(text) : text}\n${'\n'.repeat(rows)}`);
+    if (isPrompting) this.#readline.prompt(true);
   }
 
   #onLine(line: string): void {

@@ -150,18 +150,6 @@ export function tcpSocketOf(transport: object): Duplex | undefined {
   return socket instanceof Duplex ? socket : undefined;
 }
 
-/** The connection of a session. */
-export function connectionOf(engine: object, sid: string): object | undefined {
-  const { clients } = engine as { readonly clients?: Record<string, object> };
-  return clients && Object.hasOwn(clients, sid) ? clients[sid] : undefined;
-}
-
-/** All connections that there are. */
-export function connectionsOf(engine: object | undefined): readonly object[] {
-  const { clients } = (engine ?? {}) as { readonly clients?: unknown };
-  return typeof clients === 'object' && clients !== null ? (Object.values(clients) as object[]) : [];
-}
-
 /** An engine whose listener for the end of a connection is {@link Listeners} `countsOut`. */
 export interface CountingEngine {
   readonly clients: Record<string, unknown>;

@@ -1,5 +1,5 @@
 import type { Server } from 'socket.io';
-import { connectionsOf, type PacketsWaiting } from '../insides/engine-inside.ts';
+import type { PacketsWaiting } from '../insides/engine-inside.ts';
 import { inTime } from '../limits/in-time.ts';
 
 /** The parts of Engine.IO's connections that this file uses. */
@@ -8,10 +8,10 @@ interface EngineSocket {
   close(): void;
 }
 
-/** Sends every client what is still due to it and closes its connection. Resolves once all are gone, or after the time. */
+/** Sends every client that was let in what is still due to it, and closes its connection. Resolves once all are gone, or after the time. */
 export async function sayGoodbye(io: Server, packets: PacketsWaiting, timeoutMs: number): Promise<void> {
-  const clients = connectionsOf(io.engine) as readonly EngineSocket[];
-  const gone = clients.map((client) => {
+  const clients = new Set<EngineSocket>([...io.sockets.sockets.values()].map(({ conn }) => conn));
+  const gone = [...clients].map((client) => {
     const closed = new Promise<void>((resolve) => client.once('close', resolve));
     closeWhenSent(client, packets);
     return closed;

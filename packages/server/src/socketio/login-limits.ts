@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket as TcpSocket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Server, Socket } from 'socket.io';
-import { connectionOf, type EngineInside } from '../insides/engine-inside.ts';
+import type { EngineInside } from '../insides/engine-inside.ts';
 import { limitRequestLengths } from './request-lengths.ts';
 
 export interface LoginLimits {
@@ -30,6 +30,8 @@ interface EngineConnection {
 
 interface Transport {
   readonly name: string;
+  /** The name of its session. */
+  readonly sid: string;
 }
 
 type PacketListener = (packet: { readonly data?: string | Buffer }) => void;
@@ -111,8 +113,8 @@ export function limitLogins(io: Server, limits: LoginLimits, inside: EngineInsid
   });
   if (inside.setRequestBytesMax && inside.dividesRequests) return;
   limitRequestLengths(io, inside, (sid) => {
-    const connection = connectionOf(io.engine, sid) as EngineConnection | undefined;
-    return !connection || pending.has(connection) ? limits.loginBytesMax : limits.packetBytesMax;
+    const isPending = [...pending.keys()].some(({ transport }) => transport.sid === sid);
+    return isPending ? limits.loginBytesMax : limits.packetBytesMax;
   });
 }
 
