@@ -8,16 +8,20 @@ import { PacedReceivers, tryWs } from './insides/ws-inside.ts';
 import type { Logger } from './observability/logger.ts';
 import { webSocketEngine, type WsEngine } from './socketio/answer-pings.ts';
 
-/** What of the inside of Node, ws and engine.io can be relied on: each was tried. */
+/** The private parts of Node, ws and engine.io that passed their trials, and public functions in place of the others. */
 export interface Insides {
   readonly node: NodeInside;
   readonly engine: EngineInside;
   readonly paced: PacedReceivers;
-  /** For a Socket.IO server of Fanfare's own. */
+  /** For Fanfare's own Socket.IO server. */
   readonly wsEngine?: WsEngine;
 }
 
-/** @param theirs - the app's Socket.IO server, which may have another engine.io; without it, Fanfare makes one */
+/**
+ * Runs all trials; they take some 60 ms in a new process.
+ *
+ * @param theirs - the app's Socket.IO server, which can have another engine.io. Without it, Fanfare has one of its own
+ */
 export async function tryInsides(logger: Logger, theirs?: Server): Promise<Insides> {
   const node = await tryNode(logger);
   if (theirs) {
@@ -30,9 +34,11 @@ export async function tryInsides(logger: Logger, theirs?: Server): Promise<Insid
   return { node, engine, paced, wsEngine: webSocketEngine({ ...ws, isPaced }) };
 }
 
-/** One that is not attached yet has no engine. */
 function engineClassOf(io: Server & { readonly engine?: object }): EngineClass {
-  return (io.engine ?? inMemory(io.constructor as typeof Server).engine).constructor as EngineClass;
+  // Before it is attached, a Socket.IO server has no engine. Only another copy of Socket.IO has another class.
+  const other: object = io;
+  const ServerOf = other instanceof Server ? Server : (other.constructor as typeof Server);
+  return (io.engine ?? inMemory(ServerOf).engine).constructor as EngineClass;
 }
 
 function inMemory(ServerOf: typeof Server): Server {

@@ -9,7 +9,7 @@ const { value: takingMs } = fixedLimits.lastAnswerMs;
  */
 export function closeInStages(socket: Socket): void {
   closing.add(socket);
-  // Node calls it once the answer was written; that was tried at start.
+  // Node calls it after the answer was written (`node-inside.ts` tries that at start).
   socket.destroySoon = endAndReadOn;
 }
 

@@ -11,7 +11,7 @@ const { value: requestsPerTurnMax } = fixedLimits.requestsPerTurnMax;
 /** One for all servers of this process: they have one event loop. */
 const together = new TurnTotal(8 * requestsPerTurnMax);
 
-/** How many may wait for their turn on a connection that cannot be paused. */
+/** The most requests that may wait on a connection that cannot be paused. */
 const unpausedMax = 1_000;
 
 interface Exchange {
@@ -31,7 +31,7 @@ export function takeTurns(server: Server, { order, seesUpgrades }: NodeInside): 
     perTurnMax: requestsPerTurnMax,
     leastPerTurn: 1,
     together,
-    // It could not be told when a connection is HTTP's no more, and not to be paused.
+    // An upgraded connection must not be paused.
     pause: seesUpgrades ? pause : () => {},
     resume: goOn,
   });

@@ -5,45 +5,47 @@ import type { splitAnswer } from './split-answer.ts';
 import { asCount } from './trial.ts';
 
 /*
- * All that the server knows of the inside of engine.io is in this file and `split-answer.ts`; `engine-trial.ts` tries it at start. What engine.io
- * documents, or declares public in its types, is no inside: `transport`, `request`, `protocol`, `remoteAddress`.
+ * Everything that the server uses of engine.io and that engine.io neither documents nor declares public in its types,
+ * beside `split-answer.ts`. `engine-trial.ts` tries each use at start. (`transport`, `request`, `protocol` and
+ * `remoteAddress` of a connection are public.)
  */
 
-/** What of the inside of an engine.io can be relied on. A function that cannot is undefined. */
+/** The uses that passed their trial. A function that did not is undefined. */
 export interface EngineInside {
   readonly packets: PacketsWaiting;
-  /** For what the event `flush` brings of a client that polls. */
+  /** For the list of the event `flush` of a client that polls. */
   readonly splitAnswer: typeof splitAnswer | undefined;
-  /** Whether the packets of a request can be taken one by one: {@link takeOver}. */
+  /** Whether {@link takeOver}, {@link takePackets}, {@link readRequest} and {@link fail} work. */
   readonly dividesRequests: boolean;
   readonly setRequestBytesMax: typeof setRequestBytesMax | undefined;
   readonly endPolling: typeof endPolling | undefined;
   readonly webSocketOf: typeof webSocketOf | undefined;
   readonly tcpSocketOf: typeof tcpSocketOf | undefined;
-  /** Whether the HTTP server's requests come through `handleRequest` and `handleUpgrade` when those were replaced. */
+  /** Whether requests pass `handleRequest` and `handleUpgrade` when a program replaces these. */
   readonly passesRequests: boolean;
 }
 
-/** How many packets wait for a connection, because its transport cannot be given them yet. */
+/** The number of packets that wait because the transport of their connection is busy. */
 export interface PacketsWaiting {
-  /** To be called before {@link of} says more than 0. */
+  /** Starts counting the packets of a connection. */
   begin(connection: EventEmitter): void;
   end(connection: EventEmitter): void;
+  /** 0 for a connection whose packets are not counted. */
   of(connection: object): number;
 }
 
-/** As engine.io has them itself. */
+/** Reads the number from engine.io's own buffer, for every connection. */
 export const packetsInBuffer: PacketsWaiting = {
   begin() {},
   end() {},
   of(connection) {
     const { writeBuffer } = connection as { readonly writeBuffer?: unknown };
-    // What cannot be told counts as waiting.
+    // When unknown, it is safer to assume that something waits.
     return Array.isArray(writeBuffer) ? writeBuffer.length : 1;
   },
 };
 
-/** As engine.io's events tell: `packetCreate` of each, `flush` of all that wait. */
+/** Counts engine.io's events: `packetCreate` for each packet, `flush` when the transport gets all that wait. */
 export class CountedPackets implements PacketsWaiting {
   readonly #counts = new WeakMap<object, number>();
   readonly #onCreate: () => void;
@@ -78,17 +80,17 @@ export interface PollingTransport {
   readonly readyState: string;
 }
 
-/** What a polling transport does with requests that bring packets. */
+/** How a polling transport takes requests with packets. */
 export interface Requests {
-  /** Takes the packets of a request. */
+  /** Takes the body of a request. */
   onData(this: PollingTransport, data: string): void;
-  /** Reads a request, and answers it once its packets were taken. */
+  /** Reads a request, and answers it after its body was taken. */
   onDataRequest(this: PollingTransport, request: IncomingMessage, response: ServerResponse): void;
 }
 
 type PollingInside = PollingTransport & Requests & { onError(reason: string): void };
 
-/** Has requests given to these, which pass them on with {@link takePackets} and {@link readRequest}. */
+/** Replaces how a transport takes requests. The new functions use {@link takePackets} and {@link readRequest}. */
 export function takeOver(transport: PollingTransport, requests: Requests): void {
   Object.assign(transport, requests);
 }
@@ -105,7 +107,7 @@ export function readRequest(
   inheritedBy(transport).onDataRequest.call(transport, request, response);
 }
 
-/** Ends the session of a transport with an error. */
+/** Closes the session of a transport with an error. */
 export function fail(transport: PollingTransport, reason: string): void {
   (transport as PollingInside).onError(reason);
 }
@@ -114,10 +116,10 @@ function inheritedBy(transport: PollingTransport): PollingInside {
   return Object.getPrototypeOf(transport) as PollingInside;
 }
 
-/** Sets how many bytes a request may bring. @returns whether that could be done */
+/** Limits the bytes of a request. @returns false when the transport has no such limit */
 export function setRequestBytesMax(transport: object, bytes: number): boolean {
   const { opts } = transport as { readonly opts?: object };
-  // It is in the options from engine.io 6.6.13 on.
+  // From engine.io 6.6.13 on, the limit is in the options of the transport.
   for (const holder of [transport, opts] as ({ maxHttpBufferSize?: unknown } | undefined)[]) {
     if (asCount(holder?.maxHttpBufferSize) === undefined) continue;
     Object.assign(holder as object, { maxHttpBufferSize: bytes });
@@ -126,18 +128,18 @@ export function setRequestBytesMax(transport: object, bytes: number): boolean {
   return false;
 }
 
-/** Has a transport that is being closed not wait for a poll that would be told so. */
+/** Closes a transport that waits for one more poll before it closes. */
 export function endPolling(transport: object): void {
   const { shouldClose } = transport as { readonly shouldClose?: (() => void) | null };
   if (typeof shouldClose === 'function') shouldClose();
 }
 
-/** The part of ws's WebSocket that is used, all of it public. */
+/** The public part of ws's WebSocket that is used. */
 export type ControlledWebSocket = EventEmitter & { pause(): void; resume(): void; terminate(): void };
 
 const controls = ['pause', 'resume', 'terminate'] as const;
 
-/** Undefined for a transport without one, or with one of another kind. */
+/** Undefined for a transport without a websocket, and for a websocket without these functions. */
 export function webSocketOf(transport: object): ControlledWebSocket | undefined {
   const { socket } = transport as { readonly socket?: Partial<ControlledWebSocket> | null };
   const isOne = controls.every((name) => typeof socket?.[name] === 'function');
@@ -150,25 +152,25 @@ export function tcpSocketOf(transport: object): Duplex | undefined {
   return socket instanceof Duplex ? socket : undefined;
 }
 
-/** An engine whose listener for the end of a connection is {@link Listeners} `countsOut`. */
+/** An engine whose listener `countsOut` was recognised. */
 export interface CountingEngine {
   readonly clients: Record<string, unknown>;
   clientsCount: number;
 }
 
-/** What that listener does. */
+/** Does what the listener `countsOut` does. */
 export function countOut(engine: CountingEngine, id: string): void {
   delete engine.clients[id];
   engine.clientsCount--;
 }
 
-/** Whether the server has functions that see requests first, and may keep what they are given. */
+/** Whether the server has middlewares. These may keep the requests and responses that they get. */
 export function hasMiddlewares(engine: object): boolean {
   const { middlewares } = engine as { readonly middlewares?: unknown };
   return !Array.isArray(middlewares) || middlewares.length > 0;
 }
 
-/** What is left of a request: Socket.IO reads these when a client connects a second time over one connection. */
+/** Replaces a request. Socket.IO reads these fields when a client connects for a second time over the same connection. */
 export const noRequest: object = Object.freeze({
   headers: Object.freeze({}),
   connection: Object.freeze({}),
@@ -176,18 +178,18 @@ export const noRequest: object = Object.freeze({
   _query: Object.freeze({}),
 });
 
-/** Listeners of engine.io that hold the request, as their source without its white space. */
+/** The source of listeners of engine.io that keep the request in memory, without white space. */
 const sources = {
   countsOut: '()=>{deletethis.clients[id];this.clientsCount--;}',
   tellsMiddleware: '()=>this.emit("close")',
 } as const;
 
-/** Recognises listeners of engine.io: each connection has its own, of the same source. */
+/** Recognises listeners of engine.io by their source: each connection has its own functions. */
 export class Listeners {
   readonly #bare = new Map<string, string>();
 
   is(listener: Function & { readonly listener?: Function }, what: keyof typeof sources): boolean {
-    // What `once` wraps.
+    // `once` wraps the listener.
     const source = String(listener.listener ?? listener);
     let bare = this.#bare.get(source);
     if (bare === undefined) this.#bare.set(source, (bare = source.replaceAll(/\s/g, '')));

@@ -37,7 +37,7 @@ const upgradeHeaders =
 
 const requestBytesMax = 1_000;
 
-/** An engine.io that serves clients in memory. */
+/** An engine.io server with clients in memory. */
 export class Rehearsal {
   readonly engine: Engine;
   readonly #http = createServer();
@@ -68,7 +68,7 @@ export class Rehearsal {
     return bodyOf(await wire.request(`GET ${urlOf(connection)} ${head}\r\n`));
   }
 
-  /** Sends a request with packets. @returns the connection over which its answer comes */
+  /** Sends a request with packets. @returns the connection that brings its answer */
   send({ connection }: Session, body: string): MemoryConnection {
     const { connection: wire } = connectInMemory(this.#http);
     const length = `Content-Length: ${Buffer.byteLength(body)}`;

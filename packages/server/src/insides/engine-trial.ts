@@ -19,7 +19,7 @@ import { untilTurn, type MemoryConnection } from './memory-connection.ts';
 import { packetsMax, splitAnswer, type SplitConnection } from './split-answer.ts';
 import { expectSame, isAsKnown } from './trial.ts';
 
-/** Tries what an engine.io is made with, as one that is attached would be. */
+/** Runs the trials with a new engine of the class that serves clients, or will. */
 export async function tryEngine(
   findClass: () => EngineClass,
   wsEngine: unknown,
@@ -53,14 +53,22 @@ export async function tryEngine(
       passesRequests: await works(trials.passing),
     };
   } finally {
+    close(rehearsal);
+  }
+}
+
+function close(rehearsal: Rehearsal | undefined): void {
+  try {
     rehearsal?.close();
+  } catch {
+    // Its trials have failed, and were logged.
   }
 }
 
 type EngineTrial = readonly [inside: string, instead: string, run: (rehearsal: Rehearsal) => Promise<void>];
 
 const nothingKnown =
-  'Fanfare uses only its public functions: clients that send much at once can delay others, and clients that send without reading are disconnected instead of paused.';
+  'Fanfare uses only its public functions. Clients that send much at once can delay others. Clients that send without reading are disconnected instead of paused.';
 
 const trials = {
   packets: [
@@ -70,37 +78,37 @@ const trials = {
   ],
   answers: [
     "engine.io's way to give packets to a poll",
-    'A poll is answered with all that waits. Clients of python-engineio that poll are disconnected when that is more than 16 packets.',
+    'The answer to a poll has all waiting packets. Polling clients of python-engineio disconnect when that is more than 16.',
     tryAnswers,
   ],
   requests: [
     "engine.io's way to take the packets of a request",
-    'One request of a polling client with many packets can delay others. A polling client is disconnected when 10,000 of its packets are not answered yet.',
+    'One request with many packets can delay other clients. Polling clients are disconnected when 10,000 of their packets are not answered.',
     tryRequests,
   ],
   requestBytes: [
     "engine.io's limit for the bytes of a request",
-    'Before login, polling clients must send a `Content-Length`, and no more than `loginBytesMax` allows.',
+    'Requests with packets must send a `Content-Length`, which Fanfare checks instead (before login: `loginBytesMax`).',
     tryRequestBytes,
   ],
   ending: [
     "engine.io's way to end a polling session",
-    'Polling sessions that have ended take memory for another 30 seconds, and count against `connectionsMax` until then.',
+    'Polling sessions take memory for 30 seconds after their end, and count against `connectionsMax` until then.',
     tryEnding,
   ],
   webSockets: [
     "engine.io's way to its websockets",
-    'Websockets are not paused: a client that sends without reading is disconnected, and bytes before login are counted by message.',
+    'Websockets cannot be paused. Clients that send without reading are disconnected. Before login, bytes are counted when a message is complete.',
     tryWebSockets,
   ],
   passing: [
     "engine.io's way from the HTTP server to its sessions",
-    'Fanfare checks the origin of each request as a middleware instead, which costs time.',
+    'Fanfare checks the origin of each request in a middleware instead. This costs time.',
     tryPassing,
   ],
   listeners: [
     "engine.io's listeners for the end of a connection",
-    'The requests that clients connected with stay in memory: an idle websocket takes about 2 KB more.',
+    'An idle websocket takes about 2 KB more memory.',
     tryListeners,
   ],
 } as const satisfies Record<string, EngineTrial>;
@@ -197,7 +205,7 @@ async function tryEnding(rehearsal: Rehearsal): Promise<void> {
     endPolling(transport);
     expectSame('the state of a transport that was ended', transport.readyState, 'closed');
   } finally {
-    // Else it would wait for half a minute, and keep the process.
+    // Its timer would keep the process alive for half a minute.
     if (transport.readyState !== 'closed') await rehearsal.poll(session);
   }
 }

@@ -2,10 +2,10 @@ import { createServer, type Server } from 'node:http';
 import { Duplex } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-/** Many times what anything takes that happens in memory alone. In turns, since a busy machine has no bound in time. */
+/** Many times what an exchange in memory takes. Turns are counted, not time: a busy machine would make trials fail. */
 const turnsMax = 200;
 
-/** Resolves once it is so. Rejects after so many turns of the event loop that it never will be. */
+/** Resolves when it is so. Rejects after {@link turnsMax} turns of the event loop. */
 export async function untilTurn(what: string, isSo: () => boolean): Promise<void> {
   for (let turn = 0; !isSo(); turn++) {
     if (turn === turnsMax) throw new Error(`${what} does not happen`);
@@ -13,10 +13,10 @@ export async function untilTurn(what: string, isSo: () => boolean): Promise<void
   }
 }
 
-/** The server's end of a connection that exists in memory alone: trials need no port. */
+/** The server's end of a connection in memory. Trials with it need no port. */
 export class MemoryConnection extends Duplex {
   readonly remoteAddress = '127.0.0.1';
-  /** What the server has sent and {@link answer} has not returned. */
+  /** The text that the server has sent, without the answers that {@link answer} has returned. */
   sent = '';
 
   constructor() {
@@ -30,12 +30,12 @@ export class MemoryConnection extends Duplex {
     this.on('error', () => {});
   }
 
-  /** As if a client had sent these bytes. */
+  /** Gives the server these bytes, as if a client had sent them. */
   arrive(bytes: string | Buffer): void {
     this.push(bytes);
   }
 
-  /** The next whole HTTP answer. Rejects when none comes. */
+  /** Resolves with the next complete HTTP answer. Rejects when there is none. */
   async answer(): Promise<string> {
     let length: number | undefined;
     await untilTurn('an answer', () => (length = answerLength(this.sent)) !== undefined);
@@ -51,7 +51,7 @@ export class MemoryConnection extends Duplex {
   }
 }
 
-/** Undefined as long as the answer is not whole. */
+/** Undefined when the answer is not complete. */
 function answerLength(text: string): number | undefined {
   const end = text.indexOf('\r\n\r\n');
   if (end < 0) return undefined;
@@ -60,7 +60,7 @@ function answerLength(text: string): number | undefined {
   return text.length < whole ? undefined : whole;
 }
 
-/** A server of Node's that listens nowhere, and a connection to it. */
+/** Connects to an HTTP server that does not need to listen. */
 export function connectInMemory(server: Server = createServer()): {
   readonly server: Server;
   readonly connection: MemoryConnection;

@@ -6,31 +6,31 @@ import { connectInMemory, untilTurn, type MemoryConnection } from './memory-conn
 import { expectSame, isAsKnown, type Trial } from './trial.ts';
 
 /*
- * All that the server knows of the inside of Node's HTTP server is in this file, with the trials that it has to pass at start.
+ * Everything that the server uses of Node's HTTP server and that Node does not document. Each use is tried at start.
  */
 
-/** What of the inside of Node's HTTP server can be relied on. */
+/** The uses that passed their trial, and public functions in place of those that did not. */
 export interface NodeInside {
   readonly order: AnswerOrder;
-  /** Whether {@link isOfHttp} tells when a connection was upgraded. */
+  /** Whether {@link isOfHttp} works. */
   readonly seesUpgrades: boolean;
-  /** Reads the rest of a body for nothing. */
+  /** Discards the rest of a body as it arrives. */
   readonly discard: (request: IncomingMessage) => void;
 }
 
-/** Whose turn it is to be answered on a connection over which requests have come that are not answered. */
+/** The order in which pipelined requests of a connection are answered. */
 export interface AnswerOrder {
-  /** To be called for each server, once it has its listeners for requests. */
+  /** Must be called for each server, after its listeners for requests were added. */
   watch(server: Server): void;
-  /** The answer whose turn it is; undefined when none is due. */
+  /** The answer whose turn it is; undefined when all requests were answered. */
   current(socket: Duplex): ServerResponse | undefined;
-  /** Whether there are answers before it that are not finished. */
+  /** Whether an earlier answer on the same connection is not finished. */
   isWaiting(response: ServerResponse): boolean;
-  /** Calls back once it is the turn of an answer that waits. */
+  /** Calls the listener when it is the turn of an answer that waits. */
   onceDue(response: ServerResponse, listener: () => void): void;
 }
 
-/** As Node has it: `_httpMessage` of a connection, and of an answer that it has its connection when it is due, with an event. */
+/** Node's own order: a connection has the current answer in `_httpMessage`, and an answer gets its `socket` when it is due. */
 const orderOfNode: AnswerOrder = {
   watch() {},
   current(socket) {
@@ -45,13 +45,13 @@ const orderOfNode: AnswerOrder = {
   },
 };
 
-/** As the requests of a server have come. */
+/** The same order, kept from the `request` events of a server. */
 class WatchedOrder implements AnswerOrder {
   readonly #answers = new WeakMap<Duplex, readonly ServerResponse[]>();
 
   watch(server: Server): void {
     server.prependListener('request', ({ socket }, response) => {
-      // What an app makes itself came over no connection.
+      // An app can emit requests of its own, without a connection.
       if (typeof socket === 'object') this.#answers.set(socket, [...this.#due(socket), response]);
     });
   }
@@ -65,6 +65,7 @@ class WatchedOrder implements AnswerOrder {
   }
 
   onceDue(response: ServerResponse, listener: () => void): void {
+    if (response.req.socket.destroyed) return;
     const before = this.#before(response);
     if (before) before.once('close', () => this.onceDue(response, listener));
     else listener();
@@ -80,7 +81,7 @@ class WatchedOrder implements AnswerOrder {
   }
 }
 
-/** Whether a connection is one of HTTP, and was not upgraded. */
+/** Whether a connection belongs to an HTTP server, and was not upgraded. Node keeps its `parser` as long as that is so. */
 export function isOfHttp(socket: Duplex | undefined): boolean {
   const { parser } = (socket ?? {}) as { readonly parser?: unknown };
   return parser !== undefined && parser !== null;
@@ -90,7 +91,7 @@ function dump(request: IncomingMessage): void {
   (request as unknown as { _dump(): void })._dump();
 }
 
-/** Tries the HTTP server of this Node. */
+/** Runs the trials with the HTTP server of this Node. */
 export async function tryNode(logger: Logger): Promise<NodeInside> {
   const works = async (trial: Trial): Promise<boolean> => isAsKnown(trial, logger);
   await works({
@@ -130,7 +131,7 @@ interface Exchange {
 interface Rehearsal {
   readonly server: Server;
   readonly connection: MemoryConnection;
-  /** The request of that number, once it has come. */
+  /** Resolves with the request of that number, from 1, when it has arrived. */
   readonly exchange: (number: number) => Promise<Exchange>;
 }
 

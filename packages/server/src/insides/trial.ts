@@ -1,24 +1,24 @@
 import { inspect, isDeepStrictEqual } from 'node:util';
 import type { Logger } from '../observability/logger.ts';
 
-/** A use of something that Node, ws or engine.io has for itself, and may change in any version. */
+/** Tries a private part of Node, ws or engine.io, which any version may change. */
 export interface Trial {
-  /** What is used, as in 'The receiver of ws'. */
+  /** The private part, such as "engine.io's write buffer". */
   readonly inside: string;
-  /** What the server does without it, and what that means: whole sentences for the operator. */
+  /** What the server does without it, and what this changes for users: sentences for the operator. */
   readonly instead: string;
-  /** Uses it as the server will. Throws or rejects when anything differs from what the server relies on. */
+  /** Uses the part as the server will. Throws or rejects when anything is not as the server needs it. */
   readonly run: () => void | Promise<void>;
 }
 
-/** Whether the server can rely on it. A trial that fails is one line in the log, and never an error. */
+/** Runs a trial. A failure is one line in the log, and never an error. */
 export async function isAsKnown({ inside, instead, run }: Trial, logger: Logger): Promise<boolean> {
   try {
     await run();
     return true;
   } catch (err) {
     const reason = err instanceof Error ? err.message : String(err);
-    logger.warn({ err, inside }, `${inside} does not work as expected (${reason}). ${instead}`);
+    logger.warn({ err, inside }, `${inside} cannot be used: ${reason}. ${instead}`);
     return false;
   }
 }
@@ -30,10 +30,10 @@ export function expectSame(what: string, found: unknown, expected: unknown): voi
 }
 
 /**
- * The only way in which a private field is read as a number: a field that was renamed would make every sum `NaN`, and a
- * limit that is compared with `NaN` is off.
+ * Reads a private field as a number. This is the only way to do so: a renamed field would make every sum `NaN`, and a limit
+ * never holds against `NaN`.
  *
- * @returns undefined for anything but a whole number from 0
+ * @returns undefined for everything but a whole number from 0
  */
 export function asCount(value: unknown): number | undefined {
   return Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : undefined;

@@ -7,32 +7,32 @@ import { MemoryConnection, untilTurn } from './memory-connection.ts';
 import { asCount, expectSame, isAsKnown } from './trial.ts';
 
 /*
- * All that the server knows of the inside of ws is in this file, with the trials that it has to pass at start.
+ * Everything that the server uses of ws and that ws does not document. Each use is tried at start.
  */
 
-/** ws's reader of frames. */
+/** ws's parser of frames. */
 export type Receiver = Writable;
 
 type Write = (this: Receiver, chunk: Buffer, encoding: string, done: (error?: Error) => void) => void;
 
-/** The parts of a receiver that are used, none of them documented. */
+/** The private parts of a receiver. */
 interface ReceiverInside {
-  /** What has come of a frame, as it came. */
+  /** The chunks of a frame that is not complete, and their bytes. */
   _buffers: unknown;
   readonly _bufferedBytes: unknown;
-  /** What has come of a message in whole frames, and how much that is. */
+  /** The complete frames of a message that is not complete, and their bytes. */
   _fragments: unknown;
   readonly _messageLength: unknown;
-  /** The option `allowSynchronousEvents`, which is asked for each message anew. */
+  /** The option `allowSynchronousEvents`; ws reads it for each message. */
   _allowSynchronousEvents: boolean;
   _write: Write;
   createError(type: ErrorConstructor, message: string, prefix: boolean, status: number, code: string): Error;
 }
 
-/** What has come of a message that is not whole. */
+/** The part of an incomplete message that has arrived. */
 export interface Arrived {
   readonly bytes: number;
-  /** The buffers that hold it. */
+  /** The number of buffers that hold these bytes. */
   readonly pieces: number;
 }
 
@@ -41,7 +41,7 @@ export function receiverOf(webSocket: object): Receiver | undefined {
   return receiver instanceof Writable ? receiver : undefined;
 }
 
-/** Undefined when that cannot be told. */
+/** Undefined when a field is not as expected. */
 export function arrivedOf(receiver: Receiver): Arrived | undefined {
   const { _buffers, _bufferedBytes, _fragments, _messageLength } = insideOf(receiver);
   const [ofFrame, inFrames] = [asCount(_bufferedBytes), asCount(_messageLength)];
@@ -50,12 +50,12 @@ export function arrivedOf(receiver: Receiver): Arrived | undefined {
   return { bytes: ofFrame + inFrames, pieces: _buffers.length + _fragments.length };
 }
 
-/** Lets go of what has come. The receiver is of no use then. */
+/** Drops the part that has arrived. The receiver cannot be used afterwards. */
 export function forgetArrived(receiver: Receiver): void {
   Object.assign(receiver, { _buffers: [], _fragments: [] });
 }
 
-/** Has each piece that comes given to `write`, which passes it on with {@link readOn}, or ends the websocket with a {@link refusal}. */
+/** Replaces how a receiver takes a chunk. `write` parses it with {@link readOn}, or closes the websocket with a {@link refusal}. */
 export function readThrough(receiver: Receiver, write: Write): void {
   insideOf(receiver)._write = write;
 }
@@ -64,7 +64,7 @@ export function readOn(...[receiver, ...piece]: [Receiver, ...Parameters<Write>]
   (Object.getPrototypeOf(receiver) as ReceiverInside)._write.call(receiver, ...piece);
 }
 
-/** @param status - what the websocket is closed with */
+/** @param status - the status code that ws closes the websocket with */
 export function refusal(receiver: Receiver, message: string, status: number, code: string): Error {
   return insideOf(receiver).createError(Error, message, false, status, code);
 }
@@ -73,9 +73,9 @@ function insideOf(receiver: Receiver): ReceiverInside {
   return receiver as unknown as ReceiverInside;
 }
 
-/** The receivers that can be made to tell one message in each turn of the event loop; an app's Socket.IO has its own ws. */
+/** The receivers whose pace can be set. Each copy of ws has its own class: an app's Socket.IO server can bring another one. */
 export class PacedReceivers {
-  /** Whether those of a class passed the trial. */
+  /** The result for each class. */
   readonly #passed = new WeakMap<object, boolean>();
   readonly #logger: Logger;
 
@@ -83,7 +83,7 @@ export class PacedReceivers {
     this.#logger = logger;
   }
 
-  /** Undefined when the websocket has none, or its trial was not passed, or not yet. */
+  /** The receiver of a websocket, when its class has passed the trial. The first call for a class starts the trial. */
   of(webSocket: object): Receiver | undefined {
     const receiver = receiverOf(webSocket);
     if (receiver === undefined) return undefined;
@@ -92,7 +92,7 @@ export class PacedReceivers {
     return passed ? receiver : undefined;
   }
 
-  /** Tries the class of a receiver. */
+  /** Runs the trial with the class of a receiver. */
   async passes(receiver: Receiver | undefined): Promise<boolean> {
     const constructor = receiver?.constructor;
     if (constructor) this.#passed.set(constructor, false);
@@ -107,27 +107,27 @@ export class PacedReceivers {
   }
 }
 
-/** @param isSlow - whether it tells one message in each turn of the event loop; else all that it has at once */
+/** @param isSlow - whether the receiver emits one message in each turn of the event loop, instead of all at once */
 export function setPace(receiver: Receiver, isSlow: boolean): void {
   insideOf(receiver)._allowSynchronousEvents = !isSlow;
 }
 
 export interface WsInside {
-  /** Whether the server can read what has come of messages that are not whole, and refuse more. */
+  /** Whether {@link arrivedOf}, {@link readThrough} and {@link refusal} work. */
   readonly tellsArrived: boolean;
-  /** Whether the server can set the pace of a receiver. */
+  /** Whether {@link setPace} works. */
   readonly isPaced: boolean;
   readonly paced: PacedReceivers;
 }
 
-/** Tries the ws of this package. */
+/** Runs the trials with the copy of ws that this package uses. */
 export async function tryWs(logger: Logger): Promise<WsInside> {
   const paced = new PacedReceivers(logger);
   const tellsArrived = await isAsKnown(
     {
-      inside: 'The memory of ws for messages that are not whole',
+      inside: "ws's buffers for incomplete messages",
       instead:
-        'Fanfare counts the bytes of the TCP connection instead. A client that exceeds the limit is disconnected without a reason, and so is one that sends a message in more than 512 fragments.',
+        'Fanfare counts the bytes of the TCP connections instead. Clients that exceed the limit are disconnected without a status code. Messages in more than 512 fragments are refused.',
       run: tryArrived,
     },
     logger,
@@ -136,7 +136,7 @@ export async function tryWs(logger: Logger): Promise<WsInside> {
 }
 
 const noPace =
-  'Fanfare takes less at a time from websockets: clients that send many messages at once are served more slowly.';
+  'Fanfare takes one message of each websocket in a turn of the event loop: clients that send many at once are served more slowly.';
 
 interface Upgraded {
   readonly connection: MemoryConnection;
@@ -168,7 +168,7 @@ function frame(first: number, text: string): Buffer {
   return Buffer.concat([Buffer.from([first, 0x80 | text.length, 0, 0, 0, 0]), Buffer.from(text)]);
 }
 
-/** Of the status codes of a websocket. */
+/** A status code of WebSocket. */
 const tryAgainLater = 1013;
 
 async function tryArrived(): Promise<void> {
@@ -184,7 +184,7 @@ async function tryArrived(): Promise<void> {
     });
     const arrive = async (bytes: Buffer, count: number, expected: Arrived): Promise<void> => {
       connection.arrive(bytes);
-      await untilTurn(`reading piece ${count}`, () => pieces === count);
+      await untilTurn(`reading chunk ${count}`, () => pieces === count);
       expectSame('what has come', arrivedOf(receiver), expected);
     };
     const last = frame(lastFrame, 'cde');
@@ -206,7 +206,7 @@ async function tryRefusal(connection: MemoryConnection, receiver: Receiver): Pro
   readThrough(receiver, function (_chunk, _encoding, done) {
     forgetArrived(this);
     made = refusal(this, 'Too much', tryAgainLater, code) as typeof made;
-    // Over a wrong status ws would throw where nobody could catch that.
+    // With a wrong status, ws would throw where nobody can catch it.
     if (status() === tryAgainLater) done(made);
   });
   connection.sent = '';
@@ -215,7 +215,7 @@ async function tryRefusal(connection: MemoryConnection, receiver: Receiver): Pro
   expectSame('a refusal', [made.message, made.code, status()], ['Too much', code, tryAgainLater]);
   expectSame('what is kept of what was refused', arrivedOf(receiver)?.pieces, 0);
   await untilTurn('closing', () => connection.sent.length >= 4);
-  // With that status.
+  // A closing frame with the status 1013.
   expectSame('the closing frame', connection.sent.slice(0, 4), '\u0088\u0002\u0003\u00F5');
 }
 

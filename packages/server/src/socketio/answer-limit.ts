@@ -19,7 +19,7 @@ interface EngineConnection extends EventEmitter {
 
 type PacketListener = (this: EngineConnection) => void;
 
-/** What of engine.io and ws can be relied on. */
+/** The private parts of engine.io and ws that are used. */
 export interface SocketInsides {
   readonly engine: EngineInside;
   readonly paced: PacedReceivers;
@@ -116,7 +116,7 @@ export class AnswerLimit {
     if (transport.name === 'websocket') {
       if (waiting < answersMax) return;
       const webSocket = this.#webSocketOf(transport);
-      // What cannot be paused ends.
+      // A websocket that cannot be paused is closed.
       if (webSocket) webSocket.pause();
       else connection.close(true);
     } else if (waiting >= (this.#total > totalMax ? answersMax : pollingAnswersMax)) {

@@ -4,21 +4,21 @@ import { fixedLimits } from '../limits/fixed-limits.ts';
 import { boundAtTcp } from './tcp-arrivals.ts';
 import { boundArrivals, PatientWebSocket } from './web-socket.ts';
 
-/** What Engine.IO makes its server of websockets with. */
+/** The class for Engine.IO's option `wsEngine`. */
 export type WsEngine = new (options: ServerOptions) => WebSocketServer;
 
-/** Without knowing what a message takes in memory, so many pieces of it are no more than what nobody is refused for. */
+/** Used when the pieces of a message cannot be counted. So many pieces take 64 KiB, which every connection may take. */
 const fragmentsMax = 512;
 
 /**
- * Engine.IO's `wsEngine`: ws, but for how its ends are told, for what may come in part, and for the answers to pings. ws writes one to
- * each, and would keep all of them for a client that sends pings and reads nothing. Here one is written at a time, and of the pings that
- * come meanwhile the last is answered once that has gone, as RFC 6455 5.5.3 has it.
+ * Engine.IO's `wsEngine`: ws with a limit for incomplete messages, with ends that are told in order, and with other answers to pings.
+ * ws writes an answer to each ping, and would keep all of them for a client that does not read. Here one answer is written at a time.
+ * Of the pings that arrive meanwhile only the last is answered, as RFC 6455 5.5.3 allows.
  */
 export function webSocketEngine({ tellsArrived, isPaced }: Omit<WsInside, 'paced'>): WsEngine {
   return class extends WebSocketServer {
     constructor(options: ServerOptions) {
-      // The types know nothing of the time to close, and of fragments.
+      // The types lack `closeTimeout` and `maxFragments`.
       const ours = {
         autoPong: false,
         closeTimeout: fixedLimits.closeAnswerMs.value,

@@ -8,7 +8,7 @@ interface EngineSocket {
   close(): void;
 }
 
-/** Sends every client that was let in what is still due to it, and closes its connection. Resolves once all are gone, or after the time. */
+/** Sends every client that has logged in what is still due to it, and closes its connection. Resolves when all are gone, or after the time. */
 export async function sayGoodbye(io: Server, packets: PacketsWaiting, timeoutMs: number): Promise<void> {
   const clients = new Set<EngineSocket>([...io.sockets.sockets.values()].map(({ conn }) => conn));
   const gone = [...clients].map((client) => {

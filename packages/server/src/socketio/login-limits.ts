@@ -95,7 +95,7 @@ export function limitLogins(io: Server, limits: LoginLimits, inside: EngineInsid
   });
   // Of a websocket's handshake; it begins in this turn.
   io.engine.on('headers', (_headers: unknown, request: IncomingMessage) => {
-    // It could not be ended where the transport does not tell its TCP connection.
+    // Without `tcpSocketOf`, the budget of a connection could not be ended at login.
     if (inside.tcpSocketOf && request.headers.upgrade !== undefined)
       process.nextTick(() => budget.begin(request.socket));
   });

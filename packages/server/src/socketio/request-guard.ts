@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { Server } from 'socket.io';
 import type { EngineInside } from '../insides/engine-inside.ts';
 
-/** Engine.IO's ways in. */
+/** The public functions of Engine.IO that take requests. */
 interface Engine {
   handleRequest(request: IncomingMessage, response: ServerResponse): void;
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
@@ -17,10 +17,10 @@ export interface Refusal {
   readonly message: string;
 }
 
-/** Undefined lets a request in; one that asks for an upgrade has no response. */
+/** Returns undefined to let a request in. A request for an upgrade has no response. */
 export type Guard = (request: IncomingMessage, response?: ServerResponse) => Refusal | undefined;
 
-/** Has each request for Engine.IO, and each upgrade, pass a guard first. Where Engine.IO's ways in cannot be replaced, it is a middleware. */
+/** Asks a guard about each request for Engine.IO and each upgrade. The guard is a middleware where Engine.IO's functions cannot be replaced. */
 export function guardRequests(io: Server, { passesRequests }: EngineInside, guard: Guard): void {
   const engine = io.engine as unknown as Engine;
   if (!passesRequests) {
@@ -44,13 +44,13 @@ export function guardRequests(io: Server, { passesRequests }: EngineInside, guar
   };
 }
 
-/** As Engine.IO refuses one. */
+/** Answers as Engine.IO does. */
 function refuse(response: ServerResponse, { status, code, message }: Refusal): void {
   response.writeHead(status, { 'content-type': 'application/json' });
   response.end(JSON.stringify({ code, message }));
 }
 
-/** As Engine.IO refuses one. */
+/** Answers as Engine.IO does. */
 function refuseUpgrade(socket: Duplex, { message }: Refusal): void {
   socket.on('error', () => {});
   const length = Buffer.byteLength(message);

@@ -13,10 +13,10 @@ const refusals = {
 } as const satisfies Record<string, Refusal>;
 
 /**
- * Bounds what requests with packets bring by the length that they say they have: one by one, and all that are not answered together.
- * For an engine.io whose inside is not as known, so that nothing tells what has come of them.
+ * Limits the bytes of requests with packets by their `Content-Length`: of each request, and of all that are not answered together.
+ * It is for an engine.io whose own limits cannot be used.
  *
- * @param bytesMaxOf - how many bytes a request of a session may bring
+ * @param bytesMaxOf - the limit for a request of a session
  */
 export function limitRequestLengths(
   io: Server,
@@ -30,7 +30,7 @@ export function limitRequestLengths(
     if (bytes > bytesMaxOf(sidOf(request))) return refusals.tooLarge;
     const arrival = new Arrival(packetRoom);
     if (!arrival.hold(bytes, 0)) return refusals.full;
-    // Of an answer whose turn never comes, only its request tells.
+    // An answer whose turn never comes has no event `close`, but its request has.
     request.once('close', () => request.readableEnded || arrival.end());
     response.once('close', () => arrival.end());
     return undefined;

@@ -11,7 +11,7 @@ interface EngineConnection {
   on(event: 'close', listener: (this: EngineConnection) => void): void;
 }
 
-/** How long Engine.IO keeps a session that polled and has ended, for a poll that would be told so. */
+/** How long Engine.IO keeps an ended polling session, to tell the next poll. */
 const keptMs = 30_000;
 
 /** Counts the sessions of Engine.IO. */
@@ -41,7 +41,7 @@ export class SessionCounts {
     // One listener for all: one for each would cost every idle connection some hundred bytes.
     function onClose(this: EngineConnection): void {
       const { remoteAddress, transport } = this;
-      // Else it takes memory for some time.
+      // Without `endPolling`, the session still takes memory.
       if (endPolling || transport.name !== 'polling') return counts.closed(remoteAddress);
       setTimeout(() => counts.closed(remoteAddress), keptMs).unref();
     }

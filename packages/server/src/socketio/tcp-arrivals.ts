@@ -4,8 +4,8 @@ import { Arrival } from '../limits/arrival-room.ts';
 import { packetRoom } from './packet-room.ts';
 
 /**
- * Bounds what has come of messages in part where ws does not tell that: counts what has come over the TCP connection since the last
- * whole message. That is somewhat more than ws keeps.
+ * Limits the memory of incomplete messages where the buffers of ws cannot be read. It counts what the TCP connection has brought since
+ * the last complete message. This is a little more than ws keeps.
  */
 export function boundAtTcp(webSocket: WebSocket, socket: Duplex): void {
   const arrival = new Arrival(packetRoom);
@@ -15,7 +15,7 @@ export function boundAtTcp(webSocket: WebSocket, socket: Duplex): void {
     bytes = pieces = 0;
     arrival.end();
   });
-  // Behind ws's own listener, so that what was whole is told before.
+  // ws's own listener comes first, and emits the messages that this chunk completes.
   socket.on('data', ({ length }: Buffer) => {
     bytes += length;
     pieces++;

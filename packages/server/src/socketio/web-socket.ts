@@ -42,7 +42,7 @@ export class PatientWebSocket extends WebSocket {
   }
 }
 
-/** Bounds what has come of messages in part, over all websockets. */
+/** Limits the memory of incomplete messages, of all websockets together. */
 export function boundArrivals(webSocket: WebSocket): void {
   const receiver = receiverOf(webSocket);
   // One for all: one for each would cost every idle connection some hundred bytes.
@@ -62,7 +62,7 @@ function readBounded(this: Receiver, chunk: Buffer, encoding: string, done: (err
 /** @returns whether there is room for what has come of a message in part, and so much more */
 function holds(receiver: Receiver, moreBytes: number, morePieces: number): boolean {
   const arrived = arrivedOf(receiver);
-  // What cannot be told has no room.
+  // A limit that cannot be checked is taken for exceeded.
   if (!arrived) return false;
   const bytes = arrived.bytes + moreBytes;
   const pieces = arrived.pieces + morePieces;

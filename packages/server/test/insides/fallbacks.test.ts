@@ -96,7 +96,7 @@ describe.each(['_messageLength', '_bufferedBytes', '_fragments'])(
       first.write('"]');
       await expect.poll(() => hasRoomFor(leftBytes)).toBe(true);
       await expectToServe(url);
-      log.expectOnly('The memory of ws for messages that are not whole');
+      log.expectOnly("ws's buffers for incomplete messages");
     });
 
     it('ends a client whose message comes in more than 512 fragments', async () => {

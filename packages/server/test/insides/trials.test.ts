@@ -5,7 +5,7 @@ import { asCount } from '../../src/insides/trial.ts';
 import { tryInsides } from '../../src/try-insides.ts';
 import { hide, InsideLog, prototypes, redefine, replace } from './broken.ts';
 
-const arrived = 'The memory of ws for messages that are not whole';
+const arrived = "ws's buffers for incomplete messages";
 const pace = "The pace of ws's receiver";
 const writeBuffer = "engine.io's write buffer";
 const answers = "engine.io's way to give packets to a poll";
@@ -234,7 +234,7 @@ describe('a trial of what Node, ws and engine.io have for themselves', () => {
     const log = new InsideLog();
     await tryInsides(log);
     expect(log.lines.map(({ message }) => message)).toEqual([
-      'The memory of ws for messages that are not whole does not work as expected (what has come is undefined instead of { bytes: 2, pieces: 1 }). Fanfare counts the bytes of the TCP connection instead. A client that exceeds the limit is disconnected without a reason, and so is one that sends a message in more than 512 fragments.',
+      "ws's buffers for incomplete messages cannot be used: what has come is undefined instead of { bytes: 2, pieces: 1 }. Fanfare counts the bytes of the TCP connections instead. Clients that exceed the limit are disconnected without a status code. Messages in more than 512 fragments are refused.",
     ]);
   });
 });
