@@ -30,10 +30,8 @@ export async function runServe(
   const ended = signalled();
   const url = await server.start().catch((error: unknown) => {
     if (error instanceof SettingsError) throw new CommandError(exitCodes.usage, error.message);
-    throw new CommandError(
-      error instanceof LogDamagedError ? exitCodes.damaged : exitCodes.refused,
-      cannotStart(error),
-    );
+    if (error instanceof LogDamagedError) throw damaged(error, settings);
+    throw new CommandError(exitCodes.refused, cannotStart(error));
   });
   process.stdout.write(`${greeting(url, settings)}\n`);
   await Promise.race([ended, server.ended]);
@@ -83,6 +81,14 @@ function placeOf(directory: string): string {
   return path.startsWith('..') || isAbsolute(path) ? resolve(directory) : `./${path}`;
 }
 
+function damaged({ message }: LogDamagedError, { data }: Settings): CommandError {
+  return new CommandError(
+    exitCodes.damaged,
+    `${message} Run \`fanfare store verify '${data}'\` to see what else is damaged. ` +
+      'Export what can be read, and import it into a new data directory, or go back to a backup.',
+  );
+}
+
 interface ListenError extends NodeJS.ErrnoException {
   readonly port?: number;
   readonly address?: string;
@@ -90,8 +96,8 @@ interface ListenError extends NodeJS.ErrnoException {
 }
 
 function cannotStart(error: unknown): string {
-  // These say themselves what to do.
-  if (error instanceof DataDirectoryError || error instanceof LogDamagedError) return error.message;
+  // It says itself what to do.
+  if (error instanceof DataDirectoryError) return error.message;
   const { code, port, address, hostname, message } = error as ListenError;
   switch (code) {
     case 'EADDRINUSE':

@@ -27,16 +27,16 @@ import { ProgressBar, sizeOf } from './progress.ts';
  */
 export async function runVerify(directory: string): Promise<void> {
   const bar = new ProgressBar('verifying', process.stderr, isatty(2));
-  const counts = await withStore(directory, (store) =>
+  const { counts, damages } = await withStore(directory, bar, (store, onDamage) =>
     verifyStore(store, {
       now: Date.now,
-      onDamage: (sentence) => bar.say(sentence),
+      onDamage,
       onNotice: (sentence) => bar.say(sentence),
       onProgress: (progress) => bar.update(progress),
     }),
   ).finally(() => bar.end());
   process.stdout.write(`${summaryOf(counts)}\n`);
-  if (counts.damages > 0) throw damages(directory, counts.damages);
+  if (damages > 0) throw damaged(directory, damages);
 }
 
 /**
@@ -48,10 +48,10 @@ export async function runVerify(directory: string): Promise<void> {
 export async function runExport(directory: string, topics: string | undefined): Promise<void> {
   const interest = topics === undefined ? undefined : readInterest(topics);
   const bar = new ProgressBar('exporting', process.stderr, isatty(2) && !isatty(1));
-  const counts = await withStore(directory, (store) =>
+  const { counts, damages } = await withStore(directory, bar, (store, onDamage) =>
     exportStore(store, {
       ...(interest !== undefined && { interest }),
-      onDamage: (sentence) => bar.say(sentence),
+      onDamage,
       onProgress: (progress) => bar.update(progress),
       write: async (lines) => {
         if (!process.stdout.write(lines)) await once(process.stdout, 'drain');
@@ -59,7 +59,7 @@ export async function runExport(directory: string, topics: string | undefined): 
     }),
   ).finally(() => bar.end());
   console.error(`Exported ${summaryOf(counts)}`);
-  if (counts.damages > 0) throw damages(directory, counts.damages);
+  if (damages > 0) throw damaged(directory, damages);
 }
 
 /**
@@ -104,10 +104,21 @@ export async function runRepairTimes(directory: string): Promise<void> {
   );
 }
 
-async function withStore<T>(directory: string, use: (store: Store) => Promise<T>): Promise<T> {
-  const store = await openStore(directory).catch(refuse);
+/** Uses the store of a directory, and counts all that is found damaged: in the file itself, and in what is stored. */
+async function withStore(
+  directory: string,
+  bar: ProgressBar,
+  use: (store: Store, onDamage: (sentence: string) => void) => Promise<StoreCounts>,
+): Promise<{ readonly counts: StoreCounts; readonly damages: number }> {
+  let damages = 0;
+  const onDamage = (sentence: string): void => {
+    damages++;
+    bar.say(sentence);
+  };
+  const onWait = (sentence: string): void => bar.say(sentence);
+  const store = await openStore(directory, { onDamage, onWait }).catch(refuse);
   try {
-    return await use(store).catch(refuse);
+    return { counts: await use(store, onDamage).catch(refuse), damages };
   } finally {
     await store.close();
   }
@@ -132,7 +143,7 @@ function summaryOf({ topics, messages, bytes }: StoreCounts): string {
   return `${counted(messages, 'message')} in ${counted(topics, 'topic')} (${sizeOf(bytes)})`;
 }
 
-function damages(directory: string, count: number): CommandError {
+function damaged(directory: string, count: number): CommandError {
   return new CommandError(
     exitCodes.refused,
     `${counted(count, 'damage')} found in '${directory}'. Export what can be read, and import it into a new directory, or go back to a backup.`,
@@ -145,9 +156,10 @@ function counted(count: number, what: string): string {
 
 /** What keeps a tool from doing its work, as a sentence; a defect stays one. */
 function refuse(error: unknown): never {
+  if (error instanceof LogDamagedError)
+    throw new CommandError(exitCodes.refused, `${error.message} Go back to a backup.`);
   const isExpected =
     error instanceof DataDirectoryError ||
-    error instanceof LogDamagedError ||
     error instanceof ImportError ||
     error instanceof LogFullError ||
     error instanceof StoreFailedError;

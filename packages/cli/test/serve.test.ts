@@ -161,7 +161,7 @@ describe('fanfare serve', () => {
       const { stderr } = ended;
       expect(ended).toMatchObject({ code, stdout: '' });
       expect(stderr).toContain(sentence);
-      expect(stderr).toMatch(/^The data (directory|file) '[^\n]+ (Name|Go back) [^\n]+\.\n$/);
+      expect(stderr).toMatch(/^The data (directory|file) '[^\n]+ (Name|Run) [^\n]+\.\n$/);
     },
   );
 

@@ -135,7 +135,7 @@ export interface LogUsage {
   readonly bytesMax?: number;
 }
 
-/** Messages that are in the log cannot be read: they are damaged. */
+/** Messages that are in the log cannot be read: they are damaged. The message says what is, not what to do. */
 export class LogDamagedError extends Error {
   override readonly name = 'LogDamagedError';
 }

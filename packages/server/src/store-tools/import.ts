@@ -38,7 +38,7 @@ export async function importStore(directory: string, options: ImportOptions): Pr
   await makeEmptyDirectory(directory);
   const workshop = await mkdtemp(join(directory, 'import-'));
   try {
-    const store = await openLmdbStore(workshop);
+    const store = await openLmdbStore(workshop, { allowNetworkStorage: true });
     const now = options.now();
     const importer = new StoreImporter(store, {
       epoch: randomBytes(8).toString('base64url'),
@@ -99,6 +99,8 @@ async function moveInto(directory: string, workshop: string): Promise<void> {
   const [from, to] = [join(workshop, dataFile), join(directory, dataFile)];
   try {
     await link(from, to);
+    // A server refuses a data file that has two names.
+    await rm(from);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EEXIST') throw hasLog(directory);

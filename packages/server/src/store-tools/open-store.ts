@@ -2,17 +2,19 @@ import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataDirectoryError } from '../log/store/data-directory.ts';
 import { dataFile } from '../log/store/directory-names.ts';
-import { openLmdbStore } from '../log/store/lmdb-store.ts';
+import { openLmdbStore, type LmdbStoreOptions } from '../log/store/lmdb-store.ts';
 import type { Store } from '../log/store/store.ts';
 
+export type OpenStoreOptions = Pick<LmdbStoreOptions, 'onDamage' | 'onWait'>;
+
 /**
- * Opens the store in a directory that has one, for reading. Nobody else can have it until it is closed.
+ * Opens the store in a directory that has one, for reading, wherever it is. Nobody else can have it until it is closed.
  *
  * @throws DataDirectoryError, LogDamagedError
  */
-export async function openStore(directory: string): Promise<Store> {
+export async function openStore(directory: string, options: OpenStoreOptions = {}): Promise<Store> {
   await expectStore(directory);
-  return openLmdbStore(directory, { isReadOnly: true });
+  return openLmdbStore(directory, { ...options, isReadOnly: true, allowNetworkStorage: true });
 }
 
 /** @throws DataDirectoryError when there is none in the directory */

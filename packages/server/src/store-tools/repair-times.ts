@@ -32,7 +32,7 @@ export async function repairTimes(
   now: number,
 ): Promise<(RepairedTimes & { readonly copy: string }) | undefined> {
   await expectStore(directory);
-  const store = await openLmdbStore(directory);
+  const store = await openLmdbStore(directory, { allowNetworkStorage: true });
   try {
     if (!hasFutureStamps(store, now)) return undefined;
     const copy = join(directory, `${dataFile}.before-repair`);

@@ -103,7 +103,7 @@ function bytesOf({ records }: Chunk): number {
 
 /** Says that messages are missing that ought to be there. */
 export function missing(topic: string): string {
-  return `Messages of the topic '${topic}' are missing in the log: run 'fanfare store verify'.`;
+  return `Messages of the topic '${topic}' are missing in the log.`;
 }
 
 /** Those that are old come first, and are forgotten first. */

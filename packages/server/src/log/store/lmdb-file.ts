@@ -13,7 +13,7 @@ import { LogDamagedError } from '../topic-log.ts';
 type Table = Database<Buffer, Buffer>;
 type Root = RootDatabase<Buffer, Buffer>;
 
-const tableNames = ['singles', 'owners', 'topics', 'blocks', 'ids', 'chunks'] as const;
+export const tableNames = ['singles', 'owners', 'topics', 'blocks', 'ids', 'chunks'] as const;
 
 /** Each kind of thing has a table of its own; `singles` has what there is one of. */
 type TableName = (typeof tableNames)[number];
@@ -46,7 +46,7 @@ const countedMax = 2_000_000;
 /** Comes before every other key. */
 export const firstKey: Buffer = Buffer.alloc(1);
 
-const tableOptions = {
+export const tableOptions = {
   keyEncoding: 'binary',
   encoder: {
     encode: (value: Buffer): Buffer => value,
@@ -288,8 +288,7 @@ function unusable(directory: string, path: string, error: unknown): unknown {
   // LMDB's own numbers, for a damaged or foreign file, are below zero.
   if (code < 0) {
     return new LogDamagedError(
-      `The data file '${path}' cannot be opened (${String(error)}): it is damaged, or not Fanfare's. ` +
-        'Go back to a backup, or give the server another data directory.',
+      `The data file '${path}' cannot be opened (${String(error)}): it is damaged, or not Fanfare's.`,
       { cause: error },
     );
   }

@@ -1,26 +1,12 @@
 import { Buffer } from 'node:buffer';
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
+import { headSize, pageSizeMax, readMetas, wordAt, type Meta } from './lmdb-format.ts';
 import { damaged } from './seal.ts';
 import { LogDamagedError } from '../topic-log.ts';
 
-/** What LMDB's two meta pages say: which commit each is of, and the root of its tree. */
-interface Meta {
-  readonly transaction: bigint;
-  readonly root: bigint;
-  readonly lastPage: bigint;
-  readonly pageSize: number;
-}
-
-const headSize = 24;
-const metaSize = headSize + 144;
-const metaFlag = 0x08;
-const magic = 0xbeefc0de;
-const dataVersion = 2;
-const noPage = 2n ** 64n - 1n;
-const pageSizeMax = 65_536;
-/** The data can end after the file does: pages that were given up before they were written. */
-const unwrittenBytesMax = 16n * 1024n * 1024n;
+/** A new file can end before its data does: pages that were given up before they were written. */
+const unwrittenPagesMax = 16;
 
 /**
  * Sees to it that LMDB can open a data file, which may be new. LMDB must not be the one to find that it cannot:
@@ -34,17 +20,12 @@ export function checkHeader(path: string): void {
     const { size } = fstatSync(file);
     if (size === 0) return;
     const metas = readMetas(file);
-    if (
-      metas?.every(({ lastPage, pageSize }) => lastPage * BigInt(pageSize) < BigInt(size) + unwrittenBytesMax)
-    )
+    if (metas?.every(({ lastPage, pageSize }) => (lastPage + 1 - unwrittenPagesMax) * pageSize <= size))
       return;
   } finally {
     closeSync(file);
   }
-  throw new LogDamagedError(
-    `The data file '${path}' cannot be opened: it is damaged, or not Fanfare's. ` +
-      'Go back to a backup, or give the server another data directory.',
-  );
+  throw new LogDamagedError(`The data file '${path}' cannot be opened: it is damaged, or not Fanfare's.`);
 }
 
 /**
@@ -59,14 +40,12 @@ export function checkHeader(path: string): void {
 export function checkNewestCommit(path: string): void {
   const file = openSync(path, 'r');
   try {
-    const [first, second] = readMetas(file) ?? [];
-    const [older, newer] =
-      first && second && first.transaction < second.transaction ? [first, second] : [second, first];
+    const [newer, older] = readMetas(file) ?? [];
     if (
       !older ||
       !newer ||
       rootTransaction(file, newer) !== newer.transaction ||
-      rootTransaction(file, older) > newer.transaction ||
+      (rootTransaction(file, older) ?? 0) > newer.transaction ||
       newer.lastPage < older.lastPage
     ) {
       throw damaged("the data file's newest state");
@@ -89,36 +68,11 @@ export function fingerprintOf(path: string): string {
   }
 }
 
-/** Undefined when they are none that LMDB would take. */
-function readMetas(file: number): [Meta, Meta] | undefined {
-  const first = readMeta(file, 0);
-  const second = first && readMeta(file, first.pageSize);
-  return second?.pageSize === first?.pageSize && first && second ? [first, second] : undefined;
-}
-
-function readMeta(file: number, at: number): Meta | undefined {
-  const page = Buffer.alloc(metaSize);
-  readSync(file, page, 0, metaSize, at);
-  const meta: Meta = {
-    pageSize: page.readUInt32LE(headSize + 24),
-    root: page.readBigUInt64LE(headSize + 112),
-    lastPage: page.readBigUInt64LE(headSize + 120),
-    transaction: page.readBigUInt64LE(headSize + 128),
-  };
-  const isMeta =
-    page.readUInt16LE(headSize - 6) === metaFlag &&
-    page.readUInt32LE(headSize) === magic &&
-    page.readUInt32LE(headSize + 4) === dataVersion &&
-    [4096, 8192, 16_384, 32_768, 65_536].includes(meta.pageSize);
-  return isMeta ? meta : undefined;
-}
-
-/** The commit that wrote the root page; -1 when there is no such page. */
-function rootTransaction(file: number, { root, pageSize }: Meta): bigint {
-  if (root === noPage) return 0n;
+/** The commit that wrote the root page; undefined when there is no such page. */
+function rootTransaction(file: number, { main, pageSize }: Meta): number | undefined {
+  if (main.root === undefined) return 0;
   const head = Buffer.alloc(headSize);
-  const at = root * BigInt(pageSize);
-  if (at > BigInt(Number.MAX_SAFE_INTEGER) || readSync(file, head, 0, headSize, Number(at)) < headSize)
-    return -1n;
-  return head.readBigUInt64LE(0) === root ? head.readBigUInt64LE(8) : -1n;
+  const at = main.root * pageSize;
+  if (!Number.isSafeInteger(at) || readSync(file, head, 0, headSize, at) < headSize) return undefined;
+  return wordAt(head, 0) === main.root ? wordAt(head, 8) : undefined;
 }

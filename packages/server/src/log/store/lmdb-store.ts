@@ -1,10 +1,12 @@
+import { join } from 'node:path';
 import { blockOf, chunkKey, decodeChunk, encodeChunk } from './chunk-codec.ts';
 import { prepareDirectory, syncDirectory, type PrepareOptions } from './data-directory.ts';
+import { dataFile } from './directory-names.ts';
 import { FileRoom } from './file-room.ts';
 import { failureOf } from './lmdb-failure.ts';
 import { changesFrom, format, readFormat } from './format.ts';
 import { firstKey, LmdbFile, pageSize, type Change } from './lmdb-file.ts';
-import { fingerprintOf } from './lmdb-meta.ts';
+import { checkHeader, fingerprintOf } from './lmdb-meta.ts';
 import { ownerKey, ownerRegister, ownerRemoval } from './lmdb-owner.ts';
 import { logStateChanges, readLogState } from './lmdb-state.ts';
 import { thisMachine, type Machine } from './machine.ts';
@@ -12,6 +14,7 @@ import { migrate, type MigrationProgress } from './migrate.ts';
 import type { OwnershipEvents } from './ownership.ts';
 import * as codec from './record-codec.ts';
 import { damaged } from './seal.ts';
+import { checkStore, tellDamage } from './store-check.ts';
 import {
   StoreFailedError,
   type Block,
@@ -34,6 +37,11 @@ export interface LmdbStoreOptions extends Partial<OwnershipEvents> {
   readonly allowNetworkStorage?: boolean;
   /** Told when it takes long to open the store: one sentence. */
   readonly onWait?: (sentence: string) => void;
+  /**
+   * Told what is damaged in the file, one sentence each, and the store is opened all the same. That can end the process:
+   * it must be one of its own. Without it, a damaged store is not opened.
+   */
+  readonly onDamage?: (sentence: string) => void;
   readonly machine?: Machine;
   readonly storageType?: PrepareOptions['storageType'];
 }
@@ -46,8 +54,8 @@ export interface LmdbStoreOptions extends Partial<OwnershipEvents> {
  * @throws LogDamagedError
  */
 export async function openLmdbStore(directory: string, options: LmdbStoreOptions = {}): Promise<LmdbStore> {
-  const { allowNetworkStorage = false, storageType, machine = thisMachine(), isReadOnly = false } = options;
-  const { onMigration: onProgress = () => {} } = options;
+  const { allowNetworkStorage = false, storageType, onDamage, machine = thisMachine() } = options;
+  const { isReadOnly = false, onMigration: onProgress = () => {} } = options;
   await prepareDirectory(directory, { allowNetworkStorage, ...(storageType && { storageType }) });
   const ignore = (): void => {};
   const events = { onWait: ignore, onLost: ignore, onTrouble: ignore, onRecovered: ignore, ...options };
@@ -55,7 +63,10 @@ export async function openLmdbStore(directory: string, options: LmdbStoreOptions
   let file: LmdbFile | undefined;
   let room: FileRoom | undefined;
   try {
-    await taking.seek();
+    const left = await taking.seek();
+    checkHeader(join(directory, dataFile));
+    if (onDamage) tellDamage(directory, onDamage);
+    else await checkStore(directory, left);
     const opened = new LmdbFile(directory);
     file = opened;
     readFormat(file, directory);

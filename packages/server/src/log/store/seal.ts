@@ -38,8 +38,7 @@ export function isSealed(value: Buffer, end: number, kind: Kind, key: Uint8Array
 export function damaged(part: string, cause?: unknown): LogDamagedError {
   const subject = `${part.charAt(0).toUpperCase()}${part.slice(1)}`;
   return new LogDamagedError(
-    `${subject} cannot be read: the data is damaged. 'fanfare store verify' tells what else is. ` +
-      'Export what can be read, and import it into a new data directory, or go back to a backup.',
+    `${subject} cannot be read: the data is damaged.`,
     cause === undefined ? {} : { cause },
   );
 }

@@ -1,0 +1,156 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { openLmdbStore } from '../../src/log/store/lmdb-store.ts';
+import { tellDamage } from '../../src/log/store/store-check.ts';
+import type { Block, Chunk, StoreCommit } from '../../src/log/store/store.ts';
+import { chunkOf, commitOf } from '../contracts/store.contract.ts';
+import { Damager, type DamagedFile } from '../faults/damage-file.ts';
+import { seeded, type Random } from '../faults/random.ts';
+import { ScriptProcess } from './server-process.ts';
+
+const rounds = Number(process.env['FANFARE_DAMAGED_FILES'] ?? 1);
+
+/** Commits of a busy log: messages of all sizes come and go. */
+class Work {
+  readonly #random: Random;
+  readonly #kept: Chunk[] = [];
+  #head = 0;
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  next(): StoreCommit {
+    const chunks: Chunk[] = [];
+    const blocks: Block[] = [];
+    for (let count = this.#random.below(30); count > 0; count--) {
+      this.#head++;
+      const size = this.#random.pick([10, 100, 300, 1_000, 3_000, 9_000, 50_000]);
+      const record = { sequence: this.#head, messageJson: 'm'.repeat(size) };
+      chunks.push(chunkOf(1 + this.#random.below(8), this.#head, [record]));
+      blocks.push({ first: this.#head, time: this.#head, runs: [{ topic: 1, count: 1 }] });
+    }
+    const removed: Chunk[] = [];
+    const surplus = this.#kept.length - 300;
+    for (let count = this.#random.below(Math.max(surplus, 20)); count > 0; count--) {
+      const at = this.#random.isOneIn(3) ? this.#random.below(this.#kept.length) : 0;
+      removed.push(...this.#kept.splice(at, 1));
+    }
+    this.#kept.push(...chunks);
+    return commitOf({
+      chunks,
+      blocks,
+      removedChunks: removed.map(({ topic, block }) => ({ topic, block })),
+      removedBlocks: removed.map(({ block }) => block),
+    });
+  }
+}
+
+function temporaryDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'fanfare-pages-'));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+function damagesOf(directory: string): string[] {
+  const damages: string[] = [];
+  tellDamage(directory, (sentence) => damages.push(sentence));
+  return damages;
+}
+
+/** Opens each directory as it is, reads, writes and empties it, in processes of its own. Tells how each went. */
+async function use(all: readonly string[]): Promise<readonly string[]> {
+  const outcomes: string[] = [];
+  while (outcomes.length < all.length) {
+    const user = new ScriptProcess(
+      `
+      const none = { chunks: [], blocks: [], ids: [], topics: [], removedTopics: [], removedChunks: [], removedBlocks: [], removedIds: [] };
+      const state = { epoch: 'e', head: 2e9, time: 1, topicNumber: 8, deletions: [], deletionsForgottenAt: 0 };
+      for (const directory of args) {
+        let store;
+        try {
+          store = await openLmdbStore(directory, { onDamage() {} });
+          store.readState();
+          for (const items of [store.readTopics(), store.readBlocks(0), store.readIds(0)]) [...items];
+          const chunks = [];
+          for (let topic = 1; topic <= 8; topic++) {
+            try {
+              for (const chunk of store.readChunks(topic, 0)) if (chunk.records) chunks.push(chunk);
+            } catch (error) {
+              if (error.name !== 'LogDamagedError') throw error;
+            }
+          }
+          for (let count = 1; count <= 10; count++) {
+            const block = 1e9 + count;
+            const records = [{ sequence: block, messageJson: 'm'.repeat(count * 900) }];
+            await store.commit({ ...none, state, chunks: [{ topic: 1, block, ordinal: 1, bytesBefore: 0, time: 1, records }] });
+          }
+          while (chunks.length > 0) {
+            const removedChunks = chunks.splice(0, 50);
+            await store.commit({ ...none, state, removedChunks, removedBlocks: removedChunks.map(({ block }) => block) });
+          }
+          await store.close();
+          say('used');
+        } catch (error) {
+          say(error.name);
+          await store?.close().catch(() => {});
+        }
+      }
+      process.exit();`,
+      ...all.slice(outcomes.length),
+    );
+    for (let line = await user.line(); line !== undefined; line = await user.line()) outcomes.push(line);
+    const end = await user.end();
+    if (end !== 0) outcomes.push(`ended with ${end}`);
+  }
+  return outcomes;
+}
+
+describe('looking through the pages of a data file', () => {
+  it('finds nothing in sound files, whatever was stored in them and removed again', async () => {
+    const directory = temporaryDirectory();
+    const random = seeded('sound pages');
+    const work = new Work(random);
+    let store = await openLmdbStore(directory);
+    for (let commit = 0; commit < 250 * rounds; commit++) {
+      await store.commit(work.next());
+      if (random.isOneIn(3)) expect(damagesOf(directory)).toEqual([]);
+      if (!random.isOneIn(40)) continue;
+      await store.close();
+      store = await openLmdbStore(directory);
+    }
+    await store.close();
+    expect(damagesOf(directory)).toEqual([]);
+  });
+
+  it('finds all damage that ends a process which reads, writes or empties the file', async () => {
+    const random = seeded('damaged pages');
+    const directory = temporaryDirectory();
+    const whole = join(directory, 'whole');
+    const work = new Work(random);
+    const store = await openLmdbStore(whole);
+    for (let commit = 0; commit < 60; commit++) await store.commit(work.next());
+    await store.close();
+    const damager = new Damager(readFileSync(join(whole, 'log.mdb')), random);
+    const files: (DamagedFile & { readonly copy: string; readonly damages: readonly string[] })[] = [];
+    for (let count = 0; count < 108 * rounds; count++) {
+      const file = damager.damage();
+      const copy = join(directory, String(count));
+      mkdirSync(copy);
+      writeFileSync(join(copy, 'log.mdb'), file.data);
+      files.push({ ...file, copy, damages: damagesOf(copy) });
+    }
+    const passed = files.filter(({ damages }) => damages.length === 0);
+    const outcomes = await use(passed.map(({ copy }) => copy));
+    expect(outcomes.filter((outcome) => outcome.startsWith('ended'))).toEqual([]);
+    // Most of what passes has its damage where nothing is stored.
+    expect(outcomes.filter((outcome) => outcome === 'used').length).toBeGreaterThan(passed.length / 4);
+    // And what does not pass would have ended processes.
+    const found = files.filter(({ damages }) => damages.length > 0).slice(0, 30);
+    expect((await use(found.map(({ copy }) => copy))).some((outcome) => outcome.startsWith('ended'))).toBe(
+      true,
+    );
+  });
+});
