@@ -323,6 +323,16 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect(await namesOf(log)).toEqual([...topics.slice(-1), news, other]);
     });
 
+    it('a new topic finds its place, however many names are used in the same batch', async () => {
+      const { log } = await opens({ ...keeping('none'), topicsMax: 201 });
+      const topics = Array.from({ length: 200 }, (_, at) => parseTopic(`name ${at}`));
+      for (const topic of [...topics, other]) await log.createTopic(topic, false);
+      const outcomes = await log.append([...topics, news].map((topic) => ({ topic, messageJson: '1' })));
+      expect(outcomes.at(-1)).toMatchObject({ kind: 'appended' });
+      expect(await log.topicState(other)).toBeUndefined();
+      expect(await log.topicState(topics[0] as Topic)).toMatchObject({ published: 1 });
+    });
+
     it('a topic that keeps messages makes room only after they are gone', async () => {
       const { log, advance } = await opens({ ...keeping({ ageMs: 1_000 }), topicsMax: 2 });
       const record = (topic: Topic): NewRecord[] => [{ topic, messageJson: '1' }];

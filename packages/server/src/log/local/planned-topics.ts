@@ -27,8 +27,8 @@ export interface PlannedTopicsOptions {
   readonly head: () => number;
 }
 
-/** How many names are looked at for one new topic, and in one commit for subjects that hold too many. */
-const looksMax = { forRoom: 64, forSubjects: 1_000 };
+/** How many names are forgotten at the most for one new topic, and in one commit for subjects that hold too many. */
+const forgottenMax = { forRoom: 64, forSubjects: 1_000 };
 
 /** The topics that a commit makes, changes, deletes and forgets. Nothing is changed before it is applied. */
 export class PlannedTopics {
@@ -101,13 +101,14 @@ export class PlannedTopics {
   /** Forgets names of subjects that hold more of them than they may, but none that this plan uses. */
   forgetExcess(): void {
     const { unused } = this.#options.topics;
-    let looks = 0;
+    let forgotten = 0;
     for (const own of unused.excessive()) {
-      let forgotten = 0;
+      let rest = own.size;
       for (const entry of own) {
-        if (own.size - forgotten <= unused.perSubjectMax) break;
-        if (looks++ >= looksMax.forSubjects) return;
-        if (this.#forget(entry)) forgotten++;
+        if (rest <= unused.perSubjectMax || forgotten >= forgottenMax.forSubjects) break;
+        if (!this.#forget(entry)) continue;
+        rest--;
+        forgotten++;
       }
     }
   }
@@ -190,26 +191,31 @@ export class PlannedTopics {
    */
   #makeRoom(): boolean {
     const { topics, topicsMax } = this.#options;
-    const before = this.#growth;
     const isFull = (): boolean => topics.size + this.#growth >= topicsMax;
-    for (let looks = 0; isFull() && looks < looksMax.forRoom; looks++) if (!this.#forgetNext()) break;
-    return !isFull() || this.#growth < before;
+    let forgotten = 0;
+    while (isFull() && forgotten < forgottenMax.forRoom && this.#forgetNext()) forgotten++;
+    return !isFull() || forgotten > 0;
   }
 
-  /** Looks at the name that comes next. @returns whether there was one */
+  /**
+   * Forgets the name that comes next. Names that are passed over are used by this plan, or leave the order: there are not
+   * many of them.
+   *
+   * @returns whether there was one
+   */
   #forgetNext(): boolean {
     const { unused } = this.#options.topics;
     this.#unused ??= unused[Symbol.iterator]();
-    const next = this.#unused.next();
-    if (next.done !== true) {
-      this.#forget(next.value);
-      return true;
+    for (let next = this.#unused.next(); next.done !== true; next = this.#unused.next())
+      if (this.#forget(next.value)) return true;
+    for (const draft of this.#names) {
+      if (!unused.isInUse(draft.entry.name)) {
+        this.remove(draft);
+        return true;
+      }
+      this.#leaveNames(draft);
     }
-    const draft = this.#names.oldest;
-    if (!draft) return false;
-    if (unused.isInUse(draft.entry.name)) this.#leaveNames(draft);
-    else this.remove(draft);
-    return true;
+    return false;
   }
 
   /** Forgets a name, unless it is in use, or this plan uses it. @returns whether it did */

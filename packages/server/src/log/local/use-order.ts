@@ -18,10 +18,6 @@ export class UseOrder<T> implements Iterable<T> {
     return this.#size;
   }
 
-  get oldest(): T | undefined {
-    return this.#oldest?.item;
-  }
-
   /** Adds an item, which is not in it, as the newest. @returns what to remove it by */
   add(item: T): Place<T> {
     const place: Place<T> = { item, older: undefined, newer: undefined };
