@@ -57,21 +57,21 @@ function packetBytesMaxOf({ publishBytesMax }: Settings): number {
   return 2 * publishBytesMax + packetOverheadBytes;
 }
 
-/** Has a Socket.IO server answer on an HTTP server, within the limits. */
+/** Has a Socket.IO server answer on an HTTP server, within the limits. @returns undoes what is not a listener of the HTTP server */
 export function openSockets(
   io: SocketServer,
   httpServer: HttpServer,
   settings: Settings,
   sessions: SessionCounts,
   { node, engine }: Insides,
-): void {
+): () => void {
   io.attach(httpServer, { destroyUpgrade: false });
-  declineUpgrades(
+  const undo = declineUpgrades(
     httpServer,
     ({ url = '' }) => url.startsWith(`${io.path()}/`),
     // Beside Socket.IO and us.
     () => httpServer.listenerCount('upgrade') > 2,
-    node.order,
+    node,
   );
   checkSessionOrigins(io, originsOf(settings), engine);
   releaseHandshakes(io, engine);
@@ -79,4 +79,5 @@ export function openSockets(
   sessions.watch(io, engine);
   releasePolling(io, engine);
   endSilentUpgrades(io);
+  return undo;
 }

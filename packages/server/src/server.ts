@@ -180,9 +180,10 @@ async function runAttached(
     isOurs: (request) => isTaken(request, taken, answersPreflights),
     answer: (request, response) => http.routing(request, response),
     addOthers: () => {
-      if (theirs) return;
-      openSockets(io, httpServer, settings, sessions, insides);
+      if (theirs) return () => {};
+      const undo = openSockets(io, httpServer, settings, sessions, insides);
       polling.beginAll(io);
+      return undo;
     },
     node: insides.node,
   });

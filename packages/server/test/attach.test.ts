@@ -84,7 +84,12 @@ describe.each(apps)('Fanfare attached to an app of %s', (_name, createApp) => {
 
   it('gives the server back on stop, and can be attached again', async () => {
     const httpServer = await createApp();
-    const listeners = (): unknown => [httpServer.listeners('request'), httpServer.listeners('upgrade')];
+    const listeners = (): unknown => [
+      httpServer.listeners('request'),
+      httpServer.listeners('upgrade'),
+      // Node's rule for upgrades.
+      (httpServer as { readonly shouldUpgradeCallback?: unknown }).shouldUpgradeCallback,
+    ];
     const before = listeners();
     const url = await listen(httpServer);
     for (let round = 0; round < 2; round++) {

@@ -1,8 +1,10 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
+import { FanfareError } from '@fanfare/protocol';
 import { fixedLimits } from '../limits/fixed-limits.ts';
-import type { AnswerOrder } from '../insides/node-inside.ts';
+import type { AnswerOrder, NodeInside, UpgradeRule } from '../insides/node-inside.ts';
+import { refuseConnection } from './problem.ts';
 
 /** What only means something to an upgrade, in lower case. */
 const upgradeHeaders: ReadonlySet<string> = new Set(['upgrade', 'http2-settings']);
@@ -10,20 +12,25 @@ const upgradeHeaders: ReadonlySet<string> = new Set(['upgrade', 'http2-settings'
 /**
  * Answers requests that offer an upgrade which nobody here takes, such as `h2c` from Java's HTTP client, as if
  * they had not offered it, which HTTP lets a server do. Node gives every offer to the listeners for upgrades
- * instead, once there are any.
+ * instead, once there are any. The request is put back into the connection then, without its offer. From Node 26 on, the body
+ * of an offer cannot be put back, and a rule of Node's declines offers with one. Like every server of Node's, it loses requests
+ * that are pipelined behind such an offer in the same read.
  *
  * @param isOurs - whether an upgrade is Socket.IO's, which answers it
  * @param hasOthers - whether the app listens for upgrades too; then it decides about all that are not ours
+ * @returns undoes it, but for listeners
  */
 export function declineUpgrades(
   server: Server,
   isOurs: (request: IncomingMessage) => boolean,
   hasOthers: () => boolean,
-  order: AnswerOrder,
-): void {
+  { order, leavesBody, setUpgradeRule }: NodeInside,
+): () => void {
   server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
     if (isOurs(request)) return;
     if (hasOthers()) return listenUntilTaken(socket);
+    // Only where the rule cannot be used.
+    if (!leavesBody && hasBody(request)) return refuseConnection(socket, bodyBehindOffer);
     const come = [Buffer.from(headWithoutUpgrade(request), 'latin1'), head];
     const stop = listenMeanwhile(socket, come, order);
     whenAnswered(socket, order, () => {
@@ -34,7 +41,19 @@ export function declineUpgrades(
       socket.resume();
     });
   });
+  const accepts: UpgradeRule = (request, usual) =>
+    isOurs(request) || (hasOthers() ? usual() : !hasBody(request));
+  return setUpgradeRule?.(server, accepts) ?? ignore;
 }
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+}
+
+const bodyBehindOffer = new FanfareError(
+  'bad_request',
+  'The server does not upgrade this connection: retry without the header `Upgrade`.',
+);
 
 /** The app may leave it to somebody else, or take its time, and nobody listens to it before; an error would end the program. */
 function listenUntilTaken(socket: Socket): void {

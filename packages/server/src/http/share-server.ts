@@ -10,7 +10,8 @@ const addedTo = ['upgrade', 'listening', 'close'] as const;
 export interface Sharing {
   readonly isOurs: (request: IncomingMessage) => boolean;
   readonly answer: RequestListener;
-  readonly addOthers: () => void;
+  /** Returns what undoes that, but for listeners. */
+  readonly addOthers: () => () => void;
   readonly node: NodeInside;
 }
 
@@ -29,7 +30,7 @@ export function shareServer(server: Server, { isOurs, answer, addOthers, node }:
     for (const their of theirs) their.call(server, request, response);
   };
   server.removeAllListeners('request').on('request', listener);
-  addOthers();
+  const removeOthers = addOthers();
   takeTurns(server, node);
   const shared = server.listeners('request');
   const added = addedTo.flatMap((event) =>
@@ -40,6 +41,7 @@ export function shareServer(server: Server, { isOurs, answer, addOthers, node }:
   );
   return () => {
     isShared = false;
+    removeOthers();
     for (const { event, one } of added) server.off(event, one);
     const now = server.listeners('request');
     if (now.length !== shared.length || now.some((one, at) => one !== shared[at])) return;

@@ -14,6 +14,10 @@ export interface NodeInside {
   readonly order: AnswerOrder;
   /** Whether {@link isOfHttp} works. */
   readonly seesUpgrades: boolean;
+  /** Whether a listener for upgrades gets a connection with the body of the request in it, as before Node 26. */
+  readonly leavesBody: boolean;
+  /** Undefined where it is not needed. */
+  readonly setUpgradeRule: typeof setUpgradeRule | undefined;
   /** Discards the rest of a body as it arrives. */
   readonly discard: (request: IncomingMessage) => void;
 }
@@ -87,6 +91,26 @@ export function isOfHttp(socket: Duplex | undefined): boolean {
   return parser !== undefined && parser !== null;
 }
 
+/** Whether an offer of an upgrade is accepted; `usual` asks the rule that the server had before. */
+export type UpgradeRule = (request: IncomingMessage, usual: () => boolean) => boolean;
+
+interface RuledServer {
+  /** Documented as an option of `createServer`, which Node keeps here. */
+  shouldUpgradeCallback?: (request: IncomingMessage) => boolean;
+}
+
+/** Has Node treat requests as if they had not offered an upgrade, unless the rule accepts it. @returns undoes it */
+export function setUpgradeRule(server: Server, accepts: UpgradeRule): () => void {
+  const ruled = server as RuledServer;
+  const { shouldUpgradeCallback: before } = ruled;
+  if (!before) throw new Error('the server has no rule for upgrades');
+  const rule = (request: IncomingMessage): boolean => accepts(request, () => before.call(server, request));
+  ruled.shouldUpgradeCallback = rule;
+  return () => {
+    if (ruled.shouldUpgradeCallback === rule) ruled.shouldUpgradeCallback = before;
+  };
+}
+
 function dump(request: IncomingMessage): void {
   (request as unknown as { _dump(): void })._dump();
 }
@@ -111,6 +135,14 @@ export async function tryNode(logger: Logger): Promise<NodeInside> {
       'Connections with many pipelined requests are not paused; they are closed when 1,000 requests wait on one.',
     run: tryUpgrade,
   });
+  const leavesBody = await tryBodyOfOffer();
+  const hasRule =
+    !leavesBody &&
+    (await works({
+      inside: "Node's rule for offers of an upgrade",
+      instead: 'Requests with a body that offer an upgrade are refused.',
+      run: tryUpgradeRule,
+    }));
   const dumps = await works({
     inside: "Node's way to discard the rest of a request",
     instead: 'The rest of a refused body takes time until it has arrived.',
@@ -119,6 +151,8 @@ export async function tryNode(logger: Logger): Promise<NodeInside> {
   return {
     order: hasOrder ? orderOfNode : new WatchedOrder(),
     seesUpgrades,
+    leavesBody,
+    setUpgradeRule: hasRule ? setUpgradeRule : undefined,
     discard: dumps ? dump : (request) => void request.resume(),
   };
 }
@@ -179,6 +213,43 @@ async function tryUpgrade(): Promise<void> {
   connection.arrive(get.replace('\r\n\r\n', '\r\nConnection: Upgrade\r\nUpgrade: trial\r\n\r\n'));
   await untilTurn('an upgrade', () => upgraded.length > 0);
   expectSame('an upgraded connection of HTTP', isOfHttp(upgraded[0]), false);
+}
+
+function offer(url: string, body: string): string {
+  const headers = `Connection: Upgrade\r\nUpgrade: trial\r\nContent-Length: ${body.length}\r\n`;
+  return `POST ${url} HTTP/1.1\r\nHost: localhost\r\n${headers}\r\n`;
+}
+
+/** No failure is logged: both ways of Node are known. */
+async function tryBodyOfOffer(): Promise<boolean> {
+  const { server, connection } = rehearse();
+  const upgraded: unknown[] = [];
+  server.on('upgrade', (_request, socket: Duplex, head: Buffer) => upgraded.push(socket, head.toString()));
+  connection.arrive(`${offer('/', 'abcd')}ab`);
+  await untilTurn('an upgrade', () => upgraded.length > 0).catch(() => {});
+  return upgraded[0] === connection && upgraded[1] === 'ab';
+}
+
+async function tryUpgradeRule(): Promise<void> {
+  const { server, connection, exchange } = rehearse();
+  const upgraded: unknown[] = [];
+  server.on('upgrade', (request: IncomingMessage) => upgraded.push(request.url));
+  const undo = setUpgradeRule(server, ({ url }, usual) => url === '/accepted' && usual());
+  connection.arrive(`${offer('/declined', 'abcd')}ab`);
+  const { request, response } = await exchange(1);
+  let body = '';
+  request.on('data', (piece: Buffer) => (body += piece.toString()));
+  connection.arrive('cd');
+  await untilTurn('the body of a declined offer', () => body === 'abcd');
+  response.end();
+  connection.arrive(get);
+  (await exchange(2)).response.end();
+  connection.arrive(offer('/accepted', ''));
+  await untilTurn('an upgrade', () => upgraded.length > 0);
+  undo();
+  connectInMemory(server).connection.arrive(offer('/usual', ''));
+  await untilTurn('an upgrade by the usual rule', () => upgraded.length > 1);
+  expectSame('what became of offers', [request.url, upgraded], ['/declined', ['/accepted', '/usual']]);
 }
 
 async function tryEnding(): Promise<void> {

@@ -1,4 +1,4 @@
-import { IncomingMessage, ServerResponse } from 'node:http';
+import { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { Duplex } from 'node:stream';
@@ -23,10 +23,14 @@ export const prototypes = {
     requireOfSocketIo(join(engineFolder, 'transports/websocket.js')),
     'WebSocket',
   ),
+  httpServer: Server.prototype,
   request: IncomingMessage.prototype,
   response: ServerResponse.prototype,
   stream: Duplex.prototype,
 } as const;
+
+/** From Node 26 on, the body of a request that offers an upgrade is no longer in its connection. */
+export const takesBodyOfOffer: boolean = Number.parseInt(process.versions.node, 10) >= 26;
 
 /** Replaces a property until the test ends. */
 export function redefine(target: object, name: string, descriptor: PropertyDescriptor): void {

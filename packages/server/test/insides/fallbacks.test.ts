@@ -7,14 +7,14 @@ import { connectClient, publish, startServer, transports, type RunningServer } f
 import { topicUrl } from '../http-tools.ts';
 import { connectDeaf, connectTo, frame, text } from '../hostile/deaf-clients.ts';
 import { connectRawClient, RawPolling, RawWebSocket, separator } from '../hostile/wire.ts';
-import { hide, InsideLog, prototypes, replace } from './broken.ts';
+import { hide, InsideLog, prototypes, replace, takesBodyOfOffer } from './broken.ts';
 
 /*
  * Whole servers, each with something that a library has for itself under another name: the limit that was made of it holds by public
  * functions, the log has one line, and clients are served.
  */
 
-const { receiver, engine, connection, polling, webSocketTransport, request, stream } = prototypes;
+const { receiver, engine, connection, polling, webSocketTransport, httpServer, request, stream } = prototypes;
 
 interface Started extends RunningServer {
   readonly log: InsideLog;
@@ -366,6 +366,38 @@ describe('a server whose Node has another mark for connections of HTTP', () => {
     const socket = connectTo(url, 'GET / HTTP/1.1\r\nHost:a\r\n\r\n'.repeat(100_000)).pause();
     await ended(socket.resume());
     expect((await publish(url, { topic: 'news', message: 1 })).status).toBe(200);
+  });
+});
+
+describe('a server whose Node has another name for its rule for upgrades', () => {
+  beforeEach(() => hide(httpServer, 'shouldUpgradeCallback'));
+
+  const offered = 'Host: localhost\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n';
+
+  it('declines offers without a body as before', async () => {
+    const { url, log } = await start();
+    const socket = connectTo(url, `GET /identity HTTP/1.1\r\n${offered}\r\n`.repeat(3));
+    let answers = '';
+    socket.setEncoding('latin1').on('data', (piece: string) => (answers += piece));
+    await expect.poll(() => answers.split('HTTP/1.1 200').length - 1).toBe(3);
+    await expectToServe(url);
+    if (takesBodyOfOffer) log.expectOnly("Node's rule for offers of an upgrade");
+    else expect(log.lines).toEqual([]);
+  });
+
+  it('refuses an offer with a body in words, where Node has taken that out of the connection', async () => {
+    const { url } = await start();
+    const type = 'Content-Type: application/json\r\n';
+    const body = '{"topic":"news","message":1}';
+    const socket = connectTo(
+      url,
+      `POST /publish HTTP/1.1\r\n${offered}${type}Content-Length: ${body.length}\r\n\r\n${body.slice(0, 9)}`,
+    );
+    socket.write(body.slice(9));
+    const [answer] = (await once(socket, 'data')) as [Buffer];
+    expect(answer.toString()).toMatch(
+      takesBodyOfOffer ? /^HTTP\/1.1 400 [^]*does not upgrade/ : /^HTTP\/1.1 200 /,
+    );
   });
 });
 
