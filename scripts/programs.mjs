@@ -31,6 +31,7 @@ const programs = [
     isThere: () => pythonHas('flask_socketio'),
     debian: 'python3-flask-socketio',
   },
+  { name: 'nginx', isThere: () => isServerThere('nginx'), debian: 'nginx-light' },
   { name: 'curl', isThere: () => isOnPath('curl'), debian: 'curl' },
   // For servers whose clock is wrong.
   { name: 'faketime', isThere: () => isOnPath('faketime'), debian: 'faketime' },

@@ -1,5 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { get, type ClientRequest, type IncomingMessage } from 'node:http';
+import { get, type ClientRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
@@ -58,8 +58,12 @@ export class StreamReader {
   #wake = (): void => {};
   #isOver = false;
 
-  constructor(url: string, headers: Readonly<Record<string, string>> = {}) {
-    this.#request = get(url, { agent: false, headers: { accept: 'text/event-stream', ...headers } });
+  constructor(url: string, headers: Readonly<Record<string, string>> = {}, options: RequestOptions = {}) {
+    this.#request = get(url, {
+      agent: false,
+      headers: { accept: 'text/event-stream', ...headers },
+      ...options,
+    });
     this.#request.on('error', () => this.#end());
     onTestFinished(() => this.close());
   }
@@ -94,9 +98,10 @@ export class StreamReader {
     }
   }
 
-  /** Waits until it is over, from either side. */
-  async ended(): Promise<void> {
+  /** Waits until it is over, from either side. @returns whether it has ended as HTTP has it, or was cut */
+  async ended(): Promise<'ended' | 'cut'> {
     while (!this.#isOver) await new Promise<void>((resolve) => (this.#wake = resolve));
+    return this.#response?.complete ? 'ended' : 'cut';
   }
 
   /** What was published of what has come. */
@@ -144,8 +149,9 @@ export class StreamReader {
 export async function openStream(
   url: string,
   headers: Readonly<Record<string, string>> = {},
+  options: RequestOptions = {},
 ): Promise<StreamReader> {
-  const reader = new StreamReader(url, headers);
+  const reader = new StreamReader(url, headers, options);
   await reader.opened();
   await reader.until(({ event }) => event === 'subscribed');
   return reader;

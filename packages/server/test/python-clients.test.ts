@@ -1,52 +1,12 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { fileURLToPath } from 'node:url';
 import { attach } from '@fanfare/server';
 import { Server as SocketServer } from 'socket.io';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { secret, tokenFor } from './access/tokens.ts';
 import { publish, startServer } from './harness.ts';
-
-/** Debian's own Python, which is the one that sees Debian's python3-socketio and python3-requests. */
-const python = '/usr/bin/python3';
-
-interface PythonProgram {
-  /** Waits for the next line of output. */
-  readonly line: () => Promise<string>;
-  readonly type: (line: string) => void;
-}
-
-function runPython(file: string, ...args: string[]): PythonProgram {
-  const path = fileURLToPath(new URL(`python/${file}`, import.meta.url));
-  const program = spawn(python, ['-u', path, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
-  onTestFinished(() => void program.kill('SIGKILL'));
-  const lines: string[] = [];
-  let rest = '';
-  let wake = (): void => {};
-  let isOver = false;
-  program.stdout.setEncoding('utf8').on('data', (text: string) => {
-    const parts = (rest + text).split('\n');
-    rest = parts.pop() ?? '';
-    lines.push(...parts);
-    wake();
-  });
-  program.once('close', () => {
-    isOver = true;
-    wake();
-  });
-  return {
-    type: (line) => void program.stdin.write(`${line}\n`),
-    line: async () => {
-      while (lines.length === 0) {
-        if (isOver) throw new Error(`${file} ended`);
-        await new Promise<void>((resolve) => (wake = resolve));
-      }
-      return lines.shift() ?? '';
-    },
-  };
-}
+import { runPython } from './python-program.ts';
 
 describe.each(['polling', 'websocket', 'upgrade'])("a student's Python programs over %s", (transport) => {
   it('subscribe, get what a Python publisher publishes, and unsubscribe', async () => {

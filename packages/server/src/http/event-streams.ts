@@ -68,13 +68,13 @@ export class EventStreams implements FanOut {
   }
 
   /**
-   * Ends every stream: clients get what still waits for them, if they take it in time.
+   * Cuts every stream, so that clients come again: they get what still waits for them, if they take it in time.
    *
    * @param graceMs - after so long those that do not are cut off
    */
   end(graceMs: number): void {
     const ending = [...this.#open];
-    for (const peer of ending) peer.end();
+    for (const peer of ending) peer.cut();
     setTimeout(() => {
       for (const peer of ending) peer.destroy();
     }, graceMs).unref();

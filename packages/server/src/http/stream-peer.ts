@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FanfareError, Form } from '@fanfare/protocol';
 import type { Source } from '../limits/rate-limits.ts';
 import type { Connection, Subscribed } from '../message-path/accept.ts';
@@ -61,6 +61,8 @@ export class StreamPeer implements Peer {
   /** Of what was written, what the kernel has not taken yet. */
   #writtenBytes = 0;
   #state: 'starting' | 'open' | 'ending' | 'closed' = 'starting';
+  /** Whether it is to look unfinished at its end. */
+  #isCut = false;
   /** Whether the connection waits to be told that there is room again. */
   #isBlocked = false;
 
@@ -143,25 +145,27 @@ export class StreamPeer implements Peer {
   flush(): void {
     if (this.#state === 'starting' || this.#state === 'closed' || this.#writtenBytes > 0) return;
     const frames = this.#queue;
-    const last = frames.pop();
-    if (last) {
+    if (frames.length > 0) {
       this.#queue = [];
-      this.#response.cork();
-      for (const frame of frames) this.#response.write(frame);
-      this.#response.write(last, () => this.#taken());
-      this.#response.uncork();
+      this.#write(frames);
       // Nothing, when the kernel took all of it.
       this.#account(0, this.#response.writableLength);
     }
-    if (this.#state === 'ending') this.#response.end();
+    if (this.#state === 'ending') this.#finish();
   }
 
-  /** Ends the stream behind what waits, and says why. */
+  /** Ends the stream for good behind what waits, and says why. */
   fail(error: FanfareError): void {
     this.tell({ name: 'error', argumentJson: JSON.stringify(error.toProblem()) });
   }
 
-  /** Ends the stream behind what waits. */
+  /** Cuts the stream behind what waits: its client comes again. */
+  cut(): void {
+    if (this.#state === 'open') this.#isCut = true;
+    this.end();
+  }
+
+  /** Ends the stream for good behind what waits. */
   end(): void {
     if (this.#state === 'starting') this.destroy();
     if (this.#state !== 'open') return;
@@ -187,14 +191,40 @@ export class StreamPeer implements Peer {
     this.#queue.unshift(first);
     this.#account(this.#queuedBytes + first.length, 0);
     this.#surroundings.isDue();
-    // The body ends with the connection: in chunks, what is sent to many would not be the same bytes for each.
-    response.removeHeader('transfer-encoding');
-    response.writeHead(200, { ...streamHeaders, connection: 'close' });
+    // In chunks, for what is cut is an error then. Where there are none the body ends with the connection.
+    const hasChunks = isChunked(response.req);
+    if (!hasChunks) response.removeHeader('transfer-encoding');
+    response.writeHead(200, { ...streamHeaders, ...(!hasChunks && { connection: 'close' }) });
     // Writing to a client that has just gone.
     response.on('error', () => {});
+    this.#endWhenStalled();
+  }
+
+  #endWhenStalled(): void {
+    const response = this.#response;
+    const { socket } = response;
+    if (!socket) return;
     // While something waits nothing more is written: when nothing has moved for so long, it was the client.
     response.on('timeout', () => this.waitingBytes > 0 && this.destroy());
-    response.socket?.setTimeout(this.#surroundings.limits.stallTimeoutMs);
+    const { timeout: before = 0 } = socket;
+    socket.setTimeout(this.#surroundings.limits.stallTimeoutMs);
+    // The connection may go on with other requests.
+    response.prependOnceListener('finish', () => socket.setTimeout(before));
+  }
+
+  /** Writes frames as one chunk, at once: Node itself would wait for the end of the tick to join the parts of the chunk. */
+  #write(frames: readonly Buffer[]): void {
+    const [only] = frames;
+    const chunk = only && frames.length === 1 ? only : Buffer.concat(frames);
+    const { socket } = this.#response;
+    socket?.cork();
+    this.#response.write(chunk, () => this.#taken());
+    socket?.uncork();
+  }
+
+  #finish(): void {
+    if (this.#isCut) this.#response.socket?.destroySoon();
+    else this.#response.end();
   }
 
   get waitingBytes(): number {
@@ -242,6 +272,11 @@ export class StreamPeer implements Peer {
     this.#connection.close();
     this.#surroundings.closed();
   }
+}
+
+/** Whether a client knows chunks. */
+function isChunked({ httpVersionMajor, httpVersionMinor }: IncomingMessage): boolean {
+  return httpVersionMajor > 1 || httpVersionMinor > 0;
 }
 
 function retry(ms: number): string {
