@@ -53,7 +53,7 @@ export function replace<Method extends (...args: never[]) => unknown>(
 }
 
 /** Whether it is the server's own code that reads or writes a property. */
-function isOurs(): boolean {
+export function isOurs(): boolean {
   const [, , , ...callers] = (new Error().stack ?? '').split('\n');
   const caller = callers.find((line) => !line.includes('(<anonymous>)')) ?? '';
   return caller.includes('/packages/server/src/');

@@ -3,7 +3,7 @@ import { Server } from 'socket.io';
 import { describe, expect, it } from 'vitest';
 import { asCount } from '../../src/insides/trial.ts';
 import { tryInsides } from '../../src/try-insides.ts';
-import { hide, InsideLog, prototypes, redefine, replace, takesBodyOfOffer } from './broken.ts';
+import { hide, InsideLog, isOurs, prototypes, redefine, replace, takesBodyOfOffer } from './broken.ts';
 
 const arrived = "ws's buffers for incomplete messages";
 const pace = "The pace of ws's receiver";
@@ -203,6 +203,26 @@ describe('a trial of what Node, ws and engine.io have for themselves', () => {
     await tryInsides(log);
     await tryInsides(log, new Server(createServer()));
     await tryInsides(log, new Server());
+    expect(log.lines).toEqual([]);
+  });
+
+  it('is passed by an engine.io that has the limit of a request in the options of a transport, as 6.6.13', async () => {
+    const options = new WeakMap<object, { maxHttpBufferSize?: number }>();
+    redefine(polling, 'opts', {
+      get(this: object) {
+        return options.get(this);
+      },
+    });
+    redefine(polling, 'maxHttpBufferSize', {
+      get(this: object) {
+        return isOurs() ? undefined : options.get(this)?.maxHttpBufferSize;
+      },
+      set(this: object, maxHttpBufferSize: number) {
+        options.set(this, { maxHttpBufferSize });
+      },
+    });
+    const log = new InsideLog();
+    expect((await tryInsides(log)).engine.setRequestBytesMax).toBeDefined();
     expect(log.lines).toEqual([]);
   });
 
