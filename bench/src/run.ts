@@ -34,6 +34,7 @@ const usualTopic = 'topic-0';
 export function takesPart(system: System, scenario: Scenario): boolean {
   const isNamed = scenario.systems?.includes(system.name) ?? !system.isOnlyWhereNamed;
   if (!isNamed || scenario.kind === 'batches' || scenario.kind === 'replay') return isNamed;
+  if (scenario.kind === 'strangers') return isNamed;
   if (scenario.kind !== 'fan-out') return system.wire !== undefined;
   const { publishing, withBareHttp } = scenario.shape;
   return system.publishing.includes(publishing.over) && (system.wire !== undefined || withBareHttp);
@@ -163,6 +164,8 @@ function startOptionsOf(scenario: Scenario): StartOptions {
       return { keepsAll: scenario.shape.keepsAll };
     case 'replay':
       return replayStart;
+    case 'strangers':
+      return { hasUsualOutbox: true, isAsItComes: true };
     default:
       return {};
   }
@@ -192,6 +195,7 @@ function jobOf(
       return { ...target, ...scenario.shape, ...replayTarget(system, usualTopic), loopDelayPath };
     case 'connect':
     case 'idle':
+    case 'strangers':
       return { ...scenario, ...target };
   }
 }

@@ -1,4 +1,5 @@
 import type { BatchesJob, FigureName, Publishing, ReplayJob } from './load/job.ts';
+import { strangerKinds, type StrangerKind } from './strangers/kinds.ts';
 import type { SystemName } from './systems/names.ts';
 
 export interface FanOutShape {
@@ -37,6 +38,12 @@ export type Scenario = Common &
     | { readonly kind: 'replay'; readonly shape: ReplayShape }
     | { readonly kind: 'connect'; readonly connections: number; readonly warmUpConnections: number }
     | { readonly kind: 'idle'; readonly connections: number; readonly quietMs: number }
+    | {
+        readonly kind: 'strangers';
+        readonly attack: StrangerKind;
+        readonly connections: number;
+        readonly attackMs: number;
+      }
   );
 
 const usual: FanOutShape = {
@@ -201,7 +208,30 @@ export const scenarios: readonly Scenario[] = [
     connections: 1000,
     warmUpConnections: 200,
   },
+  ...strangerKinds.flatMap((kind) => [500, 5000].map((connections) => strangers(kind, connections))),
 ];
+
+function strangers(attack: StrangerKind, connections: number): Scenario {
+  return {
+    id: `strangers-${attack}-${connections}`,
+    about: `${connections.toLocaleString('en')} connections that send 84 KB each and read nothing: ${attack}`,
+    kind: 'strangers',
+    figures: [
+      'peakMib',
+      'peakKibPerConnection',
+      'healthyP50Ms',
+      'healthyP99Ms',
+      'healthyMaxMs',
+      'healthyFailed',
+      ...busy,
+    ],
+    systems: ['fanfare', 'socket.io', 'node:http'],
+    roundsMax: 3,
+    attack,
+    connections,
+    attackMs: connections > 1000 ? 15_000 : 6_000,
+  };
+}
 
 function batches(id: string, about: string, shape: Partial<BatchesShape>): Scenario {
   return {

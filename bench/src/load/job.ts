@@ -1,3 +1,4 @@
+import type { StrangerKind } from '../strangers/kinds.ts';
 import type { SystemName } from '../systems/names.ts';
 
 /** How messages are published: over the system's own protocol with so many in flight, or by HTTP clients. */
@@ -76,7 +77,16 @@ export interface ReplayJob extends Target {
   readonly loopDelayPath: string | undefined;
 }
 
-export type Job = FanOutJob | ConnectJob | IdleJob | BatchesJob | ReplayJob;
+/** Attack a server with connections that send much and read nothing, while others want to be served. */
+export interface StrangersJob extends Target {
+  readonly kind: 'strangers';
+  readonly attack: StrangerKind;
+  readonly connections: number;
+  /** From the first connection to the last look at the server. */
+  readonly attackMs: number;
+}
+
+export type Job = FanOutJob | ConnectJob | IdleJob | BatchesJob | ReplayJob | StrangersJob;
 
 export type LoadResult =
   | { readonly ok: true; readonly figures: Figures; readonly messages: number }
@@ -100,6 +110,12 @@ export type FigureName =
   | 'lastP50Ms'
   | 'lastP99Ms'
   | 'kibPerConnection'
+  | 'peakMib'
+  | 'peakKibPerConnection'
+  | 'healthyP50Ms'
+  | 'healthyP99Ms'
+  | 'healthyMaxMs'
+  | 'healthyFailed'
   | 'connectionsPerSecond'
   | 'cpuUsPerConnection'
   | 'serverBusyPercent'

@@ -7,6 +7,7 @@ import { FanOut, type Stretch } from './fan-out.ts';
 import type { ConnectJob, FanOutJob, Figures, IdleJob, Job, LoadResult } from './job.ts';
 import { measureBatches, measureReplay } from './measure-log.ts';
 import { Meter, type Use } from './meter.ts';
+import { measureStrangers } from '../strangers/measure-strangers.ts';
 
 /** However fast or slow a system is, its measured stretch has so many messages. */
 const messagesMin = 100;
@@ -31,6 +32,8 @@ export async function measure(
           return measureBatches(job, batches, deadline);
         case 'replay':
           return measureReplay(job, deadline);
+        case 'strangers':
+          return { ok: true, messages: 0, figures: await measureStrangers(job, deadline) };
       }
     });
   } catch (error) {

@@ -9,7 +9,10 @@ type Acknowledge = (answer: { readonly ok: true }) => void;
 const http = createServer({ keepAliveTimeout: keepAliveTimeoutMs }, (request, response) =>
   answerPublish(request, response, publish),
 );
-const io = new Server(http, { transports: ['websocket'], perMessageDeflate: false, serveClient: false });
+const transports = process.argv.includes('--polling')
+  ? (['polling', 'websocket'] as const)
+  : (['websocket'] as const);
+const io = new Server(http, { transports: [...transports], perMessageDeflate: false, serveClient: false });
 
 io.on('connection', (socket) => {
   socket.on('subscribe', ({ topic }: { readonly topic: string }, acknowledge: Acknowledge) => {

@@ -9,10 +9,10 @@ export const socketIo: System = {
   publishing: ['socket', 'http'],
   missing: () => undefined,
   version: () => packageVersion('node_modules/socket.io'),
-  start: (processes) =>
+  start: (processes, { isAsItComes = false } = {}) =>
     processes.startServer({
       command: process.execPath,
-      args: [compiled('servers/socket-io.js')],
+      args: [compiled('servers/socket-io.js'), ...(isAsItComes ? ['--polling'] : [])],
       ready: /port (?<port>\d+)/,
     }),
 };

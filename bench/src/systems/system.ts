@@ -14,6 +14,8 @@ export interface StartOptions {
   readonly hasUsualOutbox?: boolean;
   /** Whether the server is to tell how late its event loop was, if that can be had. */
   readonly watchesLoop?: boolean;
+  /** Whether it takes clients in all ways that it takes them as it comes; else only as the scenarios need. */
+  readonly isAsItComes?: boolean;
 }
 
 /** Something that the benchmark measures: how it is started, and what it speaks. */
