@@ -58,7 +58,7 @@ describe('the data directory', () => {
         head++;
         const records = [{ sequence: head, messageJson: '"m"' }];
         await store.commit({
-          state: { epoch: 'e', head, time: 1, topicNumber: 1, deletions: { newest: [], bySegment: new Map(), inCommon: { sequence: 0 } } },
+          state: { epoch: 'e', head, time: 1, trustedTime: 1, clockSteps: [], topicNumber: 1, deletions: { newest: [], bySegment: new Map(), inCommon: { sequence: 0 } } },
           chunks: [{ topic: 1, block: head, ordinal: head, bytesBefore: 0, time: 1, records }],
           ...none,
         });

@@ -67,7 +67,8 @@ async function use(all: readonly string[]): Promise<readonly string[]> {
     const user = new ScriptProcess(
       `
       const none = { chunks: [], blocks: [], ids: [], topics: [], removedTopics: [], removedChunks: [], removedBlocks: [], removedIds: [] };
-      const state = { epoch: 'e', head: 2e9, time: 1, topicNumber: 8, deletions: [], deletionsForgottenAt: 0 };
+      const deletions = { newest: [], bySegment: new Map(), inCommon: { sequence: 0 } };
+      const state = { epoch: 'e', head: 2e9, time: 1, trustedTime: 1, clockSteps: [], topicNumber: 8, deletions };
       for (const directory of args) {
         let store;
         try {
