@@ -12,6 +12,7 @@ it('npm test says exactly what to install when it may not install it, and fails'
   expect({ code, stdout, stderr }).toEqual({
     code: 1,
     stdout: '0 passed, 1 failed\n',
-    stderr: 'The tests need tmux, jq, curl.\nOn Debian or Ubuntu: sudo apt-get install tmux jq curl\n',
+    stderr:
+      'The tests need tmux, jq, curl, faketime.\nOn Debian or Ubuntu: sudo apt-get install tmux jq curl faketime\n',
   });
 });
