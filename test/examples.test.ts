@@ -1,5 +1,6 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { io } from 'socket.io-client';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -76,8 +77,9 @@ describe('the examples', () => {
       };
       let published = 0;
       const publish = async (): Promise<void> => {
-        for (let n = 0; n < 50; n++) await server.publish('numbers', published++);
+        for (let n = 0; n < 50; n++) ({ offset } = await server.publish('numbers', published++));
       };
+      let offset: string | undefined;
       let first = 0;
       const arrives = async (program: Program): Promise<void> => {
         const all = Array.from({ length: published - first }, (_, n) => `${first + n}\n`).join('');
@@ -100,6 +102,8 @@ describe('the examples', () => {
       expect(program.stderr).not.toContain('missing');
       if (path === 'node/sdk-subscriber.js') return;
 
+      // It prints a message before it moves on, so that none is missing when it is killed in between.
+      await expect.poll(() => readFileSync(join(directory, 'position'), 'utf8')).toBe(offset);
       program.process.kill('SIGKILL');
       await program.exitCode;
       first = published;
@@ -107,6 +111,23 @@ describe('the examples', () => {
       program = await subscribe();
       await publish();
       await arrives(program);
+    },
+  );
+
+  it.each(resuming.filter(([path]) => path !== 'node/sdk-subscriber.js'))(
+    '%s has a whole position in its file at any moment, so that it can be killed at any',
+    async (path, run) => {
+      const { server, url } = await startServer();
+      const file = join(temporaryDirectory(), 'position');
+      const program = run(path.split('/')[1] ?? '', url, 'numbers', file);
+      await program.says('Subscribed', 'stderr');
+      await Promise.all(Array.from({ length: 900 }, (_, n) => server.publish('numbers', n)));
+      const read = new Set<string>();
+      while (!program.stdout.endsWith('899\n')) {
+        for (let n = 0; n < 50; n++) read.add(readFileSync(file, 'utf8'));
+        await setImmediate();
+      }
+      expect(read).not.toContain('');
     },
   );
 

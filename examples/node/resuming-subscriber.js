@@ -1,6 +1,6 @@
 // Prints every message of a topic or pattern once and in order, over lost connections and restarts of the server and of this
 // program, with the stock client: node resuming-subscriber.js TOPIC FILE (where it keeps its position)
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { io } from 'socket.io-client';
 
 const [topic = 'news', file = 'position.txt'] = process.argv.slice(2);
@@ -9,7 +9,10 @@ let from = existsSync(file) ? readFileSync(file, 'utf8') : 'new';
 
 function moveTo(offset) {
   // Messages of a topic that keeps nothing have none.
-  if (offset !== undefined) writeFileSync(file, (from = offset));
+  if (offset === undefined) return;
+  // Whole or not at all, should this program be killed meanwhile.
+  writeFileSync(`${file}.new`, (from = offset));
+  renameSync(`${file}.new`, file);
 }
 
 socket.on('connect', () => {

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import socketio
 
 topic, file = (sys.argv[1:] + ['news', 'position.txt'][len(sys.argv) - 1:])[:2]
-position = pathlib.Path(file)
+position, new_position = pathlib.Path(file), pathlib.Path(file + '.new')
 packets = ThreadPoolExecutor(1)
 
 
@@ -21,7 +21,9 @@ def tell(*words):
 
 def move_to(offset):
     if offset is not None:  # messages of a topic that keeps nothing have none
-        position.write_text(offset)
+        # Whole or not at all, should this program be killed meanwhile.
+        new_position.write_text(offset)
+        new_position.replace(position)
 
 
 class Subscriber(socketio.ClientNamespace):
