@@ -93,6 +93,10 @@ describe.each(servers)('a client of %s that polls', (_name, start) => {
     expect(Math.max(...answers.map(({ length }) => length))).toBe(16);
     // What it has missed does not wait for the next ping.
     expect(answers.flat()).not.toContain('2');
+    // Nor does its state count, which comes behind it.
+    while (!answers.flat().some((packet) => packet.startsWith('42["state"')))
+      answers.push(await answerOf(client));
+    expect((await statsOf(url)).deliveries).toBe(600);
   });
 
   it('gets at most 16 packets in one answer of what was published meanwhile, and of answers', async () => {
@@ -145,6 +149,24 @@ describe.each(servers)('a client of %s that polls', (_name, start) => {
     while (numbersOf([rest]).length < 84) rest.push(await webSocket.next());
     expect(numbersOf([first, rest])).toEqual(upTo(100));
     await expect.poll(async () => (await statsOf(url)).deliveries).toBe(100);
+  });
+
+  it('counts in `deliveries` neither states nor gaps that come while it polls and catches up', async () => {
+    const url = await start();
+    const client = await RawPolling.open(url);
+    await connectRawClient(client);
+    const topics = ['a', 'b', 'c', 'd', 'e'];
+    for (const topic of topics) await publishNumbers(url, topic, 100);
+    const answers: string[][] = [];
+    const seen = answersWith(client, 500, ...answers);
+    for (const [id, topic] of topics.entries()) {
+      await client.send(`42${id}["subscribe",{"topic":"${topic}","envelope":true,"from":"earliest"}]`);
+    }
+    const all = await seen;
+    while (all.flat().filter((packet) => packet.startsWith('42["state"')).length < 5)
+      all.push(await answerOf(client));
+    expect(numbersOf(all)).toHaveLength(500);
+    expect((await statsOf(url)).deliveries).toBe(500);
   });
 
   it('counts in `deliveries` what its polls have taken, and nothing once it has given up', async () => {
