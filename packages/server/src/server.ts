@@ -30,13 +30,16 @@ import { openSockets, socketOptions } from './open-socketio.ts';
 import { tryInsides } from './try-insides.ts';
 import { strangers, strangersHosts } from './refuse-strangers.ts';
 
-/** How long `stop` waits for clients to take what is still due to them. */
+/** How long `stop` waits for the log, to acknowledge what was published. A slow disk takes seconds for what waits. */
+const acknowledgeMs = 5_000;
+
+/** How long `stop` waits for clients of which none takes anything of what is still due to them. */
 const goodbyeMs = 1_000;
 
 /** How long `stop` goes on answering, with `draining`, those who publish again and again over one connection. */
 const lastAnswersMs = 250;
 
-/** How long `stop` waits for requests that have begun to arrive. */
+/** How long `stop` waits for clients that take what is due to them, and then for requests that have begun to arrive. */
 const stopGraceMs = 5_000;
 
 /**
@@ -112,8 +115,8 @@ async function run(
       stopReturning();
       const acknowledged = path.drain();
       streams.end(goodbyeMs);
-      await inTime(acknowledged, goodbyeMs);
-      await sayGoodbye(io, insides.engine.packets, goodbyeMs);
+      await inTime(acknowledged, acknowledgeMs);
+      await sayGoodbye(io, insides.engine.packets, { idleMs: goodbyeMs, timeoutMs: stopGraceMs });
       await sockets.emptied(lastAnswersMs);
       const lastCall = setTimeout(() => sockets.destroy(), stopGraceMs);
       await http.close().finally(() => clearTimeout(lastCall));
@@ -192,10 +195,10 @@ async function runAttached(
     stop: async () => {
       const acknowledged = path.drain();
       streams.end(goodbyeMs);
-      await inTime(acknowledged, goodbyeMs);
+      await inTime(acknowledged, acknowledgeMs);
       stopListening();
       if (!theirs) {
-        await sayGoodbye(io, insides.engine.packets, goodbyeMs);
+        await sayGoodbye(io, insides.engine.packets, { idleMs: goodbyeMs, timeoutMs: stopGraceMs });
         io.engine.close();
       }
       stopSharing();

@@ -1,6 +1,5 @@
 import type { Server } from 'socket.io';
 import type { PacketsWaiting } from '../insides/engine-inside.ts';
-import { inTime } from '../limits/in-time.ts';
 
 /** The parts of Engine.IO's connections that this file uses. */
 interface EngineSocket {
@@ -8,19 +7,37 @@ interface EngineSocket {
   close(): void;
 }
 
-/** Sends every client that has logged in what is still due to it, and closes its connection. Resolves when all are gone, or after the time. */
-export async function sayGoodbye(io: Server, packets: PacketsWaiting, timeoutMs: number): Promise<void> {
+/**
+ * Sends every client that has logged in what is still due to it, and closes its connection. Resolves when all are gone, when none
+ * has taken anything for `idleMs`, or after `timeoutMs`.
+ */
+export async function sayGoodbye(
+  io: Server,
+  packets: PacketsWaiting,
+  { idleMs, timeoutMs }: { readonly idleMs: number; readonly timeoutMs: number },
+): Promise<void> {
   const clients = new Set<EngineSocket>([...io.sockets.sockets.values()].map(({ conn }) => conn));
+  let isIdle: NodeJS.Timeout | undefined;
+  let isOver: NodeJS.Timeout | undefined;
   const gone = [...clients].map((client) => {
     const closed = new Promise<void>((resolve) => client.once('close', resolve));
-    closeWhenSent(client, packets);
+    closeWhenSent(client, packets, () => isIdle?.refresh());
     return closed;
   });
-  await inTime(Promise.all(gone), timeoutMs);
+  const late = new Promise<void>((resolve) => {
+    isIdle = setTimeout(resolve, idleMs);
+    isOver = setTimeout(resolve, timeoutMs);
+  });
+  await Promise.race([Promise.all(gone), late]);
+  clearTimeout(isIdle);
+  clearTimeout(isOver);
 }
 
 /** A client that polls may take what waits for it in several answers. */
-function closeWhenSent(client: EngineSocket, packets: PacketsWaiting): void {
-  if (packets.of(client) === 0) client.close();
-  else client.once('drain', () => setImmediate(() => closeWhenSent(client, packets)));
+function closeWhenSent(client: EngineSocket, packets: PacketsWaiting, onTaken: () => void): void {
+  if (packets.of(client) === 0) return client.close();
+  client.once('drain', () => {
+    onTaken();
+    setImmediate(() => closeWhenSent(client, packets, onTaken));
+  });
 }
