@@ -2,7 +2,7 @@ import { isPattern, type Interest } from '@fanfare/protocol';
 import { cutMember, elementsOf } from '@fanfare/server/json';
 import { askFanfare, parseAnswer } from './api.ts';
 import type { Start } from './from.ts';
-import { showControls } from './show.ts';
+import { print, say } from './output.ts';
 import type { Target } from './target.ts';
 
 export interface HistoryOptions {
@@ -51,14 +51,14 @@ export async function runHistory(
     });
     const page = parseAnswer<HistoryPage>(target, answer, ({ messages }) => Array.isArray(messages));
     if (page.recovered === false)
-      console.error('Messages are missing here: the server does not have all of them any more.');
+      say('Messages are missing here: the server does not have all of them any more.');
     // As the characters that were published: numbers are not read as JavaScript's.
     const array = cutMember(answer.body, 'messages')?.text ?? '[]';
     const texts = [...elementsOf(array)].flatMap((element) =>
       element === undefined ? [] : [cutMember(element, 'message')],
     );
     const lines = page.messages.map((envelope, at) => show(envelope, texts[at]?.text ?? 'null'));
-    if (lines.length > 0) process.stdout.write(`${lines.join('\n')}\n`);
+    print(...lines);
     left -= lines.length;
     if (!page.more) return;
     query = { from: page.next };
@@ -74,11 +74,9 @@ function showEnvelope(envelope: HistoryPage['messages'][number], messageJson: st
 }
 
 function showLine(showsTopic: boolean): Show {
-  const isTerminal = process.stdout.isTTY;
   return ({ topic, message, time }, messageJson) => {
     const text = typeof message === 'string' ? message : messageJson;
     const cells = [new Date(time).toISOString(), ...(showsTopic ? [topic] : []), text];
-    const line = cells.join('\t');
-    return isTerminal ? showControls(line) : line;
+    return cells.join('\t');
   };
 }

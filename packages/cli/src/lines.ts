@@ -1,40 +1,96 @@
-import { StringDecoder } from 'node:string_decoder';
+import { isUtf8 } from 'node:buffer';
 import { CommandError, exitCodes } from './exit-codes.ts';
 
-/** A line that is longer is no line, but some other file. */
-const lineCharactersMax = 134_217_728;
+/** A longer line is not a line, but some other kind of file. */
+const lineBytesMax = 134_217_728;
+
+const lineFeed = 0x0a;
+const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf]);
 
 /**
- * Reads lines, as many at a time as have come. Only a line feed ends a line (or one with a carriage return before it):
- * other separators, such as U+2028, may be in the middle of JSON.
+ * Reads lines of UTF-8, as many at a time as have come. Only a line feed ends a line (or one with a carriage return before it):
+ * other separators, such as U+2028, may be in the middle of JSON. A byte order mark at the start is dropped.
  *
- * @throws CommandError when a line is too long
+ * @throws CommandError when a line is too long or not UTF-8; the lines before it have been given then
  */
 export async function* readLines(
   input: AsyncIterable<Buffer>,
   onBytes?: (bytes: number) => void,
 ): AsyncGenerator<readonly string[], void, undefined> {
-  const decoder = new StringDecoder('utf8');
-  let pieces: string[] = [];
+  const decoder = new LineDecoder();
+  let pieces: Buffer[] = [];
   let waiting = 0;
   for await (const chunk of input) {
     onBytes?.(chunk.length);
-    const text = decoder.write(chunk);
-    const lines = text.split('\n');
-    const rest = lines.pop() ?? '';
-    if (lines.length > 0) {
-      lines[0] = pieces.join('') + (lines[0] ?? '');
+    const end = chunk.lastIndexOf(lineFeed);
+    if (end >= 0) {
+      const whole = Buffer.concat([...pieces, chunk.subarray(0, end)]);
       pieces = [];
       waiting = 0;
-      yield lines.map(withoutReturn);
+      yield* decoder.decode(whole);
     }
+    const rest = chunk.subarray(end + 1);
     pieces.push(rest);
     waiting += rest.length;
-    if (waiting > lineCharactersMax)
-      throw new CommandError(exitCodes.usage, `A line is longer than ${lineCharactersMax} characters.`);
+    if (waiting > lineBytesMax)
+      throw new CommandError(exitCodes.usage, `A line is longer than ${lineBytesMax} bytes.`);
   }
-  const last = pieces.join('') + decoder.end();
-  if (last !== '') yield [withoutReturn(last)];
+  for (const lines of decoder.decode(Buffer.concat(pieces))) {
+    // What follows the last line feed is a line only if it has something.
+    if (lines.join('') !== '') yield lines;
+  }
+}
+
+class LineDecoder {
+  /** How many lines were decoded. */
+  #count = 0;
+
+  /** @throws CommandError */
+  *decode(given: Buffer): Generator<readonly string[], void, undefined> {
+    const bytes = this.#count === 0 ? withoutMark(given) : given;
+    const isWhole = isUtf8(bytes);
+    const end = isWhole ? bytes.length : startOfBadLine(bytes);
+    if (isWhole || end > 0) {
+      // Without the line feed before the line that cannot be read.
+      const lines = bytes.toString('utf8', 0, isWhole ? end : end - 1).split('\n');
+      this.#count += lines.length;
+      yield lines.map(withoutReturn);
+    }
+    if (!isWhole)
+      throw new CommandError(
+        exitCodes.refused,
+        `Line ${this.#count + 1} of the standard input is not UTF-8: convert the input first, such as with iconv -f LATIN1 -t UTF-8`,
+      );
+  }
+}
+
+/** @throws CommandError when the input is UTF-16 */
+function withoutMark(bytes: Buffer): Buffer {
+  if (isUtf16(bytes))
+    throw new CommandError(
+      exitCodes.refused,
+      'The standard input is UTF-16 and not UTF-8: convert it first, such as with iconv -f UTF-16 -t UTF-8',
+    );
+  return bytes.subarray(0, byteOrderMark.length).equals(byteOrderMark)
+    ? bytes.subarray(byteOrderMark.length)
+    : bytes;
+}
+
+/** By the byte order mark. Without one by the first characters: a text of ASCII has a zero in every second byte. */
+function isUtf16(bytes: Buffer): boolean {
+  const [first, second, third, fourth] = bytes;
+  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) return true;
+  const isZero = [first, second, third, fourth].map((byte) => byte === 0);
+  return String(isZero) === 'true,false,true,false' || String(isZero) === 'false,true,false,true';
+}
+
+function startOfBadLine(bytes: Buffer): number {
+  let start = 0;
+  for (let end = bytes.indexOf(lineFeed); end >= 0; end = bytes.indexOf(lineFeed, start)) {
+    if (!isUtf8(bytes.subarray(start, end))) return start;
+    start = end + 1;
+  }
+  return start;
 }
 
 function withoutReturn(line: string): string {

@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { isUtf8 } from 'node:buffer';
+import { existsSync, readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addHistory, addPub, addSub } from './commands/messages.ts';
 import { addServe } from './commands/serve.ts';
@@ -6,7 +7,7 @@ import { addStore } from './commands/store.ts';
 import { addToken } from './commands/token.ts';
 import { addTopics } from './commands/topics.ts';
 import { CommandError, exitCodes } from './exit-codes.ts';
-import { showControls } from './show.ts';
+import { say } from './output.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string;
@@ -28,6 +29,7 @@ async function run(): Promise<void> {
   process.stdout.on('error', onOutputError);
   process.stderr.on('error', onOutputError);
   try {
+    checkArguments();
     await program.parseAsync();
   } catch (error) {
     process.exitCode = exitCodeOf(error);
@@ -35,6 +37,17 @@ async function run(): Promise<void> {
   await Promise.all([written(process.stdout), written(process.stderr)]);
   // Whatever still waits, such as for a server that does not answer, is waited for no longer.
   setTimeout(() => process.exit(), lastWordsMs).unref();
+}
+
+/** Node reads bytes that are not UTF-8 as U+FFFD. Linux tells what was really given. */
+function checkArguments(): void {
+  if (!existsSync('/proc/self/cmdline') || !process.argv.some((argument) => argument.includes('\ufffd')))
+    return;
+  if (isUtf8(readFileSync('/proc/self/cmdline'))) return;
+  throw new CommandError(
+    exitCodes.usage,
+    'The arguments are not UTF-8. Is the locale of this terminal or script another one?',
+  );
 }
 
 /** Resolves once a slow reader has taken all that was written. */
@@ -45,14 +58,14 @@ function written(output: NodeJS.WriteStream): Promise<void> {
 /** The reader of our output may go before we do, as in `fanfare sub news | head -1`. */
 function onOutputError(error: NodeJS.ErrnoException): never {
   if (error.code === 'EPIPE') process.exit(exitCodes.brokenPipe);
-  console.error(`The output cannot be written: ${error.message}`);
+  say(`The output cannot be written: ${error.message}`);
   process.exit(exitCodes.refused);
 }
 
 function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
   if (error instanceof CommandError) {
-    if (error.message !== '') console.error(showControls(error.message));
+    if (error.message !== '') say(error.message);
     return error.exitCode;
   }
   throw error;

@@ -1,6 +1,7 @@
 import { CommandError, exitCodes } from './exit-codes.ts';
 import { readLines } from './lines.ts';
 import { encodeMessage } from './message-json.ts';
+import { print, say } from './output.ts';
 import { isFanfareAnswer, publish, publishMany } from './publisher.ts';
 import type { Target } from './target.ts';
 
@@ -110,9 +111,9 @@ class LinePublisher {
   }
 
   #print(answers: readonly string[]): void {
-    if (this.#json) process.stdout.write(`${answers.join('\n')}\n`);
-    else if (answers.length === 1) console.error(`Message published to topic '${this.#topic}'`);
-    else console.error(`${answers.length} messages published to topic '${this.#topic}'`);
+    if (this.#json) print(...answers);
+    else if (answers.length === 1) say(`Message published to topic '${this.#topic}'`);
+    else say(`${answers.length} messages published to topic '${this.#topic}'`);
   }
 }
 

@@ -15,7 +15,11 @@ export async function runPubPrompt(target: Target, conversation: Conversation): 
   }
 }
 
+/** What bytes are read as that are not UTF-8. Nobody types it. */
+const replacementCharacter = '\ufffd';
+
 async function publishAndTell(target: Target, topic: string, message: string): Promise<string> {
+  if ((topic + message).includes(replacementCharacter)) return 'Failed to publish message: it is not UTF-8.';
   try {
     await publish(target, { topic, messageJson: JSON.stringify(message) });
     return `Message published to topic '${topic}'`;

@@ -1,5 +1,6 @@
 import { CommandError, exitCodes } from './exit-codes.ts';
 import { encodeMessage } from './message-json.ts';
+import { print, say } from './output.ts';
 import { publishLines } from './pub-lines.ts';
 import { createTopic, publish } from './publisher.ts';
 import type { Target } from './target.ts';
@@ -33,8 +34,8 @@ export async function runPub(
     if (error instanceof CommandError) error.message = `Failed to publish message: ${error.message}`;
     throw error;
   });
-  if (json) process.stdout.write(`${answer.trim()}\n`);
-  else console.error(`Message published to topic '${topic}'`);
+  if (json) print(answer.trim());
+  else say(`Message published to topic '${topic}'`);
 }
 
 function usage(sentence: string): CommandError {

@@ -1,18 +1,24 @@
 import { readFileSync } from 'node:fs';
 import { CommandError, exitCodes } from './exit-codes.ts';
 
+/** A key or a token. */
+export interface Secret {
+  readonly text: string;
+  /** Where it comes from, such as `--token-file ann.token`. */
+  readonly source: string;
+}
+
 /**
  * Reads a file that has a key or a token.
  *
+ * @param flag - what names the file, such as `--key-file`
  * @throws CommandError
  */
-export function readSecret(path: string): string {
+export function readSecret(path: string, flag: string): Secret {
   try {
-    return readFileSync(path, 'utf8').trim();
+    return { text: readFileSync(path, 'utf8').trim(), source: `${flag} ${path}` };
   } catch (error) {
-    throw new CommandError(
-      exitCodes.usage,
-      `${path} cannot be read (${(error as NodeJS.ErrnoException).code}).`,
-    );
+    const { code } = error as NodeJS.ErrnoException;
+    throw new CommandError(exitCodes.usage, `${flag} ${path} cannot be read (${code}).`);
   }
 }

@@ -12,6 +12,7 @@ import {
 import { hasKey, settingKinds } from '@fanfare/server/settings';
 import { commandName } from './command-name.ts';
 import { CommandError, exitCodes } from './exit-codes.ts';
+import { print } from './output.ts';
 
 /**
  * `fanfare serve`: runs until SIGINT or SIGTERM, and then ends once publishes under way are answered.
@@ -33,7 +34,7 @@ export async function runServe(
     if (error instanceof LogDamagedError) throw damaged(error, settings);
     throw new CommandError(exitCodes.refused, cannotStart(error));
   });
-  process.stdout.write(`${greeting(url, settings)}\n`);
+  print(greeting(url, settings));
   await Promise.race([ended, server.ended]);
   await server.stop();
   const reason = await server.ended;
@@ -55,7 +56,9 @@ async function readSettings(
 
 async function readConfig(path: string): Promise<SettingsFile> {
   try {
-    return { path, content: JSON.parse(await readFile(path, 'utf8')) as unknown };
+    // Without a byte order mark, which JSON does not have.
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path));
+    return { path, content: JSON.parse(text) as unknown };
   } catch (error) {
     return { path, unreadable: (error as Error).message };
   }

@@ -5,11 +5,11 @@ export function showMessage(message: unknown): string {
 
 /**
  * Makes control characters visible, but for the line feed and the tabulator: a text from somebody else must not
- * command the terminal.
+ * command the terminal, nor change the order in which a line is shown. JSON stays the same JSON.
  */
 export function showControls(text: string): string {
   return text.replace(
-    /[^\P{Cc}\n\t]/gu,
+    /[^\P{Cc}\n\t]|\p{Bidi_Control}/gu,
     (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }

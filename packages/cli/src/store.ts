@@ -18,6 +18,7 @@ import {
 } from '@fanfare/server/store';
 import { CommandError, exitCodes } from './exit-codes.ts';
 import { readLines } from './lines.ts';
+import { print, say } from './output.ts';
 import { ProgressBar, sizeOf } from './progress.ts';
 
 /**
@@ -35,7 +36,7 @@ export async function runVerify(directory: string): Promise<void> {
       onProgress: (progress) => bar.update(progress),
     }),
   ).finally(() => bar.end());
-  process.stdout.write(`${summaryOf(counts)}\n`);
+  print(summaryOf(counts));
   if (damages > 0) throw damaged(directory, damages);
 }
 
@@ -54,11 +55,11 @@ export async function runExport(directory: string, topics: string | undefined): 
       onDamage,
       onProgress: (progress) => bar.update(progress),
       write: async (lines) => {
-        if (!process.stdout.write(lines)) await once(process.stdout, 'drain');
+        if (!print(...lines.split('\n').slice(0, -1))) await once(process.stdout, 'drain');
       },
     }),
   ).finally(() => bar.end());
-  console.error(`Exported ${summaryOf(counts)}`);
+  say(`Exported ${summaryOf(counts)}`);
   if (damages > 0) throw damaged(directory, damages);
 }
 
@@ -84,7 +85,7 @@ export async function runImport(directory: string): Promise<void> {
   })
     .catch(refuse)
     .finally(() => bar.end());
-  console.error(`Imported ${summaryOf(counts)} into '${directory}'`);
+  say(`Imported ${summaryOf(counts)} into '${directory}'`);
 }
 
 /**
@@ -96,7 +97,7 @@ export async function runRepairTimes(directory: string): Promise<void> {
   const now = Date.now();
   const shown = new Date(now).toISOString();
   const repaired = await repairTimes(directory, now).catch(refuse);
-  console.error(
+  say(
     repaired
       ? `Corrected the times of ${counted(repaired.messages, 'message')} from the future. The clock shows ${shown}. ` +
           `The data as it was is in '${repaired.copy}'.`

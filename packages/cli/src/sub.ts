@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { isPattern, type Interest } from '@fanfare/protocol';
 import { CommandError, exitCodes } from './exit-codes.ts';
 import type { Start } from './from.ts';
-import { showControls, showMessage } from './show.ts';
+import { print, say } from './output.ts';
+import { showMessage } from './show.ts';
 import { Subscriber, type Delivery } from './subscriber.ts';
 import type { Target } from './target.ts';
 
@@ -24,13 +25,11 @@ export interface SubOptions {
  * @throws CommandError when the server refuses a subscription
  */
 export async function runSub(target: Target, { topics, from, json, count }: SubOptions): Promise<void> {
-  const isTerminal = process.stdout.isTTY;
   const showsTopic = topics.length > 1 || topics.some((topic) => isPattern(topic as Interest));
   const show = (delivery: Delivery): string => {
     if (json) return JSON.stringify(delivery);
     const message = showMessage(delivery.message);
-    const line = showsTopic ? `${delivery.topic}\t${message}` : message;
-    return isTerminal ? showControls(line) : line;
+    return showsTopic ? `${delivery.topic}\t${message}` : message;
   };
   let subscriber: Subscriber | undefined;
   try {
@@ -38,7 +37,7 @@ export async function runSub(target: Target, { topics, from, json, count }: SubO
       let received = 0;
       const onDelivery = (delivery: Delivery): unknown => {
         if (received === count) return undefined;
-        const hasRoom = process.stdout.write(`${show(delivery)}\n`);
+        const hasRoom = print(show(delivery));
         if (++received === count) resolve();
         return hasRoom ? undefined : once(process.stdout, 'drain');
       };
@@ -68,9 +67,4 @@ async function subscribe(
 
 function refusal(topic: string, reason: string): CommandError {
   return new CommandError(exitCodes.refused, `Failed to subscribe to topic '${topic}': ${reason}`);
-}
-
-/** For people; the standard output is for messages. */
-function say(sentence: string): void {
-  console.error(showControls(sentence));
 }

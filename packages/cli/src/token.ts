@@ -1,7 +1,8 @@
 import { FanfareError } from '@fanfare/protocol';
 import { explainToken, KeyError, mintToken, type Algorithm } from '@fanfare/server/tokens';
 import { CommandError, exitCodes } from './exit-codes.ts';
-import { showControls } from './show.ts';
+import { print, say } from './output.ts';
+import type { Secret } from './read-secret.ts';
 
 export interface MintFlags {
   readonly subject: string;
@@ -10,7 +11,7 @@ export interface MintFlags {
   readonly admin: boolean;
   /** In milliseconds. */
   readonly lifetimeMs: number;
-  readonly key: string | undefined;
+  readonly key: Secret | undefined;
   readonly keyAlgorithm: Algorithm | undefined;
   readonly kid: string | undefined;
   readonly audience: string | undefined;
@@ -29,10 +30,13 @@ export async function runMint({
   ...flags
 }: MintFlags): Promise<void> {
   const now = Date.now();
+  const { key } = flags;
+  if (!key)
+    throw new CommandError(exitCodes.usage, 'A key is needed to sign with: --key-file, or FANFARE_KEY.');
   try {
     const token = await mintToken(
       {
-        key: keyOf(flags.key),
+        key: key.text,
         ...(keyAlgorithm !== undefined && { algorithm: keyAlgorithm }),
         ...(kid !== undefined && { kid }),
         ...(audience !== undefined && { audience }),
@@ -44,17 +48,13 @@ export async function runMint({
       },
       now,
     );
-    process.stdout.write(`${token}\n`);
+    print(token);
   } catch (error) {
-    if (error instanceof KeyError || error instanceof FanfareError)
-      throw new CommandError(exitCodes.usage, error.message);
+    if (error instanceof KeyError)
+      throw new CommandError(exitCodes.usage, `${key.source} has no key to sign with: ${error.message}`);
+    if (error instanceof FanfareError) throw new CommandError(exitCodes.usage, error.message);
     throw error;
   }
-}
-
-function keyOf(key: string | undefined): string {
-  if (key !== undefined) return key;
-  throw new CommandError(exitCodes.usage, 'A key is needed to sign with: --key-file, or FANFARE_KEY.');
 }
 
 /**
@@ -85,9 +85,8 @@ export function runExplain(token: string): void {
     ['may read', rightsOf(fanfare['subscribe'], fanfare['admin'])],
     ['admin', fanfare['admin'] === true ? 'yes' : 'no'],
   ];
-  for (const [name, value] of lines)
-    process.stdout.write(`${showControls(`${String(name)}: ${String(value)}`)}\n`);
-  console.error('Its signature was not verified.');
+  for (const [name, value] of lines) print(`${String(name)}: ${String(value)}`);
+  say('Its signature was not verified.');
 }
 
 function timeOf(seconds: unknown): string {

@@ -2,6 +2,7 @@ import { createInterface } from 'node:readline/promises';
 import { askFanfare, parseAnswer } from './api.ts';
 import { CommandError, exitCodes } from './exit-codes.ts';
 import { createTopic } from './publisher.ts';
+import { print, say } from './output.ts';
 import { showControls } from './show.ts';
 import type { Target } from './target.ts';
 
@@ -37,10 +38,10 @@ export async function listTopics(target: Target, prefix: string, json: boolean):
       : isTable
         ? table.lines(topics.map(cellsOf))
         : topics.map((topic) => cellsOf(topic).join('\t'));
-    if (lines.length > 0) process.stdout.write(`${lines.join('\n')}\n`);
+    print(...lines);
   }
   if (count === 0 && isTable)
-    console.error(prefix === '' ? 'There are no topics yet.' : `No topic begins with '${prefix}'.`);
+    say(prefix === '' ? 'There are no topics yet.' : `No topic begins with '${prefix}'.`);
 }
 
 async function* pages(target: Target, prefix: string): AsyncGenerator<readonly TopicInfo[]> {
@@ -94,9 +95,7 @@ class Table {
 export async function createTopics(target: Target, topics: readonly string[]): Promise<void> {
   for (const topic of topics) {
     const outcome = await createTopic(target, topic);
-    console.error(
-      showControls(outcome === 'created' ? `Created topic '${topic}'` : `Topic '${topic}' exists already`),
-    );
+    say(outcome === 'created' ? `Created topic '${topic}'` : `Topic '${topic}' exists already`);
   }
 }
 
@@ -113,11 +112,11 @@ export async function deleteTopics(
   const asks = !isSure && process.stdin.isTTY && process.stderr.isTTY;
   for (const topic of topics) {
     if (asks && !(await confirms(target, topic))) {
-      console.error(`Kept topic '${topic}'`);
+      say(`Kept topic '${topic}'`);
       continue;
     }
     await askFanfare(target, `delete topic '${topic}'`, { method: 'DELETE', path: ['topics', topic] });
-    console.error(showControls(`Deleted topic '${topic}'`));
+    say(`Deleted topic '${topic}'`);
   }
 }
 

@@ -1,6 +1,8 @@
 import { settingKinds } from '@fanfare/server/settings';
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import { CommandError, exitCodes } from '../exit-codes.ts';
 import { fromForms, parseStart, type Start } from '../from.ts';
+import type { Secret } from '../read-secret.ts';
 import { parseTarget, type Target } from '../target.ts';
 
 const defaultUrl = `http://localhost:${settingKinds.port.default}`;
@@ -30,30 +32,47 @@ export interface TargetFlags {
  * Finds a secret that can be given itself or in a file. A flag is stronger than the environment; a variable that is empty says
  * nothing.
  *
- * @param variable - that it can stand in; the one for its file has `_FILE` behind
+ * @param name - `token` or `key`, as in `--token`, `--token-file`, `FANFARE_TOKEN` and `FANFARE_TOKEN_FILE`
+ * @throws CommandError when the file cannot be read
  */
 export async function secretOf(
+  name: 'token' | 'key',
   text: string | undefined,
   file: string | undefined,
-  variable: string,
-): Promise<string | undefined> {
+): Promise<Secret | undefined> {
   const { env } = process;
+  const variable = `FANFARE_${name.toUpperCase()}`;
   const givers = [
-    { text, file },
-    { text: env[variable], file: env[`${variable}_FILE`] },
+    { text, textSource: `--${name}`, file, fileSource: `--${name}-file` },
+    {
+      text: env[variable],
+      textSource: variable,
+      file: env[`${variable}_FILE`],
+      fileSource: `${variable}_FILE`,
+    },
   ];
   for (const given of givers) {
-    if (given.text !== undefined && given.text !== '') return given.text;
+    if (given.text !== undefined && given.text !== '') return { text: given.text, source: given.textSource };
     if (given.file === undefined || given.file === '') continue;
     const { readSecret } = await import('../read-secret.ts');
-    return readSecret(given.file);
+    return readSecret(given.file, given.fileSource);
   }
   return undefined;
 }
 
-/** @throws CommandError when it is no URL of a server, or the token's file cannot be read */
-export async function targetOf({ url, token, tokenFile: file }: TargetFlags): Promise<Target> {
-  return parseTarget(url || defaultUrl, await secretOf(token, file, 'FANFARE_TOKEN'));
+/** @throws CommandError when it is no URL of a server, or the token cannot be read, or cannot be one */
+export async function targetOf({ url, token, tokenFile }: TargetFlags): Promise<Target> {
+  return parseTarget(url || defaultUrl, tokenIn(await secretOf('token', token, tokenFile)));
+}
+
+function tokenIn(secret: Secret | undefined): string | undefined {
+  // Anything else cannot be sent.
+  if (!secret || /^[\x21-\x7e]+$/.test(secret.text)) return secret?.text;
+  const hint = /[\0\ufffd]/.test(secret.text) ? ' Is the file UTF-16?' : '';
+  throw new CommandError(
+    exitCodes.usage,
+    `${secret.source} does not have a token: it has characters that tokens do not have.${hint}`,
+  );
 }
 
 export function fromOption(): Option {

@@ -47,7 +47,7 @@ export function addToken(program: Command): void {
     .addHelpText('after', tokenExitCodesHelp)
     .action(async (subject: string, { expires, ...flags }: Flags) => {
       const { runMint } = await import('../token.ts');
-      const key = await secretOf(flags.key, flags.keyFile, 'FANFARE_KEY');
+      const key = await secretOf('key', flags.key, flags.keyFile);
       // A variable that is empty says nothing.
       const [keyAlgorithm, audience] = [flags.keyAlgorithm || undefined, flags.audience || undefined];
       await runMint({ ...flags, subject, lifetimeMs: expires, key, keyAlgorithm, kid: flags.kid, audience });
