@@ -15,6 +15,7 @@ export interface MintFlags {
   readonly keyAlgorithm: Algorithm | undefined;
   readonly kid: string | undefined;
   readonly audience: string | undefined;
+  readonly issuer: string | undefined;
 }
 
 /**
@@ -26,6 +27,7 @@ export async function runMint({
   keyAlgorithm,
   kid,
   audience,
+  issuer,
   lifetimeMs,
   ...flags
 }: MintFlags): Promise<void> {
@@ -40,6 +42,7 @@ export async function runMint({
         ...(keyAlgorithm !== undefined && { algorithm: keyAlgorithm }),
         ...(kid !== undefined && { kid }),
         ...(audience !== undefined && { audience }),
+        ...(issuer !== undefined && { issuer }),
         subject: flags.subject,
         endsAt: now + lifetimeMs,
         publish: flags.publish,
@@ -67,13 +70,14 @@ export function runExplain(token: string): void {
   if (!explained) throw new CommandError(exitCodes.refused, 'This is no signed JSON Web Token.');
   const { header, claims } = explained;
   const fanfare = (claims['fanfare'] ?? {}) as Readonly<Record<string, unknown>>;
-  const { sub, aud, iat, nbf, exp } = claims;
+  const { sub, iss, aud, iat, nbf, exp } = claims;
   const lines = [
     ['subject', sub],
     [
       'signed',
       `${header['alg'] as string}${typeof header['kid'] === 'string' ? ` (key ${header['kid']})` : ''}`,
     ],
+    ...(iss === undefined ? [] : [['made by', iss]]),
     ...(aud === undefined ? [] : [['meant for', audienceOf(aud)]]),
     ['issued', timeOf(iat)],
     ...(nbf === undefined ? [] : [['counts from', timeOf(nbf)]]),

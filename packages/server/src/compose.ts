@@ -3,7 +3,7 @@ import type { Topic } from '@fanfare/protocol';
 import type { FastifyInstance } from 'fastify';
 import type { Server as SocketServer } from 'socket.io';
 import { Access } from './access/access.ts';
-import { algorithms } from './access/algorithms.ts';
+import { algorithmOf } from './access/algorithms.ts';
 import { KeyError } from './access/jwt-keys.ts';
 import { openVerifier } from './access/open-verifier.ts';
 import type { TokenVerifier } from './access/token-verifier.ts';
@@ -101,11 +101,12 @@ export async function compose({ now = Date.now }: ServerOptions, parts: ComposeP
 
 /** @throws SettingsError when a key cannot be used */
 function verifierOf(settings: Settings, logger: Logger, now: () => number): TokenVerifier | undefined {
-  const keyAlgorithm = algorithms.find((algorithm) => algorithm === settings.keyAlgorithm);
+  const keyAlgorithm = algorithmOf(settings.keyAlgorithm);
   const onFailure = (err: Error, from: 'file' | 'url'): void =>
-    logger.error({ err }, `the keys of the ${from} cannot be read; those that there were go on counting`);
+    logger.error({ err }, `Cannot read the keys of the ${from}: still using the last ones.`);
+  const onWarning = (sentence: string): void => logger.warn({}, sentence);
   try {
-    return openVerifier({ ...settings, keyAlgorithm }, { now, monotonicMs, onFailure });
+    return openVerifier({ ...settings, keyAlgorithm }, { now, monotonicMs, onFailure, onWarning });
   } catch (error) {
     throw error instanceof KeyError ? new SettingsError([error.message]) : error;
   }

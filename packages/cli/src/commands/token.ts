@@ -1,4 +1,4 @@
-import { algorithms, type Algorithm } from '@fanfare/server/algorithms';
+import { algorithmOf, algorithms, type Algorithm } from '@fanfare/server/algorithms';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { secretOf } from './options.ts';
 
@@ -17,6 +17,7 @@ interface Flags {
   readonly keyAlgorithm?: Algorithm | '';
   readonly kid?: string;
   readonly audience?: string;
+  readonly issuer?: string;
 }
 
 export function addToken(program: Command): void {
@@ -44,13 +45,16 @@ export function addToken(program: Command): void {
     )
     .option('--kid <kid>', 'the name of the key')
     .addOption(new Option('--audience <audience>', 'whom it is meant for').env('FANFARE_AUDIENCE'))
+    .addOption(new Option('--issuer <issuer>', 'who makes it').env('FANFARE_ISSUER'))
     .addHelpText('after', tokenExitCodesHelp)
     .action(async (subject: string, { expires, ...flags }: Flags) => {
       const { runMint } = await import('../token.ts');
       const key = await secretOf('key', flags.key, flags.keyFile);
       // A variable that is empty says nothing.
-      const [keyAlgorithm, audience] = [flags.keyAlgorithm || undefined, flags.audience || undefined];
-      await runMint({ ...flags, subject, lifetimeMs: expires, key, keyAlgorithm, kid: flags.kid, audience });
+      const keyAlgorithm = flags.keyAlgorithm || undefined;
+      const [audience, issuer] = [flags.audience || undefined, flags.issuer || undefined];
+      const { kid } = flags;
+      await runMint({ ...flags, subject, lifetimeMs: expires, key, keyAlgorithm, kid, audience, issuer });
     });
   token
     .command('explain')
@@ -70,7 +74,7 @@ async function readInput(): Promise<string> {
 }
 
 function parseAlgorithm(text: string): Algorithm | '' {
-  const found = algorithms.find((name) => name === text);
+  const found = algorithmOf(text);
   if (found !== undefined || text === '') return found ?? '';
   throw new InvalidArgumentError(`It must be one of ${algorithms.join(', ')}.`);
 }

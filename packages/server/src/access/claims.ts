@@ -10,8 +10,8 @@ const { value: patternsMax } = fixedLimits.tokenPatternsMax;
 /** How far the clock of whoever issues tokens may be before ours, in seconds. */
 export const skewSeconds = 60;
 
-/** The last second that there is a date of. */
-const secondsMax = 8_640_000_000_000;
+/** A time that is further ahead is one in milliseconds, or a mistake. */
+const aheadMax = { years: 100, ms: 100 * 365.25 * 86_400_000 } as const;
 
 const controlCharacter = /\p{Cc}/u;
 
@@ -24,20 +24,39 @@ const controlCharacter = /\p{Cc}/u;
 export function parseClaims(input: unknown, now: number): Identity {
   const claim = fieldsOf(input, 'A token');
   const subject = parseSubject(claim('sub'));
-  const endsAt = parseTime(claim('exp'), 'exp') * 1_000;
+  const { issuedAt, endsAt } = parseTimes(input, now);
   if (endsAt <= now) throw new FanfareError('token_expired', 'The token has ended.');
-  const given = claim('iat');
-  // Whoever does not say when a token was issued has it count as the oldest of all.
-  const issuedAt = given === undefined ? 0 : parseTime(given, 'iat') * 1_000;
   if (issuedAt > now + skewSeconds * 1_000) throw refuseToken('It was issued in the future.');
   return { subject, issuedAt, endsAt, ...parseRights(claim('fanfare')) };
 }
 
+/**
+ * Reads the times of a token: `exp`, `iat` and `nbf`. What comes of them is in milliseconds since 1970.
+ *
+ * @throws FanfareError `not_authenticated` when one of them is no time
+ */
+export function parseTimes(
+  input: unknown,
+  now: number,
+): { readonly issuedAt: number; readonly endsAt: number } {
+  const claim = fieldsOf(input, 'A token');
+  const time = (name: string): number | undefined =>
+    claim(name) === undefined ? undefined : parseTime(claim(name), name, now);
+  const endsAt = time('exp');
+  if (endsAt === undefined) throw refuseToken('It has no exp.');
+  time('nbf');
+  // A token that does not say when it was issued counts as the oldest of all.
+  return { issuedAt: time('iat') ?? 0, endsAt };
+}
+
 /** @throws FanfareError `not_authenticated` */
 export function parseSubject(input: unknown): string {
-  if (typeof input !== 'string' || input === '') throw refuseToken('It has no sub.');
+  if (input === undefined || input === '') throw refuseToken('It has no sub.');
+  if (typeof input !== 'string') throw refuseToken(`Its sub must be a text, not ${kindOf(input)}.`);
   if (exceedsBytes(input, subjectBytesMax) || !input.isWellFormed() || controlCharacter.test(input))
-    throw refuseToken(`Its sub is no text of at most ${subjectBytesMax} bytes without control characters.`);
+    throw refuseToken(
+      `Its sub must be a text of at most ${subjectBytesMax} bytes without control characters.`,
+    );
   return input;
 }
 
@@ -46,9 +65,20 @@ export function refuseToken(reason: string): FanfareError {
   return new FanfareError('not_authenticated', `The token is not valid. ${reason}`);
 }
 
-function parseTime(input: unknown, name: string): number {
-  if (typeof input === 'number' && input >= 0 && input <= secondsMax) return input;
-  throw refuseToken(`Its ${name} is no time.`);
+function parseTime(input: unknown, name: string, now: number): number {
+  if (typeof input !== 'number' || input < 0)
+    throw refuseToken(`Its ${name} must be a number: the seconds since 1970.`);
+  const ms = Math.floor(input * 1_000);
+  if (ms <= now + aheadMax.ms) return ms;
+  throw refuseToken(
+    `Its ${name} is more than ${aheadMax.years} years ahead: it must be in seconds since 1970, not in milliseconds.`,
+  );
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'an array';
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }
 
 function parseRights(input: unknown): Pick<Identity, 'publish' | 'subscribe' | 'isAdmin'> {

@@ -6,7 +6,7 @@ import {
   type PublicKeyInput,
 } from 'node:crypto';
 import { fieldsOf } from '@fanfare/protocol';
-import { algorithms, type Algorithm } from './algorithms.ts';
+import { algorithmOf, algorithms, type Algorithm } from './algorithms.ts';
 
 /** A key, and the only algorithm that it is for: what a token says of its algorithm decides nothing. */
 export interface VerificationKey {
@@ -163,10 +163,6 @@ function misfit(key: KeyObject, wanted: Algorithm | undefined): string {
   return wanted
     ? `The key is none for ${wanted}.`
     : `The key is of none of the kinds that there are: ${fits}.`;
-}
-
-function algorithmOf(name: unknown): Algorithm | undefined {
-  return algorithms.find((algorithm) => algorithm === name);
 }
 
 function objectOf(input: unknown): (name: string) => unknown {

@@ -1,9 +1,9 @@
 import { FanfareError } from '@fanfare/protocol';
 import { decodeJwt, decodeProtectedHeader, errors, jwtVerify, type JWTPayload } from 'jose';
 import { fixedLimits } from '../limits/fixed-limits.ts';
-import { parseClaims, refuseToken, skewSeconds } from './claims.ts';
+import { parseClaims, parseTimes, refuseToken, skewSeconds } from './claims.ts';
 import type { Identity } from './identity.ts';
-import { algorithms } from './algorithms.ts';
+import { algorithmOf, namesOf, type Algorithm } from './algorithms.ts';
 import type { VerificationKey } from './jwt-keys.ts';
 import type { KeyFile } from './key-file.ts';
 import type { KeySet } from './key-set.ts';
@@ -17,8 +17,16 @@ export interface JwtVerifierOptions {
   readonly url: KeyUrl | undefined;
   /** What a token's `aud` has to name. Without it, a token that has one is meant for somebody else. */
   readonly audience: string | undefined;
+  /** What a token's `iss` has to be. Without it, anything. */
+  readonly issuer: string | undefined;
   /** The wall clock, in milliseconds since 1970. */
   readonly now: () => number;
+}
+
+/** What a token says of the key that it was signed with. */
+interface KeyHint {
+  readonly kid: string | undefined;
+  readonly algorithm: Algorithm;
 }
 
 const { value: tokenCharactersMax } = fixedLimits.tokenCharactersMax;
@@ -52,8 +60,7 @@ export class JwtVerifier implements TokenVerifier {
     const known = this.known(token);
     if (known) return known;
     const generation = this.#generation;
-    const { kid, algorithm } = this.#lookAt(token);
-    const payload = await this.#verifySignature(token, await this.#keysFor(kid, algorithm));
+    const payload = await this.#verifySignature(token, this.#lookAt(token));
     const identity = parseClaims(payload, this.#options.now());
     // The keys may have changed meanwhile: then it is verified again next time.
     if (generation === this.#generation) this.#remember(token, identity);
@@ -71,51 +78,61 @@ export class JwtVerifier implements TokenVerifier {
   }
 
   /** Refuses what could be no token of ours, before any key is looked for. */
-  #lookAt(token: string): { readonly kid: string | undefined; readonly algorithm: string } {
+  #lookAt(token: string): KeyHint {
     if (token.length > tokenCharactersMax)
       throw refuseToken(`It is longer than ${tokenCharactersMax} characters.`);
     if (!shape.test(token)) throw refuseToken('It is no signed JSON Web Token.');
     const { header, payload } = decode(token);
     const { alg, kid } = header;
-    if (!algorithms.some((algorithm) => algorithm === alg)) throw refuseToken('Its alg is not taken.');
+    const algorithm = algorithmOf(alg);
+    if (algorithm === undefined) throw refuseToken('Its alg is not taken.');
     if (keyHeaders.some((name) => Object.hasOwn(header, name)))
       throw refuseToken('It names its own key, which only the server does.');
-    if (kid !== undefined && (typeof kid !== 'string' || kid.length > 255))
-      throw refuseToken('Its kid is no text.');
-    const { exp } = payload;
-    if (typeof exp !== 'number') throw refuseToken('It has no exp.');
-    if (exp * 1_000 <= this.#options.now()) throw new FanfareError('token_expired', 'The token has ended.');
+    if (kid !== undefined && typeof kid !== 'string') throw refuseToken('Its kid must be a text.');
+    const now = this.#options.now();
+    if (parseTimes(payload, now).endsAt <= now)
+      throw new FanfareError('token_expired', 'The token has ended.');
     if (Object.hasOwn(payload, 'aud') && this.#options.audience === undefined)
-      throw refuseToken('Its aud names somebody, and this server has no audience to be.');
-    return { kid, algorithm: String(alg) };
+      throw refuseToken('Its aud names somebody, and this server has no `audience` to be.');
+    return { kid, algorithm };
   }
 
-  async #keysFor(kid: string | undefined, algorithm: string): Promise<readonly VerificationKey[]> {
-    const { fixed, files, url } = this.#options;
-    const here = [fixed, ...files.map(({ keys }) => keys)].flatMap((keys) => keys.matching(kid, algorithm));
-    return here.length > 0 || !url ? here : url.matching(kid, algorithm);
-  }
-
-  async #verifySignature(token: string, keys: readonly VerificationKey[]): Promise<JWTPayload> {
-    const { audience, now } = this.#options;
-    for (const { key, algorithm } of keys) {
-      try {
-        const { payload } = await jwtVerify(token, key, {
-          algorithms: [algorithm],
-          requiredClaims: ['sub', 'exp'],
-          currentDate: new Date(now()),
-          // For nbf; when a token ends is known to the second.
-          clockTolerance: skewSeconds,
-          ...(audience !== undefined && { audience }),
-        });
-        return payload;
-      } catch (error) {
-        if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw refusalOf(error);
-      }
+  async #verifySignature(token: string, hint: KeyHint): Promise<JWTPayload> {
+    let isKeyKnown = false;
+    for await (const key of this.#keysFor(hint)) {
+      isKeyKnown = true;
+      const payload = await this.#verifyWith(key, token);
+      if (payload) return payload;
     }
-    throw refuseToken(
-      keys.length > 0 ? 'Its signature does not fit.' : 'There is no key for its alg and kid.',
-    );
+    throw refuseToken(isKeyKnown ? 'Its signature does not fit.' : 'There is no key for its alg and kid.');
+  }
+
+  /** The keys that are here come first: those of the URL may have to be fetched. */
+  async *#keysFor({ kid, algorithm }: KeyHint): AsyncGenerator<VerificationKey, void, undefined> {
+    const { fixed, files, url } = this.#options;
+    const sets = [fixed, ...files.map(({ keys }) => keys)];
+    const named = sets.filter((keys) => keys.names(kid, algorithm));
+    for (const keys of named.length > 0 ? named : sets) yield* keys.matching(kid, algorithm);
+    if (url && named.length === 0) yield* url.matching(kid, algorithm);
+  }
+
+  /** Undefined when the token was not signed with that key. */
+  async #verifyWith({ key, algorithm }: VerificationKey, token: string): Promise<JWTPayload | undefined> {
+    const { audience, issuer, now } = this.#options;
+    try {
+      const { payload } = await jwtVerify(token, key, {
+        algorithms: [...namesOf(algorithm)],
+        currentDate: new Date(now()),
+        // For nbf; when a token ends is known to the second.
+        clockTolerance: skewSeconds,
+        ...(audience !== undefined && { audience }),
+        ...(issuer !== undefined && { issuer }),
+      });
+      return payload;
+    } catch (error) {
+      if (error instanceof errors.JWSSignatureVerificationFailed) return undefined;
+      throw refusalOf(error);
+    }
   }
 
   #remember(token: string, identity: Identity): void {
@@ -144,7 +161,8 @@ function refusalOf(error: unknown): FanfareError {
   if (error instanceof errors.JWTExpired) return new FanfareError('token_expired', 'The token has ended.');
   if (error instanceof errors.JWTClaimValidationFailed) {
     if (error.claim === 'nbf') return refuseToken('It does not count yet.');
-    return refuseToken(`Its ${error.claim === 'aud' ? 'aud' : 'claims'} do not fit.`);
+    if (error.claim === 'iss') return refuseToken("Its iss is not the server's `issuer`.");
+    if (error.claim === 'aud') return refuseToken("Its aud does not name the server's `audience`.");
   }
   return refuseToken('It cannot be verified.');
 }

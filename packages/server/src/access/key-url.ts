@@ -1,4 +1,5 @@
 import { FanfareError } from '@fanfare/protocol';
+import type { Algorithm } from './algorithms.ts';
 import { KeyError, parseKeySet, type VerificationKey } from './jwt-keys.ts';
 import { KeySet } from './key-set.ts';
 
@@ -9,6 +10,8 @@ export interface KeyUrlOptions {
   readonly onChange: () => void;
   /** The keys could not be fetched: those that there were stay. */
   readonly onFailure: (error: Error) => void;
+  /** Some keys are not used: one sentence. */
+  readonly onWarning: (sentence: string) => void;
 }
 
 /** For so long fetched keys count without being asked for again. */
@@ -19,6 +22,10 @@ const cooldownMs = 30_000;
 
 /** The same after one that was to no avail. */
 const retryMs = 5_000;
+
+/** Whoever may read a key of a URL could make tokens with it. */
+const symmetric =
+  'Symmetric keys (`kty: oct`) of a URL are not used: anyone who can read them could make tokens. Give a secret as `keyFile`.';
 
 const timeoutMs = 5_000;
 const bytesMax = 262_144;
@@ -46,18 +53,26 @@ export class KeyUrl {
     if (this.#keys && this.#options.now() - this.#fetchedAt > freshMs) void this.#ask();
   }
 
-  /** @throws FanfareError `keys_unavailable` when there is none, and nobody knows whether there is one by now */
-  async matching(kid: string | undefined, algorithm: string): Promise<readonly VerificationKey[]> {
-    const known = this.#keys?.matching(kid, algorithm) ?? [];
-    if (known.length > 0) {
+  /**
+   * Those that a token can have been signed with. Keys that were fetched before come first; when no key of the token's name is
+   * among them, the keys are fetched again, if it is time, and those that are new follow.
+   *
+   * @throws FanfareError `keys_unavailable` when nobody knows whether there are others by now
+   */
+  async *matching(
+    kid: string | undefined,
+    algorithm: Algorithm,
+  ): AsyncGenerator<VerificationKey, void, undefined> {
+    const known = this.#keys;
+    if (known) {
       this.refresh();
-      return known;
+      yield* known.matching(kid, algorithm);
+      if (known.names(kid, algorithm)) return;
     }
     await this.#ask();
-    const found = this.#keys?.matching(kid, algorithm) ?? [];
-    if (found.length === 0 && this.#isFailing)
+    if (this.#keys && this.#keys !== known) yield* this.#keys.matching(kid, algorithm);
+    if (this.#isFailing)
       throw new FanfareError('keys_unavailable', 'The key for this token cannot be had just now.');
-    return found;
   }
 
   #ask(): Promise<void> {
@@ -93,10 +108,13 @@ export class KeyUrl {
     } catch {
       throw new KeyError('The URL answers with what is no JSON.');
     }
-    const keys = parseKeySet(value);
+    const all = parseKeySet(value);
+    const keys = all.filter(({ key }) => key.type !== 'secret');
+    if (keys.length === 0) throw new KeyError(symmetric);
     this.#fetchedAt = this.#options.now();
     if (text === this.#text) return;
     this.#text = text;
+    if (keys.length < all.length) this.#options.onWarning(symmetric);
     this.#keys = new KeySet(keys);
     this.#options.onChange();
   }

@@ -2,7 +2,7 @@ import { createPrivateKey, createSecretKey, type JsonWebKeyInput } from 'node:cr
 import { fieldsOf } from '@fanfare/protocol';
 import { decodeJwt, decodeProtectedHeader, SignJWT } from 'jose';
 import { parseClaims } from './claims.ts';
-import { algorithms, type Algorithm } from './algorithms.ts';
+import { algorithmOf, type Algorithm } from './algorithms.ts';
 import { fitted, KeyError, type VerificationKey } from './jwt-keys.ts';
 
 export interface MintOptions {
@@ -17,6 +17,7 @@ export interface MintOptions {
   readonly subscribe: readonly string[];
   readonly isAdmin: boolean;
   readonly audience?: string;
+  readonly issuer?: string;
 }
 
 /**
@@ -26,7 +27,7 @@ export interface MintOptions {
  * @throws KeyError when the key is none to sign with; FanfareError when a server would refuse the claims
  */
 export async function mintToken(options: MintOptions, now: number): Promise<string> {
-  const { subject, publish, subscribe, isAdmin, endsAt, audience } = options;
+  const { subject, publish, subscribe, isAdmin, endsAt, audience, issuer } = options;
   const fanfare = {
     ...(publish.length > 0 && { publish }),
     ...(subscribe.length > 0 && { subscribe }),
@@ -37,7 +38,11 @@ export async function mintToken(options: MintOptions, now: number): Promise<stri
   parseClaims(claims, now);
   const { key, algorithm, kid } = readSigningKey(options);
   try {
-    return await new SignJWT({ ...claims, ...(audience !== undefined && { aud: audience }) })
+    const meant = {
+      ...(audience !== undefined && { aud: audience }),
+      ...(issuer !== undefined && { iss: issuer }),
+    };
+    return await new SignJWT({ ...claims, ...meant })
       .setProtectedHeader({ alg: algorithm, ...(kid !== undefined && { kid }) })
       .sign(key);
   } catch (cause) {
@@ -79,6 +84,9 @@ function readJwk(input: unknown, algorithm: Algorithm | undefined, kid: string |
     typeof k === 'string'
       ? createSecretKey(Buffer.from(k, 'base64url'))
       : createPrivateKey({ key: input as JsonWebKeyInput['key'], format: 'jwk' });
-  const named = algorithms.find((name) => name === field('alg'));
-  return fitted(key, kid ?? (typeof own === 'string' ? own : undefined), algorithm ?? named);
+  return fitted(
+    key,
+    kid ?? (typeof own === 'string' ? own : undefined),
+    algorithm ?? algorithmOf(field('alg')),
+  );
 }

@@ -12,6 +12,7 @@ export interface KeySettings {
   readonly keyAlgorithm: Algorithm | undefined;
   readonly jwksUrl: string;
   readonly audience: string;
+  readonly issuer: string;
 }
 
 export interface OpenVerifierParts {
@@ -21,6 +22,8 @@ export interface OpenVerifierParts {
   readonly monotonicMs: () => number;
   /** Keys could not be read again. */
   readonly onFailure: (error: Error, from: 'file' | 'url') => void;
+  /** Something about the keys is not as it should be: one sentence. */
+  readonly onWarning: (sentence: string) => void;
 }
 
 /**
@@ -30,9 +33,9 @@ export interface OpenVerifierParts {
  */
 export function openVerifier(
   settings: KeySettings,
-  { now, monotonicMs, onFailure }: OpenVerifierParts,
+  { now, monotonicMs, onFailure, onWarning }: OpenVerifierParts,
 ): TokenVerifier | undefined {
-  const { key, keyFile, keyAlgorithm: algorithm, jwksUrl, audience } = settings;
+  const { key, keyFile, keyAlgorithm: algorithm, jwksUrl, audience, issuer } = settings;
   if (key === '' && keyFile === '' && jwksUrl === '') return undefined;
   const fixed = new KeySet(key === '' ? [] : named('key', () => parseKeys(key, algorithm)));
   const onChange = (): void => verifier.forget();
@@ -50,12 +53,14 @@ export function openVerifier(
           now: monotonicMs,
           onChange,
           onFailure: (error) => onFailure(error, 'url'),
+          onWarning,
         });
   const verifier = new JwtVerifier({
     fixed,
     files,
     url,
     audience: audience === '' ? undefined : audience,
+    issuer: issuer === '' ? undefined : issuer,
     now,
   });
   return verifier;

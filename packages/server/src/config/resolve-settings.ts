@@ -1,4 +1,4 @@
-import { algorithms } from '../access/algorithms.ts';
+import { algorithmOf, algorithms } from '../access/algorithms.ts';
 import { isLoopback } from './loopback.ts';
 import { parseOrigins } from './origins.ts';
 import { parseRules, type RuleSetting } from './rules.ts';
@@ -156,7 +156,7 @@ function hasPassword(value: unknown): boolean {
 
 function isLegal(name: keyof Settings, value: SettingValue): boolean {
   if (value === '') return true;
-  if (name === 'keyAlgorithm') return algorithms.some((algorithm) => algorithm === value);
+  if (name === 'keyAlgorithm') return algorithmOf(value) !== undefined;
   return name !== 'jwksUrl' || (typeof value === 'string' && isKeyUrl(value));
 }
 

@@ -18,6 +18,7 @@ export interface Settings extends LimitSettings {
   readonly keyAlgorithm: string;
   readonly jwksUrl: string;
   readonly audience: string;
+  readonly issuer: string;
   readonly data: string;
   readonly allowNetworkStorage: boolean;
   readonly memory: boolean;
@@ -83,6 +84,7 @@ export const settingKinds: { readonly [K in keyof Settings]: SettingKind<Setting
     about:
       'What tokens must name as aud. Without it, tokens that have an aud are meant for others, and refused.',
   },
+  issuer: { default: '', about: 'What tokens must have as iss, to the character. Without it, any or none.' },
   data: {
     default: 'fanfare-data',
     about:

@@ -297,8 +297,8 @@ describe('a session', () => {
     let now = Date.now();
     const access = new Access({
       verifier: openVerifier(
-        { key: secret, keyFile: '', keyAlgorithm: undefined, jwksUrl: '', audience: '' },
-        { now: () => now, monotonicMs: () => now, onFailure: () => {} },
+        { key: secret, keyFile: '', keyAlgorithm: undefined, jwksUrl: '', audience: '', issuer: '' },
+        { now: () => now, monotonicMs: () => now, onFailure: () => {}, onWarning: () => {} },
       ),
       rules: new Rules([], defaultRule),
       now: () => now,

@@ -123,8 +123,13 @@ describe('whatever is read', { timeout }, () => {
   });
 
   it('as a token counts or is refused', async () => {
-    const keys = { key: secret, keyFile: '', keyAlgorithm: undefined, jwksUrl: '', audience: '' };
-    const verifier = openVerifier(keys, { now: Date.now, monotonicMs: () => 0, onFailure: () => {} });
+    const keys = { key: secret, keyFile: '', keyAlgorithm: undefined, jwksUrl: '', audience: '', issuer: '' };
+    const verifier = openVerifier(keys, {
+      now: Date.now,
+      monotonicMs: () => 0,
+      onFailure: () => {},
+      onWarning: () => {},
+    });
     const access = new Access({ verifier, rules: new Rules([], defaultRule), now: Date.now });
     const codes = new Set(['not_authenticated', 'token_expired']);
     await expectNoFault('tokens', token, {
