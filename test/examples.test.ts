@@ -1,7 +1,8 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { mintToken } from '@fanfare/server/tokens';
 import { io } from 'socket.io-client';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { launchBrowser } from '../packages/server/test/browser.ts';
@@ -10,6 +11,7 @@ import { outcome, Program, startServer, temporaryDirectory } from '../packages/c
 import { BreakableNetwork } from '../packages/server/test/faults/breakable-network.ts';
 
 const example = (path: string): string => fileURLToPath(new URL(`../examples/${path}`, import.meta.url));
+const key = 'a secret of more than thirty-two bytes';
 const python = (path: string, url: string, ...args: string[]): Program =>
   new Program('/usr/bin/python3', [example(`python/${path}`), ...args], { FANFARE_URL: url });
 const node = (path: string, url: string, ...args: string[]): Program =>
@@ -60,6 +62,38 @@ describe('the examples', () => {
     }
     await subscriber.says("Received message for topic 'breaking news': one\n");
     await subscriber.says("Received message for topic 'breaking news': two\n");
+  });
+
+  it('the stock subscribers go on with a fresh token when theirs has ended', async () => {
+    const { url } = await startServer(0, { key });
+    const tokenFile = join(temporaryDirectory(), 'token');
+    const writeToken = (seconds: number): Promise<void> => {
+      const endsAt = Date.now() + seconds * 1_000;
+      const claims = { subject: 'ann', publish: [], subscribe: ['news'], isAdmin: false, endsAt };
+      return mintToken({ key, ...claims }, Date.now()).then((token) => writeFileSync(tokenFile, token));
+    };
+    await writeToken(6);
+    const env = { FANFARE_URL: url, FANFARE_TOKEN_FILE: tokenFile };
+    const args = ['news', join(temporaryDirectory(), 'position')];
+    const programs = [
+      new Program(process.execPath, [example('node/subscriber.js'), 'news'], env),
+      new Program(process.execPath, [example('node/resuming-subscriber.js'), ...args], env),
+      new Program('/usr/bin/python3', [example('python/subscriber.py'), 'news'], env),
+      new Program(
+        '/usr/bin/python3',
+        [example('python/resuming_subscriber.py'), args[0] ?? '', `${args[1]}.py`],
+        env,
+      ),
+    ];
+    const subscribed = (times: number): Promise<unknown> =>
+      Promise.all(
+        programs.map((program, at) =>
+          program.says(new RegExp(`(?:Subscribed\\n[^]*){${times}}`), at % 2 === 0 ? 'stdout' : 'stderr'),
+        ),
+      );
+    await subscribed(1);
+    await writeToken(600);
+    await subscribed(2);
   });
 
   it.each(resuming)(

@@ -4,7 +4,11 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { io } from 'socket.io-client';
 
 const [topic = 'news', file = 'position.txt'] = process.argv.slice(2);
-const socket = io(process.env.FANFARE_URL ?? 'http://localhost:5000');
+const tokenFile = process.env.FANFARE_TOKEN_FILE;
+const socket = io(process.env.FANFARE_URL ?? 'http://localhost:5000', {
+  // Called on every connect, also after a token has ended: something else keeps a fresh one in the file.
+  auth: (send) => send(tokenFile ? { token: readFileSync(tokenFile, 'utf8').trim() } : {}),
+});
 let from = existsSync(file) ? readFileSync(file, 'utf8') : 'new';
 
 function moveTo(offset) {

@@ -1,8 +1,13 @@
 // Subscribes to a topic and prints what is published to it: node subscriber.js TOPIC
+import { readFileSync } from 'node:fs';
 import { io } from 'socket.io-client';
 
 const [topic = 'news'] = process.argv.slice(2);
-const socket = io(process.env.FANFARE_URL ?? 'http://localhost:5000');
+const tokenFile = process.env.FANFARE_TOKEN_FILE;
+const socket = io(process.env.FANFARE_URL ?? 'http://localhost:5000', {
+  // Called on every connect, also after a token has ended: something else keeps a fresh one in the file.
+  auth: (send) => send(tokenFile ? { token: readFileSync(tokenFile, 'utf8').trim() } : {}),
+});
 
 // After a reconnect too, so that the subscription is there again.
 socket.on('connect', async () => {

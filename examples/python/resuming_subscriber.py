@@ -63,10 +63,16 @@ def new_client():
     return client
 
 
+# Called on every connect, also after a token has ended: something else keeps a fresh one in the file.
+def auth():
+    token_file = os.environ.get('FANFARE_TOKEN_FILE')
+    return {'token': pathlib.Path(token_file).read_text().strip()} if token_file else {}
+
+
 while True:  # a client for each connection: one that reconnects can be lost for good if it is cut while it connects
     try:
         client = new_client()
-        client.connect(os.environ.get('FANFARE_URL', 'http://localhost:5000'), wait_timeout=10)
+        client.connect(os.environ.get('FANFARE_URL', 'http://localhost:5000'), auth=auth, wait_timeout=10)
         client.wait()
     except socketio.exceptions.ConnectionError:
         time.sleep(1)

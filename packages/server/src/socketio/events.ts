@@ -51,11 +51,13 @@ export function listenToClients(io: Server, parts: EventParts): () => void {
     connections.delete(socket);
   };
   const answers = new AnswerLimit(insides);
-  const end = (socket: Socket, error: FanfareError): void => {
+  // Stock clients never come back after a packet DISCONNECT. After a close they do, and ask for a fresh token.
+  const end = (socket: Socket, error: FanfareError, isForGood = error.code !== 'token_expired'): void => {
     connections.get(socket)?.expire(error);
     forget(socket);
     socket.emit('error', error.toProblem());
-    socket.disconnect(true);
+    if (isForGood) socket.disconnect(true);
+    else socket.conn.close();
   };
   const listeners = listenersFor(parts, sessions, forget);
   const onAny = listenerForUnknown(logger);
@@ -84,7 +86,8 @@ export function listenToClients(io: Server, parts: EventParts): () => void {
         return rights;
       });
     } catch (error) {
-      if (connections.has(socket)) end(socket, asRefusal(error, logger));
+      // It has just come with that token.
+      if (connections.has(socket)) end(socket, asRefusal(error, logger), true);
     }
   };
   const acceptKnown = (socket: Socket): void => {

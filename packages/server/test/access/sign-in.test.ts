@@ -190,13 +190,52 @@ describe('what may not be read', () => {
 });
 
 describe('a session', () => {
-  it.each(transports)('over %s ends with its token', async (transport) => {
+  it.each(transports)(
+    'over %s is closed when its token ends; a stock client comes back with a fresh one, and stays away without',
+    async (transport) => {
+      const { url } = await startServer({ key: secret });
+      const options = { reconnection: true, reconnectionDelay: 50 };
+      const subjects = ['keeps its token', 'fetches another'] as const;
+      const clients = await Promise.all(
+        subjects.map(async (sub) => {
+          const claims = { sub, subscribe: ['a'], exp: 2 };
+          const first = await tokenFor(claims);
+          let asked = 0;
+          const fetchToken = async (send: (auth: object) => void): Promise<void> =>
+            send({ token: asked++ === 0 ? first : await tokenFor({ ...claims, exp: 600 }) });
+          const auth =
+            sub === 'fetches another'
+              ? (send: (auth: object) => void) => void fetchToken(send)
+              : { token: first };
+          const client = await connectClient(url, transport, { ...options, auth });
+          await client.emitWithAck('subscribe', { topic: 'a' });
+          return client;
+        }),
+      );
+      const ends = clients.map(async (client) => {
+        const ended = Promise.all([next(client, 'error'), next(client, 'disconnect')]);
+        const again = Promise.race([next(client, 'connect'), next(client, 'connect_error')]);
+        const [error, reason] = await ended;
+        expect(error).toMatchObject({ code: 'token_expired', status: 401 });
+        expect(reason).toBe('transport close');
+        return again;
+      });
+      const [refused, connected] = await Promise.all(ends);
+      expect(refused).toMatchObject({ data: { code: 'token_expired' } });
+      expect(connected).toBeUndefined();
+      expect(clients.map(({ active }) => active)).toEqual([false, true]);
+    },
+  );
+
+  it('of a revoked subject is ended so that a stock client stays out', async () => {
     const { url } = await startServer({ key: secret });
-    const client = await connect(url, { subscribe: ['a'], exp: 2 }, transport);
-    await client.emitWithAck('subscribe', { topic: 'a' });
-    const [error, reason] = await Promise.all([next(client, 'error'), next(client, 'disconnect')]);
-    expect(error).toMatchObject({ code: 'token_expired', status: 401 });
-    expect(reason).toBe('io server disconnect');
+    const auth = { token: await tokenFor({ sub: 'bob' }) };
+    const client = await connectClient(url, 'websocket', { reconnection: true, reconnectionDelay: 50, auth });
+    const disconnected = next(client, 'disconnect');
+    const headers = { ...(await bearer({ sub: 'root', admin: true })), connection: 'close' };
+    await fetch(`${url}/revocations/bob`, { method: 'PUT', headers });
+    expect(await disconnected).toBe('io server disconnect');
+    expect(client.active).toBe(false);
   });
 
   it('as a stream ends with its token', async () => {
