@@ -1,7 +1,7 @@
 import { io, type Socket } from 'socket.io-client';
 import { backoffMs } from './backoff.ts';
 import { errorFrom, fieldsOf, textOf, type FanfareError } from './errors.ts';
-import type { ServerAddress } from './server-address.ts';
+import type { ServerAddress, SocketOptions } from './server-address.ts';
 import type { Token } from './token.ts';
 
 export interface ConnectionListener {
@@ -30,15 +30,25 @@ export class Connection {
   #refusals = 0;
   #retry: ReturnType<typeof setTimeout> | undefined;
 
-  constructor({ origin, path }: ServerAddress, token: Token, listener: ConnectionListener) {
+  constructor(
+    { origin, path }: ServerAddress,
+    { transports = ['websocket', 'polling'], ...options }: SocketOptions,
+    token: Token,
+    listener: ConnectionListener,
+  ) {
     this.#token = token;
     this.#listener = listener;
     const socket = io(origin, {
       path: `${path}/socket.io/`,
-      forceNew: true,
-      transports: ['websocket', 'polling'],
       tryAllTransports: true,
       timeout: attemptTimeoutMs,
+      ...options,
+      // Their order is changed below.
+      transports: [...transports] as string[],
+      forceNew: true,
+      autoConnect: true,
+      reconnection: true,
+      reconnectionAttempts: Infinity,
       auth: (send) => void this.#authenticate(send),
     });
     this.#socket = socket;

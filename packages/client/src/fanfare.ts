@@ -4,18 +4,20 @@ import { readHistory, type HistoryOptions } from './history.ts';
 import { Lane } from './lane.ts';
 import { Position, type PositionOptions } from './position.ts';
 import { Publisher, type PublishLimits, type PublishResult } from './publisher.ts';
-import { parseAddress, type ServerAddress } from './server-address.ts';
+import { parseAddress, type ServerAddress, type SocketOptions } from './server-address.ts';
 import type { Subscription } from './subscription.ts';
 import { Token, type TokenSource } from './token.ts';
 import type { MessageOf, TopicMap, TopicOf } from './topics.ts';
 
 /**
- * How a client is.
+ * How a client is, and how Socket.IO connects.
  *
  * @example
  * const options: ConnectOptions = { token: () => session.token, publishTimeoutMs: 30_000 };
+ * @example
+ * const options: ConnectOptions = { path: '/realtime/', withCredentials: true };
  */
-export interface ConnectOptions extends Partial<PublishLimits> {
+export interface ConnectOptions extends Partial<PublishLimits>, SocketOptions {
   /** Who this client is. A function is asked for a fresh one whenever one is needed. */
   readonly token?: TokenSource;
 }
@@ -75,6 +77,7 @@ const defaults: PublishLimits = { publishesMax: 10_000, publishTimeoutMs: 300_00
  */
 export class Fanfare<Topics extends TopicMap = TopicMap> {
   readonly #address: ServerAddress;
+  readonly #socketOptions: SocketOptions;
   readonly #token: Token;
   readonly #tokenSource: TokenSource | undefined;
   /** The first is there from the beginning, and publishes. */
@@ -85,12 +88,21 @@ export class Fanfare<Topics extends TopicMap = TopicMap> {
   #isClosed = false;
 
   /** @throws TypeError when the URL is none of a server */
-  constructor(url: string, { token, ...limits }: ConnectOptions = {}) {
+  constructor(
+    url: string,
+    {
+      token,
+      publishesMax = defaults.publishesMax,
+      publishTimeoutMs = defaults.publishTimeoutMs,
+      ...socketOptions
+    }: ConnectOptions = {},
+  ) {
     this.#address = parseAddress(url);
+    this.#socketOptions = socketOptions;
     this.#tokenSource = token;
     this.#token = new Token(token);
     this.#lanes = [this.#newLane(this.#token)];
-    this.#publisher = new Publisher(this.#lanes[0].connection, { ...defaults, ...limits });
+    this.#publisher = new Publisher(this.#lanes[0].connection, { publishesMax, publishTimeoutMs });
   }
 
   /**
@@ -175,7 +187,7 @@ export class Fanfare<Topics extends TopicMap = TopicMap> {
     topic: Topic,
     options: HistoryOptions = {},
   ): AsyncIterable<Envelope<MessageOf<Topics, Topic>>> {
-    return readHistory(this.#address, this.#token, topic, options) as AsyncIterable<
+    return readHistory(this.#address, this.#socketOptions, this.#token, topic, options) as AsyncIterable<
       Envelope<MessageOf<Topics, Topic>>
     >;
   }
@@ -191,7 +203,7 @@ export class Fanfare<Topics extends TopicMap = TopicMap> {
   }
 
   #newLane(token: Token): Lane {
-    return new Lane(this.#address, token, {
+    return new Lane(this.#address, this.#socketOptions, token, {
       onUp: (lane) => {
         if (lane === this.#lanes[0]) this.#publisher.sendAgain();
       },

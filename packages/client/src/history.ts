@@ -1,6 +1,6 @@
 import { readEnvelope, type Envelope, type From } from './envelope.ts';
 import { errorFrom, FanfareError, fieldsOf, textOf } from './errors.ts';
-import type { ServerAddress } from './server-address.ts';
+import type { ServerAddress, SocketOptions } from './server-address.ts';
 import type { Token } from './token.ts';
 
 /**
@@ -23,15 +23,20 @@ const pageMessagesMax = 1_000;
 /** Reads what is kept, a page at a time, as it is asked for. */
 export async function* readHistory(
   { origin, path }: ServerAddress,
+  options: SocketOptions,
   token: Token,
   topic: string,
   { from, limit = Infinity }: HistoryOptions,
 ): AsyncGenerator<Envelope, void, undefined> {
   let start = queryOf(from);
   for (let left = limit; left > 0;) {
-    const query = new URLSearchParams({ ...start, limit: String(Math.min(left, pageMessagesMax)) });
+    const query = new URLSearchParams({
+      ...options.query,
+      ...start,
+      limit: String(Math.min(left, pageMessagesMax)),
+    });
     const url = `${origin}${path}/topics/${encodeURIComponent(topic)}/messages?${query.toString()}`;
-    const { messages, next, more } = fieldsOf(await getJson(url, token));
+    const { messages, next, more } = fieldsOf(await getJson(url, options, token));
     for (const message of Array.isArray(messages) ? messages : []) {
       const envelope = readEnvelope(message);
       if (envelope) yield envelope;
@@ -48,20 +53,26 @@ function queryOf(from: From | undefined): Readonly<Record<string, string>> {
   return 'last' in from ? { last: String(from.last) } : { time: String(from.time) };
 }
 
-async function getJson(url: string, token: Token): Promise<unknown> {
+async function getJson(
+  url: string,
+  { extraHeaders, withCredentials = false }: SocketOptions,
+  token: Token,
+): Promise<unknown> {
   const bearer = await token.current();
-  const headers = {
-    accept: 'application/json',
-    ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }),
-  };
+  const headers = new Headers(extraHeaders);
+  headers.set('accept', 'application/json');
+  if (bearer !== undefined) headers.set('authorization', `Bearer ${bearer}`);
   let response: Response;
-  let body: unknown;
   try {
-    response = await fetch(url, { headers });
-    body = await response.json();
+    response = await fetch(url, { headers, ...(withCredentials && { credentials: 'include' }) });
   } catch (cause) {
-    throw new FanfareError('unreachable', 'The server does not answer, or not as Fanfare.', true, { cause });
+    throw new FanfareError('unreachable', 'The server does not answer.', true, { cause });
   }
-  if (!response.ok) throw errorFrom(body);
-  return body;
+  const body: unknown = await response.json().catch(() => undefined);
+  if (response.ok && body !== undefined) return body;
+  if (textOf(fieldsOf(body)['code']) !== undefined) throw errorFrom(body);
+  const detail =
+    `The server answered history with status ${response.status}, and not as Fanfare does. ` +
+    "On an app's server, history needs attach(httpServer, { http: 'topics' }).";
+  throw new FanfareError('unreachable', detail, true);
 }

@@ -3,7 +3,7 @@ import { Connection } from './connection.ts';
 import { readEnvelope } from './envelope.ts';
 import { errorFrom, fieldsOf, textOf, type FanfareError } from './errors.ts';
 import { OpenSubscription, type OpenOptions } from './open-subscription.ts';
-import type { ServerAddress } from './server-address.ts';
+import type { ServerAddress, SocketOptions } from './server-address.ts';
 import type { Token } from './token.ts';
 
 export interface LaneListener {
@@ -25,9 +25,9 @@ export class Lane {
   readonly #listener: LaneListener;
   #wasUp = false;
 
-  constructor(address: ServerAddress, token: Token, listener: LaneListener) {
+  constructor(address: ServerAddress, options: SocketOptions, token: Token, listener: LaneListener) {
     this.#listener = listener;
-    this.connection = new Connection(address, token, {
+    this.connection = new Connection(address, options, token, {
       onUp: () => this.#onUp(),
       onDown: () => this.#onDown(),
       onFailure: (error) => listener.onChange(this, error),
