@@ -6,6 +6,7 @@ import { originsOf } from './config/origins.ts';
 import type { Settings } from './config/settings.ts';
 import { declineUpgrades } from './http/decline-upgrades.ts';
 import type { Connection } from './message-path/accept.ts';
+import { answerPages } from './socketio/answer-pages.ts';
 import { limitLogins } from './socketio/login-limits.ts';
 import { isJsonp } from './socketio/polling-turns.ts';
 import { releaseHandshakes } from './socketio/release-handshake.ts';
@@ -37,7 +38,6 @@ export function socketOptions(
   const origins = originsOf(settings);
   return {
     wsEngine,
-    origins,
     fanout: { outboxBytesMax, outboxTotalBytesMax, stallTimeoutMs, onOverflow, onDrained },
     packetBytesMax: packetBytesMaxOf(settings),
     publishBytesMax,
@@ -65,15 +65,18 @@ export function openSockets(
   sessions: SessionCounts,
   { node, engine }: Insides,
 ): () => void {
+  const isOurs = ({ url = '' }: IncomingMessage): boolean => url.startsWith(`${io.path()}/`);
+  const origins = originsOf(settings);
   io.attach(httpServer, { destroyUpgrade: false });
+  answerPages(httpServer, isOurs, origins);
   const undo = declineUpgrades(
     httpServer,
-    ({ url = '' }) => url.startsWith(`${io.path()}/`),
+    isOurs,
     // Beside Socket.IO and us.
     () => httpServer.listenerCount('upgrade') > 2,
     node,
   );
-  checkSessionOrigins(io, originsOf(settings), engine);
+  checkSessionOrigins(io, origins, engine);
   releaseHandshakes(io, engine);
   limitLogins(io, { ...settings, packetBytesMax: packetBytesMaxOf(settings) }, engine);
   sessions.watch(io, engine);

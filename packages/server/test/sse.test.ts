@@ -61,7 +61,7 @@ describe('a stream of Server-Sent Events', () => {
       'content-type': 'text/event-stream',
       'cache-control': 'no-cache',
       'x-accel-buffering': 'no',
-      vary: 'accept',
+      vary: 'Origin, Accept',
     });
     await reader.until(isState('live'));
     const live = await publish(url, { topic: 'news', message: 'last' }, { accept: 'application/json' });

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { FastifyInstance } from 'fastify';
+import { varyOn } from '../access/cross-origin.ts';
 import { name, version } from '../version.ts';
 
 const require = createRequire(import.meta.url);
@@ -28,7 +29,7 @@ const headers = {
 export async function consoleRoutes(app: FastifyInstance): Promise<void> {
   const page = await read('@fanfare/console/index.html');
   app.get('/', async (request, reply) => {
-    void reply.headers({ ...headers, vary: 'accept' });
+    void reply.headers({ ...headers, vary: varyOn('Accept') });
     if (request.type(['text/plain', 'text/html']) === 'text/html') {
       return reply.type('text/html; charset=utf-8').send(page);
     }
@@ -42,7 +43,7 @@ export async function consoleRoutes(app: FastifyInstance): Promise<void> {
     let prepared: Promise<Prepared> | undefined;
     app.get(url, async (request, reply) => {
       const { zipped, etag } = await (prepared ??= prepare(whole));
-      void reply.headers({ ...headers, etag, vary: 'accept-encoding' }).type(type);
+      void reply.headers({ ...headers, etag, vary: varyOn('Accept-Encoding') }).type(type);
       if (request.headers['if-none-match']?.includes(etag) === true) return reply.code(304).send();
       if (!/\bgzip\b/.test(request.headers['accept-encoding'] ?? '')) return reply.send(whole);
       return reply.header('content-encoding', 'gzip').send(zipped);

@@ -1,11 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import accepts from '@fastify/accepts';
-import cors from '@fastify/cors';
 import { FanfareError } from '@fanfare/protocol';
 import fastify, { type FastifyInstance } from 'fastify';
 import { lacksHost } from '../access/allowed-host.ts';
 import type { Access } from '../access/access.ts';
+import { crossOriginHeaders, preflightHeaders } from '../access/cross-origin.ts';
 import { fixedLimits } from '../limits/fixed-limits.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
 import type { NodeInside } from '../insides/node-inside.ts';
@@ -43,9 +43,6 @@ export interface HttpOptions extends AnswerLimits {
   readonly origins: readonly string[];
 }
 
-/** How long a browser may remember that a page may ask, in seconds. */
-const preflightSeconds = 600;
-
 /** Enough for every topic that is percent-encoded, and for most that are too long: those are told so. */
 const paramLengthMax = 16_384;
 
@@ -66,7 +63,7 @@ const methods: readonly (readonly [path: RegExp, allowed: string])[] = [
 
 /** Builds the HTTP side: its routes, its limits, and its answers to what is no request of ours. */
 export function buildHttpServer(options: HttpOptions): FastifyInstance {
-  const { requestTimeoutMs, refuse, isDraining, node } = options;
+  const { requestTimeoutMs, refuse, isDraining, node, origins } = options;
   const app = fastify({
     routerOptions: { maxParamLength: paramLengthMax },
     requestTimeout: requestTimeoutMs,
@@ -82,8 +79,11 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
     // While closing, a publish is refused as everywhere, not by Fastify.
     return503OnClosing: false,
     clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket) =>
-      refuseRequest(error, socket, node.order),
-    frameworkErrors: (error, _request, reply) => void sendProblem(reply, toRefusal(error, options)),
+      refuseRequest(error, socket, node.order, origins),
+    // No hook is run for these.
+    frameworkErrors: (error, request, reply) => {
+      void sendProblem(reply.headers(crossOriginHeaders(request.raw, origins)), toRefusal(error, options));
+    },
   });
   app.removeAllContentTypeParsers();
   app.decorateRequest('rights');
@@ -100,13 +100,16 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
   /** What came last over each connection. */
   const latest = new WeakMap<Socket, IncomingMessage>();
   // With callbacks: promises in the hooks cost more than all else that they do.
-  app.addHook('onRequest', (request, _reply, done) => {
+  app.addHook('onRequest', (request, reply, done) => {
     latest.set(request.raw.socket, request.raw);
+    void reply.headers(crossOriginHeaders(request.raw, origins));
     const malformed = malformedHead(request.raw);
     if (malformed) return done(malformed);
     const reason = refuse(request.raw);
-    if (reason === undefined) done();
-    else done(new FanfareError('not_authorized', reason));
+    if (reason !== undefined) return done(new FanfareError('not_authorized', reason));
+    const preflight = preflightHeaders(request.raw, origins);
+    if (preflight) void reply.code(204).headers(preflight).send();
+    else done();
   });
   app.addHook('onRequest', waitForTurn(node.order));
   app.addHook('onSend', limitAnswers(options));
@@ -119,16 +122,8 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
     }
     done();
   });
-  if (options.origins.length > 0) {
-    void app.register(cors, {
-      origin: [...options.origins],
-      methods: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'],
-      exposedHeaders: ['Retry-After'],
-      maxAge: preflightSeconds,
-    });
-  }
   void app.register(accepts);
-  // Behind CORS: a preflight has no token, and a refusal is to be read.
+  // Behind the first hook: a preflight has no token.
   void app.register(async (guarded) => {
     guarded.addHook('onRequest', askForToken(options.access));
     guarded.addHook('preHandler', confirmToken(options.access));

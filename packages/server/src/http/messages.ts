@@ -8,6 +8,7 @@ import {
   type Interest,
 } from '@fanfare/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { varyOn } from '../access/cross-origin.ts';
 import type { Access } from '../access/access.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
 import type { History } from '../message-path/history.ts';
@@ -29,7 +30,7 @@ type FromInput = string | { readonly last: number } | { readonly time: number };
 /** `GET /topics/{topic}/messages`, as pages and as Server-Sent Events: PROTOCOL.md §5. */
 export async function messageRoute(app: FastifyInstance, options: MessageRouteOptions): Promise<void> {
   app.get<{ Params: { topic: string } }>('/topics/:topic/messages', async (request, reply) => {
-    void reply.header('vary', 'accept');
+    void reply.header('vary', varyOn('Accept'));
     const interest = parseInterest(request.params.topic);
     const query = new Query(request.url);
     const before = query.text('before');
@@ -89,6 +90,10 @@ async function stream(
   if (request.method === 'HEAD') return reply.headers(streamHeaders).send();
   // It may have gone while its token was verified: then nothing would tell that it has.
   if (request.raw.socket.destroyed) return reply.hijack();
+  // A stream is written past Fastify.
+  reply.raw.setHeaders(
+    new Map(Object.entries(reply.getHeaders()).map(([name, value]) => [name, String(value)])),
+  );
   const peer = streams.open(reply.raw, (one) => path.accept(one, rights));
   const session = access.openSession(rights, (error) => peer.fail(error));
   reply.raw.once('close', () => session?.close());

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { STATUS_CODES } from 'node:http';
 import { FanfareError } from '@fanfare/protocol';
 import type { FastifyError, FastifyReply } from 'fastify';
+import { crossOriginHeaders } from '../access/cross-origin.ts';
 import type { AnswerOrder } from '../insides/node-inside.ts';
 import { tooLarge } from '../message-path/admit.ts';
 import type { Logger } from '../observability/logger.ts';
@@ -35,21 +36,35 @@ export function wrongContentType(): FanfareError {
   return new FanfareError('bad_request', detail, { status: 415 });
 }
 
-/** Answers a connection that sent something that is no HTTP request, or that took too long to send one. */
-export function refuseRequest(error: NodeJS.ErrnoException, socket: Socket, order: AnswerOrder): void {
+/**
+ * Answers a connection that sent something that is no HTTP request, or that took too long to send one.
+ *
+ * @param origins - of the pages that may read the answer
+ */
+export function refuseRequest(
+  error: NodeJS.ErrnoException,
+  socket: Socket,
+  order: AnswerOrder,
+  origins: readonly string[],
+): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return;
   // It would be taken for the answer to that request.
-  const isBehindAnother = order.current(socket)?.req.complete === true;
-  if (!socket.writable || isBehindAnother) return void socket.destroy();
-  refuseConnection(socket, connectionRefusal(error.code));
+  const request = order.current(socket)?.req;
+  if (!socket.writable || request?.complete === true) return void socket.destroy();
+  refuseConnection(socket, connectionRefusal(error.code), request && crossOriginHeaders(request, origins));
 }
 
 /** Answers a connection, whatever has come over it, and ends it. */
-export function refuseConnection(socket: Socket, refusal: FanfareError): void {
+export function refuseConnection(
+  socket: Socket,
+  refusal: FanfareError,
+  headers: Readonly<Record<string, string>> = {},
+): void {
   const body = JSON.stringify(refusal.toProblem());
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   socket.end(
     `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}\r\nConnection: close\r\n` +
-      `Content-Type: ${problemType}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+      `Content-Type: ${problemType}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n${lines.join('')}\r\n${body}`,
     // Whoever does not read this, or goes on sending, is not waited for.
     () => socket.destroy(),
   );

@@ -18,7 +18,6 @@ export const streamHeaders = {
   'cache-control': 'no-cache',
   // nginx would collect what it passes on.
   'x-accel-buffering': 'no',
-  vary: 'accept',
 } as const;
 
 /** An event as it goes out. JSON has no line breaks, so its text is one line. */

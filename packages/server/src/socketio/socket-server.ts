@@ -15,15 +15,13 @@ export interface SocketServerOptions {
   /** Undefined lets a connection in; a text refuses it and says why. */
   readonly refuse: (request: IncomingMessage) => string | undefined;
   readonly fanout: FanoutOptions;
-  /** Of the web pages that may read what polling brings, beside the server's own. */
-  readonly origins: readonly string[];
   /** What makes the websockets: `webSocketEngine`. */
   readonly wsEngine: WsEngine | undefined;
 }
 
 /** Makes Fanfare's own Socket.IO server; it serves once it is attached to an HTTP server. */
 export function createSocketServer(options: SocketServerOptions): Server {
-  const { packetBytesMax, publishBytesMax, refuse, fanout, origins, wsEngine } = options;
+  const { packetBytesMax, publishBytesMax, refuse, fanout, wsEngine } = options;
   return new Server({
     transports: ['polling', 'websocket'],
     connectTimeout: options.loginTimeoutMs,
@@ -34,7 +32,6 @@ export function createSocketServer(options: SocketServerOptions): Server {
     // Compression costs a broadcast more than everything else together.
     perMessageDeflate: false,
     allowEIO3: false,
-    ...(origins.length > 0 && { cors: { origin: [...origins] } }),
     allowRequest: (request, decide) => {
       const reason = refuse(request);
       decide(reason ?? null, reason === undefined);
