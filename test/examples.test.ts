@@ -72,7 +72,7 @@ describe('the examples', () => {
       const claims = { subject: 'ann', publish: [], subscribe: ['news'], isAdmin: false, endsAt };
       return mintToken({ key, ...claims }, Date.now()).then((token) => writeFileSync(tokenFile, token));
     };
-    await writeToken(6);
+    await writeToken(10);
     const env = { FANFARE_URL: url, FANFARE_TOKEN_FILE: tokenFile };
     const args = ['news', join(temporaryDirectory(), 'position')];
     const programs = [
@@ -95,6 +95,28 @@ describe('the examples', () => {
     await writeToken(600);
     await subscribed(2);
   });
+
+  it.each([
+    ['subscriber.py', 'stdout'],
+    ['resuming_subscriber.py', 'stderr'],
+  ] as const)(
+    'python/%s ends without a traceback on Ctrl-C, with a server and without',
+    async (file, stream) => {
+      const { server, url } = await startServer();
+      const position = join(temporaryDirectory(), 'position');
+      const programs = [1, 2].map(() => python(file, url, 'news', position));
+      for (const program of programs) await program.says('Subscribed', stream);
+      const interrupt = async ({ process, exitCode }: Program): Promise<number> => {
+        process.kill('SIGINT');
+        return exitCode;
+      };
+      const [connected, lost] = programs as [Program, Program];
+      expect(await interrupt(connected)).toBe(0);
+      await server.stop();
+      expect(await interrupt(lost)).toBe(0);
+      for (const { stderr } of programs) expect(stderr).toBe(stream === 'stderr' ? 'Subscribed\n' : '');
+    },
+  );
 
   it.each(resuming)(
     '%s misses nothing over lost connections, and restarts of the server and of itself',

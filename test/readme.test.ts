@@ -114,6 +114,8 @@ describe('the README', () => {
     await subscribers[0]?.says('Received hello from Python\n');
     await subscribers[1]?.says("Received {'from': 'JavaScript'}\n");
     await subscribers[1]?.says('Received hello from Python\n');
+    subscribers[1]?.process.kill('SIGINT');
+    expect([await subscribers[1]?.exitCode, subscribers[1]?.stderr]).toEqual([0, '']);
 
     const resumed = program('resuming.mjs', resuming);
     let cups = 0;

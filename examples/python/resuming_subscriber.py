@@ -69,10 +69,13 @@ def auth():
     return {'token': pathlib.Path(token_file).read_text().strip()} if token_file else {}
 
 
-while True:  # a client for each connection: one that reconnects can be lost for good if it is cut while it connects
-    try:
-        client = new_client()
-        client.connect(os.environ.get('FANFARE_URL', 'http://localhost:5000'), auth=auth, wait_timeout=10)
-        client.wait()
-    except socketio.exceptions.ConnectionError:
-        time.sleep(1)
+try:
+    while True:  # a client for each connection: one that reconnects can be lost for good if it is cut while it connects
+        try:
+            client = new_client()
+            client.connect(os.environ.get('FANFARE_URL', 'http://localhost:5000'), auth=auth, wait_timeout=10)
+            client.wait()
+        except socketio.exceptions.ConnectionError:
+            time.sleep(1)
+except KeyboardInterrupt:
+    pass  # Ctrl-C

@@ -26,5 +26,8 @@ def on_message(data):
     print(f"Received message for topic '{topic}': {data['message']}", flush=True)
 
 
-sio.connect(os.environ.get('FANFARE_URL', 'http://localhost:5000'), auth=auth)
-sio.wait()
+try:
+    sio.connect(os.environ.get('FANFARE_URL', 'http://localhost:5000'), auth=auth)
+    sio.wait()
+except KeyboardInterrupt:
+    pass  # Ctrl-C

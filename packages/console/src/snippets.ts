@@ -73,8 +73,11 @@ def connect():
 def on_message(data):
     print('Received', data['message'])
 
-sio.connect(${JSON.stringify(origin(base))}${auth})
-sio.wait()`,
+try:
+    sio.connect(${JSON.stringify(origin(base))}${auth})
+    sio.wait()
+except KeyboardInterrupt:
+    pass  # Ctrl-C`,
     publish: `${environment}import requests
 
 response = requests.post(${JSON.stringify(`${base}publish`)}${headers},
