@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, FanfareError, SettingsError } from '@fanfare/server';
 import { describe, expect, it } from 'vitest';
@@ -17,6 +18,16 @@ describe('a server that stops', () => {
       await expect(fetch(url)).rejects.toThrow('fetch failed');
     },
   );
+
+  it('leaves nothing behind that keeps the program up', async () => {
+    const code = `import { createServer } from '@fanfare/server';
+      const server = createServer({ port: 0 });
+      await server.start();
+      await server.stop();`;
+    // Less than the 30 seconds that Engine.IO waits for the last poll of a session.
+    const program = spawn(process.execPath, ['--input-type=module', '-e', code], { timeout: 20_000 });
+    expect(await once(program, 'exit')).toEqual([0, null]);
+  });
 
   it.each(transports)('delivers over %s all that it had acknowledged', async (transport) => {
     const { url, server } = await startServer();
