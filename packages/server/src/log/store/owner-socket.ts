@@ -60,9 +60,11 @@ export class OwnerSockets {
     return this.#ask(socketOf(id));
   }
 
-  /** The name of a socket, other than our own, on which somebody listens. */
+  /** The highest name of a socket, other than our own, on which somebody listens. */
   async anyListening(): Promise<string | undefined> {
-    for (const name of await this.#others()) if ((await this.#ask(name)) === 'listening') return name;
+    const names = await this.#others();
+    for (const name of names.toSorted().toReversed())
+      if ((await this.#ask(name)) === 'listening') return name;
     return undefined;
   }
 

@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as passed } from 'node:timers/promises';
 import { DataDirectoryError } from './data-directory.ts';
-import { dataFile, lockFile, noteFile } from './directory-names.ts';
+import { dataFile, lockFile, noteFile, socketOf } from './directory-names.ts';
 import type { OwnerRegister } from './lmdb-owner.ts';
 import type { Machine } from './machine.ts';
 import { placeOf } from './open-files.ts';
@@ -14,6 +14,10 @@ import { OwnerSockets } from './owner-socket.ts';
 /** For how long the counter of another machine's server has to stand still before that server counts as gone. */
 const stillMs = 10_000;
 const lookMs = 500;
+
+/** For how long others are waited for that were started at the same time, and may give up. */
+const startersMs = 1_000;
+const starterLookMs = 20;
 
 /** How old the look at the note may be that allows to replace it. */
 const lookAgeMsMax = 2_000;
@@ -63,6 +67,7 @@ export class Taking {
     else await this.#refuseListening();
     if (!note) await this.#waitForNote();
     await this.#sockets.listen(this.#note.owner.id);
+    if (!this.#hasClaimed) await this.#outliveStarters();
     return note?.left;
   }
 
@@ -112,6 +117,24 @@ export class Taking {
       await this.#look();
       const note = parseNote(this.#noteText ?? '');
       if (note) return this.#outlive(note.owner);
+    }
+  }
+
+  /**
+   * Sees to it that of several servers that found the last owner gone, one opens the data file. Each of them listens
+   * before it looks for others, so of two at least one sees the other. When both do, the lower name gives up.
+   */
+  async #outliveStarters(): Promise<void> {
+    const { machine } = this.#options;
+    const before = this.#noteText;
+    const end = machine.monotonicMs() + startersMs;
+    for (;;) {
+      const other = await this.#sockets.anyListening();
+      await this.#look();
+      if (this.#noteText !== before) throw this.#atTheSameTime();
+      if (other === undefined) return;
+      if (other > socketOf(this.#note.owner.id) || machine.monotonicMs() >= end) throw this.#atTheSameTime();
+      await passed(starterLookMs);
     }
   }
 
