@@ -1,10 +1,15 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { dataFile, noteFile } from '../../src/log/store/directory-names.ts';
+
+import { pageSize } from '../../src/log/store/lmdb-file.ts';
+import { pageFlags } from '../../src/log/store/lmdb-format.ts';
 import { openLmdbStore } from '../../src/log/store/lmdb-store.ts';
 import { tellDamage } from '../../src/log/store/store-check.ts';
 import type { Block, Chunk, StoreCommit } from '../../src/log/store/store.ts';
+import { LogDamagedError } from '../../src/log/topic-log.ts';
 import { chunkOf, commitOf } from '../contracts/store.contract.ts';
 import { Damager, type DamagedFile } from '../faults/damage-file.ts';
 import { seeded, type Random } from '../faults/random.ts';
@@ -154,4 +159,48 @@ describe('looking through the pages of a data file', () => {
       true,
     );
   });
+
+  it('finds damage at the next start, too, when somebody has looked through the file and closed it', async () => {
+    const directory = await damagedDirectory();
+    const damages: string[] = [];
+    const store = await openLmdbStore(directory, {
+      isReadOnly: true,
+      onDamage: (sentence) => damages.push(sentence),
+    });
+    await store.close();
+    expect(damages).not.toEqual([]);
+    await expect(openLmdbStore(directory)).rejects.toThrow(LogDamagedError);
+  });
+
+  it('takes nothing for damage that another program prints in its process', async () => {
+    const directory = temporaryDirectory();
+    const data = join(directory, 'data');
+    const store = await openLmdbStore(data);
+    await store.commit(new Work(seeded('printing')).next());
+    await store.close();
+    rmSync(join(data, noteFile));
+    const printing = join(directory, 'printing.cjs');
+    writeFileSync(printing, 'console.log("Loaded."); setInterval(() => {}, 1_000);');
+    vi.stubEnv('NODE_OPTIONS', `--require ${printing}`);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    await (await openLmdbStore(data)).close();
+  });
 });
+
+/** A directory that was left cleanly, and in which a page of messages was damaged since. */
+async function damagedDirectory(): Promise<string> {
+  const directory = temporaryDirectory();
+  const store = await openLmdbStore(directory);
+  for (let block = 1; block <= 20; block++) {
+    const records = [{ sequence: block, messageJson: 'm'.repeat(700) }];
+    await store.commit(commitOf({ chunks: [chunkOf(1, block, records)] }));
+  }
+  await store.close();
+  const path = join(directory, dataFile);
+  const data = readFileSync(path);
+  const isLeaf = (at: number): boolean => data.readUInt16LE(at + 18) === pageFlags.leaf;
+  for (let at = 2 * pageSize; at < data.length; at += pageSize)
+    if (isLeaf(at)) data.writeUInt16LE(data.readUInt16LE(at + 22) - 2, at + 22);
+  writeFileSync(path, data);
+  return directory;
+}

@@ -4,21 +4,25 @@ import { open } from 'lmdb';
 import { dataFile } from './directory-names.ts';
 import { firstKey, tableNames, tableOptions } from './lmdb-file.ts';
 import { checkPages } from './page-check.ts';
-import { startCheck } from './store-check.ts';
+import { answerPipe, startCheck } from './store-check.ts';
 
 /**
- * A program: `node check-process.js DIRECTORY` prints a line that says what is damaged in a data directory, or has
- * nothing. When nothing is, it has LMDB read the file, which can end this process, and prints a second line. Nobody may
+ * A program: `node check-process.js DIRECTORY` writes a line that says what is damaged in a data directory, or has
+ * nothing. When nothing is, it has LMDB read the file, which can end this process, and writes a second line. Nobody may
  * write there meanwhile.
+ *
+ * The lines go to a pipe of their own: what NODE_OPTIONS has a process load may print something.
  */
 const [directory = '.'] = process.argv.slice(2);
 const path = join(directory, dataFile);
 const [damage = ''] = checkPages(path, startCheck);
-writeSync(1, `${damage}\n`);
+writeSync(answerPipe, `${damage}\n`);
 if (damage === '') {
   readWithLmdb();
-  writeSync(1, 'read\n');
+  writeSync(answerPipe, 'read\n');
 }
+// It may have been given something else to do, too.
+process.exit();
 
 /** Has LMDB follow all pages. What it says, the server finds again. */
 function readWithLmdb(): void {

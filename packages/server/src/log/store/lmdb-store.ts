@@ -79,7 +79,8 @@ export async function openLmdbStore(directory: string, options: LmdbStoreOptions
     else if (from !== format && !isReadOnly) await migrate(from, { directory, file, room, onProgress });
     await syncDirectory(directory);
     taking.ownership.watch(opened.files);
-    return new LmdbStore({ directory, file, room, taking, ...(isReadOnly && { readOnlyFormat: from }) });
+    const readOnly = isReadOnly && { readOnlyFormat: from };
+    return new LmdbStore({ directory, file, room, taking, isDoubtful: onDamage !== undefined, ...readOnly });
   } catch (error) {
     await file?.close();
     await room?.close();
@@ -93,6 +94,8 @@ interface LmdbStoreParts {
   readonly file: LmdbFile;
   readonly room: FileRoom;
   readonly taking: Pick<Taking, 'ownership' | 'release'>;
+  /** Whether it may be damaged, so that the next owner has to look. */
+  readonly isDoubtful?: boolean;
   /** There when it takes no commits: the format that the data has. */
   readonly readOnlyFormat?: number | undefined;
 }
@@ -204,11 +207,11 @@ export class LmdbStore implements Store {
   }
 
   async #close(isSound: boolean): Promise<void> {
-    const { taking, room } = this.#parts;
+    const { taking, room, isDoubtful = false } = this.#parts;
     const isLeft = isSound && (await this.#removeOwner().catch(() => false));
     await this.#file.close();
     await room.close();
-    await taking.release(isLeft ? fingerprintOf(this.#file.path) : '');
+    await taking.release(isLeft && !isDoubtful ? fingerprintOf(this.#file.path) : '');
   }
 
   async #removeOwner(): Promise<boolean> {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { LogDamagedError } from '../topic-log.ts';
 import { DataDirectoryError } from './data-directory.ts';
@@ -14,6 +15,9 @@ import { checkPages, type PageCheckOptions } from './page-check.ts';
 /** What is looked at before a start, which is to be quick. */
 export const startCheck: PageCheckOptions = { tables: tableNames, overflowsMax: 100_000 };
 const fullCheck: PageCheckOptions = { tables: tableNames, overflowsMax: Infinity };
+
+/** Where the process that looks through a file tells what it finds. */
+export const answerPipe = 3;
 
 /** Signals that end a process for what it did itself. */
 const crashSignals: ReadonlySet<string> = new Set([
@@ -81,7 +85,7 @@ function firstDamage(path: string): string | undefined {
 
 interface Ended {
   readonly signal: NodeJS.Signals | null;
-  /** What it printed: what is damaged, or nothing; and another one once LMDB has read the file. */
+  /** What it wrote: what is damaged, or nothing; and another one once LMDB has read the file. */
   readonly lines: readonly string[];
 }
 
@@ -91,8 +95,10 @@ async function runProcess(directory: string): Promise<Ended | undefined> {
   if (!/^node/i.test(basename(process.execPath))) return undefined;
   try {
     const program = createRequire(import.meta.url).resolve('@fanfare/server/check-process');
-    const child = spawn(process.execPath, [program, directory], { stdio: ['ignore', 'pipe', 'ignore'] });
-    const [output] = await Promise.all([text(child.stdout), once(child, 'close')]);
+    const stdio = Array.from({ length: answerPipe }, () => 'ignore' as const);
+    const child = spawn(process.execPath, [program, directory], { stdio: [...stdio, 'pipe'] });
+    const answer = child.stdio[answerPipe] as Readable;
+    const [output] = await Promise.all([text(answer), once(child, 'close')]);
     return { signal: child.signalCode, lines: output.split('\n').slice(0, -1) };
   } catch {
     return undefined;
