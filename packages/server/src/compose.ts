@@ -61,7 +61,7 @@ export async function compose({ now = Date.now }: ServerOptions, parts: ComposeP
   const rules = rulesOf(settings);
   const access = new Access({ verifier, rules, now });
   const index = new SubscriptionIndex();
-  const isInUse = (topic: Topic): boolean => index.subscribers(topic) > 0;
+  const isInUse = (topic: Topic): boolean => index.isSubscribed(topic);
   const log = await openLog(settings, { isInUse, logger, now, onLost }).catch((error: unknown) => {
     access.close();
     throw error;

@@ -596,6 +596,34 @@ describe('GET /topics/{topic}/subscribers', () => {
       .toMatchObject([{ via: '*/7' }, { via: 'orders/7', envelope: true }]);
   });
 
+  it('has as many as the topic says, and the list of topics', async () => {
+    const { url } = await startServer({ key: secret });
+    const admin = { sub: 'root', admin: true };
+    const [root, ann] = [await connectAs(url, admin), await connectAs(url, { subscribe: ['orders/7'] })];
+    const stream = await openStream(topicUrl(url, '**', '/messages?from=new'), await bearer(admin));
+    for (const topic of ['orders/7', 'orders/*', '*']) await root.emitWithAck('subscribe', { topic });
+    await root.emitWithAck('subscribe', { topic: 'orders/7', envelope: true });
+    for (const topic of ['orders/*', 'orders/**']) await ann.emitWithAck('subscribe', { topic });
+    const headers = await bearer(admin);
+    for (const topic of ['orders/8', 'prices', 'state'])
+      await fetch(topicUrl(url, topic), { method: 'PUT', headers });
+    const read = async (at: string): Promise<unknown> => (await fetch(at, { headers })).json();
+    const { topics } = (await read(`${url}/topics`)) as { topics: { topic: string; subscribers: number }[] };
+    const counts = topics.map(({ topic, subscribers }) => [topic, subscribers]);
+    // `state` cannot be an event, so it is not delivered to plain patterns.
+    expect(counts).toEqual([
+      ['orders/7', 6],
+      ['orders/8', 2],
+      ['prices', 2],
+      ['state', 1],
+    ]);
+    for (const { topic, subscribers } of topics) {
+      expect(await read(topicUrl(url, topic))).toMatchObject({ subscribers });
+      expect((await subscribersOf(url, topic, '', admin)).subscribers).toHaveLength(subscribers);
+    }
+    stream.close();
+  });
+
   it('tells of a pattern only those that may read the topic', async () => {
     const { url } = await startServer({ key: secret });
     const admin = { sub: 'root', admin: true };

@@ -35,7 +35,7 @@ export async function readPage(url: string, topic: string, query = ''): Promise<
   return (await response.json()) as HistoryPage;
 }
 
-/** How many subscriptions to the very topic the server has. */
+/** How many subscriptions on the server get what is published to a topic. */
 export async function subscribersOf(url: string, topic: string): Promise<number> {
   const response = await fetch(topicUrl(url, topic));
   return ((await response.json()) as { subscribers: number }).subscribers;

@@ -32,8 +32,8 @@ export function SubscribersPanel({ topic }: { readonly topic: string }) {
     <>
       <p className="quiet">
         {data.cursor === undefined
-          ? `${plural(data.subscribers.length, 'subscription')}.`
-          : `The first ${plural(data.subscribers.length, 'subscription')}; there are more.`}
+          ? `${plural(data.subscribers.length, 'subscriber')}.`
+          : `The first ${plural(data.subscribers.length, 'subscriber')}; there are more.`}
         {' This page is one of them while its tail is open.'}
       </p>
       <VirtualTable

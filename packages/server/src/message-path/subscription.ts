@@ -88,7 +88,7 @@ export class Subscription implements Replay {
     this.since = parts.now();
     this.#peer = peer;
     this.#parts = parts;
-    this.#entry = parts.index.open(interest, filter);
+    this.#entry = parts.index.open(interest, form, filter);
     this.#unstoredSeen = this.#entry.unstored;
   }
 
@@ -167,8 +167,8 @@ export class Subscription implements Replay {
     const isLive = this.#state === 'live';
     if (isLive) this.#leave();
     else this.#tellUnstored();
-    index.close(this.#entry);
-    this.#entry = index.open(this.interest, filter);
+    index.close(this.#entry, this.form);
+    this.#entry = index.open(this.interest, this.form, filter);
     this.#unstoredSeen = this.#entry.unstored;
     if (isLive) this.#join();
   }
@@ -245,7 +245,7 @@ export class Subscription implements Replay {
   #close(): void {
     const { index, log } = this.#parts;
     this.#state = 'ended';
-    index.close(this.#entry);
+    index.close(this.#entry, this.form);
     if (!isPattern(this.interest)) log.noteUse(this.interest);
   }
 

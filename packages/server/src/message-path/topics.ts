@@ -11,7 +11,7 @@ import { permitDeleting, permitPublishing, permitReading } from './permit.ts';
 /** A topic as it is told to whoever asks. */
 export interface TopicInfo {
   readonly topic: Topic;
-  /** How many subscriptions to the very topic there are on this server. */
+  /** How many subscriptions on this server get what is published to it. */
   readonly subscribers: number;
   /** How many messages are kept. */
   readonly messages: number;
@@ -37,6 +37,9 @@ export interface Declared {
 /** How many topics are looked through before others have their turn: each pattern of a token is tried for each. */
 const topicsPerTurn = 256;
 
+/** How long subscribers are counted before others have their turn: with many patterns a topic takes long. */
+const turnMs = 2;
+
 /** The topics that there are: telling, declaring and deleting them. */
 export class Topics {
   readonly #log: TopicLog;
@@ -58,8 +61,7 @@ export class Topics {
       const states = await this.#log.topics(page).catch(refuseReading);
       found.push(...states.filter(({ topic }) => rights.may('subscribe', topic)));
       after = states.at(-1)?.topic;
-      if (found.length >= limit || states.length < pageMax)
-        return found.slice(0, limit).map((state) => this.#infoOf(state));
+      if (found.length >= limit || states.length < pageMax) return this.#infosOf(found.slice(0, limit));
       await nextTurn();
     }
   }
@@ -103,6 +105,18 @@ export class Topics {
     permitDeleting(rights, topic);
     const existed = await this.#log.deleteTopic(topic).catch(refuseStorage);
     if (!existed) throw topicNotFound(topic);
+  }
+
+  async #infosOf(states: readonly TopicState[]): Promise<readonly TopicInfo[]> {
+    const infos: TopicInfo[] = [];
+    let turnEndsAt = performance.now() + turnMs;
+    for (const state of states) {
+      infos.push(this.#infoOf(state));
+      if (performance.now() < turnEndsAt) continue;
+      await nextTurn();
+      turnEndsAt = performance.now() + turnMs;
+    }
+    return infos;
   }
 
   #infoOf({ topic, messages, lastSequence: sequence, published, lastTime }: TopicState): TopicInfo {

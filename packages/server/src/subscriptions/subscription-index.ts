@@ -1,4 +1,4 @@
-import { isPattern, type Form, type Interest, type Topic } from '@fanfare/protocol';
+import { isPattern, isReservedTopic, type Form, type Interest, type Topic } from '@fanfare/protocol';
 import { audienceOf, type Audience, type TopicFilter } from './audience.ts';
 import { PatternTree } from './pattern-tree.ts';
 
@@ -8,9 +8,9 @@ export interface InterestEntry {
   /** Undefined where all of it may be read. */
   readonly filter: TopicFilter | undefined;
   readonly audience: Audience;
-  /** How many subscriptions there are, live or not. */
-  subscriptions: number;
-  /** How many of them get messages as they come, by form. */
+  /** How many subscriptions there are, live or not, by form. */
+  readonly subscriptions: Record<Form, number>;
+  /** How many of them get messages as they come. */
   readonly live: Record<Form, number>;
   /** How many messages passed by that are not stored: whoever is not live has missed them. */
   unstored: number;
@@ -39,18 +39,19 @@ export class SubscriptionIndex {
    *
    * @param filter - of a pattern: what of it may be read, where that is not all
    */
-  open(interest: Interest, filter?: TopicFilter): InterestEntry {
+  open(interest: Interest, form: Form, filter?: TopicFilter): InterestEntry {
     const audience = audienceOf(interest, filter);
     this.#size++;
     const known = isPattern(interest)
       ? this.#patterns.get(interest)?.get(audience)
       : this.#topics.get(interest);
     if (known) {
-      known.subscriptions++;
+      known.subscriptions[form]++;
       return known;
     }
+    const subscriptions = { plain: 0, envelope: 0, [form]: 1 };
     const live = { plain: 0, envelope: 0 };
-    const entry = { interest, filter, audience, subscriptions: 1, live, unstored: 0 };
+    const entry = { interest, filter, audience, subscriptions, live, unstored: 0 };
     this.#forget();
     if (!isPattern(interest)) this.#topics.set(interest, entry);
     else if (this.#patterns.get(interest)?.set(audience, entry) === undefined)
@@ -58,10 +59,10 @@ export class SubscriptionIndex {
     return entry;
   }
 
-  close(entry: InterestEntry): void {
-    const { interest, audience } = entry;
+  close({ interest, audience, subscriptions }: InterestEntry, form: Form): void {
     this.#size--;
-    if (--entry.subscriptions > 0) return;
+    subscriptions[form]--;
+    if (subscriptions.plain + subscriptions.envelope > 0) return;
     this.#forget();
     if (!isPattern(interest)) this.#topics.delete(interest);
     else {
@@ -99,9 +100,19 @@ export class SubscriptionIndex {
     return this.matching(topic).some(({ interest }) => isPattern(interest));
   }
 
-  /** How many subscriptions to the very topic there are. */
+  /** Whether somebody is subscribed to the very topic. */
+  isSubscribed(topic: Topic): boolean {
+    return this.#topics.has(topic);
+  }
+
+  /** How many subscriptions get what is published to a topic: those to it, and those to patterns by which it may be read. */
   subscribers(topic: Topic): number {
-    return this.#topics.get(topic)?.subscriptions ?? 0;
+    // Not remembered: listing all topics would drive out those that are published to.
+    const entries = this.#found.get(topic) ?? this.#find(topic);
+    const forms: readonly Form[] = isReservedTopic(topic) ? ['envelope'] : ['plain', 'envelope'];
+    let count = 0;
+    for (const { subscriptions } of entries) for (const form of forms) count += subscriptions[form];
+    return count;
   }
 
   #forget(): void {

@@ -17,10 +17,10 @@ describe('the index of subscriptions', () => {
         const index = new SubscriptionIndex();
         const open: InterestEntry[] = [];
         for (const { interest: wanted, isComing } of steps) {
-          if (isComing) open.push(index.open(wanted));
+          if (isComing) open.push(index.open(wanted, 'plain'));
           else {
             const at = open.findIndex((entry) => entry.interest === wanted);
-            for (const entry of at < 0 ? [] : open.splice(at, 1)) index.close(entry);
+            for (const entry of at < 0 ? [] : open.splice(at, 1)) index.close(entry, 'plain');
           }
           const names = (interests: readonly Interest[]): string[] => [...new Set(interests)].toSorted();
           const all = open.map((entry) => entry.interest);
@@ -29,7 +29,8 @@ describe('the index of subscriptions', () => {
             const expected = names(all.filter((one) => matches(one, topic)));
             expect(names(index.matching(topic).map((entry) => entry.interest))).toEqual(expected);
             expect(index.matching(topic)).toHaveLength(expected.length);
-            expect(index.subscribers(topic)).toBe(all.filter((one) => one === topic).length);
+            expect(index.subscribers(topic)).toBe(all.filter((one) => matches(one, topic)).length);
+            expect(index.isSubscribed(topic)).toBe(all.some((one) => one === topic));
           }
         }
       }),
@@ -39,9 +40,11 @@ describe('the index of subscriptions', () => {
 
   it('has nothing left when all have gone', () => {
     const index = new SubscriptionIndex();
-    const entries = ['a/*', 'a/**', 'a/b', '**', 'a/*'].map((name) => index.open(parseInterest(name)));
+    const entries = ['a/*', 'a/**', 'a/b', '**', 'a/*'].map((name) =>
+      index.open(parseInterest(name), 'plain'),
+    );
     expect(new Set(entries).size).toBe(4);
-    for (const entry of entries) index.close(entry);
+    for (const entry of entries) index.close(entry, 'plain');
     expect(index.matching(parseTopic('a/b'))).toEqual([]);
     expect(entries.filter(({ interest }) => isPattern(interest))).toHaveLength(4);
   });
