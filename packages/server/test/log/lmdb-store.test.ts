@@ -1,3 +1,4 @@
+import type { Topic } from '@fanfare/protocol';
 import { LogFullError } from '../../src/log/topic-log.ts';
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -11,7 +12,7 @@ import { ownerRegister } from '../../src/log/store/lmdb-owner.ts';
 import { LmdbStore, openLmdbStore } from '../../src/log/store/lmdb-store.ts';
 import { thisMachine } from '../../src/log/store/machine.ts';
 import { Taking } from '../../src/log/store/taking.ts';
-import { StoreFailedError, type Chunk, type Store } from '../../src/log/store/store.ts';
+import { StoreFailedError, type Chunk, type Store, type TopicRecord } from '../../src/log/store/store.ts';
 import { chunkOf, commitOf, storeContract } from '../contracts/store.contract.ts';
 import { ScriptProcess } from './server-process.ts';
 
@@ -45,6 +46,11 @@ storeContract('LmdbStore', {
 /** A chunk with one message of so many bytes. */
 function chunkOfSize(topic: number, block: number, size: number): Chunk {
   return chunkOf(topic, block, [{ sequence: block, messageJson: 'm'.repeat(size) }]);
+}
+
+function topicOf(number: number, name: string): TopicRecord {
+  const is = { isDeclared: false, isDeleted: false, keeps: true };
+  return { number, name: name as Topic, createdAt: 0, gone: { sequence: 0, ordinal: 0, bytes: 0 }, ...is };
 }
 
 function blocksOf(store: Store, topic: number): number[] {
@@ -226,6 +232,30 @@ describe.skipIf(!canMount)('a full disk (a test that has to be root, to mount a 
       const reopened = await openLmdbStore(join(disk, 'data'));
       expect(blocksOf(reopened, 1)).toEqual(kept);
       await reopened.close();
+    } finally {
+      spawnSync('umount', [disk]);
+    }
+  });
+
+  it('lets what is not kept go though many topics were to be saved before', async () => {
+    const disk = newDirectory();
+    expect(mountDisk(disk, 8)).toBe(true);
+    try {
+      const store = await openLmdbStore(join(disk, 'data'));
+      const kept: number[] = [];
+      const fill = async (): Promise<void> => {
+        for (let head = 1; ; head++) {
+          await store.commit(commitOf({ chunks: [chunkOfSize(1, head, 30_000)] }));
+          kept.push(head);
+        }
+      };
+      await expect(fill()).rejects.toThrow(LogFullError);
+      const topics = Array.from({ length: 1_000 }, (_, at) => topicOf(at + 2, `${at}/${'t'.repeat(240)}`));
+      await expect(store.commit(commitOf({ topics }))).rejects.toThrow(LogFullError);
+      const gone = kept.splice(0, 150);
+      await store.commit(commitOf({ removedChunks: gone.map((block) => ({ topic: 1, block })) }));
+      expect(blocksOf(store, 1)).toEqual(kept);
+      await store.close();
     } finally {
       spawnSync('umount', [disk]);
     }

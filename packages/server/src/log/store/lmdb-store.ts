@@ -175,7 +175,7 @@ export class LmdbStore implements Store {
     if (this.#failure) throw this.#failure;
     const { ownership } = this.#parts.taking;
     await ownership.beforeCommit();
-    await this.#write([...this.#changes(commit)], commit.chunks.length === 0);
+    await this.#write([...this.#changes(commit)], removes(commit));
     await ownership.afterCommit();
     this.#state = commit.state;
   }
@@ -241,6 +241,15 @@ export class LmdbStore implements Store {
     }
     yield* logStateChanges(commit.state, this.#state);
   }
+}
+
+/** So many topics can be written with what removes nothing, and still hardly take any room. */
+const fewTopics = 16;
+
+/** Whether a commit may take of the room that is left for removing: all that it writes is about what it removes. */
+function removes({ chunks, topics, removedChunks, removedTopics }: StoreCommit): boolean {
+  const written = topics.filter(({ isDeleted }) => !isDeleted).length;
+  return chunks.length === 0 && written <= fewTopics + removedChunks.length + removedTopics.length;
 }
 
 /** What LMDB's pages give is sound in itself, but it is not what comes next. */
