@@ -10,8 +10,8 @@ import {
   LogDamagedError,
   openStore,
   repairTimes,
-  StoreFailedError,
   LogFullError,
+  LogUnwritableError,
   verifyStore,
   type Store,
   type StoreCounts,
@@ -163,6 +163,6 @@ function refuse(error: unknown): never {
     error instanceof DataDirectoryError ||
     error instanceof ImportError ||
     error instanceof LogFullError ||
-    error instanceof StoreFailedError;
+    error instanceof LogUnwritableError;
   throw isExpected ? new CommandError(exitCodes.refused, error.message) : error;
 }

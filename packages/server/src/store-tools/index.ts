@@ -1,7 +1,7 @@
 /** What can be done with a data directory while no server has it. */
 export { DataDirectoryError } from '../log/store/data-directory.ts';
-export { StoreFailedError, type Store } from '../log/store/store.ts';
-export { LogDamagedError, LogFullError } from '../log/topic-log.ts';
+export type { Store } from '../log/store/store.ts';
+export { LogDamagedError, LogFullError, LogUnwritableError } from '../log/topic-log.ts';
 export { exportStore, type ExportOptions } from './export.ts';
 export { ImportError, importStore, type ImportOptions } from './import.ts';
 export { openStore } from './open-store.ts';

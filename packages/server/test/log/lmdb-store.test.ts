@@ -1,7 +1,7 @@
 import type { Topic } from '@fanfare/protocol';
-import { LogFullError } from '../../src/log/topic-log.ts';
+import { LogFullError, LogUncertainError, LogUnwritableError } from '../../src/log/topic-log.ts';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -279,15 +279,39 @@ describe('a disk that fails', () => {
     const ioError = Object.assign(new Error('Input/output error'), { code: constants.errno.EIO });
     const commitError = Promise.reject(ioError);
     file.failure = Object.assign(new Error('Commit failed'), { commitError });
+    // Nobody can tell whether that one is on the disk; of the next one, everybody can.
     await expect(store.commit(commitOf({ chunks: [chunkOfSize(1, 2, 10)] }))).rejects.toThrow(
-      StoreFailedError,
+      LogUncertainError,
     );
     file.failure = undefined;
+    await expect(store.commit(commitOf({ chunks: [chunkOfSize(1, 3, 10)] }))).rejects.toThrow(
+      StoreFailedError,
+    );
     await expect(store.commit(commitOf({ chunks: [chunkOfSize(1, 3, 10)] }))).rejects.toThrow(
       'cannot be written (Input/output error). Once the disk is in order, start the server again.',
     );
     expect(blocksOf(store, 1)).toEqual([1]);
     await store.close();
+  });
+
+  it('says that a commit may be there when its directory is moved away meanwhile', async () => {
+    const { store, file, directory } = await openFailing();
+    const away = `${directory}-away`;
+    file.onWritten = () => renameSync(directory, away);
+    await expect(store.commit(commitOf({ chunks: [chunkOfSize(1, 1, 10)] }))).rejects.toThrow(
+      LogUncertainError,
+    );
+    file.onWritten = undefined;
+    renameSync(away, directory);
+    const error: unknown = await store
+      .commit(commitOf({ chunks: [chunkOfSize(1, 2, 10)] }))
+      .catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(LogUnwritableError);
+    expect(error).not.toBeInstanceOf(LogUncertainError);
+    await store.close();
+    const reopened = await openLmdbStore(directory);
+    expect(blocksOf(reopened, 1)).toEqual([1]);
+    await reopened.close();
   });
 
   it('ends no commit but its own when it only has no room', async () => {
@@ -303,14 +327,17 @@ describe('a disk that fails', () => {
 
 class FailingFile extends LmdbFile {
   failure: Error | undefined;
+  onWritten: (() => void) | undefined;
 
   override async writeAsOwner(...[key, changes]: Parameters<LmdbFile['writeAsOwner']>): Promise<boolean> {
     if (this.failure) throw this.failure;
-    return super.writeAsOwner(key, changes);
+    const isWritten = await super.writeAsOwner(key, changes);
+    this.onWritten?.();
+    return isWritten;
   }
 }
 
-async function openFailing(): Promise<{ store: LmdbStore; file: FailingFile }> {
+async function openFailing(): Promise<{ store: LmdbStore; file: FailingFile; directory: string }> {
   const directory = newDirectory();
   await (await openLmdbStore(directory)).close();
   const ignore = (): void => {};
@@ -320,5 +347,6 @@ async function openFailing(): Promise<{ store: LmdbStore; file: FailingFile }> {
   const file = new FailingFile(directory);
   await taking.settle(ownerRegister(file));
   const room = await FileRoom.open(file.path, () => file.room);
-  return { store: new LmdbStore({ directory, file, room, taking }), file };
+  taking.ownership.watch(file.files);
+  return { store: new LmdbStore({ directory, file, room, taking }), file, directory };
 }

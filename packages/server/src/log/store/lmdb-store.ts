@@ -27,7 +27,7 @@ import {
   type TopicRecord,
 } from './store.ts';
 import { Taking } from './taking.ts';
-import type { LogDamagedError } from '../topic-log.ts';
+import { LogUncertainError, type LogDamagedError } from '../topic-log.ts';
 
 export interface LmdbStoreOptions extends Partial<OwnershipEvents> {
   /** Whether it takes no commits. Data of an earlier format stays as it is then. */
@@ -186,13 +186,15 @@ export class LmdbStore implements Store {
     return (this.#closing ??= this.#close(isSound));
   }
 
-  /** @throws LogFullError, LogUnwritableError */
+  /** @throws LogFullError, LogUnwritableError; LogUncertainError where some of it may be there */
   async #write(changes: readonly Change[], isRemoval: boolean): Promise<void> {
     const { directory, room, taking } = this.#parts;
     const { ownership } = taking;
     const bytes = bytesMax(changes);
+    let isBegun = false;
     try {
       await room.reserve(bytes, isRemoval);
+      isBegun = true;
       if (await this.#file.writeAsOwner(ownerKey(ownership.owner), changes)) return;
     } catch (error) {
       const failure = await failureOf(error, directory, bytes);
@@ -200,6 +202,7 @@ export class LmdbStore implements Store {
         this.#failure = failure;
         // Where that fails too, reading says so.
         await this.#file.reopenIfNeeded().catch(() => {});
+        if (isBegun) throw new LogUncertainError(failure.message, failure.summary, { cause: failure });
       }
       throw failure;
     }

@@ -98,20 +98,16 @@ export class Ownership {
    * Resolves when a commit that was made may be acknowledged. Else no other one is made: the file has what the log
    * does not know of.
    *
-   * @throws LogUnwritableError, LogUncertainError
+   * @throws LogUncertainError
    */
   async afterCommit(): Promise<void> {
     const refusal = await this.#confirmed(waitMs.after);
     if (!refusal || refusal instanceof DirectorySharedError) return;
-    const { message, summary } = refusal;
-    const Failure = refusal instanceof DirectoryGoneError ? LogUnwritableError : LogUncertainError;
-    const failure = new Failure(
-      `${message} Something was being stored at that moment: start the server again.`,
-      summary,
-      { cause: refusal },
-    );
-    this.#final ??= failure;
-    throw failure;
+    const { summary } = refusal;
+    const message = `${refusal.message} Something was being stored at that moment: start the server again.`;
+    // Of what comes later nothing is made.
+    this.#final ??= new LogUnwritableError(message, summary, { cause: refusal });
+    throw new LogUncertainError(message, summary, { cause: refusal });
   }
 
   /** The directory is another server's: the data file or the note say so. Returns what to refuse commits with. */
