@@ -32,6 +32,7 @@ const columns: readonly Column<Connection>[] = [
     id: 'catching',
     label: 'Catching up',
     isNumber: true,
+    isWideOnly: true,
     by: ({ catchingUp }) => catchingUp,
     cell: ({ catchingUp }) => formatCount(catchingUp),
   },

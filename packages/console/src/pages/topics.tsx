@@ -96,10 +96,11 @@ function columnsFor(last: LastMessages): readonly Column<TopicRow>[] {
     {
       id: 'topic',
       label: 'Topic',
+      keepsEnd: true,
       by: ({ topic }) => topic,
       cell: ({ topic }) => (
         <a href={hrefOf({ page: 'topic', topic })} title={topic}>
-          {topic}
+          <bdi>{topic}</bdi>
         </a>
       ),
     },

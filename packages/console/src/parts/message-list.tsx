@@ -129,7 +129,11 @@ function Line({ row, withTopics, withDates = false }: LineProps) {
   return (
     <>
       <time dateTime={isoOf(row.time)}>{withDates ? formatTime(row.time) : formatClock(row.time)}</time>
-      {withTopics && <span className="of-topic">{row.topic}</span>}
+      {withTopics && (
+        <span className="of-topic keep-end">
+          <bdi>{row.topic}</bdi>
+        </span>
+      )}
       {row.publisher !== undefined && <span className="of-publisher">{row.publisher}</span>}
       <code>{row.text.slice(0, charactersMax)}</code>
     </>

@@ -14,7 +14,18 @@ const pollMs = 2_000;
 const columns: readonly Column<Subscriber>[] = [
   connectionColumn('connection', ({ connection }) => connection),
   subjectColumn,
-  { id: 'via', label: 'By', isWideOnly: true, by: ({ via }) => via, cell: ({ via }) => <code>{via}</code> },
+  {
+    id: 'via',
+    label: 'By',
+    isWideOnly: true,
+    keepsEnd: true,
+    by: ({ via }) => via,
+    cell: ({ via }) => (
+      <code title={via}>
+        <bdi>{via}</bdi>
+      </code>
+    ),
+  },
   sinceColumn,
   { id: 'state', label: 'State', by: ({ state }) => state, cell: ({ state }) => stateText(state) },
   waitingColumn,

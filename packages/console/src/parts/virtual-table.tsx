@@ -11,6 +11,8 @@ export interface Column<T> {
   readonly isNumber?: boolean;
   /** A narrow screen goes without it. */
   readonly isWideOnly?: boolean;
+  /** Where a text is too long, its start is left out: names differ at their end. The cell puts it into a `bdi`. */
+  readonly keepsEnd?: boolean;
 }
 
 interface Props<T> {
@@ -61,7 +63,7 @@ export function VirtualTable<T>({ label, columns, rows, keyOf, sort, onSort, onS
           </tr>
         </thead>
         <tbody>
-          {before > 0 && <Spacer height={before} columns={columns.length} />}
+          {before > 0 && <Spacer height={before} />}
           {shown.map((row, at) => (
             <tr key={keyOf(row)} aria-rowindex={(first?.index ?? 0) + at + 2}>
               {columns.map((one) => (
@@ -71,7 +73,7 @@ export function VirtualTable<T>({ label, columns, rows, keyOf, sort, onSort, onS
               ))}
             </tr>
           ))}
-          {after > 0 && <Spacer height={after} columns={columns.length} />}
+          {after > 0 && <Spacer height={after} />}
         </tbody>
       </table>
     </div>
@@ -104,15 +106,20 @@ function Head<T>({ column, sort, onSort }: HeadProps<T>) {
   );
 }
 
-/** Takes the place of the rows that are not there. */
-function Spacer({ height, columns }: { readonly height: number; readonly columns: number }) {
+/**
+ * Takes the place of the rows that are not there. It has one cell: one that spanned columns would bring those back that a
+ * narrow screen goes without.
+ */
+function Spacer({ height }: { readonly height: number }) {
   return (
     <tr className="spacer" aria-hidden="true">
-      <td colSpan={columns} style={{ height }} />
+      <td style={{ height }} />
     </tr>
   );
 }
 
-function classOf<T>({ id, isNumber, isWideOnly }: Column<T>): string {
-  return [`column-${id}`, isNumber && 'number', isWideOnly && 'wide-only'].filter(Boolean).join(' ');
+function classOf<T>({ id, isNumber, isWideOnly, keepsEnd }: Column<T>): string {
+  return [`column-${id}`, isNumber && 'number', isWideOnly && 'wide-only', keepsEnd && 'keep-end']
+    .filter(Boolean)
+    .join(' ');
 }

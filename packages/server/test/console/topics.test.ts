@@ -17,6 +17,29 @@ function shownTopics(page: Page): Promise<readonly string[]> {
   return page.locator('tbody .column-topic a').allTextContents();
 }
 
+/** What is wrong in the list as it is on the screen, and how much of a name can be read, in a browser. */
+const layout = `(topic) => {
+  const table = document.querySelector('.table');
+  const box = table.getBoundingClientRect();
+  const heads = [...table.querySelectorAll('th')].filter((head) => head.offsetWidth > 0);
+  const isCut = (cell) => cell.offsetWidth > 0 && cell.scrollWidth > cell.clientWidth;
+  const link = [...table.querySelectorAll('tbody a')].find((one) => one.textContent === topic);
+  const cell = link.closest('td').getBoundingClientRect();
+  const end = document.createRange();
+  const name = link.querySelector('bdi')?.firstChild ?? link.firstChild;
+  end.setStart(name, Math.max(0, topic.length - 16));
+  end.setEnd(name, topic.length);
+  const { left, right } = end.getBoundingClientRect();
+  return {
+    columnsCut: heads.filter((head) => isCut(head.firstElementChild)).map((head) => head.textContent),
+    timesCut: [...table.querySelectorAll('td.column-time')].filter(isCut).length,
+    emptySpace: Math.abs(heads.at(-1).getBoundingClientRect().right - box.right) > 20,
+    endIsShown: left >= cell.left && right <= cell.right,
+    isOnScreen: box.bottom <= innerHeight,
+  };
+}`;
+const readable = { columnsCut: [], timesCut: 0, emptySpace: false, endIsShown: true, isOnScreen: true };
+
 describe('the list of topics', () => {
   it('shows what is kept, who is subscribed, the last message, and when it was', async () => {
     const { url, server } = await startServer();
@@ -69,6 +92,34 @@ describe('the list of topics', () => {
     await page.getByRole('button', { name: 'Topic' }).click();
     await page.getByRole('button', { name: 'Topic' }).click();
     await expect.poll(() => shownTopics(page)).toEqual(['gamma', 'beta/alpha', 'alpha']);
+  });
+
+  it('can be read on any screen: all columns, when the last message was, and the end of long names', async () => {
+    const { url } = await startServer({ rules: [{ match: '**', create: 'publish' }] });
+    const long = (n: number): string => `sites/hamburg-altona/north-wing/floors/${n}/temperature`;
+    const topics = Array.from({ length: 105 }, (_, n) => (n < 50 ? `orders/${100 + n}` : long(100 + n)));
+    await publish(
+      url,
+      topics.map((topic) => ({ topic, message: 1 })),
+    );
+    const page = await openConsole(browser, url, { route: 'topics', viewport: { width: 390, height: 844 } });
+    await page.getByText('105 topics', { exact: true }).waitFor();
+    for (const width of [390, 640, 760, 860, 1_280]) {
+      await page.setViewportSize({ width, height: 844 });
+      for (const [from, topic] of [
+        [0, 'orders/100'],
+        [1_500, long(151)],
+        [99_999, long(204)],
+      ] as const) {
+        await page.evaluate(`document.querySelector('.table').scrollTo(0, ${from})`);
+        await page.getByRole('link', { name: topic, exact: true }).waitFor();
+        expect([width, topic, await page.evaluate(`(${layout})(${JSON.stringify(topic)})`)]).toEqual([
+          width,
+          topic,
+          readable,
+        ]);
+      }
+    }
   });
 
   it('has 10,000 topics and few rows, and stays smooth while it scrolls', async () => {
@@ -242,6 +293,8 @@ describe('the page of a topic', () => {
     await page.getByRole('tab', { name: 'Subscribers' }).click();
     const rows = page.getByRole('row', { name: new RegExp(client.id ?? '-') });
     await expect.poll(() => rows.count()).toBe(2);
+    await page.getByText('2 subscribers.').waitFor();
+    await page.getByText('kept · 2 subscribers ·').waitFor();
     await rows.filter({ hasText: 'state/*' }).getByText('live', { exact: true }).waitFor();
     await page.getByRole('tab', { name: 'Rule' }).click();
     await page.getByText('"match": "state/*"').waitFor();
