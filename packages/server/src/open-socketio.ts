@@ -1,16 +1,15 @@
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import type { Server as SocketServer, Socket as ConnectedSocket } from 'socket.io';
 import { lacksHost } from './access/allowed-host.ts';
-import { isAllowedOrigin } from './access/allowed-origins.ts';
 import { originsOf } from './config/origins.ts';
 import type { Settings } from './config/settings.ts';
 import { declineUpgrades } from './http/decline-upgrades.ts';
 import type { Connection } from './message-path/accept.ts';
 import { answerPages } from './socketio/answer-pages.ts';
+import { checkRequests } from './socketio/check-requests.ts';
 import { limitLogins } from './socketio/login-limits.ts';
 import { isJsonp } from './socketio/polling-turns.ts';
 import { releaseHandshakes } from './socketio/release-handshake.ts';
-import { checkSessionOrigins, strangersPage } from './socketio/session-origins.ts';
 import type { SessionCounts } from './socketio/session-counts.ts';
 import { releasePolling } from './socketio/release-polling.ts';
 import { endSilentUpgrades } from './socketio/silent-upgrades.ts';
@@ -27,7 +26,6 @@ export type Refuse = (request: IncomingMessage) => string | undefined;
 /** What Socket.IO is made with. */
 export function socketOptions(
   settings: Settings,
-  refuse: Refuse,
   isDraining: () => boolean,
   connections: ReadonlyMap<ConnectedSocket, Connection>,
   sessions: SessionCounts,
@@ -35,7 +33,6 @@ export function socketOptions(
 ): SocketServerOptions {
   const { outboxBytesMax, outboxTotalBytesMax, stallTimeoutMs, loginTimeoutMs, publishBytesMax } = settings;
   const { onOverflow, onDrained } = new SlowSubscribers(connections);
-  const origins = originsOf(settings);
   return {
     wsEngine,
     fanout: { outboxBytesMax, outboxTotalBytesMax, stallTimeoutMs, onOverflow, onDrained },
@@ -44,10 +41,9 @@ export function socketOptions(
     loginTimeoutMs,
     refuse: (request) => {
       if (isDraining()) return 'The server is shutting down.';
-      if (!isAllowedOrigin(request.headers, origins)) return strangersPage;
       if (lacksHost(request)) return 'A request of HTTP/1.1 has a Host.';
       if (isJsonp(request)) return 'Engine.IO 4 has no JSONP.';
-      return refuse(request) ?? sessions.refusal(request);
+      return sessions.refusal(request);
     },
   };
 }
@@ -57,18 +53,23 @@ function packetBytesMaxOf({ publishBytesMax }: Settings): number {
   return 2 * publishBytesMax + packetOverheadBytes;
 }
 
-/** Has a Socket.IO server answer on an HTTP server, within the limits. @returns undoes what is not a listener of the HTTP server */
+/**
+ * Has a Socket.IO server answer on an HTTP server, within the limits.
+ *
+ * @param refuse - is asked about every request
+ * @returns undoes what is not a listener of the HTTP server
+ */
 export function openSockets(
   io: SocketServer,
   httpServer: HttpServer,
   settings: Settings,
+  refuse: Refuse,
   sessions: SessionCounts,
   { node, engine }: Insides,
 ): () => void {
   const isOurs = ({ url = '' }: IncomingMessage): boolean => url.startsWith(`${io.path()}/`);
-  const origins = originsOf(settings);
   io.attach(httpServer, { destroyUpgrade: false });
-  answerPages(httpServer, isOurs, origins);
+  answerPages(httpServer, isOurs, originsOf(settings));
   const undo = declineUpgrades(
     httpServer,
     isOurs,
@@ -76,7 +77,7 @@ export function openSockets(
     () => httpServer.listenerCount('upgrade') > 2,
     node,
   );
-  checkSessionOrigins(io, origins, engine);
+  checkRequests(io, refuse, engine);
   releaseHandshakes(io, engine);
   limitLogins(io, { ...settings, packetBytesMax: packetBytesMaxOf(settings) }, engine);
   sessions.watch(io, engine);

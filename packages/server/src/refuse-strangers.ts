@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { isAllowedHost } from './access/allowed-host.ts';
+import { isOfStrangersPage } from './access/cross-origin.ts';
 import { isLoopback } from './config/loopback.ts';
 import { originsOf } from './config/origins.ts';
 import { hasKey, type Settings } from './config/settings.ts';
@@ -7,13 +8,21 @@ import type { Refuse } from './open-socketio.ts';
 
 const notOpen = 'Fanfare answers only its own machine here, until the app says open: true.';
 
+const foreignPage = 'Web pages of other origins are refused, unless their origin is named (origins).';
+
 const foreignHost =
   'Without a key Fanfare answers to localhost and addresses only: name the origin (origins), or say open: true.';
 
-/** Refuses what was sent to a name that could be a stranger's, where nothing but this machine's address keeps strangers out. */
-export function strangersHosts(settings: Settings): Refuse {
-  if (settings.open || hasKey(settings)) return () => undefined;
+/** Refuses what strangers' web pages have browsers send; and where there is no key, what was sent to a name that could be a stranger's. */
+export function strangersRequests(settings: Settings): Refuse {
   const origins = originsOf(settings);
+  const refuseHost = strangersHosts(settings, origins);
+  return (request) => (isOfStrangersPage(request, origins) ? foreignPage : refuseHost(request));
+}
+
+/** Where nothing but this machine's address keeps strangers out. */
+function strangersHosts(settings: Settings, origins: readonly string[]): Refuse {
+  if (settings.open || hasKey(settings)) return () => undefined;
   // Nearly all come with the same, and reading a URL takes as long as the rest of a small request.
   let usual: string | undefined;
   return ({ headers: { host } }) => {
@@ -26,8 +35,8 @@ export function strangersHosts(settings: Settings): Refuse {
 
 /** The same on an app's HTTP server, where nobody but this machine is let in either. */
 export function strangers(settings: Settings): Refuse {
-  const refuseHost = strangersHosts(settings);
-  return (request) => (mayReach(settings, request.socket) ? refuseHost(request) : notOpen);
+  const refuse = strangersRequests(settings);
+  return (request) => (mayReach(settings, request.socket) ? refuse(request) : notOpen);
 }
 
 /** An app's HTTP server may listen on any address, so what ours decides once is decided for each request there. */

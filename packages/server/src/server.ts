@@ -28,7 +28,7 @@ import { createSocketServer } from './socketio/socket-server.ts';
 import { originsOf } from './config/origins.ts';
 import { openSockets, socketOptions } from './open-socketio.ts';
 import { tryInsides } from './try-insides.ts';
-import { strangers, strangersHosts } from './refuse-strangers.ts';
+import { strangers, strangersRequests } from './refuse-strangers.ts';
 
 /** How long `stop` waits for the log, to acknowledge what was published. A slow disk takes seconds for what waits. */
 const acknowledgeMs = 5_000;
@@ -81,17 +81,17 @@ async function run(
   onLost: (error: Error) => void,
 ): Promise<Running> {
   // Who can reach the server was decided by the address that it listens on.
-  const refuse = strangersHosts(settings);
+  const refuse = strangersRequests(settings);
   const connections = new Map<ConnectedSocket, Connection>();
   const sessions = new SessionCounts(new ConnectionCounts(settings));
   const { logger = defaultLogger() } = options;
   const insides = await tryInsides(logger);
   const io = createSocketServer(
-    socketOptions(settings, refuse, () => path.isDraining, connections, sessions, insides),
+    socketOptions(settings, () => path.isDraining, connections, sessions, insides),
   );
   const composed = await compose(options, { settings, refuse, io, logger, insides, onLost });
   const { path, http, streams, polling, access, close } = composed;
-  openSockets(io, http.server, settings, sessions, insides);
+  openSockets(io, http.server, settings, refuse, sessions, insides);
   polling.beginAll(io);
   listenToClients(io, { ...composed, connections, logger, insides, refuseUnknown: true });
   // Node's own answer to those would take no turns.
@@ -170,9 +170,7 @@ async function runAttached(
   const insides = await tryInsides(logger, theirs);
   const io: SocketServer =
     theirs ??
-    createSocketServer(
-      socketOptions(settings, refuse, () => path.isDraining, connections, sessions, insides),
-    );
+    createSocketServer(socketOptions(settings, () => path.isDraining, connections, sessions, insides));
   const composed = await compose(options, { settings, refuse, io, logger, insides, onLost });
   const { path, http, streams, polling, access, close } = composed;
   await http.ready();
@@ -184,7 +182,7 @@ async function runAttached(
     answer: (request, response) => http.routing(request, response),
     addOthers: () => {
       if (theirs) return () => {};
-      const undo = openSockets(io, httpServer, settings, sessions, insides);
+      const undo = openSockets(io, httpServer, settings, refuse, sessions, insides);
       polling.beginAll(io);
       return undo;
     },

@@ -1,6 +1,8 @@
-import { request, type IncomingHttpHeaders } from 'node:http';
-import { describe, expect, it } from 'vitest';
+import { createServer, request, type IncomingHttpHeaders } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { secret } from './access/tokens.ts';
+import { launchBrowser } from './browser.ts';
 import { startServer } from './harness.ts';
 import { declare } from './http-tools.ts';
 import { RawPolling } from './hostile/wire.ts';
@@ -79,35 +81,138 @@ const routes: readonly (readonly [what: string, status: number, ask: Ask])[] = [
   ["Socket.IO's own client", 200, { path: '/socket.io/socket.io.js' }],
 ];
 
-/** The one table of all answers, by the page that asks. */
-const pages: readonly (readonly [who: string, origin: string | undefined, allowed: string | undefined])[] = [
-  ['no page', undefined, undefined],
-  ['a page whose origin is named', named, named],
-  ['a page of another origin', foreign, undefined],
+interface Sender {
+  readonly headers: Readonly<Record<string, string>>;
+  /** The `Access-Control-Allow-Origin` of every answer. */
+  readonly allowed?: string;
+  /** Whether it is refused, but for scripts that every page may load. */
+  readonly isRefused?: true;
+}
+
+const crossSite = { 'sec-fetch-site': 'cross-site' };
+const embedded = { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'object' };
+
+/** The one table of all answers, by what sends the request. */
+const senders: readonly (readonly [who: string, sender: Sender])[] = [
+  ['no page', { headers: {} }],
+  ['a person who types the address', { headers: { 'sec-fetch-site': 'none', 'sec-fetch-mode': 'navigate' } }],
+  ['a page of its own', { headers: { 'sec-fetch-site': 'same-origin' } }],
+  [
+    'a page of its own, behind a proxy that changes the Host',
+    { headers: { origin: 'https://rt.example', 'sec-fetch-site': 'same-origin' } },
+  ],
+  ['a page whose origin is named', { headers: { origin: named, ...crossSite }, allowed: named }],
+  ['a page of another origin', { headers: { origin: foreign }, isRefused: true }],
+  ['a page of no origin', { headers: { origin: 'null' }, isRefused: true }],
+  ['a page of another site that names no origin', { headers: crossSite, isRefused: true }],
+  ['an <object> of another site', { headers: { ...crossSite, ...embedded }, isRefused: true }],
+  [
+    'an <object> of the same site',
+    { headers: { 'sec-fetch-site': 'same-site', ...embedded }, isRefused: true },
+  ],
+  [
+    'an <img> of the same site',
+    { headers: { 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'no-cors' }, isRefused: true },
+  ],
 ];
 
-describe('every answer says which pages may read it', () => {
-  it.each(pages)('to %s, on every route', async (_who, origin, allowed) => {
+const scriptsForAll = new Set(['the SDK', 'a file for HEAD', "Socket.IO's own client"]);
+
+describe('every answer says which pages may read it, and strangers get none', () => {
+  it.each(senders)('to %s, on every route', async (_who, { headers: from, allowed, isRefused = false }) => {
     const { url } = await startServer({ origins: named });
     for (const topic of ['news', 'old']) await declare(url, topic);
-    const from = origin === undefined ? {} : { origin };
-    const wrong: unknown[] = [];
     for (const [what, status, { headers, ...rest }] of routes) {
       const answer = await ask(url, { ...rest, headers: { ...headers, ...from } });
-      const seen = seenOf(answer);
-      const due = { isVaried: true, allowed };
-      if (JSON.stringify(seen) !== JSON.stringify(due)) wrong.push([what, status, seen]);
-      if (origin !== foreign) expect([what, answer.status]).toEqual([what, status]);
+      const isForAll = scriptsForAll.has(what);
+      // It tells nothing.
+      const isMalformed = status === 417;
+      const isServed = isForAll || isMalformed || !isRefused;
+      expect([what, answer.status, seenOf(answer)]).toEqual([
+        what,
+        isServed ? status : 403,
+        {
+          isVaried: true,
+          allowed,
+          policy: isForAll || allowed !== undefined ? 'cross-origin' : 'same-origin',
+        },
+      ]);
     }
-    expect(wrong).toEqual([]);
   });
 
-  it.each(pages)('to %s, without a token', async (_who, origin, allowed) => {
+  it.each(senders)('to %s, without a token', async (_who, { headers, allowed, isRefused = false }) => {
     const { url } = await startServer({ origins: named, key: secret });
-    const headers = origin === undefined ? {} : { origin };
-    for (const path of ['/topics', '/topics/news/messages', '/stats', '/revocations/ann']) {
-      const answer = await ask(url, { path, headers: { ...headers, ...stream } });
-      expect([path, seenOf(answer)]).toEqual([path, { isVaried: true, allowed }]);
+    for (const path of ['/topics', '/topics/news/messages', '/stats', '/connections/x']) {
+      const answer = await ask(url, { path, headers: { ...stream, ...headers } });
+      const policy = allowed === undefined ? 'same-origin' : 'cross-origin';
+      expect([path, answer.status, seenOf(answer)]).toEqual([
+        path,
+        isRefused ? 403 : 401,
+        { isVaried: true, allowed, policy },
+      ]);
+    }
+  });
+
+  it('refuses strangers in the same words, whether what they ask for is there or not', async () => {
+    const { url } = await startServer({ origins: named });
+    await declare(url, 'news');
+    const body = async (path: string): Promise<string> =>
+      (await fetch(`${url}${path}`, { headers: { origin: foreign, connection: 'close' } })).text();
+    const [there, nothing] = [await body('/topics/news/messages'), await body('/topics/nobody/messages')];
+    expect(there).toBe(nothing);
+    expect(JSON.parse(there)).toMatchObject({
+      code: 'not_authorized',
+      detail: 'Web pages of other origins are refused, unless their origin is named (origins).',
+    });
+  });
+
+  it('lets every page lead a person to the page at /, and nowhere else', async () => {
+    const { url } = await startServer();
+    await declare(url, 'news');
+    const statusOf = async (path: string, headers: Readonly<Record<string, string>>, method = 'GET') =>
+      (await ask(url, { method, path, headers: { ...crossSite, ...headers } })).status;
+    const link = { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' };
+    expect(await statusOf('/', link)).toBe(200);
+    expect(await statusOf('/?a', link)).toBe(200);
+    expect(await statusOf('/', { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'iframe' })).toBe(403);
+    expect(await statusOf('/', { 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'document' })).toBe(403);
+    expect(await statusOf('/', { ...link, origin: foreign }, 'POST')).toBe(403);
+    expect(await statusOf('/topics/news', link)).toBe(403);
+    expect(await statusOf('/topics/news', { ...link, 'sec-fetch-site': 'same-site' })).toBe(200);
+  });
+
+  it('tells no page of another origin in a browser which topics there are', async () => {
+    const { url } = await startServer();
+    await declare(url, 'secret');
+    const page = createServer((_request, response) =>
+      response.setHeader('content-type', 'text/html').end('<!doctype html><title>An app</title>'),
+    );
+    await new Promise<void>((resolve) => void page.listen(0, '127.0.0.1', resolve));
+    const { port } = page.address() as AddressInfo;
+    const browser = await launchBrowser();
+    onTestFinished(async () => {
+      await browser.close();
+      page.close();
+    });
+    // As a text: what a page runs is not part of this program.
+    const probe = (topic: string): string => `new Promise((resolve) => {
+      const probe = document.createElement('object');
+      probe.data = '${url}/topics/${topic}/messages';
+      probe.onload = () => resolve('loaded');
+      probe.onerror = () => resolve('failed');
+      document.body.append(probe);
+    })`;
+    // Another site, and another origin of the same site.
+    for (const host of ['127.0.0.1', 'localhost']) {
+      const tab = await browser.newPage();
+      await tab.goto(`http://${host}:${port}/`);
+      expect([host, await tab.evaluate(probe('secret'))]).toEqual([host, 'failed']);
+      expect([host, await tab.evaluate(probe('nobody'))]).toEqual([host, 'failed']);
+      await tab.addScriptTag({ url: `${url}/fanfare.js` });
+      await tab.addScriptTag({ url: `${url}/socket.io/socket.io.js` });
+      expect(await tab.evaluate('[typeof Fanfare.connect, typeof io]')).toEqual(['function', 'function']);
+      await tab.evaluate(`location.assign('${url}/')`);
+      await tab.getByText('Connected', { exact: true }).waitFor();
     }
   });
 
@@ -123,7 +228,7 @@ describe('every answer says which pages may read it', () => {
     ];
     for (const poll of polls) {
       const answer = await ask(url, poll);
-      expect([poll.method, seenOf(answer)]).toEqual([poll.method, { isVaried: true, allowed: named }]);
+      expect([poll.method, seenOf(answer)]).toEqual([poll.method, seenByNamed]);
     }
   });
 
@@ -132,22 +237,14 @@ describe('every answer says which pages may read it', () => {
     const headers = { 'access-control-request-method': 'PUT', 'access-control-request-headers': 'x-a' };
     for (const path of ['/topics/news', '/publish', '/socket.io/?EIO=4&transport=polling', '/nothing']) {
       const answer = await ask(url, { method: 'OPTIONS', path, headers: { origin: named, ...headers } });
-      expect([path, answer.status, seenOf(answer)]).toEqual([path, 204, { isVaried: true, allowed: named }]);
+      expect([path, answer.status, seenOf(answer)]).toEqual([path, 204, seenByNamed]);
       expect(answer.headers).toMatchObject({
         'access-control-allow-headers': 'x-a',
         'access-control-allow-methods': 'GET, HEAD, POST, PUT, DELETE',
       });
       const refused = await ask(url, { method: 'OPTIONS', path, headers: { origin: foreign, ...headers } });
-      expect([path, seenOf(refused)]).toEqual([path, { isVaried: true, allowed: undefined }]);
+      expect([path, refused.status, seenOf(refused)]).toEqual([path, 403, seenByOthers]);
       expect(refused.headers['access-control-allow-methods']).toBeUndefined();
-    }
-  });
-
-  it('also where no origin is named', async () => {
-    const { url } = await startServer();
-    for (const path of ['/', '/topics', '/socket.io/?EIO=4&transport=polling', '/fanfare.js']) {
-      const answer = await ask(url, { path, headers: { origin: foreign } });
-      expect([path, seenOf(answer)]).toEqual([path, { isVaried: true, allowed: undefined }]);
     }
   });
 
@@ -166,11 +263,16 @@ describe('every answer says which pages may read it', () => {
 interface Seen {
   readonly isVaried: boolean;
   readonly allowed: string | undefined;
+  readonly policy: string | undefined;
 }
+
+const seenByNamed: Seen = { isVaried: true, allowed: named, policy: 'cross-origin' };
+const seenByOthers: Seen = { isVaried: true, allowed: undefined, policy: 'same-origin' };
 
 function seenOf({ headers }: Answer): Seen {
   return {
     isVaried: (headers.vary ?? '').toLowerCase().split(', ').includes('origin'),
     allowed: headers['access-control-allow-origin'],
+    policy: headers['cross-origin-resource-policy'] as string | undefined,
   };
 }

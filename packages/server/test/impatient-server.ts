@@ -28,18 +28,9 @@ export async function startImpatient(
   });
   const sessions = new SessionCounts(new ConnectionCounts(settings));
   const insides = await tryInsides(strictLogger);
-  const io = createSocketServer(
-    socketOptions(
-      settings,
-      () => undefined,
-      () => false,
-      new Map(),
-      sessions,
-      insides,
-    ),
-  );
+  const io = createSocketServer(socketOptions(settings, () => false, new Map(), sessions, insides));
   const http = createServer((_request, response) => response.writeHead(404).end());
-  openSockets(io, http, settings, sessions, insides);
+  openSockets(io, http, settings, () => undefined, sessions, insides);
   Object.assign(io.engine.opts, times);
   const fanfare = await attach(http, { memory: true, io, http: 'all' });
   await once(http.listen(0, '127.0.0.1'), 'listening');

@@ -64,6 +64,11 @@ const methods: readonly (readonly [path: RegExp, allowed: string])[] = [
 /** Builds the HTTP side: its routes, its limits, and its answers to what is no request of ours. */
 export function buildHttpServer(options: HttpOptions): FastifyInstance {
   const { requestTimeoutMs, refuse, isDraining, node, origins } = options;
+  const refusalOf = (request: IncomingMessage): FanfareError | undefined => {
+    const malformed = malformedHead(request);
+    const reason = malformed ? undefined : refuse(request);
+    return reason === undefined ? malformed : new FanfareError('not_authorized', reason);
+  };
   const app = fastify({
     routerOptions: { maxParamLength: paramLengthMax },
     requestTimeout: requestTimeoutMs,
@@ -82,7 +87,8 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
       refuseRequest(error, socket, node.order, origins),
     // No hook is run for these.
     frameworkErrors: (error, request, reply) => {
-      void sendProblem(reply.headers(crossOriginHeaders(request.raw, origins)), toRefusal(error, options));
+      void reply.headers(crossOriginHeaders(request.raw, origins));
+      void sendProblem(reply, refusalOf(request.raw) ?? toRefusal(error, options));
     },
   });
   app.removeAllContentTypeParsers();
@@ -103,10 +109,8 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
   app.addHook('onRequest', (request, reply, done) => {
     latest.set(request.raw.socket, request.raw);
     void reply.headers(crossOriginHeaders(request.raw, origins));
-    const malformed = malformedHead(request.raw);
-    if (malformed) return done(malformed);
-    const reason = refuse(request.raw);
-    if (reason !== undefined) return done(new FanfareError('not_authorized', reason));
+    const refusal = refusalOf(request.raw);
+    if (refusal) return done(refusal);
     const preflight = preflightHeaders(request.raw, origins);
     if (preflight) void reply.code(204).headers(preflight).send();
     else done();
