@@ -7,8 +7,8 @@ const answerTimeoutMs = 30_000;
 
 export interface Ask {
   readonly method: Request['method'];
-  /** Of the path, which begin behind the server's own; each is encoded as it has to be. */
-  readonly path: readonly string[];
+  /** Behind the server's own. */
+  readonly path: string;
   readonly query?: Readonly<Record<string, string>>;
   readonly contentType?: string;
   readonly body?: string;
@@ -24,7 +24,7 @@ export async function ask(target: Target, { method, path, query, contentType, bo
   const headers: Record<string, string> = { accept: 'application/json' };
   if (contentType !== undefined) headers['content-type'] = contentType;
   if (target.token !== undefined) headers['authorization'] = `Bearer ${target.token}`;
-  return request(`${target.name}/${path.map(encodeSegment).join('/')}${search}`, {
+  return request(`${target.name}/${path}${search}`, {
     method,
     headers,
     timeoutMs: answerTimeoutMs,
@@ -93,11 +93,4 @@ function textIn(body: string, name: 'code' | 'detail'): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** A segment that is `.` or `..` would be taken away by who reads the URL. */
-function encodeSegment(segment: string): string {
-  return /^\.\.?$/.test(segment)
-    ? segment.replaceAll('.', '%2E')
-    : encodeURIComponent(segment.toWellFormed());
 }

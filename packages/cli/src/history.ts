@@ -46,8 +46,8 @@ export async function runHistory(
   for (let left = limit; left > 0;) {
     const answer = await askFanfare(target, `read topic '${topic}'`, {
       method: 'GET',
-      path: ['topics', topic, 'messages'],
-      query: { ...query, limit: String(Math.min(left, messagesPerPage)) },
+      path: 'messages',
+      query: { topic, ...query, limit: String(Math.min(left, messagesPerPage)) },
     });
     const page = parseAnswer<HistoryPage>(target, answer, ({ messages }) => Array.isArray(messages));
     if (page.recovered === false)

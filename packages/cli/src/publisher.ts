@@ -22,7 +22,7 @@ export type PublishOutcome =
 export async function publish(target: Target, one: Publish): Promise<string> {
   const answer = await ask(target, {
     method: 'POST',
-    path: ['publish'],
+    path: 'publish',
     contentType: 'application/json',
     body: encode(one),
   });
@@ -42,7 +42,7 @@ export async function publishMany(
 ): Promise<readonly PublishOutcome[] | undefined> {
   const answer = await ask(target, {
     method: 'POST',
-    path: ['publish'],
+    path: 'publish',
     contentType: 'application/x-ndjson',
     body: many.map((one) => `${encode(one)}\n`).join(''),
   });
@@ -61,7 +61,8 @@ export async function publishMany(
 export async function createTopic(target: Target, topic: string): Promise<'created' | 'existed'> {
   const { status } = await askFanfare(target, `create topic '${topic}'`, {
     method: 'PUT',
-    path: ['topics', topic],
+    path: 'topic',
+    query: { topic },
   });
   return status === 201 ? 'created' : 'existed';
 }

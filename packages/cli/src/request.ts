@@ -26,9 +26,7 @@ export function request(url: string, { method, headers, body, timeoutMs }: Reque
   return new Promise((resolve, reject) => {
     const signal = AbortSignal.timeout(timeoutMs);
     signal.addEventListener('abort', () => reject(signal.reason as Error));
-    // As it is given: Node would take `..` away, which may be a topic.
-    const path = url.slice(new URL(url).origin.length);
-    const sent = send(url, { path, method, headers: { ...headers }, signal }, (response) => {
+    const sent = send(url, { method, headers: { ...headers }, signal }, (response) => {
       const { statusCode: status = 0, statusMessage } = response;
       const pieces: string[] = [];
       let characters = 0;

@@ -48,7 +48,7 @@ async function* pages(target: Target, prefix: string): AsyncGenerator<readonly T
   let cursor: string | undefined;
   do {
     const query = { prefix, limit: String(topicsPerPage), ...(cursor !== undefined && { cursor }) };
-    const answer = await askFanfare(target, 'list the topics', { method: 'GET', path: ['topics'], query });
+    const answer = await askFanfare(target, 'list the topics', { method: 'GET', path: 'topics', query });
     const page: TopicsPage = parseAnswer<TopicsPage>(target, answer, ({ topics }) => Array.isArray(topics));
     yield page.topics;
     cursor = page.cursor;
@@ -115,14 +115,18 @@ export async function deleteTopics(
       say(`Kept topic '${topic}'`);
       continue;
     }
-    await askFanfare(target, `delete topic '${topic}'`, { method: 'DELETE', path: ['topics', topic] });
+    await askFanfare(target, `delete topic '${topic}'`, {
+      method: 'DELETE',
+      path: 'topic',
+      query: { topic },
+    });
     say(`Deleted topic '${topic}'`);
   }
 }
 
 async function confirms(target: Target, topic: string): Promise<boolean> {
   const what = `delete topic '${topic}'`;
-  const answer = await askFanfare(target, what, { method: 'GET', path: ['topics', topic] });
+  const answer = await askFanfare(target, what, { method: 'GET', path: 'topic', query: { topic } });
   const { messages } = parseAnswer<TopicInfo>(target, answer, (info) => typeof info.messages === 'number');
   const prompt = createInterface({ input: process.stdin, output: process.stderr });
   try {

@@ -32,10 +32,11 @@ export async function* readHistory(
   for (let left = limit; left > 0;) {
     const query = new URLSearchParams({
       ...options.query,
+      topic,
       ...start,
       limit: String(Math.min(left, pageMessagesMax)),
     });
-    const url = `${origin}${path}/topics/${encodeURIComponent(topic)}/messages?${query.toString()}`;
+    const url = `${origin}${path}/messages?${query.toString()}`;
     const { messages, next, more } = fieldsOf(await getJson(url, options, token));
     for (const message of Array.isArray(messages) ? messages : []) {
       const envelope = readEnvelope(message);

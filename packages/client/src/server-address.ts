@@ -13,7 +13,7 @@ export type SocketOptions = Partial<
   Omit<ManagerOptions, 'autoConnect' | 'forceNew' | 'multiplex' | 'reconnection' | 'reconnectionAttempts'>
 >;
 
-/** Where a server is: `path` is what comes before `/socket.io/` and `/topics`, without a slash at its end. */
+/** Where a server is: `path` is what comes before `/socket.io/` and `/messages`, without a slash at its end. */
 export interface ServerAddress {
   readonly origin: string;
   readonly path: string;

@@ -64,7 +64,7 @@ export class Api {
   }
 
   topic(topic: string): Promise<TopicDetails> {
-    return this.#get(pathOf(topic));
+    return this.#get('topic', { topic });
   }
 
   async declare(topic: string): Promise<void> {
@@ -76,11 +76,11 @@ export class Api {
   }
 
   subscribers(topic: string, limit: number): Promise<SubscriberPage> {
-    return this.#get(`${pathOf(topic)}/subscribers`, { limit });
+    return this.#get('subscribers', { topic, limit });
   }
 
   messages(topic: string, query: Query): Promise<MessagePage> {
-    return this.#get(`${pathOf(topic)}/messages`, query);
+    return this.#get('messages', { topic, ...query });
   }
 
   connections(query: {
@@ -167,5 +167,5 @@ export function messageOf(error: unknown): string {
 }
 
 function pathOf(topic: string): string {
-  return `topics/${encodeURIComponent(topic)}`;
+  return `topic?topic=${encodeURIComponent(topic)}`;
 }

@@ -25,7 +25,7 @@ function curl({ base, topic, message, withToken }: Example): Snippet {
   const body = `{"topic": ${JSON.stringify(topic)}, "message": ${message}}`;
   return {
     language: 'curl',
-    subscribe: `curl -N ${shell(`${base}topics/${encodeURIComponent(topic)}/messages?from=new`)} \\\n  -H 'Accept: text/event-stream'${token}`,
+    subscribe: `curl -N ${shell(`${base}messages?topic=${encodeURIComponent(topic)}&from=new`)} \\\n  -H 'Accept: text/event-stream'${token}`,
     publish: `curl ${shell(`${base}publish`)}${token} \\\n  -H 'Content-Type: application/json' \\\n  -d ${shell(body)}`,
   };
 }

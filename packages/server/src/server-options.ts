@@ -21,7 +21,7 @@ export type AttachOptions = Omit<ServerOptions, (typeof listenSettings)[number]>
   readonly io?: SocketServer;
   /**
    * Which HTTP requests become Fanfare's: `publish`, which is the default, is `POST /publish` alone; `topics` is what is
-   * under `/topics` (and `/revocations`) as well; `all` is `/identity`, `/stats` and `/connections` too.
+   * under `/topics` (and `/revocations`) as well, and `/topic`, `/messages` and `/subscribers` where the query names a topic; `all` is `/identity`, `/stats` and `/connections` too.
    */
   readonly http?: Taken;
 };

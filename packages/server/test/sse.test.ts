@@ -439,7 +439,13 @@ describe('Fanfare attached to an app', () => {
 
   it('leaves it what is under /topics, unless it is told otherwise', async () => {
     const { url } = await listen({});
-    for (const path of ['/topics', '/topics/x', '/topics/x/messages']) {
+    for (const path of [
+      '/topics',
+      '/topics/x',
+      '/topics/x/messages',
+      '/messages?topic=x',
+      '/topic?topic=x',
+    ]) {
       expect(await (await fetch(`${url}${path}`)).text()).toBe('the app');
     }
   });
@@ -452,7 +458,9 @@ describe('Fanfare attached to an app', () => {
     await reader.until(isLast);
     expect((await fetch(`${url}/topics?limit=1`)).status).toBe(200);
     expect((await fetch(`${url}/topics`, { method: 'POST' })).status).toBe(405);
-    for (const path of ['/', '/topicsx', '/topic', '/publish']) {
+    expect((await fetch(`${url}/topic?topic=news`)).status).toBe(200);
+    expect((await fetch(`${url}/messages?limit=1&topic=news`)).status).toBe(200);
+    for (const path of ['/', '/topicsx', '/topic', '/publish', '/messages', '/messages?subtopic=news']) {
       expect(await (await fetch(`${url}${path}`)).text()).toBe('the app');
     }
     await stop();
@@ -486,6 +494,9 @@ describe('Fanfare attached to an app', () => {
       ['GET', '/topics/x/messages'],
       ['GET', '/topics/**/messages'],
       ['GET', '/topics/nothing/here'],
+      ['DELETE', '/topic?topic=x'],
+      ['GET', '/messages?topic=x'],
+      ['GET', '/subscribers?topic=x'],
     ] as const) {
       expect(await statusOf(method, path)).toBe(403);
     }

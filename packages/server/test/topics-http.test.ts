@@ -306,12 +306,15 @@ describe('the paths under /topics', () => {
       ['/topics', 'GET, HEAD'],
       ['/topics/x', 'GET, HEAD, PUT, DELETE'],
       ['/topics/x/messages', 'GET, HEAD'],
+      ['/topic?topic=x', 'GET, HEAD, PUT, DELETE'],
+      ['/messages?topic=x', 'GET, HEAD'],
+      ['/subscribers?topic=x', 'GET, HEAD'],
     ] as const) {
       const response = await fetch(`${url}${path}`, { method: 'POST', body: '{}' });
       expect([response.status, response.headers.get('allow')]).toEqual([405, allow]);
       expect(await response.json()).toMatchObject({ code: 'method_not_allowed' });
     }
-    for (const path of ['/topics/a/b', '/topics/a/messages/1', '/topic']) {
+    for (const path of ['/topics/a/b', '/topics/a/messages/1', '/topic/x']) {
       expect((await fetch(`${url}${path}`)).status).toBe(404);
     }
     await declare(url, 'x');

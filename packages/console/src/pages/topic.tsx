@@ -128,9 +128,6 @@ function Publish({ topic, rule }: PublishProps) {
 }
 
 function kindOf(name: string): 'topic' | 'pattern' | { readonly problem: string } {
-  if (name === '.' || name === '..') {
-    return { problem: 'A browser cannot ask for this topic: it takes the name for a step in the path.' };
-  }
   try {
     return isPattern(parseInterest(name)) ? 'pattern' : 'topic';
   } catch (error) {

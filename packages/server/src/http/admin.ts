@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Access } from '../access/access.ts';
 import type { Identity } from '../access/identity.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
@@ -6,6 +6,7 @@ import { permitManaging } from '../message-path/permit.ts';
 import type { Vitals } from '../observability/vitals.ts';
 import { encodeCursor, readNumberCursor, readPlaceCursor } from './cursor.ts';
 import { Query } from './query.ts';
+import { nameOf } from './request.ts';
 import { version } from '../version.ts';
 
 export interface AdminRouteOptions {
@@ -30,10 +31,11 @@ export async function adminRoutes(
     return send(reply, { time, startedAt, version, loopDelayMs, ...figures });
   });
   connectionRoutes(app, path);
-  app.get<TopicPath>('/topics/:topic/subscribers', async ({ params, rights, url }, reply) => {
+  const subscribers = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    const { rights } = request;
     permitManaging(rights);
-    const { topic } = await path.topics.get(rights, params.topic);
-    const query = new Query(url);
+    const { topic } = await path.topics.get(rights, nameOf(request, 'topic'));
+    const query = new Query(request.url);
     const after = readPlaceCursor(query);
     const { items, next } = await path.connections.subscribersOf(
       rights,
@@ -43,11 +45,9 @@ export async function adminRoutes(
     );
     const cursor = next && encodeCursor(`${next.connection} ${next.subscription}`);
     return send(reply, { subscribers: items, cursor });
-  });
-}
-
-interface TopicPath {
-  readonly Params: { readonly topic: string };
+  };
+  app.get('/subscribers', subscribers);
+  app.get('/topics/:topic/subscribers', subscribers);
 }
 
 interface ConnectionPath {

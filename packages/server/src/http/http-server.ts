@@ -51,9 +51,9 @@ const continues = /^100-continue$/i;
 /** The methods of each path, for the answer to any other. */
 const methods: readonly (readonly [path: RegExp, allowed: string])[] = [
   [/^\/publish$/, 'POST'],
-  [/^\/revocations\/[^/]*$/, 'PUT'],
-  [/^\/topics\/[^/]*$/, 'GET, HEAD, PUT, DELETE'],
-  [/^\/(?:identity|stats|connections)$/, 'GET, HEAD'],
+  [/^\/revocations(?:\/[^/]*)?$/, 'PUT'],
+  [/^\/(?:topic|topics\/[^/]*)$/, 'GET, HEAD, PUT, DELETE'],
+  [/^\/(?:identity|stats|connections|messages|subscribers)$/, 'GET, HEAD'],
   [/^\/connections\/[^/]*$/, 'GET, HEAD, DELETE'],
   [
     /^(?:\/|\/fanfare\.js|\/topics|\/topics\/[^/]*\/(?:messages|subscribers)|\/console\/console\.(?:js|css))$/,
@@ -99,7 +99,7 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
     const [, allowed] = methods.find(([pattern]) => pattern.test(path)) ?? [];
     // Nobody can be revoked where there are no tokens.
     if (allowed === undefined || allowed.split(', ').includes(request.method))
-      throw new FanfareError('not_found', `There is nothing at ${path}.`);
+      throw new FanfareError('not_found', `There is nothing at ${path}.${hintFor(path)}`);
     void reply.header('allow', allowed);
     throw new FanfareError('method_not_allowed', `${path} takes ${allowed}.`);
   });
@@ -139,6 +139,13 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
   });
   void app.register(consoleRoutes);
   return app;
+}
+
+/** A proxy may have decoded the `%2F` of a topic. */
+function hintFor(path: string): string {
+  return path.startsWith('/topics/')
+    ? ' A topic with a slash is named in the query: /topic?topic=orders/7, /messages?topic=orders/7.'
+    : '';
 }
 
 function isStillArriving({ complete, headers }: IncomingMessage): boolean {

@@ -15,7 +15,7 @@ import type { History } from '../message-path/history.ts';
 import { permitReading } from '../message-path/permit.ts';
 import type { EventStreams } from './event-streams.ts';
 import { Query } from './query.ts';
-import { sourceOf } from './request.ts';
+import { nameOf, sourceOf } from './request.ts';
 import { streamHeaders } from './stream-peer.ts';
 
 export interface MessageRouteOptions {
@@ -27,11 +27,11 @@ export interface MessageRouteOptions {
 /** Where to start, as `subscribe` takes it. */
 type FromInput = string | { readonly last: number } | { readonly time: number };
 
-/** `GET /topics/{topic}/messages`, as pages and as Server-Sent Events: PROTOCOL.md §5. */
+/** `GET /messages?topic=` and `GET /topics/{topic}/messages`, as pages and as Server-Sent Events: PROTOCOL.md §5. */
 export async function messageRoute(app: FastifyInstance, options: MessageRouteOptions): Promise<void> {
-  app.get<{ Params: { topic: string } }>('/topics/:topic/messages', async (request, reply) => {
+  const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     void reply.header('vary', varyOn('Accept'));
-    const interest = parseInterest(request.params.topic);
+    const interest = parseInterest(nameOf(request, 'topic'));
     const query = new Query(request.url);
     const before = query.text('before');
     if (before !== undefined) return pageBefore(request, reply, { interest, before, query }, options);
@@ -42,7 +42,9 @@ export async function messageRoute(app: FastifyInstance, options: MessageRouteOp
     const from = parseFrom(readFrom(query)) ?? { kind: 'earliest' };
     const history = await options.path.history(request.rights, interest, from, query.limit());
     return reply.type('application/json; charset=utf-8').send(encodePage(history));
-  });
+  };
+  app.get('/messages', answer);
+  app.get('/topics/:topic/messages', answer);
 }
 
 /** A page that ends before an offset: for whoever scrolls back. */

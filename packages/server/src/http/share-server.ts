@@ -51,7 +51,7 @@ export function shareServer(server: Server, { isOurs, answer, addOthers, node }:
 }
 
 /**
- * Which requests are ours on an app's server: `POST /publish` alone; what is under `/topics` as well, and PROTOCOL.md §7;
+ * Which requests are ours on an app's server: `POST /publish` alone; what is about topics as well, and PROTOCOL.md §7;
  * or also what an operator looks at the server through.
  */
 export type Taken = 'publish' | 'topics' | 'all';
@@ -65,5 +65,7 @@ export function isTaken(
   const isPublish = method === 'POST' || (withPreflights && method === 'OPTIONS');
   if (isPublish && (url === '/publish' || url.startsWith('/publish?'))) return true;
   if (taken !== 'publish' && /^\/(?:topics|revocations)(?:[/?]|$)/.test(url)) return true;
+  // An app may have pages of these names.
+  if (taken !== 'publish' && /^\/(?:topic|messages|subscribers)\?(?:.*&)?topic=/.test(url)) return true;
   return taken === 'all' && /^\/(?:identity|stats|connections)(?:[/?]|$)/.test(url);
 }

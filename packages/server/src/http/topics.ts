@@ -2,14 +2,11 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { Topics } from '../message-path/topics.ts';
 import { encodeCursor, readCursor } from './cursor.ts';
 import { Query } from './query.ts';
+import { nameOf } from './request.ts';
 
 const json = 'application/json; charset=utf-8';
 
-interface TopicPath {
-  readonly Params: { readonly topic: string };
-}
-
-/** `/topics` and `/topics/{topic}`: PROTOCOL.md §5. */
+/** `/topics`, `/topic?topic=` and `/topics/{topic}`: PROTOCOL.md §5. */
 export async function topicRoutes(
   app: FastifyInstance,
   { topics }: { readonly topics: Topics },
@@ -29,17 +26,19 @@ export async function topicRoutes(
     const last = found.length > limit ? page.at(-1) : undefined;
     return send(reply, { topics: page, ...(last && { cursor: encodeCursor(last.topic) }) });
   });
-  app.get<TopicPath>('/topics/:topic', async ({ params, rights }, reply) =>
-    send(reply, await topics.get(rights, params.topic)),
-  );
-  app.put<TopicPath>('/topics/:topic', async ({ params, rights }, reply) => {
-    const { isNew, info } = await topics.declare(rights, params.topic);
-    return send(reply.code(isNew ? 201 : 200), info);
-  });
-  app.delete<TopicPath>('/topics/:topic', async ({ params, rights }, reply) => {
-    await topics.delete(rights, params.topic);
-    return reply.code(204).send();
-  });
+  for (const path of ['/topic', '/topics/:topic']) {
+    app.get(path, async (request, reply) =>
+      send(reply, await topics.get(request.rights, nameOf(request, 'topic'))),
+    );
+    app.put(path, async (request, reply) => {
+      const { isNew, info } = await topics.declare(request.rights, nameOf(request, 'topic'));
+      return send(reply.code(isNew ? 201 : 200), info);
+    });
+    app.delete(path, async (request, reply) => {
+      await topics.delete(request.rights, nameOf(request, 'topic'));
+      return reply.code(204).send();
+    });
+  }
 }
 
 function send(reply: FastifyReply, answer: object): FastifyReply {

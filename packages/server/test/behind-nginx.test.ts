@@ -1,0 +1,127 @@
+import { connect } from '@fanfare/client';
+import { createServer, type FanfareServer } from '@fanfare/server';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { fanfare, outcome } from '../../cli/test/harness.ts';
+import { launchBrowser } from './browser.ts';
+import { messageRows, openConsole } from './console/page.ts';
+import { connectClient, publish, strictLogger, transports } from './harness.ts';
+import { openStream } from './http-tools.ts';
+import { documentedConfig, startNginx, type Nginx } from './nginx.ts';
+
+describe('behind nginx as docs/proxies.md has it, below a path that nginx takes away', () => {
+  let server: FanfareServer;
+  let nginx: Nginx;
+  let url: string;
+
+  beforeAll(async () => {
+    server = createServer({ port: 0, logger: strictLogger });
+    nginx = await startNginx(documentedConfig, await server.start());
+    url = `${nginx.url}/rt`;
+  });
+
+  afterAll(async () => {
+    await server.stop();
+    await nginx.stop();
+  });
+
+  const declare = async (topic: string): Promise<void> => {
+    const response = await fetch(`${url}/topic?topic=${topic}`, { method: 'PUT' });
+    expect(response.ok).toBe(true);
+  };
+
+  it.each(transports)('a Socket.IO client subscribes and publishes over %s', async (transport) => {
+    const options = { path: '/rt/socket.io/', rejectUnauthorized: false };
+    const client = await connectClient(nginx.secureUrl, transport, options);
+    const topic = `over ${transport}`;
+    await client.emitWithAck('subscribe', { topic });
+    const received = new Promise((resolve) => void client.once(topic, resolve));
+    expect(await client.emitWithAck('publish', { topic, message: 1 })).toMatchObject({ ok: true });
+    expect(await received).toEqual({ message: 1 });
+  });
+
+  it('a topic with a slash is declared, told, read, streamed and deleted by its name in the query', async () => {
+    for (const name of ['orders/7', 'orders%2F7']) {
+      const topic = `${url}/topic?topic=${name}`;
+      expect((await fetch(topic, { method: 'PUT' })).status).toBe(201);
+      expect(await (await fetch(topic)).json()).toMatchObject({ topic: 'orders/7', messages: 0 });
+      const stream = await openStream(`${url}/messages?topic=${name}`);
+      expect((await publish(url, { topic: 'orders/7', message: 'tea' })).status).toBe(200);
+      await stream.until(({ event, data }) => event === 'message' && data['message'] === 'tea');
+      const page = (await (await fetch(`${url}/messages?topic=${name}&last=1`)).json()) as object;
+      expect(page).toMatchObject({ messages: [{ topic: 'orders/7', message: 'tea' }] });
+      const subscribers = (await (await fetch(`${url}/subscribers?topic=${name}`)).json()) as object;
+      expect(subscribers).toMatchObject({ subscribers: [{ transport: 'stream', via: 'orders/7' }] });
+      stream.close();
+      expect((await fetch(topic, { method: 'DELETE' })).status).toBe(204);
+      expect((await fetch(topic)).status).toBe(404);
+    }
+  });
+
+  it('a topic with a slash in the path is not there, and the answer says where to name it', async () => {
+    await declare('orders/8');
+    const response = await fetch(`${url}/topics/orders%2F8/messages`);
+    expect([response.status, await response.json()]).toEqual([
+      404,
+      expect.objectContaining({
+        detail: expect.stringContaining('named in the query: /topic?topic=orders/7') as string,
+      }),
+    ]);
+  });
+
+  it('the SDK is given the URL with the path, and has all of it', async () => {
+    const client = connect(url);
+    onTestFinished(() => client.close());
+    const subscription = client.subscribe('sdk/1');
+    await subscription.ready;
+    await client.publish('sdk/1', 'live');
+    for await (const { message } of subscription) {
+      expect(message).toBe('live');
+      break;
+    }
+    const kept: unknown[] = [];
+    for await (const { message } of client.history('sdk/1')) kept.push(message);
+    expect(kept).toEqual(['live']);
+  });
+
+  it('the command line is given the URL with the path, and has all of it', async () => {
+    const run = (...args: string[]): ReturnType<typeof outcome> => outcome(fanfare(...args, '--url', url));
+    const published = await run('pub', 'cli/../1', 'hello', '--create');
+    const [kept, deleted] = await Promise.all([
+      run('history', 'cli/../1'),
+      run('topics', 'delete', '--yes', '..'),
+    ]);
+    expect([published.code, published.stderr]).toEqual([0, "Message published to topic 'cli/../1'\n"]);
+    expect(kept.stdout).toMatch(/\thello\n$/);
+    expect(deleted).toMatchObject({ code: 1, stderr: expect.stringContaining("'..'") as string });
+  });
+
+  it('the console shows a topic with a slash, and publishes to it; a page connects with the SDK', async () => {
+    await declare('orders/9');
+    await publish(url, { topic: 'orders/9', message: 'kept' });
+    const browser = await launchBrowser();
+    onTestFinished(() => browser.close());
+    const page = await openConsole(browser, `${nginx.secureUrl}/rt`, {
+      ignoreHTTPSErrors: true,
+      route: 'topics/orders%2F9',
+    });
+    await page.getByText('1 message kept').waitFor();
+    await page.getByRole('tab', { name: 'History' }).click();
+    await messageRows(page, 'kept').waitFor();
+    await page.getByRole('textbox', { name: 'Message' }).fill('"typed"');
+    await page.getByRole('button', { name: 'Publish', exact: true }).click();
+    await page.getByText('2 messages kept').waitFor();
+    await page.addScriptTag({ url: `${nginx.secureUrl}/rt/fanfare.js` });
+    // As a text: what a page runs is not part of this program.
+    const got = await page.evaluate(`(async () => {
+      const fanfare = Fanfare.connect('${nginx.secureUrl}/rt');
+      const subscription = fanfare.subscribe('orders/9', { from: 'earliest' });
+      await subscription.ready;
+      await fanfare.publish('orders/9', 'new');
+      const got = [];
+      for await (const { message } of subscription) if (got.push(message) === 3) break;
+      for await (const { message } of fanfare.history('orders/9')) got.push(message);
+      return got;
+    })()`);
+    expect(got).toEqual(['kept', 'typed', 'new', 'kept', 'typed', 'new']);
+  });
+});
