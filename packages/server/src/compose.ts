@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Server as SocketServer } from 'socket.io';
 import { Access } from './access/access.ts';
 import { algorithmOf } from './access/algorithms.ts';
+import { identifier } from './access/identify.ts';
 import { KeyError } from './access/jwt-keys.ts';
 import { openVerifier } from './access/open-verifier.ts';
 import type { TokenVerifier } from './access/token-verifier.ts';
@@ -55,11 +56,19 @@ export interface ComposeParts {
 }
 
 /** Builds every part of the server but those that listen. */
-export async function compose({ now = Date.now }: ServerOptions, parts: ComposeParts): Promise<Composed> {
+export async function compose(
+  { now = Date.now, identify }: ServerOptions,
+  parts: ComposeParts,
+): Promise<Composed> {
   const { settings, refuse, io, logger, insides, onLost } = parts;
   const verifier = verifierOf(settings, logger, now);
   const rules = rulesOf(settings);
-  const access = new Access({ verifier, rules, now });
+  const access = new Access({
+    verifier,
+    identify: identify && identifier(identify, { now, timeoutMs: settings.loginTimeoutMs }),
+    rules,
+    now,
+  });
   const index = new SubscriptionIndex();
   const isInUse = (topic: Topic): boolean => index.isSubscribed(topic);
   const log = await openLog(settings, { isInUse, logger, now, onLost }).catch((error: unknown) => {

@@ -5,6 +5,7 @@ export {
   type SettingsFile,
   type SettingSources,
 } from './config/resolve-settings.ts';
+export type { Identified, Identify } from './access/identify.ts';
 export { attach, createServer } from './server.ts';
 export type { AttachOptions, Fanfare, FanfareServer, ServerOptions } from './server-options.ts';
 export type { RuleSetting } from './config/rules.ts';

@@ -1,5 +1,6 @@
 import type { PublishResult } from '@fanfare/protocol';
 import type { Server as SocketServer } from 'socket.io';
+import type { Identify } from './access/identify.ts';
 import type { Settings } from './config/settings.ts';
 import type { Taken } from './http/share-server.ts';
 import type { Logger } from './observability/logger.ts';
@@ -8,6 +9,11 @@ import type { Logger } from './observability/logger.ts';
 export interface ServerOptions extends Partial<Settings> {
   /** Where failures of the server are told; pino on stderr by default. */
   readonly logger?: Logger;
+  /**
+   * Decides who is asking, in the place of tokens: called for each HTTP request, stream and Socket.IO connection. It cannot
+   * stand with `key`, `keyFile` and `jwksUrl`. When it throws, the client gets `internal`, and the error is logged.
+   */
+  readonly identify?: Identify;
   /** The wall clock, in milliseconds since 1970. */
   readonly now?: () => number;
 }

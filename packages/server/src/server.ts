@@ -81,7 +81,7 @@ async function run(
   onLost: (error: Error) => void,
 ): Promise<Running> {
   // Who can reach the server was decided by the address that it listens on.
-  const refuse = strangersRequests(settings);
+  const refuse = options.identify ? letIn : strangersRequests(settings);
   const connections = new Map<ConnectedSocket, Connection>();
   const sessions = new SessionCounts(new ConnectionCounts(settings));
   const { logger = defaultLogger() } = options;
@@ -163,7 +163,7 @@ async function runAttached(
   settings: Settings,
   onLost: (error: Error) => void,
 ): Promise<Omit<Running, 'url'>> {
-  const refuse = strangers(settings);
+  const refuse = options.identify ? letIn : strangers(settings);
   const connections = new Map<ConnectedSocket, Connection>();
   const sessions = new SessionCounts(new ConnectionCounts(settings));
   const { logger = defaultLogger() } = options;
@@ -207,10 +207,14 @@ async function runAttached(
   };
 }
 
-function settingsOf({ logger: _logger, now: _now, ...given }: ServerOptions): Settings {
+/** Where the program says who is asking, anybody may ask. */
+function letIn(): undefined {}
+
+function settingsOf({ logger: _logger, now: _now, identify, ...given }: ServerOptions): Settings {
   // A program that names no directory gets none written to.
   const content = { memory: given.data === undefined, ...given };
-  return resolveSettings({ flags: {}, env: {}, file: { path: 'the options', content } });
+  const file = { path: 'the options', content };
+  return resolveSettings({ flags: {}, env: {}, file, identifies: identify !== undefined });
 }
 
 function attachSettingsOf({ io: _io, http: _http, ...options }: AttachOptions): Settings {

@@ -2,14 +2,17 @@ import { FanfareError } from '@fanfare/protocol';
 import { fixedLimits } from '../limits/fixed-limits.ts';
 import type { Rules } from '../rules/rule.ts';
 import { parseSubject, refuseToken } from './claims.ts';
+import type { Asking } from './identify.ts';
 import { nobody, trusted, type Identity } from './identity.ts';
 import { RememberedDecisions, Rights } from './rights.ts';
 import { Sessions, type Session } from './sessions.ts';
 import type { TokenVerifier } from './token-verifier.ts';
 
 export interface AccessParts {
-  /** Without one the server is open: whoever reaches it may everything. */
+  /** Without one, and without `identify`, the server is open: anyone who can reach it may do anything. */
   readonly verifier: TokenVerifier | undefined;
+  /** Who is asking, where the program that Fanfare is part of says so. No tokens are asked for then. */
+  readonly identify?: ((asking: Asking) => Promise<Identity>) | undefined;
   readonly rules: Rules;
   /** The wall clock, in milliseconds since 1970. */
   readonly now: () => number;
@@ -58,22 +61,29 @@ export class Access {
     this.nobody = new Rights(nobody, parts.rules, this.#decisions);
   }
 
-  /** Whether no tokens are asked for. */
+  /** Whether nobody is asked who it is. */
   get isOpen(): boolean {
-    return this.#parts.verifier === undefined;
+    return this.#parts.verifier === undefined && this.#parts.identify === undefined;
   }
 
   /** What can be said at once; undefined when {@link authenticate} has to find out. */
   known(token: string | undefined): Rights | undefined {
-    const { verifier } = this.#parts;
-    if (!verifier) return this.trusted;
-    const identity = token === undefined ? undefined : verifier.known(token);
+    if (this.isOpen) return this.trusted;
+    const identity = token === undefined ? undefined : this.#parts.verifier?.known(token);
     return identity && !this.#isRevoked(identity) ? this.#rightsOf(identity) : undefined;
   }
 
-  /** @throws FanfareError `not_authenticated`, `token_expired`, `keys_unavailable` */
-  async authenticate(token: string | undefined): Promise<Rights> {
-    const { verifier } = this.#parts;
+  /**
+   * @throws FanfareError `not_authenticated`, `token_expired`, `keys_unavailable`
+   * @throws Error when the program cannot say who is asking
+   */
+  async authenticate(token: string | undefined, asking?: Asking): Promise<Rights> {
+    const { verifier, identify } = this.#parts;
+    if (identify && asking) {
+      const identity = await identify(asking);
+      if (this.#isRevoked(identity)) throw new FanfareError('not_authenticated', 'You were signed out.');
+      return this.#rightsOf(identity);
+    }
     if (!verifier) return this.trusted;
     if (token === undefined)
       throw new FanfareError(

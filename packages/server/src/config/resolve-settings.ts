@@ -17,6 +17,8 @@ export interface SettingSources {
   readonly flags: Readonly<Record<string, unknown>>;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly file?: SettingsFile;
+  /** Whether the program says who is asking. */
+  readonly identifies?: boolean;
 }
 
 /** A parsed configuration file, or why it could not be read, with the path to name in errors. */
@@ -53,7 +55,10 @@ export function resolveSettings(sources: SettingSources): Settings {
     resolved[name] = parse(name, found, problems) ?? settingKinds[name].default;
   }
   const settings = resolved as unknown as Settings;
-  if (!settings.open && !hasKey(settings) && !isLoopback(settings.host))
+  const { identifies = false } = sources;
+  if (identifies && hasKey(settings))
+    problems.push('identify decides who is asking: leave out key, keyFile and jwksUrl, or identify.');
+  if (!settings.open && !identifies && !hasKey(settings) && !isLoopback(settings.host))
     problems.push(needsOpen(settings.host));
   if (problems.length > 0) throw new SettingsError(problems);
   return settings;

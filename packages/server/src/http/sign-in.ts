@@ -46,7 +46,7 @@ async function find(
   done: HookHandlerDoneFunction,
 ): Promise<void> {
   try {
-    request.rights = await access.authenticate(token);
+    request.rights = await access.authenticate(token, { request: request.raw });
   } catch (error) {
     return done(error as Error);
   }

@@ -77,8 +77,8 @@ export function listenToClients(io: Server, parts: EventParts): () => void {
     if (refuseUnknown) socket.onAny(onAny);
     return connection;
   };
-  /** An app's Socket.IO server does not ask those again that it recovers: what they send waits until they were. */
-  const acceptRecovered = async (socket: Socket): Promise<void> => {
+  /** Asks one that was let in without: what it sends meanwhile waits. */
+  const acceptUnknown = async (socket: Socket, onRefused: (error: FanfareError) => void): Promise<void> => {
     try {
       await accept(socket, access.nobody).renew(async () => {
         const rights = await signIn.ask(socket);
@@ -86,22 +86,23 @@ export function listenToClients(io: Server, parts: EventParts): () => void {
         return rights;
       });
     } catch (error) {
-      // It has just come with that token.
-      if (connections.has(socket)) end(socket, asRefusal(error, logger), true);
+      if (connections.has(socket)) onRefused(asRefusal(error, logger));
     }
-  };
-  const acceptKnown = (socket: Socket): void => {
-    const rights = signIn.rightsOf(socket);
-    if (rights) accept(socket, rights);
   };
   const onConnection = (socket: Socket): void => {
     // A listener of the app's may have ended it.
     if (!socket.connected) return;
-    if (socket.recovered && !signIn.rightsOf(socket)) void acceptRecovered(socket);
-    else acceptKnown(socket);
+    const rights = signIn.rightsOf(socket);
+    if (rights) accept(socket, rights);
+    // An app's Socket.IO server does not ask those again that it recovers. It has just come with what is refused.
+    else if (socket.recovered) void acceptUnknown(socket, (error) => end(socket, error, true));
   };
   io.on('connection', onConnection);
-  for (const socket of io.sockets.sockets.values()) acceptKnown(socket);
+  for (const socket of io.sockets.sockets.values()) {
+    if (access.isOpen) accept(socket, access.trusted);
+    // Refused, it stays the app's client, and may do nothing here.
+    else void acceptUnknown(socket, () => {});
+  }
   return () => {
     signIn.stop();
     io.off('connection', onConnection);
@@ -134,13 +135,15 @@ function listenersFor(
     // So that a client need not know whether it is asked for one.
     if (access.isOpen) return { ok: true };
     await connection.renew(async () => {
-      const rights = await access.authenticate(token);
+      const { request, handshake } = socket;
+      const rights = await access.authenticate(token, { request, auth: { ...handshake.auth, token } });
       if (rights.identity.subject !== connection.rights.identity.subject)
         throw new FanfareError('not_authorized', 'The token is of another subject than the connection.');
       sessions.get(socket)?.renew(rights.identity);
       return rights;
     });
-    return { ok: true, exp: connection.rights.identity.endsAt / 1_000 };
+    const { endsAt } = connection.rights.identity;
+    return { ok: true, ...(endsAt !== Infinity && { exp: endsAt / 1_000 }) };
   };
   return [
     command('subscribe', (connection, input, socket) =>

@@ -25,7 +25,8 @@ export class SignIn {
 
   /** @throws FanfareError `not_authenticated`, `token_expired`, `keys_unavailable` */
   ask(socket: Socket): Promise<Rights> {
-    return this.#access.authenticate(tokenOf(socket));
+    const { request, handshake } = socket;
+    return this.#access.authenticate(tokenOf(socket), { request, auth: handshake.auth });
   }
 
   /** From now on nobody is asked: a listener of Socket.IO's cannot be taken away. */

@@ -1,0 +1,96 @@
+import type { IncomingMessage } from 'node:http';
+import { FanfareError } from '@fanfare/protocol';
+import { parseClaims } from './claims.ts';
+import type { Identity } from './identity.ts';
+
+/** Who is asking, as a program's own login has it. */
+export interface Identified {
+  /** The subject, who it is: 1–255 bytes of UTF-8 without control characters. */
+  readonly sub: string;
+  /** At most 100 topics and patterns that may be published to. */
+  readonly publish: readonly string[];
+  /** At most 100 topics and patterns that may be read. */
+  readonly subscribe: readonly string[];
+  /** Whether everything is allowed. */
+  readonly admin?: boolean;
+  /** When a connection or stream ends, in seconds since 1970. Without it, it lasts until it is revoked. */
+  readonly exp?: number;
+}
+
+/**
+ * Tells who is asking; `null` refuses with `not_authenticated`.
+ *
+ * @param request - the HTTP request; of a Socket.IO connection its `socket.request`
+ * @param auth - what a Socket.IO client handed over as `auth`
+ */
+export type Identify = (
+  request: IncomingMessage,
+  auth?: Readonly<Record<string, unknown>>,
+) => Identified | null | Promise<Identified | null>;
+
+/** What is known of somebody who asks. */
+export interface Asking {
+  readonly request: IncomingMessage;
+  readonly auth?: Readonly<Record<string, unknown>>;
+}
+
+export interface IdentifierParts {
+  /** The wall clock, in milliseconds since 1970. */
+  readonly now: () => number;
+  /** How long a program may take to answer. */
+  readonly timeoutMs: number;
+}
+
+/** What is read as the end of an identity that has none, in seconds from now. */
+const anyTime = 3_600;
+
+/**
+ * Asks a program who is asking.
+ *
+ * @returns a function that rejects with a FanfareError, `not_authenticated` or `token_expired`, or with any other error when
+ * the program fails
+ */
+export function identifier(
+  identify: Identify,
+  { now, timeoutMs }: IdentifierParts,
+): (asking: Asking) => Promise<Identity> {
+  return async ({ request, auth }) => {
+    // Revoked meanwhile, an identity does not count: it may have been looked up before.
+    const issuedAt = now();
+    const identified = await inTime(identify(request, auth), timeoutMs);
+    if (identified === null) throw new FanfareError('not_authenticated', 'You are not signed in.');
+    return { ...read(identified, now()), issuedAt };
+  };
+}
+
+/** @throws FanfareError `token_expired`; Error when it is not an identity */
+function read(identified: unknown, now: number): Identity {
+  if (typeof identified !== 'object' || identified === null)
+    throw new Error(`identify() must return an identity or null, not ${typeof identified}.`);
+  const { sub, publish, subscribe, admin, exp } = identified as Partial<Identified>;
+  const fanfare = { publish, subscribe, admin };
+  try {
+    const claims = parseClaims({ sub, exp: exp ?? now / 1_000 + anyTime, fanfare }, now);
+    return exp === undefined ? { ...claims, endsAt: Infinity } : claims;
+  } catch (error) {
+    if (error instanceof FanfareError && error.code === 'token_expired') throw error;
+    const reason = (error as Error).message;
+    throw new Error(`identify() must return what a token may have (PROTOCOL.md 7.2), or null: ${reason}`, {
+      cause: error,
+    });
+  }
+}
+
+async function inTime<T>(answer: T | Promise<T>, timeoutMs: number): Promise<T> {
+  if (!(answer instanceof Promise)) return answer;
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    const error = new Error(`identify() did not answer within ${timeoutMs} ms (loginTimeoutMs).`);
+    timer = setTimeout(() => reject(error), timeoutMs);
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
