@@ -46,7 +46,7 @@ export interface TopicPage {
   readonly cursor?: string;
 }
 
-export type Transport = 'websocket' | 'polling' | 'stream';
+export type Transport = 'websocket' | 'polling' | 'stream' | 'program';
 export type SubscriptionState = 'live' | 'catching_up';
 
 export interface Connection {

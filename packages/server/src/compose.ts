@@ -19,6 +19,7 @@ import type { Logger } from './observability/logger.ts';
 import { asRefusal } from './observability/refusal.ts';
 import { Vitals } from './observability/vitals.ts';
 import { openLog, rulesOf } from './open-log.ts';
+import { ProgramStreams } from './program/program-streams.ts';
 import type { Refuse } from './open-socketio.ts';
 import type { ServerOptions } from './server-options.ts';
 import { PollingAnswers } from './socketio/polling-answers.ts';
@@ -41,6 +42,8 @@ export interface Composed {
   readonly streams: EventStreams;
   readonly polling: PollingAnswers;
   readonly access: Access;
+  readonly vitals: Vitals;
+  readonly programs: ProgramStreams;
   /** To be called last. */
   readonly close: () => Promise<void>;
 }
@@ -76,13 +79,14 @@ export async function compose(
     throw error;
   });
   const streams = new EventStreams({ ...settings, heartbeatMs, newId: makeId });
+  const programs = new ProgramStreams({ ...settings, newId: makeId });
   const vitals = new Vitals(now);
   const polling: PollingAnswers = new PollingAnswers(insides.engine, (deliveries) => path.taken(deliveries));
   const path: MessagePath = new MessagePath({
     log,
     index,
     rules,
-    fanOuts: [new RoomFanOut(io, polling, logger), streams],
+    fanOuts: [new RoomFanOut(io, polling, logger), streams, programs],
     limits: settings,
     rates: rateLimitsOf(settings, monotonicMs),
     onFailure: (error) => asRefusal(error, logger),
@@ -105,7 +109,7 @@ export async function compose(
     access.close();
     await log.close();
   };
-  return { path, http, streams, polling, access, close };
+  return { path, http, streams, polling, access, vitals, programs, close };
 }
 
 /** @throws SettingsError when a key cannot be used */

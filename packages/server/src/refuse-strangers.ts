@@ -13,16 +13,20 @@ const foreignPage = 'Web pages of other origins are refused, unless their origin
 const foreignHost =
   'Without a key Fanfare answers to localhost and addresses only: name the origin (origins), or say open: true.';
 
-/** Refuses what strangers' web pages have browsers send; and where there is no key, what was sent to a name that could be a stranger's. */
-export function strangersRequests(settings: Settings): Refuse {
+/**
+ * Refuses what strangers' web pages have browsers send; and where nobody has to say who is asking, what was sent to a name
+ * that could be a stranger's.
+ *
+ * @param isAsked - whether the program says who is asking
+ */
+export function strangersRequests(settings: Settings, isAsked: boolean): Refuse {
   const origins = originsOf(settings);
-  const refuseHost = strangersHosts(settings, origins);
+  const refuseHost = isAsked || settings.open || hasKey(settings) ? () => undefined : strangersHosts(origins);
   return (request) => (isOfStrangersPage(request, origins) ? foreignPage : refuseHost(request));
 }
 
 /** Where nothing but this machine's address keeps strangers out. */
-function strangersHosts(settings: Settings, origins: readonly string[]): Refuse {
-  if (settings.open || hasKey(settings)) return () => undefined;
+function strangersHosts(origins: readonly string[]): Refuse {
   // Nearly all come with the same, and reading a URL takes as long as the rest of a small request.
   let usual: string | undefined;
   return ({ headers: { host } }) => {
@@ -34,9 +38,9 @@ function strangersHosts(settings: Settings, origins: readonly string[]): Refuse 
 }
 
 /** The same on an app's HTTP server, where nobody but this machine is let in either. */
-export function strangers(settings: Settings): Refuse {
-  const refuse = strangersRequests(settings);
-  return (request) => (mayReach(settings, request.socket) ? refuse(request) : notOpen);
+export function strangers(settings: Settings, isAsked: boolean): Refuse {
+  const refuse = strangersRequests(settings, isAsked);
+  return (request) => (isAsked || mayReach(settings, request.socket) ? refuse(request) : notOpen);
 }
 
 /** An app's HTTP server may listen on any address, so what ours decides once is decided for each request there. */

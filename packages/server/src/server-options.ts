@@ -1,8 +1,8 @@
-import type { PublishResult } from '@fanfare/protocol';
 import type { Server as SocketServer } from 'socket.io';
 import type { Identify } from './access/identify.ts';
 import type { Settings } from './config/settings.ts';
 import type { Taken } from './http/share-server.ts';
+import type { Program } from './program/program.ts';
 import type { Logger } from './observability/logger.ts';
 
 /** The settings of docs/configuration.md, and what only a program can give. */
@@ -33,14 +33,7 @@ export type AttachOptions = Omit<ServerOptions, (typeof listenSettings)[number]>
 };
 
 /** Fanfare inside a program. */
-export interface Fanfare {
-  /**
-   * Publishes a message, by the same rules as `POST /publish`.
-   *
-   * @param message - any JSON value
-   * @throws FanfareError, such as `topic_not_found` when nobody has ever subscribed
-   */
-  publish(topic: string, message: unknown, options?: { readonly id?: string }): Promise<PublishResult>;
+export interface Fanfare extends Program {
   /** Refuses new publishes with `draining`, answers those that the log already has, and closes what Fanfare opened. */
   stop(): Promise<void>;
   /**

@@ -1,5 +1,5 @@
 import type { Server as HttpServer } from 'node:http';
-import { FanfareError, type PublishResult } from '@fanfare/protocol';
+import { FanfareError } from '@fanfare/protocol';
 import type { Server as SocketServer, Socket as ConnectedSocket } from 'socket.io';
 import { resolveSettings, SettingsError } from './config/resolve-settings.ts';
 import type { Settings } from './config/settings.ts';
@@ -10,7 +10,7 @@ import { isTaken, shareServer } from './http/share-server.ts';
 import { ConnectionCounts } from './limits/connection-counts.ts';
 import { inTime } from './limits/in-time.ts';
 import type { Connection } from './message-path/accept.ts';
-import { compose } from './compose.ts';
+import { compose, type Composed } from './compose.ts';
 import { defaultLogger } from './observability/logger.ts';
 import {
   listenSettings,
@@ -19,6 +19,7 @@ import {
   type FanfareServer,
   type ServerOptions,
 } from './server-options.ts';
+import { programOf } from './program/program.ts';
 import { Ending } from './ending.ts';
 import { returnMemoryWhenIdle } from './return-memory.ts';
 import { listenToClients } from './socketio/events.ts';
@@ -53,10 +54,10 @@ export function createServer(options: ServerOptions = {}): FanfareServer {
   // Whoever started it was told when it could not.
   const ending = new Ending(async () => (await starting?.catch(() => undefined))?.stop());
   return {
-    publish: async (topic, message, { id } = {}) => {
+    ...programOf(async () => {
       if (!starting) throw new FanfareError('draining', 'The server has not been started.');
-      return (await starting).publish({ topic, message, id });
-    },
+      return (await starting).composed;
+    }),
     start: async () => {
       starting ??= run(options, settings, (error) => ending.fail(error));
       return (await starting).url;
@@ -71,7 +72,7 @@ export function createServer(options: ServerOptions = {}): FanfareServer {
 /** A server that listens. */
 interface Running {
   readonly url: string;
-  readonly publish: (input: object) => Promise<PublishResult>;
+  readonly composed: Composed;
   stop(): Promise<void>;
 }
 
@@ -81,7 +82,7 @@ async function run(
   onLost: (error: Error) => void,
 ): Promise<Running> {
   // Who can reach the server was decided by the address that it listens on.
-  const refuse = options.identify ? letIn : strangersRequests(settings);
+  const refuse = strangersRequests(settings, options.identify !== undefined);
   const connections = new Map<ConnectedSocket, Connection>();
   const sessions = new SessionCounts(new ConnectionCounts(settings));
   const { logger = defaultLogger() } = options;
@@ -90,7 +91,7 @@ async function run(
     socketOptions(settings, () => path.isDraining, connections, sessions, insides),
   );
   const composed = await compose(options, { settings, refuse, io, logger, insides, onLost });
-  const { path, http, streams, polling, access, close } = composed;
+  const { path, http, streams, programs, polling, close } = composed;
   openSockets(io, http.server, settings, refuse, sessions, insides);
   polling.beginAll(io);
   listenToClients(io, { ...composed, connections, logger, insides, refuseUnknown: true });
@@ -110,12 +111,13 @@ async function run(
   const stopReturning = returnMemoryWhenIdle(() => io.engine.clientsCount);
   return {
     url: urlOf(http.server),
-    publish: (input) => path.publishValue(access.trusted, input),
+    composed,
     stop: async () => {
       stopReturning();
       const acknowledged = path.drain();
       streams.end(goodbyeMs);
       await inTime(acknowledged, acknowledgeMs);
+      programs.end();
       await sayGoodbye(io, insides.engine.packets, { idleMs: goodbyeMs, timeoutMs: stopGraceMs });
       await sockets.emptied(lastAnswersMs);
       const lastCall = setTimeout(() => sockets.destroy(), stopGraceMs);
@@ -145,15 +147,11 @@ export async function attach(httpServer: HttpServer, options: AttachOptions = {}
   attached.add(httpServer);
   const attaching = runAttached(httpServer, options, settings, (error) => ending.fail(error));
   const ending = new Ending(async () => (await attaching.catch(() => undefined))?.stop());
-  const { publish } = await attaching.catch((error: unknown) => {
+  const { composed } = await attaching.catch((error: unknown) => {
     attached.delete(httpServer);
     throw error;
   });
-  return {
-    publish: (topic, message, { id } = {}) => publish({ topic, message, id }),
-    stop: () => ending.begin(),
-    ended: ending.ended,
-  };
+  return { ...programOf(async () => composed), stop: () => ending.begin(), ended: ending.ended };
 }
 
 /** Adds Fanfare to an HTTP server that listens, or will. */
@@ -163,7 +161,7 @@ async function runAttached(
   settings: Settings,
   onLost: (error: Error) => void,
 ): Promise<Omit<Running, 'url'>> {
-  const refuse = options.identify ? letIn : strangers(settings);
+  const refuse = strangers(settings, options.identify !== undefined);
   const connections = new Map<ConnectedSocket, Connection>();
   const sessions = new SessionCounts(new ConnectionCounts(settings));
   const { logger = defaultLogger() } = options;
@@ -172,7 +170,7 @@ async function runAttached(
     theirs ??
     createSocketServer(socketOptions(settings, () => path.isDraining, connections, sessions, insides));
   const composed = await compose(options, { settings, refuse, io, logger, insides, onLost });
-  const { path, http, streams, polling, access, close } = composed;
+  const { path, http, streams, programs, polling, close } = composed;
   await http.ready();
   const events = { ...composed, connections, logger, insides, refuseUnknown: !theirs };
   const stopListening = listenToClients(io, events);
@@ -189,11 +187,12 @@ async function runAttached(
     node: insides.node,
   });
   return {
-    publish: (input) => path.publishValue(access.trusted, input),
+    composed,
     stop: async () => {
       const acknowledged = path.drain();
       streams.end(goodbyeMs);
       await inTime(acknowledged, acknowledgeMs);
+      programs.end();
       stopListening();
       if (!theirs) {
         await sayGoodbye(io, insides.engine.packets, { idleMs: goodbyeMs, timeoutMs: stopGraceMs });
@@ -206,9 +205,6 @@ async function runAttached(
     },
   };
 }
-
-/** Where the program says who is asking, anybody may ask. */
-function letIn(): undefined {}
 
 function settingsOf({ logger: _logger, now: _now, identify, ...given }: ServerOptions): Settings {
   // A program that names no directory gets none written to.

@@ -3,11 +3,11 @@ import type { Access } from '../access/access.ts';
 import type { Identity } from '../access/identity.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
 import { permitManaging } from '../message-path/permit.ts';
+import { statsOf } from '../message-path/stats.ts';
 import type { Vitals } from '../observability/vitals.ts';
 import { encodeCursor, readNumberCursor, readPlaceCursor } from './cursor.ts';
 import { Query } from './query.ts';
 import { nameOf } from './request.ts';
-import { version } from '../version.ts';
 
 export interface AdminRouteOptions {
   readonly path: Pick<MessagePath, 'figures' | 'connections' | 'topics'>;
@@ -25,11 +25,7 @@ export async function adminRoutes(
   app.get('/identity', async ({ rights }, reply) =>
     send(reply, { open: access.isOpen, ...describe(rights.identity) }),
   );
-  app.get('/stats', async ({ rights }, reply) => {
-    const figures = await path.figures(rights);
-    const { time, startedAt, loopDelayMs } = vitals;
-    return send(reply, { time, startedAt, version, loopDelayMs, ...figures });
-  });
+  app.get('/stats', async ({ rights }, reply) => send(reply, await statsOf(rights, path, vitals)));
   connectionRoutes(app, path);
   const subscribers = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const { rights } = request;

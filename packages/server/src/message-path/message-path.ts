@@ -118,6 +118,7 @@ export class MessagePath {
    * Publishes `{topic, message, id?}`, given as a value.
    *
    * @param json - the text that the value was parsed from, when there is one: the message is passed on as its characters then
+   * @param creates - whether the topic is made when it does not exist
    * @throws FanfareError
    */
   async publishValue(
@@ -125,9 +126,11 @@ export class MessagePath {
     input: unknown,
     source: Source = {},
     json?: string,
+    creates = false,
   ): Promise<PublishResult> {
     this.#parts.rates.takePublish(source);
-    return only(await append(this.#log, [this.#admission.admitValue(rights, input, json)]));
+    const record = this.#admission.admitValue(rights, input, json);
+    return only(await append(this.#log, [creates ? { ...record, createsTopic: () => true } : record]));
   }
 
   /**

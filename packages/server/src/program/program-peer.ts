@@ -1,0 +1,123 @@
+import type { Form } from '@fanfare/protocol';
+import type { Connection } from '../message-path/accept.ts';
+import type { PeerEvent } from '../message-path/deliver.ts';
+import type { Peer } from '../message-path/subscription.ts';
+import type { Audience } from '../subscriptions/audience.ts';
+
+export interface ProgramSurroundings {
+  readonly join: (audience: Audience) => void;
+  readonly leave: (audience: Audience) => void;
+  readonly closed: () => void;
+}
+
+/**
+ * One subscription of the program: a queue that it takes events from. What does not fit in stays in the log until all of
+ * the queue was taken.
+ */
+export class ProgramPeer implements Peer {
+  readonly id: string;
+  readonly transport = 'program';
+  readonly address = '';
+  readonly connection: Connection;
+  readonly #bytesMax: number;
+  readonly #surroundings: ProgramSurroundings;
+  #queue: PeerEvent[] = [];
+  /** Those before it were taken. */
+  #first = 0;
+  #bytes = 0;
+  /** Whether the connection waits to be told that there is room again. */
+  #isBlocked = false;
+  #isEnded = false;
+  #wake: (() => void) | undefined;
+
+  constructor(
+    id: string,
+    bytesMax: number,
+    accept: (peer: Peer) => Connection,
+    surroundings: ProgramSurroundings,
+  ) {
+    this.id = id;
+    this.#bytesMax = bytesMax;
+    this.#surroundings = surroundings;
+    this.connection = accept(this);
+  }
+
+  get waitingBytes(): number {
+    return this.#bytes;
+  }
+
+  join(audience: Audience, _form: Form): void {
+    this.#surroundings.join(audience);
+  }
+
+  leave(audience: Audience, _form: Form): void {
+    this.#surroundings.leave(audience);
+  }
+
+  /** Takes a live message, or tells the connection that there is no room for it. @returns whether there was */
+  deliver(audience: Audience, event: PeerEvent): boolean {
+    if (this.#hasRoom(event.argumentJson.length)) {
+      this.#push(event);
+      return true;
+    }
+    this.#isBlocked = true;
+    this.connection.overflow(audience, 'envelope');
+    return false;
+  }
+
+  tell(event: PeerEvent): void {
+    this.#push(event);
+    if (event.name === 'error') this.end();
+  }
+
+  offer(events: readonly PeerEvent[]): boolean {
+    const bytes = events.reduce((sum, { argumentJson }) => sum + argumentJson.length, 0);
+    if (!this.#hasRoom(bytes)) {
+      this.#isBlocked = true;
+      return false;
+    }
+    for (const event of events) this.#push(event);
+    return true;
+  }
+
+  /** The next event, as soon as there is one; undefined once there are no more. */
+  async take(): Promise<PeerEvent | undefined> {
+    while (this.#first === this.#queue.length && !this.#isEnded) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    const event = this.#queue[this.#first];
+    if (!event) return undefined;
+    this.#bytes -= event.argumentJson.length;
+    if (++this.#first < this.#queue.length) return event;
+    this.#queue = [];
+    this.#first = 0;
+    if (this.#isBlocked) {
+      this.#isBlocked = false;
+      this.connection.drained();
+    }
+    return event;
+  }
+
+  /** Nothing more comes. What waits can still be taken. */
+  end(): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.connection.close();
+    this.#surroundings.closed();
+    this.#wake?.();
+  }
+
+  /** One message always has room, however large. */
+  #hasRoom(bytes: number): boolean {
+    return this.#first === this.#queue.length || this.#bytes + bytes <= this.#bytesMax;
+  }
+
+  #push(event: PeerEvent): void {
+    if (this.#isEnded) return;
+    this.#queue.push(event);
+    this.#bytes += event.argumentJson.length;
+    this.#wake?.();
+  }
+}

@@ -1,0 +1,67 @@
+import type { Form } from '@fanfare/protocol';
+import type { Connection } from '../message-path/accept.ts';
+import type { FanOut, PeerEvent } from '../message-path/deliver.ts';
+import type { Peer } from '../message-path/subscription.ts';
+import type { Audience } from '../subscriptions/audience.ts';
+import { ProgramPeer } from './program-peer.ts';
+
+export interface ProgramStreamsOptions {
+  /** How many bytes may wait for one subscription of the program. */
+  readonly outboxBytesMax: number;
+  /** Makes a name for a subscription that nobody can guess. */
+  readonly newId: () => string;
+}
+
+/** The subscriptions of the program that Fanfare is part of, and the way of live messages to them. */
+export class ProgramStreams implements FanOut {
+  readonly #options: ProgramStreamsOptions;
+  readonly #open = new Set<ProgramPeer>();
+  readonly #joined = new Map<Audience, Set<ProgramPeer>>();
+
+  constructor(options: ProgramStreamsOptions) {
+    this.#options = options;
+  }
+
+  /** @param accept - accepts it as a connection, which ends with it */
+  open(accept: (peer: Peer) => Connection): ProgramPeer {
+    const { newId, outboxBytesMax } = this.#options;
+    const peer: ProgramPeer = new ProgramPeer(newId(), outboxBytesMax, accept, {
+      join: (audience) => this.#join(audience, peer),
+      leave: (audience) => this.#leave(audience, peer),
+      closed: () => void this.#open.delete(peer),
+    });
+    this.#open.add(peer);
+    return peer;
+  }
+
+  send(audiences: readonly Audience[], form: Form, event: PeerEvent): number {
+    if (form === 'plain') return 0;
+    let sent = 0;
+    for (const audience of audiences)
+      for (const peer of this.#joined.get(audience) ?? []) if (peer.deliver(audience, event)) sent++;
+    return sent;
+  }
+
+  get waitingBytes(): number {
+    let bytes = 0;
+    for (const peer of this.#open) bytes += peer.waitingBytes;
+    return bytes;
+  }
+
+  /** Ends all: what waits can still be taken. */
+  end(): void {
+    for (const peer of this.#open) peer.end();
+  }
+
+  #join(audience: Audience, peer: ProgramPeer): void {
+    const peers = this.#joined.get(audience);
+    if (peers) peers.add(peer);
+    else this.#joined.set(audience, new Set([peer]));
+  }
+
+  #leave(audience: Audience, peer: ProgramPeer): void {
+    const peers = this.#joined.get(audience);
+    peers?.delete(peer);
+    if (peers?.size === 0) this.#joined.delete(audience);
+  }
+}
