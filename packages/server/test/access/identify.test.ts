@@ -193,6 +193,24 @@ describe('identify', () => {
     expect(logged).toEqual([expect.stringMatching(reason)]);
   });
 
+  it("is not asked about what pages of other origins send with a person's cookie", async () => {
+    const asked: unknown[] = [];
+    const { url } = await startServer({
+      identify: (request) => {
+        asked.push(request.url);
+        return sessionOf(request);
+      },
+    });
+    for (const page of [{ origin: 'http://evil.example' }, { 'sec-fetch-site': 'cross-site' }]) {
+      const answer = [403, { detail: expect.stringContaining('Web pages of other origins') as string }];
+      const headers = { ...as('s1'), ...page };
+      expect(await get(`${url}/topics`, headers)).toMatchObject(answer);
+      expect((await publish(url, { topic: 'orders/7', message: 1 }, headers)).status).toBe(403);
+      await expect(connectClient(url, 'websocket', { extraHeaders: headers })).rejects.toThrow();
+    }
+    expect(asked).toEqual([]);
+  });
+
   it('lets others than this machine ask, by any name', async () => {
     const http = createHttpServer();
     http.prependListener('connection', (socket) => {
