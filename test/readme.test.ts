@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -142,7 +142,8 @@ describe('the README', () => {
 
     process.kill(-(again.process.pid ?? 0), 'SIGINT');
     await again.exitCode;
-    expect((await outcome(shell(secret?.command ?? ''))).code).toBe(0);
+    expect((await outcome(shell(`bash -c '${secret?.command}'`))).code).toBe(0);
+    expect(statSync(join(clone, 'secret')).mode & 0o777).toBe(0o600);
     await shell(guarded?.command ?? '').says(/^Tokens:.*\n/m);
     const { stdout: token } = await outcome(shell(mint?.command ?? ''));
     const reading = "npx fanfare sub 'orders/*' --from earliest --count 1";

@@ -6,6 +6,8 @@ export interface Secret {
   readonly text: string;
   /** Where it comes from, such as `--token-file ann.token`. */
   readonly source: string;
+  /** The file that has it, if one has. */
+  readonly path?: string;
 }
 
 /**
@@ -16,7 +18,7 @@ export interface Secret {
  */
 export function readSecret(path: string, flag: string): Secret {
   try {
-    return { text: readFileSync(path, 'utf8').trim(), source: `${flag} ${path}` };
+    return { text: readFileSync(path, 'utf8').trim(), source: `${flag} ${path}`, path };
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new CommandError(exitCodes.usage, `${flag} ${path} cannot be read (${code}).`);

@@ -1,5 +1,5 @@
 import { FanfareError } from '@fanfare/protocol';
-import { explainToken, KeyError, mintToken, type Algorithm } from '@fanfare/server/tokens';
+import { explainToken, exposureOf, KeyError, mintToken, type Algorithm } from '@fanfare/server/tokens';
 import { CommandError, exitCodes } from './exit-codes.ts';
 import { print, say } from './output.ts';
 import type { Secret } from './read-secret.ts';
@@ -35,6 +35,8 @@ export async function runMint({
   const { key } = flags;
   if (!key)
     throw new CommandError(exitCodes.usage, 'A key is needed to sign with: --key-file, or FANFARE_KEY.');
+  const exposure = key.path === undefined ? undefined : exposureOf(key.path);
+  if (exposure !== undefined) say(exposure);
   try {
     const token = await mintToken(
       {

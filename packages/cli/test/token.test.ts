@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
@@ -57,7 +57,7 @@ describe('fanfare token', () => {
 
   it('takes the key of a flag before that of the environment, where an empty variable says nothing', async () => {
     const file = join(temporaryDirectory(), 'key');
-    writeFileSync(file, `${key}\n`);
+    writeFileSync(file, `${key}\n`, { mode: 0o600 });
     const { url } = await startServer(0, { key });
     const other = 'x'.repeat(40);
     for (const [env, flags] of [
@@ -75,11 +75,40 @@ describe('fanfare token', () => {
     }
   });
 
+  it('warns when other users can read the file of the key, as the server does, and not when it is public', async () => {
+    const directory = temporaryDirectory();
+    const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+    const write = (name: string, text: string | Buffer, mode: number): string => {
+      const path = join(directory, name);
+      writeFileSync(path, text);
+      chmodSync(path, mode);
+      return path;
+    };
+    const pem = privateKey.export({ type: 'pkcs8', format: 'pem' });
+    const warning = (path: string): string =>
+      `Other users of this machine can read the key file '${path}': run \`chmod 600 '${path}'\`.`;
+    for (const mode of [0o644, 0o640, 0o604, 0o600, 0o400]) {
+      const isExposed = (mode & 0o077) !== 0;
+      const [secret, signer] = [write(`${mode}`, key, mode), write(`${mode}.pem`, pem, mode)];
+      if (mode === 0o644 || mode === 0o600) {
+        const { code, stderr } = await outcome(fanfare('token', 'mint', 'ann', '--key-file', signer));
+        expect([mode, code, stderr]).toEqual([mode, 0, isExposed ? `${warning(signer)}\n` : '']);
+      }
+      const logged: string[] = [];
+      const log = (_fields: object, message: string): void => void logged.push(message);
+      const start = async (keyFile: string): Promise<unknown> =>
+        startServer(0, { keyFile, logger: { warn: log, error: log } });
+      await start(secret);
+      await start(write(`${mode}.public`, publicKey.export({ type: 'spki', format: 'pem' }), mode));
+      expect([mode, logged]).toEqual([mode, isExposed ? [warning(secret)] : []]);
+    }
+  });
+
   it('signs with a private key, which a server verifies with the public one', async () => {
     const directory = temporaryDirectory();
     const { publicKey, privateKey } = generateKeyPairSync('ed25519');
     const [file, keyFile] = [join(directory, 'private.pem'), join(directory, 'public.pem')];
-    writeFileSync(file, privateKey.export({ type: 'pkcs8', format: 'pem' }));
+    writeFileSync(file, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
     writeFileSync(keyFile, publicKey.export({ type: 'spki', format: 'pem' }));
     const { url } = await startServer(0, { keyFile });
     const { stdout: token } = await outcome(fanfare('token', 'mint', 'ann', '--key-file', file));
@@ -171,7 +200,7 @@ describe('with a token', () => {
 
   it('serve takes its key from the environment or a file, and tells it to nobody', async () => {
     const file = join(temporaryDirectory(), 'key');
-    writeFileSync(file, `${key}\n`);
+    writeFileSync(file, `${key}\n`, { mode: 0o600 });
     for (const env of [{ FANFARE_KEY: key }, { FANFARE_KEY_FILE: file }]) {
       const serve = withEnv(env, 'serve', '--port', '0', '--memory', '--host', '0.0.0.0');
       await serve.says(/Messages:.*\nTokens: {5}needed by every client .*\n/);

@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import type { Algorithm } from './algorithms.ts';
+import { exposureOf } from './exposed-file.ts';
 import { KeyError, parseKeys, type VerificationKey } from './jwt-keys.ts';
 import { KeySet } from './key-set.ts';
 
@@ -10,6 +11,8 @@ export interface KeyFileOptions {
   readonly onChange: () => void;
   /** The file has changed, and cannot be read: the keys stay what they were. */
   readonly onFailure: (error: Error) => void;
+  /** Other users can read a secret that is in the file: one sentence. */
+  readonly onWarning: (sentence: string) => void;
 }
 
 /** How often a file is looked at. */
@@ -52,14 +55,19 @@ export class KeyFile {
   }
 
   #read(): readonly VerificationKey[] {
-    const { path, algorithm } = this.#options;
+    const { path, algorithm, onWarning } = this.#options;
     let text: string;
+    let exposure: string | undefined;
     try {
       text = readFileSync(path, 'utf8');
+      exposure = exposureOf(path);
     } catch (error) {
       throw new KeyError(`The file cannot be read (${(error as NodeJS.ErrnoException).code}).`);
     }
-    return parseKeys(text, algorithm);
+    const keys = parseKeys(text, algorithm);
+    // A public key is no secret.
+    if (exposure !== undefined && keys.some(({ key }) => key.type === 'secret')) onWarning(exposure);
+    return keys;
   }
 }
 

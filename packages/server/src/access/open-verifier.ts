@@ -43,7 +43,13 @@ export function openVerifier(
     keyFile === ''
       ? []
       : named('keyFile', () => [
-          new KeyFile({ path: keyFile, algorithm, onChange, onFailure: (error) => onFailure(error, 'file') }),
+          new KeyFile({
+            path: keyFile,
+            algorithm,
+            onChange,
+            onFailure: (error) => onFailure(error, 'file'),
+            onWarning,
+          }),
         ]);
   const url =
     jwksUrl === ''
