@@ -3,6 +3,7 @@ import type { Topic } from '@fanfare/protocol';
 import type { FastifyInstance } from 'fastify';
 import type { Server as SocketServer } from 'socket.io';
 import { Access } from './access/access.ts';
+import { Revocations } from './access/revocations.ts';
 import { algorithmOf } from './access/algorithms.ts';
 import { identifier } from './access/identify.ts';
 import { KeyError } from './access/jwt-keys.ts';
@@ -66,17 +67,21 @@ export async function compose(
   const { settings, refuse, io, logger, insides, onLost } = parts;
   const verifier = verifierOf(settings, logger, now);
   const rules = rulesOf(settings);
+  const index = new SubscriptionIndex();
+  const isInUse = (topic: Topic): boolean => index.isSubscribed(topic);
+  const log = await openLog(settings, { isInUse, logger, now, onLost }).catch((error: unknown) => {
+    verifier?.close();
+    throw error;
+  });
+  // A program that is asked says itself who comes back: what it may say meanwhile is all that a revocation concerns.
+  const tokenLifetimeMsMax = identify ? settings.loginTimeoutMs : settings.tokenLifetimeMsMax || undefined;
+  const revocations = new Revocations({ store: log, tokenLifetimeMsMax, now });
   const access = new Access({
     verifier,
     identify: identify && identifier(identify, { now, timeoutMs: settings.loginTimeoutMs }),
     rules,
+    revocations,
     now,
-  });
-  const index = new SubscriptionIndex();
-  const isInUse = (topic: Topic): boolean => index.isSubscribed(topic);
-  const log = await openLog(settings, { isInUse, logger, now, onLost }).catch((error: unknown) => {
-    access.close();
-    throw error;
   });
   const streams = new EventStreams({ ...settings, heartbeatMs, newId: makeId });
   const programs = new ProgramStreams({ ...settings, newId: makeId });

@@ -10,7 +10,6 @@ import type { MigrationProgress } from './log/store/migrate.ts';
 import { LocalTopicLog } from './log/local/local-topic-log.ts';
 import type { ClockEvent } from './log/local/log-clock.ts';
 import { MemoryStore } from './log/store/memory-store.ts';
-import type { TopicLog } from './log/topic-log.ts';
 import { describeDuration, describeTime } from './observability/describe-time.ts';
 import type { Logger } from './observability/logger.ts';
 import { Rules } from './rules/rule.ts';
@@ -31,7 +30,7 @@ const { value: idsMax } = fixedLimits.idsMax;
  *
  * @throws DataDirectoryError, LogDamagedError
  */
-export async function openLog(settings: Settings, parts: OpenLogParts): Promise<TopicLog> {
+export async function openLog(settings: Settings, parts: OpenLogParts): Promise<LocalTopicLog> {
   const { memory, topicsMax, idWindowMs, memoryBytesMax } = settings;
   const { isInUse, logger, now } = parts;
   const store = memory ? new MemoryStore() : await openStore(settings, parts);

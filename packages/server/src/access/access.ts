@@ -1,9 +1,9 @@
 import { FanfareError } from '@fanfare/protocol';
-import { fixedLimits } from '../limits/fixed-limits.ts';
 import type { Rules } from '../rules/rule.ts';
 import { parseSubject, refuseToken } from './claims.ts';
 import type { Asking } from './identify.ts';
 import { nobody, trusted, type Identity } from './identity.ts';
+import type { Revocations } from './revocations.ts';
 import { RememberedDecisions, Rights } from './rights.ts';
 import { Sessions, type Session } from './sessions.ts';
 import type { TokenVerifier } from './token-verifier.ts';
@@ -14,6 +14,7 @@ export interface AccessParts {
   /** Who is asking, where the program that Fanfare is part of says so. No tokens are asked for then. */
   readonly identify?: ((asking: Asking) => Promise<Identity>) | undefined;
   readonly rules: Rules;
+  readonly revocations: Revocations;
   /** The wall clock, in milliseconds since 1970. */
   readonly now: () => number;
 }
@@ -27,19 +28,6 @@ export interface Revocation {
   readonly ended: number;
 }
 
-const { value: revocationsMax } = fixedLimits.revocationsMax;
-
-/** How many tokens are remembered that come from a clock that is ahead, which each is for a minute at most. */
-const aheadMax = 10_000;
-
-/** Which tokens of a subject count no more. */
-interface Revoked {
-  /** Those that were issued up to then. */
-  readonly time: number;
-  /** Those that were issued later by their own clock, and had been seen before. */
-  readonly ahead: ReadonlySet<number>;
-}
-
 /** Who is asking, and what they may. */
 export class Access {
   /** Of whoever needs no token. */
@@ -50,9 +38,6 @@ export class Access {
   readonly #sessions: Sessions;
   readonly #rights = new WeakMap<Identity, Rights>();
   readonly #decisions = new RememberedDecisions();
-  readonly #revoked = new Map<string, Revoked>();
-  /** Tokens that were seen before the time at which they were issued, by subject and that time. */
-  readonly #ahead = new Map<string, Identity>();
 
   constructor(parts: AccessParts) {
     this.#parts = parts;
@@ -70,7 +55,7 @@ export class Access {
   known(token: string | undefined): Rights | undefined {
     if (this.isOpen) return this.trusted;
     const identity = token === undefined ? undefined : this.#parts.verifier?.known(token);
-    return identity && !this.#isRevoked(identity) ? this.#rightsOf(identity) : undefined;
+    return identity && !this.#parts.revocations.concerns(identity) ? this.#rightsOf(identity) : undefined;
   }
 
   /**
@@ -81,7 +66,8 @@ export class Access {
     const { verifier, identify } = this.#parts;
     if (identify && asking) {
       const identity = await identify(asking);
-      if (this.#isRevoked(identity)) throw new FanfareError('not_authenticated', 'You were signed out.');
+      if (this.#parts.revocations.concerns(identity))
+        throw new FanfareError('not_authenticated', 'You were signed out.');
       return this.#rightsOf(identity);
     }
     if (!verifier) return this.trusted;
@@ -91,8 +77,9 @@ export class Access {
         'A token is needed: Authorization: Bearer, or auth: {token}.',
       );
     const identity = await verifier.verify(token);
-    if (this.#isRevoked(identity)) throw refuseToken('It was revoked.');
-    this.#noteAhead(identity);
+    const { revocations } = this.#parts;
+    if (revocations.concerns(identity)) throw refuseToken('It was revoked.');
+    revocations.noteSeen(identity);
     return this.#rightsOf(identity);
   }
 
@@ -103,7 +90,7 @@ export class Access {
    */
   confirm({ identity }: Rights): void {
     if (identity.endsAt <= this.#parts.now()) throw new FanfareError('token_expired', 'The token has ended.');
-    if (this.#isRevoked(identity)) throw refuseToken('It was revoked.');
+    if (this.#parts.revocations.concerns(identity)) throw refuseToken('It was revoked.');
   }
 
   /**
@@ -116,52 +103,33 @@ export class Access {
     if (identity.subject === undefined) return undefined;
     const session = this.#sessions.open(identity, end);
     // It may have been revoked since it was verified.
-    if (this.#isRevoked(identity)) setImmediate(() => session.revoke());
+    if (this.#parts.revocations.concerns(identity)) setImmediate(() => session.revoke());
     return session;
   }
 
   /**
-   * From now on no token counts that a subject was issued before, and its live connections end.
+   * From now on no token counts that a subject was issued before, and its live connections end, both at once. Resolves once that is
+   * kept over a restart.
    *
    * @param input - the untrusted subject
-   * @throws FanfareError `bad_request`, `not_authorized`, `limit_exceeded`
+   * @throws FanfareError `bad_request`, `not_authorized`, `limit_exceeded`, `storage_unavailable`
    */
-  revoke(rights: Rights, input: unknown): Revocation {
+  async revoke(rights: Rights, input: unknown): Promise<Revocation> {
     if (!rights.identity.isAdmin)
       throw new FanfareError('not_authorized', 'Only an admin may revoke tokens.');
     const subject = readSubject(input);
-    const before = this.#revoked.get(subject);
-    if (!before && this.#revoked.size >= revocationsMax)
-      throw new FanfareError('limit_exceeded', `At most ${revocationsMax} subjects can be revoked.`);
-    const time = this.#parts.now();
-    const seen = [...this.#ahead.values()].filter((identity) => identity.subject === subject);
-    const ahead = [...(before?.ahead ?? []), ...seen.map(({ issuedAt }) => issuedAt)];
-    this.#revoked.set(subject, { time, ahead: new Set(ahead.filter((issuedAt) => issuedAt > time)) });
-    return { subject, time, ended: this.#sessions.revoke(subject) };
+    const { revocations } = this.#parts;
+    const time = revocations.add(subject);
+    try {
+      return { subject, time, ended: this.#sessions.revoke(subject) };
+    } finally {
+      await revocations.keep();
+    }
   }
 
   close(): void {
     this.#sessions.close();
     this.#parts.verifier?.close();
-  }
-
-  /** A time in a token is in whole seconds, as a rule: one of the same second counts as issued before. */
-  #isRevoked({ subject, issuedAt }: Identity): boolean {
-    const revoked = subject === undefined ? undefined : this.#revoked.get(subject);
-    return revoked !== undefined && (issuedAt <= revoked.time || revoked.ahead.has(issuedAt));
-  }
-
-  /** A clock that is ahead gives a token no life beyond a revocation that comes after it was seen. */
-  #noteAhead(identity: Identity): void {
-    const { subject, issuedAt } = identity;
-    const now = this.#parts.now();
-    if (subject === undefined || issuedAt <= now) return;
-    this.#ahead.set(`${issuedAt} ${subject}`, identity);
-    // Those that were seen first are in the past first, as a rule.
-    for (const [seen, first] of this.#ahead) {
-      if (first.issuedAt > now && this.#ahead.size <= aheadMax) return;
-      this.#ahead.delete(seen);
-    }
   }
 
   #rightsOf(identity: Identity): Rights {

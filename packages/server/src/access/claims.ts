@@ -19,15 +19,26 @@ const controlCharacter = /\p{Cc}/u;
  * Reads the claims of a token whose signature was verified: `sub`, `exp`, `iat` and `fanfare`.
  *
  * @param now - in milliseconds since 1970
+ * @param lifetimeMsMax - how long a token may last from when it was issued, which it has to say then
  * @throws FanfareError `not_authenticated`, `token_expired`
  */
-export function parseClaims(input: unknown, now: number): Identity {
+export function parseClaims(input: unknown, now: number, lifetimeMsMax?: number): Identity {
   const claim = fieldsOf(input, 'A token');
   const subject = parseSubject(claim('sub'));
   const { issuedAt, endsAt } = parseTimes(input, now);
   if (endsAt <= now) throw new FanfareError('token_expired', 'The token has ended.');
   if (issuedAt > now + skewSeconds * 1_000) throw refuseToken('It was issued in the future.');
+  if (lifetimeMsMax !== undefined) checkLifetime(claim('iat'), endsAt - issuedAt, lifetimeMsMax);
   return { subject, issuedAt, endsAt, ...parseRights(claim('fanfare')) };
+}
+
+function checkLifetime(iat: unknown, lifetimeMs: number, lifetimeMsMax: number): void {
+  if (iat === undefined)
+    throw refuseToken('It has no iat, which says how long it lasts (`tokenLifetimeMsMax`).');
+  if (lifetimeMs <= lifetimeMsMax) return;
+  throw refuseToken(
+    `It lasts longer than ${lifetimeMsMax} ms from its iat to its exp (\`tokenLifetimeMsMax\`).`,
+  );
 }
 
 /**

@@ -19,6 +19,8 @@ export interface JwtVerifierOptions {
   readonly audience: string | undefined;
   /** What a token's `iss` has to be. Without it, anything. */
   readonly issuer: string | undefined;
+  /** How long a token may last from when it was issued, in milliseconds. */
+  readonly lifetimeMsMax: number | undefined;
   /** The wall clock, in milliseconds since 1970. */
   readonly now: () => number;
 }
@@ -61,7 +63,8 @@ export class JwtVerifier implements TokenVerifier {
     if (known) return known;
     const generation = this.#generation;
     const payload = await this.#verifySignature(token, this.#lookAt(token));
-    const identity = parseClaims(payload, this.#options.now());
+    const { now, lifetimeMsMax } = this.#options;
+    const identity = parseClaims(payload, now(), lifetimeMsMax);
     // The keys may have changed meanwhile: then it is verified again next time.
     if (generation === this.#generation) this.#remember(token, identity);
     return identity;

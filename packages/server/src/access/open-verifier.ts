@@ -13,6 +13,8 @@ export interface KeySettings {
   readonly jwksUrl: string;
   readonly audience: string;
   readonly issuer: string;
+  /** 0 for as long as it likes. */
+  readonly tokenLifetimeMsMax: number;
 }
 
 export interface OpenVerifierParts {
@@ -35,7 +37,7 @@ export function openVerifier(
   settings: KeySettings,
   { now, monotonicMs, onFailure, onWarning }: OpenVerifierParts,
 ): TokenVerifier | undefined {
-  const { key, keyFile, keyAlgorithm: algorithm, jwksUrl, audience, issuer } = settings;
+  const { key, keyFile, keyAlgorithm: algorithm, jwksUrl, audience, issuer, tokenLifetimeMsMax } = settings;
   if (key === '' && keyFile === '' && jwksUrl === '') return undefined;
   const fixed = new KeySet(key === '' ? [] : named('key', () => parseKeys(key, algorithm)));
   const onChange = (): void => verifier.forget();
@@ -67,6 +69,7 @@ export function openVerifier(
     url,
     audience: audience === '' ? undefined : audience,
     issuer: issuer === '' ? undefined : issuer,
+    lifetimeMsMax: tokenLifetimeMsMax || undefined,
     now,
   });
   return verifier;

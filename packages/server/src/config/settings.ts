@@ -19,6 +19,7 @@ export interface Settings extends LimitSettings {
   readonly jwksUrl: string;
   readonly audience: string;
   readonly issuer: string;
+  readonly tokenLifetimeMsMax: number;
   readonly data: string;
   readonly allowNetworkStorage: boolean;
   readonly memory: boolean;
@@ -85,6 +86,13 @@ export const settingKinds: { readonly [K in keyof Settings]: SettingKind<Setting
       'What tokens must name as aud. Without it, tokens that have an aud are meant for others, and refused.',
   },
   issuer: { default: '', about: 'What tokens must have as iss, to the character. Without it, any or none.' },
+  tokenLifetimeMsMax: {
+    default: 0,
+    min: 0,
+    max: 3_155_760_000_000,
+    about:
+      'How long tokens may last from their iat, which they need then, to their exp, in milliseconds; 0 is as long as they say. Longer ones are refused. A revoked subject is remembered for so long, and with 0 for good.',
+  },
   data: {
     default: 'fanfare-data',
     about:

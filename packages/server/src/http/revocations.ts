@@ -11,8 +11,8 @@ export async function revocationRoute(
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
   for (const path of ['/revocations', '/revocations/:subject']) {
     app.put(path, async (request, reply) => {
-      const revocation = access.revoke(request.rights, nameOf(request, 'subject'));
-      return reply.type('application/json; charset=utf-8').send(JSON.stringify(revocation));
+      const revoked = await access.revoke(request.rights, nameOf(request, 'subject'));
+      return reply.type('application/json; charset=utf-8').send(JSON.stringify(revoked));
     });
   }
 }

@@ -104,6 +104,24 @@ export interface PageBefore {
   readonly isAtStart: boolean;
 }
 
+/** Tokens of a subject that count no more. Times are in milliseconds since 1970. */
+export interface Revocation {
+  readonly subject: string;
+  /** Those that were issued up to then. */
+  readonly time: number;
+  /** Those that were issued at these times, which are later: their clock was ahead, and they had been seen before. */
+  readonly ahead: readonly number[];
+}
+
+/** Keeps revocations, where the log is kept over a restart. */
+export interface RevocationStore {
+  readonly revocations: readonly Revocation[];
+  /** What the clock shows; while it may be wrong, an earlier time. */
+  readonly trustedTime: number;
+  /** Puts all revocations in the place of those before. It resolves and rejects like {@link TopicLog.append}. */
+  keepRevocations(revocations: readonly Revocation[]): Promise<void>;
+}
+
 export type TopicCreation = 'created' | 'existed' | 'topics_exhausted';
 
 export interface TopicState {

@@ -66,7 +66,15 @@ class Exporting {
 
   async run(): Promise<void> {
     const { epoch, head } = this.#state ?? {};
-    this.#add(JSON.stringify({ fanfare: exportVersion, epoch, head, topics: this.#names.size }));
+    this.#add(
+      JSON.stringify({
+        fanfare: exportVersion,
+        epoch,
+        head,
+        topics: this.#names.size,
+        ...this.#revocations(),
+      }),
+    );
     for (const [number, name] of this.#names) {
       const isDeclared = this.#topics.records.get(number)?.isDeclared ?? false;
       this.#add(`{"topic":${JSON.stringify(name)},"declared":${isDeclared}}`);
@@ -89,6 +97,12 @@ class Exporting {
     }
     this.#add(JSON.stringify({ end: true, messages: this.#messages }));
     await this.#flush();
+  }
+
+  /** They go with a whole store, and not with some topics of it. Earlier versions ignore them. */
+  #revocations(): Partial<Pick<LogState, 'revocations'>> {
+    const { revocations = [] } = this.#state ?? {};
+    return this.#options.interest === undefined && revocations.length > 0 ? { revocations } : {};
   }
 
   #addChunks(chunks: readonly Chunk[]): void {

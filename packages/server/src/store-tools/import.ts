@@ -5,6 +5,7 @@ import { FanfareError, fieldsOf, messageDepthMax, parseId, parseTopic, refuseFie
 import { DataDirectoryError, makeDirectory, syncDirectory } from '../log/store/data-directory.ts';
 import { dataFile } from '../log/store/directory-names.ts';
 import { openLmdbStore } from '../log/store/lmdb-store.ts';
+import type { Revocation } from '../log/topic-log.ts';
 import { cutMember } from '../message-path/json-text.ts';
 import { clockStepsMax } from '../log/local/clock-steps.ts';
 import { exportVersion } from './export.ts';
@@ -156,7 +157,7 @@ class Importing {
   #read(line: string): void {
     const field = fieldsOf(JSON.parse(line) as unknown, 'A line');
     if (this.#hasEnd) throw this.#refusal('the export has ended before.');
-    if (this.#line === 1 && field('fanfare') !== undefined) return this.#readHeader(field('fanfare'));
+    if (this.#line === 1 && field('fanfare') !== undefined) return this.#readHeader(field);
     if (field('end') === true && field('topic') === undefined) {
       this.#hasEnd = true;
       return;
@@ -169,12 +170,16 @@ class Importing {
     else throw this.#refusal('it has no message.');
   }
 
-  #readHeader(version: unknown): void {
+  #readHeader(field: (name: string) => unknown): void {
+    const version = field('fanfare');
     if (version !== exportVersion)
       throw this.#refusal(
         `it is an export of format ${String(version)}, and this version reads format ${exportVersion}.`,
       );
     this.#hasHeader = true;
+    const revocations = field('revocations') ?? [];
+    if (!isListOfRevocations(revocations)) throw this.#refusal('its revocations are not what an export has.');
+    this.#importer.addRevocations(revocations);
   }
 
   #addMessage(
@@ -182,8 +187,7 @@ class Importing {
     message: { readonly text: string; readonly depth: number },
   ): void {
     const time = field('time');
-    if (!Number.isSafeInteger(time) || (time as number) < 0)
-      throw this.#refusal('time must be a whole number of milliseconds since 1970.');
+    if (!isTime(time)) throw this.#refusal('time must be a whole number of milliseconds since 1970.');
     if (message.depth > messageDepthMax)
       throw this.#refusal(`the message is nested deeper than ${messageDepthMax} levels.`);
     const id = parseId(field('id'));
@@ -219,4 +223,18 @@ function parsePublisher(input: unknown): string | undefined {
       'publisher must be a text of 1 to 255 bytes without control characters.',
     );
   }
+}
+
+function isListOfRevocations(input: unknown): input is readonly Revocation[] {
+  return (
+    Array.isArray(input) &&
+    input.every((revocation: unknown) => {
+      const { subject, time, ahead } = Object(revocation) as Readonly<Record<string, unknown>>;
+      return typeof subject === 'string' && isTime(time) && Array.isArray(ahead) && ahead.every(isTime);
+    })
+  );
+}
+
+function isTime(input: unknown): boolean {
+  return Number.isSafeInteger(input) && (input as number) >= 0;
 }

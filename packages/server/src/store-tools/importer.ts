@@ -46,6 +46,7 @@ export class StoreImporter {
   #head = 0;
   #time = 0;
   #clockSteps: LogState['clockSteps'] = [];
+  #revocations: LogState['revocations'] = [];
 
   /** @param store - MUST be empty */
   constructor(store: Store, options: StoreImporterOptions) {
@@ -60,6 +61,10 @@ export class StoreImporter {
   /** Whether so much waits that {@link commit} is due. */
   get isFull(): boolean {
     return this.#records >= recordsPerCommit || this.#bytes >= bytesPerCommit;
+  }
+
+  addRevocations(revocations: LogState['revocations']): void {
+    this.#revocations = revocations;
   }
 
   addTopic(name: Topic, isDeclared: boolean): void {
@@ -111,6 +116,7 @@ export class StoreImporter {
         clockSteps: this.#clockSteps,
         topicNumber: this.#topics.size,
         deletions: noDeletions,
+        revocations: this.#revocations,
       },
       blocks: builders.flatMap(({ blocks }) => blocks),
       chunks: builders.flatMap(({ chunks }) => chunks),

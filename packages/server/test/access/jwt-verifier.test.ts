@@ -28,7 +28,15 @@ const jwk = (key: KeyObject, more: object): object => ({ ...key.export({ format:
 const set = (...keys: readonly object[]): string => JSON.stringify({ keys });
 
 function open(settings: Partial<KeySettings>, parts: Partial<OpenVerifierParts> = {}): TokenVerifier {
-  const none = { key: '', keyFile: '', keyAlgorithm: undefined, jwksUrl: '', audience: '', issuer: '' };
+  const none = {
+    key: '',
+    keyFile: '',
+    keyAlgorithm: undefined,
+    jwksUrl: '',
+    audience: '',
+    issuer: '',
+    tokenLifetimeMsMax: 0,
+  };
   const verifier = openVerifier(
     { ...none, ...settings },
     { now: () => now, monotonicMs: () => 0, onFailure: () => {}, onWarning: () => {}, ...parts },

@@ -5,10 +5,12 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { connectClient, connectRaw, publish, startServer, transports } from '../harness.ts';
 import { openVerifier } from '../../src/access/open-verifier.ts';
 import { Access } from '../../src/access/access.ts';
+import { Revocations } from '../../src/access/revocations.ts';
 import { defaultRule } from '../../src/config/rules.ts';
 import { Rules } from '../../src/rules/rule.ts';
 import { connectDeaf } from '../hostile/deaf-clients.ts';
 import { openStream, StreamReader, topicUrl } from '../http-tools.ts';
+import { RevocationsInMemory } from './revocations-in-memory.ts';
 import { bearer, secret, tokenFor, type Claims } from './tokens.ts';
 
 type Client = Awaited<ReturnType<typeof connectClient>>;
@@ -336,10 +338,23 @@ describe('a session', () => {
     let now = Date.now();
     const access = new Access({
       verifier: openVerifier(
-        { key: secret, keyFile: '', keyAlgorithm: undefined, jwksUrl: '', audience: '', issuer: '' },
+        {
+          key: secret,
+          keyFile: '',
+          keyAlgorithm: undefined,
+          jwksUrl: '',
+          audience: '',
+          issuer: '',
+          tokenLifetimeMsMax: 0,
+        },
         { now: () => now, monotonicMs: () => now, onFailure: () => {}, onWarning: () => {} },
       ),
       rules: new Rules([], defaultRule),
+      revocations: new Revocations({
+        store: new RevocationsInMemory(),
+        tokenLifetimeMsMax: undefined,
+        now: () => now,
+      }),
       now: () => now,
     });
     onTestFinished(() => access.close());
@@ -347,8 +362,8 @@ describe('a session', () => {
     const admin = await access.authenticate(await tokenFor({ sub: 'root', admin: true }));
     await access.authenticate(early);
     now += 2_000;
-    access.revoke(admin, 'bob');
-    access.revoke(admin, 'bob');
+    await access.revoke(admin, 'bob');
+    await access.revoke(admin, 'bob');
     now += 2_000;
     // What was verified is forgotten for as many tokens that came later.
     for (let count = 0; count < 1_000; count++)

@@ -218,7 +218,13 @@ function stateOf(head: number, newest: readonly Deletion[]): LogState {
   const bySegment = new Map(newest.map(({ topic, sequence }) => [topic.slice(0, 2), { sequence }]));
   const deletions = { newest, bySegment, inCommon: { sequence: head } };
   const clockSteps = newest.map(({ sequence }) => ({ sequence, before: 2 ** 52, after: sequence % 7 }));
-  return { epoch: 'e', head, time: head + 5, trustedTime: head + 4, clockSteps, topicNumber: 99, deletions };
+  const revocations = newest.map(({ topic, sequence }) => ({
+    subject: topic,
+    time: sequence,
+    ahead: [2 ** 52, sequence].slice(0, sequence % 3),
+  }));
+  const times = { time: head + 5, trustedTime: head + 4, clockSteps };
+  return { epoch: 'e', head, ...times, topicNumber: 99, deletions, revocations };
 }
 
 /** A store as plain lists. */

@@ -17,6 +17,8 @@ import fc, { type Arbitrary } from 'fast-check';
 import { Decoder } from 'socket.io-parser';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Access } from '../../src/access/access.ts';
+import { Revocations } from '../../src/access/revocations.ts';
+import { RevocationsInMemory } from '../access/revocations-in-memory.ts';
 import { openVerifier } from '../../src/access/open-verifier.ts';
 import { defaultRule } from '../../src/config/rules.ts';
 import { Rules } from '../../src/rules/rule.ts';
@@ -123,14 +125,27 @@ describe('whatever is read', { timeout }, () => {
   });
 
   it('as a token counts or is refused', async () => {
-    const keys = { key: secret, keyFile: '', keyAlgorithm: undefined, jwksUrl: '', audience: '', issuer: '' };
+    const keys = {
+      key: secret,
+      keyFile: '',
+      keyAlgorithm: undefined,
+      jwksUrl: '',
+      audience: '',
+      issuer: '',
+      tokenLifetimeMsMax: 0,
+    };
     const verifier = openVerifier(keys, {
       now: Date.now,
       monotonicMs: () => 0,
       onFailure: () => {},
       onWarning: () => {},
     });
-    const access = new Access({ verifier, rules: new Rules([], defaultRule), now: Date.now });
+    const revocations = new Revocations({
+      store: new RevocationsInMemory(),
+      tokenLifetimeMsMax: undefined,
+      now: Date.now,
+    });
+    const access = new Access({ verifier, rules: new Rules([], defaultRule), revocations, now: Date.now });
     const codes = new Set(['not_authenticated', 'token_expired']);
     await expectNoFault('tokens', token, {
       feed: async (text) => {

@@ -41,6 +41,10 @@ const clockSteps = [
   { sequence: 7, before: 2 ** 52, after: 0 },
   { sequence: 9, before: 5, after: 4 },
 ];
+const revocations = [
+  { subject: 'ann', time: 2 ** 41, ahead: [] },
+  { subject: 'bób/*', time: 0, ahead: [2 ** 41 + 1, 5] },
+];
 const name = Buffer.from('name');
 
 /** Each kind of value: its bytes, its key, how it is read, and what has to come out. */
@@ -76,6 +80,12 @@ const values = {
     key: name,
     decode: codec.decodeClockSteps,
     content: clockSteps,
+  },
+  revocations: {
+    value: codec.encodeRevocations(revocations, name),
+    key: name,
+    decode: codec.decodeRevocations,
+    content: revocations,
   },
   text: {
     value: codec.encodeText('7', kinds.format, name),

@@ -58,7 +58,7 @@ describe('the data directory', () => {
         head++;
         const records = [{ sequence: head, messageJson: '"m"' }];
         await store.commit({
-          state: { epoch: 'e', head, time: 1, trustedTime: 1, clockSteps: [], topicNumber: 1, deletions: { newest: [], bySegment: new Map(), inCommon: { sequence: 0 } } },
+          state: { epoch: 'e', head, time: 1, trustedTime: 1, clockSteps: [], revocations: [], topicNumber: 1, deletions: { newest: [], bySegment: new Map(), inCommon: { sequence: 0 } } },
           chunks: [{ topic: 1, block: head, ordinal: head, bytesBefore: 0, time: 1, records }],
           ...none,
         });
@@ -212,7 +212,7 @@ describe('the data directory', () => {
       const before = readFileSync(join(directory, 'log.mdb'));
       const refusal = await refusalOf(directory);
       expect(refusal).toMatch(
-        /^DataDirectoryError: The data directory '.*' has format 999, and this version of Fanfare \([\d.]+\) reads formats up to 2\. /,
+        /^DataDirectoryError: The data directory '.*' has format 999, and this version of Fanfare \([\d.]+\) reads formats up to 3\. /,
       );
       expect(refusal).toContain(` Use ${needed}, or another data directory.`);
       expect(before.equals(readFileSync(join(directory, 'log.mdb')))).toBe(true);

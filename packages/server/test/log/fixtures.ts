@@ -36,7 +36,7 @@ export interface FixtureContent {
   }[];
 }
 
-/** A store that an earlier version has written (`fixtures/FORMAT/make.mjs`). */
+/** A store that an earlier version has written (`fixtures/make.mjs`). */
 export class Fixture {
   readonly content: FixtureContent;
   readonly #compressed: Buffer;

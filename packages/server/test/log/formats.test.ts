@@ -63,7 +63,9 @@ function inShort(line: string): string {
   return line.length > 300 ? `sha256:${createHash('sha256').update(line).digest('hex')}` : line;
 }
 
-describe.each(['format-1/stopped', 'format-1/killed'])('the store %s', (name) => {
+const stores = [1, 2].flatMap((format) => [`format-${format}/stopped`, `format-${format}/killed`]);
+
+describe.each(stores)('the store %s', (name) => {
   const fixture = new Fixture(name);
   const { content } = fixture;
   const { epoch, head } = content;

@@ -67,7 +67,7 @@ describe('a store on disk', () => {
       for (let head = 1; ; head++) {
         const records = [{ sequence: head, messageJson: '"m"' }];
         await store.commit({
-          state: { epoch: 'e', head, time: 1, trustedTime: 1, clockSteps: [], topicNumber: 1, deletions: { newest: [], bySegment: new Map(), inCommon: { sequence: 0 } } },
+          state: { epoch: 'e', head, time: 1, trustedTime: 1, clockSteps: [], revocations: [], topicNumber: 1, deletions: { newest: [], bySegment: new Map(), inCommon: { sequence: 0 } } },
           chunks: [{ topic: 1, block: head, ordinal: head, bytesBefore: 0, time: 1, records }],
           ...none,
         });

@@ -23,6 +23,7 @@ it('a message in memory does not keep the request that it came in', async () => 
         time: 1,
         trustedTime: 1,
         clockSteps: [],
+        revocations: [],
         topicNumber: 1,
         deletions: noDeletions,
       },

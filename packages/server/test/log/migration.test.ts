@@ -11,7 +11,7 @@ import {
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { outcome, Program, temporaryDirectory, fanfare } from '../../../cli/test/harness.ts';
-import { readFormat } from '../../src/log/store/format.ts';
+import { format, readFormat } from '../../src/log/store/format.ts';
 import { LmdbFile } from '../../src/log/store/lmdb-file.ts';
 import { openLmdbStore } from '../../src/log/store/lmdb-store.ts';
 import type { MigrationProgress } from '../../src/log/store/migrate.ts';
@@ -56,7 +56,7 @@ function copyOf(directory: string): string {
 }
 
 async function expectMigrated(directory: string): Promise<void> {
-  expect(await formatOf(directory)).toBe(2);
+  expect(await formatOf(directory)).toBe(format);
   await expectContent(directory);
   const copy = copyOf(directory);
   expect(await formatOf(copy)).toBe(1);
@@ -71,7 +71,9 @@ describe('a store of an earlier format', () => {
     const store = await openLmdbStore(directory, { onMigration: (progress) => told.push(progress) });
     await store.close();
     const copy = join(directory, copyName);
-    expect(told).toEqual(['begun', 'copied', 'migrated'].map((step) => ({ step, from: 1, to: 2, copy })));
+    expect(told).toEqual(
+      ['begun', 'copied', 'migrated'].map((step) => ({ step, from: 1, to: format, copy })),
+    );
     expect(statSync(copy).mode & 0o777).toBe(0o600);
     expect(statSync(copy).size).toBe(statSync(join(directory, 'log.mdb')).size);
     await expectMigrated(directory);
@@ -107,7 +109,7 @@ describe('a store of an earlier format', () => {
         step,
       );
       expect(await killed.end()).toBe('SIGKILL');
-      expect(await formatOf(directory)).toBe(step === 'migrated' ? 2 : 1);
+      expect(await formatOf(directory)).toBe(step === 'migrated' ? format : 1);
       await expectContent(directory);
       await (await openLmdbStore(directory)).close();
       await expectMigrated(directory);
@@ -129,7 +131,7 @@ describe('a store of an earlier format', () => {
     const lines = server.program.stderr.split('\n').filter((line) => line.includes('was migrated'));
     expect(lines).toHaveLength(1);
     expect(lines[0]).toContain(
-      `The data directory was migrated from format 1 to 2. A copy of the data as it was is in '${join(directory, copyName)}'.`,
+      `The data directory was migrated from format 1 to ${format}. A copy of the data as it was is in '${join(directory, copyName)}'.`,
     );
     const response = await fetch(`${url}/topics/news/messages?last=2`);
     expect(await response.json()).toMatchObject({ messages: [{ topic: 'news' }, { message: 'the last' }] });
@@ -174,7 +176,7 @@ describe.skipIf(noDisk !== undefined)(
         );
         await program.exitCode;
         disk.cut();
-        expect(await formatOf(data)).toBe(step === 'migrated' ? 2 : 1);
+        expect(await formatOf(data)).toBe(step === 'migrated' ? format : 1);
         if (step !== 'begun') await expectContent(copyOf(data));
         await (await openLmdbStore(data)).close();
         await expectMigrated(data);
@@ -199,7 +201,7 @@ describe.skipIf(noMount !== undefined)(
       const { code, stderr } = await outcome(new ServerProcess({ data: directory, port: 0 }).program);
       expect(code).toBe(1);
       expect(stderr).toMatch(
-        /The data directory '.*' has format 1\. A copy of it must be made before it is migrated to format 2, and that failed: \d+ MiB are missing on its disk\. Make room, or move the directory to a larger disk\. Nothing was changed\./,
+        /The data directory '.*' has format 1\. A copy of it must be made before it is migrated to format 3, and that failed: \d+ MiB are missing on its disk\. Make room, or move the directory to a larger disk\. Nothing was changed\./,
       );
       expect(readdirSync(directory).filter((name) => name.startsWith('log.mdb.'))).toEqual([]);
       expect(await formatOf(directory)).toBe(1);

@@ -73,7 +73,7 @@ async function use(all: readonly string[]): Promise<readonly string[]> {
       `
       const none = { chunks: [], blocks: [], ids: [], topics: [], removedTopics: [], removedChunks: [], removedBlocks: [], removedIds: [] };
       const deletions = { newest: [], bySegment: new Map(), inCommon: { sequence: 0 } };
-      const state = { epoch: 'e', head: 2e9, time: 1, trustedTime: 1, clockSteps: [], topicNumber: 8, deletions };
+      const state = { epoch: 'e', head: 2e9, time: 1, trustedTime: 1, clockSteps: [], revocations: [], topicNumber: 8, deletions };
       for (const directory of args) {
         let store;
         try {

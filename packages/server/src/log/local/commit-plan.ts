@@ -45,12 +45,14 @@ export class CommitPlan {
   readonly #topics: PlannedTopics;
   readonly #ids = new Map<string, Remembered>();
   #head: number;
+  #revocations: LogState['revocations'];
 
   constructor(context: PlanContext) {
     this.#context = context;
     this.blocks = new BlockBuilder(context.time);
     this.#topics = new PlannedTopics({ ...context, head: () => this.#head });
     this.#head = context.state.head;
+    this.#revocations = context.state.revocations;
   }
 
   /** The newest stamp that there is once it is made. */
@@ -99,6 +101,11 @@ export class CommitPlan {
     this.#topics.forgetExcess();
   }
 
+  /** Puts all revocations in the place of those before. */
+  revoke(revocations: LogState['revocations']): void {
+    this.#revocations = revocations;
+  }
+
   /** Has a topic saved that is only in memory yet. */
   save(entry: TopicEntry): void {
     const draft = entry.isDeleted ? undefined : this.#topics.get(entry.name);
@@ -117,7 +124,7 @@ export class CommitPlan {
 
   /** How much there is that is not done before it is stored. */
   get weight(): number {
-    return this.#head - this.#context.state.head + this.#topics.storing;
+    return this.#head - this.#context.state.head + this.#topics.storing + this.#revoking;
   }
 
   /** What the store is to do when nothing more is to be planned. */
@@ -125,7 +132,8 @@ export class CommitPlan {
     const { blocks, chunks, ids } = this.blocks;
     const topics = this.#topics.changed();
     const removedTopics = this.#topics.removed();
-    const changes = blocks.length + topics.length + removedTopics.length + this.#topics.deletions.length;
+    const changes =
+      blocks.length + topics.length + removedTopics.length + this.#topics.deletions.length + this.#revoking;
     return { isNeeded: changes > 0, state: this.#state(), blocks, chunks, ids, topics, removedTopics };
   }
 
@@ -146,6 +154,10 @@ export class CommitPlan {
     return changed;
   }
 
+  get #revoking(): number {
+    return this.#revocations === this.#context.state.revocations ? 0 : 1;
+  }
+
   #state(): LogState {
     const { state, topics } = this.#context;
     return {
@@ -156,6 +168,7 @@ export class CommitPlan {
       clockSteps: state.clockSteps,
       topicNumber: topics.highestNumber,
       deletions: withDeletions(state.deletions, this.#topics.deletions),
+      revocations: this.#revocations,
     };
   }
 

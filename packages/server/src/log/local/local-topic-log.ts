@@ -18,6 +18,8 @@ import {
   type PageBefore,
   type PageLimit,
   type Position,
+  type Revocation,
+  type RevocationStore,
   type Start,
   type TailListener,
   type TopicCreation,
@@ -52,7 +54,7 @@ const sweepIntervalMs = 1_000;
  * There is one commit at a time; what is asked for meanwhile is committed together afterwards, so that one fsync
  * is for many. What is not to be stored waits for nothing but its place in the order.
  */
-export class LocalTopicLog implements TopicLog {
+export class LocalTopicLog implements TopicLog, RevocationStore {
   readonly #options: LocalTopicLogOptions;
   readonly #topics: TopicTable;
   readonly #commits: Commits;
@@ -93,6 +95,18 @@ export class LocalTopicLog implements TopicLog {
 
   get topicsMax(): number {
     return this.#options.topicsMax;
+  }
+
+  get revocations(): readonly Revocation[] {
+    return this.#commits.state.revocations;
+  }
+
+  get trustedTime(): number {
+    return this.#commits.state.trustedTime;
+  }
+
+  keepRevocations(revocations: readonly Revocation[]): Promise<void> {
+    return this.#commits.ask((plan) => plan.revoke(revocations));
   }
 
   get recordsMax(): number {

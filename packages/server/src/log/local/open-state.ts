@@ -42,7 +42,15 @@ export function openState(
   };
 }
 
-const newState = { head: 0, time: 0, trustedTime: 0, clockSteps: [], topicNumber: 0, deletions: noDeletions };
+const newState = {
+  head: 0,
+  time: 0,
+  trustedTime: 0,
+  clockSteps: [],
+  topicNumber: 0,
+  deletions: noDeletions,
+  revocations: [],
+};
 
 /** The steps of the clock that came after something that is still there. */
 function stepsSince(store: Store, { clockSteps }: LogState): LogState['clockSteps'] {

@@ -9,6 +9,7 @@ const stateKey = Buffer.from('state');
 const deletionsKey = Buffer.from('deletions');
 const segmentsKey = Buffer.from('deletions by segment');
 const clockStepsKey = Buffer.from('clock steps');
+const revocationsKey = Buffer.from('revocations');
 
 /**
  * Reads the log's state. Undefined when nothing was ever committed.
@@ -30,16 +31,19 @@ export function readLogState(file: LmdbFile, format?: number): LogState | undefi
       inCommon,
     },
     clockSteps: readList(file, clockStepsKey, codec.decodeClockSteps),
+    revocations: readList(file, revocationsKey, codec.decodeRevocations),
   };
 }
 
 /** What writes a state. @param last - the one that was written last: lists that are the same are not written again */
 export function* logStateChanges(state: LogState, last?: LogState): Generator<Change, void, undefined> {
-  const { deletions, clockSteps, ...rest } = state;
+  const { deletions, clockSteps, revocations, ...rest } = state;
   const { newest, bySegment, inCommon } = deletions;
   yield change(stateKey, codec.encodeState({ ...rest, inCommon }, stateKey));
   if (clockSteps !== last?.clockSteps)
     yield change(clockStepsKey, codec.encodeClockSteps(clockSteps, clockStepsKey));
+  if (revocations !== last?.revocations)
+    yield change(revocationsKey, codec.encodeRevocations(revocations, revocationsKey));
   if (newest !== last?.deletions.newest) {
     const names = newest.map(({ topic, sequence }) => [topic, sequence] as const);
     yield change(deletionsKey, codec.encodeDeletions(names, deletionsKey));

@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer';
 import type { Topic } from '@fanfare/protocol';
 import { ByteReader, ByteWriter, integerBytesMax, textEncoding, textEncodings } from './bytes.ts';
 import { damaged, isSealed, kinds, seal, sealSize, type Kind } from './seal.ts';
+import type { Revocation } from '../topic-log.ts';
 import type { Block, ClockStep, IdBlock, LogState, Run, StoredId, TopicRecord } from './store.ts';
 
 /** The key of what is named by a block: 8 bytes, in the order of the blocks. */
@@ -118,7 +119,8 @@ export function encodeState(state: StateAlone, key: Uint8Array): Buffer {
 }
 
 /** The state without its lists; `inCommon` is that of its deletions. */
-type StateAlone = Omit<LogState, 'deletions' | 'clockSteps'> & Pick<LogState['deletions'], 'inCommon'>;
+type StateAlone = Omit<LogState, 'deletions' | 'clockSteps' | 'revocations'> &
+  Pick<LogState['deletions'], 'inCommon'>;
 
 /**
  * @param format - in which it is encoded
@@ -157,6 +159,35 @@ export function decodeClockSteps(value: Buffer, key: Uint8Array): ClockStep[] {
     steps.push({ sequence: reader.integer(), before: reader.integer(), after: reader.integer() });
   }
   return steps;
+}
+
+export function encodeRevocations(revocations: readonly Revocation[], key: Uint8Array): Buffer {
+  let bytesMax = sealSize + integerBytesMax;
+  for (const { subject, ahead } of revocations)
+    bytesMax += (2 + ahead.length) * integerBytesMax + textBytesMax(subject);
+  const writer = new ByteWriter(bytesMax, sealSize);
+  writer.integer(revocations.length);
+  for (const { subject, time, ahead } of revocations) {
+    writeText(writer, subject);
+    writer.integer(time);
+    writer.integer(ahead.length);
+    for (const issuedAt of ahead) writer.integer(issuedAt);
+  }
+  return sealed(writer, kinds.revocations, key);
+}
+
+/** @throws LogDamagedError */
+export function decodeRevocations(value: Buffer, key: Uint8Array): Revocation[] {
+  const reader = open(value, kinds.revocations, key, 'the list of revoked subjects');
+  const revocations: Revocation[] = [];
+  for (let left = reader.integer(); left > 0; left--) {
+    const subject = readText(reader);
+    const time = reader.integer();
+    const ahead: number[] = [];
+    for (let more = reader.integer(); more > 0; more--) ahead.push(reader.integer());
+    revocations.push({ subject, time, ahead });
+  }
+  return revocations;
 }
 
 /** A name, or a segment of names, and the highest place of what was deleted of it. */

@@ -16,6 +16,7 @@ export const kinds = {
   ids: 7,
   chunk: 8,
   clockSteps: 9,
+  revocations: 10,
 } as const;
 
 export type Kind = (typeof kinds)[keyof typeof kinds];

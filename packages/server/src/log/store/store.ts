@@ -1,5 +1,5 @@
 import type { Stored, Topic } from '@fanfare/protocol';
-import { LogUnwritableError } from '../topic-log.ts';
+import { LogUnwritableError, type Revocation } from '../topic-log.ts';
 
 /** A topic's number in a store: never used for another one, from 1 on. */
 export type TopicNumber = number;
@@ -121,6 +121,7 @@ export interface LogState {
   /** The highest number that a topic was given. */
   readonly topicNumber: TopicNumber;
   readonly deletions: Deletions;
+  readonly revocations: readonly Revocation[];
 }
 
 /** One change of a store. All of it is there afterwards, or nothing. */

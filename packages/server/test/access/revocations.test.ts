@@ -1,0 +1,170 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { FanfareError } from '@fanfare/protocol';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { temporaryDirectory } from '../../../cli/test/harness.ts';
+import { Access } from '../../src/access/access.ts';
+import { parseClaims } from '../../src/access/claims.ts';
+import { openVerifier } from '../../src/access/open-verifier.ts';
+import { Revocations } from '../../src/access/revocations.ts';
+import { defaultRule } from '../../src/config/rules.ts';
+import { Rules } from '../../src/rules/rule.ts';
+import { exportStore, importStore, openStore } from '../../src/store-tools/index.ts';
+import { startServerProcess, terminate } from '../faults/server-process.ts';
+import { connectClient, startServer } from '../harness.ts';
+import { RevocationsInMemory } from './revocations-in-memory.ts';
+import { bearer, secret, tokenFor } from './tokens.ts';
+
+const admin = await bearer({ sub: 'root', admin: true });
+
+async function statusFor(url: string, authorization: string): Promise<number> {
+  return (await fetch(`${url}/topics`, { headers: { authorization, connection: 'close' } })).status;
+}
+
+async function revoke(url: string, subject: string): Promise<Response> {
+  return fetch(`${url}/revocations/${encodeURIComponent(subject)}`, {
+    method: 'PUT',
+    headers: { ...admin, connection: 'close' },
+  });
+}
+
+describe('a revocation', () => {
+  it('outlives a crash, a restart, and an export to another directory', async () => {
+    const directory = temporaryDirectory();
+    const data = join(directory, 'data');
+    const keyFile = join(directory, 'key');
+    writeFileSync(keyFile, secret, { mode: 0o600 });
+    const claims = { sub: 'a/b ö', subscribe: ['**'] };
+    const { authorization: old } = await bearer(claims);
+    // Of an issuer whose clock is ahead.
+    const { authorization: early } = await bearer({ ...claims, iat: 50 });
+    const first = await startServerProcess({ data, port: 0, flags: ['--key-file', keyFile] });
+    expect([await statusFor(first.url, old), await statusFor(first.url, early)]).toEqual([200, 200]);
+    expect((await revoke(first.url, claims.sub)).status).toBe(200);
+    await first.server.kill();
+
+    const second = await startServerProcess({ data, port: 0, flags: ['--key-file', keyFile] });
+    const statuses = [old, early, (await bearer({ ...claims, iat: 40 })).authorization, admin.authorization];
+    const expectStatuses = async (url: string): Promise<void> =>
+      expect(await Promise.all(statuses.map((token) => statusFor(url, token)))).toEqual([401, 401, 200, 200]);
+    await expectStatuses(second.url);
+    const token = old.replace('Bearer ', '');
+    await expect(connectClient(second.url, 'websocket', { auth: { token } })).rejects.toThrow('revoked');
+    await terminate(second.server);
+
+    const store = await openStore(data);
+    let lines = '';
+    const onDamage = (sentence: string): void => expect.fail(sentence);
+    await exportStore(store, { onDamage, write: async (some) => void (lines += some) });
+    await store.close();
+    const copy = join(directory, 'copy');
+    const input = (async function* () {
+      yield lines.trimEnd().split('\n');
+    })();
+    await importStore(copy, { lines: input, now: Date.now });
+    const { url } = await startServer({ memory: false, data: copy, key: secret });
+    await expectStatuses(url);
+  });
+
+  it('counts at once when it cannot be stored, which is said', async () => {
+    const store = new RevocationsInMemory();
+    const access = accessWith(store);
+    const rights = await access.authenticate(await tokenFor({ sub: 'root', admin: true }));
+    const token = await tokenFor({ sub: 'bob', iat: -5 });
+    const ended: string[] = [];
+    access.openSession(await access.authenticate(token), ({ code }) => ended.push(code));
+    store.failure = new Error('no space left');
+    await expect(access.revoke(rights, 'bob')).rejects.toMatchObject({
+      code: 'storage_unavailable',
+      message: expect.stringContaining('The subject is revoked, but this could not be stored') as string,
+    });
+    expect(ended).toEqual(['not_authenticated']);
+    await expect(access.authenticate(token)).rejects.toThrow('revoked');
+    store.failure = undefined;
+    await access.revoke(rights, 'bob');
+    expect(store.revocations).toMatchObject([{ subject: 'bob' }]);
+  });
+
+  it('is kept until the longest token that it can concern has ended, by a clock that is trusted', async () => {
+    const day = 86_400_000;
+    const store = new RevocationsInMemory();
+    let now = 1_800_000_000_000;
+    const revocations = new Revocations({ store, tokenLifetimeMsMax: day, now: () => now });
+    const begun = now;
+    for (let at = 0; at < 10_000; at++) revocations.add(`subject ${at}`);
+    const isFull = (): unknown => {
+      try {
+        return revocations.add('one more');
+      } catch (error) {
+        return (error as FanfareError).message;
+      }
+    };
+    expect(isFull()).toMatch(/Limit of 10000 revoked subjects .*`tokenLifetimeMsMax`/);
+    // A clock that has jumped forward may be wrong.
+    now = begun + 1_000 * day;
+    store.trustedTime = begun + day + 59_999;
+    expect(isFull()).toMatch(/Limit/);
+    store.trustedTime++;
+    expect(isFull()).toBe(now);
+    await revocations.keep();
+    expect(store.revocations).toEqual([{ subject: 'one more', time: now, ahead: [] }]);
+  });
+
+  it('is kept for good where nobody knows how long tokens last', async () => {
+    const store = new RevocationsInMemory();
+    const revocations = new Revocations({ store, tokenLifetimeMsMax: undefined, now: () => 1 });
+    revocations.add('ann');
+    store.trustedTime = 8e15;
+    revocations.add('bob');
+    await revocations.keep();
+    expect(store.revocations.map(({ subject }) => subject)).toEqual(['ann', 'bob']);
+  });
+});
+
+describe('with tokenLifetimeMsMax', () => {
+  it('a token has an iat, and lasts no longer from there', () => {
+    const now = 1_800_000_000_000;
+    const seconds = now / 1_000;
+    const verdict = (claims: object): unknown => {
+      try {
+        return parseClaims({ sub: 'ann', ...claims }, now, 60_000).subject;
+      } catch (error) {
+        return (error as FanfareError).message;
+      }
+    };
+    expect(verdict({ iat: seconds - 10, exp: seconds + 50 })).toBe('ann');
+    expect(verdict({ iat: seconds - 10, exp: seconds + 51 })).toMatch(
+      /lasts longer than 60000 ms .*`tokenLifetimeMsMax`/,
+    );
+    expect(verdict({ exp: seconds + 1 })).toMatch(/has no iat.*`tokenLifetimeMsMax`/);
+  });
+
+  it('a server refuses tokens that last longer, on every way in', async () => {
+    const { url } = await startServer({ key: secret, tokenLifetimeMsMax: 600_000 });
+    expect(await statusFor(url, (await bearer({ exp: 600 })).authorization)).toBe(200);
+    expect(await statusFor(url, (await bearer({ exp: 601 })).authorization)).toBe(401);
+    const auth = { token: await tokenFor({ exp: 601 }) };
+    await expect(connectClient(url, 'websocket', { auth })).rejects.toThrow('lasts longer than 600000 ms');
+  });
+});
+
+function accessWith(store: RevocationsInMemory): Access {
+  const now = Date.now;
+  const none = {
+    keyFile: '',
+    keyAlgorithm: undefined,
+    jwksUrl: '',
+    audience: '',
+    issuer: '',
+    tokenLifetimeMsMax: 0,
+  };
+  const ignore = (): void => {};
+  const verifier = openVerifier(
+    { ...none, key: secret },
+    { now, monotonicMs: now, onFailure: ignore, onWarning: ignore },
+  );
+  const revocations = new Revocations({ store, tokenLifetimeMsMax: undefined, now });
+  const access = new Access({ verifier, rules: new Rules([], defaultRule), revocations, now });
+  onTestFinished(() => access.close());
+  return access;
+}
