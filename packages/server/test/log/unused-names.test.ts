@@ -1,5 +1,5 @@
 import { parseInterest, parseTopic, type Topic } from '@fanfare/protocol';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { LogFullError, type TopicLog } from '../../src/log/topic-log.ts';
 import type { Rule } from '../../src/rules/rule.ts';
 import { heapBytes } from '../heap.ts';
@@ -18,12 +18,19 @@ interface World extends LocalLogUnderTest {
   readonly inUse: Set<Topic>;
 }
 
-function opens(topicsMax: number, store = new SteeredStore()): World {
+function opens(
+  topicsMax: number,
+  {
+    store = new SteeredStore(),
+    unusedPerSubjectMax,
+  }: { store?: SteeredStore; unusedPerSubjectMax?: number } = {},
+): World {
   const inUse = new Set<Topic>();
   const under = openOver(store, {
     rules: [passing],
     fallback,
     topicsMax,
+    ...(unusedPerSubjectMax !== undefined && { unusedPerSubjectMax }),
     idWindowMs: 1_000,
     idsMax: 10,
     isInUse: (topic) => inUse.has(topic),
@@ -115,7 +122,7 @@ it('a resume after a crash is told what it missed of a forgotten topic that was 
   const { log, store } = opens(1);
   await log.append([{ topic: parseTopic('passing/1'), messageJson: '1' }]);
   await log.createTopic(b, false);
-  const again = opens(1, store);
+  const again = opens(1, { store });
   const offset = { epoch: again.log.epoch, sequence: 0 };
   expect(await again.log.locate(passing.match, { kind: 'offset', offset })).toMatchObject({
     recovered: false,
@@ -126,13 +133,52 @@ it('a lowered limit is reached by new topics that take the places of several nam
   const before = opens(200);
   for (let at = 0; at < 200; at++) await before.log.createTopic(parseTopic(`name ${at}`), at < 3);
   await before.advance(0);
-  const { log, advance } = opens(5, before.store);
+  const { log, advance } = opens(5, { store: before.store });
   for (const topic of [a, b, c]) expect(await log.createTopic(topic, false)).toBe('created');
   expect((await namesOf(log)).length).toBeGreaterThan(5);
   expect(await log.createTopic(parseTopic('d'), false)).toBe('created');
   expect(await namesOf(log)).toEqual(['c', 'd', 'name 0', 'name 1', 'name 2']);
   await advance(0);
   expect(storedNames(before.store)).toHaveLength(5);
+});
+
+describe('a subject that holds more names than it may', () => {
+  const mine = (count: number, prefix = 'ann'): Topic[] =>
+    Array.from({ length: count }, (_, at) => parseTopic(`passing/${prefix} ${at}`));
+
+  it('loses its own when it makes names faster than the store commits', async () => {
+    const { log, store } = opens(10, { unusedPerSubjectMax: 3 });
+    for (const topic of mine(3, 'bob')) await log.createTopic(topic, false, 'bob');
+    const held = store.hold('late');
+    await log.createTopic(a, false, 'ann');
+    const { succeed } = await held;
+    for (const topic of mine(6)) await log.createTopic(topic, false, 'ann');
+    const rest = log.createTopic(b, false, 'ann');
+    succeed();
+    await rest;
+    expect(await namesOf(log)).toEqual(expect.arrayContaining(mine(3, 'bob')));
+  });
+
+  it('loses its own when it makes many at once', async () => {
+    const { log, store, advance } = opens(10, { unusedPerSubjectMax: 3 });
+    for (const topic of mine(3, 'bob')) await log.createTopic(topic, false, 'bob');
+    for (const topic of mine(3)) await log.createTopic(topic, false, 'ann');
+    const all = mine(50).map((topic) => ({ topic, messageJson: '1', subject: 'ann' }));
+    expect((await log.append(all)).map(({ kind }) => kind)).toEqual(all.map(() => 'appended'));
+    expect(await namesOf(log)).toEqual(expect.arrayContaining(mine(3, 'bob')));
+    await advance(1_000);
+    expect(await namesOf(log)).toEqual([...mine(50).slice(-3), ...mine(3, 'bob')].toSorted());
+    expect(storedNames(store).toSorted()).toEqual(await namesOf(log));
+  });
+
+  it('loses none of its own to a topic that it subscribes to', async () => {
+    const { log, inUse } = opens(10, { unusedPerSubjectMax: 3 });
+    for (const topic of mine(7, 'bob')) await log.createTopic(topic, false);
+    for (const topic of mine(3)) await log.createTopic(topic, false, 'ann');
+    inUse.add(a);
+    await log.createTopic(a, false, 'ann');
+    expect(await namesOf(log)).toEqual(['a', ...mine(3), ...mine(7, 'bob').slice(1)].toSorted());
+  });
 });
 
 it('names that come and go take no memory', async () => {

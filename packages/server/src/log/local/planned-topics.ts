@@ -1,24 +1,9 @@
 import type { Topic } from '@fanfare/protocol';
 import type { Deletion, TopicNumber, TopicRecord } from '../store/store.ts';
+import { assign, draftOf, hasChunks, isInStore, type Draft } from './draft.ts';
+import { PlannedNames } from './planned-names.ts';
 import { keeps, recordOf, type TopicEntry, type TopicTable } from './topic-table.ts';
 import { isOnlyName } from './unused-names.ts';
-import { UseOrder, type Place } from './use-order.ts';
-
-/** What a topic is to become. */
-export interface Draft {
-  readonly entry: TopicEntry;
-  readonly isNew: boolean;
-  /** What has no messages and was not declared can wait. */
-  isToBeSaved: boolean;
-  isDeclared: boolean;
-  count: number;
-  bytes: number;
-  lastSequence: number;
-  published: number;
-  lastTime: number;
-  /** Among the names that the plan uses, where it is only a name. */
-  place: Place<Draft> | undefined;
-}
 
 export interface PlannedTopicsOptions {
   readonly topics: TopicTable;
@@ -38,15 +23,14 @@ export class PlannedTopics {
   readonly #drafts = new Map<Topic, Draft>();
   /** Drafts of topics that are deleted or forgotten, whose names may have been taken again since. */
   readonly #removed = new Map<TopicEntry, Draft>();
-  /** Drafts of names, ordered by their last use. They were used later than all names without a draft. */
-  readonly #names = new UseOrder<Draft>();
-  /** The unused names that this plan has not looked at. */
-  #unused: Iterator<TopicEntry> | undefined;
+  readonly #names: PlannedNames;
+  #hasForgottenExcess = false;
   #growth = 0;
   #storing = 0;
 
   constructor(options: PlannedTopicsOptions) {
     this.#options = options;
+    this.#names = new PlannedNames(options.topics.unused);
   }
 
   get(topic: Topic): Draft | undefined {
@@ -63,7 +47,7 @@ export class PlannedTopics {
    * @returns undefined when there are as many topics as may be, and none of them is an unused name
    */
   make(topic: Topic, subject: string | undefined): Draft | undefined {
-    if (!this.#makeRoom()) return undefined;
+    if (!this.#makeRoom(topic, subject)) return undefined;
     const { topics, head } = this.#options;
     this.#growth++;
     return this.#draft(topics.make(topic, head(), { subject }), true);
@@ -81,7 +65,8 @@ export class PlannedTopics {
   remove(draft: Draft): void {
     const { entry, lastSequence } = draft;
     this.#drafts.delete(entry.name);
-    this.#leaveNames(draft);
+    this.#names.leave(draft);
+    if (!draft.isNew) this.#names.noteForgotten(entry);
     this.#removed.set(entry, draft);
     this.#growth--;
     const hasPassed = !keeps(entry) && (draft.published > 0 || entry.bornAt < 0);
@@ -93,23 +78,16 @@ export class PlannedTopics {
 
   /** A client publishes to a topic, or subscribes to it. */
   noteUse(draft: Draft): void {
-    if (draft.isDeclared || draft.count > draft.entry.trimmed) this.#leaveNames(draft);
-    else if (draft.place) this.#names.renew(draft.place);
-    else draft.place = this.#names.add(draft);
+    if (draft.isDeclared || draft.count > draft.entry.trimmed) this.#names.leave(draft);
+    else this.#names.use(draft);
   }
 
-  /** Forgets names of subjects that hold more of them than they may, but none that this plan uses. */
+  /** Forgets names of subjects that hold more of them than they may. */
   forgetExcess(): void {
-    const { unused } = this.#options.topics;
+    this.#hasForgottenExcess = true;
     let forgotten = 0;
-    for (const own of unused.excessive()) {
-      let rest = own.size;
-      for (const entry of own) {
-        if (rest <= unused.perSubjectMax || forgotten >= forgottenMax.forSubjects) break;
-        if (!this.#forget(entry)) continue;
-        rest--;
-        forgotten++;
-      }
+    for (const subject of this.#options.topics.unused.excessive()) {
+      while (forgotten < forgottenMax.forSubjects && this.#forgetExcessOf(subject)) forgotten++;
     }
   }
 
@@ -186,34 +164,51 @@ export class PlannedTopics {
   }
 
   /**
-   * Forgets the unused name whose last use was longest ago, when there are as many topics as may be. When there are
-   * more, because the limit was lowered, it forgets several.
+   * Forgets an unused name when there are as many topics as may be: of the subject's own when it holds more than it may, else
+   * the one whose last use was longest ago. When there are more topics, because the limit was lowered, it forgets several.
    */
-  #makeRoom(): boolean {
+  #makeRoom(topic: Topic, subject: string | undefined): boolean {
     const { topics, topicsMax } = this.#options;
+    const more = topics.unused.isInUse(topic) ? 0 : 1;
     const isFull = (): boolean => topics.size + this.#growth >= topicsMax;
+    // Whoever holds too much gives it up before others lose anything.
+    if (isFull() && !this.#hasForgottenExcess) this.forgetExcess();
     let forgotten = 0;
-    while (isFull() && forgotten < forgottenMax.forRoom && this.#forgetNext()) forgotten++;
+    const forget = (): boolean =>
+      (subject !== undefined && this.#forgetExcessOf(subject, more)) || this.#forgetNext();
+    while (isFull() && forgotten < forgottenMax.forRoom && forget()) forgotten++;
     return !isFull() || forgotten > 0;
   }
 
   /**
-   * Forgets the name that comes next. Names that are passed over are used by this plan, or leave the order: there are not
-   * many of them.
+   * Forgets the oldest name of a subject that holds more than it may.
    *
-   * @returns whether there was one
+   * @param more - how many it is about to hold in addition
+   * @returns whether it did
    */
+  #forgetExcessOf(subject: string, more = 0): boolean {
+    if (this.#names.excessOf(subject) + more <= 0) return false;
+    return this.#forgetOne(this.#names.restOf(subject), this.#names.usedBy(subject));
+  }
+
+  /** Forgets the name whose last use was longest ago. @returns whether there was one */
   #forgetNext(): boolean {
+    return this.#forgetOne(this.#names.rest(), this.#names);
+  }
+
+  /**
+   * Forgets the first name that nobody uses, of those before the plan and then of those that the plan uses. Names that are passed
+   * over are used by the plan, or leave the order: there are not many of them.
+   */
+  #forgetOne(rest: Iterable<TopicEntry>, used: Iterable<Draft>): boolean {
     const { unused } = this.#options.topics;
-    this.#unused ??= unused[Symbol.iterator]();
-    for (let next = this.#unused.next(); next.done !== true; next = this.#unused.next())
-      if (this.#forget(next.value)) return true;
-    for (const draft of this.#names) {
+    for (const entry of rest) if (this.#forget(entry)) return true;
+    for (const draft of used) {
       if (!unused.isInUse(draft.entry.name)) {
         this.remove(draft);
         return true;
       }
-      this.#leaveNames(draft);
+      this.#names.leave(draft);
     }
     return false;
   }
@@ -230,38 +225,9 @@ export class PlannedTopics {
     return true;
   }
 
-  #leaveNames(draft: Draft): void {
-    if (draft.place) this.#names.remove(draft.place);
-    draft.place = undefined;
-  }
-
   #draft(entry: TopicEntry, isNew: boolean): Draft {
-    const { isDeclared, count, bytes, lastSequence, published, lastTime } = entry;
-    const grown = { isDeclared, count, bytes, lastSequence, published, lastTime };
-    const draft = { entry, isNew, isToBeSaved: false, place: undefined, ...grown };
+    const draft = draftOf(entry, isNew);
     this.#drafts.set(entry.name, draft);
     return draft;
   }
-}
-
-/** Whether the store has messages of a topic, or is to have some. */
-function hasChunks({ entry, count }: Draft): boolean {
-  return entry.oldest !== undefined || count > entry.count;
-}
-
-/** Whether the store may have a record of a topic. It has an old one of a topic that is to be saved again. */
-function isInStore({ isNew, entry }: Draft): boolean {
-  return !isNew && (entry.isSaved || entry.bornAt < 0);
-}
-
-function assign(
-  entry: TopicEntry,
-  { isDeclared, count, bytes, lastSequence, published, lastTime }: Draft,
-): void {
-  entry.isDeclared = isDeclared;
-  entry.count = count;
-  entry.bytes = bytes;
-  entry.lastSequence = lastSequence;
-  entry.published = published;
-  entry.lastTime = lastTime;
 }
