@@ -104,6 +104,26 @@ describe('the data directory', () => {
     }
   });
 
+  it("stays its owner's when connections have taken all file descriptors", async () => {
+    const owner = new ScriptProcess(
+      `
+      import { openSync } from 'node:fs';
+      let later = 0;
+      const machine = { ...thisMachine(), monotonicMs: () => performance.now() + later, wallMs: () => Date.now() + later };
+      const store = await openLmdbStore(args[0], { machine });
+      try {
+        for (;;) openSync('/dev/null');
+      } catch {}
+      const none = { chunks: [], blocks: [], ids: [], topics: [], removedTopics: [], removedChunks: [], removedBlocks: [], removedIds: [] };
+      const deletions = { newest: [], bySegment: new Map(), inCommon: { sequence: 0 } };
+      const state = { epoch: 'e', head: 0, time: 1, trustedTime: 1, clockSteps: [], topicNumber: 0, deletions };
+      for (; later < 30_000; later += 10_000) await store.commit({ ...none, state }).then(() => say('stored'), (error) => say(error.message));
+      process.exit();`,
+      directory,
+    );
+    for (let count = 0; count < 3; count++) expect(await owner.line()).toBe('stored');
+  });
+
   it('keeps no process alive', async () => {
     const process = new ScriptProcess(`await openLmdbStore(args[0]); say('open');`, directory);
     expect(await process.line()).toBe('open');

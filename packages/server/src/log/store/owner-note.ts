@@ -1,7 +1,9 @@
 import { Buffer } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
+import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import type { ProcessName } from './machine.ts';
+import { SpareDescriptor } from './spare-descriptor.ts';
 
 /** Who has a data directory. */
 export interface Owner extends ProcessName {
@@ -36,6 +38,8 @@ export class OwnerNoteFile {
   /** Who we are. */
   owner: Owner;
   #count = 0;
+  /** Without it, whoever opens many connections could keep the counter from being raised. */
+  readonly #spare = new SpareDescriptor();
 
   constructor(path: string, owner: Owner) {
     this.#path = path;
@@ -54,6 +58,7 @@ export class OwnerNoteFile {
 
   /** Makes the note say that we have the directory. */
   async claim(): Promise<void> {
+    this.#spare.hold();
     const text = this.#head + this.#counter;
     const draft = `${this.#path}-${randomUUID()}`;
     try {
@@ -68,9 +73,19 @@ export class OwnerNoteFile {
   }
 
   /** Raises the counter of our note. Makes the note anew when somebody has removed or damaged it. */
-  raise(): Promise<Raised> {
+  async raise(): Promise<Raised> {
     this.#count++;
-    return this.#write(this.#counter);
+    try {
+      return await this.#write(this.#counter);
+    } catch (error) {
+      if (!isOutOfDescriptors(error)) throw error;
+      return this.#spare.use(() => this.#writeAtOnce(this.#counter));
+    }
+  }
+
+  /** The counter is not raised any more. */
+  rest(): void {
+    this.#spare.release();
   }
 
   /** Says in our note that the directory is free. */
@@ -96,11 +111,10 @@ export class OwnerNoteFile {
       return 'raised';
     }
     try {
-      const there = await file.readFile('utf8');
-      const owner = parseNote(there)?.owner;
-      if (owner && owner.id !== this.owner.id) return { other: owner };
-      if (owner) {
-        await file.write(text, Buffer.byteLength(there.slice(0, there.indexOf('\n') + 1)));
+      const place = this.#placeIn(await file.readFile('utf8'));
+      if (typeof place === 'object') return place;
+      if (place !== undefined) {
+        await file.write(text, place);
         return 'raised';
       }
     } finally {
@@ -108,6 +122,28 @@ export class OwnerNoteFile {
     }
     await this.claim();
     return 'raised';
+  }
+
+  /** As {@link #write}, where the note is there. */
+  #writeAtOnce(text: string): Raised {
+    const file = openSync(this.#path, 'r+');
+    try {
+      const place = this.#placeIn(readFileSync(file, 'utf8'));
+      if (typeof place === 'object') return place;
+      if (place === undefined) throw new Error('it is damaged');
+      writeSync(file, text, place);
+      return 'raised';
+    } finally {
+      closeSync(file);
+    }
+  }
+
+  /** Where the counter of our note is, or whose note it is. Undefined when it is damaged. */
+  #placeIn(note: string): number | { readonly other: Owner } | undefined {
+    const owner = parseNote(note)?.owner;
+    if (!owner) return undefined;
+    if (owner.id !== this.owner.id) return { other: owner };
+    return Buffer.byteLength(note.slice(0, note.indexOf('\n') + 1));
   }
 }
 
@@ -140,6 +176,11 @@ async function overwrite(path: string, text: string): Promise<void> {
   } finally {
     await file.close();
   }
+}
+
+function isOutOfDescriptors(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'EMFILE' || code === 'ENFILE';
 }
 
 function isFull(error: unknown): boolean {

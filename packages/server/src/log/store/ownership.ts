@@ -129,6 +129,7 @@ export class Ownership {
   async end(left: string): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#options.note.rest();
     if (this.#final instanceof DirectoryLostError || !this.#hasBegun) return;
     // The next owner finds out without it, and storage that does not answer is not waited for.
     const leaving = (this.#raising ?? Promise.resolve()).then(() => this.#options.note.leave(left));
