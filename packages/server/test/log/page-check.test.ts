@@ -161,7 +161,7 @@ describe('looking through the pages of a data file', () => {
   });
 
   it('finds damage at the next start, too, when somebody has looked through the file and closed it', async () => {
-    const directory = await damagedDirectory();
+    const directory = await damagedDirectory((page) => page.writeUInt16LE(page.readUInt16LE(22) - 2, 22));
     const damages: string[] = [];
     const store = await openLmdbStore(directory, {
       isReadOnly: true,
@@ -170,6 +170,18 @@ describe('looking through the pages of a data file', () => {
     await store.close();
     expect(damages).not.toEqual([]);
     await expect(openLmdbStore(directory)).rejects.toThrow(LogDamagedError);
+  });
+
+  it('leaves what can be read of a file in which messages are lost to those who ask for it', async () => {
+    const directory = await damagedDirectory((page) => page.fill(0, pageSize - 760));
+    const damages: string[] = [];
+    const store = await openLmdbStore(directory, {
+      isReadOnly: true,
+      onDamage: (sentence) => damages.push(sentence),
+    });
+    expect(damages).toContain('The list of chunks cannot be read: the data is damaged.');
+    expect(store.chunk(1, 20)).toMatchObject({ block: 20 });
+    await store.close();
   });
 
   it('takes nothing for damage that another program prints in its process', async () => {
@@ -187,8 +199,8 @@ describe('looking through the pages of a data file', () => {
   });
 });
 
-/** A directory that was left cleanly, and in which a page of messages was damaged since. */
-async function damagedDirectory(): Promise<string> {
+/** A directory that was left cleanly, and in which each page of messages was damaged since. */
+async function damagedDirectory(damage: (page: Buffer) => unknown): Promise<string> {
   const directory = temporaryDirectory();
   const store = await openLmdbStore(directory);
   for (let block = 1; block <= 20; block++) {
@@ -198,9 +210,10 @@ async function damagedDirectory(): Promise<string> {
   await store.close();
   const path = join(directory, dataFile);
   const data = readFileSync(path);
-  const isLeaf = (at: number): boolean => data.readUInt16LE(at + 18) === pageFlags.leaf;
-  for (let at = 2 * pageSize; at < data.length; at += pageSize)
-    if (isLeaf(at)) data.writeUInt16LE(data.readUInt16LE(at + 22) - 2, at + 22);
+  for (let at = 2 * pageSize; at < data.length; at += pageSize) {
+    const page = data.subarray(at, at + pageSize);
+    if (page.readUInt16LE(18) === pageFlags.leaf && page.includes('mmm')) damage(page);
+  }
   writeFileSync(path, data);
   return directory;
 }

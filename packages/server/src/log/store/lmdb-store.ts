@@ -27,7 +27,7 @@ import {
   type TopicRecord,
 } from './store.ts';
 import { Taking } from './taking.ts';
-import { LogUncertainError, type LogDamagedError } from '../topic-log.ts';
+import { LogDamagedError, LogUncertainError } from '../topic-log.ts';
 
 export interface LmdbStoreOptions extends Partial<OwnershipEvents> {
   /** Whether it takes no commits. Data of an earlier format stays as it is then. */
@@ -72,7 +72,7 @@ export async function openLmdbStore(directory: string, options: LmdbStoreOptions
     readFormat(file, directory);
     await taking.settle(ownerRegister(file));
     file.openTables();
-    file.checkCount('chunks');
+    checkChunks(file, onDamage);
     room = await FileRoom.open(file.path, () => opened.room);
     const from = readFormat(file, directory);
     if (from === undefined) file.writeExclusively(() => changesFrom(opened, from));
@@ -86,6 +86,16 @@ export async function openLmdbStore(directory: string, options: LmdbStoreOptions
     await room?.close();
     await taking.release('');
     throw error;
+  }
+}
+
+/** @throws LogDamagedError without `onDamage` */
+function checkChunks(file: LmdbFile, onDamage: LmdbStoreOptions['onDamage']): void {
+  try {
+    file.checkCount('chunks');
+  } catch (error) {
+    if (!onDamage || !(error instanceof LogDamagedError)) throw error;
+    onDamage(error.message);
   }
 }
 
