@@ -106,13 +106,18 @@ function cannotStart(error: unknown): string {
     case 'EADDRINUSE':
       return `Port ${port} is taken by another program: stop that one, or choose another port with --port ${neighbour(port)}.`;
     case 'EACCES':
+      if (port === undefined) return couldNotStart(message);
       return `Port ${port} needs more rights than you have: choose one over 1023, such as --port ${settingKinds.port.default}.`;
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
       return `${address ?? hostname} is no address of this machine: choose another with --host.`;
     default:
-      return `The server could not start: ${message}`;
+      return couldNotStart(message);
   }
+}
+
+function couldNotStart(reason: string): string {
+  return `The server could not start: ${reason}`;
 }
 
 function neighbour(port = 0): number {

@@ -1,4 +1,14 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -122,6 +132,38 @@ describe('the data directory', () => {
       directory,
     );
     for (let count = 0; count < 3; count++) expect(await owner.line()).toBe('stored');
+  });
+
+  describe.skipIf(process.getuid?.() !== 0)('of another user (a test that has to be root)', () => {
+    const user = 65_534;
+    const openAsUser = `
+      process.seteuid(${user});
+      const store = await openLmdbStore(args[0]).catch((error) => say(error.name + ': ' + error.message));
+      if (store) say('open');
+      process.exit();`;
+    const leaveTo = (uid: number, names: readonly string[]): void => {
+      for (const path of [scratch, ...names.map((name) => join(directory, name))]) chownSync(path, uid, uid);
+    };
+
+    it('can be opened by its user after root has looked at it', async () => {
+      await (await openLmdbStore(directory)).close();
+      leaveTo(user, ['', ...readdirSync(directory)]);
+      rmSync(join(directory, 'log.mdb-lock'));
+      const store = await openLmdbStore(directory, { isReadOnly: true });
+      expect(sockets()).toHaveLength(1);
+      const owners = readdirSync(directory).map((name) => lstatSync(join(directory, name)).uid);
+      expect(new Set(owners)).toEqual(new Set([user]));
+      await store.close();
+      expect(await new ScriptProcess(openAsUser, directory).line()).toBe('open');
+    });
+
+    it("is refused in a clear sentence when a file in it is not the user's", async () => {
+      await (await openLmdbStore(directory)).close();
+      leaveTo(user, ['', 'log.mdb', 'log.mdb-lock']);
+      expect(await new ScriptProcess(openAsUser, directory).line()).toMatch(
+        /^DataDirectoryError: It cannot be told whether the data directory .* is in use: EACCES: .*log\.mdb-owner/,
+      );
+    });
   });
 
   it('keeps no process alive', async () => {

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { access, lstat, mkdir, open, readdir, statfs } from 'node:fs/promises';
+import { access, chown, lstat, mkdir, open, readdir, stat, statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { dataFile, isOurs, lockFile } from './directory-names.ts';
 import { networkStorageOf } from './network-storage.ts';
@@ -99,6 +99,20 @@ export async function makeDirectory(directory: string): Promise<void> {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || parent === directory) throw error;
     await makeDirectory(parent);
     await make();
+  }
+}
+
+/**
+ * Gives a file beside the data file to the owner of the data file. Else the server's user could not open what a tool leaves that was
+ * run as root.
+ */
+export async function giveToOwner(directory: string, name: string): Promise<void> {
+  if (process.getuid?.() !== 0) return;
+  try {
+    const { uid, gid } = await stat(join(directory, dataFile));
+    if (uid !== 0) await chown(join(directory, name), uid, gid);
+  } catch {
+    // There is no data file yet, or the file system knows no owners.
   }
 }
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { blockOf, chunkKey, decodeChunk, encodeChunk } from './chunk-codec.ts';
-import { prepareDirectory, syncDirectory, type PrepareOptions } from './data-directory.ts';
-import { dataFile } from './directory-names.ts';
+import { giveToOwner, prepareDirectory, syncDirectory, type PrepareOptions } from './data-directory.ts';
+import { dataFile, lockFile } from './directory-names.ts';
 import { FileRoom } from './file-room.ts';
 import { failureOf } from './lmdb-failure.ts';
 import { changesFrom, format, readFormat } from './format.ts';
@@ -69,6 +69,7 @@ export async function openLmdbStore(directory: string, options: LmdbStoreOptions
     else await checkStore(directory, left);
     const opened = new LmdbFile(directory);
     file = opened;
+    await giveToOwner(directory, lockFile);
     readFormat(file, directory);
     await taking.settle(ownerRegister(file));
     file.openTables();

@@ -2,6 +2,8 @@ import { Buffer } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
+import { DataDirectoryError, giveToOwner, messageOf } from './data-directory.ts';
 import type { ProcessName } from './machine.ts';
 import { SpareDescriptor } from './spare-descriptor.ts';
 
@@ -46,13 +48,21 @@ export class OwnerNoteFile {
     this.owner = owner;
   }
 
-  /** The text as it is, to see whether it changes; undefined when there is none. */
+  /**
+   * The text as it is, to see whether it changes; undefined when there is none.
+   *
+   * @throws DataDirectoryError when it cannot be read
+   */
   async look(): Promise<string | undefined> {
     try {
       return await readFile(this.#path, 'utf8');
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-      throw error;
+      throw new DataDirectoryError(
+        `It cannot be told whether the data directory '${dirname(this.#path)}' is in use: ${messageOf(error)}. ` +
+          'Start the server as the user who owns the directory and all files in it.',
+        { cause: error },
+      );
     }
   }
 
@@ -63,6 +73,7 @@ export class OwnerNoteFile {
     const draft = `${this.#path}-${randomUUID()}`;
     try {
       await writeFile(draft, text, { mode: 0o600, flush: true });
+      await giveToOwner(dirname(draft), basename(draft));
       await rename(draft, this.#path);
     } catch (error) {
       await rm(draft, { force: true }).catch(() => {});

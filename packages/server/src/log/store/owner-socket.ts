@@ -3,7 +3,7 @@ import { lstat, mkdtemp, readdir, rm, symlink } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { DataDirectoryError, messageOf } from './data-directory.ts';
+import { DataDirectoryError, giveToOwner, messageOf } from './data-directory.ts';
 import { isSocket, socketOf } from './directory-names.ts';
 
 /** `closed`: the kernel says that nobody listens. `absent`: there is no socket that could be asked. */
@@ -46,6 +46,7 @@ export class OwnerSockets {
     // Whoever asks has its answer once it is connected; that it cannot be accepted changes nothing.
     server.on('error', () => {});
     this.#server = server;
+    await giveToOwner(this.#directory, this.#name);
   }
 
   async close(): Promise<void> {
