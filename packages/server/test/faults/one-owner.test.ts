@@ -11,8 +11,10 @@ import {
   symlinkSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as passed } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { fanfarePath, outcome, Program, temporaryDirectory } from '../../../cli/test/harness.ts';
+import { raiseMs } from '../../src/log/store/ownership.ts';
 import { ScriptProcess } from '../log/server-process.ts';
 import { declareTopics, readHistory } from './http.ts';
 import { ServerProcess, startServerProcess, terminate } from './server-process.ts';
@@ -263,6 +265,19 @@ describe('the files of a running server', () => {
     expect(server.program.process.exitCode).toBeNull();
     await terminate(server);
     expect(existsSync(data)).toBe(false);
+  });
+
+  it('are read on when another server is started where they were', async () => {
+    const data = join(temporaryDirectory(), 'data');
+    const { server, url } = await serves(data);
+    rmSync(data, { recursive: true });
+    await server.program.says('messages cannot be stored', 'stderr');
+    const other = await startServerProcess({ data, port: 0 });
+    // It would have looked at the note twice by then.
+    await passed(2 * raiseMs + 500);
+    expect((await readHistory(url)).map(({ content }) => content)).toEqual(['"first"']);
+    await terminate(server);
+    await terminate(other.server);
   });
 
   it('are written again when the directory was moved away and back', async () => {

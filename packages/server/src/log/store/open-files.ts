@@ -6,6 +6,8 @@ import { dataFile, lockFile } from './directory-names.ts';
 /** `gone`: a path does not lead to the open file. `shared`: the file has another name, where LMDB has another lock for it. */
 export interface FileTrouble {
   readonly kind: 'gone' | 'shared';
+  /** The name of the file. */
+  readonly file: string;
   /** A sentence without its end. */
   readonly what: string;
 }
@@ -15,32 +17,37 @@ export interface FileTrouble {
  * be written, but nobody finds it after a restart.
  */
 export class OpenFiles {
-  readonly #files: readonly { readonly path: string; readonly identity: string | undefined }[];
+  readonly #files: readonly {
+    readonly file: string;
+    readonly path: string;
+    readonly identity: string | undefined;
+  }[];
 
   /** To be made once the store is open. */
   constructor(directory: string) {
-    this.#files = [dataFile, lockFile].map((name) => {
-      const path = join(directory, name);
-      return { path, identity: look(path)?.identity };
+    this.#files = [dataFile, lockFile].map((file) => {
+      const path = join(directory, file);
+      return { file, path, identity: look(path)?.identity };
     });
   }
 
   /** What is wrong now, if anything is. */
   look(): FileTrouble | undefined {
-    for (const { path, identity } of this.#files) {
+    for (const { file, path, identity } of this.#files) {
       let there: ReturnType<typeof look>;
       try {
         there = look(path);
       } catch (error) {
-        return { kind: 'gone', what: `'${path}' cannot be looked at any more (${messageOf(error)})` };
+        return { kind: 'gone', file, what: `'${path}' cannot be looked at any more (${messageOf(error)})` };
       }
       if (!there)
-        return { kind: 'gone', what: `'${path}' was deleted or moved while the server had it open` };
+        return { kind: 'gone', file, what: `'${path}' was deleted or moved while the server had it open` };
       if (there.identity !== identity)
-        return { kind: 'gone', what: `'${path}' was replaced while the server had it open` };
+        return { kind: 'gone', file, what: `'${path}' was replaced while the server had it open` };
       if (there.names > 1n)
         return {
           kind: 'shared',
+          file,
           what: `'${path}' has ${there.names} names (hard links): another server could write it`,
         };
     }

@@ -1,7 +1,7 @@
 import { setTimeout as passed } from 'node:timers/promises';
 import { LogUncertainError, LogUnwritableError } from '../topic-log.ts';
 import { messageOf } from './data-directory.ts';
-import { noteFile } from './directory-names.ts';
+import { dataFile, noteFile } from './directory-names.ts';
 import type { Machine } from './machine.ts';
 import type { OpenFiles } from './open-files.ts';
 import type { Owner, OwnerNoteFile } from './owner-note.ts';
@@ -199,6 +199,9 @@ export class Ownership {
   }
 
   async #raiseOnce(): Promise<void> {
+    const trouble = this.#files?.look();
+    // Where our data file was, there may be somebody else's note by now. It says nothing of ours, which is the last copy.
+    if (trouble?.kind === 'gone' && trouble.file === dataFile) return;
     const begun = this.#now();
     try {
       const raised = await this.#options.note.raise();
