@@ -1,3 +1,4 @@
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fixedLimits } from '../limits/fixed-limits.ts';
 import { withClockStep } from '../log/local/clock-steps.ts';
@@ -35,7 +36,7 @@ export async function repairTimes(
   const store = await openLmdbStore(directory, { allowNetworkStorage: true });
   try {
     if (!hasFutureStamps(store, now)) return undefined;
-    const copy = join(directory, `${dataFile}.before-repair`);
+    const copy = await nameOfCopy(directory);
     await copyData(directory, copy).catch((error: unknown) => {
       throw cannotCopy(directory, error);
     });
@@ -43,6 +44,15 @@ export async function repairTimes(
   } finally {
     await store.close();
   }
+}
+
+/** A copy of an earlier repair stays: that one may have been interrupted, or the clock wrong. */
+async function nameOfCopy(directory: string): Promise<string> {
+  const names = await readdir(directory);
+  const first = `${dataFile}.before-repair`;
+  let name = first;
+  for (let number = 2; names.includes(name); number++) name = `${first}-${number}`;
+  return join(directory, name);
 }
 
 function hasFutureStamps(store: Store, now: number): boolean {

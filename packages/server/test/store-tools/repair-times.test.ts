@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseInterest, parseTopic } from '@fanfare/protocol';
 import fc from 'fast-check';
@@ -207,6 +207,17 @@ describe('fanfare store repair-times', () => {
     expect(code).toBe(0);
     expect(stderr).toMatch(/^No message is from the future: nothing was changed\. The clock shows \S+\.\n$/);
     expect(readdirSync(clean).filter((name) => name.includes('repair'))).toEqual([]);
+  });
+
+  it('leaves the copy that an earlier repair made', async () => {
+    const directory = fixture.unpack();
+    // That one's clock was wrong, too.
+    const first = await repairTimes(directory, takenAt + 365 * day);
+    const copied = readFileSync(first?.copy ?? '');
+    const second = await repairTimes(directory, takenAt);
+    expect([first?.messages, second?.messages]).toEqual([16, 16]);
+    expect(second?.copy).toBe(join(directory, 'log.mdb.before-repair-2'));
+    expect(readFileSync(first?.copy ?? '').equals(copied)).toBe(true);
   });
 
   it('says so where there is no store', async () => {
