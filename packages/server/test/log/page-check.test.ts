@@ -184,6 +184,26 @@ describe('looking through the pages of a data file', () => {
     await store.close();
   });
 
+  it('leaves what can be read of a file whose owner was killed and cannot be read to those who ask for it', async () => {
+    const directory = temporaryDirectory();
+    const owner = new ScriptProcess(
+      `await openLmdbStore(args[0]); say('open'); setInterval(() => {}, 1_000);`,
+      directory,
+    );
+    expect(await owner.line()).toBe('open');
+    await owner.kill();
+    const path = join(directory, dataFile);
+    const data = readFileSync(path);
+    data.write('x', data.lastIndexOf('"host":"') + 8);
+    writeFileSync(path, data);
+    const sentence = "The data file's owner cannot be read: the data is damaged.";
+    await expect(openLmdbStore(directory)).rejects.toThrow(sentence);
+    const damages: string[] = [];
+    const onDamage = (one: string): void => void damages.push(one);
+    await (await openLmdbStore(directory, { isReadOnly: true, onDamage })).close();
+    expect(damages).toEqual([sentence]);
+  });
+
   it('takes nothing for damage that another program prints in its process', async () => {
     const directory = temporaryDirectory();
     const data = join(directory, 'data');

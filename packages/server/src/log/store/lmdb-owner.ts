@@ -4,6 +4,7 @@ import { checkNewestCommit } from './lmdb-meta.ts';
 import { parseOwner, type Owner } from './owner-note.ts';
 import { decodeText, encodeText } from './record-codec.ts';
 import { damaged, kinds } from './seal.ts';
+import { LogDamagedError } from '../topic-log.ts';
 
 /** Where versions before the table `owners` named their owner. */
 const formerOwnerKey = Buffer.from('owner');
@@ -23,10 +24,23 @@ export interface OwnerRegister {
 /**
  * The owner is the one entry of a table, under its own id: commits are made on the condition that the entry is there.
  * Whoever becomes the owner checks the file first.
+ *
+ * @param onDamage - told what is damaged; an owner that cannot be read counts as one of whom nothing is known then
  */
-export function ownerRegister(file: LmdbFile): OwnerRegister {
+export function ownerRegister(file: LmdbFile, onDamage?: (sentence: string) => void): OwnerRegister {
+  let isTold = false;
+  const decode = (value: Buffer, key: Buffer): Owner => {
+    try {
+      return decodeOwner(value, key);
+    } catch (error) {
+      if (!onDamage || !(error instanceof LogDamagedError)) throw error;
+      if (!isTold) onDamage(error.message);
+      isTold = true;
+      return { id: key.toString(), place: '', pid: 0, host: 'an unknown machine' };
+    }
+  };
   const read = (): Owner | undefined => {
-    for (const owner of file.read('owners', decodeOwner, firstKey)) return owner;
+    for (const owner of file.read('owners', decode, firstKey)) return owner;
     return undefined;
   };
   return {

@@ -71,7 +71,7 @@ export async function openLmdbStore(directory: string, options: LmdbStoreOptions
     file = opened;
     await giveToOwner(directory, lockFile);
     readFormat(file, directory);
-    await taking.settle(ownerRegister(file));
+    await taking.settle(ownerRegister(file, onDamage));
     file.openTables();
     checkChunks(file, onDamage);
     room = await FileRoom.open(file.path, () => opened.room);
