@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, realpathSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -58,7 +58,10 @@ describe('the README', () => {
     const url = `http://localhost:${port}`;
     const here = (text: string): string => text.replaceAll('http://localhost:5000', url);
     const inReadme = (text: string): string =>
-      text.replaceAll(` --url ${url}`, '').replaceAll(url, 'http://localhost:5000');
+      text
+        .replaceAll(` --url ${url}`, '')
+        .replaceAll(url, 'http://localhost:5000')
+        .replaceAll(realpathSync(clone), '/home/ann/fanfare');
     const env = { PORT: String(port), FANFARE_URL: url, npm_config_prefer_offline: 'true' };
     const shell = (command: string): Program =>
       new Program('bash', ['-c', `cd '${clone}' && exec ${here(command)}`], env);

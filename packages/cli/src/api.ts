@@ -1,4 +1,5 @@
 import { CommandError, exitCodes } from './exit-codes.ts';
+import { reasonFor } from './hints.ts';
 import { request, type Answer, type Request } from './request.ts';
 import type { Target } from './target.ts';
 import { unreachable } from './unreachable.ts';
@@ -45,7 +46,9 @@ export async function askFanfare(target: Target, what: string, question: Ask): P
   if (isSuccess(answer)) return answer;
   const { status } = answer;
   const isForeign = (status === 404 || status === 405 || status === 501) && codeOf(answer) === undefined;
-  const reason = isForeign ? `${target.name} cannot do that; is it a Fanfare server?` : reasonOf(answer);
+  const reason = isForeign
+    ? `${target.name} cannot do that; is it a Fanfare server?`
+    : reasonFor(reasonOf(answer), codeOf(answer), target);
   throw new CommandError(exitCodes.refused, `Failed to ${what}: ${reason}`);
 }
 

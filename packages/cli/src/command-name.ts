@@ -1,4 +1,35 @@
-/** What a person types for this command: inside a checkout, or wherever npm has started it, `npx fanfare`. */
+import { realpathSync } from 'node:fs';
+import { delimiter, dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const program = fileURLToPath(new URL('../bin/fanfare.js', import.meta.url));
+
+/** What a person types for this command so that it works where this one was run. */
 export function commandName(): string {
-  return process.env['npm_execpath'] === undefined ? 'fanfare' : 'npx fanfare';
+  if (process.env['npm_execpath'] !== undefined || isInstalledHere()) return 'npx fanfare';
+  const isOnPath = (process.env['PATH'] ?? '')
+    .split(delimiter)
+    .some((folder) => isThis(join(folder, 'fanfare')));
+  return isOnPath ? 'fanfare' : `node ${shellWord(relative('.', program))}`;
+}
+
+/** Whether npx finds this very program. */
+function isInstalledHere(): boolean {
+  for (let folder = process.cwd(); ; folder = dirname(folder)) {
+    if (isThis(join(folder, 'node_modules', '.bin', 'fanfare'))) return true;
+    if (dirname(folder) === folder) return false;
+  }
+}
+
+function isThis(path: string): boolean {
+  try {
+    return realpathSync(path) === realpathSync(program);
+  } catch {
+    return false;
+  }
+}
+
+/** A text as one word of a shell. */
+export function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }

@@ -7,7 +7,7 @@ import { addStore } from './commands/store.ts';
 import { addToken } from './commands/token.ts';
 import { addTopics } from './commands/topics.ts';
 import { CommandError, exitCodes } from './exit-codes.ts';
-import { say } from './output.ts';
+import { print, say } from './output.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string;
@@ -18,11 +18,15 @@ const lastWordsMs = 500;
 
 const program = new Command('fanfare')
   .description('The pub/sub server for everyone who has Socket.IO clients.')
-  .version(version)
+  .version(version, '-v, --version', 'print the version')
   .showSuggestionAfterError()
   .exitOverride();
 
 for (const add of [addServe, addSub, addPub, addHistory, addTopics, addToken, addStore]) add(program);
+program
+  .command('version')
+  .description('Print the version.')
+  .action(() => void print(version));
 await run();
 
 async function run(): Promise<void> {
@@ -30,13 +34,23 @@ async function run(): Promise<void> {
   process.stderr.on('error', onOutputError);
   try {
     checkArguments();
-    await program.parseAsync();
+    await program.parseAsync(completed(process.argv));
   } catch (error) {
     process.exitCode = exitCodeOf(error);
   }
   await Promise.all([written(process.stdout), written(process.stderr)]);
   // Whatever still waits, such as for a server that does not answer, is waited for no longer.
   setTimeout(() => process.exit(), lastWordsMs).unref();
+}
+
+/** What stands for another command: `topics` alone lists them. It is no default, so that `topics lst` suggests `list`. */
+function completed(argv: readonly string[]): string[] {
+  const [node = '', path = '', command, first, ...rest] = argv;
+  if (command === '-V') return [node, path, '--version'];
+  const isList = command === 'topics' && (first === undefined || /^-(?!h$|-help$)/.test(first));
+  return isList
+    ? [node, path, 'topics', 'list', ...(first === undefined ? [] : [first]), ...rest]
+    : [...argv];
 }
 
 /** Node reads bytes that are not UTF-8 as U+FFFD. Linux tells what was really given. */

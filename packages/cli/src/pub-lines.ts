@@ -1,8 +1,8 @@
-import { CommandError, exitCodes } from './exit-codes.ts';
+import { CommandError } from './exit-codes.ts';
 import { readLines } from './lines.ts';
 import { encodeMessage } from './message-json.ts';
 import { print, say } from './output.ts';
-import { isFanfareAnswer, publish, publishMany } from './publisher.ts';
+import { failedToPublish, isFanfareAnswer, publish, publishMany, PublishRefusedError } from './publisher.ts';
 import type { Target } from './target.ts';
 
 /** As much as is sent at once: no more than a Fanfare server takes that nobody has configured otherwise. */
@@ -88,7 +88,7 @@ class LinePublisher {
   }
 
   async #publishOne(messageJson: string): Promise<void> {
-    const answer = await publish(this.#target, { topic: this.#topic, messageJson }).catch(failed);
+    const answer = await publish(this.#target, { topic: this.#topic, messageJson }).catch(failedToPublish);
     this.#takesMany ||= this.published === 0 && isFanfareAnswer(answer);
     this.published++;
     this.#print([answer.trim()]);
@@ -97,7 +97,7 @@ class LinePublisher {
   /** @returns false when the server takes them only one by one */
   async #publishMany(messages: readonly string[]): Promise<boolean> {
     const many = messages.map((messageJson) => ({ topic: this.#topic, messageJson }));
-    const outcomes = await publishMany(this.#target, many).catch(failed);
+    const outcomes = await publishMany(this.#target, many).catch(failedToPublish);
     this.#takesMany = outcomes !== undefined;
     if (!outcomes) return false;
     const answers = outcomes.flatMap((outcome) => (outcome.ok ? [outcome.answer] : []));
@@ -107,7 +107,7 @@ class LinePublisher {
     const first = outcomes[failedAt];
     if (!first || first.ok) return true;
     this.#publishedAfter = answers.length - failedAt;
-    return failed(new CommandError(exitCodes.refused, first.reason));
+    return failedToPublish(new PublishRefusedError(first.reason, first.code));
   }
 
   #print(answers: readonly string[]): void {
@@ -115,9 +115,4 @@ class LinePublisher {
     else if (answers.length === 1) say(`Message published to topic '${this.#topic}'`);
     else say(`${answers.length} messages published to topic '${this.#topic}'`);
   }
-}
-
-function failed(error: unknown): never {
-  if (error instanceof CommandError) error.message = `Failed to publish message: ${error.message}`;
-  throw error;
 }

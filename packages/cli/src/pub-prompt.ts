@@ -1,6 +1,7 @@
+import { commandName, shellWord } from './command-name.ts';
 import type { Conversation } from './conversation.ts';
 import { CommandError } from './exit-codes.ts';
-import { publish } from './publisher.ts';
+import { isUnknownTopic, publish } from './publisher.ts';
 import type { Target } from './target.ts';
 
 /** `fanfare pub` without a topic: the interactive publisher of the lab. Ends at the topic `exit`, or when the input ends. */
@@ -25,6 +26,7 @@ async function publishAndTell(target: Target, topic: string, message: string): P
     return `Message published to topic '${topic}'`;
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
-    return `Failed to publish message: ${error.message}`;
+    const hint = `\nCreate it with: ${commandName()} topics create ${shellWord(topic)}`;
+    return `Failed to publish message: ${error.message}${isUnknownTopic(error) ? hint : ''}`;
   }
 }

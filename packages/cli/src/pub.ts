@@ -2,7 +2,7 @@ import { CommandError, exitCodes } from './exit-codes.ts';
 import { encodeMessage } from './message-json.ts';
 import { print, say } from './output.ts';
 import { publishLines } from './pub-lines.ts';
-import { createTopic, publish } from './publisher.ts';
+import { createTopic, failedToPublish, publish } from './publisher.ts';
 import type { Target } from './target.ts';
 
 export interface PubOptions {
@@ -30,10 +30,7 @@ export async function runPub(
   const messageJson = message === '-' ? undefined : encodeMessage(message, json);
   if (create) await createTopic(target, topic);
   if (messageJson === undefined) return publishLines(target, topic, json);
-  const answer = await publish(target, { topic, messageJson, id }).catch((error: unknown) => {
-    if (error instanceof CommandError) error.message = `Failed to publish message: ${error.message}`;
-    throw error;
-  });
+  const answer = await publish(target, { topic, messageJson, id }).catch(failedToPublish);
   if (json) print(answer.trim());
   else say(`Message published to topic '${topic}'`);
 }

@@ -1,5 +1,6 @@
-import { ask, askFanfare, isSuccess, reasonOf } from './api.ts';
+import { ask, askFanfare, codeOf, isSuccess, reasonOf } from './api.ts';
 import { CommandError, exitCodes } from './exit-codes.ts';
+import { reasonFor } from './hints.ts';
 import type { Target } from './target.ts';
 
 /** What is to be published. `messageJson` is JSON text, so that a message given as JSON goes out as it was given. */
@@ -11,13 +12,25 @@ export interface Publish {
 
 /** What became of one of many: the server's answer as JSON text, or its reason. */
 export type PublishOutcome =
-  { readonly ok: true; readonly answer: string } | { readonly ok: false; readonly reason: string };
+  | { readonly ok: true; readonly answer: string }
+  | { readonly ok: false; readonly reason: string; readonly code: string | undefined };
+
+/** The server has refused a publish. */
+export class PublishRefusedError extends CommandError {
+  /** Fanfare's code of the error. */
+  readonly code: string | undefined;
+
+  constructor(reason: string, code: string | undefined) {
+    super(exitCodes.refused, reason);
+    this.code = code;
+  }
+}
 
 /**
  * Publishes to any server that speaks the lab contract, and returns its answer: JSON text from Fanfare,
  * whatever it says from another.
  *
- * @throws CommandError `refused` with the server's reason as its message, or `unreachable`
+ * @throws PublishRefusedError with the server's reason; CommandError `unreachable`
  */
 export async function publish(target: Target, one: Publish): Promise<string> {
   const answer = await ask(target, {
@@ -27,7 +40,8 @@ export async function publish(target: Target, one: Publish): Promise<string> {
     body: encode(one),
   });
   if (isSuccess(answer)) return answer.body;
-  throw new CommandError(exitCodes.refused, reasonOf(answer));
+  const code = codeOf(answer);
+  throw new PublishRefusedError(reasonFor(reasonOf(answer), code, target), code);
 }
 
 /**
@@ -67,6 +81,20 @@ export async function createTopic(target: Target, topic: string): Promise<'creat
   return status === 201 ? 'created' : 'existed';
 }
 
+/** Says of an error that a publish has failed, and what helps against a topic that does not exist. */
+export function failedToPublish(error: unknown): never {
+  if (error instanceof CommandError) {
+    error.message = `Failed to publish message: ${error.message}`;
+    if (isUnknownTopic(error)) error.message += '. Add --create to create it.';
+  }
+  throw error;
+}
+
+/** Fanfare's refusal, and not that of another server, which cannot create a topic. */
+export function isUnknownTopic(error: CommandError): boolean {
+  return error instanceof PublishRefusedError && error.code === 'topic_not_found';
+}
+
 /** Whether it is Fanfare that has answered so. */
 export function isFanfareAnswer(answer: string): boolean {
   return readOutcome(answer).ok;
@@ -74,11 +102,16 @@ export function isFanfareAnswer(answer: string): boolean {
 
 function readOutcome(line: string): PublishOutcome {
   try {
-    const { ok, error } = JSON.parse(line) as { ok?: unknown; error?: { detail?: unknown } };
+    const { ok, error } = JSON.parse(line) as { ok?: unknown; error?: { detail?: unknown; code?: unknown } };
     if (ok === true) return { ok, answer: line };
-    return { ok: false, reason: typeof error?.detail === 'string' ? error.detail : 'the server refused.' };
+    const { detail, code } = error ?? {};
+    return {
+      ok: false,
+      reason: typeof detail === 'string' ? detail : 'the server refused.',
+      code: typeof code === 'string' ? code : undefined,
+    };
   } catch {
-    return { ok: false, reason: 'the server refused.' };
+    return { ok: false, reason: 'the server refused.', code: undefined };
   }
 }
 

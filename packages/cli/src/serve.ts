@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { isAbsolute, relative, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import {
   createServer,
   DataDirectoryError,
@@ -10,7 +10,7 @@ import {
   type SettingsFile,
 } from '@fanfare/server';
 import { hasKey, settingKinds } from '@fanfare/server/settings';
-import { commandName } from './command-name.ts';
+import { commandName, shellWord } from './command-name.ts';
 import { CommandError, exitCodes } from './exit-codes.ts';
 import { print } from './output.ts';
 
@@ -47,7 +47,9 @@ async function readSettings(
 ): Promise<Settings> {
   const file = configPath === undefined || configPath === '' ? undefined : await readConfig(configPath);
   try {
-    return resolveSettings({ flags, env: process.env, ...(file && { file }) });
+    const settings = resolveSettings({ flags, env: process.env, ...(file && { file }) });
+    // Whoever reads of it later, such as in a log, may be in another directory.
+    return { ...settings, data: resolve(settings.data) };
   } catch (error) {
     if (error instanceof SettingsError) throw new CommandError(exitCodes.usage, error.message);
     throw error;
@@ -73,21 +75,15 @@ function greeting(url: string, settings: Settings): string {
     `Fanfare serves on ${url} (open it in a browser, or stop it with Ctrl-C)`,
     `Subscribe:  ${command} sub news${where}`,
     `Publish:    ${command} pub news hello${where}`,
-    `Messages:   kept in ${memory ? 'memory, until the server ends' : placeOf(data)}`,
+    `Messages:   kept in ${memory ? 'memory, until the server ends' : data}`,
     ...(hasKey(settings) ? [`Tokens:     needed by every client (${command} token --help)`] : []),
   ].join('\n');
-}
-
-/** As short as it is clear to whoever started the server here. */
-function placeOf(directory: string): string {
-  const path = relative('.', directory);
-  return path.startsWith('..') || isAbsolute(path) ? resolve(directory) : `./${path}`;
 }
 
 function damaged({ message }: LogDamagedError, { data }: Settings): CommandError {
   return new CommandError(
     exitCodes.damaged,
-    `${message} Run \`fanfare store verify '${data}'\` to see what else is damaged. ` +
+    `${message} Run \`${commandName()} store verify ${shellWord(data)}\` to see what else is damaged. ` +
       'Export what can be read, and import it into a new data directory, or go back to a backup.',
   );
 }

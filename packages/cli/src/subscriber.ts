@@ -47,7 +47,11 @@ export class Subscriber {
     if (!error) return new Subscriber(fanfare, target, listener);
     fanfare.close();
     // The server's own word, and not that of a network.
-    throw await explainNoConnection(target, error.message, error instanceof FanfareError);
+    throw await explainNoConnection(
+      target,
+      error.message,
+      error instanceof FanfareError ? error.code : undefined,
+    );
   }
 
   private constructor(fanfare: Fanfare, target: Target, listener: SubscriberListener) {

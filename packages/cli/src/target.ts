@@ -11,13 +11,17 @@ export interface Target {
   readonly token: string | undefined;
 }
 
+/** A host without a scheme, such as `localhost:7200`. */
+const bareHost = /^(\[[\da-f:.]+\]|[^\s/:?#@]+)(:\d{1,5})?(\/|$)/i;
+
 /**
- * Reads the URL of a server.
+ * Reads the URL of a server. Without a scheme it is http.
  *
  * @throws CommandError when it is none
  */
 export function parseTarget(text: string, token?: string): Target {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const full = bareHost.test(text) ? `http://${text}` : text;
+  const url = URL.canParse(full) ? new URL(full) : undefined;
   if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
     throw new CommandError(
       exitCodes.usage,

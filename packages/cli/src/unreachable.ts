@@ -1,5 +1,5 @@
-import { commandName } from './command-name.ts';
 import { CommandError, exitCodes } from './exit-codes.ts';
+import { reasonFor, startHint } from './hints.ts';
 import { request, type Answer } from './request.ts';
 import type { Target } from './target.ts';
 
@@ -7,17 +7,24 @@ import type { Target } from './target.ts';
 const probeTimeoutMs = 5_000;
 
 /** Says in a sentence why a server cannot be used, from the error of a request. */
-export function unreachable({ name }: Target, error: unknown): CommandError {
-  return new CommandError(exitCodes.unreachable, `Cannot reach ${name}: ${reasonOf(error)}`);
+export function unreachable(target: Target, error: unknown): CommandError {
+  return new CommandError(exitCodes.unreachable, `Cannot reach ${target.name}: ${reasonOf(target, error)}`);
 }
 
-/** Finds out why Socket.IO could not connect, by opening its first page as any HTTP client would. */
+/**
+ * Finds out why Socket.IO could not connect, by opening its first page as any HTTP client would.
+ *
+ * @param code - of the server's own refusal, if it is one
+ */
 export async function explainNoConnection(
   target: Target,
   said: string,
-  isRefusal: boolean,
+  code: string | undefined,
 ): Promise<CommandError> {
-  if (isRefusal) return new CommandError(exitCodes.refused, `${target.name} refused the connection: ${said}`);
+  if (code !== undefined) {
+    const reason = reasonFor(said, code, target);
+    return new CommandError(exitCodes.refused, `${target.name} refused the connection: ${reason}`);
+  }
   const handshake = `${target.origin}${target.socketPath}?EIO=4&transport=polling`;
   let answer: Answer;
   try {
@@ -34,7 +41,7 @@ export async function explainNoConnection(
   );
 }
 
-function reasonOf(error: unknown): string {
+function reasonOf(target: Target, error: unknown): string {
   const { code, name, message } = error as NodeJS.ErrnoException;
   if (name === 'TimeoutError') return 'it does not answer.';
   if (code?.startsWith('HPE_')) return 'it does not speak HTTP.';
@@ -42,7 +49,7 @@ function reasonOf(error: unknown): string {
     case 'EPROTO':
       return 'it does not speak HTTPS.';
     case 'ECONNREFUSED':
-      return `nothing listens there. Start a server with: ${commandName()} serve`;
+      return `nothing listens there. ${startHint(target)}`;
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
       return 'there is no host of that name.';

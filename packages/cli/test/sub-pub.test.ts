@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { freePort } from '../../../bench/src/free-port.ts';
 import { fanfare, fanfarePath, outcome, Program, startServer, temporaryDirectory } from './harness.ts';
+import { commandName } from '../src/command-name.ts';
 import { startLabServer, startOtherServer } from './lab-servers.ts';
 
 const nowhere = 'http://localhost:9';
@@ -195,7 +196,7 @@ describe('fanfare pub TOPIC MESSAGE', () => {
     expect(await outcome(fanfare('pub', 'nobody', 'x', '--url', url))).toEqual({
       code: 1,
       stdout: '',
-      stderr: "Failed to publish message: Topic 'nobody' does not exist\n",
+      stderr: "Failed to publish message: Topic 'nobody' does not exist. Add --create to create it.\n",
     });
   });
 });
@@ -209,14 +210,13 @@ describe.each([
     [
       nowhere,
       3,
-      'Cannot reach http://localhost:9: nothing listens there. Start a server with: fanfare serve',
+      `Cannot reach http://localhost:9: nothing listens there. Start a server with: ${commandName()} serve --port 9`,
     ],
     [
       'http://no-such-host.invalid',
       3,
       'Cannot reach http://no-such-host.invalid: there is no host of that name.',
     ],
-    ['localhost:5000', 2, "'localhost:5000' is no URL of a server; one looks like http://localhost:5000"],
     ['ftp://localhost', 2, "'ftp://localhost' is no URL of a server; one looks like http://localhost:5000"],
   ])('at %s ends with %i and a sentence', async (url, code, sentence) => {
     const ended = await outcome(fanfare(...args, '--url', url));

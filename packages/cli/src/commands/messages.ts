@@ -1,5 +1,6 @@
 import { isatty } from 'node:tty';
 import type { Command } from 'commander';
+import { commandName, shellWord } from '../command-name.ts';
 import type { Conversation } from '../conversation.ts';
 import { CommandError, exitCodes } from '../exit-codes.ts';
 import type { Start } from '../from.ts';
@@ -83,7 +84,7 @@ async function pub(
   } else if (message === undefined) {
     throw new CommandError(
       exitCodes.usage,
-      `A message is needed: fanfare pub ${topic} hello, or - for the standard input`,
+      `A message is needed: ${commandName()} pub ${shellWord(topic)} hello, or - for the standard input`,
     );
   } else {
     const { runPub } = await import('../pub.ts');

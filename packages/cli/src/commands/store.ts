@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { envsOf, settingKinds } from '@fanfare/server/settings';
 import { Argument, type Command } from 'commander';
 
@@ -51,7 +52,7 @@ export function addStore(program: Command): void {
     .addHelpText('after', storeExitCodesHelp)
     .action(async (directory: string) => {
       const { runTool } = await import('../store-process.ts');
-      await runTool({ tool: 'import', directory });
+      await runTool({ tool: 'import', directory: resolve(directory) });
     });
 }
 
@@ -65,7 +66,7 @@ function directoryArgument(): Argument {
 
 function orDefault(directory: string | undefined): string {
   const fromEnv = envsOf('data').map((name) => process.env[name]);
-  return (
-    directory ?? fromEnv.find((value) => value !== undefined && value !== '') ?? settingKinds.data.default
+  return resolve(
+    directory ?? fromEnv.find((value) => value !== undefined && value !== '') ?? settingKinds.data.default,
   );
 }

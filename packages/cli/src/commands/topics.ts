@@ -8,7 +8,7 @@ export function addTopics(program: Command): void {
     .description('List the topics that there are, create them, and delete them.');
   addTargetOptions(
     topics
-      .command('list', { isDefault: true })
+      .command('list')
       .description(
         'List topics with their subscribers, messages and last offset; this is what topics alone does.',
       )

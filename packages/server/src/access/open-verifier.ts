@@ -39,12 +39,12 @@ export function openVerifier(
 ): TokenVerifier | undefined {
   const { key, keyFile, keyAlgorithm: algorithm, jwksUrl, audience, issuer, tokenLifetimeMsMax } = settings;
   if (key === '' && keyFile === '' && jwksUrl === '') return undefined;
-  const fixed = new KeySet(key === '' ? [] : named('key', () => parseKeys(key, algorithm)));
+  const fixed = new KeySet(key === '' ? [] : named('key (--key)', () => parseKeys(key, algorithm)));
   const onChange = (): void => verifier.forget();
   const files =
     keyFile === ''
       ? []
-      : named('keyFile', () => [
+      : named(`keyFile (--key-file) '${keyFile}'`, () => [
           new KeyFile({
             path: keyFile,
             algorithm,
@@ -75,6 +75,7 @@ export function openVerifier(
   return verifier;
 }
 
+/** @param setting - as it is to be named in an error */
 function named<T>(setting: string, read: () => T): T {
   try {
     return read();

@@ -514,7 +514,9 @@ describe('a key', () => {
     write(set(jwk(otherRsa.publicKey, { kid: 'new' })));
     await becomes(old, 'not_authenticated');
     expect(await verdict(verifier, next)).toBe('ann');
-    expect(() => open({ keyFile: join(directory, 'none') })).toThrow(/keyFile: The file cannot be read/);
+    expect(() => open({ keyFile: join(directory, 'none') })).toThrow(
+      `keyFile (--key-file) '${join(directory, 'none')}': The file cannot be read (ENOENT).`,
+    );
   });
 });
 

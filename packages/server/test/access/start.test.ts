@@ -46,11 +46,14 @@ describe('a server on an address', () => {
 describe('a key that is wrong', () => {
   const canary = 'canary-5b1e';
   it.each([
-    [{ key: canary }, /key: A secret for HS256 has at least 32 bytes/],
-    [{ key: `{"kty":"oct","k":"${canary}"` }, /key: The key begins like JSON/],
-    [{ key: `{"kty":"RSA","n":"${canary}","e":"AQAB"}` }, /key: The key/],
+    [{ key: canary }, /key \(--key\): A secret for HS256 has at least 32 bytes/],
+    [{ key: `{"kty":"oct","k":"${canary}"` }, /key \(--key\): The key begins like JSON/],
+    [{ key: `{"kty":"RSA","n":"${canary}","e":"AQAB"}` }, /key \(--key\): The key/],
     [{ key: `-----BEGIN PRIVATE KEY-----\n${canary}` }, /private key/],
-    [{ keyFile: '/there/is/none' }, /keyFile: The file cannot be read \(ENOENT\)/],
+    [
+      { keyFile: '/there/is/none' },
+      /keyFile \(--key-file\) '\/there\/is\/none': The file cannot be read \(ENOENT\)/,
+    ],
   ])('does not start, and is told to nobody: %s', async (settings, reason) => {
     const error: unknown = await createServer({ port: 0, ...settings })
       .start()
