@@ -29,6 +29,7 @@ export async function ask(target: Target, { method, path, query, contentType, bo
     method,
     headers,
     timeoutMs: answerTimeoutMs,
+    ca: target.ca,
     ...(body !== undefined && { body }),
   }).catch((error: unknown) => {
     throw unreachable(target, error);

@@ -12,6 +12,8 @@ export interface Request {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly timeoutMs: number;
+  /** The certificates to trust as PEM; Node's own without. */
+  readonly ca?: readonly string[] | undefined;
 }
 
 /** The longest answer that is read: a page of messages, of which one may be long. */
@@ -21,12 +23,12 @@ const answerCharactersMax = 268_435_456;
  * One HTTP request. Not `fetch`, which refuses some ports that a server may well be on, such as 6000.
  * Rejects with Node's error, or a `TimeoutError`.
  */
-export function request(url: string, { method, headers, body, timeoutMs }: Request): Promise<Answer> {
+export function request(url: string, { method, headers, body, timeoutMs, ca }: Request): Promise<Answer> {
   const send = url.startsWith('https:') ? httpsRequest : httpRequest;
   return new Promise((resolve, reject) => {
     const signal = AbortSignal.timeout(timeoutMs);
     signal.addEventListener('abort', () => reject(signal.reason as Error));
-    const sent = send(url, { method, headers: { ...headers }, signal }, (response) => {
+    const sent = send(url, { method, headers: { ...headers }, signal, ca: ca && [...ca] }, (response) => {
       const { statusCode: status = 0, statusMessage } = response;
       const pieces: string[] = [];
       let characters = 0;

@@ -42,7 +42,8 @@ export class Subscriber {
 
   /** @throws CommandError `unreachable`, with the reason as a sentence */
   static async connect(target: Target, listener: SubscriberListener): Promise<Subscriber> {
-    const fanfare = connect(target.name, target.token === undefined ? {} : { token: target.token });
+    const { name, token, ca } = target;
+    const fanfare = connect(name, { ...(token !== undefined && { token }), ...(ca && { ca: [...ca] }) });
     const { error } = await new Promise<Status>((resolve) => void fanfare.onStatus(resolve));
     if (!error) return new Subscriber(fanfare, target, listener);
     fanfare.close();

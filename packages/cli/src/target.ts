@@ -9,6 +9,8 @@ export interface Target {
   readonly socketPath: string;
   /** Who asks. */
   readonly token: string | undefined;
+  /** The certificates to trust as PEM, where they are not Node's own. */
+  readonly ca: readonly string[] | undefined;
 }
 
 /** A host without a scheme, such as `localhost:7200`. */
@@ -19,7 +21,7 @@ const bareHost = /^(\[[\da-f:.]+\]|[^\s/:?#@]+)(:\d{1,5})?(\/|$)/i;
  *
  * @throws CommandError when it is none
  */
-export function parseTarget(text: string, token?: string): Target {
+export function parseTarget(text: string, { token, ca }: Partial<Pick<Target, 'token' | 'ca'>> = {}): Target {
   const full = bareHost.test(text) ? `http://${text}` : text;
   const url = URL.canParse(full) ? new URL(full) : undefined;
   if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
@@ -29,5 +31,5 @@ export function parseTarget(text: string, token?: string): Target {
     );
   }
   const path = url.pathname.replace(/\/+$/, '');
-  return { name: `${url.origin}${path}`, origin: url.origin, socketPath: `${path}/socket.io/`, token };
+  return { name: `${url.origin}${path}`, origin: url.origin, socketPath: `${path}/socket.io/`, token, ca };
 }

@@ -28,7 +28,7 @@ export async function explainNoConnection(
   const handshake = `${target.origin}${target.socketPath}?EIO=4&transport=polling`;
   let answer: Answer;
   try {
-    answer = await request(handshake, { method: 'GET', timeoutMs: probeTimeoutMs });
+    answer = await request(handshake, { method: 'GET', timeoutMs: probeTimeoutMs, ca: target.ca });
   } catch (error) {
     return unreachable(target, error);
   }
@@ -46,6 +46,12 @@ function reasonOf(target: Target, error: unknown): string {
   if (name === 'TimeoutError') return 'it does not answer.';
   if (code?.startsWith('HPE_')) return 'it does not speak HTTP.';
   switch (code) {
+    case 'DEPTH_ZERO_SELF_SIGNED_CERT':
+    case 'SELF_SIGNED_CERT_IN_CHAIN':
+    case 'UNABLE_TO_GET_ISSUER_CERT':
+    case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
+    case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
+      return `its certificate is not trusted (${message}). Name a file with that of its authority with --ca.`;
     case 'EPROTO':
       return 'it does not speak HTTPS.';
     case 'ECONNREFUSED':

@@ -19,13 +19,17 @@ export function addTargetOptions(command: Command): Command {
       '--token <token>',
       'who you are, where the server asks; other users of the machine can see it (env: FANFARE_TOKEN)',
     )
-    .option('--token-file <file>', 'a file that has it (env: FANFARE_TOKEN_FILE)');
+    .option('--token-file <file>', 'a file that has it (env: FANFARE_TOKEN_FILE)')
+    .addOption(
+      new Option('--ca <file>', 'certificates to trust beside the usual ones, as PEM').env('FANFARE_CA'),
+    );
 }
 
 export interface TargetFlags {
   readonly url: string;
   readonly token?: string;
   readonly tokenFile?: string;
+  readonly ca?: string;
 }
 
 /**
@@ -60,9 +64,13 @@ export async function secretOf(
   return undefined;
 }
 
-/** @throws CommandError when it is no URL of a server, or the token cannot be read, or cannot be one */
-export async function targetOf({ url, token, tokenFile }: TargetFlags): Promise<Target> {
-  return parseTarget(url || defaultUrl, tokenIn(await secretOf('token', token, tokenFile)));
+/** @throws CommandError when it is no URL of a server, or a file cannot be used */
+export async function targetOf({ url, token, tokenFile, ca }: TargetFlags): Promise<Target> {
+  return parseTarget(url || defaultUrl, {
+    token: tokenIn(await secretOf('token', token, tokenFile)),
+    // A variable that is empty says nothing.
+    ca: ca === undefined || ca === '' ? undefined : (await import('../authorities.ts')).readAuthorities(ca),
+  });
 }
 
 function tokenIn(secret: Secret | undefined): string | undefined {

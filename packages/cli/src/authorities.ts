@@ -1,0 +1,37 @@
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { rootCertificates } from 'node:tls';
+import { CommandError, exitCodes } from './exit-codes.ts';
+
+/**
+ * The certificates to trust: the usual ones, those of `NODE_EXTRA_CA_CERTS`, which a list of one's own would replace, and those
+ * of a file.
+ *
+ * @param path - of a file with certificates as PEM
+ * @throws CommandError when it has none
+ */
+export function readAuthorities(path: string): readonly string[] {
+  const extra = process.env['NODE_EXTRA_CA_CERTS'];
+  return [
+    ...rootCertificates,
+    ...(extra === undefined || extra === '' ? [] : [readCertificates('NODE_EXTRA_CA_CERTS', extra)]),
+    readCertificates('--ca', path),
+  ];
+}
+
+function readCertificates(source: string, path: string): string {
+  let pem: string;
+  try {
+    pem = readFileSync(path, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new CommandError(exitCodes.usage, `${source} ${path} cannot be read (${code}).`);
+  }
+  try {
+    // Node ignores what is not a certificate.
+    void new X509Certificate(pem);
+    return pem;
+  } catch {
+    throw new CommandError(exitCodes.usage, `${source} ${path} does not have a certificate as PEM.`);
+  }
+}
