@@ -1,32 +1,13 @@
 import { isUtf8 } from 'node:buffer';
 import { existsSync, readFileSync } from 'node:fs';
-import { Command, CommanderError } from 'commander';
-import { addHistory, addPub, addSub } from './commands/messages.ts';
-import { addServe } from './commands/serve.ts';
-import { addStore } from './commands/store.ts';
-import { addToken } from './commands/token.ts';
-import { addTopics } from './commands/topics.ts';
+import { CommanderError } from 'commander';
 import { CommandError, exitCodes } from './exit-codes.ts';
-import { print, say } from './output.ts';
-
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
-  version: string;
-};
+import { say } from './output.ts';
+import { buildProgram } from './program.ts';
 
 /** How long what still waits at the end may take to notice that it is over. */
 const lastWordsMs = 500;
 
-const program = new Command('fanfare')
-  .description('The pub/sub server for everyone who has Socket.IO clients.')
-  .version(version, '-v, --version', 'print the version')
-  .showSuggestionAfterError()
-  .exitOverride();
-
-for (const add of [addServe, addSub, addPub, addHistory, addTopics, addToken, addStore]) add(program);
-program
-  .command('version')
-  .description('Print the version.')
-  .action(() => void print(version));
 await run();
 
 async function run(): Promise<void> {
@@ -34,7 +15,7 @@ async function run(): Promise<void> {
   process.stderr.on('error', onOutputError);
   try {
     checkArguments();
-    await program.parseAsync(completed(process.argv));
+    await buildProgram().parseAsync(completed(process.argv));
   } catch (error) {
     process.exitCode = exitCodeOf(error);
   }

@@ -4,6 +4,7 @@ import { commandName, shellWord } from '../command-name.ts';
 import type { Conversation } from '../conversation.ts';
 import { CommandError, exitCodes } from '../exit-codes.ts';
 import type { Start } from '../from.ts';
+import { examplesHelp } from '../help.ts';
 import { interrupt } from '../interrupt.ts';
 import {
   addTargetOptions,
@@ -15,7 +16,7 @@ import {
 } from './options.ts';
 
 export function addSub(program: Command): void {
-  addTargetOptions(
+  const command = addTargetOptions(
     program
       .command('sub')
       .description('Subscribe to topics and print what comes; without a topic, ask for them.')
@@ -27,7 +28,16 @@ export function addSub(program: Command): void {
         false,
       )
       .option('--count <n>', 'end after so many messages', parseCount),
-  )
+  );
+  command
+    .addHelpText(
+      'after',
+      examplesHelp(
+        ['fanfare sub news', 'What is published from now on'],
+        ["fanfare sub 'orders/*' --from last:10", 'The newest ten of each order, and what comes'],
+        ['fanfare sub news --json --count 3 | jq .message', 'For a script'],
+      ),
+    )
     .addHelpText('after', exitCodesHelp)
     .action(sub);
 }
@@ -51,7 +61,7 @@ async function sub(topics: string[], { from, json, count = Infinity, ...flags }:
 }
 
 export function addPub(program: Command): void {
-  addTargetOptions(
+  const command = addTargetOptions(
     program
       .command('pub')
       .description('Publish a message; without a topic, ask for topics and messages.')
@@ -60,7 +70,16 @@ export function addPub(program: Command): void {
       .option('--id <id>', 'a name for this publish, so that sending it again makes no second message')
       .option('--json', "the message is JSON, not text; print the server's answer as a line of JSON", false)
       .option('--create', 'make the topic exist first, though nobody has subscribed to it', false),
-  )
+  );
+  command
+    .addHelpText(
+      'after',
+      examplesHelp(
+        ['fanfare pub news hello', 'A text'],
+        [`fanfare pub orders '{"item": "tea"}' --json --id order-1`, 'JSON, once however often it is run'],
+        ['tail -f app.log | fanfare pub log - --create', 'Each line, as it comes'],
+      ),
+    )
     .addHelpText('after', exitCodesHelp)
     .action(pub);
 }
@@ -93,7 +112,7 @@ async function pub(
 }
 
 export function addHistory(program: Command): void {
-  addTargetOptions(
+  const command = addTargetOptions(
     program
       .command('history')
       .description('Print the messages that a topic keeps, the oldest first, and end.')
@@ -105,7 +124,15 @@ export function addHistory(program: Command): void {
         'print {"topic", "message", "offset", "time", …} as a line of JSON for each message',
         false,
       ),
-  )
+  );
+  command
+    .addHelpText(
+      'after',
+      examplesHelp(
+        ['fanfare history news', 'All that is kept'],
+        ["fanfare history 'orders/**' --from 1h --json", 'The last hour, for a script'],
+      ),
+    )
     .addHelpText('after', exitCodesHelp)
     .action(history);
 }

@@ -8,21 +8,25 @@ import { parseTarget, type Target } from '../target.ts';
 const defaultUrl = `http://localhost:${settingKinds.port.default}`;
 
 export const exitCodesHelp = `
-Exit codes: 0 done, 1 the server refused, 2 wrong usage, 3 no server to be reached,
-130 ended by Ctrl-C, 141 the reader of the output went away, 143 ended by SIGTERM.`;
+Exit codes: 0 done, 1 the server refused, 2 wrong usage, 3 no server to be
+reached, 130 ended by Ctrl-C, 141 the reader of the output went away,
+143 ended by SIGTERM.`;
 
 /** Adds the options that say which server, and who is asking. */
 export function addTargetOptions(command: Command): Command {
-  return command
-    .addOption(new Option('--url <url>', 'the server').default(defaultUrl).env('FANFARE_URL'))
-    .option(
-      '--token <token>',
-      'who you are, where the server asks; other users of the machine can see it (env: FANFARE_TOKEN)',
-    )
-    .option('--token-file <file>', 'a file that has it (env: FANFARE_TOKEN_FILE)')
-    .addOption(
-      new Option('--ca <file>', 'certificates to trust beside the usual ones, as PEM').env('FANFARE_CA'),
-    );
+  const options = [
+    new Option('--url <url>', 'the server; without a scheme it is http')
+      .default(defaultUrl, defaultUrl)
+      .env('FANFARE_URL'),
+    new Option(
+      '--token-file <file>',
+      'a file with the token, where the server needs one (env: FANFARE_TOKEN_FILE)',
+    ),
+    new Option('--token <token>', 'the token; other users of the machine can see it (env: FANFARE_TOKEN)'),
+    new Option('--ca <file>', 'certificates to trust beside the usual ones, as PEM').env('FANFARE_CA'),
+  ];
+  for (const option of options) command.addOption(option.helpGroup('Which server:'));
+  return command;
 }
 
 export interface TargetFlags {

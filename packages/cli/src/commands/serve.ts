@@ -1,38 +1,102 @@
-import { envsOf, flagOf, settingKinds, settingNames, type Settings } from '@fanfare/server/settings';
+import {
+  envsOf,
+  flagOf,
+  groupOf,
+  settingKinds,
+  settingNames,
+  type SettingGroup,
+  type Settings,
+} from '@fanfare/server/settings';
 import { Option, type Command } from 'commander';
+import { examplesHelp } from '../help.ts';
 
-const serveExitCodesHelp = `
-Exit codes: 0 ended by Ctrl-C or SIGTERM, 1 the address or the data directory cannot be had, 2 wrong settings,
-4 the data directory is damaged, 5 another server has taken the data directory, 130 or 143 ended by a second Ctrl-C or SIGTERM.`;
+const serveNotes = `
+Each option can be an environment variable, and a name in the file of --config:
+--key-file is FANFARE_KEY_FILE, and keyFile. docs/configuration.md says more of
+each.
+
+Exit codes: 0 ended by Ctrl-C or SIGTERM, 1 the address or the data directory
+cannot be had, 2 wrong settings, 4 the data directory is damaged, 5 another
+server has taken the data directory, 130 or 143 ended by a second Ctrl-C or
+SIGTERM.`;
+
+const groups: readonly SettingGroup[] = ['common', 'storage', 'access', 'limits', 'network'];
+
+/** What a setting that is a text takes. */
+const takes: { readonly [K in keyof Settings]?: string } = {
+  host: 'address',
+  data: 'directory',
+  origins: 'origins',
+  keyFile: 'file',
+  key: 'key',
+  keyAlgorithm: 'name',
+  jwksUrl: 'url',
+  audience: 'name',
+};
 
 export function addServe(program: Command): void {
   const serve = program.command('serve').description('Run the server.');
-  for (const name of settingNames) serve.option(flagWithValue(name), aboutSetting(name));
+  for (const group of groups) {
+    const names = settingNames.filter((name) => groupOf(name) === group);
+    for (const name of names) serve.addOption(optionOf(name).helpGroup(headingOf(group)));
+    if (group === 'common') serve.addOption(configOption().helpGroup(headingOf(group)));
+  }
   serve
-    .addOption(new Option('--config <file>', 'A JSON file of settings.').env('FANFARE_CONFIG'))
-    .addHelpText('after', serveExitCodesHelp)
+    .addHelpText(
+      'after',
+      examplesHelp(
+        [
+          'fanfare serve --port 7200 --data /var/lib/fanfare',
+          'Another port, and messages in a place of their own',
+        ],
+        ['fanfare serve --memory', 'Nothing is left when it ends'],
+        ['fanfare serve --host 0.0.0.0 --key-file secret', 'For other machines: clients need tokens'],
+      ),
+    )
+    .addHelpText('after', serveNotes)
     .action(async ({ config, ...flags }: { config?: string } & Record<string, unknown>) => {
       const { runServe } = await import('../serve.ts');
       await runServe(flags, config);
     });
 }
 
-function flagWithValue(name: keyof Settings): string {
-  const { default: fallback } = settingKinds[name];
-  switch (typeof fallback) {
+function headingOf(group: SettingGroup): string {
+  return `${group.charAt(0).toUpperCase()}${group.slice(1)}:`;
+}
+
+function configOption(): Option {
+  return new Option('--config <file>', 'A JSON file of settings.').env('FANFARE_CONFIG');
+}
+
+function optionOf(name: keyof Settings): Option {
+  const { default: fallback, alsoEnv } = settingKinds[name];
+  const notes = [
+    ...(fallback === '' || typeof fallback === 'boolean' || typeof fallback === 'object'
+      ? []
+      : [`default: ${fallback}`]),
+    ...(alsoEnv === undefined ? [] : [`env: ${envsOf(name).join(', ')}`]),
+  ];
+  const about = firstSentence(settingKinds[name].about);
+  return new Option(
+    `${flagOf(name)}${valueOf(name)}`,
+    notes.length > 0 ? `${about} (${notes.join(', ')})` : about,
+  );
+}
+
+function valueOf(name: keyof Settings): string {
+  switch (typeof settingKinds[name].default) {
     case 'boolean':
-      return flagOf(name);
+      return '';
     case 'number':
-      return `${flagOf(name)} <number>`;
+      return ' <number>';
     case 'string':
-      return `${flagOf(name)} <${name === 'data' ? 'directory' : 'text'}>`;
+      return ` <${takes[name] ?? 'text'}>`;
     default:
-      return `${flagOf(name)} <json>`;
+      return ' <json>';
   }
 }
 
-function aboutSetting(name: keyof Settings): string {
-  const { default: fallback, about } = settingKinds[name];
-  const shown = typeof fallback === 'object' ? 'none' : String(fallback);
-  return `${about} (default: ${shown}, env: ${envsOf(name).join(', ')})`;
+/** docs/configuration.md has the others. */
+function firstSentence(text: string): string {
+  return /^.*?[.](?= [A-Z0-9]|$)/.exec(text)?.[0] ?? text;
 }

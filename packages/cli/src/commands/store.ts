@@ -1,10 +1,12 @@
 import { resolve } from 'node:path';
 import { envsOf, settingKinds } from '@fanfare/server/settings';
 import { Argument, type Command } from 'commander';
+import { examplesHelp } from '../help.ts';
 
 const storeExitCodesHelp = `
-Exit codes: 0 done, 1 something is damaged, or the directory cannot be used, 2 wrong usage,
-130 ended by Ctrl-C, 141 the reader of the output went away, 143 ended by SIGTERM.`;
+Exit codes: 0 done, 1 something is damaged, or the directory cannot be used,
+2 wrong usage, 130 ended by Ctrl-C, 141 the reader of the output went away,
+143 ended by SIGTERM.`;
 
 export function addStore(program: Command): void {
   const store = program
@@ -40,6 +42,10 @@ export function addStore(program: Command): void {
     )
     .addArgument(directoryArgument())
     .option('--topic <topic>', "only a topic, or those of a pattern such as 'orders/**' (in quotes)")
+    .addHelpText(
+      'after',
+      examplesHelp(["fanfare store export --topic 'orders/**' > orders.ndjson", 'Some topics, into a file']),
+    )
     .addHelpText('after', storeExitCodesHelp)
     .action(async (directory: string | undefined, { topic }: { topic?: string }) => {
       const { runTool } = await import('../store-process.ts');
@@ -49,6 +55,10 @@ export function addStore(program: Command): void {
     .command('import')
     .description('Make a data directory of what an export has written, from the standard input.')
     .argument('<directory>', 'one that is empty or new')
+    .addHelpText(
+      'after',
+      examplesHelp(['fanfare store export old | fanfare store import new', 'A copy of what can be read']),
+    )
     .addHelpText('after', storeExitCodesHelp)
     .action(async (directory: string) => {
       const { runTool } = await import('../store-process.ts');

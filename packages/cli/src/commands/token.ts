@@ -1,9 +1,11 @@
 import { algorithmOf, algorithms, type Algorithm } from '@fanfare/server/algorithms';
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import { examplesHelp } from '../help.ts';
 import { secretOf } from './options.ts';
 
 const tokenExitCodesHelp = `
-Exit codes: 0 done, 1 it is no token, 2 wrong usage, or a key that cannot be used.`;
+Exit codes: 0 done, 1 it is no token, 2 wrong usage, or a key that cannot be
+used.`;
 
 const units: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
@@ -46,6 +48,16 @@ export function addToken(program: Command): void {
     .option('--kid <kid>', 'the name of the key')
     .addOption(new Option('--audience <audience>', 'whom it is meant for').env('FANFARE_AUDIENCE'))
     .addOption(new Option('--issuer <issuer>', 'who makes it').env('FANFARE_ISSUER'))
+    .addHelpText(
+      'after',
+      examplesHelp(
+        [
+          "fanfare token mint ann --key-file secret --subscribe 'orders/*' > ann.token",
+          'For a client that reads',
+        ],
+        ['fanfare token mint root --key-file secret --admin --expires 15m', 'For you, and the console'],
+      ),
+    )
     .addHelpText('after', tokenExitCodesHelp)
     .action(async (subject: string, { expires, ...flags }: Flags) => {
       const { runMint } = await import('../token.ts');

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { examplesHelp } from '../help.ts';
 import { interrupt } from '../interrupt.ts';
 import { addTargetOptions, exitCodesHelp, targetOf, type TargetFlags } from './options.ts';
 
@@ -19,6 +20,13 @@ export function addTopics(program: Command): void {
         false,
       ),
   )
+    .addHelpText(
+      'after',
+      examplesHelp(
+        ['fanfare topics', 'All topics'],
+        ['fanfare topics list --prefix orders/ --json', 'Some, for a script'],
+      ),
+    )
     .addHelpText('after', exitCodesHelp)
     .action(async ({ prefix, json, ...flags }: TargetFlags & { prefix: string; json: boolean }) => {
       process.once('SIGINT', interrupt);

@@ -29,6 +29,7 @@ interface LimitKind {
   readonly about: string;
   readonly min: number;
   readonly max: number;
+  readonly group?: 'network';
   readonly limit: Limit;
 }
 
@@ -95,6 +96,7 @@ export const limitKinds: { readonly [K in keyof LimitSettings]: LimitKind } = {
     },
   },
   connectionsMax: {
+    group: 'network',
     default: 100_000,
     min: 1,
     max: 10_000_000,
@@ -106,6 +108,7 @@ export const limitKinds: { readonly [K in keyof LimitSettings]: LimitKind } = {
     },
   },
   connectionsPerAddressMax: {
+    group: 'network',
     default: 0,
     min: 0,
     max: 10_000_000,
@@ -165,6 +168,7 @@ export const limitKinds: { readonly [K in keyof LimitSettings]: LimitKind } = {
     limit: { unit: 'subscribes per second', why: sharedAddress },
   },
   loginTimeoutMs: {
+    group: 'network',
     default: 10_000,
     min: 100,
     max: 600_000,
@@ -215,6 +219,7 @@ export const limitKinds: { readonly [K in keyof LimitSettings]: LimitKind } = {
     limit: { unit: 'bytes', why: 'A thousand clients that do not read must not take all memory.' },
   },
   stallTimeoutMs: {
+    group: 'network',
     default: 30_000,
     min: 1_000,
     max: 3_600_000,
@@ -226,6 +231,7 @@ export const limitKinds: { readonly [K in keyof LimitSettings]: LimitKind } = {
     },
   },
   requestTimeoutMs: {
+    group: 'network',
     default: 30_000,
     min: 1_000,
     max: 600_000,

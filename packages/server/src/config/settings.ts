@@ -30,10 +30,14 @@ export interface Settings extends LimitSettings {
 
 export type SettingValue = string | number | boolean | readonly RuleSetting[];
 
+export type SettingGroup = 'common' | 'storage' | 'access' | 'limits' | 'network';
+
 interface SettingKind<T extends SettingValue> {
   readonly default: T;
-  /** One sentence for people. */
+  /** For people. The first sentence is enough for the help of `fanfare serve`. */
   readonly about: string;
+  /** Where help has it; a limit is among the limits without. */
+  readonly group?: SettingGroup;
   readonly min?: number;
   readonly max?: number;
   /** An environment variable beside `FANFARE_…`, for what the world has another name for. */
@@ -45,8 +49,13 @@ interface SettingKind<T extends SettingValue> {
 }
 
 export const settingKinds: { readonly [K in keyof Settings]: SettingKind<Settings[K]> } = {
-  host: { default: '127.0.0.1', about: 'The address to listen on. Any but a loopback address needs --open.' },
+  host: {
+    group: 'common',
+    default: '127.0.0.1',
+    about: 'The address to listen on. Any but a loopback address needs --open.',
+  },
   port: {
+    group: 'common',
     default: 5000,
     min: 0,
     max: 65_535,
@@ -54,39 +63,55 @@ export const settingKinds: { readonly [K in keyof Settings]: SettingKind<Setting
     about: 'The port to listen on; 0 takes any that is free.',
   },
   open: {
+    group: 'common',
     default: false,
     about:
       'Listen on an address that others can reach, though anybody who does may read and publish everything.',
   },
   origins: {
+    group: 'access',
     default: '',
     about:
       'Web pages that may connect, publish and read beside those that the server itself serves: their origins, exactly as browsers send them, with commas between them (https://app.example, http://localhost:5173).',
   },
   key: {
+    group: 'access',
     default: '',
     isSecret: true,
     about:
       'With a key, clients need a token that is signed with it: a secret of at least 32 bytes, a public key as PEM, or a JWK or set of them as JSON. A flag can be read by other users of the machine: better keyFile.',
   },
-  keyFile: { default: '', about: 'A file that has what key takes. It is read again when it changes.' },
+  keyFile: {
+    group: 'common',
+    default: '',
+    about:
+      'A file with a key, so that clients need tokens. It has what key takes, and is read again when it changes.',
+  },
   keyAlgorithm: {
+    group: 'access',
     default: '',
     about:
       'What a secret or PEM key is for, and nothing else: HS256, HS384, HS512, RS256, PS256, ES256 or EdDSA. Without it HS256, RS256, ES256 or EdDSA, whichever fits. A JWK says so itself, as alg.',
   },
   jwksUrl: {
+    group: 'access',
     default: '',
     about:
       'A URL that has a set of JWKs, such as that of an identity provider. Keys of a set that cannot be used are left out. It is asked when the first token comes, every 10 minutes, and when a token names a key that it did not have; not more often than every 30 seconds, or every 5 while it does not answer.',
   },
   audience: {
+    group: 'access',
     default: '',
     about:
       'What tokens must name as aud. Without it, tokens that have an aud are meant for others, and refused.',
   },
-  issuer: { default: '', about: 'What tokens must have as iss, to the character. Without it, any or none.' },
+  issuer: {
+    group: 'access',
+    default: '',
+    about: 'What tokens must have as iss, to the character. Without it, any or none.',
+  },
   tokenLifetimeMsMax: {
+    group: 'access',
     default: 0,
     min: 0,
     max: 3_155_760_000_000,
@@ -94,31 +119,37 @@ export const settingKinds: { readonly [K in keyof Settings]: SettingKind<Setting
       'How long tokens may last from their iat, which they need then, to their exp, in milliseconds; 0 is as long as they say. Longer ones are refused. A revoked subject is remembered for so long, and with 0 for good.',
   },
   data: {
+    group: 'common',
     default: 'fanfare-data',
     about:
       'The directory in which messages are kept. It is made if it is not there, and is for one server at a time.',
   },
   allowNetworkStorage: {
+    group: 'storage',
     default: false,
     about:
       'Keep messages on network storage (NFS, SMB, FUSE, …), too. Without it, the server refuses such a directory: it cannot always tell whether another machine writes there.',
   },
   memory: {
+    group: 'common',
     default: false,
     about: 'Keep messages in memory instead: nothing is left of them when the server ends.',
   },
   memoryBytesMax: {
+    group: 'storage',
     default: 268_435_456,
     min: 1_048_576,
     max: 1_099_511_627_776,
     about: 'With memory: how many bytes all messages together may take. The oldest go when it is more.',
   },
   rules: {
+    group: 'storage',
     default: [],
     about:
       'What is kept of which topics, as JSON: [{"match": "prices/**", "keep": "none"}, …]. See the section on rules.',
   },
   idWindowMs: {
+    group: 'storage',
     default: 600_000,
     min: 1_000,
     max: 604_800_000,
@@ -143,6 +174,10 @@ export function envsOf(name: keyof Settings): readonly string[] {
 
 function words(name: string): string[] {
   return name.split(/(?=[A-Z])/).map((word) => word.toLowerCase());
+}
+
+export function groupOf(name: keyof Settings): SettingGroup {
+  return settingKinds[name].group ?? 'limits';
 }
 
 /** Whether clients need a token. */

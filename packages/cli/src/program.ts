@@ -1,0 +1,44 @@
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { addHistory, addPub, addSub } from './commands/messages.ts';
+import { addServe } from './commands/serve.ts';
+import { addStore } from './commands/store.ts';
+import { addToken } from './commands/token.ts';
+import { addTopics } from './commands/topics.ts';
+import { examplesHelp, helpConfiguration } from './help.ts';
+import { print } from './output.ts';
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
+/** The command with all of its own. */
+export function buildProgram(): Command {
+  const program = new Command('fanfare')
+    .description('The pub/sub server for everyone who has Socket.IO clients.')
+    .version(version, '-v, --version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .configureHelp(helpConfiguration)
+    .showSuggestionAfterError()
+    .exitOverride();
+  program.commandsGroup('Server:');
+  for (const add of [addServe, addToken, addStore]) add(program);
+  program.commandsGroup('Messages:');
+  for (const add of [addSub, addPub, addHistory, addTopics]) add(program);
+  program.commandsGroup('More:');
+  program
+    .command('version')
+    .description('Print the version.')
+    .action(() => void print(version));
+  program.helpCommand('help [command]', 'Print the help of a command.');
+  return program
+    .addHelpText(
+      'after',
+      examplesHelp(
+        ['fanfare serve', 'A server on http://localhost:5000, with a console for your browser'],
+        ['fanfare sub news', 'What is published to a topic, in another terminal'],
+        ['fanfare pub news hello', 'And a message, in a third'],
+      ),
+    )
+    .addHelpText('after', "\n'fanfare COMMAND --help' has the options of a command.");
+}
