@@ -22,6 +22,8 @@ const programs = [
   { name: '/usr/bin/chromium', isThere: () => existsSync('/usr/bin/chromium'), debian: 'chromium' },
   { name: 'tmux', isThere: () => isOnPath('tmux'), debian: 'tmux' },
   { name: 'jq', isThere: () => isOnPath('jq'), debian: 'jq' },
+  { name: 'zsh', isThere: () => isOnPath('zsh'), debian: 'zsh' },
+  { name: 'fish', isThere: () => isOnPath('fish'), debian: 'fish' },
   // The benchmark's smoke test; it starts each on a free port of its own.
   { name: 'mosquitto', isThere: () => isServerThere('mosquitto'), debian: 'mosquitto' },
   { name: 'nats-server', isThere: () => isServerThere('nats-server'), debian: 'nats-server' },

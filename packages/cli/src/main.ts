@@ -15,7 +15,11 @@ async function run(): Promise<void> {
   process.stderr.on('error', onOutputError);
   try {
     checkArguments();
-    await buildProgram().parseAsync(completed(process.argv));
+    const program = buildProgram();
+    const [, , command, ...words] = process.argv;
+    // Not a command of the program, which would read the options among the words.
+    if (command === '__complete') await (await import('./run-complete.ts')).runComplete(program, words);
+    else await program.parseAsync(completed(process.argv));
   } catch (error) {
     process.exitCode = exitCodeOf(error);
   }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { addCompletion } from './commands/completion.ts';
 import { addHistory, addPub, addSub } from './commands/messages.ts';
 import { addServe } from './commands/serve.ts';
 import { addStore } from './commands/store.ts';
@@ -26,6 +27,7 @@ export function buildProgram(): Command {
   program.commandsGroup('Messages:');
   for (const add of [addSub, addPub, addHistory, addTopics]) add(program);
   program.commandsGroup('More:');
+  addCompletion(program);
   program
     .command('version')
     .description('Print the version.')

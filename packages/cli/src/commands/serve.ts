@@ -29,7 +29,7 @@ const takes: { readonly [K in keyof Settings]?: string } = {
   origins: 'origins',
   keyFile: 'file',
   key: 'key',
-  keyAlgorithm: 'name',
+  keyAlgorithm: 'algorithm',
   jwksUrl: 'url',
   audience: 'name',
 };

@@ -41,7 +41,7 @@ export function addToken(program: Command): void {
     .option('--key <key>', 'the secret, or a private key as PEM or JWK (env: FANFARE_KEY)')
     .option('--key-file <file>', 'a file that has it (env: FANFARE_KEY_FILE)')
     .addOption(
-      new Option('--key-algorithm <name>', `what it is signed with: ${algorithms.join(', ')}`)
+      new Option('--key-algorithm <algorithm>', `what it is signed with: ${algorithms.join(', ')}`)
         .argParser(parseAlgorithm)
         .env('FANFARE_KEY_ALGORITHM'),
     )

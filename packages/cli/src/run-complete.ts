@@ -1,0 +1,52 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Command } from 'commander';
+import { askFanfare, parseAnswer } from './api.ts';
+import { targetOf, type TargetFlags } from './commands/options.ts';
+import { complete } from './complete.ts';
+import { print } from './output.ts';
+
+/** A shell waits for it, and a person for the shell. */
+const topicsTimeoutMs = 1_000;
+const topicsMax = 1_000;
+
+/**
+ * Prints what can come next for the scripts of `fanfare completion`: a word a line, with a tabulator before what it is for; or
+ * `:files` or `:directories`. Nothing when a server is to be asked, and does not answer.
+ *
+ * @param typed - the words so far, without the program's name; the last one is being typed
+ */
+export async function runComplete(program: Command, typed: readonly string[]): Promise<void> {
+  const found = complete(program, typed);
+  if (found.kind === 'words') print(...found.words.map(({ word, about }) => `${word}\t${about}`));
+  else if (found.kind !== 'topics') print(`:${found.kind}`);
+  else {
+    const listed = topicsOf(typed).catch((): readonly string[] => []);
+    print(...(await Promise.race([listed, sleep(topicsTimeoutMs, [], { ref: false })])));
+  }
+}
+
+async function topicsOf(typed: readonly string[]): Promise<readonly string[]> {
+  const target = await targetOf(flagsIn(typed));
+  const query = { prefix: typed.at(-1) ?? '', limit: String(topicsMax) };
+  const answer = await askFanfare(target, 'list the topics', { method: 'GET', path: ['topics'], query });
+  const { topics } = parseAnswer<{ topics: { topic: string }[] }>(target, answer, (page) =>
+    Array.isArray(page.topics),
+  );
+  return topics.map(({ topic }) => topic).filter((topic) => !topic.startsWith(':'));
+}
+
+/** Which server is meant, as far as it has been typed. */
+function flagsIn(typed: readonly string[]): TargetFlags {
+  const after = (flag: string): string | undefined => {
+    const at = typed.lastIndexOf(flag, typed.length - 2);
+    return at === -1 ? undefined : typed[at + 1];
+  };
+  const [token, tokenFile] = [after('--token'), after('--token-file')];
+  const ca = after('--ca') ?? process.env['FANFARE_CA'];
+  return {
+    url: after('--url') ?? process.env['FANFARE_URL'] ?? '',
+    ...(token !== undefined && { token }),
+    ...(tokenFile !== undefined && { tokenFile }),
+    ...(ca !== undefined && { ca }),
+  };
+}
