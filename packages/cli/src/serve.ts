@@ -66,9 +66,13 @@ async function readConfig(path: string): Promise<SettingsFile> {
   }
 }
 
+/** What keeps strangers out is told where it can fail. */
+const forThisMachine =
+  'Access:     this machine only. Give it a key before you put it behind a proxy: not every proxy can be noticed.';
+
 /** Where it serves, how to subscribe, how to publish, where messages are kept, and whether a token is needed. */
 function greeting(url: string, settings: Settings): string {
-  const { memory, data } = settings;
+  const { memory, data, open } = settings;
   const command = commandName();
   const where = new URL(url).port === String(settingKinds.port.default) ? '' : ` --url ${url}`;
   return [
@@ -77,6 +81,7 @@ function greeting(url: string, settings: Settings): string {
     `Publish:    ${command} pub news hello${where}`,
     `Messages:   kept in ${memory ? 'memory, until the server ends' : data}`,
     ...(hasKey(settings) ? [`Tokens:     needed by every client (${command} token --help)`] : []),
+    ...(hasKey(settings) || open ? [] : [forThisMachine]),
   ].join('\n');
 }
 

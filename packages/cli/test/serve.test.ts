@@ -28,6 +28,7 @@ describe('fanfare serve', () => {
       expect.stringMatching(new RegExp(`^Subscribe:  (npx )?fanfare sub news --url ${url}$`)) as string,
       expect.stringMatching(new RegExp(`^Publish:    (npx )?fanfare pub news hello --url ${url}$`)) as string,
       'Messages:   kept in memory, until the server ends',
+      'Access:     this machine only. Give it a key before you put it behind a proxy: not every proxy can be noticed.',
       '',
     ]);
     expect(await (await fetch(url)).text()).toMatch(/^Fanfare /);

@@ -1,7 +1,9 @@
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { isAllowedHost } from './access/allowed-host.ts';
 import { isOfStrangersPage } from './access/cross-origin.ts';
-import { isLoopback } from './config/loopback.ts';
+import { isFromElsewhere } from './access/forwarded.ts';
+import { isLoopback } from './access/loopback.ts';
 import { originsOf } from './config/origins.ts';
 import { hasKey, type Settings } from './config/settings.ts';
 import type { Refuse } from './open-socketio.ts';
@@ -13,23 +15,33 @@ const foreignPage = 'Web pages of other origins are refused, unless their origin
 const foreignHost =
   'Without a key Fanfare answers to localhost and addresses only: name the origin (origins), or say open: true.';
 
+const forwarded =
+  'Without a key Fanfare answers its own machine only, and a proxy has passed this request on: give the server a key (keyFile), or say open: true.';
+
+const oldHttp =
+  'Without a key Fanfare takes HTTP/1.0 for GET / and OPTIONS only, because proxies pass on requests of others in it: use HTTP/1.1, give the server a key (keyFile), or say open: true.';
+
 /**
- * Refuses what strangers' web pages have browsers send; and where nobody has to say who is asking, what was sent to a name
- * that could be a stranger's.
+ * Refuses what strangers' web pages have browsers send; and where nobody has to say who is asking, what may come from
+ * another machine.
  *
  * @param isAsked - whether the program says who is asking
  */
 export function strangersRequests(settings: Settings, isAsked: boolean): Refuse {
   const origins = originsOf(settings);
-  const refuseHost = isAsked || settings.open || hasKey(settings) ? () => undefined : strangersHosts(origins);
-  return (request) => (isOfStrangersPage(request, origins) ? foreignPage : refuseHost(request));
+  const isForAll = isAsked || settings.open || hasKey(settings);
+  const refuseMachine = isForAll ? () => undefined : strangersMachines(origins);
+  return (request) => (isOfStrangersPage(request, origins) ? foreignPage : refuseMachine(request));
 }
 
-/** Where nothing but this machine's address keeps strangers out. */
-function strangersHosts(origins: readonly string[]): Refuse {
+/** Where nothing but this machine's address keeps strangers out. A proxy here has that address, whoever asks it. */
+function strangersMachines(origins: readonly string[]): Refuse {
   // Nearly all come with the same, and reading a URL takes as long as the rest of a small request.
   let usual: string | undefined;
-  return ({ headers: { host } }) => {
+  return (request) => {
+    const { host } = request.headers;
+    if (isFromElsewhere(request.headers)) return forwarded;
+    if (request.httpVersion === '1.0' && !isHealthCheck(request)) return oldHttp;
     if (host === usual) return undefined;
     if (!isAllowedHost(host, origins)) return foreignHost;
     usual = host;
@@ -47,4 +59,8 @@ export function strangers(settings: Settings, isAsked: boolean): Refuse {
 function mayReach(settings: Settings, { localAddress }: Socket): boolean {
   // A socket in the file system has no address.
   return settings.open || hasKey(settings) || localAddress === undefined || isLoopback(localAddress);
+}
+
+function isHealthCheck({ method, url }: IncomingMessage): boolean {
+  return method === 'OPTIONS' || (method === 'GET' && url === '/');
 }

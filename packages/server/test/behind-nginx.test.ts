@@ -125,3 +125,27 @@ describe('behind nginx as docs/proxies.md has it, below a path that nginx takes 
     expect(got).toEqual(['kept', 'typed', 'new', 'kept', 'typed', 'new']);
   });
 });
+
+it('behind nginx with nothing but proxy_pass, a server without a key answers GET / alone, and says why', async () => {
+  const server = createServer({ port: 0, logger: strictLogger });
+  const nginx = await startNginx(
+    'server { listen 443 ssl; ssl_certificate x; ssl_certificate_key x; location / { proxy_pass http://127.0.0.1:5000; } }',
+    await server.start(),
+  );
+  try {
+    expect((await fetch(nginx.url)).status).toBe(200);
+    for (const path of ['/topics', '/socket.io/?EIO=4&transport=polling']) {
+      const response = await fetch(`${nginx.url}${path}`);
+      expect([path, response.status, await response.text()]).toEqual([
+        path,
+        403,
+        expect.stringContaining('Without a key Fanfare takes HTTP/1.0 for GET / and OPTIONS only'),
+      ]);
+    }
+    expect((await publish(nginx.url, { topic: 'a', message: 1 })).status).toBe(403);
+    await expect(connectClient(nginx.url)).rejects.toThrow('websocket error');
+  } finally {
+    await server.stop();
+    await nginx.stop();
+  }
+});

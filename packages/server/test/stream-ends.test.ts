@@ -227,7 +227,7 @@ describe('a stream over HTTP/1.0', () => {
   it.each(['', 'TE: chunked\r\n', 'Connection: keep-alive\r\n'])(
     'has no chunks, and ends with its connection: %j',
     async (header) => {
-      const { url } = await startServer();
+      const { url } = await startServer({ open: true });
       await declare(url, 'news');
       const { socket, ended } = connectRaw(url);
       socket.write(`GET /topics/news/messages HTTP/1.0\r\n${header}Accept: text/event-stream\r\n\r\n`);

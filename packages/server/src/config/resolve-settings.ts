@@ -1,5 +1,5 @@
 import { algorithmOf, algorithms } from '../access/algorithms.ts';
-import { isLoopback } from './loopback.ts';
+import { isLoopback } from '../access/loopback.ts';
 import { parseOrigins } from './origins.ts';
 import { parseRules, type RuleSetting } from './rules.ts';
 import {

@@ -1,0 +1,54 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { isIP } from 'node:net';
+import { isLoopback } from './loopback.ts';
+
+/** The headers that name addresses and hosts, with commas between them. */
+const lists: ReadonlySet<string> = new Set([
+  'x-real-ip',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-server',
+  'x-forwarded-by',
+]);
+
+/**
+ * Whether a proxy has passed a request on that may come from another machine: it has a header of a proxy, and not every
+ * address and host that these headers name is this machine's own. When they name none, nobody knows.
+ */
+export function isFromElsewhere(headers: IncomingHttpHeaders): boolean {
+  let isForwarded = false;
+  const names: string[] = [];
+  for (const header in headers) {
+    const value = String(headers[header]);
+    if (lists.has(header)) names.push(...value.split(','));
+    else if (header === 'forwarded') names.push(...namesOfForwarded(value));
+    else if (header === 'via') names.push(...namesOfVia(value));
+    else if (!header.startsWith('x-forwarded-')) continue;
+    isForwarded = true;
+  }
+  return isForwarded && (names.length === 0 || !names.every(isOwn));
+}
+
+/** RFC 7239: `for=192.0.2.60;proto=http;by="[2001:db8::1]:80", for=unknown`. */
+function namesOfForwarded(value: string): readonly string[] {
+  const pairs = value.matchAll(/(?:^|[;,])\s*(for|by|host)\s*=\s*(?:"([^"]*)"|([^;,]*))/gi);
+  return [...pairs].map(([, , quoted, bare = '']) => quoted ?? bare);
+}
+
+/** RFC 9110, 7.6.3: `1.1 localhost:8080 (nginx), 1.0 other`. */
+function namesOfVia(value: string): readonly string[] {
+  return value
+    .replaceAll(/\([^)]*\)/g, '')
+    .split(',')
+    .map((one) => one.trim().split(/\s+/)[1] ?? '');
+}
+
+/** Whether an address or a host, with a port or without, is this machine's own. */
+function isOwn(text: string): boolean {
+  const name = text.trim();
+  if (isIP(name) > 0) return isLoopback(name);
+  const url = `http://${name}`;
+  if (!/^[\w.:[\]-]+$/.test(name) || !URL.canParse(url)) return false;
+  const host = new URL(url).hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');
+  return isLoopback(host) || host.endsWith('.localhost');
+}
