@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Server as SocketServer } from 'socket.io';
 import { Access } from './access/access.ts';
 import { Revocations } from './access/revocations.ts';
+import type { ClientAddresses } from './access/client-address.ts';
 import { algorithmOf } from './access/algorithms.ts';
 import { identifier } from './access/identify.ts';
 import { KeyError } from './access/jwt-keys.ts';
@@ -51,6 +52,7 @@ export interface Composed {
 
 export interface ComposeParts {
   readonly settings: Settings;
+  readonly addresses: ClientAddresses;
   readonly refuse: Refuse;
   readonly io: SocketServer;
   readonly logger: Logger;
@@ -64,7 +66,7 @@ export async function compose(
   { now = Date.now, identify }: ServerOptions,
   parts: ComposeParts,
 ): Promise<Composed> {
-  const { settings, refuse, io, logger, insides, onLost } = parts;
+  const { settings, addresses, refuse, io, logger, insides, onLost } = parts;
   const verifier = verifierOf(settings, logger, now);
   const rules = rulesOf(settings);
   const index = new SubscriptionIndex();
@@ -101,6 +103,7 @@ export async function compose(
     ...settings,
     origins: originsOf(settings),
     access,
+    addresses,
     path,
     streams,
     vitals,

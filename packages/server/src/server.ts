@@ -26,6 +26,7 @@ import { listenToClients } from './socketio/events.ts';
 import { sayGoodbye } from './socketio/goodbye.ts';
 import { SessionCounts } from './socketio/session-counts.ts';
 import { createSocketServer } from './socketio/socket-server.ts';
+import { clientAddressesOf } from './config/trust-proxy.ts';
 import { originsOf } from './config/origins.ts';
 import { openSockets, socketOptions } from './open-socketio.ts';
 import { tryInsides } from './try-insides.ts';
@@ -84,21 +85,22 @@ async function run(
   // Who can reach the server was decided by the address that it listens on.
   const refuse = strangersRequests(settings, options.identify !== undefined);
   const connections = new Map<ConnectedSocket, Connection>();
-  const sessions = new SessionCounts(new ConnectionCounts(settings));
+  const addresses = clientAddressesOf(settings);
+  const sessions = new SessionCounts(new ConnectionCounts(settings), addresses);
   const { logger = defaultLogger() } = options;
   const insides = await tryInsides(logger);
   const io = createSocketServer(
     socketOptions(settings, () => path.isDraining, connections, sessions, insides),
   );
-  const composed = await compose(options, { settings, refuse, io, logger, insides, onLost });
+  const composed = await compose(options, { settings, addresses, refuse, io, logger, insides, onLost });
   const { path, http, streams, programs, polling, close } = composed;
   openSockets(io, http.server, settings, refuse, sessions, insides);
   polling.beginAll(io);
-  listenToClients(io, { ...composed, connections, logger, insides, refuseUnknown: true });
+  listenToClients(io, { ...composed, addresses, connections, logger, insides, refuseUnknown: true });
   // Node's own answer to those would take no turns.
   http.server.on('checkExpectation', (...exchange) => http.server.emit('request', ...exchange));
   takeTurns(http.server, insides.node);
-  const sockets = new OpenSockets(http.server, new ConnectionCounts(settings));
+  const sockets = new OpenSockets(http.server, new ConnectionCounts(settings), addresses);
   http.addHook('preClose', async () => void io.engine.close());
   // For `localhost` Fastify would open a second server for the other family, which Socket.IO knows nothing of.
   const host = settings.host.toLowerCase() === 'localhost' ? '127.0.0.1' : settings.host;
@@ -163,16 +165,17 @@ async function runAttached(
 ): Promise<Omit<Running, 'url'>> {
   const refuse = strangers(settings, options.identify !== undefined);
   const connections = new Map<ConnectedSocket, Connection>();
-  const sessions = new SessionCounts(new ConnectionCounts(settings));
+  const addresses = clientAddressesOf(settings);
+  const sessions = new SessionCounts(new ConnectionCounts(settings), addresses);
   const { logger = defaultLogger() } = options;
   const insides = await tryInsides(logger, theirs);
   const io: SocketServer =
     theirs ??
     createSocketServer(socketOptions(settings, () => path.isDraining, connections, sessions, insides));
-  const composed = await compose(options, { settings, refuse, io, logger, insides, onLost });
+  const composed = await compose(options, { settings, addresses, refuse, io, logger, insides, onLost });
   const { path, http, streams, programs, polling, close } = composed;
   await http.ready();
-  const events = { ...composed, connections, logger, insides, refuseUnknown: !theirs };
+  const events = { ...composed, addresses, connections, logger, insides, refuseUnknown: !theirs };
   const stopListening = listenToClients(io, events);
   const answersPreflights = originsOf(settings).length > 0;
   const stopSharing = shareServer(httpServer, {

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { attach } from '@fanfare/server';
 import type { Server as SocketServer } from 'socket.io';
 import { onTestFinished } from 'vitest';
+import { clientAddressesOf } from '../src/config/trust-proxy.ts';
 import { resolveSettings } from '../src/config/resolve-settings.ts';
 import { ConnectionCounts } from '../src/limits/connection-counts.ts';
 import { openSockets, socketOptions } from '../src/open-socketio.ts';
@@ -26,7 +27,7 @@ export async function startImpatient(
     env: {},
     file: { path: 'the options', content: { memory: true } },
   });
-  const sessions = new SessionCounts(new ConnectionCounts(settings));
+  const sessions = new SessionCounts(new ConnectionCounts(settings), clientAddressesOf(settings));
   const insides = await tryInsides(strictLogger);
   const io = createSocketServer(socketOptions(settings, () => false, new Map(), sessions, insides));
   const http = createServer((_request, response) => response.writeHead(404).end());

@@ -393,6 +393,7 @@ describe('a stream for which nothing happens', () => {
     const streams = new EventStreams({
       outboxBytesMax: 1,
       outboxTotalBytesMax: 1,
+      connectionsPerAddressMax: 0,
       stallTimeoutMs: 60_000,
       heartbeatMs: 5,
       newId: () => 'stream',
@@ -401,6 +402,7 @@ describe('a stream for which nothing happens', () => {
       const peer = streams.open(
         response,
         () => ({ subscribe: async () => ({ ok: true, offset: 'e.1' }), close: () => {} }) as never,
+        undefined,
       );
       void peer.subscribe({});
     });

@@ -36,7 +36,7 @@ interface LimitKind {
 const rateMax = 10_000_000;
 
 const sharedAddress =
-  'Off by default: behind a proxy, and on one machine, all clients have one address. Set it where clients come directly.';
+  'Off by default: behind a proxy that trustProxy does not name, and on one machine, all clients have one address. Set it where clients come directly.';
 
 const sharedSubject =
   'Off by default: a subject may be a person with one device, or a service with a hundred processes.';
@@ -113,7 +113,7 @@ export const limitKinds: { readonly [K in keyof LimitSettings]: LimitKind } = {
     min: 0,
     max: 10_000_000,
     about:
-      'How many of them may come from one address (of IPv6, from the same first 64 bits); 0 is no limit.',
+      'How many of them, and how many streams, may come from one address (of IPv6, from the same first 64 bits); 0 is no limit. Connections of a proxy that trustProxy names are counted by their clients.',
     limit: { unit: 'connections, and as many sessions', why: sharedAddress },
   },
   publishRatePerConnectionMax: {

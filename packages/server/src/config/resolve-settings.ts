@@ -1,4 +1,5 @@
 import { algorithmOf, algorithms } from '../access/algorithms.ts';
+import { parseTrustProxy } from '../access/client-address.ts';
 import { isLoopback } from '../access/loopback.ts';
 import { parseOrigins } from './origins.ts';
 import { parseRules, type RuleSetting } from './rules.ts';
@@ -75,6 +76,7 @@ function needsOpen(host: string): string {
 function describe(name: keyof Settings): string {
   const { default: fallback, min, max } = settingKinds[name];
   if (name === 'keyAlgorithm') return `one of ${algorithms.join(', ')}`;
+  if (name === 'trustProxy') return 'addresses such as 127.0.0.1, 10.0.0.0/8, or a number of proxies';
   if (name === 'jwksUrl') return 'an https URL without a password (or an http one of this machine)';
   switch (typeof fallback) {
     case 'number':
@@ -144,7 +146,10 @@ function parse(name: keyof Settings, { source, value }: Found, problems: string[
     );
     return undefined;
   }
-  const parsed = parseScalar(name, value);
+  const parsed = parseScalar(
+    name,
+    name === 'trustProxy' && typeof value === 'number' ? String(value) : value,
+  );
   const isFine = parsed !== undefined && isLegal(name, parsed);
   if (!isFine) {
     const shown =
@@ -161,6 +166,7 @@ function hasPassword(value: unknown): boolean {
 
 function isLegal(name: keyof Settings, value: SettingValue): boolean {
   if (value === '') return true;
+  if (name === 'trustProxy') return typeof value === 'string' && parseTrustProxy(value) !== undefined;
   if (name === 'keyAlgorithm') return algorithmOf(value) !== undefined;
   return name !== 'jwksUrl' || (typeof value === 'string' && isKeyUrl(value));
 }

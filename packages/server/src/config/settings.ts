@@ -13,6 +13,7 @@ export interface Settings extends LimitSettings {
   readonly port: number;
   readonly open: boolean;
   readonly origins: string;
+  readonly trustProxy: string | number;
   readonly key: string;
   readonly keyFile: string;
   readonly keyAlgorithm: string;
@@ -73,6 +74,11 @@ export const settingKinds: { readonly [K in keyof Settings]: SettingKind<Setting
     default: '',
     about:
       'Web pages that may connect, publish and read beside those that the server itself serves: their origins, exactly as browsers send them, with commas between them (https://app.example, http://localhost:5173).',
+  },
+  trustProxy: {
+    default: '',
+    about:
+      'The proxies whose X-Forwarded-For is believed: their addresses and networks with commas between them (127.0.0.1, 10.0.0.0/8), or how many proxies every request passes. Limits, logs and /connections have the address of the client then.',
   },
   key: {
     group: 'access',

@@ -1,11 +1,14 @@
 import type { ServerResponse } from 'node:http';
-import type { Form } from '@fanfare/protocol';
+import { FanfareError, type Form } from '@fanfare/protocol';
+import { ConnectionCounts } from '../limits/connection-counts.ts';
 import type { Connection } from '../message-path/accept.ts';
 import type { Audience, FanOut, PeerEvent } from '../message-path/deliver.ts';
 import type { Peer } from '../message-path/subscription.ts';
 import { encodeFrame, StreamPeer, type StreamLimits } from './stream-peer.ts';
 
 export interface EventStreamsOptions extends StreamLimits {
+  /** How many streams may come from one address; 0 is no limit. */
+  readonly connectionsPerAddressMax: number;
   /** How many bytes may wait for all streams together. */
   readonly outboxTotalBytesMax: number;
   /** Makes a name for a stream that nobody can guess. */
@@ -19,6 +22,7 @@ const heartbeat = Buffer.from(':\n\n');
 /** The clients that read a topic or pattern as Server-Sent Events, and the way of live messages to them. */
 export class EventStreams implements FanOut {
   readonly #options: EventStreamsOptions;
+  readonly #counts: ConnectionCounts;
   readonly #open = new Set<StreamPeer>();
   readonly #joined = new Map<Audience, Set<StreamPeer>>();
   #due = new Set<StreamPeer>();
@@ -27,22 +31,37 @@ export class EventStreams implements FanOut {
 
   constructor(options: EventStreamsOptions) {
     this.#options = options;
+    // Their connections are counted elsewhere, but those of a proxy by no address.
+    this.#counts = new ConnectionCounts({ ...options, connectionsMax: Infinity });
   }
 
   /**
    * Makes a stream of a response that nothing was sent of. Nothing is sent of it before something was subscribed to.
    *
    * @param accept - accepts the stream as a connection, which ends with it
+   * @param address - of the client
+   * @throws FanfareError `limit_exceeded`
    */
-  open(response: ServerResponse, accept: (peer: Peer) => Connection): StreamPeer {
+  open(
+    response: ServerResponse,
+    accept: (peer: Peer) => Connection,
+    address: string | undefined,
+  ): StreamPeer {
+    const refusal = this.#counts.refusal(address);
+    if (refusal !== undefined) throw new FanfareError('limit_exceeded', refusal);
+    this.#counts.opened(address);
     const peer: StreamPeer = new StreamPeer(this.#options.newId(), response, accept, {
+      address: address ?? '',
       limits: this.#options,
       join: (audience) => this.#join(audience, peer),
       leave: (audience) => this.#leave(audience, peer),
       waits: (bytes) => (this.#waitingBytes += bytes),
       isFull: (bytes) => this.#waitingBytes + bytes > this.#options.outboxTotalBytesMax,
       isDue: () => this.#isDue(peer),
-      closed: () => this.#closed(peer),
+      closed: () => {
+        this.#counts.closed(address);
+        this.#closed(peer);
+      },
     });
     this.#open.add(peer);
     this.#heartbeats ??= setInterval(() => this.#beat(), this.#options.heartbeatMs).unref();

@@ -2,9 +2,10 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import accepts from '@fastify/accepts';
 import { FanfareError } from '@fanfare/protocol';
-import fastify, { type FastifyInstance } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { lacksHost } from '../access/allowed-host.ts';
 import type { Access } from '../access/access.ts';
+import type { ClientAddresses } from '../access/client-address.ts';
 import { crossOriginHeaders, preflightHeaders } from '../access/cross-origin.ts';
 import { fixedLimits } from '../limits/fixed-limits.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
@@ -27,6 +28,7 @@ export interface HttpOptions extends AnswerLimits {
   readonly path: MessagePath;
   readonly streams: EventStreams;
   readonly access: Access;
+  readonly addresses: ClientAddresses;
   readonly vitals: Vitals;
   readonly node: NodeInside;
   readonly publishBytesMax: number;
@@ -93,16 +95,13 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
   });
   app.removeAllContentTypeParsers();
   app.decorateRequest('rights');
-  app.setErrorHandler((error, _request, reply) => void sendProblem(reply, toRefusal(error, options)));
-  app.setNotFoundHandler((request, reply) => {
-    const path = request.url.split('?', 1)[0] ?? '';
-    const [, allowed] = methods.find(([pattern]) => pattern.test(path)) ?? [];
-    // Nobody can be revoked where there are no tokens.
-    if (allowed === undefined || allowed.split(', ').includes(request.method))
-      throw new FanfareError('not_found', `There is nothing at ${path}.${hintFor(path)}`);
-    void reply.header('allow', allowed);
-    throw new FanfareError('method_not_allowed', `${path} takes ${allowed}.`);
+  app.decorateRequest('address', {
+    getter() {
+      return options.addresses.of(this.raw);
+    },
   });
+  app.setErrorHandler((error, _request, reply) => void sendProblem(reply, toRefusal(error, options)));
+  app.setNotFoundHandler(refuseUnknown);
   /** What came last over each connection. */
   const latest = new WeakMap<Socket, IncomingMessage>();
   // With callbacks: promises in the hooks cost more than all else that they do.
@@ -139,6 +138,16 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
   });
   void app.register(consoleRoutes);
   return app;
+}
+
+function refuseUnknown(request: FastifyRequest, reply: FastifyReply): never {
+  const path = request.url.split('?', 1)[0] ?? '';
+  const [, allowed] = methods.find(([pattern]) => pattern.test(path)) ?? [];
+  // Nobody can be revoked where there are no tokens.
+  if (allowed === undefined || allowed.split(', ').includes(request.method))
+    throw new FanfareError('not_found', `There is nothing at ${path}.${hintFor(path)}`);
+  void reply.header('allow', allowed);
+  throw new FanfareError('method_not_allowed', `${path} takes ${allowed}.`);
 }
 
 /** A proxy may have decoded the `%2F` of a topic. */

@@ -96,7 +96,7 @@ async function stream(
   reply.raw.setHeaders(
     new Map(Object.entries(reply.getHeaders()).map(([name, value]) => [name, String(value)])),
   );
-  const peer = streams.open(reply.raw, (one) => path.accept(one, rights));
+  const peer = streams.open(reply.raw, (one) => path.accept(one, rights), request.address);
   const session = access.openSession(rights, (error) => peer.fail(error));
   reply.raw.once('close', () => session?.close());
   await peer.subscribe({ topic: interest, envelope: true, from }, sourceOf(request));

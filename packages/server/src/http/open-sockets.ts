@@ -1,6 +1,7 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { FanfareError } from '@fanfare/protocol';
+import type { ClientAddresses } from '../access/client-address.ts';
 import type { ConnectionCounts } from '../limits/connection-counts.ts';
 import { refuseConnection } from './problem.ts';
 
@@ -11,7 +12,7 @@ export class OpenSockets {
   #onEmpty: (() => void) | undefined;
 
   /** @param counts - one that is too many is answered so, and closed */
-  constructor(server: Server, counts: ConnectionCounts) {
+  constructor(server: Server, counts: ConnectionCounts, addresses: ClientAddresses) {
     const forget = (socket: Socket): void => {
       counts.closed(this.#sockets.get(socket));
       this.#sockets.delete(socket);
@@ -24,11 +25,11 @@ export class OpenSockets {
     server.on('connection', (socket: Socket) => {
       // A connection whose offer of an upgrade was declined comes again.
       if (this.#sockets.has(socket)) return;
-      const { remoteAddress } = socket;
-      const reason = counts.refusal(remoteAddress);
+      const address = addresses.ofConnection(socket);
+      const reason = counts.refusal(address);
       if (reason !== undefined) return refuseConnection(socket, new FanfareError('limit_exceeded', reason));
-      counts.opened(remoteAddress);
-      this.#sockets.set(socket, remoteAddress);
+      counts.opened(address);
+      this.#sockets.set(socket, address);
       socket.on('close', onClose);
     });
   }

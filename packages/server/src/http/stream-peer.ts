@@ -30,6 +30,8 @@ export function encodeFrame({ name, argumentJson, offset }: PeerEvent): string {
 
 /** What a stream needs of all that are open. */
 export interface StreamSurroundings {
+  /** That of the client; empty where it has none. */
+  readonly address: string;
   readonly limits: StreamLimits;
   readonly join: (audience: Audience) => void;
   readonly leave: (audience: Audience) => void;
@@ -94,7 +96,7 @@ export class StreamPeer implements Peer {
   }
 
   get address(): string {
-    return this.#response.socket?.remoteAddress ?? '';
+    return this.#surroundings.address;
   }
 
   join(audience: Audience, _form: Form): void {

@@ -1,6 +1,7 @@
 import { FanfareError, fieldsOf, type Problem } from '@fanfare/protocol';
 import type { Server, Socket } from 'socket.io';
 import type { Access } from '../access/access.ts';
+import type { ClientAddresses } from '../access/client-address.ts';
 import type { Rights } from '../access/rights.ts';
 import type { Session } from '../access/sessions.ts';
 import type { Source } from '../limits/rate-limits.ts';
@@ -17,6 +18,7 @@ import { SignIn } from './sign-in.ts';
 export interface EventParts {
   readonly path: MessagePath;
   readonly access: Access;
+  readonly addresses: ClientAddresses;
   /** Who is connected, and as what. */
   readonly connections: Map<Socket, Connection>;
   readonly polling: PollingAnswers;
@@ -39,7 +41,7 @@ type SharedListener = (this: Socket, ...args: unknown[]) => void;
 
 /** Listens to the clients of the main namespace. The function returned stops that, and leaves them connected. */
 export function listenToClients(io: Server, parts: EventParts): () => void {
-  const { path, access, connections, polling, logger, insides, refuseUnknown } = parts;
+  const { path, access, addresses, connections, polling, logger, insides, refuseUnknown } = parts;
   const signIn = new SignIn(io, access, logger);
   const sessions = new Map<Socket, Session>();
   const forget = (socket: Socket): void => {
@@ -67,6 +69,7 @@ export function listenToClients(io: Server, parts: EventParts): () => void {
   };
   const accept = (socket: Socket, rights: Rights): Connection => {
     polling.begin(socket.conn);
+    addresses.tell(socket.conn);
     const onRoom = (): void => connections.get(socket)?.drained();
     const peer = new SocketPeer(socket, polling, insides.engine.packets, onRoom);
     const connection = path.accept(peer, rights);
@@ -181,7 +184,7 @@ function listenerForUnknown(logger: Logger): SharedListener {
   };
 }
 
-/** Whose commands are counted. The address is that of the connection: anybody can write a header. */
+/** Whose commands are counted. The address is the client's, see {@link ClientAddresses.tell}. */
 function sourceOf({ conn }: Socket, connection: Connection): Source {
   const { remoteAddress: address } = conn as { readonly remoteAddress?: string };
   return { connection, subject: connection.rights.identity.subject, address };

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Server } from 'socket.io';
+import type { ClientAddresses } from '../access/client-address.ts';
 import type { EngineInside } from '../insides/engine-inside.ts';
 import type { ConnectionCounts } from '../limits/connection-counts.ts';
 
@@ -17,20 +18,22 @@ const keptMs = 30_000;
 /** Counts the sessions of Engine.IO. */
 export class SessionCounts {
   readonly #counts: ConnectionCounts;
+  readonly #addresses: ClientAddresses;
   /** Requests that were let in, each with its address. Engine.IO makes their sessions once it has read all that came with them. */
   readonly #entering = new Map<IncomingMessage, string | undefined>();
 
-  constructor(counts: ConnectionCounts) {
+  constructor(counts: ConnectionCounts, addresses: ClientAddresses) {
     this.#counts = counts;
+    this.#addresses = addresses;
   }
 
   /** Undefined lets a request in that asks for a session, and counts it; a text says why it is refused. */
   refusal(request: IncomingMessage): string | undefined {
-    const { remoteAddress } = request.socket;
-    const reason = this.#counts.refusal(remoteAddress);
+    const address = this.#addresses.of(request);
+    const reason = this.#counts.refusal(address);
     if (reason !== undefined) return reason;
-    this.#counts.opened(remoteAddress);
-    this.#entering.set(request, remoteAddress);
+    this.#counts.opened(address);
+    this.#entering.set(request, address);
     // Of some that are let in nothing comes: a websocket without a key, say.
     setImmediate(() => this.#entered(request));
     return undefined;
@@ -47,6 +50,7 @@ export class SessionCounts {
     }
     io.engine.on('connection', (connection: EngineConnection) => {
       this.#entered(connection.request);
+      this.#addresses.tell(connection);
       counts.opened(connection.remoteAddress);
       connection.on('close', onClose);
     });
