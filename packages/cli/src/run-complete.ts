@@ -28,7 +28,7 @@ export async function runComplete(program: Command, typed: readonly string[]): P
 async function topicsOf(typed: readonly string[]): Promise<readonly string[]> {
   const target = await targetOf(flagsIn(typed));
   const query = { prefix: typed.at(-1) ?? '', limit: String(topicsMax) };
-  const answer = await askFanfare(target, 'list the topics', { method: 'GET', path: ['topics'], query });
+  const answer = await askFanfare(target, 'list the topics', { method: 'GET', path: 'topics', query });
   const { topics } = parseAnswer<{ topics: { topic: string }[] }>(target, answer, (page) =>
     Array.isArray(page.topics),
   );
