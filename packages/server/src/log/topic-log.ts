@@ -5,11 +5,11 @@ export interface NewRecord {
   readonly topic: Topic;
   /** The message as JSON text without insignificant white space. */
   readonly messageJson: string;
-  /** When given, a second append of it to the same topic makes no second record. */
+  /** When given, a second append of it by the same subject to the same topic makes no second record. */
   readonly id?: string;
   /** The authenticated subject that has published it, where the topic's rule tells. */
   readonly publisher?: string;
-  /** The authenticated subject that publishes it. A topic that is made for it belongs to this subject. */
+  /** The authenticated subject that publishes it, which its id and a topic that is made for it belong to. */
   readonly subject?: string;
   /** Whether the topic is made, asked where it does not exist; else only its rule can have it made. */
   readonly createsTopic?: (topic: Topic) => boolean;
@@ -208,7 +208,7 @@ export class LogClosedError extends Error {
  * - The tail MUST get every appended record once, in the order of the log, and no record before it is
  *   committed. `head` is the place of the newest record that the tail was given, and moves before it is.
  * - A place in the log is never given to another message, whatever happens: a log that lost messages has another epoch.
- * - An id counts per topic for at least the window that the log was made with. A second append of it with
+ * - An id counts per topic and subject for at least the window that the log was made with. A second append of it with
  *   the same `messageJson` MUST answer the first one's sequence and time as a `duplicate`. Ids of stored messages
  *   outlive a restart where the messages do.
  * - A clock that is wrong MUST NOT do lasting harm. What is stamped in the future counts as stamped now at the latest, for

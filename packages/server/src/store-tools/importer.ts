@@ -90,7 +90,7 @@ export class StoreImporter {
       bytesBefore: topic.bytes,
     });
     if (id !== undefined && time >= this.#options.idsSince) {
-      const hashed = { topic: name, messageJson, id };
+      const hashed = { topic: name, messageJson, id, ...(publisher !== undefined && { subject: publisher }) };
       builder.addId({ key: idKey(hashed), digest: digestOf(hashed), sequence });
     }
     topic.bytes += bytes;

@@ -1,9 +1,9 @@
 import { exportStore, importStore, openStore } from '@fanfare/server/store';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { publish, startServer } from '../harness.ts';
-import { readPage, temporaryDirectory } from '../http-tools.ts';
-import { bearer, secret } from './tokens.ts';
+import { connectClient, publish, startServer } from '../harness.ts';
+import { readPage, temporaryDirectory, topicUrl, type HistoryPage } from '../http-tools.ts';
+import { bearer, secret, tokenFor } from './tokens.ts';
 
 const rules = [{ match: '**', create: 'publish', publisher: true }] as const;
 
@@ -54,3 +54,39 @@ it('is kept on disk, over a restart, an export and an import, beside an id or wi
     all.slice(1).map((line) => line.replace(/"[\w-]+\.(\d+)"/g, '"$1"'));
   expect(withoutEpochs(copied)).toEqual(withoutEpochs(lines));
 });
+
+it.each(['over HTTP', 'over Socket.IO'])(
+  '%s, no subject can take, probe or be named for the id of another',
+  async (way) => {
+    const { url } = await startServer({ key: secret, rules });
+    const send = async (sub: string, message: unknown): Promise<object> => {
+      const body = { topic: 'a', message, id: 'order 7' };
+      const claims = { sub, publish: ['**'] };
+      if (way === 'over HTTP') {
+        const { text } = await publish(url, body, { ...(await bearer(claims)), accept: 'application/json' });
+        return JSON.parse(text) as object;
+      }
+      const client = await connectClient(url, 'websocket', { auth: { token: await tokenFor(claims) } });
+      return (await client.emitWithAck('publish', body)) as object;
+    };
+    const isFirst = expect.not.objectContaining({ duplicate: true }) as object;
+    expect(await send('mallory', 'squat')).toMatchObject({ ok: true });
+    const original = await send('ann', 'secret');
+    expect([original, await send('mallory 2', 'secret')]).toEqual([isFirst, isFirst]);
+    expect(original).toMatchObject({ ok: true });
+    // Its own are found, with another token too.
+    const { offset } = original as { offset: string };
+    const again = await send('ann', 'secret');
+    expect(again).toMatchObject({ ok: true, duplicate: true, offset });
+    const conflict = await send('ann', 'another');
+    expect(JSON.stringify(conflict)).toContain('id_conflict');
+    const headers = { ...(await bearer({ subscribe: ['**'] })), connection: 'close' };
+    const page = (await (await fetch(topicUrl(url, 'a', '/messages'), { headers })).json()) as HistoryPage;
+    const seen = page.messages as readonly { readonly message: unknown; readonly publisher?: string }[];
+    expect(seen.map(({ message, publisher }) => [message, publisher])).toEqual([
+      ['squat', 'mallory'],
+      ['secret', 'ann'],
+      ['secret', 'mallory 2'],
+    ]);
+  },
+);

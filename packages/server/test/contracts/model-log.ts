@@ -82,7 +82,7 @@ export class ModelLog {
   /** What the log answers is taken over where it is free to choose: the time, and whether it remembers an old id. */
   append(record: NewRecord, answer: AppendOutcome | undefined): AppendOutcome {
     const rule = this.topics.get(record.topic)?.rule ?? this.#rules.of(record.topic);
-    const key = `${record.topic}\0${record.id}`;
+    const key = `${record.topic}\0${record.id}\0${record.subject ?? ''}`;
     const first = record.id === undefined ? undefined : this.#ids.get(key);
     if (first && this.#isRemembered(first, answer)) {
       if (first.messageJson !== record.messageJson) return { kind: 'id_conflict' };

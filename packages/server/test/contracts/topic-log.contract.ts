@@ -162,6 +162,23 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect(outcomes.map(({ kind }) => kind)).toEqual(['appended', 'appended']);
     });
 
+    it('counts ids per subject', async () => {
+      const { log } = await opens();
+      const recordsOf = (messageJson: string): NewRecord[] => [
+        { topic: news, messageJson, id: 'a' },
+        { topic: news, messageJson, id: 'a', subject: 'ann' },
+        { topic: news, messageJson, id: 'a', subject: 'bob' },
+      ];
+      const first = await log.append(recordsOf('1'));
+      expect(first.map(({ kind }) => kind)).toEqual(['appended', 'appended', 'appended']);
+      expect(new Set(first.map(sequenceOf)).size).toBe(3);
+      const again = await log.append(recordsOf('1'));
+      expect(again.map(({ kind }) => kind)).toEqual(['duplicate', 'duplicate', 'duplicate']);
+      expect(again.map(sequenceOf)).toEqual(first.map(sequenceOf));
+      const kinds = (await log.append(recordsOf('2'))).map(({ kind }) => kind);
+      expect(kinds).toEqual(['id_conflict', 'id_conflict', 'id_conflict']);
+    });
+
     it('refuses other content under an id, and appends the rest of the batch', async () => {
       const { log } = await opens();
       const tail = tailOf(log);

@@ -14,9 +14,12 @@ export interface Remembered {
 
 const hashBytes = 16;
 
-/** The name of a record's id among those of all topics: a hash, as long as the id may be. */
-export function idKey({ topic, id }: NewRecord): string {
-  return hash(`${topic}\0${id}`);
+/**
+ * The name of a record's id among those of all topics and subjects: a hash, as long as the id may be. An id counts per subject: else
+ * whoever may publish to a topic could use up, or find out, the ids of others there.
+ */
+export function idKey({ topic, id, subject }: NewRecord): string {
+  return hash(subject === undefined ? `${topic}\0${id}` : `${topic}\0${id}\0${subject}`);
 }
 
 export function digestOf({ messageJson }: NewRecord): string {
