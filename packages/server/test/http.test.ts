@@ -91,6 +91,49 @@ describe('POST /publish', () => {
     expect(JSON.parse(elsewhere.text)).toEqual(expect.not.objectContaining({ duplicate: true }));
     expect(JSON.parse(both.text)).toMatchObject({ status: 400, errors: [{ field: 'id' }] });
   });
+
+  it('takes Idempotency-Key as UTF-8 for the same id as that of a body or an event, and refuses two and other bytes', async () => {
+    const { url } = await startServer();
+    const client = await connectClient(url);
+    await client.emitWithAck('subscribe', { topic: 'news' });
+    const id = 'Bestellung 7 é 😀 \uFEFF日';
+    const key = Buffer.from(id).toString('latin1');
+    const headers = { accept: 'application/json', 'idempotency-key': key };
+    const message = { topic: 'news', message: 1 };
+    const first = JSON.parse((await publish(url, message, headers)).text) as object;
+    expect(first).toMatchObject({ ok: true, id });
+    const again = { ...first, duplicate: true };
+    const { accept } = headers;
+    expect(JSON.parse((await publish(url, { ...message, id }, { accept })).text)).toEqual(again);
+    expect(JSON.parse((await publish(url, { ...message, id }, headers)).text)).toEqual(again);
+    expect(await client.emitWithAck('publish', { ...message, id })).toEqual(again);
+
+    const field = [{ field: 'Idempotency-Key' }];
+    for (const bytes of ['\u00e9', '\u00ff', '\u00c3', 'a\u00c0\u0080'])
+      expect(JSON.parse((await publish(url, message, { 'idempotency-key': bytes })).text)).toMatchObject({
+        code: 'bad_request',
+        errors: field,
+      });
+    const body = JSON.stringify(message);
+    for (const keys of [
+      ['a', 'b'],
+      ['a', 'a'],
+      ['a', ''],
+    ]) {
+      const { socket, ended } = connectRaw(url);
+      socket.write(
+        `POST /publish HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n` +
+          `${keys.map((one) => `Idempotency-Key: ${one}\r\n`).join('')}Content-Length: ${body.length}\r\n\r\n${body}`,
+      );
+      expect([keys, await ended]).toEqual([
+        keys,
+        expect.stringMatching(/^HTTP\/1\.1 400 .*must not be there more than once/s),
+      ]);
+    }
+    expect(JSON.parse((await publish(url, message, { 'idempotency-key': '' })).text)).toMatchObject({
+      code: 'bad_request',
+    });
+  });
 });
 
 describe('a client that offers another protocol', () => {

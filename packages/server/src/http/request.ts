@@ -10,10 +10,28 @@ declare module 'fastify' {
   }
 }
 
-/** The id of a publish, as the header gives it. */
-export function idOf(request: FastifyRequest): string | undefined {
-  const header = request.headers['idempotency-key'];
-  return typeof header === 'string' ? header : undefined;
+const keyHeader = 'Idempotency-Key';
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/**
+ * The id of a publish, as the header `Idempotency-Key` gives it: the same text as that of a body.
+ *
+ * @throws FanfareError `bad_request` when the header is there twice, or is not UTF-8
+ */
+export function idOf({ headers, raw }: FastifyRequest): string | undefined {
+  const header = headers['idempotency-key'];
+  if (typeof header !== 'string') return undefined;
+  // Node joins those that are there twice.
+  const values = raw.headersDistinct['idempotency-key'];
+  if (values && values.length > 1)
+    throw refuseField('bad_request', keyHeader, `The header ${keyHeader} must not be there more than once.`);
+  try {
+    // Node reads every byte of a header as a character.
+    return utf8.decode(Buffer.from(header, 'latin1'));
+  } catch {
+    throw refuseField('bad_request', keyHeader, `The header ${keyHeader} must be UTF-8.`);
+  }
 }
 
 /** Who asks. */
