@@ -12,6 +12,7 @@ export const exitCodes = {
   /** Another server has taken the data directory of `serve`. */
   lost: 5,
   /** 128 + the signal's number, as a shell has it. */
+  hungUp: 129,
   interrupted: 130,
   brokenPipe: 141,
   terminated: 143,

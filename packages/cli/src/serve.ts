@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { isatty } from 'node:tty';
 import {
   createServer,
   DataDirectoryError,
@@ -15,7 +16,7 @@ import { CommandError, exitCodes } from './exit-codes.ts';
 import { print } from './output.ts';
 
 /**
- * `fanfare serve`: runs until SIGINT or SIGTERM, and then ends once publishes under way are answered.
+ * `fanfare serve`: runs until SIGINT, SIGTERM, or SIGHUP in a terminal, and then ends once publishes under way are answered.
  *
  * @param flags - the settings given as flags, by their names, as text
  * @throws CommandError when the settings are wrong, the address or the data directory cannot be had, or the data
@@ -125,15 +126,35 @@ function neighbour(port = 0): number {
   return port < 65_535 ? port + 1 : port - 1;
 }
 
+const exitCodeOf = {
+  SIGINT: exitCodes.interrupted,
+  SIGTERM: exitCodes.terminated,
+  SIGHUP: exitCodes.hungUp,
+} as const;
+
 /** A second signal ends the program at once. */
 function signalled(): Promise<void> {
   return new Promise((ended) => {
     let isEnding = false;
     const onSignal = (signal: NodeJS.Signals): void => {
-      if (isEnding) process.exit(signal === 'SIGINT' ? exitCodes.interrupted : exitCodes.terminated);
+      if (isEnding) process.exit(exitCodeOf[signal as keyof typeof exitCodeOf]);
       isEnding = true;
       ended();
     };
     process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+    // A terminal sends it when it is closed. Elsewhere it asks for settings to be read again.
+    process.on('SIGHUP', isInTerminal() ? onSignal : sayIgnored);
+    // Without a listener, Node opens a port for debuggers then.
+    process.on('SIGUSR1', sayIgnored);
   });
+}
+
+/** Not so with `nohup`, which puts a file in the place of the terminal. */
+function isInTerminal(): boolean {
+  return [0, 1, 2].some((descriptor) => isatty(descriptor));
+}
+
+function sayIgnored(signal: NodeJS.Signals): void {
+  const why = signal === 'SIGHUP' ? 'settings are read at the start only' : 'the server cannot be debugged';
+  console.error(`${signal} is ignored: ${why}.`);
 }

@@ -15,6 +15,15 @@ async function serving(...args: string[]): Promise<{ program: Program; url: stri
   return { program, url: /http:\/\/\S+/.exec(program.stdout)?.[0] ?? '' };
 }
 
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function write(path: string, content: string): string {
   writeFileSync(path, content);
   return path;
@@ -48,6 +57,44 @@ describe('fanfare serve', () => {
       expect(await gone).toMatch(/^transport (close|error)$/);
     },
   );
+
+  it('ends with 0 on SIGHUP in a terminal, also when that is closed', async () => {
+    const serve = `'${process.execPath}' '${fanfarePath}' serve --memory --port 0`;
+    const start = async (): Promise<{ terminal: Program; pid: number; gone: Promise<unknown> }> => {
+      const terminal = new Program('script', [
+        '--quiet',
+        '--return',
+        '--command',
+        `echo pid $$; exec ${serve}`,
+        '/dev/null',
+      ]);
+      await terminal.says(/Messages:.*\r\n/);
+      const client = io(/http:\/\/[^\s]+/.exec(terminal.stdout)?.[0] ?? '', { reconnection: false });
+      onTestFinished(() => void client.close());
+      await new Promise<void>((resolve) => void client.once('connect', resolve));
+      const gone = new Promise((resolve) => void client.once('disconnect', resolve));
+      return { terminal, pid: Number(/pid (\d+)/.exec(terminal.stdout)?.[1]), gone };
+    };
+    const signalled = await start();
+    process.kill(signalled.pid, 'SIGHUP');
+    expect([await signalled.terminal.exitCode, await signalled.gone]).toEqual([0, 'transport close']);
+    const closed = await start();
+    closed.terminal.process.kill('SIGKILL');
+    expect(await closed.gone).toBe('transport close');
+    await expect.poll(() => isRunning(closed.pid)).toBe(false);
+  });
+
+  it('goes on after SIGHUP without a terminal, and after SIGUSR1, which opens no port for debuggers', async () => {
+    const { program, url } = await serving('--port', '0');
+    for (const signal of ['SIGHUP', 'SIGUSR1'] as const) {
+      program.process.kill(signal);
+      await program.says(`${signal} is ignored: `, 'stderr');
+    }
+    expect((await fetch(url, { headers: { connection: 'close' } })).status).toBe(200);
+    program.process.kill('SIGTERM');
+    const { code, stderr } = await outcome(program);
+    expect([code, stderr]).toEqual([0, expect.not.stringContaining('Debugger')]);
+  });
 
   it.each([
     ['while it starts', 'Server.prototype', 'listen'],

@@ -17,8 +17,7 @@ each.
 
 Exit codes: 0 ended by Ctrl-C or SIGTERM, 1 the address or the data directory
 cannot be had, 2 wrong settings, 4 the data directory is damaged, 5 another
-server has taken the data directory, 130 or 143 ended by a second Ctrl-C or
-SIGTERM.`;
+server has taken the data directory, 129, 130 or 143 ended by a second signal.`;
 
 const groups: readonly SettingGroup[] = ['common', 'storage', 'access', 'limits', 'network'];
 
@@ -32,6 +31,7 @@ const takes: { readonly [K in keyof Settings]?: string } = {
   keyAlgorithm: 'algorithm',
   jwksUrl: 'url',
   audience: 'name',
+  issuer: 'name',
 };
 
 export function addServe(program: Command): void {
