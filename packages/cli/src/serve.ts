@@ -107,6 +107,9 @@ function cannotStart(error: unknown): string {
   switch (code) {
     case 'EADDRINUSE':
       return `Port ${port} is taken by another program: stop that one, or choose another port with --port ${neighbour(port)}.`;
+    case 'EMFILE':
+    case 'ENFILE':
+      return 'The server could not start: there are too few file descriptors. Raise the limit of open files (`ulimit -n`).';
     case 'EACCES':
       if (port === undefined) return couldNotStart(message);
       return `Port ${port} needs more rights than you have: choose one over 1023, such as --port ${settingKinds.port.default}.`;

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { connect, type AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { flagOf, settingNames } from '@fanfare/server/settings';
@@ -94,6 +94,33 @@ describe('fanfare serve', () => {
     program.process.kill('SIGTERM');
     const { code, stderr } = await outcome(program);
     expect([code, stderr]).toEqual([0, expect.not.stringContaining('Debugger')]);
+  });
+
+  it('says in one sentence that it may have too few files, however few', async () => {
+    for (const limit of [20, 42, 64, 255]) {
+      const command = `ulimit -n ${limit}; exec '${process.execPath}' '${fanfarePath}' serve --memory --port 0`;
+      const { code, stdout, stderr } = await outcome(new Program('bash', ['-c', command]));
+      expect([limit, code, stdout, stderr.split('\n')]).toEqual([
+        limit,
+        1,
+        '',
+        [expect.stringMatching(/too few.* \(`ulimit -n`\)\.$/), ''],
+      ]);
+    }
+  });
+
+  it('says so when it has run out of file descriptors, and when it has some again', async () => {
+    const command = `ulimit -n 256; exec '${process.execPath}' '${fanfarePath}' serve --memory --port 0`;
+    const program = new Program('bash', ['-c', command]);
+    await program.says(/Messages:.*\n/);
+    const port = Number(/:(\d+)/.exec(program.stdout)?.[1]);
+    const sockets = Array.from({ length: 256 }, () => connect(port, '127.0.0.1').on('error', () => {}));
+    onTestFinished(() => sockets.forEach((socket) => void socket.destroy()));
+    await program.says('Out of file descriptors: new connections are dropped', 'stderr');
+    for (const socket of sockets) socket.destroy();
+    await program.says('There are file descriptors again', 'stderr');
+    expect(program.stderr.trim().split('\n')).toHaveLength(2);
+    expect((await fetch(`http://127.0.0.1:${port}`, { headers: { connection: 'close' } })).status).toBe(200);
   });
 
   it.each([

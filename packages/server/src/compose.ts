@@ -17,6 +17,8 @@ import { EventStreams } from './http/event-streams.ts';
 import { buildHttpServer } from './http/http-server.ts';
 import { rateLimitsOf } from './limits/rate-limits.ts';
 import { MessagePath } from './message-path/message-path.ts';
+import { watchFileDescriptors } from './observability/file-descriptors.ts';
+import { limitRepeats } from './observability/limit-repeats.ts';
 import type { Logger } from './observability/logger.ts';
 import { asRefusal } from './observability/refusal.ts';
 import { Vitals } from './observability/vitals.ts';
@@ -44,6 +46,8 @@ export interface Composed {
   readonly streams: EventStreams;
   readonly polling: PollingAnswers;
   readonly access: Access;
+  /** For what requests can make the server log again and again. */
+  readonly logger: Logger;
   readonly vitals: Vitals;
   readonly programs: ProgramStreams;
   /** To be called last. */
@@ -66,15 +70,18 @@ export async function compose(
   { now = Date.now, identify }: ServerOptions,
   parts: ComposeParts,
 ): Promise<Composed> {
-  const { settings, addresses, refuse, io, logger, insides, onLost } = parts;
-  const verifier = verifierOf(settings, logger, now);
+  const { settings, addresses, refuse, io, insides, onLost } = parts;
+  const logger = limitRepeats(parts.logger, monotonicMs);
+  const verifier = verifierOf(settings, parts.logger, now);
   const rules = rulesOf(settings);
   const index = new SubscriptionIndex();
   const isInUse = (topic: Topic): boolean => index.isSubscribed(topic);
-  const log = await openLog(settings, { isInUse, logger, now, onLost }).catch((error: unknown) => {
-    verifier?.close();
-    throw error;
-  });
+  const log = await openLog(settings, { isInUse, logger: parts.logger, now, onLost }).catch(
+    (error: unknown) => {
+      verifier?.close();
+      throw error;
+    },
+  );
   // A program that is asked says itself who comes back: what it may say meanwhile is all that a revocation concerns.
   const tokenLifetimeMsMax = identify ? settings.loginTimeoutMs : settings.tokenLifetimeMsMax || undefined;
   const revocations = new Revocations({ store: log, tokenLifetimeMsMax, now });
@@ -112,12 +119,14 @@ export async function compose(
     refuse,
     logger,
   });
+  const unwatch = watchFileDescriptors(parts.logger);
   const close = async (): Promise<void> => {
+    unwatch();
     vitals.close();
     access.close();
     await log.close();
   };
-  return { path, http, streams, polling, access, vitals, programs, close };
+  return { path, http, streams, polling, access, vitals, programs, logger, close };
 }
 
 /** @throws SettingsError when a key cannot be used */

@@ -11,6 +11,7 @@ import { LocalTopicLog } from './log/local/local-topic-log.ts';
 import type { ClockEvent } from './log/local/log-clock.ts';
 import { MemoryStore } from './log/store/memory-store.ts';
 import { describeDuration, describeTime } from './observability/describe-time.ts';
+import { limitRepeats } from './observability/limit-repeats.ts';
 import type { Logger } from './observability/logger.ts';
 import { Rules } from './rules/rule.ts';
 
@@ -33,6 +34,7 @@ const { value: idsMax } = fixedLimits.idsMax;
 export async function openLog(settings: Settings, parts: OpenLogParts): Promise<LocalTopicLog> {
   const { memory, topicsMax, idWindowMs, memoryBytesMax } = settings;
   const { isInUse, logger, now } = parts;
+  const failures = limitRepeats(logger, () => performance.now());
   const store = memory ? new MemoryStore() : await openStore(settings, parts);
   try {
     return new LocalTopicLog({
@@ -47,7 +49,8 @@ export async function openLog(settings: Settings, parts: OpenLogParts): Promise<
       newEpoch: randomBytes(8).toString('base64url'),
       now,
       onClockEvent: (event) => tellClock(event, logger),
-      onFailure: (err) => logger.error({ err }, 'the log failed'),
+      onFailure: (err) => failures.error({ err }, 'the log failed'),
+      onWritable: (err) => tellWritable(err, logger),
     });
   } catch (error) {
     await store.close();
@@ -85,6 +88,11 @@ function tellMigration({ step, from, to, copy }: MigrationProgress, logger: Logg
       fields,
       `The data directory was migrated from format ${from} to ${to}. A copy of the data as it was is in '${copy}'.`,
     );
+}
+
+function tellWritable(err: unknown, logger: Logger): void {
+  if (err === undefined) logger.warn({}, 'Messages can be stored again.');
+  else logger.error({ err }, 'Messages cannot be stored: publishes are refused.');
 }
 
 function tellClock(event: ClockEvent, logger: Logger): void {

@@ -96,7 +96,7 @@ async function run(
   const { path, http, streams, programs, polling, close } = composed;
   openSockets(io, http.server, settings, refuse, sessions, insides);
   polling.beginAll(io);
-  listenToClients(io, { ...composed, addresses, connections, logger, insides, refuseUnknown: true });
+  listenToClients(io, { ...composed, addresses, connections, insides, refuseUnknown: true });
   // Node's own answer to those would take no turns.
   http.server.on('checkExpectation', (...exchange) => http.server.emit('request', ...exchange));
   takeTurns(http.server, insides.node);
@@ -175,7 +175,7 @@ async function runAttached(
   const composed = await compose(options, { settings, addresses, refuse, io, logger, insides, onLost });
   const { path, http, streams, programs, polling, close } = composed;
   await http.ready();
-  const events = { ...composed, addresses, connections, logger, insides, refuseUnknown: !theirs };
+  const events = { ...composed, addresses, connections, insides, refuseUnknown: !theirs };
   const stopListening = listenToClients(io, events);
   const answersPreflights = originsOf(settings).length > 0;
   const stopSharing = shareServer(httpServer, {

@@ -9,6 +9,7 @@ import {
 } from '@fanfare/server/settings';
 import { Option, type Command } from 'commander';
 import { examplesHelp } from '../help.ts';
+import { checkOpenFiles } from '../open-files.ts';
 
 const serveNotes = `
 Each option can be an environment variable, and a name in the file of --config:
@@ -55,6 +56,7 @@ export function addServe(program: Command): void {
     )
     .addHelpText('after', serveNotes)
     .action(async ({ config, ...flags }: { config?: string } & Record<string, unknown>) => {
+      checkOpenFiles();
       const { runServe } = await import('../serve.ts');
       await runServe(flags, config);
     });

@@ -24,7 +24,7 @@ describe.skipIf(missing !== undefined)(
   () => {
     it('refuses publishes and acknowledges none; reading goes on, and publishing too once there is room', async () => {
       const disk = smallDisk();
-      const { url } = await startServerProcess({ data: join(disk, 'data'), port: 0 });
+      const { server, url } = await startServerProcess({ data: join(disk, 'data'), port: 0 });
       const world = new World(['news', 'orders']);
       await declareTopics(url, world.topics);
       const live = new Subscriber(world, 'live', url, [{ interest: '**' }], 'websocket');
@@ -64,6 +64,14 @@ describe.skipIf(missing !== undefined)(
       await settle(world, url, [live, late]);
       expect([live, late].flatMap(({ refusals }) => refusals)).toEqual([]);
       expectNoFaults(world.history(await readHistory(url)), { acknowledged: 41, delivered: 60 });
+      // A line for each change of state, and not a stack for each publish.
+      await server.program.says('Messages can be stored again.', 'stderr');
+      const lines = server.program.stderr.trim().split('\n');
+      expect(lines.map((line) => (JSON.parse(line) as { msg: string }).msg)).toEqual([
+        'Messages cannot be stored: publishes are refused.',
+        'There is no space left to store anything.',
+        'Messages can be stored again.',
+      ]);
     });
   },
 );

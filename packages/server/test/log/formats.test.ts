@@ -32,6 +32,7 @@ async function openLog(directory: string, content: FixtureContent): Promise<Topi
     newEpoch: 'new',
     now: () => content.takenAt,
     onClockEvent: () => {},
+    onWritable: () => {},
     onFailure: (error) => failures.push(error),
   });
   onTestFinished(async () => {

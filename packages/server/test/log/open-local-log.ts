@@ -36,6 +36,7 @@ export function openOver(
     newEpoch: 'epoch',
     now: () => now,
     onClockEvent: () => {},
+    onWritable: () => {},
     onFailure: (error) => failures.push(error),
     ...options,
     ...more,

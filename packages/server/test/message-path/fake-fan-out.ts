@@ -109,6 +109,7 @@ export function memoryLog(rules: unknown = []): TopicLog {
     isInUse: () => false,
     unusedPerSubjectMax: Infinity,
     memoryBytesMax: Infinity,
+    onWritable: () => {},
     onFailure: (error) => {
       throw error;
     },

@@ -20,6 +20,8 @@ export interface CommitsOptions {
   readonly clock: LogClock;
   /** Something failed that nobody asked for. */
   readonly onFailure: (error: unknown) => void;
+  /** What is asked for cannot be stored any more, for a reason; or it can again, without one. */
+  readonly onWritable: (reason?: unknown) => void;
 }
 
 /** How many topics that are only in memory one commit saves. */
@@ -31,6 +33,9 @@ const savedPerCommitMax = 1_000;
  */
 const gatheredShare = 0.75;
 const gatheringMs = 1;
+
+/** For how long no commit has to fail until it is told that messages can be stored again. */
+const writableAfterMs = 5_000;
 
 /** An operation as it is planned. */
 interface Planned {
@@ -58,6 +63,8 @@ export class Commits {
   #askers = 0;
   /** Whether the last commit that had something to store failed. */
   #isFailing = false;
+  /** When one did last, by the time for which the clock has run, while that is told; and whether one has succeeded since. */
+  #unwritable: { since: number; isOver: boolean } | undefined;
   /** Not after a commit that failed, until the next sweep: only what is asked for is tried again at once. */
   #mayDoChores = true;
   #isClosed = false;
@@ -110,6 +117,7 @@ export class Commits {
     // While a commit is made, the state is about to become the commit's.
     if (this.#inFlight) this.#options.clock.look();
     else this.#look();
+    this.#tellWhenWritable();
     const isDone = this.#options.retention.sweep(this.#stampClock);
     this.#mayDoChores = true;
     if (this.#hasChores) this.#work();
@@ -188,6 +196,8 @@ export class Commits {
         this.#inFlight = plan;
         await store.commit(commit);
         this.#isFailing = false;
+        // What makes room may succeed where nothing else does.
+        if (this.#unwritable && group.length > 0) this.#unwritable.isOver = true;
         this.#askers = store.level === 'disk' ? group.length + this.#pending.count : 0;
       } catch (error) {
         removal?.fail();
@@ -249,6 +259,8 @@ export class Commits {
   /** Nothing was stored. What needs no storing is so all the same, each for itself. */
   #fail(group: readonly Planned[], error: unknown): void {
     this.#isFailing = true;
+    if (!this.#unwritable) this.#options.onWritable(error);
+    this.#unwritable = { since: this.#options.clock.running, isOver: false };
     this.#mayDoChores = false;
     let isTold = false;
     for (const { operation } of group) {
@@ -263,6 +275,14 @@ export class Commits {
     }
     if (!isTold) this.#options.onFailure(error);
     this.#next();
+  }
+
+  /** Where there is little room, a small message may succeed between two that do not. */
+  #tellWhenWritable(): void {
+    const { clock, onWritable } = this.#options;
+    if (!this.#unwritable?.isOver || clock.running - this.#unwritable.since < writableAfterMs) return;
+    this.#unwritable = undefined;
+    onWritable();
   }
 
   #next(): void {

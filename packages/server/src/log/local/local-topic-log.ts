@@ -43,6 +43,8 @@ export interface LocalTopicLogOptions extends RememberedIdsOptions, UnusedNamesO
   readonly onClockEvent: (event: ClockEvent) => void;
   /** Something failed that nobody asked for. */
   readonly onFailure: (error: unknown) => void;
+  /** What is asked for cannot be stored any more, for a reason; or it can again, without one. */
+  readonly onWritable: (reason?: unknown) => void;
 }
 
 /** How often what is too old is looked for. */

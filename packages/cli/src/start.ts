@@ -1,0 +1,9 @@
+// Apart from the rest of the program, so that it can still say something when that cannot be loaded.
+try {
+  await import('./main.ts');
+} catch (error) {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code !== 'EMFILE' && code !== 'ENFILE') throw error;
+  console.error('There are too few file descriptors: raise the limit of open files (`ulimit -n`).');
+  process.exitCode = 1;
+}
