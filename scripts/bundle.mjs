@@ -1,6 +1,7 @@
 // @ts-check
-// What browsers get: the SDK as one file for a <script> tag, with socket.io-client in it, and the console.
-import { existsSync, readdirSync, statSync } from 'node:fs';
+// The SDK as one module of CommonJS, and what browsers get: the SDK as one file for a <script> tag, with socket.io-client in it, and the console.
+import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
 import { root } from './prepare.mjs';
 
 const client = `${root}packages/client/`;
@@ -12,16 +13,41 @@ export async function bundle() {
 }
 
 async function bundleClient() {
-  const file = `${client}dist/bundle/fanfare.js`;
-  if (isCurrent(file, [`${client}dist`])) return;
+  const folder = `${client}dist/bundle`;
+  const file = `${folder}/fanfare.js`;
+  const input = `${client}dist/index.js`;
+  if (isCurrent(file, [`${client}dist`, `${root}scripts/bundle.mjs`])) return;
   const { build } = await import('rolldown');
+  // For Jest and bundlers that know neither `exports` nor today's syntax.
   await build({
-    input: `${client}dist/index.js`,
-    platform: 'browser',
-    output: { file, format: 'iife', name: 'Fanfare', minify: true },
+    input,
+    platform: 'node',
+    external: ['socket.io-client'],
+    transform: { target: 'es2019' },
+    output: { file: `${client}dist/cjs/index.js`, format: 'cjs' },
     logLevel: 'warn',
   });
+  const names = Object.keys(/** @type {object} */ (await import(pathToFileURL(input).href)));
+  // Never run: it says what `import` finds in it, where that is not seen from the minified names.
+  const footer = `0&&(module.exports={${names.join()}});`;
+  await build({
+    input,
+    platform: 'browser',
+    output: { file, format: 'umd', name: 'Fanfare', minify: true, postFooter: footer },
+    logLevel: 'warn',
+  });
+  writeFileSync(`${folder}/package.json`, '{ "type": "commonjs" }\n');
+  writeFileSync(`${folder}/fanfare.d.ts`, scriptDeclaration);
 }
+
+const scriptDeclaration = `export * from '../cjs/index.js';
+/** What a page has with <script src="…/fanfare.js">. */
+export as namespace Fanfare;
+declare global {
+  /** The same in a module of a page. */
+  const Fanfare: typeof import('../cjs/index.js');
+}
+`;
 
 async function bundleConsole() {
   const sources = [`${page}src`, `${page}index.html`, `${client}dist`, `${root}packages/protocol/dist`];
@@ -62,7 +88,7 @@ function isCurrent(file, sources) {
     return within
       .filter(
         (entry) =>
-          entry.isFile() && !entry.parentPath.endsWith('bundle') && !entry.name.endsWith('.tsbuildinfo'),
+          entry.isFile() && !/(?:bundle|cjs)$/.test(entry.parentPath) && !entry.name.endsWith('.tsbuildinfo'),
       )
       .every(({ parentPath, name }) => isOlder(`${parentPath}/${name}`));
   });

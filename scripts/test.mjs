@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
 import { bundle } from './bundle.mjs';
+import { finishPackages } from './packages.mjs';
 import { build, install, root } from './prepare.mjs';
 import { installPrograms } from './programs.mjs';
 
@@ -18,6 +19,7 @@ const report = `${root}node_modules/.cache/vitest.json`;
 installPrograms();
 install();
 build('.');
+finishPackages();
 await bundle();
 
 let passed = 0;

@@ -2,21 +2,33 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { newestNode, type NodeBinary } from './node-binaries.ts';
 import { npm, NpmError } from './npm.ts';
 import { programs } from './suite.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** What somebody has who installs the packages: an app with the command, the SDK, the server and the adapter. */
-const packages = ['protocol', 'fanout', 'client', 'console', 'server', 'cli'];
+const folders = ['protocol', 'fanout', 'client', 'console', 'server', 'cli'];
 
 /** Versions that our lock file sets and a fresh installation does not. */
 const interesting = ['socket.io', 'engine.io', 'engine.io/node_modules/ws', 'ws', 'fastify', 'lmdb'];
 
+export interface Packed {
+  readonly name: string;
+  /** What `npm pack` has made. */
+  readonly tarball: string;
+}
+
+/** The oldest TypeScript that is supported, by the name that it is installed as. */
+export const oldestTypeScript = 'typescript-5.0';
+
 export interface Installation {
   readonly directory: string;
-  /** The names of the packages. */
-  readonly names: readonly string[];
+  /** The packages. */
+  readonly packages: readonly Packed[];
+  /** The oldest Node that is supported, which npm has installed for; or why there is none to test with. */
+  readonly oldestNode: NodeBinary;
   /** Names and versions of what the registry gave. */
   readonly versions: string;
   readonly remove: () => void;
@@ -33,13 +45,18 @@ export async function freshInstallation(): Promise<Installation | { readonly rea
   const remove = (): void => rmSync(directory, { recursive: true, force: true });
   try {
     writeFileSync(join(directory, 'package.json'), '{ "private": true, "type": "module" }');
-    const workspaces = packages.map((name) => `--workspace=packages/${name}`);
+    const workspaces = folders.map((name) => `--workspace=packages/${name}`);
     const output = await npm(root, ['pack', '--json', `--pack-destination=${directory}`, ...workspaces]);
     const packed = JSON.parse(output) as { readonly name: string; readonly filename: string }[];
     const files = packed.map(({ filename }) => `./${filename}`);
-    await npm(directory, ['install', '--no-audit', '--no-fund', '--ignore-scripts', ...files]);
+    const oldestNode = await newestNode('20.19');
+    const node = 'path' in oldestNode ? oldestNode.path : undefined;
+    // None of what is installed may want a newer Node, or need a script.
+    const strictly = ['install', '--engine-strict', '--ignore-scripts', '--no-audit', '--no-fund'];
+    await npm(directory, [...strictly, ...files, `${oldestTypeScript}@npm:typescript@5.0`], { node });
     cpSync(programs, directory, { recursive: true });
-    return { directory, names: packed.map(({ name }) => name), versions: versionsIn(directory), remove };
+    const tarballs = packed.map(({ name, filename }) => ({ name, tarball: join(directory, filename) }));
+    return { directory, packages: tarballs, oldestNode, versions: versionsIn(directory), remove };
   } catch (error) {
     remove();
     if (error instanceof NpmError && error.isUnreachable)

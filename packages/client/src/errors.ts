@@ -35,7 +35,10 @@ export class FanfareError extends Error {
     code: string,
     detail: string,
     retryable: boolean,
-    { retryAfterMs, ...options }: ErrorOptions & { readonly retryAfterMs?: number | undefined } = {},
+    {
+      retryAfterMs,
+      ...options
+    }: { readonly cause?: unknown; readonly retryAfterMs?: number | undefined } = {},
   ) {
     super(detail, options);
     this.code = code;

@@ -173,7 +173,11 @@ export class LogUnwritableError extends Error {
   /** One sentence for clients, without paths. */
   readonly summary: string;
 
-  constructor(message: string, summary = 'The server cannot write its log.', options?: ErrorOptions) {
+  constructor(
+    message: string,
+    summary = 'The server cannot write its log.',
+    options?: { readonly cause?: unknown },
+  ) {
     super(message, options);
     this.summary = summary;
   }

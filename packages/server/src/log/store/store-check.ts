@@ -94,7 +94,7 @@ async function runProcess(directory: string): Promise<Ended | undefined> {
   // Where Fanfare is a part of one executable file, that is not Node, and would start the whole program again.
   if (!/^node/i.test(basename(process.execPath))) return undefined;
   try {
-    const program = createRequire(import.meta.url).resolve('@fanfare/server/check-process');
+    const program = createRequire(import.meta.url).resolve('#check-process');
     const stdio = Array.from({ length: answerPipe }, () => 'ignore' as const);
     const child = spawn(process.execPath, [program, directory], { stdio: [...stdio, 'pipe'] });
     const answer = child.stdio[answerPipe] as Readable;
