@@ -53,6 +53,15 @@ describe('a page of an origin that is named', () => {
     expect(await allowed('/publish', app, 'POST')).toBe(app);
   });
 
+  it('may send cookies, unless it is `null`, which any frame in a sandbox is', async () => {
+    const { url } = await startServer({ origins: `${app},null` });
+    for (const origin of [app, 'null']) {
+      const { headers } = await fetch(`${url}/topics`, { headers: { origin, connection: 'close' } });
+      expect(headers.get('access-control-allow-origin')).toBe(origin);
+      expect(headers.get('access-control-allow-credentials')).toBe(origin === 'null' ? null : 'true');
+    }
+  });
+
   it('is told by a preflight what it may send', async () => {
     const { url } = await startServer({ origins });
     const ask = { origin: app, 'access-control-request-method': 'POST', connection: 'close' };
@@ -68,7 +77,7 @@ describe('a page of an origin that is named', () => {
       'access-control-allow-headers': 'content-type,authorization,idempotency-key',
       'access-control-max-age': '600',
     });
-    expect(response.headers.get('access-control-allow-credentials')).toBeNull();
+    expect(response.headers.get('access-control-allow-credentials')).toBe('true');
   });
 
   it('may ask an app that Fanfare is attached to; without one named, the app answers for itself', async () => {

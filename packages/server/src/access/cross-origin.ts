@@ -30,7 +30,13 @@ export function crossOriginHeaders(
 ): Readonly<Record<string, string>> {
   const { origin } = request.headers;
   if (origin === undefined || !named.includes(origin)) return isScriptForAll(request) ? open : own;
-  return { ...open, 'access-control-allow-origin': origin, 'access-control-expose-headers': 'Retry-After' };
+  return {
+    ...open,
+    'access-control-allow-origin': origin,
+    'access-control-expose-headers': 'Retry-After',
+    // Cookies, by which an app may know who is asking. Every sandboxed frame has the origin `null`, of whatever site it is.
+    ...(origin !== 'null' && { 'access-control-allow-credentials': 'true' }),
+  };
 }
 
 /** What is added for a preflight of a page whose origin is named; undefined for any other request. */

@@ -4,6 +4,7 @@ import { attach, createServer, type AttachOptions, type Fanfare, type Identified
 import { Server as SocketServer } from 'socket.io';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { becomes, client as sdk, take } from '../../../client/test/harness.ts';
+import { launchBrowser } from '../browser.ts';
 import { connectClient, publish, startServer, strictLogger } from '../harness.ts';
 import { bearer, secret } from './tokens.ts';
 
@@ -245,5 +246,37 @@ describe('identify', () => {
     expect(await take(fanfare.history('orders/7')[Symbol.asyncIterator](), 1)).toEqual(['tea']);
     const stranger = sdk(url);
     expect(await becomes(stranger, 'closed')).toMatchObject({ error: { code: 'not_authenticated' } });
+  });
+
+  it('knows the user of a page of a named origin by the cookie, over polling and in history', async () => {
+    const page = createHttpServer((_request, response) =>
+      response.setHeader('content-type', 'text/html').end('<!doctype html><title>An app</title>'),
+    );
+    await new Promise<void>((resolve) => void page.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void page.close());
+    const origin = `http://localhost:${(page.address() as AddressInfo).port}`;
+    const { url } = await startServer({ identify: sessionOf, origins: origin });
+    const browser = await launchBrowser();
+    onTestFinished(() => browser.close());
+    const context = await browser.newContext();
+    await context.addCookies([{ name: 'session', value: 's1', url }]);
+    const tab = await context.newPage();
+    await tab.goto(origin);
+    await tab.addScriptTag({ url: `${url}/fanfare.js` });
+    // As a text: what a page runs is not part of this program.
+    const use = (withCredentials: boolean): string => `(async () => {
+      const fanfare = Fanfare.connect('${url}', { withCredentials: ${withCredentials}, transports: ['polling'] });
+      try {
+        await fanfare.subscribe('orders/7').ready;
+        await fanfare.publish('orders/7', 'tea');
+        for await (const { message } of fanfare.history('orders/7', { from: 'last' })) return message;
+      } catch (error) {
+        return error.code;
+      } finally {
+        fanfare.close();
+      }
+    })()`;
+    expect(await tab.evaluate(use(true))).toBe('tea');
+    expect(await tab.evaluate(use(false))).toBe('not_authenticated');
   });
 });
