@@ -3,6 +3,7 @@ import { cutMember, elementsOf } from '@fanfare/server/json';
 import { askFanfare, parseAnswer } from './api.ts';
 import type { Start } from './from.ts';
 import { print, say } from './output.ts';
+import { Table, type TableColumn } from './table.ts';
 import type { Target } from './target.ts';
 
 export interface HistoryOptions {
@@ -41,7 +42,8 @@ export async function runHistory(
   target: Target,
   { topic, start, limit, json }: HistoryOptions,
 ): Promise<void> {
-  const show = json ? showEnvelope : showLine(isPattern(topic as Interest));
+  const showsTopic = isPattern(topic as Interest);
+  const table = new Table(columns.filter(({ title }) => showsTopic || title !== 'TOPIC'));
   let query = start?.query ?? { from: 'earliest' };
   for (let left = limit; left > 0;) {
     const answer = await askFanfare(target, `read topic '${topic}'`, {
@@ -57,26 +59,35 @@ export async function runHistory(
     const texts = [...elementsOf(array)].flatMap((element) =>
       element === undefined ? [] : [cutMember(element, 'message')],
     );
-    const lines = page.messages.map((envelope, at) => show(envelope, texts[at]?.text ?? 'null'));
-    print(...lines);
-    left -= lines.length;
+    const messages = page.messages.map((envelope, at) => ({ envelope, json: texts[at]?.text ?? 'null' }));
+    if (json) print(...messages.map(showEnvelope));
+    else table.print(messages.map((message) => cellsOf(message, showsTopic)));
+    left -= messages.length;
     if (!page.more) return;
     query = { from: page.next };
   }
 }
 
-type Show = (envelope: HistoryPage['messages'][number], messageJson: string) => string;
+const columns: readonly TableColumn[] = [
+  { title: 'TIME', style: 'dim' },
+  { title: 'TOPIC', style: 'cyan' },
+  { title: 'MESSAGE' },
+];
 
-function showEnvelope(envelope: HistoryPage['messages'][number], messageJson: string): string {
-  const { topic, ...rest } = envelope;
-  const more = JSON.stringify({ ...rest, message: undefined }).slice(1);
-  return `{"topic":${JSON.stringify(topic)},"message":${messageJson}${more === '}' ? '' : ','}${more}`;
+interface HistoryMessage {
+  readonly envelope: HistoryPage['messages'][number];
+  /** The message as the characters that were published. */
+  readonly json: string;
 }
 
-function showLine(showsTopic: boolean): Show {
-  return ({ topic, message, time }, messageJson) => {
-    const text = typeof message === 'string' ? message : messageJson;
-    const cells = [new Date(time).toISOString(), ...(showsTopic ? [topic] : []), text];
-    return cells.join('\t');
-  };
+function showEnvelope({ envelope, json }: HistoryMessage): string {
+  const { topic, ...rest } = envelope;
+  const more = JSON.stringify({ ...rest, message: undefined }).slice(1);
+  return `{"topic":${JSON.stringify(topic)},"message":${json}${more === '}' ? '' : ','}${more}`;
+}
+
+function cellsOf({ envelope, json }: HistoryMessage, showsTopic: boolean): readonly string[] {
+  const { topic, message, time } = envelope;
+  const text = typeof message === 'string' ? message : json;
+  return [new Date(time).toISOString(), ...(showsTopic ? [topic] : []), text];
 }

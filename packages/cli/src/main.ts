@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { existsSync, readFileSync } from 'node:fs';
 import { CommanderError } from 'commander';
 import { CommandError, exitCodes } from './exit-codes.ts';
-import { say } from './output.ts';
+import { complain } from './output.ts';
 import { buildProgram } from './program.ts';
 
 /** How long what still waits at the end may take to notice that it is over. */
@@ -57,14 +57,14 @@ function written(output: NodeJS.WriteStream): Promise<void> {
 /** The reader of our output may go before we do, as in `fanfare sub news | head -1`. */
 function onOutputError(error: NodeJS.ErrnoException): never {
   if (error.code === 'EPIPE') process.exit(exitCodes.brokenPipe);
-  say(`The output cannot be written: ${error.message}`);
+  complain(`The output cannot be written: ${error.message}`);
   process.exit(exitCodes.refused);
 }
 
 function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
   if (error instanceof CommandError) {
-    if (error.message !== '') say(error.message);
+    if (error.message !== '') complain(error.message);
     return error.exitCode;
   }
   throw error;

@@ -13,7 +13,7 @@ import {
 import { hasKey, settingKinds } from '@fanfare/server/settings';
 import { commandName, shellWord } from './command-name.ts';
 import { CommandError, exitCodes } from './exit-codes.ts';
-import { print } from './output.ts';
+import { painted, printPainted } from './output.ts';
 
 /**
  * `fanfare serve`: runs until SIGINT, SIGTERM, or SIGHUP in a terminal, and then ends once publishes under way are answered.
@@ -35,7 +35,7 @@ export async function runServe(
     if (error instanceof LogDamagedError) throw damaged(error, settings);
     throw new CommandError(exitCodes.refused, cannotStart(error));
   });
-  print(greeting(url, settings));
+  printPainted(greeting(url, settings));
   await Promise.race([ended, server.ended]);
   await server.stop();
   const reason = await server.ended;
@@ -77,10 +77,10 @@ function greeting(url: string, settings: Settings): string {
   const command = commandName();
   const where = new URL(url).port === String(settingKinds.port.default) ? '' : ` --url ${url}`;
   return [
-    `Fanfare serves on ${url} (open it in a browser, or stop it with Ctrl-C)`,
+    `Fanfare serves on ${painted(url, 'cyan')} (open it in a browser, or stop it with Ctrl-C)`,
     `Subscribe:  ${command} sub news${where}`,
     `Publish:    ${command} pub news hello${where}`,
-    `Messages:   kept in ${memory ? 'memory, until the server ends' : data}`,
+    `Messages:   kept in ${memory ? 'memory, until the server ends' : painted(data)}`,
     ...(hasKey(settings) ? [`Tokens:     needed by every client (${command} token --help)`] : []),
     ...(hasKey(settings) || open ? [] : [forThisMachine]),
   ].join('\n');

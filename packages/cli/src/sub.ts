@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { isPattern, type Interest } from '@fanfare/protocol';
 import { CommandError, exitCodes } from './exit-codes.ts';
 import type { Start } from './from.ts';
-import { print, say } from './output.ts';
+import { painted, printPainted, say } from './output.ts';
 import { showMessage } from './show.ts';
 import { Subscriber, type Delivery } from './subscriber.ts';
 import type { Target } from './target.ts';
@@ -27,9 +27,9 @@ export interface SubOptions {
 export async function runSub(target: Target, { topics, from, json, count }: SubOptions): Promise<void> {
   const showsTopic = topics.length > 1 || topics.some((topic) => isPattern(topic as Interest));
   const show = (delivery: Delivery): string => {
-    if (json) return JSON.stringify(delivery);
-    const message = showMessage(delivery.message);
-    return showsTopic ? `${delivery.topic}\t${message}` : message;
+    if (json) return painted(JSON.stringify(delivery));
+    const message = painted(showMessage(delivery.message));
+    return showsTopic ? `${painted(delivery.topic, 'cyan')}\t${message}` : message;
   };
   let subscriber: Subscriber | undefined;
   try {
@@ -37,7 +37,7 @@ export async function runSub(target: Target, { topics, from, json, count }: SubO
       let received = 0;
       const onDelivery = (delivery: Delivery): unknown => {
         if (received === count) return undefined;
-        const hasRoom = print(show(delivery));
+        const hasRoom = printPainted(show(delivery));
         if (++received === count) resolve();
         return hasRoom ? undefined : once(process.stdout, 'drain');
       };

@@ -4,6 +4,7 @@ import { CommandError, exitCodes } from './exit-codes.ts';
 import { createTopic } from './publisher.ts';
 import { print, say } from './output.ts';
 import { showControls } from './show.ts';
+import { Table, type TableColumn } from './table.ts';
 import type { Target } from './target.ts';
 
 /** A topic as the server tells of it. */
@@ -28,19 +29,14 @@ const topicsPerPage = 1_000;
  * @throws CommandError
  */
 export async function listTopics(target: Target, prefix: string, json: boolean): Promise<void> {
-  const isTable = process.stdout.isTTY && !json;
-  const table = new Table();
+  const table = new Table(columns);
   let count = 0;
   for await (const topics of pages(target, prefix)) {
     count += topics.length;
-    const lines = json
-      ? topics.map((topic) => JSON.stringify(topic))
-      : isTable
-        ? table.lines(topics.map(cellsOf))
-        : topics.map((topic) => cellsOf(topic).join('\t'));
-    print(...lines);
+    if (json) print(...topics.map((topic) => JSON.stringify(topic)));
+    else table.print(topics.map(cellsOf));
   }
-  if (count === 0 && isTable)
+  if (count === 0 && process.stdout.isTTY && !json)
     say(prefix === '' ? 'There are no topics yet.' : `No topic begins with '${prefix}'.`);
 }
 
@@ -59,33 +55,12 @@ function cellsOf({ topic, subscribers, messages, lastOffset }: TopicInfo): reado
   return [topic, String(subscribers), String(messages), lastOffset ?? '-'];
 }
 
-const titles = ['TOPIC', 'SUBSCRIBERS', 'MESSAGES', 'LAST OFFSET'];
-
-/** Columns that are as wide as what has come so far needs. */
-class Table {
-  #widths: readonly number[] = [];
-
-  lines(rows: readonly (readonly string[])[]): readonly string[] {
-    if (rows.length === 0) return [];
-    const isFirst = this.#widths.length === 0;
-    const all = (isFirst ? [titles, ...rows] : rows).map((cells) => cells.map(showControls));
-    this.#widths = titles.map((_, column) =>
-      Math.max(this.#widths[column] ?? 0, ...all.map((cells) => cells[column]?.length ?? 0)),
-    );
-    return all.map((cells) =>
-      cells
-        .map((cell, column) => this.#pad(cell, column))
-        .join('  ')
-        .trimEnd(),
-    );
-  }
-
-  #pad(cell: string, column: number): string {
-    const width = this.#widths[column] ?? 0;
-    // Numbers end where their title ends.
-    return column === 1 || column === 2 ? cell.padStart(width) : cell.padEnd(width);
-  }
-}
+const columns: readonly TableColumn[] = [
+  { title: 'TOPIC', style: 'cyan' },
+  { title: 'SUBSCRIBERS', isNumber: true },
+  { title: 'MESSAGES', isNumber: true },
+  { title: 'LAST OFFSET', style: 'dim' },
+];
 
 /**
  * `fanfare topics create`.

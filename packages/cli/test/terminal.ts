@@ -36,6 +36,11 @@ export class Terminal {
       .map((line) => line.trimEnd());
   }
 
+  /** The same with colours, as escape sequences. */
+  get painted(): string {
+    return this.#tmux('capture-pane', '-p', '-e', '-t', this.#session);
+  }
+
   async shows(...lines: string[]): Promise<void> {
     await expect.poll(() => this.screen.join('\n')).toContain(lines.join('\n'));
   }
