@@ -32,6 +32,7 @@ const takes: { readonly [K in keyof Settings]?: string } = {
   keyAlgorithm: 'algorithm',
   jwksUrl: 'url',
   audience: 'name',
+  trustProxy: 'proxies',
   issuer: 'name',
 };
 

@@ -76,6 +76,7 @@ export const settingKinds: { readonly [K in keyof Settings]: SettingKind<Setting
       'Web pages that may connect, publish and read beside those that the server itself serves: their origins, exactly as browsers send them, with commas between them (https://app.example, http://localhost:5173).',
   },
   trustProxy: {
+    group: 'network',
     default: '',
     about:
       'The proxies whose X-Forwarded-For is believed: their addresses and networks with commas between them (127.0.0.1, 10.0.0.0/8), or how many proxies every request passes. Limits, logs and /connections have the address of the client then.',
