@@ -6,7 +6,16 @@ export interface Logger {
   error(fields: object, message: string): void;
 }
 
+/** What a terminal would obey, and JSON does not have to escape. Clients may have sent it. */
+const obeyed = /[\u007f-\u009f]|\p{Bidi_Control}/gu;
+
 /** Writes to standard error. */
 export function defaultLogger(): Logger {
-  return pino({ name: 'fanfare' }, pino.destination(2));
+  const output = pino.destination(2);
+  return pino({ name: 'fanfare' }, { write: (line: string) => void output.write(escaped(line)) });
+}
+
+/** The same JSON. */
+function escaped(line: string): string {
+  return line.replace(obeyed, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
