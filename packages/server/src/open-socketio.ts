@@ -1,9 +1,10 @@
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import type { Server as SocketServer, Socket as ConnectedSocket } from 'socket.io';
-import { lacksHost } from './access/allowed-host.ts';
 import { originsOf } from './config/origins.ts';
 import type { Settings } from './config/settings.ts';
 import { declineUpgrades } from './http/decline-upgrades.ts';
+import { goesOnWithClient } from './http/half-closed.ts';
+import { originForm, useOriginForm } from './http/request-target.ts';
 import type { Connection } from './message-path/accept.ts';
 import { answerPages } from './socketio/answer-pages.ts';
 import { checkRequests } from './socketio/check-requests.ts';
@@ -41,11 +42,15 @@ export function socketOptions(
     loginTimeoutMs,
     refuse: (request) => {
       if (isDraining()) return 'The server is shutting down.';
-      if (lacksHost(request)) return 'A request of HTTP/1.1 has a Host.';
       if (isJsonp(request)) return 'Engine.IO 4 has no JSONP.';
       return sessions.refusal(request);
     },
   };
+}
+
+/** A poll waits for what is to come as long as its client does. */
+function isPoll({ method, url = '' }: IncomingMessage): boolean {
+  return method === 'GET' && /[?&]sid=/.test(url);
 }
 
 /** Twice, so that a message somewhat too large is told so; over a larger packet Socket.IO closes the connection. */
@@ -67,14 +72,20 @@ export function openSockets(
   sessions: SessionCounts,
   { node, engine }: Insides,
 ): () => void {
-  const isOurs = ({ url = '' }: IncomingMessage): boolean => url.startsWith(`${io.path()}/`);
+  const isOurs = ({ url = '' }: IncomingMessage): boolean => originForm(url).startsWith(`${io.path()}/`);
   io.attach(httpServer, { destroyUpgrade: false });
   answerPages(httpServer, isOurs, originsOf(settings));
+  httpServer.prependListener('upgrade', (request) => isOurs(request) && useOriginForm(request));
+  httpServer.prependListener('request', (request, response) => {
+    if (!isOurs(request)) return;
+    useOriginForm(request);
+    if (isPoll(request)) goesOnWithClient(response);
+  });
   const undo = declineUpgrades(
     httpServer,
     isOurs,
-    // Beside Socket.IO and us.
-    () => httpServer.listenerCount('upgrade') > 2,
+    // Beside Socket.IO's and our two.
+    () => httpServer.listenerCount('upgrade') > 3,
     node,
   );
   checkRequests(io, refuse, engine);

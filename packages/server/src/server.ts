@@ -3,6 +3,7 @@ import { FanfareError } from '@fanfare/protocol';
 import type { Server as SocketServer, Socket as ConnectedSocket } from 'socket.io';
 import { resolveSettings, SettingsError } from './config/resolve-settings.ts';
 import type { Settings } from './config/settings.ts';
+import { answerHalfClosed } from './http/half-closed.ts';
 import { OpenSockets } from './http/open-sockets.ts';
 import { takeTurns } from './http/take-turns.ts';
 import { urlOf } from './http/server-url.ts';
@@ -100,6 +101,7 @@ async function run(
   // Node's own answer to those would take no turns.
   http.server.on('checkExpectation', (...exchange) => http.server.emit('request', ...exchange));
   takeTurns(http.server, insides.node);
+  answerHalfClosed(http.server, insides.node);
   const sockets = new OpenSockets(http.server, new ConnectionCounts(settings), addresses);
   http.addHook('preClose', async () => void io.engine.close());
   // For `localhost` Fastify would open a second server for the other family, which Socket.IO knows nothing of.

@@ -17,9 +17,14 @@ export function isAllowedHost(host: string | undefined, named: readonly string[]
   return named.some((origin) => nameOf(origin) === name);
 }
 
-/** Whether a request does not say whom it was sent to, and has to. */
-export function lacksHost({ headers, httpVersion }: IncomingMessage): boolean {
-  return headers.host === undefined && httpVersion === '1.1';
+/** What is wrong with the header `Host` of a request (RFC 9112, 3.2); undefined when nothing is. */
+export function hostProblem({ headers, rawHeaders, httpVersion }: IncomingMessage): string | undefined {
+  if (headers.host === undefined)
+    return httpVersion === '1.1' ? 'A request of HTTP/1.1 has a Host.' : undefined;
+  let hosts = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2)
+    if (rawHeaders[at]?.length === 4 && rawHeaders[at]?.toLowerCase() === 'host') hosts++;
+  return hosts > 1 ? 'A request must have one Host header, and this one has more.' : undefined;
 }
 
 function nameOf(url: string): string | undefined {

@@ -37,6 +37,8 @@ export async function consoleRoutes(app: FastifyInstance): Promise<void> {
       .type('text/plain; charset=utf-8')
       .send(`${name} ${version}: subscribe with any Socket.IO client, publish with POST /publish\n`);
   });
+  // Load balancers ask so whether the server is there.
+  app.options('/', async (_request, reply) => reply.header('allow', 'GET, HEAD, OPTIONS').send());
   for (const { url, file, type } of files) {
     const whole = await read(file);
     // Not before somebody asks: most servers start without anybody who looks.

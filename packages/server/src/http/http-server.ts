@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import accepts from '@fastify/accepts';
 import { FanfareError } from '@fanfare/protocol';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { lacksHost } from '../access/allowed-host.ts';
+import { hostProblem } from '../access/allowed-host.ts';
 import type { Access } from '../access/access.ts';
 import type { ClientAddresses } from '../access/client-address.ts';
 import { crossOriginHeaders, preflightHeaders } from '../access/cross-origin.ts';
@@ -20,6 +20,7 @@ import type { EventStreams } from './event-streams.ts';
 import { messageRoute } from './messages.ts';
 import { refuseRequest, sendProblem, toRefusal } from './problem.ts';
 import { publishRoute } from './publish.ts';
+import { useOriginForm } from './request-target.ts';
 import { revocationRoute } from './revocations.ts';
 import { askForToken, confirmToken } from './sign-in.ts';
 import { topicRoutes } from './topics.ts';
@@ -73,6 +74,7 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
   };
   const app = fastify({
     routerOptions: { maxParamLength: paramLengthMax },
+    rewriteUrl: useOriginForm,
     requestTimeout: requestTimeoutMs,
     // Node looks for requests that take too long only this often.
     http: {
@@ -165,7 +167,8 @@ function isStillArriving({ complete, headers }: IncomingMessage): boolean {
 /** What HTTP has a server refuse a request's head for: RFC 9112, 3.2, and RFC 9110, 10.1.1. */
 function malformedHead(request: IncomingMessage): FanfareError | undefined {
   const { expect } = request.headers;
-  if (lacksHost(request)) return new FanfareError('bad_request', 'A request of HTTP/1.1 has a Host.');
+  const problem = hostProblem(request);
+  if (problem !== undefined) return new FanfareError('bad_request', problem);
   if (expect === undefined || continues.test(expect)) return undefined;
   return new FanfareError('bad_request', 'The only Expect is 100-continue.', { status: 417 });
 }

@@ -14,6 +14,7 @@ import type { MessagePath } from '../message-path/message-path.ts';
 import type { History } from '../message-path/history.ts';
 import { permitReading } from '../message-path/permit.ts';
 import type { EventStreams } from './event-streams.ts';
+import { goesOnWithClient } from './half-closed.ts';
 import { Query } from './query.ts';
 import { nameOf, sourceOf } from './request.ts';
 import { streamHeaders } from './stream-peer.ts';
@@ -91,6 +92,7 @@ async function stream(
   if (!isPattern(interest)) await path.topics.get(rights, interest);
   if (request.method === 'HEAD') return reply.headers(streamHeaders).send();
   // It may have gone while its token was verified: then nothing would tell that it has.
+  if (!goesOnWithClient(reply.raw)) request.raw.socket.destroy();
   if (request.raw.socket.destroyed) return reply.hijack();
   // A stream is written past Fastify.
   reply.raw.setHeaders(

@@ -1,4 +1,5 @@
 import type { IncomingMessage, RequestListener, Server } from 'node:http';
+import { originForm } from './request-target.ts';
 import type { NodeInside } from '../insides/node-inside.ts';
 import { takeTurns } from './take-turns.ts';
 
@@ -58,10 +59,11 @@ export type Taken = 'publish' | 'topics' | 'all';
 
 /** @param withPreflights - whether a browser's question about `/publish` is ours too */
 export function isTaken(
-  { method, url = '' }: IncomingMessage,
+  { method, url: target = '' }: IncomingMessage,
   taken: Taken,
   withPreflights: boolean,
 ): boolean {
+  const url = originForm(target);
   const isPublish = method === 'POST' || (withPreflights && method === 'OPTIONS');
   if (isPublish && (url === '/publish' || url.startsWith('/publish?'))) return true;
   if (taken !== 'publish' && /^\/(?:topics|revocations)(?:[/?]|$)/.test(url)) return true;

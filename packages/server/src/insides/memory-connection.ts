@@ -35,6 +35,11 @@ export class MemoryConnection extends Duplex {
     this.push(bytes);
   }
 
+  /** Ends the client's side. */
+  leave(): void {
+    this.push(null);
+  }
+
   /** Resolves with the next complete HTTP answer. Rejects when there is none. */
   async answer(): Promise<string> {
     let length: number | undefined;

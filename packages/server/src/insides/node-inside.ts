@@ -18,6 +18,8 @@ export interface NodeInside {
   readonly leavesBody: boolean;
   /** Undefined where it is not needed. */
   readonly setUpgradeRule: typeof setUpgradeRule | undefined;
+  /** Has a server go on with its answers when clients end their side of a connection; undefined where that does not work. */
+  readonly allowHalfClosed: typeof allowHalfClosed | undefined;
   /** Discards the rest of a body as it arrives. */
   readonly discard: (request: IncomingMessage) => void;
 }
@@ -111,6 +113,11 @@ export function setUpgradeRule(server: Server, accepts: UpgradeRule): () => void
   };
 }
 
+/** Like `allowHalfOpen` of a TCP server, which Node's HTTP server has no option for. */
+export function allowHalfClosed(server: Server): void {
+  (server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true;
+}
+
 function dump(request: IncomingMessage): void {
   (request as unknown as { _dump(): void })._dump();
 }
@@ -143,6 +150,12 @@ export async function tryNode(logger: Logger): Promise<NodeInside> {
       instead: 'Requests with a body that offer an upgrade are refused.',
       run: tryUpgradeRule,
     }));
+  const halfCloses = await works({
+    inside: "Node's way to answer clients that have ended their side of a connection",
+    instead:
+      'A client that half-closes may see the end of the connection instead of an answer that takes time.',
+    run: tryHalfClosing,
+  });
   const dumps = await works({
     inside: "Node's way to discard the rest of a request",
     instead: 'The rest of a refused body takes time until it has arrived.',
@@ -153,6 +166,7 @@ export async function tryNode(logger: Logger): Promise<NodeInside> {
     seesUpgrades,
     leavesBody,
     setUpgradeRule: hasRule ? setUpgradeRule : undefined,
+    allowHalfClosed: halfCloses ? allowHalfClosed : undefined,
     discard: dumps ? dump : (request) => void request.resume(),
   };
 }
@@ -259,6 +273,18 @@ async function tryEnding(): Promise<void> {
   connection.arrive(get.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'));
   (await exchange(1)).response.end();
   await untilTurn('calling destroySoon', () => isEnded);
+}
+
+async function tryHalfClosing(): Promise<void> {
+  const { server, connection, exchange } = rehearse();
+  allowHalfClosed(server);
+  connection.arrive(get);
+  const { response } = await exchange(1);
+  connection.leave();
+  await untilTurn('the end of what a client sends', () => connection.readableEnded);
+  response.end('late');
+  expectSame('the answer behind it', (await connection.answer()).endsWith('late'), true);
+  await untilTurn('the end of the connection', () => connection.writableEnded);
 }
 
 async function tryDiscarding(): Promise<void> {

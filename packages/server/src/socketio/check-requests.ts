@@ -1,13 +1,15 @@
 import type { IncomingMessage } from 'node:http';
 import type { Server } from 'socket.io';
 import type { EngineInside } from '../insides/engine-inside.ts';
+import { hostProblem } from '../access/allowed-host.ts';
 import { guardRequests } from './request-guard.ts';
 
-/** Engine.IO's own number for what is refused. */
+/** Engine.IO's own numbers. */
+const malformed = { status: 400, code: 3 } as const;
 const forbidden = { status: 403, code: 4 } as const;
 
 /**
- * Refuses strangers' requests, those of a session and its upgrade too: Engine.IO's `allowRequest` is asked about the first alone. No other
+ * Refuses malformed and strangers' requests, those of a session and its upgrade too: Engine.IO's `allowRequest` is asked about the first alone. No other
  * page knows the name of a session, so for these it is the second lock of a door.
  *
  * @param refuse - undefined lets a request in; a text refuses it and says why
@@ -18,6 +20,8 @@ export function checkRequests(
   inside: EngineInside,
 ): void {
   guardRequests(io, inside, (request) => {
+    const problem = hostProblem(request);
+    if (problem !== undefined) return { ...malformed, message: problem };
     const message = refuse(request);
     return message === undefined ? undefined : { ...forbidden, message };
   });

@@ -19,6 +19,7 @@ const lastAnswer = "Node's way to end a connection behind an answer";
 const order = "Node's order of answers on a connection";
 const upgraded = "Node's mark of connections that were upgraded";
 const upgradeRule = "Node's rule for offers of an upgrade";
+const halfClosing = "Node's way to answer clients that have ended their side of a connection";
 const discarding = "Node's way to discard the rest of a request";
 
 type Broken = readonly [what: string, breakIt: () => void, inside: string];
@@ -39,6 +40,7 @@ const renamed: readonly Broken[] = [
   ["a connection's _httpMessage", () => hide(stream, '_httpMessage'), order],
   ["a connection's parser", () => hide(stream, 'parser'), upgraded],
   ["a request's _dump", () => hide(request, '_dump'), discarding],
+  ["a server's httpAllowHalfOpen", () => hide(httpServer, 'httpAllowHalfOpen'), halfClosing],
 ];
 
 const rule: Broken = [
@@ -193,6 +195,11 @@ const changed: readonly Broken[] = [
       redefine(stream, 'destroySoon', { get: () => undefined, set() {} });
     },
     lastAnswer,
+  ],
+  [
+    'Node ends a connection with its client, whatever the server says',
+    () => redefine(httpServer, 'httpAllowHalfOpen', { get: () => false, set() {} }),
+    halfClosing,
   ],
   ['Node discards nothing', () => replace(request, '_dump', () => function () {}), discarding],
 ];
