@@ -42,6 +42,8 @@ else {
   const run = (args: readonly string[]): string =>
     execFileSync(process.execPath, args, { cwd: directory, encoding: 'utf8' });
 
+  const typeScript = new TypeChecker(directory, oldestTypeScript);
+
   /** The modules that the packages export, as they are imported. */
   const modules = packages.flatMap(({ name }) =>
     Object.entries(manifestOf(name).exports ?? {}).flatMap(([path, target]) =>
@@ -58,6 +60,15 @@ else {
       expect(execFileSync(oldestNode.path, [fanfare, '--version'], { encoding: 'utf8' })).toContain(version);
     });
   }
+
+  test('lmdb and msgpackr-extract alone have install scripts, which the tests above did without', () => {
+    const lock = readFileSync(join(directory, 'node_modules/.package-lock.json'), 'utf8');
+    const installed = Object.entries(
+      (JSON.parse(lock) as { packages: Record<string, { hasInstallScript?: boolean }> }).packages,
+    );
+    const scripted = installed.filter(([, { hasInstallScript }]) => hasInstallScript === true);
+    expect(scripted.map(([path]) => path)).toEqual(['node_modules/lmdb', 'node_modules/msgpackr-extract']);
+  });
 
   test('all that the packages export is in a fresh installation, from ES modules and from CommonJS', () => {
     expect(modules.length).toBeGreaterThan(8);
@@ -98,7 +109,6 @@ else {
     const output = run([...flags, '--input-type=commonjs', '-e', script]);
     expect(output).toContain("{ ok: true, topic: 'news' } function");
     const script2019 = readFileSync(join(folderOf('@fanfare/client'), 'dist/cjs/index.js'), 'utf8');
-    const typeScript = new TypeChecker(directory, oldestTypeScript);
     expect(typeScript.newerSyntax('a?.b ?? 1')).toEqual(['QuestionDotToken', 'QuestionQuestionToken']);
     expect(typeScript.newerSyntax(script2019)).toEqual([]);
   });
@@ -132,7 +142,6 @@ else {
   ])(
     'TypeScript 5.0 with the libraries of ES2020 finds all types with %s, from ES modules and from CommonJS',
     (moduleResolution, module) => {
-      const typeScript = new TypeChecker(directory, oldestTypeScript);
       expect(typeScript.version).toMatch(/^5\.0\./);
       const program = `${modules.map((name, at) => `import * as module${at} from '${name}';`).join('\n')}
         export const modules = [${modules.map((_name, at) => `module${at}`).join(', ')}];
@@ -173,7 +182,6 @@ else {
       export const clients = [Fanfare.connect(), connect()];`,
     );
     const setup = { module: 'es2020', moduleResolution: 'bundler', lib: ['es2020', 'dom'], types: [] };
-    const typeScript = new TypeChecker(directory, oldestTypeScript);
     expect(typeScript.findings(['page.ts', 'module-of-page.ts'], setup)).toEqual([]);
   });
 
