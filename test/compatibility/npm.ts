@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { delimiter, dirname } from 'node:path';
+import { delimiter } from 'node:path';
 
 /** A command of npm failed. `isUnreachable` says that the registry was not to be had, and not that npm found a fault. */
 export class NpmError extends Error {
@@ -25,8 +25,8 @@ function summaryOf(output: string): string {
 
 export interface NpmOptions {
   readonly registry?: string | undefined;
-  /** The file of the Node that npm is to run on. */
-  readonly node?: string | undefined;
+  /** The folder with the Node that npm is to run on, and the npm, if that is to be another than the usual one. */
+  readonly bin?: string | undefined;
   /** How long one request to the registry can take. 20 seconds by default. */
   readonly requestTimeoutMs?: number;
 }
@@ -41,7 +41,7 @@ const timeoutMs = 300_000;
  * @throws NpmError
  */
 export async function npm(cwd: string, args: readonly string[], options: NpmOptions = {}): Promise<string> {
-  const { registry, node, requestTimeoutMs = 20_000 } = options;
+  const { registry, bin, requestTimeoutMs = 20_000 } = options;
   // The usual retries would keep the tests waiting for minutes when there is no network.
   const network = [
     '--fetch-retries=1',
@@ -52,7 +52,7 @@ export async function npm(cwd: string, args: readonly string[], options: NpmOpti
   const child = spawn('npm', [...args, ...network], {
     cwd,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...(node !== undefined && { PATH: pathWith(node) }) },
+    env: { ...process.env, ...(bin !== undefined && { PATH: pathWith(bin) }) },
     shell: process.platform === 'win32',
     timeout: timeoutMs,
   });
@@ -68,6 +68,6 @@ export async function npm(cwd: string, args: readonly string[], options: NpmOpti
   return stdout;
 }
 
-function pathWith(node: string): string {
-  return `${dirname(node)}${delimiter}${process.env['PATH'] ?? ''}`;
+function pathWith(bin: string): string {
+  return `${bin}${delimiter}${process.env['PATH'] ?? ''}`;
 }
