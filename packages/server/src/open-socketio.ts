@@ -6,11 +6,13 @@ import { declineUpgrades } from './http/decline-upgrades.ts';
 import { goesOnWithClient } from './http/half-closed.ts';
 import { originForm, useOriginForm } from './http/request-target.ts';
 import type { Connection } from './message-path/accept.ts';
+import type { ClientFaults } from './observability/client-faults.ts';
 import { answerPages } from './socketio/answer-pages.ts';
 import { checkRequests } from './socketio/check-requests.ts';
 import { limitLogins } from './socketio/login-limits.ts';
 import { isJsonp } from './socketio/polling-turns.ts';
 import { releaseHandshakes } from './socketio/release-handshake.ts';
+import { tellOldClients } from './socketio/old-clients.ts';
 import type { SessionCounts } from './socketio/session-counts.ts';
 import { releasePolling } from './socketio/release-polling.ts';
 import { endSilentUpgrades } from './socketio/silent-upgrades.ts';
@@ -31,6 +33,7 @@ export function socketOptions(
   connections: ReadonlyMap<ConnectedSocket, Connection>,
   sessions: SessionCounts,
   { wsEngine }: Insides,
+  faults: ClientFaults,
 ): SocketServerOptions {
   const { outboxBytesMax, outboxTotalBytesMax, stallTimeoutMs, loginTimeoutMs, publishBytesMax } = settings;
   const { onOverflow, onDrained } = new SlowSubscribers(connections);
@@ -40,6 +43,7 @@ export function socketOptions(
     packetBytesMax: packetBytesMaxOf(settings),
     publishBytesMax,
     loginTimeoutMs,
+    faults,
     refuse: (request) => {
       if (isDraining()) return 'The server is shutting down.';
       if (isJsonp(request)) return 'Engine.IO 4 has no JSONP.';
@@ -71,6 +75,7 @@ export function openSockets(
   refuse: Refuse,
   sessions: SessionCounts,
   { node, engine }: Insides,
+  faults: ClientFaults,
 ): () => void {
   const isOurs = ({ url = '' }: IncomingMessage): boolean => originForm(url).startsWith(`${io.path()}/`);
   io.attach(httpServer, { destroyUpgrade: false });
@@ -88,6 +93,7 @@ export function openSockets(
     () => httpServer.listenerCount('upgrade') > 3,
     node,
   );
+  tellOldClients(io, faults);
   checkRequests(io, refuse, engine);
   releaseHandshakes(io, engine);
   limitLogins(io, { ...settings, packetBytesMax: packetBytesMaxOf(settings) }, engine);

@@ -12,6 +12,7 @@ import { ConnectionCounts } from './limits/connection-counts.ts';
 import { inTime } from './limits/in-time.ts';
 import type { Connection } from './message-path/accept.ts';
 import { compose, type Composed } from './compose.ts';
+import { ClientFaults } from './observability/client-faults.ts';
 import { defaultLogger } from './observability/logger.ts';
 import {
   listenSettings,
@@ -84,18 +85,19 @@ async function run(
   onLost: (error: Error) => void,
 ): Promise<Running> {
   // Who can reach the server was decided by the address that it listens on.
-  const refuse = strangersRequests(settings, options.identify !== undefined);
+  const { logger = defaultLogger() } = options;
+  const faults = new ClientFaults(logger);
+  const refuse = faults.telling(strangersRequests(settings, options.identify !== undefined));
   const connections = new Map<ConnectedSocket, Connection>();
   const addresses = clientAddressesOf(settings);
   const sessions = new SessionCounts(new ConnectionCounts(settings), addresses);
-  const { logger = defaultLogger() } = options;
   const insides = await tryInsides(logger);
   const io = createSocketServer(
-    socketOptions(settings, () => path.isDraining, connections, sessions, insides),
+    socketOptions(settings, () => path.isDraining, connections, sessions, insides, faults),
   );
   const composed = await compose(options, { settings, addresses, refuse, io, logger, insides, onLost });
   const { path, http, streams, programs, polling, close } = composed;
-  openSockets(io, http.server, settings, refuse, sessions, insides);
+  openSockets(io, http.server, settings, refuse, sessions, insides, faults);
   polling.beginAll(io);
   listenToClients(io, { ...composed, addresses, connections, insides, refuseUnknown: true });
   // Node's own answer to those would take no turns.
@@ -165,15 +167,18 @@ async function runAttached(
   settings: Settings,
   onLost: (error: Error) => void,
 ): Promise<Omit<Running, 'url'>> {
-  const refuse = strangers(settings, options.identify !== undefined);
+  const { logger = defaultLogger() } = options;
+  const faults = new ClientFaults(logger);
+  const refuse = faults.telling(strangers(settings, options.identify !== undefined));
   const connections = new Map<ConnectedSocket, Connection>();
   const addresses = clientAddressesOf(settings);
   const sessions = new SessionCounts(new ConnectionCounts(settings), addresses);
-  const { logger = defaultLogger() } = options;
   const insides = await tryInsides(logger, theirs);
   const io: SocketServer =
     theirs ??
-    createSocketServer(socketOptions(settings, () => path.isDraining, connections, sessions, insides));
+    createSocketServer(
+      socketOptions(settings, () => path.isDraining, connections, sessions, insides, faults),
+    );
   const composed = await compose(options, { settings, addresses, refuse, io, logger, insides, onLost });
   const { path, http, streams, programs, polling, close } = composed;
   await http.ready();
@@ -185,7 +190,7 @@ async function runAttached(
     answer: (request, response) => http.routing(request, response),
     addOthers: () => {
       if (theirs) return () => {};
-      const undo = openSockets(io, httpServer, settings, refuse, sessions, insides);
+      const undo = openSockets(io, httpServer, settings, refuse, sessions, insides, faults);
       polling.beginAll(io);
       return undo;
     },

@@ -10,7 +10,7 @@ import type { MessagePath } from '../message-path/message-path.ts';
 import type { Logger } from '../observability/logger.ts';
 import { asRefusal } from '../observability/refusal.ts';
 import { AnswerLimit, type SocketInsides } from './answer-limit.ts';
-import { ParsedArgument, UnparsedArgument } from './event-decoder.ts';
+import { ParsedArgument, UnparsedArgument, UnreadablePacketError } from './event-decoder.ts';
 import type { PollingAnswers } from './polling-answers.ts';
 import { SocketPeer } from './rooms.ts';
 import { SignIn } from './sign-in.ts';
@@ -160,6 +160,7 @@ function listenersFor(
       );
     }),
     ...(takesTokens({ access, refuseUnknown }) ? [command(renewal, renew)] : []),
+    ['error', tellUnreadable],
     [
       // Before Socket.IO keeps the rooms of a connection that it may recover: whoever comes again is asked again.
       'disconnecting',
@@ -168,6 +169,11 @@ function listenersFor(
       },
     ],
   ];
+}
+
+/** Right before Socket.IO ends the connection. Clients can send events of this name, too. */
+function tellUnreadable(this: Socket, error: unknown): void {
+  if (error instanceof UnreadablePacketError) this.emit('error', error.refusal.toProblem());
 }
 
 /** An embedding app that lets in whom it likes may have an event of this name itself. */

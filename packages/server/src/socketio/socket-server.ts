@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { Server } from 'socket.io';
 import type { WsEngine } from './answer-pings.ts';
 import { PassingEncoder } from './encoded-argument.ts';
+import type { ClientFaults } from '../observability/client-faults.ts';
 import { eventDecoder } from './event-decoder.ts';
 
 export interface SocketServerOptions {
@@ -10,6 +11,7 @@ export interface SocketServerOptions {
   readonly packetBytesMax: number;
   /** The most that a publish may have. */
   readonly publishBytesMax: number;
+  readonly faults: ClientFaults;
   /** How long a client that has opened a connection may take to be let in. */
   readonly loginTimeoutMs: number;
   /** Undefined lets a connection in; a text refuses it and says why. */
@@ -21,13 +23,14 @@ export interface SocketServerOptions {
 
 /** Makes Fanfare's own Socket.IO server; it serves once it is attached to an HTTP server. */
 export function createSocketServer(options: SocketServerOptions): Server {
-  const { packetBytesMax, publishBytesMax, refuse, fanout, wsEngine } = options;
+  const { packetBytesMax, publishBytesMax, refuse, fanout, wsEngine, faults } = options;
+  const decoder = eventDecoder(publishBytesMax, (sentence) => faults.tell({}, sentence));
   return new Server({
     transports: ['polling', 'websocket'],
     connectTimeout: options.loginTimeoutMs,
     maxHttpBufferSize: packetBytesMax,
     wsEngine,
-    parser: { Encoder: PassingEncoder, Decoder: eventDecoder(publishBytesMax) },
+    parser: { Encoder: PassingEncoder, Decoder: decoder },
     adapter: fanoutAdapter(fanout),
     // Compression costs a broadcast more than everything else together.
     perMessageDeflate: false,

@@ -1,0 +1,42 @@
+import type { IncomingMessage } from 'node:http';
+import type { Logger } from './logger.ts';
+
+/** How many different ones are logged: clients can send as many as they like. */
+const valuesMax = 1_000;
+
+/** The most characters of a value that came from a client. */
+const charactersMax = 200;
+
+/** Logs why clients are refused, once for each value, so that an operator can tell that from an outage. */
+export class ClientFaults {
+  readonly #logger: Logger;
+  readonly #told = new Set<string>();
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  /** @param fields - what came from the client. Only the first fault with the same fields and sentence is logged */
+  tell(fields: Readonly<Record<string, string | undefined>>, sentence: string): void {
+    const client = Object.fromEntries(
+      Object.entries(fields).map(([name, value]) => [name, value?.slice(0, charactersMax)]),
+    );
+    const key = `${sentence} ${JSON.stringify(client)}`;
+    if (this.#told.has(key) || this.#told.size > valuesMax) return;
+    this.#told.add(key);
+    const isLast = this.#told.size > valuesMax;
+    this.#logger.warn({ client }, isLast ? `${sentence} No more of these are logged.` : sentence);
+  }
+
+  /** Has what refuses requests tell of each that it refuses. */
+  telling<Request extends IncomingMessage>(
+    refuse: (request: Request) => string | undefined,
+  ): (request: Request) => string | undefined {
+    return (request) => {
+      const reason = refuse(request);
+      const { origin, host } = request.headers;
+      if (reason !== undefined) this.tell({ origin, host }, `A client was refused. ${reason}`);
+      return reason;
+    };
+  }
+}

@@ -1,0 +1,130 @@
+import { describe, expect, it } from 'vitest';
+import { ClientFaults } from '../src/observability/client-faults.ts';
+import { connectClient, sendPacket, startServer, type RunningServer } from './harness.ts';
+import { connectRawClient, RawWebSocket } from './hostile/wire.ts';
+
+/** A server, and what it logs, each as its sentence and what came from the client. */
+async function startLogging(
+  options: Parameters<typeof startServer>[0] = {},
+): Promise<RunningServer & { readonly lines: unknown[][] }> {
+  const lines: unknown[][] = [];
+  const log = (fields: object, message: string): void =>
+    void lines.push([message, (fields as { client?: unknown }).client]);
+  return { ...(await startServer({ logger: { warn: log, error: log }, ...options })), lines };
+}
+
+type Client = Awaited<ReturnType<typeof connectClient>>;
+
+const next = (client: Client, event: string): Promise<unknown> =>
+  new Promise((resolve) => void client.once(event, resolve));
+
+describe('an event whose arguments are not JSON', () => {
+  it('is refused with the reason, in the acknowledgement or as an error, and the connection goes on', async () => {
+    const { url, lines } = await startLogging();
+    const client = await connectClient(url);
+    await client.emitWithAck('subscribe', { topic: 'news' });
+    const refusal = { code: 'bad_request', detail: expect.stringContaining('NaN') as string };
+    // As Python's json writes them.
+    for (const [name, argument] of [
+      ['publish', '{"topic":"news","message":NaN}'],
+      ['publish', '{"topic":"news","message":[-Infinity]}'],
+      ['subscribe', '{"topic":"news","from":{"last":NaN}}'],
+      ['unsubscribe', '{"topic":NaN}'],
+    ]) {
+      const refused = next(client, 'error');
+      sendPacket(client, `42["${name}",${argument}]`);
+      expect([name, argument, await refused]).toMatchObject([name, argument, refusal]);
+    }
+    const message = next(client, 'news');
+    expect(await client.emitWithAck('publish', { topic: 'news', message: 1 })).toMatchObject({ ok: true });
+    expect(await message).toEqual({ message: 1 });
+    expect(lines).toEqual([[expect.stringMatching(/^A client sent an event that was refused\. .*NaN/), {}]]);
+  });
+
+  it('is refused in its acknowledgement', async () => {
+    const { url } = await startLogging();
+    const client = await RawWebSocket.open(url);
+    await connectRawClient(client);
+    await client.send('427["publish",{"topic":"news","message":NaN}]');
+    expect(await client.next()).toMatch(/^437\[.*bad_request/);
+  });
+});
+
+describe("a packet that is not Socket.IO's", () => {
+  it.each(['websocket', 'polling'] as const)(
+    'over %s ends the connection with the reason',
+    async (transport) => {
+      const { url, lines } = await startLogging();
+      for (const packet of ['hello', '9', '2{"a":1}', '2/news,["x",NaN]']) {
+        const client = await connectClient(url, transport);
+        const ended = Promise.all([next(client, 'error'), next(client, 'disconnect')]);
+        client.io.engine.write(packet);
+        expect([packet, await ended]).toMatchObject([
+          packet,
+          [
+            { code: 'bad_request', detail: expect.stringContaining('not a packet of Socket.IO 4') as string },
+            'transport close',
+          ],
+        ]);
+      }
+      expect(lines).toEqual([
+        [expect.stringMatching(/^The connection of a client was closed\. What came is not/), {}],
+      ]);
+    },
+  );
+
+  it('of a client with another parser is said in the log, and ends its connection', async () => {
+    const { url, lines } = await startLogging();
+    const client = await RawWebSocket.open(url);
+    // CONNECT, as socket.io-msgpack-parser writes it.
+    await client.send(Buffer.from('83a47479706500a36e7370a12fa464617461c0', 'hex'));
+    await client.ended();
+    expect(lines).toEqual([[expect.stringContaining('such as msgpack'), {}]]);
+  });
+
+  it('of Engine.IO 3 is refused with a number and a sentence, and said in the log once for each version', async () => {
+    const { url, lines } = await startLogging();
+    for (const version of ['3', '3', '2']) {
+      const headers = { connection: 'close' };
+      const response = await fetch(`${url}/socket.io/?EIO=${version}&transport=polling`, { headers });
+      expect([response.status, await response.json()]).toEqual([
+        400,
+        { code: 5, message: 'Unsupported protocol version' },
+      ]);
+    }
+    const sentence = expect.stringContaining('use a client of Socket.IO 3 or 4') as string;
+    expect(lines).toEqual([
+      [sentence, { EIO: '3' }],
+      [sentence, { EIO: '2' }],
+    ]);
+  });
+});
+
+describe('a client that is refused for its origin or its host', () => {
+  it('is in the log once for each, with the setting that would allow it', async () => {
+    const { url, lines } = await startLogging();
+    const [one, other] = ['https://one.example', 'https://other.example'];
+    for (const origin of [one, other, one]) {
+      await expect(connectClient(url, 'websocket', { extraHeaders: { origin } })).rejects.toThrow();
+      await expect(connectClient(url, 'polling', { extraHeaders: { origin } })).rejects.toThrow();
+      await fetch(`${url}/topics`, { headers: { origin, connection: 'close' } });
+    }
+    await expect(connectClient(url, 'websocket', { extraHeaders: { host: 'rt.example' } })).rejects.toThrow();
+    const host = new URL(url).host;
+    const origins = expect.stringMatching(/^A client was refused\. .*\(origins\)/) as string;
+    expect(lines).toEqual([
+      [origins, { origin: one, host }],
+      [origins, { origin: other, host }],
+      [origins, { host: 'rt.example' }],
+    ]);
+  });
+
+  it('is logged for so many values and no more', () => {
+    const lines: string[] = [];
+    const log = (_fields: object, message: string): void => void lines.push(message);
+    const faults = new ClientFaults({ warn: log, error: log });
+    for (let at = 0; at < 5_000; at++) faults.tell({ origin: `https://${at}.example` }, 'Refused.');
+    expect(lines).toHaveLength(1_001);
+    expect(lines.at(-1)).toBe('Refused. No more of these are logged.');
+  });
+});
