@@ -2,6 +2,7 @@ import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import type { Server as SocketServer, Socket as ConnectedSocket } from 'socket.io';
 import { originsOf } from './config/origins.ts';
 import type { Settings } from './config/settings.ts';
+import { endWhenStalled } from './http/answer-limits.ts';
 import { declineUpgrades } from './http/decline-upgrades.ts';
 import { goesOnWithClient } from './http/half-closed.ts';
 import { originForm, useOriginForm } from './http/request-target.ts';
@@ -85,6 +86,7 @@ export function openSockets(
     if (!isOurs(request)) return;
     useOriginForm(request);
     if (isPoll(request)) goesOnWithClient(response);
+    endWhenStalled(response, settings.stallTimeoutMs, node.order);
   });
   const undo = declineUpgrades(
     httpServer,

@@ -58,8 +58,10 @@ export function limitAnswers({
   let waitingBytes = 0;
   return (request, { raw: response }, payload, done) => {
     const { socket } = request.raw;
+    if (socket.destroyed) return done();
+    endWhenStalled(response, stallTimeoutMs, order);
     // What is no text is a file, which all answers share.
-    if (typeof payload !== 'string' || payload.length < largeBytes || socket.destroyed) return done();
+    if (typeof payload !== 'string' || payload.length < largeBytes) return done();
     const bytes = payload.length;
     // What has done something is to be told so.
     if (isReading(request) && waitingBytes > 0 && waitingBytes + bytes > outboxTotalBytesMax)
@@ -73,20 +75,31 @@ export function limitAnswers({
     };
     response.on('close', release);
     socket.on('close', release);
-    if (!order.isWaiting(response)) endWhenStalled(response, stallTimeoutMs);
-    else order.onceDue(response, () => endWhenStalled(response, stallTimeoutMs));
     done();
   };
 }
 
-/** Ends the connection of an answer of which it takes nothing for so long; what it is used for after that is nothing of ours. */
-function endWhenStalled(response: ServerResponse, timeoutMs: number): void {
-  const { socket } = response;
-  if (!socket) return;
+/**
+ * Ends the connection of an answer when its client takes nothing of it for so long, whether it is large or small: a client that
+ * pipelines requests for small ones and does not read would keep its connection for ever.
+ */
+export function endWhenStalled(response: ServerResponse, timeoutMs: number, order: AnswerOrder): void {
+  if (order.isWaiting(response)) return order.onceDue(response, () => begin(response, timeoutMs));
+  begin(response, timeoutMs);
+}
+
+function begin(response: ServerResponse, timeoutMs: number): void {
+  const { socket } = response.req;
   const { timeout: before = 0 } = socket;
   socket.setTimeout(timeoutMs);
+  response.on('timeout', cutUnread);
   // Before Node's own listener, which sets what holds until the next request.
   response.prependOnceListener('finish', () => socket.setTimeout(before));
+}
+
+function cutUnread(socket: Socket): void {
+  // Nothing waits for a client that waits for its answer.
+  if (socket.writableLength > 0) socket.destroy();
 }
 
 function isReading({ method }: FastifyRequest): boolean {

@@ -1,0 +1,44 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { expect, it, onTestFinished } from 'vitest';
+import { connectRaw, startServer } from './harness.ts';
+
+/** Resolves with the server's end of the connection that the next request comes over. */
+function nextConnection(): Promise<Socket> {
+  return new Promise((resolve) => {
+    const onRequest = (message: unknown): void => resolve((message as { readonly socket: Socket }).socket);
+    subscribe('http.server.request.start', onRequest);
+    onTestFinished(() => void unsubscribe('http.server.request.start', onRequest));
+  });
+}
+
+it.each(['/fanfare.js', '/console/console.js', '/socket.io/socket.io.js'])(
+  'a client that asks for %s again and again and reads nothing is cut off after the stall limit',
+  async (path) => {
+    const { url } = await startServer({ stallTimeoutMs: 1_000 });
+    const connection = nextConnection();
+    const { socket } = connectRaw(url);
+    socket.pause();
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`.repeat(100));
+    const served = await connection;
+    if (!served.destroyed) await once(served, 'close');
+    expect(served.bytesWritten).toBeGreaterThan(0);
+  },
+);
+
+it('a client that waits for a poll for longer than the stall limit is not cut off', async () => {
+  const { url } = await startServer({ stallTimeoutMs: 1_000 });
+  const session = await (await fetch(`${url}/socket.io/?EIO=4&transport=polling`)).text();
+  const { sid } = JSON.parse(session.slice(1)) as { readonly sid: string };
+  const connection = nextConnection();
+  const { socket } = connectRaw(url);
+  socket.write(`GET /socket.io/?EIO=4&transport=polling&sid=${sid} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+  const served = await connection;
+  // Its own word that the time is over.
+  await once(served, 'timeout');
+  expect(served.destroyed).toBe(false);
+  const answered = once(socket, 'data');
+  await fetch(`${url}/socket.io/?EIO=4&transport=polling&sid=${sid}`, { method: 'POST', body: '40' });
+  expect(String(await answered)).toContain('HTTP/1.1 200');
+});
