@@ -13,6 +13,6 @@ it('npm test says exactly what to install when it may not install it, and fails'
     code: 1,
     stdout: '0 passed, 1 failed\n',
     stderr:
-      'The tests need tmux, jq, curl, faketime.\nOn Debian or Ubuntu: sudo apt-get install tmux jq curl faketime\n',
+      'The tests need tmux, jq, zsh, fish, curl, faketime.\nOn Debian or Ubuntu: sudo apt-get install tmux jq zsh fish curl faketime\n',
   });
 });
