@@ -1,12 +1,19 @@
+import { FanfareError } from '@fanfare/client';
 import { useStatus, type Session } from '../session.ts';
 
 /** Said across the page while there is no connection. It goes when the connection is back. */
 export function Banner({ session }: { readonly session: Session }) {
   const { state, since, error } = useStatus(session);
+  const isRefused = error instanceof FanfareError && error.code === 'not_authorized';
   const isLost = state === 'lost' || (state === 'connecting' && error !== undefined);
   return (
     <div className="banner" role="alert" hidden={!isLost}>
-      {isLost && (
+      {isLost && isRefused && (
+        <>
+          <strong>The server refuses the connection:</strong> {error.message}
+        </>
+      )}
+      {isLost && !isRefused && (
         <>
           <strong>The connection to the server is lost</strong> since{' '}
           {new Date(since).toLocaleTimeString('sv')}. What is shown is how it was; it goes on by itself as

@@ -1,0 +1,39 @@
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { expect, it, onTestFinished } from 'vitest';
+import { launchBrowser } from '../browser.ts';
+import { startServer } from '../harness.ts';
+import { openTab } from './page.ts';
+
+it('says why the server refuses its connection behind a proxy, and not that the server is lost', async () => {
+  const { url } = await startServer();
+  // It has the server see another origin where Socket.IO is asked for, and passes no upgrades on.
+  const proxy = createServer((incoming, outgoing) => {
+    const { 'sec-fetch-site': _site, ...headers } = incoming.headers;
+    const origin = incoming.url?.startsWith('/socket.io/') ? { origin: 'https://rt.example' } : {};
+    const sent = request(
+      `${url}${incoming.url}`,
+      { method: incoming.method, headers: { ...headers, ...origin, connection: 'close' } },
+      (answer) => {
+        outgoing.writeHead(answer.statusCode ?? 500, answer.headers);
+        answer.pipe(outgoing);
+      },
+    );
+    sent.on('error', () => outgoing.destroy());
+    incoming.pipe(sent);
+  });
+  proxy.on('upgrade', (_request, socket) => socket.destroy());
+  await new Promise<void>((resolve) => void proxy.listen(0, '127.0.0.1', resolve));
+  const browser = await launchBrowser();
+  onTestFinished(async () => {
+    await browser.close();
+    proxy.closeAllConnections();
+    proxy.close();
+  });
+  const { port } = proxy.address() as AddressInfo;
+  const page = await openTab(browser, `http://localhost:${port}`, { expected: /WebSocket|403/ });
+  const banner = page.getByRole('alert').filter({ hasText: 'The server refuses the connection' });
+  await banner.waitFor();
+  expect(await banner.textContent()).toContain('(origins)');
+  expect(await page.getByText('is lost').count()).toBe(0);
+});
