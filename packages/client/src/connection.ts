@@ -3,6 +3,7 @@ import { backoffMs } from './backoff.ts';
 import { errorFrom, fieldsOf, textOf, type FanfareError } from './errors.ts';
 import type { ServerAddress, SocketOptions } from './server-address.ts';
 import type { Token } from './token.ts';
+import { whyRefused } from './why-refused.ts';
 
 export interface ConnectionListener {
   /** It is there, for the first time or again. What was asked for before and not answered is to be asked for again. */
@@ -27,7 +28,12 @@ export class Connection {
   readonly #token: Token;
   readonly #listener: ConnectionListener;
   #isUp = false;
+  readonly #askWhy: () => Promise<FanfareError | undefined>;
   #refusals = 0;
+  /** Counts what {@link whyRefused} is asked for: of an older one, the answer comes too late. */
+  #attempts = 0;
+  /** Why the last attempt was refused. */
+  #reason: FanfareError | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
@@ -38,6 +44,9 @@ export class Connection {
   ) {
     this.#token = token;
     this.#listener = listener;
+    const { path: engine = `${path}/socket.io/`, extraHeaders } = options;
+    const url = new URL(engine.replace(/\/*$/, '/'), origin);
+    this.#askWhy = () => whyRefused(url, extraHeaders);
     const socket = io(origin, {
       path: `${path}/socket.io/`,
       tryAllTransports: true,
@@ -79,6 +88,7 @@ export class Connection {
   }
 
   close(): void {
+    this.#attempts++;
     clearTimeout(this.#retry);
     this.#token.stop();
     this.#isUp = false;
@@ -99,6 +109,8 @@ export class Connection {
   }
 
   #onConnect(): void {
+    this.#attempts++;
+    this.#reason = undefined;
     this.#isUp = true;
     this.#refusals = 0;
     this.#token.onRenewal(() => void this.#renew());
@@ -109,7 +121,7 @@ export class Connection {
     if (this.#socket.active) {
       const { opts } = this.#socket.io;
       if (error.message === 'timeout') opts.transports?.reverse();
-      this.#listener.onFailure(error);
+      void this.#tellFailure(error);
       return;
     }
     const isFinal = textOf(fieldsOf(error.data)['code']) !== undefined && !errorFrom(error.data).retryable;
@@ -119,6 +131,16 @@ export class Connection {
     }
     this.#listener.onFailure(error.data === undefined ? error : errorFrom(error.data));
     this.#tryAgain();
+  }
+
+  /** A transport does not say why it could not be opened: a server that refuses it does, over HTTP. */
+  async #tellFailure(error: Error): Promise<void> {
+    const attempt = ++this.#attempts;
+    this.#listener.onFailure(this.#reason ?? error);
+    const reason = await this.#askWhy();
+    if (attempt !== this.#attempts) return;
+    this.#reason = reason;
+    if (reason) this.#listener.onFailure(reason);
   }
 
   #onDisconnect(): void {

@@ -26,6 +26,26 @@ describe('the SDK as a script of a page', () => {
     return page;
   }
 
+  it('says why a page of another origin is refused, which that page may not read', async () => {
+    const { url } = await startServer({ memory: true });
+    const { url: elsewhere } = await startServer({ memory: true });
+    const page = await browser.newPage();
+    onTestFinished(() => page.close());
+    // The policy of the page at / lets it connect to no other server.
+    await page.goto(`${elsewhere}/topics`);
+    await page.addScriptTag({ url: `${elsewhere}/fanfare.js` });
+    const error = async (): Promise<unknown> =>
+      page.evaluate(() => {
+        const { error: reason } = window.fanfare.status;
+        return reason && { ...reason, message: reason.message };
+      });
+    await page.evaluate((server) => void (window.fanfare = Fanfare.connect(server)), url);
+    await eventually(error).toMatchObject({
+      code: 'not_authorized',
+      message: `The server ${url} refuses pages of ${elsewhere}, unless that origin is named there (\`origins\`).`,
+    });
+  });
+
   it('subscribes and publishes, and goes on after a reload where it was', async () => {
     const { server, url } = await startServer({ memory: true });
     const page = await open(url);

@@ -38,6 +38,27 @@ describe('the connection', () => {
     expect(await take(subscription[Symbol.asyncIterator](), 1)).toEqual(['by polling']);
   });
 
+  it.each(['websocket', 'polling'] as const)(
+    'that is refused for its origin over %s has the code and the sentence in its status, until it is let in',
+    async (transport) => {
+      const origin = 'https://app.example';
+      const { server, url } = await startServer({ memory: true });
+      const options = { extraHeaders: { origin }, transports: [transport] };
+      const fanfare = connect(url, options);
+      onTestFinished(() => fanfare.close());
+      await expect
+        .poll(() => fanfare.status)
+        .toMatchObject({
+          state: 'connecting',
+          error: { code: 'not_authorized', message: expect.stringContaining('(origins)') as string },
+        });
+      await server.stop();
+      await startServer({ memory: true, origins: origin, port: Number(new URL(url).port) });
+      await becomes(fanfare, 'live');
+      expect(fanfare.status.error).toBeUndefined();
+    },
+  );
+
   it('goes on with a server that speaks the lab contract alone', async () => {
     const { io, url } = await socketServer();
     io.on('connection', (socket) => {
