@@ -5,11 +5,14 @@ import type { Settings } from './config/settings.ts';
 import { endWhenStalled } from './http/answer-limits.ts';
 import { declineUpgrades } from './http/decline-upgrades.ts';
 import { goesOnWithClient } from './http/half-closed.ts';
+import { isPipelined } from './http/read-in-turns.ts';
 import { originForm, useOriginForm } from './http/request-target.ts';
 import type { Connection } from './message-path/accept.ts';
 import type { ClientFaults } from './observability/client-faults.ts';
 import { answerPages } from './socketio/answer-pages.ts';
+import { webSocketEngine } from './socketio/answer-pings.ts';
 import { checkRequests } from './socketio/check-requests.ts';
+import { beginLogin } from './socketio/login-budget.ts';
 import { limitLogins } from './socketio/login-limits.ts';
 import { isJsonp } from './socketio/polling-turns.ts';
 import { releaseHandshakes } from './socketio/release-handshake.ts';
@@ -24,6 +27,9 @@ import type { Insides } from './try-insides.ts';
 /** What a packet may have beside the message, so that every legal subscribe and publish fits. */
 const packetOverheadBytes = 65_536;
 
+/** A tenth of the sessions before login can come from pipelined handshakes, which no client needs. */
+const pipelinedShare = 10;
+
 /** Undefined lets a request in; a text refuses it and says why. */
 export type Refuse = (request: IncomingMessage) => string | undefined;
 
@@ -33,13 +39,21 @@ export function socketOptions(
   isDraining: () => boolean,
   connections: ReadonlyMap<ConnectedSocket, Connection>,
   sessions: SessionCounts,
-  { wsEngine }: Insides,
+  { engine, ws }: Insides,
   faults: ClientFaults,
 ): SocketServerOptions {
-  const { outboxBytesMax, outboxTotalBytesMax, stallTimeoutMs, loginTimeoutMs, publishBytesMax } = settings;
+  const { outboxBytesMax, outboxTotalBytesMax, stallTimeoutMs, publishBytesMax } = settings;
+  const { loginTimeoutMs, loginBytesMax, loginsPendingMax } = settings;
   const { onOverflow, onDrained } = new SlowSubscribers(connections);
+  const pipelinedMax = loginsPendingMax / pipelinedShare;
+  // Without `webSocketOf`, the budget of a connection could not be ended at login.
+  const onOpen: Parameters<typeof webSocketEngine>[1] = (webSocket, socket) => {
+    if (engine.webSocketOf) beginLogin(webSocket, socket, settings, ws?.tellsArrived === true);
+  };
   return {
-    wsEngine,
+    wsEngine: ws && webSocketEngine(ws, onOpen),
+    loginBytesMax,
+    mustNotPipeline: (request) => sessions.countPending() >= pipelinedMax && isPipelined(request),
     fanout: { outboxBytesMax, outboxTotalBytesMax, stallTimeoutMs, onOverflow, onDrained },
     packetBytesMax: packetBytesMaxOf(settings),
     publishBytesMax,
@@ -93,12 +107,17 @@ export function openSockets(
     isOurs,
     // Beside Socket.IO's and our two.
     () => httpServer.listenerCount('upgrade') > 3,
+    settings.loginBytesMax,
     node,
   );
   tellOldClients(io, faults);
   checkRequests(io, refuse, engine);
   releaseHandshakes(io, engine);
-  limitLogins(io, { ...settings, packetBytesMax: packetBytesMaxOf(settings) }, engine);
+  sessions.countPending = limitLogins(
+    io,
+    { ...settings, packetBytesMax: packetBytesMaxOf(settings) },
+    engine,
+  );
   sessions.watch(io, engine);
   releasePolling(io, engine);
   endSilentUpgrades(io);

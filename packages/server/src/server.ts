@@ -5,7 +5,7 @@ import { resolveSettings, SettingsError } from './config/resolve-settings.ts';
 import type { Settings } from './config/settings.ts';
 import { answerHalfClosed } from './http/half-closed.ts';
 import { OpenSockets } from './http/open-sockets.ts';
-import { takeTurns } from './http/take-turns.ts';
+import { readInTurns } from './http/read-in-turns.ts';
 import { urlOf } from './http/server-url.ts';
 import { isTaken, shareServer } from './http/share-server.ts';
 import { ConnectionCounts } from './limits/connection-counts.ts';
@@ -102,7 +102,7 @@ async function run(
   listenToClients(io, { ...composed, addresses, connections, insides, refuseUnknown: true });
   // Node's own answer to those would take no turns.
   http.server.on('checkExpectation', (...exchange) => http.server.emit('request', ...exchange));
-  takeTurns(http.server, insides.node);
+  readInTurns(http.server, insides.node);
   answerHalfClosed(http.server, insides.node);
   const sockets = new OpenSockets(http.server, new ConnectionCounts(settings), addresses);
   http.addHook('preClose', async () => void io.engine.close());

@@ -6,7 +6,7 @@ import { tryEngine } from './insides/engine-trial.ts';
 import { tryNode, type NodeInside } from './insides/node-inside.ts';
 import { PacedReceivers, tryWs } from './insides/ws-inside.ts';
 import type { Logger } from './observability/logger.ts';
-import { webSocketEngine, type WsEngine } from './socketio/answer-pings.ts';
+import { webSocketEngine, type WsUses } from './socketio/answer-pings.ts';
 
 /** The private parts of Node, ws and engine.io that passed their trials, and public functions in place of the others. */
 export interface Insides {
@@ -14,7 +14,7 @@ export interface Insides {
   readonly engine: EngineInside;
   readonly paced: PacedReceivers;
   /** For Fanfare's own Socket.IO server. */
-  readonly wsEngine?: WsEngine;
+  readonly ws?: WsUses;
 }
 
 /**
@@ -31,7 +31,7 @@ export async function tryInsides(logger: Logger, theirs?: Server): Promise<Insid
   const { paced, ...ws } = await tryWs(logger);
   const engine = await tryEngine(() => engineClassOf(inMemory(Server)), webSocketEngine(ws), logger);
   const isPaced = ws.isPaced && engine.webSocketOf !== undefined;
-  return { node, engine, paced, wsEngine: webSocketEngine({ ...ws, isPaced }) };
+  return { node, engine, paced, ws: { ...ws, isPaced } };
 }
 
 function engineClassOf(io: Server & { readonly engine?: object }): EngineClass {

@@ -197,7 +197,7 @@ export const limitKinds: { readonly [K in keyof LimitSettings]: LimitKind } = {
       'How many Socket.IO connections may be waiting to be let in. One more closes the one that has waited longest.',
     limit: {
       unit: 'connections',
-      why: 'Together with loginBytesMax it bounds what strangers can have in memory, to 160 MiB. Who really wants in waits for milliseconds, so the longest wait is a stranger’s.',
+      why: 'Together with loginBytesMax it bounds the bytes of clients before login, to 160 MiB; each takes some 10 KB beside. A client that really wants in waits for milliseconds, so the longest wait is a stranger’s.',
     },
   },
   outboxBytesMax: {

@@ -58,8 +58,11 @@ export async function readLinesBody(
   return { kind: 'lines', text: await readBody(request, room, discard, () => batchBytesMax) };
 }
 
-/** Pieces of a body that are kept as they came, at the most. Each takes a hundred bytes beside its own, and may have one. */
+/** Pieces of a body, beside those that are long enough. */
 const { value: piecesMax } = fixedLimits.bodyPiecesMax;
+
+/** Pieces that are kept as they came. Each takes some hundred bytes in addition to its own, of which there may be one. */
+const unjoinedMax = 64;
 
 /** How many bytes pieces have on average, once there are more. In smaller ones it would take the time of others to come. */
 const pieceBytesMin = 16;
@@ -83,7 +86,7 @@ class Pieces {
     this.#count++;
     this.#bytes += piece.length;
     this.#latest.push(piece);
-    if (this.#latest.length < piecesMax) return;
+    if (this.#latest.length < unjoinedMax) return;
     this.#joined.push(Buffer.concat(this.#latest));
     this.#latest = [];
   }

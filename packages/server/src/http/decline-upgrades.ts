@@ -17,6 +17,8 @@ const upgradeHeaders: ReadonlySet<string> = new Set(['upgrade', 'http2-settings'
  * that are pipelined behind such an offer in the same read.
  *
  * @param isOurs - whether an upgrade is Socket.IO's, which answers it
+ * @param headBytesMax - the bytes that may follow an upgrade of ours in the same read. With more, the connection is closed before its
+ * handshake, which would cost more than everything else
  * @param hasOthers - whether the app listens for upgrades too; then it decides about all that are not ours
  * @returns undoes it, but for listeners
  */
@@ -24,10 +26,11 @@ export function declineUpgrades(
   server: Server,
   isOurs: (request: IncomingMessage) => boolean,
   hasOthers: () => boolean,
+  headBytesMax: number,
   { order, leavesBody, setUpgradeRule }: NodeInside,
 ): () => void {
   server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
-    if (isOurs(request)) return;
+    if (isOurs(request)) return head.length > headBytesMax ? void socket.destroy() : undefined;
     if (hasOthers()) return listenUntilTaken(socket);
     // Only where the rule cannot be used.
     if (!leavesBody && hasBody(request)) return refuseConnection(socket, bodyBehindOffer);

@@ -104,11 +104,11 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
   });
   app.setErrorHandler((error, _request, reply) => void sendProblem(reply, toRefusal(error, options)));
   app.setNotFoundHandler(refuseUnknown);
-  /** What came last over each connection. */
-  const latest = new WeakMap<Socket, IncomingMessage>();
+  /** The id of the last request of each connection. The request itself would stay in memory with an idle connection. */
+  const latest = new WeakMap<Socket, string>();
   // With callbacks: promises in the hooks cost more than all else that they do.
   app.addHook('onRequest', (request, reply, done) => {
-    latest.set(request.raw.socket, request.raw);
+    latest.set(request.raw.socket, request.id);
     void reply.headers(crossOriginHeaders(request.raw, origins));
     const refusal = refusalOf(request.raw);
     if (refusal) return done(refusal);
@@ -119,7 +119,7 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
   app.addHook('onRequest', waitForTurn(node.order));
   app.addHook('onSend', limitAnswers(options));
   app.addHook('onSend', (request, reply, _payload, done) => {
-    const isLast = isDraining() && latest.get(request.raw.socket) === request.raw;
+    const isLast = isDraining() && latest.get(request.raw.socket) === request.id;
     // What of a request is still to come once it is answered would be read for nothing.
     if (isLast || isStillArriving(request.raw)) {
       void reply.header('connection', 'close');

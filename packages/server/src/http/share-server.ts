@@ -1,12 +1,12 @@
 import type { IncomingMessage, RequestListener, Server } from 'node:http';
 import { originForm } from './request-target.ts';
 import type { NodeInside } from '../insides/node-inside.ts';
-import { takeTurns } from './take-turns.ts';
+import { readInTurns } from './read-in-turns.ts';
 
 type Listener = (...args: unknown[]) => void;
 
-/** The events that Socket.IO adds listeners to; those for `request` it replaces. */
-const addedTo = ['upgrade', 'listening', 'close'] as const;
+/** The events that Socket.IO and we add listeners to; those for `request` are replaced. */
+const addedTo = ['connection', 'secureConnection', 'checkContinue', 'upgrade', 'listening', 'close'] as const;
 
 export interface Sharing {
   readonly isOurs: (request: IncomingMessage) => boolean;
@@ -32,7 +32,7 @@ export function shareServer(server: Server, { isOurs, answer, addOthers, node }:
   };
   server.removeAllListeners('request').on('request', listener);
   const removeOthers = addOthers();
-  takeTurns(server, node);
+  readInTurns(server, node);
   const shared = server.listeners('request');
   const added = addedTo.flatMap((event) =>
     server

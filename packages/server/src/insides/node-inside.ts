@@ -1,8 +1,9 @@
-import { createServer, ServerResponse, type IncomingMessage, type Server } from 'node:http';
+import { ServerResponse, type IncomingMessage, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Logger } from '../observability/logger.ts';
-import { connectInMemory, untilTurn, type MemoryConnection } from './memory-connection.ts';
+import { connectInMemory, untilTurn } from './memory-connection.ts';
+import { get, rehearse } from './node-rehearsal.ts';
 import { expectSame, isAsKnown, type Trial } from './trial.ts';
 
 /*
@@ -12,8 +13,8 @@ import { expectSame, isAsKnown, type Trial } from './trial.ts';
 /** The uses that passed their trial, and public functions in place of those that did not. */
 export interface NodeInside {
   readonly order: AnswerOrder;
-  /** Whether {@link isOfHttp} works. */
-  readonly seesUpgrades: boolean;
+  /** Whether {@link parseThrough} works. */
+  readonly partsReads: boolean;
   /** Whether a listener for upgrades gets a connection with the body of the request in it, as before Node 26. */
   readonly leavesBody: boolean;
   /** Undefined where it is not needed. */
@@ -87,10 +88,21 @@ class WatchedOrder implements AnswerOrder {
   }
 }
 
-/** Whether a connection belongs to an HTTP server, and was not upgraded. Node keeps its `parser` as long as that is so. */
-export function isOfHttp(socket: Duplex | undefined): boolean {
-  const { parser } = (socket ?? {}) as { readonly parser?: unknown };
-  return parser !== undefined && parser !== null;
+/** Node's own listener for the bytes of a connection, which parses them. */
+export type Parse = (this: Duplex, bytes: Buffer) => void;
+
+/**
+ * Gives a function the bytes of a connection in place of Node's parser. The function calls the parser that is returned. When
+ * the connection is upgraded, Node removes the function as it would its own listener.
+ *
+ * @returns undefined when the connection has no parser
+ */
+export function parseThrough(connection: Duplex, take: (bytes: Buffer) => void): Parse | undefined {
+  const [parse] = connection.listeners('data') as Parse[];
+  if (!parse) return undefined;
+  // A listener of `once` has the same property: `off` removes it by the function that it stands for.
+  connection.off('data', parse).on('data', Object.assign(take, { listener: parse }));
+  return parse;
 }
 
 /** Whether an offer of an upgrade is accepted; `usual` asks the rule that the server had before. */
@@ -136,11 +148,11 @@ export async function tryNode(logger: Logger): Promise<NodeInside> {
     instead: 'Fanfare keeps that order itself, which costs time for each request.',
     run: tryOrder,
   });
-  const seesUpgrades = await works({
-    inside: "Node's mark of connections that were upgraded",
+  const partsReads = await works({
+    inside: "Node's parser of requests",
     instead:
-      'Connections with many pipelined requests are not paused; they are closed when 1,000 requests wait on one.',
-    run: tryUpgrade,
+      'Connections with more than 102 unanswered requests are closed. All pipelined requests are parsed at once, which takes memory.',
+    run: tryParsing,
   });
   const leavesBody = await tryBodyOfOffer();
   const hasRule =
@@ -163,38 +175,13 @@ export async function tryNode(logger: Logger): Promise<NodeInside> {
   });
   return {
     order: hasOrder ? orderOfNode : new WatchedOrder(),
-    seesUpgrades,
+    partsReads,
     leavesBody,
     setUpgradeRule: hasRule ? setUpgradeRule : undefined,
     allowHalfClosed: halfCloses ? allowHalfClosed : undefined,
     discard: dumps ? dump : (request) => void request.resume(),
   };
 }
-
-interface Exchange {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-}
-
-interface Rehearsal {
-  readonly server: Server;
-  readonly connection: MemoryConnection;
-  /** Resolves with the request of that number, from 1, when it has arrived. */
-  readonly exchange: (number: number) => Promise<Exchange>;
-}
-
-function rehearse(): Rehearsal {
-  const exchanges: Exchange[] = [];
-  const listening = createServer((request, response) => void exchanges.push({ request, response }));
-  const { server, connection } = connectInMemory(listening);
-  const exchange = async (number: number): Promise<Exchange> => {
-    await untilTurn(`request ${number}`, () => exchanges.length >= number);
-    return exchanges[number - 1] as Exchange;
-  };
-  return { server, connection, exchange };
-}
-
-const get = 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n';
 
 async function tryOrder(): Promise<void> {
   const { connection, exchange } = rehearse();
@@ -216,17 +203,33 @@ async function tryOrder(): Promise<void> {
   await untilTurn('the end of the last answer', () => orderOfNode.current(connection) === undefined);
 }
 
-async function tryUpgrade(): Promise<void> {
+async function tryParsing(): Promise<void> {
   const { server, connection, exchange } = rehearse();
-  const upgraded: Duplex[] = [];
-  server.on('upgrade', (_request, socket: Duplex) => upgraded.push(socket));
+  const seen: string[] = [];
+  server.on('request', ({ url = '' }) => seen.push(url));
+  server.on('upgrade', ({ url = '' }, _socket, head: Buffer) => seen.push(url, head.toString()));
+  const held: Buffer[] = [];
+  const parse = parseThrough(connection, (bytes) => void held.push(bytes));
+  if (!parse) throw new Error('a connection has no parser');
+  const parsed = async (text: string): Promise<readonly string[]> => {
+    connection.arrive(text);
+    await untilTurn('bytes of a connection', () => held.length > 0);
+    parse.call(connection, held.pop() ?? Buffer.alloc(0));
+    return seen.splice(0);
+  };
+  expectSame('what half a head tells', await parsed(get.slice(0, 9)), []);
+  expectSame('what a head tells', await parsed(get.slice(9)), ['/']);
   connection.arrive(get);
-  const { request, response } = await exchange(1);
-  expectSame('a connection of HTTP', isOfHttp(request.socket), true);
-  response.end();
-  connection.arrive(get.replace('\r\n\r\n', '\r\nConnection: Upgrade\r\nUpgrade: trial\r\n\r\n'));
-  await untilTurn('an upgrade', () => upgraded.length > 0);
-  expectSame('an upgraded connection of HTTP', isOfHttp(upgraded[0]), false);
+  await untilTurn('bytes of a connection', () => held.length > 0);
+  connection.pause().unshift(held.pop());
+  (await exchange(1)).response.end();
+  expectSame('what bytes that were put back tell', [held.length, seen], [0, []]);
+  connection.resume();
+  expectSame('what a second head tells', await parsed(''), ['/']);
+  expectSame('a parser that was removed', connection.listenerCount('data', parse), 1);
+  (await exchange(2)).response.end();
+  expectSame('an upgrade', await parsed(`${offer('/upgrade', '')}ab`), ['/upgrade', 'ab']);
+  expectSame('what is left of a parser', connection.listenerCount('data'), 0);
 }
 
 function offer(url: string, body: string): string {

@@ -13,7 +13,7 @@ import { asCount, expectSame, isAsKnown } from './trial.ts';
 /** ws's parser of frames. */
 export type Receiver = Writable;
 
-type Write = (this: Receiver, chunk: Buffer, encoding: string, done: (error?: Error) => void) => void;
+export type Write = (this: Receiver, chunk: Buffer, encoding: string, done: (error?: Error) => void) => void;
 
 /** The private parts of a receiver. */
 interface ReceiverInside {

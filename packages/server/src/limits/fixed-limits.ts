@@ -21,6 +21,10 @@ type FixedLimitName =
   | 'lastAnswerMs'
   | 'closeAnswerMs'
   | 'requestsWaitingMax'
+  | 'requestsUnansweredMax'
+  | 'requestsHeldBytesMax'
+  | 'loginFramesMax'
+  | 'loginPacketsMax'
   | 'headersTimeoutMs'
   | 'headerBytesMax'
   | 'attachmentsMax'
@@ -102,6 +106,26 @@ export const fixedLimits: Readonly<Record<FixedLimitName, FixedLimit>> = {
     unit: 'requests that only read, of a connection whose requests before them are not answered',
     why: 'They are answered one after the other, and each is kept until then. Clients wait for an answer, as a rule, before they ask again.',
   },
+  requestsUnansweredMax: {
+    value: 1_024,
+    unit: 'unanswered requests of all connections; over it, each connection can have one at a time',
+    why: 'Each takes some kilobytes. More requests stay bytes until an answer was sent.',
+  },
+  requestsHeldBytesMax: {
+    value: 33_554_432,
+    unit: 'bytes of requests that were read and not parsed, of all connections',
+    why: 'One read brings up to 64 KiB. Over the limit, the connections that hold the most are closed.',
+  },
+  loginFramesMax: {
+    value: 64,
+    unit: 'WebSocket frames of a connection before login',
+    why: 'A login fits into one frame. Each frame takes more memory than it has bytes.',
+  },
+  loginPacketsMax: {
+    value: 16,
+    unit: 'packets of a Socket.IO connection before login',
+    why: 'One packet has the token. Each attempt to connect takes as much as a client.',
+  },
   headersTimeoutMs: {
     value: 10_000,
     unit: "milliseconds for a request's head to arrive",
@@ -129,8 +153,8 @@ export const fixedLimits: Readonly<Record<FixedLimitName, FixedLimit>> = {
   },
   requestsPerTurnMax: {
     value: 32,
-    unit: 'HTTP requests of a connection that are answered in a turn of the event loop',
-    why: 'There are thousands in 64 KiB, which are read at once. The rest waits for those of others. Once all together have sent 8 times as many, each has one.',
+    unit: 'pipelined HTTP requests of a connection that are parsed in a turn of the event loop',
+    why: 'There are thousands in 64 KiB, which are read at once. While other connections wait, each has one, and 8 connections have a turn.',
   },
   tokenCharactersMax: {
     value: 8_192,

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import { WebSocketServer, type ServerOptions, type WebSocket } from 'ws';
 import type { WsInside } from '../insides/ws-inside.ts';
 import { fixedLimits } from '../limits/fixed-limits.ts';
@@ -7,6 +8,9 @@ import { boundArrivals, PatientWebSocket } from './web-socket.ts';
 /** The class for Engine.IO's option `wsEngine`. */
 export type WsEngine = new (options: ServerOptions) => WebSocketServer;
 
+/** The private parts of ws that can be used. */
+export type WsUses = Omit<WsInside, 'paced'>;
+
 /** Used when the pieces of a message cannot be counted. So many pieces take 64 KiB, which every connection may take. */
 const fragmentsMax = 512;
 
@@ -14,8 +18,13 @@ const fragmentsMax = 512;
  * Engine.IO's `wsEngine`: ws with a limit for incomplete messages, with ends that are told in order, and with other answers to pings.
  * ws writes an answer to each ping, and would keep all of them for a client that does not read. Here one answer is written at a time.
  * Of the pings that arrive meanwhile only the last is answered, as RFC 6455 5.5.3 allows.
+ *
+ * @param onOpen - is called before anything that the client has sent is parsed
  */
-export function webSocketEngine({ tellsArrived, isPaced }: Omit<WsInside, 'paced'>): WsEngine {
+export function webSocketEngine(
+  { tellsArrived, isPaced }: WsUses,
+  onOpen?: (webSocket: WebSocket, socket: Duplex) => void,
+): WsEngine {
   return class extends WebSocketServer {
     constructor(options: ServerOptions) {
       // The types lack `closeTimeout` and `maxFragments`.
@@ -36,6 +45,7 @@ export function webSocketEngine({ tellsArrived, isPaced }: Omit<WsInside, 'paced
         webSocket.on('ping', answer);
         if (tellsArrived) boundArrivals(webSocket);
         else boundAtTcp(webSocket, socket);
+        onOpen?.(webSocket, socket);
         callback(webSocket, ...rest);
       });
     }

@@ -1,8 +1,7 @@
-import type { IncomingMessage } from 'node:http';
-import type { Socket as TcpSocket } from 'node:net';
-import type { Duplex } from 'node:stream';
 import type { Server, Socket } from 'socket.io';
 import type { EngineInside } from '../insides/engine-inside.ts';
+import { fixedLimits } from '../limits/fixed-limits.ts';
+import { endLogin } from './login-budget.ts';
 import { limitRequestLengths } from './request-lengths.ts';
 
 export interface LoginLimits {
@@ -39,26 +38,30 @@ type PacketListener = (packet: { readonly data?: string | Buffer }) => void;
 interface Pending {
   readonly onPacket: PacketListener;
   readonly onClose: () => void;
-  /** Of one that polls, or was let in before; Socket.IO sees to the first time itself, and {@link UpgradeBudget} to websockets. */
+  /** Of one that polls, or was let in before; Socket.IO sees to the first time itself, and `login-budget.ts` to websockets. */
   readonly timer: NodeJS.Timeout | undefined;
 }
 
 /** How much longer a connection has that was told, at the end of its time, that it is closed. */
 const goodbyeMs = 1_000;
 
-/** What a packet counts as beside its bytes. */
-const packetBytes = 16;
+const { value: packetsMax } = fixedLimits.loginPacketsMax;
 
 /**
  * Bounds what a client can do before it is let in, which is once Socket.IO has its event `connection`: how much it
  * may send, and how many may be waiting. Socket.IO itself sees to how
  * long that may take, and closes it. A client that leaves, and keeps its connection, has to be let in anew.
+ *
+ * @returns the number of sessions that are waiting
  */
-export function limitLogins(io: Server, limits: LoginLimits, inside: EngineInside): void {
-  const budget = new UpgradeBudget(limits, inside);
+export function limitLogins(io: Server, limits: LoginLimits, inside: EngineInside): () => number {
   const cut = (connection: EngineConnection): void => cutOff(connection, inside);
   const setPacketBytesMax = ({ transport }: EngineConnection, bytes: number): void => {
     if (transport.name === 'polling') inside.setRequestBytesMax?.(transport, bytes);
+  };
+  const endBudget = ({ transport }: EngineConnection): void => {
+    const webSocket = inside.webSocketOf?.(transport);
+    if (webSocket) endLogin(webSocket);
   };
   const pending = new Map<EngineConnection, Pending>();
   const forget = (connection: EngineConnection): void => {
@@ -71,9 +74,11 @@ export function limitLogins(io: Server, limits: LoginLimits, inside: EngineInsid
   };
   const begin = (connection: EngineConnection, timeoutMs?: number): void => {
     let bytes = 0;
+    let packets = 0;
     const onPacket: PacketListener = ({ data = '' }) => {
-      bytes += Buffer.byteLength(data) + packetBytes;
-      if (bytes > limits.loginBytesMax) cut(connection);
+      bytes += Buffer.byteLength(data);
+      packets++;
+      if (bytes > limits.loginBytesMax || packets > packetsMax) cut(connection);
     };
     const onClose = (): void => forget(connection);
     connection.on('packet', onPacket);
@@ -93,12 +98,6 @@ export function limitLogins(io: Server, limits: LoginLimits, inside: EngineInsid
     const isPolling = connection.transport.name === 'polling';
     begin(connection, isPolling ? limits.loginTimeoutMs + goodbyeMs : undefined);
   });
-  // Of a websocket's handshake; it begins in this turn.
-  io.engine.on('headers', (_headers: unknown, request: IncomingMessage) => {
-    // Without `tcpSocketOf`, the budget of a connection could not be ended at login.
-    if (inside.tcpSocketOf && request.headers.upgrade !== undefined)
-      process.nextTick(() => budget.begin(request.socket));
-  });
   io.on('connection', (socket: Socket) => {
     const connection = socket.conn as unknown as EngineConnection;
     // It has asked many times at once, each of which costs what a client costs. Not before the other listeners know it, for
@@ -107,15 +106,16 @@ export function limitLogins(io: Server, limits: LoginLimits, inside: EngineInsid
     forget(connection);
     socket.on('disconnect', onLeave);
     setPacketBytesMax(connection, limits.packetBytesMax);
-    budget.end(connection.transport);
-    if (connection.transport.name === 'polling')
-      connection.once('upgrade', () => budget.end(connection.transport));
+    endBudget(connection);
+    if (connection.transport.name === 'polling') connection.once('upgrade', () => endBudget(connection));
   });
-  if (inside.setRequestBytesMax && inside.dividesRequests) return;
-  limitRequestLengths(io, inside, (sid) => {
-    const isPending = [...pending.keys()].some(({ transport }) => transport.sid === sid);
-    return isPending ? limits.loginBytesMax : limits.packetBytesMax;
-  });
+  if (!inside.setRequestBytesMax || !inside.dividesRequests) {
+    limitRequestLengths(io, inside, (sid) => {
+      const isPending = [...pending.keys()].some(({ transport }) => transport.sid === sid);
+      return isPending ? limits.loginBytesMax : limits.packetBytesMax;
+    });
+  }
+  return () => pending.size;
 }
 
 /** Ends it, and waits for nothing. */
@@ -126,48 +126,4 @@ function cutOff(connection: EngineConnection, { webSocketOf, endPolling }: Engin
   connection.close(true);
   // It was being closed before.
   endPolling?.(transport);
-}
-
-interface Watch {
-  readonly onData: () => void;
-  readonly onClose: () => void;
-}
-
-/**
- * Ends TCP connections that have become websockets, and send more or take longer than they may before they are let in.
- * (Closed properly, a websocket would have another half a minute to say that it has understood.)
- */
-class UpgradeBudget {
-  readonly #bytesMax: number;
-  readonly #timeoutMs: number;
-  readonly #watches = new WeakMap<Duplex, Watch>();
-  readonly #inside: EngineInside;
-
-  constructor({ loginBytesMax, loginTimeoutMs }: LoginLimits, inside: EngineInside) {
-    this.#inside = inside;
-    this.#bytesMax = loginBytesMax;
-    this.#timeoutMs = loginTimeoutMs + goodbyeMs;
-  }
-
-  begin(socket: TcpSocket): void {
-    if (socket.destroyed || this.#watches.has(socket)) return;
-    const before = socket.bytesRead;
-    const timer = setTimeout(() => socket.destroy(), this.#timeoutMs).unref();
-    const onData = (): void => {
-      // What ended it may have come in this same piece.
-      if (this.#watches.has(socket) && socket.bytesRead - before > this.#bytesMax) socket.destroy();
-    };
-    const onClose = (): void => clearTimeout(timer);
-    this.#watches.set(socket, { onData, onClose });
-    socket.on('data', onData).on('close', onClose);
-  }
-
-  end(transport: Transport): void {
-    const socket = this.#inside.tcpSocketOf?.(transport);
-    const watch = socket && this.#watches.get(socket);
-    if (!watch) return;
-    watch.onClose();
-    socket.off('data', watch.onData).off('close', watch.onClose);
-    this.#watches.delete(socket);
-  }
 }

@@ -17,6 +17,8 @@ const keptMs = 30_000;
 
 /** Counts the sessions of Engine.IO. */
 export class SessionCounts {
+  /** The number of sessions before login. */
+  countPending: () => number = () => 0;
   readonly #counts: ConnectionCounts;
   readonly #addresses: ClientAddresses;
   /** Requests that were let in, each with its address. Engine.IO makes their sessions once it has read all that came with them. */

@@ -1,12 +1,12 @@
 import { fanoutAdapter, type FanoutOptions } from '@fanfare/fanout';
-import type { IncomingMessage } from 'node:http';
 import { Server } from 'socket.io';
 import type { WsEngine } from './answer-pings.ts';
 import { PassingEncoder } from './encoded-argument.ts';
 import type { ClientFaults } from '../observability/client-faults.ts';
 import { eventDecoder } from './event-decoder.ts';
+import { HandshakeTurns, type HandshakeTurnsOptions } from './handshake-turns.ts';
 
-export interface SocketServerOptions {
+export interface SocketServerOptions extends HandshakeTurnsOptions {
   /** The most bytes that one Engine.IO packet may have. */
   readonly packetBytesMax: number;
   /** The most that a publish may have. */
@@ -14,8 +14,6 @@ export interface SocketServerOptions {
   readonly faults: ClientFaults;
   /** How long a client that has opened a connection may take to be let in. */
   readonly loginTimeoutMs: number;
-  /** Undefined lets a connection in; a text refuses it and says why. */
-  readonly refuse: (request: IncomingMessage) => string | undefined;
   readonly fanout: FanoutOptions;
   /** What makes the websockets: `webSocketEngine`. */
   readonly wsEngine: WsEngine | undefined;
@@ -23,8 +21,9 @@ export interface SocketServerOptions {
 
 /** Makes Fanfare's own Socket.IO server; it serves once it is attached to an HTTP server. */
 export function createSocketServer(options: SocketServerOptions): Server {
-  const { packetBytesMax, publishBytesMax, refuse, fanout, wsEngine, faults } = options;
+  const { packetBytesMax, publishBytesMax, fanout, wsEngine, faults } = options;
   const decoder = eventDecoder(publishBytesMax, (sentence) => faults.tell({}, sentence));
+  const handshakes = new HandshakeTurns(options);
   return new Server({
     transports: ['polling', 'websocket'],
     connectTimeout: options.loginTimeoutMs,
@@ -36,8 +35,7 @@ export function createSocketServer(options: SocketServerOptions): Server {
     perMessageDeflate: false,
     allowEIO3: false,
     allowRequest: (request, decide) => {
-      const reason = refuse(request);
-      decide(reason ?? null, reason === undefined);
+      handshakes.take(request, (refusal) => decide(refusal ?? null, refusal === undefined));
     },
   });
 }

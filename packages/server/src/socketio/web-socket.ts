@@ -7,6 +7,7 @@ import {
   receiverOf,
   refusal,
   type Receiver,
+  type Write,
 } from '../insides/ws-inside.ts';
 import { Arrival } from '../limits/arrival-room.ts';
 import { packetRoom } from './packet-room.ts';
@@ -46,17 +47,22 @@ export class PatientWebSocket extends WebSocket {
 export function boundArrivals(webSocket: WebSocket): void {
   const receiver = receiverOf(webSocket);
   // One for all: one for each would cost every idle connection some hundred bytes.
-  if (receiver) readThrough(receiver, readBounded);
+  if (receiver) readThrough(receiver, readItself);
 }
 
-function readBounded(this: Receiver, chunk: Buffer, encoding: string, done: (error?: Error) => void): void {
-  if (!holds(this, chunk.length, 1)) {
+function readItself(this: Receiver, ...piece: Parameters<Write>): void {
+  readBounded(this, ...piece);
+}
+
+/** Parses a chunk when there is room for it. */
+export function readBounded(receiver: Receiver, ...[chunk, encoding, done]: Parameters<Write>): void {
+  if (!holds(receiver, chunk.length, 1)) {
     // Else they would stay until the client has answered the close, or the time for that is over.
-    forgetArrived(this);
-    return done(refusal(this, 'Too much is arriving', tryAgainLater, 'ERR_TOO_MUCH_ARRIVING'));
+    forgetArrived(receiver);
+    return done(refusal(receiver, 'Too much is arriving', tryAgainLater, 'ERR_TOO_MUCH_ARRIVING'));
   }
-  readOn(this, chunk, encoding, done);
-  if (arrivals.has(this)) holds(this, 0, 0);
+  readOn(receiver, chunk, encoding, done);
+  if (arrivals.has(receiver)) holds(receiver, 0, 0);
 }
 
 /** @returns whether there is room for what has come of a message in part, and so much more */

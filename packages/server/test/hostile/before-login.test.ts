@@ -8,9 +8,10 @@ import { heapBytes } from '../heap.ts';
 import { request } from './inputs/http.ts';
 import { handshake, openSession, sidIn } from './inputs/sockets.ts';
 import { masterToken } from './inputs/tokens.ts';
+import { text as textFrame } from './deaf-clients.ts';
 import { ProbedServer } from './probed-server.ts';
 import { converse } from './virtual-connection.ts';
-import { connectRawClient, rawTransports } from './wire.ts';
+import { connectRawClient, RawPolling, rawTransports, separator } from './wire.ts';
 
 describe.each(rawTransports)(
   'A10: a client that connects many times over one %s connection',
@@ -93,6 +94,8 @@ function connectDripping(url: string, begin: string | Buffer, rest: string | Buf
   };
 }
 
+const firstFragment = Buffer.from([0x01, 0x81, 0, 0, 0, 0, 0x34]);
+const emptyPing = Buffer.from([0x89, 0x80, 0, 0, 0, 0]);
 const oneByteFragment = Buffer.from([0x00, 0x81, 0, 0, 0, 0, 0x30]);
 
 /** Each begins in one of the ways to be there without ever being let in. */
@@ -114,7 +117,7 @@ const beginnings: readonly ((url: string) => Dripping)[] = [
   (url) =>
     connectDripping(
       url,
-      Buffer.concat([handshake, Buffer.from([0x01, 0x81, 0, 0, 0, 0, 0x34])]),
+      Buffer.concat([handshake, firstFragment]),
       Buffer.concat(Array.from({ length: 1_000 }, () => oneByteFragment)),
     ),
   // One that says that much will come.
@@ -127,6 +130,55 @@ const beginnings: readonly ((url: string) => Dripping)[] = [
   // A session that polls, and never connects.
   (url) => connectDripping(url, openSession),
 ];
+
+describe('A10: a websocket before login', () => {
+  it.each([
+    ['fragments', Buffer.concat([firstFragment, ...Array<Buffer>(64).fill(oneByteFragment)])],
+    ['pings', Buffer.concat(Array<Buffer>(65).fill(emptyPing))],
+  ])('is ended when it sends more than 64 frames: %s', async (_what, frames) => {
+    const { url } = await startServer({ loginTimeoutMs: 600_000 });
+    await connectDripping(url, Buffer.concat([handshake, frames])).closed;
+    const client = connectDripping(url, handshake);
+    client.socket.write(frames);
+    await client.closed;
+  });
+
+  it('logs in in 60 fragments, and can send more than 64 frames afterwards', async () => {
+    const { url } = await startServer();
+    const space = Buffer.from([0x00, 0x81, 0, 0, 0, 0, 0x20]);
+    const login = [...'40{'].map((character, at) =>
+      Buffer.from([at === 0 ? 1 : 0, 0x81, 0, 0, 0, 0, character.charCodeAt(0)]),
+    );
+    const end = Buffer.from([0x80, 0x81, 0, 0, 0, 0, '}'.charCodeAt(0)]);
+    const { socket } = connectDripping(url, handshake);
+    let answers = '';
+    socket.setEncoding('latin1').on('data', (piece: string) => (answers += piece));
+    await expect.poll(() => answers).toContain('maxPayload');
+    socket.write(Buffer.concat([...login, ...Array<Buffer>(56).fill(space), end]));
+    await expect.poll(() => answers).toContain('40{');
+    const subscribe = (at: number): Buffer => textFrame(`42${at}["subscribe",{"topic":"news"}]`);
+    socket.write(Buffer.concat(Array.from({ length: 100 }, (_, at) => subscribe(at))));
+    await expect.poll(() => answers).toContain('4399[');
+  });
+
+  it('is ended when it sends more than 16 packets', async () => {
+    const { url } = await startServer({ loginTimeoutMs: 600_000, key: secret });
+    const client = connectDripping(
+      url,
+      Buffer.concat([handshake, ...Array<Buffer>(17).fill(textFrame('40'))]),
+    );
+    await client.closed;
+  });
+});
+
+describe('A10: a session that polls, before login', () => {
+  it('is ended when it sends more than 16 packets', async () => {
+    const { url } = await startServer({ loginTimeoutMs: 600_000, key: secret });
+    const client = await RawPolling.open(url);
+    await client.post(Array<string>(17).fill('40').join(separator)).catch(() => {});
+    await client.ended();
+  });
+});
 
 describe('A10: a thousand hostile connections before login', () => {
   it('take little memory, keep nobody from being let in, and are all gone in time', async () => {

@@ -59,6 +59,7 @@ it.each(floods)(
 it('who sends pings and reads has the last one answered', async () => {
   const { url } = await ProbedServer.fanfare(['--memory']);
   const client = await RawWebSocket.open(url);
+  await connectRawClient(client);
   const pongs: string[] = [];
   const last = new Promise<void>((resolve) => {
     client.socket.on('pong', (data) => {

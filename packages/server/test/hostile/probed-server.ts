@@ -52,6 +52,10 @@ export class ProbedServer {
     return this.#url ?? '';
   }
 
+  get pid(): number {
+    return this.#process.pid ?? 0;
+  }
+
   get isGone(): boolean {
     return this.#process.exitCode !== null || this.#process.signalCode !== null;
   }

@@ -74,6 +74,18 @@ export function hide(target: object, name: string): void {
   });
 }
 
+/** Hides the listener that parses the bytes of a connection from the server's code until the test ends. */
+export function hideParser(): void {
+  replace<(event: string) => Function[]>(
+    prototypes.stream,
+    'listeners',
+    (listeners) =>
+      function (event) {
+        return event === 'data' && isOurs() ? [] : listeners.call(this, event);
+      },
+  );
+}
+
 export interface Line {
   readonly inside: string;
   readonly message: string;

@@ -1,9 +1,19 @@
+import type { EventEmitter } from 'node:events';
 import { createServer } from 'node:http';
 import { Server } from 'socket.io';
 import { describe, expect, it } from 'vitest';
 import { asCount } from '../../src/insides/trial.ts';
 import { tryInsides } from '../../src/try-insides.ts';
-import { hide, InsideLog, isOurs, prototypes, redefine, replace, takesBodyOfOffer } from './broken.ts';
+import {
+  hide,
+  hideParser,
+  InsideLog,
+  isOurs,
+  prototypes,
+  redefine,
+  replace,
+  takesBodyOfOffer,
+} from './broken.ts';
 
 const arrived = "ws's buffers for incomplete messages";
 const pace = "The pace of ws's receiver";
@@ -17,7 +27,7 @@ const passing = "engine.io's way from the HTTP server to its sessions";
 const listeners = "engine.io's listeners for the end of a connection";
 const lastAnswer = "Node's way to end a connection behind an answer";
 const order = "Node's order of answers on a connection";
-const upgraded = "Node's mark of connections that were upgraded";
+const parser = "Node's parser of requests";
 const upgradeRule = "Node's rule for offers of an upgrade";
 const halfClosing = "Node's way to answer clients that have ended their side of a connection";
 const discarding = "Node's way to discard the rest of a request";
@@ -38,7 +48,6 @@ const renamed: readonly Broken[] = [
   ["a websocket transport's socket", () => hide(webSocketTransport, 'socket'), webSockets],
   ["an engine's handleRequest", () => hide(engine, 'handleRequest'), passing],
   ["a connection's _httpMessage", () => hide(stream, '_httpMessage'), order],
-  ["a connection's parser", () => hide(stream, 'parser'), upgraded],
   ["a request's _dump", () => hide(request, '_dump'), discarding],
   ["a server's httpAllowHalfOpen", () => hide(httpServer, 'httpAllowHalfOpen'), halfClosing],
 ];
@@ -200,6 +209,21 @@ const changed: readonly Broken[] = [
     'Node ends a connection with its client, whatever the server says',
     () => redefine(httpServer, 'httpAllowHalfOpen', { get: () => false, set() {} }),
     halfClosing,
+  ],
+  ["Node's parser listens for something else than data", hideParser, parser],
+  [
+    'Node does not remove what stands for its parser',
+    () =>
+      replace<(event: string, listener: Function) => object>(
+        stream,
+        'removeListener',
+        (remove) =>
+          function (event, listener) {
+            const isThere = (this as EventEmitter).rawListeners(event).includes(listener);
+            return isThere || event !== 'data' ? remove.call(this, event, listener) : this;
+          },
+      ),
+    parser,
   ],
   ['Node discards nothing', () => replace(request, '_dump', () => function () {}), discarding],
 ];

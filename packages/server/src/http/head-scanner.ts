@@ -1,0 +1,86 @@
+/** The end of a request's head. */
+const emptyLine = Buffer.from('\n\r\n');
+
+const upgradeName = '\nupgrade:';
+
+/** A head and the bytes that follow it are one portion when they are this short. */
+const smallBytes = 2_048;
+
+const nothing = Buffer.alloc(0);
+
+/** What is known of a head that has not ended. */
+interface Begun {
+  /** Its last bytes: the next bytes can complete what is looked for. */
+  readonly tail: Buffer;
+  readonly offersUpgrade: boolean;
+}
+
+const notBegun: Begun = { tail: nothing, offersUpgrade: false };
+
+/** A part of the bytes that a connection has brought. It has the end of one head at most. */
+export interface HeadPortion {
+  readonly bytes: number;
+  /** The number of these bytes that follow the end of the head; undefined when the head does not end here. */
+  readonly bytesAfterHead: number | undefined;
+  /** The length of the request, as far as its head tells. What follows belongs to another request. */
+  readonly requestBytes: number;
+  /** Whether the head offers an upgrade. It is looked for only when bytes follow this portion. */
+  readonly offersUpgrade: boolean;
+  readonly begun: Begun;
+}
+
+/** Finds the ends of request heads in the bytes that a connection brings. */
+export class HeadScanner {
+  #begun = notBegun;
+
+  /**
+   * Finds the next portion.
+   *
+   * @param bytes - the next bytes of a head that has begun, or a head and what follows it
+   */
+  next(bytes: Buffer): HeadPortion {
+    const { tail, offersUpgrade: hasOffered } = this.#begun;
+    const known = tail.length === 0 ? bytes : Buffer.concat([tail, bytes]);
+    const found = known.indexOf(emptyLine);
+    const end = found < 0 ? known.length : found + emptyLine.length;
+    if (found >= 0 && bytes.length <= smallBytes && !known.includes(emptyLine, end))
+      return portion(bytes.length, known.length - end, bytes.length, false);
+    const head = known.toString('latin1', 0, end).toLowerCase();
+    const offersUpgrade = hasOffered || head.startsWith('connect ') || head.includes(upgradeName);
+    // Copied: it is a part of all that was read with it.
+    if (found < 0)
+      return begun(bytes.length, Buffer.from(known.subarray(1 - upgradeName.length)), offersUpgrade);
+    const headBytes = end - tail.length;
+    return portion(headBytes, 0, headBytes + bodyBytesOf(head), offersUpgrade);
+  }
+
+  /** Goes on after a portion. */
+  advance(taken: HeadPortion): void {
+    this.#begun = taken.begun;
+  }
+}
+
+function portion(
+  bytes: number,
+  bytesAfterHead: number,
+  requestBytes: number,
+  offersUpgrade: boolean,
+): HeadPortion {
+  return { bytes, bytesAfterHead, requestBytes, offersUpgrade, begun: notBegun };
+}
+
+function begun(bytes: number, tail: Buffer, offersUpgrade: boolean): HeadPortion {
+  return {
+    bytes,
+    bytesAfterHead: undefined,
+    requestBytes: bytes,
+    offersUpgrade,
+    begun: { tail, offersUpgrade },
+  };
+}
+
+/** Only to tell whether another request follows: Node's parser decides what a head says. */
+function bodyBytesOf(head: string): number {
+  if (head.includes('\ntransfer-encoding:')) return Infinity;
+  return Number(/\ncontent-length:[ \t]*(\d+)/.exec(head)?.[1] ?? 0);
+}

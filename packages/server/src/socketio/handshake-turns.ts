@@ -1,0 +1,68 @@
+import type { IncomingMessage } from 'node:http';
+
+/** Node accepts one connection in a turn. With two turns for a handshake, which costs more than most requests, others are accepted in time. */
+const turnsEach = 2;
+
+export interface HandshakeTurnsOptions {
+  /** Undefined lets a request in; a text refuses it and says why. */
+  readonly refuse: (request: IncomingMessage) => string | undefined;
+  /** Whether a handshake must not be pipelined with other requests. */
+  readonly mustNotPipeline: (request: IncomingMessage) => boolean;
+  /** The bytes that a client may send after the handshake of a websocket. */
+  readonly loginBytesMax: number;
+}
+
+interface Waiting {
+  readonly request: IncomingMessage;
+  /** @param refusal - undefined lets the request in */
+  readonly decide: (refusal: string | undefined) => void;
+}
+
+/** Lets handshakes take turns with everything else. Thousands at once would delay all clients that are already connected. */
+export class HandshakeTurns {
+  readonly #options: HandshakeTurnsOptions;
+  readonly #waiting = new Set<Waiting>();
+  #isBusy = false;
+
+  constructor(options: HandshakeTurnsOptions) {
+    this.#options = options;
+  }
+
+  /** Decides when it is the request's turn. */
+  take(request: IncomingMessage, decide: Waiting['decide']): void {
+    const { headers, socket } = request;
+    if (headers.upgrade === undefined && this.#options.mustNotPipeline(request))
+      return decide('Too many pipelined handshakes: wait for the answer to each.');
+    this.#waiting.add({ request, decide });
+    // Nobody else listens for it meanwhile, and an error would end the process.
+    if (headers.upgrade !== undefined) socket.on('error', ignore);
+    if (!this.#isBusy) this.#wait(1);
+  }
+
+  #next(): void {
+    this.#isBusy = false;
+    for (const waiting of this.#waiting) if (!this.#remains(waiting)) this.#waiting.delete(waiting);
+    for (const waiting of this.#waiting) {
+      this.#waiting.delete(waiting);
+      const { request, decide } = waiting;
+      request.socket.off('error', ignore);
+      const refusal = this.#options.refuse(request);
+      decide(refusal);
+      if (refusal === undefined) return this.#wait(turnsEach);
+    }
+  }
+
+  /** Ends a client that sends too much meanwhile. @returns whether the request is still to be answered */
+  #remains({ request: { headers, socket } }: Waiting): boolean {
+    if (headers.upgrade !== undefined && socket.readableLength > this.#options.loginBytesMax)
+      socket.destroy();
+    return !socket.destroyed;
+  }
+
+  #wait(turns: number): void {
+    this.#isBusy = true;
+    setImmediate(() => (turns > 1 ? this.#wait(turns - 1) : this.#next()));
+  }
+}
+
+function ignore(): void {}

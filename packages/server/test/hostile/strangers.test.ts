@@ -1,0 +1,69 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, it, onTestFinished } from 'vitest';
+import { sentBy, strangerKinds } from '../../../../bench/src/strangers/kinds.ts';
+import { ProbedServer } from './probed-server.ts';
+
+const connections = 500;
+
+const mib = 2 ** 20;
+
+/** 40 MB, and 128 KiB for each connection. */
+const growthMax = 40_000_000 + connections * 131_072;
+
+/** How long an attack lasts. Without limits a server takes several times `growthMax` by then. */
+const attackMs = 500;
+
+/** Connects, sends all that an attacker of the kind sends, and reads nothing. Resolves when all are connected. */
+async function attack(url: string, content: Buffer): Promise<readonly Socket[]> {
+  const port = Number(new URL(url).port);
+  const sockets: Socket[] = [];
+  const connectOne = (): Promise<void> =>
+    new Promise((resolve) => {
+      const socket = connect(port, '127.0.0.1').pause();
+      sockets.push(socket);
+      onTestFinished(() => void socket.destroy());
+      socket
+        .on('error', () => {})
+        .once('connect', resolve)
+        .once('close', resolve);
+      socket.write(content);
+    });
+  for (let at = 0; at < connections; at += 50) await Promise.all(Array.from({ length: 50 }, connectOne));
+  return sockets;
+}
+
+/** Linux tells the peak of a process from then on. */
+function forgetPeak({ pid }: ProbedServer): void {
+  writeFileSync(`/proc/${pid}/clear_refs`, '5');
+}
+
+function memoryOf({ pid }: ProbedServer): { readonly residentBytes: number; readonly peakBytes: number } {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const bytesOf = (name: string): number =>
+    Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) * 1_024;
+  return { residentBytes: bytesOf('VmRSS'), peakBytes: bytesOf('VmHWM') };
+}
+
+it.runIf(process.platform === 'linux')(
+  '500 strangers of each kind make the process larger by 40 MB and 128 KiB each at most, and others are served',
+  async () => {
+    const server = await ProbedServer.fanfare(['--memory']);
+    const { url } = server;
+    const serve = async (): Promise<number> => (await fetch(`${url}/topics`)).status;
+    expect(await serve()).toBe(200);
+    const grown: Record<string, number> = {};
+    for (const kind of strangerKinds) {
+      forgetPeak(server);
+      const { residentBytes } = memoryOf(server);
+      const sockets = await attack(url, sentBy(kind));
+      await sleep(attackMs);
+      expect(await serve(), kind).toBe(200);
+      grown[kind] = Math.round((memoryOf(server).peakBytes - residentBytes) / mib);
+      for (const socket of sockets) socket.destroy();
+    }
+    expect(Object.entries(grown).filter(([, grownMib]) => grownMib > growthMax / mib)).toEqual([]);
+    expect([server.isGone, server.failures]).toEqual([false, []]);
+  },
+);

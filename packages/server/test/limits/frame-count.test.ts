@@ -1,0 +1,51 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { FrameCount } from '../../src/socketio/frame-count.ts';
+
+/** A frame with a head of each form: a short, a medium or a long length, with a mask or without. */
+function frame(length: number, form: 'short' | 'medium' | 'long', isMasked: boolean): Buffer {
+  const mark = isMasked ? 0x80 : 0;
+  const size = Buffer.alloc(form === 'short' ? 1 : form === 'medium' ? 3 : 9);
+  size[0] = mark | (form === 'short' ? length : form === 'medium' ? 126 : 127);
+  if (form === 'medium') size.writeUInt16BE(length, 1);
+  if (form === 'long') size.writeBigUInt64BE(BigInt(length), 1);
+  return Buffer.concat([Buffer.from([0x82]), size, Buffer.alloc(isMasked ? 4 : 0), Buffer.alloc(length, 7)]);
+}
+
+const anyFrame = fc
+  .tuple(fc.integer({ min: 0, max: 125 }), fc.constantFrom('short', 'medium', 'long'), fc.boolean())
+  .map((args) => frame(...args));
+
+it('frames are counted however the bytes arrive, up to the first byte of the frame that is too many', () => {
+  fc.assert(
+    fc.property(
+      fc.array(anyFrame, { minLength: 1, maxLength: 20 }),
+      fc.nat(20),
+      fc.array(fc.integer({ min: 1, max: 200 }), { minLength: 1 }),
+      (frames, max, sizes) => {
+        const count = new FrameCount(max);
+        const bytes = Buffer.concat(frames);
+        const allowed = Buffer.concat(frames.slice(0, max)).length;
+        for (let at = 0, size = 0; at < bytes.length; size++) {
+          const chunk = bytes.subarray(at, at + (sizes[size % sizes.length] ?? 1));
+          const taken = count.add(chunk);
+          // What has come of the head of a frame counts once it tells how long the frame is.
+          if (taken < chunk.length) {
+            expect(at + taken).toBeLessThanOrEqual(allowed + 14);
+            expect(at + taken).toBeGreaterThanOrEqual(allowed);
+            return;
+          }
+          at += chunk.length;
+        }
+        expect(frames.length).toBeLessThanOrEqual(max);
+      },
+    ),
+  );
+});
+
+it('a frame that says that it has more bytes than can ever come is one frame', () => {
+  const count = new FrameCount(1);
+  const head = Buffer.from([0x82, 0xff, ...Array<number>(8).fill(0xff), 0, 0, 0, 0]);
+  expect(count.add(head)).toBe(head.length);
+  for (let at = 0; at < 3; at++) expect(count.add(Buffer.alloc(65_536))).toBe(65_536);
+});
