@@ -96,6 +96,8 @@ export class InsideLog implements Logger {
   readonly lines: Line[] = [];
 
   warn(fields: object, message: string): void {
+    // What a client did wrong is nothing of ours.
+    if ('client' in fields) return;
     const { inside } = fields as { readonly inside?: string };
     if (inside === undefined) this.error(fields, message);
     else this.lines.push({ inside, message });
