@@ -6,7 +6,7 @@ const turnsEach = 2;
 export interface HandshakeTurnsOptions {
   /** Undefined lets a request in; a text refuses it and says why. */
   readonly refuse: (request: IncomingMessage) => string | undefined;
-  /** Whether a handshake must not be pipelined with other requests. */
+  /** Whether a connection is closed because it pipelines a handshake with other requests. */
   readonly mustNotPipeline: (request: IncomingMessage) => boolean;
   /** The bytes that a client may send after the handshake of a websocket. */
   readonly loginBytesMax: number;
@@ -31,8 +31,8 @@ export class HandshakeTurns {
   /** Decides when it is the request's turn. */
   take(request: IncomingMessage, decide: Waiting['decide']): void {
     const { headers, socket } = request;
-    if (headers.upgrade === undefined && this.#options.mustNotPipeline(request))
-      return decide('Too many pipelined handshakes: wait for the answer to each.');
+    // Thousands of refusals would cost as much as the handshakes.
+    if (headers.upgrade === undefined && this.#options.mustNotPipeline(request)) return void socket.destroy();
     this.#waiting.add({ request, decide });
     // Nobody else listens for it meanwhile, and an error would end the process.
     if (headers.upgrade !== undefined) socket.on('error', ignore);

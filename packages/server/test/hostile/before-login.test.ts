@@ -11,7 +11,7 @@ import { masterToken } from './inputs/tokens.ts';
 import { text as textFrame } from './deaf-clients.ts';
 import { ProbedServer } from './probed-server.ts';
 import { converse } from './virtual-connection.ts';
-import { connectRawClient, RawPolling, rawTransports, separator } from './wire.ts';
+import { connectRawClient, RawPolling, RawWebSocket, rawTransports, separator } from './wire.ts';
 
 describe.each(rawTransports)(
   'A10: a client that connects many times over one %s connection',
@@ -163,11 +163,9 @@ describe('A10: a websocket before login', () => {
 
   it('is ended when it sends more than 16 packets', async () => {
     const { url } = await startServer({ loginTimeoutMs: 600_000, key: secret });
-    const client = connectDripping(
-      url,
-      Buffer.concat([handshake, ...Array<Buffer>(17).fill(textFrame('40'))]),
-    );
-    await client.closed;
+    const client = await RawWebSocket.open(url);
+    await client.send(...Array<string>(17).fill('40/other,')).catch(() => {});
+    await client.ended();
   });
 });
 
