@@ -59,7 +59,7 @@ describe('a damaged data file', () => {
         const url = await server.url().catch(() => undefined);
         if (url === undefined) {
           expect({ kind, ended: await ending(server.program) }).toEqual({ kind, ended: damagedCode });
-          expect(server.program.stderr).toMatch(/^[^\n]+\. Run `fanfare store verify '[^\n]+'`[^\n]+\.\n$/);
+          expect(server.program.stderr).toMatch(/^[^\n]+\. Run `npx fanfare store verify [^\n]+`[^\n]+\.\n$/);
           expect(server.program.stderr).toContain(copy);
           seen.refused++;
           continue;

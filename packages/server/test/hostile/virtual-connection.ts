@@ -30,8 +30,11 @@ export interface Answered {
   readonly taken: number;
 }
 
+/** How many turns a piece has for itself: the handshake of a websocket waits for its turn, and what comes before it is done is lost. */
+const pieceTurns = 4;
+
 /** How many turns in a row nothing has to have come before all is taken for done. */
-const quietTurns = 3;
+const quietTurns = 6;
 
 /**
  * Sends the pieces to the server over a connection of their own, which then ends. Resolves when nothing more comes of
@@ -46,7 +49,7 @@ export async function converse(server: Server, pieces: readonly Buffer[]): Promi
     if (end.destroyed) break;
     taken++;
     end.push(piece);
-    await turn();
+    for (let turns = 0; turns < pieceTurns; turns++) await turn();
   }
   for (let quiet = 0, last = -1; quiet < quietTurns; quiet++) {
     if (end.received !== last) quiet = 0;
