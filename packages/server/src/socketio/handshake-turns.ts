@@ -3,6 +3,9 @@ import type { IncomingMessage } from 'node:http';
 /** Node accepts one connection in a turn. With two turns for a handshake, which costs more than most requests, others are accepted in time. */
 const turnsEach = 2;
 
+/** How many of those that wait are looked at in a turn: thousands may wait. */
+const lookedMax = 64;
+
 export interface HandshakeTurnsOptions {
   /** Undefined lets a request in; a text refuses it and says why. */
   readonly refuse: (request: IncomingMessage) => string | undefined;
@@ -22,6 +25,7 @@ interface Waiting {
 export class HandshakeTurns {
   readonly #options: HandshakeTurnsOptions;
   readonly #waiting = new Set<Waiting>();
+  #looking = this.#waiting.values();
   #isBusy = false;
 
   constructor(options: HandshakeTurnsOptions) {
@@ -41,14 +45,27 @@ export class HandshakeTurns {
 
   #next(): void {
     this.#isBusy = false;
-    for (const waiting of this.#waiting) if (!this.#remains(waiting)) this.#waiting.delete(waiting);
+    this.#look();
     for (const waiting of this.#waiting) {
       this.#waiting.delete(waiting);
+      if (!this.#remains(waiting)) continue;
       const { request, decide } = waiting;
       request.socket.off('error', ignore);
       const refusal = this.#options.refuse(request);
       decide(refusal);
       if (refusal === undefined) return this.#wait(turnsEach);
+    }
+  }
+
+  /** Looks at some of those that wait, and goes on with others the next time. */
+  #look(): void {
+    for (let looked = 0; looked < lookedMax; looked++) {
+      const { value: waiting, done } = this.#looking.next();
+      if (done === true) {
+        this.#looking = this.#waiting.values();
+        return;
+      }
+      if (!this.#remains(waiting)) this.#waiting.delete(waiting);
     }
   }
 
