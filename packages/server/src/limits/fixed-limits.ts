@@ -112,7 +112,7 @@ export const fixedLimits: Readonly<Record<FixedLimitName, FixedLimit>> = {
     why: 'Each takes some kilobytes. More requests stay bytes until an answer was sent.',
   },
   requestsHeldBytesMax: {
-    value: 33_554_432,
+    value: 16_777_216,
     unit: 'bytes of requests that were read and not parsed, of all connections',
     why: 'One read brings up to 64 KiB. Over the limit, the connections that hold the most are closed.',
   },
