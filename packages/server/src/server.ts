@@ -87,9 +87,9 @@ async function run(
   // Who can reach the server was decided by the address that it listens on.
   const { logger = defaultLogger() } = options;
   const faults = new ClientFaults(logger);
-  const refuse = faults.telling(strangersRequests(settings, options.identify !== undefined));
-  const connections = new Map<ConnectedSocket, Connection>();
   const addresses = clientAddressesOf(settings);
+  const refuse = faults.telling(strangersRequests(settings, options.identify !== undefined), addresses);
+  const connections = new Map<ConnectedSocket, Connection>();
   const sessions = new SessionCounts(new ConnectionCounts(settings), addresses);
   const insides = await tryInsides(logger);
   const io = createSocketServer(
@@ -169,9 +169,9 @@ async function runAttached(
 ): Promise<Omit<Running, 'url'>> {
   const { logger = defaultLogger() } = options;
   const faults = new ClientFaults(logger);
-  const refuse = faults.telling(strangers(settings, options.identify !== undefined));
-  const connections = new Map<ConnectedSocket, Connection>();
   const addresses = clientAddressesOf(settings);
+  const refuse = faults.telling(strangers(settings, options.identify !== undefined), addresses);
+  const connections = new Map<ConnectedSocket, Connection>();
   const sessions = new SessionCounts(new ConnectionCounts(settings), addresses);
   const insides = await tryInsides(logger, theirs);
   const io: SocketServer =

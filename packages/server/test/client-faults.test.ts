@@ -110,13 +110,22 @@ describe('a client that is refused for its origin or its host', () => {
       await fetch(`${url}/topics`, { headers: { origin, connection: 'close' } });
     }
     await expect(connectClient(url, 'websocket', { extraHeaders: { host: 'rt.example' } })).rejects.toThrow();
-    const host = new URL(url).host;
+    const { host } = new URL(url);
+    const address = '127.0.0.1';
     const origins = expect.stringMatching(/^A client was refused\. .*\(origins\)/) as string;
     expect(lines).toEqual([
-      [origins, { origin: one, host }],
-      [origins, { origin: other, host }],
-      [origins, { host: 'rt.example' }],
+      [origins, { origin: one, host, address }],
+      [origins, { origin: other, host, address }],
+      [origins, { host: 'rt.example', address }],
     ]);
+  });
+
+  it('is logged with the address that a trusted proxy passes on', async () => {
+    const { url, lines } = await startLogging({ trustProxy: '127.0.0.1', open: true });
+    const headers = { origin: 'https://one.example', 'x-forwarded-for': '203.0.113.7', connection: 'close' };
+    await fetch(`${url}/topics`, { headers });
+    const client = { origin: 'https://one.example', host: new URL(url).host, address: '203.0.113.7' };
+    expect(lines).toEqual([[expect.any(String), client]]);
   });
 
   it('is logged for so many values and no more', () => {

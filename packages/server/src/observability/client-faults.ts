@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { ClientAddresses } from '../access/client-address.ts';
 import type { Logger } from './logger.ts';
 
 /** How many different ones are logged: clients can send as many as they like. */
@@ -16,8 +17,11 @@ export class ClientFaults {
     this.#logger = logger;
   }
 
-  /** @param fields - what came from the client. Only the first fault with the same fields and sentence is logged */
-  tell(fields: Readonly<Record<string, string | undefined>>, sentence: string): void {
+  /**
+   * @param fields - what came from the client. Only the first fault with the same fields and sentence is logged
+   * @param address - of the client that was the first
+   */
+  tell(fields: Readonly<Record<string, string | undefined>>, sentence: string, address?: string): void {
     const client = Object.fromEntries(
       Object.entries(fields).map(([name, value]) => [name, value?.slice(0, charactersMax)]),
     );
@@ -25,17 +29,20 @@ export class ClientFaults {
     if (this.#told.has(key) || this.#told.size > valuesMax) return;
     this.#told.add(key);
     const isLast = this.#told.size > valuesMax;
-    this.#logger.warn({ client }, isLast ? `${sentence} No more of these are logged.` : sentence);
+    const told = address === undefined ? client : { ...client, address };
+    this.#logger.warn({ client: told }, isLast ? `${sentence} No more of these are logged.` : sentence);
   }
 
   /** Has what refuses requests tell of each that it refuses. */
   telling<Request extends IncomingMessage>(
     refuse: (request: Request) => string | undefined,
+    addresses: Pick<ClientAddresses, 'of'>,
   ): (request: Request) => string | undefined {
     return (request) => {
       const reason = refuse(request);
       const { origin, host } = request.headers;
-      if (reason !== undefined) this.tell({ origin, host }, `A client was refused. ${reason}`);
+      if (reason !== undefined)
+        this.tell({ origin, host }, `A client was refused. ${reason}`, addresses.of(request));
       return reason;
     };
   }
