@@ -159,18 +159,6 @@ describe('a subject that holds more names than it may', () => {
     expect(await namesOf(log)).toEqual(expect.arrayContaining(mine(3, 'bob')));
   });
 
-  it('loses its own when it makes many at once', async () => {
-    const { log, store, advance } = opens(10, { unusedPerSubjectMax: 3 });
-    for (const topic of mine(3, 'bob')) await log.createTopic(topic, false, 'bob');
-    for (const topic of mine(3)) await log.createTopic(topic, false, 'ann');
-    const all = mine(50).map((topic) => ({ topic, messageJson: '1', subject: 'ann' }));
-    expect((await log.append(all)).map(({ kind }) => kind)).toEqual(all.map(() => 'appended'));
-    expect(await namesOf(log)).toEqual(expect.arrayContaining(mine(3, 'bob')));
-    await advance(1_000);
-    expect(await namesOf(log)).toEqual([...mine(50).slice(-3), ...mine(3, 'bob')].toSorted());
-    expect(storedNames(store).toSorted()).toEqual(await namesOf(log));
-  });
-
   it('loses none of its own to a topic that it subscribes to', async () => {
     const { log, inUse } = opens(10, { unusedPerSubjectMax: 3 });
     for (const topic of mine(7, 'bob')) await log.createTopic(topic, false);

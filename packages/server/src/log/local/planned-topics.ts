@@ -47,7 +47,7 @@ export class PlannedTopics {
    * @returns undefined when there are as many topics as may be, and none of them is an unused name
    */
   make(topic: Topic, subject: string | undefined): Draft | undefined {
-    if (!this.#makeRoom(topic, subject)) return undefined;
+    if (!this.#makeRoom()) return undefined;
     const { topics, head } = this.#options;
     this.#growth++;
     return this.#draft(topics.make(topic, head(), { subject }), true);
@@ -164,30 +164,22 @@ export class PlannedTopics {
   }
 
   /**
-   * Forgets an unused name when there are as many topics as may be: of the subject's own when it holds more than it may, else
-   * the one whose last use was longest ago. When there are more topics, because the limit was lowered, it forgets several.
+   * Forgets the unused name whose last use was longest ago, when there are as many topics as may be. When there are
+   * more, because the limit was lowered, it forgets several.
    */
-  #makeRoom(topic: Topic, subject: string | undefined): boolean {
+  #makeRoom(): boolean {
     const { topics, topicsMax } = this.#options;
-    const more = topics.unused.isInUse(topic) ? 0 : 1;
     const isFull = (): boolean => topics.size + this.#growth >= topicsMax;
     // Whoever holds too much gives it up before others lose anything.
     if (isFull() && !this.#hasForgottenExcess) this.forgetExcess();
     let forgotten = 0;
-    const forget = (): boolean =>
-      (subject !== undefined && this.#forgetExcessOf(subject, more)) || this.#forgetNext();
-    while (isFull() && forgotten < forgottenMax.forRoom && forget()) forgotten++;
+    while (isFull() && forgotten < forgottenMax.forRoom && this.#forgetNext()) forgotten++;
     return !isFull() || forgotten > 0;
   }
 
-  /**
-   * Forgets the oldest name of a subject that holds more than it may.
-   *
-   * @param more - how many it is about to hold in addition
-   * @returns whether it did
-   */
-  #forgetExcessOf(subject: string, more = 0): boolean {
-    if (this.#names.excessOf(subject) + more <= 0) return false;
+  /** Forgets the oldest name of a subject that holds more than it may. @returns whether it did */
+  #forgetExcessOf(subject: string): boolean {
+    if (this.#names.excessOf(subject) <= 0) return false;
     return this.#forgetOne(this.#names.restOf(subject), this.#names.usedBy(subject));
   }
 
