@@ -122,8 +122,8 @@ describe('requests that are parsed one at a time', () => {
       createServer((_request, response) => void setImmediate(() => response.end(large))),
     );
     const socket = open(port, false).pause();
-    socket.write(`GET / HTTP/1.1\r\n${host}\r\n`.repeat(1_000));
-    await new Promise<void>((resolve) => void socket.once('drain', resolve));
+    const requests = `GET / HTTP/1.1\r\n${host}\r\n`.repeat(1_000);
+    await new Promise<void>((resolve) => void socket.write(requests, () => resolve()));
     for (let turn = 0; turn < 500; turn++) await nextTurn();
     let bytes = 0;
     socket.on('data', ({ length }: Buffer) => (bytes += length)).resume();
