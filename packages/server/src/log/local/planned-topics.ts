@@ -1,9 +1,24 @@
 import type { Topic } from '@fanfare/protocol';
 import type { Deletion, TopicNumber, TopicRecord } from '../store/store.ts';
-import { assign, draftOf, hasChunks, isInStore, type Draft } from './draft.ts';
-import { PlannedNames } from './planned-names.ts';
 import { keeps, recordOf, type TopicEntry, type TopicTable } from './topic-table.ts';
 import { isOnlyName } from './unused-names.ts';
+import { UseOrder, type Place } from './use-order.ts';
+
+/** What a topic is to become. */
+export interface Draft {
+  readonly entry: TopicEntry;
+  readonly isNew: boolean;
+  /** What has no messages and was not declared can wait. */
+  isToBeSaved: boolean;
+  isDeclared: boolean;
+  count: number;
+  bytes: number;
+  lastSequence: number;
+  published: number;
+  lastTime: number;
+  /** Among the names that the plan uses, where it is only a name. */
+  place: Place<Draft> | undefined;
+}
 
 export interface PlannedTopicsOptions {
   readonly topics: TopicTable;
@@ -23,14 +38,16 @@ export class PlannedTopics {
   readonly #drafts = new Map<Topic, Draft>();
   /** Drafts of topics that are deleted or forgotten, whose names may have been taken again since. */
   readonly #removed = new Map<TopicEntry, Draft>();
-  readonly #names: PlannedNames;
+  /** Drafts of names, ordered by their last use. They were used later than all names without a draft. */
+  readonly #names = new UseOrder<Draft>();
+  /** The unused names that this plan has not looked at. */
+  #unused: Iterator<TopicEntry> | undefined;
   #hasForgottenExcess = false;
   #growth = 0;
   #storing = 0;
 
   constructor(options: PlannedTopicsOptions) {
     this.#options = options;
-    this.#names = new PlannedNames(options.topics.unused);
   }
 
   get(topic: Topic): Draft | undefined {
@@ -65,8 +82,7 @@ export class PlannedTopics {
   remove(draft: Draft): void {
     const { entry, lastSequence } = draft;
     this.#drafts.delete(entry.name);
-    this.#names.leave(draft);
-    if (!draft.isNew) this.#names.noteForgotten(entry);
+    this.#leaveNames(draft);
     this.#removed.set(entry, draft);
     this.#growth--;
     const hasPassed = !keeps(entry) && (draft.published > 0 || entry.bornAt < 0);
@@ -78,16 +94,25 @@ export class PlannedTopics {
 
   /** A client publishes to a topic, or subscribes to it. */
   noteUse(draft: Draft): void {
-    if (draft.isDeclared || draft.count > draft.entry.trimmed) this.#names.leave(draft);
-    else this.#names.use(draft);
+    if (draft.isDeclared || draft.count > draft.entry.trimmed) this.#leaveNames(draft);
+    else if (draft.place) this.#names.renew(draft.place);
+    else draft.place = this.#names.add(draft);
   }
 
-  /** Forgets names of subjects that hold more of them than they may. */
+  /** Forgets names of subjects that hold more of them than they may, but none that this plan uses. May be called again. */
   forgetExcess(): void {
-    this.#hasForgottenExcess = true;
+    const { unused } = this.#options.topics;
     let forgotten = 0;
-    for (const subject of this.#options.topics.unused.excessive()) {
-      while (forgotten < forgottenMax.forSubjects && this.#forgetExcessOf(subject)) forgotten++;
+    for (const own of unused.excessive()) {
+      let rest = own.size;
+      for (const entry of own) {
+        if (rest <= unused.perSubjectMax || forgotten >= forgottenMax.forSubjects) break;
+        if (this.#removed.has(entry)) rest--;
+        else if (this.#forget(entry)) {
+          rest--;
+          forgotten++;
+        }
+      }
     }
   }
 
@@ -171,36 +196,32 @@ export class PlannedTopics {
     const { topics, topicsMax } = this.#options;
     const isFull = (): boolean => topics.size + this.#growth >= topicsMax;
     // Whoever holds too much gives it up before others lose anything.
-    if (isFull() && !this.#hasForgottenExcess) this.forgetExcess();
+    if (isFull() && topics.unused.isExcessive && !this.#hasForgottenExcess) {
+      this.#hasForgottenExcess = true;
+      this.forgetExcess();
+    }
     let forgotten = 0;
     while (isFull() && forgotten < forgottenMax.forRoom && this.#forgetNext()) forgotten++;
     return !isFull() || forgotten > 0;
   }
 
-  /** Forgets the oldest name of a subject that holds more than it may. @returns whether it did */
-  #forgetExcessOf(subject: string): boolean {
-    if (this.#names.excessOf(subject) <= 0) return false;
-    return this.#forgetOne(this.#names.restOf(subject), this.#names.usedBy(subject));
-  }
-
-  /** Forgets the name whose last use was longest ago. @returns whether there was one */
-  #forgetNext(): boolean {
-    return this.#forgetOne(this.#names.rest(), this.#names);
-  }
-
   /**
-   * Forgets the first name that nobody uses, of those before the plan and then of those that the plan uses. Names that are passed
-   * over are used by the plan, or leave the order: there are not many of them.
+   * Forgets the name that comes next. Names that are passed over are used by this plan, or leave the order: there are not
+   * many of them.
+   *
+   * @returns whether there was one
    */
-  #forgetOne(rest: Iterable<TopicEntry>, used: Iterable<Draft>): boolean {
+  #forgetNext(): boolean {
     const { unused } = this.#options.topics;
-    for (const entry of rest) if (this.#forget(entry)) return true;
-    for (const draft of used) {
+    this.#unused ??= unused[Symbol.iterator]();
+    for (let next = this.#unused.next(); next.done !== true; next = this.#unused.next())
+      if (this.#forget(next.value)) return true;
+    for (const draft of this.#names) {
       if (!unused.isInUse(draft.entry.name)) {
         this.remove(draft);
         return true;
       }
-      this.#names.leave(draft);
+      this.#leaveNames(draft);
     }
     return false;
   }
@@ -217,9 +238,38 @@ export class PlannedTopics {
     return true;
   }
 
+  #leaveNames(draft: Draft): void {
+    if (draft.place) this.#names.remove(draft.place);
+    draft.place = undefined;
+  }
+
   #draft(entry: TopicEntry, isNew: boolean): Draft {
-    const draft = draftOf(entry, isNew);
+    const { isDeclared, count, bytes, lastSequence, published, lastTime } = entry;
+    const grown = { isDeclared, count, bytes, lastSequence, published, lastTime };
+    const draft = { entry, isNew, isToBeSaved: false, place: undefined, ...grown };
     this.#drafts.set(entry.name, draft);
     return draft;
   }
+}
+
+/** Whether the store has messages of a topic, or is to have some. */
+function hasChunks({ entry, count }: Draft): boolean {
+  return entry.oldest !== undefined || count > entry.count;
+}
+
+/** Whether the store may have a record of a topic. It has an old one of a topic that is to be saved again. */
+function isInStore({ isNew, entry }: Draft): boolean {
+  return !isNew && (entry.isSaved || entry.bornAt < 0);
+}
+
+function assign(
+  entry: TopicEntry,
+  { isDeclared, count, bytes, lastSequence, published, lastTime }: Draft,
+): void {
+  entry.isDeclared = isDeclared;
+  entry.count = count;
+  entry.bytes = bytes;
+  entry.lastSequence = lastSequence;
+  entry.published = published;
+  entry.lastTime = lastTime;
 }

@@ -70,19 +70,12 @@ export class UnusedNames implements Iterable<TopicEntry> {
     return this.#excessive.size > 0;
   }
 
-  /** The subjects that hold more names than they may. */
-  excessive(): Iterable<string> {
-    return this.#excessive;
-  }
-
-  /** How many names a subject holds. */
-  countOf(subject: string): number {
-    return this.#own.get(subject)?.size ?? 0;
-  }
-
-  /** The names of a subject, from the one whose last use was longest ago. */
-  namesOf(subject: string): Iterator<TopicEntry, void, undefined> {
-    return (this.#own.get(subject) ?? [])[Symbol.iterator]();
+  /** For each subject that holds more names than it may, all of its names. */
+  *excessive(): Generator<UseOrder<TopicEntry>, void, undefined> {
+    for (const subject of this.#excessive) {
+      const own = this.#own.get(subject);
+      if (own) yield own;
+    }
   }
 
   /** How many names a subject may hold. */
