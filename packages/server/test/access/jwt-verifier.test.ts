@@ -12,7 +12,7 @@ import { openVerifier, type KeySettings, type OpenVerifierParts } from '../../sr
 import type { TokenVerifier } from '../../src/access/token-verifier.ts';
 import { trusted } from '../../src/access/identity.ts';
 import { heapBytes } from '../heap.ts';
-import { secret, tokenFor } from './tokens.ts';
+import { noKeys, secret, tokenFor } from './tokens.ts';
 
 const now = 1_800_000_000_000;
 const seconds = now / 1_000;
@@ -28,17 +28,8 @@ const jwk = (key: KeyObject, more: object): object => ({ ...key.export({ format:
 const set = (...keys: readonly object[]): string => JSON.stringify({ keys });
 
 function open(settings: Partial<KeySettings>, parts: Partial<OpenVerifierParts> = {}): TokenVerifier {
-  const none = {
-    key: '',
-    keyFile: '',
-    keyAlgorithm: undefined,
-    jwksUrl: '',
-    audience: '',
-    issuer: '',
-    tokenLifetimeMsMax: 0,
-  };
   const verifier = openVerifier(
-    { ...none, ...settings },
+    { ...noKeys, ...settings },
     { now: () => now, monotonicMs: () => 0, onFailure: () => {}, onWarning: () => {}, ...parts },
   );
   if (!verifier) throw new Error('no verifier');

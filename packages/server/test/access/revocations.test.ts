@@ -13,7 +13,7 @@ import { exportStore, importStore, openStore } from '../../src/store-tools/index
 import { startServerProcess, terminate } from '../faults/server-process.ts';
 import { connectClient, startServer } from '../harness.ts';
 import { RevocationsInMemory } from './revocations-in-memory.ts';
-import { bearer, secret, tokenFor } from './tokens.ts';
+import { bearer, noKeys, secret, tokenFor } from './tokens.ts';
 
 const admin = await bearer({ sub: 'root', admin: true });
 
@@ -150,17 +150,9 @@ describe('with tokenLifetimeMsMax', () => {
 
 function accessWith(store: RevocationsInMemory): Access {
   const now = Date.now;
-  const none = {
-    keyFile: '',
-    keyAlgorithm: undefined,
-    jwksUrl: '',
-    audience: '',
-    issuer: '',
-    tokenLifetimeMsMax: 0,
-  };
   const ignore = (): void => {};
   const verifier = openVerifier(
-    { ...none, key: secret },
+    { ...noKeys, key: secret },
     { now, monotonicMs: now, onFailure: ignore, onWarning: ignore },
   );
   const revocations = new Revocations({ store, tokenLifetimeMsMax: undefined, now });

@@ -11,7 +11,7 @@ import { Rules } from '../../src/rules/rule.ts';
 import { connectDeaf } from '../hostile/deaf-clients.ts';
 import { openStream, StreamReader, topicUrl } from '../http-tools.ts';
 import { RevocationsInMemory } from './revocations-in-memory.ts';
-import { bearer, secret, tokenFor, type Claims } from './tokens.ts';
+import { bearer, noKeys, secret, tokenFor, type Claims } from './tokens.ts';
 
 type Client = Awaited<ReturnType<typeof connectClient>>;
 
@@ -338,15 +338,7 @@ describe('a session', () => {
     let now = Date.now();
     const access = new Access({
       verifier: openVerifier(
-        {
-          key: secret,
-          keyFile: '',
-          keyAlgorithm: undefined,
-          jwksUrl: '',
-          audience: '',
-          issuer: '',
-          tokenLifetimeMsMax: 0,
-        },
+        { ...noKeys, key: secret },
         { now: () => now, monotonicMs: () => now, onFailure: () => {}, onWarning: () => {} },
       ),
       rules: new Rules([], defaultRule),

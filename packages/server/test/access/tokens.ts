@@ -1,6 +1,18 @@
 import { SignJWT } from 'jose';
+import type { KeySettings } from '../../src/access/open-verifier.ts';
 
 export const secret = 'a secret of more than thirty-two bytes';
+
+/** The settings of a server that asks for no tokens. */
+export const noKeys: KeySettings = {
+  key: '',
+  keyFile: '',
+  keyAlgorithm: undefined,
+  jwksUrl: '',
+  audience: '',
+  issuer: '',
+  tokenLifetimeMsMax: 0,
+};
 
 export interface Claims {
   readonly sub?: string;

@@ -22,7 +22,7 @@ import { RevocationsInMemory } from '../access/revocations-in-memory.ts';
 import { openVerifier } from '../../src/access/open-verifier.ts';
 import { defaultRule } from '../../src/config/rules.ts';
 import { Rules } from '../../src/rules/rule.ts';
-import { secret } from '../access/tokens.ts';
+import { noKeys, secret } from '../access/tokens.ts';
 import { connectClient } from '../harness.ts';
 import { heapBytes } from '../heap.ts';
 import { fuzz, inputsOf, seedOf, type Target } from './fuzz.ts';
@@ -125,15 +125,7 @@ describe('whatever is read', { timeout }, () => {
   });
 
   it('as a token counts or is refused', async () => {
-    const keys = {
-      key: secret,
-      keyFile: '',
-      keyAlgorithm: undefined,
-      jwksUrl: '',
-      audience: '',
-      issuer: '',
-      tokenLifetimeMsMax: 0,
-    };
+    const keys = { ...noKeys, key: secret };
     const verifier = openVerifier(keys, {
       now: Date.now,
       monotonicMs: () => 0,
