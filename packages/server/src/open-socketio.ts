@@ -27,7 +27,7 @@ import type { Insides } from './try-insides.ts';
 /** What a packet may have beside the message, so that every legal subscribe and publish fits. */
 const packetOverheadBytes = 65_536;
 
-/** A tenth of the sessions before login can come from pipelined handshakes, which no client needs. */
+/** When a tenth of the sessions that may wait for a login do, a connection that pipelines handshakes is closed: no client needs to. */
 const pipelinedShare = 10;
 
 /** Undefined lets a request in; a text refuses it and says why. */

@@ -40,9 +40,9 @@ export class ClientFaults {
   ): (request: Request) => string | undefined {
     return (request) => {
       const reason = refuse(request);
+      if (reason === undefined) return undefined;
       const { origin, host } = request.headers;
-      if (reason !== undefined)
-        this.tell({ origin, host }, `A client was refused. ${reason}`, addresses.of(request));
+      this.tell({ origin, host }, `A client was refused. ${reason}`, addresses.of(request));
       return reason;
     };
   }
