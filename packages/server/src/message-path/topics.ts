@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { FanfareError, formatOffset, parseTopic, type Topic } from '@fanfare/protocol';
 import { LogClosedError, type TopicLog, type TopicQuery, type TopicState } from '../log/topic-log.ts';
 import type { Rights } from '../access/rights.ts';
+import { Pacer } from '../limits/pacer.ts';
 import { describeRule, type RuleDescription } from '../rules/describe-rule.ts';
 import type { Rules } from '../rules/rule.ts';
 import type { SubscriptionIndex } from '../subscriptions/subscription-index.ts';
@@ -36,9 +37,6 @@ export interface Declared {
 
 /** How many topics are looked through before others have their turn: each pattern of a token is tried for each. */
 const topicsPerTurn = 256;
-
-/** How long subscribers are counted before others have their turn: with many patterns a topic takes long. */
-const turnMs = 2;
 
 /** The topics that there are: telling, declaring and deleting them. */
 export class Topics {
@@ -109,12 +107,11 @@ export class Topics {
 
   async #infosOf(states: readonly TopicState[]): Promise<readonly TopicInfo[]> {
     const infos: TopicInfo[] = [];
-    let turnEndsAt = performance.now() + turnMs;
+    const pacer = new Pacer();
     for (const state of states) {
+      // With many patterns one topic takes long.
+      if (pacer.isDue) await pacer.yield();
       infos.push(this.#infoOf(state));
-      if (performance.now() < turnEndsAt) continue;
-      await nextTurn();
-      turnEndsAt = performance.now() + turnMs;
     }
     return infos;
   }
