@@ -1,4 +1,4 @@
-// A page of your own: open it twice and vote. Plain Node serves the page, Fanfare does the rest.
+// A page that counts votes: open it twice and vote. Plain Node serves the page, and Fanfare does the rest.
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { attach } from '@fanfare/server';

@@ -1,4 +1,4 @@
-// Fanfare inside an Express app: Socket.IO clients subscribe to `orders`, and the app publishes each order.
+// Fanfare in an Express app: Socket.IO clients subscribe to `orders`, and the app publishes each order.
 import { createServer } from 'node:http';
 import { attach, FanfareError } from '@fanfare/server';
 import express from 'express';
@@ -12,7 +12,7 @@ app.post('/orders', express.json(), async (request, response) => {
   try {
     await fanfare.publish('orders', order);
   } catch (error) {
-    // Nobody has ever subscribed to the topic: for an order that is no reason to fail.
+    // The topic does not exist until a client has subscribed to it. The order is valid in any case.
     if (!(error instanceof FanfareError && error.code === 'topic_not_found')) throw error;
   }
   response.status(201).json(order);

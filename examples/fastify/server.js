@@ -1,4 +1,4 @@
-// Fanfare inside a Fastify app that has a Socket.IO server with events of its own.
+// Fanfare in a Fastify app that has a Socket.IO server with events of its own.
 import { attach } from '@fanfare/server';
 import fastify from 'fastify';
 import { Server } from 'socket.io';
@@ -11,7 +11,7 @@ io.on('connection', (socket) => {
 
 app.get('/', async () => 'This page is the app’s, POST /publish is Fanfare’s.\n');
 const fanfare = await attach(app.server, { io });
-// Before the app closes: connected clients would keep it open.
+// Fanfare stops before the app closes, because connected clients would keep the app open.
 app.addHook('preClose', async () => {
   await fanfare.stop();
   io.engine.close();

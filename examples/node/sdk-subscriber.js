@@ -1,4 +1,5 @@
-// The same with the SDK, which also publishes, reads history and tells how the connection is: node sdk-subscriber.js TOPIC
+// Prints every message of a topic or pattern with the SDK, across lost connections. The SDK also publishes,
+// reads history and reports the connection's status. Usage: node sdk-subscriber.js TOPIC
 import { connect } from '@fanfare/client';
 
 const [topic = 'news'] = process.argv.slice(2);

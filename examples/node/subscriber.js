@@ -1,15 +1,16 @@
-// Subscribes to a topic and prints what is published to it: node subscriber.js TOPIC
+// Subscribes to a topic and prints its messages: node subscriber.js TOPIC
 import { readFileSync } from 'node:fs';
 import { io } from 'socket.io-client';
 
 const [topic = 'news'] = process.argv.slice(2);
 const tokenFile = process.env.FANFARE_TOKEN_FILE;
 const socket = io(process.env.FANFARE_URL ?? 'http://localhost:5000', {
-  // Called on every connect, also after a token has ended: something else keeps a fresh one in the file.
+  // Socket.IO calls this on every connect, also after a token has expired.
+  // Another program keeps the token in the file fresh.
   auth: (send) => send(tokenFile ? { token: readFileSync(tokenFile, 'utf8').trim() } : {}),
 });
 
-// After a reconnect too, so that the subscription is there again.
+// The event also comes after a reconnect, so the program subscribes again.
 socket.on('connect', async () => {
   const answer = await socket.emitWithAck('subscribe', { topic });
   console.log(answer.ok ? 'Subscribed' : answer.error.detail);

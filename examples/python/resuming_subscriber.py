@@ -1,5 +1,8 @@
-"""Prints every message of a topic or pattern once and in order, over lost connections and restarts of the server and of
-this program, with the stock client: resuming_subscriber.py TOPIC FILE (where it keeps its position)"""
+"""Prints every message of a topic or pattern once and in order, with the stock client.
+
+Lost connections and restarts of the server or of this program do not matter.
+Usage: resuming_subscriber.py TOPIC FILE (FILE stores the position)
+"""
 
 import json
 import os
@@ -20,8 +23,8 @@ def tell(*words):
 
 
 def move_to(offset):
-    if offset is not None:  # messages of a topic that keeps nothing have none
-        # Whole or not at all, should this program be killed meanwhile.
+    if offset is not None:  # messages of a topic that keeps nothing have no offset
+        # The replacement writes the file completely or not at all, even if this program is killed.
         new_position.write_text(offset)
         new_position.replace(position)
 
@@ -56,21 +59,25 @@ class Subscriber(socketio.ClientNamespace):
 def new_client():
     client = socketio.Client(reconnection=False)
     client.register_namespace(Subscriber())
-    # It handles each packet in a thread of its own, and threads overtake one another. Here one handles them all.
+    # The client handles each packet in a thread of its own, and threads overtake one another.
+    # Here one thread handles all packets.
     on_message, start = client.eio.handlers['message'], client.eio.start_background_task
     client.eio.start_background_task = lambda target, *args: (
         packets.submit(target, *args) if target == on_message else start(target, *args))
     return client
 
 
-# Called on every connect, also after a token has ended: something else keeps a fresh one in the file.
+# The client calls this on every connect, also after a token has expired.
+# Another program keeps the token in the file fresh.
 def auth():
     token_file = os.environ.get('FANFARE_TOKEN_FILE')
     return {'token': pathlib.Path(token_file).read_text().strip()} if token_file else {}
 
 
 try:
-    while True:  # a client for each connection: one that reconnects can be lost for good if it is cut while it connects
+    # Each connection has a new client. A client that reconnects by itself can hang for good if the
+    # connection is cut while it connects.
+    while True:
         try:
             client = new_client()
             client.connect(os.environ.get('FANFARE_URL', 'http://localhost:5000'), auth=auth, wait_timeout=10)

@@ -1,4 +1,4 @@
-"""Subscribes to a topic and prints what is published to it: subscriber.py TOPIC"""
+"""Subscribes to a topic and prints its messages: subscriber.py TOPIC"""
 
 import os
 import sys
@@ -9,13 +9,14 @@ topic = sys.argv[1] if len(sys.argv) > 1 else 'news'
 sio = socketio.Client()
 
 
-# Called on every connect, also after a token has ended: something else keeps a fresh one in the file.
+# The client calls this on every connect, also after a token has expired.
+# Another program keeps the token in the file fresh.
 def auth():
     file = os.environ.get('FANFARE_TOKEN_FILE')
     return {'token': open(file).read().strip()} if file else {}
 
 
-# After a reconnect too, so that the subscription is there again.
+# The event also comes after a reconnect, so the program subscribes again.
 @sio.event
 def connect():
     sio.emit('subscribe', {'topic': topic}, callback=lambda answer: print('Subscribed' if answer['ok'] else answer, flush=True))
