@@ -21,5 +21,5 @@ export type { Stats } from './message-path/stats.ts';
 export type { DeclaredTopic, HistoryOptions, PublishOptions } from './program/program.ts';
 export type { From, Gap, SubscribeOptions, Subscription } from './program/program-subscription.ts';
 export type { Settings } from './config/settings.ts';
-export { DataDirectoryError } from './log/store/data-directory.ts';
+export { DataDirectoryError } from './log/store/directory/data-directory.ts';
 export { LogDamagedError } from './log/topic-log.ts';

@@ -3,7 +3,7 @@ import type { Chunk, ChunkRecord, LogState, Store, TopicNumber } from '../log/st
 import { LogDamagedError } from '../log/topic-log.ts';
 import { blocksOf } from './salvage.ts';
 import type { StoreCounts } from './verify.ts';
-import { readState, readTopics, Turns, walkChunks, type StoredTopics, type Watcher } from './walk.ts';
+import { readState, readTopics, Turns, walkChunks, type StoredTopics, type Watcher } from './store-scan.ts';
 
 /** What the first line of an export has as `fanfare`. It changes when older versions could not read the lines. */
 export const exportVersion = 1;

@@ -2,16 +2,16 @@ import { randomBytes } from 'node:crypto';
 import { link, mkdtemp, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FanfareError, fieldsOf, messageDepthMax, parseId, parseTopic, refuseField } from '@fanfare/protocol';
-import { DataDirectoryError, makeDirectory, syncDirectory } from '../log/store/data-directory.ts';
-import { dataFile } from '../log/store/directory-names.ts';
-import { openLmdbStore } from '../log/store/lmdb-store.ts';
+import { DataDirectoryError, makeDirectory, syncDirectory } from '../log/store/directory/data-directory.ts';
+import { dataFile } from '../log/store/directory/file-names.ts';
+import { openLmdbStore } from '../log/store/lmdb/lmdb-store.ts';
 import type { Revocation } from '../log/topic-log.ts';
 import { cutMember } from '../message-path/json-text.ts';
-import { clockStepsMax } from '../log/local/clock-steps.ts';
+import { clockStepsMax } from '../log/local/effective-time.ts';
 import { exportVersion } from './export.ts';
-import { StoreImporter } from './importer.ts';
+import { StoreImporter } from './store-builder.ts';
 import type { StoreCounts } from './verify.ts';
-import type { Progress } from './walk.ts';
+import type { Progress } from './store-scan.ts';
 
 /** What is to be imported is not what it should be. The message names the line. */
 export class ImportError extends Error {

@@ -1,5 +1,5 @@
 /** What can be done with a data directory while no server has it. */
-export { DataDirectoryError } from '../log/store/data-directory.ts';
+export { DataDirectoryError } from '../log/store/directory/data-directory.ts';
 export type { Store } from '../log/store/store.ts';
 export { LogDamagedError, LogFullError, LogUnwritableError } from '../log/topic-log.ts';
 export { exportStore, type ExportOptions } from './export.ts';
@@ -7,4 +7,4 @@ export { ImportError, importStore, type ImportOptions } from './import.ts';
 export { openStore } from './open-store.ts';
 export { repairTimes } from './repair-times.ts';
 export { verifyStore, type StoreCounts } from './verify.ts';
-export type { Progress, Watcher } from './walk.ts';
+export type { Progress, Watcher } from './store-scan.ts';

@@ -1,8 +1,8 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DataDirectoryError } from '../log/store/data-directory.ts';
-import { dataFile } from '../log/store/directory-names.ts';
-import { openLmdbStore, type LmdbStoreOptions } from '../log/store/lmdb-store.ts';
+import { DataDirectoryError } from '../log/store/directory/data-directory.ts';
+import { dataFile } from '../log/store/directory/file-names.ts';
+import { openLmdbStore, type LmdbStoreOptions } from '../log/store/lmdb/lmdb-store.ts';
 import type { Store } from '../log/store/store.ts';
 
 export type OpenStoreOptions = Pick<LmdbStoreOptions, 'onDamage' | 'onWait'>;

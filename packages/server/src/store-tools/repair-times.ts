@@ -1,11 +1,11 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fixedLimits } from '../limits/fixed-limits.ts';
-import { withClockStep } from '../log/local/clock-steps.ts';
-import { copyData } from '../log/store/copy-data.ts';
-import { DataDirectoryError } from '../log/store/data-directory.ts';
-import { dataFile } from '../log/store/directory-names.ts';
-import { openLmdbStore } from '../log/store/lmdb-store.ts';
+import { withClockStep } from '../log/local/effective-time.ts';
+import { copyData } from '../log/store/migration/copy-data-file.ts';
+import { DataDirectoryError } from '../log/store/directory/data-directory.ts';
+import { dataFile } from '../log/store/directory/file-names.ts';
+import { openLmdbStore } from '../log/store/lmdb/lmdb-store.ts';
 import type { Block, Chunk, ClockStep, IdBlock, LogState, Store, StoreCommit } from '../log/store/store.ts';
 import { expectStore } from './open-store.ts';
 

@@ -1,8 +1,8 @@
 import type { Block, Chunk, IdBlock, LogState, Store, TopicNumber, TopicRecord } from '../log/store/store.ts';
 import { LogDamagedError } from '../log/topic-log.ts';
 import { blocksOf, isAmong, salvage, type DamagedKeys } from './salvage.ts';
-import { StampCheck } from './stamp-check.ts';
-import { readState, readTopics, Turns, walkChunks, type StoredTopics, type Watcher } from './walk.ts';
+import { StampCheck } from './timestamp-check.ts';
+import { readState, readTopics, Turns, walkChunks, type StoredTopics, type Watcher } from './store-scan.ts';
 
 /** What a store has, as far as it can be read. */
 export interface StoreCounts {

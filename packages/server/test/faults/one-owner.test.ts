@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { setTimeout as passed } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { fanfarePath, outcome, Program, temporaryDirectory } from '../../../cli/test/harness.ts';
-import { raiseMs } from '../../src/log/store/ownership.ts';
+import { raiseMs } from '../../src/log/store/ownership/lease.ts';
 import { ScriptProcess } from '../log/server-process.ts';
 import { declareTopics, readHistory } from './http.ts';
 import { ServerProcess, startServerProcess, terminate } from './server-process.ts';

@@ -1,8 +1,8 @@
 import { parseTopic } from '@fanfare/protocol';
 import { describe, expect, it } from 'vitest';
-import { chunkKey, decodeChunk, encodeChunk } from '../../src/log/store/chunk-codec.ts';
-import * as codec from '../../src/log/store/record-codec.ts';
-import { kinds } from '../../src/log/store/seal.ts';
+import { chunkKey, decodeChunk, encodeChunk } from '../../src/log/store/encoding/chunk-codec.ts';
+import * as codec from '../../src/log/store/encoding/record-codec.ts';
+import { kinds } from '../../src/log/store/encoding/checksum.ts';
 import { LogDamagedError } from '../../src/log/topic-log.ts';
 import { chunkOf, plain } from '../contracts/store.contract.ts';
 

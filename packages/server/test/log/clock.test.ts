@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { temporaryDirectory } from '../../../cli/test/harness.ts';
 import type { ClockEvent } from '../../src/log/local/log-clock.ts';
-import { openLmdbStore } from '../../src/log/store/lmdb-store.ts';
+import { openLmdbStore } from '../../src/log/store/lmdb/lmdb-store.ts';
 import { MemoryStore } from '../../src/log/store/memory-store.ts';
 import type { AppendOutcome, TopicLog } from '../../src/log/topic-log.ts';
 import type { Rule } from '../../src/rules/rule.ts';

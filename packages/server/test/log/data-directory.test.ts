@@ -13,11 +13,11 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { LmdbFile, type Change } from '../../src/log/store/lmdb-file.ts';
-import { openLmdbStore } from '../../src/log/store/lmdb-store.ts';
-import { networkStorageOf } from '../../src/log/store/network-storage.ts';
-import { encodeText } from '../../src/log/store/record-codec.ts';
-import { kinds } from '../../src/log/store/seal.ts';
+import { LmdbFile, type Change } from '../../src/log/store/lmdb/lmdb-file.ts';
+import { openLmdbStore } from '../../src/log/store/lmdb/lmdb-store.ts';
+import { networkStorageOf } from '../../src/log/store/directory/network-storage.ts';
+import { encodeText } from '../../src/log/store/encoding/record-codec.ts';
+import { kinds } from '../../src/log/store/encoding/checksum.ts';
 import { ScriptProcess } from './server-process.ts';
 
 let scratch: string;

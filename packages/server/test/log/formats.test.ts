@@ -3,7 +3,7 @@ import { formatOffset, parseInterest, parseTopic } from '@fanfare/protocol';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { defaultRule, parseRules } from '../../src/config/rules.ts';
 import { LocalTopicLog } from '../../src/log/local/local-topic-log.ts';
-import { openLmdbStore } from '../../src/log/store/lmdb-store.ts';
+import { openLmdbStore } from '../../src/log/store/lmdb/lmdb-store.ts';
 import type { LogRecord, TopicLog } from '../../src/log/topic-log.ts';
 import { Rules } from '../../src/rules/rule.ts';
 import { exportStore, verifyStore, openStore } from '../../src/store-tools/index.ts';

@@ -11,10 +11,10 @@ import {
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { outcome, Program, temporaryDirectory, fanfare } from '../../../cli/test/harness.ts';
-import { format, readFormat } from '../../src/log/store/format.ts';
-import { LmdbFile } from '../../src/log/store/lmdb-file.ts';
-import { openLmdbStore } from '../../src/log/store/lmdb-store.ts';
-import type { MigrationProgress } from '../../src/log/store/migrate.ts';
+import { format, readFormat } from '../../src/log/store/migration/format.ts';
+import { LmdbFile } from '../../src/log/store/lmdb/lmdb-file.ts';
+import { openLmdbStore } from '../../src/log/store/lmdb/lmdb-store.ts';
+import type { MigrationProgress } from '../../src/log/store/migration/migrate.ts';
 import { exportStore, openStore } from '../../src/store-tools/index.ts';
 import { UnreliableDisk } from '../faults/power-cut.ts';
 import { ServerProcess, startServerProcess, terminate } from '../faults/server-process.ts';
@@ -149,7 +149,7 @@ describe.skipIf(noDisk !== undefined)(
       async (step) => {
         const disk = new UnreliableDisk();
         const data = join(disk.data, 'data');
-        const built = new URL('../../dist/log/store/lmdb-store.js', import.meta.url).href;
+        const built = new URL('../../dist/log/store/lmdb/lmdb-store.js', import.meta.url).href;
         const packed = new URL('fixtures/format-1/killed.mdb.gz', import.meta.url).pathname;
         const program = new Program(
           process.execPath,

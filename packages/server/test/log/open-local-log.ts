@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { vi } from 'vitest';
-import { openLmdbStore } from '../../src/log/store/lmdb-store.ts';
+import { openLmdbStore } from '../../src/log/store/lmdb/lmdb-store.ts';
 import { LocalTopicLog, type LocalTopicLogOptions } from '../../src/log/local/local-topic-log.ts';
 import { MemoryStore } from '../../src/log/store/memory-store.ts';
 import type { Store } from '../../src/log/store/store.ts';

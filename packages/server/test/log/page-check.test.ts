@@ -2,12 +2,12 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { dataFile, noteFile } from '../../src/log/store/directory-names.ts';
+import { dataFile, noteFile } from '../../src/log/store/directory/file-names.ts';
 
-import { pageSize } from '../../src/log/store/lmdb-file.ts';
-import { pageFlags } from '../../src/log/store/lmdb-format.ts';
-import { openLmdbStore } from '../../src/log/store/lmdb-store.ts';
-import { tellDamage } from '../../src/log/store/store-check.ts';
+import { pageSize } from '../../src/log/store/lmdb/lmdb-file.ts';
+import { pageFlags } from '../../src/log/store/check/page-layout.ts';
+import { openLmdbStore } from '../../src/log/store/lmdb/lmdb-store.ts';
+import { tellDamage } from '../../src/log/store/check/store-check.ts';
 import type { Block, Chunk, StoreCommit } from '../../src/log/store/store.ts';
 import { LogDamagedError } from '../../src/log/topic-log.ts';
 import { chunkOf, commitOf } from '../contracts/store.contract.ts';

@@ -17,8 +17,8 @@ export class ScriptProcess {
   constructor(script: string, ...args: readonly string[]) {
     const module = `
       import { writeSync } from 'node:fs';
-      import { openLmdbStore } from '${built}lmdb-store.js';
-      import { thisMachine } from '${built}machine.js';
+      import { openLmdbStore } from '${built}lmdb/lmdb-store.js';
+      import { thisMachine } from '${built}ownership/process-liveness.js';
       const anotherKernel = () => {
         const machine = thisMachine();
         return { ...machine, self: { ...machine.self, kernel: 'another one', host: 'elsewhere' }, isAlive: () => undefined };

@@ -4,7 +4,7 @@ import { parseInterest, parseTopic } from '@fanfare/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { outcome, fanfare } from '../../../cli/test/harness.ts';
-import { openLmdbStore } from '../../src/log/store/lmdb-store.ts';
+import { openLmdbStore } from '../../src/log/store/lmdb/lmdb-store.ts';
 import { MemoryStore } from '../../src/log/store/memory-store.ts';
 import type { Block, Store } from '../../src/log/store/store.ts';
 import type { Rule } from '../../src/rules/rule.ts';

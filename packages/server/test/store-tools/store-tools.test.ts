@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { parseInterest, parseTopic } from '@fanfare/protocol';
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { openLmdbStore } from '../../src/log/store/lmdb-store.ts';
+import { openLmdbStore } from '../../src/log/store/lmdb/lmdb-store.ts';
 import { MemoryStore } from '../../src/log/store/memory-store.ts';
 import type { Store, StoreCommit } from '../../src/log/store/store.ts';
 import { LogDamagedError } from '../../src/log/topic-log.ts';
@@ -17,7 +17,7 @@ import {
   verifyStore,
   type StoreCounts,
 } from '../../src/store-tools/index.ts';
-import { StoreImporter } from '../../src/store-tools/importer.ts';
+import { StoreImporter } from '../../src/store-tools/store-builder.ts';
 import { openOver } from '../log/open-local-log.ts';
 import { SteeredStore } from '../log/steered-store.ts';
 

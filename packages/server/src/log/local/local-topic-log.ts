@@ -1,12 +1,12 @@
 import { isPattern, type From, type Interest, type Topic } from '@fanfare/protocol';
 import type { Rules } from '../../rules/rule.ts';
-import type { CommitPlan } from './commit-plan.ts';
-import { Commits } from './commits.ts';
+import type { CommitPlan } from './commit/commit-plan.ts';
+import { Commits } from './commit/commit-loop.ts';
 import type { ClockEvent } from './log-clock.ts';
-import { LogReader } from './log-reader.ts';
-import { openState } from './open-state.ts';
+import { LogReader } from './reading/locate.ts';
+import { openState } from './load-store.ts';
 import { RememberedIds, type RememberedIdsOptions } from './remembered-ids.ts';
-import { Retention } from './retention.ts';
+import { Retention } from './trimming/retention.ts';
 import type { LogState, Store } from '../store/store.ts';
 import {
   LogClosedError,

@@ -1,5 +1,5 @@
 import { fixedLimits } from '../../limits/fixed-limits.ts';
-import { nextStamp, withClockStep, type ClockTrial } from './clock-steps.ts';
+import { nextStamp, withClockStep, type ClockTrial } from './effective-time.ts';
 import type { LogState } from '../store/store.ts';
 
 /** Something that an operator should know of the clock. */

@@ -5,7 +5,7 @@ import type { Chunk, DeletionMark, TopicNumber, TopicRecord } from '../store/sto
 import { noDeletions, wasDeleted, withDeletions } from './deletions.ts';
 import type { MayRead } from '../topic-log.ts';
 import type { UnusedNames } from './unused-names.ts';
-import type { Place } from './use-order.ts';
+import type { Place } from './lru-list.ts';
 
 /** The oldest chunk of a topic that the store has. */
 export interface OldestChunk {

@@ -1,6 +1,6 @@
 import type { Topic } from '@fanfare/protocol';
 import type { TopicEntry } from './topic-table.ts';
-import { UseOrder } from './use-order.ts';
+import { UseOrder } from './lru-list.ts';
 
 export interface UnusedNamesOptions {
   /** Whether anyone is subscribed to the very topic, or is about to be. */

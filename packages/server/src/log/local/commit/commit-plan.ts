@@ -1,0 +1,223 @@
+import type { Topic } from '@fanfare/protocol';
+import { BlockBuilder } from './block-builder.ts';
+import { withDeletions } from '../deletions.ts';
+import { digestOf, idKey, type Remembered, type RememberedIds } from '../remembered-ids.ts';
+import { PlannedTopics, type Draft } from './topic-changes.ts';
+import type { ChunkRecord, LogState, Store, StoreCommit } from '../../store/store.ts';
+import type { AppendOutcome, LogRecord, NewRecord, TopicCreation } from '../../topic-log.ts';
+import { logRecord } from '../reading/topic-page.ts';
+import { keeps, oldestOf, type TopicEntry, type TopicTable } from '../topic-table.ts';
+
+/** What a plan starts from. It changes none of it before it is applied. */
+export interface PlanContext {
+  readonly topics: TopicTable;
+  readonly topicsMax: number;
+  readonly ids: RememberedIds;
+  readonly state: LogState;
+  /** The stamp of all that the commit has. */
+  readonly time: number;
+  readonly level: Store['level'];
+}
+
+/** What a plan has the store do. */
+export interface PlannedCommit extends Pick<
+  StoreCommit,
+  'state' | 'blocks' | 'chunks' | 'ids' | 'topics' | 'removedTopics'
+> {
+  /** Whether there is anything for the store to do. */
+  readonly isNeeded: boolean;
+}
+
+interface IdHashes {
+  readonly key: string;
+  readonly digest: string;
+}
+
+/**
+ * What one commit is to do: it takes what is asked for in its order and answers each as it will be once
+ * the commit has succeeded. Then it is applied; or thrown away, and nothing was changed.
+ */
+export class CommitPlan {
+  /** What the tail is to get. */
+  readonly records: LogRecord[] = [];
+  readonly blocks: BlockBuilder;
+  readonly #context: PlanContext;
+  readonly #topics: PlannedTopics;
+  readonly #ids = new Map<string, Remembered>();
+  #head: number;
+  #revocations: LogState['revocations'];
+
+  constructor(context: PlanContext) {
+    this.#context = context;
+    this.blocks = new BlockBuilder(context.time);
+    this.#topics = new PlannedTopics({ ...context, head: () => this.#head });
+    this.#head = context.state.head;
+    this.#revocations = context.state.revocations;
+  }
+
+  /** The newest stamp that there is once it is made. */
+  get newestStamp(): number {
+    const { time, state } = this.#context;
+    return this.records.length > 0 ? time : state.time;
+  }
+
+  append(record: NewRecord): AppendOutcome {
+    const hashes = record.id === undefined ? undefined : { key: idKey(record), digest: digestOf(record) };
+    const first = hashes && (this.#ids.get(hashes.key) ?? this.#context.ids.get(hashes.key));
+    // An id counts for its whole window, even when its topic has been forgotten since.
+    if (first) {
+      if (first.digest !== hashes.digest) return { kind: 'id_conflict' };
+      const { sequence, time, stored } = first;
+      return { kind: 'duplicate', sequence, time, stored };
+    }
+    const draft = this.#topics.get(record.topic) ?? this.#createByPublish(record);
+    if (typeof draft === 'string') return { kind: draft };
+    this.#topics.noteUse(draft);
+    const { publishBytesMax } = draft.entry.rule;
+    const bytes = Buffer.byteLength(record.messageJson);
+    if (bytes > publishBytesMax) return { kind: 'message_too_large', bytesMax: publishBytesMax };
+    if (hashes && this.#ids.size >= this.#context.ids.room) return { kind: 'ids_exhausted' };
+    return this.#appended(record, bytes, draft, hashes);
+  }
+
+  /** @param subject - the subject that the topic belongs to, if it is made */
+  create(topic: Topic, isDeclared: boolean, subject?: string): TopicCreation {
+    const existing = this.#topics.get(topic);
+    const draft = existing ?? this.#topics.make(topic, subject);
+    if (!draft) return 'topics_exhausted';
+    if (isDeclared) this.#topics.declare(draft);
+    this.#topics.noteUse(draft);
+    return existing ? 'existed' : 'created';
+  }
+
+  delete(topic: Topic): boolean {
+    const draft = this.#topics.get(topic);
+    if (draft) this.#topics.remove(draft);
+    return draft !== undefined;
+  }
+
+  /** Forgets names of subjects that hold more of them than they may, but none that this plan uses. */
+  forgetExcess(): void {
+    this.#topics.forgetExcess();
+  }
+
+  /** Puts all revocations in the place of those before. */
+  revoke(revocations: LogState['revocations']): void {
+    this.#revocations = revocations;
+  }
+
+  /** Has a topic saved that is only in memory yet. */
+  save(entry: TopicEntry): void {
+    const draft = entry.isDeleted ? undefined : this.#topics.get(entry.name);
+    if (draft) draft.isToBeSaved = true;
+  }
+
+  /** Whether it makes a topic, deletes or forgets it. */
+  changes(topic: Topic): boolean {
+    return this.#topics.changes(topic);
+  }
+
+  /** How many topics more there are to be. */
+  get growth(): number {
+    return this.#topics.growth;
+  }
+
+  /** How much there is that is not done before it is stored. */
+  get weight(): number {
+    return this.#head - this.#context.state.head + this.#topics.storing + this.#revoking;
+  }
+
+  /** What the store is to do when nothing more is to be planned. */
+  commit(): PlannedCommit {
+    const { blocks, chunks, ids } = this.blocks;
+    const topics = this.#topics.changed();
+    const removedTopics = this.#topics.removed();
+    const changes =
+      blocks.length + topics.length + removedTopics.length + this.#topics.deletions.length + this.#revoking;
+    return { isNeeded: changes > 0, state: this.#state(), blocks, chunks, ids, topics, removedTopics };
+  }
+
+  /**
+   * The commit has succeeded: what was planned is so.
+   *
+   * @param isSaved - whether the topics were written
+   * @returns the topics that were made, deleted or forgotten, or that messages came to
+   */
+  apply(isSaved: boolean): readonly TopicEntry[] {
+    const { topics, ids } = this.#context;
+    const changed = this.#topics.apply(isSaved);
+    for (const chunk of this.blocks.chunks) {
+      const entry = topics.at(chunk.topic);
+      if (entry && !entry.oldest) entry.oldest = oldestOf(chunk);
+    }
+    for (const [key, remembered] of this.#ids) ids.set(key, remembered);
+    return changed;
+  }
+
+  get #revoking(): number {
+    return this.#revocations === this.#context.state.revocations ? 0 : 1;
+  }
+
+  #state(): LogState {
+    const { state, topics } = this.#context;
+    return {
+      epoch: state.epoch,
+      head: this.#head,
+      time: this.newestStamp,
+      trustedTime: state.trustedTime,
+      clockSteps: state.clockSteps,
+      topicNumber: topics.highestNumber,
+      deletions: withDeletions(state.deletions, this.#topics.deletions),
+      revocations: this.#revocations,
+    };
+  }
+
+  #appended(record: NewRecord, bytes: number, draft: Draft, hashes: IdHashes | undefined): AppendOutcome {
+    const { topic } = record;
+    const { time, level } = this.#context;
+    const isStored = keeps(draft.entry);
+    draft.published++;
+    draft.lastTime = time;
+    // What is not stored takes no place in the log: it has that of the record before.
+    if (isStored) this.#head++;
+    const sequence = this.#head;
+    const chunkRecord = chunkRecordOf(record, sequence);
+    if (isStored) this.#store(chunkRecord, bytes, draft, hashes);
+    const ordinal = isStored ? draft.count : 0;
+    const stored = isStored ? level : 'none';
+    if (hashes) this.#ids.set(hashes.key, { sequence, time, digest: hashes.digest, stored });
+    this.records.push(logRecord(chunkRecord, topic, ordinal, time));
+    return { kind: 'appended', sequence, time, stored };
+  }
+
+  #store(record: ChunkRecord, bytes: number, draft: Draft, hashes: IdHashes | undefined): void {
+    const { sequence } = record;
+    this.blocks.add(record, bytes, {
+      topic: draft.entry.number,
+      ordinal: ++draft.count,
+      bytesBefore: draft.bytes,
+    });
+    if (hashes) this.blocks.addId({ ...hashes, sequence });
+    draft.bytes += bytes;
+    draft.lastSequence = sequence;
+    draft.isToBeSaved ||= !draft.entry.isSaved;
+    this.#topics.noteUse(draft);
+  }
+
+  #createByPublish({
+    topic,
+    subject,
+    createsTopic,
+  }: NewRecord): Draft | 'topic_not_found' | 'topics_exhausted' {
+    if (!createsTopic?.(topic) && this.#context.topics.ruleOf(topic).create !== 'publish')
+      return 'topic_not_found';
+    return this.#topics.make(topic, subject) ?? 'topics_exhausted';
+  }
+}
+
+/** Without spreads: it is made for every message. */
+function chunkRecordOf({ messageJson, id, publisher }: NewRecord, sequence: number): ChunkRecord {
+  if (publisher !== undefined)
+    return id === undefined ? { sequence, messageJson, publisher } : { sequence, messageJson, id, publisher };
+  return id === undefined ? { sequence, messageJson } : { sequence, messageJson, id };
+}

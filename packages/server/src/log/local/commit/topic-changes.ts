@@ -1,0 +1,275 @@
+import type { Topic } from '@fanfare/protocol';
+import type { Deletion, TopicNumber, TopicRecord } from '../../store/store.ts';
+import { keeps, recordOf, type TopicEntry, type TopicTable } from '../topic-table.ts';
+import { isOnlyName } from '../unused-names.ts';
+import { UseOrder, type Place } from '../lru-list.ts';
+
+/** What a topic is to become. */
+export interface Draft {
+  readonly entry: TopicEntry;
+  readonly isNew: boolean;
+  /** What has no messages and was not declared can wait. */
+  isToBeSaved: boolean;
+  isDeclared: boolean;
+  count: number;
+  bytes: number;
+  lastSequence: number;
+  published: number;
+  lastTime: number;
+  /** Among the names that the plan uses, where it is only a name. */
+  place: Place<Draft> | undefined;
+}
+
+export interface PlannedTopicsOptions {
+  readonly topics: TopicTable;
+  readonly topicsMax: number;
+  /** The place of the newest record that is planned, or stored. */
+  readonly head: () => number;
+}
+
+/** How many names are forgotten at the most for one new topic, and in one commit for subjects that hold too many. */
+const forgottenMax = { forRoom: 64, forSubjects: 1_000 };
+
+/** The topics that a commit makes, changes, deletes and forgets. Nothing is changed before it is applied. */
+export class PlannedTopics {
+  /** What is to be noted of those that are deleted or forgotten. */
+  readonly deletions: Deletion[] = [];
+  readonly #options: PlannedTopicsOptions;
+  readonly #drafts = new Map<Topic, Draft>();
+  /** Drafts of topics that are deleted or forgotten, whose names may have been taken again since. */
+  readonly #removed = new Map<TopicEntry, Draft>();
+  /** Drafts of names, ordered by their last use. They were used later than all names without a draft. */
+  readonly #names = new UseOrder<Draft>();
+  /** The unused names that this plan has not looked at. */
+  #unused: Iterator<TopicEntry> | undefined;
+  #hasForgottenExcess = false;
+  #growth = 0;
+  #storing = 0;
+
+  constructor(options: PlannedTopicsOptions) {
+    this.#options = options;
+  }
+
+  get(topic: Topic): Draft | undefined {
+    const known = this.#drafts.get(topic);
+    if (known) return known;
+    const entry = this.#options.topics.get(topic);
+    return entry && !this.#removed.has(entry) ? this.#draft(entry, false) : undefined;
+  }
+
+  /**
+   * Makes a topic.
+   *
+   * @param subject - the subject that it belongs to
+   * @returns undefined when there are as many topics as may be, and none of them is an unused name
+   */
+  make(topic: Topic, subject: string | undefined): Draft | undefined {
+    if (!this.#makeRoom()) return undefined;
+    const { topics, head } = this.#options;
+    this.#growth++;
+    return this.#draft(topics.make(topic, head(), { subject }), true);
+  }
+
+  /** Declares a topic: it exists until it is deleted. */
+  declare(draft: Draft): void {
+    if (draft.isDeclared) return;
+    draft.isDeclared = true;
+    draft.isToBeSaved = true;
+    this.#storing++;
+  }
+
+  /** Deletes a topic, or forgets it. */
+  remove(draft: Draft): void {
+    const { entry, lastSequence } = draft;
+    this.#drafts.delete(entry.name);
+    this.#leaveNames(draft);
+    this.#removed.set(entry, draft);
+    this.#growth--;
+    const hasPassed = !keeps(entry) && (draft.published > 0 || entry.bornAt < 0);
+    // Its messages had the place of the newest stored record: no place up to the head proves that a reader had all.
+    const sequence = hasPassed ? this.#options.head() + 1 : lastSequence;
+    if (sequence > 0) this.deletions.push({ topic: entry.name, sequence });
+    if (sequence > 0 || isInStore(draft)) this.#storing++;
+  }
+
+  /** A client publishes to a topic, or subscribes to it. */
+  noteUse(draft: Draft): void {
+    if (draft.isDeclared || draft.count > draft.entry.trimmed) this.#leaveNames(draft);
+    else if (draft.place) this.#names.renew(draft.place);
+    else draft.place = this.#names.add(draft);
+  }
+
+  /** Forgets names of subjects that hold more of them than they may, but none that this plan uses. May be called again. */
+  forgetExcess(): void {
+    const { unused } = this.#options.topics;
+    let forgotten = 0;
+    for (const own of unused.excessive()) {
+      let rest = own.size;
+      for (const entry of own) {
+        if (rest <= unused.perSubjectMax || forgotten >= forgottenMax.forSubjects) break;
+        if (this.#removed.has(entry)) rest--;
+        else if (this.#forget(entry)) {
+          rest--;
+          forgotten++;
+        }
+      }
+    }
+  }
+
+  /** Whether it makes a topic, deletes or forgets it. */
+  changes(topic: Topic): boolean {
+    if (this.#drafts.get(topic)?.isNew) return true;
+    const entry = this.#options.topics.get(topic);
+    return entry !== undefined && this.#removed.has(entry);
+  }
+
+  /** How many topics more there are to be. */
+  get growth(): number {
+    return this.#growth;
+  }
+
+  /** How many changes are not done before they are stored. */
+  get storing(): number {
+    return this.#storing;
+  }
+
+  /** The records that the store is to write. */
+  changed(): readonly TopicRecord[] {
+    const changed: TopicRecord[] = [];
+    for (const { entry, isToBeSaved, isDeclared } of this.#drafts.values()) {
+      if (isToBeSaved) changed.push({ ...recordOf(entry), isDeclared });
+    }
+    for (const draft of this.#removed.values()) {
+      if (hasChunks(draft)) changed.push({ ...recordOf(draft.entry), isDeleted: true });
+    }
+    return changed;
+  }
+
+  /** The topics whose records the store is to remove. Topics that still have chunks are removed later (retention). */
+  removed(): readonly TopicNumber[] {
+    const removed: TopicNumber[] = [];
+    for (const draft of this.#removed.values()) {
+      if (!hasChunks(draft) && isInStore(draft)) removed.push(draft.entry.number);
+    }
+    return removed;
+  }
+
+  /**
+   * What was planned is so.
+   *
+   * @param isSaved - whether the store has what was changed
+   * @returns the topics that were made, deleted or forgotten, or that messages came to
+   */
+  apply(isSaved: boolean): readonly TopicEntry[] {
+    const { topics } = this.#options;
+    const changed: TopicEntry[] = [...this.#removed.keys()];
+    for (const draft of this.#removed.values()) this.#applyRemoval(draft);
+    for (const draft of this.#drafts.values()) {
+      const { entry, isNew } = draft;
+      if (isNew || draft.count > entry.count) changed.push(entry);
+      assign(entry, draft);
+      if (isSaved && draft.isToBeSaved) entry.isSaved = true;
+      if (isNew) topics.add(entry);
+      if (!isOnlyName(entry)) topics.unused.remove(entry);
+    }
+    for (const { entry } of this.#names) topics.unused.note(entry);
+    return changed;
+  }
+
+  #applyRemoval(draft: Draft): void {
+    const { topics } = this.#options;
+    const { entry, isNew } = draft;
+    const isGone = !hasChunks(draft);
+    assign(entry, draft);
+    entry.isDeleted = true;
+    if (!isNew) topics.delete(entry);
+    else if (!isGone) topics.add(entry);
+    topics.noteDeletion(entry);
+    if (isGone) topics.forget(entry);
+  }
+
+  /**
+   * Forgets the unused name whose last use was longest ago, when there are as many topics as may be. When there are
+   * more, because the limit was lowered, it forgets several.
+   */
+  #makeRoom(): boolean {
+    const { topics, topicsMax } = this.#options;
+    const isFull = (): boolean => topics.size + this.#growth >= topicsMax;
+    // Whoever holds too much gives it up before others lose anything.
+    if (isFull() && topics.unused.isExcessive && !this.#hasForgottenExcess) {
+      this.#hasForgottenExcess = true;
+      this.forgetExcess();
+    }
+    let forgotten = 0;
+    while (isFull() && forgotten < forgottenMax.forRoom && this.#forgetNext()) forgotten++;
+    return !isFull() || forgotten > 0;
+  }
+
+  /**
+   * Forgets the name that comes next. Names that are passed over are used by this plan, or leave the order: there are not
+   * many of them.
+   *
+   * @returns whether there was one
+   */
+  #forgetNext(): boolean {
+    const { unused } = this.#options.topics;
+    this.#unused ??= unused[Symbol.iterator]();
+    for (let next = this.#unused.next(); next.done !== true; next = this.#unused.next())
+      if (this.#forget(next.value)) return true;
+    for (const draft of this.#names) {
+      if (!unused.isInUse(draft.entry.name)) {
+        this.remove(draft);
+        return true;
+      }
+      this.#leaveNames(draft);
+    }
+    return false;
+  }
+
+  /** Forgets a name, unless it is in use, or this plan uses it. @returns whether it did */
+  #forget(entry: TopicEntry): boolean {
+    const { unused } = this.#options.topics;
+    if (this.#drafts.has(entry.name) || this.#removed.has(entry)) return false;
+    if (unused.isInUse(entry.name)) {
+      unused.remove(entry);
+      return false;
+    }
+    this.remove(this.#draft(entry, false));
+    return true;
+  }
+
+  #leaveNames(draft: Draft): void {
+    if (draft.place) this.#names.remove(draft.place);
+    draft.place = undefined;
+  }
+
+  #draft(entry: TopicEntry, isNew: boolean): Draft {
+    const { isDeclared, count, bytes, lastSequence, published, lastTime } = entry;
+    const grown = { isDeclared, count, bytes, lastSequence, published, lastTime };
+    const draft = { entry, isNew, isToBeSaved: false, place: undefined, ...grown };
+    this.#drafts.set(entry.name, draft);
+    return draft;
+  }
+}
+
+/** Whether the store has messages of a topic, or is to have some. */
+function hasChunks({ entry, count }: Draft): boolean {
+  return entry.oldest !== undefined || count > entry.count;
+}
+
+/** Whether the store may have a record of a topic. It has an old one of a topic that is to be saved again. */
+function isInStore({ isNew, entry }: Draft): boolean {
+  return !isNew && (entry.isSaved || entry.bornAt < 0);
+}
+
+function assign(
+  entry: TopicEntry,
+  { isDeclared, count, bytes, lastSequence, published, lastTime }: Draft,
+): void {
+  entry.isDeclared = isDeclared;
+  entry.count = count;
+  entry.bytes = bytes;
+  entry.lastSequence = lastSequence;
+  entry.published = published;
+  entry.lastTime = lastTime;
+}

@@ -1,0 +1,39 @@
+import type { Topic } from '@fanfare/protocol';
+import type { ReaderParts } from './locate.ts';
+import { missing } from '../load-store.ts';
+import { LogDamagedError, type LogRecord, type PageBefore, type PageLimit } from '../../topic-log.ts';
+import { isFull, logRecord, ordinalAt } from './topic-page.ts';
+
+/**
+ * Reads the newest messages of a topic that come before a place in the log, from chunk to chunk back.
+ *
+ * @throws LogDamagedError
+ */
+export function readTopicBefore(
+  { store, topics, state }: ReaderParts,
+  topic: Topic,
+  sequence: number,
+  limit: PageLimit,
+): PageBefore {
+  const entry = topics.get(topic);
+  const last = Math.min(sequence - 1, state().head);
+  const records: LogRecord[] = [];
+  const page = (isAtStart: boolean): PageBefore => ({ records: records.toReversed(), isAtStart });
+  if (!entry || last < 1) return page(true);
+  let ordinal = ordinalAt(store, entry, last);
+  let bytes = 0;
+  for (let block = last; ordinal > entry.trimmed;) {
+    const chunk = store.chunkBefore(entry.number, block);
+    if (!chunk) throw new LogDamagedError(missing(topic));
+    // Of the first one, all may come after the place.
+    for (let at = ordinal - chunk.ordinal; at >= 0 && ordinal > entry.trimmed; at--) {
+      const record = chunk.records[at];
+      if (!record) throw new LogDamagedError(missing(topic));
+      bytes += Buffer.byteLength(record.messageJson);
+      if (isFull(records.length, bytes, limit)) return page(false);
+      records.push(logRecord(record, topic, ordinal--, chunk.time));
+    }
+    block = chunk.block - 1;
+  }
+  return page(true);
+}

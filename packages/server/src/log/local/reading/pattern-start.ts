@@ -1,0 +1,107 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { From } from '@fanfare/protocol';
+import { firstStampedSince, type Stamped } from '../effective-time.ts';
+import type { ReaderParts, Wanting } from './locate.ts';
+import type { MayRead, Start } from '../../topic-log.ts';
+import { ordinalAt, sequenceBefore, wasDeletedSince } from './topic-page.ts';
+import { keeps, type TopicEntry } from '../topic-table.ts';
+
+/** How many topics are looked at before others have their turn: some milliseconds, when each needs a search in the store. */
+const topicsPerTurn = 128;
+
+/** Finds where reading starts. What goes while it looks, which takes some turns, is told by the first page. */
+export async function locatePattern(
+  parts: ReaderParts,
+  { pattern, isWanted }: Wanting,
+  from: From,
+): Promise<Start> {
+  const { topics, state } = parts;
+  const { changes } = topics;
+  const { head } = state();
+  if (from.kind === 'new') return { position: { sequence: head, changes }, due: 0 };
+  let sequence = firstPlace(parts, from, head);
+  let due = 0;
+  let recovered = from.kind === 'offset' && !wasDeletedSince(parts, pattern, isWanted, from.offset.sequence);
+  for await (const entries of matchingTopics(parts, isWanted)) {
+    for (const entry of entries) {
+      if (!keeps(entry)) recovered = false;
+      if (entry.count === entry.trimmed) {
+        if (entry.lastSequence > sequence) recovered = false;
+        continue;
+      }
+      const had = ordinalWanted(parts, entry, from, from.kind === 'last' ? head : sequence);
+      if (had < entry.trimmed) recovered = false;
+      due += entry.count - Math.max(had, entry.trimmed);
+      if (from.kind === 'earliest' || from.kind === 'last') {
+        sequence = Math.min(sequence, placeBefore(parts, entry, Math.max(had, entry.trimmed), sequence));
+      }
+    }
+  }
+  const newest = from.kind === 'last' ? { newest: { count: from.count, through: head } } : {};
+  return { position: { sequence, changes, ...newest }, ...(from.kind === 'offset' && { recovered }), due };
+}
+
+/** Where to start, unless a topic has something that is wanted before that. */
+function firstPlace({ store, state }: ReaderParts, from: From, head: number): number {
+  if (from.kind === 'offset') return from.offset.sequence;
+  if (from.kind !== 'time') return head;
+  const first = firstStampedSince(from.ms, state(), (since, start, end) => {
+    let low = Math.max(start, 1) - 1;
+    let high = end;
+    let found: Stamped | undefined;
+    while (high - low > 1) {
+      const middle = Math.floor((low + high) / 2);
+      const block = store.blockBefore(middle);
+      if (block && block.first >= start && block.time >= since) {
+        found = { block: block.first, time: block.time };
+        high = block.first;
+      } else {
+        low = middle;
+      }
+    }
+    return found;
+  });
+  return first ? first.block - 1 : head;
+}
+
+/** How many of a topic's messages come before those that are wanted. @param sequence - after it, all are */
+function ordinalWanted({ store }: ReaderParts, entry: TopicEntry, from: From, sequence: number): number {
+  switch (from.kind) {
+    case 'new':
+      return entry.count;
+    case 'earliest':
+      return entry.trimmed;
+    case 'last':
+      return ordinalAt(store, entry, sequence) - from.count;
+    case 'offset':
+    case 'time':
+      return ordinalAt(store, entry, sequence);
+  }
+}
+
+/** The place just before the message that comes after so many; or `latest`, if that comes before it. */
+function placeBefore(parts: ReaderParts, entry: TopicEntry, had: number, latest: number): number {
+  if ((entry.oldest?.block ?? Infinity) > latest) return latest;
+  if (had === entry.count - 1) return entry.lastSequence - 1;
+  if (had === entry.gone.ordinal && entry.oldest) return entry.oldest.block - 1;
+  return sequenceBefore(parts, entry, had);
+}
+
+/** The topics that a pattern stands for, some in each turn. */
+async function* matchingTopics(
+  { topics, state }: ReaderParts,
+  isWanted: MayRead,
+): AsyncIterable<readonly TopicEntry[]> {
+  let looked = 0;
+  let found: TopicEntry[] = [];
+  for (const entry of topics.all()) {
+    if (isWanted(entry.name)) found.push(entry);
+    if (++looked % topicsPerTurn > 0) continue;
+    yield found;
+    found = [];
+    await nextTurn();
+    // The log may have been closed meanwhile.
+    state();
+  }
+  yield found;
+}

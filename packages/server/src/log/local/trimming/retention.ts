@@ -1,0 +1,214 @@
+import { ageOf, type StampClock } from '../effective-time.ts';
+import { MemoryBudget } from './memory-budget.ts';
+import { shorten, type Shortened } from './trim.ts';
+import type { Block, Chunk, Store, StoreCommit } from '../../store/store.ts';
+import { recordOf, type TopicEntry, type TopicTable } from '../topic-table.ts';
+
+export interface RetentionOptions {
+  readonly store: Store;
+  readonly topics: TopicTable;
+  readonly idWindowMs: number;
+  /** How many bytes of memory the messages may take in all; Infinity where they are on disk. */
+  readonly memoryBytesMax: number;
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** What a commit is to remove. */
+export interface Removal {
+  readonly commit: Pick<
+    StoreCommit,
+    'topics' | 'removedTopics' | 'removedChunks' | 'removedBlocks' | 'removedIds'
+  >;
+  /** The commit has succeeded. */
+  apply(): void;
+  fail(): void;
+}
+
+/** So that removing holds up nobody: some milliseconds at the most. */
+const chunksPerCommitMax = 256;
+const idBlocksPerCommitMax = 512;
+
+/** Some milliseconds, too. */
+const topicsPerSweepMax = 4_096;
+
+/** How many messages may wait until the next sweep to be removed, though they are not kept any more. */
+const slackMax = 64;
+
+/** How many bytes may be kept too many until the next sweep: one in so many. */
+const slackBytesPart = 64;
+
+/** Sees to it that every topic keeps what its rule says, and no more; what goes is removed with later commits. */
+export class Retention {
+  readonly #options: RetentionOptions;
+  readonly #memory: MemoryBudget;
+  /** Topics of which something is to be removed. */
+  readonly #due = new Set<TopicEntry>();
+  /** Topics of which nothing can be removed before somebody has repaired them. */
+  readonly #damaged = new WeakSet<TopicEntry>();
+  #chunksWritten = 0;
+  #areIdsDue = false;
+  #areIdsDamaged = false;
+  /** The topics that the sweep has not come to. */
+  #unswept: Iterator<TopicEntry> | undefined;
+
+  constructor(options: RetentionOptions) {
+    this.#options = options;
+    this.#memory = new MemoryBudget(options);
+  }
+
+  /** What the messages take in memory, where they are kept there. */
+  get memoryBytes(): number {
+    return this.#memory.bytes;
+  }
+
+  /** Messages came: how many, how many bytes of JSON text, and in how many chunks. */
+  grow(messages: number, bytes: number, chunks: number): void {
+    this.#chunksWritten = chunks;
+    for (const entry of this.#memory.grow(messages, bytes)) this.#add(entry);
+  }
+
+  /** Has a look at a topic: it has grown, was opened, or was deleted. */
+  note(entry: TopicEntry): void {
+    const { oldest, isDeleted, count, trimmed, rule } = entry;
+    const { keep } = rule;
+    if (isDeleted) {
+      // Nothing is left of one that had no messages.
+      if (this.#options.topics.at(entry.number)) this.#add(entry);
+    } else if (keep === 'none') {
+      if (count > trimmed) this.#options.topics.trim(entry, count);
+      if (oldest) this.#add(entry);
+    } else {
+      if (count - keep.count > trimmed) this.#options.topics.trim(entry, count - keep.count);
+      // Not for every single message that goes.
+      const slack = Math.min(slackMax, keep.count);
+      const slackBytes = Math.floor(keep.bytes / slackBytesPart);
+      if (oldest && isOver(entry, keep.bytes + slackBytes, slack)) this.#add(entry);
+    }
+  }
+
+  /** Looks at some topics for what is too old. @returns whether it has now looked at all of them */
+  sweep(clock: StampClock): boolean {
+    this.#unswept ??= this.#options.topics.all()[Symbol.iterator]();
+    this.#areIdsDue = !this.#areIdsDamaged;
+    for (let looked = 0; looked < topicsPerSweepMax; looked++) {
+      const next = this.#unswept.next();
+      if (next.done === true) {
+        this.#unswept = undefined;
+        return true;
+      }
+      const entry = next.value;
+      const { oldest, rule } = entry;
+      if (!oldest || rule.keep === 'none') continue;
+      if (ageOf(oldest, clock) > rule.keep.ageMs || isOver(entry, rule.keep.bytes, 0)) this.#add(entry);
+    }
+    return false;
+  }
+
+  get hasWork(): boolean {
+    return this.#due.size > 0 || this.#areIdsDue;
+  }
+
+  /** What the next commit is to remove; undefined when there is nothing. */
+  collect(clock: StampClock): Removal | undefined {
+    if (!this.hasWork) return undefined;
+    const shortened = this.#shortenDue(clock);
+    const removedChunks = shortened.flatMap(({ removed }) => removed);
+    const removedIds = this.#oldIds(clock);
+    if (shortened.length === 0 && removedIds.length === 0) return undefined;
+    const isPurged = ({ entry, oldest }: Shortened): boolean => entry.isDeleted && !oldest;
+    const purged = shortened.filter(isPurged).map(({ entry }) => entry);
+    return {
+      commit: {
+        topics: shortened.filter((one) => !isPurged(one)).map(({ entry }) => recordOf(entry)),
+        removedTopics: purged.map(({ number }) => number),
+        removedChunks,
+        removedBlocks: this.#deadBlocks(removedChunks),
+        removedIds,
+      },
+      apply: () => {
+        this.#memory.shrink(removedChunks);
+        for (const entry of purged) this.#options.topics.forget(entry);
+      },
+      fail: () => {
+        for (const { entry, before } of shortened) {
+          Object.assign(entry, before);
+          this.#due.add(entry);
+        }
+        this.#areIdsDue ||= removedIds.length > 0;
+      },
+    };
+  }
+
+  #add(entry: TopicEntry): void {
+    if (!this.#damaged.has(entry)) this.#due.add(entry);
+  }
+
+  #shortenDue(clock: StampClock): readonly Shortened[] {
+    const { store, topics, onFailure } = this.#options;
+    const { squeezedThrough } = this.#memory;
+    const shortened: Shortened[] = [];
+    // Never slower than they come.
+    let room = Math.max(chunksPerCommitMax, 2 * this.#chunksWritten);
+    for (const entry of this.#due) {
+      if (room <= 0) break;
+      this.#due.delete(entry);
+      try {
+        const one = shorten(entry, { store, topics, clock, squeezedThrough }, room);
+        room -= one.removed.length + 1;
+        if (one.hasMore) this.#due.add(entry);
+        if (one.removed.length > 0 || entry.isDeleted) shortened.push(one);
+        // Nobody reads these any more, whether they are removed now or later.
+        Object.assign(entry, { gone: one.gone, oldest: one.oldest });
+      } catch (error) {
+        this.#damaged.add(entry);
+        onFailure(error);
+      }
+    }
+    return shortened;
+  }
+
+  /** The blocks of which every topic's chunk is gone, once some chunks are. */
+  #deadBlocks(removed: readonly Chunk[]): readonly number[] {
+    const { store, onFailure } = this.#options;
+    const dead: number[] = [];
+    for (const name of new Set(removed.map(({ block }) => block))) {
+      try {
+        const block = store.blockBefore(name);
+        if (block?.first === name && !this.#isNeeded(block)) dead.push(name);
+      } catch (error) {
+        onFailure(error);
+      }
+    }
+    return dead;
+  }
+
+  #isNeeded({ first, runs }: Block): boolean {
+    return runs.some(({ topic }) => (this.#options.topics.at(topic)?.oldest?.block ?? Infinity) <= first);
+  }
+
+  #oldIds(clock: StampClock): readonly number[] {
+    const { store, idWindowMs, onFailure } = this.#options;
+    const old: number[] = [];
+    if (!this.#areIdsDue) return old;
+    try {
+      for (const ids of store.readIds(0)) {
+        if (ageOf(ids, clock) <= idWindowMs) break;
+        if (old.length >= idBlocksPerCommitMax) return old;
+        old.push(ids.block);
+      }
+    } catch (error) {
+      this.#areIdsDamaged = true;
+      onFailure(error);
+    }
+    this.#areIdsDue = false;
+    return old;
+  }
+}
+
+/** Whether a topic's oldest chunk is not kept any more, or some of its messages are too many bytes. */
+function isOver(entry: TopicEntry, bytesMax: number, slack: number): boolean {
+  const { oldest, trimmed, bytes, bytesTrimmed } = entry;
+  if (!oldest) return false;
+  const isOverBytes = bytes - Math.max(bytesTrimmed, oldest.bytesBefore) > bytesMax;
+  return trimmed >= oldest.lastOrdinal + slack || (isOverBytes && entry.count - trimmed > 1);
+}

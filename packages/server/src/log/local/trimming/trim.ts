@@ -1,0 +1,94 @@
+import { ageOf, type StampClock } from '../effective-time.ts';
+import type { Chunk, Store } from '../../store/store.ts';
+import { oldestOf, type OldestChunk, type TopicEntry, type TopicTable } from '../topic-table.ts';
+
+/** What decides beside a topic's rule on what is kept of it. */
+export interface Circumstances {
+  readonly store: Store;
+  readonly topics: TopicTable;
+  readonly clock: StampClock;
+  /** Chunks up to this block go, whatever the rules say. */
+  readonly squeezedThrough: number;
+}
+
+/** What becomes of a topic whose oldest chunks are removed. */
+export interface Shortened {
+  readonly entry: TopicEntry;
+  readonly gone: TopicEntry['gone'];
+  readonly oldest: OldestChunk | undefined;
+  readonly before: Pick<TopicEntry, 'gone' | 'oldest'>;
+  readonly removed: readonly Chunk[];
+  /** Whether more may have to be removed than was asked for at once. */
+  readonly hasMore: boolean;
+}
+
+/**
+ * Finds the chunks of a topic that are not needed any more, up to so many; and has no message read any more that is
+ * not kept.
+ *
+ * @throws LogDamagedError
+ */
+export function shorten(entry: TopicEntry, circumstances: Circumstances, chunksMax: number): Shortened {
+  const { store, topics } = circumstances;
+  const before = { gone: entry.gone, oldest: entry.oldest };
+  const removed: Chunk[] = [];
+  let { gone } = entry;
+  let hasMore = false;
+  let chunk: Chunk | undefined;
+  for (const next of withEnd(store.readChunks(entry.number, entry.oldest?.block ?? 0))) {
+    if (chunk) {
+      const end = next
+        ? { ordinal: next.ordinal - 1, bytes: next.bytesBefore }
+        : { ordinal: entry.count, bytes: entry.bytes };
+      if (!isGone(entry, chunk, end, circumstances)) break;
+      hasMore = removed.length >= chunksMax;
+      if (hasMore) break;
+      removed.push(chunk);
+      topics.trim(entry, end.ordinal);
+      entry.bytesTrimmed = Math.max(entry.bytesTrimmed, end.bytes);
+      gone = { ...end, sequence: chunk.records.at(-1)?.sequence ?? chunk.block };
+    }
+    chunk = next;
+  }
+  if (chunk && !hasMore) trimWithin(entry, chunk, topics);
+  return { entry, gone, oldest: chunk && oldestOf(chunk), before, removed, hasMore };
+}
+
+/** Whether no record of a chunk is kept. @param end - what the topic had had by the chunk's end */
+function isGone(
+  entry: TopicEntry,
+  chunk: Chunk,
+  end: { readonly ordinal: number; readonly bytes: number },
+  { clock, squeezedThrough }: Circumstances,
+): boolean {
+  const { keep } = entry.rule;
+  return (
+    entry.isDeleted ||
+    keep === 'none' ||
+    end.ordinal <= entry.trimmed ||
+    chunk.block <= squeezedThrough ||
+    ageOf(chunk, clock) > keep.ageMs ||
+    (entry.bytes - end.bytes >= keep.bytes && end.ordinal < entry.count)
+  );
+}
+
+/** The oldest chunk that stays may have more bytes than are to be kept. The newest message always is. */
+function trimWithin(entry: TopicEntry, chunk: Chunk, topics: TopicTable): void {
+  const { keep } = entry.rule;
+  if (keep === 'none' || entry.bytes - chunk.bytesBefore <= keep.bytes) return;
+  let { ordinal, bytesBefore: bytes } = chunk;
+  for (const { messageJson } of chunk.records) {
+    const isKept = ordinal > entry.trimmed && entry.bytes - bytes <= keep.bytes;
+    if (isKept || ordinal >= entry.count) break;
+    bytes += Buffer.byteLength(messageJson);
+    ordinal++;
+  }
+  topics.trim(entry, ordinal - 1);
+  entry.bytesTrimmed = Math.max(entry.bytesTrimmed, bytes);
+}
+
+/** What is given, and after it undefined. */
+function* withEnd<T>(items: Iterable<T>): Iterable<T | undefined> {
+  yield* items;
+  yield undefined;
+}

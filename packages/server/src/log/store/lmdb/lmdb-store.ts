@@ -1,0 +1,284 @@
+import { join } from 'node:path';
+import { blockOf, chunkKey, decodeChunk, encodeChunk } from '../encoding/chunk-codec.ts';
+import { giveToOwner, prepareDirectory, syncDirectory, type PrepareOptions } from '../directory/data-directory.ts';
+import { dataFile, lockFile } from '../directory/file-names.ts';
+import { FileRoom } from './free-space.ts';
+import { failureOf } from './write-failure.ts';
+import { changesFrom, format, readFormat } from '../migration/format.ts';
+import { firstKey, LmdbFile, pageSize, type Change } from './lmdb-file.ts';
+import { checkHeader, fingerprintOf } from '../check/meta-pages.ts';
+import { ownerKey, ownerRegister, ownerRemoval } from '../ownership/owner-table.ts';
+import { logStateChanges, readLogState } from './log-state.ts';
+import { thisMachine, type Machine } from '../ownership/process-liveness.ts';
+import { migrate, type MigrationProgress } from '../migration/migrate.ts';
+import type { OwnershipEvents } from '../ownership/lease.ts';
+import * as codec from '../encoding/record-codec.ts';
+import { damaged } from '../encoding/checksum.ts';
+import { checkStore, tellDamage } from '../check/store-check.ts';
+import {
+  StoreFailedError,
+  type Block,
+  type Chunk,
+  type IdBlock,
+  type LogState,
+  type Store,
+  type StoreCommit,
+  type TopicNumber,
+  type TopicRecord,
+} from '../store.ts';
+import { Taking } from '../ownership/directory-lock.ts';
+import { LogDamagedError, LogUncertainError } from '../../topic-log.ts';
+
+export interface LmdbStoreOptions extends Partial<OwnershipEvents> {
+  /** Whether it takes no commits. Data of an earlier format stays as it is then. */
+  readonly isReadOnly?: boolean;
+  readonly onMigration?: (progress: MigrationProgress) => void;
+  /** Whether the directory may be on storage that other machines have, too. */
+  readonly allowNetworkStorage?: boolean;
+  /** Told when it takes long to open the store: one sentence. */
+  readonly onWait?: (sentence: string) => void;
+  /**
+   * Told what is damaged in the file, one sentence each, and the store is opened all the same. That can end the process:
+   * it must be one of its own. Without it, a damaged store is not opened.
+   */
+  readonly onDamage?: (sentence: string) => void;
+  readonly machine?: Machine;
+  readonly storageType?: PrepareOptions['storageType'];
+}
+
+/**
+ * Opens the store in a directory, which is made if need be, and belongs to this store until it is closed or the
+ * process ends. Data of an earlier format is migrated to this version's.
+ *
+ * @throws DataDirectoryError when the directory cannot be used, another server has it, or it cannot be migrated
+ * @throws LogDamagedError
+ */
+export async function openLmdbStore(directory: string, options: LmdbStoreOptions = {}): Promise<LmdbStore> {
+  const { allowNetworkStorage = false, storageType, onDamage, machine = thisMachine() } = options;
+  const { isReadOnly = false, onMigration: onProgress = () => {} } = options;
+  await prepareDirectory(directory, { allowNetworkStorage, ...(storageType && { storageType }) });
+  const ignore = (): void => {};
+  const events = { onWait: ignore, onLost: ignore, onTrouble: ignore, onRecovered: ignore, ...options };
+  const taking = new Taking({ ...events, directory, machine });
+  let file: LmdbFile | undefined;
+  let room: FileRoom | undefined;
+  try {
+    const left = await taking.seek();
+    checkHeader(join(directory, dataFile));
+    if (onDamage) tellDamage(directory, onDamage);
+    else await checkStore(directory, left);
+    const opened = new LmdbFile(directory);
+    file = opened;
+    await giveToOwner(directory, lockFile);
+    readFormat(file, directory);
+    await taking.settle(ownerRegister(file, onDamage));
+    file.openTables();
+    checkChunks(file, onDamage);
+    room = await FileRoom.open(file.path, () => opened.room);
+    const from = readFormat(file, directory);
+    if (from === undefined) file.writeExclusively(() => changesFrom(opened, from));
+    else if (from !== format && !isReadOnly) await migrate(from, { directory, file, room, onProgress });
+    await syncDirectory(directory);
+    taking.ownership.watch(opened.files);
+    const readOnly = isReadOnly && { readOnlyFormat: from };
+    return new LmdbStore({ directory, file, room, taking, isDoubtful: onDamage !== undefined, ...readOnly });
+  } catch (error) {
+    await file?.close();
+    await room?.close();
+    await taking.release('');
+    throw error;
+  }
+}
+
+/** @throws LogDamagedError without `onDamage` */
+function checkChunks(file: LmdbFile, onDamage: LmdbStoreOptions['onDamage']): void {
+  try {
+    file.checkCount('chunks');
+  } catch (error) {
+    if (!onDamage || !(error instanceof LogDamagedError)) throw error;
+    onDamage(error.message);
+  }
+}
+
+interface LmdbStoreParts {
+  readonly directory: string;
+  readonly file: LmdbFile;
+  readonly room: FileRoom;
+  readonly taking: Pick<Taking, 'ownership' | 'release'>;
+  /** Whether it may be damaged, so that the next owner has to look. */
+  readonly isDoubtful?: boolean;
+  /** There when it takes no commits: the format that the data has. */
+  readonly readOnlyFormat?: number | undefined;
+}
+
+/**
+ * A store in a data file of LMDB. A commit resolves once it is on the disk, and survives a power cut from then on.
+ * Every value has a checksum.
+ */
+export class LmdbStore implements Store {
+  readonly level = 'disk';
+  readonly #parts: LmdbStoreParts;
+  readonly #file: LmdbFile;
+  #failure: StoreFailedError | undefined;
+  #closing: Promise<void> | undefined;
+  /** What the last commit left. */
+  #state: LogState | undefined;
+
+  constructor(parts: LmdbStoreParts) {
+    this.#parts = parts;
+    this.#file = parts.file;
+    if ('readOnlyFormat' in parts)
+      this.#failure = new StoreFailedError('The store was opened for reading only.');
+  }
+
+  get diskBytes(): number {
+    const { dataBytes, freeBytes } = this.#file.room;
+    return dataBytes - freeBytes;
+  }
+
+  readState(): LogState | undefined {
+    return readLogState(this.#file, this.#parts.readOnlyFormat);
+  }
+
+  readTopics(fromNumber?: TopicNumber): Iterable<TopicRecord> {
+    if (!fromNumber) return this.#file.readAll('topics', codec.decodeTopic);
+    return this.#file.read('topics', codec.decodeTopic, codec.topicKey(fromNumber));
+  }
+
+  readIds(fromBlock: number): Iterable<IdBlock> {
+    if (fromBlock === 0) return this.#file.readAll('ids', codec.decodeIds);
+    return this.#file.read('ids', codec.decodeIds, codec.blockKey(fromBlock));
+  }
+
+  readBlocks(fromBlock: number): Iterable<Block> {
+    if (fromBlock === 0) return this.#file.readAll('blocks', codec.decodeBlock);
+    return this.#file.read('blocks', codec.decodeBlock, codec.blockKey(fromBlock));
+  }
+
+  blockBefore(block: number): Block | undefined {
+    return this.#file.readLast('blocks', codec.decodeBlock, firstKey, codec.blockKey(block));
+  }
+
+  *readChunks(topic: TopicNumber, fromBlock: number): Generator<Chunk, void, undefined> {
+    const end = codec.topicKey(topic + 1);
+    let last = fromBlock - 1;
+    for (const chunk of this.#file.read('chunks', decodeChunk, chunkKey(topic, fromBlock), end)) {
+      if (chunk.topic !== topic || chunk.block <= last) throw damagedAfter(topic, last, chunk.block);
+      last = chunk.block;
+      yield chunk;
+    }
+    // A key that is damaged can look like the topic's end.
+    const newest = this.#file.readLast('chunks', (_, key) => blockOf(key), codec.topicKey(topic), end);
+    if (newest !== undefined && newest > last) throw damagedAfter(topic, last, newest);
+  }
+
+  chunkBefore(topic: TopicNumber, block: number): Chunk | undefined {
+    return this.#file.readLast('chunks', decodeChunk, codec.topicKey(topic), chunkKey(topic, block));
+  }
+
+  chunk(topic: TopicNumber, block: number): Chunk | undefined {
+    const key = chunkKey(topic, block);
+    const value = this.#file.get('chunks', key);
+    return value && decodeChunk(value, key);
+  }
+
+  async commit(commit: StoreCommit): Promise<void> {
+    if (this.#failure) throw this.#failure;
+    const { ownership } = this.#parts.taking;
+    await ownership.beforeCommit();
+    await this.#write([...this.#changes(commit)], removes(commit));
+    await ownership.afterCommit();
+    this.#state = commit.state;
+  }
+
+  close(): Promise<void> {
+    const isSound = this.#failure === undefined || 'readOnlyFormat' in this.#parts;
+    this.#failure ??= new StoreFailedError('The store is closed.');
+    return (this.#closing ??= this.#close(isSound));
+  }
+
+  /** @throws LogFullError, LogUnwritableError; LogUncertainError where some of it may be there */
+  async #write(changes: readonly Change[], isRemoval: boolean): Promise<void> {
+    const { directory, room, taking } = this.#parts;
+    const { ownership } = taking;
+    const bytes = bytesMax(changes);
+    let isBegun = false;
+    try {
+      await room.reserve(bytes, isRemoval);
+      isBegun = true;
+      if (await this.#file.writeAsOwner(ownerKey(ownership.owner), changes)) return;
+    } catch (error) {
+      const failure = await failureOf(error, directory, bytes);
+      if (failure instanceof StoreFailedError) {
+        this.#failure = failure;
+        // Where that fails too, reading says so.
+        await this.#file.reopenIfNeeded().catch(() => {});
+        if (isBegun) throw new LogUncertainError(failure.message, failure.summary, { cause: failure });
+      }
+      throw failure;
+    }
+    throw ownership.lose(ownerRegister(this.#file).read());
+  }
+
+  async #close(isSound: boolean): Promise<void> {
+    const { taking, room, isDoubtful = false } = this.#parts;
+    const isLeft = isSound && (await this.#removeOwner().catch(() => false));
+    await this.#file.close();
+    await room.close();
+    await taking.release(isLeft && !isDoubtful ? fingerprintOf(this.#file.path) : '');
+  }
+
+  async #removeOwner(): Promise<boolean> {
+    const { ownership } = this.#parts.taking;
+    await ownership.beforeCommit();
+    return this.#file.writeAsOwner(ownerKey(ownership.owner), [ownerRemoval(ownership.owner)]);
+  }
+
+  *#changes(commit: StoreCommit): Generator<Change, void, undefined> {
+    for (const { topic, block } of commit.removedChunks)
+      yield { table: 'chunks', key: chunkKey(topic, block) };
+    for (const block of commit.removedBlocks) yield { table: 'blocks', key: codec.blockKey(block) };
+    for (const block of commit.removedIds) yield { table: 'ids', key: codec.blockKey(block) };
+    for (const number of commit.removedTopics) yield { table: 'topics', key: codec.topicKey(number) };
+    for (const chunk of commit.chunks) {
+      const key = chunkKey(chunk.topic, chunk.block);
+      yield { table: 'chunks', key, value: encodeChunk(chunk, key) };
+    }
+    for (const block of commit.blocks) {
+      yield { table: 'blocks', key: codec.blockKey(block.first), value: codec.encodeBlock(block) };
+    }
+    for (const ids of commit.ids) {
+      yield { table: 'ids', key: codec.blockKey(ids.block), value: codec.encodeIds(ids) };
+    }
+    for (const topic of commit.topics) {
+      yield { table: 'topics', key: codec.topicKey(topic.number), value: codec.encodeTopic(topic) };
+    }
+    yield* logStateChanges(commit.state, this.#state);
+  }
+}
+
+/** So many topics can be written with what removes nothing, and still hardly take any room. */
+const fewTopics = 16;
+
+/** Whether a commit may take of the room that is left for removing: all that it writes is about what it removes. */
+function removes({ chunks, topics, removedChunks, removedTopics }: StoreCommit): boolean {
+  const written = topics.filter(({ isDeleted }) => !isDeleted).length;
+  return chunks.length === 0 && written <= fewTopics + removedChunks.length + removedTopics.length;
+}
+
+/** What LMDB's pages give is sound in itself, but it is not what comes next. */
+function damagedAfter(topic: TopicNumber, block: number, next: number): LogDamagedError {
+  const cause = new Error(`Block ${next} comes next.`);
+  return damaged(`what comes after block ${block} of topic number ${topic}`, cause);
+}
+
+/**
+ * By how much the file grows at most: each change can copy the page that it is in, and each value that is more than a
+ * small part of a page has pages of its own; beside them there are the trees' other pages and LMDB's list of free ones.
+ */
+function bytesMax(changes: readonly Change[]): number {
+  let bytes = (16 + changes.length * 1.25) * pageSize;
+  for (const { value } of changes)
+    bytes += value && value.length > pageSize / 4 ? value.length + pageSize : 0;
+  return bytes;
+}

@@ -1,0 +1,64 @@
+import { Buffer } from 'node:buffer';
+import { open, rename, rm, statfs, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import { syncDirectory } from '../directory/data-directory.ts';
+import { dataFile } from '../directory/file-names.ts';
+
+/** What has to be left on the disk beside the copy. */
+const leftBytesMin = 16 * 1_048_576;
+
+const pieceBytes = 1_048_576;
+
+/**
+ * Makes a copy of a data file, which is there as a whole or not at all, and survives a power cut from then on. It takes the
+ * place of one that an interrupted start has left.
+ *
+ * Nobody MUST write to the file meanwhile.
+ *
+ * @param copy - its path
+ * @throws what the system says when it cannot be made, or that there is no room for it
+ */
+export async function copyData(directory: string, copy: string): Promise<void> {
+  const path = join(directory, dataFile);
+  const part = `${copy}.part`;
+  await rm(part, { force: true });
+  const source = await open(path);
+  try {
+    await checkRoom(path, source);
+    const target = await open(part, 'wx', 0o600);
+    try {
+      await copyBytes(source, target);
+      await target.sync();
+    } finally {
+      await target.close();
+    }
+    await rename(part, copy);
+    await syncDirectory(directory);
+  } catch (error) {
+    await rm(part, { force: true });
+    throw error;
+  } finally {
+    await source.close();
+  }
+}
+
+async function checkRoom(path: string, source: FileHandle): Promise<void> {
+  const { bavail, bsize } = await statfs(path);
+  const { size } = await source.stat();
+  const missing = size + leftBytesMin - bavail * bsize;
+  if (missing > 0) throw new Error(`${Math.ceil(missing / 1_048_576)} MiB are missing on its disk`);
+}
+
+/** With the empty room at its end: where a file has holes, a full disk shows too late. */
+async function copyBytes(source: FileHandle, target: FileHandle): Promise<void> {
+  const { size } = await source.stat();
+  const piece = Buffer.alloc(pieceBytes);
+  for (let at = 0; at < size;) {
+    const { bytesRead } = await source.read(piece, 0, Math.min(pieceBytes, size - at), at);
+    if (bytesRead === 0) throw new Error(`'${dataFile}' became shorter while it was copied`);
+    for (let written = 0; written < bytesRead;) {
+      written += (await target.write(piece, written, bytesRead - written, at + written)).bytesWritten;
+    }
+    at += bytesRead;
+  }
+}

@@ -1,0 +1,222 @@
+import { setTimeout as passed } from 'node:timers/promises';
+import { LogUncertainError, LogUnwritableError } from '../../topic-log.ts';
+import { messageOf } from '../directory/data-directory.ts';
+import { dataFile, noteFile } from '../directory/file-names.ts';
+import type { Machine } from './process-liveness.ts';
+import type { OpenFiles } from '../directory/file-identity.ts';
+import type { Owner, OwnerNoteFile } from './owner-file.ts';
+
+/** How often an owner raises its counter. */
+export const raiseMs = 2_000;
+
+/** An owner that could not raise its counter for so long acknowledges nothing. */
+const provenMs = 5_000;
+
+/** How long a commit waits for that: before it is made, and once it is made and cannot be taken back. */
+const waitMs = { before: 1_000, after: 10_000 } as const;
+
+/** By how much two clocks may have moved apart; more means that the machine slept, or that its clock was set. */
+const clockGapMsMax = 1_000;
+
+/** Another server has taken the data directory. */
+export class DirectoryLostError extends LogUnwritableError {
+  override readonly name = 'DirectoryLostError';
+}
+
+/** What is at the path of the data file is not the open file. */
+class DirectoryGoneError extends LogUnwritableError {}
+
+/** Another server could write the data file under a second name. */
+class DirectorySharedError extends LogUnwritableError {}
+
+/** For too long, nothing has shown that the directory is still ours. */
+class UnprovenError extends LogUnwritableError {}
+
+export interface OwnershipEvents {
+  /** Nothing can be stored any more: another server has the directory. */
+  readonly onLost: (error: DirectoryLostError) => void;
+  /** Nothing can be stored for the moment. Told once, until that changes. */
+  readonly onTrouble: (error: LogUnwritableError) => void;
+  /** The trouble is over. */
+  readonly onRecovered: () => void;
+}
+
+export interface OwnershipOptions extends OwnershipEvents {
+  readonly directory: string;
+  readonly machine: Machine;
+  readonly note: OwnerNoteFile;
+}
+
+/**
+ * That a data directory is ours, and stays ours. It raises the counter in the note beside the data file, for servers
+ * on other machines, and says before and after each commit whether it may be acknowledged.
+ */
+export class Ownership {
+  readonly #options: OwnershipOptions;
+  #files: OpenFiles | undefined;
+  /** Why nothing is stored any more. */
+  #final: LogUnwritableError | undefined;
+  /** When the last raise that succeeded was begun. */
+  #proven = { monotonicMs: -Infinity, wallMs: 0 };
+  #raising: Promise<void> | undefined;
+  #raiseFailure: unknown;
+  #timer: NodeJS.Timeout | undefined;
+  #hasBegun = false;
+  #isInTrouble = false;
+
+  constructor(options: OwnershipOptions) {
+    this.#options = options;
+  }
+
+  get owner(): Owner {
+    return this.#options.note.owner;
+  }
+
+  /** To be called when the note was claimed: keeps raising its counter from now on. */
+  begin(): void {
+    this.#hasBegun = true;
+    this.#proven = this.#now();
+    this.#schedule();
+  }
+
+  /** Looks after the files from now on, too. */
+  watch(files: OpenFiles): void {
+    this.#files = files;
+  }
+
+  /**
+   * Resolves when a commit may be made.
+   *
+   * @throws LogUnwritableError when it may not, or not yet
+   */
+  async beforeCommit(): Promise<void> {
+    const refusal = await this.#confirmed(waitMs.before);
+    if (refusal) throw refusal;
+  }
+
+  /**
+   * Resolves when a commit that was made may be acknowledged. Else no other one is made: the file has what the log
+   * does not know of.
+   *
+   * @throws LogUncertainError
+   */
+  async afterCommit(): Promise<void> {
+    const refusal = await this.#confirmed(waitMs.after);
+    if (!refusal || refusal instanceof DirectorySharedError) return;
+    const { summary } = refusal;
+    const message = `${refusal.message} Something was being stored at that moment: start the server again.`;
+    // Of what comes later nothing is made.
+    this.#final ??= new LogUnwritableError(message, summary, { cause: refusal });
+    throw new LogUncertainError(message, summary, { cause: refusal });
+  }
+
+  /** The directory is another server's: the data file or the note say so. Returns what to refuse commits with. */
+  lose(other: Owner | undefined): DirectoryLostError {
+    if (this.#final instanceof DirectoryLostError) return this.#final;
+    const { directory, onLost } = this.#options;
+    const server = other ? `Another server (process ${other.pid} on ${other.host})` : 'Another server';
+    const lost = new DirectoryLostError(
+      `${server} has taken the data directory '${directory}'. This one stores nothing any more, and stops.`,
+      'Another server has taken the data directory of this one.',
+    );
+    this.#final = lost;
+    clearTimeout(this.#timer);
+    onLost(lost);
+    return lost;
+  }
+
+  /** Stops raising the counter, and lets the next owner know that the directory is free. */
+  async end(left: string): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#options.note.rest();
+    if (this.#final instanceof DirectoryLostError || !this.#hasBegun) return;
+    // The next owner finds out without it, and storage that does not answer is not waited for.
+    const leaving = (this.#raising ?? Promise.resolve()).then(() => this.#options.note.leave(left));
+    await Promise.race([leaving.catch(() => {}), passed(waitMs.before, undefined, { ref: false })]);
+  }
+
+  /** Resolves to why nothing may be stored, or acknowledged; undefined when it may. */
+  async #confirmed(ms: number): Promise<LogUnwritableError | undefined> {
+    const refusal = this.#refusal();
+    if (!(refusal instanceof UnprovenError)) return refusal;
+    // A raise that was begun too long ago proves nothing: it takes another one.
+    const proof = this.#raise().then(() => (this.#isProven ? undefined : this.#raise()));
+    await Promise.race([proof, passed(ms, undefined, { ref: false })]);
+    return this.#refusal();
+  }
+
+  get #isProven(): boolean {
+    const now = this.#now();
+    const elapsed = now.monotonicMs - this.#proven.monotonicMs;
+    const gap = Math.abs(now.wallMs - this.#proven.wallMs - elapsed);
+    return elapsed < provenMs && gap < clockGapMsMax;
+  }
+
+  #now(): { readonly monotonicMs: number; readonly wallMs: number } {
+    const { machine } = this.#options;
+    return { monotonicMs: machine.monotonicMs(), wallMs: machine.wallMs() };
+  }
+
+  #refusal(): LogUnwritableError | undefined {
+    if (this.#final) return this.#final;
+    const trouble = this.#files?.look();
+    if (trouble?.kind === 'gone') {
+      return new DirectoryGoneError(
+        `${trouble.what}. Nothing is stored until it is back or the server is started again; what was stored can still be read.`,
+        "The server's data file was deleted, moved or replaced.",
+      );
+    }
+    if (trouble?.kind === 'shared') {
+      return new DirectorySharedError(
+        `${trouble.what}. Nothing is stored until the others are removed.`,
+        "The server's data file has a second name.",
+      );
+    }
+    if (this.#isProven) return undefined;
+    const { directory } = this.#options;
+    const reason = this.#raiseFailure === undefined ? '' : ` (${messageOf(this.#raiseFailure)})`;
+    return new UnprovenError(
+      `The server could not write '${noteFile}' in '${directory}' for ${provenMs / 1_000} seconds${reason}. ` +
+        'Another machine could take the directory, so nothing is stored until it can.',
+      'The server cannot make sure that it is the only one to write its data directory.',
+      { cause: this.#raiseFailure },
+    );
+  }
+
+  #schedule(): void {
+    this.#timer = setTimeout(() => {
+      void this.#raise().then(() => {
+        if (this.#final instanceof DirectoryLostError || this.#timer === undefined) return;
+        this.#tell();
+        this.#schedule();
+      });
+    }, raiseMs).unref();
+  }
+
+  #raise(): Promise<void> {
+    return (this.#raising ??= this.#raiseOnce().finally(() => (this.#raising = undefined)));
+  }
+
+  async #raiseOnce(): Promise<void> {
+    const trouble = this.#files?.look();
+    // Where our data file was, there may be somebody else's note by now. It says nothing of ours, which is the last copy.
+    if (trouble?.kind === 'gone' && trouble.file === dataFile) return;
+    const begun = this.#now();
+    try {
+      const raised = await this.#options.note.raise();
+      if (raised === 'raised') this.#proven = begun;
+      else this.lose(raised.other);
+      this.#raiseFailure = undefined;
+    } catch (error) {
+      this.#raiseFailure = error;
+    }
+  }
+
+  #tell(): void {
+    const refusal = this.#refusal();
+    if (refusal && !this.#isInTrouble) this.#options.onTrouble(refusal);
+    if (!refusal && this.#isInTrouble) this.#options.onRecovered();
+    this.#isInTrouble = refusal !== undefined;
+  }
+}

@@ -1,0 +1,140 @@
+import { Buffer } from 'node:buffer';
+import { lstat, mkdtemp, readdir, rm, symlink } from 'node:fs/promises';
+import { connect, createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { DataDirectoryError, giveToOwner, messageOf } from '../directory/data-directory.ts';
+import { isSocket, socketOf } from '../directory/file-names.ts';
+
+/** `closed`: the kernel says that nobody listens. `absent`: there is no socket that could be asked. */
+export type SocketState = 'listening' | 'closed' | 'absent';
+
+/**
+ * The sockets in a data directory. An owner listens on one for as long as it lives, and no longer, however it ends.
+ * Processes of one machine can ask each other that way, from one container to the other, too.
+ */
+export class OwnerSockets {
+  readonly #directory: string;
+  #server: Server | undefined;
+  #name = '';
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** @throws DataDirectoryError when the file system cannot hold a socket */
+  async listen(id: string): Promise<void> {
+    this.#name = socketOf(id);
+    const server = createServer((socket) => socket.destroy());
+    server.unref();
+    try {
+      await withSocketPath(this.#directory, this.#name, async (path) => {
+        await new Promise<void>((listening, failed) => {
+          server.once('error', failed);
+          // In a worker of a cluster, the primary would listen in our place.
+          server.listen({ path, exclusive: true }, listening);
+        });
+      });
+    } catch (error) {
+      throw new DataDirectoryError(
+        `The data directory '${this.#directory}' cannot be taken: ${messageOf(error)}. ` +
+          'It has to be on a file system that can hold a Unix socket.',
+        { cause: error },
+      );
+    }
+    server.removeAllListeners('error');
+    // Whoever asks has its answer once it is connected; that it cannot be accepted changes nothing.
+    server.on('error', () => {});
+    this.#server = server;
+    await giveToOwner(this.#directory, this.#name);
+  }
+
+  async close(): Promise<void> {
+    const server = this.#server;
+    if (!server) return;
+    await new Promise((closed) => server.close(closed));
+    await rm(join(this.#directory, this.#name), { force: true });
+  }
+
+  /** @throws DataDirectoryError when that cannot be told */
+  state(id: string): Promise<SocketState> {
+    return this.#ask(socketOf(id));
+  }
+
+  /** The highest name of a socket, other than our own, on which somebody listens. */
+  async anyListening(): Promise<string | undefined> {
+    const names = await this.#others();
+    for (const name of names.toSorted().toReversed())
+      if ((await this.#ask(name)) === 'listening') return name;
+    return undefined;
+  }
+
+  /** Removes the sockets of owners that are gone. Returns whether our own is still there. */
+  async removeClosed(): Promise<boolean> {
+    for (const name of await this.#others()) {
+      // Its name is never listened on again, so that it stays closed.
+      if ((await this.#ask(name)) !== 'listening') await rm(join(this.#directory, name), { force: true });
+    }
+    if (process.platform === 'win32') return true;
+    return lstat(join(this.#directory, this.#name)).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  async #others(): Promise<readonly string[]> {
+    const names = await readdir(this.#directory);
+    return names.filter((name) => isSocket(name) && name !== this.#name);
+  }
+
+  async #ask(name: string): Promise<SocketState> {
+    try {
+      await withSocketPath(this.#directory, name, async (path) => {
+        await new Promise<void>((connected, failed) => {
+          const socket = connect(path, () => {
+            socket.destroy();
+            connected();
+          });
+          socket.once('error', failed);
+        });
+      });
+      return 'listening';
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'ECONNREFUSED') return 'closed';
+      // A pipe of Windows is not a file: it is there for as long as somebody listens.
+      if (code === 'ENOENT') return process.platform === 'win32' ? 'closed' : 'absent';
+      if (code === 'ENOTSOCK') return 'absent';
+      // It is there, but has too many connections waiting.
+      if (code === 'EAGAIN') return 'listening';
+      // It was closed while it was asked.
+      if (code === 'ECONNRESET') return this.#ask(name);
+      throw new DataDirectoryError(
+        `It cannot be told whether the data directory '${this.#directory}' is in use: ${messageOf(error)}. ` +
+          'Start the server as the user who owns the directory.',
+        { cause: error },
+      );
+    }
+  }
+}
+
+/** The longest path of a socket that every system takes. */
+const socketPathBytesMax = 103;
+
+/** Runs with a path by which the socket can be reached, which is another one where the directory's is too long. */
+async function withSocketPath(
+  directory: string,
+  name: string,
+  run: (path: string) => Promise<void>,
+): Promise<void> {
+  if (process.platform === 'win32') return run(`\\\\.\\pipe\\fanfare-${name}`);
+  const path = resolve(directory, name);
+  if (Buffer.byteLength(path) <= socketPathBytesMax) return run(path);
+  const shortcuts = await mkdtemp(join(tmpdir(), 'fanfare-'));
+  try {
+    await symlink(resolve(directory), join(shortcuts, 'data'));
+    await run(join(shortcuts, 'data', name));
+  } finally {
+    await rm(shortcuts, { recursive: true });
+  }
+}

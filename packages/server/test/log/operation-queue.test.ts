@@ -1,0 +1,39 @@
+import { expect, it } from 'vitest';
+import { Operations } from '../../src/log/local/commit/operation-queue.ts';
+import { LogBusyError } from '../../src/log/topic-log.ts';
+
+const recordsMax = 256;
+const nothing = (): void => {};
+
+it('refuses more when too many wait, though they ask for nothing to be appended', async () => {
+  const operations = new Operations();
+  const waiting = Array.from({ length: 262_200 }, () =>
+    operations.add(nothing, 0, 0).catch((error: unknown) => error),
+  );
+  const refused = await waiting.at(-1);
+  expect(refused).toBeInstanceOf(LogBusyError);
+  let taken = operations.take(recordsMax).length;
+  const first = taken;
+  while (!operations.isEmpty) taken += operations.take(recordsMax).length;
+  expect(taken).toBeGreaterThan(200_000);
+  expect(first).toBe(recordsMax);
+});
+
+it('takes no more at once than a commit is to have, but an operation as it is', () => {
+  const operations = new Operations();
+  for (let at = 0; at < 10; at++) void operations.add(nothing, 1, 2_000_000);
+  void operations.add(nothing, 10_000, 0);
+  void operations.add(nothing, 1, 0);
+  const sizes = [];
+  while (!operations.isEmpty) sizes.push(operations.take(recordsMax).length);
+  expect(sizes).toEqual([3, 3, 3, 2, 1]);
+});
+
+it('takes one that is larger than all that may wait when nothing else does', async () => {
+  const operations = new Operations();
+  void operations.add(nothing, 1, 100_000_000);
+  await expect(operations.add(nothing, 1, 1)).rejects.toThrow(LogBusyError);
+  expect(operations.take(recordsMax)).toHaveLength(1);
+  void operations.add(nothing, 1, 1);
+  expect(operations.take(recordsMax)).toHaveLength(1);
+});
