@@ -3,7 +3,7 @@ import type { Chunk, ChunkRecord, LogState, Store, TopicNumber } from '../log/st
 import { LogDamagedError } from '../log/topic-log.ts';
 import { blocksOf } from './salvage.ts';
 import type { StoreCounts } from './verify.ts';
-import { readState, readTopics, Turns, walkChunks, type StoredTopics, type Watcher } from './store-scan.ts';
+import { readState, readTopics, Turns, scanChunks, type StoredTopics, type Watcher } from './store-scan.ts';
 
 /** What the first line of an export has as `fanfare`. It changes when older versions could not read the lines. */
 export const exportVersion = 1;
@@ -27,12 +27,12 @@ const lostAndFound = 'lost+found';
  * damaged is left out, and told.
  */
 export async function exportStore(store: Store, options: ExportOptions): Promise<StoreCounts> {
-  const exporting = new Exporting(store, options);
+  const exporting = new Exporter(store, options);
   await exporting.run();
   return exporting.counts;
 }
 
-class Exporting {
+class Exporter {
   readonly #store: Store;
   readonly #options: ExportOptions;
   readonly #watcher: Watcher;
@@ -81,7 +81,7 @@ class Exporting {
       if (this.#lines.length >= charactersAtOnce) await this.#flush();
     }
     const last = head ?? Number.MAX_SAFE_INTEGER - 1;
-    const walk = walkChunks(this.#store, [...this.#names.keys()], last, (topic, keys) => {
+    const walk = scanChunks(this.#store, [...this.#names.keys()], last, (topic, keys) => {
       this.#damage(
         `Messages of topic '${this.#names.get(topic)}' in ${blocksOf(keys)} are damaged, and left out.`,
       );

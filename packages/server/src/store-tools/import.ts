@@ -9,7 +9,7 @@ import type { Revocation } from '../log/topic-log.ts';
 import { cutMember } from '../message-path/json-text.ts';
 import { clockStepsMax } from '../log/local/effective-time.ts';
 import { exportVersion } from './export.ts';
-import { StoreImporter } from './store-builder.ts';
+import { StoreBuilder } from './store-builder.ts';
 import type { StoreCounts } from './verify.ts';
 import type { Progress } from './store-scan.ts';
 
@@ -37,26 +37,26 @@ const idWindowMsMax = 604_800_000;
 export async function importStore(directory: string, options: ImportOptions): Promise<StoreCounts> {
   const isNew = await isAbsent(directory);
   await makeEmptyDirectory(directory);
-  const workshop = await mkdtemp(join(directory, 'import-'));
+  const staging = await mkdtemp(join(directory, 'import-'));
   try {
-    const store = await openLmdbStore(workshop, { allowNetworkStorage: true });
+    const store = await openLmdbStore(staging, { allowNetworkStorage: true });
     const now = options.now();
-    const importer = new StoreImporter(store, {
+    const importer = new StoreBuilder(store, {
       epoch: randomBytes(8).toString('base64url'),
       now,
       idsSince: now - idWindowMsMax,
     });
     let counts: StoreCounts;
     try {
-      counts = await new Importing(importer, options).run();
+      counts = await new ImportReader(importer, options).run();
     } finally {
       await store.close();
     }
-    await moveInto(directory, workshop);
-    await rm(workshop, { recursive: true, force: true });
+    await moveInto(directory, staging);
+    await rm(staging, { recursive: true, force: true });
     return counts;
   } catch (error) {
-    await rm(workshop, { recursive: true, force: true });
+    await rm(staging, { recursive: true, force: true });
     if (isNew) await rmdir(directory).catch(() => {});
     throw error;
   }
@@ -96,8 +96,8 @@ function hasLog(directory: string): DataDirectoryError {
 }
 
 /** In one step, and never over a log that is there. */
-async function moveInto(directory: string, workshop: string): Promise<void> {
-  const [from, to] = [join(workshop, dataFile), join(directory, dataFile)];
+async function moveInto(directory: string, staging: string): Promise<void> {
+  const [from, to] = [join(staging, dataFile), join(directory, dataFile)];
   try {
     await link(from, to);
     // A server refuses a data file that has two names.
@@ -112,8 +112,8 @@ async function moveInto(directory: string, workshop: string): Promise<void> {
 }
 
 /** Reads the lines of an export into a store. */
-class Importing {
-  readonly #importer: StoreImporter;
+class ImportReader {
+  readonly #importer: StoreBuilder;
   readonly #options: ImportOptions;
   #line = 0;
   #messages = 0;
@@ -121,7 +121,7 @@ class Importing {
   #hasHeader = false;
   #hasEnd = false;
 
-  constructor(importer: StoreImporter, options: ImportOptions) {
+  constructor(importer: StoreBuilder, options: ImportOptions) {
     this.#importer = importer;
     this.#options = options;
   }

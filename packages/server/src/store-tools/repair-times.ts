@@ -35,12 +35,12 @@ export async function repairTimes(
   await expectStore(directory);
   const store = await openLmdbStore(directory, { allowNetworkStorage: true });
   try {
-    if (!hasFutureStamps(store, now)) return undefined;
+    if (!hasFutureTimestamps(store, now)) return undefined;
     const copy = await nameOfCopy(directory);
     await copyData(directory, copy).catch((error: unknown) => {
       throw cannotCopy(directory, error);
     });
-    return { ...(await repairStamps(store, now)), copy };
+    return { ...(await repairTimestamps(store, now)), copy };
   } finally {
     await store.close();
   }
@@ -55,7 +55,7 @@ async function nameOfCopy(directory: string): Promise<string> {
   return join(directory, name);
 }
 
-function hasFutureStamps(store: Store, now: number): boolean {
+function hasFutureTimestamps(store: Store, now: number): boolean {
   for (const { time } of store.readBlocks(0)) if (time > now + stepMs) return true;
   return false;
 }
@@ -64,9 +64,9 @@ function hasFutureStamps(store: Store, now: number): boolean {
  * Corrects the stamps of messages that are from the future. They keep their distances from one another, and end when the
  * clock was set right after them, or now. Else nothing changes.
  */
-export async function repairStamps(store: Store, now: number): Promise<RepairedTimes> {
+export async function repairTimestamps(store: Store, now: number): Promise<RepairedTimes> {
   const state = store.readState();
-  return state ? new StampRepair(store, state, now).run() : { messages: 0, latest: 0 };
+  return state ? new TimestampRepair(store, state, now).run() : { messages: 0, latest: 0 };
 }
 
 /** A block with its new stamp. */
@@ -75,7 +75,7 @@ interface Corrected {
   readonly time: number;
 }
 
-class StampRepair {
+class TimestampRepair {
   readonly #store: Store;
   readonly #state: LogState;
   readonly #now: number;

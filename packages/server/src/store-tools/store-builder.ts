@@ -14,7 +14,7 @@ export interface ImportedMessage {
   readonly publisher?: string;
 }
 
-export interface StoreImporterOptions {
+export interface StoreBuilderOptions {
   /** Names the new log. */
   readonly epoch: string;
   /** What the clock shows. */
@@ -34,9 +34,9 @@ interface ImportedTopic {
 }
 
 /** Fills an empty store with messages, which keep their times. There is no log over the store meanwhile. */
-export class StoreImporter {
+export class StoreBuilder {
   readonly #store: Store;
-  readonly #options: StoreImporterOptions;
+  readonly #options: StoreBuilderOptions;
   readonly #topics = new Map<Topic, ImportedTopic>();
   /** What the next commit has: a builder for each time. */
   #builders: BlockBuilder[] = [];
@@ -49,7 +49,7 @@ export class StoreImporter {
   #revocations: LogState['revocations'] = [];
 
   /** @param store - MUST be empty */
-  constructor(store: Store, options: StoreImporterOptions) {
+  constructor(store: Store, options: StoreBuilderOptions) {
     this.#store = store;
     this.#options = options;
   }

@@ -26,7 +26,7 @@ export interface StoredTopics {
 }
 
 /** What there is of a block. */
-export interface Place {
+export interface BlockChunks {
   readonly block: number;
   readonly chunks: readonly Chunk[];
 }
@@ -79,12 +79,12 @@ interface Cursor {
  *
  * @param last - the highest place that there can be
  */
-export function* walkChunks(
+export function* scanChunks(
   store: Store,
   topics: readonly TopicNumber[],
   last: number,
   onDamage: (topic: TopicNumber, blocks: DamagedKeys) => void,
-): Generator<Place, void, undefined> {
+): Generator<BlockChunks, void, undefined> {
   const atOnce = Math.max(1, Math.min(32, Math.floor(readAhead / Math.max(1, topics.length))));
   const waiting = new SortedList<Cursor[]>();
   const wait = (cursor: Cursor): void => {

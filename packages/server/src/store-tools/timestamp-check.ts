@@ -6,7 +6,7 @@ import { describeDuration, describeTime } from '../observability/describe-time.t
 const { value: stepMs } = fixedLimits.clockStepMs;
 
 /** Checks the stamps of blocks, one after the other: they go back only where the clock was set back, and lie in the past. */
-export class StampCheck {
+export class TimestampCheck {
   readonly #steps: readonly ClockStep[];
   readonly #now: number;
   #first: number | undefined;

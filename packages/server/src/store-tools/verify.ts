@@ -1,8 +1,8 @@
 import type { Block, Chunk, IdBlock, LogState, Store, TopicNumber, TopicRecord } from '../log/store/store.ts';
 import { LogDamagedError } from '../log/topic-log.ts';
 import { blocksOf, isAmong, salvage, type DamagedKeys } from './salvage.ts';
-import { StampCheck } from './timestamp-check.ts';
-import { readState, readTopics, Turns, walkChunks, type StoredTopics, type Watcher } from './store-scan.ts';
+import { TimestampCheck } from './timestamp-check.ts';
+import { readState, readTopics, Turns, scanChunks, type StoredTopics, type Watcher } from './store-scan.ts';
 
 /** What a store has, as far as it can be read. */
 export interface StoreCounts {
@@ -51,14 +51,14 @@ class Verification {
   #bytes = 0;
   #damages = 0;
   #last = 0;
-  readonly #stamps: StampCheck;
+  readonly #stamps: TimestampCheck;
 
   constructor(store: Store, watcher: VerifyOptions) {
     this.#store = store;
     this.#watcher = { ...watcher, onDamage: (sentence) => this.#tell(sentence, watcher) };
     this.#state = readState(store, this.#watcher);
     this.#topics = readTopics(store, this.#state, this.#watcher);
-    this.#stamps = new StampCheck(this.#state, watcher.now());
+    this.#stamps = new TimestampCheck(this.#state, watcher.now());
   }
 
   get counts(): StoreCounts {
@@ -73,7 +73,7 @@ class Verification {
     const numbers = [...this.#topics.records.keys(), ...this.#topics.damaged];
     const onDamage = (topic: TopicNumber, keys: DamagedKeys): void => this.#onDamagedChunks(topic, keys);
     let next = blocks.next();
-    for (const { block, chunks } of walkChunks(this.#store, numbers, this.#highest, onDamage)) {
+    for (const { block, chunks } of scanChunks(this.#store, numbers, this.#highest, onDamage)) {
       for (; next.done !== true && next.value.first < block; next = blocks.next())
         this.#checkBlock(next.value, []);
       if (next.done !== true && next.value.first === block) {

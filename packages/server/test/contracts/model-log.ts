@@ -66,7 +66,7 @@ export class ModelLog {
   /** Topics that kept nothing and were deleted, and the head then. */
   readonly #passed: { readonly topic: Topic; readonly head: number }[] = [];
   readonly #inUse = new Set<Topic>();
-  #newestStamp = 0;
+  #newestTime = 0;
   /** The newest stamp, or what the clock showed if that was later. */
   #time = 0;
   #shown = Infinity;
@@ -330,15 +330,15 @@ export class ModelLog {
 
   #add(record: NewRecord, isStored: boolean, answer: AppendOutcome | undefined): LogRecord {
     if (isStored) this.head++;
-    this.#newestStamp = Math.max(this.#newestStamp, answer && 'time' in answer ? answer.time : 0);
-    this.#time = Math.max(this.#time, this.#newestStamp);
+    this.#newestTime = Math.max(this.#newestTime, answer && 'time' in answer ? answer.time : 0);
+    this.#time = Math.max(this.#time, this.#newestTime);
     const topic = this.topics.get(record.topic) as ModelTopic;
     const ordinal = isStored ? topic.messages.length + 1 : 0;
     const { subject: _subject, ...told } = record;
-    const appended = { ...told, sequence: this.head, ordinal, time: this.#newestStamp };
+    const appended = { ...told, sequence: this.head, ordinal, time: this.#newestTime };
     this.tail.push(appended);
     topic.published++;
-    topic.lastTime = this.#newestStamp;
+    topic.lastTime = this.#newestTime;
     if (!isStored) return appended;
     const message = { ...appended, isKept: true, isDeleted: false };
     topic.messages.push(message);

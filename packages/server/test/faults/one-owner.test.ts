@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { setTimeout as passed } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { fanfarePath, outcome, Program, temporaryDirectory } from '../../../cli/test/harness.ts';
-import { raiseMs } from '../../src/log/store/ownership/lease.ts';
+import { renewMs } from '../../src/log/store/ownership/lease.ts';
 import { ScriptProcess } from '../log/server-process.ts';
 import { declareTopics, readHistory } from './http.ts';
 import { ServerProcess, startServerProcess, terminate } from './server-process.ts';
@@ -274,7 +274,7 @@ describe('the files of a running server', () => {
     await server.program.says('messages cannot be stored', 'stderr');
     const other = await startServerProcess({ data, port: 0 });
     // It would have looked at the note twice by then.
-    await passed(2 * raiseMs + 500);
+    await passed(2 * renewMs + 500);
     expect((await readHistory(url)).map(({ content }) => content)).toEqual(['"first"']);
     await terminate(server);
     await terminate(other.server);

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { Pace } from '../../src/log/local/commit/commit-size.ts';
+import { CommitSize } from '../../src/log/local/commit/commit-size.ts';
 
 describe('how many records a commit may have', () => {
   it('is few before there was one, and many once one has shown that they cost little', () => {
-    const pace = new Pace();
+    const pace = new CommitSize();
     expect(pace.recordsMax).toBe(16);
     pace.note(16, 0.1);
     expect(pace.recordsMax).toBe(2_048);
@@ -17,13 +17,13 @@ describe('how many records a commit may have', () => {
     [1, 0.5, 40],
     [100, 1_000, 16],
   ])('is what 20 ms are enough for: when %d took %d ms, %d', (records, ms, recordsMax) => {
-    const pace = new Pace();
+    const pace = new CommitSize();
     pace.note(records, ms);
     expect(pace.recordsMax).toBe(recordsMax);
   });
 
   it('stays as it is after a commit of chores', () => {
-    const pace = new Pace();
+    const pace = new CommitSize();
     pace.note(100, 50);
     pace.note(0, 5);
     expect(pace.recordsMax).toBe(40);

@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest';
-import { Operations } from '../../src/log/local/commit/operation-queue.ts';
+import { OperationQueue } from '../../src/log/local/commit/operation-queue.ts';
 import { LogBusyError } from '../../src/log/topic-log.ts';
 
 const recordsMax = 256;
 const nothing = (): void => {};
 
 it('refuses more when too many wait, though they ask for nothing to be appended', async () => {
-  const operations = new Operations();
+  const operations = new OperationQueue();
   const waiting = Array.from({ length: 262_200 }, () =>
     operations.add(nothing, 0, 0).catch((error: unknown) => error),
   );
@@ -20,7 +20,7 @@ it('refuses more when too many wait, though they ask for nothing to be appended'
 });
 
 it('takes no more at once than a commit is to have, but an operation as it is', () => {
-  const operations = new Operations();
+  const operations = new OperationQueue();
   for (let at = 0; at < 10; at++) void operations.add(nothing, 1, 2_000_000);
   void operations.add(nothing, 10_000, 0);
   void operations.add(nothing, 1, 0);
@@ -30,7 +30,7 @@ it('takes no more at once than a commit is to have, but an operation as it is', 
 });
 
 it('takes one that is larger than all that may wait when nothing else does', async () => {
-  const operations = new Operations();
+  const operations = new OperationQueue();
   void operations.add(nothing, 1, 100_000_000);
   await expect(operations.add(nothing, 1, 1)).rejects.toThrow(LogBusyError);
   expect(operations.take(recordsMax)).toHaveLength(1);

@@ -2,12 +2,12 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { dataFile, noteFile } from '../../src/log/store/directory/file-names.ts';
+import { dataFile, ownerFile } from '../../src/log/store/directory/file-names.ts';
 
 import { pageSize } from '../../src/log/store/lmdb/lmdb-file.ts';
 import { pageFlags } from '../../src/log/store/check/page-layout.ts';
 import { openLmdbStore } from '../../src/log/store/lmdb/lmdb-store.ts';
-import { tellDamage } from '../../src/log/store/check/store-check.ts';
+import { reportDamage } from '../../src/log/store/check/store-check.ts';
 import type { Block, Chunk, StoreCommit } from '../../src/log/store/store.ts';
 import { LogDamagedError } from '../../src/log/topic-log.ts';
 import { chunkOf, commitOf } from '../contracts/store.contract.ts';
@@ -17,7 +17,7 @@ import { ScriptProcess } from './server-process.ts';
 
 const rounds = Number(process.env['FANFARE_DAMAGED_FILES'] ?? 1);
 
-/** Commits of a busy log: messages of all sizes come and go. */
+/** CommitLoop of a busy log: messages of all sizes come and go. */
 class Work {
   readonly #random: Random;
   readonly #kept: Chunk[] = [];
@@ -61,7 +61,7 @@ function temporaryDirectory(): string {
 
 function damagesOf(directory: string): string[] {
   const damages: string[] = [];
-  tellDamage(directory, (sentence) => damages.push(sentence));
+  reportDamage(directory, (sentence) => damages.push(sentence));
   return damages;
 }
 
@@ -210,7 +210,7 @@ describe('looking through the pages of a data file', () => {
     const store = await openLmdbStore(data);
     await store.commit(new Work(seeded('printing')).next());
     await store.close();
-    rmSync(join(data, noteFile));
+    rmSync(join(data, ownerFile));
     const printing = join(directory, 'printing.cjs');
     writeFileSync(printing, 'console.log("Loaded."); setInterval(() => {}, 1_000);');
     vi.stubEnv('NODE_OPTIONS', `--require ${printing}`);

@@ -29,7 +29,7 @@ function opens(some: Partial<typeof keep>, memoryBytesMax = Infinity): World {
 }
 
 /** Lets everything be removed that can be. */
-async function settle({ advance, log }: LocalLogUnderTest, ms = 0): Promise<void> {
+async function acquire({ advance, log }: LocalLogUnderTest, ms = 0): Promise<void> {
   await advance(ms);
   for (let commits = 0; commits < 100; commits++) await log.append([]);
 }
@@ -48,16 +48,16 @@ it('removes in the end all that is not kept: chunks, blocks and ids', async () =
     ]);
   }
   expect(contentsOf(world.store)).toEqual({ topics: 2, chunks: 200, blocks: 100, ids: 100 });
-  await settle(world, 1_500);
+  await acquire(world, 1_500);
   expect(contentsOf(world.store)).toEqual({ topics: 2, chunks: 200, blocks: 100, ids: 0 });
-  await settle(world, 1_500);
+  await acquire(world, 1_500);
   expect(contentsOf(world.store)).toEqual({ topics: 2, chunks: 0, blocks: 0, ids: 0 });
 });
 
 it('keeps no more in the store than the rule says once it was swept', async () => {
   const world = opens({ count: 10 });
   for (let at = 0; at < 300; at++) await world.log.append([{ topic: a, messageJson: String(at) }]);
-  await settle(world);
+  await acquire(world);
   expect(contentsOf(world.store)).toMatchObject({ chunks: 10, blocks: 10 });
   expect(await messagesOf(world.log, a)).toEqual([290, 291, 292, 293, 294, 295, 296, 297, 298, 299]);
 });
@@ -68,7 +68,7 @@ it('removes a topic that is deleted, however large, with all it had', async () =
   await world.log.append([{ topic: b, messageJson: '1' }]);
   expect(await world.log.deleteTopic(a)).toBe(true);
   await world.log.createTopic(a, true);
-  await settle(world);
+  await acquire(world);
   expect(contentsOf(world.store)).toEqual({ topics: 2, chunks: 1, blocks: 1, ids: 0 });
 });
 
@@ -77,10 +77,10 @@ it('keeps a block as long as any of its topics has messages in it, and no longer
   const both = [a, b].map((topic) => ({ topic, messageJson: '1' }));
   await world.log.append(both);
   for (let at = 0; at < 500; at++) await world.log.append([{ topic: a, messageJson: '2' }]);
-  await settle(world);
+  await acquire(world);
   expect(contentsOf(world.store)).toMatchObject({ chunks: 6, blocks: 6 });
   for (let at = 0; at < 5; at++) await world.log.append([{ topic: b, messageJson: '3' }]);
-  await settle(world);
+  await acquire(world);
   expect(contentsOf(world.store)).toMatchObject({ chunks: 10, blocks: 10 });
 });
 
@@ -91,7 +91,7 @@ it('keeps the newest message of a batch where only one is to be kept', async () 
   expect(await messagesOf(world.log, a)).toEqual([2_999]);
   await world.log.append(batch.slice(0, 10));
   expect(await messagesOf(world.log, a)).toEqual([9]);
-  await settle(world);
+  await acquire(world);
   expect(contentsOf(world.store)).toMatchObject({ chunks: 1, blocks: 1 });
 });
 
@@ -120,7 +120,7 @@ it('lets the oldest messages go, of whatever topic, when memory is short', async
   for (let at = 0; at < 400; at++) {
     await world.log.append([{ topic: at < 5 ? b : a, messageJson: JSON.stringify(text) }]);
   }
-  await settle(world);
+  await acquire(world);
   // Each takes some 1,000 bytes.
   expect(contentsOf(world.store).chunks).toBeGreaterThan(90);
   expect(contentsOf(world.store).chunks).toBeLessThan(110);
@@ -142,7 +142,7 @@ it('does not let more go than it must when memory is short, though one commit ca
   await world.log.append([large]);
   await world.log.append([large]);
   for (let at = 0; at < 20; at++) await world.log.append([{ topic: b, messageJson: '1' }]);
-  await settle(world);
+  await acquire(world);
   expect((await world.log.topicState(a))?.messages).toBeGreaterThan(900);
   expect((await world.log.topicState(b))?.messages).toBe(22);
 });
@@ -156,9 +156,9 @@ it('sees to thousands of topics', async () => {
   expect(await messagesOf(world.log, parseTopic('t/4999'))).toEqual([2, 3]);
   const { due } = await world.log.locate(everything, { kind: 'earliest' });
   expect(due).toBe(10_000);
-  await settle(world);
+  await acquire(world);
   expect(contentsOf(world.store)).toMatchObject({ chunks: 10_000, blocks: 10 });
-  await settle(world, 1_001);
+  await acquire(world, 1_001);
   expect(contentsOf(world.store)).toEqual({ topics: 5_000, chunks: 0, blocks: 0, ids: 0 });
 });
 

@@ -9,7 +9,7 @@ import { MemoryStore } from '../../src/log/store/memory-store.ts';
 import type { Block, Store } from '../../src/log/store/store.ts';
 import type { Rule } from '../../src/rules/rule.ts';
 import { verifyStore } from '../../src/store-tools/index.ts';
-import { repairStamps, repairTimes } from '../../src/store-tools/repair-times.ts';
+import { repairTimestamps, repairTimes } from '../../src/store-tools/repair-times.ts';
 import { Fixture } from '../log/fixtures.ts';
 import { openOver } from '../log/open-local-log.ts';
 import { SteeredStore } from '../log/steered-store.ts';
@@ -97,7 +97,7 @@ describe('a store with messages from the future', () => {
   it('gets stamps from before the clock was set right, with the same distances', async () => {
     const store = new MemoryStore();
     const now = await fill(store, ahead);
-    expect(await repairStamps(store, now)).toEqual({ messages: 2, latest: start + 365 * day + 3 * minute });
+    expect(await repairTimestamps(store, now)).toEqual({ messages: 2, latest: start + 365 * day + 3 * minute });
     const setRight = 3 * minute + 30_000;
     expect(stampsOf(store).map((time) => time - start)).toEqual([
       0,
@@ -121,14 +121,14 @@ describe('a store with messages from the future', () => {
     let left = commits;
     store.failure = new Error('the disk is gone');
     store.isAffected = () => left-- <= 0;
-    await expect(repairStamps(store, now)).rejects.toThrow('the disk is gone');
+    await expect(repairTimestamps(store, now)).rejects.toThrow('the disk is gone');
     expect((await tell(store, now)).damages).toEqual([]);
     store.failure = undefined;
-    await repairStamps(store, now);
+    await repairTimestamps(store, now);
     expect(await tell(store, now)).toEqual({ damages: [], notices: [] });
     const plain = new MemoryStore();
     await fill(plain, many);
-    await repairStamps(plain, now);
+    await repairTimestamps(plain, now);
     expect(stampsOf(store)).toEqual(stampsOf(plain));
   });
 
@@ -144,7 +144,7 @@ describe('a store with messages from the future', () => {
         const now = await fill(store, steps);
         const before = [...store.readBlocks(0)];
         const stateBefore = store.readState();
-        await repairStamps(store, now);
+        await repairTimestamps(store, now);
         const after = [...store.readBlocks(0)];
         const withoutTime = (all: readonly Block[]): unknown =>
           all.map(({ first, runs }) => ({ first, runs }));

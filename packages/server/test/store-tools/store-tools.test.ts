@@ -17,7 +17,7 @@ import {
   verifyStore,
   type StoreCounts,
 } from '../../src/store-tools/index.ts';
-import { StoreImporter } from '../../src/store-tools/store-builder.ts';
+import { StoreBuilder } from '../../src/store-tools/store-builder.ts';
 import { openOver } from '../log/open-local-log.ts';
 import { SteeredStore } from '../log/steered-store.ts';
 
@@ -321,7 +321,7 @@ describe('importing', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(message, { maxLength: 40 }), async (messages) => {
         const first = new MemoryStore();
-        const importer = new StoreImporter(first, { epoch: 'first', now: 1_700_000_000_000, idsSince: 0 });
+        const importer = new StoreBuilder(first, { epoch: 'first', now: 1_700_000_000_000, idsSince: 0 });
         importer.addTopic(parseTopic('declared'), true);
         let time = 1_700_000_000_000;
         for (const { name, messageJson: text, later, id } of messages) {

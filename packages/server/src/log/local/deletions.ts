@@ -59,6 +59,16 @@ export function wasDeleted(
   return newest.some((deletion) => isSo(deletion) && isWanted(deletion.topic));
 }
 
+/** Whether messages after a place in the log were deleted with their topic. Also true when that is not remembered. */
+export function wasDeletedAfter(
+  deletions: Deletions,
+  interest: Interest,
+  isWanted: MayRead,
+  sequence: number,
+): boolean {
+  return wasDeleted(deletions, interest, isWanted, (mark) => mark.sequence > sequence);
+}
+
 function firstSegmentOf(name: string): string {
   const end = name.indexOf('/');
   return end < 0 ? name : name.slice(0, end);

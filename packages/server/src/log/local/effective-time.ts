@@ -2,7 +2,7 @@ import { fixedLimits } from '../../limits/fixed-limits.ts';
 import type { ClockStep, LogState } from '../store/store.ts';
 
 /** What is known of the clock by which messages were stamped. */
-export interface StampClock extends Pick<LogState, 'trustedTime' | 'clockSteps'> {
+export interface ClockHistory extends Pick<LogState, 'trustedTime' | 'clockSteps'> {
   /** There while the clock is on trial. */
   readonly trial?: ClockTrial | undefined;
 }
@@ -16,7 +16,7 @@ export interface ClockTrial {
 }
 
 /** Something that was stamped: from its place in the log on. */
-export interface Stamped {
+export interface Timestamped {
   readonly block: number;
   readonly time: number;
 }
@@ -27,7 +27,7 @@ const { value: stepMs } = fixedLimits.clockStepMs;
 export const clockStepsMax = 100;
 
 /** The stamp of what comes next: what the clock shows, but no small step back. @param last - the newest stamp */
-export function nextStamp(last: number, shown: number): number {
+export function nextTimestamp(last: number, shown: number): number {
   return last > shown && last - shown <= stepMs ? last : shown;
 }
 
@@ -53,9 +53,9 @@ function asOne(one: ClockStep, next: ClockStep): ClockStep {
  *   What came since a clock is on trial is as old as that clock says.
  * - Anything else counts as stamped no earlier than what comes before it in the log, unless that is from the future.
  */
-export function countedTime(
-  { block, time }: Stamped,
-  { trustedTime, clockSteps, trial }: StampClock,
+export function effectiveTime(
+  { block, time }: Timestamped,
+  { trustedTime, clockSteps, trial }: ClockHistory,
 ): number {
   const present = trustedTime + stepMs;
   if (time > present) {
@@ -71,8 +71,8 @@ export function countedTime(
   return counted;
 }
 
-export function ageOf(stamped: Stamped, clock: StampClock): number {
-  return clock.trustedTime - countedTime(stamped, clock);
+export function ageOf(stamped: Timestamped, clock: ClockHistory): number {
+  return clock.trustedTime - effectiveTime(stamped, clock);
 }
 
 /**
@@ -83,7 +83,7 @@ export function ageOf(stamped: Stamped, clock: StampClock): number {
  * @param firstSince - finds, of what is from one place on and before another, where stamps do not go back, the first that
  * has a stamp of so much or more
  */
-export function firstStampedSince<T extends Stamped>(
+export function firstEffectiveSince<T extends Timestamped>(
   ms: number,
   { trustedTime, clockSteps, head, time }: LogState,
   firstSince: (ms: number, from: number, end: number) => T | undefined,
@@ -97,7 +97,7 @@ export function firstStampedSince<T extends Stamped>(
     const isWanted = step.before >= ms || earliest >= ms;
     const since = earliest >= ms || !isInOrder ? -Infinity : ms;
     const first = isWanted ? firstSince(since, from, step.sequence) : undefined;
-    if (first && (ms > present || countedTime(first, { trustedTime, clockSteps }) >= ms || !isInOrder))
+    if (first && (ms > present || effectiveTime(first, { trustedTime, clockSteps }) >= ms || !isInOrder))
       return first;
     if (step.before <= present) earliest = Math.max(earliest, step.before);
     from = step.sequence;

@@ -1,5 +1,13 @@
 import type { Stored } from '@fanfare/protocol';
-import type { Remembered } from './remembered-ids.ts';
+
+/** What is remembered of the first message that came under an id. */
+export interface RememberedId {
+  readonly sequence: number;
+  readonly time: number;
+  /** A hash of the message, so that another one is told from it. */
+  readonly digest: string;
+  readonly stored: Stored;
+}
 
 /** Tables grow by one of these at a time, which takes a millisecond at the most. A power of two. */
 const segmentCount = 64;
@@ -31,11 +39,11 @@ export class IdTable {
   }
 
   /** @param key - a hash as a text of 16 characters, each a byte, as in all that is given and returned here */
-  get(key: string): Remembered | undefined {
+  get(key: string): RememberedId | undefined {
     return this.#segmentOf(key).get(key);
   }
 
-  set(key: string, remembered: Remembered): void {
+  set(key: string, remembered: RememberedId): void {
     if (this.#segmentOf(key).set(key, remembered)) this.#size++;
   }
 
@@ -50,13 +58,13 @@ class Segment {
   #rows = new Uint32Array(16 * rowSize);
   #count = 0;
 
-  get(key: string): Remembered | undefined {
+  get(key: string): RememberedId | undefined {
     const at = this.#find(key);
     return this.#isTaken(at) ? this.#read(at) : undefined;
   }
 
   /** @returns whether it is a new one */
-  set(key: string, { sequence, time, digest, stored }: Remembered): boolean {
+  set(key: string, { sequence, time, digest, stored }: RememberedId): boolean {
     let at = this.#find(key);
     const isNew = !this.#isTaken(at);
     if (isNew && ++this.#count * 2 > this.#rows.length / rowSize) {
@@ -80,7 +88,7 @@ class Segment {
     return this.#word(at + sequenceAt + 1) >= takenFlag;
   }
 
-  #read(at: number): Remembered {
+  #read(at: number): RememberedId {
     const high = this.#word(at + sequenceAt + 1);
     let digest = '';
     for (let byte = 0; byte < 16; byte++) {

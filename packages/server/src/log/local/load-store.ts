@@ -1,19 +1,20 @@
 import { ageOf } from './effective-time.ts';
+import { missingMessages } from './damage.ts';
 import { noDeletions, withDeletions } from './deletions.ts';
 import { LogClock, type LogClockOptions } from './log-clock.ts';
 import type { RememberedIds } from './remembered-ids.ts';
 import type { Chunk, Deletion, LogState, Store } from '../store/store.ts';
-import { LogDamagedError } from '../topic-log.ts';
-import { keeps, oldestOf, type TopicEntry, type TopicTable } from './topic-table.ts';
+import { keeps, oldestOf, type TopicEntry } from './topic-entry.ts';
+import type { TopicTable } from './topic-table.ts';
 
-export interface OpenOptions extends LogClockOptions {
+export interface LoadOptions extends LogClockOptions {
   readonly topics: TopicTable;
   readonly ids: RememberedIds;
   readonly idWindowMs: number;
   readonly newEpoch: string;
 }
 
-export interface Opened {
+export interface LoadedStore {
   readonly state: LogState;
   readonly clock: LogClock;
 }
@@ -24,13 +25,13 @@ export interface Opened {
  *
  * @throws LogDamagedError
  */
-export function openState(
+export function loadStore(
   store: Store,
-  { topics, ids, idWindowMs, newEpoch, ...options }: OpenOptions,
-): Opened {
+  { topics, ids, idWindowMs, newEpoch, ...options }: LoadOptions,
+): LoadedStore {
   const stored = store.readState();
   const clock = new LogClock(options, stored?.trustedTime);
-  clock.look();
+  clock.sample();
   if (!stored) return { state: clock.stateNow({ epoch: newEpoch, ...newState }), clock };
   const state = clock.stateNow({ ...stored, clockSteps: stepsSince(store, stored) });
   topics.highestNumber = state.topicNumber;
@@ -76,7 +77,7 @@ function readEntries(store: Store, topics: TopicTable, { head }: LogState): Topi
     const { number, name, isDeclared, isDeleted, gone } = record;
     const oldest = firstOf(store.readChunks(number, 0));
     const newest = store.chunkBefore(number, head);
-    if (oldest && oldest.ordinal !== gone.ordinal + 1) throw new LogDamagedError(missing(name));
+    if (oldest && oldest.ordinal !== gone.ordinal + 1) throw missingMessages(name);
     const hasBegunToKeep = !isDeleted && !record.keeps && topics.ruleOf(name).keep !== 'none';
     const entry = topics.make(name, hasBegunToKeep ? head + 1 : record.createdAt, { number });
     const count = newest ? newest.ordinal + newest.records.length - 1 : gone.ordinal;
@@ -107,11 +108,6 @@ function firstOf<T>(items: Iterable<T>): T | undefined {
 
 function bytesOf({ records }: Chunk): number {
   return records.reduce((bytes, { messageJson }) => bytes + Buffer.byteLength(messageJson), 0);
-}
-
-/** Says that messages are missing that ought to be there. */
-export function missing(topic: string): string {
-  return `Messages of the topic '${topic}' are missing in the log.`;
 }
 
 /** Those that are old come first, and are forgotten first. */

@@ -1,10 +1,15 @@
 import { isPattern, type From, type Interest, type Topic } from '@fanfare/protocol';
 import type { Rules } from '../../rules/rule.ts';
 import type { CommitPlan } from './commit/commit-plan.ts';
-import { Commits } from './commit/commit-loop.ts';
+import { CommitLoop } from './commit/commit-loop.ts';
 import type { ClockEvent } from './log-clock.ts';
-import { LogReader } from './reading/locate.ts';
-import { openState } from './load-store.ts';
+import { readTopicBefore } from './reading/backward-page.ts';
+import { locate } from './reading/locate.ts';
+import type { LogView } from './reading/log-view.ts';
+import { patternFilter } from './reading/pattern-filter.ts';
+import { readPattern } from './reading/pattern-page.ts';
+import { readTopic } from './reading/topic-page.ts';
+import { loadStore } from './load-store.ts';
 import { RememberedIds, type RememberedIdsOptions } from './remembered-ids.ts';
 import { Retention } from './trimming/retention.ts';
 import type { LogState, Store } from '../store/store.ts';
@@ -27,7 +32,8 @@ import {
   type TopicQuery,
   type TopicState,
 } from '../topic-log.ts';
-import { TopicTable, type TopicEntry } from './topic-table.ts';
+import type { TopicEntry } from './topic-entry.ts';
+import { TopicTable } from './topic-table.ts';
 import { UnusedNames, type UnusedNamesOptions } from './unused-names.ts';
 
 export interface LocalTopicLogOptions extends RememberedIdsOptions, UnusedNamesOptions {
@@ -59,9 +65,9 @@ const sweepIntervalMs = 1_000;
 export class LocalTopicLog implements TopicLog, RevocationStore {
   readonly #options: LocalTopicLogOptions;
   readonly #topics: TopicTable;
-  readonly #commits: Commits;
+  readonly #commits: CommitLoop;
   readonly #retention: Retention;
-  readonly #reader: LogReader;
+  readonly #view: LogView;
   readonly #sweeper: NodeJS.Timeout;
   /** Topics that are about to be declared or deleted: what is asked about them meanwhile is answered after that. */
   readonly #changing = new Map<Topic, number>();
@@ -73,16 +79,16 @@ export class LocalTopicLog implements TopicLog, RevocationStore {
     this.#options = options;
     this.#topics = new TopicTable(rules, new UnusedNames(options));
     const world = { ...options, topics: this.#topics, ids: new RememberedIds(options) };
-    const { state, clock } = openState(store, { ...world, onEvent });
+    const { state, clock } = loadStore(store, { ...world, onEvent });
     const retention = new Retention(world);
     this.#retention = retention;
-    this.#commits = new Commits({ ...world, retention, state, clock });
+    this.#commits = new CommitLoop({ ...world, retention, state, clock });
     for (const entry of this.#topics.everyNumber()) {
       retention.note(entry);
       if (!entry.isSaved) this.#commits.save(entry);
     }
     for (const entry of inOrderOfUse(this.#topics)) this.#topics.unused.note(entry);
-    this.#reader = new LogReader({ store, topics: this.#topics, state: () => this.#openState() });
+    this.#view = { store, topics: this.#topics, state: () => this.#stateIfOpen() };
     this.#sweeper = setInterval(() => this.#sweep(), sweepIntervalMs).unref();
     this.#sweep();
   }
@@ -108,7 +114,7 @@ export class LocalTopicLog implements TopicLog, RevocationStore {
   }
 
   keepRevocations(revocations: readonly Revocation[]): Promise<void> {
-    return this.#commits.ask((plan) => plan.revoke(revocations));
+    return this.#commits.submit((plan) => plan.revoke(revocations));
   }
 
   get recordsMax(): number {
@@ -122,15 +128,19 @@ export class LocalTopicLog implements TopicLog, RevocationStore {
   append(records: readonly NewRecord[]): Promise<readonly AppendOutcome[]> {
     let bytes = 0;
     for (const { messageJson } of records) bytes += messageJson.length;
-    return this.#commits.ask((plan) => records.map((record) => plan.append(record)), records.length, bytes);
+    return this.#commits.submit(
+      (plan) => records.map((record) => plan.append(record)),
+      records.length,
+      bytes,
+    );
   }
 
   async createTopic(topic: Topic, isDeclared: boolean, subject?: string): Promise<TopicCreation> {
-    const { head } = this.#openState();
+    const { head } = this.#stateIfOpen();
     const create = (plan: CommitPlan): TopicCreation => plan.create(topic, isDeclared, subject);
     if (isDeclared) return this.#change(topic, create);
     const inFlight = this.#commits.inFlight;
-    if (this.#changing.has(topic) || inFlight?.changes(topic)) return this.#commits.ask(create);
+    if (this.#changing.has(topic) || inFlight?.changes(topic)) return this.#commits.submit(create);
     const known = this.#topics.get(topic);
     if (known) {
       this.#topics.unused.note(known);
@@ -138,7 +148,7 @@ export class LocalTopicLog implements TopicLog, RevocationStore {
     }
     // Topics that are being made may fail to be. Where there is no room, a commit has to forget a name.
     const isGrowing = inFlight !== undefined && inFlight.growth > 0;
-    if (isGrowing || this.#topics.size >= this.topicsMax) return this.#commits.ask(create);
+    if (isGrowing || this.#topics.size >= this.topicsMax) return this.#commits.submit(create);
     // Whoever subscribes has no use for a topic that was saved and then lost its subscriber in a crash.
     const entry = this.#topics.make(topic, head, { subject });
     this.#topics.add(entry);
@@ -157,18 +167,18 @@ export class LocalTopicLog implements TopicLog, RevocationStore {
   }
 
   async topics({ prefix, after, limit }: TopicQuery): Promise<readonly TopicState[]> {
-    this.#openState();
+    this.#stateIfOpen();
     return this.#topics.list(prefix, after, limit).map(stateOf);
   }
 
   async topicState(topic: Topic): Promise<TopicState | undefined> {
-    this.#openState();
+    this.#stateIfOpen();
     const entry = this.#topics.get(topic);
     return entry && stateOf(entry);
   }
 
   async usage(): Promise<LogUsage> {
-    this.#openState();
+    this.#stateIfOpen();
     const topics = this.#topics.size;
     const { store, memoryBytesMax: bytesMax } = this.#options;
     if (store.diskBytes !== undefined) return { topics, kind: 'disk', bytes: store.diskBytes };
@@ -177,16 +187,20 @@ export class LocalTopicLog implements TopicLog, RevocationStore {
 
   locate(interest: Interest, from: From, mayRead?: MayRead): Promise<Start> {
     if (!isPattern(interest)) this.noteUse(interest);
-    return this.#reader.locate(interest, from, mayRead);
+    return locate(this.#view, interest, from, mayRead);
   }
 
-  read(interest: Interest, position: Position, limit: PageLimit, mayRead?: MayRead): Promise<Page> {
-    return this.#reader.read(interest, position, limit, mayRead);
+  /** @throws LogDamagedError */
+  async read(interest: Interest, position: Position, limit: PageLimit, mayRead?: MayRead): Promise<Page> {
+    return isPattern(interest)
+      ? readPattern(this.#view, patternFilter(interest, mayRead), position, limit)
+      : readTopic(this.#view, interest, position, limit);
   }
 
-  readBefore(topic: Topic, sequence: number, limit: PageLimit): Promise<PageBefore> {
+  /** @throws LogDamagedError */
+  async readBefore(topic: Topic, sequence: number, limit: PageLimit): Promise<PageBefore> {
     this.noteUse(topic);
-    return this.#reader.readBefore(topic, sequence, limit);
+    return readTopicBefore(this.#view, topic, sequence, limit);
   }
 
   close(): Promise<void> {
@@ -201,7 +215,7 @@ export class LocalTopicLog implements TopicLog, RevocationStore {
   }
 
   /** @throws LogClosedError */
-  #openState(): LogState {
+  #stateIfOpen(): LogState {
     if (this.#closing) throw new LogClosedError();
     return this.#commits.state;
   }
@@ -209,7 +223,7 @@ export class LocalTopicLog implements TopicLog, RevocationStore {
   async #change<T>(topic: Topic, plan: (plan: CommitPlan) => T): Promise<T> {
     this.#changing.set(topic, (this.#changing.get(topic) ?? 0) + 1);
     try {
-      return await this.#commits.ask(plan);
+      return await this.#commits.submit(plan);
     } finally {
       const others = (this.#changing.get(topic) ?? 1) - 1;
       if (others > 0) this.#changing.set(topic, others);

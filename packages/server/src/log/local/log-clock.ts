@@ -1,5 +1,5 @@
 import { fixedLimits } from '../../limits/fixed-limits.ts';
-import { nextStamp, withClockStep, type ClockTrial } from './effective-time.ts';
+import { nextTimestamp, withClockStep, type ClockTrial } from './effective-time.ts';
 import type { LogState } from '../store/store.ts';
 
 /** Something that an operator should know of the clock. */
@@ -59,7 +59,7 @@ export class LogClock {
   }
 
   /** Looks at the clock. MUST be called every few seconds: when it is not looked at for longer, it seems to jump. */
-  look(): void {
+  sample(): void {
     const shown = readClock(this.#options);
     const step = shown - this.#shown;
     const isJump = Math.abs(step) > stepMs;
@@ -86,7 +86,7 @@ export class LogClock {
     const after = this.#shown;
     this.#trialSince ??= head + 1;
     const now = { ...state, trustedTime: this.#trusted };
-    if (nextStamp(before, after) >= before) return now;
+    if (nextTimestamp(before, after) >= before) return now;
     this.#options.onEvent({ kind: 'set_back', before, after });
     const step = { sequence: head + 1, before, after };
     return { ...now, time: after, clockSteps: withClockStep(clockSteps, step) };

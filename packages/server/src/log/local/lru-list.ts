@@ -1,17 +1,17 @@
-/** Where an item is in a {@link UseOrder}. */
-export interface Place<T> {
+/** Where an item is in a {@link LruList}. */
+export interface LruNode<T> {
   readonly item: T;
-  older: Place<T> | undefined;
-  newer: Place<T> | undefined;
+  older: LruNode<T> | undefined;
+  newer: LruNode<T> | undefined;
 }
 
 /**
  * Items in the order of their last use, as a linked list. Adding, removing and finding the oldest item take the same
  * time with a million items. A `Map` keeps an order too, but finding its first key is slow after many deletions.
  */
-export class UseOrder<T> implements Iterable<T> {
-  #oldest: Place<T> | undefined;
-  #newest: Place<T> | undefined;
+export class LruList<T> implements Iterable<T> {
+  #oldest: LruNode<T> | undefined;
+  #newest: LruNode<T> | undefined;
   #size = 0;
 
   get size(): number {
@@ -19,21 +19,21 @@ export class UseOrder<T> implements Iterable<T> {
   }
 
   /** Adds an item, which is not in it, as the newest. @returns what to remove it by */
-  add(item: T): Place<T> {
-    const place: Place<T> = { item, older: undefined, newer: undefined };
-    this.#append(place);
-    return place;
+  add(item: T): LruNode<T> {
+    const node: LruNode<T> = { item, older: undefined, newer: undefined };
+    this.#append(node);
+    return node;
   }
 
   /** Makes an item that is in it the newest. */
-  renew(place: Place<T>): void {
-    if (place === this.#newest) return;
-    this.remove(place);
-    this.#append(place);
+  renew(node: LruNode<T>): void {
+    if (node === this.#newest) return;
+    this.remove(node);
+    this.#append(node);
   }
 
-  /** @param place - of an item that is in it */
-  remove({ older, newer }: Place<T>): void {
+  /** @param node - of an item that is in it */
+  remove({ older, newer }: LruNode<T>): void {
     if (older) older.newer = newer;
     else this.#oldest = newer;
     if (newer) newer.older = older;
@@ -41,17 +41,17 @@ export class UseOrder<T> implements Iterable<T> {
     this.#size--;
   }
 
-  #append(place: Place<T>): void {
-    place.older = this.#newest;
-    place.newer = undefined;
-    if (this.#newest) this.#newest.newer = place;
-    else this.#oldest = place;
-    this.#newest = place;
+  #append(node: LruNode<T>): void {
+    node.older = this.#newest;
+    node.newer = undefined;
+    if (this.#newest) this.#newest.newer = node;
+    else this.#oldest = node;
+    this.#newest = node;
     this.#size++;
   }
 
   /** From the oldest to the newest. The item that was given last may be removed meanwhile. */
   *[Symbol.iterator](): Generator<T, void, undefined> {
-    for (let place = this.#oldest; place; place = place.newer) yield place.item;
+    for (let node = this.#oldest; node; node = node.newer) yield node.item;
   }
 }

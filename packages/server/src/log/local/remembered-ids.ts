@@ -1,16 +1,6 @@
 import { hash as hashOf } from 'node:crypto';
-import type { Stored } from '@fanfare/protocol';
-import { IdTable } from './id-table.ts';
+import { IdTable, type RememberedId } from './id-table.ts';
 import type { NewRecord } from '../topic-log.ts';
-
-/** What is remembered of the first message that came under an id. */
-export interface Remembered {
-  readonly sequence: number;
-  readonly time: number;
-  /** A hash of the message, so that another one is told from it. */
-  readonly digest: string;
-  readonly stored: Stored;
-}
 
 const hashBytes = 16;
 
@@ -52,17 +42,17 @@ export class RememberedIds {
     this.#options = options;
   }
 
-  get(key: string): Remembered | undefined {
+  get(key: string): RememberedId | undefined {
     return this.#newer.get(key) ?? this.#older.get(key);
   }
 
   /** How many more ids can be remembered. */
-  get room(): number {
+  get idsLeft(): number {
     return this.#options.idsMax - this.#newer.size - this.#older.size;
   }
 
   /** Remembers an id from the time on that {@link forget} was told last. */
-  set(key: string, remembered: Remembered): void {
+  set(key: string, remembered: RememberedId): void {
     this.#newer.set(key, remembered);
   }
 

@@ -1,6 +1,6 @@
 import type { Topic } from '@fanfare/protocol';
-import type { TopicEntry } from './topic-table.ts';
-import { UseOrder } from './lru-list.ts';
+import type { TopicEntry } from './topic-entry.ts';
+import { LruList } from './lru-list.ts';
 
 export interface UnusedNamesOptions {
   /** Whether anyone is subscribed to the very topic, or is about to be. */
@@ -15,14 +15,14 @@ export function isOnlyName({ isDeclared, isDeleted, count, trimmed }: TopicEntry
 }
 
 /**
- * The topics that are only names and that nobody uses, ordered by their last use. When a new topic needs a place, the
+ * The topics that are only names and that nobody uses, ordered by their last use. When a new topic needs a unusedNode, the
  * log forgets the first of them. A topic that comes into use leaves the order; it returns to the end.
  */
 export class UnusedNames implements Iterable<TopicEntry> {
   readonly #options: UnusedNamesOptions;
-  readonly #all = new UseOrder<TopicEntry>();
+  readonly #all = new LruList<TopicEntry>();
   /** By the subjects that made the names. */
-  readonly #own = new Map<string, UseOrder<TopicEntry>>();
+  readonly #own = new Map<string, LruList<TopicEntry>>();
   /** Subjects that hold more names than they may. */
   readonly #excessive = new Set<string>();
 
@@ -38,24 +38,24 @@ export class UnusedNames implements Iterable<TopicEntry> {
   note(entry: TopicEntry): void {
     this.remove(entry);
     if (!isOnlyName(entry) || this.isInUse(entry.name)) return;
-    entry.place = this.#all.add(entry);
+    entry.unusedNode = this.#all.add(entry);
     const { subject } = entry;
     if (subject === undefined) return;
     let own = this.#own.get(subject);
-    if (!own) this.#own.set(subject, (own = new UseOrder()));
-    entry.ownPlace = own.add(entry);
+    if (!own) this.#own.set(subject, (own = new LruList()));
+    entry.subjectNode = own.add(entry);
     if (own.size > this.#options.unusedPerSubjectMax) this.#excessive.add(subject);
   }
 
   /** A topic is in use, or is more than a name. */
   remove(entry: TopicEntry): void {
-    const { place, ownPlace, subject } = entry;
-    if (place) this.#all.remove(place);
-    entry.place = undefined;
-    if (!ownPlace || subject === undefined) return;
+    const { unusedNode, subjectNode, subject } = entry;
+    if (unusedNode) this.#all.remove(unusedNode);
+    entry.unusedNode = undefined;
+    if (!subjectNode || subject === undefined) return;
     const own = this.#own.get(subject);
-    own?.remove(ownPlace);
-    entry.ownPlace = undefined;
+    own?.remove(subjectNode);
+    entry.subjectNode = undefined;
     if (own?.size === 0) this.#own.delete(subject);
     if ((own?.size ?? 0) <= this.#options.unusedPerSubjectMax) this.#excessive.delete(subject);
   }
@@ -71,7 +71,7 @@ export class UnusedNames implements Iterable<TopicEntry> {
   }
 
   /** For each subject that holds more names than it may, all of its names. */
-  *excessive(): Generator<UseOrder<TopicEntry>, void, undefined> {
+  *excessive(): Generator<LruList<TopicEntry>, void, undefined> {
     for (const subject of this.#excessive) {
       const own = this.#own.get(subject);
       if (own) yield own;

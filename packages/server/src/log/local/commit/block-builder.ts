@@ -15,7 +15,7 @@ interface OpenBlock extends Block {
 }
 
 /** Whose record it is, and what its topic had had before. */
-export type Place = Pick<Chunk, 'topic' | 'ordinal' | 'bytesBefore'>;
+export type TopicPosition = Pick<Chunk, 'topic' | 'ordinal' | 'bytesBefore'>;
 
 /** Cuts the records of a commit into blocks, and sorts each block's by topic. */
 export class BlockBuilder {
@@ -38,7 +38,7 @@ export class BlockBuilder {
   }
 
   /** @param bytes - of its message */
-  add(record: ChunkRecord, bytes: number, place: Place): void {
+  add(record: ChunkRecord, bytes: number, place: TopicPosition): void {
     const isFull =
       this.#recordsOfBlock >= recordsPerBlockMax || this.#bytesOfBlock + bytes > bytesPerBlockMax;
     const block = this.#block === undefined || isFull ? this.#open(record.sequence) : this.#block;
@@ -73,7 +73,7 @@ export class BlockBuilder {
     return block;
   }
 
-  #chunkOf({ topic, ordinal, bytesBefore }: Place, { first }: Block): OpenChunk {
+  #chunkOf({ topic, ordinal, bytesBefore }: TopicPosition, { first }: Block): OpenChunk {
     if (this.#chunk?.topic === topic) return this.#chunk;
     let chunk = this.#chunksOfBlock.get(topic);
     if (chunk === undefined) {

@@ -1,15 +1,16 @@
-import { nextStamp, type StampClock } from '../effective-time.ts';
+import { nextTimestamp, type ClockHistory } from '../effective-time.ts';
 import { CommitPlan } from './commit-plan.ts';
 import type { LogClock } from '../log-clock.ts';
-import { Operations, weightOf, type Operation } from './operation-queue.ts';
-import { Pace } from './commit-size.ts';
+import { OperationQueue, weightOf, type Operation } from './operation-queue.ts';
+import { CommitSize } from './commit-size.ts';
 import type { RememberedIds } from '../remembered-ids.ts';
 import type { Removal, Retention } from '../trimming/retention.ts';
 import type { LogState, Store, StoreCommit } from '../../store/store.ts';
 import { LogClosedError, type TailListener } from '../../topic-log.ts';
-import type { TopicEntry, TopicTable } from '../topic-table.ts';
+import type { TopicEntry } from '../topic-entry.ts';
+import type { TopicTable } from '../topic-table.ts';
 
-export interface CommitsOptions {
+export interface CommitLoopOptions {
   readonly store: Store;
   readonly topics: TopicTable;
   readonly ids: RememberedIds;
@@ -40,17 +41,17 @@ const writableAfterMs = 5_000;
 /** An operation as it is planned. */
 interface Planned {
   readonly operation: Operation;
-  readonly answer: () => void;
+  readonly resolve: () => void;
 }
 
 /**
  * Makes commits, one at a time, of what is asked for and of the log's own chores: saving topics, removing what is not
  * kept, and forgetting names. What is asked for while one is made is committed together afterwards.
  */
-export class Commits {
-  readonly #options: CommitsOptions;
-  readonly #pending = new Operations();
-  readonly #pace = new Pace();
+export class CommitLoop {
+  readonly #options: CommitLoopOptions;
+  readonly #pending = new OperationQueue();
+  readonly #pace = new CommitSize();
   /** Topics that are only in memory. */
   readonly #unsaved = new Set<TopicEntry>();
   #inFlight: CommitPlan | undefined;
@@ -70,7 +71,7 @@ export class Commits {
   #isClosed = false;
   #onIdle = (): void => {};
 
-  constructor(options: CommitsOptions) {
+  constructor(options: CommitLoopOptions) {
     this.#options = options;
     this.#state = options.state;
   }
@@ -95,11 +96,11 @@ export class Commits {
   }
 
   /** Resolves to what was planned once it is so; rejects when it is not. */
-  ask<T>(plan: (plan: CommitPlan) => T, records = 0, bytes = 0): Promise<T> {
+  submit<T>(plan: (plan: CommitPlan) => T, records = 0, bytes = 0): Promise<T> {
     if (this.#isClosed) return Promise.reject(new LogClosedError());
-    const answer = this.#pending.add(plan, records, bytes);
+    const resolve = this.#pending.add(plan, records, bytes);
     this.#work();
-    return answer;
+    return resolve;
   }
 
   /** Has a topic saved that is only in memory, some time soon. */
@@ -115,10 +116,10 @@ export class Commits {
    */
   sweep(): boolean {
     // While a commit is made, the state is about to become the commit's.
-    if (this.#inFlight) this.#options.clock.look();
+    if (this.#inFlight) this.#options.clock.sample();
     else this.#look();
     this.#tellWhenWritable();
-    const isDone = this.#options.retention.sweep(this.#stampClock);
+    const isDone = this.#options.retention.sweep(this.#clockHistory);
     this.#mayDoChores = true;
     if (this.#hasChores) this.#work();
     return !isDone;
@@ -151,11 +152,11 @@ export class Commits {
 
   #look(): void {
     const { clock } = this.#options;
-    clock.look();
+    clock.sample();
     this.#state = clock.stateNow(this.#state);
   }
 
-  get #stampClock(): StampClock {
+  get #clockHistory(): ClockHistory {
     const { trustedTime, clockSteps } = this.#state;
     return { trustedTime, clockSteps, trial: this.#options.clock.trial };
   }
@@ -181,7 +182,7 @@ export class Commits {
   async #commit(): Promise<void> {
     const begun = performance.now();
     const plan = this.#newPlan();
-    const removal = this.#mayDoChores ? this.#options.retention.collect(this.#stampClock) : undefined;
+    const removal = this.#mayDoChores ? this.#options.retention.collect(this.#clockHistory) : undefined;
     // Where there was no room, what makes room goes alone: it may succeed where more would not.
     const isAlone = this.#isFailing && removal !== undefined;
     const group = isAlone
@@ -220,7 +221,7 @@ export class Commits {
     const { topics, ids, topicsMax, store, clock } = this.#options;
     this.#look();
     ids.forget(clock.running);
-    const time = nextStamp(this.#state.time, clock.shown);
+    const time = nextTimestamp(this.#state.time, clock.shown);
     return new CommitPlan({ topics, ids, state: this.#state, topicsMax, time, level: store.level });
   }
 
@@ -244,7 +245,7 @@ export class Commits {
   #finish(plan: CommitPlan, group: readonly Planned[], stored: LogState | undefined): void {
     const { retention } = this.#options;
     const changed = plan.apply(stored !== undefined);
-    this.#state = stored ?? { ...this.#state, time: plan.newestStamp };
+    this.#state = stored ?? { ...this.#state, time: plan.newestTime };
     const { messages, bytes, chunks } = plan.blocks;
     retention.grow(messages, bytes, chunks.length);
     for (const entry of changed) {
@@ -252,7 +253,7 @@ export class Commits {
       if (entry.isDeleted) this.#unsaved.delete(entry);
       else if (!entry.isSaved) this.#unsaved.add(entry);
     }
-    for (const { answer } of group) answer();
+    for (const { resolve } of group) resolve();
     if (plan.records.length > 0) this.#listener(plan.records);
   }
 
@@ -293,17 +294,17 @@ export class Commits {
 }
 
 function planOperation(operation: Operation, plan: CommitPlan): Planned {
-  return { operation, answer: operation.plan(plan) };
+  return { operation, resolve: operation.plan(plan) };
 }
 
 /** Undefined when there is nothing to be stored. */
 function commitOf(plan: CommitPlan, removal: Removal | undefined): StoreCommit | undefined {
   const { isNeeded, topics, removedTopics, ...planned } = plan.commit();
   if (!removal && !isNeeded) return undefined;
-  const { topics: shortened, removedTopics: purged, ...removed } = removal?.commit ?? nothingRemoved;
+  const { topics: trimmed, removedTopics: purged, ...removed } = removal?.commit ?? nothingRemoved;
   const isForgotten = new Set(removedTopics);
   // What is planned for a topic is newer than what is known of it.
-  const known = shortened.filter(({ number }) => !isForgotten.has(number));
+  const known = trimmed.filter(({ number }) => !isForgotten.has(number));
   return {
     ...planned,
     ...removed,

@@ -1,12 +1,14 @@
 import type { Topic } from '@fanfare/protocol';
 import { BlockBuilder } from './block-builder.ts';
 import { withDeletions } from '../deletions.ts';
-import { digestOf, idKey, type Remembered, type RememberedIds } from '../remembered-ids.ts';
-import { PlannedTopics, type Draft } from './topic-changes.ts';
+import type { RememberedId } from '../id-table.ts';
+import { digestOf, idKey, type RememberedIds } from '../remembered-ids.ts';
+import { TopicChanges, type TopicDraft } from './topic-changes.ts';
 import type { ChunkRecord, LogState, Store, StoreCommit } from '../../store/store.ts';
 import type { AppendOutcome, LogRecord, NewRecord, TopicCreation } from '../../topic-log.ts';
-import { logRecord } from '../reading/topic-page.ts';
-import { keeps, oldestOf, type TopicEntry, type TopicTable } from '../topic-table.ts';
+import { logRecord } from '../log-record.ts';
+import { keeps, oldestOf, type TopicEntry } from '../topic-entry.ts';
+import type { TopicTable } from '../topic-table.ts';
 
 /** What a plan starts from. It changes none of it before it is applied. */
 export interface PlanContext {
@@ -42,21 +44,21 @@ export class CommitPlan {
   readonly records: LogRecord[] = [];
   readonly blocks: BlockBuilder;
   readonly #context: PlanContext;
-  readonly #topics: PlannedTopics;
-  readonly #ids = new Map<string, Remembered>();
+  readonly #topics: TopicChanges;
+  readonly #ids = new Map<string, RememberedId>();
   #head: number;
   #revocations: LogState['revocations'];
 
   constructor(context: PlanContext) {
     this.#context = context;
     this.blocks = new BlockBuilder(context.time);
-    this.#topics = new PlannedTopics({ ...context, head: () => this.#head });
+    this.#topics = new TopicChanges({ ...context, head: () => this.#head });
     this.#head = context.state.head;
     this.#revocations = context.state.revocations;
   }
 
   /** The newest stamp that there is once it is made. */
-  get newestStamp(): number {
+  get newestTime(): number {
     const { time, state } = this.#context;
     return this.records.length > 0 ? time : state.time;
   }
@@ -76,7 +78,7 @@ export class CommitPlan {
     const { publishBytesMax } = draft.entry.rule;
     const bytes = Buffer.byteLength(record.messageJson);
     if (bytes > publishBytesMax) return { kind: 'message_too_large', bytesMax: publishBytesMax };
-    if (hashes && this.#ids.size >= this.#context.ids.room) return { kind: 'ids_exhausted' };
+    if (hashes && this.#ids.size >= this.#context.ids.idsLeft) return { kind: 'ids_exhausted' };
     return this.#appended(record, bytes, draft, hashes);
   }
 
@@ -163,7 +165,7 @@ export class CommitPlan {
     return {
       epoch: state.epoch,
       head: this.#head,
-      time: this.newestStamp,
+      time: this.newestTime,
       trustedTime: state.trustedTime,
       clockSteps: state.clockSteps,
       topicNumber: topics.highestNumber,
@@ -172,7 +174,12 @@ export class CommitPlan {
     };
   }
 
-  #appended(record: NewRecord, bytes: number, draft: Draft, hashes: IdHashes | undefined): AppendOutcome {
+  #appended(
+    record: NewRecord,
+    bytes: number,
+    draft: TopicDraft,
+    hashes: IdHashes | undefined,
+  ): AppendOutcome {
     const { topic } = record;
     const { time, level } = this.#context;
     const isStored = keeps(draft.entry);
@@ -190,7 +197,7 @@ export class CommitPlan {
     return { kind: 'appended', sequence, time, stored };
   }
 
-  #store(record: ChunkRecord, bytes: number, draft: Draft, hashes: IdHashes | undefined): void {
+  #store(record: ChunkRecord, bytes: number, draft: TopicDraft, hashes: IdHashes | undefined): void {
     const { sequence } = record;
     this.blocks.add(record, bytes, {
       topic: draft.entry.number,
@@ -208,7 +215,7 @@ export class CommitPlan {
     topic,
     subject,
     createsTopic,
-  }: NewRecord): Draft | 'topic_not_found' | 'topics_exhausted' {
+  }: NewRecord): TopicDraft | 'topic_not_found' | 'topics_exhausted' {
     if (!createsTopic?.(topic) && this.#context.topics.ruleOf(topic).create !== 'publish')
       return 'topic_not_found';
     return this.#topics.make(topic, subject) ?? 'topics_exhausted';

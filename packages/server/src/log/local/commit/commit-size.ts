@@ -9,7 +9,7 @@ const recordsLeast = 16;
  * How many records a commit may have so that it holds up nobody for long, as the last one showed: one record may have a thousand
  * subscribers, and hundreds of patterns that it nearly matches.
  */
-export class Pace {
+export class CommitSize {
   /** Few, until there was one. */
   #recordsMax = recordsLeast;
 

@@ -25,7 +25,7 @@ export function weightOf({ records }: Operation): number {
 }
 
 /** What waits for its commit, in the order in which it was asked for. */
-export class Operations {
+export class OperationQueue {
   #waiting: Operation[] = [];
   #bytes = 0;
 

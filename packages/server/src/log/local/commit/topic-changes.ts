@@ -1,11 +1,12 @@
 import type { Topic } from '@fanfare/protocol';
 import type { Deletion, TopicNumber, TopicRecord } from '../../store/store.ts';
-import { keeps, recordOf, type TopicEntry, type TopicTable } from '../topic-table.ts';
+import { keeps, recordOf, type TopicEntry } from '../topic-entry.ts';
+import type { TopicTable } from '../topic-table.ts';
 import { isOnlyName } from '../unused-names.ts';
-import { UseOrder, type Place } from '../lru-list.ts';
+import { LruList, type LruNode } from '../lru-list.ts';
 
 /** What a topic is to become. */
-export interface Draft {
+export interface TopicDraft {
   readonly entry: TopicEntry;
   readonly isNew: boolean;
   /** What has no messages and was not declared can wait. */
@@ -17,10 +18,10 @@ export interface Draft {
   published: number;
   lastTime: number;
   /** Among the names that the plan uses, where it is only a name. */
-  place: Place<Draft> | undefined;
+  place: LruNode<TopicDraft> | undefined;
 }
 
-export interface PlannedTopicsOptions {
+export interface TopicChangesOptions {
   readonly topics: TopicTable;
   readonly topicsMax: number;
   /** The place of the newest record that is planned, or stored. */
@@ -28,29 +29,29 @@ export interface PlannedTopicsOptions {
 }
 
 /** How many names are forgotten at the most for one new topic, and in one commit for subjects that hold too many. */
-const forgottenMax = { forRoom: 64, forSubjects: 1_000 };
+const forgottenMax = { forNewTopic: 64, forSubjects: 1_000 };
 
 /** The topics that a commit makes, changes, deletes and forgets. Nothing is changed before it is applied. */
-export class PlannedTopics {
+export class TopicChanges {
   /** What is to be noted of those that are deleted or forgotten. */
   readonly deletions: Deletion[] = [];
-  readonly #options: PlannedTopicsOptions;
-  readonly #drafts = new Map<Topic, Draft>();
+  readonly #options: TopicChangesOptions;
+  readonly #drafts = new Map<Topic, TopicDraft>();
   /** Drafts of topics that are deleted or forgotten, whose names may have been taken again since. */
-  readonly #removed = new Map<TopicEntry, Draft>();
+  readonly #removed = new Map<TopicEntry, TopicDraft>();
   /** Drafts of names, ordered by their last use. They were used later than all names without a draft. */
-  readonly #names = new UseOrder<Draft>();
+  readonly #names = new LruList<TopicDraft>();
   /** The unused names that this plan has not looked at. */
   #unused: Iterator<TopicEntry> | undefined;
   #hasForgottenExcess = false;
   #growth = 0;
   #storing = 0;
 
-  constructor(options: PlannedTopicsOptions) {
+  constructor(options: TopicChangesOptions) {
     this.#options = options;
   }
 
-  get(topic: Topic): Draft | undefined {
+  get(topic: Topic): TopicDraft | undefined {
     const known = this.#drafts.get(topic);
     if (known) return known;
     const entry = this.#options.topics.get(topic);
@@ -63,15 +64,15 @@ export class PlannedTopics {
    * @param subject - the subject that it belongs to
    * @returns undefined when there are as many topics as may be, and none of them is an unused name
    */
-  make(topic: Topic, subject: string | undefined): Draft | undefined {
-    if (!this.#makeRoom()) return undefined;
+  make(topic: Topic, subject: string | undefined): TopicDraft | undefined {
+    if (!this.#forgetIfFull()) return undefined;
     const { topics, head } = this.#options;
     this.#growth++;
     return this.#draft(topics.make(topic, head(), { subject }), true);
   }
 
   /** Declares a topic: it exists until it is deleted. */
-  declare(draft: Draft): void {
+  declare(draft: TopicDraft): void {
     if (draft.isDeclared) return;
     draft.isDeclared = true;
     draft.isToBeSaved = true;
@@ -79,7 +80,7 @@ export class PlannedTopics {
   }
 
   /** Deletes a topic, or forgets it. */
-  remove(draft: Draft): void {
+  remove(draft: TopicDraft): void {
     const { entry, lastSequence } = draft;
     this.#drafts.delete(entry.name);
     this.#leaveNames(draft);
@@ -93,7 +94,7 @@ export class PlannedTopics {
   }
 
   /** A client publishes to a topic, or subscribes to it. */
-  noteUse(draft: Draft): void {
+  noteUse(draft: TopicDraft): void {
     if (draft.isDeclared || draft.count > draft.entry.trimmed) this.#leaveNames(draft);
     else if (draft.place) this.#names.renew(draft.place);
     else draft.place = this.#names.add(draft);
@@ -176,7 +177,7 @@ export class PlannedTopics {
     return changed;
   }
 
-  #applyRemoval(draft: Draft): void {
+  #applyRemoval(draft: TopicDraft): void {
     const { topics } = this.#options;
     const { entry, isNew } = draft;
     const isGone = !hasChunks(draft);
@@ -192,7 +193,7 @@ export class PlannedTopics {
    * Forgets the unused name whose last use was longest ago, when there are as many topics as may be. When there are
    * more, because the limit was lowered, it forgets several.
    */
-  #makeRoom(): boolean {
+  #forgetIfFull(): boolean {
     const { topics, topicsMax } = this.#options;
     const isFull = (): boolean => topics.size + this.#growth >= topicsMax;
     // Whoever holds too much gives it up before others lose anything.
@@ -201,7 +202,7 @@ export class PlannedTopics {
       this.forgetExcess();
     }
     let forgotten = 0;
-    while (isFull() && forgotten < forgottenMax.forRoom && this.#forgetNext()) forgotten++;
+    while (isFull() && forgotten < forgottenMax.forNewTopic && this.#forgetNext()) forgotten++;
     return !isFull() || forgotten > 0;
   }
 
@@ -238,12 +239,12 @@ export class PlannedTopics {
     return true;
   }
 
-  #leaveNames(draft: Draft): void {
+  #leaveNames(draft: TopicDraft): void {
     if (draft.place) this.#names.remove(draft.place);
     draft.place = undefined;
   }
 
-  #draft(entry: TopicEntry, isNew: boolean): Draft {
+  #draft(entry: TopicEntry, isNew: boolean): TopicDraft {
     const { isDeclared, count, bytes, lastSequence, published, lastTime } = entry;
     const grown = { isDeclared, count, bytes, lastSequence, published, lastTime };
     const draft = { entry, isNew, isToBeSaved: false, place: undefined, ...grown };
@@ -253,18 +254,18 @@ export class PlannedTopics {
 }
 
 /** Whether the store has messages of a topic, or is to have some. */
-function hasChunks({ entry, count }: Draft): boolean {
+function hasChunks({ entry, count }: TopicDraft): boolean {
   return entry.oldest !== undefined || count > entry.count;
 }
 
 /** Whether the store may have a record of a topic. It has an old one of a topic that is to be saved again. */
-function isInStore({ isNew, entry }: Draft): boolean {
+function isInStore({ isNew, entry }: TopicDraft): boolean {
   return !isNew && (entry.isSaved || entry.bornAt < 0);
 }
 
 function assign(
   entry: TopicEntry,
-  { isDeclared, count, bytes, lastSequence, published, lastTime }: Draft,
+  { isDeclared, count, bytes, lastSequence, published, lastTime }: TopicDraft,
 ): void {
   entry.isDeclared = isDeclared;
   entry.count = count;

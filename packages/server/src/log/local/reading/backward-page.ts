@@ -1,8 +1,10 @@
 import type { Topic } from '@fanfare/protocol';
-import type { ReaderParts } from './locate.ts';
-import { missing } from '../load-store.ts';
-import { LogDamagedError, type LogRecord, type PageBefore, type PageLimit } from '../../topic-log.ts';
-import { isFull, logRecord, ordinalAt } from './topic-page.ts';
+import type { LogRecord, PageBefore, PageLimit } from '../../topic-log.ts';
+import { missingMessages } from '../damage.ts';
+import { logRecord } from '../log-record.ts';
+import type { LogView } from './log-view.ts';
+import { isPageFull } from './page-limit.ts';
+import { ordinalAt } from './topic-positions.ts';
 
 /**
  * Reads the newest messages of a topic that come before a place in the log, from chunk to chunk back.
@@ -10,7 +12,7 @@ import { isFull, logRecord, ordinalAt } from './topic-page.ts';
  * @throws LogDamagedError
  */
 export function readTopicBefore(
-  { store, topics, state }: ReaderParts,
+  { store, topics, state }: LogView,
   topic: Topic,
   sequence: number,
   limit: PageLimit,
@@ -24,13 +26,13 @@ export function readTopicBefore(
   let bytes = 0;
   for (let block = last; ordinal > entry.trimmed;) {
     const chunk = store.chunkBefore(entry.number, block);
-    if (!chunk) throw new LogDamagedError(missing(topic));
+    if (!chunk) throw missingMessages(topic);
     // Of the first one, all may come after the place.
     for (let at = ordinal - chunk.ordinal; at >= 0 && ordinal > entry.trimmed; at--) {
       const record = chunk.records[at];
-      if (!record) throw new LogDamagedError(missing(topic));
+      if (!record) throw missingMessages(topic);
       bytes += Buffer.byteLength(record.messageJson);
-      if (isFull(records.length, bytes, limit)) return page(false);
+      if (isPageFull(records.length, bytes, limit)) return page(false);
       records.push(logRecord(record, topic, ordinal--, chunk.time));
     }
     block = chunk.block - 1;

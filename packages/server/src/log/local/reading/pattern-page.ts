@@ -1,16 +1,12 @@
-import type { ReaderParts, Wanting } from './locate.ts';
-import { missing } from '../load-store.ts';
 import type { Block, Chunk, ChunkRecord, TopicNumber } from '../../store/store.ts';
-import {
-  LogDamagedError,
-  type LogRecord,
-  type MayRead,
-  type Page,
-  type PageLimit,
-  type Position,
-} from '../../topic-log.ts';
-import { isFull, logRecord, ordinalAt } from './topic-page.ts';
-import type { TopicEntry } from '../topic-table.ts';
+import type { LogRecord, MayRead, Page, PageLimit, Position } from '../../topic-log.ts';
+import { missingMessages } from '../damage.ts';
+import { logRecord } from '../log-record.ts';
+import type { TopicEntry } from '../topic-entry.ts';
+import type { LogView } from './log-view.ts';
+import { isPageFull } from './page-limit.ts';
+import type { PatternFilter } from './pattern-filter.ts';
+import { ordinalAt } from './topic-positions.ts';
 
 /** How much a page is looked for, in runs of records that may turn out to be of other topics; a few milliseconds. */
 const effortPerPageMax = 8_192;
@@ -26,15 +22,15 @@ const looksMax = 1_024;
 
 /** @throws LogDamagedError */
 export function readPattern(
-  parts: ReaderParts,
-  wanting: Wanting,
+  view: LogView,
+  filter: PatternFilter,
   position: Position,
   limit: PageLimit,
 ): Page {
-  const { store, topics, state } = parts;
+  const { store, topics, state } = view;
   const { head } = state();
-  const dropped = isAnyLost(parts, wanting, position) ? 'unknown' : 0;
-  const scan = new Scan(parts, wanting, position);
+  const dropped = isAnyLost(view, filter, position) ? 'unknown' : 0;
+  const scan = new Scan(view, filter, position);
   const records: LogRecord[] = [];
   let { sequence } = position;
   let bytes = 0;
@@ -48,12 +44,12 @@ export function readPattern(
     if (block.first > head) break;
     for (const record of scan.recordsOf(block, sequence)) {
       bytes += Buffer.byteLength(record.messageJson);
-      if (isFull(records.length, bytes, limit)) return page(false);
+      if (isPageFull(records.length, bytes, limit)) return page(false);
       records.push(record);
       sequence = record.sequence;
     }
     sequence = Math.max(sequence, scan.end);
-    if (scan.isTired || records.length >= limit.recordsMax) return page(sequence >= head);
+    if (scan.isExhausted || records.length >= limit.recordsMax) return page(sequence >= head);
   }
   return page(true);
 }
@@ -67,8 +63,8 @@ function endOf({ first, runs }: Block): number {
 }
 
 /** Whether messages after a position that was not read yet went since it was taken. */
-function isAnyLost(parts: ReaderParts, { pattern, isWanted }: Wanting, position: Position): boolean {
-  const { store, topics } = parts;
+function isAnyLost(view: LogView, { pattern, isWanted }: PatternFilter, position: Position): boolean {
+  const { store, topics } = view;
   const { sequence, changes = 0, newest } = position;
   if (topics.changes === changes) return false;
   if (topics.wasDeleted(pattern, isWanted, sequence, changes)) return true;
@@ -101,7 +97,7 @@ interface Cursor {
 
 /** Picks the records of a pattern out of blocks. */
 class Scan {
-  readonly #parts: ReaderParts;
+  readonly #view: LogView;
   readonly #isWanted: MayRead;
   readonly #start: Position;
   readonly #lookingEffort: number;
@@ -115,8 +111,8 @@ class Scan {
   #hasGap = false;
   #effort = 0;
 
-  constructor(parts: ReaderParts, { isWanted, isRestricted }: Wanting, start: Position) {
-    this.#parts = parts;
+  constructor(view: LogView, { isWanted, isRestricted }: PatternFilter, start: Position) {
+    this.#view = view;
     this.#isWanted = isWanted;
     this.#start = start;
     this.#lookingEffort = isRestricted ? lookingEffort.restricted : lookingEffort.usual;
@@ -130,7 +126,7 @@ class Scan {
   }
 
   /** Whether as much was done as is to be done for one page. */
-  get isTired(): boolean {
+  get isExhausted(): boolean {
     return this.#effort > effortPerPageMax;
   }
 
@@ -152,7 +148,7 @@ class Scan {
       const cursor = cursors.get(topic);
       if (cursor) yield* this.#recordsUpTo(end, cursor);
       this.#end = end - 1;
-      if (this.isTired) return;
+      if (this.isExhausted) return;
     }
   }
 
@@ -179,25 +175,24 @@ class Scan {
   }
 
   #chunkOf(block: number, wanted: Wanted): Chunk | undefined {
-    const { store } = this.#parts;
+    const { store } = this.#view;
     const { entry } = wanted;
     this.#effort += readingEffort;
     const chunk = store.chunk(entry.number, block);
     if (!chunk) {
-      if (entry.oldest && entry.oldest.block <= block) throw new LogDamagedError(missing(entry.name));
+      if (entry.oldest && entry.oldest.block <= block) throw missingMessages(entry.name);
       return undefined;
     }
     if (this.#hasGap) wanted.ordinal ??= ordinalAt(store, entry, this.#start.sequence);
     const had = Math.max(entry.trimmed, wanted.ordinal ?? 0);
-    if (wanted.ordinal !== undefined && chunk.ordinal > had + 1)
-      throw new LogDamagedError(missing(entry.name));
+    if (wanted.ordinal !== undefined && chunk.ordinal > had + 1) throw missingMessages(entry.name);
     wanted.ordinal = chunk.ordinal + chunk.records.length - 1;
     return chunk;
   }
 
   #wantedOf(number: TopicNumber): Wanted | undefined {
     if (this.#wanted.has(number)) return this.#wanted.get(number);
-    const { store, topics } = this.#parts;
+    const { store, topics } = this.#view;
     const { newest } = this.#start;
     const entry = topics.at(number);
     let wanted: Wanted | undefined;

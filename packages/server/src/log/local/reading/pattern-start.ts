@@ -1,39 +1,42 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { From } from '@fanfare/protocol';
-import { firstStampedSince, type Stamped } from '../effective-time.ts';
-import type { ReaderParts, Wanting } from './locate.ts';
+import { wasDeletedAfter } from '../deletions.ts';
+import { firstEffectiveSince, type Timestamped } from '../effective-time.ts';
 import type { MayRead, Start } from '../../topic-log.ts';
-import { ordinalAt, sequenceBefore, wasDeletedSince } from './topic-page.ts';
-import { keeps, type TopicEntry } from '../topic-table.ts';
+import { keeps, type TopicEntry } from '../topic-entry.ts';
+import type { LogView } from './log-view.ts';
+import type { PatternFilter } from './pattern-filter.ts';
+import { ordinalAt, sequenceBefore } from './topic-positions.ts';
 
 /** How many topics are looked at before others have their turn: some milliseconds, when each needs a search in the store. */
 const topicsPerTurn = 128;
 
 /** Finds where reading starts. What goes while it looks, which takes some turns, is told by the first page. */
 export async function locatePattern(
-  parts: ReaderParts,
-  { pattern, isWanted }: Wanting,
+  view: LogView,
+  { pattern, isWanted }: PatternFilter,
   from: From,
 ): Promise<Start> {
-  const { topics, state } = parts;
+  const { topics, state } = view;
   const { changes } = topics;
   const { head } = state();
   if (from.kind === 'new') return { position: { sequence: head, changes }, due: 0 };
-  let sequence = firstPlace(parts, from, head);
+  let sequence = firstPlace(view, from, head);
   let due = 0;
-  let recovered = from.kind === 'offset' && !wasDeletedSince(parts, pattern, isWanted, from.offset.sequence);
-  for await (const entries of matchingTopics(parts, isWanted)) {
+  let recovered =
+    from.kind === 'offset' && !wasDeletedAfter(state().deletions, pattern, isWanted, from.offset.sequence);
+  for await (const entries of matchingTopics(view, isWanted)) {
     for (const entry of entries) {
       if (!keeps(entry)) recovered = false;
       if (entry.count === entry.trimmed) {
         if (entry.lastSequence > sequence) recovered = false;
         continue;
       }
-      const had = ordinalWanted(parts, entry, from, from.kind === 'last' ? head : sequence);
+      const had = ordinalWanted(view, entry, from, from.kind === 'last' ? head : sequence);
       if (had < entry.trimmed) recovered = false;
       due += entry.count - Math.max(had, entry.trimmed);
       if (from.kind === 'earliest' || from.kind === 'last') {
-        sequence = Math.min(sequence, placeBefore(parts, entry, Math.max(had, entry.trimmed), sequence));
+        sequence = Math.min(sequence, placeBefore(view, entry, Math.max(had, entry.trimmed), sequence));
       }
     }
   }
@@ -42,13 +45,13 @@ export async function locatePattern(
 }
 
 /** Where to start, unless a topic has something that is wanted before that. */
-function firstPlace({ store, state }: ReaderParts, from: From, head: number): number {
+function firstPlace({ store, state }: LogView, from: From, head: number): number {
   if (from.kind === 'offset') return from.offset.sequence;
   if (from.kind !== 'time') return head;
-  const first = firstStampedSince(from.ms, state(), (since, start, end) => {
+  const first = firstEffectiveSince(from.ms, state(), (since, start, end) => {
     let low = Math.max(start, 1) - 1;
     let high = end;
-    let found: Stamped | undefined;
+    let found: Timestamped | undefined;
     while (high - low > 1) {
       const middle = Math.floor((low + high) / 2);
       const block = store.blockBefore(middle);
@@ -65,7 +68,7 @@ function firstPlace({ store, state }: ReaderParts, from: From, head: number): nu
 }
 
 /** How many of a topic's messages come before those that are wanted. @param sequence - after it, all are */
-function ordinalWanted({ store }: ReaderParts, entry: TopicEntry, from: From, sequence: number): number {
+function ordinalWanted({ store }: LogView, entry: TopicEntry, from: From, sequence: number): number {
   switch (from.kind) {
     case 'new':
       return entry.count;
@@ -80,16 +83,16 @@ function ordinalWanted({ store }: ReaderParts, entry: TopicEntry, from: From, se
 }
 
 /** The place just before the message that comes after so many; or `latest`, if that comes before it. */
-function placeBefore(parts: ReaderParts, entry: TopicEntry, had: number, latest: number): number {
+function placeBefore(view: LogView, entry: TopicEntry, had: number, latest: number): number {
   if ((entry.oldest?.block ?? Infinity) > latest) return latest;
   if (had === entry.count - 1) return entry.lastSequence - 1;
   if (had === entry.gone.ordinal && entry.oldest) return entry.oldest.block - 1;
-  return sequenceBefore(parts, entry, had);
+  return sequenceBefore(view, entry, had);
 }
 
 /** The topics that a pattern stands for, some in each turn. */
 async function* matchingTopics(
-  { topics, state }: ReaderParts,
+  { topics, state }: LogView,
   isWanted: MayRead,
 ): AsyncIterable<readonly TopicEntry[]> {
   let looked = 0;

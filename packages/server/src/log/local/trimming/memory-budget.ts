@@ -1,5 +1,6 @@
 import type { Chunk, Store } from '../../store/store.ts';
-import type { TopicEntry, TopicTable } from '../topic-table.ts';
+import type { TopicEntry } from '../topic-entry.ts';
+import type { TopicTable } from '../topic-table.ts';
 
 export interface MemoryBudgetOptions {
   readonly store: Store;
@@ -16,8 +17,8 @@ export class MemoryBudget {
   readonly #options: MemoryBudgetOptions;
   #bytes = 0;
   /** What of it is to go. */
-  #squeezedBytes = 0;
-  #squeezedThrough = 0;
+  #evictedBytes = 0;
+  #evictedThrough = 0;
 
   constructor(options: MemoryBudgetOptions) {
     this.#options = options;
@@ -28,8 +29,8 @@ export class MemoryBudget {
   }
 
   /** Chunks up to this block are to go. */
-  get squeezedThrough(): number {
-    return this.#squeezedThrough;
+  get evictedThrough(): number {
+    return this.#evictedThrough;
   }
 
   /** Messages came. @returns the topics that are to be shortened */
@@ -37,7 +38,7 @@ export class MemoryBudget {
     const { memoryBytesMax } = this.#options;
     if (memoryBytesMax === Infinity) return [];
     this.#bytes += bytes + messages * recordOverheadBytes;
-    return this.#bytes - this.#squeezedBytes > memoryBytesMax ? this.#squeeze() : [];
+    return this.#bytes - this.#evictedBytes > memoryBytesMax ? this.#evict() : [];
   }
 
   /** Chunks went. */
@@ -46,25 +47,25 @@ export class MemoryBudget {
     for (const chunk of removed) {
       const weight = weightOf(chunk);
       this.#bytes -= weight;
-      if (chunk.block <= this.#squeezedThrough) this.#squeezedBytes -= weight;
+      if (chunk.block <= this.#evictedThrough) this.#evictedBytes -= weight;
     }
   }
 
-  #squeeze(): Iterable<TopicEntry> {
+  #evict(): Iterable<TopicEntry> {
     const { store, topics, memoryBytesMax } = this.#options;
-    const squeezed = new Set<TopicEntry>();
-    for (const { first, runs } of store.readBlocks(this.#squeezedThrough + 1)) {
-      if (this.#bytes - this.#squeezedBytes <= memoryBytesMax) break;
-      this.#squeezedThrough = first;
+    const evicted = new Set<TopicEntry>();
+    for (const { first, runs } of store.readBlocks(this.#evictedThrough + 1)) {
+      if (this.#bytes - this.#evictedBytes <= memoryBytesMax) break;
+      this.#evictedThrough = first;
       for (const number of new Set(runs.map(({ topic }) => topic))) {
         const entry = topics.at(number);
         const chunk = entry && store.chunk(number, first);
         if (!chunk) continue;
-        squeezed.add(entry);
-        this.#squeezedBytes += weightOf(chunk);
+        evicted.add(entry);
+        this.#evictedBytes += weightOf(chunk);
       }
     }
-    return squeezed;
+    return evicted;
   }
 }
 

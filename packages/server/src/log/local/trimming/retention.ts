@@ -1,8 +1,9 @@
-import { ageOf, type StampClock } from '../effective-time.ts';
+import { ageOf, type ClockHistory } from '../effective-time.ts';
 import { MemoryBudget } from './memory-budget.ts';
-import { shorten, type Shortened } from './trim.ts';
+import { trimTopic, type TrimmedTopic } from './trim.ts';
 import type { Block, Chunk, Store, StoreCommit } from '../../store/store.ts';
-import { recordOf, type TopicEntry, type TopicTable } from '../topic-table.ts';
+import { recordOf, type TopicEntry } from '../topic-entry.ts';
+import type { TopicTable } from '../topic-table.ts';
 
 export interface RetentionOptions {
   readonly store: Store;
@@ -87,7 +88,7 @@ export class Retention {
   }
 
   /** Looks at some topics for what is too old. @returns whether it has now looked at all of them */
-  sweep(clock: StampClock): boolean {
+  sweep(clock: ClockHistory): boolean {
     this.#unswept ??= this.#options.topics.all()[Symbol.iterator]();
     this.#areIdsDue = !this.#areIdsDamaged;
     for (let looked = 0; looked < topicsPerSweepMax; looked++) {
@@ -109,17 +110,17 @@ export class Retention {
   }
 
   /** What the next commit is to remove; undefined when there is nothing. */
-  collect(clock: StampClock): Removal | undefined {
+  collect(clock: ClockHistory): Removal | undefined {
     if (!this.hasWork) return undefined;
-    const shortened = this.#shortenDue(clock);
-    const removedChunks = shortened.flatMap(({ removed }) => removed);
+    const trimmedTopics = this.#trimDue(clock);
+    const removedChunks = trimmedTopics.flatMap(({ removed }) => removed);
     const removedIds = this.#oldIds(clock);
-    if (shortened.length === 0 && removedIds.length === 0) return undefined;
-    const isPurged = ({ entry, oldest }: Shortened): boolean => entry.isDeleted && !oldest;
-    const purged = shortened.filter(isPurged).map(({ entry }) => entry);
+    if (trimmedTopics.length === 0 && removedIds.length === 0) return undefined;
+    const isPurged = ({ entry, oldest }: TrimmedTopic): boolean => entry.isDeleted && !oldest;
+    const purged = trimmedTopics.filter(isPurged).map(({ entry }) => entry);
     return {
       commit: {
-        topics: shortened.filter((one) => !isPurged(one)).map(({ entry }) => recordOf(entry)),
+        topics: trimmedTopics.filter((one) => !isPurged(one)).map(({ entry }) => recordOf(entry)),
         removedTopics: purged.map(({ number }) => number),
         removedChunks,
         removedBlocks: this.#deadBlocks(removedChunks),
@@ -130,7 +131,7 @@ export class Retention {
         for (const entry of purged) this.#options.topics.forget(entry);
       },
       fail: () => {
-        for (const { entry, before } of shortened) {
+        for (const { entry, before } of trimmedTopics) {
           Object.assign(entry, before);
           this.#due.add(entry);
         }
@@ -143,20 +144,20 @@ export class Retention {
     if (!this.#damaged.has(entry)) this.#due.add(entry);
   }
 
-  #shortenDue(clock: StampClock): readonly Shortened[] {
+  #trimDue(clock: ClockHistory): readonly TrimmedTopic[] {
     const { store, topics, onFailure } = this.#options;
-    const { squeezedThrough } = this.#memory;
-    const shortened: Shortened[] = [];
+    const { evictedThrough } = this.#memory;
+    const trimmedTopics: TrimmedTopic[] = [];
     // Never slower than they come.
-    let room = Math.max(chunksPerCommitMax, 2 * this.#chunksWritten);
+    let chunksLeft = Math.max(chunksPerCommitMax, 2 * this.#chunksWritten);
     for (const entry of this.#due) {
-      if (room <= 0) break;
+      if (chunksLeft <= 0) break;
       this.#due.delete(entry);
       try {
-        const one = shorten(entry, { store, topics, clock, squeezedThrough }, room);
-        room -= one.removed.length + 1;
+        const one = trimTopic(entry, { store, topics, clock, evictedThrough }, chunksLeft);
+        chunksLeft -= one.removed.length + 1;
         if (one.hasMore) this.#due.add(entry);
-        if (one.removed.length > 0 || entry.isDeleted) shortened.push(one);
+        if (one.removed.length > 0 || entry.isDeleted) trimmedTopics.push(one);
         // Nobody reads these any more, whether they are removed now or later.
         Object.assign(entry, { gone: one.gone, oldest: one.oldest });
       } catch (error) {
@@ -164,7 +165,7 @@ export class Retention {
         onFailure(error);
       }
     }
-    return shortened;
+    return trimmedTopics;
   }
 
   /** The blocks of which every topic's chunk is gone, once some chunks are. */
@@ -186,7 +187,7 @@ export class Retention {
     return runs.some(({ topic }) => (this.#options.topics.at(topic)?.oldest?.block ?? Infinity) <= first);
   }
 
-  #oldIds(clock: StampClock): readonly number[] {
+  #oldIds(clock: ClockHistory): readonly number[] {
     const { store, idWindowMs, onFailure } = this.#options;
     const old: number[] = [];
     if (!this.#areIdsDue) return old;

@@ -1,18 +1,19 @@
-import { ageOf, type StampClock } from '../effective-time.ts';
+import { ageOf, type ClockHistory } from '../effective-time.ts';
 import type { Chunk, Store } from '../../store/store.ts';
-import { oldestOf, type OldestChunk, type TopicEntry, type TopicTable } from '../topic-table.ts';
+import { oldestOf, type OldestChunk, type TopicEntry } from '../topic-entry.ts';
+import type { TopicTable } from '../topic-table.ts';
 
 /** What decides beside a topic's rule on what is kept of it. */
-export interface Circumstances {
+export interface TrimContext {
   readonly store: Store;
   readonly topics: TopicTable;
-  readonly clock: StampClock;
+  readonly clock: ClockHistory;
   /** Chunks up to this block go, whatever the rules say. */
-  readonly squeezedThrough: number;
+  readonly evictedThrough: number;
 }
 
 /** What becomes of a topic whose oldest chunks are removed. */
-export interface Shortened {
+export interface TrimmedTopic {
   readonly entry: TopicEntry;
   readonly gone: TopicEntry['gone'];
   readonly oldest: OldestChunk | undefined;
@@ -28,7 +29,7 @@ export interface Shortened {
  *
  * @throws LogDamagedError
  */
-export function shorten(entry: TopicEntry, circumstances: Circumstances, chunksMax: number): Shortened {
+export function trimTopic(entry: TopicEntry, circumstances: TrimContext, chunksMax: number): TrimmedTopic {
   const { store, topics } = circumstances;
   const before = { gone: entry.gone, oldest: entry.oldest };
   const removed: Chunk[] = [];
@@ -59,14 +60,14 @@ function isGone(
   entry: TopicEntry,
   chunk: Chunk,
   end: { readonly ordinal: number; readonly bytes: number },
-  { clock, squeezedThrough }: Circumstances,
+  { clock, evictedThrough }: TrimContext,
 ): boolean {
   const { keep } = entry.rule;
   return (
     entry.isDeleted ||
     keep === 'none' ||
     end.ordinal <= entry.trimmed ||
-    chunk.block <= squeezedThrough ||
+    chunk.block <= evictedThrough ||
     ageOf(chunk, clock) > keep.ageMs ||
     (entry.bytes - end.bytes >= keep.bytes && end.ordinal < entry.count)
   );

@@ -4,7 +4,7 @@ import { open } from 'lmdb';
 import { dataFile } from '../directory/file-names.ts';
 import { firstKey, tableNames, tableOptions } from '../lmdb/lmdb-file.ts';
 import { checkPages } from './page-check.ts';
-import { answerPipe, startCheck } from './store-check.ts';
+import { resultPipe, startCheck } from './store-check.ts';
 
 /**
  * A program: `node check-process.js DIRECTORY` writes a line that says what is damaged in a data directory, or has
@@ -16,10 +16,10 @@ import { answerPipe, startCheck } from './store-check.ts';
 const [directory = '.'] = process.argv.slice(2);
 const path = join(directory, dataFile);
 const [damage = ''] = checkPages(path, startCheck);
-writeSync(answerPipe, `${damage}\n`);
+writeSync(resultPipe, `${damage}\n`);
 if (damage === '') {
   readWithLmdb();
-  writeSync(answerPipe, 'read\n');
+  writeSync(resultPipe, 'read\n');
 }
 // It may have been given something else to do, too.
 process.exit();

@@ -17,7 +17,7 @@ export const startCheck: PageCheckOptions = { tables: tableNames, overflowsMax: 
 const fullCheck: PageCheckOptions = { tables: tableNames, overflowsMax: Infinity };
 
 /** Where the process that looks through a file tells what it finds. */
-export const answerPipe = 3;
+export const resultPipe = 3;
 
 /** Signals that end a process for what it did itself. */
 const crashSignals: ReadonlySet<string> = new Set([
@@ -59,7 +59,7 @@ export async function checkStore(directory: string, left: string | undefined): P
  *
  * @param onDamage - is told what is damaged, one sentence each, up to a hundred
  */
-export function tellDamage(directory: string, onDamage: (sentence: string) => void): void {
+export function reportDamage(directory: string, onDamage: (sentence: string) => void): void {
   let count = 0;
   for (const sentence of checkPages(join(directory, dataFile), fullCheck)) {
     onDamage(sentence);
@@ -95,9 +95,9 @@ async function runProcess(directory: string): Promise<Ended | undefined> {
   if (!/^node/i.test(basename(process.execPath))) return undefined;
   try {
     const program = createRequire(import.meta.url).resolve('#check-process');
-    const stdio = Array.from({ length: answerPipe }, () => 'ignore' as const);
+    const stdio = Array.from({ length: resultPipe }, () => 'ignore' as const);
     const child = spawn(process.execPath, [program, directory], { stdio: [...stdio, 'pipe'] });
-    const answer = child.stdio[answerPipe] as Readable;
+    const answer = child.stdio[resultPipe] as Readable;
     const [output] = await Promise.all([text(answer), once(child, 'close')]);
     return { signal: child.signalCode, lines: output.split('\n').slice(0, -1) };
   } catch {

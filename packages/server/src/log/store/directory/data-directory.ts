@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { access, chown, lstat, mkdir, open, readdir, stat, statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { dataFile, isOurs, lockFile } from './file-names.ts';
+import { dataFile, isStoreFile, lockFile } from './file-names.ts';
 import { networkStorageOf } from './network-storage.ts';
 
 /** The directory for the data cannot be used. The message names it, and says what to do. */
@@ -10,7 +10,7 @@ export class DataDirectoryError extends Error {
 }
 
 /** How much room there has to be for a new data file. */
-const roomBytesMin = 4 * 1024 * 1024;
+const freeBytesMin = 4 * 1024 * 1024;
 
 export interface PrepareOptions {
   /** Whether other machines may have the directory at the same time. */
@@ -53,7 +53,7 @@ export async function prepareDirectory(
     );
   }
   if (entries.includes(dataFile)) return refuseSecondName(join(directory, dataFile));
-  const foreign = entries.find((name) => name !== 'lost+found' && !isOurs(name));
+  const foreign = entries.find((name) => name !== 'lost+found' && !isStoreFile(name));
   if (foreign !== undefined) {
     throw new DataDirectoryError(
       `The data directory '${directory}' is in use for something else: it has '${foreign}', but no '${dataFile}'. ` +
@@ -61,7 +61,7 @@ export async function prepareDirectory(
     );
   }
   const { bavail, bsize } = await statfs(directory);
-  if (bavail * bsize < roomBytesMin) {
+  if (bavail * bsize < freeBytesMin) {
     throw new DataDirectoryError(
       `The data directory '${directory}' has no room: its disk is full. Make room, or name another one.`,
     );

@@ -16,7 +16,7 @@ export interface FileTrouble {
  * Tells whether what is at the paths of an open store is still the store. What is deleted or moved stays open, and can
  * be written, but nobody finds it after a restart.
  */
-export class OpenFiles {
+export class FileIdentities {
   readonly #files: readonly {
     readonly file: string;
     readonly path: string;
@@ -32,7 +32,7 @@ export class OpenFiles {
   }
 
   /** What is wrong now, if anything is. */
-  look(): FileTrouble | undefined {
+  check(): FileTrouble | undefined {
     for (const { file, path, identity } of this.#files) {
       let there: ReturnType<typeof look>;
       try {

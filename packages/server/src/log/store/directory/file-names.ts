@@ -2,7 +2,7 @@ export const dataFile: string = 'log.mdb';
 /** LMDB names it. */
 export const lockFile: string = `${dataFile}-lock`;
 /** Says who has the directory. */
-export const noteFile: string = `${dataFile}-owner`;
+export const ownerFile: string = `${dataFile}-owner`;
 
 const socketName = /^owner-[\da-f-]{36}\.sock$/;
 
@@ -15,6 +15,6 @@ export function isSocket(name: string): boolean {
 }
 
 /** Whether a file can be there where no data file is: a first start was cut off, or the data file is gone. */
-export function isOurs(name: string): boolean {
-  return name === lockFile || name.startsWith(noteFile) || isSocket(name);
+export function isStoreFile(name: string): boolean {
+  return name === lockFile || name.startsWith(ownerFile) || isSocket(name);
 }

@@ -3,9 +3,9 @@ import { crc32 } from 'node:zlib';
 import { LogDamagedError } from '../../topic-log.ts';
 
 /** How many bytes a seal takes, at the beginning of a value. */
-export const sealSize = 4;
+export const checksumSize = 4;
 
-/** What a value is. It is part of the seal, so that nothing is taken for something else. */
+/** What a value is. It is part of the writeChecksum, so that nothing is taken for something else. */
 export const kinds = {
   format: 1,
   owner: 2,
@@ -19,16 +19,16 @@ export const kinds = {
   revocations: 10,
 } as const;
 
-export type Kind = (typeof kinds)[keyof typeof kinds];
+export type ValueKind = (typeof kinds)[keyof typeof kinds];
 
 /** Puts a checksum (CRC-32) at the beginning of a value: of kind, key, and the bytes from the seal to `end`. */
-export function seal(value: Buffer, end: number, kind: Kind, key: Uint8Array): void {
+export function writeChecksum(value: Buffer, end: number, kind: ValueKind, key: Uint8Array): void {
   value.writeUInt32LE(checksum(value, end, kind, key), 0);
 }
 
-/** Whether the bytes from the seal to `end` are what was sealed, as this kind and under this key. */
-export function isSealed(value: Buffer, end: number, kind: Kind, key: Uint8Array): boolean {
-  if (end < sealSize || end > value.length) return false;
+/** Whether the bytes from the seal to `end` are what was withChecksum, as this kind and under this key. */
+export function hasValidChecksum(value: Buffer, end: number, kind: ValueKind, key: Uint8Array): boolean {
+  if (end < checksumSize || end > value.length) return false;
   return value.readUInt32LE(0) === checksum(value, end, kind, key);
 }
 
@@ -45,6 +45,6 @@ export function damaged(part: string, cause?: unknown): LogDamagedError {
 }
 
 /** The kind and the key come first: as the start value of a CRC they change every result. */
-function checksum(value: Buffer, end: number, kind: Kind, key: Uint8Array): number {
-  return crc32(value.subarray(sealSize, end), crc32(key, kind));
+function checksum(value: Buffer, end: number, kind: ValueKind, key: Uint8Array): number {
+  return crc32(value.subarray(checksumSize, end), crc32(key, kind));
 }

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { crc32 } from 'node:zlib';
 import { ByteReader, ByteWriter, integerBytesMax, textEncoding, textEncodings } from './bytes.ts';
-import { damaged, isSealed, kinds, seal, sealSize } from './checksum.ts';
+import { damaged, hasValidChecksum, kinds, writeChecksum, checksumSize } from './checksum.ts';
 import type { Chunk, ChunkRecord, TopicNumber } from '../store.ts';
 import type { LogDamagedError } from '../../topic-log.ts';
 
@@ -26,10 +26,10 @@ const hasIdsFlag = 0x10;
 const hasPublishersFlag = 0x20;
 
 /**
- * A chunk's value: the seal, of head and key; the text's checksum; the size of the head; the head; the text. The
+ * A chunk's value: the writeChecksum, of head and key; the text's checksum; the size of the head; the head; the text. The
  * text is all messages, ids and publishers in one, which is faster to decode than each by itself.
  */
-const textCrcAt = sealSize;
+const textCrcAt = checksumSize;
 const headSizeAt = textCrcAt + 4;
 const headAt = headSizeAt + 4;
 
@@ -65,7 +65,7 @@ export function encodeChunk(chunk: Chunk, key: Uint8Array): Buffer {
   const value = writer.buffer.subarray(0, writer.position);
   value.writeUInt32LE(crc32(value.subarray(headEnd)), textCrcAt);
   value.writeUInt32LE(headEnd, headSizeAt);
-  seal(value, headEnd, kinds.chunk, key);
+  writeChecksum(value, headEnd, kinds.chunk, key);
   return value;
 }
 
@@ -79,7 +79,7 @@ export function decodeChunk(value: Buffer, key: Uint8Array): Chunk {
   const topic = readUint32(key, 0);
   const block = blockOf(key);
   const headEnd = value.length < headAt ? value.length : value.readUInt32LE(headSizeAt);
-  if (!isSealed(value, headEnd, kinds.chunk, key)) throw damagedChunk(topic, block);
+  if (!hasValidChecksum(value, headEnd, kinds.chunk, key)) throw damagedChunk(topic, block);
   return new StoredChunk(topic, block, value, headEnd);
 }
 

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import type { Topic } from '@fanfare/protocol';
 import { ByteReader, ByteWriter, integerBytesMax, textEncoding, textEncodings } from './bytes.ts';
-import { damaged, isSealed, kinds, seal, sealSize, type Kind } from './checksum.ts';
+import { damaged, hasValidChecksum, kinds, writeChecksum, checksumSize, type ValueKind } from './checksum.ts';
 import type { Revocation } from '../../topic-log.ts';
 import type { Block, ClockStep, IdBlock, LogState, Run, StoredId, TopicRecord } from '../store.ts';
 
@@ -20,14 +20,14 @@ export function topicKey(topic: number): Buffer {
 }
 
 export function encodeBlock({ first, time, runs }: Block): Buffer {
-  const writer = new ByteWriter(sealSize + (2 + 2 * runs.length) * integerBytesMax, sealSize);
+  const writer = new ByteWriter(checksumSize + (2 + 2 * runs.length) * integerBytesMax, checksumSize);
   writer.integer(time);
   writer.integer(runs.length);
   for (const { topic, count } of runs) {
     writer.integer(topic);
     writer.integer(count);
   }
-  return sealed(writer, kinds.block, blockKey(first));
+  return withChecksum(writer, kinds.block, blockKey(first));
 }
 
 /** @throws LogDamagedError */
@@ -45,8 +45,8 @@ export function decodeBlock(value: Buffer, key: Buffer): Block {
 const hashSize = 16;
 
 export function encodeIds({ block, time, ids }: IdBlock): Buffer {
-  const bytesMax = sealSize + 2 * integerBytesMax + ids.length * (2 * hashSize + integerBytesMax);
-  const writer = new ByteWriter(bytesMax, sealSize);
+  const bytesMax = checksumSize + 2 * integerBytesMax + ids.length * (2 * hashSize + integerBytesMax);
+  const writer = new ByteWriter(bytesMax, checksumSize);
   writer.integer(time);
   writer.integer(ids.length);
   for (const { key, digest, sequence } of ids) {
@@ -54,7 +54,7 @@ export function encodeIds({ block, time, ids }: IdBlock): Buffer {
     writer.text(digest, 'latin1');
     writer.integer(sequence);
   }
-  return sealed(writer, kinds.ids, blockKey(block));
+  return withChecksum(writer, kinds.ids, blockKey(block));
 }
 
 /** @throws LogDamagedError */
@@ -76,7 +76,7 @@ const isDeletedFlag = 2;
 const keepsFlag = 4;
 
 export function encodeTopic({ number, name, createdAt, gone, ...is }: TopicRecord): Buffer {
-  const writer = new ByteWriter(sealSize + 1 + 5 * integerBytesMax + textBytesMax(name), sealSize);
+  const writer = new ByteWriter(checksumSize + 1 + 5 * integerBytesMax + textBytesMax(name), checksumSize);
   writer.byte(
     (is.isDeclared ? isDeclaredFlag : 0) | (is.isDeleted ? isDeletedFlag : 0) | (is.keeps ? keepsFlag : 0),
   );
@@ -85,7 +85,7 @@ export function encodeTopic({ number, name, createdAt, gone, ...is }: TopicRecor
   writer.integer(gone.ordinal);
   writer.integer(gone.bytes);
   writeText(writer, name);
-  return sealed(writer, kinds.topic, topicKey(number));
+  return withChecksum(writer, kinds.topic, topicKey(number));
 }
 
 /** @throws LogDamagedError */
@@ -108,14 +108,14 @@ export function decodeTopic(value: Buffer, key: Buffer): TopicRecord {
 
 /** The state but for its lists, which are apart because they seldom change. */
 export function encodeState(state: StateAlone, key: Uint8Array): Buffer {
-  const writer = new ByteWriter(sealSize + 5 * integerBytesMax + textBytesMax(state.epoch), sealSize);
+  const writer = new ByteWriter(checksumSize + 5 * integerBytesMax + textBytesMax(state.epoch), checksumSize);
   writer.integer(state.head);
   writer.integer(state.time);
   writer.integer(state.trustedTime);
   writer.integer(state.topicNumber);
   writer.integer(state.inCommon.sequence);
   writeText(writer, state.epoch);
-  return sealed(writer, kinds.state, key);
+  return withChecksum(writer, kinds.state, key);
 }
 
 /** The state without its lists; `inCommon` is that of its deletions. */
@@ -141,14 +141,14 @@ export function decodeState(value: Buffer, key: Uint8Array, format?: number): St
 }
 
 export function encodeClockSteps(steps: readonly ClockStep[], key: Uint8Array): Buffer {
-  const writer = new ByteWriter(sealSize + (1 + 3 * steps.length) * integerBytesMax, sealSize);
+  const writer = new ByteWriter(checksumSize + (1 + 3 * steps.length) * integerBytesMax, checksumSize);
   writer.integer(steps.length);
   for (const { sequence, before, after } of steps) {
     writer.integer(sequence);
     writer.integer(before);
     writer.integer(after);
   }
-  return sealed(writer, kinds.clockSteps, key);
+  return withChecksum(writer, kinds.clockSteps, key);
 }
 
 /** @throws LogDamagedError */
@@ -162,10 +162,10 @@ export function decodeClockSteps(value: Buffer, key: Uint8Array): ClockStep[] {
 }
 
 export function encodeRevocations(revocations: readonly Revocation[], key: Uint8Array): Buffer {
-  let bytesMax = sealSize + integerBytesMax;
+  let bytesMax = checksumSize + integerBytesMax;
   for (const { subject, ahead } of revocations)
     bytesMax += (2 + ahead.length) * integerBytesMax + textBytesMax(subject);
-  const writer = new ByteWriter(bytesMax, sealSize);
+  const writer = new ByteWriter(bytesMax, checksumSize);
   writer.integer(revocations.length);
   for (const { subject, time, ahead } of revocations) {
     writeText(writer, subject);
@@ -173,7 +173,7 @@ export function encodeRevocations(revocations: readonly Revocation[], key: Uint8
     writer.integer(ahead.length);
     for (const issuedAt of ahead) writer.integer(issuedAt);
   }
-  return sealed(writer, kinds.revocations, key);
+  return withChecksum(writer, kinds.revocations, key);
 }
 
 /** @throws LogDamagedError */
@@ -194,15 +194,15 @@ export function decodeRevocations(value: Buffer, key: Uint8Array): Revocation[] 
 type DeletedName = readonly [name: string, sequence: number];
 
 export function encodeDeletions(deletions: readonly DeletedName[], key: Uint8Array): Buffer {
-  let bytesMax = sealSize + integerBytesMax;
+  let bytesMax = checksumSize + integerBytesMax;
   for (const [name] of deletions) bytesMax += 2 * integerBytesMax + textBytesMax(name);
-  const writer = new ByteWriter(bytesMax, sealSize);
+  const writer = new ByteWriter(bytesMax, checksumSize);
   writer.integer(deletions.length);
   for (const [name, sequence] of deletions) {
     writer.integer(sequence);
     writeText(writer, name);
   }
-  return sealed(writer, kinds.deletions, key);
+  return withChecksum(writer, kinds.deletions, key);
 }
 
 /** @throws LogDamagedError */
@@ -217,28 +217,28 @@ export function decodeDeletions(value: Buffer, key: Uint8Array): DeletedName[] {
 }
 
 /** A text by itself, such as the name of the format. */
-export function encodeText(text: string, kind: Kind, key: Uint8Array): Buffer {
-  const writer = new ByteWriter(sealSize + textBytesMax(text), sealSize);
+export function encodeText(text: string, kind: ValueKind, key: Uint8Array): Buffer {
+  const writer = new ByteWriter(checksumSize + textBytesMax(text), checksumSize);
   writeText(writer, text);
-  return sealed(writer, kind, key);
+  return withChecksum(writer, kind, key);
 }
 
 /**
  * @param part - what it is, for the error
  * @throws LogDamagedError
  */
-export function decodeText(value: Buffer, kind: Kind, key: Uint8Array, part: string): string {
+export function decodeText(value: Buffer, kind: ValueKind, key: Uint8Array, part: string): string {
   return readText(open(value, kind, key, part));
 }
 
-function sealed(writer: ByteWriter, kind: Kind, key: Uint8Array): Buffer {
-  seal(writer.buffer, writer.position, kind, key);
+function withChecksum(writer: ByteWriter, kind: ValueKind, key: Uint8Array): Buffer {
+  writeChecksum(writer.buffer, writer.position, kind, key);
   return writer.buffer.subarray(0, writer.position);
 }
 
-function open(value: Buffer, kind: Kind, key: Uint8Array, part: string): ByteReader {
-  if (!isSealed(value, value.length, kind, key)) throw damaged(part);
-  return new ByteReader(value, sealSize);
+function open(value: Buffer, kind: ValueKind, key: Uint8Array, part: string): ByteReader {
+  if (!hasValidChecksum(value, value.length, kind, key)) throw damaged(part);
+  return new ByteReader(value, checksumSize);
 }
 
 function readBlockKey(key: Buffer): number {

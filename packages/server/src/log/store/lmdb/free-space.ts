@@ -10,7 +10,7 @@ const stepShare = 1 / 16;
 const leftBytes = 256 * 1024;
 
 /** What a file says of its room. */
-export interface RoomStats {
+export interface SpaceStats {
   /** Where that part of the file ends that has data. */
   readonly dataBytes: number;
   /** How much of that part is free. */
@@ -21,19 +21,19 @@ export interface RoomStats {
  * Room at the end of a data file, made before it is needed. LMDB must never be the one to whom a full disk says no:
  * lmdb-js writes the error's text beyond the end of its memory, and the process may crash.
  */
-export class FileRoom {
+export class FreeSpace {
   readonly #file: FileHandle;
-  readonly #stats: () => RoomStats;
+  readonly #stats: () => SpaceStats;
   /** How many bytes after the data's end are the file's, at least. */
   #spare = 0;
 
-  private constructor(file: FileHandle, stats: () => RoomStats) {
+  private constructor(file: FileHandle, stats: () => SpaceStats) {
     this.#file = file;
     this.#stats = stats;
   }
 
-  static async open(path: string, stats: () => RoomStats): Promise<FileRoom> {
-    return new FileRoom(await open(path, 'r+'), stats);
+  static async open(path: string, stats: () => SpaceStats): Promise<FreeSpace> {
+    return new FreeSpace(await open(path, 'r+'), stats);
   }
 
   /**
@@ -43,7 +43,7 @@ export class FileRoom {
    * @throws what the system says when there is no room for them
    */
   async reserve(bytes: number, isRemoval: boolean): Promise<void> {
-    if (this.#spare < bytes + leftBytes) await this.#makeRoom(bytes, isRemoval);
+    if (this.#spare < bytes + leftBytes) await this.#extend(bytes, isRemoval);
     this.#spare -= bytes;
   }
 
@@ -51,7 +51,7 @@ export class FileRoom {
     await this.#file.close();
   }
 
-  async #makeRoom(bytes: number, isRemoval: boolean): Promise<void> {
+  async #extend(bytes: number, isRemoval: boolean): Promise<void> {
     const { dataBytes } = this.#stats();
     const { size } = await this.#file.stat();
     this.#spare = size - dataBytes;

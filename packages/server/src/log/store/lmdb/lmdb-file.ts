@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { IF_EXISTS, open, type Database, type RootDatabase } from 'lmdb';
 import { DataDirectoryError } from '../directory/data-directory.ts';
 import { dataFile } from '../directory/file-names.ts';
-import type { RoomStats } from './free-space.ts';
+import type { SpaceStats } from './free-space.ts';
 import { checkHeader } from '../check/meta-pages.ts';
-import { OpenFiles } from '../directory/file-identity.ts';
+import { FileIdentities } from '../directory/file-identity.ts';
 import { damaged } from '../encoding/checksum.ts';
 import { LogDamagedError } from '../../topic-log.ts';
 
@@ -69,7 +69,7 @@ export const tableOptions = {
  */
 export class LmdbFile {
   readonly path: string;
-  readonly files: OpenFiles;
+  readonly files: FileIdentities;
   readonly #directory: string;
   #root: Root;
   #isClosed = false;
@@ -80,7 +80,7 @@ export class LmdbFile {
     this.path = join(directory, dataFile);
     this.#directory = directory;
     this.#root = openRoot(directory, this.path);
-    this.files = new OpenFiles(directory);
+    this.files = new FileIdentities(directory);
   }
 
   /**
@@ -201,7 +201,7 @@ export class LmdbFile {
   }
 
   /** How much of the file has data, as the last change left it, and how much of that is free again. */
-  get room(): RoomStats {
+  get space(): SpaceStats {
     const root: LmdbStats = this.#root.getStats();
     const all = [root, root.free, ...tableNames.map((name): LmdbStats => this.#table(name).getStats())];
     const usedPages = all.reduce((sum, stats) => sum + pagesOf(stats), metaPages);
@@ -217,7 +217,7 @@ export class LmdbFile {
       this.get('singles', Buffer.from('any'));
     } catch (error) {
       // What is at the path now is another store.
-      if (this.files.look()?.kind === 'gone') throw error;
+      if (this.files.check()?.kind === 'gone') throw error;
       await this.close();
       this.#tables.clear();
       this.#root = openRoot(this.#directory, this.path);

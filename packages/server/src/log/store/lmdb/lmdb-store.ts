@@ -1,20 +1,25 @@
 import { join } from 'node:path';
 import { blockOf, chunkKey, decodeChunk, encodeChunk } from '../encoding/chunk-codec.ts';
-import { giveToOwner, prepareDirectory, syncDirectory, type PrepareOptions } from '../directory/data-directory.ts';
+import {
+  giveToOwner,
+  prepareDirectory,
+  syncDirectory,
+  type PrepareOptions,
+} from '../directory/data-directory.ts';
 import { dataFile, lockFile } from '../directory/file-names.ts';
-import { FileRoom } from './free-space.ts';
+import { FreeSpace } from './free-space.ts';
 import { failureOf } from './write-failure.ts';
 import { changesFrom, format, readFormat } from '../migration/format.ts';
 import { firstKey, LmdbFile, pageSize, type Change } from './lmdb-file.ts';
 import { checkHeader, fingerprintOf } from '../check/meta-pages.ts';
-import { ownerKey, ownerRegister, ownerRemoval } from '../ownership/owner-table.ts';
+import { ownerKey, ownerTable, ownerRemoval } from '../ownership/owner-table.ts';
 import { logStateChanges, readLogState } from './log-state.ts';
 import { thisMachine, type Machine } from '../ownership/process-liveness.ts';
 import { migrate, type MigrationProgress } from '../migration/migrate.ts';
-import type { OwnershipEvents } from '../ownership/lease.ts';
+import type { LeaseEvents } from '../ownership/lease.ts';
 import * as codec from '../encoding/record-codec.ts';
 import { damaged } from '../encoding/checksum.ts';
-import { checkStore, tellDamage } from '../check/store-check.ts';
+import { checkStore, reportDamage } from '../check/store-check.ts';
 import {
   StoreFailedError,
   type Block,
@@ -26,10 +31,10 @@ import {
   type TopicNumber,
   type TopicRecord,
 } from '../store.ts';
-import { Taking } from '../ownership/directory-lock.ts';
+import { DirectoryLock } from '../ownership/directory-lock.ts';
 import { LogDamagedError, LogUncertainError } from '../../topic-log.ts';
 
-export interface LmdbStoreOptions extends Partial<OwnershipEvents> {
+export interface LmdbStoreOptions extends Partial<LeaseEvents> {
   /** Whether it takes no commits. Data of an earlier format stays as it is then. */
   readonly isReadOnly?: boolean;
   readonly onMigration?: (progress: MigrationProgress) => void;
@@ -59,33 +64,33 @@ export async function openLmdbStore(directory: string, options: LmdbStoreOptions
   await prepareDirectory(directory, { allowNetworkStorage, ...(storageType && { storageType }) });
   const ignore = (): void => {};
   const events = { onWait: ignore, onLost: ignore, onTrouble: ignore, onRecovered: ignore, ...options };
-  const taking = new Taking({ ...events, directory, machine });
+  const lock = new DirectoryLock({ ...events, directory, machine });
   let file: LmdbFile | undefined;
-  let room: FileRoom | undefined;
+  let space: FreeSpace | undefined;
   try {
-    const left = await taking.seek();
+    const left = await lock.waitUntilFree();
     checkHeader(join(directory, dataFile));
-    if (onDamage) tellDamage(directory, onDamage);
+    if (onDamage) reportDamage(directory, onDamage);
     else await checkStore(directory, left);
     const opened = new LmdbFile(directory);
     file = opened;
     await giveToOwner(directory, lockFile);
     readFormat(file, directory);
-    await taking.settle(ownerRegister(file, onDamage));
+    await lock.acquire(ownerTable(file, onDamage));
     file.openTables();
     checkChunks(file, onDamage);
-    room = await FileRoom.open(file.path, () => opened.room);
+    space = await FreeSpace.open(file.path, () => opened.space);
     const from = readFormat(file, directory);
     if (from === undefined) file.writeExclusively(() => changesFrom(opened, from));
-    else if (from !== format && !isReadOnly) await migrate(from, { directory, file, room, onProgress });
+    else if (from !== format && !isReadOnly) await migrate(from, { directory, file, space, onProgress });
     await syncDirectory(directory);
-    taking.ownership.watch(opened.files);
+    lock.lease.watch(opened.files);
     const readOnly = isReadOnly && { readOnlyFormat: from };
-    return new LmdbStore({ directory, file, room, taking, isDoubtful: onDamage !== undefined, ...readOnly });
+    return new LmdbStore({ directory, file, space, lock, isDoubtful: onDamage !== undefined, ...readOnly });
   } catch (error) {
     await file?.close();
-    await room?.close();
-    await taking.release('');
+    await space?.close();
+    await lock.release('');
     throw error;
   }
 }
@@ -103,8 +108,8 @@ function checkChunks(file: LmdbFile, onDamage: LmdbStoreOptions['onDamage']): vo
 interface LmdbStoreParts {
   readonly directory: string;
   readonly file: LmdbFile;
-  readonly room: FileRoom;
-  readonly taking: Pick<Taking, 'ownership' | 'release'>;
+  readonly space: FreeSpace;
+  readonly lock: Pick<DirectoryLock, 'lease' | 'release'>;
   /** Whether it may be damaged, so that the next owner has to look. */
   readonly isDoubtful?: boolean;
   /** There when it takes no commits: the format that the data has. */
@@ -132,7 +137,7 @@ export class LmdbStore implements Store {
   }
 
   get diskBytes(): number {
-    const { dataBytes, freeBytes } = this.#file.room;
+    const { dataBytes, freeBytes } = this.#file.space;
     return dataBytes - freeBytes;
   }
 
@@ -184,10 +189,10 @@ export class LmdbStore implements Store {
 
   async commit(commit: StoreCommit): Promise<void> {
     if (this.#failure) throw this.#failure;
-    const { ownership } = this.#parts.taking;
-    await ownership.beforeCommit();
+    const { lease } = this.#parts.lock;
+    await lease.beforeCommit();
     await this.#write([...this.#changes(commit)], removes(commit));
-    await ownership.afterCommit();
+    await lease.afterCommit();
     this.#state = commit.state;
   }
 
@@ -199,14 +204,14 @@ export class LmdbStore implements Store {
 
   /** @throws LogFullError, LogUnwritableError; LogUncertainError where some of it may be there */
   async #write(changes: readonly Change[], isRemoval: boolean): Promise<void> {
-    const { directory, room, taking } = this.#parts;
-    const { ownership } = taking;
+    const { directory, space, lock } = this.#parts;
+    const { lease } = lock;
     const bytes = bytesMax(changes);
     let isBegun = false;
     try {
-      await room.reserve(bytes, isRemoval);
+      await space.reserve(bytes, isRemoval);
       isBegun = true;
-      if (await this.#file.writeAsOwner(ownerKey(ownership.owner), changes)) return;
+      if (await this.#file.writeAsOwner(ownerKey(lease.owner), changes)) return;
     } catch (error) {
       const failure = await failureOf(error, directory, bytes);
       if (failure instanceof StoreFailedError) {
@@ -217,21 +222,21 @@ export class LmdbStore implements Store {
       }
       throw failure;
     }
-    throw ownership.lose(ownerRegister(this.#file).read());
+    throw lease.lose(ownerTable(this.#file).read());
   }
 
   async #close(isSound: boolean): Promise<void> {
-    const { taking, room, isDoubtful = false } = this.#parts;
+    const { lock, space, isDoubtful = false } = this.#parts;
     const isLeft = isSound && (await this.#removeOwner().catch(() => false));
     await this.#file.close();
-    await room.close();
-    await taking.release(isLeft && !isDoubtful ? fingerprintOf(this.#file.path) : '');
+    await space.close();
+    await lock.release(isLeft && !isDoubtful ? fingerprintOf(this.#file.path) : '');
   }
 
   async #removeOwner(): Promise<boolean> {
-    const { ownership } = this.#parts.taking;
-    await ownership.beforeCommit();
-    return this.#file.writeAsOwner(ownerKey(ownership.owner), [ownerRemoval(ownership.owner)]);
+    const { lease } = this.#parts.lock;
+    await lease.beforeCommit();
+    return this.#file.writeAsOwner(ownerKey(lease.owner), [ownerRemoval(lease.owner)]);
   }
 
   *#changes(commit: StoreCommit): Generator<Change, void, undefined> {
@@ -257,10 +262,10 @@ export class LmdbStore implements Store {
   }
 }
 
-/** So many topics can be written with what removes nothing, and still hardly take any room. */
+/** So many topics can be written with what removes nothing, and still hardly take any space. */
 const fewTopics = 16;
 
-/** Whether a commit may take of the room that is left for removing: all that it writes is about what it removes. */
+/** Whether a commit may take of the space that is left for removing: all that it writes is about what it removes. */
 function removes({ chunks, topics, removedChunks, removedTopics }: StoreCommit): boolean {
   const written = topics.filter(({ isDeleted }) => !isDeleted).length;
   return chunks.length === 0 && written <= fewTopics + removedChunks.length + removedTopics.length;

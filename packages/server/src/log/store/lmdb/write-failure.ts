@@ -17,7 +17,7 @@ const fullCodes: ReadonlySet<unknown> = new Set([
 ]);
 
 /** Less than any commit needs to be sure of its room. */
-const roomBytesMin = 1024 * 1024;
+const spareBytesMin = 1024 * 1024;
 
 /**
  * What a failed commit means for the store.
@@ -35,7 +35,7 @@ export async function failureOf(
   const isFull =
     fullCodes.has(code) ||
     // A write that the disk took only in part, because it became full, is an I/O error to LMDB.
-    (code === errno.EIO && (await freeBytes(directory)) < bytes * 2 + roomBytesMin);
+    (code === errno.EIO && (await freeBytes(directory)) < bytes * 2 + spareBytesMin);
   const reason = cause instanceof Error ? cause.message : String(cause);
   return isFull
     ? new LogFullError(`There is no room left for the data directory '${directory}' (${reason}).`, { cause })

@@ -24,7 +24,7 @@ export async function copyData(directory: string, copy: string): Promise<void> {
   await rm(part, { force: true });
   const source = await open(path);
   try {
-    await checkRoom(path, source);
+    await checkFreeSpace(path, source);
     const target = await open(part, 'wx', 0o600);
     try {
       await copyBytes(source, target);
@@ -42,7 +42,7 @@ export async function copyData(directory: string, copy: string): Promise<void> {
   }
 }
 
-async function checkRoom(path: string, source: FileHandle): Promise<void> {
+async function checkFreeSpace(path: string, source: FileHandle): Promise<void> {
   const { bavail, bsize } = await statfs(path);
   const { size } = await source.stat();
   const missing = size + leftBytesMin - bavail * bsize;

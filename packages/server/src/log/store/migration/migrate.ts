@@ -1,6 +1,6 @@
 import { copyData } from './copy-data-file.ts';
 import { DataDirectoryError } from '../directory/data-directory.ts';
-import type { FileRoom } from '../lmdb/free-space.ts';
+import type { FreeSpace } from '../lmdb/free-space.ts';
 import { changesFrom, format } from './format.ts';
 import type { LmdbFile } from '../lmdb/lmdb-file.ts';
 
@@ -16,7 +16,7 @@ export interface MigrationProgress {
 export interface MigrationParts {
   readonly directory: string;
   readonly file: LmdbFile;
-  readonly room: FileRoom;
+  readonly space: FreeSpace;
   readonly onProgress: (progress: MigrationProgress) => void;
 }
 
@@ -29,17 +29,17 @@ const changesBytesMax = 1_048_576;
  *
  * Nobody else MUST write to the file meanwhile.
  *
- * @throws DataDirectoryError when there is no room for the copy, or it cannot be made; nothing is changed then
+ * @throws DataDirectoryError when there is no space for the copy, or it cannot be made; nothing is changed then
  */
 export async function migrate(from: number, parts: MigrationParts): Promise<void> {
-  const { directory, file, room, onProgress } = parts;
+  const { directory, file, space, onProgress } = parts;
   const copy = `${file.path}.format-${from}`;
   const tell = (step: MigrationProgress['step']): void => onProgress({ step, from, to: format, copy });
   tell('begun');
   try {
     await copyData(directory, copy);
     tell('copied');
-    await room.reserve(changesBytesMax, false);
+    await space.reserve(changesBytesMax, false);
   } catch (error) {
     throw cannotMigrate(directory, from, error);
   }

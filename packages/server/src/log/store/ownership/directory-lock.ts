@@ -1,28 +1,28 @@
 import { randomUUID } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as passed } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { DataDirectoryError } from '../directory/data-directory.ts';
-import { dataFile, lockFile, noteFile, socketOf } from '../directory/file-names.ts';
-import type { OwnerRegister } from './owner-table.ts';
+import { dataFile, lockFile, ownerFile, socketOf } from '../directory/file-names.ts';
+import type { OwnerTable } from './owner-table.ts';
 import type { Machine } from './process-liveness.ts';
 import { placeOf } from '../directory/file-identity.ts';
-import { Ownership, raiseMs, type OwnershipEvents } from './lease.ts';
-import { OwnerNoteFile, parseNote, type Owner } from './owner-file.ts';
+import { Lease, renewMs, type LeaseEvents } from './lease.ts';
+import { OwnerFile, parseNote, type Owner } from './owner-file.ts';
 import { OwnerSockets } from './owner-socket.ts';
 
 /** For how long the counter of another machine's server has to stand still before that server counts as gone. */
-const stillMs = 10_000;
-const lookMs = 500;
+const leaseExpiryMs = 10_000;
+const pollMs = 500;
 
 /** For how long others are waited for that were started at the same time, and may give up. */
-const startersMs = 1_000;
-const starterLookMs = 20;
+const rivalsMs = 1_000;
+const rivalPollMs = 20;
 
 /** How old the look at the note may be that allows to replace it. */
-const lookAgeMsMax = 2_000;
+const readAgeMsMax = 2_000;
 
-export interface TakingOptions extends OwnershipEvents {
+export interface DirectoryLockOptions extends LeaseEvents {
   readonly directory: string;
   readonly machine: Machine;
   /** Told when it takes longer: one sentence. */
@@ -37,22 +37,22 @@ export interface TakingOptions extends OwnershipEvents {
  * The last owner is gone when the kernel says so, for a process of the same run of the kernel. Else it is gone when its
  * counter has stood still for ten seconds of our own clock: it acknowledges nothing after five.
  */
-export class Taking {
-  readonly ownership: Ownership;
-  readonly #note: OwnerNoteFile;
+export class DirectoryLock {
+  readonly lease: Lease;
+  readonly #note: OwnerFile;
   readonly #sockets: OwnerSockets;
-  readonly #options: TakingOptions;
+  readonly #options: DirectoryLockOptions;
   /** The note when the last owner was found to be gone. */
   #noteText: string | undefined;
   #hasClaimed = false;
 
-  constructor(options: TakingOptions) {
+  constructor(options: DirectoryLockOptions) {
     const { directory, machine } = options;
     this.#options = options;
     const owner = { id: randomUUID(), place: placeOf(directory), ...machine.self };
-    this.#note = new OwnerNoteFile(join(directory, noteFile), owner);
+    this.#note = new OwnerFile(join(directory, ownerFile), owner);
     this.#sockets = new OwnerSockets(directory);
-    this.ownership = new Ownership({ ...options, note: this.#note });
+    this.lease = new Lease({ ...options, note: this.#note });
   }
 
   /**
@@ -60,14 +60,14 @@ export class Taking {
    *
    * @throws DataDirectoryError when another server has the directory
    */
-  async seek(): Promise<string | undefined> {
-    await this.#look();
+  async waitUntilFree(): Promise<string | undefined> {
+    await this.#readNote();
     const note = parseNote(this.#noteText ?? '');
-    if (note && note.left === undefined) await this.#outlive(note.owner);
+    if (note && note.left === undefined) await this.#waitUntilGone(note.owner);
     else await this.#refuseListening();
     if (!note) await this.#waitForNote();
     await this.#sockets.listen(this.#note.owner.id);
-    if (!this.#hasClaimed) await this.#outliveStarters();
+    if (!this.#hasClaimed) await this.#settleRace();
     return note?.left;
   }
 
@@ -78,16 +78,16 @@ export class Taking {
    * @throws DataDirectoryError when another server was faster
    * @throws LogDamagedError
    */
-  async settle(register: OwnerRegister): Promise<void> {
+  async acquire(register: OwnerTable): Promise<void> {
     this.#note.owner = { ...this.#note.owner, place: placeOf(this.#options.directory) };
     const seen = parseNote(this.#noteText ?? '')?.owner.id;
     for (;;) {
       const other = register.read();
-      if (other && other.id !== seen) await this.#outlive(other);
+      if (other && other.id !== seen) await this.#waitUntilGone(other);
       if (register.replace(other, this.#note.owner)) break;
     }
     if (!this.#hasClaimed) await this.#claim();
-    if (!(await this.#sockets.removeClosed())) throw this.#atTheSameTime();
+    if (!(await this.#sockets.removeClosed())) throw this.#startedTogether();
   }
 
   /**
@@ -96,7 +96,7 @@ export class Taking {
    * @param left - tells the next owner what the data file was like; empty when that is not known
    */
   async release(left: string): Promise<void> {
-    await this.ownership.end(left);
+    await this.lease.end(left);
     await this.#sockets.close();
   }
 
@@ -111,12 +111,12 @@ export class Taking {
     const { directory, machine } = this.#options;
     const [data, lock] = await Promise.all([dataFile, lockFile].map((name) => sizeOf(join(directory, name))));
     if (data === undefined || data === 0 || lock === undefined) return;
-    const end = machine.monotonicMs() + raiseMs + lookMs;
+    const end = machine.monotonicMs() + renewMs + pollMs;
     while (machine.monotonicMs() < end) {
-      await passed(lookMs);
-      await this.#look();
+      await delay(pollMs);
+      await this.#readNote();
       const note = parseNote(this.#noteText ?? '');
-      if (note) return this.#outlive(note.owner);
+      if (note) return this.#waitUntilGone(note.owner);
     }
   }
 
@@ -124,22 +124,23 @@ export class Taking {
    * Sees to it that of several servers that found the last owner gone, one opens the data file. Each of them listens
    * before it looks for others, so of two at least one sees the other. When both do, the lower name gives up.
    */
-  async #outliveStarters(): Promise<void> {
+  async #settleRace(): Promise<void> {
     const { machine } = this.#options;
     const before = this.#noteText;
-    const end = machine.monotonicMs() + startersMs;
+    const end = machine.monotonicMs() + rivalsMs;
     for (;;) {
       const other = await this.#sockets.anyListening();
-      await this.#look();
-      if (this.#noteText !== before) throw this.#atTheSameTime();
+      await this.#readNote();
+      if (this.#noteText !== before) throw this.#startedTogether();
       if (other === undefined) return;
-      if (other > socketOf(this.#note.owner.id) || machine.monotonicMs() >= end) throw this.#atTheSameTime();
-      await passed(starterLookMs);
+      if (other > socketOf(this.#note.owner.id) || machine.monotonicMs() >= end)
+        throw this.#startedTogether();
+      await delay(rivalPollMs);
     }
   }
 
   /** Resolves when an owner is gone. */
-  async #outlive(owner: Owner): Promise<void> {
+  async #waitUntilGone(owner: Owner): Promise<void> {
     const isAlive = await this.#isAlive(owner);
     if (isAlive === true) throw inUse(this.#options.directory, nameOf(owner));
     // Where the note is ours, an owner that it does not name has lost the directory.
@@ -165,41 +166,41 @@ export class Taking {
     const { directory, machine, onWait } = this.#options;
     onWait(
       `Nothing tells whether the last server of '${directory}' (${nameOf(owner)}) has ended. ` +
-        `This one starts when the other one has not raised its counter for ${stillMs / 1_000} seconds.`,
+        `This one starts when the other one has not raised its counter for ${leaseExpiryMs / 1_000} seconds.`,
     );
     const before = this.#noteText;
-    const end = machine.monotonicMs() + stillMs;
+    const end = machine.monotonicMs() + leaseExpiryMs;
     while (machine.monotonicMs() < end) {
-      await passed(lookMs);
-      await this.#look();
+      await delay(pollMs);
+      await this.#readNote();
       const other = parseNote(this.#noteText ?? '')?.owner ?? owner;
       if (this.#noteText !== before) throw inUse(directory, nameOf(other));
     }
     await this.#claim();
     // Others who were waiting have replaced our note by now, if they do at all.
-    await passed(2 * lookAgeMsMax);
-    if ((await this.#note.raise()) !== 'raised') throw this.#atTheSameTime();
+    await delay(2 * readAgeMsMax);
+    if ((await this.#note.renew()) !== 'renewed') throw this.#startedTogether();
   }
 
   /** Replaces the note, unless it has changed since it was looked at. */
   async #claim(): Promise<void> {
     const { machine } = this.#options;
     const before = this.#noteText;
-    const lookedAt = machine.monotonicMs();
-    await this.#look();
-    if (this.#noteText !== before) throw this.#atTheSameTime();
+    const readAt = machine.monotonicMs();
+    await this.#readNote();
+    if (this.#noteText !== before) throw this.#startedTogether();
     await this.#note.claim();
     // We may have been stopped in between, and have replaced the note of somebody else who has taken the directory.
-    if (machine.monotonicMs() - lookedAt > lookAgeMsMax) throw this.#atTheSameTime();
+    if (machine.monotonicMs() - readAt > readAgeMsMax) throw this.#startedTogether();
     this.#hasClaimed = true;
-    this.ownership.begin();
+    this.lease.begin();
   }
 
-  async #look(): Promise<void> {
-    this.#noteText = await this.#note.look();
+  async #readNote(): Promise<void> {
+    this.#noteText = await this.#note.read();
   }
 
-  #atTheSameTime(): DataDirectoryError {
+  #startedTogether(): DataDirectoryError {
     return new DataDirectoryError(
       `Another server was started on '${this.#options.directory}' at the same time. Start again.`,
     );

@@ -1,15 +1,15 @@
-import { setTimeout as passed } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { LogUncertainError, LogUnwritableError } from '../../topic-log.ts';
 import { messageOf } from '../directory/data-directory.ts';
-import { dataFile, noteFile } from '../directory/file-names.ts';
+import { dataFile, ownerFile } from '../directory/file-names.ts';
 import type { Machine } from './process-liveness.ts';
-import type { OpenFiles } from '../directory/file-identity.ts';
-import type { Owner, OwnerNoteFile } from './owner-file.ts';
+import type { FileIdentities } from '../directory/file-identity.ts';
+import type { Owner, OwnerFile } from './owner-file.ts';
 
 /** How often an owner raises its counter. */
-export const raiseMs = 2_000;
+export const renewMs = 2_000;
 
-/** An owner that could not raise its counter for so long acknowledges nothing. */
+/** An owner that could not renew its counter for so long acknowledges nothing. */
 const provenMs = 5_000;
 
 /** How long a commit waits for that: before it is made, and once it is made and cannot be taken back. */
@@ -32,7 +32,7 @@ class DirectorySharedError extends LogUnwritableError {}
 /** For too long, nothing has shown that the directory is still ours. */
 class UnprovenError extends LogUnwritableError {}
 
-export interface OwnershipEvents {
+export interface LeaseEvents {
   /** Nothing can be stored any more: another server has the directory. */
   readonly onLost: (error: DirectoryLostError) => void;
   /** Nothing can be stored for the moment. Told once, until that changes. */
@@ -41,30 +41,30 @@ export interface OwnershipEvents {
   readonly onRecovered: () => void;
 }
 
-export interface OwnershipOptions extends OwnershipEvents {
+export interface LeaseOptions extends LeaseEvents {
   readonly directory: string;
   readonly machine: Machine;
-  readonly note: OwnerNoteFile;
+  readonly note: OwnerFile;
 }
 
 /**
  * That a data directory is ours, and stays ours. It raises the counter in the note beside the data file, for servers
  * on other machines, and says before and after each commit whether it may be acknowledged.
  */
-export class Ownership {
-  readonly #options: OwnershipOptions;
-  #files: OpenFiles | undefined;
+export class Lease {
+  readonly #options: LeaseOptions;
+  #files: FileIdentities | undefined;
   /** Why nothing is stored any more. */
   #final: LogUnwritableError | undefined;
-  /** When the last raise that succeeded was begun. */
+  /** When the last renew that succeeded was begun. */
   #proven = { monotonicMs: -Infinity, wallMs: 0 };
-  #raising: Promise<void> | undefined;
-  #raiseFailure: unknown;
+  #renewing: Promise<void> | undefined;
+  #renewFailure: unknown;
   #timer: NodeJS.Timeout | undefined;
   #hasBegun = false;
   #isInTrouble = false;
 
-  constructor(options: OwnershipOptions) {
+  constructor(options: LeaseOptions) {
     this.#options = options;
   }
 
@@ -72,7 +72,7 @@ export class Ownership {
     return this.#options.note.owner;
   }
 
-  /** To be called when the note was claimed: keeps raising its counter from now on. */
+  /** To be called when the note was claimed: keeps renewing its counter from now on. */
   begin(): void {
     this.#hasBegun = true;
     this.#proven = this.#now();
@@ -80,7 +80,7 @@ export class Ownership {
   }
 
   /** Looks after the files from now on, too. */
-  watch(files: OpenFiles): void {
+  watch(files: FileIdentities): void {
     this.#files = files;
   }
 
@@ -125,24 +125,24 @@ export class Ownership {
     return lost;
   }
 
-  /** Stops raising the counter, and lets the next owner know that the directory is free. */
+  /** Stops renewing the counter, and lets the next owner know that the directory is free. */
   async end(left: string): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#options.note.rest();
+    this.#options.note.releaseSpare();
     if (this.#final instanceof DirectoryLostError || !this.#hasBegun) return;
     // The next owner finds out without it, and storage that does not answer is not waited for.
-    const leaving = (this.#raising ?? Promise.resolve()).then(() => this.#options.note.leave(left));
-    await Promise.race([leaving.catch(() => {}), passed(waitMs.before, undefined, { ref: false })]);
+    const leaving = (this.#renewing ?? Promise.resolve()).then(() => this.#options.note.leave(left));
+    await Promise.race([leaving.catch(() => {}), delay(waitMs.before, undefined, { ref: false })]);
   }
 
   /** Resolves to why nothing may be stored, or acknowledged; undefined when it may. */
   async #confirmed(ms: number): Promise<LogUnwritableError | undefined> {
     const refusal = this.#refusal();
     if (!(refusal instanceof UnprovenError)) return refusal;
-    // A raise that was begun too long ago proves nothing: it takes another one.
-    const proof = this.#raise().then(() => (this.#isProven ? undefined : this.#raise()));
-    await Promise.race([proof, passed(ms, undefined, { ref: false })]);
+    // A renew that was begun too long ago proves nothing: it takes another one.
+    const proof = this.#renew().then(() => (this.#isProven ? undefined : this.#renew()));
+    await Promise.race([proof, delay(ms, undefined, { ref: false })]);
     return this.#refusal();
   }
 
@@ -160,7 +160,7 @@ export class Ownership {
 
   #refusal(): LogUnwritableError | undefined {
     if (this.#final) return this.#final;
-    const trouble = this.#files?.look();
+    const trouble = this.#files?.check();
     if (trouble?.kind === 'gone') {
       return new DirectoryGoneError(
         `${trouble.what}. Nothing is stored until it is back or the server is started again; what was stored can still be read.`,
@@ -175,45 +175,45 @@ export class Ownership {
     }
     if (this.#isProven) return undefined;
     const { directory } = this.#options;
-    const reason = this.#raiseFailure === undefined ? '' : ` (${messageOf(this.#raiseFailure)})`;
+    const reason = this.#renewFailure === undefined ? '' : ` (${messageOf(this.#renewFailure)})`;
     return new UnprovenError(
-      `The server could not write '${noteFile}' in '${directory}' for ${provenMs / 1_000} seconds${reason}. ` +
+      `The server could not write '${ownerFile}' in '${directory}' for ${provenMs / 1_000} seconds${reason}. ` +
         'Another machine could take the directory, so nothing is stored until it can.',
       'The server cannot make sure that it is the only one to write its data directory.',
-      { cause: this.#raiseFailure },
+      { cause: this.#renewFailure },
     );
   }
 
   #schedule(): void {
     this.#timer = setTimeout(() => {
-      void this.#raise().then(() => {
+      void this.#renew().then(() => {
         if (this.#final instanceof DirectoryLostError || this.#timer === undefined) return;
-        this.#tell();
+        this.#report();
         this.#schedule();
       });
-    }, raiseMs).unref();
+    }, renewMs).unref();
   }
 
-  #raise(): Promise<void> {
-    return (this.#raising ??= this.#raiseOnce().finally(() => (this.#raising = undefined)));
+  #renew(): Promise<void> {
+    return (this.#renewing ??= this.#renewOnce().finally(() => (this.#renewing = undefined)));
   }
 
-  async #raiseOnce(): Promise<void> {
-    const trouble = this.#files?.look();
+  async #renewOnce(): Promise<void> {
+    const trouble = this.#files?.check();
     // Where our data file was, there may be somebody else's note by now. It says nothing of ours, which is the last copy.
     if (trouble?.kind === 'gone' && trouble.file === dataFile) return;
     const begun = this.#now();
     try {
-      const raised = await this.#options.note.raise();
-      if (raised === 'raised') this.#proven = begun;
-      else this.lose(raised.other);
-      this.#raiseFailure = undefined;
+      const renewal = await this.#options.note.renew();
+      if (renewal === 'renewed') this.#proven = begun;
+      else this.lose(renewal.other);
+      this.#renewFailure = undefined;
     } catch (error) {
-      this.#raiseFailure = error;
+      this.#renewFailure = error;
     }
   }
 
-  #tell(): void {
+  #report(): void {
     const refusal = this.#refusal();
     if (refusal && !this.#isInTrouble) this.#options.onTrouble(refusal);
     if (!refusal && this.#isInTrouble) this.#options.onRecovered();

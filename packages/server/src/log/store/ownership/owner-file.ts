@@ -5,7 +5,7 @@ import { open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { DataDirectoryError, giveToOwner, messageOf } from '../directory/data-directory.ts';
 import type { ProcessName } from './process-liveness.ts';
-import { SpareDescriptor } from './spare-file-descriptor.ts';
+import { SpareFileDescriptor } from './spare-file-descriptor.ts';
 
 /** Who has a data directory. */
 export interface Owner extends ProcessName {
@@ -23,7 +23,7 @@ export interface OwnerNote {
 }
 
 /** What came of raising the counter: it is higher, or the note names somebody else. */
-export type Raised = 'raised' | { readonly other: Owner };
+export type Renewal = 'renewed' | { readonly other: Owner };
 
 const counterDigits = 16;
 const leftWord = 'left ';
@@ -35,13 +35,13 @@ const leftWord = 'left ';
  * take the directory the note is replaced as a whole; the counter is written in place. An owner that was stopped in
  * between writes into a file that nobody reads any more, and never over the note of the next one.
  */
-export class OwnerNoteFile {
+export class OwnerFile {
   readonly #path: string;
   /** Who we are. */
   owner: Owner;
   #count = 0;
   /** Without it, whoever opens many connections could keep the counter from being raised. */
-  readonly #spare = new SpareDescriptor();
+  readonly #spare = new SpareFileDescriptor();
 
   constructor(path: string, owner: Owner) {
     this.#path = path;
@@ -53,7 +53,7 @@ export class OwnerNoteFile {
    *
    * @throws DataDirectoryError when it cannot be read
    */
-  async look(): Promise<string | undefined> {
+  async read(): Promise<string | undefined> {
     try {
       return await readFile(this.#path, 'utf8');
     } catch (error) {
@@ -77,14 +77,14 @@ export class OwnerNoteFile {
       await rename(draft, this.#path);
     } catch (error) {
       await rm(draft, { force: true }).catch(() => {});
-      if (!isFull(error) || (await this.look()) === undefined) throw error;
+      if (!isFull(error) || (await this.read()) === undefined) throw error;
       // A full disk has no room for a new file, but the one that is there can be written.
       await overwrite(this.#path, text);
     }
   }
 
   /** Raises the counter of our note. Makes the note anew when somebody has removed or damaged it. */
-  async raise(): Promise<Raised> {
+  async renew(): Promise<Renewal> {
     this.#count++;
     try {
       return await this.#write(this.#counter);
@@ -95,7 +95,7 @@ export class OwnerNoteFile {
   }
 
   /** The counter is not raised any more. */
-  rest(): void {
+  releaseSpare(): void {
     this.#spare.release();
   }
 
@@ -113,37 +113,37 @@ export class OwnerNoteFile {
   }
 
   /** Writes what comes after the first line, in one write that is too short for a disk to tear it. */
-  async #write(text: string): Promise<Raised> {
+  async #write(text: string): Promise<Renewal> {
     const file = await open(this.#path, 'r+').catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOENT') throw error;
     });
     if (!file) {
       await writeFile(this.#path, this.#head + text, { flag: 'wx', mode: 0o600 });
-      return 'raised';
+      return 'renewed';
     }
     try {
       const place = this.#placeIn(await file.readFile('utf8'));
       if (typeof place === 'object') return place;
       if (place !== undefined) {
         await file.write(text, place);
-        return 'raised';
+        return 'renewed';
       }
     } finally {
       await file.close();
     }
     await this.claim();
-    return 'raised';
+    return 'renewed';
   }
 
   /** As {@link #write}, where the note is there. */
-  #writeAtOnce(text: string): Raised {
+  #writeAtOnce(text: string): Renewal {
     const file = openSync(this.#path, 'r+');
     try {
       const place = this.#placeIn(readFileSync(file, 'utf8'));
       if (typeof place === 'object') return place;
       if (place === undefined) throw new Error('it is damaged');
       writeSync(file, text, place);
-      return 'raised';
+      return 'renewed';
     } finally {
       closeSync(file);
     }

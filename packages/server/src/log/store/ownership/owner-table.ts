@@ -10,7 +10,7 @@ import { LogDamagedError } from '../../topic-log.ts';
 const formerOwnerKey = Buffer.from('owner');
 
 /** The owner as the data file names it. */
-export interface OwnerRegister {
+export interface OwnerTable {
   /** @throws LogDamagedError */
   read(): Owner | undefined;
   /**
@@ -27,7 +27,7 @@ export interface OwnerRegister {
  *
  * @param onDamage - told what is damaged; an owner that cannot be read counts as one of whom nothing is known then
  */
-export function ownerRegister(file: LmdbFile, onDamage?: (sentence: string) => void): OwnerRegister {
+export function ownerTable(file: LmdbFile, onDamage?: (sentence: string) => void): OwnerTable {
   let isTold = false;
   const decode = (value: Buffer, key: Buffer): Owner => {
     try {

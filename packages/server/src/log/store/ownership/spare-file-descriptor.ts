@@ -2,7 +2,7 @@ import { closeSync, openSync } from 'node:fs';
 import { devNull } from 'node:os';
 
 /** A file descriptor in reserve, for when connections have taken all others. */
-export class SpareDescriptor {
+export class SpareFileDescriptor {
   #descriptor: number | undefined;
 
   hold(): void {
