@@ -1,9 +1,10 @@
 import { encodeEnvelope, formatOffset, matches, type Interest, type Topic } from '@fanfare/protocol';
+import { Pacer } from '../limits/pacer.ts';
 import type { Chunk, ChunkRecord, LogState, Store, TopicNumber } from '../log/store/store.ts';
 import { LogDamagedError } from '../log/topic-log.ts';
 import { blocksOf } from './salvage.ts';
 import type { StoreCounts } from './verify.ts';
-import { readState, readTopics, Turns, scanChunks, type StoredTopics, type Watcher } from './store-scan.ts';
+import { readState, readTopics, scanChunks, type StoredTopics, type Watcher } from './store-scan.ts';
 
 /** What the first line of an export has as `fanfare`. It changes when older versions could not read the lines. */
 export const exportVersion = 1;
@@ -36,7 +37,7 @@ class Exporter {
   readonly #store: Store;
   readonly #options: ExportOptions;
   readonly #watcher: Watcher;
-  readonly #turns = new Turns();
+  readonly #pacer = new Pacer();
   readonly #state: LogState | undefined;
   /** The topics that are exported. */
   readonly #names: ReadonlyMap<TopicNumber, Topic>;
@@ -89,10 +90,10 @@ class Exporter {
     for (const { block, chunks } of walk) {
       this.#addChunks(chunks);
       if (this.#lines.length >= charactersAtOnce) await this.#flush();
-      if (this.#turns.isOver) {
+      if (this.#pacer.isDue) {
         const share = head === undefined || head === 0 ? {} : { share: block / head };
         this.#options.onProgress?.({ messages: this.#messages, bytes: this.#bytes, ...share });
-        await this.#turns.next();
+        await this.#pacer.yield();
       }
     }
     this.#add(JSON.stringify({ end: true, messages: this.#messages }));

@@ -122,20 +122,3 @@ function firstOf<T>(list: SortedList<T>): T | undefined {
   for (const value of list.from(0)) return value;
   return undefined;
 }
-
-/** For how long a walk goes on before it lets others have a turn. */
-const turnMs = 20;
-
-/** Lets others have a turn now and then. */
-export class Turns {
-  #end = performance.now() + turnMs;
-
-  get isOver(): boolean {
-    return performance.now() >= this.#end;
-  }
-
-  async next(): Promise<void> {
-    await new Promise<void>((resolve) => setImmediate(resolve));
-    this.#end = performance.now() + turnMs;
-  }
-}

@@ -1,8 +1,9 @@
+import { Pacer } from '../limits/pacer.ts';
 import type { Block, Chunk, IdBlock, LogState, Store, TopicNumber, TopicRecord } from '../log/store/store.ts';
 import { LogDamagedError } from '../log/topic-log.ts';
 import { blocksOf, isAmong, salvage, type DamagedKeys } from './salvage.ts';
 import { TimestampCheck } from './timestamp-check.ts';
-import { readState, readTopics, Turns, scanChunks, type StoredTopics, type Watcher } from './store-scan.ts';
+import { readState, readTopics, scanChunks, type StoredTopics, type Watcher } from './store-scan.ts';
 
 /** What a store has, as far as it can be read. */
 export interface StoreCounts {
@@ -40,7 +41,7 @@ interface Expected {
 class Verification {
   readonly #store: Store;
   readonly #watcher: VerifyOptions;
-  readonly #turns = new Turns();
+  readonly #pacer = new Pacer();
   readonly #state: LogState | undefined;
   readonly #topics: StoredTopics;
   readonly #expected = new Map<TopicNumber, Expected | undefined>();
@@ -101,11 +102,11 @@ class Verification {
   }
 
   async #pause(block: number): Promise<void> {
-    if (!this.#turns.isOver) return;
+    if (!this.#pacer.isDue) return;
     const share = this.#state && this.#state.head > 0 ? block / this.#state.head : undefined;
     const progress = { messages: this.#messages, bytes: this.#bytes };
     this.#watcher.onProgress?.(share === undefined ? progress : { ...progress, share });
-    await this.#turns.next();
+    await this.#pacer.yield();
   }
 
   #checkTopics(): void {
@@ -247,7 +248,7 @@ class Verification {
     for (const { block, ids: ofBlock } of ids) {
       if (ofBlock.some(({ sequence }) => sequence < block || sequence > this.#highest))
         this.#damage(`The list of ids of block ${block} is of other messages.`);
-      if (this.#turns.isOver) await this.#turns.next();
+      if (this.#pacer.isDue) await this.#pacer.yield();
     }
   }
 

@@ -1,15 +1,12 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { From } from '@fanfare/protocol';
+import { Pacer } from '../../../limits/pacer.ts';
 import { wasDeletedAfter } from '../deletions.ts';
 import { firstEffectiveSince, type Timestamped } from '../effective-time.ts';
-import type { MayRead, Start } from '../../topic-log.ts';
+import type { Start } from '../../topic-log.ts';
 import { keeps, type TopicEntry } from '../topic-entry.ts';
 import type { LogView } from './log-view.ts';
 import type { PatternFilter } from './pattern-filter.ts';
 import { ordinalAt, sequenceBefore } from './topic-positions.ts';
-
-/** How many topics are looked at before others have their turn: some milliseconds, when each needs a search in the store. */
-const topicsPerTurn = 128;
 
 /** Finds where reading starts. What goes while it looks, which takes some turns, is told by the first page. */
 export async function locatePattern(
@@ -25,19 +22,25 @@ export async function locatePattern(
   let due = 0;
   let recovered =
     from.kind === 'offset' && !wasDeletedAfter(state().deletions, pattern, isWanted, from.offset.sequence);
-  for await (const entries of matchingTopics(view, isWanted)) {
-    for (const entry of entries) {
-      if (!keeps(entry)) recovered = false;
-      if (entry.count === entry.trimmed) {
-        if (entry.lastSequence > sequence) recovered = false;
-        continue;
-      }
-      const had = ordinalWanted(view, entry, from, from.kind === 'last' ? head : sequence);
-      if (had < entry.trimmed) recovered = false;
-      due += entry.count - Math.max(had, entry.trimmed);
-      if (from.kind === 'earliest' || from.kind === 'last') {
-        sequence = Math.min(sequence, placeBefore(view, entry, Math.max(had, entry.trimmed), sequence));
-      }
+  const pacer = new Pacer();
+  // There may be a million topics.
+  for (const entry of topics.all()) {
+    if (pacer.isDue) {
+      await pacer.yield();
+      // Throws if the log was closed meanwhile.
+      state();
+    }
+    if (!isWanted(entry.name)) continue;
+    if (!keeps(entry)) recovered = false;
+    if (entry.count === entry.trimmed) {
+      if (entry.lastSequence > sequence) recovered = false;
+      continue;
+    }
+    const had = ordinalWanted(view, entry, from, from.kind === 'last' ? head : sequence);
+    if (had < entry.trimmed) recovered = false;
+    due += entry.count - Math.max(had, entry.trimmed);
+    if (from.kind === 'earliest' || from.kind === 'last') {
+      sequence = Math.min(sequence, placeBefore(view, entry, Math.max(had, entry.trimmed), sequence));
     }
   }
   const newest = from.kind === 'last' ? { newest: { count: from.count, through: head } } : {};
@@ -88,23 +91,4 @@ function placeBefore(view: LogView, entry: TopicEntry, had: number, latest: numb
   if (had === entry.count - 1) return entry.lastSequence - 1;
   if (had === entry.gone.ordinal && entry.oldest) return entry.oldest.block - 1;
   return sequenceBefore(view, entry, had);
-}
-
-/** The topics that a pattern stands for, some in each turn. */
-async function* matchingTopics(
-  { topics, state }: LogView,
-  isWanted: MayRead,
-): AsyncIterable<readonly TopicEntry[]> {
-  let looked = 0;
-  let found: TopicEntry[] = [];
-  for (const entry of topics.all()) {
-    if (isWanted(entry.name)) found.push(entry);
-    if (++looked % topicsPerTurn > 0) continue;
-    yield found;
-    found = [];
-    await nextTurn();
-    // The log may have been closed meanwhile.
-    state();
-  }
-  yield found;
 }

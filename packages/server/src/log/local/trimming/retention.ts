@@ -1,3 +1,4 @@
+import { Pacer } from '../../../limits/pacer.ts';
 import { ageOf, type ClockHistory } from '../effective-time.ts';
 import { MemoryBudget } from './memory-budget.ts';
 import { trimTopic, type TrimmedTopic } from './trim.ts';
@@ -28,9 +29,6 @@ export interface Removal {
 /** So that removing holds up nobody: some milliseconds at the most. */
 const chunksPerCommitMax = 256;
 const idBlocksPerCommitMax = 512;
-
-/** Some milliseconds, too. */
-const topicsPerSweepMax = 4_096;
 
 /** How many messages may wait until the next sweep to be removed, though they are not kept any more. */
 const slackMax = 64;
@@ -91,7 +89,8 @@ export class Retention {
   sweep(clock: ClockHistory): boolean {
     this.#unswept ??= this.#options.topics.all()[Symbol.iterator]();
     this.#areIdsDue = !this.#areIdsDamaged;
-    for (let looked = 0; looked < topicsPerSweepMax; looked++) {
+    const pacer = new Pacer();
+    do {
       const next = this.#unswept.next();
       if (next.done === true) {
         this.#unswept = undefined;
@@ -101,7 +100,7 @@ export class Retention {
       const { oldest, rule } = entry;
       if (!oldest || rule.keep === 'none') continue;
       if (ageOf(oldest, clock) > rule.keep.ageMs || isOver(entry, rule.keep.bytes, 0)) this.#add(entry);
-    }
+    } while (!pacer.isDue);
     return false;
   }
 
