@@ -2,9 +2,9 @@ import type { Interest } from './pattern.ts';
 import type { Topic } from './topic.ts';
 
 /** A message as an envelope subscription gets it, in the event `message`. */
-export interface Envelope {
-  readonly topic: Topic;
-  readonly message: unknown;
+export interface Envelope<Message = unknown> {
+  readonly topic: string;
+  readonly message: Message;
   /** There on a topic that keeps messages: where to go on from after this one. */
   readonly offset?: string;
   /** Milliseconds since 1970, as the log stamped it. */
@@ -14,7 +14,7 @@ export interface Envelope {
   /** The authenticated subject that has published it; there where the topic's rule tells. */
   readonly publisher?: string;
   /** There while catching up: the topic or pattern of the one subscription that the delivery is for. */
-  readonly replay?: Interest;
+  readonly replay?: string;
 }
 
 /** A message that is JSON text already, which is how it travels from the publisher to every subscriber. */

@@ -79,6 +79,12 @@ export interface Problem {
   readonly errors?: readonly FieldError[];
 }
 
+/** The acknowledgement of a command that was refused. */
+export interface Refused {
+  readonly ok: false;
+  readonly error: Problem;
+}
+
 /**
  * A refusal with a registered code. Whatever refuses a request throws one, and the edge (HTTP route or
  * socket event) turns it into a {@link Problem}. Its texts are meant for the client: nothing secret goes in.

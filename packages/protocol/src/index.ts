@@ -1,3 +1,11 @@
+export type {
+  ConnectionDetails,
+  ConnectionInfo,
+  ConnectionPage,
+  SubscribedInfo,
+  SubscriberInfo,
+  SubscriberPage,
+} from './connection-info.ts';
 export { encodeEnvelope, encodePlain, type EncodedMessage, type Envelope } from './envelope.ts';
 export {
   errorCodes,
@@ -6,8 +14,11 @@ export {
   type ErrorCode,
   type FieldError,
   type Problem,
+  type Refused,
 } from './errors.ts';
 export { fieldsOf } from './fields.ts';
+export type { HistoryPage, HistoryPageBefore } from './history.ts';
+export type { IdentityInfo, Revocation, TokenRenewed } from './identity-info.ts';
 export { formatOffset, parseOffset, type Offset } from './offset.ts';
 export {
   covers,
@@ -18,7 +29,15 @@ export {
   type Interest,
   type Pattern,
 } from './pattern.ts';
-export { idBytesMax, messageDepthMax, parseId, type PublishResult, type Stored } from './publish.ts';
+export {
+  idBytesMax,
+  messageDepthMax,
+  parseId,
+  type PublishAnswer,
+  type PublishResult,
+  type Stored,
+} from './publish.ts';
+export type { Figures, LogSize, LoopDelay, Stats } from './stats.ts';
 export {
   parseFrom,
   parseSubscribe,
@@ -28,6 +47,15 @@ export {
   type SubscribeRequest,
   type UnsubscribeRequest,
 } from './subscribe.ts';
+export type {
+  FromInput,
+  GapEvent,
+  StateEvent,
+  Subscribed,
+  SubscriptionState,
+  Unsubscribed,
+} from './subscription.ts';
+export type { RuleDescription, TopicDetails, TopicInfo, TopicPage } from './topic-info.ts';
 export {
   exceedsBytes,
   isReservedTopic,

@@ -1,5 +1,5 @@
-import { refuseField } from './errors.ts';
-import { exceedsBytes, type Topic } from './topic.ts';
+import { refuseField, type Refused } from './errors.ts';
+import { exceedsBytes } from './topic.ts';
 
 /** The longest publish id, in bytes of UTF-8. */
 export const idBytesMax = 255;
@@ -13,7 +13,7 @@ export type Stored = 'none' | 'memory' | 'disk' | 'replicated';
 /** The answer to a publish: what the log made of it. */
 export interface PublishResult {
   readonly ok: true;
-  readonly topic: Topic;
+  readonly topic: string;
   /** Absent on a topic that keeps nothing. */
   readonly offset?: string;
   /** Milliseconds since 1970, as the log stamped the message. */
@@ -23,6 +23,9 @@ export interface PublishResult {
   readonly duplicate?: true;
   readonly stored: Stored;
 }
+
+/** The acknowledgement of `publish`, and the result of one message of a batch (PROTOCOL.md 4.4). */
+export type PublishAnswer = PublishResult | Refused;
 
 const controlCharacter = /\p{Cc}/u;
 

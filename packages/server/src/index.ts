@@ -4,8 +4,10 @@ export {
   type ErrorCode,
   type Problem,
   type PublishResult,
+  type Revocation,
+  type Stats,
+  type Subscribed,
 } from '@fanfare/protocol';
-export type { Revocation } from './access/access.ts';
 export {
   resolveSettings,
   SettingsError,
@@ -16,8 +18,6 @@ export type { Identified, Identify } from './access/identify.ts';
 export { attach, createServer } from './server.ts';
 export type { AttachOptions, Fanfare, FanfareServer, ServerOptions } from './server-options.ts';
 export type { RuleSetting } from './config/rules.ts';
-export type { Subscribed } from './message-path/accept.ts';
-export type { Stats } from './message-path/stats.ts';
 export type { DeclaredTopic, HistoryOptions, PublishOptions } from './program/program.ts';
 export type { From, Gap, SubscribeOptions, Subscription } from './program/program-subscription.ts';
 export type { Settings } from './config/settings.ts';

@@ -1,4 +1,4 @@
-import { FanfareError } from '@fanfare/protocol';
+import { FanfareError, type Revocation } from '@fanfare/protocol';
 import type { Rules } from '../rules/rule.ts';
 import { parseSubject, refuseToken } from './claims.ts';
 import type { Asking } from './identify.ts';
@@ -17,15 +17,6 @@ export interface AccessParts {
   readonly revocations: Revocations;
   /** The wall clock, in milliseconds since 1970. */
   readonly now: () => number;
-}
-
-/** What became of revoking a subject. */
-export interface Revocation {
-  readonly subject: string;
-  /** Tokens that were issued up to then count no more, in milliseconds since 1970. */
-  readonly time: number;
-  /** How many live connections ended. */
-  readonly ended: number;
 }
 
 /** Who is asking, and what they may. */

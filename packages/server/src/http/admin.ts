@@ -1,3 +1,4 @@
+import { parseTopic, type ConnectionPage, type IdentityInfo, type SubscriberPage } from '@fanfare/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Access } from '../access/access.ts';
 import type { Identity } from '../access/identity.ts';
@@ -22,15 +23,14 @@ export async function adminRoutes(
 ): Promise<void> {
   // What a request to end a connection brings along means nothing, whatever it is.
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
-  app.get('/identity', async ({ rights }, reply) =>
-    send(reply, { open: access.isOpen, ...describe(rights.identity) }),
-  );
+  app.get('/identity', async ({ rights }, reply) => send(reply, describe(rights.identity, access.isOpen)));
   app.get('/stats', async ({ rights }, reply) => send(reply, await statsOf(rights, path, vitals)));
   connectionRoutes(app, path);
   const subscribers = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const { rights } = request;
     permitManaging(rights);
-    const { topic } = await path.topics.get(rights, nameOf(request, 'topic'));
+    const topic = parseTopic(nameOf(request, 'topic'));
+    await path.topics.get(rights, topic);
     const query = new Query(request.url);
     const after = readPlaceCursor(query);
     const { items, next } = await path.connections.subscribersOf(
@@ -40,7 +40,10 @@ export async function adminRoutes(
       after && { connection: after[0], subscription: after[1] },
     );
     const cursor = next && encodeCursor(`${next.connection} ${next.subscription}`);
-    return send(reply, { subscribers: items, cursor });
+    return send(reply, {
+      subscribers: items,
+      ...(cursor !== undefined && { cursor }),
+    } satisfies SubscriberPage);
   };
   app.get('/subscribers', subscribers);
   app.get('/topics/:topic/subscribers', subscribers);
@@ -55,7 +58,10 @@ function connectionRoutes(app: FastifyInstance, { connections }: AdminRouteOptio
     const query = new Query(request.url);
     const { items, next } = connections.list(request.rights, query.limit(), readNumberCursor(query));
     const cursor = next === undefined ? undefined : encodeCursor(String(next));
-    return send(reply, { connections: items, cursor });
+    return send(reply, {
+      connections: items,
+      ...(cursor !== undefined && { cursor }),
+    } satisfies ConnectionPage);
   });
   app.get<ConnectionPath>('/connections/:id', async ({ params, rights }, reply) =>
     send(reply, connections.get(rights, params.id)),
@@ -66,8 +72,12 @@ function connectionRoutes(app: FastifyInstance, { connections }: AdminRouteOptio
   });
 }
 
-function describe({ subject, isAdmin: admin, publish, subscribe, endsAt }: Identity): object {
+function describe(
+  { subject, isAdmin: admin, publish, subscribe, endsAt }: Identity,
+  open: boolean,
+): IdentityInfo {
   return {
+    open,
     ...(subject !== undefined && { subject }),
     admin,
     publish,

@@ -5,6 +5,7 @@ import {
   parseOffset,
   refuseField,
   type FanfareError,
+  type FromInput,
   type Interest,
 } from '@fanfare/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -24,9 +25,6 @@ export interface MessageRouteOptions {
   readonly streams: EventStreams;
   readonly access: Access;
 }
-
-/** Where to start, as `subscribe` takes it. */
-type FromInput = string | { readonly last: number } | { readonly time: number };
 
 /** `GET /messages?topic=` and `GET /topics/{topic}/messages`, as pages and as Server-Sent Events: PROTOCOL.md §5. */
 export async function messageRoute(app: FastifyInstance, options: MessageRouteOptions): Promise<void> {

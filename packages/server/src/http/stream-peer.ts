@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { FanfareError, Form } from '@fanfare/protocol';
+import type { FanfareError, Form, Subscribed } from '@fanfare/protocol';
 import type { Source } from '../limits/rate-limits.ts';
-import type { Connection, Subscribed } from '../message-path/accept.ts';
+import type { Connection } from '../message-path/accept.ts';
 import type { Audience, PeerEvent } from '../message-path/deliver.ts';
 import type { Peer } from '../message-path/subscription.ts';
 

@@ -1,3 +1,4 @@
+import type { TopicPage } from '@fanfare/protocol';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { Topics } from '../message-path/topics.ts';
 import { encodeCursor, readCursor } from './cursor.ts';
@@ -24,7 +25,10 @@ export async function topicRoutes(
     });
     const page = found.slice(0, limit);
     const last = found.length > limit ? page.at(-1) : undefined;
-    return send(reply, { topics: page, ...(last && { cursor: encodeCursor(last.topic) }) });
+    return send(reply, {
+      topics: page,
+      ...(last && { cursor: encodeCursor(last.topic) }),
+    } satisfies TopicPage);
   });
   for (const path of ['/topic', '/topics/:topic']) {
     app.get(path, async (request, reply) =>

@@ -7,35 +7,19 @@ import {
   parseUnsubscribe,
   type Form,
   type Interest,
+  type Subscribed,
   type SubscribeRequest,
+  type SubscriptionState,
+  type Unsubscribed,
 } from '@fanfare/protocol';
 import type { Rights } from '../access/rights.ts';
 import { fixedLimits } from '../limits/fixed-limits.ts';
 import type { RateLimits, Source } from '../limits/rate-limits.ts';
 import type { Start } from '../log/topic-log.ts';
 import { interestOf, type Audience } from '../subscriptions/audience.ts';
-import type { State } from './deliver.ts';
 import { storageRefusal, topicsExhausted } from './append.ts';
 import { permitReading } from './permit.ts';
 import { Subscription, type Peer, type SubscriptionParts } from './subscription.ts';
-
-/** The answer to `subscribe`. */
-export interface Subscribed {
-  readonly ok: true;
-  readonly topic: Interest;
-  readonly state: State;
-  /** Where the subscription starts: it gets every matching message after it. */
-  readonly offset: string;
-  /** There when `from` was an offset: whether every message after that offset is still to be had. */
-  readonly recovered?: boolean;
-  /** How many stored messages come first, as far as known. */
-  readonly replayed: number;
-}
-
-export interface Unsubscribed {
-  readonly ok: true;
-  readonly topic: Interest;
-}
 
 export interface ConnectionParts extends SubscriptionParts {
   readonly subscriptionsPerConnectionMax: number;
@@ -252,7 +236,7 @@ export class Connection {
 
   #answer(
     topic: Interest,
-    state: State,
+    state: SubscriptionState,
     sequence: number,
     { recovered, due }: Omit<Start, 'position'>,
   ): Subscribed {

@@ -1,48 +1,6 @@
-import type { Interest } from '@fanfare/protocol';
+import type { ConnectionInfo, SubscribedInfo, SubscriberInfo } from '@fanfare/protocol';
 import type { Connection } from './accept.ts';
-import type { State } from './deliver.ts';
 import type { Subscription } from './subscription.ts';
-
-/** A connection as it is told to whoever asks. */
-export interface ConnectionInfo {
-  readonly id: string;
-  readonly transport: string;
-  readonly address: string;
-  /** Absent where no token was asked for. */
-  readonly subject?: string;
-  /** When it came, in milliseconds since 1970. */
-  readonly since: number;
-  readonly subscriptions: number;
-  /** How many of them are not live. */
-  readonly catchingUp: number;
-  /** What waits for it. */
-  readonly bytesWaiting: number;
-}
-
-/** One of its subscriptions. */
-export interface SubscribedInfo {
-  readonly topic: Interest;
-  readonly envelope: boolean;
-  /** When it was made, in milliseconds since 1970. */
-  readonly since: number;
-  readonly state: State;
-}
-
-/** Somebody who gets what is published to a topic. */
-export interface SubscriberInfo {
-  /** The connection's id. */
-  readonly connection: string;
-  readonly subject?: string;
-  readonly address: string;
-  readonly transport: string;
-  /** The topic or pattern subscribed. */
-  readonly via: Interest;
-  readonly envelope: boolean;
-  readonly since: number;
-  readonly state: State;
-  /** What waits for the connection. */
-  readonly bytesWaiting: number;
-}
 
 export function describeConnection(connection: Connection): ConnectionInfo {
   let subscriptions = 0;

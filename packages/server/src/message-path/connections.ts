@@ -1,16 +1,16 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { FanfareError, isReservedTopic, type Topic } from '@fanfare/protocol';
+import {
+  FanfareError,
+  isReservedTopic,
+  type ConnectionDetails,
+  type ConnectionInfo,
+  type SubscriberInfo,
+  type Topic,
+} from '@fanfare/protocol';
 import type { Rights } from '../access/rights.ts';
 import type { Audience } from '../subscriptions/audience.ts';
 import { Connection, type ConnectionParts } from './accept.ts';
-import {
-  describeConnection,
-  describeSubscribed,
-  describeSubscriber,
-  type ConnectionInfo,
-  type SubscribedInfo,
-  type SubscriberInfo,
-} from './connection-info.ts';
+import { describeConnection, describeSubscribed, describeSubscriber } from './connection-info.ts';
 import { permitManaging } from './permit.ts';
 import type { Peer, Subscription } from './subscription.ts';
 
@@ -71,7 +71,7 @@ export class Connections {
   }
 
   /** @throws FanfareError `not_authorized`, `connection_not_found` */
-  get(rights: Rights, id: string): ConnectionInfo & { readonly subscribed: readonly SubscribedInfo[] } {
+  get(rights: Rights, id: string): ConnectionDetails {
     const connection = this.#find(rights, id);
     const subscribed = Array.from(connection.subscriptions(), describeSubscribed);
     return { ...describeConnection(connection), subscribed };

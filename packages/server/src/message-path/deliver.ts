@@ -1,4 +1,12 @@
-import { encodeEnvelope, encodePlain, type Form, type Interest } from '@fanfare/protocol';
+import {
+  encodeEnvelope,
+  encodePlain,
+  type Form,
+  type GapEvent,
+  type Interest,
+  type StateEvent,
+  type SubscriptionState,
+} from '@fanfare/protocol';
 import type { LogRecord } from '../log/topic-log.ts';
 import type { Audience } from '../subscriptions/audience.ts';
 import type { Counters } from './counters.ts';
@@ -72,12 +80,11 @@ export function isDelivery({ name }: PeerEvent): boolean {
 /** The events of the protocol beside deliveries. */
 export function encodeGap(interest: Interest, form: Form, dropped: number | 'unknown'): PeerEvent {
   const count = dropped === 'unknown' ? {} : { dropped };
-  const argument = { topic: interest, ...count, envelope: form === 'envelope' };
+  const argument: GapEvent = { topic: interest, ...count, envelope: form === 'envelope' };
   return { name: 'gap', argumentJson: JSON.stringify(argument) };
 }
 
-export type State = 'live' | 'catching_up';
-
-export function encodeState(interest: Interest, state: State, offset: string): PeerEvent {
-  return { name: 'state', argumentJson: JSON.stringify({ topic: interest, state, offset }), offset };
+export function encodeState(interest: Interest, state: SubscriptionState, offset: string): PeerEvent {
+  const argument: StateEvent = { topic: interest, state, offset };
+  return { name: 'state', argumentJson: JSON.stringify(argument), offset };
 }

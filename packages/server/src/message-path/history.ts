@@ -5,6 +5,7 @@ import {
   formatOffset,
   isPattern,
   type From,
+  type HistoryPage,
   type Interest,
   type Offset,
   type Topic,
@@ -12,16 +13,9 @@ import {
 import type { LogRecord, MayRead, Page, Position, TopicLog } from '../log/topic-log.ts';
 import { offsetOf } from './deliver.ts';
 
-/** A page of what a topic or pattern keeps. */
-export interface History {
-  /** The envelopes, as JSON texts. */
+/** A page whose envelopes are JSON texts, ready to be sent. */
+export interface History extends Omit<HistoryPage, 'messages'> {
   readonly messages: readonly string[];
-  /** The offset to go on from. */
-  readonly next: string;
-  /** Whether there is more now. */
-  readonly more: boolean;
-  /** There when it was asked from an offset: whether nothing after that is missing. */
-  readonly recovered?: boolean;
 }
 
 /** A page that ends where another begins. */

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   FanfareError,
+  type Figures,
   type From,
   type Interest,
   type Offset,
@@ -9,13 +10,7 @@ import {
 } from '@fanfare/protocol';
 import type { Rights } from '../access/rights.ts';
 import type { RateLimits, Source } from '../limits/rate-limits.ts';
-import {
-  LogClosedError,
-  LogDamagedError,
-  type LogUsage,
-  type NewRecord,
-  type TopicLog,
-} from '../log/topic-log.ts';
+import { LogClosedError, LogDamagedError, type NewRecord, type TopicLog } from '../log/topic-log.ts';
 import type { Rules } from '../rules/rule.ts';
 import type { SubscriptionIndex } from '../subscriptions/subscription-index.ts';
 import type { Connection } from './accept.ts';
@@ -46,21 +41,6 @@ export interface MessagePathParts {
   readonly onFailure: (error: unknown) => FanfareError;
   /** The wall clock, in milliseconds since 1970. */
   readonly now: () => number;
-}
-
-/** What there is, and what was done since the start. */
-export interface Figures {
-  readonly connections: number;
-  readonly subscriptions: number;
-  readonly topics: number;
-  /** How many messages were accepted, and how many deliveries they made: each as many as it had receivers. */
-  readonly publishes: number;
-  readonly deliveries: number;
-  /** What waits for connections, in bytes. */
-  readonly bytesWaiting: number;
-  /** How many subscriptions are not live. */
-  readonly catchingUp: number;
-  readonly log: Omit<LogUsage, 'topics'>;
 }
 
 /** What became of one message of many. */

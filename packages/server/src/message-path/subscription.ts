@@ -1,10 +1,17 @@
-import { FanfareError, formatOffset, isPattern, type Form, type Interest } from '@fanfare/protocol';
+import {
+  FanfareError,
+  formatOffset,
+  isPattern,
+  type Form,
+  type Interest,
+  type SubscriptionState,
+} from '@fanfare/protocol';
 import type { Page, Position, Start, TopicLog } from '../log/topic-log.ts';
 import type { Audience, TopicFilter } from '../subscriptions/audience.ts';
 import type { InterestEntry, SubscriptionIndex } from '../subscriptions/subscription-index.ts';
 import type { Broadcast } from './broadcast.ts';
 import type { Counters } from './counters.ts';
-import { encodeGap, encodeState, type PeerEvent, type State } from './deliver.ts';
+import { encodeGap, encodeState, type PeerEvent } from './deliver.ts';
 import { encodePage, pageLimit, type Replay, type Replays } from './replay.ts';
 
 /** The other end of a connection, as far as subscriptions need it. */
@@ -57,7 +64,7 @@ export interface Wanted {
 
 /** How a subscription begins. */
 export interface Begun extends Start {
-  readonly state: State;
+  readonly state: SubscriptionState;
 }
 
 /**
@@ -72,7 +79,7 @@ export class Subscription implements Replay {
   readonly #peer: Peer;
   readonly #parts: SubscriptionParts;
   #entry: InterestEntry;
-  #state: State | 'ended' = 'catching_up';
+  #state: SubscriptionState | 'ended' = 'catching_up';
   /** Everything up to here was sent. Only while it is catching up. */
   #position: Position = { sequence: 0 };
   /** How many messages had passed by that are not stored, when it was live last. */
@@ -96,7 +103,7 @@ export class Subscription implements Replay {
     return this.#entry.audience;
   }
 
-  get state(): State {
+  get state(): SubscriptionState {
     return this.#state === 'live' ? 'live' : 'catching_up';
   }
 
@@ -224,7 +231,7 @@ export class Subscription implements Replay {
     if (missed > 0) this.#peer.tell(encodeGap(this.interest, this.form, missed));
   }
 
-  #tellState(state: State): void {
+  #tellState(state: SubscriptionState): void {
     if (this.form !== 'envelope') return;
     const offset = formatOffset({ epoch: this.#parts.log.epoch, sequence: this.#position.sequence });
     this.#peer.tell(encodeState(this.interest, state, offset));

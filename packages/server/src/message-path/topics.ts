@@ -1,33 +1,20 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { FanfareError, formatOffset, parseTopic, type Topic } from '@fanfare/protocol';
+import {
+  FanfareError,
+  formatOffset,
+  parseTopic,
+  type Topic,
+  type TopicDetails,
+  type TopicInfo,
+} from '@fanfare/protocol';
 import { LogClosedError, type TopicLog, type TopicQuery, type TopicState } from '../log/topic-log.ts';
 import type { Rights } from '../access/rights.ts';
 import { Pacer } from '../limits/pacer.ts';
-import { describeRule, type RuleDescription } from '../rules/describe-rule.ts';
+import { describeRule } from '../rules/describe-rule.ts';
 import type { Rules } from '../rules/rule.ts';
 import type { SubscriptionIndex } from '../subscriptions/subscription-index.ts';
 import { storageRefusal, topicsExhausted } from './append.ts';
 import { permitDeleting, permitPublishing, permitReading } from './permit.ts';
-
-/** A topic as it is told to whoever asks. */
-export interface TopicInfo {
-  readonly topic: Topic;
-  /** How many subscriptions on this server get what is published to it. */
-  readonly subscribers: number;
-  /** How many messages are kept. */
-  readonly messages: number;
-  /** Of its newest stored message; absent when it never had one. */
-  readonly lastOffset?: string;
-  /** How many messages were published to it since the server started, or since it was made. */
-  readonly published: number;
-  /** When the newest of these came, or the newest of before that is stored. In milliseconds since 1970. */
-  readonly lastTime?: number;
-}
-
-/** A topic with the rule that decides about it. */
-export interface TopicDetails extends TopicInfo {
-  readonly rule: RuleDescription;
-}
 
 /** A topic that was to exist, and does. */
 export interface Declared {

@@ -1,11 +1,5 @@
 import { monitorEventLoopDelay, type IntervalHistogram } from 'node:perf_hooks';
-
-/** How late the event loop came to what was due, in milliseconds. */
-export interface LoopDelay {
-  readonly p50: number;
-  readonly p99: number;
-  readonly max: number;
-}
+import type { LoopDelay } from '@fanfare/protocol';
 
 /** How often it is looked: what Node records is the time from one look to the next. Often enough, and hardly any work when idle. */
 const resolutionMs = 50;

@@ -1,13 +1,15 @@
-import { FanfareError, type Envelope, type ErrorCode, type Interest } from '@fanfare/protocol';
-import type { Subscribed } from '../message-path/accept.ts';
+import {
+  FanfareError,
+  type Envelope,
+  type FromInput,
+  type GapEvent,
+  type Problem,
+  type Subscribed,
+} from '@fanfare/protocol';
 import type { ProgramPeer } from './program-peer.ts';
 
-/**
- * Where to start: from now, from the first message that is kept, from the newest one or newest N of each topic, after an
- * offset, or with the first message of a time (in milliseconds since 1970). PROTOCOL.md 3.3.
- */
-export type From =
-  'new' | 'earliest' | 'last' | (string & {}) | { readonly last: number } | { readonly time: number };
+/** Where to start (PROTOCOL.md 3.3). */
+export type From = FromInput;
 
 /** Messages are missing. */
 export interface Gap {
@@ -106,7 +108,7 @@ export class ProgramSubscription implements Subscription {
   }
 
   async #tellGap(argumentJson: string): Promise<void> {
-    const { topic, dropped } = JSON.parse(argumentJson) as { topic: Interest; dropped?: number };
+    const { topic, dropped } = JSON.parse(argumentJson) as GapEvent;
     await this.#onGap?.({ topic, ...(dropped !== undefined && { dropped }), reason: 'dropped' });
   }
 }
@@ -138,6 +140,6 @@ function throwUnhandled(error: unknown): void {
 }
 
 function errorOf(problemJson: string): FanfareError {
-  const { code, detail } = JSON.parse(problemJson) as { code: ErrorCode; detail: string };
+  const { code, detail } = JSON.parse(problemJson) as Problem;
   return new FanfareError(code, detail);
 }

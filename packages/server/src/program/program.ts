@@ -5,11 +5,13 @@ import {
   parseOffset,
   type Envelope,
   type PublishResult,
+  type Revocation,
+  type Stats,
+  type TopicDetails,
 } from '@fanfare/protocol';
-import type { Access, Revocation } from '../access/access.ts';
+import type { Access } from '../access/access.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
-import { statsOf, type Stats } from '../message-path/stats.ts';
-import type { TopicDetails } from '../message-path/topics.ts';
+import { statsOf } from '../message-path/stats.ts';
 import type { Vitals } from '../observability/vitals.ts';
 import type { ProgramPeer } from './program-peer.ts';
 import {

@@ -1,17 +1,5 @@
+import type { RuleDescription } from '@fanfare/protocol';
 import type { Keep, Rule } from './rule.ts';
-
-/** A rule as it would stand in a rules file, with what it leaves to the defaults named. */
-export interface RuleDescription {
-  readonly match: string;
-  readonly keep: 'none' | { readonly count: number; readonly age: string; readonly bytes: string | number };
-  readonly create: Rule['create'];
-  /** Absent where the server's own limit is the only one. */
-  readonly publishBytesMax?: string | number;
-  /** Absent where they are not so. */
-  readonly publish?: true;
-  readonly subscribe?: true;
-  readonly publisher?: true;
-}
 
 const ageUnits = [
   ['d', 86_400_000],
@@ -25,6 +13,7 @@ const byteUnits = [
   ['KiB', 1_024],
 ] as const;
 
+/** Describes a rule as a rules file would have it, with its defaults named. */
 export function describeRule(rule: Rule): RuleDescription {
   const { match, template, keep, create, publishBytesMax } = rule;
   return {

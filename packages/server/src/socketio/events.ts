@@ -1,4 +1,4 @@
-import { FanfareError, fieldsOf, type Problem } from '@fanfare/protocol';
+import { FanfareError, fieldsOf, type Refused, type TokenRenewed } from '@fanfare/protocol';
 import type { Server, Socket } from 'socket.io';
 import type { Access } from '../access/access.ts';
 import type { ClientAddresses } from '../access/client-address.ts';
@@ -29,7 +29,6 @@ export interface EventParts {
 }
 
 type Ack = (answer: object) => void;
-type Refused = { readonly ok: false; readonly error: Problem };
 
 const commands: readonly string[] = ['subscribe', 'unsubscribe', 'publish'];
 
@@ -132,7 +131,7 @@ function listenersFor(
       if (connection) void answer(this, args, (input) => carryOut(connection, input, this), logger);
     },
   ];
-  const renew = async (connection: Connection, input: unknown, socket: Socket): Promise<object> => {
+  const renew = async (connection: Connection, input: unknown, socket: Socket): Promise<TokenRenewed> => {
     const token = fieldsOf(input, renewal, '{"token": "…"}')('token');
     if (typeof token !== 'string') throw new FanfareError('bad_request', 'The token must be a string.');
     // So that a client need not know whether it is asked for one.
