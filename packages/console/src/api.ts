@@ -1,13 +1,13 @@
 import type {
   ConnectionDetails,
   ConnectionPage,
-  Identity,
-  MessagePage,
+  HistoryPage,
+  IdentityInfo,
   Stats,
   SubscriberPage,
   TopicDetails,
   TopicPage,
-} from './api-types.ts';
+} from '@fanfare/protocol';
 
 /** Why a request was not answered as hoped. `status` is 0 when there was no answer at all. */
 export class ApiError extends Error {
@@ -47,7 +47,7 @@ export class Api {
     this.#onRefused = onRefused;
   }
 
-  identity(): Promise<Identity> {
+  identity(): Promise<IdentityInfo> {
     return this.#get('identity');
   }
 
@@ -79,7 +79,7 @@ export class Api {
     return this.#get('subscribers', { topic, limit });
   }
 
-  messages(topic: string, query: Query): Promise<MessagePage> {
+  messages(topic: string, query: Query): Promise<HistoryPage> {
     return this.#get('messages', { topic, ...query });
   }
 

@@ -1,4 +1,4 @@
-import type { Stats } from './api-types.ts';
+import type { Stats } from '@fanfare/protocol';
 import { formatBytes, formatMs, formatSpan, plural } from './format.ts';
 
 export interface Remark {

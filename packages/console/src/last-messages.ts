@@ -1,4 +1,4 @@
-import type { Topic } from './api-types.ts';
+import type { TopicInfo } from '@fanfare/protocol';
 import type { Api } from './api.ts';
 
 interface LastMessage {
@@ -17,7 +17,7 @@ export class LastMessages {
   readonly #api: Api;
   readonly #listeners = new Set<() => void>();
   readonly #known = new Map<string, LastMessage>();
-  #wanted: readonly Topic[] = [];
+  #wanted: readonly TopicInfo[] = [];
   #requests = 0;
 
   constructor(api: Api) {
@@ -34,12 +34,12 @@ export class LastMessages {
   };
 
   /** Those that were wanted before and not asked for yet are not wanted any more. */
-  want(topics: readonly Topic[]): void {
+  want(topics: readonly TopicInfo[]): void {
     this.#wanted = topics;
     while (this.#requests < requestsMax && this.#next()) void this.#fetch();
   }
 
-  #next(): Topic | undefined {
+  #next(): TopicInfo | undefined {
     return this.#wanted.find(
       ({ topic, lastOffset, messages }) =>
         messages > 0 && lastOffset !== undefined && this.#known.get(topic)?.offset !== lastOffset,

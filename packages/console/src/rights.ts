@@ -1,5 +1,10 @@
-import { matches, parseInterest, parseTopic } from '@fanfare/protocol';
-import type { Identity } from './api-types.ts';
+import {
+  matches,
+  parseInterest,
+  parseTopic,
+  type IdentityInfo,
+  type RuleDescription,
+} from '@fanfare/protocol';
 
 /**
  * Whether somebody may publish to a topic, as far as it can be known here.
@@ -7,11 +12,11 @@ import type { Identity } from './api-types.ts';
  * @param rule - the topic's, where it may be read; it may allow what the token does not
  */
 export function mayPublish(
-  { admin, publish }: Identity,
+  { admin, publish }: IdentityInfo,
   topic: string,
-  rule: Readonly<Record<string, unknown>> | undefined,
+  rule: Pick<RuleDescription, 'publish'> | undefined,
 ): boolean {
-  if (admin || rule?.['publish'] === true) return true;
+  if (admin || rule?.publish === true) return true;
   try {
     const name = parseTopic(topic);
     return publish.some((pattern) => matches(parseInterest(pattern), name));

@@ -1,6 +1,6 @@
+import type { IdentityInfo } from '@fanfare/protocol';
 import { connect, type Fanfare, type Status } from '@fanfare/client';
 import { createContext, use, useSyncExternalStore } from 'react';
-import type { Identity } from './api-types.ts';
 import type { Api } from './api.ts';
 import type { StatsHistory } from './stats-history.ts';
 
@@ -10,7 +10,7 @@ export interface Session {
   readonly base: string;
   readonly api: Api;
   readonly fanfare: Fanfare;
-  readonly identity: Identity;
+  readonly identity: IdentityInfo;
   readonly history: StatsHistory;
   readonly signOut: () => void;
 }

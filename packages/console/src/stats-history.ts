@@ -1,4 +1,4 @@
-import type { Stats } from './api-types.ts';
+import type { Stats } from '@fanfare/protocol';
 import { messageOf, type Api } from './api.ts';
 import { appendSample, sampleOf, type Sample } from './stats.ts';
 

@@ -1,4 +1,4 @@
-import type { Stats } from './api-types.ts';
+import type { Stats } from '@fanfare/protocol';
 
 /** The figures of one moment. Rates are per second, delays in milliseconds. */
 export interface Sample {

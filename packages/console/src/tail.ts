@@ -1,4 +1,4 @@
-import type { Message } from './api-types.ts';
+import type { Envelope } from '@fanfare/protocol';
 
 /** A line of a list of messages. */
 export type Row = MessageRow | GapRow;
@@ -67,7 +67,7 @@ export class Tail {
     return this.#nextKey;
   }
 
-  push(message: Message): void {
+  push(message: Envelope): void {
     this.#add(rowOf(message, this.#nextKey));
   }
 
@@ -118,7 +118,7 @@ export class Tail {
   }
 }
 
-export function rowOf({ topic, message, time, offset, id, publisher }: Message, key: number): MessageRow {
+export function rowOf({ topic, message, time, offset, id, publisher }: Envelope, key: number): MessageRow {
   return {
     kind: 'message',
     key,

@@ -1,6 +1,6 @@
-import type { Topic } from './api-types.ts';
+import type { TopicInfo } from '@fanfare/protocol';
 
-export interface TopicRow extends Topic {
+export interface TopicRow extends TopicInfo {
   /** Messages a second since the last look; undefined at the first. */
   readonly rate?: number;
 }
@@ -15,7 +15,7 @@ export interface TopicLook {
 
 /** The topics with their rates since the look before. A topic that was made anew begins again. */
 export function withRates(
-  topics: readonly Topic[],
+  topics: readonly TopicInfo[],
   at: number,
   before: TopicLook | undefined,
 ): readonly TopicRow[] {

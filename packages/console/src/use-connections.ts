@@ -1,10 +1,10 @@
+import type { ConnectionInfo } from '@fanfare/protocol';
 import { useCallback } from 'react';
-import type { Connection } from './api-types.ts';
 import { useSession } from './session.ts';
 import { usePoll, type Polled } from './use-poll.ts';
 
 export interface Connections {
-  readonly rows: readonly Connection[];
+  readonly rows: readonly ConnectionInfo[];
   /** Whether there are more. */
   readonly isCut: boolean;
 }
@@ -16,7 +16,7 @@ const pollMs = 2_000;
 export function useConnections(): Polled<Connections> {
   const { api } = useSession();
   const ask = useCallback(async (): Promise<Connections> => {
-    const rows: Connection[] = [];
+    const rows: ConnectionInfo[] = [];
     let cursor: string | undefined;
     do {
       const page = await api.connections({ cursor, limit: pageMax });

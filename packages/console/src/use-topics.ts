@@ -1,5 +1,5 @@
+import type { TopicInfo } from '@fanfare/protocol';
 import { useCallback } from 'react';
-import type { Topic } from './api-types.ts';
 import { useSession } from './session.ts';
 import { withRates, type TopicLook } from './topic-rates.ts';
 import { usePoll, type Polled } from './use-poll.ts';
@@ -16,7 +16,7 @@ export function useTopics(prefix: string): Polled<TopicLook> {
   const ask = useCallback(
     async (before: TopicLook | undefined): Promise<TopicLook> => {
       const at = performance.now();
-      const topics: Topic[] = [];
+      const topics: TopicInfo[] = [];
       let cursor: string | undefined;
       do {
         const page = await api.topics({ prefix, cursor, limit: pageMax });

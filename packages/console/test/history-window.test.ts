@@ -1,9 +1,9 @@
+import type { HistoryPage } from '@fanfare/protocol';
 import { describe, expect, it } from 'vitest';
 import { openWindow, windowMax, withNewer, withOlder, type HistoryWindow } from '../src/history-window.ts';
-import type { MessagePage } from '../src/api-types.ts';
 
 /** A page of the messages from one number to before another. */
-function page(from: number, to: number, more: boolean): MessagePage {
+function page(from: number, to: number, more: boolean): HistoryPage {
   const messages = Array.from({ length: to - from }, (_, at) => ({
     topic: 'a',
     message: from + at,

@@ -1,8 +1,8 @@
+import type { IdentityInfo } from '@fanfare/protocol';
 import { expect, it } from 'vitest';
-import type { Identity } from '../src/api-types.ts';
 import { mayPublish } from '../src/rights.ts';
 
-const bob: Identity = { open: false, subject: 'bob', admin: false, publish: ['mine/*'], subscribe: [] };
+const bob: IdentityInfo = { open: false, subject: 'bob', admin: false, publish: ['mine/*'], subscribe: [] };
 
 it('publishing is offered to whoever may: by the token, by the rule, or as an admin', () => {
   expect(mayPublish(bob, 'mine/a', undefined)).toBe(true);

@@ -1,5 +1,5 @@
+import type { Stats } from '@fanfare/protocol';
 import { describe, expect, it } from 'vitest';
-import type { Stats } from '../src/api-types.ts';
 import { remarksOn } from '../src/health.ts';
 import { appendSample, historyMs, sampleOf, type Sample } from '../src/stats.ts';
 

@@ -1,5 +1,5 @@
+import type { ConnectionInfo } from '@fanfare/protocol';
 import { useMemo, useState } from 'react';
-import type { Connection } from '../api-types.ts';
 import { formatCount, plural } from '../format.ts';
 import { connectionColumn, sinceColumn, subjectColumn, waitingColumn } from '../parts/connection-columns.tsx';
 import { ConnectionPanel } from '../parts/connection-panel.tsx';
@@ -8,7 +8,7 @@ import { VirtualTable, type Column } from '../parts/virtual-table.tsx';
 import type { Sort } from '../sorting.ts';
 import { useConnections } from '../use-connections.ts';
 
-const columns: readonly Column<Connection>[] = [
+const columns: readonly Column<ConnectionInfo>[] = [
   connectionColumn('id', ({ id }) => id),
   {
     id: 'transport',
@@ -85,7 +85,7 @@ export function ConnectionsPage({ id }: { readonly id: string | undefined }) {
   );
 }
 
-function searched(rows: readonly Connection[], part: string): readonly Connection[] {
+function searched(rows: readonly ConnectionInfo[], part: string): readonly ConnectionInfo[] {
   if (part === '') return rows;
   const wanted = part.toLowerCase();
   return rows.filter(({ id, address, subject = '', transport }) =>

@@ -1,6 +1,6 @@
+import type { Stats } from '@fanfare/protocol';
 import { useMemo, useSyncExternalStore } from 'react';
 import type uPlot from 'uplot';
-import type { Stats } from '../api-types.ts';
 import { formatBytes, formatCount, formatMs, formatRate, formatSpan, formatTime } from '../format.ts';
 import { remarksOn } from '../health.ts';
 import { Chart, type Series } from '../parts/chart.tsx';

@@ -1,6 +1,5 @@
-import { isPattern, parseInterest } from '@fanfare/protocol';
+import { isPattern, parseInterest, type TopicDetails } from '@fanfare/protocol';
 import { useCallback, useId, useState } from 'react';
-import type { TopicDetails } from '../api-types.ts';
 import { messageOf } from '../api.ts';
 import { HistoryPanel } from '../parts/history-panel.tsx';
 import { MessageDetails } from '../parts/message-details.tsx';

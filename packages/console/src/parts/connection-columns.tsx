@@ -1,4 +1,4 @@
-import type { Connection } from '../api-types.ts';
+import type { ConnectionInfo } from '@fanfare/protocol';
 import { formatBytes, formatClock, formatSpan, formatTime } from '../format.ts';
 import { hrefOf } from '../routes.ts';
 import type { Column } from './virtual-table.tsx';
@@ -17,14 +17,14 @@ export function connectionColumn<T>(id: string, idOf: (row: T) => string): Colum
   };
 }
 
-export const subjectColumn: Column<Pick<Connection, 'subject'>> = {
+export const subjectColumn: Column<Pick<ConnectionInfo, 'subject'>> = {
   id: 'subject',
   label: 'Subject',
   by: ({ subject }) => subject ?? '',
   cell: ({ subject }) => subject ?? '–',
 };
 
-export const sinceColumn: Column<Pick<Connection, 'since'>> = {
+export const sinceColumn: Column<Pick<ConnectionInfo, 'since'>> = {
   id: 'since',
   label: 'Since',
   isNumber: true,
@@ -35,7 +35,7 @@ export const sinceColumn: Column<Pick<Connection, 'since'>> = {
   ),
 };
 
-export const waitingColumn: Column<Pick<Connection, 'bytesWaiting'>> = {
+export const waitingColumn: Column<Pick<ConnectionInfo, 'bytesWaiting'>> = {
   id: 'waiting',
   label: 'Waiting',
   isNumber: true,

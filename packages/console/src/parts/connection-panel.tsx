@@ -1,5 +1,5 @@
+import type { ConnectionDetails } from '@fanfare/protocol';
 import { useCallback, useState } from 'react';
-import type { ConnectionDetails } from '../api-types.ts';
 import { formatBytes, formatSpan, formatTime, plural } from '../format.ts';
 import { hrefOf } from '../routes.ts';
 import { useSession } from '../session.ts';

@@ -1,4 +1,4 @@
-import type { Identity } from '../api-types.ts';
+import type { IdentityInfo } from '@fanfare/protocol';
 import { formatTime } from '../format.ts';
 import { hrefOf, type Route } from '../routes.ts';
 import { useStatus, type Session } from '../session.ts';
@@ -51,7 +51,7 @@ export function Header({ session, page }: Props) {
   );
 }
 
-function describeIdentity({ admin, endsAt }: Identity): string {
+function describeIdentity({ admin, endsAt }: IdentityInfo): string {
   const right = admin ? 'With the admin right' : 'Without the admin right';
   return endsAt === undefined ? right : `${right}, until ${formatTime(endsAt)}`;
 }

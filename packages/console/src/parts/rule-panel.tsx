@@ -1,4 +1,4 @@
-import type { TopicDetails } from '../api-types.ts';
+import type { TopicDetails } from '@fanfare/protocol';
 
 /** The rule that decides for a topic, as it would stand in the rules file. */
 export function RulePanel({ rule }: { readonly rule: TopicDetails['rule'] }) {

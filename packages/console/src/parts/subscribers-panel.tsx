@@ -1,5 +1,5 @@
+import type { SubscriberInfo, SubscriberPage } from '@fanfare/protocol';
 import { useCallback, useState } from 'react';
-import type { Subscriber, SubscriberPage } from '../api-types.ts';
 import { plural } from '../format.ts';
 import { useSession } from '../session.ts';
 import type { Sort } from '../sorting.ts';
@@ -11,7 +11,7 @@ import { VirtualTable, type Column } from './virtual-table.tsx';
 const shownMax = 1_000;
 const pollMs = 2_000;
 
-const columns: readonly Column<Subscriber>[] = [
+const columns: readonly Column<SubscriberInfo>[] = [
   connectionColumn('connection', ({ connection }) => connection),
   subjectColumn,
   {
@@ -59,6 +59,6 @@ export function SubscribersPanel({ topic }: { readonly topic: string }) {
   );
 }
 
-export function stateText(state: Subscriber['state']): string {
+export function stateText(state: SubscriberInfo['state']): string {
   return state === 'live' ? 'live' : 'catching up';
 }

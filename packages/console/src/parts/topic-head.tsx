@@ -1,5 +1,5 @@
+import type { TopicDetails } from '@fanfare/protocol';
 import { useState } from 'react';
-import type { TopicDetails } from '../api-types.ts';
 import { formatClock, formatCount, formatTime, plural } from '../format.ts';
 import { useSession } from '../session.ts';
 import { Confirm } from './confirm.tsx';
