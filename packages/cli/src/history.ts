@@ -1,4 +1,4 @@
-import { isPattern, type Interest } from '@fanfare/protocol';
+import { isPattern, type HistoryPage, type Interest } from '@fanfare/protocol';
 import { cutMember, elementsOf } from '@fanfare/server/json';
 import { askFanfare, parseAnswer } from './api.ts';
 import type { Start } from './from.ts';
@@ -15,19 +15,6 @@ export interface HistoryOptions {
   readonly limit: number;
   /** One envelope a line instead of time and message. */
   readonly json: boolean;
-}
-
-/** What a message has beside the message itself. */
-interface Envelope {
-  readonly topic: string;
-  readonly time: number;
-}
-
-interface HistoryPage {
-  readonly messages: readonly (Envelope & { readonly message: unknown })[];
-  readonly next: string;
-  readonly more: boolean;
-  readonly recovered?: boolean;
 }
 
 /** As many as a server gives at once. */

@@ -1,4 +1,5 @@
 import { createInterface } from 'node:readline/promises';
+import type { TopicInfo, TopicPage } from '@fanfare/protocol';
 import { askFanfare, parseAnswer } from './api.ts';
 import { CommandError, exitCodes } from './exit-codes.ts';
 import { createTopic } from './publisher.ts';
@@ -6,19 +7,6 @@ import { print, say } from './output.ts';
 import { showControls } from './show.ts';
 import { Table, type TableColumn } from './table.ts';
 import type { Target } from './target.ts';
-
-/** A topic as the server tells of it. */
-interface TopicInfo {
-  readonly topic: string;
-  readonly subscribers: number;
-  readonly messages: number;
-  readonly lastOffset?: string;
-}
-
-interface TopicsPage {
-  readonly topics: readonly TopicInfo[];
-  readonly cursor?: string;
-}
 
 /** As many as a server gives at once. */
 const topicsPerPage = 1_000;
@@ -45,7 +33,7 @@ async function* pages(target: Target, prefix: string): AsyncGenerator<readonly T
   do {
     const query = { prefix, limit: String(topicsPerPage), ...(cursor !== undefined && { cursor }) };
     const answer = await askFanfare(target, 'list the topics', { method: 'GET', path: 'topics', query });
-    const page: TopicsPage = parseAnswer<TopicsPage>(target, answer, ({ topics }) => Array.isArray(topics));
+    const page: TopicPage = parseAnswer<TopicPage>(target, answer, ({ topics }) => Array.isArray(topics));
     yield page.topics;
     cursor = page.cursor;
   } while (cursor !== undefined);

@@ -1,25 +1,13 @@
+import type { Envelope as WireEnvelope, FromInput } from '@fanfare/protocol';
 import { fieldsOf, textOf } from './errors.ts';
 
 /**
- * A message as a subscription or the history hands it out.
+ * A message as a subscription or the history hands it out. If the server does not send `time`, it is when the message came.
  *
  * @example
  * const show = ({ topic, message, time }: Envelope): void => console.log(new Date(time), topic, message);
  */
-export interface Envelope<Message = unknown> {
-  readonly topic: string;
-  readonly message: Message;
-  /** Where to go on from after this message. Not there on a topic that keeps nothing. */
-  readonly offset?: string;
-  /** Milliseconds since 1970, as the server stamped it; as it came, where the server does not say. */
-  readonly time: number;
-  /** There when the publisher gave one. The SDK's `publish` always does. */
-  readonly id?: string;
-  /** The authenticated subject that has published it, where the server says so. */
-  readonly publisher?: string;
-  /** There while the subscription was catching up: its topic or pattern. */
-  readonly replay?: string;
-}
+export type Envelope<Message = unknown> = WireEnvelope<Message>;
 
 /** Reads an envelope off the wire. Undefined when it is none. */
 export function readEnvelope(input: unknown): Envelope | undefined {
@@ -43,8 +31,7 @@ export function readEnvelope(input: unknown): Envelope | undefined {
  * @example
  * const yesterday: From = { time: Date.now() - 86_400_000 };
  */
-export type From =
-  'new' | 'earliest' | 'last' | (string & {}) | { readonly last: number } | { readonly time: number };
+export type From = FromInput;
 
 /**
  * What a server says when a subscription has begun (PROTOCOL 3.4, 3.5).

@@ -1,3 +1,4 @@
+import type { PublishResult as WirePublishResult } from '@fanfare/protocol';
 import type { Connection } from './connection.ts';
 import { errorFrom, FanfareError, fieldsOf, textOf } from './errors.ts';
 
@@ -7,17 +8,9 @@ import { errorFrom, FanfareError, fieldsOf, textOf } from './errors.ts';
  * @example
  * const { offset, stored }: PublishResult = await fanfare.publish('orders/7', { item: 'tea' });
  */
-export interface PublishResult {
-  readonly topic: string;
-  /** Not there on a topic that keeps nothing. */
-  readonly offset?: string;
-  /** Milliseconds since 1970, as the server stamped it. */
-  readonly time: number;
+export interface PublishResult extends Omit<WirePublishResult, 'ok' | 'id'> {
+  /** The publish id. The SDK makes one if the application gives none. */
   readonly id: string;
-  /** There, and true, when the id had been published before. */
-  readonly duplicate?: true;
-  /** The level at which the server has it: not at all, in memory, on disk after fsync, on several machines. */
-  readonly stored: 'none' | 'memory' | 'disk' | 'replicated';
 }
 
 /**

@@ -1,4 +1,5 @@
 import { connect, FanfareError, type Envelope, type Gap } from '@fanfare/client';
+import type { HistoryPage, TopicInfo } from '@fanfare/protocol';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { freePort } from '../../../bench/src/free-port.ts';
 import {
@@ -295,10 +296,10 @@ const anyNumber = expect.any(Number) as number;
 
 async function subscribersOf(url: string, topic: string): Promise<number> {
   const response = await fetch(`${url}/topics/${encodeURIComponent(topic)}`);
-  return ((await response.json()) as { subscribers: number }).subscribers;
+  return ((await response.json()) as TopicInfo).subscribers;
 }
 
-async function historyOf(url: string, topic: string): Promise<unknown[]> {
+async function historyOf(url: string, topic: string): Promise<HistoryPage['messages']> {
   const response = await fetch(`${url}/topics/${encodeURIComponent(topic)}/messages`);
-  return ((await response.json()) as { messages: unknown[] }).messages;
+  return ((await response.json()) as HistoryPage).messages;
 }
