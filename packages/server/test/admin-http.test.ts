@@ -1,5 +1,13 @@
 import { createServer } from 'node:http';
 import type { AddressInfo, Socket as TcpSocket } from 'node:net';
+import type {
+  ConnectionDetails,
+  ConnectionPage,
+  Stats,
+  SubscriberPage,
+  TopicPage,
+  Problem,
+} from '@fanfare/protocol';
 import { attach } from '@fanfare/server';
 import { Server as SocketServer } from 'socket.io';
 import type { Socket } from 'socket.io-client';
@@ -7,20 +15,6 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { bearer, secret, tokenFor, type Claims } from './access/tokens.ts';
 import { connectClient, publish, Recorder, startServer, type Transport } from './harness.ts';
 import { declare, openStream, temporaryDirectory, topicUrl } from './http-tools.ts';
-
-interface Stats {
-  readonly time: number;
-  readonly startedAt: number;
-  readonly connections: number;
-  readonly subscriptions: number;
-  readonly topics: number;
-  readonly publishes: number;
-  readonly deliveries: number;
-  readonly bytesWaiting: number;
-  readonly catchingUp: number;
-  readonly loopDelayMs: { readonly p50: number; readonly p99: number; readonly max: number };
-  readonly log: { readonly kind: string; readonly bytes: number; readonly bytesMax?: number };
-}
 
 /** What a request that succeeds is answered. */
 async function ask<T>(url: string, claims?: Claims): Promise<T> {
@@ -36,7 +30,7 @@ const statsOf = (url: string, claims?: Claims): Promise<Stats> => ask(`${url}/st
 /** What a request is refused with. */
 async function refusalOf(url: string, init: RequestInit = {}): Promise<unknown> {
   const response = await fetch(url, { ...init, headers: { connection: 'close', ...init.headers } });
-  return [response.status, ((await response.json()) as { code: string }).code];
+  return [response.status, ((await response.json()) as Problem).code];
 }
 
 async function connectAs(url: string, claims: Claims, transport?: Transport): Promise<Socket> {
@@ -56,22 +50,7 @@ function tcpOf(client: Socket): TcpSocket {
   return transport.ws._socket;
 }
 
-/** What `GET /connections` has of each. */
-interface ConnectionInfo {
-  readonly id: string;
-  readonly transport: string;
-  readonly since: number;
-  readonly subscriptions: number;
-  readonly catchingUp: number;
-  readonly bytesWaiting: number;
-}
-
-interface ConnectionList {
-  readonly connections: readonly ConnectionInfo[];
-  readonly cursor?: string;
-}
-
-const listOf = (url: string, query = '', claims?: Claims): Promise<ConnectionList> =>
+const listOf = (url: string, query = '', claims?: Claims): Promise<ConnectionPage> =>
   ask(`${url}/connections${query}`, claims);
 
 const routes = [
@@ -428,9 +407,7 @@ describe('GET /connections/{id}', () => {
     const client = await connectClient(url);
     await client.emitWithAck('subscribe', { topic: 'orders/7', envelope: true });
     await client.emitWithAck('subscribe', { topic: 'orders/*' });
-    const { subscribed, ...rest } = await ask<ConnectionInfo & { subscribed: { since: number }[] }>(
-      `${url}/connections/${client.id}`,
-    );
+    const { subscribed, ...rest } = await ask<ConnectionDetails>(`${url}/connections/${client.id}`);
     expect([rest]).toEqual((await listOf(url)).connections);
     const since = expect.any(Number) as number;
     expect(subscribed).toEqual([
@@ -545,18 +522,8 @@ describe('DELETE /connections/{id}', () => {
   });
 });
 
-interface SubscriberList {
-  readonly subscribers: readonly {
-    readonly connection: string;
-    readonly via: string;
-    readonly envelope: boolean;
-    readonly since: number;
-  }[];
-  readonly cursor?: string;
-}
-
 describe('GET /topics/{topic}/subscribers', () => {
-  const subscribersOf = (url: string, topic: string, query = '', claims?: Claims): Promise<SubscriberList> =>
+  const subscribersOf = (url: string, topic: string, query = '', claims?: Claims): Promise<SubscriberPage> =>
     ask(topicUrl(url, topic, `/subscribers${query}`), claims);
 
   it('tells of the subscriptions to the topic, and of those to patterns that match it', async () => {
@@ -608,7 +575,7 @@ describe('GET /topics/{topic}/subscribers', () => {
     for (const topic of ['orders/8', 'prices', 'state'])
       await fetch(topicUrl(url, topic), { method: 'PUT', headers });
     const read = async (at: string): Promise<unknown> => (await fetch(at, { headers })).json();
-    const { topics } = (await read(`${url}/topics`)) as { topics: { topic: string; subscribers: number }[] };
+    const { topics } = (await read(`${url}/topics`)) as TopicPage;
     const counts = topics.map(({ topic, subscribers }) => [topic, subscribers]);
     // `state` cannot be an event, so it is not delivered to plain patterns.
     expect(counts).toEqual([

@@ -2,6 +2,7 @@ import { createServer as createHttpServer, type Server as HttpServer } from 'nod
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import type { Stats } from '@fanfare/protocol';
 import { attach } from '@fanfare/server';
 import express from 'express';
 import fastify from 'fastify';
@@ -386,7 +387,7 @@ describe("Fanfare attached to an app's own Socket.IO server", () => {
     const client = await RawWebSocket.open(url);
     await client.send('40');
     await client.ended();
-    const stats = (await (await fetch(`${url}/stats`)).json()) as { connections: number };
+    const stats = (await (await fetch(`${url}/stats`)).json()) as Stats;
     expect(stats.connections).toBe(0);
     await fanfare.stop();
   });

@@ -1,3 +1,4 @@
+import type { TopicPage } from '@fanfare/protocol';
 import { describe, expect, it } from 'vitest';
 import { bearer, secret, tokenFor } from './access/tokens.ts';
 import { connectClient, publish, startServer } from './harness.ts';
@@ -78,7 +79,7 @@ describe('names without end', { timeout: 1_800_000 }, () => {
     await comeAndGo(names / 10, 'name');
     expect(heapBytes() - before).toBeLessThan(bytesMax);
     const response = await fetch(`${url}/topics?prefix=name&limit=1000`);
-    expect(((await response.json()) as { topics: unknown[] }).topics).toHaveLength(topicsMax);
+    expect(((await response.json()) as TopicPage).topics).toHaveLength(topicsMax);
   });
 
   it('names that publishes create take no memory where nothing is kept, and none is refused', async () => {

@@ -1,7 +1,8 @@
+import type { HistoryPage } from '@fanfare/protocol';
 import { describe, expect, it } from 'vitest';
 import { bearer, secret } from './access/tokens.ts';
 import { publish, startServer } from './harness.ts';
-import { declare, readPage, temporaryDirectory, topicUrl, type HistoryPage } from './http-tools.ts';
+import { declare, readPage, temporaryDirectory, topicUrl } from './http-tools.ts';
 
 /** Publishes numbers from 1 on to a topic, and tells their offsets. */
 async function publishNumbers(url: string, topic: string, count: number): Promise<string[]> {
@@ -64,7 +65,7 @@ describe('the messages of a topic', () => {
     }
     const [newest] = (await readPage(url, 'news', '?last=1')).messages;
     expect(newest?.offset).toBe(offsets.at(-1));
-    const found: string[] = [];
+    const found: (string | undefined)[] = [];
     let before = offsets.at(-1) ?? '';
     for (let more = true; more;) {
       const page = await readPage(url, 'news', `?before=${before}&limit=8`);

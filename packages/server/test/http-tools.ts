@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { get, type ClientRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { HistoryPage, TopicInfo } from '@fanfare/protocol';
 import { expect, onTestFinished } from 'vitest';
 
 /** A directory that is removed when the test ends. Ask for it before the server that uses it is started. */
@@ -22,13 +23,6 @@ export async function declare(url: string, topic: string): Promise<void> {
   await response.text();
 }
 
-export interface HistoryPage {
-  readonly messages: { readonly topic: string; readonly message: unknown; readonly offset: string }[];
-  readonly next: string;
-  readonly more: boolean;
-  readonly recovered?: boolean;
-}
-
 export async function readPage(url: string, topic: string, query = ''): Promise<HistoryPage> {
   const response = await fetch(topicUrl(url, topic, `/messages${query}`));
   expect(response.status).toBe(200);
@@ -38,7 +32,7 @@ export async function readPage(url: string, topic: string, query = ''): Promise<
 /** How many subscriptions on the server get what is published to a topic. */
 export async function subscribersOf(url: string, topic: string): Promise<number> {
   const response = await fetch(topicUrl(url, topic));
-  return ((await response.json()) as { subscribers: number }).subscribers;
+  return ((await response.json()) as TopicInfo).subscribers;
 }
 
 /** An event of a stream. */

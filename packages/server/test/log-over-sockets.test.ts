@@ -1,25 +1,11 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Envelope, Subscribed } from '@fanfare/protocol';
 import { createServer } from '@fanfare/server';
 import type { Socket } from 'socket.io-client';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { connectClient, publish, Recorder, startServer, transports } from './harness.ts';
-
-interface Ack {
-  readonly ok: boolean;
-  readonly state: string;
-  readonly offset: string;
-  readonly recovered?: boolean;
-  readonly replayed: number;
-}
-
-interface Envelope {
-  readonly topic: string;
-  readonly message: unknown;
-  readonly offset: string;
-  readonly replay?: string;
-}
 
 async function temporaryDirectory(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'fanfare-'));
@@ -27,8 +13,8 @@ async function temporaryDirectory(): Promise<string> {
   return directory;
 }
 
-async function subscribe(client: Socket, request: object): Promise<Ack> {
-  return (await client.emitWithAck('subscribe', { envelope: true, ...request })) as Ack;
+async function subscribe(client: Socket, request: object): Promise<Subscribed> {
+  return (await client.emitWithAck('subscribe', { envelope: true, ...request })) as Subscribed;
 }
 
 /** The messages of the envelopes among what a client got. */

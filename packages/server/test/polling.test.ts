@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { connect, type AddressInfo, type Socket as TcpSocket } from 'node:net';
 import { fanoutAdapter } from '@fanfare/fanout';
+import type { Stats } from '@fanfare/protocol';
 import { attach } from '@fanfare/server';
 import { Server as SocketServer } from 'socket.io';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -73,11 +74,9 @@ function numbersOf(answers: readonly (readonly string[])[]): number[] {
   });
 }
 
-async function statsOf(
-  url: string,
-): Promise<{ connections: number; deliveries: number; bytesWaiting: number }> {
+async function statsOf(url: string): Promise<Stats> {
   const response = await fetch(`${url}/stats`, { headers: { connection: 'close' } });
-  return (await response.json()) as { connections: number; deliveries: number; bytesWaiting: number };
+  return (await response.json()) as Stats;
 }
 
 const upTo = (count: number): number[] => [...Array(count).keys()];

@@ -1,5 +1,6 @@
 import { createServer as createHttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { ConnectionPage } from '@fanfare/protocol';
 import { attach, createServer, type Envelope, type FanfareServer, type Gap } from '@fanfare/server';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { bearer, secret } from './access/tokens.ts';
@@ -152,9 +153,9 @@ describe('a program with Fanfare inside', () => {
   it('is a connection that operators see, and can end', async () => {
     const { server, url } = await startServer();
     const loop = all(server.subscribe('news'));
-    const connections = async (): Promise<{ id: string }[]> => {
+    const connections = async (): Promise<ConnectionPage['connections']> => {
       const answer = await fetch(`${url}/connections`, { headers: { connection: 'close' } });
-      return ((await answer.json()) as { connections: { id: string }[] }).connections;
+      return ((await answer.json()) as ConnectionPage).connections;
     };
     await expect.poll(connections).toMatchObject([{ transport: 'program', address: '', subscriptions: 1 }]);
     const [{ id } = { id: '' }] = await connections();

@@ -1,4 +1,5 @@
 import type { Socket as TcpSocket } from 'node:net';
+import type { GapEvent } from '@fanfare/protocol';
 import type { Socket } from 'socket.io-client';
 
 /** The TCP connection of a client over websocket: pause it, and the client reads nothing. */
@@ -9,12 +10,6 @@ export function tcpOf(client: Socket): TcpSocket {
 
 /** What is published to a topic with a ledger. */
 type Message = readonly [number: number, padding: string];
-
-interface Gap {
-  readonly topic: string;
-  readonly dropped: number;
-  readonly envelope: boolean;
-}
 
 /**
  * What a client was delivered of a topic in one form. Every message has its number, and a gap has to stand where
@@ -32,7 +27,7 @@ export class Ledger {
         if (envelope.topic === topic) this.#deliver(envelope.message);
       });
     }
-    client.on('gap', (gap: Gap) => {
+    client.on('gap', (gap: Required<GapEvent>) => {
       if (gap.topic !== topic || gap.envelope !== (form === 'envelope')) return;
       if (!(gap.dropped > 0)) this.faults.push(`a gap of ${gap.dropped}`);
       this.dropped += gap.dropped;

@@ -7,6 +7,7 @@ import {
   type IncomingMessage,
 } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { TopicInfo } from '@fanfare/protocol';
 import { attach } from '@fanfare/server';
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -245,7 +246,7 @@ describe('a stream of Server-Sent Events', () => {
     }
     const subscribers = async (): Promise<number> => {
       const response = await fetch(topicUrl(url, 'news'), { headers });
-      return ((await response.json()) as { subscribers: number }).subscribers;
+      return ((await response.json()) as TopicInfo).subscribers;
     };
     await expect.poll(subscribers).toBe(0);
   });

@@ -20,6 +20,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { join } from 'node:path';
 import { json } from 'node:stream/consumers';
 import { connect as connectTls } from 'node:tls';
+import type { ConnectionPage } from '@fanfare/protocol';
 import { attach } from '@fanfare/server';
 import type { fetchEventSource } from '@microsoft/fetch-event-source';
 import { rolldown } from 'rolldown';
@@ -140,9 +141,7 @@ describe.each(Object.entries(clients))('a stream that is read with %s', (_name, 
 /** Ends all streams as an operator does. */
 async function endStreams(url: string): Promise<void> {
   const headers = { connection: 'close' };
-  const { connections } = (await (await fetch(`${url}/connections`, { headers })).json()) as {
-    readonly connections: readonly { readonly id: string; readonly transport: string }[];
-  };
+  const { connections } = (await (await fetch(`${url}/connections`, { headers })).json()) as ConnectionPage;
   for (const { id, transport } of connections) {
     if (transport === 'stream') await fetch(`${url}/connections/${id}`, { method: 'DELETE', headers });
   }
@@ -290,7 +289,7 @@ describe('a stream over the HTTP server of an app', () => {
       const listed = await new Promise<IncomingMessage>((resolve) => {
         get(`${url}/connections`, options, resolve);
       });
-      const { connections } = (await json(listed)) as { readonly connections: readonly { id: string }[] };
+      const { connections } = (await json(listed)) as ConnectionPage;
       const path = `${url}/connections/${connections[0]?.id}`;
       request(path, { ...options, method: 'DELETE' }, (response) => response.resume()).end();
       expect(await ending.ended()).toBe('ended');

@@ -1,23 +1,14 @@
 import { request } from 'node:http';
+import type { TopicPage } from '@fanfare/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { connectClient, publish, startServer } from './harness.ts';
 import { declare, readPage, temporaryDirectory, topicUrl } from './http-tools.ts';
 
-interface TopicList {
-  readonly topics: {
-    readonly topic: string;
-    readonly subscribers: number;
-    readonly messages: number;
-    readonly lastOffset?: string;
-  }[];
-  readonly cursor?: string;
-}
-
-async function list(url: string, query = ''): Promise<TopicList> {
+async function list(url: string, query = ''): Promise<TopicPage> {
   const response = await fetch(`${url}/topics${query}`);
   expect(response.status).toBe(200);
-  return (await response.json()) as TopicList;
+  return (await response.json()) as TopicPage;
 }
 
 /** A request whose path goes out as it is: fetch would tidy it up. */

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { createServer as createHttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { ConnectionPage } from '@fanfare/protocol';
 import { attach, SettingsError, type ServerOptions } from '@fanfare/server';
 import { Server } from 'socket.io';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -50,13 +51,9 @@ describe('the address of a client', () => {
   );
 });
 
-interface Told {
-  readonly connections: readonly { readonly transport: string; readonly address: string }[];
-}
-
 async function addressesOf(url: string): Promise<readonly string[]> {
   const response = await fetch(`${url}/connections`, { headers: { connection: 'close' } });
-  return ((await response.json()) as Told).connections.map(({ address }) => address);
+  return ((await response.json()) as ConnectionPage).connections.map(({ address }) => address);
 }
 
 const behind = { open: true, trustProxy: '127.0.0.1' } as const;

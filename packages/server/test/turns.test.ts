@@ -1,7 +1,8 @@
+import type { HistoryPage, TopicInfo } from '@fanfare/protocol';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { io } from 'socket.io-client';
 import { connectClient, publish, startServer, type RunningServer, type Transport } from './harness.ts';
-import { topicUrl, type HistoryPage } from './http-tools.ts';
+import { topicUrl } from './http-tools.ts';
 import { connectDeaf, connectTo, frame, text } from './hostile/deaf-clients.ts';
 import { connectRawClient, RawPolling, RawWebSocket, separator } from './hostile/wire.ts';
 
@@ -21,7 +22,7 @@ async function published(url: string): Promise<unknown[]> {
 
 async function publishedSoFar(url: string): Promise<number> {
   const response = await fetch(topicUrl(url, 'numbers'));
-  return response.ok ? ((await response.json()) as { published: number }).published : 0;
+  return response.ok ? ((await response.json()) as TopicInfo).published : 0;
 }
 
 function post(path: string, body: string, type: string): string {

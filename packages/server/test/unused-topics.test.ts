@@ -1,5 +1,6 @@
 import { createServer as createHttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { TopicPage, TopicInfo, SubscriberPage } from '@fanfare/protocol';
 import { attach, type ServerOptions } from '@fanfare/server';
 import type { Socket } from 'socket.io-client';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -49,7 +50,7 @@ async function declare(url: string, topic: string, headers: Record<string, strin
 
 async function listTopics(url: string, headers: Record<string, string> = {}): Promise<string[]> {
   const response = await fetch(`${url}/topics?limit=1000`, { headers: { connection: 'close', ...headers } });
-  const { topics } = (await response.json()) as { topics: { topic: string }[] };
+  const { topics } = (await response.json()) as TopicPage;
   return topics.map(({ topic }) => topic);
 }
 
@@ -198,7 +199,7 @@ describe('the order of unused names', () => {
     await subscribeAndLeave(client, ['b', 'a', 'c']);
     await publish(url, { topic: 'b', message: 1 });
     await expect
-      .poll(async () => ((await (await fetch(topicUrl(url, 'b'))).json()) as { messages: number }).messages, {
+      .poll(async () => ((await (await fetch(topicUrl(url, 'b'))).json()) as TopicInfo).messages, {
         timeout: 20_000,
       })
       .toBe(0);
@@ -291,7 +292,7 @@ describe('topics in use', () => {
     tcpOf(slow).pause();
     const isLive = async (): Promise<unknown> => {
       const response = await fetch(topicUrl(url, 'slow', '/subscribers'));
-      const { subscribers } = (await response.json()) as { subscribers: { state: string }[] };
+      const { subscribers } = (await response.json()) as SubscriberPage;
       return subscribers[0]?.state;
     };
     for (let at = 0; at < 400 && (await isLive()) === 'live'; at++)

@@ -1,7 +1,8 @@
+import type { HistoryPage, TopicPage } from '@fanfare/protocol';
 import type { RuleSetting } from '@fanfare/server';
 import { expect, it } from 'vitest';
 import { connectClient, publish, startServer } from '../harness.ts';
-import { openStream, topicUrl, type HistoryPage, type StreamReader } from '../http-tools.ts';
+import { openStream, topicUrl, type StreamReader } from '../http-tools.ts';
 import { seeded } from '../faults/random.ts';
 import { isAllowed, standsFor, type Asker } from './reference.ts';
 import { bearer, secret, tokenFor } from './tokens.ts';
@@ -129,7 +130,7 @@ async function act(
     .map((line) => JSON.parse(line) as { ok: boolean });
   const list = (await (
     await fetch(`${url}/topics?limit=1000`, { headers: { ...headers, connection: 'close' } })
-  ).json()) as { topics: { topic: string }[] };
+  ).json()) as TopicPage;
   const listed = new Set(list.topics.map(({ topic }) => topic));
   for (const [at, topic] of topics.entries()) {
     check('batch', topic, 'publish', results[at]?.ok === true);

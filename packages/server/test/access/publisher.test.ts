@@ -1,8 +1,9 @@
+import type { HistoryPage } from '@fanfare/protocol';
 import { exportStore, importStore, openStore } from '@fanfare/server/store';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { connectClient, publish, startServer } from '../harness.ts';
-import { readPage, temporaryDirectory, topicUrl, type HistoryPage } from '../http-tools.ts';
+import { readPage, temporaryDirectory, topicUrl } from '../http-tools.ts';
 import { bearer, secret, tokenFor } from './tokens.ts';
 
 const rules = [{ match: '**', create: 'publish', publisher: true }] as const;

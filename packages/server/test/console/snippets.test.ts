@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import type { TopicInfo } from '@fanfare/protocol';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { secret, tokenFor } from '../access/tokens.ts';
@@ -62,7 +63,7 @@ it.each(['curl', 'JavaScript', 'Python'] as const)(
     await fetch(at, { method: 'PUT', headers });
     const subscriber = run(await codeOf('Subscribe'), token);
     const subscribers = async (): Promise<unknown> =>
-      ((await (await fetch(at, { headers })).json()) as { subscribers: number }).subscribers;
+      ((await (await fetch(at, { headers })).json()) as TopicInfo).subscribers;
     await expect.poll(subscribers).toBe(1);
     const publisher = run(await codeOf('Publish'), token);
     await publisher.ended;

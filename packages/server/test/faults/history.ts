@@ -1,3 +1,5 @@
+import type { SubscriptionState } from '@fanfare/protocol';
+
 /** What publishers and subscribers saw, and what the log has at the end: what the oracle judges. */
 export interface History {
   /** Every attempt to publish; a retry is an attempt of its own. */
@@ -41,7 +43,7 @@ export interface Kept {
   readonly id?: string;
 }
 
-export type State = 'live' | 'catching_up';
+export type State = SubscriptionState;
 
 /** One client's interest in one topic or pattern in one form, over all its connections. */
 export interface Subscription {

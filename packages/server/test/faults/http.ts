@@ -1,3 +1,4 @@
+import type { Envelope, HistoryPage, Problem, PublishAnswer } from '@fanfare/protocol';
 import type { Kept, Outcome } from './history.ts';
 
 export interface PublishRequest {
@@ -5,17 +6,6 @@ export interface PublishRequest {
   readonly message: unknown;
   readonly id?: string;
 }
-
-/** The server's answer to one publish, in either way in. */
-type Answer =
-  | {
-      readonly ok: true;
-      readonly offset?: string;
-      readonly time: number;
-      readonly stored: string;
-      readonly duplicate?: boolean;
-    }
-  | { readonly ok: false; readonly error: { readonly code: string; readonly status: number } };
 
 const unknown: Outcome = { kind: 'unknown' };
 
@@ -38,7 +28,7 @@ export async function publishHttp(
     return Array.from({ length: count }, () => unknown);
   }
   if (!response.ok) {
-    const error = body as { code: string };
+    const error = body as Problem;
     const outcome = outcomeOf({ ok: false, error: { ...error, status: response.status } });
     return Array.from({ length: count }, () => outcome);
   }
@@ -46,11 +36,11 @@ export async function publishHttp(
   if (!Array.isArray(answers) || answers.length !== count) {
     throw new Error(`${count} publishes were answered ${JSON.stringify(body)}`);
   }
-  return (answers as Answer[]).map(outcomeOf);
+  return (answers as PublishAnswer[]).map(outcomeOf);
 }
 
 /** What an answer lets a publisher conclude. All stored messages of these tests are to be stored on disk. */
-export function outcomeOf(answer: Answer): Outcome {
+export function outcomeOf(answer: PublishAnswer): Outcome {
   if (!answer.ok) {
     const { code, status } = answer.error;
     const didNotHappen =
@@ -62,23 +52,14 @@ export function outcomeOf(answer: Answer): Outcome {
   return { kind: 'ok', offset, time, ...(duplicate !== undefined && { duplicate }) };
 }
 
-export interface Envelope {
-  readonly topic: string;
-  readonly message: unknown;
-  readonly offset: string;
-  readonly time: number;
-  readonly id?: string;
-  readonly replay?: string;
-}
+/** An envelope of a topic that keeps messages. */
+export type StoredEnvelope = Envelope & { readonly offset: string };
 
-export function keptOf({ topic, message, offset, time, id }: Envelope): Kept {
+/** A page of such topics. */
+type StoredPage = HistoryPage & { readonly messages: readonly StoredEnvelope[] };
+
+export function keptOf({ topic, message, offset, time, id }: StoredEnvelope): Kept {
   return { topic, content: JSON.stringify(message), offset, time, ...(id !== undefined && { id }) };
-}
-
-interface Page {
-  readonly messages: readonly Envelope[];
-  readonly next: string;
-  readonly more: boolean;
 }
 
 /**
@@ -95,14 +76,14 @@ export async function readHistory(
 ): Promise<readonly Kept[]> {
   const kept: Kept[] = [];
   const path = `${url}/topics/${encodeURIComponent(interest).replaceAll('*', '%2A')}/messages`;
-  let page: Page | undefined;
+  let page: StoredPage | undefined;
   do {
     const from = encodeURIComponent(page?.next ?? 'earliest');
     const response = await fetch(`${path}?from=${from}&limit=${limit}`, {
       headers: { accept: 'application/json' },
     });
     if (!response.ok) throw new HttpRefusal(response.status, await response.text());
-    const next = (await response.json()) as Page;
+    const next = (await response.json()) as StoredPage;
     if (page?.next === next.next && next.more) throw new Error(`reading does not get past ${next.next}`);
     page = next;
     const read = page.messages.map(keptOf);

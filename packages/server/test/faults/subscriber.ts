@@ -1,8 +1,9 @@
+import type { GapEvent, Problem, Refused, StateEvent, Subscribed } from '@fanfare/protocol';
 import type { Socket as TcpSocket } from 'node:net';
 import { io, type Socket } from 'socket.io-client';
 import type { ClientEvent } from './attribution.ts';
 import type { State } from './history.ts';
-import { keptOf, type Envelope } from './http.ts';
+import { keptOf, type StoredEnvelope } from './http.ts';
 import { isOf } from './place.ts';
 import type { World } from './world.ts';
 
@@ -25,10 +26,6 @@ interface Held {
   /** How many restarts are not answered yet. */
   restarting: number;
 }
-
-type SubscribeAnswer =
-  | { readonly ok: true; readonly offset: string; readonly state: State; readonly recovered?: boolean }
-  | { readonly ok: false; readonly error: { readonly code: string } };
 
 /** The stock client forgets to try again when a server dies between accepting a websocket and its first packet, for so long. */
 export const connectTimeoutMs = 2_000;
@@ -162,7 +159,7 @@ export class Subscriber {
     this.client.emit(
       'subscribe',
       { topic: interest, envelope: isEnvelope, from },
-      (answer: SubscribeAnswer) => {
+      (answer: Subscribed | Refused) => {
         onAnswer();
         if (answer.ok) {
           const { offset, state, recovered } = answer;
@@ -191,21 +188,21 @@ export class Subscriber {
   #take(event: string, argument: unknown): void {
     switch (event) {
       case 'message':
-        this.#takeEnvelope(argument as Envelope);
+        this.#takeEnvelope(argument as StoredEnvelope);
         break;
       case 'state': {
-        const { topic, state, offset } = argument as { topic: string; state: State; offset: string };
+        const { topic, state, offset } = argument as StateEvent;
         this.events.push({ kind: 'state', interest: topic, state, offset });
         for (const held of this.#held) if (held.interest === topic) held.state = state;
         break;
       }
       case 'gap': {
-        const { envelope, ...gap } = argument as { topic: string; dropped?: number; envelope: boolean };
+        const { envelope, ...gap } = argument as GapEvent;
         this.events.push({ kind: 'gap', ...gap, form: envelope ? 'envelope' : 'plain' });
         break;
       }
       case 'error':
-        this.refusals.push((argument as { code: string }).code);
+        this.refusals.push((argument as Problem).code);
         break;
       default:
         this.#takePlain(event, JSON.stringify((argument as { message: unknown }).message));
@@ -213,7 +210,7 @@ export class Subscriber {
     this.#wake();
   }
 
-  #takeEnvelope(envelope: Envelope): void {
+  #takeEnvelope(envelope: StoredEnvelope): void {
     const { replay } = envelope;
     const delivery = { ...keptOf(envelope), ...(replay !== undefined && { replay }) };
     this.#delivered++;

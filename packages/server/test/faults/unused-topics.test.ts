@@ -1,4 +1,5 @@
 import { setTimeout as passed } from 'node:timers/promises';
+import type { TopicPage, PublishAnswer } from '@fanfare/protocol';
 import { io, type Socket } from 'socket.io-client';
 import { describe, expect, it } from 'vitest';
 import { fanfare, outcome, temporaryDirectory } from '../../../cli/test/harness.ts';
@@ -28,7 +29,7 @@ async function connect(url: string): Promise<Socket> {
 
 async function listTopics(url: string): Promise<readonly string[]> {
   const response = await fetch(`${url}/topics?limit=1000`);
-  const { topics } = (await response.json()) as { topics: { topic: string }[] };
+  const { topics } = (await response.json()) as TopicPage;
   return topics.map(({ topic }) => topic);
 }
 
@@ -77,7 +78,7 @@ describe('kill -9', () => {
             headers: { 'content-type': 'application/json' },
             body: JSON.stringify(batch),
           });
-          const answers = (await response.json()) as { ok: boolean }[];
+          const answers = (await response.json()) as PublishAnswer[];
           expect(answers.filter(({ ok }) => !ok)).toEqual([]);
         });
       };

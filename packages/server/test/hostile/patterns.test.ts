@@ -1,11 +1,11 @@
-import { matches, parseInterest, parseTopic } from '@fanfare/protocol';
+import { matches, parseInterest, parseTopic, type HistoryPage } from '@fanfare/protocol';
 import type { Socket } from 'socket.io-client';
 import { describe, expect, it } from 'vitest';
 import { SubscriptionIndex } from '../../src/subscriptions/subscription-index.ts';
 import { bearer, secret, tokenFor } from '../access/tokens.ts';
 import { Random } from '../faults/random.ts';
 import { connectClient, publish } from '../harness.ts';
-import { openStream, topicUrl, type HistoryPage } from '../http-tools.ts';
+import { openStream, topicUrl } from '../http-tools.ts';
 import { seedOf } from './fuzz.ts';
 import { masterToken } from './inputs/tokens.ts';
 import { ProbedServer } from './probed-server.ts';

@@ -1,4 +1,5 @@
 import type { Socket as TcpSocket } from 'node:net';
+import type { ConnectionPage, Stats } from '@fanfare/protocol';
 import type { Socket } from 'socket.io-client';
 import { describe, expect, it } from 'vitest';
 import { connectClient, publish } from '../harness.ts';
@@ -32,15 +33,6 @@ function flagOf(setting: string): string {
 
 async function readJson<T>(url: string): Promise<T> {
   return (await fetch(url)).json() as Promise<T>;
-}
-
-interface Stats {
-  readonly connections: number;
-  readonly bytesWaiting: number;
-}
-
-interface Connections {
-  readonly connections: readonly { readonly catchingUp: number }[];
 }
 
 const messages = '/topics/news/messages';
@@ -187,7 +179,7 @@ describe('A8: readers that never read', () => {
     stream.pause();
     // Until nobody has room any more: then nothing is live.
     const isAllBehind = async (): Promise<boolean> => {
-      const { connections } = await readJson<Connections>(`${url}/connections?limit=1000`);
+      const { connections } = await readJson<ConnectionPage>(`${url}/connections?limit=1000`);
       return connections.every(({ catchingUp }) => catchingUp > 0);
     };
     while (!(await isAllBehind())) await publisher.publish(8, ['news', 'passing']);

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
+import type { TopicInfo } from '@fanfare/protocol';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { fixedLimits } from '../../src/limits/fixed-limits.ts';
 import { packetRoom } from '../../src/socketio/packet-room.ts';
@@ -46,7 +47,7 @@ const publishPacket = (number: number): string =>
 
 async function publishedSoFar(url: string): Promise<number> {
   const response = await fetch(topicUrl(url, 'numbers'), { headers: { connection: 'close' } });
-  return response.ok ? ((await response.json()) as { published: number }).published : 0;
+  return response.ok ? ((await response.json()) as TopicInfo).published : 0;
 }
 
 async function ended(socket: Socket): Promise<void> {
