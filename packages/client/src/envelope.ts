@@ -2,7 +2,8 @@ import type { Envelope as WireEnvelope, FromInput } from '@fanfare/protocol';
 import { fieldsOf, textOf } from './errors.ts';
 
 /**
- * A message as a subscription or the history hands it out. If the server does not send `time`, it is when the message came.
+ * A message as a subscription or the history hands it out. If the server does not send `time`, it is when the
+ * message came.
  *
  * @example
  * const show = ({ topic, message, time }: Envelope): void => console.log(new Date(time), topic, message);

@@ -2,8 +2,9 @@
 export type SubscriptionState = 'live' | 'catching_up';
 
 /**
- * Where to start, as a client writes it: from now, from the first message that is kept, from the newest message or the
- * newest N of each topic, after an offset, or at a time in milliseconds since 1970 (PROTOCOL.md 3.3).
+ * Where to start, as a client writes it: from now, from the first message that is kept, from the newest
+ * message or the newest N of each topic, after an offset, or at a time in milliseconds since 1970
+ * (PROTOCOL.md 3.3).
  */
 export type FromInput =
   'new' | 'earliest' | 'last' | (string & {}) | { readonly last: number } | { readonly time: number };

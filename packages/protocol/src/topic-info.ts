@@ -7,13 +7,18 @@ export interface TopicInfo {
   readonly messages: number;
   /** Offset of the newest message that was stored. Absent if none ever was. */
   readonly lastOffset?: string;
-  /** How many messages were published since the server started, or since the topic was made if that was later. */
+  /**
+   * How many messages were published since the server started, or since the topic was made if that was later.
+   */
   readonly published: number;
   /** Time of the newest message, in milliseconds since 1970. */
   readonly lastTime?: number;
 }
 
-/** The rule that decides about a topic, as a rules file would have it. Bounds are there even if they are defaults. */
+/**
+ * The rule that decides about a topic, as a rules file would have it. Bounds are there even if they are
+ * defaults.
+ */
 export interface RuleDescription {
   readonly match: string;
   readonly keep: 'none' | { readonly count: number; readonly age: string; readonly bytes: string | number };
