@@ -11,7 +11,7 @@ import { LocalTopicLog } from './log/local/local-topic-log.ts';
 import type { ClockEvent } from './log/local/log-clock.ts';
 import { MemoryStore } from './log/store/memory-store.ts';
 import { describeDuration, describeTime } from './observability/describe-time.ts';
-import { limitRepeats } from './observability/limit-repeats.ts';
+import { limitRepeats } from './observability/repeat-suppression.ts';
 import type { Logger } from './observability/logger.ts';
 import { Rules } from './rules/rule.ts';
 

@@ -1,7 +1,7 @@
 import type { Server as SocketServer } from 'socket.io';
 import type { Identify } from './access/identify.ts';
 import type { Settings } from './config/settings.ts';
-import type { Taken } from './http/share-server.ts';
+import type { Taken } from './http/shared-http-server.ts';
 import type { Program } from './program/program.ts';
 import type { Logger } from './observability/logger.ts';
 

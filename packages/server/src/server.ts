@@ -3,16 +3,16 @@ import { FanfareError } from '@fanfare/protocol';
 import type { Server as SocketServer, Socket as ConnectedSocket } from 'socket.io';
 import { resolveSettings, SettingsError } from './config/resolve-settings.ts';
 import type { Settings } from './config/settings.ts';
-import { answerHalfClosed } from './http/half-closed.ts';
-import { OpenSockets } from './http/open-sockets.ts';
-import { readInTurns } from './http/read-in-turns.ts';
+import { answerHalfClosed } from './http/half-closed-connections.ts';
+import { OpenSockets } from './http/tcp-connections.ts';
+import { readInTurns } from './http/request-reader.ts';
 import { urlOf } from './http/server-url.ts';
-import { isTaken, shareServer } from './http/share-server.ts';
+import { isTaken, shareServer } from './http/shared-http-server.ts';
 import { ConnectionCounts } from './limits/connection-counts.ts';
-import { inTime } from './limits/in-time.ts';
+import { inTime } from './limits/timeout.ts';
 import type { Connection } from './message-path/accept.ts';
 import { compose, type Composed } from './compose.ts';
-import { ClientFaults } from './observability/client-faults.ts';
+import { ClientFaults } from './observability/client-refusal-log.ts';
 import { defaultLogger } from './observability/logger.ts';
 import {
   listenSettings,
@@ -22,17 +22,17 @@ import {
   type ServerOptions,
 } from './server-options.ts';
 import { programOf } from './program/program.ts';
-import { Ending } from './ending.ts';
-import { returnMemoryWhenIdle } from './return-memory.ts';
+import { Ending } from './shutdown.ts';
+import { returnMemoryWhenIdle } from './idle-collection.ts';
 import { listenToClients } from './socketio/events.ts';
-import { sayGoodbye } from './socketio/goodbye.ts';
+import { sayGoodbye } from './socketio/drain-clients.ts';
 import { SessionCounts } from './socketio/session-counts.ts';
 import { createSocketServer } from './socketio/socket-server.ts';
 import { clientAddressesOf } from './config/trust-proxy.ts';
 import { originsOf } from './config/origins.ts';
 import { openSockets, socketOptions } from './open-socketio.ts';
 import { tryInsides } from './try-insides.ts';
-import { strangers, strangersRequests } from './refuse-strangers.ts';
+import { strangers, strangersRequests } from './reachability.ts';
 
 /** How long `stop` waits for the log, to acknowledge what was published. A slow disk takes seconds for what waits. */
 const acknowledgeMs = 5_000;

@@ -7,7 +7,7 @@ import { connect as connectTls } from 'node:tls';
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { HeadScanner } from '../src/http/head-scanner.ts';
-import { readInTurns } from '../src/http/read-in-turns.ts';
+import { readInTurns } from '../src/http/request-reader.ts';
 import { tryNode } from '../src/insides/node-inside.ts';
 import { InsideLog } from './insides/broken.ts';
 

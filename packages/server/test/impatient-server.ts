@@ -9,7 +9,7 @@ import { resolveSettings } from '../src/config/resolve-settings.ts';
 import { ConnectionCounts } from '../src/limits/connection-counts.ts';
 import { openSockets, socketOptions } from '../src/open-socketio.ts';
 import { SessionCounts } from '../src/socketio/session-counts.ts';
-import { ClientFaults } from '../src/observability/client-faults.ts';
+import { ClientFaults } from '../src/observability/client-refusal-log.ts';
 import { createSocketServer } from '../src/socketio/socket-server.ts';
 import { tryInsides } from '../src/try-insides.ts';
 import { strictLogger } from './harness.ts';

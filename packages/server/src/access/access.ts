@@ -5,7 +5,7 @@ import type { Asking } from './identify.ts';
 import { nobody, trusted, type Identity } from './identity.ts';
 import type { Revocations } from './revocations.ts';
 import { RememberedDecisions, Rights } from './rights.ts';
-import { Sessions, type Session } from './sessions.ts';
+import { Sessions, type Session } from './live-identities.ts';
 import type { TokenVerifier } from './token-verifier.ts';
 
 export interface AccessParts {

@@ -5,10 +5,10 @@ import type { Identity } from '../access/identity.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
 import { permitManaging } from '../message-path/permit.ts';
 import { statsOf } from '../message-path/stats.ts';
-import type { Vitals } from '../observability/vitals.ts';
+import type { Vitals } from '../observability/process-health.ts';
 import { encodeCursor, readNumberCursor, readPlaceCursor } from './cursor.ts';
 import { Query } from './query.ts';
-import { nameOf } from './request.ts';
+import { nameOf } from './request-fields.ts';
 
 export interface AdminRouteOptions {
   readonly path: Pick<MessagePath, 'figures' | 'connections' | 'topics'>;

@@ -4,7 +4,7 @@ import type { BatchResult, MessagePath } from '../message-path/message-path.ts';
 import type { Logger } from '../observability/logger.ts';
 import { asRefusal } from '../observability/refusal.ts';
 import type { PublishBody } from './body.ts';
-import { idOf, sourceOf } from './request.ts';
+import { idOf, sourceOf } from './request-fields.ts';
 
 export interface BatchOptions {
   readonly path: Pick<MessagePath, 'publishArray' | 'publishMany'>;

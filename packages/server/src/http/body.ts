@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import { FanfareError } from '@fanfare/protocol';
-import { Arrival, ArrivalRoom } from '../limits/arrival-room.ts';
+import { Arrival, ArrivalRoom } from '../limits/arrival-budget.ts';
 import type { NodeInside } from '../insides/node-inside.ts';
 import { fixedLimits } from '../limits/fixed-limits.ts';
 import { tooLarge } from '../message-path/admit.ts';

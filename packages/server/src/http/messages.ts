@@ -15,9 +15,9 @@ import type { MessagePath } from '../message-path/message-path.ts';
 import type { History } from '../message-path/history.ts';
 import { permitReading } from '../message-path/permit.ts';
 import type { EventStreams } from './event-streams.ts';
-import { goesOnWithClient } from './half-closed.ts';
+import { goesOnWithClient } from './half-closed-connections.ts';
 import { Query } from './query.ts';
-import { nameOf, sourceOf } from './request.ts';
+import { nameOf, sourceOf } from './request-fields.ts';
 import { streamHeaders } from './stream-peer.ts';
 
 export interface MessageRouteOptions {

@@ -5,7 +5,7 @@ import type { NodeInside } from '../insides/node-inside.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
 import { linesType, publishBatch, type BatchOptions } from './batch.ts';
 import { bodyRoom, readJsonBody, readLinesBody, type BodyLimits, type PublishBody } from './body.ts';
-import { idOf, sourceOf } from './request.ts';
+import { idOf, sourceOf } from './request-fields.ts';
 import { sendProblem, toRefusal, wrongContentType } from './problem.ts';
 
 export interface PublishRouteOptions extends BodyLimits, BatchOptions {

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { Access } from '../access/access.ts';
-import { nameOf } from './request.ts';
+import { nameOf } from './request-fields.ts';
 
 /** `PUT /revocations?subject=` and `PUT /revocations/{subject}`: PROTOCOL.md §7. */
 export async function revocationRoute(

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { Topics } from '../message-path/topics.ts';
 import { encodeCursor, readCursor } from './cursor.ts';
 import { Query } from './query.ts';
-import { nameOf } from './request.ts';
+import { nameOf } from './request-fields.ts';
 
 const json = 'application/json; charset=utf-8';
 

@@ -1,6 +1,6 @@
 import type { Stats } from '@fanfare/protocol';
 import type { Rights } from '../access/rights.ts';
-import type { Vitals } from '../observability/vitals.ts';
+import type { Vitals } from '../observability/process-health.ts';
 import { version } from '../version.ts';
 import type { MessagePath } from './message-path.ts';
 

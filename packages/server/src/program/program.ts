@@ -12,7 +12,7 @@ import {
 import type { Access } from '../access/access.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
 import { statsOf } from '../message-path/stats.ts';
-import type { Vitals } from '../observability/vitals.ts';
+import type { Vitals } from '../observability/process-health.ts';
 import type { ProgramPeer } from './program-peer.ts';
 import {
   consume,

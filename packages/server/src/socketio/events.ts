@@ -3,15 +3,15 @@ import type { Server, Socket } from 'socket.io';
 import type { Access } from '../access/access.ts';
 import type { ClientAddresses } from '../access/client-address.ts';
 import type { Rights } from '../access/rights.ts';
-import type { Session } from '../access/sessions.ts';
+import type { Session } from '../access/live-identities.ts';
 import type { Source } from '../limits/rate-limits.ts';
 import type { Connection } from '../message-path/accept.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
 import type { Logger } from '../observability/logger.ts';
 import { asRefusal } from '../observability/refusal.ts';
-import { AnswerLimit, type SocketInsides } from './answer-limit.ts';
+import { AnswerLimit, type SocketInsides } from './unread-answers.ts';
 import { ParsedArgument, UnparsedArgument, UnreadablePacketError } from './event-decoder.ts';
-import type { PollingAnswers } from './polling-answers.ts';
+import type { PollingAnswers } from './polling-responses.ts';
 import { SocketPeer } from './rooms.ts';
 import { SignIn } from './sign-in.ts';
 

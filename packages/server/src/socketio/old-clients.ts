@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Server } from 'socket.io';
-import type { ClientFaults } from '../observability/client-faults.ts';
+import type { ClientFaults } from '../observability/client-refusal-log.ts';
 
 /** Engine.IO's own number for a protocol that it does not speak. */
 const unsupportedProtocol = 5;

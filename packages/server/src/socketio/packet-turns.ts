@@ -1,5 +1,5 @@
 import { fixedLimits } from '../limits/fixed-limits.ts';
-import { TurnTotal } from '../limits/turn-taking.ts';
+import { TurnTotal } from '../limits/fair-turns.ts';
 
 const { value: packetsPerTurnMax } = fixedLimits.packetsPerTurnMax;
 

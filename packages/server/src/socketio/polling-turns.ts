@@ -7,9 +7,9 @@ import {
   type PollingTransport,
   type Requests,
 } from '../insides/engine-inside.ts';
-import { Arrival } from '../limits/arrival-room.ts';
-import { TurnTaking } from '../limits/turn-taking.ts';
-import { packetRoom } from './packet-room.ts';
+import { Arrival } from '../limits/arrival-budget.ts';
+import { TurnTaking } from '../limits/fair-turns.ts';
+import { packetRoom } from './packet-budget.ts';
 import { packetTurns } from './packet-turns.ts';
 
 /** Between the packets of a request. */

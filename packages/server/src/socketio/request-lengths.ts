@@ -2,8 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import type { Server } from 'socket.io';
 import type { EngineInside } from '../insides/engine-inside.ts';
 import { asCount } from '../insides/trial.ts';
-import { Arrival } from '../limits/arrival-room.ts';
-import { packetRoom } from './packet-room.ts';
+import { Arrival } from '../limits/arrival-budget.ts';
+import { packetRoom } from './packet-budget.ts';
 import { guardRequests, type Refusal } from './request-guard.ts';
 
 const refusals = {

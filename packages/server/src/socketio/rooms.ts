@@ -7,7 +7,7 @@ import { isDelivery, type Audience, type FanOut, type PeerEvent } from '../messa
 import type { Peer } from '../message-path/subscription.ts';
 import type { Logger } from '../observability/logger.ts';
 import { EncodedArgument } from './encoded-argument.ts';
-import type { PollingAnswers } from './polling-answers.ts';
+import type { PollingAnswers } from './polling-responses.ts';
 
 /** Keeps Fanfare's rooms apart from the room that every socket is in under its own id, and from an app's rooms. */
 const prefix = 'fanfare:';

@@ -2,7 +2,7 @@ import { fanoutAdapter, type FanoutOptions } from '@fanfare/fanout';
 import { Server } from 'socket.io';
 import type { WsEngine } from './answer-pings.ts';
 import { PassingEncoder } from './encoded-argument.ts';
-import type { ClientFaults } from '../observability/client-faults.ts';
+import type { ClientFaults } from '../observability/client-refusal-log.ts';
 import { eventDecoder } from './event-decoder.ts';
 import { HandshakeTurns, type HandshakeTurnsOptions } from './handshake-turns.ts';
 

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
-import { Arrival } from '../limits/arrival-room.ts';
-import { packetRoom } from './packet-room.ts';
+import { Arrival } from '../limits/arrival-budget.ts';
+import { packetRoom } from './packet-budget.ts';
 
 /**
  * Limits the memory of incomplete messages where the buffers of ws cannot be read. It counts what the TCP connection has brought since

@@ -9,8 +9,8 @@ import {
   type Receiver,
   type Write,
 } from '../insides/ws-inside.ts';
-import { Arrival } from '../limits/arrival-room.ts';
-import { packetRoom } from './packet-room.ts';
+import { Arrival } from '../limits/arrival-budget.ts';
+import { packetRoom } from './packet-budget.ts';
 
 /** The messages that have come in part, as far as they take room. */
 const arrivals = new WeakMap<Receiver, Arrival>();

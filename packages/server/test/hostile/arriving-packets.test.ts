@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { fixedLimits } from '../../src/limits/fixed-limits.ts';
-import { packetRoom } from '../../src/socketio/packet-room.ts';
+import { packetRoom } from '../../src/socketio/packet-budget.ts';
 import { connectClient, startServer } from '../harness.ts';
 import { connectDeaf, connectTo, frame } from './deaf-clients.ts';
 import { connectRawClient, RawPolling } from './wire.ts';

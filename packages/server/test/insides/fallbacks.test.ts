@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { TopicInfo } from '@fanfare/protocol';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { fixedLimits } from '../../src/limits/fixed-limits.ts';
-import { packetRoom } from '../../src/socketio/packet-room.ts';
+import { packetRoom } from '../../src/socketio/packet-budget.ts';
 import { connectClient, publish, startServer, transports, type RunningServer } from '../harness.ts';
 import { topicUrl } from '../http-tools.ts';
 import { connectDeaf, connectTo, frame, text } from '../hostile/deaf-clients.ts';

@@ -3,10 +3,10 @@ import type { Socket } from 'node:net';
 import { Server as TlsServer } from 'node:tls';
 import { parseThrough, type NodeInside, type Parse } from '../insides/node-inside.ts';
 import { fixedLimits } from '../limits/fixed-limits.ts';
-import { ReaderState, ReadingTurns, type Reader } from '../limits/reading-turns.ts';
-import { isClosing } from './close-in-stages.ts';
+import { ReaderState, ReadingTurns, type Reader } from '../limits/request-scheduler.ts';
+import { isClosing } from './lingering-close.ts';
 import { HeadScanner } from './head-scanner.ts';
-import { takeTurns } from './take-turns.ts';
+import { takeTurns } from './request-turns.ts';
 
 const { value: perTurnMax } = fixedLimits.requestsPerTurnMax;
 

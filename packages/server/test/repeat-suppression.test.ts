@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { limitRepeats } from '../src/observability/limit-repeats.ts';
+import { limitRepeats } from '../src/observability/repeat-suppression.ts';
 
 it('logs what comes again and again once a minute, and says how often it came', () => {
   let now = 0;

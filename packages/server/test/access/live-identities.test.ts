@@ -1,5 +1,5 @@
 import { expect, it, vi, onTestFinished } from 'vitest';
-import { Sessions } from '../../src/access/sessions.ts';
+import { Sessions } from '../../src/access/live-identities.ts';
 import type { Identity } from '../../src/access/identity.ts';
 
 function identityOf(subject: string, endsAt: number): Identity {

@@ -4,7 +4,7 @@ import type { Socket } from 'socket.io';
 import type { ControlledWebSocket, EngineInside, PollingTransport } from '../insides/engine-inside.ts';
 import { setPace, type PacedReceivers } from '../insides/ws-inside.ts';
 import { fixedLimits } from '../limits/fixed-limits.ts';
-import { TurnTaking } from '../limits/turn-taking.ts';
+import { TurnTaking } from '../limits/fair-turns.ts';
 import { packetTurns } from './packet-turns.ts';
 import { isDivisible, PollingTurns } from './polling-turns.ts';
 

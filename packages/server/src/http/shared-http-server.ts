@@ -1,7 +1,7 @@
 import type { IncomingMessage, RequestListener, Server } from 'node:http';
 import { originForm } from './request-target.ts';
 import type { NodeInside } from '../insides/node-inside.ts';
-import { readInTurns } from './read-in-turns.ts';
+import { readInTurns } from './request-reader.ts';
 
 type Listener = (...args: unknown[]) => void;
 

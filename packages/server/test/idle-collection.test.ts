@@ -1,5 +1,5 @@
 import { expect, it, onTestFinished } from 'vitest';
-import { returnMemoryWhenIdle } from '../src/return-memory.ts';
+import { returnMemoryWhenIdle } from '../src/idle-collection.ts';
 
 it('collects what clients have left behind, once enough have come and all is quiet', async () => {
   let clients = 0;

@@ -1,8 +1,8 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { fixedLimits } from '../limits/fixed-limits.ts';
-import { TurnTaking, TurnTotal } from '../limits/turn-taking.ts';
-import { isClosing } from './close-in-stages.ts';
+import { TurnTaking, TurnTotal } from '../limits/fair-turns.ts';
+import { isClosing } from './lingering-close.ts';
 
 const { value: requestsPerTurnMax } = fixedLimits.requestsPerTurnMax;
 const { value: unansweredTotalMax } = fixedLimits.requestsUnansweredMax;
@@ -25,7 +25,7 @@ interface Sender {
 }
 
 /**
- * Limits pipelined requests where `read-in-turns.ts` cannot: after Node has parsed them. They take turns with the requests of
+ * Limits pipelined requests where `request-reader.ts` cannot: after Node has parsed them. They take turns with the requests of
  * other connections. A connection with too many unanswered requests is closed.
  */
 export function takeTurns(server: Server, unansweredMax: number): void {

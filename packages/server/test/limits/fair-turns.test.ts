@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { TurnTaking, TurnTotal } from '../../src/limits/turn-taking.ts';
+import { TurnTaking, TurnTotal } from '../../src/limits/fair-turns.ts';
 import { collectUncaught } from '../../../fanout/test/uncaught.ts';
 
 test('one whose turn fails, by a listener of an app, keeps back no other, and has another turn', async () => {

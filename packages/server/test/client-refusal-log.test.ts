@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ClientFaults } from '../src/observability/client-faults.ts';
+import { ClientFaults } from '../src/observability/client-refusal-log.ts';
 import { connectClient, sendPacket, startServer, type RunningServer } from './harness.ts';
 import { connectRawClient, RawWebSocket } from './hostile/wire.ts';
 

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { ReaderState, ReadingTurns, type Reader } from '../../src/limits/reading-turns.ts';
+import { ReaderState, ReadingTurns, type Reader } from '../../src/limits/request-scheduler.ts';
 
 class FakeReader implements Reader {
   readonly state: ReaderState = new ReaderState();
