@@ -18,15 +18,15 @@ import { buildHttpServer } from './http/http-server.ts';
 import { rateLimitsOf } from './limits/rate-limits.ts';
 import { MessagePath } from './message-path/message-path.ts';
 import { watchFileDescriptors } from './observability/file-descriptors.ts';
-import { limitRepeats } from './observability/repeat-suppression.ts';
+import { suppressRepeats } from './observability/repeat-suppression.ts';
 import type { Logger } from './observability/logger.ts';
 import { asRefusal } from './observability/refusal.ts';
-import { Vitals } from './observability/process-health.ts';
+import { ProcessHealth } from './observability/process-health.ts';
 import { openLog, rulesOf } from './open-log.ts';
 import { ProgramStreams } from './program/program-streams.ts';
 import type { Refuse } from './open-socketio.ts';
 import type { ServerOptions } from './server-options.ts';
-import { PollingAnswers } from './socketio/polling-responses.ts';
+import { PollingResponses } from './socketio/polling-responses.ts';
 import { RoomFanOut } from './socketio/rooms.ts';
 import { SubscriptionIndex } from './subscriptions/subscription-index.ts';
 import type { Insides } from './try-insides.ts';
@@ -44,11 +44,11 @@ export interface Composed {
   readonly path: MessagePath;
   readonly http: FastifyInstance;
   readonly streams: EventStreams;
-  readonly polling: PollingAnswers;
+  readonly polling: PollingResponses;
   readonly access: Access;
   /** For what requests can make the server log again and again. */
   readonly logger: Logger;
-  readonly vitals: Vitals;
+  readonly health: ProcessHealth;
   readonly programs: ProgramStreams;
   /** To be called last. */
   readonly close: () => Promise<void>;
@@ -71,7 +71,7 @@ export async function compose(
   parts: ComposeParts,
 ): Promise<Composed> {
   const { settings, addresses, refuse, io, insides, onLost } = parts;
-  const logger = limitRepeats(parts.logger, monotonicMs);
+  const logger = suppressRepeats(parts.logger, monotonicMs);
   const verifier = verifierOf(settings, parts.logger, now);
   const rules = rulesOf(settings);
   const index = new SubscriptionIndex();
@@ -94,8 +94,10 @@ export async function compose(
   });
   const streams = new EventStreams({ ...settings, heartbeatMs, newId: makeId });
   const programs = new ProgramStreams({ ...settings, newId: makeId });
-  const vitals = new Vitals(now);
-  const polling: PollingAnswers = new PollingAnswers(insides.engine, (deliveries) => path.taken(deliveries));
+  const health = new ProcessHealth(now);
+  const polling: PollingResponses = new PollingResponses(insides.engine, (deliveries) =>
+    path.taken(deliveries),
+  );
   const path: MessagePath = new MessagePath({
     log,
     index,
@@ -113,7 +115,7 @@ export async function compose(
     addresses,
     path,
     streams,
-    vitals,
+    health,
     node: insides.node,
     isDraining: () => path.isDraining,
     refuse,
@@ -122,11 +124,11 @@ export async function compose(
   const unwatch = watchFileDescriptors(parts.logger);
   const close = async (): Promise<void> => {
     unwatch();
-    vitals.close();
+    health.close();
     access.close();
     await log.close();
   };
-  return { path, http, streams, polling, access, vitals, programs, logger, close };
+  return { path, http, streams, polling, access, health, programs, logger, close };
 }
 
 /** @throws SettingsError when a key cannot be used */

@@ -29,7 +29,7 @@ const pressureBytes = 72 * 1_048_576;
  *
  * @returns what ends it
  */
-export function returnMemoryWhenIdle(countClients: () => number, everyMs: number = lookEveryMs): () => void {
+export function collectWhenIdle(countClients: () => number, everyMs: number = lookEveryMs): () => void {
   let clients = countClients();
   let clientsCollected = clients;
   let collections = collectionsMax;

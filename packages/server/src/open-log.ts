@@ -11,7 +11,7 @@ import { LocalTopicLog } from './log/local/local-topic-log.ts';
 import type { ClockEvent } from './log/local/log-clock.ts';
 import { MemoryStore } from './log/store/memory-store.ts';
 import { describeDuration, describeTime } from './observability/describe-time.ts';
-import { limitRepeats } from './observability/repeat-suppression.ts';
+import { suppressRepeats } from './observability/repeat-suppression.ts';
 import type { Logger } from './observability/logger.ts';
 import { Rules } from './rules/rule.ts';
 
@@ -34,7 +34,7 @@ const { value: idsMax } = fixedLimits.idsMax;
 export async function openLog(settings: Settings, parts: OpenLogParts): Promise<LocalTopicLog> {
   const { memory, topicsMax, idWindowMs, memoryBytesMax } = settings;
   const { isInUse, logger, now } = parts;
-  const failures = limitRepeats(logger, () => performance.now());
+  const failures = suppressRepeats(logger, () => performance.now());
   const store = memory ? new MemoryStore() : await openStore(settings, parts);
   try {
     return new LocalTopicLog({

@@ -2,13 +2,13 @@ import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import type { Server as SocketServer, Socket as ConnectedSocket } from 'socket.io';
 import { originsOf } from './config/origins.ts';
 import type { Settings } from './config/settings.ts';
-import { endWhenStalled } from './http/pipelining.ts';
-import { declineUpgrades } from './http/unclaimed-upgrades.ts';
-import { goesOnWithClient } from './http/half-closed-connections.ts';
+import { endWhenStalled } from './http/response-limits.ts';
+import { declineUnclaimedUpgrades } from './http/unclaimed-upgrades.ts';
+import { markEndless } from './http/half-closed-connections.ts';
 import { isPipelined } from './http/request-reader.ts';
 import { originForm, useOriginForm } from './http/request-target.ts';
 import type { Connection } from './message-path/accept.ts';
-import type { ClientFaults } from './observability/client-refusal-log.ts';
+import type { ClientRefusalLog } from './observability/client-refusal-log.ts';
 import { answerPages } from './socketio/answer-pages.ts';
 import { webSocketEngine } from './socketio/answer-pings.ts';
 import { checkRequests } from './socketio/check-requests.ts';
@@ -16,7 +16,7 @@ import { beginLogin } from './socketio/login-budget.ts';
 import { limitLogins } from './socketio/login-limits.ts';
 import { isJsonp } from './socketio/polling-turns.ts';
 import { releaseHandshakes } from './socketio/release-handshake.ts';
-import { tellOldClients } from './socketio/old-clients.ts';
+import { logOldClients } from './socketio/old-clients.ts';
 import type { SessionCounts } from './socketio/session-counts.ts';
 import { releasePolling } from './socketio/release-polling.ts';
 import { endSilentUpgrades } from './socketio/silent-upgrades.ts';
@@ -40,7 +40,7 @@ export function socketOptions(
   connections: ReadonlyMap<ConnectedSocket, Connection>,
   sessions: SessionCounts,
   { engine, ws }: Insides,
-  faults: ClientFaults,
+  refusalLog: ClientRefusalLog,
 ): SocketServerOptions {
   const { outboxBytesMax, outboxTotalBytesMax, stallTimeoutMs, publishBytesMax } = settings;
   const { loginTimeoutMs, loginBytesMax, loginsPendingMax } = settings;
@@ -58,7 +58,7 @@ export function socketOptions(
     packetBytesMax: packetBytesMaxOf(settings),
     publishBytesMax,
     loginTimeoutMs,
-    faults,
+    refusalLog,
     refuse: (request) => {
       if (isDraining()) return 'The server is shutting down.';
       if (isJsonp(request)) return 'Engine.IO 4 has no JSONP.';
@@ -83,14 +83,14 @@ function packetBytesMaxOf({ publishBytesMax }: Settings): number {
  * @param refuse - is asked about every request
  * @returns undoes what is not a listener of the HTTP server
  */
-export function openSockets(
+export function openSocketServer(
   io: SocketServer,
   httpServer: HttpServer,
   settings: Settings,
   refuse: Refuse,
   sessions: SessionCounts,
   { node, engine }: Insides,
-  faults: ClientFaults,
+  refusalLog: ClientRefusalLog,
 ): () => void {
   const isOurs = ({ url = '' }: IncomingMessage): boolean => originForm(url).startsWith(`${io.path()}/`);
   io.attach(httpServer, { destroyUpgrade: false });
@@ -99,10 +99,10 @@ export function openSockets(
   httpServer.prependListener('request', (request, response) => {
     if (!isOurs(request)) return;
     useOriginForm(request);
-    if (isPoll(request)) goesOnWithClient(response);
+    if (isPoll(request)) markEndless(response);
     endWhenStalled(response, settings.stallTimeoutMs, node.order);
   });
-  const undo = declineUpgrades(
+  const undo = declineUnclaimedUpgrades(
     httpServer,
     isOurs,
     // Beside Socket.IO's and our two.
@@ -110,7 +110,7 @@ export function openSockets(
     settings.loginBytesMax,
     node,
   );
-  tellOldClients(io, faults);
+  logOldClients(io, refusalLog);
   checkRequests(io, refuse, engine);
   releaseHandshakes(io, engine);
   sessions.countPending = limitLogins(

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { isAllowedHost } from './access/allowed-host.ts';
-import { isOfStrangersPage } from './access/cross-origin.ts';
-import { isFromElsewhere } from './access/forwarded.ts';
+import { isForeignPage } from './access/cross-origin.ts';
+import { isForwarded } from './access/forwarded.ts';
 import { isLoopback } from './access/loopback.ts';
 import { originsOf } from './config/origins.ts';
 import { hasKey, type Settings } from './config/settings.ts';
@@ -31,7 +31,7 @@ export function strangersRequests(settings: Settings, isAsked: boolean): Refuse 
   const origins = originsOf(settings);
   const isForAll = isAsked || settings.open || hasKey(settings);
   const refuseMachine = isForAll ? () => undefined : strangersMachines(origins);
-  return (request) => (isOfStrangersPage(request, origins) ? foreignPage : refuseMachine(request));
+  return (request) => (isForeignPage(request, origins) ? foreignPage : refuseMachine(request));
 }
 
 /** Where nothing but this machine's address keeps strangers out. A proxy here has that address, whoever asks it. */
@@ -40,7 +40,7 @@ function strangersMachines(origins: readonly string[]): Refuse {
   let usual: string | undefined;
   return (request) => {
     const { host } = request.headers;
-    if (isFromElsewhere(request.headers)) return forwarded;
+    if (isForwarded(request.headers)) return forwarded;
     if (request.httpVersion === '1.0' && !isHealthCheck(request)) return oldHttp;
     if (host === usual) return undefined;
     if (!isAllowedHost(host, origins)) return foreignHost;

@@ -1,7 +1,7 @@
 import type { Server as SocketServer } from 'socket.io';
 import type { Identify } from './access/identify.ts';
 import type { Settings } from './config/settings.ts';
-import type { Taken } from './http/shared-http-server.ts';
+import type { AttachedRoutes } from './http/attached-routes.ts';
 import type { Program } from './program/program.ts';
 import type { Logger } from './observability/logger.ts';
 
@@ -29,7 +29,7 @@ export type AttachOptions = Omit<ServerOptions, (typeof listenSettings)[number]>
    * Which HTTP requests become Fanfare's: `publish`, which is the default, is `POST /publish` alone; `topics` is what is
    * under `/topics` (and `/revocations`) as well, and `/topic`, `/messages` and `/subscribers` where the query names a topic; `all` is `/identity`, `/stats` and `/connections` too.
    */
-  readonly http?: Taken;
+  readonly http?: AttachedRoutes;
 };
 
 /** Fanfare inside a program. */

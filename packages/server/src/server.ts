@@ -3,16 +3,17 @@ import { FanfareError } from '@fanfare/protocol';
 import type { Server as SocketServer, Socket as ConnectedSocket } from 'socket.io';
 import { resolveSettings, SettingsError } from './config/resolve-settings.ts';
 import type { Settings } from './config/settings.ts';
-import { answerHalfClosed } from './http/half-closed-connections.ts';
-import { OpenSockets } from './http/tcp-connections.ts';
-import { readInTurns } from './http/request-reader.ts';
+import { allowHalfClosedClients } from './http/half-closed-connections.ts';
+import { TcpConnections } from './http/tcp-connections.ts';
+import { readRequestsInTurns } from './http/request-reader.ts';
 import { urlOf } from './http/server-url.ts';
-import { isTaken, shareServer } from './http/shared-http-server.ts';
+import { isAttachedRoute } from './http/attached-routes.ts';
+import { shareHttpServer } from './http/shared-http-server.ts';
 import { ConnectionCounts } from './limits/connection-counts.ts';
-import { inTime } from './limits/timeout.ts';
+import { waitAtMost } from './limits/timeout.ts';
 import type { Connection } from './message-path/accept.ts';
 import { compose, type Composed } from './compose.ts';
-import { ClientFaults } from './observability/client-refusal-log.ts';
+import { ClientRefusalLog } from './observability/client-refusal-log.ts';
 import { defaultLogger } from './observability/logger.ts';
 import {
   listenSettings,
@@ -22,15 +23,15 @@ import {
   type ServerOptions,
 } from './server-options.ts';
 import { programOf } from './program/program.ts';
-import { Ending } from './shutdown.ts';
-import { returnMemoryWhenIdle } from './idle-collection.ts';
+import { Shutdown } from './shutdown.ts';
+import { collectWhenIdle } from './idle-collection.ts';
 import { listenToClients } from './socketio/events.ts';
-import { sayGoodbye } from './socketio/drain-clients.ts';
+import { drainClients } from './socketio/drain-clients.ts';
 import { SessionCounts } from './socketio/session-counts.ts';
 import { createSocketServer } from './socketio/socket-server.ts';
 import { clientAddressesOf } from './config/trust-proxy.ts';
 import { originsOf } from './config/origins.ts';
-import { openSockets, socketOptions } from './open-socketio.ts';
+import { openSocketServer, socketOptions } from './open-socketio.ts';
 import { tryInsides } from './try-insides.ts';
 import { strangers, strangersRequests } from './reachability.ts';
 
@@ -55,7 +56,7 @@ export function createServer(options: ServerOptions = {}): FanfareServer {
   const settings = settingsOf(options);
   let starting: Promise<Running> | undefined;
   // Whoever started it was told when it could not.
-  const ending = new Ending(async () => (await starting?.catch(() => undefined))?.stop());
+  const ending = new Shutdown(async () => (await starting?.catch(() => undefined))?.stop());
   return {
     ...programOf(async () => {
       if (!starting) throw new FanfareError('draining', 'The server has not been started.');
@@ -86,25 +87,25 @@ async function run(
 ): Promise<Running> {
   // Who can reach the server was decided by the address that it listens on.
   const { logger = defaultLogger() } = options;
-  const faults = new ClientFaults(logger);
+  const refusalLog = new ClientRefusalLog(logger);
   const addresses = clientAddressesOf(settings);
-  const refuse = faults.telling(strangersRequests(settings, options.identify !== undefined), addresses);
+  const refuse = refusalLog.logged(strangersRequests(settings, options.identify !== undefined), addresses);
   const connections = new Map<ConnectedSocket, Connection>();
   const sessions = new SessionCounts(new ConnectionCounts(settings), addresses);
   const insides = await tryInsides(logger);
   const io = createSocketServer(
-    socketOptions(settings, () => path.isDraining, connections, sessions, insides, faults),
+    socketOptions(settings, () => path.isDraining, connections, sessions, insides, refusalLog),
   );
   const composed = await compose(options, { settings, addresses, refuse, io, logger, insides, onLost });
   const { path, http, streams, programs, polling, close } = composed;
-  openSockets(io, http.server, settings, refuse, sessions, insides, faults);
+  openSocketServer(io, http.server, settings, refuse, sessions, insides, refusalLog);
   polling.beginAll(io);
   listenToClients(io, { ...composed, addresses, connections, insides, refuseUnknown: true });
   // Node's own answer to those would take no turns.
   http.server.on('checkExpectation', (...exchange) => http.server.emit('request', ...exchange));
-  readInTurns(http.server, insides.node);
-  answerHalfClosed(http.server, insides.node);
-  const sockets = new OpenSockets(http.server, new ConnectionCounts(settings), addresses);
+  readRequestsInTurns(http.server, insides.node);
+  allowHalfClosedClients(http.server, insides.node);
+  const sockets = new TcpConnections(http.server, new ConnectionCounts(settings), addresses);
   http.addHook('preClose', async () => void io.engine.close());
   // For `localhost` Fastify would open a second server for the other family, which Socket.IO knows nothing of.
   const host = settings.host.toLowerCase() === 'localhost' ? '127.0.0.1' : settings.host;
@@ -114,7 +115,7 @@ async function run(
     await close();
     throw error;
   }
-  const stopReturning = returnMemoryWhenIdle(() => io.engine.clientsCount);
+  const stopReturning = collectWhenIdle(() => io.engine.clientsCount);
   return {
     url: urlOf(http.server),
     composed,
@@ -122,9 +123,9 @@ async function run(
       stopReturning();
       const acknowledged = path.drain();
       streams.end(goodbyeMs);
-      await inTime(acknowledged, acknowledgeMs);
+      await waitAtMost(acknowledged, acknowledgeMs);
       programs.end();
-      await sayGoodbye(io, insides.engine.packets, { idleMs: goodbyeMs, timeoutMs: stopGraceMs });
+      await drainClients(io, insides.engine.packets, { idleMs: goodbyeMs, timeoutMs: stopGraceMs });
       await sockets.emptied(lastAnswersMs);
       const lastCall = setTimeout(() => sockets.destroy(), stopGraceMs);
       await http.close().finally(() => clearTimeout(lastCall));
@@ -152,7 +153,7 @@ export async function attach(httpServer: HttpServer, options: AttachOptions = {}
   const settings = attachSettingsOf(options);
   attached.add(httpServer);
   const attaching = runAttached(httpServer, options, settings, (error) => ending.fail(error));
-  const ending = new Ending(async () => (await attaching.catch(() => undefined))?.stop());
+  const ending = new Shutdown(async () => (await attaching.catch(() => undefined))?.stop());
   const { composed } = await attaching.catch((error: unknown) => {
     attached.delete(httpServer);
     throw error;
@@ -168,16 +169,16 @@ async function runAttached(
   onLost: (error: Error) => void,
 ): Promise<Omit<Running, 'url'>> {
   const { logger = defaultLogger() } = options;
-  const faults = new ClientFaults(logger);
+  const refusalLog = new ClientRefusalLog(logger);
   const addresses = clientAddressesOf(settings);
-  const refuse = faults.telling(strangers(settings, options.identify !== undefined), addresses);
+  const refuse = refusalLog.logged(strangers(settings, options.identify !== undefined), addresses);
   const connections = new Map<ConnectedSocket, Connection>();
   const sessions = new SessionCounts(new ConnectionCounts(settings), addresses);
   const insides = await tryInsides(logger, theirs);
   const io: SocketServer =
     theirs ??
     createSocketServer(
-      socketOptions(settings, () => path.isDraining, connections, sessions, insides, faults),
+      socketOptions(settings, () => path.isDraining, connections, sessions, insides, refusalLog),
     );
   const composed = await compose(options, { settings, addresses, refuse, io, logger, insides, onLost });
   const { path, http, streams, programs, polling, close } = composed;
@@ -185,12 +186,12 @@ async function runAttached(
   const events = { ...composed, addresses, connections, insides, refuseUnknown: !theirs };
   const stopListening = listenToClients(io, events);
   const answersPreflights = originsOf(settings).length > 0;
-  const stopSharing = shareServer(httpServer, {
-    isOurs: (request) => isTaken(request, taken, answersPreflights),
+  const stopSharing = shareHttpServer(httpServer, {
+    isOurs: (request) => isAttachedRoute(request, taken, answersPreflights),
     answer: (request, response) => http.routing(request, response),
     addOthers: () => {
       if (theirs) return () => {};
-      const undo = openSockets(io, httpServer, settings, refuse, sessions, insides, faults);
+      const undo = openSocketServer(io, httpServer, settings, refuse, sessions, insides, refusalLog);
       polling.beginAll(io);
       return undo;
     },
@@ -201,11 +202,11 @@ async function runAttached(
     stop: async () => {
       const acknowledged = path.drain();
       streams.end(goodbyeMs);
-      await inTime(acknowledged, acknowledgeMs);
+      await waitAtMost(acknowledged, acknowledgeMs);
       programs.end();
       stopListening();
       if (!theirs) {
-        await sayGoodbye(io, insides.engine.packets, { idleMs: goodbyeMs, timeoutMs: stopGraceMs });
+        await drainClients(io, insides.engine.packets, { idleMs: goodbyeMs, timeoutMs: stopGraceMs });
         io.engine.close();
       }
       stopSharing();

@@ -1,5 +1,5 @@
 /** The end of a server, which is asked for from outside, or comes by itself when the server cannot go on. */
-export class Ending {
+export class Shutdown {
   /** Resolves once the server has stopped: to the reason when it stopped by itself. */
   readonly ended: Promise<Error | undefined>;
   readonly #stop: () => Promise<void>;

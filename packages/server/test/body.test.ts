@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { describe, expect, it } from 'vitest';
-import { bodyRoom, readJsonBody, readLinesBody, type PublishBody } from '../src/http/body.ts';
+import { bodyBudget, readJsonBody, readLinesBody, type PublishBody } from '../src/http/body.ts';
 import { heapBytes } from './heap.ts';
 
 const limits = { publishBytesMax: 1_000_000, batchBytesMax: 1_000_000 };
@@ -10,7 +10,10 @@ const text = `[${Array.from({ length: 900_000 }, (_, at) => at % 10).join('')}]`
 describe.each([readJsonBody, readLinesBody])('a body that comes in small pieces: $name', (read) => {
   function begin(): { readonly request: EventEmitter; readonly body: Promise<PublishBody> } {
     const request = Object.assign(new EventEmitter(), { headers: {} });
-    return { request, body: read(request as unknown as IncomingMessage, limits, bodyRoom(limits), () => {}) };
+    return {
+      request,
+      body: read(request as unknown as IncomingMessage, limits, bodyBudget(limits), () => {}),
+    };
   }
 
   it('takes little more than its bytes, and is whole', async () => {

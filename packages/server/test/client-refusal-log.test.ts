@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ClientFaults } from '../src/observability/client-refusal-log.ts';
+import { ClientRefusalLog } from '../src/observability/client-refusal-log.ts';
 import { connectClient, sendPacket, startServer, type RunningServer } from './harness.ts';
 import { connectRawClient, RawWebSocket } from './hostile/wire.ts';
 
@@ -131,8 +131,8 @@ describe('a client that is refused for its origin or its host', () => {
   it('is logged for so many values and no more', () => {
     const lines: string[] = [];
     const log = (_fields: object, message: string): void => void lines.push(message);
-    const faults = new ClientFaults({ warn: log, error: log });
-    for (let at = 0; at < 5_000; at++) faults.tell({ origin: `https://${at}.example` }, 'Refused.');
+    const refusalLog = new ClientRefusalLog({ warn: log, error: log });
+    for (let at = 0; at < 5_000; at++) refusalLog.log({ origin: `https://${at}.example` }, 'Refused.');
     expect(lines).toHaveLength(1_001);
     expect(lines.at(-1)).toBe('Refused. No more of these are logged.');
   });

@@ -7,7 +7,7 @@ import { connect as connectTls } from 'node:tls';
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { HeadScanner } from '../src/http/head-scanner.ts';
-import { readInTurns } from '../src/http/request-reader.ts';
+import { readRequestsInTurns } from '../src/http/request-reader.ts';
 import { tryNode } from '../src/insides/node-inside.ts';
 import { InsideLog } from './insides/broken.ts';
 
@@ -25,7 +25,7 @@ const echo: RequestListener = (request, response) => {
 };
 
 async function listen(server: Server, isRead = true): Promise<number> {
-  if (isRead) readInTurns(server, await tryNode(new InsideLog()));
+  if (isRead) readRequestsInTurns(server, await tryNode(new InsideLog()));
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => {
     server.closeAllConnections();
@@ -175,7 +175,7 @@ describe('requests that are parsed one at a time', () => {
     await expect
       .poll(() => new Promise((resolve) => void server.getConnections((_e, count) => resolve(count))))
       .toBe(1);
-    readInTurns(server, await tryNode(new InsideLog()));
+    readRequestsInTurns(server, await tryNode(new InsideLog()));
     await converse(socket, `GET / HTTP/1.1\r\n${host}\r\n`.repeat(1_500), [100_000]);
     expect(waiting.length).toBeLessThanOrEqual(110);
   });

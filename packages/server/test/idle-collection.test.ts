@@ -1,9 +1,9 @@
 import { expect, it, onTestFinished } from 'vitest';
-import { returnMemoryWhenIdle } from '../src/idle-collection.ts';
+import { collectWhenIdle } from '../src/idle-collection.ts';
 
 it('collects what clients have left behind, once enough have come and all is quiet', async () => {
   let clients = 0;
-  onTestFinished(returnMemoryWhenIdle(() => clients, 20));
+  onTestFinished(collectWhenIdle(() => clients, 20));
   const collected = new Promise<string>((resolve) => {
     const registry = new FinalizationRegistry<string>(resolve);
     registry.register({ left: 'behind' }, 'collected');

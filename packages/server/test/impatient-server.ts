@@ -7,9 +7,9 @@ import { onTestFinished } from 'vitest';
 import { clientAddressesOf } from '../src/config/trust-proxy.ts';
 import { resolveSettings } from '../src/config/resolve-settings.ts';
 import { ConnectionCounts } from '../src/limits/connection-counts.ts';
-import { openSockets, socketOptions } from '../src/open-socketio.ts';
+import { openSocketServer, socketOptions } from '../src/open-socketio.ts';
 import { SessionCounts } from '../src/socketio/session-counts.ts';
-import { ClientFaults } from '../src/observability/client-refusal-log.ts';
+import { ClientRefusalLog } from '../src/observability/client-refusal-log.ts';
 import { createSocketServer } from '../src/socketio/socket-server.ts';
 import { tryInsides } from '../src/try-insides.ts';
 import { strictLogger } from './harness.ts';
@@ -30,10 +30,12 @@ export async function startImpatient(
   });
   const sessions = new SessionCounts(new ConnectionCounts(settings), clientAddressesOf(settings));
   const insides = await tryInsides(strictLogger);
-  const faults = new ClientFaults(strictLogger);
-  const io = createSocketServer(socketOptions(settings, () => false, new Map(), sessions, insides, faults));
+  const refusalLog = new ClientRefusalLog(strictLogger);
+  const io = createSocketServer(
+    socketOptions(settings, () => false, new Map(), sessions, insides, refusalLog),
+  );
   const http = createServer((_request, response) => response.writeHead(404).end());
-  openSockets(io, http, settings, () => undefined, sessions, insides, faults);
+  openSocketServer(io, http, settings, () => undefined, sessions, insides, refusalLog);
   Object.assign(io.engine.opts, times);
   const fanfare = await attach(http, { memory: true, io, http: 'all' });
   await once(http.listen(0, '127.0.0.1'), 'listening');

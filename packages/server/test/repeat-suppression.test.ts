@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest';
-import { limitRepeats } from '../src/observability/repeat-suppression.ts';
+import { suppressRepeats } from '../src/observability/repeat-suppression.ts';
 
 it('logs what comes again and again once a minute, and says how often it came', () => {
   let now = 0;
   const lines: unknown[] = [];
   const log = (fields: object, message: string): void => void lines.push([message, fields]);
-  const logger = limitRepeats({ warn: log, error: log }, () => now);
+  const logger = suppressRepeats({ warn: log, error: log }, () => now);
   const full = new Error('cannot store', { cause: new Error('no space left') });
   for (let at = 0; at < 1_000; at++) logger.error({ err: full }, 'refused');
   logger.error({ err: new Error('cannot store', { cause: new Error('read only') }) }, 'refused');

@@ -2,10 +2,10 @@ import { FanfareError, type Revocation } from '@fanfare/protocol';
 import type { Rules } from '../rules/rule.ts';
 import { parseSubject, refuseToken } from './claims.ts';
 import type { Asking } from './identify.ts';
-import { nobody, trusted, type Identity } from './identity.ts';
+import { anonymousIdentity, unrestrictedIdentity, type Identity } from './identity.ts';
 import type { Revocations } from './revocations.ts';
-import { RememberedDecisions, Rights } from './rights.ts';
-import { Sessions, type Session } from './live-identities.ts';
+import { DecisionCache, Rights } from './rights.ts';
+import { LiveIdentities, type LiveIdentity } from './live-identities.ts';
 import type { TokenVerifier } from './token-verifier.ts';
 
 export interface AccessParts {
@@ -22,19 +22,19 @@ export interface AccessParts {
 /** Who is asking, and what they may. */
 export class Access {
   /** Of whoever needs no token. */
-  readonly trusted: Rights;
+  readonly fullRights: Rights;
   /** Of whoever was not asked for a token yet. */
-  readonly nobody: Rights;
+  readonly noRights: Rights;
   readonly #parts: AccessParts;
-  readonly #sessions: Sessions;
+  readonly #liveIdentities: LiveIdentities;
   readonly #rights = new WeakMap<Identity, Rights>();
-  readonly #decisions = new RememberedDecisions();
+  readonly #decisions = new DecisionCache();
 
   constructor(parts: AccessParts) {
     this.#parts = parts;
-    this.#sessions = new Sessions(parts.now);
-    this.trusted = new Rights(trusted, parts.rules, this.#decisions);
-    this.nobody = new Rights(nobody, parts.rules, this.#decisions);
+    this.#liveIdentities = new LiveIdentities(parts.now);
+    this.fullRights = new Rights(unrestrictedIdentity, parts.rules, this.#decisions);
+    this.noRights = new Rights(anonymousIdentity, parts.rules, this.#decisions);
   }
 
   /** Whether nobody is asked who it is. */
@@ -44,7 +44,7 @@ export class Access {
 
   /** What can be said at once; undefined when {@link authenticate} has to find out. */
   known(token: string | undefined): Rights | undefined {
-    if (this.isOpen) return this.trusted;
+    if (this.isOpen) return this.fullRights;
     const identity = token === undefined ? undefined : this.#parts.verifier?.known(token);
     return identity && !this.#parts.revocations.concerns(identity) ? this.#rightsOf(identity) : undefined;
   }
@@ -61,7 +61,7 @@ export class Access {
         throw new FanfareError('not_authenticated', 'You were signed out.');
       return this.#rightsOf(identity);
     }
-    if (!verifier) return this.trusted;
+    if (!verifier) return this.fullRights;
     if (token === undefined)
       throw new FanfareError(
         'not_authenticated',
@@ -89,13 +89,13 @@ export class Access {
    *
    * @param end - is called once, in a later turn, when the token has ended or was revoked, and MUST end the connection
    */
-  openSession(rights: Rights, end: (error: FanfareError) => void): Session | undefined {
+  trackIdentity(rights: Rights, end: (error: FanfareError) => void): LiveIdentity | undefined {
     const { identity } = rights;
     if (identity.subject === undefined) return undefined;
-    const session = this.#sessions.open(identity, end);
+    const live = this.#liveIdentities.track(identity, end);
     // It may have been revoked since it was verified.
-    if (this.#parts.revocations.concerns(identity)) setImmediate(() => session.revoke());
-    return session;
+    if (this.#parts.revocations.concerns(identity)) setImmediate(() => live.revoke());
+    return live;
   }
 
   /**
@@ -112,14 +112,14 @@ export class Access {
     const { revocations } = this.#parts;
     const time = revocations.add(subject);
     try {
-      return { subject, time, ended: this.#sessions.revoke(subject) };
+      return { subject, time, ended: this.#liveIdentities.revoke(subject) };
     } finally {
       await revocations.keep();
     }
   }
 
   close(): void {
-    this.#sessions.close();
+    this.#liveIdentities.close();
     this.#parts.verifier?.close();
   }
 

@@ -62,7 +62,7 @@ export function preflightHeaders(
  * Whether a page has a browser send a request that this page may not send. What comes from no page may, and so may pages that the server
  * itself served and those of named origins. Any page may load the scripts that are made for it, and lead a person to `/`.
  */
-export function isOfStrangersPage(request: IncomingMessage, named: readonly string[]): boolean {
+export function isForeignPage(request: IncomingMessage, named: readonly string[]): boolean {
   const { headers } = request;
   const { origin } = headers;
   const site = headers['sec-fetch-site'];

@@ -15,7 +15,7 @@ const lists: ReadonlySet<string> = new Set([
  * Whether a proxy has passed a request on that may come from another machine: it has a header of a proxy, and not every
  * address and host that these headers name is this machine's own. When they name none, nobody knows.
  */
-export function isFromElsewhere(headers: IncomingHttpHeaders): boolean {
+export function isForwarded(headers: IncomingHttpHeaders): boolean {
   let isForwarded = false;
   const names: string[] = [];
   for (const header in headers) {

@@ -15,7 +15,7 @@ export interface Identity {
 }
 
 /** Whoever needs no token. */
-export const trusted: Identity = Object.freeze({
+export const unrestrictedIdentity: Identity = Object.freeze({
   subject: undefined,
   issuedAt: Infinity,
   endsAt: Infinity,
@@ -25,7 +25,7 @@ export const trusted: Identity = Object.freeze({
 });
 
 /** Whoever has not said yet who it is. */
-export const nobody: Identity = Object.freeze({
+export const anonymousIdentity: Identity = Object.freeze({
   subject: undefined,
   issuedAt: 0,
   endsAt: 0,

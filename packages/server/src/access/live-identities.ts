@@ -2,7 +2,7 @@ import { FanfareError } from '@fanfare/protocol';
 import type { Identity } from './identity.ts';
 
 /** A connection that lasts, as whoever it is from. */
-export interface Session {
+export interface LiveIdentity {
   /** Goes on with another token of the same subject. */
   renew(identity: Identity): void;
   /** Ends it, unless it was closed. */
@@ -24,7 +24,7 @@ class Entry {
 }
 
 /** The live connections, which end with their tokens. */
-export class Sessions {
+export class LiveIdentities {
   readonly #now: () => number;
   readonly #bySubject = new Map<string, Set<Entry>>();
   readonly #byEnd = new Map<number, Set<Entry>>();
@@ -37,7 +37,7 @@ export class Sessions {
   }
 
   /** @param end - is called once, when the token has ended or was revoked, and MUST end the connection */
-  open(identity: Identity, end: (error: FanfareError) => void): Session {
+  track(identity: Identity, end: (error: FanfareError) => void): LiveIdentity {
     const entry = new Entry(identity, end);
     this.#add(entry);
     return {

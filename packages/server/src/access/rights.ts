@@ -11,7 +11,7 @@ export type Action = 'subscribe' | 'publish' | 'delete';
 const decisionsMax = { ofOne: 1_000, ofAll: 100_000 };
 
 /** Counts what all identities remember, which each can fill with names that it makes up. */
-export class RememberedDecisions {
+export class DecisionCache {
   readonly #filled = new Set<Map<string, boolean>>();
   #count = 0;
 
@@ -41,11 +41,11 @@ export class Rights {
   readonly identity: Identity;
   readonly #rules: Rules;
   readonly #decisions = new Map<string, boolean>();
-  readonly #remembered: RememberedDecisions;
+  readonly #remembered: DecisionCache;
   #filter: TopicFilter | undefined;
 
   /** @param remembered - the same for all */
-  constructor(identity: Identity, rules: Rules, remembered: RememberedDecisions) {
+  constructor(identity: Identity, rules: Rules, remembered: DecisionCache) {
     this.identity = identity;
     this.#rules = rules;
     this.#remembered = remembered;

@@ -5,7 +5,7 @@ import type { Identity } from '../access/identity.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
 import { permitManaging } from '../message-path/permit.ts';
 import { statsOf } from '../message-path/stats.ts';
-import type { Vitals } from '../observability/process-health.ts';
+import type { ProcessHealth } from '../observability/process-health.ts';
 import { encodeCursor, readNumberCursor, readPlaceCursor } from './cursor.ts';
 import { Query } from './query.ts';
 import { nameOf } from './request-fields.ts';
@@ -13,18 +13,18 @@ import { nameOf } from './request-fields.ts';
 export interface AdminRouteOptions {
   readonly path: Pick<MessagePath, 'figures' | 'connections' | 'topics'>;
   readonly access: Access;
-  readonly vitals: Vitals;
+  readonly health: ProcessHealth;
 }
 
 /** Who is asking, and what an operator wants to see: PROTOCOL.md §5. */
 export async function adminRoutes(
   app: FastifyInstance,
-  { path, access, vitals }: AdminRouteOptions,
+  { path, access, health }: AdminRouteOptions,
 ): Promise<void> {
   // What a request to end a connection brings along means nothing, whatever it is.
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
   app.get('/identity', async ({ rights }, reply) => send(reply, describe(rights.identity, access.isOpen)));
-  app.get('/stats', async ({ rights }, reply) => send(reply, await statsOf(rights, path, vitals)));
+  app.get('/stats', async ({ rights }, reply) => send(reply, await statsOf(rights, path, health)));
   connectionRoutes(app, path);
   const subscribers = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const { rights } = request;

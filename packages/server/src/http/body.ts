@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import { FanfareError } from '@fanfare/protocol';
-import { Arrival, ArrivalRoom } from '../limits/arrival-budget.ts';
+import { Arrival, ArrivalBudget } from '../limits/arrival-budget.ts';
 import type { NodeInside } from '../insides/node-inside.ts';
 import { fixedLimits } from '../limits/fixed-limits.ts';
 import { tooLarge } from '../message-path/admit.ts';
@@ -20,8 +20,8 @@ export interface BodyLimits {
 }
 
 /** The room for all bodies that are arriving. */
-export function bodyRoom({ publishBytesMax, batchBytesMax }: BodyLimits): ArrivalRoom {
-  return new ArrivalRoom(fixedLimits.batchesArrivingMax.value * Math.max(publishBytesMax, batchBytesMax));
+export function bodyBudget({ publishBytesMax, batchBytesMax }: BodyLimits): ArrivalBudget {
+  return new ArrivalBudget(fixedLimits.batchesArrivingMax.value * Math.max(publishBytesMax, batchBytesMax));
 }
 
 const openBracket = 0x5b;
@@ -36,11 +36,11 @@ const beforeJson: ReadonlySet<number> = new Set([0x20, 0x0a, 0x0d, 0x09, 0xef, 0
 export async function readJsonBody(
   request: IncomingMessage,
   limits: BodyLimits,
-  room: ArrivalRoom,
+  budget: ArrivalBudget,
   discard: NodeInside['discard'],
 ): Promise<PublishBody> {
   let kind: 'one' | 'array' | undefined;
-  const text = await readBody(request, room, discard, (chunk) => {
+  const text = await readBody(request, budget, discard, (chunk) => {
     const first = kind ?? chunk.find((byte) => !beforeJson.has(byte));
     if (typeof first === 'number') kind = first === openBracket ? 'array' : 'one';
     return kind === 'array' ? limits.batchBytesMax : limits.publishBytesMax;
@@ -52,10 +52,10 @@ export async function readJsonBody(
 export async function readLinesBody(
   request: IncomingMessage,
   { batchBytesMax }: BodyLimits,
-  room: ArrivalRoom,
+  budget: ArrivalBudget,
   discard: NodeInside['discard'],
 ): Promise<PublishBody> {
-  return { kind: 'lines', text: await readBody(request, room, discard, () => batchBytesMax) };
+  return { kind: 'lines', text: await readBody(request, budget, discard, () => batchBytesMax) };
 }
 
 /** Pieces of a body, beside those that are long enough. */
@@ -99,14 +99,14 @@ class Pieces {
 /** @param limitAt - how large the body may be, as far as is known once a chunk has come */
 function readBody(
   request: IncomingMessage,
-  room: ArrivalRoom,
+  budget: ArrivalBudget,
   discard: NodeInside['discard'],
   limitAt: (chunk: Buffer) => number,
 ): Promise<string> {
   return new Promise((resolve, reject) => {
     const declared = Number(request.headers['content-length'] ?? 0);
     const pieces = new Pieces();
-    const arrival = new Arrival(room);
+    const arrival = new Arrival(budget);
     const finish = (): void => {
       request.off('data', onData).off('end', onEnd).off('error', onError);
       arrival.end();

@@ -11,13 +11,13 @@ const endless = new WeakSet<ServerResponse>();
  *
  * @returns false when the client has ended its side already
  */
-export function goesOnWithClient(response: ServerResponse): boolean {
+export function markEndless(response: ServerResponse): boolean {
   endless.add(response);
   return !response.req.socket.readableEnded;
 }
 
 /** Has a server answer clients that end their side of a connection behind their requests, as `nc -N` does. */
-export function answerHalfClosed(server: Server, { order, allowHalfClosed }: NodeInside): void {
+export function allowHalfClosedClients(server: Server, { order, allowHalfClosed }: NodeInside): void {
   if (!allowHalfClosed) return;
   allowHalfClosed(server);
   // One listener for all: one for each would cost every idle connection some hundred bytes.

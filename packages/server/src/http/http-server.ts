@@ -11,10 +11,11 @@ import { fixedLimits } from '../limits/fixed-limits.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
 import type { NodeInside } from '../insides/node-inside.ts';
 import type { Logger } from '../observability/logger.ts';
-import type { Vitals } from '../observability/process-health.ts';
+import type { ProcessHealth } from '../observability/process-health.ts';
 import { adminRoutes } from './admin.ts';
-import { limitAnswers, waitForTurn, type AnswerLimits } from './pipelining.ts';
-import { closeInStages } from './lingering-close.ts';
+import { holdPipelinedReads } from './pipelining.ts';
+import { limitResponses, type ResponseLimits } from './response-limits.ts';
+import { closeLingering } from './lingering-close.ts';
 import { consoleRoutes } from './console.ts';
 import type { EventStreams } from './event-streams.ts';
 import { messageRoute } from './messages.ts';
@@ -25,12 +26,12 @@ import { revocationRoute } from './revocations.ts';
 import { askForToken, confirmToken } from './sign-in.ts';
 import { topicRoutes } from './topics.ts';
 
-export interface HttpOptions extends AnswerLimits {
+export interface HttpOptions extends ResponseLimits {
   readonly path: MessagePath;
   readonly streams: EventStreams;
   readonly access: Access;
   readonly addresses: ClientAddresses;
-  readonly vitals: Vitals;
+  readonly health: ProcessHealth;
   readonly node: NodeInside;
   readonly publishBytesMax: number;
   readonly batchBytesMax: number;
@@ -116,14 +117,14 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
     if (preflight) void reply.code(204).headers(preflight).send();
     else done();
   });
-  app.addHook('onRequest', waitForTurn(node.order));
-  app.addHook('onSend', limitAnswers(options));
+  app.addHook('onRequest', holdPipelinedReads(node.order));
+  app.addHook('onSend', limitResponses(options));
   app.addHook('onSend', (request, reply, _payload, done) => {
     const isLast = isDraining() && latest.get(request.raw.socket) === request.id;
     // What of a request is still to come once it is answered would be read for nothing.
     if (isLast || isStillArriving(request.raw)) {
       void reply.header('connection', 'close');
-      closeInStages(request.raw.socket);
+      closeLingering(request.raw.socket);
     }
     done();
   });

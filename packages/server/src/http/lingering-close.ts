@@ -7,7 +7,7 @@ const { value: takingMs } = fixedLimits.lastAnswerMs;
  * Has a connection that ends behind an answer end in stages (RFC 9112, 9.6). Closed while more comes, as the rest of a body that
  * is too large, it would be reset, and the client may never see the answer.
  */
-export function closeInStages(socket: Socket): void {
+export function closeLingering(socket: Socket): void {
   closing.add(socket);
   // Node calls it after the answer was written (`node-inside.ts` tries that at start).
   socket.destroySoon = endAndReadOn;

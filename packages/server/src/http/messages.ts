@@ -15,7 +15,7 @@ import type { MessagePath } from '../message-path/message-path.ts';
 import type { History } from '../message-path/history.ts';
 import { permitReading } from '../message-path/permit.ts';
 import type { EventStreams } from './event-streams.ts';
-import { goesOnWithClient } from './half-closed-connections.ts';
+import { markEndless } from './half-closed-connections.ts';
 import { Query } from './query.ts';
 import { nameOf, sourceOf } from './request-fields.ts';
 import { streamHeaders } from './stream-peer.ts';
@@ -90,15 +90,15 @@ async function stream(
   if (!isPattern(interest)) await path.topics.get(rights, interest);
   if (request.method === 'HEAD') return reply.headers(streamHeaders).send();
   // It may have gone while its token was verified: then nothing would tell that it has.
-  if (!goesOnWithClient(reply.raw)) request.raw.socket.destroy();
+  if (!markEndless(reply.raw)) request.raw.socket.destroy();
   if (request.raw.socket.destroyed) return reply.hijack();
   // A stream is written past Fastify.
   reply.raw.setHeaders(
     new Map(Object.entries(reply.getHeaders()).map(([name, value]) => [name, String(value)])),
   );
   const peer = streams.open(reply.raw, (one) => path.accept(one, rights), request.address);
-  const session = access.openSession(rights, (error) => peer.fail(error));
-  reply.raw.once('close', () => session?.close());
+  const identity = access.trackIdentity(rights, (error) => peer.fail(error));
+  reply.raw.once('close', () => identity?.close());
   await peer.subscribe({ topic: interest, envelope: true, from }, sourceOf(request));
   return reply.hijack();
 }

@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunc
 import type { NodeInside } from '../insides/node-inside.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
 import { linesType, publishBatch, type BatchOptions } from './batch.ts';
-import { bodyRoom, readJsonBody, readLinesBody, type BodyLimits, type PublishBody } from './body.ts';
+import { bodyBudget, readJsonBody, readLinesBody, type BodyLimits, type PublishBody } from './body.ts';
 import { idOf, sourceOf } from './request-fields.ts';
 import { sendProblem, toRefusal, wrongContentType } from './problem.ts';
 
@@ -15,13 +15,13 @@ export interface PublishRouteOptions extends BodyLimits, BatchOptions {
 
 /** `POST /publish`: PROTOCOL.md §2 and §4. */
 export async function publishRoute(app: FastifyInstance, options: PublishRouteOptions): Promise<void> {
-  const room = bodyRoom(options);
+  const budget = bodyBudget(options);
   const { discard } = options.node;
   app.addContentTypeParser('application/json', (_request: FastifyRequest, payload: IncomingMessage) =>
-    readJsonBody(payload, options, room, discard),
+    readJsonBody(payload, options, budget, discard),
   );
   app.addContentTypeParser(linesType, (_request: FastifyRequest, payload: IncomingMessage) =>
-    readLinesBody(payload, options, room, discard),
+    readLinesBody(payload, options, budget, discard),
   );
   app.post<{ Body: PublishBody | undefined }>(
     '/publish',

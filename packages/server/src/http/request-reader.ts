@@ -3,10 +3,10 @@ import type { Socket } from 'node:net';
 import { Server as TlsServer } from 'node:tls';
 import { parseThrough, type NodeInside, type Parse } from '../insides/node-inside.ts';
 import { fixedLimits } from '../limits/fixed-limits.ts';
-import { ReaderState, ReadingTurns, type Reader } from '../limits/request-scheduler.ts';
+import { ReaderState, RequestScheduler, type Reader } from '../limits/request-scheduler.ts';
 import { isClosing } from './lingering-close.ts';
 import { HeadScanner } from './head-scanner.ts';
-import { takeTurns } from './request-turns.ts';
+import { handleRequestsInTurns } from './request-turns.ts';
 
 const { value: perTurnMax } = fixedLimits.requestsPerTurnMax;
 
@@ -17,7 +17,7 @@ const unansweredMax = fixedLimits.requestsWaitingMax.value + 2;
 const strayMax = 8;
 
 /** One for all servers of this process: they have one event loop and one memory. */
-const turns = new ReadingTurns({
+const turns = new RequestScheduler({
   perTurnMax,
   servedMax: 8,
   unansweredMax,
@@ -32,8 +32,8 @@ const readers = new WeakMap<Socket, RequestReader>();
  * thousands of objects before the first is answered. Here they stay bytes until it is the connection's turn. Must be called after
  * the server has its listeners for requests.
  */
-export function readInTurns(server: Server, { order, partsReads }: NodeInside): void {
-  if (!partsReads) takeTurns(server, unansweredMax);
+export function readRequestsInTurns(server: Server, { order, partsReads }: NodeInside): void {
+  if (!partsReads) handleRequestsInTurns(server, unansweredMax);
   else {
     server.on(server instanceof TlsServer ? 'secureConnection' : 'connection', (socket: Socket) => {
       readers.set(socket, new RequestReader(socket));

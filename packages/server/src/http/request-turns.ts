@@ -1,14 +1,14 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { fixedLimits } from '../limits/fixed-limits.ts';
-import { TurnTaking, TurnTotal } from '../limits/fair-turns.ts';
+import { FairTurns, TurnBudget } from '../limits/fair-turns.ts';
 import { isClosing } from './lingering-close.ts';
 
 const { value: requestsPerTurnMax } = fixedLimits.requestsPerTurnMax;
 const { value: unansweredTotalMax } = fixedLimits.requestsUnansweredMax;
 
 /** One for all servers of this process: they have one event loop and one memory. */
-const together = new TurnTotal(8 * requestsPerTurnMax);
+const together = new TurnBudget(8 * requestsPerTurnMax);
 let unansweredTotal = 0;
 
 interface Exchange {
@@ -28,10 +28,10 @@ interface Sender {
  * Limits pipelined requests where `request-reader.ts` cannot: after Node has parsed them. They take turns with the requests of
  * other connections. A connection with too many unanswered requests is closed.
  */
-export function takeTurns(server: Server, unansweredMax: number): void {
+export function handleRequestsInTurns(server: Server, unansweredMax: number): void {
   const listeners = server.rawListeners('request') as RequestListener[];
   const senders = new WeakMap<Socket, Sender>();
-  const turns = new TurnTaking<Sender>({
+  const turns = new FairTurns<Sender>({
     perTurnMax: requestsPerTurnMax,
     leastPerTurn: 1,
     together,

@@ -1,29 +1,36 @@
 import type { IncomingMessage, RequestListener, Server } from 'node:http';
-import { originForm } from './request-target.ts';
 import type { NodeInside } from '../insides/node-inside.ts';
-import { readInTurns } from './request-reader.ts';
+import { readRequestsInTurns } from './request-reader.ts';
 
 type Listener = (...args: unknown[]) => void;
 
-/** The events that Socket.IO and we add listeners to; those for `request` are replaced. */
-const addedTo = ['connection', 'secureConnection', 'checkContinue', 'upgrade', 'listening', 'close'] as const;
+/** The events to which Socket.IO and Fanfare add listeners; those for `request` are replaced. */
+const sharedEvents = [
+  'connection',
+  'secureConnection',
+  'checkContinue',
+  'upgrade',
+  'listening',
+  'close',
+] as const;
 
 export interface Sharing {
   readonly isOurs: (request: IncomingMessage) => boolean;
   readonly answer: RequestListener;
-  /** Returns what undoes that, but for listeners. */
+  /** Adds the other listeners. Returns a function that undoes everything except listeners. */
   readonly addOthers: () => () => void;
   readonly node: NodeInside;
 }
 
 /**
- * Shares an HTTP server with the app that it belongs to: the requests that are ours are answered by `answer`, what
- * `addOthers` adds to the server is added, and every other request stays the app's. The function returned gives the
- * server back as it was, unless something else has come to share its requests since; then it only steps aside.
+ * Shares an app's HTTP server with the app: `answer` handles our requests, and the app keeps all others.
+ *
+ * @returns gives the server back as it was. If other code has added `request` listeners meanwhile, Fanfare only stops
+ * handling requests
  */
-export function shareServer(server: Server, { isOurs, answer, addOthers, node }: Sharing): () => void {
-  const before = new Set(addedTo.flatMap((event) => server.listeners(event)));
-  // As they were added: one that is for one request removes itself.
+export function shareHttpServer(server: Server, { isOurs, answer, addOthers, node }: Sharing): () => void {
+  const before = new Set(sharedEvents.flatMap((event) => server.listeners(event)));
+  // The raw listeners: one that was added with `once` has to remove itself.
   const theirs = server.rawListeners('request') as RequestListener[];
   let isShared = true;
   const listener: RequestListener = (request, response) => {
@@ -32,9 +39,9 @@ export function shareServer(server: Server, { isOurs, answer, addOthers, node }:
   };
   server.removeAllListeners('request').on('request', listener);
   const removeOthers = addOthers();
-  readInTurns(server, node);
+  readRequestsInTurns(server, node);
   const shared = server.listeners('request');
-  const added = addedTo.flatMap((event) =>
+  const added = sharedEvents.flatMap((event) =>
     server
       .listeners(event)
       .filter((one) => !before.has(one))
@@ -49,25 +56,4 @@ export function shareServer(server: Server, { isOurs, answer, addOthers, node }:
     server.removeAllListeners('request');
     for (const their of theirs) server.on('request', their);
   };
-}
-
-/**
- * Which requests are ours on an app's server: `POST /publish` alone; what is about topics as well, and PROTOCOL.md §7;
- * or also what an operator looks at the server through.
- */
-export type Taken = 'publish' | 'topics' | 'all';
-
-/** @param withPreflights - whether a browser's question about `/publish` is ours too */
-export function isTaken(
-  { method, url: target = '' }: IncomingMessage,
-  taken: Taken,
-  withPreflights: boolean,
-): boolean {
-  const url = originForm(target);
-  const isPublish = method === 'POST' || (withPreflights && method === 'OPTIONS');
-  if (isPublish && (url === '/publish' || url.startsWith('/publish?'))) return true;
-  if (taken !== 'publish' && /^\/(?:topics|revocations)(?:[/?]|$)/.test(url)) return true;
-  // An app may have pages of these names.
-  if (taken !== 'publish' && /^\/(?:topic|messages|subscribers)\?(?:.*&)?topic=/.test(url)) return true;
-  return taken === 'all' && /^\/(?:identity|stats|connections)(?:[/?]|$)/.test(url);
 }

@@ -6,7 +6,7 @@ import type { ConnectionCounts } from '../limits/connection-counts.ts';
 import { refuseConnection } from './problem.ts';
 
 /** The open connections of an HTTP server, also those that were upgraded, which Node no longer counts as HTTP's. */
-export class OpenSockets {
+export class TcpConnections {
   /** Each with the address that it came from: a closed one does not know it any more. */
   readonly #sockets = new Map<Socket, string | undefined>();
   #onEmpty: (() => void) | undefined;

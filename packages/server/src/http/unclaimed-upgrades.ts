@@ -22,7 +22,7 @@ const upgradeHeaders: ReadonlySet<string> = new Set(['upgrade', 'http2-settings'
  * @param hasOthers - whether the app listens for upgrades too; then it decides about all that are not ours
  * @returns undoes it, but for listeners
  */
-export function declineUpgrades(
+export function declineUnclaimedUpgrades(
   server: Server,
   isOurs: (request: IncomingMessage) => boolean,
   hasOthers: () => boolean,

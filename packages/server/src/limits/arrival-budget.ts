@@ -1,11 +1,11 @@
-/** So much of one arrival needs no room, and is not refused for others: as many as there are connections take little. */
-const smallBytes = 65_536;
+/** The first bytes of each arrival are free: small requests are never refused because of others, and cost little. */
+const freeBytes = 65_536;
 
-/** What each piece that comes takes in memory beside its bytes. */
-const pieceBytes = 128;
+/** The memory that each piece costs in addition to its bytes. */
+const pieceOverheadBytes = 128;
 
-/** The memory for what is arriving and has not come whole yet, of all connections together. */
-export class ArrivalRoom {
+/** The memory for everything that has arrived in part, over all connections. */
+export class ArrivalBudget {
   readonly #bytesMax: number;
   #bytes = 0;
 
@@ -13,7 +13,11 @@ export class ArrivalRoom {
     this.#bytesMax = bytesMax;
   }
 
-  /** @returns whether there was so much */
+  /**
+   * Takes bytes from the budget; a negative number gives them back.
+   *
+   * @returns false when the budget has not as many; then nothing is taken
+   */
   take(bytes: number): boolean {
     if (bytes > 0 && this.#bytes + bytes > this.#bytesMax) return false;
     this.#bytes += bytes;
@@ -21,37 +25,39 @@ export class ArrivalRoom {
   }
 }
 
-function roomFor(bytes: number, pieces: number): number {
-  return Math.max(0, bytes + pieces * pieceBytes - smallBytes);
+/** The bytes that an arrival takes from the budget. */
+function chargedBytes(bytes: number, pieces: number): number {
+  return Math.max(0, bytes + pieces * pieceOverheadBytes - freeBytes);
 }
 
-/** One that is arriving. */
+/** One body or packet that has arrived in part. */
 export class Arrival {
-  readonly #room: ArrivalRoom;
+  readonly #budget: ArrivalBudget;
   #taken = 0;
 
-  constructor(room: ArrivalRoom) {
-    this.#room = room;
+  constructor(budget: ArrivalBudget) {
+    this.#budget = budget;
   }
 
-  /** Whether so much takes any room. */
-  static needsRoom(bytes: number, pieces: number): boolean {
-    return roomFor(bytes, pieces) > 0;
+  /** Whether an arrival of this size takes anything from the budget. */
+  static needsBudget(bytes: number, pieces: number): boolean {
+    return chargedBytes(bytes, pieces) > 0;
   }
 
   /**
-   * To be told what has come of it so far.
+   * Charges the budget for what has arrived so far.
    *
-   * @returns whether there is room for that; what there was room for before is kept
+   * @param bytes - all bytes that have arrived, not only the new ones
+   * @returns false when the budget is exhausted; the arrival then keeps what it had taken before
    */
   hold(bytes: number, pieces: number): boolean {
-    const wanted = roomFor(bytes, pieces);
-    const isHeld = this.#room.take(wanted - this.#taken);
+    const wanted = chargedBytes(bytes, pieces);
+    const isHeld = this.#budget.take(wanted - this.#taken);
     if (isHeld) this.#taken = wanted;
     return isHeld;
   }
 
-  /** It has come, or comes no more. */
+  /** Gives everything back: the rest has arrived, or never will. */
   end(): void {
     this.hold(0, 0);
   }

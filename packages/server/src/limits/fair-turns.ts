@@ -1,17 +1,17 @@
 /** How one that sends is read from. */
-export interface TurnTakingOptions<T> {
+export interface FairTurnsOptions<T> {
   /** What one may send in a turn of the event loop before no more is taken from it in that turn. */
   readonly perTurnMax: number;
   /** What each may send once all together have sent too much. */
   readonly leastPerTurn: number;
-  readonly together: TurnTotal;
+  readonly together: TurnBudget;
   readonly pause: (sender: T) => void;
   /** @returns false when it cannot be yet; then it is called again in the next turn */
   readonly resume: (sender: T) => boolean;
 }
 
 /** What all have sent in this turn of the event loop. */
-export class TurnTotal {
+export class TurnBudget {
   readonly #max: number;
   #count = 0;
 
@@ -31,8 +31,8 @@ export class TurnTotal {
  * Has those who send much take turns with all others, and with each other. Else up to 2 MiB that wait in the kernel for one connection
  * are read, and done, in one turn of the event loop.
  */
-export class TurnTaking<T> {
-  readonly #options: TurnTakingOptions<T>;
+export class FairTurns<T> {
+  readonly #options: FairTurnsOptions<T>;
   /** What each has sent in this turn. */
   #counts = new Map<T, number>();
   /** Those that have had their turn. */
@@ -41,7 +41,7 @@ export class TurnTaking<T> {
   readonly #held = new Set<T>();
   #isEnding = false;
 
-  constructor(options: TurnTakingOptions<T>) {
+  constructor(options: FairTurnsOptions<T>) {
     this.#options = options;
   }
 

@@ -9,7 +9,7 @@ export interface Reader {
   cut(): void;
 }
 
-/** What {@link ReadingTurns} knows of a connection. */
+/** What {@link RequestScheduler} knows of a connection. */
 export class ReaderState {
   unanswered = 0;
   /** The turn in which it took requests last, and how many. */
@@ -19,7 +19,7 @@ export class ReaderState {
   served = -1;
 }
 
-export interface ReadingTurnsOptions {
+export interface RequestSchedulerOptions {
   /** Requests that one connection may have parsed in a turn of the event loop, as long as no other waits. */
   readonly perTurnMax: number;
   /** Connections that wait, of which each may have one request parsed in a turn. */
@@ -39,8 +39,8 @@ const heldEachBytes = 131_072;
  * Decides when the next request of a connection is parsed. A connection that waits for each answer never waits for its turn.
  * Connections that pipeline take turns with each other. Their unanswered requests and the bytes that they hold are limited.
  */
-export class ReadingTurns {
-  readonly #options: ReadingTurnsOptions;
+export class RequestScheduler {
+  readonly #options: RequestSchedulerOptions;
   /** The connections that hold bytes. */
   readonly #held = new Set<Reader>();
   /** Those of them that wait only for their turn, the longest first. */
@@ -49,7 +49,7 @@ export class ReadingTurns {
   #turn = 0;
   #isEnding = false;
 
-  constructor(options: ReadingTurnsOptions) {
+  constructor(options: RequestSchedulerOptions) {
     this.#options = options;
   }
 

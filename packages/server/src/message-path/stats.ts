@@ -1,6 +1,6 @@
 import type { Stats } from '@fanfare/protocol';
 import type { Rights } from '../access/rights.ts';
-import type { Vitals } from '../observability/process-health.ts';
+import type { ProcessHealth } from '../observability/process-health.ts';
 import { version } from '../version.ts';
 import type { MessagePath } from './message-path.ts';
 
@@ -8,9 +8,9 @@ import type { MessagePath } from './message-path.ts';
 export async function statsOf(
   rights: Rights,
   path: Pick<MessagePath, 'figures'>,
-  vitals: Vitals,
+  health: ProcessHealth,
 ): Promise<Stats> {
   const figures = await path.figures(rights);
-  const { time, startedAt, loopDelayMs } = vitals;
+  const { time, startedAt, loopDelayMs } = health;
   return { time, startedAt, version, loopDelayMs, ...figures };
 }

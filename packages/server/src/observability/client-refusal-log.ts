@@ -9,7 +9,7 @@ const valuesMax = 1_000;
 const charactersMax = 200;
 
 /** Logs why clients are refused, once for each value, so that an operator can tell that from an outage. */
-export class ClientFaults {
+export class ClientRefusalLog {
   readonly #logger: Logger;
   readonly #told = new Set<string>();
 
@@ -21,7 +21,7 @@ export class ClientFaults {
    * @param fields - what came from the client. Only the first fault with the same fields and sentence is logged
    * @param address - of the client that was the first
    */
-  tell(fields: Readonly<Record<string, string | undefined>>, sentence: string, address?: string): void {
+  log(fields: Readonly<Record<string, string | undefined>>, sentence: string, address?: string): void {
     const client = Object.fromEntries(
       Object.entries(fields).map(([name, value]) => [name, value?.slice(0, charactersMax)]),
     );
@@ -34,7 +34,7 @@ export class ClientFaults {
   }
 
   /** Has what refuses requests tell of each that it refuses. */
-  telling<Request extends IncomingMessage>(
+  logged<Request extends IncomingMessage>(
     refuse: (request: Request) => string | undefined,
     addresses: Pick<ClientAddresses, 'of'>,
   ): (request: Request) => string | undefined {
@@ -42,7 +42,7 @@ export class ClientFaults {
       const reason = refuse(request);
       if (reason === undefined) return undefined;
       const { origin, host } = request.headers;
-      this.tell({ origin, host }, `A client was refused. ${reason}`, addresses.of(request));
+      this.log({ origin, host }, `A client was refused. ${reason}`, addresses.of(request));
       return reason;
     };
   }

@@ -8,7 +8,7 @@ const resolutionMs = 50;
 const emptiedEveryMs = 5_000;
 
 /** Since when the process serves, and how it is. */
-export class Vitals {
+export class ProcessHealth {
   readonly startedAt: number;
   readonly #now: () => number;
   /** They are emptied in turns, and the one that was not emptied last is read. */

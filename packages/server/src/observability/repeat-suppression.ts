@@ -18,7 +18,7 @@ interface Entry {
  *
  * @param monotonicMs - a clock that never goes back, in milliseconds
  */
-export function limitRepeats(logger: Logger, monotonicMs: () => number): Logger {
+export function suppressRepeats(logger: Logger, monotonicMs: () => number): Logger {
   const entries = new Map<string, Entry>();
   const limited = (level: keyof Logger, fields: object, message: string): void => {
     const key = `${level} ${message} ${reasonOf(fields)}`;

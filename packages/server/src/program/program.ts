@@ -12,7 +12,7 @@ import {
 import type { Access } from '../access/access.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
 import { statsOf } from '../message-path/stats.ts';
-import type { Vitals } from '../observability/process-health.ts';
+import type { ProcessHealth } from '../observability/process-health.ts';
 import type { ProgramPeer } from './program-peer.ts';
 import {
   consume,
@@ -99,7 +99,7 @@ export interface Program {
 export interface ProgramParts {
   readonly path: MessagePath;
   readonly access: Access;
-  readonly vitals: Vitals;
+  readonly health: ProcessHealth;
   readonly programs: ProgramStreams;
 }
 
@@ -115,16 +115,16 @@ export function programOf(running: () => Promise<ProgramParts>): Program {
   return {
     publish: async (topic, message, { id, create = false } = {}) => {
       const { path, access } = await running();
-      return path.publishValue(access.trusted, { topic, message, id }, {}, undefined, create);
+      return path.publishValue(access.fullRights, { topic, message, id }, {}, undefined, create);
     },
     declare: async (topic) => {
       const { path, access } = await running();
-      const { isNew } = await path.topics.declare(access.trusted, topic);
-      return { ...(await path.topics.get(access.trusted, topic)), isNew };
+      const { isNew } = await path.topics.declare(access.fullRights, topic);
+      return { ...(await path.topics.get(access.fullRights, topic)), isNew };
     },
     delete: async (topic) => {
       const { path, access } = await running();
-      await path.topics.delete(access.trusted, topic);
+      await path.topics.delete(access.fullRights, topic);
     },
     history: (topic, options = {}) => readHistory(running, topic, options),
     subscribe: (topic, ...rest) => {
@@ -138,11 +138,11 @@ export function programOf(running: () => Promise<ProgramParts>): Program {
       const { access } = await running();
       if (access.isOpen)
         throw new FanfareError('not_found', 'An open server knows no subjects: there is nobody to revoke.');
-      return access.revoke(access.trusted, subject);
+      return access.revoke(access.fullRights, subject);
     },
     stats: async () => {
-      const { path, access, vitals } = await running();
-      return statsOf(access.trusted, path, vitals);
+      const { path, access, health } = await running();
+      return statsOf(access.fullRights, path, health);
     },
   };
 }
@@ -150,7 +150,7 @@ export function programOf(running: () => Promise<ProgramParts>): Program {
 async function open(running: () => Promise<ProgramParts>): Promise<ProgramPeer> {
   const { path, access, programs } = await running();
   if (path.isDraining) throw new FanfareError('draining', 'The server is shutting down.');
-  return programs.open((peer) => path.accept(peer, access.trusted));
+  return programs.open((peer) => path.accept(peer, access.fullRights));
 }
 
 async function* readHistory(
@@ -162,7 +162,7 @@ async function* readHistory(
   const interest = parseInterest(topic);
   let start = parseFrom(from) ?? { kind: 'earliest' as const };
   for (let left = limit; left > 0;) {
-    const page = await path.history(access.trusted, interest, start, Math.min(left, pageMessagesMax));
+    const page = await path.history(access.fullRights, interest, start, Math.min(left, pageMessagesMax));
     for (const text of page.messages) {
       yield JSON.parse(text) as Envelope;
       left--;

@@ -11,7 +11,7 @@ interface EngineSocket {
  * Sends every client that has logged in what is still due to it, and closes its connection. Resolves when all are gone, when none
  * has taken anything for `idleMs`, or after `timeoutMs`.
  */
-export async function sayGoodbye(
+export async function drainClients(
   io: Server,
   packets: PacketsWaiting,
   { idleMs, timeoutMs }: { readonly idleMs: number; readonly timeoutMs: number },

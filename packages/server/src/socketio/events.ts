@@ -3,15 +3,15 @@ import type { Server, Socket } from 'socket.io';
 import type { Access } from '../access/access.ts';
 import type { ClientAddresses } from '../access/client-address.ts';
 import type { Rights } from '../access/rights.ts';
-import type { Session } from '../access/live-identities.ts';
+import type { LiveIdentity } from '../access/live-identities.ts';
 import type { Source } from '../limits/rate-limits.ts';
 import type { Connection } from '../message-path/accept.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
 import type { Logger } from '../observability/logger.ts';
 import { asRefusal } from '../observability/refusal.ts';
-import { AnswerLimit, type SocketInsides } from './unread-answers.ts';
+import { UnreadAnswers, type SocketInsides } from './unread-answers.ts';
 import { ParsedArgument, UnparsedArgument, UnreadablePacketError } from './event-decoder.ts';
-import type { PollingAnswers } from './polling-responses.ts';
+import type { PollingResponses } from './polling-responses.ts';
 import { SocketPeer } from './rooms.ts';
 import { SignIn } from './sign-in.ts';
 
@@ -21,7 +21,7 @@ export interface EventParts {
   readonly addresses: ClientAddresses;
   /** Who is connected, and as what. */
   readonly connections: Map<Socket, Connection>;
-  readonly polling: PollingAnswers;
+  readonly polling: PollingResponses;
   readonly logger: Logger;
   readonly insides: SocketInsides;
   /** Whether events that Fanfare does not know are refused; on an embedding app's server they are the app's. */
@@ -42,16 +42,16 @@ type SharedListener = (this: Socket, ...args: unknown[]) => void;
 export function listenToClients(io: Server, parts: EventParts): () => void {
   const { path, access, addresses, connections, polling, logger, insides, refuseUnknown } = parts;
   const signIn = new SignIn(io, access, logger);
-  const sessions = new Map<Socket, Session>();
+  const identities = new Map<Socket, LiveIdentity>();
   const forget = (socket: Socket): void => {
     for (const [event, listener] of listeners) socket.off(event, listener);
     answers.end(socket);
-    sessions.get(socket)?.close();
-    sessions.delete(socket);
+    identities.get(socket)?.close();
+    identities.delete(socket);
     connections.get(socket)?.close();
     connections.delete(socket);
   };
-  const answers = new AnswerLimit(insides);
+  const answers = new UnreadAnswers(insides);
   // Stock clients never come back after a packet DISCONNECT. After a close they do, and ask for a fresh token.
   const end = (socket: Socket, error: FanfareError, isForGood = error.code !== 'token_expired'): void => {
     connections.get(socket)?.expire(error);
@@ -60,11 +60,11 @@ export function listenToClients(io: Server, parts: EventParts): () => void {
     if (isForGood) socket.disconnect(true);
     else socket.conn.close();
   };
-  const listeners = listenersFor(parts, sessions, forget);
+  const listeners = listenersFor(parts, identities, forget);
   const onAny = listenerForUnknown(logger);
-  const openSession = (socket: Socket, rights: Rights): void => {
-    const session = access.openSession(rights, (error) => end(socket, error));
-    if (session) sessions.set(socket, session);
+  const trackIdentity = (socket: Socket, rights: Rights): void => {
+    const identity = access.trackIdentity(rights, (error) => end(socket, error));
+    if (identity) identities.set(socket, identity);
   };
   const accept = (socket: Socket, rights: Rights): Connection => {
     polling.begin(socket.conn);
@@ -73,7 +73,7 @@ export function listenToClients(io: Server, parts: EventParts): () => void {
     const peer = new SocketPeer(socket, polling, insides.engine.packets, onRoom);
     const connection = path.accept(peer, rights);
     connections.set(socket, connection);
-    openSession(socket, rights);
+    trackIdentity(socket, rights);
     for (const [event, listener] of listeners) socket.on(event, listener);
     answers.begin(socket);
     if (refuseUnknown) socket.onAny(onAny);
@@ -82,9 +82,9 @@ export function listenToClients(io: Server, parts: EventParts): () => void {
   /** Asks one that was let in without: what it sends meanwhile waits. */
   const acceptUnknown = async (socket: Socket, onRefused: (error: FanfareError) => void): Promise<void> => {
     try {
-      await accept(socket, access.nobody).renew(async () => {
+      await accept(socket, access.noRights).renew(async () => {
         const rights = await signIn.ask(socket);
-        if (connections.has(socket)) openSession(socket, rights);
+        if (connections.has(socket)) trackIdentity(socket, rights);
         return rights;
       });
     } catch (error) {
@@ -101,7 +101,7 @@ export function listenToClients(io: Server, parts: EventParts): () => void {
   };
   io.on('connection', onConnection);
   for (const socket of io.sockets.sockets.values()) {
-    if (access.isOpen) accept(socket, access.trusted);
+    if (access.isOpen) accept(socket, access.fullRights);
     // Refused, it stays the app's client, and may do nothing here.
     else void acceptUnknown(socket, () => {});
   }
@@ -117,7 +117,7 @@ export function listenToClients(io: Server, parts: EventParts): () => void {
 
 function listenersFor(
   { path, access, connections, logger, refuseUnknown }: EventParts,
-  sessions: ReadonlyMap<Socket, Session>,
+  identities: ReadonlyMap<Socket, LiveIdentity>,
   forget: (socket: Socket) => void,
 ): readonly (readonly [event: string, SharedListener])[] {
   /** A command of a connection that is there. */
@@ -141,7 +141,7 @@ function listenersFor(
       const rights = await access.authenticate(token, { request, auth: { ...handshake.auth, token } });
       if (rights.identity.subject !== connection.rights.identity.subject)
         throw new FanfareError('not_authorized', 'The token is of another subject than the connection.');
-      sessions.get(socket)?.renew(rights.identity);
+      identities.get(socket)?.renew(rights.identity);
       return rights;
     });
     const { endsAt } = connection.rights.identity;

@@ -1,5 +1,5 @@
 import { fixedLimits } from '../limits/fixed-limits.ts';
-import { TurnTotal } from '../limits/fair-turns.ts';
+import { TurnBudget } from '../limits/fair-turns.ts';
 
 const { value: packetsPerTurnMax } = fixedLimits.packetsPerTurnMax;
 
@@ -7,5 +7,5 @@ const { value: packetsPerTurnMax } = fixedLimits.packetsPerTurnMax;
 export const packetTurns: {
   readonly perTurnMax: number;
   readonly leastPerTurn: number;
-  readonly together: TurnTotal;
-} = { perTurnMax: packetsPerTurnMax, leastPerTurn: 4, together: new TurnTotal(2 * packetsPerTurnMax) };
+  readonly together: TurnBudget;
+} = { perTurnMax: packetsPerTurnMax, leastPerTurn: 4, together: new TurnBudget(2 * packetsPerTurnMax) };

@@ -15,7 +15,7 @@ type Listener = (this: EngineConnection, argument: never) => void;
  * What answers to polls take: at most 16 packets each. A delivery to a client that polls counts once an answer has taken it, for such
  * a client may have given up long before its session ends.
  */
-export class PollingAnswers {
+export class PollingResponses {
   /** Whether answers can be split; else deliveries count when they are sent. */
   readonly #isKnown: boolean;
   /** Deliveries that no answer has taken yet. */

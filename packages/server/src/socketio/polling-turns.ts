@@ -8,8 +8,8 @@ import {
   type Requests,
 } from '../insides/engine-inside.ts';
 import { Arrival } from '../limits/arrival-budget.ts';
-import { TurnTaking } from '../limits/fair-turns.ts';
-import { packetRoom } from './packet-budget.ts';
+import { FairTurns } from '../limits/fair-turns.ts';
+import { packetBudget } from './packet-budget.ts';
 import { packetTurns } from './packet-turns.ts';
 
 /** Between the packets of a request. */
@@ -34,7 +34,7 @@ interface Taking {
  */
 export class PollingTurns {
   readonly #taking = new WeakMap<PollingTransport, Taking>();
-  readonly #turns = new TurnTaking<PollingTransport>({
+  readonly #turns = new FairTurns<PollingTransport>({
     ...packetTurns,
     pause: () => {},
     resume: (transport) => {
@@ -147,7 +147,7 @@ export function isJsonp({ url = '' }: IncomingMessage): boolean {
  * @returns to be called when it is answered. The event `close` of the answer would not do: one whose turn never comes has none
  */
 function bound(request: IncomingMessage): () => void {
-  const arrival = new Arrival(packetRoom);
+  const arrival = new Arrival(packetBudget);
   let bytes = 0;
   let pieces = 0;
   const onData = ({ length }: { readonly length: number }): void => {

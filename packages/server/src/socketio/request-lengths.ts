@@ -3,7 +3,7 @@ import type { Server } from 'socket.io';
 import type { EngineInside } from '../insides/engine-inside.ts';
 import { asCount } from '../insides/trial.ts';
 import { Arrival } from '../limits/arrival-budget.ts';
-import { packetRoom } from './packet-budget.ts';
+import { packetBudget } from './packet-budget.ts';
 import { guardRequests, type Refusal } from './request-guard.ts';
 
 const refusals = {
@@ -28,7 +28,7 @@ export function limitRequestLengths(
     const bytes = asCount(Number(request.headers['content-length'] ?? Number.NaN));
     if (bytes === undefined) return refusals.unknown;
     if (bytes > bytesMaxOf(sidOf(request))) return refusals.tooLarge;
-    const arrival = new Arrival(packetRoom);
+    const arrival = new Arrival(packetBudget);
     if (!arrival.hold(bytes, 0)) return refusals.full;
     // An answer whose turn never comes has no event `close`, but its request has.
     request.once('close', () => request.readableEnded || arrival.end());

@@ -7,7 +7,7 @@ import { isDelivery, type Audience, type FanOut, type PeerEvent } from '../messa
 import type { Peer } from '../message-path/subscription.ts';
 import type { Logger } from '../observability/logger.ts';
 import { EncodedArgument } from './encoded-argument.ts';
-import type { PollingAnswers } from './polling-responses.ts';
+import type { PollingResponses } from './polling-responses.ts';
 
 /** Keeps Fanfare's rooms apart from the room that every socket is in under its own id, and from an app's rooms. */
 const prefix = 'fanfare:';
@@ -57,12 +57,12 @@ interface EngineConnection {
 
 export class SocketPeer implements Peer {
   readonly #socket: Socket;
-  readonly #polling: PollingAnswers;
+  readonly #polling: PollingResponses;
   readonly #packets: PacketsWaiting;
   readonly #onRoom: () => void;
 
   /** @param onRoom - called when events that were offered, and not sent, can be offered again */
-  constructor(socket: Socket, polling: PollingAnswers, packets: PacketsWaiting, onRoom: () => void) {
+  constructor(socket: Socket, polling: PollingResponses, packets: PacketsWaiting, onRoom: () => void) {
     this.#socket = socket;
     this.#polling = polling;
     this.#packets = packets;
@@ -144,10 +144,10 @@ export class SocketPeer implements Peer {
 export class RoomFanOut implements FanOut {
   readonly #names = { plain: new RoomNames('plain'), envelope: new RoomNames('envelope') };
   readonly #io: Server;
-  readonly #polling: PollingAnswers;
+  readonly #polling: PollingResponses;
   readonly #logger: Logger;
 
-  constructor(io: Server, polling: PollingAnswers, logger: Logger) {
+  constructor(io: Server, polling: PollingResponses, logger: Logger) {
     this.#io = io;
     this.#polling = polling;
     this.#logger = logger;

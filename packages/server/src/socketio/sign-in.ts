@@ -20,7 +20,7 @@ export class SignIn {
 
   /** What a client may do; undefined when it was not asked: it came before, or Socket.IO has recovered it. */
   rightsOf(socket: Socket): Rights | undefined {
-    return this.#access.isOpen ? this.#access.trusted : this.#rights.get(socket);
+    return this.#access.isOpen ? this.#access.fullRights : this.#rights.get(socket);
   }
 
   /** @throws FanfareError `not_authenticated`, `token_expired`, `keys_unavailable` */

@@ -2,7 +2,7 @@ import { fanoutAdapter, type FanoutOptions } from '@fanfare/fanout';
 import { Server } from 'socket.io';
 import type { WsEngine } from './answer-pings.ts';
 import { PassingEncoder } from './encoded-argument.ts';
-import type { ClientFaults } from '../observability/client-refusal-log.ts';
+import type { ClientRefusalLog } from '../observability/client-refusal-log.ts';
 import { eventDecoder } from './event-decoder.ts';
 import { HandshakeTurns, type HandshakeTurnsOptions } from './handshake-turns.ts';
 
@@ -11,7 +11,7 @@ export interface SocketServerOptions extends HandshakeTurnsOptions {
   readonly packetBytesMax: number;
   /** The most that a publish may have. */
   readonly publishBytesMax: number;
-  readonly faults: ClientFaults;
+  readonly refusalLog: ClientRefusalLog;
   /** How long a client that has opened a connection may take to be let in. */
   readonly loginTimeoutMs: number;
   readonly fanout: FanoutOptions;
@@ -21,8 +21,8 @@ export interface SocketServerOptions extends HandshakeTurnsOptions {
 
 /** Makes Fanfare's own Socket.IO server; it serves once it is attached to an HTTP server. */
 export function createSocketServer(options: SocketServerOptions): Server {
-  const { packetBytesMax, publishBytesMax, fanout, wsEngine, faults } = options;
-  const decoder = eventDecoder(publishBytesMax, (sentence) => faults.tell({}, sentence));
+  const { packetBytesMax, publishBytesMax, fanout, wsEngine, refusalLog } = options;
+  const decoder = eventDecoder(publishBytesMax, (sentence) => refusalLog.log({}, sentence));
   const handshakes = new HandshakeTurns(options);
   return new Server({
     transports: ['polling', 'websocket'],

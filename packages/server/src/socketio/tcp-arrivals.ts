@@ -1,14 +1,14 @@
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import { Arrival } from '../limits/arrival-budget.ts';
-import { packetRoom } from './packet-budget.ts';
+import { packetBudget } from './packet-budget.ts';
 
 /**
  * Limits the memory of incomplete messages where the buffers of ws cannot be read. It counts what the TCP connection has brought since
  * the last complete message. This is a little more than ws keeps.
  */
 export function boundAtTcp(webSocket: WebSocket, socket: Duplex): void {
-  const arrival = new Arrival(packetRoom);
+  const arrival = new Arrival(packetBudget);
   let bytes = 0;
   let pieces = 0;
   webSocket.on('message', () => {

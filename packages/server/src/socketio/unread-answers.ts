@@ -4,7 +4,7 @@ import type { Socket } from 'socket.io';
 import type { ControlledWebSocket, EngineInside, PollingTransport } from '../insides/engine-inside.ts';
 import { setPace, type PacedReceivers } from '../insides/ws-inside.ts';
 import { fixedLimits } from '../limits/fixed-limits.ts';
-import { TurnTaking } from '../limits/fair-turns.ts';
+import { FairTurns } from '../limits/fair-turns.ts';
 import { packetTurns } from './packet-turns.ts';
 import { isDivisible, PollingTurns } from './polling-turns.ts';
 
@@ -37,14 +37,14 @@ const totalMax = 10 * pollingAnswersMax;
  * Has clients that do not read what they are sent send no more: nearly every packet has an answer, Socket.IO's own to a
  * namespace that there is not among them. And those that send without end take turns with others.
  */
-export class AnswerLimit {
+export class UnreadAnswers {
   /** Of those for whom something waits, how many packets have come since. */
   readonly #waiting = new Map<EngineConnection, number>();
   /** Of all of them. */
   #total = 0;
   readonly #engine: EngineInside;
   readonly #paced: PacedReceivers;
-  readonly #turns = new TurnTaking<EngineConnection>({
+  readonly #turns = new FairTurns<EngineConnection>({
     ...packetTurns,
     pause: ({ transport }) => this.#pause(transport),
     resume: (connection) => this.#resume(connection),

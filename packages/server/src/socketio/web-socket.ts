@@ -10,7 +10,7 @@ import {
   type Write,
 } from '../insides/ws-inside.ts';
 import { Arrival } from '../limits/arrival-budget.ts';
-import { packetRoom } from './packet-budget.ts';
+import { packetBudget } from './packet-budget.ts';
 
 /** The messages that have come in part, as far as they take room. */
 const arrivals = new WeakMap<Receiver, Arrival>();
@@ -74,8 +74,8 @@ function holds(receiver: Receiver, moreBytes: number, morePieces: number): boole
   const pieces = arrived.pieces + morePieces;
   const known = arrivals.get(receiver);
   if (known) return known.hold(bytes, pieces);
-  if (!Arrival.needsRoom(bytes, pieces)) return true;
-  const arrival = new Arrival(packetRoom);
+  if (!Arrival.needsBudget(bytes, pieces)) return true;
+  const arrival = new Arrival(packetBudget);
   arrivals.set(receiver, arrival);
   receiver.once('close', () => arrival.end());
   return arrival.hold(bytes, pieces);

@@ -10,7 +10,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { KeyError, parseKeySet, parseKeys } from '../../src/access/jwt-keys.ts';
 import { openVerifier, type KeySettings, type OpenVerifierParts } from '../../src/access/open-verifier.ts';
 import type { TokenVerifier } from '../../src/access/token-verifier.ts';
-import { trusted } from '../../src/access/identity.ts';
+import { unrestrictedIdentity } from '../../src/access/identity.ts';
 import { heapBytes } from '../heap.ts';
 import { noKeys, secret, tokenFor } from './tokens.ts';
 
@@ -658,8 +658,8 @@ describe('keys of a URL', () => {
   });
 });
 
-it('is the token of the other tests, and the trusted need none', async () => {
+it('is the token of the other tests, and the unrestricted identity needs none', async () => {
   const verifier = open({ key: secret }, { now: Date.now });
   expect((await verifier.verify(await tokenFor({ sub: 'bob' }))).subject).toBe('bob');
-  expect(trusted.isAdmin).toBe(true);
+  expect(unrestrictedIdentity.isAdmin).toBe(true);
 });

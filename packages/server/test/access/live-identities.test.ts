@@ -1,5 +1,5 @@
 import { expect, it, vi, onTestFinished } from 'vitest';
-import { Sessions } from '../../src/access/live-identities.ts';
+import { LiveIdentities } from '../../src/access/live-identities.ts';
 import type { Identity } from '../../src/access/identity.ts';
 
 function identityOf(subject: string, endsAt: number): Identity {
@@ -7,34 +7,34 @@ function identityOf(subject: string, endsAt: number): Identity {
 }
 
 it('a connection that cannot be ended keeps no other of its subject', () => {
-  const sessions = new Sessions(Date.now);
-  onTestFinished(() => sessions.close());
+  const identities = new LiveIdentities(Date.now);
+  onTestFinished(() => identities.close());
   const ended: string[] = [];
   const endsAt = Date.now() + 60_000;
-  sessions.open(identityOf('one', endsAt), () => {
+  identities.track(identityOf('one', endsAt), () => {
     throw new Error('a listener of the app failed');
   });
-  sessions.open(identityOf('one', endsAt), ({ code }) => ended.push(code));
-  expect(() => sessions.revoke('one')).toThrow('a listener of the app failed');
+  identities.track(identityOf('one', endsAt), ({ code }) => ended.push(code));
+  expect(() => identities.revoke('one')).toThrow('a listener of the app failed');
   expect(ended).toEqual(['not_authenticated']);
-  expect(sessions.revoke('one')).toBe(0);
+  expect(identities.revoke('one')).toBe(0);
 });
 
 it('a connection that cannot be ended keeps no other from ending', () => {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
-  const sessions = new Sessions(Date.now);
-  onTestFinished(() => sessions.close());
+  const identities = new LiveIdentities(Date.now);
+  onTestFinished(() => identities.close());
   const now = Date.now();
   const ended: string[] = [];
-  sessions.open(identityOf('fails', now + 1_000), () => {
+  identities.track(identityOf('fails', now + 1_000), () => {
     throw new Error('a listener of the app failed');
   });
   for (const [subject, endsAt] of [
     ['same', now + 1_000],
     ['later', now + 5_000],
   ] as const)
-    sessions.open(identityOf(subject, endsAt), ({ code }) => ended.push(`${subject} ${code}`));
+    identities.track(identityOf(subject, endsAt), ({ code }) => ended.push(`${subject} ${code}`));
   expect(() => vi.advanceTimersByTime(1_000)).toThrow('a listener of the app failed');
   vi.advanceTimersByTime(1);
   expect(ended).toEqual(['same token_expired']);

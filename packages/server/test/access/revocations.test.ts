@@ -72,7 +72,7 @@ describe('a revocation', () => {
     const rights = await access.authenticate(await tokenFor({ sub: 'root', admin: true }));
     const token = await tokenFor({ sub: 'bob', iat: -5 });
     const ended: string[] = [];
-    access.openSession(await access.authenticate(token), ({ code }) => ended.push(code));
+    access.trackIdentity(await access.authenticate(token), ({ code }) => ended.push(code));
     store.failure = new Error('no space left');
     await expect(access.revoke(rights, 'bob')).rejects.toMatchObject({
       code: 'storage_unavailable',

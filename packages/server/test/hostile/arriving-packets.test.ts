@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { fixedLimits } from '../../src/limits/fixed-limits.ts';
-import { packetRoom } from '../../src/socketio/packet-budget.ts';
+import { packetBudget } from '../../src/socketio/packet-budget.ts';
 import { connectClient, startServer } from '../harness.ts';
 import { connectDeaf, connectTo, frame } from './deaf-clients.ts';
 import { connectRawClient, RawPolling } from './wire.ts';
@@ -43,16 +43,16 @@ const ways: Readonly<Record<string, (url: string) => Promise<Socket>>> = {
 };
 
 function hasRoomFor(bytes: number): boolean {
-  const isThere = packetRoom.take(bytes);
-  if (isThere) packetRoom.take(-bytes);
+  const isThere = packetBudget.take(bytes);
+  if (isThere) packetBudget.take(-bytes);
   return isThere;
 }
 
 describe.each(Object.entries(ways))('packets that have come in part: %s', (_what, begin) => {
   beforeEach(() => {
     const others = fixedLimits.packetsArrivingBytesMax.value - leftBytes;
-    expect(packetRoom.take(others)).toBe(true);
-    onTestFinished(() => void packetRoom.take(-others));
+    expect(packetBudget.take(others)).toBe(true);
+    onTestFinished(() => void packetBudget.take(-others));
   });
 
   it('are bounded over all clients, and nobody else is refused for it', async () => {

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { TopicInfo } from '@fanfare/protocol';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { fixedLimits } from '../../src/limits/fixed-limits.ts';
-import { packetRoom } from '../../src/socketio/packet-budget.ts';
+import { packetBudget } from '../../src/socketio/packet-budget.ts';
 import { connectClient, publish, startServer, transports, type RunningServer } from '../harness.ts';
 import { topicUrl } from '../http-tools.ts';
 import { connectDeaf, connectTo, frame, text } from '../hostile/deaf-clients.ts';
@@ -62,13 +62,13 @@ describe.each(['_messageLength', '_bufferedBytes', '_fragments'])(
     beforeEach(() => {
       hide(receiver, field);
       const others = fixedLimits.packetsArrivingBytesMax.value - leftBytes;
-      expect(packetRoom.take(others)).toBe(true);
-      onTestFinished(() => void packetRoom.take(-others));
+      expect(packetBudget.take(others)).toBe(true);
+      onTestFinished(() => void packetBudget.take(-others));
     });
 
     function hasRoomFor(bytes: number): boolean {
-      const isThere = packetRoom.take(bytes);
-      if (isThere) packetRoom.take(-bytes);
+      const isThere = packetBudget.take(bytes);
+      if (isThere) packetBudget.take(-bytes);
       return isThere;
     }
 
@@ -218,13 +218,13 @@ describe("a server whose engine.io takes a request's packets under another name"
     const [tooLarge] = (await once(large, 'data')) as [Buffer];
     expect(tooLarge.toString()).toMatch(/^HTTP\/1.1 413 /);
     const all = fixedLimits.packetsArrivingBytesMax.value;
-    expect(packetRoom.take(all)).toBe(true);
+    expect(packetBudget.take(all)).toBe(true);
     expect((await client.post('6'.repeat(100_000))).status).toBe(503);
-    packetRoom.take(-all);
+    packetBudget.take(-all);
     expect((await client.post('6')).status).toBe(200);
     // What was answered takes no room any more.
-    await expect.poll(() => packetRoom.take(all)).toBe(true);
-    packetRoom.take(-all);
+    await expect.poll(() => packetBudget.take(all)).toBe(true);
+    packetBudget.take(-all);
   });
 });
 

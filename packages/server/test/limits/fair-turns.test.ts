@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest';
-import { TurnTaking, TurnTotal } from '../../src/limits/fair-turns.ts';
+import { FairTurns, TurnBudget } from '../../src/limits/fair-turns.ts';
 import { collectUncaught } from '../../../fanout/test/uncaught.ts';
 
 test('one whose turn fails, by a listener of an app, keeps back no other, and has another turn', async () => {
   const thrown = collectUncaught();
   const resumed: string[] = [];
-  const turns = new TurnTaking<string>({
+  const turns = new FairTurns<string>({
     perTurnMax: 1,
     leastPerTurn: 1,
-    together: new TurnTotal(100),
+    together: new TurnBudget(100),
     pause: () => {},
     resume: (sender) => {
       resumed.push(sender);

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { ReaderState, ReadingTurns, type Reader } from '../../src/limits/request-scheduler.ts';
+import { ReaderState, RequestScheduler, type Reader } from '../../src/limits/request-scheduler.ts';
 
 class FakeReader implements Reader {
   readonly state: ReaderState = new ReaderState();
@@ -23,14 +23,14 @@ const options = {
   heldBytesMax: 1_000_000,
 };
 
-function take(turns: ReadingTurns, reader: Reader, times: number): number {
+function take(turns: RequestScheduler, reader: Reader, times: number): number {
   let taken = 0;
   for (; taken < times && turns.take(reader, true); taken++) turns.begin(reader);
   return taken;
 }
 
 it('a connection that waits for each answer is never held up', () => {
-  const turns = new ReadingTurns(options);
+  const turns = new RequestScheduler(options);
   const [busy, good] = [new FakeReader(), new FakeReader()];
   expect(take(turns, busy, 100)).toBe(4);
   turns.hold(busy);
@@ -42,7 +42,7 @@ it('a connection that waits for each answer is never held up', () => {
 });
 
 it('connections that pipeline have one request in a turn while others wait, and those that wait longest come first', async () => {
-  const turns = new ReadingTurns(options);
+  const turns = new RequestScheduler(options);
   const readers = Array.from({ length: 5 }, () => new FakeReader());
   for (const reader of readers) turns.hold(reader);
   const served: number[][] = [];
@@ -66,7 +66,7 @@ it('connections that pipeline have one request in a turn while others wait, and 
 });
 
 it('a connection with too many unanswered requests waits for an answer', async () => {
-  const turns = new ReadingTurns(options);
+  const turns = new RequestScheduler(options);
   const reader = new FakeReader();
   let taken = 0;
   for (; taken < 10; await nextTurn()) taken += take(turns, reader, 100);
@@ -80,7 +80,7 @@ it('a connection with too many unanswered requests waits for an answer', async (
 });
 
 it('with too many unanswered requests of all connections each has one at a time, and none waits for ever', async () => {
-  const turns = new ReadingTurns({ ...options, perTurnMax: 100 });
+  const turns = new RequestScheduler({ ...options, perTurnMax: 100 });
   const [first, second, third] = [new FakeReader(), new FakeReader(), new FakeReader()];
   expect([take(turns, first, 100), take(turns, second, 100), take(turns, third, 100)]).toEqual([10, 10, 1]);
   turns.hold(third);
@@ -94,7 +94,7 @@ it('with too many unanswered requests of all connections each has one at a time,
 });
 
 it('the connections that hold the most are closed while all hold too much', async () => {
-  const turns = new ReadingTurns({ ...options, servedMax: 0 });
+  const turns = new RequestScheduler({ ...options, servedMax: 0 });
   const readers = Array.from({ length: 20 }, () => new FakeReader());
   readers.forEach((reader, at) => {
     reader.heldBytes = at * 10_000;
@@ -107,7 +107,7 @@ it('the connections that hold the most are closed while all hold too much', asyn
 });
 
 it('a connection that holds nothing any more is not closed', async () => {
-  const turns = new ReadingTurns({ ...options, heldBytesMax: 100 });
+  const turns = new RequestScheduler({ ...options, heldBytesMax: 100 });
   const reader = new FakeReader();
   reader.heldBytes = 1_000;
   turns.keep(reader);

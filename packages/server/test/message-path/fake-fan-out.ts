@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { FanfareError, type Form, type Interest } from '@fanfare/protocol';
 import { onTestFinished } from 'vitest';
-import { trusted } from '../../src/access/identity.ts';
-import { RememberedDecisions, Rights } from '../../src/access/rights.ts';
+import { unrestrictedIdentity } from '../../src/access/identity.ts';
+import { DecisionCache, Rights } from '../../src/access/rights.ts';
 import { defaultRule, parseRules } from '../../src/config/rules.ts';
 import { LocalTopicLog } from '../../src/log/local/local-topic-log.ts';
 import { MemoryStore } from '../../src/log/store/memory-store.ts';
@@ -89,7 +89,11 @@ export class FakeFanOut implements FanOut {
 }
 
 /** Of whoever may everything. */
-export const anything: Rights = new Rights(trusted, new Rules([], defaultRule), new RememberedDecisions());
+export const anything: Rights = new Rights(
+  unrestrictedIdentity,
+  new Rules([], defaultRule),
+  new DecisionCache(),
+);
 
 export const limits = { publishBytesMax: 1_000, batchMessagesMax: 100, subscriptionsPerConnectionMax: 100 };
 

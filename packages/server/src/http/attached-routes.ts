@@ -1,0 +1,26 @@
+import type { IncomingMessage } from 'node:http';
+import { originForm } from './request-target.ts';
+
+/**
+ * Which requests Fanfare handles on an app's HTTP server:
+ *
+ * - `publish`: `POST /publish` only
+ * - `topics`: also the routes of topics and revocations (PROTOCOL.md §7)
+ * - `all`: also the routes for operators
+ */
+export type AttachedRoutes = 'publish' | 'topics' | 'all';
+
+/** @param withPreflights - whether Fanfare also handles a browser's preflight of `/publish` */
+export function isAttachedRoute(
+  { method, url: target = '' }: IncomingMessage,
+  routes: AttachedRoutes,
+  withPreflights: boolean,
+): boolean {
+  const url = originForm(target);
+  const isPublish = method === 'POST' || (withPreflights && method === 'OPTIONS');
+  if (isPublish && (url === '/publish' || url.startsWith('/publish?'))) return true;
+  if (routes !== 'publish' && /^\/(?:topics|revocations)(?:[/?]|$)/.test(url)) return true;
+  // The app may have pages with these names: only with a topic are they Fanfare's.
+  if (routes !== 'publish' && /^\/(?:topic|messages|subscribers)\?(?:.*&)?topic=/.test(url)) return true;
+  return routes === 'all' && /^\/(?:identity|stats|connections)(?:[/?]|$)/.test(url);
+}
