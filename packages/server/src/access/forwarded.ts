@@ -16,7 +16,7 @@ const lists: ReadonlySet<string> = new Set([
  * address and host that these headers name is this machine's own. When they name none, nobody knows.
  */
 export function isForwarded(headers: IncomingHttpHeaders): boolean {
-  let isForwarded = false;
+  let hasProxyHeader = false;
   const names: string[] = [];
   for (const header in headers) {
     const value = String(headers[header]);
@@ -24,9 +24,9 @@ export function isForwarded(headers: IncomingHttpHeaders): boolean {
     else if (header === 'forwarded') names.push(...namesOfForwarded(value));
     else if (header === 'via') names.push(...namesOfVia(value));
     else if (!header.startsWith('x-forwarded-')) continue;
-    isForwarded = true;
+    hasProxyHeader = true;
   }
-  return isForwarded && (names.length === 0 || !names.every(isOwn));
+  return hasProxyHeader && (names.length === 0 || !names.every(isOwn));
 }
 
 /** RFC 7239: `for=192.0.2.60;proto=http;by="[2001:db8::1]:80", for=unknown`. */
