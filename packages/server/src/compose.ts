@@ -3,6 +3,7 @@ import type { Topic } from '@fanfare/protocol';
 import type { FastifyInstance } from 'fastify';
 import type { Server as SocketServer } from 'socket.io';
 import { Access } from './access/access.ts';
+import { LiveIdentities } from './access/live-identities.ts';
 import { Revocations } from './access/revocations.ts';
 import type { ClientAddresses } from './access/client-address.ts';
 import { algorithmOf } from './access/algorithms.ts';
@@ -46,6 +47,7 @@ export interface Composed {
   readonly streams: EventStreams;
   readonly polling: PollingResponses;
   readonly access: Access;
+  readonly revocations: Revocations;
   /** For what requests can make the server log again and again. */
   readonly logger: Logger;
   readonly health: ProcessHealth;
@@ -84,12 +86,14 @@ export async function compose(
   );
   // A program that is asked says itself who comes back: what it may say meanwhile is all that a revocation concerns.
   const tokenLifetimeMsMax = identify ? settings.loginTimeoutMs : settings.tokenLifetimeMsMax || undefined;
-  const revocations = new Revocations({ store: log, tokenLifetimeMsMax, now });
+  const liveIdentities = new LiveIdentities(now);
+  const revocations = new Revocations({ store: log, liveIdentities, tokenLifetimeMsMax, now });
   const access = new Access({
     verifier,
     identify: identify && identifier(identify, { now, timeoutMs: settings.loginTimeoutMs }),
     rules,
     revocations,
+    liveIdentities,
     now,
   });
   const streams = new EventStreams({ ...settings, heartbeatMs, newId: makeId });
@@ -112,6 +116,7 @@ export async function compose(
     ...settings,
     origins: originsOf(settings),
     access,
+    revocations,
     addresses,
     path,
     streams,
@@ -128,7 +133,7 @@ export async function compose(
     access.close();
     await log.close();
   };
-  return { path, http, streams, polling, access, health, programs, logger, close };
+  return { path, http, streams, polling, access, revocations, health, programs, logger, close };
 }
 
 /** @throws SettingsError when a key cannot be used */

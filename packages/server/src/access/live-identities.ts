@@ -1,16 +1,17 @@
 import { FanfareError } from '@fanfare/protocol';
 import type { Identity } from './identity.ts';
 
-/** A connection that lasts, as whoever it is from. */
+/** The identity of an open connection or stream. */
 export interface LiveIdentity {
   /** Goes on with another token of the same subject. */
   renew(identity: Identity): void;
-  /** Ends it, unless it was closed. */
+  /** Ends the connection, unless {@link close} was called. */
   revoke(): void;
+  /** The connection has ended by itself. */
   close(): void;
 }
 
-/** The clock may be set meanwhile: it is looked at again after so long. */
+/** The clock may be set while a timer runs, so the clock is read again after this time. */
 const waitMsMax = 15_000;
 
 class Entry {
@@ -23,7 +24,7 @@ class Entry {
   }
 }
 
-/** The live connections, which end with their tokens. */
+/** Ends live connections when their tokens end or are revoked. */
 export class LiveIdentities {
   readonly #now: () => number;
   readonly #bySubject = new Map<string, Set<Entry>>();
@@ -85,7 +86,7 @@ export class LiveIdentities {
     entry.end(error);
   }
 
-  /** Ends each, also when the end of one fails, as by a listener of the app's. */
+  /** Ends all connections, even if ending one throws, for example in a listener of the app. */
   #endAll(entries: readonly Entry[], error: FanfareError): void {
     const failures: unknown[] = [];
     for (const entry of entries) {

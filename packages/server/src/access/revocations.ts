@@ -1,12 +1,15 @@
-import { FanfareError } from '@fanfare/protocol';
+import { FanfareError, type Revocation } from '@fanfare/protocol';
 import { fixedLimits } from '../limits/fixed-limits.ts';
 import type { RevocationStore } from '../log/topic-log.ts';
-import { skewSeconds } from './claims.ts';
+import { parseSubject, skewSeconds } from './claims.ts';
 import type { Identity } from './identity.ts';
+import type { LiveIdentities } from './live-identities.ts';
+import type { Rights } from './rights.ts';
 
 export interface RevocationsOptions {
   readonly store: RevocationStore;
-  /** How long a token may last from when it was issued, in milliseconds; undefined when nobody knows. */
+  readonly liveIdentities: LiveIdentities;
+  /** How long a token may last after it was issued, in milliseconds; undefined when that is not limited. */
   readonly tokenLifetimeMsMax: number | undefined;
   /** The wall clock, in milliseconds since 1970. */
   readonly now: () => number;
@@ -14,25 +17,25 @@ export interface RevocationsOptions {
 
 const { value: revocationsMax } = fixedLimits.revocationsMax;
 
-/** How many tokens are remembered that come from a clock that is ahead, which each is for a minute at most. */
+/** How many tokens from a clock that is ahead are remembered, each for a minute at most. */
 const aheadMax = 10_000;
 
-/** Which tokens of a subject count no more. */
+/** Which tokens of a subject are revoked. */
 interface Revoked {
-  /** Those that were issued up to then. */
+  /** Tokens that were issued up to this time. */
   readonly time: number;
-  /** Those that were issued later by their own clock, and had been seen before. */
+  /** The times of tokens that were issued later by their own clock, but had been seen before. */
   readonly ahead: ReadonlySet<number>;
 }
 
 /**
- * Which tokens count no more, over a restart too. A revocation is kept until the longest token that it can concern has ended:
- * for good where nobody knows how long tokens last.
+ * Revokes the tokens of subjects, over a restart too. A revocation is kept until the longest token that it can concern has
+ * ended. Where the lifetime of tokens is not limited, it is kept for ever.
  */
 export class Revocations {
   readonly #options: RevocationsOptions;
   readonly #revoked: Map<string, Revoked>;
-  /** Tokens that were seen before the time at which they were issued, by subject and that time. */
+  /** Tokens that were seen before the time at which they were issued, by that time and their subject. */
   readonly #ahead = new Map<string, Identity>();
 
   constructor(options: RevocationsOptions) {
@@ -42,19 +45,19 @@ export class Revocations {
     );
   }
 
-  /** A time in a token is in whole seconds, as a rule: one of the same second counts as issued before. */
+  /** Whether a token is revoked. Token times are usually whole seconds: a token of the same second counts as issued before. */
   concerns({ subject, issuedAt }: Identity): boolean {
     const revoked = subject === undefined ? undefined : this.#revoked.get(subject);
     return revoked !== undefined && (issuedAt <= revoked.time || revoked.ahead.has(issuedAt));
   }
 
-  /** Notes that a token was seen. A clock that is ahead gives it no life beyond a revocation that comes after that. */
+  /** Notes that a token was seen, so that a later revocation concerns it even when the clock of its issuer is ahead. */
   noteSeen(identity: Identity): void {
     const { subject, issuedAt } = identity;
     const now = this.#options.now();
     if (subject === undefined || issuedAt <= now) return;
     this.#ahead.set(`${issuedAt} ${subject}`, identity);
-    // Those that were seen first are in the past first, as a rule.
+    // Usually the tokens that were seen first are the first to be in the past.
     for (const [seen, first] of this.#ahead) {
       if (first.issuedAt > now && this.#ahead.size <= aheadMax) return;
       this.#ahead.delete(seen);
@@ -62,7 +65,27 @@ export class Revocations {
   }
 
   /**
-   * From now on no token counts that a subject was issued before. {@link keep} has to follow.
+   * Revokes all tokens that a subject was issued so far and ends its live connections, both at once. Resolves once the
+   * revocation is stored.
+   *
+   * @param rights - of the client that asks
+   * @param input - the untrusted subject
+   * @throws FanfareError `bad_request`, `not_authorized`, `limit_exceeded`, `storage_unavailable`
+   */
+  async revoke(rights: Rights, input: unknown): Promise<Revocation> {
+    if (!rights.identity.isAdmin)
+      throw new FanfareError('not_authorized', 'Only an admin can revoke tokens.');
+    const subject = readSubject(input);
+    const time = this.add(subject);
+    try {
+      return { subject, time, ended: this.#options.liveIdentities.revoke(subject) };
+    } finally {
+      await this.keep();
+    }
+  }
+
+  /**
+   * Revokes the tokens that a subject was issued so far. {@link keep} must follow.
    *
    * @returns the time, in milliseconds since 1970
    * @throws FanfareError `limit_exceeded`
@@ -79,7 +102,7 @@ export class Revocations {
   }
 
   /**
-   * Keeps what was added over a restart.
+   * Stores all revocations, so that they survive a restart.
    *
    * @throws FanfareError `storage_unavailable`
    */
@@ -93,18 +116,29 @@ export class Revocations {
       await this.#options.store.keepRevocations(all);
     } catch (cause) {
       const detail =
-        'The subject is revoked, but this could not be stored, and ends with the server. Send it again.';
+        'The subject is revoked, but this could not be stored, and ends with the server. Revoke it again.';
       throw new FanfareError('storage_unavailable', detail, { cause });
     }
   }
 
-  /** A clock that may be wrong ends none: a revocation that is gone is gone for good. */
+  /** Uses the trusted time: a clock that jumped forward must not end a revocation, which would be gone for good. */
   #forgetEnded(): void {
     const { store, tokenLifetimeMsMax } = this.#options;
     if (tokenLifetimeMsMax === undefined) return;
     const longest = skewSeconds * 1_000 + tokenLifetimeMsMax;
     for (const [subject, { time }] of this.#revoked)
       if (time + longest <= store.trustedTime) this.#revoked.delete(subject);
+  }
+}
+
+function readSubject(input: unknown): string {
+  try {
+    return parseSubject(input);
+  } catch {
+    throw new FanfareError(
+      'bad_request',
+      'The subject must be a text that can be the claim `sub` of a token (PROTOCOL.md 7.2).',
+    );
   }
 }
 

@@ -5,6 +5,7 @@ import { FanfareError } from '@fanfare/protocol';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { hostProblem } from '../access/allowed-host.ts';
 import type { Access } from '../access/access.ts';
+import type { Revocations } from '../access/revocations.ts';
 import type { ClientAddresses } from '../access/client-address.ts';
 import { crossOriginHeaders, preflightHeaders } from '../access/cross-origin.ts';
 import { fixedLimits } from '../limits/fixed-limits.ts';
@@ -30,6 +31,7 @@ export interface HttpOptions extends ResponseLimits {
   readonly path: MessagePath;
   readonly streams: EventStreams;
   readonly access: Access;
+  readonly revocations: Revocations;
   readonly addresses: ClientAddresses;
   readonly health: ProcessHealth;
   readonly node: NodeInside;

@@ -10,6 +10,7 @@ import {
   type TopicDetails,
 } from '@fanfare/protocol';
 import type { Access } from '../access/access.ts';
+import type { Revocations } from '../access/revocations.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
 import { statsOf } from '../message-path/stats.ts';
 import type { ProcessHealth } from '../observability/process-health.ts';
@@ -99,6 +100,7 @@ export interface Program {
 export interface ProgramParts {
   readonly path: MessagePath;
   readonly access: Access;
+  readonly revocations: Revocations;
   readonly health: ProcessHealth;
   readonly programs: ProgramStreams;
 }
@@ -135,10 +137,10 @@ export function programOf(running: () => Promise<ProgramParts>): Program {
       return subscription;
     },
     revoke: async (subject) => {
-      const { access } = await running();
+      const { access, revocations } = await running();
       if (access.isOpen)
         throw new FanfareError('not_found', 'An open server knows no subjects: there is nobody to revoke.');
-      return access.revoke(access.fullRights, subject);
+      return revocations.revoke(access.fullRights, subject);
     },
     stats: async () => {
       const { path, access, health } = await running();

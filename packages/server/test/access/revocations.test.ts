@@ -6,6 +6,7 @@ import { temporaryDirectory } from '../../../cli/test/harness.ts';
 import { Access } from '../../src/access/access.ts';
 import { parseClaims } from '../../src/access/claims.ts';
 import { openVerifier } from '../../src/access/open-verifier.ts';
+import { LiveIdentities } from '../../src/access/live-identities.ts';
 import { Revocations } from '../../src/access/revocations.ts';
 import { defaultRule } from '../../src/config/rules.ts';
 import { Rules } from '../../src/rules/rule.ts';
@@ -68,20 +69,20 @@ describe('a revocation', () => {
 
   it('counts at once when it cannot be stored, which is said', async () => {
     const store = new RevocationsInMemory();
-    const access = accessWith(store);
+    const { access, revocations } = accessWith(store);
     const rights = await access.authenticate(await tokenFor({ sub: 'root', admin: true }));
     const token = await tokenFor({ sub: 'bob', iat: -5 });
     const ended: string[] = [];
     access.trackIdentity(await access.authenticate(token), ({ code }) => ended.push(code));
     store.failure = new Error('no space left');
-    await expect(access.revoke(rights, 'bob')).rejects.toMatchObject({
+    await expect(revocations.revoke(rights, 'bob')).rejects.toMatchObject({
       code: 'storage_unavailable',
       message: expect.stringContaining('The subject is revoked, but this could not be stored') as string,
     });
     expect(ended).toEqual(['not_authenticated']);
     await expect(access.authenticate(token)).rejects.toThrow('revoked');
     store.failure = undefined;
-    await access.revoke(rights, 'bob');
+    await revocations.revoke(rights, 'bob');
     expect(store.revocations).toMatchObject([{ subject: 'bob' }]);
   });
 
@@ -89,7 +90,7 @@ describe('a revocation', () => {
     const day = 86_400_000;
     const store = new RevocationsInMemory();
     let now = 1_800_000_000_000;
-    const revocations = new Revocations({ store, tokenLifetimeMsMax: day, now: () => now });
+    const revocations = revocationsIn(store, () => now, day);
     const begun = now;
     for (let at = 0; at < 10_000; at++) revocations.add(`subject ${at}`);
     const isFull = (): unknown => {
@@ -112,7 +113,7 @@ describe('a revocation', () => {
 
   it('is kept for good where nobody knows how long tokens last', async () => {
     const store = new RevocationsInMemory();
-    const revocations = new Revocations({ store, tokenLifetimeMsMax: undefined, now: () => 1 });
+    const revocations = revocationsIn(store, () => 1);
     revocations.add('ann');
     store.trustedTime = 8e15;
     revocations.add('bob');
@@ -148,15 +149,29 @@ describe('with tokenLifetimeMsMax', () => {
   });
 });
 
-function accessWith(store: RevocationsInMemory): Access {
+/** Revocations without live connections. */
+function revocationsIn(
+  store: RevocationsInMemory,
+  now: () => number,
+  tokenLifetimeMsMax?: number,
+): Revocations {
+  return new Revocations({ store, liveIdentities: new LiveIdentities(now), tokenLifetimeMsMax, now });
+}
+
+function accessWith(store: RevocationsInMemory): {
+  readonly access: Access;
+  readonly revocations: Revocations;
+} {
   const now = Date.now;
   const ignore = (): void => {};
   const verifier = openVerifier(
     { ...noKeys, key: secret },
     { now, monotonicMs: now, onFailure: ignore, onWarning: ignore },
   );
-  const revocations = new Revocations({ store, tokenLifetimeMsMax: undefined, now });
-  const access = new Access({ verifier, rules: new Rules([], defaultRule), revocations, now });
+  const liveIdentities = new LiveIdentities(now);
+  const revocations = new Revocations({ store, liveIdentities, tokenLifetimeMsMax: undefined, now });
+  const rules = new Rules([], defaultRule);
+  const access = new Access({ verifier, rules, revocations, liveIdentities, now });
   onTestFinished(() => access.close());
-  return access;
+  return { access, revocations };
 }

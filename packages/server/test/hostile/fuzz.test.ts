@@ -17,6 +17,7 @@ import fc, { type Arbitrary } from 'fast-check';
 import { Decoder } from 'socket.io-parser';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Access } from '../../src/access/access.ts';
+import { LiveIdentities } from '../../src/access/live-identities.ts';
 import { Revocations } from '../../src/access/revocations.ts';
 import { RevocationsInMemory } from '../access/revocations-in-memory.ts';
 import { openVerifier } from '../../src/access/open-verifier.ts';
@@ -132,12 +133,15 @@ describe('whatever is read', { timeout }, () => {
       onFailure: () => {},
       onWarning: () => {},
     });
+    const liveIdentities = new LiveIdentities(Date.now);
     const revocations = new Revocations({
       store: new RevocationsInMemory(),
+      liveIdentities,
       tokenLifetimeMsMax: undefined,
       now: Date.now,
     });
-    const access = new Access({ verifier, rules: new Rules([], defaultRule), revocations, now: Date.now });
+    const rules = new Rules([], defaultRule);
+    const access = new Access({ verifier, rules, revocations, liveIdentities, now: Date.now });
     const codes = new Set(['not_authenticated', 'token_expired']);
     await expectNoFault('tokens', token, {
       feed: async (text) => {
