@@ -11,6 +11,7 @@ import { LocalTopicLog } from './log/local/local-topic-log.ts';
 import type { ClockEvent } from './log/local/log-clock.ts';
 import { MemoryStore } from './log/store/memory-store.ts';
 import { describeDuration, describeTime } from './observability/describe-time.ts';
+import { Invariants } from './observability/invariants.ts';
 import { suppressRepeats } from './observability/repeat-suppression.ts';
 import type { Logger } from './observability/logger.ts';
 import { Rules } from './rules/rule.ts';
@@ -48,6 +49,7 @@ export async function openLog(settings: Settings, parts: OpenLogParts): Promise<
       idsMax,
       newEpoch: randomBytes(8).toString('base64url'),
       now,
+      invariants: new Invariants(logger),
       onClockEvent: (event) => tellClock(event, logger),
       onFailure: (err) => failures.error({ err }, 'the log failed'),
       onWritable: (err) => tellWritable(err, logger),

@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import { formatOffset, parseInterest, parseTopic } from '@fanfare/protocol';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { defaultRule, parseRules } from '../../src/config/rules.ts';
+import { Invariants } from '../../src/observability/invariants.ts';
+import { failOn } from './open-local-log.ts';
 import { LocalTopicLog } from '../../src/log/local/local-topic-log.ts';
 import { openLmdbStore } from '../../src/log/store/lmdb/lmdb-store.ts';
 import type { LogRecord, TopicLog } from '../../src/log/topic-log.ts';
@@ -31,6 +33,7 @@ async function openLog(directory: string, content: FixtureContent): Promise<Topi
     idsMax: 10_000,
     newEpoch: 'new',
     now: () => content.takenAt,
+    invariants: new Invariants({ warn: failOn, error: failOn }),
     onClockEvent: () => {},
     onWritable: () => {},
     onFailure: (error) => failures.push(error),

@@ -6,10 +6,16 @@ import { openLmdbStore } from '../../src/log/store/lmdb/lmdb-store.ts';
 import { LocalTopicLog, type LocalTopicLogOptions } from '../../src/log/local/local-topic-log.ts';
 import { MemoryStore } from '../../src/log/store/memory-store.ts';
 import type { Store } from '../../src/log/store/store.ts';
+import { Invariants } from '../../src/observability/invariants.ts';
 import { Rules } from '../../src/rules/rule.ts';
 import type { LogOptions, LogUnderTest } from '../contracts/log-under-test.ts';
 
 const startTime = 1_000_000;
+
+/** A broken invariant fails the test that broke it. */
+export function failOn(fields: object, message: string): never {
+  throw new Error(`${message} ${JSON.stringify(fields)}`);
+}
 
 export interface LocalLogUnderTest extends LogUnderTest {
   readonly log: LocalTopicLog;
@@ -35,6 +41,7 @@ export function openOver(
     unusedPerSubjectMax: Infinity,
     newEpoch: 'epoch',
     now: () => now,
+    invariants: new Invariants({ warn: failOn, error: failOn }),
     onClockEvent: () => {},
     onWritable: () => {},
     onFailure: (error) => failures.push(error),

@@ -4,6 +4,8 @@ import { onTestFinished } from 'vitest';
 import { unrestrictedIdentity } from '../../src/access/identity.ts';
 import { DecisionCache, Rights } from '../../src/access/rights.ts';
 import { defaultRule, parseRules } from '../../src/config/rules.ts';
+import { Invariants } from '../../src/observability/invariants.ts';
+import { failOn } from '../log/open-local-log.ts';
 import { LocalTopicLog } from '../../src/log/local/local-topic-log.ts';
 import { MemoryStore } from '../../src/log/store/memory-store.ts';
 import type { TopicLog } from '../../src/log/topic-log.ts';
@@ -105,6 +107,7 @@ export function memoryLog(rules: unknown = []): TopicLog {
     store: new MemoryStore(),
     rules: new Rules(parsed.rules, defaultRule),
     now: () => 1,
+    invariants: new Invariants({ warn: failOn, error: failOn }),
     onClockEvent: () => {},
     newEpoch: 'e',
     idWindowMs: 1_000,

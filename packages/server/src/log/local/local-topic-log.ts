@@ -1,5 +1,6 @@
 import { isPattern, type From, type Interest, type Topic } from '@fanfare/protocol';
 import type { Rules } from '../../rules/rule.ts';
+import type { Invariants } from '../../observability/invariants.ts';
 import type { CommitPlan } from './commit/commit-plan.ts';
 import { CommitLoop } from './commit/commit-loop.ts';
 import type { ClockEvent } from './log-clock.ts';
@@ -10,6 +11,7 @@ import { patternFilter } from './reading/pattern-filter.ts';
 import { readPattern } from './reading/pattern-page.ts';
 import { readTopic } from './reading/topic-page.ts';
 import { loadStore } from './load-store.ts';
+import { areInOrder } from './record-order.ts';
 import { RememberedIds, type RememberedIdsOptions } from './remembered-ids.ts';
 import { Retention } from './trimming/retention.ts';
 import type { LogState, Store } from '../store/store.ts';
@@ -46,6 +48,7 @@ export interface LocalTopicLogOptions extends RememberedIdsOptions, UnusedNamesO
   readonly newEpoch: string;
   /** The wall clock, in milliseconds since 1970. */
   readonly now: () => number;
+  readonly invariants: Invariants;
   readonly onClockEvent: (event: ClockEvent) => void;
   /** Something failed that nobody asked for. */
   readonly onFailure: (error: unknown) => void;
@@ -192,9 +195,11 @@ export class LocalTopicLog implements TopicLog, RevocationStore {
 
   /** @throws LogDamagedError */
   async read(interest: Interest, position: Position, limit: PageLimit, mayRead?: MayRead): Promise<Page> {
-    return isPattern(interest)
+    const page = isPattern(interest)
       ? readPattern(this.#view, patternFilter(interest, mayRead), position, limit)
       : readTopic(this.#view, interest, position, limit);
+    this.#checkOrder(page, position);
+    return page;
   }
 
   /** @throws LogDamagedError */
@@ -212,6 +217,12 @@ export class LocalTopicLog implements TopicLog, RevocationStore {
     clearInterval(this.#sweeper);
     await this.#commits.close();
     await this.#options.store.close();
+  }
+
+  /** The page is given all the same: it has messages that its reader must not lose. */
+  #checkOrder({ records, position: { sequence: end } }: Page, { sequence: start }: Position): void {
+    const isForward = end >= Math.min(start, this.head) && areInOrder(records, start);
+    this.#options.invariants.check(isForward, 'page_order', { start, end, records: records.length });
   }
 
   /** @throws LogClosedError */

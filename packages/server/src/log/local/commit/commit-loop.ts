@@ -6,7 +6,10 @@ import { CommitSize } from './commit-size.ts';
 import type { RememberedIds } from '../remembered-ids.ts';
 import type { Removal, Retention } from '../trimming/retention.ts';
 import type { LogState, Store, StoreCommit } from '../../store/store.ts';
-import { LogClosedError, type TailListener } from '../../topic-log.ts';
+import type { Invariants } from '../../../observability/invariants.ts';
+import { LogClosedError, LogUncertainError, LogUnwritableError, type TailListener } from '../../topic-log.ts';
+import { areInOrder } from '../record-order.ts';
+import { Tail } from './tail.ts';
 import type { TopicEntry } from '../topic-entry.ts';
 import type { TopicTable } from '../topic-table.ts';
 
@@ -19,6 +22,7 @@ export interface CommitLoopOptions {
   readonly state: LogState;
   readonly topicsMax: number;
   readonly clock: LogClock;
+  readonly invariants: Invariants;
   /** Something failed that nobody asked for. */
   readonly onFailure: (error: unknown) => void;
   /** What is asked for cannot be stored any more, for a reason; or it can again, without one. */
@@ -51,12 +55,12 @@ interface Planned {
 export class CommitLoop {
   readonly #options: CommitLoopOptions;
   readonly #pending = new OperationQueue();
-  readonly #pace = new CommitSize();
+  readonly #commitSize = new CommitSize();
+  readonly #tail: Tail;
   /** Topics that are only in memory. */
   readonly #unsaved = new Set<TopicEntry>();
   #inFlight: CommitPlan | undefined;
   #state: LogState;
-  #listener: TailListener = () => {};
   #isBusy = false;
   /** There while what is to be committed next is waited for. */
   #gathering: NodeJS.Timeout | undefined;
@@ -74,6 +78,7 @@ export class CommitLoop {
   constructor(options: CommitLoopOptions) {
     this.#options = options;
     this.#state = options.state;
+    this.#tail = new Tail(options.invariants, options.state.head);
   }
 
   /** What was committed, and given to the tail. */
@@ -88,11 +93,11 @@ export class CommitLoop {
 
   /** How many records a commit is to have at the most. */
   get recordsMax(): number {
-    return this.#pace.recordsMax;
+    return this.#commitSize.recordsMax;
   }
 
   tail(listener: TailListener): void {
-    this.#listener = listener;
+    this.#tail.listen(listener);
   }
 
   /** Resolves to what was planned once it is so; rejects when it is not. */
@@ -195,6 +200,7 @@ export class CommitLoop {
     if (commit) {
       try {
         this.#inFlight = plan;
+        this.#expectOrder(plan);
         await store.commit(commit);
         this.#isFailing = false;
         // What makes room may succeed where nothing else does.
@@ -213,7 +219,7 @@ export class CommitLoop {
     const stored = performance.now();
     this.#finish(plan, group, commit?.state);
     const records = group.reduce((sum, { operation }) => sum + weightOf(operation), 0);
-    this.#pace.note(records, planningMs + performance.now() - stored);
+    this.#commitSize.note(records, planningMs + performance.now() - stored);
     this.#next();
   }
 
@@ -253,8 +259,35 @@ export class CommitLoop {
       if (entry.isDeleted) this.#unsaved.delete(entry);
       else if (!entry.isSaved) this.#unsaved.add(entry);
     }
-    for (const { resolve } of group) resolve();
-    if (plan.records.length > 0) this.#listener(plan.records);
+    const isCommitted = this.#expectCommitted(plan);
+    for (const { operation, resolve } of group) {
+      if (isCommitted) resolve();
+      else
+        operation.fail(
+          new LogUncertainError('The log is not sure whether this was stored (a bug in the server).'),
+        );
+    }
+    this.#tail.deliver(plan.records);
+  }
+
+  /**
+   * Going on would store records in the place of others, so the commit is refused.
+   *
+   * @throws LogUnwritableError
+   */
+  #expectOrder(plan: CommitPlan): void {
+    const { head } = this.#state;
+    const details = { head, records: plan.records.length };
+    if (this.#options.invariants.check(areInOrder(plan.records, head), 'commit_order', details)) return;
+    throw new LogUnwritableError(
+      `A commit after message ${head} of the log was out of order, and was refused.`,
+    );
+  }
+
+  /** Going on would acknowledge records that are lost, so nothing of the plan is acknowledged. */
+  #expectCommitted({ head: planned }: CommitPlan): boolean {
+    const { head } = this.#state;
+    return this.#options.invariants.check(planned === head, 'outcome_committed', { head, planned });
   }
 
   /** Nothing was stored. What needs no storing is so all the same, each for itself. */

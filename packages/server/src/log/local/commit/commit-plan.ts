@@ -57,6 +57,11 @@ export class CommitPlan {
     this.#revocations = context.state.revocations;
   }
 
+  /** The head of the log once the plan is committed. */
+  get head(): number {
+    return this.#head;
+  }
+
   /** The newest stamp that there is once it is made. */
   get newestTime(): number {
     const { time, state } = this.#context;

@@ -30,6 +30,9 @@ export interface Removal {
 const chunksPerCommitMax = 256;
 const idBlocksPerCommitMax = 512;
 
+/** The sweep looks at the time only once in so many topics: most topics take less time than the look. */
+const topicsPerPacing = 256;
+
 /** How many messages may wait until the next sweep to be removed, though they are not kept any more. */
 const slackMax = 64;
 
@@ -90,7 +93,7 @@ export class Retention {
     this.#unswept ??= this.#options.topics.all()[Symbol.iterator]();
     this.#areIdsDue = !this.#areIdsDamaged;
     const pacer = new Pacer();
-    do {
+    for (let looked = 1; looked % topicsPerPacing !== 0 || !pacer.isDue; looked++) {
       const next = this.#unswept.next();
       if (next.done === true) {
         this.#unswept = undefined;
@@ -100,7 +103,7 @@ export class Retention {
       const { oldest, rule } = entry;
       if (!oldest || rule.keep === 'none') continue;
       if (ageOf(oldest, clock) > rule.keep.ageMs || isOver(entry, rule.keep.bytes, 0)) this.#add(entry);
-    } while (!pacer.isDue);
+    }
     return false;
   }
 

@@ -1,0 +1,31 @@
+import type { Invariants } from '../../../observability/invariants.ts';
+import type { LogRecord, TailListener } from '../../topic-log.ts';
+import { areInOrder } from '../record-order.ts';
+
+/** The end of the log, where committed records go to the one listener. */
+export class Tail {
+  readonly #invariants: Invariants;
+  #listener: TailListener = () => {};
+  /** The sequence of the newest record that was delivered. */
+  #last: number;
+
+  /** @param head - of the log */
+  constructor(invariants: Invariants, head: number) {
+    this.#last = head;
+    this.#invariants = invariants;
+  }
+
+  listen(listener: TailListener): void {
+    this.#listener = listener;
+  }
+
+  /** Records that are out of order are delivered all the same: they are committed, and subscribers must not lose them. */
+  deliver(records: readonly LogRecord[]): void {
+    const last = records.at(-1);
+    if (!last) return;
+    const details = { last: this.#last, first: records[0]?.sequence, records: records.length };
+    this.#invariants.check(areInOrder(records, this.#last), 'tail_order', details);
+    this.#last = Math.max(this.#last, last.sequence);
+    this.#listener(records);
+  }
+}
