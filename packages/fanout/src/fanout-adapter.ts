@@ -40,8 +40,9 @@ export interface FanoutOptions {
    * its client would else miss a message and not know. Called once, however many of the rooms the socket is in.
    *
    * @param rooms - all rooms of the broadcast; empty when it is for everybody
+   * @param data - the event's name and its arguments: the very values that were broadcast
    */
-  readonly onOverflow?: (socket: Socket, rooms: ReadonlySet<string>) => Overflow;
+  readonly onOverflow?: (socket: Socket, rooms: ReadonlySet<string>, data: readonly unknown[]) => Overflow;
   /** A socket for which something was dropped, or refused to `sendAll`, has taken all that waited. */
   readonly onDrained?: (socket: Socket) => void;
 }
@@ -146,7 +147,7 @@ export function waitingBytesOf(socket: Socket): number {
 export class FanoutAdapter extends Adapter {
   readonly #parts: OutboxParts;
   readonly #outboxes: WeakMap<Connection, Outbox>;
-  readonly #overflow: (socket: Socket, rooms: ReadonlySet<string>) => Overflow;
+  readonly #onOverflow: NonNullable<FanoutOptions['onOverflow']>;
   readonly #receivers: Receivers;
   #collectsBursts = false;
 
@@ -154,7 +155,7 @@ export class FanoutAdapter extends Adapter {
     super(namespace);
     this.#parts = parts;
     this.#outboxes = outboxes;
-    this.#overflow = onOverflow ?? (() => 'disconnect');
+    this.#onOverflow = onOverflow ?? (() => 'disconnect');
     this.#receivers = new Receivers(this, (connection) => this.#outboxOf(connection));
     if (wantsRecovery(namespace.server)) warn('FANOUT_NO_RECOVERY', noRecovery);
   }
@@ -180,7 +181,7 @@ export class FanoutAdapter extends Adapter {
   }
 
   /** @returns to how many sockets it was sent: not to those that there was no room for */
-  override broadcast(packet: { nsp?: string }, options: BroadcastOptions): number {
+  override broadcast(packet: { nsp?: string; data?: unknown }, options: BroadcastOptions): number {
     const { volatile, compress } = options.flags ?? {};
     const packetOptions: PacketOptions = { preEncoded: true, volatile, compress };
     packet.nsp = (this.nsp as Namespace).name;
@@ -253,7 +254,7 @@ export class FanoutAdapter extends Adapter {
 
   #send(
     { socket, outbox }: Receiver,
-    packet: object,
+    packet: { readonly data?: unknown },
     outgoing: Outgoing,
     { rooms }: BroadcastOptions,
   ): boolean {
@@ -262,7 +263,8 @@ export class FanoutAdapter extends Adapter {
     notifyOutgoing(socket, packet);
     if (outgoing.options.volatile) return outbox.sendVolatile(socket, outgoing);
     if (outbox.send(socket, outgoing)) return true;
-    if (this.#overflow(socket, rooms) === 'disconnect') outbox.end();
+    const data = Array.isArray(packet.data) ? (packet.data as readonly unknown[]) : [];
+    if (this.#onOverflow(socket, rooms, data) === 'disconnect') outbox.end();
     return false;
   }
 

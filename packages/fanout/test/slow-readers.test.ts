@@ -113,6 +113,25 @@ describe('what waits for a connection that does not read', () => {
     expect(drains).toEqual([socket]);
   });
 
+  test('passes the event that has no room, with the very values that were broadcast, to its owner', async () => {
+    const refused: (readonly unknown[])[] = [];
+    const { io, tcp } = await slowClient({
+      outboxBytesMax: 1_000_000,
+      onOverflow: (_socket, _rooms, data) => {
+        refused.push(data);
+        return 'drop';
+      },
+    });
+    const position = { offset: 7, toJSON: () => large };
+    tcp.pause();
+    while (refused.length === 0) {
+      io.to('news').emit('news', position);
+      await turn();
+    }
+    expect(refused[0]?.[0]).toBe('news');
+    expect(refused[0]?.[1]).toBe(position);
+  });
+
   test('is ended by default, for its client would not know what it missed', async () => {
     const { io, tcp, socket } = await slowClient({ outboxBytesMax: 1_000_000 });
     tcp.pause();
