@@ -1,5 +1,5 @@
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
-import type { Server as SocketServer, Socket as ConnectedSocket } from 'socket.io';
+import type { Server as SocketServer } from 'socket.io';
 import { originsOf } from './config/origins.ts';
 import type { Settings } from './config/settings.ts';
 import { endWhenStalled } from './http/response-limits.ts';
@@ -7,7 +7,7 @@ import { declineUnclaimedUpgrades } from './http/unclaimed-upgrades.ts';
 import { markEndless } from './http/half-closed-connections.ts';
 import { isPipelined } from './http/request-reader.ts';
 import { originForm, useOriginForm } from './http/request-target.ts';
-import type { Connection } from './message-path/accept.ts';
+import type { Connections } from './message-path/connections.ts';
 import type { ClientRefusalLog } from './observability/client-refusal-log.ts';
 import { answerPages } from './socketio/answer-pages.ts';
 import { webSocketEngine } from './socketio/answer-pings.ts';
@@ -17,10 +17,10 @@ import { limitLogins } from './socketio/login-limits.ts';
 import { isJsonp } from './socketio/polling-turns.ts';
 import { releaseHandshakes } from './socketio/release-handshake.ts';
 import { logOldClients } from './socketio/old-clients.ts';
+import { slowSocketHooks } from './socketio/rooms.ts';
 import type { SessionCounts } from './socketio/session-counts.ts';
 import { releasePolling } from './socketio/release-polling.ts';
 import { endSilentUpgrades } from './socketio/silent-upgrades.ts';
-import { SlowSubscribers } from './socketio/slow-subscribers.ts';
 import type { SocketServerOptions } from './socketio/socket-server.ts';
 import type { Insides } from './try-insides.ts';
 
@@ -33,18 +33,21 @@ const pipelinedShare = 10;
 /** Undefined lets a request in; a text refuses it and says why. */
 export type Refuse = (request: IncomingMessage) => string | undefined;
 
-/** What Socket.IO is made with. */
+/**
+ * The options of Fanfare's own Socket.IO server.
+ *
+ * @param path - the message path; called only once clients come
+ */
 export function socketOptions(
   settings: Settings,
-  isDraining: () => boolean,
-  connections: ReadonlyMap<ConnectedSocket, Connection>,
+  path: () => { readonly isDraining: boolean; readonly connections: Pick<Connections, 'of'> },
   sessions: SessionCounts,
   { engine, ws }: Insides,
   refusalLog: ClientRefusalLog,
 ): SocketServerOptions {
   const { outboxBytesMax, outboxTotalBytesMax, stallTimeoutMs, publishBytesMax } = settings;
   const { loginTimeoutMs, loginBytesMax, loginsPendingMax } = settings;
-  const { onOverflow, onDrained } = new SlowSubscribers(connections);
+  const hooks = slowSocketHooks(({ id }) => path().connections.of(id));
   const pipelinedMax = loginsPendingMax / pipelinedShare;
   // Without `webSocketOf`, the budget of a connection could not be ended at login.
   const onOpen: Parameters<typeof webSocketEngine>[1] = (webSocket, socket) => {
@@ -54,13 +57,13 @@ export function socketOptions(
     wsEngine: ws && webSocketEngine(ws, onOpen),
     loginBytesMax,
     mustNotPipeline: (request) => sessions.countPending() >= pipelinedMax && isPipelined(request),
-    fanout: { outboxBytesMax, outboxTotalBytesMax, stallTimeoutMs, onOverflow, onDrained },
+    fanout: { outboxBytesMax, outboxTotalBytesMax, stallTimeoutMs, ...hooks },
     packetBytesMax: packetBytesMaxOf(settings),
     publishBytesMax,
     loginTimeoutMs,
     refusalLog,
     refuse: (request) => {
-      if (isDraining()) return 'The server is shutting down.';
+      if (path().isDraining) return 'The server is shutting down.';
       if (isJsonp(request)) return 'Engine.IO 4 has no JSONP.';
       return sessions.refusal(request);
     },

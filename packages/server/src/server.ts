@@ -1,6 +1,6 @@
 import type { Server as HttpServer } from 'node:http';
 import { FanfareError } from '@fanfare/protocol';
-import type { Server as SocketServer, Socket as ConnectedSocket } from 'socket.io';
+import type { Server as SocketServer } from 'socket.io';
 import { resolveSettings, SettingsError } from './config/resolve-settings.ts';
 import type { Settings } from './config/settings.ts';
 import { allowHalfClosedClients } from './http/half-closed-connections.ts';
@@ -11,7 +11,6 @@ import { isAttachedRoute } from './http/attached-routes.ts';
 import { shareHttpServer } from './http/shared-http-server.ts';
 import { ConnectionCounts } from './limits/connection-counts.ts';
 import { waitAtMost } from './limits/timeout.ts';
-import type { Connection } from './message-path/accept.ts';
 import { compose, type Composed } from './compose.ts';
 import { ClientRefusalLog } from './observability/client-refusal-log.ts';
 import { defaultLogger } from './observability/logger.ts';
@@ -90,17 +89,14 @@ async function run(
   const refusalLog = new ClientRefusalLog(logger);
   const addresses = clientAddressesOf(settings);
   const refuse = refusalLog.logged(strangersRequests(settings, options.identify !== undefined), addresses);
-  const connections = new Map<ConnectedSocket, Connection>();
   const sessions = new SessionCounts(new ConnectionCounts(settings), addresses);
   const insides = await tryInsides(logger);
-  const io = createSocketServer(
-    socketOptions(settings, () => path.isDraining, connections, sessions, insides, refusalLog),
-  );
+  const io = createSocketServer(socketOptions(settings, () => path, sessions, insides, refusalLog));
   const composed = await compose(options, { settings, addresses, refuse, io, logger, insides, onLost });
   const { path, http, streams, programs, polling, close } = composed;
   openSocketServer(io, http.server, settings, refuse, sessions, insides, refusalLog);
   polling.beginAll(io);
-  listenToClients(io, { ...composed, addresses, connections, insides, refuseUnknown: true });
+  listenToClients(io, { ...composed, addresses, insides, refuseUnknown: true });
   // Node's own answer to those would take no turns.
   http.server.on('checkExpectation', (...exchange) => http.server.emit('request', ...exchange));
   readRequestsInTurns(http.server, insides.node);
@@ -172,18 +168,14 @@ async function runAttached(
   const refusalLog = new ClientRefusalLog(logger);
   const addresses = clientAddressesOf(settings);
   const refuse = refusalLog.logged(strangers(settings, options.identify !== undefined), addresses);
-  const connections = new Map<ConnectedSocket, Connection>();
   const sessions = new SessionCounts(new ConnectionCounts(settings), addresses);
   const insides = await tryInsides(logger, theirs);
   const io: SocketServer =
-    theirs ??
-    createSocketServer(
-      socketOptions(settings, () => path.isDraining, connections, sessions, insides, refusalLog),
-    );
+    theirs ?? createSocketServer(socketOptions(settings, () => path, sessions, insides, refusalLog));
   const composed = await compose(options, { settings, addresses, refuse, io, logger, insides, onLost });
   const { path, http, streams, programs, polling, close } = composed;
   await http.ready();
-  const events = { ...composed, addresses, connections, insides, refuseUnknown: !theirs };
+  const events = { ...composed, addresses, insides, refuseUnknown: !theirs };
   const stopListening = listenToClients(io, events);
   const answersPreflights = originsOf(settings).length > 0;
   const stopSharing = shareHttpServer(httpServer, {

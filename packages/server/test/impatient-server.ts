@@ -31,9 +31,8 @@ export async function startImpatient(
   const sessions = new SessionCounts(new ConnectionCounts(settings), clientAddressesOf(settings));
   const insides = await tryInsides(strictLogger);
   const refusalLog = new ClientRefusalLog(strictLogger);
-  const io = createSocketServer(
-    socketOptions(settings, () => false, new Map(), sessions, insides, refusalLog),
-  );
+  const path = { isDraining: false, connections: { of: () => undefined } };
+  const io = createSocketServer(socketOptions(settings, () => path, sessions, insides, refusalLog));
   const http = createServer((_request, response) => response.writeHead(404).end());
   openSocketServer(io, http, settings, () => undefined, sessions, insides, refusalLog);
   Object.assign(io.engine.opts, times);

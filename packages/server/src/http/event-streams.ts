@@ -1,8 +1,9 @@
 import type { ServerResponse } from 'node:http';
-import { FanfareError, type Form } from '@fanfare/protocol';
+import { FanfareError } from '@fanfare/protocol';
 import { ConnectionCounts } from '../limits/connection-counts.ts';
 import type { Connection } from '../message-path/accept.ts';
-import type { Audience, FanOut, PeerEvent } from '../message-path/deliver.ts';
+import type { FanOut } from '../message-path/broadcast.ts';
+import type { Audience, LiveEvent } from '../message-path/peer-events.ts';
 import type { Peer } from '../message-path/subscription.ts';
 import { encodeFrame, StreamPeer, type StreamLimits } from './stream-peer.ts';
 
@@ -68,16 +69,19 @@ export class EventStreams implements FanOut {
     return peer;
   }
 
-  send(audiences: readonly Audience[], form: Form, event: PeerEvent): number {
-    if (form === 'plain') return 0;
+  broadcast(event: LiveEvent): number {
+    if (event.form === 'plain') return 0;
     let sent = 0;
     let frame: Buffer | undefined;
-    for (const audience of audiences) {
+    for (const audience of event.audiences) {
       const peers = this.#joined.get(audience);
       if (!peers) continue;
       // The same bytes for all.
       frame ??= Buffer.from(encodeFrame(event));
-      for (const peer of peers) if (peer.deliver(audience, frame)) sent++;
+      for (const peer of peers) {
+        if (peer.offerFrame(frame)) sent++;
+        else peer.connection.overflow(event);
+      }
     }
     return sent;
   }

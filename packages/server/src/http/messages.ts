@@ -96,7 +96,7 @@ async function stream(
   reply.raw.setHeaders(
     new Map(Object.entries(reply.getHeaders()).map(([name, value]) => [name, String(value)])),
   );
-  const peer = streams.open(reply.raw, (one) => path.accept(one, rights), request.address);
+  const peer = streams.open(reply.raw, (one) => path.connections.accept(one, rights), request.address);
   const identity = access.trackIdentity(rights, (error) => peer.fail(error));
   reply.raw.once('close', () => identity?.close());
   await peer.subscribe({ topic: interest, envelope: true, from }, sourceOf(request));

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FanfareError, Form, Subscribed } from '@fanfare/protocol';
 import type { Source } from '../limits/rate-limits.ts';
 import type { Connection } from '../message-path/accept.ts';
-import type { Audience, PeerEvent } from '../message-path/deliver.ts';
+import type { Audience, PeerEvent } from '../message-path/peer-events.ts';
 import type { Peer } from '../message-path/subscription.ts';
 
 export interface StreamLimits {
@@ -56,7 +56,7 @@ export class StreamPeer implements Peer {
   readonly transport = 'stream';
   readonly #response: ServerResponse;
   readonly #surroundings: StreamSurroundings;
-  readonly #connection: Connection;
+  readonly connection: Connection;
   #queue: Buffer[] = [];
   #queuedBytes = 0;
   /** Of what was written, what the kernel has not taken yet. */
@@ -76,7 +76,7 @@ export class StreamPeer implements Peer {
     this.id = id;
     this.#response = response;
     this.#surroundings = surroundings;
-    this.#connection = accept(this);
+    this.connection = accept(this);
     response.once('close', () => this.#close());
   }
 
@@ -88,7 +88,7 @@ export class StreamPeer implements Peer {
    */
   async subscribe(request: object, source: Source = {}): Promise<void> {
     try {
-      this.#begin(await this.#connection.subscribe(request, source));
+      this.#begin(await this.connection.subscribe(request, source));
     } catch (error) {
       this.#close();
       throw error;
@@ -107,17 +107,11 @@ export class StreamPeer implements Peer {
     this.#surroundings.leave(audience);
   }
 
-  /** Takes a live message, or tells the connection that there is no room for it. @returns whether there was */
-  deliver(audience: Audience, frame: Buffer): boolean {
-    // What was collected in this turn may be taken at once.
+  /** Offers a live message as its frame. @returns whether there was room for it */
+  offerFrame(frame: Buffer): boolean {
+    // The kernel may take at once what was collected in this turn.
     if (!this.#hasRoom(frame.length)) this.flush();
-    if (this.#hasRoom(frame.length)) {
-      this.#push(frame);
-      return true;
-    }
-    this.#isBlocked = true;
-    this.#connection.overflow(audience, 'envelope');
-    return false;
+    return this.#offer(frame);
   }
 
   tell(event: PeerEvent): void {
@@ -128,13 +122,7 @@ export class StreamPeer implements Peer {
   }
 
   offer(events: readonly PeerEvent[]): boolean {
-    const frames = Buffer.from(events.map(encodeFrame).join(''));
-    if (this.#hasRoom(frames.length)) {
-      this.#push(frames);
-      return true;
-    }
-    this.#isBlocked = true;
-    return false;
+    return this.#offer(Buffer.from(events.map(encodeFrame).join('')));
   }
 
   /** Sends a comment, unless something is on its way. */
@@ -171,7 +159,7 @@ export class StreamPeer implements Peer {
     if (this.#state === 'starting') this.destroy();
     if (this.#state !== 'open') return;
     this.#state = 'ending';
-    this.#connection.close();
+    this.connection.close();
     this.flush();
   }
 
@@ -239,6 +227,13 @@ export class StreamPeer implements Peer {
     return this.waitingBytes + bytes <= limits.outboxBytesMax && !isFull(bytes);
   }
 
+  #offer(frames: Buffer): boolean {
+    const isRoom = this.#hasRoom(frames.length);
+    if (isRoom) this.#push(frames);
+    else this.#isBlocked = true;
+    return isRoom;
+  }
+
   #push(frame: Buffer): void {
     if (this.#state === 'ending' || this.#state === 'closed') return;
     this.#queue.push(frame);
@@ -255,7 +250,7 @@ export class StreamPeer implements Peer {
     if (this.#queue.length > 0 || this.#state === 'ending') return this.flush();
     if (!this.#isBlocked) return;
     this.#isBlocked = false;
-    this.#connection.drained();
+    this.connection.drained();
   }
 
   #account(queuedBytes: number, writtenBytes: number): void {
@@ -270,7 +265,7 @@ export class StreamPeer implements Peer {
     this.#state = 'closed';
     this.#queue = [];
     this.#account(0, 0);
-    this.#connection.close();
+    this.connection.close();
     this.#surroundings.closed();
   }
 }

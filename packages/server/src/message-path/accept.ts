@@ -16,7 +16,7 @@ import type { Rights } from '../access/rights.ts';
 import { fixedLimits } from '../limits/fixed-limits.ts';
 import type { RateLimits, Source } from '../limits/rate-limits.ts';
 import type { Start } from '../log/topic-log.ts';
-import { interestOf, type Audience } from '../subscriptions/audience.ts';
+import type { LiveEvent } from './peer-events.ts';
 import { storageRefusal, topicsExhausted } from './append.ts';
 import { permitReading } from './permit.ts';
 import { Subscription, type Peer, type SubscriptionParts } from './subscription.ts';
@@ -155,9 +155,12 @@ export class Connection {
     });
   }
 
-  /** The peer had no room for the message that is being broadcast: of all that was due to it, none is. */
-  overflow(audience: Audience, form: Form): void {
-    this.#subscriptions[form]?.get(interestOf(audience))?.overflow();
+  /** The peer had no room for a message: every subscription that the message was for continues from the log. */
+  overflow(event: LiveEvent): void {
+    for (const audience of event.audiences) {
+      const subscription = this.#subscriptions[event.form]?.get(audience.interest);
+      if (subscription?.audience === audience) subscription.overflow(event);
+    }
   }
 
   /** The peer has room again. */
@@ -165,6 +168,10 @@ export class Connection {
     for (const form of forms) {
       for (const subscription of this.#subscriptions[form]?.values() ?? []) subscription.drained();
     }
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
   }
 
   /** The client is gone: every subscription ends. */

@@ -1,41 +1,59 @@
 import { isReservedTopic, type Form } from '@fanfare/protocol';
 import type { LogRecord } from '../log/topic-log.ts';
-import type { InterestEntry, SubscriptionIndex } from '../subscriptions/subscription-index.ts';
-import { deliver, type DeliverParts } from './deliver.ts';
+import type { SubscriptionIndex } from '../subscriptions/subscription-index.ts';
+import type { Counters } from './counters.ts';
+import { encodeLive, type Audience, type LiveEvent } from './peer-events.ts';
 
-export interface BroadcastParts extends DeliverParts {
-  readonly index: SubscriptionIndex;
+/** The way to every connection that has joined an audience in a form. */
+export interface FanOut {
+  /**
+   * Sends an event to all that have joined any of its audiences, once to each, in the order of the calls. MUST NOT
+   * throw, whatever a connection's state. A connection that has no room for it gets {@link Connection.overflow}.
+   *
+   * @returns the number of connections it was sent to. Connections without room are not counted; clients that poll are
+   * counted later
+   */
+  broadcast(event: LiveEvent): number;
+  /** How many bytes wait for connections. Bytes that wait for several connections MAY count once. */
+  readonly waitingBytes: number;
 }
 
-/** What the log's tail does with the records of a commit: finds who is subscribed, and delivers. */
-export class Broadcast {
-  readonly #parts: BroadcastParts;
-  #current: LogRecord | undefined;
+export interface BroadcasterParts {
+  readonly index: SubscriptionIndex;
+  readonly fanOuts: readonly FanOut[];
+  readonly counters: Counters;
+  readonly epoch: string;
+}
 
-  constructor(parts: BroadcastParts) {
+/** Takes the records of each commit from the log's tail, and sends them to their live subscribers. */
+export class Broadcaster {
+  readonly #parts: BroadcasterParts;
+
+  constructor(parts: BroadcasterParts) {
     this.#parts = parts;
   }
 
-  /** The record that is being delivered right now. */
-  get current(): LogRecord | undefined {
-    return this.#current;
-  }
-
-  send(records: readonly LogRecord[]): void {
-    this.#parts.counters.publishes += records.length;
+  broadcast(records: readonly LogRecord[]): void {
+    const { counters, index } = this.#parts;
+    counters.publishes += records.length;
     for (const record of records) {
-      this.#current = record;
-      const entries = this.#parts.index.matching(record.topic);
-      if (record.ordinal === 0) for (const entry of entries) entry.unstored++;
-      if (!isReservedTopic(record.topic)) this.#deliver(record, entries, 'plain');
-      this.#deliver(record, entries, 'envelope');
+      const audiences = index.matching(record.topic);
+      if (record.ordinal === 0) for (const audience of audiences) audience.unstored++;
+      if (!isReservedTopic(record.topic)) this.#broadcastOne(record, audiences, 'plain');
+      this.#broadcastOne(record, audiences, 'envelope');
     }
-    this.#current = undefined;
   }
 
-  #deliver(record: LogRecord, entries: readonly InterestEntry[], form: Form): void {
-    const audiences = [];
-    for (const { live, audience } of entries) if (live[form] > 0) audiences.push(audience);
-    if (audiences.length > 0) deliver(record, audiences, form, this.#parts);
+  /** Encodes the record once for all live subscribers of a form. */
+  #broadcastOne(record: LogRecord, matching: readonly Audience[], form: Form): void {
+    const audiences = matching.filter(({ live }) => live[form] > 0);
+    if (audiences.length === 0) return;
+    const { fanOuts, counters, epoch } = this.#parts;
+    const event = encodeLive(record, form, epoch, audiences);
+    for (const fanOut of fanOuts) {
+      // The fan-out may change the counter itself meanwhile: an open poll takes its deliveries at once.
+      const sent = fanOut.broadcast(event);
+      counters.deliveries += sent;
+    }
   }
 }

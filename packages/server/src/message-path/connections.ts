@@ -41,6 +41,11 @@ export class Connections {
     this.#parts = { ...parts, onClosed: (connection) => this.#closed(connection) };
   }
 
+  /** The connection of a peer, by the peer's id. */
+  of(peerId: string): Connection | undefined {
+    return this.#open.get(peerId);
+  }
+
   get size(): number {
     return this.#open.size;
   }
@@ -118,7 +123,7 @@ export class Connections {
   }
 
   #audiencesOf(topic: Topic): ReadonlySet<Audience> {
-    return new Set(this.#parts.index.matching(topic).map(({ audience }) => audience));
+    return new Set(this.#parts.index.matching(topic));
   }
 
   #find(rights: Rights, id: string): Connection {

@@ -11,7 +11,7 @@ import {
   type Topic,
 } from '@fanfare/protocol';
 import type { LogRecord, MayRead, Page, Position, TopicLog } from '../log/topic-log.ts';
-import { offsetOf } from './deliver.ts';
+import { offsetOf } from './peer-events.ts';
 
 /** A page whose envelopes are JSON texts, ready to be sent. */
 export interface History extends Omit<HistoryPage, 'messages'> {

@@ -13,17 +13,14 @@ import type { RateLimits, Source } from '../limits/rate-limits.ts';
 import { LogClosedError, LogDamagedError, type NewRecord, type TopicLog } from '../log/topic-log.ts';
 import type { Rules } from '../rules/rule.ts';
 import type { SubscriptionIndex } from '../subscriptions/subscription-index.ts';
-import type { Connection } from './accept.ts';
 import { Admission, type Admitted } from './admit.ts';
 import { append, appendInPieces, storageRefusal } from './append.ts';
-import { Broadcast } from './broadcast.ts';
+import { Broadcaster, type FanOut } from './broadcast.ts';
 import { Connections } from './connections.ts';
 import { Counters } from './counters.ts';
-import type { FanOut } from './deliver.ts';
 import { permitManaging, permitReading } from './permit.ts';
 import { readHistory, readHistoryBefore, type History, type HistoryBefore } from './history.ts';
 import { Replays } from './replay.ts';
-import type { Peer } from './subscription.ts';
 import { Topics } from './topics.ts';
 
 export interface MessagePathParts {
@@ -57,13 +54,12 @@ export class MessagePath {
   constructor(parts: MessagePathParts) {
     const { log, index, rules, fanOuts, limits, rates, onFailure, now } = parts;
     const counters = this.#counters;
-    const broadcast = new Broadcast({ index, fanOuts, counters, epoch: log.epoch });
+    const broadcaster = new Broadcaster({ index, fanOuts, counters, epoch: log.epoch });
     this.#parts = parts;
     this.topics = new Topics(log, index, rules);
     this.connections = new Connections({
       index,
       log,
-      broadcast,
       counters,
       replays: new Replays(),
       subscriptionsPerConnectionMax: limits.subscriptionsPerConnectionMax,
@@ -72,11 +68,7 @@ export class MessagePath {
       now,
     });
     this.#admission = new Admission({ ...limits, isCovered: (topic) => index.isCovered(topic) });
-    log.tail((records) => broadcast.send(records));
-  }
-
-  accept(peer: Peer, rights: Rights): Connection {
-    return this.connections.accept(peer, rights);
+    log.tail((records) => broadcaster.broadcast(records));
   }
 
   /**

@@ -1,6 +1,6 @@
 import { isReservedTopic, type Form, type Interest } from '@fanfare/protocol';
 import type { LogRecord, PageLimit } from '../log/topic-log.ts';
-import { encodeDelivery, type PeerEvent } from './deliver.ts';
+import { encodeDelivery, type PeerEvent } from './peer-events.ts';
 
 /** Whoever is behind reads the log in pieces of this size: a millisecond's work, which the fan-out takes as a small message. */
 export const pageLimit: PageLimit = { recordsMax: 512, bytesMax: 48 * 1_024 };

@@ -8,10 +8,9 @@ import {
 } from '@fanfare/protocol';
 import type { Page, Position, Start, TopicLog } from '../log/topic-log.ts';
 import type { Audience, TopicFilter } from '../subscriptions/audience.ts';
-import type { InterestEntry, SubscriptionIndex } from '../subscriptions/subscription-index.ts';
-import type { Broadcast } from './broadcast.ts';
+import type { SubscriptionIndex } from '../subscriptions/subscription-index.ts';
 import type { Counters } from './counters.ts';
-import { encodeGap, encodeState, type PeerEvent } from './deliver.ts';
+import { encodeGap, encodeState, type LiveEvent, type PeerEvent } from './peer-events.ts';
 import { encodePage, pageLimit, type Replay, type Replays } from './replay.ts';
 
 /** The other end of a connection, as far as subscriptions need it. */
@@ -45,7 +44,6 @@ export interface Peer {
 export interface SubscriptionParts {
   readonly log: TopicLog;
   readonly index: SubscriptionIndex;
-  readonly broadcast: Broadcast;
   readonly counters: Counters;
   readonly replays: Replays;
   /** A subscription that has begun cannot go on. */
@@ -78,7 +76,7 @@ export class Subscription implements Replay {
   readonly since: number;
   readonly #peer: Peer;
   readonly #parts: SubscriptionParts;
-  #entry: InterestEntry;
+  #audience: Audience;
   #state: SubscriptionState | 'ended' = 'catching_up';
   /** Everything up to here was sent. Only while it is catching up. */
   #position: Position = { sequence: 0 };
@@ -95,12 +93,12 @@ export class Subscription implements Replay {
     this.since = parts.now();
     this.#peer = peer;
     this.#parts = parts;
-    this.#entry = parts.index.open(interest, form, filter);
-    this.#unstoredSeen = this.#entry.unstored;
+    this.#audience = parts.index.open(interest, form, filter);
+    this.#unstoredSeen = this.#audience.unstored;
   }
 
   get audience(): Audience {
-    return this.#entry.audience;
+    return this.#audience;
   }
 
   get state(): SubscriptionState {
@@ -120,7 +118,7 @@ export class Subscription implements Replay {
   /** Begins to deliver, in a later turn at the earliest. */
   begin({ position, ...start }: Start): Begun {
     this.#position = position;
-    this.#unstoredSeen = this.#entry.unstored;
+    this.#unstoredSeen = this.#audience.unstored;
     if (start.due === 0 && position.sequence === this.#parts.log.head) this.#goLive();
     else {
       this.#isTold = true;
@@ -129,15 +127,12 @@ export class Subscription implements Replay {
     return { position, ...start, state: this.state };
   }
 
-  /** The peer had no room for the message that is being broadcast: it goes on from there by reading the log. */
-  overflow(): void {
-    const record = this.#parts.broadcast.current;
-    if (this.#state !== 'live' || !record) return;
-    const isStored = record.ordinal > 0;
-    const before = isStored ? 1 : 0;
-    const ordinal = isStored && !isPattern(this.interest) ? { ordinal: record.ordinal - 1 } : {};
-    this.#position = { sequence: record.sequence - before, ...ordinal };
-    this.#unstoredSeen = this.#entry.unstored - (isStored ? 0 : 1);
+  /** The peer had no room for a live message: the subscription reads it, and all after it, from the log. */
+  overflow({ before, isStored }: LiveEvent): void {
+    if (this.#state !== 'live') return;
+    // The ordinal counts the messages of one topic.
+    this.#position = isPattern(this.interest) ? { sequence: before.sequence } : before;
+    this.#unstoredSeen = this.#audience.unstored - (isStored ? 0 : 1);
     this.#leave();
     this.#state = 'catching_up';
     this.#isBlocked = true;
@@ -156,11 +151,16 @@ export class Subscription implements Replay {
   async sendPage(): Promise<boolean> {
     if (this.#state !== 'catching_up') return false;
     try {
-      const entry = this.#entry;
-      const page = await this.#parts.log.read(this.interest, this.#position, pageLimit, entry.filter?.allows);
+      const audience = this.#audience;
+      const page = await this.#parts.log.read(
+        this.interest,
+        this.#position,
+        pageLimit,
+        audience.filter?.allows,
+      );
       // It may have ended meanwhile, or be for another part of the pattern: then it is read again.
       if (this.#state !== 'catching_up') return false;
-      return this.#entry === entry ? this.#send(page) : true;
+      return this.#audience === audience ? this.#send(page) : true;
     } catch (error) {
       this.#fail(error);
       return false;
@@ -170,13 +170,13 @@ export class Subscription implements Replay {
   /** From now on another part of the pattern may be read; undefined: all of it. */
   restrict(filter: TopicFilter | undefined): void {
     const { index } = this.#parts;
-    if (this.#state === 'ended' || this.#entry.filter?.key === filter?.key) return;
+    if (this.#state === 'ended' || this.#audience.filter?.key === filter?.key) return;
     const isLive = this.#state === 'live';
     if (isLive) this.#leave();
     else this.#tellUnstored();
-    index.close(this.#entry, this.form);
-    this.#entry = index.open(this.interest, this.form, filter);
-    this.#unstoredSeen = this.#entry.unstored;
+    index.close(this.#audience, this.form);
+    this.#audience = index.open(this.interest, this.form, filter);
+    this.#unstoredSeen = this.#audience.unstored;
     if (isLive) this.#join();
   }
 
@@ -227,7 +227,7 @@ export class Subscription implements Replay {
   }
 
   #tellUnstored(): void {
-    const missed = this.#entry.unstored - this.#unstoredSeen;
+    const missed = this.#audience.unstored - this.#unstoredSeen;
     if (missed > 0) this.#peer.tell(encodeGap(this.interest, this.form, missed));
   }
 
@@ -238,21 +238,21 @@ export class Subscription implements Replay {
   }
 
   #join(): void {
-    this.#entry.live[this.form]++;
+    this.#audience.live[this.form]++;
     this.#parts.counters.live++;
-    this.#peer.join(this.#entry.audience, this.form);
+    this.#peer.join(this.#audience, this.form);
   }
 
   #leave(): void {
-    this.#entry.live[this.form]--;
+    this.#audience.live[this.form]--;
     this.#parts.counters.live--;
-    this.#peer.leave(this.#entry.audience, this.form);
+    this.#peer.leave(this.#audience, this.form);
   }
 
   #close(): void {
     const { index, log } = this.#parts;
     this.#state = 'ended';
-    index.close(this.#entry, this.form);
+    index.close(this.#audience, this.form);
     if (!isPattern(this.interest)) log.noteUse(this.interest);
   }
 

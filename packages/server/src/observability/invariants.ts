@@ -1,4 +1,4 @@
-import { limitRepeats } from './limit-repeats.ts';
+import { suppressRepeats } from './repeat-suppression.ts';
 import type { Logger } from './logger.ts';
 
 /** What must hold whatever clients do. When one of these does not hold, Fanfare has a bug. */
@@ -21,7 +21,7 @@ export class Invariants {
 
   /** @param monotonicMs - a clock that never goes back, in milliseconds */
   constructor(logger: Logger, monotonicMs: () => number = () => performance.now()) {
-    this.#logger = limitRepeats(logger, monotonicMs);
+    this.#logger = suppressRepeats(logger, monotonicMs);
   }
 
   /** How often each invariant was broken. */

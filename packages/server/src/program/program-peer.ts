@@ -1,8 +1,7 @@
 import type { Form } from '@fanfare/protocol';
 import type { Connection } from '../message-path/accept.ts';
-import type { PeerEvent } from '../message-path/deliver.ts';
+import type { Audience, PeerEvent } from '../message-path/peer-events.ts';
 import type { Peer } from '../message-path/subscription.ts';
-import type { Audience } from '../subscriptions/audience.ts';
 
 export interface ProgramSurroundings {
   readonly join: (audience: Audience) => void;
@@ -52,17 +51,6 @@ export class ProgramPeer implements Peer {
 
   leave(audience: Audience, _form: Form): void {
     this.#surroundings.leave(audience);
-  }
-
-  /** Takes a live message, or tells the connection that there is no room for it. @returns whether there was */
-  deliver(audience: Audience, event: PeerEvent): boolean {
-    if (this.#hasRoom(event.argumentJson.length)) {
-      this.#push(event);
-      return true;
-    }
-    this.#isBlocked = true;
-    this.connection.overflow(audience, 'envelope');
-    return false;
   }
 
   tell(event: PeerEvent): void {

@@ -1,8 +1,7 @@
-import type { Form } from '@fanfare/protocol';
 import type { Connection } from '../message-path/accept.ts';
-import type { FanOut, PeerEvent } from '../message-path/deliver.ts';
+import type { FanOut } from '../message-path/broadcast.ts';
+import type { Audience, LiveEvent } from '../message-path/peer-events.ts';
 import type { Peer } from '../message-path/subscription.ts';
-import type { Audience } from '../subscriptions/audience.ts';
 import { ProgramPeer } from './program-peer.ts';
 
 export interface ProgramStreamsOptions {
@@ -34,11 +33,15 @@ export class ProgramStreams implements FanOut {
     return peer;
   }
 
-  send(audiences: readonly Audience[], form: Form, event: PeerEvent): number {
-    if (form === 'plain') return 0;
+  broadcast(event: LiveEvent): number {
+    if (event.form === 'plain') return 0;
     let sent = 0;
-    for (const audience of audiences)
-      for (const peer of this.#joined.get(audience) ?? []) if (peer.deliver(audience, event)) sent++;
+    for (const audience of event.audiences) {
+      for (const peer of this.#joined.get(audience) ?? []) {
+        if (peer.offer([event])) sent++;
+        else peer.connection.overflow(event);
+      }
+    }
     return sent;
   }
 

@@ -152,7 +152,7 @@ export function programOf(running: () => Promise<ProgramParts>): Program {
 async function open(running: () => Promise<ProgramParts>): Promise<ProgramPeer> {
   const { path, access, programs } = await running();
   if (path.isDraining) throw new FanfareError('draining', 'The server is shutting down.');
-  return programs.open((peer) => path.accept(peer, access.fullRights));
+  return programs.open((peer) => path.connections.accept(peer, access.fullRights));
 }
 
 async function* readHistory(

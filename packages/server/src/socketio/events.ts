@@ -12,15 +12,13 @@ import { asRefusal } from '../observability/refusal.ts';
 import { UnreadAnswers, type SocketInsides } from './unread-answers.ts';
 import { ParsedArgument, UnparsedArgument, UnreadablePacketError } from './event-decoder.ts';
 import type { PollingResponses } from './polling-responses.ts';
-import { SocketPeer } from './rooms.ts';
 import { SignIn } from './sign-in.ts';
+import { SocketPeer } from './socket-peer.ts';
 
 export interface EventParts {
   readonly path: MessagePath;
   readonly access: Access;
   readonly addresses: ClientAddresses;
-  /** Who is connected, and as what. */
-  readonly connections: Map<Socket, Connection>;
   readonly polling: PollingResponses;
   readonly logger: Logger;
   readonly insides: SocketInsides;
@@ -40,7 +38,8 @@ type SharedListener = (this: Socket, ...args: unknown[]) => void;
 
 /** Listens to the clients of the main namespace. The function returned stops that, and leaves them connected. */
 export function listenToClients(io: Server, parts: EventParts): () => void {
-  const { path, access, addresses, connections, polling, logger, insides, refuseUnknown } = parts;
+  const { path, access, addresses, polling, logger, insides, refuseUnknown } = parts;
+  const { connections } = path;
   const signIn = new SignIn(io, access, logger);
   const identities = new Map<Socket, LiveIdentity>();
   const forget = (socket: Socket): void => {
@@ -48,17 +47,13 @@ export function listenToClients(io: Server, parts: EventParts): () => void {
     answers.end(socket);
     identities.get(socket)?.close();
     identities.delete(socket);
-    connections.get(socket)?.close();
-    connections.delete(socket);
+    connections.of(socket.id)?.close();
   };
   const answers = new UnreadAnswers(insides);
-  // Stock clients never come back after a packet DISCONNECT. After a close they do, and ask for a fresh token.
   const end = (socket: Socket, error: FanfareError, isForGood = error.code !== 'token_expired'): void => {
-    connections.get(socket)?.expire(error);
+    connections.of(socket.id)?.expire(error);
     forget(socket);
-    socket.emit('error', error.toProblem());
-    if (isForGood) socket.disconnect(true);
-    else socket.conn.close();
+    disconnect(socket, error, isForGood);
   };
   const listeners = listenersFor(parts, identities, forget);
   const onAny = listenerForUnknown(logger);
@@ -69,10 +64,10 @@ export function listenToClients(io: Server, parts: EventParts): () => void {
   const accept = (socket: Socket, rights: Rights): Connection => {
     polling.begin(socket.conn);
     addresses.tell(socket.conn);
-    const onRoom = (): void => connections.get(socket)?.drained();
-    const peer = new SocketPeer(socket, polling, insides.engine.packets, onRoom);
-    const connection = path.accept(peer, rights);
-    connections.set(socket, connection);
+    const { packets } = insides.engine;
+    const { connection } = new SocketPeer(socket, polling, packets, (peer) =>
+      connections.accept(peer, rights),
+    );
     trackIdentity(socket, rights);
     for (const [event, listener] of listeners) socket.on(event, listener);
     answers.begin(socket);
@@ -81,14 +76,15 @@ export function listenToClients(io: Server, parts: EventParts): () => void {
   };
   /** Asks one that was let in without: what it sends meanwhile waits. */
   const acceptUnknown = async (socket: Socket, onRefused: (error: FanfareError) => void): Promise<void> => {
+    const connection = accept(socket, access.noRights);
     try {
-      await accept(socket, access.noRights).renew(async () => {
+      await connection.renew(async () => {
         const rights = await signIn.ask(socket);
-        if (connections.has(socket)) trackIdentity(socket, rights);
+        if (!connection.isClosed) trackIdentity(socket, rights);
         return rights;
       });
     } catch (error) {
-      if (connections.has(socket)) onRefused(asRefusal(error, logger));
+      if (!connection.isClosed) onRefused(asRefusal(error, logger));
     }
   };
   const onConnection = (socket: Socket): void => {
@@ -108,15 +104,23 @@ export function listenToClients(io: Server, parts: EventParts): () => void {
   return () => {
     signIn.stop();
     io.off('connection', onConnection);
-    for (const socket of connections.keys()) {
+    for (const socket of io.sockets.sockets.values()) {
+      if (!connections.of(socket.id)) continue;
       forget(socket);
       polling.end(socket.conn);
     }
   };
 }
 
+/** Stock clients never come back after a packet DISCONNECT. After a close they do, and ask for a fresh token. */
+function disconnect(socket: Socket, error: FanfareError, isForGood: boolean): void {
+  socket.emit('error', error.toProblem());
+  if (isForGood) socket.disconnect(true);
+  else socket.conn.close();
+}
+
 function listenersFor(
-  { path, access, connections, logger, refuseUnknown }: EventParts,
+  { path, access, logger, refuseUnknown }: EventParts,
   identities: ReadonlyMap<Socket, LiveIdentity>,
   forget: (socket: Socket) => void,
 ): readonly (readonly [event: string, SharedListener])[] {
@@ -127,7 +131,7 @@ function listenersFor(
   ): readonly [string, SharedListener] => [
     event,
     function (...args) {
-      const connection = connections.get(this);
+      const connection = path.connections.of(this.id);
       if (connection) void answer(this, args, (input) => carryOut(connection, input, this), logger);
     },
   ];

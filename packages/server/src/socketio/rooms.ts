@@ -1,28 +1,28 @@
-import { isFanoutAdapter, waitingBytesOf } from '@fanfare/fanout';
+import { isFanoutAdapter, waitingBytesOf, type FanoutOptions } from '@fanfare/fanout';
 import type { Form } from '@fanfare/protocol';
 import type { Server, Socket } from 'socket.io';
 import { PacketType } from 'socket.io-parser';
-import type { PacketsWaiting } from '../insides/engine-inside.ts';
-import { isDelivery, type Audience, type FanOut, type PeerEvent } from '../message-path/deliver.ts';
-import type { Peer } from '../message-path/subscription.ts';
+import type { Connection } from '../message-path/accept.ts';
+import type { FanOut } from '../message-path/broadcast.ts';
+import type { Audience, LiveEvent } from '../message-path/peer-events.ts';
 import type { Logger } from '../observability/logger.ts';
 import { EncodedArgument } from './encoded-argument.ts';
 import type { PollingResponses } from './polling-responses.ts';
 
-/** Keeps Fanfare's rooms apart from the room that every socket is in under its own id, and from an app's rooms. */
+/** Keeps Fanfare's rooms apart from the app's rooms, and from the room that every socket is in under its own id. */
 const prefix = 'fanfare:';
 
-/** The Socket.IO room of those who have joined an audience in one form. */
-function roomOf(audience: Audience, form: Form): string {
-  return `${prefix}${form}:${audience}`;
+/** The Socket.IO room of all sockets that have joined an audience in one form. */
+export function roomOf({ name }: Pick<Audience, 'name'>, form: Form): string {
+  return `${prefix}${form}:${name}`;
 }
 
-/** How many rooms are remembered by name. */
+/** The size of the cache of names. */
 const roomsMax = 4_096;
 
-/** The names of rooms. Making and hashing one anew for each message takes longer than all else that is done for it. */
+/** A cache of rooms' names. Building and hashing a name for each message would cost more than the rest of its broadcast. */
 class RoomNames {
-  readonly #names = new Map<Audience, string>();
+  readonly #names = new Map<string, string>();
   readonly #form: Form;
 
   constructor(form: Form) {
@@ -30,115 +30,39 @@ class RoomNames {
   }
 
   of(audience: Audience): string {
-    let name = this.#names.get(audience);
-    if (name === undefined) {
+    let room = this.#names.get(audience.name);
+    if (room === undefined) {
       if (this.#names.size >= roomsMax) this.#names.clear();
-      this.#names.set(audience, (name = roomOf(audience, this.#form)));
+      this.#names.set(audience.name, (room = roomOf(audience, this.#form)));
     }
-    return name;
+    return room;
   }
 }
 
-/** The audience and the form of one of Fanfare's rooms; undefined for any other room. */
-export function subscriptionOf(
-  room: string,
-): { readonly audience: Audience; readonly form: Form } | undefined {
-  for (const form of ['plain', 'envelope'] as const) {
-    const start = roomOf('' as Audience, form);
-    if (room.startsWith(start)) return { audience: room.slice(start.length) as Audience, form };
+/** The argument of a live message. A client that has no room for the message continues in the log before it. */
+class LiveArgument extends EncodedArgument {
+  readonly event: LiveEvent;
+
+  constructor(event: LiveEvent) {
+    super(event.argumentJson);
+    this.event = event;
   }
-  return undefined;
 }
 
-/** What of Engine.IO's connection is used where an app's own adapter does not bound what waits. */
-interface EngineConnection {
-  once(event: 'drain', listener: () => void): void;
-}
-
-export class SocketPeer implements Peer {
-  readonly #socket: Socket;
-  readonly #polling: PollingResponses;
-  readonly #packets: PacketsWaiting;
-  readonly #onRoom: () => void;
-
-  /** @param onRoom - called when events that were offered, and not sent, can be offered again */
-  constructor(socket: Socket, polling: PollingResponses, packets: PacketsWaiting, onRoom: () => void) {
-    this.#socket = socket;
-    this.#polling = polling;
-    this.#packets = packets;
-    this.#onRoom = onRoom;
-  }
-
-  get id(): string {
-    return this.#socket.id;
-  }
-
-  get transport(): string {
-    return this.#socket.conn.transport.name;
-  }
-
-  get isPolled(): boolean {
-    return this.#polling.isPolled(this.#socket);
-  }
-
-  get address(): string {
-    return this.#socket.conn.remoteAddress;
-  }
-
-  get waitingBytes(): number {
-    return waitingBytesOf(this.#socket);
-  }
-
-  join(audience: Audience, form: Form): void {
-    void this.#socket.join(roomOf(audience, form));
-  }
-
-  leave(audience: Audience, form: Form): void {
-    void this.#socket.leave(roomOf(audience, form));
-  }
-
-  tell({ name, argumentJson }: PeerEvent): void {
-    this.#socket.emit(name, new EncodedArgument(argumentJson));
-  }
-
-  offer(events: readonly PeerEvent[]): boolean {
-    if (!this.isPolled) return this.#send(events);
-    this.#polling.mark(events.filter((event) => !isDelivery(event)).length);
-    try {
-      return this.#send(events);
-    } finally {
-      this.#polling.unmark();
-    }
-  }
-
-  #send(events: readonly PeerEvent[]): boolean {
-    const { adapter } = this.#socket.nsp;
-    if (isFanoutAdapter(adapter)) {
-      return adapter.sendAll(
-        this.#socket,
-        events.map(({ name, argumentJson }) => [name, new EncodedArgument(argumentJson)]),
-      );
-    }
-    const connection = this.#socket.conn as unknown as EngineConnection;
-    if (this.#packets.of(connection) > 0) {
-      this.#tellWhenEmpty(connection);
-      return false;
-    }
-    for (const event of events) this.tell(event);
-    return true;
-  }
-
-  /** A poll may take a part of what waits only. */
-  #tellWhenEmpty(connection: EngineConnection): void {
-    connection.once('drain', () => {
-      if (this.#packets.of(connection) > 0) this.#tellWhenEmpty(connection);
-      else this.#onRoom();
-    });
-  }
-
-  end(): void {
-    this.#socket.disconnect(true);
-  }
+/** What the fan-out's adapter does with sockets that do not keep up: they read from the log, at their own pace. */
+export function slowSocketHooks(
+  connectionOf: (socket: Socket) => Connection | undefined,
+): Required<Pick<FanoutOptions, 'onOverflow' | 'onDrained'>> {
+  return {
+    onOverflow: (socket, _rooms, [, argument]) => {
+      const connection = connectionOf(socket);
+      // Any other broadcast cannot be read again, nor told as a gap.
+      if (!connection || !(argument instanceof LiveArgument)) return 'disconnect';
+      connection.overflow(argument.event);
+      return 'drop';
+    },
+    onDrained: (socket) => connectionOf(socket)?.drained(),
+  };
 }
 
 export class RoomFanOut implements FanOut {
@@ -153,15 +77,16 @@ export class RoomFanOut implements FanOut {
     this.#logger = logger;
   }
 
-  send(audiences: readonly Audience[], form: Form, { name, argumentJson }: PeerEvent): number {
+  broadcast(event: LiveEvent): number {
     const rooms = new Set<string>();
-    const names = this.#names[form];
-    for (const audience of audiences) rooms.add(names.of(audience));
+    const names = this.#names[event.form];
+    for (const audience of event.audiences) rooms.add(names.of(audience));
     this.#polling.mark();
     let sent = 0;
     try {
-      sent = this.#broadcast(rooms, [name, new EncodedArgument(argumentJson)]);
+      sent = this.#broadcast(rooms, [event.name, new LiveArgument(event)]);
     } catch (err) {
+      const audiences = event.audiences.map(({ name }) => name);
       this.#logger.error({ err, audiences }, 'a delivery failed');
     }
     const polled = this.#polling.unmark();
@@ -170,8 +95,8 @@ export class RoomFanOut implements FanOut {
 
   #broadcast(rooms: Set<string>, data: readonly unknown[]): number {
     const { adapter } = this.#io.of('/');
-    // What io.local.to(rooms).emit() comes to, without the objects that it makes on its way. Local: every server
-    // of a cluster has the log's tail, so none may broadcast for another.
+    // Does the same as io.local.to(rooms).emit(), and allocates less. Local: every server of a cluster has the log's
+    // tail, so no server may broadcast for another.
     const packet = { type: PacketType.EVENT, nsp: '/', data };
     const options = { rooms, except: new Set<string>(), flags: { local: true } };
     if (isFanoutAdapter(adapter)) return adapter.broadcast(packet, options);

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { FanfareError, type Form, type Interest } from '@fanfare/protocol';
+import { FanfareError, type Form } from '@fanfare/protocol';
 import { onTestFinished } from 'vitest';
 import { unrestrictedIdentity } from '../../src/access/identity.ts';
 import { DecisionCache, Rights } from '../../src/access/rights.ts';
@@ -9,7 +9,8 @@ import { failOn } from '../log/open-local-log.ts';
 import { LocalTopicLog } from '../../src/log/local/local-topic-log.ts';
 import { MemoryStore } from '../../src/log/store/memory-store.ts';
 import type { TopicLog } from '../../src/log/topic-log.ts';
-import type { FanOut, PeerEvent } from '../../src/message-path/deliver.ts';
+import type { FanOut } from '../../src/message-path/broadcast.ts';
+import type { Audience, LiveEvent, PeerEvent } from '../../src/message-path/peer-events.ts';
 import { RateLimits } from '../../src/limits/rate-limits.ts';
 import { MessagePath } from '../../src/message-path/message-path.ts';
 import type { Peer } from '../../src/message-path/subscription.ts';
@@ -30,12 +31,12 @@ export class FakePeer implements Peer {
   room: number = Infinity;
   #isMissing = false;
 
-  join(interest: Interest, form: Form): void {
-    this.joined.add(`${form} ${interest}`);
+  join({ name }: Audience, form: Form): void {
+    this.joined.add(`${form} ${name}`);
   }
 
-  leave(interest: Interest, form: Form): void {
-    this.joined.delete(`${form} ${interest}`);
+  leave({ name }: Audience, form: Form): void {
+    this.joined.delete(`${form} ${name}`);
   }
 
   tell({ name, argumentJson }: PeerEvent): void {
@@ -63,10 +64,10 @@ export class FakePeer implements Peer {
     }
   }
 
-  send(interests: readonly Interest[], form: Form, event: PeerEvent): boolean {
-    if (!interests.some((interest) => this.joined.has(`${form} ${interest}`))) return false;
+  offerLive(event: LiveEvent): boolean {
+    if (!event.audiences.some(({ name }) => this.joined.has(`${event.form} ${name}`))) return false;
     if (this.offer([event])) return true;
-    for (const interest of interests) this.connection?.overflow(interest, form);
+    this.connection?.overflow(event);
     return false;
   }
 }
@@ -79,14 +80,14 @@ export class FakeFanOut implements FanOut {
 
   connect(path: MessagePath, rights: Rights = anything): FakePeer {
     const peer = new FakePeer();
-    peer.connection = path.accept(peer, rights);
+    peer.connection = path.connections.accept(peer, rights);
     this.#peers.push(peer);
     return peer;
   }
 
-  send(interests: readonly Interest[], form: Form, event: PeerEvent): number {
+  broadcast(event: LiveEvent): number {
     this.sends.push(event.argumentJson);
-    return this.#peers.filter((peer) => peer.send(interests, form, event)).length;
+    return this.#peers.filter((peer) => peer.offerLive(event)).length;
   }
 }
 

@@ -78,7 +78,7 @@ describe('the path of a message', () => {
               const peer = peers[action.who];
               if (!peer) return;
               peer.connection?.close();
-              peer.connection = path.accept(peer, anything);
+              peer.connection = path.connections.accept(peer, anything);
               model.wants[action.who]?.clear();
               return;
             }

@@ -1,7 +1,8 @@
 import { isPattern, matches, parseInterest, parseTopic, type Interest } from '@fanfare/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SubscriptionIndex, type InterestEntry } from '../../src/subscriptions/subscription-index.ts';
+import type { Audience } from '../../src/subscriptions/audience.ts';
+import { SubscriptionIndex } from '../../src/subscriptions/subscription-index.ts';
 
 describe('the index of subscriptions', () => {
   it('finds for a topic what a walk over all subscriptions would find, whatever came and went', () => {
@@ -15,7 +16,7 @@ describe('the index of subscriptions', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
         const index = new SubscriptionIndex();
-        const open: InterestEntry[] = [];
+        const open: Audience[] = [];
         for (const { interest: wanted, isComing } of steps) {
           if (isComing) open.push(index.open(wanted, 'plain'));
           else {
