@@ -4,7 +4,7 @@ import { FanfareError } from '@fanfare/protocol';
 import { Arrival, ArrivalBudget } from '../limits/arrival-budget.ts';
 import type { NodeInside } from '../insides/node-inside.ts';
 import { fixedLimits } from '../limits/fixed-limits.ts';
-import { tooLarge } from '../message-path/admit.ts';
+import { tooLarge } from '../message-path/refusals.ts';
 
 /** What `POST /publish` was sent. */
 export interface PublishBody {

@@ -4,7 +4,7 @@ import { FanfareError } from '@fanfare/protocol';
 import type { FastifyError, FastifyReply } from 'fastify';
 import { crossOriginHeaders } from '../access/cross-origin.ts';
 import type { AnswerOrder } from '../insides/node-inside.ts';
-import { tooLarge } from '../message-path/admit.ts';
+import { tooLarge } from '../message-path/refusals.ts';
 import type { Logger } from '../observability/logger.ts';
 import { asRefusal } from '../observability/refusal.ts';
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FanfareError, Form, Subscribed } from '@fanfare/protocol';
 import type { Source } from '../limits/rate-limits.ts';
-import type { Connection } from '../message-path/accept.ts';
+import type { Connection } from '../message-path/connection.ts';
 import type { Audience, PeerEvent } from '../message-path/peer-events.ts';
 import type { Peer } from '../message-path/subscription.ts';
 

@@ -12,6 +12,7 @@ import type { Rights } from '../access/rights.ts';
 import type { NewRecord } from '../log/topic-log.ts';
 import { permitPublishing } from './permit.ts';
 import { fixedLimits } from '../limits/fixed-limits.ts';
+import { tooDeep, tooLarge, tooManyContainers } from './refusals.ts';
 import { cutMember, elementsOf, measure, structureOf, type JsonValue } from './json-text.ts';
 
 export interface AdmissionOptions {
@@ -171,7 +172,8 @@ export class Admission {
     const { text: messageJson, depth, containers } = message;
     if (depth > messageDepthMax) throw tooDeep();
     if (Buffer.byteLength(messageJson) > publishBytesMax) throw tooLarge(publishBytesMax);
-    if (containers > containersMaxOf(publishBytesMax)) throw tooManyContainers(publishBytesMax);
+    if (containers > containersMaxOf(publishBytesMax))
+      throw tooManyContainers(containersMaxOf(publishBytesMax));
     const publisher = rights.publisherOf(topic);
     const { subject } = rights.identity;
     return {
@@ -183,11 +185,6 @@ export class Admission {
       createsTopic: this.#options.isCovered,
     };
   }
-}
-
-/** @param bytesMax - the limit that the payload is over */
-export function tooLarge(bytesMax: number): FanfareError {
-  return new FanfareError('payload_too_large', `A publish must not be larger than ${bytesMax} bytes.`);
 }
 
 /**
@@ -202,16 +199,11 @@ export function excessOf(text: string, publishBytesMax: number): FanfareError | 
   if (text.length <= containersMax) return undefined;
   const { containers, depth } = structureOf(text, containersMax);
   if (depth > messageDepthMax + envelopeContainers) return tooDeep();
-  return containers > containersMax ? tooManyContainers(publishBytesMax) : undefined;
+  return containers > containersMax ? tooManyContainers(containersMaxOf(publishBytesMax)) : undefined;
 }
 
 function containersMaxOf(publishBytesMax: number): number {
   return Math.max(containersAlways, Math.ceil(publishBytesMax / fixedLimits.bytesPerContainer.value));
-}
-
-function tooManyContainers(publishBytesMax: number): FanfareError {
-  const detail = `A message must not have more than ${containersMaxOf(publishBytesMax)} arrays and objects.`;
-  return new FanfareError('payload_too_large', detail);
 }
 
 function eitherId(bodyId: unknown, headerId: string | undefined): unknown {
@@ -222,11 +214,6 @@ function eitherId(bodyId: unknown, headerId: string | undefined): unknown {
     'id',
     'The id of the body and the header Idempotency-Key are not the same.',
   );
-}
-
-function tooDeep(): FanfareError {
-  const detail = `The message must not be nested deeper than ${messageDepthMax} levels.`;
-  return refuseField('payload_too_deep', 'message', detail);
 }
 
 function orRefusal(admit: () => Admitted): Admitted {

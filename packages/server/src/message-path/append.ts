@@ -1,16 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { FanfareError, formatOffset, type PublishResult } from '@fanfare/protocol';
-import {
-  LogBusyError,
-  LogClosedError,
-  type AppendOutcome,
-  type NewRecord,
-  type TopicLog,
-  LogFullError,
-  LogUncertainError,
-  LogUnwritableError,
-} from '../log/topic-log.ts';
-import { tooLarge } from './admit.ts';
+import type { AppendOutcome, NewRecord, TopicLog } from '../log/topic-log.ts';
+import { storageRefusal, tooLarge, topicNotFound, topicsExhausted } from './refusals.ts';
 
 /**
  * Appends admitted messages, all in one go. What this returns is their acknowledgement; there is no other way to one.
@@ -102,7 +93,7 @@ async function appendAll(log: TopicLog, records: readonly NewRecord[]): Promise<
 function resultOf(record: NewRecord, outcome: AppendOutcome, log: TopicLog): PublishResult | FanfareError {
   switch (outcome.kind) {
     case 'topic_not_found':
-      return new FanfareError('topic_not_found', `Topic '${record.topic}' does not exist`);
+      return topicNotFound(record.topic);
     case 'topics_exhausted':
       return topicsExhausted(log);
     case 'message_too_large':
@@ -137,32 +128,4 @@ function acknowledgement(
     ...(kind === 'duplicate' && { duplicate: true }),
     stored,
   };
-}
-
-export function topicsExhausted({ topicsMax }: Pick<TopicLog, 'topicsMax'>): FanfareError {
-  const detail =
-    `Limit of ${topicsMax} topics reached (\`topicsMax\`): each is declared, has subscribers or keeps messages. ` +
-    'Delete topics, or raise the limit.';
-  return new FanfareError('limit_exceeded', detail);
-}
-
-/** What a client is told when the log did not take something. */
-export function storageRefusal(cause: unknown): FanfareError {
-  if (cause instanceof LogClosedError) return new FanfareError('draining', 'The server is shutting down.');
-  if (cause instanceof LogBusyError) {
-    const detail = 'More is waiting to be stored than the disk can take. Try again later.';
-    return new FanfareError('storage_unavailable', detail);
-  }
-  if (cause instanceof LogFullError) {
-    return new FanfareError('storage_unavailable', 'There is no space left to store anything.', {
-      status: 507,
-      cause,
-    });
-  }
-  if (cause instanceof LogUncertainError) {
-    const detail = `${cause.summary} The message may have been stored.`;
-    return new FanfareError('internal', detail, { cause });
-  }
-  const detail = cause instanceof LogUnwritableError ? cause.summary : 'The message could not be stored.';
-  return new FanfareError('storage_unavailable', detail, { cause });
 }

@@ -1,5 +1,5 @@
 import type { ConnectionInfo, SubscribedInfo, SubscriberInfo } from '@fanfare/protocol';
-import type { Connection } from './accept.ts';
+import type { Connection } from './connection.ts';
 import type { Subscription } from './subscription.ts';
 
 export function describeConnection(connection: Connection): ConnectionInfo {

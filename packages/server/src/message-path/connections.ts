@@ -9,7 +9,7 @@ import {
 } from '@fanfare/protocol';
 import type { Rights } from '../access/rights.ts';
 import type { Audience } from '../subscriptions/audience.ts';
-import { Connection, type ConnectionParts } from './accept.ts';
+import { Connection, type ConnectionParts } from './connection.ts';
 import { describeConnection, describeSubscribed, describeSubscriber } from './connection-info.ts';
 import { permitManaging } from './permit.ts';
 import type { Peer, Subscription } from './subscription.ts';

@@ -1,7 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   encodeEnvelope,
-  FanfareError,
   formatOffset,
   isPattern,
   type From,
@@ -12,6 +11,7 @@ import {
 } from '@fanfare/protocol';
 import type { LogRecord, MayRead, Page, Position, TopicLog } from '../log/topic-log.ts';
 import { offsetOf } from './peer-events.ts';
+import { topicNotFound } from './refusals.ts';
 
 /** A page whose envelopes are JSON texts, ready to be sent. */
 export interface History extends Omit<HistoryPage, 'messages'> {
@@ -83,8 +83,7 @@ export async function readHistoryBefore(
 }
 
 async function checkExists(log: TopicLog, topic: Topic): Promise<void> {
-  if (!(await log.topicState(topic)))
-    throw new FanfareError('topic_not_found', `Topic '${topic}' does not exist`);
+  if (!(await log.topicState(topic))) throw topicNotFound(topic);
 }
 
 /** A page of a pattern may be short or empty where there is a lot to look through: then it is gone on. */

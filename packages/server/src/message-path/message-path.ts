@@ -10,16 +10,17 @@ import {
 } from '@fanfare/protocol';
 import type { Rights } from '../access/rights.ts';
 import type { RateLimits, Source } from '../limits/rate-limits.ts';
-import { LogClosedError, LogDamagedError, type NewRecord, type TopicLog } from '../log/topic-log.ts';
+import { LogDamagedError, type NewRecord, type TopicLog } from '../log/topic-log.ts';
 import type { Rules } from '../rules/rule.ts';
 import type { SubscriptionIndex } from '../subscriptions/subscription-index.ts';
 import { Admission, type Admitted } from './admit.ts';
-import { append, appendInPieces, storageRefusal } from './append.ts';
+import { append, appendInPieces } from './append.ts';
 import { Broadcaster, type FanOut } from './broadcast.ts';
 import { Connections } from './connections.ts';
 import { Counters } from './counters.ts';
 import { permitManaging, permitReading } from './permit.ts';
 import { readHistory, readHistoryBefore, type History, type HistoryBefore } from './history.ts';
+import { damaged, readingRefusal } from './refusals.ts';
 import { Replays } from './replay.ts';
 import { Topics } from './topics.ts';
 
@@ -209,11 +210,5 @@ function only([result]: readonly BatchResult[]): PublishResult {
 }
 
 function refuseReading(error: unknown): never {
-  if (error instanceof LogClosedError) throw storageRefusal(error);
-  throw error instanceof LogDamagedError ? damaged(error) : error;
-}
-
-/** What a client is told of messages that cannot be read. */
-function damaged(cause: LogDamagedError): FanfareError {
-  return new FanfareError('log_damaged', cause.message, { cause });
+  throw readingRefusal(error);
 }

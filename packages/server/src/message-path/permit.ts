@@ -1,6 +1,7 @@
 import { FanfareError, type Interest, type Topic } from '@fanfare/protocol';
 import type { Rights } from '../access/rights.ts';
 import type { TopicFilter } from '../subscriptions/audience.ts';
+import { notAllowed } from './refusals.ts';
 
 /**
  * Lets somebody read a topic or pattern. It is asked before anything is looked for: to whoever may not read a topic it is
@@ -11,25 +12,21 @@ import type { TopicFilter } from '../subscriptions/audience.ts';
  */
 export function permitReading(rights: Rights, interest: Interest): TopicFilter | undefined {
   const readable = rights.readable(interest);
-  if (readable === 'nothing') throw mayNot('read', interest);
+  if (readable === 'nothing') throw notAllowed('read', interest);
   return readable === 'all' ? undefined : readable;
 }
 
 /** @throws FanfareError `not_authorized` */
 export function permitPublishing(rights: Rights, topic: Topic): void {
-  if (!rights.may('publish', topic)) throw mayNot('publish to', topic);
+  if (!rights.may('publish', topic)) throw notAllowed('publish to', topic);
 }
 
 /** @throws FanfareError `not_authorized` */
 export function permitDeleting(rights: Rights, topic: Topic): void {
-  if (!rights.may('delete', topic)) throw mayNot('delete', topic);
+  if (!rights.may('delete', topic)) throw notAllowed('delete', topic);
 }
 
 /** @throws FanfareError `not_authorized` */
 export function permitManaging(rights: Rights): void {
   if (!rights.identity.isAdmin) throw new FanfareError('not_authorized', 'Only an admin may do this.');
-}
-
-function mayNot(what: string, interest: Interest): FanfareError {
-  return new FanfareError('not_authorized', `You may not ${what} '${interest}'.`);
 }

@@ -1,7 +1,7 @@
 import {
-  FanfareError,
   formatOffset,
   isPattern,
+  type FanfareError,
   type Form,
   type Interest,
   type SubscriptionState,
@@ -11,6 +11,7 @@ import type { Audience, TopicFilter } from '../subscriptions/audience.ts';
 import type { SubscriptionIndex } from '../subscriptions/subscription-index.ts';
 import type { Counters } from './counters.ts';
 import { encodeGap, encodeState, type LiveEvent, type PeerEvent } from './peer-events.ts';
+import { notAllowed } from './refusals.ts';
 import { encodePage, pageLimit, type Replay, type Replays } from './replay.ts';
 
 /** The other end of a connection, as far as subscriptions need it. */
@@ -183,8 +184,7 @@ export class Subscription implements Replay {
   /** Ends, for nothing of it may be read any more. */
   forbid(): void {
     if (this.#state === 'live') this.#leave();
-    const refusal = new FanfareError('not_authorized', `You may not read '${this.interest}'.`);
-    this.#tellFailure(refusal);
+    this.#tellFailure(notAllowed('read', this.interest));
   }
 
   /** Tells what it missed, if anything, and ends. */

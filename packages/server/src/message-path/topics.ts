@@ -1,20 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import {
-  FanfareError,
-  formatOffset,
-  parseTopic,
-  type Topic,
-  type TopicDetails,
-  type TopicInfo,
-} from '@fanfare/protocol';
-import { LogClosedError, type TopicLog, type TopicQuery, type TopicState } from '../log/topic-log.ts';
+import { formatOffset, parseTopic, type Topic, type TopicDetails, type TopicInfo } from '@fanfare/protocol';
+import type { TopicLog, TopicQuery, TopicState } from '../log/topic-log.ts';
 import type { Rights } from '../access/rights.ts';
 import { Pacer } from '../limits/pacer.ts';
 import { describeRule } from '../rules/describe-rule.ts';
 import type { Rules } from '../rules/rule.ts';
 import type { SubscriptionIndex } from '../subscriptions/subscription-index.ts';
-import { storageRefusal, topicsExhausted } from './append.ts';
 import { permitDeleting, permitPublishing, permitReading } from './permit.ts';
+import { readingRefusal, storageRefusal, topicNotFound, topicsExhausted } from './refusals.ts';
 
 /** A topic that was to exist, and does. */
 export interface Declared {
@@ -116,12 +109,8 @@ export class Topics {
   }
 }
 
-function topicNotFound(topic: Topic): FanfareError {
-  return new FanfareError('topic_not_found', `Topic '${topic}' does not exist`);
-}
-
 function refuseReading(cause: unknown): never {
-  throw cause instanceof LogClosedError ? storageRefusal(cause) : cause;
+  throw readingRefusal(cause);
 }
 
 function refuseStorage(cause: unknown): never {

@@ -1,5 +1,5 @@
 import type { Form } from '@fanfare/protocol';
-import type { Connection } from '../message-path/accept.ts';
+import type { Connection } from '../message-path/connection.ts';
 import type { Audience, PeerEvent } from '../message-path/peer-events.ts';
 import type { Peer } from '../message-path/subscription.ts';
 

@@ -1,4 +1,4 @@
-import type { Connection } from '../message-path/accept.ts';
+import type { Connection } from '../message-path/connection.ts';
 import type { FanOut } from '../message-path/broadcast.ts';
 import type { Audience, LiveEvent } from '../message-path/peer-events.ts';
 import type { Peer } from '../message-path/subscription.ts';

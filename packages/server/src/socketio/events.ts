@@ -5,7 +5,7 @@ import type { ClientAddresses } from '../access/client-address.ts';
 import type { Rights } from '../access/rights.ts';
 import type { LiveIdentity } from '../access/live-identities.ts';
 import type { Source } from '../limits/rate-limits.ts';
-import type { Connection } from '../message-path/accept.ts';
+import type { Connection } from '../message-path/connection.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
 import type { Logger } from '../observability/logger.ts';
 import { asRefusal } from '../observability/refusal.ts';

@@ -2,7 +2,7 @@ import { isFanoutAdapter, waitingBytesOf } from '@fanfare/fanout';
 import type { Form } from '@fanfare/protocol';
 import type { Socket } from 'socket.io';
 import type { PacketsWaiting } from '../insides/engine-inside.ts';
-import type { Connection } from '../message-path/accept.ts';
+import type { Connection } from '../message-path/connection.ts';
 import { isDelivery, type Audience, type PeerEvent } from '../message-path/peer-events.ts';
 import type { Peer } from '../message-path/subscription.ts';
 import { EncodedArgument } from './encoded-argument.ts';

@@ -14,7 +14,7 @@ import type { Audience, LiveEvent, PeerEvent } from '../../src/message-path/peer
 import { RateLimits } from '../../src/limits/rate-limits.ts';
 import { MessagePath } from '../../src/message-path/message-path.ts';
 import type { Peer } from '../../src/message-path/subscription.ts';
-import type { Connection } from '../../src/message-path/accept.ts';
+import type { Connection } from '../../src/message-path/connection.ts';
 import { Rules } from '../../src/rules/rule.ts';
 import { SubscriptionIndex } from '../../src/subscriptions/subscription-index.ts';
 

@@ -17,8 +17,8 @@ import { fixedLimits } from '../limits/fixed-limits.ts';
 import type { RateLimits, Source } from '../limits/rate-limits.ts';
 import type { Start } from '../log/topic-log.ts';
 import type { LiveEvent } from './peer-events.ts';
-import { storageRefusal, topicsExhausted } from './append.ts';
 import { permitReading } from './permit.ts';
+import { storageRefusal, topicsExhausted } from './refusals.ts';
 import { Subscription, type Peer, type SubscriptionParts } from './subscription.ts';
 
 export interface ConnectionParts extends SubscriptionParts {

@@ -1,5 +1,5 @@
 import { expect, it, onTestFinished } from 'vitest';
-import { Connection, type ConnectionParts } from '../../src/message-path/accept.ts';
+import { Connection, type ConnectionParts } from '../../src/message-path/connection.ts';
 import { RateLimits } from '../../src/limits/rate-limits.ts';
 import type { Peer } from '../../src/message-path/subscription.ts';
 import { SubscriptionIndex } from '../../src/subscriptions/subscription-index.ts';

@@ -1,0 +1,74 @@
+import { FanfareError, messageDepthMax, refuseField, type Interest, type Topic } from '@fanfare/protocol';
+import {
+  LogBusyError,
+  LogClosedError,
+  LogDamagedError,
+  LogFullError,
+  LogUncertainError,
+  LogUnwritableError,
+  type TopicLog,
+} from '../log/topic-log.ts';
+
+/** The refusals that several steps of a message's way need. Each step throws or returns them. */
+
+export function topicNotFound(topic: Topic): FanfareError {
+  return new FanfareError('topic_not_found', `Topic '${topic}' does not exist`);
+}
+
+export function topicsExhausted({ topicsMax }: Pick<TopicLog, 'topicsMax'>): FanfareError {
+  const detail =
+    `Limit of ${topicsMax} topics reached (\`topicsMax\`): each is declared, has subscribers or keeps messages. ` +
+    'Delete topics, or raise the limit.';
+  return new FanfareError('limit_exceeded', detail);
+}
+
+export function notAllowed(what: string, interest: Interest): FanfareError {
+  return new FanfareError('not_authorized', `You may not ${what} '${interest}'.`);
+}
+
+/** @param bytesMax - the limit that the publish exceeds */
+export function tooLarge(bytesMax: number): FanfareError {
+  return new FanfareError('payload_too_large', `A publish must not be larger than ${bytesMax} bytes.`);
+}
+
+export function tooDeep(): FanfareError {
+  const detail = `The message must not be nested deeper than ${messageDepthMax} levels.`;
+  return refuseField('payload_too_deep', 'message', detail);
+}
+
+export function tooManyContainers(containersMax: number): FanfareError {
+  const detail = `A message must not have more than ${containersMax} arrays and objects.`;
+  return new FanfareError('payload_too_large', detail);
+}
+
+/** The log did not take something. */
+export function storageRefusal(cause: unknown): FanfareError {
+  if (cause instanceof LogClosedError) return new FanfareError('draining', 'The server is shutting down.');
+  if (cause instanceof LogBusyError) {
+    const detail = 'More is waiting to be stored than the disk can take. Try again later.';
+    return new FanfareError('storage_unavailable', detail);
+  }
+  if (cause instanceof LogFullError) {
+    return new FanfareError('storage_unavailable', 'There is no space left to store anything.', {
+      status: 507,
+      cause,
+    });
+  }
+  if (cause instanceof LogUncertainError) {
+    const detail = `${cause.summary} The message may have been stored.`;
+    return new FanfareError('internal', detail, { cause });
+  }
+  const detail = cause instanceof LogUnwritableError ? cause.summary : 'The message could not be stored.';
+  return new FanfareError('storage_unavailable', detail, { cause });
+}
+
+/** @returns a refusal if the log is closed or damaged; any other error as it is */
+export function readingRefusal(error: unknown): unknown {
+  if (error instanceof LogClosedError) return storageRefusal(error);
+  return error instanceof LogDamagedError ? damaged(error) : error;
+}
+
+/** Messages in the log cannot be read. */
+export function damaged(cause: LogDamagedError): FanfareError {
+  return new FanfareError('log_damaged', cause.message, { cause });
+}
