@@ -270,7 +270,7 @@ describe('fanfare serve', () => {
       fanfare('serve', '--config', '/nowhere.json', '--topics-max', '0'),
     );
     expect(code).toBe(2);
-    expect(stderr).toMatch(/^\/nowhere\.json cannot be read as JSON: .*\n--topics-max must be .*\n$/);
+    expect(stderr).toMatch(/^Cannot read \/nowhere\.json as JSON: .*\n--topics-max must be .*\n$/);
   });
 
   it('respects PORT', async () => {

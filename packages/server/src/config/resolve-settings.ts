@@ -13,21 +13,21 @@ import {
   type SettingValue,
 } from './settings.ts';
 
-/** Where settings come from, the strongest first. Flags and environment are texts, a file has JSON values. */
+/** The sources of settings, highest precedence first. Flags and environment variables are texts, a file has JSON values. */
 export interface SettingSources {
   readonly flags: Readonly<Record<string, unknown>>;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly file?: SettingsFile;
-  /** Whether the program says who is asking. */
+  /** Whether the program identifies clients itself (`identify`), so that no key is needed. */
   readonly identifies?: boolean;
 }
 
-/** A parsed configuration file, or why it could not be read, with the path to name in errors. */
+/** A parsed configuration file, or the reason why it could not be read. Errors name the path. */
 export type SettingsFile =
   | { readonly path: string; readonly content: unknown }
   | { readonly path: string; readonly unreadable: string };
 
-/** The settings are wrong. `problems` has one sentence for everything that is. */
+/** Thrown for wrong settings. `problems` has one sentence for each. */
 export class SettingsError extends Error {
   readonly problems: readonly string[];
 
@@ -39,9 +39,9 @@ export class SettingsError extends Error {
 }
 
 /**
- * Puts the settings together: flags before environment before file before defaults.
+ * Combines the settings. Precedence: flags, environment, file, defaults.
  *
- * @throws SettingsError that names every problem at once
+ * @throws SettingsError that names all problems at once
  */
 export function resolveSettings(sources: SettingSources): Settings {
   const problems: string[] = [];
@@ -58,7 +58,9 @@ export function resolveSettings(sources: SettingSources): Settings {
   const settings = resolved as unknown as Settings;
   const { identifies = false } = sources;
   if (identifies && hasKey(settings))
-    problems.push('identify decides who is asking: leave out key, keyFile and jwksUrl, or identify.');
+    problems.push(
+      '`identify` cannot be combined with `key`, `keyFile` or `jwksUrl`: remove one or the other.',
+    );
   if (!settings.open && !identifies && !hasKey(settings) && !isLoopback(settings.host))
     problems.push(needsOpen(settings.host));
   if (problems.length > 0) throw new SettingsError(problems);
@@ -67,24 +69,24 @@ export function resolveSettings(sources: SettingSources): Settings {
 
 function needsOpen(host: string): string {
   return (
-    `${host} is no address of this machine alone, and whoever reaches the server may read and publish everything. ` +
-    `If that is what you want, say so with open (${flagOf('open')}); else give it a key (${flagOf('keyFile')}), or leave out the host.`
+    `Other machines can reach ${host}, and without a key anyone who can reach the server may read and publish everything. ` +
+    `Set a key (${flagOf('keyFile')}), or remove the host, or allow this with open (${flagOf('open')}).`
   );
 }
 
-/** What a setting takes, in words: `a whole number from 0 to 65535`. */
+/** The values that a setting accepts, in words: `a whole number from 0 to 65535`. */
 function describe(name: keyof Settings): string {
   const { default: fallback, min, max } = settingKinds[name];
   if (name === 'keyAlgorithm') return `one of ${algorithms.join(', ')}`;
-  if (name === 'trustProxy') return 'addresses such as 127.0.0.1, 10.0.0.0/8, or a number of proxies';
-  if (name === 'jwksUrl') return 'an https URL without a password (or an http one of this machine)';
+  if (name === 'trustProxy') return 'addresses such as 127.0.0.1, 10.0.0.0/8, or the number of proxies';
+  if (name === 'jwksUrl') return 'an https URL without a password (or an http URL of this machine)';
   switch (typeof fallback) {
     case 'number':
       return `a whole number from ${min} to ${max}`;
     case 'boolean':
       return 'true or false';
     default:
-      return 'a text';
+      return 'a string';
   }
 }
 
@@ -115,7 +117,7 @@ function readFileContent(
   if (!file) return {};
   const { path } = file;
   if ('unreadable' in file) {
-    problems.push(`${path} cannot be read as JSON: ${file.unreadable}`);
+    problems.push(`Cannot read ${path} as JSON: ${file.unreadable}`);
     return {};
   }
   const { content } = file;
@@ -125,12 +127,12 @@ function readFileContent(
   }
   for (const name of Object.keys(content)) {
     if (!Object.hasOwn(settingKinds, name))
-      problems.push(`${path} has ${JSON.stringify(name)}, which is no setting.`);
+      problems.push(`${path} has the unknown setting ${JSON.stringify(name)}.`);
   }
   return content as Readonly<Record<string, unknown>>;
 }
 
-/** Undefined, and a problem more, when the value is not what the setting takes. */
+/** Parses the value of a setting. Returns undefined and adds a problem if the setting does not accept it. */
 function parse(name: keyof Settings, { source, value }: Found, problems: string[]): SettingValue | undefined {
   if (name === 'rules') {
     const given = typeof value === 'string' ? parseJson(value) : value;
@@ -142,7 +144,7 @@ function parse(name: keyof Settings, { source, value }: Found, problems: string[
   if (name === 'origins' && typeof value === 'string') {
     if (parseOrigins(value)) return value;
     problems.push(
-      `${source} must be origins such as https://app.example, without a path, with commas between them, not ${JSON.stringify(value)}.`,
+      `${source} must be origins such as https://app.example, without a path and separated by commas, not ${JSON.stringify(value)}.`,
     );
     return undefined;
   }
@@ -159,7 +161,7 @@ function parse(name: keyof Settings, { source, value }: Found, problems: string[
   return isFine ? parsed : undefined;
 }
 
-/** Whoever starts the server may not be the only one who reads its log. */
+/** Errors go to the log, which more people read than the one who starts the server: they must not quote a password. */
 function hasPassword(value: unknown): boolean {
   return typeof value === 'string' && URL.canParse(value) && new URL(value).password !== '';
 }
@@ -171,7 +173,7 @@ function isLegal(name: keyof Settings, value: SettingValue): boolean {
   return name !== 'jwksUrl' || (typeof value === 'string' && isKeyUrl(value));
 }
 
-/** What comes over the network unencrypted could be anybody's keys. */
+/** Requires https, except on this machine: anyone on the network could replace keys that come unencrypted. */
 function isKeyUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const { protocol, hostname, username, password } = new URL(text);

@@ -1,38 +1,38 @@
 import { FanfareError, parseInterest } from '@fanfare/protocol';
 import { subjectSegment, type Keep, type Rule } from '../rules/rule.ts';
 
-/** A rule as it stands in a configuration. */
+/** A rule as it is written in a configuration. */
 export interface RuleSetting {
   /** A topic or pattern. */
   readonly match: string;
-  /** `none`, or the bounds of what is kept; those that are not there are the default ones. */
+  /** `none`, or the bounds of what is kept. A bound that is absent has its default. */
   readonly keep?:
     | 'none'
     | {
         readonly count?: number;
-        /** A number with `s`, `m`, `h` or `d`. */
+        /** A number with the unit `s`, `m`, `h` or `d`. */
         readonly age?: string;
-        /** A number, or one with `KiB`, `MiB` or `GiB`. */
+        /** A number of bytes, or a number with the unit `KiB`, `MiB` or `GiB`. */
         readonly bytes?: number | string;
       };
-  /** Who makes a topic exist: a subscriber (the default), or a publisher too. */
+  /** What creates a topic: a subscribe (the default), or a publish too. */
   readonly create?: 'subscribe' | 'publish';
-  /** The largest message. */
+  /** The maximum size of a message. */
   readonly publishBytesMax?: number | string;
-  /** Whoever has a token may publish to the topics, or read them, whatever the token says. */
+  /** Every client with a token may publish to the topics, or read them, whatever rights the token has. */
   readonly publish?: boolean;
   readonly subscribe?: boolean;
-  /** Messages tell who has published them. */
+  /** Messages name the subject that published them. */
   readonly publisher?: boolean;
 }
 
 const day = 86_400_000;
 const mebibyte = 1_048_576;
 
-/** What is kept where a rule does not say otherwise. */
+/** The bounds of what is kept, where a rule sets none. */
 export const defaultKeep: Keep = { count: 100_000, ageMs: 7 * day, bytes: 64 * mebibyte };
 
-/** The rule for topics that match no other. */
+/** The rule for topics that match no other rule. */
 export const defaultRule: Rule = {
   match: parseInterest('**'),
   keep: defaultKeep,
@@ -59,10 +59,10 @@ const byteUnits: Readonly<Record<string, number>> = {
 };
 
 /**
- * Reads rules as they stand in a configuration: `[{match, keep?, create?, publishBytesMax?}]`, where `keep` is
- * `"none"` or `{count?, age?, bytes?}` such as `{"count": 1000, "age": "12h", "bytes": "10MiB"}`.
+ * Parses rules as they are written in a configuration: `[{match, keep?, create?, publishBytesMax?}]`. `keep` is
+ * `"none"` or `{count?, age?, bytes?}`, such as `{"count": 1000, "age": "12h", "bytes": "10MiB"}`.
  *
- * @returns the rules, or a sentence for everything that is wrong with them
+ * @returns the rules, or one sentence for each problem
  */
 export function parseRules(
   input: unknown,
@@ -94,7 +94,7 @@ function parseRule(input: unknown, complain: Complain): Rule {
     keep: parseKeep(fields('keep'), complain),
     create: parseCreate(fields('create'), complain),
     publishBytesMax: parseUnit(fields('publishBytesMax'), byteUnits, Infinity, () =>
-      complain('publishBytesMax must be a number of bytes, or such as "64KiB"'),
+      complain('publishBytesMax must be a number of bytes, or a size such as "64KiB"'),
     ),
   };
 }
@@ -103,7 +103,7 @@ function parseMatch(input: unknown, complain: Complain): Pick<Rule, 'match' | 't
   const segments = typeof input === 'string' ? input.split('/') : [];
   const isTemplate = segments.includes(subjectSegment);
   if (segments.some((segment) => segment !== subjectSegment && segment.includes(subjectSegment)))
-    complain(`match must have ${subjectSegment} as a whole segment`);
+    complain(`match must have ${subjectSegment} as a whole segment, such as "inbox/${subjectSegment}"`);
   const generic = segments.map((segment) => (segment === subjectSegment ? '*' : segment)).join('/');
   try {
     const match = parseInterest(isTemplate ? generic : input);
@@ -123,14 +123,14 @@ function parseKeep(input: unknown, complain: Complain): Rule['keep'] {
   );
   const count = fields('count') ?? defaultKeep.count;
   if (!Number.isSafeInteger(count) || (count as number) < 1)
-    complain('keep.count must be a whole number over 0');
+    complain('keep.count must be a whole number greater than 0');
   return {
     count: count as number,
     ageMs: parseUnit(fields('age'), ageUnits, defaultKeep.ageMs, () =>
-      complain('keep.age must be such as "30s", "15m", "12h" or "7d"'),
+      complain('keep.age must be a time such as "30s", "15m", "12h" or "7d"'),
     ),
     bytes: parseUnit(fields('bytes'), byteUnits, defaultKeep.bytes, () =>
-      complain('keep.bytes must be a number of bytes, or such as "64MiB"'),
+      complain('keep.bytes must be a number of bytes, or a size such as "64MiB"'),
     ),
   };
 }
@@ -142,7 +142,7 @@ function parseCreate(input: unknown, complain: Complain): Rule['create'] {
   return defaultRule.create;
 }
 
-/** A number over 0 with a unit, or without where there is one for that. */
+/** Parses a number greater than 0 with a unit. The unit may be absent if `units` has an empty one. */
 function parseUnit(
   input: unknown,
   units: Readonly<Record<string, number>>,
@@ -167,7 +167,8 @@ function fieldsOf(input: unknown, names: readonly string[], complain: Complain):
     return () => undefined;
   }
   for (const name of Object.keys(input)) {
-    if (!names.includes(name)) complain(`has ${JSON.stringify(name)}, which is none of ${names.join(', ')}`);
+    if (!names.includes(name))
+      complain(`has the unknown member ${JSON.stringify(name)}; possible are ${names.join(', ')}`);
   }
   return (name) => (Object.hasOwn(input, name) ? (input as Record<string, unknown>)[name] : undefined);
 }

@@ -232,7 +232,7 @@ describe('identify', () => {
     expect(answer.status).toBe(404);
     expect(() => createServer({ host: '0.0.0.0', identify: sessionOf })).not.toThrow();
     expect(() => createServer({ key: secret, identify: sessionOf })).toThrow(
-      /identify decides who is asking/,
+      /`identify` cannot be combined with `key`/,
     );
   });
 

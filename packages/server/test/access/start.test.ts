@@ -81,6 +81,6 @@ describe('a key that is wrong', () => {
       expect(wrong({ jwksUrl })).not.toContain('canary');
     }
     expect(wrong({ keyAlgorithm: 'none' })).toMatch(/--key-algorithm must be one of HS256/);
-    expect(wrong({ key: 5 })).toBe('--key must be a text.');
+    expect(wrong({ key: 5 })).toBe('--key must be a string.');
   });
 });
