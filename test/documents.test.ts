@@ -66,51 +66,56 @@ describe('the documents', () => {
     });
     const limits = settingNames.flatMap((name) => {
       const { default: fallback, limit } = settingKinds[name];
-      return limit ? [`| \`${name}\` | ${shown(fallback)} | ${limit.unit} | ${limit.why} |`] : [];
+      return limit
+        ? [`| \`${name}\` | ${shown(fallback)} | ${limit.unit} | ${limit.beyond} | ${limit.why} |`]
+        : [];
     });
     const fixed = Object.entries(fixedLimits).map(
-      ([name, { value, unit, why }]) => `| ${name} | ${value} | ${unit} | ${why} |`,
+      ([name, { value, unit, beyond, why }]) => `| ${name} | ${value} | ${unit} | ${beyond} | ${why} |`,
     );
     const page = `# Configuration
 
-Each setting of \`fanfare serve\` can be given as a flag, as an environment variable, or by its name in a JSON file that
-\`--config\` (or \`FANFARE_CONFIG\`) names; a flag is stronger than the environment, and the environment than the file.
-\`createServer()\` takes them by name, and so does \`attach()\`, but for
-\`host\`, \`port\` and \`requestTimeoutMs\`, which are the app's there. When settings are wrong, the server does not start, and names all that
-are.
+You can set each setting of \`fanfare serve\` in three places, listed by precedence:
 
-| setting | flag | environment | default | |
+1. as a flag;
+2. as an environment variable;
+3. by its name in a JSON file, which \`--config\` (or \`FANFARE_CONFIG\`) names.
+
+\`createServer()\` and \`attach()\` take the settings by name. \`attach()\` does not take \`host\`, \`port\` and \`requestTimeoutMs\`,
+because the HTTP server belongs to the app. If a setting is wrong, the server does not start, and lists all wrong settings.
+
+| setting | flag | environment | default | description |
 | --- | --- | --- | --- | --- |
 ${table.join('\n')}
 
-A file, for example:
+An example of a file:
 
     {"port": 5001, "data": "/var/lib/fanfare", "topicsMax": 1000}
 
 ## Limits
 
-All that clients can make the server do is bounded. What is over a limit is refused with a code of PROTOCOL.md §6, and changes
-nothing. These bounds are settings:
+Everything that clients can make the server do has a limit. A refused request gets a code of PROTOCOL.md §6, and changes nothing.
+These limits are settings:
 
-| setting | default | unit | why |
-| --- | --- | --- | --- |
+| setting | default | unit | beyond the limit | reason |
+| --- | --- | --- | --- | --- |
 ${limits.join('\n')}
 
-A rate lets through at once what it allows in a second. Many messages published with one request count one by one; when they are
-more than that, they need a second in which nothing was published, and as long is to be waited after them as they are over it. What
-is limited for an address counts together, over HTTP and over Socket.IO, and the address is that of the connection: behind a proxy
-the proxy's. What a program publishes through \`createServer()\` or \`attach()\` is not limited in rate.
+A rate limit allows a burst: the number of a whole second at once. The messages of a batch count one by one. A batch that is
+larger than the rate needs a second without publishes before it, and afterwards a pause in proportion to its excess. A limit for
+an address covers HTTP and Socket.IO together. The address is that of the connection, so clients of a proxy that \`trustProxy\`
+does not name share one address. Rates do not limit publishes of the program itself, through \`createServer()\` or \`attach()\`.
 
-These are no settings:
+These limits are not settings:
 
-| limit | value | unit | why |
-| --- | --- | --- | --- |
+| limit | value | unit | beyond the limit | reason |
+| --- | --- | --- | --- | --- |
 ${fixed.join('\n')}
 
 ## Rules
 
-What is kept of a topic is decided by the first rule that matches its name. Without one, the newest ${defaultKeep.count.toLocaleString('en')} messages are kept,
-for ${defaultKeep.ageMs / 86_400_000} days, ${defaultKeep.bytes / 1_048_576} MiB of them at the most, on disk (in memory with \`--memory\`).
+The first rule that matches the name of a topic decides which of its messages are kept. A topic that matches no rule keeps its
+newest ${defaultKeep.count.toLocaleString('en')} messages, for ${defaultKeep.ageMs / 86_400_000} days and up to ${defaultKeep.bytes / 1_048_576} MiB, on disk (with \`--memory\` in memory).
 
     {
       "rules": [
@@ -120,33 +125,33 @@ for ${defaultKeep.ageMs / 86_400_000} days, ${defaultKeep.bytes / 1_048_576} MiB
       ]
     }
 
-| member | default | |
+| member | default | description |
 | --- | --- | --- |
-| \`match\` | | A topic or a pattern: \`*\` stands for one segment, \`**\` at the end for any number of them. |
-| \`keep\` | as above | \`"none"\`: messages pass through and are not stored, which is fastest. Or bounds; what exceeds any of them goes, the oldest first. |
-| \`keep.count\` | as above | How many messages. |
-| \`keep.age\` | as above | For how long: a number with \`s\`, \`m\`, \`h\` or \`d\`. |
-| \`keep.bytes\` | as above | How many bytes of messages, as a number or with \`KiB\`, \`MiB\` or \`GiB\`. The newest message is kept whatever its size. |
-| \`create\` | \`"subscribe"\` | \`"publish"\`: a publish creates the topic. Else it is 404 until somebody has subscribed or declared it. |
-| \`publishBytesMax\` | | The largest message, beside the server's own \`publishBytesMax\`. |
-| \`publish\` | \`false\` | \`true\`: whoever has a token may publish to the topics, whatever the token says. |
-| \`subscribe\` | \`false\` | \`true\`: whoever has a token may read the topics, whatever the token says. |
-| \`publisher\` | \`false\` | \`true\`: messages tell who has published them (the \`sub\` of the token), as \`publisher\` in the envelope. |
+| \`match\` | | A topic or a pattern. \`*\` stands for one segment, \`**\` at the end for any number of segments. |
+| \`keep\` | as above | \`"none"\`: messages are delivered but not stored, which is fastest. Otherwise bounds: when one is exceeded, the oldest messages are deleted. |
+| \`keep.count\` | as above | Maximum number of messages. |
+| \`keep.age\` | as above | Maximum age of messages: a number with the unit \`s\`, \`m\`, \`h\` or \`d\`. |
+| \`keep.bytes\` | as above | Maximum size of all messages: a number of bytes, or a number with the unit \`KiB\`, \`MiB\` or \`GiB\`. The newest message is kept whatever its size. |
+| \`create\` | \`"subscribe"\` | \`"publish"\`: a publish creates the topic. \`"subscribe"\`: a publish is refused with status 404 until a client has subscribed to the topic or declared it. |
+| \`publishBytesMax\` | | Maximum size of a message. The setting \`publishBytesMax\` of the server applies too. |
+| \`publish\` | \`false\` | \`true\`: every client with a token may publish to the topics, whatever rights the token has. |
+| \`subscribe\` | \`false\` | \`true\`: every client with a token may read the topics, whatever rights the token has. |
+| \`publisher\` | \`false\` | \`true\`: envelopes name the publisher of a message (the \`sub\` of the token) in the field \`publisher\`. |
 
-The first rule that matches decides all of it. A segment of \`match\` may be \`\${sub}\`, which stands for the subject of whoever asks
-(PROTOCOL.md 7.6): with
+Rules are not combined: all members of the first rule that matches apply. A segment of \`match\` can be \`\${sub}\`, which stands for
+the subject of the client (PROTOCOL.md 7.6). For example:
 
     {"match": "inbox/\${sub}/**", "subscribe": true}
 
-Ann reads what is under \`inbox/ann\`, and nobody else does whose token does not say so.
+With this rule, Ann can read the topics below \`inbox/ann\`. Other clients can read them only if their tokens allow it.
 
-A rule that is changed counts from the next start on. A topic that kept nothing and does now tells whoever resumes from
-before that messages are missing.
+A changed rule applies from the next start of the server. If a topic kept nothing before and keeps messages now, clients that
+resume from an earlier offset are told that messages are missing.
 `;
     await expect(page).toMatchFileSnapshot(fileURLToPath(new URL('docs/configuration.md', root)));
   });
 
-  it('link to files that there are', () => {
+  it('link only to files that exist', () => {
     const documents = ['.', 'docs', 'docs/decisions', 'examples'].flatMap((folder) =>
       readdirSync(new URL(`${folder}/`, root))
         .filter((file) => file.endsWith('.md'))

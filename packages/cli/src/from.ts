@@ -1,6 +1,6 @@
 import { parseOffset } from '@fanfare/protocol';
 
-/** Where to start, as a person has named it: for the event `subscribe`, and for the query of a request. */
+/** Where to start, as given on the command line: for the event `subscribe`, and for the query of a request. */
 export interface Start {
   readonly from: string | { readonly last: number } | { readonly time: number };
   readonly query: Readonly<Record<string, string>>;
@@ -8,15 +8,15 @@ export interface Start {
 
 /** For help texts. */
 export const fromForms =
-  'new, earliest, last, last:N (the newest N of each topic), an offset, a time such as 2026-01-31T08:00 or 10m (ago)';
+  'new, earliest, last, last:N (the newest N of each topic), an offset, a time such as 2026-01-31T08:00, or 10m (ago)';
 
 const unitMs: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /**
- * Reads where to start.
+ * Parses the value of `--from`.
  *
  * @param now - in milliseconds since 1970
- * @returns undefined when it is none of {@link fromForms}
+ * @returns undefined if the text is none of {@link fromForms}
  */
 export function parseStart(text: string, now: number): Start | undefined {
   if (text === 'new' || text === 'earliest' || text === 'last' || parseOffset(text))
@@ -27,14 +27,14 @@ export function parseStart(text: string, now: number): Start | undefined {
   return time === undefined ? undefined : { from: { time }, query: { time: String(time) } };
 }
 
-/** `10m`: ten minutes ago. */
+/** Parses a time before now: `10m` is ten minutes ago. */
 function timeAgo(text: string, now: number): number | undefined {
   const [, number, unit = ''] = /^([0-9]{1,9})([smhd])$/.exec(text) ?? [];
   if (number === undefined) return undefined;
   return Math.max(0, now - Number(number) * (unitMs[unit] ?? 0));
 }
 
-/** A day or a time as ISO 8601 has it; the time of this machine where it names no zone. */
+/** Parses a day or a time of ISO 8601. Without a time zone, it is in that of this machine. */
 function timeIn(text: string): number | undefined {
   const [, day, time = 'T00:00'] =
     /^([0-9]{4}-[0-9]{2}-[0-9]{2})([T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?)?$/.exec(

@@ -2,10 +2,10 @@ import { styleText } from 'node:util';
 import { Help, type HelpConfiguration } from 'commander';
 
 const columnsMax = 80;
-/** Of what is named. A longer name has a line of its own. */
+/** The width of the first column. A longer name gets a line of its own. */
 const termWidth = 26;
 
-/** How help is shown: in 80 columns at the most, whatever a terminal has. */
+/** The layout of help. It uses at most 80 columns, because longer lines are hard to read. */
 export const helpConfiguration: HelpConfiguration = {
   helpWidth: Math.min(columnsMax, process.stdout.columns || columnsMax),
   subcommandTerm: (command) => command.name(),
@@ -26,14 +26,14 @@ export const helpConfiguration: HelpConfiguration = {
     const isLong = description !== '' && helper.displayWidth(term) > width;
     return isLong ? `  ${term}\n${format('')}` : format(term);
   },
-  // Commander takes the styles away again where there is no terminal, or NO_COLOR is set.
+  // Commander removes the styles if the output is not a terminal, or if NO_COLOR is set.
   styleTitle: (title) => styleText('bold', title, { validateStream: false }),
   styleOptionTerm: (term) => styleText('cyan', term, { validateStream: false }),
   styleSubcommandTerm: (term) => styleText('cyan', term, { validateStream: false }),
   styleArgumentTerm: (term) => styleText('cyan', term, { validateStream: false }),
 };
 
-/** Shows commands that can be typed as they are, with what each does. */
+/** Formats examples: commands that can be typed as they are, each with a description. */
 export function examplesHelp(...examples: readonly (readonly [command: string, about: string])[]): string {
   const lines = examples.flatMap(([command, about]) => [`  # ${about}`, `  $ ${command}`]);
   return ['', 'Examples:', ...lines].join('\n');

@@ -13,10 +13,10 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
   version: string;
 };
 
-/** The command with all of its own. */
+/** Builds the command `fanfare` with all its subcommands. */
 export function buildProgram(): Command {
   const program = new Command('fanfare')
-    .description('The pub/sub server for everyone who has Socket.IO clients.')
+    .description('A pub/sub server for Socket.IO clients.')
     .version(version, '-v, --version', 'print the version')
     .helpOption('-h, --help', 'print help')
     .configureHelp(helpConfiguration)
@@ -32,15 +32,17 @@ export function buildProgram(): Command {
     .command('version')
     .description('Print the version.')
     .action(() => void print(version));
-  program.helpCommand('help [command]', 'Print the help of a command.');
+  for (const command of [program, ...program.commands]) {
+    if (command.commands.length > 0) command.helpCommand('help [command]', 'Print the help of a command.');
+  }
   return program
     .addHelpText(
       'after',
       examplesHelp(
-        ['fanfare serve', 'A server on http://localhost:5000, with a console for your browser'],
-        ['fanfare sub news', 'What is published to a topic, in another terminal'],
-        ['fanfare pub news hello', 'And a message, in a third'],
+        ['fanfare serve', 'Start a server on http://localhost:5000, with a console for your browser'],
+        ['fanfare sub news', 'In a second terminal: print the messages of a topic'],
+        ['fanfare pub news hello', 'In a third terminal: publish a message'],
       ),
     )
-    .addHelpText('after', "\n'fanfare COMMAND --help' has the options of a command.");
+    .addHelpText('after', "\nRun 'fanfare COMMAND --help' for the options of a command.");
 }

@@ -85,7 +85,7 @@ describe('completion in a shell', () => {
       `${folder}/bin/`,
       '',
     ]);
-    expect(stdout).toContain('delete\tDelete topics with their messages.\n');
+    expect(stdout).toContain('delete\tDelete topics and their messages.\n');
   });
 
   it.each([

@@ -19,23 +19,25 @@ export function addSub(program: Command): void {
   const command = addTargetOptions(
     program
       .command('sub')
-      .description('Subscribe to topics and print what comes; without a topic, ask for them.')
+      .description(
+        'Subscribe to topics and print their messages. Without a topic, start an interactive menu.',
+      )
       .argument('[topic...]', "topics, or patterns such as 'orders/*' and 'orders/**' (in quotes)")
       .addOption(fromOption())
       .option(
         '--json',
-        'print {"topic", "message", "offset", "time", …} as a line of JSON for each message',
+        'print each message as a line of JSON: {"topic", "message", "offset", "time", …}',
         false,
       )
-      .option('--count <n>', 'end after so many messages', parseCount),
+      .option('--count <n>', 'stop after n messages', parseCount),
   );
   command
     .addHelpText(
       'after',
       examplesHelp(
-        ['fanfare sub news', 'What is published from now on'],
-        ["fanfare sub 'orders/*' --from last:10", 'The newest ten of each order, and what comes'],
-        ['fanfare sub news --json --count 3 | jq .message', 'For a script'],
+        ['fanfare sub news', 'Print the messages that are published from now on'],
+        ["fanfare sub 'orders/*' --from last:10", 'Print the newest ten of each order, then new messages'],
+        ['fanfare sub news --json --count 3 | jq .message', 'Read three messages in a script'],
       ),
     )
     .addHelpText('after', exitCodesHelp)
@@ -64,20 +66,23 @@ export function addPub(program: Command): void {
   const command = addTargetOptions(
     program
       .command('pub')
-      .description('Publish a message; without a topic, ask for topics and messages.')
-      .argument('[topic]')
-      .argument('[message]', 'the text of the message; - publishes each line of the standard input')
-      .option('--id <id>', 'a name for this publish, so that sending it again makes no second message')
-      .option('--json', "the message is JSON, not text; print the server's answer as a line of JSON", false)
-      .option('--create', 'make the topic exist first, though nobody has subscribed to it', false),
+      .description('Publish a message. Without a topic, ask for topics and messages.')
+      .argument('[topic]', 'name of the topic')
+      .argument('[message]', 'text of the message; - publishes each line of the standard input')
+      .option('--id <id>', 'idempotency key: publishing again with the same id creates no second message')
+      .option('--json', "the message is JSON, not text; print the server's response as a line of JSON", false)
+      .option('--create', 'create the topic first, if it does not exist', false),
   );
   command
     .addHelpText(
       'after',
       examplesHelp(
-        ['fanfare pub news hello', 'A text'],
-        [`fanfare pub orders '{"item": "tea"}' --json --id order-1`, 'JSON, once however often it is run'],
-        ['tail -f app.log | fanfare pub log - --create', 'Each line, as it comes'],
+        ['fanfare pub news hello', 'Publish a text'],
+        [
+          `fanfare pub orders '{"item": "tea"}' --json --id order-1`,
+          'Publish JSON; running the command again publishes nothing',
+        ],
+        ['tail -f app.log | fanfare pub log - --create', 'Publish each line of a file as it is written'],
       ),
     )
     .addHelpText('after', exitCodesHelp)
@@ -103,7 +108,7 @@ async function pub(
   } else if (message === undefined) {
     throw new CommandError(
       exitCodes.usage,
-      `A message is needed: ${commandName()} pub ${shellWord(topic)} hello, or - for the standard input`,
+      `The message is missing: ${commandName()} pub ${shellWord(topic)} hello, or - to publish the lines of the standard input`,
     );
   } else {
     const { runPub } = await import('../pub.ts');
@@ -115,13 +120,13 @@ export function addHistory(program: Command): void {
   const command = addTargetOptions(
     program
       .command('history')
-      .description('Print the messages that a topic keeps, the oldest first, and end.')
-      .argument('<topic>', "a topic, or a pattern such as 'orders/**' (in quotes)")
+      .description('Print the messages that a topic keeps, oldest first.')
+      .argument('<topic>', "topic, or a pattern such as 'orders/**' (in quotes)")
       .addOption(fromOption())
-      .option('--limit <n>', 'end after so many messages', parseCount)
+      .option('--limit <n>', 'stop after n messages', parseCount)
       .option(
         '--json',
-        'print {"topic", "message", "offset", "time", …} as a line of JSON for each message',
+        'print each message as a line of JSON: {"topic", "message", "offset", "time", …}',
         false,
       ),
   );
@@ -129,8 +134,8 @@ export function addHistory(program: Command): void {
     .addHelpText(
       'after',
       examplesHelp(
-        ['fanfare history news', 'All that is kept'],
-        ["fanfare history 'orders/**' --from 1h --json", 'The last hour, for a script'],
+        ['fanfare history news', 'Print all messages that are kept'],
+        ["fanfare history 'orders/**' --from 1h --json", 'Read the messages of the last hour in a script'],
       ),
     )
     .addHelpText('after', exitCodesHelp)

@@ -8,24 +8,27 @@ import { parseTarget, type Target } from '../target.ts';
 const defaultUrl = `http://localhost:${settingKinds.port.default}`;
 
 export const exitCodesHelp = `
-Exit codes: 0 done, 1 the server refused, 2 wrong usage, 3 no server to be
-reached, 130 ended by Ctrl-C, 141 the reader of the output went away,
-143 ended by SIGTERM.`;
+Exit codes: 0 done, 1 the server refused, 2 wrong usage, 3 the server cannot be
+reached, 130 stopped by Ctrl-C, 141 the reader of the output closed it, 143
+stopped by SIGTERM.`;
 
-/** Adds the options that say which server, and who is asking. */
+/** Adds the options that name the server and the token. */
 export function addTargetOptions(command: Command): Command {
   const options = [
-    new Option('--url <url>', 'the server; without a scheme it is http')
+    new Option('--url <url>', 'URL of the server; without a scheme, http is used')
       .default(defaultUrl, defaultUrl)
       .env('FANFARE_URL'),
     new Option(
       '--token-file <file>',
-      'a file with the token, where the server needs one (env: FANFARE_TOKEN_FILE)',
+      'file with the token, if the server needs one (env: FANFARE_TOKEN_FILE)',
     ),
-    new Option('--token <token>', 'the token; other users of the machine can see it (env: FANFARE_TOKEN)'),
-    new Option('--ca <file>', 'certificates to trust beside the usual ones, as PEM').env('FANFARE_CA'),
+    new Option(
+      '--token <token>',
+      'token; other users of the machine can see it in the command line (env: FANFARE_TOKEN)',
+    ),
+    new Option('--ca <file>', 'file with further certificates to trust, as PEM').env('FANFARE_CA'),
   ];
-  for (const option of options) command.addOption(option.helpGroup('Which server:'));
+  for (const option of options) command.addOption(option.helpGroup('Server:'));
   return command;
 }
 
@@ -37,8 +40,8 @@ export interface TargetFlags {
 }
 
 /**
- * Finds a secret that can be given itself or in a file. A flag is stronger than the environment; a variable that is empty says
- * nothing.
+ * Finds a secret that is given as text or in a file. A flag has precedence over the environment. An empty variable counts as
+ * not set.
  *
  * @param name - `token` or `key`, as in `--token`, `--token-file`, `FANFARE_TOKEN` and `FANFARE_TOKEN_FILE`
  * @throws CommandError when the file cannot be read
@@ -68,22 +71,22 @@ export async function secretOf(
   return undefined;
 }
 
-/** @throws CommandError when it is no URL of a server, or a file cannot be used */
+/** @throws CommandError if the text is not the URL of a server, or a file cannot be used */
 export async function targetOf({ url, token, tokenFile, ca }: TargetFlags): Promise<Target> {
   return parseTarget(url || defaultUrl, {
     token: tokenIn(await secretOf('token', token, tokenFile)),
-    // A variable that is empty says nothing.
+    // An empty variable counts as not set.
     ca: ca === undefined || ca === '' ? undefined : (await import('../authorities.ts')).readAuthorities(ca),
   });
 }
 
 function tokenIn(secret: Secret | undefined): string | undefined {
-  // Anything else cannot be sent.
+  // HTTP headers cannot carry other characters.
   if (!secret || /^[\x21-\x7e]+$/.test(secret.text)) return secret?.text;
   const hint = /[\0\ufffd]/.test(secret.text) ? ' Is the file UTF-16?' : '';
   throw new CommandError(
     exitCodes.usage,
-    `${secret.source} does not have a token: it has characters that tokens do not have.${hint}`,
+    `${secret.source} is not a token: it has characters that tokens do not have.${hint}`,
   );
 }
 
@@ -94,7 +97,7 @@ export function fromOption(): Option {
 export function parseCount(text: string): number {
   const count = Number(text);
   if (!Number.isSafeInteger(count) || count < 1)
-    throw new InvalidArgumentError('It must be a whole number over 0.');
+    throw new InvalidArgumentError('It must be a whole number greater than 0.');
   return count;
 }
 

@@ -12,17 +12,18 @@ import { examplesHelp } from '../help.ts';
 import { checkOpenFiles } from '../open-files.ts';
 
 const serveNotes = `
-Each option can be an environment variable, and a name in the file of --config:
---key-file is FANFARE_KEY_FILE, and keyFile. docs/configuration.md says more of
-each.
+Each option can also be set as an environment variable, or by name in the file
+of --config: --key-file is FANFARE_KEY_FILE and keyFile there.
+docs/configuration.md describes each setting.
 
-Exit codes: 0 ended by Ctrl-C or SIGTERM, 1 the address or the data directory
-cannot be had, 2 wrong settings, 4 the data directory is damaged, 5 another
-server has taken the data directory, 129, 130 or 143 ended by a second signal.`;
+Exit codes: 0 stopped by Ctrl-C or SIGTERM, 1 the address or the data directory
+cannot be used, 2 wrong settings, 4 the data directory is damaged, 5 another
+server has taken over the data directory, 129, 130 or 143 stopped by a second
+signal.`;
 
 const groups: readonly SettingGroup[] = ['common', 'storage', 'access', 'limits', 'network'];
 
-/** What a setting that is a text takes. */
+/** The placeholder in help for the value of a string setting. */
 const takes: { readonly [K in keyof Settings]?: string } = {
   host: 'address',
   data: 'directory',
@@ -37,7 +38,7 @@ const takes: { readonly [K in keyof Settings]?: string } = {
 };
 
 export function addServe(program: Command): void {
-  const serve = program.command('serve').description('Run the server.');
+  const serve = program.command('serve').description('Start the server.');
   for (const group of groups) {
     const names = settingNames.filter((name) => groupOf(name) === group);
     for (const name of names) serve.addOption(optionOf(name).helpGroup(headingOf(group)));
@@ -47,12 +48,9 @@ export function addServe(program: Command): void {
     .addHelpText(
       'after',
       examplesHelp(
-        [
-          'fanfare serve --port 7200 --data /var/lib/fanfare',
-          'Another port, and messages in a place of their own',
-        ],
-        ['fanfare serve --memory', 'Nothing is left when it ends'],
-        ['fanfare serve --host 0.0.0.0 --key-file secret', 'For other machines: clients need tokens'],
+        ['fanfare serve --port 7200 --data /var/lib/fanfare', 'Use another port, and another data directory'],
+        ['fanfare serve --memory', 'Keep messages in memory only'],
+        ['fanfare serve --host 0.0.0.0 --key-file secret', 'Serve other machines; clients need tokens'],
       ),
     )
     .addHelpText('after', serveNotes)
@@ -68,7 +66,7 @@ function headingOf(group: SettingGroup): string {
 }
 
 function configOption(): Option {
-  return new Option('--config <file>', 'A JSON file of settings.').env('FANFARE_CONFIG');
+  return new Option('--config <file>', 'JSON file with settings.').env('FANFARE_CONFIG');
 }
 
 function optionOf(name: keyof Settings): Option {
@@ -79,7 +77,9 @@ function optionOf(name: keyof Settings): Option {
       : [`default: ${fallback}`]),
     ...(alsoEnv === undefined ? [] : [`env: ${envsOf(name).join(', ')}`]),
   ];
-  const about = firstSentence(settingKinds[name].about);
+  const { about: description, limit } = settingKinds[name];
+  const beyond = limit && ` Beyond it, ${limit.beyond.charAt(0).toLowerCase()}${limit.beyond.slice(1)}`;
+  const about = `${firstSentence(description)}${beyond ?? ''}`;
   return new Option(
     `${flagOf(name)}${valueOf(name)}`,
     notes.length > 0 ? `${about} (${notes.join(', ')})` : about,
@@ -99,7 +99,7 @@ function valueOf(name: keyof Settings): string {
   }
 }
 
-/** docs/configuration.md has the others. */
+/** The first sentence is enough for help. docs/configuration.md has the whole description. */
 function firstSentence(text: string): string {
   return /^.*?[.](?= [A-Z0-9]|$)/.exec(text)?.[0] ?? text;
 }

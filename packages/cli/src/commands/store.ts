@@ -4,17 +4,17 @@ import { Argument, type Command } from 'commander';
 import { examplesHelp } from '../help.ts';
 
 const storeExitCodesHelp = `
-Exit codes: 0 done, 1 something is damaged, or the directory cannot be used,
-2 wrong usage, 130 ended by Ctrl-C, 141 the reader of the output went away,
-143 ended by SIGTERM.`;
+Exit codes: 0 done, 1 data is damaged, or the directory cannot be used, 2 wrong
+usage, 130 stopped by Ctrl-C, 141 the reader of the output closed it, 143
+stopped by SIGTERM.`;
 
 export function addStore(program: Command): void {
   const store = program
     .command('store')
-    .description('Check, repair, export and import a data directory that no server is using.');
+    .description('Check, repair, export and import a data directory. Stop its server first.');
   store
     .command('verify')
-    .description('Read everything in a data directory, and say what is damaged, or stamped by a wrong clock.')
+    .description('Read a whole data directory, and report damage and wrong times.')
     .addArgument(directoryArgument())
     .addHelpText('after', storeExitCodesHelp)
     .action(async (directory: string | undefined) => {
@@ -23,13 +23,11 @@ export function addStore(program: Command): void {
     });
   store
     .command('repair-times')
-    .description(
-      'Correct the times of messages that are stamped in the future, because the clock was wrong when they came.',
-    )
+    .description('Correct the times of messages from the future, which a wrong clock has caused.')
     .addArgument(directoryArgument())
     .addHelpText(
       'after',
-      `\nThe clock has to be right now. A copy of the data is made first.\n${storeExitCodesHelp}`,
+      `\nMake sure that the clock is right now. The command makes a copy of the data first.\n${storeExitCodesHelp}`,
     )
     .action(async (directory: string | undefined) => {
       const { runTool } = await import('../store-process.ts');
@@ -41,10 +39,16 @@ export function addStore(program: Command): void {
       'Write the topics and messages of a data directory to the standard output, as lines of JSON.',
     )
     .addArgument(directoryArgument())
-    .option('--topic <topic>', "only a topic, or those of a pattern such as 'orders/**' (in quotes)")
+    .option(
+      '--topic <topic>',
+      "export only this topic, or the topics of a pattern such as 'orders/**' (in quotes)",
+    )
     .addHelpText(
       'after',
-      examplesHelp(["fanfare store export --topic 'orders/**' > orders.ndjson", 'Some topics, into a file']),
+      examplesHelp([
+        "fanfare store export --topic 'orders/**' > orders.ndjson",
+        'Export some topics to a file',
+      ]),
     )
     .addHelpText('after', storeExitCodesHelp)
     .action(async (directory: string | undefined, { topic }: { topic?: string }) => {
@@ -53,11 +57,11 @@ export function addStore(program: Command): void {
     });
   store
     .command('import')
-    .description('Make a data directory of what an export has written, from the standard input.')
-    .argument('<directory>', 'one that is empty or new')
+    .description('Create a data directory from an export on the standard input.')
+    .argument('<directory>', 'new or empty directory')
     .addHelpText(
       'after',
-      examplesHelp(['fanfare store export old | fanfare store import new', 'A copy of what can be read']),
+      examplesHelp(['fanfare store export old | fanfare store import new', 'Copy the data that can be read']),
     )
     .addHelpText('after', storeExitCodesHelp)
     .action(async (directory: string) => {
@@ -70,7 +74,7 @@ function directoryArgument(): Argument {
   const { default: fallback } = settingKinds.data;
   return new Argument(
     '[directory]',
-    `the server's --data (default: ${envsOf('data').join(', ')}, else ${fallback})`,
+    `data directory of the server (default: ${envsOf('data').join(', ')}, or ${fallback})`,
   );
 }
 

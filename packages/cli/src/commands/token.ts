@@ -4,8 +4,8 @@ import { examplesHelp } from '../help.ts';
 import { secretOf } from './options.ts';
 
 const tokenExitCodesHelp = `
-Exit codes: 0 done, 1 it is no token, 2 wrong usage, or a key that cannot be
-used.`;
+Exit codes: 0 done, 1 the text is not a token, 2 wrong usage, or the key cannot
+be used.`;
 
 const units: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
@@ -25,44 +25,47 @@ interface Flags {
 export function addToken(program: Command): void {
   const token = program
     .command('token')
-    .description('Make the tokens that clients sign in with, and explain them.');
+    .description('Create and explain the tokens that clients sign in with.');
   token
     .command('mint')
-    .description('Make a token, signed with a secret or a private key.')
-    .argument('<subject>', 'who it is for')
-    .option('--publish <pattern...>', 'topics and patterns to publish to', [])
-    .option('--subscribe <pattern...>', 'topics and patterns to read', [])
-    .option('--admin', 'everything is allowed', false)
+    .description('Create a token that is signed with a secret or a private key.')
+    .argument('<subject>', 'who the token is for')
+    .option('--publish <pattern...>', 'topics and patterns that the token may publish to', [])
+    .option('--subscribe <pattern...>', 'topics and patterns that the token may read', [])
+    .option('--admin', 'allow everything', false)
     .addOption(
-      new Option('--expires <time>', 'for how long, such as 15m, 12h or 30d')
+      new Option('--expires <time>', 'lifetime, such as 15m, 12h or 30d')
         .argParser(parseLifetime)
         .default(parseLifetime('1h'), '1h'),
     )
-    .option('--key <key>', 'the secret, or a private key as PEM or JWK (env: FANFARE_KEY)')
-    .option('--key-file <file>', 'a file that has it (env: FANFARE_KEY_FILE)')
+    .option('--key <key>', 'secret, or private key as PEM or JWK (env: FANFARE_KEY)')
+    .option('--key-file <file>', 'file with the key (env: FANFARE_KEY_FILE)')
     .addOption(
-      new Option('--key-algorithm <algorithm>', `what it is signed with: ${algorithms.join(', ')}`)
+      new Option('--key-algorithm <algorithm>', `algorithm of the signature: ${algorithms.join(', ')}`)
         .argParser(parseAlgorithm)
         .env('FANFARE_KEY_ALGORITHM'),
     )
-    .option('--kid <kid>', 'the name of the key')
-    .addOption(new Option('--audience <audience>', 'whom it is meant for').env('FANFARE_AUDIENCE'))
-    .addOption(new Option('--issuer <issuer>', 'who makes it').env('FANFARE_ISSUER'))
+    .option('--kid <kid>', 'name of the key')
+    .addOption(new Option('--audience <audience>', 'audience (aud) of the token').env('FANFARE_AUDIENCE'))
+    .addOption(new Option('--issuer <issuer>', 'issuer (iss) of the token').env('FANFARE_ISSUER'))
     .addHelpText(
       'after',
       examplesHelp(
         [
           "fanfare token mint ann --key-file secret --subscribe 'orders/*' > ann.token",
-          'For a client that reads',
+          'Create a token for a client that reads',
         ],
-        ['fanfare token mint root --key-file secret --admin --expires 15m', 'For you, and the console'],
+        [
+          'fanfare token mint root --key-file secret --admin --expires 15m',
+          'Create a token for yourself and the console',
+        ],
       ),
     )
     .addHelpText('after', tokenExitCodesHelp)
     .action(async (subject: string, { expires, ...flags }: Flags) => {
       const { runMint } = await import('../token.ts');
       const key = await secretOf('key', flags.key, flags.keyFile);
-      // A variable that is empty says nothing.
+      // An empty variable counts as not set.
       const keyAlgorithm = flags.keyAlgorithm || undefined;
       const [audience, issuer] = [flags.audience || undefined, flags.issuer || undefined];
       const { kid } = flags;
@@ -70,7 +73,7 @@ export function addToken(program: Command): void {
     });
   token
     .command('explain')
-    .description('Say in words what a token says. Nothing of it is verified.')
+    .description('Print the content of a token in words. The signature is not verified.')
     .argument('[token]', 'the token (default: the standard input)')
     .addHelpText('after', tokenExitCodesHelp)
     .action(async (given: string | undefined) => {
@@ -95,5 +98,5 @@ function parseLifetime(text: string): number {
   const [, number, unit = ''] = /^([0-9]{1,9})([smhd])$/.exec(text) ?? [];
   const ms = Number(number) * (units[unit] ?? NaN);
   if (Number.isSafeInteger(ms) && ms > 0) return ms;
-  throw new InvalidArgumentError('It must be such as 30s, 15m, 12h or 30d.');
+  throw new InvalidArgumentError('It must be a time such as 30s, 15m, 12h or 30d.');
 }

@@ -4,27 +4,23 @@ import { interrupt } from '../interrupt.ts';
 import { addTargetOptions, exitCodesHelp, targetOf, type TargetFlags } from './options.ts';
 
 export function addTopics(program: Command): void {
-  const topics = program
-    .command('topics')
-    .description('List the topics that there are, create them, and delete them.');
+  const topics = program.command('topics').description('List, create and delete topics.');
   addTargetOptions(
     topics
       .command('list')
-      .description(
-        'List topics with their subscribers, messages and last offset; this is what topics alone does.',
-      )
-      .option('--prefix <prefix>', 'only topics whose names begin so', '')
+      .description('List topics with their subscribers, messages and last offset. This is the default.')
+      .option('--prefix <prefix>', 'list only topics whose names start with the prefix', '')
       .option(
         '--json',
-        'print {"topic", "subscribers", "messages", "lastOffset", "published", "lastTime"} as a line of JSON for each',
+        'print each topic as a line of JSON: {"topic", "subscribers", "messages", "lastOffset", "published", "lastTime"}',
         false,
       ),
   )
     .addHelpText(
       'after',
       examplesHelp(
-        ['fanfare topics', 'All topics'],
-        ['fanfare topics list --prefix orders/ --json', 'Some, for a script'],
+        ['fanfare topics', 'List all topics'],
+        ['fanfare topics list --prefix orders/ --json', 'List some topics in a script'],
       ),
     )
     .addHelpText('after', exitCodesHelp)
@@ -36,8 +32,8 @@ export function addTopics(program: Command): void {
   addTargetOptions(
     topics
       .command('create')
-      .description('Make topics exist, though nobody has subscribed to them.')
-      .argument('<topic...>'),
+      .description('Create topics before anyone subscribes to them.')
+      .argument('<topic...>', 'names of the topics'),
   )
     .addHelpText('after', exitCodesHelp)
     .action(async (names: string[], flags: TargetFlags) => {
@@ -48,9 +44,9 @@ export function addTopics(program: Command): void {
   addTargetOptions(
     topics
       .command('delete')
-      .description('Delete topics with their messages.')
-      .argument('<topic...>')
-      .option('--yes', 'do not ask first; without a terminal nobody is asked', false),
+      .description('Delete topics and their messages.')
+      .argument('<topic...>', 'names of the topics')
+      .option('--yes', 'do not ask for confirmation (without a terminal, the command never asks)', false),
   )
     .addHelpText('after', exitCodesHelp)
     .action(async (names: string[], { yes, ...flags }: TargetFlags & { yes: boolean }) => {

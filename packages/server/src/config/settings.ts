@@ -1,12 +1,13 @@
-import { limitKinds, type Limit, type LimitSettings } from './limits.ts';
+import type { Limit } from './limit-kind.ts';
+import { limitKinds, type LimitSettings } from './limits.ts';
 import type { RuleSetting } from './rules.ts';
 
 export { defaultKeep } from './rules.ts';
 export { fixedLimits } from '../limits/fixed-limits.ts';
 
 /**
- * Every setting of the server, once: what it is called, its type and bounds, and what it is for. The flags,
- * the environment variables, the file and docs/configuration.md all come from here.
+ * All settings of the server, in one place: name, type, bounds and purpose. The flags, the environment variables,
+ * the configuration file and docs/configuration.md are all derived from it.
  */
 export interface Settings extends LimitSettings {
   readonly host: string;
@@ -35,17 +36,17 @@ export type SettingGroup = 'common' | 'storage' | 'access' | 'limits' | 'network
 
 interface SettingKind<T extends SettingValue> {
   readonly default: T;
-  /** For people. The first sentence is enough for the help of `fanfare serve`. */
+  /** The description for people. `fanfare serve --help` shows its first sentence only. */
   readonly about: string;
-  /** Where help has it; a limit is among the limits without. */
+  /** The group in help. Without one, a limit is in the group `limits`. */
   readonly group?: SettingGroup;
   readonly min?: number;
   readonly max?: number;
-  /** An environment variable beside `FANFARE_…`, for what the world has another name for. */
+  /** A second environment variable beside `FANFARE_…`, where there is a customary name, such as `PORT`. */
   readonly alsoEnv?: string;
-  /** Whether it is shown to nobody, not even to say that it is wrong. */
+  /** Whether the value is secret: error messages must not quote it. */
   readonly isSecret?: boolean;
-  /** There when it bounds what clients can make the server do. */
+  /** Present if the setting bounds what clients can make the server do. */
   readonly limit?: Limit;
 }
 
@@ -53,7 +54,7 @@ export const settingKinds: { readonly [K in keyof Settings]: SettingKind<Setting
   host: {
     group: 'common',
     default: '127.0.0.1',
-    about: 'The address to listen on. Any but a loopback address needs --open.',
+    about: 'Address to listen on. Any address other than a loopback address needs a key or --open.',
   },
   port: {
     group: 'common',
@@ -61,61 +62,62 @@ export const settingKinds: { readonly [K in keyof Settings]: SettingKind<Setting
     min: 0,
     max: 65_535,
     alsoEnv: 'PORT',
-    about: 'The port to listen on; 0 takes any that is free.',
+    about: 'Port to listen on; 0 takes any free port.',
   },
   open: {
     group: 'common',
     default: false,
     about:
-      'Listen on an address that others can reach, though anybody who does may read and publish everything.',
+      'Listen on an address that others can reach, without a key: anyone who can reach it may read and publish everything.',
   },
   origins: {
     group: 'access',
     default: '',
     about:
-      'Web pages that may connect, publish and read beside those that the server itself serves: their origins, exactly as browsers send them, with commas between them (https://app.example, http://localhost:5173).',
+      'Origins of further web pages that may connect, publish and read, separated by commas (https://app.example, http://localhost:5173). Write each exactly as browsers send it. Pages of the server itself always may.',
   },
   trustProxy: {
     group: 'network',
     default: '',
     about:
-      'The proxies whose X-Forwarded-For is believed: their addresses and networks with commas between them (127.0.0.1, 10.0.0.0/8), or how many proxies every request passes. Limits, logs and /connections have the address of the client then.',
+      'Proxies whose X-Forwarded-For is trusted: their addresses and networks, separated by commas (127.0.0.1, 10.0.0.0/8), or the number of proxies that every request passes. Limits, logs and /connections then use the address of the client.',
   },
   key: {
     group: 'access',
     default: '',
     isSecret: true,
     about:
-      'With a key, clients need a token that is signed with it: a secret of at least 32 bytes, a public key as PEM, or a JWK or set of them as JSON. A flag can be read by other users of the machine: better keyFile.',
+      'Key that verifies the tokens of clients: a secret of at least 32 bytes, a public key as PEM, or a JWK or JWK set as JSON. With a key, every client needs a token. Other users of the machine can read flags, so prefer keyFile.',
   },
   keyFile: {
     group: 'common',
     default: '',
     about:
-      'A file with a key, so that clients need tokens. It has what key takes, and is read again when it changes.',
+      'File with the key that verifies the tokens of clients; with it, every client needs a token. Its content is a value of key. The server reads the file again when it changes.',
   },
   keyAlgorithm: {
     group: 'access',
     default: '',
     about:
-      'What a secret or PEM key is for, and nothing else: HS256, HS384, HS512, RS256, PS256, ES256 or EdDSA. Without it HS256, RS256, ES256 or EdDSA, whichever fits. A JWK says so itself, as alg.',
+      'The only algorithm that a secret or PEM key is used with: HS256, HS384, HS512, RS256, PS256, ES256 or EdDSA. The default is the one of HS256, RS256, ES256 and EdDSA that fits the key. A JWK names its own algorithm, in alg.',
   },
   jwksUrl: {
     group: 'access',
     default: '',
     about:
-      'A URL that has a set of JWKs, such as that of an identity provider. Keys of a set that cannot be used are left out. It is asked when the first token comes, every 10 minutes, and when a token names a key that it did not have; not more often than every 30 seconds, or every 5 while it does not answer.',
+      'URL of a JWK set, such as that of an identity provider. Keys that cannot be used are ignored. The server fetches the set when the first token arrives, every 10 minutes, and when a token names an unknown key. It waits at least 30 seconds between fetches, or 5 seconds while the URL does not respond.',
   },
   audience: {
     group: 'access',
     default: '',
     about:
-      'What tokens must name as aud. Without it, tokens that have an aud are meant for others, and refused.',
+      'Audience that tokens must name in aud. Without this setting, tokens with an aud are refused: they are meant for others.',
   },
   issuer: {
     group: 'access',
     default: '',
-    about: 'What tokens must have as iss, to the character. Without it, any or none.',
+    about:
+      'Issuer that tokens must name in iss, character for character. Without this setting, iss is not checked.',
   },
   tokenLifetimeMsMax: {
     group: 'access',
@@ -123,44 +125,46 @@ export const settingKinds: { readonly [K in keyof Settings]: SettingKind<Setting
     min: 0,
     max: 3_155_760_000_000,
     about:
-      'How long tokens may last from their iat, which they need then, to their exp, in milliseconds; 0 is as long as they say. Longer ones are refused. A revoked subject is remembered for so long, and with 0 for good.',
+      'Maximum lifetime of tokens, from iat to exp, in milliseconds; 0 means no limit. Tokens with a longer lifetime or without iat are refused. The server remembers a revoked subject for this long, and with 0 permanently.',
   },
   data: {
     group: 'common',
     default: 'fanfare-data',
     about:
-      'The directory in which messages are kept. It is made if it is not there, and is for one server at a time.',
+      'Directory that messages are kept in. The server creates it if it does not exist. Only one server at a time can use it.',
   },
   allowNetworkStorage: {
     group: 'storage',
     default: false,
     about:
-      'Keep messages on network storage (NFS, SMB, FUSE, …), too. Without it, the server refuses such a directory: it cannot always tell whether another machine writes there.',
+      'Allow a data directory on network storage (NFS, SMB, FUSE, …). By default the server refuses one, because it cannot always tell whether another machine writes to it.',
   },
   memory: {
     group: 'common',
     default: false,
-    about: 'Keep messages in memory instead: nothing is left of them when the server ends.',
+    about: 'Keep messages in memory instead of the data directory. They are lost when the server stops.',
   },
   memoryBytesMax: {
     group: 'storage',
     default: 268_435_456,
     min: 1_048_576,
     max: 1_099_511_627_776,
-    about: 'With memory: how many bytes all messages together may take. The oldest go when it is more.',
+    about:
+      'With memory: maximum size of all messages together, in bytes. Beyond it, the server drops the oldest messages.',
   },
   rules: {
     group: 'storage',
     default: [],
     about:
-      'What is kept of which topics, as JSON: [{"match": "prices/**", "keep": "none"}, …]. See the section on rules.',
+      'Rules that say which messages each topic keeps, as JSON: [{"match": "prices/**", "keep": "none"}, …]. See the section on rules.',
   },
   idWindowMs: {
     group: 'storage',
     default: 600_000,
     min: 1_000,
     max: 604_800_000,
-    about: 'For how long publishing again with the same id makes no second message, in milliseconds.',
+    about:
+      'How long the server remembers the id of a publish, in milliseconds. In this time, a publish with the same id creates no second message.',
   },
   ...limitKinds,
 };
@@ -172,7 +176,7 @@ export function flagOf(name: keyof Settings): string {
   return `--${words(name).join('-')}`;
 }
 
-/** `port` → `FANFARE_PORT`, `PORT`: the environment variables of a setting, the strongest first. */
+/** `port` → `FANFARE_PORT`, `PORT`: the environment variables of a setting, highest precedence first. */
 export function envsOf(name: keyof Settings): readonly string[] {
   const { alsoEnv } = settingKinds[name];
   const own = ['FANFARE', ...words(name)].join('_').toUpperCase();

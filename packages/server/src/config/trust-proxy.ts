@@ -1,6 +1,6 @@
 import { ClientAddresses, parseTrustProxy } from '../access/client-address.ts';
 
-/** Tells clients by their addresses, as the setting has it. */
+/** Finds the address of a client, behind the proxies that the setting trusts. */
 export function clientAddressesOf({ trustProxy }: { readonly trustProxy: string | number }): ClientAddresses {
   return new ClientAddresses(parseTrustProxy(String(trustProxy)) ?? (() => false));
 }

@@ -2,8 +2,11 @@ import { idBytesMax, messageDepthMax, topicBytesMax } from '@fanfare/protocol';
 
 interface FixedLimit {
   readonly value: number;
+  /** What is counted. */
   readonly unit: string;
-  /** One sentence for people. */
+  /** What the server does beyond the limit. */
+  readonly beyond: string;
+  /** Why the limit exists, and why it is as high as it is. */
   readonly why: string;
 }
 
@@ -39,156 +42,188 @@ type FixedLimitName =
   | 'clockStepMs'
   | 'clockTrialMs';
 
-/** The limits that are no settings: the protocol has them, or nobody has had a reason to change them. */
+/** The limits that are not settings: the protocol defines them, or there has been no reason to change them. */
 export const fixedLimits: Readonly<Record<FixedLimitName, FixedLimit>> = {
   topicBytesMax: {
     value: topicBytesMax,
     unit: 'bytes of UTF-8 in the name of a topic or pattern',
+    beyond: 'The request is refused with `topic_name_invalid`.',
     why: 'PROTOCOL.md 1.1. Names are keys in memory and on disk.',
   },
   idBytesMax: {
     value: idBytesMax,
-    unit: "bytes of UTF-8 in a publish's id",
-    why: 'PROTOCOL.md 4.2. Ids are remembered for minutes.',
+    unit: 'bytes of UTF-8 in the id of a publish',
+    beyond: 'The publish is refused with `bad_request`.',
+    why: 'PROTOCOL.md 4.2. The server remembers ids for minutes.',
   },
   messageDepthMax: {
     value: messageDepthMax,
     unit: 'levels of arrays and objects in a message',
-    why: 'PROTOCOL.md 1.3. Parsers of subscribers have limits as well, and some end the program over them.',
+    beyond: 'The publish is refused with `payload_too_deep`.',
+    why: 'PROTOCOL.md 1.3. The parsers of subscribers have limits too, and some of them end the program beyond these.',
   },
   bytesPerContainer: {
     value: 32,
-    unit: 'bytes of publishBytesMax for each array and object that a message may have; a message may always have 1,024',
-    why: 'Parsing takes time for arrays and objects rather than for bytes: a mebibyte of them a tenth of a second.',
+    unit: 'bytes of publishBytesMax for each array and object in a message; 1,024 of these are always allowed',
+    beyond: 'The publish is refused with `payload_too_large`.',
+    why: 'The time to parse a message depends on its arrays and objects more than on its bytes. 1 MiB of them takes 0.1 seconds.',
   },
   commandsWaitingMax: {
     value: 1_000,
-    unit: 'commands of a connection that wait for those before them',
-    why: 'They are carried out in their order, and each holds its request in memory.',
+    unit: 'commands of one connection that wait for earlier ones',
+    beyond: 'The command is refused with `limit_exceeded`.',
+    why: 'Commands are executed in order, and each holds its request in memory.',
   },
   answersWaitingMax: {
     value: 1_000,
-    unit: 'packets of a client that come while it does not read what waits for it',
-    why: 'Nearly each has an answer. After so many no more is read until it has taken them. Of a client that polls, which may leave without another poll, ten times as many are taken before a request has to wait, as long as it is a hundred times as many of all clients.',
+    unit: 'packets that a client sends while it does not read its acknowledgements',
+    beyond: 'The server reads no more from the client until the client has read.',
+    why: 'Nearly every packet has an acknowledgement. A polling client may leave without another poll, so its limit is ten times as high, as long as all such clients together are below a hundred times the limit.',
   },
   batchesArrivingMax: {
     value: 16,
-    unit: 'times batchBytesMax, in bytes of the bodies of all publishes that are arriving',
-    why: 'They are in memory until they have come, which each may take half a minute for. The first 64 KiB of each count for nothing, so that no small publish is refused for it.',
+    unit: 'times batchBytesMax, for the bodies of all publishes that are arriving',
+    beyond: 'The publish is refused with `limit_exceeded`.',
+    why: 'A body is held in memory until it is complete, which may take half a minute. The first 64 KiB of each body do not count, so that small publishes are not refused.',
   },
   packetsArrivingBytesMax: {
     value: 268_435_456,
-    unit: 'bytes of the packets of all clients that have come in part, and of requests with packets that are not answered',
-    why: 'They are in memory until they have come. Whose are over it is disconnected. The first 64 KiB of each count for nothing, and each piece that it comes in for 128 more.',
+    unit: 'bytes of packets that have arrived in part, and of polling requests that are not answered, of all clients',
+    beyond: 'The client whose packet exceeds it is disconnected.',
+    why: 'Packets are held in memory until they are complete. The first 64 KiB of each do not count, and each piece of one counts as 128 bytes more.',
   },
   bodyPiecesMax: {
     value: 1_024,
-    unit: 'pieces that a body comes in, beside one for each 16 bytes',
-    why: 'Each takes time. Ten thousand of one byte come with one read.',
+    unit: 'pieces of a body, beside one for every 16 bytes',
+    beyond: 'The request is refused with `bad_request`.',
+    why: 'Each piece takes time, and one read can bring 10,000 pieces of one byte.',
   },
   behindOfferBytesMax: {
     value: 131_072,
-    unit: 'bytes behind the offer of an upgrade that waits for the answers before it; in 128 pieces at the most',
-    why: 'They are kept until then. Who waits for an answer before it sends more sends none.',
+    unit: 'bytes after an upgrade request that waits for earlier responses, in at most 128 pieces',
+    beyond: 'The connection is closed.',
+    why: 'The server keeps these bytes until then. A client that waits for the response before it sends more sends none.',
   },
   lastAnswerMs: {
     value: 500,
-    unit: 'milliseconds to take the answer that ends a connection',
-    why: 'What still comes is read for nothing until then. Closed at once, the connection is reset, and a client that still sends may never see the answer.',
+    unit: 'milliseconds to read the last response of a connection (lingering close)',
+    beyond: 'The connection is closed, whether the client has read the response or not.',
+    why: 'Until then, the server reads and discards what the client still sends. If it closed at once, TCP would reset the connection, and a client that is still sending might never see the response.',
   },
   closeAnswerMs: {
     value: 1_000,
-    unit: 'milliseconds to answer the close of a websocket',
-    why: 'It has been told. Whose token ended would keep its connection for half a minute otherwise.',
+    unit: 'milliseconds to answer the closing frame of a WebSocket',
+    beyond: 'The TCP connection is closed.',
+    why: 'The client has been told already. Otherwise a client whose token has expired would keep its connection for half a minute.',
   },
   requestsWaitingMax: {
     value: 100,
-    unit: 'requests that only read, of a connection whose requests before them are not answered',
-    why: 'They are answered one after the other, and each is kept until then. Clients wait for an answer, as a rule, before they ask again.',
+    unit: 'read requests (GET, HEAD) of one connection that wait for earlier responses',
+    beyond: 'The request is refused with `limit_exceeded`.',
+    why: 'Responses are sent in order, and each request is held in memory until then. Clients usually wait for a response before they send the next request.',
   },
   requestsUnansweredMax: {
     value: 1_024,
-    unit: 'unanswered requests of all connections; over it, each connection can have one at a time',
-    why: 'Each takes some kilobytes. More requests stay bytes until an answer was sent.',
+    unit: 'unanswered requests of all connections',
+    beyond:
+      'Each connection can have only one unanswered request at a time; further requests wait as unparsed bytes.',
+    why: 'Each request takes a few kilobytes.',
   },
   requestsHeldBytesMax: {
     value: 16_777_216,
-    unit: 'bytes of requests that were read and not parsed, of all connections',
-    why: 'One read brings up to 64 KiB. Over the limit, the connections that hold the most are closed.',
+    unit: 'bytes of requests of all connections that were read but not parsed',
+    beyond: 'The connections that hold the most bytes are closed.',
+    why: 'One read brings up to 64 KiB.',
   },
   loginFramesMax: {
     value: 64,
-    unit: 'WebSocket frames of a connection before login',
-    why: 'A login fits into one frame. Each frame takes more memory than it has bytes.',
+    unit: 'WebSocket frames of one connection before login',
+    beyond: 'The connection is closed.',
+    why: 'A login fits into one frame. A frame takes more memory than its bytes.',
   },
   loginPacketsMax: {
     value: 16,
-    unit: 'packets of a Socket.IO connection before login',
-    why: 'One packet has the token. Each attempt to connect takes as much as a client.',
+    unit: 'packets of one Socket.IO connection before login',
+    beyond: 'The connection is closed.',
+    why: 'One packet holds the token. Each attempt to connect takes as much memory as a client.',
   },
   headersTimeoutMs: {
     value: 10_000,
-    unit: "milliseconds for a request's head to arrive",
-    why: 'A head is small; who takes longer only holds a connection.',
+    unit: 'milliseconds until the head of a request is complete',
+    beyond: 'The request is answered with status 408, and its connection is closed.',
+    why: 'A head is small. A client that takes longer only occupies a connection.',
   },
   headerBytesMax: {
     value: 16_384,
-    unit: "bytes of a request's head",
-    why: 'It is kept whole. A topic of 255 bytes fits, percent-encoded, many times over.',
+    unit: 'bytes of the head of a request',
+    beyond: 'The request is answered with status 431, and its connection is closed.',
+    why: 'The server holds the whole head in memory. A percent-encoded topic of 255 bytes fits many times.',
   },
   attachmentsMax: {
     value: 10,
     unit: 'binary attachments of a Socket.IO packet',
-    why: "Socket.IO's own limit. No command has any; the packet is read to tell so.",
+    beyond: 'The client is disconnected.',
+    why: 'This is the limit of Socket.IO. Commands have no attachments; the server reads them only to refuse the packet with a reason.',
   },
   fragmentsMax: {
     value: 16_384,
     unit: 'fragments of a WebSocket message',
-    why: 'The limit of ws. Each costs more memory than it has bytes.',
+    beyond: 'The connection is closed.',
+    why: 'This is the limit of the library ws. A fragment takes more memory than its bytes.',
   },
   packetsPerTurnMax: {
     value: 256,
-    unit: 'packets of a connection that are taken in a turn of the event loop',
-    why: 'There are thousands in 64 KiB, which are read at once. The rest waits for those of others. Once all together have sent twice as many, each has 4.',
+    unit: 'packets of one connection that the server handles in one turn of the event loop',
+    beyond: 'Further packets wait for a later turn.',
+    why: 'One read of 64 KiB can bring thousands of packets, and other connections must not wait for all of them. Once all connections together have sent twice as many, each has 4 a turn.',
   },
   requestsPerTurnMax: {
     value: 32,
-    unit: 'pipelined HTTP requests of a connection that are parsed in a turn of the event loop',
-    why: 'There are thousands in 64 KiB, which are read at once. While other connections wait, each has one, and 8 connections have a turn.',
+    unit: 'pipelined HTTP requests of one connection that the server parses in one turn of the event loop',
+    beyond: 'Further requests wait for a later turn.',
+    why: 'One read of 64 KiB can bring thousands of requests. While other connections wait, each connection has one request a turn, and 8 connections share a turn.',
   },
   tokenCharactersMax: {
     value: 8_192,
     unit: 'characters of a token',
-    why: 'PROTOCOL.md 7.3. A header with it still fits into what HTTP servers take.',
+    beyond: 'The token is refused with `not_authenticated`.',
+    why: 'PROTOCOL.md 7.3. HTTP servers accept a header of this size.',
   },
   tokenPatternsMax: {
     value: 100,
-    unit: 'topics and patterns that a token may have of each kind',
-    why: 'PROTOCOL.md 7.2. Each is tried for each topic.',
+    unit: 'topics and patterns of each kind in a token',
+    beyond: 'The token is refused with `not_authenticated`.',
+    why: 'PROTOCOL.md 7.2. Each of them is compared with each topic.',
   },
   revocationsMax: {
     value: 10_000,
-    unit: 'subjects that are revoked',
-    why: 'PROTOCOL.md 7.9. None is forgotten for another: that would let its tokens in again.',
+    unit: 'revoked subjects',
+    beyond: 'The revocation is refused with `limit_exceeded`.',
+    why: 'PROTOCOL.md 7.9. The server never drops one revocation for another, because the tokens of the dropped one would be valid again.',
   },
   idsMax: {
     value: 1_000_000,
-    unit: 'ids of publishes that are remembered',
-    why: 'Some 250 bytes each, so some 250 MB at the most; enough for 800 publishes with an id a second. None is forgotten before its time: it could be published twice then.',
+    unit: 'ids of publishes that the server remembers',
+    beyond: 'A publish with an id is refused with `limit_exceeded`.',
+    why: 'Each takes about 250 bytes, together at most 250 MB. This is enough for 800 publishes with an id a second. The server forgets no id early, because its message could then be published twice.',
   },
   storesWaitingBytesMax: {
     value: 67_108_864,
     unit: 'bytes of messages that wait for the disk',
-    why: 'Over it, a disk that is too slow shows as refusals, and not as memory.',
+    beyond: 'The publish is refused with `storage_unavailable`.',
+    why: 'If the disk is too slow, publishes are refused, instead of memory filling up.',
   },
   clockStepMs: {
     value: 60_000,
-    unit: 'milliseconds by which the clock may be set forward or back without more ado',
-    why: 'Clocks are set right by seconds all the time. A larger step is told in the log, and one forward is on trial.',
+    unit: 'milliseconds of a clock step that the server accepts silently',
+    beyond:
+      'The server logs the step. After a step forward, it does not trust the clock at once (clockTrialMs).',
+    why: 'Clocks are corrected by seconds all the time.',
   },
   clockTrialMs: {
     value: 3_600_000,
-    unit: 'milliseconds for which a clock that was set forward has to run on before messages go for their age by it',
-    why: 'What is deleted is gone for good. Clocks that ask a time server ask again within 34 minutes, and are set right then.',
+    unit: 'milliseconds that a clock must run on after a step forward before messages expire by it',
+    beyond: 'Messages expire by the clock again.',
+    why: 'Deleted messages cannot be restored. Clocks that use a time server ask it again within 34 minutes, and are corrected then.',
   },
 };
