@@ -33,7 +33,7 @@ function missing(markdown: string): string[] {
   );
   const symbols = [...quoted, ...inTrees]
     .filter((text) => /^[A-Za-z_$][\w$]*(?:\.[\w$]+)?(?:\(\))?$/.test(text))
-    .filter((text) => !files.includes(text));
+    .filter((text) => !new Set<string>(files).has(text));
   const titles = [...markdown.matchAll(/`([\w./-]+\.test\.ts)` "([^"]+)"/g)];
   return [
     ...files.filter((file) => !isKnownPath(file)),

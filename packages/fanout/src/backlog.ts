@@ -1,34 +1,37 @@
-/** A connection that does not take what is sent to it as fast as it comes. */
+/** A slow connection: one that takes its bytes more slowly than they come. */
 export interface Backlogged {
-  /** Grows whenever it takes something. */
+  /** Grows whenever the connection takes something. */
   readonly progress: number;
-  /** Ends it. What waits for it is given up. */
+  /** Ends it. The bytes that wait for it are given up. */
   end(): void;
 }
 
 interface Entry {
-  /** What waits for it alone. */
+  /** Bytes that wait for this connection alone. */
   ownBytes: number;
-  /** All that waits for it. */
+  /** All bytes that wait for it, shared ones too. */
   waitingBytes: number;
   progress: number;
-  /** How often in a row a look found that nothing had been taken. */
-  looksWithoutProgress: number;
+  /** How many checks in a row found that nothing had been taken. */
+  checksWithoutProgress: number;
 }
 
 export interface BacklogOptions {
   readonly outboxTotalBytesMax: number;
   readonly stallTimeoutMs: number;
-  /** What waits for several connections, counted once. */
+  /** Bytes of frames that connections share, each frame counted once. */
   readonly sharedBytes: () => number;
 }
 
-const looksPerStall = 4;
+const checksPerStall = 4;
 
-/** Over it, Node's timers fire at once. */
+/** A longer timer of Node fires at once. */
 const timerMsMax = 2_147_483_647;
 
-/** All that waits for connections that do not keep up, counted, and a look now and then at who takes nothing. */
+/**
+ * Counts the bytes that wait for slow connections, and ends connections that take nothing for the stall
+ * limit.
+ */
 export class Backlog {
   readonly #options: BacklogOptions;
   readonly #entries = new Map<Backlogged, Entry>();
@@ -39,34 +42,35 @@ export class Backlog {
     this.#options = options;
   }
 
-  /** All that waits; what waits for several counts once. */
+  /** All bytes that wait. Bytes that wait for several connections count once. */
   get bytes(): number {
     return this.#ownBytes + this.#options.sharedBytes();
   }
 
-  hasRoom(bytes: number): boolean {
-    return this.#lackingBytes(bytes) <= 0;
+  /** Whether so many more bytes stay within the limit for all connections. */
+  fits(bytes: number): boolean {
+    return this.#excessBytes(bytes) <= 0;
   }
 
-  /** Makes room for a connection that keeps up, at the cost of those that do not: whoever has taken nothing for longest is ended. */
-  makeRoom(bytes: number): void {
-    let lacking = this.#lackingBytes(bytes);
-    if (lacking <= 0) return;
-    // The map has those first that fell behind first.
+  /** Ends slow connections until a fast one fits: first the connection that has taken nothing for longest. */
+  evictFor(bytes: number): void {
+    let excess = this.#excessBytes(bytes);
+    if (excess <= 0) return;
+    // The map has the connections in the order in which they became slow.
     const entries = [...this.#entries].toSorted(
-      ([, a], [, b]) => b.looksWithoutProgress - a.looksWithoutProgress,
+      ([, a], [, b]) => b.checksWithoutProgress - a.checksWithoutProgress,
     );
     for (const [connection, { waitingBytes }] of entries) {
-      if (lacking <= 0) return;
-      lacking -= waitingBytes;
+      if (excess <= 0) return;
+      excess -= waitingBytes;
       connection.end();
     }
   }
 
   /**
-   * Notes what waits for a connection now.
+   * Notes how many bytes wait for a slow connection now.
    *
-   * @param ownBytes - what of it is not in `sharedBytes`
+   * @param ownBytes - how many of them are not part of `sharedBytes`
    */
   set(connection: Backlogged, waitingBytes: number, ownBytes: number): void {
     const entry = this.#entries.get(connection);
@@ -75,18 +79,19 @@ export class Backlog {
     else this.#add(connection, waitingBytes, ownBytes);
   }
 
-  #lackingBytes(bytes: number): number {
+  #excessBytes(bytes: number): number {
     return this.bytes + bytes - this.#options.outboxTotalBytesMax;
   }
 
   #add(connection: Backlogged, waitingBytes: number, ownBytes: number): void {
     const { progress } = connection;
-    this.#entries.set(connection, { waitingBytes, ownBytes, progress, looksWithoutProgress: 0 });
-    const lookIntervalMs = this.#options.stallTimeoutMs / looksPerStall;
-    if (lookIntervalMs <= timerMsMax) this.#timer ??= setInterval(() => this.#look(), lookIntervalMs).unref();
+    this.#entries.set(connection, { waitingBytes, ownBytes, progress, checksWithoutProgress: 0 });
+    const checkIntervalMs = this.#options.stallTimeoutMs / checksPerStall;
+    if (checkIntervalMs <= timerMsMax)
+      this.#timer ??= setInterval(() => this.#check(), checkIntervalMs).unref();
   }
 
-  /** Nothing waits for a connection any more. */
+  /** The connection is not slow any more, or has ended. */
   delete(connection: Backlogged): void {
     this.#ownBytes -= this.#entries.get(connection)?.ownBytes ?? 0;
     if (!this.#entries.delete(connection) || this.#entries.size > 0) return;
@@ -94,13 +99,13 @@ export class Backlog {
     this.#timer = undefined;
   }
 
-  #look(): void {
+  #check(): void {
     for (const [connection, entry] of this.#entries) {
       const { progress } = connection;
-      if (progress > entry.progress) entry.looksWithoutProgress = 0;
-      else entry.looksWithoutProgress++;
+      if (progress > entry.progress) entry.checksWithoutProgress = 0;
+      else entry.checksWithoutProgress++;
       entry.progress = progress;
-      if (entry.looksWithoutProgress >= looksPerStall) connection.end();
+      if (entry.checksWithoutProgress >= checksPerStall) connection.end();
     }
   }
 }

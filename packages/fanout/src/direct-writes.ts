@@ -1,8 +1,9 @@
 import type { Socket } from 'node:net';
 
 /*
- * All that the package knows of the inside of Node's sockets is in this file. `write-trial.ts` proves it on a
- * connection of its own before any of it is used; what was not proven is written to through the stream.
+ * This file has everything that the package knows about the internals of Node's sockets. `write-trial.ts`
+ * proves it on a connection of its own before any of it is used. Without that proof, writes go through the
+ * stream.
  */
 
 /** libuv's stream under a socket. */
@@ -12,15 +13,16 @@ export interface Handle {
   /** Bytes that libuv was given. */
   readonly bytesWritten: number;
   /**
-   * Writes what the kernel takes at once, and queues the rest. Node up to 24.21 and 26.9 needs a request, returns a
-   * number and uses the request only for what it queues. Later versions take null, and return a request for that.
+   * Writes what the kernel takes at once, and queues the rest. Node up to 24.21 and 26.9 needs a request,
+   * returns a number and uses the request only for what it queues. Later versions take null, and return a
+   * request for that.
    */
   readonly writeBuffer: (request: WriteRequest | null, bytes: Buffer) => unknown;
 }
 
 /** Node's `WriteWrap`: a queued write. */
 export interface WriteRequest {
-  /** Called when the kernel has taken all (0), or the write has failed (a negative error number). */
+  /** Called when the kernel has taken everything (0), or the write has failed (a negative error number). */
   oncomplete?: ((status: number) => void) | undefined;
   /** Later versions: the status of a write that was complete before `oncomplete` was set. */
   readonly writeStatus?: unknown;
@@ -33,14 +35,14 @@ type WriteRequestClass = new () => WriteRequest;
 /** How this Node's own stream writes to a handle. */
 export interface WriteCall {
   readonly writeBuffer: Handle['writeBuffer'];
-  /** What the request is made of; undefined when none is needed. */
+  /** The class of the request. Undefined if writes need no request. */
   readonly RequestClass: WriteRequestClass | undefined;
 }
 
-/** Writes to handles in the way that a trial has proven. Before that it finds no handle. */
+/** Writes to handles in the way that the trial has proven. Until then it finds no handle. */
 export class DirectWrites {
   #call: WriteCall | undefined;
-  /** Few writes use up their request. */
+  /** Most writes leave their request unused, so it is kept for the next write. */
   #spare: WriteRequest | undefined;
 
   /** From now on handles are found. */
@@ -48,28 +50,35 @@ export class DirectWrites {
     this.#call = call;
   }
 
-  /** @returns undefined when the socket must be written to through its stream, as with TLS */
+  /** @returns undefined if writes have to go through the stream of the socket, as with TLS */
   handleOf(socket: Socket): Handle | undefined {
     if (this.#call === undefined) return undefined;
     const handle = rawHandleOf(socket);
     return handle?.writeBuffer === this.#call.writeBuffer && hasCounts(handle) ? handle : undefined;
   }
 
-  /** @returns 0 when the kernel took all, the request of a queued write, or else what the write failed with */
+  /**
+   * @returns 0 if the kernel took everything, the request of a queued write, or else the error of the write
+   */
   write(handle: Handle, bytes: Buffer): unknown {
     const RequestClass = this.#call?.RequestClass;
     if (RequestClass === undefined) return handle.writeBuffer(null, bytes);
     const request = (this.#spare ??= new RequestClass());
     const error = handle.writeBuffer(request, bytes);
-    // An empty queue says nothing: a write that was taken in two parts is complete, and has the request all the same.
+    // The queue's size does not tell: a write that was taken in two parts is complete, and still uses the
+    // request.
     const isQueued = request.getAsyncId() !== -1;
-    // Node ends the process when a request is used twice.
+    // Node ends the process if a request is used twice.
     if (isQueued || error !== 0) this.#spare = undefined;
     return error === 0 && isQueued ? request : error;
   }
 }
 
-/** Sees how the stream of a socket writes, with a write of its own. @throws Error when that is not as known */
+/**
+ * Finds out how the stream of a socket writes, with a write of its own.
+ *
+ * @throws Error if that is not as expected
+ */
 export function observeWrite(socket: Socket, bytes: Buffer): WriteCall {
   const handle = rawHandleOf(socket);
   if (typeof handle?.writeBuffer !== 'function') throw new Error('the socket has no handle with writeBuffer');

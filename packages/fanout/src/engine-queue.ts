@@ -3,7 +3,7 @@ import {
   dataBytes,
   holdsPackets,
   isTransportDone,
-  sendThroughEngine,
+  writeThroughEngine,
   transportBytes,
   type Connection,
   type EncodedPacket,
@@ -16,13 +16,13 @@ interface Outgoing {
   readonly bytes: number;
 }
 
-/** What engine.io and its transport have to send on one connection. */
+/** The packets that engine.io and its transport have to send on one connection. */
 export class EngineQueue {
   readonly #connection: Connection;
-  /** Undefined once engine.io was found not to buffer as known. */
+  /** Undefined once engine.io was found to buffer in another way than expected. */
   #buffered: BufferedBytes | undefined = new BufferedBytes();
-  /** Sent since nothing waited. It takes the place of what cannot be read. */
-  #sentBytes = 0;
+  /** Bytes written since the queue was empty. It is used where engine.io's own buffers cannot be read. */
+  #writtenBytes = 0;
   #isBusy = false;
   #drains = 0;
 
@@ -30,32 +30,32 @@ export class EngineQueue {
     this.#connection = connection;
   }
 
-  /** Whether something was sent that the transport has not given away. */
+  /** Whether the transport has not passed on everything. */
   get isBusy(): boolean {
     return this.#isBusy;
   }
 
-  /** How often something was taken. */
+  /** How often the transport has passed on something. */
   get drains(): number {
     return this.#drains;
   }
 
   get bytes(): number {
     const inTransport = transportBytes(this.#connection);
-    if (!this.#buffered || inTransport === undefined) return this.#sentBytes;
+    if (!this.#buffered || inTransport === undefined) return this.#writtenBytes;
     return this.#buffered.count(this.#connection.writeBuffer) + inTransport;
   }
 
   /**
-   * @param onDrained - called whenever something was taken, until nothing waits any more
-   * @returns false when engine.io does not buffer as known
+   * @param onDrained - called whenever the transport has passed on something, until nothing waits
+   * @returns false if engine.io buffers in another way than expected
    */
-  send(socket: Socket, { packet, options, bytes }: Outgoing, onDrained: () => void): boolean {
-    this.#sentBytes += bytes;
-    // engine.io may be done with the packet before this returns.
+  write(socket: Socket, { packet, options, bytes }: Outgoing, onDrained: () => void): boolean {
+    this.#writtenBytes += bytes;
+    // engine.io may pass on the packet before this returns.
     this.#watch(onDrained);
-    sendThroughEngine(socket, packet, options);
-    // A connection that is closing takes no packet.
+    writeThroughEngine(socket, packet, options);
+    // A closing connection takes no packet.
     const isTaken = this.#connection.readyState === 'open';
     if (this.#buffered && isTaken && !holdsPackets(this.#connection)) this.#buffered = undefined;
     return this.#buffered !== undefined;
@@ -67,20 +67,20 @@ export class EngineQueue {
     const drained = (): void => {
       this.#isBusy = false;
       this.#drains++;
-      // Somebody may have put back a part, or sent more.
+      // A listener may have put back a part, or sent more.
       if ((this.#connection.writeBuffer?.length ?? 0) > 0) this.#watch(onDrained);
-      else this.#sentBytes = 0;
+      else this.#writtenBytes = 0;
       onDrained();
     };
     this.#connection.once('drain', () => {
-      // To the transport, that is; a websocket may have it waiting still.
+      // The packets are with the transport. A websocket may still hold them.
       if (isTransportDone(this.#connection)) drained();
       else this.#connection.transport.once('drain', drained);
     });
   }
 }
 
-/** Counts the bytes in engine.io's buffer, each packet once. */
+/** Counts the bytes in engine.io's buffer. It looks at each packet once. */
 class BufferedBytes {
   #buffer: Connection['writeBuffer'] = [];
   #first: unknown;
@@ -89,7 +89,7 @@ class BufferedBytes {
 
   count(buffer: Connection['writeBuffer']): number {
     if (buffer === undefined || buffer.length === 0) return 0;
-    // engine.io makes a new buffer when it has given the old one to the transport.
+    // engine.io makes a new buffer after it has given the old one to the transport.
     if (buffer !== this.#buffer || buffer[0] !== this.#first || buffer.length < this.#packets) {
       this.#buffer = buffer;
       this.#first = buffer[0];

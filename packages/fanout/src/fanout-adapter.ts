@@ -1,7 +1,7 @@
 import type { Server, Socket } from 'socket.io';
 import { Adapter, type BroadcastOptions } from 'socket.io-adapter';
 import { Backlog } from './backlog.ts';
-import { Chains } from './chain.ts';
+import { FrameChains } from './frame-chain.ts';
 import { DirectWrites } from './direct-writes.ts';
 import { Frame, HeldFrames } from './frame.ts';
 import {
@@ -20,37 +20,47 @@ import {
 } from './internals.ts';
 import { Outbox, type Outgoing, type OutboxParts } from './outbox.ts';
 import { Receivers, type Receiver } from './receivers.ts';
-import { textFrames } from './text-frames.ts';
-import { Ticks } from './ticks.ts';
-import { Turns } from './turns.ts';
+import { encodeTextFrames } from './websocket-frames.ts';
+import { TickCounter } from './tick-counter.ts';
+import { FlushSchedule } from './flush-schedule.ts';
 import { proveDirectWrites } from './write-trial.ts';
 
-/** What becomes of a message for which a connection has no room. */
+/** What to do with a message that exceeds a limit of a connection. */
 export type Overflow = 'drop' | 'disconnect';
 
 export interface FanoutOptions {
-  /** The most bytes that may wait for one connection; a message larger than that still goes to one for which nothing waits. 1 MiB by default. */
+  /**
+   * How many bytes may wait for one connection. 1 MiB by default. A larger message still goes to a connection
+   * for which nothing waits.
+   */
   readonly outboxBytesMax?: number;
-  /** The most bytes that may wait for all connections together. 256 MiB by default. */
+  /** How many bytes may wait for all connections together. 256 MiB by default. */
   readonly outboxTotalBytesMax?: number;
-  /** A connection for which something waits, and which takes nothing for this long, is ended. 30 seconds by default. */
+  /**
+   * A connection that takes nothing for this long, while something waits for it, is ended. 30 seconds by
+   * default.
+   */
   readonly stallTimeoutMs?: number;
   /**
-   * Decides about a broadcast that one of the bounds leaves no room for. By default the connection is ended, for
-   * its client would else miss a message and not know. Called once, however many of the rooms the socket is in.
+   * Decides about a broadcast that exceeds a limit. By default the connection is ended, because its client
+   * would otherwise miss a message without knowing it. Called once, however many of the rooms the socket is
+   * in.
    *
    * @param rooms - all rooms of the broadcast; empty when it is for everybody
    * @param data - the event's name and its arguments: the very values that were broadcast
    */
   readonly onOverflow?: (socket: Socket, rooms: ReadonlySet<string>, data: readonly unknown[]) => Overflow;
-  /** A socket for which something was dropped, or refused to `sendAll`, has taken all that waited. */
+  /**
+   * Called when a socket has taken everything that waited, after a broadcast to it was dropped or `sendAll`
+   * returned false.
+   */
   readonly onDrained?: (socket: Socket) => void;
 }
 
-/** An event's name and its arguments; an acknowledgement cannot be asked for. */
+/** The name of an event and its arguments. It cannot ask for an acknowledgement. */
 export type OutgoingEvent = readonly [event: string, ...args: unknown[]];
 
-/** What the namespaces of one Socket.IO server share: a connection may be in several. */
+/** The parts that the namespaces of one Socket.IO server share, because a connection may be in several. */
 interface Shared {
   readonly parts: OutboxParts;
   readonly outboxes: WeakMap<Connection, Outbox>;
@@ -64,9 +74,9 @@ interface Namespace {
 }
 
 /**
- * An adapter for Socket.IO's option `adapter` that gives every websocket one write for all that was broadcast in a
- * turn of the event loop, and bounds what waits for connections that do not read. All else is as with
- * Socket.IO's own in-memory adapter.
+ * Makes an adapter for Socket.IO's option `adapter`. It writes once per websocket and turn of the event loop,
+ * however many broadcasts there were, and limits what waits for connections that do not read. In everything
+ * else it behaves like Socket.IO's own in-memory adapter.
  */
 export function fanoutAdapter(options: FanoutOptions = {}): typeof Adapter {
   const servers = new WeakMap<Server, Shared>();
@@ -96,15 +106,15 @@ function share(options: FanoutOptions): Shared {
   const sharedBytes = (): number => frames.bytes;
   const backlog = new Backlog({ outboxTotalBytesMax, stallTimeoutMs, sharedBytes });
   const direct = new DirectWrites();
-  // Until that is proven, and if it is not, writes go through the streams of the sockets.
+  // Until the proof, and without it, writes go through the streams of the sockets.
   proveDirectWrites().then(
     (call) => direct.use(call),
     ({ message }: Error) => warn('FANOUT_UNKNOWN_NODE', unknownNode(message)),
   );
   const parts = {
-    chains: new Chains(frames),
-    ticks: new Ticks(),
-    turns: new Turns(),
+    chains: new FrameChains(frames),
+    ticks: new TickCounter(),
+    schedule: new FlushSchedule(),
     backlog,
     wires: new Wires(direct, frames),
     outboxBytesMax,
@@ -132,24 +142,24 @@ function warn(code: string, message: string): void {
   process.emitWarning(message, { code });
 }
 
-/** Whether an adapter (`socket.nsp.adapter`, for example) is one of {@link fanoutAdapter}'s. */
+/** Whether an adapter, such as `socket.nsp.adapter`, was made by {@link fanoutAdapter}. */
 export function isFanoutAdapter(adapter: unknown): adapter is FanoutAdapter {
   return adapter instanceof FanoutAdapter;
 }
 
-/** How many bytes wait for the connection of a socket, whatever its adapter is. */
+/** How many bytes wait for the connection of a socket, with any adapter. */
 export function waitingBytesOf(socket: Socket): number {
   const { adapter } = socket.nsp;
   return isFanoutAdapter(adapter) ? adapter.waitingBytesOf(socket) : engineBytes(connectionOf(socket));
 }
 
-/** What {@link fanoutAdapter} makes for each namespace. */
+/** The adapter that {@link fanoutAdapter} makes for each namespace. */
 export class FanoutAdapter extends Adapter {
   readonly #parts: OutboxParts;
   readonly #outboxes: WeakMap<Connection, Outbox>;
   readonly #onOverflow: NonNullable<FanoutOptions['onOverflow']>;
   readonly #receivers: Receivers;
-  #collectsBursts = false;
+  #joinsBursts = false;
 
   constructor(namespace: Namespace, { parts, outboxes }: Shared, { onOverflow }: FanoutOptions) {
     super(namespace);
@@ -163,7 +173,7 @@ export class FanoutAdapter extends Adapter {
   override addAll(id: string, rooms: Set<string>): Promise<void> | void {
     if (!this.sids.has(id)) {
       this.#receivers.forgetEverybody();
-      this.#collectBursts();
+      this.#joinBursts();
     }
     for (const room of rooms) this.#receivers.forgetRoom(room);
     return super.addAll(id, rooms);
@@ -180,7 +190,7 @@ export class FanoutAdapter extends Adapter {
     super.delAll(id);
   }
 
-  /** @returns to how many sockets it was sent: not to those that there was no room for */
+  /** @returns to how many sockets the packet was sent. Sockets that exceed a limit do not count. */
   override broadcast(packet: { nsp?: string; data?: unknown }, options: BroadcastOptions): number {
     const { volatile, compress } = options.flags ?? {};
     const packetOptions: PacketOptions = { preEncoded: true, volatile, compress };
@@ -197,17 +207,18 @@ export class FanoutAdapter extends Adapter {
     let sent = 0;
     try {
       for (const receiver of this.#receivers.of(options)) {
-        if (this.#send(receiver, packet, outgoing, options)) sent++;
+        if (this.#offer(receiver, packet, outgoing, options)) sent++;
       }
     } finally {
-      // A listener of the app's may have thrown.
+      // A listener of the app may have thrown.
       this.#parts.chains.settle();
     }
     return sent;
   }
 
   /**
-   * How many bytes wait for connections that do not keep up, of all namespaces; what waits for several counts once.
+   * How many bytes wait for slow connections, of all namespaces. Bytes that wait for several connections
+   * count once.
    */
   get waitingBytes(): number {
     return this.#parts.backlog.bytes;
@@ -220,49 +231,49 @@ export class FanoutAdapter extends Adapter {
   }
 
   /**
-   * Sends several events to one socket of this namespace as one piece, in order with all else that is sent to it.
-   * A connection for which nothing waits has room for them whatever their size, else they have to fit the
-   * bounds together. `onOverflow` is not asked.
+   * Sends several events to one socket of this namespace as one piece, in order with everything else that is
+   * sent to it. A connection for which nothing waits takes events of any size. Otherwise all of them together
+   * have to be within the limits. `onOverflow` is not called.
    *
-   * @returns false when there is no room: then nothing was sent, and `onDrained` follows
+   * @returns false if a limit is reached: then nothing was sent, and `onDrained` follows
    */
   sendAll(socket: Socket, events: readonly OutgoingEvent[]): boolean {
     if (!socket.connected || events.length === 0) return true;
     const outbox = this.#outboxOf(connectionOf(socket));
     const outgoing = bundle(socket, encodeAll(this, socket.nsp.name, events));
     if (socket.listenersAnyOutgoing().length > 0) {
-      // They are told what is sent, and not what will be tried again.
-      if (!outbox.hasRoom(socket, outgoing)) return false;
+      // Listeners are called for events that are sent, and not for events that the app will try again.
+      if (!outbox.accepts(socket, outgoing)) return false;
       for (const data of events) notifyOutgoing(socket, { data });
       if (!socket.connected) return true;
     }
     try {
-      return outbox.send(socket, outgoing);
+      return outbox.offer(socket, outgoing);
     } finally {
       this.#parts.chains.settle();
     }
   }
 
-  /** Many acknowledgements to one client, say, are one write as well. */
-  #collectBursts(): void {
-    if (this.#collectsBursts) return;
-    this.#collectsBursts = true;
+  /** Joins other bursts into one write too, such as many acknowledgements to one client. */
+  #joinBursts(): void {
+    if (this.#joinsBursts) return;
+    this.#joinsBursts = true;
     onBurst((this.nsp as Namespace).server, (connection) => {
       if (mayHaveWire(connection)) this.#outboxOf(connection).open();
     });
   }
 
-  #send(
+  #offer(
     { socket, outbox }: Receiver,
     packet: { readonly data?: unknown },
     outgoing: Outgoing,
     { rooms }: BroadcastOptions,
   ): boolean {
-    // One before it in this broadcast may have had it disconnected.
+    // A listener for an earlier receiver of this broadcast may have disconnected the socket.
     if (!socket.connected) return false;
     notifyOutgoing(socket, packet);
-    if (outgoing.options.volatile) return outbox.sendVolatile(socket, outgoing);
-    if (outbox.send(socket, outgoing)) return true;
+    if (outgoing.options.volatile) return outbox.offerVolatile(socket, outgoing);
+    if (outbox.offer(socket, outgoing)) return true;
     const data = Array.isArray(packet.data) ? (packet.data as readonly unknown[]) : [];
     if (this.#onOverflow(socket, rooms, data) === 'disconnect') outbox.end();
     return false;
@@ -278,12 +289,12 @@ export class FanoutAdapter extends Adapter {
   }
 }
 
-/** Several packets to one socket, as one. */
+/** Makes one piece of several packets for one socket. */
 function bundle(socket: Socket, packet: EncodedPacket): Outgoing {
   const options: PacketOptions = { preEncoded: true };
   const isText = (part: string | Buffer): part is string => typeof part === 'string';
   if (mayHaveWire(connectionOf(socket)) && packet.every(isText)) {
-    const frame = new Frame(textFrames(packet));
+    const frame = new Frame(encodeTextFrames(packet));
     return { packet, options, frame, bytes: frame.buffer.length };
   }
   return { packet, options, frame: undefined, bytes: bytesOf(packet) };

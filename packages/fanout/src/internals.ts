@@ -70,7 +70,7 @@ interface Client {
 }
 
 /** Sends a packet the ordinary way. */
-export function sendThroughEngine(socket: Socket, packet: EncodedPacket, options: PacketOptions): void {
+export function writeThroughEngine(socket: Socket, packet: EncodedPacket, options: PacketOptions): void {
   (socket.client as unknown as Client).writeToEngine(packet, options);
 }
 

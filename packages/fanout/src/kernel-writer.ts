@@ -4,8 +4,9 @@ import type { DirectWrites, Handle, WriteRequest } from './direct-writes.ts';
 import type { Frame, HeldFrames } from './frame.ts';
 
 /**
- * Writes to one TCP socket, in order with what others write to it, and knows what the kernel has not taken.
- * Node's stream spends more on a write than the kernel does, so that a write goes beside it where that is proven.
+ * Writes to one TCP socket, in order with the other writes to it, and knows which bytes the kernel has not
+ * taken. A write through Node's stream costs more than the kernel's own work. Where a trial has proven it
+ * safe, a write bypasses the stream.
  */
 export class KernelWriter {
   readonly #socket: Socket;
@@ -22,17 +23,20 @@ export class KernelWriter {
     this.#frames = frames;
   }
 
-  /** The kernel has not taken what it was given. Then nothing may be written until `onceDrained` calls back. */
+  /**
+   * Whether the kernel has not taken the last write. Then nothing may be written until `onceDrained` calls
+   * back.
+   */
   get isBlocked(): boolean {
     return this.#inFlight !== undefined;
   }
 
-  /** What was written and blocks the connection. */
+  /** Bytes of the write that blocks the connection. */
   get inFlightBytes(): number {
     return this.#inFlight?.buffer.length ?? 0;
   }
 
-  /** What of it the socket's stream holds, and counts as its own. */
+  /** How many of them the socket's stream holds, and counts as its own. */
   get streamBytes(): number {
     return this.#isInStream ? this.inFlightBytes : 0;
   }
@@ -43,10 +47,10 @@ export class KernelWriter {
     return this.#socket.bytesWritten - this.#socket.writableLength;
   }
 
-  /** Bytes for a socket that is closed are dropped. */
+  /** Bytes for a closed socket are dropped. */
   write(frame: Frame): void {
     if (!this.#socket.writable) return;
-    // What the stream holds goes first.
+    // Bytes that the stream holds go first.
     const handle = this.#socket.writableLength > 0 ? undefined : this.#findHandle();
     if (handle) this.#writeDirectly(handle, frame);
     else this.#writeToStream(frame);
@@ -56,7 +60,7 @@ export class KernelWriter {
     this.#listener = listener;
   }
 
-  /** A connection may be older than the proof. */
+  /** A connection may be older than the result of the trial. */
   #findHandle(): Handle | undefined {
     return (this.#handle ??= this.#direct.handleOf(this.#socket));
   }
@@ -75,9 +79,10 @@ export class KernelWriter {
   #writeToStream(frame: Frame): void {
     const socket = this.#socket;
     let isHeld = false;
-    // Also called when the socket is closed before.
+    // The callback is also called if the socket is closed before.
     socket.write(frame.buffer, () => isHeld && this.#complete(0));
-    // Below its high-water mark the stream takes more, as it always did; with TLS no write is complete at once.
+    // Below its high-water mark the stream takes more, as it always does. With TLS no write completes at
+    // once.
     isHeld = socket.writableLength > 0 && socket.writableNeedDrain;
     if (isHeld) this.#hold(frame, true);
   }

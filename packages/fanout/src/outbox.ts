@@ -1,64 +1,70 @@
 import type { Socket } from 'socket.io';
 import type { Backlog, Backlogged } from './backlog.ts';
-import type { Chains, PieceOf } from './chain.ts';
 import { EngineQueue } from './engine-queue.ts';
+import type { Flushable, FlushSchedule } from './flush-schedule.ts';
+import type { FrameChains, PieceOf } from './frame-chain.ts';
 import type { Frame } from './frame.ts';
 import {
   cut,
   mayHaveWire,
-  sendThroughEngine,
+  writeThroughEngine,
   type Connection,
   type EncodedPacket,
   type PacketOptions,
   type Wires,
 } from './internals.ts';
-import { Outlet } from './outlet.ts';
-import type { Ticks } from './ticks.ts';
-import type { Due, Turns } from './turns.ts';
+import type { TickCounter } from './tick-counter.ts';
+import { WebSocketWriter } from './websocket-writer.ts';
 
-/** A packet on its way to many connections, or several packets on their way to one. */
+/** One packet for many connections, or several packets for one connection. */
 export interface Outgoing {
   readonly packet: EncodedPacket;
   readonly options: PacketOptions;
-  /** The same as WebSocket frames; undefined when it has to go the ordinary way. */
+  /** The same as WebSocket frames. Undefined if it has to go through engine.io. */
   readonly frame: Frame | undefined;
   readonly bytes: number;
 }
 
-/** What the outboxes of one server share. */
+/** The parts that the outboxes of one server share. */
 export interface OutboxParts {
-  readonly chains: Chains;
-  readonly ticks: Ticks;
-  readonly turns: Turns;
+  readonly chains: FrameChains;
+  readonly ticks: TickCounter;
+  readonly schedule: FlushSchedule;
   readonly backlog: Backlog;
   readonly wires: Wires;
   readonly outboxBytesMax: number;
-  /** A socket that missed something: what waited for its connection was taken. Called in a turn of its own. */
+  /**
+   * Called in a turn of its own: the connection of a socket that missed something has taken what waited for
+   * it.
+   */
   readonly onDrained: (socket: Socket) => void;
-  /** The inside of a connection is not as known; it is served the ordinary way. */
+  /** The internals of a connection are not as expected. It is served through engine.io. */
   readonly onUnknown: () => void;
 }
 
-/** Up to this size a message goes to a connection for which nothing waits, whatever waits for all the others. */
+/**
+ * A message up to this size always goes to a connection for which nothing waits. The limit for all does not
+ * count.
+ */
 const smallBytes = 65_536;
 
 /**
- * What is due to one connection. Frames are collected, and written together when the connection's turn comes;
- * what cannot go that way goes through engine.io. Both stay in the order in which they were sent.
+ * The packets for one connection. Frames are collected, and written together when the connection is flushed.
+ * Packets that cannot go as frames go through engine.io. Both stay in the order in which they were offered.
  */
-export class Outbox implements Due, Backlogged {
+export class Outbox implements Flushable, Backlogged {
   readonly #connection: Connection;
   readonly #parts: OutboxParts;
   readonly #engine: EngineQueue;
   #transport: Connection['transport'] | undefined;
-  /** Undefined when the connection is served the ordinary way. */
-  #outlet: Outlet | undefined;
-  /** Whether its turn is going to come. */
-  #isDue = false;
-  /** Whether it does not keep up, so that all that waits for it counts. */
-  #isBacklogged = false;
+  /** Undefined while the connection is served through engine.io. */
+  #writer: WebSocketWriter | undefined;
+  /** Whether it is going to be flushed. */
+  #isScheduled = false;
+  /** Whether the connection is slow, so that its waiting bytes count against the limits. */
+  #isSlow = false;
   #isClosed = false;
-  /** The sockets that missed something. */
+  /** Sockets that missed something. */
   #missed: Set<Socket> | undefined;
 
   constructor(connection: Connection, parts: OutboxParts) {
@@ -68,50 +74,50 @@ export class Outbox implements Due, Backlogged {
     connection.once('close', () => this.#close());
   }
 
-  /** @returns false when there is no room: then nothing was sent, and `onDrained` follows */
-  send(socket: Socket, outgoing: Outgoing): boolean {
+  /** @returns false if a limit is reached: then nothing was sent, and `onDrained` follows */
+  offer(socket: Socket, outgoing: Outgoing): boolean {
     if (this.#isGone) return true;
     const { frame } = outgoing;
-    const outlet = frame && this.#findOutlet();
-    if (!this.#takes(socket, outlet, outgoing.bytes)) return false;
-    if (outlet) this.#collect(outlet, frame);
-    else this.#pass(socket, outgoing);
+    const writer = frame && this.#findWriter();
+    if (!this.#takes(socket, writer, outgoing.bytes)) return false;
+    if (writer) this.#addFrame(writer, frame);
+    else this.#writeThroughEngine(socket, outgoing);
     return true;
   }
 
-  /** @returns false when `send` would find no room; then `onDrained` follows */
-  hasRoom(socket: Socket, { frame, bytes }: Outgoing): boolean {
-    return this.#isGone || this.#takes(socket, frame && this.#findOutlet(), bytes);
+  /** @returns false if `offer` would return false; then `onDrained` follows */
+  accepts(socket: Socket, { frame, bytes }: Outgoing): boolean {
+    return this.#isGone || this.#takes(socket, frame && this.#findWriter(), bytes);
   }
 
-  /** From now on what engine.io sends is collected too, if the connection has the direct way. */
+  /** From now on frames that engine.io sends are collected too, if the connection has a writer. */
   open(): void {
     const { transport } = this.#connection;
     if (transport !== this.#transport) this.#setTransport(transport);
   }
 
-  /** @returns false when the packet was dropped, for the connection cannot take it at once */
-  sendVolatile(socket: Socket, { packet, options }: Outgoing): boolean {
-    if (this.#outlet?.isBusy || this.#connection.transport.writable === false) return false;
-    sendThroughEngine(socket, packet, options);
+  /** @returns false if the packet was dropped, because the connection cannot take it at once */
+  offerVolatile(socket: Socket, { packet, options }: Outgoing): boolean {
+    if (this.#writer?.isBusy || this.#connection.transport.writable === false) return false;
+    writeThroughEngine(socket, packet, options);
     return true;
   }
 
-  /** All that waits for the connection, whether it keeps up or not. */
+  /** All bytes that wait for the connection, whether it is slow or not. */
   get waitingBytes(): number {
     return this.#waitingBytes(this.#ownBytes());
   }
 
   flush(pieceOf: PieceOf): number {
-    this.#isDue = false;
-    const bytes = this.#outlet?.write(pieceOf) ?? 0;
-    this.#count();
-    if (this.#missed && !this.#isBacklogged) this.#tellDrained(this.#missed);
+    this.#isScheduled = false;
+    const bytes = this.#writer?.write(pieceOf) ?? 0;
+    this.#updateBacklog();
+    if (this.#missed && !this.#isSlow) this.#notifyDrained(this.#missed);
     return bytes;
   }
 
   get progress(): number {
-    return this.#outlet?.takenBytes ?? this.#engine.drains;
+    return this.#writer?.takenBytes ?? this.#engine.drains;
   }
 
   end(): void {
@@ -119,19 +125,19 @@ export class Outbox implements Due, Backlogged {
     this.#close();
   }
 
-  /** The direct way, if a frame may take it now. */
-  #findOutlet(): Outlet | undefined {
+  /** Finds the writer, if a frame may go through it now. */
+  #findWriter(): WebSocketWriter | undefined {
     this.open();
-    // What engine.io holds was sent before.
-    return this.#outlet?.isOpen && this.#connection.writeBuffer?.length === 0 ? this.#outlet : undefined;
+    // Packets that engine.io holds come first.
+    return this.#writer?.isOpen && this.#connection.writeBuffer?.length === 0 ? this.#writer : undefined;
   }
 
   #setTransport(transport: Connection['transport']): void {
     this.#transport = transport;
-    this.#outlet = undefined;
+    this.#writer = undefined;
     if (!mayHaveWire(this.#connection)) return;
-    const outlet = new Outlet(this.#parts.chains, this.#parts.ticks, () => this.#change());
-    if (outlet.open(this.#connection, this.#parts.wires)) this.#outlet = outlet;
+    const writer = new WebSocketWriter(this.#parts.chains, this.#parts.ticks, () => this.#change());
+    if (writer.open(this.#connection, this.#parts.wires)) this.#writer = writer;
     else this.#parts.onUnknown();
   }
 
@@ -139,74 +145,74 @@ export class Outbox implements Due, Backlogged {
     return this.#isClosed || this.#connection.readyState === 'closed';
   }
 
-  #takes(socket: Socket, outlet: Outlet | undefined, bytes: number): boolean {
-    // What was only collected in this turn is no sign of a slow reader: offer it before counting it as waiting.
-    if (outlet && outlet.pendingBytes + bytes > this.#parts.outboxBytesMax) {
-      outlet.write();
-      this.#count();
+  #takes(socket: Socket, writer: WebSocketWriter | undefined, bytes: number): boolean {
+    // Frames of this turn are not a sign of a slow reader: the kernel gets them before they count as waiting.
+    if (writer && writer.pendingBytes + bytes > this.#parts.outboxBytesMax) {
+      writer.write();
+      this.#updateBacklog();
     }
-    const isRoom = this.#isRoomFor(bytes);
-    if (!isRoom) (this.#missed ??= new Set()).add(socket);
-    return isRoom;
+    const fits = this.#fits(bytes);
+    if (!fits) (this.#missed ??= new Set()).add(socket);
+    return fits;
   }
 
-  #isRoomFor(bytes: number): boolean {
+  #fits(bytes: number): boolean {
     const { backlog, outboxBytesMax } = this.#parts;
-    if (!this.#isBacklogged) {
-      if (bytes > smallBytes) backlog.makeRoom(bytes);
+    if (!this.#isSlow) {
+      if (bytes > smallBytes) backlog.evictFor(bytes);
       return true;
     }
-    return this.#waitingBytes(this.#ownBytes()) + bytes <= outboxBytesMax && backlog.hasRoom(bytes);
+    return this.#waitingBytes(this.#ownBytes()) + bytes <= outboxBytesMax && backlog.fits(bytes);
   }
 
-  #collect(outlet: Outlet, frame: Frame): void {
-    outlet.collect(frame);
-    if (outlet.isBlocked) this.#count();
-    else this.#becomeDue();
+  #addFrame(writer: WebSocketWriter, frame: Frame): void {
+    writer.add(frame);
+    if (writer.isBlocked) this.#updateBacklog();
+    else this.#schedule();
   }
 
-  #pass(socket: Socket, outgoing: Outgoing): void {
-    if (!this.#engine.send(socket, outgoing, () => this.#count())) this.#parts.onUnknown();
-    this.#count();
+  #writeThroughEngine(socket: Socket, outgoing: Outgoing): void {
+    if (!this.#engine.write(socket, outgoing, () => this.#updateBacklog())) this.#parts.onUnknown();
+    this.#updateBacklog();
   }
 
-  #becomeDue(): void {
-    if (this.#isDue) return;
-    this.#isDue = true;
-    this.#parts.turns.add(this);
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.#parts.schedule.add(this);
   }
 
-  /** The outlet can write again, or has more to write. */
+  /** The writer can write again, or has more to write. */
   #change(): void {
-    if (this.#outlet && !this.#outlet.isBlocked && this.#outlet.pendingBytes > 0) this.#becomeDue();
-    this.#count();
+    if (this.#writer && !this.#writer.isBlocked && this.#writer.pendingBytes > 0) this.#schedule();
+    this.#updateBacklog();
   }
 
-  /** What waits for this connection alone: in engine.io, in ws, in the stream. */
+  /** Bytes that wait for this connection alone: in engine.io, in ws and in the stream. */
   #ownBytes(): number {
-    return this.#engine.bytes - (this.#outlet?.streamBytes ?? 0);
+    return this.#engine.bytes - (this.#writer?.streamBytes ?? 0);
   }
 
   #waitingBytes(ownBytes: number): number {
-    return (this.#outlet?.waitingBytes ?? 0) + ownBytes;
+    return (this.#writer?.waitingBytes ?? 0) + ownBytes;
   }
 
-  /** Finds whether the connection keeps up, and tells the backlog what waits if it does not. */
-  #count(): void {
-    const { isBlocked = false, pendingBytes = 0 } = this.#outlet ?? {};
-    // What was collected in this turn is a backlog only behind one.
-    const isBehind = isBlocked || this.#engine.isBusy || (this.#isBacklogged && pendingBytes > 0);
-    if (this.#isClosed || (!isBehind && !this.#isBacklogged)) return;
-    this.#isBacklogged = isBehind;
-    if (isBehind) {
+  /** Finds out whether the connection is slow, and if it is, notes in the backlog what waits. */
+  #updateBacklog(): void {
+    const { isBlocked = false, pendingBytes = 0 } = this.#writer ?? {};
+    // Frames of this turn are a backlog only if there is one already.
+    const isSlow = isBlocked || this.#engine.isBusy || (this.#isSlow && pendingBytes > 0);
+    if (this.#isClosed || (!isSlow && !this.#isSlow)) return;
+    this.#isSlow = isSlow;
+    if (isSlow) {
       const ownBytes = this.#ownBytes();
       return this.#parts.backlog.set(this, this.#waitingBytes(ownBytes), ownBytes);
     }
     this.#parts.backlog.delete(this);
-    if (this.#missed) this.#becomeDue();
+    if (this.#missed) this.#schedule();
   }
 
-  #tellDrained(missed: Set<Socket>): void {
+  #notifyDrained(missed: Set<Socket>): void {
     this.#missed = undefined;
     try {
       for (const socket of missed) {
@@ -214,10 +220,10 @@ export class Outbox implements Due, Backlogged {
         if (socket.connected) this.#parts.onDrained(socket);
       }
     } finally {
-      // The callback is the app's, and may throw.
+      // The callback is the app's and may throw.
       if (missed.size > 0) {
         this.#missed = missed;
-        this.#becomeDue();
+        this.#schedule();
       }
     }
   }
@@ -225,9 +231,9 @@ export class Outbox implements Due, Backlogged {
   #close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#isBacklogged = false;
+    this.#isSlow = false;
     this.#missed = undefined;
     this.#parts.backlog.delete(this);
-    this.#outlet?.close();
+    this.#writer?.close();
   }
 }

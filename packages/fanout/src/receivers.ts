@@ -3,21 +3,21 @@ import type { Adapter, BroadcastOptions } from 'socket.io-adapter';
 import { connectionOf, eachReceiver, type Connection } from './internals.ts';
 import type { Outbox } from './outbox.ts';
 
-/** One whom a broadcast is for. There is one of these for each socket, whatever rooms it is in. */
+/** A socket that gets broadcasts. There is one receiver for each socket, whatever rooms it is in. */
 export interface Receiver {
   readonly socket: Socket;
   readonly outbox: Outbox;
-  /** Which merging of several rooms found it last. */
+  /** Number of the last merge of several rooms that found it. */
   lastMerge: number;
 }
 
 const everybody = Symbol('everybody');
 
-/** Finds whom a broadcast is for: those that the stock adapter would reach, in its order. */
+/** Finds the sockets that a broadcast is for: those that the stock adapter would reach, in the same order. */
 export class Receivers {
   readonly #adapter: Adapter;
   readonly #outboxOf: (connection: Connection) => Outbox;
-  /** The receivers of a broadcast to a room or to everybody, until one joins or leaves. */
+  /** Receivers of a room, or of all sockets. An entry counts until a socket joins or leaves. */
   readonly #known = new Map<string | undefined | typeof everybody, readonly Receiver[]>();
   readonly #receivers = new WeakMap<Socket, Receiver>();
   #merges = 0;
@@ -31,17 +31,17 @@ export class Receivers {
     const { rooms, except } = options;
     if ((except?.size ?? 0) > 0) return this.#find(options);
     if (rooms.size > 1) return this.#merge(rooms);
-    // By mistake an app may name a room undefined, which is nobody's.
+    // An app may pass a room `undefined` by mistake. Nobody is in that room.
     const [room] = rooms;
     return rooms.size === 1 ? this.#inRoom(room) : this.#all(options);
   }
 
-  /** Somebody joins or leaves a room. */
+  /** A socket joins or leaves a room. */
   forgetRoom(room: string): void {
     this.#known.delete(room);
   }
 
-  /** Somebody comes or goes. */
+  /** A socket connects or disconnects. */
   forgetEverybody(): void {
     this.#known.delete(everybody);
   }
@@ -64,14 +64,15 @@ export class Receivers {
     members: number,
   ): readonly Receiver[] {
     const found = this.#find(options);
-    // A socket can be in a room before its namespace knows it; it is found once it is connected.
+    // A socket can be in a room before its namespace knows it. It is found once it is connected.
     if (found.length === members) this.#known.set(target, found);
     return found;
   }
 
   /**
-   * Those in any of several rooms, each once. Marks take the place of a set, and of lists kept for each combination of
-   * rooms. The list is complete before anybody is sent to: a listener of the app's may broadcast, and so merge, too.
+   * Finds the sockets in any of several rooms, each once. A mark on each receiver replaces a set, and lists
+   * for each combination of rooms. The list is complete before the first send, because a listener of the app
+   * may broadcast to several rooms itself.
    */
   #merge(rooms: ReadonlySet<string>): readonly Receiver[] {
     const merge = ++this.#merges;

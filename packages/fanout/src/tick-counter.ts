@@ -1,8 +1,8 @@
 /**
- * Counts ticks (the queue of `process.nextTick`), one after the other as far as somebody waits for them. A stream tells in the tick
- * after a write that the kernel has taken it.
+ * Counts ticks of the queue of `process.nextTick`, as long as somebody waits for one. A stream reports in the
+ * tick after a write that the kernel has taken it; the count tells when that would have been.
  */
-export class Ticks {
+export class TickCounter {
   #now = 0;
   #until = 0;
 
@@ -10,7 +10,7 @@ export class Ticks {
     return this.#now;
   }
 
-  /** Counts on until this number is reached. */
+  /** Keeps counting until this number is reached. */
   reach(tick: number): void {
     if (tick <= this.#until) return;
     if (this.#now === this.#until) this.#countOne();

@@ -1,19 +1,22 @@
 /*
- * Packets of Socket.IO as a server's WebSocket frames (RFC 6455): each a text, complete and not masked.
+ * Encodes packets of Socket.IO as WebSocket frames of a server (RFC 6455): text frames, complete and not
+ * masked.
  */
 
 const finalText = 0x81;
-/** engine.io's type of all that Socket.IO sends: the digit 4. */
+/** The packet type that engine.io gives to everything that Socket.IO sends: the digit 4. */
 const engineMessage = 0x34;
 
-/** A length up to this is one byte; else one of the next two says how many bytes it has. */
+/**
+ * Up to this value the length is one byte. Else one of the next two bytes says how many bytes the length has.
+ */
 const shortMax = 125;
 const twoBytes = 126;
 const eightBytes = 127;
 const twoBytesMax = 0xffff;
 
-/** The frames of several packets, one after the other. */
-export function textFrames(packets: readonly string[]): Buffer {
+/** Encodes several packets, one frame after the other. */
+export function encodeTextFrames(packets: readonly string[]): Buffer {
   const lengths = packets.map((packet) => 1 + Buffer.byteLength(packet));
   const frames = Buffer.allocUnsafe(
     lengths.reduce((bytes, length) => bytes + headerBytes(length) + length, 0),

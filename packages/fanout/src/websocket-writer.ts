@@ -1,49 +1,54 @@
-import { pieceOf, type Chain, type Chains, type PieceOf } from './chain.ts';
+import { pieceOf, type FrameChain, type FrameChains, type PieceOf } from './frame-chain.ts';
 import { Frame } from './frame.ts';
 import type { Connection, Intercept, Wire, Wires } from './internals.ts';
-import type { Ticks } from './ticks.ts';
+import type { TickCounter } from './tick-counter.ts';
 
-interface Sent {
-  /** Where in the chain its frame ends. */
+/** A frame of engine.io or ws whose callback waits. */
+interface InterceptedFrame {
+  /** Where in the chain the frame ends. */
   readonly position: number;
   readonly callback: ((error?: Error) => void) | undefined;
 }
 
 /**
- * The direct way to a websocket: frames are collected, and written when it is asked for and the kernel takes them.
- * What engine.io and ws send is collected too, so that all stays in order.
+ * Writes to a websocket past engine.io and ws. Frames are added to a chain, and written when the outbox asks
+ * for it and the kernel takes them. Frames that engine.io and ws send are added to the same chain, so
+ * everything stays in order.
  */
-export class Outlet {
-  readonly #chains: Chains;
-  readonly #ticks: Ticks;
+export class WebSocketWriter {
+  readonly #chains: FrameChains;
+  readonly #ticks: TickCounter;
   readonly #onChange: () => void;
   #wire: Wire | undefined;
-  #chain: Chain;
-  /** How much of the chain was written. */
+  #chain: FrameChain;
+  /** How many bytes of the chain were written. */
   #from = 0;
   /** Whether the kernel has to take something before more is written. */
   #isBlocked = false;
-  /** What of engine.io and ws waits until the kernel has taken something. */
-  #sent: Sent[] = [];
-  /** In which tick engine.io would have been ready to send again. */
+  /** Frames of engine.io and ws whose callbacks wait until the kernel has taken something. */
+  #intercepted: InterceptedFrame[] = [];
+  /** The tick in which engine.io would have been ready to send again. */
   #readyAt = 0;
   #isClosed = false;
 
-  /** @param onChange - called when something can be written, or more waits */
-  constructor(chains: Chains, ticks: Ticks, onChange: () => void) {
+  /** @param onChange - called when the writer can write again, and when it has more to write */
+  constructor(chains: FrameChains, ticks: TickCounter, onChange: () => void) {
     this.#chains = chains;
     this.#ticks = ticks;
     this.#onChange = onChange;
     this.#chain = chains.empty;
   }
 
-  /** @returns false when the connection's inside is not as known, so that there is no direct way */
+  /** @returns false if the internals of the connection are not as expected, so that it cannot be used */
   open(connection: Connection, wires: Wires): boolean {
     this.#wire = wires.take(connection, this.#intercept);
     return this.#wire !== undefined;
   }
 
-  /** Whether what is collected now comes after all that was sent, and before a closing frame. */
+  /**
+   * Whether a frame that is added now comes after everything that was sent before, and before a closing
+   * frame.
+   */
   get isOpen(): boolean {
     if (this.#chain !== this.#chains.empty && !this.#isBlocked) return true;
     return this.#wire?.isOpen ?? false;
@@ -53,12 +58,12 @@ export class Outlet {
     return this.#isBlocked;
   }
 
-  /** Whether engine.io would not send at once, had it sent what was collected: it drops what is volatile then. */
+  /** Whether engine.io would be busy, if it had sent these frames. It drops volatile packets then. */
   get isBusy(): boolean {
     return this.#isBlocked || this.#ticks.now < this.#readyAt;
   }
 
-  /** What was collected and not written. */
+  /** Bytes that were added and not written. */
   get pendingBytes(): number {
     return this.#chain.bytes - this.#from;
   }
@@ -67,7 +72,7 @@ export class Outlet {
     return this.pendingBytes + (this.#wire?.writer.inFlightBytes ?? 0);
   }
 
-  /** What of it the socket's stream holds. */
+  /** How many of the waiting bytes the socket's stream holds. */
   get streamBytes(): number {
     return this.#wire?.writer.streamBytes ?? 0;
   }
@@ -76,15 +81,16 @@ export class Outlet {
     return this.#wire?.writer.takenBytes ?? 0;
   }
 
-  collect(frame: Frame): void {
+  add(frame: Frame): void {
     this.#chain = this.#chains.extend(this.#chain, frame);
     const { now } = this.#ticks;
-    // engine.io sends the first at once, and all that come before it is ready again together in the next tick.
+    // engine.io sends the first packet at once, and the packets that follow before it is ready in one go a
+    // tick later.
     this.#readyAt = now < this.#readyAt ? now + 2 : now + 1;
     this.#ticks.reach(this.#readyAt);
   }
 
-  /** Writes until there is nothing more or the kernel takes no more. @returns how many bytes */
+  /** Writes until nothing is left or the kernel takes no more. @returns how many bytes were written */
   write(nextPiece: PieceOf = pieceOf): number {
     const writer = this.#wire?.writer;
     if (!writer) return 0;
@@ -99,17 +105,17 @@ export class Outlet {
       this.#isBlocked = true;
       writer.onceDrained(() => this.#unblock());
     }
-    if (!this.#isBlocked && this.#sent.length > 0) this.#acknowledge();
+    if (!this.#isBlocked && this.#intercepted.length > 0) this.#callBack();
     return bytes;
   }
 
-  /** engine.io has closed the connection: nothing more waits. */
+  /** engine.io has closed the connection. Nothing waits any more. */
   close(): void {
     this.#isClosed = true;
-    const sent = this.#sent;
-    this.#sent = [];
+    const intercepted = this.#intercepted;
+    this.#intercepted = [];
     this.#clear();
-    for (const { callback } of sent) callback?.(closed());
+    for (const { callback } of intercepted) callback?.(closed());
   }
 
   readonly #intercept: Intercept = (parts, callback) => {
@@ -118,33 +124,33 @@ export class Outlet {
       if (callback) process.nextTick(callback, closed());
       return;
     }
-    this.collect(new Frame(frame));
+    this.add(new Frame(frame));
     this.#chains.settle();
-    // As a stream says of what it could give to the kernel; else it is said when that was possible.
-    if (this.#isBlocked) this.#sent.push({ position: this.#chain.bytes, callback });
+    // A stream calls back in the next tick if the kernel could take the bytes, and later if it could not.
+    if (this.#isBlocked) this.#intercepted.push({ position: this.#chain.bytes, callback });
     else if (callback) process.nextTick(callback);
-    // What follows a closing frame may be the end of the socket.
+    // After a closing frame the socket may end.
     if (this.#isClosed || isClosing(frame)) this.write();
     this.#onChange();
   };
 
   #unblock(): void {
     this.#isBlocked = false;
-    if (this.#sent.length > 0) this.#acknowledge();
+    if (this.#intercepted.length > 0) this.#callBack();
     this.#onChange();
   }
 
-  /** All of the chain was written, or nothing more of it will be. */
+  /** The whole chain was written, or nothing more of it will be. */
   #clear(): void {
     this.#chains.leave(this.#chain);
     this.#chain = this.#chains.empty;
     this.#from = 0;
-    this.#sent = this.#sent.map(({ callback }) => ({ position: 0, callback }));
+    this.#intercepted = this.#intercepted.map(({ callback }) => ({ position: 0, callback }));
   }
 
-  #acknowledge(): void {
-    const written = this.#sent.filter(({ position }) => position <= this.#from);
-    this.#sent = this.#sent.slice(written.length);
+  #callBack(): void {
+    const written = this.#intercepted.filter(({ position }) => position <= this.#from);
+    this.#intercepted = this.#intercepted.slice(written.length);
     for (const { callback } of written) callback?.();
   }
 }
@@ -153,7 +159,7 @@ function closed(): Error {
   return new Error('The connection was closed.');
 }
 
-/** Whether a WebSocket frame is the last one of its connection. */
+/** Whether a WebSocket frame is the last frame of its connection. */
 function isClosing(frame: Buffer): boolean {
   return frame.length > 0 && (frame.readUInt8(0) & 0x0f) === 8;
 }

@@ -27,13 +27,13 @@ test('counts what waits for all connections', () => {
   const [first, second] = [new FakeConnection(), new FakeConnection()];
   backlog.set(first, 600, 600);
   backlog.set(second, 300, 300);
-  expect(backlog.hasRoom(100)).toBe(true);
-  expect(backlog.hasRoom(101)).toBe(false);
+  expect(backlog.fits(100)).toBe(true);
+  expect(backlog.fits(101)).toBe(false);
   backlog.set(first, 100, 100);
-  expect(backlog.hasRoom(600)).toBe(true);
+  expect(backlog.fits(600)).toBe(true);
   backlog.delete(first);
   backlog.delete(second);
-  expect(backlog.hasRoom(1_000)).toBe(true);
+  expect(backlog.fits(1_000)).toBe(true);
   expect(vi.getTimerCount()).toBe(0);
 });
 
@@ -41,8 +41,8 @@ test('counts what several connections share once, and not what each of them wait
   backlog.set(new FakeConnection(), 900, 100);
   backlog.set(new FakeConnection(), 900, 100);
   sharedBytes = 800;
-  expect(backlog.hasRoom(0)).toBe(true);
-  expect(backlog.hasRoom(1)).toBe(false);
+  expect(backlog.fits(0)).toBe(true);
+  expect(backlog.fits(1)).toBe(false);
 });
 
 test('makes room by ending as many as it takes, first who has taken nothing for longest', () => {
@@ -50,11 +50,11 @@ test('makes room by ending as many as it takes, first who has taken nothing for 
   for (const connection of [slow, stuck, other]) backlog.set(connection, 300, 300);
   for (const connection of [slow, other]) connection.progress++;
   vi.advanceTimersByTime(100);
-  backlog.makeRoom(100);
+  backlog.evictFor(100);
   expect([slow.ends, stuck.ends, other.ends]).toEqual([0, 0, 0]);
-  backlog.makeRoom(200);
+  backlog.evictFor(200);
   expect([slow.ends, stuck.ends, other.ends]).toEqual([0, 1, 0]);
-  backlog.makeRoom(600);
+  backlog.evictFor(600);
   expect([slow.ends, stuck.ends, other.ends]).toEqual([1, 2, 0]);
 });
 

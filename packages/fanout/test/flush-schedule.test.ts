@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Turns } from '../src/turns.ts';
+import { FlushSchedule } from '../src/flush-schedule.ts';
 
 /** How many are flushed in each turn of the event loop, until nothing is due. */
 async function turnsOf(flushed: readonly unknown[], count: number): Promise<number[]> {
@@ -14,32 +14,32 @@ async function turnsOf(flushed: readonly unknown[], count: number): Promise<numb
 }
 
 test('a turn yields after so many connections, and what is due comes in its order', async () => {
-  const turns = new Turns();
+  const schedule = new FlushSchedule();
   const flushed: number[] = [];
-  for (let i = 0; i < 1_200; i++) turns.add({ flush: () => flushed.push(i) && 100 });
+  for (let i = 0; i < 1_200; i++) schedule.add({ flush: () => flushed.push(i) && 100 });
   expect(await turnsOf(flushed, 1_200)).toEqual([512, 512, 176]);
   expect(flushed).toEqual(Array.from({ length: 1_200 }, (_, i) => i));
 });
 
 test('a turn yields after so many bytes', async () => {
-  const turns = new Turns();
+  const schedule = new FlushSchedule();
   const flushed: number[] = [];
-  for (let i = 0; i < 40; i++) turns.add({ flush: () => flushed.push(i) && 1_048_576 });
+  for (let i = 0; i < 40; i++) schedule.add({ flush: () => flushed.push(i) && 1_048_576 });
   expect(await turnsOf(flushed, 40)).toEqual([16, 16, 8]);
 });
 
 test('what becomes due while others are flushed has its turn too', async () => {
-  const turns = new Turns();
+  const schedule = new FlushSchedule();
   const flushed: string[] = [];
   const second = { flush: () => flushed.push('second') };
-  turns.add({
+  schedule.add({
     flush: () => {
-      turns.add(second);
+      schedule.add(second);
       return flushed.push('first');
     },
   });
   await turnsOf(flushed, 2);
-  turns.add({ flush: () => flushed.push('third') });
+  schedule.add({ flush: () => flushed.push('third') });
   await turnsOf(flushed, 3);
   expect(flushed).toEqual(['first', 'second', 'third']);
 });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import * as ws from 'ws';
-import { textFrames } from '../src/text-frames.ts';
+import { encodeTextFrames } from '../src/websocket-frames.ts';
 
 /** What the types of ws leave out. */
 interface Inside {
@@ -17,7 +17,7 @@ function framed(packet: string): Buffer {
 }
 
 function expectFrames(packets: readonly string[]): void {
-  expect(textFrames(packets).equals(Buffer.concat(packets.map(framed)))).toBe(true);
+  expect(encodeTextFrames(packets).equals(Buffer.concat(packets.map(framed)))).toBe(true);
 }
 
 test('frames of all lengths are those of ws', () => {
