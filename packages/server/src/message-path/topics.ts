@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { formatOffset, parseTopic, type Topic, type TopicDetails, type TopicInfo } from '@fanfare/protocol';
+import { formatOffset, parseTopic, type TopicDetails, type TopicInfo } from '@fanfare/protocol';
 import type { TopicLog, TopicQuery, TopicState } from '../log/topic-log.ts';
 import type { Rights } from '../access/rights.ts';
 import { Pacer } from '../limits/pacer.ts';

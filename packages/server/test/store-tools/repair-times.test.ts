@@ -97,7 +97,10 @@ describe('a store with messages from the future', () => {
   it('gets stamps from before the clock was set right, with the same distances', async () => {
     const store = new MemoryStore();
     const now = await fill(store, ahead);
-    expect(await repairTimestamps(store, now)).toEqual({ messages: 2, latest: start + 365 * day + 3 * minute });
+    expect(await repairTimestamps(store, now)).toEqual({
+      messages: 2,
+      latest: start + 365 * day + 3 * minute,
+    });
     const setRight = 3 * minute + 30_000;
     expect(stampsOf(store).map((time) => time - start)).toEqual([
       0,
