@@ -15,7 +15,8 @@ export {
   type SettingSources,
 } from './config/resolve-settings.ts';
 export type { Identified, Identify } from './access/identify.ts';
-export { attach, createServer } from './server.ts';
+export { attach } from './attach.ts';
+export { createServer } from './server.ts';
 export type { AttachOptions, Fanfare, FanfareServer, ServerOptions } from './server-options.ts';
 export type { RuleSetting } from './config/rules.ts';
 export type { DeclaredTopic, HistoryOptions, PublishOptions } from './program/program.ts';

@@ -1,12 +1,15 @@
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import type { Server as SocketServer } from 'socket.io';
+import type { ClientAddresses } from './access/client-address.ts';
+import type { Refuse } from './access/reachability.ts';
 import { originsOf } from './config/origins.ts';
 import type { Settings } from './config/settings.ts';
-import { endWhenStalled } from './http/response-limits.ts';
-import { declineUnclaimedUpgrades } from './http/unclaimed-upgrades.ts';
 import { markEndless } from './http/half-closed-connections.ts';
 import { isPipelined } from './http/request-reader.ts';
 import { originForm, useOriginForm } from './http/request-target.ts';
+import { endWhenStalled } from './http/response-limits.ts';
+import { declineUnclaimedUpgrades } from './http/unclaimed-upgrades.ts';
+import { ConnectionCounts } from './limits/connection-counts.ts';
 import type { Connections } from './message-path/connections.ts';
 import type { ClientRefusalLog } from './observability/client-refusal-log.ts';
 import { answerPages } from './socketio/answer-pages.ts';
@@ -14,36 +17,69 @@ import { webSocketEngine } from './socketio/answer-pings.ts';
 import { checkRequests } from './socketio/check-requests.ts';
 import { beginLogin } from './socketio/login-budget.ts';
 import { limitLogins } from './socketio/login-limits.ts';
+import { logOldClients } from './socketio/old-clients.ts';
+import type { PollingResponses } from './socketio/polling-responses.ts';
 import { isJsonp } from './socketio/polling-turns.ts';
 import { releaseHandshakes } from './socketio/release-handshake.ts';
-import { logOldClients } from './socketio/old-clients.ts';
 import { slowSocketHooks } from './socketio/rooms.ts';
-import type { SessionCounts } from './socketio/session-counts.ts';
 import { releasePolling } from './socketio/release-polling.ts';
+import { SessionCounts } from './socketio/session-counts.ts';
 import { endSilentUpgrades } from './socketio/silent-upgrades.ts';
-import type { SocketServerOptions } from './socketio/socket-server.ts';
+import { createSocketServer, type SocketServerOptions } from './socketio/socket-server.ts';
 import type { Insides } from './try-insides.ts';
 
-/** What a packet may have beside the message, so that every legal subscribe and publish fits. */
+/** What a packet may contain in addition to the message, so that every valid subscribe and publish fits. */
 const packetOverheadBytes = 65_536;
 
-/** When a tenth of the sessions that may wait for a login do, a connection that pipelines handshakes is closed: no client needs to. */
+/**
+ * Once a tenth of the sessions that may wait for a login do, a connection that pipelines handshakes is closed: no client
+ * needs to.
+ */
 const pipelinedShare = 10;
 
-/** Undefined lets a request in; a text refuses it and says why. */
-export type Refuse = (request: IncomingMessage) => string | undefined;
+export interface SocketIoParts {
+  readonly settings: Settings;
+  readonly addresses: ClientAddresses;
+  readonly refuse: Refuse;
+  readonly refusalLog: ClientRefusalLog;
+  readonly insides: Insides;
+  /** The message path; called only once clients come. */
+  readonly path: () => { readonly isDraining: boolean; readonly connections: Pick<Connections, 'of'> };
+}
 
-/**
- * The options of Fanfare's own Socket.IO server.
- *
- * @param path - the message path; called only once clients come
- */
-export function socketOptions(
-  settings: Settings,
-  path: () => { readonly isDraining: boolean; readonly connections: Pick<Connections, 'of'> },
+/** A Socket.IO server and its clients. */
+export interface SocketIo {
+  readonly io: SocketServer;
+  /** Whether Fanfare made the server. The app's own server is left as it is. */
+  readonly isOwn: boolean;
+  /**
+   * Has Fanfare's own server answer on an HTTP server, within the limits.
+   *
+   * @param polling - watches the responses to the clients' polls
+   * @returns undoes everything except listeners of the HTTP server
+   */
+  readonly serve: (httpServer: HttpServer, polling?: PollingResponses) => () => void;
+}
+
+/** @param theirs - the app's Socket.IO server. Without it, Fanfare makes one */
+export function openSocketIo(parts: SocketIoParts, theirs?: SocketServer): SocketIo {
+  if (theirs) return { io: theirs, isOwn: false, serve: () => () => {} };
+  const sessions = new SessionCounts(new ConnectionCounts(parts.settings), parts.addresses);
+  const io = createSocketServer(socketOptions(parts, sessions));
+  return {
+    io,
+    isOwn: true,
+    serve: (httpServer, polling) => {
+      const undo = serveOn(httpServer, io, sessions, parts);
+      polling?.beginAll(io);
+      return undo;
+    },
+  };
+}
+
+function socketOptions(
+  { settings, insides: { engine, ws }, refusalLog, path }: SocketIoParts,
   sessions: SessionCounts,
-  { engine, ws }: Insides,
-  refusalLog: ClientRefusalLog,
 ): SocketServerOptions {
   const { outboxBytesMax, outboxTotalBytesMax, stallTimeoutMs, publishBytesMax } = settings;
   const { loginTimeoutMs, loginBytesMax, loginsPendingMax } = settings;
@@ -64,36 +100,22 @@ export function socketOptions(
     refusalLog,
     refuse: (request) => {
       if (path().isDraining) return 'The server is shutting down.';
-      if (isJsonp(request)) return 'Engine.IO 4 has no JSONP.';
+      if (isJsonp(request)) return 'JSONP is not supported: Engine.IO 4 does not have it.';
       return sessions.refusal(request);
     },
   };
 }
 
-/** A poll waits for what is to come as long as its client does. */
-function isPoll({ method, url = '' }: IncomingMessage): boolean {
-  return method === 'GET' && /[?&]sid=/.test(url);
-}
-
-/** Twice, so that a message somewhat too large is told so; over a larger packet Socket.IO closes the connection. */
+/** Twice the limit, so that a message that is somewhat too large is refused. Over a larger packet Socket.IO closes the connection. */
 function packetBytesMaxOf({ publishBytesMax }: Settings): number {
   return 2 * publishBytesMax + packetOverheadBytes;
 }
 
-/**
- * Has a Socket.IO server answer on an HTTP server, within the limits.
- *
- * @param refuse - is asked about every request
- * @returns undoes what is not a listener of the HTTP server
- */
-export function openSocketServer(
-  io: SocketServer,
+function serveOn(
   httpServer: HttpServer,
-  settings: Settings,
-  refuse: Refuse,
+  io: SocketServer,
   sessions: SessionCounts,
-  { node, engine }: Insides,
-  refusalLog: ClientRefusalLog,
+  { settings, refuse, insides: { node, engine }, refusalLog }: SocketIoParts,
 ): () => void {
   const isOurs = ({ url = '' }: IncomingMessage): boolean => originForm(url).startsWith(`${io.path()}/`);
   io.attach(httpServer, { destroyUpgrade: false });
@@ -108,7 +130,7 @@ export function openSocketServer(
   const undo = declineUnclaimedUpgrades(
     httpServer,
     isOurs,
-    // Beside Socket.IO's and our two.
+    // More listeners than Socket.IO's and our two.
     () => httpServer.listenerCount('upgrade') > 3,
     settings.loginBytesMax,
     node,
@@ -125,4 +147,9 @@ export function openSocketServer(
   releasePolling(io, engine);
   endSilentUpgrades(io);
   return undo;
+}
+
+/** The response to a poll waits for the next packet as long as its client does. */
+function isPoll({ method, url = '' }: IncomingMessage): boolean {
+  return method === 'GET' && /[?&]sid=/.test(url);
 }

@@ -1,4 +1,4 @@
-/** The end of a server, which is asked for from outside, or comes by itself when the server cannot go on. */
+/** Stops a server once: when it is asked to, or when the server cannot go on. */
 export class Shutdown {
   /** Resolves once the server has stopped: to the reason when it stopped by itself. */
   readonly ended: Promise<Error | undefined>;
@@ -13,12 +13,12 @@ export class Shutdown {
     });
   }
 
-  /** Stops the server once, however often it is called. */
+  /** Stops the server. Later calls wait for the same stop. */
   begin(reason?: Error): Promise<void> {
     return (this.#stopping ??= this.#stop().finally(() => this.#resolve(reason)));
   }
 
-  /** Stops the server because it cannot go on. What fails on the way changes nothing of that. */
+  /** Stops the server because it cannot go on. `ended` tells the reason, even when stopping fails as well. */
   fail(reason: Error): void {
     this.begin(reason).catch(() => {});
   }

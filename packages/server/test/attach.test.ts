@@ -324,7 +324,7 @@ describe('Fanfare attached to an app that listens where others can reach it', ()
   it('does not take what is for the app to decide', async () => {
     const options: object = { port: 1, topicsMax: 5 };
     await expect(attach(createHttpServer(), options)).rejects.toThrow(
-      'attach() has no port: it is the app that listens.',
+      'attach() does not take port: the app itself listens.',
     );
   });
 });

@@ -139,7 +139,7 @@ it('behind nginx with nothing but proxy_pass, a server without a key answers GET
       expect([path, response.status, await response.text()]).toEqual([
         path,
         403,
-        expect.stringContaining('Without a key Fanfare takes HTTP/1.0 for GET / and OPTIONS only'),
+        expect.stringContaining('Fanfare accepts HTTP/1.0 only for `GET /` and `OPTIONS`'),
       ]);
     }
     expect((await publish(nginx.url, { topic: 'a', message: 1 })).status).toBe(403);

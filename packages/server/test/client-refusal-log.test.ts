@@ -112,7 +112,7 @@ describe('a client that is refused for its origin or its host', () => {
     await expect(connectClient(url, 'websocket', { extraHeaders: { host: 'rt.example' } })).rejects.toThrow();
     const { host } = new URL(url);
     const address = '127.0.0.1';
-    const origins = expect.stringMatching(/^A client was refused\. .*\(origins\)/) as string;
+    const origins = expect.stringMatching(/^A client was refused\. .*`origins`/) as string;
     expect(lines).toEqual([
       [origins, { origin: one, host, address }],
       [origins, { origin: other, host, address }],

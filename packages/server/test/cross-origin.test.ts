@@ -162,7 +162,8 @@ describe('every answer says which pages may read it, and strangers get none', ()
     expect(there).toBe(nothing);
     expect(JSON.parse(there)).toMatchObject({
       code: 'not_authorized',
-      detail: 'Web pages of other origins are refused, unless their origin is named (origins).',
+      detail:
+        'Web pages of other origins are refused. To allow this page, add its origin to the setting `origins`.',
     });
   });
 

@@ -20,7 +20,7 @@ function ask(url: string, headers: Readonly<Record<string, string | string[]>>):
   });
 }
 
-const passedOn = /Without a key .* a proxy has passed this request on: give the server a key \(keyFile\)/;
+const passedOn = /Without a key .* a proxy has forwarded this one\. Give the server a key \(`keyFile`\)/;
 
 describe('a request that a proxy has passed on to a server without a key', () => {
   it.each<Readonly<Record<string, string | string[]>>>([

@@ -6,11 +6,8 @@ import type { Server as SocketServer } from 'socket.io';
 import { onTestFinished } from 'vitest';
 import { clientAddressesOf } from '../src/config/trust-proxy.ts';
 import { resolveSettings } from '../src/config/resolve-settings.ts';
-import { ConnectionCounts } from '../src/limits/connection-counts.ts';
-import { openSocketServer, socketOptions } from '../src/open-socketio.ts';
-import { SessionCounts } from '../src/socketio/session-counts.ts';
+import { openSocketIo } from '../src/open-socketio.ts';
 import { ClientRefusalLog } from '../src/observability/client-refusal-log.ts';
-import { createSocketServer } from '../src/socketio/socket-server.ts';
 import { tryInsides } from '../src/try-insides.ts';
 import { strictLogger } from './harness.ts';
 
@@ -28,13 +25,16 @@ export async function startImpatient(
     env: {},
     file: { path: 'the options', content: { memory: true } },
   });
-  const sessions = new SessionCounts(new ConnectionCounts(settings), clientAddressesOf(settings));
-  const insides = await tryInsides(strictLogger);
-  const refusalLog = new ClientRefusalLog(strictLogger);
-  const path = { isDraining: false, connections: { of: () => undefined } };
-  const io = createSocketServer(socketOptions(settings, () => path, sessions, insides, refusalLog));
+  const { io, serve } = openSocketIo({
+    settings,
+    addresses: clientAddressesOf(settings),
+    refuse: () => undefined,
+    refusalLog: new ClientRefusalLog(strictLogger),
+    insides: await tryInsides(strictLogger),
+    path: () => ({ isDraining: false, connections: { of: () => undefined } }),
+  });
   const http = createServer((_request, response) => response.writeHead(404).end());
-  openSocketServer(io, http, settings, () => undefined, sessions, insides, refusalLog);
+  serve(http);
   Object.assign(io.engine.opts, times);
   const fanfare = await attach(http, { memory: true, io, http: 'all' });
   await once(http.listen(0, '127.0.0.1'), 'listening');

@@ -17,7 +17,7 @@ export function markEndless(response: ServerResponse): boolean {
 }
 
 /** Has a server answer clients that end their side of a connection behind their requests, as `nc -N` does. */
-export function allowHalfClosedClients(server: Server, { order, allowHalfClosed }: NodeInside): void {
+export function respondToHalfClosed(server: Server, { order, allowHalfClosed }: NodeInside): void {
   if (!allowHalfClosed) return;
   allowHalfClosed(server);
   // One listener for all: one for each would cost every idle connection some hundred bytes.

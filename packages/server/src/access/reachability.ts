@@ -1,0 +1,75 @@
+import type { IncomingMessage } from 'node:http';
+import { isAllowedHost } from './allowed-host.ts';
+import { isForeignPage } from './cross-origin.ts';
+import { isForwarded } from './forwarded.ts';
+import { isLoopback } from './loopback.ts';
+
+/** Decides whether a request is accepted: undefined accepts it; a text refuses it and says why. */
+export type Refuse = (request: IncomingMessage) => string | undefined;
+
+export interface ReachabilityOptions {
+  /** The web pages of other origins that may send requests. */
+  readonly origins: readonly string[];
+  /** Whether other machines may send requests: with a key, with the app's own login, or with `open`. */
+  readonly acceptsOtherMachines: boolean;
+  /**
+   * Whether the address that a request came to is checked. An app's HTTP server may listen on any address; Fanfare's own
+   * server decides this once, before it listens.
+   */
+  readonly checksLocalAddress: boolean;
+}
+
+const refused = {
+  foreignPage:
+    'Web pages of other origins are refused. To allow this page, add its origin to the setting `origins`.',
+  otherAddress:
+    'Without a key or `open: true`, Fanfare accepts only requests that come to a loopback address of this machine.',
+  foreignHost:
+    'Without a key or `open: true`, Fanfare accepts only requests whose `Host` is an IP address, `localhost` or a name without dots. To allow this one, add its origin to `origins`, or set `open: true`.',
+  forwarded:
+    'Without a key or `open: true`, Fanfare accepts only requests from its own machine, and a proxy has forwarded this one. Give the server a key (`keyFile`), or set `open: true`.',
+  oldHttp:
+    'Without a key or `open: true`, Fanfare accepts HTTP/1.0 only for `GET /` and `OPTIONS`, because proxies use it to forward requests from other machines. Use HTTP/1.1, give the server a key (`keyFile`), or set `open: true`.',
+} as const;
+
+/**
+ * Decides which requests can reach the server. Web pages of other origins cannot. Where clients need neither a token nor a
+ * login, other machines cannot either.
+ */
+export function reachabilityCheck({
+  origins,
+  acceptsOtherMachines,
+  checksLocalAddress,
+}: ReachabilityOptions): Refuse {
+  const refuseMachine = acceptsOtherMachines ? accept : otherMachineCheck(origins);
+  const refuseAddress = acceptsOtherMachines || !checksLocalAddress ? accept : refuseOtherAddress;
+  return (request) =>
+    refuseAddress(request) ??
+    (isForeignPage(request, origins) ? refused.foreignPage : refuseMachine(request));
+}
+
+function accept(): undefined {}
+
+function refuseOtherAddress({ socket: { localAddress } }: IncomingMessage): string | undefined {
+  // A Unix domain socket has no address.
+  return localAddress === undefined || isLoopback(localAddress) ? undefined : refused.otherAddress;
+}
+
+/** Where only the loopback address protects the server, a proxy on this machine has that address too. */
+function otherMachineCheck(origins: readonly string[]): Refuse {
+  // Nearly all requests have the same `Host`, and parsing a URL costs as much as the rest of a small request.
+  let usual: string | undefined;
+  return (request) => {
+    const { host } = request.headers;
+    if (isForwarded(request.headers)) return refused.forwarded;
+    if (request.httpVersion === '1.0' && !isHealthCheck(request)) return refused.oldHttp;
+    if (host === usual) return undefined;
+    if (!isAllowedHost(host, origins)) return refused.foreignHost;
+    usual = host;
+    return undefined;
+  };
+}
+
+function isHealthCheck({ method, url }: IncomingMessage): boolean {
+  return method === 'OPTIONS' || (method === 'GET' && url === '/');
+}

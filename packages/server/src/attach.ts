@@ -1,0 +1,79 @@
+import type { Server as HttpServer } from 'node:http';
+import { compose, type Composed } from './compose.ts';
+import { originsOf } from './config/origins.ts';
+import { SettingsError } from './config/resolve-settings.ts';
+import type { Settings } from './config/settings.ts';
+import { isAttachedRoute } from './http/attached-routes.ts';
+import { shareHttpServer } from './http/shared-http-server.ts';
+import { programOf } from './program/program.ts';
+import { listenSettings, settingsOf, type AttachOptions, type Fanfare } from './server-options.ts';
+import { Shutdown } from './shutdown.ts';
+import { listenToClients } from './socketio/events.ts';
+import { stopInOrder } from './stop-sequence.ts';
+
+/** A second Fanfare on the same HTTP server would take the upgrades of the first. */
+const attached = new WeakSet<HttpServer>();
+
+/**
+ * Adds Fanfare to the HTTP server of an app (Express, Fastify, plain Node …). Fanfare handles `POST /publish` and Socket.IO, and
+ * with `http: 'topics'` everything under `/topics`; the app handles every other request. Call it once the app has added its own
+ * listener to the HTTP server.
+ *
+ * Without `open`, a key or `identify`, requests that come to an address other than a loopback address are refused. The app's own
+ * Socket.IO server is an exception: it decides about its clients itself.
+ *
+ * An app that closes gracefully must call `stop()` first: connected clients would keep the HTTP server open.
+ *
+ * @throws SettingsError that names every setting that is wrong
+ * @throws Error when Fanfare is attached to this HTTP server already
+ */
+export async function attach(httpServer: HttpServer, options: AttachOptions = {}): Promise<Fanfare> {
+  if (attached.has(httpServer)) throw new Error('Fanfare is attached to this HTTP server already.');
+  const settings = attachSettingsOf(options);
+  attached.add(httpServer);
+  const attaching = run(httpServer, options, settings, (error) => shutdown.fail(error));
+  const shutdown = new Shutdown(async () => (await attaching.catch(() => undefined))?.stop());
+  const { composed } = await attaching.catch((error: unknown) => {
+    attached.delete(httpServer);
+    throw error;
+  });
+  return { ...programOf(async () => composed), stop: () => shutdown.begin(), ended: shutdown.ended };
+}
+
+/** Fanfare on an HTTP server that listens, or will. */
+interface Running {
+  readonly composed: Composed;
+  stop(): Promise<void>;
+}
+
+async function run(
+  httpServer: HttpServer,
+  { io: theirs, http: routes = 'publish', ...options }: AttachOptions,
+  settings: Settings,
+  onLost: (error: Error) => void,
+): Promise<Running> {
+  const composed = await compose(options, { settings, isAttached: true, theirs, onLost });
+  const { http, socketIo, insides } = composed;
+  await http.ready();
+  // Events that Fanfare does not know may be the app's.
+  const leaveClients = listenToClients(socketIo.io, { ...composed, refuseUnknown: socketIo.isOwn });
+  const withPreflights = originsOf(settings).length > 0;
+  const stopSharing = shareHttpServer(httpServer, {
+    isOurs: (request) => isAttachedRoute(request, routes, withPreflights),
+    answer: (request, response) => http.routing(request, response),
+    addOthers: () => socketIo.serve(httpServer, composed.polling),
+    node: insides.node,
+  });
+  const leaveHttpServer = (): void => {
+    stopSharing();
+    attached.delete(httpServer);
+  };
+  return { composed, stop: () => stopInOrder(composed, { leaveClients, leaveHttpServer }) };
+}
+
+function attachSettingsOf({ io: _io, http: _http, ...options }: AttachOptions): Settings {
+  const wrong = listenSettings.filter((name) => Object.hasOwn(options, name));
+  if (wrong.length > 0)
+    throw new SettingsError([`attach() does not take ${wrong.join(', ')}: the app itself listens.`]);
+  return settingsOf(options);
+}

@@ -1,0 +1,95 @@
+import { Access } from './access/access.ts';
+import { algorithmOf } from './access/algorithms.ts';
+import { identifier, type Identify } from './access/identify.ts';
+import { KeyError } from './access/jwt-keys.ts';
+import { LiveIdentities } from './access/live-identities.ts';
+import { openVerifier } from './access/open-verifier.ts';
+import { reachabilityCheck, type Refuse } from './access/reachability.ts';
+import { Revocations } from './access/revocations.ts';
+import type { TokenVerifier } from './access/token-verifier.ts';
+import { SettingsError } from './config/resolve-settings.ts';
+import { originsOf } from './config/origins.ts';
+import { hasKey, type Settings } from './config/settings.ts';
+import type { RevocationStore } from './log/topic-log.ts';
+import type { Logger } from './observability/logger.ts';
+import type { Rules } from './rules/rule.ts';
+
+interface ReachabilityParts {
+  /** Whether the app's own login says who is asking. */
+  readonly identifies: boolean;
+  readonly checksLocalAddress: boolean;
+}
+
+/** Decides which requests can reach the server, before anyone looks at a token. */
+export function openReachability(
+  settings: Settings,
+  { identifies, checksLocalAddress }: ReachabilityParts,
+): Refuse {
+  return reachabilityCheck({
+    origins: originsOf(settings),
+    acceptsOtherMachines: identifies || settings.open || hasKey(settings),
+    checksLocalAddress,
+  });
+}
+
+interface VerifierParts {
+  readonly logger: Logger;
+  /** The wall clock, in milliseconds since 1970. */
+  readonly now: () => number;
+  /** A clock that never goes back, in milliseconds. */
+  readonly monotonicMs: () => number;
+}
+
+/**
+ * Reads the keys. Returns undefined when tokens are not needed.
+ *
+ * @throws SettingsError when a key cannot be used
+ */
+export function openTokenVerifier(
+  settings: Settings,
+  { logger, now, monotonicMs }: VerifierParts,
+): TokenVerifier | undefined {
+  const keyAlgorithm = algorithmOf(settings.keyAlgorithm);
+  const onFailure = (err: Error, from: 'file' | 'url'): void =>
+    logger.error({ err }, `Cannot read the keys of the ${from}: still using the last ones.`);
+  const onWarning = (sentence: string): void => logger.warn({}, sentence);
+  try {
+    return openVerifier({ ...settings, keyAlgorithm }, { now, monotonicMs, onFailure, onWarning });
+  } catch (error) {
+    throw error instanceof KeyError ? new SettingsError([error.message]) : error;
+  }
+}
+
+interface OpenAccessParts {
+  readonly verifier: TokenVerifier | undefined;
+  /** The app's own login. */
+  readonly identify: Identify | undefined;
+  readonly rules: Rules;
+  readonly store: RevocationStore;
+  /** The wall clock, in milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/** Builds the parts that tell who is asking and what they may do. */
+export function openAccess(
+  { loginTimeoutMs, tokenLifetimeMsMax }: Settings,
+  { verifier, identify, rules, store, now }: OpenAccessParts,
+): { readonly access: Access; readonly revocations: Revocations } {
+  const liveIdentities = new LiveIdentities(now);
+  const revocations = new Revocations({
+    store,
+    liveIdentities,
+    // The app's login decides about each new connection. A revocation only has to outlast a login that was under way.
+    tokenLifetimeMsMax: identify ? loginTimeoutMs : tokenLifetimeMsMax || undefined,
+    now,
+  });
+  const access = new Access({
+    verifier,
+    identify: identify && identifier(identify, { now, timeoutMs: loginTimeoutMs }),
+    rules,
+    revocations,
+    liveIdentities,
+    now,
+  });
+  return { access, revocations };
+}
