@@ -1,0 +1,74 @@
+import { FanfareError } from '@fanfare/protocol';
+import { compose, type Composed } from './compose.ts';
+import type { Settings } from './config/settings.ts';
+import { respondToHalfClosed } from './http/half-closed-connections.ts';
+import { readRequestsInTurns } from './http/request-reader.ts';
+import { urlOf } from './http/server-url.ts';
+import { TcpConnections } from './http/tcp-connections.ts';
+import { collectWhenIdle } from './idle-collection.ts';
+import { ConnectionCounts } from './limits/connection-counts.ts';
+import { programOf } from './program/program.ts';
+import { settingsOf, type FanfareServer, type ServerOptions } from './server-options.ts';
+import { Shutdown } from './shutdown.ts';
+import { listenToClients } from './socketio/events.ts';
+import { stopInOrder } from './stop-sequence.ts';
+
+/**
+ * Makes a server; `start()` starts it.
+ *
+ * @throws SettingsError that names every setting that is wrong
+ */
+export function createServer(options: ServerOptions = {}): FanfareServer {
+  const settings = settingsOf(options);
+  let starting: Promise<Running> | undefined;
+  // `start()` has told its caller when it failed.
+  const shutdown = new Shutdown(async () => (await starting?.catch(() => undefined))?.stop());
+  return {
+    ...programOf(async () => {
+      if (!starting) throw new FanfareError('draining', 'The server has not been started.');
+      return (await starting).composed;
+    }),
+    start: async () => {
+      starting ??= run(options, settings, (error) => shutdown.fail(error));
+      return (await starting).url;
+    },
+    stop: async () => {
+      if (starting) await shutdown.begin();
+    },
+    ended: shutdown.ended,
+  };
+}
+
+/** A server that listens. */
+interface Running {
+  readonly url: string;
+  readonly composed: Composed;
+  stop(): Promise<void>;
+}
+
+async function run(
+  options: ServerOptions,
+  settings: Settings,
+  onLost: (error: Error) => void,
+): Promise<Running> {
+  const composed = await compose(options, { settings, isAttached: false, onLost });
+  const { http, socketIo, insides, addresses } = composed;
+  socketIo.serve(http.server, composed.polling);
+  listenToClients(socketIo.io, { ...composed, refuseUnknown: true });
+  // Node would respond by itself to an unknown `Expect`, outside the turns of the requests.
+  http.server.on('checkExpectation', (...exchange) => http.server.emit('request', ...exchange));
+  readRequestsInTurns(http.server, insides.node);
+  respondToHalfClosed(http.server, insides.node);
+  const tcpConnections = new TcpConnections(http.server, new ConnectionCounts(settings), addresses);
+  // For `localhost`, Fastify would open a second server for the other address family, without Socket.IO.
+  const host = settings.host.toLowerCase() === 'localhost' ? '127.0.0.1' : settings.host;
+  try {
+    await http.listen({ host, port: settings.port });
+  } catch (error) {
+    await composed.close();
+    throw error;
+  }
+  const endIdleWork = collectWhenIdle(() => socketIo.io.engine.clientsCount);
+  const stop = (): Promise<void> => stopInOrder(composed, { endIdleWork, tcpConnections });
+  return { url: urlOf(http.server), composed, stop };
+}

@@ -63,7 +63,7 @@ describe('behind nginx as docs/proxies.md has it, below a path that nginx takes 
     expect([response.status, await response.json()]).toEqual([
       404,
       expect.objectContaining({
-        detail: expect.stringContaining('named in the query: /topic?topic=orders/7') as string,
+        detail: expect.stringContaining('into the query: /topic?topic=orders/7') as string,
       }),
     ]);
   });

@@ -127,7 +127,7 @@ describe('POST /publish', () => {
       );
       expect([keys, await ended]).toEqual([
         keys,
-        expect.stringMatching(/^HTTP\/1\.1 400 .*must not be there more than once/s),
+        expect.stringMatching(/^HTTP\/1\.1 400 .*must not be repeated/s),
       ]);
     }
     expect(JSON.parse((await publish(url, message, { 'idempotency-key': '' })).text)).toMatchObject({

@@ -83,7 +83,7 @@ describe('a request with two Host headers', () => {
       const rest = `${headers || 'Connection: close\r\n'}${second}\r\n`;
       const answer = await answersTo(url, get(path, rest));
       expect([second, statusesIn(answer)]).toEqual([second, ['400']]);
-      expect(answer).toContain('A request must have one Host header');
+      expect(answer).toContain('A request must have only one `Host` header');
     }
   });
 });

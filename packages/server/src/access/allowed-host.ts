@@ -2,11 +2,11 @@ import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 
 /**
- * Whether a request was sent to a name that no stranger can have: an address, `localhost`, a name without a dot, or that of an
- * origin that is named. Whoever owns a domain can have it point at a visitor's own machine, and its pages are then of the
- * same origin as a server there. What sends no `Host` is no browser.
+ * Whether the `Host` of a request is a name that an attacker cannot own: an IP address, `localhost`, a name without dots, or the
+ * name of an allowed origin. An attacker's domain can point at a visitor's own machine (DNS rebinding); its pages would then
+ * have the same origin as the server. A request without `Host` does not come from a browser.
  *
- * @param named - origins, as browsers send them
+ * @param named - the allowed origins, as browsers send them
  */
 export function isAllowedHost(host: string | undefined, named: readonly string[]): boolean {
   if (host === undefined) return true;
@@ -17,14 +17,14 @@ export function isAllowedHost(host: string | undefined, named: readonly string[]
   return named.some((origin) => nameOf(origin) === name);
 }
 
-/** What is wrong with the header `Host` of a request (RFC 9112, 3.2); undefined when nothing is. */
+/** What is wrong with the header `Host` of a request (RFC 9112, 3.2); undefined when it is valid. */
 export function hostProblem({ headers, rawHeaders, httpVersion }: IncomingMessage): string | undefined {
   if (headers.host === undefined)
-    return httpVersion === '1.1' ? 'A request of HTTP/1.1 has a Host.' : undefined;
+    return httpVersion === '1.1' ? 'HTTP/1.1 requests must send a `Host` header.' : undefined;
   let hosts = 0;
   for (let at = 0; at < rawHeaders.length; at += 2)
     if (rawHeaders[at]?.length === 4 && rawHeaders[at]?.toLowerCase() === 'host') hosts++;
-  return hosts > 1 ? 'A request must have one Host header, and this one has more.' : undefined;
+  return hosts > 1 ? 'A request must have only one `Host` header.' : undefined;
 }
 
 function nameOf(url: string): string | undefined {

@@ -1,12 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP, type Socket } from 'node:net';
 
-/** Whether what a machine says of its clients is believed; `hop` is how many machines are between it and the server. */
+/** Whether a machine is a trusted proxy; `hop` is how many machines are between it and the server. */
 export type TrustProxy = (address: string | undefined, hop: number) => boolean;
 
 const familyBits = { ipv4: 32, ipv6: 128 } as const;
 
-/** Reads addresses and networks with commas between them, or a number of proxies. Undefined when it is neither. */
+/** Reads a comma-separated list of addresses and networks, or a number of proxies. Undefined when the text is neither. */
 export function parseTrustProxy(text: string): TrustProxy | undefined {
   if (text.trim() === '') return () => false;
   if (/^\d{1,2}$/.test(text)) return (_address, hop) => hop < Number(text);
@@ -29,7 +29,7 @@ function familyOf(address: string): keyof typeof familyBits | undefined {
   return version === 0 ? undefined : version === 4 ? 'ipv4' : 'ipv6';
 }
 
-/** Tells clients by their addresses, also behind proxies that are trusted: the setting `trustProxy`. */
+/** Finds the addresses of clients, also those of clients of trusted proxies (setting `trustProxy`). */
 export class ClientAddresses {
   readonly #trust: TrustProxy;
 
@@ -38,8 +38,8 @@ export class ClientAddresses {
   }
 
   /**
-   * The address that a request comes from: the last one of `X-Forwarded-For` that was added by a trusted proxy, or else that of
-   * the connection. What other clients write there does not count. A socket in the file system has no address.
+   * The address of the client that sent a request: the last address in `X-Forwarded-For` that a trusted proxy added, or else the
+   * address of the connection. What clients write there themselves does not count. A Unix domain socket has no address.
    */
   of({ socket, headers }: Pick<IncomingMessage, 'socket' | 'headers'>): string | undefined {
     let { remoteAddress: address } = socket;
@@ -53,7 +53,7 @@ export class ClientAddresses {
     return address;
   }
 
-  /** Has a connection of Engine.IO tell the client's address instead of a proxy's, as long as it has its request. */
+  /** Sets the client's address on an Engine.IO connection from a proxy, while the connection still has its request. */
   tell(connection: { readonly request: IncomingMessage }): void {
     const { request } = connection;
     const socket = request.socket as Socket | undefined;
@@ -61,13 +61,13 @@ export class ClientAddresses {
       Object.assign(connection, { remoteAddress: this.of(request) });
   }
 
-  /** The address that a connection is counted by: none where it is a proxy's, which many clients share. */
+  /** The address by which a connection is counted. Undefined for a proxy, whose address many clients share. */
   ofConnection({ remoteAddress }: Socket): string | undefined {
     return this.#trust(remoteAddress, 0) ? undefined : remoteAddress;
   }
 }
 
-/** Some proxies add the port. */
+/** Reads one address. Some proxies add the port. */
 function addressIn(text: string): string | undefined {
   const [, inBrackets, withoutPort = ''] = /^\s*(?:\[([^\]]+)\](?::\d+)?|(.*?))\s*$/.exec(text) ?? [];
   const address = inBrackets ?? withoutPort.replace(/^([\d.]+):\d+$/, '$1');

@@ -1,16 +1,17 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 
 /*
- * What web pages of other origins may do. A browser lets any page send requests to any address, and open a WebSocket there: without
- * this, every site that a user visits could read and publish on the server on the user's own machine (decision 20).
+ * Decides what web pages of other origins may do. A browser lets any page send requests to any address and open a WebSocket
+ * there. Without these checks, every site that a user visits could read and publish on a server on the user's own machine
+ * (decision 20).
  */
 
-/** How long a browser may remember the answer to a preflight, in seconds. */
+/** How long a browser may cache the response to a preflight, in seconds. */
 const preflightSeconds = 600;
 
 const varies = 'Origin';
 
-/** The header `Vary` of an answer that depends on a header of the request, as every answer does on `Origin`. */
+/** The header `Vary` of a response that depends on a request header. Every response also depends on `Origin`. */
 export function varyOn(header: string): string {
   return `${varies}, ${header}`;
 }
@@ -19,10 +20,10 @@ const own = Object.freeze({ vary: varies, 'cross-origin-resource-policy': 'same-
 const open = Object.freeze({ vary: varies, 'cross-origin-resource-policy': 'cross-origin' });
 
 /**
- * The headers that depend on the page that a request comes from. Every answer has them: those of routes, streams, refusals,
- * static files and Socket.IO.
+ * The headers that depend on the page that sent a request. Every response has them: routes, streams, refusals, static files and
+ * Socket.IO.
  *
- * @param named - the origins that are named, as browsers send them
+ * @param named - the allowed origins, as browsers send them
  */
 export function crossOriginHeaders(
   request: IncomingMessage,
@@ -34,12 +35,12 @@ export function crossOriginHeaders(
     ...open,
     'access-control-allow-origin': origin,
     'access-control-expose-headers': 'Retry-After',
-    // Cookies, by which an app may know who is asking. Every sandboxed frame has the origin `null`, of whatever site it is.
+    // An app may identify clients by cookies. Not for `null`: it is the origin of every sandboxed frame, of any site.
     ...(origin !== 'null' && { 'access-control-allow-credentials': 'true' }),
   };
 }
 
-/** What is added for a preflight of a page whose origin is named; undefined for any other request. */
+/** The headers of the response to a preflight of an allowed page; undefined for any other request. */
 export function preflightHeaders(
   { method, headers }: IncomingMessage,
   named: readonly string[],
@@ -53,42 +54,42 @@ export function preflightHeaders(
     'access-control-allow-methods': 'GET, HEAD, POST, PUT, DELETE',
     ...(asked !== undefined && { 'access-control-allow-headers': asked }),
     'access-control-max-age': String(preflightSeconds),
-    // Safari waits for a body otherwise.
+    // Without it, Safari waits for a body.
     'content-length': '0',
   };
 }
 
 /**
- * Whether a page has a browser send a request that this page may not send. What comes from no page may, and so may pages that the server
- * itself served and those of named origins. Any page may load the scripts that are made for it, and lead a person to `/`.
+ * Whether a request comes from a web page that may not send it. Requests that no page sent are allowed, and so are pages of the
+ * server itself and of allowed origins. Any page may load the scripts that are made for it, and link to `/`.
  */
 export function isForeignPage(request: IncomingMessage, named: readonly string[]): boolean {
   const { headers } = request;
   const { origin } = headers;
   const site = headers['sec-fetch-site'];
-  const isStrange =
+  const isForeign =
     origin === undefined
       ? site === 'cross-site' || (site === 'same-site' && isEmbedded(headers))
-      : // A browser knows it even where a proxy has changed the `Host`.
+      : // `Sec-Fetch-Site` is right even when a proxy has changed the `Host`.
         site !== 'same-origin' && !named.includes(origin) && !isSameOrigin(origin, headers.host);
-  return isStrange && !isScriptForAll(request) && !isNavigationToPage(request);
+  return isForeign && !isScriptForAll(request) && !isNavigationToPage(request);
 }
 
 function isSameOrigin(origin: string, host: string | undefined): boolean {
   if (host === undefined || !URL.canParse(origin)) return false;
   const page = new URL(origin);
-  // As a URL has it: in lower case, and without the port that the page's scheme implies.
+  // Normalised as a URL: in lower case, and without the default port of the page's scheme.
   const asked = `${page.protocol}//${host}`;
   return page.host !== '' && URL.canParse(asked) && new URL(asked).host === page.host;
 }
 
-/** Whether a page shows the answer as a part of itself, as `<object>` does: that it can tell an error from success is a leak. */
+/** Whether a page embeds the response, as `<object>` does: the page could tell an error from success, which is a leak. */
 function isEmbedded(headers: IncomingHttpHeaders): boolean {
   const mode = headers['sec-fetch-mode'];
   return mode === 'no-cors' || (mode === 'navigate' && headers['sec-fetch-dest'] !== 'document');
 }
 
-/** The SDK, and Socket.IO's own client. */
+/** The SDK and Socket.IO's own client. */
 const scriptsForAll = /^\/(?:fanfare|socket\.io\/socket\.io[\w.]*)\.js(?:\?|$)/;
 
 function isScriptForAll({ url = '' }: IncomingMessage): boolean {

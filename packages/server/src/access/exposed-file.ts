@@ -1,15 +1,15 @@
 import { statSync } from 'node:fs';
 
-/** Permissions to read a file, of its group and of all others. */
+/** The permission bits that let the group and all other users read a file. */
 const groupReads = 0o040;
 const othersRead = 0o004;
 
 /**
- * Says so when other users can read a file that is to be secret: undefined when they cannot, or nobody can tell. A group that may read a
- * file of another owner is how a service is given its key, and is left alone.
+ * A warning when other users can read a secret file; undefined when they cannot, or when that is unknown. A file of another
+ * owner that a group can read is a usual way to give a service its key, so that causes no warning.
  */
 export function exposureOf(path: string): string | undefined {
-  // Windows has other permissions than those that Node makes up for it.
+  // On Windows, Node makes up these permissions.
   const user = process.getuid?.();
   if (user === undefined) return undefined;
   const { mode, uid } = statSync(path);

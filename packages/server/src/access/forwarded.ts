@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { isIP } from 'node:net';
 import { isLoopback } from './loopback.ts';
 
-/** The headers that name addresses and hosts, with commas between them. */
+/** The headers that have comma-separated addresses and hosts. */
 const lists: ReadonlySet<string> = new Set([
   'x-real-ip',
   'x-forwarded-for',
@@ -12,8 +12,9 @@ const lists: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Whether a proxy has passed a request on that may come from another machine: it has a header of a proxy, and not every
- * address and host that these headers name is this machine's own. When they name none, nobody knows.
+ * Whether a proxy has forwarded a request that may come from another machine: the request has a header of a proxy, and these
+ * headers name an address or host that is not this machine's own. When they name none, the origin is unknown, which counts as
+ * another machine.
  */
 export function isForwarded(headers: IncomingHttpHeaders): boolean {
   let hasProxyHeader = false;
@@ -43,7 +44,7 @@ function namesOfVia(value: string): readonly string[] {
     .map((one) => one.trim().split(/\s+/)[1] ?? '');
 }
 
-/** Whether an address or a host, with a port or without, is this machine's own. */
+/** Whether an address or host, with or without a port, is this machine's own. */
 function isOwn(text: string): boolean {
   const name = text.trim();
   if (isIP(name) > 0) return isLoopback(name);

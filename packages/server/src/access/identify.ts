@@ -3,17 +3,17 @@ import { FanfareError } from '@fanfare/protocol';
 import { parseClaims } from './claims.ts';
 import type { Identity } from './identity.ts';
 
-/** Who is asking, as a program's own login has it. */
+/** Who is asking, as the app's own login says. */
 export interface Identified {
-  /** The subject, who it is: 1–255 bytes of UTF-8 without control characters. */
+  /** The subject: 1–255 bytes of UTF-8 without control characters. */
   readonly sub: string;
-  /** At most 100 topics and patterns that may be published to. */
+  /** At most 100 topics and patterns to which the client may publish. */
   readonly publish: readonly string[];
-  /** At most 100 topics and patterns that may be read. */
+  /** At most 100 topics and patterns that the client may read. */
   readonly subscribe: readonly string[];
   /** Whether everything is allowed. */
   readonly admin?: boolean;
-  /** When a connection or stream ends, in seconds since 1970. Without it, it lasts until it is revoked. */
+  /** When a connection or stream ends, in seconds since 1970. Without it, connections last until they are revoked. */
   readonly exp?: number;
 }
 
@@ -28,7 +28,7 @@ export type Identify = (
   auth?: Readonly<Record<string, unknown>>,
 ) => Identified | null | Promise<Identified | null>;
 
-/** What is known of somebody who asks. */
+/** What is known about a client that asks. */
 export interface Asking {
   readonly request: IncomingMessage;
   readonly auth?: Readonly<Record<string, unknown>>;
@@ -37,27 +37,27 @@ export interface Asking {
 export interface IdentifierParts {
   /** The wall clock, in milliseconds since 1970. */
   readonly now: () => number;
-  /** How long a program may take to answer. */
+  /** How long the app may take to answer. */
   readonly timeoutMs: number;
 }
 
-/** What is read as the end of an identity that has none, in seconds from now. */
-const anyTime = 3_600;
+/** Stands for the end of an identity without `exp` while its claims are parsed, in seconds from now. */
+const placeholderSeconds = 3_600;
 
 /**
- * Asks a program who is asking.
+ * Asks the app's login who is asking.
  *
  * @returns a function that rejects with a FanfareError, `not_authenticated` or `token_expired`, or with any other error when
- * the program fails
+ * the login fails
  */
 export function identifier(
   identify: Identify,
   { now, timeoutMs }: IdentifierParts,
 ): (asking: Asking) => Promise<Identity> {
   return async ({ request, auth }) => {
-    // Revoked meanwhile, an identity does not count: it may have been looked up before.
+    // Taken before the login runs: an identity that is revoked meanwhile must not count.
     const issuedAt = now();
-    const identified = await inTime(identify(request, auth), timeoutMs);
+    const identified = await withTimeout(identify(request, auth), timeoutMs);
     if (identified === null) throw new FanfareError('not_authenticated', 'You are not signed in.');
     return { ...read(identified, now()), issuedAt };
   };
@@ -70,22 +70,23 @@ function read(identified: unknown, now: number): Identity {
   const { sub, publish, subscribe, admin, exp } = identified as Partial<Identified>;
   const fanfare = { publish, subscribe, admin };
   try {
-    const claims = parseClaims({ sub, exp: exp ?? now / 1_000 + anyTime, fanfare }, now);
+    const claims = parseClaims({ sub, exp: exp ?? now / 1_000 + placeholderSeconds, fanfare }, now);
     return exp === undefined ? { ...claims, endsAt: Infinity } : claims;
   } catch (error) {
     if (error instanceof FanfareError && error.code === 'token_expired') throw error;
     const reason = (error as Error).message;
-    throw new Error(`identify() must return what a token may have (PROTOCOL.md 7.2), or null: ${reason}`, {
-      cause: error,
-    });
+    throw new Error(
+      `identify() must return claims that a token may have (PROTOCOL.md 7.2), or null: ${reason}`,
+      { cause: error },
+    );
   }
 }
 
-async function inTime<T>(answer: T | Promise<T>, timeoutMs: number): Promise<T> {
+async function withTimeout<T>(answer: T | Promise<T>, timeoutMs: number): Promise<T> {
   if (!(answer instanceof Promise)) return answer;
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
-    const error = new Error(`identify() did not answer within ${timeoutMs} ms (loginTimeoutMs).`);
+    const error = new Error(`identify() did not answer within ${timeoutMs} ms (\`loginTimeoutMs\`).`);
     timer = setTimeout(() => reject(error), timeoutMs);
   });
   try {

@@ -1,8 +1,8 @@
 import type { Interest } from '@fanfare/protocol';
 
-/** What a token says about who has it. */
+/** Who a client is and what it may do, as its token says. */
 export interface Identity {
-  /** The claim `sub`. Undefined for whoever needs no token: on an open server, and the program that Fanfare is part of. */
+  /** The claim `sub`. Undefined for clients that need no token: those of an open server, and the program that runs Fanfare. */
   readonly subject: string | undefined;
   /** When the token was issued and when it ends, in milliseconds since 1970. */
   readonly issuedAt: number;
@@ -14,7 +14,7 @@ export interface Identity {
   readonly isAdmin: boolean;
 }
 
-/** Whoever needs no token. */
+/** The identity of clients that need no token. */
 export const unrestrictedIdentity: Identity = Object.freeze({
   subject: undefined,
   issuedAt: Infinity,
@@ -24,7 +24,7 @@ export const unrestrictedIdentity: Identity = Object.freeze({
   isAdmin: true,
 });
 
-/** Whoever has not said yet who it is. */
+/** The identity of clients that have not said yet who they are. */
 export const anonymousIdentity: Identity = Object.freeze({
   subject: undefined,
   issuedAt: 0,

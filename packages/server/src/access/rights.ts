@@ -4,13 +4,13 @@ import { matchFor, type Rules } from '../rules/rule.ts';
 import type { TopicFilter } from '../subscriptions/audience.ts';
 import type { Identity } from './identity.ts';
 
-/** What somebody may want with a topic. */
+/** What a client can do with a topic. */
 export type Action = 'subscribe' | 'publish' | 'delete';
 
-/** How many decisions are remembered of one identity, and of all together. */
+/** How many decisions are cached for one identity, and for all identities together. */
 const decisionsMax = { ofOne: 1_000, ofAll: 100_000 };
 
-/** Counts what all identities remember, which each can fill with names that it makes up. */
+/** Bounds the cached decisions of all identities: a client can fill its cache with invented names. */
 export class DecisionCache {
   readonly #filled = new Set<Map<string, boolean>>();
   #count = 0;
@@ -33,25 +33,25 @@ export class DecisionCache {
   }
 }
 
-/** What of an interest somebody may read: all of it, nothing, or those topics that the filter lets through. */
+/** What a client may read of a topic or pattern: everything, nothing, or the topics that the filter allows. */
 export type Readable = 'all' | 'nothing' | TopicFilter;
 
-/** What the bearer of a token may do. There is one decision, {@link may}, and every way in asks it. */
+/** What the bearer of a token may do. {@link may} is the only decision, for HTTP and Socket.IO alike. */
 export class Rights {
   readonly identity: Identity;
   readonly #rules: Rules;
   readonly #decisions = new Map<string, boolean>();
-  readonly #remembered: DecisionCache;
+  readonly #cache: DecisionCache;
   #filter: TopicFilter | undefined;
 
-  /** @param remembered - the same for all */
-  constructor(identity: Identity, rules: Rules, remembered: DecisionCache) {
+  /** @param cache - shared by all identities */
+  constructor(identity: Identity, rules: Rules, cache: DecisionCache) {
     this.identity = identity;
     this.#rules = rules;
-    this.#remembered = remembered;
+    this.#cache = cache;
   }
 
-  /** Whether an action is allowed: by the token, or by the rule of the topic. Whether the topic exists has no part in it. */
+  /** Whether the token or the rule of the topic allows an action. It does not matter whether the topic exists. */
   may(action: Action, topic: Topic): boolean {
     if (this.identity.isAdmin) return true;
     if (action === 'delete') return false;
@@ -59,17 +59,17 @@ export class Rights {
     const known = this.#decisions.get(name);
     if (known !== undefined) return known;
     const decision = this.#decide(action, topic);
-    this.#remembered.remember(this.#decisions, name, decision);
+    this.#cache.remember(this.#decisions, name, decision);
     return decision;
   }
 
-  /** What of a topic or pattern may be read. */
+  /** What the client may read of a topic or pattern. */
   readable(interest: Interest): Readable {
     if (!isPattern(interest)) return this.may('subscribe', interest) ? 'all' : 'nothing';
     const { isAdmin, subscribe, subject } = this.identity;
     if (isAdmin || subscribe.some((pattern) => covers(pattern, interest))) return 'all';
     let isSome = subscribe.some((pattern) => overlaps(pattern, interest));
-    // The first rule of a topic decides: behind one that has a part in the interest no other has all of it.
+    // The first rule that matches a topic decides: after a rule for a part of the interest, no other can cover all of it.
     let isFirst = true;
     for (const rule of this.#rules.all) {
       if (!overlaps(rule.match, interest)) continue;
@@ -85,7 +85,7 @@ export class Rights {
     return (this.#filter ??= { key: this.#key(), allows: (topic) => this.may('subscribe', topic) });
   }
 
-  /** The name that a message to the topic has as its publisher's. */
+  /** The publisher that a message to the topic names. */
   publisherOf(topic: Topic): string | undefined {
     const { subject } = this.identity;
     if (subject === undefined || !this.#rules.tellsPublishers) return undefined;
@@ -99,7 +99,7 @@ export class Rights {
     return rule[action] === true && match !== undefined && matches(match, topic);
   }
 
-  /** The same for all who may read the same. */
+  /** The same key for all clients that may read the same topics. */
   #key(): string {
     const { subject, subscribe } = this.identity;
     const own = this.#rules.namesSubject ? subject : undefined;

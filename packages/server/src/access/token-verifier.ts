@@ -1,11 +1,11 @@
 import type { Identity } from './identity.ts';
 
 /**
- * Tells who a token is from. What a token says counts for nothing before its signature was verified.
+ * Verifies tokens. The claims of a token mean nothing before its signature was verified.
  *
- * - `verify` MUST reject with a FanfareError, `not_authenticated`, `token_expired` or `keys_unavailable`, whose text has
- *   nothing of the token in it.
- * - `known` MUST answer at once, and only for a token that verified before and that would again.
+ * - `verify` MUST reject with a FanfareError, `not_authenticated`, `token_expired` or `keys_unavailable`. Its text MUST NOT
+ *   contain any part of the token.
+ * - `known` MUST answer at once, and only for a token that was verified before and would be valid again.
  */
 export interface TokenVerifier {
   known(token: string): Identity | undefined;

@@ -16,12 +16,12 @@ export interface AdminRouteOptions {
   readonly health: ProcessHealth;
 }
 
-/** Who is asking, and what an operator wants to see: PROTOCOL.md §5. */
+/** The routes about identity, and those for operators: PROTOCOL.md §5. */
 export async function adminRoutes(
   app: FastifyInstance,
   { path, access, health }: AdminRouteOptions,
 ): Promise<void> {
-  // What a request to end a connection brings along means nothing, whatever it is.
+  // The body of a DELETE has no meaning, so any content type is accepted.
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
   app.get('/identity', async ({ rights }, reply) => send(reply, describe(rights.identity, access.isOpen)));
   app.get('/stats', async ({ rights }, reply) => send(reply, await statsOf(rights, path, health)));
@@ -86,8 +86,8 @@ function describe(
   };
 }
 
-function send(reply: FastifyReply, answer: object): FastifyReply {
-  // It is true of now, and not for everybody.
+function send(reply: FastifyReply, response: object): FastifyReply {
+  // It holds only now, and only for this client.
   void reply.header('cache-control', 'no-store');
-  return reply.type('application/json; charset=utf-8').send(JSON.stringify(answer));
+  return reply.type('application/json; charset=utf-8').send(JSON.stringify(response));
 }

@@ -6,32 +6,32 @@ import type { NodeInside } from '../insides/node-inside.ts';
 import { fixedLimits } from '../limits/fixed-limits.ts';
 import { tooLarge } from '../message-path/refusals.ts';
 
-/** What `POST /publish` was sent. */
+/** The body of `POST /publish`. */
 export interface PublishBody {
   readonly kind: 'one' | 'array' | 'lines';
   readonly text: string;
 }
 
 export interface BodyLimits {
-  /** Of a body that is one message. */
+  /** The limit for a body with one message. */
   readonly publishBytesMax: number;
-  /** Of a body that is many. */
+  /** The limit for a body with many messages. */
   readonly batchBytesMax: number;
 }
 
-/** The room for all bodies that are arriving. */
+/** The budget for all bodies that have arrived in part. */
 export function bodyBudget({ publishBytesMax, batchBytesMax }: BodyLimits): ArrivalBudget {
   return new ArrivalBudget(fixedLimits.batchesArrivingMax.value * Math.max(publishBytesMax, batchBytesMax));
 }
 
 const openBracket = 0x5b;
 
-/** White space of JSON, and the bytes of a byte order mark. */
+/** The white space of JSON, and the bytes of a byte order mark. */
 const beforeJson: ReadonlySet<number> = new Set([0x20, 0x0a, 0x0d, 0x09, 0xef, 0xbb, 0xbf]);
 
 /**
- * Reads JSON. How large it may be depends on whether it is an array, which its first characters tell: what is
- * too large is refused as soon as that is known, and not read to its end.
+ * Reads a JSON body. Its limit depends on whether it is an array, which the first characters tell. A body that is too large is
+ * refused as soon as that is known, and the rest is not kept.
  */
 export async function readJsonBody(
   request: IncomingMessage,
@@ -48,7 +48,7 @@ export async function readJsonBody(
   return { kind: kind ?? 'one', text };
 }
 
-/** Reads NDJSON. */
+/** Reads an NDJSON body. */
 export async function readLinesBody(
   request: IncomingMessage,
   { batchBytesMax }: BodyLimits,
@@ -58,16 +58,16 @@ export async function readLinesBody(
   return { kind: 'lines', text: await readBody(request, budget, discard, () => batchBytesMax) };
 }
 
-/** Pieces of a body, beside those that are long enough. */
+/** How many pieces a body may have in addition to those of the average size. */
 const { value: piecesMax } = fixedLimits.bodyPiecesMax;
 
-/** Pieces that are kept as they came. Each takes some hundred bytes in addition to its own, of which there may be one. */
+/** How many pieces are kept unjoined. Each takes some hundred bytes in addition to its own, which may be a single one. */
 const unjoinedMax = 64;
 
-/** How many bytes pieces have on average, once there are more. In smaller ones it would take the time of others to come. */
+/** How many bytes pieces must have on average. Smaller pieces would take time from other clients. */
 const pieceBytesMin = 16;
 
-/** What has come of a body: 16 MiB in pieces of a few bytes would be more than a process may have. */
+/** The part of a body that has arrived, joined from time to time: 16 MiB in tiny pieces would exceed the memory. */
 class Pieces {
   readonly #joined: Buffer[] = [];
   #latest: Buffer[] = [];
@@ -96,7 +96,7 @@ class Pieces {
   }
 }
 
-/** @param limitAt - how large the body may be, as far as is known once a chunk has come */
+/** @param limitAt - the limit for the body, as far as it is known after this chunk */
 function readBody(
   request: IncomingMessage,
   budget: ArrivalBudget,
@@ -113,7 +113,7 @@ function readBody(
     };
     const refuse = (error: FanfareError): void => {
       finish();
-      // What still comes goes nowhere: Node would take its time to push each piece, and there may be ten thousand in one read.
+      // The rest is discarded: one read can bring ten thousand pieces, and Node takes time for each.
       discard(request);
       reject(error);
     };
@@ -122,22 +122,30 @@ function readBody(
       pieces.add(chunk);
       if (Math.max(pieces.bytes, declared) > limit) refuse(tooLarge(limit));
       else if (!arrival.hold(pieces.bytes, 0))
-        refuse(new FanfareError('limit_exceeded', 'More is arriving than there is room for; try again.'));
+        refuse(
+          new FanfareError(
+            'limit_exceeded',
+            'The server is receiving too many large bodies at once: retry later.',
+          ),
+        );
       else if (pieces.areTooSmall)
-        refuse(new FanfareError('bad_request', 'The body comes in pieces of a few bytes.'));
+        refuse(
+          new FanfareError('bad_request', 'The body arrives in too many small pieces: send larger chunks.'),
+        );
     };
     const onEnd = (): void => {
       finish();
       const text = decodeUtf8(pieces.whole());
-      if (text === undefined) reject(new FanfareError('bad_request', 'The body is not UTF-8.'));
+      if (text === undefined) reject(new FanfareError('bad_request', 'The body must be UTF-8.'));
       else resolve(text);
     };
-    const onError = (): void => refuse(new FanfareError('bad_request', 'The body did not arrive whole.'));
+    const onError = (): void =>
+      refuse(new FanfareError('bad_request', 'The connection ended before the body was complete.'));
     request.on('data', onData).on('end', onEnd).on('error', onError);
   });
 }
 
-/** Decodes strictly, where Buffer.toString would put U+FFFD for what is no UTF-8. A byte order mark is no part of the text. */
+/** Decodes strictly: `Buffer.toString` would replace invalid bytes by U+FFFD. A byte order mark is not part of the text. */
 function decodeUtf8(body: Buffer): string | undefined {
   if (!isUtf8(body)) return undefined;
   const text = body.toString('utf8');

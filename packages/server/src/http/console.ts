@@ -25,7 +25,7 @@ const headers = {
   'cache-control': 'no-cache',
 };
 
-/** `GET /`: the page to a browser, one line of text to anything else. `GET /fanfare.js`: the SDK, for any page's script tag. */
+/** `GET /`: the console for a browser, one line of text for other clients. `GET /fanfare.js`: the SDK, for a script tag. */
 export async function consoleRoutes(app: FastifyInstance): Promise<void> {
   const page = await read('@fanfare/console/index.html');
   app.get('/', async (request, reply) => {
@@ -37,11 +37,11 @@ export async function consoleRoutes(app: FastifyInstance): Promise<void> {
       .type('text/plain; charset=utf-8')
       .send(`${name} ${version}: subscribe with any Socket.IO client, publish with POST /publish\n`);
   });
-  // Load balancers ask so whether the server is there.
+  // Load balancers use this as a health check.
   app.options('/', async (_request, reply) => reply.header('allow', 'GET, HEAD, OPTIONS').send());
   for (const { url, file, type } of files) {
     const whole = await read(file);
-    // Not before somebody asks: most servers start without anybody who looks.
+    // Compressed on the first request: most servers start without a browser that asks.
     let prepared: Promise<Prepared> | undefined;
     app.get(url, async (request, reply) => {
       const { zipped, etag } = await (prepared ??= prepare(whole));
@@ -53,7 +53,7 @@ export async function consoleRoutes(app: FastifyInstance): Promise<void> {
   }
 }
 
-/** A file as most ask for it, and what it is known by as long as it is the same. */
+/** A compressed file and its entity tag. */
 interface Prepared {
   readonly zipped: Buffer;
   readonly etag: string;

@@ -1,12 +1,12 @@
 import { refuseField } from '@fanfare/protocol';
 import type { Query } from './query.ts';
 
-/** Where a list goes on, as a text that means nothing to whoever hands it back. */
+/** The place where a list goes on, as a text that is opaque to clients. */
 export function encodeCursor(place: string): string {
   return Buffer.from(place).toString('base64url');
 }
 
-/** @throws FanfareError when it is none that {@link encodeCursor} could have made */
+/** @throws FanfareError when {@link encodeCursor} cannot have made the cursor */
 export function readCursor(query: Query): string | undefined {
   const cursor = query.text('cursor');
   if (cursor === undefined) return undefined;
@@ -15,7 +15,7 @@ export function readCursor(query: Query): string | undefined {
   throw wrongCursor();
 }
 
-/** A cursor that is a number: how many came before. */
+/** A cursor that is a number: how many items came before. */
 export function readNumberCursor(query: Query): number | undefined {
   const place = readCursor(query);
   if (place === undefined) return undefined;
@@ -23,7 +23,7 @@ export function readNumberCursor(query: Query): number | undefined {
   throw wrongCursor();
 }
 
-/** A cursor that is a number, and a name. */
+/** A cursor that is a number and a name. */
 export function readPlaceCursor(query: Query): readonly [number: number, name: string] | undefined {
   const place = readCursor(query);
   if (place === undefined) return undefined;
@@ -33,5 +33,5 @@ export function readPlaceCursor(query: Query): readonly [number: number, name: s
 }
 
 function wrongCursor(): Error {
-  return refuseField('bad_request', 'cursor', 'cursor must be one that an answer of this server had.');
+  return refuseField('bad_request', 'cursor', 'cursor must come from an earlier response of this server.');
 }

@@ -3,33 +3,33 @@ const emptyLine = Buffer.from('\n\r\n');
 
 const upgradeName = '\nupgrade:';
 
-/** A head and the bytes that follow it are one portion when they are this short. */
+/** A head and the bytes that follow it are one portion when they are not longer than this. */
 const smallBytes = 2_048;
 
 const nothing = Buffer.alloc(0);
 
-/** What is known of a head that has not ended. */
+/** The state of a head that has not ended. */
 interface Begun {
-  /** Its last bytes: the next bytes can complete what is looked for. */
+  /** The last bytes of the head: together with the next bytes they may be what the scanner looks for. */
   readonly tail: Buffer;
   readonly offersUpgrade: boolean;
 }
 
 const notBegun: Begun = { tail: nothing, offersUpgrade: false };
 
-/** A part of the bytes that a connection has brought. It has the end of one head at most. */
+/** A part of the received bytes. It has the end of at most one head. */
 export interface HeadPortion {
   readonly bytes: number;
-  /** The number of these bytes that follow the end of the head; undefined when the head does not end here. */
+  /** How many of these bytes follow the end of the head; undefined when the head does not end here. */
   readonly bytesAfterHead: number | undefined;
-  /** The length of the request, as far as its head tells. What follows belongs to another request. */
+  /** The length of the request, as its head says. Later bytes belong to another request. */
   readonly requestBytes: number;
-  /** Whether the head offers an upgrade. It is looked for only when bytes follow this portion. */
+  /** Whether the head requests an upgrade. Only determined when bytes follow this portion. */
   readonly offersUpgrade: boolean;
   readonly begun: Begun;
 }
 
-/** Finds the ends of request heads in the bytes that a connection brings. */
+/** Finds the ends of request heads in the bytes of a connection. */
 export class HeadScanner {
   #begun = notBegun;
 
@@ -47,7 +47,7 @@ export class HeadScanner {
       return portion(bytes.length, known.length - end, bytes.length, false);
     const head = known.toString('latin1', 0, end).toLowerCase();
     const offersUpgrade = hasOffered || head.startsWith('connect ') || head.includes(upgradeName);
-    // Copied: it is a part of all that was read with it.
+    // Copied: a subarray would keep the whole read in memory.
     if (found < 0)
       return begun(bytes.length, Buffer.from(known.subarray(1 - upgradeName.length)), offersUpgrade);
     const headBytes = end - tail.length;
@@ -79,7 +79,7 @@ function begun(bytes: number, tail: Buffer, offersUpgrade: boolean): HeadPortion
   };
 }
 
-/** Only to tell whether another request follows: Node's parser decides what a head says. */
+/** Only used to tell whether another request follows. Node's parser decides what a head means. */
 function bodyBytesOf(head: string): number {
   if (head.includes('\ntransfer-encoding:')) return Infinity;
   return Number(/\ncontent-length:[ \t]*(\d+)/.exec(head)?.[1] ?? 0);

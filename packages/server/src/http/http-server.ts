@@ -5,6 +5,7 @@ import { FanfareError } from '@fanfare/protocol';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { hostProblem } from '../access/allowed-host.ts';
 import type { Access } from '../access/access.ts';
+import type { Refuse } from '../access/reachability.ts';
 import type { Revocations } from '../access/revocations.ts';
 import type { ClientAddresses } from '../access/client-address.ts';
 import { crossOriginHeaders, preflightHeaders } from '../access/cross-origin.ts';
@@ -38,23 +39,22 @@ export interface HttpOptions extends ResponseLimits {
   readonly publishBytesMax: number;
   readonly batchBytesMax: number;
   readonly batchMessagesMax: number;
-  /** How long a request may take to arrive whole. */
+  /** How long a request may take to arrive completely. */
   readonly requestTimeoutMs: number;
-  /** Undefined lets a request in; a text refuses it and says why. */
-  readonly refuse: (request: IncomingMessage) => string | undefined;
-  /** Whether the server is to end soon; the answer to what came last over a connection is then its last. */
+  readonly refuse: Refuse;
+  /** Whether the server is stopping. Then the response to the latest request of a connection is the last one. */
   readonly isDraining: () => boolean;
   readonly logger: Logger;
-  /** Of the web pages that may ask, beside the server's own. */
+  /** The origins of web pages that may send requests, in addition to the server's own. */
   readonly origins: readonly string[];
 }
 
-/** Enough for every topic that is percent-encoded, and for most that are too long: those are told so. */
+/** Enough for every percent-encoded topic. Most topics that are too long fit too, so that they are refused with a reason. */
 const paramLengthMax = 16_384;
 
 const continues = /^100-continue$/i;
 
-/** The methods of each path, for the answer to any other. */
+/** The methods of each path, for the response to other methods. */
 const methods: readonly (readonly [path: RegExp, allowed: string])[] = [
   [/^\/publish$/, 'POST'],
   [/^\/revocations(?:\/[^/]*)?$/, 'PUT'],
@@ -67,7 +67,7 @@ const methods: readonly (readonly [path: RegExp, allowed: string])[] = [
   ],
 ];
 
-/** Builds the HTTP side: its routes, its limits, and its answers to what is no request of ours. */
+/** Builds the HTTP server: its routes, its limits, and its responses to unknown requests. */
 export function buildHttpServer(options: HttpOptions): FastifyInstance {
   const { requestTimeoutMs, refuse, isDraining, node, origins } = options;
   const refusalOf = (request: IncomingMessage): FanfareError | undefined => {
@@ -79,20 +79,20 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
     routerOptions: { maxParamLength: paramLengthMax },
     rewriteUrl: useOriginForm,
     requestTimeout: requestTimeoutMs,
-    // Node looks for requests that take too long only this often.
     http: {
       headersTimeout: Math.min(fixedLimits.headersTimeoutMs.value, requestTimeoutMs),
       maxHeaderSize: fixedLimits.headerBytesMax.value,
+      // How often Node looks for requests that take too long.
       connectionsCheckingInterval: 1_000,
-      // Node's own answer to those would take no turns.
+      // Node would respond by itself, outside the turns of the requests.
       requireHostHeader: false,
     },
     forceCloseConnections: 'idle',
-    // While closing, a publish is refused as everywhere, not by Fastify.
+    // While closing, the message path refuses a publish, as over Socket.IO, and not Fastify.
     return503OnClosing: false,
     clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket) =>
       refuseRequest(error, socket, node.order, origins),
-    // No hook is run for these.
+    // No hooks run for these errors.
     frameworkErrors: (error, request, reply) => {
       void reply.headers(crossOriginHeaders(request.raw, origins));
       void sendProblem(reply, refusalOf(request.raw) ?? toRefusal(error, options));
@@ -107,9 +107,9 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
   });
   app.setErrorHandler((error, _request, reply) => void sendProblem(reply, toRefusal(error, options)));
   app.setNotFoundHandler(refuseUnknown);
-  /** The id of the last request of each connection. The request itself would stay in memory with an idle connection. */
+  /** The id of the latest request of each connection. The request itself would stay in memory with an idle connection. */
   const latest = new WeakMap<Socket, string>();
-  // With callbacks: promises in the hooks cost more than all else that they do.
+  // Hooks with callbacks: promises would cost more than everything else in the hooks.
   app.addHook('onRequest', (request, reply, done) => {
     latest.set(request.raw.socket, request.id);
     void reply.headers(crossOriginHeaders(request.raw, origins));
@@ -123,7 +123,7 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
   app.addHook('onSend', limitResponses(options));
   app.addHook('onSend', (request, reply, _payload, done) => {
     const isLast = isDraining() && latest.get(request.raw.socket) === request.id;
-    // What of a request is still to come once it is answered would be read for nothing.
+    // The rest of a request that is already answered would only be read to be discarded.
     if (isLast || isStillArriving(request.raw)) {
       void reply.header('connection', 'close');
       closeLingering(request.raw.socket);
@@ -131,7 +131,7 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
     done();
   });
   void app.register(accepts);
-  // Behind the first hook: a preflight has no token.
+  // After the first hook: a preflight has no token.
   void app.register(async (guarded) => {
     guarded.addHook('onRequest', askForToken(options.access));
     guarded.addHook('preHandler', confirmToken(options.access));
@@ -148,17 +148,17 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
 function refuseUnknown(request: FastifyRequest, reply: FastifyReply): never {
   const path = request.url.split('?', 1)[0] ?? '';
   const [, allowed] = methods.find(([pattern]) => pattern.test(path)) ?? [];
-  // Nobody can be revoked where there are no tokens.
+  // Without tokens there is no route for revocations.
   if (allowed === undefined || allowed.split(', ').includes(request.method))
     throw new FanfareError('not_found', `There is nothing at ${path}.${hintFor(path)}`);
   void reply.header('allow', allowed);
-  throw new FanfareError('method_not_allowed', `${path} takes ${allowed}.`);
+  throw new FanfareError('method_not_allowed', `${path} accepts only ${allowed}.`);
 }
 
 /** A proxy may have decoded the `%2F` of a topic. */
 function hintFor(path: string): string {
   return path.startsWith('/topics/')
-    ? ' A topic with a slash is named in the query: /topic?topic=orders/7, /messages?topic=orders/7.'
+    ? ' Put a topic with a slash into the query: /topic?topic=orders/7, /messages?topic=orders/7.'
     : '';
 }
 
@@ -167,11 +167,13 @@ function isStillArriving({ complete, headers }: IncomingMessage): boolean {
   return hasBody && !complete;
 }
 
-/** What HTTP has a server refuse a request's head for: RFC 9112, 3.2, and RFC 9110, 10.1.1. */
+/** The errors in a request's head that HTTP requires a server to refuse: RFC 9112, 3.2, and RFC 9110, 10.1.1. */
 function malformedHead(request: IncomingMessage): FanfareError | undefined {
   const { expect } = request.headers;
   const problem = hostProblem(request);
   if (problem !== undefined) return new FanfareError('bad_request', problem);
   if (expect === undefined || continues.test(expect)) return undefined;
-  return new FanfareError('bad_request', 'The only Expect is 100-continue.', { status: 417 });
+  return new FanfareError('bad_request', 'Unknown `Expect`: the server supports only `100-continue`.', {
+    status: 417,
+  });
 }

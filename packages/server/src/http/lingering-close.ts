@@ -1,23 +1,24 @@
 import type { Socket } from 'node:net';
 import { fixedLimits } from '../limits/fixed-limits.ts';
 
-const { value: takingMs } = fixedLimits.lastAnswerMs;
+const { value: lingerMs } = fixedLimits.lastAnswerMs;
 
 /**
- * Has a connection that ends behind an answer end in stages (RFC 9112, 9.6). Closed while more comes, as the rest of a body that
- * is too large, it would be reset, and the client may never see the answer.
+ * Closes a connection in two steps after its last response (lingering close, RFC 9112, 9.6). If the server closed at once while
+ * the client is still sending, such as the rest of a body that is too large, TCP would reset the connection and the response
+ * could be lost.
  */
 export function closeLingering(socket: Socket): void {
   closing.add(socket);
-  // Node calls it after the answer was written (`node-inside.ts` tries that at start).
+  // Node calls this method after the response was written (`node-inside.ts` checks that at start).
   socket.destroySoon = endAndReadOn;
 }
 
 const closing = new WeakSet<Socket>();
 
 /**
- * Whether what comes over a connection is read for nothing: behind the answer that ends it, whose turn may not have come yet, there
- * is no other.
+ * Whether a connection closes after a response that was decided on, even when earlier responses are still to be sent. Everything
+ * that arrives on it is then read and discarded.
  */
 export function isClosing(socket: Socket): boolean {
   return socket.writableEnded || closing.has(socket);
@@ -26,6 +27,6 @@ export function isClosing(socket: Socket): boolean {
 function endAndReadOn(this: Socket): void {
   this.end();
   this.resume();
-  const timer = setTimeout(() => this.destroy(), takingMs).unref();
+  const timer = setTimeout(() => this.destroy(), lingerMs).unref();
   this.once('close', () => clearTimeout(timer));
 }

@@ -4,6 +4,7 @@ import { FanfareError } from '@fanfare/protocol';
 import type { FastifyError, FastifyReply } from 'fastify';
 import { crossOriginHeaders } from '../access/cross-origin.ts';
 import type { AnswerOrder } from '../insides/node-inside.ts';
+import { fixedLimits } from '../limits/fixed-limits.ts';
 import { tooLarge } from '../message-path/refusals.ts';
 import type { Logger } from '../observability/logger.ts';
 import { asRefusal } from '../observability/refusal.ts';
@@ -17,7 +18,7 @@ export function sendProblem(reply: FastifyReply, refusal: FanfareError): Fastify
   return reply.code(refusal.status).type(problemType).send(JSON.stringify(refusal.toProblem()));
 }
 
-/** What a client is told of an error that a route or Fastify itself threw. */
+/** What a client is told about an error that a route or Fastify itself threw. */
 export function toRefusal(
   error: unknown,
   { publishBytesMax, logger }: { readonly publishBytesMax: number; readonly logger: Logger },
@@ -32,14 +33,14 @@ export function toRefusal(
 
 export function wrongContentType(): FanfareError {
   const detail =
-    "Send the body as JSON, with the header 'Content-Type: application/json' and no Content-Encoding (or lines of JSON, as application/x-ndjson).";
+    'Send the body as JSON with `Content-Type: application/json`, or as lines of JSON with `Content-Type: application/x-ndjson`, and without `Content-Encoding`.';
   return new FanfareError('bad_request', detail, { status: 415 });
 }
 
 /**
- * Answers a connection that sent something that is no HTTP request, or that took too long to send one.
+ * Responds on a connection that sent something other than an HTTP request, or that took too long to send one.
  *
- * @param origins - of the pages that may read the answer
+ * @param origins - the origins of pages that may read the response
  */
 export function refuseRequest(
   error: NodeJS.ErrnoException,
@@ -48,13 +49,13 @@ export function refuseRequest(
   origins: readonly string[],
 ): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return;
-  // It would be taken for the answer to that request.
+  // The client would take the refusal for the response to that request.
   const request = order.current(socket)?.req;
   if (!socket.writable || request?.complete === true) return void socket.destroy();
   refuseConnection(socket, connectionRefusal(error.code), request && crossOriginHeaders(request, origins));
 }
 
-/** Answers a connection, whatever has come over it, and ends it. */
+/** Sends a refusal on a connection, whatever was received on it, and closes it. */
 export function refuseConnection(
   socket: Socket,
   refusal: FanfareError,
@@ -65,7 +66,7 @@ export function refuseConnection(
   socket.end(
     `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}\r\nConnection: close\r\n` +
       `Content-Type: ${problemType}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n${lines.join('')}\r\n${body}`,
-    // Whoever does not read this, or goes on sending, is not waited for.
+    // A client that does not read this, or goes on sending, is not waited for.
     () => socket.destroy(),
   );
 }
@@ -73,9 +74,17 @@ export function refuseConnection(
 function connectionRefusal(code: string | undefined): FanfareError {
   switch (code) {
     case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return new FanfareError('bad_request', 'The request took too long to arrive.', { status: 408 });
+      return new FanfareError(
+        'bad_request',
+        'The request took too long to arrive (`requestTimeoutMs`; at most 10 seconds for its head).',
+        { status: 408 },
+      );
     case 'HPE_HEADER_OVERFLOW':
-      return new FanfareError('bad_request', 'The headers are too large.', { status: 431 });
+      return new FanfareError(
+        'bad_request',
+        `The headers are too large (limit: ${fixedLimits.headerBytesMax.value} bytes).`,
+        { status: 431 },
+      );
     default:
       return new FanfareError('bad_request', 'This is not an HTTP request.');
   }

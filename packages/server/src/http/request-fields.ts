@@ -5,7 +5,7 @@ import { Query } from './query.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The address of the client, which a trusted proxy passes on; undefined over a socket in the file system. */
+    /** The address of the client, also when a trusted proxy forwards it; undefined over a Unix domain socket. */
     readonly address: string | undefined;
   }
 }
@@ -15,38 +15,38 @@ const keyHeader = 'Idempotency-Key';
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
- * The id of a publish, as the header `Idempotency-Key` gives it: the same text as that of a body.
+ * The id of a publish from the header `Idempotency-Key`: the same text as `id` in a body.
  *
- * @throws FanfareError `bad_request` when the header is there twice, or is not UTF-8
+ * @throws FanfareError `bad_request` when the header is repeated or is not UTF-8
  */
 export function idOf({ headers, raw }: FastifyRequest): string | undefined {
   const header = headers['idempotency-key'];
   if (typeof header !== 'string') return undefined;
-  // Node joins those that are there twice.
+  // Node joins repeated headers.
   const values = raw.headersDistinct['idempotency-key'];
   if (values && values.length > 1)
-    throw refuseField('bad_request', keyHeader, `The header ${keyHeader} must not be there more than once.`);
+    throw refuseField('bad_request', keyHeader, `The header \`${keyHeader}\` must not be repeated.`);
   try {
-    // Node reads every byte of a header as a character.
+    // Node decodes headers as Latin-1.
     return utf8.decode(Buffer.from(header, 'latin1'));
   } catch {
-    throw refuseField('bad_request', keyHeader, `The header ${keyHeader} must be UTF-8.`);
+    throw refuseField('bad_request', keyHeader, `The header \`${keyHeader}\` must be UTF-8.`);
   }
 }
 
-/** Who asks. */
+/** Where a request comes from. */
 export function sourceOf({ rights, raw: { socket }, address }: FastifyRequest): Source {
   return { connection: socket, subject: rights.identity.subject, address };
 }
 
 /**
- * A name that a request is about: of its path, or of its query, where no proxy decodes `%2F`.
+ * The name that a request is about, from its path or its query. In a query, no proxy decodes `%2F`.
  *
- * @param kind - what is named: a parameter of the route's path or of the query
- * @throws FanfareError when it is missing, there twice or not properly encoded
+ * @param kind - the parameter of the route's path or of the query
+ * @throws FanfareError when the name is missing, repeated or not properly encoded
  */
 export function nameOf({ params, url }: FastifyRequest, kind: 'topic' | 'subject'): string {
   const name = (params as Readonly<Record<string, string>>)[kind] ?? new Query(url).text(kind);
   if (name !== undefined) return name;
-  throw refuseField('bad_request', kind, `${kind} is missing: name it in the query, as ?${kind}=….`);
+  throw refuseField('bad_request', kind, `${kind} is missing: add it to the query, as in ?${kind}=….`);
 }

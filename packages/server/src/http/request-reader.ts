@@ -16,7 +16,7 @@ const unansweredMax = fixedLimits.requestsWaitingMax.value + 2;
 /** Heads that can be parsed with the bytes of a body, when its end arrives in two reads. */
 const strayMax = 8;
 
-/** One for all servers of this process: they have one event loop and one memory. */
+/** Shared by all servers of this process: they have one event loop and one memory. */
 const turns = new RequestScheduler({
   perTurnMax,
   servedMax: 8,
@@ -28,9 +28,9 @@ const turns = new RequestScheduler({
 const readers = new WeakMap<Socket, RequestReader>();
 
 /**
- * Parses the requests of each connection one at a time. Node parses everything that one read brings: 64 KiB of tiny requests become
- * thousands of objects before the first is answered. Here they stay bytes until it is the connection's turn. Must be called after
- * the server has its listeners for requests.
+ * Makes a server parse the requests of each connection one at a time. Node itself parses everything that one read brings: 64 KiB
+ * of tiny requests become thousands of objects before the first is answered. Here they stay bytes until it is the connection's
+ * turn. Must be called after the server has its listeners for requests.
  */
 export function readRequestsInTurns(server: Server, { order, partsReads }: NodeInside): void {
   if (!partsReads) handleRequestsInTurns(server, unansweredMax);
@@ -45,14 +45,14 @@ export function readRequestsInTurns(server: Server, { order, partsReads }: NodeI
     server.removeAllListeners('request').on('request', (request, response) => {
       if (begins(request, response)) throwLater(() => handle(request, response));
     });
-    // These requests are not told by `request`, as long as an app listens for them.
+    // While an app listens for `checkContinue`, Node does not emit `request` for these requests.
     if (server.listenerCount('checkContinue') > 0)
       server.prependListener('checkContinue', (request, response) => void begins(request, response));
   }
   order.watch(server);
 }
 
-/** An error of the app that is thrown at once would break the parser: the requests that follow would get no answer. */
+/** Throws errors of the app later: thrown inside the parser, they would break it, and later requests would get no response. */
 function throwLater(handle: () => void): void {
   try {
     handle();
@@ -63,40 +63,40 @@ function throwLater(handle: () => void): void {
   }
 }
 
-/** @returns whether the request is to be answered */
+/** @returns whether the request is to be handled */
 function begins(request: IncomingMessage, response: ServerResponse): boolean {
   const { socket } = request;
-  // A request that an app makes itself has no connection.
+  // A request that an app has made up has no connection.
   if (!(socket as Socket | undefined)) return true;
   if (socket.destroyed || isClosing(socket)) return false;
   let reader = readers.get(socket);
-  // It connected before this server was attached.
+  // The client connected before Fanfare was attached.
   if (!reader) readers.set(socket, (reader = new RequestReader(socket)));
   return reader.begin(request, response);
 }
 
-/** Whether a request was sent before the answer to another, or another before its answer. */
+/** Whether a request is pipelined: sent before the response to an earlier one, or followed by another before its response. */
 export function isPipelined({ socket }: IncomingMessage): boolean {
   return readers.get(socket)?.isPipelined ?? false;
 }
 
-/** Stands between a connection and Node's parser. */
+/** Sits between a connection and Node's parser. */
 class RequestReader implements Reader {
   readonly state: ReaderState = new ReaderState();
   readonly #socket: Socket;
   readonly #parse: Parse | undefined;
   readonly #heads = new HeadScanner();
-  /** The request whose body has not arrived whole. */
+  /** The request whose body is not complete. */
   #arriving: IncomingMessage | undefined;
-  /** The part of its `Content-Length` that has not arrived. Negative when bytes of the next head have. */
+  /** The rest of its `Content-Length`. Negative when bytes of the next head have arrived. */
   #bodyBytes = 0;
   /** Whether bytes follow the request that is being parsed. */
   #hasMore = false;
   /** Whether nothing is parsed before the connection's turn. */
   #isHeld = false;
-  /** Whether bytes were read and not parsed. */
+  /** Whether bytes were read but not parsed. */
   #hasHeld = false;
-  /** Whether Node has paused the connection, because nobody takes its answers or a body. Only Node may resume it then. */
+  /** Whether Node has paused the connection, because responses or a body are not read. Then only Node may resume it. */
   #isNodesTurn = false;
 
   constructor(socket: Socket) {
@@ -113,15 +113,15 @@ class RequestReader implements Reader {
     return this.#hasMore || this.state.unanswered > 1;
   }
 
-  /** @returns whether the request is to be answered */
+  /** @returns whether the request is to be handled */
   begin(request: IncomingMessage, response: ServerResponse): boolean {
-    // The app has passed it on from `checkContinue`.
+    // The app has emitted it again from `checkContinue`.
     if (this.#arriving === request) return true;
     this.#arriving = request;
     this.#bodyBytes += Number(request.headers['content-length'] ?? 0);
     turns.begin(this);
     response.on('close', this.#onAnswered);
-    // More than this reader lets through: the connection was open before, and Node has parsed all that one read brought.
+    // This reader would not pass on as many: the connection was open before, and Node parsed a whole read.
     if (this.state.unanswered > unansweredMax + strayMax) this.cut();
     return !this.#socket.destroyed;
   }
@@ -173,13 +173,13 @@ class RequestReader implements Reader {
     this.#hasMore = rest.length > portion.requestBytes;
     if (bytesAfterHead !== undefined && !turns.take(this, this.#hasMore)) return undefined;
     this.#heads.advance(portion);
-    // Node gives all that follows an upgrade to its listener. Copied: what was read before it would stay in memory as well.
+    // Node gives everything after an upgrade to its listener. Copied: a subarray would keep the whole read in memory.
     const taken = offersUpgrade ? Buffer.from(rest) : rest.subarray(0, bytes);
     this.#bodyBytes = bytes - (bytesAfterHead ?? 0) - taken.length;
     return taken;
   }
 
-  /** The bytes were parsed with the request before them. */
+  /** These bytes were parsed together with the request before them. */
   #beginHead(bytes: Buffer): void {
     this.#bodyBytes = 0;
     this.#heads.advance(this.#heads.next(bytes));
@@ -211,7 +211,7 @@ const lineFeed = 0x0a;
 /** Each chunk of a chunked body has two lines. */
 const linesMax = 256;
 
-/** So many lines are parsed in a turn when they have fewer bytes: each costs more than its bytes. */
+/** When the lines of a portion have fewer bytes, the rest waits for the next turn: short lines cost more than their bytes. */
 const smallLinesBytes = 4_096;
 
 /** The end of a chunked body without trailers. */

@@ -3,8 +3,8 @@ import type { IncomingMessage } from 'node:http';
 const absolute = /^https?:\/\/([^/?#]+)([^#]*)/i;
 
 /**
- * The target of a request as a path and a query. Proxies send it behind a scheme and a host (RFC 9112, 3.2.2), and `*` stands for
- * the server as a whole.
+ * The target of a request in origin form: a path and a query. Proxies send the absolute form, with a scheme and a host (RFC 9112,
+ * 3.2.2), and `*` stands for the whole server.
  */
 export function originForm(url: string): string {
   if (url.startsWith('/')) return url;
@@ -15,7 +15,7 @@ export function originForm(url: string): string {
 }
 
 /**
- * Gives a request its target in this form. The host of the target counts then, whatever the header says.
+ * Rewrites the target of a request to origin form. The host of an absolute target replaces the header `Host`.
  *
  * @returns the target
  */

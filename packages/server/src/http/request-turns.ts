@@ -7,7 +7,7 @@ import { isClosing } from './lingering-close.ts';
 const { value: requestsPerTurnMax } = fixedLimits.requestsPerTurnMax;
 const { value: unansweredTotalMax } = fixedLimits.requestsUnansweredMax;
 
-/** One for all servers of this process: they have one event loop and one memory. */
+/** Shared by all servers of this process: they have one event loop and one memory. */
 const together = new TurnBudget(8 * requestsPerTurnMax);
 let unansweredTotal = 0;
 
@@ -16,7 +16,7 @@ interface Exchange {
   readonly response: ServerResponse;
 }
 
-/** What a connection has sent. */
+/** A connection that sends requests. */
 interface Sender {
   readonly socket: Socket;
   unanswered: number;
@@ -25,8 +25,8 @@ interface Sender {
 }
 
 /**
- * Limits pipelined requests where `request-reader.ts` cannot: after Node has parsed them. They take turns with the requests of
- * other connections. A connection with too many unanswered requests is closed.
+ * Limits pipelined requests after Node has parsed them, where `request-reader.ts` cannot be used. They take turns with the
+ * requests of other connections. A connection with too many unanswered requests is closed.
  */
 export function handleRequestsInTurns(server: Server, unansweredMax: number): void {
   const listeners = server.rawListeners('request') as RequestListener[];
@@ -83,7 +83,7 @@ export function handleRequestsInTurns(server: Server, unansweredMax: number): vo
 
   server.removeAllListeners('request').on('request', (request: IncomingMessage, response: ServerResponse) => {
     const exchange = { request, response };
-    // A request that an app makes itself has no connection.
+    // A request that an app has made up has no connection.
     if (request.socket as Socket | undefined) take(senderOf(request.socket), exchange);
     else handOver(exchange);
   });

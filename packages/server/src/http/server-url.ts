@@ -1,10 +1,10 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** The URL of a server that listens, as it is told to people. */
+/** The URL of a listening server, as it is shown to people. */
 export function urlOf(server: Server): string {
   const { address, family, port } = server.address() as AddressInfo;
-  const isHere = ['127.0.0.1', '0.0.0.0', '::'].includes(address);
-  const host = isHere ? 'localhost' : family === 'IPv6' ? `[${address}]` : address;
+  const isThisMachine = ['127.0.0.1', '0.0.0.0', '::'].includes(address);
+  const host = isThisMachine ? 'localhost' : family === 'IPv6' ? `[${address}]` : address;
   return `http://${host}:${port}`;
 }

@@ -5,12 +5,12 @@ import type { Rights } from '../access/rights.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** What whoever asks may do. Only where {@link askForToken} is a hook. */
+    /** The rights of the client. Only set where {@link askForToken} is a hook. */
     rights: Rights;
   }
 }
 
-/** A hook that finds out who is asking. With a callback: a promise costs more than all else that it does. */
+/** A hook that finds out who is asking. It uses a callback: a promise would cost more than everything else in it. */
 export function askForToken(
   access: Access,
 ): (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction) => void {
@@ -25,7 +25,7 @@ export function askForToken(
   };
 }
 
-/** A hook for when the whole request has come, which may be long after {@link askForToken}. */
+/** A hook that checks the token again once the whole request has arrived, which may be long after {@link askForToken}. */
 export function confirmToken(
   access: Access,
 ): (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction) => void {

@@ -5,25 +5,25 @@ import type { ClientAddresses } from '../access/client-address.ts';
 import type { ConnectionCounts } from '../limits/connection-counts.ts';
 import { refuseConnection } from './problem.ts';
 
-/** The open connections of an HTTP server, also those that were upgraded, which Node no longer counts as HTTP's. */
+/** The open connections of an HTTP server, also upgraded ones, which Node's HTTP server does not track any more. */
 export class TcpConnections {
-  /** Each with the address that it came from: a closed one does not know it any more. */
+  /** The address of each connection: a closed socket does not know its address any more. */
   readonly #sockets = new Map<Socket, string | undefined>();
   #onEmpty: (() => void) | undefined;
 
-  /** @param counts - one that is too many is answered so, and closed */
+  /** @param counts - limits the connections; those above the limit are refused and closed */
   constructor(server: Server, counts: ConnectionCounts, addresses: ClientAddresses) {
     const forget = (socket: Socket): void => {
       counts.closed(this.#sockets.get(socket));
       this.#sockets.delete(socket);
       if (this.#sockets.size === 0) this.#onEmpty?.();
     };
-    // One listener for all: one for each would cost every idle connection some hundred bytes.
+    // One listener for all connections: one for each would cost every idle connection some hundred bytes.
     function onClose(this: Socket): void {
       forget(this);
     }
     server.on('connection', (socket: Socket) => {
-      // A connection whose offer of an upgrade was declined comes again.
+      // After a declined upgrade, the same connection is emitted again.
       if (this.#sockets.has(socket)) return;
       const address = addresses.ofConnection(socket);
       const reason = counts.refusal(address);
@@ -34,7 +34,7 @@ export class TcpConnections {
     });
   }
 
-  /** Resolves once none is open, or after the time. */
+  /** Resolves once no connection is open, or after the time. */
   async emptied(timeoutMs: number): Promise<void> {
     if (this.#sockets.size === 0) return;
     let timer: NodeJS.Timeout | undefined;

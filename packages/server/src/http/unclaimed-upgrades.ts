@@ -6,21 +6,22 @@ import { fixedLimits } from '../limits/fixed-limits.ts';
 import type { AnswerOrder, NodeInside, UpgradeRule } from '../insides/node-inside.ts';
 import { refuseConnection } from './problem.ts';
 
-/** What only means something to an upgrade, in lower case. */
+/** The headers that only have a meaning for an upgrade, in lower case. */
 const upgradeHeaders: ReadonlySet<string> = new Set(['upgrade', 'http2-settings']);
 
 /**
- * Answers requests that offer an upgrade which nobody here takes, such as `h2c` from Java's HTTP client, as if
- * they had not offered it, which HTTP lets a server do. Node gives every offer to the listeners for upgrades
- * instead, once there are any. The request is put back into the connection then, without its offer. From Node 26 on, the body
- * of an offer cannot be put back, and a rule of Node's declines offers with one. Like every server of Node's, it loses requests
- * that are pipelined behind such an offer in the same read.
+ * Answers requests with an upgrade that no listener claims, such as `h2c` from Java's HTTP client, as ordinary requests. HTTP
+ * allows a server to ignore an upgrade, but Node gives every upgrade to its listeners once there are any. The request is then put
+ * back into the connection without its upgrade headers.
  *
- * @param isOurs - whether an upgrade is Socket.IO's, which answers it
- * @param headBytesMax - the bytes that may follow an upgrade of ours in the same read. With more, the connection is closed before its
- * handshake, which would cost more than everything else
- * @param hasOthers - whether the app listens for upgrades too; then it decides about all that are not ours
- * @returns undoes it, but for listeners
+ * From Node 26 on, the body of an upgrade request cannot be put back; a rule of Node's declines upgrades with a body. Like every
+ * Node server, this one then loses requests that are pipelined after such a request in the same read.
+ *
+ * @param isOurs - whether an upgrade is for Socket.IO, which answers it
+ * @param hasOthers - whether the app listens for upgrades too; then the app decides about all others
+ * @param headBytesMax - how many bytes may follow one of our upgrades in the same read. With more, the connection is closed
+ * before its handshake, which would cost more than everything else
+ * @returns undoes everything except listeners
  */
 export function declineUnclaimedUpgrades(
   server: Server,
@@ -32,14 +33,14 @@ export function declineUnclaimedUpgrades(
   server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
     if (isOurs(request)) return head.length > headBytesMax ? void socket.destroy() : undefined;
     if (hasOthers()) return listenUntilTaken(socket);
-    // Only where the rule cannot be used.
-    if (!leavesBody && hasBody(request)) return refuseConnection(socket, bodyBehindOffer);
-    const come = [Buffer.from(headWithoutUpgrade(request), 'latin1'), head];
-    const stop = listenMeanwhile(socket, come, order);
+    // Only reached where Node's rule cannot be used.
+    if (!leavesBody && hasBody(request)) return refuseConnection(socket, bodyAfterUpgrade);
+    const received = [Buffer.from(headWithoutUpgrade(request), 'latin1'), head];
+    const stop = listenMeanwhile(socket, received, order);
     whenAnswered(socket, order, () => {
       stop();
-      socket.pause().unshift(Buffer.concat(come));
-      // What Node's HTTP server takes over, with TLS or without.
+      socket.pause().unshift(Buffer.concat(received));
+      // The event with which Node's HTTP server takes over a connection, with or without TLS.
       server.emit(socket instanceof TLSSocket ? 'secureConnection' : 'connection', socket);
       socket.resume();
     });
@@ -53,47 +54,47 @@ function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
-const bodyBehindOffer = new FanfareError(
+const bodyAfterUpgrade = new FanfareError(
   'bad_request',
   'The server does not upgrade this connection: retry without the header `Upgrade`.',
 );
 
-/** The app may leave it to somebody else, or take its time, and nobody listens to it before; an error would end the program. */
+/** Until a listener of the app claims the socket, no code listens to it, and an error would end the program. */
 function listenUntilTaken(socket: Socket): void {
   socket.on('error', ignore).on('end', endUntaken);
 }
 
 function endUntaken(this: Socket): void {
-  // Nobody has begun to read it.
+  // No code has begun to read the socket.
   if (this.readableFlowing === null) this.destroy();
 }
 
 function ignore(): void {}
 
-/** The requests before this one on its connection may not be answered yet. */
+/** Waits until the earlier requests on the connection are answered. */
 function whenAnswered(socket: Socket, order: AnswerOrder, proceed: () => void): void {
   if (socket.destroyed || socket.readableEnded) return;
-  const answer = order.current(socket);
-  if (!answer) return proceed();
-  answer.once('close', () => setImmediate(() => whenAnswered(socket, order, proceed)));
+  const response = order.current(socket);
+  if (!response) return proceed();
+  response.once('close', () => setImmediate(() => whenAnswered(socket, order, proceed)));
 }
 
-/** How much may come behind an offer whose turn it is not yet. */
-const behindMax = { bytes: fixedLimits.behindOfferBytesMax.value, pieces: 128 };
+/** How much may arrive after an upgrade request whose turn has not come yet. */
+const afterUpgradeMax = { bytes: fixedLimits.behindOfferBytesMax.value, pieces: 128 };
 
 /**
- * Does for the answers that are under way what Node does as long as it listens: has them go on once the client has taken
- * what was written, and be told when it has gone.
+ * Does for the current responses what Node does while it listens to a socket: they go on once the client has read what was
+ * written, and they learn that the client has gone.
  *
- * @param come - what came behind them; more is added
+ * @param received - the bytes after their requests; more are added
  */
-function listenMeanwhile(socket: Socket, come: Buffer[], order: AnswerOrder): () => void {
+function listenMeanwhile(socket: Socket, received: Buffer[], order: AnswerOrder): () => void {
   let bytes = 0;
   const listeners = {
     error: ignore,
     data: (piece: Buffer) => {
       bytes += piece.length;
-      if (come.push(piece) > behindMax.pieces || bytes > behindMax.bytes) socket.destroy();
+      if (received.push(piece) > afterUpgradeMax.pieces || bytes > afterUpgradeMax.bytes) socket.destroy();
     },
     drain: () => void order.current(socket)?.emit('drain'),
     end: () => void socket.end(),

@@ -1,16 +1,16 @@
 import { addressKey } from './address-key.ts';
 
-/** The settings of docs/configuration.md that are about how many connections there are. */
+/** The settings that limit how many connections are open (docs/configuration.md). */
 export interface ConnectionLimits {
   readonly connectionsMax: number;
-  /** 0 is no limit. */
+  /** 0 means no limit. */
   readonly connectionsPerAddressMax: number;
 }
 
-/** How many connections are open, in all and from each address. */
+/** Counts the open connections, in total and from each address. */
 export class ConnectionCounts {
   readonly #limits: ConnectionLimits;
-  /** Has the addresses only where they are limited, so only as many as there are connections. */
+  /** Only kept when addresses are limited. It has at most as many entries as there are connections. */
   readonly #perAddress = new Map<string, number>();
   #open = 0;
 
@@ -18,20 +18,21 @@ export class ConnectionCounts {
     this.#limits = limits;
   }
 
-  /** Undefined when one more may come from there, else why not. A socket in the file system has no address. */
+  /** Why no further connection from an address is accepted; undefined when one is. A Unix domain socket has no address. */
   refusal(address: string | undefined): string | undefined {
     const { connectionsMax, connectionsPerAddressMax } = this.#limits;
-    if (this.#open >= connectionsMax) return 'The server has as many connections as it may.';
+    if (this.#open >= connectionsMax)
+      return `Limit of ${connectionsMax} connections reached (\`connectionsMax\`).`;
     if (connectionsPerAddressMax === 0 || address === undefined) return undefined;
     if ((this.#perAddress.get(addressKey(address)) ?? 0) < connectionsPerAddressMax) return undefined;
-    return `From one address ${connectionsPerAddressMax} connections may come, and have.`;
+    return `Limit of ${connectionsPerAddressMax} connections per address reached (\`connectionsPerAddressMax\`).`;
   }
 
   opened(address: string | undefined): void {
     this.#change(address, 1);
   }
 
-  /** @param address - the one that it was opened with */
+  /** @param address - the address with which the connection was counted as opened */
   closed(address: string | undefined): void {
     this.#change(address, -1);
   }

@@ -1,26 +1,26 @@
-/** How one that sends is read from. */
+/** How senders share the turns of the event loop. */
 export interface FairTurnsOptions<T> {
-  /** What one may send in a turn of the event loop before no more is taken from it in that turn. */
+  /** How many items of one sender are taken in a turn of the event loop. */
   readonly perTurnMax: number;
-  /** What each may send once all together have sent too much. */
+  /** How many items of each sender are taken once all senders together have sent too many. */
   readonly leastPerTurn: number;
   readonly together: TurnBudget;
   readonly pause: (sender: T) => void;
-  /** @returns false when it cannot be yet; then it is called again in the next turn */
+  /** @returns false when the sender cannot be resumed yet; then this is called again in the next turn */
   readonly resume: (sender: T) => boolean;
 }
 
-/** What all have sent in this turn of the event loop. */
+/** Counts the items of all senders in a turn of the event loop. */
 export class TurnBudget {
   readonly #max: number;
   #count = 0;
 
-  /** @param max - so much before each has to do with the least */
+  /** @param max - from this number on, each sender gets only `leastPerTurn` */
   constructor(max: number) {
     this.#max = max;
   }
 
-  /** @returns whether it is too much by now */
+  /** @returns whether the budget of this turn is used up */
   count(): boolean {
     if (this.#count++ === 0) setImmediate(() => (this.#count = 0));
     return this.#count >= this.#max;
@@ -28,16 +28,16 @@ export class TurnBudget {
 }
 
 /**
- * Has those who send much take turns with all others, and with each other. Else up to 2 MiB that wait in the kernel for one connection
- * are read, and done, in one turn of the event loop.
+ * Lets senders of many items take turns with all others and with each other. Without it, up to 2 MiB that the kernel has
+ * buffered for one connection would be read and handled in one turn of the event loop.
  */
 export class FairTurns<T> {
   readonly #options: FairTurnsOptions<T>;
-  /** What each has sent in this turn. */
+  /** The items of each sender in this turn. */
   #counts = new Map<T, number>();
-  /** Those that have had their turn. */
+  /** The senders that were paused in this turn. */
   #paused = new Set<T>();
-  /** Those that had it before, and could not be resumed yet. */
+  /** The senders that were paused before and could not be resumed yet. */
   readonly #held = new Set<T>();
   #isEnding = false;
 
@@ -46,13 +46,13 @@ export class FairTurns<T> {
   }
 
   /**
-   * To be called with each thing that one sends, as it comes.
+   * Must be called for each item of a sender, as it arrives.
    *
-   * @returns whether it is to be taken in this turn
+   * @returns whether the item is to be taken in this turn
    */
   count(sender: T): boolean {
     const { perTurnMax, leastPerTurn, together, pause } = this.#options;
-    // First, so that it begins anew before anybody is resumed.
+    // First, so that the budget of the next turn starts before any sender is resumed.
     const isTooMuch = together.count();
     this.#endLater();
     const count = (this.#counts.get(sender) ?? 0) + 1;
@@ -79,7 +79,7 @@ export class FairTurns<T> {
     try {
       for (const sender of this.#held) if (this.#options.resume(sender)) this.#held.delete(sender);
     } finally {
-      // What takes it may be the app's, and have thrown: the others are resumed all the same.
+      // A listener of the app may have thrown: the other senders are resumed nevertheless.
       if (this.#held.size > 0) this.#endLater();
     }
   }

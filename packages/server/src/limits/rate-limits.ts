@@ -1,14 +1,14 @@
 import { FanfareError } from '@fanfare/protocol';
 import { addressKey } from './address-key.ts';
 
-/** Who asks for something. What is not known of it is not limited. */
+/** Where a request comes from. A part that is not known is not limited. */
 export interface Source {
   readonly connection?: object | undefined;
   readonly subject?: string | undefined;
   readonly address?: string | undefined;
 }
 
-/** How many a second may come from one connection, of one subject, from one address; 0, or none, is no limit. */
+/** How many requests a second one connection, one subject and one address may send. 0 or undefined means no limit. */
 export interface RateSettings {
   readonly connection?: number;
   readonly subject?: number;
@@ -22,7 +22,7 @@ export interface RateLimitsOptions {
   readonly monotonicMs: () => number;
 }
 
-/** How many may be taken: the whole of it is decided at once, and in the same turn. */
+/** Limits the rates of publishes and subscribes. Each decision is made synchronously, for all sources of a request at once. */
 export class RateLimits {
   readonly #publish: RateLimit;
   readonly #subscribe: RateLimit;
@@ -34,15 +34,15 @@ export class RateLimits {
 
   /**
    * @param messages - how many are published at once
-   * @throws FanfareError `rate_limited`; nothing was taken then
+   * @throws FanfareError `rate_limited`; then nothing was taken
    */
   takePublish(source: Source, messages = 1): void {
     this.#publish.take(source, messages);
   }
 
   /**
-   * Whether not even one may be taken, before anything is spent on how many they are. As that is not known, the time that is
-   * told is enough for however many.
+   * Refuses when not even one publish is allowed, before the server spends time on counting the messages of a batch. Their
+   * number is not known yet, so `retryAfterMs` is enough for any number.
    *
    * @throws FanfareError `rate_limited`
    */
@@ -50,13 +50,13 @@ export class RateLimits {
     this.#publish.check(source, 1, Infinity);
   }
 
-  /** @throws FanfareError `rate_limited`; nothing was taken then */
+  /** @throws FanfareError `rate_limited`; then nothing was taken */
   takeSubscribe(source: Source): void {
     this.#subscribe.take(source, 1);
   }
 }
 
-/** The settings of docs/configuration.md that are about rates. */
+/** The settings that limit rates (docs/configuration.md). */
 export interface RateLimitSettings {
   readonly publishRatePerConnectionMax: number;
   readonly publishRatePerSubjectMax: number;
@@ -82,7 +82,7 @@ export function rateLimitsOf(settings: RateLimitSettings, monotonicMs: () => num
   });
 }
 
-/** One thing that is limited, by everything that its source is known by. */
+/** Limits one kind of request, by connection, subject and address. */
 class RateLimit {
   readonly #what: string;
   readonly #monotonicMs: () => number;
@@ -101,13 +101,13 @@ class RateLimit {
   }
 
   /**
-   * @param wanted - how many are to be taken once that is possible
-   * @returns the time that it is true of
+   * @param wanted - how many are to be taken later; `retryAfterMs` is for that number
+   * @returns the time for which the check holds
    */
   check(source: Source, count: number, wanted = count): number {
     if (this.#buckets.length === 0) return 0;
     const now = this.#monotonicMs();
-    // What one of them refuses is taken from none.
+    // When one bucket refuses, nothing is taken from the others.
     if (this.#waitMs(source, count, now) > 0)
       throw rateLimited(this.#what, this.#waitMs(source, wanted, now));
     return now;
@@ -118,9 +118,9 @@ class RateLimit {
   }
 }
 
-/** The token buckets of all connections, say. */
+/** The token buckets of all sources of one kind, such as all connections. */
 interface SourceBuckets {
-  /** In how many milliseconds so many may be taken; 0 when they may now. */
+  /** After how many milliseconds that many can be taken; 0 when they can be taken now. */
   waitMs(source: Source, count: number, now: number): number;
   take(source: Source, count: number, now: number): void;
 }
@@ -137,15 +137,15 @@ function keyOfAddress({ address }: Source): string | undefined {
   return address === undefined ? undefined : addressKey(address);
 }
 
-/** When the bucket of each will be full again; one that is not there is full. */
+/** When the bucket of each source is full again. The bucket of an unknown source is full. */
 interface FullAt<Key> {
   get(key: Key): number | undefined;
   set(key: Key, fullAtMs: number): unknown;
 }
 
 /**
- * Token buckets that hold what comes in a second. More than that at once is let through when the bucket is full, and
- * takes as long to be made up for: else a large batch could never be published.
+ * Token buckets that hold the tokens of one second. A full bucket also accepts more than that at once and then refills for
+ * longer: otherwise a large batch could never be published.
  */
 class Buckets<Key> implements SourceBuckets {
   readonly #perSecond: number;
@@ -176,10 +176,10 @@ class Buckets<Key> implements SourceBuckets {
   }
 }
 
-/** How many addresses, or subjects, are remembered at the least. */
+/** How many addresses or subjects are remembered at least. */
 const keysMax = 32_768;
 
-/** Remembers those that came last, up to twice `keysMax`: who is forgotten may take as if it had never come. */
+/** Remembers the most recent sources, up to twice `keysMax`. A source that was forgotten starts with a full bucket. */
 class RecentTimes implements FullAt<string> {
   #young = new Map<string, number>();
   #old = new Map<string, number>();
@@ -198,8 +198,8 @@ class RecentTimes implements FullAt<string> {
 }
 
 function rateLimited(what: string, waitMs: number): FanfareError {
-  // What is due a fraction of a millisecond later would be refused once more.
+  // Rounded up: a client that retries a fraction of a millisecond too early would be refused again.
   const retryAfterMs = Math.ceil(waitMs);
-  const detail = `There were too many ${what}. Try again in ${retryAfterMs} ms; nothing was done.`;
+  const detail = `Too many ${what}: nothing was done. Retry in ${retryAfterMs} ms.`;
   return new FanfareError('rate_limited', detail, { retryAfterMs });
 }

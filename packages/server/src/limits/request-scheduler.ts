@@ -1,49 +1,49 @@
-/** A connection whose requests are parsed one after the other. */
+/** A connection whose requests are parsed one at a time. */
 export interface Reader {
   readonly state: ReaderState;
-  /** Bytes that were read and not parsed. */
+  /** Bytes that were read but not parsed. */
   readonly heldBytes: number;
-  /** Parses what it holds. */
+  /** Parses the bytes that the reader holds. */
   goOn(): void;
-  /** Ends the connection. */
+  /** Closes the connection. */
   cut(): void;
 }
 
-/** What {@link RequestScheduler} knows of a connection. */
+/** The state that {@link RequestScheduler} keeps for a connection. */
 export class ReaderState {
   unanswered = 0;
-  /** The turn in which it took requests last, and how many. */
+  /** The last turn in which the connection took requests, and how many it took. */
   turn = -1;
   taken = 0;
-  /** The turn that was its own last. */
+  /** The last turn in which the scheduler served the connection. */
   served = -1;
 }
 
 export interface RequestSchedulerOptions {
-  /** Requests that one connection may have parsed in a turn of the event loop, as long as no other waits. */
+  /** How many requests of one connection may be parsed in a turn of the event loop while no other connection waits. */
   readonly perTurnMax: number;
-  /** Connections that wait, of which each may have one request parsed in a turn. */
+  /** How many waiting connections are served in a turn, with one request each. */
   readonly servedMax: number;
-  /** Requests of one connection that are not answered. */
+  /** How many requests of one connection may be unanswered. */
   readonly unansweredMax: number;
-  /** Requests of all connections that are not answered. Over it, each connection may have one at a time. */
+  /** How many requests of all connections may be unanswered. Above it, each connection may have one at a time. */
   readonly unansweredTotalMax: number;
-  /** Bytes of all connections that were read and not parsed. */
+  /** How many bytes of all connections may be read but not parsed. */
   readonly heldBytesMax: number;
 }
 
-/** One connection holds no more than this: one read, and what Node reads before it stops. */
+/** The most that one connection can hold: one read, and what Node reads before it stops. */
 const heldEachBytes = 131_072;
 
 /**
- * Decides when the next request of a connection is parsed. A connection that waits for each answer never waits for its turn.
+ * Decides when the next request of a connection is parsed. A connection that waits for each response never waits for its turn.
  * Connections that pipeline take turns with each other. Their unanswered requests and the bytes that they hold are limited.
  */
 export class RequestScheduler {
   readonly #options: RequestSchedulerOptions;
   /** The connections that hold bytes. */
   readonly #held = new Set<Reader>();
-  /** Those of them that wait only for their turn, the longest first. */
+  /** The connections that wait only for their turn, in the order in which they came. */
   readonly #queue = new Set<Reader>();
   #unanswered = 0;
   #turn = 0;
@@ -74,7 +74,7 @@ export class RequestScheduler {
     return true;
   }
 
-  /** A request was parsed. */
+  /** A request was parsed, and its response is due. */
   begin({ state }: Reader): void {
     this.#unanswered++;
     state.unanswered++;
@@ -82,7 +82,7 @@ export class RequestScheduler {
 
   answered(reader: Reader): void {
     const { state } = reader;
-    // Its connection may be closed.
+    // The connection may be closed.
     if (state.unanswered === 0) return;
     this.#unanswered--;
     state.unanswered--;
@@ -92,14 +92,14 @@ export class RequestScheduler {
   /**
    * The connection holds bytes until its turn.
    *
-   * @param isWithin - whether they are the rest of a request, which does not have to wait for an answer
+   * @param isWithin - whether the bytes are the rest of a request, which does not wait for a response
    */
   hold(reader: Reader, isWithin = false): void {
     if (isWithin || !this.#mustWaitForAnswer(reader.state)) this.#queue.add(reader);
     this.keep(reader);
   }
 
-  /** The connection holds bytes, and waits for something else than its turn. */
+  /** The connection holds bytes, and waits for something other than its turn. */
   keep(reader: Reader): void {
     this.#held.add(reader);
     this.#endLater();
@@ -141,7 +141,7 @@ export class RequestScheduler {
     }
   }
 
-  /** Ends the connections that hold the most while all together hold too much. */
+  /** Closes the connections that hold the most, until all together are within the limit. */
   #cutLargest(): void {
     const { heldBytesMax } = this.#options;
     if (this.#held.size * heldEachBytes <= heldBytesMax) return;

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Waits for something, but not when it takes longer than that, or fails. */
+/** Resolves once a promise is settled, or after the time. A failure is not reported. */
 export async function waitAtMost(promise: Promise<unknown>, timeoutMs: number): Promise<void> {
   const isOver = new AbortController();
   const { signal } = isOver;

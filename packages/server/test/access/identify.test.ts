@@ -178,7 +178,7 @@ describe('identify', () => {
     ['answers without a sub', { publish: [], subscribe: [] }, /It has no sub/],
     ['answers with a sub that is a number', { sub: 7, publish: [], subscribe: [] }, /sub/],
     ['answers with a pattern that is none', { sub: 'a', publish: ['$a'], subscribe: [] }, /fanfare\.publish/],
-    ['never answers', new Promise(() => {}), /did not answer within 1000 ms \(loginTimeoutMs\)/],
+    ['never answers', new Promise(() => {}), /did not answer within 1000 ms \(`loginTimeoutMs`\)/],
   ])('that %s is told in the log, and clients get `internal`', async (_name, answer, reason) => {
     const logged: unknown[] = [];
     const error = ({ err }: { err: Error }): void => void logged.push(err.message);
