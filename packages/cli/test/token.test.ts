@@ -193,7 +193,7 @@ describe('with a token', () => {
     for (const args of [['sub', 'a'], ['pub', 'a', 'x'], ['topics'], ['history', 'a']] as const) {
       const { code, stderr } = await outcome(fanfare(...args, '--url', url, '--token', token));
       expect([args, code]).toEqual([args, 1]);
-      expect(stderr).toMatch(/: The key for this token cannot be had just now\.\n$/);
+      expect(stderr).toMatch(/: The key for this token cannot be fetched at the moment: retry later\.\n$/);
     }
     expect(logged).toEqual(['Cannot read the keys of the url: still using the last ones.']);
   });

@@ -1,35 +1,35 @@
 import { performance } from 'node:perf_hooks';
 import { getHeapSpaceStatistics } from 'node:v8';
 
-/** How often it is looked whether now is the time. V8's measure of what was made lately is over five seconds. */
-const lookEveryMs = 6_000;
+/** How often the state is checked. V8 measures recent allocations over five seconds. */
+const checkMs = 6_000;
 
-/** Fewer clients than this leave too little behind. */
+/** Fewer clients than this leave too little garbage behind. */
 const clientsMin = 100;
 
-/** The share of clients that has to have come or gone. */
+/** The share of clients that must have come or gone. */
 const clientsShare = 0.05;
 
-/** The share of an interval in which a server that counts as idle may be busy. */
+/** How busy a server may be and still count as idle, as a share of the interval. */
 const busyShareMax = 0.2;
 
-/** V8 shrinks the room for new objects in a collection only when few were made lately: a later one may do it. */
+/** V8 shrinks the new space only in a collection after few recent allocations, so it may take several collections. */
 const collectionsMax = 4;
 
-/** The room for new objects that an idle server may keep. */
+/** The new space that an idle server may keep. */
 const newSpaceBytesMax = 4 * 1_048_576;
 
-/** V8 begins to collect, in small steps, when this much more outside its heap hangs on objects in it: 64 MiB, and some. */
+/** V8 starts an incremental collection when objects hold this much more memory outside its heap: 64 MiB and a margin. */
 const pressureBytes = 72 * 1_048_576;
 
 /**
- * Returns memory to the system once many clients have come or gone and the server is idle. V8 collects what it
- * has kept for a while only when more is allocated, so without this a server on which all is quiet would keep
- * what was left by its clients' connecting, and the room that it took to serve them all at once.
+ * Collects garbage once many clients have come or gone and the server is idle, so that memory returns to the system. V8 collects
+ * old objects only when more memory is allocated. Without this, an idle server would keep the garbage of its clients' handshakes,
+ * and the heap that it needed to serve all of them at once.
  *
- * @returns what ends it
+ * @returns stops it
  */
-export function collectWhenIdle(countClients: () => number, everyMs: number = lookEveryMs): () => void {
+export function collectWhenIdle(countClients: () => number, everyMs: number = checkMs): () => void {
   let clients = countClients();
   let clientsCollected = clients;
   let collections = collectionsMax;
@@ -61,11 +61,11 @@ function newSpaceBytes(): number {
   return getHeapSpaceStatistics().find(({ space_name }) => space_name === 'new_space')?.space_size ?? 0;
 }
 
-/** Nobody writes to the buffer, so it never takes memory; V8 counts it all the same. */
+/** Allocates a buffer that is never written to, so it takes no memory; V8 counts it nevertheless. */
 function askForCollection(): void {
   try {
     void new ArrayBuffer(pressureBytes);
   } catch {
-    // A system that does not give out so much address space: all stays as it is.
+    // The system limits the address space: then there is no collection.
   }
 }

@@ -8,7 +8,7 @@ import { PacedReceivers, tryWs } from './insides/ws-inside.ts';
 import type { Logger } from './observability/logger.ts';
 import { webSocketEngine, type WsUses } from './socketio/answer-pings.ts';
 
-/** The private parts of Node, ws and engine.io that passed their trials, and public functions in place of the others. */
+/** The private parts of Node, ws and engine.io that passed their trials, and public functions instead of the others. */
 export interface Insides {
   readonly node: NodeInside;
   readonly engine: EngineInside;
@@ -18,9 +18,9 @@ export interface Insides {
 }
 
 /**
- * Runs all trials; they take some 60 ms in a new process.
+ * Runs all trials. They take about 60 ms in a new process.
  *
- * @param theirs - the app's Socket.IO server, which can have another engine.io. Without it, Fanfare has one of its own
+ * @param theirs - the app's Socket.IO server, which can have another version of engine.io. Without it, Fanfare makes its own server
  */
 export async function tryInsides(logger: Logger, theirs?: Server): Promise<Insides> {
   const node = await tryNode(logger);

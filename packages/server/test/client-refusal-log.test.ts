@@ -134,6 +134,6 @@ describe('a client that is refused for its origin or its host', () => {
     const refusalLog = new ClientRefusalLog({ warn: log, error: log });
     for (let at = 0; at < 5_000; at++) refusalLog.log({ origin: `https://${at}.example` }, 'Refused.');
     expect(lines).toHaveLength(1_001);
-    expect(lines.at(-1)).toBe('Refused. No more of these are logged.');
+    expect(lines.at(-1)).toBe('Refused. Further refusals are not logged.');
   });
 });

@@ -7,10 +7,10 @@ const subjectBytesMax = 255;
 
 const { value: patternsMax } = fixedLimits.tokenPatternsMax;
 
-/** How far the clock of whoever issues tokens may be before ours, in seconds. */
+/** How far the clock of the issuer of tokens may be ahead of ours, in seconds. */
 export const skewSeconds = 60;
 
-/** A time that is further ahead is one in milliseconds, or a mistake. */
+/** A time that is further ahead is in milliseconds, or a mistake. */
 const aheadMax = { years: 100, ms: 100 * 365.25 * 86_400_000 } as const;
 
 const controlCharacter = /\p{Cc}/u;
@@ -19,7 +19,7 @@ const controlCharacter = /\p{Cc}/u;
  * Reads the claims of a token whose signature was verified: `sub`, `exp`, `iat` and `fanfare`.
  *
  * @param now - in milliseconds since 1970
- * @param lifetimeMsMax - how long a token may last from when it was issued, which it has to say then
+ * @param lifetimeMsMax - how long a token may last after it was issued; with it, `iat` is required
  * @throws FanfareError `not_authenticated`, `token_expired`
  */
 export function parseClaims(input: unknown, now: number, lifetimeMsMax?: number): Identity {
@@ -34,7 +34,7 @@ export function parseClaims(input: unknown, now: number, lifetimeMsMax?: number)
 
 function checkLifetime(iat: unknown, lifetimeMs: number, lifetimeMsMax: number): void {
   if (iat === undefined)
-    throw refuseToken('It has no iat, which says how long it lasts (`tokenLifetimeMsMax`).');
+    throw refuseToken('It has no iat, which this server needs to check its lifetime (`tokenLifetimeMsMax`).');
   if (lifetimeMs <= lifetimeMsMax) return;
   throw refuseToken(
     `It lasts longer than ${lifetimeMsMax} ms from its iat to its exp (\`tokenLifetimeMsMax\`).`,
@@ -42,9 +42,10 @@ function checkLifetime(iat: unknown, lifetimeMs: number, lifetimeMsMax: number):
 }
 
 /**
- * Reads the times of a token: `exp`, `iat` and `nbf`. What comes of them is in milliseconds since 1970.
+ * Reads the times of a token: `exp`, `iat` and `nbf`.
  *
- * @throws FanfareError `not_authenticated` when one of them is no time
+ * @returns times in milliseconds since 1970
+ * @throws FanfareError `not_authenticated` when one of them is not a time
  */
 export function parseTimes(
   input: unknown,
@@ -56,7 +57,7 @@ export function parseTimes(
   const endsAt = time('exp');
   if (endsAt === undefined) throw refuseToken('It has no exp.');
   time('nbf');
-  // A token that does not say when it was issued counts as the oldest of all.
+  // A token without `iat` counts as older than all others.
   return { issuedAt: time('iat') ?? 0, endsAt };
 }
 
@@ -71,7 +72,7 @@ export function parseSubject(input: unknown): string {
   return input;
 }
 
-/** One sentence for everything that is wrong with a token; nothing of the token is in it. */
+/** Refuses a token. The reason MUST NOT contain any part of the token. */
 export function refuseToken(reason: string): FanfareError {
   return new FanfareError('not_authenticated', `The token is not valid. ${reason}`);
 }
@@ -95,10 +96,11 @@ function kindOf(value: unknown): string {
 function parseRights(input: unknown): Pick<Identity, 'publish' | 'subscribe' | 'isAdmin'> {
   if (input === undefined) return { publish: [], subscribe: [], isAdmin: false };
   if (typeof input !== 'object' || input === null || Array.isArray(input))
-    throw refuseToken('Its claim fanfare is no object.');
+    throw refuseToken('Its claim fanfare must be an object.');
   const right = fieldsOf(input, 'fanfare');
   const admin = right('admin');
-  if (admin !== undefined && typeof admin !== 'boolean') throw refuseToken('fanfare.admin is not true.');
+  if (admin !== undefined && typeof admin !== 'boolean')
+    throw refuseToken('fanfare.admin must be true or false.');
   return {
     publish: parsePatterns(right('publish'), 'publish'),
     subscribe: parsePatterns(right('subscribe'), 'subscribe'),
@@ -109,12 +111,12 @@ function parseRights(input: unknown): Pick<Identity, 'publish' | 'subscribe' | '
 function parsePatterns(input: unknown, name: string): readonly Interest[] {
   if (input === undefined) return [];
   if (!Array.isArray(input) || input.length > patternsMax)
-    throw refuseToken(`fanfare.${name} is no array of at most ${patternsMax} patterns.`);
+    throw refuseToken(`fanfare.${name} must be an array of at most ${patternsMax} topics and patterns.`);
   return input.map((pattern: unknown) => {
     try {
       return parseInterest(pattern);
     } catch {
-      throw refuseToken(`fanfare.${name} has something that is no topic and no pattern.`);
+      throw refuseToken(`fanfare.${name} must contain only topics and patterns.`);
     }
   });
 }

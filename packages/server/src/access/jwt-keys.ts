@@ -8,19 +8,19 @@ import {
 import { fieldsOf } from '@fanfare/protocol';
 import { algorithmOf, algorithms, type Algorithm } from './algorithms.ts';
 
-/** A key, and the only algorithm that it is for: what a token says of its algorithm decides nothing. */
+/** A key with its only algorithm: the algorithm that a token names does not decide anything. */
 export interface VerificationKey {
   readonly kid: string | undefined;
   readonly algorithm: Algorithm;
   readonly key: KeyObject;
 }
 
-/** A key cannot be used. Its message has nothing of the key in it. */
+/** A key cannot be used. The message never contains any part of the key. */
 export class KeyError extends Error {
   override readonly name = 'KeyError';
 }
 
-/** How many keys there may be. */
+/** How many keys a set may have. */
 const keysMax = 100;
 
 /** A shorter secret can be guessed: RFC 7518, 3.2. */
@@ -31,7 +31,7 @@ const rsaBitsMin = 2_048;
 /**
  * Reads keys: a JWK or a set of them as JSON, a public key as PEM, or a secret as it is.
  *
- * @param algorithm - what a secret or PEM key is for; without one HS256, RS256, ES256 or EdDSA, whichever fits
+ * @param algorithm - the algorithm of a secret or PEM key; by default HS256, RS256, ES256 or EdDSA, depending on the key
  * @throws KeyError
  */
 export function parseKeys(text: string, algorithm?: Algorithm): readonly VerificationKey[] {
@@ -42,11 +42,11 @@ export function parseKeys(text: string, algorithm?: Algorithm): readonly Verific
 }
 
 /**
- * Reads a JWK or a set of them. Of a set, keys that are for something else are left out, and so are those that cannot be used
- * (RFC 7517, 5), unless `onUnusable` throws: what an identity provider adds one day must not hold up the keys beside it.
+ * Reads a JWK or a set of them. Keys of a set that have another purpose are skipped, and so are unusable keys (RFC 7517, 5),
+ * unless `onUnusable` throws: a new kind of key from an identity provider must not disable its other keys.
  *
- * @param algorithm - what a single key is for
- * @throws KeyError when none is left
+ * @param algorithm - the algorithm of a single key
+ * @throws KeyError when no key remains
  */
 export function parseKeySet(
   input: unknown,
@@ -56,9 +56,9 @@ export function parseKeySet(
   const set = objectOf(input)('keys');
   if (set === undefined) return [parseJwk(input, algorithm)];
   if (!Array.isArray(set) || set.length > keysMax)
-    throw new KeyError(`A set of keys has an array of at most ${keysMax} as "keys".`);
+    throw new KeyError(`A set of keys must have an array of at most ${keysMax} keys as "keys".`);
   const keys: VerificationKey[] = [];
-  let failure = new KeyError('The set has no key that a token could be verified with.');
+  let failure = new KeyError('The set has no key that can verify tokens.');
   for (const jwk of set as readonly unknown[]) {
     try {
       if (isForTokens(jwk)) keys.push(parseJwk(jwk));
@@ -89,13 +89,13 @@ function isForTokens(jwk: unknown): boolean {
 function parseJwk(input: unknown, algorithm?: Algorithm): VerificationKey {
   const field = objectOf(input);
   const [kid, alg, type] = [field('kid'), field('alg'), field('kty')];
-  if (kid !== undefined && typeof kid !== 'string') throw new KeyError('The kid of a key is a text.');
+  if (kid !== undefined && typeof kid !== 'string') throw new KeyError('The kid of a key must be a text.');
   const own = alg === undefined ? algorithm : algorithmOf(alg);
   if (alg !== undefined && own === undefined)
-    throw new KeyError(`The alg of a key is one of ${algorithms.join(', ')}.`);
+    throw new KeyError(`The alg of a key must be one of ${algorithms.join(', ')}.`);
   if (type === 'oct') {
     const k = field('k');
-    if (typeof k !== 'string') throw new KeyError('A secret key has its bytes as "k".');
+    if (typeof k !== 'string') throw new KeyError('A secret key must have its bytes as "k".');
     return fitted(secretOf(Buffer.from(k, 'base64url')), kid, own);
   }
   if (field('d') !== undefined) throw isPrivate();
@@ -109,7 +109,7 @@ function parsePem(pem: string, algorithm: Algorithm | undefined): VerificationKe
 
 function isPrivate(): KeyError {
   return new KeyError(
-    'This is a private key, which a server does not need: give it the public one (openssl pkey -in private.pem -pubout).',
+    'This is a private key, but the server needs only the public key: create it with openssl pkey -in private.pem -pubout.',
   );
 }
 
@@ -122,15 +122,15 @@ function publicOf(input: PublicKeyInput | JsonWebKeyInput): KeyObject {
   try {
     return createPublicKey(input);
   } catch {
-    // What is wrong with it could have it in the words.
-    throw new KeyError('This is no key that can be read.');
+    // The original error is dropped: its text could contain the key.
+    throw new KeyError('The key cannot be read.');
   }
 }
 
 /**
- * Finds out what a key is for; it may be a private one, too.
+ * Finds the algorithm of a key, which may also be private.
  *
- * @param wanted - what it has to be for, where that is said
+ * @param wanted - the required algorithm; undefined when any is accepted
  * @throws KeyError
  */
 export function fitted(
@@ -144,7 +144,7 @@ export function fitted(
   return { kid, algorithm, key };
 }
 
-/** What a key can be for; the first unless it says otherwise. */
+/** The algorithms that a key can be used with; the first is the default. */
 function fittingAlgorithms(key: KeyObject): readonly Algorithm[] {
   const { asymmetricKeyType: type, asymmetricKeyDetails: details, symmetricKeySize: size = 0 } = key;
   if (key.type === 'secret')
@@ -157,19 +157,18 @@ function fittingAlgorithms(key: KeyObject): readonly Algorithm[] {
 function misfit(key: KeyObject, wanted: Algorithm | undefined): string {
   if (key.type === 'secret' && (wanted === undefined || wanted in secretBytesMin)) {
     const bytes = secretBytesMin[(wanted ?? 'HS256') as keyof typeof secretBytesMin];
-    return `A secret for ${wanted ?? 'HS256'} has at least ${bytes} bytes (openssl rand -base64 ${bytes}).`;
+    return `A secret for ${wanted ?? 'HS256'} must have at least ${bytes} bytes: create one with openssl rand -base64 ${bytes}.`;
   }
-  const fits = 'a secret, RSA of 2048 bits or more, P-256 or Ed25519';
   return wanted
-    ? `The key is none for ${wanted}.`
-    : `The key is of none of the kinds that there are: ${fits}.`;
+    ? `The key cannot be used for ${wanted}.`
+    : 'The key must be a secret, RSA of at least 2048 bits, P-256 or Ed25519.';
 }
 
 function objectOf(input: unknown): (name: string) => unknown {
   try {
     return fieldsOf(input, 'A key');
   } catch {
-    throw new KeyError('A key as JSON is an object.');
+    throw new KeyError('A key as JSON must be an object.');
   }
 }
 
@@ -177,6 +176,6 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new KeyError('The key begins like JSON, and is none.');
+    throw new KeyError('The key begins like JSON, but is not valid JSON.');
   }
 }

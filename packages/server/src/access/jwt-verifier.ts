@@ -15,17 +15,17 @@ export interface JwtVerifierOptions {
   readonly fixed: KeySet;
   readonly files: readonly KeyFile[];
   readonly url: KeyUrl | undefined;
-  /** What a token's `aud` has to name. Without it, a token that has one is meant for somebody else. */
+  /** The audience that the `aud` of a token must name. Without it, tokens with an `aud` are refused: they are for another service. */
   readonly audience: string | undefined;
-  /** What a token's `iss` has to be. Without it, anything. */
+  /** The required `iss` of tokens. Without it, any `iss` is accepted. */
   readonly issuer: string | undefined;
-  /** How long a token may last from when it was issued, in milliseconds. */
+  /** How long a token may last after it was issued, in milliseconds. */
   readonly lifetimeMsMax: number | undefined;
   /** The wall clock, in milliseconds since 1970. */
   readonly now: () => number;
 }
 
-/** What a token says of the key that it was signed with. */
+/** What a token says about the key with which it was signed. */
 interface KeyHint {
   readonly kid: string | undefined;
   readonly algorithm: Algorithm;
@@ -33,15 +33,15 @@ interface KeyHint {
 
 const { value: tokenCharactersMax } = fixedLimits.tokenCharactersMax;
 
-/** How many verified tokens are remembered. */
+/** How many verified tokens are cached. */
 const knownMax = 1_000;
 
-/** Where a token says itself where its key is to be had, which it has no say in. */
+/** The headers with which a token names its own key. Only the server decides about keys. */
 const keyHeaders = ['jku', 'jwk', 'x5u', 'x5c'] as const;
 
 const shape = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
 
-/** Verifies JSON Web Tokens that are signed. */
+/** Verifies signed JSON Web Tokens. */
 export class JwtVerifier implements TokenVerifier {
   readonly #options: JwtVerifierOptions;
   readonly #known = new Map<string, Identity>();
@@ -65,12 +65,12 @@ export class JwtVerifier implements TokenVerifier {
     const payload = await this.#verifySignature(token, this.#lookAt(token));
     const { now, lifetimeMsMax } = this.#options;
     const identity = parseClaims(payload, now(), lifetimeMsMax);
-    // The keys may have changed meanwhile: then it is verified again next time.
+    // When the keys have changed meanwhile, the token is verified again next time.
     if (generation === this.#generation) this.#remember(token, identity);
     return identity;
   }
 
-  /** Keys have changed: what they verified may not count any more. */
+  /** Keys have changed: tokens that the old keys verified may not be valid any more. */
   forget(): void {
     this.#generation++;
     this.#known.clear();
@@ -80,23 +80,23 @@ export class JwtVerifier implements TokenVerifier {
     for (const file of this.#options.files) file.close();
   }
 
-  /** Refuses what could be no token of ours, before any key is looked for. */
+  /** Refuses a token that cannot be valid, before any key is fetched. */
   #lookAt(token: string): KeyHint {
     if (token.length > tokenCharactersMax)
       throw refuseToken(`It is longer than ${tokenCharactersMax} characters.`);
-    if (!shape.test(token)) throw refuseToken('It is no signed JSON Web Token.');
+    if (!shape.test(token)) throw refuseToken('It is not a signed JSON Web Token.');
     const { header, payload } = decode(token);
     const { alg, kid } = header;
     const algorithm = algorithmOf(alg);
-    if (algorithm === undefined) throw refuseToken('Its alg is not taken.');
+    if (algorithm === undefined) throw refuseToken('Its alg is not supported.');
     if (keyHeaders.some((name) => Object.hasOwn(header, name)))
-      throw refuseToken('It names its own key, which only the server does.');
+      throw refuseToken('It names its own key, which only the server may do.');
     if (kid !== undefined && typeof kid !== 'string') throw refuseToken('Its kid must be a text.');
     const now = this.#options.now();
     if (parseTimes(payload, now).endsAt <= now)
       throw new FanfareError('token_expired', 'The token has ended.');
     if (Object.hasOwn(payload, 'aud') && this.#options.audience === undefined)
-      throw refuseToken('Its aud names somebody, and this server has no `audience` to be.');
+      throw refuseToken('It has an aud, but this server has no `audience`.');
     return { kid, algorithm };
   }
 
@@ -107,10 +107,10 @@ export class JwtVerifier implements TokenVerifier {
       const payload = await this.#verifyWith(key, token);
       if (payload) return payload;
     }
-    throw refuseToken(isKeyKnown ? 'Its signature does not fit.' : 'There is no key for its alg and kid.');
+    throw refuseToken(isKeyKnown ? 'Its signature is wrong.' : 'The server has no key for its alg and kid.');
   }
 
-  /** The keys that are here come first: those of the URL may have to be fetched. */
+  /** Local keys come first: the keys of the URL may have to be fetched. */
   async *#keysFor({ kid, algorithm }: KeyHint): AsyncGenerator<VerificationKey, void, undefined> {
     const { fixed, files, url } = this.#options;
     const sets = [fixed, ...files.map(({ keys }) => keys)];
@@ -126,7 +126,7 @@ export class JwtVerifier implements TokenVerifier {
       const { payload } = await jwtVerify(token, key, {
         algorithms: [...namesOf(algorithm)],
         currentDate: new Date(now()),
-        // For nbf; when a token ends is known to the second.
+        // Only for `nbf`: the end of a token is checked without tolerance.
         clockTolerance: skewSeconds,
         ...(audience !== undefined && { audience }),
         ...(issuer !== undefined && { issuer }),
@@ -156,14 +156,14 @@ function decode(token: string): {
   try {
     return { header: decodeProtectedHeader(token), payload: decodeJwt(token) };
   } catch {
-    throw refuseToken('Its header or its claims are no JSON.');
+    throw refuseToken('Its header or its claims are not JSON.');
   }
 }
 
 function refusalOf(error: unknown): FanfareError {
   if (error instanceof errors.JWTExpired) return new FanfareError('token_expired', 'The token has ended.');
   if (error instanceof errors.JWTClaimValidationFailed) {
-    if (error.claim === 'nbf') return refuseToken('It does not count yet.');
+    if (error.claim === 'nbf') return refuseToken('It is not valid yet (nbf).');
     if (error.claim === 'iss') return refuseToken("Its iss is not the server's `issuer`.");
     if (error.claim === 'aud') return refuseToken("Its aud does not name the server's `audience`.");
   }

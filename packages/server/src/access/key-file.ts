@@ -9,16 +9,16 @@ export interface KeyFileOptions {
   readonly algorithm: Algorithm | undefined;
   /** The file has other keys now. */
   readonly onChange: () => void;
-  /** The file has changed, and cannot be read: the keys stay what they were. */
+  /** The file has changed but cannot be read: the last keys stay in use. */
   readonly onFailure: (error: Error) => void;
-  /** Other users can read a secret that is in the file: one sentence. */
+  /** Other users can read a secret in the file; told in one sentence. */
   readonly onWarning: (sentence: string) => void;
 }
 
-/** How often a file is looked at. */
+/** How often the file is checked for changes. */
 const lookMs = 1_000;
 
-/** Keys in a file, which is read again when it changes. */
+/** The keys of a file, which is read again when it changes. */
 export class KeyFile {
   readonly #options: KeyFileOptions;
   readonly #timer: NodeJS.Timeout;
@@ -65,13 +65,13 @@ export class KeyFile {
       throw new KeyError(`The file cannot be read (${(error as NodeJS.ErrnoException).code}).`);
     }
     const keys = parseKeys(text, algorithm);
-    // A public key is no secret.
+    // A public key need not be secret.
     if (exposure !== undefined && keys.some(({ key }) => key.type === 'secret')) onWarning(exposure);
     return keys;
   }
 }
 
-/** Tells one state of a file from another. */
+/** Changes when the file changes. */
 function stampOf(path: string): string {
   try {
     const { mtimeMs, size, ino } = statSync(path);

@@ -1,7 +1,7 @@
 import type { Algorithm } from './algorithms.ts';
 import type { VerificationKey } from './jwt-keys.ts';
 
-/** Keys by the names that tokens call them by. */
+/** Keys by their `kid`. */
 export class KeySet {
   readonly #named = new Map<string, VerificationKey[]>();
   readonly #nameless: VerificationKey[] = [];
@@ -14,14 +14,14 @@ export class KeySet {
     }
   }
 
-  /** Whether a token that names its key can only have been signed with a key here. */
+  /** Whether the set has the key that a token names. */
   names(kid: string | undefined, algorithm: Algorithm): boolean {
     return kid !== undefined && this.#named.has(kid) && this.matching(kid, algorithm).length > 0;
   }
 
   /**
-   * Those that a token can have been signed with: the keys of the name that it says, or else those without a name. Issuers
-   * commonly name a key that servers are only given the bytes of.
+   * The keys with which a token can have been signed: those with its `kid`, or else those without one. Issuers often name a key
+   * that the server only has as bytes.
    */
   matching(kid: string | undefined, algorithm: Algorithm): readonly VerificationKey[] {
     const keys = (kid === undefined ? undefined : this.#named.get(kid)) ?? this.#nameless;

@@ -5,25 +5,25 @@ import { KeySet } from './key-set.ts';
 
 export interface KeyUrlOptions {
   readonly url: string;
-  /** In milliseconds; may be any clock that goes on. */
+  /** A clock that never goes back, in milliseconds. */
   readonly now: () => number;
   readonly onChange: () => void;
-  /** The keys could not be fetched: those that there were stay. */
+  /** The keys could not be fetched: the last keys stay in use. */
   readonly onFailure: (error: Error) => void;
-  /** Some keys are not used: one sentence. */
+  /** Some keys are not used; told in one sentence. */
   readonly onWarning: (sentence: string) => void;
 }
 
-/** For so long fetched keys count without being asked for again. */
+/** How long fetched keys are used before they are fetched again. */
 const freshMs = 600_000;
 
-/** Between two requests there is at least so much time, however many tokens name keys that nobody knows. */
+/** The least time between two requests, however many tokens name unknown keys. */
 const cooldownMs = 30_000;
 
-/** The same after one that was to no avail. */
+/** The least time after a request that failed. */
 const retryMs = 5_000;
 
-/** Whoever may read a key of a URL could make tokens with it. */
+/** Anyone who can read a secret from the URL could make tokens with it. */
 const symmetric =
   'Symmetric keys (`kty: oct`) of a URL are not used: anyone who can read them could make tokens. Give a secret as `keyFile`.';
 
@@ -31,8 +31,8 @@ const timeoutMs = 5_000;
 const bytesMax = 262_144;
 
 /**
- * Keys that are fetched from a URL, for the first time when a token comes that could be one. While they cannot be fetched
- * again, those that there are go on counting.
+ * Keys from a URL, fetched for the first time when a token needs them. While they cannot be fetched again, the last keys stay in
+ * use.
  */
 export class KeyUrl {
   readonly #options: KeyUrlOptions;
@@ -40,7 +40,7 @@ export class KeyUrl {
   #text = '';
   #fetchedAt = -Infinity;
   #askedAt = -Infinity;
-  /** Whether that, when it was asked for last, was to no avail. */
+  /** Whether the last request failed. */
   #isFailing = false;
   #asking: Promise<void> | undefined;
 
@@ -48,16 +48,16 @@ export class KeyUrl {
     this.#options = options;
   }
 
-  /** Asks for the keys again behind what goes on, when it is time: what was fetched once is not true for ever. */
+  /** Fetches the keys again in the background when they are too old. */
   refresh(): void {
     if (this.#keys && this.#options.now() - this.#fetchedAt > freshMs) void this.#ask();
   }
 
   /**
-   * Those that a token can have been signed with. Keys that were fetched before come first; when no key of the token's name is
-   * among them, the keys are fetched again, if it is time, and those that are new follow.
+   * The keys with which a token can have been signed. Keys that were fetched before come first. When none of them has the
+   * token's `kid`, the keys are fetched again, if enough time has passed, and new keys follow.
    *
-   * @throws FanfareError `keys_unavailable` when nobody knows whether there are others by now
+   * @throws FanfareError `keys_unavailable` when the latest keys could not be fetched
    */
   async *matching(
     kid: string | undefined,
@@ -72,7 +72,10 @@ export class KeyUrl {
     await this.#ask();
     if (this.#keys && this.#keys !== known) yield* this.#keys.matching(kid, algorithm);
     if (this.#isFailing)
-      throw new FanfareError('keys_unavailable', 'The key for this token cannot be had just now.');
+      throw new FanfareError(
+        'keys_unavailable',
+        'The key for this token cannot be fetched at the moment: retry later.',
+      );
   }
 
   #ask(): Promise<void> {
@@ -100,13 +103,13 @@ export class KeyUrl {
       headers: { accept: 'application/json' },
       signal: AbortSignal.timeout(timeoutMs),
     });
-    if (!response.ok) throw new KeyError(`The URL answers with HTTP ${response.status}.`);
+    if (!response.ok) throw new KeyError(`The URL responds with HTTP ${response.status}.`);
     const text = await readText(response);
     let value: unknown;
     try {
       value = JSON.parse(text);
     } catch {
-      throw new KeyError('The URL answers with what is no JSON.');
+      throw new KeyError('The response of the URL is not JSON.');
     }
     const all = parseKeySet(value);
     const keys = all.filter(({ key }) => key.type !== 'secret');
@@ -127,7 +130,7 @@ async function readText({ body }: Response): Promise<string> {
   let text = '';
   let bytes = 0;
   let isLate = false;
-  // The signal does not see to this: what it would end may be garbage, and collected, once the head has come.
+  // The signal is not enough: once the head has arrived, the object that it would abort may have been collected.
   const timer = setTimeout(() => {
     isLate = true;
     void reader.cancel().catch(() => {});
@@ -135,10 +138,10 @@ async function readText({ body }: Response): Promise<string> {
   try {
     for (;;) {
       const { done, value } = await reader.read();
-      if (isLate) throw new KeyError(`The URL takes longer than ${timeoutMs} ms to answer.`);
+      if (isLate) throw new KeyError(`The URL takes longer than ${timeoutMs} ms to respond.`);
       if (done) return text;
       bytes += value.length;
-      if (bytes > bytesMax) throw new KeyError(`The URL answers with more than ${bytesMax} bytes.`);
+      if (bytes > bytesMax) throw new KeyError(`The response of the URL has more than ${bytesMax} bytes.`);
       text += decoder.decode(value, { stream: true });
     }
   } finally {

@@ -11,7 +11,7 @@ export interface MintOptions {
   readonly algorithm?: Algorithm;
   readonly kid?: string;
   readonly subject: string;
-  /** When it ends, in milliseconds since 1970. */
+  /** When the token ends, in milliseconds since 1970. */
   readonly endsAt: number;
   readonly publish: readonly string[];
   readonly subscribe: readonly string[];
@@ -24,7 +24,7 @@ export interface MintOptions {
  * Makes a token.
  *
  * @param now - in milliseconds since 1970
- * @throws KeyError when the key is none to sign with; FanfareError when a server would refuse the claims
+ * @throws KeyError when the key cannot sign; FanfareError when a server would refuse the claims
  */
 export async function mintToken(options: MintOptions, now: number): Promise<string> {
   const { subject, publish, subscribe, isAdmin, endsAt, audience, issuer } = options;
@@ -46,11 +46,11 @@ export async function mintToken(options: MintOptions, now: number): Promise<stri
       .setProtectedHeader({ alg: algorithm, ...(kid !== undefined && { kid }) })
       .sign(key);
   } catch (cause) {
-    throw new KeyError(`The key is none for ${algorithm}.`, { cause });
+    throw new KeyError(`The key cannot be used for ${algorithm}.`, { cause });
   }
 }
 
-/** A token's header and claims, which nothing was verified of. Undefined when it is no token. */
+/** The header and claims of a token, without any verification. Undefined when the text is not a token. */
 export function explainToken(
   token: string,
 ):
@@ -73,7 +73,7 @@ function readSigningKey({ key: text, algorithm, kid }: MintOptions): Verificatio
     return fitted(key, kid, algorithm);
   } catch (cause) {
     if (cause instanceof KeyError) throw cause;
-    throw new KeyError('The key cannot be read: it is a secret, or a private key as PEM or JWK.');
+    throw new KeyError('The key cannot be read: it must be a secret, or a private key as PEM or JWK.');
   }
 }
 

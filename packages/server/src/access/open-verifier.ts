@@ -13,7 +13,7 @@ export interface KeySettings {
   readonly jwksUrl: string;
   readonly audience: string;
   readonly issuer: string;
-  /** 0 for as long as it likes. */
+  /** 0 means no limit. */
   readonly tokenLifetimeMsMax: number;
 }
 
@@ -22,14 +22,14 @@ export interface OpenVerifierParts {
   readonly now: () => number;
   /** A clock that never goes back, in milliseconds. */
   readonly monotonicMs: () => number;
-  /** Keys could not be read again. */
+  /** Keys could not be read again: the last ones stay in use. */
   readonly onFailure: (error: Error, from: 'file' | 'url') => void;
-  /** Something about the keys is not as it should be: one sentence. */
+  /** Something is wrong with the keys; told in one sentence. */
   readonly onWarning: (sentence: string) => void;
 }
 
 /**
- * Makes the verifier that the settings name; none when they name no key.
+ * Makes the verifier of tokens. Returns undefined when the settings have no key.
  *
  * @throws KeyError that names the setting
  */
@@ -75,7 +75,7 @@ export function openVerifier(
   return verifier;
 }
 
-/** @param setting - as it is to be named in an error */
+/** @param setting - names the setting in an error */
 function named<T>(setting: string, read: () => T): T {
   try {
     return read();

@@ -2,13 +2,13 @@ import type { IncomingMessage } from 'node:http';
 import type { ClientAddresses } from '../access/client-address.ts';
 import type { Logger } from './logger.ts';
 
-/** How many different ones are logged: clients can send as many as they like. */
+/** How many different refusals are logged: clients can send any number of different values. */
 const valuesMax = 1_000;
 
-/** The most characters of a value that came from a client. */
+/** How many characters of a client's value are logged. */
 const charactersMax = 200;
 
-/** Logs why clients are refused, once for each value, so that an operator can tell that from an outage. */
+/** Logs why clients are refused, once for each value, so that an operator can tell a refusal from an outage. */
 export class ClientRefusalLog {
   readonly #logger: Logger;
   readonly #told = new Set<string>();
@@ -18,8 +18,8 @@ export class ClientRefusalLog {
   }
 
   /**
-   * @param fields - what came from the client. Only the first fault with the same fields and sentence is logged
-   * @param address - of the client that was the first
+   * @param fields - the client's values. Only the first refusal with the same fields and sentence is logged
+   * @param address - the address of the first client
    */
   log(fields: Readonly<Record<string, string | undefined>>, sentence: string, address?: string): void {
     const client = Object.fromEntries(
@@ -30,10 +30,10 @@ export class ClientRefusalLog {
     this.#told.add(key);
     const isLast = this.#told.size > valuesMax;
     const told = address === undefined ? client : { ...client, address };
-    this.#logger.warn({ client: told }, isLast ? `${sentence} No more of these are logged.` : sentence);
+    this.#logger.warn({ client: told }, isLast ? `${sentence} Further refusals are not logged.` : sentence);
   }
 
-  /** Has what refuses requests tell of each that it refuses. */
+  /** Makes a check of requests log each refusal. */
   logged<Request extends IncomingMessage>(
     refuse: (request: Request) => string | undefined,
     addresses: Pick<ClientAddresses, 'of'>,

@@ -2,13 +2,13 @@ import { close, open } from 'node:fs';
 import { devNull } from 'node:os';
 import type { Logger } from './logger.ts';
 
-const lookMs = 1_000;
+const checkMs = 1_000;
 
 /**
- * Logs when the process has run out of file descriptors, and when it has some again. Node drops new connections without a word then,
- * so this tries to open something now and then.
+ * Logs when the process runs out of file descriptors, and when it has some again. Node then drops new connections without an
+ * event, so this opens a file regularly to find out.
  *
- * @returns ends that
+ * @returns stops watching
  */
 export function watchFileDescriptors(logger: Logger): () => void {
   let isOut = false;
@@ -20,13 +20,13 @@ export function watchFileDescriptors(logger: Logger): () => void {
         {},
         'Out of file descriptors: new connections are dropped. Raise the limit of open files (`ulimit -n`), or lower `connectionsMax`.',
       );
-    else logger.warn({}, 'There are file descriptors again: new connections are taken.');
+    else logger.warn({}, 'There are file descriptors again: new connections are accepted.');
   };
   const timer = setInterval(() => {
     open(devNull, (error, descriptor) => {
       tell(error?.code === 'EMFILE' || error?.code === 'ENFILE');
       if (!error) close(descriptor);
     });
-  }, lookMs).unref();
+  }, checkMs).unref();
   return () => clearInterval(timer);
 }

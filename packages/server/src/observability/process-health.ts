@@ -1,17 +1,17 @@
 import { monitorEventLoopDelay, type IntervalHistogram } from 'node:perf_hooks';
 import type { LoopDelay } from '@fanfare/protocol';
 
-/** How often it is looked: what Node records is the time from one look to the next. Often enough, and hardly any work when idle. */
+/** The interval at which Node samples the delay. It records the time between two samples. Costs hardly anything when idle. */
 const resolutionMs = 50;
 
-/** A monitor tells of what was since it was emptied last: twice this long ago at the most. */
+/** A monitor reports the time since its last reset, which is at most twice this long ago. */
 const emptiedEveryMs = 5_000;
 
-/** Since when the process serves, and how it is. */
+/** The start time of the server, and the event-loop delay of its process. */
 export class ProcessHealth {
   readonly startedAt: number;
   readonly #now: () => number;
-  /** They are emptied in turns, and the one that was not emptied last is read. */
+  /** Two monitors are reset alternately. The one that was not reset last is read. */
   #monitor = begin();
   #next = begin();
   readonly #timer: NodeJS.Timeout;
@@ -27,10 +27,10 @@ export class ProcessHealth {
     return this.#now();
   }
 
-  /** Of the last seconds: of five to ten, once it has run for so long. */
+  /** The delay of the last five to ten seconds. */
   get loopDelayMs(): LoopDelay {
     const monitor = this.#monitor;
-    // To the microsecond. One that has recorded nothing yet has odd values.
+    // Rounded to microseconds. A monitor without samples has meaningless values.
     const delay = (nanoseconds: number): number =>
       monitor.count === 0 ? 0 : Math.max(0, Math.round(nanoseconds / 1_000) - resolutionMs * 1_000) / 1_000;
     return {

@@ -1,20 +1,20 @@
 import type { Logger } from './logger.ts';
 
-/** For how long what was logged is not logged again. */
+/** How long the same entry is not logged again. */
 const quietMs = 60_000;
 
-/** Of how many different entries that is known. */
+/** How many different entries are remembered. */
 const entriesMax = 100;
 
 interface Entry {
   readonly loggedAt: number;
-  /** How often it came since, and was left out. */
+  /** How often the entry was suppressed since. */
   repeated: number;
 }
 
 /**
- * A logger that logs what it was given before only once a minute, with how often it came since (`repeated`): a fault of the server's
- * that every request meets would fill the disk with its stack.
+ * A logger that logs the same entry only once a minute, with the number of suppressed entries (`repeated`). Otherwise a fault
+ * that every request causes would fill the disk with its stack.
  *
  * @param monotonicMs - a clock that never goes back, in milliseconds
  */
@@ -25,7 +25,7 @@ export function suppressRepeats(logger: Logger, monotonicMs: () => number): Logg
     const now = monotonicMs();
     const known = entries.get(key);
     if (known && now - known.loggedAt < quietMs) return void known.repeated++;
-    // It is the last from now on: the first is the one that was logged longest ago.
+    // Moves the entry to the end: the first entry is the one that was logged longest ago.
     entries.delete(key);
     entries.set(key, { loggedAt: now, repeated: 0 });
     for (const [oldest] of entries) {
@@ -40,7 +40,7 @@ export function suppressRepeats(logger: Logger, monotonicMs: () => number): Logg
   };
 }
 
-/** Tells one failure from another that is logged in the same words. */
+/** Distinguishes failures that are logged with the same message. */
 function reasonOf(fields: object): string {
   const { err } = fields as { readonly err?: unknown };
   if (!(err instanceof Error)) return '';

@@ -2,13 +2,13 @@ import type { IncomingMessage } from 'node:http';
 import type { Server } from 'socket.io';
 import type { ClientRefusalLog } from '../observability/client-refusal-log.ts';
 
-/** Engine.IO's own number for a protocol that it does not speak. */
+/** The error code of Engine.IO for an unsupported protocol version. */
 const unsupportedProtocol = 5;
 
 const oldClient =
-  'A client was refused. It speaks another version of the protocol: use a client of Socket.IO 3 or 4 (Engine.IO 4).';
+  'A client was refused. It uses an unsupported protocol version: use a Socket.IO client 3 or 4 (Engine.IO 4).';
 
-/** Tells of clients of Socket.IO 2 and earlier, which Engine.IO refuses with a number and a sentence. */
+/** Logs clients of Socket.IO 2 and earlier. Engine.IO refuses them with a code and a sentence, and does not log them. */
 export function logOldClients(io: Server, refusalLog: ClientRefusalLog): void {
   io.engine.on('connection_error', (error: { readonly code: number; readonly req?: IncomingMessage }) => {
     if (error.code !== unsupportedProtocol) return;

@@ -1,5 +1,5 @@
 import { ArrivalBudget } from '../limits/arrival-budget.ts';
 import { fixedLimits } from '../limits/fixed-limits.ts';
 
-/** For packets that have come in part, over whatever transport. One for all servers of this process: they have one memory. */
+/** The budget for packets that have arrived in part, over any transport. Shared by all servers of this process: they share its memory. */
 export const packetBudget: ArrivalBudget = new ArrivalBudget(fixedLimits.packetsArrivingBytesMax.value);

@@ -12,28 +12,28 @@ interface EngineConnection extends SplitConnection {
 type Listener = (this: EngineConnection, argument: never) => void;
 
 /**
- * What answers to polls take: at most 16 packets each. A delivery to a client that polls counts once an answer has taken it, for such
- * a client may have given up long before its session ends.
+ * Bounds the responses to polls to 16 packets each, and counts deliveries. A delivery to a client that polls counts once a
+ * response has taken it: such a client may have left long before its session ends.
  */
 export class PollingResponses {
-  /** Whether answers can be split; else deliveries count when they are sent. */
+  /** Whether responses can be split. Otherwise deliveries count when they are sent. */
   readonly #isKnown: boolean;
-  /** Deliveries that no answer has taken yet. */
+  /** Deliveries that no response has taken yet. */
   readonly #waiting = new WeakSet<object>();
-  /** Of the packets that are made now, how many come before the deliveries; undefined while none is a delivery. */
+  /** How many of the packets that are being created come before the deliveries; undefined while none is a delivery. */
   #before: number | undefined;
   #marked = 0;
-  // Two for all: two for each would cost every idle connection some hundred bytes.
+  // Shared by all connections: listeners of its own would cost every idle connection some hundred bytes.
   readonly #onCreate: Listener;
   readonly #onFlush: Listener;
 
-  /** @param onTaken - gets how many deliveries an answer has taken */
+  /** @param onTaken - gets how many deliveries a response has taken */
   constructor({ splitAnswer }: EngineInside, onTaken: (deliveries: number) => void) {
     this.#isKnown = splitAnswer !== undefined;
     this.#onCreate = (packet: object) => this.#mark(packet);
     const take = (connection: EngineConnection, packets: object[]): void => {
       if (isPolling(connection)) splitAnswer?.(connection, packets);
-      // It was upgraded: what waited goes over the websocket.
+      // The connection was upgraded: waiting packets go over the websocket.
       else this.#leave(connection);
       const taken = packets.reduce((count, packet) => count + Number(this.#waiting.delete(packet)), 0);
       if (taken > 0) onTaken(taken);
@@ -43,12 +43,12 @@ export class PollingResponses {
     };
   }
 
-  /** Watches the answers to all clients that come, before they are let in too. */
+  /** Watches the responses to all future clients, also before their login. */
   beginAll(io: Server): void {
     io.engine.on('connection', (client: object) => this.begin(client));
   }
 
-  /** Watches the answers to a client from now on, if it polls. May be called again. */
+  /** Watches the responses to a client, if it polls. Can be called again. */
   begin(client: object): void {
     const connection = client as EngineConnection;
     if (!this.#isKnown || !isPolling(connection) || this.#isWatched(connection)) return;
@@ -60,16 +60,16 @@ export class PollingResponses {
     this.#leave(client as EngineConnection);
   }
 
-  /** Whether deliveries to a client count when an answer takes them. */
+  /** Whether deliveries to a client count when a response takes them. */
   isPolled({ conn }: Socket): boolean {
     const connection = conn as unknown as EngineConnection;
     return isPolling(connection) && this.#isWatched(connection);
   }
 
   /**
-   * What is sent from now on is a delivery, until {@link unmark}; in the same turn.
+   * Everything that is sent until {@link unmark}, in the same turn, is a delivery.
    *
-   * @param before - so many packets that come first aside
+   * @param before - how many packets come first and are not deliveries
    */
   mark(before = 0): void {
     this.#before = before;

@@ -7,19 +7,19 @@ import { eventDecoder } from './event-decoder.ts';
 import { HandshakeTurns, type HandshakeTurnsOptions } from './handshake-turns.ts';
 
 export interface SocketServerOptions extends HandshakeTurnsOptions {
-  /** The most bytes that one Engine.IO packet may have. */
+  /** The most bytes of one Engine.IO packet. */
   readonly packetBytesMax: number;
-  /** The most that a publish may have. */
+  /** The most bytes of one publish. */
   readonly publishBytesMax: number;
   readonly refusalLog: ClientRefusalLog;
-  /** How long a client that has opened a connection may take to be let in. */
+  /** How long a client may take from opening a connection to its login. */
   readonly loginTimeoutMs: number;
   readonly fanout: FanoutOptions;
-  /** What makes the websockets: `webSocketEngine`. */
+  /** Makes the websockets: `webSocketEngine`. */
   readonly wsEngine: WsEngine | undefined;
 }
 
-/** Makes Fanfare's own Socket.IO server; it serves once it is attached to an HTTP server. */
+/** Makes Fanfare's own Socket.IO server. It has no effect before it is attached to an HTTP server. */
 export function createSocketServer(options: SocketServerOptions): Server {
   const { packetBytesMax, publishBytesMax, fanout, wsEngine, refusalLog } = options;
   const decoder = eventDecoder(publishBytesMax, (sentence) => refusalLog.log({}, sentence));
@@ -31,7 +31,7 @@ export function createSocketServer(options: SocketServerOptions): Server {
     wsEngine,
     parser: { Encoder: PassingEncoder, Decoder: decoder },
     adapter: fanoutAdapter(fanout),
-    // Compression costs a broadcast more than everything else together.
+    // Compression would cost more than everything else in a broadcast.
     perMessageDeflate: false,
     allowEIO3: false,
     allowRequest: (request, decide) => {

@@ -27,20 +27,20 @@ export interface SocketInsides {
 
 const { value: answersMax } = fixedLimits.answersWaitingMax;
 
-/** One that polls may leave with its last request, and poll no more. */
+/** The limit for a client that polls: it may leave after its last request and never poll again. */
 const pollingAnswersMax = 10 * answersMax;
 
-/** So many of all together before one that polls may have no more than others. */
+/** The total of all clients above which a client that polls has no higher limit than others. */
 const totalMax = 10 * pollingAnswersMax;
 
 /**
- * Has clients that do not read what they are sent send no more: nearly every packet has an answer, Socket.IO's own to a
- * namespace that there is not among them. And those that send without end take turns with others.
+ * Backpressure for clients that send but do not read. Nearly every packet has an answer, even one to an unknown namespace, which
+ * Socket.IO answers itself. Clients that send without a pause take turns with others.
  */
 export class UnreadAnswers {
-  /** Of those for whom something waits, how many packets have come since. */
+  /** How many packets each client with unread answers has sent since. */
   readonly #waiting = new Map<EngineConnection, number>();
-  /** Of all of them. */
+  /** The total of all clients. */
   #total = 0;
   readonly #engine: EngineInside;
   readonly #paced: PacedReceivers;
@@ -50,7 +50,7 @@ export class UnreadAnswers {
     resume: (connection) => this.#resume(connection),
   });
   readonly #polling = new PollingTurns();
-  /** One for all: one for each would cost every idle connection some hundred bytes. */
+  /** Shared by all connections: a listener of its own would cost every idle connection some hundred bytes. */
   readonly #onPacket: PacketListener;
 
   constructor({ engine, paced }: SocketInsides) {
@@ -60,15 +60,15 @@ export class UnreadAnswers {
     const turns = this.#turns;
     this.#onPacket = function () {
       if (this.transport.name === 'websocket') turns.count(this);
-      // None of those that come in one turn is answered before the last has come.
+      // The packets of one polling request are all handled before the first answer is sent.
       if (this.transport.name === 'polling' || engine.packets.of(this) > 0) count(this);
     };
   }
 
-  /** Once a client was let in; before, it may not send as much. */
+  /** Begins after the login of a client; before it, other limits hold. */
   begin(socket: Socket): void {
     const connection = connectionOf(socket);
-    // One that asks to be let in many times at once is let in as often, until it is cut off for that.
+    // A client that logs in many times at once is accepted each time, until it is disconnected for that.
     if (connection.listeners('packet').includes(this.#onPacket)) return;
     const { packets, dividesRequests } = this.#engine;
     if (connection.transport.name === 'polling' && dividesRequests && isDivisible(connection))
@@ -100,7 +100,7 @@ export class UnreadAnswers {
     if (!webSocket) return true;
     const receiver = this.#paced.of(webSocket);
     if (receiver) setPace(receiver, false);
-    // Else it would be told that the client has gone before it has told what came from it.
+    // Otherwise the close would be told before the packets that the client has sent.
     if (receiver && connection.readyState === 'open' && receiver.writableLength > 0) return false;
     if ((this.#waiting.get(connection) ?? 0) < answersMax) webSocket.resume();
     return true;
@@ -120,7 +120,7 @@ export class UnreadAnswers {
       if (webSocket) webSocket.pause();
       else connection.close(true);
     } else if (waiting >= (this.#total > totalMax ? answersMax : pollingAnswersMax)) {
-      // What cannot be divided cannot be held up.
+      // A request that cannot be divided cannot be held up.
       if (!this.#polling.hold(transport)) connection.close(true);
     }
   }
@@ -136,7 +136,7 @@ export class UnreadAnswers {
       connection.off('drain', onDrain);
       connection.off('close', end);
       if (first.name === 'polling') this.#polling.release(first);
-      // It may have become one meanwhile, which was paused then.
+      // A polling connection may have been upgraded meanwhile, and its websocket paused.
       this.#webSocketOf(connection.transport)?.resume();
     };
     const endIfFewer = (count: number): void => {
@@ -144,7 +144,7 @@ export class UnreadAnswers {
     };
     const onDrain = (): void => {
       if (connection.transport.name === 'websocket') end();
-      // A poll may take a part of them only, and the others are put back in this turn.
+      // A poll may take only a part of the packets; the others are put back in this turn.
       else setImmediate(endIfFewer, answersMax);
     };
     connection.on('drain', onDrain);

@@ -46,7 +46,7 @@ describe('a server on an address', () => {
 describe('a key that is wrong', () => {
   const canary = 'canary-5b1e';
   it.each([
-    [{ key: canary }, /key \(--key\): A secret for HS256 has at least 32 bytes/],
+    [{ key: canary }, /key \(--key\): A secret for HS256 must have at least 32 bytes/],
     [{ key: `{"kty":"oct","k":"${canary}"` }, /key \(--key\): The key begins like JSON/],
     [{ key: `{"kty":"RSA","n":"${canary}","e":"AQAB"}` }, /key \(--key\): The key/],
     [{ key: `-----BEGIN PRIVATE KEY-----\n${canary}` }, /private key/],
