@@ -50,7 +50,7 @@ const apps: readonly [string, () => Promise<HttpServer>][] = [
 ];
 
 describe.each(apps)('Fanfare attached to an app of %s', (_name, createApp) => {
-  it('answers publishes and sockets, and leaves the app every other request', async () => {
+  it('handles publishes and Socket.IO, and leaves every other request to the app', async () => {
     const httpServer = await createApp();
     const fanfare = await attach(httpServer);
     const url = await listen(httpServer);
@@ -71,7 +71,7 @@ describe.each(apps)('Fanfare attached to an app of %s', (_name, createApp) => {
     expect(await (await fetch(url)).text()).toBe('the app');
   });
 
-  it("leaves a client's offer of another protocol without consequence for the app", async () => {
+  it("ignores a client's upgrade to another protocol, as the app does", async () => {
     const httpServer = await createApp();
     const fanfare = await attach(httpServer);
     const url = await listen(httpServer);
@@ -83,7 +83,7 @@ describe.each(apps)('Fanfare attached to an app of %s', (_name, createApp) => {
     await fanfare.stop();
   });
 
-  it('gives the server back on stop, and can be attached again', async () => {
+  it('gives the HTTP server back on stop, and can be attached again', async () => {
     const httpServer = await createApp();
     const listeners = (): unknown => [
       httpServer.listeners('request'),
@@ -106,7 +106,7 @@ describe.each(apps)('Fanfare attached to an app of %s', (_name, createApp) => {
 });
 
 describe('Fanfare attached to an app', () => {
-  it('gives it all requests of a connection that sends many, though its listener throws over one', async () => {
+  it('gives the app all requests of a connection, even after its listener has thrown for one', async () => {
     const thrown = collectUncaught();
     const seen: (string | undefined)[] = [];
     const httpServer = createHttpServer(({ url }, response) => {
@@ -122,7 +122,7 @@ describe('Fanfare attached to an app', () => {
     expect(thrown).toEqual(['from the app']);
   });
 
-  it('gives it the requests that it makes itself, over no connection', async () => {
+  it('gives the app requests that the app has made up, without a connection', async () => {
     const seen: unknown[] = [];
     const httpServer = createHttpServer(({ url }) => void seen.push(url));
     await attach(httpServer);
@@ -131,7 +131,7 @@ describe('Fanfare attached to an app', () => {
     expect(seen).toEqual(paths);
   });
 
-  it('gives a listener that is for one request no other', async () => {
+  it('calls a `once` listener of the app for one request only', async () => {
     const httpServer = createHttpServer((_request, response) => response.end());
     const seen: (string | undefined)[] = [];
     httpServer.once('request', ({ url }) => void seen.push(url));
@@ -143,7 +143,7 @@ describe('Fanfare attached to an app', () => {
     expect(seen).toEqual(['/a']);
   });
 
-  it('lets an answer go on that an offer of another protocol has come behind', async () => {
+  it('finishes a response when an upgrade to another protocol follows its request', async () => {
     const pieces = 50;
     const httpServer = createHttpServer(({ url }, response) => {
       if (url !== '/stream') return void response.end('behind');
@@ -189,7 +189,7 @@ describe('Fanfare attached to an app', () => {
     },
   );
 
-  it('leaves a connection that a large page was read over with the timeout that the app gave it', async () => {
+  it('restores the timeout of the app on a connection after a large page was read', async () => {
     const httpServer = createHttpServer(({ socket }, response) => response.end(String(socket.timeout ?? 0)));
     // Else Node sets it anew for each request.
     httpServer.keepAliveTimeout = 0;
@@ -209,7 +209,7 @@ describe('Fanfare attached to an app', () => {
 });
 
 describe('Fanfare attached to an app of HTTPS', () => {
-  it("leaves a client's offer of another protocol without consequence for the app", async () => {
+  it("ignores a client's upgrade to another protocol, as the app does", async () => {
     // With a key that both have, which takes no certificate.
     const psk = Buffer.alloc(16, 'key');
     const httpServer = createHttpsServer({ ciphers: 'PSK', pskCallback: () => psk }, (_request, response) =>
@@ -272,7 +272,7 @@ describe("Fanfare attached beside an app's own websockets", () => {
 });
 
 describe("Fanfare attached beside an app's own websockets, where an upgrade is neither's", () => {
-  it.each(['ends', 'resets'])('lets go of a client that %s its connection, and lives on', async (how) => {
+  it.each(['ends', 'resets'])('releases a client that %s its connection, and goes on', async (how) => {
     const thrown = collectUncaught();
     const httpServer = createHttpServer();
     const untaken = new Promise<void>((resolve) => void httpServer.on('upgrade', () => resolve()));
@@ -298,7 +298,7 @@ describe('Fanfare attached to an app that listens where others can reach it', ()
     });
   };
 
-  it('answers nobody there, and leaves the app as it was', async () => {
+  it('refuses every request there, and leaves the app as it was', async () => {
     const httpServer = createHttpServer((_request, response) => response.end('the app'));
     fromElsewhere(httpServer);
     const fanfare = await attach(httpServer);
@@ -311,7 +311,7 @@ describe('Fanfare attached to an app that listens where others can reach it', ()
     await fanfare.stop();
   });
 
-  it('answers there once it is told to', async () => {
+  it('accepts requests there with `open`', async () => {
     const httpServer = createHttpServer();
     fromElsewhere(httpServer);
     await attach(httpServer, { open: true });
@@ -321,7 +321,7 @@ describe('Fanfare attached to an app that listens where others can reach it', ()
     expect((await publish(url, { topic: 'news', message: 1 })).status).toBe(200);
   });
 
-  it('does not take what is for the app to decide', async () => {
+  it('rejects the settings that the app decides', async () => {
     const options: object = { port: 1, topicsMax: 5 };
     await expect(attach(createHttpServer(), options)).rejects.toThrow(
       'attach() does not take port: the app itself listens.',
@@ -330,7 +330,7 @@ describe('Fanfare attached to an app that listens where others can reach it', ()
 });
 
 describe("Fanfare attached to an app's own Socket.IO server", () => {
-  it('adds its events, and leaves the app its own, with its connections', async () => {
+  it('adds its events, and leaves the app its own events and connections', async () => {
     const httpServer = createHttpServer((_request, response) => response.end('the app'));
     const io = new SocketServer(httpServer);
     onTestFinished(() => void io.close());
@@ -361,7 +361,7 @@ describe("Fanfare attached to an app's own Socket.IO server", () => {
     expect(io.sockets.sockets.get(String(early.id))?.rooms).toEqual(new Set([early.id]));
   });
 
-  it('is attached once, until it was stopped', async () => {
+  it('can be attached only once, until it was stopped', async () => {
     const httpServer = createHttpServer();
     const fanfare = await attach(httpServer);
     await expect(attach(httpServer)).rejects.toThrow('attached to this HTTP server already');
@@ -369,7 +369,7 @@ describe("Fanfare attached to an app's own Socket.IO server", () => {
     await (await attach(httpServer)).stop();
   });
 
-  it('is attached once, also by two that do so at the same time, and again after it could not be', async () => {
+  it('can be attached only once when two calls race, and again after attaching has failed', async () => {
     const httpServer = createHttpServer();
     await expect(attach(httpServer, { data: '/dev/null' })).rejects.toThrow();
     const both = await Promise.allSettled([attach(httpServer), attach(httpServer)]);
@@ -377,7 +377,7 @@ describe("Fanfare attached to an app's own Socket.IO server", () => {
     for (const one of both) if (one.status === 'fulfilled') await one.value.stop();
   });
 
-  it('knows no client that the app has disconnected before', async () => {
+  it('ignores a client that the app has disconnected before', async () => {
     const httpServer = createHttpServer();
     const io = new SocketServer(httpServer);
     onTestFinished(() => void io.close());
@@ -392,7 +392,7 @@ describe("Fanfare attached to an app's own Socket.IO server", () => {
     await fanfare.stop();
   });
 
-  it('takes all that a client publishes which polls, and leaves with the same request', async () => {
+  it('accepts everything that a polling client publishes in the request with which it leaves', async () => {
     const httpServer = createHttpServer();
     const io = new SocketServer(httpServer);
     onTestFinished(() => void io.close());
@@ -406,7 +406,7 @@ describe("Fanfare attached to an app's own Socket.IO server", () => {
     await expect.poll(topic).toMatchObject({ published: publishes.length });
   });
 
-  it('ends a session with JSONP that sends without end, and does not poll', async () => {
+  it('ends a JSONP session that sends without end and does not poll', async () => {
     const httpServer = createHttpServer();
     const io = new SocketServer(httpServer);
     onTestFinished(() => void io.close());
@@ -424,7 +424,7 @@ describe("Fanfare attached to an app's own Socket.IO server", () => {
     expect(io.engine.clientsCount).toBe(0);
   });
 
-  it('has no subscription of a connection that Socket.IO recovers', async () => {
+  it('has no subscriptions for a connection that Socket.IO recovers', async () => {
     const httpServer = createHttpServer();
     const io = new SocketServer(httpServer, { connectionStateRecovery: {} });
     onTestFinished(() => void io.close());
@@ -444,7 +444,7 @@ describe("Fanfare attached to an app's own Socket.IO server", () => {
     expect(await recorder.settled(url)).toHaveLength(1);
   });
 
-  it('asks a client that Socket.IO recovers for a token again, and brings it nothing before', async () => {
+  it('asks a client that Socket.IO recovers for a token again, and delivers nothing before', async () => {
     const httpServer = createHttpServer();
     const io = new SocketServer(httpServer, { connectionStateRecovery: {} });
     onTestFinished(() => void io.close());
@@ -487,7 +487,7 @@ describe("Fanfare attached to an app's own Socket.IO server", () => {
     expect(recorder.events.map(([event]) => event)).toEqual(['news', 'error']);
   });
 
-  it('leaves nothing behind on a client that stays, however often it comes and goes', async () => {
+  it('leaves nothing behind on a connected client, however often Fanfare is attached and stopped', async () => {
     const httpServer = createHttpServer();
     const io = new SocketServer(httpServer);
     onTestFinished(() => void io.close());
@@ -500,7 +500,7 @@ describe("Fanfare attached to an app's own Socket.IO server", () => {
     expect(listeners()).toEqual(before);
   });
 
-  it('only steps aside when something else has come to share the server since', async () => {
+  it('only stops handling requests when other code shares the server by then', async () => {
     const httpServer = createHttpServer((_request, response) => response.end('the app'));
     const io = new SocketServer();
     onTestFinished(() => void io.close());

@@ -16,7 +16,7 @@ describe.each([readJsonBody, readLinesBody])('a body that comes in small pieces:
     };
   }
 
-  it('takes little more than its bytes, and is whole', async () => {
+  it('takes little more memory than its bytes, and is complete', async () => {
     const { request, body } = begin();
     const before = heapBytes();
     for (let at = 0; at < text.length; at += 16) request.emit('data', Buffer.from(text.slice(at, at + 16)));
@@ -25,7 +25,7 @@ describe.each([readJsonBody, readLinesBody])('a body that comes in small pieces:
     expect((await body).text).toBe(text);
   });
 
-  it('is refused when they have a few bytes each, and are many', async () => {
+  it('is refused when there are many pieces of a few bytes', async () => {
     const { request, body } = begin();
     const refusal = expect(body).rejects.toMatchObject({ code: 'bad_request' });
     let pieces = 0;

@@ -73,7 +73,7 @@ describe("a packet that is not Socket.IO's", () => {
     },
   );
 
-  it('of a client with another parser is said in the log, and ends its connection', async () => {
+  it('of a client with another parser is logged and ends its connection', async () => {
     const { url, lines } = await startLogging();
     const client = await RawWebSocket.open(url);
     // CONNECT, as socket.io-msgpack-parser writes it.
@@ -82,7 +82,7 @@ describe("a packet that is not Socket.IO's", () => {
     expect(lines).toEqual([[expect.stringContaining('such as msgpack'), {}]]);
   });
 
-  it('of Engine.IO 3 is refused with a number and a sentence, and said in the log once for each version', async () => {
+  it('of Engine.IO 3 is refused with a code and a sentence, and logged once for each version', async () => {
     const { url, lines } = await startLogging();
     for (const version of ['3', '3', '2']) {
       const headers = { connection: 'close' };
@@ -101,7 +101,7 @@ describe("a packet that is not Socket.IO's", () => {
 });
 
 describe('a client that is refused for its origin or its host', () => {
-  it('is in the log once for each, with the setting that would allow it', async () => {
+  it('is logged once for each value, with the setting that would allow it', async () => {
     const { url, lines } = await startLogging();
     const [one, other] = ['https://one.example', 'https://other.example'];
     for (const origin of [one, other, one]) {
@@ -120,7 +120,7 @@ describe('a client that is refused for its origin or its host', () => {
     ]);
   });
 
-  it('is logged with the address that a trusted proxy passes on', async () => {
+  it('is logged with the address that a trusted proxy forwards', async () => {
     const { url, lines } = await startLogging({ trustProxy: '127.0.0.1', open: true });
     const headers = { origin: 'https://one.example', 'x-forwarded-for': '203.0.113.7', connection: 'close' };
     await fetch(`${url}/topics`, { headers });
@@ -128,7 +128,7 @@ describe('a client that is refused for its origin or its host', () => {
     expect(lines).toEqual([[expect.any(String), client]]);
   });
 
-  it('is logged for so many values and no more', () => {
+  it('is logged for a bounded number of values', () => {
     const lines: string[] = [];
     const log = (_fields: object, message: string): void => void lines.push(message);
     const refusalLog = new ClientRefusalLog({ warn: log, error: log });

@@ -22,7 +22,7 @@ function ask(url: string, headers: Readonly<Record<string, string | string[]>>):
 
 const passedOn = /Without a key .* a proxy has forwarded this one\. Give the server a key \(`keyFile`\)/;
 
-describe('a request that a proxy has passed on to a server without a key', () => {
+describe('a request that a proxy has forwarded to a server without a key', () => {
   it.each<Readonly<Record<string, string | string[]>>>([
     { 'X-Forwarded-For': '203.0.113.7' },
     { 'X-Forwarded-For': '127.0.0.1, 203.0.113.7' },
@@ -80,7 +80,7 @@ describe('a request that a proxy has passed on to a server without a key', () =>
     }
   });
 
-  it('is answered where there is a key, or everybody is let in', async () => {
+  it('is accepted with a key or with `open`', async () => {
     const headers = { 'X-Forwarded-For': '203.0.113.7' };
     const others: readonly (readonly [ServerOptions, number])[] = [
       [{ open: true }, 200],
@@ -94,7 +94,7 @@ describe('a request that a proxy has passed on to a server without a key', () =>
   });
 });
 
-describe('HTTP/1.0, which nginx speaks to servers unless it is told otherwise, on a server without a key', () => {
+describe('HTTP/1.0, which nginx uses by default, on a server without a key', () => {
   it.each([
     ['GET / HTTP/1.0', 200],
     ['GET /topics HTTP/1.0', 403],

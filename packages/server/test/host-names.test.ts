@@ -16,7 +16,7 @@ function statusFor(url: string, host: string): Promise<number | undefined> {
   });
 }
 
-describe('a name that a stranger can have', () => {
+describe('a host name that an attacker can own', () => {
   it.each([
     ['evil.example', 403],
     ['evil.example:5000', 403],
@@ -45,7 +45,7 @@ describe('a name that a stranger can have', () => {
     else await expect(connecting).rejects.toThrow();
   });
 
-  it('is as good as any where there is one, or everybody is let in', async () => {
+  it('is accepted with a key or with `open`', async () => {
     const others: readonly ServerOptions[] = [{ open: true }, { key: secret }];
     for (const options of others) {
       const { url } = await startServer(options);
@@ -53,7 +53,7 @@ describe('a name that a stranger can have', () => {
     }
   });
 
-  it('has no page that reads what is on the machine that it has itself point at', async () => {
+  it('cannot read a server on the machine at which it points, from a page in a browser', async () => {
     const { url } = await startServer();
     const { port } = new URL(url);
     const browser = await launchBrowser('--host-resolver-rules=MAP *.example 127.0.0.1');

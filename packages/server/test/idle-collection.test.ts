@@ -1,7 +1,7 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { collectWhenIdle } from '../src/idle-collection.ts';
 
-it('collects what clients have left behind, once enough have come and all is quiet', async () => {
+it('an idle server collects garbage once enough clients have come or gone', async () => {
   let clients = 0;
   onTestFinished(collectWhenIdle(() => clients, 20));
   const collected = new Promise<string>((resolve) => {

@@ -9,7 +9,7 @@ import { RawPolling, RawWebSocket } from './hostile/wire.ts';
 const app = 'https://app.example';
 const origins = `${app}, http://localhost:5173`;
 
-describe('a page of an origin that is named', () => {
+describe('a page of an allowed origin', () => {
   it.each(['websocket', 'polling', 'upgrade'] as const)('connects over %s', async (transport) => {
     const { url } = await startServer({ origins });
     for (const origin of [app, 'http://localhost:5173', url]) {
@@ -18,7 +18,7 @@ describe('a page of an origin that is named', () => {
     }
   });
 
-  it('goes on with its session, and no other does', async () => {
+  it('can continue its session, and no other page can', async () => {
     const { url } = await startServer({ origins });
     const { opened, url: session } = await RawPolling.open(url);
     const post = async (origin: string): Promise<number> => {
@@ -40,7 +40,7 @@ describe('a page of an origin that is named', () => {
     ]);
   });
 
-  it('may ask over HTTP, and no other', async () => {
+  it('may send HTTP requests, and no other page may', async () => {
     const { url } = await startServer({ origins });
     const allowed = async (path: string, origin: string, method = 'GET'): Promise<string | null> => {
       const response = await fetch(`${url}${path}`, { method, headers: { origin, connection: 'close' } });
@@ -53,7 +53,7 @@ describe('a page of an origin that is named', () => {
     expect(await allowed('/publish', app, 'POST')).toBe(app);
   });
 
-  it('may send cookies, unless it is `null`, which any frame in a sandbox is', async () => {
+  it('may send cookies, unless its origin is `null`, which every sandboxed frame has', async () => {
     const { url } = await startServer({ origins: `${app},null` });
     for (const origin of [app, 'null']) {
       const { headers } = await fetch(`${url}/topics`, { headers: { origin, connection: 'close' } });
@@ -62,7 +62,7 @@ describe('a page of an origin that is named', () => {
     }
   });
 
-  it('is told by a preflight what it may send', async () => {
+  it('learns from a preflight what it may send', async () => {
     const { url } = await startServer({ origins });
     const ask = { origin: app, 'access-control-request-method': 'POST', connection: 'close' };
     const headers = {
@@ -80,7 +80,7 @@ describe('a page of an origin that is named', () => {
     expect(response.headers.get('access-control-allow-credentials')).toBe('true');
   });
 
-  it('may ask an app that Fanfare is attached to; without one named, the app answers for itself', async () => {
+  it('may use an attached Fanfare; without an allowed origin, the app responds to preflights itself', async () => {
     for (const named of [origins, '']) {
       const http = createHttpServer((_request, response) => response.writeHead(418).end());
       const fanfare = await attach(http, { origins: named });
@@ -136,7 +136,7 @@ describe('a page of an origin that is named', () => {
   });
 });
 
-describe('a page of an origin that only looks like one that is named', () => {
+describe('a page of an origin that resembles an allowed one', () => {
   it.each([
     'null',
     'https://app.example.evil.example',
@@ -168,7 +168,7 @@ it.each([
   await expect(startServer({ origins: wrong })).rejects.toThrow(SettingsError);
 });
 
-it('the setting takes null, which a page in a sandbox has', async () => {
+it('the setting accepts null, the origin of a sandboxed page', async () => {
   const { url } = await startServer({ origins: 'null' });
   const client = await connectClient(url, 'polling', { extraHeaders: { origin: 'null' } });
   expect(client.connected).toBe(true);

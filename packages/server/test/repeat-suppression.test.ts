@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { suppressRepeats } from '../src/observability/repeat-suppression.ts';
 
-it('logs what comes again and again once a minute, and says how often it came', () => {
+it('a repeated log entry is logged once a minute, with the number of repetitions', () => {
   let now = 0;
   const lines: unknown[] = [];
   const log = (fields: object, message: string): void => void lines.push([message, fields]);

@@ -22,7 +22,7 @@ const publish = `POST /publish HTTP/1.1\r\nHost: localhost\r\nContent-Type: appl
 const get = (path: string, headers = ''): string =>
   `GET ${path} HTTP/1.1\r\nHost: localhost\r\n${headers}\r\n`;
 
-describe('a client that ends its side of the connection behind its request', () => {
+describe('a client that ends its side of the connection after its request', () => {
   it.each([
     ['a publish', publish, /Message published/],
     ['a page of messages', get('/messages?topic=news'), /"messages":\[/],
@@ -38,20 +38,20 @@ describe('a client that ends its side of the connection behind its request', () 
     expect(await answersTo(url, request, true)).toMatch(answer);
   });
 
-  it('gets the answer to a publish that has to be on the disk first', async () => {
+  it('gets the response to a publish that must be stored first', async () => {
     const { url } = await startServer({ data: await temporaryDirectory() });
     await declare(url, 'news');
     expect(await answersTo(url, publish, true)).toMatch(/Message published/);
   });
 
-  it('gets its answer when its token has to be verified first', async () => {
+  it('gets its response when its token must be verified first', async () => {
     const { url } = await startServer({ key: secret });
     const { authorization } = await bearer();
     const request = get('/identity', `Authorization: ${authorization}\r\n`);
     expect(await answersTo(url, request, true)).toContain('"subject":"ann"');
   });
 
-  it('ends a stream and a poll with that, for nobody knows whether it is still there', async () => {
+  it('ends a stream or a poll: it cannot be told from a client that has left', async () => {
     const { url } = await startServer();
     await declare(url, 'news');
     const { socket, ended } = connectRaw(url);

@@ -27,7 +27,7 @@ it.each(['/fanfare.js', '/console/console.js', '/socket.io/socket.io.js'])(
   },
 );
 
-it('a client that waits for a poll for longer than the stall limit is not cut off', async () => {
+it('a client that waits for a poll longer than `stallTimeoutMs` stays connected', async () => {
   const { url } = await startServer({ stallTimeoutMs: 1_000 });
   const session = await (await fetch(`${url}/socket.io/?EIO=4&transport=polling`)).text();
   const { sid } = JSON.parse(session.slice(1)) as { readonly sid: string };

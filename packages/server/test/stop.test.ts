@@ -7,7 +7,7 @@ import { connectClient, connectRaw, publish, startServer, transports } from './h
 
 describe('a server that stops', () => {
   it.each(transports)(
-    'lets a client over %s know that the connection is gone, so that it may come back',
+    'tells clients over %s that the connection is closed, so that they reconnect',
     async (transport) => {
       const { url, server } = await startServer();
       const client = await connectClient(url, transport);
@@ -19,7 +19,7 @@ describe('a server that stops', () => {
     },
   );
 
-  it('leaves nothing behind that keeps the program up', async () => {
+  it('leaves nothing behind that keeps the process alive', async () => {
     const code = `import { createServer } from '@fanfare/server';
       const server = createServer({ port: 0 });
       await server.start();
@@ -29,7 +29,7 @@ describe('a server that stops', () => {
     expect(await once(program, 'exit')).toEqual([0, null]);
   });
 
-  it.each(transports)('delivers over %s all that it had acknowledged', async (transport) => {
+  it.each(transports)('delivers over %s every message that it has acknowledged', async (transport) => {
     const { url, server } = await startServer();
     const client = await connectClient(url, transport);
     const received: unknown[] = [];
@@ -43,7 +43,7 @@ describe('a server that stops', () => {
     expect(received).toEqual(messages);
   });
 
-  it.each(transports)('acknowledges over %s all that it has published', async (transport) => {
+  it.each(transports)('acknowledges over %s every message that it has published', async (transport) => {
     const data = await temporaryDirectory();
     const rules = [{ match: '**', create: 'publish' }] as const;
     const { url, server } = await startServer({ data, rules });
@@ -69,7 +69,7 @@ describe('a server that stops', () => {
     expect(published).toEqual(acknowledged);
   });
 
-  it('answers over one connection all that it has published', async () => {
+  it('responds to every publish of one connection that it has published', async () => {
     const data = await temporaryDirectory();
     const rules = [{ match: '**', create: 'publish' }] as const;
     const { url, server } = await startServer({ data, rules });
@@ -85,7 +85,7 @@ describe('a server that stops', () => {
     expect(answers.split('Message published').length - 1).toBe(messages.length);
   });
 
-  it('tells a publisher that publishes again and again over one connection, and closes that', async () => {
+  it('refuses a client that publishes without a pause over one connection, and closes the connection', async () => {
     const { url, server } = await startServer();
     const { socket, ended } = connectRaw(url);
     const body = '{"topic":"news","message":1}';
@@ -99,7 +99,7 @@ describe('a server that stops', () => {
     expect(answers.at(-1)?.toLowerCase()).toContain('connection: close');
   });
 
-  it('refuses a publish that comes whole only now, and does not wait for more on its connection', async () => {
+  it('refuses a publish that becomes complete only now, and does not wait for more on its connection', async () => {
     const { url, server } = await startServer();
     const { socket, ended } = connectRaw(url);
     const body = '{"topic":"news","message":1}';
@@ -116,7 +116,7 @@ describe('a server that stops', () => {
     await stopped;
   });
 
-  it('gives a stream that is asked for now no answer, so that an EventSource comes again', async () => {
+  it('does not respond to a new stream, so that an EventSource reconnects', async () => {
     const { url, server } = await startServer();
     const { socket, ended } = connectRaw(url);
     socket.write('GET /topics/*/messages HTTP/1.1\r\nHost: x\r\n');
@@ -127,7 +127,7 @@ describe('a server that stops', () => {
     await stopped;
   });
 
-  it('refuses in the same words a publish whose head comes whole only when no new connection is taken', async () => {
+  it('refuses with the same code a publish whose head becomes complete after the server has stopped accepting connections', async () => {
     const { url, server } = await startServer();
     const { socket, ended } = connectRaw(url);
     const body = '{"topic":"news","message":1}';
@@ -145,7 +145,7 @@ describe('a server that stops', () => {
     await stopped;
   });
 
-  it('does not wait for ever for a request that never comes whole', async () => {
+  it('does not wait for ever for a request that never becomes complete', async () => {
     const { url, server } = await startServer();
     const { socket, ended } = connectRaw(url);
     socket.write('POST /publish HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n');
@@ -154,7 +154,7 @@ describe('a server that stops', () => {
     await ended;
   });
 
-  it('may be stopped twice, and before it was started', async () => {
+  it('can be stopped twice, and before it was started', async () => {
     const { server } = await startServer();
     await server.stop();
     await server.stop();
@@ -163,7 +163,7 @@ describe('a server that stops', () => {
 });
 
 describe('a server in a program', () => {
-  it('publishes by the rules of everybody', async () => {
+  it('publishes by the same rules as every client', async () => {
     const { url, server } = await startServer();
     await expect(server.publish('news', 1)).rejects.toThrow(FanfareError);
     const client = await connectClient(url);
@@ -175,21 +175,21 @@ describe('a server in a program', () => {
     await expect(server.publish('*', 1)).rejects.toMatchObject({ code: 'topic_name_invalid' });
   });
 
-  it('stands beside another in the same process, each with topics of its own', async () => {
+  it('runs beside another server in the same process, each with its own topics', async () => {
     const [first, second] = [await startServer(), await startServer()];
     await (await connectClient(first.url)).emitWithAck('subscribe', { topic: 'news' });
     expect((await publish(first.url, { topic: 'news', message: 1 })).status).toBe(200);
     expect((await publish(second.url, { topic: 'news', message: 1 })).status).toBe(404);
   });
 
-  it('is not made with wrong settings, and says all that is wrong with them', () => {
+  it('rejects wrong settings and names every one of them', () => {
     const settings: object = { port: -1, topicsMax: 'many', hots: 'x', host: '0.0.0.0' };
     const make = (): unknown => createServer(settings);
     expect(make).toThrow(SettingsError);
     for (const name of ['port', 'topicsMax', 'hots', 'open']) expect(make).toThrow(name);
   });
 
-  it('takes a subscribe to any legal topic, however small its limit for messages is', async () => {
+  it('accepts a subscribe to any valid topic, however small its limit for messages is', async () => {
     const { url } = await startServer({ publishBytesMax: 1 });
     const client = await connectClient(url);
     expect(await client.emitWithAck('subscribe', { topic: 'a'.repeat(255) })).toMatchObject({ ok: true });

@@ -58,7 +58,7 @@ async function addressesOf(url: string): Promise<readonly string[]> {
 
 const behind = { open: true, trustProxy: '127.0.0.1' } as const;
 
-describe('behind a proxy that is trusted', () => {
+describe('behind a trusted proxy', () => {
   it('operators see the addresses of clients', async () => {
     const { url } = await startServer(behind);
     await declare(url, 'news');
@@ -69,7 +69,7 @@ describe('behind a proxy that is trusted', () => {
     expect(await addressesOf(url)).toEqual(addresses);
   });
 
-  it('and behind one that is not, they see its own', async () => {
+  it('operators see the address of a proxy that is not trusted', async () => {
     const { url } = await startServer({ open: true });
     await connectClient(url, 'websocket', { extraHeaders: from('203.0.113.7') });
     expect(await addressesOf(url)).toEqual(['127.0.0.1']);

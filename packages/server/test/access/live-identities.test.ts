@@ -6,7 +6,7 @@ function identityOf(subject: string, endsAt: number): Identity {
   return { subject, issuedAt: 0, endsAt, publish: [], subscribe: [], isAdmin: false };
 }
 
-it('a connection that cannot be ended keeps no other of its subject', () => {
+it('a connection that fails to end does not keep others of its subject alive', () => {
   const identities = new LiveIdentities(Date.now);
   onTestFinished(() => identities.close());
   const ended: string[] = [];
@@ -20,7 +20,7 @@ it('a connection that cannot be ended keeps no other of its subject', () => {
   expect(identities.revoke('one')).toBe(0);
 });
 
-it('a connection that cannot be ended keeps no other from ending', () => {
+it('a connection that fails to end does not stop others from ending with their tokens', () => {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
   const identities = new LiveIdentities(Date.now);

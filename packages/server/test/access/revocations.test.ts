@@ -67,7 +67,7 @@ describe('a revocation', () => {
     await expectStatuses(url);
   });
 
-  it('counts at once when it cannot be stored, which is said', async () => {
+  it('takes effect at once even when storing it fails, and the failure is reported', async () => {
     const store = new RevocationsInMemory();
     const { access, revocations } = accessWith(store);
     const rights = await access.authenticate(await tokenFor({ sub: 'root', admin: true }));
@@ -86,7 +86,7 @@ describe('a revocation', () => {
     expect(store.revocations).toMatchObject([{ subject: 'bob' }]);
   });
 
-  it('is kept until the longest token that it can concern has ended, by a clock that is trusted', async () => {
+  it('is kept until the longest token that it can concern has ended by the trusted clock', async () => {
     const day = 86_400_000;
     const store = new RevocationsInMemory();
     let now = 1_800_000_000_000;
@@ -111,7 +111,7 @@ describe('a revocation', () => {
     expect(store.revocations).toEqual([{ subject: 'one more', time: now, ahead: [] }]);
   });
 
-  it('is kept for good where nobody knows how long tokens last', async () => {
+  it('is kept for ever when the lifetime of tokens is not limited', async () => {
     const store = new RevocationsInMemory();
     const revocations = revocationsIn(store, () => 1);
     revocations.add('ann');
@@ -123,7 +123,7 @@ describe('a revocation', () => {
 });
 
 describe('with tokenLifetimeMsMax', () => {
-  it('a token has an iat, and lasts no longer from there', () => {
+  it('a token must have an iat, and a limited lifetime from then on', () => {
     const now = 1_800_000_000_000;
     const seconds = now / 1_000;
     const verdict = (claims: object): unknown => {
@@ -140,7 +140,7 @@ describe('with tokenLifetimeMsMax', () => {
     expect(verdict({ exp: seconds + 1 })).toMatch(/has no iat.*`tokenLifetimeMsMax`/);
   });
 
-  it('a server refuses tokens that last longer, on every way in', async () => {
+  it('a server refuses tokens that last longer, over HTTP and Socket.IO', async () => {
     const { url } = await startServer({ key: secret, tokenLifetimeMsMax: 600_000 });
     expect(await statusFor(url, (await bearer({ exp: 600 })).authorization)).toBe(200);
     expect(await statusFor(url, (await bearer({ exp: 601 })).authorization)).toBe(401);

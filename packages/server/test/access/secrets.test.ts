@@ -42,7 +42,7 @@ async function provoke(url: string, token: string): Promise<string> {
   return JSON.stringify(said);
 }
 
-it('is in nothing that the server says or logs: no key, and no token', async () => {
+it('responses and logs never contain a key or a token', async () => {
   const logged: unknown[] = [];
   const log = (fields: object, message: string): void =>
     void logged.push(inspect(fields, { depth: 9 }), message);
@@ -61,7 +61,7 @@ it('is in nothing that the server says or logs: no key, and no token', async () 
   expect(JSON.stringify([`x ${good} y`]).includes(signature)).toBe(true);
 });
 
-it('is asked of clients of an app that Fanfare is attached to', async () => {
+it('an attached Fanfare asks its clients for tokens', async () => {
   const http = createHttpServer((_request, response) => response.writeHead(418).end());
   const fanfare = await attach(http, { key: secret, http: 'all' });
   await new Promise<void>((resolve) => void http.listen(0, '127.0.0.1', resolve));

@@ -35,7 +35,7 @@ describe('a server on an address', () => {
     else expect(start).toThrow(/may read and publish everything/);
   });
 
-  it('asks for tokens though it is open as well', async () => {
+  it('with a key requires tokens even when it is open', async () => {
     const { url } = await startServer({ host: '0.0.0.0', key: secret, open: true });
     const ask = async (headers: Record<string, string>): Promise<number> =>
       (await fetch(`${url}/topics`, { headers: { ...headers, connection: 'close' } })).status;
@@ -43,7 +43,7 @@ describe('a server on an address', () => {
   });
 });
 
-describe('a key that is wrong', () => {
+describe('a wrong key', () => {
   const canary = 'canary-5b1e';
   it.each([
     [{ key: canary }, /key \(--key\): A secret for HS256 must have at least 32 bytes/],
@@ -63,7 +63,7 @@ describe('a key that is wrong', () => {
     expect(String(error)).not.toContain(canary);
   });
 
-  it('is told of before it starts where that can be seen', () => {
+  it('is reported before the server starts if possible', () => {
     const wrong = (flags: Record<string, unknown>): unknown => {
       try {
         return resolveSettings({ flags, env: {} });

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { FairTurns, TurnBudget } from '../../src/limits/fair-turns.ts';
 import { collectUncaught } from '../../../fanout/test/uncaught.ts';
 
-test('one whose turn fails, by a listener of an app, keeps back no other, and has another turn', async () => {
+test('a sender whose turn fails does not hold up others, and gets another turn', async () => {
   const thrown = collectUncaught();
   const resumed: string[] = [];
   const turns = new FairTurns<string>({

@@ -29,7 +29,7 @@ function told(ask: () => void): number | undefined {
   }
 }
 
-it('lets through what comes in a second, then one whenever one is due, and says when', () => {
+it('allows the tokens of one second at once, then one token after the other, and tells when', () => {
   const { limits, clock } = limited({ address: 10 });
   for (let at = 0; at < 10; at++) expect(wait(limits, { address: 'a' })).toBeUndefined();
   expect(wait(limits, { address: 'a' })).toBe(100);
@@ -50,7 +50,7 @@ it('takes nothing from one bucket when another refuses', () => {
   expect(wait(limits, { connection })).toBe(200);
 });
 
-it('lets a batch through that is over what comes in a second, and has it made up for', () => {
+it('allows a batch larger than the bucket, which then refills for longer', () => {
   const { limits, clock } = limited({ connection: 10 });
   const connection = {};
   expect(wait(limits, { connection })).toBeUndefined();
@@ -60,7 +60,7 @@ it('lets a batch through that is over what comes in a second, and has it made up
   expect(wait(limits, { connection })).toBe(4_100);
 });
 
-it('tells one that comes with a batch when that can be taken, before it is known how many they are', () => {
+it('tells when a batch can be taken before its size is known', () => {
   for (const count of [1, 9, 10, 5_000]) {
     const { limits, clock } = limited({ connection: 10 });
     const connection = {};
@@ -71,13 +71,13 @@ it('tells one that comes with a batch when that can be taken, before it is known
   }
 });
 
-it('limits nothing where there is no limit, and no one of whom nothing is known', () => {
+it('limits nothing without a limit, and no source that is unknown', () => {
   expect(wait(limited({}).limits, { address: 'a' }, 1e9)).toBeUndefined();
   const { limits } = limited({ connection: 1, subject: 1, address: 1 });
   for (let at = 0; at < 10; at++) expect(wait(limits, {})).toBeUndefined();
 });
 
-it('lets nobody have more than the rate and one second of it, whatever they do', () => {
+it('never allows more than the rate plus one second of it', () => {
   const step = fc.record({ afterMs: fc.nat(2_000), count: fc.integer({ min: 1, max: 20 }) });
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 20 }), fc.array(step, { maxLength: 60 }), (rate, steps) => {
@@ -104,7 +104,7 @@ it('lets nobody have more than the rate and one second of it, whatever they do',
   );
 });
 
-it('remembers a bounded number of addresses, those that came last, however many come', () => {
+it('remembers a bounded number of addresses: the most recent ones', () => {
   const { limits } = limited({ address: 1 });
   const come = (from: number, to: number): void => {
     for (let at = from; at < to; at++)
@@ -130,7 +130,7 @@ it.each([
   expect(addressKey(address)).toBe(key);
 });
 
-it('counts connections in all and from one address, and forgets those that are gone', () => {
+it('counts connections in total and from each address, and forgets closed ones', () => {
   const counts = new ConnectionCounts({ connectionsMax: 3, connectionsPerAddressMax: 2 });
   const from = ['2001:db8::1', '2001:db8::2', '10.0.0.1'];
   for (const address of from) {

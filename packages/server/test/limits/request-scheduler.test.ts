@@ -29,7 +29,7 @@ function take(turns: RequestScheduler, reader: Reader, times: number): number {
   return taken;
 }
 
-it('a connection that waits for each answer is never held up', () => {
+it('a connection that waits for each response is never held up', () => {
   const turns = new RequestScheduler(options);
   const [busy, good] = [new FakeReader(), new FakeReader()];
   expect(take(turns, busy, 100)).toBe(4);
@@ -41,7 +41,7 @@ it('a connection that waits for each answer is never held up', () => {
   }
 });
 
-it('connections that pipeline have one request in a turn while others wait, and those that wait longest come first', async () => {
+it('while others wait, pipelining connections have one request a turn, the longest waiting first', async () => {
   const turns = new RequestScheduler(options);
   const readers = Array.from({ length: 5 }, () => new FakeReader());
   for (const reader of readers) turns.hold(reader);
@@ -65,7 +65,7 @@ it('connections that pipeline have one request in a turn while others wait, and 
   expect([take(turns, first, 100), take(turns, third, 100)]).toEqual([1, 0]);
 });
 
-it('a connection with too many unanswered requests waits for an answer', async () => {
+it('a connection with too many unanswered requests waits for a response', async () => {
   const turns = new RequestScheduler(options);
   const reader = new FakeReader();
   let taken = 0;
@@ -79,7 +79,7 @@ it('a connection with too many unanswered requests waits for an answer', async (
   expect(reader.turns).toBe(1);
 });
 
-it('with too many unanswered requests of all connections each has one at a time, and none waits for ever', async () => {
+it('with too many unanswered requests in total, each connection has one at a time, and none waits for ever', async () => {
   const turns = new RequestScheduler({ ...options, perTurnMax: 100 });
   const [first, second, third] = [new FakeReader(), new FakeReader(), new FakeReader()];
   expect([take(turns, first, 100), take(turns, second, 100), take(turns, third, 100)]).toEqual([10, 10, 1]);
@@ -93,7 +93,7 @@ it('with too many unanswered requests of all connections each has one at a time,
   expect(take(turns, third, 100)).toBe(9);
 });
 
-it('the connections that hold the most are closed while all hold too much', async () => {
+it('the connections that hold the most bytes are closed while all together hold too many', async () => {
   const turns = new RequestScheduler({ ...options, servedMax: 0 });
   const readers = Array.from({ length: 20 }, () => new FakeReader());
   readers.forEach((reader, at) => {
@@ -106,7 +106,7 @@ it('the connections that hold the most are closed while all hold too much', asyn
   expect(readers.map(({ isCut }) => isCut)).toEqual(readers.map((_reader, at) => at >= 14));
 });
 
-it('a connection that holds nothing any more is not closed', async () => {
+it('a connection that does not hold bytes any more is not closed', async () => {
   const turns = new RequestScheduler({ ...options, heldBytesMax: 100 });
   const reader = new FakeReader();
   reader.heldBytes = 1_000;
