@@ -1,37 +1,48 @@
 import type { From, Interest, Stored, Topic } from '@fanfare/protocol';
+import { fixedLimits } from '../limits/fixed-limits.ts';
 
-/** A message on its way into the log. */
+const waitingMiB = fixedLimits.storesWaitingBytesMax.value / 1_048_576;
+
+/** A message that is about to be appended. */
 export interface NewRecord {
   readonly topic: Topic;
   /** The message as JSON text without insignificant white space. */
   readonly messageJson: string;
-  /** When given, a second append of it by the same subject to the same topic makes no second record. */
+  /**
+   * The idempotency key. A second append of it, by the same subject to the same topic, makes no second
+   * record.
+   */
   readonly id?: string;
-  /** The authenticated subject that has published it, where the topic's rule tells. */
+  /** The authenticated subject, if the topic's rule shows the publisher to readers. */
   readonly publisher?: string;
-  /** The authenticated subject that publishes it, which its id and a topic that is made for it belong to. */
+  /**
+   * The authenticated subject of the publisher. The id, and a topic that is created for the record, belong to
+   * it.
+   */
   readonly subject?: string;
   /** Whether the topic is made, asked where it does not exist; else only its rule can have it made. */
   readonly createsTopic?: (topic: Topic) => boolean;
 }
 
-/** A message that the log has, or that passed through its tail. */
+/** A message in the log, or one that passed through the tail without being stored. */
 export interface LogRecord extends NewRecord {
   /**
-   * Its place in the log: grows from record to record, over all topics. A record that is not stored has the
-   * place of the newest stored one before it.
+   * The position in the log, which increases from record to record over all topics. A record that is not
+   * stored has the sequence of the newest stored record before it.
    */
   readonly sequence: number;
-  /** Which of its topic's stored messages it is, from 1 on without holes; 0 when it is not stored. */
+  /** The number of the message in its topic: from 1, without gaps. 0 if the message is not stored. */
   readonly ordinal: number;
   /**
-   * What the clock showed, in milliseconds since 1970. It goes back from one record to the next only where the clock was set
-   * back by more than a minute: the order is that of `sequence`.
+   * The timestamp, in milliseconds since 1970. The order of records is that of `sequence`: the time goes back
+   * if the clock was set back by more than a minute.
    */
   readonly time: number;
 }
 
-/** What became of one {@link NewRecord}. All but the first two: nothing was appended. */
+/**
+ * The result of appending one {@link NewRecord}. Only the first two kinds mean that the log has the message.
+ */
 export type AppendOutcome =
   | {
       readonly kind: 'appended' | 'duplicate';
@@ -41,84 +52,99 @@ export type AppendOutcome =
     }
   /** The topic does not exist, and this append does not create it. */
   | { readonly kind: 'topic_not_found' }
-  /** The topic would be one too many, and no other topic is an unused name. */
+  /** The limit of topics is reached, and no topic is an unused name. */
   | { readonly kind: 'topics_exhausted' }
   /** The message is larger than the topic's rule allows. */
   | { readonly kind: 'message_too_large'; readonly bytesMax: number }
-  /** The id was used for another message. */
+  /** The id was used for a different message. */
   | { readonly kind: 'id_conflict' }
-  /** The log remembers as many ids as it may; the same append can succeed later. */
+  /** The idempotency table is full. The same append can succeed later. */
   | { readonly kind: 'ids_exhausted' };
 
-/** Gets the records of one commit. MUST NOT throw: the records are in the log, whatever becomes of their delivery. */
+/**
+ * Receives the records of one commit. It MUST NOT throw: the records are committed, even if their delivery
+ * fails.
+ */
 export type TailListener = (records: readonly LogRecord[]) => void;
 
-/** Where a reader is: it has had everything up to a place in the log. */
+/** The position of a reader, which has read everything up to `sequence`. */
 export interface Position {
   readonly sequence: number;
-  /** Of a single topic: how many stored messages it had had up to there. Lets the log count what is gone. */
+  /**
+   * Only for a single topic: how many stored messages the topic had had by then. With it the log counts what
+   * was dropped.
+   */
   readonly ordinal?: number;
-  /** Of a pattern: the log's own note of what had gone by then. */
+  /** Only for a pattern: the log's own change counter at that time. */
   readonly changes?: number;
-  /** Of what is stored up to `through`, only the newest so many messages of each topic are wanted. */
+  /**
+   * The reader wants only the newest `count` messages of each topic, of those that are stored up to
+   * `through`.
+   */
   readonly newest?: { readonly count: number; readonly through: number };
 }
 
-/** Lets through, of what a pattern stands for, the topics that may be read: to the reader there are no others. */
+/**
+ * Selects the topics that the reader may read. Other topics that match a pattern do not exist for the reader.
+ */
 export type MayRead = (topic: Topic) => boolean;
 
-/** Where reading starts. */
+/** The position at which reading starts. */
 export interface Start {
   readonly position: Position;
-  /** There when the start was given as an offset: whether nothing after it is missing, as far as can be proved. */
+  /** Only if the start was given as an offset: whether it is certain that no message after it is missing. */
   readonly recovered?: boolean;
-  /** How many stored messages come first, as far as known. */
+  /** How many stored messages come next, as far as is known. */
   readonly due: number;
 }
 
 export interface PageLimit {
   readonly recordsMax: number;
-  /** Of the messages as JSON text. The page's first record always fits. */
+  /** The size of the messages as JSON text. The first record of a page always fits. */
   readonly bytesMax: number;
 }
 
 export interface Page {
   /** In the order of the log. */
   readonly records: readonly LogRecord[];
-  /** From where to go on. */
+  /** The position for the next page. */
   readonly position: Position;
-  /** Whether everything that the log had was read, so that `position` is its head. */
+  /** Whether the page reaches the head of the log. */
   readonly isAtHead: boolean;
   /**
-   * Whether messages after the position given were dropped by retention or with their topic before they were
-   * read: how many, or `unknown`. 0 when none were. They come before the page's records.
+   * How many messages after the given position were dropped, by retention or with their topic, before they
+   * were read. `unknown` if the log cannot count them, 0 if there are none. They come before the page's
+   * records.
    */
   readonly dropped: number | 'unknown';
 }
 
-/** What comes before a place in the log. */
+/** A page of a backward scan. */
 export interface PageBefore {
   /** In the order of the log. */
   readonly records: readonly LogRecord[];
-  /** Whether nothing that is kept comes before these. */
+  /** Whether no kept message comes before these. */
   readonly isAtStart: boolean;
 }
 
-/** Tokens of a subject that count no more. Times are in milliseconds since 1970. */
+/** Revoked tokens of a subject. Times are in milliseconds since 1970. */
 export interface Revocation {
   readonly subject: string;
-  /** Those that were issued up to then. */
+  /** Tokens that were issued at this time or earlier are revoked. */
   readonly time: number;
-  /** Those that were issued at these times, which are later: their clock was ahead, and they had been seen before. */
+  /**
+   * Tokens that were issued at these later times are revoked too: the issuer's clock was ahead, and the
+   * tokens had been used.
+   */
   readonly ahead: readonly number[];
 }
 
-/** Keeps revocations, where the log is kept over a restart. */
+/** Stores revocations. They survive a restart if the log does. */
 export interface RevocationStore {
   readonly revocations: readonly Revocation[];
-  /** What the clock shows; while it may be wrong, an earlier time. */
+  /** The time by the clock; an earlier time while the clock is on trial. */
   readonly trustedTime: number;
-  /** Puts all revocations in the place of those before. It resolves and rejects like {@link TopicLog.append}. */
+  /** Replaces all revocations. It resolves and rejects like {@link TopicLog.append}. */
   keepRevocations(revocations: readonly Revocation[]): Promise<void>;
 }
 
@@ -128,49 +154,54 @@ export interface TopicState {
   readonly topic: Topic;
   /** How many messages are kept. */
   readonly messages: number;
-  /** The place of its newest stored message; undefined when it never had one. */
+  /** The sequence of the newest stored message; undefined if there never was one. */
   readonly lastSequence?: number;
-  /** How many messages were appended to it since the log was opened, stored or not. */
+  /** How many messages were appended since the log was opened, stored or not. */
   readonly published: number;
-  /** Of the newest of these; else of the newest message that is kept, if any is. In milliseconds since 1970. */
+  /**
+   * The time of the newest message since the log was opened; else of the newest kept message, if any. In
+   * milliseconds since 1970.
+   */
   readonly lastTime?: number;
 }
 
 export interface TopicQuery {
   readonly prefix: string;
-  /** Only topics that come after this one in the order of their names (by UTF-16 code units). */
+  /** Only topics after this one, in the order of their names (by UTF-16 code units). */
   readonly after?: string;
   readonly limit: number;
 }
 
-/** How much a log has, and what that takes. */
+/** What the log contains, and its size. */
 export interface LogUsage {
   readonly topics: number;
-  /** Where it keeps messages. */
+  /** The storage of the messages. */
   readonly kind: 'disk' | 'memory';
   readonly bytes: number;
-  /** What it may take at the most, where it has a limit of its own. */
+  /** The limit of `bytes`, if the log has one. */
   readonly bytesMax?: number;
 }
 
-/** Messages that are in the log cannot be read: they are damaged. The message says what is, not what to do. */
+/**
+ * Messages in the log are damaged and cannot be read. The error message says what is damaged, not what to do.
+ */
 export class LogDamagedError extends Error {
   override readonly name = 'LogDamagedError';
 }
 
-/** More waits to be stored than the log may hold in memory. The same can succeed later. */
+/** The queue of appends is full. The same append can succeed later. */
 export class LogBusyError extends Error {
   override readonly name = 'LogBusyError';
 
   constructor() {
-    super('More is waiting to be stored than the disk can take.');
+    super(`Too many messages are waiting for the disk (limit: ${waitingMiB} MiB). Retry later.`);
   }
 }
 
-/** The log cannot be written, for the moment or any more. */
+/** The log cannot be written, temporarily or until the next start. */
 export class LogUnwritableError extends Error {
   override readonly name: string = 'LogUnwritableError';
-  /** One sentence for clients, without paths. */
+  /** One sentence for clients. It has no paths. */
   readonly summary: string;
 
   constructor(
@@ -183,12 +214,12 @@ export class LogUnwritableError extends Error {
   }
 }
 
-/** Nobody can tell whether what was to be appended is in the log. */
+/** It is unknown whether the records are in the log. */
 export class LogUncertainError extends LogUnwritableError {
   override readonly name = 'LogUncertainError';
 }
 
-/** There is no space left to store anything. Once there is, appending succeeds again. */
+/** The disk is full. Appending succeeds again once there is free space. */
 export class LogFullError extends Error {
   override readonly name = 'LogFullError';
 }
@@ -202,68 +233,76 @@ export class LogClosedError extends Error {
 }
 
 /**
- * The log that every message passes through: one sequence for all topics. It knows which topics there are, keeps
- * of each what its rule says, and can be read from any position.
+ * The log that every message passes through, with one sequence for all topics. It knows which topics exist,
+ * keeps what their rules say, and can be read from any position.
  *
- * - What is called takes effect in the order of the calls, whatever it is.
- * - `append` MUST answer with one outcome for each record, in their order, and only once the log has them
- *   at the level that the outcome's `stored` names. It MUST reject, and have appended nothing, when the log cannot
- *   be written; reading goes on then.
- * - The tail MUST get every appended record once, in the order of the log, and no record before it is
- *   committed. `head` is the place of the newest record that the tail was given, and moves before it is.
- * - A place in the log is never given to another message, whatever happens: a log that lost messages has another epoch.
- * - An id counts per topic and subject for at least the window that the log was made with. A second append of it with
- *   the same `messageJson` MUST answer the first one's sequence and time as a `duplicate`. Ids of stored messages
- *   outlive a restart where the messages do.
- * - A clock that is wrong MUST NOT do lasting harm. What is stamped in the future counts as stamped now at the latest, for
- *   ages and windows. While a clock that has jumped forward may be wrong, no message MUST be dropped for its age by it.
- * - Reading MUST NOT skip a message that is kept, and MUST say so (`dropped`, `recovered: false`) when one is not
- *   kept any more. What is damaged MUST NOT be returned or skipped: reading rejects with {@link LogDamagedError}.
- * - A topic is an unused name while it is not declared, keeps no message, and `isInUse`, which the log was made with,
- *   is false for it. When there are as many topics as may be, a new topic takes the place of the unused name whose last
- *   use was longest ago. Subscribing, publishing, reading and {@link noteUse} are uses; so is keeping a message.
- * - A subject holds at most as many unused names as the log was made with. The log forgets its oldest ones within a
- *   second when it has more, and forgets no topic for any other reason.
- * - A forgotten topic counts as deleted for readers. Its ids are remembered for their whole window.
- * - Nothing holds up the event loop for longer than a page or a commit takes, whatever is asked for.
+ * - Calls take effect in their order, whatever they are.
+ * - `append` MUST resolve to one outcome per record, in their order, after the records are stored at the
+ *   level that `stored` of the outcome names. If the log cannot be written, `append` MUST reject and MUST NOT
+ *   have appended anything. Reading goes on then.
+ * - The tail MUST get every appended record once, in the order of the log, and only after its commit. `head`
+ *   is the sequence of the newest record that the tail was given. It changes before the tail gets the record.
+ * - The log MUST NOT give a sequence to a second message. A log that lost messages has a new epoch.
+ * - An id counts per topic and subject, for at least the window that the log was created with. A second
+ *   append with the same id and `messageJson` MUST resolve to a `duplicate` with the first one's sequence and
+ *   time. Ids of stored messages survive a restart if the messages do.
+ * - A wrong clock MUST NOT do lasting harm. For ages and windows, a timestamp in the future counts as the
+ *   present at the latest. While a clock that has jumped forward is on trial, the log MUST NOT drop messages
+ *   for their age by that clock.
+ * - Reading MUST NOT skip a kept message, and MUST report (`dropped`, `recovered: false`) a message that is
+ *   not kept any more. It MUST NOT return or skip damaged data: it rejects with {@link LogDamagedError}.
+ * - A topic is an unused name while it is not declared, keeps no message, and `isInUse` (an option of the
+ *   log) is false for it. When the limit of topics is reached, a new topic replaces the least recently used
+ *   unused name. Subscribing, publishing, reading and {@link noteUse} are uses; keeping a message is one too.
+ * - The number of unused names per subject is limited by an option of the log. The log forgets the oldest
+ *   ones of a subject that has more, within a second. It forgets topics for no other reason.
+ * - For readers, a forgotten topic counts as deleted. Its ids are remembered for their whole window.
+ * - No call blocks the event loop for longer than one page or one commit takes.
  */
 export interface TopicLog {
-  /** Names this log; another log, or one that lost records, has another epoch. Without a dot. */
+  /** Identifies this log, and has no dot. Another log, or a log that lost records, has a different epoch. */
   readonly epoch: string;
   readonly head: number;
-  /** How many topics there may be. */
+  /** The limit of topics. */
   readonly topicsMax: number;
-  /** How many records are to be appended at once, at the most, so that nobody is held up for long. Changes with what they cost. */
+  /**
+   * The limit of records for one append, so that a commit does not block the event loop for long. It changes
+   * with the measured cost.
+   */
   readonly recordsMax: number;
   append(records: readonly NewRecord[]): Promise<readonly AppendOutcome[]>;
-  /** Sets the one listener. A log has one tail; whoever wants to share it does so behind the listener. */
+  /** Sets the only listener. A log has one tail; to share it, share the listener. */
   tail(listener: TailListener): void;
   /**
-   * Makes a topic exist. An append that is called after this one's call finds it (one before MAY as well).
+   * Creates a topic if it does not exist. An append that is called later finds the topic; an append that was
+   * called earlier MAY find it too.
    *
-   * @param isDeclared - answer only once the topic is there at the level at which the log stores; else it MAY be
-   * forgotten in a crash, as long as it has no messages
-   * @param subject - the authenticated subject that the topic belongs to, if it is made
+   * @param isDeclared - resolve only after the topic is stored at the log's level. Without it, a crash MAY
+   * lose the topic while it has no messages
+   * @param subject - the authenticated subject that the topic belongs to, if it is created
    */
   createTopic(topic: Topic, isDeclared: boolean, subject?: string): Promise<TopicCreation>;
-  /** A topic is used just now. MUST be called when the last subscriber of a topic has left (`isInUse`). */
+  /**
+   * Notes that a topic is used now. MUST be called when the last subscriber of a topic has left (`isInUse`).
+   */
   noteUse(topic: Topic): void;
-  /** Deletes a topic with its messages. Resolves to whether it existed. */
+  /** Deletes a topic with its messages. Resolves to whether the topic existed. */
   deleteTopic(topic: Topic): Promise<boolean>;
-  /** Topics in the order of their names. */
+  /** Returns topics in the order of their names. */
   topics(query: TopicQuery): Promise<readonly TopicState[]>;
-  /** Undefined when the topic does not exist. */
+  /** Resolves to undefined if the topic does not exist. */
   topicState(topic: Topic): Promise<TopicState | undefined>;
   usage(): Promise<LogUsage>;
   /**
-   * Finds where to start. Nobody need be subscribed, and the topic need not exist. A start from a time is the first message
-   * that was stamped then or later; one from the future counts as stamped when the clock was set right after it.
+   * Finds the position at which reading starts. The topic need not exist. A start from a time is the first
+   * message with that timestamp or a later one. A timestamp in the future counts as the time at which the
+   * clock was set right after it.
    */
   locate(interest: Interest, from: From, mayRead?: MayRead): Promise<Start>;
   /** Reads what comes after a position. */
   read(interest: Interest, position: Position, limit: PageLimit, mayRead?: MayRead): Promise<Page>;
-  /** Reads the newest messages of a topic whose places in the log come before one. */
+  /** Reads backward: the newest messages of a topic before a sequence. */
   readBefore(topic: Topic, sequence: number, limit: PageLimit): Promise<PageBefore>;
-  /** Resolves once all that was appended before is answered. Everything after it rejects. */
+  /** Resolves after all earlier appends are settled. All later calls reject. */
   close(): Promise<void>;
 }

@@ -5,7 +5,9 @@ import type { MayRead } from '../topic-log.ts';
 export interface DeletionLimits {
   /** How many deletions are remembered one by one, at least. */
   readonly newestMax: number;
-  /** How many more at the most, so that older ones are put together, and written, only once in so many. */
+  /**
+   * How many more are allowed, so that older ones are merged, and written, only once in so many deletions.
+   */
   readonly slack: number;
   readonly segmentsMax: number;
 }
@@ -14,7 +16,7 @@ const deletionLimits: DeletionLimits = { newestMax: 1_000, slack: 250, segmentsM
 
 export const noDeletions: Deletions = { newest: [], bySegment: new Map(), inCommon: { sequence: 0 } };
 
-/** What is remembered once some more topics were deleted. */
+/** Returns what is remembered after more topics were deleted. */
 export function withDeletions(
   known: Deletions,
   more: readonly Deletion[],
@@ -27,7 +29,7 @@ export function withDeletions(
   for (const deletion of newest.splice(0, newest.length - newestMax)) {
     const segment = firstSegmentOf(deletion.topic);
     const mark = highest(deletion, bySegment.get(segment));
-    // It is the last from now on: the first ones are those that were deleted from least recently.
+    // Moves the segment to the end, so that the first segments are the ones with the oldest deletions.
     bySegment.delete(segment);
     bySegment.set(segment, mark);
   }
@@ -41,10 +43,10 @@ export function withDeletions(
 }
 
 /**
- * Whether a topic that somebody is interested in was deleted, with a mark of which something is so. It is never false when
- * one was. It can be true when none was: for a topic with the same first segment, or when too many were deleted since.
+ * Whether a topic of an interest was deleted, with a mark that meets a condition. It is never false if one
+ * was. It can be true if none was: for a topic with the same first segment, or after too many deletions.
  *
- * @param isWanted - whether a topic is one of the interest's
+ * @param isWanted - whether a topic belongs to the interest
  */
 export function wasDeleted(
   { newest, bySegment, inCommon }: Deletions,
@@ -59,7 +61,10 @@ export function wasDeleted(
   return newest.some((deletion) => isSo(deletion) && isWanted(deletion.topic));
 }
 
-/** Whether messages after a place in the log were deleted with their topic. Also true when that is not remembered. */
+/**
+ * Whether messages after a sequence were deleted with their topic. Also true if the log does not remember
+ * that far back.
+ */
 export function wasDeletedAfter(
   deletions: Deletions,
   interest: Interest,
@@ -74,7 +79,7 @@ function firstSegmentOf(name: string): string {
   return end < 0 ? name : name.slice(0, end);
 }
 
-/** A mark of both, whichever is higher. */
+/** The higher values of two marks. */
 function highest(one: DeletionMark, other: DeletionMark | undefined): DeletionMark {
   const sequence = Math.max(one.sequence, other?.sequence ?? 0);
   return one.at === undefined ? { sequence } : { sequence, at: Math.max(one.at, other?.at ?? 0) };

@@ -1,21 +1,21 @@
 import { fixedLimits } from '../../limits/fixed-limits.ts';
 import type { ClockStep, LogState } from '../store/store.ts';
 
-/** What is known of the clock by which messages were stamped. */
+/** What the log knows of the clock that made the timestamps. */
 export interface ClockHistory extends Pick<LogState, 'trustedTime' | 'clockSteps'> {
-  /** There while the clock is on trial. */
+  /** Only while the clock is on trial. */
   readonly trial?: ClockTrial | undefined;
 }
 
-/** That a clock has jumped forward, and may be wrong. */
+/** A clock that has jumped forward, and may be wrong. */
 export interface ClockTrial {
-  /** The place of the first record that is stamped after its newest jump. */
+  /** The sequence of the first record with a timestamp from after the newest jump. */
   readonly since: number;
-  /** By how much it is ahead of `trustedTime`. */
+  /** How far the clock is ahead of `trustedTime`. */
   readonly aheadMs: number;
 }
 
-/** Something that was stamped: from its place in the log on. */
+/** Something with a timestamp, and its position in the log. */
 export interface Timestamped {
   readonly block: number;
   readonly time: number;
@@ -23,17 +23,21 @@ export interface Timestamped {
 
 const { value: stepMs } = fixedLimits.clockStepMs;
 
-/** How many steps are remembered. */
+/** How many clock steps are remembered. */
 export const clockStepsMax = 100;
 
-/** The stamp of what comes next: what the clock shows, but no small step back. @param last - the newest stamp */
+/**
+ * The timestamp of the next commit: the time of the clock, but never a small step back.
+ *
+ * @param last - the newest timestamp
+ */
 export function nextTimestamp(last: number, shown: number): number {
   return last > shown && last - shown <= stepMs ? last : shown;
 }
 
 /**
- * The steps, and one more, which is one with the last where nothing was stamped in between. When there are too many, the
- * oldest two become one: the stamps before it are in no order then.
+ * Adds a clock step. It is merged with the last step if nothing was appended in between. Above the limit the
+ * two oldest steps are merged: the timestamps before them are then in no order.
  */
 export function withClockStep(steps: readonly ClockStep[], step: ClockStep): readonly ClockStep[] {
   const last = steps.at(-1);
@@ -48,10 +52,11 @@ function asOne(one: ClockStep, next: ClockStep): ClockStep {
 }
 
 /**
- * When something counts as stamped, to tell its age. The order of the log is right, even where the clock was wrong:
- * - What is stamped in the future, by more than a small step, counts as stamped when the clock was set right after it, or now.
- *   What came since a clock is on trial is as old as that clock says.
- * - Anything else counts as stamped no earlier than what comes before it in the log, unless that is from the future.
+ * The time that counts for the age of something. The order of the log is right, even if the clock was wrong:
+ * - A timestamp in the future, by more than a small step, counts as the time at which the clock was set right
+ *   after it, or as the present. During a trial of the clock, later records are as old as that clock says.
+ * - Any other timestamp counts as no earlier than what comes before it in the log, unless that is in the
+ *   future.
  */
 export function effectiveTime(
   { block, time }: Timestamped,
@@ -76,12 +81,12 @@ export function ageOf(stamped: Timestamped, clock: ClockHistory): number {
 }
 
 /**
- * Finds the first of those that count as stamped at a time or later. A time that is in the future is taken by the
- * stamps as they are.
+ * Finds the first item whose effective time is a given time or later. For a time in the future, the
+ * timestamps themselves count.
  *
- * @param state - the log's
- * @param firstSince - finds, of what is from one place on and before another, where stamps do not go back, the first that
- * has a stamp of so much or more
+ * @param state - of the log
+ * @param firstSince - finds the first item with a timestamp of so much or more, between two sequences where
+ * timestamps do not go back
  */
 export function firstEffectiveSince<T extends Timestamped>(
   ms: number,

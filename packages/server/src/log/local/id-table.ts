@@ -1,24 +1,27 @@
 import type { Stored } from '@fanfare/protocol';
 
-/** What is remembered of the first message that came under an id. */
+/** What the log remembers of the first message with an id. */
 export interface RememberedId {
   readonly sequence: number;
   readonly time: number;
-  /** A hash of the message, so that another one is told from it. */
+  /** The hash of the message, which tells it from a different message. */
   readonly digest: string;
   readonly stored: Stored;
 }
 
-/** Tables grow by one of these at a time, which takes a millisecond at the most. A power of two. */
+/** A table grows by one segment at a time, which takes a millisecond at most. A power of two. */
 const segmentCount = 64;
 
-/** The numbers of a row: the hash of the id, that of the message, the sequence, the time. */
+/** The columns of a row, in words: the hash of the id, the hash of the message, the sequence, the time. */
 const rowSize = 12;
 const digestAt = 4;
 const sequenceAt = 8;
 const timeAt = 10;
 
-/** In the upper half of the sequence, which is a number under 2^53: that the row is taken, and the level. */
+/**
+ * Flags in the upper half of the sequence, which is less than 2^53: whether the row is taken, and the storage
+ * level.
+ */
 const takenFlag = 0x8000_0000;
 const levelShift = 24;
 const sequenceHighMask = 0x1f_ffff;
@@ -27,8 +30,8 @@ const levels: readonly Stored[] = ['none', 'memory', 'disk', 'replicated'];
 const halfRange = 2 ** 32;
 
 /**
- * Ids by their hashes, in numbers: a million of them take some 80 MB and no work of the garbage collector's, and are read
- * back in a fraction of a second, where objects in a map take several times as much of both.
+ * A hash table of ids as plain numbers. A million ids take some 80 MB and no work of the garbage collector,
+ * and load in a fraction of a second. Objects in a `Map` take several times as much of both.
  */
 export class IdTable {
   readonly #segments: Segment[] = Array.from({ length: segmentCount }, () => new Segment());
@@ -38,7 +41,7 @@ export class IdTable {
     return this.#size;
   }
 
-  /** @param key - a hash as a text of 16 characters, each a byte, as in all that is given and returned here */
+  /** @param key - a hash as 16 latin1 characters, like all hashes here */
   get(key: string): RememberedId | undefined {
     return this.#segmentOf(key).get(key);
   }
@@ -48,12 +51,12 @@ export class IdTable {
   }
 
   #segmentOf(key: string): Segment {
-    // Hashes: every bit is as good as any other.
+    // Any bits of a hash will do.
     return this.#segments[key.charCodeAt(15) % segmentCount] as Segment;
   }
 }
 
-/** An open hash table: a row is at the place that its hash says, or at the next that is free. */
+/** A hash table with open addressing and linear probing. */
 class Segment {
   #rows = new Uint32Array(16 * rowSize);
   #count = 0;
@@ -63,7 +66,7 @@ class Segment {
     return this.#isTaken(at) ? this.#read(at) : undefined;
   }
 
-  /** @returns whether it is a new one */
+  /** @returns whether the key is new */
   set(key: string, { sequence, time, digest, stored }: RememberedId): boolean {
     let at = this.#find(key);
     const isNew = !this.#isTaken(at);
@@ -103,7 +106,7 @@ class Segment {
     };
   }
 
-  /** Where a key's row is, or is to be. */
+  /** The row of a key, or the row where it belongs. */
   #find(key: string): number {
     const rows = this.#rows;
     const [first, second, third, fourth] = [wordOf(key, 0), wordOf(key, 1), wordOf(key, 2), wordOf(key, 3)];

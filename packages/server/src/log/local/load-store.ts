@@ -20,8 +20,8 @@ export interface LoadedStore {
 }
 
 /**
- * Reads what a store has into memory: the topics, and the ids that still count. Looks at the first and the last
- * chunk of each topic, and at no other.
+ * Loads the topics of a store, and the ids that still count, into memory. It reads only the first and the
+ * last chunk of each topic.
  *
  * @throws LogDamagedError
  */
@@ -53,15 +53,15 @@ const newState = {
   revocations: [],
 };
 
-/** The steps of the clock that came after something that is still there. */
+/** The clock steps that come after the oldest stored block. Earlier steps concern nothing any more. */
 function stepsSince(store: Store, { clockSteps }: LogState): LogState['clockSteps'] {
   const oldest = clockSteps.length > 0 ? firstOf(store.readBlocks(0)) : undefined;
   return oldest ? clockSteps.filter(({ sequence }) => sequence > oldest.first) : clockSteps;
 }
 
 /**
- * The topics that kept nothing before, and do now: what passed through them is missing, as if they had been deleted.
- * Nobody can have seen a place in the log that comes after the head.
+ * The topics that kept nothing before and keep messages now. What passed through them is missing, as if they
+ * had been deleted. No reader can have seen a position after the head.
  */
 function begunToKeep(topics: TopicTable, { head }: LogState): readonly Deletion[] {
   const changed: Deletion[] = [];
@@ -89,7 +89,7 @@ function readEntries(store: Store, topics: TopicTable, { head }: LogState): Topi
       isSaved: record.keeps === keeps(entry),
       gone,
       oldest: oldest && oldestOf(oldest),
-      // Nothing was kept in between: what is older is of another time.
+      // Nothing was kept in between, so the messages from before do not count.
       trimmed: hasBegunToKeep ? count : gone.ordinal,
       bytesTrimmed: gone.bytes,
       count,
@@ -110,7 +110,7 @@ function bytesOf({ records }: Chunk): number {
   return records.reduce((bytes, { messageJson }) => bytes + Buffer.byteLength(messageJson), 0);
 }
 
-/** Those that are old come first, and are forgotten first. */
+/** Loads the ids from the oldest to the newest, so that the oldest are forgotten first. */
 function readIds(store: Store, ids: RememberedIds, state: LogState, idWindowMs: number): void {
   for (const block of store.readIds(0)) {
     const age = Math.max(0, ageOf(block, state));

@@ -42,28 +42,28 @@ export interface LocalTopicLogOptions extends RememberedIdsOptions, UnusedNamesO
   readonly store: Store;
   readonly rules: Rules;
   readonly topicsMax: number;
-  /** How many bytes of memory the messages may take in all, where they are kept in memory. */
+  /** The limit of the messages in memory, if they are stored there. */
   readonly memoryBytesMax: number;
-  /** Names the log if the store is new. */
+  /** The epoch of the log if the store is new. */
   readonly newEpoch: string;
   /** The wall clock, in milliseconds since 1970. */
   readonly now: () => number;
   readonly invariants: Invariants;
   readonly onClockEvent: (event: ClockEvent) => void;
-  /** Something failed that nobody asked for. */
+  /** Something failed in the background. */
   readonly onFailure: (error: unknown) => void;
-  /** What is asked for cannot be stored any more, for a reason; or it can again, without one. */
+  /** Messages cannot be stored any more, with a reason; or they can again, without one. */
   readonly onWritable: (reason?: unknown) => void;
 }
 
-/** How often what is too old is looked for. */
+/** How often the log looks for messages that are too old. */
 const sweepIntervalMs = 1_000;
 
 /**
  * The log of one machine, over a {@link Store}.
  *
- * There is one commit at a time; what is asked for meanwhile is committed together afterwards, so that one fsync
- * is for many. What is not to be stored waits for nothing but its place in the order.
+ * It makes one commit at a time. Operations that arrive meanwhile are committed together afterwards (group
+ * commit), so that they share one fsync. Operations that store nothing wait only for their turn in the order.
  */
 export class LocalTopicLog implements TopicLog, RevocationStore {
   readonly #options: LocalTopicLogOptions;
@@ -72,7 +72,7 @@ export class LocalTopicLog implements TopicLog, RevocationStore {
   readonly #retention: Retention;
   readonly #view: LogView;
   readonly #sweeper: NodeJS.Timeout;
-  /** Topics that are about to be declared or deleted: what is asked about them meanwhile is answered after that. */
+  /** Topics with a pending declaration or deletion. Later operations on them wait in the queue. */
   readonly #changing = new Map<Topic, number>();
   #closing: Promise<void> | undefined;
 
@@ -149,10 +149,10 @@ export class LocalTopicLog implements TopicLog, RevocationStore {
       this.#topics.unused.note(known);
       return 'existed';
     }
-    // Topics that are being made may fail to be. Where there is no room, a commit has to forget a name.
+    // The creations of the commit in flight may still fail. At the limit, only a commit can forget a name.
     const isGrowing = inFlight !== undefined && inFlight.growth > 0;
     if (isGrowing || this.#topics.size >= this.topicsMax) return this.#commits.submit(create);
-    // Whoever subscribes has no use for a topic that was saved and then lost its subscriber in a crash.
+    // It is stored later: a subscriber does not need the topic after a crash.
     const entry = this.#topics.make(topic, head, { subject });
     this.#topics.add(entry);
     this.#topics.unused.note(entry);
@@ -219,7 +219,10 @@ export class LocalTopicLog implements TopicLog, RevocationStore {
     await this.#options.store.close();
   }
 
-  /** The page is given all the same: it has messages that its reader must not lose. */
+  /**
+   * Checks the order of a page. A page that fails the check is returned all the same: its reader must not
+   * lose messages.
+   */
   #checkOrder({ records, position: { sequence: end } }: Page, { sequence: start }: Position): void {
     const isForward = end >= Math.min(start, this.head) && areInOrder(records, start);
     this.#options.invariants.check(isForward, 'page_order', { start, end, records: records.length });
@@ -259,7 +262,7 @@ function stateOf({ name, count, trimmed, lastSequence, published, lastTime }: To
   };
 }
 
-/** Orders stored topics by what is known of their last use: when they were made, or had their last message. */
+/** Sorts stored topics by their last known use: their creation, or their last message. */
 function inOrderOfUse(topics: TopicTable): readonly TopicEntry[] {
   const lastUse = ({ createdAt, lastSequence }: TopicEntry): number => Math.max(createdAt, lastSequence);
   return [...topics.all()].toSorted((a, b) => lastUse(a) - lastUse(b) || a.number - b.number);

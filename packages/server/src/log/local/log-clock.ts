@@ -2,13 +2,17 @@ import { fixedLimits } from '../../limits/fixed-limits.ts';
 import { nextTimestamp, withClockStep, type ClockTrial } from './effective-time.ts';
 import type { LogState } from '../store/store.ts';
 
-/** Something that an operator should know of the clock. */
+/** An event of the clock that operators should know of. */
 export type ClockEvent =
-  /** It shows a time that is later than expected by `byMs`. Ages are not measured by it until its trial is over. */
+  /**
+   * The clock is ahead of the expected time by `byMs`. Ages are not measured by it until its trial is over.
+   */
   | { readonly kind: 'jumped'; readonly byMs: number }
-  /** Its trial is over, or it was set right: ages are measured by it again. */
+  /** The trial is over, or the clock was set right. Ages are measured by it again. */
   | { readonly kind: 'trusted' }
-  /** The newest stamp, `before`, is later than what it shows: it was ahead before, or is behind now. */
+  /**
+   * The newest timestamp, `before`, is later than the clock: the clock was ahead before, or is behind now.
+   */
   | { readonly kind: 'set_back'; readonly before: number; readonly after: number };
 
 export interface LogClockOptions {
@@ -21,34 +25,34 @@ const { value: stepMs } = fixedLimits.clockStepMs;
 const { value: trialMs } = fixedLimits.clockTrialMs;
 
 /**
- * A wall clock that may be wrong. What is deleted for its age is gone for good, so a clock that jumps forward is not believed
- * at once: until it has run on for a while without a jump, ages are measured by `trustedTime`, which runs on from what the
- * clock showed before.
+ * A wall clock that may be wrong. Messages that are dropped for their age are lost, so a clock that jumps
+ * forward goes on trial. Until it has run for a while without another jump, ages are measured by
+ * `trustedTime`, which runs on from the time before the jump.
  */
 export class LogClock {
   readonly #options: LogClockOptions;
   #shown: number;
   #trusted: number;
   #running = 0;
-  /** For how long it has run on without a jump. */
+  /** How long the clock has run without a jump. */
   #steady = 0;
   #isOnTrial = false;
-  /** Undefined from a jump on until it is known what was stamped before. */
+  /** Undefined after a jump, until the head of the log at that time is known. */
   #trialSince: number | undefined = 0;
 
-  /** @param trusted - what it showed when it was believed last; undefined in a new log */
+  /** @param trusted - the time at which the clock was last trusted; undefined in a new log */
   constructor(options: LogClockOptions, trusted: number | undefined) {
     this.#options = options;
     this.#trusted = trusted ?? readClock(options);
     this.#shown = this.#trusted;
   }
 
-  /** What it showed when it was last looked at. */
+  /** The time at the last sample. */
   get shown(): number {
     return this.#shown;
   }
 
-  /** For how many milliseconds it was seen to run. This never goes back, and does not jump. */
+  /** How many milliseconds the clock was seen to run. It never goes back and never jumps. */
   get running(): number {
     return this.#running;
   }
@@ -58,7 +62,7 @@ export class LogClock {
     return { since: this.#trialSince, aheadMs: this.#shown - this.#trusted };
   }
 
-  /** Looks at the clock. MUST be called every few seconds: when it is not looked at for longer, it seems to jump. */
+  /** Samples the clock. MUST be called every few seconds: a longer pause looks like a jump. */
   sample(): void {
     const shown = readClock(this.#options);
     const step = shown - this.#shown;
@@ -71,7 +75,7 @@ export class LogClock {
       this.#running += Math.max(0, step);
       this.#trusted += step;
     }
-    // One that was set back is believed at once: nothing is deleted too early for that.
+    // A clock that was set back is trusted at once: that cannot drop messages too early.
     const ahead = shown - this.#trusted;
     const isOnTrial = ahead > stepMs && this.#steady < trialMs;
     if (!isOnTrial) this.#trusted = shown;
@@ -80,7 +84,7 @@ export class LogClock {
     this.#isOnTrial = isOnTrial;
   }
 
-  /** A log's state by what the clock showed when it was last looked at. */
+  /** Returns the state of the log by the last sample of the clock. */
   stateNow(state: LogState): LogState {
     const { time: before, head, clockSteps } = state;
     const after = this.#shown;
@@ -93,7 +97,7 @@ export class LogClock {
   }
 }
 
-/** A stamp is never before 1970, whatever the clock shows. */
+/** Timestamps are never before 1970, whatever the clock shows. */
 function readClock({ now }: LogClockOptions): number {
   return Math.max(0, now());
 }

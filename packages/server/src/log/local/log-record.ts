@@ -2,7 +2,7 @@ import type { Topic } from '@fanfare/protocol';
 import type { ChunkRecord } from '../store/store.ts';
 import type { LogRecord } from '../topic-log.ts';
 
-/** What the log gives out of what the store has. */
+/** Converts a stored record into a record for readers. */
 export function logRecord(
   { sequence, messageJson, id, publisher }: ChunkRecord,
   topic: Topic,

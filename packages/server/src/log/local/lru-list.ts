@@ -1,4 +1,4 @@
-/** Where an item is in a {@link LruList}. */
+/** A node of a {@link LruList}. */
 export interface LruNode<T> {
   readonly item: T;
   older: LruNode<T> | undefined;
@@ -6,8 +6,9 @@ export interface LruNode<T> {
 }
 
 /**
- * Items in the order of their last use, as a linked list. Adding, removing and finding the oldest item take the same
- * time with a million items. A `Map` keeps an order too, but finding its first key is slow after many deletions.
+ * Items in the order of their last use, as a doubly linked list. Adding an item, removing one and finding the
+ * oldest take constant time. A `Map` has an order too, but finding its first key is slow after many
+ * deletions.
  */
 export class LruList<T> implements Iterable<T> {
   #oldest: LruNode<T> | undefined;
@@ -18,21 +19,21 @@ export class LruList<T> implements Iterable<T> {
     return this.#size;
   }
 
-  /** Adds an item, which is not in it, as the newest. @returns what to remove it by */
+  /** Adds an item as the newest. It must not be in the list. @returns the node by which to remove it */
   add(item: T): LruNode<T> {
     const node: LruNode<T> = { item, older: undefined, newer: undefined };
     this.#append(node);
     return node;
   }
 
-  /** Makes an item that is in it the newest. */
+  /** Makes an item of the list the newest. */
   renew(node: LruNode<T>): void {
     if (node === this.#newest) return;
     this.remove(node);
     this.#append(node);
   }
 
-  /** @param node - of an item that is in it */
+  /** @param node - of an item in the list */
   remove({ older, newer }: LruNode<T>): void {
     if (older) older.newer = newer;
     else this.#oldest = newer;
@@ -50,7 +51,7 @@ export class LruList<T> implements Iterable<T> {
     this.#size++;
   }
 
-  /** From the oldest to the newest. The item that was given last may be removed meanwhile. */
+  /** From the oldest to the newest. The last yielded item may be removed meanwhile. */
   *[Symbol.iterator](): Generator<T, void, undefined> {
     for (let node = this.#oldest; node; node = node.newer) yield node.item;
   }

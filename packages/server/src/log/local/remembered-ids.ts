@@ -5,8 +5,8 @@ import type { NewRecord } from '../topic-log.ts';
 const hashBytes = 16;
 
 /**
- * The name of a record's id among those of all topics and subjects: a hash, as long as the id may be. An id counts per subject: else
- * whoever may publish to a topic could use up, or find out, the ids of others there.
+ * The key of a record's id among the ids of all topics and subjects, as a hash of fixed size. Ids count per
+ * subject. Otherwise anyone who may publish to a topic could use up, or find out, the ids of others.
  */
 export function idKey({ topic, id, subject }: NewRecord): string {
   return hash(subject === undefined ? `${topic}\0${id}` : `${topic}\0${id}\0${subject}`);
@@ -16,21 +16,21 @@ export function digestOf({ messageJson }: NewRecord): string {
   return hash(messageJson);
 }
 
-/** Hashes are kept as texts of a byte a character. */
+/** Hashes are strings of one byte per character. */
 function hash(text: string): string {
   return hashOf('sha256', text, 'buffer').toString('latin1', 0, hashBytes);
 }
 
 export interface RememberedIdsOptions {
-  /** For how long an id is remembered at least; it is forgotten before twice that time is over. */
+  /** An id is remembered for at least this long, and for less than twice as long. */
   readonly idWindowMs: number;
-  /** How many ids are remembered at most. */
+  /** The limit of remembered ids. */
   readonly idsMax: number;
 }
 
 /**
- * The ids of the last minutes, in two generations: dropping a whole one costs nothing, where forgetting ids one by
- * one would hold up commits.
+ * The ids of the last minutes (the idempotency table), in two generations. Dropping a whole generation is
+ * free, while forgetting ids one by one would delay commits.
  */
 export class RememberedIds {
   readonly #options: RememberedIdsOptions;
@@ -46,20 +46,21 @@ export class RememberedIds {
     return this.#newer.get(key) ?? this.#older.get(key);
   }
 
-  /** How many more ids can be remembered. */
+  /** How many more ids fit. */
   get idsLeft(): number {
     return this.#options.idsMax - this.#newer.size - this.#older.size;
   }
 
-  /** Remembers an id from the time on that {@link forget} was told last. */
+  /** Remembers an id, as of the time that {@link forget} was last given. */
   set(key: string, remembered: RememberedId): void {
     this.#newer.set(key, remembered);
   }
 
   /**
-   * Forgets what is older than the window.
+   * Forgets ids that are older than the window.
    *
-   * @param now - for how long the log's clock has been running: no stamp, since those can jump. MUST NOT go back
+   * @param now - how long the log's clock has been running. It is not a timestamp, since those can jump. MUST
+   * NOT go back
    */
   forget(now: number): void {
     if (now < this.#generationEnd) return;

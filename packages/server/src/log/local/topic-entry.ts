@@ -3,11 +3,11 @@ import type { Rule } from '../../rules/rule.ts';
 import type { Chunk, TopicNumber, TopicRecord } from '../store/store.ts';
 import type { LruNode } from './lru-list.ts';
 
-/** The oldest chunk of a topic that the store has. */
+/** The oldest chunk of a topic in the store. */
 export interface OldestChunk {
   readonly block: number;
   readonly time: number;
-  /** Of its last record. */
+  /** The ordinal of its last record. */
   readonly lastOrdinal: number;
   readonly bytesBefore: number;
 }
@@ -16,40 +16,43 @@ export function oldestOf({ block, time, ordinal, bytesBefore, records }: Chunk):
   return { block, time, lastOrdinal: ordinal + records.length - 1, bytesBefore };
 }
 
-/** A topic as the log has it in memory. Only commits that succeeded change it, but for `trimmed`. */
+/** A topic in memory. Only successful commits change it, except for `trimmed`. */
 export interface TopicEntry {
   readonly number: TopicNumber;
   readonly name: Topic;
   readonly rule: Rule;
-  /** The log's head when it came to be, or began to keep messages. */
+  /** The head of the log when the topic was created, or began to keep messages. */
   readonly createdAt: number;
-  /** The log's head when it came to be, if that was since the log was opened; else -1. */
+  /** The head of the log when the topic was created, if that was since the log was opened; else -1. */
   readonly bornAt: number;
-  /** The authenticated subject that made it, if that was since the log was opened. */
+  /** The authenticated subject that created the topic, if that was since the log was opened. */
   readonly subject: string | undefined;
   isDeclared: boolean;
   isDeleted: boolean;
-  /** Whether the store has its record. */
+  /** Whether the store has the topic's record. */
   isSaved: boolean;
-  /** How many messages it has had, and their bytes, those that are gone included. */
+  /** How many messages the topic has had, and their size. Dropped messages count. */
   count: number;
   bytes: number;
-  /** Of its newest message; 0 when it never had one. */
+  /** The sequence of the newest message; 0 if there never was one. */
   lastSequence: number;
-  /** How many messages came since the log was opened, stored or not. */
+  /** How many messages were appended since the log was opened, stored or not. */
   published: number;
-  /** Of the newest message that came since, or that the store had then. */
+  /** The time of the newest message since then, or of the newest one in the store. */
   lastTime: number;
-  /** The ordinal of the newest message that is not kept any more. What the store still has of those is not read. */
+  /**
+   * The ordinal of the newest message that is not kept any more. It is not read, even if the store still has
+   * it.
+   */
   trimmed: number;
-  /** How many bytes those are that are not kept any more: at least so many. */
+  /** The size of the messages that are not kept any more, at least. */
   bytesTrimmed: number;
-  /** A number that grows with every trim of any topic: when this one was trimmed last. */
+  /** The value of the table's change counter when this topic was last trimmed. */
   trimmedAt: number;
   oldest: OldestChunk | undefined;
   /** What was removed from the store. */
   gone: TopicRecord['gone'];
-  /** Where it is among the unused names, and among those of its subject, if it is one. */
+  /** The topic's nodes in the lists of unused names, of the log and of its subject, if it is one. */
   unusedNode: LruNode<TopicEntry> | undefined;
   subjectNode: LruNode<TopicEntry> | undefined;
 }

@@ -7,19 +7,19 @@ import type { MayRead } from '../topic-log.ts';
 import type { TopicEntry } from './topic-entry.ts';
 import type { UnusedNames } from './unused-names.ts';
 
-/** What a topic is made with. */
+/** Optional fields of a new topic. */
 interface Made {
-  /** The next one that is free, if none is given. */
+  /** The next free number if none is given. */
   readonly number?: TopicNumber;
   readonly subject?: string | undefined;
 }
 
-/** How many trims are remembered one by one, so that a reader that is behind finds those that concern it. */
+/** How many trims are remembered one by one, so that a slow reader finds those that concern it. */
 const trimsMax = 65_536;
 
 /** The topics of a log: by name, by number, and in the order of their names. */
 export class TopicTable {
-  /** The topics that are only names and that nobody uses. */
+  /** The topics that are only names, and that nobody uses. */
   readonly unused: UnusedNames;
   readonly #rules: Rules;
   readonly #byName = new Map<Topic, TopicEntry>();
@@ -27,10 +27,12 @@ export class TopicTable {
   readonly #inOrder = new SortedList<TopicEntry, Topic>();
   #highestNumber = 0;
   #changes = 0;
-  /** The newest trims, the oldest first. By number: a topic that is forgotten is not to be kept for them. */
+  /**
+   * The newest trims, from the oldest. They name topics by number, so that a forgotten topic can be freed.
+   */
   #trims: { readonly number: TopicNumber; readonly at: number }[] = [];
   #trimsForgottenAt = 0;
-  /** Those since the log was opened. */
+  /** The deletions since the log was opened. */
   #deletions = noDeletions;
 
   constructor(rules: Rules, unused: UnusedNames) {
@@ -50,12 +52,12 @@ export class TopicTable {
     return this.#byName.get(name);
   }
 
-  /** Also one that is deleted, as long as its chunks are there. */
+  /** Also finds a deleted topic while the store has its chunks. */
   at(number: TopicNumber): TopicEntry | undefined {
     return this.#byNumber.get(number);
   }
 
-  /** The highest number that a topic was given. */
+  /** The highest number that was given to a topic. */
   get highestNumber(): TopicNumber {
     return this.#highestNumber;
   }
@@ -64,12 +66,12 @@ export class TopicTable {
     this.#highestNumber = Math.max(this.#highestNumber, number);
   }
 
-  /** Grows with every trim and every deletion. */
+  /** A counter of all trims and deletions. */
   get changes(): number {
     return this.#changes;
   }
 
-  /** A topic that is not in the table yet; its number is never used again. */
+  /** Returns a topic that is not in the table yet. Its number is never used again. */
   make(name: Topic, createdAt: number, { number = ++this.#highestNumber, subject }: Made = {}): TopicEntry {
     return {
       number,
@@ -103,7 +105,7 @@ export class TopicTable {
     this.#inOrder.set(entry.name, entry);
   }
 
-  /** The topic does not exist any more; its number stays until {@link forget}. */
+  /** Removes a topic by name. Its number stays until {@link forget}. */
   delete(entry: TopicEntry): void {
     entry.isDeleted = true;
     this.unused.remove(entry);
@@ -115,7 +117,7 @@ export class TopicTable {
     this.#byNumber.delete(entry.number);
   }
 
-  /** A topic's messages up to this one are not kept any more. */
+  /** Marks a topic's messages up to an ordinal as not kept any more. */
   trim(entry: TopicEntry, ordinal: number): void {
     if (ordinal <= entry.trimmed) return;
     entry.trimmed = ordinal;
@@ -127,7 +129,7 @@ export class TopicTable {
     this.#trims = this.#trims.slice(trimsMax);
   }
 
-  /** A topic was deleted. Where retention had left nothing of it, its last trim took what a reader may miss. */
+  /** Notes a deletion. If retention had left nothing, the last trim took what a reader may miss. */
   noteDeletion({ name, lastSequence, count, trimmed, trimmedAt }: TopicEntry): void {
     if (lastSequence === 0) return;
     const at = count > trimmed ? ++this.#changes : trimmedAt;
@@ -135,8 +137,8 @@ export class TopicTable {
   }
 
   /**
-   * Whether topics were deleted while the log was open, and after that many changes, with messages that come after
-   * a unusedNode in the log; also when that is not remembered.
+   * Whether topics were deleted after that many changes, with messages after a sequence. Also true if the log
+   * does not remember that far back. Only deletions since the log was opened count.
    */
   wasDeleted(interest: Interest, isWanted: MayRead, sequence: number, changes = 0): boolean {
     const isMissed = (mark: DeletionMark): boolean => (mark.at ?? 0) > changes && mark.sequence > sequence;
@@ -157,12 +159,12 @@ export class TopicTable {
     }
   }
 
-  /** In no particular order. A topic that comes while this goes on may be among them or not. */
+  /** In no particular order. A topic that is added during the iteration may be missing. */
   all(): Iterable<TopicEntry> {
     return this.#byName.values();
   }
 
-  /** All that have a number, those that are being deleted included. */
+  /** All topics with a number, deleted ones included. */
   everyNumber(): Iterable<TopicEntry> {
     return this.#byNumber.values();
   }

@@ -3,9 +3,9 @@ import type { TopicEntry } from './topic-entry.ts';
 import { LruList } from './lru-list.ts';
 
 export interface UnusedNamesOptions {
-  /** Whether anyone is subscribed to the very topic, or is about to be. */
+  /** Whether the topic itself has a subscriber, or is about to get one. */
   readonly isInUse: (topic: Topic) => boolean;
-  /** How many unused names the log holds for one subject. */
+  /** The limit of unused names per subject. */
   readonly unusedPerSubjectMax: number;
 }
 
@@ -15,15 +15,15 @@ export function isOnlyName({ isDeclared, isDeleted, count, trimmed }: TopicEntry
 }
 
 /**
- * The topics that are only names and that nobody uses, ordered by their last use. When a new topic needs a unusedNode, the
- * log forgets the first of them. A topic that comes into use leaves the order; it returns to the end.
+ * The topics that are only names and that nobody uses, in LRU order. When a new topic exceeds the limit, the
+ * log forgets the first of them. A topic that comes into use leaves the list, and later returns at its end.
  */
 export class UnusedNames implements Iterable<TopicEntry> {
   readonly #options: UnusedNamesOptions;
   readonly #all = new LruList<TopicEntry>();
-  /** By the subjects that made the names. */
+  /** By the subject that created the names. */
   readonly #own = new Map<string, LruList<TopicEntry>>();
-  /** Subjects that hold more names than they may. */
+  /** The subjects with too many names. */
   readonly #excessive = new Set<string>();
 
   constructor(options: UnusedNamesOptions) {
@@ -34,7 +34,7 @@ export class UnusedNames implements Iterable<TopicEntry> {
     return this.#options.isInUse(topic);
   }
 
-  /** A topic was used or left just now, or has lost its last message. */
+  /** A topic was used or left now, or lost its last message. */
   note(entry: TopicEntry): void {
     this.remove(entry);
     if (!isOnlyName(entry) || this.isInUse(entry.name)) return;
@@ -60,17 +60,17 @@ export class UnusedNames implements Iterable<TopicEntry> {
     if ((own?.size ?? 0) <= this.#options.unusedPerSubjectMax) this.#excessive.delete(subject);
   }
 
-  /** From the name whose last use was longest ago. */
+  /** From the least recently used name. */
   [Symbol.iterator](): Iterator<TopicEntry, void, undefined> {
     return this.#all[Symbol.iterator]();
   }
 
-  /** Whether a subject holds more names than it may. */
+  /** Whether any subject has too many names. */
   get isExcessive(): boolean {
     return this.#excessive.size > 0;
   }
 
-  /** For each subject that holds more names than it may, all of its names. */
+  /** All names of each subject that has too many. */
   *excessive(): Generator<LruList<TopicEntry>, void, undefined> {
     for (const subject of this.#excessive) {
       const own = this.#own.get(subject);
@@ -78,7 +78,7 @@ export class UnusedNames implements Iterable<TopicEntry> {
     }
   }
 
-  /** How many names a subject may hold. */
+  /** The limit of names per subject. */
   get perSubjectMax(): number {
     return this.#options.unusedPerSubjectMax;
   }

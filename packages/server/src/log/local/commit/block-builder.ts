@@ -1,6 +1,6 @@
 import type { Block, Chunk, ChunkRecord, IdBlock, StoredId, TopicNumber } from '../../store/store.ts';
 
-/** A block is one piece of work for whoever reads it: some milliseconds at the most. */
+/** Reading a block takes some milliseconds at most. */
 const recordsPerBlockMax = 1_024;
 
 /** A larger message has a block of its own. */
@@ -14,15 +14,15 @@ interface OpenBlock extends Block {
   readonly runs: { readonly topic: TopicNumber; count: number }[];
 }
 
-/** Whose record it is, and what its topic had had before. */
+/** The topic of a record, and what the topic had had before. */
 export type TopicPosition = Pick<Chunk, 'topic' | 'ordinal' | 'bytesBefore'>;
 
-/** Cuts the records of a commit into blocks, and sorts each block's by topic. */
+/** Splits the records of a commit into blocks, and groups the records of each block by topic. */
 export class BlockBuilder {
   readonly blocks: Block[] = [];
   readonly chunks: Chunk[] = [];
   readonly ids: IdBlock[] = [];
-  /** How many records there are, and how many bytes of messages. */
+  /** The number of records, and the size of their messages. */
   messages = 0;
   bytes = 0;
   readonly #time: number;
@@ -37,7 +37,7 @@ export class BlockBuilder {
     this.#time = time;
   }
 
-  /** @param bytes - of its message */
+  /** @param bytes - the size of its message */
   add(record: ChunkRecord, bytes: number, place: TopicPosition): void {
     const isFull =
       this.#recordsOfBlock >= recordsPerBlockMax || this.#bytesOfBlock + bytes > bytesPerBlockMax;
@@ -52,7 +52,7 @@ export class BlockBuilder {
     this.#chunkOf(place, block).records.push(record);
   }
 
-  /** Adds the id of the record that was added last. */
+  /** Adds the id of the last added record. */
   addId(id: StoredId): void {
     if (this.#idsOfBlock === undefined) {
       this.#idsOfBlock = [];

@@ -4,11 +4,12 @@ import type { LogClock } from '../log-clock.ts';
 import { OperationQueue, weightOf, type Operation } from './operation-queue.ts';
 import { CommitSize } from './commit-size.ts';
 import type { RememberedIds } from '../remembered-ids.ts';
-import type { Removal, Retention } from '../trimming/retention.ts';
-import type { LogState, Store, StoreCommit } from '../../store/store.ts';
+import type { Retention } from '../trimming/retention.ts';
+import type { LogState, Store } from '../../store/store.ts';
 import type { Invariants } from '../../../observability/invariants.ts';
 import { LogClosedError, LogUncertainError, LogUnwritableError, type TailListener } from '../../topic-log.ts';
 import { areInOrder } from '../record-order.ts';
+import { nothingRemoved, storeCommitOf } from './store-commit.ts';
 import { Tail } from './tail.ts';
 import type { TopicEntry } from '../topic-entry.ts';
 import type { TopicTable } from '../topic-table.ts';
@@ -18,39 +19,40 @@ export interface CommitLoopOptions {
   readonly topics: TopicTable;
   readonly ids: RememberedIds;
   readonly retention: Retention;
-  /** What the store has, or is to begin with. */
+  /** The state of the store; the initial state if the store is new. */
   readonly state: LogState;
   readonly topicsMax: number;
   readonly clock: LogClock;
   readonly invariants: Invariants;
-  /** Something failed that nobody asked for. */
+  /** Something failed in the background. */
   readonly onFailure: (error: unknown) => void;
-  /** What is asked for cannot be stored any more, for a reason; or it can again, without one. */
+  /** Messages cannot be stored any more, with a reason; or they can again, without one. */
   readonly onWritable: (reason?: unknown) => void;
 }
 
-/** How many topics that are only in memory one commit saves. */
+/** How many topics that are only in memory one commit stores at most. */
 const savedPerCommitMax = 1_000;
 
 /**
- * Whoever was answered asks again at once, as a rule, and a commit to a disk costs as much as a dozen publishes: most of
- * those that asked at the same time before are waited for, for a moment at the most.
+ * A client that got its outcome usually appends again at once, and a commit to a disk costs as much as a
+ * dozen publishes. So a commit waits briefly for most of those that were in the last one.
  */
 const gatheredShare = 0.75;
 const gatheringMs = 1;
 
-/** For how long no commit has to fail until it is told that messages can be stored again. */
+/** How long no commit may fail before the log reports that messages can be stored again. */
 const writableAfterMs = 5_000;
 
-/** An operation as it is planned. */
+/** An operation with its planned result. */
 interface Planned {
   readonly operation: Operation;
   readonly resolve: () => void;
 }
 
 /**
- * Makes commits, one at a time, of what is asked for and of the log's own chores: saving topics, removing what is not
- * kept, and forgetting names. What is asked for while one is made is committed together afterwards.
+ * Makes commits, one at a time: of operations, and of the log's own chores, which are storing topics,
+ * removing what is not kept, and forgetting names. Operations that arrive during a commit are committed
+ * together in the next one.
  */
 export class CommitLoop {
   readonly #options: CommitLoopOptions;
@@ -62,15 +64,18 @@ export class CommitLoop {
   #inFlight: CommitPlan | undefined;
   #state: LogState;
   #isBusy = false;
-  /** There while what is to be committed next is waited for. */
+  /** Set while the next commit waits for more operations. */
   #gathering: NodeJS.Timeout | undefined;
-  /** How many ask at the same time, as the last commit to a disk showed. */
-  #askers = 0;
+  /** How many clients operate at the same time, as the last commit to a disk showed. */
+  #concurrent = 0;
   /** Whether the last commit that had something to store failed. */
   #isFailing = false;
-  /** When one did last, by the time for which the clock has run, while that is told; and whether one has succeeded since. */
+  /**
+   * The last failure, by the running time of the clock, and whether a commit has succeeded since. Set while
+   * operators believe that messages cannot be stored.
+   */
   #unwritable: { since: number; isOver: boolean } | undefined;
-  /** Not after a commit that failed, until the next sweep: only what is asked for is tried again at once. */
+  /** False from a failed commit to the next sweep: until then only operations are retried. */
   #mayDoChores = true;
   #isClosed = false;
   #onIdle = (): void => {};
@@ -81,17 +86,17 @@ export class CommitLoop {
     this.#tail = new Tail(options.invariants, options.state.head);
   }
 
-  /** What was committed, and given to the tail. */
+  /** The state that is committed and was given to the tail. */
   get state(): LogState {
     return this.#state;
   }
 
-  /** The commit that is being made. */
+  /** The commit that is being stored. */
   get inFlight(): CommitPlan | undefined {
     return this.#inFlight;
   }
 
-  /** How many records a commit is to have at the most. */
+  /** The limit of records for a commit. */
   get recordsMax(): number {
     return this.#commitSize.recordsMax;
   }
@@ -100,27 +105,27 @@ export class CommitLoop {
     this.#tail.listen(listener);
   }
 
-  /** Resolves to what was planned once it is so; rejects when it is not. */
+  /** Resolves to the planned result after the commit; rejects if the commit fails. */
   submit<T>(plan: (plan: CommitPlan) => T, records = 0, bytes = 0): Promise<T> {
     if (this.#isClosed) return Promise.reject(new LogClosedError());
-    const resolve = this.#pending.add(plan, records, bytes);
+    const result = this.#pending.add(plan, records, bytes);
     this.#work();
-    return resolve;
+    return result;
   }
 
-  /** Has a topic saved that is only in memory, some time soon. */
+  /** Stores a topic soon that is only in memory. */
   save(entry: TopicEntry): void {
     this.#unsaved.add(entry);
     this.#work();
   }
 
   /**
-   * To be called now and then: looks for what is too old, and does chores that failed again.
+   * Looks for what is too old, and retries failed chores. To be called every second.
    *
-   * @returns whether it is to be called again in the next turn
+   * @returns whether it is to be called again in the next turn of the event loop
    */
   sweep(): boolean {
-    // While a commit is made, the state is about to become the commit's.
+    // During a commit, the state is about to be replaced.
     if (this.#inFlight) this.#options.clock.sample();
     else this.#look();
     this.#tellWhenWritable();
@@ -130,14 +135,17 @@ export class CommitLoop {
     return !isDone;
   }
 
-  /** Resolves when all that was asked for is answered. Whatever is asked for from now on is rejected. */
+  /** Resolves after all earlier operations are settled. All later ones reject. */
   async close(): Promise<void> {
     this.#isClosed = true;
     if (this.#isBusy) await new Promise<void>((resolve) => (this.#onIdle = resolve));
     await this.#saveClock();
   }
 
-  /** Lets the next start tell how far the clock has jumped. Without it, a clock is on trial that was only idle. */
+  /**
+   * Lets the next start see how far the clock has jumped. Otherwise a clock would be on trial after mere
+   * idleness.
+   */
   async #saveClock(): Promise<void> {
     const { store } = this.#options;
     try {
@@ -145,7 +153,7 @@ export class CommitLoop {
       this.#look();
       await store.commit({ state: this.#state, blocks: [], chunks: [], ids: [], ...nothingRemoved });
     } catch {
-      // Nothing is lost by it, and whoever asked for something was told.
+      // Nothing is lost, and every operation was settled before.
     }
   }
 
@@ -167,7 +175,7 @@ export class CommitLoop {
   }
 
   #work(): void {
-    const isEnough = this.#pending.count >= this.#askers * gatheredShare;
+    const isEnough = this.#pending.count >= this.#concurrent * gatheredShare;
     if (this.#isBusy) {
       if (this.#gathering && isEnough) this.#commitSoon();
       return;
@@ -177,7 +185,9 @@ export class CommitLoop {
     else this.#gathering = setTimeout(() => this.#commitSoon(), gatheringMs);
   }
 
-  /** What is asked for in the same turn is committed together, so that its answers go out together too. */
+  /**
+   * Operations of the same turn of the event loop are committed together, and get their outcomes together.
+   */
   #commitSoon(): void {
     clearTimeout(this.#gathering);
     this.#gathering = undefined;
@@ -188,13 +198,13 @@ export class CommitLoop {
     const begun = performance.now();
     const plan = this.#newPlan();
     const removal = this.#mayDoChores ? this.#options.retention.collect(this.#clockHistory) : undefined;
-    // Where there was no room, what makes room goes alone: it may succeed where more would not.
+    // After a failure, a removal is committed alone: on a full disk it may succeed where more would not.
     const isAlone = this.#isFailing && removal !== undefined;
     const group = isAlone
       ? []
       : this.#pending.take(this.recordsMax).map((operation) => planOperation(operation, plan));
     const saving = isAlone || !this.#mayDoChores ? [] : this.#planChores(plan);
-    const commit = commitOf(plan, removal);
+    const commit = storeCommitOf(plan, removal);
     const planningMs = performance.now() - begun;
     const { store } = this.#options;
     if (commit) {
@@ -203,9 +213,9 @@ export class CommitLoop {
         this.#expectOrder(plan);
         await store.commit(commit);
         this.#isFailing = false;
-        // What makes room may succeed where nothing else does.
+        // A removal does not count: it may succeed where nothing else does.
         if (this.#unwritable && group.length > 0) this.#unwritable.isOver = true;
-        this.#askers = store.level === 'disk' ? group.length + this.#pending.count : 0;
+        this.#concurrent = store.level === 'disk' ? group.length + this.#pending.count : 0;
       } catch (error) {
         removal?.fail();
         this.#fail(group, error);
@@ -231,7 +241,7 @@ export class CommitLoop {
     return new CommitPlan({ topics, ids, state: this.#state, topicsMax, time, level: store.level });
   }
 
-  /** @returns the topics that are to be saved */
+  /** @returns the topics that will be stored */
   #planChores(plan: CommitPlan): readonly TopicEntry[] {
     plan.forgetExcess();
     const saving: TopicEntry[] = [];
@@ -244,9 +254,9 @@ export class CommitLoop {
   }
 
   /**
-   * What was planned is so. The answers go out, and the tail gets what was appended.
+   * Applies a plan after its commit, gives the outcomes, and delivers the records to the tail.
    *
-   * @param stored - the state that the store has now; undefined when it was given nothing
+   * @param stored - the new state of the store; undefined if there was nothing to store
    */
   #finish(plan: CommitPlan, group: readonly Planned[], stored: LogState | undefined): void {
     const { retention } = this.#options;
@@ -264,14 +274,16 @@ export class CommitLoop {
       if (isCommitted) resolve();
       else
         operation.fail(
-          new LogUncertainError('The log is not sure whether this was stored (a bug in the server).'),
+          new LogUncertainError(
+            'A bug in the server: it is unknown whether the message was stored. Publish it again.',
+          ),
         );
     }
     this.#tail.deliver(plan.records);
   }
 
   /**
-   * Going on would store records in the place of others, so the commit is refused.
+   * Refuses a commit that would overwrite records: going on would lose messages.
    *
    * @throws LogUnwritableError
    */
@@ -280,17 +292,20 @@ export class CommitLoop {
     const details = { head, records: plan.records.length };
     if (this.#options.invariants.check(areInOrder(plan.records, head), 'commit_order', details)) return;
     throw new LogUnwritableError(
-      `A commit after message ${head} of the log was out of order, and was refused.`,
+      `A bug in the server: the commit after message ${head} of the log is out of order. It was refused; nothing is lost.`,
     );
   }
 
-  /** Going on would acknowledge records that are lost, so nothing of the plan is acknowledged. */
+  /**
+   * Whether the records of a plan are committed. If not, its operations must fail: going on would acknowledge
+   * lost messages.
+   */
   #expectCommitted({ head: planned }: CommitPlan): boolean {
     const { head } = this.#state;
     return this.#options.invariants.check(planned === head, 'outcome_committed', { head, planned });
   }
 
-  /** Nothing was stored. What needs no storing is so all the same, each for itself. */
+  /** Fails the operations that needed the store. The others succeed on their own. */
   #fail(group: readonly Planned[], error: unknown): void {
     this.#isFailing = true;
     if (!this.#unwritable) this.#options.onWritable(error);
@@ -311,7 +326,7 @@ export class CommitLoop {
     this.#next();
   }
 
-  /** Where there is little room, a small message may succeed between two that do not. */
+  /** On a nearly full disk, a small message may succeed between two failures. */
   #tellWhenWritable(): void {
     const { clock, onWritable } = this.#options;
     if (!this.#unwritable?.isOver || clock.running - this.#unwritable.since < writableAfterMs) return;
@@ -329,27 +344,3 @@ export class CommitLoop {
 function planOperation(operation: Operation, plan: CommitPlan): Planned {
   return { operation, resolve: operation.plan(plan) };
 }
-
-/** Undefined when there is nothing to be stored. */
-function commitOf(plan: CommitPlan, removal: Removal | undefined): StoreCommit | undefined {
-  const { isNeeded, topics, removedTopics, ...planned } = plan.commit();
-  if (!removal && !isNeeded) return undefined;
-  const { topics: trimmed, removedTopics: purged, ...removed } = removal?.commit ?? nothingRemoved;
-  const isForgotten = new Set(removedTopics);
-  // What is planned for a topic is newer than what is known of it.
-  const known = trimmed.filter(({ number }) => !isForgotten.has(number));
-  return {
-    ...planned,
-    ...removed,
-    topics: [...known, ...topics],
-    removedTopics: [...purged, ...removedTopics],
-  };
-}
-
-const nothingRemoved: Removal['commit'] = {
-  topics: [],
-  removedTopics: [],
-  removedChunks: [],
-  removedBlocks: [],
-  removedIds: [],
-};

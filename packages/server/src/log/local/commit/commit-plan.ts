@@ -10,23 +10,23 @@ import { logRecord } from '../log-record.ts';
 import { keeps, oldestOf, type TopicEntry } from '../topic-entry.ts';
 import type { TopicTable } from '../topic-table.ts';
 
-/** What a plan starts from. It changes none of it before it is applied. */
+/** What a plan starts from. Only applying the plan changes it. */
 export interface PlanContext {
   readonly topics: TopicTable;
   readonly topicsMax: number;
   readonly ids: RememberedIds;
   readonly state: LogState;
-  /** The stamp of all that the commit has. */
+  /** The timestamp of everything in the commit. */
   readonly time: number;
   readonly level: Store['level'];
 }
 
-/** What a plan has the store do. */
+/** The part of a store's commit that comes from a plan. */
 export interface PlannedCommit extends Pick<
   StoreCommit,
   'state' | 'blocks' | 'chunks' | 'ids' | 'topics' | 'removedTopics'
 > {
-  /** Whether there is anything for the store to do. */
+  /** Whether the store has anything to do. */
   readonly isNeeded: boolean;
 }
 
@@ -36,11 +36,11 @@ interface IdHashes {
 }
 
 /**
- * What one commit is to do: it takes what is asked for in its order and answers each as it will be once
- * the commit has succeeded. Then it is applied; or thrown away, and nothing was changed.
+ * The plan of one commit. It takes operations in their order, and returns for each the result that it will
+ * have after the commit. Afterwards the plan is applied; or it is dropped, and nothing has changed.
  */
 export class CommitPlan {
-  /** What the tail is to get. */
+  /** The records for the tail. */
   readonly records: LogRecord[] = [];
   readonly blocks: BlockBuilder;
   readonly #context: PlanContext;
@@ -57,12 +57,12 @@ export class CommitPlan {
     this.#revocations = context.state.revocations;
   }
 
-  /** The head of the log once the plan is committed. */
+  /** The head of the log after the commit. */
   get head(): number {
     return this.#head;
   }
 
-  /** The newest stamp that there is once it is made. */
+  /** The newest timestamp after the commit. */
   get newestTime(): number {
     const { time, state } = this.#context;
     return this.records.length > 0 ? time : state.time;
@@ -71,7 +71,7 @@ export class CommitPlan {
   append(record: NewRecord): AppendOutcome {
     const hashes = record.id === undefined ? undefined : { key: idKey(record), digest: digestOf(record) };
     const first = hashes && (this.#ids.get(hashes.key) ?? this.#context.ids.get(hashes.key));
-    // An id counts for its whole window, even when its topic has been forgotten since.
+    // An id counts for its whole window, even if its topic was forgotten meanwhile.
     if (first) {
       if (first.digest !== hashes.digest) return { kind: 'id_conflict' };
       const { sequence, time, stored } = first;
@@ -87,7 +87,7 @@ export class CommitPlan {
     return this.#appended(record, bytes, draft, hashes);
   }
 
-  /** @param subject - the subject that the topic belongs to, if it is made */
+  /** @param subject - the subject that the topic belongs to, if it is created */
   create(topic: Topic, isDeclared: boolean, subject?: string): TopicCreation {
     const existing = this.#topics.get(topic);
     const draft = existing ?? this.#topics.make(topic, subject);
@@ -103,38 +103,38 @@ export class CommitPlan {
     return draft !== undefined;
   }
 
-  /** Forgets names of subjects that hold more of them than they may, but none that this plan uses. */
+  /** Forgets names of subjects that have too many, except names that this plan uses. */
   forgetExcess(): void {
     this.#topics.forgetExcess();
   }
 
-  /** Puts all revocations in the place of those before. */
+  /** Replaces all revocations. */
   revoke(revocations: LogState['revocations']): void {
     this.#revocations = revocations;
   }
 
-  /** Has a topic saved that is only in memory yet. */
+  /** Stores a topic that is only in memory. */
   save(entry: TopicEntry): void {
     const draft = entry.isDeleted ? undefined : this.#topics.get(entry.name);
     if (draft) draft.isToBeSaved = true;
   }
 
-  /** Whether it makes a topic, deletes or forgets it. */
+  /** Whether the plan creates, deletes or forgets a topic. */
   changes(topic: Topic): boolean {
     return this.#topics.changes(topic);
   }
 
-  /** How many topics more there are to be. */
+  /** By how much the number of topics grows. */
   get growth(): number {
     return this.#topics.growth;
   }
 
-  /** How much there is that is not done before it is stored. */
+  /** The number of changes that need the store. */
   get weight(): number {
     return this.#head - this.#context.state.head + this.#topics.storing + this.#revoking;
   }
 
-  /** What the store is to do when nothing more is to be planned. */
+  /** Returns the finished plan for the store. */
   commit(): PlannedCommit {
     const { blocks, chunks, ids } = this.blocks;
     const topics = this.#topics.changed();
@@ -145,10 +145,10 @@ export class CommitPlan {
   }
 
   /**
-   * The commit has succeeded: what was planned is so.
+   * Applies the plan after the commit has succeeded.
    *
    * @param isSaved - whether the topics were written
-   * @returns the topics that were made, deleted or forgotten, or that messages came to
+   * @returns the topics that were created, deleted or forgotten, or that got messages
    */
   apply(isSaved: boolean): readonly TopicEntry[] {
     const { topics, ids } = this.#context;
@@ -190,7 +190,7 @@ export class CommitPlan {
     const isStored = keeps(draft.entry);
     draft.published++;
     draft.lastTime = time;
-    // What is not stored takes no place in the log: it has that of the record before.
+    // A record that is not stored has the sequence of the record before it.
     if (isStored) this.#head++;
     const sequence = this.#head;
     const chunkRecord = chunkRecordOf(record, sequence);
@@ -227,7 +227,7 @@ export class CommitPlan {
   }
 }
 
-/** Without spreads: it is made for every message. */
+/** Without spreads, because it runs for every message. */
 function chunkRecordOf({ messageJson, id, publisher }: NewRecord, sequence: number): ChunkRecord {
   if (publisher !== undefined)
     return id === undefined ? { sequence, messageJson, publisher } : { sequence, messageJson, id, publisher };

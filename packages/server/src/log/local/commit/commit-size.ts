@@ -1,23 +1,23 @@
-/** How long a commit is to take of one turn of the event loop. */
+/** The time for a commit in one turn of the event loop. */
 const commitMsMax = 20;
 
 const recordsMost = 2_048;
-/** Fewer would have too many wait for the disk, one after the other. */
+/** With fewer, too many clients would wait for the disk one after the other. */
 const recordsLeast = 16;
 
 /**
- * How many records a commit may have so that it holds up nobody for long, as the last one showed: one record may have a thousand
- * subscribers, and hundreds of patterns that it nearly matches.
+ * Adapts the number of records in a commit, so that no commit blocks the event loop for long. The cost is
+ * measured: one record may have a thousand subscribers, and hundreds of patterns that nearly match it.
  */
 export class CommitSize {
-  /** Few, until there was one. */
+  /** Small before the first measurement. */
   #recordsMax = recordsLeast;
 
   get recordsMax(): number {
     return this.#recordsMax;
   }
 
-  /** Planning so many, and giving them to the tail, took so long. */
+  /** Notes how long planning and delivering a commit took. */
   note(records: number, ms: number): void {
     if (records === 0) return;
     const enough = Math.floor((records * commitMsMax) / ms);

@@ -2,29 +2,31 @@ import { fixedLimits } from '../../../limits/fixed-limits.ts';
 import type { CommitPlan } from './commit-plan.ts';
 import { LogBusyError } from '../../topic-log.ts';
 
-/** Something that was asked of the log, and waits for its commit. */
+/** An operation on the log that waits for its commit. */
 export interface Operation {
-  /** Plans it. @returns what answers it, once the commit has succeeded */
+  /** Plans the operation. @returns the function that resolves it after the commit */
   readonly plan: (plan: CommitPlan) => () => void;
   readonly fail: (error: unknown) => void;
   readonly records: number;
   readonly bytes: number;
 }
 
-/** One commit takes no more than this, unless it is asked for at once, so that it holds up nobody for long. */
+/**
+ * The limit of one commit, unless one operation is larger, so that no commit blocks the event loop for long.
+ */
 const bytesPerCommitMax = 4_194_304;
 
 const { value: pendingBytesMax } = fixedLimits.storesWaitingBytesMax;
 
-/** What an operation takes beside its messages, and each of its records, roughly. */
+/** The approximate overhead of an operation, and of each of its records. */
 const operationBytes = 256;
 
-/** What an operation counts as, in records: one that asks for nothing to be appended costs something, too. */
+/** The weight of an operation, in records. An operation without records costs something too. */
 export function weightOf({ records }: Operation): number {
   return Math.max(1, records);
 }
 
-/** What waits for its commit, in the order in which it was asked for. */
+/** The operations that wait for a commit, in their order. */
 export class OperationQueue {
   #waiting: Operation[] = [];
   #bytes = 0;
@@ -37,24 +39,24 @@ export class OperationQueue {
     return this.#waiting.length;
   }
 
-  /** Rejects with a LogBusyError when too much waits already. */
+  /** Rejects with a LogBusyError if the queue is full. */
   add<T>(plan: (plan: CommitPlan) => T, records: number, messageBytes: number): Promise<T> {
     const bytes = messageBytes + (records + 1) * operationBytes;
     if (this.#bytes + bytes > pendingBytesMax && !this.isEmpty) return Promise.reject(new LogBusyError());
     this.#bytes += bytes;
     return new Promise((resolve, fail) => {
-      const answering = (commit: CommitPlan): (() => void) => {
-        const answer = plan(commit);
-        return () => resolve(answer);
+      const settling = (commit: CommitPlan): (() => void) => {
+        const result = plan(commit);
+        return () => resolve(result);
       };
-      this.#waiting.push({ plan: answering, fail, records, bytes });
+      this.#waiting.push({ plan: settling, fail, records, bytes });
     });
   }
 
   /**
-   * As much as one commit takes.
+   * Takes the operations for one commit.
    *
-   * @param recordsMax - at the most, unless more are asked for at once
+   * @param recordsMax - the limit, unless one operation has more
    */
   take(recordsMax: number): readonly Operation[] {
     let records = 0;

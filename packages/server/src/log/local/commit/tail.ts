@@ -2,11 +2,11 @@ import type { Invariants } from '../../../observability/invariants.ts';
 import type { LogRecord, TailListener } from '../../topic-log.ts';
 import { areInOrder } from '../record-order.ts';
 
-/** The end of the log, where committed records go to the one listener. */
+/** The end of the log: committed records go to the one listener. */
 export class Tail {
   readonly #invariants: Invariants;
   #listener: TailListener = () => {};
-  /** The sequence of the newest record that was delivered. */
+  /** The sequence of the newest delivered record. */
   #last: number;
 
   /** @param head - of the log */
@@ -19,7 +19,9 @@ export class Tail {
     this.#listener = listener;
   }
 
-  /** Records that are out of order are delivered all the same: they are committed, and subscribers must not lose them. */
+  /**
+   * Delivers records even if they are out of order: they are committed, and subscribers must not lose them.
+   */
   deliver(records: readonly LogRecord[]): void {
     const last = records.at(-1);
     if (!last) return;

@@ -5,11 +5,11 @@ import type { TopicTable } from '../topic-table.ts';
 import { isOnlyName } from '../unused-names.ts';
 import { LruList, type LruNode } from '../lru-list.ts';
 
-/** What a topic is to become. */
+/** The planned state of a topic. */
 export interface TopicDraft {
   readonly entry: TopicEntry;
   readonly isNew: boolean;
-  /** What has no messages and was not declared can wait. */
+  /** A topic without messages that is not declared can be stored later. */
   isToBeSaved: boolean;
   isDeclared: boolean;
   count: number;
@@ -17,31 +17,34 @@ export interface TopicDraft {
   lastSequence: number;
   published: number;
   lastTime: number;
-  /** Among the names that the plan uses, where it is only a name. */
+  /** The node among the names that the plan uses, if the topic is only a name. */
   place: LruNode<TopicDraft> | undefined;
 }
 
 export interface TopicChangesOptions {
   readonly topics: TopicTable;
   readonly topicsMax: number;
-  /** The place of the newest record that is planned, or stored. */
+  /** The sequence of the newest planned or stored record. */
   readonly head: () => number;
 }
 
-/** How many names are forgotten at the most for one new topic, and in one commit for subjects that hold too many. */
+/** The limits of forgotten names: for one new topic, and in one commit for subjects with too many. */
 const forgottenMax = { forNewTopic: 64, forSubjects: 1_000 };
 
-/** The topics that a commit makes, changes, deletes and forgets. Nothing is changed before it is applied. */
+/**
+ * The topics that a commit creates, changes, deletes and forgets. Nothing changes before the commit is
+ * applied.
+ */
 export class TopicChanges {
-  /** What is to be noted of those that are deleted or forgotten. */
+  /** The deletions to remember. */
   readonly deletions: Deletion[] = [];
   readonly #options: TopicChangesOptions;
   readonly #drafts = new Map<Topic, TopicDraft>();
-  /** Drafts of topics that are deleted or forgotten, whose names may have been taken again since. */
+  /** The drafts of deleted and forgotten topics. Their names may have been taken again. */
   readonly #removed = new Map<TopicEntry, TopicDraft>();
-  /** Drafts of names, ordered by their last use. They were used later than all names without a draft. */
+  /** The drafts of names, in LRU order. All of them were used later than names without a draft. */
   readonly #names = new LruList<TopicDraft>();
-  /** The unused names that this plan has not looked at. */
+  /** The unused names that this plan has not seen yet. */
   #unused: Iterator<TopicEntry> | undefined;
   #hasForgottenExcess = false;
   #growth = 0;
@@ -59,10 +62,10 @@ export class TopicChanges {
   }
 
   /**
-   * Makes a topic.
+   * Creates a topic.
    *
    * @param subject - the subject that it belongs to
-   * @returns undefined when there are as many topics as may be, and none of them is an unused name
+   * @returns undefined if the limit of topics is reached, and no topic is an unused name
    */
   make(topic: Topic, subject: string | undefined): TopicDraft | undefined {
     if (!this.#forgetIfFull()) return undefined;
@@ -79,7 +82,7 @@ export class TopicChanges {
     this.#storing++;
   }
 
-  /** Deletes a topic, or forgets it. */
+  /** Deletes or forgets a topic. */
   remove(draft: TopicDraft): void {
     const { entry, lastSequence } = draft;
     this.#drafts.delete(entry.name);
@@ -87,7 +90,8 @@ export class TopicChanges {
     this.#removed.set(entry, draft);
     this.#growth--;
     const hasPassed = !keeps(entry) && (draft.published > 0 || entry.bornAt < 0);
-    // Its messages had the place of the newest stored record: no place up to the head proves that a reader had all.
+    // Its messages had the sequence of the newest stored record, so no position up to the head proves that a
+    // reader got all.
     const sequence = hasPassed ? this.#options.head() + 1 : lastSequence;
     if (sequence > 0) this.deletions.push({ topic: entry.name, sequence });
     if (sequence > 0 || isInStore(draft)) this.#storing++;
@@ -100,7 +104,7 @@ export class TopicChanges {
     else draft.place = this.#names.add(draft);
   }
 
-  /** Forgets names of subjects that hold more of them than they may, but none that this plan uses. May be called again. */
+  /** Forgets names of subjects that have too many, except names that this plan uses. May be called again. */
   forgetExcess(): void {
     const { unused } = this.#options.topics;
     let forgotten = 0;
@@ -117,24 +121,24 @@ export class TopicChanges {
     }
   }
 
-  /** Whether it makes a topic, deletes or forgets it. */
+  /** Whether the plan creates, deletes or forgets a topic. */
   changes(topic: Topic): boolean {
     if (this.#drafts.get(topic)?.isNew) return true;
     const entry = this.#options.topics.get(topic);
     return entry !== undefined && this.#removed.has(entry);
   }
 
-  /** How many topics more there are to be. */
+  /** By how much the number of topics grows. */
   get growth(): number {
     return this.#growth;
   }
 
-  /** How many changes are not done before they are stored. */
+  /** The number of changes that need the store. */
   get storing(): number {
     return this.#storing;
   }
 
-  /** The records that the store is to write. */
+  /** The records for the store to write. */
   changed(): readonly TopicRecord[] {
     const changed: TopicRecord[] = [];
     for (const { entry, isToBeSaved, isDeclared } of this.#drafts.values()) {
@@ -146,7 +150,7 @@ export class TopicChanges {
     return changed;
   }
 
-  /** The topics whose records the store is to remove. Topics that still have chunks are removed later (retention). */
+  /** The topics whose records the store removes now. A topic with chunks is removed later, by retention. */
   removed(): readonly TopicNumber[] {
     const removed: TopicNumber[] = [];
     for (const draft of this.#removed.values()) {
@@ -156,10 +160,10 @@ export class TopicChanges {
   }
 
   /**
-   * What was planned is so.
+   * Applies the changes.
    *
-   * @param isSaved - whether the store has what was changed
-   * @returns the topics that were made, deleted or forgotten, or that messages came to
+   * @param isSaved - whether the store has them
+   * @returns the topics that were created, deleted or forgotten, or that got messages
    */
   apply(isSaved: boolean): readonly TopicEntry[] {
     const { topics } = this.#options;
@@ -190,13 +194,13 @@ export class TopicChanges {
   }
 
   /**
-   * Forgets the unused name whose last use was longest ago, when there are as many topics as may be. When there are
-   * more, because the limit was lowered, it forgets several.
+   * Forgets the least recently used name if the limit of topics is reached. It forgets several if the limit
+   * was lowered.
    */
   #forgetIfFull(): boolean {
     const { topics, topicsMax } = this.#options;
     const isFull = (): boolean => topics.size + this.#growth >= topicsMax;
-    // Whoever holds too much gives it up before others lose anything.
+    // Subjects with too many names give theirs up before others lose any.
     if (isFull() && topics.unused.isExcessive && !this.#hasForgottenExcess) {
       this.#hasForgottenExcess = true;
       this.forgetExcess();
@@ -207,8 +211,8 @@ export class TopicChanges {
   }
 
   /**
-   * Forgets the name that comes next. Names that are passed over are used by this plan, or leave the order: there are not
-   * many of them.
+   * Forgets the next name. It skips names that this plan uses, or that leave the list; there are not many of
+   * them.
    *
    * @returns whether there was one
    */
@@ -227,7 +231,7 @@ export class TopicChanges {
     return false;
   }
 
-  /** Forgets a name, unless it is in use, or this plan uses it. @returns whether it did */
+  /** Forgets a name, unless it is in use or this plan uses it. @returns whether it did */
   #forget(entry: TopicEntry): boolean {
     const { unused } = this.#options.topics;
     if (this.#drafts.has(entry.name) || this.#removed.has(entry)) return false;
@@ -253,12 +257,14 @@ export class TopicChanges {
   }
 }
 
-/** Whether the store has messages of a topic, or is to have some. */
+/** Whether the store has messages of a topic, or will have some. */
 function hasChunks({ entry, count }: TopicDraft): boolean {
   return entry.oldest !== undefined || count > entry.count;
 }
 
-/** Whether the store may have a record of a topic. It has an old one of a topic that is to be saved again. */
+/**
+ * Whether the store may have a record of a topic. For a topic that is to be stored again, it has an old one.
+ */
 function isInStore({ isNew, entry }: TopicDraft): boolean {
   return !isNew && (entry.isSaved || entry.bornAt < 0);
 }

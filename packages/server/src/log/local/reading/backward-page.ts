@@ -7,7 +7,7 @@ import { isPageFull } from './page-limit.ts';
 import { ordinalAt } from './topic-positions.ts';
 
 /**
- * Reads the newest messages of a topic that come before a place in the log, from chunk to chunk back.
+ * Reads the newest messages of a topic before a sequence, chunk by chunk (backward scan).
  *
  * @throws LogDamagedError
  */
@@ -27,7 +27,7 @@ export function readTopicBefore(
   for (let block = last; ordinal > entry.trimmed;) {
     const chunk = store.chunkBefore(entry.number, block);
     if (!chunk) throw missingMessages(topic);
-    // Of the first one, all may come after the place.
+    // All records of the first chunk may come after the position.
     for (let at = ordinal - chunk.ordinal; at >= 0 && ordinal > entry.trimmed; at--) {
       const record = chunk.records[at];
       if (!record) throw missingMessages(topic);

@@ -5,7 +5,10 @@ import { patternFilter } from './pattern-filter.ts';
 import { locatePattern } from './pattern-start.ts';
 import { locateTopic } from './topic-start.ts';
 
-/** Finds where reading starts. An offset of another log, or from beyond the head, starts at the earliest message. */
+/**
+ * Finds the position at which reading starts. An offset of another log, or one after the head, starts at the
+ * earliest message.
+ */
 export async function locate(
   view: LogView,
   interest: Interest,

@@ -1,7 +1,9 @@
 import type { LogState, Store } from '../../store/store.ts';
 import type { TopicTable } from '../topic-table.ts';
 
-/** What reading needs. It sees what was committed and given to the tail, whatever more the store has by then. */
+/**
+ * The log as readers see it: what is committed and was given to the tail. The store may already have more.
+ */
 export interface LogView {
   readonly store: Store;
   readonly topics: TopicTable;

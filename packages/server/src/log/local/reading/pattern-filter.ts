@@ -1,12 +1,12 @@
 import { matches, type Pattern } from '@fanfare/protocol';
 import type { MayRead } from '../../topic-log.ts';
 
-/** What somebody reads who reads a pattern. */
+/** Selects the topics for a reader of a pattern. */
 export interface PatternFilter {
   readonly pattern: Pattern;
-  /** Whether a topic is one of the pattern's, and may be read. */
+  /** Whether a topic matches the pattern, and may be read. */
   readonly isWanted: MayRead;
-  /** Whether not all of the pattern may be read. */
+  /** Whether the reader may read only a part of the pattern. */
   readonly isRestricted: boolean;
 }
 

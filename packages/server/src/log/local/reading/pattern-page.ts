@@ -8,16 +8,21 @@ import { isPageFull } from './page-limit.ts';
 import type { PatternFilter } from './pattern-filter.ts';
 import { ordinalAt } from './topic-positions.ts';
 
-/** How much a page is looked for, in runs of records that may turn out to be of other topics; a few milliseconds. */
+/**
+ * The effort for one page, in runs of records that may belong to other topics. It takes a few milliseconds.
+ */
 const effortPerPageMax = 8_192;
 
-/** What it costs to have the store give a block or a chunk, in runs. */
+/** The cost of reading a block or a chunk from the store, in runs. */
 const readingEffort = 16;
 
-/** What it costs to find whether a topic is wanted: where it has to be one that may be read, each pattern of a token is tried. */
+/**
+ * The cost of deciding whether a topic is wanted. For a restricted reader, each pattern of its token is
+ * tried.
+ */
 const lookingEffort = { usual: 4, restricted: 64 };
 
-/** How many topics are looked at for what was lost; when there are more, something may have been. */
+/** How many topics are checked for losses. If there are more, something may be lost. */
 const looksMax = 1_024;
 
 /** @throws LogDamagedError */
@@ -62,7 +67,7 @@ function endOf({ first, runs }: Block): number {
   return runs.reduce((end, { count }) => end + count, first - 1);
 }
 
-/** Whether messages after a position that was not read yet went since it was taken. */
+/** Whether unread messages after a position were dropped since the position was taken. */
 function isAnyLost(view: LogView, { pattern, isWanted }: PatternFilter, position: Position): boolean {
   const { store, topics } = view;
   const { sequence, changes = 0, newest } = position;
@@ -79,35 +84,35 @@ function isAnyLost(view: LogView, { pattern, isWanted }: PatternFilter, position
   return false;
 }
 
-/** What is wanted of a topic. */
+/** What the reader wants of a topic. */
 interface Wanted {
   readonly entry: TopicEntry;
-  /** Of what is stored up to `newest.through`, only the ordinals over this one. */
+  /** The reader wants only ordinals above this one, of what is stored up to `newest.through`. */
   readonly over: number;
-  /** How many messages it had had where it was read last; undefined when it was not yet. */
+  /** The number of the topic's messages up to the last chunk that was read; undefined before the first. */
   ordinal: number | undefined;
 }
 
-/** How far a chunk was read. */
+/** A position in a chunk. */
 interface Cursor {
   readonly wanted: Wanted;
   readonly chunk: Chunk;
   at: number;
 }
 
-/** Picks the records of a pattern out of blocks. */
+/** Selects the records of a pattern from blocks. */
 class Scan {
   readonly #view: LogView;
   readonly #isWanted: MayRead;
   readonly #start: Position;
   readonly #lookingEffort: number;
-  /** Of the topics that do not match, undefined. */
+  /** Undefined for topics that are not wanted. */
   readonly #wanted = new Map<TopicNumber, Wanted | undefined>();
-  /** Of the blocks so far. */
+  /** The end of the blocks so far. */
   #blocksEnd: number;
-  /** Up to where they were read. */
+  /** The position up to which blocks were read. */
   #end: number;
-  /** Whether the blocks so far do not follow one another: some may have gone, and some may be missing. */
+  /** Whether there is a gap between the blocks so far: blocks were removed, or are missing. */
   #hasGap = false;
   #effort = 0;
 
@@ -120,19 +125,19 @@ class Scan {
     this.#end = start.sequence;
   }
 
-  /** Up to where it was read. */
+  /** The position up to which blocks were read. */
   get end(): number {
     return this.#end;
   }
 
-  /** Whether as much was done as is to be done for one page. */
+  /** Whether the effort for one page is used up. */
   get isExhausted(): boolean {
     return this.#effort > effortPerPageMax;
   }
 
   /**
-   * Those after a place in the log, in order, until it is tired: a block may have runs of thousands of topics. To be called
-   * with one block after the other.
+   * Yields the records of a block after a sequence, in order, until the effort is used up: a block may have
+   * runs of thousands of topics. To be called for one block after the other.
    */
   *recordsOf(block: Block, after: number): Generator<LogRecord, void, undefined> {
     this.#hasGap ||= block.first > this.#blocksEnd + 1;
@@ -165,7 +170,7 @@ class Scan {
     }
   }
 
-  /** A place in a topic's chunk: its first record after a place in the log. */
+  /** The first record of a topic's chunk after a sequence. */
   #cursorOf(block: number, topic: TopicNumber, after: number): Cursor | undefined {
     const wanted = this.#wantedOf(topic);
     const chunk = wanted && this.#chunkOf(block, wanted);

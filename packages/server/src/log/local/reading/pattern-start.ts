@@ -8,7 +8,10 @@ import type { LogView } from './log-view.ts';
 import type { PatternFilter } from './pattern-filter.ts';
 import { ordinalAt, sequenceBefore } from './topic-positions.ts';
 
-/** Finds where reading starts. What goes while it looks, which takes some turns, is told by the first page. */
+/**
+ * Finds the position at which reading starts. The search takes several turns of the event loop. What is
+ * dropped meanwhile is reported by the first page.
+ */
 export async function locatePattern(
   view: LogView,
   { pattern, isWanted }: PatternFilter,
@@ -47,7 +50,7 @@ export async function locatePattern(
   return { position: { sequence, changes, ...newest }, ...(from.kind === 'offset' && { recovered }), due };
 }
 
-/** Where to start, unless a topic has something that is wanted before that. */
+/** The position to start from, unless a topic has a wanted message before it. */
 function firstPlace({ store, state }: LogView, from: From, head: number): number {
   if (from.kind === 'offset') return from.offset.sequence;
   if (from.kind !== 'time') return head;
@@ -70,7 +73,10 @@ function firstPlace({ store, state }: LogView, from: From, head: number): number
   return first ? first.block - 1 : head;
 }
 
-/** How many of a topic's messages come before those that are wanted. @param sequence - after it, all are */
+/**
+ * How many messages of a topic come before the wanted ones. @param sequence - all messages after it are
+ * wanted
+ */
 function ordinalWanted({ store }: LogView, entry: TopicEntry, from: From, sequence: number): number {
   switch (from.kind) {
     case 'new':
@@ -85,7 +91,7 @@ function ordinalWanted({ store }: LogView, entry: TopicEntry, from: From, sequen
   }
 }
 
-/** The place just before the message that comes after so many; or `latest`, if that comes before it. */
+/** The position just before a message, which comes after `had` others; or `latest` if that comes earlier. */
 function placeBefore(view: LogView, entry: TopicEntry, had: number, latest: number): number {
   if ((entry.oldest?.block ?? Infinity) > latest) return latest;
   if (had === entry.count - 1) return entry.lastSequence - 1;

@@ -14,7 +14,7 @@ export function readTopic(view: LogView, topic: Topic, position: Position, limit
   const { sequence } = position;
   const entry = topics.get(topic);
   if (entry && entry.bornAt < sequence) return readEntry(view, entry, position, limit);
-  // Whatever was read up to there was another topic of that name.
+  // The position belongs to an earlier topic of that name.
   const page = entry ? readEntry(view, entry, { sequence, ordinal: 0 }, limit) : nothing(view);
   return topics.wasDeleted(topic, (name) => name === topic, sequence)
     ? { ...page, dropped: 'unknown' }
@@ -45,7 +45,7 @@ function nothing({ state }: LogView): Page {
   return { records: [], position: { sequence: state().head, ordinal: 0 }, isAtHead: true, dropped: 0 };
 }
 
-/** Collects a topic's records up to a page's limit, and sees to it that none is missing in between. */
+/** Collects the records of a topic up to a page's limit, and makes sure that none is missing in between. */
 class PageBuilder {
   readonly records: LogRecord[] = [];
   readonly #entry: TopicEntry;
@@ -60,7 +60,7 @@ class PageBuilder {
     this.#limit = limit;
   }
 
-  /** How many messages of the topic were read or had been before. */
+  /** The ordinal of the last record that was read. */
   get ordinal(): number {
     return this.#ordinal;
   }

@@ -3,7 +3,9 @@ import { missingMessages } from '../damage.ts';
 import type { TopicEntry } from '../topic-entry.ts';
 import type { LogView } from './log-view.ts';
 
-/** How many messages a topic had had at a place in the log; of those that are gone from the store, none. */
+/**
+ * How many messages a topic had had at a position. Messages that were removed from the store count as none.
+ */
 export function ordinalAt(
   store: Store,
   { number, gone, count, lastSequence }: TopicEntry,
@@ -20,7 +22,7 @@ export function ordinalAt(
   return ordinal;
 }
 
-/** The place in the log just before the message that comes after so many. */
+/** The position just before the message that comes after `ordinal` others. */
 export function sequenceBefore(
   { store, state }: Pick<LogView, 'store' | 'state'>,
   entry: TopicEntry,
@@ -30,12 +32,12 @@ export function sequenceBefore(
   return recordAt(chunkWith(store, entry, ordinal + 1), ordinal + 1, entry).sequence - 1;
 }
 
-/** How many chunks are looked at one by one, from the newest on, before searching for one. */
+/** How many chunks are read one by one, from the newest, before a binary search. */
 const stepsMax = 8;
 
 const anywhere = { from: 0, end: Infinity };
 
-/** The chunk that has a topic's message of that ordinal, which is kept. */
+/** The chunk with a topic's message of that ordinal, which must be kept. */
 export function chunkWith(store: Store, entry: TopicEntry, ordinal: number): Chunk | undefined {
   let chunk = store.chunkBefore(entry.number, entry.lastSequence);
   for (let steps = 0; chunk && chunk.ordinal > ordinal; steps++) {
@@ -54,14 +56,17 @@ export function recordAt(chunk: Chunk | undefined, ordinal: number, { name }: To
   return record;
 }
 
-/** Finds the first of a topic's chunks between two places in the log for which something is so that is so for all after it. */
+/**
+ * Finds the first of a topic's chunks between two positions that meets a condition (binary search). All
+ * chunks after it must meet the condition too.
+ */
 export function firstChunk(
   store: Store,
   { number, oldest, lastSequence }: TopicEntry,
   { from, end }: { readonly from: number; readonly end: number },
   isSo: (chunk: Chunk) => boolean,
 ): Chunk | undefined {
-  // It is not so of the chunk at or before `low`, and so of that at `high`.
+  // The chunk at or before `low` does not meet the condition, and the one at `high` does.
   let low = Math.max(from, oldest?.block ?? 1) - 1;
   let high = Math.min(end, lastSequence + 1);
   let first: Chunk | undefined;

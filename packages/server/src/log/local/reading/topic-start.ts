@@ -7,7 +7,7 @@ import type { TopicEntry } from '../topic-entry.ts';
 import type { LogView } from './log-view.ts';
 import { firstChunk, ordinalAt, recordAt, sequenceBefore } from './topic-positions.ts';
 
-/** Finds where reading a topic starts, by looking at some dozens of chunks at the most. */
+/** Finds the position at which reading starts. It reads some dozens of chunks at most. */
 export function locateTopic(view: LogView, topic: Topic, from: From): Start {
   const { head } = view.state();
   const entry = view.topics.get(topic);
@@ -22,7 +22,7 @@ export function locateTopic(view: LogView, topic: Topic, from: From): Start {
   return { position: { sequence, ordinal }, ...flag, due: entry.count - ordinal };
 }
 
-/** How many messages the topic had had where reading is to start. */
+/** How many messages of the topic come before the start. */
 function ordinalOf({ store, state }: LogView, entry: TopicEntry, from: From): number {
   switch (from.kind) {
     case 'new':
@@ -38,22 +38,22 @@ function ordinalOf({ store, state }: LogView, entry: TopicEntry, from: From): nu
   }
 }
 
-/** How many messages the topic had had before the first of a time. */
+/** How many messages of the topic come before a time. */
 function ordinalBefore(store: Store, entry: TopicEntry, ms: number, state: LogState): number {
   const first = firstEffectiveSince(ms, state, (since, from, end) =>
     firstChunk(store, entry, { from, end }, ({ time }) => time >= since),
   );
   const ordinal = (first?.ordinal ?? entry.count + 1) - 1;
-  // Nothing is missing between what is older and what is not.
+  // Makes sure that no message is missing just before the start.
   const before = first?.block ?? entry.lastSequence + 1;
   if (ordinal > entry.trimmed) recordAt(store.chunkBefore(entry.number, before - 1), ordinal, entry);
   return ordinal;
 }
 
-/** Whether nothing that the topic had after a place in the log is missing. */
+/** Whether no message of the topic after an offset is missing. */
 function isRecovered(view: LogView, topic: Topic, entry: TopicEntry | undefined, sequence: number): boolean {
   if (view.topics.ruleOf(topic).keep === 'none') return false;
-  // What was deleted before a topic came to be is no part of it.
+  // Messages that were deleted before a topic was created do not belong to it.
   if (
     (entry?.createdAt ?? Infinity) >= sequence &&
     wasDeletedAfter(view.state().deletions, topic, (name) => name === topic, sequence)

@@ -5,18 +5,18 @@ import type { TopicTable } from '../topic-table.ts';
 export interface MemoryBudgetOptions {
   readonly store: Store;
   readonly topics: TopicTable;
-  /** How many bytes of memory the messages may take in all; Infinity where they are on disk. */
+  /** The limit of the messages in memory; Infinity if they are on disk. */
   readonly memoryBytesMax: number;
 }
 
-/** What a message takes in memory beside its text. */
+/** The memory of a message beside its text. */
 const recordOverheadBytes = 200;
 
-/** Counts what the messages take in memory. When it is too much, the oldest go, of whatever topic. */
+/** Counts the memory of messages. Above the limit, the oldest messages of all topics are evicted. */
 export class MemoryBudget {
   readonly #options: MemoryBudgetOptions;
   #bytes = 0;
-  /** What of it is to go. */
+  /** The part that will be evicted. */
   #evictedBytes = 0;
   #evictedThrough = 0;
 
@@ -28,12 +28,12 @@ export class MemoryBudget {
     return this.#bytes;
   }
 
-  /** Chunks up to this block are to go. */
+  /** All chunks up to this block are evicted. */
   get evictedThrough(): number {
     return this.#evictedThrough;
   }
 
-  /** Messages came. @returns the topics that are to be shortened */
+  /** Adds messages. @returns the topics that must be trimmed */
   grow(messages: number, bytes: number): Iterable<TopicEntry> {
     const { memoryBytesMax } = this.#options;
     if (memoryBytesMax === Infinity) return [];
@@ -41,7 +41,7 @@ export class MemoryBudget {
     return this.#bytes - this.#evictedBytes > memoryBytesMax ? this.#evict() : [];
   }
 
-  /** Chunks went. */
+  /** Subtracts removed chunks. */
   shrink(removed: readonly Chunk[]): void {
     if (this.#options.memoryBytesMax === Infinity) return;
     for (const chunk of removed) {

@@ -10,12 +10,12 @@ export interface RetentionOptions {
   readonly store: Store;
   readonly topics: TopicTable;
   readonly idWindowMs: number;
-  /** How many bytes of memory the messages may take in all; Infinity where they are on disk. */
+  /** The limit of the messages in memory; Infinity if they are on disk. */
   readonly memoryBytesMax: number;
   readonly onFailure: (error: unknown) => void;
 }
 
-/** What a commit is to remove. */
+/** What a commit removes. */
 export interface Removal {
   readonly commit: Pick<
     StoreCommit,
@@ -26,31 +26,33 @@ export interface Removal {
   fail(): void;
 }
 
-/** So that removing holds up nobody: some milliseconds at the most. */
+/** These limits keep a commit to some milliseconds. */
 const chunksPerCommitMax = 256;
 const idBlocksPerCommitMax = 512;
 
-/** The sweep looks at the time only once in so many topics: most topics take less time than the look. */
+/** The sweep looks at the time once per so many topics, since a topic takes less time than the look. */
 const topicsPerPacing = 256;
 
-/** How many messages may wait until the next sweep to be removed, though they are not kept any more. */
+/** How many dropped messages of a topic may stay in the store until the next sweep. */
 const slackMax = 64;
 
-/** How many bytes may be kept too many until the next sweep: one in so many. */
+/** The share of excess bytes that may stay in the store until the next sweep: one in so many. */
 const slackBytesPart = 64;
 
-/** Sees to it that every topic keeps what its rule says, and no more; what goes is removed with later commits. */
+/**
+ * Makes sure that every topic keeps what its rule says, and no more. Later commits remove what is not kept.
+ */
 export class Retention {
   readonly #options: RetentionOptions;
   readonly #memory: MemoryBudget;
-  /** Topics of which something is to be removed. */
+  /** Topics with something to remove. */
   readonly #due = new Set<TopicEntry>();
-  /** Topics of which nothing can be removed before somebody has repaired them. */
+  /** Topics that cannot be trimmed because they are damaged. */
   readonly #damaged = new WeakSet<TopicEntry>();
   #chunksWritten = 0;
   #areIdsDue = false;
   #areIdsDamaged = false;
-  /** The topics that the sweep has not come to. */
+  /** The topics that the current sweep has not reached. */
   #unswept: Iterator<TopicEntry> | undefined;
 
   constructor(options: RetentionOptions) {
@@ -58,37 +60,37 @@ export class Retention {
     this.#memory = new MemoryBudget(options);
   }
 
-  /** What the messages take in memory, where they are kept there. */
+  /** The memory of the messages, if they are in memory. */
   get memoryBytes(): number {
     return this.#memory.bytes;
   }
 
-  /** Messages came: how many, how many bytes of JSON text, and in how many chunks. */
+  /** Adds messages: their number, their size as JSON text, and the number of their chunks. */
   grow(messages: number, bytes: number, chunks: number): void {
     this.#chunksWritten = chunks;
     for (const entry of this.#memory.grow(messages, bytes)) this.#add(entry);
   }
 
-  /** Has a look at a topic: it has grown, was opened, or was deleted. */
+  /** Checks a topic that has grown, was opened, or was deleted. */
   note(entry: TopicEntry): void {
     const { oldest, isDeleted, count, trimmed, rule } = entry;
     const { keep } = rule;
     if (isDeleted) {
-      // Nothing is left of one that had no messages.
+      // A topic without messages is already gone.
       if (this.#options.topics.at(entry.number)) this.#add(entry);
     } else if (keep === 'none') {
       if (count > trimmed) this.#options.topics.trim(entry, count);
       if (oldest) this.#add(entry);
     } else {
       if (count - keep.count > trimmed) this.#options.topics.trim(entry, count - keep.count);
-      // Not for every single message that goes.
+      // A removal for every single message would be too expensive.
       const slack = Math.min(slackMax, keep.count);
       const slackBytes = Math.floor(keep.bytes / slackBytesPart);
       if (oldest && isOver(entry, keep.bytes + slackBytes, slack)) this.#add(entry);
     }
   }
 
-  /** Looks at some topics for what is too old. @returns whether it has now looked at all of them */
+  /** Checks some topics for old messages. @returns whether the sweep is complete */
   sweep(clock: ClockHistory): boolean {
     this.#unswept ??= this.#options.topics.all()[Symbol.iterator]();
     this.#areIdsDue = !this.#areIdsDamaged;
@@ -111,7 +113,7 @@ export class Retention {
     return this.#due.size > 0 || this.#areIdsDue;
   }
 
-  /** What the next commit is to remove; undefined when there is nothing. */
+  /** Returns what the next commit removes, or undefined if there is nothing. */
   collect(clock: ClockHistory): Removal | undefined {
     if (!this.hasWork) return undefined;
     const trimmedTopics = this.#trimDue(clock);
@@ -150,7 +152,7 @@ export class Retention {
     const { store, topics, onFailure } = this.#options;
     const { evictedThrough } = this.#memory;
     const trimmedTopics: TrimmedTopic[] = [];
-    // Never slower than they come.
+    // Removing must keep up with appending.
     let chunksLeft = Math.max(chunksPerCommitMax, 2 * this.#chunksWritten);
     for (const entry of this.#due) {
       if (chunksLeft <= 0) break;
@@ -160,7 +162,7 @@ export class Retention {
         chunksLeft -= one.removed.length + 1;
         if (one.hasMore) this.#due.add(entry);
         if (one.removed.length > 0 || entry.isDeleted) trimmedTopics.push(one);
-        // Nobody reads these any more, whether they are removed now or later.
+        // These messages are not read any more, even if their removal fails.
         Object.assign(entry, { gone: one.gone, oldest: one.oldest });
       } catch (error) {
         this.#damaged.add(entry);
@@ -170,7 +172,7 @@ export class Retention {
     return trimmedTopics;
   }
 
-  /** The blocks of which every topic's chunk is gone, once some chunks are. */
+  /** The blocks that have no chunk left, after some chunks were removed. */
   #deadBlocks(removed: readonly Chunk[]): readonly number[] {
     const { store, onFailure } = this.#options;
     const dead: number[] = [];
@@ -208,7 +210,7 @@ export class Retention {
   }
 }
 
-/** Whether a topic's oldest chunk is not kept any more, or some of its messages are too many bytes. */
+/** Whether the oldest chunk of a topic is not kept any more, or the topic has too many bytes. */
 function isOver(entry: TopicEntry, bytesMax: number, slack: number): boolean {
   const { oldest, trimmed, bytes, bytesTrimmed } = entry;
   if (!oldest) return false;

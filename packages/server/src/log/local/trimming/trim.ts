@@ -3,29 +3,29 @@ import type { Chunk, Store } from '../../store/store.ts';
 import { oldestOf, type OldestChunk, type TopicEntry } from '../topic-entry.ts';
 import type { TopicTable } from '../topic-table.ts';
 
-/** What decides beside a topic's rule on what is kept of it. */
+/** What decides, beside a topic's rule, what is kept of it. */
 export interface TrimContext {
   readonly store: Store;
   readonly topics: TopicTable;
   readonly clock: ClockHistory;
-  /** Chunks up to this block go, whatever the rules say. */
+  /** All chunks up to this block are evicted. */
   readonly evictedThrough: number;
 }
 
-/** What becomes of a topic whose oldest chunks are removed. */
+/** A topic after its oldest chunks are removed. */
 export interface TrimmedTopic {
   readonly entry: TopicEntry;
   readonly gone: TopicEntry['gone'];
   readonly oldest: OldestChunk | undefined;
   readonly before: Pick<TopicEntry, 'gone' | 'oldest'>;
   readonly removed: readonly Chunk[];
-  /** Whether more may have to be removed than was asked for at once. */
+  /** Whether more chunks than the limit may have to be removed. */
   readonly hasMore: boolean;
 }
 
 /**
- * Finds the chunks of a topic that are not needed any more, up to so many; and has no message read any more that is
- * not kept.
+ * Finds the oldest chunks of a topic that are not kept any more, up to a limit, and stops them from being
+ * read.
  *
  * @throws LogDamagedError
  */
@@ -55,7 +55,7 @@ export function trimTopic(entry: TopicEntry, circumstances: TrimContext, chunksM
   return { entry, gone, oldest: chunk && oldestOf(chunk), before, removed, hasMore };
 }
 
-/** Whether no record of a chunk is kept. @param end - what the topic had had by the chunk's end */
+/** Whether no record of a chunk is kept. @param end - what the topic had had at the end of the chunk */
 function isGone(
   entry: TopicEntry,
   chunk: Chunk,
@@ -73,7 +73,7 @@ function isGone(
   );
 }
 
-/** The oldest chunk that stays may have more bytes than are to be kept. The newest message always is. */
+/** The oldest kept chunk may have too many bytes. The newest message is always kept. */
 function trimWithin(entry: TopicEntry, chunk: Chunk, topics: TopicTable): void {
   const { keep } = entry.rule;
   if (keep === 'none' || entry.bytes - chunk.bytesBefore <= keep.bytes) return;
@@ -88,7 +88,7 @@ function trimWithin(entry: TopicEntry, chunk: Chunk, topics: TopicTable): void {
   entry.bytesTrimmed = Math.max(entry.bytesTrimmed, bytes);
 }
 
-/** What is given, and after it undefined. */
+/** The items, and then undefined. */
 function* withEnd<T>(items: Iterable<T>): Iterable<T | undefined> {
   yield* items;
   yield undefined;
