@@ -209,7 +209,7 @@ describe('fanfare serve', () => {
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toBe(
       `The data directory '${data}' is in use by another server (process ${program.process.pid} on ${hostname()}). ` +
-        'Stop that server first, or give this one a directory of its own.\n',
+        'Stop that server first, or give this one another directory.\n',
     );
   });
 

@@ -146,7 +146,7 @@ describe('fanfare store', () => {
     );
     expect(importing).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining('has a log already') as string,
+      stderr: expect.stringContaining('already has a log') as string,
     });
   });
 

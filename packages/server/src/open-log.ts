@@ -17,18 +17,18 @@ import type { Logger } from './observability/logger.ts';
 import { Rules } from './rules/rule.ts';
 
 export interface OpenLogParts {
-  /** Whether anyone is subscribed to the very topic, or is about to be. */
+  /** Whether the topic itself has a subscriber, or is about to get one. */
   readonly isInUse: (topic: Topic) => boolean;
   readonly logger: Logger;
   readonly now: () => number;
-  /** Another server has taken the directory: this one must stop. */
+  /** Another server has taken the directory, so this one must stop. */
   readonly onLost: (error: Error) => void;
 }
 
 const { value: idsMax } = fixedLimits.idsMax;
 
 /**
- * Opens the log that the settings name: in memory, or in a directory.
+ * Opens the log of the settings, in memory or in a directory.
  *
  * @throws DataDirectoryError, LogDamagedError
  */
@@ -51,7 +51,7 @@ export async function openLog(settings: Settings, parts: OpenLogParts): Promise<
       now,
       invariants: new Invariants(logger),
       onClockEvent: (event) => tellClock(event, logger),
-      onFailure: (err) => failures.error({ err }, 'the log failed'),
+      onFailure: (err) => failures.error({ err }, 'A background task of the log failed.'),
       onWritable: (err) => tellWritable(err, logger),
     });
   } catch (error) {
@@ -68,16 +68,16 @@ function openStore(
     allowNetworkStorage,
     onMigration: (progress) => tellMigration(progress, logger),
     onWait: (sentence) => logger.warn({}, sentence),
-    onTrouble: (err) => logger.error({ err }, 'messages cannot be stored'),
-    onRecovered: () => logger.warn({}, 'messages can be stored again'),
+    onTrouble: (err) => logger.error({ err }, 'The data directory has a problem: messages cannot be stored.'),
+    onRecovered: () => logger.warn({}, 'The problem of the data directory is over: messages can be stored again.'),
     onLost: (err) => {
-      logger.error({ err }, 'the data directory was taken by another server');
+      logger.error({ err }, 'Another server has taken the data directory: this server stops.');
       onLost(err);
     },
   });
 }
 
-/** A copy of much data takes a while, so its beginning is told, too. */
+/** Logs the beginning too, because copying much data takes a while. */
 function tellMigration({ step, from, to, copy }: MigrationProgress, logger: Logger): void {
   const fields = { from, to, copy };
   if (step === 'begun')
@@ -88,7 +88,7 @@ function tellMigration({ step, from, to, copy }: MigrationProgress, logger: Logg
   if (step === 'migrated')
     logger.warn(
       fields,
-      `The data directory was migrated from format ${from} to ${to}. A copy of the data as it was is in '${copy}'.`,
+      `The data directory was migrated from format ${from} to ${to}. The data before the migration is in '${copy}'.`,
     );
 }
 
@@ -103,8 +103,8 @@ function tellClock(event: ClockEvent, logger: Logger): void {
       const [by, trial] = [event.byMs, fixedLimits.clockTrialMs.value].map(describeDuration);
       logger.warn(
         event,
-        `The clock is ${by} ahead of what it last showed. It may be wrong: until it has run on for ${trial}, ` +
-          'no message is dropped for its age by it.',
+        `The clock is ${by} ahead of the expected time, and may be wrong. Until it has run for ${trial} without another jump, ` +
+          'no messages are dropped for their age by this clock.',
       );
       break;
     }
@@ -115,8 +115,8 @@ function tellClock(event: ClockEvent, logger: Logger): void {
       const [before, after] = [event.before, event.after].map(describeTime);
       logger.warn(
         event,
-        `The clock shows ${after}, and the newest message is stamped ${before}. New messages are stamped with what the ` +
-          "clock shows. If it is right now, 'fanfare store repair-times' corrects the stamps from the future.",
+        `The clock shows ${after}, but the newest message has the timestamp ${before}. New messages get timestamps by the clock. ` +
+          "If the clock is right now, 'fanfare store repair-times' corrects the timestamps from the future.",
       );
     }
   }

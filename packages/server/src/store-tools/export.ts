@@ -6,26 +6,29 @@ import { blocksOf } from './salvage.ts';
 import type { StoreCounts } from './verify.ts';
 import { readState, readTopics, scanChunks, type StoredTopics, type Watcher } from './store-scan.ts';
 
-/** What the first line of an export has as `fanfare`. It changes when older versions could not read the lines. */
+/**
+ * The value of `fanfare` in the first line of an export. It changes when older versions cannot read the
+ * lines.
+ */
 export const exportVersion = 1;
 
 export interface ExportOptions extends Watcher {
-  /** Only the topics that match. */
+  /** Exports only the topics that match. */
   readonly interest?: Interest;
-  /** Takes some lines; resolves when it takes more. */
+  /** Writes some lines, and resolves when more can be written. */
   readonly write: (lines: string) => Promise<void>;
 }
 
-/** As much as is written at once. */
+/** How many characters are written at once. */
 const charactersAtOnce = 262_144;
 
-/** Where messages go whose topic's name cannot be read. */
+/** The topics of messages whose topic record is damaged begin with this segment. */
 const lostAndFound = 'lost+found';
 
 /**
- * Writes what a store has as lines of JSON, in the order of the log. The first line is `{"fanfare":1,…}`, then there is
- * one `{"topic":…,"declared":…}` for each topic, one envelope for each message, and at last `{"end":true,…}`. What is
- * damaged is left out, and told.
+ * Exports a store as lines of JSON, in the order of the log. The first line is `{"fanfare":1,…}`. Then come
+ * one `{"topic":…,"declared":…}` per topic, one envelope per message, and `{"end":true,…}`. Damaged data is
+ * left out and reported.
  */
 export async function exportStore(store: Store, options: ExportOptions): Promise<StoreCounts> {
   const exporting = new Exporter(store, options);
@@ -39,7 +42,7 @@ class Exporter {
   readonly #watcher: Watcher;
   readonly #pacer = new Pacer();
   readonly #state: LogState | undefined;
-  /** The topics that are exported. */
+  /** The exported topics. */
   readonly #names: ReadonlyMap<TopicNumber, Topic>;
   readonly #topics: StoredTopics;
   #lines = '';
@@ -100,7 +103,7 @@ class Exporter {
     await this.#flush();
   }
 
-  /** They go with a whole store, and not with some topics of it. Earlier versions ignore them. */
+  /** Revocations are part of an export of the whole store only. Earlier versions ignore them. */
   #revocations(): Partial<Pick<LogState, 'revocations'>> {
     const { revocations = [] } = this.#state ?? {};
     return this.#options.interest === undefined && revocations.length > 0 ? { revocations } : {};
@@ -148,7 +151,7 @@ class Exporter {
   }
 }
 
-/** Of the topics that exist, and those of which only the record is lost. */
+/** The names of existing topics, and placeholders for topics whose record is lost. */
 function namesOf(
   { records, damaged }: StoredTopics,
   interest: Interest | undefined,

@@ -13,24 +13,25 @@ import { StoreBuilder } from './store-builder.ts';
 import type { StoreCounts } from './verify.ts';
 import type { Progress } from './store-scan.ts';
 
-/** What is to be imported is not what it should be. The message names the line. */
+/** The input cannot be imported. The message names the line. */
 export class ImportError extends Error {
   override readonly name = 'ImportError';
 }
 
 export interface ImportOptions {
-  /** As an export wrote them; some at a time. */
+  /** The lines of an export, some at a time. */
   readonly lines: AsyncIterable<readonly string[]>;
   /** The wall clock, in milliseconds since 1970. */
   readonly now: () => number;
   readonly onProgress?: (progress: Progress) => void;
 }
 
-/** The longest time that a server can be told to remember ids for. */
+/** The maximum of the setting `idWindow`. */
 const idWindowMsMax = 604_800_000;
 
 /**
- * Makes the log of a directory that has none. It is there as a whole when this resolves, and else not at all.
+ * Creates a log from an export, in a directory without one. The log exists completely after this resolves,
+ * and not at all before.
  *
  * @throws ImportError, DataDirectoryError
  */
@@ -69,7 +70,7 @@ async function isAbsent(directory: string): Promise<boolean> {
   );
 }
 
-/** @throws DataDirectoryError when there is something in it */
+/** @throws DataDirectoryError if the directory is not empty */
 async function makeEmptyDirectory(directory: string): Promise<void> {
   let entries: readonly string[];
   try {
@@ -77,7 +78,7 @@ async function makeEmptyDirectory(directory: string): Promise<void> {
     entries = await readdir(directory);
   } catch (error) {
     throw new DataDirectoryError(
-      `The directory '${directory}' cannot be used: ${(error as Error).message}. Name one that can be made.`,
+      `The directory '${directory}' cannot be used: ${(error as Error).message}. Name a directory that can be created.`,
       { cause: error },
     );
   }
@@ -85,27 +86,27 @@ async function makeEmptyDirectory(directory: string): Promise<void> {
   const other = entries.find((name) => name !== 'lost+found');
   if (other === undefined) return;
   throw new DataDirectoryError(
-    `The directory '${directory}' is not empty: it has '${other}'. An import makes a log of its own: name a directory that is empty or new.`,
+    `The directory '${directory}' is not empty: it has '${other}'. An import creates a new log. Name an empty or a new directory.`,
   );
 }
 
 function hasLog(directory: string): DataDirectoryError {
   return new DataDirectoryError(
-    `The directory '${directory}' has a log already, and an import makes one of its own: name a directory that is empty or new.`,
+    `The directory '${directory}' already has a log, and an import creates a new one. Name an empty or a new directory.`,
   );
 }
 
-/** In one step, and never over a log that is there. */
+/** Moves the data file in one step, and never over an existing log. */
 async function moveInto(directory: string, staging: string): Promise<void> {
   const [from, to] = [join(staging, dataFile), join(directory, dataFile)];
   try {
     await link(from, to);
-    // A server refuses a data file that has two names.
+    // A server refuses a data file with two names.
     await rm(from);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EEXIST') throw hasLog(directory);
-    // Not every file system has links.
+    // Some file systems have no hard links.
     await rename(from, to);
   }
   await syncDirectory(directory);
@@ -139,7 +140,7 @@ class ImportReader {
     if (this.#line === 0) throw new ImportError('There is nothing to import: the input is empty.');
     if (this.#hasHeader && !this.#hasEnd)
       throw new ImportError(
-        'The export is cut off: its last line, {"end":true,…}, is missing. Export again.',
+        'The export is incomplete: its last line, {"end":true,…}, is missing. Export again.',
       );
     await this.#importer.commit();
     return { topics: this.#importer.topics, messages: this.#messages, bytes: this.#bytes, damages: 0 };
@@ -156,7 +157,7 @@ class ImportReader {
 
   #read(line: string): void {
     const field = fieldsOf(JSON.parse(line) as unknown, 'A line');
-    if (this.#hasEnd) throw this.#refusal('the export has ended before.');
+    if (this.#hasEnd) throw this.#refusal('it comes after the end of the export.');
     if (this.#line === 1 && field('fanfare') !== undefined) return this.#readHeader(field);
     if (field('end') === true && field('topic') === undefined) {
       this.#hasEnd = true;
@@ -174,11 +175,12 @@ class ImportReader {
     const version = field('fanfare');
     if (version !== exportVersion)
       throw this.#refusal(
-        `it is an export of format ${String(version)}, and this version reads format ${exportVersion}.`,
+        `the export has format ${String(version)}, and this version reads format ${exportVersion}.`,
       );
     this.#hasHeader = true;
     const revocations = field('revocations') ?? [];
-    if (!isListOfRevocations(revocations)) throw this.#refusal('its revocations are not what an export has.');
+    if (!isListOfRevocations(revocations))
+      throw this.#refusal('its revocations are not in the format of an export.');
     this.#importer.addRevocations(revocations);
   }
 
@@ -189,7 +191,7 @@ class ImportReader {
     const time = field('time');
     if (!isTime(time)) throw this.#refusal('time must be a whole number of milliseconds since 1970.');
     if (message.depth > messageDepthMax)
-      throw this.#refusal(`the message is nested deeper than ${messageDepthMax} levels.`);
+      throw this.#refusal(`the message is nested too deeply (limit: ${messageDepthMax} levels).`);
     const id = parseId(field('id'));
     const publisher = parsePublisher(field('publisher'));
     const isAdded = this.#importer.add({
@@ -201,7 +203,7 @@ class ImportReader {
     });
     if (!isAdded)
       throw this.#refusal(
-        `the times have gone back ${clockStepsMax} times before. Sort the lines by their times.`,
+        `its time goes back, and times have gone back before (limit: ${clockStepsMax} times). Sort the lines by their times.`,
       );
     this.#messages++;
     this.#bytes += Buffer.byteLength(message.text);
@@ -212,7 +214,7 @@ class ImportReader {
   }
 }
 
-/** @throws FanfareError, as for an id, whose rules a subject has too */
+/** @throws FanfareError. A subject has the same rules as an id */
 function parsePublisher(input: unknown): string | undefined {
   try {
     return parseId(input);

@@ -1,4 +1,4 @@
-/** What can be done with a data directory while no server has it. */
+/** Tools for a data directory that no server has open. */
 export { DataDirectoryError } from '../log/store/directory/data-directory.ts';
 export type { Store } from '../log/store/store.ts';
 export { LogDamagedError, LogFullError, LogUnwritableError } from '../log/topic-log.ts';

@@ -8,7 +8,7 @@ import type { Store } from '../log/store/store.ts';
 export type OpenStoreOptions = Pick<LmdbStoreOptions, 'onDamage' | 'onWait'>;
 
 /**
- * Opens the store in a directory that has one, for reading, wherever it is. Nobody else can have it until it is closed.
+ * Opens an existing store for reading, on any storage. The directory is locked until the store is closed.
  *
  * @throws DataDirectoryError, LogDamagedError
  */
@@ -17,13 +17,13 @@ export async function openStore(directory: string, options: OpenStoreOptions = {
   return openLmdbStore(directory, { ...options, isReadOnly: true, allowNetworkStorage: true });
 }
 
-/** @throws DataDirectoryError when there is none in the directory */
+/** @throws DataDirectoryError if the directory has no store */
 export async function expectStore(directory: string): Promise<void> {
   try {
     await access(join(directory, dataFile));
   } catch (error) {
     throw new DataDirectoryError(
-      `There is no log in '${directory}': it has no file '${dataFile}' that can be read. Name the directory that the server has as --data.`,
+      `There is no log in '${directory}': it has no readable file '${dataFile}'. Name the directory of the server's --data.`,
       { cause: error },
     );
   }

@@ -11,21 +11,21 @@ import { expectStore } from './open-store.ts';
 
 export interface RepairedTimes {
   readonly messages: number;
-  /** The newest stamp that there was. */
+  /** The newest timestamp before the repair. */
   readonly latest: number;
 }
 
 const { value: stepMs } = fixedLimits.clockStepMs;
 
-/** A commit is of so many blocks, and of some MiB at the most. */
+/** A commit has this many blocks, which are some MiB at most. */
 const blocksPerCommit = 64;
 
 /**
- * Corrects the stamps of messages that are from the future, after making a copy of the data. When it is interrupted, it can
- * be done again.
+ * Corrects the timestamps of messages from the future, after copying the data. After an interruption it can
+ * be run again.
  *
- * @param now - what the wall clock shows, in milliseconds since 1970. It has to be right
- * @returns undefined when there is nothing to correct; else the path of the copy as well
+ * @param now - the wall clock, in milliseconds since 1970. It must be right
+ * @returns the result with the path of the copy; undefined if there is nothing to correct
  * @throws DataDirectoryError, LogDamagedError
  */
 export async function repairTimes(
@@ -46,7 +46,7 @@ export async function repairTimes(
   }
 }
 
-/** A copy of an earlier repair stays: that one may have been interrupted, or the clock wrong. */
+/** The copies of earlier repairs stay: a repair may have been interrupted, or the clock wrong. */
 async function nameOfCopy(directory: string): Promise<string> {
   const names = await readdir(directory);
   const first = `${dataFile}.before-repair`;
@@ -61,15 +61,15 @@ function hasFutureTimestamps(store: Store, now: number): boolean {
 }
 
 /**
- * Corrects the stamps of messages that are from the future. They keep their distances from one another, and end when the
- * clock was set right after them, or now. Else nothing changes.
+ * Corrects the timestamps of messages from the future. They keep their distances, and end at the time at
+ * which the clock was set right after them, or now. Nothing else changes.
  */
 export async function repairTimestamps(store: Store, now: number): Promise<RepairedTimes> {
   const state = store.readState();
   return state ? new TimestampRepair(store, state, now).run() : { messages: 0, latest: 0 };
 }
 
-/** A block with its new stamp. */
+/** A block with its corrected timestamp. */
 interface Corrected {
   readonly block: Block;
   readonly time: number;
@@ -79,7 +79,7 @@ class TimestampRepair {
   readonly #store: Store;
   readonly #state: LogState;
   readonly #now: number;
-  /** The stamp of the newest block so far, as it is to be. */
+  /** The corrected timestamp of the newest block so far. */
   #time = 0;
   #steps: readonly ClockStep[] = [];
 
@@ -126,7 +126,7 @@ class TimestampRepair {
     return blocks;
   }
 
-  /** What the stamp of the next block is to be. */
+  /** The corrected timestamp of the next block. */
   #correct({ first, time: before }: Block): number {
     const time = this.#isFromFuture(before) ? this.#timeOfFuture(first, before) : before;
     if (time < this.#time)
@@ -135,7 +135,10 @@ class TimestampRepair {
     return time;
   }
 
-  /** As long before the clock was set right as it is before the last stamp until then; but not before what comes before it. */
+  /**
+   * Keeps the distance to the last timestamp before the clock was set right, but never goes before the
+   * previous block.
+   */
   #timeOfFuture(first: number, time: number): number {
     const { clockSteps, time: newest } = this.#state;
     const next = clockSteps.findIndex(({ sequence }) => sequence > first);
@@ -169,8 +172,8 @@ const nothingElse = { topics: [], removedTopics: [], removedChunks: [], removedB
 function cannotCopy(directory: string, error: unknown): DataDirectoryError {
   const reason = error instanceof Error ? error.message : String(error);
   return new DataDirectoryError(
-    `A copy of the data in '${directory}' must be made before its times are repaired, and that failed: ${reason}. ` +
-      'Make room, or move the directory to a larger disk. Nothing was changed.',
+    `A copy of the data in '${directory}' is made before its times are repaired, and that failed: ${reason}. ` +
+      'Free some space, or move the directory to a larger disk. Nothing was changed.',
     { cause: error },
   );
 }

@@ -1,26 +1,26 @@
 import { LogDamagedError } from '../log/topic-log.ts';
 
-/** Some of what a store has, in the order of the numbers that are its keys. */
+/** A list in a store, in the order of its numeric keys. */
 export interface Source<T> {
-  /** From a key on. */
+  /** Reads from a key on. */
   readonly read: (from: number) => Iterable<T>;
   readonly keyOf: (item: T) => number;
-  /** The newest whose key is that or lower, where the store can tell. */
+  /** The item with the highest key up to `key`, if the store can find it. */
   readonly before?: (key: number) => T | undefined;
-  /** The lowest key that there can be, and the highest. */
+  /** The range of possible keys. */
   readonly first: number;
   readonly last: number;
-  /** How many are read at once. */
+  /** How many items are read at once. */
   readonly atOnce: number;
 }
 
-/** Keys under which something is that cannot be read. One of them, if it is known which. */
+/** A range of keys with damaged items. It has one key if it is known which. */
 export interface DamagedKeys {
   readonly from: number;
   readonly through: number;
 }
 
-/** Blocks, for people. */
+/** Describes blocks to people. */
 export function blocksOf({ from, through }: DamagedKeys): string {
   return from === through ? `block ${from}` : `the blocks from ${from} to ${through}`;
 }
@@ -30,8 +30,8 @@ export function isAmong(ranges: readonly DamagedKeys[] | undefined, key: number)
 }
 
 /**
- * Reads all that can be read, and goes on after what cannot. It holds nothing open between two items, so that whoever
- * takes them may wait.
+ * Reads everything that is readable, and skips what is damaged. It holds nothing open between two items, so
+ * the caller may wait.
  */
 export function* salvage<T>(
   source: Source<T>,
@@ -69,7 +69,7 @@ function take<T>(
   }
 }
 
-/** @param from - nothing from here to the damage can be read */
+/** @param from - everything from here to the damage is unreadable */
 function findDamage<T>(source: Source<T>, from: number, error: LogDamagedError): DamagedKeys {
   const isReadable = (key: number): boolean => canRead(() => first(source.read(key)));
   const { before } = source;
@@ -80,7 +80,7 @@ function findDamage<T>(source: Source<T>, from: number, error: LogDamagedError):
     return !isSound || (found !== undefined && source.keyOf(found) >= from);
   };
   const at = firstFrom(from, source.last, isReached);
-  // What the file itself cannot give may be more than one; what has a wrong checksum is one.
+  // Damage in the file may cover several items. A wrong checksum is that of one item.
   const next = error.cause === undefined ? at + 1 : firstFrom(at + 1, source.last, isReadable);
   return { from: Math.min(at, source.last), through: next - 1 };
 }
@@ -100,7 +100,10 @@ function canRead(read: () => unknown): boolean {
   }
 }
 
-/** The first key for which something is so that is so for all after it; the one after the last if for none. */
+/**
+ * The first key that meets a condition, by exponential and binary search; `last + 1` if none does. All keys
+ * after it must meet the condition too.
+ */
 function firstFrom(from: number, last: number, isSo: (key: number) => boolean): number {
   let low = from - 1;
   let high = from;

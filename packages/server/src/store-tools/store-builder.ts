@@ -5,7 +5,7 @@ import { noDeletions } from '../log/local/deletions.ts';
 import { digestOf, idKey } from '../log/local/remembered-ids.ts';
 import type { LogState, Store, TopicRecord } from '../log/store/store.ts';
 
-/** A message as it was in another log. */
+/** A message of another log. */
 export interface ImportedMessage {
   readonly topic: Topic;
   readonly messageJson: string;
@@ -15,15 +15,15 @@ export interface ImportedMessage {
 }
 
 export interface StoreBuilderOptions {
-  /** Names the new log. */
+  /** The epoch of the new log. */
   readonly epoch: string;
-  /** What the clock shows. */
+  /** The time of the clock. */
   readonly now: number;
-  /** Ids of messages from before this time do not count any more. */
+  /** Ids of messages before this time are not stored: they do not count any more. */
   readonly idsSince: number;
 }
 
-/** As much as is committed at once. */
+/** The limits of one commit. */
 const recordsPerCommit = 4_096;
 const bytesPerCommit = 4_194_304;
 
@@ -33,12 +33,12 @@ interface ImportedTopic {
   bytes: number;
 }
 
-/** Fills an empty store with messages, which keep their times. There is no log over the store meanwhile. */
+/** Fills an empty store with messages, which keep their times. No log may use the store meanwhile. */
 export class StoreBuilder {
   readonly #store: Store;
   readonly #options: StoreBuilderOptions;
   readonly #topics = new Map<Topic, ImportedTopic>();
-  /** What the next commit has: a builder for each time. */
+  /** The builders of the next commit, one for each time. */
   #builders: BlockBuilder[] = [];
   #newTopics: TopicRecord[] = [];
   #records = 0;
@@ -58,7 +58,7 @@ export class StoreBuilder {
     return this.#topics.size;
   }
 
-  /** Whether so much waits that {@link commit} is due. */
+  /** Whether {@link commit} is due. */
   get isFull(): boolean {
     return this.#records >= recordsPerCommit || this.#bytes >= bytesPerCommit;
   }
@@ -71,7 +71,7 @@ export class StoreBuilder {
     if (!this.#topics.has(name)) this.#make(name, isDeclared);
   }
 
-  /** @returns false, and has not added it, when the times have gone back too often */
+  /** @returns false if the message was not added because the times have gone back too often */
   add({ topic: name, messageJson, time, id, publisher }: ImportedMessage): boolean {
     if (time < this.#time && !this.#stepBack(time)) return false;
     const topic = this.#topics.get(name) ?? this.#make(name, false);
@@ -99,7 +99,7 @@ export class StoreBuilder {
     return true;
   }
 
-  /** Stores what was added. To be called at the end, whether there is anything or not. */
+  /** Stores what was added. MUST be called at the end, even if nothing was added. */
   async commit(): Promise<void> {
     const builders = this.#builders;
     const topics = this.#newTopics;

@@ -3,41 +3,41 @@ import type { Chunk, LogState, Store, TopicNumber, TopicRecord } from '../log/st
 import { LogDamagedError } from '../log/topic-log.ts';
 import { salvage, type DamagedKeys } from './salvage.ts';
 
-/** What is told of a store while it is walked along. */
+/** Receives the damage and the progress of a scan. */
 export interface Watcher {
-  /** Something is damaged or missing: one sentence for people. */
+  /** Called with a sentence for each damaged or missing part. */
   readonly onDamage: (sentence: string) => void;
   readonly onProgress?: (progress: Progress) => void;
 }
 
 export interface Progress {
   readonly messages: number;
-  /** Of messages as JSON text. */
+  /** The size of the messages as JSON text. */
   readonly bytes: number;
-  /** How much is done, from 0 to 1, where that is known. */
+  /** The finished share, from 0 to 1, if it is known. */
   readonly share?: number;
 }
 
 /** The topics of a store. */
 export interface StoredTopics {
   readonly records: ReadonlyMap<TopicNumber, TopicRecord>;
-  /** Those whose record cannot be read; they may have messages. */
+  /** Topics with a damaged record. They may have messages. */
   readonly damaged: readonly TopicNumber[];
 }
 
-/** What there is of a block. */
+/** The chunks of a block. */
 export interface BlockChunks {
   readonly block: number;
   readonly chunks: readonly Chunk[];
 }
 
-/** How many topics whose records cannot be read are looked after one by one. */
+/** The limit of topics with damaged records that are scanned. */
 const damagedTopicsMax = 100_000;
 
-/** How many chunks are read ahead, over all topics. */
+/** The read-ahead, in chunks over all topics. */
 const readAhead = 512;
 
-/** Undefined when there is none, or when it is damaged. */
+/** Undefined if there is no state, or if it is damaged. */
 export function readState(store: Store, { onDamage }: Watcher): LogState | undefined {
   try {
     return store.readState();
@@ -60,7 +60,7 @@ export function readTopics(store: Store, state: LogState | undefined, { onDamage
   };
   const onDamaged = ({ from, through }: DamagedKeys): void => {
     onDamage(
-      `The record of topic number ${from === through ? from : `${from} or up to ${through}`} is damaged.`,
+      `The record of topic number ${from === through ? from : `${from} or a later one, up to ${through},`} is damaged.`,
     );
     const end = Math.min(through, from + damagedTopicsMax);
     for (let number = from; number <= end; number++) damaged.push(number);
@@ -75,9 +75,9 @@ interface Cursor {
 }
 
 /**
- * Reads the chunks of topics in the order of the log, whatever is known of blocks.
+ * Reads the chunks of topics in the order of the log (a merge). It does not need the list of blocks.
  *
- * @param last - the highest place that there can be
+ * @param last - the highest possible sequence
  */
 export function* scanChunks(
   store: Store,

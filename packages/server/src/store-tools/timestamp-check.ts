@@ -5,7 +5,7 @@ import { describeDuration, describeTime } from '../observability/describe-time.t
 
 const { value: stepMs } = fixedLimits.clockStepMs;
 
-/** Checks the stamps of blocks, one after the other: they go back only where the clock was set back, and lie in the past. */
+/** Checks that the timestamps of blocks go back only where the clock was set back, and are in the past. */
 export class TimestampCheck {
   readonly #steps: readonly ClockStep[];
   readonly #now: number;
@@ -21,12 +21,12 @@ export class TimestampCheck {
     this.#now = now;
   }
 
-  /** The newest stamp since the last step of the clock. */
+  /** The newest timestamp since the last clock step. */
   get newest(): number {
     return this.#newest;
   }
 
-  /** @returns whether the stamp of the block that comes next is in order */
+  /** @returns whether the timestamp of the next block is in order */
   take({ first, time, runs }: Block): boolean {
     if (this.#isAfterStep(first)) this.#newest = 0;
     const isInOrder = time >= this.#newest;
@@ -38,7 +38,7 @@ export class TimestampCheck {
     return isInOrder;
   }
 
-  /** What is worth knowing of the clock by which messages were stamped, as sentences for people. */
+  /** Notices about the clock that made the timestamps, as sentences for people. */
   get notices(): readonly string[] {
     const notices: string[] = [];
     for (const { sequence, before, after } of this.#steps) {
@@ -50,15 +50,15 @@ export class TimestampCheck {
     }
     if (this.#fromFuture > 0)
       notices.push(
-        `${this.#fromFuture} messages are stamped in the future, up to ${describeTime(this.#newestOfAll)}; the clock shows ` +
-          `${describeTime(this.#now)}. If it is right, 'fanfare store repair-times' corrects them.`,
+        `${this.#fromFuture} messages have timestamps in the future, up to ${describeTime(this.#newestOfAll)}. The clock shows ` +
+          `${describeTime(this.#now)}. If the clock is right, 'fanfare store repair-times' corrects them.`,
       );
     return notices;
   }
 
   #isAfterStep(block: number): boolean {
     const [oldest] = this.#steps;
-    // There were others before the oldest, which are not remembered.
+    // There were clock steps before the oldest, which are not remembered.
     if (this.#steps.length >= clockStepsMax && oldest && block < oldest.sequence) return true;
     return this.#steps.some(({ sequence }) => this.#last < sequence && sequence <= block);
   }

@@ -5,12 +5,12 @@ import { blocksOf, isAmong, salvage, type DamagedKeys } from './salvage.ts';
 import { TimestampCheck } from './timestamp-check.ts';
 import { readState, readTopics, scanChunks, type StoredTopics, type Watcher } from './store-scan.ts';
 
-/** What a store has, as far as it can be read. */
+/** The readable content of a store. */
 export interface StoreCounts {
-  /** Those that exist. */
+  /** Existing topics. */
   readonly topics: number;
   readonly messages: number;
-  /** Of messages as JSON text. */
+  /** The size of the messages as JSON text. */
   readonly bytes: number;
   readonly damages: number;
 }
@@ -18,13 +18,13 @@ export interface StoreCounts {
 export interface VerifyOptions extends Watcher {
   /** The wall clock, in milliseconds since 1970. */
   readonly now: () => number;
-  /** Something is worth knowing, and not damaged: one sentence for people. */
+  /** Called with a sentence for each notice that is not about damage. */
   readonly onNotice: (sentence: string) => void;
 }
 
 /**
- * Reads all that a store has: that every checksum is right, that no message is missing in between, and that what is
- * known of topics, blocks and messages agrees.
+ * Reads a whole store, and verifies that all checksums are right, that no message is missing, and that
+ * topics, blocks and messages agree.
  */
 export async function verifyStore(store: Store, options: VerifyOptions): Promise<StoreCounts> {
   const verification = new Verification(store, options);
@@ -32,7 +32,7 @@ export async function verifyStore(store: Store, options: VerifyOptions): Promise
   return verification.counts;
 }
 
-/** What a topic's next chunk is to begin with; undefined after one that could not be read. */
+/** The expected begin of a topic's next chunk; undefined after an unreadable one. */
 interface Expected {
   readonly ordinal: number;
   readonly bytes: number;
@@ -45,7 +45,7 @@ class Verification {
   readonly #state: LogState | undefined;
   readonly #topics: StoredTopics;
   readonly #expected = new Map<TopicNumber, Expected | undefined>();
-  /** Chunks that were told to be damaged, by topic. */
+  /** Chunks that were reported as damaged, by topic. */
   readonly #damagedChunks = new Map<TopicNumber, DamagedKeys[]>();
   readonly #damagedBlocks: DamagedKeys[] = [];
   #messages = 0;
@@ -96,7 +96,7 @@ class Verification {
     for (const notice of this.#stamps.notices) this.#watcher.onNotice(notice);
   }
 
-  /** The highest place in the log that there can be. */
+  /** The highest possible sequence. */
   get #highest(): number {
     return this.#state?.head ?? Number.MAX_SAFE_INTEGER - 1;
   }
@@ -114,10 +114,10 @@ class Verification {
     for (const { number, name, isDeleted } of this.#topics.records.values()) {
       if (this.#state && number > this.#state.topicNumber)
         this.#damage(
-          `Topic '${name}' has number ${number}, and the log has given none over ${this.#state.topicNumber}.`,
+          `Topic '${name}' has number ${number}, and the highest number that the log has given is ${this.#state.topicNumber}.`,
         );
       if (isDeleted) continue;
-      if (names.has(name)) this.#damage(`Topic '${name}' is there twice.`);
+      if (names.has(name)) this.#damage(`Topic '${name}' exists twice.`);
       names.add(name);
     }
   }
@@ -147,8 +147,8 @@ class Verification {
 
   #checkBlock(block: Block, chunks: readonly Chunk[]): void {
     const { first, time, runs } = block;
-    if (first <= this.#last) this.#damage(`Block ${first} begins before the one before it ends.`);
-    if (!this.#stamps.take(block)) this.#damage(`Block ${first} is older than the one before it.`);
+    if (first <= this.#last) this.#damage(`Block ${first} begins before the end of the previous block.`);
+    if (!this.#stamps.take(block)) this.#damage(`Block ${first} is older than the previous block.`);
     const places = new Map<TopicNumber, number[]>();
     let sequence = first;
     for (const { topic, count } of runs) {
@@ -162,19 +162,19 @@ class Verification {
       places.delete(chunk.topic);
       if (chunk.time !== time)
         this.#damage(
-          `Messages of ${this.#nameOf(chunk.topic)} in block ${first} have another time than the block.`,
+          `Messages of ${this.#nameOf(chunk.topic)} in block ${first} have a different time than the block.`,
         );
       this.#checkChunk(chunk, ofChunk ?? []);
     }
     for (const topic of places.keys()) this.#checkAbsent(topic, first);
   }
 
-  /** A block says that it has messages of a topic, and there are none. */
+  /** A block lists messages of a topic, and there are none. */
   #checkAbsent(topic: TopicNumber, block: number): void {
     const record = this.#topics.records.get(topic);
     if (isAmong(this.#damagedChunks.get(topic), block) || this.#topics.damaged.includes(topic)) return;
     if (record) {
-      // What is gone was removed.
+      // Messages up to this one were removed.
       if (block > record.gone.sequence)
         this.#lose(topic, `Messages of ${this.#nameOf(topic)} in block ${block} are missing.`);
     } else if (this.#hasChunk(topic, block)) {
@@ -191,7 +191,7 @@ class Verification {
     }
   }
 
-  /** @param places - where in the log its messages are to be, where that is known */
+  /** @param places - the expected sequences of its messages, if known */
   #checkChunk(chunk: Chunk, places: readonly number[] | undefined): void {
     const { topic, block, ordinal, bytesBefore } = chunk;
     const name = this.#nameOf(topic);
@@ -206,7 +206,7 @@ class Verification {
         `${missing} ${missing === 1 ? 'message' : 'messages'} of ${name} before block ${block} ${missing === 1 ? 'is' : 'are'} missing.`,
       );
     } else if (expected && (ordinal !== expected.ordinal || bytesBefore !== expected.bytes)) {
-      this.#damage(`Messages of ${name} in block ${block} are counted otherwise than those before.`);
+      this.#damage(`The count of messages of ${name} in block ${block} does not continue the previous one.`);
     }
     this.#expected.set(topic, { ordinal: ordinal + counts.messages, bytes: bytesBefore + counts.bytes });
     this.#messages += counts.messages;
@@ -225,7 +225,9 @@ class Verification {
         places === undefined ||
         (places.length === records.length && records.every(({ sequence }, at) => sequence === places[at]));
       if (!agrees)
-        this.#damage(`Block ${chunk.block} has other messages of ${this.#nameOf(chunk.topic)} than it says.`);
+        this.#damage(
+          `Block ${chunk.block} does not have the messages of ${this.#nameOf(chunk.topic)} that it lists.`,
+        );
       this.#last = Math.max(this.#last, records.at(-1)?.sequence ?? 0);
       return { messages: records.length, bytes };
     } catch (error) {
@@ -243,11 +245,11 @@ class Verification {
       atOnce: 64,
     };
     const ids = salvage(source, ({ through }) =>
-      this.#damage(`The list of ids of block ${through}, or of one before it, is damaged.`),
+      this.#damage(`The list of ids of block ${through}, or of an earlier block, is damaged.`),
     );
     for (const { block, ids: ofBlock } of ids) {
       if (ofBlock.some(({ sequence }) => sequence < block || sequence > this.#highest))
-        this.#damage(`The list of ids of block ${block} is of other messages.`);
+        this.#damage(`The list of ids of block ${block} belongs to other messages.`);
       if (this.#pacer.isDue) await this.#pacer.yield();
     }
   }
@@ -259,9 +261,9 @@ class Verification {
       return;
     }
     if (this.#last > state.head)
-      this.#damage(`There are messages after ${state.head}, where the log is said to end.`);
+      this.#damage(`There are messages after ${state.head}, which is the end of the log by its state.`);
     if (this.#stamps.newest > state.time)
-      this.#damage('There are messages that are newer than the log is said to be.');
+      this.#damage("There are messages that are newer than the time in the log's state.");
   }
 
   #lose(topic: TopicNumber, sentence: string): void {

@@ -134,7 +134,7 @@ describe('a data directory whose server is alive', () => {
       await expectRefused(data, /in use by another server/);
       removeFiles(data, sockets);
       const waiting = new ServerProcess({ data, port: 0 });
-      await waiting.program.says('has not raised its counter for 10 seconds', 'stderr');
+      await waiting.program.says('has not renewed its lease for 10 seconds', 'stderr');
       expect(await waiting.program.exitCode).toBe(1);
       expect(waiting.program.stderr).toMatch(/in use by another server/);
       // Nobody listens on the socket of a container that was killed: the kernel says so at once.
@@ -150,7 +150,7 @@ describe('a server on another machine', () => {
     const { url } = await serves(data);
     removeFiles(data, sockets);
     const other = openElsewhere(data);
-    expect(await other.line()).toContain('This one starts when the other one has not raised its counter');
+    expect(await other.line()).toContain('This server starts after the other one has not renewed its lease');
     expect(await other.line()).toMatch(/^DataDirectoryError: .*is in use by another server/);
     expect(await publish(url, 'second')).toEqual({ status: 200 });
   });
@@ -162,7 +162,7 @@ describe('a server on another machine', () => {
     server.program.process.kill('SIGSTOP');
     const begun = performance.now();
     const other = openElsewhere(data);
-    expect(await other.line()).toContain('has not raised its counter');
+    expect(await other.line()).toContain('has not renewed its lease');
     expect(await other.line()).toBe('open');
     expect(performance.now() - begun).toBeGreaterThan(10_000);
     // It waits in the kernel until the first one runs again.
@@ -172,7 +172,7 @@ describe('a server on another machine', () => {
     if (refusal) expect(refusal).toMatchObject({ status: 503 });
     expect(await server.program.exitCode).toBe(lostCode);
     expect(server.program.stderr).toMatch(
-      /Another server \(process \d+ on elsewhere\) has taken the data directory '.*'\. This one stores nothing any more, and stops\.\n$/,
+      /Another server \(process \d+ on elsewhere\) has taken the data directory '.*'\. This server stores nothing any more, and stops\.\n$/,
     );
     await other.kill();
     // The first one left everything to the other one, and that one was killed.
@@ -198,7 +198,7 @@ describe('a server that cannot raise its counter', () => {
     expect(await publish(url, 'refused')).toEqual({
       status: 503,
       code: 'storage_unavailable',
-      detail: 'The server cannot make sure that it is the only one to write its data directory.',
+      detail: 'The server cannot make sure that no other server writes to its data directory.',
     });
     expect((await readHistory(url)).map(({ content }) => content)).toEqual(['"first"']);
     rmdirSync(note);

@@ -161,7 +161,7 @@ describe('the data directory', () => {
       await (await openLmdbStore(directory)).close();
       leaveTo(user, ['', 'log.mdb', 'log.mdb-lock']);
       expect(await new ScriptProcess(openAsUser, directory).line()).toMatch(
-        /^DataDirectoryError: It cannot be told whether the data directory .* is in use: EACCES: .*log\.mdb-owner/,
+        /^DataDirectoryError: Cannot tell whether the data directory .* is in use: EACCES: .*log\.mdb-owner/,
       );
     });
   });
@@ -194,7 +194,7 @@ describe('the data directory', () => {
     mkdirSync(directory);
     writeFileSync(join(directory, 'thesis.txt'), '');
     await expect(openLmdbStore(directory)).rejects.toThrow(
-      `The data directory '${directory}' is in use for something else: it has 'thesis.txt', but no 'log.mdb'. Name a`,
+      `The data directory '${directory}' is used for something else: it has 'thesis.txt', but no 'log.mdb'. Name an`,
     );
     expect(readdirSync(directory)).toEqual(['thesis.txt']);
   });
@@ -220,7 +220,7 @@ describe('the data directory', () => {
     const storageType = async (): Promise<number> => type;
     const refusal = await openLmdbStore(directory, { storageType }).catch(String);
     expect(refusal).toMatch(
-      /^DataDirectoryError: The data directory '.*' is on network storage \(.*\): other machines can write there at the same time, and messages can be lost\. Name a directory on a local disk, or accept the risk with --allow-network-storage/,
+      /^DataDirectoryError: The data directory '.*' is on network storage \(.*\): other machines can write to it at the same time, and messages can be lost\. Name a directory on a local disk, or accept the risk with --allow-network-storage/,
     );
     expect(refusal).toContain(`(${name}`);
     const store = await openLmdbStore(directory, { storageType, allowNetworkStorage: true });

@@ -215,7 +215,7 @@ describe.skipIf(!canMount)('a full disk (a test that has to be root, to mount a 
       };
       await expect(fill()).rejects.toThrow(LogFullError);
       await expect(append()).rejects.toThrow(
-        `There is no room left for the data directory '${join(disk, 'data')}'`,
+        `The disk of the data directory '${join(disk, 'data')}' is full`,
       );
       expect(blocksOf(store, 1)).toEqual(kept);
       expect(store.readState()?.head).toBe(kept.at(-1));
@@ -265,7 +265,7 @@ describe.skipIf(!canMount)('a full disk (a test that has to be root, to mount a 
     const disk = newDirectory();
     expect(mountDisk(disk, 2)).toBe(true);
     try {
-      await expect(openLmdbStore(join(disk, 'data'))).rejects.toThrow('has no room');
+      await expect(openLmdbStore(join(disk, 'data'))).rejects.toThrow('needs 4 MiB of free space');
     } finally {
       spawnSync('umount', [disk]);
     }
@@ -288,7 +288,7 @@ describe('a disk that fails', () => {
       StoreFailedError,
     );
     await expect(store.commit(commitOf({ chunks: [chunkOfSize(1, 3, 10)] }))).rejects.toThrow(
-      'cannot be written (Input/output error). Once the disk is in order, start the server again.',
+      'cannot be written (Input/output error). Once the disk works again, restart the server.',
     );
     expect(blocksOf(store, 1)).toEqual([1]);
     await store.close();

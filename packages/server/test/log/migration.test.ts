@@ -131,7 +131,7 @@ describe('a store of an earlier format', () => {
     const lines = server.program.stderr.split('\n').filter((line) => line.includes('was migrated'));
     expect(lines).toHaveLength(1);
     expect(lines[0]).toContain(
-      `The data directory was migrated from format 1 to ${format}. A copy of the data as it was is in '${join(directory, copyName)}'.`,
+      `The data directory was migrated from format 1 to ${format}. The data before the migration is in '${join(directory, copyName)}'.`,
     );
     const response = await fetch(`${url}/topics/news/messages?last=2`);
     expect(await response.json()).toMatchObject({ messages: [{ topic: 'news' }, { message: 'the last' }] });
@@ -201,7 +201,7 @@ describe.skipIf(noMount !== undefined)(
       const { code, stderr } = await outcome(new ServerProcess({ data: directory, port: 0 }).program);
       expect(code).toBe(1);
       expect(stderr).toMatch(
-        /The data directory '.*' has format 1\. A copy of it must be made before it is migrated to format 3, and that failed: \d+ MiB are missing on its disk\. Make room, or move the directory to a larger disk\. Nothing was changed\./,
+        /The data directory '.*' has format 1\. Before its migration to format 3 a copy is made, and that failed: its disk lacks \d+ MiB of free space\. Free some space, or move the directory to a larger disk\. Nothing was changed\./,
       );
       expect(readdirSync(directory).filter((name) => name.startsWith('log.mdb.'))).toEqual([]);
       expect(await formatOf(directory)).toBe(1);

@@ -88,7 +88,7 @@ describe('a store with messages from the future', () => {
         'The clock was set back by 365 days before message 5 of the log: ' +
           `from ${isoOf(365 * day + 3 * minute)} to ${isoOf(3 * minute + 30_000)}.`,
         expect.stringMatching(
-          /^2 messages are stamped in the future, up to \S+; the clock shows \S+\. If it is right, 'fanfare store repair-times' corrects them\.$/,
+          /^2 messages have timestamps in the future, up to \S+\. The clock shows \S+\. If the clock is right, 'fanfare store repair-times' corrects them\.$/,
         ),
       ],
     });
@@ -180,7 +180,7 @@ describe('fanfare store repair-times', () => {
     const directory = fixture.unpack();
     const told = await outcome(fanfare('store', 'verify', directory));
     expect(told).toMatchObject({ code: 0, stdout: '20 messages in 2 topics (160 bytes)\n' });
-    expect(told.stderr).toMatch(/^16 messages are stamped in the future, up to 2099-01-01T/);
+    expect(told.stderr).toMatch(/^16 messages have timestamps in the future, up to 2099-01-01T/);
     const { code, stdout, stderr } = await outcome(fanfare('store', 'repair-times', directory));
     expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
     expect(stderr).toMatch(

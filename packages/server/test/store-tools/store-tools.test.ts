@@ -208,17 +208,17 @@ describe('verifying', () => {
         ...commit,
         chunks: commit.chunks.map((chunk) => ({ ...chunk, records: [...chunk.records, ...chunk.records] })),
       }),
-      /other messages/,
+      /does not have the messages/,
     ],
     [
       'an ordinal twice',
       (commit) => ({ ...commit, chunks: commit.chunks.map((chunk) => ({ ...chunk, ordinal: 1 })) }),
-      /counted otherwise/,
+      /does not continue the previous one/,
     ],
     [
       'another time',
       (commit) => ({ ...commit, chunks: commit.chunks.map((chunk) => ({ ...chunk, time: 1 })) }),
-      /another time/,
+      /a different time/,
     ],
     [
       'time going back',
@@ -231,7 +231,7 @@ describe('verifying', () => {
     [
       'a head too low',
       (commit) => ({ ...commit, state: { ...commit.state, head: 3 } }),
-      /where the log is said to end/,
+      /which is the end of the log/,
     ],
     [
       'a topic twice',
@@ -239,7 +239,7 @@ describe('verifying', () => {
         ...commit,
         topics: [...commit.topics, ...commit.topics.map((topic) => ({ ...topic, number: 90 }))],
       }),
-      /is there twice/,
+      /exists twice/,
     ],
     [
       'a topic without a record',
@@ -368,11 +368,11 @@ describe('importing', () => {
   });
 
   it.each([
-    [['{"fanfare":2}'], 'Line 1 cannot be imported: it is an export of format 2'],
-    [['{"fanfare":1}', '{"topic":"a","declared":true}'], 'cut off'],
+    [['{"fanfare":2}'], 'Line 1 cannot be imported: the export has format 2'],
+    [['{"fanfare":1}', '{"topic":"a","declared":true}'], 'is incomplete'],
     [
       Array.from({ length: 300 }, (_, at) => `{"topic":"a","message":1,"time":${300 - at}}`),
-      'Line 102 cannot be imported: the times have gone back 100 times before.',
+      'Line 102 cannot be imported: its time goes back, and times have gone back before (limit: 100 times).',
     ],
     [['{"topic":"a","message":1}'], 'Line 1 cannot be imported: time must be'],
     [
@@ -385,7 +385,7 @@ describe('importing', () => {
     [['x'], 'Line 1 cannot be imported: '],
     [
       ['{"fanfare":1}', '{"end":true}', '{"end":true}'],
-      'Line 3 cannot be imported: the export has ended before',
+      'Line 3 cannot be imported: it comes after the end of the export',
     ],
     [[], 'the input is empty'],
   ])('refuses %j, and leaves nothing behind', async (lines, sentence) => {
@@ -402,7 +402,7 @@ describe('importing', () => {
     const importing = (): Promise<StoreCounts> =>
       importStore(directory, { lines: inPieces([line]), now: Date.now });
     await importing();
-    await expect(importing()).rejects.toThrow('has a log already');
+    await expect(importing()).rejects.toThrow('already has a log');
     const other = temporaryDirectory();
     writeFileSync(join(other, 'notes.txt'), 'mine');
     await expect(importStore(other, { lines: inPieces([line]), now: Date.now })).rejects.toThrow(

@@ -11,7 +11,7 @@ import {
   type TopicRecord,
 } from './store.ts';
 
-/** A store in the memory of the process: what it has is gone with it. It holds the objects that it was given. */
+/** A store in the memory of the process, which is lost with it. It holds the objects that it was given. */
 export class MemoryStore implements Store {
   readonly level = 'memory';
   readonly diskBytes = undefined;
@@ -91,8 +91,8 @@ export class MemoryStore implements Store {
 }
 
 /**
- * A message is commonly a piece of the request that it came in, and keeps all of that in memory: the pieces of a text
- * of the chunk's own keep no more than the chunk.
+ * Copies the messages of a chunk into one string. A message is usually a slice of its request's text, and
+ * would keep all of that in memory. Slices of the chunk's own string keep no more than the chunk.
  */
 function withOwnText(chunk: Chunk): Chunk {
   const text = chunk.records.map(({ messageJson }) => `${messageJson}\n`).join('');

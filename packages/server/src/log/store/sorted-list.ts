@@ -1,4 +1,4 @@
-/** As many as are cheap to move when one is put in or taken out. */
+/** Few enough that moving them for an insertion or a deletion is cheap. */
 const pageSize = 512;
 
 interface Page<K, T> {
@@ -7,8 +7,8 @@ interface Page<K, T> {
 }
 
 /**
- * Values in the order of their keys: numbers, or texts by their UTF-16 code units. Setting, finding and deleting are
- * cheap anywhere, at the ends as in the middle: the values are in pages, and only a page's values are moved.
+ * A sorted map. The keys are numbers, or strings by their UTF-16 code units. Setting, finding and deleting
+ * are cheap anywhere: the values are in pages, and only the values of one page are moved.
  */
 export class SortedList<T, K extends number | string = number> {
   readonly #pages: Page<K, T>[] = [];
@@ -22,13 +22,13 @@ export class SortedList<T, K extends number | string = number> {
     return page?.keys[index] === key ? page.values[index] : undefined;
   }
 
-  /** The value whose key is the highest that is not above `key`. */
+  /** The value with the highest key that is at most `key`. */
   atOrBefore(key: K): T | undefined {
     const { page, index } = this.#place(key);
     return page?.values[page.keys[index] === key ? index : index - 1];
   }
 
-  /** The values from the first whose key is not below `key`. The list must not be changed meanwhile. */
+  /** The values from the first key that is at least `key`. The list must not change during the iteration. */
   *from(key: K): Generator<T, void, undefined> {
     const { at, index } = this.#place(key);
     for (let pageAt = at, valueAt = index; pageAt < this.#pages.length; pageAt++, valueAt = 0) {
@@ -37,7 +37,7 @@ export class SortedList<T, K extends number | string = number> {
     }
   }
 
-  /** Puts a value in, in the place of the one that has the key already. */
+  /** Inserts a value, or replaces the value of the key. */
   set(key: K, value: T): void {
     const { at, page, index } = this.#place(key);
     if (page === undefined) {
@@ -64,7 +64,7 @@ export class SortedList<T, K extends number | string = number> {
     }
   }
 
-  /** The page that a key is or would be in, and its place there: that of the first key that is not below it. */
+  /** The page of a key, and the index of the first key in it that is at least `key`. */
   #place(key: K): { at: number; page: Page<K, T> | undefined; index: number } {
     const after = firstWhere(this.#pages.length, (i) => (this.#pages[i]?.keys[0] as K) > key);
     const at = Math.max(0, after - 1);
@@ -79,7 +79,10 @@ export class SortedList<T, K extends number | string = number> {
   }
 }
 
-/** The first of 0 … count - 1 for which the condition holds, as it does for all after it; else `count`. */
+/**
+ * The first of 0 … count - 1 that meets a condition, by binary search; `count` if none does. All numbers
+ * after it must meet the condition too.
+ */
 function firstWhere(count: number, isMet: (index: number) => boolean): number {
   let low = 0;
   let high = count;

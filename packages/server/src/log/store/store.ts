@@ -1,7 +1,7 @@
 import type { Stored, Topic } from '@fanfare/protocol';
 import { LogUnwritableError, type Revocation } from '../topic-log.ts';
 
-/** A topic's number in a store: never used for another one, from 1 on. */
+/** The number of a topic in a store, from 1. It is never used for another topic. */
 export type TopicNumber = number;
 
 /** One stored message. */
@@ -12,27 +12,27 @@ export interface ChunkRecord {
   readonly publisher?: string;
 }
 
-/** The records of one topic in one block: what a store writes, reads and deletes as a whole. */
+/** The records of one topic in one block. A store writes, reads and deletes them as a whole. */
 export interface Chunk {
   readonly topic: TopicNumber;
-  /** The sequence of the block's first record. With the topic's number it names the chunk. */
+  /** The sequence of the block's first record. With the topic's number it identifies the chunk. */
   readonly block: number;
-  /** Of the first record: which of its topic's messages it is, from 1 on. */
+  /** The ordinal of the first record: the number of the message in its topic, from 1. */
   readonly ordinal: number;
-  /** How many bytes of messages (JSON text as UTF-8) the topic had had before, those that are gone included. */
+  /** The size of the topic's earlier messages (JSON text as UTF-8), dropped ones included. */
   readonly bytesBefore: number;
-  /** What the clock showed when the block was committed. */
+  /** The timestamp of the block's commit. */
   readonly time: number;
-  /** At least one, in the order of their sequences. */
+  /** At least one record, in the order of their sequences. */
   readonly records: readonly ChunkRecord[];
 }
 
-/** Some records that follow one another in the log, over all topics: a commit has one or more of them. */
+/** Consecutive records of the log, over all topics. A commit has one or more blocks. */
 export interface Block {
-  /** The sequence of its first record, which names it. */
+  /** The sequence of its first record, which identifies the block. */
   readonly first: number;
   readonly time: number;
-  /** How many records of which topic follow one another, in the order of the log. */
+  /** The topics of the records, run-length encoded, in the order of the log. */
   readonly runs: readonly Run[];
 }
 
@@ -41,9 +41,9 @@ export interface Run {
   readonly count: number;
 }
 
-/** The id under which a message was published. Hashes are texts of 16 characters, each a byte (latin1). */
+/** The id of a stored message. Hashes are strings of 16 characters, one byte each (latin1). */
 export interface StoredId {
-  /** The hash of topic and id. */
+  /** The hash of topic, id and subject. */
   readonly key: string;
   /** The hash of the message. */
   readonly digest: string;
@@ -51,32 +51,34 @@ export interface StoredId {
 }
 
 export interface IdBlock {
-  /** The sequence of the block that the messages are in, which names it. */
+  /** The block of the messages, which identifies this one. */
   readonly block: number;
   readonly time: number;
   readonly ids: readonly StoredId[];
 }
 
-/** What is known of a topic beside its messages. */
+/** A topic without its messages. */
 export interface TopicRecord {
   readonly number: TopicNumber;
   readonly name: Topic;
   readonly isDeclared: boolean;
-  /** It does not exist any more; the record is there until its chunks are gone. Another topic may have the name. */
+  /**
+   * The topic was deleted. The record stays until its chunks are removed. Another topic may have the name.
+   */
   readonly isDeleted: boolean;
-  /** The log's head when the topic came to be, or began to keep messages. */
+  /** The head of the log when the topic was created, or began to keep messages. */
   readonly createdAt: number;
-  /** Whether its rule kept messages when last seen. */
+  /** Whether its rule kept messages when the log was last open. */
   readonly keeps: boolean;
-  /** How many messages it had had up to its newest one that is gone, and that one's place in the log. */
+  /** The newest removed message: its sequence, its ordinal, and the size of the messages up to it. */
   readonly gone: { readonly sequence: number; readonly ordinal: number; readonly bytes: number };
 }
 
-/** What of a deleted topic a reader may miss. */
+/** What a reader may miss of a deleted topic. */
 export interface DeletionMark {
-  /** The highest place in the log of a message that went with it. */
+  /** The highest sequence of a message that was deleted with the topic. */
   readonly sequence: number;
-  /** While the log is open: which of its changes deleted it. A store does not keep it. */
+  /** The change counter of the open log at the deletion. A store does not keep it. */
   readonly at?: number;
 }
 
@@ -85,52 +87,55 @@ export interface Deletion extends DeletionMark {
 }
 
 /**
- * The deletions of topics that had messages, as far as they are remembered: the newest one by one, older ones by the first
- * segment of the topics' names, and all others in common.
+ * The deletions of topics that had messages, as far as they are remembered: the newest ones by topic, older
+ * ones by the first segment of the topic, and all others together.
  */
 export interface Deletions {
-  /** The oldest first. */
+  /** From the oldest. */
   readonly newest: readonly Deletion[];
   /** The highest marks of each segment. */
   readonly bySegment: ReadonlyMap<string, DeletionMark>;
-  /** The highest marks of those whose segment is not among these. */
+  /** The highest marks of all other segments. */
   readonly inCommon: DeletionMark;
 }
 
-/** The clock was set back: stamps before a place in the log are later than those from it on. */
+/** A step of the clock back: timestamps before a sequence are later than timestamps from it on. */
 export interface ClockStep {
-  /** The place of the first record after the step. */
+  /** The first sequence after the step. */
   readonly sequence: number;
-  /** The newest stamp before it, or a later one. */
+  /** The newest timestamp before the step, or a later one. */
   readonly before: number;
-  /** What the clock showed after it. */
+  /** The time of the clock after the step. */
   readonly after: number;
 }
 
-/** What is known of the log as a whole. */
+/** The state of the log as a whole. */
 export interface LogState {
   readonly epoch: string;
   /** The sequence of the newest record that was ever stored. */
   readonly head: number;
-  /** The stamp of the newest record; or what the clock showed after the newest step, if no record has come since. */
+  /**
+   * The timestamp of the newest record; or the time of the clock after the newest step, if no record has come
+   * since.
+   */
   readonly time: number;
-  /** What the clock showed when it was last believed. */
+  /** The time at which the clock was last trusted. */
   readonly trustedTime: number;
   /** In the order of the log. */
   readonly clockSteps: readonly ClockStep[];
-  /** The highest number that a topic was given. */
+  /** The highest number that was given to a topic. */
   readonly topicNumber: TopicNumber;
   readonly deletions: Deletions;
   readonly revocations: readonly Revocation[];
 }
 
-/** One change of a store. All of it is there afterwards, or nothing. */
+/** One atomic change of a store. */
 export interface StoreCommit {
   readonly state: LogState;
   readonly blocks: readonly Block[];
   readonly chunks: readonly Chunk[];
   readonly ids: readonly IdBlock[];
-  /** Topics that are new or changed. */
+  /** New and changed topics. */
   readonly topics: readonly TopicRecord[];
   readonly removedTopics: readonly TopicNumber[];
   readonly removedChunks: readonly Pick<Chunk, 'topic' | 'block'>[];
@@ -139,39 +144,40 @@ export interface StoreCommit {
 }
 
 /**
- * Where the log of one machine keeps things. It decides nothing: {@link LocalTopicLog} does.
+ * The storage of a log on one machine. It decides nothing; {@link LocalTopicLog} does.
  *
- * - `commit` MUST resolve once everything in it is there at the store's level, and MUST change nothing when it
- *   rejects. There is one commit at a time. After a LogFullError or a LogUnwritableError the same can succeed later;
- *   after a {@link StoreFailedError} or a LogUncertainError, which may have changed something, it takes no more.
- * - What is read MUST be what the last commit left, in the turn in which it is read; a generator MUST be used up
- *   or given up in the turn in which it was made, and MUST cost no more than what is taken from it.
- * - Damaged data MUST NOT be returned or skipped: reading throws a LogDamagedError.
+ * - `commit` MUST resolve after everything in it is stored at the store's level, and MUST change nothing when
+ *   it rejects. There is one commit at a time. After a LogFullError or a LogUnwritableError, the same commit
+ *   can succeed later. After a {@link StoreFailedError} or a LogUncertainError, which may have changed
+ *   something, the store takes no more commits.
+ * - Reads MUST return what the last commit left, within one turn of the event loop. A generator MUST be used
+ *   up or dropped in the turn in which it was created, and MUST cost no more than what is taken from it.
+ * - Reads MUST NOT return or skip damaged data: they throw a LogDamagedError.
  */
 export interface Store {
   readonly level: Exclude<Stored, 'none'>;
-  /** How many bytes of the disk have data; undefined where all is in memory. */
+  /** The size of the data on disk; undefined for a store in memory. */
   readonly diskBytes: number | undefined;
-  /** Undefined when nothing was ever committed. */
+  /** Undefined if nothing was ever committed. */
   readState(): LogState | undefined;
-  /** In the order of their numbers, from one on; from the first without one. */
+  /** In the order of their numbers, from a number, or from the first. */
   readTopics(fromNumber?: TopicNumber): Iterable<TopicRecord>;
-  /** From a block on, in the order of the log. */
+  /** In the order of the log, from a block. */
   readIds(fromBlock: number): Iterable<IdBlock>;
-  /** Blocks from the first that is named `fromBlock` or higher. */
+  /** In the order of the log, from the first block at or after `fromBlock`. */
   readBlocks(fromBlock: number): Iterable<Block>;
-  /** The newest block whose name is `block` or lower. */
+  /** The newest block at or before `block`. */
   blockBefore(block: number): Block | undefined;
-  /** A topic's chunks from the first whose block is `fromBlock` or higher. */
+  /** The chunks of a topic from the first block at or after `fromBlock`. */
   readChunks(topic: TopicNumber, fromBlock: number): Iterable<Chunk>;
-  /** A topic's newest chunk whose block is `block` or lower. */
+  /** The newest chunk of a topic at or before `block`. */
   chunkBefore(topic: TopicNumber, block: number): Chunk | undefined;
   chunk(topic: TopicNumber, block: number): Chunk | undefined;
   commit(commit: StoreCommit): Promise<void>;
   close(): Promise<void>;
 }
 
-/** The store cannot tell any more what of a commit is there: it has to be opened anew. */
+/** It is unknown what the store has of a commit. The store must be opened anew. */
 export class StoreFailedError extends LogUnwritableError {
   override readonly name = 'StoreFailedError';
 }

@@ -11,6 +11,7 @@ import { LogClosedError, LogUncertainError, LogUnwritableError, type TailListene
 import { areInOrder } from '../record-order.ts';
 import { nothingRemoved, storeCommitOf } from './store-commit.ts';
 import { Tail } from './tail.ts';
+import { Writability } from './writability.ts';
 import type { TopicEntry } from '../topic-entry.ts';
 import type { TopicTable } from '../topic-table.ts';
 
@@ -40,9 +41,6 @@ const savedPerCommitMax = 1_000;
 const gatheredShare = 0.75;
 const gatheringMs = 1;
 
-/** How long no commit may fail before the log reports that messages can be stored again. */
-const writableAfterMs = 5_000;
-
 /** An operation with its planned result. */
 interface Planned {
   readonly operation: Operation;
@@ -70,11 +68,7 @@ export class CommitLoop {
   #concurrent = 0;
   /** Whether the last commit that had something to store failed. */
   #isFailing = false;
-  /**
-   * The last failure, by the running time of the clock, and whether a commit has succeeded since. Set while
-   * operators believe that messages cannot be stored.
-   */
-  #unwritable: { since: number; isOver: boolean } | undefined;
+  readonly #writability: Writability;
   /** False from a failed commit to the next sweep: until then only operations are retried. */
   #mayDoChores = true;
   #isClosed = false;
@@ -84,6 +78,7 @@ export class CommitLoop {
     this.#options = options;
     this.#state = options.state;
     this.#tail = new Tail(options.invariants, options.state.head);
+    this.#writability = new Writability(options.onWritable);
   }
 
   /** The state that is committed and was given to the tail. */
@@ -128,7 +123,7 @@ export class CommitLoop {
     // During a commit, the state is about to be replaced.
     if (this.#inFlight) this.#options.clock.sample();
     else this.#look();
-    this.#tellWhenWritable();
+    this.#writability.report(this.#options.clock.running);
     const isDone = this.#options.retention.sweep(this.#clockHistory);
     this.#mayDoChores = true;
     if (this.#hasChores) this.#work();
@@ -214,7 +209,7 @@ export class CommitLoop {
         await store.commit(commit);
         this.#isFailing = false;
         // A removal does not count: it may succeed where nothing else does.
-        if (this.#unwritable && group.length > 0) this.#unwritable.isOver = true;
+        if (group.length > 0) this.#writability.noteSuccess();
         this.#concurrent = store.level === 'disk' ? group.length + this.#pending.count : 0;
       } catch (error) {
         removal?.fail();
@@ -308,8 +303,7 @@ export class CommitLoop {
   /** Fails the operations that needed the store. The others succeed on their own. */
   #fail(group: readonly Planned[], error: unknown): void {
     this.#isFailing = true;
-    if (!this.#unwritable) this.#options.onWritable(error);
-    this.#unwritable = { since: this.#options.clock.running, isOver: false };
+    this.#writability.noteFailure(this.#options.clock.running, error);
     this.#mayDoChores = false;
     let isTold = false;
     for (const { operation } of group) {
@@ -324,14 +318,6 @@ export class CommitLoop {
     }
     if (!isTold) this.#options.onFailure(error);
     this.#next();
-  }
-
-  /** On a nearly full disk, a small message may succeed between two failures. */
-  #tellWhenWritable(): void {
-    const { clock, onWritable } = this.#options;
-    if (!this.#unwritable?.isOver || clock.running - this.#unwritable.since < writableAfterMs) return;
-    this.#unwritable = undefined;
-    onWritable();
   }
 
   #next(): void {

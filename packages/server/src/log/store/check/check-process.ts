@@ -7,11 +7,11 @@ import { checkPages } from './page-check.ts';
 import { resultPipe, startCheck } from './store-check.ts';
 
 /**
- * A program: `node check-process.js DIRECTORY` writes a line that says what is damaged in a data directory, or has
- * nothing. When nothing is, it has LMDB read the file, which can end this process, and writes a second line. Nobody may
- * write there meanwhile.
+ * The program `node check-process.js DIRECTORY` checks a data directory. It writes a line with the first
+ * damage, or an empty line. If nothing is damaged, it lets LMDB read the file, which can crash the process,
+ * and writes a second line. Nothing may write to the directory meanwhile.
  *
- * The lines go to a pipe of their own: what NODE_OPTIONS has a process load may print something.
+ * The lines go to a pipe of their own, because modules that NODE_OPTIONS loads may print something.
  */
 const [directory = '.'] = process.argv.slice(2);
 const path = join(directory, dataFile);
@@ -21,15 +21,15 @@ if (damage === '') {
   readWithLmdb();
   writeSync(resultPipe, 'read\n');
 }
-// It may have been given something else to do, too.
+// NODE_OPTIONS may have started something else too.
 process.exit();
 
-/** Has LMDB follow all pages. What it says, the server finds again. */
+/** Lets LMDB follow all pages. The server meets LMDB's errors later, and reports them. */
 function readWithLmdb(): void {
   try {
     const root = open({ ...tableOptions, path, readOnly: true, maxDbs: 2 * tableNames.length });
     for (const name of tableNames) root.openDB(name, { ...tableOptions }).getKeysCount({ start: firstKey });
   } catch {
-    // A file that was just made has no tables.
+    // A new file has no tables.
   }
 }

@@ -5,12 +5,12 @@ import { headSize, pageSizeMax, readMetas, wordAt, type Meta } from './page-layo
 import { damaged } from '../encoding/checksum.ts';
 import { LogDamagedError } from '../../topic-log.ts';
 
-/** A new file can end before its data does: pages that were given up before they were written. */
+/** A new file can be shorter than its data: some pages were freed before they were written. */
 const unwrittenPagesMax = 16;
 
 /**
- * Sees to it that LMDB can open a data file, which may be new. LMDB must not be the one to find that it cannot:
- * lmdb-js ends the process then.
+ * Makes sure that LMDB can open a data file, or that the file is new. lmdb-js crashes the process if LMDB
+ * cannot open it.
  *
  * @throws LogDamagedError
  */
@@ -25,13 +25,15 @@ export function checkHeader(path: string): void {
   } finally {
     closeSync(file);
   }
-  throw new LogDamagedError(`The data file '${path}' cannot be opened: it is damaged, or not Fanfare's.`);
+  throw new LogDamagedError(
+    `The data file '${path}' cannot be opened: it is damaged, or not a data file of Fanfare.`,
+  );
 }
 
 /**
- * Sees to it that the newer of the two meta pages is the newest commit. LMDB has no checksums: it would take an older
- * commit for the newest one when a bit of a meta page has changed, and say nothing. But every commit writes a new root
- * page, which carries the commit's number too.
+ * Makes sure that the newer meta page belongs to the newest commit. LMDB has no checksums, so after a bit
+ * flip in a meta page it would silently use an older commit. But each commit writes a new root page with the
+ * commit's number.
  *
  * Nothing must be written meanwhile.
  *
@@ -55,7 +57,9 @@ export function checkNewestCommit(path: string): void {
   }
 }
 
-/** Tells, with all but certainty, whether a data file was written since: what it is on the disk, and its meta pages. */
+/**
+ * A fingerprint that shows whether a data file was written: its metadata, and a checksum of its meta pages.
+ */
 export function fingerprintOf(path: string): string {
   const { ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true });
   const file = openSync(path, 'r');
@@ -68,7 +72,7 @@ export function fingerprintOf(path: string): string {
   }
 }
 
-/** The commit that wrote the root page; undefined when there is no such page. */
+/** The number of the commit that wrote the root page; undefined if there is no such page. */
 function rootTransaction(file: number, { main, pageSize }: Meta): number | undefined {
   if (main.root === undefined) return 0;
   const head = Buffer.alloc(headSize);

@@ -5,17 +5,17 @@ import type { Meta, Tree } from './page-layout.ts';
 import { childOf, flagsOf, keyOf, nodesOf, overflowOf, valueOf, type Overflow } from './page-nodes.ts';
 import { PageReader } from './page-reader.ts';
 
-/** LMDB's cursors have no room for more. */
+/** The depth limit of LMDB's cursors. */
 const depthMax = 31;
 
-/** The flags of LMDB's list of free pages, beside one that says how the files are named. */
+/** The flags of LMDB's list of free pages, without the flag for how the files are named. */
 const freeFlags = 0x08;
 const namingFlag = 0x4000;
 
 export interface PageCheckOptions {
-  /** The names of the tables that the file is to have. */
+  /** The names of the expected tables. */
   readonly tables: readonly string[];
-  /** How many values that have pages of their own are looked at: each takes a read of its own. */
+  /** How many values on pages of their own are checked: each takes a separate read. */
   readonly overflowsMax: number;
 }
 
@@ -23,16 +23,16 @@ const idSize = 8;
 
 type Finding = Generator<string, void, undefined>;
 
-/** Whether a leaf's node is sound, as far as its own page tells. */
+/** Whether a node of a leaf is sound, as far as its page shows. */
 type IsSound = (page: Buffer, node: number) => boolean;
 
 /**
- * Looks at all pages by which LMDB finds its way in a data file: LMDB follows what they say, and ends the process, or
- * overwrites something, where that leads astray. What is stored in them is not looked at: it has checksums.
+ * Checks all pages of the trees in a data file. LMDB trusts them: a wrong page number crashes the process, or
+ * overwrites data. Values are not checked: they have checksums.
  *
  * Nothing must be written meanwhile.
  *
- * @returns what is damaged, as sentences for people
+ * @returns a sentence for each damage
  */
 export function* checkPages(path: string, options: PageCheckOptions): Finding {
   const file = openSync(path, 'r');
@@ -47,13 +47,13 @@ export function* checkPages(path: string, options: PageCheckOptions): Finding {
   }
 }
 
-/** Whether two commits can have followed one another. */
+/** Whether two commits can be consecutive. */
 function agree(newer: Meta, older: Meta): boolean {
   return (
     (newer.free.flags & ~namingFlag) === freeFlags &&
     newer.free.flags === older.free.flags &&
     newer.main.flags === 0 &&
-    // A new file has neither of them.
+    // A new file has no commits.
     (older.transaction === newer.transaction - 1 || newer.transaction === 0) &&
     older.lastPage <= newer.lastPage
   );
@@ -72,7 +72,7 @@ class PageCheck {
     this.#reader = reader;
     this.#meta = meta;
     this.#options = options;
-    // As LMDB has it: a page has room for two nodes, and each of them for the head of a tree.
+    // The limit of LMDB: a page holds at least two nodes, and each of them can hold the head of a tree.
     const nodeSizeMax = (Math.floor((meta.pageSize - headSize) / 2) & -2) - 2;
     this.#keySizeMax = nodeSizeMax - 8 - treeSize;
   }
@@ -83,9 +83,9 @@ class PageCheck {
     yield* this.#walk('the list of tables', main, (page, node) => this.#isTable(page, node));
     const missing = tables.find((name) => !this.#trees.has(name));
     const unknown = [...this.#trees.keys()].find((name) => !tables.includes(name));
-    // Older files lack some, and newer ones have more.
+    // Older files have fewer tables, and newer files have more.
     if (missing !== undefined && unknown !== undefined)
-      yield `The table '${missing}' is called '${unknown}'.`;
+      yield `The table '${missing}' has the name '${unknown}'.`;
     for (const [name, tree] of this.#trees) {
       yield* this.#walk(`the table '${name}'`, tree, (page, node) => this.#isEntry(page, node));
     }
@@ -93,12 +93,12 @@ class PageCheck {
     for (const { page, pages } of this.#overflows.slice(0, overflowsMax)) {
       const head = this.#reader.head(page);
       if (!isHead(head, page, pageFlags.overflow) || head.readUInt32LE(20) !== pages)
-        yield `Page ${page}, where a value begins, is damaged.`;
+        yield `Page ${page}, the first page of a value, is damaged.`;
     }
     for (const list of this.#freeLists) if (!this.#isFree(list)) yield 'The list of free pages is damaged.';
   }
 
-  /** Looks at all pages of a tree, level by level. */
+  /** Checks all pages of a tree, level by level. */
   *#walk(name: string, tree: Tree, isSound: IsSound): Finding {
     const { root, depth } = tree;
     const isPlausible = root === undefined ? depth === 0 : depth > 0 && depth <= depthMax;
@@ -111,7 +111,7 @@ class PageCheck {
       const pages = level.filter((page) => this.#reader.take(page)).toSorted((a, b) => a - b);
       if (pages.length < level.length) {
         isDamaged = true;
-        yield `In ${name}, something leads to a page that is not in the file, or that is used twice.`;
+        yield `A page of ${name} is not in the file, or is used twice.`;
       }
       level = [];
       for (const [number, page] of this.#reader.pages(pages)) {
@@ -145,7 +145,7 @@ class PageCheck {
   #isTable(page: Buffer, node: number): boolean {
     const value = valueOf(page, node);
     if (flagsOf(page, node) !== nodeFlags.tree || value.length !== treeSize) return false;
-    // lmdb-js ends names with a zero.
+    // lmdb-js ends names with a zero byte.
     this.#trees.set(keyOf(page, node).toString('latin1').replace(/\0$/, ''), treeAt(value, 0));
     return true;
   }
@@ -160,7 +160,7 @@ class PageCheck {
     const key = keyOf(page, node);
     if (key.length !== idSize || wordAt(key, 0) > this.#meta.transaction) return false;
     if (!this.#isEntry(page, node)) return false;
-    // Whether its pages are free in fact can be told once all trees are known.
+    // Whether its pages are really free is known only after all trees are.
     if (flagsOf(page, node) === 0) this.#freeLists.push(Buffer.from(valueOf(page, node)));
     else this.#freeLists.push(this.#reader.value(overflowOf(page, node)));
     return true;
@@ -173,7 +173,10 @@ class PageCheck {
     return true;
   }
 
-  /** A list of free pages: how many numbers follow; pages, and with a minus how many pages there are from the next one on. */
+  /**
+   * The list has a count and page numbers. A negative number is the length of the run that starts with the
+   * next number.
+   */
   #isFree(list: Buffer): boolean {
     const count = list.length < idSize ? Infinity : wordAt(list, 0);
     if ((count + 1) * idSize > list.length) return false;

@@ -2,42 +2,42 @@ import { Buffer } from 'node:buffer';
 import { readSync } from 'node:fs';
 
 /**
- * What is known of the bytes of a data file (LMDB's data version 2, as lmdb-js 3.5 writes it on machines whose low byte
- * comes first). It is there to look at a file before LMDB does, which trusts what it reads.
+ * The layout of a data file (LMDB's data version 2, as lmdb-js 3.5 writes it on little-endian machines). It
+ * serves to check a file before LMDB opens it, which trusts what it reads.
  */
 
-/** Every page begins with its number, the number of the commit that wrote it, flags, and what depends on these. */
+/** A page begins with its number, the number of its commit, flags, and a part that depends on them. */
 export const headSize = 24;
 export const pageFlags = { branch: 0x01, leaf: 0x02, overflow: 0x04, meta: 0x08 } as const;
 
-/** Every node of a page begins with a size or a page number, flags, and the size of its key. */
+/** A node begins with a size or a page number, flags, and the size of its key. */
 export const nodeHeadSize = 8;
-/** The value is on pages of its own; the value is a tree. */
+/** The value has pages of its own; the value is a tree. */
 export const nodeFlags = { overflow: 0x01, tree: 0x02 } as const;
 
-/** A tree as its parent names it. */
+/** The head of a tree. */
 export interface Tree {
   readonly flags: number;
-  /** How many pages one above the other; 0 when it is empty. */
+  /** The number of levels; 0 if the tree is empty. */
   readonly depth: number;
   readonly branchPages: number;
   readonly leafPages: number;
   readonly overflowPages: number;
   readonly entries: number;
-  /** Undefined when it is empty. */
+  /** Undefined if the tree is empty. */
   readonly root: number | undefined;
 }
 
 export const treeSize = 48;
 
-/** One of the two pages at the beginning, which the commits write by turns. */
+/** One of the two pages at the beginning, which the commits write alternately. */
 export interface Meta {
   readonly pageSize: number;
   readonly transaction: number;
   readonly lastPage: number;
-  /** The pages that are free, by the commits that gave them up. */
+  /** The free pages, by the commit that freed them. */
   readonly free: Tree;
-  /** The tables, by their names. */
+  /** The tables by name. */
   readonly main: Tree;
 }
 
@@ -48,7 +48,7 @@ const dataVersion = 2;
 const metaSize = headSize + 144;
 const noPage = 2 ** 64;
 
-/** The two meta pages, the newer one first. Undefined when they are not what LMDB would take. */
+/** Reads the two meta pages, the newer one first. Undefined if LMDB would refuse them. */
 export function readMetas(file: number): readonly [Meta, Meta] | undefined {
   const first = readMeta(file, 0);
   const second = first && readMeta(file, first.pageSize);
@@ -88,7 +88,9 @@ export function treeAt(buffer: Buffer, at: number): Tree {
   };
 }
 
-/** A number of 64 bits, without what a double has no room for: no sound file has a number that high, but for 2^64 - 1. */
+/**
+ * Reads 64 bits. A double cannot hold all of them, but no sound file has such a high number, except 2^64 - 1.
+ */
 export function wordAt(buffer: Buffer, at: number): number {
   return buffer.readUInt32LE(at + 4) * 2 ** 32 + buffer.readUInt32LE(at);
 }

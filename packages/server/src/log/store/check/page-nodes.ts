@@ -1,19 +1,20 @@
 import type { Buffer } from 'node:buffer';
 import { headSize, nodeFlags, nodeHeadSize, pageFlags, wordAt } from './page-layout.ts';
 
-/** A value that is not in its node's page. */
+/** A value on pages of its own. */
 export interface Overflow {
   /** The first of its pages. */
   readonly page: number;
   readonly pages: number;
-  /** Of the value, in bytes. */
+  /** The size of the value, in bytes. */
   readonly size: number;
 }
 
 const overflowSize = 24;
 
 /**
- * Where the nodes of a branch or leaf page begin; undefined when they do not fill the page exactly, as they always do.
+ * The offsets of the nodes in a branch or leaf page. Undefined if the nodes do not fill the page exactly, as
+ * sound ones do.
  *
  * @param keySizeMax - in bytes
  */
@@ -23,7 +24,7 @@ export function nodesOf(page: Buffer, keySizeMax: number): readonly number[] | u
   const end = page.length - headSize;
   if (lower % 2 !== 0 || lower < 2 || lower > upper || upper > end) return undefined;
   const nodes: number[] = [];
-  /** Begin and size of each node in one number, to be sorted. */
+  /** The begin and the size of each node, packed into one number for sorting. */
   const extents = new Uint32Array(lower / 2);
   for (let at = 0; at < extents.length; at++) {
     const node = page.readUInt16LE(headSize + 2 * at) + headSize;
@@ -48,7 +49,7 @@ function inlineSize(page: Buffer, node: number): number {
   return hasOverflow(page, node) ? overflowSize : page.readUInt32LE(node);
 }
 
-/** The page that a node of a branch page leads to. */
+/** The page that a node of a branch leads to. */
 export function childOf(page: Buffer, node: number): number {
   return page.readUInt32LE(node) + page.readUInt16LE(node + 4) * 2 ** 32;
 }
@@ -62,7 +63,7 @@ export function keyOf(page: Buffer, node: number): Buffer {
   return page.subarray(begin, begin + page.readUInt16LE(node + 6));
 }
 
-/** The value of a node that has it in its page. */
+/** The value of a node, if it is in the same page. */
 export function valueOf(page: Buffer, node: number): Buffer {
   const begin = node + nodeHeadSize + page.readUInt16LE(node + 6);
   return page.subarray(begin, begin + page.readUInt32LE(node));

@@ -3,21 +3,21 @@ import { readSync } from 'node:fs';
 import { headSize, type Meta } from './page-layout.ts';
 import type { Overflow } from './page-nodes.ts';
 
-/** Pages that are no further apart are read together, up to so many bytes. */
+/** Pages that are this close are read together, up to a limit of bytes. */
 const gapPagesMax = 8;
 const readBytesMax = 256 * 1024;
 
-/** The first pages, which are no part of any tree. */
+/** The meta pages belong to no tree. */
 const metaPages = 2;
 
-/** Reads the pages of a data file, and keeps account of which are in use. */
+/** Reads the pages of a data file, and tracks which of them are in use. */
 export class PageReader {
   readonly #file: number;
   readonly #pageSize: number;
-  /** How many pages the data has, and how many of them are in the file. */
+  /** The number of pages of the data, and the number of them in the file. */
   readonly #dataPages: number;
   readonly #count: number;
-  /** A bit for each of them. */
+  /** A bitmap. */
   readonly #used: Uint8Array;
   readonly #buffer = Buffer.alloc(readBytesMax);
 
@@ -29,7 +29,7 @@ export class PageReader {
     this.#used = new Uint8Array(Math.ceil(this.#count / 8));
   }
 
-  /** Notes that pages are in use. Returns false when they are not in the file, or in use already. */
+  /** Marks pages as used. Returns false if they are not in the file, or already used. */
   take(first: number, count = 1): boolean {
     if (first + count > this.#count || !this.areFree(first, count)) return false;
     for (let page = first; page < first + count; page++) {
@@ -38,7 +38,9 @@ export class PageReader {
     return true;
   }
 
-  /** Whether the data can have these pages, and none of them is in use. Those that are free can be after the file's end. */
+  /**
+   * Whether pages belong to the data and none of them is in use. Free pages can be after the end of the file.
+   */
   areFree(first: number, count: number): boolean {
     if (first < metaPages || count < 1 || first + count > this.#dataPages) return false;
     for (let page = first; page < first + count; page++) {
@@ -48,9 +50,9 @@ export class PageReader {
   }
 
   /**
-   * Reads pages, each as a part of a buffer that is used again for the next ones.
+   * Reads pages, each into a part of a buffer that is reused.
    *
-   * @param numbers - all of them are in the file, in ascending order
+   * @param numbers - in ascending order. All of them must be in the file
    */
   *pages(numbers: readonly number[]): Generator<readonly [number, Buffer], void, undefined> {
     const size = this.#pageSize;
@@ -73,13 +75,13 @@ export class PageReader {
     }
   }
 
-  /** The head of a page that is in the file. */
+  /** The head of a page, which must be in the file. */
   head(page: number): Buffer {
     readSync(this.#file, this.#buffer, 0, headSize, page * this.#pageSize);
     return this.#buffer.subarray(0, headSize);
   }
 
-  /** A value that has pages of its own, which are in the file. */
+  /** A value on pages of its own, which must be in the file. */
   value({ page, size }: Overflow): Buffer {
     const value = Buffer.alloc(size);
     readSync(this.#file, value, 0, size, page * this.#pageSize + headSize);

@@ -12,14 +12,14 @@ import { tableNames } from '../lmdb/lmdb-file.ts';
 import { fingerprintOf } from './meta-pages.ts';
 import { checkPages, type PageCheckOptions } from './page-check.ts';
 
-/** What is looked at before a start, which is to be quick. */
+/** The check at start, which must be fast. */
 export const startCheck: PageCheckOptions = { tables: tableNames, overflowsMax: 100_000 };
 const fullCheck: PageCheckOptions = { tables: tableNames, overflowsMax: Infinity };
 
-/** Where the process that looks through a file tells what it finds. */
+/** The pipe on which the checking process reports. */
 export const resultPipe = 3;
 
-/** Signals that end a process for what it did itself. */
+/** Signals of a process that crashed. */
 const crashSignals: ReadonlySet<string> = new Set([
   'SIGSEGV',
   'SIGBUS',
@@ -29,16 +29,16 @@ const crashSignals: ReadonlySet<string> = new Set([
   'SIGTRAP',
 ]);
 
-/** How many damages are told. */
+/** The limit of reported damages. */
 const damagesMax = 100;
 
 /**
- * Looks through the data file of a directory, unless it is what its last owner left. A process of its own does it, and
- * then has LMDB read what a start reads: some damage ends the process that reads it.
+ * Checks the data file of a directory, unless it is still as its last owner left it. A process of its own
+ * does it, and then lets LMDB read what a start reads: some damage crashes the process that reads it.
  *
- * @param left - what the last owner left, as {@link fingerprintOf} tells it
- * @throws LogDamagedError when the file is damaged
- * @throws DataDirectoryError when somebody has written to the file meanwhile
+ * @param left - the fingerprint that the last owner left ({@link fingerprintOf})
+ * @throws LogDamagedError if the file is damaged
+ * @throws DataDirectoryError if another process wrote to the file meanwhile
  */
 export async function checkStore(directory: string, left: string | undefined): Promise<void> {
   const path = join(directory, dataFile);
@@ -48,16 +48,16 @@ export async function checkStore(directory: string, left: string | undefined): P
   if (damage === undefined) return;
   if (fingerprintOf(path) !== before) {
     throw new DataDirectoryError(
-      `Another server was started on '${directory}' at the same time. Start again.`,
+      `Another server was started on '${directory}' at the same time. Start this one again.`,
     );
   }
   throw new LogDamagedError(`The data file '${path}' is damaged: ${damage}`);
 }
 
 /**
- * Looks through all of the data file of a directory, in this process.
+ * Checks the whole data file of a directory in this process.
  *
- * @param onDamage - is told what is damaged, one sentence each, up to a hundred
+ * @param onDamage - called with a sentence for each damage, up to a hundred
  */
 export function reportDamage(directory: string, onDamage: (sentence: string) => void): void {
   let count = 0;
@@ -70,11 +70,11 @@ export function reportDamage(directory: string, onDamage: (sentence: string) => 
 async function findDamage(directory: string, path: string): Promise<string | undefined> {
   const { signal, lines } = (await runProcess(directory)) ?? { signal: null, lines: [] };
   const [damage, isRead] = lines;
-  // A process that could not even look at the pages says nothing of them.
+  // A process that could not even check the pages proves nothing.
   if (damage === undefined) return firstDamage(path);
   if (damage !== '') return damage;
   if (isRead === undefined && signal !== null && crashSignals.has(signal))
-    return `the database ended a process that was reading it (${signal}).`;
+    return `the database crashed a process that was reading it (${signal}).`;
   return undefined;
 }
 
@@ -85,13 +85,13 @@ function firstDamage(path: string): string | undefined {
 
 interface Ended {
   readonly signal: NodeJS.Signals | null;
-  /** What it wrote: what is damaged, or nothing; and another one once LMDB has read the file. */
+  /** Its output: a line with the damage, or an empty line; and a second one after LMDB has read the file. */
   readonly lines: readonly string[];
 }
 
-/** Undefined when the process cannot be started. */
+/** Undefined if the process cannot be started. */
 async function runProcess(directory: string): Promise<Ended | undefined> {
-  // Where Fanfare is a part of one executable file, that is not Node, and would start the whole program again.
+  // In a single executable, this is not Node: it would start the whole program again.
   if (!/^node/i.test(basename(process.execPath))) return undefined;
   try {
     const program = createRequire(import.meta.url).resolve('#check-process');

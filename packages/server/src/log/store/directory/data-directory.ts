@@ -4,24 +4,24 @@ import { dirname, join, resolve } from 'node:path';
 import { dataFile, isStoreFile, lockFile } from './file-names.ts';
 import { networkStorageOf } from './network-storage.ts';
 
-/** The directory for the data cannot be used. The message names it, and says what to do. */
+/** The data directory cannot be used. The message names it, and says what to do. */
 export class DataDirectoryError extends Error {
   override readonly name = 'DataDirectoryError';
 }
 
-/** How much room there has to be for a new data file. */
+/** The free space that a new data file needs. */
 const freeBytesMin = 4 * 1024 * 1024;
 
 export interface PrepareOptions {
-  /** Whether other machines may have the directory at the same time. */
+  /** Whether the directory may be on storage that other machines can mount. */
   readonly allowNetworkStorage: boolean;
-  /** The number that the system gives the type of a directory's file system. */
+  /** The type of a directory's file system, as the system numbers it. */
   readonly storageType?: (directory: string) => Promise<number>;
 }
 
 /**
- * Makes the directory if need be, for nobody else to read, and makes sure that it can be used: that it is on a
- * disk of this machine, and is empty or has the data file, under its one name.
+ * Creates the directory if needed, with access only for this user. Makes sure that it can be used: it is on a
+ * local disk, and is empty or has the data file, under one name only.
  *
  * @throws DataDirectoryError
  */
@@ -40,14 +40,14 @@ export async function prepareDirectory(
   } catch (error) {
     throw new DataDirectoryError(
       `The data directory '${directory}' cannot be used: ${messageOf(error)}. ` +
-        'Name a directory that the server may read and write, or may make.',
+        'Name a directory that the server can read and write, or create.',
       { cause: error },
     );
   }
   const network = networkStorageOf(await storageType(directory), process.platform);
   if (network !== undefined && !allowNetworkStorage) {
     throw new DataDirectoryError(
-      `The data directory '${directory}' is on network storage (${network}): other machines can write there at the ` +
+      `The data directory '${directory}' is on network storage (${network}): other machines can write to it at the ` +
         'same time, and messages can be lost. Name a directory on a local disk, ' +
         'or accept the risk with --allow-network-storage (`allowNetworkStorage`).',
     );
@@ -56,14 +56,14 @@ export async function prepareDirectory(
   const foreign = entries.find((name) => name !== 'lost+found' && !isStoreFile(name));
   if (foreign !== undefined) {
     throw new DataDirectoryError(
-      `The data directory '${directory}' is in use for something else: it has '${foreign}', but no '${dataFile}'. ` +
-        'Name a directory that is empty or new.',
+      `The data directory '${directory}' is used for something else: it has '${foreign}', but no '${dataFile}'. ` +
+        'Name an empty or a new directory.',
     );
   }
   const { bavail, bsize } = await statfs(directory);
   if (bavail * bsize < freeBytesMin) {
     throw new DataDirectoryError(
-      `The data directory '${directory}' has no room: its disk is full. Make room, or name another one.`,
+      `The data directory '${directory}' needs ${freeBytesMin / 1_048_576} MiB of free space, and its disk is full. Free some space, or name another directory.`,
     );
   }
 }
@@ -72,7 +72,10 @@ async function typeOf(directory: string): Promise<number> {
   return (await statfs(directory)).type;
 }
 
-/** LMDB finds its lock by the name of the data file: under two names, two servers would write at the same time. */
+/**
+ * LMDB finds its lock by the name of the data file. Under two names, two servers would write at the same
+ * time.
+ */
 async function refuseSecondName(path: string): Promise<void> {
   const stats = await lstat(path);
   const { nlink } = stats;
@@ -80,13 +83,16 @@ async function refuseSecondName(path: string): Promise<void> {
   if (!isLink && nlink <= 1) return;
   throw new DataDirectoryError(
     isLink
-      ? `The data file '${path}' is a symbolic link. Name the directory that the file itself is in.`
-      : `The data file '${path}' has ${nlink} names (hard links), and another server could write it under another one. ` +
+      ? `The data file '${path}' is a symbolic link. Name the directory of the file itself.`
+      : `The data file '${path}' has ${nlink} names (hard links), and another server could write to it under another name. ` +
           `Find the others with \`find DIRECTORY -samefile '${path}'\`, and remove them.`,
   );
 }
 
-/** Node's own recursive `mkdir` never ends where a parent is there and nothing can be made in it, as in `/proc`. */
+/**
+ * Creates a directory with its parents. Node's recursive `mkdir` never ends if nothing can be created in a
+ * parent, as in `/proc`.
+ */
 export async function makeDirectory(directory: string): Promise<void> {
   const make = (): Promise<void> =>
     mkdir(directory, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
@@ -103,8 +109,8 @@ export async function makeDirectory(directory: string): Promise<void> {
 }
 
 /**
- * Gives a file beside the data file to the owner of the data file. Else the server's user could not open what a tool leaves that was
- * run as root.
+ * Gives a file to the owner of the data file. Otherwise a tool that root runs would leave files that the
+ * server cannot open.
  */
 export async function giveToOwner(directory: string, name: string): Promise<void> {
   if (process.getuid?.() !== 0) return;
@@ -112,14 +118,14 @@ export async function giveToOwner(directory: string, name: string): Promise<void
     const { uid, gid } = await stat(join(directory, dataFile));
     if (uid !== 0) await chown(join(directory, name), uid, gid);
   } catch {
-    // There is no data file yet, or the file system knows no owners.
+    // There is no data file yet, or the file system has no owners.
   }
 }
 
 /**
- * Makes sure that a power cut leaves the directory, and the files that are in it, as far as the file system can.
+ * Makes the directory and its entries survive a power cut, as far as the file system can.
  *
- * @throws DataDirectoryError when the disk fails
+ * @throws DataDirectoryError if the disk fails
  */
 export async function syncDirectory(directory: string): Promise<void> {
   for (const path of [directory, dirname(resolve(directory))]) {
@@ -131,10 +137,10 @@ export async function syncDirectory(directory: string): Promise<void> {
         await handle.close();
       }
     } catch (error) {
-      // The one above may be closed to us; Windows and some network file systems have no such thing.
+      // The parent may be closed to us. Windows and some network file systems cannot sync directories.
       if ((error as NodeJS.ErrnoException).code !== 'EIO') continue;
       throw new DataDirectoryError(
-        `The data directory '${directory}' cannot be written (${messageOf(error)}). See to its disk, or name another one.`,
+        `The data directory '${directory}' cannot be written (${messageOf(error)}). Check its disk, or name another directory.`,
         { cause: error },
       );
     }

@@ -3,18 +3,21 @@ import { join } from 'node:path';
 import { messageOf } from './data-directory.ts';
 import { dataFile, lockFile } from './file-names.ts';
 
-/** `gone`: a path does not lead to the open file. `shared`: the file has another name, where LMDB has another lock for it. */
+/**
+ * `gone`: the path does not lead to the open file any more. `shared`: the file has another name, under which
+ * LMDB has another lock.
+ */
 export interface FileTrouble {
   readonly kind: 'gone' | 'shared';
   /** The name of the file. */
   readonly file: string;
-  /** A sentence without its end. */
+  /** A sentence without its full stop. */
   readonly what: string;
 }
 
 /**
- * Tells whether what is at the paths of an open store is still the store. What is deleted or moved stays open, and can
- * be written, but nobody finds it after a restart.
+ * Checks that the paths of an open store still lead to the store. A deleted or moved file stays open and
+ * writable, but nobody finds it after a restart.
  */
 export class FileIdentities {
   readonly #files: readonly {
@@ -23,7 +26,7 @@ export class FileIdentities {
     readonly identity: string | undefined;
   }[];
 
-  /** To be made once the store is open. */
+  /** To be created after the store was opened. */
   constructor(directory: string) {
     this.#files = [dataFile, lockFile].map((file) => {
       const path = join(directory, file);
@@ -31,14 +34,14 @@ export class FileIdentities {
     });
   }
 
-  /** What is wrong now, if anything is. */
+  /** Returns what is wrong now, if anything is. */
   check(): FileTrouble | undefined {
     for (const { file, path, identity } of this.#files) {
       let there: ReturnType<typeof look>;
       try {
         there = look(path);
       } catch (error) {
-        return { kind: 'gone', file, what: `'${path}' cannot be looked at any more (${messageOf(error)})` };
+        return { kind: 'gone', file, what: `'${path}' cannot be checked any more (${messageOf(error)})` };
       }
       if (!there)
         return { kind: 'gone', file, what: `'${path}' was deleted or moved while the server had it open` };
@@ -48,7 +51,7 @@ export class FileIdentities {
         return {
           kind: 'shared',
           file,
-          what: `'${path}' has ${there.names} names (hard links): another server could write it`,
+          what: `'${path}' has ${there.names} names (hard links): another server could write to it`,
         };
     }
     return undefined;
@@ -60,7 +63,9 @@ function look(path: string): { readonly identity: string; readonly names: bigint
   return stats && { identity: `${stats.dev}:${stats.ino}`, names: stats.nlink };
 }
 
-/** Where a store is: its directory and its data file, by device and inode. A copy is somewhere else. */
+/**
+ * The identity of a store: its directory and its data file, by device and inode. A copy has another identity.
+ */
 export function placeOf(directory: string): string {
   const identities = [directory, join(directory, dataFile)].map((path) => look(path)?.identity);
   return identities.filter((identity) => identity !== undefined).join(' ');

@@ -1,7 +1,7 @@
 export const dataFile: string = 'log.mdb';
-/** LMDB names it. */
+/** LMDB chooses this name. */
 export const lockFile: string = `${dataFile}-lock`;
-/** Says who has the directory. */
+/** Names the owner of the directory. */
 export const ownerFile: string = `${dataFile}-owner`;
 
 const socketName = /^owner-[\da-f-]{36}\.sock$/;
@@ -14,7 +14,10 @@ export function isSocket(name: string): boolean {
   return socketName.test(name);
 }
 
-/** Whether a file can be there where no data file is: a first start was cut off, or the data file is gone. */
+/**
+ * Whether a file belongs to a store, even without a data file: a first start was cut off, or the data file
+ * was deleted.
+ */
 export function isStoreFile(name: string): boolean {
   return name === lockFile || name.startsWith(ownerFile) || isSocket(name);
 }

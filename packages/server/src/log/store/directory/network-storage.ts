@@ -1,10 +1,10 @@
 /**
- * File systems that several machines can have at the same time, by the number that Linux gives their type
- * (statfs(2)). Each machine has its own copy of a file's pages, so a database that maps its file into memory does
- * not see what another machine writes.
+ * File systems that several machines can mount at the same time, by their numbers in Linux (statfs(2)). Each
+ * machine has its own page cache. So a database that maps its file into memory does not see the writes of
+ * other machines.
  *
- * FUSE is among them: most of it is network storage (SSHFS, GlusterFS, object storage, virtiofs), and Linux does not
- * tell which of it is not.
+ * FUSE is included: most of it is network storage (SSHFS, GlusterFS, object storage, virtiofs), and Linux
+ * does not tell it from the rest.
  */
 const networkStorage: ReadonlyMap<number, string> = new Map([
   [0x6969, 'NFS'],
@@ -31,11 +31,11 @@ const networkStorage: ReadonlyMap<number, string> = new Map([
 ]);
 
 /**
- * What kind of network storage a file system is; undefined when it is none that is known.
+ * The kind of network storage; undefined if it is none that is known.
  *
- * @param type - `type` of Node's `statfs`. Other systems than Linux have other numbers.
+ * @param type - `type` of Node's `statfs`. Systems other than Linux have other numbers
  */
 export function networkStorageOf(type: number, platform: NodeJS.Platform): string | undefined {
-  // Node hands over a signed number on some systems.
+  // The number is signed on some systems.
   return platform === 'linux' ? networkStorage.get(type >>> 0) : undefined;
 }

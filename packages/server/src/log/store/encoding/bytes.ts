@@ -1,9 +1,9 @@
 import { Buffer } from 'node:buffer';
 
-/** The most bytes that {@link ByteWriter.integer} needs. */
+/** The longest encoding of {@link ByteWriter.integer}. */
 export const integerBytesMax = 8;
 
-/** Writes into a buffer of a fixed size, one value after the other. */
+/** Writes values into a buffer of a fixed size. */
 export class ByteWriter {
   readonly buffer: Buffer;
   position: number;
@@ -13,7 +13,7 @@ export class ByteWriter {
     this.position = position;
   }
 
-  /** @param value - from 0 to 2^53 - 1; small ones are short */
+  /** Writes a varint. @param value - from 0 to 2^53 - 1 */
   integer(value: number): void {
     let rest = value;
     while (rest >= 0x80) {
@@ -37,7 +37,7 @@ export class ByteWriter {
   }
 }
 
-/** Reads what a {@link ByteWriter} wrote. It trusts the bytes: their checksum has to be right. */
+/** Reads what a {@link ByteWriter} wrote. It trusts the bytes, so their checksum must be verified before. */
 export class ByteReader {
   readonly #buffer: Buffer;
   position: number;
@@ -75,10 +75,10 @@ export class ByteReader {
   }
 }
 
-/** In the order of their numbers in the data. */
+/** The index of an encoding is its number in the data. */
 export const textEncodings = ['latin1', 'utf8', 'utf16le'] as const;
 
-/** How a text is written: the shortest way that gives it back as it is, even with half a surrogate pair. */
+/** The shortest encoding that restores a text exactly, even with half a surrogate pair. */
 export function textEncoding(text: string): { encoding: (typeof textEncodings)[number]; size: number } {
   const size = Buffer.byteLength(text, 'utf8');
   if (size === text.length) return { encoding: 'latin1', size };

@@ -5,10 +5,7 @@ import { damaged, hasValidChecksum, kinds, writeChecksum, checksumSize } from '.
 import type { Chunk, ChunkRecord, TopicNumber } from '../store.ts';
 import type { LogDamagedError } from '../../topic-log.ts';
 
-/**
- * The key of a chunk: topic and block as 4 and 8 bytes, so that the order of the keys is that of topics, and
- * of blocks in a topic.
- */
+/** The key of a chunk: 4 bytes of topic and 8 bytes of block. Keys sort by topic, then by block. */
 export function chunkKey(topic: TopicNumber, block: number): Buffer {
   const key = Buffer.allocUnsafe(12);
   key.writeUInt32BE(topic, 0);
@@ -17,7 +14,7 @@ export function chunkKey(topic: TopicNumber, block: number): Buffer {
   return key;
 }
 
-/** The block of a chunk's key. */
+/** The block in a chunk's key. */
 export function blockOf(key: Uint8Array): number {
   return readUint32(key, 4) * 2 ** 32 + readUint32(key, 8);
 }
@@ -26,8 +23,9 @@ const hasIdsFlag = 0x10;
 const hasPublishersFlag = 0x20;
 
 /**
- * A chunk's value: the writeChecksum, of head and key; the text's checksum; the size of the head; the head; the text. The
- * text is all messages, ids and publishers in one, which is faster to decode than each by itself.
+ * The layout of a chunk's value: the checksum of head and key; the checksum of the text; the size of the
+ * head; the head; the text. The text joins all messages, ids and publishers, because one string decodes
+ * faster than many.
  */
 const textCrcAt = checksumSize;
 const headSizeAt = textCrcAt + 4;
@@ -70,10 +68,10 @@ export function encodeChunk(chunk: Chunk, key: Uint8Array): Buffer {
 }
 
 /**
- * Reads a chunk's head at once, and its records only when they are asked for.
+ * Decodes the head of a chunk. Its records are decoded on first use.
  *
  * @param value - is kept, and must not change
- * @throws LogDamagedError here, or where `records` is read
+ * @throws LogDamagedError here, or on the first use of `records`
  */
 export function decodeChunk(value: Buffer, key: Uint8Array): Chunk {
   const topic = readUint32(key, 0);

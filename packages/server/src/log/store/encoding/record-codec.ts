@@ -5,7 +5,7 @@ import { damaged, hasValidChecksum, kinds, writeChecksum, checksumSize, type Val
 import type { Revocation } from '../../topic-log.ts';
 import type { Block, ClockStep, IdBlock, LogState, Run, StoredId, TopicRecord } from '../store.ts';
 
-/** The key of what is named by a block: 8 bytes, in the order of the blocks. */
+/** The key of a block: 8 bytes, which sort by block. */
 export function blockKey(block: number): Buffer {
   const key = Buffer.allocUnsafe(8);
   key.writeUInt32BE(Math.floor(block / 2 ** 32), 0);
@@ -106,7 +106,7 @@ export function decodeTopic(value: Buffer, key: Buffer): TopicRecord {
   };
 }
 
-/** The state but for its lists, which are apart because they seldom change. */
+/** Encodes the state without its lists. Those are separate, because they seldom change. */
 export function encodeState(state: StateAlone, key: Uint8Array): Buffer {
   const writer = new ByteWriter(checksumSize + 5 * integerBytesMax + textBytesMax(state.epoch), checksumSize);
   writer.integer(state.head);
@@ -118,12 +118,12 @@ export function encodeState(state: StateAlone, key: Uint8Array): Buffer {
   return withChecksum(writer, kinds.state, key);
 }
 
-/** The state without its lists; `inCommon` is that of its deletions. */
+/** The state without its lists. `inCommon` is a part of its deletions. */
 type StateAlone = Omit<LogState, 'deletions' | 'clockSteps' | 'revocations'> &
   Pick<LogState['deletions'], 'inCommon'>;
 
 /**
- * @param format - in which it is encoded
+ * @param format - of the encoded state
  * @throws LogDamagedError
  */
 export function decodeState(value: Buffer, key: Uint8Array, format?: number): StateAlone {
@@ -153,7 +153,7 @@ export function encodeClockSteps(steps: readonly ClockStep[], key: Uint8Array): 
 
 /** @throws LogDamagedError */
 export function decodeClockSteps(value: Buffer, key: Uint8Array): ClockStep[] {
-  const reader = open(value, kinds.clockSteps, key, 'the list of steps of the clock');
+  const reader = open(value, kinds.clockSteps, key, 'the list of clock steps');
   const steps: ClockStep[] = [];
   for (let left = reader.integer(); left > 0; left--) {
     steps.push({ sequence: reader.integer(), before: reader.integer(), after: reader.integer() });
@@ -190,7 +190,7 @@ export function decodeRevocations(value: Buffer, key: Uint8Array): Revocation[] 
   return revocations;
 }
 
-/** A name, or a segment of names, and the highest place of what was deleted of it. */
+/** The name of a topic or a segment, and the highest sequence that was deleted with it. */
 type DeletedName = readonly [name: string, sequence: number];
 
 export function encodeDeletions(deletions: readonly DeletedName[], key: Uint8Array): Buffer {
@@ -216,7 +216,7 @@ export function decodeDeletions(value: Buffer, key: Uint8Array): DeletedName[] {
   return deletions;
 }
 
-/** A text by itself, such as the name of the format. */
+/** Encodes a single text, such as the number of the format. */
 export function encodeText(text: string, kind: ValueKind, key: Uint8Array): Buffer {
   const writer = new ByteWriter(checksumSize + textBytesMax(text), checksumSize);
   writeText(writer, text);
@@ -224,7 +224,7 @@ export function encodeText(text: string, kind: ValueKind, key: Uint8Array): Buff
 }
 
 /**
- * @param part - what it is, for the error
+ * @param part - what the text is, for the error
  * @throws LogDamagedError
  */
 export function decodeText(value: Buffer, kind: ValueKind, key: Uint8Array, part: string): string {

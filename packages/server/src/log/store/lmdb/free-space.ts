@@ -1,30 +1,30 @@
 import { Buffer } from 'node:buffer';
 import { open, type FileHandle } from 'node:fs/promises';
 
-/** Room is made in steps, so that it is seldom made: a part of the file's size, within these limits. */
+/** The file grows in steps, so that it seldom has to: by a share of its size, within these limits. */
 const stepBytesMin = 1024 * 1024;
 const stepBytesMax = 64 * 1024 * 1024;
 const stepShare = 1 / 16;
 
-/** So much is left for removing, which makes room, and for the next start, which writes a little. */
+/** Reserved for removals, which free space, and for the next start, which writes a little. */
 const leftBytes = 256 * 1024;
 
-/** What a file says of its room. */
+/** The use of a data file. */
 export interface SpaceStats {
-  /** Where that part of the file ends that has data. */
+  /** The end of the data in the file. */
   readonly dataBytes: number;
-  /** How much of that part is free. */
+  /** The free part of the data. */
   readonly freeBytes: number;
 }
 
 /**
- * Room at the end of a data file, made before it is needed. LMDB must never be the one to whom a full disk says no:
- * lmdb-js writes the error's text beyond the end of its memory, and the process may crash.
+ * Allocates disk space at the end of a data file before it is needed. LMDB must never meet a full disk:
+ * lmdb-js then writes the error's text beyond the end of its memory, and the process may crash.
  */
 export class FreeSpace {
   readonly #file: FileHandle;
   readonly #stats: () => SpaceStats;
-  /** How many bytes after the data's end are the file's, at least. */
+  /** The allocated bytes after the end of the data, at least. */
   #spare = 0;
 
   private constructor(file: FileHandle, stats: () => SpaceStats) {
@@ -37,10 +37,10 @@ export class FreeSpace {
   }
 
   /**
-   * Sees to it that the data can grow by so many bytes. Nothing must be written to the file meanwhile.
+   * Makes sure that the data can grow by so many bytes. Nothing must be written to the file meanwhile.
    *
-   * @param isRemoval - the data hardly grows, and there will be more room afterwards
-   * @throws what the system says when there is no room for them
+   * @param isRemoval - the data hardly grows, and there will be more free space afterwards
+   * @throws the system's error if the disk is full
    */
   async reserve(bytes: number, isRemoval: boolean): Promise<void> {
     if (this.#spare < bytes + leftBytes) await this.#extend(bytes, isRemoval);
@@ -67,15 +67,15 @@ export class FreeSpace {
     this.#spare = bytes + leftBytes + step;
   }
 
-  /** Whether it can do with what there was room for. */
+  /** Whether the space suffices that could be allocated. */
   #suffices(bytes: number, isRemoval: boolean): boolean {
     if (this.#spare >= bytes + leftBytes) return true;
     if (isRemoval) return this.#spare >= leftBytes / 2;
-    // What is free is in pieces, and the newest of it cannot be used yet.
+    // The free space is fragmented, and its newest part cannot be used yet.
     return this.#spare >= leftBytes && this.#stats().freeBytes >= 8 * (bytes + leftBytes);
   }
 
-  /** Writes, because only what is written has its place on the disk. */
+  /** Writes zeros: only written pages have their place on the disk. */
   async #fill(from: number, to: number): Promise<void> {
     const zeros = Buffer.alloc(stepBytesMin);
     for (let at = from; at < to;) {

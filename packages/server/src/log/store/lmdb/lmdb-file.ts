@@ -15,10 +15,10 @@ type Root = RootDatabase<Buffer, Buffer>;
 
 export const tableNames = ['singles', 'owners', 'topics', 'blocks', 'ids', 'chunks'] as const;
 
-/** Each kind of thing has a table of its own; `singles` has what there is one of. */
+/** One table for each kind of value. `singles` has the values of which there is only one. */
 type TableName = (typeof tableNames)[number];
 
-/** A value to put, or none to remove what is there. */
+/** Puts a value, or removes the key if there is none. */
 export interface Change {
   readonly table: TableName;
   readonly key: Buffer;
@@ -27,7 +27,7 @@ export interface Change {
 
 export const pageSize = 4096;
 
-/** What lmdb tells of a table, and of the file when it is asked for the root's. */
+/** The statistics of a table. Those of the root table are for the file. */
 interface LmdbStats {
   readonly pageSize?: number;
   readonly treeBranchPageCount?: number;
@@ -40,7 +40,7 @@ interface LmdbStats {
 
 const metaPages = 2;
 
-/** So many keys are counted in a tenth of a second, when they are in memory. */
+/** Counting so many keys takes a tenth of a second if they are in memory. */
 const countedMax = 2_000_000;
 
 /** Comes before every other key. */
@@ -50,8 +50,7 @@ export const tableOptions = {
   keyEncoding: 'binary',
   encoder: {
     encode: (value: Buffer): Buffer => value,
-    // The bytes are in memory that is used again for the next value. `length` is that of the value; the memory
-    // itself is longer.
+    // Copies the value: its memory is reused for the next one, and is longer than `length`.
     decode: (bytes: Uint8Array): Buffer => {
       const { length } = bytes;
       const value = Buffer.allocUnsafe(length);
@@ -62,10 +61,10 @@ export const tableOptions = {
 } as const;
 
 /**
- * The data file: tables of bytes by bytes, in the order of their keys.
+ * The data file: tables of binary keys and values, in the order of their keys.
  *
- * Values are copied out of the file's memory map when they are read. A range must be used up or given up in the turn
- * in which it was begun: until then, LMDB keeps what has been removed.
+ * Values are copied out of the memory map. A range must be used up or dropped in the turn of the event loop
+ * in which it was created: until then, LMDB keeps removed pages.
  */
 export class LmdbFile {
   readonly path: string;
@@ -84,7 +83,7 @@ export class LmdbFile {
   }
 
   /**
-   * Opens all tables, and makes those that there are not: a table that is not open yet is opened when it is used.
+   * Opens all tables, and creates missing ones. Without this, a table is opened on first use.
    *
    * @throws LogDamagedError, DataDirectoryError
    */
@@ -96,7 +95,7 @@ export class LmdbFile {
     }
   }
 
-  /** @throws LogDamagedError, as all that reads does */
+  /** @throws LogDamagedError, like all methods that read */
   get(table: TableName, key: Buffer): Buffer | undefined {
     try {
       return this.#table(table).get(key);
@@ -105,7 +104,7 @@ export class LmdbFile {
     }
   }
 
-  /** Reads what a table has from `start` on, and before `end`. */
+  /** Reads a table from `start` on, and before `end`. */
   *read<T>(
     table: TableName,
     decode: (value: Buffer, key: Buffer) => T,
@@ -120,7 +119,7 @@ export class LmdbFile {
     }
   }
 
-  /** Reads all that a table has, and sees to it that it is all. */
+  /** Reads a whole table, and makes sure that nothing is missing. */
   *readAll<T>(table: TableName, decode: (value: Buffer, key: Buffer) => T): Generator<T, void, undefined> {
     let last: Buffer | undefined;
     let count = 0;
@@ -137,12 +136,11 @@ export class LmdbFile {
     }
     const { entryCount }: LmdbStats = this.#table(table).getStats();
     if (count !== entryCount)
-      throw damaged(`the list of ${table}, which are ${count} in place of ${entryCount},`);
+      throw damaged(`the list of ${table}, which has ${count} entries instead of ${entryCount},`);
   }
 
   /**
-   * Sees to it that no page of a table has lost some of its keys, if the table has so few that they can be counted
-   * in no time.
+   * Makes sure that no page of a table has lost keys, if the table is small enough to count them.
    *
    * @throws LogDamagedError
    */
@@ -156,10 +154,10 @@ export class LmdbFile {
       throw this.#unreadable(error);
     }
     if (count === entryCount) return;
-    throw damaged(`the list of ${table}`, new Error(`It has ${count} in place of ${entryCount}.`));
+    throw damaged(`the list of ${table}`, new Error(`It has ${count} entries instead of ${entryCount}.`));
   }
 
-  /** Reads the last that a table has up to `end`, and after `start`. */
+  /** Reads the last entry of a table up to `end` and after `start`. */
   readLast<T>(
     table: TableName,
     decode: (value: Buffer, key: Buffer) => T,
@@ -175,19 +173,20 @@ export class LmdbFile {
   }
 
   /**
-   * Makes all changes, or none. Resolves once they are on the disk.
+   * Makes all changes or none, and resolves after they are on the disk.
    *
-   * @param key - has to be among the owners when they are made, which is asked within their transaction
-   * @returns whether it was; if not, nothing has changed
+   * @param key - of the owner. The changes are made only if it is in the table of owners, which is checked in
+   * the same transaction
+   * @returns whether they were made
    */
   async writeAsOwner(key: Buffer, changes: readonly Change[]): Promise<boolean> {
     return this.#table('owners').ifVersion(key, IF_EXISTS, () => this.#change(changes));
   }
 
   /**
-   * Makes the changes that it is given, if any, while nobody else can make some. Returns once they are on the disk.
+   * Makes changes in an exclusive transaction, and returns after they are on the disk.
    *
-   * @param decide - reads what it has changed so far
+   * @param decide - yields the changes. It reads what it has changed so far
    * @throws LogDamagedError, DataDirectoryError
    */
   writeExclusively(decide: () => Iterable<Change>): void {
@@ -200,7 +199,7 @@ export class LmdbFile {
     }
   }
 
-  /** How much of the file has data, as the last change left it, and how much of that is free again. */
+  /** The size of the data after the last change, and its free part. */
   get space(): SpaceStats {
     const root: LmdbStats = this.#root.getStats();
     const all = [root, root.free, ...tableNames.map((name): LmdbStats => this.#table(name).getStats())];
@@ -210,13 +209,13 @@ export class LmdbFile {
     return { dataBytes: dataPages * pageBytes, freeBytes: Math.max(0, dataPages - usedPages) * pageBytes };
   }
 
-  /** After some failures to write, LMDB reads no more until the file is opened anew. */
+  /** Opens the file anew if a failed write has stopped LMDB from reading. */
   async reopenIfNeeded(): Promise<void> {
     try {
       this.#root.resetReadTxn();
       this.get('singles', Buffer.from('any'));
     } catch (error) {
-      // What is at the path now is another store.
+      // The path leads to another store now.
       if (this.files.check()?.kind === 'gone') throw error;
       await this.close();
       this.#tables.clear();
@@ -231,7 +230,7 @@ export class LmdbFile {
     await this.#root.close();
   }
 
-  /** What LMDB or lmdb-js stumble over: pages have no checksums. */
+  /** Errors of LMDB and lmdb-js while reading mean damage: pages have no checksums. */
   #unreadable(error: unknown): unknown {
     if (this.#isClosed || error instanceof LogDamagedError) return error;
     return damaged(`the data file '${this.path}'`, error);
@@ -258,7 +257,7 @@ function pagesOf(stats: LmdbStats | undefined): number {
   return (stats.treeBranchPageCount ?? 0) + (stats.treeLeafPageCount ?? 0) + (stats.overflowPages ?? 0);
 }
 
-/** The number that LMDB's errors have. */
+/** The number of an LMDB error. */
 function codeOf(error: unknown): number | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'number' ? error.code : undefined;
 }
@@ -269,7 +268,7 @@ function openRoot(directory: string, path: string): Root {
     path,
     permissionsMode: 0o600,
     maxDbs: 2 * tableNames.length,
-    // A change resolves only once it is on the disk.
+    // A change must resolve only after it is on the disk.
     overlappingSync: false,
     eventTurnBatching: false,
   };
@@ -281,21 +280,21 @@ function openRoot(directory: string, path: string): Root {
   }
 }
 
-/** What an error of LMDB's means to who starts the server. */
+/** Converts an LMDB error into one for the operator who starts the server. */
 function unusable(directory: string, path: string, error: unknown): unknown {
   const code = codeOf(error);
   if (code === undefined) return error;
-  // LMDB's own numbers, for a damaged or foreign file, are below zero.
+  // LMDB's own errors, for a damaged or foreign file, are negative.
   if (code < 0) {
     return new LogDamagedError(
-      `The data file '${path}' cannot be opened (${String(error)}): it is damaged, or not Fanfare's.`,
+      `The data file '${path}' cannot be opened (${String(error)}): it is damaged, or not a data file of Fanfare.`,
       { cause: error },
     );
   }
   const advice =
-    code === constants.errno.ENOSPC ? 'Make room on its disk' : 'See to it that it can be written';
+    code === constants.errno.ENOSPC ? 'Free some space on its disk' : 'Make sure that it can be written';
   return new DataDirectoryError(
-    `The data directory '${directory}' cannot be used (${String(error)}). ${advice}, or name another one.`,
+    `The data directory '${directory}' cannot be used (${String(error)}). ${advice}, or name another directory.`,
     { cause: error },
   );
 }

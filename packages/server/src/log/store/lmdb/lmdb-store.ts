@@ -35,16 +35,16 @@ import { DirectoryLock } from '../ownership/directory-lock.ts';
 import { LogDamagedError, LogUncertainError } from '../../topic-log.ts';
 
 export interface LmdbStoreOptions extends Partial<LeaseEvents> {
-  /** Whether it takes no commits. Data of an earlier format stays as it is then. */
+  /** Whether it takes no commits. Data of an earlier format is not migrated then. */
   readonly isReadOnly?: boolean;
   readonly onMigration?: (progress: MigrationProgress) => void;
-  /** Whether the directory may be on storage that other machines have, too. */
+  /** Whether the directory may be on storage that other machines can mount. */
   readonly allowNetworkStorage?: boolean;
-  /** Told when it takes long to open the store: one sentence. */
+  /** Called with a sentence if opening takes long. */
   readonly onWait?: (sentence: string) => void;
   /**
-   * Told what is damaged in the file, one sentence each, and the store is opened all the same. That can end the process:
-   * it must be one of its own. Without it, a damaged store is not opened.
+   * Called with a sentence for each damage, and the store is opened all the same. Opening can crash the
+   * process then, so it must be a process of its own. Without this, a damaged store is not opened.
    */
   readonly onDamage?: (sentence: string) => void;
   readonly machine?: Machine;
@@ -52,10 +52,11 @@ export interface LmdbStoreOptions extends Partial<LeaseEvents> {
 }
 
 /**
- * Opens the store in a directory, which is made if need be, and belongs to this store until it is closed or the
- * process ends. Data of an earlier format is migrated to this version's.
+ * Opens the store in a directory, and creates the directory if needed. The directory is locked until the
+ * store is closed or the process ends. Data of an earlier format is migrated.
  *
- * @throws DataDirectoryError when the directory cannot be used, another server has it, or it cannot be migrated
+ * @throws DataDirectoryError if the directory cannot be used, is in use by another server, or cannot be
+ * migrated
  * @throws LogDamagedError
  */
 export async function openLmdbStore(directory: string, options: LmdbStoreOptions = {}): Promise<LmdbStore> {
@@ -110,15 +111,15 @@ interface LmdbStoreParts {
   readonly file: LmdbFile;
   readonly space: FreeSpace;
   readonly lock: Pick<DirectoryLock, 'lease' | 'release'>;
-  /** Whether it may be damaged, so that the next owner has to look. */
+  /** Whether the store may be damaged, so that the next owner must check it. */
   readonly isDoubtful?: boolean;
-  /** There when it takes no commits: the format that the data has. */
+  /** The format of the data, if the store takes no commits. */
   readonly readOnlyFormat?: number | undefined;
 }
 
 /**
- * A store in a data file of LMDB. A commit resolves once it is on the disk, and survives a power cut from then on.
- * Every value has a checksum.
+ * A store in an LMDB data file. A commit resolves after it is on the disk, and survives a power cut. Every
+ * value has a checksum.
  */
 export class LmdbStore implements Store {
   readonly level = 'disk';
@@ -126,14 +127,14 @@ export class LmdbStore implements Store {
   readonly #file: LmdbFile;
   #failure: StoreFailedError | undefined;
   #closing: Promise<void> | undefined;
-  /** What the last commit left. */
+  /** The state after the last commit. */
   #state: LogState | undefined;
 
   constructor(parts: LmdbStoreParts) {
     this.#parts = parts;
     this.#file = parts.file;
     if ('readOnlyFormat' in parts)
-      this.#failure = new StoreFailedError('The store was opened for reading only.');
+      this.#failure = new StoreFailedError('The store is open for reading only.');
   }
 
   get diskBytes(): number {
@@ -172,7 +173,7 @@ export class LmdbStore implements Store {
       last = chunk.block;
       yield chunk;
     }
-    // A key that is damaged can look like the topic's end.
+    // A damaged key can look like the end of the topic.
     const newest = this.#file.readLast('chunks', (_, key) => blockOf(key), codec.topicKey(topic), end);
     if (newest !== undefined && newest > last) throw damagedAfter(topic, last, newest);
   }
@@ -202,7 +203,7 @@ export class LmdbStore implements Store {
     return (this.#closing ??= this.#close(isSound));
   }
 
-  /** @throws LogFullError, LogUnwritableError; LogUncertainError where some of it may be there */
+  /** @throws LogFullError, LogUnwritableError; LogUncertainError if a part of the commit may be stored */
   async #write(changes: readonly Change[], isRemoval: boolean): Promise<void> {
     const { directory, space, lock } = this.#parts;
     const { lease } = lock;
@@ -216,7 +217,7 @@ export class LmdbStore implements Store {
       const failure = await failureOf(error, directory, bytes);
       if (failure instanceof StoreFailedError) {
         this.#failure = failure;
-        // Where that fails too, reading says so.
+        // If this fails too, the next read says so.
         await this.#file.reopenIfNeeded().catch(() => {});
         if (isBegun) throw new LogUncertainError(failure.message, failure.summary, { cause: failure });
       }
@@ -262,24 +263,26 @@ export class LmdbStore implements Store {
   }
 }
 
-/** So many topics can be written with what removes nothing, and still hardly take any space. */
+/** How many topics a commit without removals can write and still need hardly any space. */
 const fewTopics = 16;
 
-/** Whether a commit may take of the space that is left for removing: all that it writes is about what it removes. */
+/**
+ * Whether a commit may use the space that is reserved for removals: it writes little more than it removes.
+ */
 function removes({ chunks, topics, removedChunks, removedTopics }: StoreCommit): boolean {
   const written = topics.filter(({ isDeleted }) => !isDeleted).length;
   return chunks.length === 0 && written <= fewTopics + removedChunks.length + removedTopics.length;
 }
 
-/** What LMDB's pages give is sound in itself, but it is not what comes next. */
+/** The pages of LMDB are sound, but the chunk is not the next one. */
 function damagedAfter(topic: TopicNumber, block: number, next: number): LogDamagedError {
   const cause = new Error(`Block ${next} comes next.`);
   return damaged(`what comes after block ${block} of topic number ${topic}`, cause);
 }
 
 /**
- * By how much the file grows at most: each change can copy the page that it is in, and each value that is more than a
- * small part of a page has pages of its own; beside them there are the trees' other pages and LMDB's list of free ones.
+ * How much the file can grow at most. Each change can copy its page. A value of more than a quarter page has
+ * pages of its own. The rest is for the trees' other pages, and for LMDB's list of free pages.
  */
 function bytesMax(changes: readonly Change[]): number {
   let bytes = (16 + changes.length * 1.25) * pageSize;

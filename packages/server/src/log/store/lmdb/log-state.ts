@@ -4,7 +4,7 @@ import type { Change, LmdbFile } from './lmdb-file.ts';
 import * as codec from '../encoding/record-codec.ts';
 import type { LogState } from '../store.ts';
 
-/** Under it is the state but for its lists, which seldom change. */
+/** The state without its lists, which seldom change. */
 const stateKey = Buffer.from('state');
 const deletionsKey = Buffer.from('deletions');
 const segmentsKey = Buffer.from('deletions by segment');
@@ -12,9 +12,9 @@ const clockStepsKey = Buffer.from('clock steps');
 const revocationsKey = Buffer.from('revocations');
 
 /**
- * Reads the log's state. Undefined when nothing was ever committed.
+ * Reads the state of the log; undefined if nothing was ever committed.
  *
- * @param format - the one that the file has, if it is an earlier one
+ * @param format - of the file, if it is an earlier one
  * @throws LogDamagedError
  */
 export function readLogState(file: LmdbFile, format?: number): LogState | undefined {
@@ -35,7 +35,11 @@ export function readLogState(file: LmdbFile, format?: number): LogState | undefi
   };
 }
 
-/** What writes a state. @param last - the one that was written last: lists that are the same are not written again */
+/**
+ * Yields the changes that write a state.
+ *
+ * @param last - the state that was written last. Its lists are not written again if they are the same
+ */
 export function* logStateChanges(state: LogState, last?: LogState): Generator<Change, void, undefined> {
   const { deletions, clockSteps, revocations, ...rest } = state;
   const { newest, bySegment, inCommon } = deletions;

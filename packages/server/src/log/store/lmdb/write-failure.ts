@@ -3,11 +3,11 @@ import { statfs } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { StoreFailedError } from '../store.ts';
 
-/** LMDB's own number for a full map, beside the system's. */
+/** LMDB's own error number for a full map, beside the system's. */
 const mapFull = -30_792;
 
 const { errno } = constants;
-/** As Node and as LMDB give them; on Windows, LMDB's are ERROR_DISK_FULL and ERROR_HANDLE_DISK_FULL. */
+/** As Node and LMDB report them. On Windows, those of LMDB are ERROR_DISK_FULL and ERROR_HANDLE_DISK_FULL. */
 const fullCodes: ReadonlySet<unknown> = new Set([
   'ENOSPC',
   'EDQUOT',
@@ -16,13 +16,13 @@ const fullCodes: ReadonlySet<unknown> = new Set([
   ...(process.platform === 'win32' ? [112, 39] : [errno.ENOSPC, errno.EDQUOT, errno.EFBIG]),
 ]);
 
-/** Less than any commit needs to be sure of its room. */
+/** Less than any commit reserves. */
 const spareBytesMin = 1024 * 1024;
 
 /**
  * What a failed commit means for the store.
  *
- * @param error - what lmdb rejected a batch with, or the system's error
+ * @param error - the rejection of lmdb's batch, or the system's error
  * @param bytes - how much was to be written
  */
 export async function failureOf(
@@ -34,20 +34,23 @@ export async function failureOf(
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
   const isFull =
     fullCodes.has(code) ||
-    // A write that the disk took only in part, because it became full, is an I/O error to LMDB.
+    // A partial write on a full disk is an I/O error for LMDB.
     (code === errno.EIO && (await freeBytes(directory)) < bytes * 2 + spareBytesMin);
   const reason = cause instanceof Error ? cause.message : String(cause);
   return isFull
-    ? new LogFullError(`There is no room left for the data directory '${directory}' (${reason}).`, { cause })
+    ? new LogFullError(
+        `The disk of the data directory '${directory}' is full (${reason}). Free some space.`,
+        { cause },
+      )
     : new StoreFailedError(
         `The data directory '${directory}' cannot be written (${reason}). ` +
-          'Once the disk is in order, start the server again.',
+          'Once the disk works again, restart the server.',
         undefined,
         { cause },
       );
 }
 
-/** lmdb rejects a batch with an error that has a promise, which rejects with the error that says what happened. */
+/** lmdb rejects a batch with an error that has a promise. That promise rejects with the cause. */
 async function causeOf(error: unknown): Promise<unknown> {
   if (!(error instanceof Error) || !('commitError' in error)) return error;
   try {

@@ -4,19 +4,19 @@ import { join } from 'node:path';
 import { syncDirectory } from '../directory/data-directory.ts';
 import { dataFile } from '../directory/file-names.ts';
 
-/** What has to be left on the disk beside the copy. */
+/** The free space that must be left beside the copy. */
 const leftBytesMin = 16 * 1_048_576;
 
 const pieceBytes = 1_048_576;
 
 /**
- * Makes a copy of a data file, which is there as a whole or not at all, and survives a power cut from then on. It takes the
- * place of one that an interrupted start has left.
+ * Copies a data file. The copy exists completely or not at all, and survives a power cut. It replaces the
+ * copy of an interrupted start.
  *
- * Nobody MUST write to the file meanwhile.
+ * Nothing MUST write to the file meanwhile.
  *
- * @param copy - its path
- * @throws what the system says when it cannot be made, or that there is no room for it
+ * @param copy - the path of the copy
+ * @throws the system's error, or an error that says how much space is missing
  */
 export async function copyData(directory: string, copy: string): Promise<void> {
   const path = join(directory, dataFile);
@@ -46,16 +46,18 @@ async function checkFreeSpace(path: string, source: FileHandle): Promise<void> {
   const { bavail, bsize } = await statfs(path);
   const { size } = await source.stat();
   const missing = size + leftBytesMin - bavail * bsize;
-  if (missing > 0) throw new Error(`${Math.ceil(missing / 1_048_576)} MiB are missing on its disk`);
+  if (missing > 0) throw new Error(`its disk lacks ${Math.ceil(missing / 1_048_576)} MiB of free space`);
 }
 
-/** With the empty room at its end: where a file has holes, a full disk shows too late. */
+/**
+ * Copies the file with the empty space at its end: with holes in the file, a full disk would show too late.
+ */
 async function copyBytes(source: FileHandle, target: FileHandle): Promise<void> {
   const { size } = await source.stat();
   const piece = Buffer.alloc(pieceBytes);
   for (let at = 0; at < size;) {
     const { bytesRead } = await source.read(piece, 0, Math.min(pieceBytes, size - at), at);
-    if (bytesRead === 0) throw new Error(`'${dataFile}' became shorter while it was copied`);
+    if (bytesRead === 0) throw new Error(`'${dataFile}' became shorter during the copy`);
     for (let written = 0; written < bytesRead;) {
       written += (await target.write(piece, written, bytesRead - written, at + written)).bytesWritten;
     }

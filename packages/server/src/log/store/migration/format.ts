@@ -7,31 +7,34 @@ import { kinds } from '../encoding/checksum.ts';
 import { version } from '../../../version.ts';
 
 /**
- * The format of the data that this version writes. It is raised with every change after which an earlier version would
- * read or write something wrong. Each raise has its step in {@link steps}, and a store of the earlier format among the
- * test's fixtures.
+ * The format of the data that this version writes. A change of the data that an earlier version would misread
+ * or miswrite raises it. Each new format has its step in {@link steps}, and a store of the format before
+ * among the test fixtures.
  */
 export const format = 3;
 
-/** From each earlier format, what turns its data into that of the next one: a few changes, of less than a MiB in all. */
+/**
+ * Converts the data of a format into that of the next one. A step is a few changes, of less than 1 MiB in
+ * all.
+ */
 const steps: Readonly<Record<number, (file: LmdbFile) => Iterable<Change>>> = {
-  // Format 2 has `trustedTime` in the log's state. What else it has more is not there yet.
+  // Format 2 has `trustedTime` in the log's state. Its other additions are empty at first.
   1: (file) => {
     const state = readLogState(file, 1);
     return state ? logStateChanges(state) : [];
   },
-  // Format 3 has revocations, and ids that count per subject. None of either is there yet.
+  // Format 3 has revocations, and ids that count per subject. Both are empty at first.
   2: () => [],
 };
 
 const formatKey = Buffer.from('format');
-/** Under this key is the version of Fanfare that wrote the format's number: one that can read the data. */
+/** The version of Fanfare that wrote the format. It can read the data. */
 const versionKey = Buffer.from('version');
 
 /**
- * Reads the format of a data file. It is undefined when the file is new.
+ * Reads the format of a data file; undefined if the file is new.
  *
- * @throws DataDirectoryError when this version of Fanfare cannot read the format
+ * @throws DataDirectoryError if this version of Fanfare cannot read the format
  * @throws LogDamagedError
  */
 export function readFormat(file: LmdbFile, directory: string): number | undefined {
@@ -47,9 +50,9 @@ export function readFormat(file: LmdbFile, directory: string): number | undefine
 }
 
 /**
- * What turns data of an earlier format into data of this one. Each change has to be made before the next one is asked for.
+ * Yields the changes that convert data to this format. Each change must be made before the next one is taken.
  *
- * @param from - undefined when there is no data yet
+ * @param from - undefined if there is no data yet
  */
 export function* changesFrom(file: LmdbFile, from: number | undefined): Generator<Change, void, undefined> {
   for (let at = from ?? format; at < format; at++) yield* steps[at]?.(file) ?? [];

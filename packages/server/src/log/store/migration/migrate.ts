@@ -4,12 +4,12 @@ import type { FreeSpace } from '../lmdb/free-space.ts';
 import { changesFrom, format } from './format.ts';
 import type { LmdbFile } from '../lmdb/lmdb-file.ts';
 
-/** What is told of a migration: when its copy is begun, when that is on the disk, and when the data is migrated. */
+/** The progress of a migration: its copy is begun, its copy is on the disk, the data is migrated. */
 export interface MigrationProgress {
   readonly step: 'begun' | 'copied' | 'migrated';
   readonly from: number;
   readonly to: number;
-  /** The path of the copy of the data file as it was before. */
+  /** The path of the copy of the old data file. */
   readonly copy: string;
 }
 
@@ -24,12 +24,12 @@ export interface MigrationParts {
 const changesBytesMax = 1_048_576;
 
 /**
- * Migrates a data file from an earlier format to this version's, after making a copy of it. The migration is one
- * transaction: a crash at any moment leaves the earlier format, which the next start migrates, or this one.
+ * Migrates a data file to this version's format, after copying it. The migration is one transaction. After a
+ * crash at any moment, the file has the old format, which the next start migrates, or the new one.
  *
- * Nobody else MUST write to the file meanwhile.
+ * Nothing else MUST write to the file meanwhile.
  *
- * @throws DataDirectoryError when there is no space for the copy, or it cannot be made; nothing is changed then
+ * @throws DataDirectoryError if there is no space for the copy, or it fails. Nothing is changed then
  */
 export async function migrate(from: number, parts: MigrationParts): Promise<void> {
   const { directory, file, space, onProgress } = parts;
@@ -50,8 +50,8 @@ export async function migrate(from: number, parts: MigrationParts): Promise<void
 function cannotMigrate(directory: string, from: number, error: unknown): DataDirectoryError {
   const reason = error instanceof Error ? error.message : String(error);
   return new DataDirectoryError(
-    `The data directory '${directory}' has format ${from}. A copy of it must be made before it is migrated to format ` +
-      `${format}, and that failed: ${reason}. Make room, or move the directory to a larger disk. Nothing was changed.`,
+    `The data directory '${directory}' has format ${from}. Before its migration to format ${format} a copy is made, ` +
+      `and that failed: ${reason}. Free some space, or move the directory to a larger disk. Nothing was changed.`,
     { cause: error },
   );
 }

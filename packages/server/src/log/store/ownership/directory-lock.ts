@@ -11,38 +11,39 @@ import { Lease, renewMs, type LeaseEvents } from './lease.ts';
 import { OwnerFile, parseNote, type Owner } from './owner-file.ts';
 import { OwnerSockets } from './owner-socket.ts';
 
-/** For how long the counter of another machine's server has to stand still before that server counts as gone. */
+/** A server on another machine counts as gone after it has not renewed its lease for this long. */
 const leaseExpiryMs = 10_000;
 const pollMs = 500;
 
-/** For how long others are waited for that were started at the same time, and may give up. */
+/** How long a start waits for other servers that were started at the same time, and may give up. */
 const rivalsMs = 1_000;
 const rivalPollMs = 20;
 
-/** How old the look at the note may be that allows to replace it. */
+/** The note may be replaced only so soon after it was read. */
 const readAgeMsMax = 2_000;
 
 export interface DirectoryLockOptions extends LeaseEvents {
   readonly directory: string;
   readonly machine: Machine;
-  /** Told when it takes longer: one sentence. */
+  /** Called with a sentence if the lock takes long. */
   readonly onWait: (sentence: string) => void;
 }
 
 /**
- * Takes a data directory for this process alone, in two steps: `seek` waits until its last owner is gone, before
- * anything opens the data file: LMDB loses commits of a process that is at work when another one opens the file.
- * `settle` makes us the owner, in the data file and in the note beside it.
+ * Locks a data directory for this process, in two steps. `waitUntilFree` waits until the last owner is gone,
+ * before anything opens the data file: LMDB loses commits of a running process if another one opens the file.
+ * `acquire` makes this process the owner, in the data file and in the note beside it.
  *
- * The last owner is gone when the kernel says so, for a process of the same run of the kernel. Else it is gone when its
- * counter has stood still for ten seconds of our own clock: it acknowledges nothing after five.
+ * The last owner is gone when the kernel says so, if it ran under the same boot of the kernel. Otherwise it
+ * is gone when it has not renewed its lease for ten seconds of our own clock. It acknowledges nothing after
+ * five.
  */
 export class DirectoryLock {
   readonly lease: Lease;
   readonly #note: OwnerFile;
   readonly #sockets: OwnerSockets;
   readonly #options: DirectoryLockOptions;
-  /** The note when the last owner was found to be gone. */
+  /** The note at the time when the last owner was found to be gone. */
   #noteText: string | undefined;
   #hasClaimed = false;
 
@@ -56,9 +57,9 @@ export class DirectoryLock {
   }
 
   /**
-   * Resolves once the last owner is gone: to what it left, if it let go of the directory itself.
+   * Resolves after the last owner is gone. The result is what it left, if it released the directory.
    *
-   * @throws DataDirectoryError when another server has the directory
+   * @throws DataDirectoryError if another server has the directory
    */
   async waitUntilFree(): Promise<string | undefined> {
     await this.#readNote();
@@ -72,10 +73,10 @@ export class DirectoryLock {
   }
 
   /**
-   * Makes us the owner.
+   * Makes this process the owner.
    *
-   * @param register - of the data file, which is there by now
-   * @throws DataDirectoryError when another server was faster
+   * @param register - of the data file, which exists by now
+   * @throws DataDirectoryError if another server was faster
    * @throws LogDamagedError
    */
   async acquire(register: OwnerTable): Promise<void> {
@@ -91,22 +92,25 @@ export class DirectoryLock {
   }
 
   /**
-   * Gives the directory back.
+   * Releases the directory.
    *
-   * @param left - tells the next owner what the data file was like; empty when that is not known
+   * @param left - the fingerprint of the data file for the next owner; empty if it is not known
    */
   async release(left: string): Promise<void> {
     await this.lease.end(left);
     await this.#sockets.close();
   }
 
-  /** Versions before the note had their sockets alone. Also, somebody may have removed or changed the note. */
+  /**
+   * Refuses a directory with a live socket: old versions had no note, and the note may have been deleted or
+   * changed.
+   */
   async #refuseListening(): Promise<void> {
     const socket = await this.#sockets.anyListening();
-    if (socket !== undefined) throw inUse(this.#options.directory, `it answers at '${socket}'`);
+    if (socket !== undefined) throw inUse(this.#options.directory, `it listens on '${socket}'`);
   }
 
-  /** An owner that is alive makes the note anew when it was removed, and has the file of its lock. */
+  /** Waits for a note: a live owner writes its note anew if it was deleted. */
   async #waitForNote(): Promise<void> {
     const { directory, machine } = this.#options;
     const [data, lock] = await Promise.all([dataFile, lockFile].map((name) => sizeOf(join(directory, name))));
@@ -121,8 +125,9 @@ export class DirectoryLock {
   }
 
   /**
-   * Sees to it that of several servers that found the last owner gone, one opens the data file. Each of them listens
-   * before it looks for others, so of two at least one sees the other. When both do, the lower name gives up.
+   * Makes sure that only one of several starting servers opens the data file. Each of them listens before it
+   * looks for the others, so of two servers at least one sees the other. If both do, the one with the lower
+   * name gives up.
    */
   async #settleRace(): Promise<void> {
     const { machine } = this.#options;
@@ -139,25 +144,25 @@ export class DirectoryLock {
     }
   }
 
-  /** Resolves when an owner is gone. */
+  /** Resolves after an owner is gone. */
   async #waitUntilGone(owner: Owner): Promise<void> {
     const isAlive = await this.#isAlive(owner);
     if (isAlive === true) throw inUse(this.#options.directory, nameOf(owner));
-    // Where the note is ours, an owner that it does not name has lost the directory.
+    // With our note in place, an owner that it does not name has lost the directory.
     if (isAlive === undefined && !this.#hasClaimed) await this.#waitFor(owner);
   }
 
-  /** Whether an owner is alive, as far as our kernel can tell; undefined when it cannot. */
+  /** Whether an owner is alive, as far as our kernel can tell; undefined if it cannot. */
   async #isAlive(owner: Owner): Promise<boolean | undefined> {
     const { machine } = this.#options;
     const socket = await this.#sockets.state(owner.id);
     if (socket === 'listening') return true;
     if (owner.kernel === undefined || owner.kernel !== machine.self.kernel) return undefined;
-    // A copy of a store has the name of the owner with the other data.
+    // A copy of a store names the owner of the original.
     if (!sharesFile(owner.place, this.#note.owner.place)) return false;
     const isThisProcess = owner.pid === machine.self.pid && owner.started === machine.self.started;
     const isAlive = machine.isAlive(owner);
-    // Within one process only the socket tells one owner from the other.
+    // Within one process, only the socket tells two owners apart.
     if (isAlive !== undefined && !(isAlive && isThisProcess)) return isAlive;
     return socket === 'closed' ? false : undefined;
   }
@@ -165,8 +170,8 @@ export class DirectoryLock {
   async #waitFor(owner: Owner): Promise<void> {
     const { directory, machine, onWait } = this.#options;
     onWait(
-      `Nothing tells whether the last server of '${directory}' (${nameOf(owner)}) has ended. ` +
-        `This one starts when the other one has not raised its counter for ${leaseExpiryMs / 1_000} seconds.`,
+      `It is not known whether the last server of '${directory}' (${nameOf(owner)}) has ended. ` +
+        `This server starts after the other one has not renewed its lease for ${leaseExpiryMs / 1_000} seconds.`,
     );
     const before = this.#noteText;
     const end = machine.monotonicMs() + leaseExpiryMs;
@@ -177,12 +182,12 @@ export class DirectoryLock {
       if (this.#noteText !== before) throw inUse(directory, nameOf(other));
     }
     await this.#claim();
-    // Others who were waiting have replaced our note by now, if they do at all.
+    // Others that were waiting have replaced our note by now, if they do at all.
     await delay(2 * readAgeMsMax);
     if ((await this.#note.renew()) !== 'renewed') throw this.#startedTogether();
   }
 
-  /** Replaces the note, unless it has changed since it was looked at. */
+  /** Replaces the note, unless it has changed since it was read. */
   async #claim(): Promise<void> {
     const { machine } = this.#options;
     const before = this.#noteText;
@@ -190,7 +195,7 @@ export class DirectoryLock {
     await this.#readNote();
     if (this.#noteText !== before) throw this.#startedTogether();
     await this.#note.claim();
-    // We may have been stopped in between, and have replaced the note of somebody else who has taken the directory.
+    // This process may have been suspended in between, and have replaced the note of a new owner.
     if (machine.monotonicMs() - readAt > readAgeMsMax) throw this.#startedTogether();
     this.#hasClaimed = true;
     this.lease.begin();
@@ -202,7 +207,7 @@ export class DirectoryLock {
 
   #startedTogether(): DataDirectoryError {
     return new DataDirectoryError(
-      `Another server was started on '${this.#options.directory}' at the same time. Start again.`,
+      `Another server was started on '${this.#options.directory}' at the same time. Start this one again.`,
     );
   }
 }
@@ -211,7 +216,7 @@ function nameOf({ pid, host }: Owner): string {
   return `process ${pid} on ${host}`;
 }
 
-/** Whether two places have the directory or the data file in common. */
+/** Whether two places share the directory or the data file. */
 function sharesFile(place: string, other: string): boolean {
   const files = other.split(' ');
   return place.split(' ').some((file) => files.includes(file));
@@ -227,6 +232,6 @@ async function sizeOf(path: string): Promise<number | undefined> {
 function inUse(directory: string, owner: string): DataDirectoryError {
   return new DataDirectoryError(
     `The data directory '${directory}' is in use by another server (${owner}). ` +
-      'Stop that server first, or give this one a directory of its own.',
+      'Stop that server first, or give this one another directory.',
   );
 }

@@ -6,16 +6,18 @@ import type { Machine } from './process-liveness.ts';
 import type { FileIdentities } from '../directory/file-identity.ts';
 import type { Owner, OwnerFile } from './owner-file.ts';
 
-/** How often an owner raises its counter. */
+/** How often an owner renews its lease. */
 export const renewMs = 2_000;
 
-/** An owner that could not renew its counter for so long acknowledges nothing. */
+/** An owner that could not renew its lease for this long acknowledges nothing. */
 const provenMs = 5_000;
 
-/** How long a commit waits for that: before it is made, and once it is made and cannot be taken back. */
+/** How long a commit waits for a renewal: before it is made, and after it was made and cannot be undone. */
 const waitMs = { before: 1_000, after: 10_000 } as const;
 
-/** By how much two clocks may have moved apart; more means that the machine slept, or that its clock was set. */
+/**
+ * How far two clocks may have drifted apart. More means that the machine slept, or that its clock was set.
+ */
 const clockGapMsMax = 1_000;
 
 /** Another server has taken the data directory. */
@@ -23,19 +25,19 @@ export class DirectoryLostError extends LogUnwritableError {
   override readonly name = 'DirectoryLostError';
 }
 
-/** What is at the path of the data file is not the open file. */
+/** The path of the data file leads to another file, or to none. */
 class DirectoryGoneError extends LogUnwritableError {}
 
-/** Another server could write the data file under a second name. */
+/** Another server could write to the data file under a second name. */
 class DirectorySharedError extends LogUnwritableError {}
 
-/** For too long, nothing has shown that the directory is still ours. */
+/** The lease has expired: nothing has proved for too long that the directory is still ours. */
 class UnprovenError extends LogUnwritableError {}
 
 export interface LeaseEvents {
   /** Nothing can be stored any more: another server has the directory. */
   readonly onLost: (error: DirectoryLostError) => void;
-  /** Nothing can be stored for the moment. Told once, until that changes. */
+  /** Nothing can be stored for now. Called once per trouble. */
   readonly onTrouble: (error: LogUnwritableError) => void;
   /** The trouble is over. */
   readonly onRecovered: () => void;
@@ -48,15 +50,15 @@ export interface LeaseOptions extends LeaseEvents {
 }
 
 /**
- * That a data directory is ours, and stays ours. It raises the counter in the note beside the data file, for servers
- * on other machines, and says before and after each commit whether it may be acknowledged.
+ * The lease on a data directory. It renews a counter in the note beside the data file, for servers on other
+ * machines. Before and after each commit it decides whether the commit may be acknowledged.
  */
 export class Lease {
   readonly #options: LeaseOptions;
   #files: FileIdentities | undefined;
   /** Why nothing is stored any more. */
   #final: LogUnwritableError | undefined;
-  /** When the last renew that succeeded was begun. */
+  /** The start of the last successful renewal. */
   #proven = { monotonicMs: -Infinity, wallMs: 0 };
   #renewing: Promise<void> | undefined;
   #renewFailure: unknown;
@@ -72,22 +74,22 @@ export class Lease {
     return this.#options.note.owner;
   }
 
-  /** To be called when the note was claimed: keeps renewing its counter from now on. */
+  /** Renews the lease from now on. To be called after the note was claimed. */
   begin(): void {
     this.#hasBegun = true;
     this.#proven = this.#now();
     this.#schedule();
   }
 
-  /** Looks after the files from now on, too. */
+  /** Checks the files too from now on. */
   watch(files: FileIdentities): void {
     this.#files = files;
   }
 
   /**
-   * Resolves when a commit may be made.
+   * Resolves if a commit may be made.
    *
-   * @throws LogUnwritableError when it may not, or not yet
+   * @throws LogUnwritableError if it may not, or not yet
    */
   async beforeCommit(): Promise<void> {
     const refusal = await this.#confirmed(waitMs.before);
@@ -95,8 +97,8 @@ export class Lease {
   }
 
   /**
-   * Resolves when a commit that was made may be acknowledged. Else no other one is made: the file has what the log
-   * does not know of.
+   * Resolves if a commit that was made may be acknowledged. If not, no other commit is made: the file has
+   * something that the log does not know.
    *
    * @throws LogUncertainError
    */
@@ -104,19 +106,19 @@ export class Lease {
     const refusal = await this.#confirmed(waitMs.after);
     if (!refusal || refusal instanceof DirectorySharedError) return;
     const { summary } = refusal;
-    const message = `${refusal.message} Something was being stored at that moment: start the server again.`;
-    // Of what comes later nothing is made.
+    const message = `${refusal.message} A commit was in progress at that moment: restart the server.`;
+    // No later commit is made.
     this.#final ??= new LogUnwritableError(message, summary, { cause: refusal });
     throw new LogUncertainError(message, summary, { cause: refusal });
   }
 
-  /** The directory is another server's: the data file or the note say so. Returns what to refuse commits with. */
+  /** The data file or the note names another server. Returns the error for all commits. */
   lose(other: Owner | undefined): DirectoryLostError {
     if (this.#final instanceof DirectoryLostError) return this.#final;
     const { directory, onLost } = this.#options;
     const server = other ? `Another server (process ${other.pid} on ${other.host})` : 'Another server';
     const lost = new DirectoryLostError(
-      `${server} has taken the data directory '${directory}'. This one stores nothing any more, and stops.`,
+      `${server} has taken the data directory '${directory}'. This server stores nothing any more, and stops.`,
       'Another server has taken the data directory of this one.',
     );
     this.#final = lost;
@@ -125,22 +127,22 @@ export class Lease {
     return lost;
   }
 
-  /** Stops renewing the counter, and lets the next owner know that the directory is free. */
+  /** Stops the renewals, and tells the next owner that the directory is free. */
   async end(left: string): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#options.note.releaseSpare();
     if (this.#final instanceof DirectoryLostError || !this.#hasBegun) return;
-    // The next owner finds out without it, and storage that does not answer is not waited for.
+    // The next owner finds out without it, so unresponsive storage is not waited for.
     const leaving = (this.#renewing ?? Promise.resolve()).then(() => this.#options.note.leave(left));
     await Promise.race([leaving.catch(() => {}), delay(waitMs.before, undefined, { ref: false })]);
   }
 
-  /** Resolves to why nothing may be stored, or acknowledged; undefined when it may. */
+  /** Resolves to the reason why nothing may be stored or acknowledged; undefined if it may. */
   async #confirmed(ms: number): Promise<LogUnwritableError | undefined> {
     const refusal = this.#refusal();
     if (!(refusal instanceof UnprovenError)) return refusal;
-    // A renew that was begun too long ago proves nothing: it takes another one.
+    // A renewal that began too long ago proves nothing. It takes another one.
     const proof = this.#renew().then(() => (this.#isProven ? undefined : this.#renew()));
     await Promise.race([proof, delay(ms, undefined, { ref: false })]);
     return this.#refusal();
@@ -163,13 +165,13 @@ export class Lease {
     const trouble = this.#files?.check();
     if (trouble?.kind === 'gone') {
       return new DirectoryGoneError(
-        `${trouble.what}. Nothing is stored until it is back or the server is started again; what was stored can still be read.`,
+        `${trouble.what}. Nothing is stored until it is back or the server is restarted. Stored messages can still be read.`,
         "The server's data file was deleted, moved or replaced.",
       );
     }
     if (trouble?.kind === 'shared') {
       return new DirectorySharedError(
-        `${trouble.what}. Nothing is stored until the others are removed.`,
+        `${trouble.what}. Nothing is stored until the other names are removed.`,
         "The server's data file has a second name.",
       );
     }
@@ -177,9 +179,9 @@ export class Lease {
     const { directory } = this.#options;
     const reason = this.#renewFailure === undefined ? '' : ` (${messageOf(this.#renewFailure)})`;
     return new UnprovenError(
-      `The server could not write '${ownerFile}' in '${directory}' for ${provenMs / 1_000} seconds${reason}. ` +
+      `The server could not renew its lease in '${ownerFile}' in '${directory}' for ${provenMs / 1_000} seconds${reason}. ` +
         'Another machine could take the directory, so nothing is stored until it can.',
-      'The server cannot make sure that it is the only one to write its data directory.',
+      'The server cannot make sure that no other server writes to its data directory.',
       { cause: this.#renewFailure },
     );
   }
@@ -200,7 +202,8 @@ export class Lease {
 
   async #renewOnce(): Promise<void> {
     const trouble = this.#files?.check();
-    // Where our data file was, there may be somebody else's note by now. It says nothing of ours, which is the last copy.
+    // The note may belong to another server's data by now. It proves nothing about our file, which is the
+    // last copy.
     if (trouble?.kind === 'gone' && trouble.file === dataFile) return;
     const begun = this.#now();
     try {

@@ -7,40 +7,42 @@ import { DataDirectoryError, giveToOwner, messageOf } from '../directory/data-di
 import type { ProcessName } from './process-liveness.ts';
 import { SpareFileDescriptor } from './spare-file-descriptor.ts';
 
-/** Who has a data directory. */
+/** The owner of a data directory. */
 export interface Owner extends ProcessName {
-  /** A new one each time that a directory is taken. It names the owner's socket, too. */
+  /** Unique for each time that a directory is locked. It is in the name of the owner's socket too. */
   readonly id: string;
-  /** The directory and the data file, by device and inode: in a copy it is another one. */
+  /** The directory and the data file, by device and inode. It is different in a copy. */
   readonly place: string;
 }
 
-/** What the note beside a data file says. */
+/** The content of the note beside a data file. */
 export interface OwnerNote {
   readonly owner: Owner;
-  /** There once the owner has let go of the directory: what it left, as {@link fingerprintOf} has it. */
+  /** The {@link fingerprintOf} the data file, if the owner has released the directory. */
   readonly left?: string;
 }
 
-/** What came of raising the counter: it is higher, or the note names somebody else. */
+/** The result of a renewal: the counter is higher, or the note names another owner. */
 export type Renewal = 'renewed' | { readonly other: Owner };
 
 const counterDigits = 16;
 const leftWord = 'left ';
 
 /**
- * The note beside a data file that says who has the directory: a line of JSON, a counter, and what was left at the end.
+ * The note beside a data file, which names the owner of the directory. It has a line of JSON, a counter, and
+ * a fingerprint after the release.
  *
- * Other machines read it, so it is opened anew for each look: network file systems show then what others wrote. To
- * take the directory the note is replaced as a whole; the counter is written in place. An owner that was stopped in
- * between writes into a file that nobody reads any more, and never over the note of the next one.
+ * Other machines read it, so every read opens the file anew: only then do network file systems show what
+ * others wrote. Locking the directory replaces the whole file; the counter is written in place. So an owner
+ * that was suspended in between writes into a file that nobody reads, and never into the note of the next
+ * owner.
  */
 export class OwnerFile {
   readonly #path: string;
-  /** Who we are. */
+  /** This process. */
   owner: Owner;
   #count = 0;
-  /** Without it, whoever opens many connections could keep the counter from being raised. */
+  /** Without it, many connections could use up the file descriptors and stop the renewals. */
   readonly #spare = new SpareFileDescriptor();
 
   constructor(path: string, owner: Owner) {
@@ -49,9 +51,9 @@ export class OwnerFile {
   }
 
   /**
-   * The text as it is, to see whether it changes; undefined when there is none.
+   * Returns the text, to see whether it changes; undefined if there is no file.
    *
-   * @throws DataDirectoryError when it cannot be read
+   * @throws DataDirectoryError if it cannot be read
    */
   async read(): Promise<string | undefined> {
     try {
@@ -59,14 +61,14 @@ export class OwnerFile {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       throw new DataDirectoryError(
-        `It cannot be told whether the data directory '${dirname(this.#path)}' is in use: ${messageOf(error)}. ` +
+        `Cannot tell whether the data directory '${dirname(this.#path)}' is in use: ${messageOf(error)}. ` +
           'Start the server as the user who owns the directory and all files in it.',
         { cause: error },
       );
     }
   }
 
-  /** Makes the note say that we have the directory. */
+  /** Writes our note. */
   async claim(): Promise<void> {
     this.#spare.hold();
     const text = this.#head + this.#counter;
@@ -78,12 +80,12 @@ export class OwnerFile {
     } catch (error) {
       await rm(draft, { force: true }).catch(() => {});
       if (!isFull(error) || (await this.read()) === undefined) throw error;
-      // A full disk has no room for a new file, but the one that is there can be written.
+      // A full disk cannot take a new file, but the existing one can be overwritten.
       await overwrite(this.#path, text);
     }
   }
 
-  /** Raises the counter of our note. Makes the note anew when somebody has removed or damaged it. */
+  /** Raises the counter in our note. Writes the note anew if it was deleted or damaged. */
   async renew(): Promise<Renewal> {
     this.#count++;
     try {
@@ -94,12 +96,12 @@ export class OwnerFile {
     }
   }
 
-  /** The counter is not raised any more. */
+  /** The renewals have ended. */
   releaseSpare(): void {
     this.#spare.release();
   }
 
-  /** Says in our note that the directory is free. */
+  /** Writes into our note that the directory is free. */
   async leave(left: string): Promise<void> {
     await this.#write(`${this.#counter}${leftWord}${left}\n`);
   }
@@ -112,7 +114,7 @@ export class OwnerFile {
     return `${String(this.#count).padStart(counterDigits, '0')}\n`;
   }
 
-  /** Writes what comes after the first line, in one write that is too short for a disk to tear it. */
+  /** Writes everything after the first line in one write, which is too short to be torn by a disk. */
   async #write(text: string): Promise<Renewal> {
     const file = await open(this.#path, 'r+').catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOENT') throw error;
@@ -135,7 +137,7 @@ export class OwnerFile {
     return 'renewed';
   }
 
-  /** As {@link #write}, where the note is there. */
+  /** Like {@link #write}, for an existing note. */
   #writeAtOnce(text: string): Renewal {
     const file = openSync(this.#path, 'r+');
     try {
@@ -149,7 +151,7 @@ export class OwnerFile {
     }
   }
 
-  /** Where the counter of our note is, or whose note it is. Undefined when it is damaged. */
+  /** The offset of the counter in our note, or the other owner. Undefined if the note is damaged. */
   #placeIn(note: string): number | { readonly other: Owner } | undefined {
     const owner = parseNote(note)?.owner;
     if (!owner) return undefined;
@@ -158,14 +160,14 @@ export class OwnerFile {
   }
 }
 
-/** Undefined when the text is not a note. */
+/** Undefined if the text is not a note. */
 export function parseNote(text: string): OwnerNote | undefined {
   const [head = '', , left = ''] = text.split('\n');
   const owner = parseOwner(head);
   return owner && { owner, ...(left.startsWith(leftWord) && { left: left.slice(leftWord.length) }) };
 }
 
-/** Undefined when the text does not name an owner. */
+/** Undefined if the text does not describe an owner. */
 export function parseOwner(text: string): Owner | undefined {
   let value: Partial<Record<keyof Owner, unknown>>;
   try {

@@ -6,12 +6,12 @@ import { join, resolve } from 'node:path';
 import { DataDirectoryError, giveToOwner, messageOf } from '../directory/data-directory.ts';
 import { isSocket, socketOf } from '../directory/file-names.ts';
 
-/** `closed`: the kernel says that nobody listens. `absent`: there is no socket that could be asked. */
+/** `closed`: the kernel says that nobody listens. `absent`: there is no socket to ask. */
 export type SocketState = 'listening' | 'closed' | 'absent';
 
 /**
- * The sockets in a data directory. An owner listens on one for as long as it lives, and no longer, however it ends.
- * Processes of one machine can ask each other that way, from one container to the other, too.
+ * The sockets in a data directory. An owner listens on one until it ends, however it ends. So processes of
+ * one machine can see each other, even from different containers.
  */
 export class OwnerSockets {
   readonly #directory: string;
@@ -22,7 +22,7 @@ export class OwnerSockets {
     this.#directory = directory;
   }
 
-  /** @throws DataDirectoryError when the file system cannot hold a socket */
+  /** @throws DataDirectoryError if the file system does not support sockets */
   async listen(id: string): Promise<void> {
     this.#name = socketOf(id);
     const server = createServer((socket) => socket.destroy());
@@ -37,13 +37,13 @@ export class OwnerSockets {
       });
     } catch (error) {
       throw new DataDirectoryError(
-        `The data directory '${this.#directory}' cannot be taken: ${messageOf(error)}. ` +
-          'It has to be on a file system that can hold a Unix socket.',
+        `The data directory '${this.#directory}' cannot be locked: ${messageOf(error)}. ` +
+          'Its file system must support Unix sockets.',
         { cause: error },
       );
     }
     server.removeAllListeners('error');
-    // Whoever asks has its answer once it is connected; that it cannot be accepted changes nothing.
+    // A client has its answer when it is connected. A failed accept changes nothing.
     server.on('error', () => {});
     this.#server = server;
     await giveToOwner(this.#directory, this.#name);
@@ -56,12 +56,12 @@ export class OwnerSockets {
     await rm(join(this.#directory, this.#name), { force: true });
   }
 
-  /** @throws DataDirectoryError when that cannot be told */
+  /** @throws DataDirectoryError if it cannot be told */
   state(id: string): Promise<SocketState> {
     return this.#ask(socketOf(id));
   }
 
-  /** The highest name of a socket, other than our own, on which somebody listens. */
+  /** The highest name of another socket with a listener. */
   async anyListening(): Promise<string | undefined> {
     const names = await this.#others();
     for (const name of names.toSorted().toReversed())
@@ -69,10 +69,10 @@ export class OwnerSockets {
     return undefined;
   }
 
-  /** Removes the sockets of owners that are gone. Returns whether our own is still there. */
+  /** Removes the sockets of owners that are gone. Returns whether our own still exists. */
   async removeClosed(): Promise<boolean> {
     for (const name of await this.#others()) {
-      // Its name is never listened on again, so that it stays closed.
+      // Nobody ever listens on its name again, so it stays closed.
       if ((await this.#ask(name)) !== 'listening') await rm(join(this.#directory, name), { force: true });
     }
     if (process.platform === 'win32') return true;
@@ -102,15 +102,15 @@ export class OwnerSockets {
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'ECONNREFUSED') return 'closed';
-      // A pipe of Windows is not a file: it is there for as long as somebody listens.
+      // A pipe of Windows is not a file: it exists only while somebody listens.
       if (code === 'ENOENT') return process.platform === 'win32' ? 'closed' : 'absent';
       if (code === 'ENOTSOCK') return 'absent';
-      // It is there, but has too many connections waiting.
+      // It exists, but its backlog is full.
       if (code === 'EAGAIN') return 'listening';
-      // It was closed while it was asked.
+      // It was closed during the attempt.
       if (code === 'ECONNRESET') return this.#ask(name);
       throw new DataDirectoryError(
-        `It cannot be told whether the data directory '${this.#directory}' is in use: ${messageOf(error)}. ` +
+        `Cannot tell whether the data directory '${this.#directory}' is in use: ${messageOf(error)}. ` +
           'Start the server as the user who owns the directory.',
         { cause: error },
       );
@@ -118,10 +118,12 @@ export class OwnerSockets {
   }
 }
 
-/** The longest path of a socket that every system takes. */
+/** The longest socket path that all systems accept. */
 const socketPathBytesMax = 103;
 
-/** Runs with a path by which the socket can be reached, which is another one where the directory's is too long. */
+/**
+ * Runs with a path to the socket: a shorter one through a symbolic link if the directory's path is too long.
+ */
 async function withSocketPath(
   directory: string,
   name: string,

@@ -6,26 +6,26 @@ import { decodeText, encodeText } from '../encoding/record-codec.ts';
 import { damaged, kinds } from '../encoding/checksum.ts';
 import { LogDamagedError } from '../../topic-log.ts';
 
-/** Where versions before the table `owners` named their owner. */
+/** The key of the owner in data of old versions, which have no table `owners`. */
 const formerOwnerKey = Buffer.from('owner');
 
-/** The owner as the data file names it. */
+/** The owner in the data file. */
 export interface OwnerTable {
   /** @throws LogDamagedError */
   read(): Owner | undefined;
   /**
-   * Puts one owner in the place of another in one step. Returns false when somebody else was faster.
+   * Replaces an owner in one transaction. Returns false if another server was faster.
    *
-   * @throws LogDamagedError when the file is damaged
+   * @throws LogDamagedError if the file is damaged
    */
   replace(other: Owner | undefined, owner: Owner): boolean;
 }
 
 /**
- * The owner is the one entry of a table, under its own id: commits are made on the condition that the entry is there.
- * Whoever becomes the owner checks the file first.
+ * The owner is the only entry of a table, under its own id. Each commit is conditional on that entry. A new
+ * owner checks the file first.
  *
- * @param onDamage - told what is damaged; an owner that cannot be read counts as one of whom nothing is known then
+ * @param onDamage - called with what is damaged. An unreadable owner then counts as an unknown one
  */
 export function ownerTable(file: LmdbFile, onDamage?: (sentence: string) => void): OwnerTable {
   let isTold = false;

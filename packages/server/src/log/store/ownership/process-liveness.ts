@@ -1,30 +1,30 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname, platform, uptime } from 'node:os';
 
-/** Names a process, and the run of the kernel that it belongs to. */
+/** Identifies a process, and the boot of the kernel that it runs under. */
 export interface ProcessName {
   readonly pid: number;
   readonly host: string;
-  /** The run of the kernel, from its start to its end. Undefined where it cannot be told from others. */
+  /** The boot of the kernel. Undefined if it cannot be told from others. */
   readonly kernel?: string;
-  /** The PID namespace: the same number is another process in another one. */
+  /** The PID namespace. The same number is a different process in another one. */
   readonly pidSpace?: string;
-  /** When the process was started, in the kernel's own unit: process numbers are used again. */
+  /** The start time of the process, in the kernel's unit, because process numbers are reused. */
   readonly started?: string;
 }
 
-/** The machine that this process runs on, as far as it takes to tell whether another process is alive. */
+/** The machine of this process, as far as it is needed to see whether another process is alive. */
 export interface Machine {
   readonly self: ProcessName;
-  /** Whether a process of the same run of the kernel is alive. Undefined when that cannot be told from here. */
+  /** Whether a process under the same boot of the kernel is alive. Undefined if that cannot be told. */
   isAlive(other: ProcessName): boolean | undefined;
-  /** Milliseconds that only go forward. The time that the machine sleeps can be missing. */
+  /** A monotonic clock, in milliseconds. It may not count the time while the machine sleeps. */
   monotonicMs(): number;
-  /** Milliseconds since 1970. It jumps when the clock is set, and after the machine has slept. */
+  /** The wall clock, in milliseconds since 1970. It jumps when it is set, and after sleep. */
   wallMs(): number;
 }
 
-/** The fields of `/proc/PID/stat` after the name: the state is the first, the start time the twentieth. */
+/** The fields of `/proc/PID/stat` after the name: the first is the state, the twentieth the start time. */
 const stateField = 0;
 const startedField = 19;
 
@@ -47,30 +47,31 @@ export function thisMachine(): Machine {
   };
 }
 
-/** A process whose number is in our own PID namespace. */
+/** @param process - one in our own PID namespace */
 function isAlive({ pid, started }: ProcessName): boolean | undefined {
   try {
     process.kill(pid, 0);
   } catch (error) {
-    // Any other error says that the process is there, and not ours.
+    // With any other error, the process exists and belongs to another user.
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
   }
   const stat = statOf(pid);
   if (!stat || started === undefined) return undefined;
-  // A zombie has ended; only its parent has not noticed yet.
+  // A zombie has ended. Only its parent has not noticed yet.
   return stat[startedField] === started && stat[stateField] !== 'Z' && stat[stateField] !== 'X';
 }
 
 function statOf(pid: number): readonly string[] | undefined {
   const line = orUndefined(() => readFileSync(`/proc/${pid}/stat`, 'utf8'));
-  // The name is in parentheses, and can have spaces and parentheses itself.
+  // The name is in parentheses, and may contain spaces and parentheses.
   return line?.slice(line.lastIndexOf(')') + 2).split(' ');
 }
 
 function kernelName(): string | undefined {
   if (platform() === 'linux')
     return orUndefined(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim());
-  // Elsewhere the minute of the start tells runs of one machine apart. A clock that was set costs a wait, nothing more.
+  // On other systems, the minute of the boot tells boots apart. After a step of the clock, a start only
+  // waits.
   return `${platform()} ${hostname()} ${Math.round((Date.now() / 1_000 - uptime()) / 60)}`;
 }
 

@@ -1,7 +1,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { devNull } from 'node:os';
 
-/** A file descriptor in reserve, for when connections have taken all others. */
+/** A spare file descriptor for the time when connections have used up all others. */
 export class SpareFileDescriptor {
   #descriptor: number | undefined;
 
@@ -9,11 +9,14 @@ export class SpareFileDescriptor {
     try {
       this.#descriptor ??= openSync(devNull, 'r');
     } catch {
-      // There is none left, now.
+      // There is none left now.
     }
   }
 
-  /** Runs what opens a file, and closes it again. In one turn: no connection can take the descriptor in between. */
+  /**
+   * Runs a function that opens and closes a file. It is synchronous, so that no connection can take the
+   * descriptor.
+   */
   use<T>(run: () => T): T {
     this.release();
     try {
