@@ -23,7 +23,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-test('counts what waits for all connections', () => {
+test('the backlog counts the bytes that wait for all connections', () => {
   const [first, second] = [new FakeConnection(), new FakeConnection()];
   backlog.set(first, 600, 600);
   backlog.set(second, 300, 300);
@@ -37,7 +37,7 @@ test('counts what waits for all connections', () => {
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test('counts what several connections share once, and not what each of them waits for', () => {
+test('the backlog counts shared bytes once, and not once for each connection that waits for them', () => {
   backlog.set(new FakeConnection(), 900, 100);
   backlog.set(new FakeConnection(), 900, 100);
   sharedBytes = 800;
@@ -45,7 +45,7 @@ test('counts what several connections share once, and not what each of them wait
   expect(backlog.fits(1)).toBe(false);
 });
 
-test('makes room by ending as many as it takes, first who has taken nothing for longest', () => {
+test('the backlog evicts as many connections as needed, first those that have taken nothing for longest', () => {
   const [slow, stuck, other] = [new FakeConnection(), new FakeConnection(), new FakeConnection()];
   for (const connection of [slow, stuck, other]) backlog.set(connection, 300, 300);
   for (const connection of [slow, other]) connection.progress++;
@@ -58,7 +58,7 @@ test('makes room by ending as many as it takes, first who has taken nothing for 
   expect([slow.ends, stuck.ends, other.ends]).toEqual([1, 2, 0]);
 });
 
-test('ends a connection that takes nothing for the stall limit, and no other', () => {
+test('the backlog ends a connection that takes nothing for the stall limit, and no other', () => {
   const [stuck, slow] = [new FakeConnection(), new FakeConnection()];
   backlog.set(stuck, 10, 10);
   backlog.set(slow, 10, 10);
@@ -70,7 +70,7 @@ test('ends a connection that takes nothing for the stall limit, and no other', (
   expect(slow.ends).toBe(0);
 });
 
-test('gives a connection that was emptied the whole time anew', () => {
+test('a connection that was drained gets the whole stall limit again', () => {
   const connection = new FakeConnection();
   backlog.set(connection, 10, 10);
   vi.advanceTimersByTime(300);

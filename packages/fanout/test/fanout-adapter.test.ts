@@ -20,7 +20,7 @@ import {
   warnings,
 } from './harness.ts';
 
-/** The version of a package as a file of another one gets it. */
+/** The version of a package that a file of another package gets. */
 function versionOf(name: string, from: string): unknown {
   const main = createRequire(from).resolve(name);
   const folder = main.slice(0, main.lastIndexOf(`node_modules/${name}/`) + `node_modules/${name}/`.length);
@@ -28,7 +28,7 @@ function versionOf(name: string, from: string): unknown {
 }
 
 describe('a broadcast', () => {
-  test('is encoded once for all receivers', async () => {
+  test('a broadcast is encoded once for all receivers', async () => {
     let encodings = 0;
     class CountingEncoder extends Encoder {
       override encode(packet: Packet): unknown[] {
@@ -48,7 +48,7 @@ describe('a broadcast', () => {
     expect(encodings - before).toBe(1);
   });
 
-  test('and all others of the turn, whatever their rooms, cost a connection one write', async () => {
+  test('all broadcasts of a turn cost a connection one write, whatever their rooms', async () => {
     const { io, url } = await serve({ adapter: fanoutAdapter() });
     const client = await join(url);
     const socket = onlySocket(io);
@@ -63,7 +63,7 @@ describe('a broadcast', () => {
     expect(await events).toEqual(Array.from({ length: 64 }, (_, i) => ['news', i]));
   });
 
-  test('is written beside the stream of the socket once a trial has shown that this Node lets it', async () => {
+  test('broadcasts bypass the stream of the socket once a trial has shown that this Node allows it', async () => {
     const warned = warnings();
     const { io, url } = await serve({ adapter: fanoutAdapter() });
     const events = collect(await join(url));
@@ -80,7 +80,7 @@ describe('a broadcast', () => {
     expect(warned).toEqual([]);
   });
 
-  test('is not needed for the acknowledgements to one client to be one write', async () => {
+  test('many acknowledgements to one client are one write, without any broadcast', async () => {
     const { io, url } = await serve({ adapter: fanoutAdapter() });
     const [client, subscriber] = [await join(url), await join(url)];
     const [socket, other] = [...io.sockets.sockets.values()];
@@ -96,7 +96,7 @@ describe('a broadcast', () => {
     expect(writes()).toBeLessThan(5);
   });
 
-  test('keeps its place among acknowledgements, direct events and the disconnect', async () => {
+  test('a broadcast keeps its place among acknowledgements, direct events and the disconnect', async () => {
     const { io, url } = await serve({ adapter: fanoutAdapter() });
     const client = await join(url);
     const socket = onlySocket(io);
@@ -117,7 +117,7 @@ describe('a broadcast', () => {
     expect(log).toEqual([['news', 1], 'answered', ['news', 2], ['direct', 3], ['news', 4]]);
   });
 
-  test('reaches no socket that one of its listeners disconnects', async () => {
+  test('a broadcast does not reach a socket that one of its listeners disconnects', async () => {
     const { io, url } = await serve({ adapter: fanoutAdapter() });
     await Promise.all([join(url), join(url)]);
     const [first, second] = [...io.sockets.sockets.values()];
@@ -129,7 +129,7 @@ describe('a broadcast', () => {
     expect(told).toEqual(['warm-up']);
   });
 
-  test('that is volatile keeps its place, and is dropped when the kernel takes no more', async () => {
+  test('a volatile broadcast keeps its place, and is dropped if the kernel takes no more', async () => {
     const { io, url } = await serve({ adapter: fanoutAdapter({ onOverflow: () => 'drop' }) });
     const client = await join(url);
     const events = collect(client);
@@ -151,7 +151,7 @@ describe('a broadcast', () => {
     expect(got).toEqual([['warm-up'], ['news', 1], ['volatile', 2], ['news', 3]]);
   });
 
-  test('to a room that is undefined by mistake is for nobody', async () => {
+  test('a broadcast to a room that is undefined by mistake reaches nobody', async () => {
     const { io, url } = await serve({ adapter: fanoutAdapter() });
     const events = collect(await join(url));
     io.emit('news', 1);
@@ -166,8 +166,8 @@ describe('a broadcast', () => {
   });
 });
 
-describe('what cannot go the direct way goes the ordinary one', () => {
-  /** Three broadcasts with a direct event between them, in one turn. */
+describe('broadcasts that cannot be written directly', () => {
+  /** Sends three broadcasts with a direct event between them, in one turn. */
   async function expectOrder(
     options: object,
     unwrap: (value: unknown) => unknown = (value) => value,
@@ -188,13 +188,13 @@ describe('what cannot go the direct way goes the ordinary one', () => {
     ]);
   }
 
-  test('with compression', async () => {
+  test('go through engine.io with compression', async () => {
     const warned = warnings();
     await expectOrder({ perMessageDeflate: { threshold: 10 } });
     expect(warned).toEqual([]);
   });
 
-  test('with a parser whose packets are no text', async () => {
+  test('go through engine.io with a parser whose packets are not text', async () => {
     const { io, url } = await serve({
       adapter: fanoutAdapter(),
       parser: { Encoder: BufferEncoder, Decoder },
@@ -213,24 +213,24 @@ describe('what cannot go the direct way goes the ordinary one', () => {
     expect(got[1]).toBe('2["news",1]');
   });
 
-  test('with an engine that is not ws as known, and one warning says so', async () => {
+  test('go through engine.io with an engine other than ws, and one warning says so', async () => {
     const warned = warnings();
     await expectOrder({ wsEngine: OtherEngine });
     await turn();
     expect(warned).toMatchObject([{ code: 'FANOUT_UNKNOWN_ENGINE' }]);
   });
 
-  test('in an app that asks for connection state recovery, and a warning says that there is none', async () => {
+  test('an app that asks for connection state recovery gets a warning that it does not work', async () => {
     const warned = warnings();
     await expectOrder({ connectionStateRecovery: {} });
     expect(warned).toMatchObject([{ code: 'FANOUT_NO_RECOVERY' }]);
   });
 });
 
-test('the versions of engine.io and ws that the direct way is known to work with', () => {
+test('direct writes were checked with the installed versions of engine.io and ws', () => {
   const socketIo = createRequire(import.meta.url).resolve('socket.io');
   const engine = createRequire(socketIo).resolve('engine.io');
-  // After a change of these: read what src/internals.ts says of them anew, then set them here.
+  // After a change of these versions: check what src/internals.ts says about them, then set them here.
   expect(versionOf('engine.io', socketIo)).toBe('6.6.12');
   expect(versionOf('ws', engine)).toBe('8.21.3');
   expect(versionOf('socket.io-adapter', socketIo)).toBe('2.5.8');

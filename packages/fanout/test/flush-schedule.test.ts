@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { FlushSchedule } from '../src/flush-schedule.ts';
 
-/** How many are flushed in each turn of the event loop, until nothing is due. */
+/** How many connections are flushed in each turn of the event loop, until none waits. */
 async function turnsOf(flushed: readonly unknown[], count: number): Promise<number[]> {
   const turns: number[] = [];
   let before = 0;
@@ -13,7 +13,7 @@ async function turnsOf(flushed: readonly unknown[], count: number): Promise<numb
   return turns;
 }
 
-test('a turn yields after so many connections, and what is due comes in its order', async () => {
+test('the schedule yields after 512 connections, and flushes them in their order', async () => {
   const schedule = new FlushSchedule();
   const flushed: number[] = [];
   for (let i = 0; i < 1_200; i++) schedule.add({ flush: () => flushed.push(i) && 100 });
@@ -21,14 +21,14 @@ test('a turn yields after so many connections, and what is due comes in its orde
   expect(flushed).toEqual(Array.from({ length: 1_200 }, (_, i) => i));
 });
 
-test('a turn yields after so many bytes', async () => {
+test('the schedule yields after 16 MiB', async () => {
   const schedule = new FlushSchedule();
   const flushed: number[] = [];
   for (let i = 0; i < 40; i++) schedule.add({ flush: () => flushed.push(i) && 1_048_576 });
   expect(await turnsOf(flushed, 40)).toEqual([16, 16, 8]);
 });
 
-test('what becomes due while others are flushed has its turn too', async () => {
+test('a connection that is added while others are flushed is flushed too', async () => {
   const schedule = new FlushSchedule();
   const flushed: string[] = [];
   const second = { flush: () => flushed.push('second') };

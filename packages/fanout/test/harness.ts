@@ -13,7 +13,7 @@ export interface Served {
   readonly url: string;
 }
 
-/** Starts a Socket.IO server; it ends with the test. */
+/** Starts a Socket.IO server, which ends with the test. */
 export async function serve(
   options: Partial<ServerOptions> = {},
   http: HttpServer | HttpsServer = createServer(),
@@ -23,7 +23,7 @@ export async function serve(
   const connections = new Set<NetSocket>();
   http.on('connection', (connection: NetSocket) => connections.add(connection));
   onTestFinished(async () => {
-    // A client that does not read would not take its leave either.
+    // A client that does not read would not see the end either.
     for (const connection of connections) connection.destroy();
     await io.close();
   });
@@ -32,7 +32,7 @@ export async function serve(
 
 export type Way = 'websocket' | 'polling' | 'upgrade';
 
-/** Connects; resolves once the client is connected, which may be before its upgrade. */
+/** Connects. Resolves once the client is connected, which may be before its upgrade. */
 export async function join(url: string, way: Way = 'websocket'): Promise<ClientSocket> {
   const client = connect(url, {
     transports: way === 'upgrade' ? ['polling', 'websocket'] : [way],
@@ -72,18 +72,18 @@ export function tcpOf(client: ClientSocket): NetSocket {
   return transport.ws._socket;
 }
 
-/** Waits, turn by turn, until a condition holds that no event tells of. */
+/** Waits, turn by turn, until a condition holds for which there is no event. */
 export async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** A turn of the event loop, with all that was collected in it written. */
+/** Waits for a turn of the event loop, in which everything that was collected is written. */
 export async function turn(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
   await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** The first broadcast opens the direct way of a connection. */
+/** The first broadcast makes a connection use direct writes. */
 export async function warmUp(io: Server): Promise<void> {
   io.emit('warm-up');
   await turn();
@@ -102,7 +102,7 @@ function serverTcpOf(socket: Socket): Inside['transport']['socket']['_socket'] {
   return (socket.conn as unknown as Inside).transport.socket._socket;
 }
 
-/** Counts the writes to the TCP connection of a socket, through Node's stream and beside it. */
+/** Counts the writes to the TCP connection of a socket, through Node's stream and past it. */
 export function countWrites(socket: Socket): () => number {
   const { _handle: handle } = serverTcpOf(socket);
   return counting(handle, 'writeBuffer');
@@ -134,7 +134,7 @@ interface Warned {
   readonly message: string;
 }
 
-/** What the process warns of until the test ends. */
+/** Records the warnings of the process until the test ends. */
 export function warnings(): readonly Warned[] {
   const warned: Warned[] = [];
   const listener = ({ code, message }: Error & { readonly code?: string }): void =>
@@ -144,7 +144,7 @@ export function warnings(): readonly Warned[] {
   return warned;
 }
 
-/** An encoder whose packets are no text. */
+/** An encoder whose packets are not text. */
 export class BufferEncoder extends Encoder {
   override encode(packet: Packet): unknown[] {
     return (super.encode(packet) as unknown[]).map((part) =>
@@ -153,7 +153,7 @@ export class BufferEncoder extends Encoder {
   }
 }
 
-/** A WebSocket that has its own way of sending, as those of other engines have. */
+/** A WebSocket that sends in its own way, like those of other engines. */
 class OtherWebSocket extends EventEmitter {
   readonly #inner: WebSocket;
 

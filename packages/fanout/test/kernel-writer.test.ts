@@ -15,17 +15,20 @@ class WriteWrap {
   }
 }
 
-/** What libuv does with a write: takes all, queues some of it, or fails. */
+/** What libuv does with a write: it takes everything, queues a part, or fails with a number. */
 type Outcome = 'taken' | 'queued' | number;
 
-/** A handle of either kind of Node. What is queued leaves nothing in the queue: the reader made room meanwhile. */
+/**
+ * A handle of either kind of Node. Its queue looks empty after a queued write, because the reader has read
+ * meanwhile.
+ */
 class TCP {
   writeQueueSize = 0;
   bytesWritten = 0;
   outcome: Outcome = 'taken';
   readonly requests: WriteWrap[] = [];
 
-  /** Up to Node 24.21 and 26.9. */
+  /** As in Node up to 24.21 and 26.9. */
   writeWithRequest(request: WriteWrap): number {
     // Node aborts the process here.
     if (request.isAttached) throw new Error('the request is in use');
@@ -34,7 +37,7 @@ class TCP {
     return typeof this.outcome === 'number' ? this.outcome : 0;
   }
 
-  /** Later ones. */
+  /** As in later versions. */
   writeWithoutRequest(request: null): unknown {
     if (request !== null) throw new Error('no request is taken');
     if (this.outcome !== 'queued') return this.outcome === 'taken' ? 0 : this.outcome;
@@ -56,7 +59,7 @@ const nodes: readonly [string, WriteCall][] = [
   ['without requests', withoutRequests],
 ];
 
-/** A socket over such a handle. Its stream counts what it is given. */
+/** A socket over such a handle. Its stream counts the bytes that it gets. */
 class Stream extends EventEmitter {
   readonly _handle: TCP & Partial<WriteCall>;
   writable = true;
@@ -99,7 +102,7 @@ describe.each(nodes)('on a Node whose handles write %s', (_name, call) => {
     };
   };
 
-  test('writes that libuv queues block their connection until they are complete, though the queue is empty', () => {
+  test('writes that libuv queues block their connection until they complete, even if the queue is empty', () => {
     const [first, second] = [open(), open()];
     let drains = 0;
     for (const { writer, handle } of [first, second]) {
@@ -133,7 +136,7 @@ describe.each(nodes)('on a Node whose handles write %s', (_name, call) => {
   });
 
   test.each([Number.NaN, 1])(
-    'a result that means nothing ends the connection, and not the process: %s',
+    'an unknown result of a write ends the connection, and not the process: %s',
     (result) => {
       const { stream, handle, writer } = open();
       handle.outcome = result;
@@ -142,7 +145,7 @@ describe.each(nodes)('on a Node whose handles write %s', (_name, call) => {
     },
   );
 
-  test('what the stream holds goes first', () => {
+  test('bytes that the stream holds go first', () => {
     const { stream, writer } = open();
     stream.writableLength = 1;
     writer.write(frame);
@@ -150,7 +153,7 @@ describe.each(nodes)('on a Node whose handles write %s', (_name, call) => {
   });
 });
 
-test('a queued write that was complete before anybody could listen blocks nothing', () => {
+test('a queued write that completed before a listener was set does not block the connection', () => {
   const complete = new WriteWrap();
   complete.writeStatus = 0;
   const stream = new Stream({ ...withoutRequests, writeBuffer: () => complete });
@@ -162,7 +165,7 @@ test('a queued write that was complete before anybody could listen blocks nothin
 });
 
 test.each(nodes)(
-  'connections are written to through their streams until direct writes %s are proven, and then directly',
+  'writes go through the streams until direct writes %s are proven, and past them afterwards',
   (_name, call) => {
     const stream = new Stream(call);
     const direct = new DirectWrites();
@@ -175,7 +178,7 @@ test.each(nodes)(
   },
 );
 
-test('a handle that writes with another function, or does not count its bytes, is left alone', () => {
+test('a handle that writes with another function, or does not count its bytes, is not used', () => {
   const direct = new DirectWrites();
   direct.use(withoutRequests);
   const [other, uncounted] = [new Stream(withRequests), new Stream(withoutRequests)];

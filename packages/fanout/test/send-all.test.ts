@@ -29,7 +29,7 @@ function sendAll(socket: Socket, ...events: OutgoingEvent[]): boolean {
   return adapter.sendAll(socket, events);
 }
 
-/** Sends events with the numbers from one to another. */
+/** Sends events with numbers in a range. */
 function sendNumbers(socket: Socket, from: number, to: number): boolean {
   return sendAll(socket, ...numbers(from, to).map((number) => ['news', number] as const));
 }
@@ -49,7 +49,7 @@ async function serveOne(options: FanoutOptions = {}): Promise<Slow> {
   return { ...served, client, socket: onlySocket(served.io) };
 }
 
-/** Sends batches of 10 to a client that does not read, until one is refused. @returns the last number that was sent */
+/** Sends batches of 10 to a client that does not read, until one is refused. @returns the last number sent */
 async function fill(socket: Socket, client: ClientSocket, argument: string): Promise<number> {
   tcpOf(client).pause();
   for (let last = 0; ; last += 10) {
@@ -59,7 +59,7 @@ async function fill(socket: Socket, client: ClientSocket, argument: string): Pro
   }
 }
 
-test('an adapter that is not ours is told apart', async () => {
+test('isFanoutAdapter recognises adapters of other packages', async () => {
   const [stock, ours] = [await serve(), await serve({ adapter: fanoutAdapter() })];
   expect(isFanoutAdapter(stock.io.of('/').adapter)).toBe(false);
   expect(isFanoutAdapter(ours.io.of('/').adapter)).toBe(true);
@@ -68,7 +68,7 @@ test('an adapter that is not ours is told apart', async () => {
 
 describe('several events for one socket', () => {
   test.each(['websocket', 'polling', 'upgrade'] as const)(
-    'keep their place among all else that is sent, over %s',
+    'several events for one socket keep their place among all other packets, over %s',
     async (way) => {
       const { io, url } = await serve({ adapter: fanoutAdapter() });
       const log: unknown[] = [];
@@ -96,7 +96,7 @@ describe('several events for one socket', () => {
     },
   );
 
-  test('do so while the connection is being upgraded, and before and after that', async () => {
+  test('several events for one socket keep their place before, during and after an upgrade', async () => {
     const { io, url } = await serve({ adapter: fanoutAdapter() });
     const client = await join(url, 'upgrade');
     const socket = onlySocket(io);
@@ -121,7 +121,7 @@ describe('several events for one socket', () => {
     expect((await events).map(([, number]) => number)).toEqual(numbers(1, last));
   });
 
-  test('are one write with all else of the turn, and reach nobody else', async () => {
+  test('several events for one socket are one write with all others of the turn, and reach no other socket', async () => {
     const { io, client, socket, url } = await serveOne();
     const others = collect(await join(url));
     await warmUp(io);
@@ -139,7 +139,7 @@ describe('several events for one socket', () => {
     expect((await others).filter(([event]) => event === 'news')).toEqual([['news', 101]]);
   });
 
-  test('are as the server’s encoder has them, in the socket’s namespace', async () => {
+  test('several events for one socket are encoded by the server’s encoder, in the socket’s namespace', async () => {
     class Shouting extends Encoder {
       override encode(packet: Packet): unknown[] {
         return (super.encode(packet) as string[]).map((text) => text.replace('quiet é', 'LOUD €'));
@@ -154,7 +154,7 @@ describe('several events for one socket', () => {
     expect(await events).toEqual([['news', 'LOUD €', { more: true }], ['none']]);
   });
 
-  test('are none for a socket that is disconnected', async () => {
+  test('events for a disconnected socket are not sent', async () => {
     const { socket, client, io, url } = await serveOne({ onDrained: () => expect.fail() });
     const told: unknown[] = [];
     socket.onAnyOutgoing((...event: unknown[]) => told.push(event));
@@ -168,7 +168,7 @@ describe('several events for one socket', () => {
   });
 });
 
-describe('what cannot go the direct way goes the ordinary one, in the same order', () => {
+describe('events that cannot be written directly', () => {
   async function expectOrder(options: object): Promise<void> {
     const { io, url } = await serve({ adapter: fanoutAdapter(), ...options });
     const events = collect(await join(url));
@@ -182,13 +182,15 @@ describe('what cannot go the direct way goes the ordinary one, in the same order
     expect((await events).map(([, argument]) => argument)).toEqual([1, 2, large, 3, 4, 5, six, 7]);
   }
 
-  test('with attachments', () => expectOrder({}));
+  test('go through engine.io in the same order, with attachments', () => expectOrder({}));
 
-  test('with compression', () => expectOrder({ perMessageDeflate: { threshold: 10 } }));
+  test('go through engine.io in the same order, with compression', () =>
+    expectOrder({ perMessageDeflate: { threshold: 10 } }));
 
-  test('with an engine that is not ws as known', () => expectOrder({ wsEngine: OtherEngine }));
+  test('go through engine.io in the same order, with an engine other than ws', () =>
+    expectOrder({ wsEngine: OtherEngine }));
 
-  test('with a parser whose packets are no text', async () => {
+  test('go through engine.io in the same order, with a parser whose packets are not text', async () => {
     const { io, url } = await serve({
       adapter: fanoutAdapter(),
       parser: { Encoder: BufferEncoder, Decoder },
@@ -211,8 +213,8 @@ describe('what cannot go the direct way goes the ordinary one, in the same order
   });
 });
 
-describe('listeners of what is sent', () => {
-  test('are told of each event, and of none that there is no room for', async () => {
+describe('listeners of onAnyOutgoing', () => {
+  test('listeners of onAnyOutgoing get each event that is sent, and no event that is refused', async () => {
     const { socket, client } = await serveOne({ outboxBytesMax: 500_000 });
     const told: unknown[][] = [];
     socket.onAnyOutgoing((...event: unknown[]) => told.push(event));
@@ -220,7 +222,7 @@ describe('listeners of what is sent', () => {
     expect(told).toEqual(numbers(1, last).map((number) => ['news', number, large]));
   });
 
-  test('may disconnect the socket: then nothing is sent', async () => {
+  test('a listener of onAnyOutgoing may disconnect the socket: then nothing is sent', async () => {
     const { io, client } = await serveOne();
     const socketOf = new Promise<Socket>((resolve) => io.of('/other').on('connection', resolve));
     client.io.socket('/other', {});
@@ -235,7 +237,7 @@ describe('listeners of what is sent', () => {
     expect(got.slice(got.indexOf('1/other,'))).toEqual(['1/other,', '2["end"]']);
   });
 
-  test('may throw: then nothing is sent, and all else goes on', async () => {
+  test('a listener of onAnyOutgoing may throw: then nothing is sent, and everything else continues', async () => {
     const { socket, client } = await serveOne();
     const events = collect(client);
     const listener = (): never => {
@@ -250,8 +252,8 @@ describe('listeners of what is sent', () => {
   });
 });
 
-describe('several events for a connection that does not read', () => {
-  test('are refused when they do not fit, all of them; who sends is told when all is taken', async () => {
+describe('sendAll to a connection that does not read', () => {
+  test('sendAll refuses all events if they exceed the limit, and onDrained follows', async () => {
     const drains: Socket[] = [];
     const { socket, client } = await serveOne({
       outboxBytesMax: 1_500_000,
@@ -260,7 +262,7 @@ describe('several events for a connection that does not read', () => {
     });
     const events = collect(client);
     const last = await fill(socket, client, large);
-    // What is smaller may fit still.
+    // A smaller event may still fit.
     expect(sendNumbers(socket, last + 1, last + 2)).toBe(true);
     await turn();
     expect(drains).toEqual([]);
@@ -272,7 +274,7 @@ describe('several events for a connection that does not read', () => {
     expect(drains).toEqual([socket]);
   });
 
-  test('are told of in a turn of its own, from which more can be sent', async () => {
+  test('onDrained comes in a turn of its own, from which more can be sent', async () => {
     let last = 0;
     let isSending = false;
     const batch = 20;
@@ -290,7 +292,7 @@ describe('several events for a connection that does not read', () => {
     expect((await events).map(([, number]) => number)).toEqual(numbers(1, 2_000));
   });
 
-  test('always fit when nothing waits, however many they are', async () => {
+  test('sendAll takes any number of events if nothing waits', async () => {
     const { socket, client } = await serveOne({ outboxBytesMax: 10, outboxTotalBytesMax: 10 });
     const events = collect(client);
     expect(sendNumbers(socket, 1, 10_000)).toBe(true);
@@ -300,7 +302,7 @@ describe('several events for a connection that does not read', () => {
     expect((await events).map(([, number]) => number)).toEqual(numbers(1, 10_000));
   });
 
-  test('count for all connections together, until the connection has ended', async () => {
+  test('events of sendAll count against the limit for all connections, until the connection has ended', async () => {
     const { socket, client, io, url } = await serveOne({
       outboxBytesMax: 1e9,
       outboxTotalBytesMax: 5_000_000,
@@ -313,7 +315,7 @@ describe('several events for a connection that does not read', () => {
     expect(await fill(onlySocket(io), next, large)).toBeGreaterThan(40);
   });
 
-  test('are bounded too when a client that polls does not come back', async () => {
+  test('sendAll is limited too if a polling client does not come back', async () => {
     const { io, url } = await serve({ adapter: fanoutAdapter({ outboxBytesMax: 500_000 }) });
     const path = `${url}/socket.io/?EIO=4&transport=polling`;
     const opened = await (await fetch(path)).text();
@@ -341,7 +343,7 @@ const step = fc.record({
   isListened: fc.boolean(),
 });
 
-/** @returns false when something was refused that is told so at once */
+/** @returns false if something was refused whose refusal is reported at once */
 function take({ io, socket, client }: Slow, each: Step, sent: readonly number[]): boolean {
   if (each.kind === 'pause' || each.kind === 'resume') tcpOf(client)[each.kind]();
   else if (each.kind === 'direct') for (const number of sent) socket.emit('news', number);
@@ -357,7 +359,7 @@ function take({ io, socket, client }: Slow, each: Step, sent: readonly number[])
 
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
-test('whatever a client reads and when, it gets in order what was not refused', async () => {
+test('a client gets everything that sendAll did not refuse, in order, however it reads', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 80 }), async (steps) => {
       let isRefused = false;

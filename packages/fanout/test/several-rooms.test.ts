@@ -31,7 +31,7 @@ const operation = fc.oneof(
 
 type Operation = typeof operation extends fc.Arbitrary<infer T> ? T : never;
 
-/** Who was sent which broadcast, in the order in which the adapter came to them. */
+/** Which socket was sent which broadcast, in the order of the adapter. */
 async function run(options: object, operations: readonly Operation[]): Promise<unknown[]> {
   const { io, url } = await serve(options);
   const sockets: Socket[] = [];
@@ -63,7 +63,7 @@ function operate(
 }
 
 describe('a broadcast to several rooms', () => {
-  test('reaches whom it reaches with the stock adapter, in the same order, whoever joins and leaves', async () => {
+  test('a broadcast to several rooms reaches the same sockets as with the stock adapter, in the same order', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(operation, { minLength: 5, maxLength: 60 }), async (operations) => {
         expect(await run({ adapter: fanoutAdapter() }, operations)).toEqual(await run({}, operations));
@@ -72,7 +72,7 @@ describe('a broadcast to several rooms', () => {
     );
   });
 
-  test('reaches each once when a listener broadcasts to several rooms meanwhile', async () => {
+  test('a broadcast to several rooms reaches each socket once if a listener broadcasts to several rooms too', async () => {
     const { io, url } = await serve({ adapter: fanoutAdapter() });
     await Promise.all([join(url), join(url), join(url)]);
     io.socketsJoin(['a', 'b']);
@@ -88,7 +88,7 @@ describe('a broadcast to several rooms', () => {
     expect(told.filter((event) => event === 'inner')).toHaveLength(9);
   });
 
-  test('that there is no room for is decided about once for each socket, with all the rooms', async () => {
+  test('onOverflow is called once for each socket, with all rooms of the broadcast', async () => {
     const asked: [Socket, number][] = [];
     let broadcast = 0;
     const { io, url } = await serve({

@@ -31,7 +31,7 @@ async function turn(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Broadcasts to the room, and tells to how many it was sent. */
+/** Broadcasts to the room. @returns to how many sockets it was sent */
 function sendToNews(io: Server, payload: string): number {
   const { adapter } = io.of('/');
   if (!isFanoutAdapter(adapter)) throw new Error('not the adapter');
@@ -40,38 +40,41 @@ function sendToNews(io: Server, payload: string): number {
 
 const event = (payload: string): object => ({ type: PacketType.EVENT, data: ['news', payload] });
 
-describe('what waits for a connection that does not read', () => {
-  test.each(['websocket', 'polling'] as const)('over %s is told, and so is who was sent to', async (way) => {
-    const { io, url } = await serve({
-      adapter: fanoutAdapter({ outboxBytesMax: 1_000_000, onOverflow: () => 'drop' }),
-    });
-    const client = await join(url, way);
-    const socket = onlySocket(io);
-    await socket.join('news');
-    expect(waitingBytesOf(socket)).toBe(0);
-    if (way === 'websocket') tcpOf(client).pause();
-    let sent = 0;
-    while (sendToNews(io, large) === 1) {
-      sent++;
-      if (way === 'websocket') await turn();
-    }
-    const { adapter } = io.of('/');
-    const total = isFanoutAdapter(adapter) ? adapter.waitingBytes : NaN;
-    expect(sent).toBeGreaterThanOrEqual(9);
-    expect(waitingBytesOf(socket)).toBeGreaterThan(800_000);
-    expect(total).toBe(waitingBytesOf(socket));
-    const taken = once(client, 'end');
-    socket.emit('end');
-    if (way === 'websocket') tcpOf(client).resume();
-    await taken;
-    await until(() => waitingBytesOf(socket) === 0);
-    expect(sendToNews(io, 'small')).toBe(1);
-    client.disconnect();
-    await until(() => !socket.connected);
-    expect(sendToNews(io, 'small')).toBe(0);
-  });
+describe('a connection that does not read', () => {
+  test.each(['websocket', 'polling'] as const)(
+    'the bytes that wait over %s are reported, and to how many sockets a broadcast was sent',
+    async (way) => {
+      const { io, url } = await serve({
+        adapter: fanoutAdapter({ outboxBytesMax: 1_000_000, onOverflow: () => 'drop' }),
+      });
+      const client = await join(url, way);
+      const socket = onlySocket(io);
+      await socket.join('news');
+      expect(waitingBytesOf(socket)).toBe(0);
+      if (way === 'websocket') tcpOf(client).pause();
+      let sent = 0;
+      while (sendToNews(io, large) === 1) {
+        sent++;
+        if (way === 'websocket') await turn();
+      }
+      const { adapter } = io.of('/');
+      const total = isFanoutAdapter(adapter) ? adapter.waitingBytes : NaN;
+      expect(sent).toBeGreaterThanOrEqual(9);
+      expect(waitingBytesOf(socket)).toBeGreaterThan(800_000);
+      expect(total).toBe(waitingBytesOf(socket));
+      const taken = once(client, 'end');
+      socket.emit('end');
+      if (way === 'websocket') tcpOf(client).resume();
+      await taken;
+      await until(() => waitingBytesOf(socket) === 0);
+      expect(sendToNews(io, 'small')).toBe(1);
+      client.disconnect();
+      await until(() => !socket.connected);
+      expect(sendToNews(io, 'small')).toBe(0);
+    },
+  );
 
-  test('is told with any other adapter too', async () => {
+  test('the bytes that wait are reported with any other adapter too', async () => {
     const { io, url } = await serve();
     await join(url, 'polling');
     const socket = onlySocket(io);
@@ -82,7 +85,7 @@ describe('what waits for a connection that does not read', () => {
     await until(() => waitingBytesOf(socket) === 0);
   });
 
-  test('is bounded; what is more is its owner to decide about, who is told when all is taken', async () => {
+  test('waiting bytes are limited: the app decides about broadcasts over the limit, and onDrained follows', async () => {
     const dropped: number[] = [];
     const drains: Socket[] = [];
     let message = 0;
@@ -132,7 +135,7 @@ describe('what waits for a connection that does not read', () => {
     expect(refused[0]?.[1]).toBe(position);
   });
 
-  test('is ended by default, for its client would not know what it missed', async () => {
+  test('a connection that exceeds the limit is ended by default, because its client would not know what it missed', async () => {
     const { io, tcp, socket } = await slowClient({ outboxBytesMax: 1_000_000 });
     tcp.pause();
     while (socket.connected) {
@@ -144,7 +147,7 @@ describe('what waits for a connection that does not read', () => {
     await until(() => isFanoutAdapter(adapter) && adapter.waitingBytes === 0);
   });
 
-  test('is no reason to drop what comes in one turn for a connection that does read', async () => {
+  test('many broadcasts of one turn are not dropped for a connection that reads', async () => {
     const { io, client } = await slowClient({ outboxBytesMax: 200_000, onOverflow: () => 'drop' });
     const events = collect(client);
     for (let i = 0; i < 10; i++) io.emit('news', i, large);
@@ -152,14 +155,14 @@ describe('what waits for a connection that does not read', () => {
     expect((await events).map(([, number]) => number)).toEqual(Array.from({ length: 10 }, (_, i) => i));
   });
 
-  test('is one message at least, however large', async () => {
+  test('one message may always wait, however large', async () => {
     const { io, client } = await slowClient({ outboxBytesMax: 10 });
     const got = once(client, 'news');
     io.emit('news', large);
     expect(await got).toEqual([large]);
   });
 
-  test('is bounded for all connections together; who keeps up notices nothing, what they share counts once', async () => {
+  test('waiting bytes are limited for all connections together: fast readers are not affected, and shared bytes count once', async () => {
     const { io, url } = await serve({
       adapter: fanoutAdapter({ outboxTotalBytesMax: 2_200_000, onOverflow: () => 'drop' }),
     });
@@ -174,10 +177,10 @@ describe('what waits for a connection that does not read', () => {
       io.to([healthy.id ?? '', ...sockets.map(({ id }) => id)]).emit('news', count++, 'x'.repeat(bytes));
       await got;
     };
-    // The kernel takes some megabytes first; then the same message of 700,000 bytes waits for all four.
+    // The kernel takes some megabytes first. Then the same message of 700,000 bytes waits for all four.
     for (let i = 0; i < 20; i++) await broadcast(700_000, stuckSockets);
     expect(stuckSockets.filter(({ connected }) => connected)).toHaveLength(4);
-    // There is room for messages of their own too, but then not for a large one to another connection.
+    // Messages of their own fit too, but then a large message to another connection does not.
     for (const socket of stuckSockets) await broadcast(300_000, [socket]);
     await broadcast(700_000);
     expect(stuckSockets.filter(({ connected }) => connected).length).toBeLessThan(4);
@@ -185,7 +188,7 @@ describe('what waits for a connection that does not read', () => {
     expect((await events).map(([, number]) => number)).toEqual(Array.from({ length: count }, (_, i) => i));
   });
 
-  test('is bounded too when a client that polls does not come back', async () => {
+  test('waiting bytes are limited too if a polling client does not come back', async () => {
     let overflows = 0;
     const { io, url } = await serve({
       adapter: fanoutAdapter({
@@ -203,14 +206,15 @@ describe('what waits for a connection that does not read', () => {
     await until(() => io.sockets.sockets.size === 1);
     for (let i = 0; i < 10; i++) io.emit('news', i, large);
     expect(overflows).toBe(8);
-    // The first packets are those of the connection; what was taken is all there when the client comes back.
+    // The first packets are those of the connection. The client gets everything that was accepted when it
+    // comes back.
     const polled = await (await fetch(`${path}&sid=${sid}`)).text();
     expect(polled.match(/42\["news",\d/g)).toEqual(['42["news",0', '42["news",1']);
   });
 });
 
-describe('who is told that all was taken', () => {
-  /** Broadcasts until something was refused for everybody in the room; then all read again. */
+describe('onDrained', () => {
+  /** Broadcasts until something was refused for every socket in the room. Then all read again. */
   async function overflow(
     io: Server,
     clients: readonly ClientSocket[],
@@ -224,7 +228,7 @@ describe('who is told that all was taken', () => {
     for (const client of clients) tcpOf(client).resume();
   }
 
-  test('may throw: the others are told, and broadcasts go on', async () => {
+  test('onDrained may throw: it is called for the other sockets, and broadcasts continue', async () => {
     const [refused, told] = [new Set<Socket>(), new Set<Socket>()];
     const { io, url } = await serve({
       adapter: fanoutAdapter({
@@ -250,7 +254,7 @@ describe('who is told that all was taken', () => {
     expect(thrown).toEqual(['from the app', 'from the app']);
   });
 
-  test('may send something, which comes between two packets and not within one', async () => {
+  test('onDrained may send an event, which comes between two packets and not within one', async () => {
     let refused = 0;
     const { io, url } = await serve({
       adapter: fanoutAdapter({
@@ -277,7 +281,7 @@ describe('who is told that all was taken', () => {
 });
 
 describe('a connection that takes nothing', () => {
-  test('is ended after the stall limit', async () => {
+  test('a connection that takes nothing is ended after the stall limit', async () => {
     const { io, tcp, socket } = await slowClient({ stallTimeoutMs: 200, onOverflow: () => 'drop' });
     tcp.pause();
     const gone = new Promise<string>((resolve) => socket.on('disconnect', resolve));
@@ -290,7 +294,7 @@ describe('a connection that takes nothing', () => {
   });
 });
 
-test('whatever a client reads and when, it gets in order what was not refused', async () => {
+test('a client gets every broadcast that was not refused, in order, however it reads', async () => {
   const step = fc.oneof(
     {
       weight: 4,

@@ -5,8 +5,8 @@ import { describe, expect, test } from 'vitest';
 import { fanoutAdapter } from '../src/index.ts';
 import { collect, join, once, onlySocket, serve, turn, until, type Way } from './harness.ts';
 
-// Everything that an app can do with rooms is done to a server with the stock adapter and to one with this, in the
-// same order and the same turns, and every client has to see the same.
+// Everything that an app can do with rooms is done to two servers, one with the stock adapter and one with
+// this adapter. The order and the turns are the same, and every client has to see the same.
 
 const clients: readonly Way[] = ['websocket', 'polling', 'websocket', 'upgrade'];
 const rooms = ['a', 'b', 'c'] as const;
@@ -83,8 +83,8 @@ const operation = fc.oneof(
 
 type Operation = typeof operation extends fc.Arbitrary<infer T> ? T : never;
 
-describe('with the adapter, an app and its clients see what they see without it', () => {
-  test('for generated sequences of operations, over websocket, polling and the upgrade', async () => {
+describe('compared with the stock adapter', () => {
+  test('an app and its clients see the same for generated operations, over websocket, polling and an upgrade', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(operation, { minLength: 1, maxLength: 40 }), async (operations) => {
         const [stock, fanout] = await Promise.all([
@@ -98,7 +98,9 @@ describe('with the adapter, an app and its clients see what they see without it'
   });
 });
 
-/** What is sent to one client, and when: a volatile event is dropped behind what was not taken yet. */
+/**
+ * What is sent to one client, and when. A volatile event is dropped if something before it was not taken yet.
+ */
 const sending = fc.oneof(
   { weight: 3, arbitrary: fc.constant('broadcast' as const) },
   { weight: 3, arbitrary: fc.constant('volatile' as const) },
@@ -109,9 +111,9 @@ const sending = fc.oneof(
 
 describe('a volatile broadcast', () => {
   test.each(['websocket', 'polling'] as const)(
-    'is delivered over %s, or dropped behind what was sent before, as with the stock adapter',
+    'a volatile broadcast over %s is delivered or dropped as with the stock adapter',
     async (way) => {
-      // Whether the next poll has come by the next turn is chance.
+      // Chance decides whether the next poll comes before the next turn.
       const isComparable = (one: Sending): boolean => way === 'websocket' || one !== 'turn';
       const servers = [await serveOne({}, way), await serveOne({ adapter: fanoutAdapter() }, way)] as const;
       await fc.assert(
@@ -147,13 +149,15 @@ test('a volatile event for one socket that follows a broadcast of the same tick 
     onlySocket(io).emit('end');
     outcomes.push((await events).length);
   }
-  // As the README says.
+  // The README documents this.
   expect(outcomes).toEqual([1, 2]);
 });
 
 type Sending = typeof sending extends fc.Arbitrary<infer T> ? T : never;
 
-/** A server with one client. The function returned sends to it, and tells the numbers of what has come. */
+/**
+ * Starts a server with one client. The function returned sends to it, and returns the numbers that have come.
+ */
 async function serveOne(
   options: object,
   way: Way,
@@ -171,7 +175,7 @@ async function serveOne(
     const settled = once(client, 'end');
     socket.emit('end');
     await settled;
-    // A poll has to have come, so that what is sent next finds the same on both.
+    // Wait for a poll, so that both servers are in the same state for the next send.
     await until(() => (socket.conn as unknown as { transport: { writable: boolean } }).transport.writable);
     await turn();
   };
@@ -201,7 +205,11 @@ interface Sides {
   readonly log: unknown[];
 }
 
-/** Runs the operations on a server, and tells what each client got and what the server was told. */
+/**
+ * Runs the operations on a server.
+ *
+ * @returns what each client got and which values the server's calls returned
+ */
 async function run(options: object, operations: readonly Operation[]): Promise<unknown> {
   const { io, url } = await serve(options);
   const server: Sides = { sockets: new Map(), acks: new Map(), log: [] };
@@ -244,7 +252,10 @@ function keyOf({ sockets }: Sides, socket: Socket): string | undefined {
   return undefined;
 }
 
-/** Connects a client to both namespaces over one connection; `end` resolves when each has got `end` or is disconnected. */
+/**
+ * Connects a client to both namespaces over one connection. `end` resolves once each has got `end` or is
+ * disconnected.
+ */
 async function listen(
   url: string,
   way: Way,
@@ -266,7 +277,7 @@ async function listen(
       if (event !== 'end' && event !== 'volatile')
         log.push([namespace, event, ...args.filter((arg) => typeof arg !== 'function')]);
     });
-    // At once, for what came with it may be for the other namespace.
+    // At once, because the same read may have brought packets for the other namespace.
     socket.once('disconnect', (reason: string) => log.push([namespace, reason]));
     ends.push(Promise.race([once(socket, 'end'), once(socket, 'disconnect')]));
     for (let i = 0; i < acksEach; i++) {
@@ -313,7 +324,7 @@ function operate(
       if (socketOf(each.client)) server.acks.get(`${each.namespace} ${each.client}`)?.pop()?.(index);
       return;
     case 'ask':
-      // A client that is disconnected while it is asked never answers.
+      // A client that is disconnected before its acknowledgement never sends it.
       answers.push(
         namespace
           .to(each.to)

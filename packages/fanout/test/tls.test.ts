@@ -30,7 +30,7 @@ async function join(url: string): Promise<ClientSocket> {
   return client;
 }
 
-test('over TLS, broadcasts are one write to the stream of the socket, and what waits is bounded and counted once', async () => {
+test('over TLS, broadcasts are one write to the stream of the socket, and waiting bytes are limited and counted once', async () => {
   const warned = warnings();
   const outboxBytesMax = 1_000_000;
   const refused = new Set<string>();

@@ -1,6 +1,6 @@
 import { onTestFinished } from 'vitest';
 
-/** Has what nobody catches end nothing until the test ends. @returns the messages of what was thrown */
+/** Catches uncaught errors until the test ends, so that the process continues. @returns their messages */
 export function collectUncaught(): readonly string[] {
   const thrown: string[] = [];
   const listeners = process.listeners('uncaughtException');

@@ -5,10 +5,10 @@ import { WebSocketServer, type WebSocket } from 'ws';
 import { fanoutAdapter, isFanoutAdapter, waitingBytesOf, type FanoutOptions } from '../src/index.ts';
 import { collect, join, once, onlySocket, serve, tcpOf, turn, until, warnings } from './harness.ts';
 
-/** What takes the place of something by its path, in a connection as the adapter sees it. */
+/** Replacements by path, in a connection as the adapter sees it. */
 type Changes = Readonly<Record<string, (real: never) => unknown>>;
 
-/** The same object, with something else at some paths. What is found twice at a path is the same then, too. */
+/** The same object, with other values at some paths. Two reads of a path return the same value. */
 function changed<T extends object>(object: T, changes: Changes, path = ''): T {
   const known = new Map<unknown, object>();
   return new Proxy(object, {
@@ -27,7 +27,10 @@ function changed<T extends object>(object: T, changes: Changes, path = ''): T {
   });
 }
 
-/** A server whose adapter sees connections of another version of engine.io or ws. The connections are the real ones. */
+/**
+ * A server whose adapter sees connections of another version of engine.io or ws. The connections are the real
+ * ones.
+ */
 async function serveChanged(
   changes: Changes,
   options: FanoutOptions = {},
@@ -63,7 +66,7 @@ const unreadableWebSockets: [string, Changes][] = [
   ['no word of upgrades', { upgrading: missing }],
 ];
 
-/** Broadcasts until one is refused, and then to nobody who would refuse. @returns the numbers that were accepted */
+/** Broadcasts until one is refused. @returns the numbers that were accepted */
 async function fill(io: Server, refused: () => number): Promise<number[]> {
   const accepted: number[] = [];
   for (let number = 0; refused() === 0; number++) {
@@ -74,7 +77,7 @@ async function fill(io: Server, refused: () => number): Promise<number[]> {
   return accepted;
 }
 
-describe('a connection that is not as known is served the ordinary way, its bounds hold, and one warning says so', () => {
+describe('a connection with unknown internals is served through engine.io within the limits, and one warning says so', () => {
   test.each(unreadableWebSockets)('with %s, over websocket', async (_name, changes) => {
     const warned = warnings();
     let refused = 0;
@@ -122,7 +125,7 @@ describe('a connection that is not as known is served the ordinary way, its boun
   });
 });
 
-test('a compressed connection is served the ordinary way whatever the name of the setting is in its transport', async () => {
+test('a compressed connection is served through engine.io, whatever its transport calls the setting', async () => {
   const warned = warnings();
   const { io, url } = await serveChanged(
     { 'transport.perMessageDeflate': missing },
@@ -147,7 +150,7 @@ interface SenderInside {
   _socket: { write(bytes: Buffer): void };
 }
 
-/** ws exports it, and its types do not say so. */
+/** ws exports it, but its types do not. */
 const RealSender = (ws as unknown as { readonly Sender: new () => SenderInside }).Sender;
 
 class SilentSender extends RealSender {
@@ -163,7 +166,7 @@ class BypassingSender extends RealSender {
   }
 }
 
-describe('the direct way is taken after a trial of the very class that sends', () => {
+describe('direct writes are used after a trial of the same Sender class', () => {
   test.each([
     ['does not say when it compresses', SilentSender],
     ['sends pings by another function', BypassingSender],

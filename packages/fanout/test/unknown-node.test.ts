@@ -2,7 +2,7 @@ import { once as onceEmitted } from 'node:events';
 import { connect, createServer, Socket, type AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { fanoutAdapter } from '../src/index.ts';
-// The bounds have to hold on such a Node too, and all has to come in the same order.
+// The limits have to hold on such a Node too, and everything has to come in the same order.
 import './slow-readers.test.ts';
 import './stock.test.ts';
 import { collect, countWrites, join, onlySocket, serve, turn, until, warnings } from './harness.ts';
@@ -10,8 +10,8 @@ import { collect, countWrites, join, onlySocket, serve, turn, until, warnings } 
 type Method = (this: unknown, ...args: unknown[]) => unknown;
 
 /*
- * A Node whose handles do for its own streams what they always did, and answer everybody else in another way: here
- * that is done to the very prototypes that Node uses.
+ * Imitates a Node whose handles serve its own streams as before, but return other results to everyone else.
+ * It changes the prototypes that Node uses.
  */
 let isInStream = false;
 let undo = (): void => {};
@@ -49,7 +49,7 @@ beforeAll(async () => {
 
 afterAll(() => undo());
 
-test('on a Node whose handles are not as known, one warning says so, and broadcasts go through the streams', async () => {
+test('on a Node with unknown handles, one warning says so, and broadcasts go through the streams', async () => {
   const warned = warnings();
   const { io, url } = await serve({ adapter: fanoutAdapter() });
   await until(() => warned.length > 0);

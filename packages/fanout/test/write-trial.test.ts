@@ -10,12 +10,12 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import type { WriteRequest } from '../src/direct-writes.ts';
 import { proveDirectWrites, type Pair } from '../src/write-trial.ts';
 
-/** What takes the place of something of a handle. Each gets the real `writeBuffer`, and its arguments. */
+/** Replacements for members of a handle. Each gets the real `writeBuffer`, and its arguments. */
 type WriteBuffer = (real: (...args: unknown[]) => unknown, ...args: unknown[]) => unknown;
 
 interface Changes {
   readonly writeBuffer?: WriteBuffer;
-  /** Values by name, for what is not a function. */
+  /** Values by name, for members that are not functions. */
   readonly values?: Readonly<Record<string, unknown>>;
 }
 
@@ -44,7 +44,7 @@ async function openChanged({ writeBuffer, values = {} }: Changes): Promise<Pair>
   return { reader, writer };
 }
 
-/** Does as the real function, and has the completion of queued writes go through `report`. */
+/** Calls the real function, and passes the completion of queued writes through `report`. */
 function reporting(report: (tell: (status: unknown) => void, status: unknown) => void): WriteBuffer {
   return (real, ...args) => {
     const result = real(...args);
@@ -62,7 +62,7 @@ function reporting(report: (tell: (status: unknown) => void, status: unknown) =>
   };
 }
 
-/** Does as the real function, and changes the numbers that it returns. */
+/** Calls the real function, and changes the numbers that it returns. */
 function returning(change: (status: number) => unknown): WriteBuffer {
   return (real, ...args) => {
     const result = real(...args);
@@ -70,7 +70,7 @@ function returning(change: (status: number) => unknown): WriteBuffer {
   };
 }
 
-/** Queues as the real function, and looks as if the kernel had taken all. */
+/** Queues like the real function, but returns the result of a complete write. */
 const hidingRequests: WriteBuffer = (real, ...args) => {
   const result = real(...args);
   if (args[0]) Object.defineProperty(args[0], 'getAsyncId', { configurable: true, value: () => -1 });
@@ -84,14 +84,14 @@ function throwFailure(status: number): number {
   return status;
 }
 
-describe('direct writes are used after a trial on a real connection, and only when it passes', () => {
-  test('it passes on this Node', async () => {
+describe('the trial of direct writes', () => {
+  test('the trial passes on this Node', async () => {
     await expect(proveDirectWrites()).resolves.toMatchObject({
       writeBuffer: expect.any(Function) as unknown,
     });
   });
 
-  test('it passes in the workers of a cluster, whose servers share their ports', async () => {
+  test('the trial passes in the workers of a cluster, whose servers share their ports', async () => {
     const trial = fileURLToPath(new URL('../dist/write-trial.js', import.meta.url));
     const script = `
       import cluster from 'node:cluster';
@@ -120,14 +120,14 @@ describe('direct writes are used after a trial on a real connection, and only wh
     expect(stdout).toBe('it passes\n'.repeat(4));
   });
 
-  test('it passes with a function in between that changes nothing', async () => {
+  test('the trial passes with a wrapper function that changes nothing', async () => {
     const same: WriteBuffer = (real, ...args) => real(...args);
     await expect(
       proveDirectWrites({ open: async () => openChanged({ writeBuffer: same }) }),
     ).resolves.toBeDefined();
   });
 
-  /** A socket whose stream gives certain arguments to `writeBuffer` and gets a certain result. */
+  /** A socket whose stream passes certain arguments to `writeBuffer` and gets a certain result. */
   async function expectRefused(
     args: (bytes: unknown) => unknown[],
     result: unknown,
@@ -148,12 +148,15 @@ describe('direct writes are used after a trial on a real connection, and only wh
     ['text', (bytes: unknown) => [null, String(bytes)], 'is called with other arguments'],
     ['an undefined request', (bytes: unknown) => [undefined, bytes], 'takes another kind of request'],
     ['another kind of request', (bytes: unknown) => [{}, bytes], 'takes another kind of request'],
-  ])('it fails when the stream calls writeBuffer with other arguments: %s', async (_name, args, reason) => {
-    await expectRefused(args, 0, `writeBuffer ${reason}`);
-  });
+  ])(
+    'the trial fails if the stream calls writeBuffer with other arguments: %s',
+    async (_name, args, reason) => {
+      await expectRefused(args, 0, `writeBuffer ${reason}`);
+    },
+  );
 
   test.each([undefined, null, true, 1, -1, Number.NaN, '0', Promise.resolve(0)])(
-    'it fails when writeBuffer returns another value for a complete write: %s',
+    'the trial fails if writeBuffer returns another value for a complete write: %s',
     async (value) => {
       await expectRefused((bytes) => [null, bytes], value, 'writeBuffer returns');
     },
@@ -203,14 +206,14 @@ describe('direct writes are used after a trial on a real connection, and only wh
       { writeBuffer: returning((status) => status && new Error('write')) },
     ],
     ['a failure at once is thrown', 'write EPIPE', { writeBuffer: returning(throwFailure) }],
-  ])('it fails when %s', async (_name, reason, changes) => {
+  ])('the trial fails when %s', async (_name, reason, changes) => {
     const timeoutMs = reason === endless ? 300 : 30_000;
     await expect(proveDirectWrites({ open: async () => openChanged(changes), timeoutMs })).rejects.toThrow(
       reason,
     );
   });
 
-  test('it fails when there is no loopback connection', async () => {
+  test('the trial fails if there is no loopback connection', async () => {
     const open = async (): Promise<Pair> => Promise.reject(new Error('connect EACCES'));
     await expect(proveDirectWrites({ open })).rejects.toThrow('connect EACCES');
     const never = async (): Promise<Pair> => new Promise(() => {});
