@@ -3,6 +3,28 @@ import { connect, type Socket } from 'node:net';
 /** Takes the whole frames in `bytes`, and says where the first incomplete one begins. */
 export type TakeFrames = (bytes: Buffer) => number;
 
+/**
+ * Makes a {@link TakeFrames} for a protocol.
+ *
+ * @param frameEnd - where the frame that begins at `start` ends; -1 if it is not complete
+ * @param takeFrame - gets each complete frame, in order
+ */
+export function cutFrames(
+  frameEnd: (bytes: Buffer, start: number) => number,
+  takeFrame: (bytes: Buffer, start: number, end: number) => void,
+): TakeFrames {
+  return (bytes) => {
+    let at = 0;
+    while (at < bytes.length) {
+      const end = frameEnd(bytes, at);
+      if (end === -1) break;
+      takeFrame(bytes, at, end);
+      at = end;
+    }
+    return at;
+  };
+}
+
 /** All sockets read into the same memory, for what was read is dealt with before the next read. */
 const readBuffer = Buffer.allocUnsafe(256 * 1024);
 

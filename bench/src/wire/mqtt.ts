@@ -1,10 +1,9 @@
-import { Answers } from './answers.ts';
-import type { Client, ClientEvents, Wire } from './client.ts';
-import { Connection } from './connection.ts';
+import type { Wire } from './client.ts';
+import { TcpClient } from './tcp-client.ts';
 
 /** MQTT 3.1.1. Subscriptions have QoS 0; publishes have QoS 1, and the PUBACK is the acknowledgement. */
 export const mqttWire: Wire = {
-  open: (port, events) => MqttClient.open(port, events),
+  open: (port, events) => new MqttClient(port, events).open(),
   delivery: (topic, message) => packet(publishQos0, Buffer.concat([text(topic), Buffer.from(message)])),
   bytesAfterMessage: 0,
 };
@@ -21,82 +20,68 @@ const subscribeAck = 0x90;
 const cleanSession = 0x02;
 const packetIdMax = 0xffff;
 
-class MqttClient implements Client {
-  readonly #connection: Connection;
-  readonly #events: ClientEvents;
-  readonly #answers: Answers;
+class MqttClient extends TcpClient {
   #packetId = 0;
 
-  static async open(port: number, events: ClientEvents): Promise<Client> {
-    const client = new MqttClient(port, events);
+  protected greet(): Promise<void> {
     const header = Buffer.concat([text('MQTT'), Buffer.from([4, cleanSession, 0, 0])]);
-    client.#connection.write(packet(connect, Buffer.concat([header, text('')])));
-    await client.#answers.next(1);
-    return client;
+    return this.ask(packet(connect, Buffer.concat([header, text('')])), 1);
   }
 
-  private constructor(port: number, events: ClientEvents) {
-    this.#events = events;
-    this.#answers = new Answers(events.onFailure);
-    this.#connection = new Connection(
-      port,
-      (bytes) => this.#take(bytes),
-      (reason) => this.#answers.fail(reason),
+  subscribe(topics: readonly string[]): Promise<void> {
+    const qos0 = Buffer.from([0]);
+    const packets = topics.map((topic) =>
+      packet(subscribe, Buffer.concat([this.#nextPacketId(), text(topic), qos0])),
     );
-  }
-
-  async subscribe(topics: readonly string[]): Promise<void> {
-    for (const topic of topics) {
-      const qos0 = Buffer.from([0]);
-      this.#connection.write(packet(subscribe, Buffer.concat([this.#nextPacketId(), text(topic), qos0])));
-    }
-    await this.#answers.next(topics.length);
+    return this.ask(Buffer.concat(packets), topics.length);
   }
 
   publish(topic: string, message: string): void {
     const body = Buffer.concat([text(topic), this.#nextPacketId(), Buffer.from(message, 'latin1')]);
-    this.#connection.write(packet(publishQos1, body));
+    this.connection.write(packet(publishQos1, body));
   }
 
-  close(): void {
-    this.#connection.close();
+  protected frameEnd(bytes: Buffer, start: number): number {
+    const body = bodyStart(bytes, start);
+    if (body === -1) return -1;
+    const end = body + bodyLength(bytes, start);
+    return end > bytes.length ? -1 : end;
+  }
+
+  protected takeFrame(bytes: Buffer, start: number, end: number): void {
+    const kind = bytes[start] ?? 0;
+    const body = bodyStart(bytes, start);
+    if (kind === publishQos0) this.events.onDelivery(bytes, start, end);
+    else if (kind === publishAck) this.events.onAck();
+    else if (
+      (kind === connectAck && bytes[body + 1] === 0) ||
+      (kind === subscribeAck && bytes[body + 2] === 0)
+    )
+      this.answers.take();
+    else this.answers.fail(`the server sent ${bytes.toString('hex', start, Math.min(end, start + 20))}`);
   }
 
   #nextPacketId(): Buffer {
     this.#packetId = (this.#packetId % packetIdMax) + 1;
     return Buffer.from([this.#packetId >> 8, this.#packetId & 0xff]);
   }
+}
 
-  #take(bytes: Buffer): number {
-    let at = 0;
-    while (at + 2 <= bytes.length) {
-      let length = 0;
-      let start = at + 1;
-      for (let shift = 0; ; shift += 7) {
-        if (start >= bytes.length) return at;
-        const byte = bytes[start++] ?? 0;
-        length |= (byte & 0x7f) << shift;
-        if (byte < 0x80) break;
-      }
-      const end = start + length;
-      if (end > bytes.length) break;
-      this.#takePacket(bytes, at, start, end);
-      at = end;
-    }
-    return at;
-  }
+/** Where the body of a packet begins, after its kind and its length; -1 if the length is not complete. */
+function bodyStart(bytes: Buffer, start: number): number {
+  let at = start + 1;
+  while (at < bytes.length) if ((bytes[at++] ?? 0) < 0x80) return at;
+  return -1;
+}
 
-  /** @param body - where what follows the length begins */
-  #takePacket(bytes: Buffer, start: number, body: number, end: number): void {
-    const kind = bytes[start] ?? 0;
-    if (kind === publishQos0) this.#events.onDelivery(bytes, start, end);
-    else if (kind === publishAck) this.#events.onAck();
-    else if (
-      (kind === connectAck && bytes[body + 1] === 0) ||
-      (kind === subscribeAck && bytes[body + 2] === 0)
-    )
-      this.#answers.take();
-    else this.#answers.fail(`the server sent ${bytes.toString('hex', start, Math.min(end, start + 20))}`);
+/** The length of the body, as the packet gives it: seven bits a byte, the lowest first. */
+function bodyLength(bytes: Buffer, start: number): number {
+  let length = 0;
+  let shift = 0;
+  for (let at = start + 1; ; at++, shift += 7) {
+    const byte = bytes[at] ?? 0;
+    length |= (byte & 0x7f) << shift;
+    if (byte < 0x80) return length;
   }
 }
 
@@ -111,7 +96,7 @@ function packet(kind: number, body: Buffer): Buffer {
   return Buffer.concat([Buffer.from([kind, ...length]), body]);
 }
 
-/** @param ascii - it goes with its length before it */
+/** Encodes a text, with its length before it. @param ascii - ASCII only */
 function text(ascii: string): Buffer {
   return Buffer.concat([Buffer.from([ascii.length >> 8, ascii.length & 0xff]), Buffer.from(ascii, 'latin1')]);
 }

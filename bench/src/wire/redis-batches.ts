@@ -1,6 +1,6 @@
 import type { BatchEvents, BatchPublisher, BatchWire } from './batches.ts';
 import { decimalBefore } from './bytes.ts';
-import { Connection } from './connection.ts';
+import { Connection, cutFrames } from './connection.ts';
 import { command, elementEnd } from './redis.ts';
 
 /** Streams of Redis: the `XADD`s of a batch are sent together, each has its answer. */
@@ -13,13 +13,10 @@ export const redisBatchWire: BatchWire = {
     new Promise((resolve, reject) => {
       const connection = new Connection(
         port,
-        (bytes) => {
-          const end = elementEnd(bytes, 0);
-          if (end === -1) return 0;
-          resolve(decimalBefore(bytes, 1, end - 2));
+        cutFrames(elementEnd, (bytes, start, end) => {
+          resolve(decimalBefore(bytes, start + 1, end - 2));
           connection.close();
-          return end;
-        },
+        }),
         (reason) => reject(new Error(reason)),
       );
       connection.write(command('XLEN', topic));
@@ -35,7 +32,11 @@ class RedisBatchPublisher implements BatchPublisher {
 
   constructor(port: number, events: BatchEvents) {
     this.#events = events;
-    this.#connection = new Connection(port, (bytes) => this.#take(bytes), events.onFailure);
+    this.#connection = new Connection(
+      port,
+      cutFrames(elementEnd, (bytes, start, end) => this.#takeElement(bytes, start, end)),
+      events.onFailure,
+    );
   }
 
   publish(topic: string, messages: readonly string[]): void {
@@ -49,19 +50,11 @@ class RedisBatchPublisher implements BatchPublisher {
     this.#connection.close();
   }
 
-  #take(bytes: Buffer): number {
-    let at = 0;
-    while (at < bytes.length) {
-      const end = elementEnd(bytes, at);
-      if (end === -1) break;
-      if (bytes[at] !== bulkString) {
-        this.#events.onFailure(`the server answered ${bytes.toString('latin1', at, end).trim()}`);
-        return bytes.length;
-      }
-      this.#missing--;
-      at = end;
-      if (this.#missing === 0) this.#events.onAnswer({ sequences: undefined });
+  #takeElement(bytes: Buffer, start: number, end: number): void {
+    if (bytes[start] !== bulkString) {
+      this.#events.onFailure(`the server answered ${bytes.toString('latin1', start, end).trim()}`);
+    } else if (--this.#missing === 0) {
+      this.#events.onAnswer({ sequences: undefined });
     }
-    return at;
   }
 }

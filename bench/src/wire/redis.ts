@@ -1,11 +1,10 @@
-import { Answers } from './answers.ts';
 import { decimalBefore, isAt, lineEnd } from './bytes.ts';
-import type { Client, ClientEvents, Wire } from './client.ts';
-import { Connection } from './connection.ts';
+import type { Wire } from './client.ts';
+import { TcpClient } from './tcp-client.ts';
 
 /** RESP 2, the protocol of Redis. The number of receivers that answers a PUBLISH is its acknowledgement. */
 export const redisWire: Wire = {
-  open: (port, events) => RedisClient.open(port, events),
+  open: (port, events) => new RedisClient(port, events).open(),
   delivery: (topic, message) => command('message', topic, message),
   bytesAfterMessage: '\r\n'.length,
 };
@@ -16,57 +15,28 @@ const bulkString = 0x24;
 const integer = 0x3a;
 const simpleString = 0x2b;
 
-class RedisClient implements Client {
-  readonly #connection: Connection;
-  readonly #events: ClientEvents;
-  readonly #answers: Answers;
-
-  static async open(port: number, events: ClientEvents): Promise<Client> {
-    const client = new RedisClient(port, events);
-    client.#connection.write(command('PING'));
-    await client.#answers.next(1);
-    return client;
+class RedisClient extends TcpClient {
+  protected greet(): Promise<void> {
+    return this.ask(command('PING'), 1);
   }
 
-  private constructor(port: number, events: ClientEvents) {
-    this.#events = events;
-    this.#answers = new Answers(events.onFailure);
-    this.#connection = new Connection(
-      port,
-      (bytes) => this.#take(bytes),
-      (reason) => this.#answers.fail(reason),
-    );
-  }
-
-  async subscribe(topics: readonly string[]): Promise<void> {
-    this.#connection.write(command('SUBSCRIBE', ...topics));
-    await this.#answers.next(topics.length);
+  subscribe(topics: readonly string[]): Promise<void> {
+    return this.ask(command('SUBSCRIBE', ...topics), topics.length);
   }
 
   publish(topic: string, message: string): void {
-    this.#connection.write(command('PUBLISH', topic, message));
+    this.connection.write(command('PUBLISH', topic, message));
   }
 
-  close(): void {
-    this.#connection.close();
+  protected frameEnd(bytes: Buffer, start: number): number {
+    return elementEnd(bytes, start);
   }
 
-  #take(bytes: Buffer): number {
-    let at = 0;
-    while (at < bytes.length) {
-      const end = elementEnd(bytes, at);
-      if (end === -1) break;
-      this.#takeElement(bytes, at, end);
-      at = end;
-    }
-    return at;
-  }
-
-  #takeElement(bytes: Buffer, start: number, end: number): void {
-    if (bytes[start] === array && isAt(bytes, start, delivered)) this.#events.onDelivery(bytes, start, end);
-    else if (bytes[start] === integer) this.#events.onAck();
-    else if (bytes[start] === array || bytes[start] === simpleString) this.#answers.take();
-    else this.#answers.fail(`the server answered ${bytes.toString('latin1', start, end).trim()}`);
+  protected takeFrame(bytes: Buffer, start: number, end: number): void {
+    if (bytes[start] === array && isAt(bytes, start, delivered)) this.events.onDelivery(bytes, start, end);
+    else if (bytes[start] === integer) this.events.onAck();
+    else if (bytes[start] === array || bytes[start] === simpleString) this.answers.take();
+    else this.answers.fail(`the server answered ${bytes.toString('latin1', start, end).trim()}`);
   }
 }
 
