@@ -97,12 +97,13 @@ function share(options: FanoutOptions): Shared {
     stallTimeoutMs = 30_000,
     onDrained = () => {},
   } = options;
-  let isWarned = false;
-  const onUnknown = (): void => {
-    if (!isWarned) warn('FANOUT_UNKNOWN_ENGINE', unknownEngine);
-    isWarned = true;
+  const warned = new Set<string>();
+  const warnOnce = (code: string, message: string): void => {
+    if (!warned.has(code)) warn(code, message);
+    warned.add(code);
   };
-  const frames = new HeldFrames();
+  const onUnknown = (): void => warnOnce('FANOUT_UNKNOWN_ENGINE', unknownEngine);
+  const frames = new HeldFrames((reason) => warnOnce('FANOUT_MISCOUNT', miscount(reason)));
   const sharedBytes = (): number => frames.bytes;
   const backlog = new Backlog({ outboxTotalBytesMax, stallTimeoutMs, sharedBytes });
   const direct = new DirectWrites();
@@ -127,6 +128,13 @@ function share(options: FanoutOptions): Shared {
 const unknownEngine =
   'This version of engine.io or ws, or this wsEngine, is not known to @fanfare/fanout. ' +
   'Broadcasts go through engine.io instead: the deliveries are the same, and take more CPU time.';
+
+function miscount(reason: string): string {
+  return (
+    `@fanfare/fanout has counted waiting bytes wrongly: ${reason}. The count was corrected. ` +
+    'This is a bug in the adapter; please report it.'
+  );
+}
 
 function unknownNode(reason: string): string {
   return (
