@@ -37,7 +37,7 @@ const controlCharacter = /\p{Cc}/u;
 export function parseId(input: unknown): string | undefined {
   if (input === undefined) return undefined;
   if (typeof input !== 'string' || input === '') {
-    throw refuseField('bad_request', 'id', 'The id must be a string of at least one character.');
+    throw refuseField('bad_request', 'id', 'The id must be a non-empty string.');
   }
   if (exceedsBytes(input, idBytesMax)) {
     throw refuseField('bad_request', 'id', `The id must not be longer than ${idBytesMax} bytes of UTF-8.`);

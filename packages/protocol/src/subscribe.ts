@@ -40,7 +40,7 @@ export function parseSubscribe(input: unknown): SubscribeRequest {
     throw refuseField(
       'topic_name_reserved',
       'topic',
-      `The topic '${topic}' cannot be delivered as an event of that name. Subscribe with {"envelope": true}.`,
+      `The topic '${topic}' is reserved: it cannot be delivered as an event of that name. Subscribe with {"envelope": true}.`,
     );
   }
   const from = parseFrom(field('from'));

@@ -41,7 +41,7 @@ export function parseTopic(input: unknown): Topic {
   const name = parseName(input);
   for (const segment of name.split('/')) {
     if (segment === '*' || segment === '**') {
-      throw refuseTopic(`The topic must not have a segment '${segment}', which is kept for patterns.`);
+      throw refuseTopic(`The topic must not have the segment '${segment}', which is reserved for patterns.`);
     }
   }
   return name as Topic;
@@ -49,17 +49,17 @@ export function parseTopic(input: unknown): Topic {
 
 /** Reads what topics and patterns have in common. */
 export function parseName(input: unknown): string {
-  if (input === undefined) throw refuseField('bad_request', 'topic', 'A topic is needed.');
+  if (input === undefined) throw refuseField('bad_request', 'topic', 'The topic is missing.');
   if (typeof input !== 'string') throw refuseField('bad_request', 'topic', 'The topic must be a string.');
   if (input === '') throw refuseTopic('The topic must not be empty.');
   if (exceedsBytes(input, topicBytesMax)) {
     throw refuseTopic(`The topic must not be longer than ${topicBytesMax} bytes of UTF-8.`);
   }
   if (!input.isWellFormed())
-    throw refuseTopic('The topic must be well-formed Unicode (it has half of a surrogate pair).');
-  if (controlCharacter.test(input)) throw refuseTopic('The topic must not have control characters.');
+    throw refuseTopic('The topic must be well-formed Unicode (it has a lone surrogate).');
+  if (controlCharacter.test(input)) throw refuseTopic('The topic must not contain control characters.');
   if (input.startsWith('$'))
-    throw refuseTopic("The topic must not begin with '$', which is kept for the server's own topics.");
+    throw refuseTopic("The topic must not begin with '$', which is reserved for topics of the server.");
   return input;
 }
 

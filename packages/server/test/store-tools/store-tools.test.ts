@@ -377,7 +377,7 @@ describe('importing', () => {
     [['{"topic":"a","message":1}'], 'Line 1 cannot be imported: time must be'],
     [
       ['{"topic":"a*/*","message":1,"time":1}'],
-      'Line 1 cannot be imported: The topic must not have a segment',
+      'Line 1 cannot be imported: The topic must not have the segment',
     ],
     [['{"topic":"a","time":1}'], 'Line 1 cannot be imported: it has no message'],
     [['{"topic":"a","message":1,"time":1,"id":5}'], 'Line 1 cannot be imported: The id must be'],
