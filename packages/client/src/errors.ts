@@ -52,7 +52,7 @@ export function errorFrom(problem: unknown): FanfareError {
   const { code, detail, retryable, retryAfterMs } = fieldsOf(problem);
   return new FanfareError(
     textOf(code) ?? 'internal',
-    textOf(detail) ?? 'the server refused.',
+    textOf(detail) ?? 'The server gave no reason.',
     retryable === true,
     { retryAfterMs: typeof retryAfterMs === 'number' ? retryAfterMs : undefined },
   );

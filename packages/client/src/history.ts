@@ -67,13 +67,13 @@ async function getJson(
   try {
     response = await fetch(url, { headers, ...(withCredentials && { credentials: 'include' }) });
   } catch (cause) {
-    throw new FanfareError('unreachable', 'The server does not answer.', true, { cause });
+    throw new FanfareError('unreachable', 'The server cannot be reached.', true, { cause });
   }
   const body: unknown = await response.json().catch(() => undefined);
   if (response.ok && body !== undefined) return body;
   if (textOf(fieldsOf(body)['code']) !== undefined) throw errorFrom(body);
   const detail =
-    `The server answered history with status ${response.status}, and not as Fanfare does. ` +
+    `The server responded with status ${response.status}, not like Fanfare. ` +
     "On an app's server, history needs attach(httpServer, { http: 'topics' }).";
   throw new FanfareError('unreachable', detail, true);
 }

@@ -57,7 +57,7 @@ export class Publisher {
     if (text === undefined) throw new TypeError('A message must be a JSON value.');
     const { publishesMax, publishTimeoutMs } = this.#limits;
     if (this.#pending.size >= publishesMax || this.#characters + text.length > charactersMax) {
-      const detail = `${this.#pending.size} publishes wait for their answers already.`;
+      const detail = `The publish queue is full: ${this.#pending.size} publishes wait (limits: ${publishesMax}, and ${charactersMax} characters).`;
       throw new FanfareError('queue_full', detail, true);
     }
     return new Promise((resolve, reject) => {
@@ -88,7 +88,7 @@ export class Publisher {
       characters > packetBytesMax ||
       (characters * 3 > packetBytesMax && bytesOf(request) > packetBytesMax)
     ) {
-      const detail = `The message is larger than what the server takes (${packetBytesMax} bytes).`;
+      const detail = `The message is larger than the server accepts (${packetBytesMax} bytes).`;
       this.#forget(pending).reject(new FanfareError('payload_too_large', detail, false));
       return;
     }
@@ -118,13 +118,14 @@ export class Publisher {
   /** They end in their order. */
   #giveUp(): void {
     this.#timer = undefined;
+    const { publishTimeoutMs } = this.#limits;
     const now = Date.now();
     for (const pending of this.#pending) {
       if (pending.endsAt > now) {
         this.#timer = setTimeout(() => this.#giveUp(), pending.endsAt - now);
         return;
       }
-      const detail = 'The publish was not answered in time. It may have happened.';
+      const detail = `The publish was not acknowledged within ${publishTimeoutMs} ms. It may have succeeded: retry with the same id.`;
       this.#forget(pending).reject(new FanfareError('not_answered', detail, true));
     }
   }

@@ -28,6 +28,6 @@ export function parseAddress(url: string): ServerAddress {
   const base = (globalThis as { document?: { baseURI: string } }).document?.baseURI;
   const { origin, pathname, protocol } = new URL(url, base);
   if (protocol !== 'http:' && protocol !== 'https:')
-    throw new TypeError(`'${url}' is no URL of a server; one looks like http://localhost:5000`);
+    throw new TypeError(`'${url}' is not the URL of a server. Use one such as http://localhost:5000.`);
   return { origin, path: pathname.replace(/\/+$/, '') };
 }

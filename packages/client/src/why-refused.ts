@@ -39,7 +39,7 @@ async function isUnreadable(url: URL): Promise<boolean> {
 }
 
 function unnamed({ origin }: URL): string {
-  return `The server ${origin} refuses pages of ${pageOrigin()}, unless that origin is named there (\`origins\`).`;
+  return `The server ${origin} refuses pages from ${pageOrigin()}. Add this origin to its setting \`origins\`.`;
 }
 
 /** Undefined outside of a browser. */

@@ -42,7 +42,7 @@ describe('the SDK as a script of a page', () => {
     await page.evaluate((server) => void (window.fanfare = Fanfare.connect(server)), url);
     await eventually(error).toMatchObject({
       code: 'not_authorized',
-      message: `The server ${url} refuses pages of ${elsewhere}, unless that origin is named there (\`origins\`).`,
+      message: `The server ${url} refuses pages from ${elsewhere}. Add this origin to its setting \`origins\`.`,
     });
   });
 

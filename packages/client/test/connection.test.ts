@@ -77,7 +77,7 @@ describe('the connection', () => {
   });
 
   it('tells a URL that is none', () => {
-    expect(() => connect('localhost:5000')).toThrow("'localhost:5000' is no URL of a server");
+    expect(() => connect('localhost:5000')).toThrow("'localhost:5000' is not the URL of a server");
     expect(() => connect('nonsense')).toThrow(TypeError);
   });
 });
