@@ -48,7 +48,7 @@ export async function askFanfare(target: Target, what: string, question: Ask): P
   const { status } = answer;
   const isForeign = (status === 404 || status === 405 || status === 501) && codeOf(answer) === undefined;
   const reason = isForeign
-    ? `${target.name} cannot do that; is it a Fanfare server?`
+    ? `${target.name} does not support this. Is it a Fanfare server?`
     : reasonFor(reasonOf(answer), codeOf(answer), target);
   throw new CommandError(exitCodes.refused, `Failed to ${what}: ${reason}`);
 }
@@ -67,7 +67,7 @@ export function parseAnswer<T extends object>(
   }
   throw new CommandError(
     exitCodes.refused,
-    `${target.name} answers, but not as a Fanfare server. Is the URL right?`,
+    `${target.name} responds, but not like a Fanfare server. Is the URL correct?`,
   );
 }
 

@@ -25,13 +25,13 @@ function readCertificates(source: string, path: string): string {
     pem = readFileSync(path, 'utf8');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new CommandError(exitCodes.usage, `${source} ${path} cannot be read (${code}).`);
+    throw new CommandError(exitCodes.usage, `Cannot read ${source} ${path} (${code}).`);
   }
   try {
     // Node ignores what is not a certificate.
     void new X509Certificate(pem);
     return pem;
   } catch {
-    throw new CommandError(exitCodes.usage, `${source} ${path} does not have a certificate as PEM.`);
+    throw new CommandError(exitCodes.usage, `${source} ${path} has no PEM certificate.`);
   }
 }

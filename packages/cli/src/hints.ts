@@ -5,7 +5,7 @@ import type { Target } from './target.ts';
 /** The reason for a refusal, in terms of the command line where it has some. */
 export function reasonFor(said: string, code: string | undefined, { token }: Target): string {
   return code === 'not_authenticated' && token === undefined
-    ? 'A token is needed: give one with --token-file, or in FANFARE_TOKEN.'
+    ? 'The server needs a token: pass one with --token-file or FANFARE_TOKEN.'
     : said;
 }
 
@@ -15,7 +15,7 @@ export function startHint({ name }: Target): string {
   const host = hostname.replace(/^\[|\]$/g, '');
   const isHere = host === 'localhost' || host === '::1' || /^127(\.\d+){3}$/.test(host);
   if (!isHere || protocol !== 'http:' || pathname !== '/')
-    return 'Is the URL right, and is the server running?';
+    return 'Is the URL correct, and is the server running?';
   const { host: usualHost, port: usualPort } = settingKinds;
   const hostFlag = host === 'localhost' || host === usualHost.default ? '' : ` --host ${host}`;
   const portFlag = port === String(usualPort.default) ? '' : ` --port ${port || '80'}`;

@@ -39,8 +39,7 @@ export async function runHistory(
       query: { topic, ...query, limit: String(Math.min(left, messagesPerPage)) },
     });
     const page = parseAnswer<HistoryPage>(target, answer, ({ messages }) => Array.isArray(messages));
-    if (page.recovered === false)
-      say('Messages are missing here: the server does not have all of them any more.');
+    if (page.recovered === false) say('Messages are missing here: the server no longer has all of them.');
     // As the characters that were published: numbers are not read as JavaScript's.
     const array = cutMember(answer.body, 'messages')?.text ?? '[]';
     const texts = [...elementsOf(array)].flatMap((element) =>

@@ -33,7 +33,10 @@ export async function* readLines(
     pieces.push(rest);
     waiting += rest.length;
     if (waiting > lineBytesMax)
-      throw new CommandError(exitCodes.usage, `A line is longer than ${lineBytesMax} bytes.`);
+      throw new CommandError(
+        exitCodes.usage,
+        `A line of the standard input is longer than ${lineBytesMax} bytes.`,
+      );
   }
   for (const lines of decoder.decode(Buffer.concat(pieces))) {
     // What follows the last line feed is a line only if it has something.
@@ -59,7 +62,7 @@ class LineDecoder {
     if (!isWhole)
       throw new CommandError(
         exitCodes.refused,
-        `Line ${this.#count + 1} of the standard input is not UTF-8: convert the input first, such as with iconv -f LATIN1 -t UTF-8`,
+        `Line ${this.#count + 1} of the standard input is not UTF-8: convert the input first, for example with iconv -f LATIN1 -t UTF-8`,
       );
   }
 }
@@ -69,7 +72,7 @@ function withoutMark(bytes: Buffer): Buffer {
   if (isUtf16(bytes))
     throw new CommandError(
       exitCodes.refused,
-      'The standard input is UTF-16 and not UTF-8: convert it first, such as with iconv -f UTF-16 -t UTF-8',
+      'The standard input is UTF-16, not UTF-8: convert it first, for example with iconv -f UTF-16 -t UTF-8',
     );
   return bytes.subarray(0, byteOrderMark.length).equals(byteOrderMark)
     ? bytes.subarray(byteOrderMark.length)

@@ -45,7 +45,7 @@ function checkArguments(): void {
   if (isUtf8(readFileSync('/proc/self/cmdline'))) return;
   throw new CommandError(
     exitCodes.usage,
-    'The arguments are not UTF-8. Is the locale of this terminal or script another one?',
+    'The arguments are not UTF-8. Set the locale of this terminal or script to UTF-8.',
   );
 }
 
@@ -57,7 +57,7 @@ function written(output: NodeJS.WriteStream): Promise<void> {
 /** The reader of our output may go before we do, as in `fanfare sub news | head -1`. */
 function onOutputError(error: NodeJS.ErrnoException): never {
   if (error.code === 'EPIPE') process.exit(exitCodes.brokenPipe);
-  complain(`The output cannot be written: ${error.message}`);
+  complain(`Cannot write the output: ${error.message}`);
   process.exit(exitCodes.refused);
 }
 

@@ -13,7 +13,7 @@ export function encodeMessage(message: string, json: boolean): string {
   } catch {
     throw new CommandError(
       exitCodes.usage,
-      `with --json the message must be JSON, and this is not: ${message.slice(0, 100)}`,
+      `With --json, the message must be JSON. This is not: ${message.slice(0, 100)}`,
     );
   }
 }

@@ -14,8 +14,8 @@ export function checkOpenFiles(): void {
   if (limit === undefined || limit >= openFilesMin) return;
   throw new CommandError(
     exitCodes.refused,
-    `The server could not start: ${limit} open files are too few, and each connection is one. ` +
-      `Raise the limit to ${openFilesMin} or more (\`ulimit -n\`).`,
+    `The server could not start: the limit of ${limit} open files is too low, and each connection counts as one. ` +
+      `Raise it to ${openFilesMin} or more (\`ulimit -n\`).`,
   );
 }
 

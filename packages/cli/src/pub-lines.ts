@@ -46,8 +46,8 @@ class LinePublisher {
   /** What was published though something failed, in words. */
   get summary(): string {
     const after = this.#publishedAfter;
-    const along = after > 0 ? `, and ${after} after it that were sent along` : '';
-    return ` (after ${this.published - after} published${along})`;
+    const along = after > 0 ? `, and ${after} after it in the same request` : '';
+    return ` (published before it: ${this.published - after}${along})`;
   }
 
   /** @throws CommandError */

@@ -26,7 +26,7 @@ export async function runPub(
   { topic, message, id, json, create }: PubOptions,
 ): Promise<void> {
   if (message === '-' && id !== undefined)
-    throw usage('--id names one message, so it does not go with lines from the standard input');
+    throw usage('Cannot combine --id with the standard input: an id names a single message.');
   const messageJson = message === '-' ? undefined : encodeMessage(message, json);
   if (create) await createTopic(target, topic);
   if (messageJson === undefined) return publishLines(target, topic, json);

@@ -64,7 +64,7 @@ export async function publishMany(
   if (!isSuccess(answer)) throw new CommandError(exitCodes.refused, reasonOf(answer));
   const lines = answer.body.split('\n').filter((line) => line !== '');
   if (lines.length === many.length) return lines.map(readOutcome);
-  throw new CommandError(exitCodes.refused, `${target.name} did not answer for each message.`);
+  throw new CommandError(exitCodes.refused, `${target.name} did not acknowledge every message.`);
 }
 
 /**
@@ -107,11 +107,11 @@ function readOutcome(line: string): PublishOutcome {
     const { detail, code } = error ?? {};
     return {
       ok: false,
-      reason: typeof detail === 'string' ? detail : 'the server refused.',
+      reason: typeof detail === 'string' ? detail : 'the server gave no reason.',
       code: typeof code === 'string' ? code : undefined,
     };
   } catch {
-    return { ok: false, reason: 'the server refused.', code: undefined };
+    return { ok: false, reason: 'the server gave no reason.', code: undefined };
   }
 }
 

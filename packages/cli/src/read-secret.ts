@@ -21,6 +21,6 @@ export function readSecret(path: string, flag: string): Secret {
     return { text: readFileSync(path, 'utf8').trim(), source: `${flag} ${path}`, path };
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new CommandError(exitCodes.usage, `${flag} ${path} cannot be read (${code}).`);
+    throw new CommandError(exitCodes.usage, `Cannot read ${flag} ${path} (${code}).`);
   }
 }

@@ -69,7 +69,7 @@ async function readConfig(path: string): Promise<SettingsFile> {
 
 /** What keeps strangers out is told where it can fail. */
 const forThisMachine =
-  'Access:     this machine only. Give it a key before you put it behind a proxy: not every proxy can be noticed.';
+  'Access:     this machine only. Set a key before you use a proxy: the server cannot detect every proxy.';
 
 /** Where it serves, how to subscribe, how to publish, where messages are kept, and whether a token is needed. */
 function greeting(url: string, settings: Settings): string {
@@ -80,8 +80,8 @@ function greeting(url: string, settings: Settings): string {
     `Fanfare serves on ${painted(url, 'cyan')} (open it in a browser, or stop it with Ctrl-C)`,
     `Subscribe:  ${command} sub news${where}`,
     `Publish:    ${command} pub news hello${where}`,
-    `Messages:   kept in ${memory ? 'memory, until the server ends' : painted(data)}`,
-    ...(hasKey(settings) ? [`Tokens:     needed by every client (${command} token --help)`] : []),
+    `Messages:   kept in ${memory ? 'memory, until the server stops' : painted(data)}`,
+    ...(hasKey(settings) ? [`Tokens:     required from every client (${command} token --help)`] : []),
     ...(hasKey(settings) || open ? [] : [forThisMachine]),
   ].join('\n');
 }
@@ -89,8 +89,8 @@ function greeting(url: string, settings: Settings): string {
 function damaged({ message }: LogDamagedError, { data }: Settings): CommandError {
   return new CommandError(
     exitCodes.damaged,
-    `${message} Run \`${commandName()} store verify ${shellWord(data)}\` to see what else is damaged. ` +
-      'Export what can be read, and import it into a new data directory, or go back to a backup.',
+    `${message} Run \`${commandName()} store verify ${shellWord(data)}\` to list all damage. ` +
+      'Export the readable data and import it into a new data directory, or restore a backup.',
   );
 }
 
@@ -106,16 +106,16 @@ function cannotStart(error: unknown): string {
   const { code, port, address, hostname, message } = error as ListenError;
   switch (code) {
     case 'EADDRINUSE':
-      return `Port ${port} is taken by another program: stop that one, or choose another port with --port ${neighbour(port)}.`;
+      return `Another program uses port ${port}: stop it, or choose another port with --port ${neighbour(port)}.`;
     case 'EMFILE':
     case 'ENFILE':
-      return 'The server could not start: there are too few file descriptors. Raise the limit of open files (`ulimit -n`).';
+      return 'The server could not start: too few file descriptors are available. Raise the limit of open files (`ulimit -n`).';
     case 'EACCES':
       if (port === undefined) return couldNotStart(message);
-      return `Port ${port} needs more rights than you have: choose one over 1023, such as --port ${settingKinds.port.default}.`;
+      return `You have no permission for port ${port}: choose one above 1023, such as --port ${settingKinds.port.default}.`;
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
-      return `${address ?? hostname} is no address of this machine: choose another with --host.`;
+      return `${address ?? hostname} is not an address of this machine: choose another with --host.`;
     default:
       return couldNotStart(message);
   }
@@ -158,6 +158,7 @@ function isInTerminal(): boolean {
 }
 
 function sayIgnored(signal: NodeJS.Signals): void {
-  const why = signal === 'SIGHUP' ? 'settings are read at the start only' : 'the server cannot be debugged';
+  const why =
+    signal === 'SIGHUP' ? 'settings are read only at the start' : 'the server opens no debugger port';
   console.error(`${signal} is ignored: ${why}.`);
 }

@@ -4,6 +4,6 @@ try {
 } catch (error) {
   const { code } = error as NodeJS.ErrnoException;
   if (code !== 'EMFILE' && code !== 'ENFILE') throw error;
-  console.error('There are too few file descriptors: raise the limit of open files (`ulimit -n`).');
+  console.error('Too few file descriptors are available: raise the limit of open files (`ulimit -n`).');
   process.exitCode = 1;
 }

@@ -56,6 +56,6 @@ async function runInProcess(directory: string): Promise<void> {
   if (isatty(2)) process.stderr.write('\n');
   throw new CommandError(
     exitCodes.refused,
-    `The data file in '${directory}' is damaged so badly that reading it ended the program (${signal}). Go back to a backup.`,
+    `The data file in '${directory}' is so damaged that reading it crashed the program (${signal}). Restore a backup.`,
   );
 }

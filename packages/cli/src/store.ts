@@ -100,8 +100,8 @@ export async function runRepairTimes(directory: string): Promise<void> {
   say(
     repaired
       ? `Corrected the times of ${counted(repaired.messages, 'message')} from the future. The clock shows ${shown}. ` +
-          `The data as it was is in '${repaired.copy}'.`
-      : `No message is from the future: nothing was changed. The clock shows ${shown}.`,
+          `The original data is in '${repaired.copy}'.`
+      : `No message has a time in the future: nothing was changed. The clock shows ${shown}.`,
   );
 }
 
@@ -147,7 +147,7 @@ function summaryOf({ topics, messages, bytes }: StoreCounts): string {
 function damaged(directory: string, count: number): CommandError {
   return new CommandError(
     exitCodes.refused,
-    `${counted(count, 'damage')} found in '${directory}'. Export what can be read, and import it into a new directory, or go back to a backup.`,
+    `Found ${counted(count, 'damaged place')} in '${directory}'. Export the readable data and import it into a new directory, or restore a backup.`,
   );
 }
 
@@ -158,7 +158,7 @@ function counted(count: number, what: string): string {
 /** What keeps a tool from doing its work, as a sentence; a defect stays one. */
 function refuse(error: unknown): never {
   if (error instanceof LogDamagedError)
-    throw new CommandError(exitCodes.refused, `${error.message} Go back to a backup.`);
+    throw new CommandError(exitCodes.refused, `${error.message} Restore a backup.`);
   const isExpected =
     error instanceof DataDirectoryError ||
     error instanceof ImportError ||

@@ -17,7 +17,7 @@ export async function runSubMenu(target: Target, conversation: Conversation): Pr
     onDelivery: ({ topic, message }) =>
       print(`Received message for topic '${topic}': ${showMessage(message)}`),
     onNotice: print,
-    onRefused: (topic, reason) => print(`Not subscribed to '${topic}' any more: ${reason}`),
+    onRefused: (topic, reason) => print(`The subscription to topic '${topic}' has ended: ${reason}`),
   });
   try {
     print(`Connected to ${target.name}`);
@@ -47,7 +47,7 @@ async function converse(subscriber: Subscriber, conversation: Conversation): Pro
         break;
       case '3':
         isListening = subscriber.topics.length > 0;
-        if (!isListening) conversation.print('There is no subscription to listen to yet; choose 1 first.');
+        if (!isListening) conversation.print('You have no subscriptions yet. Choose 1 first.');
         break;
       case '4':
         return;
@@ -70,7 +70,7 @@ async function unsubscribe(subscriber: Subscriber, conversation: Conversation): 
   const topic = await conversation.ask('Topic to unsubscribe from: ');
   if (topic === undefined || topic === '') return;
   if (!subscriber.topics.includes(topic)) {
-    conversation.print(`There is no subscription to topic '${topic}'`);
+    conversation.print(`You are not subscribed to topic '${topic}'`);
     return;
   }
   const outcome = subscriber.unsubscribe(topic);
@@ -82,7 +82,7 @@ function describe(outcome: Outcome, what: string, done: string): string {
     case 'done':
       return done;
     case 'pending':
-      return `${done}, as soon as the connection is back`;
+      return `${done} (as soon as the connection is back)`;
     case 'refused':
       return `Failed to ${what}: ${outcome.reason}`;
   }

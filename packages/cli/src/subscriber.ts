@@ -112,25 +112,23 @@ export class Subscriber {
 
   #tellOfStart(topic: string, from: Start['from'] | undefined, { offset }: Acknowledgement): void {
     if (offset !== undefined || from === undefined || from === 'new') return;
-    this.#listener.onNotice(
-      `${this.#target.name} keeps no messages: of topic '${topic}' come those from now on.`,
-    );
+    this.#listener.onNotice(`${this.#target.name} keeps no messages: topic '${topic}' starts with new ones.`);
   }
 
   #onGap({ topic, dropped, reason }: Gap): void {
     if (reason === 'dropped') {
       const many = dropped === undefined ? 'Messages' : dropped === 1 ? '1 message' : `${dropped} messages`;
-      const [are, them, they] = dropped === 1 ? ['is', 'it', 'it'] : ['are', 'them', 'they'];
+      const [are, them] = dropped === 1 ? ['is', 'it'] : ['are', 'them'];
       this.#listener.onNotice(
-        `${many} of topic '${topic}' ${are} missing here: the server could not keep ${them} until ${they} could be sent.`,
+        `${many} of topic '${topic}' ${are} missing here: this client was too slow, and the server did not keep ${them}.`,
       );
     } else if (reason === 'start') {
       this.#listener.onNotice(
-        `The server does not have every message of topic '${topic}' since that offset any more: they begin with the earliest that there is.`,
+        `Messages of topic '${topic}' are missing: the server no longer has all of them since that offset. It starts with the earliest that it has.`,
       );
     } else if (this.#subscriptions.get(topic)?.offset !== undefined) {
       this.#listener.onNotice(
-        `Messages of topic '${topic}' that were published in between may be missing: the server does not have all of them any more.`,
+        `Messages of topic '${topic}' that were published in the meantime may be missing: the server no longer has all of them.`,
       );
     }
   }
@@ -149,7 +147,7 @@ export class Subscriber {
   #onStatus({ state, error }: Status): void {
     if (state === 'lost') {
       if (!this.#wasLost)
-        this.#listener.onNotice(`Lost the connection to ${this.#target.name}; trying to get it back …`);
+        this.#listener.onNotice(`Lost the connection to ${this.#target.name}; reconnecting …`);
       this.#wasLost = true;
     } else if (state === 'closed') {
       if (error) for (const topic of this.topics) this.#listener.onRefused(topic, error.message);
@@ -157,9 +155,9 @@ export class Subscriber {
       this.#wasLost = false;
       const resumes = [...this.#subscriptions.values()].every(({ offset }) => offset !== undefined);
       const what = resumes
-        ? 'Going on after the last message that came.'
-        : 'Messages that were published in between did not arrive.';
-      this.#listener.onNotice(`Connected to ${this.#target.name} again. ${what}`);
+        ? 'Continuing after the last received message.'
+        : 'Messages that were published in the meantime are missing.';
+      this.#listener.onNotice(`Reconnected to ${this.#target.name}. ${what}`);
     }
   }
 }

@@ -27,7 +27,7 @@ export function parseTarget(text: string, { token, ca }: Partial<Pick<Target, 't
   if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
     throw new CommandError(
       exitCodes.usage,
-      `'${text}' is no URL of a server; one looks like http://localhost:5000`,
+      `'${text}' is not the URL of a server. Use one such as http://localhost:5000.`,
     );
   }
   const path = url.pathname.replace(/\/+$/, '');

@@ -34,7 +34,10 @@ export async function runMint({
   const now = Date.now();
   const { key } = flags;
   if (!key)
-    throw new CommandError(exitCodes.usage, 'A key is needed to sign with: --key-file, or FANFARE_KEY.');
+    throw new CommandError(
+      exitCodes.usage,
+      'The key to sign with is missing: use --key-file or FANFARE_KEY.',
+    );
   const exposure = key.path === undefined ? undefined : exposureOf(key.path);
   if (exposure !== undefined) say(exposure);
   try {
@@ -56,7 +59,7 @@ export async function runMint({
     print(token);
   } catch (error) {
     if (error instanceof KeyError)
-      throw new CommandError(exitCodes.usage, `${key.source} has no key to sign with: ${error.message}`);
+      throw new CommandError(exitCodes.usage, `Cannot sign with ${key.source}: ${error.message}`);
     if (error instanceof FanfareError) throw new CommandError(exitCodes.usage, error.message);
     throw error;
   }
@@ -69,7 +72,7 @@ export async function runMint({
  */
 export function runExplain(token: string): void {
   const explained = explainToken(token.trim());
-  if (!explained) throw new CommandError(exitCodes.refused, 'This is no signed JSON Web Token.');
+  if (!explained) throw new CommandError(exitCodes.refused, 'This is not a signed JSON Web Token.');
   const { header, claims } = explained;
   const fanfare = (claims['fanfare'] ?? {}) as Readonly<Record<string, unknown>>;
   const { sub, iss, aud, iat, nbf, exp } = claims;
@@ -79,24 +82,21 @@ export function runExplain(token: string): void {
       'signed',
       `${header['alg'] as string}${typeof header['kid'] === 'string' ? ` (key ${header['kid']})` : ''}`,
     ],
-    ...(iss === undefined ? [] : [['made by', iss]]),
-    ...(aud === undefined ? [] : [['meant for', audienceOf(aud)]]),
+    ...(iss === undefined ? [] : [['issuer', iss]]),
+    ...(aud === undefined ? [] : [['audience', audienceOf(aud)]]),
     ['issued', timeOf(iat)],
-    ...(nbf === undefined ? [] : [['counts from', timeOf(nbf)]]),
-    [
-      'ends',
-      `${timeOf(exp)}${typeof exp === 'number' && exp * 1_000 <= Date.now() ? ', which is over' : ''}`,
-    ],
+    ...(nbf === undefined ? [] : [['valid from', timeOf(nbf)]]),
+    ['expires', `${timeOf(exp)}${typeof exp === 'number' && exp * 1_000 <= Date.now() ? ' (expired)' : ''}`],
     ['may publish to', rightsOf(fanfare['publish'], fanfare['admin'])],
     ['may read', rightsOf(fanfare['subscribe'], fanfare['admin'])],
     ['admin', fanfare['admin'] === true ? 'yes' : 'no'],
   ];
   for (const [name, value] of lines) print(`${String(name)}: ${String(value)}`);
-  say('Its signature was not verified.');
+  say('The signature was not verified.');
 }
 
 function timeOf(seconds: unknown): string {
-  if (typeof seconds !== 'number' || Math.abs(seconds) > 8.64e12) return 'not said';
+  if (typeof seconds !== 'number' || Math.abs(seconds) > 8.64e12) return 'not set';
   return new Date(seconds * 1_000).toISOString();
 }
 
@@ -107,7 +107,5 @@ function audienceOf(aud: unknown): string {
 
 function rightsOf(patterns: unknown, admin: unknown): string {
   if (admin === true) return 'everything';
-  return Array.isArray(patterns) && patterns.length > 0
-    ? patterns.join(', ')
-    : 'nothing but what rules allow';
+  return Array.isArray(patterns) && patterns.length > 0 ? patterns.join(', ') : 'only what rules allow';
 }

@@ -25,7 +25,7 @@ export async function listTopics(target: Target, prefix: string, json: boolean):
     else table.print(topics.map(cellsOf));
   }
   if (count === 0 && process.stdout.isTTY && !json)
-    say(prefix === '' ? 'There are no topics yet.' : `No topic begins with '${prefix}'.`);
+    say(prefix === '' ? 'There are no topics yet.' : `No topic starts with '${prefix}'.`);
 }
 
 async function* pages(target: Target, prefix: string): AsyncGenerator<readonly TopicInfo[]> {
@@ -58,7 +58,7 @@ const columns: readonly TableColumn[] = [
 export async function createTopics(target: Target, topics: readonly string[]): Promise<void> {
   for (const topic of topics) {
     const outcome = await createTopic(target, topic);
-    say(outcome === 'created' ? `Created topic '${topic}'` : `Topic '${topic}' exists already`);
+    say(outcome === 'created' ? `Created topic '${topic}'` : `Topic '${topic}' already exists`);
   }
 }
 

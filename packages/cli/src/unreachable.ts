@@ -37,13 +37,13 @@ export async function explainNoConnection(
   }
   return new CommandError(
     exitCodes.unreachable,
-    `${target.name} answers, but not as a Socket.IO server (HTTP ${answer.status}). Is the URL right?`,
+    `${target.name} responds, but not like a Socket.IO server (HTTP ${answer.status}). Is the URL correct?`,
   );
 }
 
 function reasonOf(target: Target, error: unknown): string {
   const { code, name, message } = error as NodeJS.ErrnoException;
-  if (name === 'TimeoutError') return 'it does not answer.';
+  if (name === 'TimeoutError') return 'it does not respond.';
   if (code?.startsWith('HPE_')) return 'it does not speak HTTP.';
   switch (code) {
     case 'DEPTH_ZERO_SELF_SIGNED_CERT':
@@ -51,17 +51,17 @@ function reasonOf(target: Target, error: unknown): string {
     case 'UNABLE_TO_GET_ISSUER_CERT':
     case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
     case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
-      return `its certificate is not trusted (${message}). Name a file with that of its authority with --ca.`;
+      return `its certificate is not trusted (${message}). Name a file with the certificate of its authority with --ca.`;
     case 'EPROTO':
       return 'it does not speak HTTPS.';
     case 'ECONNREFUSED':
-      return `nothing listens there. ${startHint(target)}`;
+      return `nothing listens on this port. ${startHint(target)}`;
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
-      return 'there is no host of that name.';
+      return 'the host does not exist.';
     case 'ECONNRESET':
     case 'EPIPE':
-      return 'it closed the connection without an answer.';
+      return 'it closed the connection without a response.';
     default:
       return `${message}.`;
   }

@@ -71,12 +71,12 @@ it('a server whose authority is unknown is refused, and --ca is named', async ()
 });
 
 it.each([
-  ['missing.pem', 'cannot be read (ENOENT).'],
-  ['ca.key', 'does not have a certificate as PEM.'],
-])('a file without certificates is refused: %s', async (name, sentence) => {
+  ['missing.pem', (ca: string) => `Cannot read --ca ${ca} (ENOENT).`],
+  ['ca.key', (ca: string) => `--ca ${ca} has no PEM certificate.`],
+])('a file without certificates is refused: %s', async (name, sentenceOf) => {
   expect(await run(['sub', 'news', '--ca', file(name)])).toEqual({
     code: 2,
     stdout: '',
-    stderr: `--ca ${file(name)} ${sentence}\n`,
+    stderr: `${sentenceOf(file(name))}\n`,
   });
 });

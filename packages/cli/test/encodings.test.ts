@@ -24,9 +24,9 @@ async function read(input: Buffer, size: number): Promise<{ lines: string[]; err
 }
 
 const notUtf8 = (line: number): string =>
-  `Line ${line} of the standard input is not UTF-8: convert the input first, such as with iconv -f LATIN1 -t UTF-8`;
+  `Line ${line} of the standard input is not UTF-8: convert the input first, for example with iconv -f LATIN1 -t UTF-8`;
 const utf16 =
-  'The standard input is UTF-16 and not UTF-8: convert it first, such as with iconv -f UTF-16 -t UTF-8';
+  'The standard input is UTF-16, not UTF-8: convert it first, for example with iconv -f UTF-16 -t UTF-8';
 
 describe.each([[1], [3], [65_536]])('lines that come in pieces of %i bytes', (size) => {
   it.each<[string, Buffer, string[], string | undefined]>([
@@ -63,7 +63,7 @@ describe('fanfare pub', () => {
     expect(await outcome(publisher)).toEqual({
       code: 1,
       stdout: '',
-      stderr: `Message published to topic 'news'\n${notUtf8(2)} (after 1 published)\n`,
+      stderr: `Message published to topic 'news'\n${notUtf8(2)} (published before it: 1)\n`,
     });
     const history = await outcome(fanfare('history', 'news', '--json', '--url', url));
     expect(JSON.parse(history.stdout)).toMatchObject({ message: 'first' });
@@ -84,7 +84,7 @@ describe('fanfare pub', () => {
     expect(await outcome(new Program('bash', ['-c', shell]))).toEqual({
       code: 2,
       stdout: '',
-      stderr: 'The arguments are not UTF-8. Is the locale of this terminal or script another one?\n',
+      stderr: 'The arguments are not UTF-8. Set the locale of this terminal or script to UTF-8.\n',
     });
     const real = await outcome(fanfare('pub', 'news', '\ufffd', '--create', '--url', url));
     expect(real).toMatchObject({ code: 0 });
@@ -115,7 +115,7 @@ describe('files that Windows has written', () => {
     expect(await outcome(fanfare('topics', '--token-file', file, '--url', url))).toEqual({
       code: 2,
       stdout: '',
-      stderr: `--token-file ${file} does not have a token: it has characters that tokens do not have. Is the file UTF-16?\n`,
+      stderr: `--token-file ${file} is not a token: it has characters that tokens do not have. Is the file UTF-16?\n`,
     });
   });
 });

@@ -34,9 +34,9 @@ describe('fanfare sub from a pipe', () => {
     const { code, stdout } = await outcome(program);
     expect(code).toBe(0);
     for (const sentence of [
-      'There is no subscription to listen to yet; choose 1 first.',
+      'You have no subscriptions yet. Choose 1 first.',
       'Please choose 1, 2, 3 or 4.',
-      "There is no subscription to topic 'news'",
+      "You are not subscribed to topic 'news'",
       "Failed to subscribe: The topic must not begin with '$'",
       "Subscribed to topic 'news'",
     ]) {
@@ -79,9 +79,9 @@ describe('fanfare sub without its server for a while', () => {
     await program.says('Your choice');
     io.use((_socket, next) => next(new Error('closed for now')));
     io.disconnectSockets();
-    await program.says(`Lost the connection to ${url}; trying to get it back …\n`);
+    await program.says(`Lost the connection to ${url}; reconnecting …\n`);
     program.type('1\nnews\n');
-    await program.says("Subscribed to topic 'news', as soon as the connection is back\n");
+    await program.says("Subscribed to topic 'news' (as soon as the connection is back)\n");
     program.type('4\n');
     expect(await outcome(program)).toMatchObject({ code: 0, stderr: '' });
   });
@@ -109,7 +109,7 @@ describe('fanfare pub from a pipe', () => {
     expect(await outcome(program)).toMatchObject({
       code: 0,
       stdout: expect.stringContaining(
-        'Failed to publish message: Cannot reach http://localhost:9: nothing listens there.',
+        'Failed to publish message: Cannot reach http://localhost:9: nothing listens on this port.',
       ) as string,
     });
   });

@@ -68,13 +68,15 @@ describe('fanfare sub --from', () => {
     const { url } = await filled();
     const program = await outcome(await subscriber(url, 'c', '--from', 'another.17', '--count', '1'));
     expect(program.stdout).toBe('text\n');
-    expect(program.stderr).toContain("does not have every message of topic 'c' since that offset any more");
+    expect(program.stderr).toContain(
+      "Messages of topic 'c' are missing: the server no longer has all of them since that offset",
+    );
   });
 
   it('says so when the server keeps no messages', async () => {
     const { url } = await startLabServer('nothing');
     const program = await subscriber(url, 'c', '--from', 'earliest');
-    await program.says(`${url} keeps no messages: of topic 'c' come those from now on.\n`, 'stderr');
+    await program.says(`${url} keeps no messages: topic 'c' starts with new ones.\n`, 'stderr');
   });
 
   it.each(['never', '', 'last:', 'last:x', '10', '10y', '2020-13-01', 'time:-1'])(
@@ -127,7 +129,7 @@ describe('fanfare sub, when its server is away for a while', () => {
       'news/a\tsix',
       'news/a\tseven',
     ]);
-    expect(stderr).toContain(`Connected to ${url} again. Going on after the last message that came.\n`);
+    expect(stderr).toContain(`Reconnected to ${url}. Continuing after the last received message.\n`);
     expect(stderr).not.toContain('missing');
   });
 
@@ -140,7 +142,10 @@ describe('fanfare sub, when its server is away for a while', () => {
     await first.server.stop();
     await program.says('Lost the connection', 'stderr');
     const second = await startServer(port);
-    await program.says("Messages of topic 'news' that were published in between may be missing", 'stderr');
+    await program.says(
+      "Messages of topic 'news' that were published in the meantime may be missing",
+      'stderr',
+    );
     await second.server.publish('news', 'after');
     expect(await outcome(program)).toMatchObject({ code: 0, stdout: 'before\nafter\n' });
   });
@@ -230,7 +235,7 @@ describe('fanfare pub TOPIC -', () => {
     const { code, stderr } = await outcome(publisher);
     expect(code).toBe(1);
     expect(stderr).toMatch(
-      /Failed to publish message: .* \(after 2 published, and 1 after it that were sent along\)\n$/,
+      /Failed to publish message: .* \(published before it: 2, and 1 after it in the same request\)\n$/,
     );
     const { stdout } = await outcome(fanfare('history', 'small', '--json', '--url', url));
     expect(fields(stdout, 'message')).toEqual(['one', 'two', 'four']);
@@ -246,7 +251,7 @@ describe('fanfare topics', () => {
       stdout: '',
       stderr: ['a', 'b/c', '..', 'ü "x"'].map((topic) => `Created topic '${topic}'\n`).join(''),
     });
-    expect(await run('create', 'a')).toMatchObject({ code: 0, stderr: "Topic 'a' exists already\n" });
+    expect(await run('create', 'a')).toMatchObject({ code: 0, stderr: "Topic 'a' already exists\n" });
     const { stdout } = await outcome(fanfare('pub', 'a', '1', '--json', '--url', url));
     const [lastOffset] = fields(stdout, 'offset');
     expect(await run()).toEqual({
@@ -285,7 +290,7 @@ describe('fanfare topics', () => {
     expect(await outcome(fanfare('topics', '--url', url))).toEqual({
       code: 1,
       stdout: '',
-      stderr: `Failed to list the topics: ${url} cannot do that; is it a Fanfare server?\n`,
+      stderr: `Failed to list the topics: ${url} does not support this. Is it a Fanfare server?\n`,
     });
   });
 
@@ -355,7 +360,7 @@ describe('fanfare history', () => {
     expect(await outcome(fanfare('history', 'c', '--from', 'another.1', '--url', url))).toMatchObject({
       code: 0,
       stdout: expect.stringMatching(/\ttext\n$/) as string,
-      stderr: 'Messages are missing here: the server does not have all of them any more.\n',
+      stderr: 'Messages are missing here: the server no longer has all of them.\n',
     });
   });
 

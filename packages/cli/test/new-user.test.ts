@@ -63,7 +63,7 @@ describe('fanfare', () => {
     const { url } = await startServer(0, { key: manyBytes });
     const { code, stderr } = await outcome(fanfare(...args, '--url', url));
     expect(code).toBe(1);
-    expect(stderr).toContain(': A token is needed: give one with --token-file, or in FANFARE_TOKEN.\n');
+    expect(stderr).toContain(': The server needs a token: pass one with --token-file or FANFARE_TOKEN.\n');
   });
 
   it.each([
@@ -71,8 +71,8 @@ describe('fanfare', () => {
       ['serve', '--memory', '--port', '0', '--key-file', '/no/key'],
       "keyFile (--key-file) '/no/key': The file cannot be read (ENOENT).",
     ],
-    [['token', 'mint', 'ann', '--key-file', '/no/key'], '--key-file /no/key cannot be read (ENOENT).'],
-    [['sub', 'news', '--token-file', '/no/token'], '--token-file /no/token cannot be read (ENOENT).'],
+    [['token', 'mint', 'ann', '--key-file', '/no/key'], 'Cannot read --key-file /no/key (ENOENT).'],
+    [['sub', 'news', '--token-file', '/no/token'], 'Cannot read --token-file /no/token (ENOENT).'],
   ])('names the flag and the path of a file that cannot be read: %j', async (args, sentence) => {
     expect(await outcome(fanfare(...args))).toEqual({ code: 2, stdout: '', stderr: `${sentence}\n` });
   });
@@ -124,7 +124,7 @@ describe('fanfare', () => {
       expect(await outcome(fanfare('topics', '--url', url))).toEqual({
         code: 3,
         stdout: '',
-        stderr: `Cannot reach ${url}: nothing listens there. Is the URL right, and is the server running?\n`,
+        stderr: `Cannot reach ${url}: nothing listens on this port. Is the URL correct, and is the server running?\n`,
       });
   });
 });

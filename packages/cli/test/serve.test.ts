@@ -36,8 +36,8 @@ describe('fanfare serve', () => {
       expect.stringMatching(/^Fanfare serves on http:\/\/localhost:\d+ /) as string,
       expect.stringMatching(new RegExp(`^Subscribe:  (npx )?fanfare sub news --url ${url}$`)) as string,
       expect.stringMatching(new RegExp(`^Publish:    (npx )?fanfare pub news hello --url ${url}$`)) as string,
-      'Messages:   kept in memory, until the server ends',
-      'Access:     this machine only. Give it a key before you put it behind a proxy: not every proxy can be noticed.',
+      'Messages:   kept in memory, until the server stops',
+      'Access:     this machine only. Set a key before you use a proxy: the server cannot detect every proxy.',
       '',
     ]);
     expect(await (await fetch(url)).text()).toMatch(/^Fanfare /);
@@ -104,7 +104,7 @@ describe('fanfare serve', () => {
         limit,
         1,
         '',
-        [expect.stringMatching(/too few.* \(`ulimit -n`\)\.$/), ''],
+        [expect.stringMatching(/[Tt]oo (?:few|low).* \(`ulimit -n`\)\.$/), ''],
       ]);
     }
   });
@@ -149,7 +149,7 @@ describe('fanfare serve', () => {
     expect(await outcome(fanfare('serve', '--memory', '--port', String(port)))).toEqual({
       code: 1,
       stdout: '',
-      stderr: `Port ${port} is taken by another program: stop that one, or choose another port with --port ${port + 1}.\n`,
+      stderr: `Another program uses port ${port}: stop it, or choose another port with --port ${port + 1}.\n`,
     });
   });
 
@@ -245,7 +245,10 @@ describe('fanfare serve', () => {
     const data = temporaryDirectory();
     const { port } = new URL(taken.url);
     const failed = await outcome(fanfare('serve', '--port', port, '--data', data));
-    expect(failed).toMatchObject({ code: 1, stderr: expect.stringMatching(/^Port \d+ is taken/) as string });
+    expect(failed).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^Another program uses port \d+/) as string,
+    });
     await serving('--port', '0', '--data', data);
   });
 

@@ -102,7 +102,7 @@ describe('fanfare store', () => {
     const verified = await outcome(fanfare('store', 'verify', data));
     expect(verified).toMatchObject({ code: 1, stdout: '19 messages in 2 topics (742 bytes)\n' });
     expect(verified.stderr).toBe(
-      `Messages of topic 'odd' in block 8 are damaged.\n1 damage found in '${data}'. Export what can be read, and import it into a new directory, or go back to a backup.\n`,
+      `Messages of topic 'odd' in block 8 are damaged.\nFound 1 damaged place in '${data}'. Export the readable data and import it into a new directory, or restore a backup.\n`,
     );
     const exported = await outcome(fanfare('store', 'export', data));
     expect(exported.code).toBe(1);

@@ -107,7 +107,7 @@ describe('fanfare sub TOPIC', () => {
     onTestFinished(() => void silent.close());
     await new Promise((resolve) => void silent.once('listening', resolve));
     const url = `http://localhost:${(silent.address() as AddressInfo).port}`;
-    const stderr = `Cannot reach ${url}: it does not answer.\n`;
+    const stderr = `Cannot reach ${url}: it does not respond.\n`;
     expect(await outcome(fanfare('sub', 'news', '--url', url))).toEqual({ code: 3, stdout: '', stderr });
   });
 
@@ -123,9 +123,9 @@ describe('fanfare sub TOPIC', () => {
     const first = await startServer(port);
     const program = await subscriber(first.url, 'news', '--count', '1');
     await first.server.stop();
-    await program.says(`Lost the connection to ${first.url}; trying to get it back …\n`, 'stderr');
+    await program.says(`Lost the connection to ${first.url}; reconnecting …\n`, 'stderr');
     const second = await startServer(port);
-    await program.says(`Connected to ${first.url} again`, 'stderr');
+    await program.says(`Reconnected to ${first.url}`, 'stderr');
     await expect.poll(() => second.server.publish('news', 'after')).toMatchObject({ ok: true });
     const { code, stdout } = await outcome(program);
     expect({ code, stdout }).toEqual({ code: 0, stdout: 'after\n' });
@@ -188,7 +188,7 @@ describe('fanfare pub TOPIC MESSAGE', () => {
     const { code, stdout, stderr } = await outcome(publisher);
     expect(code).toBe(2);
     expect(stdout.trim().split('\n')).toHaveLength(1);
-    expect(stderr).toBe('with --json the message must be JSON, and this is not: { (after 1 published)\n');
+    expect(stderr).toBe('With --json, the message must be JSON. This is not: { (published before it: 1)\n');
   });
 
   it('ends with 1 and the reason when the server refuses', async () => {
@@ -210,14 +210,14 @@ describe.each([
     [
       nowhere,
       3,
-      `Cannot reach http://localhost:9: nothing listens there. Start a server with: ${commandName()} serve --port 9`,
+      `Cannot reach http://localhost:9: nothing listens on this port. Start a server with: ${commandName()} serve --port 9`,
     ],
+    ['http://no-such-host.invalid', 3, 'Cannot reach http://no-such-host.invalid: the host does not exist.'],
     [
-      'http://no-such-host.invalid',
-      3,
-      'Cannot reach http://no-such-host.invalid: there is no host of that name.',
+      'ftp://localhost',
+      2,
+      "'ftp://localhost' is not the URL of a server. Use one such as http://localhost:5000.",
     ],
-    ['ftp://localhost', 2, "'ftp://localhost' is no URL of a server; one looks like http://localhost:5000"],
   ])('at %s ends with %i and a sentence', async (url, code, sentence) => {
     const ended = await outcome(fanfare(...args, '--url', url));
     expect({ ...ended, stderr: ended.stderr.replace('Failed to publish message: ', '') }).toEqual({
@@ -234,7 +234,7 @@ describe('other servers', () => {
     expect(await outcome(fanfare('sub', 'news', '--url', url))).toEqual({
       code: 3,
       stdout: '',
-      stderr: `${url} answers, but not as a Socket.IO server (HTTP 404). Is the URL right?\n`,
+      stderr: `${url} responds, but not like a Socket.IO server (HTTP 404). Is the URL correct?\n`,
     });
     expect(await outcome(fanfare('pub', 'news', 'x', '--url', url))).toEqual({
       code: 1,

@@ -30,9 +30,9 @@ describe('fanfare token', () => {
       'k1',
     );
     const { code, stdout, stderr } = await outcome(fanfare('token', 'explain', token));
-    expect([code, stderr]).toEqual([0, 'Its signature was not verified.\n']);
+    expect([code, stderr]).toEqual([0, 'The signature was not verified.\n']);
     expect(stdout).toMatch(
-      /^subject: ann\nsigned: HS256 \(key k1\)\nissued: .*Z\nends: .*Z\nmay publish to: a\/\*, b\nmay read: \*\*\nadmin: no\n$/,
+      /^subject: ann\nsigned: HS256 \(key k1\)\nissued: .*Z\nexpires: .*Z\nmay publish to: a\/\*, b\nmay read: \*\*\nadmin: no\n$/,
     );
     const piped = fanfare('token', 'explain');
     piped.process.stdin?.end(`${await mint('root', '--admin')}\n`);
@@ -46,12 +46,12 @@ describe('fanfare token', () => {
     const token = await mint('ann', '--audience', 'me', '--issuer', 'https://id.example');
     const said = (await outcome(fanfare('token', 'explain', token))).stdout;
     expect(said).toMatch(
-      /^subject: ann\nsigned: HS256\nmade by: https:\/\/id\.example\nmeant for: me\nissued: /,
+      /^subject: ann\nsigned: HS256\nissuer: https:\/\/id\.example\naudience: me\nissued: /,
     );
     const claims = Buffer.from('{"sub":"ann","aud":["a","b"],"nbf":0,"exp":1}').toString('base64url');
     const other = `${token.split('.')[0]}.${claims}.x`;
     expect((await outcome(fanfare('token', 'explain', other))).stdout).toContain(
-      'meant for: a, b\nissued: not said\ncounts from: 1970-01-01T00:00:00.000Z\nends: ',
+      'audience: a, b\nissued: not set\nvalid from: 1970-01-01T00:00:00.000Z\nexpires: ',
     );
   });
 
@@ -179,7 +179,7 @@ describe('with a token', () => {
         fanfare(...args, '--url', url, ...(token ? ['--token', token] : [])),
       );
       expect([args, code]).toEqual([args, 1]);
-      expect(stderr).toMatch(token ? /The token is not valid/ : /A token is needed/);
+      expect(stderr).toMatch(token ? /The token is not valid/ : /The server needs a token/);
       expect(stdout + stderr).not.toContain('canary');
     }
   });
@@ -203,7 +203,7 @@ describe('with a token', () => {
     writeFileSync(file, `${key}\n`, { mode: 0o600 });
     for (const env of [{ FANFARE_KEY: key }, { FANFARE_KEY_FILE: file }]) {
       const serve = withEnv(env, 'serve', '--port', '0', '--memory', '--host', '0.0.0.0');
-      await serve.says(/Messages:.*\nTokens: {5}needed by every client .*\n/);
+      await serve.says(/Messages:.*\nTokens: {5}required from every client .*\n/);
       const url = /http:\S+/.exec(serve.stdout)?.[0] ?? '';
       expect((await outcome(fanfare('topics', '--url', url))).code).toBe(1);
       expect((await outcome(fanfare('topics', '--url', url, '--token', await mint('ann')))).code).toBe(0);

@@ -27,7 +27,7 @@ export function addStore(program: Command): void {
     .addArgument(directoryArgument())
     .addHelpText(
       'after',
-      `\nMake sure that the clock is right now. The command makes a copy of the data first.\n${storeExitCodesHelp}`,
+      `\nMake sure that the clock is right now. The command first makes a copy of the\ndata.\n${storeExitCodesHelp}`,
     )
     .action(async (directory: string | undefined) => {
       const { runTool } = await import('../store-process.ts');

@@ -184,7 +184,7 @@ describe('fanfare store repair-times', () => {
     const { code, stdout, stderr } = await outcome(fanfare('store', 'repair-times', directory));
     expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
     expect(stderr).toMatch(
-      /^Corrected the times of 16 messages from the future\. The clock shows \S+\. The data as it was is in /,
+      /^Corrected the times of 16 messages from the future\. The clock shows \S+\. The original data is in /,
     );
     expect(await outcome(fanfare('store', 'verify', directory))).toMatchObject({ code: 0, stderr: '' });
     expect(readdirSync(directory)).toEqual(
@@ -208,7 +208,9 @@ describe('fanfare store repair-times', () => {
     const clean = new Fixture('format-1/stopped').unpack();
     const { code, stderr } = await outcome(fanfare('store', 'repair-times', clean));
     expect(code).toBe(0);
-    expect(stderr).toMatch(/^No message is from the future: nothing was changed\. The clock shows \S+\.\n$/);
+    expect(stderr).toMatch(
+      /^No message has a time in the future: nothing was changed\. The clock shows \S+\.\n$/,
+    );
     expect(readdirSync(clean).filter((name) => name.includes('repair'))).toEqual([]);
   });
 
