@@ -114,7 +114,7 @@ export class Api {
       // The server is the one that this page came from: what it says has the shape that it documents.
       return JSON.parse(text) as T;
     } catch {
-      throw new ApiError(status, 'unknown', 'What answered is not the server.');
+      throw new ApiError(status, 'unknown', 'The response is not from a Fanfare server.');
     }
   }
 
@@ -142,7 +142,7 @@ export class Api {
       });
       text = await response.text();
     } catch {
-      throw new ApiError(0, 'unreachable', 'The server did not answer.');
+      throw new ApiError(0, 'unreachable', 'The server did not respond.');
     }
     const { ok, status } = response;
     const answer = { ok, status, type: response.headers.get('content-type') ?? '', text };
@@ -159,7 +159,7 @@ export function errorOf({ status, text }: Answer): ApiError {
   } catch {
     // It is told below.
   }
-  return new ApiError(status, 'unknown', `The server answered with status ${status}.`);
+  return new ApiError(status, 'unknown', `The server responded with status ${status}.`);
 }
 
 export function messageOf(error: unknown): string {

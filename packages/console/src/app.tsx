@@ -20,7 +20,7 @@ export function App() {
   if (state.state === 'asking') {
     return (
       <main className="alone">
-        <p role="status">{state.error === undefined ? 'Connecting …' : `${state.error} Trying again …`}</p>
+        <p role="status">{state.error === undefined ? 'Connecting …' : `${state.error} Retrying …`}</p>
       </main>
     );
   }
@@ -39,7 +39,7 @@ function Console({ session }: { readonly session: Session }) {
   return (
     <>
       <a className="skip" href="#main" onClick={skipToMain}>
-        Skip to the page
+        Skip to content
       </a>
       <Header session={session} page={route?.page} />
       <Banner session={session} />
@@ -88,8 +88,8 @@ function AdminOnly({ title }: { readonly title: string }) {
     <>
       <h1>{title}</h1>
       <Notice kind="note">
-        This page shows what is everybody&rsquo;s, and needs a token with the admin right. Yours does not have
-        it: the topics that it may read are under Topics, and Try it is for publishing and subscribing.
+        This page shows the data of all clients, so it needs a token with the admin right. Your token does not
+        have this right. Topics lists the topics that you can read; on Try it you can publish and subscribe.
       </Notice>
     </>
   );

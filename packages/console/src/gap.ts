@@ -6,6 +6,6 @@ export function describeGap({ dropped, reason }: Gap): string {
   const what =
     dropped === undefined ? 'Messages are' : `${plural(dropped, 'message')} ${dropped === 1 ? 'is' : 'are'}`;
   return reason === 'start'
-    ? `${what} missing before this: they are not kept any more`
-    : `${what} missing here: they are not kept any more`;
+    ? `${what} missing before this line: the server no longer keeps them`
+    : `${what} missing here: the server no longer keeps them`;
 }

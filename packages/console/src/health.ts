@@ -20,32 +20,29 @@ const newMs = 60_000;
  */
 export function remarksOn(stats: Stats, error: string | undefined): readonly Remark[] {
   const remarks: Remark[] = [];
-  if (error !== undefined) remarks.push({ level: 'bad', text: `The figures are old: ${error}` });
+  if (error !== undefined) remarks.push({ level: 'bad', text: `The figures are out of date: ${error}` });
   const { loopDelayMs, log, catchingUp, bytesWaiting } = stats;
   if (loopDelayMs.p99 >= lateMs) {
     remarks.push({
       level: loopDelayMs.p99 >= veryLateMs ? 'bad' : 'note',
-      text: `The event loop is ${formatMs(loopDelayMs.p99)} late: everything that the server does waits for that long.`,
+      text: `The event-loop delay is ${formatMs(loopDelayMs.p99)}: every request waits that long.`,
     });
   }
   if (log.bytesMax !== undefined && log.bytes >= log.bytesMax * logShare) {
     const share = Math.round((log.bytes / log.bytesMax) * 100);
     remarks.push({
       level: log.bytes >= log.bytesMax ? 'bad' : 'note',
-      text: `The log has taken ${share} % of the room that it may take (${formatBytes(log.bytesMax)}).`,
+      text: `The log uses ${share} % of its maximum size (${formatBytes(log.bytesMax)}).`,
     });
   }
   if (bytesWaiting >= waitingBytes) {
-    remarks.push({
-      level: 'note',
-      text: `${formatBytes(bytesWaiting)} wait for connections that do not take what is sent to them.`,
-    });
+    remarks.push({ level: 'note', text: `${formatBytes(bytesWaiting)} wait for slow connections.` });
   }
   if (catchingUp > 0) {
     const are = catchingUp === 1 ? 'is' : 'are';
     remarks.push({
       level: 'note',
-      text: `${plural(catchingUp, 'subscription')} ${are} catching up: reading what is kept, and not live yet.`,
+      text: `${plural(catchingUp, 'subscription')} ${are} catching up: reading kept messages, not yet live.`,
     });
   }
   const runningMs = stats.time - stats.startedAt;

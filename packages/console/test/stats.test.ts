@@ -55,12 +55,12 @@ describe('the words', () => {
 
   it('say what is not', () => {
     const late = said({ loopDelayMs: { p50: 100, p99: 120, max: 130 } });
-    expect(late).toContain('The event loop is 120 ms late');
+    expect(late).toContain('The event-loop delay is 120 ms');
     expect(late).not.toContain('well');
     expect(said({ loopDelayMs: { p50: 0, p99: 400, max: 900 } })).toMatch(/^bad: /);
     expect(said({ catchingUp: 1 })).toContain('1 subscription is catching up');
     expect(said({ bytesWaiting: 2 ** 25 })).toContain('32 MiB wait');
-    expect(said({ log: { kind: 'disk', bytes: 95, bytesMax: 100 } })).toContain('95 % of the room');
-    expect(said({}, 'The server did not answer.')).toMatch(/^bad: The figures are old/);
+    expect(said({ log: { kind: 'disk', bytes: 95, bytesMax: 100 } })).toContain('95 % of its maximum size');
+    expect(said({}, 'The server did not respond.')).toMatch(/^bad: The figures are out of date/);
   });
 });

@@ -50,7 +50,7 @@ export function ConnectionsPage({ id }: { readonly id: string | undefined }) {
         <h1>Connections</h1>
         <p className="quiet" role="status">
           {data && plural(data.rows.length, 'connection')}
-          {data?.isCut === true && ', and more that are not listed'}
+          {data?.isCut === true && ' (more exist than are listed)'}
         </p>
       </div>
       {error && <Notice kind="bad">{error.message}</Notice>}
@@ -68,7 +68,7 @@ export function ConnectionsPage({ id }: { readonly id: string | undefined }) {
       </div>
       <div className="with-side">
         {data && rows.length === 0 ? (
-          <Notice kind="note">{text === '' ? 'There is no connection.' : 'No connection has that.'}</Notice>
+          <Notice kind="note">{text === '' ? 'No connections.' : 'No connection matches the search.'}</Notice>
         ) : (
           <VirtualTable
             label="Connections"

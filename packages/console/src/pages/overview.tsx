@@ -27,8 +27,8 @@ const wholeNumbers = [1, 2, 5]
   .toSorted((a, b) => a - b);
 
 const cards: readonly Card[] = [
-  { title: 'Publishes', unit: 'a second', figures: ['publishes'], series: one, format: formatRate },
-  { title: 'Deliveries', unit: 'a second', figures: ['deliveries'], series: one, format: formatRate },
+  { title: 'Publishes', unit: 'per second', figures: ['publishes'], series: one, format: formatRate },
+  { title: 'Deliveries', unit: 'per second', figures: ['deliveries'], series: one, format: formatRate },
   { title: 'Connections', figures: ['connections'], series: one, format: formatCount, steps: wholeNumbers },
   { title: 'Topics', figures: ['topics'], series: one, format: formatCount, steps: wholeNumbers },
   {
@@ -39,12 +39,12 @@ const cards: readonly Card[] = [
     steps: powersOfTwo,
   },
   {
-    title: 'Event loop delay',
+    title: 'Event-loop delay',
     figures: ['delayP99', 'delayP50', 'delayMax'],
     series: [
-      { label: '99 %', ink: '1' },
+      { label: '99th percentile', ink: '1' },
       { label: 'median', ink: '2' },
-      { label: 'longest', ink: '3' },
+      { label: 'maximum', ink: '3' },
     ],
     format: formatMs,
   },
@@ -58,7 +58,7 @@ export function OverviewPage() {
     <>
       <div className="title">
         <h1>Overview</h1>
-        <p className="quiet">The last 15 minutes, as far as this page was open.</p>
+        <p className="quiet">The last 15 minutes, while this page was open.</p>
       </div>
       {latest ? (
         <>
@@ -79,7 +79,7 @@ export function OverviewPage() {
 function Health({ stats, error }: { readonly stats: Stats; readonly error: string | undefined }) {
   const { version, startedAt, time, subscriptions, log } = stats;
   return (
-    <section className="card" aria-label="How the server is">
+    <section className="card" aria-label="Server health">
       <ul className="health">
         {remarksOn(stats, error).map(({ level, text }) => (
           <li key={text} data-level={level}>
@@ -89,7 +89,7 @@ function Health({ stats, error }: { readonly stats: Stats; readonly error: strin
       </ul>
       <dl className="facts across number">
         <Fact name="Version" value={version} />
-        <Fact name="Running" value={formatSpan(time - startedAt)} title={`since ${formatTime(startedAt)}`} />
+        <Fact name="Uptime" value={formatSpan(time - startedAt)} title={`since ${formatTime(startedAt)}`} />
         <Fact name="Subscriptions" value={formatCount(subscriptions)} />
         <Fact name="Published" value={formatCount(stats.publishes)} />
         <Fact name="Delivered" value={formatCount(stats.deliveries)} />

@@ -22,7 +22,7 @@ export function SignInPage({ reason, onToken }: Props) {
         <h1>
           <Brand />
         </h1>
-        <p>This server wants to know who you are. Sign in with a token.</p>
+        <p>This server requires a token. Sign in with yours.</p>
         <label>
           Token
           <input
@@ -41,8 +41,8 @@ export function SignInPage({ reason, onToken }: Props) {
           <ThemeButton />
         </div>
         <p className="quiet">
-          Whoever runs the server makes one with <code>fanfare token</code>. It is kept in this tab alone,
-          until it is closed or you sign out.
+          The operator of the server creates tokens with <code>fanfare token mint</code>. Only this tab keeps
+          the token, until you close the tab or sign out.
         </p>
       </form>
     </main>

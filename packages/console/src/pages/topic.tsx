@@ -26,7 +26,7 @@ export function TopicPage({ topic }: { readonly topic: string }) {
     return (
       <>
         <h1>{topic}</h1>
-        <p className="quiet">A pattern: the messages of all topics that it stands for.</p>
+        <p className="quiet">This is a pattern. The page shows the messages of all topics that match it.</p>
         <Panels topic={topic} isPattern info={undefined} />
       </>
     );
@@ -63,11 +63,11 @@ function MissingTopic({ topic, onMade }: { readonly topic: string; readonly onMa
   return (
     <>
       <h1>{topic}</h1>
-      <Notice kind="note">This topic does not exist. It comes to be when somebody subscribes to it.</Notice>
+      <Notice kind="note">This topic does not exist. It is created when a client subscribes to it.</Notice>
       <div className="row">
         {mayPublish(identity, topic, undefined) && (
           <button type="button" onClick={make}>
-            Create the topic
+            Create topic
           </button>
         )}
         <p className="answer" data-kind="bad" role="status">
@@ -99,7 +99,7 @@ function Panels({ topic, isPattern: withTopics, info }: PanelsProps) {
   return (
     <div className="topic-columns">
       <div className="card">
-        <Tabs label="What of the topic" tabs={tabs} chosen={tab} onChoose={setTab} panel={id} />
+        <Tabs label="Views of the topic" tabs={tabs} chosen={tab} onChoose={setTab} panel={id} />
         <div id={id} role="tabpanel" aria-label={tabs.find((one) => one.id === tab)?.label} className="panel">
           {tab === 'tail' && <TailPanel {...messages} />}
           {tab === 'history' && <HistoryPanel {...messages} />}

@@ -28,8 +28,8 @@ export function TopicsPage() {
       {error && <Notice kind="bad">{error.message}</Notice>}
       {!identity.admin && (
         <Notice kind="note">
-          These are the topics that your token may read. Without the admin right there are no others here, and
-          no overview and no connections. A topic can be opened by its name.
+          The list has the topics that your token may read. Other topics, the overview and the connections
+          need the admin right. You can open a topic by its name.
         </Notice>
       )}
       <div className="row spread">
@@ -50,7 +50,7 @@ export function TopicsPage() {
               onChange={(event) => setBy(event.target.value === 'prefix' ? 'prefix' : 'part')}
             >
               <option value="part">anywhere in the name</option>
-              <option value="prefix">at its beginning</option>
+              <option value="prefix">at the start of the name</option>
             </select>
           </label>
         </div>
@@ -58,8 +58,8 @@ export function TopicsPage() {
       </div>
       {data?.isCut === true && (
         <Notice kind="note">
-          There are more topics than the {formatCount(listedMax)} listed here, which are the first by name.
-          Search at the beginning of the name to find others.
+          The list has only the first {formatCount(listedMax)} topics by name. To find others, search at the
+          start of the name.
         </Notice>
       )}
       {data && rows.length === 0 ? <NoTopics isSearch={text !== ''} /> : <TopicTable rows={rows} />}
@@ -106,7 +106,7 @@ function columnsFor(last: LastMessages): readonly Column<TopicRow>[] {
     },
     {
       id: 'rate',
-      label: 'Per second',
+      label: 'Rate (1/s)',
       isNumber: true,
       by: ({ rate }) => rate ?? 0,
       cell: ({ rate }) => (rate === undefined ? '–' : formatRate(rate)),
@@ -128,7 +128,7 @@ function columnsFor(last: LastMessages): readonly Column<TopicRow>[] {
     },
     {
       id: 'time',
-      label: 'Last at',
+      label: 'Last message at',
       isNumber: true,
       isWideOnly: true,
       by: ({ lastTime }) => lastTime ?? 0,
@@ -168,10 +168,10 @@ function OpenByName() {
 }
 
 function NoTopics({ isSearch }: { readonly isSearch: boolean }) {
-  if (isSearch) return <Notice kind="note">No topic has that in its name.</Notice>;
+  if (isSearch) return <Notice kind="note">No topic matches the search.</Notice>;
   return (
     <Notice kind="note">
-      There is no topic yet. One comes to be when somebody subscribes to it:{' '}
+      There are no topics yet. A topic is created when a client subscribes to it:{' '}
       <a href={hrefOf({ page: 'try' })}>try it</a>.
     </Notice>
   );

@@ -17,13 +17,13 @@ export function TryItPage() {
       <div className="title">
         <h1>Try it</h1>
         <p className="quiet">
-          Subscribe to a topic on the left, publish to it on the right, and see the message arrive. A topic
-          exists once somebody has subscribed to it.
+          Subscribe to a topic on the left, publish to it on the right, and see the message arrive. The first
+          subscription creates the topic.
         </p>
       </div>
       {!identity.admin && (
         <Notice kind="note">
-          {`Your token names what it may ${namesOf('publish to', identity.publish)} and ${namesOf('subscribe to', identity.subscribe)}; the rules of the server may allow more.`}
+          {`Your token can ${namesOf('publish to', identity.publish)}. It can ${namesOf('subscribe to', identity.subscribe)}. The rules of the server may allow more.`}
         </Notice>
       )}
       <div className="columns">

@@ -16,8 +16,8 @@ export function Banner({ session }: { readonly session: Session }) {
       {isLost && !isRefused && (
         <>
           <strong>The connection to the server is lost</strong> since{' '}
-          {new Date(since).toLocaleTimeString('sv')}. What is shown is how it was; it goes on by itself as
-          soon as the server answers.
+          {new Date(since).toLocaleTimeString('sv')}. The data on this page is from before. The page
+          reconnects by itself.
         </>
       )}
     </div>

@@ -33,7 +33,7 @@ export function ConnectionPanel({ id, onEnded }: Props) {
         <h2 className="mono">{id}</h2>
         <a href={hrefOf({ page: 'connections' })}>Close</a>
       </div>
-      {isGone && <Notice kind="note">This connection has ended.</Notice>}
+      {isGone && <Notice kind="note">This connection is closed.</Notice>}
       {error && !isGone && <Notice kind="bad">{error.message}</Notice>}
       {data && !isGone && (
         <>
@@ -54,8 +54,7 @@ export function ConnectionPanel({ id, onEnded }: Props) {
           onConfirm={end}
           onClose={() => setIsAsking(false)}
         >
-          The server ends this connection. A client that connects again by itself comes back as another
-          connection.
+          This closes the connection. A client that reconnects by itself comes back with a new connection.
         </Confirm>
       )}
     </section>

@@ -84,7 +84,7 @@ function ConnectionState({ session }: { readonly session: Session }) {
 function describe(state: ReturnType<typeof useStatus>['state'], error: Error | undefined): string {
   switch (state) {
     case 'connecting':
-      return error ? 'No connection' : 'Connecting …';
+      return error ? 'Not connected' : 'Connecting …';
     case 'catching_up':
       return 'Catching up …';
     case 'live':
@@ -106,7 +106,7 @@ export function ThemeButton() {
       type="button"
       className="plain theme"
       aria-label={`Theme: ${name}`}
-      title="Light, dark, or as the system has it"
+      title="Theme: light, dark, or that of the system"
       onClick={() => choose(nextTheme[theme])}
     >
       <span aria-hidden="true">◐</span> {name}

@@ -43,11 +43,12 @@ export function HistoryPanel({ topic, withTopics, selected, onSelect }: Props) {
       {error !== undefined && <Notice kind="bad">{error}</Notice>}
       {isIncomplete && (
         <Notice kind="note">
-          Not all that came after this offset is kept any more: these are the earliest that there are.
+          The server no longer keeps all messages after this offset. The list starts with the earliest message
+          that it keeps.
         </Notice>
       )}
       <MessageList
-        label={`What is kept of ${topic}`}
+        label={`Kept messages of ${topic}`}
         rows={rows}
         selected={selected}
         onSelect={onSelect}
@@ -79,7 +80,7 @@ export function HistoryPanel({ topic, withTopics, selected, onSelect }: Props) {
 }
 
 function describe(count: number, hasOlder: boolean, hasNewer: boolean): string {
-  if (count === 0) return 'Nothing is kept here.';
+  if (count === 0) return 'No messages are kept here.';
   const ends = [!hasOlder && 'from the earliest', !hasNewer && 'to the newest'].filter(
     (end) => end !== false,
   );

@@ -18,7 +18,7 @@ export function MessageDetails({ row }: { readonly row: MessageRow | undefined }
           <dl className="facts">
             <Fact name="Topic" value={row.topic} />
             <Fact name="Time" value={`${formatTime(row.time).slice(0, 10)} ${formatClock(row.time)}`} />
-            <Fact name="Offset" value={row.offset ?? 'none: the topic keeps nothing'} />
+            <Fact name="Offset" value={row.offset ?? 'none (the topic keeps no messages)'} />
             <Fact name="Id" value={row.id} />
             <Fact name="Publisher" value={row.publisher} />
           </dl>
@@ -27,7 +27,7 @@ export function MessageDetails({ row }: { readonly row: MessageRow | undefined }
           </div>
         </>
       ) : (
-        <p className="quiet">Choose a message in the list to see all of it.</p>
+        <p className="quiet">Select a message in the list to see its details.</p>
       )}
     </section>
   );

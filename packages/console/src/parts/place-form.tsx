@@ -4,10 +4,10 @@ import type { Place } from '../use-history.ts';
 type Kind = Place['kind'];
 
 const kinds: readonly { readonly kind: Kind; readonly label: string }[] = [
-  { kind: 'newest', label: 'the newest' },
-  { kind: 'earliest', label: 'the earliest' },
+  { kind: 'newest', label: 'the newest messages' },
+  { kind: 'earliest', label: 'the earliest messages' },
   { kind: 'time', label: 'a time' },
-  { kind: 'offset', label: 'after an offset' },
+  { kind: 'offset', label: 'an offset' },
 ];
 
 /** Asks where to begin reading. */
@@ -22,7 +22,7 @@ export function PlaceForm({ onPlace }: { readonly onPlace: (place: Place) => voi
   return (
     <form className="row" onSubmit={onSubmit}>
       <label className="inline">
-        Start with
+        Start at
         <select value={kind} onChange={(event) => setKind(kindOf(event.target.value))}>
           {kinds.map((one) => (
             <option key={one.kind} value={one.kind}>

@@ -39,7 +39,7 @@ export function PublishPanel({ topic }: { readonly topic: string }) {
         </p>
         <div className="row">
           <label className="inline">
-            As
+            Type
             <select
               value={kind}
               onChange={(event) => setKind(event.target.value === 'text' ? 'text' : 'json')}
@@ -54,14 +54,14 @@ export function PublishPanel({ topic }: { readonly topic: string }) {
               value={id}
               spellCheck={false}
               autoComplete="off"
-              placeholder="optional: makes it happen once"
+              placeholder="optional idempotency key"
               onChange={(event) => setId(event.target.value)}
             />
           </label>
           <button disabled={problem !== undefined}>Publish</button>
         </div>
       </form>
-      <div role="status" aria-label="Answer">
+      <div role="status" aria-label="Response">
         {answer !== undefined && <AnswerView answer={answer} />}
       </div>
     </section>

@@ -5,8 +5,8 @@ export function RulePanel({ rule }: { readonly rule: TopicDetails['rule'] }) {
   return (
     <>
       <p className="quiet">
-        This rule decides what is kept of the topic and what may be published to it, as it would stand in the
-        rules file of the server.
+        This rule decides which messages the topic keeps, and who may publish and read. It is shown as it is
+        written in the settings of the server.
       </p>
       <pre className="exact">{JSON.stringify(rule, null, 2)}</pre>
     </>

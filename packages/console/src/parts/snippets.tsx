@@ -25,7 +25,7 @@ export function Snippets({ example }: { readonly example: Example }) {
         <div id={`${id}-panel`} role="tabpanel" aria-label={language}>
           {shown.install !== undefined && (
             <p className="quiet">
-              First <code>{shown.install}</code>
+              Install first: <code>{shown.install}</code>
             </p>
           )}
           <div className="columns">
@@ -34,7 +34,7 @@ export function Snippets({ example }: { readonly example: Example }) {
           </div>
           {example.withToken && (
             <p className="quiet">
-              The token is the environment variable <code>TOKEN</code>.
+              Set the environment variable <code>TOKEN</code> to your token.
             </p>
           )}
         </div>

@@ -16,7 +16,7 @@ const columns: readonly Column<SubscriberInfo>[] = [
   subjectColumn,
   {
     id: 'via',
-    label: 'By',
+    label: 'Subscribed to',
     isWideOnly: true,
     keepsEnd: true,
     by: ({ via }) => via,
@@ -38,14 +38,14 @@ export function SubscribersPanel({ topic }: { readonly topic: string }) {
   const [sort, setSort] = useState<Sort>({ id: 'since', isDescending: false });
   if (error) return <Notice kind="bad">{error.message}</Notice>;
   if (!data) return <p className="quiet">Loading …</p>;
-  if (data.subscribers.length === 0) return <p className="quiet">Nobody is subscribed.</p>;
+  if (data.subscribers.length === 0) return <p className="quiet">No subscribers.</p>;
   return (
     <>
       <p className="quiet">
         {data.cursor === undefined
           ? `${plural(data.subscribers.length, 'subscriber')}.`
-          : `The first ${plural(data.subscribers.length, 'subscriber')}; there are more.`}
-        {' This page is one of them while its tail is open.'}
+          : `The first ${plural(data.subscribers.length, 'subscriber')}; more exist.`}
+        {' This page is one of them while its tab Live is open.'}
       </p>
       <VirtualTable
         label={`Subscribers of ${topic}`}

@@ -69,11 +69,11 @@ export function TailPanel({ topic, withTopics, selected, onSelect }: Props) {
         </span>
         {isHeld && (
           <button type="button" className="small" onClick={goOn}>
-            {waiting > 0 ? `${plural(waiting, 'new message')}: go on` : 'Go on'}
+            {waiting > 0 ? `${plural(waiting, 'new message')}: continue` : 'Continue'}
           </button>
         )}
         {rows.length === 0 && view.rows.length === 0 && (
-          <span className="quiet">Nothing yet: messages show here as they are published.</span>
+          <span className="quiet">No messages yet. They appear here as they are published.</span>
         )}
       </div>
     </>
@@ -82,7 +82,7 @@ export function TailPanel({ topic, withTopics, selected, onSelect }: Props) {
 
 function skippedText(whilePainting: number, whilePaused: number): string {
   const parts = [
-    whilePainting > 0 && `${formatCount(whilePainting)} skipped while painting`,
+    whilePainting > 0 && `${formatCount(whilePainting)} skipped (too fast to show)`,
     whilePaused > 0 && `${formatCount(whilePaused)} skipped while paused`,
   ];
   return parts.filter((part) => part !== false).join(' · ');

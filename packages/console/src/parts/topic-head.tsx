@@ -24,7 +24,7 @@ export function TopicHead({ topic, info, onDeleted }: Props) {
         {info && (
           <p className="quiet number">
             {plural(info.messages, 'message')} kept · {plural(info.subscribers, 'subscriber')} ·{' '}
-            {formatCount(info.published)} published since the start
+            {formatCount(info.published)} published since the server started
             {info.lastTime !== undefined && (
               <span title={formatTime(info.lastTime)}> · last at {formatClock(info.lastTime)}</span>
             )}
@@ -43,8 +43,8 @@ export function TopicHead({ topic, info, onDeleted }: Props) {
           onConfirm={remove}
           onClose={() => setIsAsking(false)}
         >
-          The topic and its {plural(info.messages, 'message')} are gone then, and cannot be brought back. Who
-          is subscribed stays so.
+          This permanently deletes the topic and its {plural(info.messages, 'message')}. Subscribers stay
+          subscribed.
         </Confirm>
       )}
     </div>

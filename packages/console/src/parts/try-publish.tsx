@@ -31,7 +31,7 @@ export function TryPublish({ topic, onTopic, text, onText, kind, onKind, message
       );
       if (answer.ok) return { kind: 'good', text: answer.text };
       const detail = answer.type.startsWith('text/plain') ? answer.text : errorOf(answer).message;
-      const hint = answer.status === 404 ? ': nobody has subscribed to it yet' : '';
+      const hint = answer.status === 404 ? ': no client has subscribed to it yet' : '';
       return { kind: 'bad', text: `${detail}${hint} (HTTP ${answer.status})` };
     } catch (error) {
       return { kind: 'bad', text: messageOf(error) };
@@ -68,7 +68,7 @@ export function TryPublish({ topic, onTopic, text, onText, kind, onKind, message
               checked={kind === 'json'}
               onChange={(event) => onKind(event.target.checked ? 'json' : 'text')}
             />
-            The message is JSON, not text
+            Message is JSON
           </label>
         </div>
       </form>

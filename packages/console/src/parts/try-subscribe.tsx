@@ -47,7 +47,7 @@ export function TrySubscribe() {
       </ul>
       <h3 id="messages-title">Messages</h3>
       {view.rows.length === 0 && (
-        <p className="quiet">Nothing yet. Subscribe to a topic here, then publish to it.</p>
+        <p className="quiet">No messages yet. Subscribe to a topic here, then publish to it.</p>
       )}
       <ol id="messages" aria-labelledby="messages-title" tabIndex={0}>
         {view.rows.toReversed().map((row) => (

@@ -44,7 +44,7 @@ describe('the connections', () => {
     await panel.getByRole('button', { name: 'Disconnect …' }).click();
     await page.getByRole('button', { name: 'Disconnect', exact: true }).click();
     expect(await reason).toBe('io server disconnect');
-    await panel.getByText('This connection has ended.').waitFor();
+    await panel.getByText('This connection is closed.').waitFor();
     await page.getByText('1 connection', { exact: true }).waitFor();
   });
 });

@@ -27,17 +27,19 @@ describe('the overview', () => {
         const card = page.getByRole('region', { name: title, exact: true });
         return Number.parseFloat((await card.locator('.figure').textContent()) ?? '');
       };
-      await expect.poll(() => figure('Publishes a second')).toBeGreaterThan(10);
+      await expect.poll(() => figure('Publishes per second')).toBeGreaterThan(10);
       const [publishes, deliveries] = [
-        await figure('Publishes a second'),
-        await figure('Deliveries a second'),
+        await figure('Publishes per second'),
+        await figure('Deliveries per second'),
       ];
       // Two subscribers; the two figures may be of seconds that follow each other.
       expect(deliveries / publishes).toBeGreaterThan(1.2);
       expect(await figure('Connections')).toBe(3);
       expect(await figure('Topics')).toBe(1);
       expect(await page.locator('canvas').count()).toBe(7);
-      const chart = page.getByRole('img', { name: /^Publishes a second, over the last 15 minutes; now \d/ });
+      const chart = page.getByRole('img', {
+        name: /^Publishes per second, over the last 15 minutes; now \d/,
+      });
       await chart.waitFor();
     } finally {
       clearInterval(timer);
@@ -55,7 +57,7 @@ describe('the overview', () => {
       while (performance.now() < end);
     }, 150);
     try {
-      await page.getByText(/^The event loop is \d+ ms late/).waitFor();
+      await page.getByText(/^The event-loop delay is \d+ ms/).waitFor();
     } finally {
       clearInterval(timer);
     }

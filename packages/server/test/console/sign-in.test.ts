@@ -62,7 +62,7 @@ describe('a server with keys', () => {
     const page = await openConsole(browser, url, { token, expected });
     await page.getByRole('heading', { name: 'Topics' }).waitFor();
     expect(await pages(page)).toEqual(['Topics', 'Try it']);
-    await page.getByText('Without the admin right').waitFor();
+    await page.getByText('need the admin right').waitFor();
     await expect
       .poll(() => page.locator('tbody .column-topic').allTextContents())
       .toEqual(['mine/a', 'mine/b']);

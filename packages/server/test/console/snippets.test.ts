@@ -52,7 +52,7 @@ it.each(['curl', 'JavaScript', 'Python'] as const)(
     await page
       .getByRole('textbox', { name: 'Message' })
       .fill(`{"from": "${language}", "it's": [true, null]}`);
-    await page.getByLabel('The message is JSON, not text').check();
+    await page.getByLabel('Message is JSON').check();
     await page.getByRole('tab', { name: language }).click();
     const codeOf = async (title: string): Promise<readonly string[]> => {
       const region = page.getByRole('region', { name: `${title} with ${language}` });

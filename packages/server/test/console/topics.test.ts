@@ -79,7 +79,7 @@ describe('the list of topics', () => {
     await expect.poll(() => shownTopics(page)).toEqual(['alpha', 'beta/alpha', 'gamma']);
     await page.getByLabel('Search').fill('ALPHA');
     await expect.poll(() => shownTopics(page)).toEqual(['alpha', 'beta/alpha']);
-    await page.getByLabel('Where').selectOption('at its beginning');
+    await page.getByLabel('Where').selectOption('at the start of the name');
     await page.getByLabel('Search').fill('alp');
     await expect.poll(() => shownTopics(page)).toEqual(['alpha']);
     await page.getByLabel('Search').fill('');
@@ -167,7 +167,7 @@ describe('the page of a topic', () => {
     const { url } = await startServer();
     await declare(url, 'orders');
     const page = await open(url, 'orders');
-    await page.getByText('Nothing yet: messages show here').waitFor();
+    await page.getByText('No messages yet. They appear here').waitFor();
     await publish(url, { topic: 'orders', message: { item: 'tea', deep: { deeper: { deepest: 1 } } } });
     await messageRows(page).click();
     const tree = page.locator('.json');
@@ -187,7 +187,7 @@ describe('the page of a topic', () => {
     await messageRows(page, /first/).waitFor();
     await page.getByRole('button', { name: 'Pause' }).click();
     await server.publish('orders', 'second');
-    await page.getByRole('button', { name: '1 new message: go on' }).waitFor();
+    await page.getByRole('button', { name: '1 new message: continue' }).waitFor();
     expect(await messageRows(page).count()).toBe(1);
     await page.getByRole('button', { name: 'Resume' }).click();
     await messageRows(page, /second/).waitFor();
@@ -201,9 +201,9 @@ describe('the page of a topic', () => {
     await messageRows(page, 'early 49').waitFor();
     await page.getByRole('listbox').hover();
     await page.mouse.wheel(0, -400);
-    await page.getByRole('button', { name: 'Go on' }).waitFor();
+    await page.getByRole('button', { name: 'Continue' }).waitFor();
     await server.publish('orders', 'late');
-    await page.getByRole('button', { name: '1 new message: go on' }).click();
+    await page.getByRole('button', { name: '1 new message: continue' }).click();
     await messageRows(page, /late/).waitFor();
   });
 
@@ -266,20 +266,20 @@ describe('the page of a topic', () => {
     const page = await open(url, 'kept');
     await page.getByRole('tab', { name: 'History' }).click();
     await expect.poll(() => messageRows(page).count()).toBe(2);
-    await page.getByLabel('Start with').selectOption('after an offset');
+    await page.getByLabel('Start at').selectOption('an offset');
     await page.getByRole('textbox', { name: 'Offset' }).fill(first.offset ?? '');
     await page.getByRole('button', { name: 'Show' }).click();
     await expect
       .poll(() => messageRows(page).allTextContents())
       .toEqual([expect.stringContaining('second') as string]);
-    await page.getByLabel('Start with').selectOption('a time');
+    await page.getByLabel('Start at').selectOption('a time');
     await page.getByLabel('Time', { exact: true }).fill('2001-01-01T00:00:00');
     await page.getByRole('button', { name: 'Show' }).click();
     await expect.poll(() => messageRows(page).count()).toBe(2);
     await page.getByLabel('Time', { exact: true }).fill('2101-01-01T00:00:00');
     await page.getByRole('button', { name: 'Show' }).click();
-    await page.getByText('Nothing is kept here.').waitFor();
-    await page.getByLabel('Start with').selectOption('the earliest');
+    await page.getByText('No messages are kept here.').waitFor();
+    await page.getByLabel('Start at').selectOption('the earliest messages');
     await page.getByRole('button', { name: 'Show' }).click();
     await page.getByText('2 messages, from the earliest, to the newest').waitFor();
   });
@@ -312,7 +312,7 @@ describe('the page of a topic', () => {
     await message.fill('{"item": "tea", "count": 1.0}');
     await page.getByLabel('Id', { exact: true }).fill('one');
     await page.getByRole('button', { name: 'Publish' }).click();
-    const answer = page.getByRole('status', { name: 'Answer' });
+    const answer = page.getByRole('status', { name: 'Response' });
     await answer.getByText('HTTP 200').waitFor();
     expect(JSON.parse((await answer.locator('pre').textContent()) ?? '')).toMatchObject({
       ok: true,
@@ -337,7 +337,7 @@ describe('the page of a topic', () => {
     const isThere = async (): Promise<number> =>
       (await fetch(`${url}/topics/orders`, { headers: { connection: 'close' } })).status;
     await page.getByRole('button', { name: 'Delete …' }).click();
-    await page.getByText('The topic and its 1 message are gone then').waitFor();
+    await page.getByText('This permanently deletes the topic and its 1 message.').waitFor();
     await page.keyboard.press('Escape');
     await expect.poll(() => page.getByRole('dialog').count()).toBe(0);
     expect(await isThere()).toBe(200);
@@ -345,7 +345,7 @@ describe('the page of a topic', () => {
     await page.getByRole('button', { name: 'Delete', exact: true }).click();
     await page.getByText('This topic does not exist.').waitFor();
     expect(await isThere()).toBe(404);
-    await page.getByRole('button', { name: 'Create the topic' }).click();
+    await page.getByRole('button', { name: 'Create topic' }).click();
     await page.getByText('0 messages kept').waitFor();
     expect(await isThere()).toBe(200);
   });

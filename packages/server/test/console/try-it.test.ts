@@ -21,7 +21,9 @@ describe('Try it', () => {
     const page = await open(url);
 
     await page.getByRole('button', { name: 'Publish', exact: true }).click();
-    await page.getByText("Topic 'news' does not exist: nobody has subscribed to it yet (HTTP 404)").waitFor();
+    await page
+      .getByText("Topic 'news' does not exist: no client has subscribed to it yet (HTTP 404)")
+      .waitFor();
     await page.getByRole('button', { name: 'Subscribe', exact: true }).click();
     await page.getByRole('button', { name: 'Unsubscribe from news' }).waitFor();
     await page.getByRole('button', { name: 'Publish', exact: true }).click();
@@ -50,7 +52,7 @@ describe('Try it', () => {
     await page.locator('#subscribe').getByLabel('Topic').fill('$x');
     await page.getByRole('button', { name: 'Subscribe', exact: true }).click();
     await page.getByText("The topic must not begin with '$'").waitFor();
-    await page.getByLabel('The message is JSON, not text').check();
+    await page.getByLabel('Message is JSON').check();
     await page.getByRole('button', { name: 'Publish', exact: true }).click();
     await page.getByText('The message is not JSON.').waitFor();
   });
