@@ -232,6 +232,15 @@ export class FanoutAdapter extends Adapter {
     return this.#parts.backlog.bytes;
   }
 
+  /**
+   * Backpressure for programs that broadcast a lot: await it before the next large broadcast. Resolves at once if one
+   * turn of the event loop can write everything that is due to websockets (16 MiB). Otherwise resolves once everything
+   * that is due now has been written to the clients that take it.
+   */
+  ready(): Promise<void> {
+    return this.#parts.schedule.ready();
+  }
+
   /** How many bytes wait for the connection of a socket. */
   waitingBytesOf(socket: Socket): number {
     const connection = connectionOf(socket);

@@ -2,6 +2,8 @@ import { sharedPieces, type PieceOf } from './frame-chain.ts';
 
 /** A connection with frames to write. */
 export interface Flushable {
+  /** How many bytes are to be written, before the kernel says how many it takes. */
+  readonly dueBytes: number;
   /** Writes them. @returns how many bytes were written */
   flush(pieceOf: PieceOf): number;
 }
@@ -20,6 +22,10 @@ const bytesPerTurnMax = 16 * 1_048_576;
 export class FlushSchedule {
   #waiting: Flushable[] = [];
   #isScheduled = false;
+  /** How many connections have been flushed since the start. */
+  #flushed = 0;
+  /** The callers of `ready`, in the order of their numbers. */
+  readonly #callers: { readonly flushed: number; readonly resolve: () => void }[] = [];
 
   /** MUST NOT be called again for the same connection before it was flushed. */
   add(connection: Flushable): void {
@@ -27,6 +33,21 @@ export class FlushSchedule {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
     setImmediate(() => this.#run());
+  }
+
+  /**
+   * Resolves at once if one turn can write everything that is due; otherwise once everything that is due now has been
+   * written. Frames that become due later are not waited for.
+   */
+  async ready(): Promise<void> {
+    if (!this.#isMoreThanOneTurn()) return;
+    const flushed = this.#flushed + this.#waiting.length;
+    await new Promise<void>((resolve) => void this.#callers.push({ flushed, resolve }));
+  }
+
+  #isMoreThanOneTurn(): boolean {
+    let bytes = 0;
+    return this.#waiting.some(({ dueBytes }) => (bytes += dueBytes) > bytesPerTurnMax);
   }
 
   #run(): void {
@@ -42,6 +63,8 @@ export class FlushSchedule {
     } finally {
       // A callback of the app may have thrown. The other connections are flushed all the same.
       this.#waiting = waiting.slice(flushed);
+      this.#flushed += flushed;
+      while (this.#callers[0] && this.#callers[0].flushed <= this.#flushed) this.#callers.shift()?.resolve();
       this.#isScheduled = this.#waiting.length > 0;
       if (this.#isScheduled) setImmediate(() => this.#run());
     }

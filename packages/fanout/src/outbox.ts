@@ -108,6 +108,10 @@ export class Outbox implements Flushable, Backlogged {
     return this.#waitingBytes(this.#ownBytes());
   }
 
+  get dueBytes(): number {
+    return this.#writer?.pendingBytes ?? 0;
+  }
+
   flush(pieceOf: PieceOf): number {
     this.#isScheduled = false;
     const bytes = this.#writer?.write(pieceOf) ?? 0;

@@ -16,7 +16,7 @@ async function turnsOf(flushed: readonly unknown[], count: number): Promise<numb
 test('the schedule yields after 512 connections, and flushes them in their order', async () => {
   const schedule = new FlushSchedule();
   const flushed: number[] = [];
-  for (let i = 0; i < 1_200; i++) schedule.add({ flush: () => flushed.push(i) && 100 });
+  for (let i = 0; i < 1_200; i++) schedule.add({ dueBytes: 100, flush: () => flushed.push(i) && 100 });
   expect(await turnsOf(flushed, 1_200)).toEqual([512, 512, 176]);
   expect(flushed).toEqual(Array.from({ length: 1_200 }, (_, i) => i));
 });
@@ -24,22 +24,49 @@ test('the schedule yields after 512 connections, and flushes them in their order
 test('the schedule yields after 16 MiB', async () => {
   const schedule = new FlushSchedule();
   const flushed: number[] = [];
-  for (let i = 0; i < 40; i++) schedule.add({ flush: () => flushed.push(i) && 1_048_576 });
+  for (let i = 0; i < 40; i++)
+    schedule.add({ dueBytes: 1_048_576, flush: () => flushed.push(i) && 1_048_576 });
   expect(await turnsOf(flushed, 40)).toEqual([16, 16, 8]);
 });
 
 test('a connection that is added while others are flushed is flushed too', async () => {
   const schedule = new FlushSchedule();
   const flushed: string[] = [];
-  const second = { flush: () => flushed.push('second') };
+  const second = { dueBytes: 1, flush: () => flushed.push('second') };
   schedule.add({
+    dueBytes: 1,
     flush: () => {
       schedule.add(second);
       return flushed.push('first');
     },
   });
   await turnsOf(flushed, 2);
-  schedule.add({ flush: () => flushed.push('third') });
+  schedule.add({ dueBytes: 1, flush: () => flushed.push('third') });
   await turnsOf(flushed, 3);
   expect(flushed).toEqual(['first', 'second', 'third']);
+});
+
+test('more may be broadcast at once while a turn can write all that is due', async () => {
+  const schedule = new FlushSchedule();
+  const flushed: number[] = [];
+  for (let i = 0; i < 1_200; i++) schedule.add({ dueBytes: 100, flush: () => flushed.push(i) && 100 });
+  await schedule.ready();
+  expect(flushed).toEqual([]);
+});
+
+test('with more than that due, it waits for what is due now, and not for what becomes due later', async () => {
+  const schedule = new FlushSchedule();
+  const flushed: number[] = [];
+  const due = (i: number): { dueBytes: number; flush: () => number } => ({
+    dueBytes: 1_048_576,
+    flush: () => {
+      flushed.push(i);
+      if (i < 500) schedule.add(due(i + 100));
+      return 1_048_576;
+    },
+  });
+  for (let i = 0; i < 40; i++) schedule.add(due(i));
+  await schedule.ready();
+  expect(flushed).toContain(39);
+  expect(Math.max(...flushed)).toBeLessThan(200);
 });
