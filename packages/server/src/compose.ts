@@ -116,5 +116,5 @@ export async function compose(
     access.close();
     await log.close();
   };
-  return { ...shared, programs, polling, insides, http, socketIo, close };
+  return { ...shared, refusalLog, programs, polling, insides, http, socketIo, close };
 }

@@ -69,7 +69,8 @@ function openStore(
     onMigration: (progress) => tellMigration(progress, logger),
     onWait: (sentence) => logger.warn({}, sentence),
     onTrouble: (err) => logger.error({ err }, 'The data directory has a problem: messages cannot be stored.'),
-    onRecovered: () => logger.warn({}, 'The problem of the data directory is over: messages can be stored again.'),
+    onRecovered: () =>
+      logger.warn({}, 'The problem of the data directory is over: messages can be stored again.'),
     onLost: (err) => {
       logger.error({ err }, 'Another server has taken the data directory: this server stops.');
       onLost(err);

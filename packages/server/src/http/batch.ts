@@ -1,13 +1,14 @@
 import { refuseField } from '@fanfare/protocol';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { BatchResult, MessagePath } from '../message-path/message-path.ts';
+import type { MessagePath } from '../message-path/message-path.ts';
+import type { BatchResult } from '../message-path/publish-many.ts';
 import type { Logger } from '../observability/logger.ts';
 import { asRefusal } from '../observability/refusal.ts';
 import type { PublishBody } from './body.ts';
 import { idOf, sourceOf } from './request-fields.ts';
 
 export interface BatchOptions {
-  readonly path: Pick<MessagePath, 'publishArray' | 'publishMany'>;
+  readonly path: Pick<MessagePath, 'publishMany'>;
   readonly batchMessagesMax: number;
   readonly logger: Logger;
 }
@@ -31,11 +32,8 @@ export async function publishBatch(
     throw refuseField('bad_request', 'Idempotency-Key', detail);
   }
   const { rights } = request;
-  const source = sourceOf(request);
-  const results =
-    kind === 'lines'
-      ? await path.publishMany(rights, linesOf(text, batchMessagesMax), source)
-      : await path.publishArray(rights, text, source);
+  const input = kind === 'lines' ? { lines: linesOf(text, batchMessagesMax) } : { array: text };
+  const results = await path.publishMany(rights, input, sourceOf(request));
   const answers = results.map((result) => answerOf(result, logger));
   if (kind === 'array') return reply.type('application/json; charset=utf-8').send(JSON.stringify(answers));
   return reply.type(linesType).send(answers.map((answer) => `${JSON.stringify(answer)}\n`).join(''));

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { FanfareError } from '@fanfare/protocol';
 import { ConnectionCounts } from '../limits/connection-counts.ts';
 import type { Connection } from '../message-path/connection.ts';
@@ -17,6 +18,9 @@ export interface EventStreamsOptions extends StreamLimits {
   /** How often a stream for which nothing waits gets a comment, so that proxies take it for alive. */
   readonly heartbeatMs: number;
 }
+
+/** So much may be written to streams in a turn of the event loop before the next broadcast. */
+const bytesPerTurn = 16_777_216;
 
 const heartbeat = Buffer.from(':\n\n');
 
@@ -84,6 +88,11 @@ export class EventStreams implements FanOut {
       }
     }
     return sent;
+  }
+
+  /** What was collected in this turn is written at its end. */
+  async ready(): Promise<void> {
+    if (this.#due.size > 0 && this.#waitingBytes > bytesPerTurn) await nextTurn();
   }
 
   get waitingBytes(): number {

@@ -10,7 +10,7 @@ import { sendProblem, toRefusal, wrongContentType } from './problem.ts';
 
 export interface PublishRouteOptions extends BodyLimits, BatchOptions {
   readonly node: Pick<NodeInside, 'discard'>;
-  readonly path: Pick<MessagePath, 'publishText' | 'publishArray' | 'publishMany'>;
+  readonly path: Pick<MessagePath, 'publish' | 'publishMany'>;
 }
 
 /** `POST /publish`: PROTOCOL.md §2 and §4. */
@@ -46,7 +46,8 @@ async function publishOrRefuse(
   options: PublishRouteOptions,
 ): Promise<PublishResult | FanfareError> {
   try {
-    return await options.path.publishText(request.rights, json, idOf(request), sourceOf(request));
+    const input = { json, headerId: idOf(request) };
+    return await options.path.publish(request.rights, input, sourceOf(request));
   } catch (error) {
     return toRefusal(error, options);
   }

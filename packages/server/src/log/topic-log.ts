@@ -20,8 +20,8 @@ export interface NewRecord {
    * it.
    */
   readonly subject?: string;
-  /** Whether the topic is made, asked where it does not exist; else only its rule can have it made. */
-  readonly createsTopic?: (topic: Topic) => boolean;
+  /** Whether the append creates the topic if it does not exist. Otherwise only the topic's rule can have it created. */
+  readonly createsTopic?: boolean;
 }
 
 /** A message in the log, or one that passed through the tail without being stored. */

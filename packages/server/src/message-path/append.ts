@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { FanfareError, formatOffset, type PublishResult } from '@fanfare/protocol';
 import type { AppendOutcome, NewRecord, TopicLog } from '../log/topic-log.ts';
 import { storageRefusal, tooLarge, topicNotFound, topicsExhausted } from './refusals.ts';
@@ -20,66 +19,6 @@ export async function append(
     if (!outcome) throw new Error('the log gave no outcome');
     return resultOf(record, outcome, log);
   });
-}
-
-/** How much is appended in one go, in characters of JSON: half of what may be collected for a connection in a turn. */
-const charactersPerPiece = 524_288;
-
-/** And in messages, though those before cost little: these may be for many patterns. */
-const messagesPerPiece = 256;
-
-/** How much is written to connections in a turn of the event loop, see `Turns` of the fan-out. */
-const bytesPerTurn = 16_777_216;
-
-/**
- * Appends admitted messages a piece at a time, and lets what a piece gives the fan-out to write be written before the next:
- * 16 MiB for a thousand subscribers take seconds.
- *
- * @param counters - tell how many deliveries there were
- * @returns as {@link append}; of those that could not be stored after some were, why
- * @throws FanfareError as {@link append}
- */
-export async function appendInPieces(
-  log: TopicLog,
-  records: readonly NewRecord[],
-  counters: { readonly deliveries: number },
-): Promise<readonly (PublishResult | FanfareError)[]> {
-  const results: (PublishResult | FanfareError)[] = [];
-  for (const piece of piecesOf(records, log)) {
-    const { deliveries } = counters;
-    try {
-      results.push(...(await append(log, piece)));
-    } catch (error) {
-      if (results.length === 0 || !(error instanceof FanfareError)) throw error;
-      return [...results, ...records.slice(results.length).map(() => error)];
-    }
-    const characters = charactersOf(piece) / piece.length;
-    const turns = Math.floor((characters * (counters.deliveries - deliveries)) / bytesPerTurn);
-    for (let turn = 0; turn < turns; turn++) await nextTurn();
-  }
-  return results;
-}
-
-function* piecesOf(records: readonly NewRecord[], log: TopicLog): Generator<readonly NewRecord[], void> {
-  let piece: NewRecord[] = [];
-  let characters = 0;
-  for (const record of records) {
-    characters += record.messageJson.length;
-    if (
-      piece.length >= Math.min(log.recordsMax, messagesPerPiece) ||
-      (piece.length > 0 && characters > charactersPerPiece)
-    ) {
-      yield piece;
-      piece = [];
-      characters = record.messageJson.length;
-    }
-    piece.push(record);
-  }
-  if (piece.length > 0) yield piece;
-}
-
-function charactersOf(records: readonly NewRecord[]): number {
-  return records.reduce((characters, { messageJson }) => characters + messageJson.length, 0);
 }
 
 async function appendAll(log: TopicLog, records: readonly NewRecord[]): Promise<readonly AppendOutcome[]> {

@@ -14,6 +14,8 @@ export interface FanOut {
    * counted later
    */
   broadcast(event: LiveEvent): number;
+  /** Backpressure: resolves once so much has been written that more may be broadcast without blocking the event loop. */
+  ready(): Promise<void>;
   /** How many bytes wait for connections. Bytes that wait for several connections MAY count once. */
   readonly waitingBytes: number;
 }

@@ -87,6 +87,11 @@ export function* elementsOf(text: string): Generator<string | undefined, void> {
   }
 }
 
+/** Whether a text is one value, as far as its brackets, strings and commas tell. It need not be JSON. */
+export function isOneValue(text: string): boolean {
+  return goOn(text, { at: 0, depth: 0 }, text.length).at >= text.length;
+}
+
 const notWhite = /[^ \t\n\r]/;
 
 /** A place in a value: which character comes next, and how much is open around it within the value. */

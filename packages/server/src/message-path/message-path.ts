@@ -10,16 +10,17 @@ import {
 } from '@fanfare/protocol';
 import type { Rights } from '../access/rights.ts';
 import type { RateLimits, Source } from '../limits/rate-limits.ts';
-import { LogDamagedError, type NewRecord, type TopicLog } from '../log/topic-log.ts';
+import { LogDamagedError, type TopicLog } from '../log/topic-log.ts';
 import type { Rules } from '../rules/rule.ts';
 import type { SubscriptionIndex } from '../subscriptions/subscription-index.ts';
-import { Admission, type Admitted } from './admit.ts';
-import { append, appendInPieces } from './append.ts';
+import { Admission, type PublishInput } from './admit.ts';
+import { append } from './append.ts';
 import { Broadcaster, type FanOut } from './broadcast.ts';
 import { Connections } from './connections.ts';
 import { Counters } from './counters.ts';
 import { permitManaging, permitReading } from './permit.ts';
 import { readHistory, readHistoryBefore, type History, type HistoryBefore } from './history.ts';
+import { admitMany, appendMany, type BatchInput, type BatchParts, type BatchResult } from './publish-many.ts';
 import { damaged, readingRefusal } from './refusals.ts';
 import { Replays } from './replay.ts';
 import { Topics } from './topics.ts';
@@ -41,14 +42,12 @@ export interface MessagePathParts {
   readonly now: () => number;
 }
 
-/** What became of one message of many. */
-export type BatchResult = PublishResult | FanfareError;
-
 /** The way of a message, put together: admit, append, and from the log's tail broadcast and deliver. */
 export class MessagePath {
   readonly topics: Topics;
   readonly connections: Connections;
   readonly #admission: Admission;
+  readonly #batch: BatchParts;
   readonly #parts: MessagePathParts;
   readonly #counters = new Counters();
 
@@ -68,79 +67,41 @@ export class MessagePath {
       onFailure: (error) => (error instanceof LogDamagedError ? damaged(error) : onFailure(error)),
       now,
     });
-    this.#admission = new Admission({ ...limits, isCovered: (topic) => index.isCovered(topic) });
+    const admission = new Admission({ ...limits, isCovered: (topic) => index.isCovered(topic) });
+    const { batchMessagesMax } = limits;
+    const fanOutsReady = async (): Promise<void> => {
+      await Promise.all(fanOuts.map((fanOut) => fanOut.ready()));
+    };
+    this.#admission = admission;
+    this.#batch = { log, admission, index, batchMessagesMax, fanOutsReady };
     log.tail((records) => broadcaster.broadcast(records));
   }
 
   /**
-   * Publishes `{topic, message, id?}`, given as JSON text.
+   * Publishes one message.
    *
    * @throws FanfareError
    */
-  async publishText(
-    rights: Rights,
-    json: string,
-    headerId?: string,
-    source: Source = {},
-  ): Promise<PublishResult> {
+  async publish(rights: Rights, input: PublishInput, source: Source = {}): Promise<PublishResult> {
     this.#parts.rates.takePublish(source);
-    return only(await append(this.#log, [this.#admission.admitText(rights, json, headerId)]));
+    const [result] = await append(this.#log, [this.#admission.admit(rights, input)]);
+    if (!result) throw new Error('there was nothing to append');
+    if (result instanceof FanfareError) throw result;
+    return result;
   }
 
   /**
-   * Publishes `{topic, message, id?}`, given as a value.
+   * Publishes many messages. Each succeeds or fails on its own.
    *
-   * @param json - the text that the value was parsed from, when there is one: the message is passed on as its characters then
-   * @param creates - whether the topic is made when it does not exist
-   * @throws FanfareError
+   * @returns the result of each, in their order
+   * @throws FanfareError when there are too many, when they are not JSON, or when none could be stored
    */
-  async publishValue(
-    rights: Rights,
-    input: unknown,
-    source: Source = {},
-    json?: string,
-    creates = false,
-  ): Promise<PublishResult> {
-    this.#parts.rates.takePublish(source);
-    const record = this.#admission.admitValue(rights, input, json);
-    return only(await append(this.#log, [creates ? { ...record, createsTopic: () => true } : record]));
-  }
-
-  /**
-   * Publishes many, given as the JSON texts of `{topic, message, id?}`; one that is refused does not keep back the
-   * others.
-   *
-   * @returns what became of each, in their order
-   * @throws FanfareError when they are too many, or when none could be stored
-   */
-  publishMany(
-    rights: Rights,
-    jsons: readonly string[],
-    source: Source = {},
-  ): Promise<readonly BatchResult[]> {
-    return this.#publishAdmitted(source, () => this.#admission.admitMany(rights, jsons));
-  }
-
-  /**
-   * Publishes many, given as the JSON text of one array; else like {@link publishMany}.
-   *
-   * @throws FanfareError also when the text is no array
-   */
-  publishArray(rights: Rights, json: string, source: Source = {}): Promise<readonly BatchResult[]> {
-    return this.#publishAdmitted(source, () => this.#admission.admitArray(rights, json));
-  }
-
-  async #publishAdmitted(
-    source: Source,
-    admit: () => Promise<readonly Admitted[]>,
-  ): Promise<readonly BatchResult[]> {
-    this.#parts.rates.checkPublish(source);
-    const admitted = await admit();
-    this.#parts.rates.takePublish(source, admitted.length);
-    const records = admitted.filter((one): one is NewRecord => !(one instanceof FanfareError));
-    const results = await appendInPieces(this.#log, records, this.#counters);
-    let taken = 0;
-    return admitted.map((one) => (one instanceof FanfareError ? one : (results[taken++] as BatchResult)));
+  async publishMany(rights: Rights, input: BatchInput, source: Source = {}): Promise<readonly BatchResult[]> {
+    const { rates } = this.#parts;
+    rates.checkPublish(source);
+    const admitted = await admitMany(rights, input, this.#batch);
+    rates.takePublish(source, admitted.length);
+    return appendMany(admitted, this.#batch);
   }
 
   /**
@@ -201,12 +162,6 @@ export class MessagePath {
     await this.#log.append([]);
     await nextTurn();
   }
-}
-
-function only([result]: readonly BatchResult[]): PublishResult {
-  if (!result) throw new Error('there was nothing to append');
-  if (result instanceof FanfareError) throw result;
-  return result;
 }
 
 function refuseReading(error: unknown): never {

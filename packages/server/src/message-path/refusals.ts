@@ -41,6 +41,17 @@ export function tooManyContainers(containersMax: number): FanfareError {
   return new FanfareError('payload_too_large', detail);
 }
 
+/** @param error - the SyntaxError that says why, unless `reason` does */
+export function notJson(error: unknown, reason: string = (error as SyntaxError).message): FanfareError {
+  const detail = `A publish must be JSON, without NaN and Infinity: ${reason}.`;
+  return new FanfareError('bad_request', detail, { cause: error });
+}
+
+/** Whether something is a refusal by {@link notJson}. */
+export function isNotJson(refusal: unknown): refusal is FanfareError {
+  return refusal instanceof FanfareError && refusal.cause instanceof SyntaxError;
+}
+
 /** The log did not take something. */
 export function storageRefusal(cause: unknown): FanfareError {
   if (cause instanceof LogClosedError) return new FanfareError('draining', 'The server is shutting down.');

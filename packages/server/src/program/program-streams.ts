@@ -45,6 +45,9 @@ export class ProgramStreams implements FanOut {
     return sent;
   }
 
+  /** Nothing is written: the program takes its messages from memory. */
+  async ready(): Promise<void> {}
+
   get waitingBytes(): number {
     let bytes = 0;
     for (const peer of this.#open) bytes += peer.waitingBytes;

@@ -117,7 +117,7 @@ export function programOf(running: () => Promise<ProgramParts>): Program {
   return {
     publish: async (topic, message, { id, create = false } = {}) => {
       const { path, access } = await running();
-      return path.publishValue(access.fullRights, { topic, message, id }, {}, undefined, create);
+      return path.publish(access.fullRights, { value: { topic, message, id }, createsTopic: create });
     },
     declare: async (topic) => {
       const { path, access } = await running();

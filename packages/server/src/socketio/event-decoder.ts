@@ -1,20 +1,19 @@
 import { FanfareError } from '@fanfare/protocol';
 import { Decoder, PacketType } from 'socket.io-parser';
-import { excessOf } from '../message-path/admit.ts';
+import { isOneValue } from '../message-path/json-text.ts';
+import { refusalBySize } from '../message-path/message-size.ts';
 
-/** What a publish came with: a value, and the text that it was parsed from. */
-export class ParsedArgument {
-  readonly value: unknown;
+/** The argument of a publish, as the text that came. The message path parses it. */
+export class TextArgument {
   readonly json: string;
 
-  constructor(value: unknown, json: string) {
-    this.value = value;
+  constructor(json: string) {
     this.json = json;
   }
 }
 
-/** Stands for what an event came with when that was not parsed. */
-export class UnparsedArgument {
+/** Stands for the arguments of an event that were not parsed. */
+export class RefusedArgument {
   readonly reason: FanfareError;
 
   constructor(reason: FanfareError) {
@@ -28,8 +27,8 @@ const eventPattern = /^2(\d{0,15})\["([\w-]{1,100})",/;
 /** What a client sends when it leaves. */
 const leaving = String(PacketType.DISCONNECT);
 
-/** So much is parsed again when that failed, for Socket.IO to say what is wrong. */
-const parsedAgainMax = 65_536;
+/** A publish may have several arguments, of which the first counts. In longer ones this is not looked for. */
+const severalArgumentsMax = 65_536;
 
 /** A packet cannot be read, and its connection ends for it. */
 export class UnreadablePacketError extends Error {
@@ -49,18 +48,24 @@ const foreignParser =
 const foreignPacket =
   'What came is not a packet of Socket.IO 4 (protocol 5), or has content that is not JSON.';
 
-const notJson = 'The arguments of an event must be JSON, and NaN and Infinity are not.';
+const notJson = 'The arguments of an event must be JSON, without NaN and Infinity.';
+
+/** What the log says of such an event. */
+export const refusedEvent: string = `A client sent an event that was refused. ${notJson}`;
 
 /**
- * Socket.IO's own decoder, but for four things. An event that is too large for a publish, would take too long to parse, or is not JSON
- * comes with an {@link UnparsedArgument}; over any other packet like that the connection is closed with an
- * {@link UnreadablePacketError}. A publish comes with a {@link ParsedArgument}, so that its message is passed on as the characters that it
- * came in. And that a client leaves is told in the next turn of the event loop: Socket.IO gives an event to nobody whose sender has left by
- * the end of the turn.
+ * Socket.IO's own decoder, with four differences:
  *
- * Socket.IO makes one for each connection, and has nothing to give it.
+ * - A publish comes with a {@link TextArgument}: it is checked and parsed where all publishes are, and its message is
+ *   passed on with the characters that it came in.
+ * - Any other event that is not JSON, or would take long to parse, comes with a {@link RefusedArgument}.
+ * - Any other packet like that closes the connection with an {@link UnreadablePacketError}.
+ * - A disconnect packet takes effect in the next turn of the event loop. Socket.IO drops the events of clients that have
+ *   left by the end of the turn.
  *
- * @param onFault - is told what is wrong with a client: one sentence of a few that there are
+ * Socket.IO makes a decoder for each connection, without arguments.
+ *
+ * @param onFault - is told what a client did wrong, in one of a few sentences
  */
 export function eventDecoder(publishBytesMax: number, onFault: (sentence: string) => void): typeof Decoder {
   return class extends Decoder {
@@ -78,23 +83,26 @@ export function eventDecoder(publishBytesMax: number, onFault: (sentence: string
     #add(packet: unknown): void {
       if (typeof packet !== 'string') return super.add(packet);
       if (packet === leaving) return void setImmediate(() => this.#leave());
-      const excess = excessOf(packet, publishBytesMax);
       const [begin = '', id = '', name] = eventPattern.exec(packet) ?? [];
-      if (excess && name === undefined) throw excess;
-      if (excess) return this.#tell(id, name, new UnparsedArgument(excess));
-      // Without the `]` of the event.
-      const publish = name === 'publish' ? parse(packet.slice(begin.length, -1)) : undefined;
-      if (publish) return this.#tell(id, name, publish);
+      if (name === 'publish') {
+        // Without the `]` of the event.
+        const json = packet.slice(begin.length, -1);
+        if (json.length > severalArgumentsMax || isOneValue(json))
+          return this.#emit(id, name, new TextArgument(json));
+      }
+      const refusal = refusalBySize(packet, publishBytesMax);
+      if (refusal && name === undefined) throw refusal;
+      if (refusal) return this.#emit(id, name, new RefusedArgument(refusal));
       try {
         super.add(packet);
       } catch (error) {
         if (name === undefined) throw error;
-        onFault(`A client sent an event that was refused. ${notJson}`);
-        this.#tell(id, name, new UnparsedArgument(new FanfareError('bad_request', notJson)));
+        onFault(refusedEvent);
+        this.#emit(id, name, new RefusedArgument(new FanfareError('bad_request', notJson)));
       }
     }
 
-    #tell(id: string, name: string | undefined, argument: ParsedArgument | UnparsedArgument): void {
+    #emit(id: string, name: string | undefined, argument: TextArgument | RefusedArgument): void {
       this.emitReserved('decoded', {
         type: PacketType.EVENT,
         nsp: '/',
@@ -107,14 +115,4 @@ export function eventDecoder(publishBytesMax: number, onFault: (sentence: string
       this.emitReserved('decoded', { type: PacketType.DISCONNECT, nsp: '/' });
     }
   };
-}
-
-/** Undefined when the text is not one argument, but none or several. */
-function parse(json: string): ParsedArgument | UnparsedArgument | undefined {
-  try {
-    return new ParsedArgument(JSON.parse(json), json);
-  } catch (cause) {
-    if (json.length <= parsedAgainMax) return undefined;
-    return new UnparsedArgument(new FanfareError('bad_request', 'The publish is not JSON.', { cause }));
-  }
 }

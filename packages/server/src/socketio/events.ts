@@ -7,11 +7,13 @@ import type { LiveIdentity } from '../access/live-identities.ts';
 import type { Source } from '../limits/rate-limits.ts';
 import type { Connection } from '../message-path/connection.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
+import { isNotJson } from '../message-path/refusals.ts';
+import type { ClientRefusalLog } from '../observability/client-refusal-log.ts';
 import type { Logger } from '../observability/logger.ts';
 import { asRefusal } from '../observability/refusal.ts';
-import { UnreadAnswers, type SocketInsides } from './unread-answers.ts';
-import { ParsedArgument, UnparsedArgument, UnreadablePacketError } from './event-decoder.ts';
+import { RefusedArgument, refusedEvent, TextArgument, UnreadablePacketError } from './event-decoder.ts';
 import type { PollingResponses } from './polling-responses.ts';
+import { UnreadAnswers, type SocketInsides } from './unread-answers.ts';
 import { SignIn } from './sign-in.ts';
 import { SocketPeer } from './socket-peer.ts';
 
@@ -21,6 +23,7 @@ export interface EventParts {
   readonly addresses: ClientAddresses;
   readonly polling: PollingResponses;
   readonly logger: Logger;
+  readonly refusalLog: ClientRefusalLog;
   readonly insides: SocketInsides;
   /** Whether events that Fanfare does not know are refused; on an embedding app's server they are the app's. */
   readonly refuseUnknown: boolean;
@@ -120,7 +123,7 @@ function disconnect(socket: Socket, error: FanfareError, isForGood: boolean): vo
 }
 
 function listenersFor(
-  { path, access, logger, refuseUnknown }: EventParts,
+  { path, access, logger, refusalLog, refuseUnknown }: EventParts,
   identities: ReadonlyMap<Socket, LiveIdentity>,
   forget: (socket: Socket) => void,
 ): readonly (readonly [event: string, SharedListener])[] {
@@ -151,15 +154,19 @@ function listenersFor(
     const { endsAt } = connection.rights.identity;
     return { ok: true, ...(endsAt !== Infinity && { exp: endsAt / 1_000 }) };
   };
+  const refusePublish = (error: unknown): never => {
+    if (isNotJson(error)) refusalLog.log({}, refusedEvent);
+    throw error;
+  };
   return [
     command('subscribe', (connection, input, socket) =>
       connection.subscribe(input, sourceOf(socket, connection)),
     ),
     command('unsubscribe', (connection, input) => connection.unsubscribe(input)),
     command('publish', (connection, input, socket) => {
-      const { value, json } = input instanceof ParsedArgument ? input : { value: input, json: undefined };
+      const publish = input instanceof TextArgument ? { json: input.json } : { value: input };
       return connection.afterCommands(() =>
-        path.publishValue(connection.rights, value, sourceOf(socket, connection), json),
+        path.publish(connection.rights, publish, sourceOf(socket, connection)).catch(refusePublish),
       );
     }),
     ...(takesTokens({ access, refuseUnknown }) ? [command(renewal, renew)] : []),
@@ -213,7 +220,7 @@ async function answer(
   const ack = typeof last === 'function' ? (last as Ack) : undefined;
   const input = ack && args.length === 1 ? undefined : args[0];
   try {
-    if (input instanceof UnparsedArgument) throw input.reason;
+    if (input instanceof RefusedArgument) throw input.reason;
     const result = command(input);
     const settled = result instanceof Promise ? await result : result;
     ack?.(settled);

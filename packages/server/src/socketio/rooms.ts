@@ -104,6 +104,11 @@ export class RoomFanOut implements FanOut {
     return membersOf(adapter, rooms);
   }
 
+  async ready(): Promise<void> {
+    const { adapter } = this.#io.of('/');
+    if (isFanoutAdapter(adapter)) await adapter.ready();
+  }
+
   get waitingBytes(): number {
     const { adapter, sockets } = this.#io.of('/');
     if (isFanoutAdapter(adapter)) return adapter.waitingBytes;

@@ -85,6 +85,8 @@ export class FakeFanOut implements FanOut {
     return peer;
   }
 
+  async ready(): Promise<void> {}
+
   broadcast(event: LiveEvent): number {
     this.sends.push(event.argumentJson);
     return this.#peers.filter((peer) => peer.offerLive(event)).length;

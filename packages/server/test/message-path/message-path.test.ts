@@ -11,12 +11,12 @@ describe('the path of a message', () => {
     const [first, second] = [fanOut.connect(path), fanOut.connect(path)].map(({ connection }) => connection);
     await first?.subscribe({ topic: 'news' });
     await second?.subscribe({ topic: 'news' });
-    await path.publishValue(anything, { topic: 'news', message: 1 });
+    await path.publish(anything, { value: { topic: 'news', message: 1 } });
     await second?.subscribe({ topic: 'news', envelope: true });
-    await path.publishValue(anything, { topic: 'news', message: 2 });
+    await path.publish(anything, { value: { topic: 'news', message: 2 } });
     first?.close();
     second?.close();
-    await path.publishValue(anything, { topic: 'news', message: 3 });
+    await path.publish(anything, { value: { topic: 'news', message: 3 } });
     expect(fanOut.sends).toEqual([
       '{"message":1}',
       '{"message":2}',
@@ -83,7 +83,7 @@ describe('the path of a message', () => {
               return;
             }
             case 'publish': {
-              const published = path.publishValue(anything, { topic: action.topic, message: at });
+              const published = path.publish(anything, { value: { topic: action.topic, message: at } });
               if (!model.existing.has(action.topic)) {
                 await expect(published).rejects.toThrow(FanfareError);
                 return;
@@ -114,7 +114,7 @@ describe('the path of a message', () => {
     const fanOut = new FakeFanOut();
     const path = pathOver(failing, fanOut);
     await fanOut.connect(path).connection?.subscribe({ topic: 'news' });
-    const published = path.publishText(anything, '{"topic":"news","message":1}');
+    const published = path.publish(anything, { json: '{"topic":"news","message":1}' });
     await expect(published).rejects.toMatchObject({ code: 'storage_unavailable', status: 503 });
     expect(fanOut.sends).toEqual([]);
   });
@@ -134,7 +134,7 @@ describe('the path of a message', () => {
     const path = pathOver(filling, fanOut, { publishBytesMax: 1_000_000 });
     await fanOut.connect(path).connection?.subscribe({ topic: 'news' });
     const one = JSON.stringify({ topic: 'news', message: 'x'.repeat(400_000) });
-    const results = await path.publishArray(anything, `[${one},${one},{"topic":1},${one}]`);
+    const results = await path.publishMany(anything, { array: `[${one},${one},{"topic":1},${one}]` });
     expect(results).toMatchObject([
       { ok: true, offset: 'e.1' },
       { code: 'storage_unavailable', status: 507 },
@@ -142,17 +142,17 @@ describe('the path of a message', () => {
       { code: 'storage_unavailable', status: 507 },
     ]);
     expect(fanOut.sends).toHaveLength(1);
-    await expect(path.publishArray(anything, `[${one}]`)).rejects.toMatchObject({ status: 507 });
+    await expect(path.publishMany(anything, { array: `[${one}]` })).rejects.toMatchObject({ status: 507 });
   });
 
   it('refuses every publish once it drains', async () => {
     const fanOut = new FakeFanOut();
     const path = pathOver(memoryLog(), fanOut);
     await fanOut.connect(path).connection?.subscribe({ topic: 'news' });
-    const underWay = path.publishValue(anything, { topic: 'news', message: 1 });
+    const underWay = path.publish(anything, { value: { topic: 'news', message: 1 } });
     void path.drain();
     await expect(underWay).resolves.toMatchObject({ ok: true });
-    await expect(path.publishValue(anything, { topic: 'news', message: 2 })).rejects.toMatchObject({
+    await expect(path.publish(anything, { value: { topic: 'news', message: 2 } })).rejects.toMatchObject({
       code: 'draining',
     });
     expect(fanOut.sends).toEqual(['{"message":1}']);
@@ -177,7 +177,9 @@ describe('the path of a message', () => {
       const fanOut = new FakeFanOut();
       const path = pathOver(memoryLog(), fanOut);
       await fanOut.connect(path).connection?.subscribe({ topic: 'news' });
-      await expect(path.publishValue(anything, { topic: 'news', message })).rejects.toMatchObject({ code });
+      await expect(path.publish(anything, { value: { topic: 'news', message } })).rejects.toMatchObject({
+        code,
+      });
     },
   );
 });
@@ -199,7 +201,7 @@ describe('the text of a publish', () => {
         const fanOut = new FakeFanOut();
         const path = pathOver(memoryLog(), fanOut);
         await fanOut.connect(path).connection?.subscribe({ topic: 'news' });
-        const refusal = await path.publishText(anything, json).then(
+        const refusal = await path.publish(anything, { json: json }).then(
           () => undefined,
           (error: unknown) => error,
         );

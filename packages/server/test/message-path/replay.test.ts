@@ -243,5 +243,5 @@ async function publish(
   published: { topic: string; number: number }[],
 ): Promise<void> {
   const number = published.push({ topic, number: published.length }) - 1;
-  await path.publishValue(anything, { topic, message: number });
+  await path.publish(anything, { value: { topic, message: number } });
 }

@@ -221,7 +221,7 @@ export class CommitPlan {
     subject,
     createsTopic,
   }: NewRecord): TopicDraft | 'topic_not_found' | 'topics_exhausted' {
-    if (!createsTopic?.(topic) && this.#context.topics.ruleOf(topic).create !== 'publish')
+    if (createsTopic !== true && this.#context.topics.ruleOf(topic).create !== 'publish')
       return 'topic_not_found';
     return this.#topics.make(topic, subject) ?? 'topics_exhausted';
   }

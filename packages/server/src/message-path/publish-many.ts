@@ -1,0 +1,139 @@
+import { FanfareError, type PublishResult } from '@fanfare/protocol';
+import type { Rights } from '../access/rights.ts';
+import { Pacer } from '../limits/pacer.ts';
+import type { NewRecord, TopicLog } from '../log/topic-log.ts';
+import type { SubscriptionIndex } from '../subscriptions/subscription-index.ts';
+import type { Admission } from './admit.ts';
+import { append } from './append.ts';
+import { elementsOf } from './json-text.ts';
+import { isNotJson, notJson } from './refusals.ts';
+
+/** Many publishes as they came in: the text of a JSON array, or one JSON text each. */
+export type BatchInput = { readonly array: string } | { readonly lines: readonly string[] };
+
+/** The result of one message of many: an acknowledgement, or the reason why it was refused. */
+export type BatchResult = PublishResult | FanfareError;
+
+/** One message of many: its record, or why it is refused. */
+type Admitted = NewRecord | FanfareError;
+
+export interface BatchParts {
+  readonly log: TopicLog;
+  readonly admission: Admission;
+  readonly index: Pick<SubscriptionIndex, 'isCovered'>;
+  readonly batchMessagesMax: number;
+  /** Resolves once the fan-outs have written so much that more may be broadcast. */
+  readonly fanOutsReady: () => Promise<void>;
+}
+
+/**
+ * Admits many publishes. Each is admitted or refused on its own.
+ *
+ * @returns the record of each, or why it is refused, in their order
+ * @throws FanfareError when the text is not a JSON array, when there are too many, or while the server drains
+ */
+export async function admitMany(
+  rights: Rights,
+  input: BatchInput,
+  { admission, batchMessagesMax }: BatchParts,
+): Promise<readonly Admitted[]> {
+  admission.checkDraining();
+  const isArray = 'array' in input;
+  const admitted: Admitted[] = [];
+  const pacer = new Pacer();
+  for (const json of isArray ? arrayElements(input.array) : input.lines) {
+    if (pacer.isDue) await pacer.yield();
+    if (json === undefined) continue;
+    if (admitted.length === batchMessagesMax) {
+      const detail = `At most ${batchMessagesMax} messages can be published at once.`;
+      throw new FanfareError('payload_too_large', detail);
+    }
+    const one = admitOrRefuse(admission, rights, json);
+    // An array with an element that is not JSON is not JSON itself.
+    if (isArray && isNotJson(one)) throw one;
+    admitted.push(one);
+  }
+  // Appending large messages takes time as well.
+  if (pacer.isDue) await pacer.yield();
+  return admitted;
+}
+
+/**
+ * Appends what was admitted, a piece at a time. Before the next piece, the fan-outs write what the last one gave them:
+ * writing 16 MiB to a thousand subscribers takes seconds.
+ *
+ * @returns the result of each, in their order. When some could be stored and the others could not, those have the reason
+ * @throws FanfareError `storage_unavailable`, `draining`, and nothing was appended; `internal` when that is uncertain
+ */
+export async function appendMany(
+  admitted: readonly Admitted[],
+  { log, index, fanOutsReady }: BatchParts,
+): Promise<readonly BatchResult[]> {
+  const records = admitted.filter((one): one is NewRecord => !(one instanceof FanfareError));
+  const results: BatchResult[] = [];
+  for (const piece of piecesOf(records, log)) {
+    try {
+      results.push(
+        ...(await append(
+          log,
+          piece.map((record) => withCreation(record, index)),
+        )),
+      );
+    } catch (error) {
+      if (results.length === 0 || !(error instanceof FanfareError)) throw error;
+      results.push(...records.slice(results.length).map(() => error));
+      break;
+    }
+    await fanOutsReady();
+  }
+  let taken = 0;
+  return admitted.map((one) => (one instanceof FanfareError ? one : (results[taken++] as BatchResult)));
+}
+
+/** How much is appended at once, in characters of JSON: half of what may be collected for a connection in a turn. */
+const charactersPerPiece = 524_288;
+
+/** The same in messages. They are small then, but each may be for many patterns. */
+const messagesPerPiece = 256;
+
+function* piecesOf(records: readonly NewRecord[], log: TopicLog): Generator<readonly NewRecord[], void> {
+  let piece: NewRecord[] = [];
+  let characters = 0;
+  for (const record of records) {
+    characters += record.messageJson.length;
+    if (
+      piece.length >= Math.min(log.recordsMax, messagesPerPiece) ||
+      (piece.length > 0 && characters > charactersPerPiece)
+    ) {
+      yield piece;
+      piece = [];
+      characters = record.messageJson.length;
+    }
+    piece.push(record);
+  }
+  if (piece.length > 0) yield piece;
+}
+
+/** Since a message was admitted, the pieces before it were appended, and a pattern subscription may have come. */
+function withCreation(record: NewRecord, index: Pick<SubscriptionIndex, 'isCovered'>): NewRecord {
+  if (record.createsTopic === true || !index.isCovered(record.topic)) return record;
+  return { ...record, createsTopic: true };
+}
+
+function admitOrRefuse(admission: Admission, rights: Rights, json: string): Admitted {
+  try {
+    return admission.admit(rights, { json });
+  } catch (error) {
+    if (error instanceof FanfareError) return error;
+    throw error;
+  }
+}
+
+/** @throws FanfareError when the text is not an array, once that is known */
+function* arrayElements(json: string): Generator<string | undefined, void> {
+  try {
+    yield* elementsOf(json);
+  } catch (error) {
+    throw notJson(error);
+  }
+}
