@@ -59,6 +59,25 @@ describe('the event publish', () => {
     expect(await recorder.settled(url)).toEqual([]);
   });
 
+  it('is refused when its packet has another end than its bracket', async () => {
+    const { url } = await startServer();
+    const client = await connectClient(url);
+    const recorder = new Recorder(client);
+    await client.emitWithAck('subscribe', { topic: 'news' });
+    const refused = new Promise((resolve) => void client.once('error', resolve));
+    sendPacket(client, '42["publish",{"topic":"news","message":1}x');
+    expect(await refused).toMatchObject({ code: 'bad_request' });
+    expect(await recorder.settled(url)).toMatchObject([['error', { code: 'bad_request' }]]);
+  });
+
+  it('takes the first of several arguments', async () => {
+    const { url } = await startServer();
+    const client = await connectClient(url);
+    await client.emitWithAck('subscribe', { topic: 'news' });
+    const publish = { topic: 'news', message: '1,"2' };
+    expect(await client.emitWithAck('publish', publish, 'more')).toMatchObject({ ok: true });
+  });
+
   it('is refused, and the connection lives: 100,000 levels', async () => {
     const { url } = await startServer();
     const client = await connectClient(url);

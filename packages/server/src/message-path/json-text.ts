@@ -87,9 +87,9 @@ export function* elementsOf(text: string): Generator<string | undefined, void> {
   }
 }
 
-/** Whether a text is one value, as far as its brackets, strings and commas tell. It need not be JSON. */
-export function isOneValue(text: string): boolean {
-  return goOn(text, { at: 0, depth: 0 }, text.length).at >= text.length;
+/** Whether a comma separates several values in a text, which need not be JSON. */
+export function isSeveralValues(text: string): boolean {
+  return text.charCodeAt(goOn(text, { at: 0, depth: 0 }, text.length).at) === comma;
 }
 
 const notWhite = /[^ \t\n\r]/;

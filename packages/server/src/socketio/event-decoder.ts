@@ -1,6 +1,6 @@
 import { FanfareError } from '@fanfare/protocol';
 import { Decoder, PacketType } from 'socket.io-parser';
-import { isOneValue } from '../message-path/json-text.ts';
+import { isSeveralValues } from '../message-path/json-text.ts';
 import { refusalBySize } from '../message-path/message-size.ts';
 
 /** The argument of a publish, as the text that came. The message path parses it. */
@@ -84,10 +84,9 @@ export function eventDecoder(publishBytesMax: number, onFault: (sentence: string
       if (typeof packet !== 'string') return super.add(packet);
       if (packet === leaving) return void setImmediate(() => this.#leave());
       const [begin = '', id = '', name] = eventPattern.exec(packet) ?? [];
-      if (name === 'publish') {
-        // Without the `]` of the event.
+      if (name === 'publish' && packet.endsWith(']')) {
         const json = packet.slice(begin.length, -1);
-        if (json.length > severalArgumentsMax || isOneValue(json))
+        if (json.length > severalArgumentsMax || !isSeveralValues(json))
           return this.#emit(id, name, new TextArgument(json));
       }
       const refusal = refusalBySize(packet, publishBytesMax);
