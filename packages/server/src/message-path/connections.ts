@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   FanfareError,
   isReservedTopic,
@@ -8,6 +7,7 @@ import {
   type Topic,
 } from '@fanfare/protocol';
 import type { Rights } from '../access/rights.ts';
+import { Pacer } from '../limits/pacer.ts';
 import type { Audience } from '../subscriptions/audience.ts';
 import { Connection, type ConnectionParts } from './connection.ts';
 import { describeConnection, describeSubscribed, describeSubscriber } from './connection-info.ts';
@@ -26,9 +26,6 @@ export interface SubscriberPlace {
   readonly connection: number;
   readonly subscription: string;
 }
-
-/** How many connections are looked through before others have their turn. */
-const connectionsPerTurn = 1_000;
 
 /** The connections that there are: accepting, telling and ending them. */
 export class Connections {
@@ -104,7 +101,7 @@ export class Connections {
     const items: SubscriberInfo[] = [];
     let last = after;
     let audiences = this.#audiencesOf(topic);
-    let looked = 0;
+    const pacer = new Pacer();
     for (const connection of this.#open.values()) {
       const { number } = connection;
       if (number < after.connection) continue;
@@ -115,8 +112,8 @@ export class Connections {
         items.push(describeSubscriber(connection, subscription));
         last = { connection: number, subscription: name };
       }
-      if (++looked % connectionsPerTurn > 0) continue;
-      await nextTurn();
+      if (!pacer.isDue) continue;
+      await pacer.yield();
       audiences = this.#audiencesOf(topic);
     }
     return { items };

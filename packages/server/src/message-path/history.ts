@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   encodeEnvelope,
   formatOffset,
@@ -9,6 +8,7 @@ import {
   type Offset,
   type Topic,
 } from '@fanfare/protocol';
+import { Pacer } from '../limits/pacer.ts';
 import type { LogRecord, MayRead, Page, Position, TopicLog } from '../log/topic-log.ts';
 import { offsetOf } from './peer-events.ts';
 import { topicNotFound } from './refusals.ts';
@@ -93,8 +93,9 @@ async function readPages(
 ): Promise<{ readonly records: readonly LogRecord[]; readonly page: Page }> {
   let page = await read(start);
   const dropped = page.dropped;
+  const pacer = new Pacer();
   while (page.records.length === 0 && !page.isAtHead) {
-    await nextTurn();
+    if (pacer.isDue) await pacer.yield();
     page = await read(page.position);
   }
   return { records: page.records, page: { ...page, dropped } };

@@ -5,7 +5,10 @@ import { encodeDelivery, type PeerEvent } from './peer-events.ts';
 /** Whoever is behind reads the log in pieces of this size: a millisecond's work, which the fan-out takes as a small message. */
 export const pageLimit: PageLimit = { recordsMax: 512, bytesMax: 48 * 1_024 };
 
-/** So many pages are read before others have their turn. */
+/**
+ * How many pages are read in a turn of the event loop. It is a number and not a time ({@link Pacer}): under load, a
+ * subscription must read faster than messages are published, or it would never become live again.
+ */
 const pagesPerTurn = 8;
 
 /** Somebody who reads the log at their own pace. */
