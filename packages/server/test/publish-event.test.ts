@@ -74,8 +74,8 @@ describe('the event publish', () => {
     const { url } = await startServer();
     const client = await connectClient(url);
     await client.emitWithAck('subscribe', { topic: 'news' });
-    const publish = { topic: 'news', message: '1,"2' };
-    expect(await client.emitWithAck('publish', publish, 'more')).toMatchObject({ ok: true });
+    const argument = { topic: 'news', message: '1,"2' };
+    expect(await client.emitWithAck('publish', argument, 'more')).toMatchObject({ ok: true });
   });
 
   it('is refused, and the connection lives: 100,000 levels', async () => {

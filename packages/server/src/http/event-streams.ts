@@ -5,7 +5,7 @@ import { ConnectionCounts } from '../limits/connection-counts.ts';
 import type { Connection } from '../message-path/connection.ts';
 import type { FanOut } from '../message-path/broadcast.ts';
 import type { Audience, LiveEvent } from '../message-path/peer-events.ts';
-import type { Peer } from '../message-path/subscription.ts';
+import type { Peer } from '../message-path/peer.ts';
 import { encodeFrame, StreamPeer, type StreamLimits } from './stream-peer.ts';
 
 export interface EventStreamsOptions extends StreamLimits {

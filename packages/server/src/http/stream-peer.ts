@@ -3,7 +3,7 @@ import type { FanfareError, Form, Subscribed } from '@fanfare/protocol';
 import type { Source } from '../limits/rate-limits.ts';
 import type { Connection } from '../message-path/connection.ts';
 import type { Audience, PeerEvent } from '../message-path/peer-events.ts';
-import type { Peer } from '../message-path/subscription.ts';
+import type { Peer } from '../message-path/peer.ts';
 
 export interface StreamLimits {
   /** How many bytes may wait for one stream that does not take them. */
@@ -114,7 +114,7 @@ export class StreamPeer implements Peer {
     return this.#offer(frame);
   }
 
-  tell(event: PeerEvent): void {
+  notify(event: PeerEvent): void {
     const isFailure = event.name === 'error';
     this.#push(Buffer.from(`${isFailure ? retry(retryMs.failed) : ''}${encodeFrame(event)}`));
     // Nothing more will come: a stream that stayed open would be waited at for ever.
@@ -145,7 +145,7 @@ export class StreamPeer implements Peer {
 
   /** Ends the stream for good behind what waits, and says why. */
   fail(error: FanfareError): void {
-    this.tell({ name: 'error', argumentJson: JSON.stringify(error.toProblem()) });
+    this.notify({ name: 'error', argumentJson: JSON.stringify(error.toProblem()) });
   }
 
   /** Cuts the stream behind what waits: its client comes again. */

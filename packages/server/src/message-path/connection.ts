@@ -17,9 +17,10 @@ import { fixedLimits } from '../limits/fixed-limits.ts';
 import type { RateLimits, Source } from '../limits/rate-limits.ts';
 import type { Start } from '../log/topic-log.ts';
 import type { LiveEvent } from './peer-events.ts';
+import type { Peer } from './peer.ts';
 import { permitReading } from './permit.ts';
 import { storageRefusal, topicsExhausted } from './refusals.ts';
-import { Subscription, type Peer, type SubscriptionParts } from './subscription.ts';
+import { Subscription, type SubscriptionParts } from './subscription.ts';
 
 export interface ConnectionParts extends SubscriptionParts {
   readonly subscriptionsPerConnectionMax: number;
@@ -217,14 +218,14 @@ export class Connection {
       await this.#ensureExists(topic);
       if (known && !known.isEnded && !from) {
         subscription.abandon();
-        return this.#answer(topic, known.state, known.sequence, { due: 0 });
+        return this.#acknowledgement(topic, known.state, known.sequence, { due: 0 });
       }
       const start = await this.#parts.log.locate(topic, from ?? { kind: 'new' }, filter?.allows);
       if (this.#isClosed) throw new FanfareError('bad_request', 'The connection is closed.');
       known?.end();
       (this.#subscriptions[form] ??= new Map()).set(topic, subscription);
       const { state, position, ...begun } = subscription.begin(start);
-      return this.#answer(topic, state, position.sequence, begun);
+      return this.#acknowledgement(topic, state, position.sequence, begun);
     } catch (error) {
       subscription.abandon();
       throw error;
@@ -241,7 +242,7 @@ export class Connection {
     if (creation === 'topics_exhausted') throw topicsExhausted(log);
   }
 
-  #answer(
+  #acknowledgement(
     topic: Interest,
     state: SubscriptionState,
     sequence: number,

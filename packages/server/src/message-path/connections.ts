@@ -11,8 +11,9 @@ import { Pacer } from '../limits/pacer.ts';
 import type { Audience } from '../subscriptions/audience.ts';
 import { Connection, type ConnectionParts } from './connection.ts';
 import { describeConnection, describeSubscribed, describeSubscriber } from './connection-info.ts';
+import type { Peer } from './peer.ts';
 import { permitManaging } from './permit.ts';
-import type { Peer, Subscription } from './subscription.ts';
+import type { Subscription } from './subscription.ts';
 
 /** Some of what there is, in its order. */
 export interface Part<T, Place> {

@@ -13,8 +13,8 @@ const pagesPerTurn = 8;
 
 /** Somebody who reads the log at their own pace. */
 export interface Replay {
-  /** Reads and sends one page. MUST NOT reject. @returns whether to go on at once */
-  sendPage(): Promise<boolean>;
+  /** Reads one page and offers it. MUST NOT reject. @returns whether to go on at once */
+  offerPage(): Promise<boolean>;
 }
 
 /** Gives everybody who is behind a page in turn. */
@@ -35,7 +35,7 @@ export class Replays {
     for (let pages = 0; pages < pagesPerTurn && this.#waiting.length > 0;) {
       const now = this.#waiting.splice(0, pagesPerTurn - pages);
       pages += now.length;
-      const goOn = await Promise.all(now.map((replay) => replay.sendPage()));
+      const goOn = await Promise.all(now.map((replay) => replay.offerPage()));
       this.#waiting.push(...now.filter((_, at) => goOn[at]));
     }
     this.#isRunning = this.#waiting.length > 0;

@@ -10,37 +10,10 @@ import type { Page, Position, Start, TopicLog } from '../log/topic-log.ts';
 import type { Audience, TopicFilter } from '../subscriptions/audience.ts';
 import type { SubscriptionIndex } from '../subscriptions/subscription-index.ts';
 import type { Counters } from './counters.ts';
-import { encodeGap, encodeState, type LiveEvent, type PeerEvent } from './peer-events.ts';
+import type { Peer } from './peer.ts';
+import { encodeGap, encodeState, type LiveEvent } from './peer-events.ts';
 import { notAllowed } from './refusals.ts';
 import { encodePage, pageLimit, type Replay, type Replays } from './replay.ts';
-
-/** The other end of a connection, as far as subscriptions need it. */
-export interface Peer {
-  /** Names the connection: no other has the same while it lasts. */
-  readonly id: string;
-  /** What it goes over now, such as `websocket`, `polling` or `stream`. */
-  readonly transport: string;
-  /** The other end's, as the system has it; empty where it has none. */
-  readonly address: string;
-  /** How many bytes wait for it. */
-  readonly waitingBytes: number;
-  /** Whether the client has to ask for what waits for it. The peer itself counts deliveries then, once they were taken. */
-  readonly isPolled?: boolean;
-  /** From now on the peer gets what is fanned out to this audience in this form. */
-  join(audience: Audience, form: Form): void;
-  leave(audience: Audience, form: Form): void;
-  /** Sends an event to this peer alone, whether there is room or not. */
-  tell(event: PeerEvent): void;
-  /**
-   * Sends events to this peer alone, all or none: none when it has no room for them, and then whoever made the peer
-   * calls `Connection.drained` once it has.
-   *
-   * @returns whether they were sent
-   */
-  offer(events: readonly PeerEvent[]): boolean;
-  /** Ends the connection, in a way that tells the client that the server did. */
-  end(): void;
-}
 
 export interface SubscriptionParts {
   readonly log: TopicLog;
@@ -84,7 +57,7 @@ export class Subscription implements Replay {
   /** How many messages had passed by that are not stored, when it was live last. */
   #unstoredSeen: number;
   /** Whether the client knows that it is catching up. */
-  #isTold = false;
+  #isNotified = false;
   /** Whether the peer has no room. */
   #isBlocked = false;
 
@@ -122,7 +95,7 @@ export class Subscription implements Replay {
     this.#unstoredSeen = this.#audience.unstored;
     if (start.due === 0 && position.sequence === this.#parts.log.head) this.#goLive();
     else {
-      this.#isTold = true;
+      this.#isNotified = true;
       this.#parts.replays.add(this);
     }
     return { position, ...start, state: this.state };
@@ -138,8 +111,8 @@ export class Subscription implements Replay {
     this.#state = 'catching_up';
     this.#isBlocked = true;
     // Of a topic that keeps nothing there is nothing to catch up on.
-    this.#isTold = isStored || isPattern(this.interest);
-    if (this.#isTold) this.#tellState('catching_up');
+    this.#isNotified = isStored || isPattern(this.interest);
+    if (this.#isNotified) this.#notifyState('catching_up');
   }
 
   /** The peer has room again. */
@@ -149,7 +122,7 @@ export class Subscription implements Replay {
     this.#parts.replays.add(this);
   }
 
-  async sendPage(): Promise<boolean> {
+  async offerPage(): Promise<boolean> {
     if (this.#state !== 'catching_up') return false;
     try {
       const audience = this.#audience;
@@ -161,7 +134,7 @@ export class Subscription implements Replay {
       );
       // It may have ended meanwhile, or be for another part of the pattern: then it is read again.
       if (this.#state !== 'catching_up') return false;
-      return this.#audience === audience ? this.#send(page) : true;
+      return this.#audience === audience ? this.#offer(page) : true;
     } catch (error) {
       this.#fail(error);
       return false;
@@ -174,7 +147,7 @@ export class Subscription implements Replay {
     if (this.#state === 'ended' || this.#audience.filter?.key === filter?.key) return;
     const isLive = this.#state === 'live';
     if (isLive) this.#leave();
-    else this.#tellUnstored();
+    else this.#notifyUnstored();
     index.close(this.#audience, this.form);
     this.#audience = index.open(this.interest, this.form, filter);
     this.#unstoredSeen = this.#audience.unstored;
@@ -184,14 +157,14 @@ export class Subscription implements Replay {
   /** Ends, for nothing of it may be read any more. */
   forbid(): void {
     if (this.#state === 'live') this.#leave();
-    this.#tellFailure(notAllowed('read', this.interest));
+    this.#notifyFailure(notAllowed('read', this.interest));
   }
 
   /** Tells what it missed, if anything, and ends. */
   end(): void {
     if (this.#state === 'ended') return;
     if (this.#state === 'live') this.#leave();
-    else this.#tellUnstored();
+    else this.#notifyUnstored();
     this.#close();
   }
 
@@ -202,7 +175,7 @@ export class Subscription implements Replay {
   }
 
   /** @returns whether there is more to read at once */
-  #send({ records, position, isAtHead, dropped }: Page): boolean {
+  #offer({ records, position, isAtHead, dropped }: Page): boolean {
     const { log, counters } = this.#parts;
     const events = encodePage(records, this.form, log.epoch, this.interest);
     const deliveries = events.length;
@@ -220,21 +193,21 @@ export class Subscription implements Replay {
   }
 
   #goLive(): void {
-    this.#tellUnstored();
+    this.#notifyUnstored();
     this.#state = 'live';
-    if (this.#isTold) this.#tellState('live');
+    if (this.#isNotified) this.#notifyState('live');
     this.#join();
   }
 
-  #tellUnstored(): void {
+  #notifyUnstored(): void {
     const missed = this.#audience.unstored - this.#unstoredSeen;
-    if (missed > 0) this.#peer.tell(encodeGap(this.interest, this.form, missed));
+    if (missed > 0) this.#peer.notify(encodeGap(this.interest, this.form, missed));
   }
 
-  #tellState(state: SubscriptionState): void {
+  #notifyState(state: SubscriptionState): void {
     if (this.form !== 'envelope') return;
     const offset = formatOffset({ epoch: this.#parts.log.epoch, sequence: this.#position.sequence });
-    this.#peer.tell(encodeState(this.interest, state, offset));
+    this.#peer.notify(encodeState(this.interest, state, offset));
   }
 
   #join(): void {
@@ -257,13 +230,13 @@ export class Subscription implements Replay {
   }
 
   #fail(error: unknown): void {
-    this.#tellFailure(this.#parts.onFailure(error));
+    this.#notifyFailure(this.#parts.onFailure(error));
   }
 
-  #tellFailure(error: FanfareError): void {
+  #notifyFailure(error: FanfareError): void {
     if (this.#state === 'ended') return;
     this.#close();
     const problem = { ...error.toProblem(), topic: this.interest };
-    this.#peer.tell({ name: 'error', argumentJson: JSON.stringify(problem) });
+    this.#peer.notify({ name: 'error', argumentJson: JSON.stringify(problem) });
   }
 }

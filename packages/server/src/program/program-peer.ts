@@ -1,7 +1,7 @@
 import type { Form } from '@fanfare/protocol';
 import type { Connection } from '../message-path/connection.ts';
 import type { Audience, PeerEvent } from '../message-path/peer-events.ts';
-import type { Peer } from '../message-path/subscription.ts';
+import type { Peer } from '../message-path/peer.ts';
 
 export interface ProgramSurroundings {
   readonly join: (audience: Audience) => void;
@@ -53,7 +53,7 @@ export class ProgramPeer implements Peer {
     this.#surroundings.leave(audience);
   }
 
-  tell(event: PeerEvent): void {
+  notify(event: PeerEvent): void {
     this.#push(event);
     if (event.name === 'error') this.end();
   }

@@ -1,7 +1,7 @@
 import type { Connection } from '../message-path/connection.ts';
 import type { FanOut } from '../message-path/broadcast.ts';
 import type { Audience, LiveEvent } from '../message-path/peer-events.ts';
-import type { Peer } from '../message-path/subscription.ts';
+import type { Peer } from '../message-path/peer.ts';
 import { ProgramPeer } from './program-peer.ts';
 
 export interface ProgramStreamsOptions {

@@ -29,7 +29,7 @@ export interface EventParts {
   readonly refuseUnknown: boolean;
 }
 
-type Ack = (answer: object) => void;
+type Ack = (result: object) => void;
 
 const commands: readonly string[] = ['subscribe', 'unsubscribe', 'publish'];
 
@@ -135,7 +135,7 @@ function listenersFor(
     event,
     function (...args) {
       const connection = path.connections.of(this.id);
-      if (connection) void answer(this, args, (input) => carryOut(connection, input, this), logger);
+      if (connection) void acknowledge(this, args, (input) => carryOut(connection, input, this), logger);
     },
   ];
   const renew = async (connection: Connection, input: unknown, socket: Socket): Promise<TokenRenewed> => {
@@ -196,7 +196,7 @@ function listenerForUnknown(logger: Logger): SharedListener {
   return function (...event) {
     // A packet may have neither a name nor arguments; what there is then is the acknowledgement.
     const [name, args] = typeof event[0] === 'string' ? [event[0], event.slice(1)] : ['', event];
-    if (!known.has(name)) void answer(this, args, () => refuseEvent(name), logger);
+    if (!known.has(name)) void acknowledge(this, args, () => refuseEvent(name), logger);
   };
 }
 
@@ -210,7 +210,7 @@ function sourceOf({ conn }: Socket, connection: Connection): Source {
  * Runs a command and answers it: in the ack when the client asked for one; else only a refusal is told, in
  * the event `error`. A command that answers at once is acknowledged in the same turn, before any delivery.
  */
-async function answer(
+async function acknowledge(
   socket: Socket,
   args: readonly unknown[],
   command: (input: unknown) => object | Promise<object>,

@@ -4,7 +4,7 @@ import type { Socket } from 'socket.io';
 import type { PacketsWaiting } from '../insides/engine-inside.ts';
 import type { Connection } from '../message-path/connection.ts';
 import { isDelivery, type Audience, type PeerEvent } from '../message-path/peer-events.ts';
-import type { Peer } from '../message-path/subscription.ts';
+import type { Peer } from '../message-path/peer.ts';
 import { EncodedArgument } from './encoded-argument.ts';
 import type { PollingResponses } from './polling-responses.ts';
 import { roomOf } from './rooms.ts';
@@ -61,7 +61,7 @@ export class SocketPeer implements Peer {
     void this.#socket.leave(roomOf(audience, form));
   }
 
-  tell({ name, argumentJson }: PeerEvent): void {
+  notify({ name, argumentJson }: PeerEvent): void {
     this.#socket.emit(name, new EncodedArgument(argumentJson));
   }
 
@@ -88,7 +88,7 @@ export class SocketPeer implements Peer {
       this.#waitUntilEmpty(connection);
       return false;
     }
-    for (const event of events) this.tell(event);
+    for (const event of events) this.notify(event);
     return true;
   }
 

@@ -1,7 +1,7 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { Connection, type ConnectionParts } from '../../src/message-path/connection.ts';
 import { RateLimits } from '../../src/limits/rate-limits.ts';
-import type { Peer } from '../../src/message-path/subscription.ts';
+import type { Peer } from '../../src/message-path/peer.ts';
 import { SubscriptionIndex } from '../../src/subscriptions/subscription-index.ts';
 import { anything } from './fake-fan-out.ts';
 

@@ -13,7 +13,7 @@ import type { FanOut } from '../../src/message-path/broadcast.ts';
 import type { Audience, LiveEvent, PeerEvent } from '../../src/message-path/peer-events.ts';
 import { RateLimits } from '../../src/limits/rate-limits.ts';
 import { MessagePath } from '../../src/message-path/message-path.ts';
-import type { Peer } from '../../src/message-path/subscription.ts';
+import type { Peer } from '../../src/message-path/peer.ts';
 import type { Connection } from '../../src/message-path/connection.ts';
 import { Rules } from '../../src/rules/rule.ts';
 import { SubscriptionIndex } from '../../src/subscriptions/subscription-index.ts';
@@ -39,7 +39,7 @@ export class FakePeer implements Peer {
     this.joined.delete(`${form} ${name}`);
   }
 
-  tell({ name, argumentJson }: PeerEvent): void {
+  notify({ name, argumentJson }: PeerEvent): void {
     this.received.push(`${name} ${argumentJson}`);
   }
 
@@ -47,7 +47,7 @@ export class FakePeer implements Peer {
     this.#isMissing = this.room < 1;
     if (this.#isMissing) return false;
     this.room -= events.length;
-    for (const event of events) this.tell(event);
+    for (const event of events) this.notify(event);
     return true;
   }
 
@@ -74,7 +74,7 @@ export class FakePeer implements Peer {
 
 /** Peers and the way to them, at the ports. */
 export class FakeFanOut implements FanOut {
-  readonly sends: string[] = [];
+  readonly broadcasts: string[] = [];
   readonly waitingBytes = 0;
   readonly #peers: FakePeer[] = [];
 
@@ -88,7 +88,7 @@ export class FakeFanOut implements FanOut {
   async ready(): Promise<void> {}
 
   broadcast(event: LiveEvent): number {
-    this.sends.push(event.argumentJson);
+    this.broadcasts.push(event.argumentJson);
     return this.#peers.filter((peer) => peer.offerLive(event)).length;
   }
 }

@@ -17,7 +17,7 @@ describe('the path of a message', () => {
     first?.close();
     second?.close();
     await path.publish(anything, { value: { topic: 'news', message: 3 } });
-    expect(fanOut.sends).toEqual([
+    expect(fanOut.broadcasts).toEqual([
       '{"message":1}',
       '{"message":2}',
       '{"topic":"news","message":2,"offset":"e.2","time":1}',
@@ -116,7 +116,7 @@ describe('the path of a message', () => {
     await fanOut.connect(path).connection?.subscribe({ topic: 'news' });
     const published = path.publish(anything, { json: '{"topic":"news","message":1}' });
     await expect(published).rejects.toMatchObject({ code: 'storage_unavailable', status: 503 });
-    expect(fanOut.sends).toEqual([]);
+    expect(fanOut.broadcasts).toEqual([]);
   });
 
   it('tells of many messages which could be stored, when the disk is full after some', async () => {
@@ -141,7 +141,7 @@ describe('the path of a message', () => {
       { code: 'bad_request' },
       { code: 'storage_unavailable', status: 507 },
     ]);
-    expect(fanOut.sends).toHaveLength(1);
+    expect(fanOut.broadcasts).toHaveLength(1);
     await expect(path.publishMany(anything, { array: `[${one}]` })).rejects.toMatchObject({ status: 507 });
   });
 
@@ -155,7 +155,7 @@ describe('the path of a message', () => {
     await expect(path.publish(anything, { value: { topic: 'news', message: 2 } })).rejects.toMatchObject({
       code: 'draining',
     });
-    expect(fanOut.sends).toEqual(['{"message":1}']);
+    expect(fanOut.broadcasts).toEqual(['{"message":1}']);
   });
 
   it.each([
@@ -207,12 +207,12 @@ describe('the text of a publish', () => {
         );
         if (refusal !== undefined) {
           expect(refusal).toBeInstanceOf(FanfareError);
-          expect(fanOut.sends).toEqual([]);
+          expect(fanOut.broadcasts).toEqual([]);
           return;
         }
         const { topic, message } = JSON.parse(json) as { topic: unknown; message: unknown };
         expect(topic).toBe('news');
-        expect(fanOut.sends.map((sent) => JSON.parse(sent) as unknown)).toEqual([{ message }]);
+        expect(fanOut.broadcasts.map((sent) => JSON.parse(sent) as unknown)).toEqual([{ message }]);
       }),
       { numRuns: 2_000 },
     );
