@@ -68,7 +68,12 @@ describe("a packet that is not Socket.IO's", () => {
         ]);
       }
       expect(lines).toEqual([
-        [expect.stringMatching(/^The connection of a client was closed\. What came is not/), {}],
+        [
+          expect.stringMatching(
+            /^The connection of a client was closed\. The server received text that is not a packet/,
+          ),
+          {},
+        ],
       ]);
     },
   );

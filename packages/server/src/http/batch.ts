@@ -17,7 +17,7 @@ export interface BatchOptions {
 export const linesType = 'application/x-ndjson';
 
 /**
- * Publishes many, and answers with what became of each: in the order and the format in which they came.
+ * Publishes many messages. The response has the result of each, in their order and in the format of the request.
  *
  * @throws FanfareError when none was published
  */
@@ -28,7 +28,8 @@ export async function publishBatch(
   { path, batchMessagesMax, logger }: BatchOptions,
 ): Promise<FastifyReply> {
   if (idOf(request) !== undefined) {
-    const detail = 'Idempotency-Key is for one message; of many, each has its own id.';
+    const detail =
+      'The header `Idempotency-Key` is for one message. In a batch, give each message its own `id`.';
     throw refuseField('bad_request', 'Idempotency-Key', detail);
   }
   const { rights } = request;
@@ -39,10 +40,10 @@ export async function publishBatch(
   return reply.type(linesType).send(answers.map((answer) => `${JSON.stringify(answer)}\n`).join(''));
 }
 
-/** The lines that are not empty, and of those only so many that it is seen when they are too many. */
+/** The lines that are not empty. It stops after one too many. */
 function linesOf(text: string, linesMax: number): readonly string[] {
   const lines: string[] = [];
-  // Empty ones are passed over all at once: there may be 16 million.
+  // Empty lines are skipped all at once: there may be 16 million.
   const filled = /[^ \t\r\n]/g;
   for (let begin = filled.exec(text); begin && lines.length <= linesMax; begin = filled.exec(text)) {
     const newline = text.indexOf('\n', begin.index);

@@ -9,13 +9,13 @@ import type { Peer } from '../message-path/peer.ts';
 import { encodeFrame, StreamPeer, type StreamLimits } from './stream-peer.ts';
 
 export interface EventStreamsOptions extends StreamLimits {
-  /** How many streams may come from one address; 0 is no limit. */
+  /** The most streams from one address; 0 for no limit. */
   readonly connectionsPerAddressMax: number;
-  /** How many bytes may wait for all streams together. */
+  /** The most bytes that may wait for all streams together. */
   readonly outboxTotalBytesMax: number;
-  /** Makes a name for a stream that nobody can guess. */
+  /** Makes an id for a stream that nobody can guess. */
   readonly newId: () => string;
-  /** How often a stream for which nothing waits gets a comment, so that proxies take it for alive. */
+  /** How often a stream for which nothing waits gets a comment, so that proxies do not close it as idle. */
   readonly heartbeatMs: number;
 }
 
@@ -24,7 +24,7 @@ const bytesPerTurn = 16_777_216;
 
 const heartbeat = Buffer.from(':\n\n');
 
-/** The clients that read a topic or pattern as Server-Sent Events, and the way of live messages to them. */
+/** The fan-out to clients that read a topic or pattern as Server-Sent Events. */
 export class EventStreams implements FanOut {
   readonly #options: EventStreamsOptions;
   readonly #counts: ConnectionCounts;
@@ -36,15 +36,15 @@ export class EventStreams implements FanOut {
 
   constructor(options: EventStreamsOptions) {
     this.#options = options;
-    // Their connections are counted elsewhere, but those of a proxy by no address.
+    // Connections are counted elsewhere. Connections of a proxy have no client address there.
     this.#counts = new ConnectionCounts({ ...options, connectionsMax: Infinity });
   }
 
   /**
-   * Makes a stream of a response that nothing was sent of. Nothing is sent of it before something was subscribed to.
+   * Opens a stream over a response of which nothing was sent. Nothing is sent before the stream has subscribed.
    *
    * @param accept - accepts the stream as a connection, which ends with it
-   * @param address - of the client
+   * @param address - the address of the client
    * @throws FanfareError `limit_exceeded`
    */
   open(
@@ -100,9 +100,9 @@ export class EventStreams implements FanOut {
   }
 
   /**
-   * Cuts every stream, so that clients come again: they get what still waits for them, if they take it in time.
+   * Cuts every stream, so that clients reconnect. They first get what waits for them.
    *
-   * @param graceMs - after so long those that do not are cut off
+   * @param graceMs - streams that have not taken it after this time are destroyed
    */
   end(graceMs: number): void {
     const ending = [...this.#open];
@@ -124,7 +124,7 @@ export class EventStreams implements FanOut {
     if (peers?.size === 0) this.#joined.delete(audience);
   }
 
-  /** All that a stream is sent in a turn is one write. */
+  /** All that is sent to a stream in a turn is one write. */
   #isDue(peer: StreamPeer): void {
     if (this.#due.size === 0) {
       setImmediate(() => {

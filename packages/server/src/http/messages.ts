@@ -46,7 +46,7 @@ export async function messageRoute(app: FastifyInstance, options: MessageRouteOp
   app.get('/topics/:topic/messages', answer);
 }
 
-/** A page that ends before an offset: for whoever scrolls back. */
+/** A page that ends before an offset, for clients that scroll back. */
 async function pageBefore(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -58,12 +58,12 @@ async function pageBefore(
   { path }: MessageRouteOptions,
 ): Promise<FastifyReply> {
   const offset = parseOffset(before);
-  if (!offset) throw refuseBefore('before must be an offset.');
+  if (!offset) throw refuseBefore('`before` must be an offset.');
   const start = ['from', 'last', 'time'].find((name) => query.text(name) !== undefined);
-  if (start !== undefined) throw refuseBefore(`before says where to end, and cannot stand with ${start}.`);
-  if (isPattern(interest)) throw refuseBefore('before is for a topic, not for a pattern.');
+  if (start !== undefined) throw refuseBefore(`\`before\` cannot be combined with \`${start}\`.`);
+  if (isPattern(interest)) throw refuseBefore('`before` needs a topic, not a pattern.');
   if (request.type(['application/json', 'text/event-stream']) === 'text/event-stream')
-    throw refuseBefore('before is for a page, not for a stream.');
+    throw refuseBefore('`before` is for pages, not for streams.');
   const history = await path.historyBefore(request.rights, interest, offset, query.limit());
   return reply.type('application/json; charset=utf-8').send(encodePage(history));
 }
@@ -72,7 +72,7 @@ function refuseBefore(detail: string): FanfareError {
   return refuseField('bad_request', 'before', detail);
 }
 
-/** Takes the connection for a stream that ends only with the client, or the server. */
+/** Uses the connection for a stream that ends only with the client or the server. */
 async function stream(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -81,18 +81,18 @@ async function stream(
 ): Promise<FastifyReply> {
   const { rights } = request;
   if (path.isDraining) {
-    // An EventSource that gets an answer which is no stream never comes again; one that gets none does.
+    // An EventSource reconnects after a lost connection, but not after a response that is not a stream.
     request.raw.socket.destroy();
     return reply.hijack();
   }
   permitReading(rights, interest);
-  // Reading makes no topic exist, where subscribing does.
+  // Subscribing creates a topic, but reading does not.
   if (!isPattern(interest)) await path.topics.get(rights, interest);
   if (request.method === 'HEAD') return reply.headers(streamHeaders).send();
-  // It may have gone while its token was verified: then nothing would tell that it has.
+  // The client may have gone while its token was verified. Nothing would tell us later.
   if (!markEndless(reply.raw)) request.raw.socket.destroy();
   if (request.raw.socket.destroyed) return reply.hijack();
-  // A stream is written past Fastify.
+  // A stream is written without Fastify.
   reply.raw.setHeaders(
     new Map(Object.entries(reply.getHeaders()).map(([name, value]) => [name, String(value)])),
   );
@@ -103,7 +103,7 @@ async function stream(
   return reply.hijack();
 }
 
-/** Where a client that comes again goes on: it is stronger than where it wanted to start at first. */
+/** Where a client continues that reconnects. It takes precedence over where the client first started. */
 function resumeFrom(request: FastifyRequest, query: Query): FromInput | undefined {
   const header = request.headers['last-event-id'];
   if (typeof header === 'string' && header !== '') return readOffset(header, 'Last-Event-ID');
@@ -115,9 +115,9 @@ function readOffset(text: string, field: string): string {
   try {
     if (parseFrom(text)?.kind === 'offset') return text;
   } catch {
-    // It is told below, by the name that it has here.
+    // The error below names the parameter.
   }
-  throw refuseField('bad_request', field, `${field} must be an offset.`);
+  throw refuseField('bad_request', field, `\`${field}\` must be an offset.`);
 }
 
 /** @throws FanfareError that names the parameter */
@@ -135,7 +135,7 @@ function readFrom(query: Query): FromInput {
 }
 
 function conflict(field: string): FanfareError {
-  return refuseField('bad_request', field, 'Only one of from, last and time says where to start.');
+  return refuseField('bad_request', field, 'Use only one of `from`, `last` and `time`.');
 }
 
 /** The envelopes are JSON already, and go out as they are. */

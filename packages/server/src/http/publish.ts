@@ -53,7 +53,7 @@ async function publishOrRefuse(
   }
 }
 
-/** The answers of the lab: text for the two that it knows, the error object for every other. */
+/** The responses of the lab's contract: text for success and for an unknown topic, the error object for all else. */
 function sendText(reply: FastifyReply, result: PublishResult | FanfareError): FastifyReply {
   if (result instanceof FanfareError) {
     if (result.code !== 'topic_not_found') return sendProblem(reply, result);
@@ -62,7 +62,7 @@ function sendText(reply: FastifyReply, result: PublishResult | FanfareError): Fa
   return reply.type('text/plain; charset=utf-8').send(`Message published to topic '${result.topic}'`);
 }
 
-/** A client that accepts anything, or nothing that we have, gets text. */
+/** A client that accepts anything, or neither text nor JSON, gets text. */
 function asksForJson(request: FastifyRequest): boolean {
   const { accept } = request.headers;
   if (accept === undefined || accept === '*/*') return false;

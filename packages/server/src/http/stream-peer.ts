@@ -6,50 +6,50 @@ import type { Audience, PeerEvent } from '../message-path/peer-events.ts';
 import type { Peer } from '../message-path/peer.ts';
 
 export interface StreamLimits {
-  /** How many bytes may wait for one stream that does not take them. */
+  /** The most bytes that may wait for one stream. */
   readonly outboxBytesMax: number;
-  /** How long a stream for which something waits may take nothing before it is cut off. */
+  /** A stream for which something waits, and that takes nothing for this long, is destroyed. */
   readonly stallTimeoutMs: number;
 }
 
-/** What a stream is answered with. */
+/** The headers of a stream's response. */
 export const streamHeaders = {
   'content-type': 'text/event-stream',
   'cache-control': 'no-cache',
-  // nginx would collect what it passes on.
+  // Without it, nginx would buffer the stream.
   'x-accel-buffering': 'no',
 } as const;
 
-/** An event as it goes out. JSON has no line breaks, so its text is one line. */
+/** Encodes an event. Compact JSON has no line breaks, so it is one line. */
 export function encodeFrame({ name, argumentJson, offset }: PeerEvent): string {
-  // A browser's `onmessage` gets what has no other name.
+  // A browser's `onmessage` gets events without a name.
   const event = name === 'message' ? '' : `event: ${name}\n`;
   const id = offset === undefined ? '' : `id: ${offset}\n`;
   return `${event}${id}data: ${argumentJson}\n\n`;
 }
 
-/** What a stream needs of all that are open. */
+/** What a stream needs of its surroundings. */
 export interface StreamSurroundings {
-  /** That of the client; empty where it has none. */
+  /** The address of the client; empty where it has none. */
   readonly address: string;
   readonly limits: StreamLimits;
   readonly join: (audience: Audience) => void;
   readonly leave: (audience: Audience) => void;
-  /** So many bytes more wait; less, when it is below 0. */
+  /** Adds to the bytes that wait for all streams; may be negative. */
   readonly waits: (bytes: number) => void;
-  /** Whether so many more are too many for all streams together. */
+  /** Whether so many more bytes would exceed the limit for all streams together. */
   readonly isFull: (bytes: number) => boolean;
-  /** {@link StreamPeer.flush} is to be called at the end of this turn. */
+  /** Has {@link StreamPeer.flush} called at the end of this turn. */
   readonly isDue: () => void;
   readonly closed: () => void;
 }
 
-/** How long a browser waits before it comes again: as a rule, and when the subscription failed. */
+/** How long a browser waits before it reconnects: usually, and after the subscription has failed. */
 const retryMs = { usual: 1_000, failed: 10_000 };
 
 /**
- * One client that reads Server-Sent Events. It is written to only when it has taken all that was written before; what
- * comes meanwhile waits here, where it is bounded.
+ * One client that reads Server-Sent Events. The next write waits until the kernel has taken the last one. Meanwhile events
+ * are collected here, within limits.
  */
 export class StreamPeer implements Peer {
   readonly id: string;
@@ -59,12 +59,12 @@ export class StreamPeer implements Peer {
   readonly connection: Connection;
   #queue: Buffer[] = [];
   #queuedBytes = 0;
-  /** Of what was written, what the kernel has not taken yet. */
+  /** What was written, and the kernel has not taken yet. */
   #writtenBytes = 0;
   #state: 'starting' | 'open' | 'ending' | 'closed' = 'starting';
-  /** Whether it is to look unfinished at its end. */
+  /** Whether its end is to look like a lost connection. */
   #isCut = false;
-  /** Whether the connection waits to be told that there is room again. */
+  /** Whether the connection waits until there is room. */
   #isBlocked = false;
 
   constructor(
@@ -81,10 +81,10 @@ export class StreamPeer implements Peer {
   }
 
   /**
-   * Subscribes, and begins the stream: its first event tells where it starts.
+   * Subscribes, and begins the stream. Its first event says where it starts.
    *
    * @param request - the argument of `subscribe`
-   * @throws FanfareError; the response is as it was then
+   * @throws FanfareError; nothing of the response was sent then
    */
   async subscribe(request: object, source: Source = {}): Promise<void> {
     try {
@@ -117,7 +117,7 @@ export class StreamPeer implements Peer {
   notify(event: PeerEvent): void {
     const isFailure = event.name === 'error';
     this.#push(Buffer.from(`${isFailure ? retry(retryMs.failed) : ''}${encodeFrame(event)}`));
-    // Nothing more will come: a stream that stayed open would be waited at for ever.
+    // Nothing more will come: a client would wait for ever at an open stream.
     if (isFailure) this.end();
   }
 
@@ -125,36 +125,36 @@ export class StreamPeer implements Peer {
     return this.#offer(Buffer.from(events.map(encodeFrame).join('')));
   }
 
-  /** Sends a comment, unless something is on its way. */
+  /** Sends a comment, unless something waits to be sent. */
   beat(comment: Buffer): void {
     if (this.#state === 'open' && this.waitingBytes === 0) this.#push(comment);
   }
 
-  /** Writes what waits, if the client has taken all that was written before. */
+  /** Writes what waits, if the kernel has taken all that was written before. */
   flush(): void {
     if (this.#state === 'starting' || this.#state === 'closed' || this.#writtenBytes > 0) return;
     const frames = this.#queue;
     if (frames.length > 0) {
       this.#queue = [];
       this.#write(frames);
-      // Nothing, when the kernel took all of it.
+      // It is 0 if the kernel took all of it.
       this.#account(0, this.#response.writableLength);
     }
     if (this.#state === 'ending') this.#finish();
   }
 
-  /** Ends the stream for good behind what waits, and says why. */
+  /** Ends the stream for good after what waits, and says why. */
   fail(error: FanfareError): void {
     this.notify({ name: 'error', argumentJson: JSON.stringify(error.toProblem()) });
   }
 
-  /** Cuts the stream behind what waits: its client comes again. */
+  /** Cuts the stream after what waits: its client reconnects. */
   cut(): void {
     if (this.#state === 'open') this.#isCut = true;
     this.end();
   }
 
-  /** Ends the stream for good behind what waits. */
+  /** Ends the stream for good after what waits. */
   end(): void {
     if (this.#state === 'starting') this.destroy();
     if (this.#state !== 'open') return;
@@ -169,22 +169,22 @@ export class StreamPeer implements Peer {
   }
 
   #begin(subscribed: Subscribed): void {
-    // The client may be gone by now.
+    // The client may have gone meanwhile.
     if (this.#state !== 'starting') return;
     this.#state = 'open';
     const response = this.#response;
     const { offset } = subscribed;
     const frame = encodeFrame({ name: 'subscribed', argumentJson: JSON.stringify(subscribed), offset });
     const first = Buffer.from(`${retry(retryMs.usual)}${frame}`);
-    // What was delivered meanwhile comes behind it.
+    // Messages that were broadcast meanwhile come after it.
     this.#queue.unshift(first);
     this.#account(this.#queuedBytes + first.length, 0);
     this.#surroundings.isDue();
-    // In chunks, for what is cut is an error then. Where there are none the body ends with the connection.
+    // Chunks make a cut stream an error for the client. HTTP/1.0 has none: there the body ends with the connection.
     const hasChunks = isChunked(response.req);
     if (!hasChunks) response.removeHeader('transfer-encoding');
     response.writeHead(200, { ...streamHeaders, ...(!hasChunks && { connection: 'close' }) });
-    // Writing to a client that has just gone.
+    // A write to a client that has just gone fails.
     response.on('error', () => {});
     this.#endWhenStalled();
   }
@@ -193,15 +193,15 @@ export class StreamPeer implements Peer {
     const response = this.#response;
     const { socket } = response;
     if (!socket) return;
-    // While something waits nothing more is written: when nothing has moved for so long, it was the client.
+    // Nothing new is written while something waits, so a timeout means that the client takes nothing.
     response.on('timeout', () => this.waitingBytes > 0 && this.destroy());
     const { timeout: before = 0 } = socket;
     socket.setTimeout(this.#surroundings.limits.stallTimeoutMs);
-    // The connection may go on with other requests.
+    // The connection may be used for other requests afterwards.
     response.prependOnceListener('finish', () => socket.setTimeout(before));
   }
 
-  /** Writes frames as one chunk, at once: Node itself would wait for the end of the tick to join the parts of the chunk. */
+  /** Writes frames as one chunk, at once. Without corking, Node would join the parts of the chunk only after the tick. */
   #write(frames: readonly Buffer[]): void {
     const [only] = frames;
     const chunk = only && frames.length === 1 ? only : Buffer.concat(frames);
@@ -220,7 +220,7 @@ export class StreamPeer implements Peer {
     return this.#queuedBytes + this.#writtenBytes;
   }
 
-  /** One message always has room, however large. */
+  /** A stream for which nothing waits has room for any message. */
   #hasRoom(bytes: number): boolean {
     const { limits, isFull } = this.#surroundings;
     if (this.waitingBytes === 0) return true;
@@ -238,7 +238,7 @@ export class StreamPeer implements Peer {
     if (this.#state === 'ending' || this.#state === 'closed') return;
     this.#queue.push(frame);
     this.#account(this.#queuedBytes + frame.length, this.#writtenBytes);
-    // Else it is written once the client has taken what was written before.
+    // Otherwise it is written once the kernel has taken the last write.
     if (this.#writtenBytes === 0) this.#surroundings.isDue();
   }
 
@@ -270,7 +270,7 @@ export class StreamPeer implements Peer {
   }
 }
 
-/** Whether a client knows chunks. */
+/** Whether the client's version of HTTP has chunks. */
 function isChunked({ httpVersionMajor, httpVersionMinor }: IncomingMessage): boolean {
   return httpVersionMajor > 1 || httpVersionMinor > 0;
 }

@@ -12,7 +12,7 @@ export async function topicRoutes(
   app: FastifyInstance,
   { topics }: { readonly topics: Topics },
 ): Promise<void> {
-  // What a request to declare or delete brings along means nothing, whatever it is.
+  // The body of a request to declare or delete a topic is ignored.
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
   app.get('/topics', async (request, reply) => {
     const query = new Query(request.url);

@@ -88,7 +88,11 @@ export class Admission {
     const id = parseId(idInput);
     const message = encode();
     if (!message) {
-      throw refuseField('bad_request', 'message', 'A message is needed: any JSON value, null included.');
+      throw refuseField(
+        'bad_request',
+        'message',
+        '`message` is missing. It can be any JSON value, also null.',
+      );
     }
     const { publishBytesMax, isCovered } = this.#options;
     checkMessage(message, publishBytesMax);
@@ -111,7 +115,7 @@ function eitherId(bodyId: unknown, headerId: string | undefined): unknown {
   throw refuseField(
     'bad_request',
     'id',
-    'The id of the body and the header Idempotency-Key are not the same.',
+    'The `id` of the body and the header `Idempotency-Key` differ. Send one of them.',
   );
 }
 

@@ -1,13 +1,16 @@
 import { FanfareError, formatOffset, type PublishResult } from '@fanfare/protocol';
+import { fixedLimits } from '../limits/fixed-limits.ts';
 import type { AppendOutcome, NewRecord, TopicLog } from '../log/topic-log.ts';
 import { storageRefusal, tooLarge, topicNotFound, topicsExhausted } from './refusals.ts';
 
+const { value: idsMax } = fixedLimits.idsMax;
+
 /**
- * Appends admitted messages, all in one go. What this returns is their acknowledgement; there is no other way to one.
+ * Appends admitted messages, all in one call. Only what it returns is an acknowledgement.
  *
- * @returns for each its result, or why it was not appended: `topic_not_found`, `id_conflict`, `limit_exceeded`,
+ * @returns the result of each, or why it was not appended: `topic_not_found`, `id_conflict`, `limit_exceeded`,
  * `payload_too_large`
- * @throws FanfareError `storage_unavailable`, `draining`, and nothing was appended; `internal` when that cannot be told
+ * @throws FanfareError `storage_unavailable`, `draining`, and nothing was appended; `internal` when that is uncertain
  */
 export async function append(
   log: TopicLog,
@@ -40,12 +43,12 @@ function resultOf(record: NewRecord, outcome: AppendOutcome, log: TopicLog): Pub
     case 'id_conflict':
       return new FanfareError(
         'id_conflict',
-        `The id '${record.id}' was used for another message to '${record.topic}'.`,
+        `The id '${record.id}' was already used for another message to '${record.topic}'.`,
       );
     case 'ids_exhausted':
       return new FanfareError(
         'limit_exceeded',
-        'The server remembers as many ids as it may. Try again later, or without id.',
+        `The idempotency table is full (limit: ${idsMax} ids): retry later, or publish without \`id\`.`,
       );
     case 'appended':
     case 'duplicate':

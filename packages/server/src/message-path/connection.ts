@@ -25,7 +25,7 @@ import { Subscription, type SubscriptionParts } from './subscription.ts';
 export interface ConnectionParts extends SubscriptionParts {
   readonly subscriptionsPerConnectionMax: number;
   readonly rates: RateLimits;
-  /** A connection is over. May be called again. */
+  /** Called when a connection closes. May be called again. */
   readonly onClosed: (connection: Connection) => void;
 }
 
@@ -33,24 +33,24 @@ const forms = ['plain', 'envelope'] as const;
 
 const { value: commandsMax } = fixedLimits.commandsWaitingMax;
 
-/** One client that has come, with its subscriptions, until it goes. Its commands are carried out in their order. */
+/** The connection of one client, with its subscriptions. It carries out the client's commands in their order. */
 export class Connection {
-  /** Its place in the order in which connections came. */
+  /** Counts up from connection to connection. */
   readonly number: number;
-  /** When it came, in milliseconds since 1970. */
+  /** When it was accepted, in milliseconds since 1970. */
   readonly since: number;
   readonly peer: Peer;
   readonly #parts: ConnectionParts;
-  /** A map is there once something was in it: most connections are idle, and use one form. */
+  /** A map is made when it is first needed: most connections are idle, and use one form. */
   readonly #subscriptions: Record<Form, Map<Interest, Subscription> | undefined> = {
     plain: undefined,
     envelope: undefined,
   };
   #rights: Rights;
-  /** Why it may nothing any more. */
+  /** Why the client has no rights any more. */
   #ended: FanfareError | undefined;
   #commands = 0;
-  /** What waits for them. */
+  /** Actions that wait for the commands. */
   #waiting = 0;
   #lastCommand: Promise<unknown> | undefined;
   #isClosed = false;
@@ -63,7 +63,7 @@ export class Connection {
     this.#parts = parts;
   }
 
-  /** Those that have not ended. */
+  /** The subscriptions that have not ended. */
   *subscriptions(): Generator<Subscription, void, undefined> {
     for (const form of forms) {
       for (const subscription of this.#subscriptions[form]?.values() ?? [])
@@ -72,10 +72,10 @@ export class Connection {
   }
 
   /**
-   * Subscribes. Doing it twice without `from` is the same as once.
+   * Subscribes. To subscribe twice without `from` is the same as once.
    *
    * @param input - the untrusted argument, `{topic, envelope?, from?}`
-   * @param source - what is known of who asks
+   * @param source - the source of the request, for the rate limits
    * @throws FanfareError
    */
   async subscribe(input: unknown, source: Source = {}): Promise<Subscribed> {
@@ -85,7 +85,7 @@ export class Connection {
   }
 
   /**
-   * Ends a subscription in the form named, or in both. It is no error when there was none.
+   * Ends a subscription in the given form, or in both forms. It is not an error if there was none.
    *
    * @param input - the untrusted argument, `{topic, envelope?}`
    * @throws FanfareError
@@ -102,7 +102,7 @@ export class Connection {
   }
 
   /**
-   * Does what is no command of a subscription, but comes after those that are not carried out yet. It holds up none.
+   * Runs an action after the commands that are not carried out yet. Later commands do not wait for the action.
    *
    * @throws FanfareError `limit_exceeded`
    */
@@ -117,29 +117,27 @@ export class Connection {
   }
 
   /**
-   * What the client may do.
-   *
-   * @throws FanfareError when its token has ended meanwhile
+   * @throws FanfareError when the client's token has ended
    */
   get rights(): Rights {
     if (this.#ended) throw this.#ended;
     return this.#rights;
   }
 
-  /** The client's token has ended: its subscriptions end, and what it has asked for before and was not done yet is not. */
+  /** The client's token has ended: its subscriptions end, and commands that still wait are refused. */
   expire(error: FanfareError): void {
     this.#ended = error;
     this.close();
   }
 
   /**
-   * Goes on with other rights, once the commands before have been carried out: what may not be read any more ends.
+   * Changes the client's rights, after the commands before. Subscriptions that may not be read any more end.
    *
-   * @param find - finds out the rights; when it rejects nothing is changed
+   * @param find - finds the new rights; if it rejects, nothing is changed
    */
   renew(find: () => Promise<Rights>): Promise<void> {
     return this.#inOrder(async () => {
-      // All of its subscriptions are looked at: others have their turn before the next.
+      // It takes time for each subscription: yield, so that other clients are served before the next renewal.
       await nextTurn();
       const rights = await find();
       this.#rights = rights;
@@ -175,7 +173,7 @@ export class Connection {
     return this.#isClosed;
   }
 
-  /** The client is gone: every subscription ends. */
+  /** The client has gone: every subscription ends. */
   close(): void {
     this.#isClosed = true;
     for (const form of forms) {
@@ -185,7 +183,7 @@ export class Connection {
     this.#parts.onClosed(this);
   }
 
-  /** A command that needs no waiting is carried out at once when none before it waits. */
+  /** Runs the command at once if no command before it is waiting. */
   #inOrder<T>(command: () => Promise<T>): Promise<T> {
     this.#checkWaiting();
     this.#commands++;
@@ -200,7 +198,10 @@ export class Connection {
 
   #checkWaiting(): void {
     if (this.#commands + this.#waiting < commandsMax) return;
-    throw new FanfareError('limit_exceeded', `A connection may have ${commandsMax} commands waiting.`);
+    throw new FanfareError(
+      'limit_exceeded',
+      `Too many commands are waiting (limit: ${commandsMax} per connection). Wait for acknowledgements before you send more.`,
+    );
   }
 
   #commandDone(): void {
@@ -212,7 +213,7 @@ export class Connection {
     const filter = permitReading(this.rights, topic);
     const known = this.#subscriptions[form]?.get(topic);
     if (!known) this.#checkLimit();
-    // It is in the index before its topic is made: else the topic could be forgotten before the subscription begins.
+    // It enters the index before its topic is created: otherwise the topic could be forgotten before it begins.
     const subscription = new Subscription({ interest: topic, form, filter }, this.peer, this.#parts);
     try {
       await this.#ensureExists(topic);
@@ -257,6 +258,9 @@ export class Connection {
     const { plain, envelope } = this.#subscriptions;
     const { subscriptionsPerConnectionMax: max } = this.#parts;
     if ((plain?.size ?? 0) + (envelope?.size ?? 0) < max) return;
-    throw new FanfareError('limit_exceeded', `A connection may have ${max} subscriptions, and has them.`);
+    throw new FanfareError(
+      'limit_exceeded',
+      `Limit of ${max} subscriptions per connection reached (\`subscriptionsPerConnectionMax\`).`,
+    );
   }
 }

@@ -15,23 +15,23 @@ import type { Peer } from './peer.ts';
 import { permitManaging } from './permit.ts';
 import type { Subscription } from './subscription.ts';
 
-/** Some of what there is, in its order. */
+/** One page of a list. */
 export interface Part<T, Place> {
   readonly items: readonly T[];
-  /** Where the next part begins, if there is more. */
+  /** Where the next page begins, if there is more. */
   readonly next?: Place;
 }
 
-/** The connection and the subscription of it that were told last. */
+/** The last subscription of a page, with its connection. */
 export interface SubscriberPlace {
   readonly connection: number;
   readonly subscription: string;
 }
 
-/** The connections that there are: accepting, telling and ending them. */
+/** The register of all connections, whatever way they came in: accepts, lists and ends them. */
 export class Connections {
   readonly #parts: ConnectionParts;
-  /** By their ids, in the order in which they came. */
+  /** By the ids of their peers, in the order in which they were accepted. */
   readonly #open = new Map<string, Connection>();
   #accepted = 0;
 
@@ -55,7 +55,7 @@ export class Connections {
   }
 
   /**
-   * In the order in which they came.
+   * Lists connections in the order in which they were accepted.
    *
    * @param after - a `next` of before
    * @throws FanfareError `not_authorized`
@@ -86,8 +86,8 @@ export class Connections {
   }
 
   /**
-   * The subscriptions that get what is published to a topic: those to it, and those to patterns by which it may be read.
-   * In the order in which their connections came.
+   * Lists the subscriptions that get what is published to a topic: those to it, and those to patterns by which it may be
+   * read. They come in the order in which their connections were accepted.
    *
    * @param after - a `next` of before
    * @throws FanfareError `not_authorized`
@@ -128,7 +128,7 @@ export class Connections {
     permitManaging(rights);
     const connection = this.#open.get(id);
     if (connection) return connection;
-    throw new FanfareError('connection_not_found', 'There is no such connection; it may have ended.');
+    throw new FanfareError('connection_not_found', 'This connection does not exist. It may have ended.');
   }
 
   #closed(connection: Connection): void {
@@ -136,7 +136,7 @@ export class Connections {
   }
 }
 
-/** Those of a connection that belong to any of the audiences, by names in whose order they come. */
+/** The subscriptions of a connection that belong to any of the audiences, in the order of their names here. */
 function matching(
   connection: Connection,
   audiences: ReadonlySet<Audience>,

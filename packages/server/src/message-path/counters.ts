@@ -1,12 +1,12 @@
-/** What is counted on the way of every message: whole numbers, so that counting costs nothing. */
+/** Counts what happens to messages on their way. */
 export class Counters {
-  /** How many messages the log's tail has brought. */
+  /** The number of messages that the log's tail has brought. */
   publishes = 0;
   /**
-   * How many deliveries that made: a message counts once for each connection and form that it was sent to. What waits for a
-   * client that polls was not sent.
+   * The number of deliveries: a message counts once for each connection and form that it was sent to. To a client that
+   * polls it counts as sent once a poll has taken it.
    */
   deliveries = 0;
-  /** How many subscriptions are live. */
+  /** The number of live subscriptions. */
   live = 0;
 }

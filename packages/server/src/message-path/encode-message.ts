@@ -37,10 +37,10 @@ function refuseOtherValues(message: unknown): void {
   while (waiting.length > 0) {
     const value = waiting.pop();
     if (typeof value === 'number' && !Number.isFinite(value))
-      throw notJson('The message must be a JSON value; a number in it is larger than any of JavaScript.');
+      throw notJson('The message must be a JSON value. It has a number that is not finite.');
     if (typeof value !== 'object' || value === null) continue;
     if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer)
-      throw notJson('The message must be a JSON value; binary data is none.');
+      throw notJson('The message must be a JSON value. It has binary data.');
     // Without a list of the members: a mebibyte of small arrays has very many.
     if (Array.isArray(value)) {
       for (const inner of value) if (mayBeOther(inner)) waiting.push(inner);

@@ -18,16 +18,16 @@ export interface History extends Omit<HistoryPage, 'messages'> {
   readonly messages: readonly string[];
 }
 
-/** A page that ends where another begins. */
+/** A page that ends where a later one begins. */
 export type HistoryBefore = Omit<History, 'recovered'>;
 
-/** What one answer has at the most, whatever was asked for. */
+/** The size limit of a page, whatever limit was asked for. */
 const bytesMax = 4 * 1_048_576;
 
 /**
  * Reads a page.
  *
- * @param limit - how many messages at the most
+ * @param limit - the most messages that the page may have
  * @throws FanfareError `topic_not_found`
  * @throws LogDamagedError
  */
@@ -54,10 +54,10 @@ export async function readHistory(
 }
 
 /**
- * Reads the newest messages before an offset. `next` is where to go on from, further back, and `more` whether anything
- * is there.
+ * Reads the newest messages before an offset. `next` is the offset from which to continue further back, and `more` says
+ * whether anything is there.
  *
- * @param limit - how many messages at the most
+ * @param limit - the most messages that the page may have
  * @throws FanfareError `topic_not_found`
  * @throws LogDamagedError
  */
@@ -68,7 +68,7 @@ export async function readHistoryBefore(
   limit: number,
 ): Promise<HistoryBefore> {
   await checkExists(log, topic);
-  // Of an offset of another log nobody knows what came before it.
+  // Nothing is known about offsets of another log.
   if (before.epoch !== log.epoch) return { messages: [], next: formatOffset(before), more: false };
   const { records, isAtStart } = await log.readBefore(topic, before.sequence, {
     recordsMax: limit,
@@ -86,7 +86,7 @@ async function checkExists(log: TopicLog, topic: Topic): Promise<void> {
   if (!(await log.topicState(topic))) throw topicNotFound(topic);
 }
 
-/** A page of a pattern may be short or empty where there is a lot to look through: then it is gone on. */
+/** The log may return an empty page of a pattern while it searches: then the next page is read. */
 async function readPages(
   read: (from: Position) => Promise<Page>,
   start: Position,

@@ -1,4 +1,4 @@
-/** How many arrays and objects a text has, itself among them, and how deeply they are nested. Of a number, string, boolean or null, 0. */
+/** How many arrays and objects a text has, including itself, and how deeply they are nested. Both are 0 for other values. */
 export interface Structure {
   readonly containers: number;
   readonly depth: number;
@@ -11,9 +11,9 @@ export interface JsonValue extends Structure {
 }
 
 /**
- * Cuts one member's value out of a JSON object, character for character: a message that is passed on like
- * this arrives as it was sent, `1.0` and integers over 2^53 included, which parsing and printing would change.
- * Like `JSON.parse`, it takes the last of several members of the same name.
+ * Cuts one member's value out of a JSON object, character for character. A message that is passed on like this arrives
+ * as it was sent: parsing and printing would change `1.0`, and integers over 2^53. Like `JSON.parse`, it takes the last
+ * of several members with the same name.
  *
  * @param json - MUST be the text of a JSON object; parse it first
  */
@@ -21,16 +21,16 @@ export function cutMember(json: string, name: string): JsonValue | undefined {
   return new Cutter(json).member(name);
 }
 
-/** Takes a JSON text apart, of which nothing is known but that it is JSON. */
+/** Removes white space from a JSON text, and measures it. */
 export function measure(json: string): JsonValue {
   return new Cutter(json).value();
 }
 
 /**
- * Counts what makes JSON.parse slow: a mebibyte of arrays and objects takes it 0.1 s.
+ * Counts arrays and objects, which make JSON.parse slow: it takes 0.1 s for a mebibyte of them.
  *
  * @param text - need not be JSON
- * @param max - where to stop: of more arrays and objects than this nothing is told but that they are more
+ * @param max - where counting stops. For a text with more arrays and objects, the result only says that there are more
  */
 export function structureOf(text: string, max: number): Structure {
   let containers = 0;
@@ -48,20 +48,19 @@ export function structureOf(text: string, max: number): Structure {
   return { containers, depth: depthReached };
 }
 
-/** How many characters are looked at before others may have their turn: one to three milliseconds. */
+/** How many characters are scanned before the caller may yield: one to three milliseconds. */
 const charactersPerPause = 262_144;
 
 /**
- * The elements of an array, each as its text, one at a time. When all of them are JSON, so is the array; whether they are
- * is not looked at.
+ * The elements of an array, one text at a time. It does not check that they are JSON. If all of them are, the array is.
  *
  * @param text - need not be JSON
- * @returns undefined among them where it has taken some time to find the next
- * @throws SyntaxError when it is no array, whatever its elements are
+ * @returns undefined among them, where the caller may yield because the next element is long
+ * @throws SyntaxError when the text is not an array, whatever its elements are
  */
 export function* elementsOf(text: string): Generator<string | undefined, void> {
   let start = text.search(notWhite) + 1;
-  if (text.charCodeAt(start - 1) !== openBracket) throw new SyntaxError('it is no array');
+  if (text.charCodeAt(start - 1) !== openBracket) throw new SyntaxError('it is not an array');
   let isFirst = true;
   let place: Place = { at: start, depth: 0 };
   for (;;) {
@@ -76,8 +75,8 @@ export function* elementsOf(text: string): Generator<string | undefined, void> {
     const end = text.charCodeAt(place.at);
     start = place.at + 1;
     if (end !== comma) {
-      if (end !== closeBracket) throw new SyntaxError('the array has another end');
-      if (notWhite.test(text.slice(start))) throw new SyntaxError('something follows the array');
+      if (end !== closeBracket) throw new SyntaxError('the array does not end with a bracket');
+      if (notWhite.test(text.slice(start))) throw new SyntaxError('there is text after the array');
       if (!isFirst || notWhite.test(element)) yield element;
       return;
     }
@@ -94,13 +93,13 @@ export function isSeveralValues(text: string): boolean {
 
 const notWhite = /[^ \t\n\r]/;
 
-/** A place in a value: which character comes next, and how much is open around it within the value. */
+/** A place in a value: the next character, and how many arrays and objects of the value are open there. */
 interface Place {
   readonly at: number;
   readonly depth: number;
 }
 
-/** Goes on to what ends the value, or as far as to `end` or behind it. */
+/** Goes to the character that ends the value, or to `end`, or after it. */
 function goOn(text: string, place: Place, end: number): Place {
   let { at, depth } = place;
   const stop = Math.min(end, text.length);
@@ -122,7 +121,7 @@ const openBracket = 0x5b;
 const backslash = 0x5c;
 const closeBracket = 0x5d;
 
-/** What a character does where no string is open. */
+/** What a character does outside of strings. */
 const other = 0;
 const quotes = 1;
 const opens = 2;
@@ -140,12 +139,12 @@ for (const [kind, characters] of [
 ] as const)
   for (const character of characters) kinds[character.charCodeAt(0)] = kind;
 
-/** @param code - of UTF-16; NaN behind the end of a text */
+/** @param code - of UTF-16; NaN after the end of a text */
 function kindOf(code: number): number | undefined {
   return code < 128 ? kinds[code] : other;
 }
 
-/** Walks along a JSON text. It relies on the text being JSON, so that it need not look at every character. */
+/** Walks along a text that is known to be JSON, so it does not need to look at every character. */
 class Cutter {
   readonly #json: string;
   #at = 0;
@@ -154,7 +153,7 @@ class Cutter {
     this.#json = json;
   }
 
-  /** Of the object that comes next. */
+  /** A member of the object that comes next. */
   member(name: string): JsonValue | undefined {
     const key = `"${name}"`;
     let found: JsonValue | undefined;
@@ -176,7 +175,7 @@ class Cutter {
     return found;
   }
 
-  /** The value that comes next. Stops behind it, and behind what white space there is. */
+  /** The value that comes next. Stops after it and the white space that follows. */
   value(): JsonValue {
     const json = this.#json;
     const start = this.#at;
@@ -225,13 +224,13 @@ class Cutter {
     while (kindOf(this.#code()) === white) this.#at++;
   }
 
-  /** Not a number behind the end, so that nothing matches there. */
+  /** NaN after the end, so that nothing matches there. */
   #code(): number {
     return this.#json.charCodeAt(this.#at);
   }
 }
 
-/** What is between two places of a JSON text but for the white space between its tokens; code by code, for there may be much. */
+/** A part of a JSON text without the white space between its tokens. It goes code by code, because there may be much. */
 function withoutWhiteSpace(json: string, start: number, end: number): string {
   const codes = new Uint16Array(end - start);
   let length = 0;
@@ -251,7 +250,7 @@ function withoutWhiteSpace(json: string, start: number, end: number): string {
   return Buffer.from(codes.buffer, 0, 2 * length).toString('utf16le');
 }
 
-/** @returns the place behind the string that begins at `start`; the end of the text when it does not end */
+/** @returns the place after the string that begins at `start`; the end of the text if the string does not end */
 function endOfString(text: string, start: number): number {
   for (let at = start; ;) {
     at = text.indexOf('"', at + 1);

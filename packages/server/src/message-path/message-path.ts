@@ -36,13 +36,13 @@ export interface MessagePathParts {
     readonly subscriptionsPerConnectionMax: number;
   };
   readonly rates: RateLimits;
-  /** Something failed that a client is to know no more of than that it did. */
+  /** Logs an unexpected failure, and returns what the client is told about it. */
   readonly onFailure: (error: unknown) => FanfareError;
   /** The wall clock, in milliseconds since 1970. */
   readonly now: () => number;
 }
 
-/** The way of a message, put together: admit, append, and from the log's tail broadcast and deliver. */
+/** The way of a message, put together: admit and append, and from the log's tail broadcast. */
 export class MessagePath {
   readonly topics: Topics;
   readonly connections: Connections;
@@ -105,7 +105,7 @@ export class MessagePath {
   }
 
   /**
-   * Reads a page of what is kept.
+   * Reads a page of the messages that are kept.
    *
    * @throws FanfareError `not_authorized`, `topic_not_found`, `log_damaged`, `draining`
    */
@@ -142,7 +142,7 @@ export class MessagePath {
     };
   }
 
-  /** Counts deliveries that a client which polls has taken. */
+  /** Counts deliveries that a poll has taken. */
   taken(deliveries: number): void {
     this.#counters.deliveries += deliveries;
   }
@@ -155,10 +155,10 @@ export class MessagePath {
     return this.#admission.isDraining;
   }
 
-  /** From now on every publish is refused with `draining`. Resolves once those that the log has are acknowledged. */
+  /** From now on every publish is refused with `draining`. Resolves once the log has acknowledged those before. */
   async drain(): Promise<void> {
     this.#admission.drain();
-    // Nothing, which is answered behind all that waits.
+    // An empty append is answered after everything that waits.
     await this.#log.append([]);
     await nextTurn();
   }

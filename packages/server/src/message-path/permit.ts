@@ -4,10 +4,10 @@ import type { TopicFilter } from '../subscriptions/audience.ts';
 import { notAllowed } from './refusals.ts';
 
 /**
- * Lets somebody read a topic or pattern. It is asked before anything is looked for: to whoever may not read a topic it is
- * the same whether it exists or not.
+ * Permits reading a topic or pattern. It is asked before anything is looked up: clients that may not read a topic cannot
+ * find out whether it exists.
  *
- * @returns what lets through the topics that may be read, where that is not all of the pattern
+ * @returns a filter of the topics that may be read, if they are not all topics of the pattern
  * @throws FanfareError `not_authorized`
  */
 export function permitReading(rights: Rights, interest: Interest): TopicFilter | undefined {

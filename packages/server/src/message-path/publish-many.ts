@@ -45,7 +45,7 @@ export async function admitMany(
     if (pacer.isDue) await pacer.yield();
     if (json === undefined) continue;
     if (admitted.length === batchMessagesMax) {
-      const detail = `At most ${batchMessagesMax} messages can be published at once.`;
+      const detail = `Too many messages in a batch (limit: ${batchMessagesMax}, \`batchMessagesMax\`). Send several batches.`;
       throw new FanfareError('payload_too_large', detail);
     }
     const one = admitOrRefuse(admission, rights, json);

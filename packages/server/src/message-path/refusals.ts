@@ -28,7 +28,10 @@ export function notAllowed(what: string, interest: Interest): FanfareError {
 
 /** @param bytesMax - the limit that the publish exceeds */
 export function tooLarge(bytesMax: number): FanfareError {
-  return new FanfareError('payload_too_large', `A publish must not be larger than ${bytesMax} bytes.`);
+  return new FanfareError(
+    'payload_too_large',
+    `A publish must not be larger than ${bytesMax} bytes (\`publishBytesMax\`, or \`batchBytesMax\` for a batch).`,
+  );
 }
 
 export function tooDeep(): FanfareError {
@@ -37,7 +40,7 @@ export function tooDeep(): FanfareError {
 }
 
 export function tooManyContainers(containersMax: number): FanfareError {
-  const detail = `A message must not have more than ${containersMax} arrays and objects.`;
+  const detail = `A message must not have more than ${containersMax} arrays and objects (the limit follows \`publishBytesMax\`).`;
   return new FanfareError('payload_too_large', detail);
 }
 
@@ -56,7 +59,7 @@ export function isNotJson(refusal: unknown): refusal is FanfareError {
 export function storageRefusal(cause: unknown): FanfareError {
   if (cause instanceof LogClosedError) return new FanfareError('draining', 'The server is shutting down.');
   if (cause instanceof LogBusyError) {
-    const detail = 'More is waiting to be stored than the disk can take. Try again later.';
+    const detail = 'The disk is too slow for the messages that wait to be stored. Retry later.';
     return new FanfareError('storage_unavailable', detail);
   }
   if (cause instanceof LogFullError) {

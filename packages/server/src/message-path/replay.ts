@@ -2,7 +2,7 @@ import { isReservedTopic, type Form, type Interest } from '@fanfare/protocol';
 import type { LogRecord, PageLimit } from '../log/topic-log.ts';
 import { encodeDelivery, type PeerEvent } from './peer-events.ts';
 
-/** Whoever is behind reads the log in pieces of this size: a millisecond's work, which the fan-out takes as a small message. */
+/** The size of the pages that subscriptions read to catch up: one millisecond of work. The fan-out treats a page as a small message. */
 export const pageLimit: PageLimit = { recordsMax: 512, bytesMax: 48 * 1_024 };
 
 /**
@@ -11,18 +11,18 @@ export const pageLimit: PageLimit = { recordsMax: 512, bytesMax: 48 * 1_024 };
  */
 const pagesPerTurn = 8;
 
-/** Somebody who reads the log at their own pace. */
+/** A reader of the log at its own pace. */
 export interface Replay {
-  /** Reads one page and offers it. MUST NOT reject. @returns whether to go on at once */
+  /** Reads one page and offers it. MUST NOT reject. @returns whether to continue at once */
   offerPage(): Promise<boolean>;
 }
 
-/** Gives everybody who is behind a page in turn. */
+/** Lets all subscriptions that are catching up read a page in turn. */
 export class Replays {
   readonly #waiting: Replay[] = [];
   #isRunning = false;
 
-  /** MUST NOT be called again for the same one before it had its turn. */
+  /** MUST NOT be called again for the same replay before it had its turn. */
   add(replay: Replay): void {
     this.#waiting.push(replay);
     if (this.#isRunning) return;
@@ -31,7 +31,7 @@ export class Replays {
   }
 
   async #run(): Promise<void> {
-    // Whoever is alone gets all pages of the turn: it may be live traffic that it has to catch up with.
+    // A single replay gets all pages of the turn: it may have to catch up with live traffic.
     for (let pages = 0; pages < pagesPerTurn && this.#waiting.length > 0;) {
       const now = this.#waiting.splice(0, pagesPerTurn - pages);
       pages += now.length;
@@ -43,7 +43,7 @@ export class Replays {
   }
 }
 
-/** The deliveries of a page. A plain subscription to a pattern gets none of topics that cannot be events. */
+/** The deliveries of a page. A plain subscription to a pattern gets none for topics with reserved names. */
 export function encodePage(
   records: readonly LogRecord[],
   form: Form,

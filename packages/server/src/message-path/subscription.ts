@@ -20,17 +20,17 @@ export interface SubscriptionParts {
   readonly index: SubscriptionIndex;
   readonly counters: Counters;
   readonly replays: Replays;
-  /** A subscription that has begun cannot go on. */
+  /** A subscription that has begun has failed. */
   readonly onFailure: (error: unknown) => FanfareError;
   /** The wall clock, in milliseconds since 1970. */
   readonly now: () => number;
 }
 
-/** What is subscribed to. */
+/** What a client subscribes to. */
 export interface Wanted {
   readonly interest: Interest;
   readonly form: Form;
-  /** What of a pattern may be read, where that is not all. */
+  /** The topics of a pattern that may be read, if not all of them. */
   readonly filter: TopicFilter | undefined;
 }
 
@@ -40,8 +40,8 @@ export interface Begun extends Start {
 }
 
 /**
- * One client's interest in a topic or pattern, in one form: a position that moves along the log. It is live, and gets
- * what the log's tail brings, or catching up, and reads the log at its own pace.
+ * One client's interest in a topic or pattern, in one form. It is a position that moves along the log. A live
+ * subscription gets what the log's tail brings. A subscription that is catching up reads the log at its own pace.
  */
 export class Subscription implements Replay {
   readonly interest: Interest;
@@ -52,13 +52,13 @@ export class Subscription implements Replay {
   readonly #parts: SubscriptionParts;
   #audience: Audience;
   #state: SubscriptionState | 'ended' = 'catching_up';
-  /** Everything up to here was sent. Only while it is catching up. */
+  /** While it catches up: everything up to here was sent. */
   #position: Position = { sequence: 0 };
-  /** How many messages had passed by that are not stored, when it was live last. */
+  /** The audience's count of unstored messages when the subscription was last live. */
   #unstoredSeen: number;
-  /** Whether the client knows that it is catching up. */
+  /** Whether the client was told that the subscription is catching up. */
   #isNotified = false;
-  /** Whether the peer has no room. */
+  /** Whether it waits until the peer has room. */
   #isBlocked = false;
 
   constructor({ interest, form, filter }: Wanted, peer: Peer, parts: SubscriptionParts) {
@@ -79,17 +79,17 @@ export class Subscription implements Replay {
     return this.#state === 'live' ? 'live' : 'catching_up';
   }
 
-  /** Whether it can get nothing more, for what it is to get is damaged, say. */
+  /** Whether it has ended, for example because messages in the log are damaged. */
   get isEnded(): boolean {
     return this.#state === 'ended';
   }
 
-  /** The place in the log up to which it has got everything. */
+  /** The place in the log up to which everything was sent. */
   get sequence(): number {
     return this.#state === 'live' ? this.#parts.log.head : this.#position.sequence;
   }
 
-  /** Begins to deliver, in a later turn at the earliest. */
+  /** Begins to send messages, in a later turn at the earliest. */
   begin({ position, ...start }: Start): Begun {
     this.#position = position;
     this.#unstoredSeen = this.#audience.unstored;
@@ -110,7 +110,7 @@ export class Subscription implements Replay {
     this.#leave();
     this.#state = 'catching_up';
     this.#isBlocked = true;
-    // Of a topic that keeps nothing there is nothing to catch up on.
+    // A topic that keeps nothing has nothing to catch up on.
     this.#isNotified = isStored || isPattern(this.interest);
     if (this.#isNotified) this.#notifyState('catching_up');
   }
@@ -132,7 +132,7 @@ export class Subscription implements Replay {
         pageLimit,
         audience.filter?.allows,
       );
-      // It may have ended meanwhile, or be for another part of the pattern: then it is read again.
+      // Meanwhile it may have ended, or have another filter: then it reads again.
       if (this.#state !== 'catching_up') return false;
       return this.#audience === audience ? this.#offer(page) : true;
     } catch (error) {
@@ -141,7 +141,7 @@ export class Subscription implements Replay {
     }
   }
 
-  /** From now on another part of the pattern may be read; undefined: all of it. */
+  /** Changes which topics of the pattern may be read; undefined allows all of them. */
   restrict(filter: TopicFilter | undefined): void {
     const { index } = this.#parts;
     if (this.#state === 'ended' || this.#audience.filter?.key === filter?.key) return;
@@ -154,13 +154,13 @@ export class Subscription implements Replay {
     if (isLive) this.#join();
   }
 
-  /** Ends, for nothing of it may be read any more. */
+  /** Ends, because nothing of it may be read any more. */
   forbid(): void {
     if (this.#state === 'live') this.#leave();
     this.#notifyFailure(notAllowed('read', this.interest));
   }
 
-  /** Tells what it missed, if anything, and ends. */
+  /** Ends. If it has missed messages, the client is told. */
   end(): void {
     if (this.#state === 'ended') return;
     if (this.#state === 'live') this.#leave();
@@ -168,7 +168,7 @@ export class Subscription implements Replay {
     this.#close();
   }
 
-  /** Ends; the peer is gone. */
+  /** Ends without a word to the peer, which has gone. */
   abandon(): void {
     if (this.#state === 'live') this.#leave();
     if (this.#state !== 'ended') this.#close();
@@ -186,7 +186,7 @@ export class Subscription implements Replay {
     }
     if (!this.#peer.isPolled) counters.deliveries += deliveries;
     this.#position = position;
-    // In this same turn nothing comes in between: there is no gap, and no repeat.
+    // Nothing is broadcast between this check and joining the audience, so there is neither a gap nor a repeat.
     if (!isAtHead || position.sequence !== log.head) return true;
     this.#goLive();
     return false;

@@ -8,7 +8,7 @@ import type { SubscriptionIndex } from '../subscriptions/subscription-index.ts';
 import { permitDeleting, permitPublishing, permitReading } from './permit.ts';
 import { readingRefusal, storageRefusal, topicNotFound, topicsExhausted } from './refusals.ts';
 
-/** A topic that was to exist, and does. */
+/** The result of declaring a topic. */
 export interface Declared {
   readonly isNew: boolean;
   readonly info: Pick<TopicDetails, 'topic'> & Partial<TopicDetails>;
@@ -17,7 +17,7 @@ export interface Declared {
 /** The page size for readers that may not read every topic: the log does not know which topics they may read. */
 const topicsPerPage = 256;
 
-/** The topics that there are: telling, declaring and deleting them. */
+/** The topics: lists, declares and deletes them. */
 export class Topics {
   readonly #log: TopicLog;
   readonly #index: SubscriptionIndex;
@@ -29,7 +29,7 @@ export class Topics {
     this.#rules = rules;
   }
 
-  /** Those that may be read, in the order of their names. */
+  /** Lists the topics that may be read, in the order of their names. */
   async list(rights: Rights, { limit, ...query }: TopicQuery): Promise<readonly TopicInfo[]> {
     const found: TopicState[] = [];
     const pageMax = rights.identity.isAdmin ? limit : topicsPerPage;
@@ -60,10 +60,10 @@ export class Topics {
   }
 
   /**
-   * Makes a topic exist, for good.
+   * Declares a topic: it exists until it is deleted.
    *
    * @param input - the untrusted name
-   * @returns what became of it; and what the topic is now, to whoever may read it
+   * @returns whether it is new; and its state, for those who may read it
    * @throws FanfareError `topic_name_invalid`, `not_authorized`, `limit_exceeded`, `storage_unavailable`
    */
   async declare(rights: Rights, input: unknown): Promise<Declared> {
@@ -76,7 +76,7 @@ export class Topics {
   }
 
   /**
-   * Deletes a topic with its messages. Who is subscribed stays so, and gets what comes if it is created again.
+   * Deletes a topic with its messages. Subscribers stay subscribed, and get messages if the topic is created again.
    *
    * @param input - the untrusted name
    * @throws FanfareError `topic_name_invalid`, `not_authorized`, `topic_not_found`, `storage_unavailable`
@@ -92,7 +92,7 @@ export class Topics {
     const infos: TopicInfo[] = [];
     const pacer = new Pacer();
     for (const state of states) {
-      // With many patterns one topic takes long.
+      // With many patterns, one topic takes long.
       if (pacer.isDue) await pacer.yield();
       infos.push(this.#infoOf(state));
     }

@@ -10,8 +10,8 @@ export interface ProgramSurroundings {
 }
 
 /**
- * One subscription of the program: a queue that it takes events from. What does not fit in stays in the log until all of
- * the queue was taken.
+ * One subscription of the program: a queue of events that the program takes. Messages that do not fit stay in the log
+ * until the program has emptied the queue.
  */
 export class ProgramPeer implements Peer {
   readonly id: string;
@@ -21,10 +21,10 @@ export class ProgramPeer implements Peer {
   readonly #bytesMax: number;
   readonly #surroundings: ProgramSurroundings;
   #queue: PeerEvent[] = [];
-  /** Those before it were taken. */
+  /** The next event. Those before it were taken. */
   #first = 0;
   #bytes = 0;
-  /** Whether the connection waits to be told that there is room again. */
+  /** Whether the connection waits until there is room. */
   #isBlocked = false;
   #isEnded = false;
   #wake: (() => void) | undefined;
@@ -68,7 +68,7 @@ export class ProgramPeer implements Peer {
     return true;
   }
 
-  /** The next event, as soon as there is one; undefined once there are no more. */
+  /** The next event, once there is one; undefined after the last one. */
   async take(): Promise<PeerEvent | undefined> {
     while (this.#first === this.#queue.length && !this.#isEnded) {
       await new Promise<void>((resolve) => {
@@ -88,7 +88,7 @@ export class ProgramPeer implements Peer {
     return event;
   }
 
-  /** Nothing more comes. What waits can still be taken. */
+  /** Ends the queue. Events in it can still be taken. */
   end(): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
@@ -97,7 +97,7 @@ export class ProgramPeer implements Peer {
     this.#wake?.();
   }
 
-  /** One message always has room, however large. */
+  /** An empty queue has room for any message. */
   #hasRoom(bytes: number): boolean {
     return this.#first === this.#queue.length || this.#bytes + bytes <= this.#bytesMax;
   }

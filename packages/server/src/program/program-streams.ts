@@ -5,13 +5,13 @@ import type { Peer } from '../message-path/peer.ts';
 import { ProgramPeer } from './program-peer.ts';
 
 export interface ProgramStreamsOptions {
-  /** How many bytes may wait for one subscription of the program. */
+  /** The most bytes that may wait for one subscription of the program. */
   readonly outboxBytesMax: number;
-  /** Makes a name for a subscription that nobody can guess. */
+  /** Makes an id for a subscription that nobody can guess. */
   readonly newId: () => string;
 }
 
-/** The subscriptions of the program that Fanfare is part of, and the way of live messages to them. */
+/** The fan-out to the subscriptions of the program that Fanfare is embedded in. */
 export class ProgramStreams implements FanOut {
   readonly #options: ProgramStreamsOptions;
   readonly #open = new Set<ProgramPeer>();
@@ -21,7 +21,7 @@ export class ProgramStreams implements FanOut {
     this.#options = options;
   }
 
-  /** @param accept - accepts it as a connection, which ends with it */
+  /** @param accept - accepts the peer as a connection, which ends with it */
   open(accept: (peer: Peer) => Connection): ProgramPeer {
     const { newId, outboxBytesMax } = this.#options;
     const peer: ProgramPeer = new ProgramPeer(newId(), outboxBytesMax, accept, {
@@ -54,7 +54,7 @@ export class ProgramStreams implements FanOut {
     return bytes;
   }
 
-  /** Ends all: what waits can still be taken. */
+  /** Ends all subscriptions. Events that wait can still be taken. */
   end(): void {
     for (const peer of this.#open) peer.end();
   }

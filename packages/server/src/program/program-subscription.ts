@@ -8,42 +8,46 @@ import {
 } from '@fanfare/protocol';
 import type { ProgramPeer } from './program-peer.ts';
 
-/** Where to start (PROTOCOL.md 3.3). */
+/**
+ * Where to start: now, with the first message that is kept, with the newest or the newest N messages of each topic, after
+ * an offset, or with the first message since a time (in milliseconds since 1970). PROTOCOL.md 3.3.
+ */
 export type From = FromInput;
 
 /** Messages are missing. */
 export interface Gap {
   /** The topic or pattern subscribed. */
   readonly topic: string;
-  /** How many, where that is known. */
+  /** How many, if that is known. */
   readonly dropped?: number;
   /**
-   * - `start`: it cannot be proved that all is there that came after the offset that the subscription began with
-   * - `dropped`: what could not be kept until the program took it
+   * - `start`: messages after the offset that the subscription started from may be missing
+   * - `dropped`: messages were dropped before the program took them
    */
   readonly reason: 'start' | 'dropped';
 }
 
 export interface SubscribeOptions {
-  /** Where to start; from now on when not given. */
+  /** Where to start; now if not given. */
   readonly from?: From;
-  /** Called when messages are missing, before the next message is handed out. */
+  /** Called when messages are missing, before the next message. */
   readonly onGap?: (gap: Gap) => unknown;
-  /** With a callback: called when the subscription is refused or ends with an error. Without it the error is unhandled. */
+  /** With a callback: called when the subscription is refused or fails. Without `onError` the error is unhandled. */
   readonly onError?: (error: FanfareError) => unknown;
 }
 
 /**
- * A subscription of the program, in envelopes, once each and in order. A program that reads slowly is served from the
- * log at its own pace. Iterate over it once: leaving the loop closes it. The loop ends when it was closed, when the server
- * stops, and when an operator ends its connection; it throws a FanfareError when the subscription is refused or fails.
+ * A subscription of the program: envelopes, each once and in order. A program that reads slowly is served from the log at
+ * its own pace. Iterate over it once: leaving the loop closes it. The loop ends when the subscription is closed, when the
+ * server stops, and when an operator ends its connection. It throws a FanfareError when the subscription is refused or
+ * fails.
  */
 export interface Subscription extends AsyncIterable<Envelope> {
   /** The topic or pattern. */
   readonly topic: string;
-  /** Resolves when it has begun, to where; rejects with a FanfareError when it is refused. */
+  /** Resolves to where the subscription starts; rejects with a FanfareError when it is refused. */
   readonly ready: Promise<Subscribed>;
-  /** Ends it. What came and was not handed out yet is dropped. */
+  /** Ends the subscription. Messages that were not handed out yet are dropped. */
   close(): void;
 }
 
@@ -54,12 +58,12 @@ export class ProgramSubscription implements Subscription {
   #peer: ProgramPeer | undefined;
   #isClosed = false;
 
-  /** @param open - makes its connection; rejects when the server does not run */
+  /** @param open - opens its connection; rejects when the server is not running */
   constructor(topic: string, { from, onGap }: SubscribeOptions, open: () => Promise<ProgramPeer>) {
     this.topic = topic;
     this.#onGap = onGap;
     this.ready = this.#begin(open, { topic, envelope: true, ...(from !== undefined && { from }) });
-    // The loop throws it, too.
+    // The loop throws the same error.
     this.ready.catch(() => {});
   }
 
@@ -97,7 +101,7 @@ export class ProgramSubscription implements Subscription {
     }
   }
 
-  /** Undefined when the program has closed it before. */
+  /** Undefined if the program has closed it. */
   async #begun(): Promise<Subscribed | undefined> {
     try {
       return await this.ready;
@@ -113,7 +117,7 @@ export class ProgramSubscription implements Subscription {
   }
 }
 
-/** Calls back for one message after the other: the next one comes when what the callback returned has resolved. */
+/** Calls back for one message after the other. The next call waits for the promise that the callback returned. */
 export async function consume(
   subscription: Subscription,
   callback: (envelope: Envelope) => unknown,
@@ -132,7 +136,7 @@ export async function consume(
   }
 }
 
-/** A handler of the program's that fails is as one of any other event that does. */
+/** A failing callback counts as an uncaught exception, like a failing listener of any other event. */
 function throwUnhandled(error: unknown): void {
   setImmediate(() => {
     throw error;

@@ -27,23 +27,23 @@ import type { ProgramStreams } from './program-streams.ts';
 export interface PublishOptions {
   /** Makes the publish safe to repeat: 1–255 bytes of UTF-8. */
   readonly id?: string;
-  /** Whether the topic is made when it does not exist. */
+  /** Whether to create the topic if it does not exist. */
   readonly create?: boolean;
 }
 
 export interface HistoryOptions {
-  /** Where to start; with the first message that is kept when not given. */
+  /** Where to start; with the first message that is kept if not given. */
   readonly from?: From;
-  /** How many messages at the most. */
+  /** The most messages to read. */
   readonly limit?: number;
 }
 
-/** A topic that was declared: as `GET /topics/{topic}` tells it, and whether it did not exist before. */
+/** A declared topic, as `GET /topics/{topic}` describes it, and whether it is new. */
 export interface DeclaredTopic extends TopicDetails {
   readonly isNew: boolean;
 }
 
-/** What a program may do with the Fanfare inside it, by the same rules as clients, and with all rights. */
+/** What a program can do with the Fanfare embedded in it: by the same rules as clients, and with all rights. */
 export interface Program {
   /**
    * Publishes a message, by the same rules as `POST /publish`.
@@ -53,7 +53,7 @@ export interface Program {
    */
   publish(topic: string, message: unknown, options?: PublishOptions): Promise<PublishResult>;
   /**
-   * Makes a topic exist, for good.
+   * Declares a topic: it exists until it is deleted.
    *
    * @throws FanfareError `topic_name_invalid`, `limit_exceeded`, `storage_unavailable`, `draining`
    */
@@ -65,13 +65,14 @@ export interface Program {
    */
   delete(topic: string): Promise<void>;
   /**
-   * Reads what is kept of a topic or pattern, the oldest first, and ends. It is read a page at a time, as it is asked for.
+   * Reads the messages that are kept of a topic or pattern, the oldest first, and ends. It reads a page when the loop needs
+   * it.
    *
-   * @throws FanfareError `topic_name_invalid`, `bad_request`, `topic_not_found`, `log_damaged`, `draining`; the loop does
+   * @throws FanfareError `topic_name_invalid`, `bad_request`, `topic_not_found`, `log_damaged`, `draining`, from the loop
    */
   history(topic: string, options?: HistoryOptions): AsyncIterable<Envelope>;
   /**
-   * Subscribes to a topic or pattern. With a callback, the next message comes when what it returned has resolved.
+   * Subscribes to a topic or pattern. With a callback, the next message waits for the promise that it returned.
    *
    * @example
    * for await (const { topic, message } of fanfare.subscribe('orders/*', { from: 'earliest' })) save(topic, message);
@@ -83,20 +84,20 @@ export interface Program {
       | [callback: (envelope: Envelope) => unknown]
   ): Subscription;
   /**
-   * Ends the connections and streams of a subject. None of its tokens counts any more that was issued before.
+   * Revokes the tokens of a subject that were issued until now, and ends its connections and streams.
    *
    * @throws FanfareError `bad_request`, `limit_exceeded`, `draining`; `not_found` on an open server, which has no subjects
    */
   revoke(subject: string): Promise<Revocation>;
   /**
-   * How the server is: what `GET /stats` answers (PROTOCOL.md 5.11).
+   * The state of the server, as `GET /stats` returns it (PROTOCOL.md 5.11).
    *
    * @throws FanfareError `draining`
    */
   stats(): Promise<Stats>;
 }
 
-/** What of a server a program uses. */
+/** The parts of a server that a program uses. */
 export interface ProgramParts {
   readonly path: MessagePath;
   readonly access: Access;
@@ -105,13 +106,13 @@ export interface ProgramParts {
   readonly programs: ProgramStreams;
 }
 
-/** As many as a page over HTTP may have. */
+/** The same limit as for a page over HTTP. */
 const pageMessagesMax = 1_000;
 
 /**
- * Makes what a program has of a server.
+ * Makes the interface for a program.
  *
- * @param running - the server, once it runs; rejects with `draining` when it was not started
+ * @param running - the server, once it runs; rejects with `draining` if it was not started
  */
 export function programOf(running: () => Promise<ProgramParts>): Program {
   return {
@@ -139,7 +140,7 @@ export function programOf(running: () => Promise<ProgramParts>): Program {
     revoke: async (subject) => {
       const { access, revocations } = await running();
       if (access.isOpen)
-        throw new FanfareError('not_found', 'An open server knows no subjects: there is nobody to revoke.');
+        throw new FanfareError('not_found', 'An open server has no subjects, so there is nothing to revoke.');
       return revocations.revoke(access.fullRights, subject);
     },
     stats: async () => {

@@ -1,37 +1,37 @@
 import { matches, type Interest, type Topic } from '@fanfare/protocol';
 
-/** What of a topic is kept: what exceeds any of the bounds goes, the oldest first. */
+/** Which messages of a topic are kept. When a limit is exceeded, the oldest messages go first. */
 export interface Keep {
-  /** How many messages. */
+  /** The number of messages. */
   readonly count: number;
   /** For how long, in milliseconds. */
   readonly ageMs: number;
-  /** How many bytes of messages as JSON text. */
+  /** Bytes of messages as JSON text. */
   readonly bytes: number;
 }
 
-/** What the operator has decided about the topics that match. */
+/** The operator's settings for all topics that match. */
 export interface Rule {
   readonly match: Interest;
   /** `none`: messages pass through the log's tail, and are not stored. */
   readonly keep: Keep | 'none';
-  /** Whether a publish creates the topic, or only a subscriber does (and whoever declares it). */
+  /** Whether a publish creates the topic. If not, only subscribing or declaring does. */
   readonly create: 'subscribe' | 'publish';
-  /** The largest message, in bytes of JSON text; the server's own limit stands beside it. */
+  /** The largest message, in bytes of JSON text. The server's own limit applies too. */
   readonly publishBytesMax: number;
-  /** `match` as it was written, where it has `${sub}` as a segment: it stands for the subject there, and in `match` for any. */
+  /** `match` as it was written, if it has the segment `${sub}`, which stands for the subject. `match` has `*` instead. */
   readonly template?: string;
-  /** Whether whoever has a token may publish to the topics, or read them, whatever the token says. */
+  /** Whether all clients with a token may publish to the topics, or read them, whatever the token says. */
   readonly publish?: boolean;
   readonly subscribe?: boolean;
-  /** Whether messages tell who has published them. */
+  /** Whether messages name their publisher. */
   readonly publisher?: boolean;
 }
 
-/** What stands for the subject of whoever asks. */
+/** The segment that stands for the subject of the client. */
 export const subjectSegment = '${sub}';
 
-/** The topics that a rule is about for one subject. Undefined when they are somebody else's for whoever has none. */
+/** The topics that a rule is about for one subject. Undefined for a client without a subject, if the rule names one. */
 export function matchFor({ match, template }: Rule, subject: string | undefined): Interest | undefined {
   if (template === undefined) return match;
   if (subject === undefined) return undefined;
@@ -40,7 +40,7 @@ export function matchFor({ match, template }: Rule, subject: string | undefined)
   return segments.map((segment) => (segment === subjectSegment ? own : segment)).join('/') as Interest;
 }
 
-/** One segment that is nobody else's, and no wildcard. */
+/** Encodes a subject as one segment without wildcards. No other subject has the same. */
 function encodeSubject(subject: string): string {
   return subject.replace(/[%/*$]/g, encodeCharacter);
 }
@@ -49,7 +49,7 @@ function encodeCharacter(character: string): string {
   return `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
 }
 
-/** The rules of a server, in the order in which they are tried. */
+/** The rules of a server. The first rule that matches a topic counts. */
 export class Rules {
   readonly #rules: readonly Rule[];
   readonly #fallback: Rule;
@@ -64,17 +64,17 @@ export class Rules {
     return this.#rules;
   }
 
-  /** Whether what somebody may read depends on who it is. */
+  /** Whether the topics that a client may read depend on its subject. */
   get namesSubject(): boolean {
     return this.#rules.some(({ template, subscribe }) => template !== undefined && subscribe === true);
   }
 
-  /** Whether any rule does. */
+  /** Whether messages of any topic name their publisher. */
   get tellsPublishers(): boolean {
     return this.#rules.some(({ publisher }) => publisher === true);
   }
 
-  /** The first rule that matches. Takes time in proportion to how many there are: remember the answer. */
+  /** The first rule that matches. It tries the rules one by one: keep the result. */
   of(topic: Topic): Rule {
     return this.#rules.find(({ match }) => matches(match, topic)) ?? this.#fallback;
   }

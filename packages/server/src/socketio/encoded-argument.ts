@@ -1,8 +1,8 @@
 import { Encoder, PacketType, type Packet } from 'socket.io-parser';
 
 /**
- * An event's argument that is JSON text already. Fanfare's own Socket.IO server puts the text into the
- * packet as it is; any other encoder sees an ordinary value through `toJSON`.
+ * An event's argument that is already JSON text. Fanfare's own Socket.IO server puts the text into the packet as it is.
+ * Any other encoder sees an ordinary value through `toJSON`.
  */
 export class EncodedArgument {
   readonly json: string;
@@ -16,7 +16,7 @@ export class EncodedArgument {
   }
 }
 
-/** Socket.IO's own encoder, but for {@link EncodedArgument}, which it does not parse and print again. */
+/** Socket.IO's own encoder, except that it uses the text of an {@link EncodedArgument} as it is. */
 export class PassingEncoder extends Encoder {
   override encode(packet: Packet): unknown[] {
     if (packet.type === PacketType.EVENT && Array.isArray(packet.data)) {

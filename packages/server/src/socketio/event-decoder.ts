@@ -21,16 +21,16 @@ export class RefusedArgument {
   }
 }
 
-/** The beginning of an event without attachments: the number of its acknowledgement, and its name. */
+/** The beginning of an event without attachments: its acknowledgement number and its name. */
 const eventPattern = /^2(\d{0,15})\["([\w-]{1,100})",/;
 
-/** What a client sends when it leaves. */
+/** The packet of a client that leaves. */
 const leaving = String(PacketType.DISCONNECT);
 
 /** A publish may have several arguments, of which the first counts. In longer ones this is not looked for. */
 const severalArgumentsMax = 65_536;
 
-/** A packet cannot be read, and its connection ends for it. */
+/** A packet cannot be read, and its connection is closed. */
 export class UnreadablePacketError extends Error {
   override readonly name = 'UnreadablePacketError';
   /** What the client is told. */
@@ -43,10 +43,10 @@ export class UnreadablePacketError extends Error {
 }
 
 const foreignParser =
-  'Binary data came that belongs to no packet. Is the client made with another parser than that of Socket.IO, such as msgpack?';
+  'The server received binary data that does not belong to a packet. Clients must use the parser of Socket.IO, not another such as msgpack.';
 
 const foreignPacket =
-  'What came is not a packet of Socket.IO 4 (protocol 5), or has content that is not JSON.';
+  'The server received text that is not a packet of Socket.IO 4 (protocol 5), or whose content is not JSON.';
 
 const notJson = 'The arguments of an event must be JSON, without NaN and Infinity.';
 

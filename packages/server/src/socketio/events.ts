@@ -25,7 +25,7 @@ export interface EventParts {
   readonly logger: Logger;
   readonly refusalLog: ClientRefusalLog;
   readonly insides: SocketInsides;
-  /** Whether events that Fanfare does not know are refused; on an embedding app's server they are the app's. */
+  /** Whether unknown events are refused. On an app's own server they are the app's. */
   readonly refuseUnknown: boolean;
 }
 
@@ -33,13 +33,13 @@ type Ack = (result: object) => void;
 
 const commands: readonly string[] = ['subscribe', 'unsubscribe', 'publish'];
 
-/** What another token is sent with, before the one of the connection ends. */
+/** The event with which a client sends its next token, before the current one ends. */
 const renewal = 'token';
 
-/** A listener that all clients share: one for each would cost every idle connection some hundred bytes. */
+/** A listener that all clients share. One for each client would cost every idle connection some hundred bytes. */
 type SharedListener = (this: Socket, ...args: unknown[]) => void;
 
-/** Listens to the clients of the main namespace. The function returned stops that, and leaves them connected. */
+/** Listens to the clients of the main namespace. The returned function stops listening, and leaves them connected. */
 export function listenToClients(io: Server, parts: EventParts): () => void {
   const { path, access, addresses, polling, logger, insides, refuseUnknown } = parts;
   const { connections } = path;
@@ -77,7 +77,7 @@ export function listenToClients(io: Server, parts: EventParts): () => void {
     if (refuseUnknown) socket.onAny(onAny);
     return connection;
   };
-  /** Asks one that was let in without: what it sends meanwhile waits. */
+  /** Accepts a client whose token was not verified yet. Its commands wait until it is. */
   const acceptUnknown = async (socket: Socket, onRefused: (error: FanfareError) => void): Promise<void> => {
     const connection = accept(socket, access.noRights);
     try {
@@ -91,17 +91,17 @@ export function listenToClients(io: Server, parts: EventParts): () => void {
     }
   };
   const onConnection = (socket: Socket): void => {
-    // A listener of the app's may have ended it.
+    // A listener of the app may have disconnected it.
     if (!socket.connected) return;
     const rights = signIn.rightsOf(socket);
     if (rights) accept(socket, rights);
-    // An app's Socket.IO server does not ask those again that it recovers. It has just come with what is refused.
+    // An app's Socket.IO server does not run its middleware for clients that it recovers.
     else if (socket.recovered) void acceptUnknown(socket, (error) => end(socket, error, true));
   };
   io.on('connection', onConnection);
   for (const socket of io.sockets.sockets.values()) {
     if (access.isOpen) accept(socket, access.fullRights);
-    // Refused, it stays the app's client, and may do nothing here.
+    // If it is refused, it stays a client of the app without any rights here.
     else void acceptUnknown(socket, () => {});
   }
   return () => {
@@ -115,7 +115,7 @@ export function listenToClients(io: Server, parts: EventParts): () => void {
   };
 }
 
-/** Stock clients never come back after a packet DISCONNECT. After a close they do, and ask for a fresh token. */
+/** Stock clients never reconnect after a DISCONNECT packet. After a close they do, with a fresh token. */
 function disconnect(socket: Socket, error: FanfareError, isForGood: boolean): void {
   socket.emit('error', error.toProblem());
   if (isForGood) socket.disconnect(true);
@@ -127,7 +127,7 @@ function listenersFor(
   identities: ReadonlyMap<Socket, LiveIdentity>,
   forget: (socket: Socket) => void,
 ): readonly (readonly [event: string, SharedListener])[] {
-  /** A command of a connection that is there. */
+  /** A listener that carries out a command, if the client has a connection. */
   const command = (
     event: string,
     carryOut: (connection: Connection, input: unknown, socket: Socket) => object | Promise<object>,
@@ -141,13 +141,13 @@ function listenersFor(
   const renew = async (connection: Connection, input: unknown, socket: Socket): Promise<TokenRenewed> => {
     const token = fieldsOf(input, renewal, '{"token": "…"}')('token');
     if (typeof token !== 'string') throw new FanfareError('bad_request', 'The token must be a string.');
-    // So that a client need not know whether it is asked for one.
+    // Clients need not know whether the server requires tokens.
     if (access.isOpen) return { ok: true };
     await connection.renew(async () => {
       const { request, handshake } = socket;
       const rights = await access.authenticate(token, { request, auth: { ...handshake.auth, token } });
       if (rights.identity.subject !== connection.rights.identity.subject)
-        throw new FanfareError('not_authorized', 'The token is of another subject than the connection.');
+        throw new FanfareError('not_authorized', 'The token must be for the same subject as the connection.');
       identities.get(socket)?.renew(rights.identity);
       return rights;
     });
@@ -172,7 +172,7 @@ function listenersFor(
     ...(takesTokens({ access, refuseUnknown }) ? [command(renewal, renew)] : []),
     ['error', tellUnreadable],
     [
-      // Before Socket.IO keeps the rooms of a connection that it may recover: whoever comes again is asked again.
+      // It comes before Socket.IO saves the rooms of a connection for recovery: a client that returns is verified again.
       'disconnecting',
       function () {
         forget(this);
@@ -181,12 +181,12 @@ function listenersFor(
   ];
 }
 
-/** Right before Socket.IO ends the connection. Clients can send events of this name, too. */
+/** Comes right before Socket.IO closes the connection. Clients can also send events of this name. */
 function tellUnreadable(this: Socket, error: unknown): void {
   if (error instanceof UnreadablePacketError) this.emit('error', error.refusal.toProblem());
 }
 
-/** An embedding app that lets in whom it likes may have an event of this name itself. */
+/** An app that verifies clients itself may have an event of this name. */
 function takesTokens({ access, refuseUnknown }: Pick<EventParts, 'access' | 'refuseUnknown'>): boolean {
   return refuseUnknown || !access.isOpen;
 }
@@ -194,21 +194,21 @@ function takesTokens({ access, refuseUnknown }: Pick<EventParts, 'access' | 'ref
 function listenerForUnknown(logger: Logger): SharedListener {
   const known = new Set([...commands, renewal]);
   return function (...event) {
-    // A packet may have neither a name nor arguments; what there is then is the acknowledgement.
+    // A packet without a name and arguments may still have an acknowledgement.
     const [name, args] = typeof event[0] === 'string' ? [event[0], event.slice(1)] : ['', event];
     if (!known.has(name)) void acknowledge(this, args, () => refuseEvent(name), logger);
   };
 }
 
-/** Whose commands are counted. The address is the client's, see {@link ClientAddresses.tell}. */
+/** The source of a command, for the rate limits. For the client's address see {@link ClientAddresses.tell}. */
 function sourceOf({ conn }: Socket, connection: Connection): Source {
   const { remoteAddress: address } = conn as { readonly remoteAddress?: string };
   return { connection, subject: connection.rights.identity.subject, address };
 }
 
 /**
- * Runs a command and answers it: in the ack when the client asked for one; else only a refusal is told, in
- * the event `error`. A command that answers at once is acknowledged in the same turn, before any delivery.
+ * Runs a command and acknowledges it, if the client asked for that. Otherwise only a refusal is sent, as the event `error`.
+ * A command that is done at once is acknowledged in the same turn, before any delivery.
  */
 async function acknowledge(
   socket: Socket,
@@ -234,6 +234,6 @@ async function acknowledge(
 function refuseEvent(event: string): never {
   throw new FanfareError(
     'bad_request',
-    `There is no event '${event.slice(0, 100)}'; there are ${commands.join(', ')}.`,
+    `Unknown event '${event.slice(0, 100)}'. The known events are ${commands.join(', ')}.`,
   );
 }

@@ -118,7 +118,7 @@ export class RoomFanOut implements FanOut {
   }
 }
 
-/** How many sockets are in any of the rooms. */
+/** The number of sockets in any of the rooms. */
 function membersOf(
   { rooms: members }: { readonly rooms: ReadonlyMap<string, ReadonlySet<string>> },
   rooms: ReadonlySet<string>,

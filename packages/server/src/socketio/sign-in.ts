@@ -5,7 +5,7 @@ import type { Rights } from '../access/rights.ts';
 import type { Logger } from '../observability/logger.ts';
 import { asRefusal } from '../observability/refusal.ts';
 
-/** Asks clients of the main namespace for a token before they are connected. */
+/** Verifies the tokens of clients of the main namespace before they are connected. */
 export class SignIn {
   readonly #access: Access;
   readonly #logger: Logger;
@@ -18,7 +18,7 @@ export class SignIn {
     if (!access.isOpen) io.use((socket, next) => void this.#check(socket, next));
   }
 
-  /** What a client may do; undefined when it was not asked: it came before, or Socket.IO has recovered it. */
+  /** The rights of a client; undefined if its token was not verified: it came before, or Socket.IO has recovered it. */
   rightsOf(socket: Socket): Rights | undefined {
     return this.#access.isOpen ? this.#access.fullRights : this.#rights.get(socket);
   }
@@ -29,7 +29,7 @@ export class SignIn {
     return this.#access.authenticate(tokenOf(socket), { request, auth: handshake.auth });
   }
 
-  /** From now on nobody is asked: a listener of Socket.IO's cannot be taken away. */
+  /** From now on every client passes: a middleware of Socket.IO cannot be removed. */
   stop(): void {
     this.#isOver = true;
   }
@@ -46,7 +46,7 @@ export class SignIn {
   }
 }
 
-/** The one that a client says it is by is stronger than the header, which can be a proxy's. */
+/** The token in `auth` takes precedence over the header, which can be a proxy's. */
 function tokenOf({ handshake: { auth, headers } }: Socket): string | undefined {
   const token: unknown = Object.hasOwn(auth, 'token')
     ? (auth as Record<string, unknown>)['token']

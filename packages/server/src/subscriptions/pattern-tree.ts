@@ -1,17 +1,17 @@
 import type { Pattern, Topic } from '@fanfare/protocol';
 
 interface Node<T> {
-  /** What leads here from the node above: one segment at least, but for the root. */
+  /** The segments that lead here from the node above: at least one, except for the root. */
   segments: readonly string[];
-  /** By the first of their segments. */
+  /** By their first segment. */
   children: Map<string, Node<T>>;
-  /** Of the pattern that ends here. */
+  /** The value of the pattern that ends here. */
   value?: T;
 }
 
 /**
- * Patterns by their segments; where nothing branches off, a node is many of them. Finding those that match a topic takes time
- * in proportion to the patterns that begin like it, and not to how many there are.
+ * A tree of patterns by their segments. A node has several segments where nothing branches off. The time to find the
+ * patterns that match a topic grows with the patterns that begin like the topic, not with all patterns.
  */
 export class PatternTree<T> {
   readonly #root: Node<T> = { segments: [], children: new Map() };
@@ -52,7 +52,7 @@ export class PatternTree<T> {
     /** The node was reached with so many of the topic's segments. */
     const descend = ({ children, value }: Node<T>, had: number): void => {
       const segment = segments[had];
-      // `**` stands for no segment too, and nothing comes after it.
+      // `**` also stands for no segment, and is the last segment of its pattern.
       const open = children.get('**')?.value;
       if (open !== undefined) found.push(open);
       if (segment === undefined) {
@@ -99,7 +99,7 @@ function sharedLength(some: readonly string[], others: readonly string[]): numbe
   return shared;
 }
 
-/** The first segments of a node become one of its own, above it. */
+/** The first segments of a node become a node of their own, above it. */
 function split<T>(node: Node<T>, length: number): void {
   const { segments, ...rest } = node;
   const below: Node<T> = { ...rest, segments: segments.slice(length) };
@@ -108,7 +108,7 @@ function split<T>(node: Node<T>, length: number): void {
   delete node.value;
 }
 
-/** A node where no pattern ends and nothing branches off becomes one with the only one below it. */
+/** Joins a node with the only node below it, if no pattern ends at the node and nothing branches off. */
 function join<T>(node: Node<T>): void {
   const [below, another] = node.children.values();
   if ('value' in node || !below || another) return;

@@ -5,7 +5,7 @@ import { PatternTree } from './pattern-tree.ts';
 /** The size of the memo of lookups, in topics and audiences found. */
 const rememberedMax = 65_536;
 
-/** Who is subscribed to what. */
+/** Knows which subscriptions there are, by topic and pattern. */
 export class SubscriptionIndex {
   readonly #topics = new Map<Interest, Audience>();
   /** By the audience's name. */
@@ -15,7 +15,7 @@ export class SubscriptionIndex {
   #remembered = 0;
   #size = 0;
 
-  /** How many subscriptions there are, live or not. */
+  /** The number of subscriptions, live or not. */
   get size(): number {
     return this.#size;
   }
@@ -23,7 +23,7 @@ export class SubscriptionIndex {
   /**
    * MUST be followed by one {@link close}.
    *
-   * @param filter - of a pattern: what of it may be read, where that is not all
+   * @param filter - of a pattern: the topics that may be read, if not all of them
    */
   open(interest: Interest, form: Form, filter?: TopicFilter): Audience {
     const name = audienceName(interest, filter);
@@ -79,19 +79,19 @@ export class SubscriptionIndex {
     return found;
   }
 
-  /** Whether somebody is subscribed to a pattern that stands for a topic. */
+  /** Whether a pattern that stands for a topic has a subscription. */
   isCovered(topic: Topic): boolean {
     return this.matching(topic).some(({ interest }) => isPattern(interest));
   }
 
-  /** Whether somebody is subscribed to the very topic. */
+  /** Whether the topic itself has a subscription. */
   isSubscribed(topic: Topic): boolean {
     return this.#topics.has(topic);
   }
 
-  /** How many subscriptions get what is published to a topic: those to it, and those to patterns by which it may be read. */
+  /** The number of subscriptions that get what is published to a topic: to it, and to patterns by which it may be read. */
   subscribers(topic: Topic): number {
-    // Not remembered: listing all topics would drive out those that are published to.
+    // The memo is not changed: listing all topics would drive out the topics that are published to.
     const audiences = this.#found.get(topic) ?? this.#find(topic);
     const forms: readonly Form[] = isReservedTopic(topic) ? ['envelope'] : ['plain', 'envelope'];
     let count = 0;

@@ -18,7 +18,7 @@ it('bounds what waits for a command, and does it in its order once that is done'
   const subscribed = connection.subscribe({ topic: '**' });
   const done: number[] = [];
   const waiting = Array.from({ length: 999 }, async (_, at) => connection.afterCommands(() => done.push(at)));
-  expect(() => connection.afterCommands(() => 'too many')).toThrow('1000 commands waiting');
+  expect(() => connection.afterCommands(() => 'too many')).toThrow('limit: 1000 per connection');
   expect(done).toEqual([]);
   fail(new Error('no place'));
   await expect(subscribed).rejects.toThrow('no place');
