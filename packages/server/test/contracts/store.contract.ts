@@ -26,14 +26,14 @@ export interface StoreUnderTest {
 /** What {@link Store} promises, for every store there is. */
 export function storeContract(name: string, { open, reopen, runs }: StoreUnderTest): void {
   describe(`${name}, as a store`, () => {
-    it('has nothing when it is new', async () => {
+    it('a store is empty when it is new', async () => {
       const store = await open();
       expect(store.readState()).toBeUndefined();
       expectSame(store, new Model(), [0, 1, 2 ** 40]);
       await store.close();
     });
 
-    it('has what was committed and not removed, whatever was committed', async () => {
+    it('a store has what was committed and not removed, whatever was committed', async () => {
       await fc.assert(
         fc.asyncProperty(fc.array(commitSpec(), { minLength: 1, maxLength: 10 }), async (specs) => {
           const store = await open();
@@ -51,7 +51,7 @@ export function storeContract(name: string, { open, reopen, runs }: StoreUnderTe
     });
 
     if (reopen) {
-      it('has the same when it is opened again', async () => {
+      it('a store has the same content after it is opened again', async () => {
         await fc.assert(
           fc.asyncProperty(fc.array(commitSpec(), { minLength: 1, maxLength: 8 }), async (specs) => {
             let store = await open();
@@ -71,7 +71,7 @@ export function storeContract(name: string, { open, reopen, runs }: StoreUnderTe
       });
     }
 
-    it('takes empty messages, messages of 1 MiB and thousands of topics in one block', async () => {
+    it('a store takes empty messages, messages of 1 MiB and thousands of topics in one block', async () => {
       const store = await open();
       const model = new Model();
       const records = (first: number, texts: readonly string[]): ChunkRecord[] =>
@@ -90,7 +90,7 @@ export function storeContract(name: string, { open, reopen, runs }: StoreUnderTe
       await store.close();
     });
 
-    it('keeps the texts of messages and ids to the letter', async () => {
+    it('a store keeps the texts of messages and ids to the character', async () => {
       await fc.assert(
         fc.asyncProperty(
           fc.array(fc.record({ messageJson: text(), id: text() }), { minLength: 1 }),
@@ -110,7 +110,7 @@ export function storeContract(name: string, { open, reopen, runs }: StoreUnderTe
       );
     });
 
-    it('can be read again and again, and by halves', async () => {
+    it('a store can be read again and again, and partly', async () => {
       const store = await open();
       const chunks = Array.from({ length: 50 }, (_, i) =>
         chunkOf(1, i + 1, [{ sequence: i + 1, messageJson: '0' }]),
@@ -127,7 +127,7 @@ export function storeContract(name: string, { open, reopen, runs }: StoreUnderTe
       await store.close();
     });
 
-    it('takes no commit once it is closed', async () => {
+    it('a store takes no commits after it is closed', async () => {
       const store = await open();
       await store.close();
       await expect(store.commit(commitOf({}))).rejects.toThrow(StoreFailedError);

@@ -40,7 +40,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
   });
 
   describe(`${name}: appending`, () => {
-    it('gives one sequence to all topics, and hands each record to the tail once and in its order', async () => {
+    it('the log gives one sequence to all topics, and delivers each record to the tail once and in order', async () => {
       const { log, level } = await opens();
       const tail = tailOf(log);
       const appends = [
@@ -65,7 +65,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect(log.epoch).toMatch(/^[A-Za-z0-9_-]{1,64}$/);
     });
 
-    it('stamps what the clock shows, and stands still only while that goes back by a minute or less', async () => {
+    it('the log stamps records by the clock, and its time stands still only while the clock goes back by a minute or less', async () => {
       const { log, advance, startTime } = await opens();
       const tail = tailOf(log);
       const hour = 3_600_000;
@@ -88,7 +88,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       ]);
     });
 
-    it('passes on what is not stored with the place of the newest that is', async () => {
+    it('the log delivers records that are not stored with the sequence of the newest stored one', async () => {
       const { log } = await opens({ ...roomy, rules: [{ ...fallback, match: other, keep: 'none' }] });
       const tail = tailOf(log);
       const outcomes = await log.append([
@@ -106,7 +106,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect(await readAll(log, everything)).toEqual([2]);
     });
 
-    it('refuses what is too large, in bytes, and appends the rest of the batch', async () => {
+    it('the log refuses messages that are too large, in bytes, and appends the rest of the batch', async () => {
       const { log } = await opens({ ...roomy, fallback: { ...fallback, publishBytesMax: 4 } });
       const outcomes = await log.append([
         { topic: news, messageJson: '"é"' },
@@ -117,7 +117,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect(outcomes[1]).toEqual({ kind: 'message_too_large', bytesMax: 4 });
     });
 
-    it('rejects all that is asked of it once it is closed, and answers what was asked before', async () => {
+    it('the log rejects all operations after it is closed, and settles all earlier ones', async () => {
       const { log } = await opens();
       const before = log.append([{ topic: news, messageJson: '1' }]);
       const closes = [log.close(), log.close()];
@@ -141,7 +141,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
   });
 
   describe(`${name}: ids`, () => {
-    it('makes one record of two with the same id, in one batch, in one turn and later', async () => {
+    it('the log makes one record of two with the same id, in one batch, in one turn and later', async () => {
       const { log } = await opens();
       const tail = tailOf(log);
       const record = { topic: news, messageJson: '1', id: 'a' };
@@ -153,7 +153,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect(tail.map(({ id }) => id)).toEqual(['a']);
     });
 
-    it('counts ids per topic', async () => {
+    it('the log counts ids per topic', async () => {
       const { log } = await opens();
       const outcomes = await log.append([
         { topic: news, messageJson: '1', id: 'a' },
@@ -162,7 +162,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect(outcomes.map(({ kind }) => kind)).toEqual(['appended', 'appended']);
     });
 
-    it('counts ids per subject', async () => {
+    it('the log counts ids per subject', async () => {
       const { log } = await opens();
       const recordsOf = (messageJson: string): NewRecord[] => [
         { topic: news, messageJson, id: 'a' },
@@ -179,7 +179,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect(kinds).toEqual(['id_conflict', 'id_conflict', 'id_conflict']);
     });
 
-    it('refuses other content under an id, and appends the rest of the batch', async () => {
+    it('the log refuses different content under an id, and appends the rest of the batch', async () => {
       const { log } = await opens();
       const tail = tailOf(log);
       const outcomes = await log.append([
@@ -191,7 +191,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect(tail.map(({ messageJson }) => messageJson)).toEqual(['1', '3']);
     });
 
-    it('remembers an id for the window, and may forget it after', async () => {
+    it('the log remembers an id for the window, and may forget it afterwards', async () => {
       const { log, advance } = await opens({ ...roomy, idWindowMs: 1_000 });
       const record = { topic: news, messageJson: '1', id: 'a' };
       const kinds = [];
@@ -202,7 +202,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect(kinds.slice(0, 2)).toEqual(['appended', 'duplicate']);
     });
 
-    it('refuses new ids when it remembers as many as it may, until some are old enough', async () => {
+    it('the log refuses new ids while the idempotency table is full', async () => {
       const { log, advance } = await opens({ ...roomy, idWindowMs: 1_000, idsMax: 2 });
       const append = async (id?: string): Promise<string | undefined> => {
         const record = { topic: news, messageJson: '1', ...(id !== undefined && { id }) };
@@ -218,7 +218,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect(await append('c')).toBe('appended');
     });
 
-    it('remembers them when it is opened again', async () => {
+    it('the log remembers ids after it is opened again', async () => {
       const { log, reopen } = await opens();
       const record = { topic: news, messageJson: '1', id: 'a' };
       const [first] = await log.append([record]);
@@ -228,7 +228,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
   });
 
   describe(`${name}: topics`, () => {
-    it('takes what is called in the order of the calls', async () => {
+    it('the log executes calls in their order', async () => {
       const { log, startTime } = await opens({ ...roomy, fallback: { ...fallback, create: 'subscribe' } });
       const record = { topic: news, messageJson: '1' };
       const answers = await Promise.all([
@@ -265,7 +265,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       });
     });
 
-    it('lets no more topics be than there may', async () => {
+    it('the log has no more topics than the limit', async () => {
       const { log } = await opens({ ...roomy, topicsMax: 2, isInUse: (topic) => topic === other });
       expect(log.topicsMax).toBe(2);
       const third = parseTopic('third');
@@ -290,7 +290,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect(await log.append([{ topic: third, messageJson: '1' }])).toMatchObject([{ kind: 'appended' }]);
     });
 
-    it('a new topic takes the place of an unused name, and never of a topic in use, declared or with messages', async () => {
+    it('a new topic replaces an unused name, and never a topic that is in use, declared or has messages', async () => {
       const { log } = await opens({ ...roomy, topicsMax: 4, isInUse: (topic) => topic === 'used' });
       const [used, declared, kept] = ['used', 'declared', 'kept'].map(parseTopic) as [Topic, Topic, Topic];
       await log.createTopic(used, false);
@@ -315,7 +315,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       ['reading it', (log, topic) => log.locate(topic, { kind: 'earliest' })],
       ['reading it back', (log, topic) => log.readBefore(topic, log.head, page)],
     ])(
-      'a new topic takes the place of the name whose last use was longest ago, and %s is a use',
+      'a new topic replaces the least recently used name when the limit is reached, and %s is a use',
       async (_, use) => {
         const { log } = await opens({ ...keeping('none'), topicsMax: 3 });
         for (const topic of [other, news]) await log.createTopic(topic, false);
@@ -328,7 +328,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       },
     );
 
-    it('one batch can make any number of topics that nobody uses', async () => {
+    it('one batch can create any number of topics that nobody uses', async () => {
       const { log } = await opens({ ...keeping('none'), topicsMax: 3, isInUse: (topic) => topic === news });
       const tail = tailOf(log);
       await log.createTopic(news, false);
@@ -350,7 +350,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect(await log.topicState(topics[0] as Topic)).toMatchObject({ published: 1 });
     });
 
-    it('a topic that keeps messages makes room only after they are gone', async () => {
+    it('a topic that keeps messages can be replaced only after they are gone', async () => {
       const { log, advance } = await opens({ ...keeping({ ageMs: 1_000 }), topicsMax: 2 });
       const record = (topic: Topic): NewRecord[] => [{ topic, messageJson: '1' }];
       await log.append([...record(news), ...record(other)]);
@@ -399,7 +399,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect(await again.topicState(news)).toBeUndefined();
     });
 
-    it('a resume misses nothing of a forgotten name that never had a message', async () => {
+    it('a reader that resumes misses nothing of a forgotten name that never had a message', async () => {
       const { log } = await opens({ ...keeping('none'), topicsMax: 1 });
       const recovered = async (sequence: number): Promise<unknown> =>
         (await log.locate(everything, { kind: 'offset', offset: { epoch: log.epoch, sequence } })).recovered;
@@ -414,7 +414,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect(await recovered(0)).toBe(false);
     });
 
-    it('a subject that holds too many unused names loses its own oldest ones', async () => {
+    it('a subject with too many unused names loses its own oldest ones', async () => {
       const { log, advance } = await opens({
         ...roomy,
         unusedPerSubjectMax: 2,
@@ -442,7 +442,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect(await namesOf(log)).toEqual(['ann 1', 'ann 3', 'ann 5', 'ann 6', ...others]);
     });
 
-    it('after it is opened again, names go in the order in which they were made', async () => {
+    it('after it is opened again, names are replaced in the order in which they were created', async () => {
       const isInUse = (topic: Topic): boolean => topic === news;
       const { log, reopen } = await opens({ ...roomy, topicsMax: 4, isInUse });
       const [b, a] = ['b', 'a'].map(parseTopic) as [Topic, Topic];
@@ -456,7 +456,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect(await namesOf(again)).toEqual([a, 'new', news, other]);
     });
 
-    it('lists them in the order of their names, whatever the names are', async () => {
+    it('the log lists topics in the order of their names, whatever the names are', async () => {
       const { log } = await opens();
       const names = ['b', 'a', 'a/b', '__proto__', 'é', '😀', '\uFFFD', 'a b', 'constructor'].map(parseTopic);
       for (const topic of names) await log.createTopic(topic, false);
@@ -476,7 +476,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       ]);
     });
 
-    it('has them, with their messages, when it is opened again', async () => {
+    it('the log has the topics, with their messages, after it is opened again', async () => {
       const { log, reopen, startTime } = await opens();
       await log.createTopic(news, false);
       await log.append([{ topic: other, messageJson: '1' }]);
@@ -493,7 +493,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
   });
 
   describe(`${name}: reading`, () => {
-    it('reads from every kind of start', async () => {
+    it('the log reads from every kind of start', async () => {
       const { log, advance, startTime } = await opens();
       for (const at of [1, 2, 3, 4]) {
         await log.append([
@@ -514,7 +514,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect(await readAll(log, parseInterest('*/*'))).toEqual([]);
     });
 
-    it('says whether nothing is missing after an offset', async () => {
+    it('the log reports whether nothing is missing after an offset', async () => {
       const { log } = await opens(keeping({ count: 2 }));
       await log.append([{ topic: other, messageJson: '0' }]);
       for (const at of [1, 2, 3]) await log.append([{ topic: news, messageJson: String(at) }]);
@@ -532,7 +532,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect([await recovered(news, 5), await recovered(news, 4, 'another')]).toEqual([false, false]);
     });
 
-    it('cannot say so of a topic that keeps nothing, nor of one that did and was deleted', async () => {
+    it('the log cannot prove that nothing is missing of a topic that keeps nothing, nor of a deleted one that kept nothing', async () => {
       const { log } = await opens({ ...roomy, rules: [{ ...fallback, match: other, keep: 'none' }] });
       await log.append([{ topic: news, messageJson: '1' }]);
       const recovered = async (interest: Interest): Promise<unknown> =>
@@ -548,7 +548,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect([await recovered(other), await recovered(everything)]).toEqual([false, false]);
     });
 
-    it('counts what a reader of a topic missed, and says to one of a pattern that something is', async () => {
+    it('the log counts what a reader of a topic missed, and reports to a reader of a pattern that something is missing', async () => {
       const { log } = await opens(keeping({ count: 2 }));
       const record = { topic: news, messageJson: '1' };
       await log.append([record]);
@@ -561,7 +561,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect(await log.read(news, position, page)).toMatchObject({ dropped: 0, isAtHead: true });
     });
 
-    it('says so when what was to be read was deleted with its topic', async () => {
+    it('the log reports to a reader that unread messages were deleted with their topic', async () => {
       const { log } = await opens();
       const record = { topic: news, messageJson: '1' };
       await log.append([record, record]);
@@ -581,7 +581,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       }
     });
 
-    it('is told of deletions by those who wanted the topics, however many there were, and by nobody else', async () => {
+    it('the log reports deletions to those who wanted the topics, however many there were, and to nobody else', async () => {
       const under = await opens({ ...roomy, topicsMax: 10_000 });
       const offset = (sequence: number): From => ({
         kind: 'offset',
@@ -617,7 +617,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       if (again) await expectRecovered(again);
     });
 
-    it('misses nothing of a deleted topic of which nothing was left when reading started', async () => {
+    it('a reader misses nothing of a deleted topic that had nothing left when reading started', async () => {
       const brief: Rule = { ...fallback, match: news, keep: { ...keep, ageMs: 1_000 } };
       const { log, advance } = await opens({ ...roomy, rules: [brief] });
       await log.append([
@@ -635,7 +635,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect(dropped).toEqual(['unknown', 0]);
     });
 
-    it('gives of each topic that matches a pattern only the newest messages, and all that come later', async () => {
+    it('the log returns only the newest messages of each topic that matches a pattern, and all later ones', async () => {
       const { log } = await opens(keeping({ count: 4 }));
       const append = async (topic: typeof news, ...messages: number[]): Promise<unknown> =>
         log.append(messages.map((message) => ({ topic, messageJson: String(message) })));
@@ -650,7 +650,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect(dropped).toBe(0);
     });
 
-    it('cannot tell that nothing is missing where all that came after an offset was too old', async () => {
+    it('the log cannot prove that nothing is missing if everything after an offset was too old', async () => {
       const { log, advance } = await opens(keeping({ ageMs: 1_000 }));
       await log.append([{ topic: news, messageJson: '1' }]);
       await advance(2_000);
@@ -664,7 +664,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       }
     });
 
-    it('keeps the newest message of a topic, however large', async () => {
+    it('the log keeps the newest message of a topic, however large it is', async () => {
       const { log, advance } = await opens(keeping({ bytes: 5 }));
       for (const messageJson of ['"large enough"', '"larger still"', '"the newest"']) {
         await log.append([{ topic: news, messageJson }]);
@@ -673,7 +673,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect(await readAll(log, news)).toEqual(['the newest']);
     });
 
-    it('drops what is too old, the newest too', async () => {
+    it('the log drops messages that are too old, even the newest', async () => {
       const { log, advance } = await opens(keeping({ ageMs: 1_000 }));
       await log.append([{ topic: news, messageJson: '1' }]);
       await advance(600);
@@ -687,7 +687,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect(await log.topicState(news)).toMatchObject({ topic: 'news', messages: 0, lastSequence: 2 });
     });
 
-    it('reads a topic back from a place in the log, page by page', async () => {
+    it('the log reads a topic backward from a sequence, page by page', async () => {
       const { log } = await opens(keeping({ count: 4 }));
       for (const at of [1, 2, 3]) {
         await log.append([
@@ -707,7 +707,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       for (const sequence of [5, 4, 1, 0, -1]) expect(await before(sequence, 9)).toEqual([[], true]);
     });
 
-    it('fills a page up to its limits, and always by one', async () => {
+    it('the log fills a page up to its limits, and with at least one message', async () => {
       const { log } = await opens();
       await log.append(['"ééé"', '1', '2', '3'].map((messageJson) => ({ topic: news, messageJson })));
       for (const interest of [news, everything]) {

@@ -68,10 +68,7 @@ describe.skipIf(missing !== undefined)(
       const { server, url } = await startServerProcess(options);
       for (const message of [1, 2, 3]) await publish(url, 'news', message);
       clock.set(year);
-      await server.program.says(
-        /The clock is 1 year ahead of the expected time, and may be wrong/,
-        'stderr',
-      );
+      await server.program.says(/The clock is 1 year ahead of the expected time, and may be wrong/, 'stderr');
       await publish(url, 'news', 4);
       expect(await messages(url, 'news')).toEqual([1, 2, 3, 4]);
       clock.set(0);
@@ -92,7 +89,9 @@ describe.skipIf(missing !== undefined)(
       clock.set(year);
       for (const ends of [terminate, (server: typeof first.server) => server.kill()]) {
         const ahead = await startServerProcess(options);
-        expect(ahead.server.program.stderr).toContain('The clock is 1 year ahead of the expected time, and may be wrong.');
+        expect(ahead.server.program.stderr).toContain(
+          'The clock is 1 year ahead of the expected time, and may be wrong.',
+        );
         await publish(ahead.url, 'brief', 'one more sweep');
         await expect.poll(() => messages(ahead.url, 'brief')).toEqual([]);
         await ends(ahead.server);

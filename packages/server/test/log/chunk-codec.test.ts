@@ -96,30 +96,30 @@ const values = {
 };
 
 describe.each(Object.entries(values))('the encoded %s', (kind, { value, key, decode, content }) => {
-  it('is what was encoded', () => {
+  it('an encoded value decodes to what was encoded', () => {
     expect(decode(value, key)).toEqual(content);
   });
 
-  it('is found damaged when any one bit of it has changed', () => {
+  it('an encoded value is recognised as damaged after any one bit of it has changed', () => {
     for (const damagedValue of withOneBitFlipped(value)) {
       expect(() => decode(damagedValue, key)).toThrow(LogDamagedError);
     }
   });
 
-  it('is found damaged when any one bit of its key has changed', () => {
+  it('an encoded value is recognised as damaged after any one bit of its key has changed', () => {
     for (const damagedKey of withOneBitFlipped(key)) {
       expect(() => decode(value, damagedKey)).toThrow(LogDamagedError);
     }
   });
 
-  it('is found damaged when it is cut short or goes on', () => {
+  it('an encoded value is recognised as damaged when it is shorter or longer', () => {
     for (let size = 0; size < value.length; size++) {
       expect(() => decode(value.subarray(0, size), key)).toThrow(LogDamagedError);
     }
     expect(() => decode(Buffer.concat([value, Buffer.alloc(1)]), key)).toThrow(LogDamagedError);
   });
 
-  it('is not taken for something of another kind', () => {
+  it('an encoded value is not taken for a value of another kind', () => {
     for (const other of Object.keys(values) as (keyof typeof values)[]) {
       if (other !== kind) expect(() => values[other].decode(value, key)).toThrow(LogDamagedError);
     }
@@ -127,7 +127,7 @@ describe.each(Object.entries(values))('the encoded %s', (kind, { value, key, dec
 });
 
 describe('a chunk', () => {
-  it('is read by its head alone until its records are asked for', () => {
+  it('a chunk is read by its head alone until its records are used', () => {
     const key = chunkKey(3, 70_000);
     const value = encodeChunk(chunk, key);
     value[value.length - 1] = 0;
@@ -138,7 +138,7 @@ describe('a chunk', () => {
     );
   });
 
-  it('has keys in the order of topics and blocks', () => {
+  it('the keys of chunks sort by topic and block', () => {
     const keys = [
       chunkKey(1, 2 ** 40),
       chunkKey(2, 1),

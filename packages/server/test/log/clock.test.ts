@@ -118,7 +118,7 @@ describe('a clock that is ahead once', () => {
   it.each([
     ['a start with the year 2099', 73 * year],
     ['a start that is an hour ahead', hour],
-  ])('does not change the times of messages that come later: %s', async (_what, ahead) => {
+  ])('a clock that is ahead once does not change the times of later messages: %s', async (_what, ahead) => {
     const world = new World();
     await world.startServer(ahead);
     expect(await world.stamp()).toBe(ahead);
@@ -128,7 +128,7 @@ describe('a clock that is ahead once', () => {
     expect(await world.stamp()).toBe(minute);
   });
 
-  it('does not change them either when it is set right while the server runs', async () => {
+  it('a clock that is ahead does not change the times of later messages when it is set right while the server runs', async () => {
     const world = new World();
     await world.startServer();
     await world.publish();
@@ -140,7 +140,7 @@ describe('a clock that is ahead once', () => {
   });
 
   it.each(['while the server runs', 'from one start to the next'])(
-    'deletes nothing when it is a year ahead for 15 seconds: %s',
+    'a clock that is ahead by a year for 15 seconds deletes nothing: %s',
     async (when) => {
       const world = new World();
       await world.startServer();
@@ -163,7 +163,7 @@ describe('a clock that is ahead once', () => {
     },
   );
 
-  it('deletes nothing when the server is started again and again with it, for less than an hour each', async () => {
+  it('a clock that is ahead deletes nothing when the server is restarted again and again with it, for less than an hour each', async () => {
     const world = new World();
     await world.startServer();
     await world.publish();
@@ -178,7 +178,7 @@ describe('a clock that is ahead once', () => {
     expect(await world.read()).toEqual([1, 2, 3, 4, 5, 6]);
   });
 
-  it('has its messages go at their age, from when it was set right', async () => {
+  it('a clock that is ahead lets its messages be dropped at their age, counted from when it was set right', async () => {
     const world = new World(start + 73 * year);
     await world.startServer();
     await world.publish();
@@ -196,7 +196,7 @@ describe('a clock that is ahead once', () => {
     expect(await world.read()).toEqual([]);
   });
 
-  it('has its ids forgotten after the window, so that there is room for others', async () => {
+  it('a clock that is ahead lets its ids be forgotten after the window, so that there is space for others', async () => {
     const world = new World(start + 73 * year);
     await world.startServer();
     for (let at = 0; at < 4; at++) await world.publish(`ahead ${at}`);
@@ -211,7 +211,7 @@ describe('a clock that is ahead once', () => {
     expect(await world.publish('yet another')).toMatchObject({ kind: 'appended' });
   });
 
-  it('keeps the ids that came before it for the whole window', async () => {
+  it('a clock that is ahead keeps the ids from before it for the whole window', async () => {
     const world = new World();
     await world.startServer();
     await world.publish('a');
@@ -225,7 +225,7 @@ describe('a clock that is ahead once', () => {
     expect(await world.publish('a')).toMatchObject({ kind: 'duplicate' });
   });
 
-  it('leaves starting from a time what it was', async () => {
+  it('a clock that is ahead does not change where reading from a time starts', async () => {
     const world = new World();
     await world.startServer();
     for (let at = 0; at < 3; at++) {
@@ -249,7 +249,7 @@ describe('a clock that is ahead once', () => {
 });
 
 describe('a server that was really off for long', () => {
-  it('has messages go at their age once its clock has been right for an hour, and not before', async () => {
+  it('messages are dropped at their age after the clock has been right for an hour, and not before', async () => {
     const world = new World();
     await world.startServer();
     await world.publish();
@@ -266,7 +266,7 @@ describe('a server that was really off for long', () => {
 });
 
 describe('a clock on trial', () => {
-  it('tells the ages of messages that came since it jumped, and of no others', async () => {
+  it('the ages of messages since the jump are told by the clock on trial, and those of no others', async () => {
     const brief: Rule = {
       ...rule,
       match: other,
@@ -298,7 +298,7 @@ describe('a clock that is behind', () => {
   it.each([
     ['since 1970', -start + hour],
     ['by a year', -year],
-  ])('deletes nothing, neither then nor once it is set right: %s', async (_what, behind) => {
+  ])('nothing is deleted while the clock is behind, nor after it is set right: %s', async (_what, behind) => {
     const world = new World();
     await world.startServer();
     await world.publish();
@@ -335,7 +335,7 @@ describe('a store in which an earlier version has stopped the time in the year 2
     return world;
   }
 
-  it('has all its messages, and stamps new ones with what the clock shows', async () => {
+  it('all messages are kept, and new ones get timestamps by the clock', async () => {
     const world = await opened();
     expect(world.events).toMatchObject([{ kind: 'set_back', after: takenAt }]);
     const before = await world.read({ kind: 'earliest' }, everything);
@@ -346,7 +346,7 @@ describe('a store in which an earlier version has stopped the time in the year 2
     expect(await world.read({ ...since, ms: takenAt + 1 }, everything)).toEqual([]);
   });
 
-  it('has the messages from the future go at their age, from when the clock was found to be right', async () => {
+  it('messages from the future are dropped at their age, counted from when the clock was found to be right', async () => {
     const world = await opened();
     await world.pass(hour);
     await world.set(7 * day - 2 * hour);
@@ -357,7 +357,7 @@ describe('a store in which an earlier version has stopped the time in the year 2
     expect(await world.read({ kind: 'earliest' }, keptTopic)).toHaveLength(12);
   });
 
-  it('has its ids count for the window, and no longer', async () => {
+  it('ids count for the window, and no longer', async () => {
     const world = await opened();
     const records = ids.slice(-4).map(({ topic, messageJson, id }) => {
       return { topic: parseTopic(topic), messageJson, id };
@@ -371,7 +371,7 @@ describe('a store in which an earlier version has stopped the time in the year 2
 });
 
 describe('what is told of the clock', () => {
-  it('is that it jumped, and that it is trusted again after an hour or once it is set right', async () => {
+  it('the log tells that the clock jumped, and that it is trusted again after an hour or after it is set right', async () => {
     const world = new World();
     await world.startServer();
     await world.publish();
@@ -384,7 +384,7 @@ describe('what is told of the clock', () => {
     expect(world.events.slice(2)).toEqual([{ kind: 'jumped', byMs: day }, { kind: 'trusted' }]);
   });
 
-  it('is, at a start, that it has jumped since the last one', async () => {
+  it('the log tells at a start that the clock has jumped since the last one', async () => {
     const world = new World();
     await world.startServer();
     await world.publish();
@@ -393,7 +393,7 @@ describe('what is told of the clock', () => {
     expect(world.events).toEqual([{ kind: 'jumped', byMs: 10 * day }]);
   });
 
-  it('is, at a start or later, that it was set back to before the newest stamp', async () => {
+  it('the log tells, at a start or later, that the clock was set back to before the newest timestamp', async () => {
     const world = new World();
     await world.startServer();
     await world.publish();
@@ -409,7 +409,7 @@ describe('what is told of the clock', () => {
     ]);
   });
 
-  it('is nothing when a server is started again that was only idle', async () => {
+  it('the log tells nothing when a server is restarted after being idle', async () => {
     const world = new World();
     await world.startServer();
     await world.publish();
@@ -419,7 +419,7 @@ describe('what is told of the clock', () => {
     expect(world.events).toEqual([]);
   });
 
-  it('is nothing when one commit takes minutes', async () => {
+  it('the log tells nothing when one commit takes minutes', async () => {
     const events: ClockEvent[] = [];
     let now = start;
     const store = new SteeredStore();
@@ -441,7 +441,7 @@ describe('what is told of the clock', () => {
     await close();
   });
 
-  it('is nothing when the clock is set by a minute or less', async () => {
+  it('the log tells nothing when the clock is set by a minute or less', async () => {
     const world = new World();
     await world.startServer();
     await world.publish();
@@ -553,7 +553,7 @@ async function readSince(log: TopicLog, ms: number, interest: Interest): Promise
 }
 
 describe('whatever the clock shows', () => {
-  it('reading from a time begins with the first message that counts as stamped then or later', async () => {
+  it('reading from a time begins with the first message that counts as of that time or later, whatever the clock shows', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(anyStep, { minLength: 4, maxLength: 40 }), async (steps) => {
         const model = new Model();
@@ -580,7 +580,7 @@ describe('whatever the clock shows', () => {
     );
   });
 
-  it('nothing goes before its age while it is ahead for less than an hour at a time, and everything goes in the end', async () => {
+  it('no message is dropped before its age while the clock is ahead for less than an hour at a time, and every message in the end', async () => {
     const ageMs = 2 * day;
     const excursion = fc.record({
       ahead: fc.constantFrom(2 * minute, hour, day, 400 * day),
@@ -615,7 +615,7 @@ describe('whatever the clock shows', () => {
     );
   });
 
-  it('reading from a time leaves nothing out when it is set back more often than is remembered', async () => {
+  it('reading from a time leaves nothing out when the clock is set back more often than is remembered', async () => {
     const hours = fc.array(fc.tuple(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 9 })), {
       minLength: 105,
       maxLength: 130,

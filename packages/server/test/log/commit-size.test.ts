@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { CommitSize } from '../../src/log/local/commit/commit-size.ts';
 
-describe('how many records a commit may have', () => {
-  it('is few before there was one, and many once one has shown that they cost little', () => {
+describe('the limit of records for a commit', () => {
+  it('the commit size is low before the first measurement, and high after a cheap commit', () => {
     const pace = new CommitSize();
     expect(pace.recordsMax).toBe(16);
     pace.note(16, 0.1);
@@ -16,13 +16,13 @@ describe('how many records a commit may have', () => {
     [30, 19.5, 30],
     [1, 0.5, 40],
     [100, 1_000, 16],
-  ])('is what 20 ms are enough for: when %d took %d ms, %d', (records, ms, recordsMax) => {
+  ])('the commit size fits 20 ms: after %d records in %d ms it is %d', (records, ms, recordsMax) => {
     const pace = new CommitSize();
     pace.note(records, ms);
     expect(pace.recordsMax).toBe(recordsMax);
   });
 
-  it('stays as it is after a commit of chores', () => {
+  it('the commit size does not change after a commit of chores', () => {
     const pace = new CommitSize();
     pace.note(100, 50);
     pace.note(0, 5);

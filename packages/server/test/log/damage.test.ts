@@ -51,7 +51,7 @@ describe.each([1, 3, 5, 7, 9])('when the chunk of the topic at %i is lost', (blo
     { kind: 'offset', offset: { epoch: log.epoch, sequence: block - 1 } },
   ];
 
-  it('says so instead of going on after it, to whoever reads the topic or a pattern', async () => {
+  it('a reader of the topic or a pattern gets an error, and not what comes after the chunk', async () => {
     const world = await opens();
     world.store.lostChunks.push({ topic: 1, block });
     for (const from of froms(world)) {
@@ -60,7 +60,7 @@ describe.each([1, 3, 5, 7, 9])('when the chunk of the topic at %i is lost', (blo
     }
   });
 
-  it('gives all else', async () => {
+  it('everything else can be read', async () => {
     const world = await opens();
     world.store.lostChunks.push({ topic: 1, block });
     expect(await readAll(world.log, b, { kind: 'earliest' })).toEqual([10, 20, 30, 40, 50]);
@@ -69,7 +69,7 @@ describe.each([1, 3, 5, 7, 9])('when the chunk of the topic at %i is lost', (blo
     expect(await readAll(world.log, a, { kind: 'offset', offset })).toEqual(after);
   });
 
-  it('says so where what is known of the blocks is lost, too, as long as anything comes after it', async () => {
+  it('a reader gets an error even if the list of blocks is lost too, as long as something comes after it', async () => {
     const world = await opens();
     world.store.lostChunks.push({ topic: 1, block });
     world.store.lostBlocks.push(block);
@@ -83,14 +83,14 @@ describe.each([1, 3, 5, 7, 9])('when the chunk of the topic at %i is lost', (blo
   });
 });
 
-it('says so where only what is known of a block is lost', async () => {
+it('a reader gets an error if only the record of a block is lost', async () => {
   const { log, store } = await opens();
   store.lostBlocks.push(5);
   await expect(readAll(log, everything, { kind: 'earliest' })).rejects.toThrow(LogDamagedError);
   expect(await readAll(log, a, { kind: 'earliest' })).toEqual([1, 2, 3, 4, 5]);
 });
 
-it('takes what is not kept any more for gone, and not for damaged', async () => {
+it('messages that are not kept any more are gone, and not damaged', async () => {
   const { log, advance } = await opens({ count: 2 });
   await advance(0);
   expect(await readAll(log, everything, { kind: 'earliest' })).toEqual([4, 40, 5, 50]);
@@ -99,7 +99,7 @@ it('takes what is not kept any more for gone, and not for damaged', async () => 
   expect(await readAll(log, everything, { kind: 'earliest' })).toEqual([40, 50]);
 });
 
-it('tells of a topic that cannot be shortened once, and goes on with the others', async () => {
+it('a topic that cannot be trimmed is reported once, and the others are trimmed', async () => {
   const { log, store, advance, failures } = await opens({ count: 5 });
   const readChunks = store.readChunks.bind(store);
   store.readChunks = (topic, from) => {

@@ -36,14 +36,14 @@ const ownAndStay = `
   setInterval(() => {}, 1_000);`;
 
 describe('the data directory', () => {
-  it('is made for its owner alone', async () => {
+  it('the data directory is created with access only for its owner', async () => {
     const store = await openLmdbStore(join(directory, 'deeper'));
     expect(statSync(join(directory, 'deeper')).mode & 0o777).toBe(0o700);
     expect(statSync(join(directory, 'deeper', 'log.mdb')).mode & 0o777).toBe(0o600);
     await store.close();
   });
 
-  it('is refused while another server has it, and is free at once when that one is killed', async () => {
+  it('the data directory is refused while another server has it, and is free as soon as that one is killed', async () => {
     const owner = new ScriptProcess(ownAndStay, directory);
     expect(await owner.line()).toBe('open');
     expect(await refusalOf(directory)).toMatch(
@@ -56,7 +56,7 @@ describe('the data directory', () => {
     expect(sockets()).toHaveLength(0);
   });
 
-  it('loses no commit of its owner to others who are refused, however many try', async () => {
+  it('the owner of a data directory loses no commit to others that are refused, however many try', async () => {
     // LMDB can lose a commit when another process opens the data file while it is made.
     const owner = new ScriptProcess(
       `
@@ -95,7 +95,7 @@ describe('the data directory', () => {
     expect(kept).toBe(acknowledged);
   });
 
-  it('is refused to a second server in the same process, until the first one is closed', async () => {
+  it('the data directory is refused to a second server in the same process until the first one is closed', async () => {
     const first = await openLmdbStore(directory);
     await expect(openLmdbStore(directory)).rejects.toThrow('is in use by another server');
     await first.close();
@@ -103,7 +103,7 @@ describe('the data directory', () => {
     await second.close();
   });
 
-  it('has one owner when several servers start at the same time', async () => {
+  it('the data directory has one owner when several servers start at the same time', async () => {
     // Those that give up do so while the one that has it looks whom it takes over from: any order is to do.
     for (let round = 0; round < 40; round++) {
       const opening = Array.from({ length: 4 }, () => openLmdbStore(join(directory, String(round))));
@@ -114,7 +114,7 @@ describe('the data directory', () => {
     }
   });
 
-  it("stays its owner's when connections have taken all file descriptors", async () => {
+  it("the data directory stays its owner's when connections have used up all file descriptors", async () => {
     const owner = new ScriptProcess(
       `
       import { openSync } from 'node:fs';
@@ -134,7 +134,7 @@ describe('the data directory', () => {
     for (let count = 0; count < 3; count++) expect(await owner.line()).toBe('stored');
   });
 
-  describe.skipIf(process.getuid?.() !== 0)('of another user (a test that has to be root)', () => {
+  describe.skipIf(process.getuid?.() !== 0)('the directory of another user (needs root)', () => {
     const user = 65_534;
     const openAsUser = `
       process.seteuid(${user});
@@ -145,7 +145,7 @@ describe('the data directory', () => {
       for (const path of [scratch, ...names.map((name) => join(directory, name))]) chownSync(path, uid, uid);
     };
 
-    it('can be opened by its user after root has looked at it', async () => {
+    it('a data directory of another user can be opened by its user after root has read it', async () => {
       await (await openLmdbStore(directory)).close();
       leaveTo(user, ['', ...readdirSync(directory)]);
       rmSync(join(directory, 'log.mdb-lock'));
@@ -157,7 +157,7 @@ describe('the data directory', () => {
       expect(await new ScriptProcess(openAsUser, directory).line()).toBe('open');
     });
 
-    it("is refused in a clear sentence when a file in it is not the user's", async () => {
+    it('a data directory is refused in a clear sentence when a file in it belongs to another user', async () => {
       await (await openLmdbStore(directory)).close();
       leaveTo(user, ['', 'log.mdb', 'log.mdb-lock']);
       expect(await new ScriptProcess(openAsUser, directory).line()).toMatch(
@@ -166,13 +166,13 @@ describe('the data directory', () => {
     });
   });
 
-  it('keeps no process alive', async () => {
+  it('the lock of a data directory keeps no process alive', async () => {
     const process = new ScriptProcess(`await openLmdbStore(args[0]); say('open');`, directory);
     expect(await process.line()).toBe('open');
     expect(await process.end()).toBe(0);
   });
 
-  it('may have a path that is too long for a socket', async () => {
+  it('the path of a data directory may be too long for a socket', async () => {
     directory = join(scratch, 'x'.repeat(120), 'y'.repeat(120));
     const store = await openLmdbStore(directory);
     await expect(openLmdbStore(directory)).rejects.toThrow('is in use by another server');
@@ -180,7 +180,7 @@ describe('the data directory', () => {
     expect(sockets()).toHaveLength(0);
   });
 
-  it('may have been copied while a server had it', async () => {
+  it('the data directory may have been copied while a server had it', async () => {
     const store = await openLmdbStore(directory);
     const copy = join(scratch, 'copy');
     mkdirSync(copy);
@@ -190,7 +190,7 @@ describe('the data directory', () => {
     await store.close();
   });
 
-  it('is refused when something else is in it', async () => {
+  it('the data directory is refused when it has other files', async () => {
     mkdirSync(directory);
     writeFileSync(join(directory, 'thesis.txt'), '');
     await expect(openLmdbStore(directory)).rejects.toThrow(
@@ -199,7 +199,7 @@ describe('the data directory', () => {
     expect(readdirSync(directory)).toEqual(['thesis.txt']);
   });
 
-  it('may be the root of a disk', async () => {
+  it('the data directory may be the root of a disk', async () => {
     mkdirSync(join(directory, 'lost+found'), { recursive: true });
     const store = await openLmdbStore(directory);
     await store.close();
@@ -216,7 +216,7 @@ describe('the data directory', () => {
     [0x00c36400, 'CephFS'],
     [0x6b414653, 'AFS'],
     [0x0bd00bd0, 'Lustre'],
-  ])('is refused on network storage (type %i, %s) unless a setting allows that', async (type, name) => {
+  ])('network storage (type %i, %s) is refused unless a setting allows it', async (type, name) => {
     const storageType = async (): Promise<number> => type;
     const refusal = await openLmdbStore(directory, { storageType }).catch(String);
     expect(refusal).toMatch(
@@ -227,7 +227,7 @@ describe('the data directory', () => {
     await store.close();
   });
 
-  it('is not taken for network storage on any disk of this machine that is of a common kind', () => {
+  it('common kinds of disks of this machine are not taken for network storage', () => {
     const local = {
       ext4: 0xef53,
       xfs: 0x58465342,
@@ -241,14 +241,14 @@ describe('the data directory', () => {
     expect(networkStorageOf(0x6969, 'darwin')).toBeUndefined();
   });
 
-  it('is refused when it cannot be made', async () => {
+  it('the data directory is refused when it cannot be created', async () => {
     writeFileSync(directory, 'a file');
     const refusal = await refusalOf(join(directory, 'below'));
     expect(refusal).toContain(`DataDirectoryError: The data directory '${directory}`);
     expect(refusal).toContain('Name a directory that');
   });
 
-  it.runIf(process.platform === 'linux')('is refused where nothing can be made at all', async () => {
+  it.runIf(process.platform === 'linux')('a directory is refused where nothing can be made', async () => {
     const refusal = await openLmdbStore('/proc/fanfare/data').catch(String);
     expect(refusal).toContain("DataDirectoryError: The data directory '/proc/fanfare/data' cannot be used");
   });
@@ -257,7 +257,7 @@ describe('the data directory', () => {
     [undefined, 'a newer version'],
     ['9.9.9', 'version 9.9.9 or a newer one'],
   ])(
-    'is refused when its data file has a newer format, and is left as it was: one of version %s',
+    'the data directory is refused when its data file has a newer format, and does not change: one of version %s',
     async (version, needed) => {
       await (await openLmdbStore(directory)).close();
       const file = new LmdbFile(directory);
@@ -281,14 +281,14 @@ describe('the data directory', () => {
     },
   );
 
-  it('is refused when its data file is no data file', async () => {
+  it('the data directory is refused when its data file is something else', async () => {
     mkdirSync(directory);
     writeFileSync(join(directory, 'log.mdb'), 'Dear diary, '.repeat(2_000));
     expect(await refusalOf(directory)).toMatch(/^LogDamagedError: The data file '.*' cannot be opened/);
     expect(existsSync(join(directory, 'log.mdb'))).toBe(true);
   });
 
-  it('is fine when the first start was cut off', async () => {
+  it('the data directory is accepted after a first start that was cut off', async () => {
     mkdirSync(directory);
     writeFileSync(join(directory, 'log.mdb'), '');
     writeFileSync(join(directory, 'log.mdb-lock'), '');

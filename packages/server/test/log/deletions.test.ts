@@ -49,7 +49,7 @@ function says(known: Deletions, wanted: Interest, sequence: number, at: number):
   return wasDeleted(known, wanted, isWanted, (mark) => mark.sequence > sequence && (mark.at ?? 0) > at);
 }
 
-it('never says that nothing was deleted where something was, however much is forgotten', () => {
+it('a deletion is never denied, however much is forgotten', () => {
   fc.assert(
     fc.property(batches, interest, fc.nat(40), fc.nat(40), (all, wanted, sequence, at) => {
       if (wasReallyDeleted(all.flat(), wanted, sequence, at))
@@ -59,7 +59,7 @@ it('never says that nothing was deleted where something was, however much is for
   );
 });
 
-it('says that nothing was deleted of segments that had no deletions, while segments are remembered', () => {
+it('segments without deletions have none, while segments are remembered', () => {
   const most = { ...limits, segmentsMax: 8 };
   const firstOf = (text: string): string => text.split('/')[0] as string;
   fc.assert(
@@ -78,7 +78,7 @@ it('says that nothing was deleted of segments that had no deletions, while segme
   );
 });
 
-it('is exact about the newest deletions', () => {
+it('the newest deletions are exact', () => {
   fc.assert(
     fc.property(batches, interest, fc.nat(40), (all, wanted, sequence) => {
       const newest = all.flat().slice(-limits.newestMax);
@@ -92,7 +92,7 @@ it('is exact about the newest deletions', () => {
   );
 });
 
-it('remembers no more than its limits', () => {
+it('no more deletions are remembered than the limits allow', () => {
   fc.assert(
     fc.property(batches, (all) => {
       const { newest, bySegment } = rememberedOf(all);
@@ -102,7 +102,7 @@ it('remembers no more than its limits', () => {
   );
 });
 
-it('puts older deletions together only now and then, so that they are seldom written', () => {
+it('older deletions are merged only now and then, so that they are seldom written', () => {
   let known = noDeletions;
   let changes = 0;
   for (let sequence = 1; sequence <= 10_000; sequence++) {

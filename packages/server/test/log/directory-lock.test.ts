@@ -23,7 +23,7 @@ function lockOf(directory: string): DirectoryLock {
 
 // LMDB can lose a commit of the owner when another process opens the data file.
 describe('a directory whose last owner is gone', () => {
-  it('lets nobody else come to its data file while somebody takes it', async () => {
+  it('nobody else gets to the data file of a directory while a server locks it', async () => {
     for (let round = 0; round < 2; round++) {
       const directory = temporaryDirectory();
       const first = lockOf(directory);
@@ -36,7 +36,7 @@ describe('a directory whose last owner is gone', () => {
     }
   });
 
-  it('lets one of those come to its data file that are started at the same time', async () => {
+  it('one of several servers that start at the same time gets to the data file', async () => {
     for (let round = 0; round < 5; round++) {
       const directory = temporaryDirectory();
       const all = Array.from({ length: 4 }, () => lockOf(directory));

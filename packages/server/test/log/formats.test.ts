@@ -74,7 +74,7 @@ describe.each(stores)('the store %s', (name) => {
   const { content } = fixture;
   const { epoch, head } = content;
 
-  it('gives the same messages under the same offsets, to the character', async () => {
+  it('a store of an earlier format has the same messages under the same offsets, to the character', async () => {
     const log = await openLog(fixture.unpack(), content);
     expect([log.epoch, log.head]).toEqual([epoch, head]);
     const records = await readAll(log);
@@ -82,7 +82,7 @@ describe.each(stores)('the store %s', (name) => {
     expect(content.lines).toEqual(expect.arrayContaining(records.map((record) => lineOf(record, epoch))));
   });
 
-  it('has the same topics', async () => {
+  it('a store of an earlier format has the same topics', async () => {
     const log = await openLog(fixture.unpack(), content);
     const states = await log.topics({ prefix: '', limit: 1_000 });
     expect(states).toEqual(
@@ -98,7 +98,7 @@ describe.each(stores)('the store %s', (name) => {
     expect(declared).toHaveLength(2);
   });
 
-  it('says the same of what is missing after an offset', async () => {
+  it('a store of an earlier format reports the same losses after an offset', async () => {
     const log = await openLog(fixture.unpack(), content);
     const resumes = [];
     for (const { topic, sequence } of content.resumes) {
@@ -109,7 +109,7 @@ describe.each(stores)('the store %s', (name) => {
     expect(resumes).toEqual(content.resumes);
   });
 
-  it('still knows the ids, and goes on after its head', async () => {
+  it('a store of an earlier format still has the ids, and continues after its head', async () => {
     const log = await openLog(fixture.unpack(), content);
     const outcomes = await log.append(content.ids.map((one) => ({ ...one, topic: parseTopic(one.topic) })));
     expect(outcomes).toEqual(
@@ -124,7 +124,7 @@ describe.each(stores)('the store %s', (name) => {
     expect(await log.append([record])).toMatchObject([{ kind: 'appended', sequence: head + 1 }]);
   });
 
-  it('is verified and exported as it is', async () => {
+  it('a store of an earlier format is verified and exported without damage', async () => {
     const store = await openStore(fixture.unpack());
     onTestFinished(() => store.close());
     const damages: string[] = [];

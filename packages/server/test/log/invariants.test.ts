@@ -34,7 +34,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-describe('the order of records', () => {
+describe('records of the log', () => {
   it.each([
     ['no records', [], 7, true],
     ['stored records after the head', [record(8), record(9)], 7, true],
@@ -43,13 +43,13 @@ describe('the order of records', () => {
     ['a stored record before the head', [record(6)], 7, false],
     ['a sequence that comes twice', [record(8), record(8)], 7, false],
     ['a record that is not stored, from before the head', [record(6, 0)], 7, false],
-  ])('is judged for %s', (_, records, after, isInOrder) => {
+  ])('records are in order, or not: %s', (_, records, after, isInOrder) => {
     expect(areInOrder(records, after)).toBe(isInOrder);
   });
 });
 
 describe('a broken invariant of the log', () => {
-  it('commit_order refuses a commit that would store records in the place of others', async () => {
+  it('commit_order refuses a commit that would overwrite records', async () => {
     const { log, store, invariants, close } = open();
     await log.append([{ topic, messageJson: '1' }]);
     // The plan gives its record the place of the first one.
@@ -71,7 +71,7 @@ describe('a broken invariant of the log', () => {
     await close();
   });
 
-  it('outcome_committed acknowledges no record that the store was not given', async () => {
+  it('outcome_committed acknowledges no record that the store did not get', async () => {
     const { log, invariants, close } = open();
     vi.spyOn(CommitPlan.prototype, 'commit').mockImplementationOnce(function (this: CommitPlan) {
       return { ...this.commit(), isNeeded: false };
@@ -82,7 +82,7 @@ describe('a broken invariant of the log', () => {
     await close();
   });
 
-  it('tail_order is counted, and the records are delivered all the same', () => {
+  it('a broken tail_order is counted, and the records are delivered all the same', () => {
     const invariants = new Invariants({ warn: () => {}, error: () => {} });
     const delivered: (readonly LogRecord[])[] = [];
     const tail = new Tail(invariants, 1);
@@ -96,7 +96,7 @@ describe('a broken invariant of the log', () => {
     expect(delivered).toEqual([[record(2), record(3)], [record(3)], [record(5), record(4)]]);
   });
 
-  it('page_order is counted, and the page is given all the same', async () => {
+  it('a broken page_order is counted, and the page is returned all the same', async () => {
     const { log, store, invariants, close } = open();
     await log.append([1, 2, 3].map((n) => ({ topic, messageJson: String(n) })));
     const position = { sequence: 1, ordinal: 1 };
@@ -112,7 +112,7 @@ describe('a broken invariant of the log', () => {
 });
 
 describe('the log lines of a broken invariant', () => {
-  it('come once a minute at level error, with the name of the invariant and how often it was broken', () => {
+  it('a broken invariant is logged once a minute at level error, with its name and count', () => {
     const lines: [object, string][] = [];
     let now = 0;
     const error = (fields: object, message: string): void => void lines.push([fields, message]);

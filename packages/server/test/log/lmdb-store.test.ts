@@ -58,7 +58,7 @@ function blocksOf(store: Store, topic: number): number[] {
 }
 
 describe('a store on disk', () => {
-  it('has every commit that was answered when the process is killed', async () => {
+  it('a store on disk has every acknowledged commit after the process is killed', async () => {
     const directory = newDirectory();
     const writer = new ScriptProcess(
       `
@@ -88,7 +88,7 @@ describe('a store on disk', () => {
     await store.close();
   });
 
-  it('uses the room of what was removed again', async () => {
+  it('a store on disk reuses the space of what was removed', async () => {
     const directory = newDirectory();
     const store = await openLmdbStore(directory);
     const keptBytesMax = 4_000_000;
@@ -120,7 +120,7 @@ describe('a store on disk', () => {
     await store.close();
   });
 
-  it('never has other content than was written after a bit of the file has changed', async () => {
+  it('a store on disk never returns other content than was written after a bit of the file has changed', async () => {
     const directory = newDirectory();
     const store = await openLmdbStore(directory);
     for (let head = 1; head < 40; head++) {
@@ -197,8 +197,8 @@ const canMount = mountDisk(probe, 1);
 if (canMount) spawnSync('umount', [probe]);
 rmSync(probe, { recursive: true, force: true });
 
-describe.skipIf(!canMount)('a full disk (a test that has to be root, to mount a small one)', () => {
-  it('makes commits fail with nothing of them there, and lets them succeed once there is room', async () => {
+describe.skipIf(!canMount)('a full disk (a test that needs root, to mount a small one)', () => {
+  it('a full disk makes commits fail without a trace, and lets them succeed after there is free space', async () => {
     const disk = newDirectory();
     expect(mountDisk(disk, 8)).toBe(true);
     try {
@@ -237,7 +237,7 @@ describe.skipIf(!canMount)('a full disk (a test that has to be root, to mount a 
     }
   });
 
-  it('lets what is not kept go though many topics were to be saved before', async () => {
+  it('a full disk lets retention remove messages even if many topics were to be stored before', async () => {
     const disk = newDirectory();
     expect(mountDisk(disk, 8)).toBe(true);
     try {
@@ -261,7 +261,7 @@ describe.skipIf(!canMount)('a full disk (a test that has to be root, to mount a 
     }
   });
 
-  it('is no place for a new store', async () => {
+  it('a full disk is refused for a new store', async () => {
     const disk = newDirectory();
     expect(mountDisk(disk, 2)).toBe(true);
     try {
@@ -273,7 +273,7 @@ describe.skipIf(!canMount)('a full disk (a test that has to be root, to mount a 
 });
 
 describe('a disk that fails', () => {
-  it('ends all commits, while reading goes on', async () => {
+  it('a failing disk ends all commits, while reading goes on', async () => {
     const { store, file } = await openFailing();
     await store.commit(commitOf({ chunks: [chunkOfSize(1, 1, 10)] }));
     const ioError = Object.assign(new Error('Input/output error'), { code: constants.errno.EIO });
@@ -294,7 +294,7 @@ describe('a disk that fails', () => {
     await store.close();
   });
 
-  it('says that a commit may be there when its directory is moved away meanwhile', async () => {
+  it('a failing disk rejects a commit as uncertain when its directory is moved away meanwhile', async () => {
     const { store, file, directory } = await openFailing();
     const away = `${directory}-away`;
     file.onWritten = () => renameSync(directory, away);
@@ -314,7 +314,7 @@ describe('a disk that fails', () => {
     await reopened.close();
   });
 
-  it('ends no commit but its own when it only has no room', async () => {
+  it('a disk that is just full ends only the one commit', async () => {
     const { store, file } = await openFailing();
     file.failure = Object.assign(new Error('No space left'), { code: constants.errno.ENOSPC });
     await expect(store.commit(commitOf({ chunks: [chunkOfSize(1, 1, 10)] }))).rejects.toThrow(LogFullError);

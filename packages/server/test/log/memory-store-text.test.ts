@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { noDeletions } from '../../src/log/local/deletions.ts';
 import { MemoryStore } from '../../src/log/store/memory-store.ts';
 
-it('a message in memory does not keep the request that it came in', async () => {
+it('a message in memory does not keep the text of its request', async () => {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
   const store = new MemoryStore();

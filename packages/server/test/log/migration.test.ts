@@ -65,7 +65,7 @@ async function expectMigrated(directory: string): Promise<void> {
 }
 
 describe('a store of an earlier format', () => {
-  it('is migrated when a server opens it, and a copy of the data as it was is kept', async () => {
+  it('a store of an earlier format is migrated when a server opens it, and a copy of the old data is kept', async () => {
     const directory = fixture.unpack();
     const told: MigrationProgress[] = [];
     const store = await openLmdbStore(directory, { onMigration: (progress) => told.push(progress) });
@@ -79,7 +79,7 @@ describe('a store of an earlier format', () => {
     await expectMigrated(directory);
   });
 
-  it('is migrated only once', async () => {
+  it('a store of an earlier format is migrated only once', async () => {
     const directory = fixture.unpack();
     await (await openLmdbStore(directory)).close();
     const copy = readFileSync(join(directory, copyName));
@@ -88,7 +88,7 @@ describe('a store of an earlier format', () => {
     expect(copy.equals(readFileSync(join(directory, copyName)))).toBe(true);
   });
 
-  it('is read by the tools as it is', async () => {
+  it('the tools read a store of an earlier format without a migration', async () => {
     const directory = fixture.unpack();
     await expectContent(directory);
     expect(await outcome(fanfare('store', 'verify', directory))).toMatchObject({ code: 0 });
@@ -98,7 +98,7 @@ describe('a store of an earlier format', () => {
   });
 
   it.each(['begun', 'copied', 'migrated'])(
-    'is migrated by the next start when a start is killed at the step "%s"',
+    'a store of an earlier format is migrated by the next start after one was killed at the step "%s"',
     async (step) => {
       const directory = fixture.unpack();
       const killed = new ScriptProcess(
@@ -116,7 +116,7 @@ describe('a store of an earlier format', () => {
     },
   );
 
-  it('is copied anew when a start was killed while it made its copy, or the copy is of another time', async () => {
+  it('a copy that is unfinished or outdated is made anew', async () => {
     const directory = fixture.unpack();
     writeFileSync(join(directory, `${copyName}.part`), 'half of a copy');
     writeFileSync(join(directory, copyName), 'what an earlier start has left');
@@ -124,7 +124,7 @@ describe('a store of an earlier format', () => {
     await expectMigrated(directory);
   });
 
-  it('is said to be migrated in the log of the server, which then serves it', async () => {
+  it('the server logs a migration, and then serves the store', async () => {
     const directory = fixture.unpack();
     const rules = JSON.stringify(fixture.content.rules);
     const { server, url } = await startServerProcess({ data: directory, port: 0, flags: ['--rules', rules] });
@@ -145,7 +145,7 @@ describe.skipIf(noDisk !== undefined)(
   `a power cut while a store is migrated${noDisk === undefined ? '' : ` (skipped: ${noDisk})`}`,
   () => {
     it.each(['begun', 'copied', 'migrated'])(
-      'leaves one format or the other: at the step "%s"',
+      'a power cut during a migration leaves one format or the other: at the step "%s"',
       async (step) => {
         const disk = new UnreliableDisk();
         const data = join(disk.data, 'data');
@@ -188,9 +188,9 @@ describe.skipIf(noDisk !== undefined)(
 const noMount = whyNoMount();
 
 describe.skipIf(noMount !== undefined)(
-  `a disk without room for the copy${noMount === undefined ? '' : ` (skipped: ${noMount})`}`,
+  `a disk without space for the copy${noMount === undefined ? '' : ` (skipped: ${noMount})`}`,
   () => {
-    it('is told in words, and nothing is changed', async () => {
+    it('a disk without space for the copy is reported in words, and nothing is changed', async () => {
       const disk = temporaryDirectory();
       spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${20 * 1_048_576}`, 'tmpfs', disk]);
       onTestFinished(() => void spawnSync('umount', ['--lazy', disk]));

@@ -5,7 +5,7 @@ import { LogBusyError } from '../../src/log/topic-log.ts';
 const recordsMax = 256;
 const nothing = (): void => {};
 
-it('refuses more when too many wait, though they ask for nothing to be appended', async () => {
+it('a full queue refuses operations, even those without records', async () => {
   const operations = new OperationQueue();
   const waiting = Array.from({ length: 262_200 }, () =>
     operations.add(nothing, 0, 0).catch((error: unknown) => error),
@@ -19,7 +19,7 @@ it('refuses more when too many wait, though they ask for nothing to be appended'
   expect(first).toBe(recordsMax);
 });
 
-it('takes no more at once than a commit is to have, but an operation as it is', () => {
+it('a commit takes no more operations than its limit, but each operation as a whole', () => {
   const operations = new OperationQueue();
   for (let at = 0; at < 10; at++) void operations.add(nothing, 1, 2_000_000);
   void operations.add(nothing, 10_000, 0);
@@ -29,7 +29,7 @@ it('takes no more at once than a commit is to have, but an operation as it is', 
   expect(sizes).toEqual([3, 3, 3, 2, 1]);
 });
 
-it('takes one that is larger than all that may wait when nothing else does', async () => {
+it('an empty queue takes an operation that is larger than its limit', async () => {
   const operations = new OperationQueue();
   void operations.add(nothing, 1, 100_000_000);
   await expect(operations.add(nothing, 1, 1)).rejects.toThrow(LogBusyError);

@@ -114,8 +114,8 @@ async function use(all: readonly string[]): Promise<readonly string[]> {
   return outcomes;
 }
 
-describe('looking through the pages of a data file', () => {
-  it('finds nothing in sound files, whatever was stored in them and removed again', async () => {
+describe('checking the pages of a data file', () => {
+  it('the check finds nothing in sound files, whatever was stored in them and removed again', async () => {
     const directory = temporaryDirectory();
     const random = seeded('sound pages');
     const work = new Work(random);
@@ -131,7 +131,7 @@ describe('looking through the pages of a data file', () => {
     expect(damagesOf(directory)).toEqual([]);
   });
 
-  it('finds all damage that ends a process which reads, writes or empties the file', async () => {
+  it('the check finds all damage that crashes a process which reads, writes or empties the file', async () => {
     const random = seeded('damaged pages');
     const directory = temporaryDirectory();
     const whole = join(directory, 'whole');
@@ -160,7 +160,7 @@ describe('looking through the pages of a data file', () => {
     );
   });
 
-  it('finds damage at the next start, too, when somebody has looked through the file and closed it', async () => {
+  it('the check finds damage at the next start even if a tool has read and closed the file', async () => {
     const directory = await damagedDirectory((page) => page.writeUInt16LE(page.readUInt16LE(22) - 2, 22));
     const damages: string[] = [];
     const store = await openLmdbStore(directory, {
@@ -172,7 +172,7 @@ describe('looking through the pages of a data file', () => {
     await expect(openLmdbStore(directory)).rejects.toThrow(LogDamagedError);
   });
 
-  it('leaves what can be read of a file in which messages are lost to those who ask for it', async () => {
+  it('the check leaves the readable part of a file with lost messages to those who ask for it', async () => {
     const directory = await damagedDirectory((page) => page.fill(0, pageSize - 760));
     const damages: string[] = [];
     const store = await openLmdbStore(directory, {
@@ -184,7 +184,7 @@ describe('looking through the pages of a data file', () => {
     await store.close();
   });
 
-  it('leaves what can be read of a file whose owner was killed and cannot be read to those who ask for it', async () => {
+  it('the check leaves the readable part of a file with an unreadable owner to those who ask for it', async () => {
     const directory = temporaryDirectory();
     const owner = new ScriptProcess(
       `await openLmdbStore(args[0]); say('open'); setInterval(() => {}, 1_000);`,
@@ -204,7 +204,7 @@ describe('looking through the pages of a data file', () => {
     expect(damages).toEqual([sentence]);
   });
 
-  it('takes nothing for damage that another program prints in its process', async () => {
+  it('the check does not take what another program prints in its process for damage', async () => {
     const directory = temporaryDirectory();
     const data = join(directory, 'data');
     const store = await openLmdbStore(data);

@@ -39,7 +39,7 @@ async function messagesOf(log: TopicLog, topic: Topic): Promise<readonly number[
   return (await log.read(topic, position, page)).records.map(({ messageJson }) => Number(messageJson));
 }
 
-it('removes in the end all that is not kept: chunks, blocks and ids', async () => {
+it('retention removes everything in the end that is not kept: chunks, blocks and ids', async () => {
   const world = opens({ ageMs: 2_000 });
   for (let at = 0; at < 100; at++) {
     await world.log.append([
@@ -54,7 +54,7 @@ it('removes in the end all that is not kept: chunks, blocks and ids', async () =
   expect(contentsOf(world.store)).toEqual({ topics: 2, chunks: 0, blocks: 0, ids: 0 });
 });
 
-it('keeps no more in the store than the rule says once it was swept', async () => {
+it('the store has no more than the rule says after a sweep', async () => {
   const world = opens({ count: 10 });
   for (let at = 0; at < 300; at++) await world.log.append([{ topic: a, messageJson: String(at) }]);
   await acquire(world);
@@ -62,7 +62,7 @@ it('keeps no more in the store than the rule says once it was swept', async () =
   expect(await messagesOf(world.log, a)).toEqual([290, 291, 292, 293, 294, 295, 296, 297, 298, 299]);
 });
 
-it('removes a topic that is deleted, however large, with all it had', async () => {
+it('a deleted topic is removed with everything it had, however large it is', async () => {
   const world = opens({ count: 100_000 });
   for (let at = 0; at < 1_500; at++) await world.log.append([{ topic: a, messageJson: String(at) }]);
   await world.log.append([{ topic: b, messageJson: '1' }]);
@@ -72,7 +72,7 @@ it('removes a topic that is deleted, however large, with all it had', async () =
   expect(contentsOf(world.store)).toEqual({ topics: 2, chunks: 1, blocks: 1, ids: 0 });
 });
 
-it('keeps a block as long as any of its topics has messages in it, and no longer', async () => {
+it('a block is kept as long as any of its topics has messages in it, and no longer', async () => {
   const world = opens({ count: 5 });
   const both = [a, b].map((topic) => ({ topic, messageJson: '1' }));
   await world.log.append(both);
@@ -84,7 +84,7 @@ it('keeps a block as long as any of its topics has messages in it, and no longer
   expect(contentsOf(world.store)).toMatchObject({ chunks: 10, blocks: 10 });
 });
 
-it('keeps the newest message of a batch where only one is to be kept', async () => {
+it('the newest message of a batch is kept where a topic keeps one', async () => {
   const world = opens({ count: 1 });
   const batch = Array.from({ length: 3_000 }, (_, at) => ({ topic: a, messageJson: String(at) }));
   await world.log.append(batch);
@@ -95,7 +95,7 @@ it('keeps the newest message of a batch where only one is to be kept', async () 
   expect(contentsOf(world.store)).toMatchObject({ chunks: 1, blocks: 1 });
 });
 
-it.each([1, 2, 7, 100, 1_000])('keeps what fits into %i bytes, and the newest', async (bytes) => {
+it.each([1, 2, 7, 100, 1_000])('a topic keeps %i bytes, and its newest message', async (bytes) => {
   const world = opens({ bytes });
   const messages = [5, 12, 123, 7, 99_999, 1, 22, 333, 4_444, 5, 66];
   for (const batch of [messages, messages, messages.slice(0, 3)]) {
@@ -114,7 +114,7 @@ it.each([1, 2, 7, 100, 1_000])('keeps what fits into %i bytes, and the newest', 
   }
 });
 
-it('lets the oldest messages go, of whatever topic, when memory is short', async () => {
+it('the oldest messages of all topics are evicted when memory is short', async () => {
   const world = opens({}, 100_000);
   const text = 'x'.repeat(800);
   for (let at = 0; at < 400; at++) {
@@ -135,7 +135,7 @@ it('lets the oldest messages go, of whatever topic, when memory is short', async
   expect(records).toHaveLength(contentsOf(world.store).chunks);
 });
 
-it('does not let more go than it must when memory is short, though one commit cannot remove it all', async () => {
+it('no more is evicted than necessary when memory is short, even if one commit cannot remove it all', async () => {
   const world = opens({ count: 100_000 }, 2_000_000);
   for (let at = 0; at < 3_000; at++) await world.log.append([{ topic: a, messageJson: '1' }]);
   const large = { topic: b, messageJson: JSON.stringify('x'.repeat(900_000)) };
@@ -147,7 +147,7 @@ it('does not let more go than it must when memory is short, though one commit ca
   expect((await world.log.topicState(b))?.messages).toBe(22);
 });
 
-it('sees to thousands of topics', async () => {
+it('retention handles thousands of topics', async () => {
   const world = opens({ count: 2, ageMs: 1_000 });
   const topics = Array.from({ length: 5_000 }, (_, at) => parseTopic(`t/${at}`));
   for (let round = 0; round < 4; round++) {
@@ -162,7 +162,7 @@ it('sees to thousands of topics', async () => {
   expect(contentsOf(world.store)).toEqual({ topics: 5_000, chunks: 0, blocks: 0, ids: 0 });
 });
 
-it('removes as fast as messages come, to however many topics', async () => {
+it('retention removes messages as fast as they come, to however many topics', async () => {
   const world = opens({ count: 1 });
   const batch = Array.from({ length: 2_048 }, (_, at) => ({
     topic: parseTopic(`t/${at}`),

@@ -41,7 +41,7 @@ function opens(): World {
 
 const one: NewRecord = { topic: kept, messageJson: '1' };
 
-it('appends nothing and changes nothing when the store has no room, and goes on when it has some', async () => {
+it('nothing is appended or changed while the store is full, and appending continues after it has space', async () => {
   const { log, store, tail } = opens();
   await log.append([one]);
   store.failure = full;
@@ -66,7 +66,7 @@ it('appends nothing and changes nothing when the store has no room, and goes on 
   expect(tail.map(({ sequence }) => sequence)).toEqual([1, 2]);
 });
 
-it('answers what needs no store, though the store has no room', async () => {
+it('operations that need no store succeed while the store is full', async () => {
   const { log, store, tail } = opens();
   store.failure = full;
   const stored = log.append([{ ...one, id: 'a' }]);
@@ -89,7 +89,7 @@ it('answers what needs no store, though the store has no room', async () => {
   ]);
 });
 
-it('saves the topics that came to be while the store had no room, once it has some', async () => {
+it('topics that were created while the store was full are stored after it has space', async () => {
   const { log, store, advance } = opens();
   store.failure = full;
   await log.append([{ topic: passing, messageJson: '2' }]);
@@ -100,7 +100,7 @@ it('saves the topics that came to be while the store had no room, once it has so
   expect([...store.readTopics()].map(({ name }) => name)).toEqual(['passing', 'kept']);
 });
 
-it('leaves the store alone between sweeps while it fails, unless something is asked for', async () => {
+it('a failing store is left alone between sweeps, except for operations', async () => {
   const { log, store, advance, failures } = opens();
   store.failure = full;
   await log.createTopic(kept, false);
@@ -114,7 +114,7 @@ it('leaves the store alone between sweeps while it fails, unless something is as
   expect(failures).toContain(full);
 });
 
-it('makes room by what is not kept any more, though nothing else can be stored', async () => {
+it('retention frees space while nothing else can be stored', async () => {
   const { log, store, advance } = opens();
   const few = { topic: parseTopic('few'), messageJson: '1' };
   store.failure = full;
@@ -132,7 +132,7 @@ it('makes room by what is not kept any more, though nothing else can be stored',
   expect(contentsOf(store)).toMatchObject({ chunks: 1, blocks: 1 });
 });
 
-it('goes on reading when the store has failed for good', async () => {
+it('reading continues after the store has failed for good', async () => {
   const { log, store } = opens();
   await log.append([one]);
   const failed = new StoreFailedError('gone');
@@ -143,7 +143,7 @@ it('goes on reading when the store has failed for good', async () => {
   await log.close();
 });
 
-it('refuses more when too much waits for a store that takes its time', async () => {
+it('appends are refused when too many wait for a slow store', async () => {
   const { log, store } = opens();
   const held = store.hold('late');
   const inFlight = log.append([one]);
@@ -156,7 +156,7 @@ it('refuses more when too much waits for a store that takes its time', async () 
   expect(await log.append([large])).toMatchObject([{ kind: 'appended', sequence: 5 }]);
 });
 
-it('creates a topic after the deletion that is being committed', async () => {
+it('a topic is created after a deletion that is being committed', async () => {
   const { log, store } = opens();
   await log.append([one]);
   const held = store.hold('late');
@@ -177,7 +177,7 @@ it('creates a topic after the deletion that is being committed', async () => {
   });
 });
 
-it('creates a topic once, though a publish that creates it is being committed', async () => {
+it('a topic is created once while a publish that creates it is being committed', async () => {
   const { log, store } = opens();
   const held = store.hold('late');
   const appended = log.append([one]);
@@ -189,7 +189,7 @@ it('creates a topic once, though a publish that creates it is being committed', 
   expect(await log.topics({ prefix: '', limit: 9 })).toHaveLength(1);
 });
 
-it('creates a topic after all when the publish that was to create it failed', async () => {
+it('a topic is created after the publish that was to create it has failed', async () => {
   const { log, store } = opens();
   const held = store.hold('late');
   const appended = log.append([one]);
@@ -200,7 +200,7 @@ it('creates a topic after all when the publish that was to create it failed', as
   expect(await created).toBe('created');
 });
 
-it('lets no more topics be than there may, though some are only being made', async () => {
+it('the limit of topics counts topics that are being created', async () => {
   const { log, store } = opens();
   const records = ['1', '2', '3'].map((topic) => ({ topic: parseTopic(topic), messageJson: '1' }));
   const held = store.hold('late');
@@ -212,7 +212,7 @@ it('lets no more topics be than there may, though some are only being made', asy
   expect((await appended).map(({ kind }) => kind)).toEqual(['appended', 'appended', 'appended']);
 });
 
-it('closes once everything is answered that was asked before', async () => {
+it('a log closes after all earlier operations are settled', async () => {
   const { log, store, tail } = opens();
   const held = store.hold('late');
   const first = log.append([one]);
@@ -232,7 +232,7 @@ it('closes once everything is answered that was asked before', async () => {
 });
 
 it.each(['early', 'late'] as const)(
-  'shows readers nothing of a commit that is not there yet (%s), and misses nothing for it',
+  'readers see nothing of a commit that is not stored yet (%s), and miss nothing of it afterwards',
   async (mode) => {
     const { log, store, advance } = opens();
     const few = { topic: parseTopic('few'), messageJson: '1' };

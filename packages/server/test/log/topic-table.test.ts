@@ -6,7 +6,7 @@ import { UnusedNames } from '../../src/log/local/unused-names.ts';
 import { Rules } from '../../src/rules/rule.ts';
 import { heapBytes } from '../heap.ts';
 
-it('keeps little of topics that are deleted', () => {
+it('deleted topics take little memory', () => {
   const unused = new UnusedNames({ isInUse: () => false, unusedPerSubjectMax: Infinity });
   const table = new TopicTable(new Rules([], defaultRule), unused);
   const before = heapBytes();

@@ -57,7 +57,7 @@ it('a forgotten topic leaves the store in the commit that gives its place to ano
   expect(storedNames(store)).toEqual(['a', 'c']);
 });
 
-it('a topic that is forgotten as its last message goes leaves nothing in the store', async () => {
+it('a topic that is forgotten with its last message leaves nothing in the store', async () => {
   const { log, store, advance } = opens(1);
   await log.createTopic(a, false);
   await log.append([{ topic: a, messageJson: '1' }]);
@@ -68,7 +68,7 @@ it('a topic that is forgotten as its last message goes leaves nothing in the sto
   expect(contentsOf(store)).toMatchObject({ topics: 1, chunks: 0, blocks: 0 });
 });
 
-it('a name stays when the store has no room for the commit that forgets it', async () => {
+it('a name stays when the store is too full for the commit that forgets it', async () => {
   const { log, store, advance } = opens(1);
   await log.createTopic(a, false);
   await advance(0);
@@ -82,7 +82,7 @@ it('a name stays when the store has no room for the commit that forgets it', asy
   expect(storedNames(store)).toEqual(['b']);
 });
 
-it('a subscription makes its topic again while a commit is forgetting it', async () => {
+it('a subscription creates its topic again while a commit is forgetting it', async () => {
   const { log, store, inUse, advance } = opens(2);
   for (const topic of [a, b]) await log.createTopic(topic, false);
   await advance(0);
@@ -118,7 +118,7 @@ it('a topic stays with its new subscriber when the commit fails that would have 
   expect(await namesOf(log)).toEqual(['a', 'c']);
 });
 
-it('a resume after a crash is told what it missed of a forgotten topic that was never stored', async () => {
+it('a reader that resumes after a crash learns what it missed of a forgotten topic that was never stored', async () => {
   const { log, store } = opens(1);
   await log.append([{ topic: parseTopic('passing/1'), messageJson: '1' }]);
   await log.createTopic(b, false);
@@ -129,7 +129,7 @@ it('a resume after a crash is told what it missed of a forgotten topic that was 
   });
 });
 
-it('a lowered limit is reached by new topics that take the places of several names each', async () => {
+it('a lowered limit is reached by new topics that replace several names each', async () => {
   const before = opens(200);
   for (let at = 0; at < 200; at++) await before.log.createTopic(parseTopic(`name ${at}`), at < 3);
   await before.advance(0);
@@ -146,7 +146,7 @@ describe('a subject that holds more names than it may', () => {
   const mine = (count: number, prefix = 'ann'): Topic[] =>
     Array.from({ length: count }, (_, at) => parseTopic(`passing/${prefix} ${at}`));
 
-  it('loses its own when it makes names faster than the store commits', async () => {
+  it('a subject loses its own names when it creates them faster than the store commits', async () => {
     const { log, store } = opens(10, { unusedPerSubjectMax: 3 });
     for (const topic of mine(3, 'bob')) await log.createTopic(topic, false, 'bob');
     const held = store.hold('late');
@@ -159,7 +159,7 @@ describe('a subject that holds more names than it may', () => {
     expect(await namesOf(log)).toEqual(expect.arrayContaining(mine(3, 'bob')));
   });
 
-  it('loses none of its own to a topic that it subscribes to', async () => {
+  it('a subject loses none of its own names to a topic that it subscribes to', async () => {
     const { log, inUse } = opens(10, { unusedPerSubjectMax: 3 });
     for (const topic of mine(7, 'bob')) await log.createTopic(topic, false);
     for (const topic of mine(3)) await log.createTopic(topic, false, 'ann');

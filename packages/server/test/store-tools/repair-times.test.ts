@@ -79,7 +79,7 @@ const ahead = [
 ] as const;
 
 describe('a store with messages from the future', () => {
-  it('is told of when it is verified, and nothing of it is damaged', async () => {
+  it('messages from the future are a notice of verification, and not damage', async () => {
     const store = new MemoryStore();
     const now = await fill(store, ahead);
     expect(await tell(store, now)).toEqual({
@@ -94,7 +94,7 @@ describe('a store with messages from the future', () => {
     });
   });
 
-  it('gets stamps from before the clock was set right, with the same distances', async () => {
+  it('repaired timestamps end when the clock was set right, with the same distances', async () => {
     const store = new MemoryStore();
     const now = await fill(store, ahead);
     expect(await repairTimestamps(store, now)).toEqual({
@@ -113,7 +113,7 @@ describe('a store with messages from the future', () => {
     expect(await tell(store, now)).toEqual({ damages: [], notices: [] });
   });
 
-  it.each([0, 1, 2])('can be repaired again when that failed after %i commits', async (commits) => {
+  it.each([0, 1, 2])('a repair can be run again after it failed after %i commits', async (commits) => {
     const many = Array.from({ length: 200 }, (_, at) => ({
       publish: `t/${at % 50}`,
       set: at === 40 ? 100 * day : at === 190 ? -100 * day : 0,
@@ -135,7 +135,7 @@ describe('a store with messages from the future', () => {
     expect(stampsOf(store)).toEqual(stampsOf(plain));
   });
 
-  it('has none afterwards, whatever the clock did, and all else stays as it was', async () => {
+  it('no timestamp is from the future after a repair, whatever the clock did, and nothing else changes', async () => {
     const step = fc.record({
       publish: fc.constantFrom('a', 'b', 'c/d'),
       set: fc.constantFrom(0, 0, 0, hour, -hour, 3 * day, -3 * day, 400 * day, -400 * day),
@@ -176,7 +176,7 @@ describe('fanfare store repair-times', () => {
   const fixture = new Fixture('format-1/ahead');
   const { takenAt, epoch, head, kept } = fixture.content;
 
-  it('corrects the stamps of a store in which time stood still, and keeps offsets, ids and a copy', async () => {
+  it('fanfare store repair-times corrects a store in which time stood still, and keeps offsets, ids and a copy', async () => {
     const directory = fixture.unpack();
     const told = await outcome(fanfare('store', 'verify', directory));
     expect(told).toMatchObject({ code: 0, stdout: '20 messages in 2 topics (160 bytes)\n' });
@@ -201,7 +201,7 @@ describe('fanfare store repair-times', () => {
     await store.close();
   });
 
-  it('changes nothing, and makes no copy, where no message is from the future', async () => {
+  it('fanfare store repair-times changes nothing, and makes no copy, if no message is from the future', async () => {
     const directory = fixture.unpack();
     await repairTimes(directory, takenAt);
     await expect(repairTimes(directory, takenAt)).resolves.toBeUndefined();
@@ -214,7 +214,7 @@ describe('fanfare store repair-times', () => {
     expect(readdirSync(clean).filter((name) => name.includes('repair'))).toEqual([]);
   });
 
-  it('leaves the copy that an earlier repair made', async () => {
+  it('fanfare store repair-times keeps the copy of an earlier repair', async () => {
     const directory = fixture.unpack();
     // That one's clock was wrong, too.
     const first = await repairTimes(directory, takenAt + 365 * day);
@@ -225,7 +225,7 @@ describe('fanfare store repair-times', () => {
     expect(readFileSync(first?.copy ?? '').equals(copied)).toBe(true);
   });
 
-  it('says so where there is no store', async () => {
+  it('fanfare store repair-times refuses a directory without a store', async () => {
     const nowhere = join(fixture.unpack(), 'nowhere');
     expect(await outcome(fanfare('store', 'repair-times', nowhere))).toMatchObject({
       code: 1,

@@ -117,21 +117,21 @@ function damagedStore(store: Store, isDamaged: { chunk?: string; block?: number;
 }
 
 describe('verifying', () => {
-  it('finds nothing wrong with an empty store', async () => {
+  it('verification finds no damage in an empty store', async () => {
     expect(await verify(new MemoryStore())).toEqual({
       counts: { topics: 0, messages: 0, bytes: 0, damages: 0 },
       damages: [],
     });
   });
 
-  it('counts what there is', async () => {
+  it('verification counts topics, messages and bytes', async () => {
     expect(await verify(await filled())).toEqual({
       counts: { topics: 2, messages: 10, bytes: 20, damages: 0 },
       damages: [],
     });
   });
 
-  it('finds nothing wrong whatever was published, deleted and dropped', async () => {
+  it('verification finds no damage, whatever was published, deleted and dropped', async () => {
     const topic = fc.constantFrom('a', 'b', 'c', 'd/e').map((name) => parseTopic(name));
     const step = fc.oneof(
       {
@@ -165,7 +165,7 @@ describe('verifying', () => {
     );
   });
 
-  it.each([1, 3, 5, 7, 9])('finds that messages of block %i are missing', async (block) => {
+  it.each([1, 3, 5, 7, 9])('verification finds that messages of block %i are missing', async (block) => {
     const store = await filled();
     store.lostChunks.push({ topic: 1, block });
     expect((await verify(store)).damages).toEqual(
@@ -173,7 +173,7 @@ describe('verifying', () => {
     );
   });
 
-  it.each([1, 3, 5, 7])('finds messages missing though the block at %i is, too', async (block) => {
+  it.each([1, 3, 5, 7])('a missing block %i does not hide its missing messages', async (block) => {
     const store = await filled();
     store.lostChunks.push({ topic: 1, block }, { topic: 2, block });
     store.lostBlocks.push(block);
@@ -183,7 +183,7 @@ describe('verifying', () => {
     ]);
   });
 
-  it('finds that a block is missing', async () => {
+  it('verification finds that a block is missing', async () => {
     const store = await filled();
     store.lostBlocks.push(5);
     expect((await verify(store)).damages).toEqual(['The list of topics of block 5 is missing.']);
@@ -195,7 +195,7 @@ describe('verifying', () => {
     [{ block: 5 }, 'The list of topics of block 5 is damaged.', 10],
     [{ topic: 1 }, 'The record of topic number 1 is damaged.', 10],
     [{ topic: 2 }, 'The record of topic number 2 is damaged.', 10],
-  ])('names what is damaged, and goes on: %j', async (what, sentence, messages) => {
+  ])('verification names what is damaged, and continues: %j', async (what, sentence, messages) => {
     const { counts, damages } = await verify(damagedStore(await filled(), what));
     expect(damages).toEqual([sentence]);
     expect(counts).toMatchObject({ messages, damages: 1 });
@@ -246,7 +246,7 @@ describe('verifying', () => {
       (commit) => ({ ...commit, removedTopics: [1] }),
       /record of topic number 1 is missing/,
     ],
-  ])('finds %s', async (_what, change, sentence) => {
+  ])('verification finds %s', async (_what, change, sentence) => {
     const { commits } = await filled();
     const store = new MemoryStore();
     for (const commit of commits) await store.commit(change(commit));
@@ -255,7 +255,7 @@ describe('verifying', () => {
 });
 
 describe('exporting', () => {
-  it('writes a header, the topics, the messages in the order of the log, and an end', async () => {
+  it('an export has a header, the topics, the messages in the order of the log, and an end', async () => {
     const { lines } = await exported(await filled());
     expect(lines.map((line) => JSON.parse(line) as Record<string, unknown>)).toMatchObject([
       { fanfare: 1, head: 10, topics: 2 },
@@ -270,7 +270,7 @@ describe('exporting', () => {
     expect(lines[4]).toMatch(/^\{"topic":"b","message":1\.0,"offset":"[^"]+\.2","time":\d+\}$/);
   });
 
-  it('writes only the topics that match', async () => {
+  it('an export has only the topics that match', async () => {
     const { lines } = await exported(await filled(), 'b');
     expect(lines.filter((line) => line.includes('"topic":"a"'))).toEqual([]);
     expect(lines).toHaveLength(8);
@@ -280,7 +280,7 @@ describe('exporting', () => {
     [{ chunk: '1/5' }, 9, 'left out'],
     [{ block: 5 }, 10, undefined],
     [{ topic: 1 }, 10, 'topic number 1'],
-  ])('leaves out what is damaged, and says so: %j', async (what, messages, sentence) => {
+  ])('an export leaves out what is damaged, and reports it: %j', async (what, messages, sentence) => {
     const { lines, damages, counts } = await exported(damagedStore(await filled(), what));
     expect(counts.messages).toBe(messages);
     expect(lines.filter((line) => line.includes('"message":'))).toHaveLength(messages);
@@ -288,7 +288,7 @@ describe('exporting', () => {
     else expect(damages).toEqual([expect.stringContaining(sentence)]);
   });
 
-  it('puts messages whose topic has no readable name under lost+found', async () => {
+  it('an export has messages of topics without a readable name under lost+found', async () => {
     const { lines } = await exported(damagedStore(await filled(), { topic: 2 }), '**');
     expect(lines.filter((line) => line.includes('"topic":"lost+found/2"'))).toHaveLength(6);
   });
@@ -310,7 +310,7 @@ const messageJson = fc.oneof(
 );
 
 describe('importing', () => {
-  it('gives back every message, topic, time and id as they were exported, to the character', async () => {
+  it('an import restores every message, topic, time and id, to the character', async () => {
     const message = fc.record({
       name: fc.constantFrom('a', 'b', 'c/d', 'é "x"'),
       messageJson,
@@ -346,7 +346,7 @@ describe('importing', () => {
     );
   });
 
-  it('takes more than one commit, and can be opened as a log, which remembers ids', async () => {
+  it('an import takes several commits, and can be opened as a log, which remembers ids', async () => {
     const directory = temporaryDirectory();
     const now = Date.now();
     const lines = Array.from({ length: 10_000 }, (_, at) =>
@@ -388,7 +388,7 @@ describe('importing', () => {
       'Line 3 cannot be imported: it comes after the end of the export',
     ],
     [[], 'the input is empty'],
-  ])('refuses %j, and leaves nothing behind', async (lines, sentence) => {
+  ])('an import refuses %j, and leaves nothing behind', async (lines, sentence) => {
     const parent = temporaryDirectory();
     const importing = importStore(join(parent, 'data'), { lines: inPieces(lines), now: Date.now });
     await expect(importing).rejects.toThrow(ImportError);
@@ -396,7 +396,7 @@ describe('importing', () => {
     expect(readdirSync(parent)).toEqual([]);
   });
 
-  it('takes no directory that has something', async () => {
+  it('an import refuses a directory that is not empty', async () => {
     const directory = temporaryDirectory();
     const line = '{"topic":"a","message":1,"time":1}';
     const importing = (): Promise<StoreCounts> =>
@@ -413,7 +413,7 @@ describe('importing', () => {
 });
 
 describe('a data file with a byte that has changed', () => {
-  it('is told to be damaged, and all else is exported', async () => {
+  it('a changed byte in a data file is reported as damage, and everything else is exported', async () => {
     const directory = temporaryDirectory();
     const lines = Array.from({ length: 50 }, (_, at) =>
       JSON.stringify({
