@@ -2,7 +2,7 @@ import type { Stored, Topic } from '@fanfare/protocol';
 import type { TopicLog } from '../../src/log/topic-log.ts';
 import type { Rule } from '../../src/rules/rule.ts';
 
-/** What the contract asks a log to be made with. */
+/** The options of a log under test. */
 export interface LogOptions {
   readonly rules: readonly Rule[];
   /** For topics that no rule matches. */
@@ -10,24 +10,27 @@ export interface LogOptions {
   readonly topicsMax: number;
   readonly idWindowMs: number;
   readonly idsMax: number;
-  /** Which topics somebody is subscribed to; none, when it is not there. */
+  /** Whether a topic has subscribers. Without it, none has. */
   readonly isInUse?: (topic: Topic) => boolean;
-  /** How many unused names a subject may hold; any number, when it is not there. */
+  /** The limit of unused names per subject. Without it, there is none. */
   readonly unusedPerSubjectMax?: number;
 }
 
-/** What the contract needs to steer a log. */
+/** What the contract needs to control a log. */
 export interface LogUnderTest {
   readonly log: TopicLog;
-  /** At which level it stores. */
+  /** The level at which it stores. */
   readonly level: Exclude<Stored, 'none'>;
-  /** What its clock showed when it was opened. */
+  /** The time of its clock when it was opened. */
   readonly startTime: number;
-  /** Moves its clock, forward or back; resolves when retention has had what goes by then read no more. */
+  /**
+   * Moves its clock, forward or back. Resolves after retention has stopped the reading of what is dropped by
+   * then.
+   */
   readonly advance: (ms: number) => Promise<void>;
-  /** Closes it and opens it again, where that makes sense. The log of before is not used any more. */
+  /** Closes it and opens it again, if that makes sense. The earlier log is not used any more. */
   readonly reopen?: () => Promise<TopicLog>;
-  /** Ends it, also when it was closed already. */
+  /** Closes it, even if it was closed already. */
   readonly close: () => Promise<void>;
 }
 

@@ -2,10 +2,10 @@ import { isPattern, matches, type From, type Interest, type Topic } from '@fanfa
 import type { AppendOutcome, LogRecord, NewRecord, PageLimit, TopicState } from '../../src/log/topic-log.ts';
 import { Rules, type Rule } from '../../src/rules/rule.ts';
 
-/** A message as the model has it. */
+/** A message in the model. */
 export interface ModelMessage extends LogRecord {
   isKept: boolean;
-  /** Whether it went with its topic. */
+  /** Whether it was deleted with its topic. */
   isDeleted: boolean;
 }
 
@@ -14,13 +14,13 @@ interface ModelTopic {
   readonly rule: Rule;
   readonly messages: ModelMessage[];
   readonly subject: string | undefined;
-  /** The head when it was made, and which of all topics it was. */
+  /** The head when the topic was created, and its number among all topics. */
   readonly createdAt: number;
   readonly number: number;
   isDeclared: boolean;
-  /** Whether it was there when the log was opened. */
+  /** Whether it existed when the log was opened. */
   isOld: boolean;
-  /** Grows with each use of any topic. */
+  /** Increases with each use of any topic. */
   usedAt: number;
   /** Since the log was opened. */
   published: number;
@@ -31,14 +31,14 @@ interface ModelId {
   readonly messageJson: string;
   readonly sequence: number;
   readonly time: number;
-  /** For how long the clock had been running. */
+  /** The running time of the clock. */
   readonly at: number;
-  /** Whether the log was opened anew since: it may be forgotten then. */
+  /** Whether the log was reopened since: it may have forgotten the id. */
   isOptional: boolean;
   readonly isStored: boolean;
 }
 
-/** Where a reader is, in the model: what it is yet to get. */
+/** A reader in the model, with what it has yet to get. */
 export interface ModelReader {
   readonly interest: Interest;
   pending: ModelMessage[];
@@ -52,10 +52,10 @@ export interface ModelOptions {
   readonly unusedPerSubjectMax: number;
 }
 
-/** What a TopicLog is to do, in lists that are searched from one end to the other. Retention takes effect at once. */
+/** The expected behaviour of a TopicLog, with linear searches in lists. Retention takes effect at once. */
 export class ModelLog {
   readonly topics = new Map<Topic, ModelTopic>();
-  /** What the tail is to have got. */
+  /** What the tail must have got. */
   readonly tail: LogRecord[] = [];
   readonly readers: ModelReader[] = [];
   head = 0;
@@ -63,11 +63,11 @@ export class ModelLog {
   readonly #rules: Rules;
   readonly #stored: ModelMessage[] = [];
   readonly #ids = new Map<string, ModelId>();
-  /** Topics that kept nothing and were deleted, and the head then. */
+  /** Topics that kept nothing and were deleted, and the head at that time. */
   readonly #passed: { readonly topic: Topic; readonly head: number }[] = [];
   readonly #inUse = new Set<Topic>();
   #newestTime = 0;
-  /** The newest stamp, or what the clock showed if that was later. */
+  /** The newest timestamp, or the time of the clock if that was later. */
   #time = 0;
   #shown = Infinity;
   #running = 0;
@@ -79,7 +79,7 @@ export class ModelLog {
     this.#rules = new Rules(options.rules, options.fallback);
   }
 
-  /** What the log answers is taken over where it is free to choose: the time, and whether it remembers an old id. */
+  /** Takes over what the log may choose: the time, and whether it remembers an old id. */
   append(record: NewRecord, answer: AppendOutcome | undefined): AppendOutcome {
     const rule = this.topics.get(record.topic)?.rule ?? this.#rules.of(record.topic);
     const key = `${record.topic}\0${record.id}\0${record.subject ?? ''}`;
@@ -109,7 +109,7 @@ export class ModelLog {
     return { kind: 'appended', sequence, time, stored };
   }
 
-  /** At which level the log stores. */
+  /** The level at which the log stores. */
   level: 'memory' | 'disk' | 'replicated' = 'memory';
 
   create(topic: Topic, isDeclared: boolean, subject?: string): 'created' | 'existed' | 'topics_exhausted' {
@@ -121,14 +121,14 @@ export class ModelLog {
     return existed ? 'existed' : 'created';
   }
 
-  /** Somebody is subscribed from now on, or nobody is any more. */
+  /** A topic gets a subscriber, or loses its last one. */
   use(topic: Topic, isInUse: boolean): void {
     if (isInUse) this.#inUse.add(topic);
     else this.#inUse.delete(topic);
     this.noteUse(topic);
   }
 
-  /** Everybody is gone at once, and the log with them. */
+  /** All subscribers are gone at once, with the log. */
   abandon(): void {
     this.#inUse.clear();
   }
@@ -154,7 +154,7 @@ export class ModelLog {
     return this.topics.delete(topic);
   }
 
-  /** The log was closed and opened again: nobody reads any more. */
+  /** The log was closed and opened again, so nobody reads any more. */
   reopen(): void {
     this.readers.length = 0;
     const lastUse = ({ createdAt, messages }: ModelTopic): number =>
@@ -167,7 +167,7 @@ export class ModelLog {
     for (const id of this.#ids.values()) id.isOptional ||= !id.isStored;
   }
 
-  /** Drops what the rules say. @param now - the clock goes back by seconds at the most */
+  /** Drops what the rules say. @param now - the clock goes back by seconds at most */
   retain(now: number): void {
     this.#time = Math.max(this.#time, now);
     this.#running += Math.max(0, now - this.#shown);
@@ -182,7 +182,7 @@ export class ModelLog {
         const isTooMuch = at >= keep.count || (bytes > keep.bytes && at > 0);
         if (isTooMuch || message.time < this.#time - keep.ageMs) message.isKept = false;
       }
-      // Whose last message goes is unused from then on.
+      // A topic is unused from when its last message is dropped.
       if (!messages.some(({ isKept }) => isKept)) this.noteUse(name);
     }
     this.#forgetExcess();
@@ -211,7 +211,7 @@ export class ModelLog {
     };
   }
 
-  /** The newest messages of a topic before a place in the log. */
+  /** The newest messages of a topic before a sequence. */
   before(
     topic: Topic,
     sequence: number,
@@ -229,7 +229,7 @@ export class ModelLog {
     return { records: wanted.slice(wanted.length - taken), isAtStart: taken === wanted.length };
   }
 
-  /** What there is to read from somewhere, and whether that is all there ever was. */
+  /** What there is to read from a start, and whether that is everything after it. */
   locate(interest: Interest, from: From, epoch: string): { pending: ModelMessage[]; recovered?: boolean } {
     const kept = this.#stored.filter(({ isKept, topic }) => isKept && matches(interest, topic));
     switch (from.kind) {
@@ -251,7 +251,7 @@ export class ModelLog {
     }
   }
 
-  /** What a page is to have at the most. */
+  /** The largest possible page. */
   page(reader: ModelReader, { recordsMax, bytesMax }: PageLimit): readonly ModelMessage[] {
     const page: ModelMessage[] = [];
     let bytes = 0;
@@ -264,7 +264,7 @@ export class ModelLog {
     return page;
   }
 
-  /** What a reader is to be told that it misses. */
+  /** What a reader must learn about its losses. */
   dropped({ interest, pending }: ModelReader): number | 'unknown' {
     const lost = pending.filter(({ isKept }) => !isKept);
     if (lost.length === 0) return 0;
@@ -303,7 +303,7 @@ export class ModelLog {
     return true;
   }
 
-  /** Those that may be forgotten, the one that was used first before the others. */
+  /** The names that may be forgotten, the least recently used first. */
   #unused(): readonly ModelTopic[] {
     return [...this.topics.values()]
       .filter(({ name, isDeclared, messages }) => {

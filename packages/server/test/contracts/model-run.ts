@@ -66,7 +66,7 @@ type Step =
   | { readonly do: 'read back'; readonly topic: Topic; readonly back: number; readonly limit: PageLimit }
   | { readonly do: 'reopen' };
 
-/** A start, before it is known what there is: places and times are given relative to what was appended. */
+/** A start, before the content of the log is known: sequences and times are relative to what was appended. */
 interface FromChoice {
   readonly kind: From['kind'];
   readonly count: number;
@@ -172,12 +172,12 @@ const atFirst: readonly Step[] = topics
   .slice(0, 6)
   .map((topic, at) => ({ do: 'create', topic, isDeclared: at % 3 === 1, subject: undefined }));
 
-/** Steps that have the log do all it can, in any order. */
+/** Steps that use everything a log can do, in any order. */
 export const steps: fc.Arbitrary<readonly Step[]> = fc
   .array(anyStep, { minLength: 1, maxLength: 60, size: 'max' })
   .map((some) => atFirst.concat(some));
 
-/** Runs the steps with a log and with the model, and compares what the two say. */
+/** Runs the steps with a log and with the model, and compares the results. */
 export async function agreesWithModel(open: OpenLog, all: readonly Step[]): Promise<void> {
   const model = new ModelLog(options);
   const under = await open({ ...options, isInUse: (topic) => model.isInUse(topic) });
@@ -199,7 +199,7 @@ class Run {
   readonly #under: LogUnderTest;
   readonly #model: ModelLog;
   readonly #tail: LogRecord[] = [];
-  /** How many records of the tail are known to be right. */
+  /** How many records of the tail were compared. */
   #compared = 0;
   #log: TopicLog;
   #now = 0;
@@ -259,7 +259,7 @@ class Run {
     this.#compareTail();
   }
 
-  /** Reads all there is, as everybody who reads. */
+  /** Reads everything, for every reader. */
   async end(): Promise<void> {
     await this.#settle(0);
     for (const interest of interests) {
@@ -372,7 +372,7 @@ class Run {
     this.#model.reopen();
     if (head > 0) expect(this.#log.epoch).toBe(epoch);
     expect(this.#log.head).toBe(head);
-    // Otherwise it would be the log's to say what time it is.
+    // Otherwise the log could choose the time.
     await this.#settle(this.#latest - this.#now);
   }
 

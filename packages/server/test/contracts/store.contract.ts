@@ -15,7 +15,7 @@ import type {
   TopicRecord,
 } from '../../src/log/store/store.ts';
 
-/** How a store is opened, and opened again when it outlives its closing. */
+/** How a store is opened, and opened again if it survives closing. */
 export interface StoreUnderTest {
   readonly open: () => Promise<Store>;
   readonly reopen?: (closed: Store) => Promise<Store>;
@@ -23,7 +23,7 @@ export interface StoreUnderTest {
   readonly runs: number;
 }
 
-/** What {@link Store} promises, for every store there is. */
+/** The contract of {@link Store}, for every store. */
 export function storeContract(name: string, { open, reopen, runs }: StoreUnderTest): void {
   describe(`${name}, as a store`, () => {
     it('a store is empty when it is new', async () => {
@@ -135,7 +135,7 @@ export function storeContract(name: string, { open, reopen, runs }: StoreUnderTe
   });
 }
 
-/** A commit with what is named, and nothing else. */
+/** A commit with the given parts, and nothing else. */
 export function commitOf(parts: Partial<StoreCommit>): StoreCommit {
   const none = {
     blocks: [],
@@ -162,7 +162,7 @@ export function chunkOf(topic: number, block: number, records: readonly ChunkRec
   };
 }
 
-/** A chunk as it is compared: its records are read when they are asked for, and no part of the object. */
+/** A chunk for comparison: its records are decoded on first use, and are not a property of the object. */
 export function plain({ topic, block, ordinal, bytesBefore, time, records }: Chunk): Chunk {
   return { topic, block, ordinal, bytesBefore, time, records };
 }
@@ -177,7 +177,7 @@ interface CommitSpec {
     keeps: boolean;
   }[];
   readonly deleted: readonly string[];
-  /** What goes, as shares of what there is. */
+  /** What is removed, as shares of what exists. */
   readonly removals: readonly number[];
   readonly probes: readonly number[];
 }
@@ -340,7 +340,7 @@ function expectSame(store: Store, model: Model, probes: readonly number[]): void
   }
 }
 
-/** So much is compared that what is equal has to be found so quickly. */
+/** A fast comparison for equal values, because so much is compared. */
 function expectEqual(actual: unknown, expected: unknown): void {
   if (!isDeepStrictEqual(actual, expected)) expect(actual).toEqual(expected);
 }

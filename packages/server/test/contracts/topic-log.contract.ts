@@ -24,7 +24,7 @@ function keeping(some: Partial<typeof keep> | 'none'): LogOptions {
   return { ...roomy, fallback: { ...fallback, keep: some === 'none' ? some : { ...keep, ...some } } };
 }
 
-/** What {@link TopicLog} promises, for every log there is. */
+/** The contract of {@link TopicLog}, for every log. */
 export function topicLogContract(name: string, open: OpenLog, { runs }: { readonly runs: number }): void {
   let opened: LogUnderTest[] = [];
 
@@ -82,7 +82,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
         108,
         108,
         108,
-        // A clock that shows a time before 1970 is one that shows 1970.
+        // A clock that shows a time before 1970 counts as one that shows 1970.
         -startTime,
         -startTime,
       ]);
@@ -393,7 +393,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
           .recovered;
       expect([await recovered(news, 1), await recovered(everything, 1)]).toEqual([false, false]);
       expect([await recovered(news, 2), await recovered(everything, 2)]).toEqual([true, true]);
-      // There would be no room for it either.
+      // There would be no place for it either.
       expect(await again.append([record])).toEqual([{ ...first, kind: 'duplicate' }]);
       expect(await again.append([{ ...record, messageJson: '3' }])).toEqual([{ kind: 'id_conflict' }]);
       expect(await again.topicState(news)).toBeUndefined();
@@ -433,7 +433,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       await advance(0);
       const others = ['bob 1', 'bob 2', 'nobody 1', 'nobody 2', 'nobody 3', 'used'];
       expect(await namesOf(log)).toEqual(['ann 1', 'ann 3', ...others]);
-      // What was declared, or has a message, does not count.
+      // A topic that is declared, or has a message, does not count.
       await log.createTopic(parseTopic('ann 1'), true, 'ann');
       await log.append([{ topic: parseTopic('ann 3'), messageJson: '1', subject: 'ann' }]);
       for (const topic of ['ann 4', 'ann 5', 'ann 6']) await create(topic, 'ann');
@@ -520,7 +520,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       for (const at of [1, 2, 3]) await log.append([{ topic: news, messageJson: String(at) }]);
       const recovered = async (interest: Interest, sequence: number, epoch = log.epoch): Promise<unknown> =>
         (await log.locate(interest, { kind: 'offset', offset: { epoch, sequence } })).recovered;
-      // The topic's first message, at 2, is gone.
+      // The topic's first message, at 2, was dropped.
       expect([await recovered(news, 1), await recovered(news, 2), await recovered(news, 4)]).toEqual([
         false,
         true,
@@ -575,7 +575,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       for (const [at, interest] of interests.entries()) {
         const missed = await log.read(interest, starts[at]?.position ?? { sequence: 0 }, page);
         expect(missed).toMatchObject({ dropped: 'unknown', records: [{ sequence: 3, ordinal: 1 }] });
-        // Whoever had all of it before gets all that comes after, too.
+        // A reader that had all of it before gets everything after it too.
         const had = await log.read(interest, heads[at]?.position ?? { sequence: 0 }, page);
         expect(had).toMatchObject({ dropped: 0, records: [{ sequence: 3, ordinal: 1 }] });
       }
@@ -643,7 +643,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       await append(news, 10, 20, 30, 40);
       const { position, due } = await log.locate(everything, { kind: 'last', count: 1 });
       expect(due).toBe(2);
-      // What goes now is not what is to be read.
+      // What is dropped now is not wanted.
       await append(news, 50, 60);
       const { records, dropped } = await log.read(everything, position, page);
       expect(records.map(({ messageJson }) => messageJson)).toEqual(['1', '40', '50', '60']);
@@ -748,7 +748,7 @@ async function namesOf(log: TopicLog): Promise<string[]> {
   return (await log.topics({ prefix: '', limit: 100 })).map(({ topic }) => topic);
 }
 
-/** The messages there are, read in small pages. */
+/** Reads all messages, in small pages. */
 async function readAll(
   log: TopicLog,
   interest: Interest,

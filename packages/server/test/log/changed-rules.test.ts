@@ -18,7 +18,7 @@ class LastingStore extends MemoryStore {
   }
 }
 
-/** Opens a log over what there is, under a rule of its own. */
+/** Opens a log over a store, with one rule. */
 async function opens(store: MemoryStore, kept: Rule['keep']): Promise<LocalTopicLog> {
   const fallback: Rule = { match: everything, keep: kept, create: 'publish', publishBytesMax: 1_000 };
   const options = { rules: [], fallback, topicsMax: 10, idWindowMs: 1_000, idsMax: 10 };

@@ -47,7 +47,7 @@ const revocations = [
 ];
 const name = Buffer.from('name');
 
-/** Each kind of value: its bytes, its key, how it is read, and what has to come out. */
+/** For each kind of value: its bytes, its key, its decoder, and the expected content. */
 const values = {
   chunk: {
     value: encodeChunk(chunk, chunkKey(3, 70_000)),

@@ -19,7 +19,7 @@ const hour = 60 * minute;
 const day = 24 * hour;
 const year = 365 * day;
 
-/** Some day in 2026. */
+/** A day in 2026. */
 const start = 1_790_000_000_000;
 
 const news = parseTopic('news');
@@ -34,12 +34,12 @@ const rule: Rule = {
 };
 const options = { rules: [], fallback: rule, topicsMax: 100, idWindowMs: 10 * minute, idsMax: 4 };
 
-/** A log on disk, whose server is stopped and started, and its clock. */
+/** A log on disk, whose server can be restarted, and its clock. */
 class World {
   readonly #directory: string;
   readonly #options: LogOptions;
   #under: LocalLogUnderTest | undefined;
-  /** What was told of the clock since the last start. */
+  /** The clock events since the last start. */
   events: ClockEvent[] = [];
   #now: number;
   #published = 0;
@@ -56,7 +56,7 @@ class World {
     return this.#under.log;
   }
 
-  /** @param clock - by how much it is wrong, from now on */
+  /** @param clock - the error of the clock from now on */
   async startServer(clock = 0): Promise<void> {
     this.#now += clock;
     this.events = [];
@@ -78,7 +78,7 @@ class World {
     await this.#under?.advance(0);
   }
 
-  /** Lets time pass, while the log looks at the clock. */
+  /** Lets time pass, while the log samples the clock. */
   async pass(ms: number): Promise<void> {
     for (let left = ms; left > 0; left -= 30 * second) {
       this.#now += Math.min(left, 30 * second);
@@ -93,7 +93,7 @@ class World {
     return outcome;
   }
 
-  /** When a message is stamped that is published now, in milliseconds since the start. */
+  /** The timestamp of a message that is published now, in milliseconds since the start. */
   async stamp(): Promise<number> {
     const outcome = await this.publish();
     return 'time' in outcome ? outcome.time - start : Number.NaN;
@@ -285,7 +285,7 @@ describe('a clock on trial', () => {
     expect(await read()).toEqual([1, 2, 3]);
     await world.pass(second);
     expect(await read()).toEqual([2, 3]);
-    // That the second came before the newest jump is known, and not how long before.
+    // The log knows that the second message came before the newest jump, but not how long before.
     await world.pass(20 * minute);
     expect(await read()).toEqual([2, 3]);
     await world.publish(undefined, news);
@@ -453,7 +453,7 @@ describe('what is told of the clock', () => {
   });
 });
 
-/** What happens to a log and its clock, in steps. */
+/** The steps of a generated run. */
 type ClockStepOf = { readonly publish: Topic } | { readonly set: number } | { readonly pass: number };
 
 const jump = fc.constantFrom(2 * minute, hour, 3 * day, 400 * day, 1, 30 * second, minute);
@@ -466,18 +466,18 @@ const anyStep: fc.Arbitrary<ClockStepOf> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ pass: fc.constantFrom(1, 40 * second, 10 * minute, 70 * minute) }) },
 );
 
-/** What the model knows of a message. */
+/** The model's knowledge of a message. */
 interface Stamp {
   readonly topic: Topic;
   readonly time: number;
-  /** How much time had really passed. */
+  /** The time that had really passed. */
   readonly at: number;
 }
 
-/** A log in memory that keeps everything, and beside it what the clock has shown, in plain lists. */
+/** A log in memory that keeps everything, and the history of its clock, in plain lists. */
 class Model {
   readonly stamps: Stamp[] = [];
-  /** Where the stamps go back: before how many of them, from what, and to what. */
+  /** The steps back of the clock: the number of earlier messages, the time before, and the time after. */
   readonly steps: { readonly place: number; readonly before: number; readonly after: number }[] = [];
   now = start;
   at = 0;
@@ -507,12 +507,12 @@ class Model {
     }
   }
 
-  /** What is not in the future. */
+  /** The latest time that is not in the future. */
   get present(): number {
     return this.trusted + minute;
   }
 
-  /** When a message counts as stamped. */
+  /** The effective time of a message. */
   counted(place: number): number {
     const { time } = this.stamps[place] as Stamp;
     const setRight = this.steps.find((step) => step.place > place && step.after <= this.present);
@@ -564,7 +564,8 @@ describe('whatever the clock shows', () => {
             for (const interest of [news, other, everything]) {
               const read = await readSince(model.under.log, ms, interest);
               expect(read).toEqual(model.since(ms, interest));
-              // In other words: of those that the clock of now would say were stamped then or later, none is left out.
+              // In other words: no message is left out that has that timestamp or a later one by the clock of
+              // now.
               const shown = model.stamps.flatMap(({ topic, time: stamp }, place) =>
                 ms <= stamp && stamp <= model.present && (interest === everything || topic === interest)
                   ? [place + 1]
@@ -606,7 +607,7 @@ describe('whatever the clock shows', () => {
           const young = model.stamps.flatMap(({ at }, place) => (model.at - at < ageMs ? [place + 1] : []));
           expect(await readSince(model.under.log, 0, news)).toEqual(expect.arrayContaining(young));
         }
-        // A stamp that was a day ahead may be believed when that day has come.
+        // A timestamp that was a day ahead may be trusted after that day has come.
         await model.take({ pass: day + ageMs + hour });
         expect(await readSince(model.under.log, 0, news)).toEqual([]);
         await model.under.close();

@@ -16,7 +16,7 @@ interface World extends LocalLogUnderTest {
   readonly store: SteeredStore;
 }
 
-/** A log with five blocks, of which each has a message of two topics: 1 to 5, and 10 to 50. */
+/** A log with five blocks. Each of them has a message of two topics: 1 to 5, and 10 to 50. */
 async function opens(some: Partial<typeof keep> = {}): Promise<World> {
   const store = new SteeredStore();
   const rule = { ...fallback, keep: { ...keep, ...some } };
@@ -31,7 +31,7 @@ async function opens(some: Partial<typeof keep> = {}): Promise<World> {
   return { ...under, store };
 }
 
-/** Reads one message after the other until there is no more. @throws what reading throws */
+/** Reads one message after the other to the end. @throws what reading throws */
 async function readAll(log: TopicLog, interest: Interest, from: From): Promise<readonly number[]> {
   let { position } = await log.locate(interest, from);
   const messages: number[] = [];
@@ -74,7 +74,7 @@ describe.each([1, 3, 5, 7, 9])('when the chunk of the topic at %i is lost', (blo
     world.store.lostChunks.push({ topic: 1, block });
     world.store.lostBlocks.push(block);
     for (const from of froms(world)) {
-      // Where a time was, only the blocks know.
+      // Only the blocks know the position of a time.
       if (from.kind === 'time') continue;
       const reading = readAll(world.log, everything, from);
       if (block < 9) await expect(reading).rejects.toThrow(LogDamagedError);

@@ -57,7 +57,7 @@ describe('the data directory', () => {
   });
 
   it('the owner of a data directory loses no commit to others that are refused, however many try', async () => {
-    // LMDB can lose a commit when another process opens the data file while it is made.
+    // LMDB can lose a commit if another process opens the data file during it.
     const owner = new ScriptProcess(
       `
       const store = await openLmdbStore(args[0]);
@@ -104,7 +104,7 @@ describe('the data directory', () => {
   });
 
   it('the data directory has one owner when several servers start at the same time', async () => {
-    // Those that give up do so while the one that has it looks whom it takes over from: any order is to do.
+    // The losers give up while the winner reads the note of the last owner. Any order can happen.
     for (let round = 0; round < 40; round++) {
       const opening = Array.from({ length: 4 }, () => openLmdbStore(join(directory, String(round))));
       const results = await Promise.allSettled(opening);

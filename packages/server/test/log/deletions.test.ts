@@ -23,7 +23,9 @@ const interest = fc.oneof(
   fc.constant(parseInterest('**')),
 );
 
-/** Deletions, some of them together. A topic that is deleted late may have had its newest message early. */
+/**
+ * Deletions, some of them in one commit. A topic that is deleted late may have had its newest message early.
+ */
 const anyDeletion = fc.record({
   topic,
   sequence: fc.integer({ min: 1, max: 40 }),
@@ -37,7 +39,7 @@ function rememberedOf(all: readonly (readonly Deletion[])[], most = limits): Del
   return known;
 }
 
-/** What somebody would say who forgets nothing. */
+/** The result with an unlimited memory. */
 function wasReallyDeleted(all: readonly Deletion[], wanted: Interest, sequence: number, at: number): boolean {
   return all.some(
     (deletion) => deletion.sequence > sequence && (deletion.at ?? 0) > at && matches(wanted, deletion.topic),

@@ -21,7 +21,7 @@ function lockOf(directory: string): DirectoryLock {
   return new DirectoryLock({ directory, machine: thisMachine(), ...events });
 }
 
-// LMDB can lose a commit of the owner when another process opens the data file.
+// LMDB can lose a commit of the owner if another process opens the data file.
 describe('a directory whose last owner is gone', () => {
   it('nobody else gets to the data file of a directory while a server locks it', async () => {
     for (let round = 0; round < 2; round++) {

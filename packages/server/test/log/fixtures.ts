@@ -4,9 +4,9 @@ import { gunzipSync } from 'node:zlib';
 import { temporaryDirectory } from '../../../cli/test/harness.ts';
 import type { RuleSetting } from '../../src/config/rules.ts';
 
-/** What must be read from a store, as the version that wrote it has read it. */
+/** What must be read from a store: what the version that wrote it has read. */
 export interface FixtureContent {
-  /** The wall clock when it was read, seconds after it was written. */
+  /** The wall clock at that time, seconds after the store was written. */
   readonly takenAt: number;
   readonly rules: readonly RuleSetting[];
   readonly epoch: string;
@@ -17,9 +17,9 @@ export interface FixtureContent {
     readonly lastOffset?: string;
     readonly lastTime?: number;
   }[];
-  /** The places of all messages that are kept. */
+  /** The sequences of all kept messages. */
   readonly kept: readonly number[];
-  /** An export; a long line is told by its hash. */
+  /** An export. A long line is represented by its hash. */
   readonly lines: readonly string[];
   readonly resumes: readonly {
     readonly topic: string;
@@ -49,7 +49,7 @@ export class Fixture {
     this.#compressed = file('.mdb.gz');
   }
 
-  /** A data directory that has it, for one test. */
+  /** Unpacks it into a data directory for one test. */
   unpack(): string {
     const directory = join(temporaryDirectory(), 'data');
     mkdirSync(directory);

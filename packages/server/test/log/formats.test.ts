@@ -57,7 +57,7 @@ async function readAll(log: TopicLog): Promise<readonly LogRecord[]> {
   return records;
 }
 
-/** An envelope, as an export has it. */
+/** An envelope like in an export. */
 function lineOf({ topic, messageJson, sequence, time, id, publisher }: LogRecord, epoch: string): string {
   const rest = JSON.stringify({ offset: formatOffset({ epoch, sequence }), time, id, publisher });
   return inShort(`{"topic":${JSON.stringify(topic)},"message":${messageJson},${rest.slice(1)}`);

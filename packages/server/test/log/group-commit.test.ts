@@ -13,7 +13,7 @@ function open(store: SteeredStore): LocalLogUnderTest {
   return openOver(store, { rules: [], fallback, topicsMax: 10, idWindowMs: 1_000, idsMax: 1_000 });
 }
 
-/** Appends again and again, each time some turns of the event loop after it was answered. */
+/** Appends repeatedly, each time some turns of the event loop after the outcome. */
 async function askAgainAndAgain({ log }: LocalLogUnderTest, times: number, turns: number): Promise<void> {
   for (let time = 0; time < times; time++) {
     const [outcome] = await log.append([{ topic, messageJson: '1' }]);
@@ -27,7 +27,7 @@ it('one commit to a disk has most of the clients that append at the same time', 
   const under = open(store);
   await Promise.all(Array.from({ length: 16 }, async (_, at) => askAgainAndAgain(under, 50, at % 8)));
   expect(under.log.head).toBe(16 * 50);
-  // Each with eight of them, where those who are slow are alone in the end.
+  // Each commit has eight of them. The slow ones are alone in the end.
   expect(store.commits.length).toBeLessThan((16 * 50) / 6);
   await under.close();
 });

@@ -4,7 +4,7 @@ import { IdTable } from '../../src/log/local/id-table.ts';
 import type { RememberedId } from '../../src/log/local/id-table.ts';
 
 const byte = fc.oneof(fc.constantFrom(0, 1, 127, 128, 255), fc.nat(255));
-// Few different bytes, so that hashes share words and places.
+// Few different bytes, so that hashes share words and rows.
 const hash = fc
   .tuple(fc.constantFrom(0, 255), fc.nat(3), fc.nat(3), byte)
   .map((bytes) => String.fromCharCode(...bytes).repeat(4));

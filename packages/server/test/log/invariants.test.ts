@@ -52,7 +52,7 @@ describe('a broken invariant of the log', () => {
   it('commit_order refuses a commit that would overwrite records', async () => {
     const { log, store, invariants, close } = open();
     await log.append([{ topic, messageJson: '1' }]);
-    // The plan gives its record the place of the first one.
+    // The plan gives its record the sequence of the first one.
     vi.spyOn(CommitPlan.prototype, 'append').mockImplementationOnce(function (this: CommitPlan) {
       this.create(topic, true);
       this.records.push(record(1));

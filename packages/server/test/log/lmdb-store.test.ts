@@ -43,7 +43,7 @@ storeContract('LmdbStore', {
   runs: 8,
 });
 
-/** A chunk with one message of so many bytes. */
+/** A chunk with one message of a given size. */
 function chunkOfSize(topic: number, block: number, size: number): Chunk {
   return chunkOf(topic, block, [{ sequence: block, messageJson: 'm'.repeat(size) }]);
 }
@@ -136,7 +136,7 @@ describe('a store on disk', () => {
       const copy = newDirectory();
       mkdirSync(copy);
       const damagedData = Buffer.from(data);
-      // Every second one in the first two pages, which say where everything is.
+      // Half of the flips are in the first two pages, which say where everything is.
       const at =
         i % 2 === 0
           ? Math.floor(used.length * ((i * 0.618) % 1))
@@ -156,8 +156,8 @@ describe('a store on disk', () => {
 });
 
 /**
- * What each directory has, read in another process: LMDB trusts its pages, and some damage ends the process that
- * reads them (`died`).
+ * The content of each directory, read in another process. LMDB trusts its pages, so some damage crashes the
+ * process (`died`).
  */
 async function contentOf(all: readonly string[]): Promise<string[]> {
   const contents: string[] = [];
@@ -186,7 +186,7 @@ async function contentOf(all: readonly string[]): Promise<string[]> {
   return contents;
 }
 
-/** A disk of so many MiB, if this system lets us have one. */
+/** Mounts a disk of a given size, if this system allows it. */
 function mountDisk(directory: string, megabytes: number): boolean {
   mkdirSync(directory, { recursive: true });
   return spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', directory]).status === 0;
@@ -219,7 +219,7 @@ describe.skipIf(!canMount)('a full disk (a test that needs root, to mount a smal
       );
       expect(blocksOf(store, 1)).toEqual(kept);
       expect(store.readState()?.head).toBe(kept.at(-1));
-      // What goes makes room, and can go when there is none.
+      // A removal frees space, and succeeds on a full disk.
       const gone = kept.splice(0, 150);
       await store.commit(commitOf({ removedChunks: gone.map((block) => ({ topic: 1, block })) }));
       for (let i = 0; i < 20; i++) await append();
@@ -279,7 +279,7 @@ describe('a disk that fails', () => {
     const ioError = Object.assign(new Error('Input/output error'), { code: constants.errno.EIO });
     const commitError = Promise.reject(ioError);
     file.failure = Object.assign(new Error('Commit failed'), { commitError });
-    // Nobody can tell whether that one is on the disk; of the next one, everybody can.
+    // It is unknown whether this commit is on the disk. The next one is certainly not.
     await expect(store.commit(commitOf({ chunks: [chunkOfSize(1, 2, 10)] }))).rejects.toThrow(
       LogUncertainError,
     );

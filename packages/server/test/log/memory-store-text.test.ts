@@ -12,7 +12,7 @@ it('a message in memory does not keep the text of its request', async () => {
   collect();
   const before = process.memoryUsage().heapUsed;
   for (let block = 1; block <= 50; block++) {
-    // As it comes off the wire: one flat text, of which the message is a piece.
+    // As it comes from the network: one flat text, of which the message is a slice.
     const request = Buffer.alloc(requestBytes, 'a').toString();
     const chunk = { topic: 1, block, ordinal: block, bytesBefore: 0, time: 1 };
     const records = [{ sequence: block, messageJson: request.slice(100, 160) }];

@@ -33,7 +33,7 @@ async function formatOf(directory: string): Promise<number | undefined> {
   }
 }
 
-/** Whether a data directory has, in whatever format, all that its first store had. */
+/** Expects a data directory to have everything of its first store, in any format. */
 async function expectContent(directory: string): Promise<void> {
   const store = await openStore(directory);
   let lines = '';
@@ -47,7 +47,7 @@ async function expectContent(directory: string): Promise<void> {
   expect(lines.trimEnd().split('\n')).toHaveLength(fixture.content.lines.length);
 }
 
-/** The copy that a migration has left, as a data directory of its own. */
+/** The copy of a migration, as a data directory of its own. */
 function copyOf(directory: string): string {
   const restored = join(temporaryDirectory(), 'restored');
   mkdirSync(restored);

@@ -12,18 +12,18 @@ import type { LogOptions, LogUnderTest } from '../contracts/log-under-test.ts';
 
 const startTime = 1_000_000;
 
-/** A broken invariant fails the test that broke it. */
+/** Fails the test that breaks an invariant. */
 export function failOn(fields: object, message: string): never {
   throw new Error(`${message} ${JSON.stringify(fields)}`);
 }
 
 export interface LocalLogUnderTest extends LogUnderTest {
   readonly log: LocalTopicLog;
-  /** What failed that nobody had asked for. */
+  /** What failed in the background. */
   readonly failures: readonly unknown[];
 }
 
-/** Opens a log over a store, with a clock that stands still and a sweeper that waits for `advance`. */
+/** Opens a log over a store. Its clock stands still, and its sweep waits for `advance`. */
 export function openOver(
   store: Store,
   { rules, fallback, ...options }: LogOptions,

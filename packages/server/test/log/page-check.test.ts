@@ -17,7 +17,7 @@ import { ScriptProcess } from './server-process.ts';
 
 const rounds = Number(process.env['FANFARE_DAMAGED_FILES'] ?? 1);
 
-/** CommitLoop of a busy log: messages of all sizes come and go. */
+/** The commits of a busy log: messages of all sizes come and go. */
 class Work {
   readonly #random: Random;
   readonly #kept: Chunk[] = [];
@@ -65,7 +65,10 @@ function damagesOf(directory: string): string[] {
   return damages;
 }
 
-/** Opens each directory as it is, reads, writes and empties it, in processes of its own. Tells how each went. */
+/**
+ * Opens each directory unchecked, reads, writes and empties it, in processes of their own. Returns how each
+ * ended.
+ */
 async function use(all: readonly string[]): Promise<readonly string[]> {
   const outcomes: string[] = [];
   while (outcomes.length < all.length) {
@@ -151,9 +154,9 @@ describe('checking the pages of a data file', () => {
     const passed = files.filter(({ damages }) => damages.length === 0);
     const outcomes = await use(passed.map(({ copy }) => copy));
     expect(outcomes.filter((outcome) => outcome.startsWith('ended'))).toEqual([]);
-    // Most of what passes has its damage where nothing is stored.
+    // Most undetected damage is in unused places.
     expect(outcomes.filter((outcome) => outcome === 'used').length).toBeGreaterThan(passed.length / 4);
-    // And what does not pass would have ended processes.
+    // The detected damage would have crashed processes.
     const found = files.filter(({ damages }) => damages.length > 0).slice(0, 30);
     expect((await use(found.map(({ copy }) => copy))).some((outcome) => outcome.startsWith('ended'))).toBe(
       true,
@@ -219,7 +222,7 @@ describe('checking the pages of a data file', () => {
   });
 });
 
-/** A directory that was left cleanly, and in which each page of messages was damaged since. */
+/** A directory that was left cleanly, and whose pages with messages were damaged afterwards. */
 async function damagedDirectory(damage: (page: Buffer) => unknown): Promise<string> {
   const directory = temporaryDirectory();
   const store = await openLmdbStore(directory);

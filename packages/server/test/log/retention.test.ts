@@ -28,8 +28,8 @@ function opens(some: Partial<typeof keep>, memoryBytesMax = Infinity): World {
   return { store, ...openOver(store, { rules: [], fallback, ...limits }, { memoryBytesMax }) };
 }
 
-/** Lets everything be removed that can be. */
-async function acquire({ advance, log }: LocalLogUnderTest, ms = 0): Promise<void> {
+/** Lets retention remove everything that it can. */
+async function settle({ advance, log }: LocalLogUnderTest, ms = 0): Promise<void> {
   await advance(ms);
   for (let commits = 0; commits < 100; commits++) await log.append([]);
 }
@@ -48,16 +48,16 @@ it('retention removes everything in the end that is not kept: chunks, blocks and
     ]);
   }
   expect(contentsOf(world.store)).toEqual({ topics: 2, chunks: 200, blocks: 100, ids: 100 });
-  await acquire(world, 1_500);
+  await settle(world, 1_500);
   expect(contentsOf(world.store)).toEqual({ topics: 2, chunks: 200, blocks: 100, ids: 0 });
-  await acquire(world, 1_500);
+  await settle(world, 1_500);
   expect(contentsOf(world.store)).toEqual({ topics: 2, chunks: 0, blocks: 0, ids: 0 });
 });
 
 it('the store has no more than the rule says after a sweep', async () => {
   const world = opens({ count: 10 });
   for (let at = 0; at < 300; at++) await world.log.append([{ topic: a, messageJson: String(at) }]);
-  await acquire(world);
+  await settle(world);
   expect(contentsOf(world.store)).toMatchObject({ chunks: 10, blocks: 10 });
   expect(await messagesOf(world.log, a)).toEqual([290, 291, 292, 293, 294, 295, 296, 297, 298, 299]);
 });
@@ -68,7 +68,7 @@ it('a deleted topic is removed with everything it had, however large it is', asy
   await world.log.append([{ topic: b, messageJson: '1' }]);
   expect(await world.log.deleteTopic(a)).toBe(true);
   await world.log.createTopic(a, true);
-  await acquire(world);
+  await settle(world);
   expect(contentsOf(world.store)).toEqual({ topics: 2, chunks: 1, blocks: 1, ids: 0 });
 });
 
@@ -77,10 +77,10 @@ it('a block is kept as long as any of its topics has messages in it, and no long
   const both = [a, b].map((topic) => ({ topic, messageJson: '1' }));
   await world.log.append(both);
   for (let at = 0; at < 500; at++) await world.log.append([{ topic: a, messageJson: '2' }]);
-  await acquire(world);
+  await settle(world);
   expect(contentsOf(world.store)).toMatchObject({ chunks: 6, blocks: 6 });
   for (let at = 0; at < 5; at++) await world.log.append([{ topic: b, messageJson: '3' }]);
-  await acquire(world);
+  await settle(world);
   expect(contentsOf(world.store)).toMatchObject({ chunks: 10, blocks: 10 });
 });
 
@@ -91,7 +91,7 @@ it('the newest message of a batch is kept where a topic keeps one', async () => 
   expect(await messagesOf(world.log, a)).toEqual([2_999]);
   await world.log.append(batch.slice(0, 10));
   expect(await messagesOf(world.log, a)).toEqual([9]);
-  await acquire(world);
+  await settle(world);
   expect(contentsOf(world.store)).toMatchObject({ chunks: 1, blocks: 1 });
 });
 
@@ -120,7 +120,7 @@ it('the oldest messages of all topics are evicted when memory is short', async (
   for (let at = 0; at < 400; at++) {
     await world.log.append([{ topic: at < 5 ? b : a, messageJson: JSON.stringify(text) }]);
   }
-  await acquire(world);
+  await settle(world);
   // Each takes some 1,000 bytes.
   expect(contentsOf(world.store).chunks).toBeGreaterThan(90);
   expect(contentsOf(world.store).chunks).toBeLessThan(110);
@@ -142,7 +142,7 @@ it('no more is evicted than necessary when memory is short, even if one commit c
   await world.log.append([large]);
   await world.log.append([large]);
   for (let at = 0; at < 20; at++) await world.log.append([{ topic: b, messageJson: '1' }]);
-  await acquire(world);
+  await settle(world);
   expect((await world.log.topicState(a))?.messages).toBeGreaterThan(900);
   expect((await world.log.topicState(b))?.messages).toBe(22);
 });
@@ -156,9 +156,9 @@ it('retention handles thousands of topics', async () => {
   expect(await messagesOf(world.log, parseTopic('t/4999'))).toEqual([2, 3]);
   const { due } = await world.log.locate(everything, { kind: 'earliest' });
   expect(due).toBe(10_000);
-  await acquire(world);
+  await settle(world);
   expect(contentsOf(world.store)).toMatchObject({ chunks: 10_000, blocks: 10 });
-  await acquire(world, 1_001);
+  await settle(world, 1_001);
   expect(contentsOf(world.store)).toEqual({ topics: 5_000, chunks: 0, blocks: 0, ids: 0 });
 });
 

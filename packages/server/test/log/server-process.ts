@@ -4,15 +4,15 @@ import { fileURLToPath } from 'node:url';
 
 const built = new URL('../../dist/log/store/', import.meta.url).href;
 
-/** A process of its own that runs a script as a module, with what was built of `src/log/store`. */
+/** A process of its own that runs a script as a module, with the built `src/log/store`. */
 export class ScriptProcess {
   readonly #process: ChildProcess;
   readonly #lines: string[] = [];
   #onLine: () => void = () => {};
 
   /**
-   * @param script - has `openLmdbStore`; `thisMachine`, and `anotherKernel`, which is what a process of another machine
-   * has as that; as `args`, the arguments; `say` prints a line
+   * @param script - can use `openLmdbStore`, `thisMachine` and `anotherKernel`, which is the machine of a
+   * process elsewhere; `args`, its arguments; and `say`, which prints a line
    */
   constructor(script: string, ...args: readonly string[]) {
     const module = `
@@ -40,7 +40,7 @@ export class ScriptProcess {
     this.#process.on('close', () => this.#onLine());
   }
 
-  /** The next line that it prints; undefined when it ends without one. */
+  /** The next line of its output; undefined if it ends without one. */
   async line(): Promise<string | undefined> {
     while (this.#lines.length === 0 && !this.#hasEnded) {
       await new Promise<void>((resolve) => {

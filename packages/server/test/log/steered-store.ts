@@ -10,22 +10,22 @@ import type {
   TopicRecord,
 } from '../../src/log/store/store.ts';
 
-/** A commit that waits for its test to say what becomes of it. */
+/** A commit that waits until the test settles it. */
 export interface HeldCommit {
   readonly commit: StoreCommit;
   readonly succeed: () => void;
   readonly fail: (error: Error) => void;
 }
 
-/** A store in memory that fails, hangs and loses things when it is told to. */
+/** A store in memory that fails, hangs and loses data on demand. */
 export class SteeredStore implements Store {
   readonly level: Store['level'];
   readonly diskBytes = undefined;
-  /** What commits fail with. */
+  /** The error of failing commits. */
   failure: Error | undefined;
-  /** Only those fail of which this is so. */
+  /** Only commits that meet this condition fail. */
   isAffected: (commit: StoreCommit) => boolean = () => true;
-  /** Every commit that was tried. */
+  /** Every attempted commit. */
   readonly commits: StoreCommit[] = [];
   readonly lostChunks: Pick<Chunk, 'topic' | 'block'>[] = [];
   readonly lostBlocks: number[] = [];
@@ -107,12 +107,12 @@ export class SteeredStore implements Store {
   }
 }
 
-/** How many of everything a store has. */
+/** Counts what a store has. */
 export function contentsOf(store: Store): Readonly<Record<'topics' | 'chunks' | 'blocks' | 'ids', number>> {
   const topics = [...store.readTopics()];
   return {
     topics: topics.length,
-    // Also of topics that are not there any more.
+    // Topics that do not exist any more are counted too.
     chunks: Array.from({ length: (store.readState()?.topicNumber ?? 0) + 1 }, (_, number) => [
       ...store.readChunks(number, 0),
     ]).flat().length,

@@ -61,7 +61,7 @@ it('nothing is appended or changed while the store is full, and appending contin
   const { position } = await log.locate(everything, { kind: 'earliest' });
   expect((await log.read(everything, position, page)).records).toHaveLength(1);
   store.failure = undefined;
-  // Neither the id nor a place in the log was used up.
+  // Neither the id nor a sequence was used up.
   expect(await log.append([{ ...one, id: 'a' }])).toMatchObject([{ kind: 'appended', sequence: 2 }]);
   expect(tail.map(({ sequence }) => sequence)).toEqual([1, 2]);
 });
@@ -76,7 +76,7 @@ it('operations that need no store succeed while the store is full', async () => 
   const deletion = log.deleteTopic(parseTopic('absent'));
   const created = log.createTopic(kept, false);
   await expect(stored).rejects.toBe(full);
-  // It is no duplicate of what was not appended.
+  // It is not a duplicate of a message that was not appended.
   await expect(same).rejects.toBe(full);
   expect(await unstored).toMatchObject([{ kind: 'appended', sequence: 0, stored: 'none' }]);
   expect(await absent).toEqual([{ kind: 'topic_not_found' }]);
@@ -123,7 +123,7 @@ it('retention frees space while nothing else can be stored', async () => {
   expect(contentsOf(store).chunks).toBeGreaterThan(1);
   store.isAffected = ({ blocks }) => blocks.length > 0;
   await expect(log.append([one])).rejects.toBe(full);
-  // Whatever is asked for all the time.
+  // Whatever clients do meanwhile.
   for (let sweeps = 0; sweeps < 3; sweeps++) {
     const asked = expect(log.append([one])).rejects.toBe(full);
     await advance(0);
@@ -254,7 +254,7 @@ it.each(['early', 'late'] as const)(
   },
 );
 
-/** The places of all messages there are, read as topics, and with a pattern from every place in the log. */
+/** The sequences of all messages, read by topic, and with a pattern from every position. */
 async function everythingOf(log: TopicLog): Promise<Record<string, readonly number[]>> {
   const read = async (interest: typeof everything | typeof kept): Promise<number[]> => {
     const { position } = await log.locate(interest, { kind: 'earliest' });

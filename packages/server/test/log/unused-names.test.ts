@@ -90,7 +90,7 @@ it('a subscription creates its topic again while a commit is forgetting it', asy
   const created = log.createTopic(c, true);
   const { commit, succeed } = await held;
   expect(commit.removedTopics).toEqual([1]);
-  // It is still there, and would not be a moment later.
+  // It still exists, and would not a moment later.
   expect(await log.topicState(a)).toBeDefined();
   inUse.add(a);
   const subscribed = log.createTopic(a, false);
@@ -113,7 +113,7 @@ it('a topic stays with its new subscriber when the commit fails that would have 
   fail(full);
   await expect(created).rejects.toBe(full);
   expect(await subscribed).toBe('existed');
-  // The next one takes the place of the other.
+  // The next topic replaces the other one.
   expect(await log.createTopic(c, true)).toBe('created');
   expect(await namesOf(log)).toEqual(['a', 'c']);
 });

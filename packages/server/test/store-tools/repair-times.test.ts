@@ -33,7 +33,7 @@ interface Step {
   readonly set: number;
 }
 
-/** Fills a store by a clock that is set forward and back. @returns what the clock shows at last */
+/** Fills a store by a clock that is set forward and back. @returns the last time of the clock */
 async function fill(store: Store, steps: readonly Step[]): Promise<number> {
   let now = start;
   // It is used afterwards.
@@ -216,7 +216,7 @@ describe('fanfare store repair-times', () => {
 
   it('fanfare store repair-times keeps the copy of an earlier repair', async () => {
     const directory = fixture.unpack();
-    // That one's clock was wrong, too.
+    // The clock of that repair was wrong too.
     const first = await repairTimes(directory, takenAt + 365 * day);
     const copied = readFileSync(first?.copy ?? '');
     const second = await repairTimes(directory, takenAt);

@@ -60,7 +60,7 @@ async function exported(
   return { lines: text.trimEnd().split('\n'), damages, counts };
 }
 
-/** What of an export's lines is the same in every copy of the log. */
+/** The part of an export that is the same in every copy of the log. */
 function contentOf(lines: readonly string[]): readonly string[] {
   return lines.slice(1).map((line) => line.replace(/,"offset":"[^"]+"/, ''));
 }
@@ -69,7 +69,7 @@ async function* inPieces(lines: readonly string[], size = 3): AsyncIterable<read
   for (let at = 0; at < lines.length; at += size) yield lines.slice(at, at + size);
 }
 
-/** Two topics, of which each has a message in each of five blocks: the blocks are 1, 3, 5, 7 and 9. */
+/** Two topics with a message in each of five blocks: the blocks are 1, 3, 5, 7 and 9. */
 async function filled(): Promise<SteeredStore> {
   const store = new SteeredStore();
   const { log, advance } = openOver(store, options);
@@ -84,7 +84,7 @@ async function filled(): Promise<SteeredStore> {
   return store;
 }
 
-/** A store as {@link filled} makes it, in which some things are damaged. */
+/** The store of {@link filled}, with some damage. */
 function damagedStore(store: Store, isDamaged: { chunk?: string; block?: number; topic?: number }): Store {
   const check = <T>(items: Iterable<T>, isBad: (item: T) => boolean): Iterable<T> =>
     (function* () {
@@ -294,7 +294,7 @@ describe('exporting', () => {
   });
 });
 
-/** JSON texts without white space, which parsing and printing would not all give back. */
+/** JSON texts without white space. Parsing and printing would change some of them. */
 const messageJson = fc.oneof(
   fc.json().map((text) => JSON.stringify(JSON.parse(text))),
   fc.constantFrom(
