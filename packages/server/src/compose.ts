@@ -60,7 +60,7 @@ export async function compose(
   { now = Date.now, identify, logger = defaultLogger() }: ServerOptions,
   { settings, isAttached, theirs, onLost }: ComposeParts,
 ): Promise<Composed> {
-  // Requests can make these parts log the same failure again and again.
+  // For failures that requests can cause again and again.
   const requestLogger = suppressRepeats(logger, monotonicMs);
   const insides = await tryInsides(logger, theirs);
 

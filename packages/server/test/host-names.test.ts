@@ -1,7 +1,7 @@
 import { get } from 'node:http';
 import type { ServerOptions } from '@fanfare/server';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { isAllowedHost } from '../src/access/allowed-host.ts';
+import { isAllowedHost } from '../src/access/host-header.ts';
 import { secret } from './access/tokens.ts';
 import { launchBrowser } from './browser.ts';
 import { connectClient, startServer } from './harness.ts';

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { isAllowedHost } from './allowed-host.ts';
+import { isAllowedHost } from './host-header.ts';
 import { isForeignPage } from './cross-origin.ts';
 import { isForwarded } from './forwarded.ts';
 import { isLoopback } from './loopback.ts';

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import accepts from '@fastify/accepts';
 import { FanfareError } from '@fanfare/protocol';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { hostProblem } from '../access/allowed-host.ts';
+import { hostProblem } from '../access/host-header.ts';
 import type { Access } from '../access/access.ts';
 import type { Refuse } from '../access/reachability.ts';
 import type { Revocations } from '../access/revocations.ts';

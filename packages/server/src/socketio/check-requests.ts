@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Server } from 'socket.io';
 import type { EngineInside } from '../insides/engine-inside.ts';
-import { hostProblem } from '../access/allowed-host.ts';
+import { hostProblem } from '../access/host-header.ts';
 import { guardRequests } from './request-guard.ts';
 
 /** Engine.IO's own numbers. */
