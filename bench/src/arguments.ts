@@ -8,12 +8,12 @@ export interface Arguments {
   readonly scenarios: readonly Scenario[];
   readonly systems: readonly System[];
   readonly rounds: number;
-  /** Where to write everything that was measured. */
+  /** The file that gets all results. */
   readonly jsonPath: string | undefined;
   readonly markdown: boolean;
 }
 
-/** What was typed makes no sense. */
+/** The command line is wrong. */
 export class UsageError extends Error {}
 
 export const help = `npm run bench -- [options]

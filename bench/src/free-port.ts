@@ -7,8 +7,8 @@ const count = 12_000;
 const attemptsMax = 20;
 
 /**
- * A port that nobody has, for a server that cannot choose one and say which, or that is started again where it
- * was. A port that the system chose would not do: it may choose that same one for others as soon as it is free.
+ * Finds a free port, for a server that cannot choose and report one, or that is started again on the same
+ * port. A port that the system chose would not do: the system may give it to others as soon as it is free.
  */
 export async function freePort(): Promise<number> {
   for (let attempt = 1; attempt <= attemptsMax; attempt++) {

@@ -2,7 +2,7 @@ import { cpus, release, totalmem } from 'node:os';
 import type { Pinning } from './processes.ts';
 import { findProgram } from './systems/system.ts';
 
-/** What the figures depend on beside the programs. */
+/** The properties of the machine that the figures depend on. */
 export interface Machine {
   readonly processor: string;
   readonly processors: number;
@@ -12,7 +12,7 @@ export interface Machine {
   readonly pinning: Pinning | undefined;
 }
 
-/** The server gets one processor and the load another, where there are two and a program to say so. */
+/** The server gets one processor and the load another, if there are two processors and `taskset`. */
 export function choosePinning(): Pinning | undefined {
   return cpus().length >= 2 && findProgram('taskset') !== undefined ? { server: 0, load: 1 } : undefined;
 }
@@ -28,7 +28,7 @@ export function describeMachine(pinning: Pinning | undefined): Machine {
   };
 }
 
-/** For people, in sentences. */
+/** Describes the machine in sentences. */
 export function machineText({ processor, processors, memoryGib, system, node, pinning }: Machine): string {
   const where = pinning
     ? `The server runs on processor ${pinning.server}, the load on processor ${pinning.load}.`

@@ -39,7 +39,7 @@ async function main(args: Arguments): Promise<number> {
   return measureAll(installed, processes);
 }
 
-/** None of them outlives this one, however it ends. */
+/** None of these processes outlives this one, however it ends. */
 function startProcesses(pinning: Pinning | undefined): Processes {
   const processes = new Processes(pinning);
   process.once('exit', () => processes.close());
@@ -48,7 +48,7 @@ function startProcesses(pinning: Pinning | undefined): Processes {
   return processes;
 }
 
-/** Names the systems that are not installed, and leaves them out. */
+/** Names the systems that are not installed, and skips them. */
 function withoutMissing(args: Arguments): Arguments {
   for (const system of args.systems) {
     const missing = system.missing();
@@ -94,7 +94,7 @@ async function measureAll(args: Arguments, processes: Processes): Promise<number
       .map(({ name }) => name);
     results.push(result);
     console.log(renderScenario(result, { markdown, absent }));
-    // After each, for what comes next may be interrupted.
+    // After each scenario, because the next one may be interrupted.
     save();
   }
   const failures = results.flatMap(({ id, systems: all }) =>

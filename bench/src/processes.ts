@@ -8,25 +8,27 @@ import { root } from './paths.ts';
 export interface Program {
   readonly command: string;
   readonly args: readonly string[];
-  /** Beside the path and a home. */
+  /** Environment variables, in addition to the path and a home. */
   readonly env?: Readonly<Record<string, string>>;
-  /** What it prints, to either output, once it takes connections; the group `port` is the port, where it says. */
+  /**
+   * Matches its output once it takes connections. The group `port` is the port, if the program prints one.
+   */
   readonly ready: RegExp;
 }
 
 export interface RunningServer {
   readonly pid: number;
-  /** What stands in the group `port` of {@link Program.ready}. */
+  /** The value of the group `port` of {@link Program.ready}. */
   readonly port: number;
-  /** Where its event loop's delays can be asked for; see `servers/loop-delay.ts`. */
+  /** The socket that reports its event-loop delays: see `servers/loop-delay.ts`. */
   readonly loopDelayPath?: string | undefined;
-  /** How the process ended and what it printed last; undefined when it lives, also a moment from now. */
+  /** How the process ended, and its last output. Undefined if it is still alive after a moment. */
   death(): Promise<string | undefined>;
   /** Resolves once the process has ended. */
   stop(): Promise<void>;
 }
 
-/** The processors for the server and for the load; undefined leaves that to the operating system. */
+/** The processors for the server and the load. Undefined leaves the choice to the operating system. */
 export interface Pinning {
   readonly server: number;
   readonly load: number;
@@ -36,11 +38,11 @@ const startTimeoutMs = 20_000;
 const deathNoticeMs = 1000;
 const outputCharactersMax = 2000;
 
-/** The processes that the benchmark has started, so that none of them outlives it. */
+/** The processes that the benchmark has started. None of them outlives it. */
 export class Processes {
   readonly #children = new Set<ChildProcess>();
   readonly #pinning: Pinning | undefined;
-  /** Where servers may leave files. */
+  /** A folder for the files of servers. */
   readonly directory: string = mkdtempSync(join(tmpdir(), 'fanfare-bench-'));
 
   constructor(pinning: Pinning | undefined) {
@@ -61,11 +63,11 @@ export class Processes {
     const keepLast = (chunk: Buffer): void => {
       output = (output + chunk.toString('utf8')).slice(-outputCharactersMax);
     };
-    // Also what nobody looks at has to be read, or the server would wait for that.
+    // All output has to be read, or the server would block on it.
     child.stdout.on('data', keepLast);
     child.stderr.on('data', keepLast);
     const death = async (): Promise<string | undefined> => {
-      // Its connections end before it does.
+      // Its connections end before the process does.
       await Promise.race([ended, setTimeout(deathNoticeMs, undefined, { ref: false })]);
       const { exitCode, signalCode } = child;
       if (exitCode === null && signalCode === null) return undefined;
@@ -78,7 +80,7 @@ export class Processes {
     return { pid: child.pid ?? 0, port, death, stop };
   }
 
-  /** Starts a module of this package that is spoken to with messages. */
+  /** Starts a module of this package, which communicates by messages. */
   startLoad(module: string, moduleArgs: readonly string[] = []): ChildProcess {
     const { command, args } = pin(this.#pinning?.load, process.execPath, []);
     const child = fork(module, moduleArgs, {
@@ -91,7 +93,7 @@ export class Processes {
     return child;
   }
 
-  /** Ends whatever still runs, at once. */
+  /** Kills all processes that still run. */
   close(): void {
     for (const child of this.#children) child.kill('SIGKILL');
     rmSync(this.directory, { recursive: true, force: true });
@@ -119,7 +121,7 @@ function pin(
   return { command: 'taskset', args: ['-c', String(processor), command, ...args] };
 }
 
-/** Resolves to the port, or 0, once the program has printed what it is to print. */
+/** Resolves to the port, or to 0, once the output of the program matches `ready`. */
 function printed(child: ChildProcess, ready: RegExp, name: string): Promise<number> {
   return new Promise((resolve, reject) => {
     let output = '';

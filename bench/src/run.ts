@@ -5,14 +5,14 @@ import type { Figures, Job, LoadResult } from './load/job.ts';
 import type { SystemName } from './systems/names.ts';
 import type { StartOptions, System } from './systems/system.ts';
 
-/** What one system did in one scenario. */
+/** The result of one system in one scenario. */
 export interface SystemResult {
   readonly system: SystemName;
-  /** Messages of a measured stretch, the same in every round; 0 where none are published. */
+  /** Messages of a measured stretch, the same in every round. 0 if none are published. */
   readonly messages: number;
   /** One for each round. */
   readonly rounds: readonly Figures[];
-  /** Why it was given up. */
+  /** Why the measurement failed. */
   readonly failure: string | undefined;
 }
 
@@ -23,14 +23,14 @@ export interface ScenarioResult {
   readonly systems: readonly SystemResult[];
 }
 
-/** One whole measurement takes no longer than this, or it fails. */
+/** The limit for one whole measurement. A longer one fails. */
 const timeoutMs = 240_000;
 const warmUpMs = 2000;
 const stretchMs = 3000;
-/** What is published to where there is only one topic. */
+/** The topic of scenarios with only one topic. */
 const usualTopic = 'topic-0';
 
-/** Whether the system can do what the scenario asks for. */
+/** Whether the system supports the scenario. */
 export function takesPart(system: System, scenario: Scenario): boolean {
   const isNamed = scenario.systems?.includes(system.name) ?? !system.isOnlyWhereNamed;
   if (!isNamed || scenario.kind === 'batches' || scenario.kind === 'replay') return isNamed;
@@ -73,7 +73,7 @@ export async function runScenario(
   return { id, about, figures, systems: [...results.values()] };
 }
 
-/** The part of a job that says what is published to whom. */
+/** The part of a job that describes what is published, and to which subscribers. */
 export function fanOutJob(
   { subscribers, topics, subscribersPerTopic, messageBytes, publishing }: FanOutShape,
   messages: number | undefined,
@@ -84,10 +84,10 @@ export function fanOutJob(
   return { kind: 'fan-out', subscribers, topics, subscribersPerTopic, messageBytes, publishing, messages };
 }
 
-/** How a server is started whose log is read. */
+/** Start options for a server whose log is read. */
 const replayStart: StartOptions = { keepsAll: true, hasUsualOutbox: true, watchesLoop: true };
 
-/** The part of a job that says what is read. */
+/** The part of a job that describes what is read. */
 export function replayTarget(
   { name }: System,
   topic: string,
@@ -95,16 +95,16 @@ export function replayTarget(
   return { kind: 'replay', topic, stored: name === 'fanfare-disk' ? 'disk' : 'memory' };
 }
 
-/** Has the load, a process of its own, do a job against the server. */
+/** Runs one job against the server, in a load process of its own. */
 export async function runLoad(job: Job, server: RunningServer, processes: Processes): Promise<LoadResult> {
   const [result] = await runLoads([job], server, processes);
   return result ?? { ok: false, reason: 'There is no result.' };
 }
 
 /**
- * Has one load do jobs one after the other.
+ * Runs jobs in one load process, one after the other.
  *
- * @returns their results, up to that of the first that failed
+ * @returns their results, up to the first that failed
  */
 export async function runLoads(
   jobs: readonly Job[],

@@ -23,11 +23,14 @@ interface Common {
   /** Its name on the command line. */
   readonly id: string;
   readonly about: string;
-  /** What its table shows; the first is what systems are compared by. */
+  /** The columns of its table. Systems are compared by the first one. */
   readonly figures: readonly FigureName[];
-  /** Only these take part; where it is not there, all that can and do not wait to be named. */
+  /**
+   * Only these systems take part. Without it, all systems that can take part do, unless they have to be
+   * named.
+   */
   readonly systems?: readonly SystemName[];
-  /** More rounds than this would only take time. */
+  /** The number of rounds that is enough. */
   readonly roundsMax?: number;
 }
 
@@ -106,7 +109,7 @@ const spreads = [1, 1000, 10_000].map((topics) =>
   ),
 );
 
-/** Shapes that `--smoke` has in small. */
+/** Shapes that `--smoke` runs with small numbers. */
 export const http32: FanOutShape = { ...usual, publishing: { over: 'http', connections: 32 } };
 export const topics100: FanOutShape = { ...usual, topics: 100, subscribersPerTopic: 25 };
 
@@ -225,7 +228,7 @@ function strangers(attack: StrangerKind, connections: number): Scenario {
       'healthyFailed',
       ...busy,
     ],
-    // With 5,000 connections, Socket.IO by itself takes more memory than the machine has.
+    // With 5,000 connections, Socket.IO alone needs more memory than the machine has.
     systems: connections > 1000 ? ['fanfare', 'node:http'] : ['fanfare', 'socket.io', 'node:http'],
     roundsMax: 3,
     attack,

@@ -4,7 +4,7 @@ import { fanOutJob, replayTarget, runLoads } from './run.ts';
 import { http32, topics100, usualBatches, usualReplay, type FanOutShape } from './scenarios.ts';
 import type { System } from './systems/system.ts';
 
-/** What is left open is the server. */
+/** A job without its server. */
 type SmallJob = Job extends infer Each
   ? Each extends Job
     ? Omit<Each, 'system' | 'port' | 'pid' | 'timeoutMs'>
@@ -20,7 +20,7 @@ const few = { subscribers: 20, subscribersPerTopic: 20 };
 const oneTopic = { ...topics100, ...few, topics: 1 };
 const noTime = { warmUpMs: 0, stretchMs: 0 };
 
-/** The measured scenarios in small, as far as a system takes part in them. */
+/** The measured scenarios with small numbers. */
 function smallScenarios(system: System): readonly SmallScenario[] {
   const fanOuts: readonly { readonly id: string; readonly shape: FanOutShape; readonly messages: number }[] =
     [
@@ -64,10 +64,10 @@ function smallReplays(system: System): readonly SmallScenario[] {
 const timeoutMs = 15_000;
 
 /**
- * Sees that what a system delivers is what was published.
+ * Checks that a system delivers exactly what was published.
  *
  * @returns the ids of the scenarios that it took part in
- * @throws Error with what was wrong
+ * @throws Error that says what was wrong
  */
 export async function smoke(system: System, processes: Processes): Promise<readonly string[]> {
   const server = await system.start(processes);

@@ -2,7 +2,7 @@ import type { FigureName, Figures } from './load/job.ts';
 import type { ScenarioResult, SystemResult } from './run.ts';
 
 interface FigureKind {
-  /** With its unit. */
+  /** The title of the column, with its unit. */
   readonly title: string;
   readonly digits: number;
 }
@@ -38,15 +38,15 @@ const figureKinds: Readonly<Record<FigureName, FigureKind>> = {
   loadBusyPercent: { title: 'load busy, %', digits: 0 },
 };
 
-/** The system that the others are compared to. */
+/** The system to which the others are compared. */
 const reference = 'fanfare';
 const nothing = '–';
 
 /**
- * Of each figure the median of the rounds and, in parentheses, the least and the most; of the first also how many times
- * the reference's it is.
+ * Renders the median of the rounds for each figure, with the minimum and the maximum in parentheses. The
+ * first figure also has its ratio to the reference system.
  *
- * @param absent - systems that cannot do what the scenario asks for
+ * @param absent - systems that do not support the scenario
  */
 export function renderScenario(
   { id, about, figures, systems }: ScenarioResult,

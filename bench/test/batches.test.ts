@@ -6,12 +6,12 @@ import { Sequences } from '../src/load/sequences.ts';
 import type { LoadResult } from '../src/load/job.ts';
 import { httpBatchWire, readBatchAnswer } from '../src/wire/http-batches.ts';
 
-describe('the answer to a batch', () => {
+describe('readBatchAnswer', () => {
   const accepted = (sequence: number): object => ({ ok: true, offset: `e.${sequence}`, stored: 'disk' });
   const read = (...answers: readonly object[]): ReturnType<typeof readBatchAnswer> =>
     readBatchAnswer(JSON.stringify(answers), 2, 'disk');
 
-  it('says where each message is', () => {
+  it('reads the place of each message in the log from the answer to a batch', () => {
     expect(read(accepted(7), accepted(8))).toEqual({ sequences: [7, 8] });
   });
 
@@ -19,13 +19,13 @@ describe('the answer to a batch', () => {
     ['one is missing', [accepted(7)], 'answered 1 of 2 messages'],
     ['one is refused', [accepted(7), { ok: false, error: {} }], 'answered a message with {"ok":false'],
     ['one is not on disk', [accepted(7), { ...accepted(8), stored: 'memory' }], '"stored":"memory"'],
-  ])('is wrong when %s', (_what, answers, sentence) => {
+  ])('refuses the answer to a batch when %s', (_what, answers, sentence) => {
     expect(read(...answers)).toContain(sentence);
   });
 });
 
-describe('places in the log', () => {
-  it('are fine in any order of publishes', () => {
+describe('the check of places in the log', () => {
+  it('accepts places in the log in any order of publishes', () => {
     const sequences = new Sequences();
     for (const places of [[4, 5], [2, 3], [2_000_000]]) sequences.add(places);
     expect(sequences.missing()).toBe('5 messages were given places from 2 to 2000000');
@@ -50,14 +50,14 @@ describe('places in the log', () => {
     [[[1, 1]], 'the place 1 after 1'],
     [[[1, Number.NaN]], 'the place NaN'],
     [[[0]], 'the place 0'],
-  ])('are wrong when they are %j', (publishes, sentence) => {
+  ])('refuses the places %j in the log', (publishes, sentence) => {
     const sequences = new Sequences();
     expect(() => publishes.forEach((places) => sequences.add(places))).toThrow(sentence);
   });
 });
 
 describe('the load that publishes batches', () => {
-  /** @param kept - how many messages the server says it keeps, of so many */
+  /** @param kept - returns how many messages the server claims to keep, of the number given */
   async function publish(kept: (accepted: number) => number, skips = 0): Promise<LoadResult> {
     let accepted = 0;
     let head = 0;
@@ -86,18 +86,18 @@ describe('the load that publishes batches', () => {
     );
   }
 
-  it('is content with a server that keeps what it accepts', async () => {
+  it('passes with a server that keeps every batch that it accepts', async () => {
     expect(await publish((accepted) => accepted)).toMatchObject({ ok: true, messages: 200 });
   });
 
-  it('sees that one is not kept', async () => {
+  it('fails if the server does not keep a message of a batch', async () => {
     expect(await publish((accepted) => accepted - 1)).toEqual({
       ok: false,
-      reason: 'The server keeps 199 messages of 200 that it has accepted.',
+      reason: 'The server keeps 199 of the 200 messages that it has accepted.',
     });
   });
 
-  it('sees that there are places between those that it was told', async () => {
+  it('fails if there are places in the log between those that the server reported', async () => {
     expect(await publish((accepted) => accepted, 1)).toEqual({
       ok: false,
       reason: 'After 200 messages: 200 messages were given places from 1 to 219.',

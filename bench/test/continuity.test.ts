@@ -19,15 +19,15 @@ async function run(name: string, interruption: (typeof interruptions)[number]): 
   return runContinuity(contestant, interruption, { processes, subscribers: 8, messagesPerSecond: 60, span });
 }
 
-describe.concurrent('whoever is interrupted', () => {
+describe.concurrent('a subscriber', () => {
   const ours = contestants.filter(({ name }) => name.startsWith('fanfare'));
   const runs = interruptions.flatMap((interruption) =>
     ours.map(({ name }) => [interruption.id, name, interruption] as const),
   );
 
-  it.each(runs)('by %s gets everything once and in order with %s', async (_id, name, interruption) => {
+  it.each(runs)('gets everything once and in order after %s, with %s', async (_id, name, interruption) => {
     const verdict = await run(name, interruption);
-    // Else there was nothing to lose. How many there are in that time depends on the machine.
+    // Otherwise there was nothing to lose. How many messages there are in that time depends on the machine.
     expect(verdict.due).toBeGreaterThan(8 * 10);
     expect(verdict).toEqual({
       due: verdict.due,
@@ -38,7 +38,7 @@ describe.concurrent('whoever is interrupted', () => {
     });
   });
 
-  it('in a storm of reconnects gets everything once and in order', async () => {
+  it('gets everything once and in order in a storm of reconnects', async () => {
     const [contestant] = ours;
     if (!contestant) throw new Error('there is none');
     const options = { processes, clients: 500, messagesPerSecond: 20, settleMs: 500 };
@@ -49,7 +49,7 @@ describe.concurrent('whoever is interrupted', () => {
 
   const reset = interruptions.filter(({ id }) => id === 'reset');
 
-  it.each(reset)('would be found to lose messages, as with Socket.IO alone', async (interruption) => {
+  it.each(reset)('loses messages with Socket.IO alone, which the judge detects', async (interruption) => {
     const { delivered, due } = await run('socket.io', interruption);
     expect(delivered).toBeLessThan(due);
     expect(delivered).toBeGreaterThan(0);
@@ -60,7 +60,7 @@ describe('the command', () => {
   it.each([
     [['--interruption', 'reset,rest'], "There is no interruption 'rest'."],
     [['--nonsense'], "Unknown option '--nonsense'"],
-  ])('refuses %j, before anything is started', async (args, reason) => {
+  ])('refuses the arguments %j before it starts anything', async (args, reason) => {
     const wrong = measureContinuity(args, processes);
     await expect(wrong).rejects.toThrow(UsageError);
     await expect(wrong).rejects.toThrow(reason);
@@ -72,11 +72,11 @@ describe('the judge', () => {
 
   it.each([
     ['a message that is missing', [0, 1, 3, 4], { delivered: 4 }],
-    ['one that came twice', [0, 1, 2, 1, 3, 4], { duplicates: 1 }],
-    ['one that came too late', [0, 2, 1, 3, 4], { reorders: 1 }],
-    ['one that was never published', [0, 1, 2, 3, 4, 5], { phantoms: 1 }],
-    ['one that is no number of a message', [0, 1, 2, 3, 4, Number.NaN], { phantoms: 1 }],
-  ])('finds %s', (_what, numbers, expected) => {
+    ['a message that came twice', [0, 1, 2, 1, 3, 4], { duplicates: 1 }],
+    ['a message that came too late', [0, 2, 1, 3, 4], { reorders: 1 }],
+    ['a message that was never published', [0, 1, 2, 3, 4, 5], { phantoms: 1 }],
+    ['a number that is not the number of a message', [0, 1, 2, 3, 4, Number.NaN], { phantoms: 1 }],
+  ])('detects %s', (_what, numbers, expected) => {
     const verdict = judge([all, numbers], 5);
     expect(verdict).toEqual({
       due: 10,
@@ -89,7 +89,7 @@ describe('the judge', () => {
     expect(isFlawless(verdict)).toBe(false);
   });
 
-  it('finds nothing only where each came once and in order', () => {
+  it('finds nothing only if each message came once and in order', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: -1, max: 6 }), { maxLength: 8 }), (numbers) => {
         const isRight = numbers.length === 5 && numbers.every((number, at) => number === at);

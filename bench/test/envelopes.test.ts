@@ -15,7 +15,7 @@ interface Altered {
   readonly replay?: string;
 }
 
-/** The event of a message that has the place of its number, and ten. */
+/** The event of a message whose place in the log is its number plus ten. */
 function event(number: number, altered: Altered = {}): Buffer {
   const { sequence = number + 10, time = timeMs + number, replay } = altered;
   const end = replay === undefined ? '' : `,"replay":"${replay}"`;
@@ -31,7 +31,7 @@ const state = (name: string): Buffer =>
 describe('the checker of envelopes', () => {
   let envelopes: Envelopes;
 
-  /** Five messages are published, of the first three it is known where they are, and two do not interest. */
+  /** Five messages are published. The places of the first three are known, and two messages do not matter. */
   beforeEach(() => {
     const checker = new Checker({
       subscribers: 1,
@@ -51,7 +51,7 @@ describe('the checker of envelopes', () => {
     return envelopes.take(around, 6, 6 + bytes.length);
   };
 
-  it('takes stored messages, then the state, then live ones', () => {
+  it('accepts stored messages, then the state, then live messages', () => {
     expect([stored(2), stored(3)].map(take)).toEqual([true, true]);
     expect(envelopes.isLive).toBe(false);
     expect(take(state('live'))).toBe(false);
@@ -59,7 +59,7 @@ describe('the checker of envelopes', () => {
     expect(take(event(4))).toBe(true);
   });
 
-  it('takes messages of a subscription that falls behind again', () => {
+  it('accepts messages of a subscription that falls behind again', () => {
     take(stored(2));
     for (const bytes of [state('live'), state('catching_up'), stored(3), state('live'), event(4)])
       take(bytes);
@@ -67,39 +67,43 @@ describe('the checker of envelopes', () => {
   });
 
   it.each([
-    ['the first is missing', [stored(3)], 'got message 3 of topic'],
-    ['one is missing', [stored(2), stored(4)], 'got message 4 of topic'],
-    ['one comes again', [stored(2), stored(2)], 'another offset'],
+    ['the first message is missing', [stored(3)], 'got message 3 of topic'],
+    ['a message is missing', [stored(2), stored(4)], 'got message 4 of topic'],
+    ['a message comes again', [stored(2), stored(2)], 'another offset'],
     [
-      'one comes again with an offset of its own',
+      'a message comes again with another offset',
       [stored(2), stored(2, { sequence: 13 })],
       'got message 2 of topic',
     ],
-    ['one comes again when all is live', [stored(2), state('live'), event(2, { sequence: 13 })], 'again'],
-    ['two are swapped', [stored(2), stored(4), stored(3)], 'got message 4 of topic'],
-    ['it was not asked for', [stored(1)], 'got message 1 of topic'],
-    ['a live one says that it is stored', [stored(2), state('live'), stored(3)], 'no such envelope'],
-    ['a stored one says that it is live', [event(2)], 'no such envelope'],
-    ['it is for another subscription', [stored(2, { replay: 'ten' })], 'no such envelope'],
     [
-      'the offset is not the one that the publisher was told',
+      'a message comes again once the subscription is live',
+      [stored(2), state('live'), event(2, { sequence: 13 })],
+      'again',
+    ],
+    ['two messages are swapped', [stored(2), stored(4), stored(3)], 'got message 4 of topic'],
+    ['a message comes that was not requested', [stored(1)], 'got message 1 of topic'],
+    ['a live message has `replay`', [stored(2), state('live'), stored(3)], 'no such envelope'],
+    ['a stored message has no `replay`', [event(2)], 'no such envelope'],
+    ['a message is for another subscription', [stored(2, { replay: 'ten' })], 'no such envelope'],
+    [
+      'the offset is not the one in the answer to the publish',
       [stored(2, { sequence: 11 })],
       'the place 12 with another',
     ],
     ['the offset goes back', [stored(2), stored(3, { sequence: 9 })], 'another offset'],
     ['the offset is of another log', [stored(2, { epoch: 'nq3Zb0eVw2F' })], 'another offset'],
     ['the time goes back', [stored(2), stored(3, { time: timeMs - 1 })], 'no such envelope'],
-    ['a state is told twice', [state('live'), state('live')], 'a state that it is in'],
+    ['a state comes twice', [state('live'), state('live')], 'a state that it is in'],
     [
-      'something else comes',
+      'another event comes',
       [Buffer.from('42["gap",{"topic":"tea","dropped":1,"envelope":true}]')],
       'no such envelope',
     ],
-  ])('sees that %s', (_what, events, sentence) => {
+  ])('detects that %s', (_what, events, sentence) => {
     expect(() => events.map(take)).toThrow(sentence);
   });
 
-  it.each([30, 60, 90])('sees a byte altered, at %i', (at) => {
+  it.each([30, 60, 90])('detects an altered byte at %i', (at) => {
     const bytes = stored(2);
     bytes.write('~', at);
     expect(() => take(bytes)).toThrow('altered: at byte');

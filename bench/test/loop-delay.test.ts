@@ -7,7 +7,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { takeLoopDelay } from '../src/load/loop-delay.ts';
 import { compiled } from '../src/paths.ts';
 
-/** Is late once, by a quarter of a second, and then says so. */
+/** A program that blocks its event loop once for a quarter of a second, and then prints `done`. */
 const program = `
   setInterval(() => {}, 1e6);
   setTimeout(() => {
@@ -17,8 +17,8 @@ const program = `
   }, 50);
 `;
 
-describe.skipIf(process.platform === 'win32')('the delays of a server', () => {
-  it('are told when they are asked for, and begin anew', async () => {
+describe.skipIf(process.platform === 'win32')('event-loop delays of a server', () => {
+  it('are reported on request, and the measurement restarts', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'fanfare-bench-test-'));
     const path = join(directory, 'loop');
     const child = spawn(process.execPath, ['--import', compiled('servers/loop-delay.js'), '-e', program], {

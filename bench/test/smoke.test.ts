@@ -14,7 +14,7 @@ function bench(...args: readonly string[]): { stdout: string; stderr: string; st
 }
 
 describe('npm run bench -- --smoke', () => {
-  it('sees every system deliver what was published', () => {
+  it('checks that every system delivers what was published', () => {
     const { stdout, stderr, status } = bench('--smoke');
     const lines = stdout.trim().split('\n');
     expect(lines.filter((line) => !line.endsWith('delivered as published'))).toEqual([]);
@@ -30,7 +30,7 @@ describe('npm run bench -- --smoke', () => {
 
 type Send = (text: string) => void;
 
-/** Delivers as the server `ws` does, but for what `deliver` does wrong with the nth delivery to a subscriber. */
+/** Delivers like the server `ws`, but `deliver` may do something wrong with the nth delivery to a subscriber. */
 async function startWrongServer(
   deliver: (nth: number, text: string, send: Send) => void,
 ): Promise<RunningServer> {
@@ -63,25 +63,25 @@ async function startWrongServer(
   return { pid: process.pid, port: typeof address === 'object' ? (address?.port ?? 0) : 0, death, stop };
 }
 
-describe('a system that delivers something else than was published', () => {
+describe('the smoke test of a system', () => {
   const processes = new Processes(undefined);
   afterAll(() => processes.close());
 
   const smokeWrong = (deliver: Parameters<typeof startWrongServer>[0]): Promise<readonly string[]> =>
     smoke({ ...ws, start: () => startWrongServer(deliver) }, processes);
 
-  it('is fine as long as nothing is wrong', async () => {
+  it('passes if the system delivers everything correctly', async () => {
     await expect(smokeWrong((_nth, text, send) => send(text))).resolves.toHaveLength(3);
   });
 
-  it('fails when it drops a delivery', async () => {
+  it('fails if the system drops a delivery', async () => {
     const outcome = smokeWrong((nth, text, send) => nth === 50 || send(text));
     await expect(outcome).rejects.toThrow(
       /^window-1: Subscriber \d+ got message 51 of topic 'topic-0' when message 50 was due: that one was dropped/,
     );
   });
 
-  it('fails when it repeats a delivery, be it the last', async () => {
+  it('fails if the system repeats a delivery, even the last', async () => {
     const outcome = smokeWrong((nth, text, send) => {
       send(text);
       if (nth === 99) send(text);
@@ -91,7 +91,7 @@ describe('a system that delivers something else than was published', () => {
     );
   });
 
-  it('fails when it swaps two deliveries', async () => {
+  it('fails if the system swaps two deliveries', async () => {
     let held = '';
     const outcome = smokeWrong((nth, text, send) => {
       if (nth === 10) held = text;
@@ -101,13 +101,13 @@ describe('a system that delivers something else than was published', () => {
     await expect(outcome).rejects.toThrow(/got message 11 of topic 'topic-0' when message 10 was due/);
   });
 
-  it('fails when it alters a delivery', async () => {
+  it('fails if the system alters a delivery', async () => {
     const outcome = smokeWrong((nth, text, send) => send(nth === 20 ? text.replace('z', 'Z') : text));
     await expect(outcome).rejects.toThrow(/^window-1: Subscriber \d+ got message 20 altered: at byte \d+ "Z/);
   });
 });
 
-describe('npm run bench with what makes no sense', () => {
+describe('the command line of the benchmark', () => {
   it.each([
     [['--scenario', 'window-65'], "There is no scenario 'window-65'. There are: window-1, "],
     [['--systems', 'fanfare,kafka'], "There is no system 'kafka'. There are: fanfare, "],
@@ -115,13 +115,13 @@ describe('npm run bench with what makes no sense', () => {
     [['--smoke', '--rounds', '2'], '--smoke measures nothing'],
     [['--fast'], "Unknown option '--fast'"],
     [['window-1'], "Unexpected argument 'window-1'"],
-  ])('%j says so', (args, sentence) => {
+  ])('refuses the arguments %j, and says why', (args, sentence) => {
     const { stdout, stderr, status } = bench(...args);
     expect(stderr).toContain(sentence);
     expect({ stdout, status }).toEqual({ stdout: '', status: 2 });
   });
 
-  it('lists what there is', () => {
+  it('lists scenarios and systems', () => {
     const { stdout, status } = bench('--list');
     expect(stdout).toMatch(/^window-1 +500 subscribers of one topic/);
     expect(stdout).toContain(`systems: ${systems.map(({ name }) => name).join(', ')}`);

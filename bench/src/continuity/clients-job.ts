@@ -1,6 +1,6 @@
 import type { SubscriberKind, Transport } from './subscribers.ts';
 
-/** What the process with the subscribers is started with, as JSON. */
+/** The argument of the process with the subscribers, as JSON. */
 export interface ClientsJob {
   readonly kind: SubscriberKind;
   readonly url: string;
@@ -9,8 +9,8 @@ export interface ClientsJob {
 }
 
 /**
- * What it says. A message below zero is a marker: `marked` comes when everybody has got it, and for the last one,
- * `lastMarker`, with all that was got before.
+ * A report of that process. A message below zero is a marker: `marked` comes once all subscribers have it.
+ * For the last marker, `lastMarker`, the report has all messages that were received before.
  */
 export type ClientsReport =
   | { readonly marked: number }

@@ -1,4 +1,4 @@
-// A process with the subscribers, so that it can be stopped and go on, as a laptop is that sleeps.
+// A process with the subscribers, so that it can be stopped and continued, like a laptop that sleeps.
 import { lastMarker, type ClientsJob, type ClientsReport } from './clients-job.ts';
 import { subscribers } from './subscribers.ts';
 
@@ -12,7 +12,7 @@ for (let at = 0; at < count; at++) {
     else received[at]?.push(message as number);
   });
 }
-// Asked for what there is.
+// On request it reports what was received.
 process.on('message', () => report());
 process.on('disconnect', () => process.exit());
 

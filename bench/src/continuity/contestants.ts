@@ -4,11 +4,11 @@ import type { Processes, Program, RunningServer } from '../processes.ts';
 import { serve } from '../systems/fanfare.ts';
 import type { SubscriberKind } from './subscribers.ts';
 
-/** A server, and the clients that people have for it. */
+/** A server with its usual clients. */
 export interface Contestant {
   readonly name: string;
   readonly subscriber: SubscriberKind;
-  /** @param data - where it may keep messages */
+  /** @param data - the folder for its messages */
   readonly program: (port: number, data: string) => Program;
 }
 

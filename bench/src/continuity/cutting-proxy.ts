@@ -9,22 +9,22 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
  */
 export type Cut = 'reset' | 'half-open';
 
-/** How often a slow connection gets some of what waits for it. */
+/** How often a slow connection gets some of the bytes that wait for it. */
 const sliceMs = 50;
 
-/** How an acknowledgement that is no refusal begins, over every transport. */
+/** How a positive acknowledgement begins, over every transport. */
 const accepted = '[{"ok":true';
 
-/** A TCP proxy before a server whose connections can be cut, slowed down and kept from becoming websockets. */
+/** A TCP proxy that can cut and slow down the connections to a server, and prevent websockets. */
 export class CuttingProxy {
   readonly port: number;
-  /** Whether requests to become a websocket are reset. */
+  /** Whether websocket upgrades are reset. */
   refusesUpgrades = false;
-  /** Whether they are reset a moment after they went through. */
+  /** Whether websocket upgrades are reset shortly after they went through. */
   breaksUpgrades = false;
-  /** What a connection lets through to its client; undefined when all. */
+  /** How much a connection passes on to its client. Undefined if everything. */
   bytesPerSecond: number | undefined;
-  /** How many more acknowledgements are lost, each with its connection; counts down. */
+  /** How many more acknowledgements are lost, each with its connection. It counts down. */
   acksToLose = 0;
   readonly #server: Server;
   readonly #pairs = new Set<{ readonly near: Socket; readonly far: Socket }>();
@@ -36,7 +36,7 @@ export class CuttingProxy {
     server.on('connection', (near) => this.#open(near, serverPort));
   }
 
-  /** @param serverPort - where the server is, or will be */
+  /** @param serverPort - the port of the server, which may start later */
   static async to(serverPort: number): Promise<CuttingProxy> {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -45,7 +45,7 @@ export class CuttingProxy {
     return new CuttingProxy(server, port, serverPort);
   }
 
-  /** Cuts all connections, and lets no new ones be until it is mended. */
+  /** Cuts all connections, and accepts no new ones until `mend` is called. */
   cut(how: Cut): void {
     this.#isCut = true;
     for (const { near, far } of this.#pairs) {
@@ -78,7 +78,7 @@ export class CuttingProxy {
     const pair = { near, far };
     this.#pairs.add(pair);
     far.on('error', () => {});
-    // A cut leaves the far end alone, and that ends when the server does.
+    // A cut does not touch the connection to the server, which ends with the server.
     far.once('close', () => {
       near.destroy();
       this.#pairs.delete(pair);
@@ -98,7 +98,7 @@ export class CuttingProxy {
       near.resetAndDestroy();
       return;
     }
-    // What is compressed could not be told from anything else.
+    // Acknowledgements could not be found in compressed bytes.
     if (this.acksToLose > 0) far.write(text.replace(/^accept-encoding:/im, 'x-$&'), 'latin1');
     else far.write(chunk);
     if (isUpgrade && this.breaksUpgrades) far.once('data', () => near.resetAndDestroy());
@@ -106,7 +106,7 @@ export class CuttingProxy {
 
   #passBack({ near, far }: { near: Socket; far: Socket }): void {
     if (this.bytesPerSecond === undefined) {
-      // Before the pipe, which would have written it.
+      // Before the pipe, which would have written the acknowledgement.
       far.on('data', (chunk: Buffer) => {
         if (this.acksToLose === 0 || !chunk.includes(accepted)) return;
         this.acksToLose--;
@@ -117,7 +117,7 @@ export class CuttingProxy {
     }
     const slice = Math.ceil((this.bytesPerSecond * sliceMs) / 1_000);
     const timer = setInterval(() => {
-      // All that there is, once it is not slow any more.
+      // Everything, once the connection is not slow any more.
       const piece = (far.read(this.bytesPerSecond === undefined ? undefined : slice) ??
         far.read()) as Buffer | null;
       if (piece) near.write(piece);

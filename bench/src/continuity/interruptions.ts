@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { CuttingProxy } from './cutting-proxy.ts';
 import type { Transport } from './subscribers.ts';
 
-/** How long and how often, in milliseconds. */
+/** How long and how often subscribers are interrupted. Times are in milliseconds. */
 export interface Span {
   readonly cuts: number;
   readonly betweenMs: number;
@@ -11,13 +11,13 @@ export interface Span {
   readonly sleepMs: number;
 }
 
-/** What an interruption can do. */
+/** The actions of an interruption. */
 export interface World {
   readonly proxy: CuttingProxy;
   readonly span: Span;
   /** Kills the server with SIGKILL and starts another on its port and its data. */
   readonly restartServer: () => Promise<void>;
-  /** Stops the process with the clients, or has it go on. */
+  /** Stops or continues the process with the clients. */
   readonly signalClients: (signal: 'SIGSTOP' | 'SIGCONT') => void;
 }
 
@@ -26,7 +26,7 @@ export interface Interruption {
   readonly id: string;
   readonly about: string;
   readonly transport: Transport;
-  /** Before the first subscriber comes. */
+  /** Runs before the first subscriber connects. */
   readonly prepare?: (proxy: CuttingProxy) => void;
   readonly run: (world: World) => Promise<void>;
 }

@@ -1,22 +1,22 @@
-/** What became of a number of messages at a number of subscribers. */
+/** The result of delivering a number of messages to a number of subscribers. */
 export interface Verdict {
-  /** How many messages all subscribers together were to get. */
+  /** How many deliveries were due to all subscribers together. */
   readonly due: number;
-  /** How many of them they got. */
+  /** How many of them arrived. */
   readonly delivered: number;
-  /** How many they got once more. */
+  /** How many arrived once more. */
   readonly duplicates: number;
-  /** How many came for the first time after one that was published later. */
+  /** How many arrived for the first time after a message that was published later. */
   readonly reorders: number;
-  /** How many were neither published nor could have been. */
+  /** How many arrivals were of messages that cannot have been published. */
   readonly phantoms: number;
 }
 
 /**
- * Judges what subscribers got.
+ * Judges the messages that subscribers got.
  *
- * @param received - of each subscriber the numbers of its messages, as they came
- * @param published - how many messages were published; they are numbered from 0 on
+ * @param received - the numbers of the messages of each subscriber, in the order of arrival
+ * @param published - how many messages were published. They are numbered from 0
  */
 export function judge(received: readonly (readonly number[])[], published: number): Verdict {
   const verdict = { due: received.length * published, delivered: 0, duplicates: 0, reorders: 0, phantoms: 0 };
@@ -37,7 +37,7 @@ export function judge(received: readonly (readonly number[])[], published: numbe
   return verdict;
 }
 
-/** Whether every message came to everybody, once and in order. */
+/** Whether every subscriber got every message, once and in order. */
 export function isFlawless({ due, delivered, duplicates, reorders, phantoms }: Verdict): boolean {
   return delivered === due && duplicates + reorders + phantoms === 0;
 }

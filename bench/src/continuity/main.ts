@@ -12,13 +12,13 @@ const span: Span = { cuts: 4, betweenMs: 2_400, cutMs: 2_000, sleepMs: 60_000 };
 const subscribers = 100;
 const messagesPerSecond = 15;
 
-/** All clients of a server that is killed come again at about the same time. */
+/** All clients of a killed server reconnect at about the same time. */
 const stormId = 'storm';
 
 /**
- * `npm run bench -- continuity`: what subscribers get while they are interrupted.
+ * `npm run bench -- continuity`: measures what subscribers get while they are interrupted.
  *
- * @returns whether all could be measured, and Fanfare's subscribers got everything once and in order
+ * @returns whether everything was measured, and Fanfare's subscribers got everything once and in order
  * @throws UsageError
  */
 export async function measureContinuity(args: readonly string[], processes: Processes): Promise<boolean> {
@@ -79,7 +79,7 @@ async function storm(processes: Processes): Promise<boolean> {
 
 function describe(verdict: Verdict): string {
   const { due, delivered, duplicates, reorders } = verdict;
-  // Never rounded up to all.
+  // Never rounded up to 100 %.
   const percent = (Math.floor((delivered / due) * 10_000) / 100).toFixed(2);
   return `${percent} %${isFlawless(verdict) ? '' : ` (${duplicates}, ${reorders})`}`;
 }

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { topic } from './subscribers.ts';
 
-/** How soon what was not acknowledged is published again. */
+/** How soon a message without an acknowledgement is published again. */
 const retryMs = 50;
 
-/** Publishes numbers from 0 on, one after the other, each until it is acknowledged. */
+/** Publishes numbers from 0, one after the other. Each is repeated until it is acknowledged. */
 export class Publisher {
   readonly #running: Promise<number>;
   #isStopped = false;
@@ -13,7 +13,7 @@ export class Publisher {
     this.#running = this.#run(port, messagesPerSecond);
   }
 
-  /** Resolves to how many were published. */
+  /** Resolves to the number of published messages. */
   stop(): Promise<number> {
     this.#isStopped = true;
     return this.#running;
@@ -35,7 +35,7 @@ export class Publisher {
   }
 }
 
-/** Straight to the server, whatever is cut. Rejects when it is not acknowledged. */
+/** Publishes directly to the server, past the proxy. Rejects if there is no acknowledgement. */
 export async function publish(port: number, message: number, id?: string): Promise<void> {
   const { ok, status } = await fetch(`http://127.0.0.1:${port}/publish`, {
     method: 'POST',

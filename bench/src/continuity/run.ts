@@ -19,11 +19,11 @@ export interface RunOptions {
 
 const firstMarker = -1;
 
-/** How often a marker is published until everybody has it, and how often at the most. */
+/** How often a marker is published until all subscribers have it, and the maximum number of attempts. */
 const markerEveryMs = 250;
 const markersMax = 360;
 
-/** Publishes while something happens to the subscribers, and judges what they got in the end. */
+/** Publishes while the subscribers are interrupted, and judges what they got in the end. */
 export async function runContinuity(
   contestant: Contestant,
   interruption: Interruption,
@@ -74,7 +74,7 @@ class Clients {
     this.#process.setMaxListeners(0);
   }
 
-  /** Publishes a marker again and again, until every subscriber has it or there is no hope any more. */
+  /** Publishes a marker repeatedly, until every subscriber has it or the maximum is reached. */
   async mark(port: number, marker: number): Promise<void> {
     const isMarked = this.#next((report) => 'marked' in report && report.marked === marker);
     for (let tries = 0; tries < markersMax; tries++) {

@@ -1,16 +1,16 @@
 import { WebSocketConnection } from '../wire/websocket.ts';
 import { topic } from './subscribers.ts';
 
-/** As a Socket.IO client waits: about a second at first, and up to five. */
+/** The wait before a reconnect, like a Socket.IO client's: about a second at first, and up to five. */
 const retryMs = { first: 1_000, max: 5_000 };
 
-/** A subscriber of few bytes that resumes by the rule of PROTOCOL 3.10, so that thousands fit into a process. */
+/** A small subscriber that resumes by PROTOCOL 3.10. Thousands of them fit into one process. */
 export class StormClient {
   /** The numbers of the messages that came. */
   readonly received: number[] = [];
   /** How often its subscription was acknowledged. */
   subscribed = 0;
-  /** Whether the server said that something may be missing. */
+  /** Whether the server reported that something may be missing. */
   isUnsure = false;
   readonly #port: number;
   readonly #onChange: () => void;
@@ -19,7 +19,7 @@ export class StormClient {
   #isStopped = false;
   #socket: WebSocketConnection | undefined;
 
-  /** @param onChange - it was acknowledged, or got a message */
+  /** @param onChange - called when its subscription was acknowledged, and when it got a message */
   constructor(port: number, onChange: () => void) {
     this.#port = port;
     this.#onChange = onChange;

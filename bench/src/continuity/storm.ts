@@ -11,16 +11,16 @@ export interface StormOptions {
   readonly processes: Processes;
   readonly clients: number;
   readonly messagesPerSecond: number;
-  /** How long nothing but publishing goes on before the server is killed, in milliseconds. */
+  /** How long messages are published before the server is killed, in milliseconds. */
   readonly settleMs: number;
 }
 
 export interface StormResult {
-  /** From the new server's readiness until all subscriptions were there again. */
+  /** Time from the start of the new server until all subscriptions were back. */
   readonly resumedMs: number;
-  /** Whether everybody got every message once and in order, and nobody was told of a gap. */
+  /** Whether all clients got every message once and in order, and none was told of a gap. */
   readonly isFlawless: boolean;
-  /** Resident memory of the server before it was killed, and the most that the new one ever had, in MiB. */
+  /** Resident memory of the server before it was killed, and the peak of the new server, in MiB. */
   readonly steadyMib: number;
   readonly peakMib: number;
 }
@@ -28,7 +28,7 @@ export interface StormResult {
 const connectingAtOnce = 100;
 const timeoutMs = 120_000;
 
-/** Kills a server with very many clients, starts it again, and sees what becomes of them. */
+/** Kills a server with very many clients, starts it again, and measures how they recover. */
 export async function reconnectStorm(
   contestant: Contestant,
   { processes, clients: count, messagesPerSecond, settleMs }: StormOptions,
@@ -68,7 +68,7 @@ class Crowd {
     this.#port = port;
   }
 
-  /** Some at a time, as they come when nothing has happened. */
+  /** A few at a time, as clients connect without an interruption. */
   async grow(count: number): Promise<void> {
     while (this.clients.length < count) {
       for (let more = 0; more < connectingAtOnce && this.clients.length < count; more++) {
@@ -78,11 +78,11 @@ class Crowd {
     }
   }
 
-  /** Resolves once it is so of all. */
+  /** Resolves once the condition holds for all clients. */
   async until(isSo: (client: StormClient) => boolean): Promise<void> {
     const waiting = new Set(this.clients);
     const check = (): boolean => {
-      // In the order in which they came; most are where those before them are.
+      // In the order in which they connected: most are as far as those before them.
       for (const client of waiting) {
         if (!isSo(client)) return false;
         waiting.delete(client);
@@ -97,11 +97,11 @@ class Crowd {
       this.#onChange();
     });
     if ((await Promise.race([done, timeout])) === 'late')
-      throw new Error(`${waiting.size} of ${this.clients.length} clients did not get there.`);
+      throw new Error(`${waiting.size} of ${this.clients.length} clients did not recover in time.`);
   }
 }
 
-/** NaN where the operating system does not say. */
+/** NaN if the operating system does not report it. */
 function mibOf(kib: number | undefined): number {
   return (kib ?? Number.NaN) / 1_024;
 }

@@ -1,16 +1,16 @@
 import { connect } from '@fanfare/client';
 import { io, type ManagerOptions } from 'socket.io-client';
 
-/** The topic that all subscribe to. */
+/** The topic of all subscribers. */
 export const topic = 'numbers';
 
 /** How a subscriber connects. */
 export type Transport = 'usual' | 'polling' | 'upgrade';
 
-/** A client program that wants every message: it calls back with each, and never stops. */
+/** A client program that subscribes to every message. It calls back with each, and never stops. */
 export type Subscriber = (url: string, transport: Transport, onMessage: (message: unknown) => void) => void;
 
-/** What a stock client has to be told of a transport. */
+/** The options of a stock client for a transport. */
 const transportOptions: Readonly<Record<Transport, Partial<ManagerOptions>>> = {
   usual: { transports: ['websocket'] },
   polling: { transports: ['polling'] },
@@ -45,11 +45,11 @@ export const subscribers: Readonly<Record<SubscriberKind, Subscriber>> = {
     });
   },
 
-  /** What everybody writes who has Socket.IO alone. */
+  /** The usual code with Socket.IO alone. */
   stock: (url, transport, onMessage) => {
     const socket = io(url, { ...transportOptions[transport], forceNew: true });
     socket.on('connect', () => {
-      // What Socket.IO recovers has its rooms already.
+      // A connection that Socket.IO recovers is in its rooms already.
       if (!socket.recovered) socket.emit('subscribe', { topic }, () => {});
     });
     socket.on(topic, ({ message }: { message: unknown }) => onMessage(message));

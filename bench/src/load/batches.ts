@@ -15,10 +15,13 @@ export interface BatchStretch {
   readonly answerP99Ms: number;
 }
 
-/** So many are kept of a topic where no rule says otherwise. */
+/** How many messages a topic keeps by default. */
 const usuallyKept = 100_000;
 
-/** Connections that publish batches to one server, each the next when one is answered. */
+/**
+ * Connections that publish batches to one server. Each publishes the next batch when the last one is
+ * answered.
+ */
 export class Batches {
   readonly #job: BatchesJob;
   readonly #wire: BatchWire;
@@ -73,7 +76,7 @@ export class Batches {
   }
 
   /**
-   * Sees that the server has what it has accepted.
+   * Checks that the server has every message that it accepted.
    *
    * @throws ContentError
    */
@@ -86,7 +89,9 @@ export class Batches {
     const most = this.#wire.isStored ? this.#answered : 0;
     const least = keepsAll ? most : Math.min(most, usuallyKept);
     if (count < least || count > most)
-      throw new ContentError(`The server keeps ${count} messages of ${this.#answered} that it has accepted.`);
+      throw new ContentError(
+        `The server keeps ${count} of the ${this.#answered} messages that it has accepted.`,
+      );
   }
 
   close(): void {

@@ -3,14 +3,14 @@ import { sequenceAt } from './content.ts';
 export interface CheckerOptions {
   readonly subscribers: number;
   readonly topics: readonly string[];
-  /** Messages of one publisher to one topic have an order; those of two publishers have none. */
+  /** Messages of one publisher to one topic have an order. Messages of two publishers do not. */
   readonly publishers: number;
   readonly messageBytes: number;
   /** How many bytes of a delivery come after the message. */
   readonly bytesAfterMessage: number;
 }
 
-/** What the server delivered is not what was published. */
+/** The server delivered something other than what was published. */
 export class ContentError extends Error {}
 
 interface Stream {
@@ -21,20 +21,20 @@ interface Stream {
 const notSubscribed = 0xffff_ffff;
 
 /**
- * Knows what was published, in which order, and holds every delivery against it: each subscriber gets each message
- * of its topics once, in order, to the byte, and nothing else.
+ * Compares every delivery with what was published: each subscriber must get each message of its topics once,
+ * in order, byte for byte, and nothing else.
  *
- * A stream is what one publisher publishes to one topic. Messages are numbered from 0 in the order of publishing, and
- * subscribers, topics and publishers by their place.
+ * A stream is everything that one publisher publishes to one topic. Messages are numbered from 0 in the order
+ * of publishing. Subscribers, topics and publishers are numbered by their place.
  */
 export class Checker {
   readonly #options: CheckerOptions;
   readonly #streams: readonly Stream[];
-  /** For each message its stream, its place therein, and its bytes until all have it. */
+  /** The stream of each message, its place in the stream, and its bytes until every subscriber has it. */
   readonly #streamOf: number[] = [];
   readonly #placeOf: number[] = [];
   readonly #deliveries: (Buffer | undefined)[] = [];
-  /** For each subscriber and stream the place of the message that is due. */
+  /** The place of the next message, for each subscriber and stream. */
   readonly #due: Uint32Array;
 
   constructor(options: CheckerOptions) {
@@ -47,9 +47,9 @@ export class Checker {
   }
 
   /**
-   * Before anything is published to the topic, unless it is told from where on the messages are due.
+   * To be called before anything is published to the topic, unless `place` says from where messages are due.
    *
-   * @param place - how many messages of each of the topic's publishers come before those that are due
+   * @param place - how many messages of each publisher of the topic come before the first that is due
    */
   subscribed(subscriber: number, topic: number, place = 0): void {
     const { publishers } = this.#options;
@@ -58,7 +58,7 @@ export class Checker {
   }
 
   /**
-   * @param delivery - the bytes with which the message is to arrive
+   * @param delivery - the bytes with which the message has to arrive
    * @returns the message's sequence number
    */
   published(topic: number, publisher: number, delivery: Buffer): number {
@@ -94,12 +94,12 @@ export class Checker {
     return sequence;
   }
 
-  /** Every subscriber has the message: its bytes are not needed any more. */
+  /** Every subscriber has the message, so its bytes are no longer needed. */
   isEverywhere(sequence: number): void {
     this.#deliveries[sequence] = undefined;
   }
 
-  /** What has not arrived, as the end of a sentence; undefined when everything has. */
+  /** Says what has not arrived, as the end of a sentence. Undefined if everything has. */
   missing(): string | undefined {
     let count = 0;
     let first: string | undefined;
@@ -140,7 +140,7 @@ export class Checker {
 
   #unknown(subscriber: number, bytes: Buffer, start: number, end: number): ContentError {
     const text = JSON.stringify(bytes.toString('latin1', start, Math.min(end, start + 120)));
-    return new ContentError(`Subscriber ${subscriber} got what nobody published: ${text}.`);
+    return new ContentError(`Subscriber ${subscriber} got bytes that nobody published: ${text}.`);
   }
 
   #name(topic: number | undefined): string {

@@ -4,10 +4,10 @@ import type { Client, ClientEvents, Wire } from '../wire/client.ts';
 const atOnce = 64;
 
 /**
- * Opens clients and subscribes them, some at a time.
+ * Opens clients and subscribes them, a few at a time.
  *
- * @param topicsOf - what a client subscribes to
- * @param onSubscribed - called after each, with how many there are
+ * @param topicsOf - the topics of a client
+ * @param onSubscribed - called after each client, with the number of clients so far
  */
 export async function openClients(
   wire: Wire,

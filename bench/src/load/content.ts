@@ -1,11 +1,11 @@
 import { decimalBefore } from '../wire/bytes.ts';
 
-/** A message begins with its sequence number in so many digits. */
+/** A message begins with its sequence number. This is its number of digits. */
 export const sequenceDigits = 10;
 
 const letters = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ';
 
-/** Makes messages of one length, each of them another, of characters that no protocol here has to escape. */
+/** Makes different messages of the same length, of characters that no protocol here has to escape. */
 export class Content {
   readonly bytes: number;
   readonly #filler: string;
@@ -25,7 +25,7 @@ export class Content {
   }
 }
 
-/** The sequence number of the message that begins at `start`; NaN when there is none. */
+/** The sequence number of the message that begins at `start`; NaN if there is none. */
 export function sequenceAt(bytes: Buffer, start: number): number {
   return start < 0 ? Number.NaN : decimalBefore(bytes, start, start + sequenceDigits);
 }

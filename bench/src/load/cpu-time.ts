@@ -1,17 +1,17 @@
 import { readFileSync, readdirSync } from 'node:fs';
 
-/** What a process has used of the processor so far. */
+/** Processor time that a process has used so far. */
 export interface CpuTime {
-  /** For each thread that there is, in nanoseconds. */
+  /** For each existing thread, in nanoseconds. */
   readonly threads: ReadonlyMap<string, number>;
-  /** Of all threads, also of those that have ended, in ticks of the clock. */
+  /** Of all threads, including ended ones, in clock ticks. */
   readonly ticks: number;
 }
 
-/** Linux counts in hundredths of a second for programs, whatever its own clock does. */
+/** Linux reports clock ticks in hundredths of a second, independent of its own clock. */
 const tickMs = 10;
 
-/** @returns undefined where the operating system has no /proc as Linux has it */
+/** @returns undefined if the operating system does not have Linux's /proc */
 export function readCpuTime(pid: number): CpuTime | undefined {
   if (process.platform !== 'linux') return undefined;
   const tasks = `/proc/${pid}/task`;
@@ -20,13 +20,13 @@ export function readCpuTime(pid: number): CpuTime | undefined {
     const text = readIfThere(`${tasks}/${thread}/schedstat`);
     if (text !== undefined) threads.set(thread, Number(text.split(' ', 1)[0]));
   }
-  // The second field is the program's name in parentheses; the 14th and 15th are time in the program and in the kernel.
+  // The second field is the program's name in parentheses. Fields 14 and 15 are user time and kernel time.
   const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return { threads, ticks: Number(fields[11]) + Number(fields[12]) };
 }
 
-/** Milliseconds; exact while the same threads live, else to a tick. */
+/** Milliseconds between two readings: exact if the threads are the same, else accurate to a tick. */
 export function cpuMsBetween(before: CpuTime, after: CpuTime): number {
   const haveEnded = [...before.threads.keys()].some((thread) => !after.threads.has(thread));
   const haveBegun = [...after.threads.keys()].some((thread) => !before.threads.has(thread));
@@ -37,8 +37,8 @@ export function cpuMsBetween(before: CpuTime, after: CpuTime): number {
 }
 
 /**
- * For how long the threads of a process were ready to run, and had no processor, in milliseconds; undefined where the
- * operating system does not say.
+ * How long the threads of a process were ready to run but had no processor, in milliseconds. Undefined if the
+ * operating system does not report it.
  */
 export function readWaitedMs(pid: number): number | undefined {
   if (process.platform !== 'linux') return undefined;
@@ -49,12 +49,12 @@ export function readWaitedMs(pid: number): number | undefined {
   return ns / 1e6;
 }
 
-/** Resident memory in KiB; undefined where the operating system does not say. */
+/** Resident memory in KiB. Undefined if the operating system does not report it. */
 export function readResidentKib(pid: number): number | undefined {
   return readMemoryKib(pid, 'VmRSS');
 }
 
-/** The most resident memory that a process ever had, in KiB; undefined where the operating system does not say. */
+/** Peak resident memory of a process in KiB. Undefined if the operating system does not report it. */
 export function readPeakKib(pid: number): number | undefined {
   return readMemoryKib(pid, 'VmHWM');
 }

@@ -1,4 +1,4 @@
-/** Where a run has got to, and what ends it before its time: a failure of any of its parts, or the time-out. */
+/** The progress of a run, and its early end: the failure of any of its parts, or the time-out. */
 export class Deadline {
   readonly #controller = new AbortController();
   readonly #timeoutMs: number;
@@ -8,7 +8,7 @@ export class Deadline {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** @param doing - what is being waited for, as the end of a sentence; asked when the time is over */
+  /** @param doing - says what the run waits for, as the end of a sentence. Called when the time is over */
   enter(doing: () => string): void {
     this.#doing = doing;
   }
@@ -18,7 +18,7 @@ export class Deadline {
     this.#controller.abort(error);
   };
 
-  /** Runs until it is done, fails, or the time is over. */
+  /** Runs until the work is done, has failed, or the time is over. */
   async run<Result>(work: () => Promise<Result>): Promise<Result> {
     const { signal } = this.#controller;
     const timer = setTimeout(

@@ -3,12 +3,12 @@ import { ContentError, type Checker } from './checker.ts';
 
 export interface EnvelopesOptions {
   readonly checker: Checker;
-  /** Its number with the checker. */
+  /** The number of the subscriber in the checker. */
   readonly subscriber: number;
   readonly topic: string;
-  /** Of the server's log. */
+  /** The epoch of the server's log. */
   readonly epoch: string;
-  /** The place in the log of each message whose publish is answered, by the message's number. */
+  /** The place in the log of each message whose publish was answered, by the number of the message. */
   readonly sequences: readonly number[];
 }
 
@@ -18,8 +18,8 @@ const beforeTime = Buffer.from('","time":');
 const dot = 0x2e;
 
 /**
- * The bytes with which a message arrives in an envelope, up to its offset: what comes then is known only to the
- * server, and {@link Envelopes} sees to it.
+ * The bytes with which a message arrives in an envelope, up to its offset. Only the server knows the rest,
+ * which {@link Envelopes} checks.
  */
 export function envelopeStart(topic: string, message: string): Buffer {
   return Buffer.from(`42["message",{"topic":"${topic}","message":"${message}"`);
@@ -29,8 +29,8 @@ export function envelopeStart(topic: string, message: string): Buffer {
 export const bytesAfterMessage: number = '"'.length;
 
 /**
- * Holds the events of one subscriber against what was published: of every message the bytes, the offset and whether
- * it says `replay`, and that the subscription is told to be live when it is.
+ * Compares the events of one subscriber with what was published: the bytes and the offset of every message,
+ * whether it has `replay`, and whether the event `state` comes when the subscription is live.
  */
 export class Envelopes {
   readonly #options: EnvelopesOptions;

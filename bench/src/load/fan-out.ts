@@ -7,7 +7,7 @@ import type { Deadline } from './deadline.ts';
 import type { FanOutJob } from './job.ts';
 import { Latencies, type LatencySummary } from './latencies.ts';
 
-/** Ends a stretch of publishing: after so many messages, or before this time. */
+/** The end of a stretch of publishing: after a number of messages, or at a time. */
 export interface StretchLimit {
   readonly messages?: number;
   readonly forMs?: number;
@@ -16,7 +16,7 @@ export interface StretchLimit {
 export interface Stretch extends LatencySummary {
   readonly messages: number;
   readonly deliveries: number;
-  /** From the first publish to the last delivery and acknowledgement. */
+  /** Time from the first publish to the last delivery and acknowledgement. */
   readonly elapsedMs: number;
 }
 
@@ -25,7 +25,9 @@ interface Publisher {
   close(): void;
 }
 
-/** Subscribers and publishers of one server, in one process, so that both ends of a latency have one clock. */
+/**
+ * The subscribers and publishers of one server. They are in one process, so that latencies have one clock.
+ */
 export class FanOut {
   readonly #job: FanOutJob;
   readonly #wire: Wire | undefined;
@@ -44,7 +46,7 @@ export class FanOut {
   #publishUntilMs = 0;
   #onSettled: (() => void) | undefined;
 
-  /** @param wire - undefined for a system that has no subscribers; its publishes are measured alone */
+  /** @param wire - undefined for a system without subscribers, of which only publishes are measured */
   constructor(job: FanOutJob, wire: Wire | undefined, deadline: Deadline) {
     this.#job = job;
     this.#wire = wire;
@@ -83,7 +85,7 @@ export class FanOut {
       this.#publishers = Array.from({ length: publishing.connections }, (_, at) => this.#httpPublisher(at));
   }
 
-  /** Publishes, and resolves once every subscriber has everything and every publish is acknowledged. */
+  /** Publishes. Resolves once every subscriber has everything and every publish is acknowledged. */
   async run({ messages = Infinity, forMs = Infinity }: StretchLimit): Promise<Stretch> {
     const first = this.#published;
     const deliveriesBefore = this.#delivered;
@@ -112,7 +114,10 @@ export class FanOut {
     closeClients([...this.#subscribers, ...this.#publishers]);
   }
 
-  /** Every topic has as many subscribers, and every subscriber as many topics, as far as that comes out even. */
+  /**
+   * Spreads topics evenly: every topic has as many subscribers as the others, and every subscriber as many
+   * topics.
+   */
   #assignTopics(): readonly number[][] {
     const { subscribers, subscribersPerTopic } = this.#job;
     const topicsOf = Array.from({ length: subscribers }, (): number[] => []);

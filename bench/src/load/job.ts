@@ -1,7 +1,7 @@
 import type { StrangerKind } from '../strangers/kinds.ts';
 import type { SystemName } from '../systems/names.ts';
 
-/** How messages are published: over the system's own protocol with so many in flight, or by HTTP clients. */
+/** How messages are published: over the system's own protocol with a number in flight, or by HTTP clients. */
 export type Publishing =
   | { readonly over: 'socket'; readonly window: number }
   | { readonly over: 'http'; readonly connections: number };
@@ -14,7 +14,7 @@ interface Target {
   readonly timeoutMs: number;
 }
 
-/** Publish to subscribers and see that every one gets everything. */
+/** Publish to subscribers, and check that every one gets everything. */
 export interface FanOutJob extends Target {
   readonly kind: 'fan-out';
   readonly subscribers: number;
@@ -22,36 +22,38 @@ export interface FanOutJob extends Target {
   readonly subscribersPerTopic: number;
   readonly messageBytes: number;
   readonly publishing: Publishing;
-  /** Messages of the measured stretch; undefined lets the warm-up find as many as take {@link stretchMs}. */
+  /**
+   * Messages of the measured stretch. If undefined, the warm-up finds out how many take {@link stretchMs}.
+   */
   readonly messages: number | undefined;
   /** How long to publish before measuring, in two halves. */
   readonly warmUpMs: number;
   readonly stretchMs: number;
 }
 
-/** Connect clients that subscribe, as fast as it goes. */
+/** Connect clients that subscribe, as fast as possible. */
 export interface ConnectJob extends Target {
   readonly kind: 'connect';
   readonly connections: number;
-  /** Clients that come before measuring, and stay. */
+  /** Clients that connect before the measurement, and stay. */
   readonly warmUpConnections: number;
 }
 
-/** Connect clients that subscribe, and leave the server alone. */
+/** Connect clients that subscribe, and then do nothing. */
 export interface IdleJob extends Target {
   readonly kind: 'idle';
   readonly connections: number;
   readonly quietMs: number;
 }
 
-/** Publish batches over some connections, each the next one when one is answered. */
+/** Publish batches over several connections. Each publishes the next batch when the last one is answered. */
 export interface BatchesJob extends Target {
   readonly kind: 'batches';
   readonly topic: string;
   readonly connections: number;
   readonly batchMessages: number;
   readonly messageBytes: number;
-  /** Whether the server keeps all that it accepts. */
+  /** Whether the server keeps everything that it accepts. */
   readonly keepsAll: boolean;
   readonly messages: number | undefined;
   readonly warmUpMs: number;
@@ -62,22 +64,22 @@ export interface BatchesJob extends Target {
 export interface ReplayJob extends Target {
   readonly kind: 'replay';
   readonly topic: string;
-  /** What the server has to say of where messages are. */
+  /** The level of storage that the server has to report. */
   readonly stored: 'memory' | 'disk';
   readonly messages: number;
   readonly messageBytes: number;
   readonly subscribers: number;
-  /** How many messages each subscriber reads, of those that are stored. */
+  /** How many of the stored messages each subscriber reads. */
   readonly messagesEach: number;
-  /** What goes on being published until all have caught up. */
+  /** Messages that are published until all subscribers have caught up. */
   readonly publishesPerSecond: number;
   /** How many messages are read before measuring. */
   readonly warmUpMessages: number;
-  /** Where to ask for the server's delays; undefined when it does not tell them. */
+  /** The socket that reports the server's event-loop delays. Undefined if the server does not report them. */
   readonly loopDelayPath: string | undefined;
 }
 
-/** Attack a server with connections that send much and read nothing, while others want to be served. */
+/** Attack a server with connections that send much and read nothing, while other clients need service. */
 export interface StrangersJob extends Target {
   readonly kind: 'strangers';
   readonly attack: StrangerKind;
@@ -122,5 +124,5 @@ export type FigureName =
   | 'serverWaitingPercent'
   | 'loadBusyPercent';
 
-/** What was measured; what cannot be measured here is not there. */
+/** The measured figures. Figures that cannot be measured on this machine are absent. */
 export type Figures = Readonly<Partial<Record<FigureName, number>>>;

@@ -1,4 +1,4 @@
-/** For each message of a stretch, when it was sent and when it reached half of its subscribers and the last. */
+/** When each message of a stretch was sent, and when it reached half of its subscribers and the last one. */
 export class Latencies {
   readonly #sentMs: number[] = [];
   readonly #arrived: number[] = [];
@@ -6,7 +6,7 @@ export class Latencies {
   readonly #lastMs: number[] = [];
   #first = 0;
 
-  /** Forgets all, and begins with this message. */
+  /** Forgets everything, and begins with this message. */
   begin(sequence: number): void {
     this.#first = sequence;
     for (const list of [this.#sentMs, this.#arrived, this.#medianMs, this.#lastMs]) list.length = 0;
@@ -46,7 +46,7 @@ export interface LatencySummary {
   readonly lastP99Ms: number;
 }
 
-/** The smallest of the values that so many per cent are not over; NaN of none. */
+/** The percentile of the values, which is one of them; NaN if there are no values. */
 export function percentile(values: readonly number[], percent: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil((sorted.length * percent) / 100) - 1)] ?? Number.NaN;

@@ -1,14 +1,14 @@
 import { connect } from 'node:net';
 
-/** How late a server's event loop was. */
+/** Event-loop delay of a server. */
 export interface LoopDelay {
   readonly p99Ms: number;
   readonly maxMs: number;
-  /** The most that is not due to other processes' having the processor. */
+  /** The maximum, without delays caused by other processes on the processor. */
   readonly ownMaxMs: number;
 }
 
-/** Asks a server for the delays since the last time that it was asked. */
+/** Asks a server for the delays since the last request. */
 export function takeLoopDelay(path: string): Promise<LoopDelay> {
   return new Promise((resolve, reject) => {
     let text = '';

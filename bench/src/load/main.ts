@@ -1,4 +1,5 @@
-// The process that holds the subscribers and the publishers. It is given jobs, one after the other, and sends back a result for each.
+// The process with the subscribers and the publishers. It gets jobs, one after the other, and sends back a
+// result for each.
 import { systemOf } from '../systems/systems.ts';
 import type { Job } from './job.ts';
 import { measure } from './measure.ts';

@@ -6,7 +6,7 @@ import { takeLoopDelay } from './loop-delay.ts';
 import { Meter, type Use } from './meter.ts';
 import { Replay } from './replay.ts';
 
-/** What a server can have in memory, and the benchmark's own checks too. */
+/** The number of messages that fit into the memory of a server, and of the benchmark's own checks. */
 const messagesMax = 2_000_000;
 
 export async function measureBatches(

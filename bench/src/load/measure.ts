@@ -9,11 +9,11 @@ import { measureBatches, measureReplay } from './measure-log.ts';
 import { Meter, type Use } from './meter.ts';
 import { measureStrangers } from '../strangers/measure-strangers.ts';
 
-/** However fast or slow a system is, its measured stretch has so many messages. */
+/** The limits for the number of messages of a measured stretch, however fast or slow a system is. */
 const messagesMin = 100;
 const messagesMax = 400_000;
 
-/** Does a job against a running server. */
+/** Runs a job against a running server. */
 export async function measure(
   job: Job,
   { wire, batches }: { readonly wire: Wire | undefined; readonly batches?: BatchWire },
@@ -59,7 +59,7 @@ async function measureFanOut(
     const meter = new Meter(job.pid);
     const stretch = await fanOut.run({ messages: count });
     const use = meter.read();
-    // Whatever was delivered twice came before this.
+    // By now every repeated delivery has arrived.
     await fanOut.run({ messages: job.topics });
     return { ok: true, messages: count, figures: fanOutFigures(stretch, use) };
   } finally {
@@ -122,7 +122,7 @@ async function openIdleClients(
     count,
     topicsOf: () => ['topic-0'],
     eventsOf: (index) => ({
-      onDelivery: () => deadline.fail(new Error(`Subscriber ${index} got what nobody published.`)),
+      onDelivery: () => deadline.fail(new Error(`Subscriber ${index} got bytes that nobody published.`)),
       onAck: () => deadline.fail(new Error(`Subscriber ${index} got an acknowledgement.`)),
       onFailure: (reason) => deadline.fail(new Error(`Subscriber ${index}: ${reason}.`)),
     }),

@@ -7,7 +7,7 @@ export interface Use {
   readonly busy: Figures;
 }
 
-/** What the server and this process use of the processor, from its making to its reading. */
+/** Measures the processor time of the server and of this process, from its construction to its reading. */
 export class Meter {
   readonly #pid: number;
   readonly #beganMs = performance.now();

@@ -7,23 +7,25 @@ import { StoredTopic } from './stored-topic.ts';
 
 export interface ReplayStretch {
   readonly deliveries: number;
-  /** From the first that subscribes until all are live. */
+  /** Time from the first subscription until all are live. */
   readonly elapsedMs: number;
 }
 
 interface Reader {
   readonly client: SocketIoClient;
   readonly envelopes: Envelopes;
-  /** How many messages come before those that it gets. */
+  /** How many messages come before the first that the reader gets. */
   readonly skipped: number;
   received: number;
 }
 
 const publishEveryMs = 5;
-/** So many messages are published when all are live: before them any repetition has arrived. */
+/**
+ * How many messages are published once all readers are live. Repeated deliveries would arrive before them.
+ */
 const messagesAfter = 100;
 
-/** Subscribers who read what is stored, while one publisher may go on. */
+/** Subscribers that read stored messages, while one publisher may continue. */
 export class Replay {
   readonly #job: ReplayJob;
   readonly #deadline: Deadline;
@@ -38,7 +40,7 @@ export class Replay {
   constructor(job: ReplayJob, deadline: Deadline) {
     this.#job = job;
     this.#deadline = deadline;
-    // One more, for the warm-up.
+    // One more reader, for the warm-up.
     this.#topic = new StoredTopic(job, job.subscribers + 1);
   }
 
@@ -57,9 +59,9 @@ export class Replay {
   }
 
   /**
-   * Has subscribers come and read their last messages; resolves once all of them are live.
+   * Makes subscribers connect and read their last messages. Resolves once all of them are live.
    *
-   * @param each - how many messages each of them gets of those that are stored
+   * @param each - how many of the stored messages each of them gets
    */
   async read(subscribers: number, each: number): Promise<ReplayStretch> {
     const skipped = this.#topic.published - each;
@@ -78,7 +80,10 @@ export class Replay {
     }
   }
 
-  /** Sees that after all that was read comes what is published now, and nothing else; then the subscribers go. */
+  /**
+   * Checks that the messages published now, and nothing else, follow the stored ones. Then closes the
+   * subscribers.
+   */
   async settle(): Promise<void> {
     this.#isSettling = true;
     for (let count = 0; count < messagesAfter; count++) this.#publish();
@@ -128,7 +133,7 @@ export class Replay {
     if (!isMessage || this.#isSettling) this.#onProgress();
   }
 
-  /** As many a second as the job says, in small groups. */
+  /** Publishes at the rate of the job, in small groups. */
   #publishSteadily(): NodeJS.Timeout | undefined {
     const { publishesPerSecond } = this.#job;
     if (publishesPerSecond === 0) return undefined;

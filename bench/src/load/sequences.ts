@@ -1,6 +1,6 @@
 import { ContentError } from './checker.ts';
 
-/** Holds the places in the log that a server names against each other: nothing has the place of another. */
+/** Checks that a server gives no two messages the same place in its log. */
 export class Sequences {
   #seen = new Uint8Array(1 << 20);
   #count = 0;
@@ -8,7 +8,7 @@ export class Sequences {
   #highest = 0;
 
   /**
-   * @param sequences - of the messages of one publish, in their order
+   * @param sequences - places of the messages of one publish, in their order
    * @throws ContentError
    */
   add(sequences: readonly number[]): void {
@@ -26,7 +26,10 @@ export class Sequences {
     }
   }
 
-  /** What of the log was not told, as the end of a sentence, when nobody else published. */
+  /**
+   * Says which places in the log were not reported, as the end of a sentence. It assumes that nobody else
+   * published.
+   */
   missing(): string | undefined {
     if (this.#count === 0 || this.#highest - this.#lowest + 1 === this.#count) return undefined;
     return `${this.#count} messages were given places from ${this.#lowest} to ${this.#highest}`;

@@ -8,18 +8,18 @@ import type { ReplayJob } from './job.ts';
 
 const batchMessages = 1000;
 
-/** A topic of the server's that has messages, and what is known of them. */
+/** A topic with stored messages, and what is known about them. */
 export class StoredTopic {
   readonly name: string;
   readonly checker: Checker;
-  /** Of each message its place in the log, as far as publishes are answered with it. */
+  /** The place of each message in the log, if the answers to publishes report it. */
   readonly sequences: number[] = [];
   readonly #job: ReplayJob;
   readonly #content: Content;
   #epoch = '';
   #published = 0;
 
-  /** @param subscribers - how many there will be */
+  /** @param subscribers - the number of subscribers that will come */
   constructor(job: ReplayJob, subscribers: number) {
     this.#job = job;
     this.name = job.topic;
@@ -38,12 +38,12 @@ export class StoredTopic {
     return this.#epoch;
   }
 
-  /** How many messages it has been sent. */
+  /** How many messages were published to it. */
   get published(): number {
     return this.#published;
   }
 
-  /** Makes the topic and its messages, all of one publisher. */
+  /** Creates the topic and its messages, all by one publisher. */
   async fill(): Promise<void> {
     const { port, stored, messages } = this.#job;
     const wire = httpBatchWire(stored);
@@ -71,14 +71,14 @@ export class StoredTopic {
     this.#epoch = lastOffset.slice(0, lastOffset.indexOf('.'));
   }
 
-  /** The next message that is to be published. */
+  /** The next message to publish. */
   next(): string {
     const message = this.#content.message(this.#published++);
     this.checker.published(0, 0, envelopeStart(this.name, message));
     return message;
   }
 
-  /** Where to start to be given all but the first messages, as JSON. */
+  /** The start that skips a number of messages, as JSON. */
   startAfter(messages: number): string {
     return messages === 0 ? '"earliest"' : `"${this.#epoch}.${this.sequences[messages - 1]}"`;
   }

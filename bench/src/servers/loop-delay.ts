@@ -1,17 +1,18 @@
-// Goes into a server with `node --import`: measures how late its event loop is. Whoever connects to the socket that
-// FANFARE_BENCH_LOOP names is told of the delays since the one before, in milliseconds, and they begin anew.
+// Loaded into a server with `node --import`: measures its event-loop delay. A program that connects to the
+// socket that FANFARE_BENCH_LOOP names gets the delays since the last request, in milliseconds, and the
+// measurement restarts.
 import { openSync, readSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { percentile } from '../load/latencies.ts';
 
-/** It is asked for a turn so often, and what comes on top is the delay. */
+/** The interval of the timer. The time by which a call is later is the delay. */
 const intervalMs = 5;
 const path = process.env['FANFARE_BENCH_LOOP'];
 
 if (path !== undefined) {
   const readWaitedMs = openWaited();
   let delaysMs = [0];
-  /** Without the time in which other processes had the processor. */
+  /** Without the time in which other processes used the processor. */
   let ownDelaysMs = [0];
   let lastMs = performance.now();
   let lastWaitedMs = readWaitedMs();
@@ -36,7 +37,9 @@ if (path !== undefined) {
     .unref();
 }
 
-/** @returns what says for how long the main thread was ready to run, and did not, in milliseconds */
+/**
+ * @returns a function that reports how long the main thread was ready to run but did not run, in milliseconds
+ */
 function openWaited(): () => number {
   if (process.platform !== 'linux') return () => 0;
   const file = openSync(`/proc/self/task/${process.pid}/schedstat`, 'r');

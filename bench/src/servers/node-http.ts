@@ -1,4 +1,5 @@
-// What an HTTP publish costs without a pub/sub server: the same request and answer, and nothing in between.
+// The cost of an HTTP publish without a pub/sub server: the same request and response, and nothing in
+// between.
 import { createServer } from 'node:http';
 import { listen } from './listen.ts';
 import { answerPublish, keepAliveTimeoutMs } from './publish-request.ts';

@@ -1,15 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-/** What is published, whichever way it came. */
+/** A publish, over HTTP or Socket.IO. */
 export interface Publish {
   readonly topic: string;
   readonly message: unknown;
 }
 
-/** As long as Fanfare keeps an idle connection. */
+/** The same time for which Fanfare keeps an idle connection. */
 export const keepAliveTimeoutMs = 72_000;
 
-/** Answers `POST /publish` as Fanfare does, after `publish` was called with what its JSON body says. */
+/** Responds to `POST /publish` like Fanfare, after a call of `publish` with the JSON body. */
 export function answerPublish(
   request: IncomingMessage,
   response: ServerResponse,

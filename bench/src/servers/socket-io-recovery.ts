@@ -1,4 +1,5 @@
-// What a pub/sub server is with Socket.IO alone, over every transport; with connection state recovery where RECOVERY is set.
+// A pub/sub server with Socket.IO alone, over every transport. With connection state recovery if RECOVERY is
+// set.
 import { createServer } from 'node:http';
 import { Server } from 'socket.io';
 import { answerPublish, type Publish } from './publish-request.ts';

@@ -1,4 +1,4 @@
-// What a pub/sub server is with Socket.IO alone: topics are rooms.
+// A pub/sub server with Socket.IO alone: topics are rooms.
 import { createServer } from 'node:http';
 import { Server } from 'socket.io';
 import { listen } from './listen.ts';

@@ -1,4 +1,4 @@
-// The least that a pub/sub server over WebSockets can do. A text is {"subscribe": topic} or
+// The smallest possible pub/sub server over WebSockets. A text is {"subscribe": topic} or
 // {"publish": topic, "message": …}, and each is answered with {"ok":true}.
 import { createServer } from 'node:http';
 import { WebSocketServer, type RawData, type WebSocket } from 'ws';

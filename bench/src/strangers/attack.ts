@@ -1,4 +1,4 @@
-// The process that attacks: so many connections that each send all that their kind sends, and read nothing.
+// The process that attacks: many connections that each send all bytes of their kind, and read nothing.
 import { connect } from 'node:net';
 import { sentBy, type StrangerKind } from './kinds.ts';
 
@@ -8,7 +8,7 @@ export interface AttackOrder {
   readonly connections: number;
 }
 
-/** More than a server lets wait to be accepted would be told to come again, a second later. */
+/** Connections beyond the server's accept queue would retry a second later. */
 const connectingMax = 128;
 
 process.once('disconnect', () => process.exit());

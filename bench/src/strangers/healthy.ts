@@ -1,22 +1,22 @@
 import { Agent, request, type ClientRequest } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** A request is due this often, whether those before it were answered or not. */
+/** A request is due at this interval, whether the earlier ones were answered or not. */
 const everyMs = 20;
 
-/** So late is nobody served by a server that has nothing else to do. */
+/** A server without other work never answers later than this. */
 const recoveredMs = 200;
 
 const body = '{"topic":"topic-0","message":1}';
 
-/** Publishes again and again, over connections that are kept and over new ones in turn. */
+/** Publishes repeatedly, alternately over kept connections and over new ones. */
 export class HealthyClient {
   readonly #port: number;
   readonly #kept = new Agent({ keepAlive: true });
   readonly #timer: NodeJS.Timeout;
   #requests = 0;
   #latenciesMs: number[] = [];
-  /** When those began that were not answered yet. */
+  /** Start times of the requests that were not answered yet. */
   readonly #waiting = new Set<number>();
   #failed = 0;
 
@@ -25,7 +25,7 @@ export class HealthyClient {
     this.#timer = setInterval(() => this.#publish(), everyMs);
   }
 
-  /** Begins once the topic exists, where topics have to. */
+  /** Begins once the topic exists, if the system has topics. */
   static async begin(port: number): Promise<HealthyClient> {
     const declared = request({ host: '127.0.0.1', port, method: 'PUT', path: '/topics/topic-0' });
     await new Promise<void>((resolve, reject) => {
@@ -35,7 +35,7 @@ export class HealthyClient {
     return new HealthyClient(port);
   }
 
-  /** Resolves once requests are answered in time, and forgets those before. */
+  /** Resolves once requests are answered in time. Forgets the earlier requests. */
   async recovered(): Promise<void> {
     for (let areLate = true; areLate;) {
       await sleep(10 * everyMs);
@@ -43,7 +43,7 @@ export class HealthyClient {
     }
   }
 
-  /** How late the requests since the last time were answered, and how late those are that wait for their answer. */
+  /** Response times of the requests since the last call, including those that still wait. */
   take(): { readonly latenciesMs: readonly number[]; readonly failed: number } {
     const now = performance.now();
     const latenciesMs = [...this.#latenciesMs, ...[...this.#waiting].map((begun) => now - begun)];

@@ -1,6 +1,6 @@
 import { deflateRawSync } from 'node:zlib';
 
-/** What one connection of a kind of attack sends. */
+/** The bytes that one connection of a kind of attack sends. */
 export type StrangerKind =
   | 'fragments'
   | 'messages'
@@ -12,7 +12,7 @@ export type StrangerKind =
   | 'handshakes'
   | 'compressed';
 
-/** What each connection sends: more than one read of the server brings. */
+/** How much each connection sends: more than one read of the server. */
 const bytesEach = 84_000;
 
 const host = 'Host: localhost\r\n';
@@ -26,7 +26,7 @@ const upgrade = Buffer.from(
 const [continuation, text, ping] = [0x0, 0x1, 0x9] as const;
 const [final, compressed] = [0x80, 0x40] as const;
 
-/** A frame of a client, whose mask is zeros. */
+/** A frame of a client, masked with zeros. */
 function frame(first: number, payload: Uint8Array | string): Buffer {
   const { length } = payload;
   const size = length < 126 ? [length] : [126, length >> 8, length & 0xff];
@@ -34,14 +34,14 @@ function frame(first: number, payload: Uint8Array | string): Buffer {
   return Buffer.concat([Buffer.from([first, 0x80 | marked, ...rest, 0, 0, 0, 0]), Buffer.from(payload)]);
 }
 
-/** Sends something once, and then something else as often as fits. */
+/** Sends a prefix once, and then the same bytes as often as they fit. */
 function repeated(once: Uint8Array | string, again: Uint8Array | string): Buffer {
   const [first, more] = [Buffer.from(once), Buffer.from(again)];
   const times = Math.floor((bytesEach - first.length) / more.length);
   return Buffer.concat([first, ...Array<Buffer>(times).fill(more)]);
 }
 
-/** Zeros that have become a thousandth of what they were. */
+/** Zeros, compressed to a thousandth of their size. */
 const bomb = deflateRawSync(Buffer.alloc(1_000_000)).subarray(0, -4);
 
 const makers: Readonly<Record<StrangerKind, () => Buffer>> = {
@@ -62,7 +62,7 @@ const makers: Readonly<Record<StrangerKind, () => Buffer>> = {
 
 export const strangerKinds = Object.keys(makers) as readonly StrangerKind[];
 
-/** All that one connection of a kind sends; of which a server reads as much as it likes. */
+/** Everything that one connection of a kind sends. A server may read as little of it as it likes. */
 export function sentBy(kind: StrangerKind): Buffer {
   return makers[kind]();
 }

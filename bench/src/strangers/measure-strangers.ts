@@ -10,12 +10,12 @@ import { compiled } from '../paths.ts';
 import type { AttackOrder } from './attack.ts';
 import { HealthyClient } from './healthy.ts';
 
-/** How long others are served before an attack, and until the next. */
+/** How long other clients are served before an attack, and until the next one. */
 const quietMs = 2_000;
 
 /**
- * Attacks a server twice. The first attack tells what it takes at the most, the second how late others are served meanwhile:
- * by then the code that does it has been compiled.
+ * Attacks a server twice. The first attack measures its peak memory. The second measures how late other
+ * clients are served, because by then the code is compiled.
  */
 export async function measureStrangers(job: StrangersJob, deadline: Deadline): Promise<Figures> {
   const { pid, connections } = job;
@@ -56,7 +56,7 @@ async function attackWhile({ port, attack, connections, attackMs }: StrangersJob
   }
 }
 
-/** Has Linux look anew for the most memory that a process has. */
+/** Resets the peak memory that Linux records for a process. */
 function forgetPeak(pid: number): void {
   if (process.platform === 'linux') writeFileSync(`/proc/${pid}/clear_refs`, '5');
 }

@@ -8,7 +8,7 @@ import { benchKey } from '../wire/token.ts';
 import type { SystemName } from './names.ts';
 import { packageVersion, type StartOptions, type System } from './system.ts';
 
-/** Limits that no scenario comes near. */
+/** Limits far above every scenario. */
 const limits = [
   ['--subscriptions-per-connection-max', '1000000'],
   ['--subscribe-rate-per-connection-max', '0'],
@@ -16,7 +16,7 @@ const limits = [
   ['--memory-bytes-max', String(2 ** 34)],
 ].flat();
 
-/** With these whoever is slow is never caught up with from the log. */
+/** With these settings a slow subscriber is never served from the log. */
 const wideOutbox = [
   ['--outbox-bytes-max', String(2 ** 30)],
   ['--outbox-total-bytes-max', String(2 ** 40)],
@@ -26,10 +26,10 @@ const wideOutbox = [
 const keepNothing = ['--rules', '[{"match":"**","keep":"none"}]'];
 const keepAll = ['--rules', '[{"match":"**","keep":{"count":1000000000,"age":"7d","bytes":"1024GiB"}}]'];
 
-/** Fanfare, as the command of this repository starts it; it keeps nothing, as most others here. */
+/** Fanfare, started by the command of this repository. It keeps nothing, like most other systems here. */
 export const fanfare: System = variant('fanfare', 'none', () => ['--memory', ...keepNothing]);
 
-/** As it is started by default: every message is on disk before it is acknowledged or delivered. */
+/** Fanfare by default: every message is on disk before it is acknowledged or delivered. */
 export const fanfareDisk: System = variant('fanfare-disk', 'disk', (data, { keepsAll }) => [
   '--data',
   data,
@@ -41,7 +41,7 @@ export const fanfareMemory: System = {
   isOnlyWhereNamed: true,
 };
 
-/** Tokens, and a limit on all that can be limited, which no scenario reaches. */
+/** Requires tokens, and sets every limit that there is, so high that no scenario reaches it. */
 const guards = [
   ['--key', benchKey],
   ['--connections-per-address-max', '1000000'],
@@ -62,7 +62,7 @@ function guarded({ batches: _batches, ...system }: System): System {
   return { ...system, wire: guardedSocketIoWire, isOnlyWhereNamed: true };
 }
 
-/** @param keeping - the settings that say what is kept where */
+/** @param keeping - the settings for what is kept, and where */
 function variant(
   name: Extract<SystemName, `fanfare${string}`>,
   stores: 'none' | 'memory' | 'disk',

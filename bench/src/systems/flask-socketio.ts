@@ -4,12 +4,12 @@ import { root } from '../paths.ts';
 import { socketIoPollingWire } from '../wire/socket-io-polling.ts';
 import { printedVersion, type System } from './system.ts';
 
-/** Debian's own Python, for which its packages are. */
+/** Debian's own Python, which has Debian's packages. */
 const python = '/usr/bin/python3';
 
 /**
- * Flask-SocketIO as Debian has it, on Flask's own server with a thread for each request. Without a package that brings
- * WebSockets its clients poll, and it is published to over HTTP.
+ * Debian's Flask-SocketIO, on Flask's own server with a thread for each request. Without a package for
+ * WebSockets its clients poll, and publishes go over HTTP.
  */
 export const flaskSocketIo: System = {
   name: 'flask-socketio',

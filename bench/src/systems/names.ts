@@ -1,4 +1,4 @@
-/** As on the command line. */
+/** The names on the command line. */
 export type SystemName =
   | 'fanfare'
   | 'fanfare-disk'

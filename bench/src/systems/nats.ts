@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { natsWire } from '../wire/nats.ts';
 import { findProgram, printedVersion, type System } from './system.ts';
 
-/** It gives up nobody for being slow, as no system here does. */
+/** Never disconnects slow subscribers, like all systems here. */
 const configuration = `
 host: 127.0.0.1
 port: -1

@@ -1,7 +1,7 @@
 import { compiled } from '../paths.ts';
 import type { System } from './system.ts';
 
-/** Node's own HTTP server, which takes publishes and delivers them to nobody. */
+/** Node's own HTTP server. It accepts publishes and delivers nothing. */
 export const nodeHttp: System = {
   name: 'node:http',
   wire: undefined,

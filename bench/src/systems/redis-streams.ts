@@ -4,7 +4,7 @@ import { redisBatchWire } from '../wire/redis-batches.ts';
 import { startRedis } from './redis.ts';
 import { findProgram, printedVersion, type System } from './system.ts';
 
-/** Redis, for its streams, with an fsync before every answer. */
+/** Redis streams, with an fsync before every answer. */
 export const redisStreams: System = {
   name: 'redis-streams',
   wire: undefined,

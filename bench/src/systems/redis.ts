@@ -10,7 +10,7 @@ const settings = [
   ['--client-output-buffer-limit', 'pubsub', '0', '0', '0'],
 ].flat();
 
-/** Redis, for its PUBLISH and SUBSCRIBE. */
+/** Redis with PUBLISH and SUBSCRIBE. */
 export const redis: System = {
   name: 'redis',
   wire: redisWire,
@@ -20,7 +20,7 @@ export const redis: System = {
   start: (processes) => startRedis(processes, ['--appendonly', 'no']),
 };
 
-/** @param storing - the settings that say what is on disk */
+/** @param storing - the settings for storage on disk */
 export async function startRedis(processes: Processes, storing: readonly string[]): Promise<RunningServer> {
   const port = await freePort();
   const running = await processes.startServer({

@@ -6,38 +6,45 @@ import type { BatchWire } from '../wire/batches.ts';
 import type { Wire } from '../wire/client.ts';
 import type { SystemName } from './names.ts';
 
-/** What a scenario needs of a server beside the usual. */
+/** Options of a scenario for its server. */
 export interface StartOptions {
-  /** Whether it keeps whatever it is sent, if it keeps anything; else what it keeps as it comes. */
+  /** Whether it keeps everything, if it keeps anything. Without it, it keeps what it does by default. */
   readonly keepsAll?: boolean;
-  /** Whether what waits for a connection is bounded as it comes; else by nothing that is ever reached. */
+  /**
+   * Whether it has its default limits for what waits for a connection. Without it, limits are out of reach.
+   */
   readonly hasUsualOutbox?: boolean;
-  /** Whether the server is to tell how late its event loop was, if that can be had. */
+  /** Whether the server reports its event-loop delay, if it can. */
   readonly watchesLoop?: boolean;
-  /** Whether it takes clients in all ways that it takes them as it comes; else only as the scenarios need. */
+  /**
+   * Whether it accepts clients over all default transports. Without it, only over those that the scenarios
+   * need.
+   */
   readonly isAsItComes?: boolean;
 }
 
-/** Something that the benchmark measures: how it is started, and what it speaks. */
+/** A system that the benchmark measures: how it is started, and its protocols. */
 export interface System {
   readonly name: SystemName;
-  /** What subscribers speak, and publishers too unless they use HTTP; undefined when it has none. */
+  /**
+   * The protocol of subscribers, and of publishers unless they use HTTP. Undefined if it has no subscribers.
+   */
   readonly wire: Wire | undefined;
-  /** How many messages are published at once, where it can do that. */
+  /** The protocol for batches, if the system has them. */
   readonly batches?: BatchWire;
   /** Whether it takes part only in scenarios that name it. */
   readonly isOnlyWhereNamed?: boolean;
-  /** The ways to publish to it. */
+  /** How messages can be published to it. */
   readonly publishing: readonly ('socket' | 'http')[];
-  /** What has to be installed before it can be started; undefined when all is there. */
+  /** What has to be installed before it can start. Undefined if nothing is missing. */
   missing(): string | undefined;
-  /** What is measured, for the record; asked only where nothing is missing. */
+  /** The version, for the record. Called only if nothing is missing. */
   version(): string;
-  /** Resolves once it takes connections. */
+  /** Resolves once it accepts connections. */
   start(processes: Processes, options?: StartOptions): Promise<RunningServer>;
 }
 
-/** Whether a program stands on the path, or where Debian puts servers, which is not on everybody's. */
+/** Whether a program is on the path, or in Debian's folder for servers, which may not be on the path. */
 export function findProgram(name: string): string | undefined {
   const directories = [...(process.env['PATH'] ?? '').split(':'), '/usr/sbin', '/usr/bin'];
   return directories.map((directory) => `${directory}/${name}`).find((path) => existsSync(path));
@@ -49,7 +56,7 @@ export function printedVersion(command: string, args: readonly string[]): string
   return /\d+(\.\d+)+/.exec(stdout)?.[0] ?? 'unknown';
 }
 
-/** The version of a package in the folder. */
+/** The version of an installed package. */
 export function packageVersion(folder: string): string {
   const manifest = readFileSync(`${root}${folder}/package.json`, 'utf8');
   return /"version": "([^"]+)"/.exec(manifest)?.[1] ?? 'unknown';

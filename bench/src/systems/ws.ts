@@ -2,7 +2,7 @@ import { compiled } from '../paths.ts';
 import { plainWebSocketWire } from '../wire/plain-websocket.ts';
 import { packageVersion, type System } from './system.ts';
 
-/** The package ws and a table of who is subscribed: WebSockets with as little around them as there can be. */
+/** The package ws and a table of subscribers: WebSockets with a minimum of code around them. */
 export const ws: System = {
   name: 'ws',
   wire: plainWebSocketWire,

@@ -1,12 +1,12 @@
 export const cr = 0x0d;
 
-/** Where a line that begins at `start` ends, after its CR LF; -1 when it is not all there. */
+/** The end of the line that begins at `start`, after its CR LF; -1 if it is not complete. */
 export function lineEnd(bytes: Buffer, start: number): number {
   for (let at = start; at + 1 < bytes.length; at++) if (bytes[at] === cr) return at + 2;
   return -1;
 }
 
-/** The decimal number that ends before `end` and is not longer than to `start`; NaN when there is none. */
+/** The decimal number that ends before `end` and begins at `start` or later; NaN if there is none. */
 export function decimalBefore(bytes: Buffer, start: number, end: number): number {
   let value = 0;
   let unit = 1;

@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 
-/** Takes the whole frames in `bytes`, and says where the first incomplete one begins. */
+/** Takes the complete frames in `bytes`, and returns where the first incomplete frame begins. */
 export type TakeFrames = (bytes: Buffer) => number;
 
 /**
@@ -25,7 +25,7 @@ export function cutFrames(
   };
 }
 
-/** All sockets read into the same memory, for what was read is dealt with before the next read. */
+/** All sockets read into the same memory, because each read is handled before the next one. */
 const readBuffer = Buffer.allocUnsafe(256 * 1024);
 
 /** A TCP connection to a server on this machine whose bytes are cut into frames. */
@@ -35,7 +35,7 @@ export class Connection {
   #rest: Buffer | undefined;
   #isClosed = false;
 
-  /** @param onEnd - called once, with the reason, when the connection ends without {@link close} */
+  /** @param onEnd - called once, with the reason, if the connection ends without {@link close} */
   constructor(port: number, take: TakeFrames, onEnd: (reason: string) => void) {
     this.#take = take;
     this.#socket = connect({
@@ -70,7 +70,7 @@ export class Connection {
   #read(chunk: Buffer): void {
     if (this.#isClosed) return;
     const bytes = this.#rest === undefined ? chunk : Buffer.concat([this.#rest, chunk]);
-    // What one read leads to being written goes out together.
+    // Everything that one read causes to be written goes out together.
     this.#socket.cork();
     const taken = this.#take(bytes);
     this.#socket.uncork();

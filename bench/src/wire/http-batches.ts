@@ -4,7 +4,7 @@ import { askOnce, HttpConnection } from './http.ts';
 /**
  * Fanfare's `POST /publish` with an array.
  *
- * @param stored - where every answer has to say that the message is
+ * @param stored - the level of storage that every answer has to name
  */
 export function httpBatchWire(stored: 'none' | 'memory' | 'disk'): BatchWire {
   return {
@@ -13,11 +13,12 @@ export function httpBatchWire(stored: 'none' | 'memory' | 'disk'): BatchWire {
     createTopic: async (port, topic) => {
       const { status, body } = await askOnce(port, (http) => http.put(`/topics/${topic}`));
       if (status !== 201)
-        throw new Error(`The server answered the making of a topic with ${status} ${body}.`);
+        throw new Error(`The topic could not be created: the server answered ${status} ${body}.`);
     },
     count: async (port, topic) => {
       const { status, body } = await askOnce(port, (http) => http.get(`/topics/${topic}`));
-      if (status !== 200) throw new Error(`The server told of a topic ${status} ${body}.`);
+      if (status !== 200)
+        throw new Error(`The topic could not be read: the server answered ${status} ${body}.`);
       return (JSON.parse(body) as { readonly messages: number }).messages;
     },
   };
@@ -57,9 +58,9 @@ interface Accepted {
 }
 
 /**
- * Sees that every message of a batch was accepted and is stored where it has to be.
+ * Checks that every message of a batch was accepted, and is stored as it has to be.
  *
- * @returns what is wrong, if anything is
+ * @returns the answer, or a sentence that says what is wrong
  */
 export function readBatchAnswer(body: string, size: number, stored: string): BatchAnswer | string {
   const answers = JSON.parse(body) as readonly Accepted[];

@@ -2,14 +2,16 @@ import { lineEnd } from './bytes.ts';
 import { Connection } from './connection.ts';
 
 export interface HttpEvents {
-  /** A whole response; its bytes are valid during the call only. */
+  /** A complete response. Its bytes are valid only during the call. */
   readonly onResponse: (status: number, bytes: Buffer, bodyStart: number, bodyEnd: number) => void;
   readonly onFailure: (reason: string) => void;
 }
 
 const headEnd = Buffer.from('\r\n\r\n');
 
-/** HTTP/1.1, one request at a time. The connection is kept for the next one, unless the server ends it. */
+/**
+ * HTTP/1.1, one request at a time. The connection is kept for the next request, unless the server ends it.
+ */
 export class HttpConnection {
   readonly #port: number;
   readonly #events: HttpEvents;
@@ -78,7 +80,7 @@ export class HttpConnection {
   }
 }
 
-/** Resolves to the answer to one request, which has a connection of its own. */
+/** Makes one request over a connection of its own, and resolves to the response. */
 export function askOnce(
   port: number,
   ask: (http: HttpConnection) => void,
@@ -99,7 +101,7 @@ interface Body {
   readonly bytes: Buffer;
   readonly start: number;
   readonly end: number;
-  /** Where the response ends in what was read. */
+  /** Where the response ends in the bytes that were read. */
   readonly taken: number;
 }
 

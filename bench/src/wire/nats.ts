@@ -3,8 +3,9 @@ import type { Wire } from './client.ts';
 import { TcpClient } from './tcp-client.ts';
 
 /**
- * The protocol of NATS. A PING follows each publish, and its PONG is the acknowledgement: the server takes what comes
- * over one connection in order. A subscription's id is its topic, so that a delivery is the same for all subscribers.
+ * The protocol of NATS. A PING follows each publish, and its PONG is the acknowledgement, because the server
+ * handles the commands of one connection in order. The id of a subscription is its topic, so all subscribers
+ * get the same bytes.
  */
 export const natsWire: Wire = {
   open: (port, events) => new NatsClient(port, events).open(),

@@ -3,7 +3,7 @@ import { isAt } from './bytes.ts';
 import type { Client, ClientEvents, Wire } from './client.ts';
 import { WebSocketConnection } from './websocket.ts';
 
-/** JSON texts over a WebSocket, as `servers/ws.ts` understands them. */
+/** JSON texts over a WebSocket: the protocol of `servers/ws.ts`. */
 export const plainWebSocketWire: Wire = {
   open: (port, events) => PlainWebSocketClient.open(port, events),
   delivery: (topic, message) => Buffer.from(`{"topic":"${topic}","message":"${message}"}`),

@@ -3,11 +3,11 @@ import { decimalBefore } from './bytes.ts';
 import { Connection, cutFrames } from './connection.ts';
 import { command, elementEnd } from './redis.ts';
 
-/** Streams of Redis: the `XADD`s of a batch are sent together, each has its answer. */
+/** Streams of Redis. The `XADD`s of a batch are sent together, and each has its answer. */
 export const redisBatchWire: BatchWire = {
   isStored: true,
   open: (port, events) => new RedisBatchPublisher(port, events),
-  // XADD makes it.
+  // XADD creates the topic.
   createTopic: async () => {},
   count: (port, topic) =>
     new Promise((resolve, reject) => {

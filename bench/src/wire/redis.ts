@@ -2,7 +2,9 @@ import { decimalBefore, isAt, lineEnd } from './bytes.ts';
 import type { Wire } from './client.ts';
 import { TcpClient } from './tcp-client.ts';
 
-/** RESP 2, the protocol of Redis. The number of receivers that answers a PUBLISH is its acknowledgement. */
+/**
+ * RESP 2, the protocol of Redis. The answer to a PUBLISH, the number of receivers, is its acknowledgement.
+ */
 export const redisWire: Wire = {
   open: (port, events) => new RedisClient(port, events).open(),
   delivery: (topic, message) => command('message', topic, message),
@@ -48,7 +50,7 @@ export function command(...words: readonly string[]): Buffer {
   );
 }
 
-/** Where an element that begins at `start` ends; -1 when it is not all there. */
+/** The end of the element that begins at `start`; -1 if it is not complete. */
 export function elementEnd(bytes: Buffer, start: number): number {
   let at = lineEnd(bytes, start);
   if (at === -1 || (bytes[start] !== array && bytes[start] !== bulkString)) return at;

@@ -3,7 +3,10 @@ import type { Client, ClientEvents, Wire } from './client.ts';
 import { HttpConnection } from './http.ts';
 import { socketIoWire } from './socket-io.ts';
 
-/** Socket.IO 5 in Engine.IO 4 over HTTP long-polling, for servers that have no WebSockets. It subscribes only. */
+/**
+ * Socket.IO 5 in Engine.IO 4 over HTTP long-polling, for servers without WebSockets. Its clients only
+ * subscribe.
+ */
 export const socketIoPollingWire: Wire = {
   ...socketIoWire,
   open: (port, events) => PollingClient.open(port, events),
@@ -17,7 +20,7 @@ class PollingClient implements Client {
   readonly #polls: HttpConnection;
   readonly #posts: HttpConnection;
   readonly #answers: Answers;
-  /** What is to be posted once the post under way is answered. */
+  /** Packets to post after the current post is answered. */
   readonly #waiting: string[] = [];
   #isPosting = false;
   #isClosed = false;

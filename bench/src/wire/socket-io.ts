@@ -4,14 +4,14 @@ import type { Client, ClientEvents, Wire } from './client.ts';
 import { benchToken } from './token.ts';
 import { WebSocketConnection } from './websocket.ts';
 
-/** Socket.IO 5 in Engine.IO 4, over a WebSocket without polling before it. */
+/** Socket.IO 5 in Engine.IO 4 over a WebSocket, without polling first. */
 export const socketIoWire: Wire = {
   open: (port, events) => SocketIoClient.open(port, events),
   delivery: (topic, message) => Buffer.from(`42["${topic}",{"message":"${message}"}]`),
   bytesAfterMessage: '"}]'.length,
 };
 
-/** The same, for a server that asks for tokens. */
+/** The same, for a server that requires tokens. */
 export const guardedSocketIoWire: Wire = {
   ...socketIoWire,
   open: (port, events) => SocketIoClient.open(port, events, benchToken),
@@ -19,7 +19,9 @@ export const guardedSocketIoWire: Wire = {
 };
 
 const path = '/socket.io/?EIO=4&transport=websocket';
-/** Packet types: Engine.IO's first, and in its message Socket.IO's. All are digits in ASCII. */
+/**
+ * Packet types, as digits in ASCII. The first three are Engine.IO's, the others Socket.IO's inside a message.
+ */
 const openPacket = 0x30;
 const pingPacket = 0x32;
 const messagePacket = 0x34;
@@ -28,7 +30,7 @@ const eventPacket = 0x32;
 const ackPacket = 0x33;
 const accepted = Buffer.from('[{"ok":true');
 
-/** Fanfare's clients can also subscribe to what is stored. */
+/** A client of Socket.IO. With Fanfare it can also subscribe to stored messages. */
 export class SocketIoClient implements Client {
   readonly #socket: WebSocketConnection;
   readonly #events: ClientEvents;
@@ -60,7 +62,7 @@ export class SocketIoClient implements Client {
   }
 
   /**
-   * Subscribes in the form of envelopes. All events of the subscription are deliveries, `state` too.
+   * Subscribes in envelope form. All events of the subscription count as deliveries, `state` too.
    *
    * @param from - where to start, as JSON
    */

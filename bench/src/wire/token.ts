@@ -1,9 +1,9 @@
 import { createHmac } from 'node:crypto';
 
-/** The secret of a server that asks for tokens. */
+/** The secret of a server that requires tokens. */
 export const benchKey = 'what the benchmark signs its tokens with';
 
-/** One that is signed with it. It may publish and read every topic, and is no admin's. */
+/** A token that is signed with the secret. It can publish and read every topic, but is not an admin's. */
 export const benchToken: string = sign({
   sub: 'bench',
   exp: 4_102_444_800,

@@ -2,7 +2,7 @@ import { Connection } from './connection.ts';
 
 export interface WebSocketEvents {
   readonly onOpen: () => void;
-  /** A text message; its bytes are valid during the call only. */
+  /** A text message. Its bytes are valid only during the call. */
   readonly onText: (bytes: Buffer, start: number, end: number) => void;
   readonly onFailure: (reason: string) => void;
 }
@@ -13,7 +13,7 @@ const finalClose = 0x88;
 const finalPing = 0x89;
 const pong = Buffer.from([0x8a, 0x80, 0, 0, 0, 0]);
 
-/** A client's WebSocket (RFC 6455), without extensions. It masks with zeros, which leaves the text as it is. */
+/** A client's WebSocket (RFC 6455), without extensions. It masks with zeros, which do not change the text. */
 export class WebSocketConnection {
   readonly #connection: Connection;
   readonly #events: WebSocketEvents;
