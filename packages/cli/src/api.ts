@@ -1,8 +1,8 @@
 import { CommandError, exitCodes } from './exit-codes.ts';
-import { reasonFor } from './hints.ts';
-import { request, type Answer, type Request } from './request.ts';
-import type { Target } from './target.ts';
-import { unreachable } from './unreachable.ts';
+import { reasonFor } from './error-hints.ts';
+import { request, type Answer, type Request } from './http-request.ts';
+import type { Target } from './server-target.ts';
+import { unreachable } from './connection-errors.ts';
 
 const answerTimeoutMs = 30_000;
 

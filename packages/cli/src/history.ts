@@ -1,10 +1,10 @@
 import { isPattern, type HistoryPage, type Interest } from '@fanfare/protocol';
 import { cutMember, elementsOf } from '@fanfare/server/json';
 import { askFanfare, parseAnswer } from './api.ts';
-import type { Start } from './from.ts';
+import type { Start } from './start-position.ts';
 import { print, say } from './output.ts';
 import { Table, type TableColumn } from './table.ts';
-import type { Target } from './target.ts';
+import type { Target } from './server-target.ts';
 
 export interface HistoryOptions {
   /** A topic or a pattern. */

@@ -1,5 +1,5 @@
 import { styleText } from 'node:util';
-import { showControls } from './show.ts';
+import { showControls } from './display-text.ts';
 
 export type Style = 'bold' | 'dim' | 'cyan';
 

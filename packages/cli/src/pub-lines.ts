@@ -1,9 +1,9 @@
 import { CommandError } from './exit-codes.ts';
-import { readLines } from './lines.ts';
+import { readLines } from './read-lines.ts';
 import { encodeMessage } from './message-json.ts';
 import { print, say } from './output.ts';
 import { failedToPublish, isFanfareAnswer, publish, publishMany, PublishRefusedError } from './publisher.ts';
-import type { Target } from './target.ts';
+import type { Target } from './server-target.ts';
 
 /** As much as is sent at once: no more than a Fanfare server takes that nobody has configured otherwise. */
 const messagesAtOnce = 1_000;

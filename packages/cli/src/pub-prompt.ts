@@ -1,8 +1,8 @@
 import { commandName, shellWord } from './command-name.ts';
-import type { Conversation } from './conversation.ts';
+import type { Conversation } from './interactive-prompt.ts';
 import { CommandError } from './exit-codes.ts';
 import { isUnknownTopic, publish } from './publisher.ts';
-import type { Target } from './target.ts';
+import type { Target } from './server-target.ts';
 
 /** `fanfare pub` without a topic: the interactive publisher of the lab. Ends at the topic `exit`, or when the input ends. */
 export async function runPubPrompt(target: Target, conversation: Conversation): Promise<void> {

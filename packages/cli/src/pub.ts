@@ -3,7 +3,7 @@ import { encodeMessage } from './message-json.ts';
 import { print, say } from './output.ts';
 import { publishLines } from './pub-lines.ts';
 import { createTopic, failedToPublish, publish } from './publisher.ts';
-import type { Target } from './target.ts';
+import type { Target } from './server-target.ts';
 
 export interface PubOptions {
   readonly topic: string;

@@ -1,7 +1,7 @@
 import { ask, askFanfare, codeOf, isSuccess, reasonOf } from './api.ts';
 import { CommandError, exitCodes } from './exit-codes.ts';
-import { reasonFor } from './hints.ts';
-import type { Target } from './target.ts';
+import { reasonFor } from './error-hints.ts';
+import type { Target } from './server-target.ts';
 
 /** What is to be published. `messageJson` is JSON text, so that a message given as JSON goes out as it was given. */
 export interface Publish {

@@ -17,9 +17,9 @@ import {
   type StoreCounts,
 } from '@fanfare/server/store';
 import { CommandError, exitCodes } from './exit-codes.ts';
-import { readLines } from './lines.ts';
+import { readLines } from './read-lines.ts';
 import { print, say } from './output.ts';
-import { ProgressBar, sizeOf } from './progress.ts';
+import { ProgressBar, sizeOf } from './progress-bar.ts';
 
 /**
  * `fanfare store verify`.

@@ -1,7 +1,7 @@
-import type { Conversation } from './conversation.ts';
-import { showMessage } from './show.ts';
+import type { Conversation } from './interactive-prompt.ts';
+import { showMessage } from './display-text.ts';
 import { Subscriber, type Outcome } from './subscriber.ts';
-import type { Target } from './target.ts';
+import type { Target } from './server-target.ts';
 
 const menu = [
   '1. Subscribe to a topic',

@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { isPattern, type Interest } from '@fanfare/protocol';
 import { CommandError, exitCodes } from './exit-codes.ts';
-import type { Start } from './from.ts';
+import type { Start } from './start-position.ts';
 import { painted, printPainted, say } from './output.ts';
-import { showMessage } from './show.ts';
+import { showMessage } from './display-text.ts';
 import { Subscriber, type Delivery } from './subscriber.ts';
-import type { Target } from './target.ts';
+import type { Target } from './server-target.ts';
 
 export interface SubOptions {
   /** Topics and patterns. */

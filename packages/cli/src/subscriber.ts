@@ -9,9 +9,9 @@ import {
   type Subscription,
 } from '@fanfare/client';
 import { matches, type Interest, type Topic } from '@fanfare/protocol';
-import type { Start } from './from.ts';
-import type { Target } from './target.ts';
-import { explainNoConnection } from './unreachable.ts';
+import type { Start } from './start-position.ts';
+import type { Target } from './server-target.ts';
+import { explainNoConnection } from './connection-errors.ts';
 
 /** A message that came. What only Fanfare tells is absent when another server delivered it. */
 export type Delivery = Pick<Envelope, 'topic' | 'message'> & Partial<Envelope>;

@@ -1,5 +1,5 @@
 import { painted, print, printPainted, type Style } from './output.ts';
-import { showControls } from './show.ts';
+import { showControls } from './display-text.ts';
 
 export interface TableColumn {
   readonly title: string;

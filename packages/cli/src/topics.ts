@@ -4,9 +4,9 @@ import { askFanfare, parseAnswer } from './api.ts';
 import { CommandError, exitCodes } from './exit-codes.ts';
 import { createTopic } from './publisher.ts';
 import { print, say } from './output.ts';
-import { showControls } from './show.ts';
+import { showControls } from './display-text.ts';
 import { Table, type TableColumn } from './table.ts';
-import type { Target } from './target.ts';
+import type { Target } from './server-target.ts';
 
 /** As many as a server gives at once. */
 const topicsPerPage = 1_000;

@@ -1,8 +1,8 @@
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { complete } from '../src/complete.ts';
-import { buildProgram } from '../src/program.ts';
+import { complete } from '../src/completion-words.ts';
+import { buildProgram } from '../src/command-line.ts';
 import { fanfare, fanfarePath, outcome, Program, startServer, temporaryDirectory } from './harness.ts';
 import { Terminal } from './terminal.ts';
 

@@ -2,8 +2,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { CommandError } from '../src/exit-codes.ts';
-import { readLines } from '../src/lines.ts';
-import { showControls } from '../src/show.ts';
+import { readLines } from '../src/read-lines.ts';
+import { showControls } from '../src/display-text.ts';
 import { fanfare, fanfarePath, outcome, Program, startServer, temporaryDirectory } from './harness.ts';
 import { inTerminal } from './terminal.ts';
 

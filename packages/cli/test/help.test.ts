@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { flagOf, groupOf, settingKinds, settingNames } from '@fanfare/server/settings';
 import { describe, expect, it } from 'vitest';
-import { buildProgram } from '../src/program.ts';
+import { buildProgram } from '../src/command-line.ts';
 
 /** A command and all below it, by what is typed for it. */
 function all(command: Command, path: string): [string, Command][] {

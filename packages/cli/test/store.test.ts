@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } fr
 import { join } from 'node:path';
 import { createServer } from '@fanfare/server';
 import { describe, expect, it } from 'vitest';
-import { ProgressBar } from '../src/progress.ts';
+import { ProgressBar } from '../src/progress-bar.ts';
 import { fanfare, fanfarePath, outcome, Program, temporaryDirectory } from './harness.ts';
 import { Terminal } from './terminal.ts';
 

@@ -1,9 +1,9 @@
 import { isatty } from 'node:tty';
 import type { Command } from 'commander';
 import { commandName, shellWord } from '../command-name.ts';
-import type { Conversation } from '../conversation.ts';
+import type { Conversation } from '../interactive-prompt.ts';
 import { CommandError, exitCodes } from '../exit-codes.ts';
-import type { Start } from '../from.ts';
+import type { Start } from '../start-position.ts';
 import { examplesHelp } from '../help.ts';
 import { interrupt } from '../interrupt.ts';
 import {
@@ -158,10 +158,11 @@ async function history(
 }
 
 async function withConversation(use: (conversation: Conversation) => Promise<void>): Promise<void> {
-  const conversation = new (await import('../conversation.ts')).Conversation(process.stdin, process.stdout, {
-    isTerminal: isatty(0) && isatty(1),
-    onInterrupt: interrupt,
-  });
+  const conversation = new (await import('../interactive-prompt.ts')).Conversation(
+    process.stdin,
+    process.stdout,
+    { isTerminal: isatty(0) && isatty(1), onInterrupt: interrupt },
+  );
   try {
     await use(conversation);
   } finally {

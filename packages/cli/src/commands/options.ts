@@ -1,9 +1,9 @@
 import { settingKinds } from '@fanfare/server/settings';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { CommandError, exitCodes } from '../exit-codes.ts';
-import { fromForms, parseStart, type Start } from '../from.ts';
+import { fromForms, parseStart, type Start } from '../start-position.ts';
 import type { Secret } from '../read-secret.ts';
-import { parseTarget, type Target } from '../target.ts';
+import { parseTarget, type Target } from '../server-target.ts';
 
 const defaultUrl = `http://localhost:${settingKinds.port.default}`;
 
@@ -76,7 +76,10 @@ export async function targetOf({ url, token, tokenFile, ca }: TargetFlags): Prom
   return parseTarget(url || defaultUrl, {
     token: tokenIn(await secretOf('token', token, tokenFile)),
     // An empty variable counts as not set.
-    ca: ca === undefined || ca === '' ? undefined : (await import('../authorities.ts')).readAuthorities(ca),
+    ca:
+      ca === undefined || ca === ''
+        ? undefined
+        : (await import('../certificate-authorities.ts')).readAuthorities(ca),
   });
 }
 

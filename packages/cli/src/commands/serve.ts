@@ -9,7 +9,7 @@ import {
 } from '@fanfare/server/settings';
 import { Option, type Command } from 'commander';
 import { examplesHelp } from '../help.ts';
-import { checkOpenFiles } from '../open-files.ts';
+import { checkOpenFiles } from '../open-file-limit.ts';
 
 const serveNotes = `
 Each option can also be set as an environment variable, or by name in the file

@@ -1,6 +1,6 @@
 import { settingKinds } from '@fanfare/server/settings';
 import { commandName } from './command-name.ts';
-import type { Target } from './target.ts';
+import type { Target } from './server-target.ts';
 
 /** The reason for a refusal, in terms of the command line where it has some. */
 export function reasonFor(said: string, code: string | undefined, { token }: Target): string {

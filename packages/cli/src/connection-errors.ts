@@ -1,7 +1,7 @@
 import { CommandError, exitCodes } from './exit-codes.ts';
-import { reasonFor, startHint } from './hints.ts';
-import { request, type Answer } from './request.ts';
-import type { Target } from './target.ts';
+import { reasonFor, startHint } from './error-hints.ts';
+import { request, type Answer } from './http-request.ts';
+import type { Target } from './server-target.ts';
 
 /** How long a server may take to answer the question whether it is one. */
 const probeTimeoutMs = 5_000;

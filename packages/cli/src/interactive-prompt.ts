@@ -1,5 +1,5 @@
 import { clearScreenDown, createInterface, cursorTo, moveCursor, type Interface } from 'node:readline';
-import { showControls } from './show.ts';
+import { showControls } from './display-text.ts';
 
 export interface ConversationOptions {
   /** Whether a person types the input and sees the output. */

@@ -1,5 +1,5 @@
 import { clearLine, cursorTo } from 'node:readline';
-import { showControls } from './show.ts';
+import { showControls } from './display-text.ts';
 
 export interface Step {
   readonly messages: number;

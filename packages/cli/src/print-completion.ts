@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { askFanfare, parseAnswer } from './api.ts';
 import { targetOf, type TargetFlags } from './commands/options.ts';
-import { complete } from './complete.ts';
+import { complete } from './completion-words.ts';
 import { print } from './output.ts';
 
 /** A shell waits for it, and a person for the shell. */
