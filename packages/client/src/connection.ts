@@ -3,7 +3,7 @@ import { backoffMs } from './backoff.ts';
 import { errorFrom, fieldsOf, textOf, type FanfareError } from './errors.ts';
 import type { ServerAddress, SocketOptions } from './server-address.ts';
 import type { Token } from './token.ts';
-import { whyRefused } from './why-refused.ts';
+import { whyRefused } from './refusal-reason.ts';
 
 export interface ConnectionListener {
   /** It is there, for the first time or again. What was asked for before and not answered is to be asked for again. */

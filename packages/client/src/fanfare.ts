@@ -1,7 +1,7 @@
 import type { Envelope, From, Gap } from './envelope.ts';
 import { FanfareError, reportError } from './errors.ts';
 import { readHistory, type HistoryOptions } from './history.ts';
-import { Lane } from './lane.ts';
+import { Lane } from './pooled-connection.ts';
 import { Position, type PositionOptions } from './position.ts';
 import { Publisher, type PublishLimits, type PublishResult } from './publisher.ts';
 import { parseAddress, type ServerAddress, type SocketOptions } from './server-address.ts';

@@ -2,7 +2,7 @@ import { isPattern, matches, type Interest, type Topic } from '@fanfare/protocol
 import { Connection } from './connection.ts';
 import { readEnvelope } from './envelope.ts';
 import { errorFrom, fieldsOf, textOf, type FanfareError } from './errors.ts';
-import { OpenSubscription, type OpenOptions } from './open-subscription.ts';
+import { OpenSubscription, type OpenOptions } from './resuming-subscription.ts';
 import type { ServerAddress, SocketOptions } from './server-address.ts';
 import type { Token } from './token.ts';
 
