@@ -1,5 +1,5 @@
 import type { HistoryPage } from '@fanfare/protocol';
-import { rowOf, type MessageRow } from './tail.ts';
+import { rowOf, type MessageRow } from './message-tail.ts';
 
 /** A stretch of what is kept, which grows at either end and is let go of at the other. */
 export interface HistoryWindow {

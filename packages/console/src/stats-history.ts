@@ -1,6 +1,6 @@
 import type { Stats } from '@fanfare/protocol';
 import { messageOf, type Api } from './api.ts';
-import { appendSample, sampleOf, type Sample } from './stats.ts';
+import { appendSample, sampleOf, type Sample } from './stats-samples.ts';
 
 export interface StatsView {
   readonly samples: readonly Sample[];

@@ -1,10 +1,10 @@
 import type { Subscription } from '@fanfare/client';
 import { useCallback, useEffect, useState } from 'react';
 import { messageOf } from './api.ts';
-import { describeGap } from './gap.ts';
+import { describeGap } from './gap-text.ts';
 import { useSession } from './session.ts';
-import { Tail, type TailView } from './tail.ts';
-import { usePainting } from './use-painting.ts';
+import { Tail, type TailView } from './message-tail.ts';
+import { usePainting } from './use-tail-view.ts';
 
 export interface Feed {
   /** Those that are subscribed to. */

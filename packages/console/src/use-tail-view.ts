@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useRef, useState } from 'react';
-import { emptyView, type Tail, type TailView } from './tail.ts';
+import { emptyView, type Tail, type TailView } from './message-tail.ts';
 
 export interface Painting {
   readonly view: TailView;

@@ -1,9 +1,9 @@
 import { useEffect, useState } from 'react';
 import { messageOf } from './api.ts';
-import { describeGap } from './gap.ts';
+import { describeGap } from './gap-text.ts';
 import { useSession } from './session.ts';
-import { Tail } from './tail.ts';
-import { usePainting, type Painting } from './use-painting.ts';
+import { Tail } from './message-tail.ts';
+import { usePainting, type Painting } from './use-tail-view.ts';
 
 export interface LiveTail extends Painting {
   /** Messages that came within the last second. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { rowFilter, Tail } from '../src/tail.ts';
+import { rowFilter, Tail } from '../src/message-tail.ts';
 
 function message(text: unknown): { topic: string; message: unknown; time: number } {
   return { topic: 'news', message: text, time: 0 };

@@ -1,7 +1,7 @@
 import type { Stats } from '@fanfare/protocol';
 import { describe, expect, it } from 'vitest';
-import { remarksOn } from '../src/health.ts';
-import { appendSample, historyMs, sampleOf, type Sample } from '../src/stats.ts';
+import { remarksOn } from '../src/health-remarks.ts';
+import { appendSample, historyMs, sampleOf, type Sample } from '../src/stats-samples.ts';
 
 const calm: Stats = {
   time: 1_000_000,

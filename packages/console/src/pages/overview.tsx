@@ -2,11 +2,11 @@ import type { Stats } from '@fanfare/protocol';
 import { useMemo, useSyncExternalStore } from 'react';
 import type uPlot from 'uplot';
 import { formatBytes, formatCount, formatMs, formatRate, formatSpan, formatTime } from '../format.ts';
-import { remarksOn } from '../health.ts';
+import { remarksOn } from '../health-remarks.ts';
 import { Chart, type Series } from '../parts/chart.tsx';
 import { Notice } from '../parts/notice.tsx';
 import { useSession } from '../session.ts';
-import type { Sample } from '../stats.ts';
+import type { Sample } from '../stats-samples.ts';
 
 type Figure = Exclude<keyof Sample, 'time'>;
 

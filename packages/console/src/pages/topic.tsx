@@ -9,10 +9,10 @@ import { RulePanel } from '../parts/rule-panel.tsx';
 import { SubscribersPanel } from '../parts/subscribers-panel.tsx';
 import { Tabs } from '../parts/tabs.tsx';
 import { TailPanel } from '../parts/tail-panel.tsx';
-import { TopicHead } from '../parts/topic-head.tsx';
+import { TopicHead } from '../parts/topic-header.tsx';
 import { mayPublish } from '../rights.ts';
 import { useSession } from '../session.ts';
-import type { MessageRow } from '../tail.ts';
+import type { MessageRow } from '../message-tail.ts';
 import { usePoll } from '../use-poll.ts';
 
 type Tab = 'tail' | 'history' | 'subscribers' | 'rule';

@@ -3,7 +3,7 @@ import { Notice } from '../parts/notice.tsx';
 import { Snippets } from '../parts/snippets.tsx';
 import { TryPublish } from '../parts/try-publish.tsx';
 import { TrySubscribe } from '../parts/try-subscribe.tsx';
-import { messageJson, type MessageKind } from '../publish-text.ts';
+import { messageJson, type MessageKind } from '../publish-body.ts';
 import { useSession } from '../session.ts';
 
 export function TryItPage() {

@@ -1,6 +1,6 @@
 import { useEffect, useRef } from 'react';
 import uPlot from 'uplot';
-import { historyMs } from '../stats.ts';
+import { historyMs } from '../stats-samples.ts';
 import { useShade } from '../theme.ts';
 
 export interface Series {

@@ -4,7 +4,7 @@ import { formatBytes, formatSpan, formatTime, plural } from '../format.ts';
 import { hrefOf } from '../routes.ts';
 import { useSession } from '../session.ts';
 import { usePoll } from '../use-poll.ts';
-import { Confirm } from './confirm.tsx';
+import { Confirm } from './confirm-dialog.tsx';
 import { Notice } from './notice.tsx';
 import { stateText } from './subscribers-panel.tsx';
 

@@ -1,10 +1,10 @@
 import { useLayoutEffect, useRef, useState } from 'react';
 import { plural } from '../format.ts';
-import type { MessageRow } from '../tail.ts';
+import type { MessageRow } from '../message-tail.ts';
 import { useHistory, type Place } from '../use-history.ts';
 import { MessageList, rowHeight } from './message-list.tsx';
 import { Notice } from './notice.tsx';
-import { PlaceForm } from './place-form.tsx';
+import { PlaceForm } from './history-start-form.tsx';
 
 interface Props {
   readonly topic: string;

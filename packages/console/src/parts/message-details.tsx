@@ -1,6 +1,6 @@
 import { useMemo } from 'react';
 import { formatClock, formatTime } from '../format.ts';
-import type { MessageRow } from '../tail.ts';
+import type { MessageRow } from '../message-tail.ts';
 import { CopyButton } from './copy-button.tsx';
 import { JsonView } from './json-view.tsx';
 

@@ -1,7 +1,7 @@
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { useId, useLayoutEffect, useRef, type KeyboardEvent, type RefObject } from 'react';
 import { formatClock, formatTime } from '../format.ts';
-import type { MessageRow, Row } from '../tail.ts';
+import type { MessageRow, Row } from '../message-tail.ts';
 
 interface Props {
   readonly label: string;

@@ -1,6 +1,6 @@
 import { useState, type FormEvent } from 'react';
 import { messageOf, type Answer } from '../api.ts';
-import { messageJson, publishBody, type MessageKind } from '../publish-text.ts';
+import { messageJson, publishBody, type MessageKind } from '../publish-body.ts';
 import { useSession } from '../session.ts';
 
 /** Publishes to the topic, and shows the answer as it came. */

@@ -1,6 +1,6 @@
 import { useMemo, useRef, useState } from 'react';
 import { formatCount, formatRate, plural } from '../format.ts';
-import { rowFilter, type MessageRow } from '../tail.ts';
+import { rowFilter, type MessageRow } from '../message-tail.ts';
 import { useTail } from '../use-tail.ts';
 import { MessageList } from './message-list.tsx';
 import { Notice } from './notice.tsx';

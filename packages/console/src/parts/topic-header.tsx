@@ -2,7 +2,7 @@ import type { TopicDetails } from '@fanfare/protocol';
 import { useState } from 'react';
 import { formatClock, formatCount, formatTime, plural } from '../format.ts';
 import { useSession } from '../session.ts';
-import { Confirm } from './confirm.tsx';
+import { Confirm } from './confirm-dialog.tsx';
 
 interface Props {
   readonly topic: string;

@@ -1,6 +1,6 @@
 import { useState, type FormEvent } from 'react';
 import { errorOf, messageOf } from '../api.ts';
-import { publishBody, type MessageKind } from '../publish-text.ts';
+import { publishBody, type MessageKind } from '../publish-body.ts';
 import { useSession } from '../session.ts';
 
 interface Props {

@@ -1,7 +1,7 @@
 import { useState, type FormEvent } from 'react';
 import { formatClock } from '../format.ts';
-import type { Row } from '../tail.ts';
-import { useFeed } from '../use-feed.ts';
+import type { Row } from '../message-tail.ts';
+import { useFeed } from '../use-subscriptions.ts';
 
 /** How many messages it shows. */
 const rowsMax = 100;
