@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { mintToken } from '@fanfare/server/tokens';
 import { io } from 'socket.io-client';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { nextEvent, until } from './waits.ts';
 import { launchBrowser } from '../packages/server/test/browser.ts';
 import { CuttingProxy } from '../bench/src/continuity/cutting-proxy.ts';
 import { outcome, Program, startServer, temporaryDirectory } from '../packages/cli/test/harness.ts';
@@ -91,6 +92,7 @@ describe('the examples', () => {
           program.says(new RegExp(`(?:Subscribed\\n[^]*){${times}}`), at % 2 === 0 ? 'stdout' : 'stderr'),
         ),
       );
+    // Proves: each program subscribes a second time, which it does only once it has the fresh token.
     await subscribed(1);
     await writeToken(600);
     await subscribed(2);
@@ -179,10 +181,13 @@ describe('the examples', () => {
       await program.says('Subscribed', 'stderr');
       await Promise.all(Array.from({ length: 900 }, (_, n) => server.publish('numbers', n)));
       const read = new Set<string>();
-      while (!program.stdout.endsWith('899\n')) {
-        for (let n = 0; n < 50; n++) read.add(readFileSync(file, 'utf8'));
-        await setImmediate();
-      }
+      await until('the program has printed the last message', () => program.stdout.endsWith('899\n'), {
+        step: async () => {
+          for (let n = 0; n < 50; n++) read.add(readFileSync(file, 'utf8'));
+          await setImmediate();
+        },
+        soFar: () => program.stdout.slice(-100),
+      });
       expect(read).not.toContain('');
     },
   );
@@ -244,6 +249,7 @@ describe('the examples', () => {
     await server.publish('numbers', 1);
     network.mend();
     await subscriber.says('1\n');
+    expect(subscriber.stdout).toBe('1\n');
   });
 
   it('browser/server.js shows every window what each votes', async () => {
@@ -271,7 +277,7 @@ describe('the examples', () => {
     const client = io(url, { reconnection: false });
     onTestFinished(() => void client.close());
     await client.emitWithAck('subscribe', { topic: 'orders' });
-    const received = new Promise((resolve) => void client.once('orders', resolve));
+    const received = nextEvent(client, 'orders', 'the subscriber gets the order');
     const posted: unknown = await (await fetch(`${url}/orders`, order)).json();
     expect(await received).toEqual({ message: posted });
     program.process.kill('SIGTERM');
@@ -284,7 +290,7 @@ describe('the examples', () => {
     onTestFinished(() => void client.close());
     await client.emitWithAck('subscribe', { topic: 'news' });
     expect(await client.emitWithAck('whoami')).toBe(client.id);
-    const received = new Promise((resolve) => void client.once('news', resolve));
+    const received = nextEvent(client, 'news', 'the subscriber gets the message');
     expect(await client.emitWithAck('publish', { topic: 'news', message: 'hi' })).toMatchObject({ ok: true });
     expect(await received).toEqual({ message: 'hi' });
     expect(await (await fetch(url)).text()).toContain('This page is the app’s');

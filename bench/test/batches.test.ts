@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { soonMs, within } from '../../test/waits.ts';
 import { measure } from '../src/load/measure.ts';
 import { Sequences } from '../src/load/sequences.ts';
 import type { LoadResult } from '../src/load/job.ts';
@@ -75,7 +76,7 @@ describe('the load that publishes batches', () => {
       });
     }).listen(0, '127.0.0.1');
     onTestFinished(() => void server.close());
-    await once(server, 'listening');
+    await within(soonMs, 'the server of the test listens', once(server, 'listening'));
     const address = server.address();
     const port = typeof address === 'object' ? (address?.port ?? 0) : 0;
     const shape = { connections: 2, batchMessages: 10, messageBytes: 64, keepsAll: true };

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { soonMs, within } from '../../test/waits.ts';
 import { takeLoopDelay } from '../src/load/loop-delay.ts';
 import { compiled } from '../src/paths.ts';
 
@@ -29,7 +30,7 @@ describe.skipIf(process.platform === 'win32')('event-loop delays of a server', (
       child.kill('SIGKILL');
       rmSync(directory, { recursive: true });
     });
-    await once(child.stdout, 'data');
+    await within(soonMs, 'the program prints when it is told to', once(child.stdout, 'data'));
     const first = await takeLoopDelay(path);
     expect(first.maxMs).toBeGreaterThan(200);
     expect(first.ownMaxMs).toBeLessThanOrEqual(first.maxMs);

@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 import { WebSocketServer, type WebSocket } from 'ws';
+import { soonMs, within } from '../../test/waits.ts';
 import { root } from '../src/paths.ts';
 import { Processes, type RunningServer } from '../src/processes.ts';
 import { smoke } from '../src/smoke.ts';
@@ -52,7 +53,7 @@ async function startWrongServer(
     });
   });
   http.listen(0, '127.0.0.1');
-  await once(http, 'listening');
+  await within(soonMs, 'the server of the test listens', once(http, 'listening'));
   const address = http.address();
   const stop = async (): Promise<void> => {
     for (const client of server.clients) client.terminate();

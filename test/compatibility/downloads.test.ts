@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { startListening } from '../waits.ts';
 import { temporaryDirectory } from '../../packages/cli/test/harness.ts';
 import { newestNode } from './node-binaries.ts';
 import { npm, NpmError } from './npm.ts';
@@ -51,7 +52,7 @@ describe('a version of Node to test with', () => {
 
 test('a registry that cannot be reached is told apart from a package that cannot be installed', async () => {
   const registry = createServer((_request, response) => response.writeHead(404).end('{}'));
-  await new Promise<void>((resolve) => registry.listen(0, '127.0.0.1', resolve));
+  await startListening(registry);
   onTestFinished(() => void registry.close());
   const { port } = registry.address() as AddressInfo;
   for (const [address, isUnreachable] of [

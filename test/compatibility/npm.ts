@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { delimiter } from 'node:path';
+import { soonMs, within } from '../waits.ts';
 
 /** A command of npm failed. `isUnreachable` says that the registry was not to be had, and not that npm found a fault. */
 export class NpmError extends Error {
@@ -59,10 +60,12 @@ export async function npm(cwd: string, args: readonly string[], options: NpmOpti
   let [stdout, stderr] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
-  const [code, signal] = await new Promise<[number | null, string | null]>((resolve, reject) => {
+  const closed = new Promise<[number | null, string | null]>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (...ended) => resolve(ended));
   });
+  // Later than npm is ended for taking too long.
+  const [code, signal] = await within(timeoutMs + soonMs, `npm ${args[0]} ends`, closed, () => stderr);
   if (signal !== null) stderr += `\nnpm error timed out after ${timeoutMs} ms`;
   if (code !== 0) throw new NpmError(args[0] ?? '', stderr);
   return stdout;

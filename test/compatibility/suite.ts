@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { io as connect, type Socket } from 'socket.io-client';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { nextEvent, soonMs, within } from '../waits.ts';
 import { outcome, Program, temporaryDirectory } from '../../packages/cli/test/harness.ts';
 import { tcpOf } from '../../packages/server/test/slow-reader.ts';
 
@@ -25,21 +26,26 @@ const numbers = (count: number): number[] => Array.from({ length: count }, (_, n
 async function enter(url: string, transports: string[] = ['websocket']): Promise<Socket> {
   const client = connect(url, { transports, reconnection: false, forceNew: true });
   onTestFinished(() => void client.disconnect());
-  await new Promise<void>((resolve, reject) => {
+  const connected = new Promise<void>((resolve, reject) => {
     client.once('connect', resolve);
     client.once('connect_error', reject);
   });
+  await within(soonMs, `the client connects over ${transports.join(' and ')}`, connected);
   return client;
 }
+
+/** A test may do much before the last event is due. */
+const collectedMs = 90_000;
 
 /** The arguments of so many events. */
 async function collect(client: Socket, event: string, count: number): Promise<unknown[][]> {
   const received: unknown[][] = [];
-  return new Promise((resolve) => {
+  const all = new Promise<unknown[][]>((resolve) => {
     client.on(event, (...args: unknown[]) => {
       if (received.push(args) === count) resolve(received);
     });
   });
+  return within(collectedMs, `${count} events ${event} come`, all, () => received);
 }
 
 /** What is not there cannot be tested. In CI that fails; elsewhere the reason is shown, and the tests are skipped. */
@@ -161,7 +167,7 @@ export function compatibility(name: string, place: Place): void {
       const slow = await enter(url);
       for (const client of [slow, healthy]) await client.emitWithAck('join', 'room');
       tcpOf(slow).pause();
-      const gone = new Promise((resolve) => void slow.once('disconnect', resolve));
+      const gone = nextEvent(slow, 'disconnect', 'the client that reads nothing is disconnected');
       const much = collect(healthy, 'news', 200);
       healthy.on('read', (done: () => void) => done());
       healthy.emit('much', 'room', 200);

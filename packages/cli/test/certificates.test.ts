@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer } from 'node:tls';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { startListening } from '../../../test/waits.ts';
 import { fanfarePath, outcome, Program, startServer } from './harness.ts';
 
 let folder: string;
@@ -37,7 +38,7 @@ async function startSecure(): Promise<string> {
     server.on('error', () => client.destroy());
   });
   onTestFinished(() => void proxy.close());
-  await new Promise<void>((resolve) => void proxy.listen(0, '127.0.0.1', resolve));
+  await startListening(proxy);
   return `https://localhost:${(proxy.address() as AddressInfo).port}`;
 }
 

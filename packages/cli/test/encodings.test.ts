@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { soonMs, within } from '../../../test/waits.ts';
 import type { CommandError } from '../src/exit-codes.ts';
 import { readLines } from '../src/read-lines.ts';
 import { showControls } from '../src/display-text.ts';
@@ -16,7 +17,9 @@ async function read(input: Buffer, size: number): Promise<{ lines: string[]; err
     for (let at = 0; at < input.length; at += size) yield input.subarray(at, at + size);
   }
   try {
-    for await (const some of readLines(pieces())) lines.push(...some);
+    await within(soonMs, 'the input is read to its end', async () => {
+      for await (const some of readLines(pieces())) lines.push(...some);
+    });
     return { lines, error: undefined };
   } catch (error) {
     return { lines, error };
@@ -106,6 +109,7 @@ describe('files that Windows has written', () => {
     writeFileSync(config, '\ufeff{"port": 0, "memory": true}');
     const program = fanfare('serve', '--config', config);
     await program.says('Fanfare serves on');
+    expect(program.stderr).toBe('');
   });
 
   it('are refused in words: a token in UTF-16', async () => {

@@ -5,19 +5,25 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createServer, type FanfareServer, type ServerOptions } from '@fanfare/server';
 import { onTestFinished } from 'vitest';
+import { until, within } from '../../../test/waits.ts';
 
 export const fanfarePath: string = fileURLToPath(new URL('../bin/fanfare.js', import.meta.url));
+
+/** How long a program may take for something: on a busy machine its start alone takes seconds. */
+const programMs = 90_000;
 
 /** A running program whose output can be waited for. Killed when the test ends. */
 export class Program {
   readonly process: ChildProcess;
-  /** The exit code; a signal's number and 128 when a signal ended it, as a shell has it. */
-  readonly exitCode: Promise<number>;
   stdout = '';
   stderr = '';
   #wake: (() => void)[] = [];
+  readonly #command: string;
+  #exit: (code: number) => void = () => {};
+  readonly #ended = new Promise<number>((resolve) => (this.#exit = resolve));
 
   constructor(command: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+    this.#command = [command, ...args].join(' ');
     // Whether npm runs these tests is nothing to the programs.
     this.process = spawn(command, args, {
       env: { ...process.env, NO_COLOR: '1', npm_execpath: undefined, ...env },
@@ -26,13 +32,16 @@ export class Program {
     this.process.stdout?.setEncoding('utf8').on('data', (text: string) => this.#collect('stdout', text));
     this.process.stderr?.setEncoding('utf8').on('data', (text: string) => this.#collect('stderr', text));
     this.process.stdin?.on('error', () => {});
-    this.exitCode = new Promise((resolve) => {
-      this.process.once('close', (code, signal) => {
-        resolve(code ?? 128 + (signal === 'SIGINT' ? 2 : signal === 'SIGTERM' ? 15 : 9));
-        this.#wake.forEach((wake) => wake());
-      });
+    this.process.once('close', (code, signal) => {
+      this.#exit(code ?? 128 + (signal === 'SIGINT' ? 2 : signal === 'SIGTERM' ? 15 : 9));
+      this.#wake.forEach((wake) => wake());
     });
     onTestFinished(() => this.#killAll());
+  }
+
+  /** The exit code; a signal's number and 128 when a signal ended it, as a shell has it. */
+  get exitCode(): Promise<number> {
+    return within(programMs, `the program ends: ${this.#command}`, this.#ended, () => this.#output);
   }
 
   /** With what it has started: npm does not end its script when it is ended. */
@@ -52,7 +61,7 @@ export class Program {
   async says(pattern: string | RegExp, stream: 'stdout' | 'stderr' = 'stdout'): Promise<void> {
     const isThere = (): boolean =>
       typeof pattern === 'string' ? this[stream].includes(pattern) : pattern.test(this[stream]);
-    while (!isThere()) {
+    const step = async (): Promise<void> => {
       if (this.process.exitCode !== null || this.process.signalCode !== null) {
         await this.exitCode;
         if (isThere()) return;
@@ -60,7 +69,13 @@ export class Program {
       }
       await new Promise<void>((resolve) => void this.#wake.push(resolve));
       this.#wake = [];
-    }
+    };
+    const what = `the program says ${pattern} on ${stream}: ${this.#command}`;
+    await until(what, isThere, { step, soFar: () => this.#output, ms: programMs });
+  }
+
+  get #output(): { stdout: string; stderr: string } {
+    return { stdout: this.stdout, stderr: this.stderr };
   }
 
   #collect(stream: 'stdout' | 'stderr', text: string): void {

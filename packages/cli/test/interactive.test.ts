@@ -66,7 +66,7 @@ describe('fanfare sub from a pipe', () => {
       const program = fanfare('sub', '--url', url);
       program.type('1\nnews\n');
       await program.says("Subscribed to topic 'news'\n");
-      await outcome(fanfare('pub', 'news', 'hello', '--url', url));
+      expect(await outcome(fanfare('pub', 'news', 'hello', '--url', url))).toMatchObject({ code: 0 });
       await program.says("Received message for topic 'news': hello\n");
     },
   );

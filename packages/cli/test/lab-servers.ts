@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Server } from 'socket.io';
 import { onTestFinished } from 'vitest';
+import { startListening } from '../../../test/waits.ts';
 
 /** How a server of the lab answers a client that asks for an acknowledgement. */
 export type Acknowledgement = 'nothing' | 'never' | 'a text';
@@ -44,7 +45,7 @@ export async function startLabServer(acknowledgement: Acknowledgement): Promise<
     });
     socket.on('unsubscribe', ({ topic }: { topic: string }) => void topics.get(topic)?.delete(socket.id));
   });
-  await new Promise<void>((resolve) => void http.listen(0, '127.0.0.1', resolve));
+  await startListening(http);
   onTestFinished(() => io.close());
   return { url: `http://localhost:${(http.address() as AddressInfo).port}`, io };
 }
@@ -52,7 +53,7 @@ export async function startLabServer(acknowledgement: Acknowledgement): Promise<
 /** An HTTP server that is no Socket.IO server. */
 export async function startOtherServer(): Promise<string> {
   const http = createServer((_request, response) => response.writeHead(404).end('<h1>Not Found</h1>'));
-  await new Promise<void>((resolve) => void http.listen(0, '127.0.0.1', resolve));
+  await startListening(http);
   onTestFinished(() => void http.close());
   return `http://localhost:${(http.address() as AddressInfo).port}`;
 }

@@ -76,6 +76,7 @@ describe('fanfare sub --from', () => {
   it('says so when the server keeps no messages', async () => {
     const { url } = await startLabServer('nothing');
     const program = await subscriber(url, 'c', '--from', 'earliest');
+    // Proves: the subscriber says so, and subscribes all the same.
     await program.says(`${url} keeps no messages: topic 'c' starts with new ones.\n`, 'stderr');
   });
 

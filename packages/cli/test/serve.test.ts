@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { flagOf, settingNames } from '@fanfare/server/settings';
 import { io } from 'socket.io-client';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { nextEvent } from '../../../test/waits.ts';
 import { fanfare, fanfarePath, outcome, Program, temporaryDirectory } from './harness.ts';
 
 /** Keeps messages in memory, unless it is told where. */
@@ -49,8 +50,8 @@ describe('fanfare serve', () => {
       const { program, url } = await serving('--port', '0');
       const client = io(url, { reconnection: false });
       onTestFinished(() => void client.close());
-      await new Promise<void>((resolve) => void client.once('connect', resolve));
-      const gone = new Promise((resolve) => void client.once('disconnect', resolve));
+      await nextEvent(client, 'connect', 'the client connects');
+      const gone = nextEvent(client, 'disconnect', 'the server lets its clients go when it stops');
       program.process.kill(signal);
       expect(await outcome(program)).toMatchObject({ code: 0, stderr: '' });
       // Not «io server disconnect», after which a client would not come back by itself.
@@ -71,8 +72,8 @@ describe('fanfare serve', () => {
       await terminal.says(/Messages:.*\r\n/);
       const client = io(/http:\/\/[^\s]+/.exec(terminal.stdout)?.[0] ?? '', { reconnection: false });
       onTestFinished(() => void client.close());
-      await new Promise<void>((resolve) => void client.once('connect', resolve));
-      const gone = new Promise((resolve) => void client.once('disconnect', resolve));
+      await nextEvent(client, 'connect', 'the client connects');
+      const gone = nextEvent(client, 'disconnect', 'the server lets its clients go when it stops');
       return { terminal, pid: Number(/pid (\d+)/.exec(terminal.stdout)?.[1]), gone };
     };
     const signalled = await start();
@@ -144,7 +145,7 @@ describe('fanfare serve', () => {
   it('says in one sentence what to do when the port is taken', async () => {
     const taken = createHttpServer().listen(0, '127.0.0.1');
     onTestFinished(() => void taken.close());
-    await new Promise<void>((resolve) => void taken.once('listening', resolve));
+    await nextEvent(taken, 'listening', 'the port is taken');
     const { port } = taken.address() as AddressInfo;
     expect(await outcome(fanfare('serve', '--memory', '--port', String(port)))).toEqual({
       code: 1,

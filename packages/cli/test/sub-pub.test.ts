@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { createServer as createTcpServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { nextEvent, sleep, until } from '../../../test/waits.ts';
 import { freePort } from '../../../bench/src/free-port.ts';
 import { fanfare, fanfarePath, outcome, Program, startServer, temporaryDirectory } from './harness.ts';
 import { commandName } from '../src/command-name.ts';
@@ -97,15 +98,16 @@ describe('fanfare sub TOPIC', () => {
     const program = new Program('bash', ['-o', 'pipefail', '-c', shell]);
     await program.says('Subscribed', 'stderr');
     for (let count = 0; count < 20; count++) await server.publish('news', 'x'.repeat(99_999));
-    // Longer than anything that waits is waited for.
-    setTimeout(() => writeFileSync(gate, ''), 2_000);
+    // Time itself is the test: longer than the program would wait if it waited for a fixed time.
+    await sleep(2_000);
+    writeFileSync(gate, '');
     expect((await outcome(program)).stdout.trim()).toBe('2000000');
   });
 
   it('ends when it has said that the server does not answer', async () => {
     const silent = createTcpServer().listen(0, '127.0.0.1');
     onTestFinished(() => void silent.close());
-    await new Promise((resolve) => void silent.once('listening', resolve));
+    await nextEvent(silent, 'listening', 'the silent server listens');
     const url = `http://localhost:${(silent.address() as AddressInfo).port}`;
     const stderr = `Cannot reach ${url}: it does not respond.\n`;
     expect(await outcome(fanfare('sub', 'news', '--url', url))).toEqual({ code: 3, stdout: '', stderr });
@@ -265,19 +267,17 @@ describe('other servers', () => {
     const program = fanfare('sub', 'a', 'b', 'c', '--url', url);
     await program.says("topic 'c'", 'stderr');
     const subscribed: string[] = [];
-    const all = new Promise<void>((resolve) => {
-      io.on('connection', (socket) => {
-        // All before the first could have been given up.
-        const tooLate = setTimeout(() => subscribed.push('too late'), 2_000);
-        socket.on('subscribe', ({ topic }: { topic: string }) => {
-          if (subscribed.push(topic) < 3) return;
-          clearTimeout(tooLate);
-          resolve();
-        });
+    io.on('connection', (socket) => {
+      // All before the first could have been given up.
+      const tooLate = setTimeout(() => subscribed.push('too late'), 2_000);
+      socket.on('subscribe', ({ topic }: { topic: string }) => {
+        if (subscribed.push(topic) === 3) clearTimeout(tooLate);
       });
     });
     io.disconnectSockets();
-    await all;
+    await until('the client subscribes to its three topics again', () => subscribed.length >= 3, {
+      soFar: () => subscribed,
+    });
     expect(subscribed).toEqual(['a', 'b', 'c']);
   });
 
@@ -286,14 +286,13 @@ describe('other servers', () => {
     const program = fanfare('sub', 'news', '--count', '1', '--url', url);
     await program.says('Subscribed', 'stderr');
     let refusals = 0;
-    const again = new Promise<void>((resolve) => {
-      io.use((socket, next) => {
-        socket.on('subscribe', () => resolve());
-        next(refusals++ === 0 ? new Error('not yet') : undefined);
-      });
+    let isSubscribed = false;
+    io.use((socket, next) => {
+      socket.on('subscribe', () => (isSubscribed = true));
+      next(refusals++ === 0 ? new Error('not yet') : undefined);
     });
     io.disconnectSockets();
-    await again;
+    await until('the client that was refused once subscribes again', () => isSubscribed);
     io.emit('news', { message: 'back' });
     expect(await outcome(program)).toMatchObject({ code: 0, stdout: 'back\n' });
     expect(refusals).toBe(2);

@@ -1,6 +1,7 @@
 import type { Browser, Page } from 'playwright-core';
 import type * as Client from '@fanfare/client';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { soonMs, within } from '../../../test/waits.ts';
 import { launchBrowser } from '../../server/test/browser.ts';
 import { BreakableNetwork, eventually, numbers, publish, startServer } from './harness.ts';
 
@@ -73,11 +74,12 @@ describe('the SDK as a script of a page', () => {
     await eventually(seen).toEqual(numbers(20, 41));
     const read = page.evaluate(async () => {
       const messages = [];
+      // test/waits.ts is not in the browser: `within` bounds the whole evaluation.
       for await (const { message } of window.fanfare.history('news/a', { from: { last: 2 } }))
         messages.push(message);
       return messages;
     });
-    expect(await read).toEqual([39, 40]);
+    expect(await within(soonMs, 'the browser reads the history', read)).toEqual([39, 40]);
   });
 
   it('loses nothing over lost connections, in order, whatever the transport', async () => {

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import { Server, type Socket } from 'socket.io';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { connect } from '@fanfare/client';
+import { soonMs, startListening, within } from '../../../test/waits.ts';
 import { becomes, client, startServer, take } from './harness.ts';
 
 describe('the connection', () => {
@@ -25,7 +26,7 @@ describe('the connection', () => {
       );
     });
     proxy.on('upgrade', (_request, socket) => onUpgrade(socket));
-    await new Promise<void>((resolve) => void proxy.listen(0, '127.0.0.1', resolve));
+    await startListening(proxy);
     onTestFinished(() => {
       proxy.closeAllConnections();
       proxy.close();
@@ -90,7 +91,7 @@ describe('a token', () => {
       seen.push(['connect', nameOf(socket.handshake.auth['token'])]);
       next();
     });
-    const renewed = new Promise<Socket>((resolve) => {
+    const renewal = new Promise<Socket>((resolve) => {
       io.on('connection', (socket) => {
         socket.on('token', ({ token }: { token: string }, ack: (answer: object) => void) => {
           seen.push(['renew', nameOf(token)]);
@@ -99,6 +100,7 @@ describe('a token', () => {
         });
       });
     });
+    const renewed = within(soonMs, 'the client renews its token', renewal, () => seen);
     let fetches = 0;
     // The first ends soon: it is renewed after a fifth of a second or so. The others do not.
     const token = (): string => tokenNamed(++fetches, fetches === 1 ? 2 : 3_600);
@@ -146,7 +148,7 @@ describe('a token', () => {
 async function socketServer(): Promise<{ io: Server; url: string }> {
   const http = createServer();
   const io = new Server(http);
-  await new Promise<void>((resolve) => void http.listen(0, '127.0.0.1', resolve));
+  await startListening(http);
   onTestFinished(async () => io.close());
   return { io, url: `http://127.0.0.1:${(http.address() as AddressInfo).port}` };
 }

@@ -1,5 +1,6 @@
 import { connect, type ConnectOptions, type Envelope, type Fanfare, type Status } from '@fanfare/client';
 import { expect, onTestFinished } from 'vitest';
+import { until } from '../../../test/waits.ts';
 
 export { BreakableNetwork } from '../../server/test/faults/breakable-network.ts';
 export { publish, startServer } from '../../server/test/harness.ts';
@@ -18,11 +19,13 @@ export const eventually = (<T>(probe: () => T) =>
 /** The next so many messages. */
 export async function take(iterator: AsyncIterator<Envelope>, count: number): Promise<unknown[]> {
   const messages: unknown[] = [];
-  while (messages.length < count) {
+  const step = async (): Promise<void> => {
     const next = (await iterator.next()) as IteratorResult<Envelope, undefined>;
     if (next.done === true) throw new Error(`it ended after ${JSON.stringify(messages)}`);
     messages.push(next.value.message);
-  }
+  };
+  const soFar = (): unknown => messages;
+  await until(`${count} messages come`, () => messages.length >= count, { step, soFar });
   return messages;
 }
 

@@ -1,5 +1,6 @@
 import { connect, FanfareError } from '@fanfare/client';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { collect } from '../../../test/waits.ts';
 import { CuttingProxy } from '../../../bench/src/continuity/cutting-proxy.ts';
 import { freePort } from '../../../bench/src/free-port.ts';
 import { becomes, BreakableNetwork, client, numbers, startServer, take } from './harness.ts';
@@ -124,18 +125,15 @@ describe('history', () => {
     await fanfare.subscribe('news').ready;
     await Promise.all(numbers(0, 2_500).map(async (n) => fanfare.publish('news', n)));
     const read = async (options: object): Promise<unknown[]> => {
-      const messages: unknown[] = [];
-      for await (const { message } of fanfare.history('news', options)) messages.push(message);
-      return messages;
+      const envelopes = await collect('the history ends', fanfare.history('news', options));
+      return envelopes.map(({ message }) => message);
     };
     expect(await read({})).toEqual(numbers(0, 2_500));
     expect(await read({ limit: 1_001 })).toEqual(numbers(0, 1_001));
     expect(await read({ from: { last: 2 } })).toEqual([2_498, 2_499]);
-    await expect(
-      (async () => {
-        for await (const _ of fanfare.history('nobody'));
-      })(),
-    ).rejects.toMatchObject({ code: 'topic_not_found' });
+    await expect(collect('the history is refused', fanfare.history('nobody'))).rejects.toMatchObject({
+      code: 'topic_not_found',
+    });
   });
 
   it('says so when nobody answers', async () => {

@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { matches, type Interest, type Topic } from '@fanfare/protocol';
 import { expect, it } from 'vitest';
+import { collect, sleep } from '../../../test/waits.ts';
 import { seeded, type Random } from '../../server/test/faults/random.ts';
 import { BreakableNetwork, client, eventually, publish, startServer } from './harness.ts';
 
@@ -28,6 +28,7 @@ it('whatever happens to it, hands every subscription all of its messages, once a
     const isSlow = random.isOneIn(3);
     reader.subscribe(interest, options, async ({ message }) => {
       application.got.push(message as number);
+      // Time itself is the test: the application is slow.
       if (isSlow && random.isOneIn(2_000)) await sleep(random.below(60));
     });
     return application;
@@ -72,6 +73,7 @@ async function runRound(random: Random, network: BreakableNetwork): Promise<void
     network.cut();
     if (random.isOneIn(2)) network.mend();
   }
+  // Time itself is the test: the next breakage comes at any moment.
   await sleep(random.below(250));
 }
 
@@ -90,7 +92,6 @@ async function publishMany(
 }
 
 async function logOf(url: string): Promise<number[]> {
-  const numbers: number[] = [];
-  for await (const { message } of client(url).history('**')) numbers.push(message as number);
-  return numbers;
+  const envelopes = await collect('the history of all topics ends', client(url).history('**'));
+  return envelopes.map(({ message }) => message as number);
 }

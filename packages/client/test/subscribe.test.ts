@@ -1,6 +1,7 @@
 import { connect, FanfareError, type Envelope, type Gap } from '@fanfare/client';
 import type { HistoryPage, TopicInfo } from '@fanfare/protocol';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { collect } from '../../../test/waits.ts';
 import { freePort } from '../../../bench/src/free-port.ts';
 import {
   becomes,
@@ -20,9 +21,7 @@ describe('a subscription', () => {
     const subscription = fanfare.subscribe('orders/*');
     expect(await subscription.ready).toMatchObject({ isLive: true });
     for (const n of [1, 2, 3]) await server.publish('orders/7', { n }, { id: `id ${n}` });
-    const envelopes: Envelope[] = [];
-    for await (const envelope of subscription) if (envelopes.push(envelope) === 2) break;
-    expect(envelopes).toEqual([
+    expect(await collect('the first two messages come', subscription, { count: 2 })).toEqual([
       { topic: 'orders/7', message: { n: 1 }, id: 'id 1', offset: anyText, time: anyNumber },
       { topic: 'orders/7', message: { n: 2 }, id: 'id 2', offset: anyText, time: anyNumber },
     ]);
@@ -120,10 +119,8 @@ describe('a subscription', () => {
   it('ends with the refusal of the server: thrown from the loop, or told to onError', async () => {
     const { url } = await startServer({ memory: true });
     const fanfare = client(url);
-    const loop = async (): Promise<void> => {
-      for await (const _ of fanfare.subscribe('a/**/b'));
-    };
-    await expect(loop()).rejects.toMatchObject({ code: 'topic_name_invalid', retryable: false });
+    const loop = collect('the subscription is refused', fanfare.subscribe('a/**/b'));
+    await expect(loop).rejects.toMatchObject({ code: 'topic_name_invalid', retryable: false });
     const errors: unknown[] = [];
     const subscription = fanfare.subscribe('a/**/b', { onError: (error) => errors.push(error) }, () => {});
     await expect(subscription.ready).rejects.toThrow(FanfareError);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { collect } from '../../../test/waits.ts';
 import { freePort } from '../../../bench/src/free-port.ts';
 import { bearer, secret, tokenFor } from '../../server/test/access/tokens.ts';
 import { becomes, client, eventually, numbers, startServer, take } from './harness.ts';
@@ -26,9 +27,8 @@ describe('with tokens that end while it is used', () => {
       await publisher.publish('a/1', ++published);
       expect(await take(messages, 1)).toEqual([published]);
     } while (Date.now() < endsAt);
-    const kept: unknown[] = [];
-    for await (const { message } of subscriber.history('a/1')) kept.push(message);
-    expect(kept).toEqual(numbers(1, published + 1));
+    const kept = await collect('the history ends', subscriber.history('a/1'));
+    expect(kept.map(({ message }) => message)).toEqual(numbers(1, published + 1));
     expect(fetches).toBeGreaterThan(5);
     // It was renewed in time: the connection was never lost.
     expect([...states]).not.toContain('lost');

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { Decoder, Encoder, type Packet } from 'socket.io-parser';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { until } from '../../../test/waits.ts';
 import { fanoutAdapter } from '../src/index.ts';
 import {
   BufferEncoder,
@@ -69,12 +70,12 @@ describe('a broadcast', () => {
     const events = collect(await join(url));
     const writes = countStreamWrites(onlySocket(io));
     const sent: unknown[][] = [];
-    let before: number;
-    do {
-      before = writes();
+    await until('an event is written beside the stream', async () => {
+      const before = writes();
       io.emit('news', sent.push(['news', sent.length + 1]));
       await turn();
-    } while (writes() > before);
+      return writes() === before;
+    });
     io.emit('end');
     expect(await events).toEqual(sent);
     expect(warned).toEqual([]);
@@ -202,14 +203,12 @@ describe('broadcasts that cannot be written directly', () => {
     const raw = new WebSocket(`${url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`);
     onTestFinished(() => raw.terminate());
     const got: string[] = [];
-    await new Promise<void>((resolve) => {
-      raw.on('message', (data: Buffer, isBinary: boolean) => {
-        if (isBinary) got.push(data.toString());
-        else raw.send('40');
-        if (got.length === 1) io.emit('news', 1);
-        if (got.length === 2) resolve();
-      });
+    raw.on('message', (data: Buffer, isBinary: boolean) => {
+      if (isBinary) got.push(data.toString());
+      else raw.send('40');
+      if (got.length === 1) io.emit('news', 1);
     });
+    await until('the client gets its event', () => got.length >= 2, { soFar: () => got });
     expect(got[1]).toBe('2["news",1]');
   });
 

@@ -1,15 +1,19 @@
 import { expect, test } from 'vitest';
+import { until } from '../../../test/waits.ts';
 import { FlushSchedule } from '../src/flush-schedule.ts';
 
 /** How many connections are flushed in each turn of the event loop, until none waits. */
 async function turnsOf(flushed: readonly unknown[], count: number): Promise<number[]> {
   const turns: number[] = [];
   let before = 0;
-  while (before < count) {
-    await new Promise((resolve) => setImmediate(resolve));
-    if (flushed.length > before) turns.push(flushed.length - before);
-    before = flushed.length;
-  }
+  await until(`${count} are flushed`, () => before >= count, {
+    step: async () => {
+      await new Promise((resolve) => setImmediate(resolve));
+      if (flushed.length > before) turns.push(flushed.length - before);
+      before = flushed.length;
+    },
+    soFar: () => turns,
+  });
   return turns;
 }
 

@@ -7,6 +7,7 @@ import { io as connect, type Socket as ClientSocket } from 'socket.io-client';
 import { Encoder, type Packet } from 'socket.io-parser';
 import { onTestFinished } from 'vitest';
 import { WebSocketServer, type WebSocket } from 'ws';
+import { soonMs, startListening, until as boundedUntil, within } from '../../../test/waits.ts';
 
 export interface Served {
   readonly io: Server;
@@ -19,7 +20,7 @@ export async function serve(
   http: HttpServer | HttpsServer = createServer(),
 ): Promise<Served> {
   const io = new Server(http, options);
-  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+  await startListening(http);
   const connections = new Set<NetSocket>();
   http.on('connection', (connection: NetSocket) => connections.add(connection));
   onTestFinished(async () => {
@@ -45,18 +46,25 @@ export async function join(url: string, way: Way = 'websocket'): Promise<ClientS
 }
 
 export async function once(client: ClientSocket, event: string): Promise<unknown[]> {
-  return new Promise((resolve) => client.once(event, (...args: unknown[]) => resolve(args)));
+  const args = new Promise<unknown[]>((resolve) => {
+    client.once(event, (...given: unknown[]) => resolve(given));
+  });
+  return within(soonMs, `a client gets the event ${event}`, args);
 }
+
+/** A test may do much before it ends what a client collects. */
+const collectedMs = 90_000;
 
 /** Everything a client gets, until the event `end`. */
 export async function collect(client: ClientSocket): Promise<unknown[][]> {
   const events: unknown[][] = [];
-  return new Promise((resolve) => {
+  const all = new Promise<unknown[][]>((resolve) => {
     client.onAny((event: string, ...args: unknown[]) => {
       if (event === 'end') resolve(events);
       else events.push([event, ...args]);
     });
   });
+  return within(collectedMs, 'a client gets the event `end`', all, () => `${events.length} events`);
 }
 
 /** The server's end of the only client. */
@@ -74,7 +82,7 @@ export function tcpOf(client: ClientSocket): NetSocket {
 
 /** Waits, turn by turn, until a condition holds for which there is no event. */
 export async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setImmediate(resolve));
+  await boundedUntil(String(holds), holds);
 }
 
 /** Waits for a turn of the event loop, in which everything that was collected is written. */

@@ -4,6 +4,7 @@ import type { Socket as ClientSocket } from 'socket.io-client';
 import { Decoder, Encoder, type Packet } from 'socket.io-parser';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { nextEvent, until as boundedUntil } from '../../../test/waits.ts';
 import { fanoutAdapter, isFanoutAdapter, type FanoutOptions, type OutgoingEvent } from '../src/index.ts';
 import {
   BufferEncoder,
@@ -52,11 +53,17 @@ async function serveOne(options: FanoutOptions = {}): Promise<Slow> {
 /** Sends batches of 10 to a client that does not read, until one is refused. @returns the last number sent */
 async function fill(socket: Socket, client: ClientSocket, argument: string): Promise<number> {
   tcpOf(client).pause();
-  for (let last = 0; ; last += 10) {
+  let last = 0;
+  const isRefused = (): boolean => {
     const events = numbers(last + 1, last + 10).map((number) => ['news', number, argument] as const);
-    if (!sendAll(socket, ...events)) return last;
+    return !sendAll(socket, ...events);
+  };
+  const step = async (): Promise<void> => {
+    last += 10;
     await turn();
-  }
+  };
+  await boundedUntil('a batch is refused', isRefused, { step, soFar: () => last });
+  return last;
 }
 
 test('isFanoutAdapter recognises adapters of other packages', async () => {
@@ -146,7 +153,7 @@ describe('several events for one socket', () => {
       }
     }
     const { io, url } = await serve({ adapter: fanoutAdapter(), parser: { Encoder: Shouting, Decoder } });
-    const socketOf = new Promise<Socket>((resolve) => io.of('/other').on('connection', resolve));
+    const socketOf = nextEvent<Socket>(io.of('/other'), 'connection', 'the client is in the namespace');
     const client = (await join(url)).io.socket('/other', {});
     const socket = await socketOf;
     const events = collect(client);
@@ -202,13 +209,11 @@ describe('events that cannot be written directly', () => {
     const raw = new WebSocket(`${url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`);
     onTestFinished(() => raw.terminate());
     const got: string[] = [];
-    await new Promise<void>((resolve) => {
-      raw.on('message', (data: Buffer, isBinary: boolean) => {
-        if (isBinary) got.push(data.toString());
-        else raw.send('40');
-        if (got.at(-1) === '2["end"]') resolve();
-      });
+    raw.on('message', (data: Buffer, isBinary: boolean) => {
+      if (isBinary) got.push(data.toString());
+      else raw.send('40');
     });
+    await until(() => got.at(-1) === '2["end"]');
     expect(got.slice(1)).toEqual(['2["news",1]', '2["news",2]', '2["end"]']);
   });
 });
@@ -224,7 +229,7 @@ describe('listeners of onAnyOutgoing', () => {
 
   test('a listener of onAnyOutgoing may disconnect the socket: then nothing is sent', async () => {
     const { io, client } = await serveOne();
-    const socketOf = new Promise<Socket>((resolve) => io.of('/other').on('connection', resolve));
+    const socketOf = nextEvent<Socket>(io.of('/other'), 'connection', 'the client is in the namespace');
     client.io.socket('/other', {});
     const socket = await socketOf;
     const got: unknown[] = [];

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import type { Socket } from 'socket.io';
 import { describe, expect, test } from 'vitest';
+import { nextEvent, until } from '../../../test/waits.ts';
 import { fanoutAdapter } from '../src/index.ts';
 import { join, serve, tcpOf, turn } from './harness.ts';
 
@@ -37,7 +38,7 @@ async function run(options: object, operations: readonly Operation[]): Promise<u
   const sockets: Socket[] = [];
   const log: unknown[] = [];
   const connect = async (): Promise<void> => {
-    const connected = new Promise<Socket>((resolve) => io.once('connection', resolve));
+    const connected = nextEvent<Socket>(io, 'connection', 'the server sees the client');
     await join(url);
     const socket = await connected;
     const name = sockets.push(socket);
@@ -106,11 +107,14 @@ describe('a broadcast to several rooms', () => {
     await sockets[0]?.join(['topic', 'pattern']);
     await sockets[1]?.join('pattern');
     for (const client of clients) tcpOf(client).pause();
-    while (new Set(asked.map(([socket]) => socket)).size < 2) {
-      broadcast++;
-      io.to(['topic', 'nobody’s', 'pattern']).emit('news', 'x'.repeat(200_000));
-      await turn();
-    }
+    await until('both connections have no room', () => new Set(asked.map(([socket]) => socket)).size >= 2, {
+      step: async () => {
+        broadcast++;
+        io.to(['topic', 'nobody’s', 'pattern']).emit('news', 'x'.repeat(200_000));
+        await turn();
+      },
+      soFar: () => `${broadcast} broadcasts`,
+    });
     expect(asked.filter(([, index]) => index === broadcast).map(([socket]) => socket)).toEqual(sockets);
     expect(new Set(asked.map(([socket, index]) => `${socket.id} ${index}`)).size).toBe(asked.length);
   });

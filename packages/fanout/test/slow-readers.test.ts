@@ -4,6 +4,7 @@ import type { Server, Socket } from 'socket.io';
 import { PacketType } from 'socket.io-parser';
 import type { Socket as ClientSocket } from 'socket.io-client';
 import { describe, expect, test } from 'vitest';
+import { nextEvent, until as boundedUntil } from '../../../test/waits.ts';
 import { fanoutAdapter, isFanoutAdapter, waitingBytesOf, type FanoutOptions } from '../src/index.ts';
 import { collect, join, once, onlySocket, serve, tcpOf, until } from './harness.ts';
 import { collectUncaught } from './uncaught.ts';
@@ -53,10 +54,13 @@ describe('a connection that does not read', () => {
       expect(waitingBytesOf(socket)).toBe(0);
       if (way === 'websocket') tcpOf(client).pause();
       let sent = 0;
-      while (sendToNews(io, large) === 1) {
-        sent++;
-        if (way === 'websocket') await turn();
-      }
+      await boundedUntil('a broadcast is refused', () => sendToNews(io, large) !== 1, {
+        step: async () => {
+          sent++;
+          if (way === 'websocket') await turn();
+        },
+        soFar: () => `${sent} broadcasts`,
+      });
       const { adapter } = io.of('/');
       const total = isFanoutAdapter(adapter) ? adapter.waitingBytes : NaN;
       expect(sent).toBeGreaterThanOrEqual(9);
@@ -101,10 +105,15 @@ describe('a connection that does not read', () => {
     const { io, socket, tcp, client } = slow;
     const events = collect(client);
     tcp.pause();
-    for (message = 1; dropped.length < 3; message++) {
-      io.to('news').emit('news', message, large);
-      await turn();
-    }
+    message = 1;
+    await boundedUntil('three messages are dropped', () => dropped.length >= 3, {
+      step: async () => {
+        io.to('news').emit('news', message, large);
+        await turn();
+        message++;
+      },
+      soFar: () => ({ message, dropped }),
+    });
     expect(drains).toEqual([]);
     tcp.resume();
     await until(() => drains.length > 0);
@@ -127,10 +136,12 @@ describe('a connection that does not read', () => {
     });
     const position = { offset: 7, toJSON: () => large };
     tcp.pause();
-    while (refused.length === 0) {
-      io.to('news').emit('news', position);
-      await turn();
-    }
+    await boundedUntil('a broadcast is refused', () => refused.length > 0, {
+      step: async () => {
+        io.to('news').emit('news', position);
+        await turn();
+      },
+    });
     expect(refused[0]?.[0]).toBe('news');
     expect(refused[0]?.[1]).toBe(position);
   });
@@ -138,10 +149,12 @@ describe('a connection that does not read', () => {
   test('a connection that exceeds the limit is ended by default, because its client would not know what it missed', async () => {
     const { io, tcp, socket } = await slowClient({ outboxBytesMax: 1_000_000 });
     tcp.pause();
-    while (socket.connected) {
-      io.emit('news', large);
-      await turn();
-    }
+    await boundedUntil('the connection is ended', () => !socket.connected, {
+      step: async () => {
+        io.emit('news', large);
+        await turn();
+      },
+    });
     expect(io.sockets.sockets.size).toBe(0);
     const { adapter } = io.of('/');
     await until(() => isFanoutAdapter(adapter) && adapter.waitingBytes === 0);
@@ -221,10 +234,13 @@ describe('onDrained', () => {
     refused: () => number,
   ): Promise<void> {
     for (const client of clients) tcpOf(client).pause();
-    while (refused() < clients.length) {
-      io.to('news').emit('news', large);
-      await turn();
-    }
+    await boundedUntil('every connection has refused something', () => refused() >= clients.length, {
+      step: async () => {
+        io.to('news').emit('news', large);
+        await turn();
+      },
+      soFar: refused,
+    });
     for (const client of clients) tcpOf(client).resume();
   }
 
@@ -284,7 +300,7 @@ describe('a connection that takes nothing', () => {
   test('a connection that takes nothing is ended after the stall limit', async () => {
     const { io, tcp, socket } = await slowClient({ stallTimeoutMs: 200, onOverflow: () => 'drop' });
     tcp.pause();
-    const gone = new Promise<string>((resolve) => socket.on('disconnect', resolve));
+    const gone = nextEvent(socket, 'disconnect', 'the stall limit ends the connection');
     for (let i = 0; i < 200 && socket.connected; i++) {
       io.emit('news', i, large);
       await turn();

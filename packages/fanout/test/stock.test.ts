@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import type { Server, Socket } from 'socket.io';
 import type { Socket as ClientSocket } from 'socket.io-client';
 import { describe, expect, test } from 'vitest';
+import { soonMs, within } from '../../../test/waits.ts';
 import { fanoutAdapter } from '../src/index.ts';
 import { collect, join, once, onlySocket, serve, turn, until, type Way } from './harness.ts';
 
@@ -215,7 +216,7 @@ async function run(options: object, operations: readonly Operation[]): Promise<u
   const server: Sides = { sockets: new Map(), acks: new Map(), log: [] };
   const logs: unknown[][] = clients.map(() => []);
   const ready = namespaces.map(async (namespace) => {
-    await new Promise<void>((resolve) => {
+    const allSaidHello = new Promise<void>((resolve) => {
       let missing = clients.length;
       io.of(namespace).on('connection', (socket) => {
         socket.on('hello', (client: number, ...acks: unknown[]) => {
@@ -229,6 +230,7 @@ async function run(options: object, operations: readonly Operation[]): Promise<u
         });
       });
     });
+    await within(soonMs, `every client has said hello in ${namespace}`, allSaidHello);
   });
   const ended = await Promise.all(
     clients.map(async (way, client) => listen(url, way, client, logs[client] ?? [])),

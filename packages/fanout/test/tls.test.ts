@@ -1,6 +1,7 @@
 import { createServer } from 'node:https';
 import { io as connect, type Socket as ClientSocket } from 'socket.io-client';
 import { expect, onTestFinished, test } from 'vitest';
+import { until as boundedUntil } from '../../../test/waits.ts';
 import { fanoutAdapter, isFanoutAdapter, waitingBytesOf } from '../src/index.ts';
 import {
   collect,
@@ -55,10 +56,14 @@ test('over TLS, broadcasts are one write to the stream of the socket, and waitin
   const stuck = [client, await join(url), await join(url)];
   for (const each of stuck) tcpOf(each).pause();
   let number = 64;
-  for (; refused.size < stuck.length; number++) {
-    io.emit('news', number, 'x'.repeat(100_000));
-    await turn();
-  }
+  await boundedUntil('every stuck connection has refused something', () => refused.size >= stuck.length, {
+    step: async () => {
+      io.emit('news', number, 'x'.repeat(100_000));
+      await turn();
+      number++;
+    },
+    soFar: () => `${number} broadcasts, ${refused.size} connections`,
+  });
   const { adapter: own } = io.of('/');
   const total = isFanoutAdapter(own) ? own.waitingBytes : Number.NaN;
   for (const each of io.sockets.sockets.values()) {

@@ -2,6 +2,7 @@ import type { Server, ServerOptions } from 'socket.io';
 import { describe, expect, test } from 'vitest';
 import * as ws from 'ws';
 import { WebSocketServer, type WebSocket } from 'ws';
+import { until as boundedUntil } from '../../../test/waits.ts';
 import { fanoutAdapter, isFanoutAdapter, waitingBytesOf, type FanoutOptions } from '../src/index.ts';
 import { collect, join, once, onlySocket, serve, tcpOf, turn, until, warnings } from './harness.ts';
 
@@ -69,11 +70,16 @@ const unreadableWebSockets: [string, Changes][] = [
 /** Broadcasts until one is refused. @returns the numbers that were accepted */
 async function fill(io: Server, refused: () => number): Promise<number[]> {
   const accepted: number[] = [];
-  for (let number = 0; refused() === 0; number++) {
-    io.emit('news', number, 'x'.repeat(100_000));
-    if (refused() === 0) accepted.push(number);
-    await turn();
-  }
+  let number = 0;
+  await boundedUntil('a broadcast is refused', () => refused() > 0, {
+    step: async () => {
+      io.emit('news', number, 'x'.repeat(100_000));
+      if (refused() === 0) accepted.push(number);
+      number++;
+      await turn();
+    },
+    soFar: () => accepted,
+  });
   return accepted;
 }
 

@@ -1,6 +1,7 @@
 import { once as onceEmitted } from 'node:events';
 import { connect, createServer, Socket, type AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { soonMs, within } from '../../../test/waits.ts';
 import { fanoutAdapter } from '../src/index.ts';
 // The limits have to hold on such a Node too, and everything has to come in the same order.
 import './slow-readers.test.ts';
@@ -18,9 +19,9 @@ let undo = (): void => {};
 
 beforeAll(async () => {
   const server = createServer().listen(0, '127.0.0.1');
-  await onceEmitted(server, 'listening');
+  await within(soonMs, 'the server of the test listens', onceEmitted(server, 'listening'));
   const probe = connect((server.address() as AddressInfo).port, '127.0.0.1');
-  await onceEmitted(probe, 'connect');
+  await within(soonMs, 'the client of the test connects', onceEmitted(probe, 'connect'));
   let owner = (probe as unknown as { readonly _handle: object })._handle;
   while (!Object.hasOwn(owner, 'writeBuffer')) owner = Object.getPrototypeOf(owner) as object;
   const handles = owner as { writeBuffer: Method };

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { soonMs, within } from '../../../test/waits.ts';
 import type { WriteRequest } from '../src/direct-writes.ts';
 import { proveDirectWrites, type Pair } from '../src/write-trial.ts';
 
@@ -24,9 +25,13 @@ const handleOf = (socket: Socket): object => (socket as unknown as { readonly _h
 /** A loopback connection with handles as another Node could have them. */
 async function openChanged({ writeBuffer, values = {} }: Changes): Promise<Pair> {
   const server = createServer({ pauseOnConnect: true, allowHalfOpen: true }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  await within(soonMs, 'the server of the test listens', once(server, 'listening'));
   const { port } = server.address() as AddressInfo;
-  const accepted = once(server, 'connection') as Promise<[Socket]>;
+  const accepted = within(
+    soonMs,
+    'the server of the test accepts its client',
+    once(server, 'connection'),
+  ) as Promise<[Socket]>;
   const reader = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
   const [writer] = await accepted;
   server.close();

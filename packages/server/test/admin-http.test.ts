@@ -12,6 +12,7 @@ import { attach } from '@fanfare/server';
 import { Server as SocketServer } from 'socket.io';
 import type { Socket } from 'socket.io-client';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { nextEvent, startListening, until } from '../../../test/waits.ts';
 import { bearer, secret, tokenFor, type Claims } from './access/tokens.ts';
 import { connectClient, publish, Recorder, startServer, type Transport } from './harness.ts';
 import { declare, openStream, temporaryDirectory, topicUrl } from './http-tools.ts';
@@ -265,7 +266,13 @@ describe('GET /stats', () => {
     tcpOf(client).pause();
     const message = 'x'.repeat(500_000);
     let published = 0;
-    for (; (await statsOf(url)).catchingUp === 0; published++) await publish(url, { topic: 'news', message });
+    await until('the client is behind', async () => (await statsOf(url)).catchingUp > 0, {
+      step: async () => {
+        await publish(url, { topic: 'news', message });
+        published++;
+      },
+      soFar: () => `${published} messages published`,
+    });
     const stats = await statsOf(url);
     expect(stats.bytesWaiting).toBeGreaterThan(100_000);
     expect(stats.publishes).toBe(published);
@@ -294,8 +301,8 @@ describe('GET /stats', () => {
     const delay = async (): Promise<Stats['loopDelayMs']> => (await statsOf(url)).loopDelayMs;
     // It has begun to look.
     await expect.poll(async () => (await delay()).max).toBeGreaterThan(0);
-    const until = performance.now() + 1_000;
-    while (performance.now() < until);
+    const endsAt = performance.now() + 1_000;
+    while (performance.now() < endsAt);
     await expect.poll(async () => (await delay()).max).toBeGreaterThan(900);
     const { p50, p99, max } = await delay();
     expect(p50).toBeLessThan(900);
@@ -368,7 +375,7 @@ describe('GET /connections', () => {
     const ids = clients.map(({ id }) => id);
     const found: (string | undefined)[] = [];
     let cursor: string | undefined;
-    do {
+    const readNext = async (): Promise<void> => {
       const page = await listOf(url, `?limit=2${cursor === undefined ? '' : `&cursor=${cursor}`}`);
       expect(page.connections.length).toBeLessThanOrEqual(2);
       found.push(...page.connections.map(({ id }) => id));
@@ -378,7 +385,12 @@ describe('GET /connections', () => {
       await expect
         .poll(async () => (await listOf(url, '?limit=1000')).connections.length)
         .toBe(Math.max(0, 7 - found.length));
-    } while (cursor !== undefined);
+    };
+    await readNext();
+    await until('the last page has no cursor', () => cursor === undefined, {
+      step: readNext,
+      soFar: () => found,
+    });
     expect(found).toEqual(ids);
     expect(await listOf(url)).toEqual({ connections: [] });
     expect((await listOf(url, '?limit=1')).cursor).toBeUndefined();
@@ -428,7 +440,9 @@ describe('GET /connections/{id}', () => {
     tcpOf(client).pause();
     stream.pause();
     const message = 'x'.repeat(500_000);
-    while ((await statsOf(url)).catchingUp < 2) await publish(url, { topic: 'news', message });
+    await until('the client and the stream are behind', async () => (await statsOf(url)).catchingUp >= 2, {
+      step: () => publish(url, { topic: 'news', message }),
+    });
     const [slow, slowStream] = (await listOf(url)).connections;
     expect(slow).toMatchObject({ id: client.id, subscriptions: 2, catchingUp: 1 });
     expect(slow?.bytesWaiting).toBeGreaterThan(100_000);
@@ -466,7 +480,7 @@ describe('DELETE /connections/{id}', () => {
     const recorder = new Recorder(other);
     for (const one of [client, other]) await one.emitWithAck('subscribe', { topic: 'news' });
     const { id } = client;
-    const disconnected = new Promise((resolve) => void client.once('disconnect', resolve));
+    const disconnected = nextEvent(client, 'disconnect', 'the operator ends the connection');
     expect(await end(url, id)).toBe(204);
     expect(await disconnected).toBe('io server disconnect');
     expect(await refusalOf(`${url}/connections/${id}`, { method: 'DELETE' })).toEqual([
@@ -479,7 +493,7 @@ describe('DELETE /connections/{id}', () => {
     expect(await recorder.settled(url)).toHaveLength(3);
     // Nothing keeps it from coming again.
     client.connect();
-    await new Promise<void>((resolve) => void client.once('connect', resolve));
+    await nextEvent(client, 'connect', 'a client whose connection was ended may connect again');
     expect(client.id).not.toBe(id);
   });
 
@@ -502,10 +516,12 @@ describe('DELETE /connections/{id}', () => {
     await client.emitWithAck('subscribe', { topic: 'news', envelope: true });
     tcpOf(client).pause();
     const message = 'x'.repeat(500_000);
-    while ((await statsOf(url)).catchingUp === 0) await publish(url, { topic: 'news', message });
+    await until('the client is behind', async () => (await statsOf(url)).catchingUp > 0, {
+      step: () => publish(url, { topic: 'news', message }),
+    });
     expect(await end(url, client.id)).toBe(204);
     expect(await statsOf(url)).toMatchObject({ connections: 0, subscriptions: 0, catchingUp: 0 });
-    const disconnected = new Promise((resolve) => void client.once('disconnect', resolve));
+    const disconnected = nextEvent(client, 'disconnect', 'the operator ends a connection that takes nothing');
     tcpOf(client).resume();
     await disconnected;
     await expect.poll(async () => (await statsOf(url)).bytesWaiting).toBe(0);
@@ -514,7 +530,7 @@ describe('DELETE /connections/{id}', () => {
   it('needs an admin, who ends the one that was meant', async () => {
     const { url } = await startServer({ key: secret });
     const [ann, bob] = [await connectAs(url, { sub: 'ann' }), await connectAs(url, { sub: 'bob' })];
-    const disconnected = new Promise((resolve) => void ann.once('disconnect', resolve));
+    const disconnected = nextEvent(ann, 'disconnect', 'an admin ends the connection');
     expect(await end(url, ann.id, { headers: await bearer({ admin: true }) })).toBe(204);
     expect(await disconnected).toBe('io server disconnect');
     expect(bob.connected).toBe(true);
@@ -640,14 +656,19 @@ describe('GET /topics/{topic}/subscribers', () => {
     for (const limit of [1, 3, 4, 10, 30]) {
       const found: string[] = [];
       let cursor: string | undefined;
-      do {
+      const readNext = async (): Promise<void> => {
         const page = await subscribersOf(url, 'b/c', `?limit=${limit}${cursor ? `&cursor=${cursor}` : ''}`);
         expect(page.subscribers.length).toBeLessThanOrEqual(limit);
         found.push(
           ...page.subscribers.map(({ connection, via, envelope }) => `${connection} ${via} ${envelope}`),
         );
         ({ cursor } = page);
-      } while (cursor !== undefined);
+      };
+      await readNext();
+      await until('the last page has no cursor', () => cursor === undefined, {
+        step: readNext,
+        soFar: () => found,
+      });
       expect(found.toSorted()).toEqual(expected.toSorted());
     }
     const { cursor } = await subscribersOf(url, 'b/c', '?limit=5');
@@ -691,7 +712,7 @@ describe('Fanfare attached to an app', () => {
   ] as const)('takes with `http: %s` no path of the app that it was not given', async (http, taken) => {
     const httpServer = createServer((_request, response) => response.end('the app'));
     const fanfare = await attach(httpServer, { http });
-    await new Promise<void>((resolve) => void httpServer.listen(0, '127.0.0.1', resolve));
+    await startListening(httpServer);
     onTestFinished(() => void httpServer.close());
     onTestFinished(() => fanfare.stop());
     const url = `http://localhost:${(httpServer.address() as AddressInfo).port}`;
@@ -707,7 +728,7 @@ describe('Fanfare attached to an app', () => {
     const httpServer = createServer((_request, response) => response.end('the app'));
     const io = new SocketServer(httpServer);
     const fanfare = await attach(httpServer, { http: 'all', io });
-    await new Promise<void>((resolve) => void httpServer.listen(0, '127.0.0.1', resolve));
+    await startListening(httpServer);
     onTestFinished(() => void httpServer.close());
     onTestFinished(() => void io.close());
     onTestFinished(() => fanfare.stop());

@@ -4,10 +4,11 @@ import { attach } from '@fanfare/server';
 import { Server } from 'socket.io';
 import { expect, it, onTestFinished } from 'vitest';
 import type { ConnectOptions, Envelope } from '@fanfare/client';
+import { collect, startListening } from '../../../test/waits.ts';
 import { becomes, client, take } from '../../client/test/harness.ts';
 
 async function listen(http: HttpServer): Promise<string> {
-  await new Promise<void>((resolve) => void http.listen(0, '127.0.0.1', resolve));
+  await startListening(http);
   onTestFinished(() => void http.close());
   return `http://localhost:${(http.address() as AddressInfo).port}`;
 }
@@ -29,9 +30,7 @@ async function appAt(path: string): Promise<{ url: string; seen: [string, unknow
 }
 
 async function messagesOf(history: AsyncIterable<Envelope>): Promise<unknown[]> {
-  const messages: unknown[] = [];
-  for await (const { message } of history) messages.push(message);
-  return messages;
+  return (await collect('the history ends', history)).map(({ message }) => message);
 }
 
 it.each<[string, ConnectOptions]>([
@@ -65,7 +64,9 @@ it.each<[string, ConnectOptions]>([
 it('the SDK keeps connected, whatever the options say', async () => {
   const { url } = await appAt('/realtime/');
   const never = { reconnection: false, reconnectionAttempts: 1, autoConnect: false, forceNew: false };
-  await becomes(client(url, { path: '/realtime/', ...never }), 'live');
+  expect(await becomes(client(url, { path: '/realtime/', ...never }), 'live')).toMatchObject({
+    state: 'live',
+  });
 });
 
 it("the SDK says what history needs where the app's server has no history", async () => {

@@ -10,13 +10,14 @@ import { Server as SocketServer } from 'socket.io';
 import type { Socket } from 'socket.io-client';
 import { WebSocket, WebSocketServer } from 'ws';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { nextEvent, soonMs, startListening, within } from '../../../test/waits.ts';
 import { bearer, secret, tokenFor } from './access/tokens.ts';
 import { connectClient, connectRaw, publish, Recorder, transports } from './harness.ts';
 import { connectRawClient, engineUrl, RawPolling, RawWebSocket, separator } from './hostile/wire.ts';
 import { collectUncaught } from '../../fanout/test/uncaught.ts';
 
 async function listen(httpServer: HttpServer): Promise<string> {
-  await new Promise<void>((resolve) => void httpServer.listen(0, '127.0.0.1', resolve));
+  await startListening(httpServer);
   onTestFinished(() => void httpServer.close());
   return `http://localhost:${(httpServer.address() as AddressInfo).port}`;
 }
@@ -77,7 +78,7 @@ describe.each(apps)('Fanfare attached to an app of %s', (_name, createApp) => {
     const url = await listen(httpServer);
     const { socket, ended } = connectRaw(url);
     socket.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n');
-    await new Promise((resolve) => void socket.once('data', resolve));
+    await nextEvent(socket, 'data', 'the app answers');
     socket.end();
     expect(await ended).toMatch(/^HTTP\/1\.1 200 OK[^]*the app/);
     await fanfare.stop();
@@ -227,7 +228,7 @@ describe('Fanfare attached to an app of HTTPS', () => {
     onTestFinished(() => void socket.destroy());
     let answers = '';
     socket.setEncoding('latin1').on('data', (piece: string) => (answers += piece));
-    const ended = new Promise((resolve) => void socket.once('close', resolve));
+    const ended = nextEvent(socket, 'close', 'the connection of an upgrade that nobody takes is closed');
     const offer = 'GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n';
     socket.write(`${offer}${offer}GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
     await ended;
@@ -249,8 +250,8 @@ describe("Fanfare attached beside an app's own websockets", () => {
           setTimeout(() => ws.handleUpgrade(request, socket, head, (client) => client.send('hello')), 1_200);
         });
       };
-      const hello = (url: string): Promise<string> =>
-        new Promise((resolve, reject) => {
+      const hello = (url: string): Promise<string> => {
+        const said = new Promise<string>((resolve, reject) => {
           const client = new WebSocket(`${url.replace('http', 'ws')}/ws`);
           client.once('message', (data: Buffer) => {
             client.close();
@@ -258,6 +259,8 @@ describe("Fanfare attached beside an app's own websockets", () => {
           });
           client.once('error', reject);
         });
+        return within(soonMs, "the app's own websocket says hello", said);
+      };
       if (when === 'before') addOwn();
       const fanfare = await attach(httpServer);
       if (when === 'after') addOwn();
@@ -275,9 +278,11 @@ describe("Fanfare attached beside an app's own websockets, where an upgrade is n
   it.each(['ends', 'resets'])('releases a client that %s its connection, and goes on', async (how) => {
     const thrown = collectUncaught();
     const httpServer = createHttpServer();
-    const untaken = new Promise<void>((resolve) => void httpServer.on('upgrade', () => resolve()));
-    const gone = new Promise((resolve) =>
-      httpServer.once('connection', (socket) => socket.once('close', resolve)),
+    const untaken = nextEvent(httpServer, 'upgrade', 'the app sees the upgrade');
+    const gone = within(
+      soonMs,
+      'the server sees the client leave',
+      new Promise((resolve) => httpServer.once('connection', (socket) => socket.once('close', resolve))),
     );
     await attach(httpServer);
     const { socket } = connectRaw(await listen(httpServer));
@@ -436,7 +441,7 @@ describe("Fanfare attached to an app's own Socket.IO server", () => {
     // Only what has an offset can be recovered from.
     await publish(url, { topic: 'news', message: 1 });
     await recorder.settled(url);
-    const back = new Promise<void>((resolve) => void client.once('connect', resolve));
+    const back = nextEvent(client, 'connect', 'Socket.IO recovers the connection');
     client.io.engine.close();
     await back;
     expect(client.recovered).toBe(true);
@@ -460,12 +465,12 @@ describe("Fanfare attached to an app's own Socket.IO server", () => {
     const [leaving, staying] = [await connect('ann'), await connect('bob')];
     const recorder = new Recorder(leaving);
     const tell = async (message: number): Promise<void> => {
-      const told = new Promise<void>((resolve) => void staying.once('news', () => resolve()));
+      const told = nextEvent(staying, 'news', 'the client that stays gets the message');
       expect((await publish(url, { topic: 'news', message }, headers)).status).toBe(200);
       await told;
     };
     const comeAgain = async (token: string | undefined): Promise<void> => {
-      const back = new Promise<void>((resolve) => void leaving.once('connect', resolve));
+      const back = nextEvent(leaving, 'connect', 'Socket.IO recovers the connection');
       leaving.io.engine.close();
       leaving.auth = { token };
       await tell(2);
@@ -480,7 +485,7 @@ describe("Fanfare attached to an app's own Socket.IO server", () => {
       error: { code: 'not_authorized' },
     });
     expect(await leaving.emitWithAck('publish', { topic: 'news', message: 4 })).toMatchObject({ ok: true });
-    const ended = new Promise<unknown>((resolve) => void leaving.once('error', resolve));
+    const ended = nextEvent(leaving, 'error', 'the recovered client is asked for its token');
     await comeAgain(undefined);
     expect(await ended).toMatchObject({ code: 'not_authenticated' });
     await tell(5);

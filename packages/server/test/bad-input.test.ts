@@ -1,6 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { errorCodes, type ErrorCode } from '@fanfare/protocol';
 import { describe, expect, it } from 'vitest';
+import { nextEvent, soonMs, within } from '../../../test/waits.ts';
 import { connectClient, connectRaw, publish, Recorder, sendPacket, startServer } from './harness.ts';
 import { declare, readPage } from './http-tools.ts';
 
@@ -149,7 +150,11 @@ describe('a bad subscribe', () => {
   it.each(notObjects)('is refused in the event error without one: %s', async (_what, args) => {
     const { url } = await startServer();
     const client = await connectClient(url);
-    const refused = new Promise((resolve) => void client.once('error', (...problem) => resolve(problem)));
+    const refused = within(
+      soonMs,
+      'the subscription is refused',
+      new Promise((resolve) => void client.once('error', (...problem) => resolve(problem))),
+    );
     client.emit('subscribe', ...args);
     expect(await refused).toEqual([
       expect.objectContaining({ code: 'bad_request', status: 400, retryable: false }),
@@ -256,7 +261,11 @@ describe('a socket that misbehaves', () => {
     });
     expect(answer).toMatchObject({ ok: false, error: { code: 'payload_too_large', status: 413 } });
 
-    const gone = new Promise((resolve) => void client.once('disconnect', resolve));
+    const gone = nextEvent(
+      client,
+      'disconnect',
+      'the connection is closed after a message that is far too large',
+    );
     client.emit('publish', { topic: 'news', message: 'a'.repeat(100_000) });
     await gone;
   });

@@ -1,6 +1,7 @@
 import { connect } from '@fanfare/client';
 import { createServer, type FanfareServer } from '@fanfare/server';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { collect, nextEvent } from '../../../test/waits.ts';
 import { fanfare, outcome } from '../../cli/test/harness.ts';
 import { launchBrowser } from './browser.ts';
 import { messageRows, openConsole } from './console/page.ts';
@@ -34,7 +35,7 @@ describe('behind nginx as docs/proxies.md has it, below a path that nginx takes 
     const client = await connectClient(nginx.secureUrl, transport, options);
     const topic = `over ${transport}`;
     await client.emitWithAck('subscribe', { topic });
-    const received = new Promise((resolve) => void client.once(topic, resolve));
+    const received = nextEvent(client, topic, 'the message comes through nginx');
     expect(await client.emitWithAck('publish', { topic, message: 1 })).toMatchObject({ ok: true });
     expect(await received).toEqual({ message: 1 });
   });
@@ -74,13 +75,10 @@ describe('behind nginx as docs/proxies.md has it, below a path that nginx takes 
     const subscription = client.subscribe('sdk/1');
     await subscription.ready;
     await client.publish('sdk/1', 'live');
-    for await (const { message } of subscription) {
-      expect(message).toBe('live');
-      break;
-    }
-    const kept: unknown[] = [];
-    for await (const { message } of client.history('sdk/1')) kept.push(message);
-    expect(kept).toEqual(['live']);
+    const live = await collect('the message comes', subscription, { count: 1 });
+    expect(live.map(({ message }) => message)).toEqual(['live']);
+    const kept = await collect('the history ends', client.history('sdk/1'));
+    expect(kept.map(({ message }) => message)).toEqual(['live']);
   });
 
   it('the command line is given the URL with the path, and has all of it', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { nextEvent } from '../../../test/waits.ts';
 import { ClientRefusalLog } from '../src/observability/client-refusal-log.ts';
 import { connectClient, sendPacket, startServer, type RunningServer } from './harness.ts';
 import { connectRawClient, RawWebSocket } from './hostile/wire.ts';
@@ -16,7 +17,7 @@ async function startLogging(
 type Client = Awaited<ReturnType<typeof connectClient>>;
 
 const next = (client: Client, event: string): Promise<unknown> =>
-  new Promise((resolve) => void client.once(event, resolve));
+  nextEvent(client, event, 'the client waits for it');
 
 describe('an event whose arguments are not JSON', () => {
   it('is refused with the reason, in the acknowledgement or as an error, and the connection goes on', async () => {

@@ -1,6 +1,7 @@
 import { createServer, request, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { soonMs, startListening, within } from '../../../test/waits.ts';
 import { secret } from './access/tokens.ts';
 import { launchBrowser } from './browser.ts';
 import { startServer } from './harness.ts';
@@ -24,7 +25,7 @@ interface Answer {
 
 /** The head of an answer; a body that may never end is not read. */
 function ask(url: string, { method = 'GET', path, headers = {}, body }: Ask): Promise<Answer> {
-  return new Promise((resolve, reject) => {
+  const answer = new Promise<Answer>((resolve, reject) => {
     const sent = request(`${url}${path}`, { method, headers, agent: false }, (response) => {
       resolve({ status: response.statusCode ?? 0, headers: response.headers });
       response.on('error', () => {}).resume();
@@ -33,6 +34,7 @@ function ask(url: string, { method = 'GET', path, headers = {}, body }: Ask): Pr
     sent.on('error', reject);
     sent.end(body);
   });
+  return within(soonMs, `the server answers ${method} ${path}`, answer);
 }
 
 const stream = { accept: 'text/event-stream' };
@@ -188,7 +190,7 @@ describe('every answer says which pages may read it, and strangers get none', ()
     const page = createServer((_request, response) =>
       response.setHeader('content-type', 'text/html').end('<!doctype html><title>An app</title>'),
     );
-    await new Promise<void>((resolve) => void page.listen(0, '127.0.0.1', resolve));
+    await startListening(page);
     const { port } = page.address() as AddressInfo;
     const browser = await launchBrowser();
     onTestFinished(async () => {

@@ -1,6 +1,7 @@
 import { request } from 'node:http';
 import type { ServerOptions } from '@fanfare/server';
 import { describe, expect, it } from 'vitest';
+import { soonMs, within } from '../../../test/waits.ts';
 import { secret } from './access/tokens.ts';
 import { connectClient, connectRaw, startServer } from './harness.ts';
 
@@ -10,7 +11,7 @@ interface Answer {
 }
 
 function ask(url: string, headers: Readonly<Record<string, string | string[]>>): Promise<Answer> {
-  return new Promise((resolve, reject) => {
+  const answer = new Promise<Answer>((resolve, reject) => {
     const sent = request(url, { headers, agent: false }, (response) => {
       let text = '';
       response.setEncoding('utf8').on('data', (piece: string) => (text += piece));
@@ -18,6 +19,7 @@ function ask(url: string, headers: Readonly<Record<string, string | string[]>>):
     });
     sent.on('error', reject).end();
   });
+  return within(soonMs, 'the server answers', answer);
 }
 
 const passedOn = /Without a key .* a proxy has forwarded this one\. Give the server a key \(`keyFile`\)/;

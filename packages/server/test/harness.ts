@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { connect as connectTcp, type Socket as TcpSocket } from 'node:net';
+import { inspect } from 'node:util';
 import { createServer, type FanfareServer, type ServerOptions } from '@fanfare/server';
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
 import { onTestFinished } from 'vitest';
+import { nextEvent, soonMs, within } from '../../../test/waits.ts';
 
 /** Fails the test that makes the server log an error which it did not expect. What clients do wrong is theirs. */
 export const strictLogger = {
@@ -13,6 +15,12 @@ export const strictLogger = {
     throw new Error(`the server logged: ${message}`, { cause: fields });
   },
 };
+
+/** A server may take many requests before, and a busy machine makes each of them slower. */
+const acknowledgedMs = 60_000;
+
+/** A server gives a connection that says nothing tens of seconds. */
+const endedMs = 90_000;
 
 export interface RunningServer {
   readonly url: string;
@@ -49,12 +57,24 @@ export async function connectClient(
           client.io.once('open', () => client.io.engine.once('upgrade', () => resolve()));
         })
       : undefined;
-  await new Promise<void>((resolve, reject) => {
+  const connected = new Promise<void>((resolve, reject) => {
     client.once('connect', resolve);
     client.once('connect_error', reject);
   });
-  await upgraded;
+  await within(soonMs, `the client connects over ${transport}`, connected);
+  if (upgraded) await within(soonMs, 'the client is upgraded to a websocket', upgraded);
+  boundAcknowledgements(client);
   return client;
+}
+
+/** Has a wait for an acknowledgement fail with a sentence when none comes. */
+function boundAcknowledgements(client: Socket): void {
+  const emitWithAck = client.emitWithAck.bind(client);
+  client.emitWithAck = async (event, ...args: unknown[]) => {
+    const request = inspect(args[0], { maxStringLength: 100, maxArrayLength: 3 });
+    const acknowledgement: Promise<unknown> = emitWithAck(event, ...args);
+    return within(acknowledgedMs, `\`${event}\` is acknowledged: ${request}`, acknowledgement);
+  };
 }
 
 /** Keeps what a client gets, as `[event, ...arguments]`. */
@@ -74,7 +94,7 @@ export class Recorder {
   async settled(url: string): Promise<unknown[][]> {
     const fence = `fence ${randomUUID()}`;
     await this.#client.emitWithAck('subscribe', { topic: fence });
-    const reached = new Promise<void>((resolve) => void this.#client.once(fence, () => resolve()));
+    const reached = nextEvent(this.#client, fence, 'everything that was sent to the client before has come');
     await publish(url, { topic: fence, message: null });
     await reached;
     return this.events.filter(([event]) => !String(event).startsWith('fence '));
@@ -119,5 +139,9 @@ export function connectRaw(url: string): { socket: TcpSocket; ended: Promise<str
   socket.setEncoding('latin1').on('data', (chunk: string) => (text += chunk));
   // A reset is an end like any other here: what counts is what was said before it.
   socket.on('error', () => {});
-  return { socket, ended: new Promise((resolve) => void socket.once('close', () => resolve(text))) };
+  const closed = new Promise<void>((resolve) => void socket.once('close', () => resolve()));
+  const ended = within(endedMs, 'the server ends the connection', closed, () => text).then(() => text);
+  // A test that does not wait for the end does not fail by it.
+  ended.catch(() => {});
+  return { socket, ended };
 }

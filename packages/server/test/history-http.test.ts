@@ -1,5 +1,6 @@
 import type { HistoryPage } from '@fanfare/protocol';
 import { describe, expect, it } from 'vitest';
+import { until } from '../../../test/waits.ts';
 import { bearer, secret } from './access/tokens.ts';
 import { publish, startServer } from './harness.ts';
 import { declare, readPage, temporaryDirectory, topicUrl } from './http-tools.ts';
@@ -67,7 +68,8 @@ describe('the messages of a topic', () => {
     expect(newest?.offset).toBe(offsets.at(-1));
     const found: (string | undefined)[] = [];
     let before = offsets.at(-1) ?? '';
-    for (let more = true; more;) {
+    let more = true;
+    const readBack = async (): Promise<void> => {
       const page = await readPage(url, 'news', `?before=${before}&limit=8`);
       expect(page.messages.length).toBeGreaterThan(0);
       expect(page.messages[0]).toEqual({
@@ -78,7 +80,8 @@ describe('the messages of a topic', () => {
       });
       found.unshift(...page.messages.map(({ offset }) => offset));
       ({ more, next: before } = page);
-    }
+    };
+    await until('the first page is read', () => !more, { step: readBack, soFar: () => found });
     expect(found).toEqual(offsets.slice(0, -1));
     expect(before).toBe(offsets[0]);
     expect(await readPage(url, 'news', `?before=${before}`)).toEqual({

@@ -1,6 +1,7 @@
 import { get } from 'node:http';
 import type { ServerOptions } from '@fanfare/server';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { soonMs, within } from '../../../test/waits.ts';
 import { isAllowedHost } from '../src/access/host-header.ts';
 import { secret } from './access/tokens.ts';
 import { launchBrowser } from './browser.ts';
@@ -8,12 +9,13 @@ import { connectClient, startServer } from './harness.ts';
 
 /** The status of `GET /topics`, sent to a name. */
 function statusFor(url: string, host: string): Promise<number | undefined> {
-  return new Promise((resolve, reject) => {
+  const answer = new Promise<number | undefined>((resolve, reject) => {
     get(`${url}/topics`, { headers: { host, connection: 'close' } }, (response) => {
       response.resume();
       resolve(response.statusCode);
     }).on('error', reject);
   });
+  return within(soonMs, `the server answers a request to ${host}`, answer);
 }
 
 describe('a host name that an attacker can own', () => {

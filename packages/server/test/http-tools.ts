@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { HistoryPage, TopicInfo } from '@fanfare/protocol';
 import { expect, onTestFinished } from 'vitest';
+import { soonMs, until, within } from '../../../test/waits.ts';
 
 /** A directory that is removed when the test ends. Ask for it before the server that uses it is started. */
 export async function temporaryDirectory(): Promise<string> {
@@ -42,6 +43,9 @@ export interface StreamEvent {
   readonly data: { readonly [field: string]: unknown };
 }
 
+/** How long a stream may take for what is due; a replay of much takes some seconds. */
+const streamMs = 60_000;
+
 /** Reads Server-Sent Events as the standard has it, and keeps them. Ended when the test ends. */
 export class StreamReader {
   readonly events: StreamEvent[] = [];
@@ -64,9 +68,10 @@ export class StreamReader {
 
   /** Its head. The body is read from now on. */
   async opened(): Promise<IncomingMessage> {
-    const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    const head = new Promise<IncomingMessage>((resolve, reject) => {
       this.#request.once('response', resolve).once('error', reject);
     });
+    const response = await within(soonMs, 'the stream is answered', head);
     this.#response = response;
     let rest = '';
     response.setEncoding('utf8');
@@ -82,19 +87,36 @@ export class StreamReader {
 
   /** Waits until an event has come; from the beginning, if it has come already. */
   async until(isIt: (event: StreamEvent) => boolean): Promise<StreamEvent> {
-    for (let at = 0; ; at++) {
-      while (at >= this.events.length) {
-        if (this.#isOver) throw new Error(`the stream ended after ${this.events.length} events`);
-        await new Promise<void>((resolve) => (this.#wake = resolve));
+    let at = 0;
+    let found: StreamEvent | undefined;
+    const isThere = (): boolean => {
+      for (; found === undefined && at < this.events.length; at++) {
+        const event = this.events[at];
+        if (event && isIt(event)) found = event;
       }
-      const event = this.events[at];
-      if (event && isIt(event)) return event;
-    }
+      return found !== undefined;
+    };
+    const step = async (): Promise<void> => {
+      if (this.#isOver) throw new Error(`the stream ended after ${this.events.length} events`);
+      await this.#changed();
+    };
+    const soFar = (): unknown => this.events.slice(-5);
+    await until(`the stream brings an event for which ${String(isIt)}`, isThere, {
+      step,
+      soFar,
+      ms: streamMs,
+    });
+    if (!found) throw new Error('there is no event');
+    return found;
   }
 
   /** Waits until it is over, from either side. @returns whether it has ended as HTTP has it, or was cut */
   async ended(): Promise<'ended' | 'cut'> {
-    while (!this.#isOver) await new Promise<void>((resolve) => (this.#wake = resolve));
+    await until('the stream is over', () => this.#isOver, {
+      step: () => this.#changed(),
+      soFar: () => this.events.slice(-5),
+      ms: streamMs,
+    });
     return this.#response?.complete ? 'ended' : 'cut';
   }
 
@@ -114,6 +136,10 @@ export class StreamReader {
 
   close(): void {
     this.#request.destroy();
+  }
+
+  #changed(): Promise<void> {
+    return new Promise<void>((resolve) => (this.#wake = resolve));
   }
 
   #end(): void {

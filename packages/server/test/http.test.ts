@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { get, type IncomingHttpHeaders } from 'node:http';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { nextEvent, soonMs, within } from '../../../test/waits.ts';
 import { connectClient, connectRaw, publish, startServer } from './harness.ts';
 import { declare } from './http-tools.ts';
 
@@ -13,7 +14,7 @@ interface RawAnswer {
 
 /** What a server sends, as it is: `fetch` would unpack it. */
 function rawGet(url: string, headers: IncomingHttpHeaders = {}): Promise<RawAnswer> {
-  return new Promise((resolve, reject) => {
+  const answer = new Promise<RawAnswer>((resolve, reject) => {
     get(url, { headers: { connection: 'close', ...headers } }, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => void chunks.push(chunk));
@@ -22,6 +23,7 @@ function rawGet(url: string, headers: IncomingHttpHeaders = {}): Promise<RawAnsw
       });
     }).once('error', reject);
   });
+  return within(soonMs, 'the server answers', answer);
 }
 
 describe('POST /publish', () => {
@@ -143,7 +145,7 @@ describe('a client that offers another protocol', () => {
   ])('is answered as if it had not: %s', async (_what, headers) => {
     const { url } = await startServer();
     const client = await connectClient(url);
-    const received = new Promise((resolve) => void client.once('news', resolve));
+    const received = nextEvent(client, 'news', 'the subscriber gets the message');
     await client.emitWithAck('subscribe', { topic: 'news' });
     const { socket, ended } = connectRaw(url);
     const body = '{"topic":"news","message":"x"}';
@@ -178,7 +180,7 @@ describe('offers of another protocol behind each other on one connection', () =>
     const { socket } = connectRaw(url);
     const stream = 'GET /topics/news/messages HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n';
     socket.write(`${stream}\r\n${stream}Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n`);
-    await once(socket, 'data');
+    await within(soonMs, 'the server begins to answer', once(socket, 'data'));
     socket.resetAndDestroy();
     const open = async (): Promise<unknown> => (await fetch(`${url}/connections`)).json();
     await expect.poll(open).toMatchObject({ connections: [] });
@@ -195,10 +197,14 @@ describe('an answer that ends its connection', () => {
     const { socket } = connectRaw(url);
     // Its turn comes when the stream has ended.
     socket.write('GET /topics/news/messages HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n');
-    await once(socket, 'data');
+    await within(soonMs, 'the server begins to answer', once(socket, 'data'));
     const post = 'POST /publish HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n';
     const write = (text: string): Promise<void> =>
-      new Promise((resolve) => void socket.write(text, () => resolve()));
+      within(
+        soonMs,
+        'the request is written',
+        new Promise<void>((resolve) => void socket.write(text, () => resolve())),
+      );
     const body = JSON.stringify({ topic: 'behind', message: 1 });
     await write(`${post}Content-Length: 2000\r\n\r\n{`);
     await publish(url, { topic: 'news', message: 1 });
@@ -215,7 +221,7 @@ describe('other requests', () => {
     const { socket, ended } = connectRaw(url);
     for (const path of ['/', '/nothing']) {
       socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
-      await new Promise((resolve) => void socket.once('data', resolve));
+      await nextEvent(socket, 'data', 'the server answers the request');
     }
     socket.write('GET / HTTP/1.0\r\n\r\n');
     expect((await ended).match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 404', 'HTTP/1.1 200']);

@@ -1,9 +1,9 @@
-import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { attach } from '@fanfare/server';
 import type { Server as SocketServer } from 'socket.io';
 import { onTestFinished } from 'vitest';
+import { startListening } from '../../../test/waits.ts';
 import { clientAddressesOf } from '../src/config/trust-proxy.ts';
 import { resolveSettings } from '../src/config/resolve-settings.ts';
 import { openSocketIo } from '../src/open-socketio.ts';
@@ -37,7 +37,7 @@ export async function startImpatient(
   serve(http);
   Object.assign(io.engine.opts, times);
   const fanfare = await attach(http, { memory: true, io, http: 'all' });
-  await once(http.listen(0, '127.0.0.1'), 'listening');
+  await startListening(http);
   onTestFinished(async () => {
     await fanfare.stop();
     await io.close();

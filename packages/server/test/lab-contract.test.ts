@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { soonMs, within } from '../../../test/waits.ts';
 import { connectClient, publish, Recorder, startServer, transports } from './harness.ts';
 
 const messages: readonly [string, unknown][] = [
@@ -170,11 +171,15 @@ describe('the lab contract', () => {
     const { url } = await startServer();
     const client = await connectClient(url);
     await client.emitWithAck('subscribe', { topic: 'news' });
-    const packet = new Promise<unknown>((resolve) => {
-      client.io.engine.on('packet', ({ type, data }: { type: string; data?: unknown }) => {
-        if (type === 'message') resolve(data);
-      });
-    });
+    const packet = within(
+      soonMs,
+      'the message comes',
+      new Promise<unknown>((resolve) => {
+        client.io.engine.on('packet', ({ type, data }: { type: string; data?: unknown }) => {
+          if (type === 'message') resolve(data);
+        });
+      }),
+    );
 
     await publish(
       url,

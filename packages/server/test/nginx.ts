@@ -1,10 +1,10 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { nextEvent, sleep, soonMs, until, within } from '../../../test/waits.ts';
 
 /** The configuration that docs/proxies.md has. */
 export const documentedConfig: string =
@@ -45,11 +45,13 @@ export async function startNginx(config: string, upstream: string): Promise<Ngin
     `daemon off; pid ${directory}/pid; error_log ${directory}/error.log; events {}\n` +
       `http { access_log off; ${temporary.join(' ')}\n${adapted}}\n`,
   );
+  let end = (): void => {};
   const nginx = spawn('nginx', ['-e', `${directory}/error.log`, '-c', join(directory, 'nginx.conf')], {
     env: { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin` },
     stdio: 'inherit',
   });
-  const ended = once(nginx, 'exit');
+  const ended = new Promise<void>((resolve) => (end = resolve));
+  nginx.once('exit', () => end());
   const url = `http://localhost:${port}`;
   await answers(url, nginx, () => readFileSync(join(directory, 'error.log'), 'utf8'));
   return {
@@ -57,7 +59,7 @@ export async function startNginx(config: string, upstream: string): Promise<Ngin
     secureUrl: `https://localhost:${securePort}`,
     stop: async () => {
       nginx.kill('SIGTERM');
-      await ended;
+      await within(soonMs, 'nginx ends', ended);
       rmSync(directory, { recursive: true, force: true });
     },
   };
@@ -69,22 +71,22 @@ async function answers(
   nginx: { readonly exitCode: number | null },
   log: () => string,
 ): Promise<void> {
-  for (let tries = 0; tries < 500; tries++) {
+  const isThere = async (): Promise<boolean> => {
     if (nginx.exitCode !== null) throw new Error(`nginx ended: ${log()}`);
-    const isThere = await fetch(url, { headers: { connection: 'close' } }).then(
+    return fetch(url, { headers: { connection: 'close' } }).then(
       () => true,
-      () => new Promise<false>((resolve) => void setTimeout(() => resolve(false), 10)),
+      () => false,
     );
-    if (isThere) return;
-  }
-  throw new Error(`nginx does not answer: ${log()}`);
+  };
+  // Nothing tells when nginx listens: it is asked again and again.
+  await until('nginx answers', isThere, { step: () => sleep(10), soFar: log });
 }
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  await nextEvent(server, 'listening', 'a port is found that is free');
   const { port } = server.address() as AddressInfo;
   server.close();
-  await once(server, 'close');
+  await nextEvent(server, 'close', 'the port is free again');
   return port;
 }

@@ -2,6 +2,7 @@ import { createServer as createHttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { attach, SettingsError } from '@fanfare/server';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { soonMs, startListening, within } from '../../../test/waits.ts';
 import { launchBrowser } from './browser.ts';
 import { connectClient, startServer } from './harness.ts';
 import { RawPolling, RawWebSocket } from './hostile/wire.ts';
@@ -31,7 +32,7 @@ describe('a page of an allowed origin', () => {
         socket.socket.once('open', () => resolve('open'));
         socket.socket.once('error', ({ message }) => resolve(message));
       });
-      return answered;
+      return within(soonMs, 'the upgrade is taken or refused', answered);
     };
     expect([await post('https://evil.example'), await post(app)]).toEqual([403, 200]);
     expect([await upgrade('https://evil.example'), await upgrade(app)]).toEqual([
@@ -84,7 +85,7 @@ describe('a page of an allowed origin', () => {
     for (const named of [origins, '']) {
       const http = createHttpServer((_request, response) => response.writeHead(418).end());
       const fanfare = await attach(http, { origins: named });
-      await new Promise<void>((resolve) => void http.listen(0, '127.0.0.1', resolve));
+      await startListening(http);
       onTestFinished(async () => {
         await fanfare.stop();
         http.close();
@@ -102,7 +103,7 @@ describe('a page of an allowed origin', () => {
     const page = createHttpServer((_request, response) =>
       response.setHeader('content-type', 'text/html').end('<!doctype html><title>An app</title>'),
     );
-    await new Promise<void>((resolve) => void page.listen(0, '127.0.0.1', resolve));
+    await startListening(page);
     onTestFinished(() => void page.close());
     const origin = `http://127.0.0.1:${(page.address() as AddressInfo).port}`;
     const browser = await launchBrowser();

@@ -6,6 +6,7 @@ import type { Stats } from '@fanfare/protocol';
 import { attach } from '@fanfare/server';
 import { Server as SocketServer } from 'socket.io';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { soonMs, startListening, until, within } from '../../../test/waits.ts';
 import { publish, startServer } from './harness.ts';
 import { startImpatient } from './impatient-server.ts';
 import { connectRawClient, RawPolling, RawWebSocket, separator } from './hostile/wire.ts';
@@ -19,7 +20,7 @@ const rules = [
 async function startApp(io: SocketServer, http = createHttpServer()): Promise<string> {
   io.attach(http);
   const fanfare = await attach(http, { io, http: 'all', rules });
-  await once(http.listen(0, '127.0.0.1'), 'listening');
+  await startListening(http);
   onTestFinished(async () => {
     await fanfare.stop();
     await io.close();
@@ -63,8 +64,17 @@ async function answersWith(
   messages: number,
   ...answers: string[][]
 ): Promise<string[][]> {
-  while (numbersOf(answers).length < messages) answers.push(await answerOf(client));
+  await pollUntil(client, answers, () => numbersOf(answers).length >= messages);
   return answers;
+}
+
+/** Polls until the answers are as wanted. */
+async function pollUntil(client: RawPolling, answers: string[][], isEnough: () => boolean): Promise<void> {
+  await until('the polls bring all that is due', isEnough, {
+    step: async () => answers.push(await answerOf(client)),
+    soFar: () => answers,
+    ms: 60_000,
+  });
 }
 
 function numbersOf(answers: readonly (readonly string[])[]): number[] {
@@ -93,8 +103,8 @@ describe.each(servers)('a client of %s that polls', (_name, start) => {
     // What it has missed does not wait for the next ping.
     expect(answers.flat()).not.toContain('2');
     // Nor does its state count, which comes behind it.
-    while (!answers.flat().some((packet) => packet.startsWith('42["state"')))
-      answers.push(await answerOf(client));
+    const hasState = (): boolean => answers.flat().some((packet) => packet.startsWith('42["state"'));
+    await pollUntil(client, answers, hasState);
     expect((await statsOf(url)).deliveries).toBe(600);
   });
 
@@ -108,8 +118,8 @@ describe.each(servers)('a client of %s that polls', (_name, start) => {
       await client.send(...upTo(30).map((id) => `42${id}["unsubscribe",{"topic":"x"}]`));
     }
     const answers: string[][] = [];
-    while (answers.flat().filter((packet) => /^4[23]/.test(packet)).length < 300)
-      answers.push(await answerOf(client));
+    const messages = (): string[] => answers.flat().filter((packet) => /^4[23]/.test(packet));
+    await pollUntil(client, answers, () => messages().length >= 300);
     expect(numbersOf(answers)).toEqual(Array.from({ length: 5 }, () => upTo(30)).flat());
     for (const answer of answers) expect(answer.length).toBeLessThanOrEqual(16);
   });
@@ -125,7 +135,7 @@ describe.each(servers)('a client of %s that polls', (_name, start) => {
     // Not let in again meanwhile.
     await client.post('40');
     const answers: string[][] = [];
-    while (answers.at(-1)?.at(-1) !== '1') answers.push(await answerOf(client));
+    await pollUntil(client, answers, () => answers.at(-1)?.at(-1) === '1');
     expect(numbersOf(answers)).toEqual(upTo(100));
     for (const answer of answers) expect(answer.length).toBeLessThanOrEqual(16);
     expect(answers.flat().slice(-2)).toEqual(['41', '1']);
@@ -145,7 +155,10 @@ describe.each(servers)('a client of %s that polls', (_name, start) => {
     expect(await webSocket.next()).toBe('3probe');
     await webSocket.send('5');
     const rest: string[] = [];
-    while (numbersOf([rest]).length < 84) rest.push(await webSocket.next());
+    await until('the websocket brings the rest', () => numbersOf([rest]).length >= 84, {
+      step: async () => rest.push(await webSocket.next()),
+      soFar: () => rest,
+    });
     expect(numbersOf([first, rest])).toEqual(upTo(100));
     await expect.poll(async () => (await statsOf(url)).deliveries).toBe(100);
   });
@@ -162,8 +175,8 @@ describe.each(servers)('a client of %s that polls', (_name, start) => {
       await client.send(`42${id}["subscribe",{"topic":"${topic}","envelope":true,"from":"earliest"}]`);
     }
     const all = await seen;
-    while (all.flat().filter((packet) => packet.startsWith('42["state"')).length < 5)
-      all.push(await answerOf(client));
+    const states = (): string[] => all.flat().filter((packet) => packet.startsWith('42["state"'));
+    await pollUntil(client, all, () => states().length >= 5);
     expect(numbersOf(all)).toHaveLength(500);
     expect((await statsOf(url)).deliveries).toBe(500);
   });
@@ -178,7 +191,7 @@ describe.each(servers)('a client of %s that polls', (_name, start) => {
     expect((await statsOf(url)).deliveries).toBe(0);
     const answers = [await answerOf(client)];
     expect((await statsOf(url)).deliveries).toBe(numbersOf(answers).length);
-    while (numbersOf(answers).length < 40) answers.push(await answerOf(client));
+    await pollUntil(client, answers, () => numbersOf(answers).length >= 40);
     expect((await statsOf(url)).deliveries).toBe(40);
     // It gives up: it polls no more.
     await publishNumbers(url, 'news', 20);
@@ -199,10 +212,14 @@ it('what waits for a client that polls slowly stays within its bound', async () 
   expect((await publish(url, messages)).status).toBe(200);
   const answers = [await subscribe(client, 'news', 'earliest')];
   let bytesMax = 0;
-  while (numbersOf(answers).length < count) {
-    answers.push(await answerOf(client));
-    bytesMax = Math.max(bytesMax, (await statsOf(url)).bytesWaiting);
-  }
+  await until('all messages come', () => numbersOf(answers).length >= count, {
+    step: async () => {
+      answers.push(await answerOf(client));
+      bytesMax = Math.max(bytesMax, (await statsOf(url)).bytesWaiting);
+    },
+    soFar: () => `${numbersOf(answers).length} messages`,
+    ms: 60_000,
+  });
   expect(numbersOf(answers)).toEqual(upTo(count));
   expect(bytesMax).toBeGreaterThan(0);
   expect(bytesMax).toBeLessThanOrEqual(outboxBytesMax);
@@ -219,8 +236,9 @@ describe('a session that its client gives up', () => {
     const socket = connect(Number(new URL(client.url).port), '127.0.0.1');
     onTestFinished(() => void socket.destroy());
     socket.on('error', () => {});
-    await once(socket, 'connect');
-    await new Promise<void>((resolve) => void socket.write(text, () => resolve()));
+    await within(soonMs, 'the client connects', once(socket, 'connect'));
+    const written = new Promise<void>((resolve) => void socket.write(text, () => resolve()));
+    await within(soonMs, 'the request is written', written);
     return socket;
   }
 
@@ -251,7 +269,7 @@ describe('a session that its client gives up', () => {
       'is upgraded with a ping unanswered, and silent from then on',
       async (client, url) => {
         const webSocket = await offerUpgrade(url, client);
-        while (!(await answerOf(client)).includes('2'));
+        await until('a poll brings the ping', async () => (await answerOf(client)).includes('2'));
         await webSocket.send('5');
       },
     ],
@@ -286,7 +304,7 @@ describe('a session that its client gives up', () => {
     const client = await RawPolling.open(url);
     await connectRawClient(client);
     const webSocket = await offerUpgrade(url, client);
-    while (!(await answerOf(client)).includes('2'));
+    await until('a poll brings the ping', async () => (await answerOf(client)).includes('2'));
     await webSocket.send('5', '3');
     for (let at = 0; at < 4; at++) {
       expect(await webSocket.next()).toBe('2');

@@ -3,13 +3,13 @@ import type { AddressInfo } from 'node:net';
 import type { ConnectionPage } from '@fanfare/protocol';
 import { attach, createServer, type Envelope, type FanfareServer, type Gap } from '@fanfare/server';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { collect, nextEvent, startListening, within } from '../../../test/waits.ts';
 import { bearer, secret } from './access/tokens.ts';
 import { connectClient, publish, Recorder, startServer, strictLogger } from './harness.ts';
 
 async function take(messages: AsyncIterable<Envelope>, count: number): Promise<unknown[]> {
-  const taken: unknown[] = [];
-  for await (const { message } of messages) if (taken.push(message) === count) break;
-  return taken;
+  const envelopes = await collect(`${count} messages come`, messages, { count });
+  return envelopes.map(({ message }) => message);
 }
 
 const all = (messages: AsyncIterable<Envelope>): Promise<unknown[]> => take(messages, Infinity);
@@ -62,8 +62,7 @@ describe('a program with Fanfare inside', () => {
     expect(await all(server.history('a/*'))).toEqual(numbers);
     expect(await all(server.history('a/*', { from: { last: 2 } }))).toEqual([2496, 2497, 2498, 2499]);
     expect(await all(server.history('a/1', { from: 'earliest', limit: 2 }))).toEqual([1, 3]);
-    let first: Envelope | undefined;
-    for await (const envelope of server.history('a/1', { limit: 1 })) first = envelope;
+    const [first] = await collect('the history ends', server.history('a/1', { limit: 1 }));
     expect(first).toMatchObject({ topic: 'a/1', message: 1, offset: expect.any(String) as string });
     expect(await take(server.history('a/1', { from: String(first?.offset) }), 1)).toEqual([3]);
     await expect(all(server.history('nobody'))).rejects.toMatchObject({ code: 'topic_not_found' });
@@ -131,17 +130,20 @@ describe('a program with Fanfare inside', () => {
     await subscription.ready;
     for (let number = 0; number < 20; number++) await server.publish('n/1', 'x'.repeat(10_000));
     let count = 0;
-    for await (const { message } of subscription) {
-      count++;
-      if (message === 'last') break;
-      if (count === 1) {
-        // Once all that waits was taken.
-        void (async () => {
-          await expect.poll(() => gaps.length).toBe(1);
-          await server.publish('n/1', 'last');
-        })();
+    const readToLast = async (): Promise<void> => {
+      for await (const { message } of subscription) {
+        count++;
+        if (message === 'last') break;
+        if (count === 1) {
+          // Once all that waits was taken.
+          void (async () => {
+            await expect.poll(() => gaps.length).toBe(1);
+            await server.publish('n/1', 'last');
+          })();
+        }
       }
-    }
+    };
+    await within(60_000, 'the last message comes', readToLast, () => ({ count, gaps }));
     expect(gaps).toEqual([{ topic: 'n/1', dropped: 20 - (count - 1), reason: 'dropped' }]);
     const late = server.subscribe('n/1', { from: 'AAAAAAAAAAA.1', onGap: (gap) => gaps.push(gap) });
     await late.ready;
@@ -170,7 +172,7 @@ describe('a program with Fanfare inside', () => {
     const { authorization } = await bearer({ sub: 'ann', subscribe: ['a'] });
     const client = await connectClient(url, 'websocket', { extraHeaders: { authorization } });
     const recorder = new Recorder(client);
-    const gone = new Promise((resolve) => void client.once('disconnect', resolve));
+    const gone = nextEvent(client, 'disconnect', 'the program ends the connection');
     expect(await server.revoke('ann')).toMatchObject({ subject: 'ann', ended: 1 });
     await gone;
     expect(recorder.events).toMatchObject([['error', { code: 'not_authenticated' }]]);
@@ -202,7 +204,7 @@ describe('a program with Fanfare inside', () => {
   it('has all of it where it is attached to an app', async () => {
     const http = createHttpServer();
     const fanfare = await attach(http, { logger: strictLogger });
-    await new Promise<void>((resolve) => void http.listen(0, '127.0.0.1', resolve));
+    await startListening(http);
     onTestFinished(async () => {
       await fanfare.stop();
       http.close();

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { nextEvent } from '../../../test/waits.ts';
 import { connectClient, publish, Recorder, sendPacket, startServer, transports } from './harness.ts';
 
 describe.each(transports)('the event publish over %s', (transport) => {
@@ -82,7 +83,7 @@ describe('the event publish', () => {
     const { url } = await startServer();
     const client = await connectClient(url);
     await client.emitWithAck('subscribe', { topic: 'news' });
-    const refused = new Promise((resolve) => void client.once('error', resolve));
+    const refused = nextEvent(client, 'error', 'the server refuses the publish');
     const deep = '['.repeat(100_000) + ']'.repeat(100_000);
     sendPacket(client, `42["publish",{"topic":"news","message":${deep}}]`);
     expect(await refused).toMatchObject({ code: 'payload_too_deep' });

@@ -1,9 +1,9 @@
-import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { attach } from '@fanfare/server';
 import { Server as SocketServer } from 'socket.io';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { startListening } from '../../../test/waits.ts';
 import { secret, tokenFor } from './access/tokens.ts';
 import { publish, startServer } from './harness.ts';
 import { runPython } from './python-program.ts';
@@ -109,7 +109,7 @@ describe.each(['threads', 'asyncio'])(
       onTestFinished(() => void io.close());
       const fanfare = await attach(httpServer, { io, rules: [{ match: '**', create: 'publish' }] });
       onTestFinished(() => fanfare.stop());
-      await once(httpServer.listen(0, '127.0.0.1'), 'listening');
+      await startListening(httpServer);
       for (const message of numbers) await fanfare.publish('news', message);
       await expectAll(`http://127.0.0.1:${(httpServer.address() as AddressInfo).port}`, 'news');
     });

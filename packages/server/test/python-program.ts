@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
+import { until } from '../../../test/waits.ts';
 
 /** Debian's own Python, which is the one that sees Debian's python3-socketio and python3-requests. */
 const python = '/usr/bin/python3';
@@ -33,10 +34,11 @@ export function runPython(file: string, ...args: string[]): PythonProgram {
   return {
     type: (line) => void program.stdin.write(`${line}\n`),
     line: async () => {
-      while (lines.length === 0) {
+      const step = async (): Promise<void> => {
         if (isOver) throw new Error(`${file} ended`);
         await new Promise<void>((resolve) => (wake = resolve));
-      }
+      };
+      await until(`${file} prints its next line`, () => lines.length > 0, { step, soFar: () => rest });
       return lines.shift() ?? '';
     },
   };

@@ -7,6 +7,7 @@ import { runInNewContext } from 'node:vm';
 import { Server, type ServerOptions, type Socket } from 'socket.io';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
+import { nextEvent, soonMs, startListening, until, within } from '../../../test/waits.ts';
 import { releaseHandshakes } from '../src/socketio/release-handshake.ts';
 import { tryInsides } from '../src/try-insides.ts';
 import { connectClient, strictLogger, transports } from './harness.ts';
@@ -37,30 +38,37 @@ async function start(options: Partial<ServerOptions> = {}): Promise<Rig> {
   const io = new Server(http, options);
   http.on('request', keep).on('upgrade', keep);
   releaseHandshakes(io, (await tryInsides(strictLogger, io)).engine);
-  await once(http.listen(0, '127.0.0.1'), 'listening');
+  await startListening(http);
   onTestFinished(async () => io.close());
   return {
     url: `http://127.0.0.1:${(http.address() as AddressInfo).port}`,
     io,
     engine: io.engine as unknown as Engine,
     requests,
-    connected: async () => new Promise((resolve) => void io.once('connection', resolve)),
+    connected: async () => nextEvent(io, 'connection', 'the server sees the client'),
   };
 }
 
 /** Resolves once none of them is held any more. */
 async function allCollected(requests: readonly WeakRef<IncomingMessage>[]): Promise<void> {
-  while (requests.some((request) => request.deref() !== undefined)) {
-    await turn();
-    collectGarbage();
-  }
+  const isNoneHeld = (): boolean => requests.every((request) => request.deref() === undefined);
+  await until('the requests of the handshakes are collected', isNoneHeld, {
+    step: async () => {
+      await turn();
+      collectGarbage();
+    },
+  });
 }
 
 async function clientsGone(engine: Engine): Promise<void> {
-  while (engine.clientsCount !== 0 || Object.keys(engine.clients).length > 0) {
-    expect(Object.keys(engine.clients)).toHaveLength(engine.clientsCount);
-    await turn();
-  }
+  const isNoneThere = (): boolean => engine.clientsCount === 0 && Object.keys(engine.clients).length === 0;
+  await until('the engine has counted its clients out', isNoneThere, {
+    step: async () => {
+      expect(Object.keys(engine.clients)).toHaveLength(engine.clientsCount);
+      await turn();
+    },
+    soFar: () => engine.clientsCount,
+  });
 }
 
 describe('the request that a client connected with', () => {
@@ -70,7 +78,7 @@ describe('the request that a client connected with', () => {
     await allCollected(requests);
     expect(requests.length).toBeGreaterThan(0);
     expect(engine.clientsCount).toBe(1);
-    const echoed = new Promise((resolve) => void client.once('echo', resolve));
+    const echoed = nextEvent(client, 'echo', 'the client gets its echo');
     io.emit('echo', 'still there');
     await expect(echoed).resolves.toBe('still there');
   });
@@ -82,12 +90,13 @@ describe('the request that a client connected with', () => {
       seen.push(handshake.auth, handshake.headers['x-who'], request.headers['x-who']);
       next();
     });
-    const connected = new Promise<Socket>((resolve) => {
+    const connection = new Promise<Socket>((resolve) => {
       io.on('connection', (socket) => {
         seen.push(socket.handshake.auth, socket.handshake.headers['x-who'], socket.request.headers['x-who']);
         resolve(socket);
       });
     });
+    const connected = within(soonMs, 'the server sees the client', connection, () => seen);
     const options = { auth: { token: 't' }, extraHeaders: { 'x-who': 'me' } };
     await connectClient(url, 'websocket', options);
     const socket = await connected;
@@ -131,7 +140,7 @@ describe.each(transports)('a client whose request was let go of (%s)', (transpor
   it('is counted out when the server disconnects it', async () => {
     const { url, io, engine } = await start();
     const client = await connectClient(url, transport);
-    const gone = new Promise((resolve) => void client.once('disconnect', resolve));
+    const gone = nextEvent(client, 'disconnect', 'the server disconnects the client');
     io.disconnectSockets(true);
     await gone;
     await clientsGone(engine);
@@ -157,8 +166,12 @@ describe('a websocket whose request was let go of', () => {
     const webSocket = new WebSocket(`${url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`);
     onTestFinished(() => webSocket.terminate());
     webSocket.on('error', () => {});
-    const opened = once(webSocket, 'open');
-    const [{ socket: tcp }] = (await once(webSocket, 'upgrade')) as [IncomingMessage];
+    const opened = within(soonMs, 'the websocket opens', once(webSocket, 'open'));
+    const [{ socket: tcp }] = (await within(
+      soonMs,
+      'the server upgrades the connection',
+      once(webSocket, 'upgrade'),
+    )) as [IncomingMessage];
     await opened;
     webSocket.send('40');
     const socket = await connected();
@@ -167,7 +180,7 @@ describe('a websocket whose request was let go of', () => {
   }
 
   const disconnected = async (socket: Socket): Promise<unknown> =>
-    new Promise((resolve) => void socket.once('disconnect', resolve));
+    nextEvent(socket, 'disconnect', "the server's socket ends");
 
   it('is ended and counted out when it does not answer a ping', async () => {
     const rig = await start({ pingInterval: 50, pingTimeout: 50 });

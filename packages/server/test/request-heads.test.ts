@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
+import { soonMs, within } from '../../../test/waits.ts';
 import { bearer, secret } from './access/tokens.ts';
 import { connectRaw, startServer } from './harness.ts';
 import { declare, subscribersOf, temporaryDirectory } from './http-tools.ts';
@@ -56,7 +57,7 @@ describe('a client that ends its side of the connection after its request', () =
     await declare(url, 'news');
     const { socket, ended } = connectRaw(url);
     socket.write(get('/messages?topic=news', 'Accept: text/event-stream\r\n'));
-    await once(socket, 'data');
+    await within(soonMs, 'the server begins to answer', once(socket, 'data'));
     expect(await subscribersOf(url, 'news')).toBe(1);
     socket.end();
     await ended;
@@ -131,7 +132,9 @@ describe('a target in absolute form, as proxies send it', () => {
     const key = 'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n';
     const offer = `Connection: Upgrade\r\nUpgrade: websocket\r\n${key}`;
     socket.write(get('http://localhost/socket.io/?EIO=4&transport=websocket', offer));
-    const [answer] = (await once(socket, 'data')) as [string];
+    const [answer] = (await within(soonMs, 'the server answers the upgrade', once(socket, 'data'))) as [
+      string,
+    ];
     expect(statusesIn(answer)).toEqual(['101']);
     socket.destroy();
   });

@@ -6,6 +6,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { nextEvent, soonMs, startListening, within } from '../../../test/waits.ts';
 import { HeadScanner } from '../src/http/head-scanner.ts';
 import { readRequestsInTurns } from '../src/http/request-reader.ts';
 import { tryNode } from '../src/insides/node-inside.ts';
@@ -26,7 +27,7 @@ const echo: RequestListener = (request, response) => {
 
 async function listen(server: Server, isRead = true): Promise<number> {
   if (isRead) readRequestsInTurns(server, await tryNode(new InsideLog()));
-  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+  await startListening(server);
   onTestFinished(() => {
     server.closeAllConnections();
     server.close();
@@ -44,10 +45,8 @@ function open(port: number, isTls: boolean): Socket {
 /** Sends text in pieces, and returns all that comes until the server ends the connection. */
 async function converse(socket: Socket, text: string, sizes: readonly number[]): Promise<string> {
   let answers = '';
-  const ended = new Promise<string>((resolve) => {
-    socket.setEncoding('latin1').on('data', (piece: string) => (answers += piece));
-    socket.once('close', () => resolve(answers));
-  });
+  socket.setEncoding('latin1').on('data', (piece: string) => (answers += piece));
+  const closed = nextEvent(socket, 'close', 'the server ends the connection', 60_000);
   for (let at = 0, piece = 0; at < text.length; piece++) {
     const size = sizes[piece % sizes.length] ?? text.length;
     socket.write(text.slice(at, at + size), 'latin1');
@@ -55,7 +54,8 @@ async function converse(socket: Socket, text: string, sizes: readonly number[]):
     // Most pieces arrive in a read of their own then.
     if (piece < 100) await nextTurn();
   }
-  return ended;
+  await closed;
+  return answers;
 }
 
 const host = 'Host: localhost\r\n';
@@ -123,7 +123,8 @@ describe('requests that are parsed one at a time', () => {
     );
     const socket = open(port, false).pause();
     const requests = `GET / HTTP/1.1\r\n${host}\r\n`.repeat(1_000);
-    await new Promise<void>((resolve) => void socket.write(requests, () => resolve()));
+    const written = new Promise<void>((resolve) => void socket.write(requests, () => resolve()));
+    await within(soonMs, 'the requests are written', written);
     for (let turn = 0; turn < 500; turn++) await nextTurn();
     let bytes = 0;
     socket.on('data', ({ length }: Buffer) => (bytes += length)).resume();
@@ -137,7 +138,7 @@ describe('requests that are parsed one at a time', () => {
     let answers = '';
     socket.setEncoding('latin1').on('data', (piece: string) => (answers += piece));
     socket.end(`GET /a HTTP/1.1\r\n${host}\r\n`.repeat(500));
-    await new Promise<void>((resolve) => void socket.once('close', () => resolve()));
+    await nextEvent(socket, 'close', 'the server closes the connection once all is answered');
     expect(answers.split('GET /a').length - 1).toBe(500);
   });
 
@@ -171,7 +172,7 @@ describe('requests that are parsed one at a time', () => {
     const server = createServer((_request, response) => void waiting.push(response));
     const port = await listen(server, false);
     const socket = open(port, false);
-    await new Promise<void>((resolve) => void socket.once('connect', () => resolve()));
+    await nextEvent(socket, 'connect', 'the client connects');
     await expect
       .poll(() => new Promise((resolve) => void server.getConnections((_e, count) => resolve(count))))
       .toBe(1);

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { nextEvent, sleep, until } from '../../../test/waits.ts';
 import { connectClient, publish, startServer } from './harness.ts';
 import { Ledger, tcpOf } from './slow-reader.ts';
 
@@ -26,15 +27,22 @@ describe('a subscriber that does not keep up with topics that keep nothing', () 
 
     tcpOf(slow).pause();
     let number = 0;
-    for (; number < 200; number++) {
-      await publisher.emitWithAck('publish', { topic: 'news', message: [number, large] });
+    for (const at of Array.from({ length: 200 }).keys()) {
+      await publisher.emitWithAck('publish', { topic: 'news', message: [at, large] });
+      number = at + 1;
     }
     // Over 20 MB were published: more than a kernel takes for a connection that is not read.
-    const gap = new Promise((resolve) => slow.once('gap', resolve));
+    const gap = nextEvent(slow, 'gap', 'the slow client is told what it misses');
     tcpOf(slow).resume();
     await gap;
-    while (ledgers.some(({ count }) => count < number))
-      await publisher.emitWithAck('unsubscribe', { topic: '-' });
+    await until(
+      'the slow client is told of all messages',
+      () => ledgers.every(({ count }) => count >= number),
+      {
+        step: () => publisher.emitWithAck('unsubscribe', { topic: '-' }),
+        soFar: () => ledgers.map(({ count }) => count),
+      },
+    );
     await publisher.emitWithAck('publish', { topic: 'news', message: [number++, ''] });
     await publisher.emitWithAck('publish', { topic: 'other', message: [0, ''] });
     await Promise.all([slow, healthy].map((client) => client.emitWithAck('unsubscribe', { topic: '-' })));
@@ -86,8 +94,11 @@ describe('a subscriber that does not keep up with topics that keep nothing', () 
           }
         }
         tcpOf(slow).resume();
-        while (ledgers.some(({ count }) => count < number))
-          await slow.emitWithAck('unsubscribe', { topic: '-' });
+        const isAllTold = (): boolean => ledgers.every(({ count }) => count >= number);
+        await until('the slow client is told of all messages', isAllTold, {
+          step: () => slow.emitWithAck('unsubscribe', { topic: '-' }),
+          soFar: () => ledgers.map(({ count }) => count),
+        });
         expect(ledgers.flatMap(({ faults }) => faults)).toEqual([]);
         expect(ledgers.map(({ count }) => count)).toEqual([number, number]);
       }),
@@ -100,12 +111,12 @@ describe('a subscriber that does not keep up with topics that keep nothing', () 
     const slow = await connectClient(url);
     await slow.emitWithAck('subscribe', { topic: 'news' });
     tcpOf(slow).pause();
-    const ended = new Promise((resolve) => tcpOf(slow).once('close', resolve));
+    const ended = nextEvent(tcpOf(slow), 'close', 'the stalled client is disconnected');
     for (let number = 0; number < 200; number++) {
       expect((await publish(url, { topic: 'news', message: [number, large] })).status).toBe(200);
     }
-    // Nothing tells a client that does not read: it has to let the time pass.
-    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    // Time itself is the test: nothing tells a client that does not read that the stall limit has passed.
+    await sleep(1_500);
     tcpOf(slow).resume();
     await ended;
   });

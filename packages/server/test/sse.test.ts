@@ -11,6 +11,7 @@ import type { TopicInfo } from '@fanfare/protocol';
 import { attach } from '@fanfare/server';
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { nextEvent, soonMs, startListening, until, within } from '../../../test/waits.ts';
 import { freePort } from '../../../bench/src/free-port.ts';
 import { launchBrowser } from './browser.ts';
 import { EventStreams } from '../src/http/event-streams.ts';
@@ -225,7 +226,7 @@ describe('a stream of Server-Sent Events', () => {
       const { socket } = connectRaw(url);
       socket.write('GET /topics/news/messages HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n');
       if (at % 3 === 0) socket.end();
-      else await new Promise((resolve) => void socket.once(at % 3 === 1 ? 'data' : 'ready', resolve));
+      else await nextEvent(socket, at % 3 === 1 ? 'data' : 'ready', 'the connection gets that far');
       socket.resetAndDestroy();
     }
     await expect.poll(() => subscribersOf(url, 'news')).toBe(0);
@@ -257,7 +258,7 @@ describe('a stream of Server-Sent Events', () => {
     const { socket, ended } = connectRaw(url);
     const request = 'GET /topics/news/messages HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n';
     socket.write(request.repeat(10));
-    await once(socket, 'data');
+    await within(soonMs, 'the stream begins', once(socket, 'data'));
     expect(await subscribersOf(url, 'news')).toBe(1);
     socket.destroy();
     await ended;
@@ -285,7 +286,7 @@ describe('a stream of Server-Sent Events', () => {
     const { offset } = (await client.emitWithAck('subscribe', { topic: 'news', envelope: true })) as {
       offset: string;
     };
-    const got = new Promise((resolve) => void client.once('message', resolve));
+    const got = nextEvent(client, 'message', 'the subscriber over Socket.IO gets the message');
     const reader = await openStream(streamUrl(url, 'news', `?from=${offset}`));
     expect(await subscribersOf(url, 'news')).toBe(2);
     await publish(url, { topic: 'news', message: 'last' });
@@ -304,10 +305,13 @@ describe('a client that resumes a stream', () => {
           const publisher = { isOver: false };
           let published = 0;
           const publishing = (async () => {
-            while (!publisher.isOver) {
-              const messages = Array.from({ length: 7 }, () => ({ topic: 'a/news', message: published++ }));
-              await publish(url, messages);
-            }
+            await until('the readers have read', () => publisher.isOver, {
+              step: async () => {
+                const messages = Array.from({ length: 7 }, () => ({ topic: 'a/news', message: published++ }));
+                await publish(url, messages);
+              },
+              ms: 90_000,
+            });
           })();
           const got: unknown[] = [];
           let lastId = '';
@@ -347,17 +351,12 @@ describe('clients that know the standard', () => {
     const curl = spawn('curl', ['-sN', '-H', 'Accept: text/event-stream', streamUrl(url, 'news')]);
     onTestFinished(() => void curl.kill());
     let text = '';
-    let wake = (): void => {};
-    curl.stdout.setEncoding('utf8').on('data', (chunk: string) => {
-      text += chunk;
-      wake();
-    });
-    const until = async (wanted: RegExp): Promise<void> => {
-      while (!wanted.test(text)) await new Promise<void>((resolve) => (wake = resolve));
-    };
-    await until(/^retry: 1000\nevent: subscribed\nid: \S+\ndata: \{.*\}\n\n/);
+    curl.stdout.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+    const prints = async (wanted: RegExp): Promise<void> =>
+      until('curl prints the event', () => wanted.test(text), { soFar: () => text });
+    await prints(/^retry: 1000\nevent: subscribed\nid: \S+\ndata: \{.*\}\n\n/);
     await publish(url, { topic: 'news', message: 'hello' });
-    await until(/\n\nid: \S+\ndata: \{"topic":"news","message":"hello",.*\}\n\n$/);
+    await prints(/\n\nid: \S+\ndata: \{"topic":"news","message":"hello",.*\}\n\n$/);
   });
 
   it("a browser's EventSource goes on by itself where it was when the server comes back", async () => {
@@ -407,21 +406,22 @@ describe('a stream for which nothing happens', () => {
       );
       void peer.subscribe({});
     });
-    await new Promise<void>((resolve) => void httpServer.listen(0, '127.0.0.1', resolve));
+    await startListening(httpServer);
     onTestFinished(() => void httpServer.close());
-    const response = await new Promise<IncomingMessage>((resolve) => {
-      get(`http://127.0.0.1:${(httpServer.address() as AddressInfo).port}`, resolve);
-    });
+    const response = await within(
+      soonMs,
+      'the stream begins',
+      new Promise<IncomingMessage>((resolve) => {
+        get(`http://127.0.0.1:${(httpServer.address() as AddressInfo).port}`, resolve);
+      }),
+    );
     let text = '';
-    await new Promise<void>((resolve) => {
-      response.setEncoding('utf8').on('data', (chunk: string) => {
-        text += chunk;
-        if (text.endsWith(':\n\n:\n\n:\n\n')) resolve();
-      });
-    });
-    const closed = new Promise((resolve) => void response.once('close', resolve));
+    response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+    await until('three comments come', () => text.endsWith(':\n\n:\n\n:\n\n'), { soFar: () => text });
+    const closed = nextEvent(response, 'close', 'the stream is closed');
     streams.end(1_000);
     await closed;
+    expect(response.complete).toBe(true);
   });
 });
 
@@ -432,7 +432,7 @@ describe('Fanfare attached to an app', () => {
   }): Promise<{ url: string; stop: () => Promise<void> }> {
     const httpServer = createHttpServer((_request, response) => response.end('the app'));
     const fanfare = await attach(httpServer, options);
-    await new Promise<void>((resolve) => void httpServer.listen(0, '127.0.0.1', resolve));
+    await startListening(httpServer);
     onTestFinished(() => void httpServer.close());
     return {
       url: `http://localhost:${(httpServer.address() as AddressInfo).port}`,
@@ -477,11 +477,11 @@ describe('Fanfare attached to an app', () => {
       Object.defineProperty(socket, 'localAddress', { value: '192.0.2.1' });
     });
     await attach(httpServer, { http: 'topics' });
-    await new Promise<void>((resolve) => void httpServer.listen(0, '127.0.0.1', resolve));
+    await startListening(httpServer);
     onTestFinished(() => void httpServer.close());
     const { port } = httpServer.address() as AddressInfo;
-    const statusOf = (method: string, path: string): Promise<number | undefined> =>
-      new Promise((resolve, reject) => {
+    const statusOf = (method: string, path: string): Promise<number | undefined> => {
+      const answer = new Promise<number | undefined>((resolve, reject) => {
         const headers = { accept: 'text/event-stream' };
         httpRequest({ host: '127.0.0.1', port, method, path, headers, agent: false }, (response) => {
           resolve(response.resume().statusCode);
@@ -489,6 +489,8 @@ describe('Fanfare attached to an app', () => {
           .once('error', reject)
           .end();
       });
+      return within(soonMs, `the app answers ${method} ${path}`, answer);
+    };
     for (const [method, path] of [
       ['GET', '/topics'],
       ['GET', '/topics/x'],

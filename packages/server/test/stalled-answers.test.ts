@@ -2,6 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
+import { soonMs, within } from '../../../test/waits.ts';
 import { connectRaw, startServer } from './harness.ts';
 
 /** Resolves with the server's end of the connection that the next request comes over. */
@@ -22,7 +23,8 @@ it.each(['/fanfare.js', '/console/console.js', '/socket.io/socket.io.js'])(
     socket.pause();
     socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`.repeat(100));
     const served = await connection;
-    if (!served.destroyed) await once(served, 'close');
+    if (!served.destroyed)
+      await within(soonMs, 'the server closes the stalled connection', once(served, 'close'));
     expect(served.bytesWritten).toBeGreaterThan(0);
   },
 );
@@ -36,9 +38,9 @@ it('a client that waits for a poll longer than `stallTimeoutMs` stays connected'
   socket.write(`GET /socket.io/?EIO=4&transport=polling&sid=${sid} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
   const served = await connection;
   // Its own word that the time is over.
-  await once(served, 'timeout');
+  await within(soonMs, 'the stall limit passes', once(served, 'timeout'));
   expect(served.destroyed).toBe(false);
-  const answered = once(socket, 'data');
+  const answered = within(soonMs, 'the poll is answered after all', once(socket, 'data'));
   await fetch(`${url}/socket.io/?EIO=4&transport=polling&sid=${sid}`, { method: 'POST', body: '40' });
   expect(String(await answered)).toContain('HTTP/1.1 200');
 });

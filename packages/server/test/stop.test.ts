@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, FanfareError, SettingsError } from '@fanfare/server';
 import { describe, expect, it } from 'vitest';
+import { nextEvent, soonMs, within } from '../../../test/waits.ts';
 import { readPage, temporaryDirectory } from './http-tools.ts';
 import { connectClient, connectRaw, publish, startServer, transports } from './harness.ts';
 
@@ -11,7 +12,7 @@ describe('a server that stops', () => {
     async (transport) => {
       const { url, server } = await startServer();
       const client = await connectClient(url, transport);
-      const gone = new Promise((resolve) => void client.once('disconnect', resolve));
+      const gone = nextEvent(client, 'disconnect', 'the server lets its clients go when it stops');
       await server.stop();
       // Not «io server disconnect», after which a client would not come back by itself.
       expect(await gone).toMatch(/^transport (close|error)$/);
@@ -26,7 +27,9 @@ describe('a server that stops', () => {
       await server.stop();`;
     // Less than the 30 seconds that Engine.IO waits for the last poll of a session.
     const program = spawn(process.execPath, ['--input-type=module', '-e', code], { timeout: 20_000 });
-    expect(await once(program, 'exit')).toEqual([0, null]);
+    expect(
+      await within(soonMs, 'nothing keeps the program up once the server has stopped', once(program, 'exit')),
+    ).toEqual([0, null]);
   });
 
   it.each(transports)('delivers over %s every message that it has acknowledged', async (transport) => {
@@ -34,7 +37,7 @@ describe('a server that stops', () => {
     const client = await connectClient(url, transport);
     const received: unknown[] = [];
     client.on('news', ({ message }: { message: unknown }) => received.push(message));
-    const gone = new Promise((resolve) => void client.once('disconnect', resolve));
+    const gone = nextEvent(client, 'disconnect', 'the server lets its clients go when it stops');
     await client.emitWithAck('subscribe', { topic: 'news' });
     const messages = [...Array(50).keys()];
     await Promise.all(messages.map((message) => server.publish('news', message)));
@@ -48,7 +51,7 @@ describe('a server that stops', () => {
     const rules = [{ match: '**', create: 'publish' }] as const;
     const { url, server } = await startServer({ data, rules });
     const client = await connectClient(url, transport);
-    const gone = new Promise((resolve) => void client.once('disconnect', resolve));
+    const gone = nextEvent(client, 'disconnect', 'the server lets its clients go when it stops');
     const acknowledged: number[] = [];
     await new Promise<void>((resolve) => {
       for (const message of Array(5_000).keys())
@@ -77,7 +80,7 @@ describe('a server that stops', () => {
     const head = 'POST /publish HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length';
     const bodies = Array.from({ length: 1_000 }, (_, message) => JSON.stringify({ topic: 'news', message }));
     socket.write(bodies.map((body) => `${head}: ${body.length}\r\n\r\n${body}`).join(''));
-    await once(socket, 'data');
+    await within(soonMs, 'the server begins to answer', once(socket, 'data'));
     await server.stop();
     const answers = await ended;
     const { url: again } = await startServer({ data, rules });
@@ -92,7 +95,7 @@ describe('a server that stops', () => {
     const request = `POST /publish HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
     socket.on('data', () => socket.write(request));
     socket.write(request);
-    await new Promise((resolve) => void socket.once('data', resolve));
+    await nextEvent(socket, 'data', 'the server answers the first publish');
     await server.stop();
     const answers = (await ended).split(/(?=HTTP\/1\.1)/);
     expect(answers.at(-1)).toContain('"code":"draining"');
@@ -106,7 +109,7 @@ describe('a server that stops', () => {
     socket.write(
       `POST /publish HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nExpect: 100-continue\r\n\r\n`,
     );
-    await new Promise((resolve) => void socket.once('data', resolve));
+    await nextEvent(socket, 'data', 'the server answers the first request');
     const stopped = server.stop();
     socket.write(body);
     const answer = await ended;
@@ -149,16 +152,16 @@ describe('a server that stops', () => {
     const { url, server } = await startServer();
     const { socket, ended } = connectRaw(url);
     socket.write('POST /publish HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n');
-    await new Promise((resolve) => void socket.once('data', resolve));
+    await nextEvent(socket, 'data', 'the server answers the first request');
     await server.stop();
-    await ended;
+    expect(await ended).toContain('HTTP/1.1 100 Continue');
   });
 
   it('can be stopped twice, and before it was started', async () => {
     const { server } = await startServer();
     await server.stop();
-    await server.stop();
-    await createServer({ port: 0 }).stop();
+    await expect(server.stop()).resolves.toBeUndefined();
+    await expect(createServer({ port: 0 }).stop()).resolves.toBeUndefined();
   });
 });
 
@@ -167,7 +170,7 @@ describe('a server in a program', () => {
     const { url, server } = await startServer();
     await expect(server.publish('news', 1)).rejects.toThrow(FanfareError);
     const client = await connectClient(url);
-    const message = new Promise((resolve) => void client.once('news', resolve));
+    const message = nextEvent(client, 'news', 'the subscriber gets the message');
     await client.emitWithAck('subscribe', { topic: 'news' });
     expect(await server.publish('news', { a: 1 }, { id: 'x' })).toMatchObject({ ok: true, id: 'x' });
     expect(await server.publish('news', { a: 1 }, { id: 'x' })).toMatchObject({ duplicate: true });

@@ -3,7 +3,6 @@
  * read with `fetch`, with Python's requests and with @microsoft/fetch-event-source know no other difference.
  */
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import {
@@ -25,6 +24,7 @@ import { attach } from '@fanfare/server';
 import type { fetchEventSource } from '@microsoft/fetch-event-source';
 import { rolldown } from 'rolldown';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { startListening, until } from '../../../test/waits.ts';
 import { freePort } from '../../../bench/src/free-port.ts';
 import { bearer, secret, tokenFor } from './access/tokens.ts';
 import { launchBrowser } from './browser.ts';
@@ -54,22 +54,22 @@ const clients: Readonly<Record<string, (url: string, token?: string) => Promise<
     if (!reader) throw new Error('there is no body');
     await reader.read();
     const read = async (): Promise<Outcome> => {
-      for (;;) {
-        const { done } = await reader.read();
-        if (done) return 'ended';
-      }
+      await until('the stream ends', async () => (await reader.read()).done);
+      return 'ended';
     };
     return { outcome: read().catch(() => 'cut') };
   },
   'Python requests': async (url, token = '') => {
     const program = runPython('stream_reader.py', news(url), token);
-    while ((await program.line()) !== 'event: subscribed');
+    await until('the stream begins', async () => (await program.line()) === 'event: subscribed');
     const read = async (): Promise<Outcome> => {
-      for (;;) {
-        const line = await program.line();
-        if (line === 'ended') return 'ended';
-        if (line === 'cut ChunkedEncodingError') return 'cut';
-      }
+      let line = '';
+      const isOver = async (): Promise<boolean> => {
+        line = await program.line();
+        return ['ended', 'cut ChunkedEncodingError'].includes(line);
+      };
+      await until('the program tells how the stream ended', isOver, { soFar: () => line });
+      return line === 'ended' ? 'ended' : 'cut';
     };
     return { outcome: read() };
   },
@@ -180,7 +180,7 @@ describe('a stream over HTTP/1.1', () => {
   it('has all that is sent in one turn in one chunk, which is one write', async () => {
     const httpServer = createHttpServer();
     const fanfare = await attach(httpServer, { http: 'topics', rules: [{ match: '**', create: 'publish' }] });
-    await once(httpServer.listen(0, '127.0.0.1'), 'listening');
+    await startListening(httpServer);
     onTestFinished(() => void httpServer.close());
     onTestFinished(() => fanfare.stop());
     await fanfare.publish('news', 'first');
@@ -244,14 +244,8 @@ describe('a stream over HTTP/1.0', () => {
 /** Waits until what has come over a raw connection looks as told. */
 function sawOn(socket: Socket): (wanted: RegExp) => Promise<void> {
   let text = '';
-  let wake = (): void => {};
-  socket.on('data', (chunk: string) => {
-    text += chunk;
-    wake();
-  });
-  return async (wanted) => {
-    while (!wanted.test(text)) await new Promise<void>((resolve) => (wake = resolve));
-  };
+  socket.on('data', (chunk: string) => (text += chunk));
+  return async (wanted) => until(`${wanted} comes`, () => wanted.test(text), { soFar: () => text });
 }
 
 describe('a stream over the HTTP server of an app', () => {
@@ -281,7 +275,7 @@ describe('a stream over the HTTP server of an app', () => {
     async (_name, create, options) => {
       const httpServer = create();
       const fanfare = await attach(httpServer, { http: 'all', rules: [{ match: '**', create: 'publish' }] });
-      await once(httpServer.listen(0, '127.0.0.1'), 'listening');
+      await startListening(httpServer);
       onTestFinished(() => void httpServer.close());
       await fanfare.publish('news', 1);
       const url = `http://127.0.0.1:${(httpServer.address() as AddressInfo).port}`;

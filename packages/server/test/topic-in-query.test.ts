@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { nextEvent } from '../../../test/waits.ts';
 import { bearer, secret, tokenFor } from './access/tokens.ts';
 import { connectClient, startServer } from './harness.ts';
 
@@ -65,7 +66,7 @@ it('a subject with a slash is revoked by its name in the query', async () => {
   const { url } = await startServer({ key: secret });
   const sub = 'https://idp.example/users/7';
   const client = await connectClient(url, 'websocket', { auth: { token: await tokenFor({ sub }) } });
-  const ended = new Promise<void>((resolve) => void client.once('disconnect', () => resolve()));
+  const ended = nextEvent(client, 'disconnect', "the revoked subject's connection is ended");
   const admin = await bearer({ admin: true });
   expect(await ask(url, `/revocations?subject=${sub}`, 'PUT', admin)).toMatchObject({
     status: 200,

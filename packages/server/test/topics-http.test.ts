@@ -2,6 +2,7 @@ import { request } from 'node:http';
 import type { TopicPage } from '@fanfare/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { soonMs, until, within } from '../../../test/waits.ts';
 import { connectClient, publish, startServer } from './harness.ts';
 import { declare, readPage, temporaryDirectory, topicUrl } from './http-tools.ts';
 
@@ -18,7 +19,7 @@ async function send(
   path: string,
 ): Promise<{ status: number; answer: { code?: string; topic?: string; messages?: unknown } }> {
   const { hostname, port } = new URL(url);
-  return new Promise((resolve, reject) => {
+  const answer = new Promise<Awaited<ReturnType<typeof send>>>((resolve, reject) => {
     const sent = request({ hostname, port, method, path, agent: false }, (response) => {
       let text = '';
       response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
@@ -28,6 +29,7 @@ async function send(
     });
     sent.once('error', reject).end();
   });
+  return within(soonMs, `the server answers ${method} ${path}`, answer);
 }
 
 /** What holds where the rules say nothing else. */
@@ -254,12 +256,17 @@ describe('the list of topics', () => {
     const found: string[] = [];
     let cursor: string | undefined;
     const sizes: number[] = [];
-    do {
+    const readNext = async (): Promise<void> => {
       const page = await list(url, `?prefix=t%2F${cursor === undefined ? '' : `&cursor=${cursor}`}`);
       sizes.push(page.topics.length);
       found.push(...page.topics.map(({ topic }) => topic));
       ({ cursor } = page);
-    } while (cursor !== undefined);
+    };
+    await readNext();
+    await until('the last page has no cursor', () => cursor === undefined, {
+      step: readNext,
+      soFar: () => sizes,
+    });
     expect(found).toEqual(names);
     expect(sizes).toEqual([100, 100, 50]);
     expect(await list(url, '?limit=250&prefix=t%2F')).not.toHaveProperty('cursor');

@@ -5,6 +5,7 @@ import type { ConnectionPage } from '@fanfare/protocol';
 import { attach, SettingsError, type ServerOptions } from '@fanfare/server';
 import { Server } from 'socket.io';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { startListening } from '../../../test/waits.ts';
 import { clientAddressesOf } from '../src/config/trust-proxy.ts';
 import { connectClient, publish, startServer, transports } from './harness.ts';
 import { declare, openStream } from './http-tools.ts';
@@ -130,7 +131,7 @@ describe('behind a trusted proxy', () => {
     const http = createHttpServer();
     const io = new Server(http);
     const fanfare = await attach(http, { io, http: 'all', ...behind });
-    await new Promise<void>((resolve) => void http.listen(0, '127.0.0.1', resolve));
+    await startListening(http);
     onTestFinished(async () => {
       await fanfare.stop();
       await io.close();

@@ -1,6 +1,7 @@
 import type { HistoryPage, TopicInfo } from '@fanfare/protocol';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { io } from 'socket.io-client';
+import { until, within } from '../../../test/waits.ts';
 import { connectClient, publish, startServer, type RunningServer, type Transport } from './harness.ts';
 import { topicUrl } from './http-tools.ts';
 import { connectDeaf, connectTo, frame, text } from './hostile/deaf-clients.ts';
@@ -34,12 +35,13 @@ function post(path: string, body: string, type: string): string {
 async function pipeline(url: string, count: number, requests: readonly string[]): Promise<string> {
   const socket = connectTo(url, requests.join(''));
   let answers = '';
-  await new Promise<void>((resolve) => {
+  const answered = new Promise<void>((resolve) => {
     socket.setEncoding('latin1').on('data', (piece: string) => {
       answers += piece;
       if (answers.split('HTTP/1.1 ').length > count) resolve();
     });
   });
+  await within(60_000, `${count} requests are answered`, answered, () => answers.slice(-2_000));
   return answers;
 }
 
@@ -107,7 +109,7 @@ describe('a client that sends much at once, all of which is taken over many turn
     await client.send('40');
     const noop = '6';
     const answer = client.post(Array<string>(200_000).fill(noop).join(separator)).catch(() => undefined);
-    while ((await client.post(noop)).status === 200);
+    await until('another post is refused', async () => (await client.post(noop)).status !== 200);
     await client.ended();
     expect([undefined, 200]).toContain((await answer)?.status);
   });
@@ -120,10 +122,14 @@ describe('a client that sends much at once, all of which is taken over many turn
     const taken = client.send(...requests);
     await expect.poll(() => publishedSoFar(url)).toBeGreaterThanOrEqual(10_000);
     const answers: number[] = [];
-    while (answers.length < requests.length) {
-      const packet = await client.next();
-      if (packet !== '2') answers.push(Number.parseInt(packet.slice(2), 10));
-    }
+    await until('all answers come', () => answers.length >= requests.length, {
+      step: async () => {
+        const packet = await client.next();
+        if (packet !== '2') answers.push(Number.parseInt(packet.slice(2), 10));
+      },
+      soFar: () => `${answers.length} answers`,
+      ms: 60_000,
+    });
     await taken;
     expect(answers).toEqual([...requests.keys()]);
   });

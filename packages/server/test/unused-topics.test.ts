@@ -4,6 +4,7 @@ import type { TopicPage, TopicInfo, SubscriberPage } from '@fanfare/protocol';
 import { attach, type ServerOptions } from '@fanfare/server';
 import type { Socket } from 'socket.io-client';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { nextEvent, startListening, within } from '../../../test/waits.ts';
 import { bearer, secret, tokenFor } from './access/tokens.ts';
 import { connectClient, publish, Recorder, startServer, transports, type RunningServer } from './harness.ts';
 import { openStream, subscribersOf, temporaryDirectory, topicUrl } from './http-tools.ts';
@@ -230,7 +231,7 @@ describe('topics in use', () => {
         for (let round = 0; round < 30; round++) {
           // These names come again: they are there, were forgotten, or are about to be.
           const topic = `user ${who} ${round % 4}`;
-          const delivered = new Promise((resolve) => void client.once(topic, resolve));
+          const delivered = nextEvent(client, topic, 'the subscriber gets the message');
           expect([topic, await subscribe(client, topic)]).toEqual([topic, ok]);
           expect([topic, (await publish(url, { topic, message: round })).status]).toEqual([topic, 200]);
           expect(await delivered).toEqual({ message: round });
@@ -254,7 +255,7 @@ describe('topics in use', () => {
       expect(answers.filter((answer) => answer.ok)).toHaveLength(8);
       for (const [at, client] of clients.entries()) {
         const topic = `round ${round}/${at}`;
-        const delivered = new Promise((resolve) => void client.once(topic, resolve));
+        const delivered = nextEvent(client, topic, 'the subscriber gets the message');
         const { status } = await publish(url, { topic, message: round });
         expect([topic, status]).toEqual([topic, answers[at]?.ok ? 200 : 404]);
         if (answers[at]?.ok) expect(await delivered).toEqual({ message: round });
@@ -302,10 +303,11 @@ describe('topics in use', () => {
     const last = new Promise((resolve) => {
       slow.on('message', ({ message }: { message: unknown }) => message === 'last' && resolve(message));
     });
+    const lastComes = within(60_000, 'the last message comes', last);
     tcpOf(slow).resume();
     await expect.poll(isLive).toBe('live');
     expect((await publish(url, { topic: 'slow', message: 'last' })).status).toBe(200);
-    await last;
+    await lastComes;
   });
 
   it('a subscribed topic stays on the server of an app that publishes without a token', async () => {
@@ -313,7 +315,7 @@ describe('topics in use', () => {
     const rules = [{ match: 'app/*', keep: 'none', create: 'publish' } as const];
     const fanfare = await attach(httpServer, { ...limits, key: secret, http: 'topics', rules });
     onTestFinished(() => fanfare.stop());
-    await new Promise<void>((resolve) => void httpServer.listen(0, '127.0.0.1', resolve));
+    await startListening(httpServer);
     onTestFinished(() => void httpServer.close());
     const url = `http://localhost:${(httpServer.address() as AddressInfo).port}`;
     const token = await tokenFor({ subscribe: ['**'] });

@@ -1,6 +1,7 @@
 import type { HistoryPage, TopicPage } from '@fanfare/protocol';
 import type { RuleSetting } from '@fanfare/server';
 import { expect, it } from 'vitest';
+import { until } from '../../../../test/waits.ts';
 import { connectClient, publish, startServer } from '../harness.ts';
 import { openStream, topicUrl, type StreamReader } from '../http-tools.ts';
 import { seeded } from '../faults/random.ts';
@@ -81,14 +82,19 @@ async function open(url: string, who: Asker, wanted: string): Promise<Reader> {
 
 async function readHistory(url: string, { who, pattern: wanted, got, refused }: Reader): Promise<void> {
   const headers = { ...(await bearer(who)), connection: 'close' };
-  for (let from = 'earliest'; ;) {
+  let from = 'earliest';
+  const isLast = async (): Promise<boolean> => {
     const response = await fetch(topicUrl(url, wanted, `/messages?limit=1000&from=${from}`), { headers });
-    if (response.status !== 200) return void refused.add('history');
+    if (response.status !== 200) {
+      refused.add('history');
+      return true;
+    }
     const page = (await response.json()) as HistoryPage;
     for (const { topic, message } of page.messages) note(got.get('history') ?? [], topic, message);
-    if (!page.more) return;
     from = page.next;
-  }
+    return !page.more;
+  };
+  await until('the last page of the history is read', isLast, { soFar: () => from });
 }
 
 /** Every action on every topic. @returns the disagreements */

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { attach, createServer, type AttachOptions, type Fanfare, type Identified } from '@fanfare/server';
 import { Server as SocketServer } from 'socket.io';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { startListening, nextEvent } from '../../../../test/waits.ts';
 import { becomes, client as sdk, take } from '../../../client/test/harness.ts';
 import { launchBrowser } from '../browser.ts';
 import { connectClient, publish, startServer, strictLogger } from '../harness.ts';
@@ -30,7 +31,7 @@ async function appWith(
   const io = new SocketServer(http);
   prepare(io);
   const fanfare = await attach(http, { io, http: 'all', logger: strictLogger, ...options });
-  await new Promise<void>((resolve) => void http.listen(0, '127.0.0.1', resolve));
+  await startListening(http);
   onTestFinished(async () => {
     await fanfare.stop();
     await io.close();
@@ -109,7 +110,7 @@ describe('identify', () => {
     const http = createHttpServer();
     const io = new SocketServer(http);
     io.on('connection', (socket) => socket.on('chat', (ack: (text: string) => void) => ack('hello')));
-    await new Promise<void>((resolve) => void http.listen(0, '127.0.0.1', resolve));
+    await startListening(http);
     const url = `http://localhost:${(http.address() as AddressInfo).port}`;
     const known = await connectClient(url, 'websocket', { extraHeaders: as('s1') });
     const unknown = await connectClient(url);
@@ -149,7 +150,7 @@ describe('identify', () => {
       data: { code: 'token_expired' },
     });
     const client = await connectClient(url);
-    const ended = new Promise<unknown>((resolve) => void client.once('error', resolve));
+    const ended = nextEvent(client, 'error', 'the server tells the client that its access has ended');
     const renew = async (token: string): Promise<unknown> => client.emitWithAck('token', { token });
     expect(await renew('none')).toMatchObject({ error: { code: 'not_authenticated' } });
     expect(await renew('other')).toMatchObject({ error: { code: 'not_authorized' } });
@@ -162,7 +163,7 @@ describe('identify', () => {
   it('ends what a revoked subject has open, and decides itself who comes back', async () => {
     const { url } = await startServer({ identify: sessionOf });
     const client = await connectClient(url, 'websocket', { extraHeaders: as('s1') });
-    const ended = new Promise<unknown>((resolve) => void client.once('error', resolve));
+    const ended = nextEvent(client, 'error', 'the server tells the client that its access was revoked');
     const headers = { ...as('s2'), connection: 'close' };
     const answer = await fetch(`${url}/revocations/ann`, { method: 'PUT', headers });
     expect(await answer.json()).toMatchObject({ subject: 'ann', ended: 1 });
@@ -218,7 +219,7 @@ describe('identify', () => {
       Object.defineProperty(socket, 'localAddress', { value: '192.0.2.1' });
     });
     const fanfare = await attach(http, { identify: sessionOf });
-    await new Promise<void>((resolve) => void http.listen(0, '127.0.0.1', resolve));
+    await startListening(http);
     onTestFinished(async () => {
       await fanfare.stop();
       http.close();
@@ -252,7 +253,7 @@ describe('identify', () => {
     const page = createHttpServer((_request, response) =>
       response.setHeader('content-type', 'text/html').end('<!doctype html><title>An app</title>'),
     );
-    await new Promise<void>((resolve) => void page.listen(0, '127.0.0.1', resolve));
+    await startListening(page);
     onTestFinished(() => void page.close());
     const origin = `http://localhost:${(page.address() as AddressInfo).port}`;
     const { url } = await startServer({ identify: sessionOf, origins: origin });

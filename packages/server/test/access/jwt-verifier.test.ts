@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { FanfareError } from '@fanfare/protocol';
 import { SignJWT } from 'jose';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { startListening } from '../../../../test/waits.ts';
 import { KeyError, parseKeySet, parseKeys } from '../../src/access/jwt-keys.ts';
 import { openVerifier, type KeySettings, type OpenVerifierParts } from '../../src/access/open-verifier.ts';
 import type { TokenVerifier } from '../../src/access/token-verifier.ts';
@@ -525,7 +526,7 @@ async function serveKeys(
     asked++;
     response.writeHead(200, { connection: 'close' }).end(answer());
   });
-  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+  await startListening(server);
   onTestFinished(() => void server.close());
   return { jwksUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/keys`, asked: () => asked };
 }
@@ -589,7 +590,7 @@ describe('keys of a URL', () => {
       const { status, body: text } = answer();
       response.writeHead(status, { connection: 'close' }).end(text);
     });
-    await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+    await startListening(server);
     onTestFinished(() => void server.close());
     let clock = 1_000_000;
     const failures: string[] = [];
@@ -640,7 +641,7 @@ describe('keys of a URL', () => {
     const keys = set(jwk(rsa.publicKey, { kid: 'a' }));
     let answer = (response: ServerResponse): void => void response.write(keys.slice(0, 20));
     const server = createServer((_request, response) => answer(response));
-    await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+    await startListening(server);
     onTestFinished(() => {
       server.close();
       server.closeAllConnections();

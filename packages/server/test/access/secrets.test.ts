@@ -3,6 +3,7 @@ import { createServer as createHttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { inspect } from 'node:util';
 import { expect, it, onTestFinished } from 'vitest';
+import { startListening } from '../../../../test/waits.ts';
 import { connectClient, publish, startServer } from '../harness.ts';
 import { topicUrl } from '../http-tools.ts';
 import { bearer, secret, tokenFor } from './tokens.ts';
@@ -64,7 +65,7 @@ it('responses and logs never contain a key or a token', async () => {
 it('an attached Fanfare asks its clients for tokens', async () => {
   const http = createHttpServer((_request, response) => response.writeHead(418).end());
   const fanfare = await attach(http, { key: secret, http: 'all' });
-  await new Promise<void>((resolve) => void http.listen(0, '127.0.0.1', resolve));
+  await startListening(http);
   onTestFinished(async () => {
     await fanfare.stop();
     http.close();

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { decodeJwt } from 'jose';
 import { io } from 'socket.io-client';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { nextEvent, soonMs, within } from '../../../../test/waits.ts';
 import { connectClient, connectRaw, publish, startServer, transports } from '../harness.ts';
 import { openVerifier } from '../../src/access/open-verifier.ts';
 import { Access } from '../../src/access/access.ts';
@@ -18,7 +19,7 @@ type Client = Awaited<ReturnType<typeof connectClient>>;
 
 /** The name and argument of the next event. */
 function next(client: Client, event: string): Promise<{ readonly code?: string }> {
-  return new Promise((resolve) => void client.once(event, resolve));
+  return nextEvent(client, event, 'the client waits for it');
 }
 
 async function connect(url: string, claims: Claims, transport = transports[0]): Promise<Client> {
@@ -79,9 +80,12 @@ describe('without a token that counts', () => {
     for (const auth of [...auths, { token: await tokenFor({ exp: -1 }) }]) {
       const client = io(url, { transports: [transport], forceNew: true, reconnection: false, auth });
       onTestFinished(() => void client.close());
-      const error = await new Promise<Error & { data?: { code?: string } }>((resolve) => {
-        client.once('connect_error', resolve);
-      });
+      const refusal = nextEvent<Error & { data?: { code?: string } }>(
+        client,
+        'connect_error',
+        'the server refuses the token',
+      );
+      const error = await refusal;
       expect(error.data).toMatchObject({
         status: 401,
         type: expect.stringMatching(/^urn:fanfare:error:/) as string,
@@ -263,7 +267,7 @@ describe('a session', () => {
       for (const topic of ['a', 'p/1', 'p/2']) await server.publish(topic, 'm');
     };
     await send();
-    const ended = new Promise<void>((resolve) => void client.once('disconnect', () => resolve()));
+    const ended = nextEvent(client, 'disconnect', 'the server ends the connection when its token ends');
     expect(await client.emitWithAck('token', 'x')).toMatchObject({
       error: { code: 'bad_request', detail: 'token takes one object such as {"token": "…"}, not a string.' },
     });
@@ -326,7 +330,11 @@ describe('a session', () => {
   it('ends a connection that does not answer its close, when its subject is revoked', async () => {
     const { url } = await startServer({ key: secret });
     const socket = await connectDeaf(url, JSON.stringify({ token: await tokenFor({ sub: 'bob' }) }));
-    const closed = new Promise<void>((resolve) => void socket.resume().once('close', () => resolve()));
+    const closed = nextEvent(
+      socket.resume(),
+      'close',
+      'the server destroys the connection that does not answer its close',
+    );
     const started = performance.now();
     const headers = await bearer({ sub: 'root', admin: true });
     expect((await fetch(`${url}/revocations/bob`, { method: 'PUT', headers })).status).toBe(200);
@@ -387,7 +395,7 @@ describe('a publish whose body comes late', () => {
       `POST /publish HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: ${authorization}\r\n` +
         `Content-Type: application/json\r\nContent-Length: ${body.length}\r\nExpect: 100-continue\r\n\r\n`,
     );
-    await once(socket, 'data');
+    await within(soonMs, 'the server answers the request', once(socket, 'data'));
     // By less than what the server takes for a jump of its clock.
     if (code === 'token_expired') now += 50_000;
     else await fetch(`${url}/revocations/ann`, { method: 'PUT', headers: root });
@@ -432,7 +440,7 @@ describe('the publisher of a message', () => {
     const replayed = new Promise<void>(
       (resolve) => void reader.on('state', ({ state }: { state: string }) => state === 'live' && resolve()),
     );
-    await replayed;
+    await within(soonMs, 'the subscription is live', replayed, () => seen);
     expect(seen.slice(-5)).toEqual(expected);
     const page = await fetch(topicUrl(url, '**', '/messages'), {
       headers: { ...(await bearer({ subscribe: ['**'] })), connection: 'close' },

@@ -1,5 +1,6 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { nextEvent } from '../../../../test/waits.ts';
 import { launchBrowser } from '../browser.ts';
 import { connectClient, startServer } from '../harness.ts';
 import { openConsole } from './page.ts';
@@ -32,7 +33,7 @@ describe('the connections', () => {
     const { url } = await startServer();
     const client = await connectClient(url);
     await client.emitWithAck('subscribe', { topic: 'orders/*', envelope: true });
-    const reason = new Promise<string>((resolve) => void client.once('disconnect', resolve));
+    const reason = nextEvent<string>(client, 'disconnect', 'the console ends the connection');
     const page = await openConsole(browser, url, { route: 'connections', expected: /status of 404/ });
     await page.getByRole('link', { name: client.id ?? '-' }).click();
     const panel = page.getByRole('region', { name: `Connection ${client.id}` });

@@ -1,6 +1,7 @@
 import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
+import { startListening } from '../../../../test/waits.ts';
 import { launchBrowser } from '../browser.ts';
 import { startServer } from '../harness.ts';
 import { openTab } from './page.ts';
@@ -23,7 +24,7 @@ it('says why the server refuses its connection behind a proxy, and not that the 
     incoming.pipe(sent);
   });
   proxy.on('upgrade', (_request, socket) => socket.destroy());
-  await new Promise<void>((resolve) => void proxy.listen(0, '127.0.0.1', resolve));
+  await startListening(proxy);
   const browser = await launchBrowser();
   onTestFinished(async () => {
     await browser.close();

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { TopicInfo } from '@fanfare/protocol';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { nextEvent } from '../../../../test/waits.ts';
 import { secret, tokenFor } from '../access/tokens.ts';
 import { launchBrowser } from '../browser.ts';
 import { startServer } from '../harness.ts';
@@ -38,7 +39,7 @@ function run([program = '', ...args]: readonly string[], token: string): Running
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk: Buffer) => (said += chunk.toString()));
   }
-  return { said: () => said, ended: new Promise((resolve) => void child.once('close', resolve)) };
+  return { said: () => said, ended: nextEvent(child, 'close', 'the program of the snippet ends') };
 }
 
 it.each(['curl', 'JavaScript', 'Python'] as const)(

@@ -51,6 +51,7 @@ describe('Try it', () => {
     const page = await open(url);
     await page.locator('#subscribe').getByLabel('Topic').fill('$x');
     await page.getByRole('button', { name: 'Subscribe', exact: true }).click();
+    // Proves: the page shows both sentences; `waitFor` fails when it does not.
     await page.getByText("The topic must not begin with '$'").waitFor();
     await page.getByLabel('Message is JSON').check();
     await page.getByRole('button', { name: 'Publish', exact: true }).click();

@@ -1,6 +1,7 @@
 import { parseInterest, parseTopic, type From, type Interest, type Topic } from '@fanfare/protocol';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
+import { until } from '../../../../test/waits.ts';
 import {
   LogClosedError,
   type AppendOutcome,
@@ -464,11 +465,17 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       const all = await log.topics({ prefix: '', limit: 100 });
       expect(all.map(({ topic }) => topic)).toEqual(sorted);
       const listed: string[] = [];
-      for (let after: string | undefined; ; after = listed.at(-1)) {
+      let isLast = false;
+      const listNext = async (): Promise<void> => {
+        const after = listed.at(-1);
         const some = await log.topics({ prefix: '', limit: 2, ...(after !== undefined && { after }) });
-        if (some.length === 0) break;
+        isLast = some.length === 0;
         listed.push(...some.map(({ topic }) => topic));
-      }
+      };
+      await until('nothing comes after the last topic', () => isLast, {
+        step: listNext,
+        soFar: () => listed,
+      });
       expect(listed).toEqual(sorted);
       expect(await log.topics({ prefix: 'a', after: 'a', limit: 9 })).toEqual([
         { topic: 'a b', messages: 0, published: 0 },

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
+import { soonMs, within } from '../../../../test/waits.ts';
 
 /** A way to a server that can be cut: every TCP connection over it ends at once, without a word of HTTP or Socket.IO. */
 export class BreakableNetwork {
@@ -38,7 +39,7 @@ export class BreakableNetwork {
 
   static async to(url: string): Promise<BreakableNetwork> {
     const server = createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
+    await within(soonMs, 'the proxy listens', once(server, 'listening'));
     const address = server.address();
     if (address === null || typeof address === 'string') throw new Error('there is no port');
     return new BreakableNetwork(`http://127.0.0.1:${address.port}`, server, Number(new URL(url).port));

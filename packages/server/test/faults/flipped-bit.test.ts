@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as passed } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { until } from '../../../../test/waits.ts';
 import { temporaryDirectory } from '../../../cli/test/harness.ts';
 import type { Kept } from './history.ts';
 import { declareTopics, HttpRefusal, publishHttp, readHistory } from './http.ts';
@@ -68,10 +68,11 @@ async function expectTold(url: string, sent: readonly Kept[]): Promise<void> {
     'websocket',
   );
   onTestFinished(() => void subscriber.client.close());
-  const deadline = passed(toldMs).then(() => 'was told nothing');
-  while (subscriber.refusals.length === 0) {
-    expect(await Promise.race([subscriber.changed(), deadline])).toBeUndefined();
-  }
+  await until('the subscriber is told of the damage', () => subscriber.refusals.length > 0, {
+    step: () => subscriber.changed(),
+    soFar: () => subscriber.status,
+    ms: toldMs,
+  });
   const delivered = subscriber.events.flatMap((event) => (event.kind === 'message' ? [event.content] : []));
   expect(delivered).toEqual(damaged.slice(0, delivered.length).map(({ content }) => content));
   subscriber.client.close();

@@ -1,4 +1,5 @@
 import type { Envelope, HistoryPage, Problem, PublishAnswer } from '@fanfare/protocol';
+import { until } from '../../../../test/waits.ts';
 import type { Kept, Outcome } from './history.ts';
 
 export interface PublishRequest {
@@ -62,6 +63,9 @@ export function keptOf({ topic, message, offset, time, id }: StoredEnvelope): Ke
   return { topic, content: JSON.stringify(message), offset, time, ...(id !== undefined && { id }) };
 }
 
+/** A million messages are a thousand pages. */
+const historyMs = 240_000;
+
 /**
  * Reads everything that the log has, page by page.
  *
@@ -77,7 +81,7 @@ export async function readHistory(
   const kept: Kept[] = [];
   const path = `${url}/topics/${encodeURIComponent(interest).replaceAll('*', '%2A')}/messages`;
   let page: StoredPage | undefined;
-  do {
+  const readNext = async (): Promise<void> => {
     const from = encodeURIComponent(page?.next ?? 'earliest');
     const response = await fetch(`${path}?from=${from}&limit=${limit}`, {
       headers: { accept: 'application/json' },
@@ -89,7 +93,13 @@ export async function readHistory(
     const read = page.messages.map(keptOf);
     read.forEach((message) => onRead(message));
     kept.push(...read);
-  } while (page.more);
+  };
+  await readNext();
+  await until('the last page of the history is read', () => page?.more !== true, {
+    step: readNext,
+    soFar: () => `${kept.length} messages`,
+    ms: historyMs,
+  });
   return kept;
 }
 

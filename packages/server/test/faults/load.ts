@@ -1,5 +1,5 @@
-import { setTimeout as passed } from 'node:timers/promises';
 import { expect, onTestFinished } from 'vitest';
+import { within } from '../../../../test/waits.ts';
 import { faultKinds, type History, type Verdict } from './history.ts';
 import { publishHttp, readHistory } from './http.ts';
 import { judge } from './oracle.ts';
@@ -89,14 +89,11 @@ export async function settle(
     answered(outcome);
     if (outcome.kind === 'ok') last.push({ topic, content });
   }
-  const deadline = new AbortController();
   const late = new Set(subscribers);
-  await Promise.race([
-    Promise.all(subscribers.map(async (each) => each.gets(last).then(() => late.delete(each)))),
-    passed(settlingMs, undefined, { signal: deadline.signal }).catch(() => {}),
-  ]);
+  const all = Promise.all(subscribers.map(async (each) => each.gets(last).then(() => late.delete(each))));
+  // What did not come is for the oracle to judge.
+  await within(settlingMs, 'the subscribers get what came last', all).catch(() => {});
   for (const each of late) console.log(`${each.name} did not get what came last: ${each.status}`);
-  deadline.abort();
 }
 
 /** Fails with what was found, if anything; and when there was too little to find anything in. */

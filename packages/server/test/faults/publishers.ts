@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { io, type Socket } from 'socket.io-client';
+import { soonMs, within } from '../../../../test/waits.ts';
 import type { Outcome } from './history.ts';
 import { outcomeOf, publishHttp, type PublishRequest } from './http.ts';
 import type { Random } from './random.ts';
@@ -100,7 +101,8 @@ async function publishOver(
     while (queue.length < burst) queue.push(next());
     if (!client.connected || queue.length + pending.size === 0) continue;
     for (const request of queue.splice(0)) send(request);
-    await new Promise<void>((resolve) => void (wake = resolve));
+    const isChanged = new Promise<void>((resolve) => void (wake = resolve));
+    await within(soonMs * 2, 'a publish is answered, or the connection is lost', isChanged);
     queue.push(...failed.splice(0));
   }
   return [...failed, ...queue];
@@ -113,12 +115,13 @@ async function connect(url: string, transport: 'websocket' | 'polling'): Promise
     reconnection: false,
     timeout: connectTimeoutMs,
   });
-  const isConnected = await new Promise<boolean>((resolve) => {
+  const outcome = new Promise<boolean>((resolve) => {
     client.once('connect', () => resolve(true));
     client.once('connect_error', () => resolve(false));
     // A server that dies before it has let the client in is told as this alone.
     client.once('disconnect', () => resolve(false));
   });
+  const isConnected = await within(soonMs, 'a publisher connects, or is told why not', outcome);
   if (isConnected && client.connected) return client;
   client.close();
   return undefined;

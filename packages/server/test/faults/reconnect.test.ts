@@ -1,4 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { until } from '../../../../test/waits.ts';
 import { temporaryDirectory } from '../../../cli/test/harness.ts';
 import { BreakableNetwork } from './breakable-network.ts';
 import { declareTopics, readHistory } from './http.ts';
@@ -75,14 +76,21 @@ async function reconnectAgain(
 ): Promise<void> {
   for (let done = 0; done < reconnects / clients; done++) {
     world.grant(1);
-    while (!subscriber.client.connected) await subscriber.changed();
+    await until('the subscriber is connected again', () => subscriber.client.connected, {
+      step: () => subscriber.changed(),
+      soFar: () => subscriber.status,
+    });
     if (!random.isOneIn(5)) {
       await Promise.race([subscriber.subscribed(), subscriber.disconnected()]);
-      const until = subscriber.delivered + random.below(8);
-      while (subscriber.delivered < until && subscriber.client.connected) {
-        if (world.isIdle) world.grant(1);
-        await Promise.race([subscriber.changed(), world.changed()]);
-      }
+      const enough = subscriber.delivered + random.below(8);
+      const isEnough = (): boolean => subscriber.delivered >= enough || !subscriber.client.connected;
+      await until('the subscriber gets some messages, or loses its connection', isEnough, {
+        step: async () => {
+          if (world.isIdle) world.grant(1);
+          await Promise.race([subscriber.changed(), world.changed()]);
+        },
+        soFar: () => subscriber.status,
+      });
     }
     network?.cut();
     await subscriber.disconnected();

@@ -1,6 +1,7 @@
 import type { GapEvent, Problem, Refused, StateEvent, Subscribed } from '@fanfare/protocol';
 import type { Socket as TcpSocket } from 'node:net';
 import { io, type Socket } from 'socket.io-client';
+import { until } from '../../../../test/waits.ts';
 import type { ClientEvent } from './attribution.ts';
 import type { State } from './history.ts';
 import { keptOf, type StoredEnvelope } from './http.ts';
@@ -29,6 +30,9 @@ interface Held {
 
 /** The stock client forgets to try again when a server dies between accepting a websocket and its first packet, for so long. */
 export const connectTimeoutMs = 2_000;
+
+/** A server that was killed takes a while until it serves again, and a backlog a while until it is read. */
+const patienceMs = 90_000;
 
 /** A client that keeps to PROTOCOL §3.10: it resumes each subscription from its last offset, and notes all it sees. */
 export class Subscriber {
@@ -103,7 +107,7 @@ export class Subscriber {
   }
 
   async subscribed(): Promise<void> {
-    while (!this.isSubscribed) await this.changed();
+    await this.#until('every subscription is answered', () => this.isSubscribed);
   }
 
   /** From where an envelope subscription can start again, without leaving anything out. */
@@ -136,7 +140,7 @@ export class Subscriber {
   }
 
   async disconnected(): Promise<void> {
-    while (this.client.connected) await this.changed();
+    await this.#until('the connection is lost', () => !this.client.connected);
   }
 
   /** Waits until every subscription has got the last one of these messages that matches it. */
@@ -144,13 +148,18 @@ export class Subscriber {
     for (const held of this.#held) {
       const last = messages.findLast(({ topic }) => isOf(held.interest, topic));
       if (!last) continue;
-      while (held.lastContent !== last.content) await this.changed();
+      await this.#until(`${held.interest} gets its last message`, () => held.lastContent === last.content);
     }
   }
 
   /** Waits for the next thing that comes. */
   changed(): Promise<void> {
     return new Promise((resolve) => void this.#waiting.push(resolve));
+  }
+
+  async #until(what: string, holds: () => boolean): Promise<void> {
+    const soFar = (): string => this.status;
+    await until(`${this.name}: ${what}`, holds, { step: () => this.changed(), soFar, ms: patienceMs });
   }
 
   #subscribe(held: Held, onAnswer = (): unknown => undefined): void {

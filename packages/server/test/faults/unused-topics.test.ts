@@ -1,7 +1,7 @@
-import { setTimeout as passed } from 'node:timers/promises';
 import type { TopicPage, PublishAnswer } from '@fanfare/protocol';
 import { io, type Socket } from 'socket.io-client';
 import { describe, expect, it } from 'vitest';
+import { sleep, soonMs, until, within } from '../../../../test/waits.ts';
 import { fanfare, outcome, temporaryDirectory } from '../../../cli/test/harness.ts';
 import { declareTopics, publishHttp, readHistory } from './http.ts';
 import { seeded } from './random.ts';
@@ -20,10 +20,11 @@ const [declaredCount, keptCount] = [5, 10];
 
 async function connect(url: string): Promise<Socket> {
   const client = io(url, { transports: ['websocket'], forceNew: true, reconnection: false });
-  await new Promise<void>((resolve, reject) => {
+  const connected = new Promise<void>((resolve, reject) => {
     client.once('connect', resolve);
     client.once('connect_error', reject);
   });
+  await within(soonMs, 'the client connects', connected);
   return client;
 }
 
@@ -35,16 +36,18 @@ async function listTopics(url: string): Promise<readonly string[]> {
 
 /** Does something again and again, until the server is gone. */
 async function untilGone(url: string, act: (at: number) => Promise<unknown>): Promise<void> {
-  for (let at = 0; ; at++) {
+  let at = 0;
+  const isGone = async (): Promise<boolean> => {
     try {
       await act(at);
     } catch (error) {
       // Fetch says that there is no server by a TypeError, and a client that it was disconnected.
-      if (error instanceof TypeError || (error as Error).message.includes('disconnected')) return;
+      if (error instanceof TypeError || (error as Error).message.includes('disconnected')) return true;
       throw error;
     }
-    if (at % 10 === 0 && (await fetch(url).catch(() => undefined)) === undefined) return;
-  }
+    return at++ % 10 === 0 && (await fetch(url).catch(() => undefined)) === undefined;
+  };
+  await until('the server is gone', isGone, { step: async () => {}, soFar: () => `${at} acts`, ms: 60_000 });
 }
 
 describe('kill -9', () => {
@@ -109,7 +112,8 @@ describe('kill -9', () => {
           passing(url),
           keeping(url),
         ]);
-        await passed(random.between(50, 700));
+        // Time itself is the test: the server is killed at any moment.
+        await sleep(random.between(50, 700));
         await server.kill();
         for (const client of clients) client.close();
         await load;

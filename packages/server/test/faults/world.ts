@@ -1,8 +1,15 @@
+import { until } from '../../../../test/waits.ts';
 import { subscriptionsOf, type ClientEvent } from './attribution.ts';
 import type { History, Kept, Outcome, Publish } from './history.ts';
 
 /** An attempt to publish that is under way. */
 export type Attempt = Omit<Publish, 'sent' | 'answered' | 'outcome'>;
+
+/** A server that was killed, or whose store is large, takes a while until it serves. */
+const upMs = 60_000;
+
+/** Longer than any test. */
+const wholeTestMs = 1_800_000;
 
 /**
  * The clock and the notebook of a test: publishers and subscribers write into it what they see, and wait in it
@@ -48,8 +55,8 @@ export class World {
 
   /** The server's address, once it is up. */
   async url(): Promise<string> {
-    while (this.#url === undefined) await this.changed();
-    return this.#url;
+    await until('the server is up', () => this.#url !== undefined, { step: () => this.changed(), ms: upMs });
+    return this.#url ?? '';
   }
 
   setUp(url: string): void {
@@ -72,9 +79,10 @@ export class World {
     return this.#credit < 1;
   }
 
-  /** Waits until a publish is granted. */
+  /** Waits until a publish is granted: for as long as the test goes on, which ends the world with itself. */
   async granted(): Promise<void> {
-    while (this.#credit < 1 && !this.#isEnding) await this.changed();
+    const isGranted = (): boolean => this.#credit >= 1 || this.#isEnding;
+    await until('a publish is granted', isGranted, { step: () => this.changed(), ms: wholeTestMs });
     this.#credit--;
   }
 
@@ -91,8 +99,12 @@ export class World {
 
   /** Waits until so many publishes more are acknowledged. */
   async acknowledges(count: number): Promise<void> {
-    const until = this.#count + count;
-    while (this.#count < until) await this.changed();
+    const enough = this.#count + count;
+    await until(`${count} more publishes are acknowledged`, () => this.#count >= enough, {
+      step: () => this.changed(),
+      soFar: () => `${count - (enough - this.#count)} of them`,
+      ms: upMs,
+    });
   }
 
   /** Notes that an attempt was sent. The function returned notes what became of it. */

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { nextEvent, soonMs, within } from '../../../../test/waits.ts';
 import { fixedLimits } from '../../src/limits/fixed-limits.ts';
 import { packetBudget } from '../../src/socketio/packet-budget.ts';
 import { connectClient, startServer } from '../harness.ts';
@@ -61,7 +62,7 @@ describe.each(Object.entries(ways))('packets that have come in part: %s', (_what
     const first = await begin(url);
     await expect.poll(() => hasRoomFor(leftBytes / 2)).toBe(false);
     const second = await begin(url);
-    const isEnded = new Promise<void>((resolve) => void second.once('close', () => resolve()));
+    const isEnded = nextEvent(second, 'close', 'the server ends the connection that goes over the bound');
     second.resume();
     await isEnded;
     expect(await good.emitWithAck('publish', { topic: 'news', message: 'x'.repeat(50_000) })).toMatchObject({
@@ -106,13 +107,17 @@ describe('a request that is never answered, or goes on behind its answer, takes 
     const socket = await startRequest(8_000_000);
     // Twice what a packet may have, and as much again once it was told so.
     socket.write(Buffer.alloc(4_000_000, 'x'));
-    const [answer] = (await once(socket, 'data')) as [Buffer];
+    const [answer] = (await within(soonMs, 'the server answers the request', once(socket, 'data'))) as [
+      Buffer,
+    ];
     expect(answer.toString()).toMatch(/^HTTP\/1.1 413 /);
     socket.resume();
     // The next answer tells that all of it has come.
     socket.write(Buffer.alloc(4_000_000, 'x'));
     socket.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
-    const [next] = (await once(socket, 'data')) as [Buffer];
+    const [next] = (await within(soonMs, 'the server answers the next request', once(socket, 'data'))) as [
+      Buffer,
+    ];
     expect(next.toString()).toMatch(/^HTTP\/1.1 200 /);
     expect(hasRoomFor(fixedLimits.packetsArrivingBytesMax.value)).toBe(true);
   });

@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { attach } from '@fanfare/server';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { nextEvent } from '../../../../test/waits.ts';
 import { secret } from '../access/tokens.ts';
 import { connectClient, startServer } from '../harness.ts';
 import { heapBytes } from '../heap.ts';
@@ -24,7 +25,7 @@ describe.each(rawTransports)(
       const client = await open(url);
       // At once: over one that asks again once it is in, Socket.IO ends the connection by itself.
       await client.send(`40${auth}`, `40${auth}`, `40${auth}`).catch(() => {});
-      await client.ended();
+      await expect(client.ended()).resolves.toBeUndefined();
     });
 
     it('is in when it tries other namespaces first, or comes again after it has left', async () => {
@@ -73,7 +74,7 @@ describe('A10: sessions that poll, come, and fail', () => {
 /** A connection that sends some bytes, and then one more of the rest whenever it is told to. */
 interface Dripping {
   readonly socket: Socket;
-  readonly closed: Promise<void>;
+  readonly closed: Promise<unknown>;
   drip(): void;
 }
 
@@ -82,7 +83,7 @@ function connectDripping(url: string, begin: string | Buffer, rest: string | Buf
   onTestFinished(() => void socket.destroy());
   socket.on('error', () => undefined);
   socket.resume().write(begin);
-  const closed = new Promise<void>((resolve) => void socket.once('close', () => resolve()));
+  const closed = nextEvent(socket, 'close', 'the server closes the connection');
   const bytes = Buffer.from(rest);
   let at = 0;
   return {
@@ -141,6 +142,7 @@ describe('A10: a websocket before login', () => {
     const client = connectDripping(url, handshake);
     client.socket.write(frames);
     await client.closed;
+    expect(client.socket.destroyed).toBe(true);
   });
 
   it('logs in in 60 fragments, and can send more than 64 frames afterwards', async () => {
@@ -165,7 +167,7 @@ describe('A10: a websocket before login', () => {
     const { url } = await startServer({ loginTimeoutMs: 600_000, key: secret });
     const client = await RawWebSocket.open(url);
     await client.send(...Array<string>(17).fill('40/other,')).catch(() => {});
-    await client.ended();
+    await expect(client.ended()).resolves.toBeUndefined();
   });
 });
 
@@ -174,7 +176,7 @@ describe('A10: a session that polls, before login', () => {
     const { url } = await startServer({ loginTimeoutMs: 600_000, key: secret });
     const client = await RawPolling.open(url);
     await client.post(Array<string>(17).fill('40').join(separator)).catch(() => {});
-    await client.ended();
+    await expect(client.ended()).resolves.toBeUndefined();
   });
 });
 

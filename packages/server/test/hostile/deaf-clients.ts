@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
+import { soonMs, within } from '../../../../test/waits.ts';
 import { handshake } from './inputs/sockets.ts';
 
 /** A frame of a client, whose mask is zeros. */
@@ -19,7 +20,9 @@ export const text = (packet: string): Buffer => frame(0x1, packet);
 /** Reads until what has come has this in it. */
 async function readUntil(socket: Socket, part: string): Promise<void> {
   for (let got = ''; !got.includes(part);) {
-    const [piece] = (await once(socket, 'data')) as [Buffer];
+    const [piece] = (await within(soonMs, 'the server answers the handshake', once(socket, 'data'))) as [
+      Buffer,
+    ];
     got += piece.toString('latin1');
   }
 }

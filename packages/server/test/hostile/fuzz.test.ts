@@ -16,6 +16,7 @@ import { attach, type AttachOptions, type Fanfare } from '@fanfare/server';
 import fc, { type Arbitrary } from 'fast-check';
 import { Decoder } from 'socket.io-parser';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { startListening } from '../../../../test/waits.ts';
 import { Access } from '../../src/access/access.ts';
 import { LiveIdentities } from '../../src/access/live-identities.ts';
 import { Revocations } from '../../src/access/revocations.ts';
@@ -193,7 +194,7 @@ async function startInProcess(options: AttachOptions = {}): Promise<InProcess> {
   const http = createServer((_request, response) => response.writeHead(404).end());
   const log = new FailureLog();
   const fanfare = await attach(http, { ...settings, ...options, http: 'all', logger: log });
-  await new Promise<void>((resolve) => void http.listen(0, '127.0.0.1', resolve));
+  await startListening(http);
   onTestFinished(async () => {
     await fanfare.stop();
     http.close();

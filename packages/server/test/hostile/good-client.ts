@@ -1,3 +1,4 @@
+import { until } from '../../../../test/waits.ts';
 import { publish } from '../harness.ts';
 import type { Socket } from 'socket.io-client';
 
@@ -49,13 +50,11 @@ export class GoodClient {
   /** Undefined when all that was published has come, else what is wrong. */
   readonly complaint = async (): Promise<string | undefined> => {
     await this.publish();
-    const timer = setTimeout(() => {
+    const hasAll = (): boolean => this.#received >= this.#published || this.#fault !== undefined;
+    const step = (): Promise<void> => new Promise<void>((resolve) => (this.#wake = resolve));
+    await until('the client gets what it published', hasAll, { step, ms: missedAfterMs }).catch(() => {
       this.#fault ??= `${this.#published - this.#received} messages did not come`;
-      this.#wake();
-    }, missedAfterMs);
-    while (this.#received < this.#published && this.#fault === undefined)
-      await new Promise<void>((resolve) => (this.#wake = resolve));
-    clearTimeout(timer);
+    });
     return this.#fault;
   };
 }

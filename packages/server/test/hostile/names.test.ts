@@ -1,5 +1,6 @@
 import { request as httpRequest } from 'node:http';
 import { describe, expect, it } from 'vitest';
+import { nextEvent, soonMs, until, within } from '../../../../test/waits.ts';
 import { bearer, secret, tokenFor } from '../access/tokens.ts';
 import { connectClient, publish, startServer } from '../harness.ts';
 import { openStream, StreamReader } from '../http-tools.ts';
@@ -17,7 +18,7 @@ function ask(
   path: string,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Answer> {
-  return new Promise((resolve, reject) => {
+  const answer = new Promise<Answer>((resolve, reject) => {
     const { hostname, port } = new URL(url);
     const outgoing = httpRequest({ hostname, port, method, path, headers, agent: false }, (response) => {
       let text = '';
@@ -26,6 +27,7 @@ function ask(
     });
     outgoing.on('error', reject).end();
   });
+  return within(soonMs, `the server answers ${method} ${path}`, answer);
 }
 
 function codeOf(text: string): string | undefined {
@@ -235,7 +237,7 @@ describe('A5: a name that means something elsewhere', () => {
     victim.onAny((...event: unknown[]) => got.push(event));
     const topic = victim.id ?? '';
     await other.emitWithAck('subscribe', { topic });
-    const delivered = new Promise((resolve) => void other.once(topic, resolve));
+    const delivered = nextEvent(other, topic, 'the message comes by its topic');
     await publish(url, { topic, message: 1 });
     expect(await delivered).toEqual({ message: 1 });
     await victim.emitWithAck('unsubscribe', { topic: '-' });
@@ -296,7 +298,7 @@ describe('A4: names of prototypes', () => {
     const client = await connectClient(url);
     await client.emitWithAck('subscribe', { topic: 'news', envelope: true });
     const text = '{"__proto__":{"x":1},"constructor":{"prototype":{"x":1}},"a":[{"__proto__":{"x":1}}]}';
-    const delivered = new Promise<{ message: object }>((resolve) => void client.once('message', resolve));
+    const delivered = nextEvent<{ message: object }>(client, 'message', 'the message comes as an envelope');
     expect((await publish(url, `{"topic":"news","message":${text}}`)).status).toBe(200);
     expect(JSON.stringify((await delivered).message)).toBe(text);
     expect((await ask(url, 'GET', '/topics/news/messages')).text).toContain(`"message":${text},`);
@@ -346,7 +348,7 @@ describe('A4: names of prototypes', () => {
     for (const sub of keys) {
       const token = await tokenFor({ sub, iat: -5, subscribe: ['**'] });
       const client = await connectClient(url, 'websocket', { auth: { token } });
-      const ended = new Promise((resolve) => void client.once('disconnect', resolve));
+      const ended = nextEvent(client, 'disconnect', "the revoked subject's connection is ended");
       expect(JSON.parse((await ask(url, 'PUT', `/revocations/${sub}`, admin)).text)).toMatchObject({
         subject: sub,
         ended: 1,
@@ -398,8 +400,10 @@ describe('A6: what means something to another layer', () => {
       messages: { message: unknown }[];
     };
     expect(page.messages.map(({ message }) => message)).toEqual(expected);
-    while (stream.messages.length < expected.length)
-      await stream.until(() => stream.messages.length >= expected.length);
+    await until('the stream brings them all', () => stream.messages.length >= expected.length, {
+      step: () => stream.until(() => stream.messages.length >= expected.length),
+      soFar: () => stream.messages,
+    });
     expect(stream.messages).toEqual(expected);
   });
 

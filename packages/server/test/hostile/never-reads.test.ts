@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { expect, it } from 'vitest';
+import { soonMs, until, within } from '../../../../test/waits.ts';
 import { connectClient, connectRaw, publish, startServer, type RunningServer } from '../harness.ts';
 import { topicUrl } from '../http-tools.ts';
 import { connectDeaf, connectTo, frame, text } from './deaf-clients.ts';
@@ -61,16 +62,11 @@ it('who sends pings and reads has the last one answered', async () => {
   const client = await RawWebSocket.open(url);
   await connectRawClient(client);
   const pongs: string[] = [];
-  const last = new Promise<void>((resolve) => {
-    client.socket.on('pong', (data) => {
-      pongs.push(data.toString());
-      if (data.toString() === '999') resolve();
-    });
-  });
+  client.socket.on('pong', (data) => void pongs.push(data.toString()));
   client.socket.ping('alone');
-  await once(client.socket, 'pong');
+  await within(soonMs, 'the server answers the last ping', once(client.socket, 'pong'));
   for (let at = 0; at < 1_000; at++) client.socket.ping(String(at));
-  await last;
+  await until('the last of 1,000 pings is answered', () => pongs.at(-1) === '999', { soFar: () => pongs });
   // In their order, and none of something that was not sent.
   const [first, ...rest] = pongs;
   expect(first).toBe('alone');
@@ -89,7 +85,7 @@ async function fillPage(url: string): Promise<void> {
 /** A client that asks for so many pages at once, and reads none. */
 async function askForPages(url: string, pages: number): Promise<Socket> {
   const socket = connectTo(url, askForPage.repeat(pages)).pause();
-  await once(socket, 'connect');
+  await within(soonMs, 'the client connects', once(socket, 'connect'));
   return socket;
 }
 

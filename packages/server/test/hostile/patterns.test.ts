@@ -1,6 +1,7 @@
 import { matches, parseInterest, parseTopic, type HistoryPage } from '@fanfare/protocol';
 import type { Socket } from 'socket.io-client';
 import { describe, expect, it } from 'vitest';
+import { until } from '../../../../test/waits.ts';
 import { SubscriptionIndex } from '../../src/subscriptions/subscription-index.ts';
 import { bearer, secret, tokenFor } from '../access/tokens.ts';
 import { Random } from '../faults/random.ts';
@@ -110,27 +111,30 @@ async function readAll(
   headers: Readonly<Record<string, string>>,
 ): Promise<unknown[]> {
   const found: unknown[] = [];
-  for (let from = origin; ;) {
+  let from = origin;
+  let hasMore = true;
+  const step = async (): Promise<void> => {
     const page = await readFrom(topicUrl(url, pattern, `/messages?limit=1000&from=${from}`), headers);
     found.push(...page.messages.map(({ message }) => message));
-    if (!page.more) return found;
+    hasMore = page.more;
     from = page.next;
-  }
+  };
+  const soFar = (): string => `${found.length} messages`;
+  await until('the last page of the pattern is read', () => !hasMore, { step, soFar });
+  return found;
 }
 
 /** Subscribes, and leaves once it is live. @returns what came until then */
 async function catchUp(client: Socket, topic: string, from: string): Promise<unknown[]> {
   const got: unknown[] = [];
   client.on('message', ({ message }: { message: unknown }) => void got.push(message));
-  const live = new Promise<void>((resolve) => {
-    client.on('state', ({ state }: { state: string }) => {
-      if (state === 'live') resolve();
-    });
-  });
+  let isLive = false;
+  client.on('state', ({ state }: { state: string }) => (isLive ||= state === 'live'));
   const request = { topic, from, envelope: true };
   const answer = (await client.emitWithAck('subscribe', request)) as { ok: boolean; state: string };
   expect(answer.ok).toBe(true);
-  if (answer.state !== 'live') await live;
+  const soFar = (): string => `${got.length} messages`;
+  if (answer.state !== 'live') await until('the subscription is live', () => isLive, { soFar });
   client.close();
   return got;
 }

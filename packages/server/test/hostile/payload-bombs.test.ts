@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { soonMs, within } from '../../../../test/waits.ts';
 import { connectClient, connectRaw, publish, startServer } from '../harness.ts';
 import { declare, readPage } from '../http-tools.ts';
 import { ProbedServer } from './probed-server.ts';
@@ -238,7 +239,7 @@ describe('A9: payload bombs', () => {
   ])('in chunks are ended: %s', async (_what, chunks) => {
     const { url } = await startServer({ memory: true, requestTimeoutMs: 2_000, publishBytesMax: 100_000 });
     const { socket, ended } = connectRaw(url);
-    await once(socket, 'connect');
+    await within(soonMs, 'the client connects', once(socket, 'connect'));
     socket.write(
       'POST /publish HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n',
     );

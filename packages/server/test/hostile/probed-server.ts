@@ -2,9 +2,13 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
+import { nextEvent, soonMs, until } from '../../../../test/waits.ts';
 import { fanfarePath } from '../../../cli/test/harness.ts';
 
 const probe = fileURLToPath(new URL('probe.mjs', import.meta.url));
+
+/** On a busy machine the start of a program alone takes seconds. */
+const startMs = 60_000;
 
 /** What the server's probe tells. */
 export interface Probed {
@@ -19,13 +23,15 @@ export interface Probed {
 /** A real server in a process of its own, which can be asked how it does. Killed when the test ends. */
 export class ProbedServer {
   readonly #process: ChildProcess;
-  readonly #gone: Promise<unknown>;
+  readonly #gone: Promise<void>;
+  #leave = (): void => {};
   #url: string | undefined;
   output = '';
 
   private constructor(program: string, args: readonly string[]) {
     this.#process = fork(program, args, { execArgv: ['--expose-gc', '--import', probe], silent: true });
-    this.#gone = once(this.#process, 'exit');
+    this.#gone = new Promise<void>((resolve) => (this.#leave = resolve));
+    this.#process.once('exit', () => this.#leave());
     for (const stream of [this.#process.stdout, this.#process.stderr])
       stream?.setEncoding('utf8').on('data', (text: string) => (this.output += text));
     onTestFinished(() => void this.#process.kill('SIGKILL'));
@@ -39,12 +45,14 @@ export class ProbedServer {
   /** Starts a program that tells its URL. */
   static async start(program: string, args: readonly string[]): Promise<ProbedServer> {
     const server = new ProbedServer(program, args);
-    while (server.#url === undefined) {
+    const hasTold = (): boolean => {
       [server.#url] = /http:\/\/\S+/.exec(server.output) ?? [];
-      if (server.#url !== undefined) break;
-      if (server.isGone) throw new Error(server.output);
-      await Promise.race([server.#gone, server.#process.stdout && once(server.#process.stdout, 'data')]);
-    }
+      if (server.#url === undefined && server.isGone) throw new Error(server.output);
+      return server.#url !== undefined;
+    };
+    const step = async (): Promise<unknown> =>
+      Promise.race([server.#gone, server.#process.stdout && once(server.#process.stdout, 'data')]);
+    await until('the program tells its URL', hasTold, { step, soFar: () => server.output, ms: startMs });
     return server;
   }
 
@@ -63,7 +71,12 @@ export class ProbedServer {
   /** Undefined when it is gone. */
   async ask(): Promise<Probed | undefined> {
     if (this.isGone) return undefined;
-    const told = once(this.#process, 'message').then((message) => (message as [Probed])[0]);
+    const told = nextEvent<Probed>(
+      this.#process,
+      'message',
+      "the server's probe tells how it does",
+      soonMs * 2,
+    );
     this.#process.send('how are you?', () => {});
     return Promise.race([told, this.#gone.then(() => undefined)]);
   }

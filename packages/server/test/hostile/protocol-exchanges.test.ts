@@ -5,6 +5,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { soonMs, until, within } from '../../../../test/waits.ts';
 import { limitKinds } from '../../src/config/limits.ts';
 import { secret, tokenFor } from '../access/tokens.ts';
 import { publish, startServer } from '../harness.ts';
@@ -37,10 +38,11 @@ async function refusal(target: string, init: RequestInit = {}): Promise<{ status
 /** What a websocket is answered with in the place of an upgrade. */
 async function upgradeRefusal(url: string, query: Readonly<Record<string, string>>): Promise<number> {
   const client = new RawWebSocket(url, query);
-  const [, response] = (await once(client.socket, 'unexpected-response')) as [
-    unknown,
-    { statusCode: number; resume(): void },
-  ];
+  const [, response] = (await within(
+    soonMs,
+    'the server refuses the upgrade',
+    once(client.socket, 'unexpected-response'),
+  )) as [unknown, { statusCode: number; resume(): void }];
   response.resume();
   return response.statusCode;
 }
@@ -166,11 +168,13 @@ describe('Engine.IO: polling', () => {
     const socket = connect(Number(port), '127.0.0.1');
     onTestFinished(() => void socket.destroy());
     socket.on('error', () => {});
-    await once(socket, 'connect');
+    await within(soonMs, 'the client connects', once(socket, 'connect'));
     const { pathname, search } = new URL(client.url);
     socket.write(`POST ${pathname}${search} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n40`);
     // Until the server has seen it, the second would be the first.
-    while ((await client.post('3').catch(() => ({ status: 0 }))).status === 200);
+    const isRefused = async (): Promise<boolean> =>
+      (await client.post('3').catch(() => ({ status: 0 }))).status !== 200;
+    await until('the server has seen the first post', isRefused);
     expect((await client.poll()).status).toBe(400);
   });
 
@@ -197,7 +201,7 @@ describe('Engine.IO: polling', () => {
       const { url } = await startServer(patient);
       const client = await RawPolling.open(url);
       await client.post(payload);
-      await client.ended();
+      await expect(client.ended()).resolves.toBeUndefined();
     },
   );
 
@@ -223,7 +227,12 @@ describe('Engine.IO: heartbeat', () => {
       }
       await client.send('420["unsubscribe",{"topic":"a"}]');
       let packet = await client.next();
-      for (; packet === '2'; packet = await client.next()) await client.send('3');
+      await until('the answer comes after the pings', () => packet !== '2', {
+        step: async () => {
+          await client.send('3');
+          packet = await client.next();
+        },
+      });
       expect(packet).toBe('430[{"ok":true,"topic":"a"}]');
     },
   );
@@ -231,14 +240,14 @@ describe('Engine.IO: heartbeat', () => {
   it.each(rawTransports)('over %s ends what does not answer', async (_name, open) => {
     const { url } = await startImpatient({ pingInterval: 50, pingTimeout: 50 });
     const client = await open(url);
-    await client.ended();
+    await expect(client.ended()).resolves.toBeUndefined();
   });
 
   it.each(rawTransports)('over %s ends what asks itself: it is the server that does', async (_name, open) => {
     const { url } = await startServer(patient);
     const client = await open(url);
     await client.send('2');
-    await client.ended();
+    await expect(client.ended()).resolves.toBeUndefined();
   });
 });
 
@@ -264,7 +273,11 @@ describe('Engine.IO: closing', () => {
     await client.send('1');
     await connectRawClient(client);
     client.socket.close(1000);
-    const [code] = (await once(client.socket, 'close')) as [number];
+    const [code] = (await within(
+      soonMs,
+      'the server closes the websocket',
+      once(client.socket, 'close'),
+    )) as [number];
     expect(code).toBe(1000);
   });
 
@@ -272,7 +285,7 @@ describe('Engine.IO: closing', () => {
     const { url } = await startServer(patient);
     const client = await RawWebSocket.open(url);
     await client.send(packet);
-    await client.ended();
+    await expect(client.ended()).resolves.toBeUndefined();
   });
 });
 
@@ -320,7 +333,7 @@ describe('Engine.IO: the upgrade', () => {
       const client = await RawPolling.open(url);
       const socket = new RawWebSocket(url, { sid: client.opened.sid });
       await socket.send(packet);
-      await socket.ended();
+      await expect(socket.ended()).resolves.toBeUndefined();
       await connectRawClient(client);
     },
   );
@@ -405,14 +418,14 @@ describe('Socket.IO: connecting', () => {
     for (const packet of ['42["subscribe",{"topic":"news"}]', '41', '430[]', '44{"message":"x"}']) {
       const client = await open(url);
       await client.send(packet);
-      await client.ended();
+      await expect(client.ended()).resolves.toBeUndefined();
     }
   });
 
   it.each(rawTransports)('over %s ends what does not do it in time', async (_name, open) => {
     const { url } = await startServer({ loginTimeoutMs: 200 });
     const client = await open(url);
-    await client.ended();
+    await expect(client.ended()).resolves.toBeUndefined();
   });
 
   it.each(rawTransports)('over %s a second time ends the connection', async (_name, open) => {
@@ -420,7 +433,7 @@ describe('Socket.IO: connecting', () => {
     const client = await open(url);
     await connectRawClient(client);
     await client.send('40');
-    await client.ended();
+    await expect(client.ended()).resolves.toBeUndefined();
   });
 
   it.each(rawTransports)('over %s ends the connection over a payload that is none', async (_name, open) => {
@@ -428,7 +441,7 @@ describe('Socket.IO: connecting', () => {
     for (const payload of ['[]', '"a"', '7[]', '{', 'null7']) {
       const client = await open(url);
       await client.send(`40${payload}`);
-      await client.ended();
+      await expect(client.ended()).resolves.toBeUndefined();
     }
   });
 });
@@ -467,7 +480,7 @@ describe.each(rawTransports)('Socket.IO: events over %s', (_name, open) => {
       const client = await open(url);
       await connectRawClient(client);
       await client.send(packet);
-      await client.ended();
+      await expect(client.ended()).resolves.toBeUndefined();
     },
   );
 
@@ -531,7 +544,7 @@ describe('Socket.IO: binary data', () => {
     const client = await RawWebSocket.open(url);
     await connectRawClient(client);
     await client.send(...packets);
-    await client.ended();
+    await expect(client.ended()).resolves.toBeUndefined();
   });
 
   it('that is only called so is an ordinary message', async () => {

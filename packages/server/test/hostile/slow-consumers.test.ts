@@ -2,6 +2,7 @@ import type { Socket as TcpSocket } from 'node:net';
 import type { ConnectionPage, Stats } from '@fanfare/protocol';
 import type { Socket } from 'socket.io-client';
 import { describe, expect, it } from 'vitest';
+import { until } from '../../../../test/waits.ts';
 import { connectClient, publish } from '../harness.ts';
 import { openStream, subscribersOf, type StreamReader } from '../http-tools.ts';
 import { Ledger, tcpOf } from '../slow-reader.ts';
@@ -182,7 +183,9 @@ describe('A8: readers that never read', () => {
       const { connections } = await readJson<ConnectionPage>(`${url}/connections?limit=1000`);
       return connections.every(({ catchingUp }) => catchingUp > 0);
     };
-    while (!(await isAllBehind())) await publisher.publish(8, ['news', 'passing']);
+    await until('every subscriber is behind', isAllBehind, {
+      step: () => publisher.publish(8, ['news', 'passing']),
+    });
     expect((await readJson<Stats>(`${url}/stats`)).bytesWaiting).toBeGreaterThan(4 * mebibyte);
     await publisher.publish(8, ['news', 'passing']);
     for (const { client } of late) tcpOf(client).resume();

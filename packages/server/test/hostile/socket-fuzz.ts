@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import fc, { type Arbitrary } from 'fast-check';
+import { nextEvent, soonMs, within } from '../../../../test/waits.ts';
 import type { Conversation } from './inputs/http.ts';
 import { conversationsOf, inputsIn, session, sidIn, type Session } from './inputs/sockets.ts';
 import type { Fuzzed } from './fuzz.ts';
@@ -98,8 +99,9 @@ async function play(url: string, input: Session): Promise<void> {
 async function sendTo(url: string, pieces: Conversation): Promise<void> {
   const socket = connect(Number(new URL(url).port), '127.0.0.1');
   socket.on('error', () => {});
-  const closed = new Promise<void>((resolve) => void socket.once('close', () => resolve()));
-  await Promise.race([closed, new Promise<void>((resolve) => void socket.once('connect', () => resolve()))]);
+  // Longer than the server gives a connection that sends half of something.
+  const closed = nextEvent(socket, 'close', 'the connection of a conversation is closed', 60_000);
+  await Promise.race([closed, nextEvent(socket, 'connect', 'the connection is accepted or refused')]);
   for (const piece of pieces) await written(socket, piece, closed);
   socket.resume().end();
   // A server that was sent half of something waits for the rest of it; by now it has read what there is.
@@ -108,9 +110,10 @@ async function sendTo(url: string, pieces: Conversation): Promise<void> {
   await closed;
 }
 
-async function written(socket: Socket, piece: Buffer, closed: Promise<void>): Promise<void> {
+async function written(socket: Socket, piece: Buffer, closed: Promise<unknown>): Promise<void> {
   if (socket.destroyed) return;
-  await Promise.race([closed, new Promise<void>((resolve) => void socket.write(piece, () => resolve()))]);
+  const sent = new Promise<void>((resolve) => void socket.write(piece, () => resolve()));
+  await within(soonMs, 'the server reads what it is sent, or closes', Promise.race([closed, sent]));
 }
 
 /** Nothing, where the server is gone: whether it is, is looked at for itself. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { nextEvent, soonMs, until, within } from '../../../../test/waits.ts';
 import { secret } from '../access/tokens.ts';
 import { connectClient, publish } from '../harness.ts';
 import { topicUrl } from '../http-tools.ts';
@@ -80,19 +81,20 @@ async function sendAll(client: RawWebSocket, packets: Iterable<string>): Promise
     if (client.socket.bufferedAmount > mebibyte) await new Promise((resolve) => setImmediate(resolve));
   }
   await client.send('42999["unsubscribe",{"topic":"nothing"}]');
-  while (!(await client.next()).startsWith('43999'));
+  await until('what was sent last is answered', async () => (await client.next()).startsWith('43999'));
 }
 
 /** The same, so that as much of it is read at once as can be. */
 async function sendAtOnce(url: string, count: number, packet: (at: number) => string): Promise<void> {
   const socket = await connectDeaf(url, token);
   const packets = [...times(count, packet), '42999["unsubscribe",{"topic":"nothing"}]'];
-  const isAnswered = new Promise<void>((resolve, reject) => {
+  const answered = new Promise<void>((resolve, reject) => {
     socket.once('close', () => reject(new Error('the server has ended the connection')));
     socket.on('data', (piece: Buffer) => {
       if (piece.includes('43999[')) resolve();
     });
   });
+  const isAnswered = within(60_000, 'what was sent last is answered', answered);
   socket.resume().write(Buffer.concat(packets.map(text)));
   await isAnswered;
   socket.destroy();
@@ -246,8 +248,10 @@ const attacks: Readonly<Record<string, Attack>> = {
       const socket = await connectDeaf(url, token);
       socket.resume();
       const piece = Buffer.concat(Array.from({ length: 10_000 }, () => text('3')));
-      for (let at = 0; at < 20 && !socket.destroyed; at++)
-        await new Promise<void>((resolve) => void socket.write(piece, () => resolve()));
+      for (let at = 0; at < 20 && !socket.destroyed; at++) {
+        const written = new Promise<void>((resolve) => void socket.write(piece, () => resolve()));
+        await within(soonMs, 'the server reads 10,000 frames', written);
+      }
       socket.destroy();
     },
   },
@@ -315,7 +319,7 @@ const attacks: Readonly<Record<string, Attack>> = {
       for (let at = 0; at < 5; at++) {
         const socket = connectTo(url, `${head}${'1\r\n \r\n'.repeat(50_000)}`);
         socket.resume();
-        await new Promise((resolve) => void socket.once('close', resolve));
+        await nextEvent(socket, 'close', 'the server closes the connection');
       }
     },
   },
@@ -347,7 +351,7 @@ async function pipeline(url: string, request: string, count: number): Promise<vo
       if (answers >= count) resolve();
     });
   });
-  await done;
+  await within(60_000, `${count} requests are answered`, done, () => `${answers} answers`);
   socket.destroy();
 }
 
@@ -365,8 +369,9 @@ describe('A15: one client that does all it can to hold up the server', () => {
       let isOver = false;
       const isGoingOn = (): boolean => !isOver;
       const attacking = run(url).finally(() => (isOver = true));
-      do expect(await good.complaint()).toBeUndefined();
-      while (isGoingOn());
+      const serves = async (): Promise<void> => expect(await good.complaint()).toBeUndefined();
+      await serves();
+      await until('the attack is over', () => !isGoingOn(), { step: serves, ms: 90_000 });
       await attacking;
     }, heldMsMax);
     expect(held).toBeLessThan(heldMsMax);

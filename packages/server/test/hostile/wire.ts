@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { onTestFinished } from 'vitest';
 import { WebSocket, type RawData } from 'ws';
+import { soonMs, until, within } from '../../../../test/waits.ts';
 
 /** Else the server, when it stops, would wait for more to come over the connection. */
 export const lastOfConnection = { connection: 'close' } as const;
@@ -74,16 +75,17 @@ export class RawPolling implements RawClient {
   }
 
   async next(): Promise<string> {
-    while (this.#queue.length === 0) {
+    const step = async (): Promise<void> => {
       const { status, text } = await this.poll();
       if (status !== 200) throw new Error(`the server answered ${status} ${text}`);
       this.#queue.push(...text.split(separator));
-    }
+    };
+    await until('a poll brings the next packet', () => this.#queue.length > 0, { step });
     return this.#queue.shift() ?? '';
   }
 
   async ended(): Promise<void> {
-    while ((await this.poll()).status === 200);
+    await until('the server has ended the session', async () => (await this.poll()).status !== 200);
   }
 }
 
@@ -96,7 +98,6 @@ async function told(answer: Promise<Response>): Promise<{ readonly status: numbe
 export class RawWebSocket implements RawClient {
   readonly socket: WebSocket;
   readonly #queue: (string | Buffer)[] = [];
-  readonly #closed: Promise<unknown>;
   #wake = (): void => {};
 
   /** @param query - beside the version and the transport */
@@ -108,7 +109,6 @@ export class RawWebSocket implements RawClient {
       this.#queue.push(isBinary ? (data as Buffer) : (data as Buffer).toString());
       this.#wake();
     });
-    this.#closed = new Promise<void>((resolve) => void this.socket.once('close', () => resolve()));
     this.socket.once('close', () => this.#wake());
     onTestFinished(() => this.socket.terminate());
   }
@@ -121,7 +121,8 @@ export class RawWebSocket implements RawClient {
   }
 
   async send(...packets: readonly (string | Buffer)[]): Promise<void> {
-    if (this.socket.readyState === WebSocket.CONNECTING) await once(this.socket, 'open');
+    if (this.socket.readyState === WebSocket.CONNECTING)
+      await within(soonMs, 'the websocket opens', once(this.socket, 'open'));
     for (const packet of packets) this.socket.send(packet);
   }
 
@@ -132,16 +133,21 @@ export class RawWebSocket implements RawClient {
   }
 
   async nextOf(): Promise<string | Buffer> {
-    for (;;) {
-      const packet = this.#queue.shift();
-      if (packet !== undefined) return packet;
-      if (this.socket.readyState === WebSocket.CLOSED) throw new Error('the server closed the connection');
-      await new Promise<void>((resolve) => (this.#wake = resolve));
-    }
+    await until('the websocket brings the next packet', () => this.#queue.length > 0, {
+      step: () => this.#changed(),
+    });
+    return this.#queue.shift() ?? '';
   }
 
   async ended(): Promise<void> {
-    await this.#closed;
+    const isClosed = (): boolean => this.socket.readyState === WebSocket.CLOSED;
+    const step = (): Promise<void> => new Promise<void>((resolve) => (this.#wake = resolve));
+    await until('the server has closed the websocket', isClosed, { step, soFar: () => this.#queue });
+  }
+
+  async #changed(): Promise<void> {
+    if (this.socket.readyState === WebSocket.CLOSED) throw new Error('the server closed the connection');
+    await new Promise<void>((resolve) => (this.#wake = resolve));
   }
 }
 

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import type { TopicInfo } from '@fanfare/protocol';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { nextEvent, soonMs, until, within } from '../../../../test/waits.ts';
 import { fixedLimits } from '../../src/limits/fixed-limits.ts';
 import { packetBudget } from '../../src/socketio/packet-budget.ts';
 import { connectClient, publish, startServer, transports, type RunningServer } from '../harness.ts';
@@ -34,7 +35,7 @@ async function expectToServe(url: string): Promise<void> {
     const client = await connectClient(url, transport);
     const topic = `served over ${transport}`;
     expect(await client.emitWithAck('subscribe', { topic })).toMatchObject({ ok: true });
-    const message = new Promise((resolve) => void client.once(topic, resolve));
+    const message = nextEvent(client, topic, 'the subscriber gets the message');
     expect(await client.emitWithAck('publish', { topic, message: 'yes' })).toMatchObject({ ok: true });
     expect(await message).toEqual({ message: 'yes' });
     client.close();
@@ -51,7 +52,7 @@ async function publishedSoFar(url: string): Promise<number> {
 }
 
 async function ended(socket: Socket): Promise<void> {
-  if (!socket.destroyed) await new Promise<void>((resolve) => void socket.once('close', () => resolve()));
+  if (!socket.destroyed) await nextEvent(socket, 'close', 'the connection is closed');
 }
 
 describe.each(['_messageLength', '_bufferedBytes', '_fragments'])(
@@ -116,7 +117,7 @@ describe.each(['_messageLength', '_bufferedBytes', '_fragments'])(
       const [first, more] = [frame(0x1, 'x'), frame(0x0, 'x')];
       for (const one of [first, more]) one[0] = (one[0] ?? 0) & 0x7f;
       socket.resume().write(Buffer.concat([first, ...Array<Buffer>(600).fill(more)]));
-      await ended(socket);
+      await expect(ended(socket)).resolves.toBeUndefined();
     });
   },
 );
@@ -165,10 +166,14 @@ describe('a server whose engine.io has another name for its write buffer', () =>
     const taken = client.send(...requests);
     await expect.poll(() => publishedSoFar(url)).toBeGreaterThanOrEqual(10_000);
     const answers: number[] = [];
-    while (answers.length < requests.length) {
-      const packet = await client.next();
-      if (packet !== '2') answers.push(Number.parseInt(packet.slice(2), 10));
-    }
+    await until('all answers come', () => answers.length >= requests.length, {
+      step: async () => {
+        const packet = await client.next();
+        if (packet !== '2') answers.push(Number.parseInt(packet.slice(2), 10));
+      },
+      soFar: () => `${answers.length} answers`,
+      ms: 60_000,
+    });
     await taken;
     expect(answers).toEqual([...requests.keys()]);
     await expectToServe(url);
@@ -212,10 +217,18 @@ describe("a server whose engine.io takes a request's packets under another name"
     const path = client.url.slice(new URL(url).origin.length);
     const head = `POST ${path} HTTP/1.1\r\nHost: localhost\r\n`;
     const chunked = connectTo(url, `${head}Transfer-Encoding: chunked\r\n\r\n1\r\n6\r\n0\r\n\r\n`);
-    const [unknown] = (await once(chunked, 'data')) as [Buffer];
+    const [unknown] = (await within(
+      soonMs,
+      'a request of unknown length is answered',
+      once(chunked, 'data'),
+    )) as [Buffer];
     expect(unknown.toString()).toMatch(/^HTTP\/1.1 411 /);
     const large = connectTo(url, `${head}Content-Length: 9000000\r\n\r\n6`);
-    const [tooLarge] = (await once(large, 'data')) as [Buffer];
+    const [tooLarge] = (await within(
+      soonMs,
+      'a request that declares too much is answered',
+      once(large, 'data'),
+    )) as [Buffer];
     expect(tooLarge.toString()).toMatch(/^HTTP\/1.1 413 /);
     const all = fixedLimits.packetsArrivingBytesMax.value;
     expect(packetBudget.take(all)).toBe(true);
@@ -297,7 +310,7 @@ describe('a server whose engine.io has another name for its websockets', () => {
     const { url } = await start({ loginTimeoutMs: 600_000 });
     const client = await RawWebSocket.open(url);
     await client.send(`42["nothing","${'x'.repeat(20_000)}"]`);
-    await client.ended();
+    await expect(client.ended()).resolves.toBeUndefined();
   });
 });
 
@@ -405,7 +418,9 @@ describe('a server whose Node has another name for its rule for upgrades', () =>
       `POST /publish HTTP/1.1\r\n${offered}${type}Content-Length: ${body.length}\r\n\r\n${body.slice(0, 9)}`,
     );
     socket.write(body.slice(9));
-    const [answer] = (await once(socket, 'data')) as [Buffer];
+    const [answer] = (await within(soonMs, 'the offer of an upgrade is answered', once(socket, 'data'))) as [
+      Buffer,
+    ];
     expect(answer.toString()).toMatch(
       takesBodyOfOffer ? /^HTTP\/1.1 400 [^]*does not upgrade/ : /^HTTP\/1.1 200 /,
     );

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect as connectTcp, type Socket as TcpSocket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { nextEvent, soonMs, until, within } from '../../../../test/waits.ts';
 import { connectClient, connectRaw, publish, startServer } from '../harness.ts';
 import { heapBytes } from '../heap.ts';
 import { RawPolling, separator } from '../hostile/wire.ts';
@@ -86,9 +87,9 @@ describe('one connection too many', () => {
   it('is answered so and closed, and one more may come when one has gone', async () => {
     const { url } = await startServer({ connectionsMax: 2 });
     const first = connectRaw(url);
-    await once(first.socket, 'connect');
+    await within(soonMs, 'the first client connects', once(first.socket, 'connect'));
     const second = connectRaw(url);
-    await once(second.socket, 'connect');
+    await within(soonMs, 'the second client connects', once(second.socket, 'connect'));
     const answer = await connectRaw(url).ended;
     expect(answer).toContain('HTTP/1.1 429 Too Many Requests');
     expect(answer).toContain('"code":"limit_exceeded"');
@@ -153,7 +154,7 @@ async function openWebSocket(url: string, query = ''): Promise<TcpSocket> {
   socket.write(
     `GET /socket.io/?EIO=4&transport=websocket${query} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n`,
   );
-  const [head] = (await once(socket, 'data')) as [Buffer];
+  const [head] = (await within(soonMs, 'the server answers the handshake', once(socket, 'data'))) as [Buffer];
   expect(head.toString('latin1')).toContain('101 Switching Protocols');
   socket.resume();
   return socket;
@@ -197,7 +198,7 @@ describe('before it is let in', () => {
   ])('a websocket is closed over %s', async (_what, bytes) => {
     const { url } = await startServer({ loginTimeoutMs: 600_000 });
     const socket = await openWebSocket(url);
-    const closed = once(socket, 'close');
+    const closed = within(soonMs, 'the server closes the connection', once(socket, 'close'));
     socket.write(bytes);
     await closed;
   });
@@ -206,7 +207,7 @@ describe('before it is let in', () => {
     const { url } = await startServer({ loginTimeoutMs: 600_000 });
     const client = await connectClient(url, 'polling');
     const socket = await openWebSocket(url, `&sid=${client.io.engine.id}`);
-    const closed = once(socket, 'close');
+    const closed = within(soonMs, 'the server closes the connection', once(socket, 'close'));
     socket.write(Buffer.concat([longFrame(1_000_000), Buffer.alloc(20_000, 0x61)]));
     await closed;
     expect(client.connected).toBe(true);
@@ -238,7 +239,7 @@ describe('before it is let in', () => {
   it('it is closed when that takes too long', async () => {
     const { url } = await startServer({ loginTimeoutMs: 200 });
     const socket = await openWebSocket(url);
-    await once(socket, 'close');
+    await within(soonMs, 'the server closes the connection that waits too long', once(socket, 'close'));
   });
 
   it('the one that has waited longest is closed when too many wait, and none that is in', async () => {
@@ -247,7 +248,9 @@ describe('before it is let in', () => {
     const sockets = [];
     for (let at = 0; at < 3; at++) sockets.push(await openWebSocket(url));
     const [first, ...others] = sockets;
-    const closed = first && once(first, 'close');
+    const closed =
+      first &&
+      within(soonMs, 'the server closes the connection that has waited longest', once(first, 'close'));
     await openWebSocket(url);
     await closed;
     expect(others.every(({ destroyed }) => !destroyed)).toBe(true);
@@ -261,9 +264,10 @@ describe('a connection that was let in', () => {
     async (name) => {
       const { url } = await startServer({ loginTimeoutMs: 200 });
       const client = await connectClient(url, name);
-      const closed = new Promise<void>((resolve) => client.io.engine.once('close', () => resolve()));
+      const closed = nextEvent(client.io.engine, 'close', "the server closes the client's transport");
       client.io.engine.write('1');
       await closed;
+      expect(client.connected).toBe(false);
     },
   );
 
@@ -274,7 +278,7 @@ describe('a connection that was let in', () => {
       expect(await client.emitWithAck('subscribe', { topic: 'news' })).toMatchObject({ ok: true });
       client.io.engine.write('1');
       await expect.poll(() => subscribersOf(url, 'news')).toBe(0);
-      const back = new Promise<void>((resolve) => client.io.engine.once('data', () => resolve()));
+      const back = nextEvent(client.io.engine, 'data', 'the server answers the client');
       client.io.engine.write('0');
       await back;
     }
@@ -283,7 +287,7 @@ describe('a connection that was let in', () => {
   it('is one client, and is closed when it would be many', async () => {
     const { url } = await startServer({ loginTimeoutMs: 600_000 });
     const socket = await openWebSocket(url);
-    const closed = once(socket, 'close');
+    const closed = within(soonMs, 'the server closes the connection', once(socket, 'close'));
     socket.write(Buffer.concat(Array.from({ length: 20 }, () => connect)));
     await closed;
   });
@@ -298,13 +302,15 @@ describe('a client that sends commands and does not read', () => {
     const { url } = await startServer();
     const socket = await openWebSocket(url);
     socket.write(connect);
-    await once(socket, 'data');
+    await within(soonMs, 'the server begins to answer', once(socket, 'data'));
     socket.pause();
     const heapBefore = heapBytes();
     // What the kernels of both sides take in, and then no more: nobody reads.
     let sent = 0;
     const blocked = async (): Promise<boolean> => {
-      const drained = once(socket, 'drain').then(() => false);
+      const drained = within(60_000, 'the server takes what was sent', once(socket, 'drain')).then(
+        () => false,
+      );
       // As long as the server goes on it answers others in between.
       const others = (async () => {
         for (let at = 0; at < 20; at++) await publish(url, news);
@@ -312,15 +318,16 @@ describe('a client that sends commands and does not read', () => {
       })();
       return Promise.race([drained, others]);
     };
-    for (;;) {
+    const isBlocked = async (): Promise<boolean> => {
       sent += flood.length;
       if (sent > 400_000_000)
         throw new Error('the server took 400 MB of commands that nobody reads the answers to');
-      if (!socket.write(flood) && (await blocked())) break;
-    }
+      return !socket.write(flood) && (await blocked());
+    };
+    await until('the server reads no further', isBlocked, { soFar: () => `${sent} bytes`, ms: 60_000 });
     expect(heapBytes() - heapBefore).toBeLessThan(100_000_000);
     expect((await publish(url, news)).status).toBe(404);
-    const drained = once(socket, 'drain');
+    const drained = within(soonMs, 'the server reads on once its answers are read', once(socket, 'drain'));
     socket.resume();
     await drained;
   });

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, it } from 'vitest';
+import { until } from '../../../../test/waits.ts';
 import { ReaderState, RequestScheduler, type Reader } from '../../src/limits/request-scheduler.ts';
 
 class FakeReader implements Reader {
@@ -69,7 +70,12 @@ it('a connection with too many unanswered requests waits for a response', async 
   const turns = new RequestScheduler(options);
   const reader = new FakeReader();
   let taken = 0;
-  for (; taken < 10; await nextTurn()) taken += take(turns, reader, 100);
+  await until('ten requests are taken', () => taken >= 10, {
+    step: async () => {
+      taken += take(turns, reader, 100);
+      await nextTurn();
+    },
+  });
   expect(taken).toBe(10);
   turns.hold(reader);
   await nextTurn();

@@ -186,7 +186,7 @@ describe('the data directory', () => {
     mkdirSync(copy);
     writeFileSync(join(copy, 'log.mdb'), readFileSync(join(directory, 'log.mdb')));
     const second = await openLmdbStore(copy);
-    await second.close();
+    await expect(second.close()).resolves.toBeUndefined();
     await store.close();
   });
 
@@ -202,7 +202,7 @@ describe('the data directory', () => {
   it('the data directory may be the root of a disk', async () => {
     mkdirSync(join(directory, 'lost+found'), { recursive: true });
     const store = await openLmdbStore(directory);
-    await store.close();
+    await expect(store.close()).resolves.toBeUndefined();
   });
 
   it.each([

@@ -71,7 +71,8 @@ function damagesOf(directory: string): string[] {
  */
 async function use(all: readonly string[]): Promise<readonly string[]> {
   const outcomes: string[] = [];
-  while (outcomes.length < all.length) {
+  // Each process does away with one directory at least.
+  for (let runs = 0; runs <= all.length && outcomes.length < all.length; runs++) {
     const user = new ScriptProcess(
       `
       const none = { chunks: [], blocks: [], ids: [], topics: [], removedTopics: [], removedChunks: [], removedBlocks: [], removedIds: [] };
@@ -218,7 +219,8 @@ describe('checking the pages of a data file', () => {
     writeFileSync(printing, 'console.log("Loaded."); setInterval(() => {}, 1_000);');
     vi.stubEnv('NODE_OPTIONS', `--require ${printing}`);
     onTestFinished(() => void vi.unstubAllEnvs());
-    await (await openLmdbStore(data)).close();
+    const opened = await openLmdbStore(data);
+    await expect(opened.close()).resolves.toBeUndefined();
   });
 });
 

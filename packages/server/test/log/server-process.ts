@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { soonMs, until, within } from '../../../../test/waits.ts';
 
 const built = new URL('../../dist/log/store/', import.meta.url).href;
 
@@ -42,17 +43,17 @@ export class ScriptProcess {
 
   /** The next line of its output; undefined if it ends without one. */
   async line(): Promise<string | undefined> {
-    while (this.#lines.length === 0 && !this.#hasEnded) {
-      await new Promise<void>((resolve) => {
-        this.#onLine = resolve;
-      });
-    }
+    const isThere = (): boolean => this.#lines.length > 0 || this.#hasEnded;
+    await until('the process of the script prints its next line', isThere, {
+      step: () => new Promise<void>((resolve) => (this.#onLine = resolve)),
+      ms: 60_000,
+    });
     return this.#lines.shift();
   }
 
   /** Resolves to how it ended. */
   async end(): Promise<number | NodeJS.Signals | null> {
-    if (!this.#hasEnded) await once(this.#process, 'close');
+    if (!this.#hasEnded) await within(soonMs, 'the process of the script ends', once(this.#process, 'close'));
     return this.#process.signalCode ?? this.#process.exitCode;
   }
 
