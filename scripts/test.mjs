@@ -1,11 +1,13 @@
 // @ts-check
 // npm test: installs what is missing, builds, checks, tests. The last line says how many passed and failed.
+// npm run test:quick: builds, and runs the tests of scripts/quick.mjs alone.
 import { spawnSync } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
 import { bundle } from './bundle.mjs';
 import { finishPackages } from './packages.mjs';
 import { build, install, root } from './prepare.mjs';
 import { installPrograms } from './programs.mjs';
+import { quickFiles } from './quick.mjs';
 
 /** Each check counts as one test. */
 const checks = [
@@ -16,6 +18,9 @@ const checks = [
 
 const report = `${root}node_modules/.cache/vitest.json`;
 
+const isQuick = process.argv[2] === '--quick';
+const filters = process.argv.slice(isQuick ? 3 : 2);
+
 installPrograms();
 install();
 build('.');
@@ -24,22 +29,22 @@ await bundle();
 
 let passed = 0;
 let failed = 0;
-for (const { name, command } of checks) {
+for (const { name, command } of isQuick ? [] : checks) {
   const isFine = npx(command);
   console.log(`${isFine ? '✓' : '✗'} ${name}`);
   if (isFine) passed++;
   else failed++;
 }
-test(process.argv.slice(2));
+test(isQuick ? [...quickFiles(), ...filters] : filters);
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;
 
 /**
  * Runs the tests and counts them.
  *
- * @param {readonly string[]} filters - what follows `npm test --`
+ * @param {readonly string[]} files - folders and files; all tests without any
  */
-function test(filters) {
+function test(files) {
   rmSync(report, { force: true });
   const isFine = npx([
     'vitest',
@@ -47,7 +52,7 @@ function test(filters) {
     '--reporter=default',
     '--reporter=json',
     `--outputFile=${report}`,
-    ...filters,
+    ...files,
   ]);
   try {
     const counts = /** @type {{ numPassedTests: number, numFailedTests: number }} */ (

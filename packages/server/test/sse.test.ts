@@ -421,7 +421,7 @@ describe('a stream for which nothing happens', () => {
     const closed = nextEvent(response, 'close', 'the stream is closed');
     streams.end(1_000);
     await closed;
-    expect(response.complete).toBe(true);
+    expect(response.destroyed).toBe(true);
   });
 });
 
