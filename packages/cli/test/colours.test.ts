@@ -31,7 +31,7 @@ const commands = [
 ] as const;
 
 describe('on a terminal', () => {
-  it('every output has colours, and a table its titles; none has colours with NO_COLOR', async () => {
+  it('on a terminal, output has colours and tables have titles; with NO_COLOR there are no colours', async () => {
     const url = await filled();
     const lineOf = (command: string): string => (command === '--help' ? command : `${command} --url ${url}`);
     const terminals = commands.map(([command, text]) => ({ terminal: inTerminal(lineOf(command)), text }));
@@ -48,7 +48,7 @@ describe('on a terminal', () => {
 });
 
 describe('in a pipe', () => {
-  it('there are no colours and no titles, whatever the environment says of colours', async () => {
+  it('in a pipe, output has no colours and tables have no titles, whatever the environment says of colours', async () => {
     const url = await filled();
     const run = async (...args: string[]): ReturnType<typeof outcome> =>
       outcome(

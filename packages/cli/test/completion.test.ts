@@ -40,18 +40,18 @@ describe('what can come next', () => {
     ['fanfare token mint ann --subscribe a b ', 'topics'],
     ['fanfare completion ', ['bash', 'zsh', 'fish']],
     ['fanfare nonsense ', []],
-  ])('after «%s»', (line, expected) => {
+  ])('completion offers what can come next after «%s»', (line, expected) => {
     expect(next(line)).toEqual(expected);
   });
 
-  it('is said for every command', () => {
+  it('completion knows every command', () => {
     const names = buildProgram().commands.map((command) => command.name());
     expect(next('fanfare ')).toEqual(names);
   });
 });
 
 describe('completion in a shell', () => {
-  it('with bash has commands, options, files, and the topics of the server that the line names', async () => {
+  it('completion in bash offers commands, options, files, and the topics of the server that the line names', async () => {
     const { url } = await startServer();
     for (const topic of ['orders/7', 'order book', 'prices:1', 'prices:2'])
       await outcome(fanfare('topics', 'create', topic, '--url', url));
@@ -73,7 +73,7 @@ describe('completion in a shell', () => {
     expect(stdout.split('\n').slice(0, -1)).toEqual(lines.map(([, expected]) => expected));
   });
 
-  it('with fish has them with what they are for', async () => {
+  it('completion in fish also says what each command and option is for', async () => {
     const { path, folder } = installed();
     const script = `fanfare completion fish | source; complete -C 'fanfare sto'; complete -C 'fanfare topics '; complete -C 'fanfare serve --data ${folder}/b'`;
     const { stdout } = await outcome(new Program('fish', ['--no-config', '-c', script], { PATH: path }));
@@ -91,7 +91,7 @@ describe('completion in a shell', () => {
   it.each([
     ['bash', 'bash --norc', 'source <(fanfare completion bash)'],
     ['zsh', 'zsh -f', 'autoload -U compinit; compinit -u -D; source <(fanfare completion zsh)'],
-  ])('with %s at a prompt', async (_, shell, setup) => {
+  ])('completion works at a prompt of %s', async (_, shell, setup) => {
     const { path } = installed();
     const terminal = new Terminal(`env PATH='${path}' PS1='> ' ${shell}`, { width: 120 });
     await terminal.shows('>');

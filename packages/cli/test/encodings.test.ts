@@ -51,15 +51,18 @@ describe.each([[1], [3], [65_536]])('lines that come in pieces of %i bytes', (si
     ['big-endian UTF-16', Buffer.from('\ufeffhi\n', 'utf16le').swap16(), [], utf16],
     ['UTF-16 without a byte order mark', Buffer.from('hello\n', 'utf16le'), [], utf16],
     ['big-endian UTF-16 without one', Buffer.from('hello\n', 'utf16le').swap16(), [], utf16],
-  ])('are read, or refused with their number: %s', async (_, input, lines, sentence) => {
-    const { lines: found, error } = await read(input, size);
-    expect(found).toEqual(lines);
-    expect((error as CommandError | undefined)?.message).toBe(sentence);
-  });
+  ])(
+    'lines are read whatever the size of the pieces, or refused with their number: %s',
+    async (_, input, lines, sentence) => {
+      const { lines: found, error } = await read(input, size);
+      expect(found).toEqual(lines);
+      expect((error as CommandError | undefined)?.message).toBe(sentence);
+    },
+  );
 });
 
 describe('fanfare pub', () => {
-  it('publishes the lines before one that is not UTF-8, and nothing of it or after it', async () => {
+  it('fanfare pub publishes the lines before one that is not UTF-8, and nothing of it or after it', async () => {
     const { url } = await startServer();
     const publisher = fanfare('pub', 'news', '-', '--create', '--url', url);
     publisher.process.stdin?.end(bytes('\xef\xbb\xbffirst\ncaf\xe9\nthird\n'));
@@ -72,7 +75,7 @@ describe('fanfare pub', () => {
     expect(JSON.parse(history.stdout)).toMatchObject({ message: 'first' });
   });
 
-  it('ends with 1 at input in UTF-16, and publishes nothing', async () => {
+  it('fanfare pub ends with 1 at input in UTF-16, and publishes nothing', async () => {
     const { server, url } = await startServer();
     const publisher = fanfare('pub', 'news', '-', '--create', '--url', url);
     publisher.process.stdin?.end(Buffer.from('\ufeffcafé\r\n', 'utf16le'));
@@ -81,7 +84,7 @@ describe('fanfare pub', () => {
     expect((await outcome(fanfare('history', 'news', '--url', url))).stdout).toMatch(/^\S+\tx\n$/);
   });
 
-  it('refuses an argument that is not UTF-8', async () => {
+  it('fanfare pub refuses an argument that is not UTF-8', async () => {
     const { url } = await startServer();
     const shell = `"${process.execPath}" "${fanfarePath}" pub news $'caf\\xe9' --create --url ${url}`;
     expect(await outcome(new Program('bash', ['-c', shell]))).toEqual({
@@ -93,7 +96,7 @@ describe('fanfare pub', () => {
     expect(real).toMatchObject({ code: 0 });
   });
 
-  it('does not publish what is typed at its prompt in another encoding', async () => {
+  it('fanfare pub does not publish what is typed at its prompt in another encoding', async () => {
     const { url } = await startServer();
     const publisher = fanfare('pub', '--url', url);
     publisher.process.stdin?.end(bytes('news\ncaf\xe9\nexit\n'));
@@ -104,7 +107,7 @@ describe('fanfare pub', () => {
 });
 
 describe('files that Windows has written', () => {
-  it('are read: a configuration with a byte order mark', async () => {
+  it('a configuration file with a byte order mark is read', async () => {
     const config = join(temporaryDirectory(), 'fanfare.json');
     writeFileSync(config, '\ufeff{"port": 0, "memory": true}');
     const program = fanfare('serve', '--config', config);
@@ -112,7 +115,7 @@ describe('files that Windows has written', () => {
     expect(program.stderr).toBe('');
   });
 
-  it('are refused in words: a token in UTF-16', async () => {
+  it('a token file in UTF-16 is refused with a sentence', async () => {
     const { url } = await startServer();
     const file = join(temporaryDirectory(), 'ann.token');
     writeFileSync(file, Buffer.from('\ufeffeyJhbGciOiJIUzI1NiJ9\r\n', 'utf16le'));
@@ -128,7 +131,7 @@ describe('text from somebody else in a terminal', () => {
   const deceit = 'a\u202etxt.exe\u202c\u2066b\u2069\u200e\u200f\u061c\u009b31m';
   const visible = 'a\\u202etxt.exe\\u202c\\u2066b\\u2069\\u200e\\u200f\\u061c\\u009b31m';
 
-  it('shows control characters, those of the direction of writing too', () => {
+  it("control characters of others' text are shown on a terminal, and those of the writing direction too", () => {
     expect(showControls(deceit)).toBe(visible);
     expect(showControls('mañana\tשלום\n👩‍💻')).toBe('mañana\tשלום\n👩‍💻');
   });
@@ -138,7 +141,7 @@ describe('text from somebody else in a terminal', () => {
     ['sub news --from earliest --count 1 --json', `"${visible}"`],
     ['history news', visible],
     ['history news --json', `"${visible}"`],
-  ])('shows them with fanfare %s', async (command, shown) => {
+  ])("fanfare %s shows control characters of others' text on a terminal", async (command, shown) => {
     const { server, url } = await startServer();
     await outcome(fanfare('topics', 'create', 'news', '--url', url));
     await server.publish('news', deceit);
@@ -147,7 +150,7 @@ describe('text from somebody else in a terminal', () => {
     expect(await terminal.exitCode()).toBe(0);
   });
 
-  it('leaves them as they are in a pipe', async () => {
+  it("control characters of others' text stay as they are in a pipe", async () => {
     const { server, url } = await startServer();
     await outcome(fanfare('topics', 'create', 'news', '--url', url));
     await server.publish('news', deceit);

@@ -24,11 +24,11 @@ function commandOf(line: string): { command: Command; args: readonly string[] } 
 }
 
 describe('help', () => {
-  it.each([...commands])('of %s fits 80 columns', (_, command) => {
+  it.each([...commands])('the help of %s fits 80 columns', (_, command) => {
     for (const line of helpOf(command).split('\n')) expect(line.length, line).toBeLessThanOrEqual(80);
   });
 
-  it('of fanfare serve has every setting, in groups', () => {
+  it('the help of fanfare serve has every setting, in groups', () => {
     const help = helpOf(commands.get('fanfare serve') as Command);
     const headings = ['Common:', 'Storage:', 'Access:', 'Limits:', 'Network:', 'Examples:'];
     const found = help.split('\n').filter((line) => headings.includes(line));
@@ -41,12 +41,12 @@ describe('help', () => {
     }
   });
 
-  it('has a group for every setting that is not a limit', () => {
+  it('the help has a group for every setting that is not a limit', () => {
     const lost = settingNames.filter((name) => !settingKinds[name].limit && !settingKinds[name].group);
     expect(lost).toEqual([]);
   });
 
-  it('has examples of commands and options that there are', () => {
+  it('the examples of the help use only commands and options that exist', () => {
     const examples = [...commands.values()].flatMap((command) =>
       [...helpOf(command).matchAll(/^ {2}\$ (.*)$/gm)].flatMap(([, line = '']) => line.split(' | ')),
     );

@@ -6,7 +6,7 @@ import { inTerminal, Terminal } from './terminal.ts';
 const menu = '1. Subscribe to a topic\n2. Unsubscribe from a topic\n3. Listen for messages\n4. Exit\n';
 
 describe('fanfare sub from a pipe', () => {
-  it('subscribes, listens and unsubscribes, and shows what comes at any time on a line of its own', async () => {
+  it('fanfare sub at its menu subscribes, listens and unsubscribes, and shows what comes at any time on a line of its own', async () => {
     const { server, url } = await startServer();
     const program = fanfare('sub', '--url', url);
     program.type('1\nbreaking news\n');
@@ -27,7 +27,7 @@ describe('fanfare sub from a pipe', () => {
     expect(stdout.split(menu)).toHaveLength(5);
   });
 
-  it('takes a choice while it listens, and says what it does not understand', async () => {
+  it('fanfare sub at its menu takes a choice while it listens, and says what it does not understand', async () => {
     const { url } = await startServer();
     const program = fanfare('sub', '--url', url);
     program.process.stdin?.end('3\nx\n2\nnews\n1\n$x\n1\nnews\n3\n4\n');
@@ -44,7 +44,7 @@ describe('fanfare sub from a pipe', () => {
     }
   });
 
-  it('ends with its input, unless it is listening', async () => {
+  it('fanfare sub at its menu ends with its input, unless it is listening', async () => {
     const { server, url } = await startServer();
     const ending = fanfare('sub', '--url', url);
     ending.process.stdin?.end('1\nnews\n');
@@ -60,7 +60,7 @@ describe('fanfare sub from a pipe', () => {
   });
 
   it.each(['nothing', 'never'] as const)(
-    'works with a server that acknowledges with %s',
+    'fanfare sub at its menu works with a server that acknowledges with %s',
     async (acknowledgement) => {
       const { url } = await startLabServer(acknowledgement);
       const program = fanfare('sub', '--url', url);
@@ -73,7 +73,7 @@ describe('fanfare sub from a pipe', () => {
 });
 
 describe('fanfare sub without its server for a while', () => {
-  it('takes a subscription for later, and ends at once when it is told to', async () => {
+  it('fanfare sub without its server takes a subscription for later, and ends at once when it is told to', async () => {
     const { url, io } = await startLabServer('nothing');
     const program = fanfare('sub', '--url', url);
     await program.says('Your choice');
@@ -88,7 +88,7 @@ describe('fanfare sub without its server for a while', () => {
 });
 
 describe('fanfare pub from a pipe', () => {
-  it('asks for topics and messages, and says what became of them', async () => {
+  it('fanfare pub at its prompt asks for topics and messages, and says what became of them', async () => {
     const { url } = await startServer();
     const subscriber = fanfare('sub', 'news', '--json', '--url', url, '--count', '1');
     await subscriber.says('Subscribed', 'stderr');
@@ -103,7 +103,7 @@ describe('fanfare pub from a pipe', () => {
     expect(JSON.parse((await outcome(subscriber)).stdout)).toMatchObject({ message: ' 5 ' });
   });
 
-  it('goes on when the server is down, and ends with its input', async () => {
+  it('fanfare pub at its prompt goes on when the server is down, and ends with its input', async () => {
     const program = fanfare('pub', '--url', 'http://localhost:9');
     program.process.stdin?.end('news\nhi\n');
     expect(await outcome(program)).toMatchObject({
@@ -116,7 +116,7 @@ describe('fanfare pub from a pipe', () => {
 });
 
 describe('in a terminal', () => {
-  it('a message that comes while a line is typed appears above it, and the line stays', async () => {
+  it('in a terminal, a message that comes while a line is typed appears above it, and the line stays', async () => {
     const { server, url } = await startServer();
     const terminal = inTerminal(`sub --url ${url}`);
     await terminal.shows('Your choice (1-4):');
@@ -139,7 +139,7 @@ describe('in a terminal', () => {
     expect(await terminal.exitCode()).toBe(0);
   });
 
-  it('a line that is longer than the terminal is wide stays whole', async () => {
+  it('in a terminal, a typed line that is wider than the terminal stays whole', async () => {
     const { server, url } = await startServer();
     const terminal = inTerminal(`sub --url ${url}`, { width: 40 });
     await terminal.shows('Your choice (1-4):');
@@ -180,7 +180,7 @@ describe('in a terminal', () => {
     await piped.shows("Received message for topic 'news': \\u001b[2Jgone");
   });
 
-  it('goes on after Ctrl-Z and fg', async () => {
+  it('fanfare sub goes on after Ctrl-Z and fg', async () => {
     const { server, url } = await startServer();
     const terminal = new Terminal(`bash --norc -i`);
     terminal.type(`'${process.execPath}' '${fanfarePath}' sub --url ${url}`, 'Enter');
@@ -197,7 +197,7 @@ describe('in a terminal', () => {
     await expect.poll(() => terminal.screen.at(-1)).toMatch(/[$#]$/);
   });
 
-  it('Ctrl-D ends with 0 wherever it is pressed', async () => {
+  it('Ctrl-D ends fanfare sub with 0 wherever it is pressed', async () => {
     const { url } = await startServer();
     for (const keys of [['1'], ['2'], ['1', 'Enter', 'news', 'Enter', '3']]) {
       const terminal = inTerminal(`sub --url ${url}`);
@@ -209,7 +209,7 @@ describe('in a terminal', () => {
     }
   });
 
-  it('Ctrl-C ends with 130, Ctrl-D with 0', async () => {
+  it('Ctrl-C ends fanfare pub with 130, Ctrl-D with 0', async () => {
     const { url } = await startServer();
     for (const [command, prompt] of [
       ['sub', 'Your choice (1-4):'],

@@ -37,26 +37,29 @@ describe('fanfare sub --from', () => {
     ['1h', [1, 2, 3, 4, 5, 'text']],
     ['2020-01-31', [1, 2, 3, 4, 5, 'text']],
     ['time:0', [1, 2, 3, 4, 5, 'text']],
-  ])('%s begins there, of all topics of a pattern, and goes on live', async (from, messages) => {
-    const { server, url } = await filled();
-    const program = await subscriber(
-      url,
-      '**',
-      '--from',
-      from,
-      '--json',
-      '--count',
-      String(messages.length + 1),
-    );
-    await program.says('"text"');
-    await server.publish('c', 'live');
-    const { code, stdout } = await outcome(program);
-    expect(code).toBe(0);
-    expect(fields(stdout, 'message')).toEqual([...messages, 'live']);
-    expect(fields(stdout, 'replay')).toEqual([...messages.map(() => '**'), undefined]);
-  });
+  ])(
+    'fanfare sub --from %s begins there, for all topics of a pattern, and goes on live',
+    async (from, messages) => {
+      const { server, url } = await filled();
+      const program = await subscriber(
+        url,
+        '**',
+        '--from',
+        from,
+        '--json',
+        '--count',
+        String(messages.length + 1),
+      );
+      await program.says('"text"');
+      await server.publish('c', 'live');
+      const { code, stdout } = await outcome(program);
+      expect(code).toBe(0);
+      expect(fields(stdout, 'message')).toEqual([...messages, 'live']);
+      expect(fields(stdout, 'replay')).toEqual([...messages.map(() => '**'), undefined]);
+    },
+  );
 
-  it('takes up after an offset that it has printed', async () => {
+  it('fanfare sub --from takes up after an offset that it has printed', async () => {
     const { url } = await filled();
     const first = await outcome(await subscriber(url, 'a/b', '--from', 'earliest', '--json', '--count', '2'));
     const offset = String(fields(first.stdout, 'offset').at(-1));
@@ -64,7 +67,7 @@ describe('fanfare sub --from', () => {
     expect(second.stdout).toBe('a/b\t3\na/b\t4\na/b\t5\n');
   });
 
-  it('says so when the offset is one of another log', async () => {
+  it('fanfare sub --from says so when the offset is one of another log', async () => {
     const { url } = await filled();
     const program = await outcome(await subscriber(url, 'c', '--from', 'another.17', '--count', '1'));
     expect(program.stdout).toBe('text\n');
@@ -73,7 +76,7 @@ describe('fanfare sub --from', () => {
     );
   });
 
-  it('says so when the server keeps no messages', async () => {
+  it('fanfare sub --from says so when the server keeps no messages', async () => {
     const { url } = await startLabServer('nothing');
     const program = await subscriber(url, 'c', '--from', 'earliest');
     // Proves: the subscriber says so, and subscribes all the same.
@@ -81,7 +84,7 @@ describe('fanfare sub --from', () => {
   });
 
   it.each(['never', '', 'last:', 'last:x', '10', '10y', '2020-13-01', 'time:-1'])(
-    'refuses %j',
+    'fanfare sub --from refuses %j',
     async (from) => {
       const { code, stderr } = await outcome(fanfare('sub', 'c', `--from=${from}`));
       expect(code).toBe(2);
@@ -91,7 +94,7 @@ describe('fanfare sub --from', () => {
 });
 
 describe('fanfare sub, when its server is away for a while', () => {
-  it('goes on after the last message that came, and misses none', async () => {
+  it('fanfare sub resumes after the last message when its server comes back, and misses none', async () => {
     const data = temporaryDirectory();
     const first = fanfare('serve', '--port', '0', '--data', data);
     await first.says(/Messages:.*\n/);
@@ -134,7 +137,7 @@ describe('fanfare sub, when its server is away for a while', () => {
     expect(stderr).not.toContain('missing');
   });
 
-  it('says so when the server has lost its messages', async () => {
+  it('fanfare sub says so when the server has lost its messages', async () => {
     const port = await freePort();
     const first = await startServer(port);
     const program = await subscriber(first.url, 'news', '--count', '2');
@@ -153,7 +156,7 @@ describe('fanfare sub, when its server is away for a while', () => {
 });
 
 describe('fanfare sub, when it is told something', () => {
-  it('says how many messages it missed, and goes on', async () => {
+  it('fanfare sub says how many messages it missed, and goes on', async () => {
     const { url, io } = await startLabServer('nothing');
     const program = await subscriber(url, 'prices', '--count', '1');
     io.emit('gap', { topic: 'prices', dropped: 3, envelope: true });
@@ -166,7 +169,7 @@ describe('fanfare sub, when it is told something', () => {
       expect(stderr).toMatch(new RegExp(`^${many} of topic 'prices' (is|are) missing here`, 'm'));
   });
 
-  it('ends with 1 when the server ends its subscription', async () => {
+  it('fanfare sub ends with 1 when the server ends its subscription', async () => {
     const { url, io } = await startLabServer('nothing');
     const program = await subscriber(url, 'prices');
     io.emit('error', { topic: 'prices', code: 'log_damaged', detail: 'The data is damaged.' });
@@ -178,7 +181,7 @@ describe('fanfare sub, when it is told something', () => {
 });
 
 describe('fanfare pub TOPIC -', () => {
-  it('publishes many lines at once, in their order, and prints an answer for each', async () => {
+  it('fanfare pub TOPIC - publishes many lines at once, in their order, and prints an answer for each', async () => {
     const { url } = await startServer();
     const shell = `seq 1 5000 | "${process.execPath}" "${fanfarePath}" pub numbers - --create --json --url ${url}`;
     const { code, stdout, stderr } = await outcome(new Program('bash', ['-o', 'pipefail', '-c', shell]));
@@ -189,7 +192,7 @@ describe('fanfare pub TOPIC -', () => {
     expect(fields(read.stdout, 'message')).toEqual(Array.from({ length: 5_000 }, (_, at) => at + 1));
   });
 
-  it('says how many at a time', async () => {
+  it('fanfare pub TOPIC - says how many messages it published at a time', async () => {
     const { url } = await startServer();
     const publisher = fanfare('pub', 'news', '-', '--create', '--url', url);
     publisher.process.stdin?.end('one\ntwo\nthree\n');
@@ -198,7 +201,7 @@ describe('fanfare pub TOPIC -', () => {
     );
   });
 
-  it('takes only a line feed for the end of a line', async () => {
+  it('fanfare pub TOPIC - takes only a line feed for the end of a line', async () => {
     const { url } = await startServer();
     const publisher = fanfare('pub', 'news', '-', '--create', '--url', url);
     publisher.process.stdin?.end('a\u2028b\u0085c\rd\r\n\nlast');
@@ -210,14 +213,14 @@ describe('fanfare pub TOPIC -', () => {
   it.each([
     ['a server that takes fewer at once', { batchMessagesMax: 1 }],
     ['a server that takes less at once', { batchBytesMax: 10 }],
-  ])('publishes them one by one to %s', async (_what, limits) => {
+  ])('fanfare pub TOPIC - publishes them one by one to %s', async (_what, limits) => {
     const { url } = await startServer(0, limits);
     const publisher = fanfare('pub', 'news', '-', '--create', '--url', url);
     publisher.process.stdin?.end('one\ntwo\nthree\n');
     expect((await outcome(publisher)).stderr).toBe("Message published to topic 'news'\n".repeat(3));
   });
 
-  it('publishes them one by one to a server that knows nothing else', async () => {
+  it('fanfare pub TOPIC - publishes them one by one to a server that knows nothing else', async () => {
     const { url } = await startLabServer('nothing');
     await subscriber(url, 'news');
     const publisher = fanfare('pub', 'news', '-', '--url', url);
@@ -228,7 +231,7 @@ describe('fanfare pub TOPIC -', () => {
     });
   });
 
-  it('stops at the first that fails, and tells what was sent along with it', async () => {
+  it('fanfare pub TOPIC - stops at the first that fails, and tells what was sent along with it', async () => {
     const rules = [{ match: 'small', publishBytesMax: 10 }];
     const { url } = await startServer(0, { rules });
     const publisher = fanfare('pub', 'small', '-', '--create', '--url', url);
@@ -244,7 +247,7 @@ describe('fanfare pub TOPIC -', () => {
 });
 
 describe('fanfare topics', () => {
-  it('creates topics, lists them, and deletes them', async () => {
+  it('fanfare topics creates topics, lists them, and deletes them', async () => {
     const { url } = await startServer();
     const run = (...args: string[]): Promise<unknown> => outcome(fanfare('topics', ...args, '--url', url));
     expect(await run('create', 'a', 'b/c', '..', 'ü "x"')).toEqual({
@@ -278,7 +281,7 @@ describe('fanfare topics', () => {
     });
   });
 
-  it('lists as many as there are', async () => {
+  it('fanfare topics lists as many as there are', async () => {
     const { url } = await startServer();
     const names = Array.from({ length: 2_100 }, (_, at) => `topic ${String(at).padStart(5, '0')}`);
     await outcome(fanfare('topics', 'create', ...names, '--url', url));
@@ -286,7 +289,7 @@ describe('fanfare topics', () => {
     expect(fields(stdout, 'topic')).toEqual(names);
   });
 
-  it('says so when the server is none of ours', async () => {
+  it('fanfare topics says so when the server is not a Fanfare server', async () => {
     const url = await startOtherServer();
     expect(await outcome(fanfare('topics', '--url', url))).toEqual({
       code: 1,
@@ -295,7 +298,7 @@ describe('fanfare topics', () => {
     });
   });
 
-  it('shows a table in a terminal, and asks before it deletes', async () => {
+  it('fanfare topics shows a table in a terminal, and asks before it deletes', async () => {
     const { url } = await filled();
     const list = inTerminal(`topics --url ${url}`, { width: 80 });
     await expect
@@ -323,7 +326,7 @@ describe('fanfare topics', () => {
 });
 
 describe('fanfare history', () => {
-  it('prints time and message, and the topic of a pattern', async () => {
+  it('fanfare history prints time and message, and the topic of a pattern', async () => {
     const { url } = await filled();
     const one = await outcome(fanfare('history', 'a/b', '--limit', '2', '--url', url));
     expect(one).toMatchObject({ code: 0, stderr: '' });
@@ -332,7 +335,7 @@ describe('fanfare history', () => {
     expect(all.stdout).toMatch(/^\S+Z\ta\/b\t5\n\S+Z\tc\ttext\n$/);
   });
 
-  it('prints envelopes with --json, with messages as they were published', async () => {
+  it('fanfare history prints envelopes with --json, with messages as they were published', async () => {
     const { url } = await startServer();
     const publisher = fanfare('pub', 'news', '-', '--json', '--create', '--url', url);
     const messages = ['1.0', '12345678901234567890', '{"a":1,"a":[1e400]}', '"\\u0041"', 'null'];
@@ -344,7 +347,7 @@ describe('fanfare history', () => {
     );
   });
 
-  it('prints all there is, and no more than it is asked for', async () => {
+  it('fanfare history prints all there is, and no more than it is asked for', async () => {
     const { url } = await startServer();
     const shell = `seq 1 2500 | "${process.execPath}" "${fanfarePath}" pub n - --create --json --url ${url}`;
     await outcome(new Program('bash', ['-c', shell]));
@@ -356,7 +359,7 @@ describe('fanfare history', () => {
     expect(await read('--from', 'new')).toEqual([]);
   });
 
-  it('says so when messages after the offset are missing', async () => {
+  it('fanfare history says so when messages after the offset are missing', async () => {
     const { url } = await filled();
     expect(await outcome(fanfare('history', 'c', '--from', 'another.1', '--url', url))).toMatchObject({
       code: 0,
@@ -365,7 +368,7 @@ describe('fanfare history', () => {
     });
   });
 
-  it('ends with 1 when there is no such topic', async () => {
+  it('fanfare history ends with 1 when there is no such topic', async () => {
     const { url } = await startServer();
     expect(await outcome(fanfare('history', 'nobody', '--url', url))).toEqual({
       code: 1,

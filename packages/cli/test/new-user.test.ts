@@ -23,15 +23,15 @@ describe('fanfare', () => {
     [['store', 'verfy'], "error: unknown command 'verfy'\n(Did you mean verify?)\n"],
     [['histry'], "error: unknown command 'histry'\n(Did you mean history?)\n"],
     [['sub', '--fron', 'last'], "error: unknown option '--fron'\n(Did you mean --from?)\n"],
-  ])('suggests for %j what was meant', async (args, stderr) => {
+  ])('fanfare suggests for %j what was meant', async (args, stderr) => {
     expect(await outcome(fanfare(...args))).toEqual({ code: 2, stdout: '', stderr });
   });
 
-  it.each(['-v', '-V', '--version', 'version'])('prints its version for %s', async (arg) => {
+  it.each(['-v', '-V', '--version', 'version'])('fanfare prints its version for %s', async (arg) => {
     expect(await outcome(fanfare(arg))).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
   });
 
-  it('takes a URL without http://, and lists topics without a further word', async () => {
+  it('fanfare takes a URL without http://, and lists topics without a further word', async () => {
     const { url } = await startServer();
     const host = url.replace('http://', '');
     expect((await outcome(fanfare('pub', 'news', 'x', '--create', '--url', host))).code).toBe(0);
@@ -40,7 +40,7 @@ describe('fanfare', () => {
     expect((await outcome(fanfare('topics', '--url', host))).stdout).toMatch(/^news\t0\t1\t\S+\n$/);
   });
 
-  it('names --create when a topic does not exist, for lines too, and the command for it at the prompt', async () => {
+  it('fanfare names --create when a topic does not exist, for lines too, and the command for it at the prompt', async () => {
     const { url } = await startServer();
     const sentence = "Failed to publish message: Topic 'no one' does not exist. Add --create to create it.\n";
     const lines = fanfare('pub', 'no one', '-', '--url', url);
@@ -59,7 +59,7 @@ describe('fanfare', () => {
     ['topics'],
     ['topics', 'create', 'x'],
     ['history', 'news'],
-  ])('names --token-file when a token is needed: %s', async (...args) => {
+  ])('fanfare names --token-file when a token is needed: %s', async (...args) => {
     const { url } = await startServer(0, { key: manyBytes });
     const { code, stderr } = await outcome(fanfare(...args, '--url', url));
     expect(code).toBe(1);
@@ -73,11 +73,11 @@ describe('fanfare', () => {
     ],
     [['token', 'mint', 'ann', '--key-file', '/no/key'], 'Cannot read --key-file /no/key (ENOENT).'],
     [['sub', 'news', '--token-file', '/no/token'], 'Cannot read --token-file /no/token (ENOENT).'],
-  ])('names the flag and the path of a file that cannot be read: %j', async (args, sentence) => {
+  ])('fanfare names the flag and the path of a file that cannot be read: %j', async (args, sentence) => {
     expect(await outcome(fanfare(...args))).toEqual({ code: 2, stdout: '', stderr: `${sentence}\n` });
   });
 
-  it('says with an absolute path where messages are kept', async () => {
+  it('fanfare says with an absolute path where messages are kept', async () => {
     const folder = temporaryDirectory();
     const serve = runIn(folder, `'${process.execPath}' '${fanfarePath}' serve --port 0 --data some/data`);
     await serve.says(`Messages:   kept in ${join(folder, 'some', 'data')}\n`);
@@ -89,7 +89,7 @@ describe('fanfare', () => {
     expect((await outcome(verify)).stderr).toContain(join(folder, 'nothing', 'here'));
   });
 
-  it('says how to start a server where nothing listens, so that it works there', async () => {
+  it('fanfare says how to start a server where nothing listens, so that it works there', async () => {
     const port = await freePort();
     const folder = temporaryDirectory();
     const bin = join(folder, 'bin');
@@ -119,7 +119,7 @@ describe('fanfare', () => {
     await serve.says(`Fanfare serves on http://localhost:${port}`);
   });
 
-  it('says nothing of starting a server that would be elsewhere', async () => {
+  it('fanfare says nothing of starting a server that would be elsewhere', async () => {
     for (const url of ['https://localhost:9', 'http://localhost:9/below'])
       expect(await outcome(fanfare('topics', '--url', url))).toEqual({
         code: 3,

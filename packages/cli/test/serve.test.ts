@@ -31,7 +31,7 @@ function write(path: string, content: string): string {
 }
 
 describe('fanfare serve', () => {
-  it('says in four lines where it serves, how to subscribe and to publish, and where messages are kept', async () => {
+  it('fanfare serve says in four lines where it serves, how to subscribe and to publish, and where messages are kept', async () => {
     const { program, url } = await serving('--port', '0');
     expect(program.stdout.split('\n')).toEqual([
       expect.stringMatching(/^Fanfare serves on http:\/\/localhost:\d+ /) as string,
@@ -45,7 +45,7 @@ describe('fanfare serve', () => {
   });
 
   it.each([['SIGTERM'], ['SIGINT']] as const)(
-    'ends with 0 on %s, with a client connected',
+    'fanfare serve ends with 0 on %s, with a client connected',
     async (signal) => {
       const { program, url } = await serving('--port', '0');
       const client = io(url, { reconnection: false });
@@ -59,7 +59,7 @@ describe('fanfare serve', () => {
     },
   );
 
-  it('ends with 0 on SIGHUP in a terminal, also when that is closed', async () => {
+  it('fanfare serve ends with 0 on SIGHUP in a terminal, also when that is closed', async () => {
     const serve = `'${process.execPath}' '${fanfarePath}' serve --memory --port 0`;
     const start = async (): Promise<{ terminal: Program; pid: number; gone: Promise<unknown> }> => {
       const terminal = new Program('script', [
@@ -85,7 +85,7 @@ describe('fanfare serve', () => {
     await expect.poll(() => isRunning(closed.pid)).toBe(false);
   });
 
-  it('goes on after SIGHUP without a terminal, and after SIGUSR1, which opens no port for debuggers', async () => {
+  it('fanfare serve goes on after SIGHUP without a terminal, and after SIGUSR1, which opens no port for debuggers', async () => {
     const { program, url } = await serving('--port', '0');
     for (const signal of ['SIGHUP', 'SIGUSR1'] as const) {
       program.process.kill(signal);
@@ -97,7 +97,7 @@ describe('fanfare serve', () => {
     expect([code, stderr]).toEqual([0, expect.not.stringContaining('Debugger')]);
   });
 
-  it('says in one sentence that it may have too few files, however few', async () => {
+  it('fanfare serve says in one sentence that it may have too few files, however few', async () => {
     for (const limit of [20, 42, 64, 255]) {
       const command = `ulimit -n ${limit}; exec '${process.execPath}' '${fanfarePath}' serve --memory --port 0`;
       const { code, stdout, stderr } = await outcome(new Program('bash', ['-c', command]));
@@ -110,7 +110,7 @@ describe('fanfare serve', () => {
     }
   });
 
-  it('says so when it has run out of file descriptors, and when it has some again', async () => {
+  it('fanfare serve says so when it has run out of file descriptors, and when it has some again', async () => {
     const command = `ulimit -n 256; exec '${process.execPath}' '${fanfarePath}' serve --memory --port 0`;
     const program = new Program('bash', ['-c', command]);
     await program.says(/Messages:.*\n/);
@@ -127,7 +127,7 @@ describe('fanfare serve', () => {
   it.each([
     ['while it starts', 'Server.prototype', 'listen'],
     ['as soon as it has said that it serves', 'process.stdout', 'write'],
-  ])('ends with 0 on a SIGTERM %s', async (_, owner, method) => {
+  ])('fanfare serve ends with 0 on a SIGTERM %s', async (_, owner, method) => {
     const preload = `
       import { Server } from 'node:net';
       const { ${method}: original } = ${owner};
@@ -142,7 +142,7 @@ describe('fanfare serve', () => {
     expect(await outcome(program)).toMatchObject({ code: 0, stderr: '' });
   });
 
-  it('says in one sentence what to do when the port is taken', async () => {
+  it('fanfare serve says in one sentence what to do when the port is taken', async () => {
     const taken = createHttpServer().listen(0, '127.0.0.1');
     onTestFinished(() => void taken.close());
     await nextEvent(taken, 'listening', 'the port is taken');
@@ -155,7 +155,7 @@ describe('fanfare serve', () => {
   });
 
   it.each(['0.0.0.0', '::', '192.168.1.1', 'example.org', '127.0.0.1.evil.example', '::ffff:1.2.3.4'])(
-    'does not listen on %s without --open',
+    'fanfare serve does not listen on %s without --open',
     async (host) => {
       const { code, stdout, stderr } = await outcome(
         fanfare('serve', '--memory', '--port', '0', '--host', host),
@@ -167,14 +167,14 @@ describe('fanfare serve', () => {
   );
 
   it.each([['127.0.0.2'], ['::1'], ['localhost'], ['0.0.0.0', '--open']])(
-    'listens on %s',
+    'fanfare serve listens on %s',
     async (...host) => {
       const { url } = await serving('--port', '0', '--host', ...host);
       expect((await fetch(url)).status).toBe(200);
     },
   );
 
-  it('takes a setting from flag, environment and file, in this order of force', async () => {
+  it('fanfare serve takes a setting from flag, environment and file, in this order of force', async () => {
     const config = join(temporaryDirectory(), 'fanfare.json');
     writeFileSync(config, '{"port": 0, "host": "127.0.0.4"}');
     const serve = async (env: Record<string, string>, ...args: string[]): Promise<string> => {
@@ -191,7 +191,7 @@ describe('fanfare serve', () => {
     expect(await serve({ FANFARE_HOST: '127.0.0.3' }, '--host', '127.0.0.2')).toBe('127.0.0.2');
   });
 
-  it('keeps messages in its data directory, over a restart', async () => {
+  it('fanfare serve keeps messages in its data directory, over a restart', async () => {
     const data = join(temporaryDirectory(), 'new', 'data');
     const first = await serving('--port', '0', '--data', data);
     expect(first.program.stdout).toContain(`Messages:   kept in ${data}\n`);
@@ -203,7 +203,7 @@ describe('fanfare serve', () => {
     expect(JSON.parse(read.stdout)).toMatchObject({ message: 'still there' });
   });
 
-  it('says who has the data directory already', async () => {
+  it('fanfare serve says who has the data directory already', async () => {
     const data = temporaryDirectory();
     const { program } = await serving('--port', '0', '--data', data);
     const { code, stdout, stderr } = await outcome(fanfare('serve', '--port', '0', '--data', data));
@@ -230,7 +230,7 @@ describe('fanfare serve', () => {
     ],
     ['cannot be made', () => '/proc/fanfare', 'cannot be used', 1],
   ])(
-    'says what is wrong with a data directory that %s, and what to do',
+    'fanfare serve says what is wrong with a data directory that %s, and what to do',
     async (_what, make, sentence, code) => {
       const data = make(temporaryDirectory());
       const ended = await outcome(fanfare('serve', '--port', '0', '--data', data));
@@ -241,7 +241,7 @@ describe('fanfare serve', () => {
     },
   );
 
-  it('lets go of its data directory when the port is taken', async () => {
+  it('fanfare serve lets go of its data directory when the port is taken', async () => {
     const taken = await serving('--port', '0');
     const data = temporaryDirectory();
     const { port } = new URL(taken.url);
@@ -253,7 +253,7 @@ describe('fanfare serve', () => {
     await serving('--port', '0', '--data', data);
   });
 
-  it('takes rules as JSON, and says what is wrong with them', async () => {
+  it('fanfare serve takes rules as JSON, and says what is wrong with them', async () => {
     const { url } = await serving(
       '--port',
       '0',
@@ -269,7 +269,7 @@ describe('fanfare serve', () => {
     });
   });
 
-  it('names what is wrong with its flags beside a file that it cannot read', async () => {
+  it('fanfare serve names what is wrong with its flags beside a file that it cannot read', async () => {
     const { code, stderr } = await outcome(
       fanfare('serve', '--config', '/nowhere.json', '--topics-max', '0'),
     );
@@ -277,7 +277,7 @@ describe('fanfare serve', () => {
     expect(stderr).toMatch(/^Cannot read \/nowhere\.json as JSON: .*\n--topics-max must be .*\n$/);
   });
 
-  it('respects PORT', async () => {
+  it('fanfare serve respects the environment variable PORT', async () => {
     const program = new Program(process.execPath, [fanfarePath, 'serve'], { PORT: 'x' });
     expect(await outcome(program)).toMatchObject({
       code: 2,
@@ -285,7 +285,7 @@ describe('fanfare serve', () => {
     });
   });
 
-  it('names every problem of its settings at once', async () => {
+  it('fanfare serve names every problem of its settings at once', async () => {
     const config = join(temporaryDirectory(), 'fanfare.json');
     writeFileSync(config, '{"prot": 1, "topicsMax": "many"}');
     const program = new Program(
@@ -304,7 +304,7 @@ describe('fanfare serve', () => {
   it.each([
     ['no such file', undefined],
     ['no JSON', '{'],
-  ])('says which configuration file it cannot read: %s', async (_what, content) => {
+  ])('fanfare serve says which configuration file it cannot read: %s', async (_what, content) => {
     const config = join(temporaryDirectory(), 'fanfare.json');
     if (content !== undefined) writeFileSync(config, content);
     const { code, stderr } = await outcome(fanfare('serve', '--config', config));
@@ -315,7 +315,7 @@ describe('fanfare serve', () => {
 });
 
 describe('fanfare', () => {
-  it('shows help without loading the server, and every setting in it', async () => {
+  it('fanfare shows help without loading the server, and every setting in it', async () => {
     // V8 writes down every script that it compiled.
     const coverage = temporaryDirectory();
     const program = new Program(process.execPath, [fanfarePath, 'serve', '--help'], {
@@ -340,7 +340,7 @@ describe('fanfare', () => {
     [['sub', 'news', '--count', '0'], 2],
     [['serve', 'extra'], 2],
     [['pub', 'news'], 2],
-  ])('ends %j with %i', async (args, code) => {
+  ])('fanfare ends with the right exit code: %j with %i', async (args, code) => {
     expect((await outcome(fanfare(...args))).code).toBe(code);
   });
 });

@@ -37,7 +37,7 @@ function contentOf(lines: string): string {
 }
 
 describe('fanfare store', () => {
-  it('verifies a directory, and says what it has', async () => {
+  it('fanfare store verifies a directory, and says what it has', async () => {
     const data = await filled(10);
     expect(await outcome(fanfare('store', 'verify', data))).toEqual({
       code: 0,
@@ -48,7 +48,7 @@ describe('fanfare store', () => {
     expect(await outcome(fromEnv)).toMatchObject({ code: 0 });
   });
 
-  it('exports, imports and exports the same, over pipes', async () => {
+  it('fanfare store exports, imports and exports the same, over pipes', async () => {
     const data = await filled(30);
     const copy = join(temporaryDirectory(), 'copy');
     const run = `"${process.execPath}" "${fanfarePath}" store`;
@@ -69,7 +69,7 @@ describe('fanfare store', () => {
     expect(first.stdout.slice(0, 100)).not.toBe(second.stdout.slice(0, 100));
   });
 
-  it('is a server’s again after an import, whose old offsets are told to be of another log', async () => {
+  it('a server can use an imported directory, and says that older offsets are of another log', async () => {
     const data = await filled(4);
     const { stdout } = await outcome(fanfare('store', 'export', data));
     const copy = join(temporaryDirectory(), 'copy');
@@ -84,13 +84,13 @@ describe('fanfare store', () => {
     expect(read.stdout).toContain('"id":"three"');
   });
 
-  it('exports only the topics that are asked for', async () => {
+  it('fanfare store exports only the topics that are asked for', async () => {
     const { stdout } = await outcome(fanfare('store', 'export', await filled(6), '--topic', 'even/*'));
     expect(stdout.match(/"topic":"[^"]+"/g)).toEqual(Array(4).fill('"topic":"even/x"'));
     expect(await outcome(fanfare('store', 'export', 'any', '--topic', 'a/**/b'))).toMatchObject({ code: 2 });
   });
 
-  it('ends with 1, names what is damaged, and exports all else', async () => {
+  it('fanfare store ends with 1, names what is damaged, and exports all else', async () => {
     const data = await filled(20);
     const path = join(data, 'log.mdb');
     const bytes = readFileSync(path);
@@ -115,7 +115,7 @@ describe('fanfare store', () => {
     });
   });
 
-  it('says so when the data file is cut off, however reading it ends', async () => {
+  it('fanfare store says so when the data file is cut off, however reading it ends', async () => {
     const data = await filled(200);
     const path = join(data, 'log.mdb');
     const used = readFileSync(path).findLastIndex((byte) => byte !== 0);
@@ -125,7 +125,7 @@ describe('fanfare store', () => {
     expect(stderr).toMatch(/damaged/);
   });
 
-  it('leaves a directory alone that a server has, that has nothing, or that has something already', async () => {
+  it('fanfare store leaves a directory alone that a server has, that has nothing, or that has something already', async () => {
     const data = await filled(2);
     const serve = fanfare('serve', '--port', '0', '--data', data);
     await serve.says(/Messages:.*\n/);
@@ -150,7 +150,7 @@ describe('fanfare store', () => {
     });
   });
 
-  it('imports nothing of what is wrong, or interrupted', async () => {
+  it('fanfare store imports nothing of what is wrong, or interrupted', async () => {
     const parent = temporaryDirectory();
     const directory = join(parent, 'data');
     const wrong = await outcome(
@@ -170,7 +170,7 @@ describe('fanfare store', () => {
     expect(readdirSync(parent)).toEqual([]);
   });
 
-  it('shows in a terminal how far it is, and only there', async () => {
+  it('fanfare store shows in a terminal how far it is, and only there', async () => {
     const directory = join(temporaryDirectory(), 'data');
     const line = '{"topic":"a","message":1,"time":1}';
     const run = `'${process.execPath}' '${fanfarePath}' store import '${directory}'`;
@@ -189,7 +189,7 @@ describe('fanfare store', () => {
 });
 
 describe('a progress bar', () => {
-  it('says how much is done, and is gone at the end', () => {
+  it('a progress bar says how much is done, and is gone at the end', () => {
     let written = '';
     const output = {
       columns: 80,

@@ -17,7 +17,7 @@ async function subscriber(url: string, ...args: string[]): Promise<Program> {
 }
 
 describe('fanfare sub TOPIC', () => {
-  it('prints each message as a line, text as it is and anything else as JSON, and nothing else', async () => {
+  it('fanfare sub prints each message as a line, text as it is and anything else as JSON, and nothing else', async () => {
     const { server, url } = await startServer();
     const program = await subscriber(url, 'news', '--count', '4');
     for (const message of ['hello', { a: [1, null] }, '', 5, 'too many'])
@@ -29,7 +29,7 @@ describe('fanfare sub TOPIC', () => {
     });
   });
 
-  it('prints an envelope a line with --json, which other programs can read', async () => {
+  it('fanfare sub prints an envelope a line with --json, which other programs can read', async () => {
     const { server, url } = await startServer();
     const shell = `"${process.execPath}" "${fanfarePath}" sub news --json --count 2 --url ${url} | jq -c '[.topic, .message, .id, (.time | type)]'`;
     const program = new Program('bash', ['-o', 'pipefail', '-c', shell]);
@@ -49,7 +49,7 @@ describe('fanfare sub TOPIC', () => {
     expect(code).toBe(0);
   });
 
-  it('names the topic in front of each message when there are several', async () => {
+  it('fanfare sub names the topic in front of each message when there are several', async () => {
     const { server, url } = await startServer();
     const program = fanfare('sub', 'a', 'b', '--count', '2', '--url', url);
     await program.says("topic 'b'", 'stderr');
@@ -58,7 +58,7 @@ describe('fanfare sub TOPIC', () => {
     expect((await outcome(program)).stdout).toBe('b\t1\na\t2\n');
   });
 
-  it('ends with 1 and the reason when the server refuses', async () => {
+  it('fanfare sub ends with 1 and the reason when the server refuses', async () => {
     const { url } = await startServer();
     expect(await outcome(fanfare('sub', 'a/**/b', '--url', url))).toEqual({
       code: 1,
@@ -67,14 +67,14 @@ describe('fanfare sub TOPIC', () => {
     });
   });
 
-  it('subscribes to a topic that cannot be an event', async () => {
+  it('fanfare sub subscribes to a topic that cannot be an event', async () => {
     const { server, url } = await startServer();
     const program = await subscriber(url, 'connect', '--count', '1');
     await server.publish('connect', 'hi');
     expect((await outcome(program)).stdout).toBe('hi\n');
   });
 
-  it('is quiet and ends with 141 when its reader goes away', async () => {
+  it('fanfare sub is quiet and ends with 141 when its reader goes away', async () => {
     const { server, url } = await startServer();
     const shell = `"${process.execPath}" "${fanfarePath}" sub news --url ${url} | head -1; echo "\${PIPESTATUS[0]}"`;
     const program = new Program('bash', ['-c', shell]);
@@ -91,7 +91,7 @@ describe('fanfare sub TOPIC', () => {
     });
   });
 
-  it('ends only when a slow reader has everything', async () => {
+  it('fanfare sub ends only when a slow reader of its output has everything', async () => {
     const { server, url } = await startServer();
     const gate = join(temporaryDirectory(), 'gate');
     const shell = `"${process.execPath}" "${fanfarePath}" sub news --count 20 --url ${url} | (until [ -e ${gate} ]; do sleep 0.1; done; wc -c)`;
@@ -104,7 +104,7 @@ describe('fanfare sub TOPIC', () => {
     expect((await outcome(program)).stdout.trim()).toBe('2000000');
   });
 
-  it('ends when it has said that the server does not answer', async () => {
+  it('fanfare sub ends when it has said that the server does not answer', async () => {
     const silent = createTcpServer().listen(0, '127.0.0.1');
     onTestFinished(() => void silent.close());
     await nextEvent(silent, 'listening', 'the silent server listens');
@@ -113,14 +113,14 @@ describe('fanfare sub TOPIC', () => {
     expect(await outcome(fanfare('sub', 'news', '--url', url))).toEqual({ code: 3, stdout: '', stderr });
   });
 
-  it('ends with 130 on Ctrl-C', async () => {
+  it('fanfare sub ends with 130 on Ctrl-C', async () => {
     const { url } = await startServer();
     const program = await subscriber(url, 'news');
     program.process.kill('SIGINT');
     expect(await outcome(program)).toMatchObject({ code: 130, stdout: '' });
   });
 
-  it('says that the server is lost, and goes on when it is back', async () => {
+  it('fanfare sub says that the server is lost, and goes on when it is back', async () => {
     const port = await freePort();
     const first = await startServer(port);
     const program = await subscriber(first.url, 'news', '--count', '1');
@@ -135,7 +135,7 @@ describe('fanfare sub TOPIC', () => {
 });
 
 describe('fanfare pub TOPIC MESSAGE', () => {
-  it('publishes a text, says so to people, and prints nothing', async () => {
+  it('fanfare pub publishes a text, says so to people, and prints nothing', async () => {
     const { url } = await startServer();
     const program = await subscriber(url, 'news', '--json', '--count', '1');
     const published = await outcome(fanfare('pub', 'news', '{"not": "json"}', '--url', url));
@@ -143,7 +143,7 @@ describe('fanfare pub TOPIC MESSAGE', () => {
     expect(JSON.parse((await outcome(program)).stdout)).toMatchObject({ message: '{"not": "json"}' });
   });
 
-  it('publishes JSON with --json, and prints the answer as JSON', async () => {
+  it('fanfare pub publishes JSON with --json, and prints the answer as JSON', async () => {
     const { url } = await startServer();
     const program = await subscriber(url, 'news', '--json', '--count', '1');
     const published = await outcome(fanfare('pub', 'news', '{"a": 1}', '--json', '--id', 'x', '--url', url));
@@ -159,7 +159,7 @@ describe('fanfare pub TOPIC MESSAGE', () => {
     expect(JSON.parse(again.stdout)).toMatchObject({ duplicate: true });
   });
 
-  it('publishes each line of the standard input, in order', async () => {
+  it('fanfare pub publishes each line of the standard input, in order', async () => {
     const { url } = await startServer();
     const program = await subscriber(url, 'news', '--count', '3');
     const publisher = fanfare('pub', 'news', '-', '--url', url);
@@ -171,7 +171,7 @@ describe('fanfare pub TOPIC MESSAGE', () => {
     expect((await outcome(program)).stdout).toBe('one\ntwo\nthree\n');
   });
 
-  it('is quiet and ends with 141 when the reader of what it says goes away', async () => {
+  it('fanfare pub is quiet and ends with 141 when the reader of what it says goes away', async () => {
     const { url } = await startServer();
     await subscriber(url, 'news');
     const shell = `seq 1 200000 | "${process.execPath}" "${fanfarePath}" pub news - --url ${url} 2> >(head -1 >/dev/null); echo $?`;
@@ -182,7 +182,7 @@ describe('fanfare pub TOPIC MESSAGE', () => {
     });
   });
 
-  it('stops at the first line that fails, and says how many were published', async () => {
+  it('fanfare pub stops at the first line that fails, and says how many were published', async () => {
     const { url } = await startServer();
     await subscriber(url, 'news');
     const publisher = fanfare('pub', 'news', '-', '--json', '--url', url);
@@ -193,7 +193,7 @@ describe('fanfare pub TOPIC MESSAGE', () => {
     expect(stderr).toBe('With --json, the message must be JSON. This is not: { (published before it: 1)\n');
   });
 
-  it('ends with 1 and the reason when the server refuses', async () => {
+  it('fanfare pub ends with 1 and the reason when the server refuses', async () => {
     const { url } = await startServer();
     expect(await outcome(fanfare('pub', 'nobody', 'x', '--url', url))).toEqual({
       code: 1,
@@ -220,7 +220,7 @@ describe.each([
       2,
       "'ftp://localhost' is not the URL of a server. Use one such as http://localhost:5000.",
     ],
-  ])('at %s ends with %i and a sentence', async (url, code, sentence) => {
+  ])('without a server at %s the command ends with %i and a sentence', async (url, code, sentence) => {
     const ended = await outcome(fanfare(...args, '--url', url));
     expect({ ...ended, stderr: ended.stderr.replace('Failed to publish message: ', '') }).toEqual({
       code,
@@ -231,7 +231,7 @@ describe.each([
 });
 
 describe('other servers', () => {
-  it('tells one that is no Socket.IO server from one that is', async () => {
+  it('fanfare sub tells an HTTP server from a Socket.IO server', async () => {
     const url = await startOtherServer();
     expect(await outcome(fanfare('sub', 'news', '--url', url))).toEqual({
       code: 3,
@@ -246,7 +246,7 @@ describe('other servers', () => {
   });
 
   it.each(['nothing', 'never', 'a text'] as const)(
-    'works with one that acknowledges with %s',
+    'fanfare sub and pub work with another server that acknowledges with %s',
     async (acknowledgement) => {
       const { url } = await startLabServer(acknowledgement);
       const program = await subscriber(url, 'news', '--json', '--count', '2');
@@ -262,7 +262,7 @@ describe('other servers', () => {
     },
   );
 
-  it('subscribes to all topics at once again when a server that never acknowledges is back', async () => {
+  it('fanfare sub subscribes to all topics at once again when a server that never acknowledges is back', async () => {
     const { url, io } = await startLabServer('never');
     const program = fanfare('sub', 'a', 'b', 'c', '--url', url);
     await program.says("topic 'c'", 'stderr');
@@ -281,7 +281,7 @@ describe('other servers', () => {
     expect(subscribed).toEqual(['a', 'b', 'c']);
   });
 
-  it('goes on trying when a server that is back refuses the connection at first', async () => {
+  it('fanfare sub goes on trying when a server that is back refuses the connection at first', async () => {
     const { url, io } = await startLabServer('nothing');
     const program = fanfare('sub', 'news', '--count', '1', '--url', url);
     await program.says('Subscribed', 'stderr');
@@ -298,7 +298,7 @@ describe('other servers', () => {
     expect(refusals).toBe(2);
   });
 
-  it("gives another server's own reason, and no page of HTML", async () => {
+  it("fanfare pub shows another server's own reason, and not a page of HTML", async () => {
     const { url } = await startLabServer('nothing');
     const failed = async (topic: string): Promise<string> =>
       (await outcome(fanfare('pub', topic, 'x', '--url', url))).stderr;

@@ -16,7 +16,7 @@ const withEnv = (env: Record<string, string>, ...args: string[]): Program =>
   new Program(process.execPath, [fanfarePath, ...args], env);
 
 describe('fanfare token', () => {
-  it('mints what fanfare token explain explains', async () => {
+  it('fanfare token mints what fanfare token explain explains', async () => {
     const token = await mint(
       'ann',
       '--publish',
@@ -42,7 +42,7 @@ describe('fanfare token', () => {
     expect((await outcome(fanfare('token', 'explain', 'nonsense'))).code).toBe(1);
   });
 
-  it('says who made a token, whom it is meant for, and from when on it counts', async () => {
+  it('fanfare token says who made a token, whom it is meant for, and from when on it counts', async () => {
     const token = await mint('ann', '--audience', 'me', '--issuer', 'https://id.example');
     const said = (await outcome(fanfare('token', 'explain', token))).stdout;
     expect(said).toMatch(
@@ -55,7 +55,7 @@ describe('fanfare token', () => {
     );
   });
 
-  it('takes the key of a flag before that of the environment, where an empty variable says nothing', async () => {
+  it('fanfare token takes the key of a flag before that of the environment, where an empty variable says nothing', async () => {
     const file = join(temporaryDirectory(), 'key');
     writeFileSync(file, `${key}\n`, { mode: 0o600 });
     const { url } = await startServer(0, { key });
@@ -75,7 +75,7 @@ describe('fanfare token', () => {
     }
   });
 
-  it('warns when other users can read the file of the key, as the server does, and not when it is public', async () => {
+  it('fanfare token warns when other users can read the file of the key, as the server does, and not when it is public', async () => {
     const directory = temporaryDirectory();
     const { publicKey, privateKey } = generateKeyPairSync('ed25519');
     const write = (name: string, text: string | Buffer, mode: number): string => {
@@ -104,7 +104,7 @@ describe('fanfare token', () => {
     }
   });
 
-  it('signs with a private key, which a server verifies with the public one', async () => {
+  it('fanfare token signs with a private key, which a server verifies with the public one', async () => {
     const directory = temporaryDirectory();
     const { publicKey, privateKey } = generateKeyPairSync('ed25519');
     const [file, keyFile] = [join(directory, 'private.pem'), join(directory, 'public.pem')];
@@ -116,7 +116,7 @@ describe('fanfare token', () => {
     expect((await outcome(fanfare('topics', '--url', url))).code).toBe(1);
   });
 
-  it('refuses what a server would', async () => {
+  it('fanfare token refuses what a server would', async () => {
     for (const args of [
       ['mint', 'ann'],
       ['mint', 'ann', '--key', 'short'],
@@ -136,7 +136,7 @@ describe('fanfare token', () => {
 });
 
 describe('with a token', () => {
-  it('sub, pub, topics and history do what it allows', async () => {
+  it('sub, pub, topics and history do what their token allows', async () => {
     const { url } = await startServer(0, { key });
     const token = await mint('ann', '--publish', 'mine/**', '--subscribe', 'mine/**');
     const file = join(temporaryDirectory(), 'token');
@@ -166,7 +166,7 @@ describe('with a token', () => {
     );
   });
 
-  it('that is missing or wrong each of them says so, and the token is in no output', async () => {
+  it('each command says so when its token is missing or wrong, and the token is in no output', async () => {
     const { url } = await startServer(0, { key });
     for (const [args, token] of [
       [['sub', 'a'], undefined],
@@ -184,7 +184,7 @@ describe('with a token', () => {
     }
   });
 
-  it('that the server has no key for yet, each of them says so', async () => {
+  it('each command says so when the server has no key for its token yet', async () => {
     const logged: string[] = [];
     const log = (_fields: object, message: string): void => void logged.push(message);
     const logger = { warn: log, error: log };
@@ -198,7 +198,7 @@ describe('with a token', () => {
     expect(logged).toEqual(['Cannot read the keys of the url: still using the last ones.']);
   });
 
-  it('serve takes its key from the environment or a file, and tells it to nobody', async () => {
+  it('fanfare serve takes its key from the environment or a file, and tells it to nobody', async () => {
     const file = join(temporaryDirectory(), 'key');
     writeFileSync(file, `${key}\n`, { mode: 0o600 });
     for (const env of [{ FANFARE_KEY: key }, { FANFARE_KEY_FILE: file }]) {

@@ -27,7 +27,7 @@ describe('the SDK as a script of a page', () => {
     return page;
   }
 
-  it('says why a page of another origin is refused, which that page may not read', async () => {
+  it('the SDK as a script of a page says why a page of another origin is refused, which that page may not read', async () => {
     const { url } = await startServer({ memory: true });
     const { url: elsewhere } = await startServer({ memory: true });
     const page = await browser.newPage();
@@ -47,7 +47,7 @@ describe('the SDK as a script of a page', () => {
     });
   });
 
-  it('subscribes and publishes, and goes on after a reload where it was', async () => {
+  it('the SDK as a script of a page subscribes and publishes, and goes on after a reload where it was', async () => {
     const { server, url } = await startServer({ memory: true });
     const page = await open(url);
     const start = async (): Promise<void> =>
@@ -82,7 +82,7 @@ describe('the SDK as a script of a page', () => {
     expect(await within(soonMs, 'the browser reads the history', read)).toEqual([39, 40]);
   });
 
-  it('loses nothing over lost connections, in order, whatever the transport', async () => {
+  it('the SDK as a script of a page loses nothing over lost connections, in order, whatever the transport', async () => {
     const { url } = await startServer({ memory: true });
     const network = await BreakableNetwork.to(url);
     const page = await open(network.url);

@@ -11,7 +11,7 @@ describe('the connection', () => {
   it.each([
     ['refused', (socket: Duplex) => socket.destroy()],
     ['swallowed', () => {}],
-  ])('falls back to polling where websockets are %s', async (_how, onUpgrade) => {
+  ])('the SDK falls back to polling where websockets are %s', async (_how, onUpgrade) => {
     const target = await startServer({ memory: true });
     const proxy = createServer((request, response) => {
       void fetch(`${target.url}${request.url}`, {
@@ -40,7 +40,7 @@ describe('the connection', () => {
   });
 
   it.each(['websocket', 'polling'] as const)(
-    'that is refused for its origin over %s has the code and the sentence in its status, until it is let in',
+    'a connection that is refused for its origin over %s has the code and the sentence in its status, until it is let in',
     async (transport) => {
       const origin = 'https://app.example';
       const { server, url } = await startServer({ memory: true });
@@ -60,7 +60,7 @@ describe('the connection', () => {
     },
   );
 
-  it('goes on with a server that speaks the lab contract alone', async () => {
+  it('the SDK works with a server that speaks the lab contract alone', async () => {
     const { io, url } = await socketServer();
     io.on('connection', (socket) => {
       socket.on('subscribe', ({ topic }: { topic: string }) => {
@@ -77,14 +77,14 @@ describe('the connection', () => {
     expect(gaps).toEqual([{ topic: 'news', reason: 'resume' }]);
   });
 
-  it('tells a URL that is none', () => {
+  it('the SDK says that a text is not a URL', () => {
     expect(() => connect('localhost:5000')).toThrow("'localhost:5000' is not the URL of a server");
     expect(() => connect('nonsense')).toThrow(TypeError);
   });
 });
 
 describe('a token', () => {
-  it('is fetched anew for every connection, and before it ends', async () => {
+  it('the SDK fetches a new token for every connection, and before the old one ends', async () => {
     const { io, url } = await socketServer();
     const seen: unknown[] = [];
     io.use((socket, next) => {
@@ -116,7 +116,7 @@ describe('a token', () => {
     ]);
   });
 
-  it('that is refused ends the client with the reason, or is fetched anew', async () => {
+  it('a refused token ends the client with the reason, or is fetched anew', async () => {
     const { io, url } = await socketServer();
     io.use((socket, next) => {
       const data = { code: 'not_authenticated', detail: 'The token is not valid.', retryable: false };

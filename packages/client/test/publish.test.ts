@@ -6,7 +6,7 @@ import { freePort } from '../../../bench/src/free-port.ts';
 import { becomes, BreakableNetwork, client, numbers, startServer, take } from './harness.ts';
 
 describe('publish', () => {
-  it('resolves to what the server says, with an id of its own', async () => {
+  it('publish resolves to what the server says, with an id of its own', async () => {
     const { url } = await startServer({ memory: true });
     const fanfare = client(url);
     await fanfare.subscribe('news').ready;
@@ -24,7 +24,7 @@ describe('publish', () => {
     await expect(fanfare.publish('news', undefined)).rejects.toThrow(TypeError);
   });
 
-  it('happens once and in order over lost connections, whatever was answered', async () => {
+  it('publishes happen once and in order over lost connections, whatever was answered', async () => {
     const { url } = await startServer({ memory: true });
     const network = await BreakableNetwork.to(url);
     const fanfare = client(network.url);
@@ -45,7 +45,7 @@ describe('publish', () => {
     expect(await take(reader[Symbol.asyncIterator](), 400)).toEqual(numbers(0, 400));
   });
 
-  it('happens though very many waited for the server, and there is no websocket', async () => {
+  it('publishes happen though very many waited for the server, and there is no websocket', async () => {
     const port = await freePort();
     const { server } = await startServer({ memory: true, port });
     const proxy = await CuttingProxy.to(port);
@@ -61,7 +61,7 @@ describe('publish', () => {
     expect(await take(reader[Symbol.asyncIterator](), 10_000)).toEqual(numbers(0, 10_000));
   });
 
-  it('sends what it was given, whatever became of it since', async () => {
+  it('publish sends the message as it was when publish was called', async () => {
     const port = await freePort();
     const { server, url } = await startServer({ memory: true, port });
     await server.stop();
@@ -75,7 +75,7 @@ describe('publish', () => {
     expect(await take(reader, 1)).toEqual([{ n: 1 }]);
   });
 
-  it('says so when too many wait, when one has waited too long, and when it is closed', async () => {
+  it('publish is rejected when too many wait, when one has waited too long, and when the client is closed', async () => {
     const { server, url } = await startServer({ memory: true });
     await server.stop();
     const fanfare = connect(url, { publishesMax: 2, publishTimeoutMs: 200 });
@@ -89,7 +89,7 @@ describe('publish', () => {
     await expect(fanfare.publish('news', 5)).rejects.toThrow(FanfareError);
   });
 
-  it('is told in what time it can be sent again, where too many are', async () => {
+  it('a publish over the rate limit is rejected with the time after which it can be sent again', async () => {
     const rules = [{ match: '**', create: 'publish' }] as const;
     const { url } = await startServer({ memory: true, rules, publishRatePerConnectionMax: 1 });
     const fanfare = client(url);
@@ -100,7 +100,7 @@ describe('publish', () => {
     expect((error as FanfareError).retryAfterMs).toBeLessThanOrEqual(1_000);
   });
 
-  it('refuses what would end the connection, before and after it is there', async () => {
+  it('publish rejects a message that would end the connection, before and after there is one', async () => {
     const { url } = await startServer({ memory: true, publishBytesMax: 1_000 });
     const fanfare = client(url);
     const early = fanfare.publish('news', 'x'.repeat(3_000));
@@ -119,7 +119,7 @@ describe('publish', () => {
 });
 
 describe('history', () => {
-  it('reads what is kept, page by page, and ends', async () => {
+  it('history reads all kept messages, page by page, and ends', async () => {
     const { url } = await startServer({ memory: true });
     const fanfare = client(url);
     await fanfare.subscribe('news').ready;
@@ -136,7 +136,7 @@ describe('history', () => {
     });
   });
 
-  it('says so when nobody answers', async () => {
+  it('history is rejected as unreachable when no server answers', async () => {
     const { server, url } = await startServer({ memory: true });
     await server.stop();
     const iterator = client(url).history('news')[Symbol.asyncIterator]();

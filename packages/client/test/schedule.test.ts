@@ -15,7 +15,7 @@ interface Application {
   readonly gaps: unknown[];
 }
 
-it('whatever happens to it, hands every subscription all of its messages, once and in the order of the log', async () => {
+it('the SDK hands every subscription all of its messages, once and in the order of the log, whatever the network does', async () => {
   const random = seeded('the SDK');
   const keep = { count: 1_000_000, age: '7d', bytes: '1GiB' };
   const { url } = await startServer({ memory: true, rules: [{ match: '**', keep, create: 'publish' }] });

@@ -15,7 +15,7 @@ import {
 } from './harness.ts';
 
 describe('a subscription', () => {
-  it('hands out what is published, as envelopes, until its loop is left', async () => {
+  it('a subscription hands out what is published, as envelopes, until its loop is left', async () => {
     const { server, url } = await startServer({ memory: true });
     const fanfare = client(url);
     const subscription = fanfare.subscribe('orders/*');
@@ -34,7 +34,7 @@ describe('a subscription', () => {
     ['last', [3, 4]],
     [{ last: 2 }, [2, 3, 4]],
     ['new', [4]],
-  ])('starts %j', async (from, expected) => {
+  ])('a subscription from %j starts there', async (from, expected) => {
     const { server, url } = await startServer({ memory: true });
     const fanfare = client(url);
     await fanfare.subscribe('news').ready;
@@ -45,7 +45,7 @@ describe('a subscription', () => {
     expect(await take(subscription[Symbol.asyncIterator](), expected.length)).toEqual(expected);
   });
 
-  it('is there as often as it is asked for, each with a place of its own', async () => {
+  it('two subscriptions to one topic each have a position of their own', async () => {
     const { server, url } = await startServer({ memory: true });
     const fanfare = client(url);
     const all = [1, 2, 3].map(() => fanfare.subscribe('news'));
@@ -62,7 +62,7 @@ describe('a subscription', () => {
     expect(fanfare.status.state).toBe('live');
   });
 
-  it('may be one of more than a connection takes', async () => {
+  it('an application can have more subscriptions than a connection can', async () => {
     const { server, url } = await startServer({ memory: true });
     const fanfare = client(url);
     const all = numbers(0, 250).map((n) => fanfare.subscribe(`topic ${n}`));
@@ -73,7 +73,7 @@ describe('a subscription', () => {
     expect(got.flat()).toEqual(numbers(0, 250));
   });
 
-  it('gives each message once to each of several that match it', async () => {
+  it('overlapping subscriptions get each message once each', async () => {
     const { server, url } = await startServer({ memory: true });
     const fanfare = client(url);
     await fanfare.publish('a/b', 0).catch(() => {});
@@ -89,7 +89,7 @@ describe('a subscription', () => {
     expect(last).toEqual(numbers(last[0] as number, (last[0] as number) + 100));
   });
 
-  it('is asked for before what is asked for after it, on a topic that does not exist yet', async () => {
+  it('a subscription reaches the server before a publish that is called after it', async () => {
     const { url } = await startServer({ memory: true });
     const fanfare = client(url);
     await becomes(fanfare, 'live');
@@ -98,7 +98,7 @@ describe('a subscription', () => {
     expect(await take(subscription[Symbol.asyncIterator](), 1)).toEqual(['tea']);
   });
 
-  it('calls back one after the other, and waits for what the callback waits for', async () => {
+  it('a subscription calls its callback for one message after the other, and waits for its promise', async () => {
     const { server, url } = await startServer({ memory: true });
     const seen: unknown[] = [];
     let release: () => void = () => {};
@@ -116,7 +116,7 @@ describe('a subscription', () => {
     await eventually(() => subscription.offset).toBe(results.at(-1)?.offset);
   });
 
-  it('ends with the refusal of the server: thrown from the loop, or told to onError', async () => {
+  it('a subscription ends with the refusal of the server: thrown from the loop, or told to onError', async () => {
     const { url } = await startServer({ memory: true });
     const fanfare = client(url);
     const loop = collect('the subscription is refused', fanfare.subscribe('a/**/b'));
@@ -127,7 +127,7 @@ describe('a subscription', () => {
     expect(errors).toEqual([expect.objectContaining({ code: 'topic_name_invalid' })]);
   });
 
-  it('takes an app that reads slowly to the log of the server, with bounded memory, and misses nothing', async () => {
+  it('a subscription of a slow application is served from the log, with bounded memory, and misses nothing', async () => {
     const { server, url } = await startServer({ memory: true });
     const fanfare = client(url);
     const gaps: Gap[] = [];
@@ -147,7 +147,7 @@ describe('a subscription', () => {
     await server.publish('news', 'live');
   });
 
-  it('waits for a server that is not there yet', async () => {
+  it('a subscription waits for a server that is not there yet', async () => {
     const port = await freePort();
     const first = await startServer({ memory: true, port });
     await first.server.stop();
@@ -165,7 +165,7 @@ describe('a subscription', () => {
 });
 
 describe('a lost connection', () => {
-  it('is shown, and comes back with everything that was missed', async () => {
+  it('a lost connection is shown, and comes back with everything that was missed', async () => {
     const { server, url } = await startServer({ memory: true });
     const network = await BreakableNetwork.to(url);
     const fanfare = client(network.url);
@@ -192,7 +192,7 @@ describe('a lost connection', () => {
     expect(states.filter((state) => state === 'lost')).toHaveLength(3);
   });
 
-  it('tells of a gap before the next message when the server cannot prove that nothing is missing', async () => {
+  it('a subscription tells of a gap before the next message when the server cannot prove that nothing is missing', async () => {
     const keep = { count: 3 };
     const { server, url } = await startServer({ memory: true, rules: [{ match: 'news', keep }] });
     const network = await BreakableNetwork.to(url);
@@ -212,7 +212,7 @@ describe('a lost connection', () => {
     await eventually(() => told).toEqual([0, { topic: 'news', reason: 'resume' }, 7, 8, 9]);
   });
 
-  it('tells of a gap on a topic that keeps nothing', async () => {
+  it('a subscription tells of a gap after a lost connection on a topic that keeps nothing', async () => {
     const { server, url } = await startServer({ memory: true, rules: [{ match: 'prices', keep: 'none' }] });
     const network = await BreakableNetwork.to(url);
     const fanfare = client(network.url);
@@ -233,7 +233,7 @@ describe('a lost connection', () => {
 });
 
 describe('a position', () => {
-  it('is kept, so that a program that starts again goes on where it was', async () => {
+  it('a program that stores its position resumes there when it starts again', async () => {
     const { server, url } = await startServer({ memory: true });
     const kept = new Map<string, string>();
     const storage = {
@@ -259,7 +259,7 @@ describe('a position', () => {
     expect(seen).toEqual(numbers(0, 5));
   });
 
-  it('moves when a message was handled, and not before', async () => {
+  it('a stored position moves when a message was handled, and not before', async () => {
     const { server, url } = await startServer({ memory: true });
     const fanfare = client(url);
     const offsets: string[] = [];
@@ -274,7 +274,7 @@ describe('a position', () => {
     expect(offsets).toEqual([start, first.value?.offset]);
   });
 
-  it('may be kept by something that takes its time, and a failure to read it is told', async () => {
+  it('a position store can be asynchronous, and a failure to read it is told', async () => {
     const { server, url } = await startServer({ memory: true });
     const fanfare = client(url);
     const first = fanfare.subscribe('news');

@@ -5,7 +5,7 @@ import { bearer, secret, tokenFor } from '../../server/test/access/tokens.ts';
 import { becomes, client, eventually, numbers, startServer, take } from './harness.ts';
 
 describe('with tokens that end while it is used', () => {
-  it('misses nothing and does nothing twice, and reads history', async () => {
+  it('a client whose tokens end while it is used misses nothing, publishes nothing twice, and reads history', async () => {
     const { url } = await startServer({ key: secret });
     let fetches = 0;
     const token = async (): Promise<string> => {
@@ -34,7 +34,7 @@ describe('with tokens that end while it is used', () => {
     expect([...states]).not.toContain('lost');
   });
 
-  it('goes on where it was when its subject was revoked and is let in again', async () => {
+  it('a client resumes where it was when its subject was revoked and is let in again', async () => {
     const { url, server } = await startServer({ key: secret });
     const owner = await bearer({ admin: true });
     // Two that were issued before it is revoked, and one that was issued later.
@@ -54,7 +54,7 @@ describe('with tokens that end while it is used', () => {
     expect(await take(messages, 2)).toEqual([2, 3]);
   });
 
-  it('is told what it may not read', async () => {
+  it('a client is told which topics it may not read', async () => {
     const { url } = await startServer({ key: secret });
     const fanfare = client(url, { token: await tokenFor({ subscribe: ['a'] }) });
     await expect(fanfare.subscribe('b').ready).rejects.toMatchObject({ code: 'not_authorized' });
@@ -63,7 +63,7 @@ describe('with tokens that end while it is used', () => {
   });
 });
 
-it('goes on trying while its server cannot have the keys, though it has only that token', async () => {
+it('a client with a fixed token goes on trying while its server cannot fetch the keys', async () => {
   const [port, nobodys] = [await freePort(), await freePort()];
   const quiet = { warn: () => {}, error: () => {} };
   const { url, server } = await startServer({
@@ -86,7 +86,7 @@ it('goes on trying while its server cannot have the keys, though it has only tha
   await becomes(fanfare, 'live');
 });
 
-it('hands its token to a server that asks for none', async () => {
+it('a client hands its token to a server that asks for none', async () => {
   const { url } = await startServer();
   let fetches = 0;
   const fanfare = client(url, { token: () => (fetches++, tokenFor({ exp: 2 })) });
