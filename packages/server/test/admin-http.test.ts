@@ -63,7 +63,7 @@ const routes = [
 ] as const;
 
 describe('what only an admin may ask', () => {
-  it.each(routes)('%s %s is refused to others, and to nobody in particular', async (method, path) => {
+  it.each(routes)('%s %s is refused without admin rights', async (method, path) => {
     const { url } = await startServer({ key: secret });
     const all = { publish: ['**'], subscribe: ['**'] };
     expect(await refusalOf(`${url}${path}`, { method })).toEqual([401, 'not_authenticated']);
@@ -76,7 +76,7 @@ describe('what only an admin may ask', () => {
     }
   });
 
-  it('there is nothing to revoke where nobody needs a token', async () => {
+  it('a server that needs no token has nothing to revoke', async () => {
     const { url } = await startServer();
     const response = await fetch(`${url}/revocations/ann`, { method: 'PUT' });
     expect([response.status, response.headers.get('allow')]).toEqual([404, null]);
@@ -97,7 +97,7 @@ describe('what only an admin may ask', () => {
     expect([head.status, await head.text()]).toEqual([path.includes('x') ? 404 : 200, '']);
   });
 
-  it('is refused in the same way whether the connection is there or not', async () => {
+  it('a client without admin rights is refused in the same way whether the connection exists or not', async () => {
     const { url } = await startServer({ key: secret });
     const client = await connectAs(url, {});
     const headers = await bearer({ subscribe: ['**'] });
@@ -112,7 +112,7 @@ describe('what only an admin may ask', () => {
 });
 
 describe('GET /identity', () => {
-  it('tells who is asking, and what the token says', async () => {
+  it('GET /identity tells who is asking, and what the token says', async () => {
     const { url } = await startServer({ key: secret });
     const { endsAt, ...identity } = await ask<{ endsAt: number }>(`${url}/identity`, {
       sub: 'ann',
@@ -136,14 +136,14 @@ describe('GET /identity', () => {
     expect(await refusalOf(`${url}/identity`)).toEqual([401, 'not_authenticated']);
   });
 
-  it('says that a server is open, where everybody may everything', async () => {
+  it('GET /identity says that a server is open, where everybody may everything', async () => {
     const { url } = await startServer();
     expect(await ask(`${url}/identity`)).toEqual({ open: true, admin: true, publish: [], subscribe: [] });
   });
 });
 
 describe('GET /stats', () => {
-  it('counts what there is, and what was done', async () => {
+  it('GET /stats counts what there is, and what was done', async () => {
     const started = Date.now();
     const { url } = await startServer({ memoryBytesMax: 2_000_000 });
     expect(await statsOf(url)).toMatchObject({
@@ -181,7 +181,7 @@ describe('GET /stats', () => {
     for (const recorder of recorders) expect(await recorder.settled(url)).toHaveLength(10);
   });
 
-  it('counts a message once for each connection and form, whatever it is subscribed through', async () => {
+  it('GET /stats counts a message once for each connection and form, whatever it is subscribed through', async () => {
     const { url } = await startServer({ rules: [{ match: 'message', create: 'publish' }] });
     const [one, other] = [await connectClient(url), await connectClient(url)];
     for (const topic of ['a/b', 'a/*', '**']) {
@@ -204,7 +204,7 @@ describe('GET /stats', () => {
     expect(await statsOf(url)).toMatchObject({ publishes: 11, deliveries: 41 });
   });
 
-  it('counts what a token lets through of a pattern', async () => {
+  it('GET /stats counts what a token lets through of a pattern', async () => {
     const { url } = await startServer({ key: secret });
     const admin = { sub: 'root', admin: true };
     for (const claims of [{ subscribe: ['a/1'] }, { subscribe: ['a/1', 'a/2'] }, admin]) {
@@ -222,7 +222,7 @@ describe('GET /stats', () => {
     });
   });
 
-  it('counts no duplicate, and nothing that was refused', async () => {
+  it('GET /stats counts no duplicate, and nothing that was refused', async () => {
     const { url } = await startServer();
     const client = await connectClient(url);
     await client.emitWithAck('subscribe', { topic: 'news' });
@@ -232,7 +232,7 @@ describe('GET /stats', () => {
     expect(await statsOf(url)).toMatchObject({ publishes: 1, deliveries: 1 });
   });
 
-  it('counts what was read from the log, and forgets who has gone', async () => {
+  it('GET /stats counts what was read from the log, and forgets who has gone', async () => {
     const { url } = await startServer();
     await declare(url, 'news');
     await publishMany(url, 'news', 7);
@@ -258,7 +258,7 @@ describe('GET /stats', () => {
     expect(await statsOf(url)).toMatchObject({ connections: 0, catchingUp: 0 });
   });
 
-  it('shows who does not keep up: what waits, and that it is catching up', async () => {
+  it('GET /stats shows who does not keep up: what waits, and that it is catching up', async () => {
     const { url } = await startServer({ outboxBytesMax: 100_000 });
     const client = await connectClient(url);
     const recorder = new Recorder(client);
@@ -285,7 +285,7 @@ describe('GET /stats', () => {
       .toMatchObject({ catchingUp: 0, bytesWaiting: 0, deliveries: published });
   });
 
-  it('tells how many bytes of the disk the log takes', async () => {
+  it('GET /stats tells how many bytes of the disk the log takes', async () => {
     const { url } = await startServer({ data: await temporaryDirectory() });
     await declare(url, 'news');
     const before = await statsOf(url);
@@ -296,7 +296,7 @@ describe('GET /stats', () => {
     expect(log.bytes - before.log.bytes).toBeLessThan(1_200_000);
   });
 
-  it('tells how late the event loop was, of the last seconds', async () => {
+  it('GET /stats tells how late the event loop was, of the last seconds', async () => {
     const { url } = await startServer();
     const delay = async (): Promise<Stats['loopDelayMs']> => (await statsOf(url)).loopDelayMs;
     // It has begun to look.
@@ -313,7 +313,7 @@ describe('GET /stats', () => {
 });
 
 describe('GET /connections', () => {
-  it('tells who is connected, how, since when and with how many subscriptions', async () => {
+  it('GET /connections tells who is connected, how, since when and with how many subscriptions', async () => {
     const before = Date.now();
     const { url } = await startServer();
     const websocket = await connectClient(url, 'websocket');
@@ -352,7 +352,7 @@ describe('GET /connections', () => {
       ]);
   });
 
-  it('tells who it is by their tokens, and goes on with a renewed one', async () => {
+  it('GET /connections tells who it is by their tokens, and goes on with a renewed one', async () => {
     const { url } = await startServer({ key: secret });
     const admin = { sub: 'root', admin: true };
     const ann = await connectAs(url, { sub: 'ann', subscribe: ['**'] }, 'polling');
@@ -368,7 +368,7 @@ describe('GET /connections', () => {
     stream.close();
   });
 
-  it('comes in pages, whoever comes and goes in between', async () => {
+  it('GET /connections comes in pages, whoever comes and goes in between', async () => {
     const { url } = await startServer();
     const clients: Socket[] = [];
     for (let count = 0; count < 7; count++) clients.push(await connectClient(url));
@@ -405,7 +405,7 @@ describe('GET /connections', () => {
     [`cursor=${Buffer.from('-1').toString('base64url')}`, 'cursor'],
     [`cursor=${Buffer.from('9'.repeat(30)).toString('base64url')}`, 'cursor'],
     ['cursor=MQ&cursor=MQ', 'cursor'],
-  ])('is refused with what is wrong: %s', async (query, field) => {
+  ])('GET /connections is refused with what is wrong: %s', async (query, field) => {
     const { url } = await startServer();
     const response = await fetch(`${url}/connections?${query}`);
     expect([response.status, await response.json()]).toMatchObject([400, { errors: [{ field }] }]);
@@ -413,7 +413,7 @@ describe('GET /connections', () => {
 });
 
 describe('GET /connections/{id}', () => {
-  it('tells what the connection is subscribed to', async () => {
+  it('GET /connections/{id} tells what the connection is subscribed to', async () => {
     const before = Date.now();
     const { url } = await startServer();
     const client = await connectClient(url);
@@ -431,7 +431,7 @@ describe('GET /connections/{id}', () => {
     expect(await refusalOf(`${url}/connections/__proto__`)).toEqual([404, 'connection_not_found']);
   });
 
-  it('shows one that does not keep up as catching up, with what waits for it', async () => {
+  it('GET /connections/{id} shows one that does not keep up as catching up, with what waits for it', async () => {
     const { url } = await startServer({ outboxBytesMax: 100_000 });
     const client = await connectClient(url);
     await client.emitWithAck('subscribe', { topic: 'news', envelope: true });
@@ -497,7 +497,7 @@ describe('DELETE /connections/{id}', () => {
     expect(client.id).not.toBe(id);
   });
 
-  it('ends a stream behind what was delivered', async () => {
+  it('DELETE /connections/{id} ends a stream behind what was delivered', async () => {
     const { url } = await startServer();
     const stream = await openStream(topicUrl(url, '**', '/messages?from=new'));
     await declare(url, 'news');
@@ -510,7 +510,7 @@ describe('DELETE /connections/{id}', () => {
     expect(await statsOf(url)).toMatchObject({ connections: 0, subscriptions: 0 });
   });
 
-  it('ends one that takes nothing, too', async () => {
+  it('DELETE /connections/{id} ends one that takes nothing, too', async () => {
     const { url } = await startServer({ outboxBytesMax: 100_000 });
     const client = await connectClient(url);
     await client.emitWithAck('subscribe', { topic: 'news', envelope: true });
@@ -527,7 +527,7 @@ describe('DELETE /connections/{id}', () => {
     await expect.poll(async () => (await statsOf(url)).bytesWaiting).toBe(0);
   });
 
-  it('needs an admin, who ends the one that was meant', async () => {
+  it('DELETE /connections/{id} needs an admin, who ends the one that was meant', async () => {
     const { url } = await startServer({ key: secret });
     const [ann, bob] = [await connectAs(url, { sub: 'ann' }), await connectAs(url, { sub: 'bob' })];
     const disconnected = nextEvent(ann, 'disconnect', 'an admin ends the connection');
@@ -542,7 +542,7 @@ describe('GET /topics/{topic}/subscribers', () => {
   const subscribersOf = (url: string, topic: string, query = '', claims?: Claims): Promise<SubscriberPage> =>
     ask(topicUrl(url, topic, `/subscribers${query}`), claims);
 
-  it('tells of the subscriptions to the topic, and of those to patterns that match it', async () => {
+  it('GET /topics/{topic}/subscribers tells of the subscriptions to the topic, and of those to patterns that match it', async () => {
     const before = Date.now();
     const { url } = await startServer();
     const [one, other] = [await connectClient(url), await connectClient(url, 'polling')];
@@ -579,7 +579,7 @@ describe('GET /topics/{topic}/subscribers', () => {
       .toMatchObject([{ via: '*/7' }, { via: 'orders/7', envelope: true }]);
   });
 
-  it('has as many as the topic says, and the list of topics', async () => {
+  it('GET /topics/{topic}/subscribers has as many as the topic says, and the list of topics', async () => {
     const { url } = await startServer({ key: secret });
     const admin = { sub: 'root', admin: true };
     const [root, ann] = [await connectAs(url, admin), await connectAs(url, { subscribe: ['orders/7'] })];
@@ -607,7 +607,7 @@ describe('GET /topics/{topic}/subscribers', () => {
     stream.close();
   });
 
-  it('tells of a pattern only those that may read the topic', async () => {
+  it('GET /topics/{topic}/subscribers tells of a pattern only those that may read the topic', async () => {
     const { url } = await startServer({ key: secret });
     const admin = { sub: 'root', admin: true };
     const everyone = [
@@ -640,7 +640,7 @@ describe('GET /topics/{topic}/subscribers', () => {
       ]);
   });
 
-  it('comes in pages that have each once, also of one connection with many', async () => {
+  it('GET /topics/{topic}/subscribers comes in pages that have each once, also of one connection with many', async () => {
     const { url } = await startServer();
     const clients: Socket[] = [];
     const expected: string[] = [];
@@ -677,7 +677,7 @@ describe('GET /topics/{topic}/subscribers', () => {
     expect((await subscribersOf(url, 'b/c', `?cursor=${cursor}`)).subscribers).toHaveLength(20);
   });
 
-  it('leaves out plain patterns where the topic cannot be an event', async () => {
+  it('GET /topics/{topic}/subscribers leaves out plain patterns where the topic cannot be an event', async () => {
     const { url } = await startServer();
     const client = await connectClient(url);
     await declare(url, 'state');
@@ -687,7 +687,7 @@ describe('GET /topics/{topic}/subscribers', () => {
     expect((await subscribersOf(url, 'state')).subscribers).toMatchObject([{ via: '*', envelope: true }]);
   });
 
-  it('is refused for what is no topic that exists, and with a cursor that is none', async () => {
+  it('GET /topics/{topic}/subscribers is refused for what is no topic that exists, and with a cursor that is none', async () => {
     const { url } = await startServer();
     expect(await refusalOf(topicUrl(url, 'missing', '/subscribers'))).toEqual([404, 'topic_not_found']);
     expect(await refusalOf(topicUrl(url, 'a/*', '/subscribers'))).toEqual([400, 'topic_name_invalid']);
@@ -709,7 +709,7 @@ describe('Fanfare attached to an app', () => {
     ['publish', []],
     ['topics', ['/topics']],
     ['all', paths],
-  ] as const)('takes with `http: %s` no path of the app that it was not given', async (http, taken) => {
+  ] as const)('with `http: %s`, an app keeps its other paths', async (http, taken) => {
     const httpServer = createServer((_request, response) => response.end('the app'));
     const fanfare = await attach(httpServer, { http });
     await startListening(httpServer);
@@ -724,7 +724,7 @@ describe('Fanfare attached to an app', () => {
     expect(ours).toEqual(taken);
   });
 
-  it("counts deliveries and what waits with the app's own Socket.IO server too", async () => {
+  it("Fanfare attached to an app counts deliveries and what waits with the app's own Socket.IO server too", async () => {
     const httpServer = createServer((_request, response) => response.end('the app'));
     const io = new SocketServer(httpServer);
     const fanfare = await attach(httpServer, { http: 'all', io });

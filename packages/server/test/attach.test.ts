@@ -72,7 +72,7 @@ describe.each(apps)('Fanfare attached to an app of %s', (_name, createApp) => {
     expect(await (await fetch(url)).text()).toBe('the app');
   });
 
-  it("ignores a client's upgrade to another protocol, as the app does", async () => {
+  it("Fanfare attached to an app ignores a client's upgrade to another protocol, as the app does", async () => {
     const httpServer = await createApp();
     const fanfare = await attach(httpServer);
     const url = await listen(httpServer);
@@ -167,7 +167,7 @@ describe('Fanfare attached to an app', () => {
   });
 
   it.each(['ends its connection', 'resets its connection', 'sends without end'])(
-    'tells it that a client has gone that has offered another protocol behind a request: it %s',
+    'Fanfare attached to an app tells it that a client has gone that has offered another protocol behind a request: it %s',
     async (how) => {
       let begin = (): void => {};
       const begun = new Promise<void>((resolve) => (begin = resolve));
@@ -210,7 +210,7 @@ describe('Fanfare attached to an app', () => {
 });
 
 describe('Fanfare attached to an app of HTTPS', () => {
-  it("ignores a client's upgrade to another protocol, as the app does", async () => {
+  it("Fanfare attached to an app ignores a client's upgrade to another protocol, as the app does", async () => {
     // With a key that both have, which takes no certificate.
     const psk = Buffer.alloc(16, 'key');
     const httpServer = createHttpsServer({ ciphers: 'PSK', pskCallback: () => psk }, (_request, response) =>
@@ -239,7 +239,7 @@ describe('Fanfare attached to an app of HTTPS', () => {
 
 describe("Fanfare attached beside an app's own websockets", () => {
   it.each(['before', 'after'])(
-    'leaves those that were there %s it alone, while it is there and when it is gone',
+    "Fanfare leaves an app's own websockets that were there %s it alone, while it is attached and afterwards",
     async (when) => {
       const httpServer = createHttpServer();
       const ws = new WebSocketServer({ noServer: true });
@@ -335,7 +335,7 @@ describe('Fanfare attached to an app that listens where others can reach it', ()
 });
 
 describe("Fanfare attached to an app's own Socket.IO server", () => {
-  it('adds its events, and leaves the app its own events and connections', async () => {
+  it('Fanfare attached to an app adds its events, and leaves the app its own events and connections', async () => {
     const httpServer = createHttpServer((_request, response) => response.end('the app'));
     const io = new SocketServer(httpServer);
     onTestFinished(() => void io.close());
@@ -366,7 +366,7 @@ describe("Fanfare attached to an app's own Socket.IO server", () => {
     expect(io.sockets.sockets.get(String(early.id))?.rooms).toEqual(new Set([early.id]));
   });
 
-  it('can be attached only once, until it was stopped', async () => {
+  it('Fanfare can be attached to an app only once, until it was stopped', async () => {
     const httpServer = createHttpServer();
     const fanfare = await attach(httpServer);
     await expect(attach(httpServer)).rejects.toThrow('attached to this HTTP server already');
@@ -374,7 +374,7 @@ describe("Fanfare attached to an app's own Socket.IO server", () => {
     await (await attach(httpServer)).stop();
   });
 
-  it('can be attached only once when two calls race, and again after attaching has failed', async () => {
+  it('Fanfare can be attached to an app only once when two calls race, and again after attaching has failed', async () => {
     const httpServer = createHttpServer();
     await expect(attach(httpServer, { data: '/dev/null' })).rejects.toThrow();
     const both = await Promise.allSettled([attach(httpServer), attach(httpServer)]);
@@ -382,7 +382,7 @@ describe("Fanfare attached to an app's own Socket.IO server", () => {
     for (const one of both) if (one.status === 'fulfilled') await one.value.stop();
   });
 
-  it('ignores a client that the app has disconnected before', async () => {
+  it('Fanfare attached to an app ignores a client that the app has disconnected before', async () => {
     const httpServer = createHttpServer();
     const io = new SocketServer(httpServer);
     onTestFinished(() => void io.close());
@@ -397,7 +397,7 @@ describe("Fanfare attached to an app's own Socket.IO server", () => {
     await fanfare.stop();
   });
 
-  it('accepts everything that a polling client publishes in the request with which it leaves', async () => {
+  it('Fanfare attached to an app accepts everything that a polling client publishes in the request with which it leaves', async () => {
     const httpServer = createHttpServer();
     const io = new SocketServer(httpServer);
     onTestFinished(() => void io.close());
@@ -411,7 +411,7 @@ describe("Fanfare attached to an app's own Socket.IO server", () => {
     await expect.poll(topic).toMatchObject({ published: publishes.length });
   });
 
-  it('ends a JSONP session that sends without end and does not poll', async () => {
+  it('Fanfare attached to an app ends a JSONP session that sends without end and does not poll', async () => {
     const httpServer = createHttpServer();
     const io = new SocketServer(httpServer);
     onTestFinished(() => void io.close());
@@ -429,7 +429,7 @@ describe("Fanfare attached to an app's own Socket.IO server", () => {
     expect(io.engine.clientsCount).toBe(0);
   });
 
-  it('has no subscriptions for a connection that Socket.IO recovers', async () => {
+  it('Fanfare attached to an app has no subscriptions for a connection that Socket.IO recovers', async () => {
     const httpServer = createHttpServer();
     const io = new SocketServer(httpServer, { connectionStateRecovery: {} });
     onTestFinished(() => void io.close());
@@ -449,7 +449,7 @@ describe("Fanfare attached to an app's own Socket.IO server", () => {
     expect(await recorder.settled(url)).toHaveLength(1);
   });
 
-  it('asks a client that Socket.IO recovers for a token again, and delivers nothing before', async () => {
+  it('Fanfare attached to an app asks a client that Socket.IO recovers for a token again, and delivers nothing before', async () => {
     const httpServer = createHttpServer();
     const io = new SocketServer(httpServer, { connectionStateRecovery: {} });
     onTestFinished(() => void io.close());
@@ -492,7 +492,7 @@ describe("Fanfare attached to an app's own Socket.IO server", () => {
     expect(recorder.events.map(([event]) => event)).toEqual(['news', 'error']);
   });
 
-  it('leaves nothing behind on a connected client, however often Fanfare is attached and stopped', async () => {
+  it('Fanfare attached to an app leaves nothing behind on a connected client, however often Fanfare is attached and stopped', async () => {
     const httpServer = createHttpServer();
     const io = new SocketServer(httpServer);
     onTestFinished(() => void io.close());
@@ -505,7 +505,7 @@ describe("Fanfare attached to an app's own Socket.IO server", () => {
     expect(listeners()).toEqual(before);
   });
 
-  it('only stops handling requests when other code shares the server by then', async () => {
+  it('Fanfare attached to an app only stops handling requests when other code shares the server by then', async () => {
     const httpServer = createHttpServer((_request, response) => response.end('the app'));
     const io = new SocketServer();
     onTestFinished(() => void io.close());

@@ -58,7 +58,7 @@ describe('a bad publish over HTTP', () => {
     ['over a mebibyte', withMessage(`"${'a'.repeat(1_048_576)}"`), 413, 'payload_too_large'],
   ];
 
-  it.each(bodies)('is refused: %s', async (_what, body, status, code) => {
+  it.each(bodies)('a bad publish is refused: %s', async (_what, body, status, code) => {
     const { url } = await startServer();
     const client = await connectClient(url);
     const recorder = new Recorder(client);
@@ -71,38 +71,41 @@ describe('a bad publish over HTTP', () => {
     expect(await recorder.settled(url)).toEqual([]);
   });
 
-  it.each([...illegalTopics, ...patterns])('is refused: %s as topic', async (_what, topic, code) => {
-    const { url } = await startServer();
-    const answer = await publish(url, { topic, message: 1 });
-    expect(JSON.parse(answer.text)).toMatchObject({ status: 400, code, errors: [{ field: 'topic' }] });
-  });
+  it.each([...illegalTopics, ...patterns])(
+    'a bad request is refused: %s as topic',
+    async (_what, topic, code) => {
+      const { url } = await startServer();
+      const answer = await publish(url, { topic, message: 1 });
+      expect(JSON.parse(answer.text)).toMatchObject({ status: 400, code, errors: [{ field: 'topic' }] });
+    },
+  );
 
   it.each([
     ['text', { 'content-type': 'text/plain' }],
     ['a form', { 'content-type': 'application/x-www-form-urlencoded' }],
     ['NDJSON by another name', { 'content-type': 'application/jsonl' }],
     ['what only begins like JSON', { 'content-type': 'application/jsonp' }],
-  ])('is refused as 415: %s', async (_what, headers) => {
+  ])('a bad publish over HTTP is refused as 415: %s', async (_what, headers) => {
     const { url } = await startServer();
     const answer = await publish(url, { topic: 'news', message: 1 }, headers);
     expect(answer.status).toBe(415);
     expect(JSON.parse(answer.text)).toMatchObject({ code: 'bad_request', status: 415 });
   });
 
-  it('is refused as 415: a compressed body', async () => {
+  it('a bad publish over HTTP is refused as 415: a compressed body', async () => {
     const { url } = await startServer();
     const body = gzipSync('{"topic":"news","message":1}');
     const answer = await publish(url, body, { 'content-encoding': 'gzip' });
     expect(JSON.parse(answer.text)).toMatchObject({ code: 'bad_request', status: 415 });
   });
 
-  it('is refused as 415: no content type and no body at all', async () => {
+  it('a bad publish over HTTP is refused as 415: no content type and no body at all', async () => {
     const { url } = await startServer();
     const response = await fetch(`${url}/publish`, { method: 'POST' });
     expect(await response.json()).toMatchObject({ code: 'bad_request', status: 415 });
   });
 
-  it('takes what is unusual and right: 64 levels, a byte order mark, a mebibyte, a repeated member', async () => {
+  it('an unusual but correct publish is accepted: 64 levels, a byte order mark, a mebibyte, a repeated member', async () => {
     const { url } = await startServer();
     const client = await connectClient(url);
     const recorder = new Recorder(client);
@@ -136,7 +139,7 @@ describe('a bad subscribe', () => {
     ['binary data', [Buffer.from('news')]],
   ];
 
-  it.each(notObjects)('is refused in the acknowledgement: %s', async (_what, args) => {
+  it.each(notObjects)('a bad subscribe is refused in its answer: %s', async (_what, args) => {
     const { url } = await startServer();
     const client = await connectClient(url);
     for (const event of ['subscribe', 'unsubscribe', 'publish']) {
@@ -147,7 +150,7 @@ describe('a bad subscribe', () => {
     }
   });
 
-  it.each(notObjects)('is refused in the event error without one: %s', async (_what, args) => {
+  it.each(notObjects)('a bad subscribe is refused in the event error: %s', async (_what, args) => {
     const { url } = await startServer();
     const client = await connectClient(url);
     const refused = within(
@@ -161,7 +164,7 @@ describe('a bad subscribe', () => {
     ]);
   });
 
-  it.each(illegalTopics)('is refused: %s as topic', async (_what, topic, code) => {
+  it.each(illegalTopics)('a bad request is refused: %s as topic', async (_what, topic, code) => {
     const { url } = await startServer();
     const client = await connectClient(url);
     for (const event of ['subscribe', 'unsubscribe', 'publish']) {
@@ -182,7 +185,7 @@ describe('a bad subscribe', () => {
     [{ from: { last: -1 } }, 'from'],
     [{ from: { last: 1, time: 1 } }, 'from'],
     [{ from: 'epoch.' }, 'from'],
-  ])('is refused: %j', async (fields, field) => {
+  ])('a bad subscribe is refused: %j', async (fields, field) => {
     const { url } = await startServer();
     const client = await connectClient(url);
     const answer: unknown = await client.emitWithAck('subscribe', { topic: 'news', ...fields });
@@ -190,7 +193,7 @@ describe('a bad subscribe', () => {
     expect((await publish(url, { topic: 'news', message: 1 })).status).toBe(404);
   });
 
-  it('is told of an event that there is not', async () => {
+  it('an unknown event is refused', async () => {
     const { url } = await startServer();
     const client = await connectClient(url);
     expect(await client.emitWithAck('subscibe', { topic: 'news' })).toMatchObject({
@@ -205,7 +208,7 @@ describe('a topic whose name is kept', () => {
     'connect connect_error disconnect disconnecting newListener removeListener message state gap error token __proto__';
 
   it.each(kept.split(' '))(
-    'is refused to a plain subscription, and works with envelopes: %s',
+    'a topic with a reserved name is refused to a plain subscription, and works with envelopes: %s',
     async (topic) => {
       const { url } = await startServer();
       const client = await connectClient(url);
@@ -239,7 +242,7 @@ describe('a socket that misbehaves', () => {
     ['attachments that never come', '451-["subscribe",{"_placeholder":true,"num":0}]'],
     ['an attachment of an impossible number', '451-["subscribe",{"_placeholder":true,"num":-1}]'],
     ['another namespace', '42/other,["subscribe",{"topic":"news"}]'],
-  ])('harms no other: %s', async (_what, packet) => {
+  ])('a socket that misbehaves harms no other: %s', async (_what, packet) => {
     const { url } = await startServer();
     const [bad, good] = [await connectClient(url), await connectClient(url)];
     const recorder = new Recorder(good);
@@ -251,7 +254,7 @@ describe('a socket that misbehaves', () => {
     expect(await recorder.settled(url)).toEqual([['news', { message: 'still here' }]]);
   });
 
-  it('is told that its publish is too large, or closed when it is far too large', async () => {
+  it('a socket is told that its publish is too large, or closed when it is far too large', async () => {
     const { url } = await startServer({ publishBytesMax: 1_000 });
     const client = await connectClient(url);
     await client.emitWithAck('subscribe', { topic: 'news' });
@@ -271,7 +274,7 @@ describe('a socket that misbehaves', () => {
   });
 
   it.each(['null', 'https://localhost.evil.example', 'http://evil.example', 'http://localhost:1', 'garbage'])(
-    'is not let in from a page of another origin: %s',
+    'a socket from a page of another origin is refused: %s',
     async (origin) => {
       const { url } = await startServer();
       const extraHeaders = { origin };
@@ -280,7 +283,7 @@ describe('a socket that misbehaves', () => {
     },
   );
 
-  it('is let in from a page of its own', async () => {
+  it("a socket from the server's own page is accepted", async () => {
     const { url } = await startServer();
     const client = await connectClient(url, 'websocket', { extraHeaders: { origin: url } });
     expect(client.connected).toBe(true);
@@ -293,7 +296,7 @@ describe('a connection that misbehaves', () => {
       '\r\n',
     );
 
-  it('is answered 413 when a chunked body does not end, and others are served meanwhile', async () => {
+  it('a connection that misbehaves is answered 413 when a chunked body does not end, and others are served meanwhile', async () => {
     const { url } = await startServer({ publishBytesMax: 10_000 });
     const { socket, ended } = connectRaw(url);
     socket.write(head('Transfer-Encoding: chunked'));
@@ -310,7 +313,7 @@ describe('a connection that misbehaves', () => {
     expect(answer).toContain('"code":"payload_too_large"');
   });
 
-  it('gets no answer to what is no request that could be taken for that of the publish before', async () => {
+  it('a connection that misbehaves gets no answer to what is no request that could be taken for that of the publish before', async () => {
     const { url } = await startServer();
     await declare(url, 'news');
     const { socket, ended } = connectRaw(url);
@@ -320,7 +323,7 @@ describe('a connection that misbehaves', () => {
     await expect.poll(async () => (await readPage(url, 'news')).messages).toHaveLength(1);
   });
 
-  it('is answered 408 when a request does not arrive in time', async () => {
+  it('a connection that misbehaves is answered 408 when a request does not arrive in time', async () => {
     const { url } = await startServer({ requestTimeoutMs: 1_000 });
     const { socket, ended } = connectRaw(url);
     socket.write(head('Transfer-Encoding: chunked') + '1\r\n{\r\n');
@@ -341,14 +344,14 @@ describe('a connection that misbehaves', () => {
       404,
     ],
     ['an endless body to GET', 'GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n', 200],
-  ])('is answered once, and read no further: %s', async (_what, bytes, status) => {
+  ])('a bad request is answered once, and read no further: %s', async (_what, bytes, status) => {
     const { url } = await startServer();
     const { socket, ended } = connectRaw(url);
     socket.write(bytes);
     expect((await ended).match(/HTTP\/1\.1 \d+/g)).toEqual([`HTTP/1.1 ${status}`]);
   });
 
-  it('that is too large is told so, though the rest of it is on its way', async () => {
+  it('a request that is too large is told so, though the rest of it is on its way', async () => {
     const { url } = await startServer();
     const { socket, ended } = connectRaw(url);
     const errors: Error[] = [];
@@ -371,7 +374,7 @@ describe('a connection that misbehaves', () => {
       '417 Expectation Failed',
     ],
     ['20 KB of headers', head(`X: ${'a'.repeat(20_000)}`), '431 Request Header Fields Too Large'],
-  ])('is told so, and closed: %s', async (_what, bytes, status) => {
+  ])('a bad connection is told so, and closed: %s', async (_what, bytes, status) => {
     const { url } = await startServer();
     const { socket, ended } = connectRaw(url);
     socket.write(bytes);

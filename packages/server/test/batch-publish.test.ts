@@ -36,7 +36,7 @@ async function stored(url: string, topic: string): Promise<string> {
 }
 
 describe('an array of messages', () => {
-  it('is published, each by itself, and answered in its order', async () => {
+  it('an array of messages is published, each by itself, and answered in its order', async () => {
     const { url } = await startServer();
     const client = await connectClient(url);
     const recorder = new Recorder(client);
@@ -81,7 +81,7 @@ describe('an array of messages', () => {
     ]);
   });
 
-  it('is passed on to the character, but for white space', async () => {
+  it('an array of messages is passed on to the character, but for white space', async () => {
     const { url } = await startServer();
     await declare(url, 'news');
     const body = `\uFEFF \n[ {"topic":"news" , "message" : [1.0, 12345678901234567890,"a\\u0020 b"]}\t,
@@ -92,7 +92,7 @@ describe('an array of messages', () => {
     expect(kept).toContain('"message":-0.0e0,');
   });
 
-  it('answers JSON whatever the client would like to have, and an empty one with an empty one', async () => {
+  it('an array of messages is answered in JSON whatever the client accepts, and an empty array with an empty array', async () => {
     const { url } = await startServer();
     for (const accept of ['*/*', 'text/plain', 'text/html', 'application/json']) {
       const answer = await publish(url, ' [ ] ', { accept });
@@ -107,7 +107,7 @@ describe('an array of messages', () => {
     ['a comma too many', '[{"topic":"news","message":1},]'],
     ['an unescaped line break', '[{"topic":"news","message":"\n"}]'],
     ['only its beginning', '['],
-  ])('publishes nothing when it is damaged: %s', async (_what, body) => {
+  ])('an array of messages publishes nothing when it is damaged: %s', async (_what, body) => {
     const { url } = await startServer();
     await declare(url, 'news');
     const answer = await publish(url, body);
@@ -115,7 +115,7 @@ describe('an array of messages', () => {
     expect(await stored(url, 'news')).toContain('"messages":[]');
   });
 
-  it('publishes nothing when it is not UTF-8', async () => {
+  it('an array of messages publishes nothing when it is not UTF-8', async () => {
     const { url } = await startServer();
     await declare(url, 'news');
     for (const headers of [{}, lines]) {
@@ -132,7 +132,7 @@ describe('an array of messages', () => {
     expect(await stored(url, 'news')).toContain('"messages":[]');
   });
 
-  it('has no Idempotency-Key for all', async () => {
+  it('an array of messages has no Idempotency-Key for all', async () => {
     const { url } = await startServer();
     for (const headers of [{}, lines]) {
       const answer = await publish(url, '[]', { ...headers, 'idempotency-key': 'x' });
@@ -140,7 +140,7 @@ describe('an array of messages', () => {
     }
   });
 
-  it('may be as large as the setting says; a single message stays under its own limit', async () => {
+  it('an array of messages may be as large as the setting says; a single message stays under its own limit', async () => {
     const { url } = await startServer({ publishBytesMax: 200, batchBytesMax: 2_000, batchMessagesMax: 12 });
     await declare(url, 'news');
     const message = 'x'.repeat(150);
@@ -164,7 +164,7 @@ describe('an array of messages', () => {
     expect(verdicts(await publish(url, tooMany.slice(1)))).toHaveLength(12);
   });
 
-  it('is refused when it has become too large, before it has ended', async () => {
+  it('an array of messages is refused when it has become too large, before it has ended', async () => {
     const { url } = await startServer({ publishBytesMax: 100, batchBytesMax: 1_000 });
     for (const [type, begin] of [
       ['application/json', '{"topic":"news","message":"'],
@@ -181,7 +181,7 @@ describe('an array of messages', () => {
     }
   });
 
-  it('survives what is deep or wide', async () => {
+  it('an array of messages survives what is deep or wide', async () => {
     const { url } = await startServer();
     await declare(url, 'news');
     const nested = (levels: number): string => `${'['.repeat(levels)}${']'.repeat(levels)}`;
@@ -201,7 +201,7 @@ describe('an array of messages', () => {
 });
 
 describe('messages as NDJSON', () => {
-  it('are published line by line, and answered line by line', async () => {
+  it('messages as NDJSON are published line by line, and answered line by line', async () => {
     const { url } = await startServer();
     await declare(url, 'news');
     const body = [
@@ -231,14 +231,14 @@ describe('messages as NDJSON', () => {
     expect(kept.match(/"message":/g)).toHaveLength(2);
   });
 
-  it.each(['', '\n', '\r\n\r\n'])('may be none at all: %j', async (body) => {
+  it.each(['', '\n', '\r\n\r\n'])('messages as NDJSON may be none at all: %j', async (body) => {
     const { url } = await startServer();
     expect(await publish(url, body, lines)).toMatchObject({ status: 200, text: '' });
   });
 });
 
 describe('many messages', () => {
-  it('are admitted and refused as they would be one by one, whatever they are', async () => {
+  it('many messages are admitted and refused as they would be one by one, whatever they are', async () => {
     const { url } = await startServer();
     await declare(url, 'news');
     const text = (value: unknown): string => JSON.stringify(value) ?? 'null';
@@ -271,7 +271,7 @@ describe('many messages', () => {
     );
   });
 
-  it('are on disk before they are answered, and there after a restart', async () => {
+  it('many messages are on disk before they are answered, and there after a restart', async () => {
     const data = await temporaryDirectory();
     const first = await startServer({ data });
     await declare(first.url, 'news');
@@ -287,7 +287,7 @@ describe('many messages', () => {
     expect(page.messages.map(({ message }) => message)).toEqual(messages.map(({ message }) => message));
   });
 
-  it('are refused as a whole while the server shuts down', async () => {
+  it('many messages are refused as a whole while the server shuts down', async () => {
     const { url, server } = await startServer();
     await declare(url, 'news');
     const { socket, ended } = connectRaw(url);
@@ -304,7 +304,7 @@ describe('many messages', () => {
 });
 
 describe('large bodies that take their time', () => {
-  it('have so much room together, and what is small is published all the same', async () => {
+  it('large bodies that arrive slowly have a common limit, and small publishes are accepted all the same', async () => {
     const bytes = 2 ** 20;
     const { url } = await startServer({ batchBytesMax: bytes, publishBytesMax: bytes });
     await declare(url, 'news');

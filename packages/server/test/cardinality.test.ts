@@ -12,7 +12,7 @@ const bytesMax = 4 * 2 ** 20;
 const atOnce = 500;
 
 describe('names without end', { timeout: 1_800_000 }, () => {
-  it('that are published to take no memory once there are as many topics as may be', async () => {
+  it('published names take no memory once the limit of topics is reached', async () => {
     const rules = [{ match: '**', create: 'publish' } as const];
     const { server } = await startServer({ memory: true, topicsMax, rules });
     let refused = 0;
@@ -36,7 +36,7 @@ describe('names without end', { timeout: 1_800_000 }, () => {
     expect(refused).toBe(warmUp + names - topicsMax);
   });
 
-  it('that are subscribed to take none either, and the topics that there are still work', async () => {
+  it('subscribed names take no memory once the limit of topics is reached, and existing topics still work', async () => {
     const { url } = await startServer({ memory: true, topicsMax: 10, subscribeRatePerConnectionMax: 0 });
     const client = await connectClient(url);
     const subscribe = async (topic: string): Promise<unknown> =>
@@ -120,7 +120,7 @@ describe('names without end', { timeout: 1_800_000 }, () => {
     expect(heapBytes() - before).toBeLessThan(bytesMax);
   });
 
-  it('that are published to by many who may not take no more memory than those of a hundred', async () => {
+  it('refused publishes of many subjects take no more memory than those of a hundred', async () => {
     const { url } = await startServer({ memory: true, key: secret });
     const publishAs = async (first: number, last: number): Promise<void> => {
       for (let at = first; at < last; at++) {

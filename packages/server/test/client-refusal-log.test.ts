@@ -20,7 +20,7 @@ const next = (client: Client, event: string): Promise<unknown> =>
   nextEvent(client, event, 'the client waits for it');
 
 describe('an event whose arguments are not JSON', () => {
-  it('is refused with the reason, in the acknowledgement or as an error, and the connection goes on', async () => {
+  it('an event whose arguments are not JSON is refused with the reason, in the acknowledgement or as an error, and the connection goes on', async () => {
     const { url, lines } = await startLogging();
     const client = await connectClient(url);
     await client.emitWithAck('subscribe', { topic: 'news' });
@@ -42,7 +42,7 @@ describe('an event whose arguments are not JSON', () => {
     expect(lines).toEqual([[expect.stringMatching(/^A client sent an event that was refused\. .*NaN/), {}]]);
   });
 
-  it('is refused in its acknowledgement', async () => {
+  it('an event whose arguments are not JSON is refused in its acknowledgement', async () => {
     const { url } = await startLogging();
     const client = await RawWebSocket.open(url);
     await connectRawClient(client);
@@ -53,7 +53,7 @@ describe('an event whose arguments are not JSON', () => {
 
 describe("a packet that is not Socket.IO's", () => {
   it.each(['websocket', 'polling'] as const)(
-    'over %s ends the connection with the reason',
+    "a packet that is not Socket.IO's over %s ends the connection with the reason",
     async (transport) => {
       const { url, lines } = await startLogging();
       for (const packet of ['hello', '9', '2{"a":1}', '2/news,["x",NaN]']) {

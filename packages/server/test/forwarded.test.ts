@@ -55,7 +55,7 @@ describe('a request that a proxy has forwarded to a server without a key', () =>
     { Forwarded: 'for=_hidden' },
     { Forwarded: 'proto=https' },
     { Forwarded: 'nonsense' },
-  ])('is refused, over HTTP and Socket.IO: %j', async (headers) => {
+  ])('a proxied request is refused without a key, over HTTP and Socket.IO: %j', async (headers) => {
     const { url } = await startServer();
     for (const path of ['/', '/topics', '/socket.io/?EIO=4&transport=polling', '/fanfare.js']) {
       const { status, text } = await ask(`${url}${path}`, headers);
@@ -75,7 +75,7 @@ describe('a request that a proxy has forwarded to a server without a key', () =>
     { 'X-Real-IP': '127.0.0.1' },
     { Via: '1.1 localhost:8080 (a proxy, of development)' },
     { Forwarded: 'for=127.0.0.1;proto=http;by=localhost, for="[::1]:5173"' },
-  ])('is answered when all that it names is this machine, as development proxies do: %j', async (headers) => {
+  ])('a proxied request is answered when it names this machine alone: %j', async (headers) => {
     const { url } = await startServer();
     for (const path of ['/', '/topics', '/socket.io/?EIO=4&transport=polling']) {
       expect([path, (await ask(`${url}${path}`, headers)).status]).toEqual([path, 200]);
@@ -107,7 +107,7 @@ describe('HTTP/1.0, which nginx uses by default, on a server without a key', () 
     ['GET /socket.io/?EIO=4&transport=polling HTTP/1.0', 403],
     ['GET /topics HTTP/1.0\r\nHost: localhost', 403],
     ['GET /topics HTTP/1.1\r\nHost: localhost\r\nConnection: close', 200],
-  ])('%j is answered with %i', async (head, status) => {
+  ])('HTTP/1.0 to a server without a key: %j is answered with %i', async (head, status) => {
     const { url } = await startServer();
     expect(await headOf(url, head)).toBe(`HTTP/1.1 ${status}`);
   });

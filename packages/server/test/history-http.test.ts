@@ -14,7 +14,7 @@ async function publishNumbers(url: string, topic: string, count: number): Promis
 }
 
 describe('the messages of a topic', () => {
-  it('come in pages, each of which says where to go on', async () => {
+  it('the messages of a topic come in pages, each of which says where to go on', async () => {
     const { url } = await startServer();
     const offsets = await publishNumbers(url, 'news', 250);
     const first = await readPage(url, 'news');
@@ -37,7 +37,7 @@ describe('the messages of a topic', () => {
     expect((await readPage(url, 'news', `?from=${end.next}`)).messages).toMatchObject([{ message: 'later' }]);
   });
 
-  it('start where they are asked to', async () => {
+  it('the messages of a topic start where they are asked to', async () => {
     let now = 1_000_000;
     const { url } = await startServer({ now: () => now });
     await publishNumbers(url, 'news', 3);
@@ -56,7 +56,7 @@ describe('the messages of a topic', () => {
     expect(await numbers('?time=1001001')).toEqual([]);
   });
 
-  it.each([true, false])('come in pages backwards too, kept in memory: %s', async (memory) => {
+  it.each([true, false])('messages come in pages backwards too, kept in memory: %s', async (memory) => {
     const { url } = await startServer(memory ? {} : { data: await temporaryDirectory() });
     await declare(url, 'other');
     const offsets: string[] = [];
@@ -94,7 +94,7 @@ describe('the messages of a topic', () => {
     expect(await readPage(url, 'news', `?before=${offsets[8]}&limit=7`)).toMatchObject({ more: true });
   });
 
-  it('come backwards as far as they are kept, and none before an offset of another log', async () => {
+  it('the messages of a topic come backwards as far as they are kept, and none before an offset of another log', async () => {
     const { url } = await startServer({ rules: [{ match: 'few', keep: { count: 3 } }] });
     const offsets = await publishNumbers(url, 'few', 9);
     const page = await readPage(url, 'few', `?before=${offsets[8]}`);
@@ -110,7 +110,7 @@ describe('the messages of a topic', () => {
     });
   });
 
-  it('come backwards in pages of no more than 4 MiB, the newest first', async () => {
+  it('the messages of a topic come backwards in pages of no more than 4 MiB, the newest first', async () => {
     const { url } = await startServer();
     await declare(url, 'large');
     const text = 'x'.repeat(1_000_000);
@@ -133,7 +133,7 @@ describe('the messages of a topic', () => {
     ['news', 'before=e.1&last=1'],
     ['news', 'before=e.1&time=1'],
     ['news/*', 'before=e.1'],
-  ])('of %s are refused with what is wrong: %s', async (topic, query) => {
+  ])('a request for the messages of %s is refused with what is wrong: %s', async (topic, query) => {
     const { url } = await startServer();
     await declare(url, 'news');
     const response = await fetch(topicUrl(url, topic, `/messages?${query}`));
@@ -147,7 +147,7 @@ describe('the messages of a topic', () => {
     expect([stream.status, await stream.json()]).toMatchObject([400, { errors: [{ field: 'before' }] }]);
   });
 
-  it('come backwards only to who may read, of a topic that exists', async () => {
+  it('the messages of a topic come backwards only to who may read, of a topic that exists', async () => {
     const { url } = await startServer({ key: secret });
     const ask = async (topic: string): Promise<unknown> => {
       const headers = await bearer({ subscribe: ['mine'] });
@@ -157,7 +157,7 @@ describe('the messages of a topic', () => {
     expect([await ask('mine'), await ask('theirs')]).toEqual(['topic_not_found', 'not_authorized']);
   });
 
-  it('of a pattern come together, in the order of the log', async () => {
+  it('the messages of a pattern come together, in the order of the log', async () => {
     const { url } = await startServer();
     for (const topic of ['a/x', 'a/y', 'b']) await declare(url, topic);
     const all = [1, 2, 3, 4, 5, 6].map((message) => ({ topic: ['a/x', 'b', 'a/y'][message % 3], message }));
@@ -173,7 +173,7 @@ describe('the messages of a topic', () => {
     expect((await readPage(url, 'nothing/**')).messages).toEqual([]);
   });
 
-  it('are told to be incomplete when some are gone', async () => {
+  it('the messages of a topic are told to be incomplete when some are gone', async () => {
     const { url } = await startServer({
       rules: [
         { match: 'few', keep: { count: 3 } },
@@ -198,7 +198,7 @@ describe('the messages of a topic', () => {
     });
   });
 
-  it('are passed on to the character', async () => {
+  it('the messages of a topic are passed on to the character', async () => {
     const { url } = await startServer();
     await declare(url, 'news');
     await publish(url, '{"topic":"news","message":{"a":1.0,"b":12345678901234567890},"id":"\\u00e9"}');
@@ -222,7 +222,7 @@ describe('the messages of a topic', () => {
     ['time=1e3', 'time'],
     ['limit=0', 'limit'],
     ['limit=1001', 'limit'],
-  ])('are refused with what is wrong: %s', async (query, field) => {
+  ])('a request for the messages of a topic is refused with what is wrong: %s', async (query, field) => {
     const { url } = await startServer();
     await declare(url, 'news');
     const response = await fetch(topicUrl(url, 'news', `/messages?${query}`));
@@ -239,7 +239,7 @@ describe('the messages of a topic', () => {
     ]);
   });
 
-  it('are not there when the topic is not', async () => {
+  it('the messages of a topic that does not exist are answered with 404', async () => {
     const { url } = await startServer();
     for (const accept of ['*/*', 'text/event-stream']) {
       const response = await fetch(topicUrl(url, 'nowhere', '/messages'), { headers: { accept } });

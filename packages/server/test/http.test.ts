@@ -39,7 +39,7 @@ describe('POST /publish', () => {
     ['application/json, text/plain, */*', json],
     ['text/plain;q=0.5, application/json', json],
     ['application/problem+json, application/json', json],
-  ])('answers Accept: %s with %s', async (accept, type) => {
+  ])('POST /publish answers Accept: %s with %s', async (accept, type) => {
     const { url } = await startServer();
     const client = await connectClient(url);
     await client.emitWithAck('subscribe', { topic: 'news' });
@@ -72,7 +72,7 @@ describe('POST /publish', () => {
     }
   });
 
-  it('makes one message of two publishes with the same id, and refuses other content under it', async () => {
+  it('POST /publish makes one message of two publishes with the same id, and refuses other content under it', async () => {
     const { url } = await startServer();
     const client = await connectClient(url);
     await client.emitWithAck('subscribe', { topic: 'news' });
@@ -94,7 +94,7 @@ describe('POST /publish', () => {
     expect(JSON.parse(both.text)).toMatchObject({ status: 400, errors: [{ field: 'id' }] });
   });
 
-  it('takes Idempotency-Key as UTF-8 for the same id as that of a body or an event, and refuses two and other bytes', async () => {
+  it('POST /publish takes Idempotency-Key as UTF-8 for the same id as that of a body or an event, and refuses two and other bytes', async () => {
     const { url } = await startServer();
     const client = await connectClient(url);
     await client.emitWithAck('subscribe', { topic: 'news' });
@@ -142,7 +142,7 @@ describe('a client that offers another protocol', () => {
   it.each([
     ['h2c, as Java does', 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk'],
     ['a websocket', 'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13'],
-  ])('is answered as if it had not: %s', async (_what, headers) => {
+  ])('a client that offers another protocol is answered as if it had not: %s', async (_what, headers) => {
     const { url } = await startServer();
     const client = await connectClient(url);
     const received = nextEvent(client, 'news', 'the subscriber gets the message');
@@ -161,7 +161,7 @@ describe('a client that offers another protocol', () => {
 });
 
 describe('offers of another protocol behind each other on one connection', () => {
-  it('are answered one by one, and leave nothing behind', async () => {
+  it('offers of another protocol, one after another on one connection, are answered one by one, and leave nothing behind', async () => {
     const { url } = await startServer();
     const warnings: unknown[] = [];
     process.on('warning', (warning) => warnings.push(warning));
@@ -174,7 +174,7 @@ describe('offers of another protocol behind each other on one connection', () =>
     expect(warnings).toEqual([]);
   });
 
-  it('end nothing but their connection when it breaks before it is their turn', async () => {
+  it('offers of another protocol, one after another on one connection, end nothing but their connection when it breaks before it is their turn', async () => {
     const { url } = await startServer();
     await declare(url, 'news');
     const { socket } = connectRaw(url);
@@ -188,7 +188,7 @@ describe('offers of another protocol behind each other on one connection', () =>
 });
 
 describe('an answer that ends its connection', () => {
-  it('has nothing published that comes behind it and would not be answered', async () => {
+  it('a publish that comes after an answer that ends the connection is not executed', async () => {
     const { url } = await startServer({
       publishBytesMax: 1_000,
       rules: [{ match: '**', create: 'publish' }],
@@ -216,7 +216,7 @@ describe('an answer that ends its connection', () => {
 });
 
 describe('other requests', () => {
-  it('leave the connection open for the next', async () => {
+  it('requests leave the connection open for the next', async () => {
     const { url } = await startServer();
     const { socket, ended } = connectRaw(url);
     for (const path of ['/', '/nothing']) {
@@ -244,7 +244,7 @@ describe('other requests', () => {
     expect(await response.text()).toContain('<title>Fanfare</title>');
   });
 
-  it('what belongs to the page is sent as small as can be, and once while it stays the same', async () => {
+  it('the files of the page are compressed and cached', async () => {
     const { url } = await startServer();
     for (const path of ['/fanfare.js', '/console/console.js', '/console/console.css']) {
       const { body: whole, headers } = await rawGet(`${url}${path}`);
@@ -259,7 +259,7 @@ describe('other requests', () => {
     }
   });
 
-  it('a path that there is not is 404, a method that a path does not take 405 with the one it takes', async () => {
+  it('an unknown path is 404, and an unknown method of a path 405 with the right one', async () => {
     const { url } = await startServer();
     const missing = await fetch(`${url}/nothing/here?x=1`);
     expect(await missing.json()).toMatchObject({

@@ -20,7 +20,7 @@ const messages: readonly [string, unknown][] = [
 ];
 
 describe.each(transports)('the lab contract over %s', (transport) => {
-  it('delivers a publish as the event named by the topic with exactly {"message": …}', async () => {
+  it('the server delivers a publish as the event named by the topic with exactly {"message": …}', async () => {
     const { url } = await startServer();
     const client = await connectClient(url, transport);
     const recorder = new Recorder(client);
@@ -38,7 +38,7 @@ describe.each(transports)('the lab contract over %s', (transport) => {
     expect(await recorder.settled(url)).toEqual(expected);
   });
 
-  it('subscribes a client that asks for no acknowledgement', async () => {
+  it('the server subscribes a client that asks for no acknowledgement', async () => {
     const { url } = await startServer();
     const client = await connectClient(url, transport);
     const recorder = new Recorder(client);
@@ -51,7 +51,7 @@ describe.each(transports)('the lab contract over %s', (transport) => {
     expect(await recorder.settled(url)).toEqual([['news', { message: 'once' }]]);
   });
 
-  it('takes a second subscribe as the same as one', async () => {
+  it('the server takes a second subscribe as the same as one', async () => {
     const { url } = await startServer();
     const client = await connectClient(url, transport);
     const recorder = new Recorder(client);
@@ -65,7 +65,7 @@ describe.each(transports)('the lab contract over %s', (transport) => {
     expect(await recorder.settled(url)).toEqual([['news', { message: 1 }]]);
   });
 
-  it('keeps the order of one publisher', async () => {
+  it('the server keeps the order of one publisher', async () => {
     const { url } = await startServer();
     const client = await connectClient(url, transport);
     const recorder = new Recorder(client);
@@ -81,7 +81,7 @@ describe.each(transports)('the lab contract over %s', (transport) => {
 });
 
 describe('the lab contract', () => {
-  it('answers 404 for a topic that nobody ever subscribed to', async () => {
+  it('the server answers 404 for a topic that nobody ever subscribed to', async () => {
     const { url } = await startServer();
     expect(await publish(url, { topic: 'nobody', message: 1 })).toEqual({
       status: 404,
@@ -90,7 +90,7 @@ describe('the lab contract', () => {
     });
   });
 
-  it('answers 200 for a topic whose subscribers have all left', async () => {
+  it('the server answers 200 for a topic whose subscribers have all left', async () => {
     const { url } = await startServer();
     const [leaving, disconnecting] = [await connectClient(url), await connectClient(url)];
     await leaving.emitWithAck('subscribe', { topic: 'left' });
@@ -102,7 +102,7 @@ describe('the lab contract', () => {
     expect((await publish(url, { topic: 'gone', message: 1 })).status).toBe(200);
   });
 
-  it('delivers to every subscriber of the topic and to nobody else', async () => {
+  it('the server delivers to every subscriber of the topic and to nobody else', async () => {
     const { url } = await startServer();
     const clients = await Promise.all(transports.map((transport) => connectClient(url, transport)));
     const outsider = await connectClient(url);
@@ -118,7 +118,7 @@ describe('the lab contract', () => {
     expect(await outside.settled(url)).toEqual([]);
   });
 
-  it('ends only the subscription that is named', async () => {
+  it('the server ends only the subscription that is named', async () => {
     const { url } = await startServer();
     const client = await connectClient(url);
     const recorder = new Recorder(client);
@@ -148,7 +148,7 @@ describe('the lab contract', () => {
     'fence',
     'ünïcode',
     '0',
-  ])('has %j as a topic like any other', async (topic) => {
+  ])('the server has %j as a topic like any other', async (topic) => {
     const { url } = await startServer();
     const client = await connectClient(url);
     const recorder = new Recorder(client);
@@ -158,7 +158,7 @@ describe('the lab contract', () => {
     expect(await recorder.settled(url)).toEqual([[topic, { message: 1 }]]);
   });
 
-  it("does not take another connection's id for a topic", async () => {
+  it("the server does not take another connection's id for a topic", async () => {
     const { url } = await startServer();
     const [client, other] = [await connectClient(url), await connectClient(url)];
     const recorder = new Recorder(client);
@@ -167,7 +167,7 @@ describe('the lab contract', () => {
     expect(await recorder.settled(url)).toEqual([]);
   });
 
-  it('passes a message on as the characters it was sent as, but for white space', async () => {
+  it('the server passes a message on as the characters it was sent as, but for white space', async () => {
     const { url } = await startServer();
     const client = await connectClient(url);
     await client.emitWithAck('subscribe', { topic: 'news' });

@@ -29,7 +29,7 @@ async function publishAll(url: string, topic: string, messages: readonly unknown
 }
 
 describe.each(transports)('a subscriber over %s', (transport) => {
-  it('starts in the past, and goes on live, without a gap or a repeat', async () => {
+  it('a subscriber starts in the past, and goes on live, without a gap or a repeat', async () => {
     const { url } = await startServer();
     const [early, late] = [await connectClient(url), await connectClient(url, transport)];
     await early.emitWithAck('subscribe', { topic: 'news' });
@@ -48,7 +48,7 @@ describe.each(transports)('a subscriber over %s', (transport) => {
     ]);
   });
 
-  it('resumes from the offset it was given, over a restart of the server', async () => {
+  it('a subscriber resumes from the offset it was given, over a restart of the server', async () => {
     const data = await temporaryDirectory();
     const first = createServer({ port: 0, data });
     const firstUrl = await first.start();
@@ -68,7 +68,7 @@ describe.each(transports)('a subscriber over %s', (transport) => {
 });
 
 describe('a subscriber to a pattern', () => {
-  it('gets what comes to all topics that match, each live message once for all its subscriptions', async () => {
+  it('a subscriber to a pattern gets what comes to all topics that match, each live message once for all its subscriptions', async () => {
     const { url } = await startServer();
     const client = await connectClient(url);
     const recorder = new Recorder(client);
@@ -86,7 +86,7 @@ describe('a subscriber to a pattern', () => {
     ]);
   });
 
-  it('is read to from a position over all topics, in the order of the log', async () => {
+  it('a subscriber to a pattern is served from a position over all topics, in the order of the log', async () => {
     const { url } = await startServer();
     const client = await connectClient(url);
     for (const topic of ['a/1', 'a/2', 'b']) await client.emitWithAck('subscribe', { topic });
@@ -103,7 +103,7 @@ describe('a subscriber to a pattern', () => {
 });
 
 describe('rules', () => {
-  it('let topics pass through unstored, and let publishes create them', async () => {
+  it('rules let topics pass through unstored, and let publishes create them', async () => {
     const rules = [
       { match: 'prices/**', keep: 'none', create: 'publish' },
       { match: 'small', publishBytesMax: 5 },
@@ -127,7 +127,7 @@ describe('rules', () => {
     });
   });
 
-  it('that are wrong are told all at once, each by its place', () => {
+  it('wrong rules are told all at once, each by its place', () => {
     const rules = [
       { match: 'a' },
       { match: '**/a', keep: { count: 0, age: '1 week', byte: 1 }, create: 'me' },
@@ -140,7 +140,7 @@ describe('rules', () => {
 });
 
 describe('an id', () => {
-  it('makes one message of many, at once and over a restart; another message under it is refused', async () => {
+  it('an id makes one message of many, at once and over a restart; another message under it is refused', async () => {
     const data = await temporaryDirectory();
     const first = createServer({ port: 0, data });
     const firstUrl = await first.start();

@@ -99,7 +99,7 @@ describe('a page of an allowed origin', () => {
     }
   });
 
-  it('subscribes, publishes and reads in a real browser', async () => {
+  it('a page of a named origin subscribes, publishes and reads in a real browser', async () => {
     const page = createHttpServer((_request, response) =>
       response.setHeader('content-type', 'text/html').end('<!doctype html><title>An app</title>'),
     );
@@ -150,7 +150,7 @@ describe('a page of an origin that resembles an allowed one', () => {
     'https://app.example, https://evil.example',
     'https://localhost:5173',
     'http://127.0.0.1:5173',
-  ])('does not connect: %s', async (origin) => {
+  ])('a page of an origin that only looks like a named one does not connect: %s', async (origin) => {
     const { url } = await startServer({ origins });
     const extraHeaders = { origin };
     await expect(connectClient(url, 'websocket', { extraHeaders })).rejects.toThrow('websocket error');

@@ -92,7 +92,7 @@ async function statsOf(url: string): Promise<Stats> {
 const upTo = (count: number): number[] => [...Array(count).keys()];
 
 describe.each(servers)('a client of %s that polls', (_name, start) => {
-  it('gets at most 16 packets in one answer, and all messages in their order', async () => {
+  it('a client that polls gets at most 16 packets in one answer, and all messages in their order', async () => {
     const url = await start();
     const client = await RawPolling.open(url);
     await connectRawClient(client);
@@ -108,7 +108,7 @@ describe.each(servers)('a client of %s that polls', (_name, start) => {
     expect((await statsOf(url)).deliveries).toBe(600);
   });
 
-  it('gets at most 16 packets in one answer of what was published meanwhile, and of answers', async () => {
+  it('a client that polls gets at most 16 packets in one answer of what was published meanwhile, and of answers', async () => {
     const url = await start();
     const client = await RawPolling.open(url);
     await connectRawClient(client);
@@ -124,7 +124,7 @@ describe.each(servers)('a client of %s that polls', (_name, start) => {
     for (const answer of answers) expect(answer.length).toBeLessThanOrEqual(16);
   });
 
-  it('gets all that waits for it, at most 16 packets at a time, when it is disconnected', async () => {
+  it('a client that polls gets all that waits for it, at most 16 packets at a time, when it is disconnected', async () => {
     const url = await start();
     const client = await RawPolling.open(url);
     const id = await connectRawClient(client);
@@ -142,7 +142,7 @@ describe.each(servers)('a client of %s that polls', (_name, start) => {
     expect((await client.poll()).status).toBe(400);
   });
 
-  it('gets what waits for it over its websocket when it is upgraded', async () => {
+  it('a client that polls gets what waits for it over its websocket when it is upgraded', async () => {
     const url = await start();
     const client = await RawPolling.open(url);
     await connectRawClient(client);
@@ -163,7 +163,7 @@ describe.each(servers)('a client of %s that polls', (_name, start) => {
     await expect.poll(async () => (await statsOf(url)).deliveries).toBe(100);
   });
 
-  it('counts in `deliveries` neither states nor gaps that come while it polls and catches up', async () => {
+  it('a client that polls counts in `deliveries` neither states nor gaps that come while it polls and catches up', async () => {
     const url = await start();
     const client = await RawPolling.open(url);
     await connectRawClient(client);
@@ -181,7 +181,7 @@ describe.each(servers)('a client of %s that polls', (_name, start) => {
     expect((await statsOf(url)).deliveries).toBe(500);
   });
 
-  it('counts in `deliveries` what its polls have taken, and nothing once it has given up', async () => {
+  it('a client that polls counts in `deliveries` what its polls have taken, and nothing once it has given up', async () => {
     const url = await start();
     const client = await RawPolling.open(url);
     await connectRawClient(client);
@@ -285,7 +285,7 @@ describe('a session that its client gives up', () => {
     ],
   ];
 
-  it.each(kinds)('is gone within the ping interval and timeout: it %s', async (_name, giveUp) => {
+  it.each(kinds)('a session is gone within the ping interval and timeout: it %s', async (_name, giveUp) => {
     const { url, io } = await startImpatient(times);
     const client = await RawPolling.open(url);
     await connectRawClient(client);
@@ -299,7 +299,7 @@ describe('a session that its client gives up', () => {
     expect(await statsOf(url)).toMatchObject({ connections: 0, subscriptions: 0 });
   });
 
-  it('stays as long as its client answers pings over the websocket that it was upgraded to', async () => {
+  it('a session stays as long as its client answers pings over the websocket that it was upgraded to', async () => {
     const { url, io } = await startImpatient(times);
     const client = await RawPolling.open(url);
     await connectRawClient(client);

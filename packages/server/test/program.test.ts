@@ -15,7 +15,7 @@ async function take(messages: AsyncIterable<Envelope>, count: number): Promise<u
 const all = (messages: AsyncIterable<Envelope>): Promise<unknown[]> => take(messages, Infinity);
 
 describe('a program with Fanfare inside', () => {
-  it('makes a topic by publishing to it when it says so, and only then', async () => {
+  it('a program with Fanfare inside makes a topic by publishing to it when it says so, and only then', async () => {
     const { server, url } = await startServer();
     await expect(server.publish('news', 1)).rejects.toMatchObject({ code: 'topic_not_found' });
     expect(await server.publish('news', 1, { create: true })).toMatchObject({ ok: true, topic: 'news' });
@@ -31,7 +31,7 @@ describe('a program with Fanfare inside', () => {
     expect(await client.emitWithAck('publish', body)).toMatchObject({ error: { code: 'topic_not_found' } });
   });
 
-  it('is told when there are too many topics', async () => {
+  it('a program with Fanfare inside is told when there are too many topics', async () => {
     const { server } = await startServer({ topicsMax: 1 });
     await server.declare('news');
     await expect(server.publish('other', 1, { create: true })).rejects.toMatchObject({
@@ -39,7 +39,7 @@ describe('a program with Fanfare inside', () => {
     });
   });
 
-  it('declares and deletes topics', async () => {
+  it('a program with Fanfare inside declares and deletes topics', async () => {
     const { server, url } = await startServer();
     expect(await server.declare('news')).toMatchObject({ isNew: true, topic: 'news', messages: 0 });
     expect(await server.declare('news')).toMatchObject({ isNew: false, topic: 'news' });
@@ -50,7 +50,7 @@ describe('a program with Fanfare inside', () => {
     await expect(server.declare('orders/*')).rejects.toMatchObject({ code: 'topic_name_invalid' });
   });
 
-  it('reads what is kept, page by page, from wherever it wants', async () => {
+  it('a program with Fanfare inside reads what is kept, page by page, from wherever it wants', async () => {
     const { server, url } = await startServer();
     await server.declare('a/1');
     await server.declare('a/2');
@@ -71,7 +71,7 @@ describe('a program with Fanfare inside', () => {
     });
   });
 
-  it('subscribes with a loop, from the past into what comes, and leaves by ending the loop', async () => {
+  it('a program with Fanfare inside subscribes with a loop, from the past into what comes, and leaves by ending the loop', async () => {
     const { server, url } = await startServer();
     await server.publish('orders/1', 1, { create: true });
     const subscription = server.subscribe('orders/*', { from: 'earliest' });
@@ -86,7 +86,7 @@ describe('a program with Fanfare inside', () => {
     });
   });
 
-  it('subscribes with a callback, which is called for one message after the other', async () => {
+  it('a program with Fanfare inside subscribes with a callback, which is called for one message after the other', async () => {
     const { server } = await startServer();
     const seen: unknown[] = [];
     let isBusy = false;
@@ -110,7 +110,7 @@ describe('a program with Fanfare inside', () => {
     expect(await refused).toMatchObject({ code: 'topic_name_invalid' });
   });
 
-  it('misses nothing when it reads slowly, and holds no more than may wait for a client', async () => {
+  it('a program with Fanfare inside misses nothing when it reads slowly, and holds no more than may wait for a client', async () => {
     const { server } = await startServer({ outboxBytesMax: 65_536 });
     const subscription = server.subscribe('news');
     await subscription.ready;
@@ -123,7 +123,7 @@ describe('a program with Fanfare inside', () => {
     );
   });
 
-  it('is told of what is missing', async () => {
+  it('a program with Fanfare inside is told of what is missing', async () => {
     const { server } = await startServer({ rules: [{ match: 'n/*', keep: 'none' }], outboxBytesMax: 65_536 });
     const gaps: Gap[] = [];
     const subscription = server.subscribe('n/1', { onGap: (gap) => gaps.push(gap) });
@@ -152,7 +152,7 @@ describe('a program with Fanfare inside', () => {
     expect(gaps[1]).toEqual({ topic: 'n/1', reason: 'start' });
   });
 
-  it('is a connection that operators see, and can end', async () => {
+  it('a program with Fanfare inside is a connection that operators see, and can end', async () => {
     const { server, url } = await startServer();
     const loop = all(server.subscribe('news'));
     const connections = async (): Promise<ConnectionPage['connections']> => {
@@ -165,7 +165,7 @@ describe('a program with Fanfare inside', () => {
     expect(await loop).toEqual([]);
   });
 
-  it('publishes and reads everything, whatever the tokens of clients say, and revokes them', async () => {
+  it('a program with Fanfare inside publishes and reads everything, whatever the tokens of clients say, and revokes them', async () => {
     const { server, url } = await startServer({ key: secret });
     await server.publish('secret', 1, { create: true });
     expect(await take(server.subscribe('**', { from: 'earliest' }), 1)).toEqual([1]);
@@ -180,12 +180,12 @@ describe('a program with Fanfare inside', () => {
     await expect(server.revoke('')).rejects.toMatchObject({ code: 'bad_request' });
   });
 
-  it('has nobody to revoke on an open server', async () => {
+  it('a program with Fanfare inside has nobody to revoke on an open server', async () => {
     const { server } = await startServer();
     await expect(server.revoke('ann')).rejects.toMatchObject({ code: 'not_found' });
   });
 
-  it('hands out what was acknowledged when it stops, and ends its loops', async () => {
+  it('a program with Fanfare inside hands out what was acknowledged when it stops, and ends its loops', async () => {
     const { server } = await startServer();
     const subscription = server.subscribe('news');
     await subscription.ready;
@@ -197,11 +197,11 @@ describe('a program with Fanfare inside', () => {
     await refusesAll(server, 'draining');
   });
 
-  it('is refused before it is started', async () => {
+  it('a program with Fanfare inside is refused before it is started', async () => {
     await refusesAll(createServer({ logger: strictLogger }), 'draining');
   });
 
-  it('has all of it where it is attached to an app', async () => {
+  it('a program with Fanfare inside has all of it where it is attached to an app', async () => {
     const http = createHttpServer();
     const fanfare = await attach(http, { logger: strictLogger });
     await startListening(http);

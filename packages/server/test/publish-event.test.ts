@@ -3,7 +3,7 @@ import { nextEvent } from '../../../test/waits.ts';
 import { connectClient, publish, Recorder, sendPacket, startServer, transports } from './harness.ts';
 
 describe.each(transports)('the event publish over %s', (transport) => {
-  it('publishes, and acknowledges with what the log made of it', async () => {
+  it('the event publish publishes, and acknowledges with what the log made of it', async () => {
     const { url } = await startServer({ now: () => 1_800_000_000_000 });
     const [publisher, subscriber] = [await connectClient(url, transport), await connectClient(url)];
     const recorder = new Recorder(subscriber);
@@ -28,7 +28,7 @@ describe.each(transports)('the event publish over %s', (transport) => {
     ]);
   });
 
-  it('publishes without an acknowledgement, and keeps the order', async () => {
+  it('the event publish publishes without an acknowledgement, and keeps the order', async () => {
     const { url } = await startServer();
     const client = await connectClient(url, transport);
     const recorder = new Recorder(client);
@@ -51,7 +51,7 @@ describe('the event publish', () => {
       { topic: 'news', message: JSON.parse('['.repeat(65) + ']'.repeat(65)) as unknown },
       'payload_too_deep',
     ],
-  ])('is refused: %s', async (_what, argument, code) => {
+  ])('the event publish is refused: %s', async (_what, argument, code) => {
     const { url } = await startServer();
     const client = await connectClient(url);
     const recorder = new Recorder(client);
@@ -60,18 +60,18 @@ describe('the event publish', () => {
     expect(await recorder.settled(url)).toEqual([]);
   });
 
-  it('is refused when its packet has another end than its bracket', async () => {
+  it('the event publish is refused when its packet has another end than its bracket', async () => {
     const { url } = await startServer();
     const client = await connectClient(url);
     const recorder = new Recorder(client);
     await client.emitWithAck('subscribe', { topic: 'news' });
-    const refused = new Promise((resolve) => void client.once('error', resolve));
+    const refused = nextEvent(client, 'error', 'a publish without its bracket is refused');
     sendPacket(client, '42["publish",{"topic":"news","message":1}x');
     expect(await refused).toMatchObject({ code: 'bad_request' });
     expect(await recorder.settled(url)).toMatchObject([['error', { code: 'bad_request' }]]);
   });
 
-  it('takes the first of several arguments', async () => {
+  it('the event publish takes the first of several arguments', async () => {
     const { url } = await startServer();
     const client = await connectClient(url);
     await client.emitWithAck('subscribe', { topic: 'news' });
@@ -79,7 +79,7 @@ describe('the event publish', () => {
     expect(await client.emitWithAck('publish', argument, 'more')).toMatchObject({ ok: true });
   });
 
-  it('is refused, and the connection lives: 100,000 levels', async () => {
+  it('the event publish is refused, and the connection lives: 100,000 levels', async () => {
     const { url } = await startServer();
     const client = await connectClient(url);
     await client.emitWithAck('subscribe', { topic: 'news' });
@@ -92,7 +92,7 @@ describe('the event publish', () => {
 });
 
 describe('envelope subscriptions', () => {
-  it('get the event message with topic, message, offset, time and id', async () => {
+  it('envelope subscriptions get the event message with topic, message, offset, time and id', async () => {
     const { url } = await startServer({ now: () => 1_800_000_000_000 });
     const client = await connectClient(url);
     const recorder = new Recorder(client);
@@ -106,7 +106,7 @@ describe('envelope subscriptions', () => {
     ]);
   });
 
-  it('stand beside plain ones, and end alone or together', async () => {
+  it('envelope subscriptions stand beside plain ones, and end alone or together', async () => {
     const { url } = await startServer();
     const client = await connectClient(url);
     const recorder = new Recorder(client);
@@ -129,7 +129,7 @@ describe('envelope subscriptions', () => {
     ]);
   });
 
-  it('are told truly that nothing is kept where nothing is, whatever they ask to start from', async () => {
+  it('envelope subscriptions are told truly that nothing is kept where nothing is, whatever they ask to start from', async () => {
     const { url } = await startServer({ rules: [{ match: 'news', keep: 'none' }] });
     const client = await connectClient(url);
     const first = (await client.emitWithAck('subscribe', { topic: 'news', envelope: true })) as {
@@ -156,7 +156,7 @@ describe('envelope subscriptions', () => {
 });
 
 describe('limits', () => {
-  it('refuse one subscription too many, and take it once another has ended', async () => {
+  it('limits refuse one subscription too many, and take it once another has ended', async () => {
     const { url } = await startServer({ subscriptionsPerConnectionMax: 2 });
     const client = await connectClient(url);
     await client.emitWithAck('subscribe', { topic: 'a' });
@@ -168,7 +168,7 @@ describe('limits', () => {
     expect(await client.emitWithAck('subscribe', { topic: 'b' })).toMatchObject({ ok: true });
   });
 
-  it('refuse one topic too many, whoever asks', async () => {
+  it('limits refuse one topic too many, whoever asks', async () => {
     const { url } = await startServer({ topicsMax: 1 });
     const client = await connectClient(url);
     await client.emitWithAck('subscribe', { topic: 'a' });
@@ -178,7 +178,7 @@ describe('limits', () => {
     expect(await client.emitWithAck('subscribe', { topic: 'a', envelope: true })).toMatchObject({ ok: true });
   });
 
-  it('comes after the subscriptions that its connection has asked for before, and in its order', async () => {
+  it('an unsubscribe comes after the subscriptions that its connection has asked for before, in their order', async () => {
     const { url } = await startServer();
     const client = await connectClient(url);
     const received: unknown[] = [];

@@ -72,7 +72,7 @@ async function clientsGone(engine: Engine): Promise<void> {
 }
 
 describe('the request that a client connected with', () => {
-  it.each(['websocket', 'upgrade'] as const)('is let go of (%s)', async (transport) => {
+  it.each(['websocket', 'upgrade'] as const)('the request is released (%s)', async (transport) => {
     const { url, io, engine, requests } = await start();
     const client = await connectClient(url, transport);
     await allCollected(requests);
@@ -83,7 +83,7 @@ describe('the request that a client connected with', () => {
     await expect(echoed).resolves.toBe('still there');
   });
 
-  it('is there for a middleware and for whoever listens for `connection`, and empty afterwards', async () => {
+  it('the request that a client connected with is there for a middleware and for whoever listens for `connection`, and empty afterwards', async () => {
     const { url, io } = await start();
     const seen: unknown[] = [];
     io.use(({ handshake, request }, next) => {
@@ -106,7 +106,7 @@ describe('the request that a client connected with', () => {
     expect(socket.request.headers).toEqual({});
   });
 
-  it('stays with a client that polls', async () => {
+  it('the request that a client connected with stays with a client that polls', async () => {
     const { url, connected } = await start();
     const socket = connected();
     await connectClient(url, 'polling');
@@ -115,7 +115,7 @@ describe('the request that a client connected with', () => {
     expect((await socket).handshake.headers).toHaveProperty('host');
   });
 
-  it('stays where a connection is not as known', async () => {
+  it('the request that a client connected with stays where a connection is not as known', async () => {
     const { url, io, connected } = await start();
     (io.engine as unknown as NodeJS.EventEmitter).prependListener(
       'connection',
@@ -182,14 +182,14 @@ describe('a websocket whose request was let go of', () => {
   const disconnected = async (socket: Socket): Promise<unknown> =>
     nextEvent(socket, 'disconnect', "the server's socket ends");
 
-  it('is ended and counted out when it does not answer a ping', async () => {
+  it('a websocket whose request was released is ended and counted out when it does not answer a ping', async () => {
     const rig = await start({ pingInterval: 50, pingTimeout: 50 });
     const { socket } = await joined(rig);
     await expect(disconnected(socket)).resolves.toBe('ping timeout');
     await clientsGone(rig.engine);
   });
 
-  it('is ended and counted out over a frame that is none, and an error after that does no harm', async () => {
+  it('a websocket whose request was released is ended and counted out over a frame that is none, and an error after that does no harm', async () => {
     const rig = await start();
     const { tcp, socket } = await joined(rig);
     const inside = (socket.conn.transport as unknown as { socket: NodeJS.EventEmitter }).socket;
@@ -201,7 +201,7 @@ describe('a websocket whose request was let go of', () => {
     await clientsGone(rig.engine);
   });
 
-  it('is counted out when its connection breaks', async () => {
+  it('a websocket whose request was released is counted out when its connection breaks', async () => {
     const rig = await start();
     const { webSocket, socket } = await joined(rig);
     const gone = disconnected(socket);

@@ -33,7 +33,7 @@ describe('a client that ends its side of the connection after its request', () =
     ['a session', get('/socket.io/?EIO=4&transport=polling'), /"sid":/],
     ["Socket.IO's client", get('/socket.io/socket.io.js'), /[^]{10000}/],
     ['several', publish + get('/topic?topic=news') + get('/'), /published[^]*"published":1[^]*Fanfare/],
-  ])('gets its answer, and then the end: %s', async (_what, request, answer) => {
+  ])('a half-closed client gets its answer, and then the end: %s', async (_what, request, answer) => {
     const { url } = await startServer();
     await declare(url, 'news');
     expect(await answersTo(url, request, true)).toMatch(answer);
@@ -78,7 +78,7 @@ describe('a request with two Host headers', () => {
     ['/topics', ''],
     ['/socket.io/?EIO=4&transport=polling', ''],
     ['/socket.io/?EIO=4&transport=websocket', 'Connection: Upgrade\r\nUpgrade: websocket\r\n'],
-  ])('is malformed: %s', async (path, headers) => {
+  ])('a request with two Host headers is malformed: %s', async (path, headers) => {
     const { url } = await startServer();
     for (const second of ['Host: localhost', 'HOST: evil.example']) {
       const rest = `${headers || 'Connection: close\r\n'}${second}\r\n`;
@@ -95,7 +95,7 @@ describe('OPTIONS', () => {
     'OPTIONS * HTTP/1.0\r\n\r\n',
     'OPTIONS / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n',
     'OPTIONS * HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n',
-  ])('is answered with 200, for health checks: %j', async (request) => {
+  ])('OPTIONS is answered with 200, for health checks: %j', async (request) => {
     for (const options of [{}, { key: secret }, { origins: 'https://app.example' }]) {
       const { url } = await startServer(options);
       const answer = await answersTo(url, request);
@@ -120,13 +120,13 @@ describe('a target in absolute form, as proxies send it', () => {
     // The Host that counts is that of the target.
     ['http://evil.example/topics', '403'],
     ['http://evil.example/socket.io/?EIO=4&transport=polling', '403'],
-  ])('is the same as its path: %s', async (target, status) => {
+  ])('a target in absolute form is the same as its path: %s', async (target, status) => {
     const { url } = await startServer();
     await declare(url, 'news');
     expect(statusesIn(await answersTo(url, get(target, 'Connection: close\r\n')))).toEqual([status]);
   });
 
-  it('opens a websocket', async () => {
+  it('a target in absolute form opens a websocket', async () => {
     const { url } = await startServer();
     const { socket } = connectRaw(url);
     const key = 'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n';

@@ -89,7 +89,7 @@ describe('requests that are parsed one at a time', () => {
   it.each([
     ['HTTP', false],
     ['TLS', true],
-  ])('are answered as Node answers them, whatever a client sends in one go: %s', async (_name, isTls) => {
+  ])('pipelined requests are answered as Node does, whatever is sent in one go: %s', async (_name, isTls) => {
     const make = (): Server => (isTls ? createTlsServer({ ciphers }, echo) : createServer(echo));
     const [ours, bare] = [await listen(make()), await listen(make(), false)];
     const anySizes = fc.array(fc.oneof(fc.integer({ min: 1, max: 60 }), fc.constant(100_000)), {
@@ -108,7 +108,7 @@ describe('requests that are parsed one at a time', () => {
     );
   });
 
-  it('are all answered, in their order, when thousands were sent at once', async () => {
+  it('pipelined requests are all answered, in their order, when thousands were sent at once', async () => {
     const port = await listen(createServer(echo));
     const paths = Array.from({ length: 5_000 }, (_, at) => `/${at}`);
     const text = paths.map((path) => `GET ${path} HTTP/1.1\r\n${host}\r\n`).join('');
@@ -116,7 +116,7 @@ describe('requests that are parsed one at a time', () => {
     expect([...answers.matchAll(/^GET (\S+)/gm)].map(([, path]) => path)).toEqual([...paths, '/last']);
   });
 
-  it('are all answered when the client reads late', async () => {
+  it('pipelined requests are all answered when the client reads late', async () => {
     const large = 'x'.repeat(20_000);
     const port = await listen(
       createServer((_request, response) => void setImmediate(() => response.end(large))),
@@ -131,7 +131,7 @@ describe('requests that are parsed one at a time', () => {
     await expect.poll(() => bytes).toBeGreaterThan(1_000 * large.length);
   });
 
-  it('are all answered when the client ends its half of the connection, where the app allows it', async () => {
+  it('pipelined requests are all answered when the client ends its half of the connection, where the app allows it', async () => {
     const server = createServer(echo);
     Object.assign(server, { httpAllowHalfOpen: true });
     const socket = open(await listen(server), false);
@@ -142,7 +142,7 @@ describe('requests that are parsed one at a time', () => {
     expect(answers.split('GET /a').length - 1).toBe(500);
   });
 
-  it('leave everything behind an upgrade to its listener', async () => {
+  it('pipelined requests leave everything behind an upgrade to its listener', async () => {
     const server = createServer(echo);
     const heads: string[] = [];
     server.on('upgrade', (_request, socket: Socket, head: Buffer) => {
@@ -167,7 +167,7 @@ describe('requests that are parsed one at a time', () => {
     expect(heads).toEqual(Array<string>(4).fill(behind));
   });
 
-  it('are limited on a connection that was open before, which is closed when it has too many', async () => {
+  it('pipelined requests are limited on a connection that was open before, which is closed when it has too many', async () => {
     const waiting: unknown[] = [];
     const server = createServer((_request, response) => void waiting.push(response));
     const port = await listen(server, false);
@@ -181,7 +181,7 @@ describe('requests that are parsed one at a time', () => {
     expect(waiting.length).toBeLessThanOrEqual(110);
   });
 
-  it('hold no more than 102 that are not answered for a connection, and end none for it', async () => {
+  it('pipelined requests hold no more than 102 that are not answered for a connection, and end none for it', async () => {
     const waiting: { end(): void }[] = [];
     const port = await listen(createServer((_request, response) => void waiting.push(response)));
     const socket = open(port, false);

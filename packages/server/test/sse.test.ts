@@ -52,7 +52,7 @@ async function flood(url: string, topic: string, count: number): Promise<void> {
 }
 
 describe('a stream of Server-Sent Events', () => {
-  it('begins with where it starts, brings what is kept, and goes on live', async () => {
+  it('a stream of Server-Sent Events begins with where it starts, brings what is kept, and goes on live', async () => {
     const { url } = await startServer();
     await declare(url, 'news');
     await publish(url, '{"topic":"news","message":{"a":1.0,"b":"\\u2028\\n"},"id":"x"}');
@@ -85,7 +85,7 @@ describe('a stream of Server-Sent Events', () => {
     ]);
   });
 
-  it('starts where it is asked to, and where the last one ended before all', async () => {
+  it('a stream of Server-Sent Events starts where it is asked to, and where the last one ended before all', async () => {
     const { url } = await startServer();
     await declare(url, 'news');
     for (const message of [1, 2, 3]) await publish(url, { topic: 'news', message });
@@ -124,7 +124,7 @@ describe('a stream of Server-Sent Events', () => {
     }
   });
 
-  it('is given to those who ask for it, pages to all others, and its head to HEAD', async () => {
+  it('a stream of Server-Sent Events is given to those who ask for it, pages to all others, and its head to HEAD', async () => {
     const { url } = await startServer();
     await declare(url, 'news');
     for (const accept of [
@@ -145,7 +145,7 @@ describe('a stream of Server-Sent Events', () => {
     expect(await subscribersOf(url, 'news')).toBe(1);
   });
 
-  it('may be of a pattern, also of topics that are not there yet', async () => {
+  it('a stream of Server-Sent Events may be of a pattern, also of topics that are not there yet', async () => {
     const { url } = await startServer();
     const reader = await openStream(streamUrl(url, 'a/*'));
     for (const topic of ['a/x', 'b', 'a/y']) {
@@ -157,7 +157,7 @@ describe('a stream of Server-Sent Events', () => {
     expect(reader.messages).toEqual(['a/x', 'a/y', 'last']);
   });
 
-  it('tells what it missed of a topic that keeps nothing, and has no offsets of it', async () => {
+  it('a stream of Server-Sent Events tells what it missed of a topic that keeps nothing, and has no offsets of it', async () => {
     const { url } = await startServer({ rules: [{ match: 'now', keep: 'none' }], outboxBytesMax: 50_000 });
     await declare(url, 'now');
     const reader = await openStream(streamUrl(url, 'now'));
@@ -186,7 +186,7 @@ describe('a stream of Server-Sent Events', () => {
     expect(missed).toBeGreaterThan(0);
   });
 
-  it('brings one who reads slowly everything, at their own pace', async () => {
+  it('a stream of Server-Sent Events brings one who reads slowly everything, at their own pace', async () => {
     const { url } = await startServer({ outboxBytesMax: 20_000 });
     await declare(url, 'news');
     const slow = await openStream(streamUrl(url, 'news'));
@@ -206,7 +206,7 @@ describe('a stream of Server-Sent Events', () => {
     }
   });
 
-  it('is cut off when nothing of it is taken for the stall limit, and only then', async () => {
+  it('a stream of Server-Sent Events is cut off when nothing of it is taken for the stall limit, and only then', async () => {
     const { url } = await startServer({ stallTimeoutMs: 1_000, outboxBytesMax: 20_000 });
     for (const topic of ['news', 'idle']) await declare(url, topic);
     const stalled = await openStream(streamUrl(url, 'news'));
@@ -218,7 +218,7 @@ describe('a stream of Server-Sent Events', () => {
     await idle.until(isLast);
   });
 
-  it('leaves nothing behind when its client goes, whenever that is', async () => {
+  it('a stream of Server-Sent Events leaves nothing behind when its client goes, whenever that is', async () => {
     const { url } = await startServer();
     await declare(url, 'news');
     await flood(url, 'news', 100);
@@ -233,7 +233,7 @@ describe('a stream of Server-Sent Events', () => {
     await publish(url, { topic: 'news', message: 1 });
   });
 
-  it('leaves nothing behind when its client goes while its token is verified', async () => {
+  it('a stream of Server-Sent Events leaves nothing behind when its client goes while its token is verified', async () => {
     const { url } = await startServer({ key: secret });
     const headers = await bearer({ sub: 'root', admin: true });
     expect((await fetch(topicUrl(url, 'news'), { method: 'PUT', headers })).status).toBe(201);
@@ -252,7 +252,7 @@ describe('a stream of Server-Sent Events', () => {
     await expect.poll(subscribers).toBe(0);
   });
 
-  it('is the only one of its connection, however many are asked for at once', async () => {
+  it('a stream of Server-Sent Events is the only one of its connection, however many are asked for at once', async () => {
     const { url } = await startServer();
     await declare(url, 'news');
     const { socket, ended } = connectRaw(url);
@@ -265,7 +265,7 @@ describe('a stream of Server-Sent Events', () => {
     await expect.poll(() => subscribersOf(url, 'news')).toBe(0);
   });
 
-  it('does not hold up the server when it stops, read or not', async () => {
+  it('a stream of Server-Sent Events does not hold up the server when it stops, read or not', async () => {
     const { url, server } = await startServer({ outboxBytesMax: 20_000 });
     await declare(url, 'news');
     const quick = await openStream(streamUrl(url, 'news'));
@@ -280,7 +280,7 @@ describe('a stream of Server-Sent Events', () => {
     await quick.ended();
   });
 
-  it('counts among the subscribers, beside those of Socket.IO', async () => {
+  it('a stream of Server-Sent Events counts among the subscribers, beside those of Socket.IO', async () => {
     const { url } = await startServer();
     const client = await connectClient(url);
     const { offset } = (await client.emitWithAck('subscribe', { topic: 'news', envelope: true })) as {
@@ -295,7 +295,7 @@ describe('a stream of Server-Sent Events', () => {
 });
 
 describe('a client that resumes a stream', () => {
-  it('again and again, while messages are published, gets each once and in order', async () => {
+  it('a client that resumes a stream again and again, while messages are published, gets each once and in order', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 5, maxLength: 15 }),
@@ -389,7 +389,7 @@ describe('clients that know the standard', () => {
 });
 
 describe('a stream for which nothing happens', () => {
-  it('gets comments, so that proxies keep it', async () => {
+  it('an idle stream gets comments, so that proxies keep it', async () => {
     const streams = new EventStreams({
       outboxBytesMax: 1,
       outboxTotalBytesMax: 1,
@@ -440,7 +440,7 @@ describe('Fanfare attached to an app', () => {
     };
   }
 
-  it('leaves it what is under /topics, unless it is told otherwise', async () => {
+  it('Fanfare attached to an app leaves it what is under /topics, unless it is told otherwise', async () => {
     const { url } = await listen({});
     for (const path of [
       '/topics',
@@ -453,7 +453,7 @@ describe('Fanfare attached to an app', () => {
     }
   });
 
-  it('answers there when it is told to, and gives that back too', async () => {
+  it('Fanfare attached to an app answers there when it is told to, and gives that back too', async () => {
     const { url, stop } = await listen({ http: 'topics' });
     await declare(url, 'news');
     const reader = await openStream(streamUrl(url, 'news'));
@@ -471,7 +471,7 @@ describe('Fanfare attached to an app', () => {
     expect(await (await fetch(`${url}/topics`)).text()).toBe('the app');
   });
 
-  it('answers nobody from elsewhere', async () => {
+  it('Fanfare attached to an app answers nobody from elsewhere', async () => {
     const httpServer = createHttpServer();
     httpServer.prependListener('connection', (socket) => {
       Object.defineProperty(socket, 'localAddress', { value: '192.0.2.1' });

@@ -36,7 +36,7 @@ describe('the address of a client', () => {
     ['1', '127.0.0.1', '', '127.0.0.1'],
     ['1', '127.0.0.1', '<script>', '127.0.0.1'],
   ])(
-    'with trustProxy %j over %j, with X-Forwarded-For: %j, is %j',
+    'the address of a client with trustProxy %j over %j, with X-Forwarded-For: %j, is %j',
     (trustProxy, remoteAddress, header, is) => {
       const request = { socket: { remoteAddress }, headers: { 'x-forwarded-for': header } };
       expect(clientAddressesOf({ trustProxy }).of(request as unknown as IncomingMessage)).toBe(is);
@@ -44,7 +44,7 @@ describe('the address of a client', () => {
   );
 
   it.each(['proxy.example', '10.0.0.0/33', '10.0.0.0/', '127.0.0.1,', 'loopback', '-1', '100', true, 1.5])(
-    'is not looked for where the setting is wrong: %j',
+    'the address of a client is not looked for where the setting is wrong: %j',
     async (trustProxy) => {
       const starting = startServer({ trustProxy } as unknown as ServerOptions);
       await expect(starting).rejects.toThrow(SettingsError);
@@ -76,7 +76,7 @@ describe('behind a trusted proxy', () => {
     expect(await addressesOf(url)).toEqual(['127.0.0.1']);
   });
 
-  it('rates are limited for each client, over HTTP and Socket.IO', async () => {
+  it('behind a trusted proxy, rates are limited for each client, over HTTP and Socket.IO', async () => {
     const { url } = await startServer({ ...behind, publishRatePerAddressMax: 1 });
     await declare(url, 'news');
     const one = { topic: 'news', message: 1 };
@@ -90,7 +90,7 @@ describe('behind a trusted proxy', () => {
   });
 
   it.each(['websocket', 'polling'] as const)(
-    'connections are counted for each client over %s, and those of the proxy for none',
+    'behind a trusted proxy, connections are counted for each client over %s, and those of the proxy for none',
     async (transport) => {
       const { url } = await startServer({ ...behind, connectionsPerAddressMax: 1 });
       const connect = (address: string) => connectClient(url, transport, { extraHeaders: from(address) });
@@ -109,7 +109,7 @@ describe('behind a trusted proxy', () => {
     },
   );
 
-  it('streams are counted for each client', async () => {
+  it('behind a trusted proxy, streams are counted for each client', async () => {
     const { url } = await startServer({ ...behind, connectionsPerAddressMax: 1 });
     await declare(url, 'news');
     const stream = `${url}/messages?topic=news`;
@@ -127,7 +127,7 @@ describe('behind a trusted proxy', () => {
       .toBe(true);
   });
 
-  it("an app's own Socket.IO server tells the addresses of clients, too", async () => {
+  it("behind a trusted proxy, an app's own Socket.IO server tells the addresses of clients, too", async () => {
     const http = createHttpServer();
     const io = new Server(http);
     const fanfare = await attach(http, { io, http: 'all', ...behind });

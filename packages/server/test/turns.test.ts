@@ -47,7 +47,7 @@ async function pipeline(url: string, count: number, requests: readonly string[])
 
 describe('a client that sends much at once, all of which is taken over many turns', () => {
   it.each(['websocket', 'polling', 'upgrade'] satisfies Transport[])(
-    'has it all taken, in its order: %s',
+    'a client that sends much at once has it all taken, in its order: %s',
     async (transport) => {
       const { url } = await start();
       const client = await connectClient(url, transport);
@@ -65,7 +65,7 @@ describe('a client that sends much at once, all of which is taken over many turn
     },
   );
 
-  it('has what it kept while it was away taken, when it polls at first and then has a websocket', async () => {
+  it('a client that sends much at once has what it kept while it was away taken, when it polls at first and then has a websocket', async () => {
     const { url } = await start();
     const client = io(url, { transports: ['polling', 'websocket'], autoConnect: false, forceNew: true });
     onTestFinished(() => void client.close());
@@ -76,7 +76,7 @@ describe('a client that sends much at once, all of which is taken over many turn
     expect(await published(url)).toEqual(numbers);
   });
 
-  it('has it taken though it leaves at once: a websocket', async () => {
+  it('a client that sends much at once has it taken though it leaves at once: a websocket', async () => {
     const { url } = await start();
     const socket = await connectDeaf(url);
     const packets = numbers.map((number) => text(publishPacket(number)));
@@ -84,7 +84,7 @@ describe('a client that sends much at once, all of which is taken over many turn
     await expect.poll(() => published(url)).toEqual(numbers);
   });
 
-  it('has it taken though it leaves at once: polling', async () => {
+  it('a client that sends much at once has it taken though it leaves at once: polling', async () => {
     const { url } = await start();
     const client = await RawPolling.open(url);
     await client.send('40');
@@ -93,7 +93,7 @@ describe('a client that sends much at once, all of which is taken over many turn
   });
 
   it.each(['websocket', 'polling', 'upgrade'] satisfies Transport[])(
-    'has it taken though it says at once that it leaves: %s',
+    'a client that sends much at once has it taken though it says at once that it leaves: %s',
     async (transport) => {
       const { url } = await start();
       const client = await connectClient(url, transport);
@@ -103,7 +103,7 @@ describe('a client that sends much at once, all of which is taken over many turn
     },
   );
 
-  it('may send no more until all that it polls with was taken', async () => {
+  it('a client that sends much at once may send no more until all that it polls with was taken', async () => {
     const { url } = await start();
     const client = await RawPolling.open(url);
     await client.send('40');
@@ -114,7 +114,7 @@ describe('a client that sends much at once, all of which is taken over many turn
     expect([undefined, 200]).toContain((await answer)?.status);
   });
 
-  it('is held up when too many answers wait for it to poll, and has all of them when it does', async () => {
+  it('a client that sends much at once is held up when too many answers wait for it to poll, and has all of them when it does', async () => {
     const { url } = await start();
     const client = await RawPolling.open(url);
     await connectRawClient(client);
@@ -134,7 +134,7 @@ describe('a client that sends much at once, all of which is taken over many turn
     expect(answers).toEqual([...requests.keys()]);
   });
 
-  it('is answered though it is held up and has a websocket then', async () => {
+  it('a client that sends much at once is answered though it is held up and has a websocket then', async () => {
     const { url } = await start();
     const client = await RawPolling.open(url);
     await connectRawClient(client);
@@ -148,7 +148,7 @@ describe('a client that sends much at once, all of which is taken over many turn
     await taken;
   });
 
-  it('is answered though its session ends before all was taken', async () => {
+  it('a client that sends much at once is answered though its session ends before all was taken', async () => {
     const { url } = await start();
     const client = await RawPolling.open(url);
     await client.send('40');
@@ -162,7 +162,7 @@ describe('a client that sends much at once, all of which is taken over many turn
     expect(got).toEqual(numbers.slice(0, got.length));
   });
 
-  it('has its requests over one connection answered in their order', async () => {
+  it('a client that sends much at once has its requests over one connection answered in their order', async () => {
     const { url } = await start();
     const publishes = numbers.map((message) => JSON.stringify({ topic: 'numbers', message }));
     const answers = await pipeline(
@@ -175,7 +175,7 @@ describe('a client that sends much at once, all of which is taken over many turn
     expect(await published(url)).toEqual(numbers);
   });
 
-  it('goes on over one connection when it offers an upgrade, behind requests, that nobody takes', async () => {
+  it('a client that sends much at once goes on over one connection when it offers an upgrade, behind requests, that nobody takes', async () => {
     const { url } = await start();
     const request = 'GET /identity HTTP/1.1\r\nHost: localhost\r\n\r\n';
     const offer = request.replace('\r\n\r\n', '\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n');
@@ -188,7 +188,7 @@ describe('a client that sends much at once, all of which is taken over many turn
     await expect.poll(answered).toBe(42);
   });
 
-  it('has what was not taken of its requests forgotten when it is gone', async () => {
+  it('a client that sends much at once has what was not taken of its requests forgotten when it is gone', async () => {
     const { url } = await start();
     const request = post('/publish', '{"topic":"numbers","message":0}', 'application/json');
     const socket = connectTo(url, request);
@@ -198,7 +198,7 @@ describe('a client that sends much at once, all of which is taken over many turn
     expect((await published(url)).at(-1)).toBe('after');
   });
 
-  it('has no session of Engine.IO with JSONP', async () => {
+  it('a client that sends much at once has no session of Engine.IO with JSONP', async () => {
     const { url } = await start();
     for (const query of ['j=0', '%6A=0']) {
       const response = await fetch(`${url}/socket.io/?EIO=4&transport=polling&${query}`);
