@@ -18,7 +18,7 @@ const burst = { count: 160, bytes: 50_000 };
 
 describe('subscriptions that go from the log to what is live, and back', () => {
   it(
-    'get every message once and in order, and are told their state before the first delivery in it',
+    'subscriptions that catch up get every message once and in order, and are told their state before the first delivery in it',
     async () => {
       const random = seeded('catching up');
       const { url } = await startServerProcess({
@@ -39,7 +39,7 @@ describe('subscriptions that go from the log to what is live, and back', () => {
     20_000 + schedules * 15_000,
   );
 
-  it('are told what retention took before they came to it', async () => {
+  it('subscriptions that catch up are told what retention took before they came to it', async () => {
     const random = seeded('catching up with what goes');
     const count = 30;
     const { url } = await startServerProcess({

@@ -43,7 +43,7 @@ async function ending({ process, exitCode }: Program): Promise<number | NodeJS.S
 
 describe('a damaged data file', () => {
   it(
-    'never ends the server by a signal: it serves what was stored, or ends with its own code and one sentence',
+    'a damaged data file never ends the server by a signal: it serves what was stored, or ends with its own code and one sentence',
     async () => {
       const { data, contents } = await fill();
       const directory = temporaryDirectory();
@@ -83,7 +83,7 @@ describe('a damaged data file', () => {
   );
 
   it(
-    'never ends a store tool by a signal, and lets it tell what is damaged',
+    'a damaged data file never ends a store tool by a signal, and lets it tell what is damaged',
     async () => {
       const { data } = await fill();
       const directory = temporaryDirectory();
@@ -107,7 +107,7 @@ describe('a damaged data file', () => {
 });
 
 describe('a server that was killed', () => {
-  it('starts again and again, whenever that was, and finds nothing damaged', async () => {
+  it('a server that is killed at any moment of its start starts again, and finds nothing damaged', async () => {
     const data = join(temporaryDirectory(), 'data');
     const random = seeded('killed while it starts');
     for (let kill = 0; kill < 12; kill++) {

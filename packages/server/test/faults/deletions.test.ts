@@ -27,7 +27,7 @@ async function post(url: string, topics: readonly string[]): Promise<readonly { 
   return (await response.json()) as { offset: string }[];
 }
 
-it('resumes topics without a loss after thousands of deletions of others and a crash', async () => {
+it('subscribers resume without a loss after thousands of deletions of other topics and a crash', async () => {
   const options = { data: temporaryDirectory(), port: 0, flags: ['--rules', rules] };
   const first = await startServerProcess(options);
   const [before] = await post(first.url, ['orders/1']);

@@ -23,7 +23,7 @@ interface Written {
 }
 
 describe('a bit that is flipped in a stored message', () => {
-  it('never changes what is delivered and skips nothing: readers get what comes before it, and are told', async () => {
+  it('a bit that is flipped in a stored message never changes what is delivered and skips nothing: readers get what comes before it, and are told', async () => {
     const random = seeded('flipped bit');
     const { data, sent } = await write();
     const damaged = sent.filter(({ topic }) => topic === 'damaged');

@@ -12,7 +12,7 @@ const cycles = Number(process.env['FANFARE_KILL_CYCLES'] ?? 50);
 
 describe('a server that is killed, and now and then stopped, again and again while it works', () => {
   it(
-    'has every acknowledged message where it was, once and in order, and resumes every subscriber without a gap',
+    'a server that is killed again and again has every acknowledged message where it was, once and in order, and resumes every subscriber without a gap',
     async () => {
       const random = seeded('SIGKILL');
       const serve = { data: temporaryDirectory(), port: await freePort() };

@@ -11,7 +11,7 @@ const batch = 2_500;
 
 describe.skipIf(!isWanted)('a server with a million messages', () => {
   it.each(['without ids', 'all of them with ids'])(
-    'starts again within two seconds: %s',
+    'a server with a million messages starts again within two seconds: %s',
     async (which) => {
       const data = temporaryDirectory();
       const { server, url } = await startServerProcess({ data, port: 0 });

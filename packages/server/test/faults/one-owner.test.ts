@@ -78,7 +78,7 @@ function openElsewhere(data: string): ScriptProcess {
 }
 
 describe('a data directory whose server is alive', () => {
-  it('is refused to a second server when the socket of the first one was removed', async () => {
+  it('a data directory whose server is alive is refused to a second server when the socket of the first one was removed', async () => {
     const data = temporaryDirectory();
     const { server, url } = await serves(data);
     removeFiles(data, sockets);
@@ -90,14 +90,14 @@ describe('a data directory whose server is alive', () => {
     await terminate(server);
   });
 
-  it('is refused to a second server when the socket, the note and the lock of the first one were removed', async () => {
+  it('a data directory whose server is alive is refused to a second server when the socket, the note and the lock of the first one were removed', async () => {
     const data = temporaryDirectory();
     await serves(data);
     removeFiles(data, /^owner-.*\.sock$|^log\.mdb-/);
     await expectRefused(data, /in use by another server/);
   });
 
-  it('is refused under a second name of its data file, and nothing is stored while there is one', async () => {
+  it('a data directory whose server is alive is refused under a second name of its data file, and nothing is stored while there is one', async () => {
     const data = temporaryDirectory();
     const { url } = await serves(data);
     const other = temporaryDirectory();
@@ -113,7 +113,7 @@ describe('a data directory whose server is alive', () => {
     expect((await readHistory(url)).map(({ content }) => content)).toEqual(['"first"', '"second"']);
   });
 
-  it('is refused through a symbolic link to its data file', async () => {
+  it('a data directory whose server is alive is refused through a symbolic link to its data file', async () => {
     const data = temporaryDirectory();
     const { url } = await serves(data);
     const other = temporaryDirectory();
@@ -125,7 +125,7 @@ describe('a data directory whose server is alive', () => {
   const cannotUnshare = spawnSync('unshare', ['--pid', '--fork', '--mount-proc', 'true']).status !== 0;
 
   it.skipIf(cannotUnshare)(
-    'is refused to a server of the same machine that cannot see its process, whether it answers or not',
+    'a data directory whose server is alive is refused to a server of the same machine that cannot see its process, whether it answers or not',
     async () => {
       const data = temporaryDirectory();
       const args = ['--pid', '--fork', '--kill-child', '--mount-proc', process.execPath, fanfarePath];
@@ -145,7 +145,7 @@ describe('a data directory whose server is alive', () => {
 });
 
 describe('a server on another machine', () => {
-  it('is refused as soon as the counter of the first one moves', async () => {
+  it('a server on another machine is refused as soon as the counter of the first one moves', async () => {
     const data = temporaryDirectory();
     const { url } = await serves(data);
     removeFiles(data, sockets);
@@ -155,7 +155,7 @@ describe('a server on another machine', () => {
     expect(await publish(url, 'second')).toEqual({ status: 200 });
   });
 
-  it('takes over once the counter stood still for ten seconds, and the first one acknowledges nothing from then on, says so and stops', async () => {
+  it('a server on another machine takes over once the counter stood still for ten seconds, and the first one acknowledges nothing from then on, says so and stops', async () => {
     const data = temporaryDirectory();
     const { server, url } = await serves(data);
     removeFiles(data, sockets);
@@ -180,7 +180,7 @@ describe('a server on another machine', () => {
     expect(await again.line()).toBe('open');
   });
 
-  it('takes a directory at once that its last server let go of', async () => {
+  it('a server on another machine takes a directory at once that its last server let go of', async () => {
     const data = temporaryDirectory();
     await terminate((await serves(data)).server);
     expect(await openElsewhere(data).line()).toBe('open');
@@ -188,7 +188,7 @@ describe('a server on another machine', () => {
 });
 
 describe('a server that cannot raise its counter', () => {
-  it('acknowledges nothing after five seconds, says so, and goes on once it can', async () => {
+  it('a server that cannot raise its counter acknowledges nothing after five seconds, says so, and goes on once it can', async () => {
     const data = temporaryDirectory();
     const { server, url } = await serves(data);
     const note = join(data, 'log.mdb-owner');
@@ -243,7 +243,7 @@ describe('the files of a running server', () => {
       /log\.mdb-lock' was deleted or moved/,
     ],
   ])(
-    'are missed when %s: publishes are refused, the log says why, and reading goes on',
+    'the files of a running server are missed when %s: publishes are refused, the log says why, and reading goes on',
     async (_what, take, why) => {
       const data = join(temporaryDirectory(), 'data');
       const { server, url } = await serves(data);
@@ -255,7 +255,7 @@ describe('the files of a running server', () => {
     },
   );
 
-  it('are missed without a publish, too', async () => {
+  it('the files of a running server are missed without a publish, too', async () => {
     const data = join(temporaryDirectory(), 'data');
     const { server } = await serves(data);
     rmSync(data, { recursive: true });
@@ -267,7 +267,7 @@ describe('the files of a running server', () => {
     expect(existsSync(data)).toBe(false);
   });
 
-  it('are read on when another server is started where they were', async () => {
+  it('the files of a running server are read on when another server is started where they were', async () => {
     const data = join(temporaryDirectory(), 'data');
     const { server, url } = await serves(data);
     rmSync(data, { recursive: true });
@@ -280,7 +280,7 @@ describe('the files of a running server', () => {
     await terminate(other.server);
   });
 
-  it('are written again when the directory was moved away and back', async () => {
+  it('the files of a running server are written again when the directory was moved away and back', async () => {
     const data = join(temporaryDirectory(), 'data');
     const { server, url } = await serves(data);
     renameSync(data, `${data}-away`);

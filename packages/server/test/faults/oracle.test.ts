@@ -51,7 +51,7 @@ function subscriber(events: readonly SubscriptionEvent[], isComplete: boolean): 
 }
 
 describe('the oracle of the fault tests', () => {
-  it('finds nothing in a good history, and each kind of damage that is done to it', () => {
+  it('the oracle of the fault tests finds nothing in a good history, and each kind of damage that is done to it', () => {
     fc.assert(
       fc.property(fc.nat(), (seed) => {
         const history = goodHistory(new Random(seed));
@@ -65,7 +65,7 @@ describe('the oracle of the fault tests', () => {
     );
   });
 
-  it('can do each kind of damage often', () => {
+  it('the oracle of the fault tests can do each kind of damage often', () => {
     const rarelyDone = Object.entries(mutations).filter(([, [, mutate]]) => {
       const seeds = Array.from({ length: 100 }, (_, seed) => seed);
       return seeds.filter((seed) => mutate(goodHistory(new Random(seed)), new Random(seed + 1))).length < 15;
@@ -73,7 +73,7 @@ describe('the oracle of the fault tests', () => {
     expect(rarelyDone.map(([name]) => name)).toEqual([]);
   });
 
-  it('takes what is unknown as done or not done', () => {
+  it('the oracle of the fault tests takes what is unknown as done or not done', () => {
     const unknown: Publish = { ...sent(2), outcome: { kind: 'unknown' } };
     expect(found({ publishes: [sent(1), unknown], kept: [kept(1), kept(2)] })).toEqual([]);
     expect(found({ publishes: [sent(1), unknown], kept: [kept(1)] })).toEqual([]);
@@ -81,14 +81,14 @@ describe('the oracle of the fault tests', () => {
     expect(found({ publishes: [sent(1), unknown], kept: twice })).toEqual(['duplicate']);
   });
 
-  it('lets a refused publish succeed when it is sent again', () => {
+  it('the oracle of the fault tests lets a refused publish succeed when it is sent again', () => {
     const refused: Publish = { ...sent(1), sent: 0, outcome: { kind: 'fail', code: 'draining' } };
     expect(found({ publishes: [refused], kept: [] })).toEqual([]);
     expect(found({ publishes: [refused], kept: [kept(1)] })).toEqual(['phantom']);
     expect(found({ publishes: [refused, sent(1)], kept: [kept(1)] })).toEqual([]);
   });
 
-  it('keeps what a connection carried in its order, though nothing was answered before the next was sent', () => {
+  it('the oracle of the fault tests keeps what a connection carried in its order, though nothing was answered before the next was sent', () => {
     const carried = (n: number, sentAt: number, stream = 's'): Publish => ({
       ...sent(n),
       publisher: 'p',
@@ -103,7 +103,7 @@ describe('the oracle of the fault tests', () => {
     expect(found({ publishes: overTwo, kept: both })).toEqual([]);
   });
 
-  it('lets retention drop the oldest messages of a topic, down to as many as it keeps', () => {
+  it('the oracle of the fault tests lets retention drop the oldest messages of a topic, down to as many as it keeps', () => {
     const { publishes } = one23;
     expect(found({ publishes, kept: [kept(2), kept(3)], keep: { news: 2 } })).toEqual([]);
     expect(found({ publishes, kept: [kept(3)], keep: { news: 2 } })).toEqual(['lost']);
@@ -111,7 +111,7 @@ describe('the oracle of the fault tests', () => {
     expect(found({ publishes, kept: [kept(2), kept(3)], keep: { other: 2 } })).toEqual(['lost']);
   });
 
-  it('wants to see told what retention dropped before it was delivered', () => {
+  it('the oracle of the fault tests wants to see told what retention dropped before it was delivered', () => {
     const trimmed = { publishes: one23.publishes, kept: [kept(3)], keep: { news: 1 } };
     const gap = { kind: 'gap', topic: 'news', dropped: 1 } as const;
     const start = [subscribed('new'), delivery(1)];
@@ -135,7 +135,7 @@ describe('the oracle of the fault tests', () => {
     expect(found({ ...trimmed, ...subscribers(...start, toldAnew, delivery(3)) })).toEqual([]);
   });
 
-  it('lets whoever starts at the earliest message that there is miss what was gone before, and no more', () => {
+  it('the oracle of the fault tests lets whoever starts at the earliest message that there is miss what was gone before, and no more', () => {
     const trimmed = { publishes: one23.publishes, keep: { news: 1 } };
     const early = (kind: SubscriptionEvent, ...numbers: number[]): Partial<History> =>
       subscribers(kind, ...numbers.map((n) => delivery(n)));
@@ -150,7 +150,7 @@ describe('the oracle of the fault tests', () => {
     }
   });
 
-  it('knows what a subscription that ended early was not due', () => {
+  it('the oracle of the fault tests knows what a subscription that ended early was not due', () => {
     const early = [subscriber([subscribed('new'), delivery(1)], false)];
     expect(found({ ...one23, subscriptions: early })).toEqual([]);
     expect(found({ ...one23, ...subscribers(subscribed('new'), delivery(1)) })).toEqual(['silentGap']);
@@ -162,7 +162,7 @@ describe('the oracle of the fault tests', () => {
     expect(found({ ...one23, ...subscribers(...toldToBeFurther) })).toEqual(['silentGap']);
   });
 
-  it('wants a resumed subscription to go on, not to begin anew, and to say whether it recovered', () => {
+  it('the oracle of the fault tests wants a resumed subscription to go on, not to begin anew, and to say whether it recovered', () => {
     const all = [delivery(1), delivery(2), delivery(3)];
     const resumed = subscribers(subscribed('new'), delivery(1), subscribed('e.1', true), ...all.slice(1));
     expect(found({ ...one23, ...resumed })).toEqual([]);
@@ -181,7 +181,7 @@ describe('the oracle of the fault tests', () => {
     expect(found({ ...one23, ...subscribers(otherLog('e.1'), ...all.slice(1)) })).toEqual(['silentGap']);
   });
 
-  it('judges plain deliveries, which have no offsets, by their content', () => {
+  it('the oracle of the fault tests judges plain deliveries, which have no offsets, by their content', () => {
     const plain = (...numbers: number[]): Partial<History> => ({
       ...one23,
       subscriptions: [
@@ -204,7 +204,7 @@ describe('the oracle of the fault tests', () => {
     expect(found(plain(1, 2, 3, 4))).toEqual(['phantom']);
   });
 
-  it('finds what was delivered in neither run, when a subscription resumes from where it never was', () => {
+  it('the oracle of the fault tests finds what was delivered in neither run, when a subscription resumes from where it never was', () => {
     const skipping = subscribers(subscribed('new'), delivery(1), subscribed('e.3', true));
     expect(found({ ...one23, ...skipping })).toEqual(['silentGap']);
   });

@@ -23,7 +23,7 @@ const wanted: readonly (readonly Wanted[])[] = [
 
 describe('a subscriber that loses its connection again and again', () => {
   it(
-    'misses nothing and gets nothing twice, over either transport, while messages come',
+    'a subscriber that loses its connection again and again misses nothing and gets nothing twice, over either transport, while messages come',
     async () => {
       const random = seeded('reconnects');
       const { url } = await startServerProcess({ data: temporaryDirectory(), port: 0 });

@@ -56,7 +56,7 @@ describe.each(Object.entries(ways))('packets that have come in part: %s', (_what
     onTestFinished(() => void packetBudget.take(-others));
   });
 
-  it('are bounded over all clients, and nobody else is refused for it', async () => {
+  it('packets that have come in part are bounded over all clients, and nobody else is refused for it', async () => {
     const { url } = await startServer({ rules: [{ match: '**', create: 'publish' }] });
     const good = await connectClient(url);
     const first = await begin(url);
@@ -93,7 +93,7 @@ describe('a request that is never answered, or goes on behind its answer, takes 
     return connectTo(url, before(path) + head);
   }
 
-  it('when its turn never came', async () => {
+  it('a request whose turn never came takes no memory any more once its client has gone', async () => {
     const poll = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
     const socket = await startRequest(packet.length, poll);
     socket.write(part);
@@ -103,7 +103,7 @@ describe('a request that is never answered, or goes on behind its answer, takes 
     await expect.poll(() => hasRoomFor(all)).toBe(true);
   });
 
-  it('when it is too large', async () => {
+  it('a request that is too large takes no memory any more once its client has gone', async () => {
     const socket = await startRequest(8_000_000);
     // Twice what a packet may have, and as much again once it was told so.
     socket.write(Buffer.alloc(4_000_000, 'x'));

@@ -28,7 +28,7 @@ describe.each(rawTransports)(
       await expect(client.ended()).resolves.toBeUndefined();
     });
 
-    it('is in when it tries other namespaces first, or comes again after it has left', async () => {
+    it('a client is let in when it tries other namespaces first, or comes again after it has left', async () => {
       const { url } = await startServer();
       const client = await open(url);
       await client.send('40/one,', '40/two,');
@@ -40,7 +40,7 @@ describe.each(rawTransports)(
       }
     });
 
-    it('is in with its second token when the first was refused', async () => {
+    it('a client is let in with its second token when the first was refused', async () => {
       const { url } = await startServer({ key: secret });
       const client = await open(url);
       await client.send('40{"token":"x"}');
@@ -51,7 +51,7 @@ describe.each(rawTransports)(
 );
 
 describe('A10: sessions that poll, come, and fail', () => {
-  it('leave nothing behind', async () => {
+  it('sessions that poll, come, and fail leave nothing behind', async () => {
     const http = createServer((_request, response) => response.writeHead(404).end());
     const fanfare = await attach(http, { memory: true });
     onTestFinished(() => fanfare.stop());
@@ -136,7 +136,7 @@ describe('A10: a websocket before login', () => {
   it.each([
     ['fragments', Buffer.concat([firstFragment, ...Array<Buffer>(64).fill(oneByteFragment)])],
     ['pings', Buffer.concat(Array<Buffer>(65).fill(emptyPing))],
-  ])('is ended when it sends more than 64 frames: %s', async (_what, frames) => {
+  ])('a websocket before login is ended when it sends more than 64 frames: %s', async (_what, frames) => {
     const { url } = await startServer({ loginTimeoutMs: 600_000 });
     await connectDripping(url, Buffer.concat([handshake, frames])).closed;
     const client = connectDripping(url, handshake);
@@ -145,7 +145,7 @@ describe('A10: a websocket before login', () => {
     expect(client.socket.destroyed).toBe(true);
   });
 
-  it('logs in in 60 fragments, and can send more than 64 frames afterwards', async () => {
+  it('a websocket before login logs in in 60 fragments, and can send more than 64 frames afterwards', async () => {
     const { url } = await startServer();
     const space = Buffer.from([0x00, 0x81, 0, 0, 0, 0, 0x20]);
     const login = [...'40{'].map((character, at) =>
@@ -163,7 +163,7 @@ describe('A10: a websocket before login', () => {
     await expect.poll(() => answers).toContain('4399[');
   });
 
-  it('is ended when it sends more than 16 packets', async () => {
+  it('a websocket before login is ended when it sends more than 16 packets', async () => {
     const { url } = await startServer({ loginTimeoutMs: 600_000, key: secret });
     const client = await RawWebSocket.open(url);
     await client.send(...Array<string>(17).fill('40/other,')).catch(() => {});
@@ -172,7 +172,7 @@ describe('A10: a websocket before login', () => {
 });
 
 describe('A10: a session that polls, before login', () => {
-  it('is ended when it sends more than 16 packets', async () => {
+  it('a polling session before login is ended when it sends more than 16 packets', async () => {
     const { url } = await startServer({ loginTimeoutMs: 600_000, key: secret });
     const client = await RawPolling.open(url);
     await client.post(Array<string>(17).fill('40').join(separator)).catch(() => {});
@@ -181,7 +181,7 @@ describe('A10: a session that polls, before login', () => {
 });
 
 describe('A10: a thousand hostile connections before login', () => {
-  it('take little memory, keep nobody from being let in, and are all gone in time', async () => {
+  it('a thousand hostile connections before login take little memory, keep nobody from being let in, and are all gone in time', async () => {
     const server = await ProbedServer.fanfare(
       '--memory --login-timeout-ms 1000 --request-timeout-ms 1000'.split(' '),
     );

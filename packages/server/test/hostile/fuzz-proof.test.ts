@@ -28,12 +28,12 @@ async function faultsOf(
 const isRare = (input: string): boolean => input.length === 7;
 
 describe('the fuzzer finds', () => {
-  it('nothing where there is nothing', async () => {
+  it('the fuzzer finds nothing where there is nothing', async () => {
     expect(await faultsOf(() => {})).toBe('');
     expect(await faultsOf(async () => {})).toBe('');
   });
 
-  it('a rejection that nobody handles', async () => {
+  it('the fuzzer finds a rejection that nobody handles', async () => {
     const faults = await faultsOf(async (input) => {
       if (isRare(input)) void Promise.reject(new Error('nobody cares'));
       await new Promise((resolve) => void setImmediate(resolve));
@@ -41,7 +41,7 @@ describe('the fuzzer finds', () => {
     expect(faults).toContain('nobody cares');
   });
 
-  it('an exception that nobody catches', async () => {
+  it('the fuzzer finds an exception that nobody catches', async () => {
     const faults = await faultsOf(async (input) => {
       await new Promise<void>((resolve) => {
         setImmediate(resolve);
@@ -51,7 +51,7 @@ describe('the fuzzer finds', () => {
     expect(faults).toContain('SyntaxError');
   });
 
-  it('an input that holds the event loop, in the turn it comes in and in a later one', async () => {
+  it('the fuzzer finds an input that holds the event loop, in the turn it comes in and in a later one', async () => {
     const burn = (): void => {
       for (const end = performance.now() + 120; performance.now() < end;);
     };
@@ -63,7 +63,7 @@ describe('the fuzzer finds', () => {
     expect(await faultsOf(later)).toContain('the event loop was held');
   });
 
-  it('what is left behind', async () => {
+  it('the fuzzer finds memory that is left behind', async () => {
     const kept: object[] = [];
     const faults = await faultsOf(
       (input) => void kept.push({ input, room: Array.from({ length: 1_000 }, () => input) }),
@@ -71,7 +71,7 @@ describe('the fuzzer finds', () => {
     expect(faults).toContain('the heap grew');
   });
 
-  it('that nobody is served any more', async () => {
+  it('the fuzzer finds that clients are not served any more', async () => {
     let isServing = true;
     const faults = await faultsOf(
       (input) => {
@@ -82,7 +82,7 @@ describe('the fuzzer finds', () => {
     expect(faults).toContain('nobody is served, after batch 0');
   });
 
-  it('a parser that writes to Object.prototype, does not end, or throws what is no refusal', async () => {
+  it('the fuzzer finds a parser that writes to Object.prototype, does not end, or throws something else than a refusal', async () => {
     const merge = (target: Record<string, unknown>, source: object): void => {
       for (const [name, value] of Object.entries(source)) {
         if (typeof value === 'object' && value !== null)
@@ -122,11 +122,11 @@ async function faultsOfServer(answer: RequestListener): Promise<string> {
 }
 
 describe('the fuzzer finds an HTTP server in this process that', () => {
-  it('has nothing wrong: none', async () => {
+  it('the fuzzer finds nothing in an HTTP server that has nothing wrong', async () => {
     expect(await faultsOfServer((_request, response) => response.end())).toBe('');
   });
 
-  it('fails over a request', async () => {
+  it('the fuzzer finds an HTTP server that fails over a request', async () => {
     const faults = await faultsOfServer((request, response) => {
       decodeURIComponent(request.url ?? '');
       response.end();
@@ -134,7 +134,7 @@ describe('the fuzzer finds an HTTP server in this process that', () => {
     expect(faults).toContain('URIError');
   });
 
-  it('leaves a rejection unhandled', async () => {
+  it('the fuzzer finds an HTTP server that leaves a rejection unhandled', async () => {
     const faults = await faultsOfServer((request, response) => {
       const chunks: Buffer[] = [];
       const answer = async (): Promise<void> => {
@@ -145,7 +145,7 @@ describe('the fuzzer finds an HTTP server in this process that', () => {
     expect(faults).toContain('SyntaxError');
   });
 
-  it('takes a time that grows faster than its input', async () => {
+  it('the fuzzer finds an HTTP server whose time grows faster than its input', async () => {
     const faults = await faultsOfServer((request, response) => {
       /^(a+)+$/.test(request.headers['x-long']?.slice(0, 26) + '!');
       response.end();
@@ -153,7 +153,7 @@ describe('the fuzzer finds an HTTP server in this process that', () => {
     expect(faults).toContain('the event loop was held');
   });
 
-  it('keeps what it was asked', async () => {
+  it('the fuzzer finds an HTTP server that keeps every request', async () => {
     const asked: object[] = [];
     const faults = await faultsOfServer((request, response) => {
       asked.push({ headers: request.headers, room: Array.from({ length: 1_000 }, () => request.url) });
@@ -212,15 +212,18 @@ describe('what is generated', () => {
       httpConversationWith(token.map((text) => [`Authorization: Bearer ${text}`])),
       [200, 401, 404].map(status),
     ],
-  ])('gets past the door, and has each kind of answer: %s', async (_what, options, inputs, whats) => {
-    const had = await counts(options, inputs, whats);
-    expect(
-      had.filter((count) => count < 3),
-      had.join(),
-    ).toEqual([]);
-  });
+  ])(
+    'generated input gets past the door, and has each kind of answer: %s',
+    async (_what, options, inputs, whats) => {
+      const had = await counts(options, inputs, whats);
+      expect(
+        had.filter((count) => count < 3),
+        had.join(),
+      ).toEqual([]);
+    },
+  );
 
-  it('finds its session, in each of its steps', async () => {
+  it('a generated conversation finds its session, in each of its steps', async () => {
     const http = createServer((_request, response) => response.writeHead(404).end());
     const fanfare = await attach(http, { memory: true, logger: silent });
     onTestFinished(() => fanfare.stop());

@@ -89,14 +89,14 @@ function untouched(): string | undefined {
     : undefined;
 }
 
-it('feeds as many inputs as it says', () => {
+it('the fuzzer feeds as many inputs as it says', () => {
   const sum = (counts: Readonly<Record<string, number>>): number =>
     Object.values(counts).reduce((one, other) => one + other, 0);
   expect([sum(usual), sum(overSockets)]).toEqual([200_000, 5_000]);
 });
 
 describe('whatever is read', { timeout }, () => {
-  it('as a topic, a pattern or a request is taken or refused', async () => {
+  it('random text as a topic, a pattern or a request is accepted or refused', async () => {
     const parsers = [parseTopic, parseInterest, parseId, parseFrom, parseSubscribe, parseUnsubscribe];
     await expectNoFault('requests', fc.tuple(topicName, topicName, anyValue), {
       feed: ([one, other, value]) => {
@@ -111,7 +111,7 @@ describe('whatever is read', { timeout }, () => {
     });
   });
 
-  it('as a packet of Socket.IO is decoded or refused', async () => {
+  it('random text as a packet of Socket.IO is decoded or refused', async () => {
     let decoder = new Decoder();
     await expectNoFault('packets', socketIoPacket, {
       feed: (packet) => {
@@ -126,7 +126,7 @@ describe('whatever is read', { timeout }, () => {
     });
   });
 
-  it('as a token counts or is refused', async () => {
+  it('random text as a token is accepted or refused', async () => {
     const keys = { ...noKeys, key: secret };
     const verifier = openVerifier(keys, {
       now: Date.now,
@@ -231,15 +231,15 @@ function conversing(parts: InProcess): Target<Conversation> {
 }
 
 describe('whatever comes over a connection', { timeout }, () => {
-  it('as HTTP harms nobody', async () => {
+  it('random HTTP bytes never crash the server or delay other clients', async () => {
     await expectNoFault('HTTP', httpConversation, conversing(await startInProcess()));
   });
 
-  it('as a websocket harms nobody', async () => {
+  it('random websocket frames never crash the server or delay other clients', async () => {
     await expectNoFault('websockets', socketConversation, conversing(await startInProcess()));
   });
 
-  it('in and out of the order of a session harms nobody', async () => {
+  it('random session packets in any order never crash the server or delay other clients', async () => {
     const parts = await startInProcess();
     const target = serving<Session>(parts, async (input) => {
       const sid = sidIn((await converse(parts.http, [openSession])).text) ?? 'none';
@@ -252,7 +252,7 @@ describe('whatever comes over a connection', { timeout }, () => {
     await expectNoFault('sessions', session, target);
   });
 
-  it('as a publish of whatever kind is taken or refused', async () => {
+  it('a random publish of any kind is accepted or refused', async () => {
     const parts = await startInProcess();
     const inputs = fc.tuple(fc.oneof(topicName, anyRequestText), anyValue);
     const target = serving<[string, unknown]>(parts, async ([topic, message]) => {
@@ -263,7 +263,7 @@ describe('whatever comes over a connection', { timeout }, () => {
     await expectNoFault('publishes', inputs, target);
   });
 
-  it('with whatever token harms nobody', async () => {
+  it('random tokens never crash the server or delay other clients', async () => {
     await expectNoFault(
       'HTTP with tokens',
       httpWithTokens,
@@ -294,7 +294,7 @@ describe('a real server', { timeout }, () => {
     ['without a key', [], fc.oneof(httpConversation, socketConversation)],
     ['with a key', ['--key', secret], fc.oneof(httpWithTokens, socketsWithTokens)],
   ] as const)(
-    '%s outlives whatever comes over real sockets, and serves its clients meanwhile',
+    '%s survives random input over real sockets, and serves its clients meanwhile',
     async (kind, more, conversation) => {
       const seed = seedOf(`sockets ${kind}`);
       const server = await ProbedServer.fanfare([...flags, ...more]);

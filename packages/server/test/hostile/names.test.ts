@@ -97,7 +97,7 @@ const reserved: ReadonlySet<string> = new Set(
 );
 
 describe('A5: a name that means something elsewhere', () => {
-  it('is a topic like any other at every entry, and comes back as it was: all of them beside each other', async () => {
+  it('a name that means something elsewhere is a topic like any other at every entry, and comes back as it was: all of them beside each other', async () => {
     const { url, server } = await startServer({ memory: true });
     const client = await connectClient(url);
     const delivered: unknown[] = [];
@@ -139,7 +139,7 @@ describe('A5: a name that means something elsewhere', () => {
     untouched();
   });
 
-  it('is an event of its own name, or none at all: all of them beside each other', async () => {
+  it('a name that means something elsewhere is an event of its own name, or none at all: all of them beside each other', async () => {
     const { url } = await startServer({ memory: true });
     const client = await connectClient(url);
     const delivered: unknown[] = [];
@@ -156,7 +156,7 @@ describe('A5: a name that means something elsewhere', () => {
     untouched();
   });
 
-  it('is a segment of a pattern like any other: all of them beside each other', async () => {
+  it('a name that means something elsewhere is a segment of a pattern like any other: all of them beside each other', async () => {
     const { url } = await startServer({ memory: true });
     const client = await connectClient(url);
     const delivered: unknown[] = [];
@@ -180,7 +180,7 @@ describe('A5: a name that means something elsewhere', () => {
   });
 
   it.each(topics.filter((topic) => topic !== '.' && topic !== '..'))(
-    'is streamed as it is: %j',
+    'a name that means something elsewhere is streamed as it is: %j',
     async (topic) => {
       const { url } = await startServer({ memory: true });
       await ask(url, 'PUT', `/topics/${encode(topic)}`);
@@ -192,7 +192,7 @@ describe('A5: a name that means something elsewhere', () => {
   );
 
   it.each(names.filter((name) => !isTopic(name)))(
-    'is refused in the same way at every entry: %j',
+    'a name that means something elsewhere is refused in the same way at every entry: %j',
     async (name) => {
       const { url, server } = await startServer({ memory: true });
       const client = await connectClient(url);
@@ -230,7 +230,7 @@ describe('A5: a name that means something elsewhere', () => {
     },
   );
 
-  it("is no other connection's: its id is a topic that only its subscribers get", async () => {
+  it("a connection's id as a topic reaches only its subscribers", async () => {
     const { url } = await startServer();
     const [victim, other] = [await connectClient(url), await connectClient(url)];
     const got: unknown[] = [];
@@ -248,7 +248,7 @@ describe('A5: a name that means something elsewhere', () => {
 describe('A4: names of prototypes', () => {
   const keys = ['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty'];
 
-  it.each(keys)('as a header, in whatever place, change nothing: %s', async (key) => {
+  it.each(keys)('a prototype name as a header changes nothing: %s', async (key) => {
     const { url } = await startServer({ memory: true });
     await ask(url, 'PUT', '/topics/news');
     for (const header of [
@@ -271,7 +271,7 @@ describe('A4: names of prototypes', () => {
     untouched();
   });
 
-  it.each(keys)('in a query, as name and as value, change nothing: %s', async (key) => {
+  it.each(keys)('a prototype name in a query changes nothing: %s', async (key) => {
     const { url } = await startServer({ memory: true });
     await ask(url, 'PUT', '/topics/news');
     for (const query of [
@@ -293,7 +293,7 @@ describe('A4: names of prototypes', () => {
     untouched();
   });
 
-  it('as a key of JSON are a message like any other, and no field of a request', async () => {
+  it('the names of prototypes as keys of JSON are a message like any other, and not a field of a request', async () => {
     const { url } = await startServer({ memory: true });
     const client = await connectClient(url);
     await client.emitWithAck('subscribe', { topic: 'news', envelope: true });
@@ -314,14 +314,14 @@ describe('A4: names of prototypes', () => {
     untouched();
   });
 
-  it.each(keys)('as an id are no connection: %s', async (key) => {
+  it.each(keys)('a prototype name as an id is not a connection: %s', async (key) => {
     const { url } = await startServer({ memory: true });
     await connectClient(url);
     for (const method of ['GET', 'DELETE'])
       expect(codeOf((await ask(url, method, `/connections/${key}`)).text)).toBe('connection_not_found');
   });
 
-  it.each(keys)('as a token open nothing: %s', async (token) => {
+  it.each(keys)('a prototype name as a token opens nothing: %s', async (token) => {
     const { url } = await startServer({ key: secret, memory: true });
     const answer = await ask(url, 'GET', '/identity', { authorization: `Bearer ${token}` });
     expect([answer.status, codeOf(answer.text)]).toEqual([401, 'not_authenticated']);
@@ -334,7 +334,7 @@ describe('A4: names of prototypes', () => {
     });
   });
 
-  it('as claims give no right, and as subjects are like any other', async () => {
+  it('the names of prototypes as claims give no right, and as subjects are like any other', async () => {
     const { url } = await startServer({ key: secret, memory: true });
     const all = { publish: ['**'], subscribe: ['**'], admin: true };
     const claims = JSON.parse(
@@ -364,7 +364,7 @@ describe('A4: names of prototypes', () => {
 describe('A6: what means something to another layer', () => {
   const placeholder = { _placeholder: true, num: 0 };
 
-  it('is a message as it is, by every way in and out: placeholders, line ends, packets', async () => {
+  it('text that means something to another layer is a message as it is, by every way in and out: placeholders, line ends, packets', async () => {
     const { url, server } = await startServer({ memory: true });
     const client = await connectClient(url);
     const polling = await connectClient(url, 'polling');
@@ -407,7 +407,7 @@ describe('A6: what means something to another layer', () => {
     expect(stream.messages).toEqual(expected);
   });
 
-  it('is no topic, no id and no start', async () => {
+  it('text that means something to another layer is refused as a topic, as an id and as a start', async () => {
     const { url } = await startServer({ memory: true });
     const client = await connectClient(url);
     for (const event of ['subscribe', 'unsubscribe', 'publish'])
@@ -430,7 +430,7 @@ describe('A6: what means something to another layer', () => {
   });
 
   it.each(['%C0%80', '%C0%AF', '%E0%80%AF', '%ED%A0%80', '%FF', '%', '%2', '%zz', '%F4%90%80%80'])(
-    'is refused as bytes that are no UTF-8: %s',
+    'bytes that are not UTF-8 are refused: %s',
     async (bytes) => {
       const { url } = await startServer({ memory: true });
       for (const path of [`/topics/${bytes}`, `/topics/${bytes}/messages`, `/topics?prefix=${bytes}`]) {
@@ -440,7 +440,7 @@ describe('A6: what means something to another layer', () => {
     },
   );
 
-  it('goes into no header and no second line of what is told', async () => {
+  it('text that means something to another layer goes into no header and no second line of what is told', async () => {
     const { url } = await startServer({ memory: true });
     const answer = await ask(url, 'GET', '/topics/a%0D%0ASet-Cookie:%20x/messages');
     expect(codeOf(answer.text)).toBe('topic_name_invalid');

@@ -57,7 +57,7 @@ it.each(floods)(
   },
 );
 
-it('who sends pings and reads has the last one answered', async () => {
+it('a client that sends pings and reads gets an answer to the last one', async () => {
   const { url } = await ProbedServer.fanfare(['--memory']);
   const client = await RawWebSocket.open(url);
   await connectRawClient(client);
@@ -89,7 +89,7 @@ async function askForPages(url: string, pages: number): Promise<Socket> {
   return socket;
 }
 
-it('who asks for a thousand pages at once and never reads takes the memory of one, and nobody notices', async () => {
+it('a client that asks for a thousand pages at once and never reads takes the memory of one, and delays no other client', async () => {
   const server = await ProbedServer.fanfare(['--memory', '--rules', JSON.stringify(rules)]);
   await fillPage(server.url);
   const good = await GoodClient.of(server.url, await connectClient(server.url));
@@ -102,7 +102,7 @@ it('who asks for a thousand pages at once and never reads takes the memory of on
   expect([server.isGone, server.failures]).toEqual([false, []]);
 });
 
-it('what is asked for at once is answered in its order, and too much of it is refused', async () => {
+it('pipelined requests are answered in their order, and too many of them are refused', async () => {
   const { url } = await startServer({ memory: true });
   const { socket, ended } = connectRaw(url);
   const ask = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n`;
@@ -131,14 +131,14 @@ async function statusOf(url: string): Promise<number> {
   return response.status;
 }
 
-it('a connection that takes nothing of an answer is ended after the time for that', async () => {
+it('a connection that takes nothing of an answer is ended after the stall limit', async () => {
   const { url } = await startWithPage({ connectionsMax: 1, stallTimeoutMs: 1_000 });
   await askForPages(url, 20);
   expect(await statusOf(url)).toBe(429);
   await expect.poll(async () => statusOf(url)).toBe(200);
 });
 
-it('as long as too much of answers waits for others, large ones are refused, and nothing else', async () => {
+it('while too many bytes of answers wait for others, large answers are refused, and nothing else', async () => {
   const { url } = await startWithPage({ outboxTotalBytesMax: 1_000_000 });
   const page = topicUrl(url, 'news', '/messages');
   const deaf = await askForPages(url, 20);

@@ -56,7 +56,7 @@ describe('Engine.IO: the handshake', () => {
     maxPayload: packetBytesMax,
   });
 
-  it('over polling is one packet of type open, as text', async () => {
+  it('the Engine.IO handshake over polling is one packet of type open, as text', async () => {
     const { url } = await startServer();
     const response = await fetch(engineUrl(url, { EIO: '4', transport: 'polling' }), {
       headers: lastOfConnection,
@@ -66,12 +66,12 @@ describe('Engine.IO: the handshake', () => {
     expect(parseOpen(await response.text())).toEqual(expected(['websocket']));
   });
 
-  it('over a websocket is the first packet, and names nothing to upgrade to', async () => {
+  it('the Engine.IO handshake over a websocket is the first packet, and names nothing to upgrade to', async () => {
     const { url } = await startServer();
     expect(parseOpen(await new RawWebSocket(url).next())).toEqual(expected([]));
   });
 
-  it('gives each session another id', async () => {
+  it('the Engine.IO handshake gives each session another id', async () => {
     const { url } = await startServer();
     const sessions = await Promise.all(Array.from({ length: 20 }, async () => RawPolling.open(url)));
     expect(new Set(sessions.map(({ opened }) => opened.sid)).size).toBe(20);
@@ -92,34 +92,40 @@ describe('Engine.IO: the handshake', () => {
     ['a session that is everywhere', { EIO: '4', transport: 'polling', sid: 'constructor' }, 1],
   ];
 
-  it.each(wrong)('over polling is refused with 400: %s', async (_what, query, code) => {
-    const { url } = await startServer();
-    expect(await refusal(engineUrl(url, query))).toEqual({ status: 400, code });
-  });
+  it.each(wrong)(
+    'the Engine.IO handshake over polling is refused with 400: %s',
+    async (_what, query, code) => {
+      const { url } = await startServer();
+      expect(await refusal(engineUrl(url, query))).toEqual({ status: 400, code });
+    },
+  );
 
   it.each(['nobody', '__proto__', 'constructor'])(
-    'over a websocket is refused with 400 for a session that there is not: %s',
+    'the Engine.IO handshake over a websocket is refused with 400 for a session that there is not: %s',
     async (sid) => {
       const { url } = await startServer();
       expect(await upgradeRefusal(url, { sid })).toBe(400);
     },
   );
 
-  it.each(['', '3', '5', 'abc'])('over a websocket is ended over another version: %j', async (version) => {
-    const { url } = await startServer(patient);
-    const client = new RawWebSocket(url, { EIO: version });
-    await client.ended();
-    // Not a single packet was sent.
-    await expect(client.next()).rejects.toThrow('the server closed the connection');
-  });
+  it.each(['', '3', '5', 'abc'])(
+    'the Engine.IO handshake over a websocket is ended over another version: %j',
+    async (version) => {
+      const { url } = await startServer(patient);
+      const client = new RawWebSocket(url, { EIO: version });
+      await client.ended();
+      // Not a single packet was sent.
+      await expect(client.next()).rejects.toThrow('the server closed the connection');
+    },
+  );
 
-  it.each(['POST', 'PUT', 'DELETE'])('is refused with 400: by %s', async (method) => {
+  it.each(['POST', 'PUT', 'DELETE'])('the Engine.IO handshake is refused with 400: by %s', async (method) => {
     const { url } = await startServer();
     const target = engineUrl(url, { EIO: '4', transport: 'polling' });
     expect(await refusal(target, { method })).toEqual({ status: 400, code: 2 });
   });
 
-  it('is refused with 400: a websocket asked for without an upgrade', async () => {
+  it('the Engine.IO handshake is refused with 400: a websocket asked for without an upgrade', async () => {
     const { url } = await startServer();
     expect(await refusal(engineUrl(url, { EIO: '4', transport: 'websocket' }))).toEqual({
       status: 400,
@@ -129,7 +135,7 @@ describe('Engine.IO: the handshake', () => {
 });
 
 describe('Engine.IO: polling', () => {
-  it('answers a post with ok, and a poll with all packets that are due, one behind the other', async () => {
+  it('Engine.IO polling answers a post with ok, and a poll with all packets that are due, one behind the other', async () => {
     const { url } = await startServer();
     const client = await RawPolling.open(url);
     expect(await client.post('40')).toEqual({ status: 200, text: 'ok' });
@@ -140,7 +146,7 @@ describe('Engine.IO: polling', () => {
     expect([await client.next(), await client.next()]).toEqual([answer(0, 'a'), answer(1, 'b')]);
   });
 
-  it('waits until there is something', async () => {
+  it('Engine.IO polling waits until there is something', async () => {
     const { url } = await startServer();
     const client = await RawPolling.open(url);
     await connectRawClient(client);
@@ -151,7 +157,7 @@ describe('Engine.IO: polling', () => {
     expect(await poll).toEqual({ status: 200, text: '42["news",{"message":"é"}]' });
   });
 
-  it('ends a session over two polls at once', async () => {
+  it('Engine.IO polling ends a session over two polls at once', async () => {
     const { url } = await startServer();
     const client = await RawPolling.open(url);
     const polls = await Promise.all([client.poll(), client.poll()]);
@@ -160,7 +166,7 @@ describe('Engine.IO: polling', () => {
     expect(await refusal(client.url)).toEqual({ status: 400, code: 1 });
   });
 
-  it('ends a session over two posts at once', async () => {
+  it('Engine.IO polling ends a session over two posts at once', async () => {
     const { url } = await startServer();
     const client = await RawPolling.open(url);
     const { port } = new URL(url);
@@ -178,14 +184,17 @@ describe('Engine.IO: polling', () => {
     expect((await client.poll()).status).toBe(400);
   });
 
-  it.each(['GET', 'POST'])('refuses with 400 a session that there is not, by %s', async (method) => {
-    const { url } = await startServer();
-    const target = engineUrl(url, { EIO: '4', transport: 'polling', sid: 'nobody' });
-    const body = method === 'POST' ? { body: '40' } : {};
-    expect(await refusal(target, { method, ...body })).toEqual({ status: 400, code: 1 });
-  });
+  it.each(['GET', 'POST'])(
+    'Engine.IO polling refuses with 400 a session that there is not, by %s',
+    async (method) => {
+      const { url } = await startServer();
+      const target = engineUrl(url, { EIO: '4', transport: 'polling', sid: 'nobody' });
+      const body = method === 'POST' ? { body: '40' } : {};
+      expect(await refusal(target, { method, ...body })).toEqual({ status: 400, code: 1 });
+    },
+  );
 
-  it.each(['PUT', 'DELETE'])('does not take %s for a session', async (method) => {
+  it.each(['PUT', 'DELETE'])('Engine.IO polling does not take %s for a session', async (method) => {
     const { url } = await startServer();
     const client = await RawPolling.open(url);
     const response = await fetch(client.url, { method, headers: lastOfConnection });
@@ -196,7 +205,7 @@ describe('Engine.IO: polling', () => {
   });
 
   it.each(['abc', '', '99', `4${separator}`, `${separator}${separator}`])(
-    'ends a session over what is no payload: %j',
+    'Engine.IO polling ends a session over what is no payload: %j',
     async (payload) => {
       const { url } = await startServer(patient);
       const client = await RawPolling.open(url);
@@ -205,7 +214,7 @@ describe('Engine.IO: polling', () => {
     },
   );
 
-  it('has binary data as base64', async () => {
+  it('Engine.IO polling has binary data as base64', async () => {
     const { url } = await startServer();
     const client = await RawPolling.open(url);
     await connectRawClient(client);
@@ -216,7 +225,7 @@ describe('Engine.IO: polling', () => {
 
 describe('Engine.IO: heartbeat', () => {
   it.each(rawTransports)(
-    'over %s asks again and again, and goes on when it is answered',
+    'the heartbeat over %s asks again and again, and goes on when it is answered',
     async (_name, open) => {
       const { url } = await startImpatient({ pingInterval: 50, pingTimeout: 10_000 });
       const client = await open(url);
@@ -237,22 +246,25 @@ describe('Engine.IO: heartbeat', () => {
     },
   );
 
-  it.each(rawTransports)('over %s ends what does not answer', async (_name, open) => {
+  it.each(rawTransports)('the heartbeat over %s ends what does not answer', async (_name, open) => {
     const { url } = await startImpatient({ pingInterval: 50, pingTimeout: 50 });
     const client = await open(url);
     await expect(client.ended()).resolves.toBeUndefined();
   });
 
-  it.each(rawTransports)('over %s ends what asks itself: it is the server that does', async (_name, open) => {
-    const { url } = await startServer(patient);
-    const client = await open(url);
-    await client.send('2');
-    await expect(client.ended()).resolves.toBeUndefined();
-  });
+  it.each(rawTransports)(
+    'the heartbeat over %s ends what asks itself: it is the server that does',
+    async (_name, open) => {
+      const { url } = await startServer(patient);
+      const client = await open(url);
+      await client.send('2');
+      await expect(client.ended()).resolves.toBeUndefined();
+    },
+  );
 });
 
 describe('Engine.IO: closing', () => {
-  it('by a client that polls lets its poll go, and ends the session', async () => {
+  it('closing by a polling client answers its poll, and ends the session', async () => {
     const { url } = await startServer();
     const client = await RawPolling.open(url);
     await connectRawClient(client);
@@ -267,7 +279,7 @@ describe('Engine.IO: closing', () => {
     expect(await refusal(client.url)).toEqual({ status: 400, code: 1 });
   });
 
-  it('by a websocket is its own: a packet of type close is nothing there', async () => {
+  it('a websocket ends by its own closing frame: a packet of type close does nothing there', async () => {
     const { url } = await startServer(patient);
     const client = await RawWebSocket.open(url);
     await client.send('1');
@@ -281,16 +293,19 @@ describe('Engine.IO: closing', () => {
     expect(code).toBe(1000);
   });
 
-  it.each(['abc', '', '9', '\u0000'])('ends a websocket over what is no packet: %j', async (packet) => {
-    const { url } = await startServer(patient);
-    const client = await RawWebSocket.open(url);
-    await client.send(packet);
-    await expect(client.ended()).resolves.toBeUndefined();
-  });
+  it.each(['abc', '', '9', '\u0000'])(
+    'closing ends a websocket over what is no packet: %j',
+    async (packet) => {
+      const { url } = await startServer(patient);
+      const client = await RawWebSocket.open(url);
+      await client.send(packet);
+      await expect(client.ended()).resolves.toBeUndefined();
+    },
+  );
 });
 
 describe('Engine.IO: the upgrade', () => {
-  it('lets the poll go, and takes the websocket in its place', async () => {
+  it('an upgrade lets the poll go, and takes the websocket in its place', async () => {
     const { url } = await startServer();
     const client = await RawPolling.open(url);
     await connectRawClient(client);
@@ -309,7 +324,7 @@ describe('Engine.IO: the upgrade', () => {
     expect(await refusal(client.url)).toEqual({ status: 400, code: 3 });
   });
 
-  it('loses nothing that is published meanwhile', async () => {
+  it('an upgrade loses nothing that is published meanwhile', async () => {
     const { url } = await startServer();
     const client = await RawPolling.open(url);
     await connectRawClient(client);
@@ -327,7 +342,7 @@ describe('Engine.IO: the upgrade', () => {
   });
 
   it.each(['40', '2', '2other', '3probe', '1', 'abc'])(
-    'is given up over a first packet that is no probe, and the session goes on: %s',
+    'an upgrade is given up over a first packet that is no probe, and the session goes on: %s',
     async (packet) => {
       const { url } = await startServer(patient);
       const client = await RawPolling.open(url);
@@ -338,7 +353,7 @@ describe('Engine.IO: the upgrade', () => {
     },
   );
 
-  it('is not done twice, and the session goes on', async () => {
+  it('an upgrade is not done twice, and the session goes on', async () => {
     const { url } = await startServer(patient);
     const client = await RawPolling.open(url);
     const first = new RawWebSocket(url, { sid: client.opened.sid });
@@ -354,7 +369,7 @@ describe('Engine.IO: the upgrade', () => {
     expect(await first.next()).toBe('430[{"ok":true,"topic":"-"}]');
   });
 
-  it('leaves alone a session that has begun as a websocket', async () => {
+  it('an upgrade leaves alone a session that has begun as a websocket', async () => {
     const { url } = await startServer(patient);
     const client = new RawWebSocket(url);
     const { sid } = parseOpen(await client.next());
@@ -371,7 +386,7 @@ describe('Engine.IO: the upgrade', () => {
 
 describe('Socket.IO: connecting', () => {
   it.each(rawTransports)(
-    'over %s to the main namespace is answered with an id of its own',
+    'connecting over %s to the main namespace is answered with an id of its own',
     async (_name, open) => {
       const { url } = await startServer();
       const [one, other] = [await open(url), await open(url)];
@@ -382,7 +397,7 @@ describe('Socket.IO: connecting', () => {
   );
 
   it.each(rawTransports)(
-    'over %s to any other namespace is refused, and the connection goes on',
+    'connecting over %s to any other namespace is refused, and the connection goes on',
     async (_name, open) => {
       const { url } = await startServer();
       const client = await open(url);
@@ -395,7 +410,7 @@ describe('Socket.IO: connecting', () => {
   );
 
   it.each(rawTransports)(
-    'over %s is refused without a token that counts, with the reason',
+    'connecting over %s is refused without a token that counts, with the reason',
     async (_name, open) => {
       const { url } = await startServer({ key: secret });
       const client = await open(url);
@@ -413,22 +428,25 @@ describe('Socket.IO: connecting', () => {
     },
   );
 
-  it.each(rawTransports)('over %s has to come first: all else ends the connection', async (_name, open) => {
-    const { url } = await startServer(patient);
-    for (const packet of ['42["subscribe",{"topic":"news"}]', '41', '430[]', '44{"message":"x"}']) {
-      const client = await open(url);
-      await client.send(packet);
-      await expect(client.ended()).resolves.toBeUndefined();
-    }
-  });
+  it.each(rawTransports)(
+    'connecting over %s has to come first: all else ends the connection',
+    async (_name, open) => {
+      const { url } = await startServer(patient);
+      for (const packet of ['42["subscribe",{"topic":"news"}]', '41', '430[]', '44{"message":"x"}']) {
+        const client = await open(url);
+        await client.send(packet);
+        await expect(client.ended()).resolves.toBeUndefined();
+      }
+    },
+  );
 
-  it.each(rawTransports)('over %s ends what does not do it in time', async (_name, open) => {
+  it.each(rawTransports)('connecting over %s ends what does not do it in time', async (_name, open) => {
     const { url } = await startServer({ loginTimeoutMs: 200 });
     const client = await open(url);
     await expect(client.ended()).resolves.toBeUndefined();
   });
 
-  it.each(rawTransports)('over %s a second time ends the connection', async (_name, open) => {
+  it.each(rawTransports)('connecting over %s a second time ends the connection', async (_name, open) => {
     const { url } = await startServer(patient);
     const client = await open(url);
     await connectRawClient(client);
@@ -436,18 +454,21 @@ describe('Socket.IO: connecting', () => {
     await expect(client.ended()).resolves.toBeUndefined();
   });
 
-  it.each(rawTransports)('over %s ends the connection over a payload that is none', async (_name, open) => {
-    const { url } = await startServer(patient);
-    for (const payload of ['[]', '"a"', '7[]', '{', 'null7']) {
-      const client = await open(url);
-      await client.send(`40${payload}`);
-      await expect(client.ended()).resolves.toBeUndefined();
-    }
-  });
+  it.each(rawTransports)(
+    'connecting over %s ends the connection over a payload that is none',
+    async (_name, open) => {
+      const { url } = await startServer(patient);
+      for (const payload of ['[]', '"a"', '7[]', '{', 'null7']) {
+        const client = await open(url);
+        await client.send(`40${payload}`);
+        await expect(client.ended()).resolves.toBeUndefined();
+      }
+    },
+  );
 });
 
 describe.each(rawTransports)('Socket.IO: events over %s', (_name, open) => {
-  it('go both ways, and are acknowledged by their id', async () => {
+  it('events go both ways, and are acknowledged by their id', async () => {
     const { url } = await startServer();
     const client = await open(url);
     await connectRawClient(client);
@@ -459,7 +480,7 @@ describe.each(rawTransports)('Socket.IO: events over %s', (_name, open) => {
     expect(packets.find((packet) => packet.startsWith('43'))).toMatch(/^43456\[\{"ok":true,/);
   });
 
-  it('that ask for no acknowledgement get none, but for a refusal as an event', async () => {
+  it('events that ask for no acknowledgement get none, except a refusal as an event', async () => {
     const { url } = await startServer();
     const client = await open(url);
     await connectRawClient(client);
@@ -474,7 +495,7 @@ describe.each(rawTransports)('Socket.IO: events over %s', (_name, open) => {
   });
 
   it.each(['42[]', '42{}', '42"a"', '42[7', '42[{}]', '42[null]', '42["disconnect"]', '42["connect"]'])(
-    'whose payload is no array with a name in it end the connection: %s',
+    'events whose payload is not an array with a name end the connection: %s',
     async (packet) => {
       const { url } = await startServer(patient);
       const client = await open(url);
@@ -484,7 +505,7 @@ describe.each(rawTransports)('Socket.IO: events over %s', (_name, open) => {
     },
   );
 
-  it('of no name at all are refused like any that there is not', async () => {
+  it('events without a name are refused like unknown ones', async () => {
     const { url } = await startServer(patient);
     const client = await open(url);
     await connectRawClient(client);
@@ -495,7 +516,7 @@ describe.each(rawTransports)('Socket.IO: events over %s', (_name, open) => {
   });
 
   it.each(['47', '4', '4z', '4-1', '43999999[]', '430{}', '44{"message":"x"}', '42/other,["a"]', '40'])(
-    'that are out of place do no harm: %s',
+    'packets that are out of place do no harm: %s',
     async (packet) => {
       const { url } = await startServer();
       const [client, other] = [await open(url), await open(url)];
@@ -510,7 +531,7 @@ describe.each(rawTransports)('Socket.IO: events over %s', (_name, open) => {
 });
 
 describe('Socket.IO: binary data', () => {
-  it('comes as attachments, in their order, and is refused as no JSON', async () => {
+  it('binary data comes as attachments, in their order, and is refused as no JSON', async () => {
     const { url } = await startServer();
     const client = await RawWebSocket.open(url);
     await connectRawClient(client);
@@ -535,7 +556,7 @@ describe('Socket.IO: binary data', () => {
     ],
     ['of which there are too many', ['4599-0["publish",{}]']],
     ['of which there is no number', ['45-0["publish",{}]']],
-  ] as const)('ends the connection: %s', async (_what, packets) => {
+  ] as const)('binary data ends the connection: %s', async (_what, packets) => {
     const { url } = await startServer(patient);
     const client = await RawWebSocket.open(url);
     await connectRawClient(client);
@@ -543,7 +564,7 @@ describe('Socket.IO: binary data', () => {
     await expect(client.ended()).resolves.toBeUndefined();
   });
 
-  it('in the place of which text comes is refused, and the connection ends with the next ping', async () => {
+  it('a binary event in whose place text comes is refused, and the connection ends with the next ping', async () => {
     const { url } = await startImpatient({ pingInterval: 500, pingTimeout: 500 });
     const client = await RawWebSocket.open(url);
     await connectRawClient(client);
@@ -552,7 +573,7 @@ describe('Socket.IO: binary data', () => {
     await expect(client.ended()).resolves.toBeUndefined();
   });
 
-  it('that is only called so is an ordinary message', async () => {
+  it('a message that only looks like a placeholder of binary data is an ordinary message', async () => {
     const { url } = await startServer();
     const client = await RawWebSocket.open(url);
     await connectRawClient(client);
@@ -565,7 +586,7 @@ describe('Socket.IO: binary data', () => {
 });
 
 describe.each(rawTransports)('Socket.IO: disconnecting over %s', (_name, open) => {
-  it('ends the subscriptions, is not answered, and leaves the connection for another try', async () => {
+  it('disconnecting ends the subscriptions, is not answered, and leaves the connection for another try', async () => {
     const { url } = await startServer();
     const client = await open(url);
     const first = await connectRawClient(client);
@@ -581,7 +602,7 @@ describe.each(rawTransports)('Socket.IO: disconnecting over %s', (_name, open) =
     expect(await client.next()).toBe('431[{"ok":true,"topic":"-"}]');
   });
 
-  it('by the server where a token ends is told in an event, and not in a packet that clients never come back after', async () => {
+  it('the server tells the end of a token in an event, and not in a packet after which clients never come back', async () => {
     const { url } = await startServer({ key: secret });
     const client = await open(url);
     await connectRawClient(client, JSON.stringify({ token: await tokenFor({ exp: 2 }) }));

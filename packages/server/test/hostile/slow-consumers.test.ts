@@ -108,7 +108,7 @@ function numbersOf(stream: StreamReader): unknown[] {
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, number) => number);
 
 describe('A8: readers that never read', () => {
-  it('a thousand of them take bounded memory, are ended in time, and keep nothing from the others', async () => {
+  it('a thousand readers that never read take bounded memory, are ended in time, and delay no other client', async () => {
     const readers = 1_000;
     const settings = {
       outboxBytesMax: 256 * 1_024,
@@ -158,7 +158,7 @@ describe('A8: readers that never read', () => {
     expect([server.isGone, server.failures]).toEqual([false, []]);
   });
 
-  it('those that read again in time get all that they should, however many never do', async () => {
+  it('readers that read again in time get everything, however many never do', async () => {
     const server = await start({
       outboxBytesMax: 256 * 1_024,
       outboxTotalBytesMax: 4 * mebibyte,

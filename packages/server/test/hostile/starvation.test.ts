@@ -356,7 +356,7 @@ async function pipeline(url: string, request: string, count: number): Promise<vo
 }
 
 describe('A15: one client that does all it can to hold up the server', () => {
-  it.each(Object.entries(attacks))('holds up nobody: %s', async (_what, attack) => {
+  it.each(Object.entries(attacks))('one hostile client delays no other client: %s', async (_what, attack) => {
     const { prepare, run } = attack;
     const rule = JSON.stringify([{ match: '**', create: 'publish' }]);
     const flags = ['--memory', '--key', secret, '--rules', rule, '--topics-max', '200000'];
