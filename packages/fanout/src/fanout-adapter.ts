@@ -52,7 +52,7 @@ export interface FanoutOptions {
   readonly onOverflow?: (socket: Socket, rooms: ReadonlySet<string>, data: readonly unknown[]) => Overflow;
   /**
    * Called when a socket has taken everything that waited, after a broadcast to it was dropped or `sendAll`
-   * returned false.
+   * returned false. The adapter also emits the event `drained` with the socket.
    */
   readonly onDrained?: (socket: Socket) => void;
 }
@@ -119,7 +119,10 @@ function share(options: FanoutOptions): Shared {
     backlog,
     wires: new Wires(direct, frames),
     outboxBytesMax,
-    onDrained,
+    onDrained: (socket: Socket) => {
+      socket.nsp.adapter.emit('drained', socket);
+      onDrained(socket);
+    },
     onUnknown,
   };
   return { parts, outboxes: new WeakMap() };
@@ -252,7 +255,7 @@ export class FanoutAdapter extends Adapter {
    * sent to it. A connection for which nothing waits takes events of any size. Otherwise all of them together
    * have to be within the limits. `onOverflow` is not called.
    *
-   * @returns false if a limit is reached: then nothing was sent, and `onDrained` follows
+   * @returns false if a limit is reached: then nothing was sent, and `onDrained` and the event `drained` follow
    */
   sendAll(socket: Socket, events: readonly OutgoingEvent[]): boolean {
     if (!socket.connected || events.length === 0) return true;

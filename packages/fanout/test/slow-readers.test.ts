@@ -270,6 +270,26 @@ describe('onDrained', () => {
     expect(thrown).toEqual(['from the app', 'from the app']);
   });
 
+  test('code that did not create the adapter can listen to the event drained', async () => {
+    let refused = 0;
+    const { io, url } = await serve({
+      adapter: fanoutAdapter({
+        onOverflow: () => {
+          refused++;
+          return 'drop';
+        },
+      }),
+    });
+    const client = await join(url);
+    const socket = onlySocket(io);
+    await socket.join('news');
+    const drained: Socket[] = [];
+    io.of('/').adapter.on('drained', (one: Socket) => drained.push(one));
+    await overflow(io, [client], () => refused);
+    await until(() => drained.length > 0);
+    expect(drained).toEqual([socket]);
+  });
+
   test('onDrained may send an event, which comes between two packets and not within one', async () => {
     let refused = 0;
     const { io, url } = await serve({
