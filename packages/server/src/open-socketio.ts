@@ -21,7 +21,7 @@ import { logOldClients } from './socketio/old-clients.ts';
 import type { PollingResponses } from './socketio/polling-responses.ts';
 import { isJsonp } from './socketio/polling-turns.ts';
 import { releaseHandshakes } from './socketio/release-handshake.ts';
-import { slowSocketHooks } from './socketio/rooms.ts';
+import { overflowTo } from './socketio/rooms.ts';
 import { releasePolling } from './socketio/release-polling.ts';
 import { SessionCounts } from './socketio/session-counts.ts';
 import { endSilentUpgrades } from './socketio/silent-upgrades.ts';
@@ -83,7 +83,7 @@ function socketOptions(
 ): SocketServerOptions {
   const { outboxBytesMax, outboxTotalBytesMax, stallTimeoutMs, publishBytesMax } = settings;
   const { loginTimeoutMs, loginBytesMax, loginsPendingMax } = settings;
-  const hooks = slowSocketHooks(({ id }) => path().connections.of(id));
+  const onOverflow = overflowTo(({ id }) => path().connections.of(id));
   const pipelinedMax = loginsPendingMax / pipelinedShare;
   // Without `webSocketOf`, the budget of a connection could not be ended at login.
   const onOpen: Parameters<typeof webSocketEngine>[1] = (webSocket, socket) => {
@@ -93,7 +93,7 @@ function socketOptions(
     wsEngine: ws && webSocketEngine(ws, onOpen),
     loginBytesMax,
     mustNotPipeline: (request) => sessions.countPending() >= pipelinedMax && isPipelined(request),
-    fanout: { outboxBytesMax, outboxTotalBytesMax, stallTimeoutMs, ...hooks },
+    fanout: { outboxBytesMax, outboxTotalBytesMax, stallTimeoutMs, onOverflow },
     packetBytesMax: packetBytesMaxOf(settings),
     publishBytesMax,
     loginTimeoutMs,

@@ -6,6 +6,7 @@ import type { Rights } from '../access/rights.ts';
 import type { LiveIdentity } from '../access/live-identities.ts';
 import type { Source } from '../limits/rate-limits.ts';
 import type { Connection } from '../message-path/connection.ts';
+import type { Connections } from '../message-path/connections.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
 import { isNotJson } from '../message-path/refusals.ts';
 import type { ClientRefusalLog } from '../observability/client-refusal-log.ts';
@@ -13,6 +14,7 @@ import type { Logger } from '../observability/logger.ts';
 import { asRefusal } from '../observability/refusal.ts';
 import { RefusedArgument, refusedEvent, TextArgument, UnreadablePacketError } from './event-decoder.ts';
 import type { PollingResponses } from './polling-responses.ts';
+import { watchDrained } from './rooms.ts';
 import { UnreadAnswers, type SocketInsides } from './unread-answers.ts';
 import { SignIn } from './sign-in.ts';
 import { SocketPeer } from './socket-peer.ts';
@@ -43,6 +45,7 @@ type SharedListener = (this: Socket, ...args: unknown[]) => void;
 export function listenToClients(io: Server, parts: EventParts): () => void {
   const { path, access, addresses, polling, logger, insides, refuseUnknown } = parts;
   const { connections } = path;
+  const unwatch = watchDrained(io, ({ id }) => connections.of(id));
   const signIn = new SignIn(io, access, logger);
   const identities = new Map<Socket, LiveIdentity>();
   const forget = (socket: Socket): void => {
@@ -67,8 +70,7 @@ export function listenToClients(io: Server, parts: EventParts): () => void {
   const accept = (socket: Socket, rights: Rights): Connection => {
     polling.begin(socket.conn);
     addresses.tell(socket.conn);
-    const { packets } = insides.engine;
-    const { connection } = new SocketPeer(socket, polling, packets, (peer) =>
+    const { connection } = new SocketPeer(socket, polling, insides.engine, (peer) =>
       connections.accept(peer, rights),
     );
     trackIdentity(socket, rights);
@@ -106,13 +108,18 @@ export function listenToClients(io: Server, parts: EventParts): () => void {
   }
   return () => {
     signIn.stop();
+    unwatch();
     io.off('connection', onConnection);
-    for (const socket of io.sockets.sockets.values()) {
-      if (!connections.of(socket.id)) continue;
+    for (const socket of clientsOf(io, connections)) {
       forget(socket);
       polling.end(socket.conn);
     }
   };
+}
+
+/** The sockets that have a connection here. */
+function clientsOf(io: Server, connections: Connections): readonly Socket[] {
+  return [...io.sockets.sockets.values()].filter(({ id }) => connections.of(id));
 }
 
 /** Stock clients never reconnect after a DISCONNECT packet. After a close they do, with a fresh token. */

@@ -49,20 +49,29 @@ class LiveArgument extends EncodedArgument {
   }
 }
 
-/** What the fan-out's adapter does with sockets that do not keep up: they read from the log, at their own pace. */
-export function slowSocketHooks(
+/** Has sockets that do not keep up read from the log, at their own pace. */
+export function overflowTo(
   connectionOf: (socket: Socket) => Connection | undefined,
-): Required<Pick<FanoutOptions, 'onOverflow' | 'onDrained'>> {
-  return {
-    onOverflow: (socket, _rooms, [, argument]) => {
-      const connection = connectionOf(socket);
-      // Any other broadcast cannot be read again, nor told as a gap.
-      if (!connection || !(argument instanceof LiveArgument)) return 'disconnect';
-      connection.overflow(argument.event);
-      return 'drop';
-    },
-    onDrained: (socket) => connectionOf(socket)?.drained(),
+): NonNullable<FanoutOptions['onOverflow']> {
+  return (socket, _rooms, [, argument]) => {
+    const connection = connectionOf(socket);
+    // Any other broadcast cannot be read again, nor told as a gap.
+    if (!connection || !(argument instanceof LiveArgument)) return 'disconnect';
+    connection.overflow(argument.event);
+    return 'drop';
   };
+}
+
+/** Tells connections when their sockets have room again. @returns stops that */
+export function watchDrained(
+  io: Server,
+  connectionOf: (socket: Socket) => Connection | undefined,
+): () => void {
+  const { adapter } = io.of('/');
+  const onDrained = (socket: Socket): void => connectionOf(socket)?.drained();
+  // SocketPeer knows when other adapters have room.
+  if (isFanoutAdapter(adapter)) adapter.on('drained', onDrained);
+  return () => void adapter.off('drained', onDrained);
 }
 
 export class RoomFanOut implements FanOut {

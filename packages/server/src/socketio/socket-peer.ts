@@ -24,7 +24,7 @@ export class SocketPeer implements Peer {
   constructor(
     socket: Socket,
     polling: PollingResponses,
-    packets: PacketsWaiting,
+    { packets }: { readonly packets: PacketsWaiting },
     accept: (peer: Peer) => Connection,
   ) {
     this.#socket = socket;
