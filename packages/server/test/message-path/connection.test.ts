@@ -5,7 +5,7 @@ import type { Peer } from '../../src/message-path/peer.ts';
 import { SubscriptionIndex } from '../../src/subscriptions/subscription-index.ts';
 import { anything } from './fake-fan-out.ts';
 
-it('bounds what waits for a command, and does it in its order once that is done', async () => {
+it('a connection limits the actions that wait for its commands, and runs them in their order', async () => {
   let fail: (error: Error) => void = () => {};
   const place = new Promise<never>((_resolve, reject) => (fail = reject));
   const log = { epoch: 'e', locate: () => place };
@@ -28,7 +28,7 @@ it('bounds what waits for a command, and does it in its order once that is done'
   expect(connection.afterCommands(() => 'at once')).toBe('at once');
 });
 
-it('renews its rights once in a turn of the event loop, however often it is asked to', async () => {
+it('a connection renews its rights at most once in a turn of the event loop', async () => {
   const parts = { now: () => 1 } as unknown as ConnectionParts;
   const connection = new Connection(1, {} as Peer, anything, parts);
   let turn = 0;

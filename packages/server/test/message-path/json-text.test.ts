@@ -40,7 +40,7 @@ function depth(value: unknown): number {
 }
 
 describe('cutting a member out of JSON text', () => {
-  it('gives the text of the value that JSON.parse gives, without white space and with its depth', () => {
+  it('a member is cut out as the value that JSON.parse gives, without white space and with its depth', () => {
     const members = fc.array(fc.tuple(name, json), { maxLength: 5 });
     fc.assert(
       fc.property(
@@ -69,7 +69,7 @@ describe('cutting a member out of JSON text', () => {
     );
   });
 
-  it('leaves every character of a value but the white space', () => {
+  it('a value that is cut out keeps every character except white space', () => {
     const text = '{"message" : [1.0, -0, 1E+2 ,"\\u0061 b\\\\", {"" :\t[ ]}] , "x":2}';
     expect(cutMember(text, 'message')).toEqual({
       text: '[1.0,-0,1E+2,"\\u0061 b\\\\",{"":[]}]',
@@ -78,7 +78,7 @@ describe('cutting a member out of JSON text', () => {
     });
   });
 
-  it('counts the levels of a text that no recursion would survive', () => {
+  it('the levels of a text are counted, however deep it is', () => {
     const levels = 1_000_000;
     const text = '['.repeat(levels) + ']'.repeat(levels);
     expect(measure(text)).toEqual({ text, depth: levels, containers: levels });
@@ -112,7 +112,7 @@ describe('the elements of an array of which nothing is known', () => {
     return text.slice(0, start) + piece + text.slice(start + length);
   });
 
-  it('are what JSON.parse gives, of an array and of nothing else', () => {
+  it('the elements of an array are those that JSON.parse gives, and other texts are refused', () => {
     let arrays = 0;
     fc.assert(
       fc.property(
@@ -135,7 +135,7 @@ describe('the elements of an array of which nothing is known', () => {
     expect(arrays).toBeGreaterThan(2_000);
   });
 
-  it('are found in a long text too, with pauses', () => {
+  it('the elements of a long array are found too, with pauses', () => {
     const long = fc
       .tuple(fc.constantFrom('[1,{"a":"]"}]', '"[,"', '{"a,":[[]]}', '0'), fc.nat(120_000))
       .map(([one, count]) => `[${Array.from({ length: count }, () => one).join(',')}]`);
@@ -155,7 +155,7 @@ describe('the elements of an array of which nothing is known', () => {
     );
   });
 
-  it('are counted with what is in them, and what is text is not', () => {
+  it('arrays and objects are counted at all levels, and brackets inside strings are not', () => {
     fc.assert(
       fc.property(array, (text) => {
         const { containers, ...measured } = measure(text.trim());

@@ -5,7 +5,7 @@ import { LogFullError, type AppendOutcome, type TopicLog } from '../../src/log/t
 import { anything, FakeFanOut, memoryLog, pathOver } from './fake-fan-out.ts';
 
 describe('the path of a message', () => {
-  it('encodes a message once for each form that somebody wants, and not at all for none', async () => {
+  it('a message is encoded once for each form with live subscribers, and not at all without any', async () => {
     const fanOut = new FakeFanOut();
     const path = pathOver(memoryLog(), fanOut);
     const [first, second] = [fanOut.connect(path), fanOut.connect(path)].map(({ connection }) => connection);
@@ -24,7 +24,7 @@ describe('the path of a message', () => {
     ]);
   });
 
-  it('delivers to a connection exactly what it is subscribed to, whatever came before', async () => {
+  it('a connection gets exactly the messages that it is subscribed to, whatever happened before', async () => {
     const topic = fc.constantFrom('a', 'b', 'c');
     const who = fc.nat(2);
     const step = fc.oneof(
@@ -107,7 +107,7 @@ describe('the path of a message', () => {
     );
   });
 
-  it('acknowledges nothing that the log could not append, and delivers nothing that it does not have', async () => {
+  it('a message that the log could not append is neither acknowledged nor delivered', async () => {
     const failing: TopicLog = Object.assign(memoryLog(), {
       append: (): Promise<readonly AppendOutcome[]> => Promise.reject(new Error('disk full')),
     });
@@ -119,7 +119,7 @@ describe('the path of a message', () => {
     expect(fanOut.broadcasts).toEqual([]);
   });
 
-  it('tells of many messages which could be stored, when the disk is full after some', async () => {
+  it('a batch reports which messages were stored when the disk becomes full in the middle', async () => {
     const log = memoryLog();
     const append = log.append.bind(log);
     let isFull = false;
@@ -145,7 +145,25 @@ describe('the path of a message', () => {
     await expect(path.publishMany(anything, { array: `[${one}]` })).rejects.toMatchObject({ status: 507 });
   });
 
-  it('refuses every publish once it drains', async () => {
+  it('a batch creates a topic for a pattern subscription that came before its piece was appended', async () => {
+    const fanOut = new FakeFanOut();
+    const path = pathOver(memoryLog(), fanOut, { publishBytesMax: 1_000_000 });
+    const { connection } = fanOut.connect(path);
+    await connection?.subscribe({ topic: 'news' });
+    // Each is a piece of its own. Before the second, somebody subscribes to a pattern, and before the third leaves it.
+    fanOut.ready = async () => {
+      if (fanOut.broadcasts.length === 1) await connection?.subscribe({ topic: 'other/*' });
+      else await connection?.unsubscribe({ topic: 'other/*' });
+    };
+    const batch = ['news', 'other/1', 'other/2'].map((topic) => ({ topic, message: 'x'.repeat(600_000) }));
+    expect(await path.publishMany(anything, { array: JSON.stringify(batch) })).toMatchObject([
+      { ok: true },
+      { ok: true },
+      { code: 'topic_not_found' },
+    ]);
+  });
+
+  it('every publish is refused while the server drains', async () => {
     const fanOut = new FakeFanOut();
     const path = pathOver(memoryLog(), fanOut);
     await fanOut.connect(path).connection?.subscribe({ topic: 'news' });
@@ -172,7 +190,7 @@ describe('the path of a message', () => {
     ['a function', () => 1, 'bad_request'],
     ['too much text', 'ä'.repeat(500), 'payload_too_large'],
   ])(
-    'refuses what an embedding program may pass and JSON does not have: %s',
+    'a value from the embedding program that JSON does not have is refused: %s',
     async (_what, message, code) => {
       const fanOut = new FakeFanOut();
       const path = pathOver(memoryLog(), fanOut);
@@ -185,7 +203,7 @@ describe('the path of a message', () => {
 });
 
 describe('the text of a publish', () => {
-  it('is published as JSON.parse would read it, or refused with a code, whatever it is', async () => {
+  it('any text of a publish is either published as JSON.parse reads it, or refused with a code', async () => {
     const value = fc.jsonValue({ maxDepth: 4 });
     const object = fc.dictionary(
       fc.constantFrom('topic', 'message', 'id', 'x'),

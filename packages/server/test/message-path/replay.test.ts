@@ -91,7 +91,7 @@ async function turns(count: number): Promise<void> {
 }
 
 describe('a subscription', () => {
-  it('gets every stored message of its interest once and in order, however little room its peer has', async () => {
+  it('a subscription gets every stored message once and in order, however little room its peer has', async () => {
     const step = fc.oneof(
       fc.record({
         kind: fc.constant('publish' as const),
@@ -151,7 +151,7 @@ describe('a subscription', () => {
     );
   });
 
-  it('shares its connection with others that overlap: a live message comes once, a replayed one to its own', async () => {
+  it('overlapping subscriptions of a connection share a live message, and each gets its own replayed ones', async () => {
     const fanOut = new FakeFanOut();
     const path = pathOver(memoryLog(), fanOut);
     const peer = fanOut.connect(path);
@@ -184,7 +184,7 @@ describe('a subscription', () => {
     expect(new Set(live).size).toBe(live.length);
   });
 
-  it('starts where it asked to, and says how much is due', async () => {
+  it('a subscription starts where it was asked to, and says how many messages are due', async () => {
     const fanOut = new FakeFanOut();
     const path = pathOver(memoryLog([{ match: 'a', keep: { count: 5 } }]), fanOut);
     await path.topics.declare(anything, 'a');
@@ -212,7 +212,7 @@ describe('a subscription', () => {
     ]);
   });
 
-  it('is told how many stored messages went before it could read them', async () => {
+  it('a subscription is told how many stored messages were dropped before it could read them', async () => {
     const fanOut = new FakeFanOut();
     const path = pathOver(memoryLog([{ match: 'a', keep: { count: 10 } }]), fanOut);
     const peer = fanOut.connect(path);

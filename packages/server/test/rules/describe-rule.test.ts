@@ -43,7 +43,7 @@ const setting = fc.record(
   { requiredKeys: ['match'] },
 );
 
-it('describes a rule so that it is the same again in a rules file', () => {
+it('the description of a rule gives the same rule again in a rules file', () => {
   fc.assert(
     fc.property(setting, (given) => {
       const rule = parse(given);
@@ -52,7 +52,7 @@ it('describes a rule so that it is the same again in a rules file', () => {
   );
 });
 
-it('describes a rule in the largest units that say it exactly', () => {
+it('the description of a rule uses the largest units that are exact', () => {
   const rule = parse({
     match: 'users/${sub}',
     keep: { count: 5, age: '36h', bytes: 1_536 },

@@ -5,7 +5,7 @@ import type { Audience } from '../../src/subscriptions/audience.ts';
 import { SubscriptionIndex } from '../../src/subscriptions/subscription-index.ts';
 
 describe('the index of subscriptions', () => {
-  it('finds for a topic what a walk over all subscriptions would find, whatever came and went', () => {
+  it('the index finds for a topic what a walk over all subscriptions would find', () => {
     const segment = fc.constantFrom('a', 'b', '', '*');
     const interest = fc
       .tuple(fc.array(segment, { minLength: 1, maxLength: 4 }), fc.boolean())
@@ -39,7 +39,7 @@ describe('the index of subscriptions', () => {
     );
   });
 
-  it('has nothing left when all have gone', () => {
+  it('the index is empty once all subscriptions have ended', () => {
     const index = new SubscriptionIndex();
     const entries = ['a/*', 'a/**', 'a/b', '**', 'a/*'].map((name) =>
       index.open(parseInterest(name), 'plain'),
