@@ -50,9 +50,9 @@ export async function openLog(settings: Settings, parts: OpenLogParts): Promise<
       newEpoch: randomBytes(8).toString('base64url'),
       now,
       invariants: new Invariants(logger),
-      onClockEvent: (event) => tellClock(event, logger),
+      onClockEvent: (event) => logClockEvent(event, logger),
       onFailure: (err) => failures.error({ err }, 'A background task of the log failed.'),
-      onWritable: (err) => tellWritable(err, logger),
+      onWritable: (err) => logWritability(err, logger),
     });
   } catch (error) {
     await store.close();
@@ -66,7 +66,7 @@ function openStore(
 ): Promise<LmdbStore> {
   return openLmdbStore(resolve(data), {
     allowNetworkStorage,
-    onMigration: (progress) => tellMigration(progress, logger),
+    onMigration: (progress) => logMigration(progress, logger),
     onWait: (sentence) => logger.warn({}, sentence),
     onTrouble: (err) => logger.error({ err }, 'The data directory has a problem: messages cannot be stored.'),
     onRecovered: () =>
@@ -79,7 +79,7 @@ function openStore(
 }
 
 /** Logs the beginning too, because copying much data takes a while. */
-function tellMigration({ step, from, to, copy }: MigrationProgress, logger: Logger): void {
+function logMigration({ step, from, to, copy }: MigrationProgress, logger: Logger): void {
   const fields = { from, to, copy };
   if (step === 'begun')
     logger.warn(
@@ -93,12 +93,12 @@ function tellMigration({ step, from, to, copy }: MigrationProgress, logger: Logg
     );
 }
 
-function tellWritable(err: unknown, logger: Logger): void {
+function logWritability(err: unknown, logger: Logger): void {
   if (err === undefined) logger.warn({}, 'Messages can be stored again.');
   else logger.error({ err }, 'Messages cannot be stored: publishes are refused.');
 }
 
-function tellClock(event: ClockEvent, logger: Logger): void {
+function logClockEvent(event: ClockEvent, logger: Logger): void {
   switch (event.kind) {
     case 'jumped': {
       const [by, trial] = [event.byMs, fixedLimits.clockTrialMs.value].map(describeDuration);

@@ -31,9 +31,9 @@ const lostAndFound = 'lost+found';
  * left out and reported.
  */
 export async function exportStore(store: Store, options: ExportOptions): Promise<StoreCounts> {
-  const exporting = new Exporter(store, options);
-  await exporting.run();
-  return exporting.counts;
+  const exporter = new Exporter(store, options);
+  await exporter.run();
+  return exporter.counts;
 }
 
 class Exporter {

@@ -56,7 +56,7 @@ class Verification {
 
   constructor(store: Store, watcher: VerifyOptions) {
     this.#store = store;
-    this.#watcher = { ...watcher, onDamage: (sentence) => this.#tell(sentence, watcher) };
+    this.#watcher = { ...watcher, onDamage: (sentence) => this.#report(sentence, watcher) };
     this.#state = readState(store, this.#watcher);
     this.#topics = readTopics(store, this.#state, this.#watcher);
     this.#stamps = new TimestampCheck(this.#state, watcher.now());
@@ -275,7 +275,7 @@ class Verification {
     this.#watcher.onDamage(sentence);
   }
 
-  #tell(sentence: string, { onDamage }: Watcher): void {
+  #report(sentence: string, { onDamage }: Watcher): void {
     this.#damages++;
     onDamage(sentence);
   }

@@ -122,7 +122,7 @@ export class CommitLoop {
   sweep(): boolean {
     // During a commit, the state is about to be replaced.
     if (this.#inFlight) this.#options.clock.sample();
-    else this.#look();
+    else this.#sampleClock();
     this.#writability.report(this.#options.clock.running);
     const isDone = this.#options.retention.sweep(this.#clockHistory);
     this.#mayDoChores = true;
@@ -145,7 +145,7 @@ export class CommitLoop {
     const { store } = this.#options;
     try {
       if (store.level !== 'disk' || !store.readState()) return;
-      this.#look();
+      this.#sampleClock();
       await store.commit({ state: this.#state, blocks: [], chunks: [], ids: [], ...nothingRemoved });
     } catch {
       // Nothing is lost, and every operation was settled before.
@@ -158,7 +158,7 @@ export class CommitLoop {
     return this.#unsaved.size > 0 || (!this.#isClosed && (retention.hasWork || topics.unused.isExcessive));
   }
 
-  #look(): void {
+  #sampleClock(): void {
     const { clock } = this.#options;
     clock.sample();
     this.#state = clock.stateNow(this.#state);
@@ -230,7 +230,7 @@ export class CommitLoop {
 
   #newPlan(): CommitPlan {
     const { topics, ids, topicsMax, store, clock } = this.#options;
-    this.#look();
+    this.#sampleClock();
     ids.forget(clock.running);
     const time = nextTimestamp(this.#state.time, clock.shown);
     return new CommitPlan({ topics, ids, state: this.#state, topicsMax, time, level: store.level });
@@ -305,7 +305,7 @@ export class CommitLoop {
     this.#isFailing = true;
     this.#writability.noteFailure(this.#options.clock.running, error);
     this.#mayDoChores = false;
-    let isTold = false;
+    let isReported = false;
     for (const { operation } of group) {
       const plan = this.#newPlan();
       const planned = planOperation(operation, plan);
@@ -313,10 +313,10 @@ export class CommitLoop {
         this.#finish(plan, [planned], undefined);
       } else {
         operation.fail(error);
-        isTold = true;
+        isReported = true;
       }
     }
-    if (!isTold) this.#options.onFailure(error);
+    if (!isReported) this.#options.onFailure(error);
     this.#next();
   }
 

@@ -18,7 +18,7 @@ export interface TopicDraft {
   published: number;
   lastTime: number;
   /** The node among the names that the plan uses, if the topic is only a name. */
-  place: LruNode<TopicDraft> | undefined;
+  node: LruNode<TopicDraft> | undefined;
 }
 
 export interface TopicChangesOptions {
@@ -100,8 +100,8 @@ export class TopicChanges {
   /** A client publishes to a topic, or subscribes to it. */
   noteUse(draft: TopicDraft): void {
     if (draft.isDeclared || draft.count > draft.entry.trimmed) this.#leaveNames(draft);
-    else if (draft.place) this.#names.renew(draft.place);
-    else draft.place = this.#names.add(draft);
+    else if (draft.node) this.#names.renew(draft.node);
+    else draft.node = this.#names.add(draft);
   }
 
   /** Forgets names of subjects that have too many, except names that this plan uses. May be called again. */
@@ -244,14 +244,14 @@ export class TopicChanges {
   }
 
   #leaveNames(draft: TopicDraft): void {
-    if (draft.place) this.#names.remove(draft.place);
-    draft.place = undefined;
+    if (draft.node) this.#names.remove(draft.node);
+    draft.node = undefined;
   }
 
   #draft(entry: TopicEntry, isNew: boolean): TopicDraft {
     const { isDeclared, count, bytes, lastSequence, published, lastTime } = entry;
     const grown = { isDeclared, count, bytes, lastSequence, published, lastTime };
-    const draft = { entry, isNew, isToBeSaved: false, place: undefined, ...grown };
+    const draft = { entry, isNew, isToBeSaved: false, node: undefined, ...grown };
     this.#drafts.set(entry.name, draft);
     return draft;
   }

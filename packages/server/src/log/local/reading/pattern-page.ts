@@ -14,16 +14,16 @@ import { ordinalAt } from './topic-positions.ts';
 const effortPerPageMax = 8_192;
 
 /** The cost of reading a block or a chunk from the store, in runs. */
-const readingEffort = 16;
+const readEffort = 16;
 
 /**
  * The cost of deciding whether a topic is wanted. For a restricted reader, each pattern of its token is
  * tried.
  */
-const lookingEffort = { usual: 4, restricted: 64 };
+const topicEffort = { usual: 4, restricted: 64 };
 
 /** How many topics are checked for losses. If there are more, something may be lost. */
-const looksMax = 1_024;
+const checkedTopicsMax = 1_024;
 
 /** @throws LogDamagedError */
 export function readPattern(
@@ -73,11 +73,11 @@ function isAnyLost(view: LogView, { pattern, isWanted }: PatternFilter, position
   const { sequence, changes = 0, newest } = position;
   if (topics.changes === changes) return false;
   if (topics.wasDeleted(pattern, isWanted, sequence, changes)) return true;
-  let looks = 0;
+  let checked = 0;
   for (const entry of topics.trimmedSince(changes)) {
     if (entry.isDeleted || entry.lastSequence <= sequence || !isWanted(entry.name)) continue;
     if (newest === undefined && entry.gone.sequence > sequence) return true;
-    if (++looks > looksMax) return true;
+    if (++checked > checkedTopicsMax) return true;
     const unwanted = newest ? ordinalAt(store, entry, newest.through) - newest.count : 0;
     if (Math.max(unwanted, ordinalAt(store, entry, sequence)) < entry.trimmed) return true;
   }
@@ -105,7 +105,7 @@ class Scan {
   readonly #view: LogView;
   readonly #isWanted: MayRead;
   readonly #start: Position;
-  readonly #lookingEffort: number;
+  readonly #topicEffort: number;
   /** Undefined for topics that are not wanted. */
   readonly #wanted = new Map<TopicNumber, Wanted | undefined>();
   /** The end of the blocks so far. */
@@ -120,7 +120,7 @@ class Scan {
     this.#view = view;
     this.#isWanted = isWanted;
     this.#start = start;
-    this.#lookingEffort = isRestricted ? lookingEffort.restricted : lookingEffort.usual;
+    this.#topicEffort = isRestricted ? topicEffort.restricted : topicEffort.usual;
     this.#blocksEnd = start.sequence;
     this.#end = start.sequence;
   }
@@ -142,7 +142,7 @@ class Scan {
   *recordsOf(block: Block, after: number): Generator<LogRecord, void, undefined> {
     this.#hasGap ||= block.first > this.#blocksEnd + 1;
     this.#blocksEnd = Math.max(this.#blocksEnd, endOf(block));
-    this.#effort += readingEffort;
+    this.#effort += readEffort;
     const cursors = new Map<TopicNumber, Cursor | undefined>();
     let end = block.first;
     for (const { topic, count } of block.runs) {
@@ -182,7 +182,7 @@ class Scan {
   #chunkOf(block: number, wanted: Wanted): Chunk | undefined {
     const { store } = this.#view;
     const { entry } = wanted;
-    this.#effort += readingEffort;
+    this.#effort += readEffort;
     const chunk = store.chunk(entry.number, block);
     if (!chunk) {
       if (entry.oldest && entry.oldest.block <= block) throw missingMessages(entry.name);
@@ -201,7 +201,7 @@ class Scan {
     const { newest } = this.#start;
     const entry = topics.at(number);
     let wanted: Wanted | undefined;
-    this.#effort += this.#lookingEffort;
+    this.#effort += this.#topicEffort;
     if (entry && !entry.isDeleted && this.#isWanted(entry.name)) {
       const over = newest ? ordinalAt(store, entry, newest.through) - newest.count : 0;
       wanted = { entry, over, ordinal: undefined };

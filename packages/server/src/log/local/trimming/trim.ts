@@ -29,8 +29,8 @@ export interface TrimmedTopic {
  *
  * @throws LogDamagedError
  */
-export function trimTopic(entry: TopicEntry, circumstances: TrimContext, chunksMax: number): TrimmedTopic {
-  const { store, topics } = circumstances;
+export function trimTopic(entry: TopicEntry, context: TrimContext, chunksMax: number): TrimmedTopic {
+  const { store, topics } = context;
   const before = { gone: entry.gone, oldest: entry.oldest };
   const removed: Chunk[] = [];
   let { gone } = entry;
@@ -41,7 +41,7 @@ export function trimTopic(entry: TopicEntry, circumstances: TrimContext, chunksM
       const end = next
         ? { ordinal: next.ordinal - 1, bytes: next.bytesBefore }
         : { ordinal: entry.count, bytes: entry.bytes };
-      if (!isGone(entry, chunk, end, circumstances)) break;
+      if (!isGone(entry, chunk, end, context)) break;
       hasMore = removed.length >= chunksMax;
       if (hasMore) break;
       removed.push(chunk);

@@ -34,17 +34,17 @@ const changesBytesMax = 1_048_576;
 export async function migrate(from: number, parts: MigrationParts): Promise<void> {
   const { directory, file, space, onProgress } = parts;
   const copy = `${file.path}.format-${from}`;
-  const tell = (step: MigrationProgress['step']): void => onProgress({ step, from, to: format, copy });
-  tell('begun');
+  const report = (step: MigrationProgress['step']): void => onProgress({ step, from, to: format, copy });
+  report('begun');
   try {
     await copyData(directory, copy);
-    tell('copied');
+    report('copied');
     await space.reserve(changesBytesMax, false);
   } catch (error) {
     throw cannotMigrate(directory, from, error);
   }
   file.writeExclusively(() => changesFrom(file, from));
-  tell('migrated');
+  report('migrated');
 }
 
 function cannotMigrate(directory: string, from: number, error: unknown): DataDirectoryError {

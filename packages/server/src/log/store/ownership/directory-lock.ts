@@ -75,17 +75,17 @@ export class DirectoryLock {
   /**
    * Makes this process the owner.
    *
-   * @param register - of the data file, which exists by now
+   * @param table - of the data file, which exists by now
    * @throws DataDirectoryError if another server was faster
    * @throws LogDamagedError
    */
-  async acquire(register: OwnerTable): Promise<void> {
+  async acquire(table: OwnerTable): Promise<void> {
     this.#note.owner = { ...this.#note.owner, place: placeOf(this.#options.directory) };
     const seen = parseNote(this.#noteText ?? '')?.owner.id;
     for (;;) {
-      const other = register.read();
+      const other = table.read();
       if (other && other.id !== seen) await this.#waitUntilGone(other);
-      if (register.replace(other, this.#note.owner)) break;
+      if (table.replace(other, this.#note.owner)) break;
     }
     if (!this.#hasClaimed) await this.#claim();
     if (!(await this.#sockets.removeClosed())) throw this.#startedTogether();

@@ -28,14 +28,14 @@ export interface OwnerTable {
  * @param onDamage - called with what is damaged. An unreadable owner then counts as an unknown one
  */
 export function ownerTable(file: LmdbFile, onDamage?: (sentence: string) => void): OwnerTable {
-  let isTold = false;
+  let isReported = false;
   const decode = (value: Buffer, key: Buffer): Owner => {
     try {
       return decodeOwner(value, key);
     } catch (error) {
       if (!onDamage || !(error instanceof LogDamagedError)) throw error;
-      if (!isTold) onDamage(error.message);
-      isTold = true;
+      if (!isReported) onDamage(error.message);
+      isReported = true;
       return { id: key.toString(), place: '', pid: 0, host: 'an unknown machine' };
     }
   };
