@@ -52,14 +52,14 @@ class Verification {
   #bytes = 0;
   #damages = 0;
   #last = 0;
-  readonly #stamps: TimestampCheck;
+  readonly #timestamps: TimestampCheck;
 
   constructor(store: Store, watcher: VerifyOptions) {
     this.#store = store;
     this.#watcher = { ...watcher, onDamage: (sentence) => this.#report(sentence, watcher) };
     this.#state = readState(store, this.#watcher);
     this.#topics = readTopics(store, this.#state, this.#watcher);
-    this.#stamps = new TimestampCheck(this.#state, watcher.now());
+    this.#timestamps = new TimestampCheck(this.#state, watcher.now());
   }
 
   get counts(): StoreCounts {
@@ -93,7 +93,7 @@ class Verification {
     }
     await this.#checkIds();
     this.#checkState();
-    for (const notice of this.#stamps.notices) this.#watcher.onNotice(notice);
+    for (const notice of this.#timestamps.notices) this.#watcher.onNotice(notice);
   }
 
   /** The highest possible sequence. */
@@ -148,7 +148,7 @@ class Verification {
   #checkBlock(block: Block, chunks: readonly Chunk[]): void {
     const { first, time, runs } = block;
     if (first <= this.#last) this.#damage(`Block ${first} begins before the end of the previous block.`);
-    if (!this.#stamps.take(block)) this.#damage(`Block ${first} is older than the previous block.`);
+    if (!this.#timestamps.take(block)) this.#damage(`Block ${first} is older than the previous block.`);
     const places = new Map<TopicNumber, number[]>();
     let sequence = first;
     for (const { topic, count } of runs) {
@@ -262,7 +262,7 @@ class Verification {
     }
     if (this.#last > state.head)
       this.#damage(`There are messages after ${state.head}, which is the end of the log by its state.`);
-    if (this.#stamps.newest > state.time)
+    if (this.#timestamps.newest > state.time)
       this.#damage("There are messages that are newer than the time in the log's state.");
   }
 

@@ -1,7 +1,7 @@
 import type { LogRecord } from '../topic-log.ts';
 
 /**
- * Whether records follow a place in the log, and one another. A stored record has a higher sequence than what comes
+ * Whether records follow a sequence, and one another. A stored record has a higher sequence than what comes
  * before it. A record that is not stored has the sequence of the stored record before it.
  */
 export function areInOrder(records: readonly LogRecord[], after: number): boolean {

@@ -7,7 +7,10 @@ export class Writability {
   /** The last failure, and whether a commit has succeeded since. Undefined while messages can be stored. */
   #failure: { readonly at: number; isOver: boolean } | undefined;
 
-  /** @param onWritable - called with a reason when messages cannot be stored, and without one when they can again */
+  /**
+   * @param onWritable - called with a reason when messages cannot be stored, and without one when they can
+   * again
+   */
   constructor(onWritable: (reason?: unknown) => void) {
     this.#onWritable = onWritable;
   }
@@ -22,7 +25,10 @@ export class Writability {
     if (this.#failure) this.#failure.isOver = true;
   }
 
-  /** Reports the end of the trouble some seconds late: on a nearly full disk, a small commit may succeed between two failures. */
+  /**
+   * Reports the end of the trouble some seconds late: on a nearly full disk, a small commit may succeed
+   * between two failures.
+   */
   report(now: number): void {
     if (!this.#failure?.isOver || now - this.#failure.at < writableAfterMs) return;
     this.#failure = undefined;
