@@ -98,7 +98,7 @@ describe("a packet that is not Socket.IO's", () => {
         { code: 5, message: 'Unsupported protocol version' },
       ]);
     }
-    const sentence = expect.stringContaining('use a client of Socket.IO 3 or 4') as string;
+    const sentence = expect.stringContaining('use a Socket.IO 3 or 4 client') as string;
     expect(lines).toEqual([
       [sentence, { EIO: '3' }],
       [sentence, { EIO: '2' }],
