@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { Problem, PublishResult } from '@fanfare/protocol';
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { connectClient, connectRaw, publish, Recorder, startServer, type HttpAnswer } from './harness.ts';
@@ -7,13 +8,7 @@ import { declare, temporaryDirectory } from './http-tools.ts';
 const lines = { 'content-type': 'application/x-ndjson' };
 
 /** What became of one message. */
-interface Result {
-  readonly ok: boolean;
-  readonly topic?: string;
-  readonly offset?: string;
-  readonly duplicate?: boolean;
-  readonly error?: { readonly code: string; readonly status: number; readonly detail: string };
-}
+type Result = Partial<Omit<PublishResult, 'ok'>> & { readonly ok: boolean; readonly error?: Problem };
 
 function resultsOf({ status, type, text }: HttpAnswer): Result[] {
   expect(status).toBe(200);

@@ -1,4 +1,4 @@
-import { refuseField } from '@fanfare/protocol';
+import { refuseField, type PublishAnswer } from '@fanfare/protocol';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { MessagePath } from '../message-path/message-path.ts';
 import type { BatchResult } from '../message-path/publish-many.ts';
@@ -54,7 +54,7 @@ function linesOf(text: string, linesMax: number): readonly string[] {
   return lines;
 }
 
-function answerOf(result: BatchResult, logger: Logger): object {
+function answerOf(result: BatchResult, logger: Logger): PublishAnswer {
   if (!(result instanceof Error)) return result;
   return { ok: false, error: asRefusal(result, logger).toProblem() };
 }

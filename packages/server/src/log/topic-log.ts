@@ -1,4 +1,4 @@
-import type { From, Interest, Stored, Topic } from '@fanfare/protocol';
+import type { From, Interest, LogSize, Stored, Topic } from '@fanfare/protocol';
 import { fixedLimits } from '../limits/fixed-limits.ts';
 
 const waitingMiB = fixedLimits.storesWaitingBytesMax.value / 1_048_576;
@@ -173,13 +173,8 @@ export interface TopicQuery {
 }
 
 /** What the log contains, and its size. */
-export interface LogUsage {
+export interface LogUsage extends LogSize {
   readonly topics: number;
-  /** The storage of the messages. */
-  readonly kind: 'disk' | 'memory';
-  readonly bytes: number;
-  /** The limit of `bytes`, if the log has one. */
-  readonly bytesMax?: number;
 }
 
 /**

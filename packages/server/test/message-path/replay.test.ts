@@ -1,16 +1,9 @@
-import { matches, parseInterest, type Interest, type Topic } from '@fanfare/protocol';
+import { matches, parseInterest, type Envelope, type Interest, type Topic } from '@fanfare/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { TopicLog } from '../../src/log/topic-log.ts';
 import type { MessagePath } from '../../src/message-path/message-path.ts';
 import { anything, FakeFanOut, memoryLog, pathOver, type FakePeer } from './fake-fan-out.ts';
-
-interface Envelope {
-  readonly topic: Topic;
-  readonly message: number;
-  readonly offset?: string;
-  readonly replay?: Interest;
-}
 
 const stored = ['a', 'b/c', 'b/d'];
 const interests = ['a', 'b/c', 'b/*', '**', 'none/x'].map(parseInterest);
@@ -23,7 +16,7 @@ const rules = [{ match: 'none/**', keep: 'none' }];
 class Ledger {
   readonly interest: Interest;
   readonly faults: string[] = [];
-  readonly messages: Envelope[] = [];
+  readonly messages: Envelope<number>[] = [];
   missed = 0;
   #state: 'live' | 'catching_up' | undefined;
 
@@ -38,7 +31,7 @@ class Ledger {
   take(name: string, argument: unknown): void {
     if (name === 'state') this.#change((argument as { state: 'live' | 'catching_up' }).state);
     else if (name === 'gap') this.missed += (argument as { dropped: number }).dropped;
-    else if (name === 'message') this.#deliver(argument as Envelope);
+    else if (name === 'message') this.#deliver(argument as Envelope<number>);
   }
 
   #change(state: 'live' | 'catching_up'): void {
@@ -46,7 +39,7 @@ class Ledger {
     this.#state = state;
   }
 
-  #deliver(envelope: Envelope): void {
+  #deliver(envelope: Envelope<number>): void {
     const isReplay = envelope.replay === this.interest;
     if (isReplay !== (this.#state === 'catching_up'))
       this.faults.push(`${envelope.message} while ${this.#state}`);
