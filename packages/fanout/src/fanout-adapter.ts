@@ -36,10 +36,7 @@ export interface FanoutOptions {
   readonly outboxBytesMax?: number;
   /** How many bytes may wait for all connections together. 256 MiB by default. */
   readonly outboxTotalBytesMax?: number;
-  /**
-   * A connection that takes nothing for this long, while something waits for it, is ended. 30 seconds by
-   * default.
-   */
+  /** Ends a connection that takes nothing for this long while something waits. 30 seconds by default. */
   readonly stallTimeoutMs?: number;
   /**
    * Decides about a broadcast that exceeds a limit. By default the connection is ended, because its client
