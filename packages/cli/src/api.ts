@@ -1,8 +1,8 @@
 import { CommandError, exitCodes } from './exit-codes.ts';
-import { reasonFor } from './error-hints.ts';
+import { refusalReason } from './error-hints.ts';
 import { request, type Answer, type Request } from './http-request.ts';
 import type { Target } from './server-target.ts';
-import { unreachable } from './connection-errors.ts';
+import { unreachableError } from './connection-errors.ts';
 
 const answerTimeoutMs = 30_000;
 
@@ -32,7 +32,7 @@ export async function ask(target: Target, { method, path, query, contentType, bo
     ca: target.ca,
     ...(body !== undefined && { body }),
   }).catch((error: unknown) => {
-    throw unreachable(target, error);
+    throw unreachableError(target, error);
   });
 }
 
@@ -49,7 +49,7 @@ export async function askFanfare(target: Target, what: string, question: Ask): P
   const isForeign = (status === 404 || status === 405 || status === 501) && codeOf(answer) === undefined;
   const reason = isForeign
     ? `${target.name} does not support this. Is it a Fanfare server?`
-    : reasonFor(reasonOf(answer), codeOf(answer), target);
+    : refusalReason(reasonOf(answer), codeOf(answer), target);
   throw new CommandError(exitCodes.refused, `Failed to ${what}: ${reason}`);
 }
 

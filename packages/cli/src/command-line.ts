@@ -14,7 +14,7 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
 };
 
 /** Builds the command `fanfare` with all its subcommands. */
-export function buildProgram(): Command {
+export function buildCommandLine(): Command {
   const program = new Command('fanfare')
     .description('A pub/sub server for Socket.IO clients.')
     .version(version, '-v, --version', 'print the version')

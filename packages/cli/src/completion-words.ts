@@ -28,7 +28,7 @@ const values: Readonly<Record<string, Completion>> = {
  *
  * @param typed - the words so far, without the program's name; the last one is being typed, and may be empty
  */
-export function complete(program: Command, typed: readonly string[]): Completion {
+export function completionsFor(program: Command, typed: readonly string[]): Completion {
   const current = typed.at(-1) ?? '';
   let command = program;
   let position = 0;

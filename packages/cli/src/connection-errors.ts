@@ -1,5 +1,5 @@
 import { CommandError, exitCodes } from './exit-codes.ts';
-import { reasonFor, startHint } from './error-hints.ts';
+import { refusalReason, startHint } from './error-hints.ts';
 import { request, type Answer } from './http-request.ts';
 import type { Target } from './server-target.ts';
 
@@ -7,7 +7,7 @@ import type { Target } from './server-target.ts';
 const probeTimeoutMs = 5_000;
 
 /** Says in a sentence why a server cannot be used, from the error of a request. */
-export function unreachable(target: Target, error: unknown): CommandError {
+export function unreachableError(target: Target, error: unknown): CommandError {
   return new CommandError(exitCodes.unreachable, `Cannot reach ${target.name}: ${reasonOf(target, error)}`);
 }
 
@@ -16,13 +16,13 @@ export function unreachable(target: Target, error: unknown): CommandError {
  *
  * @param code - of the server's own refusal, if it is one
  */
-export async function explainNoConnection(
+export async function explainFailedConnection(
   target: Target,
   said: string,
   code: string | undefined,
 ): Promise<CommandError> {
   if (code !== undefined) {
-    const reason = reasonFor(said, code, target);
+    const reason = refusalReason(said, code, target);
     return new CommandError(exitCodes.refused, `${target.name} refused the connection: ${reason}`);
   }
   const handshake = `${target.origin}${target.socketPath}?EIO=4&transport=polling`;
@@ -30,7 +30,7 @@ export async function explainNoConnection(
   try {
     answer = await request(handshake, { method: 'GET', timeoutMs: probeTimeoutMs, ca: target.ca });
   } catch (error) {
-    return unreachable(target, error);
+    return unreachableError(target, error);
   }
   if (answer.status === 200 && answer.body.startsWith('0{')) {
     return new CommandError(exitCodes.unreachable, `${target.name} refused the connection: ${said}.`);

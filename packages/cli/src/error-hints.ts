@@ -3,7 +3,7 @@ import { commandName } from './command-name.ts';
 import type { Target } from './server-target.ts';
 
 /** The reason for a refusal, in terms of the command line where it has some. */
-export function reasonFor(said: string, code: string | undefined, { token }: Target): string {
+export function refusalReason(said: string, code: string | undefined, { token }: Target): string {
   return code === 'not_authenticated' && token === undefined
     ? 'The server needs a token: pass one with --token-file or FANFARE_TOKEN.'
     : said;

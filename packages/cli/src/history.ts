@@ -1,7 +1,7 @@
 import { isPattern, type HistoryPage, type Interest } from '@fanfare/protocol';
 import { cutMember, elementsOf } from '@fanfare/server/json';
 import { askFanfare, parseAnswer } from './api.ts';
-import type { Start } from './start-position.ts';
+import type { StartPosition } from './start-position.ts';
 import { print, say } from './output.ts';
 import { Table, type TableColumn } from './table.ts';
 import type { Target } from './server-target.ts';
@@ -10,7 +10,7 @@ export interface HistoryOptions {
   /** A topic or a pattern. */
   readonly topic: string;
   /** Where to start; undefined for the earliest. */
-  readonly start: Start | undefined;
+  readonly start: StartPosition | undefined;
   /** How many messages at the most. */
   readonly limit: number;
   /** One envelope a line instead of time and message. */

@@ -1,7 +1,7 @@
 import { clearScreenDown, createInterface, cursorTo, moveCursor, type Interface } from 'node:readline';
-import { showControls } from './display-text.ts';
+import { escapeControls } from './display-text.ts';
 
-export interface ConversationOptions {
+export interface InteractivePromptOptions {
   /** Whether a person types the input and sees the output. */
   readonly isTerminal: boolean;
   /** Called for Ctrl-C, which a terminal in this mode sends as a character. */
@@ -12,7 +12,7 @@ export interface ConversationOptions {
  * Prompts and lines, with a person at a terminal or a program at a pipe. What is printed while a prompt waits
  * appears above it, and what was typed so far stays.
  */
-export class Conversation {
+export class InteractivePrompt {
   readonly isTerminal: boolean;
   readonly #input: NodeJS.ReadStream;
   readonly #output: NodeJS.WriteStream;
@@ -22,7 +22,7 @@ export class Conversation {
   #answer: ((line: string | undefined) => void) | undefined;
   #isOver = false;
 
-  constructor(input: NodeJS.ReadStream, output: NodeJS.WriteStream, options: ConversationOptions) {
+  constructor(input: NodeJS.ReadStream, output: NodeJS.WriteStream, options: InteractivePromptOptions) {
     const { isTerminal, onInterrupt } = options;
     this.isTerminal = isTerminal;
     this.#input = input;
@@ -58,7 +58,7 @@ export class Conversation {
       clearScreenDown(this.#output);
     }
     // Readline goes up over the rows that the line had before: without others, it would over those of the text.
-    this.#output.write(`${this.#output.isTTY ? showControls(text) : text}\n${'\n'.repeat(rows)}`);
+    this.#output.write(`${this.#output.isTTY ? escapeControls(text) : text}\n${'\n'.repeat(rows)}`);
     if (isPrompting) this.#readline.prompt(true);
   }
 

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { CommanderError } from 'commander';
 import { CommandError, exitCodes } from './exit-codes.ts';
 import { complain } from './output.ts';
-import { buildProgram } from './command-line.ts';
+import { buildCommandLine } from './command-line.ts';
 
 /** How long what still waits at the end may take to notice that it is over. */
 const lastWordsMs = 500;
@@ -15,10 +15,11 @@ async function run(): Promise<void> {
   process.stderr.on('error', onOutputError);
   try {
     checkArguments();
-    const program = buildProgram();
+    const program = buildCommandLine();
     const [, , command, ...words] = process.argv;
     // Not a command of the program, which would read the options among the words.
-    if (command === '__complete') await (await import('./print-completion.ts')).runComplete(program, words);
+    if (command === '__complete')
+      await (await import('./print-completion.ts')).printCompletion(program, words);
     else await program.parseAsync(completed(process.argv));
   } catch (error) {
     process.exitCode = exitCodeOf(error);

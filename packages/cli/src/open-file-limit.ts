@@ -9,7 +9,7 @@ const openFilesMin = 256;
  *
  * @throws CommandError
  */
-export function checkOpenFiles(): void {
+export function checkOpenFileLimit(): void {
   const limit = limitOfOpenFiles();
   if (limit === undefined || limit >= openFilesMin) return;
   throw new CommandError(

@@ -1,5 +1,5 @@
 import { styleText } from 'node:util';
-import { showControls } from './display-text.ts';
+import { escapeControls } from './display-text.ts';
 
 export type Style = 'bold' | 'dim' | 'cyan';
 
@@ -23,17 +23,17 @@ export function printPainted(...lines: readonly string[]): boolean {
  */
 export function painted(text: string, style?: Style): string {
   if (!process.stdout.isTTY) return text;
-  const shown = showControls(text);
+  const shown = escapeControls(text);
   return style === undefined ? shown : styleText(style, shown);
 }
 
 /** Says a sentence to people: the standard output is for what was asked for. */
 export function say(sentence: string): void {
-  console.error(showControls(sentence));
+  console.error(escapeControls(sentence));
 }
 
 /** Says why the command fails. */
 export function complain(sentence: string): void {
-  const shown = showControls(sentence);
+  const shown = escapeControls(sentence);
   console.error(process.stderr.isTTY ? styleText('red', shown, { stream: process.stderr }) : shown);
 }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { askFanfare, parseAnswer } from './api.ts';
 import { targetOf, type TargetFlags } from './commands/options.ts';
-import { complete } from './completion-words.ts';
+import { completionsFor } from './completion-words.ts';
 import { print } from './output.ts';
 
 /** A shell waits for it, and a person for the shell. */
@@ -15,8 +15,8 @@ const topicsMax = 1_000;
  *
  * @param typed - the words so far, without the program's name; the last one is being typed
  */
-export async function runComplete(program: Command, typed: readonly string[]): Promise<void> {
-  const found = complete(program, typed);
+export async function printCompletion(program: Command, typed: readonly string[]): Promise<void> {
+  const found = completionsFor(program, typed);
   if (found.kind === 'words') print(...found.words.map(({ word, about }) => `${word}\t${about}`));
   else if (found.kind !== 'topics') print(`:${found.kind}`);
   else {

@@ -1,5 +1,5 @@
 import { clearLine, cursorTo } from 'node:readline';
-import { showControls } from './display-text.ts';
+import { escapeControls } from './display-text.ts';
 
 export interface Step {
   readonly messages: number;
@@ -39,7 +39,7 @@ export class ProgressBar {
   /** Says a sentence to people, above the bar. */
   say(sentence: string): void {
     this.#clear();
-    this.#output.write(`${showControls(sentence)}\n`);
+    this.#output.write(`${escapeControls(sentence)}\n`);
   }
 
   end(): void {

@@ -1,18 +1,18 @@
 import { commandName, shellWord } from './command-name.ts';
-import type { Conversation } from './interactive-prompt.ts';
+import type { InteractivePrompt } from './interactive-prompt.ts';
 import { CommandError } from './exit-codes.ts';
 import { isUnknownTopic, publish } from './publisher.ts';
 import type { Target } from './server-target.ts';
 
 /** `fanfare pub` without a topic: the interactive publisher of the lab. Ends at the topic `exit`, or when the input ends. */
-export async function runPubPrompt(target: Target, conversation: Conversation): Promise<void> {
+export async function runPubPrompt(target: Target, prompt: InteractivePrompt): Promise<void> {
   for (;;) {
-    const topic = await conversation.ask("Topic to publish to ('exit' ends): ");
+    const topic = await prompt.ask("Topic to publish to ('exit' ends): ");
     if (topic === undefined || topic.trim() === 'exit') return;
     if (topic === '') continue;
-    const message = await conversation.ask('Message: ');
+    const message = await prompt.ask('Message: ');
     if (message === undefined) return;
-    conversation.print(await publishAndTell(target, topic, message));
+    prompt.print(await publishAndTell(target, topic, message));
   }
 }
 

@@ -1,6 +1,6 @@
 import { ask, askFanfare, codeOf, isSuccess, reasonOf } from './api.ts';
 import { CommandError, exitCodes } from './exit-codes.ts';
-import { reasonFor } from './error-hints.ts';
+import { refusalReason } from './error-hints.ts';
 import type { Target } from './server-target.ts';
 
 /** What is to be published. `messageJson` is JSON text, so that a message given as JSON goes out as it was given. */
@@ -41,7 +41,7 @@ export async function publish(target: Target, one: Publish): Promise<string> {
   });
   if (isSuccess(answer)) return answer.body;
   const code = codeOf(answer);
-  throw new PublishRefusedError(reasonFor(reasonOf(answer), code, target), code);
+  throw new PublishRefusedError(refusalReason(reasonOf(answer), code, target), code);
 }
 
 /**

@@ -1,13 +1,13 @@
 import { parseOffset } from '@fanfare/protocol';
 
 /** Where to start, as given on the command line: for the event `subscribe`, and for the query of a request. */
-export interface Start {
+export interface StartPosition {
   readonly from: string | { readonly last: number } | { readonly time: number };
   readonly query: Readonly<Record<string, string>>;
 }
 
 /** For help texts. */
-export const fromForms =
+export const startPositionForms =
   'new, earliest, last, last:N (the newest N of each topic), an offset, a time such as 2026-01-31T08:00, or 10m (ago)';
 
 const unitMs: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -16,9 +16,9 @@ const unitMs: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600
  * Parses the value of `--from`.
  *
  * @param now - in milliseconds since 1970
- * @returns undefined if the text is none of {@link fromForms}
+ * @returns undefined if the text is none of {@link startPositionForms}
  */
-export function parseStart(text: string, now: number): Start | undefined {
+export function parseStartPosition(text: string, now: number): StartPosition | undefined {
   if (text === 'new' || text === 'earliest' || text === 'last' || parseOffset(text))
     return { from: text, query: { from: text } };
   const [, name, number] = /^(last|time)[:=]([0-9]{1,15})$/.exec(text) ?? [];

@@ -34,14 +34,14 @@ const crashSignals: ReadonlySet<string> = new Set([
  */
 export async function runTool({ tool, directory, topic }: StoreTool): Promise<void> {
   if (tool === 'import') return (await import('./store.ts')).runImport(directory);
-  if (process.env[innerVariable] === undefined) return runInProcess(directory);
+  if (process.env[innerVariable] === undefined) return runInChildProcess(directory);
   const { runExport, runRepairTimes, runVerify } = await import('./store.ts');
   if (tool === 'repair-times') return runRepairTimes(directory);
   return tool === 'verify' ? runVerify(directory) : runExport(directory, topic);
 }
 
 /** Runs this very command again. */
-async function runInProcess(directory: string): Promise<void> {
+async function runInChildProcess(directory: string): Promise<void> {
   const child = spawn(process.execPath, [...process.execArgv, programPath, ...process.argv.slice(2)], {
     stdio: 'inherit',
     env: { ...process.env, [innerVariable]: '1' },

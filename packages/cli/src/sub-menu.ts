@@ -1,5 +1,5 @@
-import type { Conversation } from './interactive-prompt.ts';
-import { showMessage } from './display-text.ts';
+import type { InteractivePrompt } from './interactive-prompt.ts';
+import { messageText } from './display-text.ts';
 import { Subscriber, type Outcome } from './subscriber.ts';
 import type { Target } from './server-target.ts';
 
@@ -11,70 +11,70 @@ const menu = [
 ].join('\n');
 
 /** `fanfare sub` without a topic: the interactive subscriber of the lab. Ends when the person chooses 4, or the input ends. */
-export async function runSubMenu(target: Target, conversation: Conversation): Promise<void> {
-  const print = (text: string): void => conversation.print(text);
+export async function runSubMenu(target: Target, prompt: InteractivePrompt): Promise<void> {
+  const print = (text: string): void => prompt.print(text);
   const subscriber = await Subscriber.connect(target, {
     onDelivery: ({ topic, message }) =>
-      print(`Received message for topic '${topic}': ${showMessage(message)}`),
+      print(`Received message for topic '${topic}': ${messageText(message)}`),
     onNotice: print,
     onRefused: (topic, reason) => print(`The subscription to topic '${topic}' has ended: ${reason}`),
   });
   try {
     print(`Connected to ${target.name}`);
-    await converse(subscriber, conversation);
+    await runMenu(subscriber, prompt);
   } finally {
     subscriber.close();
   }
 }
 
-async function converse(subscriber: Subscriber, conversation: Conversation): Promise<void> {
+async function runMenu(subscriber: Subscriber, prompt: InteractivePrompt): Promise<void> {
   let isListening = false;
   for (;;) {
-    if (!isListening) conversation.print(menu);
-    const line = await conversation.ask(
+    if (!isListening) prompt.print(menu);
+    const line = await prompt.ask(
       isListening ? 'Listening. Press Enter for the menu.' : 'Your choice (1-4): ',
     );
     // A program that pipes in "3" as its last line wants to go on listening; a person that presses Ctrl-D does not.
-    if (line === undefined && isListening && !conversation.isTerminal) return new Promise(() => {});
+    if (line === undefined && isListening && !prompt.isTerminal) return new Promise(() => {});
     if (line === undefined) return;
     isListening = false;
     switch (line.trim()) {
       case '1':
-        await subscribe(subscriber, conversation);
+        await subscribe(subscriber, prompt);
         break;
       case '2':
-        await unsubscribe(subscriber, conversation);
+        await unsubscribe(subscriber, prompt);
         break;
       case '3':
         isListening = subscriber.topics.length > 0;
-        if (!isListening) conversation.print('You have no subscriptions yet. Choose 1 first.');
+        if (!isListening) prompt.print('You have no subscriptions yet. Choose 1 first.');
         break;
       case '4':
         return;
       case '':
         break;
       default:
-        conversation.print('Please choose 1, 2, 3 or 4.');
+        prompt.print('Please choose 1, 2, 3 or 4.');
     }
   }
 }
 
-async function subscribe(subscriber: Subscriber, conversation: Conversation): Promise<void> {
-  const topic = await conversation.ask('Topic to subscribe to: ');
+async function subscribe(subscriber: Subscriber, prompt: InteractivePrompt): Promise<void> {
+  const topic = await prompt.ask('Topic to subscribe to: ');
   if (topic === undefined || topic === '') return;
   const outcome = await subscriber.subscribe(topic);
-  conversation.print(describe(outcome, 'subscribe', `Subscribed to topic '${topic}'`));
+  prompt.print(describe(outcome, 'subscribe', `Subscribed to topic '${topic}'`));
 }
 
-async function unsubscribe(subscriber: Subscriber, conversation: Conversation): Promise<void> {
-  const topic = await conversation.ask('Topic to unsubscribe from: ');
+async function unsubscribe(subscriber: Subscriber, prompt: InteractivePrompt): Promise<void> {
+  const topic = await prompt.ask('Topic to unsubscribe from: ');
   if (topic === undefined || topic === '') return;
   if (!subscriber.topics.includes(topic)) {
-    conversation.print(`You are not subscribed to topic '${topic}'`);
+    prompt.print(`You are not subscribed to topic '${topic}'`);
     return;
   }
   const outcome = subscriber.unsubscribe(topic);
-  conversation.print(describe(outcome, 'unsubscribe', `Unsubscribed from topic '${topic}'`));
+  prompt.print(describe(outcome, 'unsubscribe', `Unsubscribed from topic '${topic}'`));
 }
 
 function describe(outcome: Outcome, what: string, done: string): string {

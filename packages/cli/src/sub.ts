@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { isPattern, type Interest } from '@fanfare/protocol';
 import { CommandError, exitCodes } from './exit-codes.ts';
-import type { Start } from './start-position.ts';
+import type { StartPosition } from './start-position.ts';
 import { painted, printPainted, say } from './output.ts';
-import { showMessage } from './display-text.ts';
+import { messageText } from './display-text.ts';
 import { Subscriber, type Delivery } from './subscriber.ts';
 import type { Target } from './server-target.ts';
 
@@ -11,7 +11,7 @@ export interface SubOptions {
   /** Topics and patterns. */
   readonly topics: readonly string[];
   /** Where to start; undefined for now. */
-  readonly from: Start['from'] | undefined;
+  readonly from: StartPosition['from'] | undefined;
   /** One JSON object a line instead of the message alone. */
   readonly json: boolean;
   /** Ends after so many messages. */
@@ -28,7 +28,7 @@ export async function runSub(target: Target, { topics, from, json, count }: SubO
   const showsTopic = topics.length > 1 || topics.some((topic) => isPattern(topic as Interest));
   const show = (delivery: Delivery): string => {
     if (json) return painted(JSON.stringify(delivery));
-    const message = painted(showMessage(delivery.message));
+    const message = painted(messageText(delivery.message));
     return showsTopic ? `${painted(delivery.topic, 'cyan')}\t${message}` : message;
   };
   let subscriber: Subscriber | undefined;
@@ -57,7 +57,7 @@ export async function runSub(target: Target, { topics, from, json, count }: SubO
 async function subscribe(
   subscriber: Subscriber,
   topic: string,
-  from: Start['from'] | undefined,
+  from: StartPosition['from'] | undefined,
   target: Target,
 ): Promise<void> {
   const outcome = await subscriber.subscribe(topic, from);

@@ -9,9 +9,9 @@ import {
   type Subscription,
 } from '@fanfare/client';
 import { matches, type Interest, type Topic } from '@fanfare/protocol';
-import type { Start } from './start-position.ts';
+import type { StartPosition } from './start-position.ts';
 import type { Target } from './server-target.ts';
-import { explainNoConnection } from './connection-errors.ts';
+import { explainFailedConnection } from './connection-errors.ts';
 
 /** A message that came. What only Fanfare tells is absent when another server delivered it. */
 export type Delivery = Pick<Envelope, 'topic' | 'message'> & Partial<Envelope>;
@@ -48,7 +48,7 @@ export class Subscriber {
     if (!error) return new Subscriber(fanfare, target, listener);
     fanfare.close();
     // The server's own word, and not that of a network.
-    throw await explainNoConnection(
+    throw await explainFailedConnection(
       target,
       error.message,
       error instanceof FanfareError ? error.code : undefined,
@@ -67,7 +67,7 @@ export class Subscriber {
   }
 
   /** @param from - where to start, if the server keeps messages */
-  async subscribe(topic: string, from?: Start['from']): Promise<Outcome> {
+  async subscribe(topic: string, from?: StartPosition['from']): Promise<Outcome> {
     const known = this.#subscriptions.get(topic);
     const subscription = known ?? this.#open(topic, from);
     const { state } = this.#fanfare.status;
@@ -92,7 +92,7 @@ export class Subscriber {
     this.#fanfare.close();
   }
 
-  #open(topic: string, from: Start['from'] | undefined): Subscription {
+  #open(topic: string, from: StartPosition['from'] | undefined): Subscription {
     const options = {
       ...(from !== undefined && { from }),
       onGap: (gap: Gap) => this.#onGap(gap),
@@ -110,7 +110,7 @@ export class Subscriber {
     return subscription;
   }
 
-  #tellOfStart(topic: string, from: Start['from'] | undefined, { offset }: Acknowledgement): void {
+  #tellOfStart(topic: string, from: StartPosition['from'] | undefined, { offset }: Acknowledgement): void {
     if (offset !== undefined || from === undefined || from === 'new') return;
     this.#listener.onNotice(`${this.#target.name} keeps no messages: topic '${topic}' starts with new ones.`);
   }

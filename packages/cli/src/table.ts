@@ -1,5 +1,5 @@
 import { painted, print, printPainted, type Style } from './output.ts';
-import { showControls } from './display-text.ts';
+import { escapeControls } from './display-text.ts';
 
 export interface TableColumn {
   readonly title: string;
@@ -27,7 +27,7 @@ export class Table {
       print(...rows.map((cells) => cells.join('\t')));
       return;
     }
-    const shown = rows.map((cells) => cells.map(showControls));
+    const shown = rows.map((cells) => cells.map(escapeControls));
     this.#widths = this.#widths.map((width, column) =>
       Math.max(width, ...shown.map((cells) => cells[column]?.length ?? 0)),
     );

@@ -4,7 +4,7 @@ import { askFanfare, parseAnswer } from './api.ts';
 import { CommandError, exitCodes } from './exit-codes.ts';
 import { createTopic } from './publisher.ts';
 import { print, say } from './output.ts';
-import { showControls } from './display-text.ts';
+import { escapeControls } from './display-text.ts';
 import { Table, type TableColumn } from './table.ts';
 import type { Target } from './server-target.ts';
 
@@ -98,7 +98,9 @@ async function confirms(target: Target, topic: string): Promise<boolean> {
       // Ctrl-C, which a terminal sends as a character meanwhile; and Ctrl-D.
       prompt.once('SIGINT', () => reject(new CommandError(exitCodes.interrupted, '')));
       prompt.once('close', () => resolve(''));
-      prompt.question(showControls(`Delete topic '${topic}' and its ${many}? [y/N] `)).then(resolve, reject);
+      prompt
+        .question(escapeControls(`Delete topic '${topic}' and its ${many}? [y/N] `))
+        .then(resolve, reject);
     });
     return /^y(es)?$/i.test(reply.trim());
   } finally {

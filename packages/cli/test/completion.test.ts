@@ -1,14 +1,14 @@
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { complete } from '../src/completion-words.ts';
-import { buildProgram } from '../src/command-line.ts';
+import { completionsFor } from '../src/completion-words.ts';
+import { buildCommandLine } from '../src/command-line.ts';
 import { fanfare, fanfarePath, outcome, Program, startServer, temporaryDirectory } from './harness.ts';
 import { Terminal } from './terminal.ts';
 
 /** The words that can come next, or what kind of thing. */
 function next(line: string): readonly string[] | string {
-  const completion = complete(buildProgram(), line.split(' ').slice(1));
+  const completion = completionsFor(buildCommandLine(), line.split(' ').slice(1));
   return completion.kind === 'words' ? completion.words.map(({ word }) => word) : completion.kind;
 }
 
@@ -45,7 +45,7 @@ describe('what can come next', () => {
   });
 
   it('completion knows every command', () => {
-    const names = buildProgram().commands.map((command) => command.name());
+    const names = buildCommandLine().commands.map((command) => command.name());
     expect(next('fanfare ')).toEqual(names);
   });
 });

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { soonMs, within } from '../../../test/waits.ts';
 import type { CommandError } from '../src/exit-codes.ts';
 import { readLines } from '../src/read-lines.ts';
-import { showControls } from '../src/display-text.ts';
+import { escapeControls } from '../src/display-text.ts';
 import { fanfare, fanfarePath, outcome, Program, startServer, temporaryDirectory } from './harness.ts';
 import { inTerminal } from './terminal.ts';
 
@@ -132,8 +132,8 @@ describe('text from somebody else in a terminal', () => {
   const visible = 'a\\u202etxt.exe\\u202c\\u2066b\\u2069\\u200e\\u200f\\u061c\\u009b31m';
 
   it("control characters of others' text are shown on a terminal, and those of the writing direction too", () => {
-    expect(showControls(deceit)).toBe(visible);
-    expect(showControls('mañana\tשלום\n👩‍💻')).toBe('mañana\tשלום\n👩‍💻');
+    expect(escapeControls(deceit)).toBe(visible);
+    expect(escapeControls('mañana\tשלום\n👩‍💻')).toBe('mañana\tשלום\n👩‍💻');
   });
 
   it.each([

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { flagOf, groupOf, settingKinds, settingNames } from '@fanfare/server/settings';
 import { describe, expect, it } from 'vitest';
-import { buildProgram } from '../src/command-line.ts';
+import { buildCommandLine } from '../src/command-line.ts';
 
 /** A command and all below it, by what is typed for it. */
 function all(command: Command, path: string): [string, Command][] {
@@ -15,7 +15,7 @@ function helpOf(command: Command): string {
   return text;
 }
 
-const commands = new Map(all(buildProgram(), 'fanfare'));
+const commands = new Map(all(buildCommandLine(), 'fanfare'));
 
 function commandOf(line: string): { command: Command; args: readonly string[] } {
   let [name = '', ...args] = line.split(' ');

@@ -3,7 +3,7 @@ import { backoffMs } from './backoff.ts';
 import { errorFrom, fieldsOf, textOf, type FanfareError } from './errors.ts';
 import type { ServerAddress, SocketOptions } from './server-address.ts';
 import type { Token } from './token.ts';
-import { whyRefused } from './refusal-reason.ts';
+import { fetchRefusalReason } from './refusal-reason.ts';
 
 export interface ConnectionListener {
   /** It is there, for the first time or again. What was asked for before and not answered is to be asked for again. */
@@ -28,9 +28,9 @@ export class Connection {
   readonly #token: Token;
   readonly #listener: ConnectionListener;
   #isUp = false;
-  readonly #askWhy: () => Promise<FanfareError | undefined>;
+  readonly #fetchReason: () => Promise<FanfareError | undefined>;
   #refusals = 0;
-  /** Counts what {@link whyRefused} is asked for: of an older one, the answer comes too late. */
+  /** Counts what {@link fetchRefusalReason} is asked for: of an older one, the answer comes too late. */
   #attempts = 0;
   /** Why the last attempt was refused. */
   #reason: FanfareError | undefined;
@@ -46,7 +46,7 @@ export class Connection {
     this.#listener = listener;
     const { path: engine = `${path}/socket.io/`, extraHeaders } = options;
     const url = new URL(engine.replace(/\/*$/, '/'), origin);
-    this.#askWhy = () => whyRefused(url, extraHeaders);
+    this.#fetchReason = () => fetchRefusalReason(url, extraHeaders);
     const socket = io(origin, {
       path: `${path}/socket.io/`,
       tryAllTransports: true,
@@ -137,7 +137,7 @@ export class Connection {
   async #tellFailure(error: Error): Promise<void> {
     const attempt = ++this.#attempts;
     this.#listener.onFailure(this.#reason ?? error);
-    const reason = await this.#askWhy();
+    const reason = await this.#fetchReason();
     if (attempt !== this.#attempts) return;
     this.#reason = reason;
     if (reason) this.#listener.onFailure(reason);

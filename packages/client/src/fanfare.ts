@@ -1,7 +1,7 @@
 import type { Envelope, From, Gap } from './envelope.ts';
 import { FanfareError, reportError } from './errors.ts';
 import { readHistory, type HistoryOptions } from './history.ts';
-import { Lane } from './pooled-connection.ts';
+import { PooledConnection } from './pooled-connection.ts';
 import { Position, type PositionOptions } from './position.ts';
 import { Publisher, type PublishLimits, type PublishResult } from './publisher.ts';
 import { parseAddress, type ServerAddress, type SocketOptions } from './server-address.ts';
@@ -81,7 +81,7 @@ export class Fanfare<Topics extends TopicMap = TopicMap> {
   readonly #token: Token;
   readonly #tokenSource: TokenSource | undefined;
   /** The first is there from the beginning, and publishes. */
-  readonly #lanes: [Lane, ...Lane[]];
+  readonly #connections: [PooledConnection, ...PooledConnection[]];
   readonly #publisher: Publisher;
   readonly #listeners = new Set<(status: Status) => unknown>();
   #status: Status = { state: 'connecting', since: Date.now() };
@@ -101,8 +101,8 @@ export class Fanfare<Topics extends TopicMap = TopicMap> {
     this.#socketOptions = socketOptions;
     this.#tokenSource = token;
     this.#token = new Token(token);
-    this.#lanes = [this.#newLane(this.#token)];
-    this.#publisher = new Publisher(this.#lanes[0].connection, { publishesMax, publishTimeoutMs });
+    this.#connections = [this.#addConnection(this.#token)];
+    this.#publisher = new Publisher(this.#connections[0].connection, { publishesMax, publishTimeoutMs });
   }
 
   /**
@@ -148,11 +148,11 @@ export class Fanfare<Topics extends TopicMap = TopicMap> {
     const [first, second] = rest;
     const [options = {}, callback] = typeof first === 'function' ? [{}, first] : [first, second];
     if (this.#isClosed) throw closed();
-    let lane = this.#lanes.find((one) => one.hasRoomFor(topic));
-    if (!lane) this.#lanes.push((lane = this.#newLane(new Token(this.#tokenSource))));
+    let pooled = this.#connections.find((one) => one.hasRoomFor(topic));
+    if (!pooled) this.#connections.push((pooled = this.#addConnection(new Token(this.#tokenSource))));
     const { from, onGap, onError } = options;
     const position = new Position(topic, options);
-    const subscription = lane.open({ topic, from, onGap, position }) as Subscription<
+    const subscription = pooled.open({ topic, from, onGap, position }) as Subscription<
       MessageOf<Topics, Topic>
     >;
     if (callback) void consume(subscription, callback, onError);
@@ -202,29 +202,29 @@ export class Fanfare<Topics extends TopicMap = TopicMap> {
     this.#end();
   }
 
-  #newLane(token: Token): Lane {
-    return new Lane(this.#address, this.#socketOptions, token, {
-      onUp: (lane) => {
-        if (lane === this.#lanes[0]) this.#publisher.sendAgain();
+  #addConnection(token: Token): PooledConnection {
+    return new PooledConnection(this.#address, this.#socketOptions, token, {
+      onUp: (pooled) => {
+        if (pooled === this.#connections[0]) this.#publisher.sendAgain();
       },
-      onChange: (lane, error) => this.#onChange(lane, error),
+      onChange: (pooled, error) => this.#onChange(pooled, error),
       onRefused: (error) => this.#end(error),
     });
   }
 
-  #onChange(lane: Lane, error: Error | undefined): void {
+  #onChange(pooled: PooledConnection, error: Error | undefined): void {
     if (this.#isClosed) return;
-    const at = this.#lanes.indexOf(lane);
-    if (at > 0 && lane.isEmpty) {
-      this.#lanes.splice(at, 1);
-      lane.close();
+    const at = this.#connections.indexOf(pooled);
+    if (at > 0 && pooled.isEmpty) {
+      this.#connections.splice(at, 1);
+      pooled.close();
     }
     this.#tell(this.#stateOfAll(), error);
   }
 
   #stateOfAll(): Status['state'] {
-    const [{ state: first }] = this.#lanes;
-    const states = this.#lanes.map(({ state }) => state);
+    const [{ state: first }] = this.#connections;
+    const states = this.#connections.map(({ state }) => state);
     if (states.includes('lost')) return 'lost';
     if (first === 'connecting') return first;
     return states.every((state) => state === 'live') ? 'live' : 'catching_up';
@@ -248,7 +248,7 @@ export class Fanfare<Topics extends TopicMap = TopicMap> {
   #end(error?: FanfareError): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    for (const lane of this.#lanes) lane.close(error);
+    for (const pooled of this.#connections) pooled.close(error);
     this.#publisher.close(error ?? closed());
     this.#tell('closed', error);
   }

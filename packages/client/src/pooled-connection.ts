@@ -2,14 +2,14 @@ import { isPattern, matches, type Interest, type Topic } from '@fanfare/protocol
 import { Connection } from './connection.ts';
 import { readEnvelope } from './envelope.ts';
 import { errorFrom, fieldsOf, textOf, type FanfareError } from './errors.ts';
-import { OpenSubscription, type OpenOptions } from './resuming-subscription.ts';
+import { ResumingSubscription, type ResumingSubscriptionOptions } from './resuming-subscription.ts';
 import type { ServerAddress, SocketOptions } from './server-address.ts';
 import type { Token } from './token.ts';
 
-export interface LaneListener {
-  onUp(lane: Lane): void;
+export interface PooledConnectionListener {
+  onUp(pooled: PooledConnection): void;
   /** Whether it is up, or the state of a subscription, has changed, or an attempt to connect has failed. */
-  onChange(lane: Lane, error?: Error): void;
+  onChange(pooled: PooledConnection, error?: Error): void;
   onRefused(error: FanfareError): void;
 }
 
@@ -17,15 +17,20 @@ export interface LaneListener {
 const subscriptionsMax = 100;
 
 /** A connection and its subscriptions. A connection has one to a topic or pattern, so more of the same need more lanes. */
-export class Lane {
+export class PooledConnection {
   readonly connection: Connection;
-  readonly #byTopic = new Map<string, OpenSubscription>();
+  readonly #byTopic = new Map<string, ResumingSubscription>();
   /** Those of them that are to a pattern. */
-  readonly #patterns = new Set<OpenSubscription>();
-  readonly #listener: LaneListener;
+  readonly #patterns = new Set<ResumingSubscription>();
+  readonly #listener: PooledConnectionListener;
   #wasUp = false;
 
-  constructor(address: ServerAddress, options: SocketOptions, token: Token, listener: LaneListener) {
+  constructor(
+    address: ServerAddress,
+    options: SocketOptions,
+    token: Token,
+    listener: PooledConnectionListener,
+  ) {
     this.#listener = listener;
     this.connection = new Connection(address, options, token, {
       onUp: () => this.#onUp(),
@@ -51,9 +56,9 @@ export class Lane {
     return this.#byTopic.size < subscriptionsMax && !this.#byTopic.has(topic);
   }
 
-  open(options: OpenOptions): OpenSubscription {
+  open(options: ResumingSubscriptionOptions): ResumingSubscription {
     const { topic } = options;
-    const subscription = new OpenSubscription(options, {
+    const subscription = new ResumingSubscription(options, {
       request: (event, argument, onAnswer) => this.connection.request(event, argument, onAnswer),
       onChange: () => {
         if (subscription.state === 'closed') this.#forget(subscription);
@@ -74,7 +79,7 @@ export class Lane {
     this.connection.close();
   }
 
-  #forget(subscription: OpenSubscription): void {
+  #forget(subscription: ResumingSubscription): void {
     this.#byTopic.delete(subscription.topic);
     this.#patterns.delete(subscription);
   }

@@ -8,7 +8,7 @@ const timeoutMs = 5_000;
  * @param url - of Socket.IO on the server
  * @param headers - that the connection is asked for with
  */
-export async function whyRefused(
+export async function fetchRefusalReason(
   url: URL,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<FanfareError | undefined> {

@@ -13,7 +13,7 @@ export interface SubscriptionPort {
   onChange(): void;
 }
 
-export interface OpenOptions {
+export interface ResumingSubscriptionOptions {
   readonly topic: string;
   readonly from: From | undefined;
   readonly position: Position;
@@ -31,10 +31,10 @@ const retryMs = { first: 500, max: 30_000 };
  * One subscription: a position in the log that moves with what comes. It asks the server to go on from there on every
  * new connection, and when the application has taken what it was slow to take.
  */
-export class OpenSubscription implements Subscription {
+export class ResumingSubscription implements Subscription {
   readonly topic: string;
   readonly ready: Promise<Acknowledgement>;
-  readonly #options: OpenOptions;
+  readonly #options: ResumingSubscriptionOptions;
   readonly #port: SubscriptionPort;
   readonly #queue = new DeliveryQueue();
   #state: State = 'loading';
@@ -48,7 +48,7 @@ export class OpenSubscription implements Subscription {
   #retry: ReturnType<typeof setTimeout> | undefined;
   readonly #settle: { resolve: (ack: Acknowledgement) => void; reject: (error: Error) => void };
 
-  constructor(options: OpenOptions, port: SubscriptionPort) {
+  constructor(options: ResumingSubscriptionOptions, port: SubscriptionPort) {
     this.#options = options;
     this.#port = port;
     this.topic = options.topic;

@@ -9,7 +9,7 @@ import type {
   TopicPage,
 } from '@fanfare/protocol';
 
-/** Why a request was not answered as hoped. `status` is 0 when there was no answer at all. */
+/** Why a request failed. `status` is 0 if there was no response. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
   readonly status: number;
@@ -22,7 +22,7 @@ export class ApiError extends Error {
   }
 }
 
-/** An answer as it came. */
+/** A response as it was received. */
 export interface Answer {
   readonly ok: boolean;
   readonly status: number;
@@ -34,13 +34,13 @@ type Query = Readonly<Record<string, string | number | undefined>>;
 
 const requestTimeoutMs = 15_000;
 
-/** The public HTTP API of the server that the page came from. */
+/** The public HTTP API of the server that has served the page. */
 export class Api {
   readonly #base: URL;
   readonly #token: string | undefined;
   readonly #onRefused: (error: ApiError) => void;
 
-  /** @param onRefused - is told when the token counts no more, beside whoever asked */
+  /** @param onRefused - called when the server no longer accepts the token; the request fails too */
   constructor(base: URL, token: string | undefined, onRefused: (error: ApiError) => void) {
     this.#base = base;
     this.#token = token;
@@ -98,7 +98,7 @@ export class Api {
     await this.#send('DELETE', `connections/${encodeURIComponent(id)}`);
   }
 
-  /** Publishes a body as it is. A refusal is an answer too. */
+  /** Publishes a body unchanged. A refusal is returned like any other response, because the page shows it. */
   async publish(body: string, accept: string): Promise<Answer> {
     const headers = { 'content-type': 'application/json', accept };
     return this.#request('POST', 'publish', { headers, body });
@@ -111,7 +111,7 @@ export class Api {
     const search = new URLSearchParams(pairs).toString();
     const { status, text } = await this.#send('GET', search === '' ? path : `${path}?${search}`);
     try {
-      // The server is the one that this page came from: what it says has the shape that it documents.
+      // The page comes from this server, so responses have the documented shape.
       return JSON.parse(text) as T;
     } catch {
       throw new ApiError(status, 'unknown', 'The response is not from a Fanfare server.');
@@ -151,13 +151,13 @@ export class Api {
   }
 }
 
-/** Also of an answer that is no problem of ours, such as a proxy's. */
+/** The error of a response. It may come from a proxy, and not have the shape of Fanfare's errors. */
 export function errorOf({ status, text }: Answer): ApiError {
   try {
     const { code, detail } = JSON.parse(text) as { code?: unknown; detail?: unknown };
     if (typeof code === 'string' && typeof detail === 'string') return new ApiError(status, code, detail);
   } catch {
-    // It is told below.
+    // The response is not one of Fanfare: the error below says so.
   }
   return new ApiError(status, 'unknown', `The server responded with status ${status}.`);
 }

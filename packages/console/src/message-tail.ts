@@ -38,7 +38,7 @@ export const emptyView: TailView = { rows: [], skipped: 0, skippedInPause: 0 };
  * The newest messages of a subscription: a bounded ring, written by what comes and read by whoever paints. However many
  * come, a painting costs the same.
  */
-export class Tail {
+export class MessageTail {
   readonly #rowsMax: number;
   readonly #charactersMax: number;
   #rows: Row[] = [];

@@ -4,7 +4,7 @@ import { emptyWindow, openWindow, withNewer, withOlder, type HistoryWindow } fro
 import { useSession } from './session.ts';
 
 /** Where to begin reading. */
-export type Place =
+export type HistoryStart =
   | { readonly kind: 'newest' }
   | { readonly kind: 'earliest' }
   | { readonly kind: 'time'; readonly time: number }
@@ -27,7 +27,7 @@ const pageMessages = 200;
  *
  * @param canGoBack - in both directions; a pattern is only read towards the newest
  */
-export function useHistory(topic: string, place: Place, canGoBack: boolean): ShownHistory {
+export function useHistory(topic: string, start: HistoryStart, canGoBack: boolean): ShownHistory {
   const { api } = useSession();
   const [window, setWindow] = useState(emptyWindow);
   const [isLoading, setIsLoading] = useState(false);
@@ -54,12 +54,12 @@ export function useHistory(topic: string, place: Place, canGoBack: boolean): Sho
     setIsLoading(true);
     setError(undefined);
     api
-      .messages(topic, { ...queryOf(place), limit: pageMessages })
+      .messages(topic, { ...queryOf(start), limit: pageMessages })
       .then(
         (page) => {
           if (isOver) return;
           setIsIncomplete(page.recovered === false);
-          setWindow(openWindow(page, place.kind === 'earliest' || !canGoBack));
+          setWindow(openWindow(page, start.kind === 'earliest' || !canGoBack));
         },
         (thrown: unknown) => {
           if (!isOver) setError(messageOf(thrown));
@@ -71,7 +71,7 @@ export function useHistory(topic: string, place: Place, canGoBack: boolean): Sho
     return () => {
       isOver = true;
     };
-  }, [api, topic, place, canGoBack]);
+  }, [api, topic, start, canGoBack]);
 
   const older = async (): Promise<HistoryWindow> => {
     const before = window.rows[0]?.offset;
@@ -90,15 +90,15 @@ export function useHistory(topic: string, place: Place, canGoBack: boolean): Sho
   };
 }
 
-function queryOf(place: Place): Readonly<Record<string, string | number>> {
-  switch (place.kind) {
+function queryOf(start: HistoryStart): Readonly<Record<string, string | number>> {
+  switch (start.kind) {
     case 'newest':
       return { last: pageMessages };
     case 'earliest':
       return { from: 'earliest' };
     case 'time':
-      return { time: place.time };
+      return { time: start.time };
     case 'offset':
-      return { from: place.offset };
+      return { from: start.offset };
   }
 }

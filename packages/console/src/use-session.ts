@@ -5,7 +5,7 @@ import { StatsHistory } from './stats-history.ts';
 
 export type SessionState =
   | { readonly state: 'asking'; readonly error?: string }
-  /** The server asks for a token. `reason` is why the last one does not count. */
+  /** The server needs a token. `reason` says why it refused the last one. */
   | { readonly state: 'signed-out'; readonly reason?: string }
   | { readonly state: 'ready'; readonly session: Session };
 
@@ -14,9 +14,9 @@ const retryMs = 2_000;
 const base = new URL('.', document.baseURI);
 
 /**
- * Finds out who is asking, and connects.
+ * Asks the server for the identity of the user, and connects.
  *
- * @returns how that stands, and what signs in with a token
+ * @returns the state of the session, and a function that signs in with a token
  */
 export function useSignIn(): [SessionState, (token: string) => void] {
   const [state, setState] = useState<SessionState>({ state: 'asking' });
@@ -26,7 +26,7 @@ export function useSignIn(): [SessionState, (token: string) => void] {
     storedToken.remove();
     setToken(undefined);
     setState((before) =>
-      // Without a token it is asked once more, and refused: the reason is still that of the token.
+      // The server refuses the request without a token too. Keep the reason for which it refused the token.
       before.state === 'signed-out'
         ? before
         : { state: 'signed-out', ...(reason !== undefined && { reason }) },
@@ -50,7 +50,7 @@ interface SessionPort {
   readonly signOut: (reason?: string) => void;
 }
 
-/** @returns what ends the session */
+/** Opens a session, and retries until it succeeds. @returns a function that ends the session */
 function openSession(token: string | undefined, { setState, signOut }: SessionPort): () => void {
   let isOver = false;
   let end = (): void => {};
@@ -76,7 +76,7 @@ function openSession(token: string | undefined, { setState, signOut }: SessionPo
       const session = { base: base.href, api, fanfare, identity, history, signOut: () => signOut() };
       setState({ state: 'ready', session });
     } catch (error) {
-      // What is refused is told by `refuse`.
+      // `refuse` reports refusals.
       if (isOver || (error instanceof ApiError && error.status === 401)) return;
       setState((before) =>
         before.state === 'signed-out' ? before : { state: 'asking', error: messageOf(error) },

@@ -3,10 +3,10 @@ import { useCallback, useEffect, useState } from 'react';
 import { messageOf } from './api.ts';
 import { describeGap } from './gap-text.ts';
 import { useSession } from './session.ts';
-import { Tail, type TailView } from './message-tail.ts';
-import { usePainting } from './use-tail-view.ts';
+import { MessageTail, type TailView } from './message-tail.ts';
+import { useTailView } from './use-tail-view.ts';
 
-export interface Feed {
+export interface Subscriptions {
   /** Those that are subscribed to. */
   readonly topics: readonly string[];
   readonly view: TailView;
@@ -17,13 +17,13 @@ export interface Feed {
 }
 
 /** Subscriptions that come and go, and one list of what they get. */
-export function useFeed(rowsMax: number): Feed {
+export function useSubscriptions(rowsMax: number): Subscriptions {
   const { fanfare } = useSession();
-  const [tail] = useState(() => new Tail(rowsMax));
+  const [tail] = useState(() => new MessageTail(rowsMax));
   const [open] = useState(() => new Map<string, Subscription>());
   const [topics, setTopics] = useState<readonly string[]>([]);
   const [refusal, setRefusal] = useState<string>();
-  const { view, schedule } = usePainting(tail, false);
+  const { view, schedule } = useTailView(tail, false);
 
   const unsubscribe = useCallback(
     (topic: string) => {

@@ -1,7 +1,7 @@
 import { useCallback, useEffect, useRef, useState } from 'react';
-import { emptyView, type Tail, type TailView } from './message-tail.ts';
+import { emptyView, type MessageTail, type TailView } from './message-tail.ts';
 
-export interface Painting {
+export interface RenderedTail {
   readonly view: TailView;
   /** How many rows have come since the painting, while it is paused. */
   readonly waiting: number;
@@ -10,7 +10,7 @@ export interface Painting {
 }
 
 /** Paints a tail at most once a frame, however much comes. */
-export function usePainting(tail: Tail, isPaused: boolean): Painting {
+export function useTailView(tail: MessageTail, isPaused: boolean): RenderedTail {
   const [view, setView] = useState(emptyView);
   const [waiting, setWaiting] = useState(0);
   const frame = useRef(0);

@@ -2,10 +2,10 @@ import { useEffect, useState } from 'react';
 import { messageOf } from './api.ts';
 import { describeGap } from './gap-text.ts';
 import { useSession } from './session.ts';
-import { Tail } from './message-tail.ts';
-import { usePainting, type Painting } from './use-tail-view.ts';
+import { MessageTail } from './message-tail.ts';
+import { useTailView, type RenderedTail } from './use-tail-view.ts';
 
-export interface LiveTail extends Painting {
+export interface LiveTail extends RenderedTail {
   /** Messages that came within the last second. */
   readonly rate: number;
   /** Why there is nothing more to come. */
@@ -20,10 +20,10 @@ const rateMs = 1_000;
 /** The newest messages of a topic or pattern, as they come. */
 export function useTail(topic: string, isPaused: boolean): LiveTail {
   const { fanfare } = useSession();
-  const [tail] = useState(() => new Tail());
+  const [tail] = useState(() => new MessageTail());
   const [rate, setRate] = useState(0);
   const [error, setError] = useState<string>();
-  const painting = usePainting(tail, isPaused);
+  const painting = useTailView(tail, isPaused);
   const { schedule } = painting;
   useEffect(() => {
     const subscription = fanfare.subscribe(

@@ -1,17 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import { rowFilter, Tail } from '../src/message-tail.ts';
+import { rowFilter, MessageTail } from '../src/message-tail.ts';
 
 function message(text: unknown): { topic: string; message: unknown; time: number } {
   return { topic: 'news', message: text, time: 0 };
 }
 
-function textsOf(tail: Tail): readonly string[] {
+function textsOf(tail: MessageTail): readonly string[] {
   return tail.paint().rows.map(({ text }) => text);
 }
 
 describe('a tail', () => {
   it('has the newest rows, the oldest first', () => {
-    const tail = new Tail(3);
+    const tail = new MessageTail(3);
     for (const n of [1, 2, 3, 4, 5]) tail.push(message(n));
     expect(textsOf(tail)).toEqual(['3', '4', '5']);
     tail.push(message(6));
@@ -19,7 +19,7 @@ describe('a tail', () => {
   });
 
   it('counts as skipped what went before it was painted, and nothing that was seen', () => {
-    const tail = new Tail(3);
+    const tail = new MessageTail(3);
     for (const n of [1, 2, 3]) tail.push(message(n));
     tail.paint();
     for (const n of [4, 5, 6]) tail.push(message(n));
@@ -29,7 +29,7 @@ describe('a tail', () => {
   });
 
   it('tells what was skipped in a pause from what was skipped while painting', () => {
-    const tail = new Tail(2);
+    const tail = new MessageTail(2);
     tail.isPaused = true;
     for (const n of [1, 2, 3]) tail.push(message(n));
     tail.isPaused = false;
@@ -38,7 +38,7 @@ describe('a tail', () => {
   });
 
   it('says how many wait to be painted', () => {
-    const tail = new Tail(2);
+    const tail = new MessageTail(2);
     for (const n of [1, 2, 3]) tail.push(message(n));
     expect(tail.waiting).toBe(3);
     tail.paint();
@@ -47,7 +47,7 @@ describe('a tail', () => {
   });
 
   it('is bounded in characters too, and shows the newest whatever its size', () => {
-    const tail = new Tail(100, 20);
+    const tail = new MessageTail(100, 20);
     for (const n of [1, 2, 3]) tail.push(message(`${n}23456`));
     expect(textsOf(tail)).toEqual(['"223456"', '"323456"']);
     tail.push(message('x'.repeat(50)));
@@ -55,14 +55,14 @@ describe('a tail', () => {
   });
 
   it('holds no more than it shows, however much comes', () => {
-    const tail = new Tail(10);
+    const tail = new MessageTail(10);
     for (let n = 0; n < 100_000; n++) tail.push(message(n));
     expect(textsOf(tail)).toEqual(Array.from({ length: 10 }, (_, at) => String(99_990 + at)));
     expect(tail.paint().skipped).toBe(99_990);
   });
 
   it('tells of a gap in its place', () => {
-    const tail = new Tail();
+    const tail = new MessageTail();
     tail.push(message(1));
     tail.pushGap('something is missing');
     tail.push(message(2));
@@ -70,7 +70,7 @@ describe('a tail', () => {
   });
 
   it('keeps what a view has shown from changing', () => {
-    const tail = new Tail(2);
+    const tail = new MessageTail(2);
     tail.push(message(1));
     const { rows } = tail.paint();
     tail.push(message(2));
@@ -80,7 +80,7 @@ describe('a tail', () => {
 });
 
 it('a filter takes its text as text, in whatever case', () => {
-  const tail = new Tail();
+  const tail = new MessageTail();
   tail.push(message({ name: 'A+B (c)' }));
   tail.push({ ...message('x'), publisher: 'ann' });
   const { rows } = tail.paint();

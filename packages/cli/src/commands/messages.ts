@@ -1,9 +1,9 @@
 import { isatty } from 'node:tty';
 import type { Command } from 'commander';
 import { commandName, shellWord } from '../command-name.ts';
-import type { Conversation } from '../interactive-prompt.ts';
+import type { InteractivePrompt } from '../interactive-prompt.ts';
 import { CommandError, exitCodes } from '../exit-codes.ts';
-import type { Start } from '../start-position.ts';
+import type { StartPosition } from '../start-position.ts';
 import { examplesHelp } from '../help.ts';
 import { interrupt } from '../interrupt.ts';
 import {
@@ -45,7 +45,7 @@ export function addSub(program: Command): void {
 }
 
 interface SubFlags extends TargetFlags {
-  readonly from?: Start;
+  readonly from?: StartPosition;
   readonly json: boolean;
   readonly count?: number;
 }
@@ -58,7 +58,7 @@ async function sub(topics: string[], { from, json, count = Infinity, ...flags }:
     await runSub(target, { topics, from: from?.from, json, count });
   } else {
     const { runSubMenu } = await import('../sub-menu.ts');
-    await withConversation((conversation) => runSubMenu(target, conversation));
+    await withPrompt((prompt) => runSubMenu(target, prompt));
   }
 }
 
@@ -104,7 +104,7 @@ async function pub(
   const target = await targetOf(flags);
   if (topic === undefined) {
     const { runPubPrompt } = await import('../pub-prompt.ts');
-    await withConversation((conversation) => runPubPrompt(target, conversation));
+    await withPrompt((prompt) => runPubPrompt(target, prompt));
   } else if (message === undefined) {
     throw new CommandError(
       exitCodes.usage,
@@ -143,7 +143,7 @@ export function addHistory(program: Command): void {
 }
 
 interface HistoryFlags extends TargetFlags {
-  readonly from?: Start;
+  readonly from?: StartPosition;
   readonly limit?: number;
   readonly json: boolean;
 }
@@ -157,15 +157,15 @@ async function history(
   await runHistory(await targetOf(flags), { topic, start, limit, json });
 }
 
-async function withConversation(use: (conversation: Conversation) => Promise<void>): Promise<void> {
-  const conversation = new (await import('../interactive-prompt.ts')).Conversation(
+async function withPrompt(use: (prompt: InteractivePrompt) => Promise<void>): Promise<void> {
+  const prompt = new (await import('../interactive-prompt.ts')).InteractivePrompt(
     process.stdin,
     process.stdout,
     { isTerminal: isatty(0) && isatty(1), onInterrupt: interrupt },
   );
   try {
-    await use(conversation);
+    await use(prompt);
   } finally {
-    conversation.close();
+    prompt.close();
   }
 }

@@ -1,7 +1,7 @@
 import { settingKinds } from '@fanfare/server/settings';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { CommandError, exitCodes } from '../exit-codes.ts';
-import { fromForms, parseStart, type Start } from '../start-position.ts';
+import { startPositionForms, parseStartPosition, type StartPosition } from '../start-position.ts';
 import type { Secret } from '../read-secret.ts';
 import { parseTarget, type Target } from '../server-target.ts';
 
@@ -94,7 +94,7 @@ function tokenIn(secret: Secret | undefined): string | undefined {
 }
 
 export function fromOption(): Option {
-  return new Option('--from <from>', `where to start: ${fromForms}`).argParser(parseFrom);
+  return new Option('--from <from>', `where to start: ${startPositionForms}`).argParser(parseFrom);
 }
 
 export function parseCount(text: string): number {
@@ -104,8 +104,8 @@ export function parseCount(text: string): number {
   return count;
 }
 
-function parseFrom(text: string): Start {
-  const start = parseStart(text, Date.now());
-  if (!start) throw new InvalidArgumentError(`It must be one of: ${fromForms}.`);
+function parseFrom(text: string): StartPosition {
+  const start = parseStartPosition(text, Date.now());
+  if (!start) throw new InvalidArgumentError(`It must be one of: ${startPositionForms}.`);
   return start;
 }

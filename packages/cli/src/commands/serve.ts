@@ -9,7 +9,7 @@ import {
 } from '@fanfare/server/settings';
 import { Option, type Command } from 'commander';
 import { examplesHelp } from '../help.ts';
-import { checkOpenFiles } from '../open-file-limit.ts';
+import { checkOpenFileLimit } from '../open-file-limit.ts';
 
 const serveNotes = `
 Each option can also be set as an environment variable, or by name in the file
@@ -55,7 +55,7 @@ export function addServe(program: Command): void {
     )
     .addHelpText('after', serveNotes)
     .action(async ({ config, ...flags }: { config?: string } & Record<string, unknown>) => {
-      checkOpenFiles();
+      checkOpenFileLimit();
       const { runServe } = await import('../serve.ts');
       await runServe(flags, config);
     });

@@ -9,7 +9,7 @@ import { RulePanel } from '../parts/rule-panel.tsx';
 import { SubscribersPanel } from '../parts/subscribers-panel.tsx';
 import { Tabs } from '../parts/tabs.tsx';
 import { TailPanel } from '../parts/tail-panel.tsx';
-import { TopicHead } from '../parts/topic-header.tsx';
+import { TopicHeader } from '../parts/topic-header.tsx';
 import { mayPublish } from '../rights.ts';
 import { useSession } from '../session.ts';
 import type { MessageRow } from '../message-tail.ts';
@@ -47,7 +47,7 @@ function ExistingTopic({ topic }: { readonly topic: string }) {
   if (error?.code === 'topic_not_found') return <MissingTopic topic={topic} onMade={refresh} />;
   return (
     <>
-      <TopicHead topic={topic} info={data} onDeleted={refresh} />
+      <TopicHeader topic={topic} info={data} onDeleted={refresh} />
       {error && <Notice kind="bad">{error.message}</Notice>}
       {data && <Panels topic={topic} isPattern={false} info={data} />}
     </>

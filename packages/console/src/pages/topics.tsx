@@ -22,7 +22,7 @@ export function TopicsPage() {
       <div className="title">
         <h1>Topics</h1>
         <p className="quiet" role="status">
-          {data && told(rows.length, data.rows.length)}
+          {data && countText(rows.length, data.rows.length)}
         </p>
       </div>
       {error && <Notice kind="bad">{error.message}</Notice>}
@@ -183,6 +183,6 @@ function searched(rows: readonly TopicRow[], part: string): readonly TopicRow[] 
   return rows.filter(({ topic }) => topic.toLowerCase().includes(wanted));
 }
 
-function told(shown: number, all: number): string {
+function countText(shown: number, all: number): string {
   return shown === all ? plural(all, 'topic') : `${formatCount(shown)} of ${plural(all, 'topic')}`;
 }

@@ -11,7 +11,7 @@ interface Props {
 }
 
 /** Asks before something that cannot be taken back. Escape and Cancel do nothing. */
-export function Confirm({ title, children, action, onConfirm, onClose }: Props) {
+export function ConfirmDialog({ title, children, action, onConfirm, onClose }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
   const [error, setError] = useState<string>();

@@ -4,7 +4,7 @@ import { formatBytes, formatSpan, formatTime, plural } from '../format.ts';
 import { hrefOf } from '../routes.ts';
 import { useSession } from '../session.ts';
 import { usePoll } from '../use-poll.ts';
-import { Confirm } from './confirm-dialog.tsx';
+import { ConfirmDialog } from './confirm-dialog.tsx';
 import { Notice } from './notice.tsx';
 import { stateText } from './subscribers-panel.tsx';
 
@@ -48,14 +48,14 @@ export function ConnectionPanel({ id, onEnded }: Props) {
         </>
       )}
       {isAsking && (
-        <Confirm
+        <ConfirmDialog
           title={`Disconnect ${id}?`}
           action="Disconnect"
           onConfirm={end}
           onClose={() => setIsAsking(false)}
         >
           This closes the connection. A client that reconnects by itself comes back with a new connection.
-        </Confirm>
+        </ConfirmDialog>
       )}
     </section>
   );

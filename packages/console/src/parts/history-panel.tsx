@@ -1,10 +1,10 @@
 import { useLayoutEffect, useRef, useState } from 'react';
 import { plural } from '../format.ts';
 import type { MessageRow } from '../message-tail.ts';
-import { useHistory, type Place } from '../use-history.ts';
+import { useHistory, type HistoryStart } from '../use-history.ts';
 import { MessageList, rowHeight } from './message-list.tsx';
 import { Notice } from './notice.tsx';
-import { PlaceForm } from './history-start-form.tsx';
+import { HistoryStartForm } from './history-start-form.tsx';
 
 interface Props {
   readonly topic: string;
@@ -15,10 +15,10 @@ interface Props {
 
 /** What is kept of a topic: older messages come as one scrolls up to them. */
 export function HistoryPanel({ topic, withTopics, selected, onSelect }: Props) {
-  const [place, setPlace] = useState<Place>({ kind: 'newest' });
+  const [start, setStart] = useState<HistoryStart>({ kind: 'newest' });
   const { window, isLoading, error, isIncomplete, loadOlder, loadNewer } = useHistory(
     topic,
-    place,
+    start,
     !withTopics,
   );
   const { rows, hasOlder, hasNewer } = window;
@@ -31,15 +31,15 @@ export function HistoryPanel({ topic, withTopics, selected, onSelect }: Props) {
     firstKey.current = key;
     if (!list || key === undefined) return;
     if (before === undefined) {
-      list.scrollTop = place.kind === 'newest' ? list.scrollHeight : 0;
+      list.scrollTop = start.kind === 'newest' ? list.scrollHeight : 0;
     } else {
       // What was added or dropped above moves nothing of what is read.
       list.scrollTop += (before - key) * rowHeight;
     }
-  }, [rows, place]);
+  }, [rows, start]);
   return (
     <>
-      <PlaceForm onPlace={setPlace} />
+      <HistoryStartForm onStart={setStart} />
       {error !== undefined && <Notice kind="bad">{error}</Notice>}
       {isIncomplete && (
         <Notice kind="note">

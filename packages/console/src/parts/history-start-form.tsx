@@ -1,7 +1,7 @@
 import { useState, type FormEvent } from 'react';
-import type { Place } from '../use-history.ts';
+import type { HistoryStart } from '../use-history.ts';
 
-type Kind = Place['kind'];
+type Kind = HistoryStart['kind'];
 
 const kinds: readonly { readonly kind: Kind; readonly label: string }[] = [
   { kind: 'newest', label: 'the newest messages' },
@@ -11,13 +11,13 @@ const kinds: readonly { readonly kind: Kind; readonly label: string }[] = [
 ];
 
 /** Asks where to begin reading. */
-export function PlaceForm({ onPlace }: { readonly onPlace: (place: Place) => void }) {
+export function HistoryStartForm({ onStart }: { readonly onStart: (start: HistoryStart) => void }) {
   const [kind, setKind] = useState<Kind>('newest');
   const [text, setText] = useState('');
   const onSubmit = (event: FormEvent): void => {
     event.preventDefault();
-    const place = placeOf(kind, text);
-    if (place) onPlace(place);
+    const start = startOf(kind, text);
+    if (start) onStart(start);
   };
   return (
     <form className="row" onSubmit={onSubmit}>
@@ -58,7 +58,7 @@ function kindOf(value: string): Kind {
   return kinds.find(({ kind }) => kind === value)?.kind ?? 'newest';
 }
 
-function placeOf(kind: Kind, text: string): Place | undefined {
+function startOf(kind: Kind, text: string): HistoryStart | undefined {
   switch (kind) {
     case 'newest':
     case 'earliest':

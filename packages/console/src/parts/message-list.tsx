@@ -8,13 +8,13 @@ interface Props {
   readonly rows: readonly Row[];
   readonly selected: MessageRow | undefined;
   readonly onSelect: (row: MessageRow) => void;
-  /** Whether the end of the list stays in sight as it grows. */
+  /** Whether the list scrolls to its end as it grows. */
   readonly isFollowing?: boolean;
-  /** Is told when the reader goes to the end of the list, or away from it. */
+  /** Called when the reader scrolls to the end of the list, or away from it. */
   readonly onEnd?: (isAtEnd: boolean) => void;
-  /** Is told when the reader comes to the beginning of the list. */
+  /** Called when the reader scrolls to the start of the list, so that older rows can be loaded. */
   readonly onStart?: () => void;
-  /** Of a pattern: each row tells its topic. */
+  /** Whether each row shows its topic, which a pattern needs. */
   readonly withTopics: boolean;
   readonly withDates?: boolean;
   readonly scroller: RefObject<HTMLDivElement | null>;
@@ -22,7 +22,7 @@ interface Props {
 
 export const rowHeight = 25;
 
-/** How much of a message its line can show. */
+/** Maximum number of characters of a message in its row. */
 const charactersMax = 400;
 
 const steps: Readonly<Record<string, number>> = {
@@ -34,7 +34,7 @@ const steps: Readonly<Record<string, number>> = {
   End: Infinity,
 };
 
-/** Messages, a line each, of which only those on the screen are there. The arrows choose one. */
+/** A virtual list of messages: only the rows on the screen are in the document. Arrow keys select a message. */
 export function MessageList(props: Props) {
   const { label, rows, selected, onSelect, isFollowing = false, onEnd, scroller } = props;
   const id = useId();
@@ -102,9 +102,9 @@ export function MessageList(props: Props) {
   );
 }
 
-/** Tells when the reader comes to an end of the list, or goes away from it. */
+/** Reports when the reader scrolls to an end of the list, or away from it. */
 function useEnds({ scroller, onEnd, onStart }: Props): () => void {
-  // An end that moved on by itself is no sign that the reader went away from it.
+  // New rows move the end of the list. Only scrolling upwards means that the reader left it.
   const lastTop = useRef(0);
   return () => {
     const list = scroller.current;

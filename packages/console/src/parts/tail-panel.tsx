@@ -21,7 +21,7 @@ export function TailPanel({ topic, withTopics, selected, onSelect }: Props) {
   const isHeld = isPaused || !isAtEnd;
   const { view, waiting, rate, error } = useTail(topic, isHeld);
   const rows = useMemo(() => view.rows.filter(rowFilter(text)), [view, text]);
-  const goOn = (): void => {
+  const resume = (): void => {
     setIsPaused(false);
     setIsAtEnd(true);
   };
@@ -32,7 +32,7 @@ export function TailPanel({ topic, withTopics, selected, onSelect }: Props) {
           type="button"
           className="plain"
           aria-pressed={isPaused}
-          onClick={() => (isPaused ? goOn() : setIsPaused(true))}
+          onClick={() => (isPaused ? resume() : setIsPaused(true))}
         >
           {isPaused ? 'Resume' : 'Pause'}
         </button>
@@ -68,7 +68,7 @@ export function TailPanel({ topic, withTopics, selected, onSelect }: Props) {
           {skippedText(view.skipped, view.skippedInPause)}
         </span>
         {isHeld && (
-          <button type="button" className="small" onClick={goOn}>
+          <button type="button" className="small" onClick={resume}>
             {waiting > 0 ? `${plural(waiting, 'new message')}: continue` : 'Continue'}
           </button>
         )}

@@ -2,7 +2,7 @@ import type { TopicDetails } from '@fanfare/protocol';
 import { useState } from 'react';
 import { formatClock, formatCount, formatTime, plural } from '../format.ts';
 import { useSession } from '../session.ts';
-import { Confirm } from './confirm-dialog.tsx';
+import { ConfirmDialog } from './confirm-dialog.tsx';
 
 interface Props {
   readonly topic: string;
@@ -10,7 +10,7 @@ interface Props {
   readonly onDeleted: () => void;
 }
 
-export function TopicHead({ topic, info, onDeleted }: Props) {
+export function TopicHeader({ topic, info, onDeleted }: Props) {
   const { api, identity } = useSession();
   const [isAsking, setIsAsking] = useState(false);
   const remove = async (): Promise<void> => {
@@ -37,7 +37,7 @@ export function TopicHead({ topic, info, onDeleted }: Props) {
         </button>
       )}
       {isAsking && info && (
-        <Confirm
+        <ConfirmDialog
           title={`Delete ${topic}?`}
           action="Delete"
           onConfirm={remove}
@@ -45,7 +45,7 @@ export function TopicHead({ topic, info, onDeleted }: Props) {
         >
           This permanently deletes the topic and its {plural(info.messages, 'message')}. Subscribers stay
           subscribed.
-        </Confirm>
+        </ConfirmDialog>
       )}
     </div>
   );

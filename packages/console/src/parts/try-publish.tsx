@@ -10,19 +10,19 @@ interface Props {
   readonly onText: (text: string) => void;
   readonly kind: MessageKind;
   readonly onKind: (kind: MessageKind) => void;
-  /** As JSON text. Undefined when it is none. */
+  /** The message as JSON text; undefined if the text is not JSON. */
   readonly message: string | undefined;
 }
 
-interface Told {
+interface PublishOutcome {
   readonly kind: 'good' | 'bad';
   readonly text: string;
 }
 
 export function TryPublish({ topic, onTopic, text, onText, kind, onKind, message }: Props) {
   const { api } = useSession();
-  const [told, setTold] = useState<Told>();
-  const publish = async (): Promise<Told> => {
+  const [result, setResult] = useState<PublishOutcome>();
+  const publish = async (): Promise<PublishOutcome> => {
     if (message === undefined) return { kind: 'bad', text: 'The message is not JSON.' };
     try {
       const answer = await api.publish(
@@ -39,7 +39,7 @@ export function TryPublish({ topic, onTopic, text, onText, kind, onKind, message
   };
   const onSubmit = (event: FormEvent): void => {
     event.preventDefault();
-    void publish().then(setTold);
+    void publish().then(setResult);
   };
   return (
     <section className="card" aria-labelledby="publish-title">
@@ -72,8 +72,8 @@ export function TryPublish({ topic, onTopic, text, onText, kind, onKind, message
           </label>
         </div>
       </form>
-      <p className="answer" id="publish-answer" role="status" data-kind={told?.kind}>
-        {told?.text}
+      <p className="answer" id="publish-answer" role="status" data-kind={result?.kind}>
+        {result?.text}
       </p>
     </section>
   );

@@ -1,14 +1,14 @@
 import { useState, type FormEvent } from 'react';
 import { formatClock } from '../format.ts';
 import type { Row } from '../message-tail.ts';
-import { useFeed } from '../use-subscriptions.ts';
+import { useSubscriptions } from '../use-subscriptions.ts';
 
 /** How many messages it shows. */
 const rowsMax = 100;
 
 export function TrySubscribe() {
   const [topic, setTopic] = useState('news');
-  const { topics, view, refusal, subscribe, unsubscribe } = useFeed(rowsMax);
+  const { topics, view, refusal, subscribe, unsubscribe } = useSubscriptions(rowsMax);
   const onSubmit = (event: FormEvent): void => {
     event.preventDefault();
     void subscribe(topic);

@@ -5,13 +5,13 @@ import { nextSort, sortRows, type Sort } from '../sorting.ts';
 export interface Column<T> {
   readonly id: string;
   readonly label: string;
-  /** What the rows can be sorted by, if they can. Numbers begin with the largest. */
+  /** The sort key of a row. Without it, the column cannot be sorted. Numbers are sorted in descending order first. */
   readonly by?: (row: T) => string | number;
   readonly cell: (row: T) => ReactNode;
   readonly isNumber?: boolean;
-  /** A narrow screen goes without it. */
+  /** Whether narrow screens hide the column. */
   readonly isWideOnly?: boolean;
-  /** Where a text is too long, its start is left out: names differ at their end. The cell puts it into a `bdi`. */
+  /** Whether a long text loses its start, because names differ at their end. The cell must put it into a `bdi`. */
   readonly keepsEnd?: boolean;
 }
 
@@ -22,13 +22,13 @@ interface Props<T> {
   readonly keyOf: (row: T) => string;
   readonly sort: Sort;
   readonly onSort: (sort: Sort) => void;
-  /** Is told which rows are on the screen. */
+  /** Called with the rows that are on the screen. */
   readonly onShown?: (rows: readonly T[]) => void;
 }
 
 const rowHeight = 33;
 
-/** A table of any length, of which only the rows on the screen are there. */
+/** A virtual table of any length: only the rows on the screen are in the document. */
 export function VirtualTable<T>({ label, columns, rows, keyOf, sort, onSort, onShown }: Props<T>) {
   const scroller = useRef<HTMLDivElement>(null);
   const column = columns.find(({ id }) => id === sort.id);
@@ -107,8 +107,8 @@ function Head<T>({ column, sort, onSort }: HeadProps<T>) {
 }
 
 /**
- * Takes the place of the rows that are not there. It has one cell: one that spanned columns would bring those back that a
- * narrow screen goes without.
+ * Fills the space of the rows that are not in the document. It has a single cell, because a cell that spans columns would
+ * show columns that narrow screens hide.
  */
 function Spacer({ height }: { readonly height: number }) {
   return (
