@@ -8,7 +8,7 @@ const answerTimeoutMs = 30_000;
 
 export interface Ask {
   readonly method: Request['method'];
-  /** Behind the server's own. */
+  /** The path, relative to the URL of the server. */
   readonly path: string;
   readonly query?: Readonly<Record<string, string>>;
   readonly contentType?: string;
@@ -16,7 +16,7 @@ export interface Ask {
 }
 
 /**
- * Asks a server over HTTP.
+ * Sends an HTTP request to a server, with the token if there is one.
  *
  * @throws CommandError `unreachable`
  */
@@ -37,9 +37,9 @@ export async function ask(target: Target, { method, path, query, contentType, bo
 }
 
 /**
- * Asks what only Fanfare answers.
+ * Sends a request that only Fanfare supports, not every server of the lab contract.
  *
- * @param what - what is not done, for the sentence: `list the topics`
+ * @param what - the action, for the error message: `list the topics`
  * @throws CommandError `unreachable`, or `refused` with the server's reason
  */
 export async function askFanfare(target: Target, what: string, question: Ask): Promise<Answer> {
@@ -53,7 +53,7 @@ export async function askFanfare(target: Target, what: string, question: Ask): P
   throw new CommandError(exitCodes.refused, `Failed to ${what}: ${reason}`);
 }
 
-/** Parses what Fanfare answers. @throws CommandError when it is nothing of that kind */
+/** Parses a response of Fanfare. @throws CommandError if it does not have the expected shape */
 export function parseAnswer<T extends object>(
   target: Target,
   { body }: Answer,
@@ -63,7 +63,7 @@ export function parseAnswer<T extends object>(
     const value = JSON.parse(body) as T | null;
     if (typeof value === 'object' && value !== null && isOne(value)) return value;
   } catch {
-    // It is told below.
+    // The error below says so.
   }
   throw new CommandError(
     exitCodes.refused,
@@ -75,7 +75,7 @@ export function isSuccess({ status }: Answer): boolean {
   return status >= 200 && status < 300;
 }
 
-/** The server's own words where it has some: Fanfare's error object, or a line of text; no page of HTML. */
+/** The reason in a response: the detail of Fanfare's error object, or a short text that is not HTML. */
 export function reasonOf(answer: Answer): string {
   const { status, statusText, body } = answer;
   const detail = textIn(body, 'detail');
@@ -85,7 +85,7 @@ export function reasonOf(answer: Answer): string {
   return `HTTP ${status} ${statusText}`.trim();
 }
 
-/** Fanfare's code of an error. */
+/** The error code in a response of Fanfare. */
 export function codeOf({ body }: Answer): string | undefined {
   return textIn(body, 'code');
 }

@@ -4,11 +4,11 @@ import { rootCertificates } from 'node:tls';
 import { CommandError, exitCodes } from './exit-codes.ts';
 
 /**
- * The certificates to trust: the usual ones, those of `NODE_EXTRA_CA_CERTS`, which a list of one's own would replace, and those
- * of a file.
+ * The certificates to trust: those of Node, of `NODE_EXTRA_CA_CERTS`, and of a file. A custom list replaces
+ * Node's own, so it must include them.
  *
- * @param path - of a file with certificates as PEM
- * @throws CommandError when it has none
+ * @param path - of a file with PEM certificates
+ * @throws CommandError if the file has none
  */
 export function readAuthorities(path: string): readonly string[] {
   const extra = process.env['NODE_EXTRA_CA_CERTS'];
@@ -28,7 +28,7 @@ function readCertificates(source: string, path: string): string {
     throw new CommandError(exitCodes.usage, `Cannot read ${source} ${path} (${code}).`);
   }
   try {
-    // Node ignores what is not a certificate.
+    // Node would silently ignore a text that is not a certificate.
     void new X509Certificate(pem);
     return pem;
   } catch {

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 
 const program = fileURLToPath(new URL('../bin/fanfare.js', import.meta.url));
 
-/** What a person types for this command so that it works where this one was run. */
+/** The command that a person can type to run this program again, in the same place. */
 export function commandName(): string {
   if (process.env['npm_execpath'] !== undefined || isInstalledHere()) return 'npx fanfare';
   const isOnPath = (process.env['PATH'] ?? '')
@@ -13,7 +13,7 @@ export function commandName(): string {
   return isOnPath ? 'fanfare' : `node ${shellWord(relative('.', program))}`;
 }
 
-/** Whether npx finds this very program. */
+/** Whether npx finds this program from the current directory. */
 function isInstalledHere(): boolean {
   for (let folder = process.cwd(); ; folder = dirname(folder)) {
     if (isThis(join(folder, 'node_modules', '.bin', 'fanfare'))) return true;
@@ -29,7 +29,7 @@ function isThis(path: string): boolean {
   }
 }
 
-/** A text as one word of a shell. */
+/** Quotes a text as one word of a shell. */
 export function shellWord(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }

@@ -1,7 +1,7 @@
 import { Option, type Argument, type Command } from 'commander';
 import { algorithms } from '@fanfare/server/algorithms';
 
-/** What can come next on a command line. */
+/** The possible continuations of a command line. */
 export type Completion =
   | { readonly kind: 'words'; readonly words: readonly CompletionWord[] }
   | { readonly kind: 'files' | 'directories' | 'topics' };
@@ -13,7 +13,7 @@ export interface CompletionWord {
 
 const nothing: Completion = { kind: 'words', words: [] };
 
-/** What a value is, by the name that it has in help. */
+/** The kind of a value, by its placeholder in help. */
 const values: Readonly<Record<string, Completion>> = {
   file: { kind: 'files' },
   directory: { kind: 'directories' },
@@ -24,9 +24,10 @@ const values: Readonly<Record<string, Completion>> = {
 };
 
 /**
- * Finds out what can come next.
+ * Finds the possible continuations of a command line.
  *
- * @param typed - the words so far, without the program's name; the last one is being typed, and may be empty
+ * @param typed - the words so far, without the name of the program; the last one is incomplete, and may be
+ *   empty
  */
 export function completionsFor(program: Command, typed: readonly string[]): Completion {
   const current = typed.at(-1) ?? '';

@@ -1,11 +1,11 @@
-/** A message as a person reads it: a string as it is, any other value as JSON. */
+/** The text of a message for people: a string as it is, any other value as JSON. */
 export function messageText(message: unknown): string {
   return typeof message === 'string' ? message : (JSON.stringify(message) ?? 'null');
 }
 
 /**
- * Makes control characters visible, but for the line feed and the tabulator: a text from somebody else must not
- * command the terminal, nor change the order in which a line is shown. JSON stays the same JSON.
+ * Escapes control characters, except line feeds and tabs. A foreign text must not control the terminal, or
+ * reverse the order in which a line is shown. Escaped JSON is still the same JSON.
  */
 export function escapeControls(text: string): string {
   return text.replace(

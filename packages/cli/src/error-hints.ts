@@ -2,14 +2,14 @@ import { settingKinds } from '@fanfare/server/settings';
 import { commandName } from './command-name.ts';
 import type { Target } from './server-target.ts';
 
-/** The reason for a refusal, in terms of the command line where it has some. */
+/** The reason for a refusal. A missing token is explained with the options of the command line. */
 export function refusalReason(said: string, code: string | undefined, { token }: Target): string {
   return code === 'not_authenticated' && token === undefined
     ? 'The server needs a token: pass one with --token-file or FANFARE_TOKEN.'
     : said;
 }
 
-/** How to start a server that would be there. */
+/** The command that starts a server at this URL, if it is one of this machine. */
 export function startHint({ name }: Target): string {
   const { protocol, hostname, port, pathname } = new URL(name);
   const host = hostname.replace(/^\[|\]$/g, '');

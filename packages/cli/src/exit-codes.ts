@@ -1,24 +1,24 @@
-/** How the programs end, for scripts. Documented in docs/cli.md. */
+/** The exit codes of the commands, for scripts. docs/cli.md documents them. */
 export const exitCodes = {
   ok: 0,
-  /** The server refused what was asked of it. */
+  /** The server refused the request. */
   refused: 1,
   /** The command line is wrong. */
   usage: 2,
-  /** There is no server, it went away, or it is none of ours. */
+  /** The server cannot be reached, or it is not a Socket.IO server. */
   unreachable: 3,
-  /** What `serve` has stored is damaged. */
+  /** The data directory of `serve` is damaged. */
   damaged: 4,
-  /** Another server has taken the data directory of `serve`. */
+  /** Another server has taken over the data directory of `serve`. */
   lost: 5,
-  /** 128 + the signal's number, as a shell has it. */
+  /** 128 plus the number of the signal, like a shell. */
   hungUp: 129,
   interrupted: 130,
   brokenPipe: 141,
   terminated: 143,
 } as const;
 
-/** Ends the program with a sentence for people and a code for scripts. */
+/** Ends the program with an error message and an exit code. */
 export class CommandError extends Error {
   readonly exitCode: number;
 

@@ -4,20 +4,20 @@ import { escapeControls } from './display-text.ts';
 export interface InteractivePromptOptions {
   /** Whether a person types the input and sees the output. */
   readonly isTerminal: boolean;
-  /** Called for Ctrl-C, which a terminal in this mode sends as a character. */
+  /** Called for Ctrl-C. In this mode, the terminal sends it as a character, not as a signal. */
   readonly onInterrupt: () => void;
 }
 
 /**
- * Prompts and lines, with a person at a terminal or a program at a pipe. What is printed while a prompt waits
- * appears above it, and what was typed so far stays.
+ * Asks for lines from a terminal or a pipe. Text that is printed while a prompt waits appears above it, and
+ * the text typed so far stays.
  */
 export class InteractivePrompt {
   readonly isTerminal: boolean;
   readonly #input: NodeJS.ReadStream;
   readonly #output: NodeJS.WriteStream;
   readonly #readline: Interface;
-  /** Lines that came before they were asked for. */
+  /** Lines that arrived before they were asked for. */
   readonly #waiting: string[] = [];
   #answer: ((line: string | undefined) => void) | undefined;
   #isOver = false;
@@ -34,7 +34,7 @@ export class InteractivePrompt {
     this.#readline.on('close', () => this.#onEnd());
   }
 
-  /** Asks for a line. Undefined when there are no more. */
+  /** Asks for a line. Undefined at the end of the input. */
   async ask(prompt: string): Promise<string | undefined> {
     const early = this.#waiting.shift();
     if (!this.isTerminal) this.#output.write(`${prompt}\n`);
@@ -57,7 +57,7 @@ export class InteractivePrompt {
       cursorTo(this.#output, 0);
       clearScreenDown(this.#output);
     }
-    // Readline goes up over the rows that the line had before: without others, it would over those of the text.
+    // Readline moves up over the rows of the previous line. Without empty rows, it would overwrite the text.
     this.#output.write(`${this.#output.isTTY ? escapeControls(text) : text}\n${'\n'.repeat(rows)}`);
     if (isPrompting) this.#readline.prompt(true);
   }
@@ -67,11 +67,11 @@ export class InteractivePrompt {
     this.#answer = undefined;
     if (answer) answer(line);
     else this.#waiting.push(line);
-    // A program at a pipe may be far ahead of us. A terminal is read on, for Ctrl-C.
+    // A pipe may be far ahead, so pause it. A terminal is read on, because of Ctrl-C.
     if (!this.isTerminal) this.#readline.pause();
   }
 
-  /** After Ctrl-Z and `fg`. */
+  /** The program continues after Ctrl-Z and `fg`. */
   #onContinue(): void {
     if (this.#answer) this.#readline.prompt(true);
     else this.#readline.resume();
@@ -86,7 +86,7 @@ export class InteractivePrompt {
 
   close(): void {
     this.#readline.close();
-    // Whoever holds the other end of the pipe may not let go of it; that must not keep this program running.
+    // An open pipe would keep the program running, even if nothing is read from it.
     this.#input.destroy();
   }
 }

@@ -1,4 +1,4 @@
-// Apart from the rest of the program, so that it can still say something when that cannot be loaded.
+// Loads the program. A file of its own, so that it can report an error if the program cannot be loaded.
 try {
   await import('./main.ts');
 } catch (error) {

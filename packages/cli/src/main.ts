@@ -5,7 +5,7 @@ import { CommandError, exitCodes } from './exit-codes.ts';
 import { complain } from './output.ts';
 import { buildCommandLine } from './command-line.ts';
 
-/** How long what still waits at the end may take to notice that it is over. */
+/** How long pending work can delay the end of the program. */
 const lastWordsMs = 500;
 
 await run();
@@ -17,7 +17,7 @@ async function run(): Promise<void> {
     checkArguments();
     const program = buildCommandLine();
     const [, , command, ...words] = process.argv;
-    // Not a command of the program, which would read the options among the words.
+    // Not a command of Commander, which would parse the options among the words.
     if (command === '__complete')
       await (await import('./print-completion.ts')).printCompletion(program, words);
     else await program.parseAsync(completed(process.argv));
@@ -25,11 +25,14 @@ async function run(): Promise<void> {
     process.exitCode = exitCodeOf(error);
   }
   await Promise.all([written(process.stdout), written(process.stderr)]);
-  // Whatever still waits, such as for a server that does not answer, is waited for no longer.
+  // Pending work, such as a request to a server that does not respond, must not keep the program running.
   setTimeout(() => process.exit(), lastWordsMs).unref();
 }
 
-/** What stands for another command: `topics` alone lists them. It is no default, so that `topics lst` suggests `list`. */
+/**
+ * Expands abbreviations: `topics` means `topics list`. It is not a default command, so that `topics lst`
+ * suggests `list`.
+ */
 function completed(argv: readonly string[]): string[] {
   const [node = '', path = '', command, first, ...rest] = argv;
   if (command === '-V') return [node, path, '--version'];
@@ -39,7 +42,9 @@ function completed(argv: readonly string[]): string[] {
     : [...argv];
 }
 
-/** Node reads bytes that are not UTF-8 as U+FFFD. Linux tells what was really given. */
+/**
+ * Refuses arguments that are not UTF-8. Node replaces their bytes by U+FFFD, but Linux has the original ones.
+ */
 function checkArguments(): void {
   if (!existsSync('/proc/self/cmdline') || !process.argv.some((argument) => argument.includes('\ufffd')))
     return;
@@ -50,12 +55,12 @@ function checkArguments(): void {
   );
 }
 
-/** Resolves once a slow reader has taken all that was written. */
+/** Resolves when a slow reader has read all output. */
 function written(output: NodeJS.WriteStream): Promise<void> {
   return new Promise((resolve) => void output.write('', () => resolve()));
 }
 
-/** The reader of our output may go before we do, as in `fanfare sub news | head -1`. */
+/** The reader of the output may end before this program, as in `fanfare sub news | head -1`. */
 function onOutputError(error: NodeJS.ErrnoException): never {
   if (error.code === 'EPIPE') process.exit(exitCodes.brokenPipe);
   complain(`Cannot write the output: ${error.message}`);

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { CommandError, exitCodes } from './exit-codes.ts';
 
-/** With fewer, Node may not even load the server, and says that files are missing. */
+/** Below this limit, Node may fail to load the server, with an error that names missing files. */
 const openFilesMin = 256;
 
 /**
- * Sees to it that the server can open files and connections, where the system tells how many: on Linux.
+ * Checks that the server can open enough files and connections. Only Linux tells the limit.
  *
  * @throws CommandError
  */

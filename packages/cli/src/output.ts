@@ -4,22 +4,22 @@ import { escapeControls } from './display-text.ts';
 export type Style = 'bold' | 'dim' | 'cyan';
 
 /**
- * Writes lines to the standard output: for programs as they are, in a terminal with control characters made visible.
+ * Writes lines to the standard output. In a terminal, control characters are escaped.
  *
- * @returns whether there is room for more; if not, it comes with the event `drain`
+ * @returns false under backpressure: wait for the event `drain` then
  */
 export function print(...lines: readonly string[]): boolean {
   return printPainted(...lines.map((line) => painted(line)));
 }
 
-/** Writes lines that are made of what {@link painted} gives. */
+/** Writes lines that {@link painted} has produced. */
 export function printPainted(...lines: readonly string[]): boolean {
   return process.stdout.write(lines.map((line) => `${line}\n`).join(''));
 }
 
 /**
- * A text for the standard output: for programs as it is. In a terminal its control characters are made visible, and it
- * has a style, unless `NO_COLOR` is set.
+ * Formats a text for the standard output. In a terminal, control characters are escaped, and the text has a
+ * style unless `NO_COLOR` is set. For programs, the text stays as it is.
  */
 export function painted(text: string, style?: Style): string {
   if (!process.stdout.isTTY) return text;
@@ -27,12 +27,12 @@ export function painted(text: string, style?: Style): string {
   return style === undefined ? shown : styleText(style, shown);
 }
 
-/** Says a sentence to people: the standard output is for what was asked for. */
+/** Writes a message for people to the standard error, because the standard output is for data. */
 export function say(sentence: string): void {
   console.error(escapeControls(sentence));
 }
 
-/** Says why the command fails. */
+/** Writes the error message of the command to the standard error. */
 export function complain(sentence: string): void {
   const shown = escapeControls(sentence);
   console.error(process.stderr.isTTY ? styleText('red', shown, { stream: process.stderr }) : shown);

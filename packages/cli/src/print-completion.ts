@@ -10,8 +10,8 @@ const topicsTimeoutMs = 1_000;
 const topicsMax = 1_000;
 
 /**
- * Prints what can come next for the scripts of `fanfare completion`: a word a line, with a tabulator before what it is for; or
- * `:files` or `:directories`. Nothing when a server is to be asked, and does not answer.
+ * Prints what can come next for the scripts of `fanfare completion`: a word a line, with a tabulator before
+ * what it is for; or `:files` or `:directories`. Nothing when a server is to be asked, and does not answer.
  *
  * @param typed - the words so far, without the program's name; the last one is being typed
  */

@@ -11,7 +11,9 @@ export interface Step {
 const redrawMs = 100;
 const barWidth = 24;
 
-/** A line at the bottom of the terminal that says how far something is; nothing where there is no terminal. */
+/**
+ * A line at the bottom of the terminal that says how far something is; nothing where there is no terminal.
+ */
 export class ProgressBar {
   readonly #what: string;
   readonly #output: NodeJS.WriteStream;

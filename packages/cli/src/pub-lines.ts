@@ -10,8 +10,8 @@ const messagesAtOnce = 1_000;
 const charactersAtOnce = 1_048_576;
 
 /**
- * Publishes the lines of the standard input, in their order. What is there is sent at once, many lines in one request
- * to a server that takes them; so a single line waits for nothing. The first failure ends it.
+ * Publishes the lines of the standard input, in their order. What is there is sent at once, many lines in one
+ * request to a server that takes them; so a single line waits for nothing. The first failure ends it.
  *
  * @throws CommandError with the reason
  */

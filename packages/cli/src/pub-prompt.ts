@@ -4,7 +4,10 @@ import { CommandError } from './exit-codes.ts';
 import { isUnknownTopic, publish } from './publisher.ts';
 import type { Target } from './server-target.ts';
 
-/** `fanfare pub` without a topic: the interactive publisher of the lab. Ends at the topic `exit`, or when the input ends. */
+/**
+ * `fanfare pub` without a topic: the interactive publisher of the lab. Ends at the topic `exit`, or when the
+ * input ends.
+ */
 export async function runPubPrompt(target: Target, prompt: InteractivePrompt): Promise<void> {
   for (;;) {
     const topic = await prompt.ask("Topic to publish to ('exit' ends): ");

@@ -17,7 +17,8 @@ export interface PubOptions {
 }
 
 /**
- * `fanfare pub TOPIC MESSAGE`: publishes one message, or one for each line of the standard input, in their order.
+ * `fanfare pub TOPIC MESSAGE`: publishes one message, or one for each line of the standard input, in their
+ * order.
  *
  * @throws CommandError with the reason
  */

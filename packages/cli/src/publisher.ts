@@ -3,7 +3,10 @@ import { CommandError, exitCodes } from './exit-codes.ts';
 import { refusalReason } from './error-hints.ts';
 import type { Target } from './server-target.ts';
 
-/** What is to be published. `messageJson` is JSON text, so that a message given as JSON goes out as it was given. */
+/**
+ * What is to be published. `messageJson` is JSON text, so that a message given as JSON goes out as it was
+ * given.
+ */
 export interface Publish {
   readonly topic: string;
   readonly messageJson: string;

@@ -1,17 +1,17 @@
 import { isUtf8 } from 'node:buffer';
 import { CommandError, exitCodes } from './exit-codes.ts';
 
-/** A longer line is not a line, but some other kind of file. */
+/** A longer line means that the input is not a text file. */
 const lineBytesMax = 134_217_728;
 
 const lineFeed = 0x0a;
 const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf]);
 
 /**
- * Reads lines of UTF-8, as many at a time as have come. Only a line feed ends a line (or one with a carriage return before it):
- * other separators, such as U+2028, may be in the middle of JSON. A byte order mark at the start is dropped.
+ * Reads lines of UTF-8, as many at a time as have arrived. Only LF and CRLF end a line, because other
+ * separators, such as U+2028, may be part of JSON. A byte order mark at the start is dropped.
  *
- * @throws CommandError when a line is too long or not UTF-8; the lines before it have been given then
+ * @throws CommandError if a line is too long or not UTF-8, after the lines before it
  */
 export async function* readLines(
   input: AsyncIterable<Buffer>,
@@ -39,7 +39,7 @@ export async function* readLines(
       );
   }
   for (const lines of decoder.decode(Buffer.concat(pieces))) {
-    // What follows the last line feed is a line only if it has something.
+    // After the last line feed, an empty rest is not a line.
     if (lines.join('') !== '') yield lines;
   }
 }
@@ -79,7 +79,10 @@ function withoutMark(bytes: Buffer): Buffer {
     : bytes;
 }
 
-/** By the byte order mark. Without one by the first characters: a text of ASCII has a zero in every second byte. */
+/**
+ * By the byte order mark. Without one by the first characters: a text of ASCII has a zero in every second
+ * byte.
+ */
 function isUtf16(bytes: Buffer): boolean {
   const [first, second, third, fourth] = bytes;
   if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) return true;

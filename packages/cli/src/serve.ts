@@ -16,11 +16,12 @@ import { CommandError, exitCodes } from './exit-codes.ts';
 import { painted, printPainted } from './output.ts';
 
 /**
- * `fanfare serve`: runs until SIGINT, SIGTERM, or SIGHUP in a terminal, and then ends once publishes under way are answered.
+ * `fanfare serve`: runs until SIGINT, SIGTERM, or SIGHUP in a terminal, and then ends once publishes under
+ * way are answered.
  *
  * @param flags - the settings given as flags, by their names, as text
- * @throws CommandError when the settings are wrong, the address or the data directory cannot be had, or the data
- * directory was lost to another server
+ * @throws CommandError when the settings are wrong, the address or the data directory cannot be had, or the
+ *   data directory was lost to another server
  */
 export async function runServe(
   flags: Readonly<Record<string, unknown>>,
@@ -71,7 +72,9 @@ async function readConfig(path: string): Promise<SettingsFile> {
 const forThisMachine =
   'Access:     this machine only. Set a key before you use a proxy: the server cannot detect every proxy.';
 
-/** Where it serves, how to subscribe, how to publish, where messages are kept, and whether a token is needed. */
+/**
+ * Where it serves, how to subscribe, how to publish, where messages are kept, and whether a token is needed.
+ */
 function greeting(url: string, settings: Settings): string {
   const { memory, data, open } = settings;
   const command = commandName();

@@ -1,15 +1,15 @@
 import { CommandError, exitCodes } from './exit-codes.ts';
 
-/** Where a server is. */
+/** A server, and the credentials to connect to it. */
 export interface Target {
-  /** As a person would write it, without a slash at the end. */
+  /** The URL, without a slash at its end. */
   readonly name: string;
   readonly origin: string;
-  /** `/socket.io/`, behind whatever path the URL has. */
+  /** `/socket.io/`, below the path of the URL. */
   readonly socketPath: string;
-  /** Who asks. */
+  /** The token of the user. */
   readonly token: string | undefined;
-  /** The certificates to trust as PEM, where they are not Node's own. */
+  /** The PEM certificates to trust; undefined for those of Node. */
   readonly ca: readonly string[] | undefined;
 }
 
@@ -17,9 +17,9 @@ export interface Target {
 const bareHost = /^(\[[\da-f:.]+\]|[^\s/:?#@]+)(:\d{1,5})?(\/|$)/i;
 
 /**
- * Reads the URL of a server. Without a scheme it is http.
+ * Parses the URL of a server. Without a scheme, it is http.
  *
- * @throws CommandError when it is none
+ * @throws CommandError if the text is not the URL of a server
  */
 export function parseTarget(text: string, { token, ca }: Partial<Pick<Target, 'token' | 'ca'>> = {}): Target {
   const full = bareHost.test(text) ? `http://${text}` : text;

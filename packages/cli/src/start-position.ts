@@ -1,6 +1,8 @@
 import { parseOffset } from '@fanfare/protocol';
 
-/** Where to start, as given on the command line: for the event `subscribe`, and for the query of a request. */
+/**
+ * Where to start, as given on the command line: for the event `subscribe`, and for the query of a request.
+ */
 export interface StartPosition {
   readonly from: string | { readonly last: number } | { readonly time: number };
   readonly query: Readonly<Record<string, string>>;

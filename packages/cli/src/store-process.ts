@@ -27,8 +27,8 @@ const crashSignals: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Runs a tool over a data directory. What reads data that may be damaged is a process of its own: the database
- * trusts its own pages, and some damage ends the process that reads them.
+ * Runs a tool over a data directory. What reads data that may be damaged is a process of its own: the
+ * database trusts its own pages, and some damage ends the process that reads them.
  *
  * @throws CommandError
  */

@@ -105,7 +105,10 @@ export async function runRepairTimes(directory: string): Promise<void> {
   );
 }
 
-/** Uses the store of a directory, and counts all that is found damaged: in the file itself, and in what is stored. */
+/**
+ * Uses the store of a directory, and counts all that is found damaged: in the file itself, and in what is
+ * stored.
+ */
 async function withStore(
   directory: string,
   bar: ProgressBar,

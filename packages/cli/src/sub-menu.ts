@@ -10,7 +10,10 @@ const menu = [
   '4. Exit',
 ].join('\n');
 
-/** `fanfare sub` without a topic: the interactive subscriber of the lab. Ends when the person chooses 4, or the input ends. */
+/**
+ * `fanfare sub` without a topic: the interactive subscriber of the lab. Ends when the person chooses 4, or
+ * the input ends.
+ */
 export async function runSubMenu(target: Target, prompt: InteractivePrompt): Promise<void> {
   const print = (text: string): void => prompt.print(text);
   const subscriber = await Subscriber.connect(target, {
@@ -34,7 +37,8 @@ async function runMenu(subscriber: Subscriber, prompt: InteractivePrompt): Promi
     const line = await prompt.ask(
       isListening ? 'Listening. Press Enter for the menu.' : 'Your choice (1-4): ',
     );
-    // A program that pipes in "3" as its last line wants to go on listening; a person that presses Ctrl-D does not.
+    // A program that pipes in "3" as its last line wants to go on listening; a person that presses Ctrl-D
+    // does not.
     if (line === undefined && isListening && !prompt.isTerminal) return new Promise(() => {});
     if (line === undefined) return;
     isListening = false;

@@ -29,7 +29,9 @@ export interface SubscriberListener {
 export type Outcome =
   { readonly kind: 'done' | 'pending' } | { readonly kind: 'refused'; readonly reason: string };
 
-/** A server that speaks the lab contract need not acknowledge; after this time it is taken to have subscribed. */
+/**
+ * A server that speaks the lab contract need not acknowledge; after this time it is taken to have subscribed.
+ */
 const ackTimeoutMs = 3_000;
 
 /** Subscriptions on any server that speaks the lab contract, with what people are told about them. */

@@ -6,23 +6,26 @@ import type { Token } from './token.ts';
 import { fetchRefusalReason } from './refusal-reason.ts';
 
 export interface ConnectionListener {
-  /** It is there, for the first time or again. What was asked for before and not answered is to be asked for again. */
+  /**
+   * The connection is up, for the first time or again. The listener must repeat requests without
+   * acknowledgement.
+   */
   onUp(): void;
   onDown(): void;
-  /** It is down, and the last attempt did not succeed; more follow. */
+  /** The connection is down, and the last attempt has failed. The next attempt follows. */
   onFailure(error: Error): void;
-  /** The server does not want this client: there are no more attempts. */
+  /** The server has refused the client permanently. There are no more attempts. */
   onRefused(error: FanfareError): void;
   onEvent(event: string, argument: unknown): void;
 }
 
-/** An attempt may take so long. After one that did not end, polling comes first: something swallows websockets. */
+/** Timeout of an attempt. After a timeout, polling is tried first, because a proxy may swallow websockets. */
 const attemptTimeoutMs = 10_000;
 
-/** After a server has ended or refused the connection. */
+/** Backoff after the server has closed or refused the connection. */
 const retryMs = { first: 1_000, max: 30_000 };
 
-/** A Socket.IO connection that comes back by itself, whoever has ended it. */
+/** A Socket.IO connection that reconnects by itself, even if the server has closed it. */
 export class Connection {
   readonly #socket: Socket;
   readonly #token: Token;
@@ -30,9 +33,9 @@ export class Connection {
   #isUp = false;
   readonly #fetchReason: () => Promise<FanfareError | undefined>;
   #refusals = 0;
-  /** Counts what {@link fetchRefusalReason} is asked for: of an older one, the answer comes too late. */
+  /** The number of attempts. A reason from {@link fetchRefusalReason} for an older attempt is ignored. */
   #attempts = 0;
-  /** Why the last attempt was refused. */
+  /** Why the server refused the last attempt. */
   #reason: FanfareError | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
 
@@ -52,7 +55,7 @@ export class Connection {
       tryAllTransports: true,
       timeout: attemptTimeoutMs,
       ...options,
-      // Their order is changed below.
+      // A copy, because timeouts reverse it.
       transports: [...transports] as string[],
       forceNew: true,
       autoConnect: true,
@@ -71,17 +74,18 @@ export class Connection {
     return this.#isUp;
   }
 
-  /** The largest packet that the server takes, in bytes, as it says itself; undefined when it does not. */
+  /** The maximum packet size in bytes that the server has announced; undefined if it has not. */
   get packetBytesMax(): number | undefined {
-    // It has no public name, and all that depends on it is how early a message is refused.
+    // This field is private. Without it, a message that is too large is only refused later.
     const bytes = fieldsOf(this.#socket.io.engine)['_maxPayload'];
     return typeof bytes === 'number' && bytes > 0 ? bytes : undefined;
   }
 
   /**
-   * Sends a command, if the connection is up.
+   * Sends a command if the connection is up.
    *
-   * @param onAnswer - is called before anything that comes after the answer, and never when the connection ends first
+   * @param onAnswer - called with the acknowledgement, before later events; never called if the connection is
+   *   lost first
    */
   request(event: string, argument: object, onAnswer: (answer: unknown) => void = () => {}): void {
     if (this.#isUp) this.#socket.emit(event, argument, onAnswer);
@@ -133,7 +137,7 @@ export class Connection {
     this.#tryAgain();
   }
 
-  /** A transport does not say why it could not be opened: a server that refuses it does, over HTTP. */
+  /** Asks the server over HTTP why it refused the transport, because a failed transport has no reason. */
   async #tellFailure(error: Error): Promise<void> {
     const attempt = ++this.#attempts;
     this.#listener.onFailure(this.#reason ?? error);
@@ -145,13 +149,16 @@ export class Connection {
 
   #onDisconnect(): void {
     this.#isUp = false;
-    // Whatever was held back for the connection is asked for again on the next one.
+    // Everything in the buffer is requested again on the next connection.
     this.#socket.sendBuffer.length = 0;
     this.#listener.onDown();
     if (!this.#socket.active) this.#tryAgain();
   }
 
-  /** Socket.IO does so by itself, but not when it was the server that has ended or refused the connection. */
+  /**
+   * Schedules an attempt. Socket.IO does not reconnect by itself after the server has closed or refused the
+   * connection.
+   */
   #tryAgain(): void {
     clearTimeout(this.#retry);
     this.#retry = setTimeout(() => this.#socket.connect(), backoffMs(retryMs, this.#refusals++));

@@ -1,10 +1,10 @@
 import type { Envelope, Gap } from './envelope.ts';
 
-/** What an application is to get or to be told, in this order. */
+/** An item for the application. Items are handed out in order. */
 export type Delivery =
   | { readonly kind: 'message'; readonly envelope: Envelope }
   | { readonly kind: 'gap'; readonly gap: Gap }
-  /** Nothing more is to come up to here. */
+  /** The position moves to this offset: no more messages before it will follow. */
   | { readonly kind: 'offset'; readonly offset: string };
 
 interface Entry {
@@ -12,13 +12,13 @@ interface Entry {
   readonly characters: number;
 }
 
-/** Enough for bursts. What is more waits at the server. */
+/** Large enough for bursts. Beyond it, messages wait on the server. */
 const messagesMax = 8_192;
 const charactersMax = 4_194_304;
 
-/** What has come and was not asked for yet. */
+/** Items that have been received, but not yet taken by the application. */
 export class DeliveryQueue {
-  /** Those before `#first` were taken. */
+  /** Entries before `#first` have been taken. */
   #entries: Entry[] = [];
   #first = 0;
   #characters = 0;
@@ -27,12 +27,12 @@ export class DeliveryQueue {
   readonly #waiting: { resolve: (delivery: Delivery | undefined) => void; reject: (error: Error) => void }[] =
     [];
 
-  /** Whether no more should come for now. */
+  /** Whether the subscription should pause. */
   get isFull(): boolean {
     return this.#length >= messagesMax || this.#characters >= charactersMax;
   }
 
-  /** Whether there is room again for much more than one. */
+  /** Whether a paused subscription should resume. */
   get isLow(): boolean {
     return this.#length <= messagesMax / 4 && this.#characters <= charactersMax / 4;
   }
@@ -49,14 +49,17 @@ export class DeliveryQueue {
       return;
     }
     const last = this.#length > 0 ? this.#entries.at(-1) : undefined;
-    // The later one says it all.
+    // The later offset replaces the earlier one.
     if (delivery.kind === 'offset' && last?.delivery.kind === 'offset') this.#entries.pop();
     const characters = sizeOf(delivery);
     this.#entries.push({ delivery, characters });
     this.#characters += characters;
   }
 
-  /** The next one, as soon as there is one; undefined once there are no more. Rejects when it ended with an error. */
+  /**
+   * Takes the next item, waiting for it if necessary. Undefined at the end; rejects if the queue ended with
+   * an error.
+   */
   async take(): Promise<Delivery | undefined> {
     const entry = this.#entries[this.#first];
     if (entry) {
@@ -70,7 +73,7 @@ export class DeliveryQueue {
     return new Promise((resolve, reject) => void this.#waiting.push({ resolve, reject }));
   }
 
-  /** No more come. With an error, what is here can still be taken, and then it is thrown. */
+  /** Ends the queue. With an error, the items in it can still be taken, and then the error is thrown. */
   end(error?: Error): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
@@ -88,7 +91,7 @@ export class DeliveryQueue {
   }
 }
 
-/** Of a message as JSON; all else is next to nothing. */
+/** The size of a delivery: the length of its message as JSON. Everything else is negligible. */
 function sizeOf(delivery: Delivery): number {
   return delivery.kind === 'message' ? (JSON.stringify(delivery.envelope.message) ?? '').length : 0;
 }

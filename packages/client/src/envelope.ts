@@ -2,15 +2,15 @@ import type { Envelope as WireEnvelope, FromInput } from '@fanfare/protocol';
 import { fieldsOf, textOf } from './errors.ts';
 
 /**
- * A message as a subscription or the history hands it out. If the server does not send `time`, it is when the
- * message came.
+ * A message of a subscription or of the history. If the server does not send `time`, it is when the message arrived
+ * here.
  *
  * @example
  * const show = ({ topic, message, time }: Envelope): void => console.log(new Date(time), topic, message);
  */
 export type Envelope<Message = unknown> = WireEnvelope<Message>;
 
-/** Reads an envelope off the wire. Undefined when it is none. */
+/** Parses an envelope. Undefined if the input is not one. */
 export function readEnvelope(input: unknown): Envelope | undefined {
   const { topic, message, offset, time, id, publisher, replay } = fieldsOf(input);
   if (typeof topic !== 'string') return undefined;
@@ -26,8 +26,13 @@ export function readEnvelope(input: unknown): Envelope | undefined {
 }
 
 /**
- * Where to start: from now, from the first message that is kept, from the newest one or newest N of each topic, after
- * an offset, or with the first message of a time (in milliseconds since 1970). PROTOCOL 3.3.
+ * Where to start (PROTOCOL 3.3):
+ *
+ * - `'new'`: with messages that are published from now on
+ * - `'earliest'`: with the first message that is kept
+ * - `'last'`, `{ last: N }`: with the newest message, or the newest N, of each topic
+ * - an offset: with the first message after it
+ * - `{ time }`: with the first message at or after this time, in milliseconds since 1970
  *
  * @example
  * const yesterday: From = { time: Date.now() - 86_400_000 };
@@ -35,16 +40,16 @@ export function readEnvelope(input: unknown): Envelope | undefined {
 export type From = FromInput;
 
 /**
- * What a server says when a subscription has begun (PROTOCOL 3.4, 3.5).
+ * The acknowledgement of a subscription (PROTOCOL 3.4, 3.5).
  *
  * @example
  * const { recovered } = await fanfare.subscribe('orders/*', { from: offset }).ready;
  */
 export interface Acknowledgement {
-  /** Where the subscription starts. Not there on a server that keeps no messages. */
+  /** The position where the subscription starts. Absent if the server keeps no messages. */
   readonly offset?: string;
   readonly isLive: boolean;
-  /** There when it started from an offset: whether the server can prove that nothing is missing. */
+  /** Present after a start from an offset: whether the server can prove that no message is missing. */
   readonly recovered?: boolean;
 }
 
@@ -59,7 +64,7 @@ export function readAcknowledgement(input: unknown): Acknowledgement {
 }
 
 /**
- * Messages are missing.
+ * Tells that messages are missing.
  *
  * @example
  * fanfare.subscribe('orders/*', { onGap: ({ topic, dropped = 'some' }: Gap) => warn(`${dropped} of ${topic} are missing`) });
@@ -67,12 +72,12 @@ export function readAcknowledgement(input: unknown): Acknowledgement {
 export interface Gap {
   /** The topic or pattern subscribed. */
   readonly topic: string;
-  /** How many, where the server knows. */
+  /** How many messages are missing, if the server knows. */
   readonly dropped?: number;
   /**
-   * - `start`: the server cannot prove that it has all that came after the offset that the subscription began with
-   * - `resume`: nor all that came while it was away
-   * - `dropped`: what the server could not keep until this client took it
+   * - `start`: the server no longer has all messages since the offset that the subscription started from
+   * - `resume`: the server no longer has all messages of the time without connection
+   * - `dropped`: this client was too slow, and the server did not keep the messages
    */
   readonly reason: 'start' | 'resume' | 'dropped';
 }

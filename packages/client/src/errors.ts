@@ -1,10 +1,10 @@
 /**
- * What the SDK itself refuses with, beside the codes that a server answers with (PROTOCOL §6):
+ * Error codes of the SDK itself, in addition to those of servers (PROTOCOL §6):
  *
- * - `queue_full`: more publishes wait for their answer than may
- * - `not_answered`: a publish was not answered in time; it may have happened
- * - `unreachable`: the server does not answer
- * - `closed`: {@link Fanfare.close} was called first
+ * - `queue_full`: too many publishes wait for their acknowledgements
+ * - `not_answered`: a publish was not acknowledged in time; it may have succeeded
+ * - `unreachable`: the server cannot be reached
+ * - `closed`: {@link Fanfare.close} was called before
  *
  * @example
  * const full: ClientErrorCode = 'queue_full';
@@ -13,7 +13,7 @@
 export type ClientErrorCode = 'queue_full' | 'not_answered' | 'unreachable' | 'closed';
 
 /**
- * Why something did not succeed.
+ * The error of every operation of the SDK.
  *
  * @example
  * try {
@@ -26,9 +26,9 @@ export class FanfareError extends Error {
   override readonly name = 'FanfareError';
   /** A {@link ClientErrorCode}, or one of PROTOCOL §6. */
   readonly code: string;
-  /** Whether the same can succeed later. */
+  /** Whether a retry can succeed. */
   readonly retryable: boolean;
-  /** In how many milliseconds it can; there with `rate_limited`. */
+  /** With `rate_limited`: after how many milliseconds a retry can succeed. */
   readonly retryAfterMs: number | undefined;
 
   constructor(
@@ -47,7 +47,7 @@ export class FanfareError extends Error {
   }
 }
 
-/** A server's error object (PROTOCOL §6), or whatever another server sends in its place. */
+/** Reads the error object of a server (PROTOCOL §6). Other servers may send anything in its place. */
 export function errorFrom(problem: unknown): FanfareError {
   const { code, detail, retryable, retryAfterMs } = fieldsOf(problem);
   return new FanfareError(
@@ -60,7 +60,7 @@ export function errorFrom(problem: unknown): FanfareError {
 
 export type Fields = Readonly<Record<string, unknown>>;
 
-/** The fields of an object that came from a server; of anything else, none. */
+/** The fields of a received object. Anything else has no fields. */
 export function fieldsOf(value: unknown): Fields {
   return typeof value === 'object' && value !== null ? (value as Fields) : {};
 }
@@ -69,7 +69,9 @@ export function textOf(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-/** Has a program's handler fail as one of any other event would: unhandled, and without harm to what called it. */
+/**
+ * Throws the error of an application's callback as an unhandled error, so that it cannot break the caller.
+ */
 export function reportError(error: unknown): void {
   setTimeout(() => {
     throw error;

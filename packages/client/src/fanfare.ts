@@ -10,7 +10,7 @@ import { Token, type TokenSource } from './token.ts';
 import type { MessageOf, TopicMap, TopicOf } from './topics.ts';
 
 /**
- * How a client is, and how Socket.IO connects.
+ * Options of {@link connect}: token, limits, and the options of Socket.IO.
  *
  * @example
  * const options: ConnectOptions = { token: () => session.token, publishTimeoutMs: 30_000 };
@@ -18,45 +18,50 @@ import type { MessageOf, TopicMap, TopicOf } from './topics.ts';
  * const options: ConnectOptions = { path: '/realtime/', withCredentials: true };
  */
 export interface ConnectOptions extends Partial<PublishLimits>, SocketOptions {
-  /** Who this client is. A function is asked for a fresh one whenever one is needed. */
+  /** The token of the client, or a function that fetches a fresh one whenever it is needed. */
   readonly token?: TokenSource;
 }
 
 /**
- * How a subscription begins, and who is told of what.
+ * Options of a subscription: its start, the storage of its position, and its callbacks.
  *
  * @example
  * const options: SubscribeOptions = { from: 'earliest', storage: localStorage, onGap: ({ topic }) => reload(topic) };
  */
 export interface SubscribeOptions extends PositionOptions {
-  /** Where to start, where no position is kept yet: from now on, when not given. */
+  /** Where to start if no position is stored yet. Default: `'new'`. */
   readonly from?: From;
-  /** Called when messages are missing, before the next message is handed out. */
+  /** Called if messages are missing, before the next message is delivered. */
   readonly onGap?: (gap: Gap) => unknown;
-  /** With a callback: called when the server refuses or ends the subscription. Without it the error is unhandled. */
+  /**
+   * With a callback: called if the server refuses or ends the subscription. Without it, the error is
+   * unhandled.
+   */
   readonly onError?: (error: FanfareError) => unknown;
 }
 
 /**
- * How a message is published.
+ * Options of a publish.
  *
  * @example
  * const options: PublishOptions = { id: `order ${order.number}` };
  */
 export interface PublishOptions {
-  /** Makes the publish safe to repeat, also by the application. One is made for each when not given. */
+  /**
+   * Idempotency key, 1–255 bytes. A publish with the same id creates no second message. Default: a random id.
+   */
   readonly id?: string;
 }
 
 /**
- * What an application shows its user. `since` is in milliseconds since 1970; `error` is why the last attempt to
- * connect failed, or why it was closed.
+ * The status of the client, to show to users. `since` is in milliseconds since 1970. `error` says why the
+ * last attempt to connect failed, or why the client was closed.
  *
  * - `connecting`: not connected yet
- * - `live`: all subscriptions get messages as they are published
- * - `catching_up`: some are getting what they missed
- * - `lost`: the connection is lost, and tried for
- * - `closed`: for good
+ * - `live`: all subscriptions receive messages as they are published
+ * - `catching_up`: some subscriptions are receiving earlier messages
+ * - `lost`: the connection is lost, and the client is reconnecting
+ * - `closed`: closed permanently
  *
  * @example
  * const text = ({ state, since }: Status): string => (state === 'lost' ? `offline since ${new Date(since)}` : state);
@@ -70,7 +75,7 @@ export interface Status {
 const defaults: PublishLimits = { publishesMax: 10_000, publishTimeoutMs: 300_000 };
 
 /**
- * A client of one server. Made by {@link connect}.
+ * A client of one server. Create it with {@link connect}.
  *
  * @example
  * const fanfare: Fanfare = connect('http://localhost:5000');
@@ -80,14 +85,14 @@ export class Fanfare<Topics extends TopicMap = TopicMap> {
   readonly #socketOptions: SocketOptions;
   readonly #token: Token;
   readonly #tokenSource: TokenSource | undefined;
-  /** The first is there from the beginning, and publishes. */
+  /** The pool of connections. The first exists from the start, and carries all publishes. */
   readonly #connections: [PooledConnection, ...PooledConnection[]];
   readonly #publisher: Publisher;
   readonly #listeners = new Set<(status: Status) => unknown>();
   #status: Status = { state: 'connecting', since: Date.now() };
   #isClosed = false;
 
-  /** @throws TypeError when the URL is none of a server */
+  /** @throws TypeError if the URL is not the URL of a server */
   constructor(
     url: string,
     {
@@ -106,7 +111,7 @@ export class Fanfare<Topics extends TopicMap = TopicMap> {
   }
 
   /**
-   * How the connection and the subscriptions are.
+   * The status of the connection and the subscriptions.
    *
    * @example
    * if (fanfare.status.state === 'lost') show(`offline since ${new Date(fanfare.status.since)}`);
@@ -118,7 +123,7 @@ export class Fanfare<Topics extends TopicMap = TopicMap> {
   /**
    * Calls back whenever {@link status} changes.
    *
-   * @returns a function that ends that
+   * @returns a function that removes the listener
    * @example
    * fanfare.onStatus(({ state, since }) => show(state === 'lost' ? `offline since ${new Date(since)}` : state));
    */
@@ -128,11 +133,12 @@ export class Fanfare<Topics extends TopicMap = TopicMap> {
   }
 
   /**
-   * Subscribes to a topic or a pattern (`orders/*`: one segment, `orders/**`: all below). Every message comes once and in
-   * order, over lost connections and restarted servers; where that cannot be, `onGap` is told before the next one.
+   * Subscribes to a topic or a pattern (`orders/*`: one segment, `orders/**`: all segments below). Every
+   * message arrives once and in order, even if connections are lost and servers restart. If messages are
+   * missing, `onGap` is called before the next one.
    *
-   * A message counts as handled when the loop asks for the next one, or the callback has returned, or what it returned
-   * has resolved. What is not handled is handed out again to whoever goes on from a kept position.
+   * A message counts as handled when the loop asks for the next one, or when the callback (or its promise) is
+   * done. A subscription that resumes from a stored position receives unhandled messages again.
    *
    * @example
    * for await (const { message } of fanfare.subscribe('orders/**', { from: 'earliest' })) console.log(message);
@@ -160,10 +166,12 @@ export class Fanfare<Topics extends TopicMap = TopicMap> {
   }
 
   /**
-   * Publishes a message: any JSON value. Resolves when the server has it. While the connection is lost it waits, and what
-   * was not answered is sent again with the same id, so that it happens once.
+   * Publishes a message: any JSON value. Resolves when the server has acknowledged it. While the connection
+   * is lost, the publish waits; without acknowledgement, it is sent again with the same id, so that it
+   * creates one message.
    *
-   * Rejects with a {@link FanfareError}: `queue_full`, `not_answered`, `closed`, or what the server refuses with.
+   * Rejects with a {@link FanfareError}: `queue_full`, `not_answered`, `closed`, or an error code of the
+   * server.
    *
    * @example
    * const { offset } = await fanfare.publish('orders/7', { item: 'tea' });
@@ -178,7 +186,8 @@ export class Fanfare<Topics extends TopicMap = TopicMap> {
   }
 
   /**
-   * Reads what is kept of a topic or a pattern, the oldest first, and ends.
+   * Reads the kept messages of a topic or a pattern, oldest first, and ends. Rejects with a {@link
+   * FanfareError}.
    *
    * @example
    * for await (const { message, time } of fanfare.history('orders/7', { from: { last: 10 } })) console.log(time, message);
@@ -193,7 +202,8 @@ export class Fanfare<Topics extends TopicMap = TopicMap> {
   }
 
   /**
-   * Ends the connection and all subscriptions. What was not answered yet is rejected with `closed`.
+   * Closes the client: its connections and subscriptions. Publishes without acknowledgement reject with
+   * `closed`.
    *
    * @example
    * fanfare.close();
@@ -233,7 +243,7 @@ export class Fanfare<Topics extends TopicMap = TopicMap> {
   #tell(state: Status['state'], error: Error | undefined): void {
     const { state: before, since, error: errorBefore } = this.#status;
     if (state === before && error?.message === errorBefore?.message) return;
-    // While it is tried for, the reason stays that of the last attempt.
+    // During reconnection, the error stays that of the last attempt.
     if (state === before && !error) return;
     this.#status = { state, since: state === before ? since : Date.now(), ...(error && { error }) };
     for (const listener of this.#listeners) {
@@ -255,11 +265,11 @@ export class Fanfare<Topics extends TopicMap = TopicMap> {
 }
 
 /**
- * Connects to a server, and keeps connected until {@link Fanfare.close}. It does not wait: what is asked for before the
- * connection is there is done once it is.
+ * Connects to a server, and stays connected until {@link Fanfare.close}. It returns at once: operations wait
+ * until the connection is up.
  *
- * @param url - such as `http://localhost:5000`; in a browser, the page's own server when not given
- * @throws TypeError when the URL is none of a server
+ * @param url - such as `http://localhost:5000`; in a browser, the default is the server of the page
+ * @throws TypeError if the URL is not the URL of a server
  * @example
  * const fanfare = connect('http://localhost:5000');
  * for await (const { message } of fanfare.subscribe('news')) console.log(message);
@@ -295,7 +305,7 @@ function closed(): FanfareError {
   return new FanfareError('closed', 'The client was closed.', false);
 }
 
-/** Also where there is no `randomUUID`: on a page that did not come over HTTPS. */
+/** A random id. It does not use `randomUUID`, which pages without HTTPS do not have. */
 function newId(): string {
   return [...crypto.getRandomValues(new Uint32Array(4))].map((part) => part.toString(36)).join('-');
 }

@@ -4,23 +4,23 @@ import type { ServerAddress, SocketOptions } from './server-address.ts';
 import type { Token } from './token.ts';
 
 /**
- * What is read.
+ * Options of {@link Fanfare.history}.
  *
  * @example
  * const lastTen: HistoryOptions = { from: { last: 10 } };
  * for await (const { message } of fanfare.history('orders/7', lastTen)) console.log(message);
  */
 export interface HistoryOptions {
-  /** Where to start; with the first message that is kept when not given. */
+  /** Where to start. Default: with the first message that is kept. */
   readonly from?: From;
-  /** How many at the most. */
+  /** Maximum number of messages. Default: no limit. */
   readonly limit?: number;
 }
 
-/** What a page may have. */
+/** Maximum number of messages in a page of the server. */
 const pageMessagesMax = 1_000;
 
-/** Reads what is kept, a page at a time, as it is asked for. */
+/** Reads kept messages page by page. It fetches a page only when the application needs it. */
 export async function* readHistory(
   { origin, path }: ServerAddress,
   options: SocketOptions,

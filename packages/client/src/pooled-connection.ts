@@ -8,19 +8,22 @@ import type { Token } from './token.ts';
 
 export interface PooledConnectionListener {
   onUp(pooled: PooledConnection): void;
-  /** Whether it is up, or the state of a subscription, has changed, or an attempt to connect has failed. */
+  /** The connection or a subscription has changed its state, or an attempt to connect has failed. */
   onChange(pooled: PooledConnection, error?: Error): void;
   onRefused(error: FanfareError): void;
 }
 
-/** Fewer than a server takes of one connection, unless it is told otherwise (128). */
+/** Below the default limit of a server for one connection (`subscriptionsPerConnectionMax`: 128). */
 const subscriptionsMax = 100;
 
-/** A connection and its subscriptions. A connection has one to a topic or pattern, so more of the same need more lanes. */
+/**
+ * A connection of the pool, with its subscriptions. A connection can have only one subscription to a topic or
+ * pattern, so a second subscription to the same topic needs another connection.
+ */
 export class PooledConnection {
   readonly connection: Connection;
   readonly #byTopic = new Map<string, ResumingSubscription>();
-  /** Those of them that are to a pattern. */
+  /** The subscriptions to patterns. */
   readonly #patterns = new Set<ResumingSubscription>();
   readonly #listener: PooledConnectionListener;
   #wasUp = false;
@@ -51,7 +54,7 @@ export class PooledConnection {
     return this.#byTopic.size === 0;
   }
 
-  /** Whether it may have a subscription more, to that topic or pattern. */
+  /** Whether the connection can take a further subscription, to this topic or pattern. */
   hasRoomFor(topic: string): boolean {
     return this.#byTopic.size < subscriptionsMax && !this.#byTopic.has(topic);
   }
@@ -70,7 +73,7 @@ export class PooledConnection {
     return subscription;
   }
 
-  /** @param error - why, for whoever waits for messages; undefined when they are not to be told */
+  /** @param error - rejects the subscriptions; without it, they end without an error */
   close(error?: FanfareError): void {
     for (const subscription of this.#byTopic.values()) {
       if (error) subscription.fail(error);

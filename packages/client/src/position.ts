@@ -1,7 +1,8 @@
 import { reportError } from './errors.ts';
 
 /**
- * Where positions are kept: a browser's `localStorage`, or anything that has these two, also asynchronously.
+ * Storage for positions: `localStorage` of a browser, or any object with these two methods, which can be
+ * asynchronous.
  *
  * @example
  * const storage: PositionStorage = {
@@ -15,20 +16,20 @@ export interface PositionStorage {
 }
 
 /**
- * How an application has positions kept.
+ * How the position of a subscription is stored.
  *
  * @example
  * fanfare.subscribe('orders/*', { storage: localStorage, storageKey: 'my orders' }, show);
  */
 export interface PositionOptions {
   readonly storage?: PositionStorage;
-  /** `fanfare:` and the topic when not given. */
+  /** The key in the storage. Default: `fanfare:` followed by the topic. */
   readonly storageKey?: string;
-  /** Is told each position, once the message before it was handled. */
+  /** Called with each new offset, after the message before it was handled. */
   readonly onOffset?: (offset: string) => unknown;
 }
 
-/** Up to where an application has handled what it was handed, and where that is kept. */
+/** The position up to which the application has handled messages, and its storage. */
 export class Position {
   readonly #options: PositionOptions;
   readonly #key: string;
@@ -43,12 +44,12 @@ export class Position {
     return this.#offset;
   }
 
-  /** Undefined when there is nothing to wait for. Rejects as the storage does. */
+  /** Loads the stored offset. Undefined if there is no storage. Rejects if the storage does. */
   load(): Promise<void> | undefined {
     return this.#options.storage && this.#read(this.#options.storage);
   }
 
-  /** Resolves once it is kept, or could not be. */
+  /** Moves the position. Resolves when it is stored, or when storing has failed. */
   async move(offset: string): Promise<void> {
     this.#offset = offset;
     const { storage, onOffset } = this.#options;

@@ -3,7 +3,7 @@ import type { Connection } from './connection.ts';
 import { errorFrom, FanfareError, fieldsOf, textOf } from './errors.ts';
 
 /**
- * What a server says of a message that it has.
+ * The acknowledgement of a publish (PROTOCOL.md §4).
  *
  * @example
  * const { offset, stored }: PublishResult = await fanfare.publish('orders/7', { item: 'tea' });
@@ -14,20 +14,23 @@ export interface PublishResult extends Omit<WirePublishResult, 'ok' | 'id'> {
 }
 
 /**
- * What may wait for its answer.
+ * Limits for publishes that wait for their acknowledgements.
  *
  * @example
  * const limits: PublishLimits = { publishesMax: 100, publishTimeoutMs: 30_000 };
  * const fanfare = connect(url, limits);
  */
 export interface PublishLimits {
-  /** How many publishes may wait for their answers, offline or not. */
+  /** Maximum number of waiting publishes. Beyond it, `publish` rejects with `queue_full`. */
   readonly publishesMax: number;
-  /** How long one may, in milliseconds. Must be shorter than the server remembers ids. */
+  /**
+   * Timeout of a publish in milliseconds, after which it rejects with `not_answered`. Must be shorter than
+   * the server's `idWindowMs`.
+   */
   readonly publishTimeoutMs: number;
 }
 
-/** How many characters of messages may wait for their answers. */
+/** Maximum number of characters of messages that wait for their acknowledgements. */
 const charactersMax = 16_777_216;
 
 interface Pending {
@@ -38,7 +41,7 @@ interface Pending {
   readonly reject: (error: Error) => void;
 }
 
-/** The publishes that are not answered yet, in their order. On a new connection all of them are sent again. */
+/** Publishes without acknowledgement, in order. They are all sent again on a new connection. */
 export class Publisher {
   readonly #connection: Connection;
   readonly #limits: PublishLimits;
@@ -51,7 +54,7 @@ export class Publisher {
     this.#limits = limits;
   }
 
-  /** Rejects with a {@link FanfareError}; with a TypeError when the message is no JSON. */
+  /** Rejects with a {@link FanfareError}, or with a TypeError if the message is not a JSON value. */
   async publish(topic: string, message: unknown, id: string): Promise<PublishResult> {
     const text = JSON.stringify(message) as string | undefined;
     if (text === undefined) throw new TypeError('A message must be a JSON value.');
@@ -61,7 +64,7 @@ export class Publisher {
       throw new FanfareError('queue_full', detail, true);
     }
     return new Promise((resolve, reject) => {
-      // What is sent again must be what was sent, whatever the application has done to it since.
+      // A copy: a retry must send the same message, even if the application has changed the object.
       const request = { topic, message: JSON.parse(text) as unknown, id };
       const characters = text.length;
       const pending = { request, characters, endsAt: Date.now() + publishTimeoutMs, resolve, reject };
@@ -83,7 +86,7 @@ export class Publisher {
   #send(pending: Pending): void {
     const { request, characters } = pending;
     const { packetBytesMax = Infinity } = this.#connection;
-    // A larger packet would end the connection, this time and whenever it is sent again.
+    // The server would close the connection for a larger packet, at every retry.
     if (
       characters > packetBytesMax ||
       (characters * 3 > packetBytesMax && bytesOf(request) > packetBytesMax)
@@ -98,7 +101,7 @@ export class Publisher {
   #onAnswer(pending: Pending, answer: unknown): void {
     if (!this.#pending.has(pending)) return;
     const { ok, error } = fieldsOf(answer);
-    // A server that is going away did not take it; the next one may.
+    // A server that is shutting down has not published it. It is sent again on the next connection.
     if (ok === false && textOf(fieldsOf(error)['code']) === 'draining') return;
     this.#forget(pending);
     if (ok === true) pending.resolve(answer as PublishResult);
@@ -115,7 +118,7 @@ export class Publisher {
     return pending;
   }
 
-  /** They end in their order. */
+  /** Rejects publishes that have timed out. They time out in order. */
   #giveUp(): void {
     this.#timer = undefined;
     const { publishTimeoutMs } = this.#limits;
@@ -131,7 +134,7 @@ export class Publisher {
   }
 }
 
-/** Of a packet, with some room for what Socket.IO puts around it. */
+/** The size of a packet in bytes, including the framing of Socket.IO. */
 function bytesOf(request: object): number {
   return new TextEncoder().encode(JSON.stringify(request)).length + 64;
 }

@@ -3,16 +3,17 @@ import { FanfareError, fieldsOf, textOf } from './errors.ts';
 const timeoutMs = 5_000;
 
 /**
- * Asks over HTTP why a server refuses a connection, which a WebSocket is not told. Undefined when it does not say, or does not answer.
+ * Asks over HTTP why a server refuses a connection, because a WebSocket gets no reason. Undefined if the
+ * server gives none, or does not respond.
  *
- * @param url - of Socket.IO on the server
- * @param headers - that the connection is asked for with
+ * @param url - the URL of Socket.IO on the server
+ * @param headers - the headers of the connection
  */
 export async function fetchRefusalReason(
   url: URL,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<FanfareError | undefined> {
-  // No session has this name, so that none is opened.
+  // No session has this id, so the request opens none.
   const question = `${url.href}?EIO=4&transport=polling&sid=why`;
   try {
     const response = await fetch(question, { headers, signal: AbortSignal.timeout(timeoutMs) });
@@ -24,12 +25,15 @@ export async function fetchRefusalReason(
   }
 }
 
-/** Whether this is a web page that the server answers, and that may not read the answer: its origin is not named there. */
+/**
+ * Whether this is a web page whose origin the server does not allow: the server responds, but the page cannot
+ * read it.
+ */
 async function isUnreadable(url: URL): Promise<boolean> {
   const page = pageOrigin();
   if (page === undefined || page === url.origin) return false;
   try {
-    // Every page may load it. A browser lets a page know that there was an answer, and no more.
+    // Every page may load this script. The browser only tells the page whether the server responded.
     const script = new URL('../fanfare.js', url);
     await fetch(script, { method: 'HEAD', mode: 'no-cors', signal: AbortSignal.timeout(timeoutMs) });
     return true;
@@ -42,12 +46,12 @@ function unnamed({ origin }: URL): string {
   return `The server ${origin} refuses pages from ${pageOrigin()}. Add this origin to its setting \`origins\`.`;
 }
 
-/** Undefined outside of a browser. */
+/** The origin of the page; undefined outside of a browser. */
 function pageOrigin(): string | undefined {
   return textOf(fieldsOf(fieldsOf(globalThis)['location'])['origin']);
 }
 
-/** An operator may allow it meanwhile. */
+/** The error is retryable, because the operator may allow the origin later. */
 function refused(detail: string): FanfareError {
   return new FanfareError('not_authorized', detail, true);
 }

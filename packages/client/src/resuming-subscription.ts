@@ -5,11 +5,11 @@ import { errorFrom, fieldsOf, FanfareError, reportError } from './errors.ts';
 import type { Position } from './position.ts';
 import type { Subscription } from './subscription.ts';
 
-/** What a subscription needs of its connection. */
+/** The interface of a subscription to its connection. */
 export interface SubscriptionPort {
-  /** Sends a command if the connection is up; the answer is never given when it ends first. */
+  /** Sends a command if the connection is up. `onAnswer` is never called if the connection is lost first. */
   request(event: string, argument: object, onAnswer?: (answer: unknown) => void): void;
-  /** The state has changed. */
+  /** The state of the subscription has changed. */
   onChange(): void;
 }
 
@@ -22,14 +22,14 @@ export interface ResumingSubscriptionOptions {
 
 type State = 'loading' | 'waiting' | 'catching_up' | 'live' | 'paused' | 'closed';
 
-/** Refusals that pass by themselves. */
+/** Codes of refusals that are temporary, so that a retry makes sense. */
 const passing = new Set(['draining', 'rate_limited', 'internal', 'storage_unavailable']);
 
 const retryMs = { first: 500, max: 30_000 };
 
 /**
- * One subscription: a position in the log that moves with what comes. It asks the server to go on from there on every
- * new connection, and when the application has taken what it was slow to take.
+ * A subscription: a position in the log that moves with each message. It resumes from there on every new
+ * connection, and after a pause, when a slow application has caught up.
  */
 export class ResumingSubscription implements Subscription {
   readonly topic: string;
@@ -38,11 +38,11 @@ export class ResumingSubscription implements Subscription {
   readonly #port: SubscriptionPort;
   readonly #queue = new DeliveryQueue();
   #state: State = 'loading';
-  /** Everything up to here has come. */
+  /** The position up to which everything has been received. */
   #received: string | undefined;
-  /** Whether the server has ever acknowledged it. */
+  /** Whether the server has ever acknowledged the subscription. */
   #wasTaken = false;
-  /** Grows with each that the server is asked for; answers to earlier ones do not count. */
+  /** The number of subscribe requests. Acknowledgements of earlier requests are ignored. */
   #attempt = 0;
   #refusals = 0;
   #retry: ReturnType<typeof setTimeout> | undefined;
@@ -55,10 +55,10 @@ export class ResumingSubscription implements Subscription {
     const { promise, ...settle } = withResolvers<Acknowledgement>();
     this.ready = promise;
     this.#settle = settle;
-    // Whoever iterates is told all the same.
+    // The iteration rejects too, so a rejection of `ready` need not be handled.
     promise.catch(() => {});
     const loading = options.position.load();
-    // In this turn, so that what the application asks for next comes after it.
+    // In this turn, so that later requests of the application follow this one.
     if (loading) void this.#load(loading);
     else this.#start();
   }
@@ -90,14 +90,14 @@ export class ResumingSubscription implements Subscription {
     this.#end();
   }
 
-  /** Its connection is gone for good, or the server has ended it. */
+  /** Ends the subscription: the connection is closed for good, or the server has ended the subscription. */
   fail(error: FanfareError): void {
     if (this.#state === 'closed') return;
     this.#settle.reject(error);
     this.#end(error);
   }
 
-  /** Asks the server for what comes next, if it can be taken. */
+  /** Subscribes at the current position, unless the subscription is paused or closed. */
   begin(): void {
     if (this.#state !== 'waiting') return;
     const { topic } = this;
@@ -116,7 +116,7 @@ export class ResumingSubscription implements Subscription {
     if (this.#isOn) this.#become('waiting');
   }
 
-  /** A message that is for this one alone, out of the log; or that is for all that are live. */
+  /** Takes a message: a replay from the log for this subscription only, or a live message. */
   receive(envelope: Envelope, isReplay: boolean): void {
     if (isReplay ? !this.#isOn : this.#state !== 'live') return;
     this.#received = envelope.offset ?? this.#received;
@@ -124,7 +124,7 @@ export class ResumingSubscription implements Subscription {
     if (this.#queue.isFull) this.#pause();
   }
 
-  /** A message from a server that speaks the lab contract alone, and need not even acknowledge. */
+  /** Takes a message from a server that only implements the lab contract, and may not even acknowledge. */
   receivePlain(message: unknown): void {
     if (this.#state === 'waiting') this.#onAnswer(undefined);
     this.receive({ topic: this.topic, message, time: Date.now() }, false);
@@ -194,19 +194,19 @@ export class ResumingSubscription implements Subscription {
     this.#queue.push({ kind: 'offset', offset });
   }
 
-  /** The application has enough to do: the server keeps what comes next. */
+  /** Pauses because the application is slow. Further messages stay in the log of the server. */
   #pause(): void {
     this.#attempt++;
     this.#leave();
     this.#become('paused');
   }
 
-  /** The server keeps what comes from now on. */
+  /** Unsubscribes, so that further messages stay in the log of the server. */
   #leave(): void {
     this.#port.request('unsubscribe', { topic: this.topic, envelope: true });
   }
 
-  /** The next message. What else there is to be told on the way to it is told. */
+  /** Takes the next message. Before it, moves the position and reports gaps. */
   async #take(): Promise<Envelope | undefined> {
     for (;;) {
       const delivery = await this.#queue.take();

@@ -1,10 +1,11 @@
 import type { ManagerOptions } from 'socket.io-client';
 
 /**
- * The options of Socket.IO's manager, without those that the SDK sets by itself so that the connection comes back.
+ * The options of Socket.IO's manager, except those that the SDK sets itself for its reconnection.
  *
- * - `path` is Socket.IO's path on the server, such as `/realtime/`; `/socket.io/` below the URL when not given
- * - `extraHeaders`, `withCredentials` (send cookies to another origin) and `query` hold for {@link Fanfare.history} as well
+ * - `path` is the path of Socket.IO on the server, such as `/realtime/`. Default: `/socket.io/` below the URL
+ * - `extraHeaders`, `withCredentials` (send cookies to another origin) and `query` also apply to {@link
+ *   Fanfare.history}
  *
  * @example
  * const options: SocketOptions = { path: '/realtime/', transports: ['websocket'], withCredentials: true };
@@ -13,16 +14,16 @@ export type SocketOptions = Partial<
   Omit<ManagerOptions, 'autoConnect' | 'forceNew' | 'multiplex' | 'reconnection' | 'reconnectionAttempts'>
 >;
 
-/** Where a server is: `path` is what comes before `/socket.io/` and `/messages`, without a slash at its end. */
+/** The address of a server. `path` precedes `/socket.io/` and `/messages`, and has no slash at its end. */
 export interface ServerAddress {
   readonly origin: string;
   readonly path: string;
 }
 
 /**
- * Reads the URL of a server; in a browser, it may be relative to the page.
+ * Parses the URL of a server. In a browser, it can be relative to the page.
  *
- * @throws TypeError when it is none
+ * @throws TypeError if it is not the URL of a server
  */
 export function parseAddress(url: string): ServerAddress {
   const base = (globalThis as { document?: { baseURI: string } }).document?.baseURI;

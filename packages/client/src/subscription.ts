@@ -1,7 +1,8 @@
 import type { Acknowledgement, Envelope } from './envelope.ts';
 
 /**
- * A subscription, as an application has it. It is there until {@link Subscription.close}, whatever the connection does.
+ * A subscription of the application. It exists until {@link Subscription.close}, even if the connection is
+ * lost.
  *
  * Iterate over it once: leaving the loop closes it.
  *
@@ -14,15 +15,18 @@ export interface Subscription<Message = unknown> extends AsyncIterable<Envelope<
   /** The topic or pattern. */
   readonly topic: string;
   /**
-   * - `waiting`: not begun, or interrupted by a lost connection
-   * - `catching_up`: it gets what the log has, or waits for the application to take what came
-   * - `live`: it gets messages as they are published
+   * - `waiting`: not acknowledged yet, or interrupted by a lost connection
+   * - `catching_up`: it receives messages from the log, or the application is slow
+   * - `live`: it receives messages as they are published
    */
   readonly state: 'waiting' | 'catching_up' | 'live' | 'closed';
-  /** Where to go on: everything up to here was handled by the application. */
+  /** The position to resume from: the application has handled everything before it. */
   readonly offset: string | undefined;
-  /** Resolves when it has begun, rejects with a {@link FanfareError} when the server refuses it. */
+  /**
+   * Resolves when the server has acknowledged it. Rejects with a {@link FanfareError} if the server refuses
+   * it.
+   */
   readonly ready: Promise<Acknowledgement>;
-  /** Ends it. What came and was not handed out yet is dropped. */
+  /** Ends the subscription. Messages that were received but not delivered yet are dropped. */
   close(): void;
 }

@@ -1,20 +1,23 @@
 import { fieldsOf } from './errors.ts';
 
 /**
- * A token, or a function that fetches a fresh one: before every connection, and before the last one ends.
+ * A token, or a function that fetches a fresh one. It is called before every connection, and before the token
+ * expires.
  *
  * @example
  * const token: TokenSource = async () => (await fetch('/my-token')).text();
  */
 export type TokenSource = string | (() => string | Promise<string>);
 
-/** A token is renewed so long before its end, or in the last fifth of its time if that is later. */
+/**
+ * How long before its expiry a token is renewed. A short token is renewed in the last fifth of its lifetime.
+ */
 const renewalLeadMs = 60_000;
 
-/** What a timer can wait for. */
+/** The longest delay of a timer. */
 const timerMsMax = 2 ** 31 - 1;
 
-/** The token of a connection, which has it renewed in time. */
+/** The token of a connection, and its renewal before it expires. */
 export class Token {
   readonly #source: TokenSource | undefined;
   #current: string | undefined;
@@ -28,14 +31,14 @@ export class Token {
     return typeof this.#source === 'function';
   }
 
-  /** A fresh one. Rejects as the app's function does. */
+  /** Fetches a fresh token. Rejects if the function of the app does. */
   async fetch(): Promise<string | undefined> {
     const source = this.#source;
     this.#current = typeof source === 'function' ? await source() : source;
     return this.#current;
   }
 
-  /** One that still counts. */
+  /** The current token, or a fresh one if it has expired. */
   async current(): Promise<string | undefined> {
     const end = endOf(this.#current);
     return this.#current !== undefined && (end === undefined || end > Date.now())
@@ -43,7 +46,7 @@ export class Token {
       : this.fetch();
   }
 
-  /** Calls back once, before the token ends; not when nobody knows its end, or there is no other. */
+  /** Calls back once, before the token expires. Never, if its expiry is unknown or it cannot be renewed. */
   onRenewal(renew: () => void): void {
     clearTimeout(this.#timer);
     const end = endOf(this.#current);
@@ -60,7 +63,10 @@ export class Token {
   }
 }
 
-/** The `exp` of a JWT, in milliseconds since 1970. Nothing is verified: that is the server's to do. */
+/**
+ * The expiry (`exp`) of a JWT, in milliseconds since 1970. The signature is not verified: the server does
+ * that.
+ */
 function endOf(token: string | undefined): number | undefined {
   try {
     const claims = (token?.split('.')[1] ?? '').replaceAll('-', '+').replaceAll('_', '/');

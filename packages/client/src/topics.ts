@@ -1,5 +1,6 @@
 /**
- * The topics of an app: names and patterns, and the messages that they carry. Without one, messages are `unknown`.
+ * The topics of an app: names and patterns, with the types of their messages. Without it, messages are
+ * `unknown`.
  *
  * @example
  * interface Topics {
@@ -11,7 +12,7 @@
  */
 export type TopicMap = object;
 
-/** The topics that a pattern stands for, as far as a type can say it. */
+/** The topics that match a pattern, as far as a type can express it. */
 type Named<Pattern extends string> = Pattern extends '*' | '**'
   ? string
   : Pattern extends `${infer Head}/**`
@@ -25,7 +26,7 @@ type Named<Pattern extends string> = Pattern extends '*' | '**'
           : Pattern;
 
 /**
- * A name or a pattern of the map, or a topic that one of its patterns stands for.
+ * A name or a pattern of the map, or a topic that matches one of its patterns.
  *
  * @example
  * const topic: TopicOf<Topics> = 'orders/7';

@@ -1,23 +1,33 @@
 import type { Interest } from './pattern.ts';
 import type { Topic } from './topic.ts';
 
-/** A message as an envelope subscription gets it, in the event `message`. */
+/**
+ * A message in the form that envelope subscriptions receive, as the argument of the event `message`
+ * (PROTOCOL.md §3).
+ */
 export interface Envelope<Message = unknown> {
   readonly topic: string;
   readonly message: Message;
-  /** There on a topic that keeps messages: where to go on from after this one. */
+  /**
+   * The position after this message, from which a client can resume. Absent if the topic keeps no messages.
+   */
   readonly offset?: string;
-  /** Milliseconds since 1970, as the log stamped it. */
+  /** When the log received the message, in milliseconds since 1970. */
   readonly time: number;
-  /** There when the publisher gave one. */
+  /** The idempotency key of the publish, if it had one. */
   readonly id?: string;
-  /** The authenticated subject that has published it; there where the topic's rule tells. */
+  /**
+   * The authenticated subject of the publisher. Present only if the rule of the topic says `publisher: true`.
+   */
   readonly publisher?: string;
-  /** There while catching up: the topic or pattern of the one subscription that the delivery is for. */
+  /** During catch-up: the topic or pattern of the one subscription that this delivery is for. */
   readonly replay?: string;
 }
 
-/** A message that is JSON text already, which is how it travels from the publisher to every subscriber. */
+/**
+ * A message as JSON text. The server never parses it, so that numbers keep their digits on the way to
+ * subscribers.
+ */
 export interface EncodedMessage {
   readonly topic: Topic;
   readonly messageJson: string;
@@ -26,15 +36,15 @@ export interface EncodedMessage {
   readonly publisher?: string;
 }
 
-/** The argument of the event named by the topic: `{"message": …}`. */
+/** Encodes the argument of a plain delivery, an event named after the topic: `{"message": …}`. */
 export function encodePlain({ messageJson }: EncodedMessage): string {
   return `{"message":${messageJson}}`;
 }
 
 /**
- * The argument of the event `message`: an {@link Envelope}.
+ * Encodes the argument of the event `message`: an {@link Envelope}.
  *
- * @param replay - while catching up, the interest of the one subscription that it is for
+ * @param replay - during catch-up, the topic or pattern of the one subscription that the delivery is for
  */
 export function encodeEnvelope(
   { topic, messageJson, time, id, publisher }: EncodedMessage,

@@ -1,4 +1,4 @@
-/** The registered codes of PROTOCOL.md §6. */
+/** The error codes of PROTOCOL.md §6. */
 export type ErrorCode =
   | 'bad_request'
   | 'topic_name_invalid'
@@ -28,8 +28,8 @@ interface ErrorKind {
 }
 
 /**
- * What each error code means: the HTTP status it is answered with by default, its title, and whether
- * sending the same thing again can help. A code is stable: it is never renamed and never reused.
+ * The meaning of each error code: its default HTTP status, its title, and whether a retry can succeed. Codes
+ * are stable: they are never renamed and never reused.
  */
 export const errorCodes: Readonly<Record<ErrorCode, ErrorKind>> = {
   bad_request: { status: 400, title: 'The request is malformed', retryable: false },
@@ -58,23 +58,26 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorKind>> = {
   draining: { status: 503, title: 'The server is shutting down', retryable: true },
 };
 
-/** One field of the request that is wrong, and why. `field` is its name in the request, such as `topic`. */
+/** A wrong field of a request, and what is wrong. `field` is its name in the request, such as `topic`. */
 export interface FieldError {
   readonly field: string;
   readonly detail: string;
 }
 
-/** The error object of RFC 9457, as it goes over HTTP, into a Socket.IO ack and into the event `error`. */
+/**
+ * The error object (RFC 9457): the body of an HTTP response, and the argument of acknowledgements and of the
+ * event `error`.
+ */
 export interface Problem {
   readonly type: string;
   readonly title: string;
-  /** The HTTP status; over Socket.IO the one that HTTP would have had. */
+  /** The HTTP status. Over Socket.IO, the status that an HTTP response would have. */
   readonly status: number;
   readonly detail: string;
   readonly code: ErrorCode;
-  /** Whether sending the same request again can succeed. */
+  /** Whether a retry of the same request can succeed. */
   readonly retryable: boolean;
-  /** There with `rate_limited`: in how many milliseconds the same can succeed. */
+  /** With `rate_limited`: after how many milliseconds a retry can succeed. */
   readonly retryAfterMs?: number;
   readonly errors?: readonly FieldError[];
 }
@@ -86,15 +89,15 @@ export interface Refused {
 }
 
 /**
- * A refusal with a registered code. Whatever refuses a request throws one, and the edge (HTTP route or
- * socket event) turns it into a {@link Problem}. Its texts are meant for the client: nothing secret goes in.
+ * A refusal with a code of PROTOCOL.md §6. Code that refuses a request throws it, and the HTTP route or
+ * socket event turns it into a {@link Problem}. The client sees its texts, so they must not contain secrets.
  */
 export class FanfareError extends Error {
   readonly code: ErrorCode;
-  /** The HTTP status to answer with, where it is not the code's own. */
+  /** The HTTP status of the response: that of the code, unless another one was given. */
   readonly status: number;
   readonly fields: readonly FieldError[];
-  /** In how many milliseconds the same can succeed, where that is known. */
+  /** After how many milliseconds a retry can succeed, if that is known. */
   readonly retryAfterMs: number | undefined;
 
   constructor(
@@ -130,7 +133,9 @@ export class FanfareError extends Error {
   }
 }
 
-/** Refuses one field of a request: the detail is both the sentence of the error and the field's own. */
+/**
+ * Creates the error for one wrong field of a request. `detail` is the message of the error and of the field.
+ */
 export function refuseField(code: ErrorCode, field: string, detail: string): FanfareError {
   return new FanfareError(code, detail, { fields: [{ field, detail }] });
 }

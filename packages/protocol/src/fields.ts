@@ -1,12 +1,12 @@
 import { FanfareError } from './errors.ts';
 
 /**
- * Looks at untrusted input as an object with named fields. The answer reads a field by name and sees
- * only what the object itself has, never what it inherits.
+ * Reads untrusted input as an object with named fields. The returned function reads a field by name. It sees
+ * only the own properties of the object, because inherited ones could come from a polluted prototype.
  *
- * @param what - the request's name, for the error's sentence
- * @param example - what it takes, for the same sentence
- * @throws FanfareError `bad_request` when the input is no plain object
+ * @param what - the name of the request, for the error message
+ * @param example - a valid request, for the error message
+ * @throws FanfareError `bad_request` if the input is not a plain object
  */
 export function fieldsOf(
   input: unknown,

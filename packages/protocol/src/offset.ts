@@ -1,4 +1,6 @@
-/** A position in a server's log: after the message of this sequence, in the log of this epoch. */
+/**
+ * A position in the log of a server: after the message with this sequence number, in the log of this epoch.
+ */
 export interface Offset {
   readonly epoch: string;
   readonly sequence: number;
@@ -6,14 +8,14 @@ export interface Offset {
 
 const offset = /^([A-Za-z0-9_-]{1,64})\.(0|[1-9][0-9]{0,15})$/;
 
-/** Undefined when it is no offset. */
+/** Parses `<epoch>.<sequence>`. Returns undefined if the input is not an offset. */
 export function parseOffset(input: unknown): Offset | undefined {
   const [, epoch, sequence] = (typeof input === 'string' && offset.exec(input)) || [];
   if (epoch === undefined) return undefined;
   return { epoch, sequence: Number(sequence) };
 }
 
-/** The form in which clients store an offset and hand it back. */
+/** Formats an offset as `<epoch>.<sequence>`, an opaque text for clients. */
 export function formatOffset({ epoch, sequence }: Offset): string {
   return `${epoch}.${sequence}`;
 }

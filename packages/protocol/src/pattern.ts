@@ -3,18 +3,21 @@ import { parseName, type Topic } from './topic.ts';
 
 declare const legalPattern: unique symbol;
 
-/** A legal pattern: a topic in which a whole segment is `*`, or the last is `**`. Only {@link parseInterest} makes one. */
+/**
+ * A valid pattern: a topic in which a whole segment is `*`, or the last one is `**`. Only {@link
+ * parseInterest} creates it.
+ */
 export type Pattern = string & { readonly [legalPattern]: true };
 
-/** What somebody is interested in: one topic, or all that match a pattern. */
+/** What a client subscribes to: a topic, or all topics that match a pattern. */
 export type Interest = Topic | Pattern;
 
 /**
- * Reads a topic or a pattern: a topic's rules, but a whole segment may be `*` (exactly one segment) and the last
- * may be `**` (zero or more).
+ * Parses a topic or a pattern. A pattern follows the rules of topics, but a whole segment can be `*` (exactly
+ * one segment), and the last one can be `**` (any number of segments).
  *
- * @throws FanfareError with the field `topic`: `bad_request` when it is missing or no string, else
- * `topic_name_invalid`
+ * @throws FanfareError with the field `topic`: `bad_request` if it is missing or not a string, else
+ *   `topic_name_invalid`
  */
 export function parseInterest(input: unknown): Interest {
   const name = parseName(input);
@@ -32,8 +35,8 @@ const slash = 0x2f;
 const star = 0x2a;
 
 /**
- * Whether a topic is one that a pattern stands for, or the very topic. Takes time in proportion to their length, and makes
- * nothing: it is asked of every topic that there is, for each pattern of a token.
+ * Whether a topic equals an interest, or matches it if it is a pattern. Its time is linear in the lengths,
+ * and it allocates nothing, because the server calls it for every topic with every pattern of a token.
  */
 export function matches(interest: Interest, topic: Topic): boolean {
   let at = 0;
@@ -48,7 +51,7 @@ export function matches(interest: Interest, topic: Topic): boolean {
         continue;
       }
     }
-    // `**` stands for no segment too.
+    // `**` also matches zero segments.
     if (at === topic.length) return wanted + 3 === interest.length && interest.endsWith('/**');
     if (code !== topic.charCodeAt(at++)) return false;
     isStart = code === slash;
@@ -56,21 +59,24 @@ export function matches(interest: Interest, topic: Topic): boolean {
   return at === topic.length;
 }
 
-/** Whether every topic that one interest stands for is one that another stands for. Sees not all that is so, but nothing that is not. */
+/**
+ * Whether `wide` matches every topic that `narrow` matches. It may miss cases, but is never wrong when it
+ * says yes.
+ */
 export function covers(wide: Interest, narrow: Interest): boolean {
   return fits(wide, narrow, false);
 }
 
-/** Whether there could be a topic that both interests stand for. */
+/** Whether a topic can exist that both interests match. */
 export function overlaps(one: Interest, other: Interest): boolean {
   return fits(one, other, true);
 }
 
 /**
- * Takes time in proportion to the length of the shorter, and makes nothing: it is asked of each pattern of a token, for each
- * subscription.
+ * Compares two interests segment by segment. Its time is linear in the shorter length, and it allocates
+ * nothing, because the server calls it for each pattern of a token with each subscription.
  *
- * @param isMutual - whether what is open in the other may be filled in by this one, too
+ * @param isMutual - whether wildcards of `other` match segments of `one`, too
  */
 function fits(one: Interest, other: Interest, isMutual: boolean): boolean {
   let at = 0;
@@ -88,7 +94,7 @@ function fits(one: Interest, other: Interest, isMutual: boolean): boolean {
       }
       if (!isSegmentEnd(one, at) || !isSegmentEnd(other, otherAt)) return false;
     }
-    // `**` stands for no segment too.
+    // `**` also matches zero segments.
     if (otherAt === other.length) return at === one.length || isRest(one, at + 1);
     if (at === one.length) return isMutual && isRest(other, otherAt + 1);
     at++;
@@ -110,7 +116,7 @@ function isStar(interest: Interest, at: number): boolean {
   return interest.charCodeAt(at) === star && isSegmentEnd(interest, at + 1);
 }
 
-/** Whether what is left is `**`. */
+/** Whether the rest of the interest is `**`. */
 function isRest(interest: Interest, at: number): boolean {
   return (
     at + 2 === interest.length && interest.charCodeAt(at) === star && interest.charCodeAt(at + 1) === star

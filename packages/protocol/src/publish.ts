@@ -1,25 +1,25 @@
 import { refuseField, type Refused } from './errors.ts';
 import { exceedsBytes } from './topic.ts';
 
-/** The longest publish id, in bytes of UTF-8. */
+/** Maximum length of the id of a publish, in bytes of UTF-8. */
 export const idBytesMax = 255;
 
-/** How deeply arrays and objects of a message may be nested; `[]` is one level. */
+/** Maximum nesting depth of arrays and objects in a message. `[]` has one level. */
 export const messageDepthMax = 64;
 
-/** At which level the log has a message: not at all, in memory, on disk after fsync, on several machines. */
+/** Where a message is stored: nowhere, in memory, on disk (after fsync), or on several machines. */
 export type Stored = 'none' | 'memory' | 'disk' | 'replicated';
 
-/** The answer to a publish: what the log made of it. */
+/** The acknowledgement of a publish (PROTOCOL.md §4). */
 export interface PublishResult {
   readonly ok: true;
   readonly topic: string;
-  /** Absent on a topic that keeps nothing. */
+  /** The position after the message. Absent if the topic keeps no messages. */
   readonly offset?: string;
-  /** Milliseconds since 1970, as the log stamped the message. */
+  /** When the log received the message, in milliseconds since 1970. */
   readonly time: number;
   readonly id?: string;
-  /** There, and true, when the id had been published before: `time` and `offset` are then the first one's. */
+  /** Present if the id was published before. `time` and `offset` are then those of the first publish. */
   readonly duplicate?: true;
   readonly stored: Stored;
 }
@@ -30,7 +30,8 @@ export type PublishAnswer = PublishResult | Refused;
 const controlCharacter = /\p{Cc}/u;
 
 /**
- * Reads the optional `id` that makes a publish safe to repeat: 1–255 bytes of UTF-8, no control characters.
+ * Parses the optional `id` of a publish, its idempotency key: 1–255 bytes of UTF-8 without control
+ * characters.
  *
  * @throws FanfareError `bad_request`, with the field `id`
  */

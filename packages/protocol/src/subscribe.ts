@@ -4,10 +4,13 @@ import { parseOffset, type Offset } from './offset.ts';
 import { parseInterest, type Interest } from './pattern.ts';
 import { isReservedTopic, type Topic } from './topic.ts';
 
-/** How a subscription's deliveries look: an event named by the topic, or the event `message` with the envelope. */
+/**
+ * The form of deliveries: `plain` is an event named after the topic, `envelope` is the event `message` with
+ * the envelope.
+ */
 export type Form = 'plain' | 'envelope';
 
-/** Where a subscription starts. An offset is the position after which the first message is wanted. */
+/** Where a subscription starts. With an offset, it starts with the first message after it. */
 export type From =
   | { readonly kind: 'new' | 'earliest' }
   | { readonly kind: 'last'; readonly count: number }
@@ -17,18 +20,18 @@ export type From =
 export interface SubscribeRequest {
   readonly topic: Interest;
   readonly form: Form;
-  /** Absent when the client named none; subscribing again then changes nothing. */
+  /** Absent if the client gave none. Subscribing again without it changes nothing. */
   readonly from?: From;
 }
 
-/** `form` is absent when both forms are to end. */
+/** A parsed `unsubscribe`. Without `form`, subscriptions of both forms end. */
 export interface UnsubscribeRequest {
   readonly topic: Interest;
   readonly form?: Form;
 }
 
 /**
- * Reads the argument of the event `subscribe`: `{topic, envelope?, from?}`. Unknown fields are ignored.
+ * Parses the argument of the event `subscribe`: `{topic, envelope?, from?}`. Unknown fields are ignored.
  *
  * @throws FanfareError `bad_request`, `topic_name_invalid`, `topic_name_reserved`
  */
@@ -48,7 +51,7 @@ export function parseSubscribe(input: unknown): SubscribeRequest {
 }
 
 /**
- * Reads the argument of the event `unsubscribe`: `{topic, envelope?}`. Unknown fields are ignored.
+ * Parses the argument of the event `unsubscribe`: `{topic, envelope?}`. Unknown fields are ignored.
  *
  * @throws FanfareError `bad_request`, `topic_name_invalid`
  */
@@ -67,7 +70,8 @@ function parseForm(input: unknown): Form | undefined {
 }
 
 /**
- * Reads where to start.
+ * Parses where to start: `"new"`, `"earliest"`, `"last"`, an offset, `{"last": N}` or `{"time": ms}`
+ * (PROTOCOL.md 3.3).
  *
  * @throws FanfareError `bad_request`, with the field `from`
  */

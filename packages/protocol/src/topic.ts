@@ -2,15 +2,15 @@ import { refuseField } from './errors.ts';
 
 declare const legalTopic: unique symbol;
 
-/** A legal topic name. Only {@link parseTopic} makes one. */
+/** A valid topic name (PROTOCOL.md 1.1). Only {@link parseTopic} creates it. */
 export type Topic = string & { readonly [legalTopic]: true };
 
-/** The longest topic name, in bytes of UTF-8. */
+/** Maximum length of a topic name, in bytes of UTF-8. */
 export const topicBytesMax = 255;
 
 /**
- * Topics that cannot be delivered as an event of their own name: Socket.IO keeps the name for itself, or
- * this protocol does, or (`__proto__`) it would reach into the prototype of a client's table of handlers.
+ * Topics that cannot be delivered as an event of their own name (PROTOCOL.md 2.4). Socket.IO or this protocol
+ * reserves the name; `__proto__` would reach the prototype of a client's table of handlers.
  */
 export const reservedTopics: ReadonlySet<string> = new Set([
   'connect',
@@ -31,11 +31,11 @@ const controlCharacter = /\p{Cc}/u;
 const utf8 = new TextEncoder();
 
 /**
- * Reads a topic name: 1–255 bytes of UTF-8, no control characters, no leading `$`, no segment that is
+ * Parses a topic name: 1–255 bytes of UTF-8, without control characters, leading `$`, and segments that are
  * `*` or `**`.
  *
- * @throws FanfareError with the field `topic`: `bad_request` when it is missing or no string, else
- * `topic_name_invalid`
+ * @throws FanfareError with the field `topic`: `bad_request` if it is missing or not a string, else
+ *   `topic_name_invalid`
  */
 export function parseTopic(input: unknown): Topic {
   const name = parseName(input);
@@ -47,7 +47,7 @@ export function parseTopic(input: unknown): Topic {
   return name as Topic;
 }
 
-/** Reads what topics and patterns have in common. */
+/** Checks the rules that topics and patterns have in common. */
 export function parseName(input: unknown): string {
   if (input === undefined) throw refuseField('bad_request', 'topic', 'The topic is missing.');
   if (typeof input !== 'string') throw refuseField('bad_request', 'topic', 'The topic must be a string.');
@@ -63,12 +63,15 @@ export function parseName(input: unknown): string {
   return input;
 }
 
-/** Whether a plain subscription to this topic is refused (an envelope subscription never is). */
+/** Whether a plain subscription to this topic is refused. An envelope subscription never is. */
 export function isReservedTopic(topic: Topic): boolean {
   return reservedTopics.has(topic);
 }
 
-/** Whether a text is longer than so many bytes of UTF-8, without encoding it where its length alone tells. */
+/**
+ * Whether a text is longer than `bytesMax` bytes of UTF-8. It encodes the text only if its length does not
+ * decide.
+ */
 export function exceedsBytes(text: string, bytesMax: number): boolean {
   if (text.length > bytesMax) return true;
   if (text.length * 3 <= bytesMax) return false;

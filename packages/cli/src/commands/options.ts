@@ -40,8 +40,8 @@ export interface TargetFlags {
 }
 
 /**
- * Finds a secret that is given as text or in a file. A flag has precedence over the environment. An empty variable counts as
- * not set.
+ * Finds a secret that is given as text or in a file. A flag has precedence over the environment. An empty
+ * variable counts as not set.
  *
  * @param name - `token` or `key`, as in `--token`, `--token-file`, `FANFARE_TOKEN` and `FANFARE_TOKEN_FILE`
  * @throws CommandError when the file cannot be read

@@ -1,4 +1,6 @@
-/** What a limit counts, what happens beyond it, and its reason. docs/configuration.md is written from these. */
+/**
+ * What a limit counts, what happens beyond it, and its reason. docs/configuration.md is written from these.
+ */
 export interface Limit {
   /** What is counted, such as `bytes`. */
   readonly unit: string;

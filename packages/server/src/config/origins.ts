@@ -6,8 +6,8 @@ export function parseOrigins(text: string): readonly string[] | undefined {
 }
 
 /**
- * Origins are compared exactly, so a text that looks like a pattern would never match. Browsers send `null` for pages from
- * files and in sandboxes.
+ * Origins are compared exactly, so a text that looks like a pattern would never match. Browsers send `null`
+ * for pages from files and in sandboxes.
  */
 function isOrigin(text: string): boolean {
   return text === 'null' || (!text.includes('*') && URL.canParse(text) && new URL(text).origin === text);

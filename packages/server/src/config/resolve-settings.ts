@@ -13,7 +13,10 @@ import {
   type SettingValue,
 } from './settings.ts';
 
-/** The sources of settings, highest precedence first. Flags and environment variables are texts, a file has JSON values. */
+/**
+ * The sources of settings, highest precedence first. Flags and environment variables are texts, a file has
+ * JSON values.
+ */
 export interface SettingSources {
   readonly flags: Readonly<Record<string, unknown>>;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -161,7 +164,10 @@ function parse(name: keyof Settings, { source, value }: Found, problems: string[
   return isFine ? parsed : undefined;
 }
 
-/** Errors go to the log, which more people read than the one who starts the server: they must not quote a password. */
+/**
+ * Errors go to the log, which more people read than the one who starts the server: they must not quote a
+ * password.
+ */
 function hasPassword(value: unknown): boolean {
   return typeof value === 'string' && URL.canParse(value) && new URL(value).password !== '';
 }

@@ -59,8 +59,8 @@ const byteUnits: Readonly<Record<string, number>> = {
 };
 
 /**
- * Parses rules as they are written in a configuration: `[{match, keep?, create?, publishBytesMax?}]`. `keep` is
- * `"none"` or `{count?, age?, bytes?}`, such as `{"count": 1000, "age": "12h", "bytes": "10MiB"}`.
+ * Parses rules as they are written in a configuration: `[{match, keep?, create?, publishBytesMax?}]`. `keep`
+ * is `"none"` or `{count?, age?, bytes?}`, such as `{"count": 1000, "age": "12h", "bytes": "10MiB"}`.
  *
  * @returns the rules, or one sentence for each problem
  */

@@ -6,8 +6,8 @@ export { defaultKeep } from './rules.ts';
 export { fixedLimits } from '../limits/fixed-limits.ts';
 
 /**
- * All settings of the server, in one place: name, type, bounds and purpose. The flags, the environment variables,
- * the configuration file and docs/configuration.md are all derived from it.
+ * All settings of the server, in one place: name, type, bounds and purpose. The flags, the environment
+ * variables, the configuration file and docs/configuration.md are all derived from it.
  */
 export interface Settings extends LimitSettings {
   readonly host: string;

@@ -42,7 +42,9 @@ type FixedLimitName =
   | 'clockStepMs'
   | 'clockTrialMs';
 
-/** The limits that are not settings: the protocol defines them, or there has been no reason to change them. */
+/**
+ * The limits that are not settings: the protocol defines them, or there has been no reason to change them.
+ */
 export const fixedLimits: Readonly<Record<FixedLimitName, FixedLimit>> = {
   topicBytesMax: {
     value: topicBytesMax,
