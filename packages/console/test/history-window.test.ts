@@ -19,8 +19,8 @@ function span({ rows }: HistoryWindow): unknown {
   return { first: rows[0]?.text, last: rows.at(-1)?.text, count: rows.length, isInOrder };
 }
 
-describe('a window on what is kept', () => {
-  it('grows at both ends, and says what lies beyond', () => {
+describe('the window of the history', () => {
+  it('the window grows at both ends, and tells whether more messages exist there', () => {
     const middle = openWindow(page(100, 200, true), false);
     expect(middle).toMatchObject({ hasOlder: true, hasNewer: true, next: 'e.199' });
     const older = withOlder(middle, page(0, 100, false));
@@ -30,14 +30,14 @@ describe('a window on what is kept', () => {
     expect(span(all)).toEqual({ first: '0', last: '249', count: 250, isInOrder: true });
   });
 
-  it('lets go of the newest as it grows towards the oldest, and goes on from there', () => {
+  it('a full window that grows towards the oldest message drops the newest, and can load them again', () => {
     let window = openWindow(page(5_000, 6_000, false), false);
     for (const from of [4_000, 3_000]) window = withOlder(window, page(from, from + 1_000, true));
     expect(span(window)).toEqual({ first: '3000', last: '4999', count: windowMax, isInOrder: true });
     expect(window).toMatchObject({ hasOlder: true, hasNewer: true, next: 'e.4999' });
   });
 
-  it('lets go of the oldest as it grows towards the newest', () => {
+  it('a full window that grows towards the newest message drops the oldest', () => {
     let window = openWindow(page(0, 1_000, true), true);
     expect(window.hasOlder).toBe(false);
     for (const from of [1_000, 2_000]) window = withNewer(window, page(from, from + 1_000, from < 2_000));

@@ -9,8 +9,8 @@ function textsOf(tail: MessageTail): readonly string[] {
   return tail.paint().rows.map(({ text }) => text);
 }
 
-describe('a tail', () => {
-  it('has the newest rows, the oldest first', () => {
+describe('the message tail', () => {
+  it('the tail has the newest rows, oldest first', () => {
     const tail = new MessageTail(3);
     for (const n of [1, 2, 3, 4, 5]) tail.push(message(n));
     expect(textsOf(tail)).toEqual(['3', '4', '5']);
@@ -18,7 +18,7 @@ describe('a tail', () => {
     expect(textsOf(tail)).toEqual(['4', '5', '6']);
   });
 
-  it('counts as skipped what went before it was painted, and nothing that was seen', () => {
+  it('only rows that were dropped before they were painted count as skipped', () => {
     const tail = new MessageTail(3);
     for (const n of [1, 2, 3]) tail.push(message(n));
     tail.paint();
@@ -28,7 +28,7 @@ describe('a tail', () => {
     expect(tail.paint()).toMatchObject({ skipped: 2, skippedInPause: 0 });
   });
 
-  it('tells what was skipped in a pause from what was skipped while painting', () => {
+  it('rows that were skipped during a pause are counted separately', () => {
     const tail = new MessageTail(2);
     tail.isPaused = true;
     for (const n of [1, 2, 3]) tail.push(message(n));
@@ -37,7 +37,7 @@ describe('a tail', () => {
     expect(tail.paint()).toMatchObject({ skipped: 2, skippedInPause: 1 });
   });
 
-  it('says how many wait to be painted', () => {
+  it('the tail counts the rows that wait to be painted', () => {
     const tail = new MessageTail(2);
     for (const n of [1, 2, 3]) tail.push(message(n));
     expect(tail.waiting).toBe(3);
@@ -46,7 +46,7 @@ describe('a tail', () => {
     expect(tail.total).toBe(3);
   });
 
-  it('is bounded in characters too, and shows the newest whatever its size', () => {
+  it('the tail is bounded in characters too, but always has the newest row', () => {
     const tail = new MessageTail(100, 20);
     for (const n of [1, 2, 3]) tail.push(message(`${n}23456`));
     expect(textsOf(tail)).toEqual(['"223456"', '"323456"']);
@@ -54,14 +54,14 @@ describe('a tail', () => {
     expect(textsOf(tail)).toHaveLength(1);
   });
 
-  it('holds no more than it shows, however much comes', () => {
+  it('the tail holds no dropped rows in memory, however many arrive', () => {
     const tail = new MessageTail(10);
     for (let n = 0; n < 100_000; n++) tail.push(message(n));
     expect(textsOf(tail)).toEqual(Array.from({ length: 10 }, (_, at) => String(99_990 + at)));
     expect(tail.paint().skipped).toBe(99_990);
   });
 
-  it('tells of a gap in its place', () => {
+  it('a gap is a row between messages', () => {
     const tail = new MessageTail();
     tail.push(message(1));
     tail.pushGap('something is missing');
@@ -69,7 +69,7 @@ describe('a tail', () => {
     expect(tail.paint().rows.map(({ kind }) => kind)).toEqual(['message', 'gap', 'message']);
   });
 
-  it('keeps what a view has shown from changing', () => {
+  it('later rows do not change a view that was painted', () => {
     const tail = new MessageTail(2);
     tail.push(message(1));
     const { rows } = tail.paint();
@@ -79,7 +79,7 @@ describe('a tail', () => {
   });
 });
 
-it('a filter takes its text as text, in whatever case', () => {
+it('the filter searches for its text literally, and ignores case', () => {
   const tail = new MessageTail();
   tail.push(message({ name: 'A+B (c)' }));
   tail.push({ ...message('x'), publisher: 'ann' });

@@ -4,7 +4,7 @@ import { mayPublish } from '../src/rights.ts';
 
 const bob: IdentityInfo = { open: false, subject: 'bob', admin: false, publish: ['mine/*'], subscribe: [] };
 
-it('publishing is offered to whoever may: by the token, by the rule, or as an admin', () => {
+it('publishing is offered to clients that may publish, by token, by rule or as admin', () => {
   expect(mayPublish(bob, 'mine/a', undefined)).toBe(true);
   expect(mayPublish(bob, 'mine/a/b', undefined)).toBe(false);
   expect(mayPublish(bob, 'other', {})).toBe(false);

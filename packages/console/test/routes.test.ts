@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { hrefOf, parseHash, type Route } from '../src/routes.ts';
 
-it('every route is read as it was written', () => {
+it('parsing the address of a route returns the same route', () => {
   const routes: readonly Route[] = [
     { page: 'overview' },
     { page: 'topics' },
@@ -14,7 +14,7 @@ it('every route is read as it was written', () => {
   for (const route of routes) expect(parseHash(hrefOf(route))).toEqual(route);
 });
 
-it('what names no page is none', () => {
+it('an address that names no page is not a route', () => {
   for (const hash of ['', '#', '#main', '#/nothing', '#/topics/%', '#/try/x', '#/__proto__']) {
     expect([hash, parseHash(hash)]).toEqual([hash, undefined]);
   }

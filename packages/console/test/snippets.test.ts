@@ -45,16 +45,19 @@ ${code.replace('import requests', '')}`,
     ),
 };
 
-it.each(['curl', 'JavaScript', 'Python'])('%s publishes exactly what the page does', (language) => {
-  for (const topic of topics) {
-    for (const message of messages) {
-      const body = publishedBy[language]?.(snippet(language, topic, message).publish) ?? '';
-      expect(JSON.parse(body)).toEqual({ topic, message: JSON.parse(message) as unknown });
+it.each(['curl', 'JavaScript', 'Python'])(
+  'the snippet for %s publishes exactly the message of the page',
+  (language) => {
+    for (const topic of topics) {
+      for (const message of messages) {
+        const body = publishedBy[language]?.(snippet(language, topic, message).publish) ?? '';
+        expect(JSON.parse(body)).toEqual({ topic, message: JSON.parse(message) as unknown });
+      }
     }
-  }
-});
+  },
+);
 
-it('shows no token, but where it goes', () => {
+it('snippets contain a placeholder instead of the token', () => {
   const snippets = snippetsOf({ base: 'http://localhost:5000/', topic: 'a', message: '1', withToken: true });
   for (const { subscribe, publish } of snippets) {
     expect(subscribe).toContain('TOKEN');

@@ -18,20 +18,20 @@ const calm: Stats = {
   log: { kind: 'disk', bytes: 10 },
 };
 
-describe('a sample', () => {
-  it('has rates in the place of totals', () => {
+describe('samples of the figures', () => {
+  it('a sample has rates instead of totals', () => {
     const later = { ...calm, time: calm.time + 2_000, publishes: 110, deliveries: 330 };
     expect(sampleOf(later, calm)).toMatchObject({ publishes: 5, deliveries: 15, connections: 3 });
   });
 
-  it('has no rate at first, nor after a restart of the server', () => {
+  it('the first sample, and the first one after a restart of the server, have no rates', () => {
     expect(sampleOf(calm, undefined)).toMatchObject({ publishes: null });
     const restarted = { ...calm, time: calm.time + 1_000, startedAt: 999_999, publishes: 1 };
     expect(sampleOf(restarted, calm)).toMatchObject({ publishes: null, deliveries: null });
   });
 });
 
-it('what is charted is bounded, and has holes where nothing came', () => {
+it('charts keep a bounded number of samples, and have gaps where samples are missing', () => {
   let samples: readonly Sample[] = [];
   for (let at = 0; at < 2_000; at++) {
     samples = appendSample(samples, sampleOf({ ...calm, time: at * 1_000 }, undefined));
@@ -42,18 +42,18 @@ it('what is charted is bounded, and has holes where nothing came', () => {
   expect(appendSample(samples, sampleOf(calm, undefined))).toHaveLength(1);
 });
 
-describe('the words', () => {
+describe('remarks about the health of the server', () => {
   const said = (change: Partial<Stats>, error?: string): string =>
     remarksOn({ ...calm, ...change }, error)
       .map(({ level, text }) => `${level}: ${text}`)
       .join('\n');
 
-  it('say that all is well when it is', () => {
+  it('a healthy server gets the remark that all is well', () => {
     expect(said({})).toBe('good: All is well.');
     expect(said({ startedAt: calm.time - 5_000 })).toContain('good: All is well.');
   });
 
-  it('say what is not', () => {
+  it('each problem of the server gets a remark', () => {
     const late = said({ loopDelayMs: { p50: 100, p99: 120, max: 130 } });
     expect(late).toContain('The event-loop delay is 120 ms');
     expect(late).not.toContain('well');

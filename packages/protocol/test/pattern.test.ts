@@ -10,7 +10,7 @@ import {
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-describe('a pattern', () => {
+describe('patterns', () => {
   it.each([
     ['*', ['a', '/x'.slice(1)], ['a/b', 'a/']],
     ['**', ['a', 'a/b', '/', 'a//b'], []],
@@ -27,19 +27,22 @@ describe('a pattern', () => {
     expect(others.map((topic) => matches(interest, parseTopic(topic)))).toEqual(others.map(() => false));
   });
 
-  it('is told from a topic by whole segments', () => {
+  it('a name is a pattern only if a whole segment is a wildcard', () => {
     const patterns = ['*', '**', 'a/*', '*/a', 'a/*/b', 'a/**'].map((name) => isPattern(parseInterest(name)));
     const topics = ['a', 'a*', '*a/b', 'a/b**', '***', '/'].map((name) => isPattern(parseInterest(name)));
     expect([patterns, topics]).toEqual([patterns.map(() => true), topics.map(() => false)]);
   });
 
-  it.each(['**/a', 'a/**/b', '**/**', '', '$x', 'a\n', 'a'.repeat(256)])('is refused: %j', (name) => {
-    expect(() => parseInterest(name)).toThrow(
-      expect.objectContaining({ code: 'topic_name_invalid' }) as Error,
-    );
-  });
+  it.each(['**/a', 'a/**/b', '**/**', '', '$x', 'a\n', 'a'.repeat(256)])(
+    'parseInterest refuses %j',
+    (name) => {
+      expect(() => parseInterest(name)).toThrow(
+        expect.objectContaining({ code: 'topic_name_invalid' }) as Error,
+      );
+    },
+  );
 
-  it('matches what a plain recursive definition says', () => {
+  it('a pattern matches the same topics as a plain recursive definition', () => {
     const segment: fc.Arbitrary<string> = fc.constantFrom('a', 'b', '');
     const topic = fc.array(segment, { minLength: 1, maxLength: 5 });
     const wanted = fc
@@ -68,7 +71,7 @@ describe('a pattern', () => {
     );
   });
 
-  it('is compared with another as by their segments', () => {
+  it('covers and overlaps agree with a comparison segment by segment', () => {
     const pattern = fc
       .tuple(
         fc.array(fc.constantFrom<string>('a', 'b', 'ab', '', '*', '**a', 'a*'), { maxLength: 4 }),
@@ -103,7 +106,7 @@ describe('a pattern', () => {
     );
   });
 
-  it('is matched in time that grows with its length alone', () => {
+  it('the time to match a pattern grows only with its length', () => {
     const pattern = parseInterest(`${'*/'.repeat(126)}**`);
     const topic = parseTopic('/'.repeat(254));
     expect(matches(pattern, topic)).toBe(true);

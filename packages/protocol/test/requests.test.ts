@@ -9,8 +9,8 @@ import {
   parseUnsubscribe,
 } from '@fanfare/protocol';
 
-describe('a request', () => {
-  it('is read or refused with a registered code, whatever it is', () => {
+describe('requests', () => {
+  it('any input is parsed, or refused with a code of PROTOCOL.md', () => {
     const topic = fc.oneof(fc.constant('news'), fc.anything());
     const request = fc.oneof(
       fc.anything(),
@@ -30,11 +30,11 @@ describe('a request', () => {
     );
   });
 
-  it('ignores fields that it does not know', () => {
+  it('unknown fields are ignored', () => {
     expect(parseSubscribe({ topic: 'news', later: true })).toEqual({ topic: 'news', form: 'plain' });
   });
 
-  it('sees only what the object has itself', () => {
+  it('inherited properties are not read as fields', () => {
     const field = fieldsOf(JSON.parse('{"__proto__": {"topic": "news"}}'), 'test');
     expect(field('topic')).toBeUndefined();
     expect(field('toString')).toBeUndefined();
@@ -52,7 +52,7 @@ describe('a request', () => {
     expect(parseSubscribe({ topic: 'news', from }).from).toEqual(parsed);
   });
 
-  it.each(['', 'a\n', 'a'.repeat(256), '\ud800', 1, null, {}])('may not have the id %j', (id) => {
+  it.each(['', 'a\n', 'a'.repeat(256), '\ud800', 1, null, {}])('the id %j is refused', (id) => {
     expect(() => parseId(id)).toThrow(expect.objectContaining({ code: 'bad_request' }) as Error);
   });
 });

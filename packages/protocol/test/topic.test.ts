@@ -34,8 +34,8 @@ const anyText = fc.oneof(
   },
 );
 
-describe('a topic', () => {
-  it('is legal exactly when the protocol says so, and is then the same text', () => {
+describe('topic names', () => {
+  it('parseTopic accepts exactly the names that PROTOCOL.md 1.1 allows, and returns them unchanged', () => {
     fc.assert(
       fc.property(anyText, (text) => {
         if (isLegal(text)) expect(parseTopic(text)).toBe(text);
@@ -62,7 +62,7 @@ describe('a topic', () => {
     expect(parseTopic(topic)).toBe(topic);
   });
 
-  it('is refused as malformed when it is no text at all', () => {
+  it('a topic that is not a string is refused with bad_request', () => {
     fc.assert(
       fc.property(
         fc.anything().filter((value) => typeof value !== 'string'),
@@ -73,7 +73,7 @@ describe('a topic', () => {
     );
   });
 
-  it('is kept or not by its exact bytes', () => {
+  it('the length of a topic is limited by its exact number of bytes', () => {
     for (const topic of reservedTopics) {
       expect(isReservedTopic(parseTopic(topic))).toBe(true);
       expect(isReservedTopic(parseTopic(`${topic} `))).toBe(false);
