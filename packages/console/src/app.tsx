@@ -66,7 +66,7 @@ function Page({ route }: { readonly route: Route }) {
   }
 }
 
-/** Where nobody has asked for a page: what there is to see decides. */
+/** Chooses the first page if the address names none: the one with something to see. */
 function FirstPage() {
   const { api, identity } = useSession();
   const [error, setError] = useState<string>();
@@ -110,7 +110,7 @@ function titleOf(route: Route): string {
   }
 }
 
-/** The address is a page's: it stays as it is. */
+/** Moves the focus to the content. The hash of the address names a page, so it must not change. */
 function skipToMain(event: React.MouseEvent): void {
   event.preventDefault();
   document.getElementById('main')?.focus();

@@ -5,7 +5,7 @@ export function formatCount(count: number): string {
   return whole.format(Math.round(count));
 }
 
-/** A rate: with a fraction only where it is small. */
+/** Formats a rate. Only small rates have decimals. */
 export function formatRate(perSecond: number): string {
   return perSecond >= 100 ? whole.format(Math.round(perSecond)) : short.format(perSecond);
 }
@@ -25,7 +25,7 @@ export function formatMs(ms: number): string {
   return ms >= 10 ? `${whole.format(Math.round(ms))} ms` : `${short.format(ms)} ms`;
 }
 
-/** A span of time in its largest unit, such as `3 min`. */
+/** Formats a duration in its largest unit, such as `3 min`. */
 export function formatSpan(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1_000));
   if (seconds < 60) return `${seconds} s`;
@@ -45,7 +45,7 @@ export function formatClock(time: number): string {
   return `${clock}.${String(date.getMilliseconds()).padStart(3, '0')}`;
 }
 
-/** With the day, for what may be of another one. */
+/** Formats a time with its date, for times that may be of another day. */
 export function formatTime(time: number): string {
   const date = new Date(time);
   if (Number.isNaN(date.getTime())) return '–';

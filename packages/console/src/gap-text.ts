@@ -1,7 +1,7 @@
 import type { Gap } from '@fanfare/client';
 import { plural } from './format.ts';
 
-/** What a list says where messages are missing. */
+/** The text of a row that marks missing messages. */
 export function describeGap({ dropped, reason }: Gap): string {
   const what =
     dropped === undefined ? 'Messages are' : `${plural(dropped, 'message')} ${dropped === 1 ? 'is' : 'are'}`;

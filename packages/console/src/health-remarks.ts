@@ -6,7 +6,7 @@ export interface Remark {
   readonly text: string;
 }
 
-/** From here on somebody notices. */
+/** From this delay on, people notice it. */
 const lateMs = 50;
 const veryLateMs = 250;
 const waitingBytes = 16 * 1_048_576;
@@ -14,9 +14,9 @@ const logShare = 0.9;
 const newMs = 60_000;
 
 /**
- * What there is to say about how the server is, the worst first.
+ * Remarks about the health of the server, the worst first.
  *
- * @param error - why the server did not tell just now
+ * @param error - why the last request for figures failed
  */
 export function remarksOn(stats: Stats, error: string | undefined): readonly Remark[] {
   const remarks: Remark[] = [];

@@ -1,21 +1,24 @@
 import type { HistoryPage } from '@fanfare/protocol';
 import { rowOf, type MessageRow } from './message-tail.ts';
 
-/** A stretch of what is kept, which grows at either end and is let go of at the other. */
+/**
+ * A part of the history. It grows at one end, and drops messages at the other, so that its size stays
+ * bounded.
+ */
 export interface HistoryWindow {
   readonly rows: readonly MessageRow[];
   readonly hasOlder: boolean;
   readonly hasNewer: boolean;
-  /** The offset to go on from towards the newest. */
+  /** The offset from which newer messages are loaded. */
   readonly next: string | undefined;
 }
 
 export const emptyWindow: HistoryWindow = { rows: [], hasOlder: false, hasNewer: false, next: undefined };
 
-/** How many messages are held at once. */
+/** Maximum number of messages in the window. */
 export const windowMax = 2_000;
 
-/** @param isWhole - whether the page is known to begin with the first message that is kept */
+/** @param isWhole - whether the page starts with the first message that is kept */
 export function openWindow({ messages, more, next }: HistoryPage, isWhole: boolean): HistoryWindow {
   const rows = messages.map((message, at) => rowOf(message, at));
   return { rows, hasOlder: !isWhole, hasNewer: more, next };
@@ -33,7 +36,7 @@ export function withNewer(window: HistoryWindow, { messages, more, next }: Histo
 }
 
 export function withOlder(window: HistoryWindow, { messages, more }: HistoryPage): HistoryWindow {
-  // Keys go below zero: those of the rows that are there stay.
+  // Keys become negative, so that the existing rows keep theirs.
   const start = (window.rows[0]?.key ?? 0) - messages.length;
   const all = [...messages.map((message, at) => rowOf(message, start + at)), ...window.rows];
   const rows = all.slice(0, windowMax);

@@ -2,7 +2,7 @@ import type { TopicInfo } from '@fanfare/protocol';
 import type { Api } from './api.ts';
 
 interface LastMessage {
-  /** That of the topic's newest message when it was asked for; what came meanwhile may have a later one. */
+  /** The last offset of the topic at the time of the request. The message may be a later one. */
   readonly offset: string;
   /** As JSON. */
   readonly text: string;
@@ -12,7 +12,10 @@ const keptMax = 500;
 const requestsMax = 3;
 const charactersMax = 300;
 
-/** The newest messages of the topics that are on the screen, fetched a few at a time and only where there is a newer one. */
+/**
+ * The newest messages of the topics on the screen. They are fetched a few at a time, and only if they are out
+ * of date.
+ */
 export class LastMessages {
   readonly #api: Api;
   readonly #listeners = new Set<() => void>();
@@ -33,7 +36,7 @@ export class LastMessages {
     return () => void this.#listeners.delete(listener);
   };
 
-  /** Those that were wanted before and not asked for yet are not wanted any more. */
+  /** Sets the topics on the screen. Earlier topics that were not requested yet are skipped. */
   want(topics: readonly TopicInfo[]): void {
     this.#wanted = topics;
     while (this.#requests < requestsMax && this.#next()) void this.#fetch();
@@ -56,7 +59,7 @@ export class LastMessages {
         const last = messages.at(-1);
         if (last) this.#keep(name, { offset: lastOffset, text: cut(JSON.stringify(last.message)) });
       } catch {
-        // The next look asks again.
+        // It is requested again with the next refresh.
       }
     }
     this.#requests--;

@@ -1,11 +1,11 @@
 import type { Envelope } from '@fanfare/protocol';
 
-/** A line of a list of messages. */
+/** A row in a list of messages. */
 export type Row = MessageRow | GapRow;
 
 export interface MessageRow {
   readonly kind: 'message';
-  /** Grows with each row that comes. */
+  /** A number that grows with each row. */
   readonly key: number;
   readonly topic: string;
   /** The message as JSON. */
@@ -16,7 +16,7 @@ export interface MessageRow {
   readonly publisher?: string;
 }
 
-/** Something is missing here. */
+/** A row that marks missing messages. */
 interface GapRow {
   readonly kind: 'gap';
   readonly key: number;
@@ -24,29 +24,29 @@ interface GapRow {
 }
 
 export interface TailView {
-  /** The newest that there are, the oldest first. */
+  /** The newest rows, oldest first. */
   readonly rows: readonly Row[];
-  /** How many came and went between two paintings, so that nobody has seen them. */
+  /** How many rows were dropped between two frames, so that nobody has seen them. */
   readonly skipped: number;
-  /** The same while nothing was to be painted. */
+  /** How many rows were dropped during a pause. */
   readonly skippedInPause: number;
 }
 
 export const emptyView: TailView = { rows: [], skipped: 0, skippedInPause: 0 };
 
 /**
- * The newest messages of a subscription: a bounded ring, written by what comes and read by whoever paints. However many
- * come, a painting costs the same.
+ * The newest messages of a subscription, as a bounded ring. Its bound makes the cost of a frame independent
+ * of the message rate.
  */
 export class MessageTail {
   readonly #rowsMax: number;
   readonly #charactersMax: number;
   #rows: Row[] = [];
-  /** Those before it are gone. */
+  /** Rows before it were dropped. */
   #first = 0;
   #characters = 0;
   #nextKey = 0;
-  /** Keys before it were painted. */
+  /** Rows with smaller keys were painted. */
   #painted = 0;
   #skipped = 0;
   #skippedInPause = 0;
@@ -57,12 +57,12 @@ export class MessageTail {
     this.#charactersMax = charactersMax;
   }
 
-  /** How many rows have come since it was painted. */
+  /** How many rows have arrived since the last frame. */
   get waiting(): number {
     return this.#nextKey - this.#painted;
   }
 
-  /** How many rows have ever come. */
+  /** How many rows have arrived in all. */
   get total(): number {
     return this.#nextKey;
   }
@@ -82,7 +82,7 @@ export class MessageTail {
     return { rows: this.#rows.slice(), skipped: this.#skipped, skippedInPause: this.#skippedInPause };
   }
 
-  /** Lets go of all rows; what was skipped is counted anew. */
+  /** Drops all rows, and resets the counts of skipped rows. */
   clear(): void {
     this.#rows = [];
     this.#first = 0;
@@ -97,7 +97,7 @@ export class MessageTail {
     this.#characters += row.text.length;
     while (
       this.#rows.length - this.#first > this.#rowsMax ||
-      // The newest is shown whatever its size.
+      // The newest row stays, whatever its size.
       (this.#characters > this.#charactersMax && this.#rows.length - this.#first > 1)
     ) {
       this.#dropOldest();
@@ -131,7 +131,7 @@ export function rowOf({ topic, message, time, offset, id, publisher }: Envelope,
   };
 }
 
-/** A test of rows: whether a text is in the message, its topic or its publisher, in whatever case. */
+/** A filter for rows: whether the message, its topic or its publisher contains a text. It ignores case. */
 export function rowFilter(wanted: string): (row: Row) => boolean {
   if (wanted === '') return () => true;
   const pattern = new RegExp(wanted.replaceAll(/[.*+?^${}()|[\]\\/]/g, String.raw`\$&`), 'iu');

@@ -7,9 +7,9 @@ import {
 } from '@fanfare/protocol';
 
 /**
- * Whether somebody may publish to a topic, as far as it can be known here.
+ * Whether a client may publish to a topic, as far as the page can know. The server decides.
  *
- * @param rule - the topic's, where it may be read; it may allow what the token does not
+ * @param rule - the rule of the topic, if it may be read; it can allow more than the token
  */
 export function mayPublish(
   { admin, publish }: IdentityInfo,

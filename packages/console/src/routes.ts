@@ -5,7 +5,7 @@ export type Route =
   | { readonly page: 'connections'; readonly id?: string }
   | { readonly page: 'try' };
 
-/** Reads what stands behind the `#` of the address. Undefined when it names no page. */
+/** Parses the hash of the address. Undefined if it names no page. */
 export function parseHash(hash: string): Route | undefined {
   const [, page = '', rest] = /^#\/([a-z]+)(?:\/(.+))?$/s.exec(hash) ?? [];
   const name = rest === undefined ? undefined : decode(rest);

@@ -4,9 +4,9 @@ import { createContext, use, useSyncExternalStore } from 'react';
 import type { Api } from './api.ts';
 import type { StatsHistory } from './stats-history.ts';
 
-/** What every page has: the server as whoever is signed in sees it. */
+/** The context of every page: the connection to the server, and the identity of the user. */
 export interface Session {
-  /** Of the server, with a slash at the end. */
+  /** The URL of the server, with a slash at its end. */
   readonly base: string;
   readonly api: Api;
   readonly fanfare: Fanfare;
@@ -36,7 +36,7 @@ export function connectTo(base: string, token: string | undefined): Fanfare {
 
 const tokenKey = 'fanfare-token';
 
-/** The token of this tab, which ends with it. */
+/** The token, stored only in this tab until it is closed. */
 export const storedToken = {
   get: (): string | undefined => sessionStorage.getItem(tokenKey) ?? undefined,
   set: (token: string): void => sessionStorage.setItem(tokenKey, token),

@@ -1,11 +1,11 @@
-/** What a newcomer is to do in a program: the same as on the page. */
+/** The publish of the page, for snippets that do the same in a program. */
 export interface Example {
-  /** Of the server, with a slash at the end. */
+  /** The URL of the server, with a slash at its end. */
   readonly base: string;
   readonly topic: string;
   /** The message as JSON text. */
   readonly message: string;
-  /** Whether the server asks for a token. */
+  /** Whether the server needs a token. */
   readonly withToken: boolean;
 }
 
@@ -90,7 +90,7 @@ function origin(base: string): string {
   return base.replace(/\/$/, '');
 }
 
-/** As one word of a POSIX shell. */
+/** Quotes a text as one word of a POSIX shell. */
 function shell(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -1,12 +1,12 @@
 export interface Sort {
-  /** Of the column. */
+  /** The id of the column. */
   readonly id: string;
   readonly isDescending: boolean;
 }
 
 type Comparable = string | number;
 
-/** The rows in the order of what `by` makes of them; those of which it is the same stay as they were. */
+/** Sorts rows by a key. Rows with equal keys keep their order. */
 export function sortRows<T>(
   rows: readonly T[],
   by: (row: T) => Comparable,
@@ -18,7 +18,7 @@ export function sortRows<T>(
   return keyed.map(({ row }) => row);
 }
 
-/** What a click on a column's head makes of the order. */
+/** The order after a click on the header of a column. */
 export function nextSort(sort: Sort, id: string, firstDescending: boolean): Sort {
   return { id, isDescending: sort.id === id ? !sort.isDescending : firstDescending };
 }

@@ -5,13 +5,15 @@ import { appendSample, sampleOf, type Sample } from './stats-samples.ts';
 export interface StatsView {
   readonly samples: readonly Sample[];
   readonly latest?: Stats;
-  /** Why there are none, or no new ones. */
+  /** Why the last request for figures failed. */
   readonly error?: string;
 }
 
 const pollMs = 1_000;
 
-/** Asks the server for its figures once a second, whichever page is shown, and keeps those of the last minutes. */
+/**
+ * Fetches the figures of the server once a second, on every page, so that the charts have the last minutes.
+ */
 export class StatsHistory {
   readonly #api: Api;
   readonly #listeners = new Set<() => void>();

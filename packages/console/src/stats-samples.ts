@@ -1,6 +1,6 @@
 import type { Stats } from '@fanfare/protocol';
 
-/** The figures of one moment. Rates are per second, delays in milliseconds. */
+/** The figures at one time. Rates are per second, delays in milliseconds. Null marks a gap in a chart. */
 export interface Sample {
   readonly time: number;
   readonly publishes: number | null;
@@ -17,10 +17,10 @@ export interface Sample {
 /** How long the charts go back, in milliseconds. */
 export const historyMs = 900_000;
 
-/** Where nothing came for so long, a chart has a hole. */
+/** A longer time without samples is a gap in the charts. */
 const holeMs = 5_000;
 
-/** Figures since the server started become rates; a server that was started anew begins again. */
+/** Turns totals into rates. After a restart of the server, the first sample has no rates. */
 export function sampleOf(stats: Stats, before: Stats | undefined): Sample {
   const seconds = before?.startedAt === stats.startedAt ? (stats.time - before.time) / 1_000 : 0;
   const rate = (total: number, earlier = 0): number | null =>
@@ -39,10 +39,10 @@ export function sampleOf(stats: Stats, before: Stats | undefined): Sample {
   };
 }
 
-/** The samples with one more, with a hole before it where there was none for long, and without those that are too old. */
+/** Appends a sample, removes old ones, and inserts a gap if there was no sample for a long time. */
 export function appendSample(samples: readonly Sample[], sample: Sample): readonly Sample[] {
   const last = samples.at(-1);
-  // The server's clock was set back, or it is another server.
+  // The clock of the server was set back, or it is another server.
   if (last && sample.time <= last.time) return [sample];
   const kept = samples.filter(({ time }) => time > sample.time - historyMs);
   if (last && sample.time - last.time > holeMs) kept.push(hole(last.time + 1));

@@ -11,13 +11,13 @@ export function applyTheme(theme: Theme = storedTheme()): void {
   else root.dataset['theme'] = theme;
 }
 
-/** The theme that was chosen, and what chooses another. */
+/** The chosen theme, and a function that chooses another. */
 export function useTheme(): [Theme, (theme: Theme) => void] {
   const theme = useSyncExternalStore(onThemeChange, storedTheme);
   return [theme, chooseTheme];
 }
 
-/** Light or dark, as it is seen. */
+/** The shade that the page shows: light or dark. */
 export function useShade(): 'light' | 'dark' {
   return useSyncExternalStore(onThemeChange, () => {
     const theme = storedTheme();

@@ -1,19 +1,22 @@
 import type { TopicInfo } from '@fanfare/protocol';
 
 export interface TopicRow extends TopicInfo {
-  /** Messages a second since the last look; undefined at the first. */
+  /** Messages per second since the last poll; undefined at the first. */
   readonly rate?: number;
 }
 
 export interface TopicLook {
   readonly rows: readonly TopicRow[];
-  /** When it was, in milliseconds. */
+  /** The time of the poll, in milliseconds. */
   readonly at: number;
-  /** Whether there are more topics than were looked at. */
+  /** Whether the server has more topics than were fetched. */
   readonly isCut: boolean;
 }
 
-/** The topics with their rates since the look before. A topic that was made anew begins again. */
+/**
+ * Adds rates since the last poll to topics. The rate of a topic that was deleted and created again starts at
+ * 0.
+ */
 export function withRates(
   topics: readonly TopicInfo[],
   at: number,

@@ -3,7 +3,7 @@ import { messageOf } from './api.ts';
 import { emptyWindow, openWindow, withNewer, withOlder, type HistoryWindow } from './history-window.ts';
 import { useSession } from './session.ts';
 
-/** Where to begin reading. */
+/** Where to start reading. */
 export type HistoryStart =
   | { readonly kind: 'newest' }
   | { readonly kind: 'earliest' }
@@ -14,7 +14,7 @@ export interface ShownHistory {
   readonly window: HistoryWindow;
   readonly isLoading: boolean;
   readonly error: string | undefined;
-  /** Whether what an offset stands for is not all there any more. */
+  /** Whether the server no longer has all messages after the requested offset. */
   readonly isIncomplete: boolean;
   readonly loadOlder: () => void;
   readonly loadNewer: () => void;
@@ -23,9 +23,10 @@ export interface ShownHistory {
 const pageMessages = 200;
 
 /**
- * What is kept of a topic, a page at a time from some place on.
+ * The kept messages of a topic, loaded page by page.
  *
- * @param canGoBack - in both directions; a pattern is only read towards the newest
+ * @param canGoBack - whether older messages can be loaded; patterns can only be read towards the newest
+ *   message
  */
 export function useHistory(topic: string, start: HistoryStart, canGoBack: boolean): ShownHistory {
   const { api } = useSession();

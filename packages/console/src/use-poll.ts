@@ -4,17 +4,17 @@ import { ApiError } from './api.ts';
 export interface Polled<T> {
   readonly data?: T;
   readonly error?: ApiError;
-  /** Asks at once. */
+  /** Polls at once. */
   readonly refresh: () => void;
 }
 
 const longestMs = 5_000;
 
 /**
- * Asks again and again, each time so long after the last answer, and less often while there is none. What was there stays
- * while nothing new comes.
+ * Polls the server, with a pause after each response, and backs off while requests fail. Failures keep the
+ * last data.
  *
- * @param ask - a new function asks for something else: what was there is forgotten
+ * @param ask - sends the request; with a new function, the old data is dropped
  */
 export function usePoll<T>(ask: (before: T | undefined) => Promise<T>, everyMs: number): Polled<T> {
   const [state, setState] = useState<{ ask: typeof ask; data?: T; error?: ApiError }>({ ask });

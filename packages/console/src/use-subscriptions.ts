@@ -7,16 +7,16 @@ import { MessageTail, type TailView } from './message-tail.ts';
 import { useTailView } from './use-tail-view.ts';
 
 export interface Subscriptions {
-  /** Those that are subscribed to. */
+  /** The subscribed topics. */
   readonly topics: readonly string[];
   readonly view: TailView;
-  /** Why the last subscription was refused. */
+  /** Why the server refused the last subscription. */
   readonly refusal: string | undefined;
   readonly subscribe: (topic: string) => Promise<void>;
   readonly unsubscribe: (topic: string) => void;
 }
 
-/** Subscriptions that come and go, and one list of what they get. */
+/** A changing set of subscriptions, and one list of their messages. */
 export function useSubscriptions(rowsMax: number): Subscriptions {
   const { fanfare } = useSession();
   const [tail] = useState(() => new MessageTail(rowsMax));

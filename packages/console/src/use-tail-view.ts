@@ -3,13 +3,13 @@ import { emptyView, type MessageTail, type TailView } from './message-tail.ts';
 
 export interface RenderedTail {
   readonly view: TailView;
-  /** How many rows have come since the painting, while it is paused. */
+  /** How many rows have arrived since the last frame, during a pause. */
   readonly waiting: number;
-  /** To be called after each row; what came is painted with the next frame. */
+  /** Must be called after each row. The next frame paints the new rows. */
   readonly schedule: () => void;
 }
 
-/** Paints a tail at most once a frame, however much comes. */
+/** Renders a tail at most once a frame, so that the page stays responsive at any message rate. */
 export function useTailView(tail: MessageTail, isPaused: boolean): RenderedTail {
   const [view, setView] = useState(emptyView);
   const [waiting, setWaiting] = useState(0);

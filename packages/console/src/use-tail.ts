@@ -6,18 +6,18 @@ import { MessageTail } from './message-tail.ts';
 import { useTailView, type RenderedTail } from './use-tail-view.ts';
 
 export interface LiveTail extends RenderedTail {
-  /** Messages that came within the last second. */
+  /** Messages that arrived in the last second. */
   readonly rate: number;
-  /** Why there is nothing more to come. */
+  /** Why the subscription has ended. */
   readonly error: string | undefined;
 }
 
-/** What there is to see at once, before the first new message. */
+/** How many kept messages are shown before the first new one. */
 const pastMessages = 50;
 
 const rateMs = 1_000;
 
-/** The newest messages of a topic or pattern, as they come. */
+/** The newest messages of a topic or pattern, live. */
 export function useTail(topic: string, isPaused: boolean): LiveTail {
   const { fanfare } = useSession();
   const [tail] = useState(() => new MessageTail());

@@ -4,13 +4,13 @@ import { useSession } from './session.ts';
 import { withRates, type TopicLook } from './topic-rates.ts';
 import { usePoll, type Polled } from './use-poll.ts';
 
-/** How many topics are listed. A prefix finds others. */
+/** Maximum number of listed topics. A search by prefix finds others. */
 export const listedMax = 20_000;
 
 const pageMax = 1_000;
 const pollMs = 2_500;
 
-/** The topics whose names begin with a prefix, as they are now and again. */
+/** Polls the topics whose names start with a prefix. */
 export function useTopics(prefix: string): Polled<TopicLook> {
   const { api } = useSession();
   const ask = useCallback(

@@ -34,7 +34,9 @@ const steps: Readonly<Record<string, number>> = {
   End: Infinity,
 };
 
-/** A virtual list of messages: only the rows on the screen are in the document. Arrow keys select a message. */
+/**
+ * A virtual list of messages: only the rows on the screen are in the document. Arrow keys select a message.
+ */
 export function MessageList(props: Props) {
   const { label, rows, selected, onSelect, isFollowing = false, onEnd, scroller } = props;
   const id = useId();

@@ -5,13 +5,19 @@ import { nextSort, sortRows, type Sort } from '../sorting.ts';
 export interface Column<T> {
   readonly id: string;
   readonly label: string;
-  /** The sort key of a row. Without it, the column cannot be sorted. Numbers are sorted in descending order first. */
+  /**
+   * The sort key of a row. Without it, the column cannot be sorted. Numbers are sorted in descending order
+   * first.
+   */
   readonly by?: (row: T) => string | number;
   readonly cell: (row: T) => ReactNode;
   readonly isNumber?: boolean;
   /** Whether narrow screens hide the column. */
   readonly isWideOnly?: boolean;
-  /** Whether a long text loses its start, because names differ at their end. The cell must put it into a `bdi`. */
+  /**
+   * Whether a long text loses its start, because names differ at their end. The cell must put it into a
+   * `bdi`.
+   */
   readonly keepsEnd?: boolean;
 }
 
@@ -107,8 +113,8 @@ function Head<T>({ column, sort, onSort }: HeadProps<T>) {
 }
 
 /**
- * Fills the space of the rows that are not in the document. It has a single cell, because a cell that spans columns would
- * show columns that narrow screens hide.
+ * Fills the space of the rows that are not in the document. It has a single cell, because a cell that spans
+ * columns would show columns that narrow screens hide.
  */
 function Spacer({ height }: { readonly height: number }) {
   return (
