@@ -1,5 +1,5 @@
 // @ts-check
-// npm run bench: what follows `npm run bench --` goes to the benchmark.
+// npm run bench: arguments after `npm run bench --` go to the benchmark.
 import { bundle } from './bundle.mjs';
 import { finishPackages } from './packages.mjs';
 import { build, install } from './prepare.mjs';

@@ -1,5 +1,6 @@
 // @ts-check
-// The SDK as one module of CommonJS, and what browsers get: the SDK as one file for a <script> tag, with socket.io-client in it, and the console.
+// Bundles the SDK as a CommonJS module and as one file for a <script> tag (with socket.io-client), and
+// bundles the console.
 import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { root } from './prepare.mjs';
@@ -7,7 +8,7 @@ import { root } from './prepare.mjs';
 const client = `${root}packages/client/`;
 const page = `${root}packages/console/`;
 
-/** Bundles what is newer than its bundle. */
+/** Bundles sources that are newer than their bundle. */
 export async function bundle() {
   await Promise.all([bundleClient(), bundleConsole()]);
 }
@@ -18,7 +19,7 @@ async function bundleClient() {
   const input = `${client}dist/index.js`;
   if (isCurrent(file, [`${client}dist`, `${root}scripts/bundle.mjs`])) return;
   const { build } = await import('rolldown');
-  // For Jest and bundlers that know neither `exports` nor today's syntax.
+  // For Jest, and for bundlers that do not support `exports` or current syntax.
   await build({
     input,
     platform: 'node',
@@ -28,7 +29,7 @@ async function bundleClient() {
     logLevel: 'warn',
   });
   const names = Object.keys(/** @type {object} */ (await import(pathToFileURL(input).href)));
-  // Never run: it says what `import` finds in it, where that is not seen from the minified names.
+  // Dead code that names the exports, because `import` cannot detect them in minified code.
   const footer = `0&&(module.exports={${names.join()}});`;
   await build({
     input,
@@ -41,7 +42,7 @@ async function bundleClient() {
 }
 
 const scriptDeclaration = `export * from '../cjs/index.js';
-/** What a page has with <script src="…/fanfare.js">. */
+/** The global of <script src="…/fanfare.js">. */
 export as namespace Fanfare;
 declare global {
   /** The same in a module of a page. */
@@ -63,7 +64,7 @@ async function bundleConsole() {
       modulePreload: false,
       assetsInlineLimit: 0,
       rolldownOptions: {
-        // The server lists what it serves: names that stay, and one script.
+        // The server has a fixed list of the files that it serves, so their names must not change.
         output: {
           entryFileNames: 'console/console.js',
           assetFileNames: 'console/console[extname]',
@@ -76,7 +77,7 @@ async function bundleConsole() {
 
 /**
  * @param {string} file
- * @param {readonly string[]} sources - files, and folders with all that is in them
+ * @param {readonly string[]} sources - files, and folders with their content
  */
 function isCurrent(file, sources) {
   if (!existsSync(file)) return false;

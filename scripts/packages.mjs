@@ -1,6 +1,7 @@
 // @ts-check
-// What is in the packages beside what tsc makes, and what is not: declarations that every TypeScript reads, entries for CommonJS,
-// and nothing of sources that are gone.
+// Finishes the output of tsc: makes declarations readable for every version of TypeScript, adds entries for
+// CommonJS, and removes
+// the output of deleted sources.
 import {
   existsSync,
   mkdirSync,
@@ -17,27 +18,27 @@ import { root } from './prepare.mjs';
 /** The packages with an API. */
 const libraries = ['protocol', 'fanout', 'client', 'server'];
 
-/** Those whose modules of CommonJS `bundle` makes. */
+/** The packages whose CommonJS modules `bundle` creates. */
 const bundled = new Set(['client']);
 
 /** @typedef {{ types: string, default: string }} Entry */
 
-/** tsc leaves the `.ts` of the sources in declarations, which no other program than itself accepts. */
+/** tsc leaves `.ts` in the imports of declarations, which other programs do not accept. */
 const specifier = /(from '|import '|import\(["'])(\.{1,2}\/[^'"]+?)\.ts(?=['"])/g;
 
-/** To be called after tsc, and again after it has made anything anew. */
+/** Must be called after every run of tsc. */
 export function finishPackages() {
   for (const name of [...libraries, 'cli']) removeOutdated(`${root}packages/${name}`);
   for (const name of libraries) {
     const folder = `${root}packages/${name}`;
     for (const file of declarationsIn(`${folder}/dist`)) {
       const text = readFileSync(file, 'utf8');
-      // As long as before, so that the declaration map still fits.
+      // The text keeps its length, so that the declaration map stays valid.
       const finished = text.replaceAll(specifier, '$1$2.js');
       if (finished === text) continue;
       const { atime, mtime } = statSync(file);
       writeFileSync(file, finished);
-      // Else tsc would compile once more what depends on it.
+      // A newer time would make tsc compile all dependents again.
       utimesSync(file, atime, mtime);
     }
     writeCommonJs(folder, bundled.has(name));
@@ -45,7 +46,7 @@ export function finishPackages() {
 }
 
 /**
- * Removes what tsc has made of sources that are not there any more.
+ * Removes the output of sources that were deleted.
  *
  * @param {string} folder - of a package
  */
@@ -65,8 +66,9 @@ function declarationsIn(folder) {
 }
 
 /**
- * Writes `dist/cjs`: for each entry of the package a module of CommonJS with the declarations that it needs. The module is the
- * one of `dist` (Node 20.19 and later can `require` it), so that a program never has two of it.
+ * Writes `dist/cjs`: for each entry of the package a module of CommonJS with the declarations that it needs.
+ * The module is the one of `dist` (Node 20.19 and later can `require` it), so that a program never has two of
+ * it.
  *
  * @param {string} folder - of a package
  * @param {boolean} isBundled - whether there are only declarations to write
@@ -97,7 +99,7 @@ function writeCommonJs(folder, isBundled) {
 }
 
 /**
- * A declaration file with all of the package that it names.
+ * A declaration file, with all declaration files of the package that it imports.
  *
  * @param {string} file
  * @param {Set<string>} found
@@ -111,7 +113,7 @@ function reachable(file, found = new Set()) {
 }
 
 /**
- * Leaves a file alone that has the text already.
+ * Writes a file, unless it has the text already, so that its time does not change.
  *
  * @param {string} file
  * @param {string} text

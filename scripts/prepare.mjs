@@ -1,6 +1,7 @@
 // @ts-check
-// What a checkout needs before anything of it can run. Only Node's own modules are here, for on a fresh clone
-// there is nothing else.
+// Prepares a checkout: installs packages and compiles. It imports only Node's own modules, because a fresh
+// clone has no
+// others.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -8,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** Installs the packages that package-lock.json names, if they are not the ones installed already. */
+/** Installs the packages of package-lock.json, unless they are installed already. */
 export function install() {
   checkNode();
   const stamp = `${root}node_modules/.fanfare-installed`;
@@ -22,28 +23,30 @@ export function install() {
 }
 
 /**
- * Compiles what has changed.
+ * Compiles changed sources.
  *
- * @param {string} project - the folder or file of a tsconfig; with all that it refers to
+ * @param {string} project - the folder or file of a tsconfig, compiled with all its references
  */
 export function build(project) {
   run(process.execPath, [`${root}node_modules/typescript/bin/tsc`, '--build', project]);
 }
 
 /**
- * Runs a program in the root folder, and ends this one with its exit code when it fails.
+ * Runs a program in the root folder. If it fails, this program ends with the same exit code.
  *
  * @param {string} command
  * @param {readonly string[]} args
  */
 export function run(command, args) {
-  // What npm prints is for people, and the standard output may be read by a program. On Windows npm is a script.
+  // The output of npm goes to the standard error, because a program may read the standard output. On Windows,
+  // npm is a
+  // script.
   const { status, error } = spawnSync(command, args, {
     cwd: root,
     stdio: ['ignore', 2, 2],
     shell: command === 'npm' && process.platform === 'win32',
   });
-  if (error) console.error(`${command} could not be started: ${error.message}`);
+  if (error) console.error(`Cannot start ${command}: ${error.message}`);
   if (status !== 0) process.exit(status ?? 1);
 }
 

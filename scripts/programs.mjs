@@ -1,10 +1,11 @@
 // @ts-check
-// The programs that the tests use and npm does not have: foreign clients and servers, a browser, a terminal.
+// Installs the programs that the tests need and npm does not have: other clients and servers, a browser, a
+// terminal.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { run } from './prepare.mjs';
 
-/** What is needed, how to see that it is there, and the Debian package that has it. */
+/** The programs: name, check whether it is installed, and Debian package. */
 const programs = [
   {
     name: 'python-socketio for /usr/bin/python3',
@@ -39,7 +40,10 @@ const programs = [
   { name: 'faketime', isThere: () => isOnPath('faketime'), debian: 'faketime' },
 ];
 
-/** Installs what is missing when this is root on Debian or a descendant; else says what to install, and fails. */
+/**
+ * Installs missing programs as root on Debian and its derivatives. Otherwise prints what to install, and
+ * fails.
+ */
 export function installPrograms() {
   const missing = programs.filter(({ isThere }) => !isThere());
   if (missing.length === 0) return;
@@ -63,7 +67,7 @@ function pythonHas(module) {
 }
 
 /**
- * Debian puts servers where not everybody's path leads.
+ * Searches system folders too, because Debian installs servers outside the path of most users.
  *
  * @param {string} program
  */

@@ -1,4 +1,5 @@
-// npm start: from a fresh clone to a running server. What follows `npm start --` goes to `fanfare serve`.
+// npm start: prepares a fresh clone and starts the server. Arguments after `npm start --` go to `fanfare
+// serve`.
 import { bundle } from './bundle.mjs';
 import { finishPackages } from './packages.mjs';
 import { build, install } from './prepare.mjs';
@@ -7,7 +8,7 @@ install();
 build('packages/cli');
 finishPackages();
 await bundle();
-// Also when this was not started by npm, what it says to type is what works in a checkout.
+// Makes the CLI print commands that work in a checkout, even if npm did not start this script.
 process.env['npm_execpath'] ??= 'npm';
 process.argv.splice(2, 0, 'serve');
 await import('../packages/cli/bin/fanfare.js');

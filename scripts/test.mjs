@@ -9,7 +9,7 @@ import { build, install, root } from './prepare.mjs';
 import { installPrograms } from './programs.mjs';
 import { quickFiles } from './quick.mjs';
 
-/** Each check counts as one test. */
+/** Checks that run before the tests. Each counts as one test. */
 const checks = [
   { name: 'format', command: ['prettier', '--check', '--log-level=warn', '.'] },
   { name: 'lint', command: ['oxlint'] },
@@ -60,7 +60,7 @@ function test(files) {
     );
     passed += counts.numPassedTests;
     failed += counts.numFailedTests;
-    // A file that cannot be loaded, or an error between tests, has no test to fail.
+    // A file that cannot be loaded, or an error between tests, counts as one failure.
     if (!isFine && counts.numFailedTests === 0) failed++;
   } catch {
     failed++;
