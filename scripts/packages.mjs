@@ -1,7 +1,6 @@
 // @ts-check
 // Finishes the output of tsc: makes declarations readable for every version of TypeScript, adds entries for
-// CommonJS, and removes
-// the output of deleted sources.
+// CommonJS, and removes the output of deleted sources.
 import {
   existsSync,
   mkdirSync,

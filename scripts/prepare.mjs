@@ -1,7 +1,6 @@
 // @ts-check
 // Prepares a checkout: installs packages and compiles. It imports only Node's own modules, because a fresh
-// clone has no
-// others.
+// clone has no others.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';

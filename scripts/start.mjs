@@ -1,5 +1,5 @@
-// npm start: prepares a fresh clone and starts the server. Arguments after `npm start --` go to `fanfare
-// serve`.
+// npm start: prepares a fresh clone and starts the server. Arguments after `npm start --` go to
+// `fanfare serve`.
 import { bundle } from './bundle.mjs';
 import { finishPackages } from './packages.mjs';
 import { build, install } from './prepare.mjs';
