@@ -48,6 +48,9 @@ const foreignParser =
 const foreignPacket =
   'The server received text that is not a packet of Socket.IO 4 (protocol 5), or whose content is not JSON.';
 
+const missingAttachments =
+  'The server received an event while it waited for the binary attachments of an earlier packet.';
+
 const notJson = 'The arguments of an event must be JSON, without NaN and Infinity.';
 
 /** What the log says of such an event. */
@@ -96,6 +99,7 @@ export function eventDecoder(publishBytesMax: number, onFault: (sentence: string
         super.add(packet);
       } catch (error) {
         if (name === undefined) throw error;
+        if (isReadable(packet)) throw new FanfareError('bad_request', missingAttachments);
         onFault(refusedEvent);
         this.#emit(id, name, new RefusedArgument(new FanfareError('bad_request', notJson)));
       }
@@ -114,4 +118,14 @@ export function eventDecoder(publishBytesMax: number, onFault: (sentence: string
       this.emitReserved('decoded', { type: PacketType.DISCONNECT, nsp: '/' });
     }
   };
+}
+
+/** Whether a packet can be read if nothing comes before it. */
+function isReadable(packet: string): boolean {
+  try {
+    new Decoder().add(packet);
+    return true;
+  } catch {
+    return false;
+  }
 }
