@@ -41,6 +41,7 @@ const requestBytesMax = 1_000;
 export class Rehearsal {
   readonly engine: Engine;
   readonly #http = createServer();
+  readonly #wires: MemoryConnection[] = [];
 
   constructor(EngineOf: EngineClass, wsEngine: unknown) {
     this.engine = new EngineOf({
@@ -53,7 +54,7 @@ export class Rehearsal {
   }
 
   async open(transport: 'polling' | 'websocket'): Promise<Session> {
-    const { connection: wire } = connectInMemory(this.#http);
+    const wire = this.#connect();
     let connection: Connection | undefined;
     const onConnection = (opened: Connection): void => void (connection = opened);
     this.engine.once('connection', onConnection);
@@ -70,14 +71,22 @@ export class Rehearsal {
 
   /** Sends a request with packets. @returns the connection that brings its answer */
   send({ connection }: Session, body: string): MemoryConnection {
-    const { connection: wire } = connectInMemory(this.#http);
+    const wire = this.#connect();
     const length = `Content-Length: ${Buffer.byteLength(body)}`;
     wire.arrive(`POST ${urlOf(connection)} ${head}${length}\r\n\r\n${body}`);
     return wire;
   }
 
+  /** Ends everything. Else ws would wait half a minute for closing frames, and keep the process alive. */
   close(): void {
     this.engine.close();
+    for (const wire of this.#wires) wire.destroy();
+  }
+
+  #connect(): MemoryConnection {
+    const { connection } = connectInMemory(this.#http);
+    this.#wires.push(connection);
+    return connection;
   }
 }
 
