@@ -1,5 +1,6 @@
 import type { Problem } from '@fanfare/protocol';
 import { describe, expect, it } from 'vitest';
+import { nextEvent } from '../../../test/waits.ts';
 import { connectClient, publish, startServer, type RunningServer } from './harness.ts';
 import { declare } from './http-tools.ts';
 
@@ -69,7 +70,7 @@ const ways: Readonly<
 
 async function overSocket(url: string, json: string, transport: 'websocket' | 'polling'): Promise<Problem> {
   const client = await connectClient(url, transport);
-  const refused = new Promise<Problem>((resolve) => void client.once('error', resolve));
+  const refused = nextEvent<Problem>(client, 'error', 'the publish is refused');
   client.io.engine.write(`2["publish",${json}]`);
   return refused;
 }
