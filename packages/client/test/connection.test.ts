@@ -51,7 +51,7 @@ describe('the connection', () => {
         .poll(() => fanfare.status)
         .toMatchObject({
           state: 'connecting',
-          error: { code: 'not_authorized', message: expect.stringContaining('(origins)') as string },
+          error: { code: 'not_authorized', message: expect.stringContaining('setting `origins`') as string },
         });
       await server.stop();
       await startServer({ memory: true, origins: origin, port: Number(new URL(url).port) });

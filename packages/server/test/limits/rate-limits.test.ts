@@ -137,9 +137,9 @@ it('counts connections in total and from each address, and forgets closed ones',
     expect(counts.refusal(address)).toBeUndefined();
     counts.opened(address);
   }
-  expect(counts.refusal('10.0.0.2')).toContain('as many connections');
+  expect(counts.refusal('10.0.0.2')).toContain('Limit of 3 connections reached');
   counts.closed('10.0.0.1');
-  expect(counts.refusal('2001:db8::3')).toContain('From one address 2');
+  expect(counts.refusal('2001:db8::3')).toContain('Limit of 2 connections per address reached');
   expect(counts.refusal('10.0.0.2')).toBeUndefined();
   counts.closed('2001:db8::1');
   expect(counts.refusal('2001:db8::3')).toBeUndefined();
