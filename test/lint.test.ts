@@ -29,17 +29,17 @@ describe('the direction of imports', () => {
   it.each([
     ['packages/protocol/src/topic.ts', 'node:fs'],
     [`${server}/log/topic-log.ts`, '../message-path/admit.ts'],
-    [`${server}/subscriptions/subscription-index.ts`, '../socketio/rooms.ts'],
+    [`${server}/subscriptions/subscription-index.ts`, '../socketio/room-fan-out.ts'],
     [`${server}/subscriptions/subscription-index.ts`, 'socket.io'],
     [`${server}/message-path/append.ts`, '../log/local/local-topic-log.ts'],
     [`${server}/message-path/append.ts`, '../log/store/store.ts'],
     [`${server}/message-path/broadcast.ts`, 'socket.io'],
-    [`${server}/message-path/broadcast.ts`, '../socketio/rooms.ts'],
+    [`${server}/message-path/broadcast.ts`, '../socketio/room-fan-out.ts'],
     [`${server}/message-path/admit.ts`, '../http/problem.ts'],
     [`${server}/message-path/admit.ts`, '../server.ts'],
     [`${server}/message-path/admit.ts`, '../config/settings.ts'],
-    [`${server}/http/publish.ts`, '../socketio/events.ts'],
-    [`${server}/http/publish.ts`, '../log/local/local-topic-log.ts'],
+    [`${server}/http/publish-route.ts`, '../socketio/events.ts'],
+    [`${server}/http/publish-route.ts`, '../log/local/local-topic-log.ts'],
     [`${server}/socketio/events.ts`, '../http/problem.ts'],
     [`${server}/socketio/events.ts`, 'fastify'],
     ['packages/cli/src/serve.ts', '../../server/src/server.ts'],
@@ -51,11 +51,11 @@ describe('the direction of imports', () => {
   });
 
   it.each([
-    [`${server}/open-log.ts`, './log/local/local-topic-log.ts'],
+    [`${server}/compose-log.ts`, './log/local/local-topic-log.ts'],
     [`${server}/message-path/append.ts`, '../log/topic-log.ts'],
     [`${server}/socketio/events.ts`, 'socket.io'],
-    [`${server}/http/publish.ts`, 'fastify'],
-    [`${server}/http/publish.ts`, '../message-path/admit.ts'],
+    [`${server}/http/publish-route.ts`, 'fastify'],
+    [`${server}/http/publish-route.ts`, '../message-path/admit.ts'],
   ])('is open: %s may import %s', (path, imported) => {
     expect(lint(path, `import * as it from '${imported}';\nexport default it;\n`)).toBe('');
   });

@@ -12,7 +12,7 @@ import { Notice } from './parts/notice.tsx';
 import { hrefOf, type Route } from './routes.ts';
 import { SessionContext, useSession, type Session } from './session.ts';
 import { useRoute } from './use-route.ts';
-import { useSignIn } from './use-session.ts';
+import { useSignIn } from './use-sign-in.ts';
 
 export function App() {
   const [state, signIn] = useSignIn();

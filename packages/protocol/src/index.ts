@@ -46,7 +46,7 @@ export {
   type From,
   type SubscribeRequest,
   type UnsubscribeRequest,
-} from './subscribe.ts';
+} from './subscribe-request.ts';
 export type {
   FromInput,
   GapEvent,

@@ -13,17 +13,17 @@ import { ClientRefusalLog } from './observability/client-refusal-log.ts';
 import { watchFileDescriptors } from './observability/file-descriptors.ts';
 import { defaultLogger } from './observability/logger.ts';
 import { ProcessHealth } from './observability/process-health.ts';
-import { asRefusal } from './observability/refusal.ts';
+import { asRefusal } from './observability/unexpected-failure.ts';
 import { suppressRepeats } from './observability/repeat-suppression.ts';
-import { openAccess, openReachability, openTokenVerifier } from './open-access.ts';
-import { openLog, rulesOf } from './open-log.ts';
-import { openSocketIo, type SocketIo } from './open-socketio.ts';
+import { composeAccess, composeReachability, composeTokenVerifier } from './compose-access.ts';
+import { openLog, rulesOf } from './compose-log.ts';
+import { composeSocketIo, type SocketIo } from './compose-socketio.ts';
 import { ProgramStreams } from './program/program-streams.ts';
 import type { ProgramParts } from './program/program.ts';
 import type { ServerOptions } from './server-options.ts';
 import type { EventParts } from './socketio/events.ts';
 import { PollingResponses } from './socketio/polling-responses.ts';
-import { RoomFanOut } from './socketio/rooms.ts';
+import { RoomFanOut } from './socketio/room-fan-out.ts';
 import { SubscriptionIndex } from './subscriptions/subscription-index.ts';
 import { tryInsides, type Insides } from './try-insides.ts';
 
@@ -68,15 +68,15 @@ export async function compose(
   const addresses = clientAddressesOf(settings);
   const refusalLog = new ClientRefusalLog(logger);
   const reachability = { identifies: identify !== undefined, checksLocalAddress: isAttached };
-  const refuse = refusalLog.logged(openReachability(settings, reachability), addresses);
+  const refuse = refusalLog.logged(composeReachability(settings, reachability), addresses);
   const isDraining = (): boolean => path.isDraining;
-  const socketIo = openSocketIo(
+  const socketIo = composeSocketIo(
     { settings, addresses, refuse, refusalLog, insides, path: () => path },
     theirs,
   );
 
   // The log, and who may do what with it. A wrong key is found before the log is opened.
-  const verifier = openTokenVerifier(settings, { logger, now, monotonicMs });
+  const verifier = composeTokenVerifier(settings, { logger, now, monotonicMs });
   const rules = rulesOf(settings);
   const index = new SubscriptionIndex();
   const isInUse = (topic: Topic): boolean => index.isSubscribed(topic);
@@ -84,7 +84,7 @@ export async function compose(
     verifier?.close();
     throw error;
   });
-  const { access, revocations } = openAccess(settings, { verifier, identify, rules, store: log, now });
+  const { access, revocations } = composeAccess(settings, { verifier, identify, rules, store: log, now });
 
   // The message path, with three ways out: Socket.IO, event streams, and the program itself.
   const streams = new EventStreams({ ...settings, heartbeatMs, newId: makeId });

@@ -6,7 +6,7 @@ import { onTestFinished } from 'vitest';
 import { startListening } from '../../../test/waits.ts';
 import { clientAddressesOf } from '../src/config/trust-proxy.ts';
 import { resolveSettings } from '../src/config/resolve-settings.ts';
-import { openSocketIo } from '../src/open-socketio.ts';
+import { composeSocketIo } from '../src/compose-socketio.ts';
 import { ClientRefusalLog } from '../src/observability/client-refusal-log.ts';
 import { tryInsides } from '../src/try-insides.ts';
 import { strictLogger } from './harness.ts';
@@ -25,7 +25,7 @@ export async function startImpatient(
     env: {},
     file: { path: 'the options', content: { memory: true } },
   });
-  const { io, serve } = openSocketIo({
+  const { io, serve } = composeSocketIo({
     settings,
     addresses: clientAddressesOf(settings),
     refuse: () => undefined,

@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { FanfareError } from '@fanfare/protocol';
 import { ConnectionCounts } from '../limits/connection-counts.ts';
 import type { Connection } from '../message-path/connection.ts';
-import type { FanOut } from '../message-path/broadcast.ts';
+import type { FanOut } from '../message-path/fan-out.ts';
 import type { Audience, LiveEvent } from '../message-path/peer-events.ts';
 import type { Peer } from '../message-path/peer.ts';
 import { encodeFrame, StreamPeer, type StreamLimits } from './stream-peer.ts';

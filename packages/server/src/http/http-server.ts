@@ -14,19 +14,19 @@ import type { MessagePath } from '../message-path/message-path.ts';
 import type { NodeInside } from '../insides/node-inside.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { ProcessHealth } from '../observability/process-health.ts';
-import { adminRoutes } from './admin.ts';
+import { adminRoutes } from './operator-routes.ts';
 import { holdPipelinedReads } from './pipelining.ts';
 import { limitResponses, type ResponseLimits } from './response-limits.ts';
 import { closeLingering } from './lingering-close.ts';
-import { consoleRoutes } from './console.ts';
+import { consoleRoutes } from './console-routes.ts';
 import type { EventStreams } from './event-streams.ts';
-import { messageRoute } from './messages.ts';
+import { messageRoute } from './message-routes.ts';
 import { refuseRequest, sendProblem, toRefusal } from './problem.ts';
-import { publishRoute } from './publish.ts';
+import { publishRoute } from './publish-route.ts';
 import { useOriginForm } from './request-target.ts';
-import { revocationRoute } from './revocations.ts';
-import { askForToken, confirmToken } from './sign-in.ts';
-import { topicRoutes } from './topics.ts';
+import { revocationRoute } from './revocation-route.ts';
+import { findRights, confirmToken } from './sign-in.ts';
+import { topicRoutes } from './topic-routes.ts';
 
 export interface HttpOptions extends ResponseLimits {
   readonly path: MessagePath;
@@ -133,7 +133,7 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
   void app.register(accepts);
   // After the first hook: a preflight has no token.
   void app.register(async (guarded) => {
-    guarded.addHook('onRequest', askForToken(options.access));
+    guarded.addHook('onRequest', findRights(options.access));
     guarded.addHook('preHandler', confirmToken(options.access));
     void guarded.register(publishRoute, options);
     void guarded.register(topicRoutes, { topics: options.path.topics });

@@ -7,7 +7,7 @@ import type { AnswerOrder } from '../insides/node-inside.ts';
 import { fixedLimits } from '../limits/fixed-limits.ts';
 import { tooLarge } from '../message-path/refusals.ts';
 import type { Logger } from '../observability/logger.ts';
-import { asRefusal } from '../observability/refusal.ts';
+import { asRefusal } from '../observability/unexpected-failure.ts';
 
 const problemType = 'application/problem+json; charset=utf-8';
 

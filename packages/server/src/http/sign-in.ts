@@ -5,13 +5,13 @@ import type { Rights } from '../access/rights.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The rights of the client. Only set where {@link askForToken} is a hook. */
+    /** The rights of the client. Only set where {@link findRights} is a hook. */
     rights: Rights;
   }
 }
 
 /** A hook that finds out who is asking. It uses a callback: a promise would cost more than everything else in it. */
-export function askForToken(
+export function findRights(
   access: Access,
 ): (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction) => void {
   return (request, _reply, done) => {
@@ -25,7 +25,7 @@ export function askForToken(
   };
 }
 
-/** A hook that checks the token again once the whole request has arrived, which may be long after {@link askForToken}. */
+/** A hook that checks the token again once the whole request has arrived, which may be long after {@link findRights}. */
 export function confirmToken(
   access: Access,
 ): (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction) => void {

@@ -1,5 +1,5 @@
 import type { Connection } from '../message-path/connection.ts';
-import type { FanOut } from '../message-path/broadcast.ts';
+import type { FanOut } from '../message-path/fan-out.ts';
 import type { Audience, LiveEvent } from '../message-path/peer-events.ts';
 import type { Peer } from '../message-path/peer.ts';
 import { ProgramPeer } from './program-peer.ts';

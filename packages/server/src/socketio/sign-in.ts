@@ -3,7 +3,7 @@ import type { Access } from '../access/access.ts';
 import { bearerOf } from '../access/bearer.ts';
 import type { Rights } from '../access/rights.ts';
 import type { Logger } from '../observability/logger.ts';
-import { asRefusal } from '../observability/refusal.ts';
+import { asRefusal } from '../observability/unexpected-failure.ts';
 
 /** Verifies the tokens of clients of the main namespace before they are connected. */
 export class SignIn {

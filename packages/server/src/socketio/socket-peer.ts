@@ -7,7 +7,7 @@ import { isDelivery, type Audience, type PeerEvent } from '../message-path/peer-
 import type { Peer } from '../message-path/peer.ts';
 import { EncodedArgument } from './encoded-argument.ts';
 import type { PollingResponses } from './polling-responses.ts';
-import { roomOf } from './rooms.ts';
+import { roomOf } from './room-fan-out.ts';
 
 /** The parts of Engine.IO's connection that are used where the adapter is not `@fanfare/fanout`. */
 interface EngineConnection {

@@ -9,7 +9,7 @@ import { SignJWT } from 'jose';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { startListening } from '../../../../test/waits.ts';
 import { KeyError, parseKeySet, parseKeys } from '../../src/access/jwt-keys.ts';
-import { openVerifier, type KeySettings, type OpenVerifierParts } from '../../src/access/open-verifier.ts';
+import { openVerifier, type KeySettings, type OpenVerifierParts } from '../../src/access/verifier-factory.ts';
 import type { TokenVerifier } from '../../src/access/token-verifier.ts';
 import { unrestrictedIdentity } from '../../src/access/identity.ts';
 import { heapBytes } from '../heap.ts';

@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { temporaryDirectory } from '../../../cli/test/harness.ts';
 import { Access } from '../../src/access/access.ts';
 import { parseClaims } from '../../src/access/claims.ts';
-import { openVerifier } from '../../src/access/open-verifier.ts';
+import { openVerifier } from '../../src/access/verifier-factory.ts';
 import { LiveIdentities } from '../../src/access/live-identities.ts';
 import { Revocations } from '../../src/access/revocations.ts';
 import { defaultRule } from '../../src/config/rules.ts';

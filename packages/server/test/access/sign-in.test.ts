@@ -4,7 +4,7 @@ import { io } from 'socket.io-client';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { nextEvent, soonMs, within } from '../../../../test/waits.ts';
 import { connectClient, connectRaw, publish, startServer, transports } from '../harness.ts';
-import { openVerifier } from '../../src/access/open-verifier.ts';
+import { openVerifier } from '../../src/access/verifier-factory.ts';
 import { Access } from '../../src/access/access.ts';
 import { LiveIdentities } from '../../src/access/live-identities.ts';
 import { Revocations } from '../../src/access/revocations.ts';

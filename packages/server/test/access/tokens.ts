@@ -1,5 +1,5 @@
 import { SignJWT } from 'jose';
-import type { KeySettings } from '../../src/access/open-verifier.ts';
+import type { KeySettings } from '../../src/access/verifier-factory.ts';
 
 export const secret = 'a secret of more than thirty-two bytes';
 

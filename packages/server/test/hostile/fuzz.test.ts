@@ -21,7 +21,7 @@ import { Access } from '../../src/access/access.ts';
 import { LiveIdentities } from '../../src/access/live-identities.ts';
 import { Revocations } from '../../src/access/revocations.ts';
 import { RevocationsInMemory } from '../access/revocations-in-memory.ts';
-import { openVerifier } from '../../src/access/open-verifier.ts';
+import { openVerifier } from '../../src/access/verifier-factory.ts';
 import { defaultRule } from '../../src/config/rules.ts';
 import { Rules } from '../../src/rules/rule.ts';
 import { noKeys, secret } from '../access/tokens.ts';

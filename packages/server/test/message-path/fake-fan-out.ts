@@ -9,7 +9,7 @@ import { failOn } from '../log/open-local-log.ts';
 import { LocalTopicLog } from '../../src/log/local/local-topic-log.ts';
 import { MemoryStore } from '../../src/log/store/memory-store.ts';
 import type { TopicLog } from '../../src/log/topic-log.ts';
-import type { FanOut } from '../../src/message-path/broadcast.ts';
+import type { FanOut } from '../../src/message-path/fan-out.ts';
 import type { Audience, LiveEvent, PeerEvent } from '../../src/message-path/peer-events.ts';
 import { RateLimits } from '../../src/limits/rate-limits.ts';
 import { MessagePath } from '../../src/message-path/message-path.ts';

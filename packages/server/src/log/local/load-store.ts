@@ -1,5 +1,5 @@
 import { ageOf } from './effective-time.ts';
-import { missingMessages } from './damage.ts';
+import { missingMessages } from './missing-messages.ts';
 import { noDeletions, withDeletions } from './deletions.ts';
 import { LogClock, type LogClockOptions } from './log-clock.ts';
 import type { RememberedIds } from './remembered-ids.ts';

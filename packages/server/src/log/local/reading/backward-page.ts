@@ -1,6 +1,6 @@
 import type { Topic } from '@fanfare/protocol';
 import type { LogRecord, PageBefore, PageLimit } from '../../topic-log.ts';
-import { missingMessages } from '../damage.ts';
+import { missingMessages } from '../missing-messages.ts';
 import { logRecord } from '../log-record.ts';
 import type { LogView } from './log-view.ts';
 import { isPageFull } from './page-limit.ts';

@@ -1,6 +1,6 @@
 import type { Block, Chunk, ChunkRecord, TopicNumber } from '../../store/store.ts';
 import type { LogRecord, MayRead, Page, PageLimit, Position } from '../../topic-log.ts';
-import { missingMessages } from '../damage.ts';
+import { missingMessages } from '../missing-messages.ts';
 import { logRecord } from '../log-record.ts';
 import type { TopicEntry } from '../topic-entry.ts';
 import type { LogView } from './log-view.ts';

@@ -1,7 +1,7 @@
 import type { Topic } from '@fanfare/protocol';
 import type { Chunk, ChunkRecord } from '../../store/store.ts';
 import type { LogRecord, Page, PageLimit, Position } from '../../topic-log.ts';
-import { missingMessages } from '../damage.ts';
+import { missingMessages } from '../missing-messages.ts';
 import { logRecord } from '../log-record.ts';
 import type { TopicEntry } from '../topic-entry.ts';
 import type { LogView } from './log-view.ts';

@@ -1,5 +1,5 @@
 import type { Chunk, ChunkRecord, Store } from '../../store/store.ts';
-import { missingMessages } from '../damage.ts';
+import { missingMessages } from '../missing-messages.ts';
 import type { TopicEntry } from '../topic-entry.ts';
 import type { LogView } from './log-view.ts';
 

@@ -21,7 +21,7 @@ import { logOldClients } from './socketio/old-clients.ts';
 import type { PollingResponses } from './socketio/polling-responses.ts';
 import { isJsonp } from './socketio/polling-turns.ts';
 import { releaseHandshakes } from './socketio/release-handshake.ts';
-import { overflowTo } from './socketio/rooms.ts';
+import { overflowTo } from './socketio/room-fan-out.ts';
 import { releasePolling } from './socketio/release-polling.ts';
 import { SessionCounts } from './socketio/session-counts.ts';
 import { endSilentUpgrades } from './socketio/silent-upgrades.ts';
@@ -62,7 +62,7 @@ export interface SocketIo {
 }
 
 /** @param theirs - the app's Socket.IO server. Without it, Fanfare makes one */
-export function openSocketIo(parts: SocketIoParts, theirs?: SocketServer): SocketIo {
+export function composeSocketIo(parts: SocketIoParts, theirs?: SocketServer): SocketIo {
   if (theirs) return { io: theirs, isOwn: false, serve: () => () => {} };
   const sessions = new SessionCounts(new ConnectionCounts(parts.settings), parts.addresses);
   const io = createSocketServer(socketOptions(parts, sessions));

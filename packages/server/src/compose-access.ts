@@ -3,7 +3,7 @@ import { algorithmOf } from './access/algorithms.ts';
 import { identifier, type Identify } from './access/identify.ts';
 import { KeyError } from './access/jwt-keys.ts';
 import { LiveIdentities } from './access/live-identities.ts';
-import { openVerifier } from './access/open-verifier.ts';
+import { openVerifier } from './access/verifier-factory.ts';
 import { reachabilityCheck, type Refuse } from './access/reachability.ts';
 import { Revocations } from './access/revocations.ts';
 import type { TokenVerifier } from './access/token-verifier.ts';
@@ -21,7 +21,7 @@ interface ReachabilityParts {
 }
 
 /** Decides which requests can reach the server, before anyone looks at a token. */
-export function openReachability(
+export function composeReachability(
   settings: Settings,
   { identifies, checksLocalAddress }: ReachabilityParts,
 ): Refuse {
@@ -45,7 +45,7 @@ interface VerifierParts {
  *
  * @throws SettingsError when a key cannot be used
  */
-export function openTokenVerifier(
+export function composeTokenVerifier(
   settings: Settings,
   { logger, now, monotonicMs }: VerifierParts,
 ): TokenVerifier | undefined {
@@ -71,7 +71,7 @@ interface OpenAccessParts {
 }
 
 /** Builds the parts that tell who is asking and what they may do. */
-export function openAccess(
+export function composeAccess(
   { loginTimeoutMs, tokenLifetimeMsMax }: Settings,
   { verifier, identify, rules, store, now }: OpenAccessParts,
 ): { readonly access: Access; readonly revocations: Revocations } {

@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { MessagePath } from '../message-path/message-path.ts';
 import type { BatchResult } from '../message-path/publish-many.ts';
 import type { Logger } from '../observability/logger.ts';
-import { asRefusal } from '../observability/refusal.ts';
+import { asRefusal } from '../observability/unexpected-failure.ts';
 import type { PublishBody } from './body.ts';
 import { idOf, sourceOf } from './request-fields.ts';
 

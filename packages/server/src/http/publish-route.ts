@@ -3,7 +3,7 @@ import { FanfareError, type PublishResult } from '@fanfare/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify';
 import type { NodeInside } from '../insides/node-inside.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
-import { linesType, publishBatch, type BatchOptions } from './batch.ts';
+import { linesType, publishBatch, type BatchOptions } from './batch-response.ts';
 import { bodyBudget, readJsonBody, readLinesBody, type BodyLimits, type PublishBody } from './body.ts';
 import { idOf, sourceOf } from './request-fields.ts';
 import { sendProblem, toRefusal, wrongContentType } from './problem.ts';

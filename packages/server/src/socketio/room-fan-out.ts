@@ -3,7 +3,7 @@ import type { Form } from '@fanfare/protocol';
 import type { Server, Socket } from 'socket.io';
 import { PacketType } from 'socket.io-parser';
 import type { Connection } from '../message-path/connection.ts';
-import type { FanOut } from '../message-path/broadcast.ts';
+import type { FanOut } from '../message-path/fan-out.ts';
 import type { Audience, LiveEvent } from '../message-path/peer-events.ts';
 import type { Logger } from '../observability/logger.ts';
 import { EncodedArgument } from './encoded-argument.ts';
