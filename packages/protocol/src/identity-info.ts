@@ -8,7 +8,7 @@ export interface IdentityInfo {
   /** Topics and patterns that the token allows. Rules may allow more. */
   readonly publish: readonly string[];
   readonly subscribe: readonly string[];
-  /** When the token ends, in milliseconds since 1970. */
+  /** When the token expires, in milliseconds since 1970. */
   readonly endsAt?: number;
 }
 
@@ -24,6 +24,6 @@ export interface Revocation {
 /** The acknowledgement of `token` (PROTOCOL.md 7.8). */
 export interface TokenRenewed {
   readonly ok: true;
-  /** When the token ends, in seconds since 1970. Absent if it never ends, and on an open server. */
+  /** When the token expires, in seconds since 1970. Absent if it never expires, and on an open server. */
   readonly exp?: number;
 }

@@ -105,12 +105,12 @@ function logClockEvent(event: ClockEvent, logger: Logger): void {
       logger.warn(
         event,
         `The clock is ${by} ahead of the expected time, and may be wrong. Until it has run for ${trial} without another jump, ` +
-          'no messages are dropped for their age by this clock.',
+          'messages do not expire by this clock.',
       );
       break;
     }
     case 'trusted':
-      logger.warn(event, 'The clock is trusted again: messages are dropped for their age by it.');
+      logger.warn(event, 'The clock is trusted again: messages expire by it.');
       break;
     case 'set_back': {
       const [before, after] = [event.before, event.after].map(describeTime);

@@ -73,12 +73,13 @@ export class Access {
    * @throws FanfareError `not_authenticated`, `token_expired`
    */
   confirm({ identity }: Rights): void {
-    if (identity.endsAt <= this.#parts.now()) throw new FanfareError('token_expired', 'The token has ended.');
+    if (identity.endsAt <= this.#parts.now())
+      throw new FanfareError('token_expired', 'The token has expired.');
     if (this.#parts.revocations.concerns(identity)) throw refuseToken('It was revoked.');
   }
 
   /**
-   * Ends a connection or stream when its token ends or is revoked. Returns undefined where there are no tokens.
+   * Ends a connection or stream when its token expires or is revoked. Returns undefined where there are no tokens.
    *
    * @param end - is called once, in a later turn, and MUST end the connection
    */

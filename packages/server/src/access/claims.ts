@@ -26,7 +26,7 @@ export function parseClaims(input: unknown, now: number, lifetimeMsMax?: number)
   const claim = fieldsOf(input, 'A token');
   const subject = parseSubject(claim('sub'));
   const { issuedAt, endsAt } = parseTimes(input, now);
-  if (endsAt <= now) throw new FanfareError('token_expired', 'The token has ended.');
+  if (endsAt <= now) throw new FanfareError('token_expired', 'The token has expired.');
   if (issuedAt > now + skewSeconds * 1_000) throw refuseToken('It was issued in the future.');
   if (lifetimeMsMax !== undefined) checkLifetime(claim('iat'), endsAt - issuedAt, lifetimeMsMax);
   return { subject, issuedAt, endsAt, ...parseRights(claim('fanfare')) };
@@ -64,10 +64,10 @@ export function parseTimes(
 /** @throws FanfareError `not_authenticated` */
 export function parseSubject(input: unknown): string {
   if (input === undefined || input === '') throw refuseToken('It has no sub.');
-  if (typeof input !== 'string') throw refuseToken(`Its sub must be a text, not ${kindOf(input)}.`);
+  if (typeof input !== 'string') throw refuseToken(`Its sub must be a string, not ${kindOf(input)}.`);
   if (exceedsBytes(input, subjectBytesMax) || !input.isWellFormed() || controlCharacter.test(input))
     throw refuseToken(
-      `Its sub must be a text of at most ${subjectBytesMax} bytes without control characters.`,
+      `Its sub must be a string of at most ${subjectBytesMax} bytes without control characters.`,
     );
   return input;
 }

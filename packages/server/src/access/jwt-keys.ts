@@ -89,7 +89,7 @@ function isForTokens(jwk: unknown): boolean {
 function parseJwk(input: unknown, algorithm?: Algorithm): VerificationKey {
   const field = objectOf(input);
   const [kid, alg, type] = [field('kid'), field('alg'), field('kty')];
-  if (kid !== undefined && typeof kid !== 'string') throw new KeyError('The kid of a key must be a text.');
+  if (kid !== undefined && typeof kid !== 'string') throw new KeyError('The kid of a key must be a string.');
   const own = alg === undefined ? algorithm : algorithmOf(alg);
   if (alg !== undefined && own === undefined)
     throw new KeyError(`The alg of a key must be one of ${algorithms.join(', ')}.`);

@@ -90,11 +90,11 @@ export class JwtVerifier implements TokenVerifier {
     const algorithm = algorithmOf(alg);
     if (algorithm === undefined) throw refuseToken('Its alg is not supported.');
     if (keyHeaders.some((name) => Object.hasOwn(header, name)))
-      throw refuseToken('It names its own key, which only the server may do.');
-    if (kid !== undefined && typeof kid !== 'string') throw refuseToken('Its kid must be a text.');
+      throw refuseToken('It names its own key: only the server may choose the key.');
+    if (kid !== undefined && typeof kid !== 'string') throw refuseToken('Its kid must be a string.');
     const now = this.#options.now();
     if (parseTimes(payload, now).endsAt <= now)
-      throw new FanfareError('token_expired', 'The token has ended.');
+      throw new FanfareError('token_expired', 'The token has expired.');
     if (Object.hasOwn(payload, 'aud') && this.#options.audience === undefined)
       throw refuseToken('It has an aud, but this server has no `audience`.');
     return { kid, algorithm };
@@ -161,7 +161,7 @@ function decode(token: string): {
 }
 
 function refusalOf(error: unknown): FanfareError {
-  if (error instanceof errors.JWTExpired) return new FanfareError('token_expired', 'The token has ended.');
+  if (error instanceof errors.JWTExpired) return new FanfareError('token_expired', 'The token has expired.');
   if (error instanceof errors.JWTClaimValidationFailed) {
     if (error.claim === 'nbf') return refuseToken('It is not valid yet (nbf).');
     if (error.claim === 'iss') return refuseToken("Its iss is not the server's `issuer`.");

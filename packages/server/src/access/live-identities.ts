@@ -37,7 +37,7 @@ export class LiveIdentities {
     this.#now = now;
   }
 
-  /** @param end - is called once, when the token has ended or was revoked, and MUST end the connection */
+  /** @param end - is called once, when the token has expired or was revoked, and MUST end the connection */
   track(identity: Identity, end: (error: FanfareError) => void): LiveIdentity {
     const entry = new Entry(identity, end);
     this.#add(entry);
@@ -115,7 +115,7 @@ export class LiveIdentities {
     for (const [endsAt, entries] of this.#byEnd)
       if (endsAt <= now) for (const entry of entries) ended.push(entry);
     try {
-      this.#endAll(ended, new FanfareError('token_expired', 'The token has ended.'));
+      this.#endAll(ended, new FanfareError('token_expired', 'The token has expired.'));
     } finally {
       this.#wait();
     }

@@ -11,7 +11,7 @@ export interface MintOptions {
   readonly algorithm?: Algorithm;
   readonly kid?: string;
   readonly subject: string;
-  /** When the token ends, in milliseconds since 1970. */
+  /** When the token expires, in milliseconds since 1970. */
   readonly endsAt: number;
   readonly publish: readonly string[];
   readonly subscribe: readonly string[];

@@ -116,7 +116,7 @@ export class Revocations {
       await this.#options.store.keepRevocations(all);
     } catch (cause) {
       const detail =
-        'The subject is revoked, but this could not be stored, and ends with the server. Revoke it again.';
+        'The subject is revoked, but this could not be stored, and is lost when the server stops. Revoke it again.';
       throw new FanfareError('storage_unavailable', detail, { cause });
     }
   }
@@ -137,7 +137,7 @@ function readSubject(input: unknown): string {
   } catch {
     throw new FanfareError(
       'bad_request',
-      'The subject must be a text that can be the claim `sub` of a token (PROTOCOL.md 7.2).',
+      'The subject must be a string that can be the claim `sub` of a token (PROTOCOL.md 7.2).',
     );
   }
 }

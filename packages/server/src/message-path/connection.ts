@@ -117,14 +117,14 @@ export class Connection {
   }
 
   /**
-   * @throws FanfareError when the client's token has ended
+   * @throws FanfareError when the client's token has expired or was revoked
    */
   get rights(): Rights {
     if (this.#ended) throw this.#ended;
     return this.#rights;
   }
 
-  /** The client's token has ended: its subscriptions end, and commands that still wait are refused. */
+  /** The client's token has expired or was revoked: its subscriptions end, and commands that still wait are refused. */
   expire(error: FanfareError): void {
     this.#ended = error;
     this.close();

@@ -222,7 +222,7 @@ function parsePublisher(input: unknown): string | undefined {
     throw refuseField(
       'bad_request',
       'publisher',
-      'publisher must be a text of 1 to 255 bytes without control characters.',
+      'publisher must be a string of 1 to 255 bytes without control characters.',
     );
   }
 }

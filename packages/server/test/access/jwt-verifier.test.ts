@@ -278,9 +278,9 @@ describe('a token that is not valid', () => {
     ['nbf to come', { nbf: seconds + 61 }, /is not valid yet/],
     ['nbf as a text', { nbf: 'now' }, /nbf must be a number/],
     ['no sub', { sub: undefined }, /has no sub/],
-    ['a number as sub', { sub: 42 }, /sub must be a text, not a number/],
-    ['an array as sub', { sub: ['ann'] }, /sub must be a text, not an array/],
-    ['null as sub', { sub: null }, /sub must be a text, not null/],
+    ['a number as sub', { sub: 42 }, /sub must be a string, not a number/],
+    ['an array as sub', { sub: ['ann'] }, /sub must be a string, not an array/],
+    ['null as sub', { sub: null }, /sub must be a string, not null/],
     ['an aud', { aud: 'other' }, /no `audience`/],
   ] as const)('is refused in words that say what is wrong: %s', async (_name, claims, reason) => {
     const verifier = open({ key: long });
