@@ -1,12 +1,10 @@
-/**
- * What a limit counts, what happens beyond it, and its reason. docs/configuration.md is written from these.
- */
+/** A limit: its unit, its effect and its reason. docs/configuration.md is generated from these texts. */
 export interface Limit {
-  /** What is counted, such as `bytes`. */
+  /** The unit that is counted, such as `bytes`. */
   readonly unit: string;
-  /** What the server does beyond the limit. One sentence, which help shows too. */
+  /** The reaction of the server beyond the limit. One sentence, which help shows too. */
   readonly beyond: string;
-  /** Why the limit exists, and why it is as high as it is. */
+  /** The reason for the limit, and for its value. */
   readonly why: string;
 }
 

@@ -160,7 +160,7 @@ export const limitKinds: { readonly [K in keyof LimitSettings]: LimitKind } = {
     limit: {
       unit: 'bytes',
       beyond:
-        'Further messages are read from the log later; of a topic that keeps nothing, they are dropped, and the client is told.',
+        'Further messages are read from the log later; of a topic that keeps nothing, they are dropped, and the client gets the event `gap`.',
       why: 'This is enough for a pause of a second. Messages that wait longer cost less in the log.',
     },
   },
@@ -168,11 +168,12 @@ export const limitKinds: { readonly [K in keyof LimitSettings]: LimitKind } = {
     default: 268_435_456,
     min: 1,
     max: 1_099_511_627_776,
-    about: 'Maximum number of bytes that wait for all slow connections together.',
+    about:
+      'Maximum number of bytes that wait for all slow connections together. Socket.IO connections, streams and other HTTP responses are counted separately.',
     limit: {
       unit: 'bytes',
       beyond:
-        'The slowest connections are closed, and large HTTP responses are refused with `limit_exceeded`.',
+        'The slowest Socket.IO connections are closed, streams get further messages from the log later, and large responses to `GET` are refused with `limit_exceeded`.',
       why: 'A thousand clients that do not read must not take all memory.',
     },
   },

@@ -2,11 +2,11 @@ import { idBytesMax, messageDepthMax, topicBytesMax } from '@fanfare/protocol';
 
 interface FixedLimit {
   readonly value: number;
-  /** What is counted. */
+  /** The unit that is counted. */
   readonly unit: string;
-  /** What the server does beyond the limit. */
+  /** The reaction of the server beyond the limit. */
   readonly beyond: string;
-  /** Why the limit exists, and why it is as high as it is. */
+  /** The reason for the limit, and for its value. */
   readonly why: string;
 }
 
@@ -96,7 +96,7 @@ export const fixedLimits: Readonly<Record<FixedLimitName, FixedLimit>> = {
   },
   bodyPiecesMax: {
     value: 1_024,
-    unit: 'pieces of a body, beside one for every 16 bytes',
+    unit: 'pieces of a body, plus one for every 16 bytes',
     beyond: 'The request is refused with `bad_request`.',
     why: 'Each piece takes time, and one read can bring 10,000 pieces of one byte.',
   },
@@ -116,7 +116,7 @@ export const fixedLimits: Readonly<Record<FixedLimitName, FixedLimit>> = {
     value: 1_000,
     unit: 'milliseconds to answer the closing frame of a WebSocket',
     beyond: 'The TCP connection is closed.',
-    why: 'The client has been told already. Otherwise a client whose token has expired would keep its connection for half a minute.',
+    why: 'The server has already sent the reason. With a longer time, a client whose token has expired would keep its connection for half a minute.',
   },
   requestsWaitingMax: {
     value: 100,
@@ -133,7 +133,7 @@ export const fixedLimits: Readonly<Record<FixedLimitName, FixedLimit>> = {
   },
   requestsHeldBytesMax: {
     value: 16_777_216,
-    unit: 'bytes of requests of all connections that were read but not parsed',
+    unit: 'bytes of requests that were read but not parsed, of all connections',
     beyond: 'The connections that hold the most bytes are closed.',
     why: 'One read brings up to 64 KiB.',
   },
