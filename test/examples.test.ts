@@ -293,7 +293,7 @@ describe('the examples', () => {
     const received = nextEvent(client, 'news', 'the subscriber gets the message');
     expect(await client.emitWithAck('publish', { topic: 'news', message: 'hi' })).toMatchObject({ ok: true });
     expect(await received).toEqual({ message: 'hi' });
-    expect(await (await fetch(url)).text()).toContain('This page is the app’s');
+    expect(await (await fetch(url)).text()).toContain('The app serves this page');
     program.process.kill('SIGTERM');
     const ended = within(10_000, 'the app ends without waiting for a timer', program.exitCode);
     expect(await ended).toBe(0);

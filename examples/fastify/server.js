@@ -9,7 +9,7 @@ io.on('connection', (socket) => {
   socket.on('whoami', (answer) => answer(socket.id));
 });
 
-app.get('/', async () => 'This page is the app’s, POST /publish is Fanfare’s.\n');
+app.get('/', async () => 'The app serves this page, and Fanfare handles POST /publish.\n');
 const fanfare = await attach(app.server, { io });
 // Fanfare stops before the app closes, because connected clients would keep the app open.
 app.addHook('preClose', async () => {

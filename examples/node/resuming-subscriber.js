@@ -25,7 +25,7 @@ socket.on('connect', () => {
   // This is a callback and not a promise, because the first message may follow the acknowledgement at once.
   socket.emit('subscribe', { topic, envelope: true, from }, ({ ok, offset, recovered, error }) => {
     if (!ok) return console.error(error.detail);
-    if (recovered === false) console.error('Messages are missing: they are not kept any more.');
+    if (recovered === false) console.error('Messages are missing: the server no longer has them.');
     moveTo(offset);
     console.error('Subscribed');
   });

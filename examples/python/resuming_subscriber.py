@@ -38,7 +38,7 @@ class Subscriber(socketio.ClientNamespace):
         if not answer['ok']:
             return tell(answer['error']['detail'])
         if answer.get('recovered') is False:
-            tell('Messages are missing: they are not kept any more.')
+            tell('Messages are missing: the server no longer has them.')
         move_to(answer['offset'])
         tell('Subscribed')
 
