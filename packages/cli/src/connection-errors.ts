@@ -3,18 +3,20 @@ import { refusalReason, startHint } from './error-hints.ts';
 import { request, type Answer } from './http-request.ts';
 import type { Target } from './server-target.ts';
 
-/** How long a server may take to answer the question whether it is one. */
+/** How long a server can take to respond to a probe. */
 const probeTimeoutMs = 5_000;
 
-/** Says in a sentence why a server cannot be used, from the error of a request. */
+/** Makes a CommandError from the error of a request. Its message says why the server cannot be reached. */
 export function unreachableError(target: Target, error: unknown): CommandError {
   return new CommandError(exitCodes.unreachable, `Cannot reach ${target.name}: ${reasonOf(target, error)}`);
 }
 
 /**
- * Finds out why Socket.IO could not connect, by opening its first page as any HTTP client would.
+ * Finds out why Socket.IO could not connect. It sends the first request of a Socket.IO client, and looks at
+ * the response.
  *
- * @param code - of the server's own refusal, if it is one
+ * @param said - the reason that Socket.IO gave
+ * @param code - the error code, if Fanfare refused the connection
  */
 export async function explainFailedConnection(
   target: Target,

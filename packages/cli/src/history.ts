@@ -11,19 +11,19 @@ export interface HistoryOptions {
   readonly topic: string;
   /** Where to start; undefined for the earliest. */
   readonly start: StartPosition | undefined;
-  /** How many messages at the most. */
+  /** Maximum number of messages. */
   readonly limit: number;
-  /** One envelope a line instead of time and message. */
+  /** Prints an envelope on each line, instead of time and message. */
   readonly json: boolean;
 }
 
-/** As many as a server gives at once. */
+/** The largest page that a server returns. */
 const messagesPerPage = 1_000;
 
 /**
- * `fanfare history TOPIC`: prints what there is, the oldest first, and ends.
+ * `fanfare history TOPIC`: prints the stored messages, the oldest first, and ends.
  *
- * @throws CommandError
+ * @throws CommandError `unreachable`, or `refused` with the server's reason
  */
 export async function runHistory(
   target: Target,
@@ -40,7 +40,7 @@ export async function runHistory(
     });
     const page = parseAnswer<HistoryPage>(target, answer, ({ messages }) => Array.isArray(messages));
     if (page.recovered === false) say('Messages are missing here: the server no longer has all of them.');
-    // As the characters that were published: numbers are not read as JavaScript's.
+    // The messages are printed with the characters that were published. JSON.parse would change some numbers.
     const array = cutMember(answer.body, 'messages')?.text ?? '[]';
     const texts = [...elementsOf(array)].flatMap((element) =>
       element === undefined ? [] : [cutMember(element, 'message')],
@@ -62,7 +62,7 @@ const columns: readonly TableColumn[] = [
 
 interface HistoryMessage {
   readonly envelope: HistoryPage['messages'][number];
-  /** The message as the characters that were published. */
+  /** The message with the characters that were published. */
   readonly json: string;
 }
 

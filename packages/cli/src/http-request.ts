@@ -12,15 +12,15 @@ export interface Request {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly timeoutMs: number;
-  /** The certificates to trust as PEM; Node's own without. */
+  /** The certificates to trust, as PEM. Without them, Node's own are used. */
   readonly ca?: readonly string[] | undefined;
 }
 
-/** The longest answer that is read: a page of messages, of which one may be long. */
+/** The longest response that is read. A page of messages can have one long message. */
 const answerCharactersMax = 268_435_456;
 
 /**
- * One HTTP request. Not `fetch`, which refuses some ports that a server may well be on, such as 6000.
+ * Sends an HTTP request. It does not use `fetch`, which refuses some ports, such as 6000.
  * Rejects with Node's error, or a `TimeoutError`.
  */
 export function request(url: string, { method, headers, body, timeoutMs, ca }: Request): Promise<Answer> {

@@ -1,9 +1,10 @@
 import { CommandError, exitCodes } from './exit-codes.ts';
 
 /**
- * A message as JSON text.
+ * Encodes a message as JSON text.
  *
- * @throws CommandError when it ought to be JSON, and is not
+ * @param json - whether the message is JSON already
+ * @throws CommandError if `json` is set and the message is not JSON
  */
 export function encodeMessage(message: string, json: boolean): string {
   if (!json) return JSON.stringify(message);

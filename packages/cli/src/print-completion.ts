@@ -5,15 +5,16 @@ import { targetOf, type TargetFlags } from './commands/options.ts';
 import { completionsFor } from './completion-words.ts';
 import { print } from './output.ts';
 
-/** A shell waits for it, and a person for the shell. */
+/** The timeout is short, because the shell waits for the words, and the user for the shell. */
 const topicsTimeoutMs = 1_000;
 const topicsMax = 1_000;
 
 /**
- * Prints what can come next for the scripts of `fanfare completion`: a word a line, with a tabulator before
- * what it is for; or `:files` or `:directories`. Nothing when a server is to be asked, and does not answer.
+ * Prints the words that can come next, for the scripts of `fanfare completion`. Each line has a word, a tab
+ * and a description of the word. For a path, the only line is `:files` or `:directories`. For a topic of a
+ * server that does not respond, nothing is printed.
  *
- * @param typed - the words so far, without the program's name; the last one is being typed
+ * @param typed - the words so far, without the program's name; the last one is incomplete
  */
 export async function printCompletion(program: Command, typed: readonly string[]): Promise<void> {
   const found = completionsFor(program, typed);
@@ -35,7 +36,7 @@ async function topicsOf(typed: readonly string[]): Promise<readonly string[]> {
   return topics.map(({ topic }) => topic).filter((topic) => !topic.startsWith(':'));
 }
 
-/** Which server is meant, as far as it has been typed. */
+/** The server that the typed flags and the environment name. */
 function flagsIn(typed: readonly string[]): TargetFlags {
   const after = (flag: string): string | undefined => {
     const at = typed.lastIndexOf(flag, typed.length - 2);

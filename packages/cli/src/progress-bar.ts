@@ -4,16 +4,14 @@ import { escapeControls } from './display-text.ts';
 export interface Step {
   readonly messages: number;
   readonly bytes: number;
-  /** How much is done, from 0 to 1, where that is known. */
+  /** The finished share, from 0 to 1, if it is known. */
   readonly share?: number;
 }
 
 const redrawMs = 100;
 const barWidth = 24;
 
-/**
- * A line at the bottom of the terminal that says how far something is; nothing where there is no terminal.
- */
+/** The progress of a tool, in a line at the bottom of the terminal. Without a terminal, nothing is shown. */
 export class ProgressBar {
   readonly #what: string;
   readonly #output: NodeJS.WriteStream;
@@ -22,7 +20,7 @@ export class ProgressBar {
   #drawnAt = 0;
   #isDrawn = false;
 
-  /** @param what - what is done, such as `verifying` */
+  /** @param what - the action, such as `verifying` */
   constructor(what: string, output: NodeJS.WriteStream, isShown: boolean) {
     this.#what = what;
     this.#output = output;
@@ -38,7 +36,7 @@ export class ProgressBar {
     this.#isDrawn = true;
   }
 
-  /** Says a sentence to people, above the bar. */
+  /** Prints a sentence above the bar. */
   say(sentence: string): void {
     this.#clear();
     this.#output.write(`${escapeControls(sentence)}\n`);

@@ -5,20 +5,21 @@ import { print, say } from './output.ts';
 import { failedToPublish, isFanfareAnswer, publish, publishMany, PublishRefusedError } from './publisher.ts';
 import type { Target } from './server-target.ts';
 
-/** As much as is sent at once: no more than a Fanfare server takes that nobody has configured otherwise. */
+/** The largest batch that is sent. A Fanfare server with default settings accepts it. */
 const messagesAtOnce = 1_000;
 const charactersAtOnce = 1_048_576;
 
 /**
- * Publishes the lines of the standard input, in their order. What is there is sent at once, many lines in one
- * request to a server that takes them; so a single line waits for nothing. The first failure ends it.
+ * Publishes the lines of the standard input, in their order. Lines that have arrived are sent at once, so a
+ * single line never waits for more. If the server accepts batches, many lines are one request. The first
+ * failure ends the command.
  *
  * @throws CommandError with the reason
  */
 export async function publishLines(target: Target, topic: string, json: boolean): Promise<void> {
   const publisher = new LinePublisher(target, topic, json);
   try {
-    // The next lines are read once these are published, so that those that come meanwhile go together.
+    // The next lines are read after these are published. Lines that arrive meanwhile form the next batch.
     for await (const lines of readLines(process.stdin)) await publisher.publish(lines);
   } catch (error) {
     if (error instanceof CommandError && publisher.published > 0) error.message += publisher.summary;
@@ -27,14 +28,14 @@ export async function publishLines(target: Target, topic: string, json: boolean)
 }
 
 class LinePublisher {
-  /** How many were, in all. */
+  /** The number of all published messages. */
   published = 0;
-  /** How many of those came after the one that failed, but were sent along with it. */
+  /** The number of published messages that came after the failed message, in the same request. */
   #publishedAfter = 0;
   readonly #target: Target;
   readonly #topic: string;
   readonly #json: boolean;
-  /** Whether the server is known to take many at once. */
+  /** Whether the server is known to accept batches. */
   #takesMany = false;
 
   constructor(target: Target, topic: string, json: boolean) {
@@ -43,7 +44,7 @@ class LinePublisher {
     this.#json = json;
   }
 
-  /** What was published though something failed, in words. */
+  /** Describes what was published before a failure. */
   get summary(): string {
     const after = this.#publishedAfter;
     const along = after > 0 ? `, and ${after} after it in the same request` : '';
@@ -66,7 +67,7 @@ class LinePublisher {
       try {
         message = encodeMessage(line, this.#json);
       } catch (error) {
-        // Those before it are published first.
+        // The messages before the wrong line are published first.
         await flush();
         throw error;
       }
@@ -94,7 +95,7 @@ class LinePublisher {
     this.#print([answer.trim()]);
   }
 
-  /** @returns false when the server takes them only one by one */
+  /** @returns false if the server does not accept batches; then nothing was published */
   async #publishMany(messages: readonly string[]): Promise<boolean> {
     const many = messages.map((messageJson) => ({ topic: this.#topic, messageJson }));
     const outcomes = await publishMany(this.#target, many).catch(failedToPublish);

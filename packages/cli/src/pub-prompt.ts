@@ -19,7 +19,7 @@ export async function runPubPrompt(target: Target, prompt: InteractivePrompt): P
   }
 }
 
-/** What bytes are read as that are not UTF-8. Nobody types it. */
+/** Node replaces bytes that are not UTF-8 by this character. Nobody types it. */
 const replacementCharacter = '\ufffd';
 
 async function publishAndTell(target: Target, topic: string, message: string): Promise<string> {

@@ -7,12 +7,12 @@ import type { Target } from './server-target.ts';
 
 export interface PubOptions {
   readonly topic: string;
-  /** `-` reads messages from the standard input, one a line. */
+  /** `-` reads messages from the standard input, one on each line. */
   readonly message: string;
   readonly id: string | undefined;
-  /** The message is JSON and not text, and the server's answer is printed. */
+  /** The message is JSON and not text, and the response of the server is printed. */
   readonly json: boolean;
-  /** Whether the topic is made if it does not exist. */
+  /** Whether to create the topic if it does not exist. */
   readonly create: boolean;
 }
 

@@ -3,24 +3,21 @@ import { CommandError, exitCodes } from './exit-codes.ts';
 import { refusalReason } from './error-hints.ts';
 import type { Target } from './server-target.ts';
 
-/**
- * What is to be published. `messageJson` is JSON text, so that a message given as JSON goes out as it was
- * given.
- */
+/** A publish. `messageJson` is JSON text, so that a message that the user gave as JSON is sent unchanged. */
 export interface Publish {
   readonly topic: string;
   readonly messageJson: string;
   readonly id?: string | undefined;
 }
 
-/** What became of one of many: the server's answer as JSON text, or its reason. */
+/** The outcome of one publish of a batch: the acknowledgement as JSON text, or the reason of the refusal. */
 export type PublishOutcome =
   | { readonly ok: true; readonly answer: string }
   | { readonly ok: false; readonly reason: string; readonly code: string | undefined };
 
 /** The server has refused a publish. */
 export class PublishRefusedError extends CommandError {
-  /** Fanfare's code of the error. */
+  /** The error code of Fanfare. Undefined if another server refused the publish. */
   readonly code: string | undefined;
 
   constructor(reason: string, code: string | undefined) {
@@ -30,9 +27,9 @@ export class PublishRefusedError extends CommandError {
 }
 
 /**
- * Publishes to any server that speaks the lab contract, and returns its answer: JSON text from Fanfare,
- * whatever it says from another.
+ * Publishes to any server that implements the lab contract.
  *
+ * @returns the body of the response: JSON from Fanfare, any text from another server
  * @throws PublishRefusedError with the server's reason; CommandError `unreachable`
  */
 export async function publish(target: Target, one: Publish): Promise<string> {
@@ -48,10 +45,10 @@ export async function publish(target: Target, one: Publish): Promise<string> {
 }
 
 /**
- * Publishes many in one request, in their order.
+ * Publishes a batch: many messages in one request, in their order.
  *
- * @returns undefined when the server takes them only one by one: none was published then
- * @throws CommandError `unreachable`, or `refused`, after which some may have been published
+ * @returns undefined if the server does not accept batches; then nothing was published
+ * @throws CommandError `unreachable`, or `refused`; then some of the messages may have been published
  */
 export async function publishMany(
   target: Target,
@@ -71,9 +68,9 @@ export async function publishMany(
 }
 
 /**
- * Makes a topic exist.
+ * Creates a topic, unless it exists.
  *
- * @throws CommandError
+ * @throws CommandError `unreachable`, or `refused` with the server's reason
  */
 export async function createTopic(target: Target, topic: string): Promise<'created' | 'existed'> {
   const { status } = await askFanfare(target, `create topic '${topic}'`, {
@@ -84,7 +81,7 @@ export async function createTopic(target: Target, topic: string): Promise<'creat
   return status === 201 ? 'created' : 'existed';
 }
 
-/** Says of an error that a publish has failed, and what helps against a topic that does not exist. */
+/** Adds to an error that a publish has failed. If the topic does not exist, adds how to create it. */
 export function failedToPublish(error: unknown): never {
   if (error instanceof CommandError) {
     error.message = `Failed to publish message: ${error.message}`;
@@ -93,12 +90,12 @@ export function failedToPublish(error: unknown): never {
   throw error;
 }
 
-/** Fanfare's refusal, and not that of another server, which cannot create a topic. */
+/** Whether Fanfare refused a publish because its topic does not exist. Other servers cannot create topics. */
 export function isUnknownTopic(error: CommandError): boolean {
   return error instanceof PublishRefusedError && error.code === 'topic_not_found';
 }
 
-/** Whether it is Fanfare that has answered so. */
+/** Whether a response is an acknowledgement of Fanfare. */
 export function isFanfareAnswer(answer: string): boolean {
   return readOutcome(answer).ok;
 }

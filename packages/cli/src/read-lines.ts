@@ -45,7 +45,7 @@ export async function* readLines(
 }
 
 class LineDecoder {
-  /** How many lines were decoded. */
+  /** The number of decoded lines. */
   #count = 0;
 
   /** @throws CommandError */
@@ -54,7 +54,7 @@ class LineDecoder {
     const isWhole = isUtf8(bytes);
     const end = isWhole ? bytes.length : startOfBadLine(bytes);
     if (isWhole || end > 0) {
-      // Without the line feed before the line that cannot be read.
+      // Before a line that is not UTF-8, the line feed is left out.
       const lines = bytes.toString('utf8', 0, isWhole ? end : end - 1).split('\n');
       this.#count += lines.length;
       yield lines.map(withoutReturn);
@@ -80,8 +80,8 @@ function withoutMark(bytes: Buffer): Buffer {
 }
 
 /**
- * By the byte order mark. Without one by the first characters: a text of ASCII has a zero in every second
- * byte.
+ * Detects UTF-16 by its byte order mark. Without a mark, it looks at the first characters: in UTF-16, every
+ * second byte of ASCII text is zero.
  */
 function isUtf16(bytes: Buffer): boolean {
   const [first, second, third, fourth] = bytes;

@@ -4,17 +4,17 @@ import { CommandError, exitCodes } from './exit-codes.ts';
 /** A key or a token. */
 export interface Secret {
   readonly text: string;
-  /** Where it comes from, such as `--token-file ann.token`. */
+  /** The source, for error messages, such as `--token-file ann.token`. */
   readonly source: string;
-  /** The file that has it, if one has. */
+  /** The path of the file. Absent if the secret is not from a file. */
   readonly path?: string;
 }
 
 /**
  * Reads a file that has a key or a token.
  *
- * @param flag - what names the file, such as `--key-file`
- * @throws CommandError
+ * @param flag - the flag that names the file, such as `--key-file`
+ * @throws CommandError if the file cannot be read
  */
 export function readSecret(path: string, flag: string): Secret {
   try {

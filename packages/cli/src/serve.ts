@@ -16,12 +16,12 @@ import { CommandError, exitCodes } from './exit-codes.ts';
 import { painted, printPainted } from './output.ts';
 
 /**
- * `fanfare serve`: runs until SIGINT, SIGTERM, or SIGHUP in a terminal, and then ends once publishes under
- * way are answered.
+ * `fanfare serve`: runs a server until SIGINT, SIGTERM, or SIGHUP in a terminal. Before it ends, it
+ * acknowledges the publishes that it has already received.
  *
- * @param flags - the settings given as flags, by their names, as text
- * @throws CommandError when the settings are wrong, the address or the data directory cannot be had, or the
- *   data directory was lost to another server
+ * @param flags - the settings that are given as flags: text, by the name of the setting
+ * @throws CommandError if the settings are wrong, if the address or the data directory cannot be used, or if
+ *   another server has taken the data directory
  */
 export async function runServe(
   flags: Readonly<Record<string, unknown>>,
@@ -29,7 +29,7 @@ export async function runServe(
 ): Promise<void> {
   const settings = await readSettings(flags, configPath);
   const server = createServer(settings);
-  // Whoever has read the greeting may end it at once.
+  // Before the greeting: a program that reads it may send a signal at once.
   const ended = signalled();
   const url = await server.start().catch((error: unknown) => {
     if (error instanceof SettingsError) throw new CommandError(exitCodes.usage, error.message);
@@ -50,7 +50,7 @@ async function readSettings(
   const file = configPath === undefined || configPath === '' ? undefined : await readConfig(configPath);
   try {
     const settings = resolveSettings({ flags, env: process.env, ...(file && { file }) });
-    // Whoever reads of it later, such as in a log, may be in another directory.
+    // An absolute path: a person who reads it in a log may be in another directory.
     return { ...settings, data: resolve(settings.data) };
   } catch (error) {
     if (error instanceof SettingsError) throw new CommandError(exitCodes.usage, error.message);
@@ -60,7 +60,7 @@ async function readSettings(
 
 async function readConfig(path: string): Promise<SettingsFile> {
   try {
-    // Without a byte order mark, which JSON does not have.
+    // TextDecoder removes a byte order mark, which JSON does not allow.
     const text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path));
     return { path, content: JSON.parse(text) as unknown };
   } catch (error) {
@@ -68,12 +68,13 @@ async function readConfig(path: string): Promise<SettingsFile> {
   }
 }
 
-/** What keeps strangers out is told where it can fail. */
+/** A server without a key refuses strangers. The greeting says when this protection can fail. */
 const forThisMachine =
   'Access:     this machine only. Set a key before you use a proxy: the server cannot detect every proxy.';
 
 /**
- * Where it serves, how to subscribe, how to publish, where messages are kept, and whether a token is needed.
+ * The text that a started server prints: its URL, commands to subscribe and publish, the place of the
+ * messages, and whether clients need tokens.
  */
 function greeting(url: string, settings: Settings): string {
   const { memory, data, open } = settings;
@@ -104,7 +105,7 @@ interface ListenError extends NodeJS.ErrnoException {
 }
 
 function cannotStart(error: unknown): string {
-  // It says itself what to do.
+  // This message already says what to do.
   if (error instanceof DataDirectoryError) return error.message;
   const { code, port, address, hostname, message } = error as ListenError;
   switch (code) {
@@ -148,14 +149,14 @@ function signalled(): Promise<void> {
       ended();
     };
     process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
-    // A terminal sends it when it is closed. Elsewhere it asks for settings to be read again.
+    // A closing terminal sends SIGHUP. For a daemon, the signal means by custom: read the settings again.
     process.on('SIGHUP', isInTerminal() ? onSignal : sayIgnored);
-    // Without a listener, Node opens a port for debuggers then.
+    // Without a listener for SIGUSR1, Node would open a port for debuggers.
     process.on('SIGUSR1', sayIgnored);
   });
 }
 
-/** Not so with `nohup`, which puts a file in the place of the terminal. */
+/** False under `nohup`, which replaces the terminal by a file. */
 function isInTerminal(): boolean {
   return [0, 1, 2].some((descriptor) => isatty(descriptor));
 }

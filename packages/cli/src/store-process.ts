@@ -8,13 +8,13 @@ import { CommandError, exitCodes } from './exit-codes.ts';
 export interface StoreTool {
   readonly tool: 'verify' | 'export' | 'import' | 'repair-times';
   readonly directory: string;
-  /** What is exported: a topic or a pattern; all without one. */
+  /** The topic or pattern to export. Undefined exports everything. */
   readonly topic?: string | undefined;
 }
 
 const programPath = fileURLToPath(new URL('../bin/fanfare.js', import.meta.url));
 
-/** Set where the tool itself runs. */
+/** This environment variable is set in the child process, which runs the tool itself. */
 const innerVariable = 'FANFARE_STORE_TOOL';
 
 const crashSignals: ReadonlySet<string> = new Set([
@@ -27,10 +27,10 @@ const crashSignals: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Runs a tool over a data directory. What reads data that may be damaged is a process of its own: the
- * database trusts its own pages, and some damage ends the process that reads them.
+ * Runs a tool on a data directory. A tool that reads data runs in a child process: LMDB trusts the pages of
+ * its file, and some damage crashes the process that reads them.
  *
- * @throws CommandError
+ * @throws CommandError if the tool fails
  */
 export async function runTool({ tool, directory, topic }: StoreTool): Promise<void> {
   if (tool === 'import') return (await import('./store.ts')).runImport(directory);
@@ -40,7 +40,7 @@ export async function runTool({ tool, directory, topic }: StoreTool): Promise<vo
   return tool === 'verify' ? runVerify(directory) : runExport(directory, topic);
 }
 
-/** Runs this very command again. */
+/** Runs the same command again, in a child process. */
 async function runInChildProcess(directory: string): Promise<void> {
   const child = spawn(process.execPath, [...process.execArgv, programPath, ...process.argv.slice(2)], {
     stdio: 'inherit',

@@ -22,9 +22,9 @@ import { print, say } from './output.ts';
 import { ProgressBar, sizeOf } from './progress-bar.ts';
 
 /**
- * `fanfare store verify`.
+ * `fanfare store verify`: reads the whole data directory and prints all damage.
  *
- * @throws CommandError when anything is damaged, or it cannot be read
+ * @throws CommandError if anything is damaged, or the directory cannot be read
  */
 export async function runVerify(directory: string): Promise<void> {
   const bar = new ProgressBar('verifying', process.stderr, isatty(2));
@@ -41,10 +41,10 @@ export async function runVerify(directory: string): Promise<void> {
 }
 
 /**
- * `fanfare store export`.
+ * `fanfare store export`: prints the readable data as NDJSON.
  *
- * @param topics - only these: a topic or a pattern
- * @throws CommandError when anything is damaged, or it cannot be read
+ * @param topics - a topic or a pattern to export; undefined exports everything
+ * @throws CommandError if anything is damaged, or the directory cannot be read
  */
 export async function runExport(directory: string, topics: string | undefined): Promise<void> {
   const interest = topics === undefined ? undefined : readInterest(topics);
@@ -64,14 +64,15 @@ export async function runExport(directory: string, topics: string | undefined): 
 }
 
 /**
- * `fanfare store import`.
+ * `fanfare store import`: makes a new data directory from an export on the standard input.
  *
- * @throws CommandError when the input is no export, or the directory has something
+ * @throws CommandError if the input is not an export, or the directory is not empty
  */
 export async function runImport(directory: string): Promise<void> {
   const bar = new ProgressBar('importing', process.stderr, isatty(2));
   const size = sizeOfInput();
-  // What was made so far is taken away again. Nobody may be reading yet who would take the error.
+  // A signal ends the input with an error, so that the import removes the files that it has made. The signal
+  // can come before anything reads the input. Without a listener, the error would then be uncaught.
   process.stdin.on('error', () => {});
   process.once('SIGINT', () => process.stdin.destroy(new CommandError(exitCodes.interrupted, '')));
   process.once('SIGTERM', () => process.stdin.destroy(new CommandError(exitCodes.terminated, '')));
@@ -89,9 +90,9 @@ export async function runImport(directory: string): Promise<void> {
 }
 
 /**
- * `fanfare store repair-times`.
+ * `fanfare store repair-times`: corrects times that are in the future.
  *
- * @throws CommandError when the directory cannot be used, or there is no room for a copy of it
+ * @throws CommandError if the directory cannot be used, or the disk has no space for a copy of the data
  */
 export async function runRepairTimes(directory: string): Promise<void> {
   const now = Date.now();
@@ -106,8 +107,8 @@ export async function runRepairTimes(directory: string): Promise<void> {
 }
 
 /**
- * Uses the store of a directory, and counts all that is found damaged: in the file itself, and in what is
- * stored.
+ * Opens the store of a directory and passes it to `use`. Counts the damage of the file and of the stored
+ * data.
  */
 async function withStore(
   directory: string,
@@ -128,7 +129,7 @@ async function withStore(
   }
 }
 
-/** How large the input is where that is known, as of a file. */
+/** The size of the input in bytes. Known only if the input is a file. */
 function sizeOfInput(): number | undefined {
   const stats = fstatSync(0);
   return stats.isFile() && stats.size > 0 ? stats.size : undefined;
@@ -158,7 +159,7 @@ function counted(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
-/** What keeps a tool from doing its work, as a sentence; a defect stays one. */
+/** Turns an expected error into a CommandError. An unexpected error is a bug, and is thrown as it is. */
 function refuse(error: unknown): never {
   if (error instanceof LogDamagedError)
     throw new CommandError(exitCodes.refused, `${error.message} Restore a backup.`);

@@ -11,7 +11,7 @@ const menu = [
 ].join('\n');
 
 /**
- * `fanfare sub` without a topic: the interactive subscriber of the lab. Ends when the person chooses 4, or
+ * `fanfare sub` without a topic: the interactive subscriber of the lab. Ends when the user chooses 4, or when
  * the input ends.
  */
 export async function runSubMenu(target: Target, prompt: InteractivePrompt): Promise<void> {
@@ -37,8 +37,7 @@ async function runMenu(subscriber: Subscriber, prompt: InteractivePrompt): Promi
     const line = await prompt.ask(
       isListening ? 'Listening. Press Enter for the menu.' : 'Your choice (1-4): ',
     );
-    // A program that pipes in "3" as its last line wants to go on listening; a person that presses Ctrl-D
-    // does not.
+    // A program whose last piped line is "3" wants to keep listening. A user who presses Ctrl-D wants to end.
     if (line === undefined && isListening && !prompt.isTerminal) return new Promise(() => {});
     if (line === undefined) return;
     isListening = false;

@@ -10,19 +10,19 @@ import type { Target } from './server-target.ts';
 export interface SubOptions {
   /** Topics and patterns. */
   readonly topics: readonly string[];
-  /** Where to start; undefined for now. */
+  /** Where to start. Undefined starts with new messages. */
   readonly from: StartPosition['from'] | undefined;
-  /** One JSON object a line instead of the message alone. */
+  /** Prints a JSON object on each line, instead of only the message. */
   readonly json: boolean;
-  /** Ends after so many messages. */
+  /** The command ends after this number of messages. */
   readonly count: number;
 }
 
 /**
- * `fanfare sub TOPIC…`: what comes goes to the standard output, and nothing else does. A text with line
- * feeds takes several lines; with `json` each message is exactly one.
+ * `fanfare sub TOPIC…`: prints the messages to the standard output, and nothing else. A text with line feeds
+ * takes several lines. With `json`, each message takes exactly one line.
  *
- * @throws CommandError when the server refuses a subscription
+ * @throws CommandError if the server refuses a subscription
  */
 export async function runSub(target: Target, { topics, from, json, count }: SubOptions): Promise<void> {
   const showsTopic = topics.length > 1 || topics.some((topic) => isPattern(topic as Interest));

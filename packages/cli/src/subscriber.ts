@@ -13,28 +13,29 @@ import type { StartPosition } from './start-position.ts';
 import type { Target } from './server-target.ts';
 import { explainFailedConnection } from './connection-errors.ts';
 
-/** A message that came. What only Fanfare tells is absent when another server delivered it. */
+/** A delivered message. Servers other than Fanfare send only the topic and the message. */
 export type Delivery = Pick<Envelope, 'topic' | 'message'> & Partial<Envelope>;
 
 export interface SubscriberListener {
-  /** The next message comes when what it returns has resolved. */
+  /** Called for each message. If it returns a promise, the next message waits for the promise. */
   onDelivery(delivery: Delivery): unknown;
-  /** A sentence for people: the connection is lost, or back, or messages are missing. */
+  /** Called with a sentence for the user: the connection is lost or restored, or messages are missing. */
   onNotice(notice: string): void;
-  /** The server has ended a subscription, or does not take it back after a reconnect. */
+  /** Called if the server ends a subscription, or refuses it after a reconnect. */
   onRefused(topic: string, reason: string): void;
 }
 
-/** What became of a request. It is `pending` while the connection is lost, and done when that is back. */
+/** The outcome of a request. A `pending` request is carried out when the connection is restored. */
 export type Outcome =
   { readonly kind: 'done' | 'pending' } | { readonly kind: 'refused'; readonly reason: string };
 
 /**
- * A server that speaks the lab contract need not acknowledge; after this time it is taken to have subscribed.
+ * The lab contract does not require acknowledgements. Without one, a subscription counts as accepted after
+ * this time.
  */
 const ackTimeoutMs = 3_000;
 
-/** Subscriptions on any server that speaks the lab contract, with what people are told about them. */
+/** Subscriptions on any server that implements the lab contract, with notices for the user. */
 export class Subscriber {
   readonly #fanfare: Fanfare;
   readonly #target: Target;
@@ -49,7 +50,7 @@ export class Subscriber {
     const { error } = await new Promise<Status>((resolve) => void fanfare.onStatus(resolve));
     if (!error) return new Subscriber(fanfare, target, listener);
     fanfare.close();
-    // The server's own word, and not that of a network.
+    // With a code, the reason comes from the server. Without one, it comes from the network.
     throw await explainFailedConnection(
       target,
       error.message,
@@ -101,7 +102,7 @@ export class Subscriber {
       onError: (error: FanfareError) => void this.#onError(topic, subscription, error),
     };
     const subscription: Subscription = this.#fanfare.subscribe(topic, options, (envelope) => {
-      // What several subscriptions match comes once to each of them.
+      // A message that several subscriptions match is delivered to each of them. Only the first shows it.
       const first = this.topics.find((one) => matches(one as Interest, envelope.topic as Topic));
       if (first !== topic) return undefined;
       const { message } = envelope;
@@ -138,7 +139,7 @@ export class Subscriber {
   async #onError(topic: string, subscription: Subscription, { message }: FanfareError): Promise<void> {
     const isKnown = this.#subscriptions.get(topic) === subscription;
     if (isKnown) this.#subscriptions.delete(topic);
-    // Whoever waits for its beginning is told there.
+    // Before the subscription has started, `subscribe` reports the error.
     const hadBegun = await subscription.ready.then(
       () => true,
       () => false,
@@ -164,7 +165,7 @@ export class Subscriber {
   }
 }
 
-/** Resolves to nothing when a server does not acknowledge; it keeps no program alive. */
+/** Resolves to undefined after the time for an acknowledgement. The timer does not keep the program alive. */
 function timeout(): Promise<undefined> {
   return new Promise((resolve) => void setTimeout(() => resolve(undefined), ackTimeoutMs).unref());
 }

@@ -3,15 +3,18 @@ import { escapeControls } from './display-text.ts';
 
 export interface TableColumn {
   readonly title: string;
-  /** Numbers end where their title ends. */
+  /** Numbers are aligned to the right. */
   readonly isNumber?: boolean;
   readonly style?: Style;
 }
 
-/** Rows for people, with titles, where they go to a terminal; and between tabulators for programs. */
+/**
+ * A table for the standard output. A terminal gets aligned columns with titles; a program gets tab-separated
+ * rows.
+ */
 export class Table {
   readonly #columns: readonly TableColumn[];
-  /** Columns are as wide as what has come so far needs. */
+  /** The width of each column, in characters: the longest cell so far. */
   #widths: readonly number[];
   #hasTitles = false;
 
@@ -20,7 +23,7 @@ export class Table {
     this.#widths = columns.map(({ title }) => title.length);
   }
 
-  /** Writes rows, each of a cell for each column. */
+  /** Prints rows. Each row has one cell for each column. */
   print(rows: readonly (readonly string[])[]): void {
     if (rows.length === 0) return;
     if (!process.stdout.isTTY) {

@@ -9,7 +9,7 @@ export interface MintFlags {
   readonly publish: readonly string[];
   readonly subscribe: readonly string[];
   readonly admin: boolean;
-  /** In milliseconds. */
+  /** How long the token is valid, in milliseconds. */
   readonly lifetimeMs: number;
   readonly key: Secret | undefined;
   readonly keyAlgorithm: Algorithm | undefined;
@@ -21,7 +21,7 @@ export interface MintFlags {
 /**
  * `fanfare token mint`: prints a token.
  *
- * @throws CommandError
+ * @throws CommandError if the key is missing or cannot sign, or a claim is wrong
  */
 export async function runMint({
   keyAlgorithm,
@@ -66,9 +66,9 @@ export async function runMint({
 }
 
 /**
- * `fanfare token explain`: prints what a token says. Nothing of it is verified.
+ * `fanfare token explain`: prints the claims of a token, without verifying them.
  *
- * @throws CommandError when it is no token
+ * @throws CommandError if the text is not a token
  */
 export function runExplain(token: string): void {
   const explained = explainToken(token.trim());
@@ -100,7 +100,7 @@ function timeOf(seconds: unknown): string {
   return new Date(seconds * 1_000).toISOString();
 }
 
-/** A server takes it only when one of these is its `audience`. */
+/** The audiences of a token. A server accepts the token only if one of them is its `audience`. */
 function audienceOf(aud: unknown): string {
   return Array.isArray(aud) ? aud.map(String).join(', ') : String(aud);
 }

@@ -8,13 +8,14 @@ import { escapeControls } from './display-text.ts';
 import { Table, type TableColumn } from './table.ts';
 import type { Target } from './server-target.ts';
 
-/** As many as a server gives at once. */
+/** The largest page that a server returns. */
 const topicsPerPage = 1_000;
 
 /**
- * `fanfare topics`: a table for people, and lines for programs: JSON, or columns between tabulators.
+ * `fanfare topics`: lists the topics. A terminal gets a table. A program gets lines: JSON, or tab-separated
+ * columns.
  *
- * @throws CommandError
+ * @throws CommandError `unreachable`, or `refused` with the server's reason
  */
 export async function listTopics(target: Target, prefix: string, json: boolean): Promise<void> {
   const table = new Table(columns);
@@ -51,9 +52,9 @@ const columns: readonly TableColumn[] = [
 ];
 
 /**
- * `fanfare topics create`.
+ * `fanfare topics create`: creates topics, unless they exist.
  *
- * @throws CommandError
+ * @throws CommandError `unreachable`, or `refused` with the server's reason
  */
 export async function createTopics(target: Target, topics: readonly string[]): Promise<void> {
   for (const topic of topics) {
@@ -63,9 +64,9 @@ export async function createTopics(target: Target, topics: readonly string[]): P
 }
 
 /**
- * `fanfare topics delete`. Asks a person first.
+ * `fanfare topics delete`: deletes topics and their messages. In a terminal, it asks for confirmation first.
  *
- * @throws CommandError
+ * @throws CommandError `unreachable`, `interrupted`, or `refused` with the server's reason
  */
 export async function deleteTopics(
   target: Target,
@@ -95,7 +96,7 @@ async function confirms(target: Target, topic: string): Promise<boolean> {
   try {
     const many = messages === 1 ? '1 message' : `${messages} messages`;
     const reply = await new Promise<string>((resolve, reject) => {
-      // Ctrl-C, which a terminal sends as a character meanwhile; and Ctrl-D.
+      // Ctrl-C and Ctrl-D. During a question, the terminal sends Ctrl-C as a character and not as a signal.
       prompt.once('SIGINT', () => reject(new CommandError(exitCodes.interrupted, '')));
       prompt.once('close', () => resolve(''));
       prompt
