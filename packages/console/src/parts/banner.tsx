@@ -1,7 +1,7 @@
 import { FanfareError } from '@fanfare/client';
 import { useStatus, type Session } from '../session.ts';
 
-/** Said across the page while there is no connection. It goes when the connection is back. */
+/** A banner across the page, which is shown while the page has no connection. */
 export function Banner({ session }: { readonly session: Session }) {
   const { state, since, error } = useStatus(session);
   const isRefused = error instanceof FanfareError && error.code === 'not_authorized';

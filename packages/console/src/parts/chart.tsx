@@ -9,13 +9,13 @@ export interface Series {
 }
 
 interface Props {
-  /** What a screen reader says in its place. */
+  /** The text that a screen reader says instead of the chart. */
   readonly label: string;
   readonly series: readonly Series[];
   /** The times in seconds, then a column for each series. */
   readonly data: uPlot.AlignedData;
   readonly format: (value: number) => string;
-  /** What the lines of the grid may be apart; whatever fits when not given. */
+  /** The allowed distances between grid lines. Without them, uPlot chooses. */
   readonly steps?: readonly number[] | undefined;
 }
 
@@ -23,7 +23,7 @@ const height = 140;
 
 const minutes = [60, 120, 180, 300];
 
-/** Lines over the last minutes. */
+/** A line chart of the last minutes. */
 export function Chart({ label, series, data, format, steps }: Props) {
   const host = useRef<HTMLDivElement>(null);
   const chart = useRef<uPlot>(undefined);
@@ -44,7 +44,7 @@ export function Chart({ label, series, data, format, steps }: Props) {
       observer.disconnect();
       made.destroy();
     };
-    // The colours are those of the shade.
+    // The colours depend on the shade, so a new shade needs a new chart.
   }, [series, format, steps, shade]);
   useEffect(() => {
     latest.current = data;
@@ -59,7 +59,7 @@ export function Chart({ label, series, data, format, steps }: Props) {
   );
 }
 
-/** A colour of the style sheet, as a canvas takes it. */
+/** Reads a colour of the style sheet. A canvas cannot use CSS variables. */
 function inkOf(element: Element, name: string): string {
   const probe = element.querySelector(`[data-ink='${name}']`);
   return probe ? getComputedStyle(probe).color : 'gray';
@@ -116,7 +116,7 @@ function optionsFor(
   };
 }
 
-/** As much as there is, within bounds: what has only begun is seen too. */
+/** The time span of the chart in seconds: that of the data, but at least 2 and at most 15 minutes. */
 function spanOf(seconds: number): number {
   return Math.min(historyMs / 1_000, Math.max(120, seconds));
 }
@@ -126,7 +126,7 @@ function clock(seconds: number): string {
   return `${String(date.getHours()).padStart(2, '0')}:${String(date.getMinutes()).padStart(2, '0')}`;
 }
 
-/** `rgb(…)`, nearly transparent. */
+/** Makes a colour `rgb(…)` nearly transparent. */
 function faint(colour: string): string {
   return colour.replace('rgb(', 'rgba(').replace(')', ', 0.12)');
 }

@@ -4,13 +4,13 @@ import { messageOf } from '../api.ts';
 interface Props {
   readonly title: string;
   readonly children: ReactNode;
-  /** What the button says that does it. */
+  /** The label of the button that confirms. */
   readonly action: string;
   readonly onConfirm: () => Promise<void>;
   readonly onClose: () => void;
 }
 
-/** Asks before something that cannot be taken back. Escape and Cancel do nothing. */
+/** Asks for confirmation before an action that cannot be undone. Escape and Cancel do nothing. */
 export function ConfirmDialog({ title, children, action, onConfirm, onClose }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();

@@ -3,7 +3,7 @@ import { formatBytes, formatClock, formatSpan, formatTime } from '../format.ts';
 import { hrefOf } from '../routes.ts';
 import type { Column } from './virtual-table.tsx';
 
-/** What names a connection, and leads to it. */
+/** The column with the id of a connection, as a link to the connection. */
 export function connectionColumn<T>(id: string, idOf: (row: T) => string): Column<T> {
   return {
     id,

@@ -15,7 +15,7 @@ interface Props {
 
 const pollMs = 2_000;
 
-/** One connection with its subscriptions, and what ends it. */
+/** One connection with its subscriptions, and a button that closes it. */
 export function ConnectionPanel({ id, onEnded }: Props) {
   const { api } = useSession();
   const [isAsking, setIsAsking] = useState(false);

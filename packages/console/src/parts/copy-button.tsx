@@ -31,7 +31,7 @@ export function CopyButton({ text, label }: Props) {
   );
 }
 
-/** Also on a page that did not come over HTTPS, where there is no `navigator.clipboard`. */
+/** Copies a text. Pages without HTTPS have no `navigator.clipboard`, and need the fallback. */
 async function copyText(text: string): Promise<void> {
   const clipboard = navigator.clipboard as Clipboard | undefined;
   if (clipboard) {
@@ -42,7 +42,7 @@ async function copyText(text: string): Promise<void> {
   area.value = text;
   document.body.append(area);
   area.select();
-  // It is deprecated, and the only way there.
+  // This function is deprecated, but it is the only one that works without HTTPS.
   const isDone = document.execCommand('copy');
   area.remove();
   if (!isDone) throw new Error('the browser did not copy');

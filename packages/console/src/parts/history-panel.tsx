@@ -13,7 +13,7 @@ interface Props {
   readonly onSelect: (row: MessageRow) => void;
 }
 
-/** What is kept of a topic: older messages come as one scrolls up to them. */
+/** The stored messages of a topic. Older messages are loaded when the reader scrolls up. */
 export function HistoryPanel({ topic, withTopics, selected, onSelect }: Props) {
   const [start, setStart] = useState<HistoryStart>({ kind: 'newest' });
   const { window, isLoading, error, isIncomplete, loadOlder, loadNewer } = useHistory(
@@ -33,7 +33,7 @@ export function HistoryPanel({ topic, withTopics, selected, onSelect }: Props) {
     if (before === undefined) {
       list.scrollTop = start.kind === 'newest' ? list.scrollHeight : 0;
     } else {
-      // What was added or dropped above moves nothing of what is read.
+      // Rows were added or dropped above. The list scrolls with them, so that the reader keeps the place.
       list.scrollTop += (before - key) * rowHeight;
     }
   }, [rows, start]);

@@ -10,7 +10,7 @@ const kinds: readonly { readonly kind: Kind; readonly label: string }[] = [
   { kind: 'offset', label: 'an offset' },
 ];
 
-/** Asks where to begin reading. */
+/** A form for the place where reading starts. */
 export function HistoryStartForm({ onStart }: { readonly onStart: (start: HistoryStart) => void }) {
   const [kind, setKind] = useState<Kind>('newest');
   const [text, setText] = useState('');

@@ -6,12 +6,12 @@ interface Props {
   readonly depth?: number;
 }
 
-/** Levels that are open at first. */
+/** The number of levels that are unfolded at first. */
 const openDepth = 2;
 const childrenMax = 100;
 const charactersMax = 2_000;
 
-/** A JSON value as a tree that can be folded. */
+/** A JSON value as a tree whose branches can be folded. */
 export function JsonView({ value, name, depth = 0 }: Props) {
   if (typeof value === 'object' && value !== null) return <Branch value={value} name={name} depth={depth} />;
   return (

@@ -4,7 +4,7 @@ import type { MessageRow } from '../message-tail.ts';
 import { CopyButton } from './copy-button.tsx';
 import { JsonView } from './json-view.tsx';
 
-/** All that is known of the message that was chosen. */
+/** All fields of the selected message. */
 export function MessageDetails({ row }: { readonly row: MessageRow | undefined }) {
   const value = useMemo((): unknown => (row ? JSON.parse(row.text) : undefined), [row]);
   return (

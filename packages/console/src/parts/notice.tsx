@@ -5,7 +5,7 @@ interface Props {
   readonly children: ReactNode;
 }
 
-/** Something that is said in words, and read out when it appears. */
+/** A notice. A screen reader reads it when it appears. */
 export function Notice({ kind, children }: Props) {
   return (
     <p className="notice" data-kind={kind} role="status">

@@ -3,7 +3,7 @@ import { messageOf, type Answer } from '../api.ts';
 import { messageJson, publishBody, type MessageKind } from '../publish-body.ts';
 import { useSession } from '../session.ts';
 
-/** Publishes to the topic, and shows the answer as it came. */
+/** A form that publishes to the topic, and shows the response of the server. */
 export function PublishPanel({ topic }: { readonly topic: string }) {
   const { api } = useSession();
   const [text, setText] = useState('{"hello": "world"}');
@@ -86,7 +86,7 @@ function indented(text: string): string {
   }
 }
 
-/** What the parser says, which tells the place. */
+/** The error of the JSON parser, which names the place. Empty for valid JSON. */
 function jsonProblem(text: string): string {
   try {
     JSON.parse(text);

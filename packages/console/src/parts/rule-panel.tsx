@@ -1,6 +1,6 @@
 import type { TopicDetails } from '@fanfare/protocol';
 
-/** The rule that decides for a topic, as it would stand in the rules file. */
+/** The rule that applies to a topic, written as in a rules file. */
 export function RulePanel({ rule }: { readonly rule: TopicDetails['rule'] }) {
   return (
     <>

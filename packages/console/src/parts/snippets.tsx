@@ -3,7 +3,7 @@ import { snippetsOf, type Example, type Snippet } from '../snippets.ts';
 import { CopyButton } from './copy-button.tsx';
 import { Tabs } from './tabs.tsx';
 
-/** The same from a program, to copy. */
+/** Code to copy, in several languages, that does the same as the page. */
 export function Snippets({ example }: { readonly example: Example }) {
   const snippets = snippetsOf(example);
   const [language, setLanguage] = useState<Snippet['language']>('curl');

@@ -5,13 +5,13 @@ interface Props<Id extends string> {
   readonly tabs: readonly { readonly id: Id; readonly label: string }[];
   readonly chosen: Id;
   readonly onChoose: (id: Id) => void;
-  /** The id of the element that they show. */
+  /** The id of the element that the tabs control. */
   readonly panel: string;
 }
 
 const steps: Readonly<Record<string, number>> = { ArrowRight: 1, ArrowLeft: -1 };
 
-/** Tabs as the ARIA practices have them: one stop for Tab, arrows in between. */
+/** Tabs by the ARIA practices: the Tab key reaches the chosen tab, and the arrow keys change it. */
 export function Tabs<Id extends string>({ label, tabs, chosen, onChoose, panel }: Props<Id>) {
   const list = useRef<HTMLDivElement>(null);
   const onKeyDown = (event: KeyboardEvent): void => {

@@ -12,10 +12,7 @@ interface Props {
   readonly onSelect: (row: MessageRow) => void;
 }
 
-/**
- * The messages of a topic as they come. It stands still while it is paused, and while somebody reads further
- * up.
- */
+/** The messages of a topic as they arrive. The list stands still while it is paused or scrolled up. */
 export function TailPanel({ topic, withTopics, selected, onSelect }: Props) {
   const [isPaused, setIsPaused] = useState(false);
   const [isAtEnd, setIsAtEnd] = useState(true);

@@ -3,7 +3,7 @@ import { formatClock } from '../format.ts';
 import type { Row } from '../message-tail.ts';
 import { useSubscriptions } from '../use-subscriptions.ts';
 
-/** How many messages it shows. */
+/** Maximum number of messages on the page. */
 const rowsMax = 100;
 
 export function TrySubscribe() {
@@ -73,7 +73,7 @@ function Line({ row }: { readonly row: Row }) {
   );
 }
 
-/** A text as it is, anything else as JSON. */
+/** Formats a message: a string unchanged, any other value as indented JSON. */
 function readable(json: string): string {
   const message: unknown = JSON.parse(json);
   return typeof message === 'string' ? message : JSON.stringify(message, null, 2);
