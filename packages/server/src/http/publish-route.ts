@@ -53,7 +53,10 @@ async function publishOrRefuse(
   }
 }
 
-/** The responses of the lab's contract: text for success and for an unknown topic, the error object for all else. */
+/**
+ * The responses of the lab contract: text for success and for an unknown topic, the error object in all other
+ * cases.
+ */
 function sendText(reply: FastifyReply, result: PublishResult | FanfareError): FastifyReply {
   if (result instanceof FanfareError) {
     if (result.code !== 'topic_not_found') return sendProblem(reply, result);
