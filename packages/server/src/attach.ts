@@ -11,21 +11,25 @@ import { Shutdown } from './shutdown.ts';
 import { listenToClients } from './socketio/events.ts';
 import { stopInOrder } from './stop-sequence.ts';
 
-/** A second Fanfare on the same HTTP server would take the upgrades of the first. */
+/**
+ * The HTTP servers that have Fanfare. A second Fanfare on the same HTTP server would take the upgrades of the
+ * first.
+ */
 const attached = new WeakSet<HttpServer>();
 
 /**
- * Adds Fanfare to the HTTP server of an app (Express, Fastify, plain Node …). Fanfare handles `POST /publish` and Socket.IO, and
- * with `http: 'topics'` everything under `/topics`; the app handles every other request. Call it once the app has added its own
- * listener to the HTTP server.
+ * Adds Fanfare to the HTTP server of an app (Express, Fastify, plain Node …). Fanfare handles `POST /publish`
+ * and Socket.IO, and with `http: 'topics'` everything under `/topics`; the app handles every other request.
+ * Call it after the app has added its own listener to the HTTP server.
  *
- * Without `open`, a key or `identify`, requests that come to an address other than a loopback address are refused. The app's own
- * Socket.IO server is an exception: it decides about its clients itself.
+ * Without `open`, a key or `identify`, Fanfare refuses requests that do not come to a loopback address. The
+ * app's own Socket.IO server is an exception: it decides itself which clients it accepts.
  *
- * An app that closes gracefully must call `stop()` first: connected clients would keep the HTTP server open.
+ * Before the app closes its HTTP server, it must call `stop()`. Otherwise connected clients keep the HTTP
+ * server open.
  *
- * @throws SettingsError that names every setting that is wrong
- * @throws Error when Fanfare is attached to this HTTP server already
+ * @throws SettingsError that names all wrong settings
+ * @throws Error if Fanfare is already attached to this HTTP server
  */
 export async function attach(httpServer: HttpServer, options: AttachOptions = {}): Promise<Fanfare> {
   if (attached.has(httpServer)) throw new Error('Fanfare is attached to this HTTP server already.');
@@ -40,7 +44,7 @@ export async function attach(httpServer: HttpServer, options: AttachOptions = {}
   return { ...programOf(async () => composed), stop: () => shutdown.begin(), ended: shutdown.ended };
 }
 
-/** Fanfare on an HTTP server that listens, or will. */
+/** An attached Fanfare, and the function that stops it. */
 interface Running {
   readonly composed: Composed;
   stop(): Promise<void>;
@@ -55,7 +59,7 @@ async function run(
   const composed = await compose(options, { settings, isAttached: true, theirs, onLost });
   const { http, socketIo, insides } = composed;
   await http.ready();
-  // Events that Fanfare does not know may be the app's.
+  // On the app's own Socket.IO server, an unknown event can be an event of the app.
   const leaveClients = listenToClients(socketIo.io, { ...composed, refuseUnknown: socketIo.isOwn });
   const withPreflights = originsOf(settings).length > 0;
   const stopSharing = shareHttpServer(httpServer, {

@@ -6,58 +6,68 @@ import type { AttachedRoutes } from './http/attached-routes.ts';
 import type { Program } from './program/program.ts';
 import type { Logger } from './observability/logger.ts';
 
-/** The settings of docs/configuration.md, and what only a program can give. */
+/** The settings of docs/configuration.md, and options that only a program can give. */
 export interface ServerOptions extends Partial<Settings> {
-  /** Logs failures of the server. By default, pino writes them to stderr. */
+  /** Logs events and failures of the server. By default, pino writes them to stderr as lines of JSON. */
   readonly logger?: Logger;
   /**
-   * Decides who is asking, instead of tokens. Called for each HTTP request, stream and Socket.IO connection. Cannot be combined
-   * with `key`, `keyFile` and `jwksUrl`. When it throws, the client gets `internal`, and the error is logged.
+   * Identifies clients, in place of tokens. Called for each HTTP request, stream and Socket.IO connection.
+   * Cannot be combined with `key`, `keyFile` and `jwksUrl`. If it throws, the client gets the error
+   * `internal`, and the server logs the error.
    */
   readonly identify?: Identify;
-  /** The wall clock, in milliseconds since 1970. */
+  /** The wall clock, in milliseconds since 1970. By default `Date.now`. */
   readonly now?: () => number;
 }
 
-/** @throws SettingsError that names every setting that is wrong */
+/** @throws SettingsError that names all wrong settings */
 export function settingsOf({ logger: _logger, now: _now, identify, ...given }: ServerOptions): Settings {
-  // A program that names no directory must not find one written.
+  // If a program names no directory, the server must not create one.
   const content = { memory: given.data === undefined, ...given };
   const file = { path: 'the options', content };
   return resolveSettings({ flags: {}, env: {}, file, identifies: identify !== undefined });
 }
 
-/** The settings that the app decides when the HTTP server is the app's. */
+/** The settings that do not apply to the HTTP server of an app. */
 export const listenSettings = ['host', 'port', 'requestTimeoutMs'] as const;
 
-/** The options that have a meaning when the app listens. */
+/** The options of {@link attach}: all except the settings of Fanfare's own HTTP server. */
 export type AttachOptions = Omit<ServerOptions, (typeof listenSettings)[number]> & {
-  /** The app's Socket.IO server. Without it, Fanfare opens one on the HTTP server. */
+  /** The app's Socket.IO server. Without it, Fanfare opens a Socket.IO server on the HTTP server. */
   readonly io?: SocketServer;
   /**
-   * Which HTTP requests Fanfare handles:
+   * The HTTP requests that Fanfare handles:
    *
    * - `publish`, the default: only `POST /publish`
-   * - `topics`: also everything under `/topics` and `/revocations`, and `/topic`, `/messages` and `/subscribers` when the query
-   * names a topic
+   * - `topics`: also everything under `/topics` and `/revocations`, and `/topic`, `/messages` and
+   *   `/subscribers` if the query names a topic
    * - `all`: also `/identity`, `/stats` and `/connections`
    */
   readonly http?: AttachedRoutes;
 };
 
-/** Fanfare inside a program. */
+/** Fanfare as a part of a program. */
 export interface Fanfare extends Program {
-  /** Refuses new publishes with `draining`, acknowledges those that the log already has, and closes what Fanfare opened. */
+  /**
+   * Stops Fanfare. From now on, publishes are refused with `draining`. Publishes that the log already has are
+   * acknowledged. Resolves after everything that Fanfare opened is closed.
+   */
   stop(): Promise<void>;
   /**
-   * Resolves once Fanfare has stopped. The value is the reason when Fanfare stopped by itself, because another server
-   * has taken its data directory.
+   * Resolves after Fanfare has stopped. The value is undefined after `stop()`. It is an error if Fanfare
+   * stopped by itself, because another server has taken its data directory.
    */
   readonly ended: Promise<Error | undefined>;
 }
 
 /** Fanfare with an HTTP server of its own. */
 export interface FanfareServer extends Fanfare {
-  /** Starts to listen and returns the URL, such as `http://localhost:5000`. Rejects with Node's error when it cannot listen. */
+  /**
+   * Opens the data directory, and listens.
+   *
+   * @returns the URL of the server, such as `http://localhost:5000`
+   * @throws SettingsError; DataDirectoryError or LogDamagedError if the data cannot be used; Node's error if
+   *   it cannot listen
+   */
   start(): Promise<string>;
 }

@@ -20,7 +20,7 @@ export interface AccessParts {
   readonly now: () => number;
 }
 
-/** Tells who is asking, and what they may do. */
+/** Authenticates clients and returns their rights. */
 export class Access {
   /** The rights of clients that need no token. */
   readonly fullRights: Rights;
@@ -41,7 +41,7 @@ export class Access {
     return this.#parts.verifier === undefined && this.#parts.identify === undefined;
   }
 
-  /** The rights that can be told without waiting; undefined when {@link authenticate} has to find out. */
+  /** The rights that are known without waiting. Undefined if {@link authenticate} has to be called. */
   known(token: string | undefined): Rights | undefined {
     if (this.isOpen) return this.fullRights;
     const identity = token === undefined ? undefined : this.#parts.verifier?.known(token);
@@ -50,7 +50,7 @@ export class Access {
 
   /**
    * @throws FanfareError `not_authenticated`, `token_expired`, `keys_unavailable`
-   * @throws Error when the app's login fails
+   * @throws Error if the app's login fails
    */
   async authenticate(token: string | undefined, asking?: Asking): Promise<Rights> {
     const { verifier, identify, revocations } = this.#parts;
@@ -79,9 +79,10 @@ export class Access {
   }
 
   /**
-   * Ends a connection or stream when its token expires or is revoked. Returns undefined where there are no tokens.
+   * Ends a connection or stream when its token expires or is revoked.
    *
-   * @param end - is called once, in a later turn, and MUST end the connection
+   * @param end - called once, in a later turn of the event loop; MUST end the connection
+   * @returns undefined if clients need no tokens
    */
   trackIdentity(rights: Rights, end: (error: FanfareError) => void): LiveIdentity | undefined {
     const { identity } = rights;

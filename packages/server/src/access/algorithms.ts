@@ -7,7 +7,7 @@ export function namesOf(algorithm: Algorithm): readonly string[] {
   return algorithm === 'EdDSA' ? ['EdDSA', 'Ed25519'] : [algorithm];
 }
 
-/** The algorithm that an untrusted name stands for. */
+/** Parses the untrusted name of an algorithm. */
 export function algorithmOf(name: unknown): Algorithm | undefined {
   return algorithms.find((algorithm) => namesOf(algorithm).some((one) => one === name));
 }

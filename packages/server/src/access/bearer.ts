@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 
-/** The token of `Authorization: Bearer`. */
+/** The token in the header `Authorization: Bearer`. */
 export function bearerOf({ authorization }: IncomingHttpHeaders): string | undefined {
   return /^Bearer +([^ ]+) *$/i.exec(authorization ?? '')?.[1];
 }

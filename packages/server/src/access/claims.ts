@@ -10,7 +10,7 @@ const { value: patternsMax } = fixedLimits.tokenPatternsMax;
 /** How far the clock of the issuer of tokens may be ahead of ours, in seconds. */
 export const skewSeconds = 60;
 
-/** A time that is further ahead is in milliseconds, or a mistake. */
+/** The latest time that is accepted. A later time is a mistake: usually milliseconds instead of seconds. */
 const aheadMax = { years: 100, ms: 100 * 365.25 * 86_400_000 } as const;
 
 const controlCharacter = /\p{Cc}/u;
@@ -19,7 +19,7 @@ const controlCharacter = /\p{Cc}/u;
  * Reads the claims of a token whose signature was verified: `sub`, `exp`, `iat` and `fanfare`.
  *
  * @param now - in milliseconds since 1970
- * @param lifetimeMsMax - how long a token may last after it was issued; with it, `iat` is required
+ * @param lifetimeMsMax - the maximum lifetime of a token, from `iat` to `exp`; with it, `iat` is required
  * @throws FanfareError `not_authenticated`, `token_expired`
  */
 export function parseClaims(input: unknown, now: number, lifetimeMsMax?: number): Identity {
@@ -45,7 +45,7 @@ function checkLifetime(iat: unknown, lifetimeMs: number, lifetimeMsMax: number):
  * Reads the times of a token: `exp`, `iat` and `nbf`.
  *
  * @returns times in milliseconds since 1970
- * @throws FanfareError `not_authenticated` when one of them is not a time
+ * @throws FanfareError `not_authenticated` if one of them is not a time
  */
 export function parseTimes(
   input: unknown,

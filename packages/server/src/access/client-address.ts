@@ -1,12 +1,15 @@
 import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP, type Socket } from 'node:net';
 
-/** Whether a machine is a trusted proxy; `hop` is how many machines are between it and the server. */
+/** Whether a machine is a trusted proxy; `hop` is the number of machines between it and the server. */
 export type TrustProxy = (address: string | undefined, hop: number) => boolean;
 
 const familyBits = { ipv4: 32, ipv6: 128 } as const;
 
-/** Reads a comma-separated list of addresses and networks, or a number of proxies. Undefined when the text is neither. */
+/**
+ * Reads a comma-separated list of addresses and networks, or a number of proxies. Undefined if the text is
+ * neither.
+ */
 export function parseTrustProxy(text: string): TrustProxy | undefined {
   if (text.trim() === '') return () => false;
   if (/^\d{1,2}$/.test(text)) return (_address, hop) => hop < Number(text);
@@ -38,8 +41,9 @@ export class ClientAddresses {
   }
 
   /**
-   * The address of the client that sent a request: the last address in `X-Forwarded-For` that a trusted proxy added, or else the
-   * address of the connection. What clients write there themselves does not count. A Unix domain socket has no address.
+   * The address of the client that sent a request: the last address in `X-Forwarded-For` that a trusted proxy
+   * added, or else the address of the connection. Addresses that clients write there themselves do not count.
+   * A Unix domain socket has no address.
    */
   of({ socket, headers }: Pick<IncomingMessage, 'socket' | 'headers'>): string | undefined {
     let { remoteAddress: address } = socket;
@@ -53,7 +57,10 @@ export class ClientAddresses {
     return address;
   }
 
-  /** Sets the client's address on an Engine.IO connection from a proxy, while the connection still has its request. */
+  /**
+   * Sets the client's address on an Engine.IO connection from a proxy, while the connection still has its
+   * request.
+   */
   tell(connection: { readonly request: IncomingMessage }): void {
     const { request } = connection;
     const socket = request.socket as Socket | undefined;
@@ -61,7 +68,9 @@ export class ClientAddresses {
       Object.assign(connection, { remoteAddress: this.of(request) });
   }
 
-  /** The address by which a connection is counted. Undefined for a proxy, whose address many clients share. */
+  /**
+   * The address by which a connection is counted. Undefined for a proxy, whose address many clients share.
+   */
   ofConnection({ remoteAddress }: Socket): string | undefined {
     return this.#trust(remoteAddress, 0) ? undefined : remoteAddress;
   }

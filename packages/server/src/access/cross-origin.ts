@@ -1,9 +1,9 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 
 /*
- * Decides what web pages of other origins may do. A browser lets any page send requests to any address and open a WebSocket
- * there. Without these checks, every site that a user visits could read and publish on a server on the user's own machine
- * (decision 20).
+ * Decides which requests of web pages of other origins are allowed. A browser lets any page send requests to
+ * any address and open a WebSocket there. Without these checks, every site that a user visits could read and
+ * publish on a server on the user's own machine (decision 20).
  */
 
 /** How long a browser may cache the response to a preflight, in seconds. */
@@ -11,7 +11,9 @@ const preflightSeconds = 600;
 
 const varies = 'Origin';
 
-/** The header `Vary` of a response that depends on a request header. Every response also depends on `Origin`. */
+/**
+ * The header `Vary` of a response that depends on a request header. Every response also depends on `Origin`.
+ */
 export function varyOn(header: string): string {
   return `${varies}, ${header}`;
 }
@@ -20,8 +22,8 @@ const own = Object.freeze({ vary: varies, 'cross-origin-resource-policy': 'same-
 const open = Object.freeze({ vary: varies, 'cross-origin-resource-policy': 'cross-origin' });
 
 /**
- * The headers that depend on the page that sent a request. Every response has them: routes, streams, refusals, static files and
- * Socket.IO.
+ * The headers that depend on the page that sent a request. Every response has them: routes, streams,
+ * refusals, static files and Socket.IO.
  *
  * @param named - the allowed origins, as browsers send them
  */
@@ -35,7 +37,8 @@ export function crossOriginHeaders(
     ...open,
     'access-control-allow-origin': origin,
     'access-control-expose-headers': 'Retry-After',
-    // An app may identify clients by cookies. Not for `null`: it is the origin of every sandboxed frame, of any site.
+    // An app may identify clients by cookies. Not for `null`: it is the origin of every sandboxed frame, of
+    // any site.
     ...(origin !== 'null' && { 'access-control-allow-credentials': 'true' }),
   };
 }
@@ -60,8 +63,9 @@ export function preflightHeaders(
 }
 
 /**
- * Whether a request comes from a web page that may not send it. Requests that no page sent are allowed, and so are pages of the
- * server itself and of allowed origins. Any page may load the scripts that are made for it, and link to `/`.
+ * Whether a request comes from a web page that may not send it. Requests that no page sent are allowed, and
+ * so are pages of the server itself and of allowed origins. Any page may load the scripts that are made for
+ * it, and link to `/`.
  */
 export function isForeignPage(request: IncomingMessage, named: readonly string[]): boolean {
   const { headers } = request;
@@ -83,7 +87,10 @@ function isSameOrigin(origin: string, host: string | undefined): boolean {
   return page.host !== '' && URL.canParse(asked) && new URL(asked).host === page.host;
 }
 
-/** Whether a page embeds the response, as `<object>` does: the page could tell an error from success, which is a leak. */
+/**
+ * Whether a page embeds the response, as `<object>` does: the page could tell an error from success, which is
+ * a leak.
+ */
 function isEmbedded(headers: IncomingHttpHeaders): boolean {
   const mode = headers['sec-fetch-mode'];
   return mode === 'no-cors' || (mode === 'navigate' && headers['sec-fetch-dest'] !== 'document');

@@ -5,11 +5,11 @@ const groupReads = 0o040;
 const othersRead = 0o004;
 
 /**
- * A warning when other users can read a secret file; undefined when they cannot, or when that is unknown. A file of another
- * owner that a group can read is a usual way to give a service its key, so that causes no warning.
+ * A warning if other users can read a secret file. Undefined if they cannot, or if this is unknown. A file of
+ * another owner that a group can read is a usual way to give a service its key, so that causes no warning.
  */
 export function exposureOf(path: string): string | undefined {
-  // On Windows, Node makes up these permissions.
+  // On Windows, these permissions do not come from the file system.
   const user = process.getuid?.();
   if (user === undefined) return undefined;
   const { mode, uid } = statSync(path);

@@ -12,9 +12,9 @@ const lists: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Whether a proxy has forwarded a request that may come from another machine: the request has a header of a proxy, and these
- * headers name an address or host that is not this machine's own. When they name none, the origin is unknown, which counts as
- * another machine.
+ * Whether a proxy has forwarded a request that may come from another machine: the request has a header of a
+ * proxy, and these headers name an address or host that is not this machine's own. If they name none, the
+ * origin is unknown, which counts as another machine.
  */
 export function isForwarded(headers: IncomingHttpHeaders): boolean {
   let hasProxyHeader = false;

@@ -2,9 +2,10 @@ import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 
 /**
- * Whether the `Host` of a request is a name that an attacker cannot own: an IP address, `localhost`, a name without dots, or the
- * name of an allowed origin. An attacker's domain can point at a visitor's own machine (DNS rebinding); its pages would then
- * have the same origin as the server. A request without `Host` does not come from a browser.
+ * Whether the `Host` of a request is a name that an attacker cannot own: an IP address, `localhost`, a name
+ * without dots, or the name of an allowed origin. An attacker's domain can point at a visitor's own machine
+ * (DNS rebinding); its pages would then have the same origin as the server. A request without `Host` does not
+ * come from a browser.
  *
  * @param named - the allowed origins, as browsers send them
  */
@@ -17,7 +18,7 @@ export function isAllowedHost(host: string | undefined, named: readonly string[]
   return named.some((origin) => nameOf(origin) === name);
 }
 
-/** What is wrong with the header `Host` of a request (RFC 9112, 3.2); undefined when it is valid. */
+/** The fault of the header `Host` of a request (RFC 9112, 3.2). Undefined if the header is valid. */
 export function hostProblem({ headers, rawHeaders, httpVersion }: IncomingMessage): string | undefined {
   if (headers.host === undefined)
     return httpVersion === '1.1' ? 'HTTP/1.1 requests must send a `Host` header.' : undefined;

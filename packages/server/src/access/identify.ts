@@ -3,7 +3,7 @@ import { FanfareError } from '@fanfare/protocol';
 import { parseClaims } from './claims.ts';
 import type { Identity } from './identity.ts';
 
-/** Who is asking, as the app's own login says. */
+/** The identity of a client, from the app's own login. */
 export interface Identified {
   /** The subject: 1–255 bytes of UTF-8 without control characters. */
   readonly sub: string;
@@ -11,24 +11,28 @@ export interface Identified {
   readonly publish: readonly string[];
   /** At most 100 topics and patterns that the client may read. */
   readonly subscribe: readonly string[];
-  /** Whether everything is allowed. */
+  /** Whether the client may do everything. */
   readonly admin?: boolean;
-  /** When a connection or stream ends, in seconds since 1970. Without it, connections last until they are revoked. */
+  /**
+   * When a connection or stream ends, in seconds since 1970. Without it, connections last until they are
+   * revoked.
+   */
   readonly exp?: number;
 }
 
 /**
- * Tells who is asking; `null` refuses with `not_authenticated`.
+ * Identifies the client of a request, by the app's own login. `null` refuses the request with
+ * `not_authenticated`.
  *
  * @param request - the HTTP request; of a Socket.IO connection its `socket.request`
- * @param auth - what a Socket.IO client handed over as `auth`
+ * @param auth - the option `auth` of a Socket.IO client
  */
 export type Identify = (
   request: IncomingMessage,
   auth?: Readonly<Record<string, unknown>>,
 ) => Identified | null | Promise<Identified | null>;
 
-/** What is known about a client that asks. */
+/** The request of a client, and the credentials in it. */
 export interface Asking {
   readonly request: IncomingMessage;
   readonly auth?: Readonly<Record<string, unknown>>;
@@ -37,18 +41,18 @@ export interface Asking {
 export interface IdentifierParts {
   /** The wall clock, in milliseconds since 1970. */
   readonly now: () => number;
-  /** How long the app may take to answer. */
+  /** How long the app's login can take, in milliseconds. */
   readonly timeoutMs: number;
 }
 
-/** Stands for the end of an identity without `exp` while its claims are parsed, in seconds from now. */
+/** Replaces a missing `exp` while the claims are parsed. In seconds from now. */
 const placeholderSeconds = 3_600;
 
 /**
- * Asks the app's login who is asking.
+ * Authenticates clients by the app's login.
  *
- * @returns a function that rejects with a FanfareError, `not_authenticated` or `token_expired`, or with any other error when
- * the login fails
+ * @returns a function that rejects with a FanfareError, `not_authenticated` or `token_expired`, or with any
+ *   other error if the login fails
  */
 export function identifier(
   identify: Identify,
@@ -63,7 +67,7 @@ export function identifier(
   };
 }
 
-/** @throws FanfareError `token_expired`; Error when it is not an identity */
+/** @throws FanfareError `token_expired`; Error if the input is not an identity */
 function read(identified: unknown, now: number): Identity {
   if (typeof identified !== 'object' || identified === null)
     throw new Error(`identify() must return an identity or null, not ${typeof identified}.`);

@@ -1,16 +1,19 @@
 import type { Interest } from '@fanfare/protocol';
 
-/** Who a client is and what it may do, as its token says. */
+/** The identity of a client and its rights, from its token. */
 export interface Identity {
-  /** The claim `sub`. Undefined for clients that need no token: those of an open server, and the program that runs Fanfare. */
+  /**
+   * The claim `sub`. Undefined for clients that need no token: those of an open server, and the program that
+   * runs Fanfare.
+   */
   readonly subject: string | undefined;
-  /** When the token was issued and when it ends, in milliseconds since 1970. */
+  /** The time when the token was issued and the time when it expires, in milliseconds since 1970. */
   readonly issuedAt: number;
   readonly endsAt: number;
   /** Topics and patterns. */
   readonly publish: readonly Interest[];
   readonly subscribe: readonly Interest[];
-  /** Whether everything is allowed. */
+  /** Whether the client may do everything. */
   readonly isAdmin: boolean;
 }
 
@@ -24,7 +27,7 @@ export const unrestrictedIdentity: Identity = Object.freeze({
   isAdmin: true,
 });
 
-/** The identity of clients that have not said yet who they are. */
+/** The identity of clients that are not authenticated yet. */
 export const anonymousIdentity: Identity = Object.freeze({
   subject: undefined,
   issuedAt: 0,

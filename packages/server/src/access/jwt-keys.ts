@@ -8,7 +8,7 @@ import {
 import { fieldsOf } from '@fanfare/protocol';
 import { algorithmOf, algorithms, type Algorithm } from './algorithms.ts';
 
-/** A key with its only algorithm: the algorithm that a token names does not decide anything. */
+/** A key with its only algorithm. A token cannot choose the algorithm. */
 export interface VerificationKey {
   readonly kid: string | undefined;
   readonly algorithm: Algorithm;
@@ -20,18 +20,19 @@ export class KeyError extends Error {
   override readonly name = 'KeyError';
 }
 
-/** How many keys a set may have. */
+/** Maximum number of keys in a set. */
 const keysMax = 100;
 
-/** A shorter secret can be guessed: RFC 7518, 3.2. */
+/** The least length of a secret, in bytes. A shorter secret could be guessed (RFC 7518, 3.2). */
 const secretBytesMin = { HS256: 32, HS384: 48, HS512: 64 } as const;
 
 const rsaBitsMin = 2_048;
 
 /**
- * Reads keys: a JWK or a set of them as JSON, a public key as PEM, or a secret as it is.
+ * Reads keys: a JWK or a set of them as JSON, a public key as PEM, or a secret as plain text.
  *
- * @param algorithm - the algorithm of a secret or PEM key; by default HS256, RS256, ES256 or EdDSA, depending on the key
+ * @param algorithm - the algorithm of a secret or PEM key; by default HS256, RS256, ES256 or EdDSA, depending
+ *   on the key
  * @throws KeyError
  */
 export function parseKeys(text: string, algorithm?: Algorithm): readonly VerificationKey[] {
@@ -42,11 +43,12 @@ export function parseKeys(text: string, algorithm?: Algorithm): readonly Verific
 }
 
 /**
- * Reads a JWK or a set of them. Keys of a set that have another purpose are skipped, and so are unusable keys (RFC 7517, 5),
- * unless `onUnusable` throws: a new kind of key from an identity provider must not disable its other keys.
+ * Reads a JWK or a set of them. Keys of a set that have another purpose are skipped, and so are unusable keys
+ * (RFC 7517, 5), unless `onUnusable` throws: a new kind of key from an identity provider must not disable its
+ * other keys.
  *
  * @param algorithm - the algorithm of a single key
- * @throws KeyError when no key remains
+ * @throws KeyError if no key can be used
  */
 export function parseKeySet(
   input: unknown,
@@ -130,7 +132,7 @@ function publicOf(input: PublicKeyInput | JsonWebKeyInput): KeyObject {
 /**
  * Finds the algorithm of a key, which may also be private.
  *
- * @param wanted - the required algorithm; undefined when any is accepted
+ * @param wanted - the required algorithm; undefined accepts any
  * @throws KeyError
  */
 export function fitted(

@@ -15,17 +15,20 @@ export interface JwtVerifierOptions {
   readonly fixed: KeySet;
   readonly files: readonly KeyFile[];
   readonly url: KeyUrl | undefined;
-  /** The audience that the `aud` of a token must name. Without it, tokens with an `aud` are refused: they are for another service. */
+  /**
+   * The audience that the `aud` of a token must name. Without it, tokens with an `aud` are refused: they are
+   * for another service.
+   */
   readonly audience: string | undefined;
   /** The required `iss` of tokens. Without it, any `iss` is accepted. */
   readonly issuer: string | undefined;
-  /** How long a token may last after it was issued, in milliseconds. */
+  /** The maximum lifetime of a token, from `iat` to `exp`, in milliseconds. */
   readonly lifetimeMsMax: number | undefined;
   /** The wall clock, in milliseconds since 1970. */
   readonly now: () => number;
 }
 
-/** What a token says about the key with which it was signed. */
+/** The header fields of a token that name its key. */
 interface KeyHint {
   readonly kid: string | undefined;
   readonly algorithm: Algorithm;
@@ -33,10 +36,12 @@ interface KeyHint {
 
 const { value: tokenCharactersMax } = fixedLimits.tokenCharactersMax;
 
-/** How many verified tokens are cached. */
+/** Maximum number of verified tokens in the cache. */
 const knownMax = 1_000;
 
-/** The headers with which a token names its own key. Only the server decides about keys. */
+/**
+ * Header fields with which a token names its own key. Such tokens are refused: only the server chooses keys.
+ */
 const keyHeaders = ['jku', 'jwk', 'x5u', 'x5c'] as const;
 
 const shape = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
@@ -65,12 +70,12 @@ export class JwtVerifier implements TokenVerifier {
     const payload = await this.#verifySignature(token, this.#lookAt(token));
     const { now, lifetimeMsMax } = this.#options;
     const identity = parseClaims(payload, now(), lifetimeMsMax);
-    // When the keys have changed meanwhile, the token is verified again next time.
+    // If the keys have changed meanwhile, the token is not cached, and is verified again next time.
     if (generation === this.#generation) this.#remember(token, identity);
     return identity;
   }
 
-  /** Keys have changed: tokens that the old keys verified may not be valid any more. */
+  /** Empties the cache after the keys have changed: tokens of the old keys may be invalid now. */
   forget(): void {
     this.#generation++;
     this.#known.clear();
@@ -119,7 +124,7 @@ export class JwtVerifier implements TokenVerifier {
     if (url && named.length === 0) yield* url.matching(kid, algorithm);
   }
 
-  /** Undefined when the token was not signed with that key. */
+  /** Undefined if the token was not signed with the key. */
   async #verifyWith({ key, algorithm }: VerificationKey, token: string): Promise<JWTPayload | undefined> {
     const { audience, issuer, now } = this.#options;
     try {

@@ -7,15 +7,15 @@ import { KeySet } from './key-set.ts';
 export interface KeyFileOptions {
   readonly path: string;
   readonly algorithm: Algorithm | undefined;
-  /** The file has other keys now. */
+  /** Called after the keys have changed. */
   readonly onChange: () => void;
-  /** The file has changed but cannot be read: the last keys stay in use. */
+  /** Called if the changed file cannot be read. The last keys stay in use. */
   readonly onFailure: (error: Error) => void;
-  /** Other users can read a secret in the file; told in one sentence. */
+  /** Called with a warning, one sentence: other users can read a secret in the file. */
   readonly onWarning: (sentence: string) => void;
 }
 
-/** How often the file is checked for changes. */
+/** The time between two checks of the file for changes, in milliseconds. */
 const lookMs = 1_000;
 
 /** The keys of a file, which is read again when it changes. */
@@ -25,7 +25,7 @@ export class KeyFile {
   #keys: KeySet;
   #stamp: string;
 
-  /** @throws KeyError when the file cannot be read at all */
+  /** @throws KeyError if the file cannot be read */
   constructor(options: KeyFileOptions) {
     this.#options = options;
     this.#stamp = stampOf(options.path);
@@ -71,7 +71,7 @@ export class KeyFile {
   }
 }
 
-/** Changes when the file changes. */
+/** A text that changes when the file changes. */
 function stampOf(path: string): string {
   try {
     const { mtimeMs, size, ino } = statSync(path);

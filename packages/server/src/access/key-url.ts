@@ -8,13 +8,13 @@ export interface KeyUrlOptions {
   /** A clock that never goes back, in milliseconds. */
   readonly now: () => number;
   readonly onChange: () => void;
-  /** The keys could not be fetched: the last keys stay in use. */
+  /** Called if the keys cannot be fetched. The last keys stay in use. */
   readonly onFailure: (error: Error) => void;
-  /** Some keys are not used; told in one sentence. */
+  /** Called with a warning, one sentence: some keys of the URL are not used. */
   readonly onWarning: (sentence: string) => void;
 }
 
-/** How long fetched keys are used before they are fetched again. */
+/** The time after which keys are fetched again, in milliseconds. */
 const freshMs = 600_000;
 
 /** The least time between two requests, however many tokens name unknown keys. */
@@ -31,8 +31,8 @@ const timeoutMs = 5_000;
 const bytesMax = 262_144;
 
 /**
- * Keys from a URL, fetched for the first time when a token needs them. While they cannot be fetched again, the last keys stay in
- * use.
+ * Keys from a URL, fetched for the first time when a token needs them. While they cannot be fetched again,
+ * the last keys stay in use.
  */
 export class KeyUrl {
   readonly #options: KeyUrlOptions;
@@ -48,16 +48,16 @@ export class KeyUrl {
     this.#options = options;
   }
 
-  /** Fetches the keys again in the background when they are too old. */
+  /** Fetches the keys again in the background if they are too old. */
   refresh(): void {
     if (this.#keys && this.#options.now() - this.#fetchedAt > freshMs) void this.#ask();
   }
 
   /**
-   * The keys with which a token can have been signed. Keys that were fetched before come first. When none of them has the
-   * token's `kid`, the keys are fetched again, if enough time has passed, and new keys follow.
+   * The keys with which a token can have been signed. Keys that were fetched before come first. If none of
+   * them has the token's `kid`, the keys are fetched again, if enough time has passed, and new keys follow.
    *
-   * @throws FanfareError `keys_unavailable` when the latest keys could not be fetched
+   * @throws FanfareError `keys_unavailable` if the latest keys could not be fetched
    */
   async *matching(
     kid: string | undefined,
@@ -130,7 +130,8 @@ async function readText({ body }: Response): Promise<string> {
   let text = '';
   let bytes = 0;
   let isLate = false;
-  // The signal is not enough: once the head has arrived, the object that it would abort may have been collected.
+  // The signal is not enough: once the head has arrived, the object that it would abort may have been
+  // collected.
   const timer = setTimeout(() => {
     isLate = true;
     void reader.cancel().catch(() => {});

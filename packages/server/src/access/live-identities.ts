@@ -3,7 +3,7 @@ import type { Identity } from './identity.ts';
 
 /** The identity of an open connection or stream. */
 export interface LiveIdentity {
-  /** Goes on with another token of the same subject. */
+  /** Replaces the token by another token of the same subject. */
   renew(identity: Identity): void;
   /** Ends the connection, unless {@link close} was called. */
   revoke(): void;
@@ -11,7 +11,10 @@ export interface LiveIdentity {
   close(): void;
 }
 
-/** The clock may be set while a timer runs, so the clock is read again after this time. */
+/**
+ * The longest timer, in milliseconds. The clock can be set while a timer runs, so it is read again after this
+ * time.
+ */
 const waitMsMax = 15_000;
 
 class Entry {
@@ -24,7 +27,7 @@ class Entry {
   }
 }
 
-/** Ends live connections when their tokens end or are revoked. */
+/** Ends live connections when their tokens expire or are revoked. */
 export class LiveIdentities {
   readonly #now: () => number;
   readonly #bySubject = new Map<string, Set<Entry>>();
@@ -37,7 +40,7 @@ export class LiveIdentities {
     this.#now = now;
   }
 
-  /** @param end - is called once, when the token has expired or was revoked, and MUST end the connection */
+  /** @param end - called once, when the token has expired or was revoked, and MUST end the connection */
   track(identity: Identity, end: (error: FanfareError) => void): LiveIdentity {
     const entry = new Entry(identity, end);
     this.#add(entry);
@@ -54,7 +57,7 @@ export class LiveIdentities {
     };
   }
 
-  /** Ends the connections of a subject. @returns how many there were */
+  /** Ends the connections of a subject. @returns the number of these connections */
   revoke(subject: string): number {
     const entries = [...(this.#bySubject.get(subject) ?? [])];
     this.#endAll(entries, revoked());

@@ -6,7 +6,7 @@ import { algorithmOf, type Algorithm } from './algorithms.ts';
 import { fitted, KeyError, type VerificationKey } from './jwt-keys.ts';
 
 export interface MintOptions {
-  /** A secret as it is, a private key as PEM, or a JWK as JSON with its private part. */
+  /** A secret as plain text, a private key as PEM, or a JWK as JSON with its private part. */
   readonly key: string;
   readonly algorithm?: Algorithm;
   readonly kid?: string;
@@ -24,7 +24,7 @@ export interface MintOptions {
  * Makes a token.
  *
  * @param now - in milliseconds since 1970
- * @throws KeyError when the key cannot sign; FanfareError when a server would refuse the claims
+ * @throws KeyError if the key cannot sign; FanfareError if a server would refuse the claims
  */
 export async function mintToken(options: MintOptions, now: number): Promise<string> {
   const { subject, publish, subscribe, isAdmin, endsAt, audience, issuer } = options;
@@ -50,7 +50,7 @@ export async function mintToken(options: MintOptions, now: number): Promise<stri
   }
 }
 
-/** The header and claims of a token, without any verification. Undefined when the text is not a token. */
+/** The header and claims of a token, without any verification. Undefined if the text is not a token. */
 export function explainToken(
   token: string,
 ):

@@ -4,7 +4,7 @@ import { isForeignPage } from './cross-origin.ts';
 import { isForwarded } from './forwarded.ts';
 import { isLoopback } from './loopback.ts';
 
-/** Decides whether a request is accepted: undefined accepts it; a text refuses it and says why. */
+/** Decides whether a request is accepted. Undefined accepts it. A string refuses it, and is the reason. */
 export type Refuse = (request: IncomingMessage) => string | undefined;
 
 export interface ReachabilityOptions {
@@ -13,8 +13,8 @@ export interface ReachabilityOptions {
   /** Whether other machines may send requests: with a key, with the app's own login, or with `open`. */
   readonly acceptsOtherMachines: boolean;
   /**
-   * Whether the address that a request came to is checked. An app's HTTP server may listen on any address; Fanfare's own
-   * server decides this once, before it listens.
+   * Whether the address that a request came to is checked. An app's HTTP server may listen on any address;
+   * Fanfare's own server decides this once, before it listens.
    */
   readonly checksLocalAddress: boolean;
 }
@@ -33,8 +33,8 @@ const refused = {
 } as const;
 
 /**
- * Decides which requests can reach the server. Web pages of other origins cannot. Where clients need neither a token nor a
- * login, other machines cannot either.
+ * Decides which requests can reach the server. Requests of web pages of other origins are refused. If clients
+ * need neither a token nor a login, requests of other machines are refused too.
  */
 export function reachabilityCheck({
   origins,
@@ -55,9 +55,13 @@ function refuseOtherAddress({ socket: { localAddress } }: IncomingMessage): stri
   return localAddress === undefined || isLoopback(localAddress) ? undefined : refused.otherAddress;
 }
 
-/** Where only the loopback address protects the server, a proxy on this machine has that address too. */
+/**
+ * Refuses requests that a proxy on this machine forwards for other machines: their address is a loopback
+ * address too.
+ */
 function otherMachineCheck(origins: readonly string[]): Refuse {
-  // Nearly all requests have the same `Host`, and parsing a URL costs as much as the rest of a small request.
+  // The last accepted `Host` is kept: nearly all requests have the same, and parsing a URL takes as long as
+  // the rest of a small request.
   let usual: string | undefined;
   return (request) => {
     const { host } = request.headers;

@@ -9,7 +9,9 @@ import type { Rights } from './rights.ts';
 export interface RevocationsOptions {
   readonly store: RevocationStore;
   readonly liveIdentities: LiveIdentities;
-  /** How long a token may last after it was issued, in milliseconds; undefined when that is not limited. */
+  /**
+   * The maximum lifetime of a token, from `iat` to `exp`, in milliseconds. Undefined if there is no maximum.
+   */
   readonly tokenLifetimeMsMax: number | undefined;
   /** The wall clock, in milliseconds since 1970. */
   readonly now: () => number;
@@ -17,25 +19,29 @@ export interface RevocationsOptions {
 
 const { value: revocationsMax } = fixedLimits.revocationsMax;
 
-/** How many tokens from a clock that is ahead are remembered, each for a minute at most. */
+/**
+ * Maximum number of remembered tokens whose issuer's clock is ahead. Each is remembered for a minute at most.
+ */
 const aheadMax = 10_000;
 
-/** Which tokens of a subject are revoked. */
+/** Says which tokens of a subject are revoked. */
 interface Revoked {
-  /** Tokens that were issued up to this time. */
+  /** Tokens that were issued at this time or earlier. */
   readonly time: number;
-  /** The times of tokens that were issued later by their own clock, but had been seen before. */
+  /**
+   * The issue times of tokens that the server had seen, although their issuer's clock was ahead of this time.
+   */
   readonly ahead: ReadonlySet<number>;
 }
 
 /**
- * Revokes the tokens of subjects, over a restart too. A revocation is kept until the longest token that it can concern has
- * ended. Where the lifetime of tokens is not limited, it is kept for ever.
+ * Revokes the tokens of subjects. Revocations survive a restart. A revocation is kept until every token that
+ * it can concern has expired. If the lifetime of tokens is not limited, it is kept permanently.
  */
 export class Revocations {
   readonly #options: RevocationsOptions;
   readonly #revoked: Map<string, Revoked>;
-  /** Tokens that were seen before the time at which they were issued, by that time and their subject. */
+  /** Tokens that were seen before their issue time, by this time and their subject. */
   readonly #ahead = new Map<string, Identity>();
 
   constructor(options: RevocationsOptions) {
@@ -45,13 +51,19 @@ export class Revocations {
     );
   }
 
-  /** Whether a token is revoked. Token times are usually whole seconds: a token of the same second counts as issued before. */
+  /**
+   * Whether a token is revoked. Token times are usually whole seconds: a token of the same second counts as
+   * issued before.
+   */
   concerns({ subject, issuedAt }: Identity): boolean {
     const revoked = subject === undefined ? undefined : this.#revoked.get(subject);
     return revoked !== undefined && (issuedAt <= revoked.time || revoked.ahead.has(issuedAt));
   }
 
-  /** Notes that a token was seen, so that a later revocation concerns it even when the clock of its issuer is ahead. */
+  /**
+   * Notes that a token was seen, so that a later revocation concerns it even if the clock of its issuer is
+   * ahead.
+   */
   noteSeen(identity: Identity): void {
     const { subject, issuedAt } = identity;
     const now = this.#options.now();
@@ -65,10 +77,10 @@ export class Revocations {
   }
 
   /**
-   * Revokes all tokens that a subject was issued so far and ends its live connections, both at once. Resolves once the
-   * revocation is stored.
+   * Revokes all tokens of a subject that were issued so far, and ends its live connections, both at once.
+   * Resolves after the revocation is stored.
    *
-   * @param rights - of the client that asks
+   * @param rights - the rights of the client that revokes
    * @param input - the untrusted subject
    * @throws FanfareError `bad_request`, `not_authorized`, `limit_exceeded`, `storage_unavailable`
    */
@@ -85,7 +97,7 @@ export class Revocations {
   }
 
   /**
-   * Revokes the tokens that a subject was issued so far. {@link keep} must follow.
+   * Revokes all tokens of a subject that were issued so far. {@link keep} must be called afterwards.
    *
    * @returns the time, in milliseconds since 1970
    * @throws FanfareError `limit_exceeded`
@@ -121,7 +133,10 @@ export class Revocations {
     }
   }
 
-  /** Uses the trusted time: a clock that jumped forward must not end a revocation, which would be gone for good. */
+  /**
+   * Uses the trusted time: a clock that jumped forward must not end a revocation, which would be lost
+   * permanently.
+   */
   #forgetEnded(): void {
     const { store, tokenLifetimeMsMax } = this.#options;
     if (tokenLifetimeMsMax === undefined) return;

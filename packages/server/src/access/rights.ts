@@ -4,10 +4,10 @@ import { matchFor, type Rules } from '../rules/rule.ts';
 import type { TopicFilter } from '../subscriptions/audience.ts';
 import type { Identity } from './identity.ts';
 
-/** What a client can do with a topic. */
+/** The actions on a topic that need a right. */
 export type Action = 'subscribe' | 'publish' | 'delete';
 
-/** How many decisions are cached for one identity, and for all identities together. */
+/** Maximum number of cached decisions, for one identity and for all identities together. */
 const decisionsMax = { ofOne: 1_000, ofAll: 100_000 };
 
 /** Bounds the cached decisions of all identities: a client can fill its cache with invented names. */
@@ -33,10 +33,10 @@ export class DecisionCache {
   }
 }
 
-/** What a client may read of a topic or pattern: everything, nothing, or the topics that the filter allows. */
+/** The readable part of a topic or pattern: everything, nothing, or the topics that the filter allows. */
 export type Readable = 'all' | 'nothing' | TopicFilter;
 
-/** What the bearer of a token may do. {@link may} is the only decision, for HTTP and Socket.IO alike. */
+/** The rights of an identity. All decisions, for HTTP and for Socket.IO, are made by {@link may}. */
 export class Rights {
   readonly identity: Identity;
   readonly #rules: Rules;
@@ -51,7 +51,9 @@ export class Rights {
     this.#cache = cache;
   }
 
-  /** Whether the token or the rule of the topic allows an action. It does not matter whether the topic exists. */
+  /**
+   * Whether the token or the rule of the topic allows an action. It does not matter whether the topic exists.
+   */
   may(action: Action, topic: Topic): boolean {
     if (this.identity.isAdmin) return true;
     if (action === 'delete') return false;
@@ -63,13 +65,14 @@ export class Rights {
     return decision;
   }
 
-  /** What the client may read of a topic or pattern. */
+  /** The part of a topic or pattern that the client may read. */
   readable(interest: Interest): Readable {
     if (!isPattern(interest)) return this.may('subscribe', interest) ? 'all' : 'nothing';
     const { isAdmin, subscribe, subject } = this.identity;
     if (isAdmin || subscribe.some((pattern) => covers(pattern, interest))) return 'all';
     let isSome = subscribe.some((pattern) => overlaps(pattern, interest));
-    // The first rule that matches a topic decides: after a rule for a part of the interest, no other can cover all of it.
+    // The first rule that matches a topic applies. After a rule for a part of the interest, no later rule can
+    // cover all of it.
     let isFirst = true;
     for (const rule of this.#rules.all) {
       if (!overlaps(rule.match, interest)) continue;

@@ -22,14 +22,14 @@ export interface OpenVerifierParts {
   readonly now: () => number;
   /** A clock that never goes back, in milliseconds. */
   readonly monotonicMs: () => number;
-  /** Keys could not be read again: the last ones stay in use. */
+  /** Called if keys cannot be read again. The last keys stay in use. */
   readonly onFailure: (error: Error, from: 'file' | 'url') => void;
-  /** Something is wrong with the keys; told in one sentence. */
+  /** Called with a warning about the keys, one sentence. */
   readonly onWarning: (sentence: string) => void;
 }
 
 /**
- * Makes the verifier of tokens. Returns undefined when the settings have no key.
+ * Makes the verifier of tokens. Returns undefined if the settings have no key.
  *
  * @throws KeyError that names the setting
  */
@@ -75,7 +75,7 @@ export function openVerifier(
   return verifier;
 }
 
-/** @param setting - names the setting in an error */
+/** @param setting - the name of the setting, for an error */
 function named<T>(setting: string, read: () => T): T {
   try {
     return read();

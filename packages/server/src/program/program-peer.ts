@@ -10,8 +10,8 @@ export interface ProgramSurroundings {
 }
 
 /**
- * One subscription of the program: a queue of events that the program takes. Messages that do not fit stay in the log
- * until the program has emptied the queue.
+ * A subscription of the app: a queue of events, from which the app takes. If a message does not fit, the
+ * subscription catches up from the log after the app has emptied the queue.
  */
 export class ProgramPeer implements Peer {
   readonly id: string;
@@ -21,10 +21,10 @@ export class ProgramPeer implements Peer {
   readonly #bytesMax: number;
   readonly #surroundings: ProgramSurroundings;
   #queue: PeerEvent[] = [];
-  /** The next event. Those before it were taken. */
+  /** The index of the next event in the queue. The events before it were taken. */
   #first = 0;
   #bytes = 0;
-  /** Whether the connection waits until there is room. */
+  /** Whether the connection waits for space in the queue. */
   #isBlocked = false;
   #isEnded = false;
   #wake: (() => void) | undefined;
@@ -68,7 +68,7 @@ export class ProgramPeer implements Peer {
     return true;
   }
 
-  /** The next event, once there is one; undefined after the last one. */
+  /** Waits for the next event. @returns undefined after the end of the queue */
   async take(): Promise<PeerEvent | undefined> {
     while (this.#first === this.#queue.length && !this.#isEnded) {
       await new Promise<void>((resolve) => {
@@ -88,7 +88,7 @@ export class ProgramPeer implements Peer {
     return event;
   }
 
-  /** Ends the queue. Events in it can still be taken. */
+  /** Ends the queue. The app can still take the events in it. */
   end(): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
@@ -97,7 +97,7 @@ export class ProgramPeer implements Peer {
     this.#wake?.();
   }
 
-  /** An empty queue has room for any message. */
+  /** Whether the queue has space for more bytes. An empty queue has space for any message. */
   #hasRoom(bytes: number): boolean {
     return this.#first === this.#queue.length || this.#bytes + bytes <= this.#bytesMax;
   }

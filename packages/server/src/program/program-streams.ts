@@ -5,13 +5,13 @@ import type { Peer } from '../message-path/peer.ts';
 import { ProgramPeer } from './program-peer.ts';
 
 export interface ProgramStreamsOptions {
-  /** The most bytes that may wait for one subscription of the program. */
+  /** The maximum size of the queue of a subscription, in bytes. */
   readonly outboxBytesMax: number;
-  /** Makes an id for a subscription that nobody can guess. */
+  /** Makes an id for a subscription. Nobody must be able to guess it. */
   readonly newId: () => string;
 }
 
-/** The fan-out to the subscriptions of the program that Fanfare is embedded in. */
+/** The fan-out to the subscriptions of the app that Fanfare is part of. */
 export class ProgramStreams implements FanOut {
   readonly #options: ProgramStreamsOptions;
   readonly #open = new Set<ProgramPeer>();
@@ -21,7 +21,7 @@ export class ProgramStreams implements FanOut {
     this.#options = options;
   }
 
-  /** @param accept - accepts the peer as a connection, which ends with it */
+  /** @param accept - makes the connection of a peer */
   open(accept: (peer: Peer) => Connection): ProgramPeer {
     const { newId, outboxBytesMax } = this.#options;
     const peer: ProgramPeer = new ProgramPeer(newId(), outboxBytesMax, accept, {
@@ -45,7 +45,7 @@ export class ProgramStreams implements FanOut {
     return sent;
   }
 
-  /** Nothing is written: the program takes its messages from memory. */
+  /** Resolves at once: the app takes its messages from memory, and nothing is written. */
   async ready(): Promise<void> {}
 
   get waitingBytes(): number {
@@ -54,7 +54,7 @@ export class ProgramStreams implements FanOut {
     return bytes;
   }
 
-  /** Ends all subscriptions. Events that wait can still be taken. */
+  /** Ends all subscriptions. The app can still take the events in their queues. */
   end(): void {
     for (const peer of this.#open) peer.end();
   }

@@ -9,45 +9,56 @@ import {
 import type { ProgramPeer } from './program-peer.ts';
 
 /**
- * Where to start: now, with the first message that is kept, with the newest or the newest N messages of each topic, after
- * an offset, or with the first message since a time (in milliseconds since 1970). PROTOCOL.md 3.3.
+ * The start of a subscription (PROTOCOL.md 3.3): new messages only, the earliest stored message, the newest
+ * message or the newest N messages of each topic, the message after an offset, or the first message since a
+ * time (in milliseconds since 1970).
  */
 export type From = FromInput;
 
 /** Messages are missing. */
 export interface Gap {
-  /** The topic or pattern subscribed. */
+  /** The topic or pattern of the subscription. */
   readonly topic: string;
-  /** How many, if that is known. */
+  /** The number of missing messages. Absent if it is not known. */
   readonly dropped?: number;
   /**
-   * - `start`: messages after the offset that the subscription started from may be missing
-   * - `dropped`: messages were dropped before the program took them
+   * - `start`: messages after the offset at which the subscription started may be missing
+   * - `dropped`: messages were dropped before the app took them
    */
   readonly reason: 'start' | 'dropped';
 }
 
 export interface SubscribeOptions {
-  /** Where to start; now if not given. */
+  /** The start. By default, new messages only. */
   readonly from?: From;
-  /** Called when messages are missing, before the next message. */
+  /**
+   * Called before the next message if messages are missing. The next message waits for a promise that it
+   * returns.
+   */
   readonly onGap?: (gap: Gap) => unknown;
-  /** With a callback: called when the subscription is refused or fails. Without `onError` the error is unhandled. */
+  /**
+   * For subscriptions with a callback: called if the subscription is refused or fails. Without it, the error
+   * is uncaught.
+   */
   readonly onError?: (error: FanfareError) => unknown;
 }
 
 /**
- * A subscription of the program: envelopes, each once and in order. A program that reads slowly is served from the log at
- * its own pace. Iterate over it once: leaving the loop closes it. The loop ends when the subscription is closed, when the
- * server stops, and when an operator ends its connection. It throws a FanfareError when the subscription is refused or
- * fails.
+ * A subscription of the app. It yields envelopes, each once and in the order of the log. A slow app is served
+ * from the log at its own pace and loses nothing that is stored.
+ *
+ * Iterate over it only once: leaving the loop closes it. The loop ends when the subscription is closed, when
+ * the server stops, or when an operator ends its connection. It throws a FanfareError if the subscription is
+ * refused or fails.
  */
 export interface Subscription extends AsyncIterable<Envelope> {
   /** The topic or pattern. */
   readonly topic: string;
-  /** Resolves to where the subscription starts; rejects with a FanfareError when it is refused. */
+  /**
+   * Resolves to the start of the subscription. Rejects with a FanfareError if the subscription is refused.
+   */
   readonly ready: Promise<Subscribed>;
-  /** Ends the subscription. Messages that were not handed out yet are dropped. */
+  /** Ends the subscription. Messages that the app has not taken yet are dropped. */
   close(): void;
 }
 
@@ -58,7 +69,7 @@ export class ProgramSubscription implements Subscription {
   #peer: ProgramPeer | undefined;
   #isClosed = false;
 
-  /** @param open - opens its connection; rejects when the server is not running */
+  /** @param open - opens the connection of the subscription; rejects if the server does not run */
   constructor(topic: string, { from, onGap }: SubscribeOptions, open: () => Promise<ProgramPeer>) {
     this.topic = topic;
     this.#onGap = onGap;
@@ -101,7 +112,7 @@ export class ProgramSubscription implements Subscription {
     }
   }
 
-  /** Undefined if the program has closed it. */
+  /** Waits for the start. Undefined if the app has closed the subscription meanwhile. */
   async #begun(): Promise<Subscribed | undefined> {
     try {
       return await this.ready;
@@ -117,7 +128,7 @@ export class ProgramSubscription implements Subscription {
   }
 }
 
-/** Calls back for one message after the other. The next call waits for the promise that the callback returned. */
+/** Calls the callback for each message. The next call waits for the promise that the callback returned. */
 export async function consume(
   subscription: Subscription,
   callback: (envelope: Envelope) => unknown,
@@ -136,7 +147,7 @@ export async function consume(
   }
 }
 
-/** A failing callback counts as an uncaught exception, like a failing listener of any other event. */
+/** Throws an error of a callback as an uncaught exception, as Node does for listeners of other events. */
 function throwUnhandled(error: unknown): void {
   setImmediate(() => {
     throw error;

@@ -25,57 +25,65 @@ import {
 import type { ProgramStreams } from './program-streams.ts';
 
 export interface PublishOptions {
-  /** Makes the publish safe to repeat: 1–255 bytes of UTF-8. */
+  /**
+   * The idempotency key of the publish: 1–255 bytes of UTF-8 without control characters (PROTOCOL.md 4.2).
+   */
   readonly id?: string;
   /** Whether to create the topic if it does not exist. */
   readonly create?: boolean;
 }
 
 export interface HistoryOptions {
-  /** Where to start; with the first message that is kept if not given. */
+  /** The start. By default, the earliest stored message. */
   readonly from?: From;
-  /** The most messages to read. */
+  /** Maximum number of messages. By default, there is no maximum. */
   readonly limit?: number;
 }
 
-/** A declared topic, as `GET /topics/{topic}` describes it, and whether it is new. */
+/** A declared topic: the fields of `GET /topic` (PROTOCOL.md 5.2), and whether the topic is new. */
 export interface DeclaredTopic extends TopicDetails {
   readonly isNew: boolean;
 }
 
-/** What a program can do with the Fanfare embedded in it: by the same rules as clients, and with all rights. */
+/**
+ * The interface of an app to the Fanfare in it. The app has all rights. The rules of topics apply to it as to
+ * clients.
+ */
 export interface Program {
   /**
-   * Publishes a message, by the same rules as `POST /publish`.
+   * Publishes a message, as `POST /publish` does. Resolves to the acknowledgement.
    *
    * @param message - any JSON value
-   * @throws FanfareError, such as `topic_not_found` when nobody has ever subscribed, unless `create` is true
+   * @throws FanfareError, such as `topic_not_found` if the topic does not exist and `create` is not set
    */
   publish(topic: string, message: unknown, options?: PublishOptions): Promise<PublishResult>;
   /**
-   * Declares a topic: it exists until it is deleted.
+   * Declares a topic: it exists until it is deleted, also after a restart.
    *
    * @throws FanfareError `topic_name_invalid`, `limit_exceeded`, `storage_unavailable`, `draining`
    */
   declare(topic: string): Promise<DeclaredTopic>;
   /**
-   * Deletes a topic and its messages. Subscribers stay subscribed.
+   * Permanently deletes a topic and its messages. Subscribers stay subscribed.
    *
    * @throws FanfareError `topic_name_invalid`, `topic_not_found`, `storage_unavailable`, `draining`
    */
   delete(topic: string): Promise<void>;
   /**
-   * Reads the messages that are kept of a topic or pattern, the oldest first, and ends. It reads a page when the loop needs
-   * it.
+   * Reads the stored messages of a topic or pattern, the oldest first. A page is read when the loop needs it.
+   * After the last stored message, the loop ends.
    *
-   * @throws FanfareError `topic_name_invalid`, `bad_request`, `topic_not_found`, `log_damaged`, `draining`, from the loop
+   * @throws FanfareError `topic_name_invalid`, `bad_request`, `topic_not_found`, `log_damaged`, `draining`;
+   *   thrown by the loop
    */
   history(topic: string, options?: HistoryOptions): AsyncIterable<Envelope>;
   /**
-   * Subscribes to a topic or pattern. With a callback, the next message waits for the promise that it returned.
+   * Subscribes to a topic or pattern. Messages come to the callback or to a loop over the subscription. The
+   * next message waits for the promise that the callback returned.
    *
    * @example
-   * for await (const { topic, message } of fanfare.subscribe('orders/*', { from: 'earliest' })) save(topic, message);
+   * const orders = fanfare.subscribe('orders/*', { from: 'earliest' });
+   * for await (const { topic, message } of orders) save(topic, message);
    */
   subscribe(
     topic: string,
@@ -84,20 +92,22 @@ export interface Program {
       | [callback: (envelope: Envelope) => unknown]
   ): Subscription;
   /**
-   * Revokes the tokens of a subject that were issued until now, and ends its connections and streams.
+   * Revokes all tokens of a subject that were issued so far, and ends its connections and streams. Resolves
+   * after the revocation is stored.
    *
-   * @throws FanfareError `bad_request`, `limit_exceeded`, `draining`; `not_found` on an open server, which has no subjects
+   * @throws FanfareError `bad_request`, `limit_exceeded`, `storage_unavailable`, `draining`; `not_found` on
+   *   an open server, which has no subjects
    */
   revoke(subject: string): Promise<Revocation>;
   /**
-   * The state of the server, as `GET /stats` returns it (PROTOCOL.md 5.11).
+   * Returns the state of the server, as `GET /stats` does (PROTOCOL.md 5.11).
    *
    * @throws FanfareError `draining`
    */
   stats(): Promise<Stats>;
 }
 
-/** The parts of a server that a program uses. */
+/** The parts of a server that this interface uses. */
 export interface ProgramParts {
   readonly path: MessagePath;
   readonly access: Access;
@@ -110,9 +120,9 @@ export interface ProgramParts {
 const pageMessagesMax = 1_000;
 
 /**
- * Makes the interface for a program.
+ * Makes the interface of an app.
  *
- * @param running - the server, once it runs; rejects with `draining` if it was not started
+ * @param running - resolves to the running server; rejects with `draining` if the server was not started
  */
 export function programOf(running: () => Promise<ProgramParts>): Program {
   return {

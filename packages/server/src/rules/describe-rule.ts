@@ -13,7 +13,7 @@ const byteUnits = [
   ['KiB', 1_024],
 ] as const;
 
-/** Describes a rule as a rules file would have it, with its defaults named. */
+/** Describes a rule in the form of a rules file, with all its defaults. */
 export function describeRule(rule: Rule): RuleDescription {
   const { match, template, keep, create, publishBytesMax } = rule;
   return {

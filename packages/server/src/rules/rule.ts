@@ -1,28 +1,32 @@
 import { matches, type Interest, type Topic } from '@fanfare/protocol';
 
-/** Which messages of a topic are kept. When a limit is exceeded, the oldest messages go first. */
+/** The retention of a topic. If a limit is exceeded, the oldest messages are removed. */
 export interface Keep {
-  /** The number of messages. */
+  /** Maximum number of messages. */
   readonly count: number;
-  /** For how long, in milliseconds. */
+  /** Maximum age, in milliseconds. */
   readonly ageMs: number;
-  /** Bytes of messages as JSON text. */
+  /** Maximum size of all messages together, in bytes of JSON text. */
   readonly bytes: number;
 }
 
-/** The operator's settings for all topics that match. */
+/** The operator's settings for all topics that match a pattern. */
 export interface Rule {
   readonly match: Interest;
-  /** `none`: messages pass through the log's tail, and are not stored. */
+  /** The retention. `none`: messages are delivered and not stored. */
   readonly keep: Keep | 'none';
-  /** Whether a publish creates the topic. If not, only subscribing or declaring does. */
+  /** Whether a publish creates the topic. If not, only a subscribe or a declaration creates it. */
   readonly create: 'subscribe' | 'publish';
-  /** The largest message, in bytes of JSON text. The server's own limit applies too. */
+  /** Maximum size of a message, in bytes of JSON text. The limit of the server applies too. */
   readonly publishBytesMax: number;
-  /** `match` as it was written, if it has the segment `${sub}`, which stands for the subject. `match` has `*` instead. */
+  /**
+   * The original of `match`, if it has the segment `${sub}`, which stands for the subject. `match` has `*`
+   * instead.
+   */
   readonly template?: string;
-  /** Whether all clients with a token may publish to the topics, or read them, whatever the token says. */
+  /** Whether all clients with a token may publish to the topics. */
   readonly publish?: boolean;
+  /** Whether all clients with a token may read the topics. */
   readonly subscribe?: boolean;
   /** Whether messages name their publisher. */
   readonly publisher?: boolean;
@@ -31,7 +35,7 @@ export interface Rule {
 /** The segment that stands for the subject of the client. */
 export const subjectSegment = '${sub}';
 
-/** The topics that a rule is about for one subject. Undefined for a client without a subject, if the rule names one. */
+/** The pattern of a rule for one subject. Undefined if the rule needs a subject and the client has none. */
 export function matchFor({ match, template }: Rule, subject: string | undefined): Interest | undefined {
   if (template === undefined) return match;
   if (subject === undefined) return undefined;
@@ -40,7 +44,7 @@ export function matchFor({ match, template }: Rule, subject: string | undefined)
   return segments.map((segment) => (segment === subjectSegment ? own : segment)).join('/') as Interest;
 }
 
-/** Encodes a subject as one segment without wildcards. No other subject has the same. */
+/** Encodes a subject as one segment without wildcards. Different subjects have different segments. */
 function encodeSubject(subject: string): string {
   return subject.replace(/[%/*$]/g, encodeCharacter);
 }
@@ -49,12 +53,12 @@ function encodeCharacter(character: string): string {
   return `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
 }
 
-/** The rules of a server. The first rule that matches a topic counts. */
+/** The rules of a server. The first rule that matches a topic applies. */
 export class Rules {
   readonly #rules: readonly Rule[];
   readonly #fallback: Rule;
 
-  /** @param fallback - the rule for topics that match no other */
+  /** @param fallback - the rule for topics that no other rule matches */
   constructor(rules: readonly Rule[], fallback: Rule) {
     this.#rules = rules;
     this.#fallback = fallback;
@@ -74,7 +78,7 @@ export class Rules {
     return this.#rules.some(({ publisher }) => publisher === true);
   }
 
-  /** The first rule that matches. It tries the rules one by one: keep the result. */
+  /** Finds the rule of a topic. Callers should keep the result, because the rules are tried one by one. */
   of(topic: Topic): Rule {
     return this.#rules.find(({ match }) => matches(match, topic)) ?? this.#fallback;
   }

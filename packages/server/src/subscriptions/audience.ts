@@ -1,17 +1,20 @@
 import type { Form, Interest, Topic } from '@fanfare/protocol';
 
-/** All who are subscribed to a topic or pattern, and may read the same part of it. */
+/** All subscribers of a topic or pattern that may read the same part of it. */
 export interface Audience {
-  /** No other audience has the same. Where all of the interest may be read, it is the interest itself. */
+  /**
+   * The unique name of the audience. If its subscribers may read the whole interest, the name is the interest
+   * itself.
+   */
   readonly name: string;
   readonly interest: Interest;
-  /** Undefined where all of the interest may be read. */
+  /** Undefined if the subscribers may read the whole interest. */
   readonly filter: TopicFilter | undefined;
   /** The number of subscriptions of each form, live or not. */
   readonly subscriptions: Record<Form, number>;
-  /** The number of subscriptions of each form that receive messages as they come. */
+  /** The number of subscriptions of each form that receive messages as they are published. */
   readonly live: Record<Form, number>;
-  /** The number of unstored messages that have passed. A subscription that is not live has missed them. */
+  /** The number of unstored messages so far. A subscription that was not live has missed them. */
   unstored: number;
 }
 
@@ -22,7 +25,7 @@ export interface TopicFilter {
   readonly allows: (topic: Topic) => boolean;
 }
 
-/** No interest has a control character. */
+/** An interest cannot contain it, because it is a control character. */
 const separator = '\0';
 
 export function audienceName(interest: Interest, filter: TopicFilter | undefined): string {

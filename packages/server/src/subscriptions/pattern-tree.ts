@@ -1,17 +1,18 @@
 import type { Pattern, Topic } from '@fanfare/protocol';
 
 interface Node<T> {
-  /** The segments that lead here from the node above: at least one, except for the root. */
+  /** The segments between the parent and this node: at least one, except for the root. */
   segments: readonly string[];
-  /** By their first segment. */
+  /** The children, by their first segment. */
   children: Map<string, Node<T>>;
   /** The value of the pattern that ends here. */
   value?: T;
 }
 
 /**
- * A tree of patterns by their segments. A node has several segments where nothing branches off. The time to find the
- * patterns that match a topic grows with the patterns that begin like the topic, not with all patterns.
+ * A radix tree of patterns. A node has several segments if nothing branches off between them. The time to
+ * find the patterns that match a topic depends on the number of patterns that begin like the topic, not on
+ * the number of all patterns.
  */
 export class PatternTree<T> {
   readonly #root: Node<T> = { segments: [], children: new Map() };
@@ -49,10 +50,10 @@ export class PatternTree<T> {
     if (this.#root.children.size === 0) return [];
     const found: T[] = [];
     const segments = topic.split('/');
-    /** The node was reached with so many of the topic's segments. */
+    /** @param had - the number of the topic's segments on the way to the node, including its own */
     const descend = ({ children, value }: Node<T>, had: number): void => {
       const segment = segments[had];
-      // `**` also stands for no segment, and is the last segment of its pattern.
+      // `**` also matches zero segments. It is always the last segment of its pattern.
       const open = children.get('**')?.value;
       if (open !== undefined) found.push(open);
       if (segment === undefined) {
@@ -80,7 +81,7 @@ export class PatternTree<T> {
     return found;
   }
 
-  /** The nodes from the root to a pattern's own. */
+  /** The nodes from the root to the node of a pattern. */
   #path(pattern: Pattern): readonly Node<T>[] | undefined {
     const path = [this.#root];
     for (let rest: readonly string[] = pattern.split('/'); rest.length > 0;) {
@@ -99,7 +100,7 @@ function sharedLength(some: readonly string[], others: readonly string[]): numbe
   return shared;
 }
 
-/** The first segments of a node become a node of their own, above it. */
+/** Splits a node: its first segments stay, and a new child gets the others. */
 function split<T>(node: Node<T>, length: number): void {
   const { segments, ...rest } = node;
   const below: Node<T> = { ...rest, segments: segments.slice(length) };
@@ -108,7 +109,7 @@ function split<T>(node: Node<T>, length: number): void {
   delete node.value;
 }
 
-/** Joins a node with the only node below it, if no pattern ends at the node and nothing branches off. */
+/** Merges a node with its only child, if no pattern ends at the node. */
 function join<T>(node: Node<T>): void {
   const [below, another] = node.children.values();
   if ('value' in node || !below || another) return;

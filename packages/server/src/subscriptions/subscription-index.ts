@@ -2,15 +2,18 @@ import { isPattern, isReservedTopic, type Form, type Interest, type Topic } from
 import { audienceName, type Audience, type TopicFilter } from './audience.ts';
 import { PatternTree } from './pattern-tree.ts';
 
-/** The size of the memo of lookups, in topics and audiences found. */
+/** The maximum size of the cache of lookups: the number of topics and of audiences in it. */
 const rememberedMax = 65_536;
 
-/** Knows which subscriptions there are, by topic and pattern. */
+/** The index of all subscriptions, by topic and pattern. */
 export class SubscriptionIndex {
   readonly #topics = new Map<Interest, Audience>();
-  /** By the audience's name. */
+  /** The audiences of each pattern, by their names. */
   readonly #patterns = new PatternTree<Map<string, Audience>>();
-  /** A memo of lookups, valid until an audience comes or goes: the topic of a message is looked up several times. */
+  /**
+   * A cache of lookups, because the topic of a message is looked up several times. Emptied when an audience
+   * begins or ends.
+   */
   readonly #found = new Map<Topic, readonly Audience[]>();
   #remembered = 0;
   #size = 0;
@@ -21,9 +24,9 @@ export class SubscriptionIndex {
   }
 
   /**
-   * MUST be followed by one {@link close}.
+   * Adds a subscription. {@link close} MUST be called once for it.
    *
-   * @param filter - of a pattern: the topics that may be read, if not all of them
+   * @param filter - for a pattern: the topics that the subscriber may read, if it may not read all of them
    */
   open(interest: Interest, form: Form, filter?: TopicFilter): Audience {
     const name = audienceName(interest, filter);
@@ -56,7 +59,7 @@ export class SubscriptionIndex {
     }
   }
 
-  /** The audiences that a topic's messages are for. */
+  /** The audiences that receive the messages of a topic. */
   matching(topic: Topic): readonly Audience[] {
     const known = this.#found.get(topic);
     if (known) return known;
@@ -79,19 +82,22 @@ export class SubscriptionIndex {
     return found;
   }
 
-  /** Whether a pattern that stands for a topic has a subscription. */
+  /** Whether there is a subscription to a pattern that matches the topic. */
   isCovered(topic: Topic): boolean {
     return this.matching(topic).some(({ interest }) => isPattern(interest));
   }
 
-  /** Whether the topic itself has a subscription. */
+  /** Whether there is a subscription to the topic itself. */
   isSubscribed(topic: Topic): boolean {
     return this.#topics.has(topic);
   }
 
-  /** The number of subscriptions that get what is published to a topic: to it, and to patterns by which it may be read. */
+  /**
+   * The number of subscriptions that receive the messages of a topic: those to the topic, and those to
+   * matching patterns.
+   */
   subscribers(topic: Topic): number {
-    // The memo is not changed: listing all topics would drive out the topics that are published to.
+    // The result is not cached: a list of all topics would evict the topics of current publishes.
     const audiences = this.#found.get(topic) ?? this.#find(topic);
     const forms: readonly Form[] = isReservedTopic(topic) ? ['envelope'] : ['plain', 'envelope'];
     let count = 0;
