@@ -15,12 +15,12 @@ import type { Logger } from './observability/logger.ts';
 import type { Rules } from './rules/rule.ts';
 
 interface ReachabilityParts {
-  /** Whether the app's own login says who is asking. */
+  /** Whether the app's own login identifies clients. */
   readonly identifies: boolean;
   readonly checksLocalAddress: boolean;
 }
 
-/** Decides which requests can reach the server, before anyone looks at a token. */
+/** Decides which requests can reach the server, before their tokens are verified. */
 export function composeReachability(
   settings: Settings,
   { identifies, checksLocalAddress }: ReachabilityParts,
@@ -41,9 +41,9 @@ interface VerifierParts {
 }
 
 /**
- * Reads the keys. Returns undefined when tokens are not needed.
+ * Reads the keys. Returns undefined if clients need no tokens.
  *
- * @throws SettingsError when a key cannot be used
+ * @throws SettingsError if a key cannot be used
  */
 export function composeTokenVerifier(
   settings: Settings,
@@ -70,7 +70,7 @@ interface OpenAccessParts {
   readonly now: () => number;
 }
 
-/** Builds the parts that tell who is asking and what they may do. */
+/** Builds the parts that authenticate clients and decide about their rights. */
 export function composeAccess(
   { loginTimeoutMs, tokenLifetimeMsMax }: Settings,
   { verifier, identify, rules, store, now }: OpenAccessParts,
@@ -79,7 +79,8 @@ export function composeAccess(
   const revocations = new Revocations({
     store,
     liveIdentities,
-    // The app's login decides about each new connection. A revocation only has to outlast a login that was under way.
+    // The app's login decides about each new connection. A revocation only has to outlast the logins that are
+    // in progress.
     tokenLifetimeMsMax: identify ? loginTimeoutMs : tokenLifetimeMsMax || undefined,
     now,
   });

@@ -21,7 +21,7 @@ export interface OpenLogParts {
   readonly isInUse: (topic: Topic) => boolean;
   readonly logger: Logger;
   readonly now: () => number;
-  /** Another server has taken the directory, so this one must stop. */
+  /** Called if another server has taken the directory. Then this server must stop. */
   readonly onLost: (error: Error) => void;
 }
 

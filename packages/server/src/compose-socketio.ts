@@ -28,12 +28,12 @@ import { endSilentUpgrades } from './socketio/silent-upgrades.ts';
 import { createSocketServer, type SocketServerOptions } from './socketio/socket-server.ts';
 import type { Insides } from './try-insides.ts';
 
-/** What a packet may contain in addition to the message, so that every valid subscribe and publish fits. */
+/** The space in a packet beside the message, in bytes. Every valid subscribe and publish fits. */
 const packetOverheadBytes = 65_536;
 
 /**
- * Once a tenth of the sessions that may wait for a login do, a connection that pipelines handshakes is closed: no client
- * needs to.
+ * When the sessions that wait for a login reach a tenth of their limit, connections that pipeline handshakes
+ * are closed. No client needs to pipeline them.
  */
 const pipelinedShare = 10;
 
@@ -43,7 +43,7 @@ export interface SocketIoParts {
   readonly refuse: Refuse;
   readonly refusalLog: ClientRefusalLog;
   readonly insides: Insides;
-  /** The message path; called only once clients come. */
+  /** Returns the message path. Called only after clients have connected. */
   readonly path: () => { readonly isDraining: boolean; readonly connections: Pick<Connections, 'of'> };
 }
 
@@ -53,10 +53,10 @@ export interface SocketIo {
   /** Whether Fanfare made the server. The app's own server is left as it is. */
   readonly isOwn: boolean;
   /**
-   * Has Fanfare's own server answer on an HTTP server, within the limits.
+   * Serves clients on an HTTP server, with Fanfare's own Socket.IO server and its limits.
    *
    * @param polling - watches the responses to the clients' polls
-   * @returns undoes everything except listeners of the HTTP server
+   * @returns a function that undoes everything except listeners of the HTTP server
    */
   readonly serve: (httpServer: HttpServer, polling?: PollingResponses) => () => void;
 }
@@ -106,7 +106,10 @@ function socketOptions(
   };
 }
 
-/** Twice the limit, so that a message that is somewhat too large is refused. Over a larger packet Socket.IO closes the connection. */
+/**
+ * Twice the limit, so that a publish that is somewhat too large is refused. For a larger packet, Socket.IO
+ * closes the connection.
+ */
 function packetBytesMaxOf({ publishBytesMax }: Settings): number {
   return 2 * publishBytesMax + packetOverheadBytes;
 }
@@ -130,7 +133,7 @@ function serveOn(
   const undo = declineUnclaimedUpgrades(
     httpServer,
     isOurs,
-    // More listeners than Socket.IO's and our two.
+    // True if there are more listeners than Socket.IO's and our two.
     () => httpServer.listenerCount('upgrade') > 3,
     settings.loginBytesMax,
     node,

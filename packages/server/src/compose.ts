@@ -51,7 +51,7 @@ export interface ComposeParts {
   readonly isAttached: boolean;
   /** The app's Socket.IO server. */
   readonly theirs?: SocketServer | undefined;
-  /** Another server has taken the data directory. */
+  /** Called if another server has taken the data directory. */
   readonly onLost: (error: Error) => void;
 }
 
@@ -60,11 +60,11 @@ export async function compose(
   { now = Date.now, identify, logger = defaultLogger() }: ServerOptions,
   { settings, isAttached, theirs, onLost }: ComposeParts,
 ): Promise<Composed> {
-  // For failures that requests can cause again and again.
+  // For failures that requests can cause any number of times.
   const requestLogger = suppressRepeats(logger, monotonicMs);
   const insides = await tryInsides(logger, theirs);
 
-  // Who can reach the server.
+  // The requests that can reach the server.
   const addresses = clientAddressesOf(settings);
   const refusalLog = new ClientRefusalLog(logger);
   const reachability = { identifies: identify !== undefined, checksLocalAddress: isAttached };
@@ -75,7 +75,7 @@ export async function compose(
     theirs,
   );
 
-  // The log, and who may do what with it. A wrong key is found before the log is opened.
+  // The log, and the rights of clients. A wrong key is found before the log is opened.
   const verifier = composeTokenVerifier(settings, { logger, now, monotonicMs });
   const rules = rulesOf(settings);
   const index = new SubscriptionIndex();

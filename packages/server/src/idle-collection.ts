@@ -4,30 +4,37 @@ import { getHeapSpaceStatistics } from 'node:v8';
 /** How often the state is checked. V8 measures recent allocations over five seconds. */
 const checkMs = 6_000;
 
-/** Fewer clients than this leave too little garbage behind. */
+/** Fewer clients than this leave too little garbage for a collection. */
 const clientsMin = 100;
 
-/** The share of clients that must have come or gone. */
+/** The share of clients that must have connected or disconnected. */
 const clientsShare = 0.05;
 
-/** How busy a server may be and still count as idle, as a share of the interval. */
+/** A server counts as idle if its event loop was busy for less than this share of the interval. */
 const busyShareMax = 0.2;
 
-/** V8 shrinks the new space only in a collection after few recent allocations, so it may take several collections. */
+/**
+ * V8 shrinks the new space only in a collection after few recent allocations, so it may take several
+ * collections.
+ */
 const collectionsMax = 4;
 
 /** The new space that an idle server may keep. */
 const newSpaceBytesMax = 4 * 1_048_576;
 
-/** V8 starts an incremental collection when objects hold this much more memory outside its heap: 64 MiB and a margin. */
+/**
+ * V8 starts an incremental collection when objects hold this much more memory outside its heap: 64 MiB and a
+ * margin.
+ */
 const pressureBytes = 72 * 1_048_576;
 
 /**
- * Collects garbage once many clients have come or gone and the server is idle, so that memory returns to the system. V8 collects
- * old objects only when more memory is allocated. Without this, an idle server would keep the garbage of its clients' handshakes,
- * and the heap that it needed to serve all of them at once.
+ * Collects garbage when many clients have connected or disconnected and the server is idle. This returns
+ * memory to the system. V8 collects old objects only when more memory is allocated. Without this, an idle
+ * server would keep the garbage of its clients' handshakes, and the heap that it needed to serve all of them
+ * at once.
  *
- * @returns stops it
+ * @returns a function that stops it
  */
 export function collectWhenIdle(countClients: () => number, everyMs: number = checkMs): () => void {
   let clients = countClients();
@@ -66,6 +73,6 @@ function askForCollection(): void {
   try {
     void new ArrayBuffer(pressureBytes);
   } catch {
-    // The system limits the address space: then there is no collection.
+    // If the system limits the address space, this allocation can fail. Then there is no collection.
   }
 }

@@ -14,14 +14,14 @@ import { listenToClients } from './socketio/events.ts';
 import { stopInOrder } from './stop-sequence.ts';
 
 /**
- * Makes a server; `start()` starts it.
+ * Makes a server with an HTTP server of its own. `start()` starts it.
  *
- * @throws SettingsError that names every setting that is wrong
+ * @throws SettingsError that names all wrong settings
  */
 export function createServer(options: ServerOptions = {}): FanfareServer {
   const settings = settingsOf(options);
   let starting: Promise<Running> | undefined;
-  // `start()` has told its caller when it failed.
+  // If the start fails, `start()` rejects, and there is nothing to stop.
   const shutdown = new Shutdown(async () => (await starting?.catch(() => undefined))?.stop());
   return {
     ...programOf(async () => {

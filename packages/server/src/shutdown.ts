@@ -1,6 +1,6 @@
-/** Stops a server once: when it is asked to, or when the server cannot go on. */
+/** Stops a server once: on request, or if it cannot continue. */
 export class Shutdown {
-  /** Resolves once the server has stopped: to the reason when it stopped by itself. */
+  /** Resolves after the server has stopped. The value is the reason if it stopped by itself. */
   readonly ended: Promise<Error | undefined>;
   readonly #stop: () => Promise<void>;
   #resolve: (reason: Error | undefined) => void = () => {};
@@ -18,7 +18,9 @@ export class Shutdown {
     return (this.#stopping ??= this.#stop().finally(() => this.#resolve(reason)));
   }
 
-  /** Stops the server because it cannot go on. `ended` tells the reason, even when stopping fails as well. */
+  /**
+   * Stops the server because it cannot continue. `ended` resolves to the reason, even if stopping fails too.
+   */
   fail(reason: Error): void {
     this.begin(reason).catch(() => {});
   }

@@ -3,52 +3,62 @@ import type { TcpConnections } from './http/tcp-connections.ts';
 import { waitAtMost } from './limits/timeout.ts';
 import { drainClients } from './socketio/drain-clients.ts';
 
-/** How long the log may take to store and acknowledge what was published: a slow disk takes seconds for its queue. */
+/**
+ * How long the log can take to store and acknowledge the publishes before the stop. A slow disk takes seconds
+ * for its queue.
+ */
 const acknowledgeMs = 5_000;
 
-/** How long clients may take nothing of what is still due to them: they have gone, or do not read. */
+/** A client that reads none of its outbox for this time is not waited for: it has gone, or does not read. */
 const idleMs = 1_000;
 
-/** How long all clients together may take for what is due to them, however slowly they read. */
+/** How long all clients together can take to read their outboxes, however slowly they read. */
 const drainMs = 5_000;
 
-/** How long clients that publish without a pause are still answered, with `draining`, before no new connection is accepted. */
+/** How long publishes still get the response `draining`. After this time, no new connection is accepted. */
 const lastResponsesMs = 250;
 
-/** How long requests that have begun to arrive may take to become complete. */
+/** How long requests that have arrived in part can take to become complete. */
 const requestsMs = 5_000;
 
-/** The steps that only one of the two ways to run Fanfare has. */
+/** The steps that apply only to a server of our own, or only to an attached Fanfare. */
 export interface OwnSteps {
-  /** A server that listens ends what it does while it is idle. */
+  /** Our own server: ends the work that it does while it is idle. */
   readonly endIdleWork?: () => void;
-  /** An attached Fanfare leaves the clients of Socket.IO: those of the app's own server stay connected. */
+  /**
+   * Attached: removes the listeners from the clients. Clients of the app's own Socket.IO server stay
+   * connected.
+   */
   readonly leaveClients?: () => void;
-  /** A server that listens closes its connections. Those of an app's HTTP server are the app's. */
+  /**
+   * Our own server: its connections, which are closed. The connections of an app's HTTP server belong to the
+   * app.
+   */
   readonly tcpConnections?: TcpConnections;
-  /** An attached Fanfare gives the HTTP server back to the app. */
+  /** Attached: gives the HTTP server back to the app. */
   readonly leaveHttpServer?: () => void;
 }
 
 /**
- * Stops a composed Fanfare. Each step ends what depends on the later ones: publishers first, then subscribers, then
- * connections, then the log. Each wait is bounded, so a client cannot keep the server up.
+ * Stops a composed Fanfare: first publishers, then subscribers, then connections, then the log. In this
+ * order, no part is closed while another still needs it. Each wait has a limit, so no client can keep the
+ * server running.
  */
 export async function stopInOrder(
   { path, streams, programs, socketIo: { io, isOwn }, insides, http, close }: Composed,
   { endIdleWork, leaveClients, tcpConnections, leaveHttpServer }: OwnSteps,
 ): Promise<void> {
   endIdleWork?.();
-  // New publishes are refused from here on; those that the log has are acknowledged.
+  // From here on, new publishes are refused. Publishes that the log already has are acknowledged.
   const acknowledged = path.drain();
-  // Streams get what is due to them and end meanwhile: a client of a stream comes back by itself.
+  // Meanwhile, streams get the rest of their outboxes and end. Their clients reconnect by themselves.
   streams.end(idleMs);
   await waitAtMost(acknowledged, acknowledgeMs);
   programs.end();
   leaveClients?.();
   if (isOwn) await drainClients(io, insides.engine.packets, { idleMs, timeoutMs: drainMs });
   await tcpConnections?.emptied(lastResponsesMs);
-  // Ends the sessions that have not logged in, too.
+  // This also ends the sessions that have not logged in.
   if (isOwn) io.engine.close();
   leaveHttpServer?.();
   const deadline = setTimeout(() => tcpConnections?.destroy(), requestsMs);

@@ -4,8 +4,8 @@ const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.
   version: string;
 };
 
-/** The program's name, as it gives it to people. */
+/** The name of the program, for people. */
 export const name = 'Fanfare';
 
-/** The version of this package, and so of Fanfare: all its packages have the same. */
+/** The version of Fanfare. All its packages have the same version. */
 export const version: string = manifest.version;

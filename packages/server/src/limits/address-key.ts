@@ -1,8 +1,9 @@
 import { isIPv6 } from 'node:net';
 
 /**
- * The key by which addresses are counted: an IPv4 address, or the first 64 bits of an IPv6 address. A host that has one IPv6
- * address usually has its whole /64 network. An IPv4 address in IPv6 notation counts as the IPv4 address.
+ * Returns the key by which an address is counted: an IPv4 address, or the first 64 bits of an IPv6 address. A
+ * host that has one IPv6 address usually has its whole /64 network. An IPv4 address in IPv6 notation counts
+ * as the IPv4 address.
  */
 export function addressKey(address: string): string {
   if (!isIPv6(address)) return address;

@@ -1,10 +1,13 @@
-/** The first bytes of each arrival are free: small requests are never refused because of others, and cost little. */
+/**
+ * The first bytes of each arrival are free, so that small requests are never refused because of other
+ * clients.
+ */
 const freeBytes = 65_536;
 
 /** The memory that each piece costs in addition to its bytes. */
 const pieceOverheadBytes = 128;
 
-/** The memory for everything that has arrived in part, over all connections. */
+/** The memory budget for incomplete bodies or packets, over all connections. */
 export class ArrivalBudget {
   readonly #bytesMax: number;
   #bytes = 0;
@@ -16,7 +19,7 @@ export class ArrivalBudget {
   /**
    * Takes bytes from the budget; a negative number gives them back.
    *
-   * @returns false when the budget has not as many; then nothing is taken
+   * @returns false if the budget does not have enough bytes; then nothing is taken
    */
   take(bytes: number): boolean {
     if (bytes > 0 && this.#bytes + bytes > this.#bytesMax) return false;
@@ -25,7 +28,7 @@ export class ArrivalBudget {
   }
 }
 
-/** The bytes that an arrival takes from the budget. */
+/** The number of bytes that an arrival takes from the budget. */
 function chargedBytes(bytes: number, pieces: number): number {
   return Math.max(0, bytes + pieces * pieceOverheadBytes - freeBytes);
 }
@@ -45,10 +48,10 @@ export class Arrival {
   }
 
   /**
-   * Charges the budget for what has arrived so far.
+   * Charges the budget for the bytes that have arrived so far.
    *
    * @param bytes - all bytes that have arrived, not only the new ones
-   * @returns false when the budget is exhausted; the arrival then keeps what it had taken before
+   * @returns false if the budget is exhausted; then the arrival keeps the bytes that it took before
    */
   hold(bytes: number, pieces: number): boolean {
     const wanted = chargedBytes(bytes, pieces);
@@ -57,7 +60,7 @@ export class Arrival {
     return isHeld;
   }
 
-  /** Gives everything back: the rest has arrived, or never will. */
+  /** Returns all bytes to the budget, because the arrival is complete or has failed. */
   end(): void {
     this.hold(0, 0);
   }

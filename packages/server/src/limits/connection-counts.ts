@@ -10,7 +10,10 @@ export interface ConnectionLimits {
 /** Counts the open connections, in total and from each address. */
 export class ConnectionCounts {
   readonly #limits: ConnectionLimits;
-  /** Only kept when addresses are limited. It has at most as many entries as there are connections. */
+  /**
+   * Used only if connections per address are limited. It has at most as many entries as there are
+   * connections.
+   */
   readonly #perAddress = new Map<string, number>();
   #open = 0;
 
@@ -18,7 +21,10 @@ export class ConnectionCounts {
     this.#limits = limits;
   }
 
-  /** Why no further connection from an address is accepted; undefined when one is. A Unix domain socket has no address. */
+  /**
+   * The reason to refuse a connection from an address. Undefined accepts it. A Unix domain socket has no
+   * address.
+   */
   refusal(address: string | undefined): string | undefined {
     const { connectionsMax, connectionsPerAddressMax } = this.#limits;
     if (this.#open >= connectionsMax)

@@ -1,26 +1,26 @@
-/** How senders share the turns of the event loop. */
+/** The options of {@link FairTurns}. */
 export interface FairTurnsOptions<T> {
-  /** How many items of one sender are taken in a turn of the event loop. */
+  /** Maximum number of items of one sender in a turn of the event loop. */
   readonly perTurnMax: number;
-  /** How many items of each sender are taken once all senders together have sent too many. */
+  /** Maximum number of items of each sender in a turn, after all senders together have used up the budget. */
   readonly leastPerTurn: number;
   readonly together: TurnBudget;
   readonly pause: (sender: T) => void;
-  /** @returns false when the sender cannot be resumed yet; then this is called again in the next turn */
+  /** @returns false if the sender cannot be resumed yet; then this is called again in the next turn */
   readonly resume: (sender: T) => boolean;
 }
 
-/** Counts the items of all senders in a turn of the event loop. */
+/** The budget of items for all senders together in a turn of the event loop. */
 export class TurnBudget {
   readonly #max: number;
   #count = 0;
 
-  /** @param max - from this number on, each sender gets only `leastPerTurn` */
+  /** @param max - the number of items after which each sender gets only `leastPerTurn` */
   constructor(max: number) {
     this.#max = max;
   }
 
-  /** @returns whether the budget of this turn is used up */
+  /** Counts an item. @returns whether the budget of this turn is used up */
   count(): boolean {
     if (this.#count++ === 0) setImmediate(() => (this.#count = 0));
     return this.#count >= this.#max;
@@ -28,8 +28,8 @@ export class TurnBudget {
 }
 
 /**
- * Lets senders of many items take turns with all others and with each other. Without it, up to 2 MiB that the kernel has
- * buffered for one connection would be read and handled in one turn of the event loop.
+ * Makes senders of many items take turns, so that they do not delay other senders. Otherwise up to 2 MiB that
+ * the kernel has buffered for one connection would be read and handled in one turn of the event loop.
  */
 export class FairTurns<T> {
   readonly #options: FairTurnsOptions<T>;
@@ -46,13 +46,13 @@ export class FairTurns<T> {
   }
 
   /**
-   * Must be called for each item of a sender, as it arrives.
+   * MUST be called for each item of a sender when it arrives.
    *
-   * @returns whether the item is to be taken in this turn
+   * @returns whether to take the item in this turn
    */
   count(sender: T): boolean {
     const { perTurnMax, leastPerTurn, together, pause } = this.#options;
-    // First, so that the budget of the next turn starts before any sender is resumed.
+    // This comes first, so that the budget of the next turn starts before any sender is resumed.
     const isTooMuch = together.count();
     this.#endLater();
     const count = (this.#counts.get(sender) ?? 0) + 1;
@@ -79,7 +79,7 @@ export class FairTurns<T> {
     try {
       for (const sender of this.#held) if (this.#options.resume(sender)) this.#held.delete(sender);
     } finally {
-      // A listener of the app may have thrown: the other senders are resumed nevertheless.
+      // If a listener of the app throws, the other senders are still resumed.
       if (this.#held.size > 0) this.#endLater();
     }
   }

@@ -1,10 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-/** How long a loop may run before it yields, in milliseconds: short beside what a network takes anyway. */
+/**
+ * How long a loop can run before it yields, in milliseconds. The delay is short compared with that of a
+ * network.
+ */
 const sliceMs = 2;
 
 /**
- * Yields to the event loop in loops that may take long, so that all other clients are served in between.
+ * Yields to the event loop in loops that can take long, so that other clients are served in between.
  *
  *     const pacer = new Pacer();
  *     for (const item of items) {
@@ -22,12 +25,12 @@ export class Pacer {
     this.#endsAt = now() + sliceMs;
   }
 
-  /** Whether the loop has run for as long as it may. */
+  /** Whether the time of the loop is used up. */
   get isDue(): boolean {
     return this.#now() >= this.#endsAt;
   }
 
-  /** Resolves in a later turn of the event loop, where the next slice begins. */
+  /** Resolves in a later turn of the event loop. The next slice begins then. */
   async yield(): Promise<void> {
     await nextTurn();
     this.#endsAt = this.#now() + sliceMs;

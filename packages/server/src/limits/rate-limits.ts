@@ -1,14 +1,17 @@
 import { FanfareError } from '@fanfare/protocol';
 import { addressKey } from './address-key.ts';
 
-/** Where a request comes from. A part that is not known is not limited. */
+/** The source of a request. A part that is unknown is not limited. */
 export interface Source {
   readonly connection?: object | undefined;
   readonly subject?: string | undefined;
   readonly address?: string | undefined;
 }
 
-/** How many requests a second one connection, one subject and one address may send. 0 or undefined means no limit. */
+/**
+ * The maximum rates, in requests per second, of a connection, a subject and an address. 0 or undefined means
+ * no limit.
+ */
 export interface RateSettings {
   readonly connection?: number;
   readonly subject?: number;
@@ -18,11 +21,14 @@ export interface RateSettings {
 export interface RateLimitsOptions {
   readonly publish: RateSettings;
   readonly subscribe: RateSettings;
-  /** A clock that never goes back, in milliseconds. */
+  /** A monotonic clock, in milliseconds. */
   readonly monotonicMs: () => number;
 }
 
-/** Limits the rates of publishes and subscribes. Each decision is made synchronously, for all sources of a request at once. */
+/**
+ * Limits the rates of publishes and subscribes. A decision is synchronous, and covers all sources of a
+ * request.
+ */
 export class RateLimits {
   readonly #publish: RateLimit;
   readonly #subscribe: RateLimit;
@@ -33,7 +39,9 @@ export class RateLimits {
   }
 
   /**
-   * @param messages - how many are published at once
+   * Takes tokens for a publish.
+   *
+   * @param messages - the number of messages in the publish
    * @throws FanfareError `rate_limited`; then nothing was taken
    */
   takePublish(source: Source, messages = 1): void {
@@ -41,8 +49,8 @@ export class RateLimits {
   }
 
   /**
-   * Refuses when not even one publish is allowed, before the server spends time on counting the messages of a batch. Their
-   * number is not known yet, so `retryAfterMs` is enough for any number.
+   * Checks whether at least one publish is allowed, before the server spends time on counting the messages of
+   * a batch. Their number is not known yet, so `retryAfterMs` is long enough for any number.
    *
    * @throws FanfareError `rate_limited`
    */
@@ -50,7 +58,7 @@ export class RateLimits {
     this.#publish.check(source, 1, Infinity);
   }
 
-  /** @throws FanfareError `rate_limited`; then nothing was taken */
+  /** Takes a token for a subscribe. @throws FanfareError `rate_limited`; then nothing was taken */
   takeSubscribe(source: Source): void {
     this.#subscribe.take(source, 1);
   }
@@ -101,13 +109,15 @@ class RateLimit {
   }
 
   /**
-   * @param wanted - how many are to be taken later; `retryAfterMs` is for that number
-   * @returns the time for which the check holds
+   * Checks whether tokens can be taken.
+   *
+   * @param wanted - the number of tokens to take later; `retryAfterMs` is for this number
+   * @returns the time of the check
    */
   check(source: Source, count: number, wanted = count): number {
     if (this.#buckets.length === 0) return 0;
     const now = this.#monotonicMs();
-    // When one bucket refuses, nothing is taken from the others.
+    // If one bucket refuses, nothing is taken from the others.
     if (this.#waitMs(source, count, now) > 0)
       throw rateLimited(this.#what, this.#waitMs(source, wanted, now));
     return now;
@@ -120,7 +130,7 @@ class RateLimit {
 
 /** The token buckets of all sources of one kind, such as all connections. */
 interface SourceBuckets {
-  /** After how many milliseconds that many can be taken; 0 when they can be taken now. */
+  /** The time until the tokens can be taken, in milliseconds; 0 if they can be taken now. */
   waitMs(source: Source, count: number, now: number): number;
   take(source: Source, count: number, now: number): void;
 }
@@ -137,15 +147,15 @@ function keyOfAddress({ address }: Source): string | undefined {
   return address === undefined ? undefined : addressKey(address);
 }
 
-/** When the bucket of each source is full again. The bucket of an unknown source is full. */
+/** The times at which the buckets of sources are full again. The bucket of an unknown source is full. */
 interface FullAt<Key> {
   get(key: Key): number | undefined;
   set(key: Key, fullAtMs: number): unknown;
 }
 
 /**
- * Token buckets that hold the tokens of one second. A full bucket also accepts more than that at once and then refills for
- * longer: otherwise a large batch could never be published.
+ * Token buckets that hold the tokens of one second. From a full bucket, more tokens can be taken at once.
+ * Then it refills for longer. Otherwise a large batch could never be published.
  */
 class Buckets<Key> implements SourceBuckets {
   readonly #perSecond: number;
@@ -176,10 +186,13 @@ class Buckets<Key> implements SourceBuckets {
   }
 }
 
-/** How many addresses or subjects are remembered at least. */
+/** Minimum number of remembered addresses or subjects. */
 const keysMax = 32_768;
 
-/** Remembers the most recent sources, up to twice `keysMax`. A source that was forgotten starts with a full bucket. */
+/**
+ * Remembers the most recent sources, up to twice `keysMax`. A source that was forgotten starts with a full
+ * bucket.
+ */
 class RecentTimes implements FullAt<string> {
   #young = new Map<string, number>();
   #old = new Map<string, number>();
@@ -198,7 +211,8 @@ class RecentTimes implements FullAt<string> {
 }
 
 function rateLimited(what: string, waitMs: number): FanfareError {
-  // Rounded up: a client that retries a fraction of a millisecond too early would be refused again.
+  // The time is rounded up. Otherwise a client that retries would be refused again, a fraction of a
+  // millisecond too early.
   const retryAfterMs = Math.ceil(waitMs);
   const detail = `Too many ${what}: nothing was done. Retry in ${retryAfterMs} ms.`;
   return new FanfareError('rate_limited', detail, { retryAfterMs });

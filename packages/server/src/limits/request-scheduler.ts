@@ -3,7 +3,7 @@ export interface Reader {
   readonly state: ReaderState;
   /** Bytes that were read but not parsed. */
   readonly heldBytes: number;
-  /** Parses the bytes that the reader holds. */
+  /** Continues with the bytes that the reader holds. */
   goOn(): void;
   /** Closes the connection. */
   cut(): void;
@@ -20,24 +20,34 @@ export class ReaderState {
 }
 
 export interface RequestSchedulerOptions {
-  /** How many requests of one connection may be parsed in a turn of the event loop while no other connection waits. */
+  /**
+   * Maximum number of requests of one connection in a turn of the event loop, while no other connection
+   * waits.
+   */
   readonly perTurnMax: number;
-  /** How many waiting connections are served in a turn, with one request each. */
+  /** The number of waiting connections that are served in a turn, with one request each. */
   readonly servedMax: number;
-  /** How many requests of one connection may be unanswered. */
+  /** Maximum number of unanswered requests of one connection. */
   readonly unansweredMax: number;
-  /** How many requests of all connections may be unanswered. Above it, each connection may have one at a time. */
+  /**
+   * Maximum number of unanswered requests of all connections. Beyond it, each connection can have one at a
+   * time.
+   */
   readonly unansweredTotalMax: number;
-  /** How many bytes of all connections may be read but not parsed. */
+  /** Maximum number of bytes of all connections that are read but not parsed. */
   readonly heldBytesMax: number;
 }
 
-/** The most that one connection can hold: one read, and what Node reads before it stops. */
+/**
+ * The maximum number of bytes that one connection can hold: one read, and another that Node makes before it
+ * stops.
+ */
 const heldEachBytes = 131_072;
 
 /**
- * Decides when the next request of a connection is parsed. A connection that waits for each response never waits for its turn.
- * Connections that pipeline take turns with each other. Their unanswered requests and the bytes that they hold are limited.
+ * Decides when the next request of a connection is parsed. A connection without pipelining never waits for
+ * its turn. Connections with pipelining take turns with each other. Their unanswered requests and their held
+ * bytes are limited.
  */
 export class RequestScheduler {
   readonly #options: RequestSchedulerOptions;
@@ -54,10 +64,10 @@ export class RequestScheduler {
   }
 
   /**
-   * Asks to parse a request.
+   * Asks whether a request can be parsed now.
    *
    * @param hasMore - whether the connection has sent more than this request
-   * @returns whether it may be parsed in this turn
+   * @returns whether to parse it in this turn
    */
   take({ state }: Reader, hasMore: boolean): boolean {
     if (!hasMore && state.unanswered === 0) return true;
@@ -82,7 +92,7 @@ export class RequestScheduler {
 
   answered(reader: Reader): void {
     const { state } = reader;
-    // The connection may be closed.
+    // The connection may be closed already.
     if (state.unanswered === 0) return;
     this.#unanswered--;
     state.unanswered--;
@@ -105,7 +115,7 @@ export class RequestScheduler {
     this.#endLater();
   }
 
-  /** The connection holds nothing. */
+  /** The connection holds no more bytes. */
   release(reader: Reader): void {
     this.#held.delete(reader);
   }
@@ -141,7 +151,7 @@ export class RequestScheduler {
     }
   }
 
-  /** Closes the connections that hold the most, until all together are within the limit. */
+  /** Closes the connections that hold the most bytes, until all together are within the limit. */
   #cutLargest(): void {
     const { heldBytesMax } = this.#options;
     if (this.#held.size * heldEachBytes <= heldBytesMax) return;

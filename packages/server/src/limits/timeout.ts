@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Resolves once a promise is settled, or after the time. A failure is not reported. */
+/** Resolves after a promise is settled, or after the time. It ignores a rejection. */
 export async function waitAtMost(promise: Promise<unknown>, timeoutMs: number): Promise<void> {
   const isOver = new AbortController();
   const { signal } = isOver;
