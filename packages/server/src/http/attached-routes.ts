@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { originForm } from './request-target.ts';
 
 /**
- * Which requests Fanfare handles on an app's HTTP server:
+ * The requests that Fanfare handles on an app's HTTP server:
  *
  * - `publish`: `POST /publish` only
  * - `topics`: also the routes of topics and revocations (PROTOCOL.md §7)
@@ -20,7 +20,7 @@ export function isAttachedRoute(
   const isPublish = method === 'POST' || (withPreflights && method === 'OPTIONS');
   if (isPublish && (url === '/publish' || url.startsWith('/publish?'))) return true;
   if (routes !== 'publish' && /^\/(?:topics|revocations)(?:[/?]|$)/.test(url)) return true;
-  // The app may have pages with these names: only with a topic are they Fanfare's.
+  // The app may have pages with these names. Fanfare handles them only if the query has a topic.
   if (routes !== 'publish' && /^\/(?:topic|messages|subscribers)\?(?:.*&)?topic=/.test(url)) return true;
   return routes === 'all' && /^\/(?:identity|stats|connections)(?:[/?]|$)/.test(url);
 }

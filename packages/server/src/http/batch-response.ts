@@ -13,13 +13,14 @@ export interface BatchOptions {
   readonly logger: Logger;
 }
 
-/** The media type of one JSON value a line. */
+/** The media type of NDJSON: one JSON value on each line. */
 export const linesType = 'application/x-ndjson';
 
 /**
- * Publishes many messages. The response has the result of each, in their order and in the format of the request.
+ * Publishes a batch. The response has the result of each message, in their order and in the format of the
+ * request.
  *
- * @throws FanfareError when none was published
+ * @throws FanfareError if none was published
  */
 export async function publishBatch(
   request: FastifyRequest,
@@ -40,7 +41,7 @@ export async function publishBatch(
   return reply.type(linesType).send(answers.map((answer) => `${JSON.stringify(answer)}\n`).join(''));
 }
 
-/** The lines that are not empty. It stops after one too many. */
+/** Splits a text into lines, without empty lines. It stops after one line more than a batch can have. */
 function linesOf(text: string, linesMax: number): readonly string[] {
   const lines: string[] = [];
   // Empty lines are skipped all at once: there may be 16 million.

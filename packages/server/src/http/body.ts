@@ -30,8 +30,8 @@ const openBracket = 0x5b;
 const beforeJson: ReadonlySet<number> = new Set([0x20, 0x0a, 0x0d, 0x09, 0xef, 0xbb, 0xbf]);
 
 /**
- * Reads a JSON body. Its limit depends on whether it is an array, which the first characters tell. A body that is too large is
- * refused as soon as that is known, and the rest is not kept.
+ * Reads a JSON body. An array has a higher limit, and the first characters show whether the body is an array.
+ * A body that is too large is refused as soon as this is known, and the rest is discarded.
  */
 export async function readJsonBody(
   request: IncomingMessage,
@@ -58,16 +58,21 @@ export async function readLinesBody(
   return { kind: 'lines', text: await readBody(request, budget, discard, () => batchBytesMax) };
 }
 
-/** How many pieces a body may have in addition to those of the average size. */
+/** How many pieces a body can have in addition to one for every {@link pieceBytesMin} bytes. */
 const { value: piecesMax } = fixedLimits.bodyPiecesMax;
 
-/** How many pieces are kept unjoined. Each takes some hundred bytes in addition to its own, which may be a single one. */
+/** Maximum number of pieces that are not joined. A piece of one byte takes some hundred bytes more. */
 const unjoinedMax = 64;
 
-/** How many bytes pieces must have on average. Smaller pieces would take time from other clients. */
+/**
+ * The bytes for which a body can have one more piece. Many smaller pieces would take time from other clients.
+ */
 const pieceBytesMin = 16;
 
-/** The part of a body that has arrived, joined from time to time: 16 MiB in tiny pieces would exceed the memory. */
+/**
+ * The arrived part of a body. Its pieces are joined from time to time: 16 MiB in tiny pieces would exceed the
+ * memory.
+ */
 class Pieces {
   readonly #joined: Buffer[] = [];
   #latest: Buffer[] = [];
@@ -96,7 +101,7 @@ class Pieces {
   }
 }
 
-/** @param limitAt - the limit for the body, as far as it is known after this chunk */
+/** @param limitAt - returns the limit for the body, as far as it is known after a chunk */
 function readBody(
   request: IncomingMessage,
   budget: ArrivalBudget,
@@ -113,7 +118,8 @@ function readBody(
     };
     const refuse = (error: FanfareError): void => {
       finish();
-      // The rest is discarded: one read can bring ten thousand pieces, and Node takes time for each.
+      // The rest is discarded inside Node: one read can bring ten thousand pieces, and an event for each
+      // takes time.
       discard(request);
       reject(error);
     };
@@ -145,7 +151,10 @@ function readBody(
   });
 }
 
-/** Decodes strictly: `Buffer.toString` would replace invalid bytes by U+FFFD. A byte order mark is not part of the text. */
+/**
+ * Decodes strictly: `Buffer.toString` would replace invalid bytes by U+FFFD. A byte order mark is not part of
+ * the text.
+ */
 function decodeUtf8(body: Buffer): string | undefined {
   if (!isUtf8(body)) return undefined;
   const text = body.toString('utf8');

@@ -1,12 +1,12 @@
 import { refuseField } from '@fanfare/protocol';
 import type { Query } from './query.ts';
 
-/** The place where a list goes on, as a text that is opaque to clients. */
+/** Encodes the place where a list continues, as a string that is opaque to clients. */
 export function encodeCursor(place: string): string {
   return Buffer.from(place).toString('base64url');
 }
 
-/** @throws FanfareError when {@link encodeCursor} cannot have made the cursor */
+/** @throws FanfareError if the cursor is not from {@link encodeCursor} */
 export function readCursor(query: Query): string | undefined {
   const cursor = query.text('cursor');
   if (cursor === undefined) return undefined;

@@ -9,17 +9,20 @@ import type { Peer } from '../message-path/peer.ts';
 import { encodeFrame, StreamPeer, type StreamLimits } from './stream-peer.ts';
 
 export interface EventStreamsOptions extends StreamLimits {
-  /** The most streams from one address; 0 for no limit. */
+  /** Maximum number of streams from one address; 0 means no limit. */
   readonly connectionsPerAddressMax: number;
-  /** The most bytes that may wait for all streams together. */
+  /** Maximum number of bytes that wait for all streams together. */
   readonly outboxTotalBytesMax: number;
-  /** Makes an id for a stream that nobody can guess. */
+  /** Makes an id for a stream. Nobody must be able to guess it. */
   readonly newId: () => string;
-  /** How often a stream for which nothing waits gets a comment, so that proxies do not close it as idle. */
+  /**
+   * The interval of heartbeats, in milliseconds. An idle stream gets a comment, so that proxies do not close
+   * it.
+   */
   readonly heartbeatMs: number;
 }
 
-/** So much may be written to streams in a turn of the event loop before the next broadcast. */
+/** If more bytes wait for streams, the next broadcast waits for the next turn of the event loop. */
 const bytesPerTurn = 16_777_216;
 
 const heartbeat = Buffer.from(':\n\n');
@@ -41,9 +44,10 @@ export class EventStreams implements FanOut {
   }
 
   /**
-   * Opens a stream over a response of which nothing was sent. Nothing is sent before the stream has subscribed.
+   * Opens a stream over a response, of which nothing must have been sent. Nothing is sent before the stream
+   * has subscribed.
    *
-   * @param accept - accepts the stream as a connection, which ends with it
+   * @param accept - makes the connection of the stream
    * @param address - the address of the client
    * @throws FanfareError `limit_exceeded`
    */
@@ -80,7 +84,7 @@ export class EventStreams implements FanOut {
     for (const audience of event.audiences) {
       const peers = this.#joined.get(audience);
       if (!peers) continue;
-      // The same bytes for all.
+      // All streams share these bytes.
       frame ??= Buffer.from(encodeFrame(event));
       for (const peer of peers) {
         if (peer.offerFrame(frame)) sent++;
@@ -90,7 +94,7 @@ export class EventStreams implements FanOut {
     return sent;
   }
 
-  /** What was collected in this turn is written at its end. */
+  /** Resolves when the next broadcast can begin. The streams write their events at the end of a turn. */
   async ready(): Promise<void> {
     if (this.#due.size > 0 && this.#waitingBytes > bytesPerTurn) await nextTurn();
   }
@@ -100,9 +104,9 @@ export class EventStreams implements FanOut {
   }
 
   /**
-   * Cuts every stream, so that clients reconnect. They first get what waits for them.
+   * Cuts every stream after its outbox is written, so that clients reconnect.
    *
-   * @param graceMs - streams that have not taken it after this time are destroyed
+   * @param graceMs - streams whose clients have not read the outbox after this time are destroyed
    */
   end(graceMs: number): void {
     const ending = [...this.#open];
@@ -124,7 +128,7 @@ export class EventStreams implements FanOut {
     if (peers?.size === 0) this.#joined.delete(audience);
   }
 
-  /** All that is sent to a stream in a turn is one write. */
+  /** Flushes a stream at the end of the turn, so that all its events of the turn are one write. */
   #isDue(peer: StreamPeer): void {
     if (this.#due.size === 0) {
       setImmediate(() => {

@@ -2,21 +2,21 @@ import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { NodeInside } from '../insides/node-inside.ts';
 
-/** Responses without an end of their own. */
+/** The responses that end only when their client leaves. */
 const endless = new WeakSet<ServerResponse>();
 
 /**
- * Marks a response that goes on until its client leaves. A client that has left looks like one that has only ended its side of
- * the connection, so the response ends in both cases.
+ * Marks a response that ends only when its client leaves. A client that has left looks like a client that has
+ * only half-closed the connection. So the response ends in both cases.
  *
- * @returns false when the client has ended its side already
+ * @returns false if the client has already half-closed the connection
  */
 export function markEndless(response: ServerResponse): boolean {
   endless.add(response);
   return !response.req.socket.readableEnded;
 }
 
-/** Makes a server respond to clients that end their side of a connection after their requests, as `nc -N` does. */
+/** Makes a server respond to clients that half-close a connection after their requests, as `nc -N` does. */
 export function respondToHalfClosed(server: Server, { order, allowHalfClosed }: NodeInside): void {
   if (!allowHalfClosed) return;
   allowHalfClosed(server);

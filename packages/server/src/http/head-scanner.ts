@@ -10,7 +10,7 @@ const nothing = Buffer.alloc(0);
 
 /** The state of a head that has not ended. */
 interface Begun {
-  /** The last bytes of the head: together with the next bytes they may be what the scanner looks for. */
+  /** The last bytes of the head so far. The end of the head can be split over two reads. */
   readonly tail: Buffer;
   readonly offersUpgrade: boolean;
 }
@@ -20,11 +20,11 @@ const notBegun: Begun = { tail: nothing, offersUpgrade: false };
 /** A part of the received bytes. It has the end of at most one head. */
 export interface HeadPortion {
   readonly bytes: number;
-  /** How many of these bytes follow the end of the head; undefined when the head does not end here. */
+  /** The number of these bytes after the end of the head. Undefined if the head does not end here. */
   readonly bytesAfterHead: number | undefined;
-  /** The length of the request, as its head says. Later bytes belong to another request. */
+  /** The length of the request by its head. Later bytes belong to another request. */
   readonly requestBytes: number;
-  /** Whether the head requests an upgrade. Only determined when bytes follow this portion. */
+  /** Whether the head requests an upgrade. Determined only if bytes follow this portion. */
   readonly offersUpgrade: boolean;
   readonly begun: Begun;
 }
@@ -36,7 +36,7 @@ export class HeadScanner {
   /**
    * Finds the next portion.
    *
-   * @param bytes - the next bytes of a head that has begun, or a head and what follows it
+   * @param bytes - the next bytes of a head that has begun, or a head and the bytes after it
    */
   next(bytes: Buffer): HeadPortion {
     const { tail, offersUpgrade: hasOffered } = this.#begun;
@@ -54,7 +54,7 @@ export class HeadScanner {
     return portion(headBytes, 0, headBytes + bodyBytesOf(head), offersUpgrade);
   }
 
-  /** Goes on after a portion. */
+  /** Moves to the bytes after a portion. */
   advance(taken: HeadPortion): void {
     this.#begun = taken.begun;
   }
@@ -79,7 +79,7 @@ function begun(bytes: number, tail: Buffer, offersUpgrade: boolean): HeadPortion
   };
 }
 
-/** Only used to tell whether another request follows. Node's parser decides what a head means. */
+/** Used only to find out whether another request follows. Node's own parser interprets the head. */
 function bodyBytesOf(head: string): number {
   if (head.includes('\ntransfer-encoding:')) return Infinity;
   return Number(/\ncontent-length:[ \t]*(\d+)/.exec(head)?.[1] ?? 0);

@@ -39,17 +39,22 @@ export interface HttpOptions extends ResponseLimits {
   readonly publishBytesMax: number;
   readonly batchBytesMax: number;
   readonly batchMessagesMax: number;
-  /** How long a request may take to arrive completely. */
+  /** How long a whole request can take to arrive. */
   readonly requestTimeoutMs: number;
   readonly refuse: Refuse;
-  /** Whether the server is stopping. Then the response to the latest request of a connection is the last one. */
+  /**
+   * Whether the server is stopping. Then the response to the latest request of a connection is the last one.
+   */
   readonly isDraining: () => boolean;
   readonly logger: Logger;
   /** The origins of web pages that may send requests, in addition to the server's own. */
   readonly origins: readonly string[];
 }
 
-/** Enough for every percent-encoded topic. Most topics that are too long fit too, so that they are refused with a reason. */
+/**
+ * Enough for every percent-encoded topic. Most topics that are too long fit too, so that they are refused
+ * with a reason.
+ */
 const paramLengthMax = 16_384;
 
 const continues = /^100-continue$/i;
@@ -82,7 +87,7 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
     http: {
       headersTimeout: Math.min(fixedLimits.headersTimeoutMs.value, requestTimeoutMs),
       maxHeaderSize: fixedLimits.headerBytesMax.value,
-      // How often Node looks for requests that take too long.
+      // The interval in which Node checks for requests that take too long.
       connectionsCheckingInterval: 1_000,
       // Node would respond by itself, outside the turns of the requests.
       requireHostHeader: false,
@@ -107,7 +112,10 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
   });
   app.setErrorHandler((error, _request, reply) => void sendProblem(reply, toRefusal(error, options)));
   app.setNotFoundHandler(refuseUnknown);
-  /** The id of the latest request of each connection. The request itself would stay in memory with an idle connection. */
+  /**
+   * The id of the latest request of each connection. The request itself would stay in memory with an idle
+   * connection.
+   */
   const latest = new WeakMap<Socket, string>();
   // Hooks with callbacks: promises would cost more than everything else in the hooks.
   app.addHook('onRequest', (request, reply, done) => {
@@ -123,7 +131,8 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
   app.addHook('onSend', limitResponses(options));
   app.addHook('onSend', (request, reply, _payload, done) => {
     const isLast = isDraining() && latest.get(request.raw.socket) === request.id;
-    // The rest of a request that is already answered would only be read to be discarded.
+    // The connection of a request that has arrived in part is closed: the rest would only be read to be
+    // discarded.
     if (isLast || isStillArriving(request.raw)) {
       void reply.header('connection', 'close');
       closeLingering(request.raw.socket);
@@ -148,7 +157,7 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
 function refuseUnknown(request: FastifyRequest, reply: FastifyReply): never {
   const path = request.url.split('?', 1)[0] ?? '';
   const [, allowed] = methods.find(([pattern]) => pattern.test(path)) ?? [];
-  // Without tokens there is no route for revocations.
+  // An open server has no route for revocations.
   if (allowed === undefined || allowed.split(', ').includes(request.method))
     throw new FanfareError('not_found', `There is nothing at ${path}.${hintFor(path)}`);
   void reply.header('allow', allowed);
@@ -167,7 +176,9 @@ function isStillArriving({ complete, headers }: IncomingMessage): boolean {
   return hasBody && !complete;
 }
 
-/** The errors in a request's head that HTTP requires a server to refuse: RFC 9112, 3.2, and RFC 9110, 10.1.1. */
+/**
+ * The errors in a request's head that HTTP requires a server to refuse: RFC 9112, 3.2, and RFC 9110, 10.1.1.
+ */
 function malformedHead(request: IncomingMessage): FanfareError | undefined {
   const { expect } = request.headers;
   const problem = hostProblem(request);

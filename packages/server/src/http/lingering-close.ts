@@ -4,9 +4,9 @@ import { fixedLimits } from '../limits/fixed-limits.ts';
 const { value: lingerMs } = fixedLimits.lastAnswerMs;
 
 /**
- * Closes a connection in two steps after its last response (lingering close, RFC 9112, 9.6). If the server closed at once while
- * the client is still sending, such as the rest of a body that is too large, TCP would reset the connection and the response
- * could be lost.
+ * Closes a connection in two steps after its last response (lingering close, RFC 9112, 9.6). If the server
+ * closed at once while the client is still sending, such as the rest of a body that is too large, TCP would
+ * reset the connection and the response could be lost.
  */
 export function closeLingering(socket: Socket): void {
   closing.add(socket);
@@ -17,8 +17,8 @@ export function closeLingering(socket: Socket): void {
 const closing = new WeakSet<Socket>();
 
 /**
- * Whether a connection closes after a response that was decided on, even when earlier responses are still to be sent. Everything
- * that arrives on it is then read and discarded.
+ * Whether a connection will be closed after a response that is already determined. Earlier responses may
+ * still have to be sent. Everything that arrives on the connection is read and discarded.
  */
 export function isClosing(socket: Socket): boolean {
   return socket.writableEnded || closing.has(socket);

@@ -26,7 +26,10 @@ export interface MessageRouteOptions {
   readonly access: Access;
 }
 
-/** `GET /messages?topic=` and `GET /topics/{topic}/messages`, as pages and as Server-Sent Events: PROTOCOL.md §5. */
+/**
+ * `GET /messages?topic=` and `GET /topics/{topic}/messages`, as pages and as Server-Sent Events: PROTOCOL.md
+ * §5.
+ */
 export async function messageRoute(app: FastifyInstance, options: MessageRouteOptions): Promise<void> {
   const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     void reply.header('vary', varyOn('Accept'));
@@ -81,7 +84,7 @@ async function stream(
 ): Promise<FastifyReply> {
   const { rights } = request;
   if (path.isDraining) {
-    // An EventSource reconnects after a lost connection, but not after a response that is not a stream.
+    // An EventSource reconnects after a lost connection, but not after another kind of response.
     request.raw.socket.destroy();
     return reply.hijack();
   }
@@ -89,7 +92,7 @@ async function stream(
   // Subscribing creates a topic, but reading does not.
   if (!isPattern(interest)) await path.topics.get(rights, interest);
   if (request.method === 'HEAD') return reply.headers(streamHeaders).send();
-  // The client may have gone while its token was verified. Nothing would tell us later.
+  // The client may have gone while its token was verified. No later event would report this.
   if (!markEndless(reply.raw)) request.raw.socket.destroy();
   if (request.raw.socket.destroyed) return reply.hijack();
   // A stream is written without Fastify.
@@ -103,7 +106,7 @@ async function stream(
   return reply.hijack();
 }
 
-/** Where a client continues that reconnects. It takes precedence over where the client first started. */
+/** The position of a client that reconnects. It takes precedence over the parameters of the query. */
 function resumeFrom(request: FastifyRequest, query: Query): FromInput | undefined {
   const header = request.headers['last-event-id'];
   if (typeof header === 'string' && header !== '') return readOffset(header, 'Last-Event-ID');
@@ -138,7 +141,7 @@ function conflict(field: string): FanfareError {
   return refuseField('bad_request', field, 'Use only one of `from`, `last` and `time`.');
 }
 
-/** The envelopes are JSON already, and go out as they are. */
+/** Encodes a page. The envelopes are JSON texts already, and are sent unchanged. */
 function encodePage({ messages, ...rest }: History): string {
   return `{"messages":[${messages.join(',')}],${JSON.stringify(rest).slice(1)}`;
 }

@@ -16,7 +16,7 @@ export interface AdminRouteOptions {
   readonly health: ProcessHealth;
 }
 
-/** The routes about identity, and those for operators: PROTOCOL.md §5. */
+/** `/identity`, and the routes for operators: `/stats` and `/connections` (PROTOCOL.md §5). */
 export async function adminRoutes(
   app: FastifyInstance,
   { path, access, health }: AdminRouteOptions,
@@ -87,7 +87,7 @@ function describe(
 }
 
 function send(reply: FastifyReply, response: object): FastifyReply {
-  // It holds only now, and only for this client.
+  // The response is valid only now, and only for this client.
   void reply.header('cache-control', 'no-store');
   return reply.type('application/json; charset=utf-8').send(JSON.stringify(response));
 }

@@ -8,9 +8,9 @@ import { isReading } from './response-limits.ts';
 const { value: waitingMax } = fixedLimits.requestsWaitingMax;
 
 /**
- * A hook that holds pipelined reads until the requests before them on their connection are answered. Node starts all requests
- * that it has read and keeps each response until its turn. Without this hook, a few kilobytes of pipelined requests would
- * become gigabytes of pages, all read at once.
+ * A hook that holds pipelined reads until the requests before them on their connection are answered. Node
+ * starts all requests that it has read and keeps each response until its turn. Without this hook, a few
+ * kilobytes of pipelined requests would become gigabytes of pages, all read at once.
  */
 export function holdPipelinedReads(
   order: AnswerOrder,
@@ -24,7 +24,7 @@ export function holdPipelinedReads(
     waiting.set(socket, before + 1);
     order.onceDue(response, () => {
       waiting.set(socket, (waiting.get(socket) ?? 1) - 1);
-      // In a later turn, so that a client that takes its responses at once does not starve the others.
+      // In a later turn, so that a client that reads its responses at once does not starve other clients.
       setImmediate(done);
     });
   };

@@ -18,7 +18,7 @@ export function sendProblem(reply: FastifyReply, refusal: FanfareError): Fastify
   return reply.code(refusal.status).type(problemType).send(JSON.stringify(refusal.toProblem()));
 }
 
-/** What a client is told about an error that a route or Fastify itself threw. */
+/** Turns an error that a route or Fastify threw into the refusal for the client. */
 export function toRefusal(
   error: unknown,
   { publishBytesMax, logger }: { readonly publishBytesMax: number; readonly logger: Logger },
@@ -38,7 +38,8 @@ export function wrongContentType(): FanfareError {
 }
 
 /**
- * Responds on a connection that sent something other than an HTTP request, or that took too long to send one.
+ * Sends a refusal on a connection that sent something other than an HTTP request, or that took too long to
+ * send one.
  *
  * @param origins - the origins of pages that may read the response
  */
@@ -66,7 +67,7 @@ export function refuseConnection(
   socket.end(
     `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}\r\nConnection: close\r\n` +
       `Content-Type: ${problemType}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n${lines.join('')}\r\n${body}`,
-    // A client that does not read this, or goes on sending, is not waited for.
+    // The server does not wait for a client that does not read this, or that keeps sending.
     () => socket.destroy(),
   );
 }

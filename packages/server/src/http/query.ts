@@ -17,7 +17,7 @@ export class Query {
     }
   }
 
-  /** @throws FanfareError when the parameter is repeated or not properly encoded */
+  /** @throws FanfareError if the parameter is repeated or not properly encoded */
   text(name: string): string | undefined {
     const [value, another] = this.#values.get(name) ?? [];
     if (value === undefined) return undefined;
@@ -27,7 +27,7 @@ export class Query {
     return text;
   }
 
-  /** @throws FanfareError when the parameter is not a whole number within the bounds */
+  /** @throws FanfareError if the parameter is not a whole number within the bounds */
   number(name: string, { min, max }: { readonly min: number; readonly max: number }): number | undefined {
     const text = this.text(name);
     if (text === undefined) return undefined;
@@ -36,13 +36,13 @@ export class Query {
     throw refuseField('bad_request', name, `${name} must be a whole number from ${min} to ${max}.`);
   }
 
-  /** How many items the client asks for: 100 by default, and at most 1,000. */
+  /** The number of items that the client asks for: 100 by default, and at most 1,000. */
   limit(): number {
     return this.number('limit', { min: 1, max: 1_000 }) ?? 100;
   }
 }
 
-/** Undefined when the text is not percent-encoded UTF-8. */
+/** Undefined if the text is not percent-encoded UTF-8. */
 function decode(text: string): string | undefined {
   try {
     return decodeURIComponent(text.replaceAll('+', ' '));

@@ -5,7 +5,9 @@ import { Query } from './query.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The address of the client, also when a trusted proxy forwards it; undefined over a Unix domain socket. */
+    /**
+     * The address of the client, also when a trusted proxy forwards it; undefined over a Unix domain socket.
+     */
     readonly address: string | undefined;
   }
 }
@@ -17,7 +19,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 /**
  * The id of a publish from the header `Idempotency-Key`: the same text as `id` in a body.
  *
- * @throws FanfareError `bad_request` when the header is repeated or is not UTF-8
+ * @throws FanfareError `bad_request` if the header is repeated or is not UTF-8
  */
 export function idOf({ headers, raw }: FastifyRequest): string | undefined {
   const header = headers['idempotency-key'];
@@ -34,16 +36,16 @@ export function idOf({ headers, raw }: FastifyRequest): string | undefined {
   }
 }
 
-/** Where a request comes from. */
+/** The source of a request, for the rate limits. */
 export function sourceOf({ rights, raw: { socket }, address }: FastifyRequest): Source {
   return { connection: socket, subject: rights.identity.subject, address };
 }
 
 /**
- * The name that a request is about, from its path or its query. In a query, no proxy decodes `%2F`.
+ * Reads a name from the path or the query of a request. In a query, no proxy decodes `%2F`.
  *
  * @param kind - the parameter of the route's path or of the query
- * @throws FanfareError when the name is missing, repeated or not properly encoded
+ * @throws FanfareError if the name is missing, repeated or not properly encoded
  */
 export function nameOf({ params, url }: FastifyRequest, kind: 'topic' | 'subject'): string {
   const name = (params as Readonly<Record<string, string>>)[kind] ?? new Query(url).text(kind);

@@ -28,9 +28,10 @@ const turns = new RequestScheduler({
 const readers = new WeakMap<Socket, RequestReader>();
 
 /**
- * Makes a server parse the requests of each connection one at a time. Node itself parses everything that one read brings: 64 KiB
- * of tiny requests become thousands of objects before the first is answered. Here they stay bytes until it is the connection's
- * turn. Must be called after the server has its listeners for requests.
+ * Makes a server parse the requests of each connection one at a time. Node itself parses everything that one
+ * read brings: 64 KiB of tiny requests become thousands of objects before the first is answered. Here they
+ * stay bytes until it is the connection's turn. MUST be called after the server has its listeners for
+ * requests.
  */
 export function readRequestsInTurns(server: Server, { order, partsReads }: NodeInside): void {
   if (!partsReads) handleRequestsInTurns(server, unansweredMax);
@@ -52,7 +53,10 @@ export function readRequestsInTurns(server: Server, { order, partsReads }: NodeI
   order.watch(server);
 }
 
-/** Throws errors of the app later: thrown inside the parser, they would break it, and later requests would get no response. */
+/**
+ * Throws errors of the app later. Inside the parser, they would break it, and later requests would get no
+ * response.
+ */
 function throwLater(handle: () => void): void {
   try {
     handle();
@@ -63,7 +67,7 @@ function throwLater(handle: () => void): void {
   }
 }
 
-/** @returns whether the request is to be handled */
+/** @returns whether to handle the request */
 function begins(request: IncomingMessage, response: ServerResponse): boolean {
   const { socket } = request;
   // A request that an app has made up has no connection.
@@ -75,7 +79,10 @@ function begins(request: IncomingMessage, response: ServerResponse): boolean {
   return reader.begin(request, response);
 }
 
-/** Whether a request is pipelined: sent before the response to an earlier one, or followed by another before its response. */
+/**
+ * Whether a request is pipelined: sent before the response to an earlier one, or followed by another before
+ * its response.
+ */
 export function isPipelined({ socket }: IncomingMessage): boolean {
   return readers.get(socket)?.isPipelined ?? false;
 }
@@ -96,7 +103,10 @@ class RequestReader implements Reader {
   #isHeld = false;
   /** Whether bytes were read but not parsed. */
   #hasHeld = false;
-  /** Whether Node has paused the connection, because responses or a body are not read. Then only Node may resume it. */
+  /**
+   * Whether Node has paused the connection, because responses or a body are not read. Then only Node may
+   * resume it.
+   */
   #isNodesTurn = false;
 
   constructor(socket: Socket) {
@@ -113,7 +123,7 @@ class RequestReader implements Reader {
     return this.#hasMore || this.state.unanswered > 1;
   }
 
-  /** @returns whether the request is to be handled */
+  /** @returns whether to handle the request */
   begin(request: IncomingMessage, response: ServerResponse): boolean {
     // The app has emitted it again from `checkContinue`.
     if (this.#arriving === request) return true;
@@ -121,7 +131,7 @@ class RequestReader implements Reader {
     this.#bodyBytes += Number(request.headers['content-length'] ?? 0);
     turns.begin(this);
     response.on('close', this.#onAnswered);
-    // This reader would not pass on as many: the connection was open before, and Node parsed a whole read.
+    // Only a connection that was open before can have as many: for it, Node parsed a whole read at once.
     if (this.state.unanswered > unansweredMax + strayMax) this.cut();
     return !this.#socket.destroyed;
   }
@@ -166,14 +176,15 @@ class RequestReader implements Reader {
     }
   }
 
-  /** @returns undefined when it is not the connection's turn */
+  /** @returns undefined if it is not the connection's turn */
   #headOf(rest: Buffer): Buffer | undefined {
     const portion = this.#heads.next(rest);
     const { bytes, bytesAfterHead, offersUpgrade } = portion;
     this.#hasMore = rest.length > portion.requestBytes;
     if (bytesAfterHead !== undefined && !turns.take(this, this.#hasMore)) return undefined;
     this.#heads.advance(portion);
-    // Node gives everything after an upgrade to its listener. Copied: a subarray would keep the whole read in memory.
+    // Node gives everything after an upgrade to its listener. Copied: a subarray would keep the whole read in
+    // memory.
     const taken = offersUpgrade ? Buffer.from(rest) : rest.subarray(0, bytes);
     this.#bodyBytes = bytes - (bytesAfterHead ?? 0) - taken.length;
     return taken;
@@ -211,7 +222,10 @@ const lineFeed = 0x0a;
 /** Each chunk of a chunked body has two lines. */
 const linesMax = 256;
 
-/** When the lines of a portion have fewer bytes, the rest waits for the next turn: short lines cost more than their bytes. */
+/**
+ * If the lines of a portion have fewer bytes, the rest waits for the next turn. Short lines cost more than
+ * their bytes.
+ */
 const smallLinesBytes = 4_096;
 
 /** The end of a chunked body without trailers. */

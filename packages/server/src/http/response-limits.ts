@@ -5,9 +5,9 @@ import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fast
 import type { AnswerOrder, NodeInside } from '../insides/node-inside.ts';
 
 export interface ResponseLimits {
-  /** How many bytes of responses may wait for all connections together. */
+  /** Maximum number of bytes of large responses that wait for all connections together. */
   readonly outboxTotalBytesMax: number;
-  /** How long a client may read nothing of a response before its connection is closed. */
+  /** The connection of a client that reads nothing of a response for this time is closed. */
   readonly stallTimeoutMs: number;
   readonly node: Pick<NodeInside, 'order'>;
 }
@@ -31,14 +31,14 @@ export function limitResponses({
     const { socket } = request.raw;
     if (socket.destroyed) return done();
     endWhenStalled(response, stallTimeoutMs, order);
-    // A payload that is not text is a static file, which all responses share.
+    // A payload that is not a string is a static file, which all responses share.
     if (typeof payload !== 'string' || payload.length < largeBytes) return done();
     const bytes = payload.length;
     // Only reads are refused: a client whose request had an effect must learn the result.
     if (isReading(request) && waitingBytes > 0 && waitingBytes + bytes > outboxTotalBytesMax)
       return done(tooManyUnread(outboxTotalBytesMax));
     waitingBytes += bytes;
-    // A response whose turn never came emits nothing; then only its connection closes.
+    // A response that waits for earlier ones emits no event if its connection closes. So both are watched.
     const release = (): void => {
       response.off('close', release);
       socket.off('close', release);
@@ -51,8 +51,9 @@ export function limitResponses({
 }
 
 /**
- * Closes the connection of a response when the client reads nothing of it for this long. Small responses count too: a client
- * that pipelines requests for small pages and reads nothing would otherwise keep its connection for ever.
+ * Closes the connection of a response if the client reads nothing of the response for this time. Small
+ * responses count too. Otherwise a client that pipelines requests for small pages and reads nothing could
+ * keep its connection open for ever.
  */
 export function endWhenStalled(response: ServerResponse, timeoutMs: number, order: AnswerOrder): void {
   if (order.isWaiting(response)) return order.onceDue(response, () => begin(response, timeoutMs));
@@ -69,7 +70,7 @@ function begin(response: ServerResponse, timeoutMs: number): void {
 }
 
 function closeWhenUnread(socket: Socket): void {
-  // When nothing is buffered, the client waits for the server.
+  // If nothing is buffered, the client waits for the server, and not the server for the client.
   if (socket.writableLength > 0) socket.destroy();
 }
 

@@ -1,7 +1,7 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** The URL of a listening server, as it is shown to people. */
+/** The URL of a listening server, for people. */
 export function urlOf(server: Server): string {
   const { address, family, port } = server.address() as AddressInfo;
   const isThisMachine = ['127.0.0.1', '0.0.0.0', '::'].includes(address);

@@ -23,10 +23,10 @@ export interface Sharing {
 }
 
 /**
- * Shares an app's HTTP server with the app: `answer` handles our requests, and the app keeps all others.
+ * Shares an app's HTTP server with the app: `answer` handles our requests, and the app handles all others.
  *
- * @returns gives the server back as it was. If other code has added `request` listeners meanwhile, Fanfare only stops
- * handling requests
+ * @returns a function that restores the server. If other code has added `request` listeners meanwhile,
+ *   Fanfare only stops handling requests
  */
 export function shareHttpServer(server: Server, { isOurs, answer, addOthers, node }: Sharing): () => void {
   const before = new Set(sharedEvents.flatMap((event) => server.listeners(event)));

@@ -5,12 +5,15 @@ import type { Rights } from '../access/rights.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The rights of the client. Only set where {@link findRights} is a hook. */
+    /** The rights of the client. Set only on routes with the hook {@link findRights}. */
     rights: Rights;
   }
 }
 
-/** A hook that finds out who is asking. It uses a callback: a promise would cost more than everything else in it. */
+/**
+ * A hook that authenticates the client. It uses a callback: a promise would cost more than the rest of the
+ * hook.
+ */
 export function findRights(
   access: Access,
 ): (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction) => void {
@@ -25,7 +28,10 @@ export function findRights(
   };
 }
 
-/** A hook that checks the token again once the whole request has arrived, which may be long after {@link findRights}. */
+/**
+ * A hook that checks the token again after the whole request has arrived. This may be long after {@link
+ * findRights}.
+ */
 export function confirmToken(
   access: Access,
 ): (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction) => void {

@@ -6,9 +6,11 @@ import type { Audience, PeerEvent } from '../message-path/peer-events.ts';
 import type { Peer } from '../message-path/peer.ts';
 
 export interface StreamLimits {
-  /** The most bytes that may wait for one stream. */
+  /** Maximum number of bytes that wait for one stream. */
   readonly outboxBytesMax: number;
-  /** A stream for which something waits, and that takes nothing for this long, is destroyed. */
+  /**
+   * A stream is destroyed if data waits for it and its client reads nothing for this time, in milliseconds.
+   */
   readonly stallTimeoutMs: number;
 }
 
@@ -28,9 +30,9 @@ export function encodeFrame({ name, argumentJson, offset }: PeerEvent): string {
   return `${event}${id}data: ${argumentJson}\n\n`;
 }
 
-/** What a stream needs of its surroundings. */
+/** The functions and limits that a stream uses. */
 export interface StreamSurroundings {
-  /** The address of the client; empty where it has none. */
+  /** The address of the client; empty if it has none. */
   readonly address: string;
   readonly limits: StreamLimits;
   readonly join: (audience: Audience) => void;
@@ -39,17 +41,17 @@ export interface StreamSurroundings {
   readonly waits: (bytes: number) => void;
   /** Whether so many more bytes would exceed the limit for all streams together. */
   readonly isFull: (bytes: number) => boolean;
-  /** Has {@link StreamPeer.flush} called at the end of this turn. */
+  /** Schedules a call of {@link StreamPeer.flush} at the end of this turn. */
   readonly isDue: () => void;
   readonly closed: () => void;
 }
 
-/** How long a browser waits before it reconnects: usually, and after the subscription has failed. */
+/** The time after which a browser reconnects: usually, and after the subscription has failed. */
 const retryMs = { usual: 1_000, failed: 10_000 };
 
 /**
- * One client that reads Server-Sent Events. The next write waits until the kernel has taken the last one. Meanwhile events
- * are collected here, within limits.
+ * A client that reads Server-Sent Events. The next write waits until the kernel has taken the last one.
+ * Meanwhile, events wait in a queue with limits.
  */
 export class StreamPeer implements Peer {
   readonly id: string;
@@ -59,12 +61,12 @@ export class StreamPeer implements Peer {
   readonly connection: Connection;
   #queue: Buffer[] = [];
   #queuedBytes = 0;
-  /** What was written, and the kernel has not taken yet. */
+  /** The number of written bytes that the kernel has not taken yet. */
   #writtenBytes = 0;
   #state: 'starting' | 'open' | 'ending' | 'closed' = 'starting';
-  /** Whether its end is to look like a lost connection. */
+  /** Whether the end of the stream must look like a lost connection, so that the client reconnects. */
   #isCut = false;
-  /** Whether the connection waits until there is room. */
+  /** Whether the connection waits for space in the queue. */
   #isBlocked = false;
 
   constructor(
@@ -81,10 +83,11 @@ export class StreamPeer implements Peer {
   }
 
   /**
-   * Subscribes, and begins the stream. Its first event says where it starts.
+   * Subscribes, and begins the stream. The first event is the acknowledgement, with the start of the
+   * subscription.
    *
    * @param request - the argument of `subscribe`
-   * @throws FanfareError; nothing of the response was sent then
+   * @throws FanfareError; then nothing of the response was sent
    */
   async subscribe(request: object, source: Source = {}): Promise<void> {
     try {
@@ -107,9 +110,9 @@ export class StreamPeer implements Peer {
     this.#surroundings.leave(audience);
   }
 
-  /** Offers a live message as its frame. @returns whether there was room for it */
+  /** Offers the frame of a live message. @returns whether the stream took it */
   offerFrame(frame: Buffer): boolean {
-    // The kernel may take at once what was collected in this turn.
+    // A flush can make space: the kernel may take the queue at once.
     if (!this.#hasRoom(frame.length)) this.flush();
     return this.#offer(frame);
   }
@@ -117,7 +120,7 @@ export class StreamPeer implements Peer {
   notify(event: PeerEvent): void {
     const isFailure = event.name === 'error';
     this.#push(Buffer.from(`${isFailure ? retry(retryMs.failed) : ''}${encodeFrame(event)}`));
-    // Nothing more will come: a client would wait for ever at an open stream.
+    // The stream ends, because no more events will come: its client would wait for ever.
     if (isFailure) this.end();
   }
 
@@ -125,12 +128,12 @@ export class StreamPeer implements Peer {
     return this.#offer(Buffer.from(events.map(encodeFrame).join('')));
   }
 
-  /** Sends a comment, unless something waits to be sent. */
+  /** Sends a comment, unless other data waits. */
   beat(comment: Buffer): void {
     if (this.#state === 'open' && this.waitingBytes === 0) this.#push(comment);
   }
 
-  /** Writes what waits, if the kernel has taken all that was written before. */
+  /** Writes the queue, if the kernel has taken all earlier writes. */
   flush(): void {
     if (this.#state === 'starting' || this.#state === 'closed' || this.#writtenBytes > 0) return;
     const frames = this.#queue;
@@ -143,18 +146,18 @@ export class StreamPeer implements Peer {
     if (this.#state === 'ending') this.#finish();
   }
 
-  /** Ends the stream for good after what waits, and says why. */
+  /** Sends the rest of the queue and the event `error`, and ends the stream for good. */
   fail(error: FanfareError): void {
     this.notify({ name: 'error', argumentJson: JSON.stringify(error.toProblem()) });
   }
 
-  /** Cuts the stream after what waits: its client reconnects. */
+  /** Sends the rest of the queue and cuts the stream. Its client reconnects. */
   cut(): void {
     if (this.#state === 'open') this.#isCut = true;
     this.end();
   }
 
-  /** Ends the stream for good after what waits. */
+  /** Sends the rest of the queue and ends the stream for good. */
   end(): void {
     if (this.#state === 'starting') this.destroy();
     if (this.#state !== 'open') return;
@@ -180,7 +183,8 @@ export class StreamPeer implements Peer {
     this.#queue.unshift(first);
     this.#account(this.#queuedBytes + first.length, 0);
     this.#surroundings.isDue();
-    // Chunks make a cut stream an error for the client. HTTP/1.0 has none: there the body ends with the connection.
+    // With chunks, a client sees a cut stream as an error. HTTP/1.0 has no chunks: there the body ends with
+    // the connection.
     const hasChunks = isChunked(response.req);
     if (!hasChunks) response.removeHeader('transfer-encoding');
     response.writeHead(200, { ...streamHeaders, ...(!hasChunks && { connection: 'close' }) });
@@ -193,7 +197,7 @@ export class StreamPeer implements Peer {
     const response = this.#response;
     const { socket } = response;
     if (!socket) return;
-    // Nothing new is written while something waits, so a timeout means that the client takes nothing.
+    // Nothing new is written while data waits, so a timeout means that the client reads nothing.
     response.on('timeout', () => this.waitingBytes > 0 && this.destroy());
     const { timeout: before = 0 } = socket;
     socket.setTimeout(this.#surroundings.limits.stallTimeoutMs);
@@ -201,7 +205,10 @@ export class StreamPeer implements Peer {
     response.prependOnceListener('finish', () => socket.setTimeout(before));
   }
 
-  /** Writes frames as one chunk, at once. Without corking, Node would join the parts of the chunk only after the tick. */
+  /**
+   * Writes frames as one chunk, at once. Without corking, Node would join the parts of the chunk only after
+   * the tick.
+   */
   #write(frames: readonly Buffer[]): void {
     const [only] = frames;
     const chunk = only && frames.length === 1 ? only : Buffer.concat(frames);
@@ -220,7 +227,7 @@ export class StreamPeer implements Peer {
     return this.#queuedBytes + this.#writtenBytes;
   }
 
-  /** A stream for which nothing waits has room for any message. */
+  /** Whether the queue has space for more bytes. An empty queue has space for any message. */
   #hasRoom(bytes: number): boolean {
     const { limits, isFull } = this.#surroundings;
     if (this.waitingBytes === 0) return true;
@@ -242,7 +249,7 @@ export class StreamPeer implements Peer {
     if (this.#writtenBytes === 0) this.#surroundings.isDue();
   }
 
-  /** The kernel has taken what was written. */
+  /** The kernel has taken the last write. */
   #taken(): void {
     if (this.#state === 'closed') return;
     this.#account(this.#queuedBytes, this.#response.writableLength);

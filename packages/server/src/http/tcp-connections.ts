@@ -5,13 +5,16 @@ import type { ClientAddresses } from '../access/client-address.ts';
 import type { ConnectionCounts } from '../limits/connection-counts.ts';
 import { refuseConnection } from './problem.ts';
 
-/** The open connections of an HTTP server, also upgraded ones, which Node's HTTP server does not track any more. */
+/**
+ * The open connections of an HTTP server, also upgraded ones, which Node's HTTP server does not track any
+ * more.
+ */
 export class TcpConnections {
-  /** The address of each connection: a closed socket does not know its address any more. */
+  /** The address of each connection, because a closed socket no longer has its address. */
   readonly #sockets = new Map<Socket, string | undefined>();
   #onEmpty: (() => void) | undefined;
 
-  /** @param counts - limits the connections; those above the limit are refused and closed */
+  /** @param counts - limits the connections; connections beyond the limit are refused and closed */
   constructor(server: Server, counts: ConnectionCounts, addresses: ClientAddresses) {
     const forget = (socket: Socket): void => {
       counts.closed(this.#sockets.get(socket));
@@ -34,7 +37,7 @@ export class TcpConnections {
     });
   }
 
-  /** Resolves once no connection is open, or after the time. */
+  /** Resolves when no connection is open, or after the time. */
   async emptied(timeoutMs: number): Promise<void> {
     if (this.#sockets.size === 0) return;
     let timer: NodeJS.Timeout | undefined;

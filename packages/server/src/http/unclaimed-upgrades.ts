@@ -10,17 +10,18 @@ import { refuseConnection } from './problem.ts';
 const upgradeHeaders: ReadonlySet<string> = new Set(['upgrade', 'http2-settings']);
 
 /**
- * Answers requests with an upgrade that no listener claims, such as `h2c` from Java's HTTP client, as ordinary requests. HTTP
- * allows a server to ignore an upgrade, but Node gives every upgrade to its listeners once there are any. The request is then put
- * back into the connection without its upgrade headers.
+ * Answers requests with an upgrade that no listener claims, such as `h2c` from Java's HTTP client, as
+ * ordinary requests. HTTP allows a server to ignore an upgrade, but Node gives every upgrade to its listeners
+ * once there are any. The request is then put back into the connection without its upgrade headers.
  *
- * From Node 26 on, the body of an upgrade request cannot be put back; a rule of Node's declines upgrades with a body. Like every
- * Node server, this one then loses requests that are pipelined after such a request in the same read.
+ * From Node 26 on, the body of an upgrade request cannot be put back; a rule of Node's declines upgrades with
+ * a body. Like every Node server, this one then loses requests that are pipelined after such a request in the
+ * same read.
  *
  * @param isOurs - whether an upgrade is for Socket.IO, which answers it
  * @param hasOthers - whether the app listens for upgrades too; then the app decides about all others
- * @param headBytesMax - how many bytes may follow one of our upgrades in the same read. With more, the connection is closed
- * before its handshake, which would cost more than everything else
+ * @param headBytesMax - how many bytes may follow one of our upgrades in the same read. With more, the
+ *   connection is closed before its handshake, which would cost more than everything else
  * @returns undoes everything except listeners
  */
 export function declineUnclaimedUpgrades(
@@ -59,7 +60,9 @@ const bodyAfterUpgrade = new FanfareError(
   'The server does not upgrade this connection: retry without the header `Upgrade`.',
 );
 
-/** Until a listener of the app claims the socket, no code listens to it, and an error would end the program. */
+/**
+ * Until a listener of the app claims the socket, no code listens to it, and an error would end the program.
+ */
 function listenUntilTaken(socket: Socket): void {
   socket.on('error', ignore).on('end', endUntaken);
 }
@@ -79,12 +82,12 @@ function whenAnswered(socket: Socket, order: AnswerOrder, proceed: () => void): 
   response.once('close', () => setImmediate(() => whenAnswered(socket, order, proceed)));
 }
 
-/** How much may arrive after an upgrade request whose turn has not come yet. */
+/** The limit for bytes after an upgrade request that waits for earlier responses. */
 const afterUpgradeMax = { bytes: fixedLimits.behindOfferBytesMax.value, pieces: 128 };
 
 /**
- * Does for the current responses what Node does while it listens to a socket: they go on once the client has read what was
- * written, and they learn that the client has gone.
+ * Does for the current responses what Node does while it listens to a socket: they continue when the client
+ * has read the data that was written, and they are informed when the client has gone.
  *
  * @param received - the bytes after their requests; more are added
  */

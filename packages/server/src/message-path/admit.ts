@@ -7,17 +7,17 @@ import { checkMessage, refusalBySize } from './message-size.ts';
 import { permitPublishing } from './permit.ts';
 import { notJson } from './refusals.ts';
 
-/** A publish `{topic, message, id?}` as it came in. */
+/** A publish `{topic, message, id?}` as it was received. */
 export type PublishInput = PublishText | PublishValue;
 
-/** A publish as JSON text. Its message is passed on with the characters that it came in. */
+/** A publish as JSON text. Its message is delivered with the same characters. */
 export interface PublishText {
   readonly json: string;
   /** The id from the header `Idempotency-Key`. */
   readonly headerId?: string | undefined;
 }
 
-/** A publish as a value, from the embedding program or through the parser of an app's own Socket.IO server. */
+/** A publish as a value, from the app or through the parser of an app's own Socket.IO server. */
 export interface PublishValue {
   readonly value: unknown;
   /** Whether the topic is created if it does not exist. */
@@ -25,15 +25,15 @@ export interface PublishValue {
 }
 
 export interface AdmissionOptions {
-  /** Whether publishing to a topic creates it, because a pattern that matches it has a subscription. */
+  /** Whether a publish creates the topic, because there is a subscription to a pattern that matches it. */
   readonly isCovered: (topic: Topic) => boolean;
   /** The size limit of a message, in bytes of JSON text. */
   readonly publishBytesMax: number;
 }
 
 /**
- * Admits publishes: what comes out may be appended. Everything about a publish that can be refused without asking the
- * log is refused here, so that every way in gives the same response.
+ * Admits publishes: turns them into records that can be appended. All refusals that do not need the log are
+ * made here, so that HTTP, Socket.IO and the app get the same ones.
  */
 export class Admission {
   readonly #options: AdmissionOptions;
@@ -47,7 +47,7 @@ export class Admission {
     return this.#isDraining;
   }
 
-  /** From now on everything is refused with `draining`. */
+  /** From now on, all publishes are refused with `draining`. */
   drain(): void {
     this.#isDraining = true;
   }

@@ -6,11 +6,12 @@ import { storageRefusal, tooLarge, topicNotFound, topicsExhausted } from './refu
 const { value: idsMax } = fixedLimits.idsMax;
 
 /**
- * Appends admitted messages, all in one call. Only what it returns is an acknowledgement.
+ * Appends admitted messages, all in one call. Only its results are acknowledgements.
  *
- * @returns the result of each, or why it was not appended: `topic_not_found`, `id_conflict`, `limit_exceeded`,
- * `payload_too_large`
- * @throws FanfareError `storage_unavailable`, `draining`, and nothing was appended; `internal` when that is uncertain
+ * @returns the result of each message, or its refusal: `topic_not_found`, `id_conflict`, `limit_exceeded`,
+ *   `payload_too_large`
+ * @throws FanfareError `storage_unavailable` or `draining` if nothing was appended; `internal` if this is
+ *   uncertain
  */
 export async function append(
   log: TopicLog,

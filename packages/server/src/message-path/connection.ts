@@ -33,24 +33,26 @@ const forms = ['plain', 'envelope'] as const;
 
 const { value: commandsMax } = fixedLimits.commandsWaitingMax;
 
-/** The connection of one client, with its subscriptions. It carries out the client's commands in their order. */
+/**
+ * The connection of one client, with its subscriptions. It carries out the client's commands in their order.
+ */
 export class Connection {
-  /** Counts up from connection to connection. */
+  /** The serial number of the connection. */
   readonly number: number;
-  /** When it was accepted, in milliseconds since 1970. */
+  /** The time when it was accepted, in milliseconds since 1970. */
   readonly since: number;
   readonly peer: Peer;
   readonly #parts: ConnectionParts;
-  /** A map is made when it is first needed: most connections are idle, and use one form. */
+  /** Each map is made when it is first needed, because most connections are idle, and use one form. */
   readonly #subscriptions: Record<Form, Map<Interest, Subscription> | undefined> = {
     plain: undefined,
     envelope: undefined,
   };
   #rights: Rights;
-  /** Why the client has no rights any more. */
+  /** The reason why the client no longer has rights. */
   #ended: FanfareError | undefined;
   #commands = 0;
-  /** Actions that wait for the commands. */
+  /** Actions that wait for earlier commands. */
   #waiting = 0;
   #lastCommand: Promise<unknown> | undefined;
   #isClosed = false;
@@ -72,7 +74,7 @@ export class Connection {
   }
 
   /**
-   * Subscribes. To subscribe twice without `from` is the same as once.
+   * Subscribes. A second subscribe without `from` changes nothing.
    *
    * @param input - the untrusted argument, `{topic, envelope?, from?}`
    * @param source - the source of the request, for the rate limits
@@ -102,7 +104,7 @@ export class Connection {
   }
 
   /**
-   * Runs an action after the commands that are not carried out yet. Later commands do not wait for the action.
+   * Runs an action after the earlier commands. Later commands do not wait for the action.
    *
    * @throws FanfareError `limit_exceeded`
    */
@@ -124,20 +126,25 @@ export class Connection {
     return this.#rights;
   }
 
-  /** The client's token has expired or was revoked: its subscriptions end, and commands that still wait are refused. */
+  /**
+   * The client's token has expired or was revoked: its subscriptions end, and commands that still wait are
+   * refused.
+   */
   expire(error: FanfareError): void {
     this.#ended = error;
     this.close();
   }
 
   /**
-   * Changes the client's rights, after the commands before. Subscriptions that may not be read any more end.
+   * Changes the client's rights, after the earlier commands. Subscriptions that the new rights do not allow
+   * are ended.
    *
    * @param find - finds the new rights; if it rejects, nothing is changed
    */
   renew(find: () => Promise<Rights>): Promise<void> {
     return this.#inOrder(async () => {
-      // It takes time for each subscription: yield, so that other clients are served before the next renewal.
+      // A renewal takes time for each subscription. It yields, so that other clients are served before the
+      // next renewal.
       await nextTurn();
       const rights = await find();
       this.#rights = rights;
@@ -154,7 +161,9 @@ export class Connection {
     });
   }
 
-  /** The peer had no room for a message: every subscription that the message was for continues from the log. */
+  /**
+   * The peer had no space for a message: every subscription that matches the message continues from the log.
+   */
   overflow(event: LiveEvent): void {
     for (const audience of event.audiences) {
       const subscription = this.#subscriptions[event.form]?.get(audience.interest);
@@ -162,7 +171,7 @@ export class Connection {
     }
   }
 
-  /** The peer has room again. */
+  /** The peer has space again. */
   drained(): void {
     for (const form of forms) {
       for (const subscription of this.#subscriptions[form]?.values() ?? []) subscription.drained();
@@ -173,7 +182,7 @@ export class Connection {
     return this.#isClosed;
   }
 
-  /** The client has gone: every subscription ends. */
+  /** The client has gone: all subscriptions end. */
   close(): void {
     this.#isClosed = true;
     for (const form of forms) {
@@ -183,7 +192,7 @@ export class Connection {
     this.#parts.onClosed(this);
   }
 
-  /** Runs the command at once if no command before it is waiting. */
+  /** Runs a command at once if no earlier command waits. */
   #inOrder<T>(command: () => Promise<T>): Promise<T> {
     this.#checkWaiting();
     this.#commands++;
@@ -213,7 +222,8 @@ export class Connection {
     const filter = permitReading(this.rights, topic);
     const known = this.#subscriptions[form]?.get(topic);
     if (!known) this.#checkLimit();
-    // It enters the index before its topic is created: otherwise the topic could be forgotten before it begins.
+    // The subscription enters the index before its topic is created. Otherwise the topic could be forgotten
+    // before it begins.
     const subscription = new Subscription({ interest: topic, form, filter }, this.peer, this.#parts);
     try {
       await this.#ensureExists(topic);

@@ -18,7 +18,7 @@ import type { Subscription } from './subscription.ts';
 /** One page of a list. */
 export interface Part<T, Place> {
   readonly items: readonly T[];
-  /** Where the next page begins, if there is more. */
+  /** The place where the next page begins. Absent on the last page. */
   readonly next?: Place;
 }
 
@@ -28,10 +28,10 @@ export interface SubscriberPlace {
   readonly subscription: string;
 }
 
-/** The register of all connections, whatever way they came in: accepts, lists and ends them. */
+/** The register of all connections: of Socket.IO, of streams and of the app. Accepts, lists and ends them. */
 export class Connections {
   readonly #parts: ConnectionParts;
-  /** By the ids of their peers, in the order in which they were accepted. */
+  /** The connections, by the ids of their peers, in the order in which they were accepted. */
   readonly #open = new Map<string, Connection>();
   #accepted = 0;
 
@@ -86,8 +86,8 @@ export class Connections {
   }
 
   /**
-   * Lists the subscriptions that get what is published to a topic: those to it, and those to patterns by which it may be
-   * read. They come in the order in which their connections were accepted.
+   * Lists the subscriptions that receive the messages of a topic: those to the topic, and those to matching
+   * patterns. Their order is the order in which their connections were accepted.
    *
    * @param after - a `next` of before
    * @throws FanfareError `not_authorized`
@@ -136,7 +136,9 @@ export class Connections {
   }
 }
 
-/** The subscriptions of a connection that belong to any of the audiences, in the order of their names here. */
+/**
+ * The subscriptions of a connection that belong to any of the audiences, in the order of their names here.
+ */
 function matching(
   connection: Connection,
   audiences: ReadonlySet<Audience>,

@@ -1,10 +1,10 @@
-/** Counts what happens to messages on their way. */
+/** Counters of the message path. */
 export class Counters {
-  /** The number of messages that the log's tail has brought. */
+  /** The number of messages that the tail of the log has delivered. */
   publishes = 0;
   /**
-   * The number of deliveries: a message counts once for each connection and form that it was sent to. To a client that
-   * polls it counts as sent once a poll has taken it.
+   * The number of deliveries. A message counts once for each connection and form that it was sent to. For a
+   * polling client, a message counts when a poll has taken it.
    */
   deliveries = 0;
   /** The number of live subscriptions. */

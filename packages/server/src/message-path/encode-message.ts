@@ -3,11 +3,11 @@ import { measure, type JsonValue } from './json-text.ts';
 import { tooDeep } from './refusals.ts';
 
 /**
- * Encodes a message that came as a value: from the embedding program, or through the parser of an app's own Socket.IO
- * server.
+ * Encodes a message that was received as a value: from the app, or through the parser of an app's own
+ * Socket.IO server.
  *
- * @returns undefined when there is no message
- * @throws FanfareError when the value is not JSON
+ * @returns undefined if there is no message
+ * @throws FanfareError if the value is not JSON
  */
 export function encodeMessage(message: unknown): JsonValue | undefined {
   if (message === undefined) return undefined;
@@ -31,7 +31,10 @@ function notJson(detail: string): FanfareError {
   return refuseField('bad_request', 'message', detail);
 }
 
-/** JSON.stringify turns binary data into objects of numbers, and numbers that are too large into null. */
+/**
+ * Refuses values that JSON.stringify would change: it encodes binary data as objects, and infinite numbers as
+ * null.
+ */
 function refuseOtherValues(message: unknown): void {
   const waiting = [message];
   while (waiting.length > 0) {
@@ -41,7 +44,7 @@ function refuseOtherValues(message: unknown): void {
     if (typeof value !== 'object' || value === null) continue;
     if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer)
       throw notJson('The message must be a JSON value. It has binary data.');
-    // Without a list of the members: a mebibyte of small arrays has very many.
+    // This loop makes no list of the members: a mebibyte of small arrays has very many.
     if (Array.isArray(value)) {
       for (const inner of value) if (mayBeOther(inner)) waiting.push(inner);
     } else {

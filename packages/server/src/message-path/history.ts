@@ -18,10 +18,10 @@ export interface History extends Omit<HistoryPage, 'messages'> {
   readonly messages: readonly string[];
 }
 
-/** A page that ends where a later one begins. */
+/** A page of a backward read: it ends where a later page begins. */
 export type HistoryBefore = Omit<History, 'recovered'>;
 
-/** The size limit of a page, whatever limit was asked for. */
+/** The size limit of a page in bytes, whatever `limit` the client asked for. */
 const bytesMax = 4 * 1_048_576;
 
 /**
@@ -54,8 +54,8 @@ export async function readHistory(
 }
 
 /**
- * Reads the newest messages before an offset. `next` is the offset from which to continue further back, and `more` says
- * whether anything is there.
+ * Reads the newest messages before an offset. `next` is the offset from which to continue further back, and
+ * `more` says whether anything is there.
  *
  * @param limit - the most messages that the page may have
  * @throws FanfareError `topic_not_found`
@@ -68,7 +68,7 @@ export async function readHistoryBefore(
   limit: number,
 ): Promise<HistoryBefore> {
   await checkExists(log, topic);
-  // Nothing is known about offsets of another log.
+  // An offset of another log cannot be found.
   if (before.epoch !== log.epoch) return { messages: [], next: formatOffset(before), more: false };
   const { records, isAtStart } = await log.readBefore(topic, before.sequence, {
     recordsMax: limit,
@@ -86,7 +86,9 @@ async function checkExists(log: TopicLog, topic: Topic): Promise<void> {
   if (!(await log.topicState(topic))) throw topicNotFound(topic);
 }
 
-/** The log may return an empty page of a pattern while it searches: then the next page is read. */
+/**
+ * While the log searches the messages of a pattern, it may return an empty page. Then the next page is read.
+ */
 async function readPages(
   read: (from: Position) => Promise<Page>,
   start: Position,

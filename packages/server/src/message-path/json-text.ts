@@ -1,4 +1,7 @@
-/** How many arrays and objects a text has, including itself, and how deeply they are nested. Both are 0 for other values. */
+/**
+ * The number of arrays and objects in a JSON text, including itself, and the depth of their nesting. Both are
+ * 0 for other values.
+ */
 export interface Structure {
   readonly containers: number;
   readonly depth: number;
@@ -11,9 +14,9 @@ export interface JsonValue extends Structure {
 }
 
 /**
- * Cuts one member's value out of a JSON object, character for character. A message that is passed on like this arrives
- * as it was sent: parsing and printing would change `1.0`, and integers over 2^53. Like `JSON.parse`, it takes the last
- * of several members with the same name.
+ * Cuts the value of one member out of a JSON object, character for character. So a message arrives exactly as
+ * it was sent: parsing and printing would change `1.0`, and integers over 2^53. Like `JSON.parse`, it takes
+ * the last of several members with the same name.
  *
  * @param json - MUST be the text of a JSON object; parse it first
  */
@@ -30,7 +33,8 @@ export function measure(json: string): JsonValue {
  * Counts arrays and objects, which make JSON.parse slow: it takes 0.1 s for a mebibyte of them.
  *
  * @param text - need not be JSON
- * @param max - where counting stops. For a text with more arrays and objects, the result only says that there are more
+ * @param max - counting stops after this number. A higher result only means that there are more arrays and
+ *   objects
  */
 export function structureOf(text: string, max: number): Structure {
   let containers = 0;
@@ -48,15 +52,18 @@ export function structureOf(text: string, max: number): Structure {
   return { containers, depth: depthReached };
 }
 
-/** How many characters are scanned before the caller may yield: one to three milliseconds. */
+/**
+ * The number of characters that are scanned before the caller can yield. They take one to three milliseconds.
+ */
 const charactersPerPause = 262_144;
 
 /**
- * The elements of an array, one text at a time. It does not check that they are JSON. If all of them are, the array is.
+ * Yields the elements of an array, one text at a time. It does not check that they are JSON. If all of them
+ * are, the array is.
  *
  * @param text - need not be JSON
- * @returns undefined among them, where the caller may yield because the next element is long
- * @throws SyntaxError when the text is not an array, whatever its elements are
+ * @returns also undefined, where the caller can yield because the next element is long
+ * @throws SyntaxError if the text is not an array, whatever its elements are
  */
 export function* elementsOf(text: string): Generator<string | undefined, void> {
   let start = text.search(notWhite) + 1;
@@ -121,7 +128,7 @@ const openBracket = 0x5b;
 const backslash = 0x5c;
 const closeBracket = 0x5d;
 
-/** What a character does outside of strings. */
+/** The meaning of a character outside of strings. */
 const other = 0;
 const quotes = 1;
 const opens = 2;
@@ -144,7 +151,7 @@ function kindOf(code: number): number | undefined {
   return code < 128 ? kinds[code] : other;
 }
 
-/** Walks along a text that is known to be JSON, so it does not need to look at every character. */
+/** Reads a text that is known to be JSON, so it does not need to look at every character. */
 class Cutter {
   readonly #json: string;
   #at = 0;
@@ -153,7 +160,7 @@ class Cutter {
     this.#json = json;
   }
 
-  /** A member of the object that comes next. */
+  /** Reads the next value, an object, and returns one of its members. */
   member(name: string): JsonValue | undefined {
     const key = `"${name}"`;
     let found: JsonValue | undefined;
@@ -175,7 +182,7 @@ class Cutter {
     return found;
   }
 
-  /** The value that comes next. Stops after it and the white space that follows. */
+  /** Reads the next value, and the white space after it. */
   value(): JsonValue {
     const json = this.#json;
     const start = this.#at;
@@ -189,7 +196,7 @@ class Cutter {
       if (kind === other) continue;
       if (kind === quotes) {
         at = endOfString(json, at) - 1;
-        // A string alone ends with itself.
+        // A value that is a string ends with the string.
         if (depth > 0) continue;
         at++;
         break;
@@ -210,7 +217,7 @@ class Cutter {
     this.#at = goOn(this.#json, { at: this.#at, depth: 0 }, this.#json.length).at;
   }
 
-  /** @returns whether the key that comes next is the wanted one */
+  /** Reads the next key. @returns whether it is the wanted key */
   #takeKey(key: string, name: string): boolean {
     const start = this.#at;
     const end = (this.#at = endOfString(this.#json, start));
@@ -224,13 +231,16 @@ class Cutter {
     while (kindOf(this.#code()) === white) this.#at++;
   }
 
-  /** NaN after the end, so that nothing matches there. */
+  /** The code of the current character. NaN after the end, so that nothing matches there. */
   #code(): number {
     return this.#json.charCodeAt(this.#at);
   }
 }
 
-/** A part of a JSON text without the white space between its tokens. It goes code by code, because there may be much. */
+/**
+ * A part of a JSON text without the white space between its tokens. It looks at each character code, because
+ * there may be much white space.
+ */
 function withoutWhiteSpace(json: string, start: number, end: number): string {
   const codes = new Uint16Array(end - start);
   let length = 0;
@@ -250,7 +260,9 @@ function withoutWhiteSpace(json: string, start: number, end: number): string {
   return Buffer.from(codes.buffer, 0, 2 * length).toString('utf16le');
 }
 
-/** @returns the place after the string that begins at `start`; the end of the text if the string does not end */
+/**
+ * @returns the place after the string that begins at `start`; the end of the text if the string does not end
+ */
 function endOfString(text: string, start: number): number {
   for (let at = start; ;) {
     at = text.indexOf('"', at + 1);

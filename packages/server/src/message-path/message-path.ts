@@ -37,13 +37,13 @@ export interface MessagePathParts {
     readonly subscriptionsPerConnectionMax: number;
   };
   readonly rates: RateLimits;
-  /** Logs an unexpected failure, and returns what the client is told about it. */
+  /** Logs an unexpected failure, and returns the error for the client. */
   readonly onFailure: (error: unknown) => FanfareError;
   /** The wall clock, in milliseconds since 1970. */
   readonly now: () => number;
 }
 
-/** The way of a message, put together: admit and append, and from the log's tail broadcast. */
+/** The message path: admits a publish, appends it to the log, and broadcasts it from the tail of the log. */
 export class MessagePath {
   readonly topics: Topics;
   readonly connections: Connections;
@@ -94,8 +94,8 @@ export class MessagePath {
   /**
    * Publishes many messages. Each succeeds or fails on its own.
    *
-   * @returns the result of each, in their order
-   * @throws FanfareError when there are too many, when they are not JSON, or when none could be stored
+   * @returns the result of each message, in their order
+   * @throws FanfareError if there are too many messages, if the text is not JSON, or if none can be stored
    */
   async publishMany(rights: Rights, input: BatchInput, source: Source = {}): Promise<readonly BatchResult[]> {
     const { rates } = this.#parts;
@@ -106,7 +106,7 @@ export class MessagePath {
   }
 
   /**
-   * Reads a page of the messages that are kept.
+   * Reads a page of the stored messages.
    *
    * @throws FanfareError `not_authorized`, `topic_not_found`, `log_damaged`, `draining`
    */
@@ -156,10 +156,13 @@ export class MessagePath {
     return this.#admission.isDraining;
   }
 
-  /** From now on every publish is refused with `draining`. Resolves once the log has acknowledged those before. */
+  /**
+   * From now on, publishes are refused with `draining`. Resolves after the log has acknowledged the earlier
+   * publishes.
+   */
   async drain(): Promise<void> {
     this.#admission.drain();
-    // An empty append is answered after everything that waits.
+    // An empty append resolves after all waiting operations.
     await this.#log.append([]);
     await nextTurn();
   }

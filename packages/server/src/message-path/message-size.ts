@@ -3,16 +3,18 @@ import { fixedLimits } from '../limits/fixed-limits.ts';
 import { structureOf, type JsonValue } from './json-text.ts';
 import { tooDeep, tooLarge, tooManyContainers } from './refusals.ts';
 
-/** What a publish may have in addition to its message: `topic`, `id`, white space and unknown members. */
+/**
+ * The allowance for the rest of a publish beside its message: `topic`, `id`, white space and unknown members.
+ */
 const envelopeCharacters = 65_536;
 const envelopeContainers = 16;
 
-/** The arrays and objects that any message may have, however low `publishBytesMax` is. */
+/** The number of arrays and objects that is always allowed, however low `publishBytesMax` is. */
 const containersAlways = 1_024;
 
 /**
- * Refuses the text of a publish that would take long to parse. Whether the message in it is within the limits is known
- * only after parsing: {@link checkMessage}.
+ * Refuses the text of a publish that would take long to parse. Whether the message in it is within the limits
+ * is known only after parsing: {@link checkMessage}.
  *
  * @param text - need not be JSON
  */
@@ -33,7 +35,7 @@ export function checkMessage({ text, depth, containers }: JsonValue, publishByte
   if (containers > containersMax) throw tooManyContainers(containersMax);
 }
 
-/** Parsing takes time for arrays and objects rather than for bytes. */
+/** The limit for arrays and objects: the time to parse depends on them rather than on bytes. */
 function containersMaxOf(publishBytesMax: number): number {
   return Math.max(containersAlways, Math.ceil(publishBytesMax / fixedLimits.bytesPerContainer.value));
 }

@@ -16,7 +16,7 @@ export type { Audience };
 export interface PeerEvent {
   readonly name: string;
   readonly argumentJson: string;
-  /** Where a client continues that has received it, where that can be said. */
+  /** The offset from which a client that has received the event can resume, if there is one. */
   readonly offset?: string | undefined;
 }
 
@@ -24,7 +24,10 @@ export interface PeerEvent {
 export interface LiveEvent extends PeerEvent {
   readonly form: Form;
   readonly audiences: readonly Audience[];
-  /** The position before the message. A subscription whose client has no room for it continues from here. */
+  /**
+   * The position before the message. A subscription whose client has no space for the message continues from
+   * here.
+   */
   readonly before: Position;
   readonly isStored: boolean;
 }
@@ -42,7 +45,10 @@ export function encodeLive(
   return { name, argumentJson, offset, form, audiences, before, isStored };
 }
 
-/** @param replay - the interest of the one subscription that reads the message from the log, if it is not live */
+/**
+ * @param replay - the interest of the subscription that reads the message from the log; undefined for live
+ * messages
+ */
 export function encodeDelivery(record: LogRecord, form: Form, epoch: string, replay?: Interest): PeerEvent {
   switch (form) {
     case 'plain':
@@ -54,7 +60,7 @@ export function encodeDelivery(record: LogRecord, form: Form, epoch: string, rep
   }
 }
 
-/** A message that is not stored has none. */
+/** The offset of a message. Undefined if the message is not stored. */
 export function offsetOf({ ordinal, sequence }: LogRecord, epoch: string): string | undefined {
   return ordinal === 0 ? undefined : `${epoch}.${sequence}`;
 }

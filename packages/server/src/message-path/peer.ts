@@ -1,30 +1,33 @@
 import type { Form } from '@fanfare/protocol';
 import type { Audience, PeerEvent } from './peer-events.ts';
 
-/** The other end of a connection, as far as subscriptions need it. */
+/** The other end of a connection, for subscriptions. */
 export interface Peer {
-  /** Names the connection. No other connection has the same id at the same time. */
+  /** The id of the connection. No other connection has the same id at the same time. */
   readonly id: string;
   /** The current transport, such as `websocket`, `polling` or `stream`. */
   readonly transport: string;
-  /** The address of the other end, as the system knows it; empty where there is none. */
+  /** The address of the other end; empty if there is none. */
   readonly address: string;
-  /** How many bytes wait for it. */
+  /** The number of bytes that wait for the peer. */
   readonly waitingBytes: number;
-  /** Whether the client polls. The peer then counts deliveries itself, once a poll has taken them. */
+  /** Whether the client polls. Then the peer counts deliveries itself, when a poll has taken them. */
   readonly isPolled?: boolean;
-  /** From now on the peer receives what is broadcast to this audience in this form. */
+  /** From now on, the peer receives broadcasts to the audience in this form. */
   join(audience: Audience, form: Form): void;
   leave(audience: Audience, form: Form): void;
-  /** Sends an event of the protocol to this peer alone. It is small, and is sent even if there is no room. */
+  /**
+   * Sends an event of the protocol to this peer only. The event is small, and is sent even if there is no
+   * space.
+   */
   notify(event: PeerEvent): void;
   /**
-   * Offers events to this peer alone. It takes all or none: without room it takes none, and calls
-   * {@link Connection.drained} once it has room.
+   * Offers events to this peer only. The peer takes all of them or none. If it takes none, it calls
+   * {@link Connection.drained} when it has space.
    *
-   * @returns whether it took them
+   * @returns whether the peer took the events
    */
   offer(events: readonly PeerEvent[]): boolean;
-  /** Ends the connection, in a way that shows the client that the server did. */
+  /** Ends the connection. The client can see that the server ended it. */
   end(): void;
 }

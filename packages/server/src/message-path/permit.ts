@@ -4,10 +4,10 @@ import type { TopicFilter } from '../subscriptions/audience.ts';
 import { notAllowed } from './refusals.ts';
 
 /**
- * Permits reading a topic or pattern. It is asked before anything is looked up: clients that may not read a topic cannot
- * find out whether it exists.
+ * Checks the right to read a topic or pattern. MUST be called before anything is looked up, so that clients
+ * without the right cannot find out whether a topic exists.
  *
- * @returns a filter of the topics that may be read, if they are not all topics of the pattern
+ * @returns a filter of the readable topics; undefined if all topics of the pattern are readable
  * @throws FanfareError `not_authorized`
  */
 export function permitReading(rights: Rights, interest: Interest): TopicFilter | undefined {

@@ -8,13 +8,15 @@ import { append } from './append.ts';
 import { elementsOf } from './json-text.ts';
 import { isNotJson, notJson } from './refusals.ts';
 
-/** Many publishes as they came in: the text of a JSON array, or one JSON text each. */
+/**
+ * The publishes of a batch as they were received: the text of a JSON array, or a JSON text for each publish.
+ */
 export type BatchInput = { readonly array: string } | { readonly lines: readonly string[] };
 
-/** The result of one message of many: an acknowledgement, or the reason why it was refused. */
+/** The result of one message of a batch: an acknowledgement, or a refusal. */
 export type BatchResult = PublishResult | FanfareError;
 
-/** One message of many: its record, or why it is refused. */
+/** One message of a batch: its record, or its refusal. */
 type Admitted = NewRecord | FanfareError;
 
 export interface BatchParts {
@@ -22,15 +24,16 @@ export interface BatchParts {
   readonly admission: Admission;
   readonly index: Pick<SubscriptionIndex, 'isCovered'>;
   readonly batchMessagesMax: number;
-  /** Resolves once the fan-outs have written so much that more may be broadcast. */
+  /** Resolves when the fan-outs have written so much that more can be broadcast. */
   readonly fanOutsReady: () => Promise<void>;
 }
 
 /**
- * Admits many publishes. Each is admitted or refused on its own.
+ * Admits a batch. Each publish is admitted or refused on its own.
  *
- * @returns the record of each, or why it is refused, in their order
- * @throws FanfareError when the text is not a JSON array, when there are too many, or while the server drains
+ * @returns the record or the refusal of each publish, in their order
+ * @throws FanfareError if the text is not a JSON array, if there are too many publishes, or while the server
+ *   drains
  */
 export async function admitMany(
   rights: Rights,
@@ -49,7 +52,7 @@ export async function admitMany(
       throw new FanfareError('payload_too_large', detail);
     }
     const one = admitOrRefuse(admission, rights, json);
-    // An array with an element that is not JSON is not JSON itself.
+    // If an element is not JSON, the array is not JSON.
     if (isArray && isNotJson(one)) throw one;
     admitted.push(one);
   }
@@ -59,11 +62,13 @@ export async function admitMany(
 }
 
 /**
- * Appends what was admitted, a piece at a time. Before the next piece, the fan-outs write what the last one gave them:
- * writing 16 MiB to a thousand subscribers takes seconds.
+ * Appends the admitted records, a piece at a time. Before the next piece, the fan-outs write the last one,
+ * because writing 16 MiB to a thousand subscribers takes seconds.
  *
- * @returns the result of each, in their order. When some could be stored and the others could not, those have the reason
- * @throws FanfareError `storage_unavailable`, `draining`, and nothing was appended; `internal` when that is uncertain
+ * @returns the result of each record, in their order. If only some could be stored, the others have the
+ *   reason
+ * @throws FanfareError `storage_unavailable` or `draining` if nothing was appended; `internal` if this is
+ *   uncertain
  */
 export async function appendMany(
   admitted: readonly Admitted[],
@@ -90,10 +95,10 @@ export async function appendMany(
   return admitted.map((one) => (one instanceof FanfareError ? one : (results[taken++] as BatchResult)));
 }
 
-/** How much is appended at once, in characters of JSON: half of what may be collected for a connection in a turn. */
+/** Maximum size of a piece, in characters of JSON: half of the space for a connection in a turn. */
 const charactersPerPiece = 524_288;
 
-/** The same in messages. They are small then, but each may be for many patterns. */
+/** Maximum size of a piece, in messages. They can be small, but each may match many patterns. */
 const messagesPerPiece = 256;
 
 function* piecesOf(records: readonly NewRecord[], log: TopicLog): Generator<readonly NewRecord[], void> {
@@ -114,7 +119,9 @@ function* piecesOf(records: readonly NewRecord[], log: TopicLog): Generator<read
   if (piece.length > 0) yield piece;
 }
 
-/** Since a message was admitted, the pieces before it were appended, and a pattern subscription may have come. */
+/**
+ * Since a message was admitted, the pieces before it were appended, and a pattern subscription may have come.
+ */
 function withCreation(record: NewRecord, index: Pick<SubscriptionIndex, 'isCovered'>): NewRecord {
   if (record.createsTopic === true || !index.isCovered(record.topic)) return record;
   return { ...record, createsTopic: true };
@@ -129,7 +136,7 @@ function admitOrRefuse(admission: Admission, rights: Rights, json: string): Admi
   }
 }
 
-/** @throws FanfareError when the text is not an array, once that is known */
+/** @throws FanfareError as soon as it is known that the text is not an array */
 function* arrayElements(json: string): Generator<string | undefined, void> {
   try {
     yield* elementsOf(json);

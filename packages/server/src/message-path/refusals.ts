@@ -9,7 +9,7 @@ import {
   type TopicLog,
 } from '../log/topic-log.ts';
 
-/** The refusals that several steps of a message's way need. Each step throws or returns them. */
+/** The refusals that several steps of the message path use. Each step throws or returns them. */
 
 export function topicNotFound(topic: Topic): FanfareError {
   return new FanfareError('topic_not_found', `Topic '${topic}' does not exist`);
@@ -44,18 +44,18 @@ export function tooManyContainers(containersMax: number): FanfareError {
   return new FanfareError('payload_too_large', detail);
 }
 
-/** @param error - the SyntaxError that says why, unless `reason` does */
+/** @param error - the SyntaxError with the reason, unless `reason` is given */
 export function notJson(error: unknown, reason: string = (error as SyntaxError).message): FanfareError {
   const detail = `A publish must be JSON, without NaN and Infinity: ${reason}.`;
   return new FanfareError('bad_request', detail, { cause: error });
 }
 
-/** Whether something is a refusal by {@link notJson}. */
+/** Whether a value is a refusal from {@link notJson}. */
 export function isNotJson(refusal: unknown): refusal is FanfareError {
   return refusal instanceof FanfareError && refusal.cause instanceof SyntaxError;
 }
 
-/** The log did not take something. */
+/** Turns a failure of the log into a refusal. */
 export function storageRefusal(cause: unknown): FanfareError {
   if (cause instanceof LogClosedError) return new FanfareError('draining', 'The server is shutting down.');
   if (cause instanceof LogBusyError) {
@@ -76,13 +76,13 @@ export function storageRefusal(cause: unknown): FanfareError {
   return new FanfareError('storage_unavailable', detail, { cause });
 }
 
-/** @returns a refusal if the log is closed or damaged; any other error as it is */
+/** @returns a refusal if the log is closed or damaged; any other error unchanged */
 export function readingRefusal(error: unknown): unknown {
   if (error instanceof LogClosedError) return storageRefusal(error);
   return error instanceof LogDamagedError ? damaged(error) : error;
 }
 
-/** Messages in the log cannot be read. */
+/** The refusal for damaged messages. */
 export function damaged(cause: LogDamagedError): FanfareError {
   return new FanfareError('log_damaged', cause.message, { cause });
 }

@@ -20,45 +20,46 @@ export interface SubscriptionParts {
   readonly index: SubscriptionIndex;
   readonly counters: Counters;
   readonly replays: Replays;
-  /** A subscription that has begun has failed. */
+  /** Called if a subscription fails after it has begun. */
   readonly onFailure: (error: unknown) => FanfareError;
   /** The wall clock, in milliseconds since 1970. */
   readonly now: () => number;
 }
 
-/** What a client subscribes to. */
+/** The interest and the form of a subscription. */
 export interface Wanted {
   readonly interest: Interest;
   readonly form: Form;
-  /** The topics of a pattern that may be read, if not all of them. */
+  /** The readable topics of a pattern. Undefined if all its topics are readable. */
   readonly filter: TopicFilter | undefined;
 }
 
-/** How a subscription begins. */
+/** The start of a subscription. */
 export interface Begun extends Start {
   readonly state: SubscriptionState;
 }
 
 /**
- * One client's interest in a topic or pattern, in one form. It is a position that moves along the log. A live
- * subscription gets what the log's tail brings. A subscription that is catching up reads the log at its own pace.
+ * A subscription of one client to a topic or pattern, in one form. It has a position that moves along the
+ * log. A live subscription gets messages from the tail of the log. A subscription that is catching up reads
+ * the log at its own pace.
  */
 export class Subscription implements Replay {
   readonly interest: Interest;
   readonly form: Form;
-  /** When it was made, in milliseconds since 1970. */
+  /** The time when it was made, in milliseconds since 1970. */
   readonly since: number;
   readonly #peer: Peer;
   readonly #parts: SubscriptionParts;
   #audience: Audience;
   #state: SubscriptionState | 'ended' = 'catching_up';
-  /** While it catches up: everything up to here was sent. */
+  /** While it catches up: the position up to which everything was sent. */
   #position: Position = { sequence: 0 };
   /** The audience's count of unstored messages when the subscription was last live. */
   #unstoredSeen: number;
-  /** Whether the client was told that the subscription is catching up. */
+  /** Whether the client knows that the subscription is catching up. */
   #isNotified = false;
-  /** Whether it waits until the peer has room. */
+  /** Whether it waits until the peer has space. */
   #isBlocked = false;
 
   constructor({ interest, form, filter }: Wanted, peer: Peer, parts: SubscriptionParts) {
@@ -101,7 +102,10 @@ export class Subscription implements Replay {
     return { position, ...start, state: this.state };
   }
 
-  /** The peer had no room for a live message: the subscription reads it, and all after it, from the log. */
+  /**
+   * The peer had no space for a live message: the subscription reads this message and all later ones from the
+   * log.
+   */
   overflow({ before, isStored }: LiveEvent): void {
     if (this.#state !== 'live') return;
     // The ordinal counts the messages of one topic.
@@ -110,12 +114,12 @@ export class Subscription implements Replay {
     this.#leave();
     this.#state = 'catching_up';
     this.#isBlocked = true;
-    // A topic that keeps nothing has nothing to catch up on.
+    // A topic that keeps nothing has no messages in the log.
     this.#isNotified = isStored || isPattern(this.interest);
     if (this.#isNotified) this.#notifyState('catching_up');
   }
 
-  /** The peer has room again. */
+  /** The peer has space again. */
   drained(): void {
     if (!this.#isBlocked || this.#state !== 'catching_up') return;
     this.#isBlocked = false;
@@ -132,7 +136,7 @@ export class Subscription implements Replay {
         pageLimit,
         audience.filter?.allows,
       );
-      // Meanwhile it may have ended, or have another filter: then it reads again.
+      // Meanwhile the subscription may have ended, or got another filter. Then it reads the page again.
       if (this.#state !== 'catching_up') return false;
       return this.#audience === audience ? this.#offer(page) : true;
     } catch (error) {
@@ -141,7 +145,7 @@ export class Subscription implements Replay {
     }
   }
 
-  /** Changes which topics of the pattern may be read; undefined allows all of them. */
+  /** Changes the readable topics of the pattern. Undefined means all of them. */
   restrict(filter: TopicFilter | undefined): void {
     const { index } = this.#parts;
     if (this.#state === 'ended' || this.#audience.filter?.key === filter?.key) return;
@@ -154,13 +158,13 @@ export class Subscription implements Replay {
     if (isLive) this.#join();
   }
 
-  /** Ends, because nothing of it may be read any more. */
+  /** Ends the subscription, because the client may no longer read any of its topics. */
   forbid(): void {
     if (this.#state === 'live') this.#leave();
     this.#notifyFailure(notAllowed('read', this.interest));
   }
 
-  /** Ends. If it has missed messages, the client is told. */
+  /** Ends the subscription. If it has missed messages, it first sends the event `gap`. */
   end(): void {
     if (this.#state === 'ended') return;
     if (this.#state === 'live') this.#leave();
@@ -168,13 +172,13 @@ export class Subscription implements Replay {
     this.#close();
   }
 
-  /** Ends without a word to the peer, which has gone. */
+  /** Ends the subscription of a peer that has gone. Nothing is sent. */
   abandon(): void {
     if (this.#state === 'live') this.#leave();
     if (this.#state !== 'ended') this.#close();
   }
 
-  /** @returns whether there is more to read at once */
+  /** Reads a page. @returns whether to read the next page at once */
   #offer({ records, position, isAtHead, dropped }: Page): boolean {
     const { log, counters } = this.#parts;
     const events = encodePage(records, this.form, log.epoch, this.interest);
@@ -186,7 +190,8 @@ export class Subscription implements Replay {
     }
     if (!this.#peer.isPolled) counters.deliveries += deliveries;
     this.#position = position;
-    // Nothing is broadcast between this check and joining the audience, so there is neither a gap nor a repeat.
+    // Nothing is broadcast between this check and joining the audience, so there is neither a gap nor a
+    // repeat.
     if (!isAtHead || position.sequence !== log.head) return true;
     this.#goLive();
     return false;

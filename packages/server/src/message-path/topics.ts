@@ -14,7 +14,10 @@ export interface Declared {
   readonly info: Pick<TopicDetails, 'topic'> & Partial<TopicDetails>;
 }
 
-/** The page size for readers that may not read every topic: the log does not know which topics they may read. */
+/**
+ * The page size for clients that may not read all topics. The log does not know their rights, so pages are
+ * filtered later.
+ */
 const topicsPerPage = 256;
 
 /** The topics: lists, declares and deletes them. */
@@ -29,7 +32,7 @@ export class Topics {
     this.#rules = rules;
   }
 
-  /** Lists the topics that may be read, in the order of their names. */
+  /** Lists the topics that the client may read, in the order of their names. */
   async list(rights: Rights, { limit, ...query }: TopicQuery): Promise<readonly TopicInfo[]> {
     const found: TopicState[] = [];
     const pageMax = rights.identity.isAdmin ? limit : topicsPerPage;
@@ -63,7 +66,7 @@ export class Topics {
    * Declares a topic: it exists until it is deleted.
    *
    * @param input - the untrusted name
-   * @returns whether it is new; and its state, for those who may read it
+   * @returns whether the topic is new; and its state, if the client may read it
    * @throws FanfareError `topic_name_invalid`, `not_authorized`, `limit_exceeded`, `storage_unavailable`
    */
   async declare(rights: Rights, input: unknown): Promise<Declared> {
@@ -76,7 +79,8 @@ export class Topics {
   }
 
   /**
-   * Deletes a topic with its messages. Subscribers stay subscribed, and get messages if the topic is created again.
+   * Deletes a topic and its messages. Subscribers stay subscribed, and get messages if the topic is created
+   * again.
    *
    * @param input - the untrusted name
    * @throws FanfareError `topic_name_invalid`, `not_authorized`, `topic_not_found`, `storage_unavailable`

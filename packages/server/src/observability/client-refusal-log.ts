@@ -2,13 +2,17 @@ import type { IncomingMessage } from 'node:http';
 import type { ClientAddresses } from '../access/client-address.ts';
 import type { Logger } from './logger.ts';
 
-/** How many different refusals are logged: clients can send any number of different values. */
+/**
+ * Maximum number of different refusals in the log, because clients can send any number of different values.
+ */
 const valuesMax = 1_000;
 
-/** How many characters of a client's value are logged. */
+/** Maximum number of characters of a client's value in the log. */
 const charactersMax = 200;
 
-/** Logs why clients are refused, once for each value, so that an operator can tell a refusal from an outage. */
+/**
+ * Logs why clients are refused, once for each value. So an operator can distinguish a refusal from an outage.
+ */
 export class ClientRefusalLog {
   readonly #logger: Logger;
   readonly #told = new Set<string>();

@@ -9,12 +9,12 @@ const units: readonly (readonly [string, number])[] = [
   ['second', 1_000],
 ];
 
-/** A time for people, from milliseconds since 1970. */
+/** Formats a time for people, from milliseconds since 1970. */
 export function describeTime(ms: number): string {
   return ms <= latestMs ? new Date(ms).toISOString() : `${ms} ms after 1970`;
 }
 
-/** A duration for people in its largest unit, such as `73 years`. */
+/** Formats a duration for people, in its largest unit, such as `73 years`. */
 export function describeDuration(ms: number): string {
   const [name, length] = units.find(([, unit]) => ms >= unit) ?? ['second', 1_000];
   const count = Math.round(ms / length);

@@ -5,10 +5,10 @@ import type { Logger } from './logger.ts';
 const checkMs = 1_000;
 
 /**
- * Logs when the process runs out of file descriptors, and when it has some again. Node then drops new connections without an
- * event, so this opens a file regularly to find out.
+ * Logs when the process runs out of file descriptors, and when it has some again. Without file descriptors,
+ * Node drops new connections without an event. So this function opens a file regularly to find out.
  *
- * @returns stops watching
+ * @returns a function that stops watching
  */
 export function watchFileDescriptors(logger: Logger): () => void {
   let isOut = false;

@@ -1,7 +1,7 @@
 import { suppressRepeats } from './repeat-suppression.ts';
 import type { Logger } from './logger.ts';
 
-/** What must hold whatever clients do. When one of these does not hold, Fanfare has a bug. */
+/** The invariants of the server. If one of them does not hold, Fanfare has a bug, whatever clients do. */
 const invariants = {
   commit_order: 'The sequences of a commit increase, and are greater than the head of the log.',
   tail_order: 'Records reach the tail in the order of the log.',
@@ -12,8 +12,8 @@ const invariants = {
 export type InvariantName = keyof typeof invariants;
 
 /**
- * Tells operators of broken invariants: counts each by its name, and logs it at most once a minute. It never throws. A
- * caller stops by itself only where going on would lose or reorder messages.
+ * Reports broken invariants to operators: counts each by its name, and logs it at most once a minute. It
+ * never throws. A caller stops only if messages would otherwise be lost or reordered.
  */
 export class Invariants {
   readonly #logger: Logger;
@@ -24,7 +24,7 @@ export class Invariants {
     this.#logger = suppressRepeats(logger, monotonicMs);
   }
 
-  /** How often each invariant was broken. */
+  /** The number of times that each invariant was broken. */
   get counts(): ReadonlyMap<InvariantName, number> {
     return this.#counts;
   }
@@ -33,7 +33,7 @@ export class Invariants {
    * Counts and logs an invariant that does not hold.
    *
    * @param isMet - whether it holds
-   * @param details - what helps to find the bug. It MUST NOT have messages or topics of clients
+   * @param details - data that helps to find the bug. MUST NOT contain messages or topics of clients
    * @returns `isMet`
    */
   check(isMet: boolean, name: InvariantName, details: object): boolean {

@@ -1,12 +1,17 @@
 import { pino } from 'pino';
 
-/** The logger that the server needs; pino has this shape. `fields` can be any object that can be printed. */
+/**
+ * The logger that the server uses. A pino logger has this shape. `fields` can be any object that can be
+ * printed.
+ */
 export interface Logger {
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
 }
 
-/** Control characters that a terminal obeys and that JSON does not escape. Clients may have sent them. */
+/**
+ * Control characters that JSON does not escape and that have an effect in a terminal. Clients can send them.
+ */
 const obeyed = /[\u007f-\u009f]|\p{Bidi_Control}/gu;
 
 /** A logger that writes to standard error. */
@@ -15,7 +20,7 @@ export function defaultLogger(): Logger {
   return pino({ name: 'fanfare' }, { write: (line: string) => void output.write(escaped(line)) });
 }
 
-/** Escapes these characters: the JSON stays the same. */
+/** Escapes these characters. The value of the JSON does not change. */
 function escaped(line: string): string {
   return line.replace(obeyed, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

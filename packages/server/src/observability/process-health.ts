@@ -1,10 +1,16 @@
 import { monitorEventLoopDelay, type IntervalHistogram } from 'node:perf_hooks';
 import type { LoopDelay } from '@fanfare/protocol';
 
-/** The interval at which Node samples the delay. It records the time between two samples. Costs hardly anything when idle. */
+/**
+ * The interval at which Node samples the delay. It records the time between two samples, which costs almost
+ * nothing while the process is idle.
+ */
 const resolutionMs = 50;
 
-/** A monitor reports the time since its last reset, which is at most twice this long ago. */
+/**
+ * The interval of resets, in milliseconds. A monitor covers the time since its last reset, at most twice the
+ * interval.
+ */
 const emptiedEveryMs = 5_000;
 
 /** The start time of the server, and the event-loop delay of its process. */
@@ -27,7 +33,7 @@ export class ProcessHealth {
     return this.#now();
   }
 
-  /** The delay of the last five to ten seconds. */
+  /** The event-loop delay of the last five to ten seconds. */
   get loopDelayMs(): LoopDelay {
     const monitor = this.#monitor;
     // Rounded to microseconds. A monitor without samples has meaningless values.

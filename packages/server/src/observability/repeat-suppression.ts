@@ -1,20 +1,20 @@
 import type { Logger } from './logger.ts';
 
-/** How long the same entry is not logged again. */
+/** The time in which the same entry is not logged again, in milliseconds. */
 const quietMs = 60_000;
 
-/** How many different entries are remembered. */
+/** Maximum number of remembered entries. */
 const entriesMax = 100;
 
 interface Entry {
   readonly loggedAt: number;
-  /** How often the entry was suppressed since. */
+  /** The number of times that the entry was suppressed since. */
   repeated: number;
 }
 
 /**
- * A logger that logs the same entry only once a minute, with the number of suppressed entries (`repeated`). Otherwise a fault
- * that every request causes would fill the disk with its stack.
+ * A logger that logs the same entry only once a minute, with the number of suppressed entries (`repeated`).
+ * Otherwise a fault that every request causes would fill the disk with stack traces.
  *
  * @param monotonicMs - a clock that never goes back, in milliseconds
  */
@@ -25,7 +25,7 @@ export function suppressRepeats(logger: Logger, monotonicMs: () => number): Logg
     const now = monotonicMs();
     const known = entries.get(key);
     if (known && now - known.loggedAt < quietMs) return void known.repeated++;
-    // Moves the entry to the end: the first entry is the one that was logged longest ago.
+    // Moves the entry to the end, so that the first entry is the one that was logged longest ago.
     entries.delete(key);
     entries.set(key, { loggedAt: now, repeated: 0 });
     for (const [oldest] of entries) {

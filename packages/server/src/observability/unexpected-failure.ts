@@ -2,8 +2,8 @@ import { FanfareError } from '@fanfare/protocol';
 import type { Logger } from './logger.ts';
 
 /**
- * What a client is told about an error. An error that is not meant for clients is logged, and the client only learns
- * `internal`.
+ * Turns an error into the refusal for the client. An error that is not meant for clients is logged, and the
+ * client gets only `internal`.
  */
 export function asRefusal(error: unknown, logger: Logger): FanfareError {
   if (!(error instanceof FanfareError)) {
