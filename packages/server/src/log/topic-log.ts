@@ -20,7 +20,10 @@ export interface NewRecord {
    * it.
    */
   readonly subject?: string;
-  /** Whether the append creates the topic if it does not exist. Otherwise only the topic's rule can have it created. */
+  /**
+   * Whether the append creates the topic if it does not exist. Otherwise only the topic's rule can have it
+   * created.
+   */
   readonly createsTopic?: boolean;
 }
 
@@ -172,13 +175,14 @@ export interface TopicQuery {
   readonly limit: number;
 }
 
-/** What the log contains, and its size. */
+/** The contents and the size of the log. */
 export interface LogUsage extends LogSize {
   readonly topics: number;
 }
 
 /**
- * Messages in the log are damaged and cannot be read. The error message says what is damaged, not what to do.
+ * Messages in the log are damaged and cannot be read. The message names the damage, but not what to do about
+ * it.
  */
 export class LogDamagedError extends Error {
   override readonly name = 'LogDamagedError';
@@ -234,7 +238,7 @@ export class LogClosedError extends Error {
  * - Calls take effect in their order, whatever they are.
  * - `append` MUST resolve to one outcome per record, in their order, after the records are stored at the
  *   level that `stored` of the outcome names. If the log cannot be written, `append` MUST reject and MUST NOT
- *   have appended anything. Reading goes on then.
+ *   have appended anything. Reads still work then.
  * - The tail MUST get every appended record once, in the order of the log, and only after its commit. `head`
  *   is the sequence of the newest record that the tail was given. It changes before the tail gets the record.
  * - The log MUST NOT give a sequence to a second message. A log that lost messages has a new epoch.

@@ -8,8 +8,8 @@ interface EngineSocket {
 }
 
 /**
- * Sends every client that has logged in what is still due to it, and closes its connection. Resolves when all clients are gone,
- * when no client has read anything for `idleMs`, or after `timeoutMs`.
+ * Sends the rest of its outbox to every client that has logged in, and closes its connection. Resolves when
+ * all clients have gone, when no client has read anything for `idleMs`, or after `timeoutMs`.
  */
 export async function drainClients(
   io: Server,
@@ -33,7 +33,7 @@ export async function drainClients(
   clearTimeout(isOver);
 }
 
-/** A client that polls may need several responses for its packets. */
+/** Closes a connection after all its packets are sent. A polling client may need several responses for them. */
 function closeWhenSent(client: EngineSocket, packets: PacketsWaiting, onTaken: () => void): void {
   if (packets.of(client) === 0) return client.close();
   client.once('drain', () => {

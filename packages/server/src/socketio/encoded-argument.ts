@@ -1,8 +1,8 @@
 import { Encoder, PacketType, type Packet } from 'socket.io-parser';
 
 /**
- * An event's argument that is already JSON text. Fanfare's own Socket.IO server puts the text into the packet as it is.
- * Any other encoder sees an ordinary value through `toJSON`.
+ * An argument of an event that is already JSON text. Fanfare's own Socket.IO server puts the text into the
+ * packet unchanged. Any other encoder gets an ordinary value through `toJSON`.
  */
 export class EncodedArgument {
   readonly json: string;
@@ -16,7 +16,7 @@ export class EncodedArgument {
   }
 }
 
-/** Socket.IO's own encoder, except that it uses the text of an {@link EncodedArgument} as it is. */
+/** Socket.IO's own encoder, except that it uses the text of an {@link EncodedArgument} unchanged. */
 export class PassingEncoder extends Encoder {
   override encode(packet: Packet): unknown[] {
     if (packet.type === PacketType.EVENT && Array.isArray(packet.data)) {

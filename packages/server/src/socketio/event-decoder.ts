@@ -3,7 +3,7 @@ import { Decoder, PacketType } from 'socket.io-parser';
 import { isSeveralValues } from '../message-path/json-text.ts';
 import { refusalBySize } from '../message-path/message-size.ts';
 
-/** The argument of a publish, as the text that came. The message path parses it. */
+/** The argument of a publish, as it was received. The message path parses it. */
 export class TextArgument {
   readonly json: string;
 
@@ -12,7 +12,7 @@ export class TextArgument {
   }
 }
 
-/** Stands for the arguments of an event that were not parsed. */
+/** Replaces arguments of an event that were not parsed. */
 export class RefusedArgument {
   readonly reason: FanfareError;
 
@@ -27,13 +27,15 @@ const eventPattern = /^2(\d{0,15})\["([\w-]{1,100})",/;
 /** The packet of a client that leaves. */
 const leaving = String(PacketType.DISCONNECT);
 
-/** A publish may have several arguments, of which the first counts. In longer ones this is not looked for. */
+/**
+ * A publish can have several arguments, of which the first counts. A longer packet is not checked for this.
+ */
 const severalArgumentsMax = 65_536;
 
 /** A packet cannot be read, and its connection is closed. */
 export class UnreadablePacketError extends Error {
   override readonly name = 'UnreadablePacketError';
-  /** What the client is told. */
+  /** The error for the client. */
   readonly refusal: FanfareError;
 
   constructor(refusal: FanfareError) {
@@ -53,22 +55,23 @@ const missingAttachments =
 
 const notJson = 'The arguments of an event must be JSON, without NaN and Infinity.';
 
-/** What the log says of such an event. */
+/** The log line for an event whose arguments are not JSON. */
 export const refusedEvent: string = `A client sent an event that was refused. ${notJson}`;
 
 /**
  * Socket.IO's own decoder, with four differences:
  *
- * - A publish comes with a {@link TextArgument}: it is checked and parsed where all publishes are, and its message is
- *   passed on with the characters that it came in.
- * - Any other event that is not JSON, or would take long to parse, comes with a {@link RefusedArgument}.
- * - Any other packet like that closes the connection with an {@link UnreadablePacketError}.
- * - A disconnect packet takes effect in the next turn of the event loop. Socket.IO drops the events of clients that have
- *   left by the end of the turn.
+ * - A publish gets a {@link TextArgument}. The message path checks and parses it like all publishes, and its
+ *   message is delivered with the same characters.
+ * - Any other event that is not JSON, or would take long to parse, gets a {@link RefusedArgument}.
+ * - Any other packet that is not JSON, or would take long to parse, closes the connection with an
+ *   {@link UnreadablePacketError}.
+ * - A disconnect packet takes effect in the next turn of the event loop. Socket.IO drops the events of
+ *   clients that have left by the end of the turn.
  *
  * Socket.IO makes a decoder for each connection, without arguments.
  *
- * @param onFault - is told what a client did wrong, in one of a few sentences
+ * @param onFault - called with the fault of a client, one of a few sentences
  */
 export function eventDecoder(publishBytesMax: number, onFault: (sentence: string) => void): typeof Decoder {
   return class extends Decoder {

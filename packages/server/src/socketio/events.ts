@@ -27,7 +27,7 @@ export interface EventParts {
   readonly logger: Logger;
   readonly refusalLog: ClientRefusalLog;
   readonly insides: SocketInsides;
-  /** Whether unknown events are refused. On an app's own server they are the app's. */
+  /** Whether unknown events are refused. On an app's own server, they can be events of the app. */
   readonly refuseUnknown: boolean;
 }
 
@@ -35,13 +35,18 @@ type Ack = (result: object) => void;
 
 const commands: readonly string[] = ['subscribe', 'unsubscribe', 'publish'];
 
-/** The event with which a client sends its next token, before the current one ends. */
+/** The event with which a client sends its next token, before the current one expires. */
 const renewal = 'token';
 
-/** A listener that all clients share. One for each client would cost every idle connection some hundred bytes. */
+/**
+ * A listener that all clients share. One for each client would cost every idle connection some hundred bytes.
+ */
 type SharedListener = (this: Socket, ...args: unknown[]) => void;
 
-/** Listens to the clients of the main namespace. The returned function stops listening, and leaves them connected. */
+/**
+ * Listens to the clients of the main namespace. @returns a function that stops listening, and leaves the
+ * clients connected
+ */
 export function listenToClients(io: Server, parts: EventParts): () => void {
   const { path, access, addresses, polling, logger, insides, refuseUnknown } = parts;
   const { connections } = path;
@@ -79,7 +84,7 @@ export function listenToClients(io: Server, parts: EventParts): () => void {
     if (refuseUnknown) socket.onAny(onAny);
     return connection;
   };
-  /** Accepts a client whose token was not verified yet. Its commands wait until it is. */
+  /** Accepts a client whose token is not verified yet. Its commands wait for the verification. */
   const acceptUnknown = async (socket: Socket, onRefused: (error: FanfareError) => void): Promise<void> => {
     const connection = accept(socket, access.noRights);
     try {
@@ -103,7 +108,7 @@ export function listenToClients(io: Server, parts: EventParts): () => void {
   io.on('connection', onConnection);
   for (const socket of io.sockets.sockets.values()) {
     if (access.isOpen) accept(socket, access.fullRights);
-    // If it is refused, it stays a client of the app without any rights here.
+    // A client whose token is refused stays a client of the app, without any rights in Fanfare.
     else void acceptUnknown(socket, () => {});
   }
   return () => {
@@ -117,12 +122,15 @@ export function listenToClients(io: Server, parts: EventParts): () => void {
   };
 }
 
-/** The sockets that have a connection here. */
+/** The sockets that have a connection of Fanfare. */
 function clientsOf(io: Server, connections: Connections): readonly Socket[] {
   return [...io.sockets.sockets.values()].filter(({ id }) => connections.of(id));
 }
 
-/** Stock clients never reconnect after a DISCONNECT packet. After a close they do, with a fresh token. */
+/**
+ * Standard clients do not reconnect after a packet DISCONNECT. After a close, they reconnect with a fresh
+ * token.
+ */
 function disconnect(socket: Socket, error: FanfareError, isForGood: boolean): void {
   socket.emit('error', error.toProblem());
   if (isForGood) socket.disconnect(true);
@@ -148,7 +156,7 @@ function listenersFor(
   const renew = async (connection: Connection, input: unknown, socket: Socket): Promise<TokenRenewed> => {
     const token = fieldsOf(input, renewal, '{"token": "…"}')('token');
     if (typeof token !== 'string') throw new FanfareError('bad_request', 'The token must be a string.');
-    // Clients need not know whether the server requires tokens.
+    // An open server accepts the event too, so that clients need not know whether the server requires tokens.
     if (access.isOpen) return { ok: true };
     await connection.renew(async () => {
       const { request, handshake } = socket;
@@ -179,7 +187,8 @@ function listenersFor(
     ...(takesTokens({ access, refuseUnknown }) ? [command(renewal, renew)] : []),
     ['error', tellUnreadable],
     [
-      // It comes before Socket.IO saves the rooms of a connection for recovery: a client that returns is verified again.
+      // This happens before Socket.IO saves the rooms of a connection for recovery. A recovered client is
+      // verified again.
       'disconnecting',
       function () {
         forget(this);
@@ -188,7 +197,7 @@ function listenersFor(
   ];
 }
 
-/** Comes right before Socket.IO closes the connection. Clients can also send events of this name. */
+/** The event directly before Socket.IO closes a connection. Clients can also send events of this name. */
 function tellUnreadable(this: Socket, error: unknown): void {
   if (error instanceof UnreadablePacketError) this.emit('error', error.refusal.toProblem());
 }
@@ -207,15 +216,18 @@ function listenerForUnknown(logger: Logger): SharedListener {
   };
 }
 
-/** The source of a command, for the rate limits. For the client's address see {@link ClientAddresses.tell}. */
+/**
+ * The source of a command, for the rate limits. For the client's address see {@link ClientAddresses.tell}.
+ */
 function sourceOf({ conn }: Socket, connection: Connection): Source {
   const { remoteAddress: address } = conn as { readonly remoteAddress?: string };
   return { connection, subject: connection.rights.identity.subject, address };
 }
 
 /**
- * Runs a command and acknowledges it, if the client asked for that. Otherwise only a refusal is sent, as the event `error`.
- * A command that is done at once is acknowledged in the same turn, before any delivery.
+ * Runs a command and acknowledges it, if the client asked for an acknowledgement. Otherwise only a refusal is
+ * sent, as the event `error`. A command that is done at once is acknowledged in the same turn, before any
+ * delivery.
  */
 async function acknowledge(
   socket: Socket,

@@ -12,22 +12,25 @@ interface EngineConnection extends SplitConnection {
 type Listener = (this: EngineConnection, argument: never) => void;
 
 /**
- * Bounds the responses to polls to 16 packets each, and counts deliveries. A delivery to a client that polls counts once a
- * response has taken it: such a client may have left long before its session ends.
+ * Limits the responses to polls to 16 packets each, and counts deliveries. A delivery to a polling client
+ * counts when a response has taken it, because the client may have left long before its session ends.
  */
 export class PollingResponses {
   /** Whether responses can be split. Otherwise deliveries count when they are sent. */
   readonly #isKnown: boolean;
-  /** Deliveries that no response has taken yet. */
+  /** The deliveries that no response has taken yet. */
   readonly #waiting = new WeakSet<object>();
-  /** How many of the packets that are being created come before the deliveries; undefined while none is a delivery. */
+  /**
+   * The number of packets before the deliveries among those that are being created. Undefined if none is a
+   * delivery.
+   */
   #before: number | undefined;
   #marked = 0;
   // Shared by all connections: listeners of its own would cost every idle connection some hundred bytes.
   readonly #onCreate: Listener;
   readonly #onFlush: Listener;
 
-  /** @param onTaken - gets how many deliveries a response has taken */
+  /** @param onTaken - called with the number of deliveries that a response has taken */
   constructor({ splitAnswer }: EngineInside, onTaken: (deliveries: number) => void) {
     this.#isKnown = splitAnswer !== undefined;
     this.#onCreate = (packet: object) => this.#mark(packet);
@@ -67,16 +70,16 @@ export class PollingResponses {
   }
 
   /**
-   * Everything that is sent until {@link unmark}, in the same turn, is a delivery.
+   * Marks everything that is sent until {@link unmark}, in the same turn, as deliveries.
    *
-   * @param before - how many packets come first and are not deliveries
+   * @param before - the number of packets at the beginning that are not deliveries
    */
   mark(before = 0): void {
     this.#before = before;
     this.#marked = 0;
   }
 
-  /** @returns how many deliveries were for clients that poll */
+  /** @returns the number of deliveries to polling clients */
   unmark(): number {
     this.#before = undefined;
     return this.#marked;

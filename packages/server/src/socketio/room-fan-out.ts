@@ -9,7 +9,10 @@ import type { Logger } from '../observability/logger.ts';
 import { EncodedArgument } from './encoded-argument.ts';
 import type { PollingResponses } from './polling-responses.ts';
 
-/** Keeps Fanfare's rooms apart from the app's rooms, and from the room that every socket is in under its own id. */
+/**
+ * The prefix of Fanfare's rooms. It separates them from the app's rooms, and from the room of each socket
+ * with its own id.
+ */
 const prefix = 'fanfare:';
 
 /** The Socket.IO room of all sockets that have joined an audience in one form. */
@@ -20,7 +23,10 @@ export function roomOf({ name }: Pick<Audience, 'name'>, form: Form): string {
 /** The size of the cache of names. */
 const roomsMax = 4_096;
 
-/** A cache of rooms' names. Building and hashing a name for each message would cost more than the rest of its broadcast. */
+/**
+ * A cache of room names. To build and hash a name for each message would cost more than the rest of its
+ * broadcast.
+ */
 class RoomNames {
   readonly #names = new Map<string, string>();
   readonly #form: Form;
@@ -39,7 +45,10 @@ class RoomNames {
   }
 }
 
-/** The argument of a live message. A client that has no room for the message continues in the log before it. */
+/**
+ * The argument of a live message. A client that has no space for the message continues from the position
+ * before it.
+ */
 class LiveArgument extends EncodedArgument {
   readonly event: LiveEvent;
 
@@ -49,27 +58,27 @@ class LiveArgument extends EncodedArgument {
   }
 }
 
-/** Has sockets that do not keep up read from the log, at their own pace. */
+/** Lets slow sockets continue from the log, at their own pace. */
 export function overflowTo(
   connectionOf: (socket: Socket) => Connection | undefined,
 ): NonNullable<FanoutOptions['onOverflow']> {
   return (socket, _rooms, [, argument]) => {
     const connection = connectionOf(socket);
-    // Any other broadcast cannot be read again, nor told as a gap.
+    // Any other broadcast cannot be read from the log, and cannot be reported as a gap.
     if (!connection || !(argument instanceof LiveArgument)) return 'disconnect';
     connection.overflow(argument.event);
     return 'drop';
   };
 }
 
-/** Tells connections when their sockets have room again. @returns stops that */
+/** Informs connections when their sockets have space again. @returns a function that stops this */
 export function watchDrained(
   io: Server,
   connectionOf: (socket: Socket) => Connection | undefined,
 ): () => void {
   const { adapter } = io.of('/');
   const onDrained = (socket: Socket): void => connectionOf(socket)?.drained();
-  // SocketPeer knows when other adapters have room.
+  // With other adapters, SocketPeer finds out when there is space.
   if (isFanoutAdapter(adapter)) adapter.on('drained', onDrained);
   return () => void adapter.off('drained', onDrained);
 }
@@ -104,8 +113,8 @@ export class RoomFanOut implements FanOut {
 
   #broadcast(rooms: Set<string>, data: readonly unknown[]): number {
     const { adapter } = this.#io.of('/');
-    // Does the same as io.local.to(rooms).emit(), and allocates less. Local: every server of a cluster has the log's
-    // tail, so no server may broadcast for another.
+    // Does the same as io.local.to(rooms).emit(), and allocates less. Local: every server of a cluster has
+    // the log's tail, so no server may broadcast for another.
     const packet = { type: PacketType.EVENT, nsp: '/', data };
     const options = { rooms, except: new Set<string>(), flags: { local: true } };
     if (isFanoutAdapter(adapter)) return adapter.broadcast(packet, options);

@@ -18,7 +18,10 @@ export class SignIn {
     if (!access.isOpen) io.use((socket, next) => void this.#check(socket, next));
   }
 
-  /** The rights of a client; undefined if its token was not verified: it came before, or Socket.IO has recovered it. */
+  /**
+   * The rights of a client. Undefined if its token was not verified: it connected before, or Socket.IO has
+   * recovered it.
+   */
   rightsOf(socket: Socket): Rights | undefined {
     return this.#access.isOpen ? this.#access.fullRights : this.#rights.get(socket);
   }
@@ -29,7 +32,7 @@ export class SignIn {
     return this.#access.authenticate(tokenOf(socket), { request, auth: handshake.auth });
   }
 
-  /** From now on every client passes: a middleware of Socket.IO cannot be removed. */
+  /** From now on, all clients pass, because a middleware of Socket.IO cannot be removed. */
   stop(): void {
     this.#isOver = true;
   }
@@ -46,7 +49,7 @@ export class SignIn {
   }
 }
 
-/** The token in `auth` takes precedence over the header, which can be a proxy's. */
+/** Finds the token. `auth` takes precedence over the header, which a proxy may have set. */
 function tokenOf({ handshake: { auth, headers } }: Socket): string | undefined {
   const token: unknown = Object.hasOwn(auth, 'token')
     ? (auth as Record<string, unknown>)['token']

@@ -92,7 +92,7 @@ export class SocketPeer implements Peer {
     return true;
   }
 
-  /** One poll may take only a part of what waits. */
+  /** One poll may take only a part of the waiting packets. */
   #waitUntilEmpty(connection: EngineConnection): void {
     connection.once('drain', () => {
       if (this.#packets.of(connection) > 0) this.#waitUntilEmpty(connection);

@@ -7,15 +7,15 @@ import { eventDecoder } from './event-decoder.ts';
 import { HandshakeTurns, type HandshakeTurnsOptions } from './handshake-turns.ts';
 
 export interface SocketServerOptions extends HandshakeTurnsOptions {
-  /** The most bytes of one Engine.IO packet. */
+  /** Maximum size of an Engine.IO packet, in bytes. */
   readonly packetBytesMax: number;
-  /** The most bytes of one publish. */
+  /** Maximum size of a publish, in bytes. */
   readonly publishBytesMax: number;
   readonly refusalLog: ClientRefusalLog;
-  /** How long a client may take from opening a connection to its login. */
+  /** The time limit from opening a connection to the login, in milliseconds. */
   readonly loginTimeoutMs: number;
   readonly fanout: FanoutOptions;
-  /** Makes the websockets: `webSocketEngine`. */
+  /** The class that makes the websockets, from `webSocketEngine`. */
   readonly wsEngine: WsEngine | undefined;
 }
 

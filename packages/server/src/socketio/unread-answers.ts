@@ -27,20 +27,23 @@ export interface SocketInsides {
 
 const { value: answersMax } = fixedLimits.answersWaitingMax;
 
-/** The limit for a client that polls: it may leave after its last request and never poll again. */
+/**
+ * The limit for a polling client. It is higher, because the client may leave after its last request and never
+ * poll again.
+ */
 const pollingAnswersMax = 10 * answersMax;
 
-/** The total of all clients above which a client that polls has no higher limit than others. */
+/** The total of all clients above which polling clients have the same limit as others. */
 const totalMax = 10 * pollingAnswersMax;
 
 /**
- * Backpressure for clients that send but do not read. Nearly every packet has an answer, even one to an unknown namespace, which
- * Socket.IO answers itself. Clients that send without a pause take turns with others.
+ * Backpressure for clients that send but do not read. Nearly every packet has an answer. Socket.IO itself
+ * answers packets to an unknown namespace. Clients that send without a pause take turns with others.
  */
 export class UnreadAnswers {
-  /** How many packets each client with unread answers has sent since. */
+  /** The number of packets that each client has sent while it has unread answers. */
   readonly #waiting = new Map<EngineConnection, number>();
-  /** The total of all clients. */
+  /** The total of these numbers. */
   #total = 0;
   readonly #engine: EngineInside;
   readonly #paced: PacedReceivers;
@@ -100,7 +103,7 @@ export class UnreadAnswers {
     if (!webSocket) return true;
     const receiver = this.#paced.of(webSocket);
     if (receiver) setPace(receiver, false);
-    // Otherwise the close would be told before the packets that the client has sent.
+    // Otherwise the close would be reported before the packets that the client has sent.
     if (receiver && connection.readyState === 'open' && receiver.writableLength > 0) return false;
     if ((this.#waiting.get(connection) ?? 0) < answersMax) webSocket.resume();
     return true;
@@ -120,7 +123,7 @@ export class UnreadAnswers {
       if (webSocket) webSocket.pause();
       else connection.close(true);
     } else if (waiting >= (this.#total > totalMax ? answersMax : pollingAnswersMax)) {
-      // A request that cannot be divided cannot be held up.
+      // A request that cannot be divided cannot be held back. Its client is disconnected.
       if (!this.#polling.hold(transport)) connection.close(true);
     }
   }

@@ -2,7 +2,7 @@ import { fixedLimits } from '../../limits/fixed-limits.ts';
 import { nextTimestamp, withClockStep, type ClockTrial } from './effective-time.ts';
 import type { LogState } from '../store/store.ts';
 
-/** An event of the clock that operators should know of. */
+/** An event of the clock that operators should know about. */
 export type ClockEvent =
   /**
    * The clock is ahead of the expected time by `byMs`. Ages are not measured by it until its trial is over.
