@@ -9,7 +9,7 @@ import { launchBrowser } from '../browser.ts';
 import { connectClient, publish, startServer, strictLogger } from '../harness.ts';
 import { bearer, secret } from './tokens.ts';
 
-/** Who is signed in at an app, by the value of the cookie `session`. */
+/** The identities of an app, by the value of the cookie `session`. */
 const people: Readonly<Record<string, Identified>> = {
   s1: { sub: 'ann', publish: ['orders/*'], subscribe: ['orders/*'] },
   s2: { sub: 'root', publish: [], subscribe: [], admin: true },
@@ -22,7 +22,7 @@ function sessionOf({ headers: { cookie = '' } }: IncomingMessage): Identified | 
 
 const as = (session: string): { cookie: string } => ({ cookie: `session=${session}` });
 
-/** An app with Socket.IO, which says whom it knows, and Fanfare on it. */
+/** An app with Socket.IO and Fanfare. The app identifies its clients. */
 async function appWith(
   options: AttachOptions,
   prepare: (io: SocketServer) => void = () => {},
@@ -44,8 +44,8 @@ const get = async (url: string, headers: Record<string, string>): Promise<[numbe
   return [answer.status, await answer.json()];
 };
 
-describe('identify', () => {
-  it("decides by the app's session over HTTP, in streams and for connections, in place of a token", async () => {
+describe('the option `identify`', () => {
+  it("`identify` replaces the token over HTTP, in streams and for connections: the app's session decides", async () => {
     const { url } = await startServer({ identify: sessionOf });
     expect(await get(`${url}/identity`, as('s1'))).toEqual([
       200,
@@ -67,7 +67,7 @@ describe('identify', () => {
     expect((await get(`${url}/stats`, as('s2')))[0]).toBe(200);
   });
 
-  it('refuses those for whom it answers null, and no token helps them', async () => {
+  it('clients for whom `identify` returns null are refused, even with a token', async () => {
     const { url } = await startServer({ identify: sessionOf });
     const token = await bearer({ admin: true });
     for (const headers of [{}, as('nobody'), token]) {
@@ -82,7 +82,7 @@ describe('identify', () => {
     }
   });
 
-  it("sees what the app's io.use has found out, and the client's auth", async () => {
+  it("`identify` sees what the app's `io.use` has set, and the client's `auth`", async () => {
     const seen: unknown[] = [];
     const { url } = await appWith(
       {
@@ -106,7 +106,7 @@ describe('identify', () => {
     expect(seen).toEqual([{ id: 7 }]);
   });
 
-  it("leaves the app's old clients connected, and knows those that came before it", async () => {
+  it("the app's clients without an identity stay connected, and earlier connections get their identity", async () => {
     const http = createHttpServer();
     const io = new SocketServer(http);
     io.on('connection', (socket) => socket.on('chat', (ack: (text: string) => void) => ack('hello')));
@@ -126,7 +126,7 @@ describe('identify', () => {
     for (const client of [known, unknown]) expect(await client.emitWithAck('chat')).toBe('hello');
   });
 
-  it('lets guests stay who may do nothing', async () => {
+  it('`identify` can return guests that are connected without any rights', async () => {
     const guest: Identified = { sub: 'guest', publish: [], subscribe: [] };
     const { url } = await appWith({ identify: (request) => sessionOf(request) ?? guest });
     const client = await connectClient(url);
@@ -135,7 +135,7 @@ describe('identify', () => {
     });
   });
 
-  it('ends a connection at its exp, and takes a later one with the event token', async () => {
+  it('a connection ends at the `exp` that `identify` returned, unless the event `token` renews it', async () => {
     const start = Math.floor(Date.now() / 1_000);
     const { url } = await startServer({
       identify: (_request, auth = {}) => {
@@ -160,7 +160,7 @@ describe('identify', () => {
     expect(await ended).toMatchObject({ code: 'token_expired' });
   });
 
-  it('ends what a revoked subject has open, and decides itself who comes back', async () => {
+  it('a revocation ends all connections of the subject, and `identify` decides whether the subject can return', async () => {
     const { url } = await startServer({ identify: sessionOf });
     const client = await connectClient(url, 'websocket', { extraHeaders: as('s1') });
     const ended = nextEvent(client, 'error', 'the server tells the client that its access was revoked');
@@ -180,22 +180,25 @@ describe('identify', () => {
     ['answers with a sub that is a number', { sub: 7, publish: [], subscribe: [] }, /sub/],
     ['answers with a pattern that is none', { sub: 'a', publish: ['$a'], subscribe: [] }, /fanfare\.publish/],
     ['never answers', new Promise(() => {}), /did not answer within 1000 ms \(`loginTimeoutMs`\)/],
-  ])('that %s is told in the log, and clients get `internal`', async (_name, answer, reason) => {
-    const logged: unknown[] = [];
-    const error = ({ err }: { err: Error }): void => void logged.push(err.message);
-    const { url } = await startServer({
-      logger: { ...strictLogger, error },
-      loginTimeoutMs: 1_000,
-      identify: () => {
-        if (answer instanceof Error) throw answer;
-        return answer as never;
-      },
-    });
-    expect(await get(`${url}/topics`, {})).toMatchObject([500, { code: 'internal' }]);
-    expect(logged).toEqual([expect.stringMatching(reason)]);
-  });
+  ])(
+    'if `identify` %s, the log has the reason and the client gets `internal`',
+    async (_name, answer, reason) => {
+      const logged: unknown[] = [];
+      const error = ({ err }: { err: Error }): void => void logged.push(err.message);
+      const { url } = await startServer({
+        logger: { ...strictLogger, error },
+        loginTimeoutMs: 1_000,
+        identify: () => {
+          if (answer instanceof Error) throw answer;
+          return answer as never;
+        },
+      });
+      expect(await get(`${url}/topics`, {})).toMatchObject([500, { code: 'internal' }]);
+      expect(logged).toEqual([expect.stringMatching(reason)]);
+    },
+  );
 
-  it("is not asked about what pages of other origins send with a person's cookie", async () => {
+  it("`identify` is not called for requests that pages of other origins send with a user's cookie", async () => {
     const asked: unknown[] = [];
     const { url } = await startServer({
       identify: (request) => {
@@ -213,7 +216,7 @@ describe('identify', () => {
     expect(asked).toEqual([]);
   });
 
-  it('lets others than this machine ask, by any name', async () => {
+  it('a server with `identify` accepts requests from other machines, under any host name', async () => {
     const http = createHttpServer();
     http.prependListener('connection', (socket) => {
       Object.defineProperty(socket, 'localAddress', { value: '192.0.2.1' });
@@ -237,7 +240,7 @@ describe('identify', () => {
     );
   });
 
-  it('is asked by the SDK as by any client', async () => {
+  it('the SDK works with a server that has `identify`', async () => {
     const { url } = await startServer({ identify: sessionOf });
     const fanfare = sdk(url, { extraHeaders: as('s1') });
     const subscription = fanfare.subscribe('orders/*');
@@ -249,7 +252,7 @@ describe('identify', () => {
     expect(await becomes(stranger, 'closed')).toMatchObject({ error: { code: 'not_authenticated' } });
   });
 
-  it('knows the user of a page of a named origin by the cookie, over polling and in history', async () => {
+  it('`identify` recognizes the user of a page of an allowed origin by the cookie, over polling and in history', async () => {
     const page = createHttpServer((_request, response) =>
       response.setHeader('content-type', 'text/html').end('<!doctype html><title>An app</title>'),
     );
@@ -264,7 +267,7 @@ describe('identify', () => {
     const tab = await context.newPage();
     await tab.goto(origin);
     await tab.addScriptTag({ url: `${url}/fanfare.js` });
-    // As a text: what a page runs is not part of this program.
+    // This is a text because the page runs it, not this program.
     const use = (withCredentials: boolean): string => `(async () => {
       const fanfare = Fanfare.connect('${url}', { withCredentials: ${withCredentials}, transports: ['polling'] });
       try {

@@ -47,7 +47,7 @@ const signed = (
   header: object = {},
 ): Promise<string> => new SignJWT({ ...claims }).setProtectedHeader({ alg, ...header }).sign(key);
 
-/** What the verifier makes of a token: the subject, or the code that it is refused with. */
+/** The verdict of the verifier on a token: the subject, or the code of the refusal. */
 async function verdict(verifier: TokenVerifier, token: string): Promise<string> {
   try {
     return String((await verifier.verify(token)).subject);
@@ -56,7 +56,7 @@ async function verdict(verifier: TokenVerifier, token: string): Promise<string> 
   }
 }
 
-describe('a token', () => {
+describe('a valid token', () => {
   it.each([
     ['HS256', long, bytes(long)],
     ['HS384', long, bytes(long)],
@@ -66,7 +66,7 @@ describe('a token', () => {
     ['ES256', pem(p256.publicKey), p256.privateKey],
     ['EdDSA', pem(ed25519.publicKey), ed25519.privateKey],
   ] as const)(
-    'that is signed with %s counts, and with any other algorithm does not',
+    'a token that is signed with %s is accepted, and with any other algorithm it is refused',
     async (alg, key, signer) => {
       const verifier = open({ key, keyAlgorithm: alg });
       expect(await verdict(verifier, await signed(signer, alg))).toBe('ann');
@@ -78,7 +78,7 @@ describe('a token', () => {
     },
   );
 
-  it('says what it allows, and is remembered until it ends', async () => {
+  it('a verified token gives the rights in its claims, and is cached until it expires', async () => {
     let time = now;
     const verifier = open({ key: long }, { now: () => time });
     const fanfare = { publish: ['a/*'], subscribe: ['**'], admin: true };
@@ -99,7 +99,7 @@ describe('a token', () => {
     expect(await verdict(verifier, token)).toBe('token_expired');
   });
 
-  it('is remembered with a bound', async () => {
+  it('the cache of verified tokens is bounded', async () => {
     const verifier = open({ key: long });
     const tokens = await Promise.all(
       Array.from({ length: 1_001 }, (_, at) => signed(bytes(long), 'HS256', { ...good, sub: `s${at}` })),
@@ -112,7 +112,7 @@ describe('a token', () => {
 const encode = (value: unknown): string =>
   Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
 
-/** Signed as it is, whatever it says. */
+/** A token with a valid signature and any content. */
 function raw(header: unknown, claims: unknown, key = long): string {
   const text = `${encode(header)}.${encode(claims)}`;
   return `${text}.${createHmac('sha256', key).update(text).digest('base64url')}`;
@@ -123,7 +123,7 @@ const withFanfare = (fanfare: unknown): string => raw(hs, { ...good, fanfare });
 const fine = raw(hs, good);
 const [head = '', body = '', signature = ''] = fine.split('.');
 
-/** Each of them is refused by a server whose key is the secret `long`. */
+/** A server whose key is the secret `long` refuses each of these tokens. */
 const negative: Readonly<Record<string, string>> = {
   ...Object.fromEntries(
     [
@@ -251,17 +251,17 @@ const negative: Readonly<Record<string, string>> = {
 };
 
 describe('a token that is not valid', () => {
-  it.each(Object.entries(negative))('is refused: %s', async (_name, token) => {
+  it.each(Object.entries(negative))('an invalid token is refused: %s', async (_name, token) => {
     const verifier = open({ key: long });
     const error: unknown = await verifier.verify(token).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(FanfareError);
     expect((error as FanfareError).code).toBe('not_authenticated');
-    // Nothing of it is in the words.
+    // The error text contains no part of the token.
     for (const part of token.split('.')) if (part.length > 8) expect(String(error)).not.toContain(part);
     expect(verifier.known(token)).toBeUndefined();
   });
 
-  it('is one of over a hundred, and the checker lets a good one pass', async () => {
+  it('the tests have over a hundred invalid tokens, and the verifier accepts a valid one', async () => {
     expect(Object.keys(negative).length).toBeGreaterThan(100);
     expect(await verdict(open({ key: long }), fine)).toBe('ann');
   });
@@ -282,30 +282,30 @@ describe('a token that is not valid', () => {
     ['an array as sub', { sub: ['ann'] }, /sub must be a string, not an array/],
     ['null as sub', { sub: null }, /sub must be a string, not null/],
     ['an aud', { aud: 'other' }, /no `audience`/],
-  ] as const)('is refused in words that say what is wrong: %s', async (_name, claims, reason) => {
+  ] as const)('the refusal of an invalid token names the wrong claim: %s', async (_name, claims, reason) => {
     const verifier = open({ key: long });
     await expect(verifier.verify(raw(hs, { ...good, ...claims }))).rejects.toThrow(reason);
   });
 
-  it('may end in 100 years', async () => {
+  it('a token can expire in 100 years', async () => {
     const token = raw(hs, { ...good, exp: seconds + century });
     expect(await verdict(open({ key: long }), token)).toBe('ann');
   });
 
-  it('may be from a clock that is a minute ahead, but lasts no longer for that', async () => {
+  it('a token from a clock that is a minute ahead is accepted, and does not last longer', async () => {
     const verifier = open({ key: long });
     const ahead = { nbf: seconds + 60, iat: seconds + 60 };
     expect(await verdict(verifier, raw(hs, { ...good, ...ahead, exp: seconds + 1 }))).toBe('ann');
     expect(await verdict(verifier, raw(hs, { ...good, ...ahead, exp: seconds }))).toBe('token_expired');
   });
 
-  it('has ended', async () => {
+  it('an expired token is refused as `token_expired`', async () => {
     const verifier = open({ key: long });
     for (const exp of [seconds, seconds - 1, 0, 0.5])
       expect(await verdict(verifier, raw(hs, { ...good, exp }))).toBe('token_expired');
   });
 
-  it('is signed with a public key as if it were a secret', async () => {
+  it('a token that is signed with a public key as a secret is refused', async () => {
     for (const { publicKey } of [rsa, p256, ed25519]) {
       const verifier = open({ key: pem(publicKey) });
       for (const text of [
@@ -317,7 +317,7 @@ describe('a token that is not valid', () => {
     }
   });
 
-  it('is signed with another key of the same kind, or in another form', async () => {
+  it('a token is refused if another key of the same kind signed it, or if its signature has another form', async () => {
     const verifier = open({ key: pem(rsa.publicKey) });
     expect(await verdict(verifier, await signed(otherRsa.privateKey, 'RS256'))).toBe('not_authenticated');
     const elliptic = open({ key: pem(p256.publicKey) });
@@ -328,7 +328,7 @@ describe('a token that is not valid', () => {
       expect(await verdict(elliptic, `${text}.${part}`)).toBe('not_authenticated');
   });
 
-  it('is meant for somebody else', async () => {
+  it('a token for another audience is refused', async () => {
     const verifier = open({ key: long, audience: 'fanfare' });
     expect(await verdict(verifier, raw(hs, { ...good, aud: 'fanfare' }))).toBe('ann');
     expect(await verdict(verifier, raw(hs, { ...good, aud: ['x', 'fanfare'] }))).toBe('ann');
@@ -338,7 +338,7 @@ describe('a token that is not valid', () => {
 });
 
 describe('an issuer', () => {
-  it('that is set has to be that of each token, to the character; else any will do', async () => {
+  it('every token must have exactly the issuer that is set; without that setting any issuer is accepted', async () => {
     const issuer = 'https://id.example/';
     const [named, nameless] = [open({ key: long, issuer }), open({ key: long })];
     expect(await verdict(named, raw(hs, { ...good, iss: issuer }))).toBe('ann');
@@ -352,7 +352,7 @@ describe('an issuer', () => {
 
 describe('a key', () => {
   it.each(['other', '', '../../dev/null', '__proto__', 'constructor', 'k'.repeat(300)])(
-    'without a name takes tokens with any kid: %j',
+    'a key without a name verifies tokens with any `kid`: %j',
     async (kid) => {
       const tokens = {
         [long]: raw({ alg: 'HS256', kid }, good),
@@ -375,7 +375,7 @@ describe('a key', () => {
     },
   );
 
-  it('with a name is the only one for tokens of that name, beside one without a name', async () => {
+  it('a named key verifies only tokens with its `kid`, and a key without a name verifies all others', async () => {
     const verifier = open({ key: set(jwk(rsa.publicKey, { kid: 'a' }), jwk(otherRsa.publicKey, {})) });
     const cases = [
       [rsa, 'a', 'ann'],
@@ -390,7 +390,7 @@ describe('a key', () => {
     }
   });
 
-  it('for Ed25519 takes tokens whose alg is Ed25519, as RFC 9864 has it, and those with EdDSA', async () => {
+  it('an Ed25519 key verifies tokens with the `alg` Ed25519 (RFC 9864) and with EdDSA', async () => {
     const keys = [
       { key: pem(ed25519.publicKey) },
       { key: pem(ed25519.publicKey), keyAlgorithm: 'EdDSA' as const },
@@ -433,12 +433,12 @@ describe('a key', () => {
     ],
     ['set that is empty', '{"keys":[]}', undefined, /has no key/],
     ['of an unknown alg', JSON.stringify(jwk(rsa.publicKey, { alg: 'RS1' })), undefined, /alg of a key/],
-  ] as const)('%s is refused', (_name, text, algorithm, reason) => {
+  ] as const)('a key %s is refused', (_name, text, algorithm, reason) => {
     expect(() => parseKeys(text, algorithm)).toThrow(KeyError);
     expect(() => parseKeys(text, algorithm)).toThrow(reason);
   });
 
-  it('is found by its name, and only for its algorithm', async () => {
+  it('a key is found by its `kid`, and used only for its algorithm', async () => {
     const key = set(
       jwk(rsa.publicKey, { kid: 'a', alg: 'RS256' }),
       jwk(rsa.publicKey, { kid: 'b', alg: 'PS256' }),
@@ -477,7 +477,7 @@ describe('a key', () => {
     ['that is too short', { kty: 'oct', k: 'AAAA' }, /at least 32 bytes/],
     ['that is null', null, /must be an object/],
   ] as const)(
-    'of a set that cannot be used keeps no other of a URL from counting, and is told of a file: one %s',
+    'an unusable key of a URL does not disable the other keys, and in a file it is an error: a key %s',
     (_name, key, why) => {
       const usable = jwk(rsa.publicKey, { kid: 'good', alg: 'RS256', use: 'sig', x5c: ['MIIC'], x5t: 'x' });
       const keys = [key, usable, key];
@@ -487,7 +487,7 @@ describe('a key', () => {
     },
   );
 
-  it('in a file is rotated while the server runs; a file that is broken changes nothing', async () => {
+  it('keys in a file are rotated while the server runs, and a broken file changes nothing', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'fanfare-keys-'));
     onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
     const keyFile = join(directory, 'keys.json');
@@ -531,8 +531,8 @@ async function serveKeys(
   return { jwksUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/keys`, asked: () => asked };
 }
 
-describe('keys of a URL', () => {
-  it('that are symmetric are refused: alone they leave none, and beside others the others count', async () => {
+describe('keys from a URL', () => {
+  it('symmetric keys from a URL are ignored, and other keys of the same set are used', async () => {
     const oct = { kty: 'oct', k: encode(long), kid: 'secret' };
     const token = raw({ alg: 'HS256', kid: 'secret' }, good);
     for (const text of [JSON.stringify(oct), set(oct), set({ ...oct, kid: undefined })]) {
@@ -552,7 +552,7 @@ describe('keys of a URL', () => {
     expect(warnings).toEqual([expect.stringContaining('Symmetric keys')]);
   });
 
-  it('without a name take tokens with any kid, and are fetched again when a signature does not fit', async () => {
+  it('URL keys without a name verify any `kid`, and are fetched again when a signature does not match', async () => {
     let keys = set(jwk(rsa.publicKey, {}));
     const { jwksUrl, asked } = await serveKeys(() => keys);
     let clock = 1_000_000;
@@ -570,7 +570,7 @@ describe('keys of a URL', () => {
     expect(asked()).toBe(2);
   });
 
-  it('are asked when a key without a name is here, and a signature does not fit it', async () => {
+  it('URL keys are fetched if a signature does not match the configured key without a name', async () => {
     const { jwksUrl } = await serveKeys(() => set(jwk(otherRsa.publicKey, { kid: 'b' })));
     const verifier = open({ key: pem(rsa.publicKey), jwksUrl });
     expect(await verdict(verifier, await signed(rsa.privateKey, 'RS256', good, { kid: 'x' }))).toBe('ann');
@@ -579,7 +579,7 @@ describe('keys of a URL', () => {
     );
   });
 
-  it('are asked for once a token could be one, again for a new kid after a while, and count while they cannot be had', async () => {
+  it('URL keys are fetched for the first token and again for a new `kid`, and used while the URL fails', async () => {
     let answer: () => { status: number; body: string } = () => ({
       status: 200,
       body: set(jwk(rsa.publicKey, { kid: 'a' })),
@@ -623,21 +623,21 @@ describe('keys of a URL', () => {
     clock += 700_000;
     answer = () => ({ status: 200, body: 'x'.repeat(300_000) });
     expect(await verdict(verifier, await known('4'))).toBe('4');
-    // That was told at once, from the keys that there were; what is asked for goes on behind it.
+    // The verdict came at once, with the old keys; the fetch continues in the background.
     await vi.waitFor(() => expect(failures).toHaveLength(2), { timeout: 30_000 });
     expect(failures).toEqual([expect.stringContaining('HTTP 500'), expect.stringContaining('more than')]);
     clock += 30_001;
     answer = () => ({ status: 200, body: set(jwk(otherRsa.publicKey, { kid: 'b' })) });
     expect(await verdict(verifier, await unknown('5'))).toBe('5');
     expect(await verdict(verifier, await known('1'))).toBe('not_authenticated');
-    // Also when everybody comes with a token that is remembered.
+    // The keys are fetched again even when all clients send a cached token.
     const remembered = await unknown('5');
     clock += 700_000;
     answer = () => ({ status: 200, body: set(jwk(rsa.publicKey, { kid: 'a' })) });
     await vi.waitFor(() => expect(verifier.known(remembered)).toBeUndefined(), { timeout: 30_000 });
   });
 
-  it('that stops in the middle of its answer are given up, and asked for again', async () => {
+  it('a fetch of keys that stalls in the middle of the response is aborted, and tried again', async () => {
     const keys = set(jwk(rsa.publicKey, { kid: 'a' }));
     let answer = (response: ServerResponse): void => void response.write(keys.slice(0, 20));
     const server = createServer((_request, response) => answer(response));
@@ -653,7 +653,7 @@ describe('keys of a URL', () => {
       { monotonicMs: () => clock, onFailure: ({ message }) => failures.push(message) },
     );
     const token = await signed(rsa.privateKey, 'RS256', good, { kid: 'a' });
-    // A signal alone does not end it when garbage is collected meanwhile.
+    // An abort signal alone does not end the fetch if garbage is collected meanwhile.
     const collecting = setInterval(heapBytes, 100);
     onTestFinished(() => clearInterval(collecting));
     expect(await verdict(verifier, token)).toBe('keys_unavailable');
@@ -664,7 +664,7 @@ describe('keys of a URL', () => {
   });
 });
 
-it('is the token of the other tests, and the unrestricted identity needs none', async () => {
+it('a test token is valid, and the unrestricted identity needs no token', async () => {
   const verifier = open({ key: secret }, { now: Date.now });
   expect((await verifier.verify(await tokenFor({ sub: 'bob' }))).subject).toBe('bob');
   expect(unrestrictedIdentity.isAdmin).toBe(true);

@@ -17,7 +17,7 @@ async function linesOf(store: Parameters<typeof exportStore>[0]): Promise<readon
   return text.trim().split('\n');
 }
 
-it('is kept on disk, over a restart, an export and an import, beside an id or without', async () => {
+it('the publisher of a message is stored, and survives a restart, an export and an import, with or without `id`', async () => {
   const data = await temporaryDirectory();
   const { url, server } = await startServer({ key: secret, rules, data });
   for (const [at, sub] of ['ann', 'bob é 😀', 'x'.repeat(255)].entries())
@@ -50,14 +50,14 @@ it('is kept on disk, over a restart, an export and an import, beside an id or wi
   const imported = await openStore(copy);
   const copied = await linesOf(imported);
   await imported.close();
-  // The first line tells of the log, and an offset begins with its epoch.
+  // The first line describes the log, and an offset begins with the epoch of its log.
   const withoutEpochs = (all: readonly string[]): readonly string[] =>
     all.slice(1).map((line) => line.replace(/"[\w-]+\.(\d+)"/g, '"$1"'));
   expect(withoutEpochs(copied)).toEqual(withoutEpochs(lines));
 });
 
 it.each(['over HTTP', 'over Socket.IO'])(
-  '%s, no subject can take, probe or be named for the id of another',
+  '%s, a subject can neither occupy nor detect the ids of another subject',
   async (way) => {
     const { url } = await startServer({ key: secret, rules });
     const send = async (sub: string, message: unknown): Promise<object> => {
@@ -75,7 +75,7 @@ it.each(['over HTTP', 'over Socket.IO'])(
     const original = await send('ann', 'secret');
     expect([original, await send('mallory 2', 'secret')]).toEqual([isFirst, isFirst]);
     expect(original).toMatchObject({ ok: true });
-    // Its own are found, with another token too.
+    // A subject's own ids are found, even with another token.
     const { offset } = original as { offset: string };
     const again = await send('ann', 'secret');
     expect(again).toMatchObject({ ok: true, duplicate: true, offset });

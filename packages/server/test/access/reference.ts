@@ -1,6 +1,6 @@
 import type { RuleSetting } from '@fanfare/server';
 
-/** Who asks, in the agreement test. */
+/** An identity in the agreement test. */
 export interface Asker {
   readonly sub: string;
   readonly publish: readonly string[];
@@ -8,7 +8,7 @@ export interface Asker {
   readonly admin: boolean;
 }
 
-/** Whether a pattern stands for a topic: PROTOCOL 1.2, read anew and not out of the server. */
+/** Whether a pattern matches a topic: PROTOCOL 1.2, implemented again without code of the server. */
 export function standsFor(pattern: readonly string[], topic: readonly string[]): boolean {
   const [wanted, ...rest] = pattern;
   if (wanted === undefined) return topic.length === 0;
@@ -25,7 +25,7 @@ function segmentsOf(pattern: string, sub: string): readonly string[] {
   return pattern.split('/').map((segment) => (segment === '${sub}' ? own : segment));
 }
 
-/** Whether something is allowed: PROTOCOL 7.4 and 7.5. */
+/** Whether an action is allowed: PROTOCOL 7.4 and 7.5. */
 export function isAllowed(
   action: 'publish' | 'subscribe' | 'delete',
   topic: string,
@@ -37,7 +37,7 @@ export function isAllowed(
   const name = topic.split('/');
   for (const pattern of asker[action]) if (standsFor(pattern.split('/'), name)) return true;
   for (const rule of rules) {
-    // Whose topic it is does not matter to which rule is the first.
+    // Which rule is the first does not depend on the subject.
     const anybodys = rule.match.split('/').map((segment) => (segment === '${sub}' ? '*' : segment));
     if (standsFor(anybodys, name))
       return rule[action] === true && standsFor(segmentsOf(rule.match, asker.sub), name);

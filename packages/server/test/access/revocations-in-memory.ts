@@ -1,6 +1,6 @@
 import type { Revocation, RevocationStore } from '../../src/log/topic-log.ts';
 
-/** Keeps revocations for a test, or fails to. */
+/** Keeps revocations for a test, or fails to keep them. */
 export class RevocationsInMemory implements RevocationStore {
   revocations: readonly Revocation[] = [];
   trustedTime = 0;

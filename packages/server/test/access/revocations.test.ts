@@ -30,14 +30,14 @@ async function revoke(url: string, subject: string): Promise<Response> {
 }
 
 describe('a revocation', () => {
-  it('outlives a crash, a restart, and an export to another directory', async () => {
+  it('a revocation survives a crash, a restart, and an export to another directory', async () => {
     const directory = temporaryDirectory();
     const data = join(directory, 'data');
     const keyFile = join(directory, 'key');
     writeFileSync(keyFile, secret, { mode: 0o600 });
     const claims = { sub: 'a/b ö', subscribe: ['**'] };
     const { authorization: old } = await bearer(claims);
-    // Of an issuer whose clock is ahead.
+    // The clock of the issuer is ahead.
     const { authorization: early } = await bearer({ ...claims, iat: 50 });
     const first = await startServerProcess({ data, port: 0, flags: ['--key-file', keyFile] });
     expect([await statusFor(first.url, old), await statusFor(first.url, early)]).toEqual([200, 200]);
@@ -67,7 +67,7 @@ describe('a revocation', () => {
     await expectStatuses(url);
   });
 
-  it('takes effect at once even when storing it fails, and the failure is reported', async () => {
+  it('a revocation takes effect at once even when storing it fails, and the failure is reported', async () => {
     const store = new RevocationsInMemory();
     const { access, revocations } = accessWith(store);
     const rights = await access.authenticate(await tokenFor({ sub: 'root', admin: true }));
@@ -86,7 +86,7 @@ describe('a revocation', () => {
     expect(store.revocations).toMatchObject([{ subject: 'bob' }]);
   });
 
-  it('is kept until the longest token that it can concern has ended by the trusted clock', async () => {
+  it('a revocation is kept until the longest token that it can concern has expired by the trusted clock', async () => {
     const day = 86_400_000;
     const store = new RevocationsInMemory();
     let now = 1_800_000_000_000;
@@ -111,7 +111,7 @@ describe('a revocation', () => {
     expect(store.revocations).toEqual([{ subject: 'one more', time: now, ahead: [] }]);
   });
 
-  it('is kept for ever when the lifetime of tokens is not limited', async () => {
+  it('a revocation is kept for ever when the lifetime of tokens is not limited', async () => {
     const store = new RevocationsInMemory();
     const revocations = revocationsIn(store, () => 1);
     revocations.add('ann');
@@ -123,7 +123,7 @@ describe('a revocation', () => {
 });
 
 describe('with tokenLifetimeMsMax', () => {
-  it('a token must have an iat, and a limited lifetime from then on', () => {
+  it('with `tokenLifetimeMsMax`, a token must have an `iat` and a limited lifetime', () => {
     const now = 1_800_000_000_000;
     const seconds = now / 1_000;
     const verdict = (claims: object): unknown => {
@@ -140,7 +140,7 @@ describe('with tokenLifetimeMsMax', () => {
     expect(verdict({ exp: seconds + 1 })).toMatch(/has no iat.*`tokenLifetimeMsMax`/);
   });
 
-  it('a server refuses tokens that last longer, over HTTP and Socket.IO', async () => {
+  it('with `tokenLifetimeMsMax`, the server refuses tokens that last longer, over HTTP and Socket.IO', async () => {
     const { url } = await startServer({ key: secret, tokenLifetimeMsMax: 600_000 });
     expect(await statusFor(url, (await bearer({ exp: 600 })).authorization)).toBe(200);
     expect(await statusFor(url, (await bearer({ exp: 601 })).authorization)).toBe(401);

@@ -8,7 +8,7 @@ import { connectClient, publish, startServer } from '../harness.ts';
 import { topicUrl } from '../http-tools.ts';
 import { bearer, secret, tokenFor } from './tokens.ts';
 
-/** Asks for everything that can go wrong with a token, and returns all that the server says. */
+/** Sends every kind of wrong token, and returns all responses of the server. */
 async function provoke(url: string, token: string): Promise<string> {
   const said: unknown[] = [];
   const authorization = `Bearer ${token}`;
@@ -58,7 +58,7 @@ it('responses and logs never contain a key or a token', async () => {
       expect(said.includes(part), `${part.slice(0, 12)}… is told`).toBe(false);
   }
   await server.stop();
-  // The search finds one where there is one.
+  // The search would find a token.
   expect(JSON.stringify([`x ${good} y`]).includes(signature)).toBe(true);
 });
 
@@ -86,7 +86,7 @@ it('an attached Fanfare asks its clients for tokens', async () => {
     auth: { token: await tokenFor({ subscribe: ['a'] }) },
   });
   expect(await client.emitWithAck('subscribe', { topic: 'a' })).toMatchObject({ ok: true });
-  // The program itself needs none.
+  // The program itself needs no token.
   expect(await fanfare.publish('a', 1)).toMatchObject({ ok: true });
   expect(await status(new URL(topicUrl(url, 'a')).pathname, await bearer({ subscribe: ['a'] }))).toBe(200);
 });

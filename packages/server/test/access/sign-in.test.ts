@@ -26,7 +26,7 @@ async function connect(url: string, claims: Claims, transport = transports[0]): 
   return connectClient(url, transport, { auth: { token: await tokenFor(claims) } });
 }
 
-/** An answer as its bytes, but for the date. */
+/** The bytes of a response, without its date. */
 async function answerOf(url: string, init: RequestInit = {}): Promise<string> {
   const response = await fetch(url, { ...init, headers: { connection: 'close', ...init.headers } });
   const headers = [...response.headers].filter(([name]) => name !== 'date');
@@ -50,8 +50,8 @@ const routes = [
   ['GET', '/topics/a/subscribers'],
 ] as const;
 
-describe('without a token that counts', () => {
-  it.each(routes)('%s %s answers 401', async (method, path) => {
+describe('a request without a valid token', () => {
+  it.each(routes)('%s %s without a valid token gets status 401', async (method, path) => {
     const { url } = await startServer({ key: secret });
     for (const authorization of [
       undefined,
@@ -74,26 +74,29 @@ describe('without a token that counts', () => {
     expect(stream.status).toBe(401);
   });
 
-  it.each(transports.slice(0, 2))('a client over %s is refused, and told why', async (transport) => {
-    const { url } = await startServer({ key: secret });
-    const auths: readonly object[] = [{}, { token: 'x' }, { token: 1 }, { token: null }, { token: {} }];
-    for (const auth of [...auths, { token: await tokenFor({ exp: -1 }) }]) {
-      const client = io(url, { transports: [transport], forceNew: true, reconnection: false, auth });
-      onTestFinished(() => void client.close());
-      const refusal = nextEvent<Error & { data?: { code?: string } }>(
-        client,
-        'connect_error',
-        'the server refuses the token',
-      );
-      const error = await refusal;
-      expect(error.data).toMatchObject({
-        status: 401,
-        type: expect.stringMatching(/^urn:fanfare:error:/) as string,
-      });
-    }
-  });
+  it.each(transports.slice(0, 2))(
+    'a client over %s without a valid token is refused with the reason',
+    async (transport) => {
+      const { url } = await startServer({ key: secret });
+      const auths: readonly object[] = [{}, { token: 'x' }, { token: 1 }, { token: null }, { token: {} }];
+      for (const auth of [...auths, { token: await tokenFor({ exp: -1 }) }]) {
+        const client = io(url, { transports: [transport], forceNew: true, reconnection: false, auth });
+        onTestFinished(() => void client.close());
+        const refusal = nextEvent<Error & { data?: { code?: string } }>(
+          client,
+          'connect_error',
+          'the server refuses the token',
+        );
+        const error = await refusal;
+        expect(error.data).toMatchObject({
+          status: 401,
+          type: expect.stringMatching(/^urn:fanfare:error:/) as string,
+        });
+      }
+    },
+  );
 
-  it('a client may bring one in the header', async () => {
+  it('a Socket.IO client can send its token in the `Authorization` header', async () => {
     const { url } = await startServer({ key: secret });
     const client = await connectClient(url, 'websocket', {
       extraHeaders: await bearer({ subscribe: ['a'] }),
@@ -104,15 +107,15 @@ describe('without a token that counts', () => {
     });
   });
 
-  it('pages have no data, and are there', async () => {
+  it('pages have no data, and are served without a token', async () => {
     const { url } = await startServer({ key: secret });
     for (const path of ['/', '/fanfare.js'])
       expect((await fetch(`${url}${path}`, { headers: { connection: 'close' } })).status).toBe(200);
   });
 });
 
-describe('what may not be read', () => {
-  it('looks the same whether it exists or not, byte for byte', async () => {
+describe('a topic that a token does not allow', () => {
+  it('a topic that a token does not allow looks the same whether it exists or not, byte for byte', async () => {
     const { url, server } = await startServer({ key: secret });
     const headers = {
       ...(await bearer({ subscribe: ['mine'], publish: ['mine'] })),
@@ -161,12 +164,12 @@ describe('what may not be read', () => {
       await server.publish(topic, 'secret');
     }
     expect(await all()).toEqual(before);
-    // The comparison sees a difference where there is one to see.
+    // The comparison would detect a difference.
     const ask = { headers: await bearer({ subscribe: ['theirs'] }) };
     expect(await answerOf(`${url}/topics/theirs`, ask)).toContain('lastOffset');
   });
 
-  it('is not counted, told of or paged through', async () => {
+  it('a topic that a token does not allow is not counted, reported or paged through', async () => {
     const { url, server } = await startServer({ key: secret, rules: [{ match: '**', create: 'publish' }] });
     for (let at = 0; at < 5; at++) for (const topic of ['a/1', 'a/2', 'b/1']) await server.publish(topic, at);
     const headers = { ...(await bearer({ subscribe: ['a/1', 'b/*'] })), connection: 'close' };
@@ -186,7 +189,7 @@ describe('what may not be read', () => {
       from: 'earliest',
     })) as object;
     expect(ack).toMatchObject({ ok: true, replayed: 10 });
-    // A topic of others that is deleted is no gap.
+    // The deletion of a topic that the token does not allow is not a gap.
     const admin = await bearer({ admin: true });
     await fetch(topicUrl(url, 'a/2'), { method: 'DELETE', headers: { ...admin, connection: 'close' } });
     const { offset } = ack as { offset: string };
@@ -196,9 +199,9 @@ describe('what may not be read', () => {
   });
 });
 
-describe('a session', () => {
+describe('a connection with a token', () => {
   it.each(transports)(
-    'over %s is closed when its token ends; a stock client comes back with a fresh one, and stays away without',
+    'a connection over %s ends with its token, and a stock client reconnects only with a fresh token',
     async (transport) => {
       const { url } = await startServer({ key: secret });
       const options = { reconnection: true, reconnectionDelay: 50 };
@@ -234,7 +237,7 @@ describe('a session', () => {
     },
   );
 
-  it('of a revoked subject is ended so that a stock client stays out', async () => {
+  it('a connection of a revoked subject ends so that a stock client does not reconnect', async () => {
     const { url } = await startServer({ key: secret });
     const auth = { token: await tokenFor({ sub: 'bob' }) };
     const client = await connectClient(url, 'websocket', { reconnection: true, reconnectionDelay: 50, auth });
@@ -245,7 +248,7 @@ describe('a session', () => {
     expect(client.active).toBe(false);
   });
 
-  it('as a stream ends with its token', async () => {
+  it('a stream ends when its token expires', async () => {
     const { url } = await startServer({ key: secret });
     const headers = await bearer({ subscribe: ['**'], exp: 2 });
     const stream = await openStream(`${url}/topics/**/messages`, headers);
@@ -254,7 +257,7 @@ describe('a session', () => {
     await stream.ended();
   });
 
-  it('goes on with a fresh token, which may allow more or less', async () => {
+  it('a connection continues with a fresh token, which can have more or fewer rights', async () => {
     const { url, server } = await startServer({ key: secret, rules: [{ match: '**', create: 'publish' }] });
     const client = await connect(url, { subscribe: ['a', 'p/1'], exp: 2 });
     const events: string[] = [];
@@ -295,11 +298,11 @@ describe('a session', () => {
     ]);
   });
 
-  it('ends within a second when its subject is revoked, and tokens from before count no more', async () => {
+  it('a connection ends within a second when its subject is revoked, and earlier tokens are refused', async () => {
     const { url } = await startServer({ key: secret });
     const claims = { sub: 'a/b *', subscribe: ['**'], publish: ['**'] };
     const old = await bearer({ ...claims, iat: -5 });
-    // Of an issuer whose clock is ahead.
+    // The clock of the issuer is ahead.
     const early = await bearer({ ...claims, iat: 50 });
     expect((await fetch(`${url}/topics`, { headers: { ...early, connection: 'close' } })).status).toBe(200);
     const clients = await Promise.all(transports.map((transport) => connect(url, claims, transport)));
@@ -327,7 +330,7 @@ describe('a session', () => {
     expect((await connect(url, { ...claims, iat: 30 })).connected).toBe(true);
   });
 
-  it('ends a connection that does not answer its close, when its subject is revoked', async () => {
+  it('a connection that does not respond to its close is ended when its subject is revoked', async () => {
     const { url } = await startServer({ key: secret });
     const socket = await connectDeaf(url, JSON.stringify({ token: await tokenFor({ sub: 'bob' }) }));
     const closed = nextEvent(
@@ -339,11 +342,11 @@ describe('a session', () => {
     const headers = await bearer({ sub: 'root', admin: true });
     expect((await fetch(`${url}/revocations/bob`, { method: 'PUT', headers })).status).toBe(200);
     await closed;
-    // By itself ws would wait for half a minute.
+    // Without this, ws would wait for half a minute.
     expect(performance.now() - started).toBeLessThan(15_000);
   });
 
-  it('stays revoked when its token, of a clock that is ahead, is verified anew', async () => {
+  it('a subject stays revoked when its token, from a clock that is ahead, is verified again', async () => {
     let now = Date.now();
     const liveIdentities = new LiveIdentities(() => now);
     const revocations = new Revocations({
@@ -370,7 +373,7 @@ describe('a session', () => {
     await revocations.revoke(admin, 'bob');
     await revocations.revoke(admin, 'bob');
     now += 2_000;
-    // What was verified is forgotten for as many tokens that came later.
+    // As many later tokens push the verified token out of the cache.
     for (let count = 0; count < 1_000; count++)
       await access.authenticate(await tokenFor({ exp: 600 + count }));
     await expect(access.authenticate(early)).rejects.toThrow('revoked');
@@ -380,36 +383,39 @@ describe('a session', () => {
   });
 });
 
-describe('a publish whose body comes late', () => {
-  it.each(['not_authenticated', 'token_expired'] as const)('is refused with %s', async (code) => {
-    let now = Date.now();
-    const { url } = await startServer({ key: secret, now: () => now });
-    const root = await bearer({ sub: 'root', admin: true, exp: 10_000 });
-    expect((await fetch(topicUrl(url, 'a'), { method: 'PUT', headers: root })).status).toBe(201);
-    const { authorization } = await bearer({ publish: ['a'], exp: 30 });
-    // The server has met it then, and lets it in in the turn in which the head comes.
-    expect((await publish(url, { topic: 'a' }, { authorization })).status).toBe(400);
-    const body = JSON.stringify({ topic: 'a', message: 1 });
-    const { socket, ended } = connectRaw(url);
-    socket.write(
-      `POST /publish HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: ${authorization}\r\n` +
-        `Content-Type: application/json\r\nContent-Length: ${body.length}\r\nExpect: 100-continue\r\n\r\n`,
-    );
-    await within(soonMs, 'the server answers the request', once(socket, 'data'));
-    // By less than what the server takes for a jump of its clock.
-    if (code === 'token_expired') now += 50_000;
-    else await fetch(`${url}/revocations/ann`, { method: 'PUT', headers: root });
-    socket.write(body);
-    expect(await ended).toContain(`"code":"${code}"`);
-    const { messages } = (await (await fetch(topicUrl(url, 'a'), { headers: root })).json()) as {
-      messages: number;
-    };
-    expect(messages).toBe(0);
-  });
+describe('a publish whose body arrives late', () => {
+  it.each(['not_authenticated', 'token_expired'] as const)(
+    'a publish whose body arrives after its token became invalid is refused with %s',
+    async (code) => {
+      let now = Date.now();
+      const { url } = await startServer({ key: secret, now: () => now });
+      const root = await bearer({ sub: 'root', admin: true, exp: 10_000 });
+      expect((await fetch(topicUrl(url, 'a'), { method: 'PUT', headers: root })).status).toBe(201);
+      const { authorization } = await bearer({ publish: ['a'], exp: 30 });
+      // The token is cached then, so the server accepts it in the turn in which the head arrives.
+      expect((await publish(url, { topic: 'a' }, { authorization })).status).toBe(400);
+      const body = JSON.stringify({ topic: 'a', message: 1 });
+      const { socket, ended } = connectRaw(url);
+      socket.write(
+        `POST /publish HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: ${authorization}\r\n` +
+          `Content-Type: application/json\r\nContent-Length: ${body.length}\r\nExpect: 100-continue\r\n\r\n`,
+      );
+      await within(soonMs, 'the server answers the request', once(socket, 'data'));
+      // The step is smaller than what the server treats as a jump of its clock.
+      if (code === 'token_expired') now += 50_000;
+      else await fetch(`${url}/revocations/ann`, { method: 'PUT', headers: root });
+      socket.write(body);
+      expect(await ended).toContain(`"code":"${code}"`);
+      const { messages } = (await (await fetch(topicUrl(url, 'a'), { headers: root })).json()) as {
+        messages: number;
+      };
+      expect(messages).toBe(0);
+    },
+  );
 });
 
 describe('the publisher of a message', () => {
-  it('is the subject of its token where the rule says so, and nothing that somebody sends', async () => {
+  it('the publisher of a message is the subject of its token, not a field of the request', async () => {
     const rules = [
       { match: 'told/*', publisher: true, create: 'publish' },
       { match: '**', create: 'publish' },
@@ -456,7 +462,7 @@ describe('the publisher of a message', () => {
 });
 
 describe("a rule's ${sub}", () => {
-  it('stands for the subject, whose characters mean nothing', async () => {
+  it('`${sub}` in a rule is replaced by the subject, whose characters have no special meaning', async () => {
     const rules = [{ match: 'users/${sub}/**', subscribe: true, publish: true, create: 'publish' }] as const;
     const { url } = await startServer({ key: secret, rules });
     const own: readonly (readonly [string, string])[] = [

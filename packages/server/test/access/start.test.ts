@@ -23,19 +23,22 @@ const keys: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'a URL': { jwksUrl: 'https://id.example/keys' },
 };
 
-describe('a server on an address', () => {
+describe('the address that a server listens on', () => {
   it.each(
     hosts.flatMap((host) =>
       Object.keys(keys).flatMap((key) => [false, true].map((open) => ({ host, key, open }))),
     ),
-  )('$host with $key, open: $open', ({ host, key, open }) => {
-    const start = (): unknown => resolveSettings({ flags: { host, open, ...keys[key] }, env: {} });
-    const isAllowed = loopback.has(host) || open || !['no key', 'an empty key'].includes(key);
-    if (isAllowed) expect(start).not.toThrow();
-    else expect(start).toThrow(/may read and publish everything/);
-  });
+  )(
+    'a server that others can reach needs a key or `open`: $host with $key, open: $open',
+    ({ host, key, open }) => {
+      const start = (): unknown => resolveSettings({ flags: { host, open, ...keys[key] }, env: {} });
+      const isAllowed = loopback.has(host) || open || !['no key', 'an empty key'].includes(key);
+      if (isAllowed) expect(start).not.toThrow();
+      else expect(start).toThrow(/may read and publish everything/);
+    },
+  );
 
-  it('with a key requires tokens even when it is open', async () => {
+  it('a server with a key requires tokens even with `open`', async () => {
     const { url } = await startServer({ host: '0.0.0.0', key: secret, open: true });
     const ask = async (headers: Record<string, string>): Promise<number> =>
       (await fetch(`${url}/topics`, { headers: { ...headers, connection: 'close' } })).status;
@@ -54,16 +57,19 @@ describe('a wrong key', () => {
       { keyFile: '/there/is/none' },
       /keyFile \(--key-file\) '\/there\/is\/none': The file cannot be read \(ENOENT\)/,
     ],
-  ])('does not start, and is told to nobody: %s', async (settings, reason) => {
-    const error: unknown = await createServer({ port: 0, ...settings })
-      .start()
-      .catch((thrown: unknown) => thrown);
-    expect(error).toBeInstanceOf(SettingsError);
-    expect(String(error)).toMatch(reason);
-    expect(String(error)).not.toContain(canary);
-  });
+  ])(
+    'a server with a wrong key does not start, and its error does not contain the key: %s',
+    async (settings, reason) => {
+      const error: unknown = await createServer({ port: 0, ...settings })
+        .start()
+        .catch((thrown: unknown) => thrown);
+      expect(error).toBeInstanceOf(SettingsError);
+      expect(String(error)).toMatch(reason);
+      expect(String(error)).not.toContain(canary);
+    },
+  );
 
-  it('is reported before the server starts if possible', () => {
+  it('a wrong key is reported before the server starts if possible', () => {
     const wrong = (flags: Record<string, unknown>): unknown => {
       try {
         return resolveSettings({ flags, env: {} });

@@ -19,12 +19,12 @@ export interface Claims {
   readonly publish?: readonly string[];
   readonly subscribe?: readonly string[];
   readonly admin?: boolean;
-  /** When it was issued and ends, in seconds from now. */
+  /** The times of issue and expiry, in seconds from now. */
   readonly iat?: number;
   readonly exp?: number;
 }
 
-/** A token that a server with `key: secret` takes. */
+/** A token that a server with `key: secret` accepts. */
 export function tokenFor({ sub = 'ann', iat = 0, exp = 600, ...fanfare }: Claims = {}): Promise<string> {
   const now = Math.floor(Date.now() / 1_000);
   return new SignJWT({ fanfare })
@@ -35,7 +35,7 @@ export function tokenFor({ sub = 'ann', iat = 0, exp = 600, ...fanfare }: Claims
     .sign(new TextEncoder().encode(secret));
 }
 
-/** The header that a token goes with. */
+/** The header that carries a token. */
 export async function bearer(claims?: Claims): Promise<{ authorization: string }> {
   return { authorization: `Bearer ${await tokenFor(claims)}` };
 }
