@@ -30,7 +30,7 @@ describe('the subscriptions of one connection', () => {
       ]),
     );
 
-  it('the subscriptions of one connection are told apart by what is replayed to whom, and share what is live', () => {
+  it('deliveries of one connection are attributed to its subscriptions by `replay`, and live ones to all that match', () => {
     const events = [
       opened('a/*', 'live'),
       opened('a/b', 'catching_up'),
@@ -44,7 +44,7 @@ describe('the subscriptions of one connection', () => {
     expect(contents(events)).toEqual({ 'a/*': ['2', '3', '4'], 'a/b': ['1', '2', '3'] });
   });
 
-  it('the subscriptions of one connection are due nothing once they ended, and what comes all the same is nobody’s', () => {
+  it('a delivery after the end of its subscription is attributed to no subscription', () => {
     const events = [
       opened('a', 'live'),
       message(1, 'a'),
@@ -75,7 +75,7 @@ describe('the subscriptions of one connection', () => {
     ['a.c', 'abc', false],
     ['a/*/c', 'a/b/c', true],
     ['a/*/c', 'a/b/b/c', false],
-  ])('subscriptions to %s are due %s: %s', (interest, topic, is) => {
+  ])('a subscription to %s matches %s: %s', (interest, topic, is) => {
     expect(isOf(interest, topic)).toBe(is);
   });
 });

@@ -1,7 +1,7 @@
 import type { Delivery, State, Stray, Subscribed, Subscription, SubscriptionEvent } from './history.ts';
 import { isOf } from './place.ts';
 
-/** What a client saw, over all its connections, in the order in which it came. */
+/** The events that a client saw over all its connections, in their order. */
 export type ClientEvent =
   | (Subscribed & { readonly interest: string; readonly form: Subscription['form'] })
   | { readonly kind: 'unsubscribed'; readonly interest: string }
@@ -24,8 +24,8 @@ interface Open {
 }
 
 /**
- * Tells the subscriptions of a client apart, as the contract says: what carries `replay` is for the subscription
- * that it names, what does not is for every live subscription that matches, once for them all.
+ * Tells the subscriptions of a client apart, as the contract says: what carries `replay` is for the
+ * subscription that it names, what does not is for every live subscription that matches, once for them all.
  */
 export function subscriptionsOf(
   client: string,
@@ -78,7 +78,7 @@ function isFor(
     case 'message':
       if (open.form !== event.form) return false;
       if (event.replay !== undefined) return open.interest === event.replay;
-      // The plain form does not tell: a client has to be told apart by what it subscribes to.
+      // The plain form does not name a subscription, so the topic has to tell.
       return (open.form === 'plain' || open.state === 'live') && isOf(open.interest, event.topic);
   }
 }

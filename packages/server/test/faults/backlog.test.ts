@@ -10,11 +10,11 @@ const topic = 'orders';
 const missed = 100_000;
 const batch = 2_500;
 const text = 'x'.repeat(450);
-/** All of them are some 55 MB as envelopes: a server that would not wait for its reader would need that much more. */
+/** All envelopes together have some 55 MB: a server without backpressure would need that much more memory. */
 const growthBytesMax = 32 * 2 ** 20;
 
 it.skipIf(process.platform !== 'linux')(
-  'a hundred thousand missed messages are read to a slow reader in little memory, while more are published',
+  'a slow reader gets a hundred thousand missed messages while the server uses little memory and more are published',
   async () => {
     const { server, url } = await startServerProcess({ data: temporaryDirectory(), port: 0 });
     await declareTopics(url, [topic]);
@@ -41,13 +41,13 @@ it.skipIf(process.platform !== 'linux')(
       ok: true,
       replayed: missed,
     });
-    // A reader that is away for a moment after each that it has read.
+    // The reader pauses for a moment after each message.
     for (let pause = 0; pause < 40; pause++) {
       tcp.ws.pause();
       await publish(20);
       most = Math.max(most, anonymousBytes(server.program.process.pid));
       tcp.ws.resume();
-      // Time itself is the test: the reader takes what it can for a moment, and is away again.
+      // Time itself is the test: the reader reads for a moment, and pauses again.
       await sleep(5);
     }
     await expect.poll(() => numbers.length, { timeout: 60_000 }).toBe(published);
@@ -58,7 +58,7 @@ it.skipIf(process.platform !== 'linux')(
   },
 );
 
-/** What a process has of its own: what it reads of its data file is the system's. */
+/** The private memory of a process: mapped pages of its data file do not count. */
 function anonymousBytes(pid: number | undefined): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   return Number(/^RssAnon:\s+(\d+) kB$/m.exec(status)?.[1] ?? Number.NaN) * 1_024;

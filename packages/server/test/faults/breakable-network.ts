@@ -3,7 +3,10 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { soonMs, within } from '../../../../test/waits.ts';
 
-/** A way to a server that can be cut: every TCP connection over it ends at once, without a word of HTTP or Socket.IO. */
+/**
+ * A network to a server that can be cut: all its TCP connections end at once, without HTTP or Socket.IO
+ * packets.
+ */
 export class BreakableNetwork {
   readonly url: string;
   readonly #sockets = new Set<Socket>();
@@ -45,7 +48,7 @@ export class BreakableNetwork {
     return new BreakableNetwork(`http://127.0.0.1:${address.port}`, server, Number(new URL(url).port));
   }
 
-  /** Until it is mended. */
+  /** Ends all connections, and refuses new ones until `mend`. */
   cut(): void {
     this.#isCut = true;
     for (const socket of this.#sockets) socket.destroy();

@@ -13,12 +13,12 @@ import { World } from './world.ts';
 const schedules = Number(process.env['FANFARE_CATCHING_UP_SCHEDULES'] ?? 3);
 const steps = ['burst', 'trickle', 'trickle', 'pause', 'resume', 'restart', 'renew', 'cut', 'read'] as const;
 
-/** More than a kernel keeps for a connection that nobody reads. */
+/** More than a kernel buffers for a connection that nobody reads. */
 const burst = { count: 160, bytes: 50_000 };
 
-describe('subscriptions that go from the log to what is live, and back', () => {
+describe('subscriptions that alternate between catching up and live', () => {
   it(
-    'subscriptions that catch up get every message once and in order, and are told their state before the first delivery in it',
+    'subscriptions that catch up get every message once and in order, and each state before its first delivery',
     async () => {
       const random = seeded('catching up');
       const { url } = await startServerProcess({
@@ -39,7 +39,7 @@ describe('subscriptions that go from the log to what is live, and back', () => {
     20_000 + schedules * 15_000,
   );
 
-  it('subscriptions that catch up are told what retention took before they came to it', async () => {
+  it('subscriptions that catch up learn how many messages retention dropped before they could read them', async () => {
     const random = seeded('catching up with what goes');
     const count = 30;
     const { url } = await startServerProcess({
@@ -102,7 +102,7 @@ async function runSchedule(url: string, name: string, random: Random): Promise<H
     else slow.renew(interest);
     await nextTurn();
   };
-  // However it goes on: it begins with falling behind, and coming back while more is published.
+  // Every schedule begins with falling behind, and catching up while more is published.
   for (const step of ['pause', 'burst'] as const) await run(step);
   await Promise.all(publishing);
   for (const step of ['resume', 'trickle', 'burst'] as const) await run(step);
@@ -117,7 +117,7 @@ async function runSchedule(url: string, name: string, random: Random): Promise<H
   return history;
 }
 
-/** Publishes as fast as the connection takes it. */
+/** Publishes as fast as the connection accepts it. */
 async function publishMany(
   world: World,
   client: Socket,

@@ -36,7 +36,7 @@ const { missing } = FakeClock;
 describe.skipIf(missing !== undefined)(
   `a server whose clock is wrong${missing === undefined ? '' : ` (skipped: ${missing})`}`,
   () => {
-    it('goes on as if nothing had been after one start with the year 2099', async () => {
+    it('a server continues normally after one start with the clock in the year 2099', async () => {
       const clock = new FakeClock();
       const options = { data: temporaryDirectory(), port: 0, flags: ['--rules', rules], env: clock.env };
       clock.set(73 * year);
@@ -57,12 +57,12 @@ describe.skipIf(missing !== undefined)(
       expect(now).toBeLessThanOrEqual(Date.now());
       expect(await messages(url, 'news')).toEqual(['from 2099', 'now']);
       expect(await messages(url, 'news', `?time=${now}`)).toEqual(['now']);
-      // What is from the future goes at its age, too.
+      // Messages from the future are dropped at their age, too.
       await publish(url, 'brief', 'now');
       await expect.poll(() => messages(url, 'brief')).toEqual([]);
     });
 
-    it('deletes nothing while its clock is a year ahead, and goes on once that is set right', async () => {
+    it('a server deletes nothing while its clock is a year ahead, and continues once the clock is right', async () => {
       const clock = new FakeClock();
       const options = { data: temporaryDirectory(), port: 0, flags: ['--rules', rules], env: clock.env };
       const { server, url } = await startServerProcess(options);
@@ -80,7 +80,7 @@ describe.skipIf(missing !== undefined)(
       expect(await messages(url, 'news')).toEqual([1, 2, 3, 4, 5]);
     });
 
-    it('deletes nothing when one start is a year ahead, however that ends', async () => {
+    it('a server deletes nothing when its clock is a year ahead for one start, however that run ends', async () => {
       const clock = new FakeClock();
       const options = { data: temporaryDirectory(), port: 0, flags: ['--rules', rules], env: clock.env };
       const first = await startServerProcess(options);

@@ -1,6 +1,6 @@
 import type { Random } from './random.ts';
 
-/** What a file looks like after a disk, a copy or a program has damaged it. */
+/** A file after a disk, a copy or a program has damaged it. */
 export interface DamagedFile {
   readonly kind: string;
   readonly data: Buffer;
@@ -8,14 +8,14 @@ export interface DamagedFile {
 
 const pageSize = 4096;
 const headSize = 24;
-/** Where the fields of the pages that a file begins with are: sizes, flags, depths, counts, roots, commits. */
+/** The offsets of the fields of a file's first pages: sizes, flags, depths, counts, roots, commits. */
 const metaFields = [24, 28, 30, 32, 40, 48, 56, 64, 72, 76, 78, 80, 88, 96, 104, 112, 120, 128];
 
-/** Damages copies of an LMDB file, each in one of all the ways in turn. */
+/** Damages copies of an LMDB file, each in another way, in turn. */
 export class Damager {
   readonly #whole: Buffer;
   readonly #random: Random;
-  /** How many pages have data, and which of them are, or once were, parts of a tree. */
+  /** The number of pages with data, and the pages that are or were parts of a tree. */
   readonly #pages: number;
   readonly #treePages: readonly number[];
   #next = 0;

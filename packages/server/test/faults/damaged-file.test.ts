@@ -12,7 +12,7 @@ const count = Number(process.env['FANFARE_DAMAGED_FILES'] ?? 1) * 18;
 const damagedCode = 4;
 const topics = ['news', 'orders/1', 'orders/2'];
 
-/** Makes a data directory with messages of all sizes, of which some are gone again. */
+/** Makes a data directory with messages of all sizes, and removes some of them. */
 async function fill(): Promise<{ readonly data: string; readonly contents: ReadonlySet<string> }> {
   const data = temporaryDirectory();
   const flags = ['--rules', JSON.stringify([{ match: 'orders/*', keep: { count: 40 } }])];
@@ -35,7 +35,7 @@ async function fill(): Promise<{ readonly data: string; readonly contents: Reado
   return { data, contents };
 }
 
-/** How a program ended, if it did by itself. */
+/** The end of a program, if it ended by itself. */
 async function ending({ process, exitCode }: Program): Promise<number | NodeJS.Signals> {
   const code = await exitCode;
   return process.signalCode ?? code;
@@ -43,7 +43,7 @@ async function ending({ process, exitCode }: Program): Promise<number | NodeJS.S
 
 describe('a damaged data file', () => {
   it(
-    'a damaged data file never ends the server by a signal: it serves what was stored, or ends with its own code and one sentence',
+    'a damaged data file never crashes the server: it serves the stored messages or exits with its own code and one sentence',
     async () => {
       const { data, contents } = await fill();
       const directory = temporaryDirectory();
@@ -53,7 +53,7 @@ describe('a damaged data file', () => {
         const { kind, data: bytes } = damager.damage();
         const copy = join(directory, String(number));
         mkdirSync(copy);
-        // Whether the last stop was clean or not: the note tells, but not of this file.
+        // The note says whether the last stop was clean, but it describes the file before the damage.
         if (number % 2 === 0) copyFileSync(join(data, 'log.mdb-owner'), join(copy, 'log.mdb-owner'));
         writeFileSync(join(copy, 'log.mdb'), bytes);
         const server = new ServerProcess({ data: copy, port: 0 });
@@ -83,7 +83,7 @@ describe('a damaged data file', () => {
   );
 
   it(
-    'a damaged data file never ends a store tool by a signal, and lets it tell what is damaged',
+    'a damaged data file never crashes a store tool, and the tool reports the damage',
     async () => {
       const { data } = await fill();
       const directory = temporaryDirectory();
@@ -106,8 +106,8 @@ describe('a damaged data file', () => {
   );
 });
 
-describe('a server that was killed', () => {
-  it('a server that is killed at any moment of its start starts again, and finds nothing damaged', async () => {
+describe('a server that is killed during its start', () => {
+  it('a server that is killed at any moment of its start starts again, and finds no damage', async () => {
     const data = join(temporaryDirectory(), 'data');
     const random = seeded('killed while it starts');
     for (let kill = 0; kill < 12; kill++) {

@@ -5,7 +5,7 @@ import { startServerProcess } from './server-process.ts';
 
 const rules = JSON.stringify([{ match: '**', create: 'publish' }]);
 
-/** Publishes to topics of its own and deletes each, some at the same time. */
+/** Publishes to its own topics and deletes each of them, some at the same time. */
 async function comeAndGo(url: string, count: number): Promise<void> {
   const topics = Array.from({ length: count }, (_, at) => `answers/${at}`);
   await post(url, topics);

@@ -14,7 +14,7 @@ import { World } from './world.ts';
 const diskBytes = 16 * 1024 * 1024;
 const leftBytes = 1024 * 1024;
 
-/** How long after there is room again a publish may still be refused. */
+/** How long a publish may still be refused after there is space again. */
 const recoveryMs = 10_000;
 
 const missing = whyNoDisk();
@@ -22,7 +22,7 @@ const missing = whyNoDisk();
 describe.skipIf(missing !== undefined)(
   `a disk that is full${missing === undefined ? '' : ` (skipped: ${missing})`}`,
   () => {
-    it('refuses publishes and acknowledges none; reading goes on, and publishing too once there is room', async () => {
+    it('on a full disk publishes are refused, none is acknowledged, and reading continues; publishing resumes after there is space', async () => {
       const disk = smallDisk();
       const { server, url } = await startServerProcess({ data: join(disk, 'data'), port: 0 });
       const world = new World(['news', 'orders']);
@@ -55,14 +55,14 @@ describe.skipIf(missing !== undefined)(
 
       rmSync(filler);
       const isStored = async (): Promise<boolean> => (await publisher.publish(20_000)).kind === 'ok';
-      // Nothing tells a publisher that there is room again: it tries now and then, as publishers do.
+      // Publishers are not notified when there is space again, so they retry now and then.
       await until('messages can be stored again', isStored, { step: () => sleep(50), ms: recoveryMs });
       for (let number = 0; number < 20; number++)
         expect(await publisher.publish(1000)).toMatchObject({ kind: 'ok' });
       await settle(world, url, [live, late]);
       expect([live, late].flatMap(({ refusals }) => refusals)).toEqual([]);
       expectNoFaults(world.history(await readHistory(url)), { acknowledged: 41, delivered: 60 });
-      // A line for each change of state, and not a stack for each publish.
+      // The log has one line for each change of state, not a stack for each publish.
       await server.program.says('Messages can be stored again.', 'stderr');
       const lines = server.program.stderr.trim().split('\n');
       expect(lines.map((line) => (JSON.parse(line) as { msg: string }).msg)).toEqual([
@@ -106,7 +106,7 @@ async function statusOfPublish(url: string): Promise<number> {
   return response.status;
 }
 
-/** Why a disk of our own cannot be had. */
+/** The reason why the test cannot mount a disk of its own. */
 function whyNoDisk(): string | undefined {
   if (process.platform !== 'linux') return 'tmpfs is for Linux';
   if (process.getuid?.() !== 0) return 'only root can mount a tmpfs';

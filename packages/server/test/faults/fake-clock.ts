@@ -5,7 +5,7 @@ import { temporaryDirectory } from '../../../cli/test/harness.ts';
 const libraries = '/usr/lib';
 const name = 'faketime/libfaketimeMT.so.1';
 
-/** Where Debian's package `faketime` has its library; undefined where it is not installed. */
+/** The path of the library of Debian's package `faketime`; undefined if it is not installed. */
 function findLibrary(): string | undefined {
   if (!existsSync(libraries)) return undefined;
   const folders = ['.', ...readdirSync(libraries).filter((folder) => folder.includes('linux-gnu'))];
@@ -14,7 +14,10 @@ function findLibrary(): string | undefined {
 
 const library = findLibrary();
 
-/** The wall clock of programs that run with its environment, which can be set while they run. Other clocks stay right. */
+/**
+ * The wall clock of programs that run with its environment, which can be set while they run. Other clocks
+ * stay right.
+ */
 export class FakeClock {
   readonly #file = join(temporaryDirectory(), 'clock');
 

@@ -14,7 +14,7 @@ const flips = Number(process.env['FANFARE_FLIPPED_BITS'] ?? 3);
 const messages = 120;
 const topics = ['damaged', 'other'];
 
-/** How long a subscriber has to be told. */
+/** The time in which a subscriber must get an error. */
 const toldMs = 5_000;
 
 interface Written {
@@ -22,8 +22,8 @@ interface Written {
   readonly sent: readonly Kept[];
 }
 
-describe('a bit that is flipped in a stored message', () => {
-  it('a bit that is flipped in a stored message never changes what is delivered and skips nothing: readers get what comes before it, and are told', async () => {
+describe('a flipped bit in a stored message', () => {
+  it('a flipped bit in a stored message never alters a delivery: readers get the messages before it, and then an error', async () => {
     const random = seeded('flipped bit');
     const { data, sent } = await write();
     const damaged = sent.filter(({ topic }) => topic === 'damaged');
@@ -32,7 +32,7 @@ describe('a bit that is flipped in a stored message', () => {
       const server = new ServerProcess({ data, port: 0 });
       const url = await server.url().catch(() => undefined);
       if (url === undefined) {
-        // Not to start is no silent skip either, when it says why.
+        // A server that refuses to start with a reason does not skip messages silently either.
         expect(server.program.stderr).toMatch(/damaged/i);
         expect(await server.program.exitCode).toBeGreaterThan(0);
       } else {
@@ -46,7 +46,7 @@ describe('a bit that is flipped in a stored message', () => {
   });
 });
 
-/** The other topic is whole; of the damaged one there is a beginning, and then a refusal with a code. */
+/** The other topic is complete; the damaged one has a beginning, and then a refusal with a code. */
 async function expectTold(url: string, sent: readonly Kept[]): Promise<void> {
   const damaged = sent.filter(({ topic }) => topic === 'damaged');
   expect(await readHistory(url, 'other')).toEqual(sent.filter(({ topic }) => topic === 'other'));

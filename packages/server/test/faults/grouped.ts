@@ -1,4 +1,4 @@
-/** What belongs together, in its order. (Map.groupBy, which Node 20 does not have.) */
+/** Groups values by a key, in their order, like Map.groupBy, which Node 20 does not have. */
 export function grouped<K, T>(all: readonly T[], keyOf: (each: T) => K): Map<K, T[]> {
   const groups = new Map<K, T[]>();
   for (const each of all) {

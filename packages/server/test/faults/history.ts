@@ -1,28 +1,30 @@
 import type { SubscriptionState } from '@fanfare/protocol';
 
-/** What publishers and subscribers saw, and what the log has at the end: what the oracle judges. */
+/** The history that the oracle judges: what publishers and subscribers saw, and the log at the end. */
 export interface History {
   /** Every attempt to publish; a retry is an attempt of its own. */
   readonly publishes: readonly Publish[];
   readonly subscriptions: readonly Subscription[];
   /** The whole log as it was read at the end, in the order in which it was read. */
   readonly kept: readonly Kept[];
-  /** By topic: how many messages its retention keeps, where it drops any. Nothing else may be gone. */
+  /** How many messages retention keeps, by topic. No other topic may lose messages. */
   readonly keep?: Readonly<Record<string, number>>;
-  /** Deliveries that no subscription of their connection was due. */
+  /** Deliveries that match no subscription of their connection. */
   readonly strays?: readonly Stray[];
 }
 
 export interface Publish {
-  /** Publishes one after the other: what it sends after an answer comes after what was answered. */
+  /** The name of the publisher. A message that it sends after an acknowledgement is later in the log. */
   readonly publisher: string;
-  /** A connection or a batch: what is sent over it keeps its order, whether it was answered or not. */
+  /** A connection or a batch: its messages keep their order, acknowledged or not. */
   readonly stream?: string;
   readonly topic: string;
-  /** The message as JSON. No two publishes have the same, but for retries of one another. */
+  /** The message as JSON. Only retries of a publish have the same content. */
   readonly content: string;
   readonly id?: string;
-  /** When it was sent and answered, by one clock for the whole history that never stands still. */
+  /**
+   * The times of sending and answer. One clock counts for the whole history, and each of its times is unique.
+   */
   readonly sent: number;
   readonly answered?: number;
   readonly outcome: Outcome;
@@ -30,9 +32,9 @@ export interface Publish {
 
 export type Outcome =
   | { readonly kind: 'ok'; readonly offset: string; readonly time: number; readonly duplicate?: boolean }
-  /** It must not have happened. */
+  /** The publish must not have happened. */
   | { readonly kind: 'fail'; readonly code: string }
-  /** It may or may not have happened. */
+  /** The publish may or may not have happened. */
   | { readonly kind: 'unknown' };
 
 export interface Kept {
@@ -50,7 +52,7 @@ export interface Subscription {
   readonly client: string;
   readonly interest: string;
   readonly form: 'plain' | 'envelope';
-  /** In the order in which they came. Each `subscribed` begins a new run. */
+  /** The events in their order. Each `subscribed` begins a new run. */
   readonly events: readonly SubscriptionEvent[];
   /** Whether its last run had the time to get everything that the log has at the end. */
   readonly isComplete: boolean;
@@ -64,7 +66,7 @@ export type SubscriptionEvent =
 
 export interface Subscribed {
   readonly kind: 'subscribed';
-  /** What was asked for: an offset, or `new`, `earliest`. */
+  /** The start that was requested: an offset, `new` or `earliest`. */
   readonly from: string;
   readonly offset: string;
   readonly state: State;
@@ -75,7 +77,7 @@ export interface Delivery {
   readonly kind: 'message';
   readonly topic: string;
   readonly content: string;
-  /** Not in the plain form, like all that follows. */
+  /** The plain form does not have this field or the following ones. */
   readonly offset?: string;
   readonly time?: number;
   readonly id?: string;
@@ -88,21 +90,21 @@ export interface Stray {
 }
 
 export const faultKinds = [
-  /** Acknowledged, and not in the log. */
+  /** The message was acknowledged, and is not in the log. */
   'lost',
-  /** At another place or time than was said before. */
+  /** The message has another place or time than was reported before. */
   'moved',
-  /** In the log or delivered, though nobody sent it, or not so, or it was refused. */
+  /** The message is in the log or was delivered, but nobody sent it, or it was altered or refused. */
   'phantom',
-  /** Twice in the log, twice delivered in a run, or a repeated id answered as new. */
+  /** The message is twice in the log, was delivered twice in a run, or a repeated id was reported as new. */
   'duplicate',
-  /** Delivered or kept in another order than the contract has it. */
+  /** Messages were delivered or kept in another order than the contract allows. */
   'reordered',
-  /** A subscription missed a message, and was not told. */
+  /** A subscription missed a message without a notice. */
   'silentGap',
-  /** A subscription was told that it missed something, which it need not have: the log has it. */
+  /** A notice reported missed messages that the log still has. */
   'needlessGap',
-  /** A delivery or a notice that does not fit the state that the subscription was told it is in. */
+  /** A delivery or notice contradicts the last reported state of its subscription. */
   'misstated',
 ] as const;
 
@@ -116,7 +118,7 @@ export interface Fault {
 export interface Verdict {
   readonly faults: readonly Fault[];
   readonly counts: Readonly<Record<FaultKind, number>>;
-  /** How much there was to judge: a clean verdict on nothing says nothing. */
+  /** The amount that was judged: a clean verdict on an empty history proves nothing. */
   readonly judged: {
     readonly acknowledged: number;
     readonly unknown: number;

@@ -10,7 +10,7 @@ export interface PublishRequest {
 
 const unknown: Outcome = { kind: 'unknown' };
 
-/** Publishes over HTTP, one message or an array of them, and says of each what became of it. */
+/** Publishes one message or an array of messages over HTTP, and returns the outcome of each. */
 export async function publishHttp(
   url: string,
   request: PublishRequest | readonly PublishRequest[],
@@ -40,7 +40,7 @@ export async function publishHttp(
   return (answers as PublishAnswer[]).map(outcomeOf);
 }
 
-/** What an answer lets a publisher conclude. All stored messages of these tests are to be stored on disk. */
+/** The outcome that a response proves. All stored messages of these tests must be stored on disk. */
 export function outcomeOf(answer: PublishAnswer): Outcome {
   if (!answer.ok) {
     const { code, status } = answer.error;
@@ -56,7 +56,7 @@ export function outcomeOf(answer: PublishAnswer): Outcome {
 /** An envelope of a topic that keeps messages. */
 export type StoredEnvelope = Envelope & { readonly offset: string };
 
-/** A page of such topics. */
+/** A page of topics that keep messages. */
 type StoredPage = HistoryPage & { readonly messages: readonly StoredEnvelope[] };
 
 export function keptOf({ topic, message, offset, time, id }: StoredEnvelope): Kept {
@@ -103,7 +103,7 @@ export async function readHistory(
   return kept;
 }
 
-/** Declares topics, so that they exist whoever is subscribed. */
+/** Declares topics, so that they exist without subscribers. */
 export async function declareTopics(url: string, topics: readonly string[]): Promise<void> {
   for (const topic of topics) {
     const response = await fetch(`${url}/topics/${encodeURIComponent(topic)}`, { method: 'PUT' });

@@ -3,7 +3,7 @@ import type { History, Publish } from './history.ts';
 import type { Ledger } from './ledger.ts';
 import { placeOf } from './place.ts';
 
-/** Judges the log as it is at the end by what its publishers were told. */
+/** Compares the log at the end with the responses that its publishers got. */
 export function judgeLog({ publishes, kept }: History, ledger: Ledger): void {
   judgeKept(kept, ledger);
   for (const publish of publishes) judgeAnswer(publish, ledger);
@@ -61,7 +61,7 @@ function judgeAnswer(publish: Publish, ledger: Ledger): void {
   if (outcome.duplicate && !first) ledger.report('phantom', `${where} as a duplicate of one nobody sent`);
 }
 
-/** What was sent after an answer comes after what was answered. */
+/** A message that was sent after an acknowledgement comes after the acknowledged one. */
 function judgeAnsweredOrder(publisher: string, attempts: readonly Publish[], ledger: Ledger): void {
   const moments: { at: number; content: string; isAnswer: boolean }[] = [];
   for (const [content, ofContent] of grouped(attempts, (each) => each.content)) {
@@ -83,8 +83,8 @@ function judgeAnsweredOrder(publisher: string, attempts: readonly Publish[], led
 }
 
 /**
- * What a connection or batch carried keeps its order: when a connection is lost, it is the last ones that did not
- * arrive. A message that was sent before over another one may have its place from there.
+ * What a connection or batch carried keeps its order: when a connection is lost, it is the last ones that did
+ * not arrive. A message that was sent before over another one may have its place from there.
  */
 function judgeStreamOrder(stream: string, attempts: readonly Publish[], ledger: Ledger): void {
   let newest = -1;

@@ -2,7 +2,7 @@ import type { Delivery, State, Subscribed, Subscription, SubscriptionEvent } fro
 import type { Ledger } from './ledger.ts';
 import { isOffset, placeOf } from './place.ts';
 
-/** Judges what a subscription got by the log. */
+/** Compares the deliveries to a subscription with the log. */
 export function judgeSubscription(subscription: Subscription, ledger: Ledger): void {
   const runs: { readonly start: Subscribed; readonly events: SubscriptionEvent[] }[] = [];
   for (const event of subscription.events) {
@@ -20,23 +20,26 @@ export function judgeSubscription(subscription: Subscription, ledger: Ledger): v
   }
 }
 
-/** From one acknowledgement of `subscribe` on: until the connection or the subscription ends, or it starts again. */
+/**
+ * From one acknowledgement of `subscribe` on: until the connection or the subscription ends, or it starts
+ * again.
+ */
 class Run {
   readonly #name: string;
   readonly #interest: string;
   readonly #hasStates: boolean;
   readonly #ledger: Ledger;
   readonly #start: Subscribed;
-  /** Everything that it gets, sooner or later. */
+  /** All messages that the run got. */
   readonly #all: ReadonlySet<string>;
   readonly #delivered = new Set<string>();
   /** By the topic or pattern that they name: how many messages the notices say are missing. */
   readonly #told = new Map<string, number>();
-  /** By topic: up to where it was checked that nothing is missing without a notice. */
+  /** By topic: the place up to which no message is missing without a notice. */
   readonly #checked = new Map<string, number>();
-  /** It is due everything after this. */
+  /** The run must get all messages after this place. */
   #floor: number;
-  /** It has had everything up to here, or so it was told. */
+  /** The run got everything up to this place, or a notice said so. */
   #through: number;
   #last: number;
   #state: State;
@@ -63,7 +66,7 @@ class Run {
     return this.#start.from === 'earliest' || this.#start.recovered === false;
   }
 
-  /** The place that its client may resume from. */
+  /** The place from which its client may resume. */
   get reached(): number {
     return this.#last;
   }
@@ -81,7 +84,8 @@ class Run {
     if (recovered === undefined) this.#fault('misstated', 'does not say whether it recovered');
     if (recovered === false) {
       const isGone = this.#ledger.isOtherEpoch(asked.epoch) || this.#ledger.isBeyondHead(asked.sequence);
-      // PROTOCOL 3.5: at the earliest after the offset; with one that is of no such log, at the earliest of all.
+      // PROTOCOL 3.5: it starts at the earliest message after the offset, or of the log if the offset is from
+      // another one.
       this.#mustStartAtEarliest(isGone ? 0 : asked.sequence);
       if (!isGone && !this.#ledger.mayBeTrimmed(this.#interest)) {
         this.#fault('needlessGap', 'is not recovered, though the log has everything');
@@ -115,7 +119,7 @@ class Run {
     }
   }
 
-  /** @param isComplete - whether it had the time to get everything that there is */
+  /** @param isComplete - whether the subscription had time to get all messages */
   end(isComplete: boolean): void {
     const through = isComplete ? Infinity : this.#through;
     for (const topic of new Set(this.#ledger.matching(this.#interest).map((each) => each.topic)))
@@ -163,10 +167,10 @@ class Run {
     this.#through = Math.max(this.#through, sequence);
   }
 
-  /** Everything of a topic up to a place was delivered, or is told to be missing. */
+  /** Checks that all messages of a topic up to a place were delivered or reported as missing. */
   #check(topic: string, through: number): void {
     const from = Math.max(this.#floor, this.#checked.get(topic) ?? 0);
-    // Who starts at the earliest message that there is is not due what is gone already.
+    // A reader from the earliest message need not get messages that were dropped before.
     const isFirst = this.#isFromEarliest && !this.#checked.has(topic);
     for (const { content, sequence, isKept } of this.#ledger.between(topic, from, through)) {
       if (this.#all.has(content) || (isFirst && !isKept)) continue;

@@ -10,9 +10,9 @@ import { World } from './world.ts';
 
 const cycles = Number(process.env['FANFARE_KILL_CYCLES'] ?? 50);
 
-describe('a server that is killed, and now and then stopped, again and again while it works', () => {
+describe('a server that is killed or stopped again and again under load', () => {
   it(
-    'a server that is killed again and again has every acknowledged message where it was, once and in order, and resumes every subscriber without a gap',
+    'a server that is killed again and again keeps every acknowledged message once and in order, and resumes every subscriber without a gap',
     async () => {
       const random = seeded('SIGKILL');
       const serve = { data: temporaryDirectory(), port: await freePort() };
@@ -22,7 +22,7 @@ describe('a server that is killed, and now and then stopped, again and again whi
       const load = new Load(world, url, random);
       for (let cycle = 0; cycle < cycles; cycle++) {
         world.setUp(url);
-        // Between nothing and some hundred acknowledgements, at any moment of what comes then.
+        // After none to some hundred acknowledgements, at any moment.
         if (random.isOneIn(2)) await Promise.all(load.subscribers.map(async (each) => each.subscribed()));
         await world.acknowledges(random.isOneIn(6) ? 0 : random.below(120));
         // Time itself is the test: the server is killed at any moment.
@@ -30,7 +30,7 @@ describe('a server that is killed, and now and then stopped, again and again whi
         world.setDown();
         await (random.isOneIn(8) ? terminate(server) : server.kill());
         if (random.isOneIn(8)) {
-          // While it starts.
+          // The server is killed while it starts.
           const early = new ServerProcess(serve);
           // Time itself is the test: the server is killed at any moment of its start.
           await sleep(random.below(600));

@@ -12,7 +12,7 @@ export interface Placed extends Place {
   readonly isKept: boolean;
 }
 
-/** All that is known of where messages are, and the faults found so far. */
+/** The known places of messages, and the faults found so far. */
 export class Ledger {
   readonly faults: Fault[] = [];
   readonly #attempts: ReadonlyMap<string, readonly Publish[]>;
@@ -96,7 +96,7 @@ export class Ledger {
     return [...this.#keep.keys()].some((topic) => isOf(interest, topic));
   }
 
-  /** Whether retention may have dropped this one: then so many newer ones of its topic are there. */
+  /** Whether retention may have dropped a message, because its topic has enough newer ones. */
   isTrimmed({ topic, sequence }: Pick<Placed, 'topic' | 'sequence'>): boolean {
     const keep = this.#keep.get(topic);
     if (keep === undefined) return false;
@@ -104,7 +104,7 @@ export class Ledger {
     return newer.filter(({ isKept }) => isKept).length >= keep;
   }
 
-  /** Says what is wrong with a message, be it in the log or delivered, when it is not one that was sent. */
+  /** Reports a message, in the log or delivered, that differs from every message that was sent. */
   strangeness(
     { topic, content, id }: Pick<Kept, 'topic' | 'content' | 'id'>,
     hasId = true,
@@ -120,7 +120,7 @@ export class Ledger {
   }
 }
 
-/** The index of the first one after a place. */
+/** The index of the first message after a place. */
 function firstAfter(all: readonly Placed[], place: number): number {
   let [low, high] = [0, all.length];
   while (low < high) {

@@ -10,13 +10,13 @@ import type { World } from './world.ts';
 
 export const topics = ['orders', 'orders/eu', 'orders/eu/paid', 'news', 'breaking news'];
 
-/** How long subscribers have, at the end, to get what they are due. */
+/** The time at the end in which subscribers must get all remaining messages. */
 const settlingMs = 15_000;
 
-/** A server that was killed takes a while to be there again. */
+/** A server that was killed takes a while to start again. */
 const reconnectionMs = 50;
 
-/** Publishers and subscribers of every kind, at work for as long as the test goes on. */
+/** Publishers and subscribers of every kind that work until the test ends. */
 export class Load {
   readonly subscribers: readonly Subscriber[];
   readonly #world: World;
@@ -57,9 +57,9 @@ export class Load {
     });
   }
 
-  /** Lets everything come to its end, once all are subscribed, and reads the log. */
+  /** Finishes all publishes and deliveries once all clients are subscribed, and reads the log. */
   async finish(url: string): Promise<History> {
-    // A plain subscription begins when it is made: what came last would never come to one that is made after it.
+    // A plain subscription starts live: one that is made after the last message would never get it.
     await Promise.all(this.subscribers.map(async (each) => each.subscribed()));
     this.#world.end();
     await this.#publishers;
@@ -73,7 +73,7 @@ type SubscriberArguments = [
   ConstructorParameters<typeof Subscriber>[4],
 ];
 
-/** Publishes a last message to each topic, and waits until the subscribers have got them: or could have. */
+/** Publishes a last message to each topic, and waits until the subscribers have or could have got them. */
 export async function settle(
   world: World,
   url: string,
@@ -91,12 +91,12 @@ export async function settle(
   }
   const late = new Set(subscribers);
   const all = Promise.all(subscribers.map(async (each) => each.gets(last).then(() => late.delete(each))));
-  // What did not come is for the oracle to judge.
+  // The oracle judges messages that did not come.
   await within(settlingMs, 'the subscribers get what came last', all).catch(() => {});
   for (const each of late) console.log(`${each.name} did not get what came last: ${each.status}`);
 }
 
-/** Fails with what was found, if anything; and when there was too little to find anything in. */
+/** Fails with the faults that were found, and if there was too little to judge. */
 export function expectNoFaults(history: History, least: Partial<Verdict['judged']> = {}): Verdict {
   const verdict = judge(history);
   console.log(JSON.stringify({ ...verdict.judged, ...verdict.counts }));

@@ -3,7 +3,10 @@ import { temporaryDirectory } from '../../../cli/test/harness.ts';
 import { declareTopics, publishHttp } from './http.ts';
 import { ServerProcess, startServerProcess } from './server-process.ts';
 
-/** Set FANFARE_MILLION=1 to run this by hand: it takes a minute, and its figure means something on a quiet machine only. */
+/**
+ * Set FANFARE_MILLION=1 to run this by hand: it takes a minute, and its figure means something on a quiet
+ * machine only.
+ */
 const isWanted = process.env['FANFARE_MILLION'] !== undefined;
 const messages = 1_000_000;
 const topics = Array.from({ length: 20 }, (_, number) => `topic ${number}`);

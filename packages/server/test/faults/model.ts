@@ -6,7 +6,7 @@ const epoch = 'model';
 const topics = ['a', 'a/b', 'a/b/c', 'd'];
 const interests = ['a', 'a/*', 'a/**', '**', 'd', '*'];
 
-/** A history as a server makes it that keeps the contract: the log first, then what subscribers get of it. */
+/** A history of a server that keeps the contract: first the log, then the deliveries to subscribers. */
 export function goodHistory(random: Random): History {
   const { publishes, kept } = goodLog(random);
   const subscriptions = Array.from({ length: random.between(1, 4) }, (_, at) =>
@@ -17,7 +17,7 @@ export function goodHistory(random: Random): History {
 
 interface Pending {
   readonly attempt: Omit<Publish, 'outcome'>;
-  /** When it has a place already. */
+  /** The place, if the message already has one. */
   readonly kept?: Kept;
   readonly isRetry: boolean;
 }

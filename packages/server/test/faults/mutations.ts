@@ -2,12 +2,12 @@ import type { FaultKind, History, Kept, Publish, Subscription, SubscriptionEvent
 import { placeOf } from './place.ts';
 import type { Random } from './random.ts';
 
-/** Breaks a good history in one place. Undefined when there is nothing in it that can be broken so. */
+/** Breaks a good history in one place. Undefined if the history has no such place. */
 export type Mutation = (history: History, random: Random) => History | undefined;
 
 type Event<K extends SubscriptionEvent['kind']> = Extract<SubscriptionEvent, { kind: K }>;
 
-/** By a sentence: what is done, and what the oracle has to find. */
+/** The mutations by a sentence that describes them, with the fault that the oracle must find. */
 export const mutations: Readonly<Record<string, readonly [finds: FaultKind, mutate: Mutation]>> = {
   'an acknowledged message is dropped from the log': [
     'lost',
@@ -215,7 +215,7 @@ function indexesOf({ events }: Subscription, kind: SubscriptionEvent['kind']): n
   return [...events.keys()].filter((at) => events[at]?.kind === kind);
 }
 
-/** The history in which two places have each other's messages, wherever they are named. */
+/** The history with the messages of two places swapped everywhere. */
 function exchange(history: History, one: string, other: string): History {
   const text = JSON.stringify(history).replaceAll(/"model\.\d+"/g, (offset) => {
     if (offset === `"${one}"`) return `"${other}"`;

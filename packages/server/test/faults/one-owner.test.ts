@@ -19,7 +19,7 @@ import { ScriptProcess } from '../log/server-process.ts';
 import { declareTopics, readHistory } from './http.ts';
 import { ServerProcess, startServerProcess, terminate } from './server-process.ts';
 
-/** What `fanfare serve` ends with when it lost its directory to another server. */
+/** The exit code of `fanfare serve` after another server has taken its directory. */
 const lostCode = 5;
 
 interface Refusal {
@@ -59,7 +59,9 @@ function removeFiles(data: string, pattern: RegExp): void {
 
 const sockets = /^owner-.*\.sock$/;
 
-/** Opens the store of a directory as a process of another machine would, says what it waits for, and then stays. */
+/**
+ * Opens the store of a directory like a process on another machine, logs what it waits for, and stays open.
+ */
 const elsewhere = `
   const store = await openLmdbStore(args[0], {
     machine: anotherKernel(),
@@ -78,7 +80,7 @@ function openElsewhere(data: string): ScriptProcess {
 }
 
 describe('a data directory whose server is alive', () => {
-  it('a data directory whose server is alive is refused to a second server when the socket of the first one was removed', async () => {
+  it("a live data directory is refused to a second server when the first one's socket was removed", async () => {
     const data = temporaryDirectory();
     const { server, url } = await serves(data);
     removeFiles(data, sockets);
@@ -90,14 +92,14 @@ describe('a data directory whose server is alive', () => {
     await terminate(server);
   });
 
-  it('a data directory whose server is alive is refused to a second server when the socket, the note and the lock of the first one were removed', async () => {
+  it("a live data directory is refused to a second server when the first one's socket, note and lock were removed", async () => {
     const data = temporaryDirectory();
     await serves(data);
     removeFiles(data, /^owner-.*\.sock$|^log\.mdb-/);
     await expectRefused(data, /in use by another server/);
   });
 
-  it('a data directory whose server is alive is refused under a second name of its data file, and nothing is stored while there is one', async () => {
+  it('a live data directory is refused under a second name of its data file, and nothing is stored meanwhile', async () => {
     const data = temporaryDirectory();
     const { url } = await serves(data);
     const other = temporaryDirectory();
@@ -113,7 +115,7 @@ describe('a data directory whose server is alive', () => {
     expect((await readHistory(url)).map(({ content }) => content)).toEqual(['"first"', '"second"']);
   });
 
-  it('a data directory whose server is alive is refused through a symbolic link to its data file', async () => {
+  it('a live data directory is refused through a symbolic link to its data file', async () => {
     const data = temporaryDirectory();
     const { url } = await serves(data);
     const other = temporaryDirectory();
@@ -125,7 +127,7 @@ describe('a data directory whose server is alive', () => {
   const cannotUnshare = spawnSync('unshare', ['--pid', '--fork', '--mount-proc', 'true']).status !== 0;
 
   it.skipIf(cannotUnshare)(
-    'a data directory whose server is alive is refused to a server of the same machine that cannot see its process, whether it answers or not',
+    "a live data directory is refused to a server on the same machine that cannot see the owner's process, responding or not",
     async () => {
       const data = temporaryDirectory();
       const args = ['--pid', '--fork', '--kill-child', '--mount-proc', process.execPath, fanfarePath];
@@ -137,7 +139,7 @@ describe('a data directory whose server is alive', () => {
       await waiting.program.says('has not renewed its lease for 10 seconds', 'stderr');
       expect(await waiting.program.exitCode).toBe(1);
       expect(waiting.program.stderr).toMatch(/in use by another server/);
-      // Nobody listens on the socket of a container that was killed: the kernel says so at once.
+      // Nobody listens on the socket of a killed container, so the kernel refuses the connection at once.
       inContainer.process.kill('SIGKILL');
       await inContainer.exitCode;
     },
@@ -155,7 +157,7 @@ describe('a server on another machine', () => {
     expect(await publish(url, 'second')).toEqual({ status: 200 });
   });
 
-  it('a server on another machine takes over once the counter stood still for ten seconds, and the first one acknowledges nothing from then on, says so and stops', async () => {
+  it('a server on another machine takes over once the counter stands still for ten seconds, and the first one acknowledges nothing more and stops', async () => {
     const data = temporaryDirectory();
     const { server, url } = await serves(data);
     removeFiles(data, sockets);
@@ -175,12 +177,12 @@ describe('a server on another machine', () => {
       /Another server \(process \d+ on elsewhere\) has taken the data directory '.*'\. This server stores nothing any more, and stops\.\n$/,
     );
     await other.kill();
-    // The first one left everything to the other one, and that one was killed.
+    // The first server left the directory to the second one, which was killed.
     const again = openElsewhere(data);
     expect(await again.line()).toBe('open');
   });
 
-  it('a server on another machine takes a directory at once that its last server let go of', async () => {
+  it('a server on another machine can open a directory at once after its last server has released it', async () => {
     const data = temporaryDirectory();
     await terminate((await serves(data)).server);
     expect(await openElsewhere(data).line()).toBe('open');
@@ -188,7 +190,7 @@ describe('a server on another machine', () => {
 });
 
 describe('a server that cannot raise its counter', () => {
-  it('a server that cannot raise its counter acknowledges nothing after five seconds, says so, and goes on once it can', async () => {
+  it('a server that cannot raise its counter acknowledges nothing after five seconds, logs this, and recovers later', async () => {
     const data = temporaryDirectory();
     const { server, url } = await serves(data);
     const note = join(data, 'log.mdb-owner');
@@ -243,7 +245,7 @@ describe('the files of a running server', () => {
       /log\.mdb-lock' was deleted or moved/,
     ],
   ])(
-    'the files of a running server are missed when %s: publishes are refused, the log says why, and reading goes on',
+    'a server notices that %s: it refuses publishes, logs the reason, and continues to serve reads',
     async (_what, take, why) => {
       const data = join(temporaryDirectory(), 'data');
       const { server, url } = await serves(data);
@@ -255,19 +257,20 @@ describe('the files of a running server', () => {
     },
   );
 
-  it('the files of a running server are missed without a publish, too', async () => {
+  it('a server notices that its files are gone even without a publish', async () => {
     const data = join(temporaryDirectory(), 'data');
     const { server } = await serves(data);
     rmSync(data, { recursive: true });
     await server.program.says('messages cannot be stored', 'stderr');
     expect(server.program.stderr).toMatch(/log\.mdb' was deleted or moved while the server had it open/);
-    // Stopping would give up what can still be read, and a supervisor would start with nothing.
+    // If the server stopped, the messages could not be read any more, and a supervisor would start an empty
+    // one.
     expect(server.program.process.exitCode).toBeNull();
     await terminate(server);
     expect(existsSync(data)).toBe(false);
   });
 
-  it('the files of a running server are read on when another server is started where they were', async () => {
+  it('a running server still reads its files when another server is started in their place', async () => {
     const data = join(temporaryDirectory(), 'data');
     const { server, url } = await serves(data);
     rmSync(data, { recursive: true });
@@ -280,7 +283,7 @@ describe('the files of a running server', () => {
     await terminate(other.server);
   });
 
-  it('the files of a running server are written again when the directory was moved away and back', async () => {
+  it('a running server writes again after its directory was moved away and back', async () => {
     const data = join(temporaryDirectory(), 'data');
     const { server, url } = await serves(data);
     renameSync(data, `${data}-away`);

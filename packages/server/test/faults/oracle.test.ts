@@ -14,7 +14,7 @@ import { mutations } from './mutations.ts';
 import { judge } from './oracle.ts';
 import { Random } from './random.ts';
 
-/** The kinds of fault that are found, each once. */
+/** The kinds of faults that the oracle finds, each once. */
 function found(history: Partial<History>): FaultKind[] {
   const { counts } = judge({ publishes: [], kept: [], subscriptions: [], ...history });
   return faultKinds.filter((kind) => counts[kind] > 0);
@@ -51,7 +51,7 @@ function subscriber(events: readonly SubscriptionEvent[], isComplete: boolean): 
 }
 
 describe('the oracle of the fault tests', () => {
-  it('the oracle of the fault tests finds nothing in a good history, and each kind of damage that is done to it', () => {
+  it('the oracle of the fault tests finds no fault in a good history, and detects each mutation of it', () => {
     fc.assert(
       fc.property(fc.nat(), (seed) => {
         const history = goodHistory(new Random(seed));
@@ -65,7 +65,7 @@ describe('the oracle of the fault tests', () => {
     );
   });
 
-  it('the oracle of the fault tests can do each kind of damage often', () => {
+  it('the mutations for the oracle of the fault tests can each be applied often', () => {
     const rarelyDone = Object.entries(mutations).filter(([, [, mutate]]) => {
       const seeds = Array.from({ length: 100 }, (_, seed) => seed);
       return seeds.filter((seed) => mutate(goodHistory(new Random(seed)), new Random(seed + 1))).length < 15;
@@ -73,7 +73,7 @@ describe('the oracle of the fault tests', () => {
     expect(rarelyDone.map(([name]) => name)).toEqual([]);
   });
 
-  it('the oracle of the fault tests takes what is unknown as done or not done', () => {
+  it('the oracle of the fault tests accepts an unknown publish as done or as not done', () => {
     const unknown: Publish = { ...sent(2), outcome: { kind: 'unknown' } };
     expect(found({ publishes: [sent(1), unknown], kept: [kept(1), kept(2)] })).toEqual([]);
     expect(found({ publishes: [sent(1), unknown], kept: [kept(1)] })).toEqual([]);
@@ -81,14 +81,14 @@ describe('the oracle of the fault tests', () => {
     expect(found({ publishes: [sent(1), unknown], kept: twice })).toEqual(['duplicate']);
   });
 
-  it('the oracle of the fault tests lets a refused publish succeed when it is sent again', () => {
+  it('the oracle of the fault tests accepts that a refused publish succeeds when it is retried', () => {
     const refused: Publish = { ...sent(1), sent: 0, outcome: { kind: 'fail', code: 'draining' } };
     expect(found({ publishes: [refused], kept: [] })).toEqual([]);
     expect(found({ publishes: [refused], kept: [kept(1)] })).toEqual(['phantom']);
     expect(found({ publishes: [refused, sent(1)], kept: [kept(1)] })).toEqual([]);
   });
 
-  it('the oracle of the fault tests keeps what a connection carried in its order, though nothing was answered before the next was sent', () => {
+  it('the oracle of the fault tests requires the order of sending on a connection, even for pipelined publishes', () => {
     const carried = (n: number, sentAt: number, stream = 's'): Publish => ({
       ...sent(n),
       publisher: 'p',
@@ -103,7 +103,7 @@ describe('the oracle of the fault tests', () => {
     expect(found({ publishes: overTwo, kept: both })).toEqual([]);
   });
 
-  it('the oracle of the fault tests lets retention drop the oldest messages of a topic, down to as many as it keeps', () => {
+  it('the oracle of the fault tests accepts that retention drops the oldest messages of a topic, down to its limit', () => {
     const { publishes } = one23;
     expect(found({ publishes, kept: [kept(2), kept(3)], keep: { news: 2 } })).toEqual([]);
     expect(found({ publishes, kept: [kept(3)], keep: { news: 2 } })).toEqual(['lost']);
@@ -111,7 +111,7 @@ describe('the oracle of the fault tests', () => {
     expect(found({ publishes, kept: [kept(2), kept(3)], keep: { other: 2 } })).toEqual(['lost']);
   });
 
-  it('the oracle of the fault tests wants to see told what retention dropped before it was delivered', () => {
+  it('the oracle of the fault tests requires a gap for messages that retention dropped before their delivery', () => {
     const trimmed = { publishes: one23.publishes, kept: [kept(3)], keep: { news: 1 } };
     const gap = { kind: 'gap', topic: 'news', dropped: 1 } as const;
     const start = [subscribed('new'), delivery(1)];
@@ -135,7 +135,7 @@ describe('the oracle of the fault tests', () => {
     expect(found({ ...trimmed, ...subscribers(...start, toldAnew, delivery(3)) })).toEqual([]);
   });
 
-  it('the oracle of the fault tests lets whoever starts at the earliest message that there is miss what was gone before, and no more', () => {
+  it('the oracle of the fault tests accepts that a reader from the earliest message misses older ones, but no others', () => {
     const trimmed = { publishes: one23.publishes, keep: { news: 1 } };
     const early = (kind: SubscriptionEvent, ...numbers: number[]): Partial<History> =>
       subscribers(kind, ...numbers.map((n) => delivery(n)));
@@ -150,7 +150,7 @@ describe('the oracle of the fault tests', () => {
     }
   });
 
-  it('the oracle of the fault tests knows what a subscription that ended early was not due', () => {
+  it('the oracle of the fault tests does not require later messages of a subscription that ended early', () => {
     const early = [subscriber([subscribed('new'), delivery(1)], false)];
     expect(found({ ...one23, subscriptions: early })).toEqual([]);
     expect(found({ ...one23, ...subscribers(subscribed('new'), delivery(1)) })).toEqual(['silentGap']);
@@ -162,7 +162,7 @@ describe('the oracle of the fault tests', () => {
     expect(found({ ...one23, ...subscribers(...toldToBeFurther) })).toEqual(['silentGap']);
   });
 
-  it('the oracle of the fault tests wants a resumed subscription to go on, not to begin anew, and to say whether it recovered', () => {
+  it('the oracle of the fault tests requires that a resumed subscription continues, does not repeat, and says whether it recovered', () => {
     const all = [delivery(1), delivery(2), delivery(3)];
     const resumed = subscribers(subscribed('new'), delivery(1), subscribed('e.1', true), ...all.slice(1));
     expect(found({ ...one23, ...resumed })).toEqual([]);
@@ -204,7 +204,7 @@ describe('the oracle of the fault tests', () => {
     expect(found(plain(1, 2, 3, 4))).toEqual(['phantom']);
   });
 
-  it('the oracle of the fault tests finds what was delivered in neither run, when a subscription resumes from where it never was', () => {
+  it('the oracle of the fault tests detects messages that neither run got, when a subscription resumes from a later offset', () => {
     const skipping = subscribers(subscribed('new'), delivery(1), subscribed('e.3', true));
     expect(found({ ...one23, ...skipping })).toEqual(['silentGap']);
   });

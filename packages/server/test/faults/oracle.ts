@@ -3,7 +3,7 @@ import { judgeLog } from './judge-log.ts';
 import { judgeSubscription } from './judge-subscription.ts';
 import { Ledger } from './ledger.ts';
 
-/** Says of a history whether the contract was kept, and where it was not. Pure. */
+/** Judges whether a history keeps the contract, and where it does not. A pure function. */
 export function judge(history: History): Verdict {
   const ledger = new Ledger(history);
   judgeLog(history, ledger);

@@ -15,7 +15,7 @@ export function isOffset(from: string): boolean {
   return /^[^.]+\.\d+$/.test(from);
 }
 
-/** Whether a topic is the one named, or one that the pattern stands for. Written from the contract, not from the server. */
+/** Whether an interest names or matches a topic. Written from the contract, not from the server. */
 export function isOf(interest: string, topic: string): boolean {
   if (interest === topic) return true;
   const source = interest

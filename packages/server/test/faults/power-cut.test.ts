@@ -22,7 +22,7 @@ describe.skipIf(missing !== undefined)(
   `a power cut${missing === undefined ? '' : ` (skipped: ${missing})`}`,
   () => {
     it(
-      'takes nothing that was acknowledged, whether the disk had written nothing else or half of it, in any order',
+      'a power cut loses no acknowledged message, whether the disk had written half of the unsynced data or none',
       async () => {
         const random = seeded('power cut');
         const { history, load } = await throughPowerCuts(random, cuts, (cut) =>
@@ -34,7 +34,7 @@ describe.skipIf(missing !== undefined)(
       30_000 + cuts * 8_000,
     );
 
-    it('would be found to take messages from a server whose disk syncs nothing', async () => {
+    it('the power-cut test detects lost messages if the disk ignores syncs', async () => {
       const { history } = await throughPowerCuts(seeded('lying disk'), 1, () => ({ isLying: true }));
       const { counts, judged } = judge(history);
       expect(judged.acknowledged).toBeGreaterThan(50);
@@ -42,7 +42,7 @@ describe.skipIf(missing !== undefined)(
     });
 
     it.each(['fsyncSync', 'fdatasyncSync'])(
-      'keeps what a program wrote before its %s, and nothing else',
+      'a power cut keeps the data that a program wrote before %s, and nothing else',
       async (sync) => {
         const disk = new UnreliableDisk();
         const file = join(disk.data, 'folder', 'file');
@@ -63,7 +63,7 @@ describe.skipIf(missing !== undefined)(
       },
     );
 
-    it('keeps what was written with O_DSYNC, and takes what was acknowledged before it was synced', async () => {
+    it('a power cut keeps data written with O_DSYNC, and loses data that was acknowledged before a sync', async () => {
       const disk = new UnreliableDisk();
       const [synced, unsynced] = [join(disk.data, 'synced'), join(disk.data, 'unsynced')];
       await killed(
@@ -81,7 +81,7 @@ describe.skipIf(missing !== undefined)(
     it.each([
       [{ overlappingSync: false }, true],
       [{ overlappingSync: false, noSync: true }, false],
-    ])('of LMDB with %j leaves what it acknowledged: %s', async (options, isKept) => {
+    ])('after a power cut, LMDB with %j has the data that it acknowledged: %s', async (options, isKept) => {
       const disk = new UnreliableDisk();
       await killed(
         disk,
@@ -103,7 +103,7 @@ describe.skipIf(missing !== undefined)(
   },
 );
 
-/** A load on a server that loses its power again and again. */
+/** Puts a load on a server that loses power again and again. */
 async function throughPowerCuts(
   random: Random,
   count: number,

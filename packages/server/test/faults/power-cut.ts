@@ -7,13 +7,13 @@ import { temporaryDirectory } from '../../../cli/test/harness.ts';
 const source = fileURLToPath(new URL('power-cut.c', import.meta.url));
 
 export interface Disk {
-  /** Writes half of what is not synced all the same, chosen by this seed. */
+  /** Also writes half of the unsynced data, chosen by this seed. */
   readonly early?: number;
-  /** Keeps nothing for being synced. */
+  /** Ignores syncs. */
   readonly isLying?: boolean;
 }
 
-/** A data directory, and beside it what a disk would have of it after a power cut. */
+/** A data directory, and a copy with what a disk would have of it after a power cut. */
 export class UnreliableDisk {
   readonly data: string;
   readonly #shadow: string;
@@ -46,7 +46,7 @@ export class UnreliableDisk {
     if (compiled.status !== 0) throw new Error(`power-cut.c: ${compiled.stderr}`);
   }
 
-  /** Why there can be no such disk here. */
+  /** The reason why such a disk is not possible here. */
   static get missing(): string | undefined {
     if (process.platform !== 'linux') return 'LD_PRELOAD is for Linux';
     return spawnSync('gcc', ['--version']).status === 0
@@ -54,7 +54,7 @@ export class UnreliableDisk {
       : 'there is no gcc to compile power-cut.c with';
   }
 
-  /** The environment of a program that is to write to this disk. */
+  /** The environment of a program that writes to this disk. */
   env({ early, isLying = false }: Disk = {}): Readonly<Record<string, string>> {
     return {
       LD_PRELOAD: this.#library,
@@ -62,12 +62,12 @@ export class UnreliableDisk {
       POWER_CUT_SHADOW: this.#shadow,
       ...(early !== undefined && { POWER_CUT_EARLY: String(early) }),
       ...(isLying && { POWER_CUT_LIE: '1' }),
-      // What goes through io_uring goes past us.
+      // Writes through io_uring cannot be intercepted.
       UV_USE_IO_URING: '0',
     };
   }
 
-  /** Loses what was not synced. Whoever wrote must be dead. */
+  /** Loses the data that was not synced. All writers must have ended. */
   cut(): void {
     if (existsSync(join(this.#shadow, 'mapped'))) {
       throw new Error('the data is written to through a mapping, where this disk cannot follow');

@@ -7,10 +7,12 @@ import type { Random } from './random.ts';
 import { connectTimeoutMs } from './subscriber.ts';
 import type { World } from './world.ts';
 
-/** Publishes what the world grants until it ends, and then until all that has an id is acknowledged. */
+/**
+ * Publishes what the world grants until it ends, then retries until every message with an id is acknowledged.
+ */
 export type Publisher = (world: World, name: string, random: Random) => Promise<void>;
 
-/** One message after the other over HTTP. */
+/** Publishes one message after the other over HTTP. */
 export const publishSingly: Publisher = async (world, name, random) => {
   const next = numbered(world, name, random);
   for (;;) {
@@ -29,7 +31,7 @@ export const publishSingly: Publisher = async (world, name, random) => {
   }
 };
 
-/** Arrays of messages over HTTP. */
+/** Publishes arrays of messages over HTTP. */
 export const publishBatches: Publisher = async (world, name, random) => {
   const next = numbered(world, name, random);
   let waiting: PublishRequest[] = [];
@@ -47,7 +49,7 @@ export const publishBatches: Publisher = async (world, name, random) => {
   }
 };
 
-/** Over Socket.IO, several at once. */
+/** Publishes over Socket.IO, several messages at once. */
 export function publishEvents(transport: 'websocket' | 'polling'): Publisher {
   return async (world, name, random) => {
     const next = numbered(world, name, random);
@@ -63,7 +65,7 @@ export function publishEvents(transport: 'websocket' | 'polling'): Publisher {
   };
 }
 
-/** Publishes over one connection until it ends or the world does. Returns what has to be sent again. */
+/** Publishes over one connection until it or the world ends. Returns the messages that need a retry. */
 async function publishOver(
   world: World,
   client: Socket,
@@ -118,7 +120,7 @@ async function connect(url: string, transport: 'websocket' | 'polling'): Promise
   const outcome = new Promise<boolean>((resolve) => {
     client.once('connect', () => resolve(true));
     client.once('connect_error', () => resolve(false));
-    // A server that dies before it has let the client in is told as this alone.
+    // This event alone reports a server that dies before the login.
     client.once('disconnect', () => resolve(false));
   });
   const isConnected = await within(soonMs, 'a publisher connects, or is told why not', outcome);
@@ -127,7 +129,7 @@ async function connect(url: string, transport: 'websocket' | 'polling'): Promise
   return undefined;
 }
 
-/** Makes the messages of a publisher, no two the same. Some have no id: they are not sent again. */
+/** Makes the messages of a publisher, all different. Messages without an id are not retried. */
 function numbered(world: World, name: string, random: Random): () => PublishRequest {
   let number = 0;
   return () => {
@@ -152,7 +154,7 @@ function attemptOf(
   };
 }
 
-/** What failed or is unknown is sent again when it has an id. */
+/** Messages with an id are retried after a failure or an unknown outcome. */
 function settles(outcome: Outcome | undefined, { id }: PublishRequest): boolean {
   return outcome?.kind === 'ok' || id === undefined;
 }

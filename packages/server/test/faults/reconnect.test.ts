@@ -23,7 +23,7 @@ const wanted: readonly (readonly Wanted[])[] = [
 
 describe('a subscriber that loses its connection again and again', () => {
   it(
-    'a subscriber that loses its connection again and again misses nothing and gets nothing twice, over either transport, while messages come',
+    'a subscriber that loses its connection again and again gets every message exactly once, over either transport',
     async () => {
       const random = seeded('reconnects');
       const { url } = await startServerProcess({ data: temporaryDirectory(), port: 0 });
@@ -67,7 +67,10 @@ describe('a subscriber that loses its connection again and again', () => {
   );
 });
 
-/** Cuts the connection at any moment: before the subscriptions are answered, between, and after some deliveries. */
+/**
+ * Cuts the connection at any moment: before the subscribes are acknowledged, between, and after some
+ * deliveries.
+ */
 async function reconnectAgain(
   subscriber: Subscriber,
   network: BreakableNetwork | undefined,

@@ -4,7 +4,7 @@ import { declareTopics, publishHttp } from './http.ts';
 import { ServerProcess, startServerProcess } from './server-process.ts';
 
 describe('a data directory', () => {
-  it('a data directory is for one server: a second one is refused in a clear sentence, and the first goes on', async () => {
+  it('a second server is refused in a clear sentence while another one has the data directory, and the first continues', async () => {
     const data = temporaryDirectory();
     const { url } = await startServerProcess({ data, port: 0 });
     await declareTopics(url, ['news']);
@@ -16,7 +16,7 @@ describe('a data directory', () => {
     expect(await publishHttp(url, { topic: 'news', message: 1 })).toMatchObject([{ kind: 'ok' }]);
   });
 
-  it('a data directory can be had at once when its server was killed, with all that it has', async () => {
+  it('a data directory can be opened at once after its server was killed, with all its messages', async () => {
     const data = temporaryDirectory();
     const first = await startServerProcess({ data, port: 0 });
     await declareTopics(first.url, ['news']);
@@ -28,7 +28,7 @@ describe('a data directory', () => {
   });
 
   it.each(['an empty one', 'one whose server was killed'])(
-    'a data directory goes to one of many that start at the same time: %s',
+    'only one of many servers that start at the same time gets the data directory: %s',
     async (which) => {
       const data = temporaryDirectory();
       if (which !== 'an empty one') await (await startServerProcess({ data, port: 0 })).server.kill();

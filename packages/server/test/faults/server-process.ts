@@ -26,14 +26,14 @@ export class ServerProcess {
     return url;
   }
 
-  /** Ends it as a crash does; resolves once it is gone. */
+  /** Kills it like a crash; resolves once it has ended. */
   async kill(): Promise<void> {
     this.program.process.kill('SIGKILL');
     await this.program.exitCode;
   }
 }
 
-/** Ends it as an operator does. */
+/** Stops it like an operator. */
 export async function terminate({ program }: ServerProcess): Promise<void> {
   program.process.kill('SIGTERM');
   const code = await program.exitCode;

@@ -11,7 +11,7 @@ import type { World } from './world.ts';
 export interface Wanted {
   readonly interest: string;
   readonly form?: 'plain' | 'envelope';
-  /** Where it starts the first time; then it resumes from the offset of the last message. */
+  /** The first start; later starts resume from the offset of the last message. */
   readonly from?: 'new' | 'earliest';
 }
 
@@ -22,24 +22,27 @@ interface Held {
   state: State;
   isSubscribed: boolean;
   lastContent: string | undefined;
-  /** Where it was since it began. */
+  /** All its positions so far. */
   readonly past: string[];
-  /** How many restarts are not answered yet. */
+  /** The number of restarts without an acknowledgement. */
   restarting: number;
 }
 
-/** The stock client forgets to try again when a server dies between accepting a websocket and its first packet, for so long. */
+/**
+ * The stock client retries only after this time if the server dies between accepting a websocket and its
+ * first packet.
+ */
 export const connectTimeoutMs = 2_000;
 
 /** A server that was killed takes a while until it serves again, and a backlog a while until it is read. */
 const patienceMs = 90_000;
 
-/** A client that keeps to PROTOCOL §3.10: it resumes each subscription from its last offset, and notes all it sees. */
+/** A client by PROTOCOL §3.10: it resumes each subscription from its last offset, and notes all events. */
 export class Subscriber {
   readonly events: ClientEvent[] = [];
   readonly name: string;
   readonly client: Socket;
-  /** Refusals that it got: none is expected. */
+  /** The refusals that it got: none is expected. */
   readonly refusals: string[] = [];
   readonly #held: readonly Held[];
   #waiting: (() => void)[] = [];
@@ -51,7 +54,7 @@ export class Subscriber {
     url: string,
     wanted: readonly Wanted[],
     transport: 'websocket' | 'polling' | 'upgrade',
-    /** How long it waits before it connects again. */
+    /** The delay before it reconnects. */
     reconnectionDelay = 1,
   ) {
     this.#held = wanted.map(({ interest, form = 'envelope', from = 'new' }) => ({
@@ -81,7 +84,7 @@ export class Subscriber {
     this.client.onAny((event: string, argument: unknown) => this.#take(event, argument));
   }
 
-  /** The TCP connection over websocket: pause it, and nothing is read. */
+  /** The TCP connection of the websocket: while it is paused, nothing is read. */
   get tcp(): TcpSocket {
     const { ws } = this.client.io.engine.transport as unknown as { ws: Record<string, TcpSocket> };
     const socket = ws['_socket'];
@@ -110,7 +113,7 @@ export class Subscriber {
     await this.#until('every subscription is answered', () => this.isSubscribed);
   }
 
-  /** From where an envelope subscription can start again, without leaving anything out. */
+  /** The positions from which an envelope subscription can restart without missing a message. */
   pastOf(interest: string): readonly string[] {
     return this.#held.find((held) => held.interest === interest && held.form === 'envelope')?.past ?? [];
   }
@@ -120,14 +123,14 @@ export class Subscriber {
     for (const held of this.#held) {
       if (held.interest !== interest || held.form === 'plain') continue;
       held.from = from;
-      // It has gone back: what came after that place is not had any more.
+      // The subscription has gone back, so messages after that position come again.
       held.past.length = held.past.lastIndexOf(from) + 1;
       held.restarting++;
       this.#subscribe(held, () => held.restarting--);
     }
   }
 
-  /** Ends the subscriptions to a topic or pattern, and goes on with them from where they were. */
+  /** Ends the subscriptions to a topic or pattern, and resumes them from their position. */
   renew(interest: string): void {
     this.client.emit('unsubscribe', { topic: interest }, () => {
       this.events.push({ kind: 'unsubscribed', interest });
@@ -176,7 +179,7 @@ export class Subscriber {
           this.events.push({ kind: 'subscribed', interest, form, from, offset, state, ...said });
           held.state = state;
           held.isSubscribed = true;
-          // A plain delivery has no offset to go on from.
+          // A plain delivery has no offset from which to resume.
           if (isEnvelope) held.from = offset;
         } else this.refusals.push(`${interest}: ${answer.error.code}`);
         this.#wake();
@@ -188,7 +191,7 @@ export class Subscriber {
     this.events.push({ kind: 'disconnected' });
     for (const held of this.#held) {
       held.isSubscribed = false;
-      // No answer comes any more.
+      // No acknowledgement comes any more.
       held.restarting = 0;
     }
     this.#wake();
@@ -232,7 +235,7 @@ export class Subscriber {
           : replay === held.interest;
       if (!isFor) continue;
       held.lastContent = delivery.content;
-      // Until a restart is answered, what comes is of the run before it: it has gone back from there.
+      // Until a restart is acknowledged, deliveries belong to the previous run.
       if (held.restarting > 0) continue;
       held.from = envelope.offset;
       held.past.push(envelope.offset);

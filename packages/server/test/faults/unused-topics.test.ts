@@ -15,7 +15,10 @@ const rules = [
 ];
 const flags = ['--topics-max', String(topicsMax), '--rules', JSON.stringify(rules)];
 
-/** How many topics of these tests are declared, and how many keep messages: the others are forgotten now and then. */
+/**
+ * How many topics of these tests are declared, and how many keep messages: the others are forgotten now and
+ * then.
+ */
 const [declaredCount, keptCount] = [5, 10];
 
 async function connect(url: string): Promise<Socket> {
@@ -34,14 +37,14 @@ async function listTopics(url: string): Promise<readonly string[]> {
   return topics.map(({ topic }) => topic);
 }
 
-/** Does something again and again, until the server is gone. */
+/** Repeats an action until the server has ended. */
 async function untilGone(url: string, act: (at: number) => Promise<unknown>): Promise<void> {
   let at = 0;
   const isGone = async (): Promise<boolean> => {
     try {
       await act(at);
     } catch (error) {
-      // Fetch says that there is no server by a TypeError, and a client that it was disconnected.
+      // Without a server, `fetch` fails with a TypeError, and a client reports that it was disconnected.
       if (error instanceof TypeError || (error as Error).message.includes('disconnected')) return true;
       throw error;
     }
@@ -50,9 +53,9 @@ async function untilGone(url: string, act: (at: number) => Promise<unknown>): Pr
   await until('the server is gone', isGone, { step: async () => {}, soFar: () => `${at} acts`, ms: 60_000 });
 }
 
-describe('kill -9', () => {
+describe('a server that is killed while it forgets names', () => {
   it(
-    'a server that is killed while it forgets names keeps every declared topic and message, and has no topic too many',
+    'a server that is killed while it forgets names keeps every declared topic and message, within the limit of topics',
     { timeout: 60_000 + cycles * 10_000 },
     async () => {
       const random = seeded('unused topics');
@@ -61,7 +64,9 @@ describe('kill -9', () => {
       const kept = new Map<string, string>();
       let names = 0;
 
-      /** Subscribes to a new name and leaves it, then and again to one that is used like this all the time. */
+      /**
+       * Subscribes to a new name and leaves it, then and again to one that is used like this all the time.
+       */
       const subscribing = async (url: string, client: Socket): Promise<void> => {
         await untilGone(url, async (at) => {
           const topic = at % 4 === 0 ? `again/${at % 3}` : `name/${names++}`;

@@ -5,15 +5,15 @@ import type { History, Kept, Outcome, Publish } from './history.ts';
 /** An attempt to publish that is under way. */
 export type Attempt = Omit<Publish, 'sent' | 'answered' | 'outcome'>;
 
-/** A server that was killed, or whose store is large, takes a while until it serves. */
+/** The time until a server serves that was killed, or has a large store. */
 const upMs = 60_000;
 
 /** Longer than any test. */
 const wholeTestMs = 1_800_000;
 
 /**
- * The clock and the notebook of a test: publishers and subscribers write into it what they see, and wait in it
- * for the server to be up.
+ * The clock and the notebook of a test: publishers and subscribers write into it what they see, and wait in
+ * it for the server to be up.
  */
 export class World {
   readonly topics: readonly string[];
@@ -39,7 +39,7 @@ export class World {
     return this.#url !== undefined;
   }
 
-  /** How many publishes were begun. */
+  /** The number of publishes that were begun. */
   get sent(): number {
     return this.#sent;
   }
@@ -68,13 +68,13 @@ export class World {
     this.#url = undefined;
   }
 
-  /** From now on publishers begin only as many publishes as are granted. */
+  /** From now on, publishers begin only the granted number of publishes. */
   grant(count: number): void {
     this.#credit = (this.#credit === Infinity ? 0 : this.#credit) + count;
     this.#wake();
   }
 
-  /** Whether all that was granted was begun. */
+  /** Whether all granted publishes were begun. */
   get isIdle(): boolean {
     return this.#credit < 1;
   }
@@ -86,7 +86,7 @@ export class World {
     this.#credit--;
   }
 
-  /** Publishers finish what they have begun. */
+  /** Publishers finish their pending publishes. */
   end(): void {
     this.#isEnding = true;
     this.#wake();
@@ -97,7 +97,7 @@ export class World {
     return new Promise((resolve) => void this.#waiting.push(resolve));
   }
 
-  /** Waits until so many publishes more are acknowledged. */
+  /** Waits until a number of further publishes is acknowledged. */
   async acknowledges(count: number): Promise<void> {
     const enough = this.#count + count;
     await until(`${count} more publishes are acknowledged`, () => this.#count >= enough, {
@@ -107,7 +107,7 @@ export class World {
     });
   }
 
-  /** Notes that an attempt was sent. The function returned notes what became of it. */
+  /** Notes that an attempt was sent. The returned function notes its outcome. */
   send(attempt: Attempt): (outcome: Outcome) => void {
     const sent = this.#clock++;
     this.#sent++;
@@ -118,12 +118,12 @@ export class World {
     };
   }
 
-  /** Takes the notes of a client into the history. */
+  /** Adds the notes of a client to the history. */
   follow(name: string, events: readonly ClientEvent[]): void {
     this.#clients.push({ name, events });
   }
 
-  /** All that happened, once the log was read. Every client that is still connected had the time to get everything. */
+  /** The whole history, after the log was read. Every connected client had time to get all messages. */
   history(kept: readonly Kept[]): History {
     const attributed = this.#clients.map(({ name, events }) => subscriptionsOf(name, events, true));
     return {

@@ -29,7 +29,7 @@ it('frames are counted however the bytes arrive, up to the first byte of the fra
         for (let at = 0, size = 0; at < bytes.length; size++) {
           const chunk = bytes.subarray(at, at + (sizes[size % sizes.length] ?? 1));
           const taken = count.add(chunk);
-          // What has come of the head of a frame counts once it tells how long the frame is.
+          // A frame counts as soon as the part of its head with its length has arrived.
           if (taken < chunk.length) {
             expect(at + taken).toBeLessThanOrEqual(allowed + 14);
             expect(at + taken).toBeGreaterThanOrEqual(allowed);

@@ -10,8 +10,8 @@ import { declare, openStream, subscribersOf, topicUrl } from '../http-tools.ts';
 const problem = { code: 'rate_limited', status: 429, retryable: true };
 const news = { topic: 'news', message: 1 };
 
-describe('what comes too often', () => {
-  it('is refused over HTTP with Retry-After, changes nothing, and goes when that is over', async () => {
+describe('requests over a rate limit', () => {
+  it('a publish over its rate limit is refused with 429 and Retry-After, and changes nothing', async () => {
     const { url } = await startServer({ publishRatePerAddressMax: 2 });
     await declare(url, 'news');
     expect((await publish(url, news)).status).toBe(200);
@@ -27,7 +27,7 @@ describe('what comes too often', () => {
     expect(messages).toBe(2);
   });
 
-  it('counts together over HTTP and Socket.IO from one address, and a batch message by message', async () => {
+  it('publishes over HTTP and Socket.IO from one address count together, and a batch counts each message', async () => {
     const { url } = await startServer({ publishRatePerAddressMax: 4 });
     const client = await connectClient(url);
     await client.emitWithAck('subscribe', { topic: 'news' });
@@ -37,10 +37,10 @@ describe('what comes too often', () => {
     expect(JSON.parse((await publish(url, [news, news])).text)).toMatchObject(problem);
   });
 
-  it('is refused before anything is spent on it, however many there are', async () => {
+  it('publishes over the rate limit are refused before their bodies are parsed', async () => {
     const { url } = await startServer({ publishRatePerAddressMax: 1 });
     await declare(url, 'news');
-    // Which has to be made up for.
+    // This uses up the tokens of many seconds.
     expect(
       (
         await publish(
@@ -50,12 +50,12 @@ describe('what comes too often', () => {
       ).status,
     ).toBe(200);
     const lines = { 'content-type': 'application/x-ndjson' };
-    // That is no JSON, and is not looked at.
+    // These bodies are not JSON, but the server does not parse them.
     for (const [body, headers] of [['{'], ['[{'], ['{', lines]] as const)
       expect(JSON.parse((await publish(url, body, headers)).text)).toMatchObject(problem);
   });
 
-  it('is limited for each connection, and told in how many milliseconds it may be', async () => {
+  it('rate limits per connection are separate, and a refusal says after how many milliseconds to retry', async () => {
     const { url } = await startServer({ publishRatePerConnectionMax: 1, subscribeRatePerConnectionMax: 2 });
     const [one, other] = [await connectClient(url), await connectClient(url)];
     for (const client of [one, other]) {
@@ -71,7 +71,7 @@ describe('what comes too often', () => {
     expect((await fetch(topicUrl(url, 'more'))).status).toBe(404);
   });
 
-  it('counts a stream as a subscribe', async () => {
+  it('a stream counts as a subscribe against the rate limit', async () => {
     const { url } = await startServer({ subscribeRatePerAddressMax: 1 });
     await declare(url, 'news');
     await openStream(topicUrl(url, 'news', '/messages'));
@@ -83,8 +83,8 @@ describe('what comes too often', () => {
   });
 });
 
-describe('one connection too many', () => {
-  it('is answered so and closed, and one more may come when one has gone', async () => {
+describe('connections over a limit', () => {
+  it('a connection over `connectionsMax` gets 429 and is closed, and another is accepted after one has closed', async () => {
     const { url } = await startServer({ connectionsMax: 2 });
     const first = connectRaw(url);
     await within(soonMs, 'the first client connects', once(first.socket, 'connect'));
@@ -100,7 +100,7 @@ describe('one connection too many', () => {
     expect((await publish(url, news)).status).toBe(404);
   });
 
-  it('from one address is refused, a session that polls among them', async () => {
+  it('connections over `connectionsPerAddressMax` are refused, and polling sessions count too', async () => {
     const { url } = await startServer({ connectionsPerAddressMax: 5 });
     const open = async (): Promise<string> => {
       const { socket, ended } = connectRaw(url);
@@ -109,14 +109,14 @@ describe('one connection too many', () => {
       );
       return ended;
     };
-    // None of these has a connection any more.
+    // The TCP connections of these sessions are closed.
     for (let at = 0; at < 5; at++) expect(await open()).toContain('HTTP/1.1 200 OK');
     expect(await open()).toContain(
       'Limit of 5 connections per address reached (`connectionsPerAddressMax`).',
     );
   });
 
-  it('is refused where many sessions are asked for at once, as one text', async () => {
+  it('pipelined handshakes over `connectionsPerAddressMax` are refused', async () => {
     const { url } = await startServer({ connectionsPerAddressMax: 5 });
     const { socket, ended } = connectRaw(url);
     const request = 'GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: localhost\r\n';
@@ -126,7 +126,7 @@ describe('one connection too many', () => {
     expect(statuses).toEqual([...Array<string>(5).fill('200'), ...Array<string>(95).fill('403')]);
   });
 
-  it('is counted for as long as it is there, whatever becomes of it', async () => {
+  it('a connection counts against its limit only while it is open, however its handshake ends', async () => {
     const { url } = await startServer({ connectionsPerAddressMax: 1 });
     const ask = async (query: string): Promise<string> => {
       const { socket, ended } = connectRaw(url);
@@ -135,7 +135,7 @@ describe('one connection too many', () => {
       );
       return ended;
     };
-    // Let in, and no session for all that: a websocket without a key, and one of an older protocol.
+    // Both are admitted but get no session: a websocket without a key, and one of an older protocol.
     for (let at = 0; at < 3; at++) {
       expect(await ask('EIO=4&transport=websocket')).toContain('HTTP/1.1 400');
       expect(await ask('EIO=3&transport=websocket')).not.toContain('connections per address');
@@ -146,7 +146,7 @@ describe('one connection too many', () => {
   });
 });
 
-/** A websocket that has sent nothing beside its handshake. */
+/** A websocket that has sent only its handshake. */
 async function openWebSocket(url: string, query = ''): Promise<TcpSocket> {
   const socket = connectTcp(Number(new URL(url).port), '127.0.0.1');
   onTestFinished(() => void socket.destroy());
@@ -160,7 +160,7 @@ async function openWebSocket(url: string, query = ''): Promise<TcpSocket> {
   return socket;
 }
 
-/** A client asks to be let in. */
+/** A frame with a CONNECT packet. */
 const connect = Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0x34, 0x30]);
 
 /** The first bytes of a text frame that claims to be long; its payload follows, masked with zeros. */
@@ -171,31 +171,34 @@ function longFrame(payloadBytes: number): Buffer {
   return head;
 }
 
-/** A text frame that is one byte of a message which does not end. */
+/** Text frames of one byte each, fragments of a message that does not end. */
 const fragments = Buffer.concat([
   Buffer.from([0x01, 0x81, 0, 0, 0, 0, 0x34]),
   ...Array.from({ length: 5_000 }, () => Buffer.from([0x00, 0x81, 0, 0, 0, 0, 0x30])),
 ]);
 
-describe('before it is let in', () => {
+describe('a connection before login', () => {
   it.each([
     ['never connects', '', 500],
-    ['sends more than it may', Array.from({ length: 1_000 }, () => '40/none,').join(separator), 600_000],
-  ])('a session that polls and %s makes room for another in time', async (_what, packets, loginTimeoutMs) => {
-    const { url } = await startServer({ connectionsPerAddressMax: 3, loginTimeoutMs });
-    // The connections of these go at once, the sessions stay.
-    const sessions = await Promise.all([RawPolling.open(url), RawPolling.open(url), RawPolling.open(url)]);
-    await expect(RawPolling.open(url)).rejects.toThrow();
-    if (packets !== '') await Promise.all(sessions.map((session) => session.post(packets)));
-    // Engine.IO itself would wait for half a minute that a session polls, to be told that it has ended.
-    await expect.poll(() => RawPolling.open(url).then(Boolean, () => false)).toBe(true);
-  });
+    ['exceeds its limit', Array.from({ length: 1_000 }, () => '40/none,').join(separator), 600_000],
+  ])(
+    'a polling session before login that %s makes room for another one',
+    async (_what, packets, loginTimeoutMs) => {
+      const { url } = await startServer({ connectionsPerAddressMax: 3, loginTimeoutMs });
+      // The TCP connections of these close at once, but the sessions stay.
+      const sessions = await Promise.all([RawPolling.open(url), RawPolling.open(url), RawPolling.open(url)]);
+      await expect(RawPolling.open(url)).rejects.toThrow();
+      if (packets !== '') await Promise.all(sessions.map((session) => session.post(packets)));
+      // Engine.IO itself would keep a closed session for half a minute, until its next poll.
+      await expect.poll(() => RawPolling.open(url).then(Boolean, () => false)).toBe(true);
+    },
+  );
 
   it.each([
     ['a frame that does not end', Buffer.concat([longFrame(1_000_000), Buffer.alloc(20_000, 0x61)])],
     ['a message in fragments that does not end', fragments],
-    ['what is no frame of Socket.IO at all', Buffer.alloc(20_000, 0xff)],
-  ])('a websocket is closed over %s', async (_what, bytes) => {
+    ['bytes that are not a websocket frame', Buffer.alloc(20_000, 0xff)],
+  ])('a websocket before login is closed after %s', async (_what, bytes) => {
     const { url } = await startServer({ loginTimeoutMs: 600_000 });
     const socket = await openWebSocket(url);
     const closed = within(soonMs, 'the server closes the connection', once(socket, 'close'));
@@ -203,7 +206,7 @@ describe('before it is let in', () => {
     await closed;
   });
 
-  it('a websocket that would take the place of a session is closed over too much too', async () => {
+  it('a websocket that upgrades a session is closed when it sends too many bytes', async () => {
     const { url } = await startServer({ loginTimeoutMs: 600_000 });
     const client = await connectClient(url, 'polling');
     const socket = await openWebSocket(url, `&sid=${client.io.engine.id}`);
@@ -213,20 +216,20 @@ describe('before it is let in', () => {
     expect(client.connected).toBe(true);
   });
 
-  it('a request of a session that polls is refused over too much', async () => {
+  it('a polling session before login is refused when it sends too many bytes or packets', async () => {
     const { url } = await startServer({ loginTimeoutMs: 600_000 });
     const handshake = await (await fetch(`${url}/socket.io/?EIO=4&transport=polling`)).text();
     const { sid } = JSON.parse(handshake.slice(1)) as { sid: string };
     const post = (body: string): Promise<Response> =>
       fetch(`${url}/socket.io/?EIO=4&transport=polling&sid=${sid}`, { method: 'POST', body });
     expect((await post(`40${'a'.repeat(20_000)}`)).status).toBe(413);
-    // Many small ones are too much as well.
+    // Many small packets exceed the limit too.
     const many = Array.from({ length: 1_500 }, () => '3').join('\u001e');
     await post(many).then(async (response) => response.text());
     expect((await post('40')).status).toBe(400);
   });
 
-  it('it takes a token of eight kilobytes, and a publish of a mebibyte once it is let in', async () => {
+  it('a login accepts a token of 8 KiB, and publishes of 1 MB are accepted after it', async () => {
     const { url } = await startServer();
     for (const transport of ['websocket', 'polling', 'upgrade'] as const) {
       const client = await connectClient(url, transport, { auth: { token: 'a'.repeat(8_192) } });
@@ -236,13 +239,13 @@ describe('before it is let in', () => {
     }
   });
 
-  it('it is closed when that takes too long', async () => {
+  it('a connection that does not log in within `loginTimeoutMs` is closed', async () => {
     const { url } = await startServer({ loginTimeoutMs: 200 });
     const socket = await openWebSocket(url);
     await within(soonMs, 'the server closes the connection that waits too long', once(socket, 'close'));
   });
 
-  it('the one that has waited longest is closed when too many wait, and none that is in', async () => {
+  it('the oldest connection before login is closed over `loginsPendingMax`, and connections after login stay open', async () => {
     const { url } = await startServer({ loginTimeoutMs: 600_000, loginsPendingMax: 3 });
     const client = await connectClient(url);
     const sockets = [];
@@ -258,9 +261,9 @@ describe('before it is let in', () => {
   });
 });
 
-describe('a connection that was let in', () => {
+describe('a connection after login', () => {
   it.each(['websocket', 'polling'] as const)(
-    'over %s is closed when its client has left it',
+    'a connection over %s is closed when its client leaves the namespace and does not return',
     async (name) => {
       const { url } = await startServer({ loginTimeoutMs: 200 });
       const client = await connectClient(url, name);
@@ -271,7 +274,7 @@ describe('a connection that was let in', () => {
     },
   );
 
-  it('may be used again by a client that has left it', async () => {
+  it('a client that has left the namespace can connect to it again over the same connection', async () => {
     const { url } = await startServer({ loginTimeoutMs: 600_000 });
     const client = await connectClient(url);
     for (let at = 0; at < 3; at++) {
@@ -284,7 +287,7 @@ describe('a connection that was let in', () => {
     }
   });
 
-  it('is one client, and is closed when it would be many', async () => {
+  it('a connection that connects to the namespace many times is closed', async () => {
     const { url } = await startServer({ loginTimeoutMs: 600_000 });
     const socket = await openWebSocket(url);
     const closed = within(soonMs, 'the server closes the connection', once(socket, 'close'));
@@ -298,20 +301,20 @@ describe('a client that sends commands and does not read', () => {
   const frame = Buffer.concat([Buffer.from([0x81, 0x80 | command.length, 0, 0, 0, 0]), command]);
   const flood = Buffer.concat(Array.from({ length: 2_000 }, () => frame));
 
-  it('is read no further than some thousand answers, and read on once it reads', async () => {
+  it('a client that sends commands and does not read is paused after some thousand responses, until it reads', async () => {
     const { url } = await startServer();
     const socket = await openWebSocket(url);
     socket.write(connect);
     await within(soonMs, 'the server begins to answer', once(socket, 'data'));
     socket.pause();
     const heapBefore = heapBytes();
-    // What the kernels of both sides take in, and then no more: nobody reads.
+    // The buffers of both kernels fill up, because nobody reads.
     let sent = 0;
     const blocked = async (): Promise<boolean> => {
       const drained = within(60_000, 'the server takes what was sent', once(socket, 'drain')).then(
         () => false,
       );
-      // As long as the server goes on it answers others in between.
+      // While the server reads on, it also answers other clients.
       const others = (async () => {
         for (let at = 0; at < 20; at++) await publish(url, news);
         return true;

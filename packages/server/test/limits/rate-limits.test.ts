@@ -14,7 +14,7 @@ function limited(publish: RateSettings, clock = new Clock()): { limits: RateLimi
   return { limits: new RateLimits({ publish, subscribe: {}, monotonicMs: () => clock.ms }), clock };
 }
 
-/** Undefined when it was taken, else in how many milliseconds it may be. */
+/** Undefined if the publish was admitted, otherwise the milliseconds to wait before a retry. */
 function wait(limits: RateLimits, source: Source, count = 1): number | undefined {
   return told(() => limits.takePublish(source, count));
 }
@@ -29,7 +29,7 @@ function told(ask: () => void): number | undefined {
   }
 }
 
-it('allows the tokens of one second at once, then one token after the other, and tells when', () => {
+it('a rate limit allows the tokens of one second at once, then one by one, and says when to retry', () => {
   const { limits, clock } = limited({ address: 10 });
   for (let at = 0; at < 10; at++) expect(wait(limits, { address: 'a' })).toBeUndefined();
   expect(wait(limits, { address: 'a' })).toBe(100);
@@ -41,7 +41,7 @@ it('allows the tokens of one second at once, then one token after the other, and
   expect(wait(limits, { address: 'b' })).toBeUndefined();
 });
 
-it('takes nothing from one bucket when another refuses', () => {
+it('a rate limit takes nothing from one bucket when another one refuses', () => {
   const { limits } = limited({ connection: 5, subject: 1, address: 100 });
   const connection = {};
   expect(wait(limits, { connection, subject: 's' })).toBeUndefined();
@@ -50,7 +50,7 @@ it('takes nothing from one bucket when another refuses', () => {
   expect(wait(limits, { connection })).toBe(200);
 });
 
-it('allows a batch larger than the bucket, which then refills for longer', () => {
+it('a rate limit allows a batch larger than its bucket, and then refills for longer', () => {
   const { limits, clock } = limited({ connection: 10 });
   const connection = {};
   expect(wait(limits, { connection })).toBeUndefined();
@@ -60,7 +60,7 @@ it('allows a batch larger than the bucket, which then refills for longer', () =>
   expect(wait(limits, { connection })).toBe(4_100);
 });
 
-it('tells when a batch can be taken before its size is known', () => {
+it('a rate limit says when a batch can be sent before the size of the batch is known', () => {
   for (const count of [1, 9, 10, 5_000]) {
     const { limits, clock } = limited({ connection: 10 });
     const connection = {};
@@ -71,13 +71,13 @@ it('tells when a batch can be taken before its size is known', () => {
   }
 });
 
-it('limits nothing without a limit, and no source that is unknown', () => {
+it('rates are not limited without a setting, nor for an unknown source', () => {
   expect(wait(limited({}).limits, { address: 'a' }, 1e9)).toBeUndefined();
   const { limits } = limited({ connection: 1, subject: 1, address: 1 });
   for (let at = 0; at < 10; at++) expect(wait(limits, {})).toBeUndefined();
 });
 
-it('never allows more than the rate plus one second of it', () => {
+it('a rate limit never allows more than the rate plus one second of it', () => {
   const step = fc.record({ afterMs: fc.nat(2_000), count: fc.integer({ min: 1, max: 20 }) });
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 20 }), fc.array(step, { maxLength: 60 }), (rate, steps) => {
@@ -89,11 +89,11 @@ it('never allows more than the rate plus one second of it', () => {
         const allowed = rate * (1 + (clock.ms - begin) / 1_000);
         const retryAfterMs = wait(limits, { address: 'a' }, count);
         if (retryAfterMs === undefined) {
-          // What one batch is over it is let through.
+          // A batch that is larger than the bucket is admitted as a whole.
           expect(taken + Math.min(count, rate)).toBeLessThanOrEqual(allowed + 1e-6);
           taken += count;
         } else {
-          // Who waits as long as it is told gets what it wanted.
+          // A client that waits as long as the refusal says is admitted.
           const before = clock.ms;
           clock.ms += retryAfterMs - 2;
           if (retryAfterMs > 2) expect(wait(limits, { address: 'a' }, count)).toBeDefined();
@@ -104,7 +104,7 @@ it('never allows more than the rate plus one second of it', () => {
   );
 });
 
-it('remembers a bounded number of addresses: the most recent ones', () => {
+it('the rate limits remember a bounded number of addresses: the most recent ones', () => {
   const { limits } = limited({ address: 1 });
   const come = (from: number, to: number): void => {
     for (let at = from; at < to; at++)
@@ -126,11 +126,11 @@ it.each([
   ['2001:db8::6', '2001:db8:0:0::/64'],
   ['fe80::1%eth0', 'fe80:0:0:0::/64'],
   ['what is none', 'what is none'],
-])('takes %s for %s', (address, key) => {
+])('the rate limits treat %s as %s', (address, key) => {
   expect(addressKey(address)).toBe(key);
 });
 
-it('counts connections in total and from each address, and forgets closed ones', () => {
+it('the connection counts cover all connections and each address, and forget closed connections', () => {
   const counts = new ConnectionCounts({ connectionsMax: 3, connectionsPerAddressMax: 2 });
   const from = ['2001:db8::1', '2001:db8::2', '10.0.0.1'];
   for (const address of from) {

@@ -108,7 +108,8 @@ it('the connections that hold the most bytes are closed while all together hold 
     else turns.keep(reader);
   });
   await nextTurn();
-  // 190 + 180 + ... + 0 thousand are 1,900,000; without the five largest they are 1,050,000, without six 910,000.
+  // 190 + 180 + ... + 0 thousand are 1,900,000; without the five largest they are 1,050,000, without six
+  // 910,000.
   expect(readers.map(({ isCut }) => isCut)).toEqual(readers.map((_reader, at) => at >= 14));
 });
 
