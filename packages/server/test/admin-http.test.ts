@@ -62,7 +62,7 @@ const routes = [
   ['GET', '/topics/x/subscribers'],
 ] as const;
 
-describe('what only an admin may ask', () => {
+describe('requests that only an admin can make', () => {
   it.each(routes)('%s %s is refused without admin rights', async (method, path) => {
     const { url } = await startServer({ key: secret });
     const all = { publish: ['**'], subscribe: ['**'] };
@@ -76,7 +76,7 @@ describe('what only an admin may ask', () => {
     }
   });
 
-  it('a server that needs no token has nothing to revoke', async () => {
+  it('a server without tokens has no revocations', async () => {
     const { url } = await startServer();
     const response = await fetch(`${url}/revocations/ann`, { method: 'PUT' });
     expect([response.status, response.headers.get('allow')]).toEqual([404, null]);
@@ -89,7 +89,7 @@ describe('what only an admin may ask', () => {
     ['/connections', 'GET, HEAD'],
     ['/topics/x/subscribers', 'GET, HEAD'],
     ['/connections/x', 'GET, HEAD, DELETE'],
-  ])('%s takes no other method', async (path, allowed) => {
+  ])('%s refuses other methods', async (path, allowed) => {
     const { url } = await startServer();
     const response = await fetch(`${url}${path}`, { method: 'POST' });
     expect([response.status, response.headers.get('allow')]).toEqual([405, allowed]);
@@ -112,7 +112,7 @@ describe('what only an admin may ask', () => {
 });
 
 describe('GET /identity', () => {
-  it('GET /identity tells who is asking, and what the token says', async () => {
+  it('GET /identity returns the identity of the client, and the rights of its token', async () => {
     const { url } = await startServer({ key: secret });
     const { endsAt, ...identity } = await ask<{ endsAt: number }>(`${url}/identity`, {
       sub: 'ann',
@@ -136,14 +136,14 @@ describe('GET /identity', () => {
     expect(await refusalOf(`${url}/identity`)).toEqual([401, 'not_authenticated']);
   });
 
-  it('GET /identity says that a server is open, where everybody may everything', async () => {
+  it('GET /identity says that a server is open, and that everyone can do everything', async () => {
     const { url } = await startServer();
     expect(await ask(`${url}/identity`)).toEqual({ open: true, admin: true, publish: [], subscribe: [] });
   });
 });
 
 describe('GET /stats', () => {
-  it('GET /stats counts what there is, and what was done', async () => {
+  it('GET /stats counts connections, subscriptions, topics and deliveries', async () => {
     const started = Date.now();
     const { url } = await startServer({ memoryBytesMax: 2_000_000 });
     expect(await statsOf(url)).toMatchObject({
@@ -181,7 +181,7 @@ describe('GET /stats', () => {
     for (const recorder of recorders) expect(await recorder.settled(url)).toHaveLength(10);
   });
 
-  it('GET /stats counts a message once for each connection and form, whatever it is subscribed through', async () => {
+  it('GET /stats counts a message once for each connection and form, however many subscriptions match', async () => {
     const { url } = await startServer({ rules: [{ match: 'message', create: 'publish' }] });
     const [one, other] = [await connectClient(url), await connectClient(url)];
     for (const topic of ['a/b', 'a/*', '**']) {
@@ -204,7 +204,7 @@ describe('GET /stats', () => {
     expect(await statsOf(url)).toMatchObject({ publishes: 11, deliveries: 41 });
   });
 
-  it('GET /stats counts what a token lets through of a pattern', async () => {
+  it('GET /stats counts only the deliveries that a token allows of a pattern', async () => {
     const { url } = await startServer({ key: secret });
     const admin = { sub: 'root', admin: true };
     for (const claims of [{ subscribe: ['a/1'] }, { subscribe: ['a/1', 'a/2'] }, admin]) {
@@ -222,7 +222,7 @@ describe('GET /stats', () => {
     });
   });
 
-  it('GET /stats counts no duplicate, and nothing that was refused', async () => {
+  it('GET /stats counts neither duplicates nor refused publishes', async () => {
     const { url } = await startServer();
     const client = await connectClient(url);
     await client.emitWithAck('subscribe', { topic: 'news' });
@@ -232,7 +232,7 @@ describe('GET /stats', () => {
     expect(await statsOf(url)).toMatchObject({ publishes: 1, deliveries: 1 });
   });
 
-  it('GET /stats counts what was read from the log, and forgets who has gone', async () => {
+  it('GET /stats counts deliveries from the log, and forgets clients that have left', async () => {
     const { url } = await startServer();
     await declare(url, 'news');
     await publishMany(url, 'news', 7);
@@ -258,7 +258,7 @@ describe('GET /stats', () => {
     expect(await statsOf(url)).toMatchObject({ connections: 0, catchingUp: 0 });
   });
 
-  it('GET /stats shows who does not keep up: what waits, and that it is catching up', async () => {
+  it('GET /stats shows the waiting bytes of slow subscribers, and that they are catching up', async () => {
     const { url } = await startServer({ outboxBytesMax: 100_000 });
     const client = await connectClient(url);
     const recorder = new Recorder(client);
@@ -285,7 +285,7 @@ describe('GET /stats', () => {
       .toMatchObject({ catchingUp: 0, bytesWaiting: 0, deliveries: published });
   });
 
-  it('GET /stats tells how many bytes of the disk the log takes', async () => {
+  it('GET /stats reports how many bytes the log uses on disk', async () => {
     const { url } = await startServer({ data: await temporaryDirectory() });
     await declare(url, 'news');
     const before = await statsOf(url);
@@ -296,7 +296,7 @@ describe('GET /stats', () => {
     expect(log.bytes - before.log.bytes).toBeLessThan(1_200_000);
   });
 
-  it('GET /stats tells how late the event loop was, of the last seconds', async () => {
+  it('GET /stats reports the event-loop delay of the last seconds', async () => {
     const { url } = await startServer();
     const delay = async (): Promise<Stats['loopDelayMs']> => (await statsOf(url)).loopDelayMs;
     // It has begun to look.
@@ -313,7 +313,7 @@ describe('GET /stats', () => {
 });
 
 describe('GET /connections', () => {
-  it('GET /connections tells who is connected, how, since when and with how many subscriptions', async () => {
+  it('GET /connections lists the connected clients with transport, time and number of subscriptions', async () => {
     const before = Date.now();
     const { url } = await startServer();
     const websocket = await connectClient(url, 'websocket');
@@ -352,7 +352,7 @@ describe('GET /connections', () => {
       ]);
   });
 
-  it('GET /connections tells who it is by their tokens, and goes on with a renewed one', async () => {
+  it('GET /connections shows the subjects of tokens, and changes when a token is renewed', async () => {
     const { url } = await startServer({ key: secret });
     const admin = { sub: 'root', admin: true };
     const ann = await connectAs(url, { sub: 'ann', subscribe: ['**'] }, 'polling');
@@ -368,7 +368,7 @@ describe('GET /connections', () => {
     stream.close();
   });
 
-  it('GET /connections comes in pages, whoever comes and goes in between', async () => {
+  it('GET /connections comes in pages that stay correct while clients come and go', async () => {
     const { url } = await startServer();
     const clients: Socket[] = [];
     for (let count = 0; count < 7; count++) clients.push(await connectClient(url));
@@ -405,7 +405,7 @@ describe('GET /connections', () => {
     [`cursor=${Buffer.from('-1').toString('base64url')}`, 'cursor'],
     [`cursor=${Buffer.from('9'.repeat(30)).toString('base64url')}`, 'cursor'],
     ['cursor=MQ&cursor=MQ', 'cursor'],
-  ])('GET /connections is refused with what is wrong: %s', async (query, field) => {
+  ])('GET /connections refuses wrong parameters, and names them: %s', async (query, field) => {
     const { url } = await startServer();
     const response = await fetch(`${url}/connections?${query}`);
     expect([response.status, await response.json()]).toMatchObject([400, { errors: [{ field }] }]);
@@ -413,7 +413,7 @@ describe('GET /connections', () => {
 });
 
 describe('GET /connections/{id}', () => {
-  it('GET /connections/{id} tells what the connection is subscribed to', async () => {
+  it('GET /connections/{id} lists the subscriptions of a connection', async () => {
     const before = Date.now();
     const { url } = await startServer();
     const client = await connectClient(url);
@@ -431,7 +431,7 @@ describe('GET /connections/{id}', () => {
     expect(await refusalOf(`${url}/connections/__proto__`)).toEqual([404, 'connection_not_found']);
   });
 
-  it('GET /connections/{id} shows one that does not keep up as catching up, with what waits for it', async () => {
+  it('GET /connections/{id} shows a slow connection as catching up, with its waiting bytes', async () => {
     const { url } = await startServer({ outboxBytesMax: 100_000 });
     const client = await connectClient(url);
     await client.emitWithAck('subscribe', { topic: 'news', envelope: true });
@@ -474,30 +474,33 @@ describe('DELETE /connections/{id}', () => {
     return response.status;
   }
 
-  it.each(['websocket', 'polling', 'upgrade'] as const)('disconnects a client over %s', async (transport) => {
-    const { url } = await startServer();
-    const [client, other] = [await connectClient(url, transport), await connectClient(url, transport)];
-    const recorder = new Recorder(other);
-    for (const one of [client, other]) await one.emitWithAck('subscribe', { topic: 'news' });
-    const { id } = client;
-    const disconnected = nextEvent(client, 'disconnect', 'the operator ends the connection');
-    expect(await end(url, id)).toBe(204);
-    expect(await disconnected).toBe('io server disconnect');
-    expect(await refusalOf(`${url}/connections/${id}`, { method: 'DELETE' })).toEqual([
-      404,
-      'connection_not_found',
-    ]);
-    expect(await statsOf(url)).toMatchObject({ connections: 1, subscriptions: 1 });
-    await publishMany(url, 'news', 3);
-    await expect.poll(async () => (await statsOf(url)).deliveries).toBe(3);
-    expect(await recorder.settled(url)).toHaveLength(3);
-    // Nothing keeps it from coming again.
-    client.connect();
-    await nextEvent(client, 'connect', 'a client whose connection was ended may connect again');
-    expect(client.id).not.toBe(id);
-  });
+  it.each(['websocket', 'polling', 'upgrade'] as const)(
+    'DELETE /connections/{id} disconnects a client over %s',
+    async (transport) => {
+      const { url } = await startServer();
+      const [client, other] = [await connectClient(url, transport), await connectClient(url, transport)];
+      const recorder = new Recorder(other);
+      for (const one of [client, other]) await one.emitWithAck('subscribe', { topic: 'news' });
+      const { id } = client;
+      const disconnected = nextEvent(client, 'disconnect', 'the operator ends the connection');
+      expect(await end(url, id)).toBe(204);
+      expect(await disconnected).toBe('io server disconnect');
+      expect(await refusalOf(`${url}/connections/${id}`, { method: 'DELETE' })).toEqual([
+        404,
+        'connection_not_found',
+      ]);
+      expect(await statsOf(url)).toMatchObject({ connections: 1, subscriptions: 1 });
+      await publishMany(url, 'news', 3);
+      await expect.poll(async () => (await statsOf(url)).deliveries).toBe(3);
+      expect(await recorder.settled(url)).toHaveLength(3);
+      // Nothing keeps it from coming again.
+      client.connect();
+      await nextEvent(client, 'connect', 'a client whose connection was ended may connect again');
+      expect(client.id).not.toBe(id);
+    },
+  );
 
-  it('DELETE /connections/{id} ends a stream behind what was delivered', async () => {
+  it('DELETE /connections/{id} ends a stream after all that was delivered before', async () => {
     const { url } = await startServer();
     const stream = await openStream(topicUrl(url, '**', '/messages?from=new'));
     await declare(url, 'news');
@@ -510,7 +513,7 @@ describe('DELETE /connections/{id}', () => {
     expect(await statsOf(url)).toMatchObject({ connections: 0, subscriptions: 0 });
   });
 
-  it('DELETE /connections/{id} ends one that takes nothing, too', async () => {
+  it('DELETE /connections/{id} ends a connection whose client reads nothing', async () => {
     const { url } = await startServer({ outboxBytesMax: 100_000 });
     const client = await connectClient(url);
     await client.emitWithAck('subscribe', { topic: 'news', envelope: true });
@@ -527,7 +530,7 @@ describe('DELETE /connections/{id}', () => {
     await expect.poll(async () => (await statsOf(url)).bytesWaiting).toBe(0);
   });
 
-  it('DELETE /connections/{id} needs an admin, who ends the one that was meant', async () => {
+  it('DELETE /connections/{id} by an admin ends only the named connection', async () => {
     const { url } = await startServer({ key: secret });
     const [ann, bob] = [await connectAs(url, { sub: 'ann' }), await connectAs(url, { sub: 'bob' })];
     const disconnected = nextEvent(ann, 'disconnect', 'an admin ends the connection');
@@ -542,7 +545,7 @@ describe('GET /topics/{topic}/subscribers', () => {
   const subscribersOf = (url: string, topic: string, query = '', claims?: Claims): Promise<SubscriberPage> =>
     ask(topicUrl(url, topic, `/subscribers${query}`), claims);
 
-  it('GET /topics/{topic}/subscribers tells of the subscriptions to the topic, and of those to patterns that match it', async () => {
+  it('GET /topics/{topic}/subscribers lists the subscriptions to the topic and to patterns that match it', async () => {
     const before = Date.now();
     const { url } = await startServer();
     const [one, other] = [await connectClient(url), await connectClient(url, 'polling')];
@@ -579,7 +582,7 @@ describe('GET /topics/{topic}/subscribers', () => {
       .toMatchObject([{ via: '*/7' }, { via: 'orders/7', envelope: true }]);
   });
 
-  it('GET /topics/{topic}/subscribers has as many as the topic says, and the list of topics', async () => {
+  it('GET /topics/{topic}/subscribers has as many entries as the topic and the list of topics report', async () => {
     const { url } = await startServer({ key: secret });
     const admin = { sub: 'root', admin: true };
     const [root, ann] = [await connectAs(url, admin), await connectAs(url, { subscribe: ['orders/7'] })];
@@ -607,7 +610,7 @@ describe('GET /topics/{topic}/subscribers', () => {
     stream.close();
   });
 
-  it('GET /topics/{topic}/subscribers tells of a pattern only those that may read the topic', async () => {
+  it('GET /topics/{topic}/subscribers lists pattern subscriptions only if their client can read the topic', async () => {
     const { url } = await startServer({ key: secret });
     const admin = { sub: 'root', admin: true };
     const everyone = [
@@ -640,7 +643,7 @@ describe('GET /topics/{topic}/subscribers', () => {
       ]);
   });
 
-  it('GET /topics/{topic}/subscribers comes in pages that have each once, also of one connection with many', async () => {
+  it('GET /topics/{topic}/subscribers comes in pages with each subscription once, even if one connection has many', async () => {
     const { url } = await startServer();
     const clients: Socket[] = [];
     const expected: string[] = [];
@@ -677,7 +680,7 @@ describe('GET /topics/{topic}/subscribers', () => {
     expect((await subscribersOf(url, 'b/c', `?cursor=${cursor}`)).subscribers).toHaveLength(20);
   });
 
-  it('GET /topics/{topic}/subscribers leaves out plain patterns where the topic cannot be an event', async () => {
+  it('GET /topics/{topic}/subscribers omits plain pattern subscriptions if the topic has a reserved event name', async () => {
     const { url } = await startServer();
     const client = await connectClient(url);
     await declare(url, 'state');
@@ -687,7 +690,7 @@ describe('GET /topics/{topic}/subscribers', () => {
     expect((await subscribersOf(url, 'state')).subscribers).toMatchObject([{ via: '*', envelope: true }]);
   });
 
-  it('GET /topics/{topic}/subscribers is refused for what is no topic that exists, and with a cursor that is none', async () => {
+  it('GET /topics/{topic}/subscribers refuses a missing topic, a pattern and an invalid cursor', async () => {
     const { url } = await startServer();
     expect(await refusalOf(topicUrl(url, 'missing', '/subscribers'))).toEqual([404, 'topic_not_found']);
     expect(await refusalOf(topicUrl(url, 'a/*', '/subscribers'))).toEqual([400, 'topic_name_invalid']);
@@ -724,7 +727,7 @@ describe('Fanfare attached to an app', () => {
     expect(ours).toEqual(taken);
   });
 
-  it("Fanfare attached to an app counts deliveries and what waits with the app's own Socket.IO server too", async () => {
+  it("Fanfare attached to an app counts deliveries and waiting bytes with the app's own Socket.IO server too", async () => {
     const httpServer = createServer((_request, response) => response.end('the app'));
     const io = new SocketServer(httpServer);
     const fanfare = await attach(httpServer, { http: 'all', io });

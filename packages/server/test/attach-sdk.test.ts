@@ -38,7 +38,7 @@ it.each<[string, ConnectOptions]>([
   ['polling', { transports: ['polling'] }],
   ['all transports', {}],
 ])(
-  "the SDK works with an app's Socket.IO server at a path of its own over %s, history included",
+  "the SDK works with an app's Socket.IO server at its own path over %s, history included",
   async (_name, transports) => {
     const { url, seen } = await appAt('/realtime/');
     const extraHeaders = { 'x-tenant': 'acme' };
@@ -61,7 +61,7 @@ it.each<[string, ConnectOptions]>([
   },
 );
 
-it('the SDK keeps connected, whatever the options say', async () => {
+it('the SDK overrides Socket.IO options that would end its connection', async () => {
   const { url } = await appAt('/realtime/');
   const never = { reconnection: false, reconnectionAttempts: 1, autoConnect: false, forceNew: false };
   expect(await becomes(client(url, { path: '/realtime/', ...never }), 'live')).toMatchObject({
@@ -69,7 +69,7 @@ it('the SDK keeps connected, whatever the options say', async () => {
   });
 });
 
-it("the SDK says what history needs where the app's server has no history", async () => {
+it("the SDK says what to configure when the app's server does not offer history", async () => {
   const http = createServer((_request, response) => response.writeHead(404).end('no such page'));
   const fanfare = await attach(http);
   onTestFinished(() => fanfare.stop());

@@ -51,7 +51,7 @@ const apps: readonly [string, () => Promise<HttpServer>][] = [
 ];
 
 describe.each(apps)('Fanfare attached to an app of %s', (_name, createApp) => {
-  it('handles publishes and Socket.IO, and leaves every other request to the app', async () => {
+  it('Fanfare attached to an app handles publishes and Socket.IO, and passes all other requests to the app', async () => {
     const httpServer = await createApp();
     const fanfare = await attach(httpServer);
     const url = await listen(httpServer);
@@ -84,7 +84,7 @@ describe.each(apps)('Fanfare attached to an app of %s', (_name, createApp) => {
     await fanfare.stop();
   });
 
-  it('gives the HTTP server back on stop, and can be attached again', async () => {
+  it('Fanfare attached to an app restores the HTTP server on stop, and can be attached again', async () => {
     const httpServer = await createApp();
     const listeners = (): unknown => [
       httpServer.listeners('request'),
@@ -107,7 +107,7 @@ describe.each(apps)('Fanfare attached to an app of %s', (_name, createApp) => {
 });
 
 describe('Fanfare attached to an app', () => {
-  it('gives the app all requests of a connection, even after its listener has thrown for one', async () => {
+  it('an app with Fanfare gets all requests of a connection, even after its listener has thrown for one', async () => {
     const thrown = collectUncaught();
     const seen: (string | undefined)[] = [];
     const httpServer = createHttpServer(({ url }, response) => {
@@ -123,7 +123,7 @@ describe('Fanfare attached to an app', () => {
     expect(thrown).toEqual(['from the app']);
   });
 
-  it('gives the app requests that the app has made up, without a connection', async () => {
+  it('an app with Fanfare gets requests that it emits itself, without a connection', async () => {
     const seen: unknown[] = [];
     const httpServer = createHttpServer(({ url }) => void seen.push(url));
     await attach(httpServer);
@@ -132,7 +132,7 @@ describe('Fanfare attached to an app', () => {
     expect(seen).toEqual(paths);
   });
 
-  it('calls a `once` listener of the app for one request only', async () => {
+  it('a `once` listener of an app with Fanfare is called for one request only', async () => {
     const httpServer = createHttpServer((_request, response) => response.end());
     const seen: (string | undefined)[] = [];
     httpServer.once('request', ({ url }) => void seen.push(url));
@@ -144,7 +144,7 @@ describe('Fanfare attached to an app', () => {
     expect(seen).toEqual(['/a']);
   });
 
-  it('finishes a response when an upgrade to another protocol follows its request', async () => {
+  it('an app with Fanfare finishes a response when an upgrade request to another protocol follows', async () => {
     const pieces = 50;
     const httpServer = createHttpServer(({ url }, response) => {
       if (url !== '/stream') return void response.end('behind');
@@ -167,7 +167,7 @@ describe('Fanfare attached to an app', () => {
   });
 
   it.each(['ends its connection', 'resets its connection', 'sends without end'])(
-    'Fanfare attached to an app tells it that a client has gone that has offered another protocol behind a request: it %s',
+    'an app with Fanfare learns that a client is gone that pipelined an upgrade request to another protocol: it %s',
     async (how) => {
       let begin = (): void => {};
       const begun = new Promise<void>((resolve) => (begin = resolve));
@@ -190,7 +190,7 @@ describe('Fanfare attached to an app', () => {
     },
   );
 
-  it('restores the timeout of the app on a connection after a large page was read', async () => {
+  it("Fanfare attached to an app restores the app's timeout on a connection after a large page was read", async () => {
     const httpServer = createHttpServer(({ socket }, response) => response.end(String(socket.timeout ?? 0)));
     // Else Node sets it anew for each request.
     httpServer.keepAliveTimeout = 0;
@@ -239,7 +239,7 @@ describe('Fanfare attached to an app of HTTPS', () => {
 
 describe("Fanfare attached beside an app's own websockets", () => {
   it.each(['before', 'after'])(
-    "Fanfare leaves an app's own websockets that were there %s it alone, while it is attached and afterwards",
+    "Fanfare does not touch an app's own websockets that were there %s it, while attached and afterwards",
     async (when) => {
       const httpServer = createHttpServer();
       const ws = new WebSocketServer({ noServer: true });
@@ -274,25 +274,28 @@ describe("Fanfare attached beside an app's own websockets", () => {
   );
 });
 
-describe("Fanfare attached beside an app's own websockets, where an upgrade is neither's", () => {
-  it.each(['ends', 'resets'])('releases a client that %s its connection, and goes on', async (how) => {
-    const thrown = collectUncaught();
-    const httpServer = createHttpServer();
-    const untaken = nextEvent(httpServer, 'upgrade', 'the app sees the upgrade');
-    const gone = within(
-      soonMs,
-      'the server sees the client leave',
-      new Promise((resolve) => httpServer.once('connection', (socket) => socket.once('close', resolve))),
-    );
-    await attach(httpServer);
-    const { socket } = connectRaw(await listen(httpServer));
-    socket.write('GET /other HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
-    await untaken;
-    if (how === 'ends') socket.end();
-    else socket.resetAndDestroy();
-    await gone;
-    expect(thrown).toEqual([]);
-  });
+describe("Fanfare attached beside an app's own websockets, with an upgrade that neither accepts", () => {
+  it.each(['ends', 'resets'])(
+    'an upgrade that neither Fanfare nor the app accepts is released when its client %s the connection',
+    async (how) => {
+      const thrown = collectUncaught();
+      const httpServer = createHttpServer();
+      const untaken = nextEvent(httpServer, 'upgrade', 'the app sees the upgrade');
+      const gone = within(
+        soonMs,
+        'the server sees the client leave',
+        new Promise((resolve) => httpServer.once('connection', (socket) => socket.once('close', resolve))),
+      );
+      await attach(httpServer);
+      const { socket } = connectRaw(await listen(httpServer));
+      socket.write('GET /other HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+      await untaken;
+      if (how === 'ends') socket.end();
+      else socket.resetAndDestroy();
+      await gone;
+      expect(thrown).toEqual([]);
+    },
+  );
 });
 
 describe('Fanfare attached to an app that listens where others can reach it', () => {
@@ -303,7 +306,7 @@ describe('Fanfare attached to an app that listens where others can reach it', ()
     });
   };
 
-  it('refuses every request there, and leaves the app as it was', async () => {
+  it('an attached Fanfare without a key refuses every request if others can reach it, and leaves the app unchanged', async () => {
     const httpServer = createHttpServer((_request, response) => response.end('the app'));
     fromElsewhere(httpServer);
     const fanfare = await attach(httpServer);
@@ -316,7 +319,7 @@ describe('Fanfare attached to an app that listens where others can reach it', ()
     await fanfare.stop();
   });
 
-  it('accepts requests there with `open`', async () => {
+  it('an attached Fanfare that others can reach accepts requests with `open`', async () => {
     const httpServer = createHttpServer();
     fromElsewhere(httpServer);
     await attach(httpServer, { open: true });
@@ -326,7 +329,7 @@ describe('Fanfare attached to an app that listens where others can reach it', ()
     expect((await publish(url, { topic: 'news', message: 1 })).status).toBe(200);
   });
 
-  it('rejects the settings that the app decides', async () => {
+  it('an attached Fanfare rejects the settings that the app decides', async () => {
     const options: object = { port: 1, topicsMax: 5 };
     await expect(attach(createHttpServer(), options)).rejects.toThrow(
       'attach() does not take port: the app itself listens.',
@@ -335,7 +338,7 @@ describe('Fanfare attached to an app that listens where others can reach it', ()
 });
 
 describe("Fanfare attached to an app's own Socket.IO server", () => {
-  it('Fanfare attached to an app adds its events, and leaves the app its own events and connections', async () => {
+  it("Fanfare attached to an app adds its events to the app's Socket.IO server, and keeps the app's own events and connections", async () => {
     const httpServer = createHttpServer((_request, response) => response.end('the app'));
     const io = new SocketServer(httpServer);
     onTestFinished(() => void io.close());
@@ -366,7 +369,7 @@ describe("Fanfare attached to an app's own Socket.IO server", () => {
     expect(io.sockets.sockets.get(String(early.id))?.rooms).toEqual(new Set([early.id]));
   });
 
-  it('Fanfare can be attached to an app only once, until it was stopped', async () => {
+  it('Fanfare can be attached to an app again only after it was stopped', async () => {
     const httpServer = createHttpServer();
     const fanfare = await attach(httpServer);
     await expect(attach(httpServer)).rejects.toThrow('attached to this HTTP server already');
@@ -374,7 +377,7 @@ describe("Fanfare attached to an app's own Socket.IO server", () => {
     await (await attach(httpServer)).stop();
   });
 
-  it('Fanfare can be attached to an app only once when two calls race, and again after attaching has failed', async () => {
+  it('Fanfare is attached once when two calls race, and can be attached after a failed call', async () => {
     const httpServer = createHttpServer();
     await expect(attach(httpServer, { data: '/dev/null' })).rejects.toThrow();
     const both = await Promise.allSettled([attach(httpServer), attach(httpServer)]);
@@ -382,7 +385,7 @@ describe("Fanfare attached to an app's own Socket.IO server", () => {
     for (const one of both) if (one.status === 'fulfilled') await one.value.stop();
   });
 
-  it('Fanfare attached to an app ignores a client that the app has disconnected before', async () => {
+  it('Fanfare attached to an app ignores clients that the app disconnected before', async () => {
     const httpServer = createHttpServer();
     const io = new SocketServer(httpServer);
     onTestFinished(() => void io.close());
@@ -397,7 +400,7 @@ describe("Fanfare attached to an app's own Socket.IO server", () => {
     await fanfare.stop();
   });
 
-  it('Fanfare attached to an app accepts everything that a polling client publishes in the request with which it leaves', async () => {
+  it('Fanfare attached to an app accepts all publishes of the request with which a polling client leaves', async () => {
     const httpServer = createHttpServer();
     const io = new SocketServer(httpServer);
     onTestFinished(() => void io.close());
@@ -411,7 +414,7 @@ describe("Fanfare attached to an app's own Socket.IO server", () => {
     await expect.poll(topic).toMatchObject({ published: publishes.length });
   });
 
-  it('Fanfare attached to an app ends a JSONP session that sends without end and does not poll', async () => {
+  it('Fanfare attached to an app ends a JSONP session that sends too much without polling', async () => {
     const httpServer = createHttpServer();
     const io = new SocketServer(httpServer);
     onTestFinished(() => void io.close());
@@ -429,7 +432,7 @@ describe("Fanfare attached to an app's own Socket.IO server", () => {
     expect(io.engine.clientsCount).toBe(0);
   });
 
-  it('Fanfare attached to an app has no subscriptions for a connection that Socket.IO recovers', async () => {
+  it('a connection that Socket.IO recovers has no Fanfare subscriptions', async () => {
     const httpServer = createHttpServer();
     const io = new SocketServer(httpServer, { connectionStateRecovery: {} });
     onTestFinished(() => void io.close());
@@ -449,7 +452,7 @@ describe("Fanfare attached to an app's own Socket.IO server", () => {
     expect(await recorder.settled(url)).toHaveLength(1);
   });
 
-  it('Fanfare attached to an app asks a client that Socket.IO recovers for a token again, and delivers nothing before', async () => {
+  it('a connection that Socket.IO recovers needs a token again, and gets no messages before', async () => {
     const httpServer = createHttpServer();
     const io = new SocketServer(httpServer, { connectionStateRecovery: {} });
     onTestFinished(() => void io.close());
@@ -492,7 +495,7 @@ describe("Fanfare attached to an app's own Socket.IO server", () => {
     expect(recorder.events.map(([event]) => event)).toEqual(['news', 'error']);
   });
 
-  it('Fanfare attached to an app leaves nothing behind on a connected client, however often Fanfare is attached and stopped', async () => {
+  it('repeated attaching and stopping leaves no listeners on connected clients', async () => {
     const httpServer = createHttpServer();
     const io = new SocketServer(httpServer);
     onTestFinished(() => void io.close());
@@ -505,7 +508,7 @@ describe("Fanfare attached to an app's own Socket.IO server", () => {
     expect(listeners()).toEqual(before);
   });
 
-  it('Fanfare attached to an app only stops handling requests when other code shares the server by then', async () => {
+  it('Fanfare attached to an app only stops handling requests if other code also listens on the server by then', async () => {
     const httpServer = createHttpServer((_request, response) => response.end('the app'));
     const io = new SocketServer();
     onTestFinished(() => void io.close());

@@ -58,21 +58,24 @@ describe('a bad publish over HTTP', () => {
     ['over a mebibyte', withMessage(`"${'a'.repeat(1_048_576)}"`), 413, 'payload_too_large'],
   ];
 
-  it.each(bodies)('a bad publish is refused: %s', async (_what, body, status, code) => {
-    const { url } = await startServer();
-    const client = await connectClient(url);
-    const recorder = new Recorder(client);
-    await client.emitWithAck('subscribe', { topic: 'news' });
+  it.each(bodies)(
+    'a bad publish over HTTP is refused, and nothing is delivered: %s',
+    async (_what, body, status, code) => {
+      const { url } = await startServer();
+      const client = await connectClient(url);
+      const recorder = new Recorder(client);
+      await client.emitWithAck('subscribe', { topic: 'news' });
 
-    const answer = await publish(url, body);
+      const answer = await publish(url, body);
 
-    expect(answer).toMatchObject({ status, type: 'application/problem+json; charset=utf-8' });
-    expect(JSON.parse(answer.text)).toMatchObject({ code, status, title: errorCodes[code].title });
-    expect(await recorder.settled(url)).toEqual([]);
-  });
+      expect(answer).toMatchObject({ status, type: 'application/problem+json; charset=utf-8' });
+      expect(JSON.parse(answer.text)).toMatchObject({ code, status, title: errorCodes[code].title });
+      expect(await recorder.settled(url)).toEqual([]);
+    },
+  );
 
   it.each([...illegalTopics, ...patterns])(
-    'a bad request is refused: %s as topic',
+    'a publish over HTTP to %s as topic is refused',
     async (_what, topic, code) => {
       const { url } = await startServer();
       const answer = await publish(url, { topic, message: 1 });
@@ -85,27 +88,27 @@ describe('a bad publish over HTTP', () => {
     ['a form', { 'content-type': 'application/x-www-form-urlencoded' }],
     ['NDJSON by another name', { 'content-type': 'application/jsonl' }],
     ['what only begins like JSON', { 'content-type': 'application/jsonp' }],
-  ])('a bad publish over HTTP is refused as 415: %s', async (_what, headers) => {
+  ])('a publish over HTTP with another content type is refused with 415: %s', async (_what, headers) => {
     const { url } = await startServer();
     const answer = await publish(url, { topic: 'news', message: 1 }, headers);
     expect(answer.status).toBe(415);
     expect(JSON.parse(answer.text)).toMatchObject({ code: 'bad_request', status: 415 });
   });
 
-  it('a bad publish over HTTP is refused as 415: a compressed body', async () => {
+  it('a publish over HTTP with a compressed body is refused with 415', async () => {
     const { url } = await startServer();
     const body = gzipSync('{"topic":"news","message":1}');
     const answer = await publish(url, body, { 'content-encoding': 'gzip' });
     expect(JSON.parse(answer.text)).toMatchObject({ code: 'bad_request', status: 415 });
   });
 
-  it('a bad publish over HTTP is refused as 415: no content type and no body at all', async () => {
+  it('a publish over HTTP without content type and body is refused with 415', async () => {
     const { url } = await startServer();
     const response = await fetch(`${url}/publish`, { method: 'POST' });
     expect(await response.json()).toMatchObject({ code: 'bad_request', status: 415 });
   });
 
-  it('an unusual but correct publish is accepted: 64 levels, a byte order mark, a mebibyte, a repeated member', async () => {
+  it('unusual but correct publishes are accepted: 64 levels, a byte order mark, a mebibyte, a repeated member', async () => {
     const { url } = await startServer();
     const client = await connectClient(url);
     const recorder = new Recorder(client);
@@ -139,32 +142,38 @@ describe('a bad subscribe', () => {
     ['binary data', [Buffer.from('news')]],
   ];
 
-  it.each(notObjects)('a bad subscribe is refused in its answer: %s', async (_what, args) => {
-    const { url } = await startServer();
-    const client = await connectClient(url);
-    for (const event of ['subscribe', 'unsubscribe', 'publish']) {
-      expect(await client.emitWithAck(event, ...args)).toMatchObject({
-        ok: false,
-        error: { code: 'bad_request' },
-      });
-    }
-  });
+  it.each(notObjects)(
+    'an event with a bad argument is refused in its acknowledgement: %s',
+    async (_what, args) => {
+      const { url } = await startServer();
+      const client = await connectClient(url);
+      for (const event of ['subscribe', 'unsubscribe', 'publish']) {
+        expect(await client.emitWithAck(event, ...args)).toMatchObject({
+          ok: false,
+          error: { code: 'bad_request' },
+        });
+      }
+    },
+  );
 
-  it.each(notObjects)('a bad subscribe is refused in the event error: %s', async (_what, args) => {
-    const { url } = await startServer();
-    const client = await connectClient(url);
-    const refused = within(
-      soonMs,
-      'the subscription is refused',
-      new Promise((resolve) => void client.once('error', (...problem) => resolve(problem))),
-    );
-    client.emit('subscribe', ...args);
-    expect(await refused).toEqual([
-      expect.objectContaining({ code: 'bad_request', status: 400, retryable: false }),
-    ]);
-  });
+  it.each(notObjects)(
+    'an event with a bad argument and no acknowledgement is refused in the event `error`: %s',
+    async (_what, args) => {
+      const { url } = await startServer();
+      const client = await connectClient(url);
+      const refused = within(
+        soonMs,
+        'the subscription is refused',
+        new Promise((resolve) => void client.once('error', (...problem) => resolve(problem))),
+      );
+      client.emit('subscribe', ...args);
+      expect(await refused).toEqual([
+        expect.objectContaining({ code: 'bad_request', status: 400, retryable: false }),
+      ]);
+    },
+  );
 
-  it.each(illegalTopics)('a bad request is refused: %s as topic', async (_what, topic, code) => {
+  it.each(illegalTopics)('an event with %s as topic is refused', async (_what, topic, code) => {
     const { url } = await startServer();
     const client = await connectClient(url);
     for (const event of ['subscribe', 'unsubscribe', 'publish']) {
@@ -185,7 +194,7 @@ describe('a bad subscribe', () => {
     [{ from: { last: -1 } }, 'from'],
     [{ from: { last: 1, time: 1 } }, 'from'],
     [{ from: 'epoch.' }, 'from'],
-  ])('a bad subscribe is refused: %j', async (fields, field) => {
+  ])('a subscribe with a wrong field is refused, and the field is named: %j', async (fields, field) => {
     const { url } = await startServer();
     const client = await connectClient(url);
     const answer: unknown = await client.emitWithAck('subscribe', { topic: 'news', ...fields });
@@ -203,12 +212,12 @@ describe('a bad subscribe', () => {
   });
 });
 
-describe('a topic whose name is kept', () => {
+describe('a topic with a reserved name', () => {
   const kept =
     'connect connect_error disconnect disconnecting newListener removeListener message state gap error token __proto__';
 
   it.each(kept.split(' '))(
-    'a topic with a reserved name is refused to a plain subscription, and works with envelopes: %s',
+    'a plain subscription to a reserved name is refused, and an envelope subscription works: %s',
     async (topic) => {
       const { url } = await startServer();
       const client = await connectClient(url);
@@ -242,7 +251,7 @@ describe('a socket that misbehaves', () => {
     ['attachments that never come', '451-["subscribe",{"_placeholder":true,"num":0}]'],
     ['an attachment of an impossible number', '451-["subscribe",{"_placeholder":true,"num":-1}]'],
     ['another namespace', '42/other,["subscribe",{"topic":"news"}]'],
-  ])('a socket that misbehaves harms no other: %s', async (_what, packet) => {
+  ])('a Socket.IO client that misbehaves does not affect others: %s', async (_what, packet) => {
     const { url } = await startServer();
     const [bad, good] = [await connectClient(url), await connectClient(url)];
     const recorder = new Recorder(good);
@@ -254,7 +263,7 @@ describe('a socket that misbehaves', () => {
     expect(await recorder.settled(url)).toEqual([['news', { message: 'still here' }]]);
   });
 
-  it('a socket is told that its publish is too large, or closed when it is far too large', async () => {
+  it('a client whose publish is too large gets an error, or is disconnected if it is far too large', async () => {
     const { url } = await startServer({ publishBytesMax: 1_000 });
     const client = await connectClient(url);
     await client.emitWithAck('subscribe', { topic: 'news' });
@@ -274,7 +283,7 @@ describe('a socket that misbehaves', () => {
   });
 
   it.each(['null', 'https://localhost.evil.example', 'http://evil.example', 'http://localhost:1', 'garbage'])(
-    'a socket from a page of another origin is refused: %s',
+    'a Socket.IO connection from a page of another origin is refused: %s',
     async (origin) => {
       const { url } = await startServer();
       const extraHeaders = { origin };
@@ -283,7 +292,7 @@ describe('a socket that misbehaves', () => {
     },
   );
 
-  it("a socket from the server's own page is accepted", async () => {
+  it("a Socket.IO connection from the server's own page is accepted", async () => {
     const { url } = await startServer();
     const client = await connectClient(url, 'websocket', { extraHeaders: { origin: url } });
     expect(client.connected).toBe(true);
@@ -296,7 +305,7 @@ describe('a connection that misbehaves', () => {
       '\r\n',
     );
 
-  it('a connection that misbehaves is answered 413 when a chunked body does not end, and others are served meanwhile', async () => {
+  it('an endless chunked body gets 413, and other clients are served meanwhile', async () => {
     const { url } = await startServer({ publishBytesMax: 10_000 });
     const { socket, ended } = connectRaw(url);
     socket.write(head('Transfer-Encoding: chunked'));
@@ -313,7 +322,7 @@ describe('a connection that misbehaves', () => {
     expect(answer).toContain('"code":"payload_too_large"');
   });
 
-  it('a connection that misbehaves gets no answer to what is no request that could be taken for that of the publish before', async () => {
+  it('bytes after a publish that are not a request get no response that could be mistaken for that of the publish', async () => {
     const { url } = await startServer();
     await declare(url, 'news');
     const { socket, ended } = connectRaw(url);
@@ -323,7 +332,7 @@ describe('a connection that misbehaves', () => {
     await expect.poll(async () => (await readPage(url, 'news')).messages).toHaveLength(1);
   });
 
-  it('a connection that misbehaves is answered 408 when a request does not arrive in time', async () => {
+  it('a request that does not arrive in time gets 408', async () => {
     const { url } = await startServer({ requestTimeoutMs: 1_000 });
     const { socket, ended } = connectRaw(url);
     socket.write(head('Transfer-Encoding: chunked') + '1\r\n{\r\n');
@@ -344,14 +353,17 @@ describe('a connection that misbehaves', () => {
       404,
     ],
     ['an endless body to GET', 'GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n', 200],
-  ])('a bad request is answered once, and read no further: %s', async (_what, bytes, status) => {
-    const { url } = await startServer();
-    const { socket, ended } = connectRaw(url);
-    socket.write(bytes);
-    expect((await ended).match(/HTTP\/1\.1 \d+/g)).toEqual([`HTTP/1.1 ${status}`]);
-  });
+  ])(
+    'a request with a body that nobody reads gets one response, and its connection is closed: %s',
+    async (_what, bytes, status) => {
+      const { url } = await startServer();
+      const { socket, ended } = connectRaw(url);
+      socket.write(bytes);
+      expect((await ended).match(/HTTP\/1\.1 \d+/g)).toEqual([`HTTP/1.1 ${status}`]);
+    },
+  );
 
-  it('a request that is too large is told so, though the rest of it is on its way', async () => {
+  it('a publish that is too large gets its refusal even while its body is still arriving', async () => {
     const { url } = await startServer();
     const { socket, ended } = connectRaw(url);
     const errors: Error[] = [];
@@ -374,7 +386,7 @@ describe('a connection that misbehaves', () => {
       '417 Expectation Failed',
     ],
     ['20 KB of headers', head(`X: ${'a'.repeat(20_000)}`), '431 Request Header Fields Too Large'],
-  ])('a bad connection is told so, and closed: %s', async (_what, bytes, status) => {
+  ])('a malformed request gets an error, and its connection is closed: %s', async (_what, bytes, status) => {
     const { url } = await startServer();
     const { socket, ended } = connectRaw(url);
     socket.write(bytes);

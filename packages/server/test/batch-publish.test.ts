@@ -30,8 +30,8 @@ async function stored(url: string, topic: string): Promise<string> {
   return (await fetch(`${url}/topics/${encodeURIComponent(topic)}/messages?limit=1000`)).text();
 }
 
-describe('an array of messages', () => {
-  it('an array of messages is published, each by itself, and answered in its order', async () => {
+describe('a batch publish as a JSON array', () => {
+  it('the messages of a batch succeed or fail one by one, and the response has their results in order', async () => {
     const { url } = await startServer();
     const client = await connectClient(url);
     const recorder = new Recorder(client);
@@ -76,7 +76,7 @@ describe('an array of messages', () => {
     ]);
   });
 
-  it('an array of messages is passed on to the character, but for white space', async () => {
+  it('the messages of a batch are delivered character for character, except white space', async () => {
     const { url } = await startServer();
     await declare(url, 'news');
     const body = `\uFEFF \n[ {"topic":"news" , "message" : [1.0, 12345678901234567890,"a\\u0020 b"]}\t,
@@ -87,7 +87,7 @@ describe('an array of messages', () => {
     expect(kept).toContain('"message":-0.0e0,');
   });
 
-  it('an array of messages is answered in JSON whatever the client accepts, and an empty array with an empty array', async () => {
+  it('the response to a batch is JSON whatever the client accepts, and an empty batch gets an empty array', async () => {
     const { url } = await startServer();
     for (const accept of ['*/*', 'text/plain', 'text/html', 'application/json']) {
       const answer = await publish(url, ' [ ] ', { accept });
@@ -102,7 +102,7 @@ describe('an array of messages', () => {
     ['a comma too many', '[{"topic":"news","message":1},]'],
     ['an unescaped line break', '[{"topic":"news","message":"\n"}]'],
     ['only its beginning', '['],
-  ])('an array of messages publishes nothing when it is damaged: %s', async (_what, body) => {
+  ])('a malformed batch publishes nothing: %s', async (_what, body) => {
     const { url } = await startServer();
     await declare(url, 'news');
     const answer = await publish(url, body);
@@ -110,7 +110,7 @@ describe('an array of messages', () => {
     expect(await stored(url, 'news')).toContain('"messages":[]');
   });
 
-  it('an array of messages publishes nothing when it is not UTF-8', async () => {
+  it('a batch that is not UTF-8 publishes nothing', async () => {
     const { url } = await startServer();
     await declare(url, 'news');
     for (const headers of [{}, lines]) {
@@ -127,7 +127,7 @@ describe('an array of messages', () => {
     expect(await stored(url, 'news')).toContain('"messages":[]');
   });
 
-  it('an array of messages has no Idempotency-Key for all', async () => {
+  it('a batch with an Idempotency-Key is refused', async () => {
     const { url } = await startServer();
     for (const headers of [{}, lines]) {
       const answer = await publish(url, '[]', { ...headers, 'idempotency-key': 'x' });
@@ -135,7 +135,7 @@ describe('an array of messages', () => {
     }
   });
 
-  it('an array of messages may be as large as the setting says; a single message stays under its own limit', async () => {
+  it('a batch can be as large as its setting allows, and each message in it has the limit of a single publish', async () => {
     const { url } = await startServer({ publishBytesMax: 200, batchBytesMax: 2_000, batchMessagesMax: 12 });
     await declare(url, 'news');
     const message = 'x'.repeat(150);
@@ -159,7 +159,7 @@ describe('an array of messages', () => {
     expect(verdicts(await publish(url, tooMany.slice(1)))).toHaveLength(12);
   });
 
-  it('an array of messages is refused when it has become too large, before it has ended', async () => {
+  it('a batch that is too large is refused before it has arrived completely', async () => {
     const { url } = await startServer({ publishBytesMax: 100, batchBytesMax: 1_000 });
     for (const [type, begin] of [
       ['application/json', '{"topic":"news","message":"'],
@@ -176,7 +176,7 @@ describe('an array of messages', () => {
     }
   });
 
-  it('an array of messages survives what is deep or wide', async () => {
+  it('a batch of very deep or wide messages does no harm', async () => {
     const { url } = await startServer();
     await declare(url, 'news');
     const nested = (levels: number): string => `${'['.repeat(levels)}${']'.repeat(levels)}`;
@@ -196,7 +196,7 @@ describe('an array of messages', () => {
 });
 
 describe('messages as NDJSON', () => {
-  it('messages as NDJSON are published line by line, and answered line by line', async () => {
+  it('an NDJSON batch is published line by line, and gets a response line for each', async () => {
     const { url } = await startServer();
     await declare(url, 'news');
     const body = [
@@ -226,14 +226,14 @@ describe('messages as NDJSON', () => {
     expect(kept.match(/"message":/g)).toHaveLength(2);
   });
 
-  it.each(['', '\n', '\r\n\r\n'])('messages as NDJSON may be none at all: %j', async (body) => {
+  it.each(['', '\n', '\r\n\r\n'])('an NDJSON batch can be empty: %j', async (body) => {
     const { url } = await startServer();
     expect(await publish(url, body, lines)).toMatchObject({ status: 200, text: '' });
   });
 });
 
-describe('many messages', () => {
-  it('many messages are admitted and refused as they would be one by one, whatever they are', async () => {
+describe('a batch of many messages', () => {
+  it('many messages in one batch get the same results as one by one', async () => {
     const { url } = await startServer();
     await declare(url, 'news');
     const text = (value: unknown): string => JSON.stringify(value) ?? 'null';
@@ -266,7 +266,7 @@ describe('many messages', () => {
     );
   });
 
-  it('many messages are on disk before they are answered, and there after a restart', async () => {
+  it('a batch is stored on disk before its response, and survives a restart', async () => {
     const data = await temporaryDirectory();
     const first = await startServer({ data });
     await declare(first.url, 'news');
@@ -282,7 +282,7 @@ describe('many messages', () => {
     expect(page.messages.map(({ message }) => message)).toEqual(messages.map(({ message }) => message));
   });
 
-  it('many messages are refused as a whole while the server shuts down', async () => {
+  it('a batch is refused as a whole while the server shuts down', async () => {
     const { url, server } = await startServer();
     await declare(url, 'news');
     const { socket, ended } = connectRaw(url);
@@ -298,8 +298,8 @@ describe('many messages', () => {
   });
 });
 
-describe('large bodies that take their time', () => {
-  it('large bodies that arrive slowly have a common limit, and small publishes are accepted all the same', async () => {
+describe('large bodies that arrive slowly', () => {
+  it('large bodies that arrive slowly share one limit, and small publishes are accepted meanwhile', async () => {
     const bytes = 2 ** 20;
     const { url } = await startServer({ batchBytesMax: bytes, publishBytesMax: bytes });
     await declare(url, 'news');

@@ -9,7 +9,7 @@ import { connectClient, publish, strictLogger, transports } from './harness.ts';
 import { openStream } from './http-tools.ts';
 import { documentedConfig, startNginx, type Nginx } from './nginx.ts';
 
-describe('behind nginx as docs/proxies.md has it, below a path that nginx takes away', () => {
+describe('behind nginx as in docs/proxies.md, with a path prefix that nginx removes', () => {
   let server: FanfareServer;
   let nginx: Nginx;
   let url: string;
@@ -30,17 +30,20 @@ describe('behind nginx as docs/proxies.md has it, below a path that nginx takes 
     expect(response.ok).toBe(true);
   };
 
-  it.each(transports)('a Socket.IO client subscribes and publishes over %s', async (transport) => {
-    const options = { path: '/rt/socket.io/', rejectUnauthorized: false };
-    const client = await connectClient(nginx.secureUrl, transport, options);
-    const topic = `over ${transport}`;
-    await client.emitWithAck('subscribe', { topic });
-    const received = nextEvent(client, topic, 'the message comes through nginx');
-    expect(await client.emitWithAck('publish', { topic, message: 1 })).toMatchObject({ ok: true });
-    expect(await received).toEqual({ message: 1 });
-  });
+  it.each(transports)(
+    'behind nginx with a path prefix, a Socket.IO client subscribes and publishes over %s',
+    async (transport) => {
+      const options = { path: '/rt/socket.io/', rejectUnauthorized: false };
+      const client = await connectClient(nginx.secureUrl, transport, options);
+      const topic = `over ${transport}`;
+      await client.emitWithAck('subscribe', { topic });
+      const received = nextEvent(client, topic, 'the message comes through nginx');
+      expect(await client.emitWithAck('publish', { topic, message: 1 })).toMatchObject({ ok: true });
+      expect(await received).toEqual({ message: 1 });
+    },
+  );
 
-  it('a topic with a slash is declared, told, read, streamed and deleted by its name in the query', async () => {
+  it('behind nginx, a topic with a slash is declared, read, streamed and deleted by its name in the query', async () => {
     for (const name of ['orders/7', 'orders%2F7']) {
       const topic = `${url}/topic?topic=${name}`;
       expect((await fetch(topic, { method: 'PUT' })).status).toBe(201);
@@ -58,7 +61,7 @@ describe('behind nginx as docs/proxies.md has it, below a path that nginx takes 
     }
   });
 
-  it('a topic with a slash in the path is not there, and the answer says where to name it', async () => {
+  it('behind nginx, a topic with a slash in the path gets 404, and the response says to use the query', async () => {
     await declare('orders/8');
     const response = await fetch(`${url}/topics/orders%2F8/messages`);
     expect([response.status, await response.json()]).toEqual([
@@ -69,7 +72,7 @@ describe('behind nginx as docs/proxies.md has it, below a path that nginx takes 
     ]);
   });
 
-  it('the SDK is given the URL with the path, and has all of it', async () => {
+  it('behind nginx, the SDK does everything with the URL that has the path prefix', async () => {
     const client = connect(url);
     onTestFinished(() => client.close());
     const subscription = client.subscribe('sdk/1');
@@ -81,7 +84,7 @@ describe('behind nginx as docs/proxies.md has it, below a path that nginx takes 
     expect(kept.map(({ message }) => message)).toEqual(['live']);
   });
 
-  it('the command line is given the URL with the path, and has all of it', async () => {
+  it('behind nginx, the command line does everything with the URL that has the path prefix', async () => {
     const run = (...args: string[]): ReturnType<typeof outcome> => outcome(fanfare(...args, '--url', url));
     const published = await run('pub', 'cli/../1', 'hello', '--create');
     const [kept, deleted] = await Promise.all([
@@ -93,7 +96,7 @@ describe('behind nginx as docs/proxies.md has it, below a path that nginx takes 
     expect(deleted).toMatchObject({ code: 1, stderr: expect.stringContaining("'..'") as string });
   });
 
-  it('the console shows a topic with a slash, and publishes to it; a page connects with the SDK', async () => {
+  it('behind nginx, the console shows a topic with a slash and publishes to it, and a page connects with the SDK', async () => {
     await declare('orders/9');
     await publish(url, { topic: 'orders/9', message: 'kept' });
     const browser = await launchBrowser();
@@ -124,7 +127,7 @@ describe('behind nginx as docs/proxies.md has it, below a path that nginx takes 
   });
 });
 
-it('behind nginx with nothing but proxy_pass, a server without a key answers GET / alone, and says why', async () => {
+it('behind nginx with only `proxy_pass`, a server without a key refuses everything except GET /, and says why', async () => {
   const server = createServer({ port: 0, logger: strictLogger });
   const nginx = await startNginx(
     'server { listen 443 ssl; ssl_certificate x; ssl_certificate_key x; location / { proxy_pass http://127.0.0.1:5000; } }',

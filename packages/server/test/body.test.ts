@@ -7,7 +7,7 @@ import { heapBytes } from './heap.ts';
 const limits = { publishBytesMax: 1_000_000, batchBytesMax: 1_000_000 };
 const text = `[${Array.from({ length: 900_000 }, (_, at) => at % 10).join('')}]`;
 
-describe.each([readJsonBody, readLinesBody])('a body that comes in small pieces: $name', (read) => {
+describe.each([readJsonBody, readLinesBody])('a body that arrives in small pieces: $name', (read) => {
   function begin(): { readonly request: EventEmitter; readonly body: Promise<PublishBody> } {
     const request = Object.assign(new EventEmitter(), { headers: {} });
     return {
@@ -16,7 +16,7 @@ describe.each([readJsonBody, readLinesBody])('a body that comes in small pieces:
     };
   }
 
-  it('takes little more memory than its bytes, and is complete', async () => {
+  it('a body in small pieces takes little more memory than its bytes, and is complete', async () => {
     const { request, body } = begin();
     const before = heapBytes();
     for (let at = 0; at < text.length; at += 16) request.emit('data', Buffer.from(text.slice(at, at + 16)));
@@ -25,7 +25,7 @@ describe.each([readJsonBody, readLinesBody])('a body that comes in small pieces:
     expect((await body).text).toBe(text);
   });
 
-  it('is refused when there are many pieces of a few bytes', async () => {
+  it('a body of many pieces of a few bytes is refused', async () => {
     const { request, body } = begin();
     const refusal = expect(body).rejects.toMatchObject({ code: 'bad_request' });
     let pieces = 0;

@@ -20,7 +20,7 @@ const next = (client: Client, event: string): Promise<unknown> =>
   nextEvent(client, event, 'the client waits for it');
 
 describe('an event whose arguments are not JSON', () => {
-  it('an event whose arguments are not JSON is refused with the reason, in the acknowledgement or as an error, and the connection goes on', async () => {
+  it('an event whose arguments are not JSON is refused with a reason, and its connection stays open', async () => {
     const { url, lines } = await startLogging();
     const client = await connectClient(url);
     await client.emitWithAck('subscribe', { topic: 'news' });
@@ -51,9 +51,9 @@ describe('an event whose arguments are not JSON', () => {
   });
 });
 
-describe("a packet that is not Socket.IO's", () => {
+describe('a packet that is not a Socket.IO packet', () => {
   it.each(['websocket', 'polling'] as const)(
-    "a packet that is not Socket.IO's over %s ends the connection with the reason",
+    'a packet over %s that is not a Socket.IO packet ends the connection with the reason',
     async (transport) => {
       const { url, lines } = await startLogging();
       for (const packet of ['hello', '9', '2{"a":1}', '2/news,["x",NaN]']) {
@@ -79,7 +79,7 @@ describe("a packet that is not Socket.IO's", () => {
     },
   );
 
-  it('of a client with another parser is logged and ends its connection', async () => {
+  it('a packet of a client with another parser is logged, and ends its connection', async () => {
     const { url, lines } = await startLogging();
     const client = await RawWebSocket.open(url);
     // CONNECT, as socket.io-msgpack-parser writes it.
@@ -88,7 +88,7 @@ describe("a packet that is not Socket.IO's", () => {
     expect(lines).toEqual([[expect.stringContaining('such as msgpack'), {}]]);
   });
 
-  it('of Engine.IO 3 is refused with a code and a sentence, and logged once for each version', async () => {
+  it('a client of Engine.IO 3 is refused with a code and a sentence, and logged once for each version', async () => {
     const { url, lines } = await startLogging();
     for (const version of ['3', '3', '2']) {
       const headers = { connection: 'close' };
@@ -107,7 +107,7 @@ describe("a packet that is not Socket.IO's", () => {
 });
 
 describe('a client that is refused for its origin or its host', () => {
-  it('is logged once for each value, with the setting that would allow it', async () => {
+  it('a client that is refused for its origin or host is logged once, with the setting that would allow it', async () => {
     const { url, lines } = await startLogging();
     const [one, other] = ['https://one.example', 'https://other.example'];
     for (const origin of [one, other, one]) {
@@ -126,7 +126,7 @@ describe('a client that is refused for its origin or its host', () => {
     ]);
   });
 
-  it('is logged with the address that a trusted proxy forwards', async () => {
+  it('a client that is refused for its origin is logged with the address that a trusted proxy forwards', async () => {
     const { url, lines } = await startLogging({ trustProxy: '127.0.0.1', open: true });
     const headers = { origin: 'https://one.example', 'x-forwarded-for': '203.0.113.7', connection: 'close' };
     await fetch(`${url}/topics`, { headers });
@@ -134,7 +134,7 @@ describe('a client that is refused for its origin or its host', () => {
     expect(lines).toEqual([[expect.any(String), client]]);
   });
 
-  it('is logged for a bounded number of values', () => {
+  it('refused origins and hosts are logged for a bounded number of values', () => {
     const lines: string[] = [];
     const log = (_fields: object, message: string): void => void lines.push(message);
     const refusalLog = new ClientRefusalLog({ warn: log, error: log });

@@ -120,42 +120,48 @@ const senders: readonly (readonly [who: string, sender: Sender])[] = [
 
 const scriptsForAll = new Set(['the SDK', 'a file for HEAD', "Socket.IO's own client"]);
 
-describe('every answer says which pages may read it, and strangers get none', () => {
-  it.each(senders)('to %s, on every route', async (_who, { headers: from, allowed, isRefused = false }) => {
-    const { url } = await startServer({ origins: named });
-    for (const topic of ['news', 'old']) await declare(url, topic);
-    for (const [what, status, { headers, ...rest }] of routes) {
-      const answer = await ask(url, { ...rest, headers: { ...headers, ...from } });
-      const isForAll = scriptsForAll.has(what);
-      // It tells nothing.
-      const isMalformed = status === 417;
-      const isServed = isForAll || isMalformed || !isRefused;
-      expect([what, answer.status, seenOf(answer)]).toEqual([
-        what,
-        isServed ? status : 403,
-        {
-          isVaried: true,
-          allowed,
-          policy: isForAll || allowed !== undefined ? 'cross-origin' : 'same-origin',
-        },
-      ]);
-    }
-  });
+describe('cross-origin headers of responses', () => {
+  it.each(senders)(
+    "every route's response to %s says which pages may read it",
+    async (_who, { headers: from, allowed, isRefused = false }) => {
+      const { url } = await startServer({ origins: named });
+      for (const topic of ['news', 'old']) await declare(url, topic);
+      for (const [what, status, { headers, ...rest }] of routes) {
+        const answer = await ask(url, { ...rest, headers: { ...headers, ...from } });
+        const isForAll = scriptsForAll.has(what);
+        // It tells nothing.
+        const isMalformed = status === 417;
+        const isServed = isForAll || isMalformed || !isRefused;
+        expect([what, answer.status, seenOf(answer)]).toEqual([
+          what,
+          isServed ? status : 403,
+          {
+            isVaried: true,
+            allowed,
+            policy: isForAll || allowed !== undefined ? 'cross-origin' : 'same-origin',
+          },
+        ]);
+      }
+    },
+  );
 
-  it.each(senders)('to %s, without a token', async (_who, { headers, allowed, isRefused = false }) => {
-    const { url } = await startServer({ origins: named, key: secret });
-    for (const path of ['/topics', '/topics/news/messages', '/stats', '/connections/x']) {
-      const answer = await ask(url, { path, headers: { ...stream, ...headers } });
-      const policy = allowed === undefined ? 'same-origin' : 'cross-origin';
-      expect([path, answer.status, seenOf(answer)]).toEqual([
-        path,
-        isRefused ? 403 : 401,
-        { isVaried: true, allowed, policy },
-      ]);
-    }
-  });
+  it.each(senders)(
+    'a response to %s without a token says which pages may read it',
+    async (_who, { headers, allowed, isRefused = false }) => {
+      const { url } = await startServer({ origins: named, key: secret });
+      for (const path of ['/topics', '/topics/news/messages', '/stats', '/connections/x']) {
+        const answer = await ask(url, { path, headers: { ...stream, ...headers } });
+        const policy = allowed === undefined ? 'same-origin' : 'cross-origin';
+        expect([path, answer.status, seenOf(answer)]).toEqual([
+          path,
+          isRefused ? 403 : 401,
+          { isVaried: true, allowed, policy },
+        ]);
+      }
+    },
+  );
 
-  it('refuses strangers in the same words, whether what they ask for is there or not', async () => {
+  it('pages of other origins get the same refusal whether the topic exists or not', async () => {
     const { url } = await startServer({ origins: named });
     await declare(url, 'news');
     const body = async (path: string): Promise<string> =>
@@ -169,7 +175,7 @@ describe('every answer says which pages may read it, and strangers get none', ()
     });
   });
 
-  it('lets every page lead a person to the page at /, and nowhere else', async () => {
+  it('every page can link to the page at `/`, and to nothing else', async () => {
     const { url } = await startServer();
     await declare(url, 'news');
     const statusOf = async (path: string, headers: Readonly<Record<string, string>>, method = 'GET') =>
@@ -184,7 +190,7 @@ describe('every answer says which pages may read it, and strangers get none', ()
     expect(await statusOf('/topics/news', { ...link, 'sec-fetch-site': 'same-site' })).toBe(200);
   });
 
-  it('tells no page of another origin in a browser which topics there are', async () => {
+  it('a page of another origin in a browser cannot find out which topics exist', async () => {
     const { url } = await startServer();
     await declare(url, 'secret');
     const page = createServer((_request, response) =>
@@ -219,7 +225,7 @@ describe('every answer says which pages may read it, and strangers get none', ()
     }
   });
 
-  it('while it polls', async () => {
+  it('responses to polling requests say which pages may read them', async () => {
     const { url } = await startServer({ origins: named });
     const { url: session } = await RawPolling.open(url);
     const path = session.slice(url.length);
@@ -235,7 +241,7 @@ describe('every answer says which pages may read it, and strangers get none', ()
     }
   });
 
-  it('to a preflight, on every path', async () => {
+  it('responses to preflights say which pages may read them, on every path', async () => {
     const { url } = await startServer({ origins: named });
     const headers = { 'access-control-request-method': 'PUT', 'access-control-request-headers': 'x-a' };
     for (const path of ['/topics/news', '/publish', '/socket.io/?EIO=4&transport=polling', '/nothing']) {
@@ -251,7 +257,7 @@ describe('every answer says which pages may read it, and strangers get none', ()
     }
   });
 
-  it('beside the other headers that an answer depends on', async () => {
+  it('`Vary` names the origin beside the other headers on which a response depends', async () => {
     const { url } = await startServer();
     await declare(url, 'news');
     const varies = async (path: string, headers = {}): Promise<unknown> =>

@@ -55,16 +55,19 @@ describe('a request that a proxy has forwarded to a server without a key', () =>
     { Forwarded: 'for=_hidden' },
     { Forwarded: 'proto=https' },
     { Forwarded: 'nonsense' },
-  ])('a proxied request is refused without a key, over HTTP and Socket.IO: %j', async (headers) => {
-    const { url } = await startServer();
-    for (const path of ['/', '/topics', '/socket.io/?EIO=4&transport=polling', '/fanfare.js']) {
-      const { status, text } = await ask(`${url}${path}`, headers);
-      expect([path, status]).toEqual([path, 403]);
-      expect(text).toMatch(passedOn);
-    }
-    const extraHeaders = headers as Record<string, string>;
-    await expect(connectClient(url, 'websocket', { extraHeaders })).rejects.toThrow('websocket error');
-  });
+  ])(
+    'a server without a key refuses requests that a proxy forwarded, over HTTP and Socket.IO: %j',
+    async (headers) => {
+      const { url } = await startServer();
+      for (const path of ['/', '/topics', '/socket.io/?EIO=4&transport=polling', '/fanfare.js']) {
+        const { status, text } = await ask(`${url}${path}`, headers);
+        expect([path, status]).toEqual([path, 403]);
+        expect(text).toMatch(passedOn);
+      }
+      const extraHeaders = headers as Record<string, string>;
+      await expect(connectClient(url, 'websocket', { extraHeaders })).rejects.toThrow('websocket error');
+    },
+  );
 
   it.each<Readonly<Record<string, string | string[]>>>([
     { 'X-Forwarded-For': '127.0.0.1', 'X-Forwarded-Port': '5173', 'X-Forwarded-Proto': 'http' },
@@ -75,14 +78,14 @@ describe('a request that a proxy has forwarded to a server without a key', () =>
     { 'X-Real-IP': '127.0.0.1' },
     { Via: '1.1 localhost:8080 (a proxy, of development)' },
     { Forwarded: 'for=127.0.0.1;proto=http;by=localhost, for="[::1]:5173"' },
-  ])('a proxied request is answered when it names this machine alone: %j', async (headers) => {
+  ])('a server without a key accepts forwarded requests that name only this machine: %j', async (headers) => {
     const { url } = await startServer();
     for (const path of ['/', '/topics', '/socket.io/?EIO=4&transport=polling']) {
       expect([path, (await ask(`${url}${path}`, headers)).status]).toEqual([path, 200]);
     }
   });
 
-  it('is accepted with a key or with `open`', async () => {
+  it('a server with a key or `open` accepts forwarded requests', async () => {
     const headers = { 'X-Forwarded-For': '203.0.113.7' };
     const others: readonly (readonly [ServerOptions, number])[] = [
       [{ open: true }, 200],
@@ -96,7 +99,7 @@ describe('a request that a proxy has forwarded to a server without a key', () =>
   });
 });
 
-describe('HTTP/1.0, which nginx uses by default, on a server without a key', () => {
+describe('HTTP/1.0, which nginx uses by default, to a server without a key', () => {
   it.each([
     ['GET / HTTP/1.0', 200],
     ['GET /topics HTTP/1.0', 403],
@@ -107,7 +110,7 @@ describe('HTTP/1.0, which nginx uses by default, on a server without a key', () 
     ['GET /socket.io/?EIO=4&transport=polling HTTP/1.0', 403],
     ['GET /topics HTTP/1.0\r\nHost: localhost', 403],
     ['GET /topics HTTP/1.1\r\nHost: localhost\r\nConnection: close', 200],
-  ])('HTTP/1.0 to a server without a key: %j is answered with %i', async (head, status) => {
+  ])('a server without a key responds to %j with %i', async (head, status) => {
     const { url } = await startServer();
     expect(await headOf(url, head)).toBe(`HTTP/1.1 ${status}`);
   });

@@ -14,7 +14,7 @@ async function publishNumbers(url: string, topic: string, count: number): Promis
 }
 
 describe('the messages of a topic', () => {
-  it('the messages of a topic come in pages, each of which says where to go on', async () => {
+  it('the messages of a topic come in pages, and each page says where the next one starts', async () => {
     const { url } = await startServer();
     const offsets = await publishNumbers(url, 'news', 250);
     const first = await readPage(url, 'news');
@@ -37,7 +37,7 @@ describe('the messages of a topic', () => {
     expect((await readPage(url, 'news', `?from=${end.next}`)).messages).toMatchObject([{ message: 'later' }]);
   });
 
-  it('the messages of a topic start where they are asked to', async () => {
+  it('the messages of a topic start at the requested position', async () => {
     let now = 1_000_000;
     const { url } = await startServer({ now: () => now });
     await publishNumbers(url, 'news', 3);
@@ -56,45 +56,48 @@ describe('the messages of a topic', () => {
     expect(await numbers('?time=1001001')).toEqual([]);
   });
 
-  it.each([true, false])('messages come in pages backwards too, kept in memory: %s', async (memory) => {
-    const { url } = await startServer(memory ? {} : { data: await temporaryDirectory() });
-    await declare(url, 'other');
-    const offsets: string[] = [];
-    for (let count = 0; count < 5; count++) {
-      await publish(url, { topic: 'other', message: 'between' });
-      offsets.push(...(await publishNumbers(url, 'news', 7)));
-    }
-    const [newest] = (await readPage(url, 'news', '?last=1')).messages;
-    expect(newest?.offset).toBe(offsets.at(-1));
-    const found: (string | undefined)[] = [];
-    let before = offsets.at(-1) ?? '';
-    let more = true;
-    const readBack = async (): Promise<void> => {
-      const page = await readPage(url, 'news', `?before=${before}&limit=8`);
-      expect(page.messages.length).toBeGreaterThan(0);
-      expect(page.messages[0]).toEqual({
-        topic: 'news',
-        message: (offsets.indexOf(page.next) % 7) + 1,
-        offset: page.next,
-        time: expect.any(Number) as number,
+  it.each([true, false])(
+    'the messages of a topic come in pages backward too, kept in memory: %s',
+    async (memory) => {
+      const { url } = await startServer(memory ? {} : { data: await temporaryDirectory() });
+      await declare(url, 'other');
+      const offsets: string[] = [];
+      for (let count = 0; count < 5; count++) {
+        await publish(url, { topic: 'other', message: 'between' });
+        offsets.push(...(await publishNumbers(url, 'news', 7)));
+      }
+      const [newest] = (await readPage(url, 'news', '?last=1')).messages;
+      expect(newest?.offset).toBe(offsets.at(-1));
+      const found: (string | undefined)[] = [];
+      let before = offsets.at(-1) ?? '';
+      let more = true;
+      const readBack = async (): Promise<void> => {
+        const page = await readPage(url, 'news', `?before=${before}&limit=8`);
+        expect(page.messages.length).toBeGreaterThan(0);
+        expect(page.messages[0]).toEqual({
+          topic: 'news',
+          message: (offsets.indexOf(page.next) % 7) + 1,
+          offset: page.next,
+          time: expect.any(Number) as number,
+        });
+        found.unshift(...page.messages.map(({ offset }) => offset));
+        ({ more, next: before } = page);
+      };
+      await until('the first page is read', () => !more, { step: readBack, soFar: () => found });
+      expect(found).toEqual(offsets.slice(0, -1));
+      expect(before).toBe(offsets[0]);
+      expect(await readPage(url, 'news', `?before=${before}`)).toEqual({
+        messages: [],
+        next: before,
+        more: false,
       });
-      found.unshift(...page.messages.map(({ offset }) => offset));
-      ({ more, next: before } = page);
-    };
-    await until('the first page is read', () => !more, { step: readBack, soFar: () => found });
-    expect(found).toEqual(offsets.slice(0, -1));
-    expect(before).toBe(offsets[0]);
-    expect(await readPage(url, 'news', `?before=${before}`)).toEqual({
-      messages: [],
-      next: before,
-      more: false,
-    });
-    // Exactly as many as there are: there is no more.
-    expect(await readPage(url, 'news', `?before=${offsets[8]}&limit=8`)).toMatchObject({ more: false });
-    expect(await readPage(url, 'news', `?before=${offsets[8]}&limit=7`)).toMatchObject({ more: true });
-  });
+      // Exactly as many as there are: there is no more.
+      expect(await readPage(url, 'news', `?before=${offsets[8]}&limit=8`)).toMatchObject({ more: false });
+      expect(await readPage(url, 'news', `?before=${offsets[8]}&limit=7`)).toMatchObject({ more: true });
+    },
+  );
 
-  it('the messages of a topic come backwards as far as they are kept, and none before an offset of another log', async () => {
+  it('reading backward ends at the oldest kept message, and finds nothing before an offset of another log', async () => {
     const { url } = await startServer({ rules: [{ match: 'few', keep: { count: 3 } }] });
     const offsets = await publishNumbers(url, 'few', 9);
     const page = await readPage(url, 'few', `?before=${offsets[8]}`);
@@ -110,7 +113,7 @@ describe('the messages of a topic', () => {
     });
   });
 
-  it('the messages of a topic come backwards in pages of no more than 4 MiB, the newest first', async () => {
+  it('reading backward returns pages of at most 4 MiB, the newest messages first', async () => {
     const { url } = await startServer();
     await declare(url, 'large');
     const text = 'x'.repeat(1_000_000);
@@ -133,21 +136,24 @@ describe('the messages of a topic', () => {
     ['news', 'before=e.1&last=1'],
     ['news', 'before=e.1&time=1'],
     ['news/*', 'before=e.1'],
-  ])('a request for the messages of %s is refused with what is wrong: %s', async (topic, query) => {
-    const { url } = await startServer();
-    await declare(url, 'news');
-    const response = await fetch(topicUrl(url, topic, `/messages?${query}`));
-    expect([response.status, await response.json()]).toMatchObject([
-      400,
-      { code: 'bad_request', errors: [{ field: 'before' }] },
-    ]);
-    const stream = await fetch(topicUrl(url, 'news', '/messages?before=e.1'), {
-      headers: { accept: 'text/event-stream' },
-    });
-    expect([stream.status, await stream.json()]).toMatchObject([400, { errors: [{ field: 'before' }] }]);
-  });
+  ])(
+    'a request for the messages of %s is refused, and the wrong field is named: %s',
+    async (topic, query) => {
+      const { url } = await startServer();
+      await declare(url, 'news');
+      const response = await fetch(topicUrl(url, topic, `/messages?${query}`));
+      expect([response.status, await response.json()]).toMatchObject([
+        400,
+        { code: 'bad_request', errors: [{ field: 'before' }] },
+      ]);
+      const stream = await fetch(topicUrl(url, 'news', '/messages?before=e.1'), {
+        headers: { accept: 'text/event-stream' },
+      });
+      expect([stream.status, await stream.json()]).toMatchObject([400, { errors: [{ field: 'before' }] }]);
+    },
+  );
 
-  it('the messages of a topic come backwards only to who may read, of a topic that exists', async () => {
+  it('reading backward needs an existing topic and the right to read it', async () => {
     const { url } = await startServer({ key: secret });
     const ask = async (topic: string): Promise<unknown> => {
       const headers = await bearer({ subscribe: ['mine'] });
@@ -173,7 +179,7 @@ describe('the messages of a topic', () => {
     expect((await readPage(url, 'nothing/**')).messages).toEqual([]);
   });
 
-  it('the messages of a topic are told to be incomplete when some are gone', async () => {
+  it('a page of messages says that messages are missing when some were dropped', async () => {
     const { url } = await startServer({
       rules: [
         { match: 'few', keep: { count: 3 } },
@@ -198,7 +204,7 @@ describe('the messages of a topic', () => {
     });
   });
 
-  it('the messages of a topic are passed on to the character', async () => {
+  it('messages in a page are the same as published, character for character', async () => {
     const { url } = await startServer();
     await declare(url, 'news');
     await publish(url, '{"topic":"news","message":{"a":1.0,"b":12345678901234567890},"id":"\\u00e9"}');
@@ -222,24 +228,27 @@ describe('the messages of a topic', () => {
     ['time=1e3', 'time'],
     ['limit=0', 'limit'],
     ['limit=1001', 'limit'],
-  ])('a request for the messages of a topic is refused with what is wrong: %s', async (query, field) => {
-    const { url } = await startServer();
-    await declare(url, 'news');
-    const response = await fetch(topicUrl(url, 'news', `/messages?${query}`));
-    expect([response.status, await response.json()]).toMatchObject([
-      400,
-      { code: 'bad_request', errors: [{ field }] },
-    ]);
-    if (field === 'limit') return;
-    const accept = { accept: 'text/event-stream' };
-    const stream = await fetch(topicUrl(url, 'news', `/messages?${query}`), { headers: accept });
-    expect([stream.status, await stream.json()]).toMatchObject([
-      400,
-      { code: 'bad_request', errors: [{ field }] },
-    ]);
-  });
+  ])(
+    'a request for messages with a wrong parameter is refused, and the parameter is named: %s',
+    async (query, field) => {
+      const { url } = await startServer();
+      await declare(url, 'news');
+      const response = await fetch(topicUrl(url, 'news', `/messages?${query}`));
+      expect([response.status, await response.json()]).toMatchObject([
+        400,
+        { code: 'bad_request', errors: [{ field }] },
+      ]);
+      if (field === 'limit') return;
+      const accept = { accept: 'text/event-stream' };
+      const stream = await fetch(topicUrl(url, 'news', `/messages?${query}`), { headers: accept });
+      expect([stream.status, await stream.json()]).toMatchObject([
+        400,
+        { code: 'bad_request', errors: [{ field }] },
+      ]);
+    },
+  );
 
-  it('the messages of a topic that does not exist are answered with 404', async () => {
+  it('the messages of a topic that does not exist get 404', async () => {
     const { url } = await startServer();
     for (const accept of ['*/*', 'text/event-stream']) {
       const response = await fetch(topicUrl(url, 'nowhere', '/messages'), { headers: { accept } });

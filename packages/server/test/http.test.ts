@@ -39,7 +39,7 @@ describe('POST /publish', () => {
     ['application/json, text/plain, */*', json],
     ['text/plain;q=0.5, application/json', json],
     ['application/problem+json, application/json', json],
-  ])('POST /publish answers Accept: %s with %s', async (accept, type) => {
+  ])('POST /publish responds to Accept: %s with %s', async (accept, type) => {
     const { url } = await startServer();
     const client = await connectClient(url);
     await client.emitWithAck('subscribe', { topic: 'news' });
@@ -72,7 +72,7 @@ describe('POST /publish', () => {
     }
   });
 
-  it('POST /publish makes one message of two publishes with the same id, and refuses other content under it', async () => {
+  it('POST /publish stores two publishes with the same id once, and refuses other content under that id', async () => {
     const { url } = await startServer();
     const client = await connectClient(url);
     await client.emitWithAck('subscribe', { topic: 'news' });
@@ -94,7 +94,7 @@ describe('POST /publish', () => {
     expect(JSON.parse(both.text)).toMatchObject({ status: 400, errors: [{ field: 'id' }] });
   });
 
-  it('POST /publish takes Idempotency-Key as UTF-8 for the same id as that of a body or an event, and refuses two and other bytes', async () => {
+  it('POST /publish reads Idempotency-Key as UTF-8, equal to the `id` of bodies and events, and refuses repeated or malformed keys', async () => {
     const { url } = await startServer();
     const client = await connectClient(url);
     await client.emitWithAck('subscribe', { topic: 'news' });
@@ -142,26 +142,29 @@ describe('a client that offers another protocol', () => {
   it.each([
     ['h2c, as Java does', 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk'],
     ['a websocket', 'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13'],
-  ])('a client that offers another protocol is answered as if it had not: %s', async (_what, headers) => {
-    const { url } = await startServer();
-    const client = await connectClient(url);
-    const received = nextEvent(client, 'news', 'the subscriber gets the message');
-    await client.emitWithAck('subscribe', { topic: 'news' });
-    const { socket, ended } = connectRaw(url);
-    const body = '{"topic":"news","message":"x"}';
-    const head = `POST /publish HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n${headers}\r\n`;
-    socket.write(`${head}Content-Length: ${body.length}\r\n\r\n${body.slice(0, 9)}`);
-    socket.write(body.slice(9));
-    expect(await received).toEqual({ message: 'x' });
-    socket.write('GET / HTTP/1.0\r\n\r\n');
-    expect(await ended).toMatch(
-      /^HTTP\/1\.1 200 OK[^]*Message published to topic 'news'HTTP\/1\.1 200 OK[^]*Fanfare/,
-    );
-  });
+  ])(
+    'a request that offers an upgrade to another protocol is handled as if it had not: %s',
+    async (_what, headers) => {
+      const { url } = await startServer();
+      const client = await connectClient(url);
+      const received = nextEvent(client, 'news', 'the subscriber gets the message');
+      await client.emitWithAck('subscribe', { topic: 'news' });
+      const { socket, ended } = connectRaw(url);
+      const body = '{"topic":"news","message":"x"}';
+      const head = `POST /publish HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n${headers}\r\n`;
+      socket.write(`${head}Content-Length: ${body.length}\r\n\r\n${body.slice(0, 9)}`);
+      socket.write(body.slice(9));
+      expect(await received).toEqual({ message: 'x' });
+      socket.write('GET / HTTP/1.0\r\n\r\n');
+      expect(await ended).toMatch(
+        /^HTTP\/1\.1 200 OK[^]*Message published to topic 'news'HTTP\/1\.1 200 OK[^]*Fanfare/,
+      );
+    },
+  );
 });
 
-describe('offers of another protocol behind each other on one connection', () => {
-  it('offers of another protocol, one after another on one connection, are answered one by one, and leave nothing behind', async () => {
+describe('pipelined offers of an upgrade to another protocol', () => {
+  it('pipelined requests that offer an upgrade get their responses one by one, and leave no listeners', async () => {
     const { url } = await startServer();
     const warnings: unknown[] = [];
     process.on('warning', (warning) => warnings.push(warning));
@@ -174,7 +177,7 @@ describe('offers of another protocol behind each other on one connection', () =>
     expect(warnings).toEqual([]);
   });
 
-  it('offers of another protocol, one after another on one connection, end nothing but their connection when it breaks before it is their turn', async () => {
+  it('a connection that breaks before its pipelined upgrade offer is handled does no other harm', async () => {
     const { url } = await startServer();
     await declare(url, 'news');
     const { socket } = connectRaw(url);
@@ -187,8 +190,8 @@ describe('offers of another protocol behind each other on one connection', () =>
   });
 });
 
-describe('an answer that ends its connection', () => {
-  it('a publish that comes after an answer that ends the connection is not executed', async () => {
+describe('a response that ends its connection', () => {
+  it('a publish after a response that ends the connection is not executed', async () => {
     const { url } = await startServer({
       publishBytesMax: 1_000,
       rules: [{ match: '**', create: 'publish' }],
@@ -216,7 +219,7 @@ describe('an answer that ends its connection', () => {
 });
 
 describe('other requests', () => {
-  it('requests leave the connection open for the next', async () => {
+  it('a response leaves the connection open for the next request', async () => {
     const { url } = await startServer();
     const { socket, ended } = connectRaw(url);
     for (const path of ['/', '/nothing']) {
@@ -227,7 +230,7 @@ describe('other requests', () => {
     expect((await ended).match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 404', 'HTTP/1.1 200']);
   });
 
-  it('GET / is one line that names the program to anything but a browser', async () => {
+  it('GET / responds to programs with one line that names Fanfare', async () => {
     const { url } = await startServer();
     for (const headers of [{}, { accept: '*/*' }, { accept: 'application/json' }]) {
       const response = await fetch(url, { headers });
@@ -236,7 +239,7 @@ describe('other requests', () => {
     }
   });
 
-  it('GET / is the page to a browser, and may load nothing from elsewhere', async () => {
+  it('GET / serves the console to a browser, with a policy that allows no resources from elsewhere', async () => {
     const { url } = await startServer();
     const response = await fetch(url, { headers: { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' } });
     expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8');
@@ -244,7 +247,7 @@ describe('other requests', () => {
     expect(await response.text()).toContain('<title>Fanfare</title>');
   });
 
-  it('the files of the page are compressed and cached', async () => {
+  it('the files of the console are compressed and cached', async () => {
     const { url } = await startServer();
     for (const path of ['/fanfare.js', '/console/console.js', '/console/console.css']) {
       const { body: whole, headers } = await rawGet(`${url}${path}`);
@@ -259,7 +262,7 @@ describe('other requests', () => {
     }
   });
 
-  it('an unknown path is 404, and an unknown method of a path 405 with the right one', async () => {
+  it('an unknown path gets 404, and an unknown method gets 405 with the allowed ones', async () => {
     const { url } = await startServer();
     const missing = await fetch(`${url}/nothing/here?x=1`);
     expect(await missing.json()).toMatchObject({

@@ -51,7 +51,7 @@ describe.each(transports)('the lab contract over %s', (transport) => {
     expect(await recorder.settled(url)).toEqual([['news', { message: 'once' }]]);
   });
 
-  it('the server takes a second subscribe as the same as one', async () => {
+  it('the server treats a repeated subscribe as one subscription', async () => {
     const { url } = await startServer();
     const client = await connectClient(url, transport);
     const recorder = new Recorder(client);
@@ -148,7 +148,7 @@ describe('the lab contract', () => {
     'fence',
     'ünïcode',
     '0',
-  ])('the server has %j as a topic like any other', async (topic) => {
+  ])('the server accepts %j as a topic name', async (topic) => {
     const { url } = await startServer();
     const client = await connectClient(url);
     const recorder = new Recorder(client);
@@ -158,7 +158,7 @@ describe('the lab contract', () => {
     expect(await recorder.settled(url)).toEqual([[topic, { message: 1 }]]);
   });
 
-  it("the server does not take another connection's id for a topic", async () => {
+  it("a topic named like another connection's id is not delivered to that connection", async () => {
     const { url } = await startServer();
     const [client, other] = [await connectClient(url), await connectClient(url)];
     const recorder = new Recorder(client);
@@ -167,7 +167,7 @@ describe('the lab contract', () => {
     expect(await recorder.settled(url)).toEqual([]);
   });
 
-  it('the server passes a message on as the characters it was sent as, but for white space', async () => {
+  it('the server delivers a message character for character, except white space', async () => {
     const { url } = await startServer();
     const client = await connectClient(url);
     await client.emitWithAck('subscribe', { topic: 'news' });

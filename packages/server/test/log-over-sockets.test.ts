@@ -29,7 +29,7 @@ async function publishAll(url: string, topic: string, messages: readonly unknown
 }
 
 describe.each(transports)('a subscriber over %s', (transport) => {
-  it('a subscriber starts in the past, and goes on live, without a gap or a repeat', async () => {
+  it('a Socket.IO subscriber starts in the past and continues live, without a gap or a repeat', async () => {
     const { url } = await startServer();
     const [early, late] = [await connectClient(url), await connectClient(url, transport)];
     await early.emitWithAck('subscribe', { topic: 'news' });
@@ -48,7 +48,7 @@ describe.each(transports)('a subscriber over %s', (transport) => {
     ]);
   });
 
-  it('a subscriber resumes from the offset it was given, over a restart of the server', async () => {
+  it('a Socket.IO subscriber resumes from its last offset after a restart of the server', async () => {
     const data = await temporaryDirectory();
     const first = createServer({ port: 0, data });
     const firstUrl = await first.start();
@@ -68,7 +68,7 @@ describe.each(transports)('a subscriber over %s', (transport) => {
 });
 
 describe('a subscriber to a pattern', () => {
-  it('a subscriber to a pattern gets what comes to all topics that match, each live message once for all its subscriptions', async () => {
+  it('a subscriber to a pattern gets the messages of all matching topics, and each live message once', async () => {
     const { url } = await startServer();
     const client = await connectClient(url);
     const recorder = new Recorder(client);
@@ -86,7 +86,7 @@ describe('a subscriber to a pattern', () => {
     ]);
   });
 
-  it('a subscriber to a pattern is served from a position over all topics, in the order of the log', async () => {
+  it('a subscriber to a pattern resumes from a position over all topics, in the order of the log', async () => {
     const { url } = await startServer();
     const client = await connectClient(url);
     for (const topic of ['a/1', 'a/2', 'b']) await client.emitWithAck('subscribe', { topic });
@@ -102,8 +102,8 @@ describe('a subscriber to a pattern', () => {
   });
 });
 
-describe('rules', () => {
-  it('rules let topics pass through unstored, and let publishes create them', async () => {
+describe('rules of topics', () => {
+  it('rules can let topics deliver messages without storing them, and let publishes create topics', async () => {
     const rules = [
       { match: 'prices/**', keep: 'none', create: 'publish' },
       { match: 'small', publishBytesMax: 5 },
@@ -127,7 +127,7 @@ describe('rules', () => {
     });
   });
 
-  it('wrong rules are told all at once, each by its place', () => {
+  it('wrong rules are reported all at once, each with its place', () => {
     const rules = [
       { match: 'a' },
       { match: '**/a', keep: { count: 0, age: '1 week', byte: 1 }, create: 'me' },
@@ -139,8 +139,8 @@ describe('rules', () => {
   });
 });
 
-describe('an id', () => {
-  it('an id makes one message of many, at once and over a restart; another message under it is refused', async () => {
+describe('idempotency ids', () => {
+  it('publishes with the same id are stored once, even across a restart, and another message under it is refused', async () => {
     const data = await temporaryDirectory();
     const first = createServer({ port: 0, data });
     const firstUrl = await first.start();

@@ -11,15 +11,18 @@ const app = 'https://app.example';
 const origins = `${app}, http://localhost:5173`;
 
 describe('a page of an allowed origin', () => {
-  it.each(['websocket', 'polling', 'upgrade'] as const)('connects over %s', async (transport) => {
-    const { url } = await startServer({ origins });
-    for (const origin of [app, 'http://localhost:5173', url]) {
-      const client = await connectClient(url, transport, { extraHeaders: { origin } });
-      expect(client.connected).toBe(true);
-    }
-  });
+  it.each(['websocket', 'polling', 'upgrade'] as const)(
+    'a page of an allowed origin connects over %s',
+    async (transport) => {
+      const { url } = await startServer({ origins });
+      for (const origin of [app, 'http://localhost:5173', url]) {
+        const client = await connectClient(url, transport, { extraHeaders: { origin } });
+        expect(client.connected).toBe(true);
+      }
+    },
+  );
 
-  it('can continue its session, and no other page can', async () => {
+  it('a page of an allowed origin can continue its polling session, and no other page can', async () => {
     const { url } = await startServer({ origins });
     const { opened, url: session } = await RawPolling.open(url);
     const post = async (origin: string): Promise<number> => {
@@ -41,7 +44,7 @@ describe('a page of an allowed origin', () => {
     ]);
   });
 
-  it('may send HTTP requests, and no other page may', async () => {
+  it('a page of an allowed origin can send HTTP requests, and no other page can', async () => {
     const { url } = await startServer({ origins });
     const allowed = async (path: string, origin: string, method = 'GET'): Promise<string | null> => {
       const response = await fetch(`${url}${path}`, { method, headers: { origin, connection: 'close' } });
@@ -54,7 +57,7 @@ describe('a page of an allowed origin', () => {
     expect(await allowed('/publish', app, 'POST')).toBe(app);
   });
 
-  it('may send cookies, unless its origin is `null`, which every sandboxed frame has', async () => {
+  it('a page of an allowed origin can send cookies, unless its origin is `null`, which every sandboxed frame has', async () => {
     const { url } = await startServer({ origins: `${app},null` });
     for (const origin of [app, 'null']) {
       const { headers } = await fetch(`${url}/topics`, { headers: { origin, connection: 'close' } });
@@ -63,7 +66,7 @@ describe('a page of an allowed origin', () => {
     }
   });
 
-  it('learns from a preflight what it may send', async () => {
+  it('a page of an allowed origin learns from a preflight what it can send', async () => {
     const { url } = await startServer({ origins });
     const ask = { origin: app, 'access-control-request-method': 'POST', connection: 'close' };
     const headers = {
@@ -81,7 +84,7 @@ describe('a page of an allowed origin', () => {
     expect(response.headers.get('access-control-allow-credentials')).toBe('true');
   });
 
-  it('may use an attached Fanfare; without an allowed origin, the app responds to preflights itself', async () => {
+  it('a page of an allowed origin can use an attached Fanfare; otherwise the app responds to preflights itself', async () => {
     for (const named of [origins, '']) {
       const http = createHttpServer((_request, response) => response.writeHead(418).end());
       const fanfare = await attach(http, { origins: named });
@@ -99,7 +102,7 @@ describe('a page of an allowed origin', () => {
     }
   });
 
-  it('a page of a named origin subscribes, publishes and reads in a real browser', async () => {
+  it('a page of an allowed origin subscribes, publishes and reads in a real browser', async () => {
     const page = createHttpServer((_request, response) =>
       response.setHeader('content-type', 'text/html').end('<!doctype html><title>An app</title>'),
     );
@@ -150,7 +153,7 @@ describe('a page of an origin that resembles an allowed one', () => {
     'https://app.example, https://evil.example',
     'https://localhost:5173',
     'http://127.0.0.1:5173',
-  ])('a page of an origin that only looks like a named one does not connect: %s', async (origin) => {
+  ])('a page of an origin that resembles an allowed one cannot connect: %s', async (origin) => {
     const { url } = await startServer({ origins });
     const extraHeaders = { origin };
     await expect(connectClient(url, 'websocket', { extraHeaders })).rejects.toThrow('websocket error');
@@ -165,11 +168,11 @@ it.each([
   'https://app.example,',
   'https://*.example',
   'HTTPS://app.example',
-])('the setting does not take %s', async (wrong) => {
+])('the setting `origins` refuses %s', async (wrong) => {
   await expect(startServer({ origins: wrong })).rejects.toThrow(SettingsError);
 });
 
-it('the setting accepts null, the origin of a sandboxed page', async () => {
+it('the setting `origins` accepts `null`, the origin of a sandboxed page', async () => {
   const { url } = await startServer({ origins: 'null' });
   const client = await connectClient(url, 'polling', { extraHeaders: { origin: 'null' } });
   expect(client.connected).toBe(true);

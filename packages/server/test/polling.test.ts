@@ -92,7 +92,7 @@ async function statsOf(url: string): Promise<Stats> {
 const upTo = (count: number): number[] => [...Array(count).keys()];
 
 describe.each(servers)('a client of %s that polls', (_name, start) => {
-  it('a client that polls gets at most 16 packets in one answer, and all messages in their order', async () => {
+  it('a polling client gets at most 16 packets in one response, and all messages in order', async () => {
     const url = await start();
     const client = await RawPolling.open(url);
     await connectRawClient(client);
@@ -108,7 +108,7 @@ describe.each(servers)('a client of %s that polls', (_name, start) => {
     expect((await statsOf(url)).deliveries).toBe(600);
   });
 
-  it('a client that polls gets at most 16 packets in one answer of what was published meanwhile, and of answers', async () => {
+  it('a polling client gets at most 16 packets in one response of live messages and acknowledgements', async () => {
     const url = await start();
     const client = await RawPolling.open(url);
     await connectRawClient(client);
@@ -124,7 +124,7 @@ describe.each(servers)('a client of %s that polls', (_name, start) => {
     for (const answer of answers) expect(answer.length).toBeLessThanOrEqual(16);
   });
 
-  it('a client that polls gets all that waits for it, at most 16 packets at a time, when it is disconnected', async () => {
+  it('a polling client that is disconnected gets all waiting packets first, at most 16 in one response', async () => {
     const url = await start();
     const client = await RawPolling.open(url);
     const id = await connectRawClient(client);
@@ -142,7 +142,7 @@ describe.each(servers)('a client of %s that polls', (_name, start) => {
     expect((await client.poll()).status).toBe(400);
   });
 
-  it('a client that polls gets what waits for it over its websocket when it is upgraded', async () => {
+  it('a polling client that upgrades gets its waiting packets over the websocket', async () => {
     const url = await start();
     const client = await RawPolling.open(url);
     await connectRawClient(client);
@@ -163,7 +163,7 @@ describe.each(servers)('a client of %s that polls', (_name, start) => {
     await expect.poll(async () => (await statsOf(url)).deliveries).toBe(100);
   });
 
-  it('a client that polls counts in `deliveries` neither states nor gaps that come while it polls and catches up', async () => {
+  it('`deliveries` counts no states and gaps of a polling client that catches up', async () => {
     const url = await start();
     const client = await RawPolling.open(url);
     await connectRawClient(client);
@@ -181,7 +181,7 @@ describe.each(servers)('a client of %s that polls', (_name, start) => {
     expect((await statsOf(url)).deliveries).toBe(500);
   });
 
-  it('a client that polls counts in `deliveries` what its polls have taken, and nothing once it has given up', async () => {
+  it('`deliveries` counts only messages that the polls of a client have taken', async () => {
     const url = await start();
     const client = await RawPolling.open(url);
     await connectRawClient(client);
@@ -202,7 +202,7 @@ describe.each(servers)('a client of %s that polls', (_name, start) => {
   });
 });
 
-it('what waits for a client that polls slowly stays within its bound', async () => {
+it('the bytes that wait for a slow polling client stay within `outboxBytesMax`', async () => {
   const outboxBytesMax = 100_000;
   const { url } = await startServer({ rules, outboxBytesMax });
   const client = await RawPolling.open(url);
@@ -225,7 +225,7 @@ it('what waits for a client that polls slowly stays within its bound', async () 
   expect(bytesMax).toBeLessThanOrEqual(outboxBytesMax);
 });
 
-describe('a session that its client gives up', () => {
+describe('a polling session that its client abandons', () => {
   // Engine.IO asks after the one, and waits for the answer as long as the other.
   const times = { pingInterval: 400, pingTimeout: 300 };
 
@@ -285,21 +285,24 @@ describe('a session that its client gives up', () => {
     ],
   ];
 
-  it.each(kinds)('a session is gone within the ping interval and timeout: it %s', async (_name, giveUp) => {
-    const { url, io } = await startImpatient(times);
-    const client = await RawPolling.open(url);
-    await connectRawClient(client);
-    await subscribe(client, 'news');
-    await giveUp(client, url);
-    const gaveUp = performance.now();
-    await publishNumbers(url, 'news', 20);
-    await expect.poll(() => io.engine.clientsCount, { interval: 10 }).toBe(0);
-    // A machine with other work to do may be late by a second.
-    expect(performance.now() - gaveUp).toBeLessThan(times.pingInterval + times.pingTimeout + 1_000);
-    expect(await statsOf(url)).toMatchObject({ connections: 0, subscriptions: 0 });
-  });
+  it.each(kinds)(
+    'a session ends within the ping interval and timeout when its client abandons it: it %s',
+    async (_name, giveUp) => {
+      const { url, io } = await startImpatient(times);
+      const client = await RawPolling.open(url);
+      await connectRawClient(client);
+      await subscribe(client, 'news');
+      await giveUp(client, url);
+      const gaveUp = performance.now();
+      await publishNumbers(url, 'news', 20);
+      await expect.poll(() => io.engine.clientsCount, { interval: 10 }).toBe(0);
+      // A machine with other work to do may be late by a second.
+      expect(performance.now() - gaveUp).toBeLessThan(times.pingInterval + times.pingTimeout + 1_000);
+      expect(await statsOf(url)).toMatchObject({ connections: 0, subscriptions: 0 });
+    },
+  );
 
-  it('a session stays as long as its client answers pings over the websocket that it was upgraded to', async () => {
+  it('a session stays while its client answers pings over the websocket to which it upgraded', async () => {
     const { url, io } = await startImpatient(times);
     const client = await RawPolling.open(url);
     await connectRawClient(client);

@@ -14,8 +14,8 @@ async function take(messages: AsyncIterable<Envelope>, count: number): Promise<u
 
 const all = (messages: AsyncIterable<Envelope>): Promise<unknown[]> => take(messages, Infinity);
 
-describe('a program with Fanfare inside', () => {
-  it('a program with Fanfare inside makes a topic by publishing to it when it says so, and only then', async () => {
+describe('the program that embeds Fanfare', () => {
+  it('the embedding program creates a topic by publishing only if it says so', async () => {
     const { server, url } = await startServer();
     await expect(server.publish('news', 1)).rejects.toMatchObject({ code: 'topic_not_found' });
     expect(await server.publish('news', 1, { create: true })).toMatchObject({ ok: true, topic: 'news' });
@@ -31,7 +31,7 @@ describe('a program with Fanfare inside', () => {
     expect(await client.emitWithAck('publish', body)).toMatchObject({ error: { code: 'topic_not_found' } });
   });
 
-  it('a program with Fanfare inside is told when there are too many topics', async () => {
+  it('the embedding program gets an error when there are too many topics', async () => {
     const { server } = await startServer({ topicsMax: 1 });
     await server.declare('news');
     await expect(server.publish('other', 1, { create: true })).rejects.toMatchObject({
@@ -39,7 +39,7 @@ describe('a program with Fanfare inside', () => {
     });
   });
 
-  it('a program with Fanfare inside declares and deletes topics', async () => {
+  it('the embedding program can declare and delete topics', async () => {
     const { server, url } = await startServer();
     expect(await server.declare('news')).toMatchObject({ isNew: true, topic: 'news', messages: 0 });
     expect(await server.declare('news')).toMatchObject({ isNew: false, topic: 'news' });
@@ -50,7 +50,7 @@ describe('a program with Fanfare inside', () => {
     await expect(server.declare('orders/*')).rejects.toMatchObject({ code: 'topic_name_invalid' });
   });
 
-  it('a program with Fanfare inside reads what is kept, page by page, from wherever it wants', async () => {
+  it('the embedding program reads stored messages page by page, from any position', async () => {
     const { server, url } = await startServer();
     await server.declare('a/1');
     await server.declare('a/2');
@@ -71,7 +71,7 @@ describe('a program with Fanfare inside', () => {
     });
   });
 
-  it('a program with Fanfare inside subscribes with a loop, from the past into what comes, and leaves by ending the loop', async () => {
+  it('the embedding program subscribes with a loop, from the past to live, and ends the subscription by leaving the loop', async () => {
     const { server, url } = await startServer();
     await server.publish('orders/1', 1, { create: true });
     const subscription = server.subscribe('orders/*', { from: 'earliest' });
@@ -86,7 +86,7 @@ describe('a program with Fanfare inside', () => {
     });
   });
 
-  it('a program with Fanfare inside subscribes with a callback, which is called for one message after the other', async () => {
+  it('the embedding program subscribes with a callback, which is called for one message after the other', async () => {
     const { server } = await startServer();
     const seen: unknown[] = [];
     let isBusy = false;
@@ -110,7 +110,7 @@ describe('a program with Fanfare inside', () => {
     expect(await refused).toMatchObject({ code: 'topic_name_invalid' });
   });
 
-  it('a program with Fanfare inside misses nothing when it reads slowly, and holds no more than may wait for a client', async () => {
+  it('the embedding program misses nothing when it reads slowly, and at most `outboxBytesMax` wait for it', async () => {
     const { server } = await startServer({ outboxBytesMax: 65_536 });
     const subscription = server.subscribe('news');
     await subscription.ready;
@@ -123,7 +123,7 @@ describe('a program with Fanfare inside', () => {
     );
   });
 
-  it('a program with Fanfare inside is told of what is missing', async () => {
+  it('the embedding program is notified of missing messages', async () => {
     const { server } = await startServer({ rules: [{ match: 'n/*', keep: 'none' }], outboxBytesMax: 65_536 });
     const gaps: Gap[] = [];
     const subscription = server.subscribe('n/1', { onGap: (gap) => gaps.push(gap) });
@@ -152,7 +152,7 @@ describe('a program with Fanfare inside', () => {
     expect(gaps[1]).toEqual({ topic: 'n/1', reason: 'start' });
   });
 
-  it('a program with Fanfare inside is a connection that operators see, and can end', async () => {
+  it('a subscription of the embedding program is a connection that operators can see and end', async () => {
     const { server, url } = await startServer();
     const loop = all(server.subscribe('news'));
     const connections = async (): Promise<ConnectionPage['connections']> => {
@@ -165,7 +165,7 @@ describe('a program with Fanfare inside', () => {
     expect(await loop).toEqual([]);
   });
 
-  it('a program with Fanfare inside publishes and reads everything, whatever the tokens of clients say, and revokes them', async () => {
+  it("the embedding program can publish and read everything, whatever clients' tokens allow, and can revoke tokens", async () => {
     const { server, url } = await startServer({ key: secret });
     await server.publish('secret', 1, { create: true });
     expect(await take(server.subscribe('**', { from: 'earliest' }), 1)).toEqual([1]);
@@ -180,12 +180,12 @@ describe('a program with Fanfare inside', () => {
     await expect(server.revoke('')).rejects.toMatchObject({ code: 'bad_request' });
   });
 
-  it('a program with Fanfare inside has nobody to revoke on an open server', async () => {
+  it('the embedding program cannot revoke tokens on an open server', async () => {
     const { server } = await startServer();
     await expect(server.revoke('ann')).rejects.toMatchObject({ code: 'not_found' });
   });
 
-  it('a program with Fanfare inside hands out what was acknowledged when it stops, and ends its loops', async () => {
+  it('the embedding program gets all acknowledged messages when the server stops, and its loops end', async () => {
     const { server } = await startServer();
     const subscription = server.subscribe('news');
     await subscription.ready;
@@ -197,11 +197,11 @@ describe('a program with Fanfare inside', () => {
     await refusesAll(server, 'draining');
   });
 
-  it('a program with Fanfare inside is refused before it is started', async () => {
+  it('calls of the embedding program are refused before the server starts', async () => {
     await refusesAll(createServer({ logger: strictLogger }), 'draining');
   });
 
-  it('a program with Fanfare inside has all of it where it is attached to an app', async () => {
+  it('the embedding program has the same methods when Fanfare is attached to an app', async () => {
     const http = createHttpServer();
     const fanfare = await attach(http, { logger: strictLogger });
     await startListening(http);

@@ -3,7 +3,7 @@ import { nextEvent } from '../../../test/waits.ts';
 import { connectClient, publish, Recorder, sendPacket, startServer, transports } from './harness.ts';
 
 describe.each(transports)('the event publish over %s', (transport) => {
-  it('the event publish publishes, and acknowledges with what the log made of it', async () => {
+  it('the event `publish` publishes, and its acknowledgement has the offset and time', async () => {
     const { url } = await startServer({ now: () => 1_800_000_000_000 });
     const [publisher, subscriber] = [await connectClient(url, transport), await connectClient(url)];
     const recorder = new Recorder(subscriber);
@@ -28,7 +28,7 @@ describe.each(transports)('the event publish over %s', (transport) => {
     ]);
   });
 
-  it('the event publish publishes without an acknowledgement, and keeps the order', async () => {
+  it('the event `publish` without an acknowledgement publishes in order', async () => {
     const { url } = await startServer();
     const client = await connectClient(url, transport);
     const recorder = new Recorder(client);
@@ -51,7 +51,7 @@ describe('the event publish', () => {
       { topic: 'news', message: JSON.parse('['.repeat(65) + ']'.repeat(65)) as unknown },
       'payload_too_deep',
     ],
-  ])('the event publish is refused: %s', async (_what, argument, code) => {
+  ])('a wrong event `publish` is refused: %s', async (_what, argument, code) => {
     const { url } = await startServer();
     const client = await connectClient(url);
     const recorder = new Recorder(client);
@@ -60,7 +60,7 @@ describe('the event publish', () => {
     expect(await recorder.settled(url)).toEqual([]);
   });
 
-  it('the event publish is refused when its packet has another end than its bracket', async () => {
+  it('the event `publish` is refused when the packet ends with other text than its bracket', async () => {
     const { url } = await startServer();
     const client = await connectClient(url);
     const recorder = new Recorder(client);
@@ -71,7 +71,7 @@ describe('the event publish', () => {
     expect(await recorder.settled(url)).toMatchObject([['error', { code: 'bad_request' }]]);
   });
 
-  it('the event publish takes the first of several arguments', async () => {
+  it('the event `publish` uses the first of several arguments', async () => {
     const { url } = await startServer();
     const client = await connectClient(url);
     await client.emitWithAck('subscribe', { topic: 'news' });
@@ -79,7 +79,7 @@ describe('the event publish', () => {
     expect(await client.emitWithAck('publish', argument, 'more')).toMatchObject({ ok: true });
   });
 
-  it('the event publish is refused, and the connection lives: 100,000 levels', async () => {
+  it('an event `publish` with 100,000 levels is refused, and the connection stays open', async () => {
     const { url } = await startServer();
     const client = await connectClient(url);
     await client.emitWithAck('subscribe', { topic: 'news' });
@@ -92,7 +92,7 @@ describe('the event publish', () => {
 });
 
 describe('envelope subscriptions', () => {
-  it('envelope subscriptions get the event message with topic, message, offset, time and id', async () => {
+  it('envelope subscriptions get the event `message` with topic, message, offset, time and id', async () => {
     const { url } = await startServer({ now: () => 1_800_000_000_000 });
     const client = await connectClient(url);
     const recorder = new Recorder(client);
@@ -106,7 +106,7 @@ describe('envelope subscriptions', () => {
     ]);
   });
 
-  it('envelope subscriptions stand beside plain ones, and end alone or together', async () => {
+  it('envelope subscriptions work beside plain ones, and end separately or together', async () => {
     const { url } = await startServer();
     const client = await connectClient(url);
     const recorder = new Recorder(client);
@@ -129,7 +129,7 @@ describe('envelope subscriptions', () => {
     ]);
   });
 
-  it('envelope subscriptions are told truly that nothing is kept where nothing is, whatever they ask to start from', async () => {
+  it('envelope subscriptions of a topic that keeps nothing get nothing stored, whatever start they request', async () => {
     const { url } = await startServer({ rules: [{ match: 'news', keep: 'none' }] });
     const client = await connectClient(url);
     const first = (await client.emitWithAck('subscribe', { topic: 'news', envelope: true })) as {
@@ -155,8 +155,8 @@ describe('envelope subscriptions', () => {
   });
 });
 
-describe('limits', () => {
-  it('limits refuse one subscription too many, and take it once another has ended', async () => {
+describe('limits of subscriptions and topics', () => {
+  it('one subscription too many is refused, and accepted after another has ended', async () => {
     const { url } = await startServer({ subscriptionsPerConnectionMax: 2 });
     const client = await connectClient(url);
     await client.emitWithAck('subscribe', { topic: 'a' });
@@ -168,7 +168,7 @@ describe('limits', () => {
     expect(await client.emitWithAck('subscribe', { topic: 'b' })).toMatchObject({ ok: true });
   });
 
-  it('limits refuse one topic too many, whoever asks', async () => {
+  it('one topic too many is refused over HTTP and Socket.IO', async () => {
     const { url } = await startServer({ topicsMax: 1 });
     const client = await connectClient(url);
     await client.emitWithAck('subscribe', { topic: 'a' });
@@ -178,7 +178,7 @@ describe('limits', () => {
     expect(await client.emitWithAck('subscribe', { topic: 'a', envelope: true })).toMatchObject({ ok: true });
   });
 
-  it('an unsubscribe comes after the subscriptions that its connection has asked for before, in their order', async () => {
+  it('commands of one connection take effect in the order in which they were sent', async () => {
     const { url } = await startServer();
     const client = await connectClient(url);
     const received: unknown[] = [];

@@ -9,7 +9,7 @@ import { publish, startServer } from './harness.ts';
 import { runPython } from './python-program.ts';
 
 describe.each(['polling', 'websocket', 'upgrade'])("a student's Python programs over %s", (transport) => {
-  it('subscribe, get what a Python publisher publishes, and unsubscribe', async () => {
+  it("a student's Python programs subscribe, get what a Python publisher publishes, and unsubscribe", async () => {
     const { url } = await startServer();
     const publisher = runPython('publisher.py', url);
     publisher.type('breaking news');
@@ -46,7 +46,7 @@ describe.each(['polling', 'websocket', 'upgrade'])("a student's Python programs 
     expect(await subscriber.line()).toMatch(/^error .*'code': 'topic_name_invalid'/);
   });
 
-  it('get all that was acknowledged before the server stopped', async () => {
+  it('a Python subscriber gets every message that was acknowledged before the server stopped', async () => {
     const { url, server } = await startServer();
     const subscriber = runPython('subscriber.py', url, transport);
     expect(await subscriber.line()).toBe('connected');
@@ -60,7 +60,7 @@ describe.each(['polling', 'websocket', 'upgrade'])("a student's Python programs 
     expect(new Set(seen)).toEqual(new Set(numbers.map((message) => `news {'message': ${message}}`)));
   });
 
-  it('live through a burst of messages, and get all of it', async () => {
+  it('a Python subscriber gets every message of a burst', async () => {
     const { url } = await startServer();
     const subscriber = runPython('subscriber.py', url, transport);
     expect(await subscriber.line()).toBe('connected');
@@ -74,52 +74,49 @@ describe.each(['polling', 'websocket', 'upgrade'])("a student's Python programs 
   });
 });
 
-describe.each(['threads', 'asyncio'])(
-  'a Python app with a User-Agent of its own that polls, with %s,',
-  (kind) => {
-    const numbers = [...Array(200).keys()];
+describe.each(['threads', 'asyncio'])('a Python app with its own User-Agent that polls, with %s,', (kind) => {
+  const numbers = [...Array(200).keys()];
 
-    async function expectAll(url: string, topic: string): Promise<void> {
-      const client = runPython('resuming.py', url, kind, topic);
-      const lines: string[] = [];
-      expect(await client.line()).toBe('connected');
-      for (const _ of numbers) {
-        const line = await client.line();
-        // It ends its connection over an answer that is too long for it, and connects again.
-        expect(line).not.toBe('connected');
-        lines.push(line);
-      }
-      // Its handlers overtake one another.
-      expect(lines.toSorted()).toEqual(numbers.map((message) => `message ${message}`).toSorted());
+  async function expectAll(url: string, topic: string): Promise<void> {
+    const client = runPython('resuming.py', url, kind, topic);
+    const lines: string[] = [];
+    expect(await client.line()).toBe('connected');
+    for (const _ of numbers) {
+      const line = await client.line();
+      // It ends its connection over an answer that is too long for it, and connects again.
+      expect(line).not.toBe('connected');
+      lines.push(line);
     }
+    // Its handlers overtake one another.
+    expect(lines.toSorted()).toEqual(numbers.map((message) => `message ${message}`).toSorted());
+  }
 
-    it('gets all of 200 messages that it has missed over its one connection', async () => {
-      const { url } = await startServer({ rules: [{ match: '**', create: 'publish' }] });
-      await publish(
-        url,
-        numbers.map((message) => ({ topic: 'news', message })),
-      );
-      await expectAll(url, 'news');
-      expect(await (await fetch(`${url}/stats`)).json()).toMatchObject({ connections: 1, deliveries: 200 });
-    });
+  it('a Python client that polls gets all of 200 missed messages over one connection', async () => {
+    const { url } = await startServer({ rules: [{ match: '**', create: 'publish' }] });
+    await publish(
+      url,
+      numbers.map((message) => ({ topic: 'news', message })),
+    );
+    await expectAll(url, 'news');
+    expect(await (await fetch(`${url}/stats`)).json()).toMatchObject({ connections: 1, deliveries: 200 });
+  });
 
-    it("gets them from an app's own Socket.IO server too", async () => {
-      const httpServer = createHttpServer();
-      const io = new SocketServer(httpServer);
-      onTestFinished(() => void io.close());
-      const fanfare = await attach(httpServer, { io, rules: [{ match: '**', create: 'publish' }] });
-      onTestFinished(() => fanfare.stop());
-      await startListening(httpServer);
-      for (const message of numbers) await fanfare.publish('news', message);
-      await expectAll(`http://127.0.0.1:${(httpServer.address() as AddressInfo).port}`, 'news');
-    });
-  },
-);
+  it("a Python client that polls gets 200 missed messages from an app's own Socket.IO server too", async () => {
+    const httpServer = createHttpServer();
+    const io = new SocketServer(httpServer);
+    onTestFinished(() => void io.close());
+    const fanfare = await attach(httpServer, { io, rules: [{ match: '**', create: 'publish' }] });
+    onTestFinished(() => fanfare.stop());
+    await startListening(httpServer);
+    for (const message of numbers) await fanfare.publish('news', message);
+    await expectAll(`http://127.0.0.1:${(httpServer.address() as AddressInfo).port}`, 'news');
+  });
+});
 
 describe.each(['polling', 'websocket'])('a Python client with a token over %s', (transport) => {
   const lineOf = (event: string, argument: object): string => `${event} ${JSON.stringify(argument)}`;
 
-  it('does what it allows, renews it, and is told when it ends', async () => {
+  it('a Python client has the rights of its token, can renew it, and gets an error when it expires', async () => {
     const { url, server } = await startServer({ key: secret });
     const token = await tokenFor({ subscribe: ['a'], exp: 3 });
     const client = runPython('token_client.py', url, transport, token);
@@ -139,7 +136,7 @@ describe.each(['polling', 'websocket'])('a Python client with a token over %s', 
     ]);
   });
 
-  it('is told when its subject is revoked, and why it is not let in', async () => {
+  it('a Python client gets an error when its subject is revoked, and the reason when it is refused', async () => {
     const { url } = await startServer({ key: secret });
     const client = runPython('token_client.py', url, transport, await tokenFor({ sub: 'py', iat: -5 }));
     expect(await client.line()).toBe('connected');

@@ -71,19 +71,22 @@ async function clientsGone(engine: Engine): Promise<void> {
   });
 }
 
-describe('the request that a client connected with', () => {
-  it.each(['websocket', 'upgrade'] as const)('the request is released (%s)', async (transport) => {
-    const { url, io, engine, requests } = await start();
-    const client = await connectClient(url, transport);
-    await allCollected(requests);
-    expect(requests.length).toBeGreaterThan(0);
-    expect(engine.clientsCount).toBe(1);
-    const echoed = nextEvent(client, 'echo', 'the client gets its echo');
-    io.emit('echo', 'still there');
-    await expect(echoed).resolves.toBe('still there');
-  });
+describe('the handshake request of a client', () => {
+  it.each(['websocket', 'upgrade'] as const)(
+    'the handshake request of a client is released (%s)',
+    async (transport) => {
+      const { url, io, engine, requests } = await start();
+      const client = await connectClient(url, transport);
+      await allCollected(requests);
+      expect(requests.length).toBeGreaterThan(0);
+      expect(engine.clientsCount).toBe(1);
+      const echoed = nextEvent(client, 'echo', 'the client gets its echo');
+      io.emit('echo', 'still there');
+      await expect(echoed).resolves.toBe('still there');
+    },
+  );
 
-  it('the request that a client connected with is there for a middleware and for whoever listens for `connection`, and empty afterwards', async () => {
+  it('the handshake request is available to middleware and to `connection` listeners, and empty afterwards', async () => {
     const { url, io } = await start();
     const seen: unknown[] = [];
     io.use(({ handshake, request }, next) => {
@@ -106,7 +109,7 @@ describe('the request that a client connected with', () => {
     expect(socket.request.headers).toEqual({});
   });
 
-  it('the request that a client connected with stays with a client that polls', async () => {
+  it('the handshake request is kept for a client that polls', async () => {
     const { url, connected } = await start();
     const socket = connected();
     await connectClient(url, 'polling');
@@ -115,7 +118,7 @@ describe('the request that a client connected with', () => {
     expect((await socket).handshake.headers).toHaveProperty('host');
   });
 
-  it('the request that a client connected with stays where a connection is not as known', async () => {
+  it('the handshake request is kept for a connection with unknown listeners', async () => {
     const { url, io, connected } = await start();
     (io.engine as unknown as NodeJS.EventEmitter).prependListener(
       'connection',
@@ -128,8 +131,8 @@ describe('the request that a client connected with', () => {
   });
 });
 
-describe.each(transports)('a client whose request was let go of (%s)', (transport) => {
-  it('is counted out when it goes', async () => {
+describe.each(transports)('a client whose handshake request was released (%s)', (transport) => {
+  it('a client whose handshake request was released is not counted after it disconnects', async () => {
     const { url, engine } = await start();
     const clients = [await connectClient(url, transport), await connectClient(url, transport)];
     expect(engine.clientsCount).toBe(2);
@@ -137,7 +140,7 @@ describe.each(transports)('a client whose request was let go of (%s)', (transpor
     await clientsGone(engine);
   });
 
-  it('is counted out when the server disconnects it', async () => {
+  it('a client whose handshake request was released is not counted after the server disconnects it', async () => {
     const { url, io, engine } = await start();
     const client = await connectClient(url, transport);
     const gone = nextEvent(client, 'disconnect', 'the server disconnects the client');
@@ -146,7 +149,7 @@ describe.each(transports)('a client whose request was let go of (%s)', (transpor
     await clientsGone(engine);
   });
 
-  it('is counted out when the server closes', async () => {
+  it('a client whose handshake request was released is not counted after the server closes', async () => {
     const { url, io, engine } = await start();
     await connectClient(url, transport);
     await io.close();
@@ -160,7 +163,7 @@ interface Joined {
   readonly socket: Socket;
 }
 
-describe('a websocket whose request was let go of', () => {
+describe('a websocket whose handshake request was released', () => {
   /** A websocket that has joined the main namespace and answers nothing from then on. */
   async function joined({ url, connected }: Rig): Promise<Joined> {
     const webSocket = new WebSocket(`${url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`);
@@ -182,14 +185,14 @@ describe('a websocket whose request was let go of', () => {
   const disconnected = async (socket: Socket): Promise<unknown> =>
     nextEvent(socket, 'disconnect', "the server's socket ends");
 
-  it('a websocket whose request was released is ended and counted out when it does not answer a ping', async () => {
+  it('a websocket whose request was released is closed when it does not answer a ping, and not counted afterwards', async () => {
     const rig = await start({ pingInterval: 50, pingTimeout: 50 });
     const { socket } = await joined(rig);
     await expect(disconnected(socket)).resolves.toBe('ping timeout');
     await clientsGone(rig.engine);
   });
 
-  it('a websocket whose request was released is ended and counted out over a frame that is none, and an error after that does no harm', async () => {
+  it('a websocket whose request was released is closed after an invalid frame, and a second error does no harm', async () => {
     const rig = await start();
     const { tcp, socket } = await joined(rig);
     const inside = (socket.conn.transport as unknown as { socket: NodeJS.EventEmitter }).socket;
@@ -201,7 +204,7 @@ describe('a websocket whose request was let go of', () => {
     await clientsGone(rig.engine);
   });
 
-  it('a websocket whose request was released is counted out when its connection breaks', async () => {
+  it('a websocket whose request was released is not counted after its connection breaks', async () => {
     const rig = await start();
     const { webSocket, socket } = await joined(rig);
     const gone = disconnected(socket);

@@ -23,7 +23,7 @@ const publish = `POST /publish HTTP/1.1\r\nHost: localhost\r\nContent-Type: appl
 const get = (path: string, headers = ''): string =>
   `GET ${path} HTTP/1.1\r\nHost: localhost\r\n${headers}\r\n`;
 
-describe('a client that ends its side of the connection after its request', () => {
+describe('a half-closed client, which has ended its side of the connection after its request', () => {
   it.each([
     ['a publish', publish, /Message published/],
     ['a page of messages', get('/messages?topic=news'), /"messages":\[/],
@@ -33,26 +33,29 @@ describe('a client that ends its side of the connection after its request', () =
     ['a session', get('/socket.io/?EIO=4&transport=polling'), /"sid":/],
     ["Socket.IO's client", get('/socket.io/socket.io.js'), /[^]{10000}/],
     ['several', publish + get('/topic?topic=news') + get('/'), /published[^]*"published":1[^]*Fanfare/],
-  ])('a half-closed client gets its answer, and then the end: %s', async (_what, request, answer) => {
-    const { url } = await startServer();
-    await declare(url, 'news');
-    expect(await answersTo(url, request, true)).toMatch(answer);
-  });
+  ])(
+    'a half-closed client gets its response, and then the end of the connection: %s',
+    async (_what, request, answer) => {
+      const { url } = await startServer();
+      await declare(url, 'news');
+      expect(await answersTo(url, request, true)).toMatch(answer);
+    },
+  );
 
-  it('gets the response to a publish that must be stored first', async () => {
+  it('a half-closed client gets the response to a publish that must be stored first', async () => {
     const { url } = await startServer({ data: await temporaryDirectory() });
     await declare(url, 'news');
     expect(await answersTo(url, publish, true)).toMatch(/Message published/);
   });
 
-  it('gets its response when its token must be verified first', async () => {
+  it('a half-closed client gets its response when its token must be verified first', async () => {
     const { url } = await startServer({ key: secret });
     const { authorization } = await bearer();
     const request = get('/identity', `Authorization: ${authorization}\r\n`);
     expect(await answersTo(url, request, true)).toContain('"subject":"ann"');
   });
 
-  it('ends a stream or a poll: it cannot be told from a client that has left', async () => {
+  it("a half-closed client's stream or poll ends, because it looks like a client that has left", async () => {
     const { url } = await startServer();
     await declare(url, 'news');
     const { socket, ended } = connectRaw(url);
@@ -78,7 +81,7 @@ describe('a request with two Host headers', () => {
     ['/topics', ''],
     ['/socket.io/?EIO=4&transport=polling', ''],
     ['/socket.io/?EIO=4&transport=websocket', 'Connection: Upgrade\r\nUpgrade: websocket\r\n'],
-  ])('a request with two Host headers is malformed: %s', async (path, headers) => {
+  ])('a request with two Host headers is refused as malformed: %s', async (path, headers) => {
     const { url } = await startServer();
     for (const second of ['Host: localhost', 'HOST: evil.example']) {
       const rest = `${headers || 'Connection: close\r\n'}${second}\r\n`;
@@ -95,7 +98,7 @@ describe('OPTIONS', () => {
     'OPTIONS * HTTP/1.0\r\n\r\n',
     'OPTIONS / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n',
     'OPTIONS * HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n',
-  ])('OPTIONS is answered with 200, for health checks: %j', async (request) => {
+  ])('OPTIONS gets status 200, for health checks: %j', async (request) => {
     for (const options of [{}, { key: secret }, { origins: 'https://app.example' }]) {
       const { url } = await startServer(options);
       const answer = await answersTo(url, request);
@@ -120,13 +123,13 @@ describe('a target in absolute form, as proxies send it', () => {
     // The Host that counts is that of the target.
     ['http://evil.example/topics', '403'],
     ['http://evil.example/socket.io/?EIO=4&transport=polling', '403'],
-  ])('a target in absolute form is the same as its path: %s', async (target, status) => {
+  ])('a request target in absolute form is treated like its path: %s', async (target, status) => {
     const { url } = await startServer();
     await declare(url, 'news');
     expect(statusesIn(await answersTo(url, get(target, 'Connection: close\r\n')))).toEqual([status]);
   });
 
-  it('a target in absolute form opens a websocket', async () => {
+  it('a request target in absolute form can open a websocket', async () => {
     const { url } = await startServer();
     const { socket } = connectRaw(url);
     const key = 'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n';

@@ -85,30 +85,33 @@ const anyRequest = fc.oneof(
 
 const last = `GET /last HTTP/1.1\r\n${host}Connection: close\r\n\r\n`;
 
-describe('requests that are parsed one at a time', () => {
+describe('pipelined requests', () => {
   it.each([
     ['HTTP', false],
     ['TLS', true],
-  ])('pipelined requests are answered as Node does, whatever is sent in one go: %s', async (_name, isTls) => {
-    const make = (): Server => (isTls ? createTlsServer({ ciphers }, echo) : createServer(echo));
-    const [ours, bare] = [await listen(make()), await listen(make(), false)];
-    const anySizes = fc.array(fc.oneof(fc.integer({ min: 1, max: 60 }), fc.constant(100_000)), {
-      minLength: 1,
-      maxLength: 20,
-    });
-    await fc.assert(
-      fc.asyncProperty(fc.array(anyRequest, { maxLength: 60 }), anySizes, async (requests, sizes) => {
-        const text = requests.join('') + last;
-        const [found, expected] = await Promise.all(
-          [ours, bare].map(async (port) => converse(open(port, isTls), text, sizes)),
-        );
-        expect(found).toBe(expected);
-      }),
-      { numRuns: isTls ? 20 : 60 },
-    );
-  });
+  ])(
+    'pipelined requests get the same responses as from Node alone, whatever is sent: %s',
+    async (_name, isTls) => {
+      const make = (): Server => (isTls ? createTlsServer({ ciphers }, echo) : createServer(echo));
+      const [ours, bare] = [await listen(make()), await listen(make(), false)];
+      const anySizes = fc.array(fc.oneof(fc.integer({ min: 1, max: 60 }), fc.constant(100_000)), {
+        minLength: 1,
+        maxLength: 20,
+      });
+      await fc.assert(
+        fc.asyncProperty(fc.array(anyRequest, { maxLength: 60 }), anySizes, async (requests, sizes) => {
+          const text = requests.join('') + last;
+          const [found, expected] = await Promise.all(
+            [ours, bare].map(async (port) => converse(open(port, isTls), text, sizes)),
+          );
+          expect(found).toBe(expected);
+        }),
+        { numRuns: isTls ? 20 : 60 },
+      );
+    },
+  );
 
-  it('pipelined requests are all answered, in their order, when thousands were sent at once', async () => {
+  it('thousands of pipelined requests get their responses in order', async () => {
     const port = await listen(createServer(echo));
     const paths = Array.from({ length: 5_000 }, (_, at) => `/${at}`);
     const text = paths.map((path) => `GET ${path} HTTP/1.1\r\n${host}\r\n`).join('');
@@ -116,7 +119,7 @@ describe('requests that are parsed one at a time', () => {
     expect([...answers.matchAll(/^GET (\S+)/gm)].map(([, path]) => path)).toEqual([...paths, '/last']);
   });
 
-  it('pipelined requests are all answered when the client reads late', async () => {
+  it('pipelined requests all get their responses when the client reads late', async () => {
     const large = 'x'.repeat(20_000);
     const port = await listen(
       createServer((_request, response) => void setImmediate(() => response.end(large))),
@@ -131,7 +134,7 @@ describe('requests that are parsed one at a time', () => {
     await expect.poll(() => bytes).toBeGreaterThan(1_000 * large.length);
   });
 
-  it('pipelined requests are all answered when the client ends its half of the connection, where the app allows it', async () => {
+  it('pipelined requests all get their responses after the client half-closes the connection, where the app allows that', async () => {
     const server = createServer(echo);
     Object.assign(server, { httpAllowHalfOpen: true });
     const socket = open(await listen(server), false);
@@ -142,7 +145,7 @@ describe('requests that are parsed one at a time', () => {
     expect(answers.split('GET /a').length - 1).toBe(500);
   });
 
-  it('pipelined requests leave everything behind an upgrade to its listener', async () => {
+  it('the bytes after an upgrade request all go to the upgrade listener', async () => {
     const server = createServer(echo);
     const heads: string[] = [];
     server.on('upgrade', (_request, socket: Socket, head: Buffer) => {
@@ -167,7 +170,7 @@ describe('requests that are parsed one at a time', () => {
     expect(heads).toEqual(Array<string>(4).fill(behind));
   });
 
-  it('pipelined requests are limited on a connection that was open before, which is closed when it has too many', async () => {
+  it('pipelined requests are limited on a connection that existed before, which is closed when it exceeds the limit', async () => {
     const waiting: unknown[] = [];
     const server = createServer((_request, response) => void waiting.push(response));
     const port = await listen(server, false);
@@ -181,7 +184,7 @@ describe('requests that are parsed one at a time', () => {
     expect(waiting.length).toBeLessThanOrEqual(110);
   });
 
-  it('pipelined requests hold no more than 102 that are not answered for a connection, and end none for it', async () => {
+  it('a connection holds at most 102 unanswered pipelined requests, and all of them get their responses later', async () => {
     const waiting: { end(): void }[] = [];
     const port = await listen(createServer((_request, response) => void waiting.push(response)));
     const socket = open(port, false);
@@ -199,7 +202,7 @@ describe('requests that are parsed one at a time', () => {
   });
 });
 
-it('the ends of heads are found however their bytes arrive', () => {
+it('the ends of request heads are found however the bytes arrive', () => {
   const anyHead = fc.oneof(
     fc.constant('GET / HTTP/1.1\r\nHost: a\r\n\r\n'),
     fc.constant(`GET / HTTP/1.1\r\nHost: a\r\nX: ${'y'.repeat(3_000)}\r\n\r\n`),

@@ -85,7 +85,7 @@ function parsed(json: string): unknown {
 
 describe('a bad publish', () => {
   it.each(badPublishes)(
-    'gets the same problem over HTTP, in a batch, over a socket and from the program: %s',
+    'a bad publish gets the same problem over HTTP, in a batch, over Socket.IO and from the program: %s',
     async (_what, json) => {
       const server = await startServer({ publishBytesMax: 9_000 });
       await declare(server.url, 'news');

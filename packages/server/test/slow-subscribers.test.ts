@@ -9,8 +9,8 @@ const large = 'x'.repeat(50_000);
 /** Nothing can be caught up on. */
 const rules = [{ match: '**', keep: 'none' }] as const;
 
-describe('a subscriber that does not keep up with topics that keep nothing', () => {
-  it('a slow subscriber of topics that keep nothing is told, before the next delivery, how many messages it missed; others miss none', async () => {
+describe('slow subscribers of topics that keep nothing', () => {
+  it('a slow subscriber of a topic that keeps nothing gets the number of missed messages before the next delivery', async () => {
     const { url } = await startServer({ rules, outboxBytesMax: 500_000 });
     const [publisher, slow, healthy] = [
       await connectClient(url),
@@ -53,7 +53,7 @@ describe('a subscriber that does not keep up with topics that keep nothing', () 
     expect([other.dropped, complete.dropped]).toEqual([0, 0]);
   });
 
-  it('a slow subscriber of topics that keep nothing is told all that it missed, and nothing else, whenever it reads and subscribes anew', async () => {
+  it('a slow subscriber of topics that keep nothing is notified of exactly what it missed, whenever it reads or resubscribes', async () => {
     const step = fc.constantFrom(
       'publish',
       'publish',
@@ -106,7 +106,7 @@ describe('a subscriber that does not keep up with topics that keep nothing', () 
     );
   });
 
-  it('a subscriber that takes nothing at all is disconnected after the stall limit', async () => {
+  it('a subscriber that reads nothing at all is disconnected after the stall limit', async () => {
     const { url } = await startServer({ rules, outboxBytesMax: 500_000, stallTimeoutMs: 1_000 });
     const slow = await connectClient(url);
     await slow.emitWithAck('subscribe', { topic: 'news' });

@@ -52,7 +52,7 @@ async function flood(url: string, topic: string, count: number): Promise<void> {
 }
 
 describe('a stream of Server-Sent Events', () => {
-  it('a stream of Server-Sent Events begins with where it starts, brings what is kept, and goes on live', async () => {
+  it('a stream of Server-Sent Events begins with its start position, then has the stored messages, and continues live', async () => {
     const { url } = await startServer();
     await declare(url, 'news');
     await publish(url, '{"topic":"news","message":{"a":1.0,"b":"\\u2028\\n"},"id":"x"}');
@@ -85,7 +85,7 @@ describe('a stream of Server-Sent Events', () => {
     ]);
   });
 
-  it('a stream of Server-Sent Events starts where it is asked to, and where the last one ended before all', async () => {
+  it('a stream of Server-Sent Events starts at the requested position, and Last-Event-ID has precedence over it', async () => {
     const { url } = await startServer();
     await declare(url, 'news');
     for (const message of [1, 2, 3]) await publish(url, { topic: 'news', message });
@@ -124,7 +124,7 @@ describe('a stream of Server-Sent Events', () => {
     }
   });
 
-  it('a stream of Server-Sent Events is given to those who ask for it, pages to all others, and its head to HEAD', async () => {
+  it('a stream is sent only to requests that accept one; others get pages, and HEAD gets the headers', async () => {
     const { url } = await startServer();
     await declare(url, 'news');
     for (const accept of [
@@ -145,7 +145,7 @@ describe('a stream of Server-Sent Events', () => {
     expect(await subscribersOf(url, 'news')).toBe(1);
   });
 
-  it('a stream of Server-Sent Events may be of a pattern, also of topics that are not there yet', async () => {
+  it('a stream can be of a pattern, including topics that do not exist yet', async () => {
     const { url } = await startServer();
     const reader = await openStream(streamUrl(url, 'a/*'));
     for (const topic of ['a/x', 'b', 'a/y']) {
@@ -157,7 +157,7 @@ describe('a stream of Server-Sent Events', () => {
     expect(reader.messages).toEqual(['a/x', 'a/y', 'last']);
   });
 
-  it('a stream of Server-Sent Events tells what it missed of a topic that keeps nothing, and has no offsets of it', async () => {
+  it('a stream reports the messages that it missed of a topic that keeps nothing, and has no offsets for it', async () => {
     const { url } = await startServer({ rules: [{ match: 'now', keep: 'none' }], outboxBytesMax: 50_000 });
     await declare(url, 'now');
     const reader = await openStream(streamUrl(url, 'now'));
@@ -186,7 +186,7 @@ describe('a stream of Server-Sent Events', () => {
     expect(missed).toBeGreaterThan(0);
   });
 
-  it('a stream of Server-Sent Events brings one who reads slowly everything, at their own pace', async () => {
+  it('a slow reader of a stream gets every message at its own pace', async () => {
     const { url } = await startServer({ outboxBytesMax: 20_000 });
     await declare(url, 'news');
     const slow = await openStream(streamUrl(url, 'news'));
@@ -206,7 +206,7 @@ describe('a stream of Server-Sent Events', () => {
     }
   });
 
-  it('a stream of Server-Sent Events is cut off when nothing of it is taken for the stall limit, and only then', async () => {
+  it('a stream is cut when its client reads nothing for the stall limit, and only then', async () => {
     const { url } = await startServer({ stallTimeoutMs: 1_000, outboxBytesMax: 20_000 });
     for (const topic of ['news', 'idle']) await declare(url, topic);
     const stalled = await openStream(streamUrl(url, 'news'));
@@ -218,7 +218,7 @@ describe('a stream of Server-Sent Events', () => {
     await idle.until(isLast);
   });
 
-  it('a stream of Server-Sent Events leaves nothing behind when its client goes, whenever that is', async () => {
+  it('a stream leaves no subscription when its client leaves, at whatever moment', async () => {
     const { url } = await startServer();
     await declare(url, 'news');
     await flood(url, 'news', 100);
@@ -233,7 +233,7 @@ describe('a stream of Server-Sent Events', () => {
     await publish(url, { topic: 'news', message: 1 });
   });
 
-  it('a stream of Server-Sent Events leaves nothing behind when its client goes while its token is verified', async () => {
+  it('a stream leaves no subscription when its client leaves while its token is verified', async () => {
     const { url } = await startServer({ key: secret });
     const headers = await bearer({ sub: 'root', admin: true });
     expect((await fetch(topicUrl(url, 'news'), { method: 'PUT', headers })).status).toBe(201);
@@ -252,7 +252,7 @@ describe('a stream of Server-Sent Events', () => {
     await expect.poll(subscribers).toBe(0);
   });
 
-  it('a stream of Server-Sent Events is the only one of its connection, however many are asked for at once', async () => {
+  it('a connection has at most one stream, however many it requests at once', async () => {
     const { url } = await startServer();
     await declare(url, 'news');
     const { socket, ended } = connectRaw(url);
@@ -265,7 +265,7 @@ describe('a stream of Server-Sent Events', () => {
     await expect.poll(() => subscribersOf(url, 'news')).toBe(0);
   });
 
-  it('a stream of Server-Sent Events does not hold up the server when it stops, read or not', async () => {
+  it('a stream does not delay the stop of the server, whether its client reads or not', async () => {
     const { url, server } = await startServer({ outboxBytesMax: 20_000 });
     await declare(url, 'news');
     const quick = await openStream(streamUrl(url, 'news'));
@@ -280,7 +280,7 @@ describe('a stream of Server-Sent Events', () => {
     await quick.ended();
   });
 
-  it('a stream of Server-Sent Events counts among the subscribers, beside those of Socket.IO', async () => {
+  it('a stream counts as a subscriber, like a subscription over Socket.IO', async () => {
     const { url } = await startServer();
     const client = await connectClient(url);
     const { offset } = (await client.emitWithAck('subscribe', { topic: 'news', envelope: true })) as {
@@ -295,7 +295,7 @@ describe('a stream of Server-Sent Events', () => {
 });
 
 describe('a client that resumes a stream', () => {
-  it('a client that resumes a stream again and again, while messages are published, gets each once and in order', async () => {
+  it('a client that resumes a stream again and again gets each message once and in order while more are published', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 5, maxLength: 15 }),
@@ -344,8 +344,8 @@ describe('a client that resumes a stream', () => {
   });
 });
 
-describe('clients that know the standard', () => {
-  it('curl prints events as they come', async () => {
+describe('standard clients of Server-Sent Events', () => {
+  it('curl prints the events of a stream as they come', async () => {
     const { url } = await startServer();
     await declare(url, 'news');
     const curl = spawn('curl', ['-sN', '-H', 'Accept: text/event-stream', streamUrl(url, 'news')]);
@@ -359,7 +359,7 @@ describe('clients that know the standard', () => {
     await prints(/\n\nid: \S+\ndata: \{"topic":"news","message":"hello",.*\}\n\n$/);
   });
 
-  it("a browser's EventSource goes on by itself where it was when the server comes back", async () => {
+  it("a browser's EventSource reconnects and resumes by itself when the server comes back", async () => {
     const data = await temporaryDirectory();
     const port = await freePort();
     const first = await startServer({ data, port });
@@ -388,8 +388,8 @@ describe('clients that know the standard', () => {
   });
 });
 
-describe('a stream for which nothing happens', () => {
-  it('an idle stream gets comments, so that proxies keep it', async () => {
+describe('an idle stream', () => {
+  it('an idle stream gets comments, so that proxies keep its connection open', async () => {
     const streams = new EventStreams({
       outboxBytesMax: 1,
       outboxTotalBytesMax: 1,
@@ -440,7 +440,7 @@ describe('Fanfare attached to an app', () => {
     };
   }
 
-  it('Fanfare attached to an app leaves it what is under /topics, unless it is told otherwise', async () => {
+  it('an attached Fanfare leaves the paths under /topics to the app by default', async () => {
     const { url } = await listen({});
     for (const path of [
       '/topics',
@@ -453,7 +453,7 @@ describe('Fanfare attached to an app', () => {
     }
   });
 
-  it('Fanfare attached to an app answers there when it is told to, and gives that back too', async () => {
+  it("an attached Fanfare serves /topics with `http: 'topics'`, and returns these paths to the app on stop", async () => {
     const { url, stop } = await listen({ http: 'topics' });
     await declare(url, 'news');
     const reader = await openStream(streamUrl(url, 'news'));
@@ -471,7 +471,7 @@ describe('Fanfare attached to an app', () => {
     expect(await (await fetch(`${url}/topics`)).text()).toBe('the app');
   });
 
-  it('Fanfare attached to an app answers nobody from elsewhere', async () => {
+  it('an attached Fanfare without a key refuses clients from other machines', async () => {
     const httpServer = createHttpServer();
     httpServer.prependListener('connection', (socket) => {
       Object.defineProperty(socket, 'localAddress', { value: '192.0.2.1' });

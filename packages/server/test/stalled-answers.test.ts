@@ -15,7 +15,7 @@ function nextConnection(): Promise<Socket> {
 }
 
 it.each(['/fanfare.js', '/console/console.js', '/socket.io/socket.io.js'])(
-  'a client that asks for %s again and again and reads nothing is cut off after the stall limit',
+  'a client that requests %s again and again and reads nothing is disconnected after the stall limit',
   async (path) => {
     const { url } = await startServer({ stallTimeoutMs: 1_000 });
     const connection = nextConnection();
@@ -29,7 +29,7 @@ it.each(['/fanfare.js', '/console/console.js', '/socket.io/socket.io.js'])(
   },
 );
 
-it('a client that waits for a poll longer than `stallTimeoutMs` stays connected', async () => {
+it('a client whose poll waits longer than `stallTimeoutMs` stays connected', async () => {
   const { url } = await startServer({ stallTimeoutMs: 1_000 });
   const session = await (await fetch(`${url}/socket.io/?EIO=4&transport=polling`)).text();
   const { sid } = JSON.parse(session.slice(1)) as { readonly sid: string };

@@ -8,7 +8,7 @@ import { connectClient, connectRaw, publish, startServer, transports } from './h
 
 describe('a server that stops', () => {
   it.each(transports)(
-    'tells clients over %s that the connection is closed, so that they reconnect',
+    'a server that stops closes connections over %s in such a way that clients reconnect',
     async (transport) => {
       const { url, server } = await startServer();
       const client = await connectClient(url, transport);
@@ -20,7 +20,7 @@ describe('a server that stops', () => {
     },
   );
 
-  it('leaves nothing behind that keeps the process alive', async () => {
+  it('a stopped server leaves nothing that keeps the process alive', async () => {
     const code = `import { createServer } from '@fanfare/server';
       const server = createServer({ port: 0 });
       await server.start();
@@ -32,47 +32,53 @@ describe('a server that stops', () => {
     ).toEqual([0, null]);
   });
 
-  it.each(transports)('delivers over %s every message that it has acknowledged', async (transport) => {
-    const { url, server } = await startServer();
-    const client = await connectClient(url, transport);
-    const received: unknown[] = [];
-    client.on('news', ({ message }: { message: unknown }) => received.push(message));
-    const gone = nextEvent(client, 'disconnect', 'the server lets its clients go when it stops');
-    await client.emitWithAck('subscribe', { topic: 'news' });
-    const messages = [...Array(50).keys()];
-    await Promise.all(messages.map((message) => server.publish('news', message)));
-    await server.stop();
-    await gone;
-    expect(received).toEqual(messages);
-  });
+  it.each(transports)(
+    'a server that stops delivers every acknowledged message over %s before',
+    async (transport) => {
+      const { url, server } = await startServer();
+      const client = await connectClient(url, transport);
+      const received: unknown[] = [];
+      client.on('news', ({ message }: { message: unknown }) => received.push(message));
+      const gone = nextEvent(client, 'disconnect', 'the server lets its clients go when it stops');
+      await client.emitWithAck('subscribe', { topic: 'news' });
+      const messages = [...Array(50).keys()];
+      await Promise.all(messages.map((message) => server.publish('news', message)));
+      await server.stop();
+      await gone;
+      expect(received).toEqual(messages);
+    },
+  );
 
-  it.each(transports)('acknowledges over %s every message that it has published', async (transport) => {
-    const data = await temporaryDirectory();
-    const rules = [{ match: '**', create: 'publish' }] as const;
-    const { url, server } = await startServer({ data, rules });
-    const client = await connectClient(url, transport);
-    const gone = nextEvent(client, 'disconnect', 'the server lets its clients go when it stops');
-    const acknowledged: number[] = [];
-    await new Promise<void>((resolve) => {
-      for (const message of Array(5_000).keys())
-        client.emit('publish', { topic: 'news', message }, ({ ok }: { readonly ok: boolean }) => {
-          if (ok) acknowledged.push(message);
-          resolve();
-        });
-    });
-    await server.stop();
-    await gone;
-    const { url: again } = await startServer({ data, rules });
-    const published: unknown[] = [];
-    for (let more = '?from=earliest'; more !== '';) {
-      const page = await readPage(again, 'news', `${more}&limit=1000`);
-      published.push(...page.messages.map(({ message }) => message));
-      more = page.more ? `?from=${page.next}` : '';
-    }
-    expect(published).toEqual(acknowledged);
-  });
+  it.each(transports)(
+    'a server that stops acknowledges over %s every message that it has published',
+    async (transport) => {
+      const data = await temporaryDirectory();
+      const rules = [{ match: '**', create: 'publish' }] as const;
+      const { url, server } = await startServer({ data, rules });
+      const client = await connectClient(url, transport);
+      const gone = nextEvent(client, 'disconnect', 'the server lets its clients go when it stops');
+      const acknowledged: number[] = [];
+      await new Promise<void>((resolve) => {
+        for (const message of Array(5_000).keys())
+          client.emit('publish', { topic: 'news', message }, ({ ok }: { readonly ok: boolean }) => {
+            if (ok) acknowledged.push(message);
+            resolve();
+          });
+      });
+      await server.stop();
+      await gone;
+      const { url: again } = await startServer({ data, rules });
+      const published: unknown[] = [];
+      for (let more = '?from=earliest'; more !== '';) {
+        const page = await readPage(again, 'news', `${more}&limit=1000`);
+        published.push(...page.messages.map(({ message }) => message));
+        more = page.more ? `?from=${page.next}` : '';
+      }
+      expect(published).toEqual(acknowledged);
+    },
+  );
 
-  it('responds to every publish of one connection that it has published', async () => {
+  it('a server that stops responds to every publish of one connection that it has published', async () => {
     const data = await temporaryDirectory();
     const rules = [{ match: '**', create: 'publish' }] as const;
     const { url, server } = await startServer({ data, rules });
@@ -88,7 +94,7 @@ describe('a server that stops', () => {
     expect(answers.split('Message published').length - 1).toBe(messages.length);
   });
 
-  it('refuses a client that publishes without a pause over one connection, and closes the connection', async () => {
+  it('a server that stops refuses a client that publishes without a pause, and closes its connection', async () => {
     const { url, server } = await startServer();
     const { socket, ended } = connectRaw(url);
     const body = '{"topic":"news","message":1}';
@@ -102,7 +108,7 @@ describe('a server that stops', () => {
     expect(answers.at(-1)?.toLowerCase()).toContain('connection: close');
   });
 
-  it('refuses a publish that becomes complete only now, and does not wait for more on its connection', async () => {
+  it('a server that stops refuses a publish that becomes complete only then, and closes its connection', async () => {
     const { url, server } = await startServer();
     const { socket, ended } = connectRaw(url);
     const body = '{"topic":"news","message":1}';
@@ -119,7 +125,7 @@ describe('a server that stops', () => {
     await stopped;
   });
 
-  it('does not respond to a new stream, so that an EventSource reconnects', async () => {
+  it('a server that stops does not respond to a new stream, so that an EventSource reconnects', async () => {
     const { url, server } = await startServer();
     const { socket, ended } = connectRaw(url);
     socket.write('GET /topics/*/messages HTTP/1.1\r\nHost: x\r\n');
@@ -130,7 +136,7 @@ describe('a server that stops', () => {
     await stopped;
   });
 
-  it('refuses with the same code a publish whose head becomes complete after the server has stopped accepting connections', async () => {
+  it('a publish whose head becomes complete after the server stopped accepting connections is refused with `draining`', async () => {
     const { url, server } = await startServer();
     const { socket, ended } = connectRaw(url);
     const body = '{"topic":"news","message":1}';
@@ -148,7 +154,7 @@ describe('a server that stops', () => {
     await stopped;
   });
 
-  it('does not wait for ever for a request that never becomes complete', async () => {
+  it('a server that stops does not wait for ever for a request that never becomes complete', async () => {
     const { url, server } = await startServer();
     const { socket, ended } = connectRaw(url);
     socket.write('POST /publish HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n');
@@ -157,7 +163,7 @@ describe('a server that stops', () => {
     expect(await ended).toContain('HTTP/1.1 100 Continue');
   });
 
-  it('can be stopped twice, and before it was started', async () => {
+  it('a server can be stopped twice, and before it was started', async () => {
     const { server } = await startServer();
     await server.stop();
     await expect(server.stop()).resolves.toBeUndefined();
@@ -165,8 +171,8 @@ describe('a server that stops', () => {
   });
 });
 
-describe('a server in a program', () => {
-  it('publishes by the same rules as every client', async () => {
+describe('a server that a program embeds', () => {
+  it('an embedding program publishes by the same rules as every client', async () => {
     const { url, server } = await startServer();
     await expect(server.publish('news', 1)).rejects.toThrow(FanfareError);
     const client = await connectClient(url);
@@ -178,21 +184,21 @@ describe('a server in a program', () => {
     await expect(server.publish('*', 1)).rejects.toMatchObject({ code: 'topic_name_invalid' });
   });
 
-  it('runs beside another server in the same process, each with its own topics', async () => {
+  it('two servers in the same process have separate topics', async () => {
     const [first, second] = [await startServer(), await startServer()];
     await (await connectClient(first.url)).emitWithAck('subscribe', { topic: 'news' });
     expect((await publish(first.url, { topic: 'news', message: 1 })).status).toBe(200);
     expect((await publish(second.url, { topic: 'news', message: 1 })).status).toBe(404);
   });
 
-  it('rejects wrong settings and names every one of them', () => {
+  it('a server rejects wrong settings and names every one of them', () => {
     const settings: object = { port: -1, topicsMax: 'many', hots: 'x', host: '0.0.0.0' };
     const make = (): unknown => createServer(settings);
     expect(make).toThrow(SettingsError);
     for (const name of ['port', 'topicsMax', 'hots', 'open']) expect(make).toThrow(name);
   });
 
-  it('accepts a subscribe to any valid topic, however small its limit for messages is', async () => {
+  it('a subscribe to any valid topic is accepted, however small the limit for messages is', async () => {
     const { url } = await startServer({ publishBytesMax: 1 });
     const client = await connectClient(url);
     expect(await client.emitWithAck('subscribe', { topic: 'a'.repeat(255) })).toMatchObject({ ok: true });

@@ -80,7 +80,7 @@ const clients: Readonly<Record<string, (url: string, token?: string) => Promise<
 };
 
 describe.each(Object.entries(clients))('a stream that is read with %s', (_name, read) => {
-  it('a stream is cut when the server is killed', async () => {
+  it('a stream is cut without its end when the server is killed', async () => {
     const { server, url } = await startServerProcess({ data: await temporaryDirectory(), port: 0 });
     await declare(url, 'news');
     const { outcome } = await read(url);
@@ -88,7 +88,7 @@ describe.each(Object.entries(clients))('a stream that is read with %s', (_name, 
     expect(await outcome).toBe('cut');
   });
 
-  it('a stream is cut when the server is terminated', async () => {
+  it('a stream is cut without its end when the server is terminated', async () => {
     const { server, url } = await startServerProcess({ data: await temporaryDirectory(), port: 0 });
     await declare(url, 'news');
     const { outcome } = await read(url);
@@ -96,7 +96,7 @@ describe.each(Object.entries(clients))('a stream that is read with %s', (_name, 
     expect(await outcome).toBe('cut');
   });
 
-  it('a stream is cut when the network is', async () => {
+  it('a stream is cut without its end when the network breaks', async () => {
     const { url } = await startServer();
     await declare(url, 'news');
     const network = await BreakableNetwork.to(url);
@@ -105,7 +105,7 @@ describe.each(Object.entries(clients))('a stream that is read with %s', (_name, 
     expect(await outcome).toBe('cut');
   });
 
-  it('a stream ends when its token does', async () => {
+  it('a stream ends properly when its token expires', async () => {
     const { url } = await startServer({ key: secret });
     const headers = await bearer({ admin: true });
     await fetch(topicUrl(url, 'news'), { method: 'PUT', headers });
@@ -113,7 +113,7 @@ describe.each(Object.entries(clients))('a stream that is read with %s', (_name, 
     expect(await outcome).toBe('ended');
   });
 
-  it('a stream ends when an operator ends it', async () => {
+  it('a stream ends properly when an operator ends it', async () => {
     const { url } = await startServer();
     await declare(url, 'news');
     const { outcome } = await read(url);
@@ -121,7 +121,7 @@ describe.each(Object.entries(clients))('a stream that is read with %s', (_name, 
     expect(await outcome).toBe('ended');
   });
 
-  it('a stream ends when its messages turn out to be damaged', async () => {
+  it('a stream ends properly when its messages are found to be damaged', async () => {
     const data = await temporaryDirectory();
     const first = await startServer({ data });
     await declare(first.url, 'news');
@@ -160,7 +160,7 @@ function damage(file: string, text: string): void {
 describe('a stream over HTTP/1.1', () => {
   const asked = 'GET /topics/news/messages HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n';
 
-  it('a stream over HTTP/1.1 has its last chunk once it has ended for good, and its connection goes on with other requests', async () => {
+  it('a stream over HTTP/1.1 that ends properly sends its last chunk, and its connection accepts further requests', async () => {
     const { url } = await startServer({ stallTimeoutMs: 1_000 });
     await declare(url, 'news');
     const { socket, ended } = connectRaw(url);
@@ -177,7 +177,7 @@ describe('a stream over HTTP/1.1', () => {
     expect(head.toLowerCase()).not.toContain('connection: close');
   });
 
-  it('a stream over HTTP/1.1 has all that is sent in one turn in one chunk, which is one write', async () => {
+  it('a stream over HTTP/1.1 sends all messages of one turn in one chunk with one write', async () => {
     const httpServer = createHttpServer();
     const fanfare = await attach(httpServer, { http: 'topics', rules: [{ match: '**', create: 'publish' }] });
     await startListening(httpServer);
@@ -209,7 +209,7 @@ describe('a stream over HTTP/1.1', () => {
     expect(writes - before).toBe(1);
   });
 
-  it('a stream over HTTP/1.1 has no last chunk when the server stops, though all that waited for it has come', async () => {
+  it('a stream over HTTP/1.1 sends no last chunk when the server stops, though all waiting messages were sent', async () => {
     const { url, server } = await startServer();
     await declare(url, 'news');
     const { socket, ended } = connectRaw(url);
@@ -271,7 +271,7 @@ describe('a stream over the HTTP server of an app', () => {
   ];
 
   it.each(apps)(
-    'a stream over the HTTP server of an app is cut when Fanfare stops, and ends when an operator ends it: %s',
+    "a stream over an app's HTTP server is cut when Fanfare stops, and ends properly when an operator ends it: %s",
     async (_name, create, options) => {
       const httpServer = create();
       const fanfare = await attach(httpServer, { http: 'all', rules: [{ match: '**', create: 'publish' }] });
@@ -331,7 +331,7 @@ describe('a stream behind nginx', () => {
   }
 
   it.each(Object.entries(clients))(
-    'a stream behind nginx is cut when the server is, and ends when it has: %s',
+    'a stream behind nginx is cut when the server is killed, and ends properly when an operator ends it: %s',
     async (_name, read) => {
       const { server, url: to } = await startServerProcess({ data: await temporaryDirectory(), port: 0 });
       await declare(to, 'news');
@@ -383,7 +383,7 @@ describe('a client of @microsoft/fetch-event-source', () => {
   }
 
   it.each(['killed', 'terminated'] as const)(
-    'a client of @microsoft/fetch-event-source comes again by itself and goes on where it was when the server is %s',
+    '@microsoft/fetch-event-source reconnects and resumes by itself when the server is %s',
     async (how) => {
       const options = { data: await temporaryDirectory(), port: await freePort() };
       const first = await startServerProcess(options);
@@ -398,7 +398,7 @@ describe('a client of @microsoft/fetch-event-source', () => {
     },
   );
 
-  it('a client of @microsoft/fetch-event-source is told when its stream has ended for good, and stays away', async () => {
+  it('@microsoft/fetch-event-source does not reconnect after its stream has ended properly', async () => {
     const { url } = await startServer();
     await declare(url, 'news');
     const seen = await openPage(url);

@@ -23,7 +23,7 @@ describe('a topic that is named in the query', () => {
     ['..', '..'],
     ['a//b%3Fc%3Dd%26e', 'a//b?c=d&e'],
     ['%C3%BC%F0%9F%98%80', 'ü😀'],
-  ])('a topic that is named in the query is the same as in the path: %s', async (written, topic) => {
+  ])('a topic in the query is the same topic as in the path: %s', async (written, topic) => {
     const { url } = await startServer();
     expect(await ask(url, `/topic?topic=${written}`, 'PUT')).toMatchObject({ status: 201, body: { topic } });
     expect(await ask(url, `/topic?x=1&topic=${written}`)).toMatchObject({ status: 200, body: { topic } });
@@ -45,12 +45,12 @@ describe('a topic that is named in the query', () => {
     ['/subscribers', 'bad_request'],
     ['/topic?topic=', 'topic_name_invalid'],
     ['/topic?topic=a%00', 'topic_name_invalid'],
-  ])('a topic that is named in the query is refused with what is wrong: %s', async (path, code) => {
+  ])('a missing or wrong topic in the query is refused, and the field is named: %s', async (path, code) => {
     const { url } = await startServer();
     expect(await ask(url, path)).toMatchObject({ status: 400, body: { code, errors: [{ field: 'topic' }] } });
   });
 
-  it('a topic that is named in the query is read by whom its path can be read by, and by nobody else', async () => {
+  it('a topic in the query needs the same rights as in the path', async () => {
     const { url } = await startServer({ key: secret });
     const headers = await bearer({ subscribe: ['orders/*'] });
     expect(await ask(url, '/messages?topic=orders/7', 'GET', headers)).toMatchObject({ status: 404 });

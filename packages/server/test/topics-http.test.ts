@@ -36,7 +36,7 @@ async function send(
 const usualRule = { match: '**', keep: { count: 100_000, age: '7d', bytes: '64MiB' }, create: 'subscribe' };
 
 describe('a topic', () => {
-  it('a topic tells how many messages were published to it, and when the last one was', async () => {
+  it('a topic reports how many messages were published to it, and the time of the last one', async () => {
     const data = await temporaryDirectory();
     const rules = [{ match: 'passing', keep: 'none' }] as const;
     const first = await startServer({ data, rules });
@@ -80,7 +80,7 @@ describe('a topic', () => {
     expect((await list(url)).topics).toMatchObject([{ topic: 'kept', published: 0 }, { topic: 'silent' }]);
   });
 
-  it('a topic tells the rule that decides about it, as it stands in a rules file', async () => {
+  it('a topic reports the rule that applies to it, as written in a rules file', async () => {
     const rules = [
       { match: 'a', keep: 'none', create: 'publish' },
       {
@@ -102,7 +102,7 @@ describe('a topic', () => {
     expect(await ruleOf('a/1/2')).toEqual({ ...rules[2], keep, create: 'subscribe' });
   });
 
-  it('a topic is declared, told of and deleted', async () => {
+  it('a topic can be declared, queried and deleted', async () => {
     const { url } = await startServer();
     const topic = topicUrl(url, 'a/b c');
     expect((await fetch(topic)).status).toBe(404);
@@ -138,7 +138,7 @@ describe('a topic', () => {
     }
   });
 
-  it('a declared topic is there after a restart', async () => {
+  it('a declared topic still exists after a restart', async () => {
     const data = await temporaryDirectory();
     const first = await startServer({ data });
     await declare(first.url, 'kept');
@@ -147,7 +147,7 @@ describe('a topic', () => {
     expect((await fetch(topicUrl(url, 'kept'))).status).toBe(200);
   });
 
-  it('a topic needs no body to be declared, and has no use for one', async () => {
+  it('a topic is declared without a body, and a body is ignored', async () => {
     const { url } = await startServer();
     const bodies: RequestInit[] = [
       { body: '{"topic":"other"}', headers: { 'content-type': 'application/json' } },
@@ -181,7 +181,7 @@ describe('a topic', () => {
     ['$sys', 'topic_name_invalid'],
     ['%61'.repeat(256), 'topic_name_invalid'],
     ['a'.repeat(9_000), 'topic_name_invalid'],
-  ])('a name that cannot be a topic is refused in every request: %j', async (name, code) => {
+  ])('an invalid topic name is refused in every request: %j', async (name, code) => {
     const { url } = await startServer();
     for (const [method, rest] of [
       ['GET', ''],
@@ -197,7 +197,7 @@ describe('a topic', () => {
     expect((await list(url)).topics).toEqual([]);
   });
 
-  it('a topic cannot be a pattern', async () => {
+  it('a pattern is refused as the name of a topic', async () => {
     const { url } = await startServer();
     for (const pattern of ['*', 'a/**', '**'])
       for (const method of ['GET', 'PUT', 'DELETE'])
@@ -207,7 +207,7 @@ describe('a topic', () => {
         });
   });
 
-  it('a topic may have any other name', async () => {
+  it('every other name is a valid topic', async () => {
     const { url } = await startServer();
     const names = [
       'a/b',
@@ -287,7 +287,7 @@ describe('the list of topics', () => {
     ['cursor=', 'cursor'],
     ['cursor=*', 'cursor'],
     ['cursor=_w', 'cursor'],
-  ])('the list of topics is refused with what is wrong: %s', async (query, field) => {
+  ])('the list of topics refuses wrong parameters, and names them: %s', async (query, field) => {
     const { url } = await startServer();
     const response = await fetch(`${url}/topics?${query}`);
     expect([response.status, await response.json()]).toMatchObject([
@@ -298,7 +298,7 @@ describe('the list of topics', () => {
 });
 
 describe('the paths under /topics', () => {
-  it('the paths under /topics take no other methods, and lead nowhere else', async () => {
+  it('the paths under /topics refuse other methods, and longer paths get 404', async () => {
     const { url } = await startServer();
     for (const [path, allow] of [
       ['/topics', 'GET, HEAD'],

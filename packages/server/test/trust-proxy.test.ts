@@ -44,7 +44,7 @@ describe('the address of a client', () => {
   );
 
   it.each(['proxy.example', '10.0.0.0/33', '10.0.0.0/', '127.0.0.1,', 'loopback', '-1', '100', true, 1.5])(
-    'the address of a client is not looked for where the setting is wrong: %j',
+    'a server with a wrong `trustProxy` does not start: %j',
     async (trustProxy) => {
       const starting = startServer({ trustProxy } as unknown as ServerOptions);
       await expect(starting).rejects.toThrow(SettingsError);
@@ -60,7 +60,7 @@ async function addressesOf(url: string): Promise<readonly string[]> {
 const behind = { open: true, trustProxy: '127.0.0.1' } as const;
 
 describe('behind a trusted proxy', () => {
-  it('operators see the addresses of clients', async () => {
+  it('operators see the addresses that a trusted proxy forwards', async () => {
     const { url } = await startServer(behind);
     await declare(url, 'news');
     for (const [at, transport] of transports.entries())
@@ -70,13 +70,13 @@ describe('behind a trusted proxy', () => {
     expect(await addressesOf(url)).toEqual(addresses);
   });
 
-  it('operators see the address of a proxy that is not trusted', async () => {
+  it('operators see the address of the proxy itself if it is not trusted', async () => {
     const { url } = await startServer({ open: true });
     await connectClient(url, 'websocket', { extraHeaders: from('203.0.113.7') });
     expect(await addressesOf(url)).toEqual(['127.0.0.1']);
   });
 
-  it('behind a trusted proxy, rates are limited for each client, over HTTP and Socket.IO', async () => {
+  it('behind a trusted proxy, rates are limited by client address, over HTTP and Socket.IO', async () => {
     const { url } = await startServer({ ...behind, publishRatePerAddressMax: 1 });
     await declare(url, 'news');
     const one = { topic: 'news', message: 1 };
@@ -90,7 +90,7 @@ describe('behind a trusted proxy', () => {
   });
 
   it.each(['websocket', 'polling'] as const)(
-    'behind a trusted proxy, connections are counted for each client over %s, and those of the proxy for none',
+    "behind a trusted proxy, connections over %s are counted by client address, and the proxy's own are not limited",
     async (transport) => {
       const { url } = await startServer({ ...behind, connectionsPerAddressMax: 1 });
       const connect = (address: string) => connectClient(url, transport, { extraHeaders: from(address) });
@@ -109,7 +109,7 @@ describe('behind a trusted proxy', () => {
     },
   );
 
-  it('behind a trusted proxy, streams are counted for each client', async () => {
+  it('behind a trusted proxy, streams are counted by client address', async () => {
     const { url } = await startServer({ ...behind, connectionsPerAddressMax: 1 });
     await declare(url, 'news');
     const stream = `${url}/messages?topic=news`;
@@ -127,7 +127,7 @@ describe('behind a trusted proxy', () => {
       .toBe(true);
   });
 
-  it("behind a trusted proxy, an app's own Socket.IO server tells the addresses of clients, too", async () => {
+  it("behind a trusted proxy, operators see client addresses from an app's own Socket.IO server too", async () => {
     const http = createHttpServer();
     const io = new Server(http);
     const fanfare = await attach(http, { io, http: 'all', ...behind });

@@ -45,9 +45,9 @@ async function pipeline(url: string, count: number, requests: readonly string[])
   return answers;
 }
 
-describe('a client that sends much at once, all of which is taken over many turns', () => {
+describe('a client that sends much at once, which is processed over many event-loop turns', () => {
   it.each(['websocket', 'polling', 'upgrade'] satisfies Transport[])(
-    'a client that sends much at once has it all taken, in its order: %s',
+    'a burst of publishes of one client is processed completely and in order: %s',
     async (transport) => {
       const { url } = await start();
       const client = await connectClient(url, transport);
@@ -65,7 +65,7 @@ describe('a client that sends much at once, all of which is taken over many turn
     },
   );
 
-  it('a client that sends much at once has what it kept while it was away taken, when it polls at first and then has a websocket', async () => {
+  it('publishes that a client buffered while it was offline are all processed when it upgrades from polling to a websocket', async () => {
     const { url } = await start();
     const client = io(url, { transports: ['polling', 'websocket'], autoConnect: false, forceNew: true });
     onTestFinished(() => void client.close());
@@ -76,7 +76,7 @@ describe('a client that sends much at once, all of which is taken over many turn
     expect(await published(url)).toEqual(numbers);
   });
 
-  it('a client that sends much at once has it taken though it leaves at once: a websocket', async () => {
+  it('a burst of publishes is processed completely although the websocket closes at once', async () => {
     const { url } = await start();
     const socket = await connectDeaf(url);
     const packets = numbers.map((number) => text(publishPacket(number)));
@@ -84,7 +84,7 @@ describe('a client that sends much at once, all of which is taken over many turn
     await expect.poll(() => published(url)).toEqual(numbers);
   });
 
-  it('a client that sends much at once has it taken though it leaves at once: polling', async () => {
+  it('a burst of publishes is processed completely although the polling client leaves at once', async () => {
     const { url } = await start();
     const client = await RawPolling.open(url);
     await client.send('40');
@@ -93,7 +93,7 @@ describe('a client that sends much at once, all of which is taken over many turn
   });
 
   it.each(['websocket', 'polling', 'upgrade'] satisfies Transport[])(
-    'a client that sends much at once has it taken though it says at once that it leaves: %s',
+    'a burst of publishes is processed completely although the client disconnects at once: %s',
     async (transport) => {
       const { url } = await start();
       const client = await connectClient(url, transport);
@@ -103,7 +103,7 @@ describe('a client that sends much at once, all of which is taken over many turn
     },
   );
 
-  it('a client that sends much at once may send no more until all that it polls with was taken', async () => {
+  it('a polling client cannot send another request until its previous one was processed completely', async () => {
     const { url } = await start();
     const client = await RawPolling.open(url);
     await client.send('40');
@@ -114,7 +114,7 @@ describe('a client that sends much at once, all of which is taken over many turn
     expect([undefined, 200]).toContain((await answer)?.status);
   });
 
-  it('a client that sends much at once is held up when too many answers wait for it to poll, and has all of them when it does', async () => {
+  it('a polling client is paused when too many acknowledgements wait for its poll, and gets all of them when it polls', async () => {
     const { url } = await start();
     const client = await RawPolling.open(url);
     await connectRawClient(client);
@@ -134,7 +134,7 @@ describe('a client that sends much at once, all of which is taken over many turn
     expect(answers).toEqual([...requests.keys()]);
   });
 
-  it('a client that sends much at once is answered though it is held up and has a websocket then', async () => {
+  it('a paused polling client gets the response to its request when it upgrades to a websocket', async () => {
     const { url } = await start();
     const client = await RawPolling.open(url);
     await connectRawClient(client);
@@ -148,7 +148,7 @@ describe('a client that sends much at once, all of which is taken over many turn
     await taken;
   });
 
-  it('a client that sends much at once is answered though its session ends before all was taken', async () => {
+  it('a polling request gets its response although its session ends before all packets were processed', async () => {
     const { url } = await start();
     const client = await RawPolling.open(url);
     await client.send('40');
@@ -162,7 +162,7 @@ describe('a client that sends much at once, all of which is taken over many turn
     expect(got).toEqual(numbers.slice(0, got.length));
   });
 
-  it('a client that sends much at once has its requests over one connection answered in their order', async () => {
+  it('pipelined publishes over one connection get their responses in order', async () => {
     const { url } = await start();
     const publishes = numbers.map((message) => JSON.stringify({ topic: 'numbers', message }));
     const answers = await pipeline(
@@ -175,7 +175,7 @@ describe('a client that sends much at once, all of which is taken over many turn
     expect(await published(url)).toEqual(numbers);
   });
 
-  it('a client that sends much at once goes on over one connection when it offers an upgrade, behind requests, that nobody takes', async () => {
+  it('a connection with pipelined requests continues after an upgrade offer that nobody accepts', async () => {
     const { url } = await start();
     const request = 'GET /identity HTTP/1.1\r\nHost: localhost\r\n\r\n';
     const offer = request.replace('\r\n\r\n', '\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n');
@@ -188,7 +188,7 @@ describe('a client that sends much at once, all of which is taken over many turn
     await expect.poll(answered).toBe(42);
   });
 
-  it('a client that sends much at once has what was not taken of its requests forgotten when it is gone', async () => {
+  it('pipelined requests that were not processed yet are dropped when their client resets the connection', async () => {
     const { url } = await start();
     const request = post('/publish', '{"topic":"numbers","message":0}', 'application/json');
     const socket = connectTo(url, request);
@@ -198,7 +198,7 @@ describe('a client that sends much at once, all of which is taken over many turn
     expect((await published(url)).at(-1)).toBe('after');
   });
 
-  it('a client that sends much at once has no session of Engine.IO with JSONP', async () => {
+  it('an Engine.IO session with JSONP is refused', async () => {
     const { url } = await start();
     for (const query of ['j=0', '%6A=0']) {
       const response = await fetch(`${url}/socket.io/?EIO=4&transport=polling&${query}`);

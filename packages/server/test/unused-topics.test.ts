@@ -71,7 +71,7 @@ async function startOnDisk(
 }
 
 describe('unused names', () => {
-  it('a client can subscribe to and leave any number of names, and topics can still be made', async () => {
+  it('a client can subscribe to and leave any number of names, and topics can still be created', async () => {
     const { url, restart } = await startOnDisk(limits);
     const client = await connectClient(url);
     await subscribeAndLeave(client, names(10 * topicsMax, 'reply'));
@@ -114,7 +114,7 @@ describe('unused names', () => {
     expect((await recorder.settled(url)).map(([event]) => event)).toEqual(all);
   });
 
-  it('a new topic takes the place of one that kept messages only after they are gone', async () => {
+  it('a new topic replaces one that kept messages only after they were dropped', async () => {
     const rules = [{ match: '**', keep: { age: '20s' }, create: 'publish' } as const];
     let passedMs = 0;
     const now = (): number => Date.now() + passedMs;
@@ -129,7 +129,7 @@ describe('unused names', () => {
     expect((await publish(url, { topic: 'kept/new', message: 1 })).status).toBe(200);
   });
 
-  it('a new topic is refused with the number and the setting while all topics are in use', async () => {
+  it('a new topic is refused with the limit and its setting while all topics are in use', async () => {
     const { url } = await startServer({ ...limits, memory: true, rules: [{ ...passing, match: 'made/*' }] });
     const client = await connectClient(url);
     for (const topic of names(topicsMax - 2, 'used')) expect(await subscribe(client, topic)).toEqual(ok);
@@ -164,7 +164,7 @@ describe('the order of unused names', () => {
       async (_: string, client: Socket) => subscribeAndLeave(client, ['b']),
       'a',
     ],
-  ] as const)('a new topic takes the place of %s', async (_, use, forgotten) => {
+  ] as const)('a new topic replaces %s', async (_, use, forgotten) => {
     const rules = [{ match: '**', keep: 'none' } as const];
     const { url } = await startServer({ ...limits, topicsMax: 3, memory: true, rules });
     const client = await connectClient(url);
@@ -175,7 +175,7 @@ describe('the order of unused names', () => {
     expect(await listTopics(url)).toEqual(['a', 'b', 'c', 'd'].filter((topic) => topic !== forgotten));
   });
 
-  it('a client that lost its connection has left its topics', async () => {
+  it('a client that lost its connection does not use its topics any more', async () => {
     const { url } = await startServer({ ...limits, topicsMax: 3, memory: true });
     const [first, second, third] = [
       await connectClient(url),
@@ -193,7 +193,7 @@ describe('the order of unused names', () => {
     expect(await listTopics(url)).toEqual(['b', 'c', 'd']);
   });
 
-  it('after a restart, the name goes first that was made, or had its last message, first', async () => {
+  it('after a restart, names are replaced in the order of their creation or last message', async () => {
     const rules = [{ match: 'b', keep: { age: '1s' } } as const];
     const { url, restart } = await startOnDisk({ ...limits, topicsMax: 3, rules });
     const client = await connectClient(url);
@@ -216,7 +216,7 @@ describe('the order of unused names', () => {
 
 describe('topics in use', () => {
   it.each(transports)(
-    'a subscribed topic stays while others make and leave names without end, over %s',
+    'a subscribed topic stays while others create and leave names without end, over %s',
     async (transport) => {
       const { url } = await startOnDisk({ ...limits, topicsMax: 12 });
       const churning = await Promise.all(
@@ -269,7 +269,7 @@ describe('topics in use', () => {
     }
   });
 
-  it('a topic with a stream of Server-Sent Events stays until the stream ends', async () => {
+  it('a topic stays until its last stream of Server-Sent Events ends', async () => {
     const rules = [{ match: '**', keep: 'none' } as const];
     const { url } = await startServer({ ...limits, memory: true, rules });
     const client = await connectClient(url);
@@ -285,7 +285,7 @@ describe('topics in use', () => {
     expect(await listTopics(url)).not.toContain('streamed');
   });
 
-  it('a topic whose only subscriber is too slow to be live stays', async () => {
+  it('a topic stays while its only subscriber is too slow to be live', async () => {
     const rules = [{ match: '**', keep: 'none' } as const];
     const { url } = await startServer({ ...limits, memory: true, outboxBytesMax: 1, rules });
     const [slow, other] = [await connectClient(url), await connectClient(url)];
@@ -329,8 +329,8 @@ describe('topics in use', () => {
   });
 });
 
-describe('ids', () => {
-  it('a publish with an id happens once, even when its topic is forgotten before it is sent again', async () => {
+describe('the ids of forgotten topics', () => {
+  it('a publish with an id is stored once, even when its topic is forgotten before the retry', async () => {
     const { url } = await startOnDisk({ ...limits, rules: [passing] });
     const send = async (message: unknown): Promise<Record<string, unknown>> => {
       const headers = { accept: 'application/json' };
@@ -348,7 +348,7 @@ describe('ids', () => {
   });
 });
 
-describe('with tokens', () => {
+describe('unused names with tokens', () => {
   const own = topicsMax / 10;
 
   async function connectAs(url: string, sub: string, more: object = {}): Promise<Socket> {
@@ -356,7 +356,7 @@ describe('with tokens', () => {
     return connectClient(url, 'websocket', { auth: { token } });
   }
 
-  it('a client that may only subscribe takes the topics of nobody else', async () => {
+  it('a client that can only subscribe cannot replace the topics of other subjects', async () => {
     const { url, restart } = await startOnDisk({ ...limits, key: secret });
     const admin = await bearer({ sub: 'root', admin: true });
     const [ann, bob] = [await connectAs(url, 'ann'), await connectAs(url, 'bob')];
@@ -374,7 +374,7 @@ describe('with tokens', () => {
     expect(await listTopics(again.url, admin)).toEqual(expect.arrayContaining(['orders', 'invoices']));
   });
 
-  it('a subject that leaves more names than it may hold keeps the newest ones, and all that are in use', async () => {
+  it('a subject that leaves more names than its limit keeps the newest ones, and all that are in use', async () => {
     const rules = [{ match: '**', create: 'publish', publish: true } as const];
     const { url } = await startServer({
       ...limits,
@@ -415,7 +415,7 @@ describe('with tokens', () => {
       ]);
   });
 
-  it('no name is refused when many subjects hold as many as they may', async () => {
+  it('no name is refused when many subjects hold as many names as allowed', async () => {
     const { url } = await startServer({ ...limits, memory: true, key: secret });
     const admin = await bearer({ sub: 'root', admin: true });
     for (let who = 0; who < 15; who++)
