@@ -54,15 +54,15 @@ function textOf(name: string): string {
 describe('ARCHITECTURE.md', () => {
   const document = readFileSync(`${root}ARCHITECTURE.md`, 'utf8');
 
-  it('has less than 250 lines', () => {
+  it('ARCHITECTURE.md has less than 250 lines', () => {
     expect(document.split('\n').length).toBeLessThanOrEqual(250);
   });
 
-  it('names only files, folders, symbols and titles of tests that the repository has', () => {
+  it('ARCHITECTURE.md names only files, folders, symbols and titles of tests that the repository has', () => {
     expect(missing(document)).toEqual([]);
   });
 
-  it('would fail if it named something that the repository does not have', () => {
+  it('the check of ARCHITECTURE.md detects names that the repository does not have', () => {
     const title = ['no', 'such', 'title'].join(' ');
     const wrong = [
       'See `log/no-such-file.ts`, `no-such-folder/`, `NoSuchClass.method`, `createServer()`.',

@@ -95,14 +95,14 @@ function problemsAfter(search: string | RegExp, replacement: string): string[] {
 }
 
 describe('the decision records', () => {
-  it('each have a title with their number, a date, an allowed status, a context, a decision and consequences', () => {
+  it('each decision record has a title with its number, a date, an allowed status, a context, a decision and consequences', () => {
     const files = readdirSync(folder);
     expect(files.length).toBeGreaterThan(20);
     const records = new Map(files.map((file) => [file, readFileSync(new URL(file, folder), 'utf8')]));
     for (const file of files) expect([file, problemsOf(file, records)]).toEqual([file, []]);
   });
 
-  it('are found wrong when one of these is missing, or when a record that a status names does not exist', () => {
+  it('the check of the decision records detects a missing part, and a status that names a missing record', () => {
     expect(problemsAfter('The log comes first', 'The log is first')).toEqual([]);
     expect(problemsAfter('# 1.', '# 7.')).toEqual(['the title does not have the number of the file']);
     expect(problemsAfter('2026-11-23', 'last week')).toEqual(['the date is missing']);

@@ -34,7 +34,7 @@ function shown(value: unknown): string {
 }
 
 describe('the documents', () => {
-  it('name every error code with its status and whether a retry helps', () => {
+  it('the documents name every error code with its status and whether a retry helps', () => {
     const documented = rows(read('PROTOCOL.md')).filter(([code = '']) => code in errorCodes);
     const registered = Object.entries(errorCodes).map(([code, { status, retryable }]) => [
       code,
@@ -45,20 +45,20 @@ describe('the documents', () => {
     expect(documented).toHaveLength(registered.length);
   });
 
-  it('name every topic that is reserved', () => {
+  it('the documents name every reserved topic', () => {
     const paragraph = /^2\.4 [^]*?\n\n/m.exec(read('PROTOCOL.md'))?.[0] ?? '';
     const quoted = [...paragraph.matchAll(/`([^`]+)`/g)].map(([, name = '']) => name);
     expect(new Set(quoted.filter((name) => name !== 'topic_name_reserved'))).toEqual(reservedTopics);
   });
 
-  it('name every exit code', () => {
+  it('the documents name every exit code', () => {
     const documented = rows(read('docs/cli.md'))
       .map(([code]) => Number(code))
       .filter((code) => !Number.isNaN(code));
     expect(documented).toEqual(Object.values(exitCodes));
   });
 
-  it('name every setting (docs/configuration.md is written from them)', async () => {
+  it('the documents name every setting (docs/configuration.md is generated from them)', async () => {
     const table = settingNames.map((name) => {
       const { default: fallback, about } = settingKinds[name];
       const env = envsOf(name);
@@ -151,7 +151,7 @@ resume from an earlier offset are told that messages are missing.
     await expect(page).toMatchFileSnapshot(fileURLToPath(new URL('docs/configuration.md', root)));
   });
 
-  it('link only to files that exist', () => {
+  it('the documents link only to files that exist', () => {
     const documents = ['.', 'docs', 'docs/decisions', 'examples'].flatMap((folder) =>
       readdirSync(new URL(`${folder}/`, root))
         .filter((file) => file.endsWith('.md'))
@@ -176,7 +176,7 @@ describe('the packages', () => {
     >;
   };
 
-  it('have one version, and exact versions of everything that they depend on', () => {
+  it('the packages have one version, and exact versions of all their dependencies', () => {
     for (const path of [
       '.',
       'examples',
@@ -188,7 +188,7 @@ describe('the packages', () => {
     }
   });
 
-  it('run no script when they are installed here, and need none elsewhere', () => {
+  it('the packages run no install script here, and need none elsewhere', () => {
     const scripted = Object.entries(lock.packages)
       .filter(([, { dev, hasInstallScript }]) => hasInstallScript && !dev)
       .map(([path]) => path);
@@ -197,7 +197,7 @@ describe('the packages', () => {
     expect(read('.npmrc')).toMatch(/^ignore-scripts=true$/m);
   });
 
-  it('have nothing under the floors of what has been broken into from outside', () => {
+  it('no dependency is older than the first version without its known vulnerabilities', () => {
     const floors = { 'engine.io': [6, 6, 12], 'socket.io-parser': [4, 2, 7], ws: [8, 21, 0] };
     for (const [name, floor] of Object.entries(floors)) {
       const found = Object.entries(lock.packages).filter(([path]) => path.endsWith(`node_modules/${name}`));

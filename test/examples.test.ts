@@ -33,7 +33,7 @@ async function serve(path: string): Promise<{ program: Program; url: string }> {
 }
 
 describe('the examples', () => {
-  it('are all in the README, and all here', async () => {
+  it('the README lists exactly the examples in the repository', async () => {
     const folders = readdirSync(example(''), { withFileTypes: true })
       .filter((entry) => entry.isDirectory() && entry.name !== 'node_modules')
       .map(({ name }) => name);
@@ -43,7 +43,7 @@ describe('the examples', () => {
   it.each([
     ['python/subscriber.py', python],
     ['node/subscriber.js', node],
-  ] as const)('%s gets what both publishers publish', async (path, run) => {
+  ] as const)('%s gets the messages of both publishers', async (path, run) => {
     const { url } = await startServer();
     const file = path.split('/')[1] ?? '';
     expect(await outcome(python('publisher.py', url, 'breaking news', 'early'))).toMatchObject({
@@ -65,7 +65,7 @@ describe('the examples', () => {
     await subscriber.says("Received message for topic 'breaking news': two\n");
   });
 
-  it('the stock subscribers go on with a fresh token when theirs has ended', async () => {
+  it('the stock subscribers continue with a fresh token when theirs has expired', async () => {
     const { url } = await startServer(0, { key });
     const tokenFile = join(temporaryDirectory(), 'token');
     const writeToken = (seconds: number): Promise<void> => {
@@ -173,7 +173,7 @@ describe('the examples', () => {
   );
 
   it.each(resuming.filter(([path]) => path !== 'node/sdk-subscriber.js'))(
-    '%s has a whole position in its file at any moment, so that it can be killed at any',
+    '%s always has a complete position in its file, so that it can be killed at any moment',
     async (path, run) => {
       const { server, url } = await startServer();
       const file = join(temporaryDirectory(), 'position');
@@ -193,7 +193,7 @@ describe('the examples', () => {
   );
 
   it.each(resuming)(
-    '%s keeps its position when the server is not told of a cut, and when acknowledgements are lost',
+    '%s keeps its position when the server does not notice a cut, and when acknowledgements are lost',
     async (path, run) => {
       const { server, url } = await startServer(0, { memory: false, data: temporaryDirectory() });
       const proxy = await CuttingProxy.to(Number(new URL(url).port));
@@ -235,7 +235,7 @@ describe('the examples', () => {
     },
   );
 
-  it('python/resuming_subscriber.py comes back when a connection is lost before the client knows that it has it', async () => {
+  it('python/resuming_subscriber.py reconnects when a connection is lost before the client has noticed that it is open', async () => {
     const { server, url } = await startServer();
     const network = await BreakableNetwork.to(url);
     const late = fileURLToPath(new URL('python/late_connection.py', import.meta.url));
@@ -252,7 +252,7 @@ describe('the examples', () => {
     expect(subscriber.stdout).toBe('1\n');
   });
 
-  it('browser/server.js shows every window what each votes', async () => {
+  it('browser/server.js shows the votes of each window in every window', async () => {
     const { url } = await serve('browser/server.js');
     const browser = await launchBrowser();
     onTestFinished(() => browser.close());

@@ -66,17 +66,17 @@ function repositoryOf(files: Readonly<Record<string, string>>): string {
 }
 
 describe('import cycles', () => {
-  it('do not exist in the source of any package, not even between types', () => {
+  it('no package has import cycles in its source, not even of types', () => {
     const known = new Set(allowed.map(({ files }) => files.join(' ')));
     expect(findCycles(root).filter((files) => !known.has(files.join(' ')))).toEqual([]);
   });
 
-  it('lists as allowed only import cycles that exist', () => {
+  it('the list of allowed import cycles has only cycles that exist', () => {
     const found = new Set(findCycles(root).map((files) => files.join(' ')));
     expect(allowed.filter(({ files }) => !found.has(files.join(' ')))).toEqual([]);
   });
 
-  it('finds a cycle of type-only imports over three files of two folders, and names the files', () => {
+  it('the check finds a cycle of type-only imports over three files of two folders, and names the files', () => {
     const directory = repositoryOf({
       'packages/a/src/one.ts': "import type { Two } from './deep/two.ts';\nexport type One = Two;\n",
       'packages/a/src/deep/two.ts': "export type { Three } from '../three.ts';\n",
@@ -88,12 +88,12 @@ describe('import cycles', () => {
     ]);
   });
 
-  it('finds a file that imports itself', () => {
+  it('the check finds a file that imports itself', () => {
     const directory = repositoryOf({ 'packages/a/src/one.ts': "export * from './one.ts';\n" });
     expect(findCycles(directory)).toEqual([['packages/a/src/one.ts']]);
   });
 
-  it('ignores imports in comments, and files that import the same file', () => {
+  it('the check ignores imports in comments, and files that import the same file', () => {
     const directory = repositoryOf({
       'packages/a/src/one.ts': "import { three } from './three.ts';\nexport const one = three;\n",
       'packages/a/src/two.ts': "import { three } from './three.ts';\nexport const two = three;\n",

@@ -44,7 +44,7 @@ describe('the direction of imports', () => {
     [`${server}/socketio/events.ts`, 'fastify'],
     ['packages/cli/src/serve.ts', '../../server/src/server.ts'],
     ['packages/console/src/app.tsx', '@fanfare/server'],
-  ])('is held: %s may not import %s', (path, imported) => {
+  ])('lint refuses an import in the wrong direction: %s must not import %s', (path, imported) => {
     expect(lint(path, `import * as it from '${imported}';\nexport default it;\n`)).toContain(
       'no-restricted-imports',
     );
@@ -56,11 +56,11 @@ describe('the direction of imports', () => {
     [`${server}/socketio/events.ts`, 'socket.io'],
     [`${server}/http/publish-route.ts`, 'fastify'],
     [`${server}/http/publish-route.ts`, '../message-path/admit.ts'],
-  ])('is open: %s may import %s', (path, imported) => {
+  ])('lint allows an import in the right direction: %s can import %s', (path, imported) => {
     expect(lint(path, `import * as it from '${imported}';\nexport default it;\n`)).toBe('');
   });
 
-  it('lets no file import itself by way of another', () => {
+  it('lint refuses a file that imports itself by way of another file', () => {
     expect(lint('packages/cli/src/a.ts', "import { a } from './a.ts';\nexport { a };\n")).toContain('import');
   });
 });

@@ -4,7 +4,7 @@ import { outcome, Program } from '../packages/cli/test/harness.ts';
 
 const script = fileURLToPath(new URL('../scripts/test.mjs', import.meta.url));
 
-it('npm test says exactly what to install when it may not install it, and fails', async () => {
+it('npm test says exactly what to install when it cannot install it itself, and fails', async () => {
   // Where apt-get cannot be found, not even root can install anything.
   const { code, stdout, stderr } = await outcome(
     new Program(process.execPath, [script], { PATH: '/nowhere' }),

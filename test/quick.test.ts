@@ -2,20 +2,20 @@ import { describe, expect, it } from 'vitest';
 import { oneOfEachKind, quickFiles, slowUnits, startsSomething, testFiles } from '../scripts/quick.mjs';
 
 describe('npm run test:quick', () => {
-  it('names only test files that exist', () => {
+  it('npm run test:quick names only test files that exist', () => {
     const named = [...oneOfEachKind.map(({ file }) => file), ...slowUnits];
     expect(named.filter((file) => !testFiles().includes(file))).toEqual([]);
   });
 
-  it('has one test of each kind that starts a server or a program', () => {
+  it('npm run test:quick has one test of each kind that starts a server or a program', () => {
     expect(oneOfEachKind.filter(({ file }) => !startsSomething(file))).toEqual([]);
   });
 
-  it('leaves out as slow only tests that start nothing, for the others are left out anyway', () => {
+  it('npm run test:quick lists as slow only tests that start nothing, because the others are left out anyway', () => {
     expect(slowUnits.filter((file) => startsSomething(file))).toEqual([]);
   });
 
-  it('runs the unit tests, the contracts, and no file twice', () => {
+  it('npm run test:quick runs the unit tests and the contracts, and no file twice', () => {
     const files = quickFiles();
     expect(new Set(files).size).toBe(files.length);
     expect(files).toEqual(

@@ -53,7 +53,7 @@ function withoutNpm(text: string): string {
 }
 
 describe('the README', () => {
-  it('is true from the first command to the last, on a fresh clone', { timeout: 240_000 }, async () => {
+  it('every command of the README works on a fresh clone, in order', { timeout: 240_000 }, async () => {
     const clone = cloneOfThisTree();
     const port = await freePort();
     const url = `http://localhost:${port}`;

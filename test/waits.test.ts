@@ -36,7 +36,7 @@ describe('the tests of this repository', () => {
   const sources = new Map(testFiles().map((file) => [file, readFileSync(join(root, file), 'utf8')]));
   const expecting = new Map([...sources].map(([file, source]) => [file, expectingFunctions(source)]));
 
-  it('wait with a bound, never sleep without a reason, and say what they prove', () => {
+  it('all tests wait with a bound, never sleep without a reason, and contain an `expect`', () => {
     expect(sources.size).toBeGreaterThan(150);
     const sentences = [...sources].flatMap(([file, source]) => {
       const imported = importedFiles(source).map((path) => relative(root, join(root, dirname(file), path)));
@@ -49,7 +49,7 @@ describe('the tests of this repository', () => {
     expect(sentences.filter((sentence) => !sentence.startsWith('test/waits.test.ts'))).toEqual([]);
   });
 
-  it('have no exception for a file that needs none', () => {
+  it('the list of files that can wait without a bound has only files that need it', () => {
     const needless = Object.keys(exceptions).filter(
       (file) => findWaits(sources.get(file) ?? '').length === 0,
     );
@@ -57,7 +57,7 @@ describe('the tests of this repository', () => {
   });
 });
 
-describe('the check of the tests finds', () => {
+describe('the check of waits in tests', () => {
   const imports = "import { once } from 'node:events';\nimport { sleep } from '../../test/waits.ts';\n";
 
   it.each<[string, Finding['rule']]>([
@@ -77,7 +77,7 @@ describe('the check of the tests finds', () => {
     ["import { setTimeout as pause } from 'node:timers/promises';\nawait pause(100);", 'sleep'],
     ["it('stays up', async () => { await start(); });", 'expectation'],
     ["it.each([1, 2])('stays up with %i', async () => { await start(); });", 'expectation'],
-  ])('what is wrong: %s', (source, rule) => {
+  ])('the check of waits finds: %s', (source, rule) => {
     expect(findWaits(imports + source).map((finding) => finding.rule)).toEqual([rule]);
   });
 
@@ -97,42 +97,42 @@ describe('the check of the tests finds', () => {
     'const never = new Promise(() => {});',
     "it('adds', () => { expect(1 + 1).toBe(2); });",
     "it('stays up', async () => {\n// Proves: nothing is thrown.\nawait start(); });",
-  ])('nothing where nothing is wrong: %s', (source) => {
+  ])('the check of waits accepts: %s', (source) => {
     expect(findWaits(imports + source)).toEqual([]);
   });
 
-  it('no case without an expect where a function that it calls has one', () => {
+  it('the check of waits accepts a case without an `expect` if a function that it calls has one', () => {
     const functions = expectingFunctions('function expectToServe(url: string) { expect(url).toBe(1); }');
     expect(findWaits("it('serves', () => expectToServe(url));", new Set(functions))).toEqual([]);
   });
 });
 
 describe('a wait that takes too long', () => {
-  it('fails with a sentence that says what did not happen, and what came so far', async () => {
+  it('a wait that takes too long fails with a sentence about what did not happen, and the progress so far', async () => {
     const never = new Promise(() => {});
     await expect(within(10, 'the server closes the connection', never, () => ['a', 'b'])).rejects.toThrow(
       "not within 10 ms: the server closes the connection; so far: [ 'a', 'b' ]",
     );
   });
 
-  it('fails with the name of the event that did not come', async () => {
+  it('a wait that takes too long fails with the name of the event that did not come', async () => {
     const event = nextEvent(new EventEmitter(), 'message', 'the subscriber resumes after the cut', 10);
     await expect(event).rejects.toThrow(
       'no `message` event within 10 ms: the subscriber resumes after the cut',
     );
   });
 
-  it('fails when a condition is never met, though each step is done at once', async () => {
+  it('a wait fails when its condition is never met, though each step is done at once', async () => {
     const isMet = until('the answer is 42', () => false, { step: async () => {}, ms: 10 });
     await expect(isMet).rejects.toThrow('not within 10 ms: the answer is 42');
   });
 
-  it('fails when a step hangs', async () => {
+  it('a wait fails when a step hangs', async () => {
     const isMet = until('the answer is 42', () => false, { step: async () => new Promise(() => {}), ms: 10 });
     await expect(isMet).rejects.toThrow('not within 10 ms: the answer is 42');
   });
 
-  it('fails with what an iterable has brought when it brings no more', async () => {
+  it('a wait fails with the values that an iterable has brought when it brings no more', async () => {
     async function* two(): AsyncGenerator<number> {
       yield 1;
       yield 2;
@@ -143,12 +143,12 @@ describe('a wait that takes too long', () => {
     );
   });
 
-  it('has a stack that begins in the test', async () => {
+  it('a wait that fails has a stack that begins in the test', async () => {
     const error = await within(1, 'it happens', new Promise(() => {})).catch((reason: unknown) => reason);
     expect((error as Error).stack?.split('\n')[1]).toContain('waits.test.ts');
   });
 
-  it('fails no test that does not wait for it any more', async () => {
+  it('a wait that takes too long does not fail a test that does not wait for it any more', async () => {
     const unhandled: unknown[] = [];
     const note = (reason: unknown): unknown => unhandled.push(reason);
     process.on('unhandledRejection', note);

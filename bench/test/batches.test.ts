@@ -12,7 +12,7 @@ describe('readBatchAnswer', () => {
   const read = (...answers: readonly object[]): ReturnType<typeof readBatchAnswer> =>
     readBatchAnswer(JSON.stringify(answers), 2, 'disk');
 
-  it('reads the place of each message in the log from the answer to a batch', () => {
+  it('readBatchAnswer reads the place of each message in the log from the response to a batch', () => {
     expect(read(accepted(7), accepted(8))).toEqual({ sequences: [7, 8] });
   });
 
@@ -20,13 +20,13 @@ describe('readBatchAnswer', () => {
     ['one is missing', [accepted(7)], 'answered 1 of 2 messages'],
     ['one is refused', [accepted(7), { ok: false, error: {} }], 'answered a message with {"ok":false'],
     ['one is not on disk', [accepted(7), { ...accepted(8), stored: 'memory' }], '"stored":"memory"'],
-  ])('refuses the answer to a batch when %s', (_what, answers, sentence) => {
+  ])('readBatchAnswer refuses the response to a batch when %s', (_what, answers, sentence) => {
     expect(read(...answers)).toContain(sentence);
   });
 });
 
 describe('the check of places in the log', () => {
-  it('accepts places in the log in any order of publishes', () => {
+  it('the check of places in the log accepts them in any order of publishes', () => {
     const sequences = new Sequences();
     for (const places of [[4, 5], [2, 3], [2_000_000]]) sequences.add(places);
     expect(sequences.missing()).toBe('5 messages were given places from 2 to 2000000');
@@ -51,7 +51,7 @@ describe('the check of places in the log', () => {
     [[[1, 1]], 'the place 1 after 1'],
     [[[1, Number.NaN]], 'the place NaN'],
     [[[0]], 'the place 0'],
-  ])('refuses the places %j in the log', (publishes, sentence) => {
+  ])('the check of places in the log refuses %j', (publishes, sentence) => {
     const sequences = new Sequences();
     expect(() => publishes.forEach((places) => sequences.add(places))).toThrow(sentence);
   });
@@ -87,18 +87,18 @@ describe('the load that publishes batches', () => {
     );
   }
 
-  it('passes with a server that keeps every batch that it accepts', async () => {
+  it('the load of batches passes with a server that keeps every batch that it accepts', async () => {
     expect(await publish((accepted) => accepted)).toMatchObject({ ok: true, messages: 200 });
   });
 
-  it('fails if the server does not keep a message of a batch', async () => {
+  it('the load of batches fails if the server does not keep a message of a batch', async () => {
     expect(await publish((accepted) => accepted - 1)).toEqual({
       ok: false,
       reason: 'The server keeps 199 of the 200 messages that it has accepted.',
     });
   });
 
-  it('fails if there are places in the log between those that the server reported', async () => {
+  it('the load of batches fails if the log has places between those that the server reported', async () => {
     expect(await publish((accepted) => accepted, 1)).toEqual({
       ok: false,
       reason: 'After 200 messages: 200 messages were given places from 1 to 219.',

@@ -31,7 +31,7 @@ describe('the checker', () => {
   const receive = (subscriber: number, bytes: Buffer): number =>
     checker.received(subscriber, bytes, 0, bytes.length);
 
-  it('accepts published messages, and reports what is missing until it has come', () => {
+  it('the checker accepts published messages, and reports missing ones until they have come', () => {
     const [first, second] = [publish(0), publish(1)];
     expect(checker.missing()).toBe(
       "3 deliveries are missing: subscriber 0 waits for message 0 of topic 'tea'",
@@ -45,20 +45,20 @@ describe('the checker', () => {
     expect(checker.missing()).toBeUndefined();
   });
 
-  it('finds a delivery in the middle of a read', () => {
+  it('the checker finds a delivery in the middle of a read', () => {
     const first = publish(0);
     const bytes = Buffer.concat([Buffer.from('before'), first, Buffer.from('after')]);
     expect(checker.received(0, bytes, 6, 6 + first.length)).toBe(0);
   });
 
-  it('allows topics, and publishers of one topic, to overtake each other', () => {
+  it('the checker allows topics, and publishers of one topic, to overtake each other', () => {
     const [first, second, third] = [publish(0, 0), publish(0, 1), publish(1, 0)];
     for (const bytes of [third, second, first]) receive(0, bytes);
     for (const bytes of [first, second]) receive(1, bytes);
     expect(checker.missing()).toBeUndefined();
   });
 
-  it('detects a dropped message when the next one comes', () => {
+  it('the checker detects a dropped message when the next one comes', () => {
     publish(0);
     const second = publish(0);
     expect(() => receive(1, second)).toThrow(
@@ -68,7 +68,7 @@ describe('the checker', () => {
     );
   });
 
-  it('detects a dropped last message', () => {
+  it('the checker detects a dropped last message', () => {
     const [first] = [publish(0), publish(0)];
     receive(0, first);
     receive(1, first);
@@ -76,7 +76,7 @@ describe('the checker', () => {
   });
 
   it.each([false, true])(
-    'detects a repeated message (every subscriber has it already: %s)',
+    'the checker detects a repeated message (every subscriber has it already: %s)',
     (isEverywhere) => {
       const first = publish(0);
       receive(0, first);
@@ -87,7 +87,7 @@ describe('the checker', () => {
     },
   );
 
-  it('detects two swapped messages', () => {
+  it('the checker detects two swapped messages', () => {
     const [first, second, third] = [publish(0), publish(0), publish(0)];
     receive(0, first);
     expect(() => receive(0, third)).toThrow("got message 2 of topic 'tea' when message 1 was due");
@@ -98,24 +98,24 @@ describe('the checker', () => {
     ['the topic', 0, 'Subscriber 0 got message 0 altered: at byte 0 '],
     ['the message', 40, 'Subscriber 0 got message 0 altered: at byte 40 '],
     ['the bytes after it', -1, 'Subscriber 0 got message 0 altered: at byte 69 '],
-  ])('detects an altered byte in %s', (_where, at, sentence) => {
+  ])('the checker detects an altered byte in %s', (_where, at, sentence) => {
     const bytes = Buffer.from(publish(0));
     bytes.write('~', at === -1 ? bytes.length - 1 : at);
     expect(() => receive(0, bytes)).toThrow(sentence);
   });
 
-  it('detects an extra byte before the message', () => {
+  it('the checker detects an extra byte before the message', () => {
     const bytes = Buffer.concat([Buffer.from(' '), publish(0)]);
     expect(() => receive(0, bytes)).toThrow('Subscriber 0 got message 0 altered');
   });
 
-  it('detects one message in the place of another', () => {
+  it('the checker detects one message in the place of another', () => {
     publish(0);
     expect(() => receive(0, deliveryOf(0, 7))).toThrow('Subscriber 0 got bytes that nobody published');
     expect(() => receive(0, Buffer.from('nonsense'))).toThrow('Subscriber 0 got bytes that nobody published');
   });
 
-  it('detects a message of a topic that the subscriber did not subscribe to', () => {
+  it('the checker detects a message of a topic that the subscriber did not subscribe to', () => {
     const first = publish(1);
     expect(() => receive(1, first)).toThrow(
       new ContentError("Subscriber 1 got message 0 of topic 'coffee', to which it is not subscribed."),
@@ -124,7 +124,7 @@ describe('the checker', () => {
 });
 
 describe('the content of messages', () => {
-  it.each([16, 64, 1024])('is different for each message, and %i bytes long', (bytes) => {
+  it.each([16, 64, 1024])('each message has its own content, and is %i bytes long', (bytes) => {
     const made = new Content(bytes);
     const messages = Array.from({ length: 200 }, (_, sequence) => made.message(sequence));
     expect(new Set(messages).size).toBe(200);

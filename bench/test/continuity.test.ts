@@ -25,20 +25,23 @@ describe.concurrent('a subscriber', () => {
     ours.map(({ name }) => [interruption.id, name, interruption] as const),
   );
 
-  it.each(runs)('gets everything once and in order after %s, with %s', async (_id, name, interruption) => {
-    const verdict = await run(name, interruption);
-    // Otherwise there was nothing to lose. How many messages there are in that time depends on the machine.
-    expect(verdict.due).toBeGreaterThan(8 * 10);
-    expect(verdict).toEqual({
-      due: verdict.due,
-      delivered: verdict.due,
-      duplicates: 0,
-      reorders: 0,
-      phantoms: 0,
-    });
-  });
+  it.each(runs)(
+    'a subscriber gets everything once and in order after %s, with %s',
+    async (_id, name, interruption) => {
+      const verdict = await run(name, interruption);
+      // Otherwise there was nothing to lose. How many messages there are in that time depends on the machine.
+      expect(verdict.due).toBeGreaterThan(8 * 10);
+      expect(verdict).toEqual({
+        due: verdict.due,
+        delivered: verdict.due,
+        duplicates: 0,
+        reorders: 0,
+        phantoms: 0,
+      });
+    },
+  );
 
-  it('gets everything once and in order in a storm of reconnects', async () => {
+  it('a subscriber gets everything once and in order in a storm of reconnects', async () => {
     const [contestant] = ours;
     if (!contestant) throw new Error('there is none');
     const options = { processes, clients: 500, messagesPerSecond: 20, settleMs: 500 };
@@ -49,22 +52,28 @@ describe.concurrent('a subscriber', () => {
 
   const reset = interruptions.filter(({ id }) => id === 'reset');
 
-  it.each(reset)('loses messages with Socket.IO alone, which the judge detects', async (interruption) => {
-    const { delivered, due } = await run('socket.io', interruption);
-    expect(delivered).toBeLessThan(due);
-    expect(delivered).toBeGreaterThan(0);
-  });
+  it.each(reset)(
+    'a subscriber of Socket.IO alone loses messages, which the judge detects',
+    async (interruption) => {
+      const { delivered, due } = await run('socket.io', interruption);
+      expect(delivered).toBeLessThan(due);
+      expect(delivered).toBeGreaterThan(0);
+    },
+  );
 });
 
 describe('the command', () => {
   it.each([
     [['--interruption', 'reset,rest'], "There is no interruption 'rest'."],
     [['--nonsense'], "Unknown option '--nonsense'"],
-  ])('refuses the arguments %j before it starts anything', async (args, reason) => {
-    const wrong = measureContinuity(args, processes);
-    await expect(wrong).rejects.toThrow(UsageError);
-    await expect(wrong).rejects.toThrow(reason);
-  });
+  ])(
+    'the command of the continuity test refuses the arguments %j before it starts anything',
+    async (args, reason) => {
+      const wrong = measureContinuity(args, processes);
+      await expect(wrong).rejects.toThrow(UsageError);
+      await expect(wrong).rejects.toThrow(reason);
+    },
+  );
 });
 
 describe('the judge', () => {
@@ -76,7 +85,7 @@ describe('the judge', () => {
     ['a message that came too late', [0, 2, 1, 3, 4], { reorders: 1 }],
     ['a message that was never published', [0, 1, 2, 3, 4, 5], { phantoms: 1 }],
     ['a number that is not the number of a message', [0, 1, 2, 3, 4, Number.NaN], { phantoms: 1 }],
-  ])('detects %s', (_what, numbers, expected) => {
+  ])('the judge detects %s', (_what, numbers, expected) => {
     const verdict = judge([all, numbers], 5);
     expect(verdict).toEqual({
       due: 10,
@@ -89,7 +98,7 @@ describe('the judge', () => {
     expect(isFlawless(verdict)).toBe(false);
   });
 
-  it('finds nothing only if each message came once and in order', () => {
+  it('the judge finds nothing only if each message came once and in order', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: -1, max: 6 }), { maxLength: 8 }), (numbers) => {
         const isRight = numbers.length === 5 && numbers.every((number, at) => number === at);

@@ -51,7 +51,7 @@ describe('the checker of envelopes', () => {
     return envelopes.take(around, 6, 6 + bytes.length);
   };
 
-  it('accepts stored messages, then the state, then live messages', () => {
+  it('the checker of envelopes accepts stored messages, then the state, then live messages', () => {
     expect([stored(2), stored(3)].map(take)).toEqual([true, true]);
     expect(envelopes.isLive).toBe(false);
     expect(take(state('live'))).toBe(false);
@@ -59,7 +59,7 @@ describe('the checker of envelopes', () => {
     expect(take(event(4))).toBe(true);
   });
 
-  it('accepts messages of a subscription that falls behind again', () => {
+  it('the checker of envelopes accepts messages of a subscription that falls behind again', () => {
     take(stored(2));
     for (const bytes of [state('live'), state('catching_up'), stored(3), state('live'), event(4)])
       take(bytes);
@@ -99,11 +99,11 @@ describe('the checker of envelopes', () => {
       [Buffer.from('42["gap",{"topic":"tea","dropped":1,"envelope":true}]')],
       'no such envelope',
     ],
-  ])('detects that %s', (_what, events, sentence) => {
+  ])('the checker of envelopes detects that %s', (_what, events, sentence) => {
     expect(() => events.map(take)).toThrow(sentence);
   });
 
-  it.each([30, 60, 90])('detects an altered byte at %i', (at) => {
+  it.each([30, 60, 90])('the checker of envelopes detects an altered byte at %i', (at) => {
     const bytes = stored(2);
     bytes.write('~', at);
     expect(() => take(bytes)).toThrow('altered: at byte');

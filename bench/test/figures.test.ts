@@ -4,7 +4,7 @@ import { Latencies, percentile } from '../src/load/latencies.ts';
 import { renderScenario } from '../src/table.ts';
 
 describe('latencies', () => {
-  it('are measured for the median subscriber and for the last', () => {
+  it('latencies are measured for the median subscriber and for the last', () => {
     const latencies = new Latencies();
     latencies.begin(7);
     latencies.sent(100);
@@ -13,7 +13,7 @@ describe('latencies', () => {
     expect(latencies.summary()).toEqual({ medianP50Ms: 2, medianP99Ms: 2, lastP50Ms: 10, lastP99Ms: 10 });
   });
 
-  it('have percentiles that are among the measured values', () => {
+  it('latency percentiles are among the measured values', () => {
     const values = Array.from({ length: 200 }, (_, index) => 200 - index);
     expect([50, 99, 100].map((percent) => percentile(values, percent))).toEqual([100, 198, 200]);
   });
@@ -28,15 +28,15 @@ describe('processor time', () => {
     ticks,
   });
 
-  it('is counted in nanoseconds if the threads stay the same', () => {
+  it('processor time is counted in nanoseconds if the threads stay the same', () => {
     expect(cpuMsBetween(at({ 1: 5e6, 2: 1e6 }, 0), at({ 1: 8e6, 2: 2.5e6 }, 0))).toBe(4.5);
   });
 
-  it('is counted in ticks if threads came or went, because their time would be lost otherwise', () => {
+  it('processor time is counted in ticks if threads came or went, because their time would be lost otherwise', () => {
     expect(cpuMsBetween(at({ 1: 5e6, 2: 1e6 }, 10), at({ 1: 8e6, 3: 1e6 }, 15))).toBe(50);
   });
 
-  it.runIf(process.platform === 'linux')('is read of a process', () => {
+  it.runIf(process.platform === 'linux')('processor time is read for a process', () => {
     const before = readCpuTime(process.pid);
     const until = performance.now() + 30;
     while (performance.now() < until);
@@ -46,7 +46,7 @@ describe('processor time', () => {
 });
 
 describe('a table', () => {
-  it('has medians, minimum and maximum, and the ratio to Fanfare', () => {
+  it('a table has medians, minimum and maximum, and the ratio to Fanfare', () => {
     const result = {
       id: 'window-1',
       about: 'a test',

@@ -19,7 +19,7 @@ const program = `
 `;
 
 describe.skipIf(process.platform === 'win32')('event-loop delays of a server', () => {
-  it('are reported on request, and the measurement restarts', async () => {
+  it('a server reports its event-loop delays on request, and restarts the measurement', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'fanfare-bench-test-'));
     const path = join(directory, 'loop');
     const child = spawn(process.execPath, ['--import', compiled('servers/loop-delay.js'), '-e', program], {

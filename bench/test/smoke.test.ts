@@ -15,7 +15,7 @@ function bench(...args: readonly string[]): { stdout: string; stderr: string; st
 }
 
 describe('npm run bench -- --smoke', () => {
-  it('checks that every system delivers what was published', () => {
+  it('npm run bench -- --smoke checks that every system delivers what was published', () => {
     const { stdout, stderr, status } = bench('--smoke');
     const lines = stdout.trim().split('\n');
     expect(lines.filter((line) => !line.endsWith('delivered as published'))).toEqual([]);
@@ -71,18 +71,18 @@ describe('the smoke test of a system', () => {
   const smokeWrong = (deliver: Parameters<typeof startWrongServer>[0]): Promise<readonly string[]> =>
     smoke({ ...ws, start: () => startWrongServer(deliver) }, processes);
 
-  it('passes if the system delivers everything correctly', async () => {
+  it('the smoke test passes if the system delivers everything correctly', async () => {
     await expect(smokeWrong((_nth, text, send) => send(text))).resolves.toHaveLength(3);
   });
 
-  it('fails if the system drops a delivery', async () => {
+  it('the smoke test fails if the system drops a delivery', async () => {
     const outcome = smokeWrong((nth, text, send) => nth === 50 || send(text));
     await expect(outcome).rejects.toThrow(
       /^window-1: Subscriber \d+ got message 51 of topic 'topic-0' when message 50 was due: that one was dropped/,
     );
   });
 
-  it('fails if the system repeats a delivery, even the last', async () => {
+  it('the smoke test fails if the system repeats a delivery, even the last', async () => {
     const outcome = smokeWrong((nth, text, send) => {
       send(text);
       if (nth === 99) send(text);
@@ -92,7 +92,7 @@ describe('the smoke test of a system', () => {
     );
   });
 
-  it('fails if the system swaps two deliveries', async () => {
+  it('the smoke test fails if the system swaps two deliveries', async () => {
     let held = '';
     const outcome = smokeWrong((nth, text, send) => {
       if (nth === 10) held = text;
@@ -102,7 +102,7 @@ describe('the smoke test of a system', () => {
     await expect(outcome).rejects.toThrow(/got message 11 of topic 'topic-0' when message 10 was due/);
   });
 
-  it('fails if the system alters a delivery', async () => {
+  it('the smoke test fails if the system alters a delivery', async () => {
     const outcome = smokeWrong((nth, text, send) => send(nth === 20 ? text.replace('z', 'Z') : text));
     await expect(outcome).rejects.toThrow(/^window-1: Subscriber \d+ got message 20 altered: at byte \d+ "Z/);
   });
@@ -116,13 +116,13 @@ describe('the command line of the benchmark', () => {
     [['--smoke', '--rounds', '2'], '--smoke measures nothing'],
     [['--fast'], "Unknown option '--fast'"],
     [['window-1'], "Unexpected argument 'window-1'"],
-  ])('refuses the arguments %j, and says why', (args, sentence) => {
+  ])('the command line of the benchmark refuses the arguments %j, and says why', (args, sentence) => {
     const { stdout, stderr, status } = bench(...args);
     expect(stderr).toContain(sentence);
     expect({ stdout, status }).toEqual({ stdout: '', status: 2 });
   });
 
-  it('lists scenarios and systems', () => {
+  it('the command line of the benchmark lists scenarios and systems', () => {
     const { stdout, status } = bench('--list');
     expect(stdout).toMatch(/^window-1 +500 subscribers of one topic/);
     expect(stdout).toContain(`systems: ${systems.map(({ name }) => name).join(', ')}`);

@@ -53,7 +53,7 @@ else {
 
   if ('reason' in oldestNode) missing('npm install --engine-strict on Node 20.19', oldestNode.reason);
   else {
-    test('the packages are installed with --engine-strict on Node 20.19, and run there', () => {
+    test('the packages can be installed with --engine-strict on Node 20.19, and run there', () => {
       expect(oldestNode.version).toMatch(/^v20\.19\./);
       const fanfare = join(folderOf('fanfare'), 'bin/fanfare.js');
       const { version } = manifestOf('fanfare');
@@ -61,7 +61,7 @@ else {
     });
   }
 
-  test('lmdb and msgpackr-extract alone have install scripts, which the tests above did without', () => {
+  test('only lmdb and msgpackr-extract have install scripts, and the tests above ran without them', () => {
     const lock = readFileSync(join(directory, 'node_modules/.package-lock.json'), 'utf8');
     const installed = Object.entries(
       (JSON.parse(lock) as { packages: Record<string, { hasInstallScript?: boolean }> }).packages,
@@ -70,7 +70,7 @@ else {
     expect(scripted.map(([path]) => path)).toEqual(['node_modules/lmdb', 'node_modules/msgpackr-extract']);
   });
 
-  test('all that the packages export is in a fresh installation, from ES modules and from CommonJS', () => {
+  test('all exports of the packages are in a fresh installation, for ES modules and CommonJS', () => {
     expect(modules.length).toBeGreaterThan(8);
     for (const { name } of packages) {
       const targets = Object.values(manifestOf(name).exports ?? {});
@@ -90,7 +90,7 @@ else {
     run(['--input-type=module', '-e', require + compare.join('')]);
   });
 
-  test('the SDK can be required where no ES module can, as in Jest and old bundlers', () => {
+  test('the SDK can be loaded with `require` where ES modules are not supported, as in Jest and old bundlers', () => {
     const script = `
       const { createServer } = require('node:http');
       const { Server } = require('socket.io');
@@ -113,7 +113,7 @@ else {
     expect(typeScript.newerSyntax(script2019)).toEqual([]);
   });
 
-  test('the script of a page is a module, too', () => {
+  test('the script for pages can also be loaded as a module', () => {
     const print = (how: string): string[] => [
       '-e',
       `${how}; console.log(typeof sdk.connect, typeof sdk.FanfareError)`,
@@ -126,7 +126,7 @@ else {
       expect(run(args)).toBe('function function\n');
   });
 
-  test.each(packages)('publint and are-the-types-wrong have no finding in $name', async ({ tarball }) => {
+  test.each(packages)('publint and are-the-types-wrong find nothing in $name', async ({ tarball }) => {
     const data = readFileSync(tarball);
     const { messages } = await publint({ pack: { tarball: new Uint8Array(data).buffer }, strict: true });
     expect(messages).toEqual([]);
@@ -185,7 +185,7 @@ else {
     expect(typeScript.findings(['page.ts', 'module-of-page.ts'], setup)).toEqual([]);
   });
 
-  test('each package has its README, its license and what npm shows of it', () => {
+  test('each package has its README, its license, and the fields that npm shows', () => {
     const whole = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest;
     const license = readFileSync(join(root, 'LICENSE'), 'utf8');
     for (const { name } of packages) {

@@ -84,7 +84,7 @@ export function compatibility(name: string, place: Place): void {
       expect([await program.exitCode, program.stderr]).toEqual([0, '']);
     };
 
-    test('serves; what is published reaches a subscriber, and one that comes after a restart', async () => {
+    test('a server serves, and its messages reach a subscriber, even one that comes after a restart', async () => {
       const data = ['--port', '0', '--data', join(temporaryDirectory(), 'data')];
       const first = await serve(fanfare('serve', ...data));
       for (const file of ['fanfare.js', 'console/console.js', 'console/console.css']) {
@@ -109,7 +109,7 @@ export function compatibility(name: string, place: Place): void {
       await stop(second.program);
     });
 
-    test('the SDK subscribes, publishes and reads what is kept', async () => {
+    test('the SDK subscribes, publishes and reads stored messages', async () => {
       const { program, url } = await serve(fanfare('serve', '--port', '0', '--memory'));
       expect(await outcome(start(join(place.programs, 'sdk.js'), url))).toEqual({
         code: 0,
@@ -119,7 +119,7 @@ export function compatibility(name: string, place: Place): void {
       await stop(program);
     });
 
-    test('clients that poll, and others, get all in order, and the server stops while they are connected', async () => {
+    test('clients over all transports get all messages in order, and the server stops while they are connected', async () => {
       const { program, url } = await serve(fanfare('serve', '--port', '0', '--memory'));
       const clients = await Promise.all(ways.map(async (transports) => enter(url, transports)));
       const received = clients.map((client) => collect(client, 'tea', 50));
@@ -133,7 +133,7 @@ export function compatibility(name: string, place: Place): void {
       await stop(program);
     });
 
-    test('a slow reader loses nothing and keeps back nobody', async () => {
+    test('a slow reader loses nothing and does not delay others', async () => {
       const { program, url } = await serve(fanfare('serve', '--port', '0', '--memory'));
       const [slow, healthy, publisher] = [await enter(url), await enter(url), await enter(url)];
       const count = 200;
@@ -155,7 +155,7 @@ export function compatibility(name: string, place: Place): void {
       await stop(program);
     });
 
-    test("the adapter on an app's own Socket.IO server writes beside the streams, in order, and bounds what waits", async () => {
+    test("the adapter on an app's own Socket.IO server writes directly to the connections, in order, and limits what waits", async () => {
       const { program, url } = await serve(start(join(place.programs, 'stock-app.js')));
       const clients = await Promise.all(ways.map(async (transports) => enter(url, transports)));
       const [healthy = await enter(url)] = clients;

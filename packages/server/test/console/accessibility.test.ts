@@ -77,29 +77,32 @@ const pages: readonly { readonly route: string; readonly ready: (page: Page) => 
   },
 ];
 
-describe.each(['light', 'dark'] as const)('in %s', (colorScheme) => {
-  it.each([1_280, 360])('no page has anything that axe complains of, %d pixels wide', async (width) => {
-    const { url, server } = await startServer();
-    const client = await connectClient(url);
-    await client.emitWithAck('subscribe', { topic: 'orders', envelope: true });
-    await server.publish('orders', { item: 'tea' });
-    for (const { route, ready } of pages) {
-      const viewport = { width, height: 800 };
-      const page = await openConsole(browser, url, {
-        route,
-        colorScheme,
-        viewport,
-        expected: /status of 404/,
-      });
-      await ready(page);
-      expect([route, await violations(page)]).toEqual([route, []]);
-      const overflow = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
-      expect([route, overflow]).toEqual([route, 0]);
-      await page.close();
-    }
-  });
+describe.each(['light', 'dark'] as const)("the console's accessibility in %s", (colorScheme) => {
+  it.each([1_280, 360])(
+    'axe finds no violations on any page of the console that is %d pixels wide',
+    async (width) => {
+      const { url, server } = await startServer();
+      const client = await connectClient(url);
+      await client.emitWithAck('subscribe', { topic: 'orders', envelope: true });
+      await server.publish('orders', { item: 'tea' });
+      for (const { route, ready } of pages) {
+        const viewport = { width, height: 800 };
+        const page = await openConsole(browser, url, {
+          route,
+          colorScheme,
+          viewport,
+          expected: /status of 404/,
+        });
+        await ready(page);
+        expect([route, await violations(page)]).toEqual([route, []]);
+        const overflow = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
+        expect([route, overflow]).toEqual([route, 0]);
+        await page.close();
+      }
+    },
+  );
 
-  it('nor has the page to sign in, nor one for whoever is no admin, nor the banner', async () => {
+  it('axe finds no violations in the sign-in form, on a page for clients without admin rights, and in the banner', async () => {
     const { url, server } = await startServer({ key: secret });
     const signIn = await openTab(browser, url, { colorScheme, expected: /status of 401/ });
     await signIn.getByLabel('Token').waitFor();
@@ -118,14 +121,14 @@ describe.each(['light', 'dark'] as const)('in %s', (colorScheme) => {
   });
 });
 
-it('the check finds what is wrong', async () => {
+it('the accessibility check detects a violation', async () => {
   const { url } = await startServer();
   const page = await openConsole(browser, url);
   await page.evaluate("document.querySelector('main').append(document.createElement('button'))");
   expect(await violations(page)).toEqual([expect.stringMatching(/^button-name: /) as string]);
 });
 
-it('the theme is the one that was chosen, also after a reload', async () => {
+it('the console keeps the chosen theme after a reload', async () => {
   const { url } = await startServer();
   await declare(url, 'a');
   const page = await openConsole(browser, url, { colorScheme: 'light' });

@@ -13,7 +13,7 @@ describe('the connections', () => {
   });
   afterAll(() => browser.close());
 
-  it('are listed with what each has, and found', async () => {
+  it('the console lists connections with their details, and can search them', async () => {
     const { url } = await startServer();
     const [first, second] = [await connectClient(url), await connectClient(url, 'polling')];
     await first.emitWithAck('subscribe', { topic: 'orders' });
@@ -29,7 +29,7 @@ describe('the connections', () => {
     await page.getByRole('row', { name: second.id ?? '-' }).waitFor();
   });
 
-  it('are ended only when that is confirmed', async () => {
+  it('the console ends a connection only after a confirmation', async () => {
     const { url } = await startServer();
     const client = await connectClient(url);
     await client.emitWithAck('subscribe', { topic: 'orders/*', envelope: true });

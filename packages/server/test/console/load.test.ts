@@ -10,8 +10,8 @@ import { messageRows, openConsole } from './page.ts';
 
 const require = createRequire(import.meta.url);
 
-describe('what the console weighs', () => {
-  it('is at most 150 KB of script, gzipped', async () => {
+describe('the size of the console', () => {
+  it('the console has at most 150 KB of script, gzipped', async () => {
     const script = await readFile(require.resolve('@fanfare/console/console.js'));
     const { length } = gzipSync(script);
     expect(length).toBeGreaterThan(20_000);
@@ -19,7 +19,7 @@ describe('what the console weighs', () => {
   });
 });
 
-describe('a page that is open', () => {
+describe('an open page of the console', () => {
   let browser: Browser;
 
   beforeAll(async () => {
@@ -27,7 +27,7 @@ describe('a page that is open', () => {
   });
   afterAll(() => browser.close());
 
-  it('is there within a second, and asks nobody but its server', async () => {
+  it('the console is shown within a second, and sends requests only to its server', async () => {
     const { url } = await startServer();
     const page = await browser.newPage();
     const foreign: string[] = [];
@@ -45,7 +45,7 @@ describe('a page that is open', () => {
     await page.close();
   });
 
-  it('stays responsive with 1,000 messages a second on its tail', async () => {
+  it('the console stays responsive with 1,000 messages a second on its live tab', async () => {
     const { url, server } = await startServer();
     await declare(url, 'busy');
     const page = await openConsole(browser, url, { route: 'topics/busy' });
@@ -87,7 +87,7 @@ describe('a page that is open', () => {
     }
   });
 
-  it('says how many messages nobody has seen when more come than it paints', async () => {
+  it('the console says how many messages it skipped when more come than it can paint', async () => {
     const { url, server } = await startServer();
     await declare(url, 'flood');
     const page = await openConsole(browser, url, { route: 'topics/flood' });

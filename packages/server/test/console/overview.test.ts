@@ -13,7 +13,7 @@ describe('the overview', () => {
   });
   afterAll(() => browser.close());
 
-  it('is what a browser sees first when there are topics, and shows how much flows', async () => {
+  it('the console first shows the overview if there are topics, with the rates of publishes and deliveries', async () => {
     const { url, server } = await startServer();
     await declare(url, 'orders');
     for (const client of [await connectClient(url), await connectClient(url)]) {
@@ -46,7 +46,7 @@ describe('the overview', () => {
     }
   });
 
-  it('says in words what is not well, and that it is again', async () => {
+  it('the overview reports a problem in words, and its end', async () => {
     const { url } = await startServer();
     await declare(url, 'orders');
     const page = await openConsole(browser, url, { route: 'overview' });
@@ -64,7 +64,7 @@ describe('the overview', () => {
     await page.getByText('All is well.').waitFor();
   });
 
-  it('goes on charting while another page is shown', async () => {
+  it('the overview continues its charts while another page is shown', async () => {
     const { url } = await startServer();
     await declare(url, 'orders');
     const page = await openConsole(browser, url, { route: 'overview' });

@@ -6,7 +6,7 @@ import { launchBrowser } from '../browser.ts';
 import { startServer } from '../harness.ts';
 import { openTab } from './page.ts';
 
-it('says why the server refuses its connection behind a proxy, and not that the server is lost', async () => {
+it('the console says why a server behind a proxy refuses its connection, and not that the connection is lost', async () => {
   const { url } = await startServer();
   // It has the server see another origin where Socket.IO is asked for, and passes no upgrades on.
   const proxy = createServer((incoming, outgoing) => {

@@ -31,63 +31,67 @@ function harm(page: Page): Promise<unknown> {
 
 const none = { pwned: undefined, elements: [], handlers: [], links: [], title: false };
 
-it('topics, messages and names are text, whatever is in them', { timeout: 240_000 }, async () => {
-  expect(payloads.length).toBeGreaterThanOrEqual(50);
-  const { url } = await startServer({ key: secret, rules: [{ match: '**', publisher: true }] });
-  const admin = await connectClient(url, 'websocket', { auth: { token: await tokenFor({ admin: true }) } });
-  for (const payload of payloads) {
-    await admin.emitWithAck('subscribe', { topic: payload, envelope: true });
-    const token = await tokenFor({ sub: payload, publish: ['**'], subscribe: ['**'] });
-    const headers = { authorization: `Bearer ${token}` };
-    const { status } = await publish(
-      url,
-      { topic: payload, message: { [payload]: payload }, id: payload },
-      headers,
-    );
-    expect([payload, status]).toEqual([payload, 200]);
-    const client = await connectClient(url, 'websocket', { auth: { token } });
-    await client.emitWithAck('subscribe', { topic: payload, envelope: true });
-  }
-  const page = await openConsole(browser, url, {
-    route: 'topics',
-    token: await tokenFor({ admin: true, sub: 'admin' }),
-  });
-  const dialogs: string[] = [];
-  page.on('dialog', (dialog) => {
-    dialogs.push(dialog.message());
-    void dialog.dismiss();
-  });
-  await page.getByText(`${payloads.length} topics`, { exact: true }).waitFor();
-  for (const route of ['topics', 'connections', 'topics/**', 'overview']) {
-    await page.goto(`${url}/#/${route}`);
-    await page.getByRole('region').or(messageRows(page)).first().waitFor();
-    expect([route, await harm(page)]).toEqual([route, none]);
-  }
-  for (const payload of payloads) {
-    await page.goto(`${url}/#/topics/${encodeURIComponent(payload)}`);
-    await expect.poll(() => page.getByRole('heading', { level: 1 }).textContent()).toBe(payload);
-    await messageRows(page).first().click();
-    const details = page.getByRole('region', { name: 'Message' });
-    await expect.poll(() => details.locator('dd').last().textContent()).toBe(payload);
-    expect(await details.locator('.json-key').first().textContent()).toBe(JSON.stringify(payload));
-    await page.getByRole('tab', { name: 'Subscribers' }).click();
-    await page.getByRole('cell', { name: payload, exact: true }).first().waitFor();
-    expect([payload, await harm(page)]).toEqual([payload, none]);
-  }
-  await page.goto(`${url}/#/try`);
-  for (const payload of payloads) {
-    await page.locator('#subscribe').getByLabel('Topic').fill(payload);
-    await page.locator('#publish').getByLabel('Topic').fill(payload);
-    await page.getByRole('textbox', { name: 'Message' }).fill(payload);
-    await page.getByRole('button', { name: 'Subscribe', exact: true }).click();
-    await page.getByRole('button', { name: 'Publish', exact: true }).click();
-  }
-  await expect.poll(() => page.locator('#messages li').count()).toBeGreaterThan(40);
-  expect(await harm(page)).toEqual(none);
-  expect(dialogs).toEqual([]);
-});
+it(
+  'the console shows topics, messages and names as text, whatever they contain',
+  { timeout: 240_000 },
+  async () => {
+    expect(payloads.length).toBeGreaterThanOrEqual(50);
+    const { url } = await startServer({ key: secret, rules: [{ match: '**', publisher: true }] });
+    const admin = await connectClient(url, 'websocket', { auth: { token: await tokenFor({ admin: true }) } });
+    for (const payload of payloads) {
+      await admin.emitWithAck('subscribe', { topic: payload, envelope: true });
+      const token = await tokenFor({ sub: payload, publish: ['**'], subscribe: ['**'] });
+      const headers = { authorization: `Bearer ${token}` };
+      const { status } = await publish(
+        url,
+        { topic: payload, message: { [payload]: payload }, id: payload },
+        headers,
+      );
+      expect([payload, status]).toEqual([payload, 200]);
+      const client = await connectClient(url, 'websocket', { auth: { token } });
+      await client.emitWithAck('subscribe', { topic: payload, envelope: true });
+    }
+    const page = await openConsole(browser, url, {
+      route: 'topics',
+      token: await tokenFor({ admin: true, sub: 'admin' }),
+    });
+    const dialogs: string[] = [];
+    page.on('dialog', (dialog) => {
+      dialogs.push(dialog.message());
+      void dialog.dismiss();
+    });
+    await page.getByText(`${payloads.length} topics`, { exact: true }).waitFor();
+    for (const route of ['topics', 'connections', 'topics/**', 'overview']) {
+      await page.goto(`${url}/#/${route}`);
+      await page.getByRole('region').or(messageRows(page)).first().waitFor();
+      expect([route, await harm(page)]).toEqual([route, none]);
+    }
+    for (const payload of payloads) {
+      await page.goto(`${url}/#/topics/${encodeURIComponent(payload)}`);
+      await expect.poll(() => page.getByRole('heading', { level: 1 }).textContent()).toBe(payload);
+      await messageRows(page).first().click();
+      const details = page.getByRole('region', { name: 'Message' });
+      await expect.poll(() => details.locator('dd').last().textContent()).toBe(payload);
+      expect(await details.locator('.json-key').first().textContent()).toBe(JSON.stringify(payload));
+      await page.getByRole('tab', { name: 'Subscribers' }).click();
+      await page.getByRole('cell', { name: payload, exact: true }).first().waitFor();
+      expect([payload, await harm(page)]).toEqual([payload, none]);
+    }
+    await page.goto(`${url}/#/try`);
+    for (const payload of payloads) {
+      await page.locator('#subscribe').getByLabel('Topic').fill(payload);
+      await page.locator('#publish').getByLabel('Topic').fill(payload);
+      await page.getByRole('textbox', { name: 'Message' }).fill(payload);
+      await page.getByRole('button', { name: 'Subscribe', exact: true }).click();
+      await page.getByRole('button', { name: 'Publish', exact: true }).click();
+    }
+    await expect.poll(() => page.locator('#messages li').count()).toBeGreaterThan(40);
+    expect(await harm(page)).toEqual(none);
+    expect(dialogs).toEqual([]);
+  },
+);
 
-it('the check finds what is harmful', async () => {
+it('the safety check detects harmful content', async () => {
   const { url } = await startServer();
   const page = await openConsole(browser, url, { expected: /Content Security Policy|404|javascript/ });
   await page.evaluate(
@@ -96,7 +100,7 @@ it('the check finds what is harmful', async () => {
   expect(await harm(page)).not.toEqual(none);
 });
 
-it('no script runs but the console itself, even if a text became HTML', async () => {
+it('the content security policy lets no script run except the console, even if a text became HTML', async () => {
   const { url } = await startServer();
   const page = await openConsole(browser, url, { expected: /Content Security Policy|404|javascript/ });
   for (const payload of payloads) {

@@ -25,7 +25,7 @@ function pages(page: Page): Promise<readonly string[]> {
 }
 
 describe('a server with keys', () => {
-  it('asks for a token, says why one does not count, and lets in with one that does', async () => {
+  it('the console asks for a token, says why an invalid one is refused, and accepts a valid one', async () => {
     const { url } = await startServer({ key: secret });
     const page = await openTab(browser, url, { expected });
     await signIn(page, 'nonsense');
@@ -36,7 +36,7 @@ describe('a server with keys', () => {
     expect(await pages(page)).toEqual(['Overview', 'Topics', 'Connections', 'Try it']);
   });
 
-  it('keeps whoever is signed in over a reload, and nobody after signing out or in another tab', async () => {
+  it('the console keeps the token over a reload, but not after signing out, nor in another tab', async () => {
     const { url } = await startServer({ key: secret });
     const page = await openTab(browser, url, { expected });
     await signIn(page, await tokenFor({ admin: true }));
@@ -53,7 +53,7 @@ describe('a server with keys', () => {
     await other.getByLabel('Token').waitFor();
   });
 
-  it('shows to whoever is no admin what the token names, and says why it is no more', async () => {
+  it('the console shows clients without admin rights only what their token allows, and says so', async () => {
     const { url, server } = await startServer({ key: secret });
     const admin = await connectClient(url, 'websocket', { auth: { token: await tokenFor({ admin: true }) } });
     for (const topic of ['mine/a', 'mine/b', 'secret']) await admin.emitWithAck('subscribe', { topic });
@@ -86,7 +86,7 @@ describe('a server with keys', () => {
     await page.getByText('subscribe to: mine/*').waitFor();
   });
 
-  it('asks for a token again when the one there was has ended', async () => {
+  it('the console asks for a token again when the last one has expired', async () => {
     const { url } = await startServer({ key: secret });
     const token = await tokenFor({ admin: true, exp: 3 });
     const page = await openTab(browser, url, { expected });
@@ -102,7 +102,7 @@ describe('a server with keys', () => {
   });
 });
 
-it('a lost connection is said across the page, and heals by itself with what was open', async () => {
+it('the console reports a lost connection on every page, and recovers by itself with the same page open', async () => {
   const port = await freePort();
   const first = await startServer({ port, key: secret });
   const topic = { route: 'topics/orders', token: await tokenFor({ admin: true }) };

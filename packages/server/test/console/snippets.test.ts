@@ -43,7 +43,7 @@ function run([program = '', ...args]: readonly string[], token: string): Running
 }
 
 it.each(['curl', 'JavaScript', 'Python'] as const)(
-  'what the page says for %s works as it is copied',
+  "the console's snippet for %s works when it is copied",
   async (language) => {
     const { url } = await startServer({ key: secret });
     const token = await tokenFor({ admin: true });

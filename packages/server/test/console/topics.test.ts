@@ -41,7 +41,7 @@ const layout = `(topic) => {
 const readable = { columnsCut: [], timesCut: 0, emptySpace: false, endIsShown: true, isOnScreen: true };
 
 describe('the list of topics', () => {
-  it('shows what is kept, who is subscribed, the last message, and when it was', async () => {
+  it('the list of topics shows messages, subscribers, the last message and its time', async () => {
     const { url, server } = await startServer();
     const client = await connectClient(url);
     await client.emitWithAck('subscribe', { topic: 'orders/7' });
@@ -57,7 +57,7 @@ describe('the list of topics', () => {
     await page.getByText('2 topics', { exact: true }).waitFor();
   });
 
-  it('tells how many messages a second come', async () => {
+  it('the list of topics shows how many messages come per second', async () => {
     const { url, server } = await startServer();
     await declare(url, 'busy');
     const timer = setInterval(() => void server.publish('busy', 1), 20);
@@ -70,7 +70,7 @@ describe('the list of topics', () => {
     }
   });
 
-  it('is searched by a part of the name or by its beginning, and sorted by any column', async () => {
+  it('the list of topics can be searched by a part or the start of the name, and sorted by any column', async () => {
     const { url, server } = await startServer();
     for (const topic of ['alpha', 'beta/alpha', 'gamma']) await declare(url, topic);
     for (let n = 0; n < 3; n++) await server.publish('gamma', n);
@@ -94,7 +94,7 @@ describe('the list of topics', () => {
     await expect.poll(() => shownTopics(page)).toEqual(['gamma', 'beta/alpha', 'alpha']);
   });
 
-  it('can be read on any screen: all columns, when the last message was, and the end of long names', async () => {
+  it('the list of topics shows all columns, the time of the last message and the end of long names on any screen', async () => {
     const { url } = await startServer({ rules: [{ match: '**', create: 'publish' }] });
     const long = (n: number): string => `sites/hamburg-altona/north-wing/floors/${n}/temperature`;
     const topics = Array.from({ length: 105 }, (_, n) => (n < 50 ? `orders/${100 + n}` : long(100 + n)));
@@ -122,7 +122,7 @@ describe('the list of topics', () => {
     }
   });
 
-  it('has 10,000 topics and few rows, and stays smooth while it scrolls', async () => {
+  it('the list of topics has few rows for 10,000 topics, and scrolls smoothly', async () => {
     const { url } = await startServer({ rules: [{ match: '**', create: 'publish' }] });
     for (const from of [0, 5_000]) {
       const topics = Array.from({ length: 5_000 }, (_, at) => `topic/${String(from + at).padStart(5, '0')}`);
@@ -163,7 +163,7 @@ describe('the page of a topic', () => {
       ...(expected && { expected }),
     });
 
-  it('shows a publish as it happens, and the message as a tree', async () => {
+  it('the page of a topic shows a publish as it happens, and its message as a tree', async () => {
     const { url } = await startServer();
     await declare(url, 'orders');
     const page = await open(url, 'orders');
@@ -179,7 +179,7 @@ describe('the page of a topic', () => {
     await expect.poll(() => tree.getByText('"deepest"').count()).toBe(0);
   });
 
-  it('stands still while it is paused, and goes on', async () => {
+  it('the page of a topic shows no new messages while it is paused, and continues afterwards', async () => {
     const { url, server } = await startServer();
     await declare(url, 'orders');
     const page = await open(url, 'orders');
@@ -193,7 +193,7 @@ describe('the page of a topic', () => {
     await messageRows(page, /second/).waitFor();
   });
 
-  it('stands still while somebody reads further up', async () => {
+  it('the page of a topic does not scroll while an earlier message is being read', async () => {
     const { url, server } = await startServer();
     await declare(url, 'orders');
     for (let n = 0; n < 50; n++) await server.publish('orders', `early ${n}`);
@@ -207,7 +207,7 @@ describe('the page of a topic', () => {
     await messageRows(page, /late/).waitFor();
   });
 
-  it('filters by what is in the messages', async () => {
+  it('the page of a topic filters messages by their content', async () => {
     const { url, server } = await startServer();
     await declare(url, 'orders');
     for (const item of ['tea', 'coffee', 'green tea']) await server.publish('orders', { item });
@@ -218,7 +218,7 @@ describe('the page of a topic', () => {
     await page.getByText('2 of 3').waitFor();
   });
 
-  it('is read with the keyboard alone', async () => {
+  it('the page of a topic can be used with the keyboard alone', async () => {
     const { url, server } = await startServer();
     await declare(url, 'orders');
     for (const item of ['tea', 'coffee']) await server.publish('orders', { item });
@@ -234,7 +234,7 @@ describe('the page of a topic', () => {
     expect(await page.getByRole('tab', { name: 'History' }).getAttribute('aria-selected')).toBe('true');
   });
 
-  it('goes back through what is kept as one scrolls up', async () => {
+  it('the page of a topic loads earlier messages when it is scrolled up', async () => {
     const { url } = await startServer();
     const client = await connectClient(url);
     await client.emitWithAck('subscribe', { topic: 'long' });
@@ -258,7 +258,7 @@ describe('the page of a topic', () => {
     expect(await messageRows(page).count()).toBeLessThan(100);
   });
 
-  it('shows what is kept from the earliest, a time or an offset on', async () => {
+  it('the page of a topic shows stored messages from the earliest, a time or an offset', async () => {
     const { url, server } = await startServer();
     await declare(url, 'kept');
     const first = await server.publish('kept', 'first');
@@ -284,7 +284,7 @@ describe('the page of a topic', () => {
     await page.getByText('2 messages, from the earliest, to the newest').waitFor();
   });
 
-  it('tells who is subscribed, and by what; and the rule', async () => {
+  it('the page of a topic shows its subscribers, their subscriptions and the rule', async () => {
     const { url } = await startServer({ rules: [{ match: 'state/*', keep: { count: 7 } }] });
     const client = await connectClient(url);
     await client.emitWithAck('subscribe', { topic: 'state/a', envelope: true });
@@ -301,7 +301,7 @@ describe('the page of a topic', () => {
     await page.getByText('"count": 7').waitFor();
   });
 
-  it('publishes, says what is no JSON before, and shows the exact answer', async () => {
+  it('the page of a topic publishes, detects invalid JSON before, and shows the exact response', async () => {
     const { url } = await startServer();
     await declare(url, 'orders');
     const page = await open(url, 'orders', /status of 409/);
@@ -329,7 +329,7 @@ describe('the page of a topic', () => {
     await answer.getByText('id_conflict', { exact: false }).waitFor();
   });
 
-  it('is deleted only when that is confirmed, and made again', async () => {
+  it('the page of a topic deletes the topic only after a confirmation, and can create it again', async () => {
     const { url, server } = await startServer();
     await declare(url, 'orders');
     await server.publish('orders', 'x');
@@ -350,7 +350,7 @@ describe('the page of a topic', () => {
     expect(await isThere()).toBe(200);
   });
 
-  it('a look at a topic that does not exist makes none', async () => {
+  it('opening the page of a topic that does not exist does not create it', async () => {
     const { url } = await startServer();
     const page = await open(url, 'nothing', /status of 404/);
     await page.getByText('This topic does not exist.').waitFor();
@@ -362,7 +362,7 @@ describe('the page of a topic', () => {
     await step.getByText('This topic does not exist.').waitFor();
   });
 
-  it('shows the messages of a pattern with their topics', async () => {
+  it('the page of a pattern shows the messages of matching topics with their names', async () => {
     const { url, server } = await startServer();
     for (const topic of ['orders/1', 'orders/2']) {
       await declare(url, topic);

@@ -5,7 +5,7 @@ import { launchBrowser } from '../browser.ts';
 import { publish, startServer } from '../harness.ts';
 import { openConsole } from './page.ts';
 
-describe('Try it', () => {
+describe('the page Try it', () => {
   let browser: Browser;
 
   beforeAll(async () => {
@@ -16,7 +16,7 @@ describe('Try it', () => {
   const open = (url: string): Promise<Page> =>
     openConsole(browser, url, { expected: /status of 404|ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET/ });
 
-  it('lets a newcomer subscribe and publish, and see both happen', async () => {
+  it('the page Try it lets a newcomer subscribe and publish, and shows both', async () => {
     const { url } = await startServer();
     const page = await open(url);
 
@@ -35,7 +35,7 @@ describe('Try it', () => {
     expect(await page.locator('#messages li').count()).toBe(1);
   });
 
-  it('shows what another program publishes, and JSON as JSON', async () => {
+  it('the page Try it shows messages of other programs, and JSON as JSON', async () => {
     const { url } = await startServer();
     const page = await open(url);
     await page.locator('#subscribe').getByLabel('Topic').fill('connect');
@@ -46,7 +46,7 @@ describe('Try it', () => {
     expect(JSON.parse((await page.locator('#messages pre').textContent()) ?? '')).toEqual({ a: [1] });
   });
 
-  it('says why a subscription is refused, and what is no JSON', async () => {
+  it('the page Try it says why a subscribe is refused, and which message is not JSON', async () => {
     const { url } = await startServer();
     const page = await open(url);
     await page.locator('#subscribe').getByLabel('Topic').fill('$x');
@@ -58,7 +58,7 @@ describe('Try it', () => {
     await page.getByText('The message is not JSON.').waitFor();
   });
 
-  it('shows topics and messages as text, whatever is in them', async () => {
+  it('the page Try it shows topics and messages as text, whatever they contain', async () => {
     const { url } = await startServer();
     const page = await open(url);
     const attack = '<img src=x onerror="document.title=1"><script>document.title=2</script>';
@@ -73,7 +73,7 @@ describe('Try it', () => {
     expect(await page.title()).toBe('Try it · Fanfare');
   });
 
-  it('shows that the server is gone, and goes on when it is back', async () => {
+  it('the page Try it shows a lost connection, and continues when the server is back', async () => {
     const port = await freePort();
     const first = await startServer({ port });
     const page = await open(first.url);

@@ -33,7 +33,7 @@ export function storeContract(name: string, { open, reopen, runs }: StoreUnderTe
       await store.close();
     });
 
-    it('a store has what was committed and not removed, whatever was committed', async () => {
+    it('a store has exactly what was committed and not removed, whatever was committed', async () => {
       await fc.assert(
         fc.asyncProperty(fc.array(commitSpec(), { minLength: 1, maxLength: 10 }), async (specs) => {
           const store = await open();
@@ -71,7 +71,7 @@ export function storeContract(name: string, { open, reopen, runs }: StoreUnderTe
       });
     }
 
-    it('a store takes empty messages, messages of 1 MiB and thousands of topics in one block', async () => {
+    it('a store accepts empty messages, messages of 1 MiB and thousands of topics in one block', async () => {
       const store = await open();
       const model = new Model();
       const records = (first: number, texts: readonly string[]): ChunkRecord[] =>
@@ -90,7 +90,7 @@ export function storeContract(name: string, { open, reopen, runs }: StoreUnderTe
       await store.close();
     });
 
-    it('a store keeps the texts of messages and ids to the character', async () => {
+    it('a store keeps the texts of messages and ids character for character', async () => {
       await fc.assert(
         fc.asyncProperty(
           fc.array(fc.record({ messageJson: text(), id: text() }), { minLength: 1 }),
@@ -110,7 +110,7 @@ export function storeContract(name: string, { open, reopen, runs }: StoreUnderTe
       );
     });
 
-    it('a store can be read again and again, and partly', async () => {
+    it('a store can be read repeatedly, and in parts', async () => {
       const store = await open();
       const chunks = Array.from({ length: 50 }, (_, i) =>
         chunkOf(1, i + 1, [{ sequence: i + 1, messageJson: '0' }]),
@@ -127,7 +127,7 @@ export function storeContract(name: string, { open, reopen, runs }: StoreUnderTe
       await store.close();
     });
 
-    it('a store takes no commits after it is closed', async () => {
+    it('a store accepts no commits after it is closed', async () => {
       const store = await open();
       await store.close();
       await expect(store.commit(commitOf({}))).rejects.toThrow(StoreFailedError);

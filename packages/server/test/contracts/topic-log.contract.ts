@@ -66,7 +66,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect(log.epoch).toMatch(/^[A-Za-z0-9_-]{1,64}$/);
     });
 
-    it('the log stamps records by the clock, and its time stands still only while the clock goes back by a minute or less', async () => {
+    it('the log stamps records by its clock, whose time stands still if it is set back by at most a minute', async () => {
       const { log, advance, startTime } = await opens();
       const tail = tailOf(log);
       const hour = 3_600_000;
@@ -142,7 +142,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
   });
 
   describe(`${name}: ids`, () => {
-    it('the log makes one record of two with the same id, in one batch, in one turn and later', async () => {
+    it('the log stores two records with the same id once, in one batch, in one turn and later', async () => {
       const { log } = await opens();
       const tail = tailOf(log);
       const record = { topic: news, messageJson: '1', id: 'a' };
@@ -154,7 +154,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect(tail.map(({ id }) => id)).toEqual(['a']);
     });
 
-    it('the log counts ids per topic', async () => {
+    it('the log keeps ids separately for each topic', async () => {
       const { log } = await opens();
       const outcomes = await log.append([
         { topic: news, messageJson: '1', id: 'a' },
@@ -163,7 +163,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect(outcomes.map(({ kind }) => kind)).toEqual(['appended', 'appended']);
     });
 
-    it('the log counts ids per subject', async () => {
+    it('the log keeps ids separately for each subject', async () => {
       const { log } = await opens();
       const recordsOf = (messageJson: string): NewRecord[] => [
         { topic: news, messageJson, id: 'a' },
@@ -291,7 +291,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect(await log.append([{ topic: third, messageJson: '1' }])).toMatchObject([{ kind: 'appended' }]);
     });
 
-    it('a new topic replaces an unused name, and never a topic that is in use, declared or has messages', async () => {
+    it('a new topic replaces an unused name, but never a topic that is in use, declared or has messages', async () => {
       const { log } = await opens({ ...roomy, topicsMax: 4, isInUse: (topic) => topic === 'used' });
       const [used, declared, kept] = ['used', 'declared', 'kept'].map(parseTopic) as [Topic, Topic, Topic];
       await log.createTopic(used, false);
@@ -315,21 +315,18 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       ['leaving it', (log, topic) => log.noteUse(topic)],
       ['reading it', (log, topic) => log.locate(topic, { kind: 'earliest' })],
       ['reading it back', (log, topic) => log.readBefore(topic, log.head, page)],
-    ])(
-      'a new topic replaces the least recently used name when the limit is reached, and %s is a use',
-      async (_, use) => {
-        const { log } = await opens({ ...keeping('none'), topicsMax: 3 });
-        for (const topic of [other, news]) await log.createTopic(topic, false);
-        await use(log, other);
-        await log.createTopic(parseTopic('third'), false);
-        await log.createTopic(parseTopic('fourth'), false);
-        expect(await namesOf(log)).toEqual(['fourth', 'other', 'third']);
-        await log.createTopic(parseTopic('fifth'), false);
-        expect(await namesOf(log)).toEqual(['fifth', 'fourth', 'third']);
-      },
-    );
+    ])('a new topic replaces the least recently used name at the limit, and %s is a use', async (_, use) => {
+      const { log } = await opens({ ...keeping('none'), topicsMax: 3 });
+      for (const topic of [other, news]) await log.createTopic(topic, false);
+      await use(log, other);
+      await log.createTopic(parseTopic('third'), false);
+      await log.createTopic(parseTopic('fourth'), false);
+      expect(await namesOf(log)).toEqual(['fourth', 'other', 'third']);
+      await log.createTopic(parseTopic('fifth'), false);
+      expect(await namesOf(log)).toEqual(['fifth', 'fourth', 'third']);
+    });
 
-    it('one batch can create any number of topics that nobody uses', async () => {
+    it('one batch can create any number of unused topics', async () => {
       const { log } = await opens({ ...keeping('none'), topicsMax: 3, isInUse: (topic) => topic === news });
       const tail = tailOf(log);
       await log.createTopic(news, false);
@@ -341,7 +338,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect(await namesOf(log)).toEqual([...topics.slice(-1), news, other]);
     });
 
-    it('a new topic finds its place, however many names are used in the same batch', async () => {
+    it('a new topic can be created however many names are used in the same batch', async () => {
       const { log } = await opens({ ...keeping('none'), topicsMax: 201 });
       const topics = Array.from({ length: 200 }, (_, at) => parseTopic(`name ${at}`));
       for (const topic of [...topics, other]) await log.createTopic(topic, false);
@@ -483,7 +480,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       ]);
     });
 
-    it('the log has the topics, with their messages, after it is opened again', async () => {
+    it('the log still has its topics and their messages after it is opened again', async () => {
       const { log, reopen, startTime } = await opens();
       await log.createTopic(news, false);
       await log.append([{ topic: other, messageJson: '1' }]);
@@ -500,7 +497,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
   });
 
   describe(`${name}: reading`, () => {
-    it('the log reads from every kind of start', async () => {
+    it('the log reads from every kind of start position', async () => {
       const { log, advance, startTime } = await opens();
       for (const at of [1, 2, 3, 4]) {
         await log.append([
@@ -521,7 +518,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect(await readAll(log, parseInterest('*/*'))).toEqual([]);
     });
 
-    it('the log reports whether nothing is missing after an offset', async () => {
+    it('the log reports whether all messages after an offset are available', async () => {
       const { log } = await opens(keeping({ count: 2 }));
       await log.append([{ topic: other, messageJson: '0' }]);
       for (const at of [1, 2, 3]) await log.append([{ topic: news, messageJson: String(at) }]);
@@ -539,7 +536,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect([await recovered(news, 5), await recovered(news, 4, 'another')]).toEqual([false, false]);
     });
 
-    it('the log cannot prove that nothing is missing of a topic that keeps nothing, nor of a deleted one that kept nothing', async () => {
+    it('the log reports possible losses for topics that keep nothing, even after they were deleted', async () => {
       const { log } = await opens({ ...roomy, rules: [{ ...fallback, match: other, keep: 'none' }] });
       await log.append([{ topic: news, messageJson: '1' }]);
       const recovered = async (interest: Interest): Promise<unknown> =>
@@ -555,7 +552,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect([await recovered(other), await recovered(everything)]).toEqual([false, false]);
     });
 
-    it('the log counts what a reader of a topic missed, and reports to a reader of a pattern that something is missing', async () => {
+    it("the log counts the missed messages of a topic's reader, and reports possible losses to a pattern's reader", async () => {
       const { log } = await opens(keeping({ count: 2 }));
       const record = { topic: news, messageJson: '1' };
       await log.append([record]);
@@ -588,7 +585,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       }
     });
 
-    it('the log reports deletions to those who wanted the topics, however many there were, and to nobody else', async () => {
+    it('the log reports deletions only to readers of the deleted topics, however many there were', async () => {
       const under = await opens({ ...roomy, topicsMax: 10_000 });
       const offset = (sequence: number): From => ({
         kind: 'offset',
@@ -657,7 +654,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect(dropped).toBe(0);
     });
 
-    it('the log cannot prove that nothing is missing if everything after an offset was too old', async () => {
+    it('the log reports possible losses if all messages after an offset were too old', async () => {
       const { log, advance } = await opens(keeping({ ageMs: 1_000 }));
       await log.append([{ topic: news, messageJson: '1' }]);
       await advance(2_000);
@@ -732,7 +729,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
     });
   });
 
-  it(`${name}: agrees with a plain model, whatever is done in whatever order`, async () => {
+  it(`${name}: agrees with a plain model after any operations in any order`, async () => {
     await fc.assert(
       fc.asyncProperty(steps, (all) => agreesWithModel(open, all)),
       { numRuns: runs },
