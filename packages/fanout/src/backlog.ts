@@ -1,18 +1,18 @@
-/** A slow connection: one that takes its bytes more slowly than they come. */
+/** A slow connection: its client reads more slowly than messages are sent. */
 export interface Backlogged {
-  /** Grows whenever the connection takes something. */
+  /** A number that grows whenever the client reads something. */
   readonly progress: number;
-  /** Ends it. The bytes that wait for it are given up. */
+  /** Ends the connection. The bytes that wait for it are dropped. */
   end(): void;
 }
 
 interface Entry {
   /** Bytes that wait for this connection alone. */
   ownBytes: number;
-  /** All bytes that wait for it, shared ones too. */
+  /** All bytes that wait for this connection, including shared ones. */
   waitingBytes: number;
   progress: number;
-  /** How many checks in a row found that nothing had been taken. */
+  /** The number of consecutive checks that found no progress. */
   checksWithoutProgress: number;
 }
 
@@ -25,12 +25,12 @@ export interface BacklogOptions {
 
 const checksPerStall = 4;
 
-/** A longer timer of Node fires at once. */
+/** The longest timer of Node, in milliseconds. A longer one fires at once. */
 const timerMsMax = 2_147_483_647;
 
 /**
- * Counts the bytes that wait for slow connections, and ends connections that take nothing for the stall
- * limit.
+ * Counts the bytes that wait for slow connections, and ends connections whose clients read nothing for the
+ * stall timeout.
  */
 export class Backlog {
   readonly #options: BacklogOptions;
@@ -47,12 +47,14 @@ export class Backlog {
     return this.#ownBytes + this.#options.sharedBytes();
   }
 
-  /** Whether so many more bytes stay within the limit for all connections. */
+  /** Whether more bytes stay within the limit for all connections. */
   fits(bytes: number): boolean {
     return this.#excessBytes(bytes) <= 0;
   }
 
-  /** Ends slow connections until a fast one fits: first the connection that has taken nothing for longest. */
+  /**
+   * Ends slow connections until the bytes fit. It begins with the client that has read nothing for longest.
+   */
   evictFor(bytes: number): void {
     let excess = this.#excessBytes(bytes);
     if (excess <= 0) return;
@@ -68,9 +70,9 @@ export class Backlog {
   }
 
   /**
-   * Notes how many bytes wait for a slow connection now.
+   * Notes the number of bytes that wait for a slow connection now.
    *
-   * @param ownBytes - how many of them are not part of `sharedBytes`
+   * @param ownBytes - the number of these bytes that are not part of `sharedBytes`
    */
   set(connection: Backlogged, waitingBytes: number, ownBytes: number): void {
     const entry = this.#entries.get(connection);
@@ -91,7 +93,7 @@ export class Backlog {
       this.#timer ??= setInterval(() => this.#check(), checkIntervalMs).unref();
   }
 
-  /** The connection is not slow any more, or has ended. */
+  /** Removes a connection that is no longer slow, or has ended. */
   delete(connection: Backlogged): void {
     this.#ownBytes -= this.#entries.get(connection)?.ownBytes ?? 0;
     if (!this.#entries.delete(connection) || this.#entries.size > 0) return;

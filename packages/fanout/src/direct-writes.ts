@@ -32,7 +32,7 @@ export interface WriteRequest {
 
 type WriteRequestClass = new () => WriteRequest;
 
-/** How this Node's own stream writes to a handle. */
+/** The way in which Node's own stream writes to a handle. */
 export interface WriteCall {
   readonly writeBuffer: Handle['writeBuffer'];
   /** The class of the request. Undefined if writes need no request. */
@@ -65,8 +65,8 @@ export class DirectWrites {
     if (RequestClass === undefined) return handle.writeBuffer(null, bytes);
     const request = (this.#spare ??= new RequestClass());
     const error = handle.writeBuffer(request, bytes);
-    // The queue's size does not tell: a write that was taken in two parts is complete, and still uses the
-    // request.
+    // The size of the queue is not enough to know: a write that was taken in two parts is complete, and still
+    // uses the request.
     const isQueued = request.getAsyncId() !== -1;
     // Node ends the process if a request is used twice.
     if (isQueued || error !== 0) this.#spare = undefined;
@@ -77,7 +77,7 @@ export class DirectWrites {
 /**
  * Finds out how the stream of a socket writes, with a write of its own.
  *
- * @throws Error if that is not as expected
+ * @throws Error if the stream does not write as expected
  */
 export function observeWrite(socket: Socket, bytes: Buffer): WriteCall {
   const handle = rawHandleOf(socket);

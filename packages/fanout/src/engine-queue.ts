@@ -19,7 +19,7 @@ interface Outgoing {
 /** The packets that engine.io and its transport have to send on one connection. */
 export class EngineQueue {
   readonly #connection: Connection;
-  /** Undefined once engine.io was found to buffer in another way than expected. */
+  /** Undefined after engine.io was found to buffer in an unexpected way. */
   #buffered: BufferedBytes | undefined = new BufferedBytes();
   /** Bytes written since the queue was empty. It is used where engine.io's own buffers cannot be read. */
   #writtenBytes = 0;
@@ -30,12 +30,12 @@ export class EngineQueue {
     this.#connection = connection;
   }
 
-  /** Whether the transport has not passed on everything. */
+  /** Whether packets still wait in the transport. */
   get isBusy(): boolean {
     return this.#isBusy;
   }
 
-  /** How often the transport has passed on something. */
+  /** The number of times that the transport has passed packets on. */
   get drains(): number {
     return this.#drains;
   }
@@ -47,15 +47,15 @@ export class EngineQueue {
   }
 
   /**
-   * @param onDrained - called whenever the transport has passed on something, until nothing waits
-   * @returns false if engine.io buffers in another way than expected
+   * @param onDrained - called whenever the transport has passed packets on, until nothing waits
+   * @returns false if engine.io buffers in an unexpected way
    */
   write(socket: Socket, { packet, options, bytes }: Outgoing, onDrained: () => void): boolean {
     this.#writtenBytes += bytes;
     // engine.io may pass on the packet before this returns.
     this.#watch(onDrained);
     writeThroughEngine(socket, packet, options);
-    // A closing connection takes no packet.
+    // A closing connection does not take packets.
     const isTaken = this.#connection.readyState === 'open';
     if (this.#buffered && isTaken && !holdsPackets(this.#connection)) this.#buffered = undefined;
     return this.#buffered !== undefined;

@@ -30,25 +30,28 @@ export type Overflow = 'drop' | 'disconnect';
 
 export interface FanoutOptions {
   /**
-   * How many bytes may wait for one connection. 1 MiB by default. A larger message still goes to a connection
-   * for which nothing waits.
+   * Maximum number of bytes that wait for one connection. 1 MiB by default. A larger message is still sent to
+   * a connection for which nothing waits.
    */
   readonly outboxBytesMax?: number;
-  /** How many bytes may wait for all connections together. 256 MiB by default. */
+  /** Maximum number of bytes that wait for all connections together. 256 MiB by default. */
   readonly outboxTotalBytesMax?: number;
-  /** Ends a connection that takes nothing for this long while something waits. 30 seconds by default. */
+  /**
+   * Stall timeout: ends a connection whose client reads nothing for this time, while data waits. 30 seconds
+   * by default.
+   */
   readonly stallTimeoutMs?: number;
   /**
    * Decides about a broadcast that exceeds a limit. By default the connection is ended, because its client
-   * would otherwise miss a message without knowing it. Called once, however many of the rooms the socket is
-   * in.
+   * would otherwise miss a message without knowing it. Called once for each socket, even if it is in several
+   * of the rooms.
    *
-   * @param rooms - all rooms of the broadcast; empty when it is for everybody
-   * @param data - the event's name and its arguments: the very values that were broadcast
+   * @param rooms - all rooms of the broadcast; empty if it is for all sockets
+   * @param data - the event's name and its arguments: the same values that were broadcast
    */
   readonly onOverflow?: (socket: Socket, rooms: ReadonlySet<string>, data: readonly unknown[]) => Overflow;
   /**
-   * Called when a socket has taken everything that waited, after a broadcast to it was dropped or `sendAll`
+   * Called when a client has read everything that waited, after a broadcast to it was dropped or `sendAll`
    * returned false. The adapter also emits the event `drained` with the socket.
    */
   readonly onDrained?: (socket: Socket) => void;
@@ -63,7 +66,7 @@ interface Shared {
   readonly outboxes: WeakMap<Connection, Outbox>;
 }
 
-/** Socket.IO's `Namespace`, as far as an adapter needs it. */
+/** The part of Socket.IO's `Namespace` that an adapter needs. */
 interface Namespace {
   readonly name: string;
   readonly server: Server;
@@ -71,9 +74,9 @@ interface Namespace {
 }
 
 /**
- * Makes an adapter for Socket.IO's option `adapter`. It writes once per websocket and turn of the event loop,
- * however many broadcasts there were, and limits what waits for connections that do not read. In everything
- * else it behaves like Socket.IO's own in-memory adapter.
+ * Makes an adapter for Socket.IO's option `adapter`. It makes one write for each websocket in a turn of the
+ * event loop, whatever the number of broadcasts. It limits the bytes that wait for connections that do not
+ * read. In all other respects, it behaves like Socket.IO's own in-memory adapter.
  */
 export function fanoutAdapter(options: FanoutOptions = {}): typeof Adapter {
   const servers = new WeakMap<Server, Shared>();
@@ -155,7 +158,7 @@ export function isFanoutAdapter(adapter: unknown): adapter is FanoutAdapter {
   return adapter instanceof FanoutAdapter;
 }
 
-/** How many bytes wait for the connection of a socket, with any adapter. */
+/** The number of bytes that wait for the connection of a socket, with any adapter. */
 export function waitingBytesOf(socket: Socket): number {
   const { adapter } = socket.nsp;
   return isFanoutAdapter(adapter) ? adapter.waitingBytesOf(socket) : engineBytes(connectionOf(socket));
@@ -198,7 +201,7 @@ export class FanoutAdapter extends Adapter {
     super.delAll(id);
   }
 
-  /** @returns to how many sockets the packet was sent. Sockets that exceed a limit do not count. */
+  /** @returns the number of sockets that the packet was sent to. Sockets that exceed a limit do not count. */
   override broadcast(packet: { nsp?: string; data?: unknown }, options: BroadcastOptions): number {
     const { volatile, compress } = options.flags ?? {};
     const packetOptions: PacketOptions = { preEncoded: true, volatile, compress };
@@ -225,23 +228,23 @@ export class FanoutAdapter extends Adapter {
   }
 
   /**
-   * How many bytes wait for slow connections, of all namespaces. Bytes that wait for several connections
-   * count once.
+   * The number of bytes that wait for slow connections, of all namespaces. Bytes that wait for several
+   * connections count once.
    */
   get waitingBytes(): number {
     return this.#parts.backlog.bytes;
   }
 
   /**
-   * Backpressure for programs that broadcast a lot: await it before the next large broadcast. Resolves at once if one
-   * turn of the event loop can write everything that is due to websockets (16 MiB). Otherwise resolves once everything
-   * that is due now has been written to the clients that take it.
+   * Backpressure for programs that broadcast a lot: await it before the next large broadcast. Resolves at
+   * once if one turn of the event loop can write everything that is due to websockets (16 MiB). Otherwise
+   * resolves after everything that is due now has been written to the clients that read.
    */
   ready(): Promise<void> {
     return this.#parts.schedule.ready();
   }
 
-  /** How many bytes wait for the connection of a socket. */
+  /** The number of bytes that wait for the connection of a socket. */
   waitingBytesOf(socket: Socket): number {
     const connection = connectionOf(socket);
     return this.#outboxes.get(connection)?.waitingBytes ?? engineBytes(connection);
@@ -249,17 +252,18 @@ export class FanoutAdapter extends Adapter {
 
   /**
    * Sends several events to one socket of this namespace as one piece, in order with everything else that is
-   * sent to it. A connection for which nothing waits takes events of any size. Otherwise all of them together
-   * have to be within the limits. `onOverflow` is not called.
+   * sent to it. If nothing waits for the connection, the events can have any size. Otherwise all of them
+   * together must be within the limits. `onOverflow` is not called.
    *
-   * @returns false if a limit is reached: then nothing was sent, and `onDrained` and the event `drained` follow
+   * @returns false if a limit is reached: then nothing was sent, and `onDrained` and the event `drained`
+   *   follow
    */
   sendAll(socket: Socket, events: readonly OutgoingEvent[]): boolean {
     if (!socket.connected || events.length === 0) return true;
     const outbox = this.#outboxOf(connectionOf(socket));
     const outgoing = bundle(socket, encodeAll(this, socket.nsp.name, events));
     if (socket.listenersAnyOutgoing().length > 0) {
-      // Listeners are called for events that are sent, and not for events that the app will try again.
+      // Listeners are called only for events that are sent, and not for events that the app will send again.
       if (!outbox.accepts(socket, outgoing)) return false;
       for (const data of events) notifyOutgoing(socket, { data });
       if (!socket.connected) return true;
@@ -271,7 +275,7 @@ export class FanoutAdapter extends Adapter {
     }
   }
 
-  /** Joins other bursts into one write too, such as many acknowledgements to one client. */
+  /** Also joins other bursts into one write, such as many acknowledgements to one client. */
   #joinBursts(): void {
     if (this.#joinsBursts) return;
     this.#joinsBursts = true;

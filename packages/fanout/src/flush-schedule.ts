@@ -2,9 +2,9 @@ import { sharedPieces, type PieceOf } from './frame-chain.ts';
 
 /** A connection with frames to write. */
 export interface Flushable {
-  /** How many bytes are to be written, before the kernel says how many it takes. */
+  /** The number of bytes to write, before the kernel says how many it takes. */
   readonly dueBytes: number;
-  /** Writes them. @returns how many bytes were written */
+  /** Writes the frames. @returns the number of bytes that were written */
   flush(pieceOf: PieceOf): number;
 }
 
@@ -22,7 +22,7 @@ const bytesPerTurnMax = 16 * 1_048_576;
 export class FlushSchedule {
   #waiting: Flushable[] = [];
   #isScheduled = false;
-  /** How many connections have been flushed since the start. */
+  /** The number of connections that have been flushed since the start. */
   #flushed = 0;
   /** The callers of `ready`, in the order of their numbers. */
   readonly #callers: { readonly flushed: number; readonly resolve: () => void }[] = [];
@@ -36,8 +36,8 @@ export class FlushSchedule {
   }
 
   /**
-   * Resolves at once if one turn can write everything that is due; otherwise once everything that is due now has been
-   * written. Frames that become due later are not waited for.
+   * Resolves at once if one turn can write everything that is due. Otherwise resolves after everything that
+   * is due now has been written. Frames that become due later are not waited for.
    */
   async ready(): Promise<void> {
     if (!this.#isMoreThanOneTurn()) return;
@@ -57,11 +57,11 @@ export class FlushSchedule {
     let flushed = 0;
     let bytes = 0;
     try {
-      // Connections that are added meanwhile are for another turn.
+      // Connections that are added meanwhile wait for another turn.
       while (flushed < flushesMax && bytes < bytesPerTurnMax)
         bytes += waiting[flushed++]?.flush(pieceOf) ?? 0;
     } finally {
-      // A callback of the app may have thrown. The other connections are flushed all the same.
+      // If a callback of the app has thrown, the other connections are still flushed.
       this.#waiting = waiting.slice(flushed);
       this.#flushed += flushed;
       while (this.#callers[0] && this.#callers[0].flushed <= this.#flushed) this.#callers.shift()?.resolve();

@@ -11,12 +11,12 @@ export class FrameChain {
   /** Length of this frame and all frames before it. */
   readonly bytes: number;
   /**
-   * How many connections end here, plus how many chains continue from here. It means nothing for the empty
-   * chain.
+   * The number of connections that end here, plus the number of chains that continue from here. Not used for
+   * the empty chain.
    */
   users = 0;
   /**
-   * Where {@link FrameChains.extend} went from here, as long as the same frame is broadcast to more
+   * The last result of {@link FrameChains.extend} from here, while the same frame is broadcast to more
    * connections.
    */
   next: FrameChain | undefined = undefined;
@@ -51,18 +51,18 @@ export class FrameChains {
     return next;
   }
 
-  /** A connection no longer needs a chain. */
+  /** Releases the chain of a connection. */
   leave(chain: FrameChain): void {
     let link = chain;
     while (--link.users === 0 && link.before !== undefined) {
       this.#frames.drop(link.frame);
-      // A chain that was given up must not be extended.
+      // A released chain must not be extended.
       if (link.before.next === link) link.before.next = undefined;
       link = link.before;
     }
   }
 
-  /** The frame has reached every connection: a chain must not keep alive the chains after it. */
+  /** Called after the frame has reached every connection. A chain must not keep the chains after it alive. */
   settle(): void {
     for (const chain of this.#extended) chain.next = undefined;
     this.#extended.length = 0;
@@ -79,17 +79,18 @@ export class FrameChains {
 }
 
 /**
- * Joined frames are a copy, and each connection may have one copy in flight. This is the limit of its size.
+ * The size limit of joined frames, in bytes. They are a copy, and each connection can have one copy in
+ * flight.
  */
 const pieceBytesMax = 65_536;
 
-/** Finds what to write next from a chain. */
+/** Finds the next piece to write from a chain. */
 export type PieceOf = (chain: FrameChain, from: number) => Frame;
 
 /**
  * Joins the oldest frames of a chain from a byte offset on. A frame that is large itself is not copied.
  *
- * @param from - how many bytes were already written: whole frames, and fewer than all
+ * @param from - the number of bytes that were already written: whole frames, and fewer than all
  */
 export const pieceOf: PieceOf = (chain, from) => {
   if (isSingle(chain)) return chain.frame;

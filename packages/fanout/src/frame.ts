@@ -1,7 +1,7 @@
 /** Bytes to write, often to many connections: a WebSocket frame, or several frames joined. */
 export class Frame {
   readonly buffer: Buffer;
-  /** How many chains and writes in flight hold it. Only {@link HeldFrames} changes the number. */
+  /** The number of chains and writes in flight that hold the frame. Only {@link HeldFrames} changes it. */
   holders = 0;
 
   constructor(buffer: Buffer) {
@@ -19,7 +19,7 @@ export class HeldFrames {
   #frames = 0;
   #bytes = 0;
 
-  /** @param onMiscount - called each time the count was found to be wrong; it is right again then */
+  /** @param onMiscount - called whenever the count was found to be wrong; it has been corrected then */
   constructor(onMiscount: (reason: string) => void = () => {}) {
     this.#onMiscount = onMiscount;
   }

@@ -6,27 +6,29 @@ import type { HeldFrames } from './frame.ts';
 import { KernelWriter } from './kernel-writer.ts';
 
 /*
- * All that the package knows of the inside of socket.io, engine.io and ws is in this file. What is not shaped as
- * it is here is left alone, and served the ordinary way.
+ * This file has everything that the package knows about the internals of socket.io, engine.io and ws. A
+ * connection with other internals is served through engine.io.
  */
 
-/** Whether a Socket.IO server was asked to recover connections, which needs an adapter that stores packets. */
+/**
+ * Whether a Socket.IO server was asked to recover connections, which needs an adapter that stores packets.
+ */
 export function wantsRecovery(server: Server): boolean {
   return Boolean(
     (server as unknown as { opts?: { connectionStateRecovery?: unknown } }).opts?.connectionStateRecovery,
   );
 }
 
-/** What Socket.IO's adapter passes to engine.io along with a packet. */
+/** The options that Socket.IO's adapter passes to engine.io with a packet. */
 export interface PacketOptions {
   readonly preEncoded: true;
   readonly volatile?: boolean | undefined;
   readonly compress?: boolean | undefined;
-  /** The header and the payload of the WebSocket frame; not there for a packet with attachments. */
+  /** The header and the payload of the WebSocket frame. Absent for a packet with attachments. */
   wsPreEncodedFrame?: readonly Buffer[];
 }
 
-/** A packet as it goes over the wire. */
+/** An encoded packet. */
 export type EncodedPacket = readonly (string | Buffer)[];
 
 /** The protected parts of socket.io-adapter's in-memory adapter. */
@@ -39,12 +41,12 @@ interface AdapterInside {
 /** socket.io-parser's `PacketType.EVENT`. */
 const eventType = 2;
 
-/** Encodes a packet for all of its receivers, for websockets as a frame too. */
+/** Encodes a packet for all its receivers. For websockets, also encodes it as a frame. */
 export function encodeOnce(adapter: Adapter, packet: object, options: PacketOptions): EncodedPacket {
   return (adapter as unknown as AdapterInside)._encode(packet, options);
 }
 
-/** Encodes events, given with their arguments, as the server's parser does, for one receiver. */
+/** Encodes events with their arguments for one receiver, as the server's parser does. */
 export function encodeAll(
   adapter: Adapter,
   namespace: string,
@@ -56,7 +58,7 @@ export function encodeAll(
   return encoded;
 }
 
-/** Calls back with every local socket that a broadcast is for, once. */
+/** Calls back once with every local socket that a broadcast is for. */
 export function eachReceiver(
   adapter: Adapter,
   options: BroadcastOptions,
@@ -69,7 +71,7 @@ interface Client {
   writeToEngine(packet: EncodedPacket, options: PacketOptions): void;
 }
 
-/** Sends a packet the ordinary way. */
+/** Sends a packet through engine.io. */
 export function writeThroughEngine(socket: Socket, packet: EncodedPacket, options: PacketOptions): void {
   (socket.client as unknown as Client).writeToEngine(packet, options);
 }
@@ -78,7 +80,7 @@ interface Listened {
   notifyOutgoingListeners(packet: object): void;
 }
 
-/** Tells the socket's own `onAnyOutgoing` listeners, as every adapter has to. */
+/** Calls the socket's own `onAnyOutgoing` listeners, as every adapter must. */
 export function notifyOutgoing(socket: Socket, packet: object): void {
   (socket as unknown as Listened).notifyOutgoingListeners(packet);
 }
@@ -87,18 +89,20 @@ interface EnginePacket {
   readonly data?: string | Buffer;
 }
 
-/** engine.io's `Socket`: a connection, whatever carries it. */
+/** engine.io's `Socket`: a connection over any transport. */
 export interface Connection {
   readonly readyState: string;
   readonly upgrading: boolean;
   readonly transport: Transport;
-  /** Packets that the transport has not been given yet. It is private, and may be gone. */
+  /** The packets that the transport does not have yet. This field is private, and may not exist. */
   readonly writeBuffer: readonly EnginePacket[] | undefined;
   once(event: 'drain' | 'close', listener: () => void): void;
   close(discard: boolean): void;
 }
 
-/** Calls back before the engine of a server gives more than one packet to a connection's transport at once. */
+/**
+ * Calls back before the engine of a server gives several packets to the transport of a connection at once.
+ */
 export function onBurst(server: Server, listener: (connection: Connection) => void): void {
   server.engine.on('flush', (connection: Connection, packets: readonly unknown[]) => {
     if (packets.length > 1) listener(connection);
@@ -108,7 +112,7 @@ export function onBurst(server: Server, listener: (connection: Connection) => vo
 interface Transport {
   once(event: 'drain', listener: () => void): void;
   readonly name: string;
-  /** Whether it takes packets at once. */
+  /** Whether the transport takes packets at once. */
   readonly writable?: boolean;
   readonly socket?: WebSocketInside;
 }
@@ -116,9 +120,9 @@ interface Transport {
 /** ws's `WebSocket`. */
 interface WebSocketInside {
   readonly readyState: number;
-  /** All that was sent and that neither ws nor the socket's stream has given to the kernel. */
+  /** The number of sent bytes that are still in ws and in the stream of the socket. */
   readonly bufferedAmount: number;
-  /** The names of those that client and server use. The only one that ws has is compression. */
+  /** The names of the extensions in use. The only extension of ws is compression. */
   readonly extensions: string;
   readonly _socket: NetSocket | undefined;
   readonly _sender: Sender | undefined;
@@ -128,15 +132,15 @@ interface WebSocketInside {
 /** ws's `Sender`: every frame of a WebSocket leaves through `sendFrame`. */
 interface Sender {
   readonly constructor: object;
-  /** 0 when nothing is being compressed or read. */
+  /** 0 if nothing is being compressed or read. */
   readonly _state: number;
   sendFrame(frame: readonly (Buffer | string)[], callback?: (error?: Error) => void): void;
 }
 
 /**
- * How many bytes wait in a connection's transport; with polling none do.
+ * The number of bytes that wait in the transport of a connection. For polling, it is 0.
  *
- * @returns undefined when the transport does not tell
+ * @returns undefined if the transport does not have this number
  */
 export function transportBytes({ transport }: Connection): number | undefined {
   if (transport.name === 'polling') return 0;
@@ -156,13 +160,13 @@ export function dataBytes(packet: EnginePacket | undefined): number {
   return ArrayBuffer.isView(data) || data instanceof ArrayBuffer ? data.byteLength : 0;
 }
 
-/** Whether engine.io buffers as known. It MUST be asked right after a packet with data was sent. */
+/** Whether engine.io buffers as expected. MUST be called directly after a packet with data was sent. */
 export function holdsPackets({ writeBuffer }: Connection): boolean {
   if (writeBuffer === undefined || !Array.isArray(writeBuffer)) return false;
   return writeBuffer.length === 0 || writeBuffer.some((packet: EnginePacket) => dataBytes(packet) > 0);
 }
 
-/** All that engine.io and its transport are known to hold for a connection. */
+/** The number of bytes that engine.io and its transport hold for a connection, as far as it is known. */
 export function engineBytes(connection: Connection): number {
   let bytes = transportBytes(connection) ?? 0;
   for (const packet of connection.writeBuffer ?? []) bytes += dataBytes(packet);
@@ -173,7 +177,7 @@ export function connectionOf(socket: Socket): Connection {
   return socket.conn as unknown as Connection;
 }
 
-/** Ends a connection at once, without waiting for what is due to it. */
+/** Ends a connection at once. The data that waits for it is dropped. */
 export function cut(connection: Connection): void {
   const { socket } = connection.transport;
   if (typeof socket?.terminate === 'function') socket.terminate();
@@ -182,7 +186,7 @@ export function cut(connection: Connection): void {
 
 const webSocketOpen = 1;
 
-/** The way to the bytes of a connection's WebSocket, beside engine.io and ws. */
+/** Writes to the WebSocket of a connection, bypassing engine.io and ws. */
 export class Wire {
   readonly #connection: Connection;
   readonly #webSocket: WebSocketInside;
@@ -196,7 +200,10 @@ export class Wire {
     this.writer = writer;
   }
 
-  /** Whether bytes written now come after everything that was sent before, and are understood. */
+  /**
+   * Whether bytes that are written now come after everything that was sent before, and the client can read
+   * them.
+   */
   get isOpen(): boolean {
     return (
       this.#connection.readyState === 'open' &&
@@ -207,12 +214,15 @@ export class Wire {
   }
 }
 
-/** Sends a frame, given in parts. The callback follows in a later tick: when it was written, or failed. */
+/**
+ * Sends a frame, given in parts. The callback is called in a later tick, when the write is complete or has
+ * failed.
+ */
 export type Intercept = (frame: readonly (Buffer | string)[], callback?: (error?: Error) => void) => void;
 
 /** Finds the {@link Wire} of a connection. */
 export class Wires {
-  /** Whether the `Sender` of a copy of ws was found to work as known. */
+  /** Whether the `Sender` class of a copy of ws has passed the trial. */
   readonly #trials = new WeakMap<object, boolean>();
   readonly #direct: DirectWrites;
   readonly #frames: HeldFrames;
@@ -223,8 +233,8 @@ export class Wires {
   }
 
   /**
-   * @param intercept - gets all that engine.io and ws send, from now on
-   * @returns undefined when the inside is not as this file has it
+   * @param intercept - from now on, called with everything that engine.io and ws send
+   * @returns undefined if the internals are not as expected
    */
   take(connection: Connection, intercept: Intercept): Wire | undefined {
     const webSocket = connection.transport.socket;
@@ -243,7 +253,7 @@ export class Wires {
   }
 }
 
-/** Whether a connection is one that can have a {@link Wire}: an uncompressed websocket of the module ws. */
+/** Whether a connection can have a {@link Wire}. It must be an uncompressed websocket of the module ws. */
 export function mayHaveWire({ transport }: Connection): boolean {
   return transport.name === 'websocket' && !transport.socket?.extensions;
 }
@@ -257,15 +267,16 @@ function isAsKnown(connection: Connection, sender: Sender, socket: NetSocket): b
     typeof connection.transport.socket.readyState === 'number' &&
     typeof sender._state === 'number' &&
     typeof sender.sendFrame === 'function' &&
-    // Somebody else's hook, of another adapter for example: the order between the two would not be ours to keep.
+    // Another program has a hook here, for example another adapter. The order between the two could not be
+    // kept.
     !Object.hasOwn(sender, 'sendFrame') &&
     socket instanceof NetSocket
   );
 }
 
 /**
- * A trial with a `Sender` of the same class. All that it sends MUST pass `sendFrame`, as it is, what ws sends by itself
- * included; and `_state` MUST be 0 unless something is being compressed.
+ * A trial with a `Sender` of the same class. Everything that it sends MUST pass `sendFrame` unchanged, also
+ * the frames that ws sends by itself. `_state` MUST be 0 unless something is being compressed.
  */
 function leavesThroughSendFrame(SenderClass: object): boolean {
   const written: Buffer[] = [];
@@ -312,5 +323,5 @@ interface TrialMethods {
   close(code: number, data: undefined, mask: boolean): void;
 }
 
-/** The frames of the trial as RFC 6455 has them: a text 'a', a compressed 'c', a ping 'b', a close with code 1000. */
+/** The frames of the trial, by RFC 6455: a text 'a', a compressed 'c', a ping 'b', a close with code 1000. */
 const trialBytes = Buffer.from([0x81, 1, 0x61, 0xc1, 1, 0x63, 0x89, 1, 0x62, 0x88, 2, 0x03, 0xe8]);

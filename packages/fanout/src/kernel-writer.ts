@@ -24,30 +24,30 @@ export class KernelWriter {
   }
 
   /**
-   * Whether the kernel has not taken the last write. Then nothing may be written until `onceDrained` calls
+   * Whether the kernel has not taken the last write. Then nothing must be written until `onceDrained` calls
    * back.
    */
   get isBlocked(): boolean {
     return this.#inFlight !== undefined;
   }
 
-  /** Bytes of the write that blocks the connection. */
+  /** The size of the write that blocks the connection, in bytes. */
   get inFlightBytes(): number {
     return this.#inFlight?.buffer.length ?? 0;
   }
 
-  /** How many of them the socket's stream holds, and counts as its own. */
+  /** The number of these bytes that the stream of the socket holds, and counts as its own. */
   get streamBytes(): number {
     return this.#isInStream ? this.inFlightBytes : 0;
   }
 
-  /** How many bytes the kernel has taken. */
+  /** The number of bytes that the kernel has taken. */
   get takenBytes(): number {
     if (this.#handle) return this.#handle.bytesWritten - this.#handle.writeQueueSize;
     return this.#socket.bytesWritten - this.#socket.writableLength;
   }
 
-  /** Bytes for a closed socket are dropped. */
+  /** Writes bytes. If the socket is closed, they are dropped. */
   write(frame: Frame): void {
     if (!this.#socket.writable) return;
     // Bytes that the stream holds go first.

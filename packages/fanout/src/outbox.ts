@@ -20,7 +20,7 @@ import { WebSocketWriter } from './websocket-writer.ts';
 export interface Outgoing {
   readonly packet: EncodedPacket;
   readonly options: PacketOptions;
-  /** The same as WebSocket frames. Undefined if it has to go through engine.io. */
+  /** The packets as WebSocket frames. Undefined if they must be sent through engine.io. */
   readonly frame: Frame | undefined;
   readonly bytes: number;
 }
@@ -34,23 +34,24 @@ export interface OutboxParts {
   readonly wires: Wires;
   readonly outboxBytesMax: number;
   /**
-   * Called in a turn of its own: the connection of a socket that missed something has taken what waited for
-   * it.
+   * Called in a later turn, when the client of a socket that missed something has read everything that waited
+   * for it.
    */
   readonly onDrained: (socket: Socket) => void;
-  /** The internals of a connection are not as expected. It is served through engine.io. */
+  /** Called if the internals of a connection are not as expected. It is served through engine.io. */
   readonly onUnknown: () => void;
 }
 
 /**
- * A message up to this size always goes to a connection for which nothing waits. The limit for all does not
- * count.
+ * A message up to this size is always sent to a connection for which nothing waits, even beyond the limit for
+ * all connections.
  */
 const smallBytes = 65_536;
 
 /**
  * The packets for one connection. Frames are collected, and written together when the connection is flushed.
- * Packets that cannot go as frames go through engine.io. Both stay in the order in which they were offered.
+ * Packets that cannot be sent as frames are sent through engine.io. Both stay in the order in which they were
+ * offered.
  */
 export class Outbox implements Flushable, Backlogged {
   readonly #connection: Connection;
@@ -59,12 +60,12 @@ export class Outbox implements Flushable, Backlogged {
   #transport: Connection['transport'] | undefined;
   /** Undefined while the connection is served through engine.io. */
   #writer: WebSocketWriter | undefined;
-  /** Whether it is going to be flushed. */
+  /** Whether a flush of the connection is scheduled. */
   #isScheduled = false;
   /** Whether the connection is slow, so that its waiting bytes count against the limits. */
   #isSlow = false;
   #isClosed = false;
-  /** Sockets that missed something. */
+  /** The sockets that missed something. */
   #missed: Set<Socket> | undefined;
 
   constructor(connection: Connection, parts: OutboxParts) {
@@ -90,13 +91,17 @@ export class Outbox implements Flushable, Backlogged {
     return this.#isGone || this.#takes(socket, frame && this.#findWriter(), bytes);
   }
 
-  /** From now on frames that engine.io sends are collected too, if the connection has a writer. */
+  /** From now on, frames that engine.io sends are collected too, if the connection has a writer. */
   open(): void {
     const { transport } = this.#connection;
     if (transport !== this.#transport) this.#setTransport(transport);
   }
 
-  /** @returns false if the packet was dropped, because the connection cannot take it at once */
+  /**
+   * Sends a volatile packet.
+   *
+   * @returns false if it was dropped because the connection could not take it at once
+   */
   offerVolatile(socket: Socket, { packet, options }: Outgoing): boolean {
     if (this.#writer?.isBusy || this.#connection.transport.writable === false) return false;
     writeThroughEngine(socket, packet, options);
@@ -129,10 +134,10 @@ export class Outbox implements Flushable, Backlogged {
     this.#close();
   }
 
-  /** Finds the writer, if a frame may go through it now. */
+  /** Finds the writer, if a frame can be sent through it now. */
   #findWriter(): WebSocketWriter | undefined {
     this.open();
-    // Packets that engine.io holds come first.
+    // Packets that engine.io holds must be sent first.
     return this.#writer?.isOpen && this.#connection.writeBuffer?.length === 0 ? this.#writer : undefined;
   }
 
@@ -201,7 +206,7 @@ export class Outbox implements Flushable, Backlogged {
     return (this.#writer?.waitingBytes ?? 0) + ownBytes;
   }
 
-  /** Finds out whether the connection is slow, and if it is, notes in the backlog what waits. */
+  /** Finds out whether the connection is slow. If it is, notes the waiting bytes in the backlog. */
   #updateBacklog(): void {
     const { isBlocked = false, pendingBytes = 0 } = this.#writer ?? {};
     // Frames of this turn are a backlog only if there is one already.

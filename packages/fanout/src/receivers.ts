@@ -7,17 +7,17 @@ import type { Outbox } from './outbox.ts';
 export interface Receiver {
   readonly socket: Socket;
   readonly outbox: Outbox;
-  /** Number of the last merge of several rooms that found it. */
+  /** The number of the last merge of several rooms that found the receiver. */
   lastMerge: number;
 }
 
 const everybody = Symbol('everybody');
 
-/** Finds the sockets that a broadcast is for: those that the stock adapter would reach, in the same order. */
+/** Finds the sockets of a broadcast: the same as Socket.IO's own adapter, in the same order. */
 export class Receivers {
   readonly #adapter: Adapter;
   readonly #outboxOf: (connection: Connection) => Outbox;
-  /** Receivers of a room, or of all sockets. An entry counts until a socket joins or leaves. */
+  /** The receivers of a room, or of all sockets. An entry is valid until a socket joins or leaves. */
   readonly #known = new Map<string | undefined | typeof everybody, readonly Receiver[]>();
   readonly #receivers = new WeakMap<Socket, Receiver>();
   #merges = 0;
@@ -31,7 +31,7 @@ export class Receivers {
     const { rooms, except } = options;
     if ((except?.size ?? 0) > 0) return this.#find(options);
     if (rooms.size > 1) return this.#merge(rooms);
-    // An app may pass a room `undefined` by mistake. Nobody is in that room.
+    // An app may pass the room `undefined` by mistake. No socket is in this room.
     const [room] = rooms;
     return rooms.size === 1 ? this.#inRoom(room) : this.#all(options);
   }

@@ -1,6 +1,6 @@
 /**
- * Counts ticks of the queue of `process.nextTick`, as long as somebody waits for one. A stream reports in the
- * tick after a write that the kernel has taken it; the count tells when that would have been.
+ * Counts ticks of the queue of `process.nextTick`, while a caller waits for one. A stream reports a completed
+ * write in the tick after it. The count shows when this would have happened.
  */
 export class TickCounter {
   #now = 0;
@@ -10,7 +10,7 @@ export class TickCounter {
     return this.#now;
   }
 
-  /** Keeps counting until this number is reached. */
+  /** Counting continues until this number is reached. */
   reach(tick: number): void {
     if (tick <= this.#until) return;
     if (this.#now === this.#until) this.#countOne();

@@ -5,7 +5,7 @@ import type { TickCounter } from './tick-counter.ts';
 
 /** A frame of engine.io or ws whose callback waits. */
 interface InterceptedFrame {
-  /** Where in the chain the frame ends. */
+  /** The position in the chain where the frame ends. */
   readonly position: number;
   readonly callback: ((error?: Error) => void) | undefined;
 }
@@ -21,11 +21,11 @@ export class WebSocketWriter {
   readonly #onChange: () => void;
   #wire: Wire | undefined;
   #chain: FrameChain;
-  /** How many bytes of the chain were written. */
+  /** The number of bytes of the chain that were written. */
   #from = 0;
-  /** Whether the kernel has to take something before more is written. */
+  /** Whether the kernel must take the last write before more is written. */
   #isBlocked = false;
-  /** Frames of engine.io and ws whose callbacks wait until the kernel has taken something. */
+  /** Frames of engine.io and ws whose callbacks wait until the kernel has taken them. */
   #intercepted: InterceptedFrame[] = [];
   /** The tick in which engine.io would have been ready to send again. */
   #readyAt = 0;
@@ -63,7 +63,7 @@ export class WebSocketWriter {
     return this.#isBlocked || this.#ticks.now < this.#readyAt;
   }
 
-  /** Bytes that were added and not written. */
+  /** The number of bytes that were added and not written. */
   get pendingBytes(): number {
     return this.#chain.bytes - this.#from;
   }
@@ -72,7 +72,7 @@ export class WebSocketWriter {
     return this.pendingBytes + (this.#wire?.writer.inFlightBytes ?? 0);
   }
 
-  /** How many of the waiting bytes the socket's stream holds. */
+  /** The number of waiting bytes that the stream of the socket holds. */
   get streamBytes(): number {
     return this.#wire?.writer.streamBytes ?? 0;
   }
@@ -90,7 +90,11 @@ export class WebSocketWriter {
     this.#ticks.reach(this.#readyAt);
   }
 
-  /** Writes until nothing is left or the kernel takes no more. @returns how many bytes were written */
+  /**
+   * Writes until nothing is left or the kernel takes no more.
+   *
+   * @returns the number of bytes that were written
+   */
   write(nextPiece: PieceOf = pieceOf): number {
     const writer = this.#wire?.writer;
     if (!writer) return 0;
@@ -109,7 +113,7 @@ export class WebSocketWriter {
     return bytes;
   }
 
-  /** engine.io has closed the connection. Nothing waits any more. */
+  /** Called when engine.io has closed the connection. Drops everything that waits. */
   close(): void {
     this.#isClosed = true;
     const intercepted = this.#intercepted;
@@ -140,7 +144,7 @@ export class WebSocketWriter {
     this.#onChange();
   }
 
-  /** The whole chain was written, or nothing more of it will be. */
+  /** Called when the whole chain was written, or when nothing more of it will be written. */
   #clear(): void {
     this.#chains.leave(this.#chain);
     this.#chain = this.#chains.empty;

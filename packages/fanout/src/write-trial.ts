@@ -5,7 +5,7 @@ import { DirectWrites, observeWrite, type WriteCall } from './direct-writes.ts';
 import { Frame, HeldFrames } from './frame.ts';
 import { KernelWriter } from './kernel-writer.ts';
 
-/** Both ends of a TCP connection that nobody else uses. */
+/** Both ends of a TCP connection that is used only for the trial. */
 export interface Pair {
   /** It does not read. */
   readonly writer: Socket;
@@ -20,11 +20,12 @@ export interface TrialOptions {
 }
 
 /**
- * Proves that handles can be written to directly, on a loopback connection and with the functions that deliver
- * afterwards. It tries what the kernel takes at once, what it takes later, and writes that fail at once or later.
+ * Proves that handles can be written to directly. The proof uses a loopback connection, and the functions
+ * that deliver afterwards. It tries writes that the kernel takes at once, takes later, refuses at once, and
+ * refuses later.
  *
- * @returns how this Node's handles are written to
- * @throws Error which says what does not work as known
+ * @returns how to write to the handles of this Node
+ * @throws Error that names the unexpected behaviour
  */
 export async function proveDirectWrites(options: TrialOptions = {}): Promise<WriteCall> {
   const { open = openLoopback, timeoutMs = 30_000 } = options;
@@ -60,7 +61,7 @@ class Trial {
   readonly #direct = new DirectWrites();
   readonly #kernel: KernelWriter;
   readonly #received: Received;
-  /** All that is sent is this text again and again. */
+  /** The sent data is this text again and again. */
   readonly #small: Buffer = randomBytes(smallBytes);
   readonly #large: Frame = new Frame(Buffer.alloc(largeBytes, this.#small));
   #sentBytes = 0;
@@ -100,7 +101,7 @@ class Trial {
     await this.#received.all(this.#sentBytes);
   }
 
-  /** A handle that was shut down takes no more. */
+  /** A handle that was shut down takes no more data. */
   async #failAtOnce(): Promise<void> {
     const { reader } = this.#pair;
     const handle = this.#direct.handleOf(reader);
@@ -153,21 +154,21 @@ class Trial {
   }
 }
 
-/** What arrives at the reader. */
+/** The data that arrives at the reader. */
 class Received {
   readonly #reader: Socket;
   readonly #text: Buffer;
   #bytes = 0;
   #isAsSent = true;
 
-  /** @param text - all that arrives has to be this again and again */
+  /** @param text - the data must be this text again and again */
   constructor(reader: Socket, text: Buffer) {
     this.#reader = reader;
     this.#text = text;
     reader.on('data', (data: Buffer) => this.#compare(data));
   }
 
-  /** @param bytes - how many were sent */
+  /** @param bytes - the number of sent bytes */
   async all(bytes: number): Promise<void> {
     while (this.#bytes < bytes) await once(this.#reader, 'data');
     if (!this.#isAsSent || this.#bytes > bytes) throw new Error('bytes do not arrive as they were written');
@@ -204,7 +205,7 @@ async function openLoopback(signal: AbortSignal): Promise<Pair> {
     await once(reader, 'connect', { signal });
     for await (const [writer] of accepted) {
       if (writer.remotePort === reader.localPort) return { writer: writer.unref(), reader };
-      // Somebody else has connected.
+      // Another program has connected.
       writer.destroy();
     }
     throw new Error('the loopback connection was not accepted');

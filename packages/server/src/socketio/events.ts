@@ -44,8 +44,9 @@ const renewal = 'token';
 type SharedListener = (this: Socket, ...args: unknown[]) => void;
 
 /**
- * Listens to the clients of the main namespace. @returns a function that stops listening, and leaves the
- * clients connected
+ * Listens to the clients of the main namespace.
+ *
+ * @returns a function that stops listening, and leaves the clients connected
  */
 export function listenToClients(io: Server, parts: EventParts): () => void {
   const { path, access, addresses, polling, logger, insides, refuseUnknown } = parts;

@@ -74,8 +74,9 @@ function firstPlace({ store, state }: LogView, from: From, head: number): number
 }
 
 /**
- * How many messages of a topic come before the wanted ones. @param sequence - all messages after it are
- * wanted
+ * The number of messages of a topic before the wanted ones.
+ *
+ * @param sequence - all messages after it are wanted
  */
 function ordinalWanted({ store }: LogView, entry: TopicEntry, from: From, sequence: number): number {
   switch (from.kind) {
