@@ -35,6 +35,6 @@ it('the console says why a server behind a proxy refuses its connection, and not
   const page = await openTab(browser, `http://localhost:${port}`, { expected: /WebSocket|403/ });
   const banner = page.getByRole('alert').filter({ hasText: 'The server refuses the connection' });
   await banner.waitFor();
-  expect(await banner.textContent()).toContain('(origins)');
+  expect(await banner.textContent()).toContain('setting `origins`');
   expect(await page.getByText('is lost').count()).toBe(0);
 });

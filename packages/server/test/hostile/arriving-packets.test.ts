@@ -49,14 +49,14 @@ function hasRoomFor(bytes: number): boolean {
   return isThere;
 }
 
-describe.each(Object.entries(ways))('packets that have come in part: %s', (_what, begin) => {
+describe.each(Object.entries(ways))('packets that have arrived in part: %s', (_what, begin) => {
   beforeEach(() => {
     const others = fixedLimits.packetsArrivingBytesMax.value - leftBytes;
     expect(packetBudget.take(others)).toBe(true);
     onTestFinished(() => void packetBudget.take(-others));
   });
 
-  it('packets that have come in part are bounded over all clients, and nobody else is refused for it', async () => {
+  it('the memory for incomplete packets is limited over all clients, and complete packets of others are accepted', async () => {
     const { url } = await startServer({ rules: [{ match: '**', create: 'publish' }] });
     const good = await connectClient(url);
     const first = await begin(url);
@@ -74,16 +74,19 @@ describe.each(Object.entries(ways))('packets that have come in part: %s', (_what
   });
 });
 
-it.each(['websocket', 'polling'] as const)('what has come takes no room any more: %s', async (transport) => {
-  const { url } = await startServer({ rules: [{ match: '**', create: 'publish' }] });
-  const client = await connectClient(url, transport);
-  const all = fixedLimits.packetsArrivingBytesMax.value;
-  const message = 'x'.repeat(900_000);
-  expect(await client.emitWithAck('publish', { topic: 'news', message })).toMatchObject({ ok: true });
-  await expect.poll(() => hasRoomFor(all)).toBe(true);
-});
+it.each(['websocket', 'polling'] as const)(
+  'a packet uses no memory of the limit after it has arrived: %s',
+  async (transport) => {
+    const { url } = await startServer({ rules: [{ match: '**', create: 'publish' }] });
+    const client = await connectClient(url, transport);
+    const all = fixedLimits.packetsArrivingBytesMax.value;
+    const message = 'x'.repeat(900_000);
+    expect(await client.emitWithAck('publish', { topic: 'news', message })).toMatchObject({ ok: true });
+    await expect.poll(() => hasRoomFor(all)).toBe(true);
+  },
+);
 
-describe('a request that is never answered, or goes on behind its answer, takes no room any more', () => {
+describe('the memory of abandoned or refused polling requests', () => {
   async function startRequest(length: number, before: (path: string) => string = () => ''): Promise<Socket> {
     const { url } = await startServer();
     const client = await RawPolling.open(url);
@@ -93,7 +96,7 @@ describe('a request that is never answered, or goes on behind its answer, takes 
     return connectTo(url, before(path) + head);
   }
 
-  it('a request whose turn never came takes no memory any more once its client has gone', async () => {
+  it('a polling request whose turn never came uses no memory after its client has gone', async () => {
     const poll = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
     const socket = await startRequest(packet.length, poll);
     socket.write(part);
@@ -103,7 +106,7 @@ describe('a request that is never answered, or goes on behind its answer, takes 
     await expect.poll(() => hasRoomFor(all)).toBe(true);
   });
 
-  it('a request that is too large takes no memory any more once its client has gone', async () => {
+  it('a polling request that is too large uses no memory after its client has gone', async () => {
     const socket = await startRequest(8_000_000);
     // Twice what a packet may have, and as much again once it was told so.
     socket.write(Buffer.alloc(4_000_000, 'x'));

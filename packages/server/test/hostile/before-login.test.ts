@@ -20,7 +20,7 @@ describe.each(rawTransports)(
     it.each([
       ['without a token', {}, ''],
       ['with one', { key: secret }, JSON.stringify({ token: masterToken })],
-    ])('is ended, %s', async (_what, options, auth) => {
+    ])('a client that sends several logins at once is disconnected, %s', async (_what, options, auth) => {
       const { url } = await startServer({ loginTimeoutMs: 600_000, ...options });
       const client = await open(url);
       // At once: over one that asks again once it is in, Socket.IO ends the connection by itself.
@@ -28,7 +28,7 @@ describe.each(rawTransports)(
       await expect(client.ended()).resolves.toBeUndefined();
     });
 
-    it('a client is let in when it tries other namespaces first, or comes again after it has left', async () => {
+    it('a client can log in after it tried other namespaces, and again after it has left', async () => {
       const { url } = await startServer();
       const client = await open(url);
       await client.send('40/one,', '40/two,');
@@ -40,7 +40,7 @@ describe.each(rawTransports)(
       }
     });
 
-    it('a client is let in with its second token when the first was refused', async () => {
+    it('a client can log in with a second token after the first was refused', async () => {
       const { url } = await startServer({ key: secret });
       const client = await open(url);
       await client.send('40{"token":"x"}');
@@ -50,8 +50,8 @@ describe.each(rawTransports)(
   },
 );
 
-describe('A10: sessions that poll, come, and fail', () => {
-  it('sessions that poll, come, and fail leave nothing behind', async () => {
+describe('A10: polling sessions that are opened and fail', () => {
+  it('polling sessions that are opened and fail leave nothing in memory', async () => {
     const http = createServer((_request, response) => response.writeHead(404).end());
     const fanfare = await attach(http, { memory: true });
     onTestFinished(() => fanfare.stop());
@@ -136,7 +136,7 @@ describe('A10: a websocket before login', () => {
   it.each([
     ['fragments', Buffer.concat([firstFragment, ...Array<Buffer>(64).fill(oneByteFragment)])],
     ['pings', Buffer.concat(Array<Buffer>(65).fill(emptyPing))],
-  ])('a websocket before login is ended when it sends more than 64 frames: %s', async (_what, frames) => {
+  ])('a websocket before login is closed when it sends more than 64 frames: %s', async (_what, frames) => {
     const { url } = await startServer({ loginTimeoutMs: 600_000 });
     await connectDripping(url, Buffer.concat([handshake, frames])).closed;
     const client = connectDripping(url, handshake);
@@ -145,7 +145,7 @@ describe('A10: a websocket before login', () => {
     expect(client.socket.destroyed).toBe(true);
   });
 
-  it('a websocket before login logs in in 60 fragments, and can send more than 64 frames afterwards', async () => {
+  it('a websocket can log in with 60 fragments, and send more than 64 frames afterwards', async () => {
     const { url } = await startServer();
     const space = Buffer.from([0x00, 0x81, 0, 0, 0, 0, 0x20]);
     const login = [...'40{'].map((character, at) =>
@@ -163,7 +163,7 @@ describe('A10: a websocket before login', () => {
     await expect.poll(() => answers).toContain('4399[');
   });
 
-  it('a websocket before login is ended when it sends more than 16 packets', async () => {
+  it('a websocket before login is closed when it sends more than 16 packets', async () => {
     const { url } = await startServer({ loginTimeoutMs: 600_000, key: secret });
     const client = await RawWebSocket.open(url);
     await client.send(...Array<string>(17).fill('40/other,')).catch(() => {});
@@ -171,8 +171,8 @@ describe('A10: a websocket before login', () => {
   });
 });
 
-describe('A10: a session that polls, before login', () => {
-  it('a polling session before login is ended when it sends more than 16 packets', async () => {
+describe('A10: a polling session before login', () => {
+  it('a polling session before login is closed when it sends more than 16 packets', async () => {
     const { url } = await startServer({ loginTimeoutMs: 600_000, key: secret });
     const client = await RawPolling.open(url);
     await client.post(Array<string>(17).fill('40').join(separator)).catch(() => {});
@@ -181,7 +181,7 @@ describe('A10: a session that polls, before login', () => {
 });
 
 describe('A10: a thousand hostile connections before login', () => {
-  it('a thousand hostile connections before login take little memory, keep nobody from being let in, and are all gone in time', async () => {
+  it('a thousand hostile connections before login use little memory, delay no login, and are closed in time', async () => {
     const server = await ProbedServer.fanfare(
       '--memory --login-timeout-ms 1000 --request-timeout-ms 1000'.split(' '),
     );

@@ -28,12 +28,12 @@ async function faultsOf(
 const isRare = (input: string): boolean => input.length === 7;
 
 describe('the fuzzer finds', () => {
-  it('the fuzzer finds nothing where there is nothing', async () => {
+  it('the fuzzer finds nothing in code without faults', async () => {
     expect(await faultsOf(() => {})).toBe('');
     expect(await faultsOf(async () => {})).toBe('');
   });
 
-  it('the fuzzer finds a rejection that nobody handles', async () => {
+  it('the fuzzer finds an unhandled rejection', async () => {
     const faults = await faultsOf(async (input) => {
       if (isRare(input)) void Promise.reject(new Error('nobody cares'));
       await new Promise((resolve) => void setImmediate(resolve));
@@ -41,7 +41,7 @@ describe('the fuzzer finds', () => {
     expect(faults).toContain('nobody cares');
   });
 
-  it('the fuzzer finds an exception that nobody catches', async () => {
+  it('the fuzzer finds an uncaught exception', async () => {
     const faults = await faultsOf(async (input) => {
       await new Promise<void>((resolve) => {
         setImmediate(resolve);
@@ -51,7 +51,7 @@ describe('the fuzzer finds', () => {
     expect(faults).toContain('SyntaxError');
   });
 
-  it('the fuzzer finds an input that holds the event loop, in the turn it comes in and in a later one', async () => {
+  it('the fuzzer finds an input that blocks the event loop, in its own turn and in a later one', async () => {
     const burn = (): void => {
       for (const end = performance.now() + 120; performance.now() < end;);
     };
@@ -63,7 +63,7 @@ describe('the fuzzer finds', () => {
     expect(await faultsOf(later)).toContain('the event loop was held');
   });
 
-  it('the fuzzer finds memory that is left behind', async () => {
+  it('the fuzzer finds a memory leak', async () => {
     const kept: object[] = [];
     const faults = await faultsOf(
       (input) => void kept.push({ input, room: Array.from({ length: 1_000 }, () => input) }),
@@ -82,7 +82,7 @@ describe('the fuzzer finds', () => {
     expect(faults).toContain('nobody is served, after batch 0');
   });
 
-  it('the fuzzer finds a parser that writes to Object.prototype, does not end, or throws something else than a refusal', async () => {
+  it('the fuzzer finds a parser that writes to Object.prototype, never ends, or throws something other than a refusal', async () => {
     const merge = (target: Record<string, unknown>, source: object): void => {
       for (const [name, value] of Object.entries(source)) {
         if (typeof value === 'object' && value !== null)
@@ -122,11 +122,11 @@ async function faultsOfServer(answer: RequestListener): Promise<string> {
 }
 
 describe('the fuzzer finds an HTTP server in this process that', () => {
-  it('the fuzzer finds nothing in an HTTP server that has nothing wrong', async () => {
+  it('the fuzzer finds nothing in an HTTP server without faults', async () => {
     expect(await faultsOfServer((_request, response) => response.end())).toBe('');
   });
 
-  it('the fuzzer finds an HTTP server that fails over a request', async () => {
+  it('the fuzzer finds an HTTP server that fails on a request', async () => {
     const faults = await faultsOfServer((request, response) => {
       decodeURIComponent(request.url ?? '');
       response.end();
@@ -165,7 +165,7 @@ describe('the fuzzer finds an HTTP server in this process that', () => {
 
 const badServer = fileURLToPath(new URL('bad-server.mjs', import.meta.url));
 
-describe('the fuzzer finds over real sockets a server that', () => {
+describe('the fuzzer over real sockets', () => {
   it.each([
     ['none', undefined],
     ['crash', 'the server ended'],
@@ -173,7 +173,7 @@ describe('the fuzzer finds over real sockets a server that', () => {
     ['slow', 'the event loop was held'],
     ['leak', 'the heap grew'],
     ['deaf', 'nobody is served'],
-  ])('has this wrong: %s', async (kind, fault) => {
+  ])('the fuzzer finds this fault of a server over real sockets: %s', async (kind, fault) => {
     const server = await ProbedServer.start(badServer, [kind]);
     const complaint = async (): Promise<string | undefined> =>
       (await fetch(`${server.url}/good`)).ok ? undefined : 'nobody is served';
@@ -188,7 +188,7 @@ describe('the fuzzer finds over real sockets a server that', () => {
   });
 });
 
-describe('what is generated', () => {
+describe('generated input', () => {
   const counts = async (
     options: { readonly key?: string },
     inputs: fc.Arbitrary<Conversation>,
@@ -213,7 +213,7 @@ describe('what is generated', () => {
       [200, 401, 404].map(status),
     ],
   ])(
-    'generated input gets past the door, and has each kind of answer: %s',
+    'generated input is accepted often enough, and gets each kind of response: %s',
     async (_what, options, inputs, whats) => {
       const had = await counts(options, inputs, whats);
       expect(
@@ -223,7 +223,7 @@ describe('what is generated', () => {
     },
   );
 
-  it('a generated conversation finds its session, in each of its steps', async () => {
+  it('a generated conversation uses a valid session in each of its steps', async () => {
     const http = createServer((_request, response) => response.writeHead(404).end());
     const fanfare = await attach(http, { memory: true, logger: silent });
     onTestFinished(() => fanfare.stop());

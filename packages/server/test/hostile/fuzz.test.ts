@@ -89,13 +89,13 @@ function untouched(): string | undefined {
     : undefined;
 }
 
-it('the fuzzer feeds as many inputs as it says', () => {
+it('the fuzzer feeds as many inputs as it reports', () => {
   const sum = (counts: Readonly<Record<string, number>>): number =>
     Object.values(counts).reduce((one, other) => one + other, 0);
   expect([sum(usual), sum(overSockets)]).toEqual([200_000, 5_000]);
 });
 
-describe('whatever is read', { timeout }, () => {
+describe('input of every parser', { timeout }, () => {
   it('random text as a topic, a pattern or a request is accepted or refused', async () => {
     const parsers = [parseTopic, parseInterest, parseId, parseFrom, parseSubscribe, parseUnsubscribe];
     await expectNoFault('requests', fc.tuple(topicName, topicName, anyValue), {
@@ -111,7 +111,7 @@ describe('whatever is read', { timeout }, () => {
     });
   });
 
-  it('random text as a packet of Socket.IO is decoded or refused', async () => {
+  it('a random text as a Socket.IO packet is decoded or refused', async () => {
     let decoder = new Decoder();
     await expectNoFault('packets', socketIoPacket, {
       feed: (packet) => {
@@ -230,7 +230,7 @@ function conversing(parts: InProcess): Target<Conversation> {
   return serving(parts, async (pieces) => inputsIn(pieces, (await converse(parts.http, pieces)).taken));
 }
 
-describe('whatever comes over a connection', { timeout }, () => {
+describe('input over a connection', { timeout }, () => {
   it('random HTTP bytes never crash the server or delay other clients', async () => {
     await expectNoFault('HTTP', httpConversation, conversing(await startInProcess()));
   });

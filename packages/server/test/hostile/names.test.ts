@@ -96,8 +96,8 @@ const reserved: ReadonlySet<string> = new Set(
   ),
 );
 
-describe('A5: a name that means something elsewhere', () => {
-  it('a name that means something elsewhere is a topic like any other at every entry, and comes back as it was: all of them beside each other', async () => {
+describe('A5: names with a special meaning elsewhere', () => {
+  it('a name with a special meaning elsewhere is an ordinary topic everywhere, and comes back unchanged: all names together', async () => {
     const { url, server } = await startServer({ memory: true });
     const client = await connectClient(url);
     const delivered: unknown[] = [];
@@ -139,7 +139,7 @@ describe('A5: a name that means something elsewhere', () => {
     untouched();
   });
 
-  it('a name that means something elsewhere is an event of its own name, or none at all: all of them beside each other', async () => {
+  it('a name with a special meaning elsewhere is delivered as its own event, or refused if reserved: all names together', async () => {
     const { url } = await startServer({ memory: true });
     const client = await connectClient(url);
     const delivered: unknown[] = [];
@@ -156,7 +156,7 @@ describe('A5: a name that means something elsewhere', () => {
     untouched();
   });
 
-  it('a name that means something elsewhere is a segment of a pattern like any other: all of them beside each other', async () => {
+  it('a name with a special meaning elsewhere is an ordinary segment of a pattern: all names together', async () => {
     const { url } = await startServer({ memory: true });
     const client = await connectClient(url);
     const delivered: unknown[] = [];
@@ -180,7 +180,7 @@ describe('A5: a name that means something elsewhere', () => {
   });
 
   it.each(topics.filter((topic) => topic !== '.' && topic !== '..'))(
-    'a name that means something elsewhere is streamed as it is: %j',
+    'a name with a special meaning elsewhere is streamed unchanged: %j',
     async (topic) => {
       const { url } = await startServer({ memory: true });
       await ask(url, 'PUT', `/topics/${encode(topic)}`);
@@ -192,7 +192,7 @@ describe('A5: a name that means something elsewhere', () => {
   );
 
   it.each(names.filter((name) => !isTopic(name)))(
-    'a name that means something elsewhere is refused in the same way at every entry: %j',
+    'an invalid name is refused in the same way everywhere: %j',
     async (name) => {
       const { url, server } = await startServer({ memory: true });
       const client = await connectClient(url);
@@ -230,7 +230,7 @@ describe('A5: a name that means something elsewhere', () => {
     },
   );
 
-  it("a connection's id as a topic reaches only its subscribers", async () => {
+  it("a message to a topic that is named like a connection's id reaches only the topic's subscribers", async () => {
     const { url } = await startServer();
     const [victim, other] = [await connectClient(url), await connectClient(url)];
     const got: unknown[] = [];
@@ -293,7 +293,7 @@ describe('A4: names of prototypes', () => {
     untouched();
   });
 
-  it('the names of prototypes as keys of JSON are a message like any other, and not a field of a request', async () => {
+  it('the names of prototypes as JSON keys are part of the message, not fields of the request', async () => {
     const { url } = await startServer({ memory: true });
     const client = await connectClient(url);
     await client.emitWithAck('subscribe', { topic: 'news', envelope: true });
@@ -334,7 +334,7 @@ describe('A4: names of prototypes', () => {
     });
   });
 
-  it('the names of prototypes as claims give no right, and as subjects are like any other', async () => {
+  it('the names of prototypes as claims give no rights, and as subjects are ordinary', async () => {
     const { url } = await startServer({ key: secret, memory: true });
     const all = { publish: ['**'], subscribe: ['**'], admin: true };
     const claims = JSON.parse(
@@ -361,10 +361,10 @@ describe('A4: names of prototypes', () => {
   });
 });
 
-describe('A6: what means something to another layer', () => {
+describe('A6: text with a special meaning for another layer', () => {
   const placeholder = { _placeholder: true, num: 0 };
 
-  it('text that means something to another layer is a message as it is, by every way in and out: placeholders, line ends, packets', async () => {
+  it('messages with placeholders, line ends or packets are delivered unchanged, over every way in and out', async () => {
     const { url, server } = await startServer({ memory: true });
     const client = await connectClient(url);
     const polling = await connectClient(url, 'polling');
@@ -407,7 +407,7 @@ describe('A6: what means something to another layer', () => {
     expect(stream.messages).toEqual(expected);
   });
 
-  it('text that means something to another layer is refused as a topic, as an id and as a start', async () => {
+  it('values with a special meaning for another layer are refused as a topic, an id or a start', async () => {
     const { url } = await startServer({ memory: true });
     const client = await connectClient(url);
     for (const event of ['subscribe', 'unsubscribe', 'publish'])
@@ -440,7 +440,7 @@ describe('A6: what means something to another layer', () => {
     },
   );
 
-  it('text that means something to another layer goes into no header and no second line of what is told', async () => {
+  it('line ends in a path get into no response header and no event of a stream', async () => {
     const { url } = await startServer({ memory: true });
     const answer = await ask(url, 'GET', '/topics/a%0D%0ASet-Cookie:%20x/messages');
     expect(codeOf(answer.text)).toBe('topic_name_invalid');

@@ -42,7 +42,7 @@ const floods: readonly (readonly [string, Buffer, number])[] = [
 ];
 
 it.each(floods)(
-  'a client that sends and never reads takes little memory, and nobody notices: %s',
+  'a client that sends and never reads uses little memory, and delays no other client: %s',
   async (_what, sent, mebibytes) => {
     const server = await ProbedServer.fanfare(['--memory']);
     const good = await GoodClient.of(server.url, await connectClient(server.url));
@@ -57,7 +57,7 @@ it.each(floods)(
   },
 );
 
-it('a client that sends pings and reads gets an answer to the last one', async () => {
+it('a client that sends pings and reads gets a pong for the last one', async () => {
   const { url } = await ProbedServer.fanfare(['--memory']);
   const client = await RawWebSocket.open(url);
   await connectRawClient(client);
@@ -89,7 +89,7 @@ async function askForPages(url: string, pages: number): Promise<Socket> {
   return socket;
 }
 
-it('a client that asks for a thousand pages at once and never reads takes the memory of one, and delays no other client', async () => {
+it('a client that requests a thousand pages at once and never reads uses the memory of one, and delays nobody', async () => {
   const server = await ProbedServer.fanfare(['--memory', '--rules', JSON.stringify(rules)]);
   await fillPage(server.url);
   const good = await GoodClient.of(server.url, await connectClient(server.url));
@@ -102,7 +102,7 @@ it('a client that asks for a thousand pages at once and never reads takes the me
   expect([server.isGone, server.failures]).toEqual([false, []]);
 });
 
-it('pipelined requests are answered in their order, and too many of them are refused', async () => {
+it('pipelined requests get their responses in order, and too many of them are refused', async () => {
   const { url } = await startServer({ memory: true });
   const { socket, ended } = connectRaw(url);
   const ask = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n`;
@@ -131,14 +131,14 @@ async function statusOf(url: string): Promise<number> {
   return response.status;
 }
 
-it('a connection that takes nothing of an answer is ended after the stall limit', async () => {
+it('a connection that reads nothing of a response is closed after the stall limit', async () => {
   const { url } = await startWithPage({ connectionsMax: 1, stallTimeoutMs: 1_000 });
   await askForPages(url, 20);
   expect(await statusOf(url)).toBe(429);
   await expect.poll(async () => statusOf(url)).toBe(200);
 });
 
-it('while too many bytes of answers wait for others, large answers are refused, and nothing else', async () => {
+it('while too many bytes of responses are waiting, only large responses are refused', async () => {
   const { url } = await startWithPage({ outboxTotalBytesMax: 1_000_000 });
   const page = topicUrl(url, 'news', '/messages');
   const deaf = await askForPages(url, 20);
@@ -153,24 +153,21 @@ it.each([
   ['events that there are not', '42["nothing"]', 400],
   ['commands with an acknowledgement', '420["subscribe",{"topic":"news"}]', 400],
   ['pongs', '3', 200],
-])(
-  'nobody notices a request of a client that polls which has very many packets: %s',
-  async (_what, packet, status) => {
-    const server = await ProbedServer.fanfare(['--memory']);
-    const good = await GoodClient.of(server.url, await connectClient(server.url));
-    const client = await RawPolling.open(server.url);
-    await connectRawClient(client);
-    const before = await server.ask();
-    const packets = Math.floor((2 * mebibyte) / (packet.length + 1));
-    const post = client.post(Array.from({ length: packets }, () => packet).join(separator));
-    // Where too many answers wait for its next poll, no more is taken, and another request is one too many.
-    await (status === 200 ? post : client.poll());
-    expect(await client.post('3')).toMatchObject({ status });
-    await post;
-    expect(await good.complaint()).toBeUndefined();
-    const after = await server.ask();
-    expect((after?.rssBytes ?? 0) - (before?.rssBytes ?? 0)).toBeLessThan(150 * mebibyte);
-    expect(after?.heldMaxMs).toBeLessThan(1_000);
-    expect([server.isGone, server.failures]).toEqual([false, []]);
-  },
-);
+])('a polling request with very many packets delays no other client: %s', async (_what, packet, status) => {
+  const server = await ProbedServer.fanfare(['--memory']);
+  const good = await GoodClient.of(server.url, await connectClient(server.url));
+  const client = await RawPolling.open(server.url);
+  await connectRawClient(client);
+  const before = await server.ask();
+  const packets = Math.floor((2 * mebibyte) / (packet.length + 1));
+  const post = client.post(Array.from({ length: packets }, () => packet).join(separator));
+  // Where too many answers wait for its next poll, no more is taken, and another request is one too many.
+  await (status === 200 ? post : client.poll());
+  expect(await client.post('3')).toMatchObject({ status });
+  await post;
+  expect(await good.complaint()).toBeUndefined();
+  const after = await server.ask();
+  expect((after?.rssBytes ?? 0) - (before?.rssBytes ?? 0)).toBeLessThan(150 * mebibyte);
+  expect(after?.heldMaxMs).toBeLessThan(1_000);
+  expect([server.isGone, server.failures]).toEqual([false, []]);
+});

@@ -224,7 +224,7 @@ function cpuMs(work: () => void): number {
 
 describe('A11: patterns that cost as much as they can, and 100,000 topics', () => {
   it(
-    'the costliest patterns over 100,000 topics delay no client, and find what exists',
+    'the costliest patterns over 100,000 topics delay no client, and find all matching topics',
     { timeout: 240_000 },
     async () => {
       const random = new Random(seedOf('patterns'));
@@ -244,7 +244,7 @@ describe('A11: patterns that cost as much as they can, and 100,000 topics', () =
     },
   );
 
-  it('subscriptions to many costly patterns delay no publish, and each gets what it stands for', async () => {
+  it('subscriptions to many costly patterns delay no publish, and each gets the messages of matching topics', async () => {
     const random = new Random(seedOf('live patterns'));
     const rule = JSON.stringify([{ match: '**', create: 'publish' }]);
     const server = await ProbedServer.fanfare(['--memory', '--rules', rule]);
@@ -283,7 +283,7 @@ describe('A11: patterns that cost as much as they can, and 100,000 topics', () =
     expect([server.isGone, server.failures]).toEqual([false, []]);
   });
 
-  it('matching takes time that grows with the length of a pattern, and no faster', () => {
+  it('the time of matching grows at most linearly with the length of a pattern', () => {
     const random = new Random(seedOf('long patterns'));
     const costOf = (bytes: number): Record<string, number> => {
       const patterns = Array.from({ length: 128 }, () => parseInterest(anyPattern(random, 'z', bytes)));

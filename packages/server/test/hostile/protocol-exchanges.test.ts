@@ -66,12 +66,12 @@ describe('Engine.IO: the handshake', () => {
     expect(parseOpen(await response.text())).toEqual(expected(['websocket']));
   });
 
-  it('the Engine.IO handshake over a websocket is the first packet, and names nothing to upgrade to', async () => {
+  it('the Engine.IO handshake over a websocket is the first packet, and offers no upgrade', async () => {
     const { url } = await startServer();
     expect(parseOpen(await new RawWebSocket(url).next())).toEqual(expected([]));
   });
 
-  it('the Engine.IO handshake gives each session another id', async () => {
+  it('the Engine.IO handshake gives each session its own id', async () => {
     const { url } = await startServer();
     const sessions = await Promise.all(Array.from({ length: 20 }, async () => RawPolling.open(url)));
     expect(new Set(sessions.map(({ opened }) => opened.sid)).size).toBe(20);
@@ -101,7 +101,7 @@ describe('Engine.IO: the handshake', () => {
   );
 
   it.each(['nobody', '__proto__', 'constructor'])(
-    'the Engine.IO handshake over a websocket is refused with 400 for a session that there is not: %s',
+    'the Engine.IO handshake over a websocket is refused with 400 for an unknown session: %s',
     async (sid) => {
       const { url } = await startServer();
       expect(await upgradeRefusal(url, { sid })).toBe(400);
@@ -109,7 +109,7 @@ describe('Engine.IO: the handshake', () => {
   );
 
   it.each(['', '3', '5', 'abc'])(
-    'the Engine.IO handshake over a websocket is ended over another version: %j',
+    'the Engine.IO handshake over a websocket with another version closes it: %j',
     async (version) => {
       const { url } = await startServer(patient);
       const client = new RawWebSocket(url, { EIO: version });
@@ -119,13 +119,16 @@ describe('Engine.IO: the handshake', () => {
     },
   );
 
-  it.each(['POST', 'PUT', 'DELETE'])('the Engine.IO handshake is refused with 400: by %s', async (method) => {
-    const { url } = await startServer();
-    const target = engineUrl(url, { EIO: '4', transport: 'polling' });
-    expect(await refusal(target, { method })).toEqual({ status: 400, code: 2 });
-  });
+  it.each(['POST', 'PUT', 'DELETE'])(
+    'the Engine.IO handshake with the method %s is refused with 400',
+    async (method) => {
+      const { url } = await startServer();
+      const target = engineUrl(url, { EIO: '4', transport: 'polling' });
+      expect(await refusal(target, { method })).toEqual({ status: 400, code: 2 });
+    },
+  );
 
-  it('the Engine.IO handshake is refused with 400: a websocket asked for without an upgrade', async () => {
+  it('the Engine.IO handshake for a websocket without an upgrade is refused with 400', async () => {
     const { url } = await startServer();
     expect(await refusal(engineUrl(url, { EIO: '4', transport: 'websocket' }))).toEqual({
       status: 400,
@@ -135,7 +138,7 @@ describe('Engine.IO: the handshake', () => {
 });
 
 describe('Engine.IO: polling', () => {
-  it('Engine.IO polling answers a post with ok, and a poll with all packets that are due, one behind the other', async () => {
+  it('Engine.IO polling responds to a post with ok, and to a poll with all waiting packets, in order', async () => {
     const { url } = await startServer();
     const client = await RawPolling.open(url);
     expect(await client.post('40')).toEqual({ status: 200, text: 'ok' });
@@ -146,7 +149,7 @@ describe('Engine.IO: polling', () => {
     expect([await client.next(), await client.next()]).toEqual([answer(0, 'a'), answer(1, 'b')]);
   });
 
-  it('Engine.IO polling waits until there is something', async () => {
+  it('an Engine.IO poll waits until there is a packet', async () => {
     const { url } = await startServer();
     const client = await RawPolling.open(url);
     await connectRawClient(client);
@@ -157,7 +160,7 @@ describe('Engine.IO: polling', () => {
     expect(await poll).toEqual({ status: 200, text: '42["news",{"message":"é"}]' });
   });
 
-  it('Engine.IO polling ends a session over two polls at once', async () => {
+  it('two Engine.IO polls at once end their session', async () => {
     const { url } = await startServer();
     const client = await RawPolling.open(url);
     const polls = await Promise.all([client.poll(), client.poll()]);
@@ -166,7 +169,7 @@ describe('Engine.IO: polling', () => {
     expect(await refusal(client.url)).toEqual({ status: 400, code: 1 });
   });
 
-  it('Engine.IO polling ends a session over two posts at once', async () => {
+  it('two Engine.IO posts at once end their session', async () => {
     const { url } = await startServer();
     const client = await RawPolling.open(url);
     const { port } = new URL(url);
@@ -184,28 +187,28 @@ describe('Engine.IO: polling', () => {
     expect((await client.poll()).status).toBe(400);
   });
 
-  it.each(['GET', 'POST'])(
-    'Engine.IO polling refuses with 400 a session that there is not, by %s',
+  it.each(['GET', 'POST'])('Engine.IO polling refuses an unknown session with 400, by %s', async (method) => {
+    const { url } = await startServer();
+    const target = engineUrl(url, { EIO: '4', transport: 'polling', sid: 'nobody' });
+    const body = method === 'POST' ? { body: '40' } : {};
+    expect(await refusal(target, { method, ...body })).toEqual({ status: 400, code: 1 });
+  });
+
+  it.each(['PUT', 'DELETE'])(
+    'Engine.IO polling refuses the method %s, and the session stays',
     async (method) => {
       const { url } = await startServer();
-      const target = engineUrl(url, { EIO: '4', transport: 'polling', sid: 'nobody' });
-      const body = method === 'POST' ? { body: '40' } : {};
-      expect(await refusal(target, { method, ...body })).toEqual({ status: 400, code: 1 });
+      const client = await RawPolling.open(url);
+      const response = await fetch(client.url, { method, headers: lastOfConnection });
+      await response.text();
+      expect(response.status).toBeGreaterThanOrEqual(400);
+      // The session is as it was.
+      await connectRawClient(client);
     },
   );
 
-  it.each(['PUT', 'DELETE'])('Engine.IO polling does not take %s for a session', async (method) => {
-    const { url } = await startServer();
-    const client = await RawPolling.open(url);
-    const response = await fetch(client.url, { method, headers: lastOfConnection });
-    await response.text();
-    expect(response.status).toBeGreaterThanOrEqual(400);
-    // The session is as it was.
-    await connectRawClient(client);
-  });
-
   it.each(['abc', '', '99', `4${separator}`, `${separator}${separator}`])(
-    'Engine.IO polling ends a session over what is no payload: %j',
+    'an invalid Engine.IO payload ends its session: %j',
     async (payload) => {
       const { url } = await startServer(patient);
       const client = await RawPolling.open(url);
@@ -214,7 +217,7 @@ describe('Engine.IO: polling', () => {
     },
   );
 
-  it('Engine.IO polling has binary data as base64', async () => {
+  it('Engine.IO polling carries binary data as base64', async () => {
     const { url } = await startServer();
     const client = await RawPolling.open(url);
     await connectRawClient(client);
@@ -225,7 +228,7 @@ describe('Engine.IO: polling', () => {
 
 describe('Engine.IO: heartbeat', () => {
   it.each(rawTransports)(
-    'the heartbeat over %s asks again and again, and goes on when it is answered',
+    'the server pings over %s repeatedly, and the session continues while the client answers',
     async (_name, open) => {
       const { url } = await startImpatient({ pingInterval: 300, pingTimeout: 10_000 });
       const client = await open(url);
@@ -246,14 +249,17 @@ describe('Engine.IO: heartbeat', () => {
     },
   );
 
-  it.each(rawTransports)('the heartbeat over %s ends what does not answer', async (_name, open) => {
-    const { url } = await startImpatient({ pingInterval: 50, pingTimeout: 50 });
-    const client = await open(url);
-    await expect(client.ended()).resolves.toBeUndefined();
-  });
+  it.each(rawTransports)(
+    'a session over %s ends when the client does not answer a ping',
+    async (_name, open) => {
+      const { url } = await startImpatient({ pingInterval: 50, pingTimeout: 50 });
+      const client = await open(url);
+      await expect(client.ended()).resolves.toBeUndefined();
+    },
+  );
 
   it.each(rawTransports)(
-    'the heartbeat over %s ends what asks itself: it is the server that does',
+    'a session over %s ends when the client pings, because only the server does',
     async (_name, open) => {
       const { url } = await startServer(patient);
       const client = await open(url);
@@ -264,7 +270,7 @@ describe('Engine.IO: heartbeat', () => {
 });
 
 describe('Engine.IO: closing', () => {
-  it('closing by a polling client answers its poll, and ends the session', async () => {
+  it('a close packet of a polling client gets a response to its poll, and ends the session', async () => {
     const { url } = await startServer();
     const client = await RawPolling.open(url);
     await connectRawClient(client);
@@ -279,7 +285,7 @@ describe('Engine.IO: closing', () => {
     expect(await refusal(client.url)).toEqual({ status: 400, code: 1 });
   });
 
-  it('a websocket ends by its own closing frame: a packet of type close does nothing there', async () => {
+  it('a websocket ends with its closing frame, and a close packet over it is ignored', async () => {
     const { url } = await startServer(patient);
     const client = await RawWebSocket.open(url);
     await client.send('1');
@@ -293,19 +299,16 @@ describe('Engine.IO: closing', () => {
     expect(code).toBe(1000);
   });
 
-  it.each(['abc', '', '9', '\u0000'])(
-    'closing ends a websocket over what is no packet: %j',
-    async (packet) => {
-      const { url } = await startServer(patient);
-      const client = await RawWebSocket.open(url);
-      await client.send(packet);
-      await expect(client.ended()).resolves.toBeUndefined();
-    },
-  );
+  it.each(['abc', '', '9', '\u0000'])('an invalid packet closes a websocket: %j', async (packet) => {
+    const { url } = await startServer(patient);
+    const client = await RawWebSocket.open(url);
+    await client.send(packet);
+    await expect(client.ended()).resolves.toBeUndefined();
+  });
 });
 
 describe('Engine.IO: the upgrade', () => {
-  it('an upgrade lets the poll go, and takes the websocket in its place', async () => {
+  it('an upgrade releases the pending poll, and continues over the websocket', async () => {
     const { url } = await startServer();
     const client = await RawPolling.open(url);
     await connectRawClient(client);
@@ -324,7 +327,7 @@ describe('Engine.IO: the upgrade', () => {
     expect(await refusal(client.url)).toEqual({ status: 400, code: 3 });
   });
 
-  it('an upgrade loses nothing that is published meanwhile', async () => {
+  it('an upgrade loses no message that is published meanwhile', async () => {
     const { url } = await startServer();
     const client = await RawPolling.open(url);
     await connectRawClient(client);
@@ -342,7 +345,7 @@ describe('Engine.IO: the upgrade', () => {
   });
 
   it.each(['40', '2', '2other', '3probe', '1', 'abc'])(
-    'an upgrade is given up over a first packet that is no probe, and the session goes on: %s',
+    'an upgrade whose first packet is not a probe is refused, and the session continues: %s',
     async (packet) => {
       const { url } = await startServer(patient);
       const client = await RawPolling.open(url);
@@ -353,7 +356,7 @@ describe('Engine.IO: the upgrade', () => {
     },
   );
 
-  it('an upgrade is not done twice, and the session goes on', async () => {
+  it('a second upgrade is refused, and the session continues', async () => {
     const { url } = await startServer(patient);
     const client = await RawPolling.open(url);
     const first = new RawWebSocket(url, { sid: client.opened.sid });
@@ -369,7 +372,7 @@ describe('Engine.IO: the upgrade', () => {
     expect(await first.next()).toBe('430[{"ok":true,"topic":"-"}]');
   });
 
-  it('an upgrade leaves alone a session that has begun as a websocket', async () => {
+  it('an upgrade of a session that began as a websocket is refused', async () => {
     const { url } = await startServer(patient);
     const client = new RawWebSocket(url);
     const { sid } = parseOpen(await client.next());
@@ -386,7 +389,7 @@ describe('Engine.IO: the upgrade', () => {
 
 describe('Socket.IO: connecting', () => {
   it.each(rawTransports)(
-    'connecting over %s to the main namespace is answered with an id of its own',
+    'a connection over %s to the main namespace gets its own id',
     async (_name, open) => {
       const { url } = await startServer();
       const [one, other] = [await open(url), await open(url)];
@@ -397,7 +400,7 @@ describe('Socket.IO: connecting', () => {
   );
 
   it.each(rawTransports)(
-    'connecting over %s to any other namespace is refused, and the connection goes on',
+    'a connection over %s to any other namespace is refused, and the transport stays open',
     async (_name, open) => {
       const { url } = await startServer();
       const client = await open(url);
@@ -410,7 +413,7 @@ describe('Socket.IO: connecting', () => {
   );
 
   it.each(rawTransports)(
-    'connecting over %s is refused without a token that counts, with the reason',
+    'a login over %s without a valid token is refused, with the reason',
     async (_name, open) => {
       const { url } = await startServer({ key: secret });
       const client = await open(url);
@@ -428,25 +431,25 @@ describe('Socket.IO: connecting', () => {
     },
   );
 
+  it.each(rawTransports)('a packet over %s before the login ends the connection', async (_name, open) => {
+    const { url } = await startServer(patient);
+    for (const packet of ['42["subscribe",{"topic":"news"}]', '41', '430[]', '44{"message":"x"}']) {
+      const client = await open(url);
+      await client.send(packet);
+      await expect(client.ended()).resolves.toBeUndefined();
+    }
+  });
+
   it.each(rawTransports)(
-    'connecting over %s has to come first: all else ends the connection',
+    'a connection over %s that does not log in within the time is closed',
     async (_name, open) => {
-      const { url } = await startServer(patient);
-      for (const packet of ['42["subscribe",{"topic":"news"}]', '41', '430[]', '44{"message":"x"}']) {
-        const client = await open(url);
-        await client.send(packet);
-        await expect(client.ended()).resolves.toBeUndefined();
-      }
+      const { url } = await startServer({ loginTimeoutMs: 200 });
+      const client = await open(url);
+      await expect(client.ended()).resolves.toBeUndefined();
     },
   );
 
-  it.each(rawTransports)('connecting over %s ends what does not do it in time', async (_name, open) => {
-    const { url } = await startServer({ loginTimeoutMs: 200 });
-    const client = await open(url);
-    await expect(client.ended()).resolves.toBeUndefined();
-  });
-
-  it.each(rawTransports)('connecting over %s a second time ends the connection', async (_name, open) => {
+  it.each(rawTransports)('a second login over %s ends the connection', async (_name, open) => {
     const { url } = await startServer(patient);
     const client = await open(url);
     await connectRawClient(client);
@@ -454,21 +457,18 @@ describe('Socket.IO: connecting', () => {
     await expect(client.ended()).resolves.toBeUndefined();
   });
 
-  it.each(rawTransports)(
-    'connecting over %s ends the connection over a payload that is none',
-    async (_name, open) => {
-      const { url } = await startServer(patient);
-      for (const payload of ['[]', '"a"', '7[]', '{', 'null7']) {
-        const client = await open(url);
-        await client.send(`40${payload}`);
-        await expect(client.ended()).resolves.toBeUndefined();
-      }
-    },
-  );
+  it.each(rawTransports)('an invalid login payload over %s ends the connection', async (_name, open) => {
+    const { url } = await startServer(patient);
+    for (const payload of ['[]', '"a"', '7[]', '{', 'null7']) {
+      const client = await open(url);
+      await client.send(`40${payload}`);
+      await expect(client.ended()).resolves.toBeUndefined();
+    }
+  });
 });
 
 describe.each(rawTransports)('Socket.IO: events over %s', (_name, open) => {
-  it('events go both ways, and are acknowledged by their id', async () => {
+  it('events are exchanged in both directions, and acknowledged by their id', async () => {
     const { url } = await startServer();
     const client = await open(url);
     await connectRawClient(client);
@@ -480,7 +480,7 @@ describe.each(rawTransports)('Socket.IO: events over %s', (_name, open) => {
     expect(packets.find((packet) => packet.startsWith('43'))).toMatch(/^43456\[\{"ok":true,/);
   });
 
-  it('events that ask for no acknowledgement get none, except a refusal as an event', async () => {
+  it('an event without an acknowledgement gets no response, except a refusal as an event', async () => {
     const { url } = await startServer();
     const client = await open(url);
     await connectRawClient(client);
@@ -495,7 +495,7 @@ describe.each(rawTransports)('Socket.IO: events over %s', (_name, open) => {
   });
 
   it.each(['42[]', '42{}', '42"a"', '42[7', '42[{}]', '42[null]', '42["disconnect"]', '42["connect"]'])(
-    'events whose payload is not an array with a name end the connection: %s',
+    'an event whose payload is not an array with a name ends the connection: %s',
     async (packet) => {
       const { url } = await startServer(patient);
       const client = await open(url);
@@ -505,7 +505,7 @@ describe.each(rawTransports)('Socket.IO: events over %s', (_name, open) => {
     },
   );
 
-  it('events without a name are refused like unknown ones', async () => {
+  it('an event with an empty or missing name is refused like an unknown one', async () => {
     const { url } = await startServer(patient);
     const client = await open(url);
     await connectRawClient(client);
@@ -516,7 +516,7 @@ describe.each(rawTransports)('Socket.IO: events over %s', (_name, open) => {
   });
 
   it.each(['47', '4', '4z', '4-1', '43999999[]', '430{}', '44{"message":"x"}', '42/other,["a"]', '40'])(
-    'packets that are out of place do no harm: %s',
+    'packets out of place do no harm: %s',
     async (packet) => {
       const { url } = await startServer();
       const [client, other] = [await open(url), await open(url)];
@@ -531,7 +531,7 @@ describe.each(rawTransports)('Socket.IO: events over %s', (_name, open) => {
 });
 
 describe('Socket.IO: binary data', () => {
-  it('binary data comes as attachments, in their order, and is refused as no JSON', async () => {
+  it('binary data arrives as attachments, in order, and is refused because it is not JSON', async () => {
     const { url } = await startServer();
     const client = await RawWebSocket.open(url);
     await connectRawClient(client);
@@ -556,7 +556,7 @@ describe('Socket.IO: binary data', () => {
     ],
     ['of which there are too many', ['4599-0["publish",{}]']],
     ['of which there is no number', ['45-0["publish",{}]']],
-  ] as const)('binary data ends the connection: %s', async (_what, packets) => {
+  ] as const)('wrong binary data ends the connection: %s', async (_what, packets) => {
     const { url } = await startServer(patient);
     const client = await RawWebSocket.open(url);
     await connectRawClient(client);
@@ -564,7 +564,7 @@ describe('Socket.IO: binary data', () => {
     await expect(client.ended()).resolves.toBeUndefined();
   });
 
-  it('a client that sends an event in place of the attachments that it owes is told, and disconnected', async () => {
+  it('a client that sends an event instead of the attachments that it announced gets an error, and is disconnected', async () => {
     const { url } = await startServer(patient);
     const client = await RawWebSocket.open(url);
     await connectRawClient(client);
@@ -573,7 +573,7 @@ describe('Socket.IO: binary data', () => {
     await expect(client.ended()).resolves.toBeUndefined();
   });
 
-  it('a message that only looks like a placeholder of binary data is an ordinary message', async () => {
+  it('a message that looks like a placeholder of binary data is an ordinary message', async () => {
     const { url } = await startServer();
     const client = await RawWebSocket.open(url);
     await connectRawClient(client);
@@ -586,7 +586,7 @@ describe('Socket.IO: binary data', () => {
 });
 
 describe.each(rawTransports)('Socket.IO: disconnecting over %s', (_name, open) => {
-  it('disconnecting ends the subscriptions, is not answered, and leaves the connection for another try', async () => {
+  it('a disconnect packet ends the subscriptions, gets no response, and the client can connect again', async () => {
     const { url } = await startServer();
     const client = await open(url);
     const first = await connectRawClient(client);
@@ -602,7 +602,7 @@ describe.each(rawTransports)('Socket.IO: disconnecting over %s', (_name, open) =
     expect(await client.next()).toBe('431[{"ok":true,"topic":"-"}]');
   });
 
-  it('the server tells the end of a token in an event, and not in a packet after which clients never come back', async () => {
+  it('the server reports an expired token in an event, not in a packet after which clients never reconnect', async () => {
     const { url } = await startServer({ key: secret });
     const client = await open(url);
     await connectRawClient(client, JSON.stringify({ token: await tokenFor({ exp: 2 }) }));

@@ -108,7 +108,7 @@ function numbersOf(stream: StreamReader): unknown[] {
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, number) => number);
 
 describe('A8: readers that never read', () => {
-  it('a thousand readers that never read take bounded memory, are ended in time, and delay no other client', async () => {
+  it('a thousand clients that never read use bounded memory, are disconnected in time, and delay no other client', async () => {
     const readers = 1_000;
     const settings = {
       outboxBytesMax: 256 * 1_024,
@@ -158,7 +158,7 @@ describe('A8: readers that never read', () => {
     expect([server.isGone, server.failures]).toEqual([false, []]);
   });
 
-  it('readers that read again in time get everything, however many never do', async () => {
+  it('clients that read again in time get everything, however many others never read', async () => {
     const server = await start({
       outboxBytesMax: 256 * 1_024,
       outboxTotalBytesMax: 4 * mebibyte,

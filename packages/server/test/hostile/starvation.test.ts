@@ -355,7 +355,7 @@ async function pipeline(url: string, request: string, count: number): Promise<vo
   socket.destroy();
 }
 
-describe('A15: one client that does all it can to hold up the server', () => {
+describe('A15: one client that tries everything to delay the server', () => {
   it.each(Object.entries(attacks))('one hostile client delays no other client: %s', async (_what, attack) => {
     const { prepare, run } = attack;
     const rule = JSON.stringify([{ match: '**', create: 'publish' }]);

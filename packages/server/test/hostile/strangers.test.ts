@@ -49,7 +49,7 @@ function memoryOf({ pid }: ProbedServer): { readonly residentBytes: number; read
 }
 
 it.runIf(process.platform === 'linux')(
-  '500 strangers of each kind make the process larger by 40 MB and 128 KiB each at most, and others are served',
+  '500 clients of each kind before login grow the process by at most 40 MB and 128 KiB each, and others are served',
   async () => {
     const server = await ProbedServer.fanfare(['--memory']);
     const { url } = server;

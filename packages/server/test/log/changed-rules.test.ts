@@ -33,7 +33,7 @@ async function recoveries(log: LocalTopicLog, sequence: number): Promise<readonl
   return starts.map(({ recovered }) => recovered);
 }
 
-it('nothing is proved about the time in which a topic kept nothing', async () => {
+it('the log reports possible losses for the time in which a topic kept nothing', async () => {
   const store = new LastingStore();
   const message = { topic, messageJson: '1' };
   let log = await opens(store, keep);
@@ -66,7 +66,7 @@ it('nothing is proved about the time in which a topic kept nothing', async () =>
   ]);
 });
 
-it('a topic keeps as much as the new rule says from the start of the server', async () => {
+it('a topic keeps as much as its new rule says from the next start of the server', async () => {
   const store = new LastingStore();
   let log = await opens(store, keep);
   for (let at = 0; at < 20; at++) await log.append([{ topic, messageJson: '1' }]);

@@ -118,17 +118,20 @@ describe('a clock that is ahead once', () => {
   it.each([
     ['a start with the year 2099', 73 * year],
     ['a start that is an hour ahead', hour],
-  ])('a clock that is ahead once does not change the times of later messages: %s', async (_what, ahead) => {
-    const world = new World();
-    await world.startServer(ahead);
-    expect(await world.stamp()).toBe(ahead);
-    await world.stop();
-    await world.startServer(-ahead);
-    await world.pass(minute);
-    expect(await world.stamp()).toBe(minute);
-  });
+  ])(
+    'a clock that was ahead once does not change the timestamps of later messages: %s',
+    async (_what, ahead) => {
+      const world = new World();
+      await world.startServer(ahead);
+      expect(await world.stamp()).toBe(ahead);
+      await world.stop();
+      await world.startServer(-ahead);
+      await world.pass(minute);
+      expect(await world.stamp()).toBe(minute);
+    },
+  );
 
-  it('a clock that is ahead does not change the times of later messages when it is set right while the server runs', async () => {
+  it('a clock that is ahead does not change the timestamps of later messages once it is set right while the server runs', async () => {
     const world = new World();
     await world.startServer();
     await world.publish();
@@ -140,7 +143,7 @@ describe('a clock that is ahead once', () => {
   });
 
   it.each(['while the server runs', 'from one start to the next'])(
-    'a clock that is ahead by a year for 15 seconds deletes nothing: %s',
+    'the log deletes nothing while its clock is a year ahead for 15 seconds: %s',
     async (when) => {
       const world = new World();
       await world.startServer();
@@ -163,7 +166,7 @@ describe('a clock that is ahead once', () => {
     },
   );
 
-  it('a clock that is ahead deletes nothing when the server is restarted again and again with it, for less than an hour each', async () => {
+  it('the log deletes nothing when the server restarts repeatedly with a clock ahead, each time for less than an hour', async () => {
     const world = new World();
     await world.startServer();
     await world.publish();
@@ -178,7 +181,7 @@ describe('a clock that is ahead once', () => {
     expect(await world.read()).toEqual([1, 2, 3, 4, 5, 6]);
   });
 
-  it('a clock that is ahead lets its messages be dropped at their age, counted from when it was set right', async () => {
+  it('messages from a clock that was ahead are dropped at their age, counted from when the clock was set right', async () => {
     const world = new World(start + 73 * year);
     await world.startServer();
     await world.publish();
@@ -196,7 +199,7 @@ describe('a clock that is ahead once', () => {
     expect(await world.read()).toEqual([]);
   });
 
-  it('a clock that is ahead lets its ids be forgotten after the window, so that there is space for others', async () => {
+  it('ids from a clock that was ahead are forgotten after the window, so that there is space for others', async () => {
     const world = new World(start + 73 * year);
     await world.startServer();
     for (let at = 0; at < 4; at++) await world.publish(`ahead ${at}`);
@@ -211,7 +214,7 @@ describe('a clock that is ahead once', () => {
     expect(await world.publish('yet another')).toMatchObject({ kind: 'appended' });
   });
 
-  it('a clock that is ahead keeps the ids from before it for the whole window', async () => {
+  it('ids from before the clock was ahead are kept for the whole window', async () => {
     const world = new World();
     await world.startServer();
     await world.publish('a');
@@ -225,7 +228,7 @@ describe('a clock that is ahead once', () => {
     expect(await world.publish('a')).toMatchObject({ kind: 'duplicate' });
   });
 
-  it('a clock that is ahead does not change where reading from a time starts', async () => {
+  it('reading from a time starts at the right message although the clock was ahead', async () => {
     const world = new World();
     await world.startServer();
     for (let at = 0; at < 3; at++) {
@@ -248,8 +251,8 @@ describe('a clock that is ahead once', () => {
   });
 });
 
-describe('a server that was really off for long', () => {
-  it('messages are dropped at their age after the clock has been right for an hour, and not before', async () => {
+describe('a server that was off for a long time', () => {
+  it('after a long stop, messages are dropped once the clock has been right for an hour, and not before', async () => {
     const world = new World();
     await world.startServer();
     await world.publish();
@@ -266,7 +269,7 @@ describe('a server that was really off for long', () => {
 });
 
 describe('a clock on trial', () => {
-  it('the ages of messages since the jump are told by the clock on trial, and those of no others', async () => {
+  it('the clock on trial counts the ages of messages since its jump, and of no others', async () => {
     const brief: Rule = {
       ...rule,
       match: other,
@@ -298,25 +301,28 @@ describe('a clock that is behind', () => {
   it.each([
     ['since 1970', -start + hour],
     ['by a year', -year],
-  ])('nothing is deleted while the clock is behind, nor after it is set right: %s', async (_what, behind) => {
-    const world = new World();
-    await world.startServer();
-    await world.publish();
-    await world.stop();
-    await world.startServer(behind);
-    await world.publish();
-    await world.publish(undefined, other);
-    await world.pass(2 * hour);
-    await world.publish();
-    await world.set(-behind);
-    await world.publish();
-    await world.pass(2 * hour);
-    expect(await world.read()).toEqual([1, 2, 4, 5]);
-    expect(await world.read({ kind: 'earliest' }, other)).toEqual([3]);
-    await world.pass(8 * day);
-    expect(await world.read()).toEqual([]);
-    expect(await world.read({ kind: 'earliest' }, other)).toEqual([]);
-  });
+  ])(
+    'the log deletes nothing while its clock is behind, nor after it is set right: %s',
+    async (_what, behind) => {
+      const world = new World();
+      await world.startServer();
+      await world.publish();
+      await world.stop();
+      await world.startServer(behind);
+      await world.publish();
+      await world.publish(undefined, other);
+      await world.pass(2 * hour);
+      await world.publish();
+      await world.set(-behind);
+      await world.publish();
+      await world.pass(2 * hour);
+      expect(await world.read()).toEqual([1, 2, 4, 5]);
+      expect(await world.read({ kind: 'earliest' }, other)).toEqual([3]);
+      await world.pass(8 * day);
+      expect(await world.read()).toEqual([]);
+      expect(await world.read({ kind: 'earliest' }, other)).toEqual([]);
+    },
+  );
 });
 
 describe('a store in which an earlier version has stopped the time in the year 2099', () => {
@@ -335,7 +341,7 @@ describe('a store in which an earlier version has stopped the time in the year 2
     return world;
   }
 
-  it('all messages are kept, and new ones get timestamps by the clock', async () => {
+  it('a store whose time stopped in 2099 keeps all messages, and stamps new ones by the clock', async () => {
     const world = await opened();
     expect(world.events).toMatchObject([{ kind: 'set_back', after: takenAt }]);
     const before = await world.read({ kind: 'earliest' }, everything);
@@ -357,7 +363,7 @@ describe('a store in which an earlier version has stopped the time in the year 2
     expect(await world.read({ kind: 'earliest' }, keptTopic)).toHaveLength(12);
   });
 
-  it('ids count for the window, and no longer', async () => {
+  it('ids in a store whose time stopped in 2099 count for the window, and no longer', async () => {
     const world = await opened();
     const records = ids.slice(-4).map(({ topic, messageJson, id }) => {
       return { topic: parseTopic(topic), messageJson, id };
@@ -370,8 +376,8 @@ describe('a store in which an earlier version has stopped the time in the year 2
   });
 });
 
-describe('what is told of the clock', () => {
-  it('the log tells that the clock jumped, and that it is trusted again after an hour or after it is set right', async () => {
+describe('log entries about the clock', () => {
+  it('the log reports a jump of the clock, and when it is trusted again after an hour or after it is set right', async () => {
     const world = new World();
     await world.startServer();
     await world.publish();
@@ -384,7 +390,7 @@ describe('what is told of the clock', () => {
     expect(world.events.slice(2)).toEqual([{ kind: 'jumped', byMs: day }, { kind: 'trusted' }]);
   });
 
-  it('the log tells at a start that the clock has jumped since the last one', async () => {
+  it('the log reports at its start that the clock has jumped since the last one', async () => {
     const world = new World();
     await world.startServer();
     await world.publish();
@@ -393,7 +399,7 @@ describe('what is told of the clock', () => {
     expect(world.events).toEqual([{ kind: 'jumped', byMs: 10 * day }]);
   });
 
-  it('the log tells, at a start or later, that the clock was set back to before the newest timestamp', async () => {
+  it('the log reports, at a start or later, that the clock was set back to before the newest timestamp', async () => {
     const world = new World();
     await world.startServer();
     await world.publish();
@@ -409,7 +415,7 @@ describe('what is told of the clock', () => {
     ]);
   });
 
-  it('the log tells nothing when a server is restarted after being idle', async () => {
+  it('the log reports nothing when a server is restarted after being idle', async () => {
     const world = new World();
     await world.startServer();
     await world.publish();
@@ -419,7 +425,7 @@ describe('what is told of the clock', () => {
     expect(world.events).toEqual([]);
   });
 
-  it('the log tells nothing when one commit takes minutes', async () => {
+  it('the log reports nothing when one commit takes minutes', async () => {
     const events: ClockEvent[] = [];
     let now = start;
     const store = new SteeredStore();
@@ -441,7 +447,7 @@ describe('what is told of the clock', () => {
     await close();
   });
 
-  it('the log tells nothing when the clock is set by a minute or less', async () => {
+  it('the log reports nothing when the clock is set by a minute or less', async () => {
     const world = new World();
     await world.startServer();
     await world.publish();
@@ -552,8 +558,8 @@ async function readSince(log: TopicLog, ms: number, interest: Interest): Promise
   return records.map(({ messageJson }) => Number(messageJson));
 }
 
-describe('whatever the clock shows', () => {
-  it('reading from a time begins with the first message that counts as of that time or later, whatever the clock shows', async () => {
+describe('any behaviour of the clock', () => {
+  it('reading from a time begins with the first message that counts as of that time or later, for any clock', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(anyStep, { minLength: 4, maxLength: 40 }), async (steps) => {
         const model = new Model();
@@ -581,7 +587,7 @@ describe('whatever the clock shows', () => {
     );
   });
 
-  it('no message is dropped before its age while the clock is ahead for less than an hour at a time, and every message in the end', async () => {
+  it('every message is dropped at its age and none before, if the clock is ahead for less than an hour at a time', async () => {
     const ageMs = 2 * day;
     const excursion = fc.record({
       ahead: fc.constantFrom(2 * minute, hour, day, 400 * day),
@@ -616,7 +622,7 @@ describe('whatever the clock shows', () => {
     );
   });
 
-  it('reading from a time leaves nothing out when the clock is set back more often than is remembered', async () => {
+  it('reading from a time omits nothing when the clock is set back more often than is remembered', async () => {
     const hours = fc.array(fc.tuple(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 9 })), {
       minLength: 105,
       maxLength: 130,

@@ -51,7 +51,7 @@ describe.each([1, 3, 5, 7, 9])('when the chunk of the topic at %i is lost', (blo
     { kind: 'offset', offset: { epoch: log.epoch, sequence: block - 1 } },
   ];
 
-  it('a reader of the topic or a pattern gets an error, and not what comes after the chunk', async () => {
+  it('a reader of a topic or pattern with a lost chunk gets an error, not the messages after the chunk', async () => {
     const world = await opens();
     world.store.lostChunks.push({ topic: 1, block });
     for (const from of froms(world)) {
@@ -60,7 +60,7 @@ describe.each([1, 3, 5, 7, 9])('when the chunk of the topic at %i is lost', (blo
     }
   });
 
-  it('everything else can be read', async () => {
+  it('messages outside a lost chunk can be read', async () => {
     const world = await opens();
     world.store.lostChunks.push({ topic: 1, block });
     expect(await readAll(world.log, b, { kind: 'earliest' })).toEqual([10, 20, 30, 40, 50]);
@@ -69,7 +69,7 @@ describe.each([1, 3, 5, 7, 9])('when the chunk of the topic at %i is lost', (blo
     expect(await readAll(world.log, a, { kind: 'offset', offset })).toEqual(after);
   });
 
-  it('a reader gets an error even if the list of blocks is lost too, as long as something comes after it', async () => {
+  it('a reader gets an error if the list of blocks is lost too, as long as later messages exist', async () => {
     const world = await opens();
     world.store.lostChunks.push({ topic: 1, block });
     world.store.lostBlocks.push(block);
@@ -90,7 +90,7 @@ it('a reader gets an error if only the record of a block is lost', async () => {
   expect(await readAll(log, a, { kind: 'earliest' })).toEqual([1, 2, 3, 4, 5]);
 });
 
-it('messages that are not kept any more are gone, and not damaged', async () => {
+it('messages that were dropped are not reported as damaged', async () => {
   const { log, advance } = await opens({ count: 2 });
   await advance(0);
   expect(await readAll(log, everything, { kind: 'earliest' })).toEqual([4, 40, 5, 50]);
@@ -99,7 +99,7 @@ it('messages that are not kept any more are gone, and not damaged', async () => 
   expect(await readAll(log, everything, { kind: 'earliest' })).toEqual([40, 50]);
 });
 
-it('a topic that cannot be trimmed is reported once, and the others are trimmed', async () => {
+it('a topic that cannot be trimmed is reported once, and other topics are trimmed', async () => {
   const { log, store, advance, failures } = await opens({ count: 5 });
   const readChunks = store.readChunks.bind(store);
   store.readChunks = (topic, from) => {

@@ -43,7 +43,7 @@ describe('the data directory', () => {
     await store.close();
   });
 
-  it('the data directory is refused while another server has it, and is free as soon as that one is killed', async () => {
+  it('the data directory is refused while another server has it, and free as soon as that one is killed', async () => {
     const owner = new ScriptProcess(ownAndStay, directory);
     expect(await owner.line()).toBe('open');
     expect(await refusalOf(directory)).toMatch(
@@ -56,7 +56,7 @@ describe('the data directory', () => {
     expect(sockets()).toHaveLength(0);
   });
 
-  it('the owner of a data directory loses no commit to others that are refused, however many try', async () => {
+  it('the owner of a data directory loses no commit to servers that are refused, however many try', async () => {
     // LMDB can lose a commit if another process opens the data file during it.
     const owner = new ScriptProcess(
       `
@@ -114,7 +114,7 @@ describe('the data directory', () => {
     }
   });
 
-  it("the data directory stays its owner's when connections have used up all file descriptors", async () => {
+  it('a data directory stays with its owner when connections have used up all file descriptors', async () => {
     const owner = new ScriptProcess(
       `
       import { openSync } from 'node:fs';
@@ -166,13 +166,13 @@ describe('the data directory', () => {
     });
   });
 
-  it('the lock of a data directory keeps no process alive', async () => {
+  it('the lock of a data directory does not keep the process alive', async () => {
     const process = new ScriptProcess(`await openLmdbStore(args[0]); say('open');`, directory);
     expect(await process.line()).toBe('open');
     expect(await process.end()).toBe(0);
   });
 
-  it('the path of a data directory may be too long for a socket', async () => {
+  it('the path of a data directory can be too long for a socket', async () => {
     directory = join(scratch, 'x'.repeat(120), 'y'.repeat(120));
     const store = await openLmdbStore(directory);
     await expect(openLmdbStore(directory)).rejects.toThrow('is in use by another server');
@@ -180,7 +180,7 @@ describe('the data directory', () => {
     expect(sockets()).toHaveLength(0);
   });
 
-  it('the data directory may have been copied while a server had it', async () => {
+  it('a data directory can be copied while a server has it', async () => {
     const store = await openLmdbStore(directory);
     const copy = join(scratch, 'copy');
     mkdirSync(copy);
@@ -190,7 +190,7 @@ describe('the data directory', () => {
     await store.close();
   });
 
-  it('the data directory is refused when it has other files', async () => {
+  it('a directory with other files is refused as a data directory', async () => {
     mkdirSync(directory);
     writeFileSync(join(directory, 'thesis.txt'), '');
     await expect(openLmdbStore(directory)).rejects.toThrow(
@@ -199,7 +199,7 @@ describe('the data directory', () => {
     expect(readdirSync(directory)).toEqual(['thesis.txt']);
   });
 
-  it('the data directory may be the root of a disk', async () => {
+  it('a data directory can be the root of a disk', async () => {
     mkdirSync(join(directory, 'lost+found'), { recursive: true });
     const store = await openLmdbStore(directory);
     await expect(store.close()).resolves.toBeUndefined();
@@ -227,7 +227,7 @@ describe('the data directory', () => {
     await store.close();
   });
 
-  it('common kinds of disks of this machine are not taken for network storage', () => {
+  it('common kinds of local disks are not mistaken for network storage', () => {
     const local = {
       ext4: 0xef53,
       xfs: 0x58465342,
@@ -248,16 +248,19 @@ describe('the data directory', () => {
     expect(refusal).toContain('Name a directory that');
   });
 
-  it.runIf(process.platform === 'linux')('a directory is refused where nothing can be made', async () => {
-    const refusal = await openLmdbStore('/proc/fanfare/data').catch(String);
-    expect(refusal).toContain("DataDirectoryError: The data directory '/proc/fanfare/data' cannot be used");
-  });
+  it.runIf(process.platform === 'linux')(
+    'a directory is refused if no file can be created in it',
+    async () => {
+      const refusal = await openLmdbStore('/proc/fanfare/data').catch(String);
+      expect(refusal).toContain("DataDirectoryError: The data directory '/proc/fanfare/data' cannot be used");
+    },
+  );
 
   it.each([
     [undefined, 'a newer version'],
     ['9.9.9', 'version 9.9.9 or a newer one'],
   ])(
-    'the data directory is refused when its data file has a newer format, and does not change: one of version %s',
+    'a data file of a newer format is refused and not changed: one of version %s',
     async (version, needed) => {
       await (await openLmdbStore(directory)).close();
       const file = new LmdbFile(directory);
@@ -281,7 +284,7 @@ describe('the data directory', () => {
     },
   );
 
-  it('the data directory is refused when its data file is something else', async () => {
+  it('a data directory whose data file is of another kind is refused', async () => {
     mkdirSync(directory);
     writeFileSync(join(directory, 'log.mdb'), 'Dear diary, '.repeat(2_000));
     expect(await refusalOf(directory)).toMatch(/^LogDamagedError: The data file '.*' cannot be opened/);

@@ -51,7 +51,7 @@ function says(known: Deletions, wanted: Interest, sequence: number, at: number):
   return wasDeleted(known, wanted, isWanted, (mark) => mark.sequence > sequence && (mark.at ?? 0) > at);
 }
 
-it('a deletion is never denied, however much is forgotten', () => {
+it('a forgotten deletion is still reported as a possible one', () => {
   fc.assert(
     fc.property(batches, interest, fc.nat(40), fc.nat(40), (all, wanted, sequence, at) => {
       if (wasReallyDeleted(all.flat(), wanted, sequence, at))
@@ -61,7 +61,7 @@ it('a deletion is never denied, however much is forgotten', () => {
   );
 });
 
-it('segments without deletions have none, while segments are remembered', () => {
+it('segments without deletions are reported as such while they are remembered', () => {
   const most = { ...limits, segmentsMax: 8 };
   const firstOf = (text: string): string => text.split('/')[0] as string;
   fc.assert(
@@ -94,7 +94,7 @@ it('the newest deletions are exact', () => {
   );
 });
 
-it('no more deletions are remembered than the limits allow', () => {
+it('the number of remembered deletions stays within its limits', () => {
   fc.assert(
     fc.property(batches, (all) => {
       const { newest, bySegment } = rememberedOf(all);
@@ -104,7 +104,7 @@ it('no more deletions are remembered than the limits allow', () => {
   );
 });
 
-it('older deletions are merged only now and then, so that they are seldom written', () => {
+it('older deletions are merged only now and then, so that they are written rarely', () => {
   let known = noDeletions;
   let changes = 0;
   for (let sequence = 1; sequence <= 10_000; sequence++) {

@@ -23,7 +23,7 @@ function lockOf(directory: string): DirectoryLock {
 
 // LMDB can lose a commit of the owner if another process opens the data file.
 describe('a directory whose last owner is gone', () => {
-  it('nobody else gets to the data file of a directory while a server locks it', async () => {
+  it('only the server that locks a directory can open its data file', async () => {
     for (let round = 0; round < 2; round++) {
       const directory = temporaryDirectory();
       const first = lockOf(directory);
@@ -36,7 +36,7 @@ describe('a directory whose last owner is gone', () => {
     }
   });
 
-  it('one of several servers that start at the same time gets to the data file', async () => {
+  it('only one of several servers that start at the same time can open the data file', async () => {
     for (let round = 0; round < 5; round++) {
       const directory = temporaryDirectory();
       const all = Array.from({ length: 4 }, () => lockOf(directory));

@@ -22,7 +22,7 @@ async function askAgainAndAgain({ log }: LocalLogUnderTest, times: number, turns
   }
 }
 
-it('one commit to a disk has most of the clients that append at the same time', async () => {
+it('one commit to a disk contains the appends of most clients that append at the same time', async () => {
   const store = new SteeredStore('disk');
   const under = open(store);
   await Promise.all(Array.from({ length: 16 }, async (_, at) => askAgainAndAgain(under, 50, at % 8)));
@@ -32,7 +32,7 @@ it('one commit to a disk has most of the clients that append at the same time', 
   await under.close();
 });
 
-it('a commit does not wait for clients that do not come again', async () => {
+it('a commit does not wait for clients that do not append again', async () => {
   const store = new SteeredStore('disk');
   const under = open(store);
   await Promise.all(Array.from({ length: 16 }, async () => askAgainAndAgain(under, 1, 0)));

@@ -130,7 +130,7 @@ describe('a store on disk', () => {
     await store.close();
   });
 
-  it('a store on disk never returns other content than was written after a bit of the file has changed', async () => {
+  it('a store on disk never returns altered content after a bit of the file has changed', async () => {
     const directory = newDirectory();
     const store = await openLmdbStore(directory);
     for (let head = 1; head < 40; head++) {
@@ -281,7 +281,7 @@ describe.skipIf(!canMount)('a full disk (a test that needs root, to mount a smal
 });
 
 describe('a disk that fails', () => {
-  it('a failing disk ends all commits, while reading goes on', async () => {
+  it('a failing disk ends all commits, but reading continues', async () => {
     const { store, file } = await openFailing();
     await store.commit(commitOf({ chunks: [chunkOfSize(1, 1, 10)] }));
     const ioError = Object.assign(new Error('Input/output error'), { code: constants.errno.EIO });
@@ -322,7 +322,7 @@ describe('a disk that fails', () => {
     await reopened.close();
   });
 
-  it('a disk that is just full ends only the one commit', async () => {
+  it('a full disk fails only one commit', async () => {
     const { store, file } = await openFailing();
     file.failure = Object.assign(new Error('No space left'), { code: constants.errno.ENOSPC });
     await expect(store.commit(commitOf({ chunks: [chunkOfSize(1, 1, 10)] }))).rejects.toThrow(LogFullError);

@@ -190,7 +190,7 @@ const noMount = whyNoMount();
 describe.skipIf(noMount !== undefined)(
   `a disk without space for the copy${noMount === undefined ? '' : ` (skipped: ${noMount})`}`,
   () => {
-    it('a disk without space for the copy is reported in words, and nothing is changed', async () => {
+    it('a disk without space for the copy is reported in a sentence, and nothing is changed', async () => {
       const disk = temporaryDirectory();
       spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${20 * 1_048_576}`, 'tmpfs', disk]);
       onTestFinished(() => void spawnSync('umount', ['--lazy', disk]));

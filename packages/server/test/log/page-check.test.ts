@@ -176,7 +176,7 @@ describe('checking the pages of a data file', () => {
     await expect(openLmdbStore(directory)).rejects.toThrow(LogDamagedError);
   });
 
-  it('the check leaves the readable part of a file with lost messages to those who ask for it', async () => {
+  it('the check keeps the readable part of a file with lost messages for callers that request it', async () => {
     const directory = await damagedDirectory((page) => page.fill(0, pageSize - 760));
     const damages: string[] = [];
     const store = await openLmdbStore(directory, {
@@ -188,7 +188,7 @@ describe('checking the pages of a data file', () => {
     await store.close();
   });
 
-  it('the check leaves the readable part of a file with an unreadable owner to those who ask for it', async () => {
+  it('the check keeps the readable part of a file with an unreadable owner for callers that request it', async () => {
     const directory = temporaryDirectory();
     const owner = new ScriptProcess(
       `await openLmdbStore(args[0]); say('open'); setInterval(() => {}, 1_000);`,
@@ -208,7 +208,7 @@ describe('checking the pages of a data file', () => {
     expect(damages).toEqual([sentence]);
   });
 
-  it('the check does not take what another program prints in its process for damage', async () => {
+  it('the check does not mistake the output of other code in its process for damage', async () => {
     const directory = temporaryDirectory();
     const data = join(directory, 'data');
     const store = await openLmdbStore(data);

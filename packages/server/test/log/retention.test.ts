@@ -39,7 +39,7 @@ async function messagesOf(log: TopicLog, topic: Topic): Promise<readonly number[
   return (await log.read(topic, position, page)).records.map(({ messageJson }) => Number(messageJson));
 }
 
-it('retention removes everything in the end that is not kept: chunks, blocks and ids', async () => {
+it('retention eventually removes everything that is not kept: chunks, blocks and ids', async () => {
   const world = opens({ ageMs: 2_000 });
   for (let at = 0; at < 100; at++) {
     await world.log.append([
@@ -54,7 +54,7 @@ it('retention removes everything in the end that is not kept: chunks, blocks and
   expect(contentsOf(world.store)).toEqual({ topics: 2, chunks: 0, blocks: 0, ids: 0 });
 });
 
-it('the store has no more than the rule says after a sweep', async () => {
+it('after a sweep, the store has no more than the rule allows', async () => {
   const world = opens({ count: 10 });
   for (let at = 0; at < 300; at++) await world.log.append([{ topic: a, messageJson: String(at) }]);
   await settle(world);
@@ -84,7 +84,7 @@ it('a block is kept as long as any of its topics has messages in it, and no long
   expect(contentsOf(world.store)).toMatchObject({ chunks: 10, blocks: 10 });
 });
 
-it('the newest message of a batch is kept where a topic keeps one', async () => {
+it('the newest message of a batch is kept if its topic keeps one', async () => {
   const world = opens({ count: 1 });
   const batch = Array.from({ length: 3_000 }, (_, at) => ({ topic: a, messageJson: String(at) }));
   await world.log.append(batch);

@@ -100,7 +100,7 @@ it('topics that were created while the store was full are stored after it has sp
   expect([...store.readTopics()].map(({ name }) => name)).toEqual(['passing', 'kept']);
 });
 
-it('a failing store is left alone between sweeps, except for operations', async () => {
+it('a failing store gets no commits between sweeps, except for operations', async () => {
   const { log, store, advance, failures } = opens();
   store.failure = full;
   await log.createTopic(kept, false);
@@ -177,7 +177,7 @@ it('a topic is created after a deletion that is being committed', async () => {
   });
 });
 
-it('a topic is created once while a publish that creates it is being committed', async () => {
+it('a topic is created only once while a publish that creates it is being committed', async () => {
   const { log, store } = opens();
   const held = store.hold('late');
   const appended = log.append([one]);
@@ -232,7 +232,7 @@ it('a log closes after all earlier operations are settled', async () => {
 });
 
 it.each(['early', 'late'] as const)(
-  'readers see nothing of a commit that is not stored yet (%s), and miss nothing of it afterwards',
+  'readers get nothing from a commit that is not stored yet (%s), and miss nothing of it afterwards',
   async (mode) => {
     const { log, store, advance } = opens();
     const few = { topic: parseTopic('few'), messageJson: '1' };

@@ -46,7 +46,7 @@ function storedNames(store: SteeredStore): string[] {
   return [...store.readTopics()].map(({ name }) => name);
 }
 
-it('a forgotten topic leaves the store in the commit that gives its place to another one', async () => {
+it('a forgotten topic leaves the store in the same commit that gives its place to another one', async () => {
   const { log, store, advance } = opens(2);
   await log.createTopic(a, true);
   await log.createTopic(b, false);

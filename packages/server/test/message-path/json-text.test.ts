@@ -40,7 +40,7 @@ function depth(value: unknown): number {
 }
 
 describe('cutting a member out of JSON text', () => {
-  it('a member is cut out as the value that JSON.parse gives, without white space and with its depth', () => {
+  it('a member is cut out as the value that JSON.parse returns, without white space and with its depth', () => {
     const members = fc.array(fc.tuple(name, json), { maxLength: 5 });
     fc.assert(
       fc.property(
@@ -97,7 +97,7 @@ function parseArray(parse: () => unknown): unknown[] | undefined {
   }
 }
 
-describe('the elements of an array of which nothing is known', () => {
+describe('the elements of an unknown array', () => {
   const spaces = fc.array(whiteSpace, { minLength: 1, maxLength: 7 });
   const array = fc.tuple(fc.array(json, { maxLength: 5 }), spaces).map(([values, between]) => {
     let at = 0;
@@ -112,7 +112,7 @@ describe('the elements of an array of which nothing is known', () => {
     return text.slice(0, start) + piece + text.slice(start + length);
   });
 
-  it('the elements of an array are those that JSON.parse gives, and other texts are refused', () => {
+  it('the elements of an array are those that JSON.parse returns, and other texts are refused', () => {
     let arrays = 0;
     fc.assert(
       fc.property(
@@ -135,7 +135,7 @@ describe('the elements of an array of which nothing is known', () => {
     expect(arrays).toBeGreaterThan(2_000);
   });
 
-  it('the elements of a long array are found too, with pauses', () => {
+  it('the elements of a long array are found too, with pauses for other work', () => {
     const long = fc
       .tuple(fc.constantFrom('[1,{"a":"]"}]', '"[,"', '{"a,":[[]]}', '0'), fc.nat(120_000))
       .map(([one, count]) => `[${Array.from({ length: count }, () => one).join(',')}]`);

@@ -24,7 +24,7 @@ describe('the path of a message', () => {
     ]);
   });
 
-  it('a connection gets exactly the messages that it is subscribed to, whatever happened before', async () => {
+  it('a connection gets exactly the messages that match its subscriptions, after any sequence of events', async () => {
     const topic = fc.constantFrom('a', 'b', 'c');
     const who = fc.nat(2);
     const step = fc.oneof(
@@ -145,7 +145,7 @@ describe('the path of a message', () => {
     await expect(path.publishMany(anything, { array: `[${one}]` })).rejects.toMatchObject({ status: 507 });
   });
 
-  it('a batch creates a topic for a pattern subscription that came before its piece was appended', async () => {
+  it('a batch creates a topic for a pattern subscription that began before its piece was appended', async () => {
     const fanOut = new FakeFanOut();
     const path = pathOver(memoryLog(), fanOut, { publishBytesMax: 1_000_000 });
     const { connection } = fanOut.connect(path);

@@ -84,7 +84,7 @@ async function turns(count: number): Promise<void> {
 }
 
 describe('a subscription', () => {
-  it('a subscription gets every stored message once and in order, however little room its peer has', async () => {
+  it('a subscription gets every stored message once and in order, however slowly its client reads', async () => {
     const step = fc.oneof(
       fc.record({
         kind: fc.constant('publish' as const),
@@ -177,7 +177,7 @@ describe('a subscription', () => {
     expect(new Set(live).size).toBe(live.length);
   });
 
-  it('a subscription starts where it was asked to, and says how many messages are due', async () => {
+  it('a subscription starts at the requested position, and reports how many messages follow', async () => {
     const fanOut = new FakeFanOut();
     const path = pathOver(memoryLog([{ match: 'a', keep: { count: 5 } }]), fanOut);
     await path.topics.declare(anything, 'a');
@@ -205,7 +205,7 @@ describe('a subscription', () => {
     ]);
   });
 
-  it('a subscription is told how many stored messages were dropped before it could read them', async () => {
+  it('a subscription reports how many stored messages were dropped before it could read them', async () => {
     const fanOut = new FakeFanOut();
     const path = pathOver(memoryLog([{ match: 'a', keep: { count: 10 } }]), fanOut);
     const peer = fanOut.connect(path);

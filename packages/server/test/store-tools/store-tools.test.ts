@@ -131,7 +131,7 @@ describe('verifying', () => {
     });
   });
 
-  it('verification finds no damage, whatever was published, deleted and dropped', async () => {
+  it('verification finds no damage after any publishes, deletions and drops', async () => {
     const topic = fc.constantFrom('a', 'b', 'c', 'd/e').map((name) => parseTopic(name));
     const step = fc.oneof(
       {
@@ -288,7 +288,7 @@ describe('exporting', () => {
     else expect(damages).toEqual([expect.stringContaining(sentence)]);
   });
 
-  it('an export has messages of topics without a readable name under lost+found', async () => {
+  it('an export has messages of topics with an unreadable name under lost+found', async () => {
     const { lines } = await exported(damagedStore(await filled(), { topic: 2 }), '**');
     expect(lines.filter((line) => line.includes('"topic":"lost+found/2"'))).toHaveLength(6);
   });
@@ -310,7 +310,7 @@ const messageJson = fc.oneof(
 );
 
 describe('importing', () => {
-  it('an import restores every message, topic, time and id, to the character', async () => {
+  it('an import restores every message, topic, time and id, character for character', async () => {
     const message = fc.record({
       name: fc.constantFrom('a', 'b', 'c/d', 'é "x"'),
       messageJson,
