@@ -17,7 +17,7 @@ import { bearer, secret, tokenFor, type Claims } from './access/tokens.ts';
 import { connectClient, publish, Recorder, startServer, type Transport } from './harness.ts';
 import { declare, openStream, temporaryDirectory, topicUrl } from './http-tools.ts';
 
-/** What a request that succeeds is answered. */
+/** The response to a request that succeeds. */
 async function ask<T>(url: string, claims?: Claims): Promise<T> {
   const headers = { connection: 'close', ...(claims && (await bearer(claims))) };
   const response = await fetch(url, { headers });
@@ -28,7 +28,7 @@ async function ask<T>(url: string, claims?: Claims): Promise<T> {
 
 const statsOf = (url: string, claims?: Claims): Promise<Stats> => ask(`${url}/stats`, claims);
 
-/** What a request is refused with. */
+/** The status and code of a refusal. */
 async function refusalOf(url: string, init: RequestInit = {}): Promise<unknown> {
   const response = await fetch(url, { ...init, headers: { connection: 'close', ...init.headers } });
   return [response.status, ((await response.json()) as Problem).code];
@@ -45,7 +45,7 @@ async function publishMany(url: string, topic: string, count: number, headers = 
   }
 }
 
-/** The TCP connection of a client over websocket: pause it, and the client reads nothing. */
+/** The TCP connection of a client's websocket: while it is paused, the client reads nothing. */
 function tcpOf(client: Socket): TcpSocket {
   const { transport } = client.io.engine as unknown as { transport: { ws: { _socket: TcpSocket } } };
   return transport.ws._socket;
@@ -161,7 +161,7 @@ describe('GET /stats', () => {
     await declare(url, 'silent');
     await publishMany(url, 'news', 10);
     await publishMany(url, 'silent', 5);
-    // What waits for a client that polls counts once it has polled.
+    // Messages that wait for a polling client count once it has polled.
     await expect.poll(async () => (await statsOf(url)).deliveries).toBe(30);
     const stats = await statsOf(url);
     expect(stats).toMatchObject({
@@ -177,7 +177,7 @@ describe('GET /stats', () => {
     expect(stats.startedAt).toBeGreaterThanOrEqual(started);
     expect(stats.time).toBeGreaterThanOrEqual(stats.startedAt);
     expect(stats.log.bytes).toBeGreaterThan(0);
-    // What it says was delivered has come.
+    // All messages that it counts as delivered have arrived.
     for (const recorder of recorders) expect(await recorder.settled(url)).toHaveLength(10);
   });
 
@@ -199,7 +199,7 @@ describe('GET /stats', () => {
     });
     await stream.until(({ data }) => data['message'] === 9);
     expect(stream.messages).toHaveLength(10);
-    // A name that cannot be an event is delivered in envelopes alone.
+    // A topic with a reserved event name is delivered only in envelopes.
     await publishMany(url, 'message', 1);
     expect(await statsOf(url)).toMatchObject({ publishes: 11, deliveries: 41 });
   });
@@ -299,7 +299,7 @@ describe('GET /stats', () => {
   it('GET /stats reports the event-loop delay of the last seconds', async () => {
     const { url } = await startServer();
     const delay = async (): Promise<Stats['loopDelayMs']> => (await statsOf(url)).loopDelayMs;
-    // It has begun to look.
+    // The measurement has begun.
     await expect.poll(async () => (await delay()).max).toBeGreaterThan(0);
     const endsAt = performance.now() + 1_000;
     while (performance.now() < endsAt);
@@ -380,7 +380,7 @@ describe('GET /connections', () => {
       expect(page.connections.length).toBeLessThanOrEqual(2);
       found.push(...page.connections.map(({ id }) => id));
       ({ cursor } = page);
-      // The one that the cursor was made at goes, and the one before.
+      // The connection at the cursor and the one before it close.
       for (const gone of clients.slice(found.length - 2, found.length)) gone.close();
       await expect
         .poll(async () => (await listOf(url, '?limit=1000')).connections.length)
@@ -493,7 +493,7 @@ describe('DELETE /connections/{id}', () => {
       await publishMany(url, 'news', 3);
       await expect.poll(async () => (await statsOf(url)).deliveries).toBe(3);
       expect(await recorder.settled(url)).toHaveLength(3);
-      // Nothing keeps it from coming again.
+      // The client can reconnect.
       client.connect();
       await nextEvent(client, 'connect', 'a client whose connection was ended may connect again');
       expect(client.id).not.toBe(id);
@@ -633,7 +633,7 @@ describe('GET /topics/{topic}/subscribers', () => {
       const { subscribers } = await subscribersOf(url, topic, '', admin);
       expect(subscribers).toMatchObject(subjects.map((subject) => ({ subject, via: 'a/*' })));
     }
-    // They are those who get it.
+    // The listed subscribers are exactly those that get the message.
     expect((await statsOf(url, admin)).deliveries).toBe(4 + 3 + 2);
     const mayRead = await bearer({ subscribe: ['**'] });
     for (const topic of ['a/1', 'missing'])
@@ -712,7 +712,7 @@ describe('Fanfare attached to an app', () => {
     ['publish', []],
     ['topics', ['/topics']],
     ['all', paths],
-  ] as const)('with `http: %s`, an app keeps its other paths', async (http, taken) => {
+  ] as const)('an app that attaches Fanfare with `http: %s` keeps its other paths', async (http, taken) => {
     const httpServer = createServer((_request, response) => response.end('the app'));
     const fanfare = await attach(httpServer, { http });
     await startListening(httpServer);

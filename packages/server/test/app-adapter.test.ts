@@ -9,7 +9,7 @@ import { tcpOf } from './slow-reader.ts';
 
 const large = 'x'.repeat(50_000);
 
-/** An app with a Socket.IO server of its own, which Fanfare is attached to. */
+/** An app with its own Socket.IO server, to which Fanfare is attached. */
 async function attachTo(options: Partial<ServerOptions>): Promise<{ url: string; fanfare: Fanfare }> {
   const http = createHttpServer();
   const io = new SocketServer(http, options);
@@ -31,7 +31,7 @@ describe("a subscriber of an app's own Socket.IO server", () => {
     async (_name, options) => {
       const { url, fanfare } = await attachTo(options);
       await fanfare.declare('news');
-      // Over 20 MB: more than a kernel takes for a connection that is not read.
+      // Over 20 MB: more than a kernel buffers for a connection that is not read.
       for (let number = 0; number < 400; number++) await fanfare.publish('news', [number, large]);
       const client = await connectClient(url);
       const numbers: number[] = [];

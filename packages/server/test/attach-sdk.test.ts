@@ -13,7 +13,7 @@ async function listen(http: HttpServer): Promise<string> {
   return `http://localhost:${(http.address() as AddressInfo).port}`;
 }
 
-/** An app whose Socket.IO server is at a path of its own. `seen` has the URL and a header of each request. */
+/** An app whose Socket.IO server has its own path. `seen` has the URL and a header of each request. */
 async function appAt(path: string): Promise<{ url: string; seen: [string, unknown][] }> {
   const http = createServer((_request, response) => response.writeHead(404).end('no such page'));
   const io = new Server(http, { path });

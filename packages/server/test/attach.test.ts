@@ -22,7 +22,7 @@ async function listen(httpServer: HttpServer): Promise<string> {
   return `http://localhost:${(httpServer.address() as AddressInfo).port}`;
 }
 
-/** An app with pages of its own, one of them where Fanfare has a route. */
+/** Apps with their own pages, one of them at a path of a Fanfare route. */
 const apps: readonly [string, () => Promise<HttpServer>][] = [
   [
     'Express',
@@ -192,7 +192,7 @@ describe('Fanfare attached to an app', () => {
 
   it("Fanfare attached to an app restores the app's timeout on a connection after a large page was read", async () => {
     const httpServer = createHttpServer(({ socket }, response) => response.end(String(socket.timeout ?? 0)));
-    // Else Node sets it anew for each request.
+    // Otherwise Node sets the timeout again for each request.
     httpServer.keepAliveTimeout = 0;
     httpServer.timeout = 60_000;
     const rules = [{ match: '**', create: 'publish' }] as const;
@@ -211,7 +211,7 @@ describe('Fanfare attached to an app', () => {
 
 describe('Fanfare attached to an app of HTTPS', () => {
   it("Fanfare attached to an app ignores a client's upgrade to another protocol, as the app does", async () => {
-    // With a key that both have, which takes no certificate.
+    // A pre-shared key needs no certificate.
     const psk = Buffer.alloc(16, 'key');
     const httpServer = createHttpsServer({ ciphers: 'PSK', pskCallback: () => psk }, (_request, response) =>
       response.end('the app'),
@@ -246,7 +246,7 @@ describe("Fanfare attached beside an app's own websockets", () => {
       const addOwn = (): void => {
         httpServer.on('upgrade', (request, socket, head) => {
           if (request.url !== '/ws') return;
-          // An app may take its time, to ask who it is.
+          // An app can take time to identify the client.
           setTimeout(() => ws.handleUpgrade(request, socket, head, (client) => client.send('hello')), 1_200);
         });
       };
@@ -299,7 +299,7 @@ describe("Fanfare attached beside an app's own websockets, with an upgrade that 
 });
 
 describe('Fanfare attached to an app that listens where others can reach it', () => {
-  /** As if every connection had come to an address of the machine's network. */
+  /** Makes every connection look as if it came to an address of the machine's network. */
   const fromElsewhere = (httpServer: HttpServer): void => {
     httpServer.prependListener('connection', (socket) => {
       Object.defineProperty(socket, 'localAddress', { value: '192.0.2.1' });
@@ -441,7 +441,7 @@ describe("Fanfare attached to an app's own Socket.IO server", () => {
     const client = await connectClient(url, 'websocket', { reconnection: true });
     const recorder = new Recorder(client);
     await client.emitWithAck('subscribe', { topic: 'news' });
-    // Only what has an offset can be recovered from.
+    // Socket.IO recovers a connection only from an event with an offset.
     await publish(url, { topic: 'news', message: 1 });
     await recorder.settled(url);
     const back = nextEvent(client, 'connect', 'Socket.IO recovers the connection');
@@ -481,7 +481,7 @@ describe("Fanfare attached to an app's own Socket.IO server", () => {
       expect(leaving.recovered).toBe(true);
     };
     await tell(1);
-    // With a token that the server has not met yet, what is sent at once waits until it was verified.
+    // With a token that is not cached, events that are sent at once wait until it is verified.
     await comeAgain(await tokenFor({ sub: 'ann', publish: ['news'], exp: 500 }));
     await tell(3);
     expect(await leaving.emitWithAck('subscribe', { topic: 'news' })).toMatchObject({

@@ -8,7 +8,7 @@ import { declare, readPage } from './http-tools.ts';
 const deep = (levels: number): string => '['.repeat(levels) + ']'.repeat(levels);
 const withMessage = (messageJson: string): string => `{"topic":"news","message":${messageJson}}`;
 
-/** What no entry takes as a topic, whoever asks. */
+/** Values that are refused as a topic everywhere. */
 const illegalTopics: readonly [string, unknown, ErrorCode][] = [
   ['a missing topic', undefined, 'bad_request'],
   ['null', null, 'bad_request'],
@@ -26,7 +26,7 @@ const illegalTopics: readonly [string, unknown, ErrorCode][] = [
   ['** before the last segment', '**/a', 'topic_name_invalid'],
 ];
 
-/** What is a pattern, and no topic. */
+/** Patterns, which are refused as a topic. */
 const patterns: typeof illegalTopics = [
   ['a wildcard', '*', 'topic_name_invalid'],
   ['a wildcard segment', 'a/**', 'topic_name_invalid'],
@@ -35,7 +35,7 @@ const patterns: typeof illegalTopics = [
 describe('a bad publish over HTTP', () => {
   const bodies: readonly [string, string | Uint8Array, number, ErrorCode][] = [
     ['nothing', '', 400, 'bad_request'],
-    ['no JSON', '{"topic": news}', 400, 'bad_request'],
+    ['invalid JSON', '{"topic": news}', 400, 'bad_request'],
     ['half of a JSON text', '{"topic":"news","message":"', 400, 'bad_request'],
     ['NaN', withMessage('NaN'), 400, 'bad_request'],
     ['two JSON texts', '{"topic":"news","message":1}{}', 400, 'bad_request'],
@@ -43,7 +43,12 @@ describe('a bad publish over HTTP', () => {
     ['null', 'null', 400, 'bad_request'],
     ['no message', '{"topic":"news"}', 400, 'bad_request'],
     ['an inherited topic', '{"__proto__":{"topic":"news"},"message":1}', 400, 'bad_request'],
-    ['what is no UTF-8', Buffer.from('{"topic":"news","message":"\xff"}', 'latin1'), 400, 'bad_request'],
+    [
+      'bytes that are not UTF-8',
+      Buffer.from('{"topic":"news","message":"\xff"}', 'latin1'),
+      400,
+      'bad_request',
+    ],
     ['UTF-16', Buffer.from('{"topic":"news","message":1}', 'utf16le'), 400, 'bad_request'],
     [
       'an overlong encoding',
@@ -347,11 +352,7 @@ describe('a connection that misbehaves', () => {
       'POST /publish HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 9\r\n\r\n',
       415,
     ],
-    [
-      'a body to a path that there is not',
-      'POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n',
-      404,
-    ],
+    ['a body to an unknown path', 'POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n', 404],
     ['an endless body to GET', 'GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n', 200],
   ])(
     'a request with a body that nobody reads gets one response, and its connection is closed: %s',
@@ -375,13 +376,13 @@ describe('a connection that misbehaves', () => {
   });
 
   it.each([
-    ['what is no HTTP', 'GARBAGE\r\n\r\n', '400 Bad Request'],
+    ['bytes that are not HTTP', 'GARBAGE\r\n\r\n', '400 Bad Request'],
     ['two lengths', head('Content-Length: 1', 'Content-Length: 2'), '400 Bad Request'],
     ['a length and chunks', head('Content-Length: 1', 'Transfer-Encoding: chunked'), '400 Bad Request'],
     ['a negative length', head('Content-Length: -1'), '400 Bad Request'],
     ['no host', 'GET /topics HTTP/1.1\r\nConnection: close\r\n\r\n', '400 Bad Request'],
     [
-      'an expectation that nobody has',
+      'an unknown expectation',
       'GET /topics HTTP/1.1\r\nHost: x\r\nExpect: more\r\nConnection: close\r\n\r\n',
       '417 Expectation Failed',
     ],

@@ -7,7 +7,7 @@ import { declare, temporaryDirectory } from './http-tools.ts';
 
 const lines = { 'content-type': 'application/x-ndjson' };
 
-/** What became of one message. */
+/** The result of one message. */
 type Result = Partial<Omit<PublishResult, 'ok'>> & { readonly ok: boolean; readonly error?: Problem };
 
 function resultsOf({ status, type, text }: HttpAnswer): Result[] {
@@ -21,7 +21,7 @@ function resultsOf({ status, type, text }: HttpAnswer): Result[] {
     .map((line) => JSON.parse(line) as Result);
 }
 
-/** `ok`, or the error's code, of each. */
+/** For each message `ok`, or the error's code. */
 function verdicts(answer: HttpAnswer): string[] {
   return resultsOf(answer).map(({ ok, error }) => (ok ? 'ok' : (error?.code ?? '?')));
 }
@@ -314,7 +314,7 @@ describe('large bodies that arrive slowly', () => {
         const { socket, ended } = connectRaw(url);
         sockets.add(socket);
         const head = `POST /publish HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${bytes}\r\n\r\n`;
-        // All but the end of it.
+        // The whole body except its end.
         socket.write(`${head}[${' '.repeat(bytes - 2)}`);
         refusals.push(await ended);
         sockets.delete(socket);

@@ -112,7 +112,7 @@ describe('behind nginx as in docs/proxies.md, with a path prefix that nginx remo
     await page.getByRole('button', { name: 'Publish', exact: true }).click();
     await page.getByText('2 messages kept').waitFor();
     await page.addScriptTag({ url: `${nginx.secureUrl}/rt/fanfare.js` });
-    // As a text: what a page runs is not part of this program.
+    // This is a text because the page runs it, not this program.
     const got = await page.evaluate(`(async () => {
       const fanfare = Fanfare.connect('${nginx.secureUrl}/rt');
       const subscription = fanfare.subscribe('orders/9', { from: 'earliest' });

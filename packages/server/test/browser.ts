@@ -1,6 +1,6 @@
 import { chromium, type Browser } from 'playwright-core';
 
-/** Without what a browser asks of its maker's servers at every start. */
+/** Flags that turn off the requests which a browser sends to its maker at every start. */
 const flags = [
   '--no-sandbox',
   '--disable-gpu',
@@ -11,7 +11,7 @@ const flags = [
   '--disable-sync',
 ];
 
-/** Debian's Chromium. Whoever launches it closes it. */
+/** Starts Debian's Chromium. The caller closes it. */
 export function launchBrowser(...more: readonly string[]): Promise<Browser> {
   return chromium.launch({ executablePath: '/usr/bin/chromium', args: [...flags, ...more] });
 }

@@ -5,7 +5,7 @@ import { connectClient, publish, startServer } from './harness.ts';
 import { heapBytes } from './heap.ts';
 import { temporaryDirectory } from './http-tools.ts';
 
-/** Set FANFARE_NAMES=10000000 to try as many names as there are not to matter; it takes some minutes. */
+/** Set FANFARE_NAMES=10000000 to try an extreme number of names; that takes some minutes. */
 const names = Number(process.env['FANFARE_NAMES'] ?? 200_000);
 const topicsMax = 1_000;
 const bytesMax = 4 * 2 ** 20;
@@ -27,7 +27,7 @@ describe('an unlimited number of names', { timeout: 1_800_000 }, () => {
         await Promise.all(some);
       }
     };
-    // What a first round leaves behind, such as compiled code, is not what is looked for.
+    // The first round also leaves compiled code in memory, which does not count.
     const warmUp = topicsMax + 20_000;
     await publishUpTo(warmUp, 0);
     const before = heapBytes();

@@ -4,7 +4,7 @@ import { ClientRefusalLog } from '../src/observability/client-refusal-log.ts';
 import { connectClient, sendPacket, startServer, type RunningServer } from './harness.ts';
 import { connectRawClient, RawWebSocket } from './hostile/wire.ts';
 
-/** A server, and what it logs, each as its sentence and what came from the client. */
+/** A server, and its log entries: each has a sentence and the fields from the client. */
 async function startLogging(
   options: Parameters<typeof startServer>[0] = {},
 ): Promise<RunningServer & { readonly lines: unknown[][] }> {
@@ -25,7 +25,7 @@ describe('an event whose arguments are not JSON', () => {
     const client = await connectClient(url);
     await client.emitWithAck('subscribe', { topic: 'news' });
     const refusal = { code: 'bad_request', detail: expect.stringContaining('NaN') as string };
-    // As Python's json writes them.
+    // Python's json module writes these texts.
     for (const [name, argument] of [
       ['publish', '{"topic":"news","message":NaN}'],
       ['publish', '{"topic":"news","message":[-Infinity]}'],
@@ -82,7 +82,7 @@ describe('a packet that is not a Socket.IO packet', () => {
   it('a packet of a client with another parser is logged, and ends its connection', async () => {
     const { url, lines } = await startLogging();
     const client = await RawWebSocket.open(url);
-    // CONNECT, as socket.io-msgpack-parser writes it.
+    // A CONNECT packet as socket.io-msgpack-parser writes it.
     await client.send(Buffer.from('83a47479706500a36e7370a12fa464617461c0', 'hex'));
     await client.ended();
     expect(lines).toEqual([[expect.stringContaining('such as msgpack'), {}]]);

@@ -23,7 +23,7 @@ interface Answer {
   readonly headers: IncomingHttpHeaders;
 }
 
-/** The head of an answer; a body that may never end is not read. */
+/** The head of a response. The body is not read, because a stream never ends. */
 function ask(url: string, { method = 'GET', path, headers = {}, body }: Ask): Promise<Answer> {
   const answer = new Promise<Answer>((resolve, reject) => {
     const sent = request(`${url}${path}`, { method, headers, agent: false }, (response) => {
@@ -40,7 +40,7 @@ function ask(url: string, { method = 'GET', path, headers = {}, body }: Ask): Pr
 const stream = { accept: 'text/event-stream' };
 const json = { 'content-type': 'application/json' };
 
-/** Every route, and what it answers to a page that may ask. `stats` and the like are answered to an admin, as all are here. */
+/** Every route, with its status for a page that is allowed. Every client of this server is an admin. */
 const routes: readonly (readonly [what: string, status: number, ask: Ask])[] = [
   ['a line of text', 200, { path: '/' }],
   ['the page', 200, { path: '/', headers: { accept: 'text/html' } }],
@@ -62,7 +62,7 @@ const routes: readonly (readonly [what: string, status: number, ask: Ask])[] = [
   ['the identity', 200, { path: '/identity' }],
   ['figures', 200, { path: '/stats' }],
   ['connections', 200, { path: '/connections' }],
-  ['a connection that is not there', 404, { method: 'DELETE', path: '/connections/x' }],
+  ['an unknown connection', 404, { method: 'DELETE', path: '/connections/x' }],
   [
     'a publish',
     200,
@@ -70,31 +70,31 @@ const routes: readonly (readonly [what: string, status: number, ask: Ask])[] = [
   ],
   ['a publish of many', 200, { method: 'POST', path: '/publish', headers: json, body: '[]' }],
   ['a publish without a body', 415, { method: 'POST', path: '/publish' }],
-  ['a publish that is no JSON', 400, { method: 'POST', path: '/publish', headers: json, body: '{' }],
+  ['a publish that is not JSON', 400, { method: 'POST', path: '/publish', headers: json, body: '{' }],
   ['nothing', 404, { path: '/nothing' }],
-  ['a method that there is not', 405, { method: 'DELETE', path: '/publish' }],
-  ['a path that is no UTF-8', 400, { path: '/topics/%ff' }],
+  ['an unknown method', 405, { method: 'DELETE', path: '/publish' }],
+  ['a path that is not UTF-8', 400, { path: '/topics/%ff' }],
   ['a path that is not encoded', 400, { path: '/topics/%' }],
-  ['an Expect that there is not', 417, { path: '/topics', headers: { expect: 'a-miracle' } }],
+  ['an unknown Expect', 417, { path: '/topics', headers: { expect: 'a-miracle' } }],
   ['a session', 200, { path: '/socket.io/?EIO=4&transport=polling' }],
   ['a session of another version', 400, { path: '/socket.io/?EIO=3&transport=polling' }],
   ['a session that is over', 400, { path: '/socket.io/?EIO=4&transport=polling&sid=x' }],
-  ['a transport that there is not', 400, { path: '/socket.io/?EIO=4&transport=pigeon' }],
+  ['an unknown transport', 400, { path: '/socket.io/?EIO=4&transport=pigeon' }],
   ["Socket.IO's own client", 200, { path: '/socket.io/socket.io.js' }],
 ];
 
 interface Sender {
   readonly headers: Readonly<Record<string, string>>;
-  /** The `Access-Control-Allow-Origin` of every answer. */
+  /** The `Access-Control-Allow-Origin` of every response. */
   readonly allowed?: string;
-  /** Whether it is refused, but for scripts that every page may load. */
+  /** Whether all requests are refused, except those for scripts that every page can load. */
   readonly isRefused?: true;
 }
 
 const crossSite = { 'sec-fetch-site': 'cross-site' };
 const embedded = { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'object' };
 
-/** The one table of all answers, by what sends the request. */
+/** The table of all responses, by the sender of the request. */
 const senders: readonly (readonly [who: string, sender: Sender])[] = [
   ['no page', { headers: {} }],
   ['a person who types the address', { headers: { 'sec-fetch-site': 'none', 'sec-fetch-mode': 'navigate' } }],
@@ -122,14 +122,14 @@ const scriptsForAll = new Set(['the SDK', 'a file for HEAD', "Socket.IO's own cl
 
 describe('cross-origin headers of responses', () => {
   it.each(senders)(
-    "every route's response to %s says which pages may read it",
+    "every route's response to %s says which pages can read it",
     async (_who, { headers: from, allowed, isRefused = false }) => {
       const { url } = await startServer({ origins: named });
       for (const topic of ['news', 'old']) await declare(url, topic);
       for (const [what, status, { headers, ...rest }] of routes) {
         const answer = await ask(url, { ...rest, headers: { ...headers, ...from } });
         const isForAll = scriptsForAll.has(what);
-        // It tells nothing.
+        // This response reveals nothing.
         const isMalformed = status === 417;
         const isServed = isForAll || isMalformed || !isRefused;
         expect([what, answer.status, seenOf(answer)]).toEqual([
@@ -146,7 +146,7 @@ describe('cross-origin headers of responses', () => {
   );
 
   it.each(senders)(
-    'a response to %s without a token says which pages may read it',
+    'a response to %s without a token says which pages can read it',
     async (_who, { headers, allowed, isRefused = false }) => {
       const { url } = await startServer({ origins: named, key: secret });
       for (const path of ['/topics', '/topics/news/messages', '/stats', '/connections/x']) {
@@ -203,7 +203,7 @@ describe('cross-origin headers of responses', () => {
       await browser.close();
       page.close();
     });
-    // As a text: what a page runs is not part of this program.
+    // This is a text because the page runs it, not this program.
     const probe = (topic: string): string => `new Promise((resolve) => {
       const probe = document.createElement('object');
       probe.data = '${url}/topics/${topic}/messages';
@@ -225,7 +225,7 @@ describe('cross-origin headers of responses', () => {
     }
   });
 
-  it('responses to polling requests say which pages may read them', async () => {
+  it('responses to polling requests say which pages can read them', async () => {
     const { url } = await startServer({ origins: named });
     const { url: session } = await RawPolling.open(url);
     const path = session.slice(url.length);
@@ -241,7 +241,7 @@ describe('cross-origin headers of responses', () => {
     }
   });
 
-  it('responses to preflights say which pages may read them, on every path', async () => {
+  it('responses to preflights say which pages can read them, on every path', async () => {
     const { url } = await startServer({ origins: named });
     const headers = { 'access-control-request-method': 'PUT', 'access-control-request-headers': 'x-a' };
     for (const path of ['/topics/news', '/publish', '/socket.io/?EIO=4&transport=polling', '/nothing']) {

@@ -116,7 +116,7 @@ describe('HTTP/1.0, which nginx uses by default, to a server without a key', () 
   });
 });
 
-/** The beginning of the answer to a head. */
+/** The beginning of the response to a request head. */
 async function headOf(url: string, head: string): Promise<string> {
   const { socket, ended } = connectRaw(url);
   socket.write(`${head}\r\n\r\n`);

@@ -6,7 +6,7 @@ import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket
 import { onTestFinished } from 'vitest';
 import { nextEvent, soonMs, within } from '../../../test/waits.ts';
 
-/** Fails the test that makes the server log an error which it did not expect. What clients do wrong is theirs. */
+/** Fails a test whose server logs an unexpected error. Warnings about clients are ignored. */
 export const strictLogger = {
   warn: (fields: object, message: string): void => {
     if (!('client' in fields)) strictLogger.error(fields, message);
@@ -16,10 +16,10 @@ export const strictLogger = {
   },
 };
 
-/** A server may take many requests before, and a busy machine makes each of them slower. */
+/** A server may handle many requests before, and a busy machine makes each of them slower. */
 const acknowledgedMs = 60_000;
 
-/** A server gives a connection that says nothing tens of seconds. */
+/** A server closes a silent connection only after tens of seconds. */
 const endedMs = 90_000;
 
 export interface RunningServer {
@@ -38,7 +38,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
 export type Transport = 'websocket' | 'polling' | 'upgrade';
 export const transports: readonly Transport[] = ['websocket', 'polling', 'upgrade'];
 
-/** A stock client that is connected, and upgraded where the transport says so. Closed when the test ends. */
+/** A connected stock client, upgraded if the transport requires it. Closed when the test ends. */
 export async function connectClient(
   url: string,
   transport: Transport = 'websocket',
@@ -67,7 +67,7 @@ export async function connectClient(
   return client;
 }
 
-/** Has a wait for an acknowledgement fail with a sentence when none comes. */
+/** Makes a wait for an acknowledgement fail with a sentence when none comes. */
 function boundAcknowledgements(client: Socket): void {
   const emitWithAck = client.emitWithAck.bind(client);
   client.emitWithAck = async (event, ...args: unknown[]) => {
@@ -77,7 +77,7 @@ function boundAcknowledgements(client: Socket): void {
   };
 }
 
-/** Keeps what a client gets, as `[event, ...arguments]`. */
+/** Records the events that a client gets, as `[event, ...arguments]`. */
 export class Recorder {
   readonly events: unknown[][] = [];
   readonly #client: Socket;
@@ -88,8 +88,8 @@ export class Recorder {
   }
 
   /**
-   * All that has come, once everything has that the server had sent to this client before now: deliveries keep
-   * their order, so a last one ends the wait.
+   * The recorded events, after all events that the server sent before now have arrived. Deliveries keep their
+   * order, so a last delivery ends the wait.
    */
   async settled(url: string): Promise<unknown[][]> {
     const fence = `fence ${randomUUID()}`;
@@ -101,7 +101,7 @@ export class Recorder {
   }
 }
 
-/** Sends a packet as it is over the client's open websocket. */
+/** Sends a packet unchanged over the client's open websocket. */
 export function sendPacket(client: Socket, packet: string): void {
   (client.io.engine.transport as unknown as { ws: { send(data: string): void } }).ws.send(packet);
 }
@@ -112,7 +112,7 @@ export interface HttpAnswer {
   readonly text: string;
 }
 
-/** Publishes over HTTP. A string goes out as it is, anything else as JSON. */
+/** Publishes over HTTP. A string is sent unchanged, any other body as JSON. */
 export async function publish(
   url: string,
   body: unknown,
@@ -120,7 +120,7 @@ export async function publish(
 ): Promise<HttpAnswer> {
   const response = await fetch(`${url}/publish`, {
     method: 'POST',
-    // Else the server, when it stops, would wait for more to come over the connection.
+    // Otherwise a server that stops would wait for further requests on the connection.
     headers: { 'content-type': 'application/json', connection: 'close', ...headers },
     body: typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body),
   });
@@ -131,17 +131,17 @@ export async function publish(
   };
 }
 
-/** A raw connection that collects what the server says. Closed when the test ends. */
+/** A raw connection that collects the bytes from the server. Closed when the test ends. */
 export function connectRaw(url: string): { socket: TcpSocket; ended: Promise<string> } {
   const socket = connectTcp(Number(new URL(url).port), '127.0.0.1');
   onTestFinished(() => void socket.destroy());
   let text = '';
   socket.setEncoding('latin1').on('data', (chunk: string) => (text += chunk));
-  // A reset is an end like any other here: what counts is what was said before it.
+  // A reset counts as an end here: only the bytes before it matter.
   socket.on('error', () => {});
   const closed = new Promise<void>((resolve) => void socket.once('close', () => resolve()));
   const ended = within(endedMs, 'the server ends the connection', closed, () => text).then(() => text);
-  // A test that does not wait for the end does not fail by it.
+  // A test that does not wait for the end must not fail because of it.
   ended.catch(() => {});
   return { socket, ended };
 }

@@ -4,7 +4,7 @@ import { runInNewContext } from 'node:vm';
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 
-/** What is on the heap of this process once what nobody holds is gone. */
+/** The bytes on the heap of this process after garbage collection. */
 export function heapBytes(): number {
   collect();
   return process.memoryUsage().heapUsed;

@@ -5,7 +5,7 @@ import { bearer, secret } from './access/tokens.ts';
 import { publish, startServer } from './harness.ts';
 import { declare, readPage, temporaryDirectory, topicUrl } from './http-tools.ts';
 
-/** Publishes numbers from 1 on to a topic, and tells their offsets. */
+/** Publishes numbers from 1 on to a topic, and returns their offsets. */
 async function publishNumbers(url: string, topic: string, count: number): Promise<string[]> {
   await declare(url, topic);
   const messages = Array.from({ length: count }, (_, at) => ({ topic, message: at + 1 }));
@@ -91,7 +91,7 @@ describe('the messages of a topic', () => {
         next: before,
         more: false,
       });
-      // Exactly as many as there are: there is no more.
+      // The limit is exactly the number of messages, so `more` is false.
       expect(await readPage(url, 'news', `?before=${offsets[8]}&limit=8`)).toMatchObject({ more: false });
       expect(await readPage(url, 'news', `?before=${offsets[8]}&limit=7`)).toMatchObject({ more: true });
     },
@@ -253,7 +253,7 @@ describe('the messages of a topic', () => {
     for (const accept of ['*/*', 'text/event-stream']) {
       const response = await fetch(topicUrl(url, 'nowhere', '/messages'), { headers: { accept } });
       expect([response.status, await response.json()]).toMatchObject([404, { code: 'topic_not_found' }]);
-      // Nor are they by now.
+      // The requests have not created the topics either.
       expect((await fetch(topicUrl(url, 'nowhere'))).status).toBe(404);
     }
   });

@@ -7,7 +7,7 @@ import { secret } from './access/tokens.ts';
 import { launchBrowser } from './browser.ts';
 import { connectClient, startServer } from './harness.ts';
 
-/** The status of `GET /topics`, sent to a name. */
+/** The status of `GET /topics`, sent to a host name. */
 function statusFor(url: string, host: string): Promise<number | undefined> {
   const answer = new Promise<number | undefined>((resolve, reject) => {
     get(`${url}/topics`, { headers: { host, connection: 'close' } }, (response) => {
@@ -63,7 +63,7 @@ describe('a host name that an attacker can own', () => {
     const page = await browser.newPage();
     expect((await page.goto(`http://fine.localhost:${port}/`))?.status()).toBe(200);
     expect((await page.goto(`http://evil.example:${port}/topics`))?.status()).toBe(403);
-    // As a text: what a page runs is not part of this program.
+    // This is a text because the page runs it, not this program.
     const socket = `new Promise((resolve) => {
       const socket = new WebSocket('ws://evil.example:${port}/socket.io/?EIO=4&transport=websocket');
       socket.onopen = () => resolve('open');

@@ -6,14 +6,14 @@ import type { HistoryPage, TopicInfo } from '@fanfare/protocol';
 import { expect, onTestFinished } from 'vitest';
 import { soonMs, until, within } from '../../../test/waits.ts';
 
-/** A directory that is removed when the test ends. Ask for it before the server that uses it is started. */
+/** A directory that is removed when the test ends. Create it before the server that uses it starts. */
 export async function temporaryDirectory(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'fanfare-http-'));
   onTestFinished(() => rm(directory, { recursive: true, force: true }));
   return directory;
 }
 
-/** The URL of a topic, or of what is under it. */
+/** The URL of a topic, or of a path under it. */
 export function topicUrl(url: string, topic: string, rest = ''): string {
   return `${url}/topics/${encodeURIComponent(topic)}${rest}`;
 }
@@ -30,7 +30,7 @@ export async function readPage(url: string, topic: string, query = ''): Promise<
   return (await response.json()) as HistoryPage;
 }
 
-/** How many subscriptions on the server get what is published to a topic. */
+/** The number of subscriptions that get the messages of a topic. */
 export async function subscribersOf(url: string, topic: string): Promise<number> {
   const response = await fetch(topicUrl(url, topic));
   return ((await response.json()) as TopicInfo).subscribers;
@@ -43,13 +43,13 @@ export interface StreamEvent {
   readonly data: { readonly [field: string]: unknown };
 }
 
-/** How long a stream may take for what is due; a replay of much takes some seconds. */
+/** The time limit for an event of a stream; a replay of many messages takes some seconds. */
 const streamMs = 60_000;
 
-/** Reads Server-Sent Events as the standard has it, and keeps them. Ended when the test ends. */
+/** Reads and keeps Server-Sent Events by the standard. Closed when the test ends. */
 export class StreamReader {
   readonly events: StreamEvent[] = [];
-  /** How many comments have come. */
+  /** The number of comments that have come. */
   comments = 0;
   readonly #request: ClientRequest;
   #response: IncomingMessage | undefined;
@@ -66,7 +66,7 @@ export class StreamReader {
     onTestFinished(() => this.close());
   }
 
-  /** Its head. The body is read from now on. */
+  /** The head of the response. The body is read from now on. */
   async opened(): Promise<IncomingMessage> {
     const head = new Promise<IncomingMessage>((resolve, reject) => {
       this.#request.once('response', resolve).once('error', reject);
@@ -85,7 +85,7 @@ export class StreamReader {
     return response;
   }
 
-  /** Waits until an event has come; from the beginning, if it has come already. */
+  /** Waits for an event. Events that have come already count. */
   async until(isIt: (event: StreamEvent) => boolean): Promise<StreamEvent> {
     let at = 0;
     let found: StreamEvent | undefined;
@@ -120,12 +120,12 @@ export class StreamReader {
     return this.#response?.complete ? 'ended' : 'cut';
   }
 
-  /** What was published of what has come. */
+  /** The messages that have come. */
   get messages(): unknown[] {
     return this.events.filter(({ event }) => event === 'message').map(({ data }) => data['message']);
   }
 
-  /** Reads nothing more, until `resume`. */
+  /** Stops reading until `resume`. */
   pause(): void {
     this.#response?.pause();
   }

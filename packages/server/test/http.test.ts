@@ -12,7 +12,7 @@ interface RawAnswer {
   readonly body: Buffer;
 }
 
-/** What a server sends, as it is: `fetch` would unpack it. */
+/** The unchanged bytes of a response: `fetch` would decompress them. */
 function rawGet(url: string, headers: IncomingHttpHeaders = {}): Promise<RawAnswer> {
   const answer = new Promise<RawAnswer>((resolve, reject) => {
     get(url, { headers: { connection: 'close', ...headers } }, (response) => {
@@ -198,7 +198,7 @@ describe('a response that ends its connection', () => {
     });
     await declare(url, 'news');
     const { socket } = connectRaw(url);
-    // Its turn comes when the stream has ended.
+    // The next request is handled when the stream has ended.
     socket.write('GET /topics/news/messages HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n');
     await within(soonMs, 'the server begins to answer', once(socket, 'data'));
     const post = 'POST /publish HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n';

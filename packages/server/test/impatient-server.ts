@@ -16,7 +16,7 @@ export interface PingTimes {
   readonly pingTimeout: number;
 }
 
-/** Our own Socket.IO server, with nothing changed but how often it asks its clients whether they are there. */
+/** Our own Socket.IO server, with only the ping interval and timeout changed. */
 export async function startImpatient(
   times: PingTimes,
 ): Promise<{ readonly url: string; readonly io: SocketServer }> {

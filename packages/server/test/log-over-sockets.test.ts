@@ -17,7 +17,7 @@ async function subscribe(client: Socket, request: object): Promise<Subscribed> {
   return (await client.emitWithAck('subscribe', { envelope: true, ...request })) as Subscribed;
 }
 
-/** The messages of the envelopes among what a client got. */
+/** The messages of the envelopes that a client got. */
 function messagesOf(events: readonly unknown[][]): unknown[] {
   return events
     .filter(([event]) => event === 'message')

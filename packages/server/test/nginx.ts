@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { nextEvent, sleep, soonMs, until, within } from '../../../test/waits.ts';
 
-/** The configuration that docs/proxies.md has. */
+/** The configuration in docs/proxies.md. */
 export const documentedConfig: string =
   /```nginx\n(.*?)```/s.exec(
     readFileSync(new URL('../../../docs/proxies.md', import.meta.url), 'utf8'),
@@ -65,7 +65,7 @@ export async function startNginx(config: string, upstream: string): Promise<Ngin
   };
 }
 
-/** Waits until it answers anything at all. */
+/** Waits until nginx responds. */
 async function answers(
   url: string,
   nginx: { readonly exitCode: number | null },
@@ -78,7 +78,7 @@ async function answers(
       () => false,
     );
   };
-  // Nothing tells when nginx listens: it is asked again and again.
+  // nginx does not report when it listens, so the test polls it.
   await until('nginx answers', isThere, { step: () => sleep(10), soFar: log });
 }
 

@@ -116,7 +116,7 @@ describe('a page of an allowed origin', () => {
       const tab = await browser.newPage();
       await tab.goto(origin);
       await tab.addScriptTag({ url: `${url}/fanfare.js` });
-      // As a text: what a page runs is not part of this program.
+      // This is a text because the page runs it, not this program.
       return tab.evaluate(`(async () => {
         const fanfare = Fanfare.connect('${url}');
         const failed = new Promise((resolve) => fanfare.onStatus(({ error }) => error && resolve('refused')));

@@ -16,7 +16,7 @@ const rules = [
   { match: '**', create: 'publish' },
 ] as const;
 
-/** An app with Fanfare on a Socket.IO server of its own. */
+/** An app with Fanfare on its own Socket.IO server. */
 async function startApp(io: SocketServer, http = createHttpServer()): Promise<string> {
   io.attach(http);
   const fanfare = await attach(http, { io, http: 'all', rules });
@@ -28,7 +28,7 @@ async function startApp(io: SocketServer, http = createHttpServer()): Promise<st
   return `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
 }
 
-/** Each of the ways in which messages come to a client that polls. */
+/** The servers that deliver messages to a polling client. */
 const servers: readonly (readonly [string, () => Promise<string>])[] = [
   ['the server', async () => (await startServer({ rules })).url],
   ["an app's own Socket.IO server", async () => startApp(new SocketServer())],
@@ -43,7 +43,7 @@ async function publishNumbers(url: string, topic: string, count: number): Promis
   expect((await publish(url, messages)).status).toBe(200);
 }
 
-/** Subscribes. @returns the packets of the answer that says so */
+/** Subscribes. @returns the packets of the response with the acknowledgement */
 async function subscribe(client: RawPolling, topic: string, from = 'new'): Promise<string[]> {
   await client.send(`420["subscribe",${JSON.stringify({ topic, envelope: true, from })}]`);
   const answer = await answerOf(client);
@@ -51,14 +51,14 @@ async function subscribe(client: RawPolling, topic: string, from = 'new'): Promi
   return answer;
 }
 
-/** The packets that one answer brings. */
+/** The packets of one response. */
 async function answerOf(client: RawPolling): Promise<string[]> {
   const { status, text } = await client.poll();
   expect(status).toBe(200);
   return text.split(separator);
 }
 
-/** Polls until so many messages have come. @returns the packets of each answer */
+/** Polls until a number of messages has come. @returns the packets of each response */
 async function answersWith(
   client: RawPolling,
   messages: number,
@@ -68,7 +68,7 @@ async function answersWith(
   return answers;
 }
 
-/** Polls until the answers are as wanted. */
+/** Polls until the responses meet a condition. */
 async function pollUntil(client: RawPolling, answers: string[][], isEnough: () => boolean): Promise<void> {
   await until('the polls bring all that is due', isEnough, {
     step: async () => answers.push(await answerOf(client)),
@@ -100,9 +100,9 @@ describe.each(servers)('a client of %s that polls', (_name, start) => {
     const answers = await answersWith(client, 600, await subscribe(client, 'news', 'earliest'));
     expect(numbersOf(answers)).toEqual(upTo(600));
     expect(Math.max(...answers.map(({ length }) => length))).toBe(16);
-    // What it has missed does not wait for the next ping.
+    // Missed messages do not wait for the next ping.
     expect(answers.flat()).not.toContain('2');
-    // Nor does its state count, which comes behind it.
+    // The state, which comes after the messages, does not count either.
     const hasState = (): boolean => answers.flat().some((packet) => packet.startsWith('42["state"'));
     await pollUntil(client, answers, hasState);
     expect((await statsOf(url)).deliveries).toBe(600);
@@ -132,7 +132,7 @@ describe.each(servers)('a client of %s that polls', (_name, start) => {
     await publishNumbers(url, 'news', 100);
     const headers = { connection: 'close' };
     expect((await fetch(`${url}/connections/${id}`, { method: 'DELETE', headers })).status).toBe(204);
-    // Not let in again meanwhile.
+    // The server must ignore this login of a client that is being disconnected.
     await client.post('40');
     const answers: string[][] = [];
     await pollUntil(client, answers, () => answers.at(-1)?.at(-1) === '1');
@@ -193,7 +193,7 @@ describe.each(servers)('a client of %s that polls', (_name, start) => {
     expect((await statsOf(url)).deliveries).toBe(numbersOf(answers).length);
     await pollUntil(client, answers, () => numbersOf(answers).length >= 40);
     expect((await statsOf(url)).deliveries).toBe(40);
-    // It gives up: it polls no more.
+    // The client stops polling.
     await publishNumbers(url, 'news', 20);
     await publishNumbers(url, 'now', 20);
     expect(await statsOf(url)).toMatchObject({ connections: 1, deliveries: 40 });
@@ -226,7 +226,7 @@ it('the bytes that wait for a slow polling client stay within `outboxBytesMax`',
 });
 
 describe('a polling session that its client abandons', () => {
-  // Engine.IO asks after the one, and waits for the answer as long as the other.
+  // Engine.IO pings after the interval, and waits for the pong until the timeout.
   const times = { pingInterval: 400, pingTimeout: 300 };
 
   const requestOf = (client: RawPolling, method: string, rest = ''): string =>
@@ -296,7 +296,7 @@ describe('a polling session that its client abandons', () => {
       const gaveUp = performance.now();
       await publishNumbers(url, 'news', 20);
       await expect.poll(() => io.engine.clientsCount, { interval: 10 }).toBe(0);
-      // A machine with other work to do may be late by a second.
+      // A busy machine may be late by a second.
       expect(performance.now() - gaveUp).toBeLessThan(times.pingInterval + times.pingTimeout + 1_000);
       expect(await statsOf(url)).toMatchObject({ connections: 0, subscriptions: 0 });
     },

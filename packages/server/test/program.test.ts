@@ -24,7 +24,7 @@ describe('the program that embeds Fanfare', () => {
     await expect(server.publish('$news', 1, { create: true })).rejects.toMatchObject({
       code: 'topic_name_invalid',
     });
-    // What is for the program is not for clients.
+    // This option is only for the program, not for clients.
     const body = { topic: 'other', message: 1, create: true };
     expect((await publish(url, body)).status).toBe(404);
     const client = await connectClient(url);
@@ -135,7 +135,7 @@ describe('the program that embeds Fanfare', () => {
         count++;
         if (message === 'last') break;
         if (count === 1) {
-          // Once all that waits was taken.
+          // After the loop has read all waiting messages.
           void (async () => {
             await expect.poll(() => gaps.length).toBe(1);
             await server.publish('n/1', 'last');

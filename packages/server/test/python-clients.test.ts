@@ -83,11 +83,11 @@ describe.each(['threads', 'asyncio'])('a Python app with its own User-Agent that
     expect(await client.line()).toBe('connected');
     for (const _ of numbers) {
       const line = await client.line();
-      // It ends its connection over an answer that is too long for it, and connects again.
+      // python-engineio closes its connection after a response that is too long, and reconnects.
       expect(line).not.toBe('connected');
       lines.push(line);
     }
-    // Its handlers overtake one another.
+    // The handlers of the Python client can overtake one another.
     expect(lines.toSorted()).toEqual(numbers.map((message) => `message ${message}`).toSorted());
   }
 
@@ -129,7 +129,7 @@ describe.each(['polling', 'websocket'])('a Python client with a token over %s', 
     expect(await client.line()).toBe('answer ok');
     await server.publish('b', 'hello');
     expect(await client.line()).toBe('message b hello');
-    // In this order, but its handlers overtake one another.
+    // The server sends them in a fixed order, but the handlers can overtake one another.
     expect([await client.line(), await client.line()].toSorted()).toEqual([
       'disconnected',
       'error token_expired',
@@ -142,7 +142,7 @@ describe.each(['polling', 'websocket'])('a Python client with a token over %s', 
     expect(await client.line()).toBe('connected');
     const headers = { authorization: `Bearer ${await tokenFor({ admin: true })}`, connection: 'close' };
     await fetch(`${url}/revocations/py`, { method: 'PUT', headers });
-    // In this order, but its handlers overtake one another.
+    // The server sends them in a fixed order, but the handlers can overtake one another.
     expect([await client.line(), await client.line()].toSorted()).toEqual([
       'disconnected',
       'error not_authenticated',

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import { until } from '../../../test/waits.ts';
 
-/** Debian's own Python, which is the one that sees Debian's python3-socketio and python3-requests. */
+/** Debian's own Python: only this one finds Debian's python3-socketio and python3-requests. */
 const python = '/usr/bin/python3';
 
 export interface PythonProgram {
@@ -12,7 +12,7 @@ export interface PythonProgram {
   readonly type: (line: string) => void;
 }
 
-/** Runs a program of the folder `python`, which ends with the test. */
+/** Runs a program of the folder `python`. It is ended with the test. */
 export function runPython(file: string, ...args: string[]): PythonProgram {
   const path = fileURLToPath(new URL(`python/${file}`, import.meta.url));
   const program = spawn(python, ['-u', path, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });

@@ -25,9 +25,9 @@ interface Rig {
   readonly url: string;
   readonly io: Server;
   readonly engine: Engine;
-  /** Every HTTP request that came, as long as something else holds it. */
+  /** Weak references to all HTTP requests so far. */
   readonly requests: WeakRef<IncomingMessage>[];
-  /** The next socket that connects. */
+  /** Resolves to the next socket that connects. */
   readonly connected: () => Promise<Socket>;
 }
 
@@ -49,7 +49,7 @@ async function start(options: Partial<ServerOptions> = {}): Promise<Rig> {
   };
 }
 
-/** Resolves once none of them is held any more. */
+/** Resolves once all requests were collected as garbage. */
 async function allCollected(requests: readonly WeakRef<IncomingMessage>[]): Promise<void> {
   const isNoneHeld = (): boolean => requests.every((request) => request.deref() === undefined);
   await until('the requests of the handshakes are collected', isNoneHeld, {
@@ -164,7 +164,7 @@ interface Joined {
 }
 
 describe('a websocket whose handshake request was released', () => {
-  /** A websocket that has joined the main namespace and answers nothing from then on. */
+  /** A websocket that has connected to the main namespace, and answers nothing afterwards. */
   async function joined({ url, connected }: Rig): Promise<Joined> {
     const webSocket = new WebSocket(`${url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`);
     onTestFinished(() => webSocket.terminate());
@@ -197,7 +197,7 @@ describe('a websocket whose handshake request was released', () => {
     const { tcp, socket } = await joined(rig);
     const inside = (socket.conn.transport as unknown as { socket: NodeJS.EventEmitter }).socket;
     const gone = disconnected(socket);
-    // With reserved bits set.
+    // This frame has reserved bits set.
     tcp.write(Buffer.from([0xf1, 0x80]));
     await expect(gone).resolves.toBe('transport error');
     inside.emit('error', new Error('once more'));

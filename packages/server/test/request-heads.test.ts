@@ -6,7 +6,7 @@ import { connectRaw, startServer } from './harness.ts';
 import { declare, subscribersOf, temporaryDirectory } from './http-tools.ts';
 import { RawPolling } from './hostile/wire.ts';
 
-/** All that a server answers to bytes, until it closes the connection. */
+/** All that a server sends in response to bytes, until it closes the connection. */
 async function answersTo(url: string, bytes: string, isEnd = false): Promise<string> {
   const { socket, ended } = connectRaw(url);
   if (isEnd) socket.end(bytes);
@@ -120,7 +120,7 @@ describe('a target in absolute form, as proxies send it', () => {
     ['http://localhost/nothing', '404'],
     ['http://localhost/socket.io/?EIO=4&transport=polling', '200'],
     ['http://localhost/socket.io/socket.io.js', '200'],
-    // The Host that counts is that of the target.
+    // The host of the target has precedence over the header.
     ['http://evil.example/topics', '403'],
     ['http://evil.example/socket.io/?EIO=4&transport=polling', '403'],
   ])('a request target in absolute form is treated like its path: %s', async (target, status) => {

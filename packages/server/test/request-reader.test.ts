@@ -15,7 +15,7 @@ import { InsideLog } from './insides/broken.ts';
 /** Encrypts without certificates, so that the tests need none. */
 const ciphers = 'AECDH-AES256-SHA@SECLEVEL=0';
 
-/** Answers with what it was asked. */
+/** Responds with the request that it got. */
 const echo: RequestListener = (request, response) => {
   response.sendDate = false;
   let body = '';
@@ -42,7 +42,7 @@ function open(port: number, isTls: boolean): Socket {
   return socket.on('error', () => {});
 }
 
-/** Sends text in pieces, and returns all that comes until the server ends the connection. */
+/** Sends text in pieces, and returns everything that comes until the server ends the connection. */
 async function converse(socket: Socket, text: string, sizes: readonly number[]): Promise<string> {
   let answers = '';
   socket.setEncoding('latin1').on('data', (piece: string) => (answers += piece));
@@ -51,7 +51,7 @@ async function converse(socket: Socket, text: string, sizes: readonly number[]):
     const size = sizes[piece % sizes.length] ?? text.length;
     socket.write(text.slice(at, at + size), 'latin1');
     at += size;
-    // Most pieces arrive in a read of their own then.
+    // Most pieces then arrive in separate reads.
     if (piece < 100) await nextTurn();
   }
   await closed;
@@ -60,7 +60,7 @@ async function converse(socket: Socket, text: string, sizes: readonly number[]):
 
 const host = 'Host: localhost\r\n';
 
-/** A body may look like the end of a head. */
+/** A body can look like the end of a head. */
 const anyBody = fc
   .array(
     fc.constantFrom('\r\n\r\n', '\n', 'a', '0', 'GET / HTTP/1.1\r\nHost: b\r\n\r\n', 'x'.repeat(5_000)),

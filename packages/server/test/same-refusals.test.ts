@@ -4,7 +4,7 @@ import { nextEvent } from '../../../test/waits.ts';
 import { connectClient, publish, startServer, type RunningServer } from './harness.ts';
 import { declare } from './http-tools.ts';
 
-/** Texts of publishes that every way in has to refuse, for the message `{"topic": "news", "message": …}`. */
+/** Texts of publishes that every entry must refuse, for the message `{"topic": "news", "message": …}`. */
 const badPublishes: readonly (readonly [what: string, json: string])[] = [
   ['an empty text', ''],
   ['a text that ends early', '{"topic":"news","message":[1'],
@@ -31,17 +31,17 @@ function publishOf(message: string): string {
   return `{"topic":"news","message":${message}}`;
 }
 
-/** The problem that each way in answers a publish with. */
+/** The problem with which each entry refuses a publish. */
 const ways: Readonly<
   Record<string, (server: RunningServer, json: string) => Promise<Problem | 'not possible'>>
 > = {
   HTTP: async ({ url }, json) => {
-    // An array is a batch there.
+    // HTTP treats an array as a batch.
     if (json.startsWith('[')) return 'not possible';
     return JSON.parse((await publish(url, json, { accept: 'application/json' })).text) as Problem;
   },
   'an array over HTTP': async ({ url }, json) => {
-    // A text with other brackets is another array.
+    // In a batch, a text with other brackets changes the array.
     if (json === '' || json.endsWith('}}') || json.endsWith('[1')) return 'not possible';
     const { text } = await publish(url, `[${json}]`);
     const answer = JSON.parse(text) as Problem | { readonly error: Problem }[];
@@ -56,7 +56,7 @@ const ways: Readonly<
   polling: ({ url }, json) => overSocket(url, json, 'polling'),
   'the program': async ({ server }, json) => {
     const value = parsed(json) as { topic: string; message: unknown; id?: string } | undefined;
-    // It has an argument for each member.
+    // The method has a parameter for each member.
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'not possible';
     const { topic, message, id } = value;
     const options = id === undefined ? {} : { id };

@@ -2,18 +2,18 @@ import type { Socket as TcpSocket } from 'node:net';
 import type { GapEvent } from '@fanfare/protocol';
 import type { Socket } from 'socket.io-client';
 
-/** The TCP connection of a client over websocket: pause it, and the client reads nothing. */
+/** The TCP connection of a client's websocket: while it is paused, the client reads nothing. */
 export function tcpOf(client: Socket): TcpSocket {
   const { transport } = client.io.engine as unknown as { transport: { ws: { _socket: TcpSocket } } };
   return transport.ws._socket;
 }
 
-/** What is published to a topic with a ledger. */
+/** A message of a topic with a ledger. */
 type Message = readonly [number: number, padding: string];
 
 /**
- * What a client was delivered of a topic in one form. Every message has its number, and a gap has to stand where
- * messages are missing, and for as many as are.
+ * The deliveries of a topic to a client in one form. Messages are numbered. Where messages are missing, a gap
+ * with their exact number must come.
  */
 export class Ledger {
   #next = 0;
@@ -35,7 +35,7 @@ export class Ledger {
     });
   }
 
-  /** How many messages were delivered or told to be missing. */
+  /** The number of messages that were delivered or reported as missing. */
   get count(): number {
     return this.#next;
   }

@@ -31,7 +31,7 @@ describe('slow subscribers of topics that keep nothing', () => {
       await publisher.emitWithAck('publish', { topic: 'news', message: [at, large] });
       number = at + 1;
     }
-    // Over 20 MB were published: more than a kernel takes for a connection that is not read.
+    // Over 20 MB were published: more than a kernel buffers for a connection that is not read.
     const gap = nextEvent(slow, 'gap', 'the slow client is told what it misses');
     tcpOf(slow).resume();
     await gap;
@@ -78,7 +78,7 @@ describe('slow subscribers of topics that keep nothing', () => {
         for (const each of steps) {
           if (each === 'pause' || each === 'resume') tcpOf(slow)[each]();
           else if (each === 'publish') {
-            // Several at once: they are one commit of the log, and one turn of the fan-out.
+            // Several at once are one commit of the log, and one turn of the fan-out.
             const batch = Array.from({ length: 8 }, () => ({
               topic: 'news',
               message: [number++, large.repeat(2)],
@@ -88,7 +88,7 @@ describe('slow subscribers of topics that keep nothing', () => {
             tcpOf(slow).resume();
             await slow.emitWithAck('unsubscribe', each === 'renew' ? { topic: 'news' } : { topic: '-' });
             if (each === 'settle') continue;
-            // The subscriptions that ended owe nothing.
+            // Subscriptions that have ended have delivered or reported every message.
             expect(ledgers.map(({ count }) => count)).toEqual([number, number]);
             await subscribe();
           }

@@ -39,7 +39,7 @@ function streamUrl(url: string, topic: string, query = ''): string {
   return topicUrl(url, topic, `/messages${query}`);
 }
 
-/** Large messages, more of them than the kernel takes for a client that reads nothing. */
+/** Publishes more large messages than the kernel buffers for a client that reads nothing. */
 async function flood(url: string, topic: string, count: number): Promise<void> {
   const text = 'x'.repeat(40_000);
   for (let at = 0; at < count; at += 100) {
@@ -238,7 +238,7 @@ describe('a stream of Server-Sent Events', () => {
     const headers = await bearer({ sub: 'root', admin: true });
     expect((await fetch(topicUrl(url, 'news'), { method: 'PUT', headers })).status).toBe(201);
     for (let at = 0; at < 20; at++) {
-      // The server has not met any of these.
+      // The server has none of these tokens in its cache.
       const { authorization } = await bearer({ sub: `${at}`, subscribe: ['news'] });
       const { socket, ended } = connectRaw(url);
       const request = `GET /topics/news/messages HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\nAuthorization: ${authorization}\r\n\r\n`;

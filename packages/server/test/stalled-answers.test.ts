@@ -5,7 +5,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { soonMs, within } from '../../../test/waits.ts';
 import { connectRaw, startServer } from './harness.ts';
 
-/** Resolves with the server's end of the connection that the next request comes over. */
+/** Resolves to the server's end of the connection that carries the next request. */
 function nextConnection(): Promise<Socket> {
   return new Promise((resolve) => {
     const onRequest = (message: unknown): void => resolve((message as { readonly socket: Socket }).socket);
@@ -37,7 +37,7 @@ it('a client whose poll waits longer than `stallTimeoutMs` stays connected', asy
   const { socket } = connectRaw(url);
   socket.write(`GET /socket.io/?EIO=4&transport=polling&sid=${sid} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
   const served = await connection;
-  // Its own word that the time is over.
+  // The socket itself reports that the time has passed.
   await within(soonMs, 'the stall limit passes', once(served, 'timeout'));
   expect(served.destroyed).toBe(false);
   const answered = within(soonMs, 'the poll is answered after all', once(socket, 'data'));

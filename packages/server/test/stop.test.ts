@@ -14,7 +14,7 @@ describe('a server that stops', () => {
       const client = await connectClient(url, transport);
       const gone = nextEvent(client, 'disconnect', 'the server lets its clients go when it stops');
       await server.stop();
-      // Not «io server disconnect», after which a client would not come back by itself.
+      // Not «io server disconnect», after which a client would not reconnect by itself.
       expect(await gone).toMatch(/^transport (close|error)$/);
       await expect(fetch(url)).rejects.toThrow('fetch failed');
     },
@@ -25,7 +25,7 @@ describe('a server that stops', () => {
       const server = createServer({ port: 0 });
       await server.start();
       await server.stop();`;
-    // Less than the 30 seconds that Engine.IO waits for the last poll of a session.
+    // The limit is below the 30 seconds for which Engine.IO waits for the last poll of a session.
     const program = spawn(process.execPath, ['--input-type=module', '-e', code], { timeout: 20_000 });
     expect(
       await within(soonMs, 'nothing keeps the program up once the server has stopped', once(program, 'exit')),

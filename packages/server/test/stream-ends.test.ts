@@ -1,6 +1,7 @@
 /*
- * A stream that is cut is an error for its client, so that it comes again; one that has ended for good ends as HTTP has it. Clients that
- * read with `fetch`, with Python's requests and with @microsoft/fetch-event-source know no other difference.
+ * A stream that is cut is an error for its client, so that the client reconnects. A stream that ends properly
+ * ends as HTTP requires. Clients that read with `fetch`, with Python's requests and with
+ * @microsoft/fetch-event-source know no other difference.
  */
 import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -34,7 +35,7 @@ import { connectRaw, publish, startServer } from './harness.ts';
 import { declare, openStream, temporaryDirectory, topicUrl } from './http-tools.ts';
 import { runPython } from './python-program.ts';
 
-/** Where Debian has it. */
+/** The path of nginx on Debian. */
 const nginxPath = '/usr/sbin/nginx';
 
 const news = (url: string): string => topicUrl(url, 'news', '/messages');
@@ -42,7 +43,7 @@ const news = (url: string): string => topicUrl(url, 'news', '/messages');
 type Outcome = 'ended' | 'cut';
 
 interface Reading {
-  /** How it has ended. */
+  /** The way in which the stream ended. */
   readonly outcome: Promise<Outcome>;
 }
 
@@ -138,7 +139,7 @@ describe.each(Object.entries(clients))('a stream that is read with %s', (_name, 
   });
 });
 
-/** Ends all streams as an operator does. */
+/** Ends all streams like an operator. */
 async function endStreams(url: string): Promise<void> {
   const headers = { connection: 'close' };
   const { connections } = (await (await fetch(`${url}/connections`, { headers })).json()) as ConnectionPage;
@@ -147,7 +148,7 @@ async function endStreams(url: string): Promise<void> {
   }
 }
 
-/** Changes a letter of a text wherever a file has it. */
+/** Changes a letter of a text at every place of a file. */
 function damage(file: string, text: string): void {
   const bytes = readFileSync(file);
   let found = 0;
@@ -204,7 +205,7 @@ describe('a stream over HTTP/1.1', () => {
       url,
       [...'abcdefghij'].map((message) => ({ topic: 'news', message })),
     );
-    // The length of the chunk, and then all of them.
+    // The length of the chunk is followed by all messages.
     await saw(/\r\n[0-9a-f]+\r\nid[^\r]*"a"[^\r]*"b"[^\r]*"j"[^\r]*\n\n\r\n$/);
     expect(writes - before).toBe(1);
   });
@@ -241,7 +242,7 @@ describe('a stream over HTTP/1.0', () => {
   );
 });
 
-/** Waits until what has come over a raw connection looks as told. */
+/** Waits until the text of a raw connection matches an expression. */
 function sawOn(socket: Socket): (wanted: RegExp) => Promise<void> {
   let text = '';
   socket.on('data', (chunk: string) => (text += chunk));
@@ -250,7 +251,7 @@ function sawOn(socket: Socket): (wanted: RegExp) => Promise<void> {
 
 describe('a stream over the HTTP server of an app', () => {
   const theApp: RequestListener = (_request, response) => void response.end('the app');
-  // With a key that both have, which takes no certificate.
+  // A pre-shared key needs no certificate.
   const psk = Buffer.alloc(16, 'key');
   const overTls = ({ port }: { readonly port?: unknown }): Socket =>
     connectTls({
@@ -295,7 +296,7 @@ describe('a stream over the HTTP server of an app', () => {
 });
 
 describe('a stream behind nginx', () => {
-  /** nginx that passes on to a server, in HTTP/1.1. */
+  /** Starts nginx as a proxy for a server, in HTTP/1.1. */
   async function startNginx(to: string): Promise<string> {
     const directory = await temporaryDirectory();
     const port = await freePort();
@@ -347,7 +348,7 @@ describe('a stream behind nginx', () => {
 });
 
 describe('a client of @microsoft/fetch-event-source', () => {
-  /** What came to the page, and how often its stream ended. */
+  /** The messages that the page got, and how often its stream ended. */
   interface Seen {
     readonly got: unknown[];
     readonly ended: number;

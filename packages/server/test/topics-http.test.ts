@@ -12,7 +12,7 @@ async function list(url: string, query = ''): Promise<TopicPage> {
   return (await response.json()) as TopicPage;
 }
 
-/** A request whose path goes out as it is: fetch would tidy it up. */
+/** Sends a request with an unchanged path: `fetch` would normalize it. */
 async function send(
   url: string,
   method: string,
@@ -32,7 +32,7 @@ async function send(
   return within(soonMs, `the server answers ${method} ${path}`, answer);
 }
 
-/** What holds where the rules say nothing else. */
+/** The rule of topics that no rule matches. */
 const usualRule = { match: '**', keep: { count: 100_000, age: '7d', bytes: '64MiB' }, create: 'subscribe' };
 
 describe('a topic', () => {
@@ -47,7 +47,7 @@ describe('a topic', () => {
       const { text } = await publish(first.url, { topic, message: 1 }, { accept: 'application/json' });
       times.push((JSON.parse(text) as { time: number }).time);
     }
-    // What is a duplicate, or refused, does not count.
+    // Duplicates and refused publishes do not count.
     for (const message of [1, 1, 2]) await publish(first.url, { topic: 'kept', message, id: 'x' });
     const [kept, passing, silent] = (await list(first.url)).topics;
     expect(kept).toMatchObject({ topic: 'kept', published: 3, messages: 3 });

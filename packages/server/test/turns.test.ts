@@ -31,7 +31,7 @@ function post(path: string, body: string, type: string): string {
   return `POST ${path} HTTP/1.1\r\n${head}\r\n\r\n${body}`;
 }
 
-/** Sends requests over one connection, without waiting, and reads so many answers. */
+/** Pipelines requests over one connection, and reads a number of responses. */
 async function pipeline(url: string, count: number, requests: readonly string[]): Promise<string> {
   const socket = connectTo(url, requests.join(''));
   let answers = '';

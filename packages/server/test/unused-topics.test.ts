@@ -11,7 +11,7 @@ import { openStream, subscribersOf, temporaryDirectory, topicUrl } from './http-
 import { tcpOf } from './slow-reader.ts';
 
 const topicsMax = 50;
-/** No client of these tests is told to come back later. */
+/** No client of these tests reaches a rate limit. */
 const limits = { topicsMax, subscribeRatePerConnectionMax: 0 } as const;
 const passing = { match: '**', keep: 'none', create: 'publish' } as const;
 const exhausted =
@@ -55,7 +55,7 @@ async function listTopics(url: string, headers: Record<string, string> = {}): Pr
   return topics.map(({ topic }) => topic);
 }
 
-/** A server whose messages are in a directory, and which can be started anew. */
+/** A server whose messages are in a directory, and which can be restarted. */
 async function startOnDisk(
   options: ServerOptions,
 ): Promise<RunningServer & { readonly restart: () => Promise<RunningServer> }> {
@@ -124,7 +124,7 @@ describe('unused names', () => {
     const early = await publish(url, { topic: 'early', message: 1 });
     expect(early.status).toBe(429);
     passedMs = 30_000;
-    // Messages go within seconds after their time.
+    // Messages are dropped within seconds after their age limit.
     await expect.poll(() => declare(url, 'late'), { timeout: 20_000 }).toBe(201);
     expect((await publish(url, { topic: 'kept/new', message: 1 })).status).toBe(200);
   });
@@ -229,7 +229,7 @@ describe('topics in use', () => {
       });
       const use = users.map(async (client, who) => {
         for (let round = 0; round < 30; round++) {
-          // These names come again: they are there, were forgotten, or are about to be.
+          // These names come again: they exist, were forgotten, or are about to be forgotten.
           const topic = `user ${who} ${round % 4}`;
           const delivered = nextEvent(client, topic, 'the subscriber gets the message');
           expect([topic, await subscribe(client, topic)]).toEqual([topic, ok]);
@@ -248,7 +248,7 @@ describe('topics in use', () => {
     const { url } = await startOnDisk({ ...limits, topicsMax: 8 });
     const clients = await Promise.all(Array.from({ length: 12 }, async () => connectClient(url)));
     for (let round = 0; round < 20; round++) {
-      // All at once: there is room for eight, and the others could take the place of those that have not begun.
+      // All at once: eight fit, and the others must not replace topics before their subscriptions begin.
       const answers = await Promise.all(
         clients.map((client, at) => subscribe(client, `round ${round}/${at}`) as Promise<{ ok: boolean }>),
       );
@@ -260,7 +260,7 @@ describe('topics in use', () => {
         expect([topic, status]).toEqual([topic, answers[at]?.ok ? 200 : 404]);
         if (answers[at]?.ok) expect(await delivered).toEqual({ message: round });
       }
-      // Those that had a message would keep their places.
+      // Topics with messages could not be replaced.
       await Promise.all(
         clients.map(async (_, at) => fetch(topicUrl(url, `round ${round}/${at}`), { method: 'DELETE' })),
       );

@@ -192,7 +192,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect(tail.map(({ messageJson }) => messageJson)).toEqual(['1', '3']);
     });
 
-    it('the log remembers an id for the window, and may forget it afterwards', async () => {
+    it('the log remembers an id for the window, and can forget it afterwards', async () => {
       const { log, advance } = await opens({ ...roomy, idWindowMs: 1_000 });
       const record = { topic: news, messageJson: '1', id: 'a' };
       const kinds = [];

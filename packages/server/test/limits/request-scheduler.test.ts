@@ -30,7 +30,7 @@ function take(turns: RequestScheduler, reader: Reader, times: number): number {
   return taken;
 }
 
-it('a connection that waits for each response is never held up', () => {
+it('a connection that waits for each response is never delayed', () => {
   const turns = new RequestScheduler(options);
   const [busy, good] = [new FakeReader(), new FakeReader()];
   expect(take(turns, busy, 100)).toBe(4);

@@ -61,7 +61,7 @@ it('a forgotten deletion is still reported as a possible one', () => {
   );
 });
 
-it('segments without deletions are reported as such while they are remembered', () => {
+it('segments without deletions are never reported as deleted while all segments are remembered', () => {
   const most = { ...limits, segmentsMax: 8 };
   const firstOf = (text: string): string => text.split('/')[0] as string;
   fc.assert(

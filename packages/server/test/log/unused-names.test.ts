@@ -142,7 +142,7 @@ it('a lowered limit is reached by new topics that replace several names each', a
   expect(storedNames(before.store)).toHaveLength(5);
 });
 
-describe('a subject that holds more names than it may', () => {
+describe('a subject that holds more names than its limit', () => {
   const mine = (count: number, prefix = 'ann'): Topic[] =>
     Array.from({ length: count }, (_, at) => parseTopic(`passing/${prefix} ${at}`));
 
