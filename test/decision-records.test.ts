@@ -3,7 +3,9 @@ import { describe, expect, it } from 'vitest';
 
 const folder = new URL('../docs/decisions/', import.meta.url);
 
-/** The three parts that every record has, in this order. Others, such as Alternatives, may stand between them. */
+/**
+ * The three parts that every record has, in this order. Others, such as Alternatives, may stand between them.
+ */
 const headings = ['Context', 'Decision', 'Consequences'];
 
 const statuses = [
@@ -12,7 +14,7 @@ const statuses = [
   { form: /^superseded by \[\d+\]\([^)]+\)$/, counterpart: 'Supersedes' },
 ];
 
-/** The value of a line such as `- Date: 2026-11-23`. It may go on over several lines. */
+/** The value of a line such as `- Date: 2026-11-23`. It can continue over several lines. */
 function field(record: string, name: string): string | undefined {
   const pattern = new RegExp(`^- ${name}: ([^\\n]+(?:\\n  [^\\n]+)*)$`, 'm');
   return pattern.exec(record.split('\n## ', 1)[0] ?? '')?.[1]?.replaceAll(/\s+/g, ' ');

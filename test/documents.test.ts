@@ -17,7 +17,7 @@ const read = (path: string): string => readFileSync(new URL(path, root), 'utf8')
 const manifest = (path: string): { version?: string; dependencies?: Record<string, string> } =>
   JSON.parse(read(`${path}/package.json`)) as { version?: string };
 
-/** What stands in the first columns of a table in a document. */
+/** The first columns of a table in a document. */
 function rows(markdown: string): string[][] {
   const lines = markdown.split('\n').filter((line) => line.startsWith('|') && !line.startsWith('| ---'));
   return lines.map((line) =>
@@ -28,7 +28,7 @@ function rows(markdown: string): string[][] {
   );
 }
 
-/** A default as it stands in the table. */
+/** A default value as written in the table. */
 function shown(value: unknown): string {
   return Array.isArray(value) ? 'none' : `\`${String(value)}\``;
 }
@@ -192,7 +192,7 @@ describe('the packages', () => {
     const scripted = Object.entries(lock.packages)
       .filter(([, { dev, hasInstallScript }]) => hasInstallScript && !dev)
       .map(([path]) => path);
-    // Both only look whether their binary is there, which comes as a package of its own (decision 6).
+    // Both scripts only check that their binary exists, which is a separate package (decision 6).
     expect(scripted).toEqual(['node_modules/lmdb', 'node_modules/msgpackr-extract']);
     expect(read('.npmrc')).toMatch(/^ignore-scripts=true$/m);
   });

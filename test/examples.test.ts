@@ -18,14 +18,14 @@ const python = (path: string, url: string, ...args: string[]): Program =>
 const node = (path: string, url: string, ...args: string[]): Program =>
   new Program(process.execPath, [example(`node/${path}`), ...args], { FANFARE_URL: url });
 
-/** Those that keep their place. */
+/** The examples that keep their position in a file. */
 const resuming = [
   ['node/resuming-subscriber.js', node],
   ['node/sdk-subscriber.js', node],
   ['python/resuming_subscriber.py', python],
 ] as const;
 
-/** Starts an example that is a server, and tells its URL. */
+/** Starts an example that is a server, and returns its URL. */
 async function serve(path: string): Promise<{ program: Program; url: string }> {
   const program = new Program(process.execPath, [example(path)], { PORT: '0' });
   await program.says(/http:\/\/\S+/);
@@ -160,7 +160,7 @@ describe('the examples', () => {
       expect(program.stderr).not.toContain('missing');
       if (path === 'node/sdk-subscriber.js') return;
 
-      // It prints a message before it moves on, so that none is missing when it is killed in between.
+      // The example prints a message before it stores its position, so that a kill in between loses none.
       await expect.poll(() => readFileSync(join(directory, 'position'), 'utf8')).toBe(offset);
       program.process.kill('SIGKILL');
       await program.exitCode;
@@ -208,7 +208,8 @@ describe('the examples', () => {
         await expect.poll(() => program.stdout).toBe(all);
       };
 
-      // The very first, too: there is no position to lose yet, and nothing is due before the second is there.
+      // This includes the first acknowledgement: there is no position yet, and no message is due before the
+      // second one.
       proxy.acksToLose = 1;
       const file = path.split('/')[1] ?? '';
       const proxyUrl = `http://127.0.0.1:${proxy.port}`;
@@ -258,7 +259,7 @@ describe('the examples', () => {
     onTestFinished(() => browser.close());
     const [first, second] = [await browser.newPage(), await browser.newPage()];
     for (const page of [first, second]) await page.goto(url);
-    // A vote before both have subscribed is not for both, so go on voting until each has seen one.
+    // A vote before both have subscribed does not reach both, so vote until each has seen one.
     await expect
       .poll(async () => {
         await first.getByRole('button', { name: 'Tea' }).click();

@@ -7,8 +7,8 @@ import { temporaryDirectory } from '../packages/cli/test/harness.ts';
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 /**
- * Cycles that may stay for now, each with its reason. A cycle is written as its files in alphabetical order, by their
- * paths from the repository's root.
+ * Cycles that may stay for now, each with its reason. A cycle is written as its files in alphabetical order,
+ * by their paths from the repository's root.
  */
 const allowed: readonly { readonly files: readonly string[]; readonly reason: string }[] = [];
 
@@ -30,7 +30,10 @@ function importsOf(file: string): readonly string[] {
   return [...source.matchAll(specifier)].map(([, path = '']) => join(dirname(file), path));
 }
 
-/** Groups of files that import one another, directly or by way of others (strongly connected components, Tarjan). */
+/**
+ * Groups of files that import one another, directly or by way of others (strongly connected components,
+ * Tarjan).
+ */
 function findCycles(directory: string): readonly (readonly string[])[] {
   const graph = new Map(sourcesOf(directory).map((file) => [file, importsOf(file)] as const));
   const index = new Map<string, number>();

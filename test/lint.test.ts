@@ -7,7 +7,7 @@ import { temporaryDirectory } from '../packages/cli/test/harness.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** Lints one file as if it stood at this place in the repository. */
+/** Lints one file as if it had this path in the repository. */
 function lint(path: string, source: string): string {
   const directory = temporaryDirectory();
   copyFileSync(join(root, '.oxlintrc.json'), join(directory, '.oxlintrc.json'));
@@ -17,7 +17,7 @@ function lint(path: string, source: string): string {
   const { stdout, status } = spawnSync(join(bin, 'oxlint'), [], {
     cwd: directory,
     encoding: 'utf8',
-    // Out here it would not find its own helper.
+    // In the temporary directory oxlint would not find this program.
     env: { ...process.env, OXLINT_TSGOLINT_PATH: join(bin, 'tsgolint') },
   });
   return status === 0 ? '' : stdout;

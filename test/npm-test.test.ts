@@ -5,7 +5,7 @@ import { outcome, Program } from '../packages/cli/test/harness.ts';
 const script = fileURLToPath(new URL('../scripts/test.mjs', import.meta.url));
 
 it('npm test says exactly what to install when it cannot install it itself, and fails', async () => {
-  // Where apt-get cannot be found, not even root can install anything.
+  // Without apt-get, even root cannot install anything.
   const { code, stdout, stderr } = await outcome(
     new Program(process.execPath, [script], { PATH: '/nowhere' }),
   );

@@ -34,7 +34,7 @@ function transcripts(): Transcript[] {
   );
 }
 
-/** What `git clone` would give of the working tree. */
+/** The files that `git clone` would create, with uncommitted changes. */
 function cloneOfThisTree(): string {
   const directory = temporaryDirectory();
   const list = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
@@ -86,7 +86,7 @@ describe('the README', () => {
     const cli = shell(sub?.command ?? '');
     await cli.says('Subscribed', 'stderr');
     expect(withoutNpm(inReadme(cli.stderr))).toBe(sub?.output);
-    // Subscribed or not, these two say nothing; what they get is published until both have it.
+    // These two clients print nothing when they subscribe, so the test publishes until both have a message.
     const subscribers = [program('subscriber.mjs', jsSubscriber), program('subscriber.py', pythonSubscriber)];
     for (const transcript of [pub, curl]) {
       const { code, stdout, stderr } = await outcome(

@@ -1,6 +1,6 @@
 import { parseAst } from 'rolldown/parseAst';
 
-/** Something in a test that may wait for ever, sleeps, or proves nothing that a reader can see. */
+/** Code of a test that may wait for ever, sleeps, or has no visible expectation. */
 export interface Finding {
   readonly line: number;
   readonly rule: keyof typeof rules;
@@ -24,14 +24,14 @@ interface Node {
   readonly end: number;
 }
 
-/** What the functions below need to know of the place that they look at. */
+/** The context of a node for the functions below. */
 interface Scope {
   /** Inside the arguments of `within`, `until` or `expect.poll`. */
   readonly isBounded: boolean;
 }
 
 /**
- * Finds what in the source of a test waits without a bound, sleeps, or expects nothing.
+ * Finds code in the source of a test that waits without a bound, sleeps, or expects nothing.
  *
  * @param expecting - names of functions that call `expect` for others
  */
@@ -83,7 +83,7 @@ function namesInBounds(program: Node): Set<string> {
   return new Set(names.filter((name) => name !== ''));
 }
 
-/** The name of a variable or field that holds a promise or a function, not what was awaited. */
+/** The name of a variable or field that holds a promise or a function, not an awaited value. */
 function declaredWait(node: Node): string | undefined {
   if (node.type === 'VariableDeclarator') {
     return child(node, 'init')?.type === 'AwaitExpression' ? undefined : nameOf(child(node, 'id'));
@@ -94,7 +94,9 @@ function declaredWait(node: Node): string | undefined {
 const bounding: ReadonlySet<string> = new Set(['within', 'until']);
 
 interface Imports {
-  /** Local names of `once` of node:events, of `setTimeout` of node:timers/promises, and of the tests' `sleep`. */
+  /**
+   * Local names of `once` of node:events, of `setTimeout` of node:timers/promises, and of the tests' `sleep`.
+   */
   readonly once: ReadonlySet<string>;
   readonly timers: ReadonlySet<string>;
   readonly sleep: ReadonlySet<string>;
@@ -119,7 +121,7 @@ function importsOf(program: Node): Imports {
   return { once, timers, sleep };
 }
 
-/** `new Promise` whose function hands `resolve` to something that may never call it. */
+/** `new Promise` whose function passes `resolve` to code that may never call it. */
 function isOpenPromise(node: Node): boolean {
   if (node.type !== 'NewExpression' || nameOf(child(node, 'callee')) !== 'Promise') return false;
   const [executor] = list(node, 'arguments');

@@ -8,7 +8,7 @@ import { expectingFunctions, findWaits, importedFiles, rules, type Finding } fro
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** Files that may wait without a bound, and why. */
+/** Files that can wait without a bound, with the reasons. */
 const exceptions: Readonly<Record<string, string>> = {
   'test/waits.ts': 'the helpers themselves',
   'test/waits.test.ts': 'what the check must find is written here',

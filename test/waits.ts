@@ -1,15 +1,15 @@
 import { setTimeout as passed } from 'node:timers/promises';
 import { inspect } from 'node:util';
 
-/** How long a test waits for something that takes milliseconds on a quiet machine. */
+/** The time limit for an event that takes milliseconds on a quiet machine. */
 export const soonMs = 30_000;
 
-// Taken before any test puts a clock of its own in their place.
+// These are kept before a test replaces them with a fake clock.
 const { setTimeout, clearTimeout, setImmediate } = globalThis;
 
-/** Has events that can be waited for: Node's emitters, and the clients of Socket.IO. */
+/** An object with events: Node's emitters, and the clients of Socket.IO. */
 interface Emitter {
-  // Of each kind only the name is needed here: their listeners are typed in ways of their own.
+  // Only the names of events matter here: each kind of object types its listeners differently.
   readonly once: unknown;
 }
 
@@ -18,10 +18,10 @@ interface AnyEmitter {
 }
 
 /**
- * A promise that is rejected with a sentence when it takes longer. The error's stack begins where the wait
+ * Rejects with a sentence when a promise takes too long. The error's stack begins where the wait
  * stands in the test.
  *
- * @param what - a sentence: what is to happen, "the server closes the connection"
+ * @param what - a sentence about the expected event, "the server closes the connection"
  * @param soFar - what has come of it when the time is over
  */
 export function within<T>(
@@ -33,7 +33,7 @@ export function within<T>(
   const late = new Error();
   Error.captureStackTrace(late, within);
   const result = bounded(late, ms, `not within ${ms} ms: ${what}`, promise, soFar);
-  // A test that fails earlier waits for it no more.
+  // A test that fails earlier does not wait for it any more.
   result.catch(() => {});
   return result;
 }
@@ -41,7 +41,7 @@ export function within<T>(
 /**
  * The first argument of the next event of a name.
  *
- * @param what - a sentence: why the event must come, "the server lets its clients go"
+ * @param what - a sentence with the reason of the event, "the server lets its clients go"
  */
 export function nextEvent<T = unknown>(
   emitter: Emitter,
@@ -58,9 +58,9 @@ export function nextEvent<T = unknown>(
 }
 
 /**
- * Takes steps until a condition holds. A step is a turn of the event loop, unless another is given.
+ * Takes steps until a condition holds. By default, a step is a turn of the event loop.
  *
- * @param what - a sentence: what is to become true, "all 300 packets come"
+ * @param what - a sentence about the condition, "all 300 packets come"
  * @param soFar - what has come of it when the time is over
  */
 export async function until(
@@ -76,7 +76,7 @@ export async function until(
     const held = holds();
     const leftMs = endsAt - performance.now();
     if (typeof held === 'boolean' ? held : await bounded(late, leftMs, text, held, soFar)) return;
-    // A step may be done at once each time, so that no timer would ever be asked.
+    // A step can complete at once each time, so that no timer would ever fire.
     if (leftMs <= 0) throw tell(late, text, soFar);
     await bounded(late, leftMs, text, step, soFar);
   }
@@ -89,9 +89,9 @@ interface UntilOptions {
 }
 
 /**
- * Collects what an iterable brings: all of it, or so many, and then leaves it.
+ * Collects all values of an iterable, or a number of them, and then leaves it.
  *
- * @param what - a sentence: what is to come, "the subscription brings three messages"
+ * @param what - a sentence about the expected values, "the subscription brings three messages"
  */
 export async function collect<T>(
   what: string,
@@ -106,7 +106,7 @@ export async function collect<T>(
   return within(ms, what, all, () => collected);
 }
 
-/** Lets time pass, for tests about time passing. A comment beside each call says why no event can be awaited. */
+/** Lets time pass, for tests about time. A comment beside each call says why no event can be awaited. */
 export async function sleep(ms: number): Promise<void> {
   await passed(ms);
 }

@@ -9,7 +9,7 @@ import { newestNode } from './node-binaries.ts';
 import { npm, NpmError } from './npm.ts';
 import { missing } from './suite.ts';
 
-/** Nobody listens there. */
+/** No server listens at this address. */
 const nowhere = 'http://127.0.0.1:9';
 
 describe('a version of Node to test with', () => {

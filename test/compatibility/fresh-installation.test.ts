@@ -23,7 +23,7 @@ interface Manifest {
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-// What users get: the packages as they are packed, and today's versions of all that they need.
+// The installation of a user: the packages as packed, and the current versions of all dependencies.
 const found = await freshInstallation();
 if ('reason' in found) missing('a fresh installation', found.reason);
 else {
@@ -44,7 +44,7 @@ else {
 
   const typeScript = new TypeChecker(directory, oldestTypeScript);
 
-  /** The modules that the packages export, as they are imported. */
+  /** The modules that the packages export, by their import names. */
   const modules = packages.flatMap(({ name }) =>
     Object.entries(manifestOf(name).exports ?? {}).flatMap(([path, target]) =>
       typeof target === 'object' ? [join(name, path)] : [],
@@ -78,7 +78,8 @@ else {
       for (const file of texts)
         expect(readFileSync(join(folderOf(name), file)).length, file).toBeGreaterThan(0);
     }
-    // A module that is loaded both ways is one: an error of the server is an instance of its class to either.
+    // A module that is loaded in both ways exists once: an error of the server is an instance of its class in
+    // both.
     const compare = modules.map(
       (name) => `
         import * as esm${modules.indexOf(name)} from '${name}';

@@ -8,28 +8,31 @@ import { programs } from './suite.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** What somebody has who installs the packages: an app with the command, the SDK, the server and the adapter. */
+/**
+ * The project of a user who installs the packages: an app with the command, the SDK, the server and the
+ * adapter.
+ */
 const folders = ['protocol', 'fanout', 'client', 'console', 'server', 'cli'];
 
-/** Versions that our lock file sets and a fresh installation does not. */
+/** Versions that only our lock file sets, not a fresh installation. */
 const interesting = ['socket.io', 'engine.io', 'engine.io/node_modules/ws', 'ws', 'fastify', 'lmdb'];
 
 export interface Packed {
   readonly name: string;
-  /** What `npm pack` has made. */
+  /** The archives that `npm pack` has made. */
   readonly tarball: string;
 }
 
-/** The oldest TypeScript that is supported, by the name that it is installed as. */
+/** The oldest supported TypeScript, by its name in the installation. */
 export const oldestTypeScript = 'typescript-5.0';
 
 export interface Installation {
   readonly directory: string;
   /** The packages. */
   readonly packages: readonly Packed[];
-  /** The oldest Node that is supported, which npm has installed for; or why there is none to test with. */
+  /** The oldest supported Node, with which npm has installed; or the reason why it is missing. */
   readonly oldestNode: NodeBinary;
-  /** Names and versions of what the registry gave. */
+  /** Names and versions of the packages from the registry. */
   readonly versions: string;
   readonly remove: () => void;
 }
@@ -37,8 +40,8 @@ export interface Installation {
 /**
  * Packs the packages, and installs them in an empty project without a lock file.
  *
- * @returns why there is no installation when the registry cannot be reached
- * @throws NpmError when what was packed cannot be installed
+ * @returns the reason why there is no installation if the registry cannot be reached
+ * @throws NpmError if the packed packages cannot be installed
  */
 export async function freshInstallation(): Promise<Installation | { readonly reason: string }> {
   const directory = mkdtempSync(join(tmpdir(), 'fanfare-fresh-'));
@@ -49,10 +52,10 @@ export async function freshInstallation(): Promise<Installation | { readonly rea
     const output = await npm(root, ['pack', '--json', `--pack-destination=${directory}`, ...workspaces]);
     const packed = JSON.parse(output) as { readonly name: string; readonly filename: string }[];
     const files = packed.map(({ filename }) => `./${filename}`);
-    // Its own npm is the tenth; the twelfth does not run on it.
+    // This Node comes with npm 10; npm 12 does not run on it.
     const oldestNode = await newestNode('20.19', { npm: '10' });
     const bin = 'bin' in oldestNode ? oldestNode.bin : undefined;
-    // None of what is installed may want a newer Node, or need a script.
+    // No installed package may require a newer Node, or need a script.
     const strictly = ['install', '--engine-strict', '--ignore-scripts', '--no-audit', '--no-fund'];
     await npm(directory, [...strictly, ...files, `${oldestTypeScript}@npm:typescript@5.0`], { bin });
     cpSync(programs, directory, { recursive: true });

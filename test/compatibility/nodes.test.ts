@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { newestNode } from './node-binaries.ts';
 import { compatibility, missing, programs } from './suite.ts';
 
-// The newest of each major version beside the one that these tests run on.
+// The newest release of each major version, except the one that these tests run on.
 const majors = [22, 24, 26];
 const binaries = await Promise.all(majors.map(async (major) => newestNode(major)));
 for (const [index, found] of binaries.entries()) {

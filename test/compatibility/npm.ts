@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { delimiter } from 'node:path';
 import { soonMs, within } from '../waits.ts';
 
-/** A command of npm failed. `isUnreachable` says that the registry was not to be had, and not that npm found a fault. */
+/** A failure of an npm command. `isUnreachable` means that the registry could not be reached. */
 export class NpmError extends Error {
   readonly isUnreachable: boolean;
 
@@ -15,7 +15,7 @@ export class NpmError extends Error {
 const unreachable =
   /\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ENOTCACHED|E(403|407|429|5\d\d)|ERR_SOCKET_TIMEOUT|timed out)\b/;
 
-/** The lines that say what went wrong. */
+/** The lines that describe the failure. */
 function summaryOf(output: string): string {
   const lines = output.split('\n').filter((line) => /^npm (error|ERR!) (?!A complete log)/.test(line));
   const texts = lines
@@ -26,7 +26,7 @@ function summaryOf(output: string): string {
 
 export interface NpmOptions {
   readonly registry?: string | undefined;
-  /** The folder with the Node that npm is to run on, and the npm, if that is to be another than the usual one. */
+  /** The folder with the Node for npm, and the npm, if it is not the usual one. */
   readonly bin?: string | undefined;
   /** How long one request to the registry can take. 20 seconds by default. */
   readonly requestTimeoutMs?: number;
@@ -43,7 +43,7 @@ const timeoutMs = 300_000;
  */
 export async function npm(cwd: string, args: readonly string[], options: NpmOptions = {}): Promise<string> {
   const { registry, bin, requestTimeoutMs = 20_000 } = options;
-  // The usual retries would keep the tests waiting for minutes when there is no network.
+  // The default retries would delay the tests for minutes when there is no network.
   const network = [
     '--fetch-retries=1',
     '--fetch-retry-mintimeout=1000',
@@ -64,7 +64,7 @@ export async function npm(cwd: string, args: readonly string[], options: NpmOpti
     child.once('error', reject);
     child.once('close', (...ended) => resolve(ended));
   });
-  // Later than npm is ended for taking too long.
+  // This limit is longer than the time after which npm is ended.
   const [code, signal] = await within(timeoutMs + soonMs, `npm ${args[0]} ends`, closed, () => stderr);
   if (signal !== null) stderr += `\nnpm error timed out after ${timeoutMs} ms`;
   if (code !== 0) throw new NpmError(args[0] ?? '', stderr);

@@ -6,13 +6,13 @@ import { nextEvent, soonMs, within } from '../waits.ts';
 import { outcome, Program, temporaryDirectory } from '../../packages/cli/test/harness.ts';
 import { tcpOf } from '../../packages/server/test/slow-reader.ts';
 
-/** The programs that run in the place that is tested. */
+/** The programs that run in the tested installation. */
 export const programs: string = fileURLToPath(new URL('programs', import.meta.url));
 
-/** What is tested: a version of Node, and where the packages are. */
+/** The tested environment: a version of Node, and the place of the packages. */
 export interface Place {
   readonly node: string;
-  /** The file of the command. */
+  /** The file of the command `fanfare`. */
   readonly fanfare: string;
   /** The folder of the programs. */
   readonly programs: string;
@@ -22,7 +22,7 @@ const ways = [['websocket'], ['polling'], ['polling', 'websocket']];
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, number) => number);
 
-/** Connects a client; it leaves when the test ends. */
+/** Connects a client, which is closed when the test ends. */
 async function enter(url: string, transports: string[] = ['websocket']): Promise<Socket> {
   const client = connect(url, { transports, reconnection: false, forceNew: true });
   onTestFinished(() => void client.disconnect());
@@ -37,7 +37,7 @@ async function enter(url: string, transports: string[] = ['websocket']): Promise
 /** A test may do much before the last event is due. */
 const collectedMs = 90_000;
 
-/** The arguments of so many events. */
+/** The arguments of a number of events. */
 async function collect(client: Socket, event: string, count: number): Promise<unknown[][]> {
   const received: unknown[][] = [];
   const all = new Promise<unknown[][]>((resolve) => {
@@ -48,7 +48,7 @@ async function collect(client: Socket, event: string, count: number): Promise<un
   return within(collectedMs, `${count} events ${event} come`, all, () => received);
 }
 
-/** What is not there cannot be tested. In CI that fails; elsewhere the reason is shown, and the tests are skipped. */
+/** A missing environment fails in CI. Elsewhere the reason is shown, and the tests are skipped. */
 export function missing(
   name: string,
   reason: string,
@@ -65,7 +65,7 @@ export function missing(
   }
 }
 
-/** All that users do first, with real processes. None of them may warn of anything. */
+/** The first steps of users, with real processes. No process may print a warning. */
 export function compatibility(name: string, place: Place): void {
   describe(name, () => {
     const start = (file: string, ...args: string[]): Program => new Program(place.node, [file, ...args]);
@@ -78,7 +78,7 @@ export function compatibility(name: string, place: Place): void {
       return { program, url };
     };
 
-    /** Ends a server as systems do, while clients are connected. */
+    /** Ends a server with a signal while clients are connected. */
     const stop = async (program: Program): Promise<void> => {
       program.process.kill('SIGTERM');
       expect([await program.exitCode, program.stderr]).toEqual([0, '']);

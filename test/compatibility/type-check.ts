@@ -1,7 +1,10 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
-/** What is used here of TypeScript: newer ones, such as the one that this is compiled with, have no such interface. */
+/**
+ * The parts of TypeScript's interface that are used here. The newer compiler of this project does not have
+ * it.
+ */
 interface TypeScript {
   readonly version: string;
   readonly SyntaxKind: Readonly<Record<string, number>> & Readonly<Record<number, string>>;
@@ -42,7 +45,7 @@ interface Program {
   getSemanticDiagnostics(file: SourceFile): readonly Diagnostic[];
 }
 
-/** How a program is compiled: by the names that `compilerOptions` have in a tsconfig. */
+/** The options for compiling a program, named like `compilerOptions` in a tsconfig. */
 export interface Setup {
   readonly module: string;
   readonly moduleResolution: string;
@@ -50,7 +53,7 @@ export interface Setup {
   readonly types?: readonly string[];
 }
 
-/** A TypeScript that has read a file once has it for all later programs: most of what it reads is the same. */
+/** Keeps files that TypeScript has read for later programs: most programs read the same files. */
 export class TypeChecker {
   readonly version: string;
   readonly #ts: TypeScript;
@@ -68,9 +71,9 @@ export class TypeChecker {
   }
 
   /**
-   * Compiles files of the project, with all declarations that they come to.
+   * Compiles files of the project, with all declarations that they import.
    *
-   * @returns what is wrong in these files, and in those of our packages
+   * @returns the errors in these files, and in those of our packages
    */
   findings(files: readonly string[], { lib = ['es2020'], types = ['node'], ...setup }: Setup): string[] {
     const { options } = this.#ts.convertCompilerOptionsFromJson(
@@ -99,7 +102,7 @@ export class TypeChecker {
     });
   }
 
-  /** What of a script is newer than ECMAScript 2019. */
+  /** The syntax in a script that is newer than ECMAScript 2019. */
   newerSyntax(text: string): string[] {
     const { SyntaxKind, ScriptTarget } = this.#ts;
     const found: string[] = [];

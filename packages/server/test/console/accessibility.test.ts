@@ -14,14 +14,17 @@ beforeAll(async () => {
 });
 afterAll(() => browser.close());
 
-/** What axe finds wrong on the page as it is. It is put there by the debugger, which the page's policy has no say in. */
+/**
+ * The violations that axe finds on a page. The debugger injects axe, because the page's policy does not apply
+ * to it.
+ */
 async function violations(page: Page): Promise<readonly string[]> {
   await page.evaluate(axe.source);
   return page.evaluate<string[]>(`axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) =>
     violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => id + ': ' + html + ' ' + failureSummary)))`);
 }
 
-/** Every page, and what there is to wait for on it. */
+/** Every page, with the element to wait for. */
 const pages: readonly { readonly route: string; readonly ready: (page: Page) => Promise<void> }[] = [
   { route: 'overview', ready: (page) => page.locator('canvas').first().waitFor() },
   { route: 'topics', ready: (page) => page.locator('tbody .column-topic').first().waitFor() },

@@ -34,7 +34,7 @@ describe('an open page of the console', () => {
     page.on('request', (request) => {
       if (!request.url().startsWith(url) && !request.url().startsWith('data:')) foreign.push(request.url());
     });
-    // The first page of a browser waits for the browser.
+    // The first page also waits for the start of the browser.
     await page.goto(url);
     await page.getByRole('heading', { name: 'Try it' }).waitFor();
     const startedAt = performance.now();
@@ -92,7 +92,7 @@ describe('an open page of the console', () => {
     await declare(url, 'flood');
     const page = await openConsole(browser, url, { route: 'topics/flood' });
     await page.getByRole('listbox').waitFor();
-    // No frame is painted while the page is held, and more than the list has room for comes.
+    // While the page paints no frames, more messages come than the list can hold.
     await page.evaluate(`(() => {
       globalThis.held = [];
       globalThis.paint = globalThis.requestAnimationFrame;

@@ -32,7 +32,7 @@ describe('the overview', () => {
         await figure('Publishes per second'),
         await figure('Deliveries per second'),
       ];
-      // Two subscribers; the two figures may be of seconds that follow each other.
+      // There are two subscribers, but the two figures may be from consecutive seconds.
       expect(deliveries / publishes).toBeGreaterThan(1.2);
       expect(await figure('Connections')).toBe(3);
       expect(await figure('Topics')).toBe(1);
@@ -51,7 +51,7 @@ describe('the overview', () => {
     await declare(url, 'orders');
     const page = await openConsole(browser, url, { route: 'overview' });
     await page.getByText('All is well.').waitFor();
-    // The server is in this process.
+    // The server runs in this process, so this loop blocks it.
     const timer = setInterval(() => {
       const end = performance.now() + 120;
       while (performance.now() < end);

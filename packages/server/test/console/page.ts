@@ -2,15 +2,15 @@ import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-c
 import { expect, onTestFinished } from 'vitest';
 
 export interface OpenOptions extends BrowserContextOptions {
-  /** Behind the `#/`. */
+  /** The path after `#/`. */
   readonly route?: string;
-  /** A token that this tab is signed in with. */
+  /** The token of this tab. */
   readonly token?: string;
-  /** What the browser may complain of: the refusals that a test provokes. */
+  /** The errors that the browser may report: the refusals that a test provokes. */
   readonly expected?: RegExp;
 }
 
-/** A tab on the console; what the browser complains of, other than what is expected, fails the test. */
+/** A tab on the console. Unexpected errors in the browser fail the test. */
 export async function openTab(browser: Browser, url: string, options: OpenOptions = {}): Promise<Page> {
   const { route, token, expected, ...context } = options;
   const page = await browser.newPage(context);
@@ -32,14 +32,14 @@ export async function openTab(browser: Browser, url: string, options: OpenOption
   return page;
 }
 
-/** A tab on the console that is connected. */
+/** A tab whose console is connected. */
 export async function openConsole(browser: Browser, url: string, options: OpenOptions = {}): Promise<Page> {
   const page = await openTab(browser, url, options);
   await page.getByText('Connected', { exact: true }).waitFor();
   return page;
 }
 
-/** The lines of a list of messages that are on the screen; those with a text, where one is given. */
+/** The visible rows of a list of messages, or those of them with a text. */
 export function messageRows(page: Page, text?: string | RegExp): Locator {
   return page.locator('[role=option]').filter(text === undefined ? {} : { hasText: text });
 }

@@ -8,7 +8,7 @@ import { openTab } from './page.ts';
 
 it('the console says why a server behind a proxy refuses its connection, and not that the connection is lost', async () => {
   const { url } = await startServer();
-  // It has the server see another origin where Socket.IO is asked for, and passes no upgrades on.
+  // This proxy changes the origin of Socket.IO requests, and forwards no upgrades.
   const proxy = createServer((incoming, outgoing) => {
     const { 'sec-fetch-site': _site, ...headers } = incoming.headers;
     const origin = incoming.url?.startsWith('/socket.io/') ? { origin: 'https://rt.example' } : {};

@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => browser.close());
 
-/** What there must be nothing of: a script that ran, or an element that came out of a text. */
+/** The signs of harm: a script that ran, or an element that a text created. */
 function harm(page: Page): Promise<unknown> {
   return page.evaluate(`({
     pwned: globalThis.pwned,

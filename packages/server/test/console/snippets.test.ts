@@ -9,13 +9,13 @@ import { launchBrowser } from '../browser.ts';
 import { startServer } from '../harness.ts';
 import { openConsole } from './page.ts';
 
-/** Where `socket.io-client` is found, as after `npm install` of what the snippet says. */
+/** A directory in which `socket.io-client` is found, as after the `npm install` of the snippet. */
 const cwd = fileURLToPath(new URL('../..', import.meta.url));
 
 const commands = {
   curl: (code: string) => ['sh', '-c', `exec ${code}`],
   JavaScript: (code: string) => [process.execPath, '--input-type=module', '-e', code],
-  // Debian's modules are seen by its own Python only.
+  // Only Debian's own Python finds Debian's modules.
   Python: (code: string) => ['/usr/bin/python3', '-u', '-c', code],
 } as const;
 
@@ -31,7 +31,7 @@ interface Running {
   readonly ended: Promise<unknown>;
 }
 
-/** Runs a program until it ends or the test does. */
+/** Runs a program until it or the test ends. */
 function run([program = '', ...args]: readonly string[], token: string): Running {
   const child = spawn(program, args, { cwd, env: { ...process.env, TOKEN: token } });
   onTestFinished(() => void child.kill());

@@ -12,12 +12,12 @@ beforeAll(async () => {
 });
 afterAll(() => browser.close());
 
-/** The names in the list of topics, as far as they are on the screen. */
+/** The visible names in the list of topics. */
 function shownTopics(page: Page): Promise<readonly string[]> {
   return page.locator('tbody .column-topic a').allTextContents();
 }
 
-/** What is wrong in the list as it is on the screen, and how much of a name can be read, in a browser. */
+/** Code for a browser: finds layout faults in the visible list, and whether the end of a name can be read. */
 const layout = `(topic) => {
   const table = document.querySelector('.table');
   const box = table.getBoundingClientRect();
@@ -357,7 +357,7 @@ describe('the page of a topic', () => {
     expect((await fetch(`${url}/topics/nothing`, { headers: { connection: 'close' } })).status).toBe(404);
     const pattern = await open(url, '$x', /status of 404/);
     await pattern.getByText("The topic must not begin with '$'").waitFor();
-    // A browser would take it for a step in a path.
+    // A browser would treat this name as a step in a path.
     const step = await open(url, '..', /status of 404/);
     await step.getByText('This topic does not exist.').waitFor();
   });

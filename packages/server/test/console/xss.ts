@@ -1,4 +1,4 @@
-/** Texts that have run a script somewhere. Each sets `pwned` or opens a dialog where it does. */
+/** Texts that have run scripts in other programs. Each sets `pwned` or opens a dialog if its script runs. */
 export const payloads: readonly string[] = [
   '<script>pwned=1</script>',
   '<img src=x onerror=pwned=1>',

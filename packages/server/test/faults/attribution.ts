@@ -24,8 +24,8 @@ interface Open {
 }
 
 /**
- * Tells the subscriptions of a client apart, as the contract says: what carries `replay` is for the
- * subscription that it names, what does not is for every live subscription that matches, once for them all.
+ * Attributes deliveries to the subscriptions of a client, as the contract defines: a delivery with `replay`
+ * is for the subscription that it names. Any other is for every live subscription that matches, once for all.
  */
 export function subscriptionsOf(
   client: string,

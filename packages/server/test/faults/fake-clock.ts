@@ -15,8 +15,8 @@ function findLibrary(): string | undefined {
 const library = findLibrary();
 
 /**
- * The wall clock of programs that run with its environment, which can be set while they run. Other clocks
- * stay right.
+ * The wall clock of programs that run with its environment. It can be set while they run. Other clocks stay
+ * correct.
  */
 export class FakeClock {
   readonly #file = join(temporaryDirectory(), 'clock');

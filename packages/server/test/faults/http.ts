@@ -67,7 +67,7 @@ export function keptOf({ topic, message, offset, time, id }: StoredEnvelope): Ke
 const historyMs = 240_000;
 
 /**
- * Reads everything that the log has, page by page.
+ * Reads all messages of the log, page by page.
  *
  * @param onRead - gets each message as it is read: what was read before a refusal is read all the same
  * @throws HttpRefusal

@@ -83,8 +83,8 @@ function judgeAnsweredOrder(publisher: string, attempts: readonly Publish[], led
 }
 
 /**
- * What a connection or batch carried keeps its order: when a connection is lost, it is the last ones that did
- * not arrive. A message that was sent before over another one may have its place from there.
+ * The messages of a connection or batch keep their order: when a connection is lost, only its last ones do
+ * not arrive. A message that was sent before over another connection can have its place from there.
  */
 function judgeStreamOrder(stream: string, attempts: readonly Publish[], ledger: Ledger): void {
   let newest = -1;

@@ -21,8 +21,8 @@ export function judgeSubscription(subscription: Subscription, ledger: Ledger): v
 }
 
 /**
- * From one acknowledgement of `subscribe` on: until the connection or the subscription ends, or it starts
- * again.
+ * A run of a subscription: from one acknowledgement of `subscribe` until the connection or subscription ends,
+ * or the subscription starts again.
  */
 class Run {
   readonly #name: string;

@@ -4,8 +4,8 @@ import { declareTopics, publishHttp } from './http.ts';
 import { ServerProcess, startServerProcess } from './server-process.ts';
 
 /**
- * Set FANFARE_MILLION=1 to run this by hand: it takes a minute, and its figure means something on a quiet
- * machine only.
+ * Set FANFARE_MILLION=1 to run this by hand: it takes a minute, and its result is valid only on a quiet
+ * machine.
  */
 const isWanted = process.env['FANFARE_MILLION'] !== undefined;
 const messages = 1_000_000;

@@ -16,7 +16,7 @@ const rules = [
 const flags = ['--topics-max', String(topicsMax), '--rules', JSON.stringify(rules)];
 
 /**
- * How many topics of these tests are declared, and how many keep messages: the others are forgotten now and
+ * The number of topics that are declared, and of those that keep messages: the others are forgotten now and
  * then.
  */
 const [declaredCount, keptCount] = [5, 10];
@@ -65,7 +65,7 @@ describe('a server that is killed while it forgets names', () => {
       let names = 0;
 
       /**
-       * Subscribes to a new name and leaves it, then and again to one that is used like this all the time.
+       * Subscribes to a new name and leaves it, and now and then to a name that is always used in this way.
        */
       const subscribing = async (url: string, client: Socket): Promise<void> => {
         await untilGone(url, async (at) => {

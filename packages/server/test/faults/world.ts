@@ -12,8 +12,8 @@ const upMs = 60_000;
 const wholeTestMs = 1_800_000;
 
 /**
- * The clock and the notebook of a test: publishers and subscribers write into it what they see, and wait in
- * it for the server to be up.
+ * The clock and the notes of a test: publishers and subscribers write what they see, and wait until the
+ * server is up.
  */
 export class World {
   readonly topics: readonly string[];
@@ -79,7 +79,7 @@ export class World {
     return this.#credit < 1;
   }
 
-  /** Waits until a publish is granted: for as long as the test goes on, which ends the world with itself. */
+  /** Waits until a publish is granted, as long as the test runs. The end of the test ends the world. */
   async granted(): Promise<void> {
     const isGranted = (): boolean => this.#credit >= 1 || this.#isEnding;
     await until('a publish is granted', isGranted, { step: () => this.changed(), ms: wholeTestMs });

@@ -8,14 +8,14 @@ import { connectClient, startServer } from '../harness.ts';
 import { connectDeaf, connectTo, frame } from './deaf-clients.ts';
 import { connectRawClient, RawPolling } from './wire.ts';
 
-/** What the tests leave of the room. */
+/** The bytes of the budget that the tests leave free. */
 const leftBytes = 1_000_000;
 
-/** A publish that has not come whole, of which one fits into that. */
+/** An incomplete publish. One of them fits into the free bytes. */
 const packet = `42["publish",{"topic":"news","message":"${'x'.repeat(900_000)}"}]`;
 const part = Buffer.from(packet.slice(0, -2));
 
-/** Ways to begin it. */
+/** Ways to begin an incomplete publish. */
 const ways: Readonly<Record<string, (url: string) => Promise<Socket>>> = {
   'a frame': async (url) => {
     const socket = await connectDeaf(url);
@@ -28,7 +28,7 @@ const ways: Readonly<Record<string, (url: string) => Promise<Socket>>> = {
     const socket = await connectDeaf(url);
     const [first, more] = [frame(0x1, 'x'.repeat(100)), frame(0x0, 'x'.repeat(100))];
     for (const one of [first, more]) one[0] = (one[0] ?? 0) & 0x7f;
-    // With what each piece takes in memory.
+    // Each piece also has an overhead in memory.
     socket.write(Buffer.concat([first, ...Array<Buffer>(4_000).fill(more)]));
     return socket;
   },
@@ -108,14 +108,14 @@ describe('the memory of abandoned or refused polling requests', () => {
 
   it('a polling request that is too large uses no memory after its client has gone', async () => {
     const socket = await startRequest(8_000_000);
-    // Twice what a packet may have, and as much again once it was told so.
+    // Twice the limit of a packet, and as much again after the refusal.
     socket.write(Buffer.alloc(4_000_000, 'x'));
     const [answer] = (await within(soonMs, 'the server answers the request', once(socket, 'data'))) as [
       Buffer,
     ];
     expect(answer.toString()).toMatch(/^HTTP\/1.1 413 /);
     socket.resume();
-    // The next answer tells that all of it has come.
+    // The next response proves that all bytes have arrived.
     socket.write(Buffer.alloc(4_000_000, 'x'));
     socket.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
     const [next] = (await within(soonMs, 'the server answers the next request', once(socket, 'data'))) as [

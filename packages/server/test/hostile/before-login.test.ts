@@ -23,7 +23,7 @@ describe.each(rawTransports)(
     ])('a client that sends several logins at once is disconnected, %s', async (_what, options, auth) => {
       const { url } = await startServer({ loginTimeoutMs: 600_000, ...options });
       const client = await open(url);
-      // At once: over one that asks again once it is in, Socket.IO ends the connection by itself.
+      // All at once: Socket.IO itself ends a connection that logs in again after its login.
       await client.send(`40${auth}`, `40${auth}`, `40${auth}`).catch(() => {});
       await expect(client.ended()).resolves.toBeUndefined();
     });
@@ -71,7 +71,7 @@ describe('A10: polling sessions that are opened and fail', () => {
   });
 });
 
-/** A connection that sends some bytes, and then one more of the rest whenever it is told to. */
+/** A connection that sends some bytes, and then one more byte at each call. */
 interface Dripping {
   readonly socket: Socket;
   readonly closed: Promise<unknown>;
@@ -99,36 +99,36 @@ const firstFragment = Buffer.from([0x01, 0x81, 0, 0, 0, 0, 0x34]);
 const emptyPing = Buffer.from([0x89, 0x80, 0, 0, 0, 0]);
 const oneByteFragment = Buffer.from([0x00, 0x81, 0, 0, 0, 0, 0x30]);
 
-/** Each begins in one of the ways to be there without ever being let in. */
+/** The ways in which a client can stay connected without a login. */
 const beginnings: readonly ((url: string) => Dripping)[] = [
-  // Idle.
+  // An idle connection.
   (url) => connectDripping(url, ''),
-  // A head that comes byte by byte.
+  // A request head that comes byte by byte.
   (url) => connectDripping(url, 'GET / HTTP/1.1\r\nHost: localhost\r\nX: ', 'a'.repeat(10_000)),
-  // A body that does.
+  // A request body that comes byte by byte.
   (url) =>
     connectDripping(
       url,
       'POST /publish HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9999\r\n\r\n',
       ' '.repeat(9_999),
     ),
-  // A websocket that never connects.
+  // A websocket that never logs in.
   (url) => connectDripping(url, handshake),
-  // One that sends a message in fragments of a byte, bytewise.
+  // A websocket that sends a message in fragments of one byte.
   (url) =>
     connectDripping(
       url,
       Buffer.concat([handshake, firstFragment]),
       Buffer.concat(Array.from({ length: 1_000 }, () => oneByteFragment)),
     ),
-  // One that says that much will come.
+  // A websocket that announces a large frame.
   (url) =>
     connectDripping(
       url,
       Buffer.concat([handshake, Buffer.from([0x81, 0xff, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 0, 0])]),
       'a'.repeat(10_000),
     ),
-  // A session that polls, and never connects.
+  // A polling session that never logs in.
   (url) => connectDripping(url, openSession),
 ];
 
@@ -206,7 +206,7 @@ describe('A10: a thousand hostile connections before login', () => {
       }
     }
     const during = await server.ask();
-    // On a busy machine one of them may have had to wait for others than the attackers.
+    // On a busy machine one login may also wait for other programs.
     expect(Math.min(...loginMs)).toBeLessThan(500);
     expect((during?.heapBytes ?? 0) - (before?.heapBytes ?? 0)).toBeLessThan(40 * 2 ** 20);
     expect((during?.rssBytes ?? 0) - (before?.rssBytes ?? 0)).toBeLessThan(150 * 2 ** 20);
@@ -216,7 +216,7 @@ describe('A10: a thousand hostile connections before login', () => {
     });
     const begun = performance.now();
     await Promise.all(attackers.map(async ({ closed }) => closed));
-    // A second for each of the deadlines, one until Node looks, and what a busy machine takes.
+    // One second for each deadline, one until Node checks it, and some for a busy machine.
     expect(performance.now() - begun).toBeLessThan(15_000);
     const after = await server.ask();
     expect((after?.heapBytes ?? 0) - (before?.heapBytes ?? 0)).toBeLessThan(4 * 2 ** 20);

@@ -4,7 +4,7 @@ import { onTestFinished } from 'vitest';
 import { soonMs, within } from '../../../../test/waits.ts';
 import { handshake } from './inputs/sockets.ts';
 
-/** A frame of a client, whose mask is zeros. */
+/** A client's frame whose mask is zeros. */
 export function frame(opcode: number, payload: string): Buffer {
   const { length } = payload;
   const size = length < 126 ? [length] : [126, length >> 8, length & 0xff];
@@ -17,7 +17,7 @@ export function frame(opcode: number, payload: string): Buffer {
 
 export const text = (packet: string): Buffer => frame(0x1, packet);
 
-/** Reads until what has come has this in it. */
+/** Reads until a text has come. */
 async function readUntil(socket: Socket, part: string): Promise<void> {
   for (let got = ''; !got.includes(part);) {
     const [piece] = (await within(soonMs, 'the server answers the handshake', once(socket, 'data'))) as [
@@ -36,9 +36,9 @@ export function connectTo(url: string, begin: string | Buffer): Socket {
 }
 
 /**
- * A client that was let in, and reads nothing from then on.
+ * A client that has logged in, and reads nothing afterwards.
  *
- * @param auth - with the token, where one is needed
+ * @param auth - has the token if one is needed
  */
 export async function connectDeaf(url: string, auth = ''): Promise<Socket> {
   const socket = connectTo(url, handshake);
@@ -48,7 +48,7 @@ export async function connectDeaf(url: string, auth = ''): Promise<Socket> {
   return socket.pause();
 }
 
-/** A stream of Server-Sent Events that was opened, and of which nothing is read from then on. */
+/** A client that has opened a stream of Server-Sent Events, and reads nothing afterwards. */
 export async function openDeafStream(url: string, path: string): Promise<Socket> {
   const head = `GET ${path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n`;
   const socket = connectTo(url, head);

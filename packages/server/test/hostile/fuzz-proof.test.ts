@@ -24,7 +24,7 @@ async function faultsOf(
   return report.faults.join('\n');
 }
 
-/** Whether a text is one of the few that something goes wrong with. */
+/** Whether a text is one of the few that trigger a fault. */
 const isRare = (input: string): boolean => input.length === 7;
 
 describe('the fuzzer finds', () => {
@@ -100,7 +100,7 @@ describe('the fuzzer finds', () => {
         try {
           merge({}, JSON.parse(json) as object);
         } catch {
-          // What cannot be merged is not what is looked for.
+          // Inputs that cannot be merged do not matter here.
         }
       },
       complaint: polluted,
@@ -110,7 +110,7 @@ describe('the fuzzer finds', () => {
   });
 });
 
-/** What is wrong with an HTTP server, as far as the fuzzer can tell. */
+/** The faults that the fuzzer finds in an HTTP server. */
 async function faultsOfServer(answer: RequestListener): Promise<string> {
   const server: Server = createServer(answer);
   const target: Target<Conversation> = {

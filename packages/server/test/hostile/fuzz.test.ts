@@ -47,7 +47,7 @@ import { ProbedServer } from './probed-server.ts';
 import { fuzzOverSockets } from './socket-fuzz.ts';
 import { converse } from './virtual-connection.ts';
 
-/** How many inputs there are of each kind: 200,000 in this process, and 5,000 over real sockets. */
+/** The number of inputs of each kind: 200,000 in this process, and 5,000 over real sockets. */
 const usual = {
   requests: 50_000,
   packets: 20_000,
@@ -74,7 +74,7 @@ async function expectNoFault<Input>(
   expect(report.inputs).toBeGreaterThanOrEqual(total);
 }
 
-/** Refusals are what hostile input gets; anything else that is thrown is a fault. */
+/** Hostile input must get a refusal; any other exception is a fault. */
 function refusing(action: () => unknown): void {
   try {
     action();
@@ -161,7 +161,7 @@ describe('input of every parser', { timeout }, () => {
   });
 });
 
-/** Keeps what would fail the test that makes the server log an error, or a warning of anything but what a client did wrong. */
+/** Collects errors in the log, and warnings that are not about clients: they would fail a test. */
 class FailureLog {
   readonly failures: string[] = [];
   #clientFaults = 0;
@@ -173,7 +173,7 @@ class FailureLog {
   };
 }
 
-/** What a server is started with: so little that what is kept does not look like a leak. */
+/** The options of a server: limits so low that stored messages do not look like a leak. */
 const settings = {
   memory: true,
   memoryBytesMax: 1_048_576,
@@ -189,7 +189,10 @@ interface InProcess {
   readonly complaint: () => Promise<string | undefined>;
 }
 
-/** A server to which every conversation is a connection that no kernel has anything to do with, but for the good client's. */
+/**
+ * A server whose conversations use connections within this process, without the kernel. Only the good client
+ * uses a real socket.
+ */
 async function startInProcess(options: AttachOptions = {}): Promise<InProcess> {
   const http = createServer((_request, response) => response.writeHead(404).end());
   const log = new FailureLog();
@@ -209,7 +212,7 @@ async function startInProcess(options: AttachOptions = {}): Promise<InProcess> {
   return { http, fanfare, good, complaint };
 }
 
-/** How often the good client publishes: once in so many. */
+/** The number of inputs for each publish of the good client. */
 const goodEvery = 50;
 
 function serving<Input>(

@@ -1,15 +1,15 @@
 import fc, { type Arbitrary } from 'fast-check';
 import { openThreadTime } from './thread-time.mjs';
 
-/** What is fed. It may be anything that a client can send. */
+/** The inputs. They can be anything that a client can send. */
 export interface Target<Input> {
   /**
-   * Takes an input; resolves once all that comes of it has happened.
+   * Processes an input; resolves once all its effects have happened.
    *
-   * @returns how many inputs it was, where it is not one: what was not taken any more is none
+   * @returns the number of inputs if it is not one; an input that was not processed does not count
    */
   feed(input: Input): Promise<number | void> | number | void;
-  /** Undefined when a client that does nothing wrong is still served, else what is wrong. */
+  /** Undefined if a well-behaved client is still served, else the problem. */
   complaint(): Promise<string | undefined>;
 }
 
@@ -23,15 +23,15 @@ export interface FuzzOptions {
 
 export interface Fuzzed {
   readonly inputs: number;
-  /** In words. */
+  /** The faults in words. */
   readonly faults: readonly string[];
 }
 
 const batchSize = 500;
 
 /**
- * Feeds inputs, and looks for whatever no input may do: leave a rejection or an exception unhandled, hold the event loop, leave
- * something behind on the heap, keep a client that does nothing wrong from being served, or end the process.
+ * Feeds inputs, and looks for effects that no input may have: an unhandled rejection or exception, a blocked
+ * event loop, a memory leak, a well-behaved client that is not served, or the end of the process.
  */
 export async function fuzz<Input>(
   inputs: Arbitrary<Input>,
@@ -63,11 +63,11 @@ export async function fuzz<Input>(
   return { inputs: fed, faults };
 }
 
-/** What is watched while an input is taken. */
+/** The measurements during an input. */
 class Watch {
   readonly #heldMsMax: number;
   readonly #threadTimeMs = openThreadTime();
-  /** How many inputs the last one was. */
+  /** The number of inputs that the last one counts as. */
   taken = 0;
   #unhandled: unknown[] = [];
   readonly #onUnhandled = (reason: unknown): void => void this.#unhandled.push(reason);
@@ -90,7 +90,7 @@ class Watch {
 
   async feed<Input>(input: Input, target: Target<Input>): Promise<string[]> {
     let heldMs = await this.#heldBy(input, target);
-    // A collection of garbage, say, is nothing that the input has done: what has is held again.
+    // A long turn may come from garbage collection. Only an input that causes it again is at fault.
     for (let again = 0; again < 2 && heldMs > this.#heldMsMax; again++)
       heldMs = Math.min(heldMs, await this.#heldBy(input, target));
     const faults = this.#unhandled.map((reason) => `unhandled: ${describeError(reason)}`);
@@ -131,12 +131,14 @@ function describeError(reason: unknown): string {
   return reason instanceof Error ? (reason.stack ?? reason.message) : String(reason);
 }
 
-/** How many inputs there are to be: `npm test` has the usual number, FANFARE_FUZZ any other. */
+/** The number of inputs: `npm test` uses the default, FANFARE_FUZZ sets another one. */
 export function inputsOf(usual: number): number {
   return Math.max(1, Math.round(usual * Number(process.env['FANFARE_FUZZ'] ?? 1)));
 }
 
-/** Of this run; FANFARE_SEED repeats another. It is printed, for what fails has to be had again. */
+/**
+ * The seed of this run; FANFARE_SEED repeats another run. It is printed so that a failure can be repeated.
+ */
 export function seedOf(what: string): number {
   const seed = Number(process.env['FANFARE_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
   console.log(`${what}: FANFARE_SEED=${seed}`);

@@ -2,12 +2,14 @@ import { until } from '../../../../test/waits.ts';
 import { publish } from '../harness.ts';
 import type { Socket } from 'socket.io-client';
 
-/** How long a message may take until it is missed. A server that is not held up takes a few milliseconds. */
+/**
+ * The time after which a message counts as missing. A server that is not blocked needs a few milliseconds.
+ */
 const missedAfterMs = 10_000;
 
 const topic = 'of a client that does nothing wrong';
 
-/** A client that does nothing wrong, and gets each message, once and in order, whatever others do. */
+/** A well-behaved client, which must get each message once and in order, whatever others do. */
 export class GoodClient {
   readonly #url: string;
   readonly #headers: Readonly<Record<string, string>>;
@@ -30,7 +32,7 @@ export class GoodClient {
     });
   }
 
-  /** @param headers - with the token, where one is needed to publish */
+  /** @param headers - has the token if one is needed to publish */
   static async of(
     url: string,
     client: Socket,
@@ -41,13 +43,13 @@ export class GoodClient {
     return good;
   }
 
-  /** Publishes to itself. */
+  /** Publishes a message to itself. */
   async publish(): Promise<void> {
     const { status } = await publish(this.#url, { topic, message: this.#published++ }, this.#headers);
     if (status !== 200) this.#fault ??= `a publish was answered with ${status}`;
   }
 
-  /** Undefined when all that was published has come, else what is wrong. */
+  /** Undefined if all published messages have come, else the problem. */
   readonly complaint = async (): Promise<string | undefined> => {
     await this.publish();
     const hasAll = (): boolean => this.#received >= this.#published || this.#fault !== undefined;

@@ -11,7 +11,7 @@ interface Answer {
   readonly text: string;
 }
 
-/** A request whose path goes out as it is: `fetch` takes `.` and `..` for steps. */
+/** Sends a request with an unchanged path: `fetch` treats `.` and `..` as steps. */
 function ask(
   url: string,
   method: string,
@@ -34,12 +34,12 @@ function codeOf(text: string): string | undefined {
   return (JSON.parse(text) as { code?: string }).code;
 }
 
-/** Halves of surrogate pairs have no UTF-8; this is what some encoders make of them. */
+/** Halves of surrogate pairs have no UTF-8 form; some encoders produce these bytes. */
 function encode(name: string): string {
   return name.isWellFormed() ? encodeURIComponent(name) : '%ED%A0%80';
 }
 
-/** PROTOCOL.md 1.1, once more and in other words. */
+/** PROTOCOL.md 1.1, implemented again without code of the server. */
 function isTopic(name: string): boolean {
   const bytes = new TextEncoder().encode(name).length;
   const isText = name.isWellFormed() && ![...name].some((one) => /\p{Cc}/u.test(one));
@@ -121,7 +121,7 @@ describe('A5: names with a special meaning elsewhere', () => {
       const [batched] = JSON.parse((await publish(url, [{ topic, message: topic }])).text) as unknown[];
       expect(batched).toMatchObject({ ok: true, topic });
     }
-    // Deliveries keep their order: what is acknowledged now comes behind them.
+    // Deliveries keep their order: this acknowledgement comes after all of them.
     await client.emitWithAck('unsubscribe', { topic: topics[0] });
     expect(delivered).toEqual(topics.flatMap((topic) => Array.from({ length: 4 }, () => [topic, topic])));
     const listed = JSON.parse((await ask(url, 'GET', '/topics?limit=1000')).text) as {
@@ -202,7 +202,7 @@ describe('A5: names with a special meaning elsewhere', () => {
       expect(JSON.parse((await publish(url, [request])).text)).toMatchObject([refused]);
       expect(await client.emitWithAck('publish', request)).toMatchObject(refused);
       await expect(server.publish(name, 1)).rejects.toMatchObject({ code: 'topic_name_invalid' });
-      // Not even a name can be had where there is nothing, or no UTF-8.
+      // An empty path, or one that is not UTF-8, has no name at all.
       const inPath: unknown =
         name === '' || !name.isWellFormed()
           ? expect.stringMatching(/^(?:bad_request|topic_name_invalid|not_found)$/)

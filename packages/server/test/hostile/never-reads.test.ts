@@ -11,7 +11,7 @@ import { connectRawClient, RawPolling, RawWebSocket, separator } from './wire.ts
 
 const mebibyte = 2 ** 20;
 
-/** Sends it again and again, until the server has read so many bytes, or reads no more. */
+/** Sends bytes repeatedly, until the server has read a number of bytes or stops reading. */
 async function flood(server: ProbedServer, socket: Socket, what: Buffer, bytes: number): Promise<void> {
   const piece = Buffer.concat(Array.from({ length: Math.ceil(65_536 / what.length) }, () => what));
   const pump = (): void => {
@@ -28,16 +28,16 @@ async function flood(server: ProbedServer, socket: Socket, what: Buffer, bytes: 
   socket.off('drain', pump);
 }
 
-/** What has an answer, or looks as if it had; of pings, more than the kernel holds for the server. */
+/** Packets that have or might have a response. The pings exceed the kernel's buffers. */
 const floods: readonly (readonly [string, Buffer, number])[] = [
   ['pings of WebSocket', frame(0x9, 'x'.repeat(125)), 96],
   ['pongs of WebSocket', frame(0xa, 'x'.repeat(125)), 32],
   ['pongs of Engine.IO', text('3'), 4],
   ['commands with an acknowledgement', text('420["subscribe",{"topic":"news"}]'), 16],
   ['commands that are refused', text('42["publish"]'), 16],
-  ['events that there are not', text('42["nothing"]'), 16],
-  ['requests for a namespace that there is not', text('40/nothing,'), 24],
-  ['events to a namespace that there is not', text('42/nothing,["a"]'), 4],
+  ['unknown events', text('42["nothing"]'), 16],
+  ['logins to an unknown namespace', text('40/nothing,'), 24],
+  ['events to an unknown namespace', text('42/nothing,["a"]'), 4],
   ['acknowledgements of nothing', text('437[]'), 4],
 ];
 
@@ -50,7 +50,7 @@ it.each(floods)(
     const before = await server.ask();
     await flood(server, socket, sent, mebibytes * mebibyte);
     const after = await server.ask();
-    // A process that has had much to do takes some dozen more than before; what is kept would be hundreds.
+    // A busy process grows by some dozens of megabytes; kept responses would be hundreds.
     expect((after?.rssBytes ?? 0) - (before?.rssBytes ?? 0)).toBeLessThan(128 * mebibyte);
     expect(await good.complaint()).toBeUndefined();
     expect([server.isGone, server.failures]).toEqual([false, []]);
@@ -67,7 +67,7 @@ it('a client that sends pings and reads gets a pong for the last one', async () 
   await within(soonMs, 'the server answers the last ping', once(client.socket, 'pong'));
   for (let at = 0; at < 1_000; at++) client.socket.ping(String(at));
   await until('the last of 1,000 pings is answered', () => pongs.at(-1) === '999', { soFar: () => pongs });
-  // In their order, and none of something that was not sent.
+  // The pongs come in order, and only for pings that were sent.
   const [first, ...rest] = pongs;
   expect(first).toBe('alone');
   expect(rest).toEqual(rest.toSorted((a, b) => Number(a) - Number(b)));
@@ -77,12 +77,12 @@ const askForPage = 'GET /topics/news/messages HTTP/1.1\r\nHost: localhost\r\n\r\
 
 const rules = [{ match: '**', create: 'publish' }] as const;
 
-/** So that a page of the topic is as large as one can be. */
+/** A server with a topic whose page has the largest possible size. */
 async function fillPage(url: string): Promise<void> {
   for (let at = 0; at < 5; at++) await publish(url, { topic: 'news', message: 'a'.repeat(1_000_000) });
 }
 
-/** A client that asks for so many pages at once, and reads none. */
+/** A client that requests a number of pages at once, and reads none. */
 async function askForPages(url: string, pages: number): Promise<Socket> {
   const socket = connectTo(url, askForPage.repeat(pages)).pause();
   await within(soonMs, 'the client connects', once(socket, 'connect'));
@@ -111,7 +111,7 @@ it('pipelined requests get their responses in order, and too many of them are re
   const answers = (await ended).split('HTTP/1.1 ').slice(1);
   expect(answers).toHaveLength(301);
   const isRefused = (answer: string): boolean => /^429 [^]*"code":"limit_exceeded"/.test(answer);
-  // The first need not wait, and some are answered while others come.
+  // The first requests need not wait, and some get responses while others arrive.
   expect(answers.findIndex(isRefused)).toBeGreaterThanOrEqual(101);
   const isPage = [/^200 OK[^]*Fanfare/, /^200 OK[^]*"topics":\[\]/] as const;
   answers.slice(0, -1).forEach((answer, at) => {
@@ -150,7 +150,7 @@ it('while too many bytes of responses are waiting, only large responses are refu
 });
 
 it.each([
-  ['events that there are not', '42["nothing"]', 400],
+  ['unknown events', '42["nothing"]', 400],
   ['commands with an acknowledgement', '420["subscribe",{"topic":"news"}]', 400],
   ['pongs', '3', 200],
 ])('a polling request with very many packets delays no other client: %s', async (_what, packet, status) => {
@@ -161,7 +161,7 @@ it.each([
   const before = await server.ask();
   const packets = Math.floor((2 * mebibyte) / (packet.length + 1));
   const post = client.post(Array.from({ length: packets }, () => packet).join(separator));
-  // Where too many answers wait for its next poll, no more is taken, and another request is one too many.
+  // While too many acknowledgements wait for a poll, the request pauses, and another one is refused.
   await (status === 200 ? post : client.poll());
   expect(await client.post('3')).toMatchObject({ status });
   await post;

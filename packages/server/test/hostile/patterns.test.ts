@@ -16,24 +16,24 @@ const topicsMax = 100_000;
 const batchMessages = 5_000;
 
 /**
- * How long a turn of the event loop may take, in milliseconds of the processor. Each is under 50; others that use the processor's
- * caches meanwhile make it take up to twice as long.
+ * The limit for one turn of the event loop, in milliseconds of processor time. Each turn is under 50, but
+ * other programs that use the processor's caches can double it.
  */
 const heldMsMax = 100;
 
-/** As many times as there is room for it, so that the whole is as long as a name may be. */
+/** Repeats a text so that the whole is as long as a name can be. */
 function fill(part: string, end: string, bytes = bytesMax): string {
   return part.repeat(Math.floor((bytes - end.length) / part.length)) + end;
 }
 
-/** Long, of as many segments as can be, and the same but for the end. */
+/** Long topics with the most segments, which differ only at the end. */
 function topicAt(number: number): string {
   const end = String(number);
   const begin = ['a/', '/', 'a', 'a/b/'][number % 4] ?? '';
   return fill(begin, end);
 }
 
-/** As the protocol says it. */
+/** The matching rule of the protocol. */
 function isMatch(pattern: string, topic: string): boolean {
   const [wanted, segments] = [pattern.split('/'), topic.split('/')];
   const isMatchFrom = (at: number): boolean => {
@@ -52,7 +52,7 @@ function anyPattern(random: Random, end: string, bytes = bytesMax): string {
   return [...segments, end].join('/');
 }
 
-/** What somebody may read who may read little: the names that end with three digits. */
+/** The topics that a client with few rights can read: names that end with three digits. */
 const readable = fill('a/b/', '*');
 
 const nearMiss = fill('*/', 'z');
@@ -62,12 +62,15 @@ interface World {
   readonly server: ProbedServer;
   readonly url: string;
   readonly random: Random;
-  /** An offset before everything. */
+  /** An offset before all messages. */
   readonly origin: string;
   readonly admin: Readonly<Record<string, string>>;
-  /** May read what is {@link readable}; each of the patterns before it in the token nearly allows the topics of `a/a/a`. */
+  /**
+   * May read the {@link readable} topics; each earlier pattern in the token almost allows the topics of
+   * `a/a/a`.
+   */
   readonly reader: { readonly token: string; readonly headers: Readonly<Record<string, string>> };
-  /** May nearly publish to them. */
+  /** May almost publish to the topics of `a/a/a`. */
   readonly publisher: Readonly<Record<string, string>>;
 }
 
@@ -104,7 +107,7 @@ async function readFrom(url: string, headers: Readonly<Record<string, string>>):
   return (await response.json()) as HistoryPage;
 }
 
-/** All that is kept of a pattern, a page after the other. */
+/** All stored messages of a pattern, page after page. */
 async function readAll(
   { url, origin }: World,
   pattern: string,
@@ -124,7 +127,7 @@ async function readAll(
   return found;
 }
 
-/** Subscribes, and leaves once it is live. @returns what came until then */
+/** Subscribes, and unsubscribes once it is live. @returns the messages that came until then */
 async function catchUp(client: Socket, topic: string, from: string): Promise<unknown[]> {
   const got: unknown[] = [];
   client.on('message', ({ message }: { message: unknown }) => void got.push(message));
@@ -139,7 +142,7 @@ async function catchUp(client: Socket, topic: string, from: string): Promise<unk
   return got;
 }
 
-/** The numbers of all messages of topics that a pattern stands for. */
+/** The numbers of all messages of topics that match a pattern. */
 function numbersOf(pattern: string): number[] {
   const all = Array.from({ length: topicsMax }, (_, number) => number);
   return all.filter((number) => isMatch(pattern, topicAt(number)));
@@ -193,7 +196,7 @@ function anyTopic(random: Random, end: string): string {
 interface PatternSubscriber {
   readonly client: Socket;
   readonly patterns: readonly string[];
-  /** What it was sent. */
+  /** The messages that it got. */
   readonly got: unknown[];
 }
 
@@ -211,7 +214,7 @@ async function subscribeToMany(url: string, random: Random): Promise<PatternSubs
   return { client, patterns, got };
 }
 
-/** How long it takes to do it many times, at the least of five times. */
+/** The time for many calls, as the minimum of five measurements. */
 function cpuMs(work: () => void): number {
   const once = (): number => {
     const begun = process.cpuUsage();
@@ -251,7 +254,7 @@ describe('A11: patterns that cost as much as they can, and 100,000 topics', () =
     const { url } = server;
     const subscribers = [];
     for (let at = 0; at < 5; at++) subscribers.push(await subscribeToMany(url, random));
-    // The last segments of these are what the patterns end with.
+    // The patterns end with the last segments of these topics.
     const topics = Array.from({ length: 30 }, (_, at) => anyTopic(random, at % 2 === 0 ? 'x' : 'y'));
     let published = 0;
     const next = (): { readonly topic: string | undefined; readonly message: number } => ({
@@ -276,7 +279,7 @@ describe('A11: patterns that cost as much as they can, and 100,000 topics', () =
       const expected = Array.from({ length: published }, (_, number) => number).filter((number) =>
         matching.has(topics[number % topics.length] ?? ''),
       );
-      // It comes behind all that was sent before.
+      // This acknowledgement comes after all earlier deliveries.
       await client.emitWithAck('unsubscribe', { topic: 'nothing' });
       expect(got).toEqual(expected);
     }

@@ -11,7 +11,7 @@ const mebibyte = 1_048_576;
 
 const withMessage = (message: string): string => `{"topic":"news","message":${message}}`;
 
-/** As much of it as a publish may have. */
+/** Repeats a text up to the size limit of a publish. */
 function fill(begin: string, one: (at: number) => string, end: string): string {
   const room = mebibyte - withMessage(begin + end).length;
   const parts: string[] = [];
@@ -22,14 +22,14 @@ function fill(begin: string, one: (at: number) => string, end: string): string {
     if (bytes > room) break;
     parts.push(part);
   }
-  // What separates the last from nothing.
+  // The separator after the last element is removed.
   return begin + parts.join('').replace(/,$/, '') + end;
 }
 
 const deep = (open: string, close: string, levels: number): string =>
   `${open.repeat(levels)}1${close.repeat(levels)}`;
 
-/** JSON that costs as much as a mebibyte can. */
+/** JSON texts of one mebibyte with the highest cost. */
 const bombs: readonly (readonly [string, string])[] = [
   ['an array of half a million', fill('[', () => '0,', ']')],
   [
@@ -57,7 +57,7 @@ const bombs: readonly (readonly [string, string])[] = [
   ['a text of backslashes', fill('"', () => '\\\\', '"')],
 ];
 
-/** What has more arrays and objects than a message may have. */
+/** Texts with more arrays and objects than a message can have. */
 const crowds: readonly (readonly [string, string])[] = [
   ['empty arrays', fill('[', () => '[],', ']')],
   ['empty objects', fill('[', () => '{},', ']')],
@@ -66,7 +66,7 @@ const crowds: readonly (readonly [string, string])[] = [
   ['objects in objects, again and again', fill('[', () => `${deep('{"a":', '}', 63)},`, ']')],
 ];
 
-/** What nobody takes, and has to be read to its end to tell. */
+/** Texts that are refused, but only after they were read to the end. */
 const duds: readonly (readonly [string, string])[] = [
   ['opened and never closed', '['.repeat(mebibyte - withMessage('').length)],
   ['objects opened and never closed', '{"a":'.repeat(200_000)],
@@ -77,13 +77,13 @@ const duds: readonly (readonly [string, string])[] = [
 ];
 
 /**
- * How long a turn of the event loop may take, in milliseconds of the processor. Each is under 50; others that use the processor's
- * caches meanwhile make it take up to twice as long.
+ * The limit for one turn of the event loop, in milliseconds of processor time. Each turn is under 50, but
+ * other programs that use the processor's caches can double it.
  */
 const heldMsMax = 100;
 
 describe('A9: payload bombs', () => {
-  /** Each of them in its turn has the event loop of one server. */
+  /** The bombs run one after the other, because all use the event loop of one server. */
   async function expectLittle(
     server: ProbedServer,
     cases: readonly (readonly [string, string])[],
@@ -106,7 +106,7 @@ describe('A9: payload bombs', () => {
   it('payload bombs are published completely and unchanged, in bounded time', limit, async () => {
     const server = await start();
     const { url } = server;
-    // What comes first is compiled.
+    // The first calls also compile the code.
     for (let at = 0; at < 3; at++) await publish(url, withMessage('[1,{"a":"b"}]'));
     await expectLittle(server, bombs, async (message) =>
       expect((await publish(url, withMessage(message))).status).toBe(200),
@@ -114,7 +114,7 @@ describe('A9: payload bombs', () => {
     for (const [what, message] of bombs) {
       await publish(url, withMessage(message));
       const answer = await fetch(`${url}/topics/news/messages?from=last`);
-      // White space that is no part of a text is left out; none of them has any in a text but for names.
+      // White space outside of strings is removed; the strings of these bombs have none, except in names.
       const kept = message.startsWith('[ ') ? message.replaceAll(' ', '') : message;
       const isWhole = (await answer.text()).includes(`"message":${kept},`);
       expect([what, isWhole]).toEqual([what, true]);

@@ -10,9 +10,9 @@ const probe = fileURLToPath(new URL('probe.mjs', import.meta.url));
 /** On a busy machine the start of a program alone takes seconds. */
 const startMs = 60_000;
 
-/** What the server's probe tells. */
+/** The report of the server's probe. */
 export interface Probed {
-  /** How long the event loop was held by one turn, at the most and in 999 of 1,000, since the time before. */
+  /** The longest turn of the event loop since the last report, at most and in 999 of 1,000 cases. */
   readonly heldMaxMs: number;
   readonly heldP999Ms: number;
   readonly heapBytes: number;
@@ -20,7 +20,7 @@ export interface Probed {
   readonly rssBytes: number;
 }
 
-/** A real server in a process of its own, which can be asked how it does. Killed when the test ends. */
+/** A real server in its own process, with a probe that reports its state. Killed when the test ends. */
 export class ProbedServer {
   readonly #process: ChildProcess;
   readonly #gone: Promise<void>;
@@ -42,7 +42,7 @@ export class ProbedServer {
     return ProbedServer.start(fanfarePath, ['serve', '--port', '0', ...flags]);
   }
 
-  /** Starts a program that tells its URL. */
+  /** Starts a program that prints its URL. */
   static async start(program: string, args: readonly string[]): Promise<ProbedServer> {
     const server = new ProbedServer(program, args);
     const hasTold = (): boolean => {
@@ -68,7 +68,7 @@ export class ProbedServer {
     return this.#process.exitCode !== null || this.#process.signalCode !== null;
   }
 
-  /** Undefined when it is gone. */
+  /** Undefined if the server has ended. */
   async ask(): Promise<Probed | undefined> {
     if (this.isGone) return undefined;
     const told = nextEvent<Probed>(
@@ -82,10 +82,10 @@ export class ProbedServer {
   }
 
   /**
-   * How long the event loop was held by an attack, at the least of five times: a collection of garbage is nobody's fault, and
-   * others may use the processor's caches.
+   * The time for which an attack blocked the event loop, as the minimum of five runs: garbage collection is
+   * not the attack's fault, and other programs can use the processor's caches.
    *
-   * @param enoughMs - when it was held for no longer, once is enough
+   * @param enoughMs - a measurement of at most this time is not repeated
    */
   async heldMs(attack: () => Promise<unknown>, enoughMs: number): Promise<number> {
     let least = Infinity;
@@ -97,7 +97,7 @@ export class ProbedServer {
     return least;
   }
 
-  /** What it has logged as an error, if anything. */
+  /** The errors that it has logged. */
   get failures(): readonly string[] {
     return this.output.split('\n').filter((line) => /"level":(?:50|60)|Error|Warning/.test(line));
   }

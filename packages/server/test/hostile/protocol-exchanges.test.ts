@@ -1,6 +1,6 @@
 /*
- * What the documents of the two protocols have a server do, Engine.IO's in its version 4 and Socket.IO's in its version 5, over
- * bare HTTP and bare WebSockets.
+ * The exchanges that the documents of the two protocols require of a server, Engine.IO version 4 and
+ * Socket.IO version 5, over bare HTTP and bare WebSockets.
  */
 import { once } from 'node:events';
 import { connect } from 'node:net';
@@ -23,19 +23,19 @@ import {
 } from './wire.ts';
 
 const sessionId = expect.stringMatching(/^[\w-]{20}$/) as string;
-/** With it nothing ends because a client took too long to connect. */
+/** With this option no connection ends because its login takes too long. */
 const patient = { loginTimeoutMs: 600_000 } as const;
 
 const packetBytesMax = 2 * limitKinds.publishBytesMax.default + 65_536;
 
-/** What refuses a request before there is a session. */
+/** The refusal of a request without a session. */
 async function refusal(target: string, init: RequestInit = {}): Promise<{ status: number; code?: number }> {
   const response = await fetch(target, { ...init, headers: lastOfConnection });
   const { code } = (await response.json()) as { readonly code?: number };
   return { status: response.status, ...(code !== undefined && { code }) };
 }
 
-/** What a websocket is answered with in the place of an upgrade. */
+/** The status of the response that refuses an upgrade. */
 async function upgradeRefusal(url: string, query: Readonly<Record<string, string>>): Promise<number> {
   const client = new RawWebSocket(url, query);
   const [, response] = (await within(
@@ -164,7 +164,7 @@ describe('Engine.IO: polling', () => {
     const { url } = await startServer();
     const client = await RawPolling.open(url);
     const polls = await Promise.all([client.poll(), client.poll()]);
-    // One is refused; the other is let go, with a packet that says so or with none.
+    // One poll is refused; the other ends, with a close packet or without one.
     expect(polls.map(({ status }) => status).filter((status) => status !== 200)).toEqual([400]);
     expect(await refusal(client.url)).toEqual({ status: 400, code: 1 });
   });
@@ -173,14 +173,14 @@ describe('Engine.IO: polling', () => {
     const { url } = await startServer();
     const client = await RawPolling.open(url);
     const { port } = new URL(url);
-    // The first has begun, and does not end.
+    // The first post has begun, and does not end.
     const socket = connect(Number(port), '127.0.0.1');
     onTestFinished(() => void socket.destroy());
     socket.on('error', () => {});
     await within(soonMs, 'the client connects', once(socket, 'connect'));
     const { pathname, search } = new URL(client.url);
     socket.write(`POST ${pathname}${search} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n40`);
-    // Until the server has seen it, the second would be the first.
+    // Before the server has seen the first post, the second one would count as the first.
     const isRefused = async (): Promise<boolean> =>
       (await client.post('3').catch(() => ({ status: 0 }))).status !== 200;
     await until('the server has seen the first post', isRefused);
@@ -202,7 +202,7 @@ describe('Engine.IO: polling', () => {
       const response = await fetch(client.url, { method, headers: lastOfConnection });
       await response.text();
       expect(response.status).toBeGreaterThanOrEqual(400);
-      // The session is as it was.
+      // The session still works.
       await connectRawClient(client);
     },
   );
@@ -275,12 +275,12 @@ describe('Engine.IO: closing', () => {
     const client = await RawPolling.open(url);
     await connectRawClient(client);
     const poll = client.poll();
-    // The poll is on its way before the post is.
+    // The poll is sent before the post.
     await client.send('420["unsubscribe",{"topic":"a"}]');
     await poll;
     const last = client.poll();
     await client.post('1');
-    // Whichever comes first: the poll is let go, or has no session any more.
+    // Depending on the order, the poll ends or finds no session.
     expect(['6', '1', '', '{"code":1,"message":"Session ID unknown"}']).toContain((await last).text);
     expect(await refusal(client.url)).toEqual({ status: 400, code: 1 });
   });
@@ -511,7 +511,7 @@ describe.each(rawTransports)('Socket.IO: events over %s', (_name, open) => {
     await connectRawClient(client);
     await client.send('42', '427');
     expect(await client.next()).toMatch(/^42\["error",\{.*"code":"bad_request"/);
-    // The second one's is in its acknowledgement, and nothing of the server's inside is in either.
+    // The second refusal is in its acknowledgement, and neither shows internals of the server.
     expect(await client.next()).toMatch(/^437\[\{"ok":false,"error":\{.*"code":"bad_request"/);
   });
 
@@ -593,7 +593,7 @@ describe.each(rawTransports)('Socket.IO: disconnecting over %s', (_name, open) =
     await client.send('420["subscribe",{"topic":"news"}]');
     await client.next();
     await client.send('41');
-    // What is said in the same breath would be said to a namespace that is not left yet.
+    // A packet that is sent at once would still reach the namespace.
     await fetch(url, { headers: lastOfConnection }).then(async (response) => response.text());
     const second = await connectRawClient(client);
     expect(second).not.toBe(first);

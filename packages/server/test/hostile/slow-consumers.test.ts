@@ -20,7 +20,7 @@ interface Settings {
   readonly stallTimeoutMs: number;
 }
 
-/** Of `passing` nothing is kept, so there is nothing to catch up on. */
+/** The topic `passing` keeps nothing, so its subscribers cannot catch up. */
 const rules = JSON.stringify([{ match: 'passing', keep: 'none' }]);
 
 function start(settings: Settings): Promise<ProbedServer> {
@@ -38,7 +38,7 @@ async function readJson<T>(url: string): Promise<T> {
 
 const messages = '/topics/news/messages';
 
-/** The ways to subscribe and to read nothing from then on. */
+/** The ways to subscribe and then read nothing. */
 const deafReaders: readonly ((url: string) => Promise<unknown>)[] = [
   async (url) => subscribeDeaf(url, { topic: 'news' }),
   async (url) => subscribeDeaf(url, { topic: 'news', envelope: true }),
@@ -59,7 +59,7 @@ async function subscribeDeaf(url: string, request: object): Promise<TcpSocket> {
   return socket;
 }
 
-/** They come some at a time, as the kernel queues no more connections. */
+/** Connects clients in small groups, because the kernel queues no more connections. */
 async function subscribeDeafReaders(url: string, count: number): Promise<void> {
   const before = await subscribersOf(url, 'news');
   for (let at = 0; at < count; at += 50) {
@@ -78,7 +78,7 @@ class Publisher {
     this.#url = url;
   }
 
-  /** Publishes the next ones, the same to each of the topics. */
+  /** Publishes the next numbers, the same to each topic. */
   async publish(count: number, topics: readonly string[] = ['news']): Promise<void> {
     const numbers = Array.from({ length: count }, () => this.published++);
     const batch = numbers.flatMap((number) => topics.map((topic) => ({ topic, message: [number, padding] })));
@@ -87,7 +87,7 @@ class Publisher {
   }
 }
 
-/** Of a client that is to get all, and to stay: what it gets. */
+/** The messages of a client that must get all of them and stay connected. */
 async function subscribe(url: string, topic: string, form: 'plain' | 'envelope'): Promise<Subscriber> {
   const client = await connectClient(url);
   const ledger = new Ledger(client, topic, form);
@@ -121,7 +121,7 @@ describe('A8: readers that never read', () => {
     const healthy = [await subscribe(url, 'news', 'plain'), await subscribe(url, 'news', 'envelope')];
     const stream = await openStream(`${url}${messages}?from=new`);
     const publisher = new Publisher(url);
-    // Something to replay.
+    // These messages are for replay.
     await publisher.publish(32);
     const before = await server.ask();
     await subscribeDeafReaders(url, readers);
@@ -132,11 +132,12 @@ describe('A8: readers that never read', () => {
       bytesWaitingMax = Math.max(bytesWaitingMax, (await readJson<Stats>(`${url}/stats`)).bytesWaiting);
       rssBytesMax = Math.max(rssBytesMax, (await server.ask())?.rssBytes ?? 0);
     }
-    // Sockets and streams have a total each; of who has nothing waiting, one message or page has room beyond it.
+    // Sockets and streams have a total each; of who has nothing waiting, one message or page has room beyond
+    // it.
     const waitingMax = 2 * settings.outboxTotalBytesMax + readers * 65_536;
     expect(bytesWaitingMax).toBeGreaterThan(settings.outboxTotalBytesMax * 0.9);
     expect(bytesWaitingMax).toBeLessThan(waitingMax);
-    // Beside what waits and what is kept, garbage.
+    // Besides waiting and stored messages, there is garbage.
     const growthMax = waitingMax + settings.memoryBytesMax + 64 * mebibyte;
     expect(rssBytesMax - (before?.rssBytes ?? 0)).toBeLessThan(growthMax);
     const all = upTo(publisher.published);
@@ -178,7 +179,7 @@ describe('A8: readers that never read', () => {
     await subscribeDeafReaders(url, 105);
     for (const { client } of late) tcpOf(client).pause();
     stream.pause();
-    // Until nobody has room any more: then nothing is live.
+    // Publish until no client has space left: then no subscription is live.
     const isAllBehind = async (): Promise<boolean> => {
       const { connections } = await readJson<ConnectionPage>(`${url}/connections?limit=1000`);
       return connections.every(({ catchingUp }) => catchingUp > 0);
@@ -190,7 +191,7 @@ describe('A8: readers that never read', () => {
     await publisher.publish(8, ['news', 'passing']);
     for (const { client } of late) tcpOf(client).resume();
     stream.resume();
-    // Of what is not stored, the gap comes once there is room; then the next message does.
+    // For messages that are not stored, the gap comes once there is space, and then the next message.
     const isUpToDate = (): boolean => late.every(({ ledger }) => ledger.count >= publisher.published);
     await expect.poll(isUpToDate).toBe(true);
     await publisher.publish(1, ['news', 'passing']);

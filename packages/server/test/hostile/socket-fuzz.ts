@@ -10,17 +10,17 @@ export interface SocketFuzzOptions {
   readonly inputs: number;
   readonly seed: number;
   readonly conversation: Arbitrary<Conversation>;
-  /** Undefined when a client that does nothing wrong is still served, else what is wrong. */
+  /** Undefined if a well-behaved client is still served, else the problem. */
   readonly complaint: () => Promise<string | undefined>;
 }
 
-/** How many connections there are at a time. */
+/** The number of connections at a time. */
 const atOnce = 8;
 
 const heldMsMax = 50;
 const heapGrowthBytesMax = 8 * 2 ** 20;
 
-/** One client that means harm. */
+/** One hostile client. */
 interface Attack {
   readonly inputs: number;
   input(): unknown;
@@ -28,14 +28,15 @@ interface Attack {
 }
 
 /**
- * Sends inputs to a server over real connections, and looks for what none may do: end the process, have it log a failure, hold
- * its event loop, leave something behind on its heap, or keep a client that does nothing wrong from being served.
+ * Sends inputs to a server over real connections, and looks for effects that no input may have: the end of
+ * the process, a logged failure, a blocked event loop, a memory leak, or a well-behaved client that is not
+ * served.
  */
 export async function fuzzOverSockets(server: ProbedServer, options: SocketFuzzOptions): Promise<Fuzzed> {
   let heapBefore: number | undefined;
   let fed = 0;
   const faults: string[] = [];
-  // What it took to start, and to compile, is not what is looked for.
+  // The costs of starting and compiling do not count.
   await server.ask();
   for (let batch = 0; fed < options.inputs && faults.length === 0; batch++) {
     const attacks = attacksOf(server.url, options, options.seed + batch);
@@ -59,7 +60,10 @@ export async function fuzzOverSockets(server: ProbedServer, options: SocketFuzzO
   return { inputs: fed, faults };
 }
 
-/** Which of the attacks holds the event loop, alone and each of three times: a collection of garbage is no input's fault. */
+/**
+ * The attack that alone blocks the event loop in each of three runs: garbage collection is not an input's
+ * fault.
+ */
 async function holdersOf(server: ProbedServer, attacks: readonly Attack[]): Promise<string[]> {
   const faults = [];
   for (const attack of attacks) {
@@ -95,7 +99,7 @@ async function play(url: string, input: Session): Promise<void> {
   for (const pieces of conversationsOf(input, sidIn(opened) ?? 'none')) await sendTo(url, pieces);
 }
 
-/** Sends a conversation to a real server; resolves when the server has ended it, or has had its time to answer. */
+/** Sends a conversation to a real server; resolves when the server has ended it, or the time is over. */
 async function sendTo(url: string, pieces: Conversation): Promise<void> {
   const socket = connect(Number(new URL(url).port), '127.0.0.1');
   socket.on('error', () => {});
@@ -104,7 +108,7 @@ async function sendTo(url: string, pieces: Conversation): Promise<void> {
   await Promise.race([closed, nextEvent(socket, 'connect', 'the connection is accepted or refused')]);
   for (const piece of pieces) await written(socket, piece, closed);
   socket.resume().end();
-  // A server that was sent half of something waits for the rest of it; by now it has read what there is.
+  // After an incomplete request the server waits for the rest; by now it has read all bytes.
   await Promise.race([closed, textOf(url)]);
   socket.destroy();
   await closed;
@@ -116,7 +120,7 @@ async function written(socket: Socket, piece: Buffer, closed: Promise<unknown>):
   await within(soonMs, 'the server reads what it is sent, or closes', Promise.race([closed, sent]));
 }
 
-/** Nothing, where the server is gone: whether it is, is looked at for itself. */
+/** Ignores a server that has ended, because that is checked separately. */
 async function textOf(url: string): Promise<string> {
   return fetch(url).then(
     async (response) => response.text(),

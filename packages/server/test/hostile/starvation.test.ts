@@ -14,8 +14,8 @@ import { connectRawClient, RawPolling, RawWebSocket } from './wire.ts';
 const mebibyte = 2 ** 20;
 
 /**
- * How long a turn of the event loop may take, in milliseconds of the processor. Each is under 50; others that use the processor's
- * caches meanwhile make it take up to twice as long.
+ * The limit for one turn of the event loop, in milliseconds of processor time. Each turn is under 50, but
+ * other programs that use the processor's caches can double it.
  */
 const heldMsMax = 100;
 
@@ -23,7 +23,7 @@ const token = JSON.stringify({ token: masterToken });
 const auth = { authorization: `Bearer ${masterToken}` };
 
 interface Attack {
-  /** What there is before. */
+  /** The topics and messages that exist before the attack. */
   readonly prepare?: (url: string) => Promise<unknown>;
   readonly run: (url: string) => Promise<unknown>;
 }
@@ -74,7 +74,7 @@ async function rawClient(url: string): Promise<RawWebSocket> {
   return client;
 }
 
-/** Sends, and waits for an answer to what was sent last. */
+/** Sends packets, and waits for the acknowledgement of the last one. */
 async function sendAll(client: RawWebSocket, packets: Iterable<string>): Promise<void> {
   for (const packet of packets) {
     client.socket.send(packet);
@@ -84,7 +84,7 @@ async function sendAll(client: RawWebSocket, packets: Iterable<string>): Promise
   await until('what was sent last is answered', async () => (await client.next()).startsWith('43999'));
 }
 
-/** The same, so that as much of it is read at once as can be. */
+/** Sends packets in such a way that the server reads as many as possible at once. */
 async function sendAtOnce(url: string, count: number, packet: (at: number) => string): Promise<void> {
   const socket = await connectDeaf(url, token);
   const packets = [...times(count, packet), '42999["unsubscribe",{"topic":"nothing"}]'];

@@ -12,10 +12,10 @@ const mib = 2 ** 20;
 /** 40 MB, and 128 KiB for each connection. */
 const growthMax = 40_000_000 + connections * 131_072;
 
-/** How long an attack lasts. Without limits a server takes several times `growthMax` by then. */
+/** The duration of an attack. Without limits a server would grow by several times `growthMax`. */
 const attackMs = 500;
 
-/** Connects, sends all that an attacker of the kind sends, and reads nothing. Resolves when all are connected. */
+/** Opens connections that send an attacker's bytes, and read nothing. Resolves when all are connected. */
 async function attack(url: string, content: Buffer): Promise<readonly Socket[]> {
   const port = Number(new URL(url).port);
   const sockets: Socket[] = [];
@@ -36,7 +36,7 @@ async function attack(url: string, content: Buffer): Promise<readonly Socket[]> 
   return sockets;
 }
 
-/** Linux tells the peak of a process from then on. */
+/** Resets the peak memory of a process, which Linux records. */
 function forgetPeak({ pid }: ProbedServer): void {
   writeFileSync(`/proc/${pid}/clear_refs`, '5');
 }
@@ -60,7 +60,7 @@ it.runIf(process.platform === 'linux')(
       forgetPeak(server);
       const { residentBytes } = memoryOf(server);
       const sockets = await attack(url, sentBy(kind));
-      // Time itself is the test: how much the server takes while the attack lasts.
+      // Time itself is the test: how much memory the server uses while the attack lasts.
       await sleep(attackMs);
       expect(await serve(), kind).toBe(200);
       grown[kind] = Math.round((memoryOf(server).peakBytes - residentBytes) / mib);

@@ -1,14 +1,14 @@
 import type { Server } from 'node:http';
 import { Duplex } from 'node:stream';
 
-/** The server's end of a connection that is in this process alone. */
+/** The server's end of a connection within this process. */
 class ServerEnd extends Duplex {
   received = 0;
   text = '';
 
   override _read(): void {}
 
-  /** It has no timeout, as the streams of other modules have none; Node's own sockets do. */
+  /** It has no timeout, like the streams of other modules; Node's own sockets have one. */
   setTimeout(): this {
     return this;
   }
@@ -20,25 +20,28 @@ class ServerEnd extends Duplex {
   }
 }
 
-/** How much of what the server says is kept. */
+/** The number of bytes that are kept of the server's response. */
 const textMax = 50_000;
 
 export interface Answered {
-  /** How the answer began. */
+  /** The beginning of the response. */
   readonly text: string;
-  /** How many pieces there were before the server ended it. */
+  /** The number of pieces that were sent before the server ended the connection. */
   readonly taken: number;
 }
 
-/** How many turns a piece has for itself: the handshake of a websocket waits for its turn, and what comes before it is done is lost. */
+/**
+ * How many turns a piece has for itself: the handshake of a websocket waits for its turn, and what comes
+ * before it is done is lost.
+ */
 const pieceTurns = 4;
 
-/** How many turns in a row nothing has to have come before all is taken for done. */
+/** The number of turns without bytes from the server after which the conversation is over. */
 const quietTurns = 6;
 
 /**
- * Sends the pieces to the server over a connection of their own, which then ends. Resolves when nothing more comes of
- * them.
+ * Sends the pieces to the server over a separate connection, which then ends. Resolves when they have no
+ * further effects.
  */
 export async function converse(server: Server, pieces: readonly Buffer[]): Promise<Answered> {
   const end = new ServerEnd();

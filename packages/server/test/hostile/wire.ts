@@ -3,10 +3,10 @@ import { onTestFinished } from 'vitest';
 import { WebSocket, type RawData } from 'ws';
 import { soonMs, until, within } from '../../../../test/waits.ts';
 
-/** Else the server, when it stops, would wait for more to come over the connection. */
+/** Otherwise a server that stops would wait for further requests on the connection. */
 export const lastOfConnection = { connection: 'close' } as const;
 
-/** Between packets of a payload. */
+/** The separator between the packets of a payload. */
 export const separator = '\u001e';
 
 /** The path and query of a request to Engine.IO. */
@@ -14,7 +14,7 @@ export function engineUrl(url: string, query: Readonly<Record<string, string>>):
   return `${url}/socket.io/?${new URLSearchParams(query).toString()}`;
 }
 
-/** What the server tells of a new session. */
+/** The server's data about a new session. */
 export interface Opened {
   readonly sid: string;
   readonly upgrades: readonly string[];
@@ -29,11 +29,11 @@ export function parseOpen(packet: string): Opened {
   return JSON.parse(packet.slice(1)) as Opened;
 }
 
-/** A client that has nothing of Socket.IO's client: bare HTTP. */
+/** A client without Socket.IO's client: bare HTTP. */
 export interface RawClient {
-  /** Sends packets as they are. */
+  /** Sends packets unchanged. */
   send(...packets: readonly string[]): Promise<void>;
-  /** The next packet. Rejects when the connection has ended before. */
+  /** The next packet. Rejects if the connection ends before. */
   next(): Promise<string>;
   /** Resolves once the server has ended the session; pings and pongs do not count. */
   ended(): Promise<void>;
@@ -151,7 +151,7 @@ export class RawWebSocket implements RawClient {
   }
 }
 
-/** Both ways in, by name. */
+/** Both transports, by name. */
 export const rawTransports: readonly (readonly [string, (url: string) => Promise<RawClient>])[] = [
   ['polling', async (url) => RawPolling.open(url)],
   ['websocket', async (url) => RawWebSocket.open(url)],
