@@ -4,7 +4,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { root } from './prepare.mjs';
 
-/** One of each kind: it shows that the parts still fit together. test/quick.test.ts checks that each is there. */
+/**
+ * One of each kind: it shows that the parts still fit together. test/quick.test.ts checks that each is there.
+ */
 export const oneOfEachKind = [
   { kind: 'HTTP of a real server', file: 'packages/server/test/http.test.ts' },
   { kind: 'Socket.IO clients', file: 'packages/server/test/lab-contract.test.ts' },

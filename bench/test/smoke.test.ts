@@ -31,7 +31,9 @@ describe('npm run bench -- --smoke', () => {
 
 type Send = (text: string) => void;
 
-/** Delivers like the server `ws`, but `deliver` may do something wrong with the nth delivery to a subscriber. */
+/**
+ * Delivers like the server `ws`, but `deliver` may do something wrong with the nth delivery to a subscriber.
+ */
 async function startWrongServer(
   deliver: (nth: number, text: string, send: Send) => void,
 ): Promise<RunningServer> {

@@ -174,7 +174,8 @@ describe('fanfare store', () => {
     const directory = join(temporaryDirectory(), 'data');
     const line = '{"topic":"a","message":1,"time":1}';
     const run = `'${process.execPath}' '${fanfarePath}' store import '${directory}'`;
-    // Whoever writes the lines ignores Ctrl-C, and is not waited for: else the input might end before the signal comes.
+    // Whoever writes the lines ignores Ctrl-C, and is not waited for: else the input might end before the
+    // signal comes.
     const script = join(temporaryDirectory(), 'import.sh');
     const lines = `trap '' INT; for i in 1 2 3; do echo '${line}'; done; exec sleep 20`;
     writeFileSync(script, `exec ${run} < <(${lines})\n`);

@@ -2,8 +2,8 @@ import type { Envelope as WireEnvelope, FromInput } from '@fanfare/protocol';
 import { fieldsOf, textOf } from './errors.ts';
 
 /**
- * A message of a subscription or of the history. If the server does not send `time`, it is when the message arrived
- * here.
+ * A message of a subscription or of the history. If the server does not send `time`, it is when the message
+ * arrived here.
  *
  * @example
  * const show = ({ topic, message, time }: Envelope): void => console.log(new Date(time), topic, message);
@@ -67,7 +67,9 @@ export function readAcknowledgement(input: unknown): Acknowledgement {
  * Tells that messages are missing.
  *
  * @example
- * fanfare.subscribe('orders/*', { onGap: ({ topic, dropped = 'some' }: Gap) => warn(`${dropped} of ${topic} are missing`) });
+ * fanfare.subscribe('orders/*', {
+ *   onGap: ({ topic, dropped = 'some' }: Gap) => warn(`${dropped} of ${topic} are missing`),
+ * });
  */
 export interface Gap {
   /** The topic or pattern subscribed. */

@@ -26,7 +26,8 @@ export interface ConnectOptions extends Partial<PublishLimits>, SocketOptions {
  * Options of a subscription: its start, the storage of its position, and its callbacks.
  *
  * @example
- * const options: SubscribeOptions = { from: 'earliest', storage: localStorage, onGap: ({ topic }) => reload(topic) };
+ * const options: SubscribeOptions = { from: 'earliest', storage: localStorage, onGap: ({ topic }) =>
+ * reload(topic) };
  */
 export interface SubscribeOptions extends PositionOptions {
   /** Where to start if no position is stored yet. Default: `'new'`. */
@@ -64,7 +65,8 @@ export interface PublishOptions {
  * - `closed`: closed permanently
  *
  * @example
- * const text = ({ state, since }: Status): string => (state === 'lost' ? `offline since ${new Date(since)}` : state);
+ * const text = ({ state, since }: Status): string => (state === 'lost' ? `offline since ${new Date(since)}` :
+ * state);
  */
 export interface Status {
   readonly state: 'connecting' | 'live' | 'catching_up' | 'lost' | 'closed';
@@ -125,7 +127,8 @@ export class Fanfare<Topics extends TopicMap = TopicMap> {
    *
    * @returns a function that removes the listener
    * @example
-   * fanfare.onStatus(({ state, since }) => show(state === 'lost' ? `offline since ${new Date(since)}` : state));
+   * fanfare.onStatus(({ state, since }) => show(state === 'lost' ? `offline since ${new Date(since)}` :
+   * state));
    */
   onStatus(listener: (status: Status) => unknown): () => void {
     this.#listeners.add(listener);
@@ -141,7 +144,8 @@ export class Fanfare<Topics extends TopicMap = TopicMap> {
    * done. A subscription that resumes from a stored position receives unhandled messages again.
    *
    * @example
-   * for await (const { message } of fanfare.subscribe('orders/**', { from: 'earliest' })) console.log(message);
+   * for await (const { message } of fanfare.subscribe('orders/**', { from: 'earliest' }))
+   * console.log(message);
    * @example
    * fanfare.subscribe('orders/**', { storage: localStorage }, ({ topic, message }) => show(topic, message));
    */
@@ -190,7 +194,8 @@ export class Fanfare<Topics extends TopicMap = TopicMap> {
    * FanfareError}.
    *
    * @example
-   * for await (const { message, time } of fanfare.history('orders/7', { from: { last: 10 } })) console.log(time, message);
+   * for await (const { message, time } of fanfare.history('orders/7', { from: { last: 10 } }))
+   * console.log(time, message);
    */
   history<Topic extends TopicOf<Topics>>(
     topic: Topic,

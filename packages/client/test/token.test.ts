@@ -10,7 +10,8 @@ describe('with tokens that end while it is used', () => {
     let fetches = 0;
     const token = async (): Promise<string> => {
       fetches++;
-      // It says whole seconds, so it has two to three of them: enough to be renewed in time on a busy machine.
+      // It says whole seconds, so it has two to three of them: enough to be renewed in time on a busy
+      // machine.
       return tokenFor({ subscribe: ['a/*'], publish: ['a/*'], exp: 3 });
     };
     const [publisher, subscriber] = [client(url, { token }), client(url, { token })];

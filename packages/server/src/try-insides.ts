@@ -8,7 +8,10 @@ import { PacedReceivers, tryWs } from './insides/ws-inside.ts';
 import type { Logger } from './observability/logger.ts';
 import { webSocketEngine, type WsUses } from './socketio/answer-pings.ts';
 
-/** The private parts of Node, ws and engine.io that passed their trials, and public functions instead of the others. */
+/**
+ * The private parts of Node, ws and engine.io that passed their trials, and public functions instead of the
+ * others.
+ */
 export interface Insides {
   readonly node: NodeInside;
   readonly engine: EngineInside;
@@ -20,7 +23,8 @@ export interface Insides {
 /**
  * Runs all trials. They take about 60 ms in a new process.
  *
- * @param theirs - the app's Socket.IO server, which can have another version of engine.io. Without it, Fanfare makes its own server
+ * @param theirs - the app's Socket.IO server, which can have another version of engine.io. Without it,
+ * Fanfare makes its own server
  */
 export async function tryInsides(logger: Logger, theirs?: Server): Promise<Insides> {
   const node = await tryNode(logger);
@@ -35,7 +39,8 @@ export async function tryInsides(logger: Logger, theirs?: Server): Promise<Insid
 }
 
 function engineClassOf(io: Server & { readonly engine?: object }): EngineClass {
-  // Before it is attached, a Socket.IO server has no engine. Only another copy of Socket.IO has another class.
+  // Before it is attached, a Socket.IO server has no engine. Only another copy of Socket.IO has another
+  // class.
   const other: object = io;
   const ServerOf = other instanceof Server ? Server : (other.constructor as typeof Server);
   return (io.engine ?? inMemory(ServerOf).engine).constructor as EngineClass;

@@ -20,8 +20,8 @@ export class KeySet {
   }
 
   /**
-   * The keys with which a token can have been signed: those with its `kid`, or else those without one. Issuers often name a key
-   * that the server only has as bytes.
+   * The keys with which a token can have been signed: those with its `kid`, or else those without one.
+   * Issuers often name a key that the server only has as bytes.
    */
   matching(kid: string | undefined, algorithm: Algorithm): readonly VerificationKey[] {
     const keys = (kid === undefined ? undefined : this.#named.get(kid)) ?? this.#nameless;

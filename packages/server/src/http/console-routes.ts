@@ -25,7 +25,10 @@ const headers = {
   'cache-control': 'no-cache',
 };
 
-/** `GET /`: the console for a browser, one line of text for other clients. `GET /fanfare.js`: the SDK, for a script tag. */
+/**
+ * `GET /`: the console for a browser, one line of text for other clients. `GET /fanfare.js`: the SDK, for a
+ * script tag.
+ */
 export async function consoleRoutes(app: FastifyInstance): Promise<void> {
   const page = await read('@fanfare/console/index.html');
   app.get('/', async (request, reply) => {

@@ -3,8 +3,8 @@ import type { IncomingMessage } from 'node:http';
 const absolute = /^https?:\/\/([^/?#]+)([^#]*)/i;
 
 /**
- * The target of a request in origin form: a path and a query. Proxies send the absolute form, with a scheme and a host (RFC 9112,
- * 3.2.2), and `*` stands for the whole server.
+ * The target of a request in origin form: a path and a query. Proxies send the absolute form, with a scheme
+ * and a host (RFC 9112, 3.2.2), and `*` stands for the whole server.
  */
 export function originForm(url: string): string {
   if (url.startsWith('/')) return url;

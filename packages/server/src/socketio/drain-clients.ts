@@ -33,7 +33,9 @@ export async function drainClients(
   clearTimeout(isOver);
 }
 
-/** Closes a connection after all its packets are sent. A polling client may need several responses for them. */
+/**
+ * Closes a connection after all its packets are sent. A polling client may need several responses for them.
+ */
 function closeWhenSent(client: EngineSocket, packets: PacketsWaiting, onTaken: () => void): void {
   if (packets.of(client) === 0) return client.close();
   client.once('drain', () => {

@@ -8,7 +8,10 @@ const unsupportedProtocol = 5;
 const oldClient =
   'A client was refused. It uses an unsupported protocol version: use a Socket.IO 3 or 4 client (Engine.IO 4).';
 
-/** Logs clients of Socket.IO 2 and earlier. Engine.IO refuses them with a code and a sentence, and does not log them. */
+/**
+ * Logs clients of Socket.IO 2 and earlier. Engine.IO refuses them with a code and a sentence, and does not
+ * log them.
+ */
 export function logOldClients(io: Server, refusalLog: ClientRefusalLog): void {
   io.engine.on('connection_error', (error: { readonly code: number; readonly req?: IncomingMessage }) => {
     if (error.code !== unsupportedProtocol) return;

@@ -1,6 +1,7 @@
 // @ts-check
-// Goes into a server with `node --expose-gc --import`, and tells its parent, whenever that sends something, what the heap and
-// its buffers have once what nobody holds is gone, and how long the event loop was held since the time before, in milliseconds.
+// Goes into a server with `node --expose-gc --import`, and tells its parent, whenever that sends something,
+// what the heap and its buffers have once what nobody holds is gone, and how long the event loop was held
+// since the time before, in milliseconds.
 import { openThreadTime } from './thread-time.mjs';
 
 const threadTimeMs = openThreadTime();

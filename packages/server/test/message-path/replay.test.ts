@@ -10,8 +10,8 @@ const interests = ['a', 'b/c', 'b/*', '**', 'none/x'].map(parseInterest);
 const rules = [{ match: 'none/**', keep: 'none' }];
 
 /**
- * What one subscription was told, judged as it comes: the messages, each a number that counts up over all topics, in
- * order and without repeat; the states; and how many unstored ones were said to be missing.
+ * What one subscription was told, judged as it comes: the messages, each a number that counts up over all
+ * topics, in order and without repeat; the states; and how many unstored ones were said to be missing.
  */
 class Ledger {
   readonly interest: Interest;

@@ -64,7 +64,9 @@ export function inputsIn(pieces: Conversation, taken: number = pieces.length): n
   return pieces.slice(0, taken).filter((piece) => piece !== handshake && piece !== connectFrame).length;
 }
 
-/** A session that polls, or wants to be upgraded, in and out of its order: what is sent once its id is known. */
+/**
+ * A session that polls, or wants to be upgraded, in and out of its order: what is sent once its id is known.
+ */
 export interface Session {
   readonly steps: readonly SessionStep[];
 }
