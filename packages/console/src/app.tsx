@@ -10,7 +10,7 @@ import { Banner } from './parts/banner.tsx';
 import { Header } from './parts/header.tsx';
 import { Notice } from './parts/notice.tsx';
 import { hrefOf, type Route } from './routes.ts';
-import { SessionContext, useSession, type Session } from './session.ts';
+import { PageContextValue, usePageContext, type PageContext } from './page-context.ts';
 import { useRoute } from './use-route.ts';
 import { useSignIn } from './use-sign-in.ts';
 
@@ -25,13 +25,13 @@ export function App() {
     );
   }
   return (
-    <SessionContext value={state.session}>
-      <Console session={state.session} />
-    </SessionContext>
+    <PageContextValue value={state.context}>
+      <Console context={state.context} />
+    </PageContextValue>
   );
 }
 
-function Console({ session }: { readonly session: Session }) {
+function Console({ context }: { readonly context: PageContext }) {
   const route = useRoute();
   useEffect(() => {
     document.title = route ? `${titleOf(route)} · Fanfare` : 'Fanfare';
@@ -41,8 +41,8 @@ function Console({ session }: { readonly session: Session }) {
       <a className="skip" href="#main" onClick={skipToMain}>
         Skip to content
       </a>
-      <Header session={session} page={route?.page} />
-      <Banner session={session} />
+      <Header context={context} page={route?.page} />
+      <Banner context={context} />
       <main id="main" tabIndex={-1}>
         {route ? <Page route={route} /> : <FirstPage />}
       </main>
@@ -51,7 +51,7 @@ function Console({ session }: { readonly session: Session }) {
 }
 
 function Page({ route }: { readonly route: Route }) {
-  const { admin } = useSession().identity;
+  const { admin } = usePageContext().identity;
   switch (route.page) {
     case 'overview':
       return admin ? <OverviewPage /> : <AdminOnly title={titleOf(route)} />;
@@ -68,7 +68,7 @@ function Page({ route }: { readonly route: Route }) {
 
 /** Chooses the first page if the address names none: the one with something to see. */
 function FirstPage() {
-  const { api, identity } = useSession();
+  const { api, identity } = usePageContext();
   const [error, setError] = useState<string>();
   useEffect(() => {
     const go = (route: Route): void => window.location.replace(hrefOf(route));

@@ -1,6 +1,6 @@
 import type { ConnectionInfo } from '@fanfare/protocol';
 import { useCallback } from 'react';
-import { useSession } from './session.ts';
+import { usePageContext } from './page-context.ts';
 import { usePoll, type Polled } from './use-poll.ts';
 
 export interface Connections {
@@ -14,7 +14,7 @@ const pageMax = 1_000;
 const pollMs = 2_000;
 
 export function useConnections(): Polled<Connections> {
-  const { api } = useSession();
+  const { api } = usePageContext();
   const ask = useCallback(async (): Promise<Connections> => {
     const rows: ConnectionInfo[] = [];
     let cursor: string | undefined;

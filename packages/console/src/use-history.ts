@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'react';
 import { messageOf } from './api.ts';
 import { emptyWindow, openWindow, withNewer, withOlder, type HistoryWindow } from './history-window.ts';
-import { useSession } from './session.ts';
+import { usePageContext } from './page-context.ts';
 
 /** Where to start reading. */
 export type HistoryStart =
@@ -29,7 +29,7 @@ const pageMessages = 200;
  *   message
  */
 export function useHistory(topic: string, start: HistoryStart, canGoBack: boolean): ShownHistory {
-  const { api } = useSession();
+  const { api } = usePageContext();
   const [window, setWindow] = useState(emptyWindow);
   const [isLoading, setIsLoading] = useState(false);
   const [error, setError] = useState<string>();

@@ -1,13 +1,13 @@
 import { useCallback, useEffect, useState, type Dispatch, type SetStateAction } from 'react';
 import { Api, ApiError, messageOf } from './api.ts';
-import { connectTo, storedToken, type Session } from './session.ts';
+import { connectTo, storedToken, type PageContext } from './page-context.ts';
 import { StatsHistory } from './stats-history.ts';
 
-export type SessionState =
+export type SignInState =
   | { readonly state: 'asking'; readonly error?: string }
   /** The server needs a token. `reason` says why it refused the last one. */
   | { readonly state: 'signed-out'; readonly reason?: string }
-  | { readonly state: 'ready'; readonly session: Session };
+  | { readonly state: 'ready'; readonly context: PageContext };
 
 const retryMs = 2_000;
 
@@ -16,10 +16,10 @@ const base = new URL('.', document.baseURI);
 /**
  * Asks the server for the identity of the user, and connects.
  *
- * @returns the state of the session, and a function that signs in with a token
+ * @returns the state of the sign-in, and a function that signs in with a token
  */
-export function useSignIn(): [SessionState, (token: string) => void] {
-  const [state, setState] = useState<SessionState>({ state: 'asking' });
+export function useSignIn(): [SignInState, (token: string) => void] {
+  const [state, setState] = useState<SignInState>({ state: 'asking' });
   const [token, setToken] = useState(storedToken.get);
 
   const signOut = useCallback((reason?: string) => {
@@ -39,19 +39,19 @@ export function useSignIn(): [SessionState, (token: string) => void] {
   }, []);
 
   useEffect(() => {
-    return openSession(token, { setState, signOut });
+    return connectPage(token, { setState, signOut });
   }, [token, signOut]);
 
   return [state, signIn];
 }
 
 interface SessionPort {
-  readonly setState: Dispatch<SetStateAction<SessionState>>;
+  readonly setState: Dispatch<SetStateAction<SignInState>>;
   readonly signOut: (reason?: string) => void;
 }
 
-/** Opens a session, and retries until it succeeds. @returns a function that ends the session */
-function openSession(token: string | undefined, { setState, signOut }: SessionPort): () => void {
+/** Connects the page, and retries until it succeeds. @returns a function that disconnects it */
+function connectPage(token: string | undefined, { setState, signOut }: SessionPort): () => void {
   let isOver = false;
   let end = (): void => {};
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -73,8 +73,8 @@ function openSession(token: string | undefined, { setState, signOut }: SessionPo
         history.stop();
         fanfare.close();
       };
-      const session = { base: base.href, api, fanfare, identity, history, signOut: () => signOut() };
-      setState({ state: 'ready', session });
+      const context = { base: base.href, api, fanfare, identity, history, signOut: () => signOut() };
+      setState({ state: 'ready', context });
     } catch (error) {
       // `refuse` reports refusals.
       if (isOver || (error instanceof ApiError && error.status === 401)) return;

@@ -2,7 +2,7 @@ import type { Subscription } from '@fanfare/client';
 import { useCallback, useEffect, useState } from 'react';
 import { messageOf } from './api.ts';
 import { describeGap } from './gap-text.ts';
-import { useSession } from './session.ts';
+import { usePageContext } from './page-context.ts';
 import { MessageTail, type TailView } from './message-tail.ts';
 import { useTailView } from './use-tail-view.ts';
 
@@ -18,7 +18,7 @@ export interface Subscriptions {
 
 /** A changing set of subscriptions, and one list of their messages. */
 export function useSubscriptions(rowsMax: number): Subscriptions {
-  const { fanfare } = useSession();
+  const { fanfare } = usePageContext();
   const [tail] = useState(() => new MessageTail(rowsMax));
   const [open] = useState(() => new Map<string, Subscription>());
   const [topics, setTopics] = useState<readonly string[]>([]);

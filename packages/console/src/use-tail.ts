@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'react';
 import { messageOf } from './api.ts';
 import { describeGap } from './gap-text.ts';
-import { useSession } from './session.ts';
+import { usePageContext } from './page-context.ts';
 import { MessageTail } from './message-tail.ts';
 import { useTailView, type RenderedTail } from './use-tail-view.ts';
 
@@ -19,7 +19,7 @@ const rateMs = 1_000;
 
 /** The newest messages of a topic or pattern, live. */
 export function useTail(topic: string, isPaused: boolean): LiveTail {
-  const { fanfare } = useSession();
+  const { fanfare } = usePageContext();
   const [tail] = useState(() => new MessageTail());
   const [rate, setRate] = useState(0);
   const [error, setError] = useState<string>();

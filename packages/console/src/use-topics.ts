@@ -1,6 +1,6 @@
 import type { TopicInfo } from '@fanfare/protocol';
 import { useCallback } from 'react';
-import { useSession } from './session.ts';
+import { usePageContext } from './page-context.ts';
 import { withRates, type TopicLook } from './topic-rates.ts';
 import { usePoll, type Polled } from './use-poll.ts';
 
@@ -12,7 +12,7 @@ const pollMs = 2_500;
 
 /** Polls the topics whose names start with a prefix. */
 export function useTopics(prefix: string): Polled<TopicLook> {
-  const { api } = useSession();
+  const { api } = usePageContext();
   const ask = useCallback(
     async (before: TopicLook | undefined): Promise<TopicLook> => {
       const at = performance.now();

@@ -5,7 +5,7 @@ import { formatBytes, formatCount, formatMs, formatRate, formatSpan, formatTime 
 import { remarksOn } from '../health-remarks.ts';
 import { Chart, type Series } from '../parts/chart.tsx';
 import { Notice } from '../parts/notice.tsx';
-import { useSession } from '../session.ts';
+import { usePageContext } from '../page-context.ts';
 import type { Sample } from '../stats-samples.ts';
 
 type Figure = Exclude<keyof Sample, 'time'>;
@@ -52,7 +52,7 @@ const cards: readonly Card[] = [
 ];
 
 export function OverviewPage() {
-  const { history } = useSession();
+  const { history } = usePageContext();
   const { samples, latest, error } = useSyncExternalStore(history.onChange, () => history.view);
   return (
     <>

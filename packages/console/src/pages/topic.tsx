@@ -11,7 +11,7 @@ import { Tabs } from '../parts/tabs.tsx';
 import { TailPanel } from '../parts/tail-panel.tsx';
 import { TopicHeader } from '../parts/topic-header.tsx';
 import { mayPublish } from '../rights.ts';
-import { useSession } from '../session.ts';
+import { usePageContext } from '../page-context.ts';
 import type { MessageRow } from '../message-tail.ts';
 import { usePoll } from '../use-poll.ts';
 
@@ -41,7 +41,7 @@ export function TopicPage({ topic }: { readonly topic: string }) {
 }
 
 function ExistingTopic({ topic }: { readonly topic: string }) {
-  const { api } = useSession();
+  const { api } = usePageContext();
   const ask = useCallback((): Promise<TopicDetails> => api.topic(topic), [api, topic]);
   const { data, error, refresh } = usePoll(ask, pollMs);
   if (error?.code === 'topic_not_found') return <MissingTopic topic={topic} onMade={refresh} />;
@@ -55,7 +55,7 @@ function ExistingTopic({ topic }: { readonly topic: string }) {
 }
 
 function MissingTopic({ topic, onMade }: { readonly topic: string; readonly onMade: () => void }) {
-  const { api, identity } = useSession();
+  const { api, identity } = usePageContext();
   const [error, setError] = useState<string>();
   const make = (): void => {
     api.declare(topic).then(onMade, (thrown: unknown) => setError(messageOf(thrown)));
@@ -85,7 +85,7 @@ interface PanelsProps {
 }
 
 function Panels({ topic, isPattern: withTopics, info }: PanelsProps) {
-  const { identity } = useSession();
+  const { identity } = usePageContext();
   const [tab, setTab] = useState<Tab>('tail');
   const [selected, setSelected] = useState<MessageRow>();
   const id = useId();
@@ -121,7 +121,7 @@ interface PublishProps {
 }
 
 function Publish({ topic, rule }: PublishProps) {
-  const { identity } = useSession();
+  const { identity } = usePageContext();
   if (mayPublish(identity, topic, rule)) return <PublishPanel topic={topic} />;
   return <Notice kind="note">Your token does not allow publishing to this topic.</Notice>;
 }

@@ -4,7 +4,7 @@ import { LastMessages } from '../last-messages.ts';
 import { Notice } from '../parts/notice.tsx';
 import { VirtualTable, type Column } from '../parts/virtual-table.tsx';
 import { hrefOf } from '../routes.ts';
-import { useSession } from '../session.ts';
+import { usePageContext } from '../page-context.ts';
 import type { Sort } from '../sorting.ts';
 import type { TopicRow } from '../topic-rates.ts';
 import { listedMax, useTopics } from '../use-topics.ts';
@@ -12,7 +12,7 @@ import { listedMax, useTopics } from '../use-topics.ts';
 type SearchBy = 'part' | 'prefix';
 
 export function TopicsPage() {
-  const { identity } = useSession();
+  const { identity } = usePageContext();
   const [text, setText] = useState('');
   const [by, setBy] = useState<SearchBy>('part');
   const { data, error } = useTopics(by === 'prefix' ? text : '');
@@ -68,7 +68,7 @@ export function TopicsPage() {
 }
 
 function TopicTable({ rows }: { readonly rows: readonly TopicRow[] }) {
-  const { api } = useSession();
+  const { api } = usePageContext();
   const [last] = useState(() => new LastMessages(api));
   const [columns] = useState(() => columnsFor(last));
   const [sort, setSort] = useState<Sort>({ id: 'topic', isDescending: false });

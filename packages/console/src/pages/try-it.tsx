@@ -4,10 +4,10 @@ import { Snippets } from '../parts/snippets.tsx';
 import { TryPublish } from '../parts/try-publish.tsx';
 import { TrySubscribe } from '../parts/try-subscribe.tsx';
 import { messageJson, type MessageKind } from '../publish-body.ts';
-import { useSession } from '../session.ts';
+import { usePageContext } from '../page-context.ts';
 
 export function TryItPage() {
-  const { base, identity } = useSession();
+  const { base, identity } = usePageContext();
   const [topic, setTopic] = useState('news');
   const [text, setText] = useState('hello');
   const [kind, setKind] = useState<MessageKind>('text');

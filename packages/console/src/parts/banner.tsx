@@ -1,9 +1,9 @@
 import { FanfareError } from '@fanfare/client';
-import { useStatus, type Session } from '../session.ts';
+import { useStatus, type PageContext } from '../page-context.ts';
 
 /** A banner across the page, which is shown while the page has no connection. */
-export function Banner({ session }: { readonly session: Session }) {
-  const { state, since, error } = useStatus(session);
+export function Banner({ context }: { readonly context: PageContext }) {
+  const { state, since, error } = useStatus(context);
   const isRefused = error instanceof FanfareError && error.code === 'not_authorized';
   const isLost = state === 'lost' || (state === 'connecting' && error !== undefined);
   return (

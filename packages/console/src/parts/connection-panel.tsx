@@ -2,7 +2,7 @@ import type { ConnectionDetails } from '@fanfare/protocol';
 import { useCallback, useState } from 'react';
 import { formatBytes, formatSpan, formatTime, plural } from '../format.ts';
 import { hrefOf } from '../routes.ts';
-import { useSession } from '../session.ts';
+import { usePageContext } from '../page-context.ts';
 import { usePoll } from '../use-poll.ts';
 import { ConfirmDialog } from './confirm-dialog.tsx';
 import { Notice } from './notice.tsx';
@@ -17,7 +17,7 @@ const pollMs = 2_000;
 
 /** One connection with its subscriptions, and a button that closes it. */
 export function ConnectionPanel({ id, onEnded }: Props) {
-  const { api } = useSession();
+  const { api } = usePageContext();
   const [isAsking, setIsAsking] = useState(false);
   const ask = useCallback((): Promise<ConnectionDetails> => api.connection(id), [api, id]);
   const { data, error, refresh } = usePoll(ask, pollMs);

@@ -1,7 +1,7 @@
 import type { IdentityInfo } from '@fanfare/protocol';
 import { formatTime } from '../format.ts';
 import { hrefOf, type Route } from '../routes.ts';
-import { useStatus, type Session } from '../session.ts';
+import { useStatus, type PageContext } from '../page-context.ts';
 import { useTheme, type Theme } from '../theme.ts';
 
 const links = [
@@ -14,12 +14,12 @@ const links = [
 const nextTheme: Readonly<Record<Theme, Theme>> = { auto: 'light', light: 'dark', dark: 'auto' };
 
 interface Props {
-  readonly session: Session;
+  readonly context: PageContext;
   readonly page: Route['page'] | undefined;
 }
 
-export function Header({ session, page }: Props) {
-  const { identity, signOut } = session;
+export function Header({ context, page }: Props) {
+  const { identity, signOut } = context;
   const isHere = (link: Route['page']): boolean => link === (page === 'topic' ? 'topics' : page);
   return (
     <header className="top">
@@ -37,7 +37,7 @@ export function Header({ session, page }: Props) {
             </a>
           ))}
       </nav>
-      <ConnectionState session={session} />
+      <ConnectionState context={context} />
       <ThemeButton />
       {!identity.open && (
         <span className="who">
@@ -72,8 +72,8 @@ export function Brand() {
   );
 }
 
-function ConnectionState({ session }: { readonly session: Session }) {
-  const { state, error } = useStatus(session);
+function ConnectionState({ context }: { readonly context: PageContext }) {
+  const { state, error } = useStatus(context);
   return (
     <span id="connection" className="connection" role="status" data-state={state}>
       {describe(state, error)}

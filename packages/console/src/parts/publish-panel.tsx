@@ -1,11 +1,11 @@
 import { useState, type FormEvent } from 'react';
 import { messageOf, type Answer } from '../api.ts';
 import { messageJson, publishBody, type MessageKind } from '../publish-body.ts';
-import { useSession } from '../session.ts';
+import { usePageContext } from '../page-context.ts';
 
 /** A form that publishes to the topic, and shows the response of the server. */
 export function PublishPanel({ topic }: { readonly topic: string }) {
-  const { api } = useSession();
+  const { api } = usePageContext();
   const [text, setText] = useState('{"hello": "world"}');
   const [id, setId] = useState('');
   const [kind, setKind] = useState<MessageKind>('json');

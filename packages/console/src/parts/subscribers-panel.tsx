@@ -1,7 +1,7 @@
 import type { SubscriberInfo, SubscriberPage } from '@fanfare/protocol';
 import { useCallback, useState } from 'react';
 import { plural } from '../format.ts';
-import { useSession } from '../session.ts';
+import { usePageContext } from '../page-context.ts';
 import type { Sort } from '../sorting.ts';
 import { usePoll } from '../use-poll.ts';
 import { connectionColumn, sinceColumn, subjectColumn, waitingColumn } from './connection-columns.tsx';
@@ -32,7 +32,7 @@ const columns: readonly Column<SubscriberInfo>[] = [
 ];
 
 export function SubscribersPanel({ topic }: { readonly topic: string }) {
-  const { api } = useSession();
+  const { api } = usePageContext();
   const ask = useCallback((): Promise<SubscriberPage> => api.subscribers(topic, shownMax), [api, topic]);
   const { data, error } = usePoll(ask, pollMs);
   const [sort, setSort] = useState<Sort>({ id: 'since', isDescending: false });

@@ -1,7 +1,7 @@
 import type { TopicDetails } from '@fanfare/protocol';
 import { useState } from 'react';
 import { formatClock, formatCount, formatTime, plural } from '../format.ts';
-import { useSession } from '../session.ts';
+import { usePageContext } from '../page-context.ts';
 import { ConfirmDialog } from './confirm-dialog.tsx';
 
 interface Props {
@@ -11,7 +11,7 @@ interface Props {
 }
 
 export function TopicHeader({ topic, info, onDeleted }: Props) {
-  const { api, identity } = useSession();
+  const { api, identity } = usePageContext();
   const [isAsking, setIsAsking] = useState(false);
   const remove = async (): Promise<void> => {
     await api.delete(topic);

@@ -1,7 +1,7 @@
 import { useState, type FormEvent } from 'react';
 import { errorOf, messageOf } from '../api.ts';
 import { publishBody, type MessageKind } from '../publish-body.ts';
-import { useSession } from '../session.ts';
+import { usePageContext } from '../page-context.ts';
 
 interface Props {
   readonly topic: string;
@@ -20,7 +20,7 @@ interface PublishOutcome {
 }
 
 export function TryPublish({ topic, onTopic, text, onText, kind, onKind, message }: Props) {
-  const { api } = useSession();
+  const { api } = usePageContext();
   const [result, setResult] = useState<PublishOutcome>();
   const publish = async (): Promise<PublishOutcome> => {
     if (message === undefined) return { kind: 'bad', text: 'The message is not JSON.' };

@@ -5,7 +5,7 @@ import type { Api } from './api.ts';
 import type { StatsHistory } from './stats-history.ts';
 
 /** The context of every page: the connection to the server, and the identity of the user. */
-export interface Session {
+export interface PageContext {
   /** The URL of the server, with a slash at its end. */
   readonly base: string;
   readonly api: Api;
@@ -15,15 +15,15 @@ export interface Session {
   readonly signOut: () => void;
 }
 
-export const SessionContext = createContext<Session | undefined>(undefined);
+export const PageContextValue = createContext<PageContext | undefined>(undefined);
 
-export function useSession(): Session {
-  const session = use(SessionContext);
-  if (!session) throw new Error('there is no session');
-  return session;
+export function usePageContext(): PageContext {
+  const context = use(PageContextValue);
+  if (!context) throw new Error('there is no page context');
+  return context;
 }
 
-export function useStatus({ fanfare }: Session): Status {
+export function useStatus({ fanfare }: PageContext): Status {
   return useSyncExternalStore(
     (listener) => fanfare.onStatus(listener),
     () => fanfare.status,
