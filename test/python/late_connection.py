@@ -1,5 +1,5 @@
-"""Runs a program whose Socket.IO client is told 0.4 s late that it is connected, as it may be on a busy machine; by
-then it may have had messages, and lost the connection again: late_connection.py PROGRAM ARGUMENTS"""
+"""Runs a program whose Socket.IO client notices its connection 0.4 s late, as can happen on a busy machine. By then it
+can have got messages, and lost the connection again: late_connection.py PROGRAM ARGUMENTS"""
 
 import runpy
 import sys

@@ -1,4 +1,4 @@
-// Subscribes with the SDK, publishes what it then gets, and prints it: node sdk.js URL
+// Subscribes with the SDK, publishes messages, and prints what it gets: node sdk.js URL
 import { connect } from '@fanfare/client';
 
 const fanfare = connect(process.argv[2] ?? '');

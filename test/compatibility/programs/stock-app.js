@@ -1,4 +1,5 @@
-// An app's own Socket.IO server with the adapter of @fanfare/fanout. It prints its address: node stock-app.js [compressed]
+// An app's own Socket.IO server with the adapter of @fanfare/fanout. It prints its address: node stock-app.js
+// [compressed]
 import { createServer } from 'node:http';
 import { fanoutAdapter } from '@fanfare/fanout';
 import { Server } from 'socket.io';
@@ -13,7 +14,7 @@ async function turn() {
 }
 
 io.on('connection', (socket) => {
-  // Broadcasts by turns with events for one socket, in one turn of the event loop.
+  // Alternates broadcasts with events for one socket, in one turn of the event loop.
   socket.on('mixed', (/** @type {number} */ count) => {
     for (let number = 0; number < count; number += 2) {
       io.emit('news', number, 'x'.repeat(100));
@@ -24,14 +25,14 @@ io.on('connection', (socket) => {
     void socket.join(room);
     done();
   });
-  // Much for a room, as fast as the client that asks for it reads.
+  // Sends many events to a room, as fast as the requesting client reads.
   socket.on('much', async (/** @type {string} */ room, /** @type {number} */ count) => {
     for (let number = 0; number < count; number++) {
       io.to(room).emit('news', number, 'x'.repeat(100_000));
       await socket.emitWithAck('read');
     }
   });
-  // Whether broadcasts are written beside the stream of this socket in the end.
+  // Whether broadcasts are written directly to the connection, past this socket's stream.
   socket.on('direct', async (/** @type {(isDirect: boolean) => void} */ answer) => {
     const tcp = /** @type {{ transport: { socket: { _socket: import('node:net').Socket } } }} */ (
       /** @type {unknown} */ (socket.conn)

@@ -55,7 +55,7 @@ export interface ModelOptions {
 /** The expected behaviour of a TopicLog, with linear searches in lists. Retention takes effect at once. */
 export class ModelLog {
   readonly topics = new Map<Topic, ModelTopic>();
-  /** What the tail must have got. */
+  /** The records that the tail must have got. */
   readonly tail: LogRecord[] = [];
   readonly readers: ModelReader[] = [];
   head = 0;
@@ -79,7 +79,7 @@ export class ModelLog {
     this.#rules = new Rules(options.rules, options.fallback);
   }
 
-  /** Takes over what the log may choose: the time, and whether it remembers an old id. */
+  /** Takes over the log's free choices: the time, and whether it remembers an old id. */
   append(record: NewRecord, answer: AppendOutcome | undefined): AppendOutcome {
     const rule = this.topics.get(record.topic)?.rule ?? this.#rules.of(record.topic);
     const key = `${record.topic}\0${record.id}\0${record.subject ?? ''}`;
@@ -229,7 +229,7 @@ export class ModelLog {
     return { records: wanted.slice(wanted.length - taken), isAtStart: taken === wanted.length };
   }
 
-  /** What there is to read from a start, and whether that is everything after it. */
+  /** The messages to read from a start, and whether none after it is missing. */
   locate(interest: Interest, from: From, epoch: string): { pending: ModelMessage[]; recovered?: boolean } {
     const kept = this.#stored.filter(({ isKept, topic }) => isKept && matches(interest, topic));
     switch (from.kind) {
@@ -264,7 +264,7 @@ export class ModelLog {
     return page;
   }
 
-  /** What a reader must learn about its losses. */
+  /** The losses that a reader must learn of. */
   dropped({ interest, pending }: ModelReader): number | 'unknown' {
     const lost = pending.filter(({ isKept }) => !isKept);
     if (lost.length === 0) return 0;

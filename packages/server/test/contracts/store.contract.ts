@@ -177,7 +177,7 @@ interface CommitSpec {
     keeps: boolean;
   }[];
   readonly deleted: readonly string[];
-  /** What is removed, as shares of what exists. */
+  /** The removals, as shares of the existing content. */
   readonly removals: readonly number[];
   readonly probes: readonly number[];
 }

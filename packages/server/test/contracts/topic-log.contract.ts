@@ -391,7 +391,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
           .recovered;
       expect([await recovered(news, 1), await recovered(everything, 1)]).toEqual([false, false]);
       expect([await recovered(news, 2), await recovered(everything, 2)]).toEqual([true, true]);
-      // There would be no place for it either.
+      // There would be no space for it either.
       expect(await again.append([record])).toEqual([{ ...first, kind: 'duplicate' }]);
       expect(await again.append([{ ...record, messageJson: '3' }])).toEqual([{ kind: 'id_conflict' }]);
       expect(await again.topicState(news)).toBeUndefined();
@@ -647,7 +647,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       await append(news, 10, 20, 30, 40);
       const { position, due } = await log.locate(everything, { kind: 'last', count: 1 });
       expect(due).toBe(2);
-      // What is dropped now is not wanted.
+      // Retention now drops only messages that the reader did not request.
       await append(news, 50, 60);
       const { records, dropped } = await log.read(everything, position, page);
       expect(records.map(({ messageJson }) => messageJson)).toEqual(['1', '40', '50', '60']);

@@ -1,16 +1,16 @@
 /*
  * A disk that keeps only what was synced, for LD_PRELOAD.
  *
- * Every file under POWER_CUT_DATA has a shadow of the same name under POWER_CUT_SHADOW. What a program writes goes to
- * the file as ever, and it is remembered where; fsync and fdatasync of a file copy what was written since into its
- * shadow. What is written to a descriptor opened with O_SYNC or O_DSYNC is in the shadow at once. So the shadow is
- * what a disk may have after a power cut, at any moment.
+ * Every file under POWER_CUT_DATA has a shadow of the same name under POWER_CUT_SHADOW. Writes go to the file as
+ * usual, and their places are recorded; fsync and fdatasync of a file copy the data written since the last sync into
+ * its shadow. Writes to a descriptor opened with O_SYNC or O_DSYNC are in the shadow at once. So the shadow always has
+ * the content that a disk may have after a power cut.
  *
  * A disk may also write early, and in any order: with POWER_CUT_EARLY=<seed>, half of the writes, chosen by the
- * seed, are in the shadow at once. And a disk may lie: with POWER_CUT_LIE=1, nothing is in the shadow for being synced.
+ * seed, are in the shadow at once. And a disk may lie: with POWER_CUT_LIE=1, a sync copies nothing.
  *
- * A shared writable mapping would be written to behind our back: it is noted in the shadow's file `mapped`. LMDB's
- * lock file is one, means nothing after a restart, and is left alone.
+ * Writes to a shared writable mapping cannot be intercepted, so such a mapping is noted in the shadow's file
+ * `mapped`. LMDB's lock file is one, but has no meaning after a restart, and is ignored.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -324,7 +324,7 @@ TRUNCATE(ftruncate64, off64_t)
 MMAP(mmap, off_t)
 MMAP(mmap64, off64_t)
 
-/* Names are taken to be durable at once: nothing here relies on a name that a power cut could take back. */
+/* Names count as durable at once: nothing here relies on a name that a power cut could remove. */
 int rename(const char *from, const char *to) {
   REAL(rename);
   char path[PATH_MAX], old[PATH_MAX * 2], new[PATH_MAX * 2];

@@ -1,7 +1,7 @@
 // @ts-check
-// A server that cannot stand one kind of request: with `crash` it ends, with `reject` it leaves a rejection
-// unhandled, with `slow` it holds its event loop, with `leak` it keeps what it should not, with `deaf` it
-// never answers its good clients again.
+// A server with a fault for one kind of request: with `crash` it ends, with `reject` it leaves a rejection
+// unhandled, with `slow` it blocks its event loop, with `leak` it leaks memory, with `deaf` it never responds
+// to its good clients again.
 import { createServer } from 'node:http';
 
 const [, , kind] = process.argv;

@@ -67,7 +67,7 @@ export async function fuzz<Input>(
 class Watch {
   readonly #heldMsMax: number;
   readonly #threadTimeMs = openThreadTime();
-  /** The number of inputs that the last one counts as. */
+  /** The number of inputs in the last one. */
   taken = 0;
   #unhandled: unknown[] = [];
   readonly #onUnhandled = (reason: unknown): void => void this.#unhandled.push(reason);

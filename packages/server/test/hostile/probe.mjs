@@ -1,7 +1,7 @@
 // @ts-check
-// Goes into a server with `node --expose-gc --import`, and tells its parent, whenever that sends something,
-// what the heap and its buffers have once what nobody holds is gone, and how long the event loop was held
-// since the time before, in milliseconds.
+// Runs in a server with `node --expose-gc --import`. When the parent sends a message, it reports the size of
+// the heap and buffers after garbage collection, and the longest turns of the event loop since the last
+// report, in milliseconds.
 import { openThreadTime } from './thread-time.mjs';
 
 const threadTimeMs = openThreadTime();
@@ -9,7 +9,7 @@ let lastMs = threadTimeMs();
 /** @type {number[]} */
 let heldMs = [];
 
-// A turn of the event loop, with all that was done in it.
+// One turn of the event loop with all its work.
 setInterval(() => {
   const nowMs = threadTimeMs();
   heldMs.push(nowMs - lastMs);
@@ -30,7 +30,7 @@ process.on('message', () => {
   told.heapBytes = heapUsed;
   told.bufferBytes = arrayBuffers;
   process.send?.(told);
-  // Of that the collection is no part.
+  // The garbage collection does not count as a turn.
   lastMs = threadTimeMs();
   heldMs = [];
 });

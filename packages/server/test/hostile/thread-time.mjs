@@ -2,8 +2,8 @@
 import { openSync, readSync } from 'node:fs';
 
 /**
- * @returns {() => number} for how many milliseconds the main thread has run; where the system does not say,
- * how many have passed. On a busy machine the second is much more, and says nothing of what was done.
+ * @returns {() => number} the milliseconds for which the main thread has run; if the system does not report
+ * them, the elapsed time. On a busy machine the elapsed time is much longer, and does not measure the work.
  */
 export function openThreadTime() {
   if (process.platform !== 'linux') return () => performance.now();

@@ -31,8 +31,8 @@ export interface Answered {
 }
 
 /**
- * How many turns a piece has for itself: the handshake of a websocket waits for its turn, and what comes
- * before it is done is lost.
+ * The number of turns for each piece: a websocket's handshake waits for its turn, and bytes that come before
+ * its end are lost.
  */
 const pieceTurns = 4;
 

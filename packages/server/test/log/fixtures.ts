@@ -4,7 +4,7 @@ import { gunzipSync } from 'node:zlib';
 import { temporaryDirectory } from '../../../cli/test/harness.ts';
 import type { RuleSetting } from '../../src/config/rules.ts';
 
-/** What must be read from a store: what the version that wrote it has read. */
+/** The expected content of a store, as read by the version that wrote it. */
 export interface FixtureContent {
   /** The wall clock at that time, seconds after the store was written. */
   readonly takenAt: number;

@@ -171,7 +171,7 @@ describe('a store on disk', () => {
  */
 async function contentOf(all: readonly string[]): Promise<string[]> {
   const contents: string[] = [];
-  // Each process does away with one directory at least.
+  // Each process finishes at least one directory.
   for (let runs = 0; runs <= all.length && contents.length < all.length; runs++) {
     const reader = new ScriptProcess(
       `

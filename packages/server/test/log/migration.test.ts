@@ -47,7 +47,7 @@ async function expectContent(directory: string): Promise<void> {
   expect(lines.trimEnd().split('\n')).toHaveLength(fixture.content.lines.length);
 }
 
-/** The copy of a migration, as a data directory of its own. */
+/** The copy of a migration, as a separate data directory. */
 function copyOf(directory: string): string {
   const restored = join(temporaryDirectory(), 'restored');
   mkdirSync(restored);

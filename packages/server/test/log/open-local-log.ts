@@ -19,7 +19,7 @@ export function failOn(fields: object, message: string): never {
 
 export interface LocalLogUnderTest extends LogUnderTest {
   readonly log: LocalTopicLog;
-  /** What failed in the background. */
+  /** The failures in the background. */
   readonly failures: readonly unknown[];
 }
 

@@ -71,7 +71,7 @@ function damagesOf(directory: string): string[] {
  */
 async function use(all: readonly string[]): Promise<readonly string[]> {
   const outcomes: string[] = [];
-  // Each process does away with one directory at least.
+  // Each process finishes at least one directory.
   for (let runs = 0; runs <= all.length && outcomes.length < all.length; runs++) {
     const user = new ScriptProcess(
       `

@@ -5,7 +5,7 @@ import { soonMs, until, within } from '../../../../test/waits.ts';
 
 const built = new URL('../../dist/log/store/', import.meta.url).href;
 
-/** A process of its own that runs a script as a module, with the built `src/log/store`. */
+/** A separate process that runs a script as a module, with the built `src/log/store`. */
 export class ScriptProcess {
   readonly #process: ChildProcess;
   readonly #lines: string[] = [];
@@ -51,7 +51,7 @@ export class ScriptProcess {
     return this.#lines.shift();
   }
 
-  /** Resolves to how it ended. */
+  /** Resolves to its exit code or signal. */
   async end(): Promise<number | NodeJS.Signals | null> {
     if (!this.#hasEnded) await within(soonMs, 'the process of the script ends', once(this.#process, 'close'));
     return this.#process.signalCode ?? this.#process.exitCode;

@@ -18,7 +18,7 @@ import type { Connection } from '../../src/message-path/connection.ts';
 import { Rules } from '../../src/rules/rule.ts';
 import { SubscriptionIndex } from '../../src/subscriptions/subscription-index.ts';
 
-/** A client at the port: it takes so many events, and then none until it reads. */
+/** A client at the port: it accepts a number of events, and then none until it reads. */
 export class FakePeer implements Peer {
   readonly received: string[] = [];
   readonly joined: Set<string> = new Set();
@@ -27,7 +27,7 @@ export class FakePeer implements Peer {
   readonly address = '';
   readonly waitingBytes = 0;
   connection: Connection | undefined;
-  /** How many events it has room for. */
+  /** The number of events that it can still accept. */
   room: number = Infinity;
   #isMissing = false;
 
@@ -55,7 +55,7 @@ export class FakePeer implements Peer {
     this.connection?.close();
   }
 
-  /** Takes all that waits, and has room for so many more. */
+  /** Accepts all waiting events, and has space for a number of further ones. */
   read(room: number): void {
     this.room = room;
     if (this.#isMissing && room > 0) {
@@ -72,7 +72,7 @@ export class FakePeer implements Peer {
   }
 }
 
-/** Peers and the way to them, at the ports. */
+/** Peers and the fan-out to them, at the ports. */
 export class FakeFanOut implements FanOut {
   readonly broadcasts: string[] = [];
   readonly waitingBytes = 0;
@@ -93,7 +93,7 @@ export class FakeFanOut implements FanOut {
   }
 }
 
-/** Of whoever may everything. */
+/** An identity with all rights. */
 export const anything: Rights = new Rights(
   unrestrictedIdentity,
   new Rules([], defaultRule),
@@ -102,7 +102,7 @@ export const anything: Rights = new Rights(
 
 export const limits = { publishBytesMax: 1_000, batchMessagesMax: 100, subscriptionsPerConnectionMax: 100 };
 
-/** A log in memory whose clock stands still, and which keeps what the rules say. */
+/** A log in memory with a stopped clock, which keeps messages by the rules. */
 export function memoryLog(rules: unknown = []): TopicLog {
   const parsed = parseRules(rules);
   if (!('rules' in parsed)) throw new Error(parsed.problems.join());

@@ -8,7 +8,7 @@ const whiteSpace = fc
   .array(fc.constantFrom(' ', '\n', '\r', '\t'), { maxLength: 3 })
   .map((characters) => characters.join(''));
 
-/** Prints a value as JSON text in some of the many ways that there are. */
+/** Prints a value as JSON text in one of many possible ways. */
 function print(value: unknown, next: () => string): string {
   const parts = (open: string, inner: string[], close: string): string =>
     `${next()}${open}${next()}${inner.join(`${next()},${next()}`)}${next()}${close}${next()}`;
@@ -87,7 +87,7 @@ describe('cutting a member out of JSON text', () => {
   });
 });
 
-/** The elements of a text that is an array; undefined for any other. */
+/** The elements of a text with an array; undefined for any other text. */
 function parseArray(parse: () => unknown): unknown[] | undefined {
   try {
     const value = parse();
@@ -106,7 +106,7 @@ describe('the elements of an unknown array', () => {
   const pieces = fc
     .array(fc.constantFrom(...'[]{},:"\\ 10e-', 'null', '\u00a0', '\n'), { maxLength: 12 })
     .map((characters) => characters.join(''));
-  /** An array somewhere in which something was put in place of something. */
+  /** An array with a part replaced at any place. */
   const damaged = fc.tuple(array, fc.nat(), fc.nat({ max: 2 }), pieces).map(([text, at, length, piece]) => {
     const start = at % (text.length + 1);
     return text.slice(0, start) + piece + text.slice(start + length);
@@ -145,7 +145,7 @@ describe('the elements of an unknown array', () => {
     fc.assert(
       fc.property(fc.array(fc.oneof(long, text), { minLength: 1, maxLength: 4 }), (elements) => {
         const found = [...elementsOf(`[${elements.join(',')}]`)];
-        // Not compared by the matcher, which would print them.
+        // The matcher does not compare them, because it would print them.
         expect(found.filter((one) => one !== undefined).every((one, at) => one === elements[at])).toBe(true);
         expect(found.filter((one) => one !== undefined)).toHaveLength(elements.length);
         const ways = elements.filter((one) => one.startsWith('[') && one.length > 600_000).length;

@@ -150,8 +150,8 @@ describe('the path of a message', () => {
     const path = pathOver(memoryLog(), fanOut, { publishBytesMax: 1_000_000 });
     const { connection } = fanOut.connect(path);
     await connection?.subscribe({ topic: 'news' });
-    // Each is a piece of its own. Before the second, somebody subscribes to a pattern, and before the third
-    // leaves it.
+    // Each message is a separate piece. A client subscribes to a pattern before the second, and leaves it
+    // before the third.
     fanOut.ready = async () => {
       if (fanOut.broadcasts.length === 1) await connection?.subscribe({ topic: 'other/*' });
       else await connection?.unsubscribe({ topic: 'other/*' });

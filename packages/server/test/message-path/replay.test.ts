@@ -10,8 +10,9 @@ const interests = ['a', 'b/c', 'b/*', '**', 'none/x'].map(parseInterest);
 const rules = [{ match: 'none/**', keep: 'none' }];
 
 /**
- * What one subscription was told, judged as it comes: the messages, each a number that counts up over all
- * topics, in order and without repeat; the states; and how many unstored ones were said to be missing.
+ * Judges the deliveries and notices of one subscription as they come. The messages are numbered over all
+ * topics, and must come in order and without a repeat. It also counts the unstored messages that were
+ * reported missing.
  */
 class Ledger {
   readonly interest: Interest;
@@ -49,7 +50,7 @@ class Ledger {
   }
 }
 
-/** Gives what a peer was told to the ledgers that it is meant for (PROTOCOL.md 3.6, 3.7). */
+/** Passes each delivery of a peer to its ledgers (PROTOCOL.md 3.6, 3.7). */
 function hand(peer: FakePeer, from: number, ledgers: readonly Ledger[]): number {
   for (const text of peer.received.slice(from)) {
     const name = text.slice(0, text.indexOf(' '));
@@ -67,7 +68,7 @@ function hand(peer: FakePeer, from: number, ledgers: readonly Ledger[]): number 
   return peer.received.length;
 }
 
-/** A log whose answers are some turns old when they come, as those of another machine are. */
+/** A log whose results are some turns old when they come, like those of another machine. */
 function late(log: TopicLog): TopicLog {
   const read = log.read.bind(log);
   return Object.assign(log, {
@@ -105,7 +106,8 @@ describe('a subscription', () => {
           const published: { topic: string; number: number }[] = [];
           for (const topic of [...stored, 'none/x']) await path.topics.declare(anything, topic);
           if (fromStart) for (let n = 0; n < 30; n++) await publish(path, 'a', published);
-          // One subscription a peer: where several overlap, each live message comes once for all of them.
+          // Each peer has one subscription: if several overlapped, each live message would come once for all
+          // of them.
           const subscribers = await Promise.all(
             interests.map(async (interest) => {
               const peer = fanOut.connect(path);

@@ -1,4 +1,4 @@
-"""A publisher with requests: takes a topic and a message as JSON from its input, in turns."""
+"""A publisher with requests: its input has a topic and a message as JSON, alternately."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Resumes a topic over polling as an app with a User-Agent of its own: prints `connected`, and each message that comes.
+"""Resumes a topic over polling as an app with its own User-Agent: prints `connected`, and each message that comes.
 
 It takes the URL, `threads` or `asyncio` (python-socketio's two clients), and the topic."""
 
@@ -12,7 +12,7 @@ headers = {"User-Agent": "weather-station/2.1"}
 request = {"topic": topic, "envelope": True, "from": "earliest"}
 
 
-# With one write: handlers run in threads.
+# One write for each line, because handlers run in threads.
 def tell(*words):
     sys.stdout.write(" ".join(map(str, words)) + "\n")
 

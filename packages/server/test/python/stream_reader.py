@@ -1,4 +1,4 @@
-"""Reads a stream of Server-Sent Events with requests, and prints its lines; at last `ended`, or `cut` and the error.
+"""Reads a stream of Server-Sent Events with requests, and prints its lines, and finally `ended`, or `cut` and the error.
 
 It takes the URL, and a token or nothing."""
 

@@ -1,4 +1,4 @@
-"""A subscriber with python-socketio: takes commands from its input, prints what it gets."""
+"""A subscriber with python-socketio: reads commands from its input, and prints the messages."""
 
 import sys
 import threading
@@ -9,7 +9,7 @@ url, transport = sys.argv[1:]
 sio = socketio.Client()
 
 
-# python-socketio calls each handler in a thread of its own.
+# python-socketio calls each handler in its own thread.
 output = threading.Lock()
 
 

@@ -3,12 +3,12 @@ import sys
 
 import socketio
 
-# A client that signs in with a token and follows what the lines of its input say.
+# A client that signs in with a token and executes the commands of its input.
 url, transport, token = sys.argv[1:]
 sio = socketio.Client(reconnection=False)
 
 
-# With one write: handlers run in threads.
+# One write for each line, because handlers run in threads.
 def tell(*words):
     sys.stdout.write(" ".join(map(str, words)) + "\n")
 

@@ -36,7 +36,7 @@ interface Step {
 /** Fills a store by a clock that is set forward and back. @returns the last time of the clock */
 async function fill(store: Store, steps: readonly Step[]): Promise<number> {
   let now = start;
-  // It is used afterwards.
+  // The store is still used after the log has closed.
   Object.assign(store, { close: () => Promise.resolve() });
   const { log, advance, close } = openOver(store, options, { now: () => now });
   for (const [at, { publish, pass, set }] of steps.entries()) {

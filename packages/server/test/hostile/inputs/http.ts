@@ -82,7 +82,7 @@ const usualBody = fc.oneof(
   fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes)),
 );
 
-/** More than a publish may be. */
+/** Larger than the limit of a publish. */
 const oversized = Buffer.from(`{"topic":"news","message":"${'a'.repeat(1_100_000)}"}`);
 
 const body = fc.oneof({ weight: 20, arbitrary: usualBody }, { weight: 1, arbitrary: fc.constant(oversized) });
@@ -94,7 +94,7 @@ const anyMethod = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom('PATCH', 'TRACE', 'CONNECT', 'PRI', 'get', '') },
 );
 
-/** What is asked for: half of it is what there is. */
+/** Request targets: half of them exist. */
 const route: Arbitrary<readonly [method: string, path: string]> = fc.oneof(
   { weight: 4, arbitrary: fc.constant(['POST', '/publish'] as const) },
   { weight: 1, arbitrary: fc.tuple(fc.constantFrom('GET', 'PUT', 'DELETE'), topicPath) },
@@ -113,7 +113,7 @@ const anyFraming = fc.oneof(
   { weight: 4, arbitrary: fc.constantFrom('none', 'chunked', 'broken chunks', 'too long', 'too short') },
 );
 
-/** A request, framed in one of the ways that there are, right or wrong. */
+/** A request with any kind of framing, right or wrong. */
 function httpRequest(authorization: Arbitrary<readonly string[]>): Arbitrary<Buffer> {
   return fc
     .record({
@@ -170,7 +170,7 @@ function framedBody(content: Buffer, framing: string): [readonly string[], Buffe
   }
 }
 
-/** What is sent over one connection, in pieces. It may end in the middle. */
+/** The bytes of one connection, in pieces. They can end in the middle of a request. */
 export type Conversation = readonly Buffer[];
 
 export function cutSomewhere(pieces: Arbitrary<readonly Buffer[]>): Arbitrary<Conversation> {
@@ -181,14 +181,14 @@ export function cutSomewhere(pieces: Arbitrary<readonly Buffer[]>): Arbitrary<Co
   });
 }
 
-/** @param authorization - the headers that each request has for it */
+/** @param authorization - the headers of each request for its authorization */
 export function httpConversationWith(authorization: Arbitrary<readonly string[]>): Arbitrary<Conversation> {
   return cutSomewhere(fc.array(httpRequest(authorization), { minLength: 1, maxLength: 3 }));
 }
 
 export const httpConversation: Arbitrary<Conversation> = httpConversationWith(fc.constant([]));
 
-/** A request as it should be, after which the server closes the connection. */
+/** A correct request, after which the server closes the connection. */
 export function request(method: string, path: string, content: Buffer): Buffer {
   const head = `${method} ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: ${content.length}\r\n\r\n`;
   return Buffer.concat([Buffer.from(head), content]);

@@ -14,7 +14,7 @@ const event = fc.constantFrom(
   'nothing',
 );
 
-/** A packet of Socket.IO, as text. */
+/** The text of a Socket.IO packet. */
 export const socketIoPacket: Arbitrary<string> = fc.oneof(
   {
     weight: 6,
@@ -50,7 +50,7 @@ export const socketIoPacket: Arbitrary<string> = fc.oneof(
   },
 );
 
-/** A packet of Engine.IO, as text. */
+/** The text of an Engine.IO packet. */
 export const engineIoPacket: Arbitrary<string> = fc.oneof(
   { weight: 8, arbitrary: socketIoPacket.map((packet) => `4${packet}`) },
   {
@@ -71,11 +71,11 @@ export interface Frame {
   readonly fin: boolean;
   readonly rsv: number;
   readonly isMasked: boolean;
-  /** How much longer it says that it is. */
+  /** The difference between the claimed and the real length. */
   readonly claimsMore: number;
 }
 
-/** A frame of a WebSocket: mostly as it should be. */
+/** A websocket frame, mostly correct. */
 export const frame: Arbitrary<Frame> = fc.record({
   payload: fc.oneof(
     { weight: 12, arbitrary: engineIoPacket.map((text) => Buffer.from(text)) },
@@ -120,7 +120,7 @@ function longHead(first: number, mask: number, length: number): Buffer {
   return head;
 }
 
-/** A frame as it should be. */
+/** A correct frame. */
 export function textFrame(text: string): Buffer {
   return encodeFrame({
     payload: Buffer.from(text),

@@ -1,6 +1,6 @@
 import fc, { type Arbitrary } from 'fast-check';
 
-/** Names that mean something somewhere: to JavaScript, to Socket.IO, to this server, to a file system. */
+/** Names with a special meaning for JavaScript, Socket.IO, this server or a file system. */
 export const loadedNames: readonly string[] = [
   '__proto__',
   'constructor',
@@ -58,7 +58,7 @@ export const topicName: Arbitrary<string> = fc.oneof(
   fc.constant('news'),
 );
 
-/** Values that JSON has and JavaScript makes something else of, or that take long. */
+/** JSON values that JavaScript changes, or that take long to process. */
 const oddJson: Arbitrary<string> = fc.oneof(
   fc.constantFrom(
     '1e400',
@@ -112,7 +112,7 @@ const from: Arbitrary<string> = fc.oneof(
   jsonText,
 );
 
-/** The text of `{topic, message, id?, envelope?, from?}`, or what is nearly one. */
+/** The text of `{topic, message, id?, envelope?, from?}`, or an almost correct one. */
 export const requestText: Arbitrary<string> = fc.oneof(
   fc
     .record({
@@ -145,7 +145,7 @@ export const requestText: Arbitrary<string> = fc.oneof(
   jsonText,
 );
 
-/** Something of a text is left out, twice there, or another character. */
+/** A text with a part removed, repeated or replaced. */
 export function broken(text: Arbitrary<string>): Arbitrary<string> {
   return fc
     .tuple(
@@ -165,7 +165,7 @@ export const anyRequestText: Arbitrary<string> = fc.oneof(
   { weight: 1, arbitrary: broken(requestText) },
 );
 
-/** Values as Socket.IO hands them over: JSON, binary data, nothing. */
+/** Values as Socket.IO passes them: JSON, binary data, nothing. */
 export const anyValue: Arbitrary<unknown> = fc.oneof(
   fc.record(
     {

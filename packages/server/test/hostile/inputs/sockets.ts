@@ -9,13 +9,13 @@ export const handshake: Buffer = Buffer.from(
 
 export const connectFrame: Buffer = textFrame('40');
 
-/** A packet that is larger than any may be, and comes all the same. */
+/** A packet that exceeds the size limit of packets. */
 const hugeFrame: Arbitrary<Conversation> = fc
   .constantFrom(100_000, 3_000_000)
   .map((bytes) => textFrame(`42["publish",${JSON.stringify({ topic: 'news', message: 'a'.repeat(bytes) })}]`))
   .map((frames) => [handshake, connectFrame, frames]);
 
-/** A command that Socket.IO takes for one, whatever is in it. */
+/** An event that Socket.IO accepts, with any content. */
 const command: Arbitrary<string> = fc
   .tuple(
     fc.constantFrom('subscribe', 'unsubscribe', 'publish', 'token', 'nothing', '__proto__'),
@@ -34,9 +34,9 @@ function isJson(text: string): boolean {
 }
 
 /**
- * Commands, and behind them what a websocket may be closed over.
+ * Commands, and after them packets that can close the websocket.
  *
- * @param connect - what most begin with
+ * @param connect - the packet with which most conversations begin
  */
 export function socketConversationWith(connect: Arbitrary<Buffer>): Arbitrary<Conversation> {
   const parts = fc.tuple(
@@ -59,14 +59,12 @@ export const socketConversation: Arbitrary<Conversation> = fc.oneof(
   { weight: 1, arbitrary: hugeFrame },
 );
 
-/** How many inputs the first pieces of a conversation are: what only opens a connection is none. */
+/** The number of inputs in the first pieces of a conversation: opening a connection does not count. */
 export function inputsIn(pieces: Conversation, taken: number = pieces.length): number {
   return pieces.slice(0, taken).filter((piece) => piece !== handshake && piece !== connectFrame).length;
 }
 
-/**
- * A session that polls, or wants to be upgraded, in and out of its order: what is sent once its id is known.
- */
+/** The requests of a polling session after its handshake, with upgrades, in and out of order. */
 export interface Session {
   readonly steps: readonly SessionStep[];
 }
@@ -94,7 +92,7 @@ export const session: Arbitrary<Session> = fc.record({
   ),
 });
 
-/** What is sent over a connection of its own for each step. */
+/** The bytes of each step, which has its own connection. */
 export function conversationsOf({ steps }: Session, sid: string): readonly Conversation[] {
   return steps.map(({ kind, packets, frames }) => {
     const path = `/socket.io/?EIO=4&sid=${sid}&transport=`;
@@ -119,7 +117,7 @@ export function conversationsOf({ steps }: Session, sid: string): readonly Conve
 
 export const openSession: Buffer = request('GET', '/socket.io/?EIO=4&transport=polling', Buffer.alloc(0));
 
-/** The id of a session, out of the answer to the request that opens it. */
+/** The id of a session, from the response to its handshake. */
 export function sidIn(answer: string): string | undefined {
   return /"sid":"([^"]+)"/.exec(answer)?.[1];
 }

@@ -3,7 +3,7 @@ import fc, { type Arbitrary } from 'fast-check';
 import { secret } from '../../access/tokens.ts';
 import { broken, loadedNames, topicName } from './requests.ts';
 
-/** Ends long after whatever runs now. */
+/** An expiry long after the end of the tests. */
 const farAway = 4_000_000_000;
 
 function encode(value: unknown): string {
@@ -15,7 +15,7 @@ function sign(head: string, claims: string, digest: string): string {
   return `${signed}.${createHmac(digest, secret).update(signed).digest('base64url')}`;
 }
 
-/** That lets its bearer do all there is. */
+/** A token with all rights. */
 export const masterToken: string = sign(
   encode({ alg: 'HS256' }),
   encode({ sub: 'ann', exp: farAway, fanfare: { publish: ['**'], subscribe: ['**'], admin: true } }),
@@ -44,7 +44,7 @@ const head: Arbitrary<object> = fc
     { requiredKeys: ['alg'] },
   )
   .chain((all) =>
-    // Most have nothing but what they need, else none would come any further.
+    // Most tokens have only correct claims; otherwise none would be accepted.
     fc.boolean().map((isPlain) => (isPlain ? { alg: all.alg } : all)),
   );
 
@@ -89,13 +89,13 @@ const signed: Arbitrary<string> = fc
   .map(([first, second, digest]) => sign(first, second, digest));
 
 function stringify(value: unknown): string {
-  // `__proto__` as a member of its own, which an object literal would not have.
+  // `__proto__` as an own member, which an object literal cannot create.
   return (
     JSON.stringify(value, (_name, part: unknown) => (typeof part === 'bigint' ? Number(part) : part)) ?? ''
   );
 }
 
-/** Tokens that count, that nearly do, and what is none. */
+/** Valid tokens, almost valid ones, and texts that are not tokens. */
 export const token: Arbitrary<string> = fc.oneof(
   { weight: 3, arbitrary: fc.constant(masterToken) },
   { weight: 6, arbitrary: signed },
