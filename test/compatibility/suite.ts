@@ -34,7 +34,7 @@ async function enter(url: string, transports: string[] = ['websocket']): Promise
   return client;
 }
 
-/** A test may do much before the last event is due. */
+/** The time limit for events: a test may do much before the last one comes. */
 const collectedMs = 90_000;
 
 /** The arguments of a number of events. */

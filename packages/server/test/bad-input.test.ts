@@ -251,7 +251,7 @@ describe('a socket that misbehaves', () => {
     ['a packet of no known type', '4z'],
     ['an acknowledgement of nothing', '43999[]'],
     ['JSON that is broken', '42["subscribe",{'],
-    ['an event that is no array', '42{"subscribe":1}'],
+    ['an event that is not an array', '42{"subscribe":1}'],
     ['an event of no name', '42[]'],
     ['attachments that never come', '451-["subscribe",{"_placeholder":true,"num":0}]'],
     ['an attachment of an impossible number', '451-["subscribe",{"_placeholder":true,"num":-1}]'],

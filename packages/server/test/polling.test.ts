@@ -250,10 +250,10 @@ describe('a polling session that its client abandons', () => {
   }
 
   const kinds: readonly (readonly [string, (client: RawPolling, url: string) => Promise<unknown>])[] = [
-    ['polls no more', async () => {}],
+    ['does not poll any more', async () => {}],
     ['aborts its poll', async (client) => (await connectTcp(client, requestOf(client, 'GET'))).destroy()],
     [
-      'reads nothing of an answer, as over a connection that is dead',
+      'reads nothing of a response, as over a dead connection',
       async (client, url) => {
         const socket = await connectTcp(client, requestOf(client, 'GET'));
         socket.pause();
@@ -261,12 +261,12 @@ describe('a polling session that its client abandons', () => {
       },
     ],
     [
-      'vanishes with half a request sent',
+      'vanishes after half a request',
       async (client) => connectTcp(client, `${requestOf(client, 'POST', 'Content-Length: 9\r\n')}4`),
     ],
-    ['has asked for a websocket, and goes on with neither', async (client, url) => offerUpgrade(url, client)],
+    ['has offered an upgrade, and uses neither transport', async (client, url) => offerUpgrade(url, client)],
     [
-      'is upgraded with a ping unanswered, and silent from then on',
+      'upgrades with an unanswered ping, and sends nothing afterwards',
       async (client, url) => {
         const webSocket = await offerUpgrade(url, client);
         await until('a poll brings the ping', async () => (await answerOf(client)).includes('2'));
@@ -275,7 +275,7 @@ describe('a polling session that its client abandons', () => {
     ],
     ['has left the namespace', async (client) => client.send('41')],
     [
-      'is disconnected, and does not take that',
+      'is disconnected by an operator, and does not notice',
       async (client, url) => {
         const { connections } = (await (await fetch(`${url}/connections`)).json()) as {
           connections: { id: string }[];

@@ -362,7 +362,7 @@ describe('unused names with tokens', () => {
     const [ann, bob] = [await connectAs(url, 'ann'), await connectAs(url, 'bob')];
     await subscribeAndLeave(bob, names(own, 'bob'));
     await subscribeAndLeave(ann, names(10 * topicsMax, 'ann'));
-    // What is over is forgotten within a second.
+    // Names over the limit are forgotten within a second.
     const left = [...names(10 * topicsMax, 'ann').slice(-own), ...names(own, 'bob')];
     await expect.poll(() => listTopics(url, admin)).toEqual(left);
     expect(await declare(url, 'orders', admin)).toBe(201);

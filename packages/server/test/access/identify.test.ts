@@ -175,11 +175,11 @@ describe('the option `identify`', () => {
 
   it.each<[string, unknown, RegExp]>([
     ['throws', new Error('the database is down'), /^the database is down$/],
-    ['answers nothing', undefined, /must return an identity or null, not undefined/],
-    ['answers without a sub', { publish: [], subscribe: [] }, /It has no sub/],
-    ['answers with a sub that is a number', { sub: 7, publish: [], subscribe: [] }, /sub/],
-    ['answers with a pattern that is none', { sub: 'a', publish: ['$a'], subscribe: [] }, /fanfare\.publish/],
-    ['never answers', new Promise(() => {}), /did not answer within 1000 ms \(`loginTimeoutMs`\)/],
+    ['returns nothing', undefined, /must return an identity or null, not undefined/],
+    ['returns an identity without a sub', { publish: [], subscribe: [] }, /It has no sub/],
+    ['returns a number as sub', { sub: 7, publish: [], subscribe: [] }, /sub/],
+    ['returns an invalid pattern', { sub: 'a', publish: ['$a'], subscribe: [] }, /fanfare\.publish/],
+    ['never resolves', new Promise(() => {}), /did not answer within 1000 ms \(`loginTimeoutMs`\)/],
   ])(
     'if `identify` %s, the log has the reason and the client gets `internal`',
     async (_name, answer, reason) => {

@@ -183,12 +183,12 @@ const negative: Readonly<Record<string, string>> = {
   dots: '..',
   'a text': 'let me in',
   padding: `${fine}=`,
-  'base64 that is none of URLs': `${head}.${body}.+/+/`,
+  'base64 that is not base64url': `${head}.${body}.+/+/`,
   'a space before': ` ${fine}`,
   'a line feed behind': `${fine}\n`,
   'NUL in it': `${head}.${body}\0.${signature}`,
   'too long': raw(hs, { ...good, filler: 'x'.repeat(8_192) }),
-  'a header that is no JSON': raw('{', good),
+  'a header that is not JSON': raw('{', good),
   'a header that is an array': raw([], good),
   'a header that is null': raw('null', good),
   'claims that are no JSON': raw(hs, '{'),
@@ -424,9 +424,9 @@ describe('a key', () => {
     ['of another curve', pem(p384.publicKey), undefined, /must be a secret, RSA/],
     ['for another algorithm', pem(rsa.publicKey), 'ES256', /cannot be used for ES256/],
     ['that is a secret for RS256', long, 'RS256', /cannot be used for RS256/],
-    ['that is no JSON', '{"kty":', undefined, /is not valid JSON/],
+    ['that is not JSON', '{"kty":', undefined, /is not valid JSON/],
     [
-      'that is no PEM',
+      'that is not PEM',
       '-----BEGIN PUBLIC KEY-----\nx\n-----END PUBLIC KEY-----',
       undefined,
       /cannot be read/,
@@ -467,7 +467,7 @@ describe('a key', () => {
   });
 
   it.each([
-    ['of a kind that nobody knows', { kty: 'AKP', kid: 'x', pub: 'AAAA' }, /cannot be read/],
+    ['of an unknown kind', { kty: 'AKP', kid: 'x', pub: 'AAAA' }, /cannot be read/],
     ['without a kind', { kid: 'x' }, /cannot be read/],
     ['of 1,024 bits', jwk(smallRsa.publicKey, { alg: 'RS256' }), /cannot be used for RS256/],
     ['that lacks a part', { kty: 'RSA', e: 'AQAB' }, /cannot be read/],

@@ -33,9 +33,9 @@ class Run {
   /** All messages that the run got. */
   readonly #all: ReadonlySet<string>;
   readonly #delivered = new Set<string>();
-  /** By the topic or pattern that they name: how many messages the notices say are missing. */
+  /** The number of missing messages in the notices, by the topic or pattern that they name. */
   readonly #told = new Map<string, number>();
-  /** By topic: the place up to which no message is missing without a notice. */
+  /** The place up to which no message is missing without a notice, by topic. */
   readonly #checked = new Map<string, number>();
   /** The run must get all messages after this place. */
   #floor: number;

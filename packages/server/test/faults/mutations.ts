@@ -22,11 +22,11 @@ export const mutations: Readonly<Record<string, readonly [finds: FaultKind, muta
       return { ...history, kept: [...history.kept, { ...first, offset }] };
     },
   ],
-  'two messages are at one place': [
+  'two messages have the same place': [
     'duplicate',
     inKept((message) => [message, { ...message, content: 'another' }]),
   ],
-  'an acknowledged message is at another place': [
+  'an acknowledged message has another place': [
     'moved',
     inKept((message, { publishes }) =>
       isAcknowledged(message, publishes) ? [{ ...message, offset: `${message.offset}0` }] : undefined,
@@ -72,7 +72,7 @@ export const mutations: Readonly<Record<string, readonly [finds: FaultKind, muta
       outcome.kind === 'ok' ? { ...publish, outcome: { ...outcome, time: outcome.time + 1 } } : undefined,
     ),
   ],
-  'the same publish is answered as new again': [
+  'a repeated publish is acknowledged as new': [
     'duplicate',
     (history) => {
       const publish = history.publishes.find(({ outcome }) => outcome.kind === 'ok');
@@ -87,7 +87,7 @@ export const mutations: Readonly<Record<string, readonly [finds: FaultKind, muta
       return { ...history, publishes: [...history.publishes, again] };
     },
   ],
-  'two publishes of one publisher changed places': [
+  'two publishes of one publisher are swapped': [
     'reordered',
     (history) => {
       const placed = history.publishes.filter(({ outcome }) => outcome.kind === 'ok' && !outcome.duplicate);
@@ -103,15 +103,15 @@ export const mutations: Readonly<Record<string, readonly [finds: FaultKind, muta
     'phantom',
     inEvents('message', (message) => [{ ...message, content: `${message.content} ` }]),
   ],
-  'a delivery says another place': [
+  'a delivery has another place': [
     'moved',
     inEvents('message', (message) => [{ ...message, offset: `${message.offset}0` }]),
   ],
-  'something is delivered that nobody sent': [
+  'a message is delivered that was never sent': [
     'phantom',
     inEvents('message', (message) => [message, { ...message, content: 'nothing' }]),
   ],
-  'two deliveries changed places': [
+  'two deliveries are swapped': [
     'reordered',
     inSubscriptions((subscription, random) => {
       const pairs = indexesOf(subscription, 'message').filter(
@@ -123,27 +123,27 @@ export const mutations: Readonly<Record<string, readonly [finds: FaultKind, muta
       return subscription.events.toSpliced(at, 2, other, one);
     }),
   ],
-  'a replayed message is not called one, or a live one is': [
+  'a replayed message is not marked as one, or a live one is': [
     'misstated',
     inEvents('message', ({ replay, ...message }) => [
       replay === undefined ? { ...message, replay: message.topic } : message,
     ]),
   ],
-  'a change of state is not told': [
+  'a change of state is not reported': [
     'misstated',
     inEvents('state', (_state, next) => (next?.kind === 'message' ? [] : undefined)),
   ],
-  'a subscription that missed nothing is told that it did': [
+  'a complete subscription is reported as incomplete': [
     'needlessGap',
     inEvents('subscribed', (subscribed) =>
       subscribed.recovered ? [{ ...subscribed, recovered: false }] : undefined,
     ),
   ],
-  'a gap is told where there is none': [
+  'a gap is reported where no message is missing': [
     'needlessGap',
     inEvents('message', (message) => [{ kind: 'gap', topic: message.topic, dropped: 1 }, message]),
   ],
-  'a message that the log has is told to be missing': [
+  'a message in the log is reported as missing': [
     'needlessGap',
     inEvents('message', (message) => [{ kind: 'gap', topic: message.topic, dropped: 1 }]),
   ],

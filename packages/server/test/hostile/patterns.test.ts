@@ -44,7 +44,7 @@ function isMatch(pattern: string, topic: string): boolean {
   return isMatchFrom(0);
 }
 
-/** Of which each begins like the topics that begin with `a/a/a`. */
+/** Patterns that all begin like the topics in `a/a/a`. */
 function anyPattern(random: Random, end: string, bytes = bytesMax): string {
   const segments = Array.from({ length: Math.floor((bytes - end.length) / 2) }, () =>
     random.pick(['a', '*']),
@@ -156,24 +156,24 @@ const history =
     readFrom(topicUrl(world.url, pattern, `/messages?limit=1000&${query(world)}`), world.admin);
 
 const attacks: Readonly<Record<string, Attack>> = {
-  'a page of what nearly is none': history(nearMiss, ({ origin }) => `from=${origin}`),
-  'a page of what is nearly all': history(fill('*/', '**'), () => 'from=earliest'),
-  'a page of the newest of each': history(nearMissOfOne, () => 'last=1'),
-  'a page of somebody who may read little': async (world) =>
+  'a page of a pattern that almost matches everywhere': history(nearMiss, ({ origin }) => `from=${origin}`),
+  'a page of a pattern that matches almost all topics': history(fill('*/', '**'), () => 'from=earliest'),
+  'a page of the newest message of each topic': history(nearMissOfOne, () => 'last=1'),
+  'a page for a client with few rights': async (world) =>
     readFrom(topicUrl(world.url, '**', `/messages?from=${world.origin}`), world.reader.headers),
-  'topics for somebody who may read little': async ({ url, reader }) =>
+  'the list of topics for a client with few rights': async ({ url, reader }) =>
     fetch(`${url}/topics?limit=1000`, reader).then(async (response) => response.text()),
   'a subscription from the beginning that finds nothing': async ({ url, origin }) =>
     catchUp(await connectAs(url, masterToken), nearMiss, origin),
-  'one that finds a quarter': async ({ url, origin }) =>
+  'a subscription from the beginning that finds a quarter': async ({ url, origin }) =>
     catchUp(await connectAs(url, masterToken), fill('a/a/', '**', 100), origin),
-  'one of somebody who may read little': async ({ url, reader, origin }) =>
+  'a subscription from the beginning of a client with few rights': async ({ url, reader, origin }) =>
     expect(await catchUp(await connectAs(url, reader.token), '**', origin)).toEqual(numbersOf(readable)),
   'a stream from the beginning': async ({ url, admin, origin }) =>
     openStream(topicUrl(url, nearMiss, `/messages?from=${origin}`), admin),
-  'many messages of somebody who may publish none of them': async ({ url, publisher }) =>
+  'many publishes of a client without the right to any of them': async ({ url, publisher }) =>
     publish(url, messagesFrom(0, batchMessages), publisher),
-  'as many subscriptions as there may be, live': async ({ url, random }) => {
+  'the maximum of live subscriptions': async ({ url, random }) => {
     const client = await connectAs(url, masterToken);
     const patterns = Array.from({ length: 128 }, () => anyPattern(random, '**'));
     await Promise.all(

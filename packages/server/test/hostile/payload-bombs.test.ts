@@ -42,7 +42,7 @@ const bombs: readonly (readonly [string, string])[] = [
   ],
   ['an object of many members', fill('{', (at) => `"${at}":0,`, '}')],
   ['an object of one member many times', fill('{', () => '"a":0,', '}')],
-  ['an object of members that are no identifiers', fill('{', (at) => `"${at} \\u0000":0,`, '}')],
+  ['an object of members that are not identifiers', fill('{', (at) => `"${at} \\u0000":0,`, '}')],
   [
     'an object of integers in no order',
     fill('{', (at) => `"${(at * 2_654_435_761) % 4_294_967_291}":0,`, '}'),
@@ -62,13 +62,13 @@ const crowds: readonly (readonly [string, string])[] = [
   ['empty arrays', fill('[', () => '[],', ']')],
   ['empty objects', fill('[', () => '{},', ']')],
   ['objects that have no member in common', fill('[', (at) => `{"${at}":0},`, ']')],
-  ['nested as deep as it may be, again and again', fill('[', () => `${deep('[', ']', 63)},`, ']')],
+  ['arrays nested to the limit, again and again', fill('[', () => `${deep('[', ']', 63)},`, ']')],
   ['objects in objects, again and again', fill('[', () => `${deep('{"a":', '}', 63)},`, ']')],
 ];
 
 /** Texts that are refused, but only after they were read to the end. */
 const duds: readonly (readonly [string, string])[] = [
-  ['opened and never closed', '['.repeat(mebibyte - withMessage('').length)],
+  ['arrays opened and never closed', '['.repeat(mebibyte - withMessage('').length)],
   ['objects opened and never closed', '{"a":'.repeat(200_000)],
   ['one level too deep, at the end', fill('[', () => '0,', `,${deep('[', ']', 64)}]`)],
   ['a text without an end', `"${'a'.repeat(mebibyte - 100)}`],

@@ -79,17 +79,17 @@ describe('Engine.IO: the handshake', () => {
 
   const wrong: readonly (readonly [string, Readonly<Record<string, string>>, number])[] = [
     ['no version', { transport: 'polling' }, 5],
-    ['a version that is none', { EIO: 'abc', transport: 'polling' }, 5],
+    ['a version that is not a number', { EIO: 'abc', transport: 'polling' }, 5],
     ['an older version', { EIO: '3', transport: 'polling' }, 5],
     ['a later version', { EIO: '5', transport: 'polling' }, 5],
     ['no transport', { EIO: '4' }, 0],
-    ['a transport that there is not', { EIO: '4', transport: 'abc' }, 0],
-    ['a transport by the name of a prototype', { EIO: '4', transport: '__proto__' }, 0],
-    ['a transport that is everywhere', { EIO: '4', transport: 'constructor' }, 0],
-    ['a transport that is off', { EIO: '4', transport: 'webtransport' }, 0],
-    ['a session that there is not', { EIO: '4', transport: 'polling', sid: 'nobody' }, 1],
-    ['a session by the name of a prototype', { EIO: '4', transport: 'polling', sid: '__proto__' }, 1],
-    ['a session that is everywhere', { EIO: '4', transport: 'polling', sid: 'constructor' }, 1],
+    ['an unknown transport', { EIO: '4', transport: 'abc' }, 0],
+    ['a transport named like a prototype', { EIO: '4', transport: '__proto__' }, 0],
+    ['a transport named like an inherited property', { EIO: '4', transport: 'constructor' }, 0],
+    ['a disabled transport', { EIO: '4', transport: 'webtransport' }, 0],
+    ['an unknown session', { EIO: '4', transport: 'polling', sid: 'nobody' }, 1],
+    ['a session named like a prototype', { EIO: '4', transport: 'polling', sid: '__proto__' }, 1],
+    ['a session named like an inherited property', { EIO: '4', transport: 'polling', sid: 'constructor' }, 1],
   ];
 
   it.each(wrong)(
@@ -547,15 +547,15 @@ describe('Socket.IO: binary data', () => {
   });
 
   it.each([
-    ['where no packet has asked for it', [Buffer.from([1])]],
-    ['of a negative number', ['451-0["publish",{"_placeholder":true,"num":-1}]', Buffer.from([1])]],
-    ['of a number that there is not', ['451-0["publish",{"_placeholder":true,"num":5}]', Buffer.from([1])]],
+    ['an attachment without its packet', [Buffer.from([1])]],
+    ['a negative attachment number', ['451-0["publish",{"_placeholder":true,"num":-1}]', Buffer.from([1])]],
+    ['an unknown attachment number', ['451-0["publish",{"_placeholder":true,"num":5}]', Buffer.from([1])]],
     [
-      'of a number that is none',
+      'an invalid attachment number',
       ['451-0["publish",{"_placeholder":true,"num":"__proto__"}]', Buffer.from([1])],
     ],
-    ['of which there are too many', ['4599-0["publish",{}]']],
-    ['of which there is no number', ['45-0["publish",{}]']],
+    ['too many attachments', ['4599-0["publish",{}]']],
+    ['a missing attachment number', ['45-0["publish",{}]']],
   ] as const)('wrong binary data ends the connection: %s', async (_what, packets) => {
     const { url } = await startServer(patient);
     const client = await RawWebSocket.open(url);

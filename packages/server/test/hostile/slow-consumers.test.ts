@@ -132,8 +132,8 @@ describe('A8: readers that never read', () => {
       bytesWaitingMax = Math.max(bytesWaitingMax, (await readJson<Stats>(`${url}/stats`)).bytesWaiting);
       rssBytesMax = Math.max(rssBytesMax, (await server.ask())?.rssBytes ?? 0);
     }
-    // Sockets and streams have a total each; of who has nothing waiting, one message or page has room beyond
-    // it.
+    // Sockets and streams have a total limit each. A client without waiting bytes can have one message or
+    // page beyond the limit.
     const waitingMax = 2 * settings.outboxTotalBytesMax + readers * 65_536;
     expect(bytesWaitingMax).toBeGreaterThan(settings.outboxTotalBytesMax * 0.9);
     expect(bytesWaitingMax).toBeLessThan(waitingMax);

@@ -144,7 +144,7 @@ const attacks: Readonly<Record<string, Attack>> = {
     run: async (url) =>
       Promise.all(Array.from({ length: 50 }, async () => sendAtOnce(url, 1_000, () => '42["x"]'))),
   },
-  'small packets over many sessions that poll': {
+  'small packets over many polling sessions': {
     run: async (url) => {
       const clients = await Promise.all(Array.from({ length: 100 }, async () => pollingClient(url)));
       const packets = [...times(2_000, () => '42["x"]'), '1'];
@@ -161,14 +161,14 @@ const attacks: Readonly<Record<string, Attack>> = {
       client.socket.terminate();
     },
   },
-  'publishes over HTTP, without waiting': {
+  'pipelined publishes over HTTP': {
     run: async (url) => {
       const body = '{"topic":"flood","message":1}';
       const request = `POST /publish HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${auth.authorization}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
       await pipeline(url, request, 5_000);
     },
   },
-  'batches as large as may be': {
+  'batches of the maximum size': {
     run: async (url) => {
       const body = json(
         Array.from({ length: 5_000 }, () => ({ topic: 'flood', message: 'x'.repeat(3_200) })),
@@ -176,7 +176,7 @@ const attacks: Readonly<Record<string, Attack>> = {
       for (let at = 0; at < 5; at++) expect((await publish(url, body, auth)).status).toBe(200);
     },
   },
-  'lines as large as may be': {
+  'NDJSON of the maximum size': {
     run: async (url) => {
       const body = Array.from({ length: 5_000 }, () =>
         json({ topic: 'flood', message: 'x'.repeat(3_200) }),
@@ -187,37 +187,37 @@ const attacks: Readonly<Record<string, Attack>> = {
         );
     },
   },
-  'lines that are all empty': {
+  'NDJSON of empty lines': {
     run: async (url) => {
       const type = { ...auth, 'content-type': 'application/x-ndjson' };
       expect((await publish(url, '\n'.repeat(16 * mebibyte), type)).status).toBe(200);
     },
   },
-  'batches of as many as may be': {
+  'batches of the maximum number of messages': {
     run: async (url) => {
       const body = json(Array.from({ length: 5_000 }, (_, at) => ({ topic: 'flood', message: at })));
       for (let at = 0; at < 5; at++) expect((await publish(url, body, auth)).status).toBe(200);
     },
   },
-  'batches that are all refused': {
+  'batches whose messages are all refused': {
     run: async (url) => {
       const body = json(Array.from({ length: 5_000 }, () => ({ topic: '', message: 1 })));
       for (let at = 0; at < 5; at++) expect((await publish(url, body, auth)).status).toBe(200);
     },
   },
-  'pages as large as may be': {
+  'pages of the maximum size': {
     prepare: async (url) => fillTopic(url, 'large', 2_000, 4_100),
     run: async (url) => {
       for (let at = 0; at < 30; at++) await get(topicUrl(url, 'large', '/messages?limit=1000'));
     },
   },
-  'pages of many': {
+  'pages of many messages': {
     prepare: async (url) => fillTopic(url, 'large', 20_000, 10),
     run: async (url) => {
       for (let at = 0; at < 50; at++) await get(topicUrl(url, 'large', '/messages?limit=1000'));
     },
   },
-  'topics over and over': {
+  'the list of topics, again and again': {
     prepare: makeTopics,
     run: async (url) => {
       for (let at = 0; at < 40; at++) await get(`${url}/topics?limit=1000`);
@@ -255,7 +255,7 @@ const attacks: Readonly<Record<string, Attack>> = {
       socket.destroy();
     },
   },
-  'a large message to a thousand': {
+  'a large message to a thousand subscribers': {
     prepare: subscribeThousand,
     run: async (url) => {
       for (let at = 0; at < 4; at++)
@@ -264,7 +264,7 @@ const attacks: Readonly<Record<string, Attack>> = {
         );
     },
   },
-  'a batch of large messages to a thousand': {
+  'a batch of large messages to a thousand subscribers': {
     prepare: subscribeThousand,
     run: async (url) => {
       const batch = Array.from({ length: 12 }, () => ({ topic: 'flood', message: 'x'.repeat(128 * 1_024) }));
@@ -282,7 +282,7 @@ const attacks: Readonly<Record<string, Attack>> = {
       client.socket.terminate();
     },
   },
-  'as many patterns as there may be, and a batch for all of them': {
+  'the maximum of patterns, and a batch for all of them': {
     prepare: subscribeToPatterns,
     run: async (url) => {
       const topic = 'a/'.repeat(120);
@@ -297,7 +297,7 @@ const attacks: Readonly<Record<string, Attack>> = {
       await pipeline(url, request, 5_000);
     },
   },
-  'requests that begin a session': {
+  'handshakes of sessions': {
     run: async (url) =>
       pipeline(url, 'GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: a\r\n\r\n', 5_000),
   },
@@ -310,7 +310,7 @@ const attacks: Readonly<Record<string, Attack>> = {
       ),
   },
   'requests without a host': { run: async (url) => pipeline(url, 'GET / HTTP/1.1\r\n\r\n', 10_000) },
-  'requests that expect what there is not': {
+  'requests with an unknown Expect header': {
     run: async (url) => pipeline(url, 'GET / HTTP/1.1\r\nHost: a\r\nExpect: x\r\n\r\n', 5_000),
   },
   'bodies in chunks of one byte': {
@@ -323,7 +323,7 @@ const attacks: Readonly<Record<string, Attack>> = {
       }
     },
   },
-  'coming and going': {
+  'connecting and disconnecting': {
     run: async (url) => {
       for (let at = 0; at < 1_000; at += 20)
         await Promise.all(Array.from({ length: 20 }, async () => (await connectDeaf(url, token)).destroy()));

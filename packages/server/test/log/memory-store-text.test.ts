@@ -12,7 +12,7 @@ it('a message in memory does not keep the text of its request', async () => {
   collect();
   const before = process.memoryUsage().heapUsed;
   for (let block = 1; block <= 50; block++) {
-    // As it comes from the network: one flat text, of which the message is a slice.
+    // The text is flat, as from the network, and the message is a slice of it.
     const request = Buffer.alloc(requestBytes, 'a').toString();
     const chunk = { topic: 1, block, ordinal: block, bytesBefore: 0, time: 1 };
     const records = [{ sequence: block, messageJson: request.slice(100, 160) }];
