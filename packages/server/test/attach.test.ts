@@ -210,7 +210,7 @@ describe('Fanfare attached to an app', () => {
 });
 
 describe('Fanfare attached to an app of HTTPS', () => {
-  it("Fanfare attached to an app ignores a client's upgrade to another protocol, as the app does", async () => {
+  it("Fanfare attached to an app over HTTPS ignores a client's upgrade to another protocol, as the app does", async () => {
     // A pre-shared key needs no certificate.
     const psk = Buffer.alloc(16, 'key');
     const httpServer = createHttpsServer({ ciphers: 'PSK', pskCallback: () => psk }, (_request, response) =>
