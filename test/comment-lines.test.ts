@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 const root = fileURLToPath(new URL('../', import.meta.url));
 const columns = 110;
 
-/** Files that the client end of our own will replace (decision 26). */
+/** Files that our own client end will replace (decision 26). */
 const left =
   /\/insides\/|\/socketio\/(?:answer-p|check-requests|frame-count|handshake-turns|login-|packet-turns|polling-turns|release-|request-|session-counts|silent-upgrades|tcp-arrivals|web-socket)/;
 
@@ -17,7 +17,7 @@ function filesIn(folder: string): string[] {
   });
 }
 
-/** The numbers of the lines of a source that are comments and longer than code may be. */
+/** The line numbers of comments in a source that exceed the line length of the code. */
 function longComments(source: string): number[] {
   const lines = source.split('\n').map((line, at) => ({ line, number: at + 1 }));
   return lines
@@ -25,8 +25,8 @@ function longComments(source: string): number[] {
     .map(({ number }) => number);
 }
 
-describe('comments', () => {
-  it('obey the line length of the code in every source', () => {
+describe('the line length of comments', () => {
+  it('comments in every source obey the line length of the code', () => {
     const sources = ['packages', 'bench', 'scripts', 'test', 'examples']
       .flatMap(filesIn)
       .filter((path) => /\.(?:tsx?|mjs)$/.test(path) && !left.test(path));
@@ -37,7 +37,7 @@ describe('comments', () => {
     expect(found).toEqual([]);
   });
 
-  it('would be found if they were longer', () => {
+  it('the check finds comment lines that are too long', () => {
     const word = 'x'.repeat(columns);
     expect(longComments(`const a = '${word}';\n  // ${word}\n/** ${word} */\n * ${word}\n// short`)).toEqual([
       2, 3, 4,

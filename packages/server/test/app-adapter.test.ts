@@ -27,7 +27,7 @@ describe("a subscriber of an app's own Socket.IO server", () => {
     ["Socket.IO's own adapter", {}],
     ['@fanfare/fanout', { adapter: fanoutAdapter({ outboxBytesMax: 500_000 }) }],
   ])(
-    'a subscriber that reads slowly gets every stored message from the log over %s',
+    "a slow subscriber of an app's own Socket.IO server gets every stored message from the log, with %s",
     async (_name, options) => {
       const { url, fanfare } = await attachTo(options);
       await fanfare.declare('news');
