@@ -306,7 +306,7 @@ describe('Fanfare attached to an app that listens where others can reach it', ()
     });
   };
 
-  it('an attached Fanfare without a key refuses every request if others can reach it, and leaves the app unchanged', async () => {
+  it('an attached Fanfare without a key refuses every request if others can reach it, but the app still responds', async () => {
     const httpServer = createHttpServer((_request, response) => response.end('the app'));
     fromElsewhere(httpServer);
     const fanfare = await attach(httpServer);

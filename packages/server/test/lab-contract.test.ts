@@ -81,7 +81,7 @@ describe.each(transports)('the lab contract over %s', (transport) => {
 });
 
 describe('the lab contract', () => {
-  it('the server answers 404 for a topic that nobody ever subscribed to', async () => {
+  it('a publish to a topic that never had a subscriber gets 404', async () => {
     const { url } = await startServer();
     expect(await publish(url, { topic: 'nobody', message: 1 })).toEqual({
       status: 404,
@@ -90,7 +90,7 @@ describe('the lab contract', () => {
     });
   });
 
-  it('the server answers 200 for a topic whose subscribers have all left', async () => {
+  it('a publish to a topic whose subscribers have all left gets 200', async () => {
     const { url } = await startServer();
     const [leaving, disconnecting] = [await connectClient(url), await connectClient(url)];
     await leaving.emitWithAck('subscribe', { topic: 'left' });
@@ -102,7 +102,7 @@ describe('the lab contract', () => {
     expect((await publish(url, { topic: 'gone', message: 1 })).status).toBe(200);
   });
 
-  it('the server delivers to every subscriber of the topic and to nobody else', async () => {
+  it('the server delivers a message to every subscriber of its topic, and to no other client', async () => {
     const { url } = await startServer();
     const clients = await Promise.all(transports.map((transport) => connectClient(url, transport)));
     const outsider = await connectClient(url);

@@ -33,7 +33,7 @@ describe('a server that stops', () => {
   });
 
   it.each(transports)(
-    'a server that stops delivers every acknowledged message over %s before',
+    'a server that stops first delivers every acknowledged message over %s',
     async (transport) => {
       const { url, server } = await startServer();
       const client = await connectClient(url, transport);

@@ -45,7 +45,7 @@ const get = async (url: string, headers: Record<string, string>): Promise<[numbe
 };
 
 describe('the option `identify`', () => {
-  it("`identify` replaces the token over HTTP, in streams and for connections: the app's session decides", async () => {
+  it("`identify` replaces the token over HTTP, in streams and for connections: the app's cookie decides", async () => {
     const { url } = await startServer({ identify: sessionOf });
     expect(await get(`${url}/identity`, as('s1'))).toEqual([
       200,

@@ -182,7 +182,7 @@ describe('a connection before login', () => {
     ['never connects', '', 500],
     ['exceeds its limit', Array.from({ length: 1_000 }, () => '40/none,').join(separator), 600_000],
   ])(
-    'a polling session before login that %s makes room for another one',
+    'a polling session that %s before login is ended, and another one can be opened',
     async (_what, packets, loginTimeoutMs) => {
       const { url } = await startServer({ connectionsPerAddressMax: 3, loginTimeoutMs });
       // The TCP connections of these close at once, but the sessions stay.

@@ -415,7 +415,7 @@ describe('log entries about the clock', () => {
     ]);
   });
 
-  it('the log reports nothing when a server is restarted after being idle', async () => {
+  it('the log reports no clock event when a server is restarted after being idle', async () => {
     const world = new World();
     await world.startServer();
     await world.publish();
@@ -425,7 +425,7 @@ describe('log entries about the clock', () => {
     expect(world.events).toEqual([]);
   });
 
-  it('the log reports nothing when one commit takes minutes', async () => {
+  it('the log reports no clock event when one commit takes minutes', async () => {
     const events: ClockEvent[] = [];
     let now = start;
     const store = new SteeredStore();
@@ -447,7 +447,7 @@ describe('log entries about the clock', () => {
     await close();
   });
 
-  it('the log reports nothing when the clock is set by a minute or less', async () => {
+  it('the log reports no clock event when the clock is set by a minute or less', async () => {
     const world = new World();
     await world.startServer();
     await world.publish();
