@@ -35,7 +35,7 @@ export class Connection {
   #refusals = 0;
   /** The number of attempts. A reason from {@link fetchRefusalReason} for an older attempt is ignored. */
   #attempts = 0;
-  /** Why the server refused the last attempt. */
+  /** The reason why the server refused the last attempt. */
   #reason: FanfareError | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
 

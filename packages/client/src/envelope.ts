@@ -26,10 +26,10 @@ export function readEnvelope(input: unknown): Envelope | undefined {
 }
 
 /**
- * Where to start (PROTOCOL 3.3):
+ * The start of a subscription or of the history (PROTOCOL 3.3):
  *
  * - `'new'`: with messages that are published from now on
- * - `'earliest'`: with the first message that is kept
+ * - `'earliest'`: with the earliest stored message
  * - `'last'`, `{ last: N }`: with the newest message, or the newest N, of each topic
  * - an offset: with the first message after it
  * - `{ time }`: with the first message at or after this time, in milliseconds since 1970
@@ -64,7 +64,7 @@ export function readAcknowledgement(input: unknown): Acknowledgement {
 }
 
 /**
- * Tells that messages are missing.
+ * Reports that messages are missing.
  *
  * @example
  * fanfare.subscribe('orders/*', {
@@ -72,9 +72,9 @@ export function readAcknowledgement(input: unknown): Acknowledgement {
  * });
  */
 export interface Gap {
-  /** The topic or pattern subscribed. */
+  /** The topic or pattern of the subscription. */
   readonly topic: string;
-  /** How many messages are missing, if the server knows. */
+  /** The number of missing messages, if the server knows it. */
   readonly dropped?: number;
   /**
    * - `start`: the server no longer has all messages since the offset that the subscription started from

@@ -28,7 +28,7 @@ export class FanfareError extends Error {
   readonly code: string;
   /** Whether a retry can succeed. */
   readonly retryable: boolean;
-  /** With `rate_limited`: after how many milliseconds a retry can succeed. */
+  /** With `rate_limited`: the time after which a retry can succeed, in milliseconds. */
   readonly retryAfterMs: number | undefined;
 
   constructor(

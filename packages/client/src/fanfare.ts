@@ -30,7 +30,7 @@ export interface ConnectOptions extends Partial<PublishLimits>, SocketOptions {
  * reload(topic) };
  */
 export interface SubscribeOptions extends PositionOptions {
-  /** Where to start if no position is stored yet. Default: `'new'`. */
+  /** The start if no position is stored yet. Default: `'new'`. */
   readonly from?: From;
   /** Called if messages are missing, before the next message is delivered. */
   readonly onGap?: (gap: Gap) => unknown;
@@ -123,7 +123,7 @@ export class Fanfare<Topics extends TopicMap = TopicMap> {
   }
 
   /**
-   * Calls back whenever {@link status} changes.
+   * Calls the listener whenever {@link status} changes.
    *
    * @returns a function that removes the listener
    * @example
@@ -190,7 +190,7 @@ export class Fanfare<Topics extends TopicMap = TopicMap> {
   }
 
   /**
-   * Reads the kept messages of a topic or a pattern, oldest first, and ends. Rejects with a {@link
+   * Reads the stored messages of a topic or a pattern, the oldest first, and ends. Rejects with a {@link
    * FanfareError}.
    *
    * @example

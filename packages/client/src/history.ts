@@ -11,7 +11,7 @@ import type { Token } from './token.ts';
  * for await (const { message } of fanfare.history('orders/7', lastTen)) console.log(message);
  */
 export interface HistoryOptions {
-  /** Where to start. Default: with the first message that is kept. */
+  /** The start. Default: the earliest stored message. */
   readonly from?: From;
   /** Maximum number of messages. Default: no limit. */
   readonly limit?: number;
@@ -20,7 +20,7 @@ export interface HistoryOptions {
 /** Maximum number of messages in a page of the server. */
 const pageMessagesMax = 1_000;
 
-/** Reads kept messages page by page. It fetches a page only when the application needs it. */
+/** Reads stored messages page by page. It fetches a page only when the application needs it. */
 export async function* readHistory(
   { origin, path }: ServerAddress,
   options: SocketOptions,

@@ -26,9 +26,9 @@ interface GapRow {
 export interface TailView {
   /** The newest rows, oldest first. */
   readonly rows: readonly Row[];
-  /** How many rows were dropped between two frames, so that nobody has seen them. */
+  /** The number of rows that were dropped between two frames, and so were never shown. */
   readonly skipped: number;
-  /** How many rows were dropped during a pause. */
+  /** The number of rows that were dropped during a pause. */
   readonly skippedInPause: number;
 }
 
@@ -57,12 +57,12 @@ export class MessageTail {
     this.#charactersMax = charactersMax;
   }
 
-  /** How many rows have arrived since the last frame. */
+  /** The number of rows that have arrived since the last frame. */
   get waiting(): number {
     return this.#nextKey - this.#painted;
   }
 
-  /** How many rows have arrived in all. */
+  /** The number of all rows that have arrived. */
   get total(): number {
     return this.#nextKey;
   }

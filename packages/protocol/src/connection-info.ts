@@ -9,10 +9,10 @@ export interface ConnectionInfo {
   readonly address: string;
   /** Subject of the client's token. Absent on an open server. */
   readonly subject?: string;
-  /** When the connection was opened. */
+  /** The time when the connection was opened. */
   readonly since: number;
   readonly subscriptions: number;
-  /** How many of its subscriptions are not live. */
+  /** The number of its subscriptions that are not live. */
   readonly catchingUp: number;
   /** Bytes that wait for it. */
   readonly bytesWaiting: number;
@@ -23,7 +23,7 @@ export interface SubscribedInfo {
   /** The topic or pattern subscribed. */
   readonly topic: string;
   readonly envelope: boolean;
-  /** When it was made, in milliseconds since 1970. */
+  /** The time when it was made, in milliseconds since 1970. */
   readonly since: number;
   readonly state: SubscriptionState;
 }
@@ -51,7 +51,7 @@ export interface SubscriberInfo {
   /** The topic or pattern subscribed. */
   readonly via: string;
   readonly envelope: boolean;
-  /** When the subscription was made, in milliseconds since 1970. */
+  /** The time when the subscription was made, in milliseconds since 1970. */
   readonly since: number;
   readonly state: SubscriptionState;
   /** Bytes that wait for its connection. */

@@ -58,7 +58,7 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorKind>> = {
   draining: { status: 503, title: 'The server is shutting down', retryable: true },
 };
 
-/** A wrong field of a request, and what is wrong. `field` is its name in the request, such as `topic`. */
+/** A wrong field of a request, and its fault. `field` is its name in the request, such as `topic`. */
 export interface FieldError {
   readonly field: string;
   readonly detail: string;
@@ -77,7 +77,7 @@ export interface Problem {
   readonly code: ErrorCode;
   /** Whether a retry of the same request can succeed. */
   readonly retryable: boolean;
-  /** With `rate_limited`: after how many milliseconds a retry can succeed. */
+  /** With `rate_limited`: the time after which a retry can succeed, in milliseconds. */
   readonly retryAfterMs?: number;
   readonly errors?: readonly FieldError[];
 }
@@ -97,7 +97,7 @@ export class FanfareError extends Error {
   /** The HTTP status of the response: that of the code, unless another one was given. */
   readonly status: number;
   readonly fields: readonly FieldError[];
-  /** After how many milliseconds a retry can succeed, if that is known. */
+  /** The time after which a retry can succeed, in milliseconds, if it is known. */
   readonly retryAfterMs: number | undefined;
 
   constructor(

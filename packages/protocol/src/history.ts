@@ -10,7 +10,10 @@ export interface HistoryPageBefore {
   readonly more: boolean;
 }
 
-/** The response to `GET /messages`: a page of what a topic or pattern keeps (PROTOCOL.md 5.3, 5.4). */
+/**
+ * The response to `GET /messages`: a page of the stored messages of a topic or pattern (PROTOCOL.md 5.3,
+ * 5.4).
+ */
 export interface HistoryPage extends HistoryPageBefore {
   /** Present if `from` was an offset: whether the server still has every matching message after it. */
   readonly recovered?: boolean;

@@ -15,9 +15,9 @@ export interface IdentityInfo {
 /** The response to `PUT /revocations` (PROTOCOL.md 7.9). */
 export interface Revocation {
   readonly subject: string;
-  /** Tokens that were issued up to this time are no longer valid. In milliseconds since 1970. */
+  /** Tokens that were issued at this time or earlier are no longer valid. In milliseconds since 1970. */
   readonly time: number;
-  /** How many live connections ended. */
+  /** The number of live connections that were ended. */
   readonly ended: number;
 }
 

@@ -9,7 +9,7 @@ declare const legalPattern: unique symbol;
  */
 export type Pattern = string & { readonly [legalPattern]: true };
 
-/** What a client subscribes to: a topic, or all topics that match a pattern. */
+/** The topic or pattern of a subscription. */
 export type Interest = Topic | Pattern;
 
 /**

@@ -5,27 +5,27 @@ export interface LoopDelay {
   readonly max: number;
 }
 
-/** How much space the log takes, in bytes. */
+/** The size of the log, in bytes. */
 export interface LogSize {
-  /** Where messages are kept. */
+  /** The storage of the messages. */
   readonly kind: 'disk' | 'memory';
   readonly bytes: number;
   /** Present if the log has a limit of its own. */
   readonly bytesMax?: number;
 }
 
-/** Gauges of this moment, and totals since the server started. */
+/** Gauges of the present, and totals since the server started. */
 export interface Figures {
   readonly connections: number;
   readonly subscriptions: number;
   readonly topics: number;
   /** Total of accepted messages. */
   readonly publishes: number;
-  /** Total of sent messages. One message counts once for each connection and form that got it. */
+  /** Total of deliveries. A message counts once for each connection and form that received it. */
   readonly deliveries: number;
   /** Bytes that wait for connections. Bytes that wait for several connections count once. */
   readonly bytesWaiting: number;
-  /** How many subscriptions are not live. */
+  /** The number of subscriptions that are not live. */
   readonly catchingUp: number;
   readonly log: LogSize;
 }

@@ -1,10 +1,10 @@
-/** How a subscription gets its messages: as they come, or from the log (PROTOCOL.md 3.6). */
+/** The state of a subscription (PROTOCOL.md 3.6). It gets messages as they are published, or from the log. */
 export type SubscriptionState = 'live' | 'catching_up';
 
 /**
- * Where to start, as a client writes it: from now, from the first message that is kept, from the newest
- * message or the newest N of each topic, after an offset, or at a time in milliseconds since 1970
- * (PROTOCOL.md 3.3).
+ * The start of a subscription, in the form that clients send (PROTOCOL.md 3.3): new messages only, the
+ * earliest stored message, the newest message or the newest N messages of each topic, the message after an
+ * offset, or the first message since a time in milliseconds since 1970.
  */
 export type FromInput =
   'new' | 'earliest' | 'last' | (string & {}) | { readonly last: number } | { readonly time: number };
@@ -15,11 +15,11 @@ export interface Subscribed {
   /** The topic or pattern subscribed. */
   readonly topic: string;
   readonly state: SubscriptionState;
-  /** Where the subscription starts: it gets every matching message after it. */
+  /** The offset where the subscription starts. It gets every matching message after this offset. */
   readonly offset: string;
   /** Present if `from` was an offset: whether the server still has every matching message after it. */
   readonly recovered?: boolean;
-  /** How many stored messages come first, as far as known. */
+  /** The number of stored messages that are sent first, as far as it is known. */
   readonly replayed: number;
 }
 
@@ -35,7 +35,7 @@ export interface StateEvent {
   /** The topic or pattern subscribed. */
   readonly topic: string;
   readonly state: SubscriptionState;
-  /** Where the subscription is now. It is safe to resume from. */
+  /** The present offset of the subscription. It is safe to resume from this offset. */
   readonly offset: string;
 }
 
@@ -43,8 +43,8 @@ export interface StateEvent {
 export interface GapEvent {
   /** The topic or pattern subscribed. */
   readonly topic: string;
-  /** How many messages are missing. Absent if that is not known. */
+  /** The number of missing messages. Absent if it is not known. */
   readonly dropped?: number;
-  /** Whether it concerns the subscription in envelope form, or the plain one. */
+  /** Whether the subscription has the envelope form. If not, it has the plain form. */
   readonly envelope: boolean;
 }

@@ -1,32 +1,36 @@
 /** A topic, as `GET /topics` lists it (PROTOCOL.md 5.2). */
 export interface TopicInfo {
   readonly topic: string;
-  /** How many subscriptions on this server get its messages. */
+  /** The number of subscriptions on this server that receive its messages. */
   readonly subscribers: number;
-  /** How many messages are kept. */
+  /** The number of stored messages. */
   readonly messages: number;
-  /** Offset of the newest message that was stored. Absent if none ever was. */
+  /**
+   * The offset of the newest message that the server stored, even if it has removed it since. Absent if there
+   * is none.
+   */
   readonly lastOffset?: string;
   /**
-   * How many messages were published since the server started, or since the topic was made if that was later.
+   * The number of messages that were published since the server started, or since the topic was made if that
+   * was later.
    */
   readonly published: number;
-  /** Time of the newest message, in milliseconds since 1970. */
+  /** The time of the newest message, in milliseconds since 1970. */
   readonly lastTime?: number;
 }
 
 /**
- * The rule that decides about a topic, as a rules file would have it. Bounds are there even if they are
- * defaults.
+ * The rule that applies to a topic, as in a rules file. It includes the values of `keep` and `create` that
+ * are defaults.
  */
 export interface RuleDescription {
   readonly match: string;
   readonly keep: 'none' | { readonly count: number; readonly age: string; readonly bytes: string | number };
-  /** What creates the topic: only a subscription, or a publish too. */
+  /** Whether a publish creates the topic, or only a subscription. */
   readonly create: 'subscribe' | 'publish';
   /** Absent if only the server's own limit applies. */
   readonly publishBytesMax?: string | number;
-  /** The next three are present only if they are true. */
+  /** The next three fields are present only if they are true. */
   readonly publish?: true;
   readonly subscribe?: true;
   readonly publisher?: true;

@@ -3,7 +3,7 @@ import type { RateLimitSettings } from '../limits/rate-limits.ts';
 import type { LimitKind } from './limit-kind.ts';
 import { rateLimitKinds, sharedAddress } from './rate-settings.ts';
 
-/** The settings that bound what clients can make the server do. */
+/** The settings that are limits for clients. */
 export interface LimitSettings extends ConnectionLimits, RateLimitSettings {
   readonly publishBytesMax: number;
   readonly batchBytesMax: number;
@@ -203,7 +203,7 @@ export const limitKinds: { readonly [K in keyof LimitSettings]: LimitKind } = {
   },
 };
 
-/** How many unused names one subject can have: a tenth of all topics where the setting is 0. */
+/** How many unused names one subject can have: a tenth of all topics if the setting is 0. */
 export function unusedTopicsPerSubjectMaxOf({
   topicsMax,
   unusedTopicsPerSubjectMax: max,

@@ -165,8 +165,8 @@ function parse(name: keyof Settings, { source, value }: Found, problems: string[
 }
 
 /**
- * Errors go to the log, which more people read than the one who starts the server: they must not quote a
- * password.
+ * Errors must not quote a password, because they are written to the log. The log can have more readers than
+ * the person who starts the server.
  */
 function hasPassword(value: unknown): boolean {
   return typeof value === 'string' && URL.canParse(value) && new URL(value).password !== '';

@@ -5,7 +5,7 @@ import { subjectSegment, type Keep, type Rule } from '../rules/rule.ts';
 export interface RuleSetting {
   /** A topic or pattern. */
   readonly match: string;
-  /** `none`, or the bounds of what is kept. A bound that is absent has its default. */
+  /** `none`, or the limits of retention. An absent limit has its default. */
   readonly keep?:
     | 'none'
     | {
@@ -15,21 +15,23 @@ export interface RuleSetting {
         /** A number of bytes, or a number with the unit `KiB`, `MiB` or `GiB`. */
         readonly bytes?: number | string;
       };
-  /** What creates a topic: a subscribe (the default), or a publish too. */
+  /** Whether only a subscribe creates a topic (the default), or also a publish. */
   readonly create?: 'subscribe' | 'publish';
   /** The maximum size of a message. */
   readonly publishBytesMax?: number | string;
-  /** Every client with a token may publish to the topics, or read them, whatever rights the token has. */
+  /**
+   * Whether every client with a token may publish to the topics, or read them, whatever rights the token has.
+   */
   readonly publish?: boolean;
   readonly subscribe?: boolean;
-  /** Messages name the subject that published them. */
+  /** Whether messages name the subject that published them. */
   readonly publisher?: boolean;
 }
 
 const day = 86_400_000;
 const mebibyte = 1_048_576;
 
-/** The bounds of what is kept, where a rule sets none. */
+/** The default limits of retention. */
 export const defaultKeep: Keep = { count: 100_000, ageMs: 7 * day, bytes: 64 * mebibyte };
 
 /** The rule for topics that match no other rule. */

@@ -42,11 +42,11 @@ interface SettingKind<T extends SettingValue> {
   readonly group?: SettingGroup;
   readonly min?: number;
   readonly max?: number;
-  /** A second environment variable beside `FANFARE_…`, where there is a customary name, such as `PORT`. */
+  /** A second environment variable beside `FANFARE_…`, if there is a customary name, such as `PORT`. */
   readonly alsoEnv?: string;
   /** Whether the value is secret: error messages must not quote it. */
   readonly isSecret?: boolean;
-  /** Present if the setting bounds what clients can make the server do. */
+  /** Present if the setting is a limit for clients. */
   readonly limit?: Limit;
 }
 
