@@ -55,7 +55,7 @@ export type AppendOutcome =
     }
   /** The topic does not exist, and this append does not create it. */
   | { readonly kind: 'topic_not_found' }
-  /** The limit of topics is reached, and no topic is an unused name. */
+  /** The limit of topics is reached, and there are no unused names. */
   | { readonly kind: 'topics_exhausted' }
   /** The message is larger than the topic's rule allows. */
   | { readonly kind: 'message_too_large'; readonly bytesMax: number }
@@ -74,8 +74,8 @@ export type TailListener = (records: readonly LogRecord[]) => void;
 export interface Position {
   readonly sequence: number;
   /**
-   * Only for a single topic: how many stored messages the topic had had by then. With it the log counts what
-   * was dropped.
+   * Only for a single topic: the number of stored messages that the topic had had by then. With it, the log
+   * counts dropped messages.
    */
   readonly ordinal?: number;
   /** Only for a pattern: the log's own change counter at that time. */
@@ -97,7 +97,7 @@ export interface Start {
   readonly position: Position;
   /** Only if the start was given as an offset: whether it is certain that no message after it is missing. */
   readonly recovered?: boolean;
-  /** How many stored messages come next, as far as is known. */
+  /** The number of stored messages after the start, as far as it is known. */
   readonly due: number;
 }
 
@@ -115,9 +115,8 @@ export interface Page {
   /** Whether the page reaches the head of the log. */
   readonly isAtHead: boolean;
   /**
-   * How many messages after the given position were dropped, by retention or with their topic, before they
-   * were read. `unknown` if the log cannot count them, 0 if there are none. They come before the page's
-   * records.
+   * The number of messages after the given position that were dropped before they were read, by retention or
+   * with their topic. `unknown` if the log cannot count them. They were before the records of the page.
    */
   readonly dropped: number | 'unknown';
 }
@@ -126,7 +125,7 @@ export interface Page {
 export interface PageBefore {
   /** In the order of the log. */
   readonly records: readonly LogRecord[];
-  /** Whether no kept message comes before these. */
+  /** Whether there are no stored messages before these. */
   readonly isAtStart: boolean;
 }
 
@@ -155,11 +154,11 @@ export type TopicCreation = 'created' | 'existed' | 'topics_exhausted';
 
 export interface TopicState {
   readonly topic: Topic;
-  /** How many messages are kept. */
+  /** The number of stored messages. */
   readonly messages: number;
   /** The sequence of the newest stored message; undefined if there never was one. */
   readonly lastSequence?: number;
-  /** How many messages were appended since the log was opened, stored or not. */
+  /** The number of messages that were appended since the log was opened, stored or not. */
   readonly published: number;
   /**
    * The time of the newest message since the log was opened; else of the newest kept message, if any. In
@@ -233,7 +232,7 @@ export class LogClosedError extends Error {
 
 /**
  * The log that every message passes through, with one sequence for all topics. It knows which topics exist,
- * keeps what their rules say, and can be read from any position.
+ * stores messages by their rules, and can be read from any position.
  *
  * - Calls take effect in their order, whatever they are.
  * - `append` MUST resolve to one outcome per record, in their order, after the records are stored at the
@@ -248,8 +247,8 @@ export class LogClosedError extends Error {
  * - A wrong clock MUST NOT do lasting harm. For ages and windows, a timestamp in the future counts as the
  *   present at the latest. While a clock that has jumped forward is on trial, the log MUST NOT drop messages
  *   for their age by that clock.
- * - Reading MUST NOT skip a kept message, and MUST report (`dropped`, `recovered: false`) a message that is
- *   not kept any more. It MUST NOT return or skip damaged data: it rejects with {@link LogDamagedError}.
+ * - Reading MUST NOT skip a stored message, and MUST report (`dropped`, `recovered: false`) a message that is
+ *   no longer stored. It MUST NOT return or skip damaged data: it rejects with {@link LogDamagedError}.
  * - A topic is an unused name while it is not declared, keeps no message, and `isInUse` (an option of the
  *   log) is false for it. When the limit of topics is reached, a new topic replaces the least recently used
  *   unused name. Subscribing, publishing, reading and {@link noteUse} are uses; keeping a message is one too.
@@ -298,7 +297,7 @@ export interface TopicLog {
    * clock was set right after it.
    */
   locate(interest: Interest, from: From, mayRead?: MayRead): Promise<Start>;
-  /** Reads what comes after a position. */
+  /** Reads the messages after a position. */
   read(interest: Interest, position: Position, limit: PageLimit, mayRead?: MayRead): Promise<Page>;
   /** Reads backward: the newest messages of a topic before a sequence. */
   readBefore(topic: Topic, sequence: number, limit: PageLimit): Promise<PageBefore>;

@@ -3,10 +3,11 @@ import type { Deletion, DeletionMark, Deletions } from '../store/store.ts';
 import type { MayRead } from '../topic-log.ts';
 
 export interface DeletionLimits {
-  /** How many deletions are remembered one by one, at least. */
+  /** Minimum number of deletions that are remembered one by one. */
   readonly newestMax: number;
   /**
-   * How many more are allowed, so that older ones are merged, and written, only once in so many deletions.
+   * The number of further deletions that are allowed. So older ones are merged and written only once for this
+   * number of deletions.
    */
   readonly slack: number;
   readonly segmentsMax: number;
@@ -16,7 +17,7 @@ const deletionLimits: DeletionLimits = { newestMax: 1_000, slack: 250, segmentsM
 
 export const noDeletions: Deletions = { newest: [], bySegment: new Map(), inCommon: { sequence: 0 } };
 
-/** Returns what is remembered after more topics were deleted. */
+/** Returns the remembered deletions after more topics were deleted. */
 export function withDeletions(
   known: Deletions,
   more: readonly Deletion[],

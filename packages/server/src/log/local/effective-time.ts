@@ -1,7 +1,7 @@
 import { fixedLimits } from '../../limits/fixed-limits.ts';
 import type { ClockStep, LogState } from '../store/store.ts';
 
-/** What the log knows of the clock that made the timestamps. */
+/** The history of the clock that made the timestamps. */
 export interface ClockHistory extends Pick<LogState, 'trustedTime' | 'clockSteps'> {
   /** Only while the clock is on trial. */
   readonly trial?: ClockTrial | undefined;
@@ -23,7 +23,7 @@ export interface Timestamped {
 
 const { value: stepMs } = fixedLimits.clockStepMs;
 
-/** How many clock steps are remembered. */
+/** Maximum number of remembered clock steps. */
 export const clockStepsMax = 100;
 
 /**

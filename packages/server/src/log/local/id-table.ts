@@ -1,10 +1,10 @@
 import type { Stored } from '@fanfare/protocol';
 
-/** What the log remembers of the first message with an id. */
+/** The remembered data of the first message with an id. */
 export interface RememberedId {
   readonly sequence: number;
   readonly time: number;
-  /** The hash of the message, which tells it from a different message. */
+  /** The hash of the message, which distinguishes it from other messages. */
   readonly digest: string;
   readonly stored: Stored;
 }

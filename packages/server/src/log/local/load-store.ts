@@ -53,15 +53,15 @@ const newState = {
   revocations: [],
 };
 
-/** The clock steps that come after the oldest stored block. Earlier steps concern nothing any more. */
+/** The clock steps that come after the oldest stored block. Earlier steps concern no stored message. */
 function stepsSince(store: Store, { clockSteps }: LogState): LogState['clockSteps'] {
   const oldest = clockSteps.length > 0 ? firstOf(store.readBlocks(0)) : undefined;
   return oldest ? clockSteps.filter(({ sequence }) => sequence > oldest.first) : clockSteps;
 }
 
 /**
- * The topics that kept nothing before and keep messages now. What passed through them is missing, as if they
- * had been deleted. No reader can have seen a position after the head.
+ * The topics that kept nothing before and keep messages now. Their earlier messages are missing, as if the
+ * topics had been deleted. No reader can have seen a position after the head.
  */
 function begunToKeep(topics: TopicTable, { head }: LogState): readonly Deletion[] {
   const changed: Deletion[] = [];

@@ -50,13 +50,15 @@ export interface LocalTopicLogOptions extends RememberedIdsOptions, UnusedNamesO
   readonly now: () => number;
   readonly invariants: Invariants;
   readonly onClockEvent: (event: ClockEvent) => void;
-  /** Something failed in the background. */
+  /** Called if something fails in the background. */
   readonly onFailure: (error: unknown) => void;
-  /** Messages cannot be stored any more, with a reason; or they can again, without one. */
+  /**
+   * Called with a reason if messages cannot be stored, and without a reason when they can be stored again.
+   */
   readonly onWritable: (reason?: unknown) => void;
 }
 
-/** How often the log looks for messages that are too old. */
+/** The interval in which the log looks for messages that are too old. */
 const sweepIntervalMs = 1_000;
 
 /**

@@ -34,7 +34,7 @@ export class LogClock {
   #shown: number;
   #trusted: number;
   #running = 0;
-  /** How long the clock has run without a jump. */
+  /** The time that the clock has run without a jump, in milliseconds. */
   #steady = 0;
   #isOnTrial = false;
   /** Undefined after a jump, until the head of the log at that time is known. */
@@ -52,7 +52,7 @@ export class LogClock {
     return this.#shown;
   }
 
-  /** How many milliseconds the clock was seen to run. It never goes back and never jumps. */
+  /** The observed running time of the clock, in milliseconds. It never goes back and never jumps. */
   get running(): number {
     return this.#running;
   }

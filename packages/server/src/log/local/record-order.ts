@@ -1,8 +1,8 @@
 import type { LogRecord } from '../topic-log.ts';
 
 /**
- * Whether records follow a sequence, and one another. A stored record has a higher sequence than what comes
- * before it. A record that is not stored has the sequence of the stored record before it.
+ * Whether records follow a sequence, and one another. A stored record has a higher sequence than the
+ * record before it. A record that is not stored has the sequence of the stored record before it.
  */
 export function areInOrder(records: readonly LogRecord[], after: number): boolean {
   let last = after;

@@ -46,7 +46,7 @@ export class RememberedIds {
     return this.#newer.get(key) ?? this.#older.get(key);
   }
 
-  /** How many more ids fit. */
+  /** The number of ids that still fit. */
   get idsLeft(): number {
     return this.#options.idsMax - this.#newer.size - this.#older.size;
   }
@@ -59,8 +59,8 @@ export class RememberedIds {
   /**
    * Forgets ids that are older than the window.
    *
-   * @param now - how long the log's clock has been running. It is not a timestamp, since those can jump. MUST
-   * NOT go back
+   * @param now - the running time of the log's clock. It is not a timestamp, because timestamps can jump.
+   *   MUST NOT go back
    */
   forget(now: number): void {
     if (now < this.#generationEnd) return;

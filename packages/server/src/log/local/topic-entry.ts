@@ -31,26 +31,26 @@ export interface TopicEntry {
   isDeleted: boolean;
   /** Whether the store has the topic's record. */
   isSaved: boolean;
-  /** How many messages the topic has had, and their size. Dropped messages count. */
+  /** The number of messages that the topic has had, and their size. Dropped messages count. */
   count: number;
   bytes: number;
   /** The sequence of the newest message; 0 if there never was one. */
   lastSequence: number;
-  /** How many messages were appended since the log was opened, stored or not. */
+  /** The number of messages that were appended since the log was opened, stored or not. */
   published: number;
   /** The time of the newest message since then, or of the newest one in the store. */
   lastTime: number;
   /**
-   * The ordinal of the newest message that is not kept any more. It is not read, even if the store still has
+   * The ordinal of the newest message that is no longer kept. It cannot be read, even if the store still has
    * it.
    */
   trimmed: number;
-  /** The size of the messages that are not kept any more, at least. */
+  /** The minimum size of the messages that are no longer kept. */
   bytesTrimmed: number;
   /** The value of the table's change counter when this topic was last trimmed. */
   trimmedAt: number;
   oldest: OldestChunk | undefined;
-  /** What was removed from the store. */
+  /** The totals of the messages that were removed from the store. */
   gone: TopicRecord['gone'];
   /** The topic's nodes in the lists of unused names, of the log and of its subject, if it is one. */
   unusedNode: LruNode<TopicEntry> | undefined;

@@ -14,7 +14,9 @@ interface Made {
   readonly subject?: string | undefined;
 }
 
-/** How many trims are remembered one by one, so that a slow reader finds those that concern it. */
+/**
+ * Maximum number of trims that are remembered one by one, so that a slow reader finds those of its topics.
+ */
 const trimsMax = 65_536;
 
 /** The topics of a log: by name, by number, and in the order of their names. */
@@ -117,7 +119,7 @@ export class TopicTable {
     this.#byNumber.delete(entry.number);
   }
 
-  /** Marks a topic's messages up to an ordinal as not kept any more. */
+  /** Marks the messages of a topic up to an ordinal as no longer kept. */
   trim(entry: TopicEntry, ordinal: number): void {
     if (ordinal <= entry.trimmed) return;
     entry.trimmed = ordinal;
@@ -129,7 +131,7 @@ export class TopicTable {
     this.#trims = this.#trims.slice(trimsMax);
   }
 
-  /** Notes a deletion. If retention had left nothing, the last trim took what a reader may miss. */
+  /** Notes a deletion. If retention had left no messages, a reader can miss only those of the last trim. */
   noteDeletion({ name, lastSequence, count, trimmed, trimmedAt }: TopicEntry): void {
     if (lastSequence === 0) return;
     const at = count > trimmed ? ++this.#changes : trimmedAt;

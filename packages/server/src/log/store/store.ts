@@ -74,7 +74,7 @@ export interface TopicRecord {
   readonly gone: { readonly sequence: number; readonly ordinal: number; readonly bytes: number };
 }
 
-/** What a reader may miss of a deleted topic. */
+/** A mark of a deletion. It shows readers whether they have missed messages of the deleted topic. */
 export interface DeletionMark {
   /** The highest sequence of a message that was deleted with the topic. */
   readonly sequence: number;
@@ -150,8 +150,9 @@ export interface StoreCommit {
  *   it rejects. There is one commit at a time. After a LogFullError or a LogUnwritableError, the same commit
  *   can succeed later. After a {@link StoreFailedError} or a LogUncertainError, which may have changed
  *   something, the store takes no more commits.
- * - Reads MUST return what the last commit left, within one turn of the event loop. A generator MUST be used
- *   up or dropped in the turn in which it was created, and MUST cost no more than what is taken from it.
+ * - Reads MUST return the state after the last commit, within one turn of the event loop. A generator MUST be
+ *   used up or dropped in the turn in which it was created. Its cost MUST be proportional to the items that
+ *   are taken from it.
  * - Reads MUST NOT return or skip damaged data: they throw a LogDamagedError.
  */
 export interface Store {
@@ -177,7 +178,7 @@ export interface Store {
   close(): Promise<void>;
 }
 
-/** It is unknown what the store has of a commit. The store must be opened anew. */
+/** It is unknown which part of a commit the store has. The store must be opened anew. */
 export class StoreFailedError extends LogUnwritableError {
   override readonly name = 'StoreFailedError';
 }

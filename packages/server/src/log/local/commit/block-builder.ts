@@ -14,7 +14,7 @@ interface OpenBlock extends Block {
   readonly runs: { readonly topic: TopicNumber; count: number }[];
 }
 
-/** The topic of a record, and what the topic had had before. */
+/** The topic of a record, and the totals of the topic before it. */
 export type TopicPosition = Pick<Chunk, 'topic' | 'ordinal' | 'bytesBefore'>;
 
 /** Splits the records of a commit into blocks, and groups the records of each block by topic. */

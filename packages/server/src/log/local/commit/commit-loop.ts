@@ -25,13 +25,15 @@ export interface CommitLoopOptions {
   readonly topicsMax: number;
   readonly clock: LogClock;
   readonly invariants: Invariants;
-  /** Something failed in the background. */
+  /** Called if something fails in the background. */
   readonly onFailure: (error: unknown) => void;
-  /** Messages cannot be stored any more, with a reason; or they can again, without one. */
+  /**
+   * Called with a reason if messages cannot be stored, and without a reason when they can be stored again.
+   */
   readonly onWritable: (reason?: unknown) => void;
 }
 
-/** How many topics that are only in memory one commit stores at most. */
+/** Maximum number of topics that are only in memory and that one commit stores. */
 const savedPerCommitMax = 1_000;
 
 /**
@@ -49,7 +51,7 @@ interface Planned {
 
 /**
  * Makes commits, one at a time: of operations, and of the log's own chores, which are storing topics,
- * removing what is not kept, and forgetting names. Operations that arrive during a commit are committed
+ * removing messages by the rules, and forgetting names. Operations that arrive during a commit are committed
  * together in the next one.
  */
 export class CommitLoop {
@@ -64,7 +66,7 @@ export class CommitLoop {
   #isBusy = false;
   /** Set while the next commit waits for more operations. */
   #gathering: NodeJS.Timeout | undefined;
-  /** How many clients operate at the same time, as the last commit to a disk showed. */
+  /** The number of clients that operate at the same time, by the last commit to a disk. */
   #concurrent = 0;
   /** Whether the last commit that had something to store failed. */
   #isFailing = false;
@@ -115,9 +117,9 @@ export class CommitLoop {
   }
 
   /**
-   * Looks for what is too old, and retries failed chores. To be called every second.
+   * Looks for messages that are too old, and retries failed chores. MUST be called every second.
    *
-   * @returns whether it is to be called again in the next turn of the event loop
+   * @returns whether to call it again in the next turn of the event loop
    */
   sweep(): boolean {
     // During a commit, the state is about to be replaced.

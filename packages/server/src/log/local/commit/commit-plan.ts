@@ -10,7 +10,7 @@ import { logRecord } from '../log-record.ts';
 import { keeps, oldestOf, type TopicEntry } from '../topic-entry.ts';
 import type { TopicTable } from '../topic-table.ts';
 
-/** What a plan starts from. Only applying the plan changes it. */
+/** The state from which a plan starts. Only the application of the plan changes it. */
 export interface PlanContext {
   readonly topics: TopicTable;
   readonly topicsMax: number;
@@ -124,7 +124,7 @@ export class CommitPlan {
     return this.#topics.changes(topic);
   }
 
-  /** By how much the number of topics grows. */
+  /** The growth of the number of topics. */
   get growth(): number {
     return this.#topics.growth;
   }

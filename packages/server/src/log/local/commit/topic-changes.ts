@@ -65,7 +65,7 @@ export class TopicChanges {
    * Creates a topic.
    *
    * @param subject - the subject that it belongs to
-   * @returns undefined if the limit of topics is reached, and no topic is an unused name
+   * @returns undefined if the limit of topics is reached, and there are no unused names
    */
   make(topic: Topic, subject: string | undefined): TopicDraft | undefined {
     if (!this.#forgetIfFull()) return undefined;
@@ -128,7 +128,7 @@ export class TopicChanges {
     return entry !== undefined && this.#removed.has(entry);
   }
 
-  /** By how much the number of topics grows. */
+  /** The growth of the number of topics. */
   get growth(): number {
     return this.#growth;
   }

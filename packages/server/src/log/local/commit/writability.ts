@@ -1,7 +1,7 @@
-/** How long no commit may fail before the log reports that messages can be stored again. */
+/** The time without a failed commit after which the log reports that messages can be stored again. */
 const writableAfterMs = 5_000;
 
-/** Reports that messages cannot be stored, and that they can again. */
+/** Reports when messages cannot be stored, and when they can be stored again. */
 export class Writability {
   readonly #onWritable: (reason?: unknown) => void;
   /** The last failure, and whether a commit has succeeded since. Undefined while messages can be stored. */

@@ -22,7 +22,7 @@ const readEffort = 16;
  */
 const topicEffort = { usual: 4, restricted: 64 };
 
-/** How many topics are checked for losses. If there are more, something may be lost. */
+/** Maximum number of topics that are checked for losses. If there are more, a loss is assumed. */
 const checkedTopicsMax = 1_024;
 
 /** @throws LogDamagedError */
@@ -84,10 +84,12 @@ function isAnyLost(view: LogView, { pattern, isWanted }: PatternFilter, position
   return false;
 }
 
-/** What the reader wants of a topic. */
+/** The part of a topic that the reader wants. */
 interface Wanted {
   readonly entry: TopicEntry;
-  /** The reader wants only ordinals above this one, of what is stored up to `newest.through`. */
+  /**
+   * The reader wants only ordinals above this one, of the messages that are stored up to `newest.through`.
+   */
   readonly over: number;
   /** The number of the topic's messages up to the last chunk that was read; undefined before the first. */
   ordinal: number | undefined;

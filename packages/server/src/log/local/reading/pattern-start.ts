@@ -9,8 +9,8 @@ import type { PatternFilter } from './pattern-filter.ts';
 import { ordinalAt, sequenceBefore } from './topic-positions.ts';
 
 /**
- * Finds the position at which reading starts. The search takes several turns of the event loop. What is
- * dropped meanwhile is reported by the first page.
+ * Finds the position at which reading starts. The search takes several turns of the event loop. The
+ * first page reports messages that are dropped meanwhile.
  */
 export async function locatePattern(
   view: LogView,

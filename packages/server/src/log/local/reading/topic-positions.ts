@@ -4,7 +4,8 @@ import type { TopicEntry } from '../topic-entry.ts';
 import type { LogView } from './log-view.ts';
 
 /**
- * How many messages a topic had had at a position. Messages that were removed from the store count as none.
+ * The number of messages that a topic had had at a position. Messages that were removed from the store count
+ * as none.
  */
 export function ordinalAt(
   store: Store,
@@ -32,7 +33,7 @@ export function sequenceBefore(
   return recordAt(chunkWith(store, entry, ordinal + 1), ordinal + 1, entry).sequence - 1;
 }
 
-/** How many chunks are read one by one, from the newest, before a binary search. */
+/** The number of chunks that are read one by one, from the newest, before a binary search. */
 const stepsMax = 8;
 
 const anywhere = { from: 0, end: Infinity };

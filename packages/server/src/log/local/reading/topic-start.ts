@@ -22,7 +22,7 @@ export function locateTopic(view: LogView, topic: Topic, from: From): Start {
   return { position: { sequence, ordinal }, ...flag, due: entry.count - ordinal };
 }
 
-/** How many messages of the topic come before the start. */
+/** The number of messages of the topic before the start. */
 function ordinalOf({ store, state }: LogView, entry: TopicEntry, from: From): number {
   switch (from.kind) {
     case 'new':
@@ -38,7 +38,7 @@ function ordinalOf({ store, state }: LogView, entry: TopicEntry, from: From): nu
   }
 }
 
-/** How many messages of the topic come before a time. */
+/** The number of messages of the topic before a time. */
 function ordinalBefore(store: Store, entry: TopicEntry, ms: number, state: LogState): number {
   const first = firstEffectiveSince(ms, state, (since, from, end) =>
     firstChunk(store, entry, { from, end }, ({ time }) => time >= since),

@@ -9,7 +9,7 @@ export interface MemoryBudgetOptions {
   readonly memoryBytesMax: number;
 }
 
-/** The memory of a message beside its text. */
+/** The memory that a message takes in addition to its text, in bytes. */
 const recordOverheadBytes = 200;
 
 /** Counts the memory of messages. Above the limit, the oldest messages of all topics are evicted. */

@@ -15,13 +15,13 @@ export interface RetentionOptions {
   readonly onFailure: (error: unknown) => void;
 }
 
-/** What a commit removes. */
+/** The removals of a commit. */
 export interface Removal {
   readonly commit: Pick<
     StoreCommit,
     'topics' | 'removedTopics' | 'removedChunks' | 'removedBlocks' | 'removedIds'
   >;
-  /** The commit has succeeded. */
+  /** MUST be called after the commit has succeeded. */
   apply(): void;
   fail(): void;
 }
@@ -30,17 +30,17 @@ export interface Removal {
 const chunksPerCommitMax = 256;
 const idBlocksPerCommitMax = 512;
 
-/** The sweep looks at the time once per so many topics, since a topic takes less time than the look. */
+/** The sweep reads the time once for this number of topics, because a topic takes less time than the read. */
 const topicsPerPacing = 256;
 
-/** How many dropped messages of a topic may stay in the store until the next sweep. */
+/** Maximum number of dropped messages of a topic that stay in the store until the next sweep. */
 const slackMax = 64;
 
-/** The share of excess bytes that may stay in the store until the next sweep: one in so many. */
+/** The share of excess bytes that can stay in the store until the next sweep: one part in this number. */
 const slackBytesPart = 64;
 
 /**
- * Makes sure that every topic keeps what its rule says, and no more. Later commits remove what is not kept.
+ * Makes sure that every topic keeps exactly the messages that its rule says. Later commits remove the others.
  */
 export class Retention {
   readonly #options: RetentionOptions;
@@ -113,7 +113,7 @@ export class Retention {
     return this.#due.size > 0 || this.#areIdsDue;
   }
 
-  /** Returns what the next commit removes, or undefined if there is nothing. */
+  /** Returns the removals of the next commit, or undefined if there are none. */
   collect(clock: ClockHistory): Removal | undefined {
     if (!this.hasWork) return undefined;
     const trimmedTopics = this.#trimDue(clock);
@@ -162,7 +162,7 @@ export class Retention {
         chunksLeft -= one.removed.length + 1;
         if (one.hasMore) this.#due.add(entry);
         if (one.removed.length > 0 || entry.isDeleted) trimmedTopics.push(one);
-        // These messages are not read any more, even if their removal fails.
+        // These messages can no longer be read, even if their removal fails.
         Object.assign(entry, { gone: one.gone, oldest: one.oldest });
       } catch (error) {
         this.#damaged.add(entry);
@@ -210,7 +210,7 @@ export class Retention {
   }
 }
 
-/** Whether the oldest chunk of a topic is not kept any more, or the topic has too many bytes. */
+/** Whether the oldest chunk of a topic is no longer kept, or the topic has too many bytes. */
 function isOver(entry: TopicEntry, bytesMax: number, slack: number): boolean {
   const { oldest, trimmed, bytes, bytesTrimmed } = entry;
   if (!oldest) return false;

@@ -3,7 +3,7 @@ import type { Chunk, Store } from '../../store/store.ts';
 import { oldestOf, type OldestChunk, type TopicEntry } from '../topic-entry.ts';
 import type { TopicTable } from '../topic-table.ts';
 
-/** What decides, beside a topic's rule, what is kept of it. */
+/** The data that decides about retention, in addition to the rule of a topic. */
 export interface TrimContext {
   readonly store: Store;
   readonly topics: TopicTable;
@@ -24,7 +24,7 @@ export interface TrimmedTopic {
 }
 
 /**
- * Finds the oldest chunks of a topic that are not kept any more, up to a limit, and stops them from being
+ * Finds the oldest chunks of a topic that are no longer kept, up to a limit. From now on, they cannot be
  * read.
  *
  * @throws LogDamagedError
@@ -55,7 +55,11 @@ export function trimTopic(entry: TopicEntry, context: TrimContext, chunksMax: nu
   return { entry, gone, oldest: chunk && oldestOf(chunk), before, removed, hasMore };
 }
 
-/** Whether no record of a chunk is kept. @param end - what the topic had had at the end of the chunk */
+/**
+ * Whether no record of a chunk is kept.
+ *
+ * @param end - the totals of the topic at the end of the chunk
+ */
 function isGone(
   entry: TopicEntry,
   chunk: Chunk,

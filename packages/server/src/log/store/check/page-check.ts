@@ -15,7 +15,7 @@ const namingFlag = 0x4000;
 export interface PageCheckOptions {
   /** The names of the expected tables. */
   readonly tables: readonly string[];
-  /** How many values on pages of their own are checked: each takes a separate read. */
+  /** Maximum number of checked values on pages of their own. Each takes a separate read. */
   readonly overflowsMax: number;
 }
 

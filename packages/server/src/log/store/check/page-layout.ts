@@ -3,7 +3,7 @@ import { readSync } from 'node:fs';
 
 /**
  * The layout of a data file (LMDB's data version 2, as lmdb-js 3.5 writes it on little-endian machines). It
- * serves to check a file before LMDB opens it, which trusts what it reads.
+ * is used to check a file before LMDB opens it, because LMDB trusts the file.
  */
 
 /** A page begins with its number, the number of its commit, flags, and a part that depends on them. */

@@ -33,8 +33,9 @@ const crashSignals: ReadonlySet<string> = new Set([
 const damagesMax = 100;
 
 /**
- * Checks the data file of a directory, unless it is still as its last owner left it. A process of its own
- * does it, and then lets LMDB read what a start reads: some damage crashes the process that reads it.
+ * Checks the data file of a directory, unless it is still as its last owner left it. A child process
+ * checks the file, and then lets LMDB read all that a start reads. Some damage crashes the process that reads
+ * it.
  *
  * @param left - the fingerprint that the last owner left ({@link fingerprintOf})
  * @throws LogDamagedError if the file is damaged

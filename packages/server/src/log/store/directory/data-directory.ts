@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { dataFile, isStoreFile, lockFile } from './file-names.ts';
 import { networkStorageOf } from './network-storage.ts';
 
-/** The data directory cannot be used. The message names it, and says what to do. */
+/** Thrown if the data directory cannot be used. The message names the directory, and says what to do. */
 export class DataDirectoryError extends Error {
   override readonly name = 'DataDirectoryError';
 }

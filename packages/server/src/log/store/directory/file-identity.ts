@@ -4,8 +4,8 @@ import { messageOf } from './data-directory.ts';
 import { dataFile, lockFile } from './file-names.ts';
 
 /**
- * `gone`: the path does not lead to the open file any more. `shared`: the file has another name, under which
- * LMDB has another lock.
+ * `gone`: the path no longer leads to the open file. `shared`: the file has another name, under which LMDB
+ * has another lock.
  */
 export interface FileTrouble {
   readonly kind: 'gone' | 'shared';
@@ -17,7 +17,7 @@ export interface FileTrouble {
 
 /**
  * Checks that the paths of an open store still lead to the store. A deleted or moved file stays open and
- * writable, but nobody finds it after a restart.
+ * writable, but the server cannot find it after a restart.
  */
 export class FileIdentities {
   readonly #files: readonly {
@@ -34,7 +34,7 @@ export class FileIdentities {
     });
   }
 
-  /** Returns what is wrong now, if anything is. */
+  /** Returns the present trouble, if there is any. */
   check(): FileTrouble | undefined {
     for (const { file, path, identity } of this.#files) {
       let there: ReturnType<typeof look>;

@@ -4,7 +4,7 @@
  * other machines.
  *
  * FUSE is included: most of it is network storage (SSHFS, GlusterFS, object storage, virtiofs), and Linux
- * does not tell it from the rest.
+ * does not distinguish it from the rest.
  */
 const networkStorage: ReadonlyMap<number, string> = new Map([
   [0x6969, 'NFS'],

@@ -37,7 +37,9 @@ export class ByteWriter {
   }
 }
 
-/** Reads what a {@link ByteWriter} wrote. It trusts the bytes, so their checksum must be verified before. */
+/**
+ * Reads the bytes of a {@link ByteWriter}. It trusts the bytes, so their checksum must be verified before.
+ */
 export class ByteReader {
   readonly #buffer: Buffer;
   position: number;

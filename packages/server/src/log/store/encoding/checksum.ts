@@ -38,7 +38,7 @@ export function hasValidChecksum(value: Buffer, end: number, kind: ValueKind, ke
 }
 
 /**
- * @param part - what cannot be read, as the subject of the sentence
+ * @param part - the unreadable part, as the subject of the sentence
  * @param cause - the error that showed the damage, if there was one
  */
 export function damaged(part: string, cause?: unknown): LogDamagedError {

@@ -224,7 +224,7 @@ export function encodeText(text: string, kind: ValueKind, key: Uint8Array): Buff
 }
 
 /**
- * @param part - what the text is, for the error
+ * @param part - the meaning of the text, for the error
  * @throws LogDamagedError
  */
 export function decodeText(value: Buffer, kind: ValueKind, key: Uint8Array, part: string): string {

@@ -186,7 +186,7 @@ export class LmdbFile {
   /**
    * Makes changes in an exclusive transaction, and returns after they are on the disk.
    *
-   * @param decide - yields the changes. It reads what it has changed so far
+   * @param decide - yields the changes. Its reads see its own earlier changes
    * @throws LogDamagedError, DataDirectoryError
    */
   writeExclusively(decide: () => Iterable<Change>): void {

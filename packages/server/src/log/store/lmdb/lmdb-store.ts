@@ -263,7 +263,7 @@ export class LmdbStore implements Store {
   }
 }
 
-/** How many topics a commit without removals can write and still need hardly any space. */
+/** A commit that writes up to this number of topics needs almost no space. */
 const fewTopics = 16;
 
 /**
@@ -281,8 +281,8 @@ function damagedAfter(topic: TopicNumber, block: number, next: number): LogDamag
 }
 
 /**
- * How much the file can grow at most. Each change can copy its page. A value of more than a quarter page has
- * pages of its own. The rest is for the trees' other pages, and for LMDB's list of free pages.
+ * The maximum growth of the file, in bytes. Each change can copy its page. A value of more than a quarter
+ * page has pages of its own. The rest is for the trees' other pages, and for LMDB's list of free pages.
  */
 function bytesMax(changes: readonly Change[]): number {
   let bytes = (16 + changes.length * 1.25) * pageSize;

@@ -3,7 +3,7 @@ import { statfs } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { StoreFailedError } from '../store.ts';
 
-/** LMDB's own error number for a full map, beside the system's. */
+/** LMDB's own error number for a full map. The other numbers are those of the system. */
 const mapFull = -30_792;
 
 const { errno } = constants;
@@ -20,10 +20,10 @@ const fullCodes: ReadonlySet<unknown> = new Set([
 const spareBytesMin = 1024 * 1024;
 
 /**
- * What a failed commit means for the store.
+ * Turns the failure of a commit into an error of the log.
  *
  * @param error - the rejection of lmdb's batch, or the system's error
- * @param bytes - how much was to be written
+ * @param bytes - the size of the commit
  */
 export async function failureOf(
   error: unknown,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { syncDirectory } from '../directory/data-directory.ts';
 import { dataFile } from '../directory/file-names.ts';
 
-/** The free space that must be left beside the copy. */
+/** The free space that must be left after the copy, in bytes. */
 const leftBytesMin = 16 * 1_048_576;
 
 const pieceBytes = 1_048_576;
@@ -16,7 +16,7 @@ const pieceBytes = 1_048_576;
  * Nothing MUST write to the file meanwhile.
  *
  * @param copy - the path of the copy
- * @throws the system's error, or an error that says how much space is missing
+ * @throws the system's error, or an error with the missing space
  */
 export async function copyData(directory: string, copy: string): Promise<void> {
   const path = join(directory, dataFile);

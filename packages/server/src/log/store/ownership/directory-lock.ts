@@ -15,7 +15,9 @@ import { OwnerSockets } from './owner-socket.ts';
 const leaseExpiryMs = 10_000;
 const pollMs = 500;
 
-/** How long a start waits for other servers that were started at the same time, and may give up. */
+/**
+ * The time that a start waits for other servers that were started at the same time, because they may give up.
+ */
 const rivalsMs = 1_000;
 const rivalPollMs = 20;
 
@@ -32,7 +34,7 @@ export interface DirectoryLockOptions extends LeaseEvents {
 /**
  * Locks a data directory for this process, in two steps. `waitUntilFree` waits until the last owner is gone,
  * before anything opens the data file: LMDB loses commits of a running process if another one opens the file.
- * `acquire` makes this process the owner, in the data file and in the note beside it.
+ * `acquire` makes this process the owner, in the data file and in the note next to it.
  *
  * The last owner is gone when the kernel says so, if it ran under the same boot of the kernel. Otherwise it
  * is gone when it has not renewed its lease for ten seconds of our own clock. It acknowledges nothing after
@@ -57,7 +59,8 @@ export class DirectoryLock {
   }
 
   /**
-   * Resolves after the last owner is gone. The result is what it left, if it released the directory.
+   * Resolves after the last owner is gone. The result is the fingerprint that the owner left, if it released
+   * the directory.
    *
    * @throws DataDirectoryError if another server has the directory
    */
@@ -152,7 +155,7 @@ export class DirectoryLock {
     if (isAlive === undefined && !this.#hasClaimed) await this.#waitFor(owner);
   }
 
-  /** Whether an owner is alive, as far as our kernel can tell; undefined if it cannot. */
+  /** Whether an owner is alive. Undefined if our kernel does not know. */
   async #isAlive(owner: Owner): Promise<boolean | undefined> {
     const { machine } = this.#options;
     const socket = await this.#sockets.state(owner.id);
@@ -162,7 +165,7 @@ export class DirectoryLock {
     if (!sharesFile(owner.place, this.#note.owner.place)) return false;
     const isThisProcess = owner.pid === machine.self.pid && owner.started === machine.self.started;
     const isAlive = machine.isAlive(owner);
-    // Within one process, only the socket tells two owners apart.
+    // Within one process, only the socket distinguishes two owners.
     if (isAlive !== undefined && !(isAlive && isThisProcess)) return isAlive;
     return socket === 'closed' ? false : undefined;
   }

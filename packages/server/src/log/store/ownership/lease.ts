@@ -6,13 +6,13 @@ import type { Machine } from './process-liveness.ts';
 import type { FileIdentities } from '../directory/file-identity.ts';
 import type { Owner, OwnerFile } from './owner-file.ts';
 
-/** How often an owner renews its lease. */
+/** The interval in which an owner renews its lease. */
 export const renewMs = 2_000;
 
 /** An owner that could not renew its lease for this long acknowledges nothing. */
 const provenMs = 5_000;
 
-/** How long a commit waits for a renewal: before it is made, and after it was made and cannot be undone. */
+/** The time that a commit waits for a renewal: before it is made, and after it, when it cannot be undone. */
 const waitMs = { before: 1_000, after: 10_000 } as const;
 
 /**
@@ -35,11 +35,11 @@ class DirectorySharedError extends LogUnwritableError {}
 class UnprovenError extends LogUnwritableError {}
 
 export interface LeaseEvents {
-  /** Nothing can be stored any more: another server has the directory. */
+  /** Called if another server has the directory. From now on, nothing can be stored. */
   readonly onLost: (error: DirectoryLostError) => void;
-  /** Nothing can be stored for now. Called once per trouble. */
+  /** Called if nothing can be stored for now. Called once for each trouble. */
   readonly onTrouble: (error: LogUnwritableError) => void;
-  /** The trouble is over. */
+  /** Called when the trouble is over. */
   readonly onRecovered: () => void;
 }
 
@@ -50,13 +50,13 @@ export interface LeaseOptions extends LeaseEvents {
 }
 
 /**
- * The lease on a data directory. It renews a counter in the note beside the data file, for servers on other
- * machines. Before and after each commit it decides whether the commit may be acknowledged.
+ * The lease on a data directory. It renews a counter in the note next to the data file, for servers on other
+ * machines. Before and after each commit, it decides whether the commit can be acknowledged.
  */
 export class Lease {
   readonly #options: LeaseOptions;
   #files: FileIdentities | undefined;
-  /** Why nothing is stored any more. */
+  /** The reason why nothing can be stored any more. */
   #final: LogUnwritableError | undefined;
   /** The start of the last successful renewal. */
   #proven = { monotonicMs: -Infinity, wallMs: 0 };
@@ -127,7 +127,7 @@ export class Lease {
     return lost;
   }
 
-  /** Stops the renewals, and tells the next owner that the directory is free. */
+  /** Stops the renewals, and writes into the note that the directory is free. */
   async end(left: string): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;

@@ -15,7 +15,7 @@ export interface Owner extends ProcessName {
   readonly place: string;
 }
 
-/** The content of the note beside a data file. */
+/** The content of the note next to a data file. */
 export interface OwnerNote {
   readonly owner: Owner;
   /** The {@link fingerprintOf} the data file, if the owner has released the directory. */
@@ -29,13 +29,13 @@ const counterDigits = 16;
 const leftWord = 'left ';
 
 /**
- * The note beside a data file, which names the owner of the directory. It has a line of JSON, a counter, and
+ * The note next to a data file, which names the owner of the directory. It has a line of JSON, a counter, and
  * a fingerprint after the release.
  *
- * Other machines read it, so every read opens the file anew: only then do network file systems show what
- * others wrote. Locking the directory replaces the whole file; the counter is written in place. So an owner
- * that was suspended in between writes into a file that nobody reads, and never into the note of the next
- * owner.
+ * Other machines read it. So every read opens the file anew, because only then network file systems show the
+ * writes of others. Locking the directory replaces the whole file; the counter is written in place. So an
+ * owner that was suspended in between writes into a file that is not read any more, and never into the note
+ * of the next owner.
  */
 export class OwnerFile {
   readonly #path: string;

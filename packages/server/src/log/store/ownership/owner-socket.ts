@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { DataDirectoryError, giveToOwner, messageOf } from '../directory/data-directory.ts';
 import { isSocket, socketOf } from '../directory/file-names.ts';
 
-/** `closed`: the kernel says that nobody listens. `absent`: there is no socket to ask. */
+/** `closed`: the kernel says that no process listens. `absent`: there is no socket. */
 export type SocketState = 'listening' | 'closed' | 'absent';
 
 /**
@@ -56,7 +56,7 @@ export class OwnerSockets {
     await rm(join(this.#directory, this.#name), { force: true });
   }
 
-  /** @throws DataDirectoryError if it cannot be told */
+  /** @throws DataDirectoryError if this cannot be found out */
   state(id: string): Promise<SocketState> {
     return this.#ask(socketOf(id));
   }
@@ -72,7 +72,7 @@ export class OwnerSockets {
   /** Removes the sockets of owners that are gone. Returns whether our own still exists. */
   async removeClosed(): Promise<boolean> {
     for (const name of await this.#others()) {
-      // Nobody ever listens on its name again, so it stays closed.
+      // No process ever listens on its name again, so it stays closed.
       if ((await this.#ask(name)) !== 'listening') await rm(join(this.#directory, name), { force: true });
     }
     if (process.platform === 'win32') return true;
@@ -102,7 +102,7 @@ export class OwnerSockets {
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'ECONNREFUSED') return 'closed';
-      // A pipe of Windows is not a file: it exists only while somebody listens.
+      // A pipe of Windows is not a file: it exists only while a process listens.
       if (code === 'ENOENT') return process.platform === 'win32' ? 'closed' : 'absent';
       if (code === 'ENOTSOCK') return 'absent';
       // It exists, but its backlog is full.

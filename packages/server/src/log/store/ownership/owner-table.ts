@@ -25,7 +25,7 @@ export interface OwnerTable {
  * The owner is the only entry of a table, under its own id. Each commit is conditional on that entry. A new
  * owner checks the file first.
  *
- * @param onDamage - called with what is damaged. An unreadable owner then counts as an unknown one
+ * @param onDamage - called with the name of a damaged part. Then an unreadable owner counts as an unknown one
  */
 export function ownerTable(file: LmdbFile, onDamage?: (sentence: string) => void): OwnerTable {
   let isReported = false;

@@ -5,7 +5,7 @@ import { hostname, platform, uptime } from 'node:os';
 export interface ProcessName {
   readonly pid: number;
   readonly host: string;
-  /** The boot of the kernel. Undefined if it cannot be told from others. */
+  /** The boot of the kernel. Undefined if it cannot be distinguished from other boots. */
   readonly kernel?: string;
   /** The PID namespace. The same number is a different process in another one. */
   readonly pidSpace?: string;
@@ -13,10 +13,10 @@ export interface ProcessName {
   readonly started?: string;
 }
 
-/** The machine of this process, as far as it is needed to see whether another process is alive. */
+/** The machine of this process. Used to find out whether another process is alive. */
 export interface Machine {
   readonly self: ProcessName;
-  /** Whether a process under the same boot of the kernel is alive. Undefined if that cannot be told. */
+  /** Whether a process under the same boot of the kernel is alive. Undefined if this is unknown. */
   isAlive(other: ProcessName): boolean | undefined;
   /** A monotonic clock, in milliseconds. It may not count the time while the machine sleeps. */
   monotonicMs(): number;
@@ -70,8 +70,8 @@ function statOf(pid: number): readonly string[] | undefined {
 function kernelName(): string | undefined {
   if (platform() === 'linux')
     return orUndefined(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim());
-  // On other systems, the minute of the boot tells boots apart. After a step of the clock, a start only
-  // waits.
+  // On other systems, the minute of the boot distinguishes boots. After a step of the clock, a start waits
+  // longer, and nothing worse happens.
   return `${platform()} ${hostname()} ${Math.round((Date.now() / 1_000 - uptime()) / 60)}`;
 }
 
