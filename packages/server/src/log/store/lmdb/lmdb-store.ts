@@ -276,8 +276,8 @@ function removes({ chunks, topics, removedChunks, removedTopics }: StoreCommit):
 
 /** The pages of LMDB are sound, but the chunk is not the next one. */
 function damagedAfter(topic: TopicNumber, block: number, next: number): LogDamagedError {
-  const cause = new Error(`Block ${next} comes next.`);
-  return damaged(`what comes after block ${block} of topic number ${topic}`, cause);
+  const cause = new Error(`The next block is ${next}.`);
+  return damaged(`the data after block ${block} of topic number ${topic}`, cause);
 }
 
 /**
