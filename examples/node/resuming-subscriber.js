@@ -1,5 +1,5 @@
-// Prints every message of a topic or pattern once and in order, with the stock client. Lost connections and
-// restarts of the server or of this program do not matter.
+// Prints every message of a topic or pattern once and in order, with the standard client. Lost connections
+// and restarts of the server or of this program do not matter.
 // Usage: node resuming-subscriber.js TOPIC FILE (FILE stores the position)
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { io } from 'socket.io-client';

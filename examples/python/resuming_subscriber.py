@@ -1,4 +1,4 @@
-"""Prints every message of a topic or pattern once and in order, with the stock client.
+"""Prints every message of a topic or pattern once and in order, with the standard client.
 
 Lost connections and restarts of the server or of this program do not matter.
 Usage: resuming_subscriber.py TOPIC FILE (FILE stores the position)
