@@ -128,7 +128,7 @@ export class Revocations {
       await this.#options.store.keepRevocations(all);
     } catch (cause) {
       const detail =
-        'The subject is revoked, but this could not be stored, and is lost when the server stops. Revoke it again.';
+        'The subject is revoked, but this could not be stored: the revocation is lost when the server stops. Revoke it again.';
       throw new FanfareError('storage_unavailable', detail, { cause });
     }
   }
