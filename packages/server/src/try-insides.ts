@@ -9,8 +9,7 @@ import type { Logger } from './observability/logger.ts';
 import { webSocketEngine, type WsUses } from './socketio/answer-pings.ts';
 
 /**
- * The private parts of Node, ws and engine.io that passed their trials, and public functions instead of the
- * others.
+ * The private parts of Node, ws and engine.io that passed their trials. Public functions replace the others.
  */
 export interface Insides {
   readonly node: NodeInside;
@@ -24,7 +23,7 @@ export interface Insides {
  * Runs all trials. They take about 60 ms in a new process.
  *
  * @param theirs - the app's Socket.IO server, which can have another version of engine.io. Without it,
- * Fanfare makes its own server
+ *   Fanfare makes its own server
  */
 export async function tryInsides(logger: Logger, theirs?: Server): Promise<Insides> {
   const node = await tryNode(logger);

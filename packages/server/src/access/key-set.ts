@@ -21,7 +21,7 @@ export class KeySet {
 
   /**
    * The keys with which a token can have been signed: those with its `kid`, or else those without one.
-   * Issuers often name a key that the server only has as bytes.
+   * Issuers often name a key that the server has without a name.
    */
   matching(kid: string | undefined, algorithm: Algorithm): readonly VerificationKey[] {
     const keys = (kid === undefined ? undefined : this.#named.get(kid)) ?? this.#nameless;

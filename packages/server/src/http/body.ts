@@ -30,7 +30,7 @@ const openBracket = 0x5b;
 const beforeJson: ReadonlySet<number> = new Set([0x20, 0x0a, 0x0d, 0x09, 0xef, 0xbb, 0xbf]);
 
 /**
- * Reads a JSON body. An array has a higher limit, and the first characters show whether the body is an array.
+ * Reads a JSON body. An array has another limit, and the first characters show whether the body is an array.
  * A body that is too large is refused as soon as this is known, and the rest is discarded.
  */
 export async function readJsonBody(

@@ -26,8 +26,8 @@ const headers = {
 };
 
 /**
- * `GET /`: the console for a browser, one line of text for other clients. `GET /fanfare.js`: the SDK, for a
- * script tag.
+ * `GET /`: the console for browsers, and one line of text for other clients. `GET /fanfare.js`: the SDK, for
+ * a script tag.
  */
 export async function consoleRoutes(app: FastifyInstance): Promise<void> {
   const page = await read('@fanfare/console/index.html');

@@ -25,7 +25,7 @@ interface Sender {
 }
 
 /**
- * Limits pipelined requests after Node has parsed them, where `request-reader.ts` cannot be used. They take
+ * Limits pipelined requests after Node has parsed them, if `request-reader.ts` cannot be used. They take
  * turns with the requests of other connections. A connection with too many unanswered requests is closed.
  */
 export function handleRequestsInTurns(server: Server, unansweredMax: number): void {

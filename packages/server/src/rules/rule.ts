@@ -15,7 +15,7 @@ export interface Rule {
   readonly match: Interest;
   /** The retention. `none`: messages are delivered and not stored. */
   readonly keep: Keep | 'none';
-  /** Whether a publish creates the topic. If not, only a subscribe or a declaration creates it. */
+  /** Whether any publish creates the topic. PROTOCOL.md 1.7 says what creates it otherwise. */
   readonly create: 'subscribe' | 'publish';
   /** Maximum size of a message, in bytes of JSON text. The limit of the server applies too. */
   readonly publishBytesMax: number;

@@ -9,8 +9,8 @@ const oldClient =
   'A client was refused. It uses an unsupported protocol version: use a Socket.IO 3 or 4 client (Engine.IO 4).';
 
 /**
- * Logs clients of Socket.IO 2 and earlier. Engine.IO refuses them with a code and a sentence, and does not
- * log them.
+ * Logs clients of Socket.IO 2 and earlier. Engine.IO refuses them with a code and a sentence, but does not
+ * log this.
  */
 export function logOldClients(io: Server, refusalLog: ClientRefusalLog): void {
   io.engine.on('connection_error', (error: { readonly code: number; readonly req?: IncomingMessage }) => {
