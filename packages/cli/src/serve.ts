@@ -21,7 +21,7 @@ import { painted, printPainted } from './output.ts';
  *
  * @param flags - the settings that are given as flags: text, by the name of the setting
  * @throws CommandError if the settings are wrong, if the address or the data directory cannot be used, or if
- *   another server has taken the data directory
+ *   another server takes the directory
  */
 export async function runServe(
   flags: Readonly<Record<string, unknown>>,

@@ -30,9 +30,8 @@ const pressureBytes = 72 * 1_048_576;
 
 /**
  * Collects garbage when many clients have connected or disconnected and the server is idle. This returns
- * memory to the system. V8 collects old objects only when more memory is allocated. Without this, an idle
- * server would keep the garbage of its clients' handshakes, and the heap that it needed to serve all of them
- * at once.
+ * memory to the system. V8 collects old objects only when more memory is allocated. So an idle server would
+ * keep the garbage of its clients' handshakes, and the heap that it needed for all of them at once.
  *
  * @returns a function that stops it
  */

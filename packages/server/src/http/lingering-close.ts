@@ -4,9 +4,9 @@ import { fixedLimits } from '../limits/fixed-limits.ts';
 const { value: lingerMs } = fixedLimits.lastAnswerMs;
 
 /**
- * Closes a connection in two steps after its last response (lingering close, RFC 9112, 9.6). If the server
- * closed at once while the client is still sending, such as the rest of a body that is too large, TCP would
- * reset the connection and the response could be lost.
+ * Closes a connection in two steps after its last response (lingering close, RFC 9112, 9.6). The client may
+ * still be sending, such as the rest of a body that is too large. If the server closed at once, TCP would
+ * reset the connection, and the response could be lost.
  */
 export function closeLingering(socket: Socket): void {
   closing.add(socket);

@@ -9,9 +9,13 @@ import {
 import type { ProgramPeer } from './program-peer.ts';
 
 /**
- * The start of a subscription (PROTOCOL.md 3.3): new messages only, the earliest stored message, the newest
- * message or the newest N messages of each topic, the message after an offset, or the first message since a
- * time (in milliseconds since 1970).
+ * The start of a subscription (PROTOCOL.md 3.3):
+ *
+ * - `'new'`: new messages only
+ * - `'earliest'`: the earliest stored message
+ * - `'last'`, `{ last: N }`: the newest message, or the newest N messages, of each topic
+ * - an offset: the first message after it
+ * - `{ time }`: the first message at or after this time, in milliseconds since 1970
  */
 export type From = FromInput;
 

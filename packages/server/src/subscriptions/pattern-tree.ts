@@ -10,9 +10,8 @@ interface Node<T> {
 }
 
 /**
- * A radix tree of patterns. A node has several segments if nothing branches off between them. The time to
- * find the patterns that match a topic depends on the number of patterns that begin like the topic, not on
- * the number of all patterns.
+ * A radix tree of patterns. A node has several segments if nothing branches off between them. A search for
+ * the patterns that match a topic looks only at patterns that begin like the topic.
  */
 export class PatternTree<T> {
   readonly #root: Node<T> = { segments: [], children: new Map() };
