@@ -101,8 +101,8 @@ These limits are settings:
 | --- | --- | --- | --- | --- |
 ${limits.join('\n')}
 
-A rate limit allows a burst: the number of a whole second at once. The messages of a batch count one by one. A batch that is
-larger than the rate needs a second without publishes before it, and afterwards a pause in proportion to its excess. A limit for
+A rate limit allows a burst: the number of a whole second at once. The messages of a batch count one by one. A batch
+larger than the rate is accepted only after one second without publishes. Then the client must wait until the rate has made up for it. A limit for
 an address covers HTTP and Socket.IO together. The address is that of the connection, so clients of a proxy that \`trustProxy\`
 does not name share one address. Rates do not limit publishes of the program itself, through \`createServer()\` or \`attach()\`.
 

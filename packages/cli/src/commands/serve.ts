@@ -13,7 +13,9 @@ import { checkOpenFileLimit } from '../open-file-limit.ts';
 
 const serveNotes = `
 Each option can also be set as an environment variable, or by name in the file
-of --config: --key-file is FANFARE_KEY_FILE and keyFile there.
+of --config.
+For example, --key-file is FANFARE_KEY_FILE in the environment and keyFile in
+the file.
 docs/configuration.md describes each setting.
 
 Exit codes: 0 stopped by Ctrl-C or SIGTERM, 1 the address or the data directory

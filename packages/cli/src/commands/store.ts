@@ -11,7 +11,7 @@ stopped by SIGTERM.`;
 export function addStore(program: Command): void {
   const store = program
     .command('store')
-    .description('Check, repair, export and import a data directory. Stop its server first.');
+    .description('Check, export and import a data directory, and correct its times. Stop its server first.');
   store
     .command('verify')
     .description('Read a whole data directory, and report damage and wrong times.')
@@ -23,11 +23,11 @@ export function addStore(program: Command): void {
     });
   store
     .command('repair-times')
-    .description('Correct the times of messages from the future, which a wrong clock has caused.')
+    .description('Correct message times that are in the future because the clock was wrong.')
     .addArgument(directoryArgument())
     .addHelpText(
       'after',
-      `\nMake sure that the clock is right now. The command first makes a copy of the\ndata.\n${storeExitCodesHelp}`,
+      `\nFirst check that the clock of this machine is correct. The command first makes\na copy of the data.\n${storeExitCodesHelp}`,
     )
     .action(async (directory: string | undefined) => {
       const { runTool } = await import('../store-process.ts');

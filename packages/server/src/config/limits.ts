@@ -52,7 +52,7 @@ export const limitKinds: { readonly [K in keyof LimitSettings]: LimitKind } = {
     limit: {
       unit: 'messages',
       beyond: 'The batch is refused with `payload_too_large`.',
-      why: 'A batch is one commit, and other publishes wait for it.',
+      why: 'A batch is admitted and stored in pieces, and its results are held in memory until the last one is stored.',
     },
   },
   topicsMax: {
@@ -76,7 +76,7 @@ export const limitKinds: { readonly [K in keyof LimitSettings]: LimitKind } = {
     limit: {
       unit: 'unused names of one subject',
       beyond: 'The server forgets the oldest unused names of the subject, and refuses nothing.',
-      why: 'A client that makes up names loses its own, and not those of others. An open server has no such limit: a whole classroom can share one address.',
+      why: 'A client that makes up names loses its own, and not those of others. Clients of an open server have no subject, so the limit does not apply to them.',
     },
   },
   subscriptionsPerConnectionMax: {
@@ -173,7 +173,7 @@ export const limitKinds: { readonly [K in keyof LimitSettings]: LimitKind } = {
     limit: {
       unit: 'bytes',
       beyond:
-        'The slowest Socket.IO connections are closed, streams get further messages from the log later, and large responses to `GET` are refused with `limit_exceeded`.',
+        'Slow connections and streams get further messages from the log later, and large responses to `GET` are refused with `limit_exceeded`. If a message over 64 KiB does not fit for a client that keeps up, the slowest connections are closed.',
       why: 'A thousand clients that do not read must not take all memory.',
     },
   },

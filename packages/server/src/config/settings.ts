@@ -93,7 +93,7 @@ export const settingKinds: { readonly [K in keyof Settings]: SettingKind<Setting
     group: 'common',
     default: '',
     about:
-      'File with the key that verifies the tokens of clients; with it, every client needs a token. Its content is a value of key. The server reads the file again when it changes.',
+      'File with the key that verifies the tokens of clients; with it, every client needs a token. The file contains what `key` accepts. The server reads the file again when it changes.',
   },
   keyAlgorithm: {
     group: 'access',

@@ -62,13 +62,13 @@ export const fixedLimits: Readonly<Record<FixedLimitName, FixedLimit>> = {
     value: messageDepthMax,
     unit: 'levels of arrays and objects in a message',
     beyond: 'The publish is refused with `payload_too_deep`.',
-    why: 'PROTOCOL.md 1.3. The parsers of subscribers have limits too, and some of them end the program beyond these.',
+    why: 'PROTOCOL.md 1.3. Some parsers crash their program when a message is deeper than they allow.',
   },
   bytesPerContainer: {
     value: 32,
-    unit: 'bytes of publishBytesMax for each array and object in a message; 1,024 of these are always allowed',
+    unit: 'bytes: a message may have one array or object for each 32 bytes of publishBytesMax, and always 1,024',
     beyond: 'The publish is refused with `payload_too_large`.',
-    why: 'The time to parse a message depends on its arrays and objects more than on its bytes. 1 MiB of them takes 0.1 seconds.',
+    why: 'The time to parse a message depends on its arrays and objects more than on its bytes. 1 MiB of empty arrays takes 0.1 seconds.',
   },
   commandsWaitingMax: {
     value: 1_000,
@@ -79,8 +79,9 @@ export const fixedLimits: Readonly<Record<FixedLimitName, FixedLimit>> = {
   answersWaitingMax: {
     value: 1_000,
     unit: 'packets that a client sends while it does not read its acknowledgements',
-    beyond: 'The server reads no more from the client until the client has read.',
-    why: 'Nearly every packet has an acknowledgement. A polling client may leave without another poll, so its limit is ten times as high, as long as all such clients together are below a hundred times the limit.',
+    beyond:
+      'The server reads no more from the client until the client has read. A client that cannot be paused is closed.',
+    why: 'Nearly every packet has an acknowledgement. A polling client may leave without another poll, so its limit is ten times as high, as long as all clients together are below a hundred times the limit.',
   },
   batchesArrivingMax: {
     value: 16,
@@ -104,7 +105,7 @@ export const fixedLimits: Readonly<Record<FixedLimitName, FixedLimit>> = {
     value: 131_072,
     unit: 'bytes after an upgrade request that waits for earlier responses, in at most 128 pieces',
     beyond: 'The connection is closed.',
-    why: 'The server keeps these bytes until then. A client that waits for the response before it sends more sends none.',
+    why: 'The server must keep bytes that follow an upgrade request until the earlier responses are sent. A client that waits for the response sends none.',
   },
   lastAnswerMs: {
     value: 500,
@@ -120,7 +121,7 @@ export const fixedLimits: Readonly<Record<FixedLimitName, FixedLimit>> = {
   },
   requestsWaitingMax: {
     value: 100,
-    unit: 'read requests (GET, HEAD) of one connection that wait for earlier responses',
+    unit: 'requests that read (GET, HEAD) of one connection that wait for earlier responses',
     beyond: 'The request is refused with `limit_exceeded`.',
     why: 'Responses are sent in order, and each request is held in memory until then. Clients usually wait for a response before they send the next request.',
   },
@@ -193,7 +194,7 @@ export const fixedLimits: Readonly<Record<FixedLimitName, FixedLimit>> = {
   },
   tokenPatternsMax: {
     value: 100,
-    unit: 'topics and patterns of each kind in a token',
+    unit: 'topics and patterns of a token in `publish`, and as many in `subscribe`',
     beyond: 'The token is refused with `not_authenticated`.',
     why: 'PROTOCOL.md 7.2. Each of them is compared with each topic.',
   },
