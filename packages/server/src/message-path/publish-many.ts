@@ -29,6 +29,12 @@ export interface BatchParts {
 }
 
 /**
+ * A publish of this size is admitted in a turn of its own: parsing 1 MiB can take 50 ms, and so can the work
+ * before it, such as decoding the body.
+ */
+const largeCharacters = 131_072;
+
+/**
  * Admits a batch. Each publish is admitted or refused on its own.
  *
  * @returns the record or the refusal of each publish, in their order
@@ -45,7 +51,7 @@ export async function admitMany(
   const admitted: Admitted[] = [];
   const pacer = new Pacer();
   for (const json of isArray ? arrayElements(input.array) : input.lines) {
-    if (pacer.isDue) await pacer.yield();
+    if (pacer.isDue || (json?.length ?? 0) > largeCharacters) await pacer.yield();
     if (json === undefined) continue;
     if (admitted.length === batchMessagesMax) {
       const detail = `Too many messages in a batch (limit: ${batchMessagesMax}, \`batchMessagesMax\`). Send several batches.`;
