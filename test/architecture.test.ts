@@ -1,23 +1,10 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { readText, repositoryPaths } from './repository.ts';
 
-const root = fileURLToPath(new URL('../', import.meta.url));
-const isSkipped = /(?:^|\/)(?:node_modules|dist|\.git)(?:\/|$)/;
-
-/** The files and folders of the repository, with paths from its root. A folder ends with a slash. */
-function listing(folder = ''): string[] {
-  return readdirSync(`${root}${folder}`, { withFileTypes: true }).flatMap((entry) => {
-    const path = `${folder}${entry.name}`;
-    if (isSkipped.test(path)) return [];
-    return entry.isDirectory() ? [`${path}/`].concat(listing(`${path}/`)) : [path];
-  });
-}
-
-const paths = listing();
+const paths = repositoryPaths();
 const sources = paths
   .filter((path) => /^packages\/[^/]+\/src\/.*\.tsx?$/.test(path))
-  .map((path) => readFileSync(`${root}${path}`, 'utf8').replaceAll(/\/\*[^]*?\*\/|\/\/.*$/gm, ''));
+  .map((path) => readText(path).replaceAll(/\/\*[^]*?\*\/|\/\/.*$/gm, ''));
 const words = new Set(sources.flatMap((source) => source.match(/[\w$]+/g) ?? []));
 
 const isKnownPath = (name: string): boolean =>
@@ -48,11 +35,11 @@ function missing(markdown: string): string[] {
 /** The text of all files that a name can stand for. */
 function textOf(name: string): string {
   const found = paths.filter((path) => path === name || path.endsWith(`/${name}`));
-  return found.map((path) => readFileSync(`${root}${path}`, 'utf8')).join('\n');
+  return found.map((path) => readText(path)).join('\n');
 }
 
 describe('ARCHITECTURE.md', () => {
-  const document = readFileSync(`${root}ARCHITECTURE.md`, 'utf8');
+  const document = readText('ARCHITECTURE.md');
 
   it('ARCHITECTURE.md has less than 250 lines', () => {
     expect(document.split('\n').length).toBeLessThanOrEqual(250);

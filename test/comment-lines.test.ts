@@ -1,21 +1,11 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { readText, repositoryPaths } from './repository.ts';
 
-const root = fileURLToPath(new URL('../', import.meta.url));
 const columns = 110;
 
 /** Files that our own client end will replace (decision 26). */
 const left =
   /\/insides\/|\/socketio\/(?:answer-p|check-requests|frame-count|handshake-turns|login-|packet-turns|polling-turns|release-|request-|session-counts|silent-upgrades|tcp-arrivals|web-socket)/;
-
-function filesIn(folder: string): string[] {
-  return readdirSync(`${root}${folder}`, { withFileTypes: true }).flatMap((entry) => {
-    const path = `${folder}/${entry.name}`;
-    if (/node_modules|dist|fixtures/.test(entry.name)) return [];
-    return entry.isDirectory() ? filesIn(path) : [path];
-  });
-}
 
 /** The line numbers of comments in a source that exceed the line length of the code. */
 function longComments(source: string): number[] {
@@ -27,11 +17,14 @@ function longComments(source: string): number[] {
 
 describe('the line length of comments', () => {
   it('comments in every source obey the line length of the code', () => {
-    const sources = ['packages', 'bench', 'scripts', 'test', 'examples']
-      .flatMap(filesIn)
-      .filter((path) => /\.(?:tsx?|mjs)$/.test(path) && !left.test(path));
+    const sources = repositoryPaths().filter(
+      (path) =>
+        /^(?:packages|bench|scripts|test|examples)\/.*\.(?:tsx?|mjs)$/.test(path) &&
+        !path.includes('fixtures') &&
+        !left.test(path),
+    );
     const found = sources.flatMap((path) =>
-      longComments(readFileSync(`${root}${path}`, 'utf8')).map((number) => `${path}:${number}`),
+      longComments(readText(path)).map((number) => `${path}:${number}`),
     );
     expect(sources.length).toBeGreaterThan(500);
     expect(found).toEqual([]);

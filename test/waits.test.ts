@@ -1,8 +1,8 @@
 import { EventEmitter } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { readText, repositoryPaths } from './repository.ts';
 import { collect, nextEvent, until, within } from './waits.ts';
 import { expectingFunctions, findWaits, importedFiles, rules, type Finding } from './waits-check.ts';
 
@@ -19,21 +19,16 @@ const exceptions: Readonly<Record<string, string>> = {
 };
 
 /** The TypeScript files of all tests. */
-function testFiles(): string[] {
-  const folders = readdirSync(join(root, 'packages')).map((name) => `packages/${name}/test`);
-  return [...folders, 'bench/test', 'test'].flatMap((folder) =>
-    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-      .filter((file) => file.endsWith('.ts') && !file.includes('fixtures'))
-      .map((file) => `${folder}/${file.replaceAll('\\', '/')}`),
-  );
-}
+const testFiles = repositoryPaths().filter((path) =>
+  /^(?:(?:packages\/[^/]+|bench)\/)?test\/(?!.*fixtures).*\.ts$/.test(path),
+);
 
 function sentenceOf(file: string, { line, rule, source }: Finding): string {
   return `${file}:${line}: ${rules[rule]}\n    ${source}`;
 }
 
 describe('the tests of this repository', () => {
-  const sources = new Map(testFiles().map((file) => [file, readFileSync(join(root, file), 'utf8')]));
+  const sources = new Map(testFiles.map((file) => [file, readText(file)]));
   const expecting = new Map([...sources].map(([file, source]) => [file, expectingFunctions(source)]));
 
   it('all tests wait with a bound, never sleep without a reason, and contain an `expect`', () => {

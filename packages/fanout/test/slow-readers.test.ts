@@ -272,17 +272,12 @@ describe('onDrained', () => {
 
   test('code that did not create the adapter can listen to the event drained', async () => {
     let refused = 0;
-    const { io, url } = await serve({
-      adapter: fanoutAdapter({
-        onOverflow: () => {
-          refused++;
-          return 'drop';
-        },
-      }),
+    const { io, client, socket } = await slowClient({
+      onOverflow: () => {
+        refused++;
+        return 'drop';
+      },
     });
-    const client = await join(url);
-    const socket = onlySocket(io);
-    await socket.join('news');
     const drained: Socket[] = [];
     io.of('/').adapter.on('drained', (one: Socket) => drained.push(one));
     await overflow(io, [client], () => refused);
