@@ -2,9 +2,10 @@ import type { ServerResponse } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { FanfareError } from '@fanfare/protocol';
 import { ConnectionCounts } from '../limits/connection-counts.ts';
+import { AudienceMembers } from '../message-path/audience-members.ts';
 import type { Connection } from '../message-path/connection.ts';
 import type { FanOut } from '../message-path/fan-out.ts';
-import type { Audience, LiveEvent } from '../message-path/peer-events.ts';
+import type { LiveEvent } from '../message-path/peer-events.ts';
 import type { Peer } from '../message-path/peer.ts';
 import { encodeFrame, StreamPeer, type StreamLimits } from './stream-peer.ts';
 
@@ -32,7 +33,7 @@ export class EventStreams implements FanOut {
   readonly #options: EventStreamsOptions;
   readonly #counts: ConnectionCounts;
   readonly #open = new Set<StreamPeer>();
-  readonly #joined = new Map<Audience, Set<StreamPeer>>();
+  readonly #members = new AudienceMembers<StreamPeer>();
   #due = new Set<StreamPeer>();
   #waitingBytes = 0;
   #heartbeats: NodeJS.Timeout | undefined;
@@ -62,8 +63,8 @@ export class EventStreams implements FanOut {
     const peer: StreamPeer = new StreamPeer(this.#options.newId(), response, accept, {
       address: address ?? '',
       limits: this.#options,
-      join: (audience) => this.#join(audience, peer),
-      leave: (audience) => this.#leave(audience, peer),
+      join: (audience) => this.#members.join(audience, peer),
+      leave: (audience) => this.#members.leave(audience, peer),
       waits: (bytes) => (this.#waitingBytes += bytes),
       isFull: (bytes) => this.#waitingBytes + bytes > this.#options.outboxTotalBytesMax,
       isDue: () => this.#isDue(peer),
@@ -82,11 +83,9 @@ export class EventStreams implements FanOut {
     let sent = 0;
     let frame: Buffer | undefined;
     for (const audience of event.audiences) {
-      const peers = this.#joined.get(audience);
-      if (!peers) continue;
-      // All streams share these bytes.
-      frame ??= Buffer.from(encodeFrame(event));
-      for (const peer of peers) {
+      for (const peer of this.#members.of(audience)) {
+        // All streams share these bytes.
+        frame ??= Buffer.from(encodeFrame(event));
         if (peer.offerFrame(frame)) sent++;
         else peer.connection.overflow(event);
       }
@@ -114,18 +113,6 @@ export class EventStreams implements FanOut {
     setTimeout(() => {
       for (const peer of ending) peer.destroy();
     }, graceMs).unref();
-  }
-
-  #join(audience: Audience, peer: StreamPeer): void {
-    const peers = this.#joined.get(audience);
-    if (peers) peers.add(peer);
-    else this.#joined.set(audience, new Set([peer]));
-  }
-
-  #leave(audience: Audience, peer: StreamPeer): void {
-    const peers = this.#joined.get(audience);
-    peers?.delete(peer);
-    if (peers?.size === 0) this.#joined.delete(audience);
   }
 
   /** Flushes a stream at the end of the turn, so that all its events of the turn are one write. */

@@ -1,6 +1,7 @@
+import { AudienceMembers } from '../message-path/audience-members.ts';
 import type { Connection } from '../message-path/connection.ts';
 import type { FanOut } from '../message-path/fan-out.ts';
-import type { Audience, LiveEvent } from '../message-path/peer-events.ts';
+import type { LiveEvent } from '../message-path/peer-events.ts';
 import type { Peer } from '../message-path/peer.ts';
 import { ProgramPeer } from './program-peer.ts';
 
@@ -15,7 +16,7 @@ export interface ProgramStreamsOptions {
 export class ProgramStreams implements FanOut {
   readonly #options: ProgramStreamsOptions;
   readonly #open = new Set<ProgramPeer>();
-  readonly #joined = new Map<Audience, Set<ProgramPeer>>();
+  readonly #members = new AudienceMembers<ProgramPeer>();
 
   constructor(options: ProgramStreamsOptions) {
     this.#options = options;
@@ -25,8 +26,8 @@ export class ProgramStreams implements FanOut {
   open(accept: (peer: Peer) => Connection): ProgramPeer {
     const { newId, outboxBytesMax } = this.#options;
     const peer: ProgramPeer = new ProgramPeer(newId(), outboxBytesMax, accept, {
-      join: (audience) => this.#join(audience, peer),
-      leave: (audience) => this.#leave(audience, peer),
+      join: (audience) => this.#members.join(audience, peer),
+      leave: (audience) => this.#members.leave(audience, peer),
       closed: () => void this.#open.delete(peer),
     });
     this.#open.add(peer);
@@ -37,7 +38,7 @@ export class ProgramStreams implements FanOut {
     if (event.form === 'plain') return 0;
     let sent = 0;
     for (const audience of event.audiences) {
-      for (const peer of this.#joined.get(audience) ?? []) {
+      for (const peer of this.#members.of(audience)) {
         if (peer.offer([event])) sent++;
         else peer.connection.overflow(event);
       }
@@ -57,17 +58,5 @@ export class ProgramStreams implements FanOut {
   /** Ends all subscriptions. The app can still take the events in their queues. */
   end(): void {
     for (const peer of this.#open) peer.end();
-  }
-
-  #join(audience: Audience, peer: ProgramPeer): void {
-    const peers = this.#joined.get(audience);
-    if (peers) peers.add(peer);
-    else this.#joined.set(audience, new Set([peer]));
-  }
-
-  #leave(audience: Audience, peer: ProgramPeer): void {
-    const peers = this.#joined.get(audience);
-    peers?.delete(peer);
-    if (peers?.size === 0) this.#joined.delete(audience);
   }
 }
