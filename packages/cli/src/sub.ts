@@ -37,9 +37,9 @@ export async function runSub(target: Target, { topics, from, json, count }: SubO
       let received = 0;
       const onDelivery = (delivery: Delivery): unknown => {
         if (received === count) return undefined;
-        const hasRoom = printPainted(show(delivery));
+        const isWritable = printPainted(show(delivery));
         if (++received === count) resolve();
-        return hasRoom ? undefined : once(process.stdout, 'drain');
+        return isWritable ? undefined : once(process.stdout, 'drain');
       };
       const onRefused = (topic: string, reason: string): void => reject(refusal(topic, reason));
       Subscriber.connect(target, { onDelivery, onNotice: say, onRefused })

@@ -113,7 +113,7 @@ export class StreamPeer implements Peer {
   /** Offers the frame of a live message. @returns whether the stream took it */
   offerFrame(frame: Buffer): boolean {
     // A flush can make space: the kernel may take the queue at once.
-    if (!this.#hasRoom(frame.length)) this.flush();
+    if (!this.#fits(frame.length)) this.flush();
     return this.#offer(frame);
   }
 
@@ -228,17 +228,17 @@ export class StreamPeer implements Peer {
   }
 
   /** Whether the queue has space for more bytes. An empty queue has space for any message. */
-  #hasRoom(bytes: number): boolean {
+  #fits(bytes: number): boolean {
     const { limits, isFull } = this.#surroundings;
     if (this.waitingBytes === 0) return true;
     return this.waitingBytes + bytes <= limits.outboxBytesMax && !isFull(bytes);
   }
 
   #offer(frames: Buffer): boolean {
-    const isRoom = this.#hasRoom(frames.length);
-    if (isRoom) this.#push(frames);
+    const fits = this.#fits(frames.length);
+    if (fits) this.#push(frames);
     else this.#isBlocked = true;
-    return isRoom;
+    return fits;
   }
 
   #push(frame: Buffer): void {

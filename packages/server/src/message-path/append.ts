@@ -1,7 +1,7 @@
 import { FanfareError, formatOffset, type PublishResult } from '@fanfare/protocol';
 import { fixedLimits } from '../limits/fixed-limits.ts';
 import type { AppendOutcome, NewRecord, TopicLog } from '../log/topic-log.ts';
-import { storageRefusal, tooLarge, topicNotFound, topicsExhausted } from './refusals.ts';
+import { refuseStorage, tooLarge, topicNotFound, topicsExhausted } from './refusals.ts';
 
 const { value: idsMax } = fixedLimits.idsMax;
 
@@ -17,20 +17,12 @@ export async function append(
   log: TopicLog,
   records: readonly NewRecord[],
 ): Promise<readonly (PublishResult | FanfareError)[]> {
-  const outcomes = await appendAll(log, records);
+  const outcomes = await log.append(records).catch(refuseStorage);
   return records.map((record, at) => {
     const outcome = outcomes[at];
     if (!outcome) throw new Error('the log gave no outcome');
     return resultOf(record, outcome, log);
   });
-}
-
-async function appendAll(log: TopicLog, records: readonly NewRecord[]): Promise<readonly AppendOutcome[]> {
-  try {
-    return await log.append(records);
-  } catch (cause) {
-    throw storageRefusal(cause);
-  }
 }
 
 function resultOf(record: NewRecord, outcome: AppendOutcome, log: TopicLog): PublishResult | FanfareError {

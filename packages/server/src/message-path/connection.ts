@@ -19,7 +19,7 @@ import type { Start } from '../log/topic-log.ts';
 import type { LiveEvent } from './peer-events.ts';
 import type { Peer } from './peer.ts';
 import { permitReading } from './permit.ts';
-import { storageRefusal, topicsExhausted } from './refusals.ts';
+import { refuseStorage, topicsExhausted } from './refusals.ts';
 import { Subscription, type SubscriptionParts } from './subscription.ts';
 
 export interface ConnectionParts extends SubscriptionParts {
@@ -247,9 +247,7 @@ export class Connection {
     if (isPattern(interest)) return;
     const { log } = this.#parts;
     const { subject } = this.#rights.identity;
-    const creation = await log.createTopic(interest, false, subject).catch((cause: unknown) => {
-      throw storageRefusal(cause);
-    });
+    const creation = await log.createTopic(interest, false, subject).catch(refuseStorage);
     if (creation === 'topics_exhausted') throw topicsExhausted(log);
   }
 

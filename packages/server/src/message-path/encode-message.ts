@@ -12,7 +12,7 @@ import { tooDeep } from './refusals.ts';
 export function encodeMessage(message: unknown): JsonValue | undefined {
   if (message === undefined) return undefined;
   const json = stringify(message);
-  if (json === undefined) throw notJson('The message must be a JSON value.');
+  if (json === undefined) throw notJsonValue('The message must be a JSON value.');
   refuseOtherValues(message);
   return measure(json);
 }
@@ -23,11 +23,11 @@ function stringify(message: unknown): string | undefined {
   } catch (error) {
     // JSON.stringify throws a RangeError at some 5,000 levels.
     if (error instanceof RangeError) throw tooDeep();
-    throw notJson('The message must be a JSON value.');
+    throw notJsonValue('The message must be a JSON value.');
   }
 }
 
-function notJson(detail: string): FanfareError {
+function notJsonValue(detail: string): FanfareError {
   return refuseField('bad_request', 'message', detail);
 }
 
@@ -40,10 +40,10 @@ function refuseOtherValues(message: unknown): void {
   while (waiting.length > 0) {
     const value = waiting.pop();
     if (typeof value === 'number' && !Number.isFinite(value))
-      throw notJson('The message must be a JSON value. It has a number that is not finite.');
+      throw notJsonValue('The message must be a JSON value. It has a number that is not finite.');
     if (typeof value !== 'object' || value === null) continue;
     if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer)
-      throw notJson('The message must be a JSON value. It has binary data.');
+      throw notJsonValue('The message must be a JSON value. It has binary data.');
     // This loop makes no list of the members: a mebibyte of small arrays has very many.
     if (Array.isArray(value)) {
       for (const inner of value) if (mayBeOther(inner)) waiting.push(inner);

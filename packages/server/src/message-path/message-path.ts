@@ -22,7 +22,7 @@ import { Counters } from './counters.ts';
 import { permitManaging, permitReading } from './permit.ts';
 import { readHistory, readHistoryBefore, type History, type HistoryBefore } from './history.ts';
 import { admitMany, appendMany, type BatchInput, type BatchParts, type BatchResult } from './publish-many.ts';
-import { damaged, readingRefusal } from './refusals.ts';
+import { damaged, refuseReading } from './refusals.ts';
 import { Replays } from './replay.ts';
 import { Topics } from './topics.ts';
 
@@ -166,8 +166,4 @@ export class MessagePath {
     await this.#log.append([]);
     await nextTurn();
   }
-}
-
-function refuseReading(error: unknown): never {
-  throw readingRefusal(error);
 }

@@ -56,7 +56,7 @@ export function isNotJson(refusal: unknown): refusal is FanfareError {
 }
 
 /** Turns a failure of the log into a refusal. */
-export function storageRefusal(cause: unknown): FanfareError {
+function storageRefusal(cause: unknown): FanfareError {
   if (cause instanceof LogClosedError) return new FanfareError('draining', 'The server is shutting down.');
   if (cause instanceof LogBusyError) {
     const detail = 'The disk is too slow for the messages that wait to be stored. Retry later.';
@@ -76,10 +76,15 @@ export function storageRefusal(cause: unknown): FanfareError {
   return new FanfareError('storage_unavailable', detail, { cause });
 }
 
-/** @returns a refusal if the log is closed or damaged; any other error unchanged */
-export function readingRefusal(error: unknown): unknown {
-  if (error instanceof LogClosedError) return storageRefusal(error);
-  return error instanceof LogDamagedError ? damaged(error) : error;
+/** @throws FanfareError the refusal for a failure of the log to store something */
+export function refuseStorage(cause: unknown): never {
+  throw storageRefusal(cause);
+}
+
+/** @throws FanfareError if the log is closed or damaged; any other error unchanged */
+export function refuseReading(error: unknown): never {
+  if (error instanceof LogClosedError) throw storageRefusal(error);
+  throw error instanceof LogDamagedError ? damaged(error) : error;
 }
 
 /** The refusal for damaged messages. */

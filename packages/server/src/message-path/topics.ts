@@ -6,7 +6,7 @@ import { describeRule } from '../rules/describe-rule.ts';
 import type { Rules } from '../rules/rule.ts';
 import type { SubscriptionIndex } from '../subscriptions/subscription-index.ts';
 import { permitDeleting, permitPublishing, permitReading } from './permit.ts';
-import { readingRefusal, storageRefusal, topicNotFound, topicsExhausted } from './refusals.ts';
+import { refuseReading, refuseStorage, topicNotFound, topicsExhausted } from './refusals.ts';
 
 /** The result of declaring a topic. */
 export interface Declared {
@@ -114,12 +114,4 @@ export class Topics {
       ...(lastTime !== undefined && { lastTime }),
     };
   }
-}
-
-function refuseReading(cause: unknown): never {
-  throw readingRefusal(cause);
-}
-
-function refuseStorage(cause: unknown): never {
-  throw storageRefusal(cause);
 }

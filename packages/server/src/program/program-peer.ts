@@ -60,7 +60,7 @@ export class ProgramPeer implements Peer {
 
   offer(events: readonly PeerEvent[]): boolean {
     const bytes = events.reduce((sum, { argumentJson }) => sum + argumentJson.length, 0);
-    if (!this.#hasRoom(bytes)) {
+    if (!this.#fits(bytes)) {
       this.#isBlocked = true;
       return false;
     }
@@ -98,7 +98,7 @@ export class ProgramPeer implements Peer {
   }
 
   /** Whether the queue has space for more bytes. An empty queue has space for any message. */
-  #hasRoom(bytes: number): boolean {
+  #fits(bytes: number): boolean {
     return this.#first === this.#queue.length || this.#bytes + bytes <= this.#bytesMax;
   }
 
