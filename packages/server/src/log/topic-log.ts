@@ -1,4 +1,4 @@
-import type { From, Interest, LogSize, Stored, Topic } from '@fanfare/protocol';
+import type { From, Interest, LogSize, Offset, Stored, Topic } from '@fanfare/protocol';
 import { fixedLimits } from '../limits/fixed-limits.ts';
 
 const waitingMiB = fixedLimits.storesWaitingBytesMax.value / 1_048_576;
@@ -28,7 +28,9 @@ export interface NewRecord {
 }
 
 /** A message in the log, or one that passed through the tail without being stored. */
-export interface LogRecord extends NewRecord {
+export interface LogRecord extends NewRecord, Offset {
+  /** The epoch of the log when the record was appended. It stays the same when the log has a new epoch. */
+  readonly epoch: string;
   /**
    * The position in the log, which increases from record to record over all topics. A record that is not
    * stored has the sequence of the newest stored record before it.
@@ -43,16 +45,18 @@ export interface LogRecord extends NewRecord {
   readonly time: number;
 }
 
+/** A record that the log has, from this append or from an earlier one with the same id. */
+export interface Appended extends Offset {
+  readonly kind: 'appended' | 'duplicate';
+  readonly time: number;
+  readonly stored: Stored;
+}
+
 /**
  * The result of appending one {@link NewRecord}. Only the first two kinds mean that the log has the message.
  */
 export type AppendOutcome =
-  | {
-      readonly kind: 'appended' | 'duplicate';
-      readonly sequence: number;
-      readonly time: number;
-      readonly stored: Stored;
-    }
+  | Appended
   /** The topic does not exist, and this append does not create it. */
   | { readonly kind: 'topic_not_found' }
   /** The limit of topics is reached, and there are no unused names. */
@@ -65,14 +69,23 @@ export type AppendOutcome =
   | { readonly kind: 'ids_exhausted' };
 
 /**
- * Receives the records of one commit. It MUST NOT throw: the records are committed, even if their delivery
- * fails.
+ * Receives what happens at the head of the log, in its order. Its functions MUST NOT throw: the records are
+ * committed, even if their delivery fails.
  */
-export type TailListener = (records: readonly LogRecord[]) => void;
+export interface TailListener {
+  /** Receives the records of one commit. */
+  readonly onRecords: (records: readonly LogRecord[]) => void;
+  /** Records that are not stored may have been missed: an unknown number, of any topics that keep nothing. */
+  readonly onMissed: () => void;
+  /**
+   * The tail continues at another place, without the records in between: the log has lost its newest records,
+   * or the tail is too far behind. Live subscriptions MUST read the log from `from`.
+   */
+  readonly onBehind: (from: Position) => void;
+}
 
-/** The position of a reader, which has read everything up to `sequence`. */
-export interface Position {
-  readonly sequence: number;
+/** The position of a reader, which has read everything up to this place in the log. */
+export interface Position extends Offset {
   /**
    * Only for a single topic: the number of stored messages that the topic had had by then. With it, the log
    * counts dropped messages.
@@ -100,6 +113,18 @@ export interface Start {
   /** The number of stored messages after the start, as far as it is known. */
   readonly due: number;
 }
+
+/** The subscriber that {@link TopicLog.open} prepares for. */
+export interface Opening {
+  /** The readable topics of a pattern. Without it, all are. */
+  readonly mayRead?: MayRead | undefined;
+  /** The authenticated subject that the topic belongs to, if it is created. */
+  readonly subject?: string | undefined;
+}
+
+/** A subscription can start; or its topic could not be created. */
+export type Opened =
+  (Start & { readonly creation: 'created' | 'existed' }) | { readonly creation: 'topics_exhausted' };
 
 export interface PageLimit {
   readonly recordsMax: number;
@@ -156,9 +181,12 @@ export interface TopicState {
   readonly topic: Topic;
   /** The number of stored messages. */
   readonly messages: number;
-  /** The sequence of the newest stored message; undefined if there never was one. */
-  readonly lastSequence?: number;
-  /** The number of messages that were appended since the log was opened, stored or not. */
+  /** The place of the newest stored message; undefined if there never was one. */
+  readonly last?: Offset;
+  /**
+   * The number of messages that were appended since the log was opened, stored or not; since the topic was
+   * made, if several servers share the log.
+   */
   readonly published: number;
   /**
    * The time of the newest message since the log was opened; else of the newest kept message, if any. In
@@ -192,7 +220,7 @@ export class LogBusyError extends Error {
   override readonly name = 'LogBusyError';
 
   constructor() {
-    super(`Too many messages are waiting for the disk (limit: ${waitingMiB} MiB). Retry later.`);
+    super(`Too many messages are waiting to be stored (limit: ${waitingMiB} MiB). Retry later.`);
   }
 }
 
@@ -212,7 +240,12 @@ export class LogUnwritableError extends Error {
   }
 }
 
-/** It is unknown whether the records are in the log. */
+/** The log cannot be reached at the moment. Nothing was changed. The same call can succeed later. */
+export class LogUnreachableError extends LogUnwritableError {
+  override readonly name = 'LogUnreachableError';
+}
+
+/** It is unknown whether the records are in the log. The same append with an id finds out. */
 export class LogUncertainError extends LogUnwritableError {
   override readonly name = 'LogUncertainError';
 }
@@ -238,9 +271,17 @@ export class LogClosedError extends Error {
  * - `append` MUST resolve to one outcome per record, in their order, after the records are stored at the
  *   level that `stored` of the outcome names. If the log cannot be written, `append` MUST reject and MUST NOT
  *   have appended anything. Reads still work then.
+ * - If it is unknown whether the records are in the log, `append` MUST reject with {@link LogUncertainError}.
  * - The tail MUST get every appended record once, in the order of the log, and only after its commit. `head`
- *   is the sequence of the newest record that the tail was given. It changes before the tail gets the record.
- * - The log MUST NOT give a sequence to a second message. A log that lost messages has a new epoch.
+ *   is the sequence of the newest record that the tail was given, and `epoch` is the epoch of the log there.
+ *   Both change before the tail gets the record.
+ * - The log MUST NOT give a place, which is an epoch and a sequence, to a second message. A log that may have
+ *   lost messages has a new epoch. A place in an earlier epoch is still valid up to the sequence where the
+ *   two epochs part.
+ * - `open`, `locate` and the last page of `read` MUST answer in the turn in which the tail is at the head that
+ *   they name. A reader that joins the tail in that turn misses nothing and gets nothing twice.
+ * - Reads are independent: a slow one MUST NOT delay others. If the log cannot be reached, they reject with
+ *   {@link LogUnreachableError}.
  * - An id counts per topic and subject, for at least the window that the log was created with. A second
  *   append with the same id and `messageJson` MUST resolve to a `duplicate` with the first one's sequence and
  *   time. Ids of stored messages survive a restart if the messages do.
@@ -258,7 +299,10 @@ export class LogClosedError extends Error {
  * - No call blocks the event loop for longer than one page or one commit takes.
  */
 export interface TopicLog {
-  /** Identifies this log, and has no dot. Another log, or a log that lost records, has a different epoch. */
+  /**
+   * Identifies this log, and has no dot. Another log, or a log that lost records, has a different epoch. It
+   * can change while the log is open.
+   */
   readonly epoch: string;
   readonly head: number;
   /** The limit of topics. */
@@ -272,14 +316,13 @@ export interface TopicLog {
   /** Sets the only listener. A log has one tail; to share it, share the listener. */
   tail(listener: TailListener): void;
   /**
-   * Creates a topic if it does not exist. An append that is called later finds the topic; an append that was
-   * called earlier MAY find it too.
-   *
-   * @param isDeclared - resolve only after the topic is stored at the log's level. Without it, a crash MAY
-   * lose the topic while it has no messages
-   * @param subject - the authenticated subject that the topic belongs to, if it is created
+   * Prepares a subscription. Creates the topic if it does not exist, and finds the position at which reading
+   * starts, as {@link locate} does. An append that is called later finds the topic; an append that was called
+   * earlier MAY find it too. A crash MAY lose the topic while it has no messages.
    */
-  createTopic(topic: Topic, isDeclared: boolean, subject?: string): Promise<TopicCreation>;
+  open(interest: Interest, from: From, opening?: Opening): Promise<Opened>;
+  /** Creates a topic if it does not exist, and keeps it. Resolves after it is stored at the log's level. */
+  declareTopic(topic: Topic): Promise<TopicCreation>;
   /**
    * Notes that a topic is used now. MUST be called when the last subscriber of a topic has left (`isInUse`).
    */
@@ -299,8 +342,8 @@ export interface TopicLog {
   locate(interest: Interest, from: From, mayRead?: MayRead): Promise<Start>;
   /** Reads the messages after a position. */
   read(interest: Interest, position: Position, limit: PageLimit, mayRead?: MayRead): Promise<Page>;
-  /** Reads backward: the newest messages of a topic before a sequence. */
-  readBefore(topic: Topic, sequence: number, limit: PageLimit): Promise<PageBefore>;
+  /** Reads backward: the newest messages of a topic before a place. The place of another log has none. */
+  readBefore(topic: Topic, before: Offset, limit: PageLimit): Promise<PageBefore>;
   /** Resolves after all earlier appends are settled. All later calls reject. */
   close(): Promise<void>;
 }

@@ -1,6 +1,7 @@
 import { FanfareError, formatOffset, type PublishResult } from '@fanfare/protocol';
 import { fixedLimits } from '../limits/fixed-limits.ts';
-import type { AppendOutcome, NewRecord, TopicLog } from '../log/topic-log.ts';
+import type { Appended, AppendOutcome, NewRecord, TopicLog } from '../log/topic-log.ts';
+import type { Counters } from './counters.ts';
 import { refuseStorage, tooLarge, topicNotFound, topicsExhausted } from './refusals.ts';
 
 const { value: idsMax } = fixedLimits.idsMax;
@@ -10,17 +11,18 @@ const { value: idsMax } = fixedLimits.idsMax;
  *
  * @returns the result of each message, or its refusal: `topic_not_found`, `id_conflict`, `limit_exceeded`,
  *   `payload_too_large`
- * @throws FanfareError `storage_unavailable` or `draining` if nothing was appended; `internal` if this is
- *   uncertain
+ * @throws FanfareError `storage_unavailable` or `draining` if nothing was appended; `outcome_unknown`
  */
 export async function append(
   log: TopicLog,
+  counters: Counters,
   records: readonly NewRecord[],
 ): Promise<readonly (PublishResult | FanfareError)[]> {
   const outcomes = await log.append(records).catch(refuseStorage);
   return records.map((record, at) => {
     const outcome = outcomes[at];
     if (!outcome) throw new Error('the log gave no outcome');
+    if (outcome.kind === 'appended') counters.publishes++;
     return resultOf(record, outcome, log);
   });
 }
@@ -45,19 +47,16 @@ function resultOf(record: NewRecord, outcome: AppendOutcome, log: TopicLog): Pub
       );
     case 'appended':
     case 'duplicate':
-      return acknowledgement(record, outcome, log.epoch);
+      return acknowledgement(record, outcome);
   }
 }
 
-function acknowledgement(
-  { topic, id }: NewRecord,
-  { kind, sequence, time, stored }: Extract<AppendOutcome, { readonly time: number }>,
-  epoch: string,
-): PublishResult {
+function acknowledgement({ topic, id }: NewRecord, outcome: Appended): PublishResult {
+  const { kind, time, stored } = outcome;
   return {
     ok: true,
     topic,
-    ...(stored !== 'none' && { offset: formatOffset({ epoch, sequence }) }),
+    ...(stored !== 'none' && { offset: formatOffset(outcome) }),
     time,
     ...(id !== undefined && { id }),
     ...(kind === 'duplicate' && { duplicate: true }),

@@ -9,7 +9,6 @@ export interface BroadcasterParts {
   readonly index: SubscriptionIndex;
   readonly fanOuts: readonly FanOut[];
   readonly counters: Counters;
-  readonly epoch: string;
 }
 
 /** Takes the records of each commit from the log's tail, and sends them to their live subscribers. */
@@ -21,8 +20,7 @@ export class Broadcaster {
   }
 
   broadcast(records: readonly LogRecord[]): void {
-    const { counters, index } = this.#parts;
-    counters.publishes += records.length;
+    const { index } = this.#parts;
     for (const record of records) {
       const audiences = index.matching(record.topic);
       if (record.ordinal === 0) for (const audience of audiences) audience.unstored++;
@@ -35,8 +33,8 @@ export class Broadcaster {
   #broadcastOne(record: LogRecord, matching: readonly Audience[], form: Form): void {
     const audiences = matching.filter(({ live }) => live[form] > 0);
     if (audiences.length === 0) return;
-    const { fanOuts, counters, epoch } = this.#parts;
-    const event = encodeLive(record, form, epoch, audiences);
+    const { fanOuts, counters } = this.#parts;
+    const event = encodeLive(record, form, audiences);
     for (const fanOut of fanOuts) {
       // The fan-out may change the counter itself meanwhile: an open poll takes its deliveries at once.
       const sent = fanOut.broadcast(event);

@@ -2,11 +2,12 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   FanfareError,
   formatOffset,
-  isPattern,
   parseSubscribe,
   parseUnsubscribe,
   type Form,
+  type From,
   type Interest,
+  type Offset,
   type Subscribed,
   type SubscribeRequest,
   type SubscriptionState,
@@ -16,10 +17,11 @@ import type { Rights } from '../access/rights.ts';
 import { fixedLimits } from '../limits/fixed-limits.ts';
 import type { RateLimits, Source } from '../limits/rate-limits.ts';
 import type { Start } from '../log/topic-log.ts';
+import type { TopicFilter } from '../subscriptions/audience.ts';
 import type { LiveEvent } from './peer-events.ts';
 import type { Peer } from './peer.ts';
 import { permitReading } from './permit.ts';
-import { refuseStorage, topicsExhausted } from './refusals.ts';
+import { refuseLogFailure, topicsExhausted } from './refusals.ts';
 import { Subscription, type SubscriptionParts } from './subscription.ts';
 
 export interface ConnectionParts extends SubscriptionParts {
@@ -226,40 +228,31 @@ export class Connection {
     // before it begins.
     const subscription = new Subscription({ interest: topic, form, filter }, this.peer, this.#parts);
     try {
-      await this.#ensureExists(topic);
+      const start = await this.#open(topic, from ?? { kind: 'new' }, filter);
       if (known && !known.isEnded && !from) {
         subscription.abandon();
-        return this.#acknowledgement(topic, known.state, known.sequence, { due: 0 });
+        return acknowledgement(topic, known.state, known.place, { due: 0 });
       }
-      const start = await this.#parts.log.locate(topic, from ?? { kind: 'new' }, filter?.allows);
       if (this.#isClosed) throw new FanfareError('bad_request', 'The connection is closed.');
       known?.end();
       (this.#subscriptions[form] ??= new Map()).set(topic, subscription);
       const { state, position, ...begun } = subscription.begin(start);
-      return this.#acknowledgement(topic, state, position.sequence, begun);
+      return acknowledgement(topic, state, position, begun);
     } catch (error) {
       subscription.abandon();
       throw error;
     }
   }
 
-  async #ensureExists(interest: Interest): Promise<void> {
-    if (isPattern(interest)) return;
+  /** Makes the topic exist, and finds the start. */
+  async #open(interest: Interest, from: From, filter: TopicFilter | undefined): Promise<Start> {
     const { log } = this.#parts;
     const { subject } = this.#rights.identity;
-    const creation = await log.createTopic(interest, false, subject).catch(refuseStorage);
-    if (creation === 'topics_exhausted') throw topicsExhausted(log);
-  }
-
-  #acknowledgement(
-    topic: Interest,
-    state: SubscriptionState,
-    sequence: number,
-    { recovered, due }: Omit<Start, 'position'>,
-  ): Subscribed {
-    const offset = formatOffset({ epoch: this.#parts.log.epoch, sequence });
-    const flag = recovered === undefined ? {} : { recovered };
-    return { ok: true, topic, state, offset, ...flag, replayed: due };
+    const opened = await log
+      .open(interest, from, { mayRead: filter?.allows, subject })
+      .catch(refuseLogFailure);
+    if (opened.creation === 'topics_exhausted') throw topicsExhausted(log);
+    return opened;
   }
 
   #checkLimit(): void {
@@ -271,4 +264,14 @@ export class Connection {
       `Limit of ${max} subscriptions per connection reached (\`subscriptionsPerConnectionMax\`).`,
     );
   }
+}
+
+function acknowledgement(
+  topic: Interest,
+  state: SubscriptionState,
+  place: Offset,
+  { recovered, due }: Omit<Start, 'position'>,
+): Subscribed {
+  const flag = recovered === undefined ? {} : { recovered };
+  return { ok: true, topic, state, offset: formatOffset(place), ...flag, replayed: due };
 }

@@ -3,6 +3,7 @@ import {
   isReservedTopic,
   type ConnectionDetails,
   type ConnectionInfo,
+  type Offset,
   type SubscriberInfo,
   type Topic,
 } from '@fanfare/protocol';
@@ -118,6 +119,20 @@ export class Connections {
       audiences = this.#audiencesOf(topic);
     }
     return { items };
+  }
+
+  /** Messages that are not stored may have been missed: subscriptions that can want such messages learn it. */
+  miss(): void {
+    for (const subscription of this.#subscriptions()) subscription.miss();
+  }
+
+  /** The tail of the log continues elsewhere: all live subscriptions read the log from the given place. */
+  fallBehind(place: Offset): void {
+    for (const subscription of this.#subscriptions()) subscription.fallBehind(place);
+  }
+
+  *#subscriptions(): Generator<Subscription, void, undefined> {
+    for (const connection of this.#open.values()) yield* connection.subscriptions();
   }
 
   #audiencesOf(topic: Topic): ReadonlySet<Audience> {

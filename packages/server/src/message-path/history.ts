@@ -46,8 +46,8 @@ export async function readHistory(
   );
   const isComplete = recovered && page.dropped === 0;
   return {
-    messages: records.map((record) => encodeEnvelope(record, offsetOf(record, log.epoch))),
-    next: formatOffset({ epoch: log.epoch, sequence: page.position.sequence }),
+    messages: records.map((record) => encodeEnvelope(record, offsetOf(record))),
+    next: formatOffset(page.position),
     more: !page.isAtHead,
     ...(recovered !== undefined && { recovered: isComplete === true }),
   };
@@ -68,16 +68,11 @@ export async function readHistoryBefore(
   limit: number,
 ): Promise<HistoryBefore> {
   await checkExists(log, topic);
-  // An offset of another log cannot be found.
-  if (before.epoch !== log.epoch) return { messages: [], next: formatOffset(before), more: false };
-  const { records, isAtStart } = await log.readBefore(topic, before.sequence, {
-    recordsMax: limit,
-    bytesMax,
-  });
+  const { records, isAtStart } = await log.readBefore(topic, before, { recordsMax: limit, bytesMax });
   const [oldest] = records;
   return {
-    messages: records.map((record) => encodeEnvelope(record, offsetOf(record, log.epoch))),
-    next: formatOffset({ epoch: log.epoch, sequence: oldest?.sequence ?? before.sequence }),
+    messages: records.map((record) => encodeEnvelope(record, offsetOf(record))),
+    next: formatOffset(oldest ?? before),
     more: !isAtStart,
   };
 }

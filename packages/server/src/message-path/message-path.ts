@@ -22,7 +22,7 @@ import { Counters } from './counters.ts';
 import { permitManaging, permitReading } from './permit.ts';
 import { readHistory, readHistoryBefore, type History, type HistoryBefore } from './history.ts';
 import { admitMany, appendMany, type BatchInput, type BatchParts, type BatchResult } from './publish-many.ts';
-import { damaged, refuseReading } from './refusals.ts';
+import { damaged, refuseLogFailure } from './refusals.ts';
 import { Replays } from './replay.ts';
 import { Topics } from './topics.ts';
 
@@ -55,11 +55,12 @@ export class MessagePath {
   constructor(parts: MessagePathParts) {
     const { log, index, rules, fanOuts, limits, rates, onFailure, now } = parts;
     const counters = this.#counters;
-    const broadcaster = new Broadcaster({ index, fanOuts, counters, epoch: log.epoch });
+    const broadcaster = new Broadcaster({ index, fanOuts, counters });
     this.#parts = parts;
     this.topics = new Topics(log, index, rules);
     this.connections = new Connections({
       index,
+      rules,
       log,
       counters,
       replays: new Replays(),
@@ -74,8 +75,12 @@ export class MessagePath {
       await Promise.all(fanOuts.map((fanOut) => fanOut.ready()));
     };
     this.#admission = admission;
-    this.#batch = { log, admission, index, batchMessagesMax, fanOutsReady };
-    log.tail((records) => broadcaster.broadcast(records));
+    this.#batch = { log, counters, admission, index, batchMessagesMax, fanOutsReady };
+    log.tail({
+      onRecords: (records) => broadcaster.broadcast(records),
+      onMissed: () => this.connections.miss(),
+      onBehind: (place) => this.connections.fallBehind(place),
+    });
   }
 
   /**
@@ -85,7 +90,7 @@ export class MessagePath {
    */
   async publish(rights: Rights, input: PublishInput, source: Source = {}): Promise<PublishResult> {
     this.#parts.rates.takePublish(source);
-    const [result] = await append(this.#log, [this.#admission.admit(rights, input)]);
+    const [result] = await append(this.#log, this.#counters, [this.#admission.admit(rights, input)]);
     if (!result) throw new Error('there was nothing to append');
     if (result instanceof FanfareError) throw result;
     return result;
@@ -112,7 +117,7 @@ export class MessagePath {
    */
   async history(rights: Rights, interest: Interest, from: From, limit: number): Promise<History> {
     const filter = permitReading(rights, interest);
-    return readHistory(this.#log, interest, from, limit, filter?.allows).catch(refuseReading);
+    return readHistory(this.#log, interest, from, limit, filter?.allows).catch(refuseLogFailure);
   }
 
   /**
@@ -122,14 +127,14 @@ export class MessagePath {
    */
   async historyBefore(rights: Rights, topic: Topic, before: Offset, limit: number): Promise<HistoryBefore> {
     permitReading(rights, topic);
-    return readHistoryBefore(this.#log, topic, before, limit).catch(refuseReading);
+    return readHistoryBefore(this.#log, topic, before, limit).catch(refuseLogFailure);
   }
 
   /** @throws FanfareError `not_authorized`, `draining` */
   async figures(rights: Rights): Promise<Figures> {
     permitManaging(rights);
     const { index, fanOuts } = this.#parts;
-    const { topics, ...log } = await this.#log.usage().catch(refuseReading);
+    const { topics, ...log } = await this.#log.usage().catch(refuseLogFailure);
     const { publishes, deliveries, live } = this.#counters;
     return {
       connections: this.connections.size,

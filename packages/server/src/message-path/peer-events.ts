@@ -1,6 +1,7 @@
 import {
   encodeEnvelope,
   encodePlain,
+  formatOffset,
   type Form,
   type GapEvent,
   type Interest,
@@ -32,16 +33,13 @@ export interface LiveEvent extends PeerEvent {
   readonly isStored: boolean;
 }
 
-export function encodeLive(
-  record: LogRecord,
-  form: Form,
-  epoch: string,
-  audiences: readonly Audience[],
-): LiveEvent {
-  const { sequence, ordinal } = record;
-  const { name, argumentJson, offset } = encodeDelivery(record, form, epoch);
+export function encodeLive(record: LogRecord, form: Form, audiences: readonly Audience[]): LiveEvent {
+  const { epoch, sequence, ordinal } = record;
+  const { name, argumentJson, offset } = encodeDelivery(record, form);
   const isStored = ordinal > 0;
-  const before = isStored ? { sequence: sequence - 1, ordinal: ordinal - 1 } : { sequence };
+  const before: Position = isStored
+    ? { epoch, sequence: sequence - 1, ordinal: ordinal - 1 }
+    : { epoch, sequence };
   return { name, argumentJson, offset, form, audiences, before, isStored };
 }
 
@@ -49,20 +47,20 @@ export function encodeLive(
  * @param replay - the interest of the subscription that reads the message from the log; undefined for live
  * messages
  */
-export function encodeDelivery(record: LogRecord, form: Form, epoch: string, replay?: Interest): PeerEvent {
+export function encodeDelivery(record: LogRecord, form: Form, replay?: Interest): PeerEvent {
   switch (form) {
     case 'plain':
       return { name: record.topic, argumentJson: encodePlain(record) };
     case 'envelope': {
-      const offset = offsetOf(record, epoch);
+      const offset = offsetOf(record);
       return { name: 'message', argumentJson: encodeEnvelope(record, offset, replay), offset };
     }
   }
 }
 
 /** The offset of a message. Undefined if the message is not stored. */
-export function offsetOf({ ordinal, sequence }: LogRecord, epoch: string): string | undefined {
-  return ordinal === 0 ? undefined : `${epoch}.${sequence}`;
+export function offsetOf(record: LogRecord): string | undefined {
+  return record.ordinal === 0 ? undefined : formatOffset(record);
 }
 
 /** Whether an event is a message. The protocol's other events have reserved names. */

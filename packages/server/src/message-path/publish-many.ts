@@ -5,6 +5,7 @@ import type { NewRecord, TopicLog } from '../log/topic-log.ts';
 import type { SubscriptionIndex } from '../subscriptions/subscription-index.ts';
 import type { Admission } from './admit.ts';
 import { append } from './append.ts';
+import type { Counters } from './counters.ts';
 import { elementsOf } from './json-text.ts';
 import { isNotJson, notJson } from './refusals.ts';
 
@@ -21,6 +22,7 @@ type Admitted = NewRecord | FanfareError;
 
 export interface BatchParts {
   readonly log: TopicLog;
+  readonly counters: Counters;
   readonly admission: Admission;
   readonly index: Pick<SubscriptionIndex, 'isCovered'>;
   readonly batchMessagesMax: number;
@@ -73,12 +75,11 @@ export async function admitMany(
  *
  * @returns the result of each record, in their order. If only some could be stored, the others have the
  *   reason
- * @throws FanfareError `storage_unavailable` or `draining` if nothing was appended; `internal` if this is
- *   uncertain
+ * @throws FanfareError `storage_unavailable` or `draining` if nothing was appended; `outcome_unknown`
  */
 export async function appendMany(
   admitted: readonly Admitted[],
-  { log, index, fanOutsReady }: BatchParts,
+  { log, counters, index, fanOutsReady }: BatchParts,
 ): Promise<readonly BatchResult[]> {
   const records = admitted.filter((one): one is NewRecord => !(one instanceof FanfareError));
   const results: BatchResult[] = [];
@@ -87,6 +88,7 @@ export async function appendMany(
       results.push(
         ...(await append(
           log,
+          counters,
           piece.map((record) => withCreation(record, index)),
         )),
       );

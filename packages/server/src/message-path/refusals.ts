@@ -9,6 +9,8 @@ import {
   type TopicLog,
 } from '../log/topic-log.ts';
 
+const logErrors = [LogBusyError, LogClosedError, LogDamagedError, LogFullError, LogUnwritableError] as const;
+
 /** The refusals that several steps of the message path use. Each step throws or returns them. */
 
 export function topicNotFound(topic: Topic): FanfareError {
@@ -58,9 +60,9 @@ export function isNotJson(refusal: unknown): refusal is FanfareError {
 /** Turns a failure of the log into a refusal. */
 function storageRefusal(cause: unknown): FanfareError {
   if (cause instanceof LogClosedError) return new FanfareError('draining', 'The server is shutting down.');
+  if (cause instanceof LogDamagedError) return damaged(cause);
   if (cause instanceof LogBusyError) {
-    const detail = 'The disk is too slow for the messages that wait to be stored. Retry later.';
-    return new FanfareError('storage_unavailable', detail);
+    return new FanfareError('storage_unavailable', cause.message);
   }
   if (cause instanceof LogFullError) {
     return new FanfareError('storage_unavailable', 'There is no space left to store anything.', {
@@ -69,8 +71,8 @@ function storageRefusal(cause: unknown): FanfareError {
     });
   }
   if (cause instanceof LogUncertainError) {
-    const detail = `${cause.summary} The message may have been stored.`;
-    return new FanfareError('internal', detail, { cause });
+    const detail = `${cause.summary} The message may have been stored: publish it again with the same \`id\`.`;
+    return new FanfareError('outcome_unknown', detail, { cause });
   }
   const detail = cause instanceof LogUnwritableError ? cause.summary : 'The message could not be stored.';
   return new FanfareError('storage_unavailable', detail, { cause });
@@ -81,10 +83,9 @@ export function refuseStorage(cause: unknown): never {
   throw storageRefusal(cause);
 }
 
-/** @throws FanfareError if the log is closed or damaged; any other error unchanged */
-export function refuseReading(error: unknown): never {
-  if (error instanceof LogClosedError) throw storageRefusal(error);
-  throw error instanceof LogDamagedError ? damaged(error) : error;
+/** @throws FanfareError for a known failure of the log to read or to open; any other error unchanged */
+export function refuseLogFailure(error: unknown): never {
+  throw logErrors.some((kind) => error instanceof kind) ? storageRefusal(error) : error;
 }
 
 /** The refusal for damaged messages. */

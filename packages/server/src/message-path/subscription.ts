@@ -4,9 +4,17 @@ import {
   type FanfareError,
   type Form,
   type Interest,
+  type Offset,
   type SubscriptionState,
 } from '@fanfare/protocol';
-import type { Page, Position, Start, TopicLog } from '../log/topic-log.ts';
+import {
+  LogUnreachableError,
+  type Page,
+  type Position,
+  type Start,
+  type TopicLog,
+} from '../log/topic-log.ts';
+import type { Rules } from '../rules/rule.ts';
 import type { Audience, TopicFilter } from '../subscriptions/audience.ts';
 import type { SubscriptionIndex } from '../subscriptions/subscription-index.ts';
 import type { Counters } from './counters.ts';
@@ -18,6 +26,7 @@ import { encodePage, pageLimit, type Replay, type Replays } from './replay.ts';
 export interface SubscriptionParts {
   readonly log: TopicLog;
   readonly index: SubscriptionIndex;
+  readonly rules: Rules;
   readonly counters: Counters;
   readonly replays: Replays;
   /** Called if a subscription fails after it has begun. */
@@ -54,9 +63,11 @@ export class Subscription implements Replay {
   #audience: Audience;
   #state: SubscriptionState | 'ended' = 'catching_up';
   /** While it catches up: the position up to which everything was sent. */
-  #position: Position = { sequence: 0 };
+  #position: Position = { epoch: '', sequence: 0 };
   /** The audience's count of unstored messages when the subscription was last live. */
   #unstoredSeen: number;
+  /** Whether an unknown number of unstored messages was missed since the subscription was last live. */
+  #hasMissed = false;
   /** Whether the client knows that the subscription is catching up. */
   #isNotified = false;
   /** Whether it waits until the peer has space. */
@@ -86,15 +97,15 @@ export class Subscription implements Replay {
   }
 
   /** The place in the log up to which everything was sent. */
-  get sequence(): number {
-    return this.#state === 'live' ? this.#parts.log.head : this.#position.sequence;
+  get place(): Offset {
+    return this.#state === 'live' ? placeAtHead(this.#parts.log) : this.#position;
   }
 
   /** Begins to send messages, in a later turn at the earliest. */
   begin({ position, ...start }: Start): Begun {
     this.#position = position;
     this.#unstoredSeen = this.#audience.unstored;
-    if (start.due === 0 && position.sequence === this.#parts.log.head) this.#goLive();
+    if (start.due === 0 && isAtHead(position, this.#parts.log)) this.#goLive();
     else {
       this.#isNotified = true;
       this.#parts.replays.add(this);
@@ -109,7 +120,8 @@ export class Subscription implements Replay {
   overflow({ before, isStored }: LiveEvent): void {
     if (this.#state !== 'live') return;
     // The ordinal counts the messages of one topic.
-    this.#position = isPattern(this.interest) ? { sequence: before.sequence } : before;
+    const { epoch, sequence } = before;
+    this.#position = isPattern(this.interest) ? { epoch, sequence } : before;
     this.#unstoredSeen = this.#audience.unstored - (isStored ? 0 : 1);
     this.#leave();
     this.#state = 'catching_up';
@@ -117,6 +129,25 @@ export class Subscription implements Replay {
     // A topic that keeps nothing has no messages in the log.
     this.#isNotified = isStored || isPattern(this.interest);
     if (this.#isNotified) this.#notifyState('catching_up');
+  }
+
+  /** The tail of the log continues elsewhere: a live subscription reads the log from the given place. */
+  fallBehind({ epoch, sequence }: Offset): void {
+    if (this.#state !== 'live') return;
+    this.#position = { epoch, sequence };
+    this.#unstoredSeen = this.#audience.unstored;
+    this.#leave();
+    this.#state = 'catching_up';
+    this.#isNotified = true;
+    this.#notifyState('catching_up');
+    this.#parts.replays.add(this);
+  }
+
+  /** Messages that are not stored may have been missed: an unknown number. */
+  miss(): void {
+    if (this.#state === 'ended' || !this.#parts.rules.mayKeepNothing(this.interest)) return;
+    this.#hasMissed = true;
+    if (this.#state === 'live') this.#notifyUnstored();
   }
 
   /** The peer has space again. */
@@ -140,7 +171,8 @@ export class Subscription implements Replay {
       if (this.#state !== 'catching_up') return false;
       return this.#audience === audience ? this.#offer(page) : true;
     } catch (error) {
-      this.#fail(error);
+      if (error instanceof LogUnreachableError) this.#parts.replays.retry(this);
+      else this.#fail(error);
       return false;
     }
   }
@@ -179,9 +211,9 @@ export class Subscription implements Replay {
   }
 
   /** Reads a page. @returns whether to read the next page at once */
-  #offer({ records, position, isAtHead, dropped }: Page): boolean {
+  #offer({ records, position, isAtHead: isLast, dropped }: Page): boolean {
     const { log, counters } = this.#parts;
-    const events = encodePage(records, this.form, log.epoch, this.interest);
+    const events = encodePage(records, this.form, this.interest);
     const deliveries = events.length;
     if (dropped !== 0) events.unshift(encodeGap(this.interest, this.form, dropped));
     if (events.length > 0 && !this.#peer.offer(events)) {
@@ -192,7 +224,7 @@ export class Subscription implements Replay {
     this.#position = position;
     // Nothing is broadcast between this check and joining the audience, so there is neither a gap nor a
     // repeat.
-    if (!isAtHead || position.sequence !== log.head) return true;
+    if (!isLast || !isAtHead(position, log)) return true;
     this.#goLive();
     return false;
   }
@@ -205,13 +237,15 @@ export class Subscription implements Replay {
   }
 
   #notifyUnstored(): void {
-    const missed = this.#audience.unstored - this.#unstoredSeen;
-    if (missed > 0) this.#peer.notify(encodeGap(this.interest, this.form, missed));
+    const missed = this.#hasMissed ? 'unknown' : this.#audience.unstored - this.#unstoredSeen;
+    this.#hasMissed = false;
+    this.#unstoredSeen = this.#audience.unstored;
+    if (missed !== 0) this.#peer.notify(encodeGap(this.interest, this.form, missed));
   }
 
   #notifyState(state: SubscriptionState): void {
     if (this.form !== 'envelope') return;
-    const offset = formatOffset({ epoch: this.#parts.log.epoch, sequence: this.#position.sequence });
+    const offset = formatOffset(this.#position);
     this.#peer.notify(encodeState(this.interest, state, offset));
   }
 
@@ -244,4 +278,12 @@ export class Subscription implements Replay {
     const problem = { ...error.toProblem(), topic: this.interest };
     this.#peer.notify({ name: 'error', argumentJson: JSON.stringify(problem) });
   }
+}
+
+function placeAtHead({ epoch, head: sequence }: TopicLog): Offset {
+  return { epoch, sequence };
+}
+
+function isAtHead({ epoch, sequence }: Offset, log: TopicLog): boolean {
+  return sequence === log.head && epoch === log.epoch;
 }

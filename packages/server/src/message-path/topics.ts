@@ -6,7 +6,7 @@ import { describeRule } from '../rules/describe-rule.ts';
 import type { Rules } from '../rules/rule.ts';
 import type { SubscriptionIndex } from '../subscriptions/subscription-index.ts';
 import { permitDeleting, permitPublishing, permitReading } from './permit.ts';
-import { refuseReading, refuseStorage, topicNotFound, topicsExhausted } from './refusals.ts';
+import { refuseLogFailure, refuseStorage, topicNotFound, topicsExhausted } from './refusals.ts';
 
 /** The result of declaring a topic. */
 export interface Declared {
@@ -39,7 +39,7 @@ export class Topics {
     const pacer = new Pacer();
     for (let after = query.after; ;) {
       const page = { ...query, limit: pageMax, ...(after !== undefined && { after }) };
-      const states = await this.#log.topics(page).catch(refuseReading);
+      const states = await this.#log.topics(page).catch(refuseLogFailure);
       for (const state of states) {
         // Each pattern of a token is tried for each topic.
         if (pacer.isDue) await pacer.yield();
@@ -57,7 +57,7 @@ export class Topics {
   async get(rights: Rights, input: unknown): Promise<TopicDetails> {
     const topic = parseTopic(input);
     permitReading(rights, topic);
-    const state = await this.#log.topicState(topic).catch(refuseReading);
+    const state = await this.#log.topicState(topic).catch(refuseLogFailure);
     if (!state) throw topicNotFound(topic);
     return { ...this.#infoOf(state), rule: describeRule(this.#rules.of(topic)) };
   }
@@ -72,7 +72,7 @@ export class Topics {
   async declare(rights: Rights, input: unknown): Promise<Declared> {
     const topic = parseTopic(input);
     permitPublishing(rights, topic);
-    const creation = await this.#log.createTopic(topic, true).catch(refuseStorage);
+    const creation = await this.#log.declareTopic(topic).catch(refuseStorage);
     if (creation === 'topics_exhausted') throw topicsExhausted(this.#log);
     const isReadable = rights.may('subscribe', topic);
     return { isNew: creation === 'created', info: isReadable ? await this.get(rights, topic) : { topic } };
@@ -103,13 +103,12 @@ export class Topics {
     return infos;
   }
 
-  #infoOf({ topic, messages, lastSequence: sequence, published, lastTime }: TopicState): TopicInfo {
-    const { epoch } = this.#log;
+  #infoOf({ topic, messages, last, published, lastTime }: TopicState): TopicInfo {
     return {
       topic,
       subscribers: this.#index.subscribers(topic),
       messages,
-      ...(sequence !== undefined && { lastOffset: formatOffset({ epoch, sequence }) }),
+      ...(last && { lastOffset: formatOffset(last) }),
       published,
       ...(lastTime !== undefined && { lastTime }),
     };

@@ -1,4 +1,4 @@
-import { matches, type Interest, type Topic } from '@fanfare/protocol';
+import { isPattern, matches, overlaps, type Interest, type Topic } from '@fanfare/protocol';
 
 /** The retention of a topic. If a limit is exceeded, the oldest messages are removed. */
 export interface Keep {
@@ -76,6 +76,14 @@ export class Rules {
   /** Whether messages of any topic name their publisher. */
   get tellsPublishers(): boolean {
     return this.#rules.some(({ publisher }) => publisher === true);
+  }
+
+  /** Whether a topic can exist that the interest matches and that keeps nothing. */
+  mayKeepNothing(interest: Interest): boolean {
+    if (!isPattern(interest)) return this.of(interest).keep === 'none';
+    return [...this.#rules, this.#fallback].some(
+      ({ match, keep }) => keep === 'none' && overlaps(match, interest),
+    );
   }
 
   /** Finds the rule of a topic. Callers should keep the result, because the rules are tried one by one. */

@@ -1,5 +1,5 @@
 import type { Stored, Topic } from '@fanfare/protocol';
-import type { TopicLog } from '../../src/log/topic-log.ts';
+import type { LogRecord, TopicCreation, TopicLog } from '../../src/log/topic-log.ts';
 import type { Rule } from '../../src/rules/rule.ts';
 
 /** The options of a log under test. */
@@ -28,6 +28,8 @@ export interface LogUnderTest {
    * then.
    */
   readonly advance: (ms: number) => Promise<void>;
+  /** Resolves when the tail has everything that was acknowledged. Without it, it always has. */
+  readonly settled?: () => Promise<void>;
   /** Closes it and opens it again, if that makes sense. The earlier log is not used any more. */
   readonly reopen?: () => Promise<TopicLog>;
   /** Closes it, even if it was closed already. */
@@ -35,3 +37,18 @@ export interface LogUnderTest {
 }
 
 export type OpenLog = (options: LogOptions) => Promise<LogUnderTest>;
+
+/** Creates a topic, as a subscriber does. */
+export async function create(log: TopicLog, topic: Topic, subject?: string): Promise<TopicCreation> {
+  return (await log.open(topic, { kind: 'new' }, { subject })).creation;
+}
+
+/** Collects the records that the tail of a log gets from now on. Fails if it misses any. */
+export function tailOf(log: TopicLog): LogRecord[] {
+  const records: LogRecord[] = [];
+  const fail = (): never => {
+    throw new Error('the tail missed records');
+  };
+  log.tail({ onRecords: (committed) => void records.push(...committed), onMissed: fail, onBehind: fail });
+  return records;
+}

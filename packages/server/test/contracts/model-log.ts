@@ -87,7 +87,7 @@ export class ModelLog {
     if (first && this.#isRemembered(first, answer)) {
       if (first.messageJson !== record.messageJson) return { kind: 'id_conflict' };
       const { sequence, time, isStored } = first;
-      return { kind: 'duplicate', sequence, time, stored: isStored ? this.level : 'none' };
+      return { kind: 'duplicate', epoch: this.epoch, sequence, time, stored: isStored ? this.level : 'none' };
     }
     if (!this.topics.has(record.topic)) {
       if (rule.create !== 'publish') return { kind: 'topic_not_found' };
@@ -106,8 +106,11 @@ export class ModelLog {
       const { messageJson } = record;
       this.#ids.set(key, { messageJson, sequence, time, at: this.#running, isOptional: false, isStored });
     }
-    return { kind: 'appended', sequence, time, stored };
+    return { kind: 'appended', epoch: this.epoch, sequence, time, stored };
   }
+
+  /** The epoch of the log, which it keeps. */
+  epoch = '';
 
   /** The level at which the log stores. */
   level: 'memory' | 'disk' | 'replicated' = 'memory';
@@ -205,7 +208,7 @@ export class ModelLog {
     return {
       topic,
       messages,
-      ...(last && { lastSequence: last.sequence }),
+      ...(last && { last: { epoch: this.epoch, sequence: last.sequence } }),
       published,
       ...(published + messages > 0 && { lastTime }),
     };
@@ -335,7 +338,7 @@ export class ModelLog {
     const topic = this.topics.get(record.topic) as ModelTopic;
     const ordinal = isStored ? topic.messages.length + 1 : 0;
     const { subject: _subject, ...told } = record;
-    const appended = { ...told, sequence: this.head, ordinal, time: this.#newestTime };
+    const appended = { ...told, epoch: this.epoch, sequence: this.head, ordinal, time: this.#newestTime };
     this.tail.push(appended);
     topic.published++;
     topic.lastTime = this.#newestTime;

@@ -19,6 +19,7 @@ import type {
 import type { Rule } from '../../src/rules/rule.ts';
 import type { LogUnderTest, OpenLog } from './log-under-test.ts';
 import { ModelLog, type ModelMessage, type ModelReader } from './model-log.ts';
+import { create } from './log-under-test.ts';
 
 const topics = ['a', 'b', 'x/a', 'x/b', 'x/y/c', 'x/n', 'n', 'p/a', 'p/n'].map(parseTopic);
 const interests = [...topics, ...['*', '**', 'x/*', 'x/**', '*/a', 'none/*'].map(parseInterest)];
@@ -212,6 +213,7 @@ class Run {
     this.#under = under;
     this.#model = model;
     this.#model.level = under.level;
+    this.#model.epoch = under.log.epoch;
     this.#log = under.log;
     this.#listen();
   }
@@ -279,7 +281,7 @@ class Run {
   }
 
   async #create(topic: Topic, isDeclared: boolean, subject: string | undefined): Promise<TopicCreation> {
-    const creation = await this.#log.createTopic(topic, isDeclared, subject);
+    const creation = await (isDeclared ? this.#log.declareTopic(topic) : create(this.#log, topic, subject));
     expect(creation).toBe(this.#model.create(topic, isDeclared, subject));
     await this.#settle(0);
     return creation;
@@ -294,6 +296,7 @@ class Run {
   async #settle(ms: number): Promise<void> {
     this.#now += ms;
     this.#latest = Math.max(this.#latest, this.#now);
+    await this.#under.settled?.();
     await this.#under.advance(ms);
     this.#model.retain(this.#under.startTime + this.#now);
   }
@@ -350,7 +353,7 @@ class Run {
   async #readBack(topic: Topic, sequence: number, pageLimit: PageLimit): Promise<boolean> {
     const { records, isAtStart } = this.#model.before(topic, sequence, pageLimit);
     this.#model.noteUse(topic);
-    const page = await this.#log.readBefore(topic, sequence, pageLimit);
+    const page = await this.#log.readBefore(topic, { epoch: this.#log.epoch, sequence }, pageLimit);
     expect(page).toEqual({ records: records.map(recordOf), isAtStart });
     return !isAtStart;
   }
@@ -378,10 +381,14 @@ class Run {
   }
 
   #listen(): void {
-    this.#log.tail((records) => {
+    const fail = (): never => {
+      throw new Error('the tail missed records');
+    };
+    const onRecords = (records: readonly LogRecord[]): void => {
       this.#tail.push(...records);
       expect(this.#log.head).toBe(records.at(-1)?.sequence);
-    });
+    };
+    this.#log.tail({ onRecords, onMissed: fail, onBehind: fail });
   }
 
   #compareTail(): void {

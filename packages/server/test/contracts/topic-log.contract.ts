@@ -5,13 +5,13 @@ import { until } from '../../../../test/waits.ts';
 import {
   LogClosedError,
   type AppendOutcome,
-  type LogRecord,
   type NewRecord,
   type TopicLog,
 } from '../../src/log/topic-log.ts';
 import type { Rule } from '../../src/rules/rule.ts';
 import type { LogOptions, LogUnderTest, OpenLog } from './log-under-test.ts';
 import { agreesWithModel, steps } from './model-run.ts';
+import { create, tailOf } from './log-under-test.ts';
 
 const news = parseTopic('news');
 const other = parseTopic('other');
@@ -20,6 +20,7 @@ const keep = { count: 1_000, ageMs: Infinity, bytes: Infinity };
 const fallback: Rule = { match: everything, keep, create: 'publish', publishBytesMax: 1_000 };
 const roomy: LogOptions = { rules: [], fallback, topicsMax: 100, idWindowMs: 1_000, idsMax: 1_000 };
 const page = { recordsMax: 100, bytesMax: 1_000_000 };
+const nowhere = { epoch: 'none', sequence: 0 };
 
 function keeping(some: Partial<typeof keep> | 'none'): LogOptions {
   return { ...roomy, fallback: { ...fallback, keep: some === 'none' ? some : { ...keep, ...some } } };
@@ -124,14 +125,14 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       const closes = [log.close(), log.close()];
       const asked = [
         () => log.append([]),
-        () => log.createTopic(news, false),
-        () => log.createTopic(other, true),
+        () => create(log, news),
+        () => log.declareTopic(other),
         () => log.deleteTopic(news),
         () => log.topics({ prefix: '', limit: 1 }),
         () => log.topicState(news),
         () => log.locate(news, { kind: 'earliest' }),
-        () => log.read(news, { sequence: 0 }, page),
-        () => log.readBefore(news, 1, page),
+        () => log.read(news, nowhere, page),
+        () => log.readBefore(news, nowhere, page),
         () => log.usage(),
       ];
       for (const ask of asked) await expect(ask()).rejects.toThrow(LogClosedError);
@@ -234,13 +235,13 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       const record = { topic: news, messageJson: '1' };
       const answers = await Promise.all([
         log.deleteTopic(news),
-        log.createTopic(news, true),
-        log.createTopic(news, false),
+        log.declareTopic(news),
+        create(log, news),
         log.append([record]),
         log.deleteTopic(news),
         log.deleteTopic(news),
         log.append([record]),
-        log.createTopic(news, false),
+        create(log, news),
         log.append([record]),
       ]);
       const kinds = answers.map((answer) =>
@@ -260,7 +261,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect(await log.topicState(news)).toEqual({
         topic: 'news',
         messages: 1,
-        lastSequence: 2,
+        last: { epoch: log.epoch, sequence: 2 },
         published: 1,
         lastTime: startTime,
       });
@@ -271,12 +272,12 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect(log.topicsMax).toBe(2);
       const third = parseTopic('third');
       const answers = await Promise.all([
-        log.createTopic(news, true),
-        log.createTopic(other, false),
+        log.declareTopic(news),
+        create(log, other),
         log.append([{ topic: third, messageJson: '1' }]),
-        log.createTopic(third, true),
-        log.createTopic(third, false),
-        log.createTopic(news, false),
+        log.declareTopic(third),
+        create(log, third),
+        create(log, news),
       ]);
       const [, , [appended]] = answers;
       expect(answers.toSpliced(2, 1)).toEqual([
@@ -294,43 +295,46 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
     it('a new topic replaces an unused name, but never a topic that is in use, declared or has messages', async () => {
       const { log } = await opens({ ...roomy, topicsMax: 4, isInUse: (topic) => topic === 'used' });
       const [used, declared, kept] = ['used', 'declared', 'kept'].map(parseTopic) as [Topic, Topic, Topic];
-      await log.createTopic(used, false);
-      await log.createTopic(declared, true);
+      await create(log, used);
+      await log.declareTopic(declared);
       await log.append([{ topic: kept, messageJson: '1' }]);
       for (let at = 0; at < 20; at++) {
         const topic = parseTopic(`name ${at}`);
-        expect(await log.createTopic(topic, false)).toBe('created');
+        expect(await create(log, topic)).toBe('created');
         expect(await namesOf(log)).toEqual([declared, kept, topic, used]);
       }
       const last = parseTopic('last');
-      expect(await log.createTopic(last, true)).toBe('created');
-      expect(await log.createTopic(news, false)).toBe('topics_exhausted');
-      expect(await log.createTopic(news, true)).toBe('topics_exhausted');
+      expect(await log.declareTopic(last)).toBe('created');
+      expect(await create(log, news)).toBe('topics_exhausted');
+      expect(await log.declareTopic(news)).toBe('topics_exhausted');
       expect(await namesOf(log)).toEqual([declared, kept, last, used]);
     });
 
     it.each<[string, (log: TopicLog, topic: Topic) => unknown]>([
       ['publishing to it', (log, topic) => log.append([{ topic, messageJson: '2' }])],
-      ['subscribing to it', (log, topic) => log.createTopic(topic, false)],
+      ['subscribing to it', (log, topic) => create(log, topic)],
       ['leaving it', (log, topic) => log.noteUse(topic)],
       ['reading it', (log, topic) => log.locate(topic, { kind: 'earliest' })],
-      ['reading it back', (log, topic) => log.readBefore(topic, log.head, page)],
+      [
+        'reading it back',
+        (log, topic) => log.readBefore(topic, { epoch: log.epoch, sequence: log.head }, page),
+      ],
     ])('a new topic replaces the least recently used name at the limit, and %s is a use', async (_, use) => {
       const { log } = await opens({ ...keeping('none'), topicsMax: 3 });
-      for (const topic of [other, news]) await log.createTopic(topic, false);
+      for (const topic of [other, news]) await create(log, topic);
       await use(log, other);
-      await log.createTopic(parseTopic('third'), false);
-      await log.createTopic(parseTopic('fourth'), false);
+      await create(log, parseTopic('third'));
+      await create(log, parseTopic('fourth'));
       expect(await namesOf(log)).toEqual(['fourth', 'other', 'third']);
-      await log.createTopic(parseTopic('fifth'), false);
+      await create(log, parseTopic('fifth'));
       expect(await namesOf(log)).toEqual(['fifth', 'fourth', 'third']);
     });
 
     it('one batch can create any number of unused topics', async () => {
       const { log } = await opens({ ...keeping('none'), topicsMax: 3, isInUse: (topic) => topic === news });
       const tail = tailOf(log);
-      await log.createTopic(news, false);
-      await log.createTopic(other, true);
+      await create(log, news);
+      await log.declareTopic(other);
       const topics = Array.from({ length: 40 }, (_, at) => parseTopic(`made/${at}`));
       const outcomes = await log.append(topics.map((topic) => ({ topic, messageJson: '1' })));
       expect(outcomes).toEqual(topics.map(() => expect.objectContaining({ kind: 'appended' }) as object));
@@ -341,7 +345,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
     it('a new topic can be created however many names are used in the same batch', async () => {
       const { log } = await opens({ ...keeping('none'), topicsMax: 201 });
       const topics = Array.from({ length: 200 }, (_, at) => parseTopic(`name ${at}`));
-      for (const topic of [...topics, other]) await log.createTopic(topic, false);
+      for (const topic of [...topics, other]) await create(log, topic);
       const outcomes = await log.append([...topics, news].map((topic) => ({ topic, messageJson: '1' })));
       expect(outcomes.at(-1)).toMatchObject({ kind: 'appended' });
       expect(await log.topicState(other)).toBeUndefined();
@@ -353,12 +357,12 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       const record = (topic: Topic): NewRecord[] => [{ topic, messageJson: '1' }];
       await log.append([...record(news), ...record(other)]);
       const third = parseTopic('third');
-      expect(await log.createTopic(third, true)).toBe('topics_exhausted');
+      expect(await log.declareTopic(third)).toBe('topics_exhausted');
       expect(await log.append(record(third))).toEqual([{ kind: 'topics_exhausted' }]);
       await advance(500);
       await log.append(record(news));
       await advance(600);
-      expect(await log.createTopic(third, true)).toBe('created');
+      expect(await log.declareTopic(third)).toBe('created');
       expect(await namesOf(log)).toEqual([news, third]);
       await advance(500);
       expect(await log.append(record(other))).toMatchObject([{ kind: 'appended' }]);
@@ -381,7 +385,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
         await log.locate(everything, { kind: 'earliest' }),
       ];
       await advance(2_000);
-      await log.createTopic(parseTopic('new'), true);
+      await log.declareTopic(parseTopic('new'));
       expect(await log.topicState(news)).toBeUndefined();
       expect((await log.read(news, topic.position, page)).dropped).toBe('unknown');
       expect((await log.read(everything, all.position, page)).dropped).toBe('unknown');
@@ -402,12 +406,12 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       const recovered = async (sequence: number): Promise<unknown> =>
         (await log.locate(everything, { kind: 'offset', offset: { epoch: log.epoch, sequence } })).recovered;
       const silent = parseTopic('silent');
-      await log.createTopic(silent, false);
-      await log.createTopic(other, false);
+      await create(log, silent);
+      await create(log, other);
       await log.deleteTopic(other);
       expect(await recovered(0)).toBe(true);
       await log.append([{ topic: silent, messageJson: '1' }]);
-      await log.createTopic(other, false);
+      await create(log, other);
       await log.deleteTopic(other);
       expect(await recovered(0)).toBe(false);
     });
@@ -418,23 +422,23 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
         unusedPerSubjectMax: 2,
         isInUse: (topic) => topic === 'used',
       });
-      const create = async (topic: string, subject?: string): Promise<unknown> =>
-        log.createTopic(parseTopic(topic), false, subject);
-      for (const topic of ['ann 1', 'ann 2', 'used']) await create(topic, 'ann');
-      for (const topic of ['bob 1', 'bob 2']) await create(topic, 'bob');
-      for (const topic of ['nobody 1', 'nobody 2', 'nobody 3']) await create(topic);
+      const make = async (topic: string, subject?: string): Promise<unknown> =>
+        create(log, parseTopic(topic), subject);
+      for (const topic of ['ann 1', 'ann 2', 'used']) await make(topic, 'ann');
+      for (const topic of ['bob 1', 'bob 2']) await make(topic, 'bob');
+      for (const topic of ['nobody 1', 'nobody 2', 'nobody 3']) await make(topic);
       await advance(0);
       expect(await namesOf(log)).toHaveLength(8);
       log.noteUse(parseTopic('ann 1'));
-      expect(await create('ann 3', 'ann')).toBe('created');
+      expect(await make('ann 3', 'ann')).toBe('created');
       await advance(0);
       await advance(0);
       const others = ['bob 1', 'bob 2', 'nobody 1', 'nobody 2', 'nobody 3', 'used'];
       expect(await namesOf(log)).toEqual(['ann 1', 'ann 3', ...others]);
       // A topic that is declared, or has a message, does not count.
-      await log.createTopic(parseTopic('ann 1'), true, 'ann');
+      await log.declareTopic(parseTopic('ann 1'));
       await log.append([{ topic: parseTopic('ann 3'), messageJson: '1', subject: 'ann' }]);
-      for (const topic of ['ann 4', 'ann 5', 'ann 6']) await create(topic, 'ann');
+      for (const topic of ['ann 4', 'ann 5', 'ann 6']) await make(topic, 'ann');
       await advance(0);
       await advance(0);
       expect(await namesOf(log)).toEqual(['ann 1', 'ann 3', 'ann 5', 'ann 6', ...others]);
@@ -444,20 +448,20 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       const isInUse = (topic: Topic): boolean => topic === news;
       const { log, reopen } = await opens({ ...roomy, topicsMax: 4, isInUse });
       const [b, a] = ['b', 'a'].map(parseTopic) as [Topic, Topic];
-      for (const topic of [news, b, a]) await log.createTopic(topic, false);
-      await log.createTopic(other, true);
+      for (const topic of [news, b, a]) await create(log, topic);
+      await log.declareTopic(other);
       log.noteUse(b);
       const again = await reopen?.();
       if (!again) return;
       // It is in use again, and was the first.
-      expect(await again.createTopic(parseTopic('new'), false)).toBe('created');
+      expect(await create(again, parseTopic('new'))).toBe('created');
       expect(await namesOf(again)).toEqual([a, 'new', news, other]);
     });
 
     it('the log lists topics in the order of their names, whatever the names are', async () => {
       const { log } = await opens();
       const names = ['b', 'a', 'a/b', '__proto__', 'é', '😀', '\uFFFD', 'a b', 'constructor'].map(parseTopic);
-      for (const topic of names) await log.createTopic(topic, false);
+      for (const topic of names) await create(log, topic);
       const sorted = names.toSorted((a, b) => (a < b ? -1 : 1));
       const all = await log.topics({ prefix: '', limit: 100 });
       expect(all.map(({ topic }) => topic)).toEqual(sorted);
@@ -482,14 +486,14 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
 
     it('the log still has its topics and their messages after it is opened again', async () => {
       const { log, reopen, startTime } = await opens();
-      await log.createTopic(news, false);
+      await create(log, news);
       await log.append([{ topic: other, messageJson: '1' }]);
       const { epoch } = log;
       const again = await reopen?.();
       if (!again) return;
       expect(await again.topics({ prefix: '', limit: 9 })).toEqual([
         { topic: 'news', messages: 0, published: 0 },
-        { topic: 'other', messages: 1, lastSequence: 1, published: 0, lastTime: startTime },
+        { topic: 'other', messages: 1, last: { epoch, sequence: 1 }, published: 0, lastTime: startTime },
       ]);
       expect(again.epoch).toBe(epoch);
       expect((await again.append([{ topic: news, messageJson: '2' }])).map(sequenceOf)).toEqual([2]);
@@ -577,10 +581,10 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       await log.deleteTopic(news);
       await log.append([record]);
       for (const [at, interest] of interests.entries()) {
-        const missed = await log.read(interest, starts[at]?.position ?? { sequence: 0 }, page);
+        const missed = await log.read(interest, starts[at]?.position ?? nowhere, page);
         expect(missed).toMatchObject({ dropped: 'unknown', records: [{ sequence: 3, ordinal: 1 }] });
         // A reader that had all of it before gets everything after it too.
-        const had = await log.read(interest, heads[at]?.position ?? { sequence: 0 }, page);
+        const had = await log.read(interest, heads[at]?.position ?? nowhere, page);
         expect(had).toMatchObject({ dropped: 0, records: [{ sequence: 3, ordinal: 1 }] });
       }
     });
@@ -688,7 +692,7 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
       expect(await readAll(log, news)).toEqual([2]);
       await advance(10_000);
       expect(await readAll(log, news)).toEqual([]);
-      expect(await log.topicState(news)).toMatchObject({ topic: 'news', messages: 0, lastSequence: 2 });
+      expect(await log.topicState(news)).toMatchObject({ topic: 'news', messages: 0, last: { sequence: 2 } });
     });
 
     it('the log reads a topic backward from a sequence, page by page', async () => {
@@ -701,7 +705,11 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
         ]);
       }
       const before = async (sequence: number, recordsMax: number): Promise<unknown> => {
-        const { records, isAtStart } = await log.readBefore(news, sequence, { recordsMax, bytesMax: 1_000 });
+        const { records, isAtStart } = await log.readBefore(
+          news,
+          { epoch: log.epoch, sequence },
+          { recordsMax, bytesMax: 1_000 },
+        );
         return [records.map(({ sequence: at, messageJson }) => `${at}: ${messageJson}`), isAtStart];
       };
       expect(await before(10, 2)).toEqual([['8: 31', '9: 32'], false]);
@@ -739,13 +747,6 @@ export function topicLogContract(name: string, open: OpenLog, { runs }: { readon
 
 function sequenceOf(outcome: AppendOutcome): number | undefined {
   return 'sequence' in outcome ? outcome.sequence : undefined;
-}
-
-/** The records that the tail gets from now on. */
-function tailOf(log: TopicLog): LogRecord[] {
-  const records: LogRecord[] = [];
-  log.tail((committed) => void records.push(...committed));
-  return records;
 }
 
 async function namesOf(log: TopicLog): Promise<string[]> {

@@ -40,7 +40,12 @@ it('the log reports possible losses for the time in which a topic kept nothing',
   await log.append([message, message]);
   await log.close();
   log = await opens(store, 'none');
-  expect(await log.topicState(topic)).toEqual({ topic: 'news', messages: 0, lastSequence: 2, published: 0 });
+  expect(await log.topicState(topic)).toEqual({
+    topic: 'news',
+    messages: 0,
+    last: { epoch: log.epoch, sequence: 2 },
+    published: 0,
+  });
   expect(await recoveries(log, 2)).toEqual([false, false]);
   await log.append([message]);
   await log.append([]);

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { formatOffset, parseInterest, parseTopic } from '@fanfare/protocol';
+import { formatOffset, parseInterest, parseOffset, parseTopic } from '@fanfare/protocol';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { defaultRule, parseRules } from '../../src/config/rules.ts';
 import { Invariants } from '../../src/observability/invariants.ts';
@@ -90,7 +90,7 @@ describe.each(stores)('the store %s', (name) => {
         topic,
         messages,
         published: 0,
-        ...(lastOffset !== undefined && { lastSequence: Number(lastOffset.split('.')[1]) }),
+        ...(lastOffset !== undefined && { last: parseOffset(lastOffset) }),
         ...(lastTime !== undefined && { lastTime }),
       })),
     );

@@ -15,7 +15,7 @@ const fallback: Rule = { match: parseInterest('**'), keep, create: 'publish', pu
 const limit = { recordsMax: 10, bytesMax: 1_000 };
 
 function record(sequence: number, ordinal = sequence): LogRecord {
-  return { topic, messageJson: '1', sequence, ordinal, time: 1 };
+  return { topic, messageJson: '1', epoch: 'e', sequence, ordinal, time: 1 };
 }
 
 interface Opened extends LocalLogUnderTest {
@@ -56,7 +56,7 @@ describe('a broken invariant of the log', () => {
     vi.spyOn(CommitPlan.prototype, 'append').mockImplementationOnce(function (this: CommitPlan) {
       this.create(topic, true);
       this.records.push(record(1));
-      return { kind: 'appended', sequence: 1, time: 1, stored: 'memory' };
+      return { kind: 'appended', epoch: 'e', sequence: 1, time: 1, stored: 'memory' };
     });
     const before = store.readState();
     const commit = vi.spyOn(store, 'commit');
@@ -86,7 +86,11 @@ describe('a broken invariant of the log', () => {
     const invariants = new Invariants({ warn: () => {}, error: () => {} });
     const delivered: (readonly LogRecord[])[] = [];
     const tail = new Tail(invariants, 1);
-    tail.listen((records) => delivered.push(records));
+    tail.listen({
+      onRecords: (records) => void delivered.push(records),
+      onMissed: () => {},
+      onBehind: () => {},
+    });
     tail.deliver([record(2), record(3)]);
     tail.deliver([]);
     expect(invariants.counts.size).toBe(0);
@@ -99,7 +103,7 @@ describe('a broken invariant of the log', () => {
   it('a broken page_order is counted, and the page is returned all the same', async () => {
     const { log, store, invariants, close } = open();
     await log.append([1, 2, 3].map((n) => ({ topic, messageJson: String(n) })));
-    const position = { sequence: 1, ordinal: 1 };
+    const position = { epoch: log.epoch, sequence: 1, ordinal: 1 };
     expect((await log.read(topic, position, limit)).records).toHaveLength(2);
     expect(invariants.counts.size).toBe(0);
     const [chunk] = store.readChunks(1, 0);

@@ -67,7 +67,7 @@ it('a deleted topic is removed with everything it had, however large it is', asy
   for (let at = 0; at < 1_500; at++) await world.log.append([{ topic: a, messageJson: String(at) }]);
   await world.log.append([{ topic: b, messageJson: '1' }]);
   expect(await world.log.deleteTopic(a)).toBe(true);
-  await world.log.createTopic(a, true);
+  await world.log.declareTopic(a);
   await settle(world);
   expect(contentsOf(world.store)).toEqual({ topics: 2, chunks: 1, blocks: 1, ids: 0 });
 });
@@ -104,7 +104,7 @@ it.each([1, 2, 7, 100, 1_000])('a topic keeps %i bytes, and its newest message',
     let [sum, from] = [0, 0];
     const all = [...messages, ...messages, ...messages.slice(0, 3)].slice(
       0,
-      (await world.log.topicState(a))?.lastSequence,
+      (await world.log.topicState(a))?.last?.sequence,
     );
     for (from = all.length; from > 0; from--) {
       sum += String(all[from - 1]).length;
@@ -127,10 +127,10 @@ it('the oldest messages of all topics are evicted when memory is short', async (
   expect(await world.log.topicState(b)).toMatchObject({
     topic: 'b',
     messages: 0,
-    lastSequence: 5,
+    last: { sequence: 5 },
     published: 5,
   });
-  const { records } = await world.log.read(everything, { sequence: 0 }, page);
+  const { records } = await world.log.read(everything, { epoch: world.log.epoch, sequence: 0 }, page);
   expect(records.at(-1)?.sequence).toBe(400);
   expect(records).toHaveLength(contentsOf(world.store).chunks);
 });

@@ -11,6 +11,7 @@ import {
 import type { Rule } from '../../src/rules/rule.ts';
 import { openOver, type LocalLogUnderTest } from './open-local-log.ts';
 import { SteeredStore, contentsOf } from './steered-store.ts';
+import { create, tailOf } from '../contracts/log-under-test.ts';
 
 const kept = parseTopic('kept');
 const passing = parseTopic('passing');
@@ -34,9 +35,7 @@ interface World extends LocalLogUnderTest {
 function opens(): World {
   const store = new SteeredStore();
   const under = openOver(store, options);
-  const tail: LogRecord[] = [];
-  under.log.tail((records) => void tail.push(...records));
-  return { ...under, store, tail };
+  return { ...under, store, tail: tailOf(under.log) };
 }
 
 const one: NewRecord = { topic: kept, messageJson: '1' };
@@ -49,13 +48,19 @@ it('nothing is appended or changed while the store is full, and appending contin
     log.append([{ ...one, id: 'a' }]),
     log.append([{ ...one, topic: parseTopic('new') }]),
     log.append([{ topic: passing, messageJson: '2' }, one]),
-    log.createTopic(kept, true),
+    log.declareTopic(kept),
     log.deleteTopic(kept),
   ];
   for (const answer of asked) await expect(answer).rejects.toBe(full);
   expect(log.head).toBe(1);
   expect(await log.topics({ prefix: '', limit: 9 })).toEqual([
-    { topic: 'kept', messages: 1, lastSequence: 1, published: 1, lastTime: expect.any(Number) as number },
+    {
+      topic: 'kept',
+      messages: 1,
+      last: { epoch: log.epoch, sequence: 1 },
+      published: 1,
+      lastTime: expect.any(Number) as number,
+    },
   ]);
   expect(tail).toHaveLength(1);
   const { position } = await log.locate(everything, { kind: 'earliest' });
@@ -74,7 +79,7 @@ it('operations that need no store succeed while the store is full', async () => 
   const absent = log.append([{ topic: parseTopic('absent'), messageJson: '3' }]);
   const same = log.append([{ ...one, id: 'a' }]);
   const deletion = log.deleteTopic(parseTopic('absent'));
-  const created = log.createTopic(kept, false);
+  const created = create(log, kept);
   await expect(stored).rejects.toBe(full);
   // It is not a duplicate of a message that was not appended.
   await expect(same).rejects.toBe(full);
@@ -93,7 +98,7 @@ it('topics that were created while the store was full are stored after it has sp
   const { log, store, advance } = opens();
   store.failure = full;
   await log.append([{ topic: passing, messageJson: '2' }]);
-  await log.createTopic(kept, false);
+  await create(log, kept);
   store.failure = undefined;
   await advance(0);
   await advance(0);
@@ -103,7 +108,7 @@ it('topics that were created while the store was full are stored after it has sp
 it('a failing store gets no commits between sweeps, except for operations', async () => {
   const { log, store, advance, failures } = opens();
   store.failure = full;
-  await log.createTopic(kept, false);
+  await create(log, kept);
   await advance(0);
   const { length } = store.commits;
   for (let times = 0; times < 10; times++) await log.append([]);
@@ -162,7 +167,7 @@ it('a topic is created after a deletion that is being committed', async () => {
   const held = store.hold('late');
   const deletion = log.deleteTopic(kept);
   const { succeed } = await held;
-  const creation = log.createTopic(kept, false);
+  const creation = create(log, kept);
   const appended = log.append([one]);
   expect(await log.topicState(kept)).toMatchObject({ messages: 1 });
   succeed();
@@ -172,7 +177,7 @@ it('a topic is created after a deletion that is being committed', async () => {
   expect(await log.topicState(kept)).toMatchObject({
     topic: 'kept',
     messages: 1,
-    lastSequence: 2,
+    last: { epoch: log.epoch, sequence: 2 },
     published: 1,
   });
 });
@@ -182,7 +187,7 @@ it('a topic is created only once while a publish that creates it is being commit
   const held = store.hold('late');
   const appended = log.append([one]);
   const { succeed } = await held;
-  const created = log.createTopic(kept, false);
+  const created = create(log, kept);
   succeed();
   expect(await appended).toMatchObject([{ kind: 'appended' }]);
   expect(await created).toBe('existed');
@@ -194,7 +199,7 @@ it('a topic is created after the publish that was to create it has failed', asyn
   const held = store.hold('late');
   const appended = log.append([one]);
   const { fail } = await held;
-  const created = log.createTopic(kept, false);
+  const created = create(log, kept);
   fail(full);
   await expect(appended).rejects.toBe(full);
   expect(await created).toBe('created');
@@ -206,7 +211,7 @@ it('the limit of topics counts topics that are being created', async () => {
   const held = store.hold('late');
   const appended = log.append(records);
   const { succeed } = await held;
-  const created = log.createTopic(kept, false);
+  const created = create(log, kept);
   succeed();
   expect(await created).toBe('topics_exhausted');
   expect((await appended).map(({ kind }) => kind)).toEqual(['appended', 'appended', 'appended']);
@@ -218,7 +223,7 @@ it('a log closes after all earlier operations are settled', async () => {
   const first = log.append([one]);
   const { succeed } = await held;
   const second = log.append([one]);
-  const created = log.createTopic(parseTopic('other'), false);
+  const created = create(log, parseTopic('other'));
   let isClosed = false;
   const closing = log.close().then(() => (isClosed = true));
   await log.append([one]).catch(() => {});
@@ -243,7 +248,10 @@ it.each(['early', 'late'] as const)(
     expect(commit.removedChunks.length).toBeGreaterThan(0);
     expect(await everythingOf(log)).toEqual({ few: [9], kept: [2, 4, 6, 8, 10], all: [2, 4, 6, 8, 9, 10] });
     expect(log.head).toBe(10);
-    expect(await log.topicState(kept)).toMatchObject({ messages: 5, lastSequence: 10 });
+    expect(await log.topicState(kept)).toMatchObject({
+      messages: 5,
+      last: { epoch: log.epoch, sequence: 10 },
+    });
     const deleted = log.deleteTopic(few.topic);
     succeed();
     await appended;

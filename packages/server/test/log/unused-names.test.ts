@@ -5,6 +5,7 @@ import type { Rule } from '../../src/rules/rule.ts';
 import { heapBytes } from '../heap.ts';
 import { openOver, type LocalLogUnderTest } from './open-local-log.ts';
 import { contentsOf, SteeredStore } from './steered-store.ts';
+import { create } from '../contracts/log-under-test.ts';
 
 const full = new LogFullError('no room');
 const everything = parseInterest('**');
@@ -48,21 +49,21 @@ function storedNames(store: SteeredStore): string[] {
 
 it('a forgotten topic leaves the store in the same commit that gives its place to another one', async () => {
   const { log, store, advance } = opens(2);
-  await log.createTopic(a, true);
-  await log.createTopic(b, false);
+  await log.declareTopic(a);
+  await create(log, b);
   await advance(0);
   expect(storedNames(store)).toEqual(['a', 'b']);
-  expect(await log.createTopic(c, true)).toBe('created');
+  expect(await log.declareTopic(c)).toBe('created');
   expect(store.commits.at(-1)).toMatchObject({ topics: [{ name: 'c' }], removedTopics: [2] });
   expect(storedNames(store)).toEqual(['a', 'c']);
 });
 
 it('a topic that is forgotten with its last message leaves nothing in the store', async () => {
   const { log, store, advance } = opens(1);
-  await log.createTopic(a, false);
+  await create(log, a);
   await log.append([{ topic: a, messageJson: '1' }]);
   const swept = advance(2_000);
-  expect(await log.createTopic(b, true)).toBe('created');
+  expect(await log.declareTopic(b)).toBe('created');
   await swept;
   expect(storedNames(store)).toEqual(['b']);
   expect(contentsOf(store)).toMatchObject({ topics: 1, chunks: 0, blocks: 0 });
@@ -70,30 +71,30 @@ it('a topic that is forgotten with its last message leaves nothing in the store'
 
 it('a name stays when the store is too full for the commit that forgets it', async () => {
   const { log, store, advance } = opens(1);
-  await log.createTopic(a, false);
+  await create(log, a);
   await advance(0);
   store.failure = full;
-  await expect(log.createTopic(b, false)).rejects.toBe(full);
-  await expect(log.createTopic(b, true)).rejects.toBe(full);
+  await expect(create(log, b)).rejects.toBe(full);
+  await expect(log.declareTopic(b)).rejects.toBe(full);
   expect(await namesOf(log)).toEqual(['a']);
   store.failure = undefined;
-  expect(await log.createTopic(b, false)).toBe('created');
+  expect(await create(log, b)).toBe('created');
   await advance(0);
   expect(storedNames(store)).toEqual(['b']);
 });
 
 it('a subscription creates its topic again while a commit is forgetting it', async () => {
   const { log, store, inUse, advance } = opens(2);
-  for (const topic of [a, b]) await log.createTopic(topic, false);
+  for (const topic of [a, b]) await create(log, topic);
   await advance(0);
   const held = store.hold('late');
-  const created = log.createTopic(c, true);
+  const created = log.declareTopic(c);
   const { commit, succeed } = await held;
   expect(commit.removedTopics).toEqual([1]);
   // It still exists, and would not a moment later.
   expect(await log.topicState(a)).toBeDefined();
   inUse.add(a);
-  const subscribed = log.createTopic(a, false);
+  const subscribed = create(log, a);
   const published = log.append([{ topic: a, messageJson: '1' }]);
   succeed();
   expect([await created, await subscribed]).toEqual(['created', 'created']);
@@ -103,25 +104,25 @@ it('a subscription creates its topic again while a commit is forgetting it', asy
 
 it('a topic stays with its new subscriber when the commit fails that would have forgotten it', async () => {
   const { log, store, inUse, advance } = opens(2);
-  for (const topic of [a, b]) await log.createTopic(topic, false);
+  for (const topic of [a, b]) await create(log, topic);
   await advance(0);
   const held = store.hold('late');
-  const created = log.createTopic(c, true);
+  const created = log.declareTopic(c);
   const { fail } = await held;
   inUse.add(a);
-  const subscribed = log.createTopic(a, false);
+  const subscribed = create(log, a);
   fail(full);
   await expect(created).rejects.toBe(full);
   expect(await subscribed).toBe('existed');
   // The next topic replaces the other one.
-  expect(await log.createTopic(c, true)).toBe('created');
+  expect(await log.declareTopic(c)).toBe('created');
   expect(await namesOf(log)).toEqual(['a', 'c']);
 });
 
 it('a reader that resumes after a crash learns what it missed of a forgotten topic that was never stored', async () => {
   const { log, store } = opens(1);
   await log.append([{ topic: parseTopic('passing/1'), messageJson: '1' }]);
-  await log.createTopic(b, false);
+  await create(log, b);
   const again = opens(1, { store });
   const offset = { epoch: again.log.epoch, sequence: 0 };
   expect(await again.log.locate(passing.match, { kind: 'offset', offset })).toMatchObject({
@@ -131,12 +132,15 @@ it('a reader that resumes after a crash learns what it missed of a forgotten top
 
 it('a lowered limit is reached by new topics that replace several names each', async () => {
   const before = opens(200);
-  for (let at = 0; at < 200; at++) await before.log.createTopic(parseTopic(`name ${at}`), at < 3);
+  for (let at = 0; at < 200; at++)
+    await (at < 3
+      ? before.log.declareTopic(parseTopic(`name ${at}`))
+      : create(before.log, parseTopic(`name ${at}`)));
   await before.advance(0);
   const { log, advance } = opens(5, { store: before.store });
-  for (const topic of [a, b, c]) expect(await log.createTopic(topic, false)).toBe('created');
+  for (const topic of [a, b, c]) expect(await create(log, topic)).toBe('created');
   expect((await namesOf(log)).length).toBeGreaterThan(5);
-  expect(await log.createTopic(parseTopic('d'), false)).toBe('created');
+  expect(await create(log, parseTopic('d'))).toBe('created');
   expect(await namesOf(log)).toEqual(['c', 'd', 'name 0', 'name 1', 'name 2']);
   await advance(0);
   expect(storedNames(before.store)).toHaveLength(5);
@@ -148,12 +152,12 @@ describe('a subject that holds more names than its limit', () => {
 
   it('a subject loses its own names when it creates them faster than the store commits', async () => {
     const { log, store } = opens(10, { unusedPerSubjectMax: 3 });
-    for (const topic of mine(3, 'bob')) await log.createTopic(topic, false, 'bob');
+    for (const topic of mine(3, 'bob')) await create(log, topic, 'bob');
     const held = store.hold('late');
-    await log.createTopic(a, false, 'ann');
+    await create(log, a, 'ann');
     const { succeed } = await held;
-    for (const topic of mine(6)) await log.createTopic(topic, false, 'ann');
-    const rest = log.createTopic(b, false, 'ann');
+    for (const topic of mine(6)) await create(log, topic, 'ann');
+    const rest = create(log, b, 'ann');
     succeed();
     await rest;
     expect(await namesOf(log)).toEqual(expect.arrayContaining(mine(3, 'bob')));
@@ -161,10 +165,10 @@ describe('a subject that holds more names than its limit', () => {
 
   it('a subject loses none of its own names to a topic that it subscribes to', async () => {
     const { log, inUse } = opens(10, { unusedPerSubjectMax: 3 });
-    for (const topic of mine(7, 'bob')) await log.createTopic(topic, false);
-    for (const topic of mine(3)) await log.createTopic(topic, false, 'ann');
+    for (const topic of mine(7, 'bob')) await create(log, topic);
+    for (const topic of mine(3)) await create(log, topic, 'ann');
     inUse.add(a);
-    await log.createTopic(a, false, 'ann');
+    await create(log, a, 'ann');
     expect(await namesOf(log)).toEqual(['a', ...mine(3), ...mine(7, 'bob').slice(1)].toSorted());
   });
 });
@@ -173,7 +177,7 @@ it('names that come and go take no memory', async () => {
   const { log, store } = opens(10);
   const many = async (count: number, what: string): Promise<void> => {
     for (let at = 0; at < count; at++) {
-      await log.createTopic(parseTopic(`${what} ${at}`), false);
+      await create(log, parseTopic(`${what} ${at}`));
       if (at % 2 === 0) await log.append([{ topic: parseTopic(`passing/${what} ${at}`), messageJson: '1' }]);
       store.commits.length = 0;
     }
@@ -190,7 +194,7 @@ it('names that come and go take no memory while nothing can be stored', async ()
   store.failure = full;
   const many = async (count: number, what: string): Promise<void> => {
     for (let at = 0; at < count; at++) {
-      expect(await log.createTopic(parseTopic(`${what} ${at}`), false)).toBe('created');
+      expect(await create(log, parseTopic(`${what} ${at}`))).toBe('created');
       store.commits.length = 0;
     }
   };

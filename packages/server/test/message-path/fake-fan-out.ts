@@ -102,13 +102,17 @@ export const anything: Rights = new Rights(
 
 export const limits = { publishBytesMax: 1_000, batchMessagesMax: 100, subscriptionsPerConnectionMax: 100 };
 
-/** A log in memory with a stopped clock, which keeps messages by the rules. */
-export function memoryLog(rules: unknown = []): TopicLog {
+function rulesFrom(rules: unknown): Rules {
   const parsed = parseRules(rules);
   if (!('rules' in parsed)) throw new Error(parsed.problems.join());
+  return new Rules(parsed.rules, defaultRule);
+}
+
+/** A log in memory with a stopped clock, which keeps messages by the rules. */
+export function memoryLog(rules: unknown = []): TopicLog {
   const log = new LocalTopicLog({
     store: new MemoryStore(),
-    rules: new Rules(parsed.rules, defaultRule),
+    rules: rulesFrom(rules),
     now: () => 1,
     invariants: new Invariants({ warn: failOn, error: failOn }),
     onClockEvent: () => {},
@@ -128,11 +132,16 @@ export function memoryLog(rules: unknown = []): TopicLog {
   return log;
 }
 
-export function pathOver(log: TopicLog, fanOut: FanOut, own: Partial<typeof limits> = {}): MessagePath {
+export function pathOver(
+  log: TopicLog,
+  fanOut: FanOut,
+  own: Partial<typeof limits> = {},
+  rules: unknown = [],
+): MessagePath {
   return new MessagePath({
     log,
     index: new SubscriptionIndex(),
-    rules: new Rules([], defaultRule),
+    rules: rulesFrom(rules),
     fanOuts: [fanOut],
     limits: { ...limits, ...own },
     rates: new RateLimits({ publish: {}, subscribe: {}, monotonicMs: () => 0 }),

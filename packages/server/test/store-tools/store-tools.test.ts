@@ -153,7 +153,7 @@ describe('verifying', () => {
               one.append.map(([name, text]) => ({ topic: name, messageJson: JSON.stringify(text) })),
             );
           else if ('remove' in one) await log.deleteTopic(one.remove);
-          else if ('declare' in one) await log.createTopic(one.declare, true);
+          else if ('declare' in one) await log.declareTopic(one.declare);
           else await advance(one.advance);
         }
         await log.close();

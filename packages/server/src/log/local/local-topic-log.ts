@@ -1,4 +1,4 @@
-import { isPattern, type From, type Interest, type Topic } from '@fanfare/protocol';
+import { isPattern, type From, type Interest, type Offset, type Topic } from '@fanfare/protocol';
 import type { Rules } from '../../rules/rule.ts';
 import type { Invariants } from '../../observability/invariants.ts';
 import type { CommitPlan } from './commit/commit-plan.ts';
@@ -21,6 +21,8 @@ import {
   type LogUsage,
   type MayRead,
   type NewRecord,
+  type Opened,
+  type Opening,
   type Page,
   type PageBefore,
   type PageLimit,
@@ -140,10 +142,23 @@ export class LocalTopicLog implements TopicLog, RevocationStore {
     );
   }
 
-  async createTopic(topic: Topic, isDeclared: boolean, subject?: string): Promise<TopicCreation> {
+  async open(interest: Interest, from: From, { mayRead, subject }: Opening = {}): Promise<Opened> {
+    if (isPattern(interest)) return { creation: 'existed', ...(await this.locate(interest, from, mayRead)) };
+    const creation = await this.#createTopic(interest, subject);
+    if (creation === 'topics_exhausted') return { creation };
+    // The call began before the log was closed, so it succeeds even if the log is closing now.
+    const view = { ...this.#view, state: () => this.#commits.state };
+    return { creation, ...(await locate(view, interest, from)) };
+  }
+
+  async declareTopic(topic: Topic): Promise<TopicCreation> {
+    this.#stateIfOpen();
+    return this.#change(topic, (plan) => plan.create(topic, true));
+  }
+
+  async #createTopic(topic: Topic, subject: string | undefined): Promise<TopicCreation> {
     const { head } = this.#stateIfOpen();
-    const create = (plan: CommitPlan): TopicCreation => plan.create(topic, isDeclared, subject);
-    if (isDeclared) return this.#change(topic, create);
+    const create = (plan: CommitPlan): TopicCreation => plan.create(topic, false, subject);
     const inFlight = this.#commits.inFlight;
     if (this.#changing.has(topic) || inFlight?.changes(topic)) return this.#commits.submit(create);
     const known = this.#topics.get(topic);
@@ -173,13 +188,13 @@ export class LocalTopicLog implements TopicLog, RevocationStore {
 
   async topics({ prefix, after, limit }: TopicQuery): Promise<readonly TopicState[]> {
     this.#stateIfOpen();
-    return this.#topics.list(prefix, after, limit).map(stateOf);
+    return this.#topics.list(prefix, after, limit).map((entry) => this.#stateOf(entry));
   }
 
   async topicState(topic: Topic): Promise<TopicState | undefined> {
     this.#stateIfOpen();
     const entry = this.#topics.get(topic);
-    return entry && stateOf(entry);
+    return entry && this.#stateOf(entry);
   }
 
   async usage(): Promise<LogUsage> {
@@ -205,9 +220,9 @@ export class LocalTopicLog implements TopicLog, RevocationStore {
   }
 
   /** @throws LogDamagedError */
-  async readBefore(topic: Topic, sequence: number, limit: PageLimit): Promise<PageBefore> {
+  async readBefore(topic: Topic, before: Offset, limit: PageLimit): Promise<PageBefore> {
     this.noteUse(topic);
-    return readTopicBefore(this.#view, topic, sequence, limit);
+    return readTopicBefore(this.#view, topic, before, limit);
   }
 
   close(): Promise<void> {
@@ -236,6 +251,17 @@ export class LocalTopicLog implements TopicLog, RevocationStore {
     return this.#commits.state;
   }
 
+  #stateOf({ name, count, trimmed, lastSequence: sequence, published, lastTime }: TopicEntry): TopicState {
+    const messages = count - trimmed;
+    return {
+      topic: name,
+      messages,
+      ...(sequence > 0 && { last: { epoch: this.epoch, sequence } }),
+      published,
+      ...(published + messages > 0 && { lastTime }),
+    };
+  }
+
   async #change<T>(topic: Topic, plan: (plan: CommitPlan) => T): Promise<T> {
     this.#changing.set(topic, (this.#changing.get(topic) ?? 0) + 1);
     try {
@@ -251,17 +277,6 @@ export class LocalTopicLog implements TopicLog, RevocationStore {
     if (this.#closing) return;
     if (this.#commits.sweep()) setImmediate(() => this.#sweep());
   }
-}
-
-function stateOf({ name, count, trimmed, lastSequence, published, lastTime }: TopicEntry): TopicState {
-  const messages = count - trimmed;
-  return {
-    topic: name,
-    messages,
-    ...(lastSequence > 0 && { lastSequence }),
-    published,
-    ...(published + messages > 0 && { lastTime }),
-  };
 }
 
 /** Sorts stored topics by their last known use: their creation, or their last message. */

@@ -5,13 +5,14 @@ import type { LogRecord } from '../topic-log.ts';
 /** Converts a stored record into a record for readers. */
 export function logRecord(
   { sequence, messageJson, id, publisher }: ChunkRecord,
+  epoch: string,
   topic: Topic,
   ordinal: number,
   time: number,
 ): LogRecord {
   if (publisher !== undefined)
-    return { topic, messageJson, ...(id !== undefined && { id }), publisher, sequence, ordinal, time };
+    return { topic, messageJson, ...(id !== undefined && { id }), publisher, epoch, sequence, ordinal, time };
   return id === undefined
-    ? { topic, messageJson, sequence, ordinal, time }
-    : { topic, messageJson, id, sequence, ordinal, time };
+    ? { topic, messageJson, epoch, sequence, ordinal, time }
+    : { topic, messageJson, id, epoch, sequence, ordinal, time };
 }

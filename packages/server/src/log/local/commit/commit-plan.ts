@@ -5,7 +5,7 @@ import type { RememberedId } from '../id-table.ts';
 import { digestOf, idKey, type RememberedIds } from '../remembered-ids.ts';
 import { TopicChanges, type TopicDraft } from './topic-changes.ts';
 import type { ChunkRecord, LogState, Store, StoreCommit } from '../../store/store.ts';
-import type { AppendOutcome, LogRecord, NewRecord, TopicCreation } from '../../topic-log.ts';
+import type { Appended, AppendOutcome, LogRecord, NewRecord, TopicCreation } from '../../topic-log.ts';
 import { logRecord } from '../log-record.ts';
 import { keeps, oldestOf, type TopicEntry } from '../topic-entry.ts';
 import type { TopicTable } from '../topic-table.ts';
@@ -75,7 +75,7 @@ export class CommitPlan {
     if (first) {
       if (first.digest !== hashes.digest) return { kind: 'id_conflict' };
       const { sequence, time, stored } = first;
-      return { kind: 'duplicate', sequence, time, stored };
+      return { kind: 'duplicate', epoch: this.#context.state.epoch, sequence, time, stored };
     }
     const draft = this.#topics.get(record.topic) ?? this.#createByPublish(record);
     if (typeof draft === 'string') return { kind: draft };
@@ -179,14 +179,10 @@ export class CommitPlan {
     };
   }
 
-  #appended(
-    record: NewRecord,
-    bytes: number,
-    draft: TopicDraft,
-    hashes: IdHashes | undefined,
-  ): AppendOutcome {
+  #appended(record: NewRecord, bytes: number, draft: TopicDraft, hashes: IdHashes | undefined): Appended {
     const { topic } = record;
     const { time, level } = this.#context;
+    const { epoch } = this.#context.state;
     const isStored = keeps(draft.entry);
     draft.published++;
     draft.lastTime = time;
@@ -198,8 +194,8 @@ export class CommitPlan {
     const ordinal = isStored ? draft.count : 0;
     const stored = isStored ? level : 'none';
     if (hashes) this.#ids.set(hashes.key, { sequence, time, digest: hashes.digest, stored });
-    this.records.push(logRecord(chunkRecord, topic, ordinal, time));
-    return { kind: 'appended', sequence, time, stored };
+    this.records.push(logRecord(chunkRecord, epoch, topic, ordinal, time));
+    return { kind: 'appended', epoch, sequence, time, stored };
   }
 
   #store(record: ChunkRecord, bytes: number, draft: TopicDraft, hashes: IdHashes | undefined): void {

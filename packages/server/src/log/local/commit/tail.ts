@@ -5,7 +5,7 @@ import { areInOrder } from '../record-order.ts';
 /** The end of the log: committed records go to the one listener. */
 export class Tail {
   readonly #invariants: Invariants;
-  #listener: TailListener = () => {};
+  #listener: TailListener | undefined;
   /** The sequence of the newest delivered record. */
   #last: number;
 
@@ -28,6 +28,6 @@ export class Tail {
     const details = { last: this.#last, first: records[0]?.sequence, records: records.length };
     this.#invariants.check(areInOrder(records, this.#last), 'tail_order', details);
     this.#last = Math.max(this.#last, last.sequence);
-    this.#listener(records);
+    this.#listener?.onRecords(records);
   }
 }

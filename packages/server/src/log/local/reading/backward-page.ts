@@ -1,4 +1,4 @@
-import type { Topic } from '@fanfare/protocol';
+import type { Offset, Topic } from '@fanfare/protocol';
 import type { LogRecord, PageBefore, PageLimit } from '../../topic-log.ts';
 import { missingMessages } from '../missing-messages.ts';
 import { logRecord } from '../log-record.ts';
@@ -7,18 +7,19 @@ import { isPageFull } from './page-limit.ts';
 import { ordinalAt } from './topic-positions.ts';
 
 /**
- * Reads the newest messages of a topic before a sequence, chunk by chunk (backward scan).
+ * Reads the newest messages of a topic before a place, chunk by chunk (backward scan).
  *
  * @throws LogDamagedError
  */
 export function readTopicBefore(
   { store, topics, state }: LogView,
   topic: Topic,
-  sequence: number,
+  before: Offset,
   limit: PageLimit,
 ): PageBefore {
   const entry = topics.get(topic);
-  const last = Math.min(sequence - 1, state().head);
+  const { epoch, head } = state();
+  const last = before.epoch === epoch ? Math.min(before.sequence - 1, head) : 0;
   const records: LogRecord[] = [];
   const page = (isAtStart: boolean): PageBefore => ({ records: records.toReversed(), isAtStart });
   if (!entry || last < 1) return page(true);
@@ -33,7 +34,7 @@ export function readTopicBefore(
       if (!record) throw missingMessages(topic);
       bytes += Buffer.byteLength(record.messageJson);
       if (isPageFull(records.length, bytes, limit)) return page(false);
-      records.push(logRecord(record, topic, ordinal--, chunk.time));
+      records.push(logRecord(record, epoch, topic, ordinal--, chunk.time));
     }
     block = chunk.block - 1;
   }

@@ -1,3 +1,4 @@
+import type { Offset } from '@fanfare/protocol';
 import type { Block, Chunk, ChunkRecord, TopicNumber } from '../../store/store.ts';
 import type { LogRecord, MayRead, Page, PageLimit, Position } from '../../topic-log.ts';
 import { missingMessages } from '../missing-messages.ts';
@@ -33,7 +34,7 @@ export function readPattern(
   limit: PageLimit,
 ): Page {
   const { store, topics, state } = view;
-  const { head } = state();
+  const { epoch, head } = state();
   const dropped = isAnyLost(view, filter, position) ? 'unknown' : 0;
   const scan = new Scan(view, filter, position);
   const records: LogRecord[] = [];
@@ -41,7 +42,7 @@ export function readPattern(
   let bytes = 0;
   const page = (isAtHead: boolean): Page => ({
     records,
-    position: positionAt(isAtHead ? head : sequence, topics.changes, position.newest),
+    position: positionAt({ epoch, sequence: isAtHead ? head : sequence }, topics.changes, position.newest),
     isAtHead,
     dropped,
   });
@@ -59,8 +60,8 @@ export function readPattern(
   return page(true);
 }
 
-function positionAt(sequence: number, changes: number, newest: Position['newest']): Position {
-  return newest && newest.through > sequence ? { sequence, changes, newest } : { sequence, changes };
+function positionAt(place: Offset, changes: number, newest: Position['newest']): Position {
+  return newest && newest.through > place.sequence ? { ...place, changes, newest } : { ...place, changes };
 }
 
 function endOf({ first, runs }: Block): number {
@@ -161,6 +162,7 @@ class Scan {
 
   *#recordsUpTo(end: number, cursor: Cursor): Generator<LogRecord, void, undefined> {
     const { wanted, chunk } = cursor;
+    const { epoch } = this.#view.state();
     const { name, trimmed } = wanted.entry;
     const through = this.#start.newest?.through ?? 0;
     for (; cursor.at < chunk.records.length; cursor.at++) {
@@ -168,7 +170,7 @@ class Scan {
       if (record.sequence >= end) return;
       const ordinal = chunk.ordinal + cursor.at;
       const isWanted = ordinal > wanted.over || record.sequence > through;
-      if (isWanted && ordinal > trimmed) yield logRecord(record, name, ordinal, chunk.time);
+      if (isWanted && ordinal > trimmed) yield logRecord(record, epoch, name, ordinal, chunk.time);
     }
   }
 

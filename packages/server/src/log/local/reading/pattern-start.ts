@@ -19,8 +19,8 @@ export async function locatePattern(
 ): Promise<Start> {
   const { topics, state } = view;
   const { changes } = topics;
-  const { head } = state();
-  if (from.kind === 'new') return { position: { sequence: head, changes }, due: 0 };
+  const { epoch, head } = state();
+  if (from.kind === 'new') return { position: { epoch, sequence: head, changes }, due: 0 };
   let sequence = firstPlace(view, from, head);
   let due = 0;
   let recovered =
@@ -47,7 +47,11 @@ export async function locatePattern(
     }
   }
   const newest = from.kind === 'last' ? { newest: { count: from.count, through: head } } : {};
-  return { position: { sequence, changes, ...newest }, ...(from.kind === 'offset' && { recovered }), due };
+  return {
+    position: { epoch, sequence, changes, ...newest },
+    ...(from.kind === 'offset' && { recovered }),
+    due,
+  };
 }
 
 /** The position to start from, unless a topic has a wanted message before it. */

@@ -11,11 +11,11 @@ import { chunkWith, ordinalAt } from './topic-positions.ts';
 /** @throws LogDamagedError */
 export function readTopic(view: LogView, topic: Topic, position: Position, limit: PageLimit): Page {
   const { topics } = view;
-  const { sequence } = position;
+  const { epoch, sequence } = position;
   const entry = topics.get(topic);
   if (entry && entry.bornAt < sequence) return readEntry(view, entry, position, limit);
   // The position belongs to an earlier topic of that name.
-  const page = entry ? readEntry(view, entry, { sequence, ordinal: 0 }, limit) : nothing(view);
+  const page = entry ? readEntry(view, entry, { epoch, sequence, ordinal: 0 }, limit) : nothing(view);
   return topics.wasDeleted(topic, (name) => name === topic, sequence)
     ? { ...page, dropped: 'unknown' }
     : page;
@@ -23,10 +23,10 @@ export function readTopic(view: LogView, topic: Topic, position: Position, limit
 
 function readEntry(view: LogView, entry: TopicEntry, position: Position, limit: PageLimit): Page {
   const { store } = view;
-  const { head } = view.state();
+  const { epoch, head } = view.state();
   const had = position.ordinal ?? ordinalAt(store, entry, position.sequence);
   const from = Math.max(had, entry.trimmed);
-  const reading = new PageBuilder(entry, from, limit);
+  const reading = new PageBuilder(entry, epoch, from, limit);
   if (from < entry.count) {
     const start =
       from > had ? chunkWith(store, entry, from + 1) : store.chunkBefore(entry.number, position.sequence + 1);
@@ -38,24 +38,27 @@ function readEntry(view: LogView, entry: TopicEntry, position: Position, limit: 
   const { records, ordinal } = reading;
   const isAtHead = ordinal >= entry.count;
   const sequence = isAtHead ? head : (records.at(-1)?.sequence ?? position.sequence);
-  return { records, position: { sequence, ordinal }, isAtHead, dropped: from - had };
+  return { records, position: { epoch, sequence, ordinal }, isAtHead, dropped: from - had };
 }
 
 function nothing({ state }: LogView): Page {
-  return { records: [], position: { sequence: state().head, ordinal: 0 }, isAtHead: true, dropped: 0 };
+  const { epoch, head: sequence } = state();
+  return { records: [], position: { epoch, sequence, ordinal: 0 }, isAtHead: true, dropped: 0 };
 }
 
 /** Collects the records of a topic up to a page's limit, and makes sure that none is missing in between. */
 class PageBuilder {
   readonly records: LogRecord[] = [];
   readonly #entry: TopicEntry;
+  readonly #epoch: string;
   readonly #limit: PageLimit;
   #ordinal: number;
   #bytes = 0;
   #isFull = false;
 
-  constructor(entry: TopicEntry, ordinal: number, limit: PageLimit) {
+  constructor(entry: TopicEntry, epoch: string, ordinal: number, limit: PageLimit) {
     this.#entry = entry;
+    this.#epoch = epoch;
     this.#ordinal = ordinal;
     this.#limit = limit;
   }
@@ -78,7 +81,7 @@ class PageBuilder {
       this.#bytes += Buffer.byteLength(record.messageJson);
       this.#isFull = isPageFull(this.records.length, this.#bytes, this.#limit);
       if (this.#isFull) return false;
-      this.records.push(logRecord(record, name, ++this.#ordinal, time));
+      this.records.push(logRecord(record, this.#epoch, name, ++this.#ordinal, time));
     }
     return this.#ordinal < count;
   }

@@ -9,17 +9,17 @@ import { firstChunk, ordinalAt, recordAt, sequenceBefore } from './topic-positio
 
 /** Finds the position at which reading starts. It reads some dozens of chunks at most. */
 export function locateTopic(view: LogView, topic: Topic, from: From): Start {
-  const { head } = view.state();
+  const { epoch, head } = view.state();
   const entry = view.topics.get(topic);
   const recovered = from.kind === 'offset' && isRecovered(view, topic, entry, from.offset.sequence);
   const flag = from.kind === 'offset' ? { recovered } : {};
   if (!entry || from.kind === 'new' || entry.count === entry.trimmed) {
-    return { position: { sequence: head, ordinal: entry?.count ?? 0 }, ...flag, due: 0 };
+    return { position: { epoch, sequence: head, ordinal: entry?.count ?? 0 }, ...flag, due: 0 };
   }
   const ordinal = Math.max(entry.trimmed, ordinalOf(view, entry, from));
   const sequence =
     recovered && ordinal < entry.count ? from.offset.sequence : sequenceBefore(view, entry, ordinal);
-  return { position: { sequence, ordinal }, ...flag, due: entry.count - ordinal };
+  return { position: { epoch, sequence, ordinal }, ...flag, due: entry.count - ordinal };
 }
 
 /** The number of messages of the topic before the start. */
