@@ -278,8 +278,8 @@ export class LogClosedError extends Error {
  * - The log MUST NOT give a place, which is an epoch and a sequence, to a second message. A log that may have
  *   lost messages has a new epoch. A place in an earlier epoch is still valid up to the sequence where the
  *   two epochs part.
- * - `open`, `locate` and the last page of `read` MUST answer in the turn in which the tail is at the head that
- *   they name. A reader that joins the tail in that turn misses nothing and gets nothing twice.
+ * - `open`, `locate` and the last page of `read` MUST answer in the turn in which the tail is at their head. A
+ *   reader that joins the tail in that turn misses nothing and gets nothing twice.
  * - Reads are independent: a slow one MUST NOT delay others. If the log cannot be reached, they reject with
  *   {@link LogUnreachableError}.
  * - An id counts per topic and subject, for at least the window that the log was created with. A second

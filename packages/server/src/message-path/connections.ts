@@ -121,7 +121,7 @@ export class Connections {
     return { items };
   }
 
-  /** Messages that are not stored may have been missed: subscriptions that can want such messages learn it. */
+  /** Messages that are not stored may have been missed: subscriptions that may want them learn it. */
   miss(): void {
     for (const subscription of this.#subscriptions()) subscription.miss();
   }
