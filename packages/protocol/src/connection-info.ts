@@ -37,6 +37,8 @@ export interface ConnectionDetails extends ConnectionInfo {
 export interface ConnectionPage {
   readonly connections: readonly ConnectionInfo[];
   readonly cursor?: string;
+  /** The ids of nodes that did not answer. Their connections are missing. */
+  readonly silent?: readonly string[];
 }
 
 /** A subscription that gets the messages of one topic (PROTOCOL.md 5.14). */
@@ -62,4 +64,6 @@ export interface SubscriberInfo {
 export interface SubscriberPage {
   readonly subscribers: readonly SubscriberInfo[];
   readonly cursor?: string;
+  /** The ids of nodes that did not answer. Their subscribers are missing. */
+  readonly silent?: readonly string[];
 }

@@ -37,7 +37,7 @@ export {
   type PublishResult,
   type Stored,
 } from './publish.ts';
-export type { Figures, LogSize, LoopDelay, Stats } from './stats.ts';
+export type { Figures, LogSize, LoopDelay, NodeStats, Stats } from './stats.ts';
 export {
   parseFrom,
   parseSubscribe,

@@ -18,7 +18,6 @@ export interface LogSize {
 export interface Figures {
   readonly connections: number;
   readonly subscriptions: number;
-  readonly topics: number;
   /** Total of accepted messages. */
   readonly publishes: number;
   /** Total of deliveries. A message counts once for each connection and form that received it. */
@@ -27,13 +26,27 @@ export interface Figures {
   readonly bytesWaiting: number;
   /** The number of subscriptions that are not live. */
   readonly catchingUp: number;
-  readonly log: LogSize;
 }
 
-/** The response to `GET /stats` (PROTOCOL.md 5.11). Times are in milliseconds since 1970. */
-export interface Stats extends Figures {
+/** The state of one server process. Times are in milliseconds since 1970. */
+export interface NodeStats extends Figures {
+  /** The id of the node. Empty if the server is the only one. */
+  readonly id: string;
   readonly time: number;
   readonly startedAt: number;
   readonly version: string;
   readonly loopDelayMs: LoopDelay;
+}
+
+/**
+ * The response to `GET /stats` (PROTOCOL.md 5.11). The figures are sums over all nodes. `time`, `startedAt`,
+ * `version` and `loopDelayMs` are those of the server that responds.
+ */
+export interface Stats extends Omit<NodeStats, 'id'> {
+  readonly topics: number;
+  readonly log: LogSize;
+  /** Each node that shares the log. Absent if the server has a log of its own. */
+  readonly nodes?: readonly NodeStats[];
+  /** The ids of nodes that did not answer. Their figures are missing. */
+  readonly silent?: readonly string[];
 }

@@ -11,6 +11,7 @@ import { SettingsError } from './config/resolve-settings.ts';
 import { originsOf } from './config/origins.ts';
 import { hasKey, type Settings } from './config/settings.ts';
 import type { RevocationStore } from './log/topic-log.ts';
+import type { Cluster } from './nodes/cluster.ts';
 import type { Logger } from './observability/logger.ts';
 import type { Rules } from './rules/rule.ts';
 
@@ -66,6 +67,7 @@ interface OpenAccessParts {
   readonly identify: Identify | undefined;
   readonly rules: Rules;
   readonly store: RevocationStore;
+  readonly cluster: Cluster;
   /** The wall clock, in milliseconds since 1970. */
   readonly now: () => number;
 }
@@ -73,11 +75,12 @@ interface OpenAccessParts {
 /** Builds the parts that authenticate clients and decide about their rights. */
 export function composeAccess(
   { loginTimeoutMs, tokenLifetimeMsMax }: Settings,
-  { verifier, identify, rules, store, now }: OpenAccessParts,
+  { verifier, identify, rules, store, cluster, now }: OpenAccessParts,
 ): { readonly access: Access; readonly revocations: Revocations } {
   const liveIdentities = new LiveIdentities(now);
   const revocations = new Revocations({
     store,
+    cluster,
     liveIdentities,
     // The app's login decides about each new connection. A revocation only has to outlast the logins that are
     // in progress.

@@ -23,6 +23,7 @@ import type { ProgramParts } from './program/program.ts';
 import type { ServerOptions } from './server-options.ts';
 import type { EventParts } from './socketio/events.ts';
 import { PollingResponses } from './socketio/polling-responses.ts';
+import { SingleNode } from './nodes/cluster.ts';
 import { RoomFanOut } from './socketio/room-fan-out.ts';
 import { SubscriptionIndex } from './subscriptions/subscription-index.ts';
 import { tryInsides, type Insides } from './try-insides.ts';
@@ -79,12 +80,20 @@ export async function compose(
   const verifier = composeTokenVerifier(settings, { logger, now, monotonicMs });
   const rules = rulesOf(settings);
   const index = new SubscriptionIndex();
+  const cluster = new SingleNode();
   const isInUse = (topic: Topic): boolean => index.isSubscribed(topic);
   const log = await openLog(settings, { isInUse, logger, now, onLost }).catch((error: unknown) => {
     verifier?.close();
     throw error;
   });
-  const { access, revocations } = composeAccess(settings, { verifier, identify, rules, store: log, now });
+  const { access, revocations } = composeAccess(settings, {
+    verifier,
+    identify,
+    rules,
+    store: log,
+    cluster,
+    now,
+  });
 
   // The message path, with three ways out: Socket.IO, event streams, and the program itself.
   const streams = new EventStreams({ ...settings, heartbeatMs, newId: makeId });
@@ -92,6 +101,7 @@ export async function compose(
   const polling: PollingResponses = new PollingResponses(insides.engine, (deliveries) =>
     path.taken(deliveries),
   );
+  const health = new ProcessHealth(now);
   const path: MessagePath = new MessagePath({
     log,
     index,
@@ -99,13 +109,14 @@ export async function compose(
     fanOuts: [new RoomFanOut(socketIo.io, polling, requestLogger), streams, programs],
     limits: settings,
     rates: rateLimitsOf(settings, monotonicMs),
+    cluster,
+    health,
     onFailure: (error) => asRefusal(error, requestLogger),
     now,
   });
 
   // HTTP.
-  const health = new ProcessHealth(now);
-  const shared = { access, revocations, addresses, path, streams, health, logger: requestLogger };
+  const shared = { access, revocations, addresses, path, streams, logger: requestLogger };
   const origins = originsOf(settings);
   const http = buildHttpServer({ ...settings, ...shared, origins, node: insides.node, isDraining, refuse });
 

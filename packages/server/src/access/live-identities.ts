@@ -57,9 +57,15 @@ export class LiveIdentities {
     };
   }
 
-  /** Ends the connections of a subject. @returns the number of these connections */
-  revoke(subject: string): number {
-    const entries = [...(this.#bySubject.get(subject) ?? [])];
+  /**
+   * Ends the connections of a subject.
+   *
+   * @param isMeant - selects the connections; without it, all are ended
+   * @returns the number of these connections
+   */
+  revoke(subject: string, isMeant?: (identity: Identity) => boolean): number {
+    const all = [...(this.#bySubject.get(subject) ?? [])];
+    const entries = isMeant ? all.filter(({ identity }) => isMeant(identity)) : all;
     this.#endAll(entries, revoked());
     return entries.length;
   }

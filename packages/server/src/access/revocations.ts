@@ -1,6 +1,7 @@
 import { FanfareError, type Revocation } from '@fanfare/protocol';
 import { fixedLimits } from '../limits/fixed-limits.ts';
-import type { RevocationStore } from '../log/topic-log.ts';
+import type { Revocation as StoredRevocation, RevocationStore } from '../log/topic-log.ts';
+import { askAll, type Cluster, type Revoked as Effect } from '../nodes/cluster.ts';
 import { parseSubject, skewSeconds } from './claims.ts';
 import type { Identity } from './identity.ts';
 import type { LiveIdentities } from './live-identities.ts';
@@ -8,6 +9,7 @@ import type { Rights } from './rights.ts';
 
 export interface RevocationsOptions {
   readonly store: RevocationStore;
+  readonly cluster: Cluster;
   readonly liveIdentities: LiveIdentities;
   /**
    * The maximum lifetime of a token, from `iat` to `exp`, in milliseconds. Undefined if there is no maximum.
@@ -49,6 +51,8 @@ export class Revocations {
     this.#revoked = new Map(
       options.store.revocations.map(({ subject, time, ahead }) => [subject, { time, ahead: new Set(ahead) }]),
     );
+    options.store.onRevocations((stored) => this.#reload(stored));
+    options.cluster.serve({ revoke: (revocation) => this.#apply(revocation) });
   }
 
   /**
@@ -78,7 +82,7 @@ export class Revocations {
 
   /**
    * Revokes all tokens of a subject that were issued so far, and ends its live connections, both at once.
-   * Resolves after the revocation is stored.
+   * Resolves after the revocation is stored, and the other nodes have applied it.
    *
    * @param rights - the rights of the client that revokes
    * @param input - the untrusted subject
@@ -88,44 +92,49 @@ export class Revocations {
     if (!rights.identity.isAdmin)
       throw new FanfareError('not_authorized', 'Only an admin can revoke tokens.');
     const subject = readSubject(input);
-    const time = this.add(subject);
-    try {
-      return { subject, time, ended: this.#options.liveIdentities.revoke(subject) };
-    } finally {
-      await this.keep();
+    const over = this.#forgetEnded();
+    if (!this.#revoked.has(subject) && this.#revoked.size >= revocationsMax) throw tooMany();
+    const revoked = { subject, time: this.#options.now(), ahead: [] };
+    // At once on this node, even if nothing can be stored.
+    const { ended, ahead } = this.#apply(revoked);
+    await this.#keep({ ...revoked, ahead }, over);
+    const others = await this.#tellOthers({ ...revoked, ahead });
+    return { subject, time: revoked.time, ended: ended + others };
+  }
+
+  /** Resolves to the number of connections that other nodes have ended. */
+  async #tellOthers(revoked: StoredRevocation): Promise<number> {
+    const { answers } = await askAll(this.#options.cluster, 'revoke', revoked);
+    const ahead = new Set([...revoked.ahead, ...answers.flatMap(({ answer }) => answer.ahead)]);
+    if (ahead.size > revoked.ahead.length) await this.#keep({ ...revoked, ahead: [...ahead] }, []);
+    return answers.reduce((sum, { answer }) => sum + answer.ended, 0);
+  }
+
+  /** Revokes the tokens of a subject on this node, and ends its connections. */
+  #apply({ subject, time, ahead: told }: StoredRevocation): Effect {
+    const before = this.#revoked.get(subject)?.ahead ?? [];
+    const seen = [...this.#ahead.values()].filter((identity) => identity.subject === subject);
+    const ahead = new Set(
+      [...before, ...told, ...seen.map(({ issuedAt }) => issuedAt)].filter((issuedAt) => issuedAt > time),
+    );
+    this.#revoked.set(subject, { time, ahead });
+    return { ended: this.#options.liveIdentities.revoke(subject), ahead: [...ahead] };
+  }
+
+  /** Other nodes may have revoked tokens without telling this one: it may have been cut off. */
+  #reload(stored: readonly StoredRevocation[]): void {
+    for (const { subject, time, ahead } of stored) {
+      const known = this.#revoked.get(subject);
+      if (known && known.time >= time) continue;
+      this.#revoked.set(subject, { time, ahead: new Set(ahead) });
+      this.#options.liveIdentities.revoke(subject, (identity) => this.concerns(identity));
     }
   }
 
-  /**
-   * Revokes all tokens of a subject that were issued so far. {@link keep} must be called afterwards.
-   *
-   * @returns the time, in milliseconds since 1970
-   * @throws FanfareError `limit_exceeded`
-   */
-  add(subject: string): number {
-    this.#forgetEnded();
-    const before = this.#revoked.get(subject);
-    if (!before && this.#revoked.size >= revocationsMax) throw tooMany();
-    const time = this.#options.now();
-    const seen = [...this.#ahead.values()].filter((identity) => identity.subject === subject);
-    const ahead = [...(before?.ahead ?? []), ...seen.map(({ issuedAt }) => issuedAt)];
-    this.#revoked.set(subject, { time, ahead: new Set(ahead.filter((issuedAt) => issuedAt > time)) });
-    return time;
-  }
-
-  /**
-   * Stores all revocations, so that they survive a restart.
-   *
-   * @throws FanfareError `storage_unavailable`
-   */
-  async keep(): Promise<void> {
-    const all = [...this.#revoked].map(([subject, { time, ahead }]) => ({
-      subject,
-      time,
-      ahead: [...ahead],
-    }));
+  /** @throws FanfareError `storage_unavailable` */
+  async #keep(revocation: StoredRevocation, over: readonly string[]): Promise<void> {
     try {
-      await this.#options.store.keepRevocations(all);
+      await this.#options.store.keepRevocation(revocation, over);
     } catch (cause) {
       const detail =
         'The subject is revoked, but this could not be stored: the revocation is lost when the server stops. Revoke it again.';
@@ -136,13 +145,16 @@ export class Revocations {
   /**
    * Uses the trusted time: a clock that jumped forward must not end a revocation, which would be lost
    * permanently.
+   *
+   * @returns the subjects of the revocations that have ended
    */
-  #forgetEnded(): void {
+  #forgetEnded(): readonly string[] {
     const { store, tokenLifetimeMsMax } = this.#options;
-    if (tokenLifetimeMsMax === undefined) return;
+    if (tokenLifetimeMsMax === undefined) return [];
     const longest = skewSeconds * 1_000 + tokenLifetimeMsMax;
-    for (const [subject, { time }] of this.#revoked)
-      if (time + longest <= store.trustedTime) this.#revoked.delete(subject);
+    const over = [...this.#revoked].filter(([, { time }]) => time + longest <= store.trustedTime);
+    for (const [subject] of over) this.#revoked.delete(subject);
+    return over.map(([subject]) => subject);
   }
 }
 

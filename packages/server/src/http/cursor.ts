@@ -1,4 +1,6 @@
 import { refuseField } from '@fanfare/protocol';
+import type { NodePlace } from '../message-path/all-nodes.ts';
+import type { SubscriberPlace } from '../nodes/cluster.ts';
 import type { Query } from './query.ts';
 
 /** Encodes the place where a list continues, as a string that is opaque to clients. */
@@ -15,21 +17,33 @@ export function readCursor(query: Query): string | undefined {
   throw wrongCursor();
 }
 
-/** A cursor that is a number: how many items came before. */
-export function readNumberCursor(query: Query): number | undefined {
-  const place = readCursor(query);
-  if (place === undefined) return undefined;
-  if (/^[0-9]{1,15}$/.test(place)) return Number(place);
-  throw wrongCursor();
+/** A cursor of a list of connections: a node, and the number of a connection. */
+export function readConnectionCursor(query: Query): NodePlace<number> | undefined {
+  const [, node, number] = readParts(query, /^([A-Za-z0-9_-]*) ([0-9]{1,15})$/) ?? [];
+  return node === undefined ? undefined : { node, place: Number(number) };
 }
 
-/** A cursor that is a number and a name. */
-export function readPlaceCursor(query: Query): readonly [number: number, name: string] | undefined {
+export function encodeConnectionCursor({ node, place = 0 }: NodePlace<number>): string {
+  return encodeCursor(`${node} ${place}`);
+}
+
+/** A cursor of a list of subscribers: a node, the number of a connection, and a subscription. */
+export function readSubscriberCursor(query: Query): NodePlace<SubscriberPlace> | undefined {
+  const [, node, number, subscription = ''] =
+    readParts(query, /^([A-Za-z0-9_-]*) ([0-9]{1,15}) (.*)$/s) ?? [];
+  return node === undefined ? undefined : { node, place: { connection: Number(number), subscription } };
+}
+
+export function encodeSubscriberCursor({ node, place }: NodePlace<SubscriberPlace>): string {
+  return encodeCursor(`${node} ${place?.connection ?? 0} ${place?.subscription ?? ''}`);
+}
+
+function readParts(query: Query, form: RegExp): RegExpExecArray | undefined {
   const place = readCursor(query);
   if (place === undefined) return undefined;
-  const [, number, name] = /^([0-9]{1,15}) (.+)$/s.exec(place) ?? [];
-  if (name !== undefined) return [Number(number), name];
-  throw wrongCursor();
+  const parts = form.exec(place);
+  if (!parts) throw wrongCursor();
+  return parts;
 }
 
 function wrongCursor(): Error {

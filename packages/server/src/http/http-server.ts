@@ -13,7 +13,6 @@ import { fixedLimits } from '../limits/fixed-limits.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
 import type { NodeInside } from '../insides/node-inside.ts';
 import type { Logger } from '../observability/logger.ts';
-import type { ProcessHealth } from '../observability/process-health.ts';
 import { adminRoutes } from './operator-routes.ts';
 import { holdPipelinedReads } from './pipelining.ts';
 import { limitResponses, type ResponseLimits } from './response-limits.ts';
@@ -34,7 +33,6 @@ export interface HttpOptions extends ResponseLimits {
   readonly access: Access;
   readonly revocations: Revocations;
   readonly addresses: ClientAddresses;
-  readonly health: ProcessHealth;
   readonly node: NodeInside;
   readonly publishBytesMax: number;
   readonly batchBytesMax: number;

@@ -168,11 +168,18 @@ export interface Revocation {
 
 /** Stores revocations. They survive a restart if the log does. */
 export interface RevocationStore {
+  /** All stored revocations. */
   readonly revocations: readonly Revocation[];
   /** The time by the clock; an earlier time while the clock is on trial. */
   readonly trustedTime: number;
-  /** Replaces all revocations. It resolves and rejects like {@link TopicLog.append}. */
-  keepRevocations(revocations: readonly Revocation[]): Promise<void>;
+  /**
+   * Adds a revocation, or replaces that of its subject. It resolves and rejects like {@link TopicLog.append}.
+   *
+   * @param ended - subjects whose revocations are not needed any more
+   */
+  keepRevocation(revocation: Revocation, ended: readonly string[]): Promise<void>;
+  /** Sets the only listener, which is called when other servers may have changed the revocations. */
+  onRevocations(listener: (revocations: readonly Revocation[]) => void): void;
 }
 
 export type TopicCreation = 'created' | 'existed' | 'topics_exhausted';
@@ -278,8 +285,8 @@ export class LogClosedError extends Error {
  * - The log MUST NOT give a place, which is an epoch and a sequence, to a second message. A log that may have
  *   lost messages has a new epoch. A place in an earlier epoch is still valid up to the sequence where the
  *   two epochs part.
- * - `open`, `locate` and the last page of `read` MUST answer in the turn in which the tail is at their head. A
- *   reader that joins the tail in that turn misses nothing and gets nothing twice.
+ * - `open`, `locate` and the last page of `read` MUST answer in the turn in which the tail is at their head.
+ *   A reader that joins the tail in that turn misses nothing and gets nothing twice.
  * - Reads are independent: a slow one MUST NOT delay others. If the log cannot be reached, they reject with
  *   {@link LogUnreachableError}.
  * - An id counts per topic and subject, for at least the window that the log was created with. A second

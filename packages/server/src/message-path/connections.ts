@@ -1,5 +1,4 @@
 import {
-  FanfareError,
   isReservedTopic,
   type ConnectionDetails,
   type ConnectionInfo,
@@ -9,27 +8,15 @@ import {
 } from '@fanfare/protocol';
 import type { Rights } from '../access/rights.ts';
 import { Pacer } from '../limits/pacer.ts';
+import type { Part, SubscriberPlace } from '../nodes/cluster.ts';
 import type { Audience } from '../subscriptions/audience.ts';
 import { Connection, type ConnectionParts } from './connection.ts';
 import { describeConnection, describeSubscribed, describeSubscriber } from './connection-info.ts';
 import type { Peer } from './peer.ts';
-import { permitManaging } from './permit.ts';
 import type { Subscription } from './subscription.ts';
 
-/** One page of a list. */
-export interface Part<T, Place> {
-  readonly items: readonly T[];
-  /** The place where the next page begins. Absent on the last page. */
-  readonly next?: Place;
-}
-
-/** The last subscription of a page, with its connection. */
-export interface SubscriberPlace {
-  readonly connection: number;
-  readonly subscription: string;
-}
-
-/** The register of all connections: of Socket.IO, of streams and of the app. Accepts, lists and ends them. */
+/** The register of all connections: of Socket.IO, of streams and of the app. Accepts, lists and ends
+ * them. */
 export class Connections {
   readonly #parts: ConnectionParts;
   /** The connections, by the ids of their peers, in the order in which they were accepted. */
@@ -58,11 +45,9 @@ export class Connections {
   /**
    * Lists connections in the order in which they were accepted.
    *
-   * @param after - a `next` of before
-   * @throws FanfareError `not_authorized`
+   * @param after - a `next` of before, or 0
    */
-  list(rights: Rights, limit: number, after = 0): Part<ConnectionInfo, number> {
-    permitManaging(rights);
+  list(limit: number, after: number): Part<ConnectionInfo, number> {
     const items: ConnectionInfo[] = [];
     let last = after;
     for (const connection of this.#open.values()) {
@@ -74,16 +59,19 @@ export class Connections {
     return { items };
   }
 
-  /** @throws FanfareError `not_authorized`, `connection_not_found` */
-  get(rights: Rights, id: string): ConnectionDetails {
-    const connection = this.#find(rights, id);
+  /** Returns null if there is no such connection. */
+  details(id: string): ConnectionDetails | null {
+    const connection = this.#open.get(id);
+    if (!connection) return null;
     const subscribed = Array.from(connection.subscriptions(), describeSubscribed);
     return { ...describeConnection(connection), subscribed };
   }
 
-  /** Ends a connection. @throws FanfareError `not_authorized`, `connection_not_found` */
-  end(rights: Rights, id: string): void {
-    this.#find(rights, id).peer.end();
+  /** Ends a connection. @returns whether there was one */
+  end(id: string): boolean {
+    const connection = this.#open.get(id);
+    connection?.peer.end();
+    return connection !== undefined;
   }
 
   /**
@@ -91,15 +79,12 @@ export class Connections {
    * patterns. Their order is the order in which their connections were accepted.
    *
    * @param after - a `next` of before
-   * @throws FanfareError `not_authorized`
    */
   async subscribersOf(
-    rights: Rights,
     topic: Topic,
     limit: number,
-    after: SubscriberPlace = { connection: 0, subscription: '' },
+    after: SubscriberPlace,
   ): Promise<Part<SubscriberInfo, SubscriberPlace>> {
-    permitManaging(rights);
     const items: SubscriberInfo[] = [];
     let last = after;
     let audiences = this.#audiencesOf(topic);
@@ -137,13 +122,6 @@ export class Connections {
 
   #audiencesOf(topic: Topic): ReadonlySet<Audience> {
     return new Set(this.#parts.index.matching(topic));
-  }
-
-  #find(rights: Rights, id: string): Connection {
-    permitManaging(rights);
-    const connection = this.#open.get(id);
-    if (connection) return connection;
-    throw new FanfareError('connection_not_found', 'This connection does not exist. It may have ended.');
   }
 
   #closed(connection: Connection): void {

@@ -1,25 +1,30 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   FanfareError,
-  type Figures,
   type From,
   type Interest,
+  type NodeStats,
   type Offset,
   type PublishResult,
   type Topic,
 } from '@fanfare/protocol';
 import type { Rights } from '../access/rights.ts';
 import type { RateLimits, Source } from '../limits/rate-limits.ts';
+import { Pacer } from '../limits/pacer.ts';
 import { LogDamagedError, type TopicLog } from '../log/topic-log.ts';
+import type { Cluster } from '../nodes/cluster.ts';
+import type { ProcessHealth } from '../observability/process-health.ts';
 import type { Rules } from '../rules/rule.ts';
 import type { SubscriptionIndex } from '../subscriptions/subscription-index.ts';
+import { AllNodes } from './all-nodes.ts';
+import { version } from '../version.ts';
 import { Admission, type PublishInput } from './admit.ts';
 import { append } from './append.ts';
 import { Broadcaster } from './broadcast.ts';
 import type { FanOut } from './fan-out.ts';
 import { Connections } from './connections.ts';
 import { Counters } from './counters.ts';
-import { permitManaging, permitReading } from './permit.ts';
+import { permitReading } from './permit.ts';
 import { readHistory, readHistoryBefore, type History, type HistoryBefore } from './history.ts';
 import { admitMany, appendMany, type BatchInput, type BatchParts, type BatchResult } from './publish-many.ts';
 import { damaged, refuseLogFailure } from './refusals.ts';
@@ -37,6 +42,8 @@ export interface MessagePathParts {
     readonly subscriptionsPerConnectionMax: number;
   };
   readonly rates: RateLimits;
+  readonly cluster: Cluster;
+  readonly health: Pick<ProcessHealth, 'time' | 'startedAt' | 'loopDelayMs'>;
   /** Logs an unexpected failure, and returns the error for the client. */
   readonly onFailure: (error: unknown) => FanfareError;
   /** The wall clock, in milliseconds since 1970. */
@@ -47,17 +54,20 @@ export interface MessagePathParts {
 export class MessagePath {
   readonly topics: Topics;
   readonly connections: Connections;
+  /** What operators ask of all nodes. */
+  readonly nodes: AllNodes;
   readonly #admission: Admission;
   readonly #batch: BatchParts;
   readonly #parts: MessagePathParts;
   readonly #counters = new Counters();
 
   constructor(parts: MessagePathParts) {
-    const { log, index, rules, fanOuts, limits, rates, onFailure, now } = parts;
+    const { log, index, rules, fanOuts, limits, rates, cluster, onFailure, now } = parts;
     const counters = this.#counters;
     const broadcaster = new Broadcaster({ index, fanOuts, counters });
     this.#parts = parts;
-    this.topics = new Topics(log, index, rules);
+    this.nodes = new AllNodes(cluster, log);
+    this.topics = new Topics(log, this.nodes, rules);
     this.connections = new Connections({
       index,
       rules,
@@ -81,6 +91,7 @@ export class MessagePath {
       onMissed: () => this.connections.miss(),
       onBehind: (place) => this.connections.fallBehind(place),
     });
+    this.#answerNodes();
   }
 
   /**
@@ -130,27 +141,50 @@ export class MessagePath {
     return readHistoryBefore(this.#log, topic, before, limit).catch(refuseLogFailure);
   }
 
-  /** @throws FanfareError `not_authorized`, `draining` */
-  async figures(rights: Rights): Promise<Figures> {
-    permitManaging(rights);
-    const { index, fanOuts } = this.#parts;
-    const { topics, ...log } = await this.#log.usage().catch(refuseLogFailure);
+  /** Counts deliveries that a poll has taken. */
+  taken(deliveries: number): void {
+    this.#counters.deliveries += deliveries;
+  }
+
+  /** Answers what nodes ask each other, for this node. */
+  #answerNodes(): void {
+    const { cluster, index } = this.#parts;
+    const { connections } = this;
+    cluster.serve({
+      stats: () => this.#stats(),
+      subscribers: async (topics) => {
+        const counts: number[] = [];
+        const pacer = new Pacer();
+        for (const topic of topics) {
+          // With many patterns, one topic takes long.
+          if (pacer.isDue) await pacer.yield();
+          counts.push(index.subscribers(topic));
+        }
+        return counts;
+      },
+      connections: ({ limit, after }) => connections.list(limit, after),
+      connection: (id) => connections.details(id),
+      endConnection: (id) => connections.end(id),
+      subscribersOf: ({ topic, limit, after }) => connections.subscribersOf(topic, limit, after),
+    });
+  }
+
+  #stats(): NodeStats {
+    const { cluster, index, fanOuts, health } = this.#parts;
     const { publishes, deliveries, live } = this.#counters;
     return {
+      id: cluster.nodeId,
+      time: health.time,
+      startedAt: health.startedAt,
+      version,
+      loopDelayMs: health.loopDelayMs,
       connections: this.connections.size,
       subscriptions: index.size,
-      topics,
       publishes,
       deliveries,
       bytesWaiting: fanOuts.reduce((bytes, { waitingBytes }) => bytes + waitingBytes, 0),
       catchingUp: index.size - live,
-      log,
     };
-  }
-
-  /** Counts deliveries that a poll has taken. */
-  taken(deliveries: number): void {
-    this.#counters.deliveries += deliveries;
   }
 
   get #log(): TopicLog {

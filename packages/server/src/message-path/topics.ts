@@ -4,7 +4,7 @@ import type { Rights } from '../access/rights.ts';
 import { Pacer } from '../limits/pacer.ts';
 import { describeRule } from '../rules/describe-rule.ts';
 import type { Rules } from '../rules/rule.ts';
-import type { SubscriptionIndex } from '../subscriptions/subscription-index.ts';
+import type { AllNodes } from './all-nodes.ts';
 import { permitDeleting, permitPublishing, permitReading } from './permit.ts';
 import { refuseLogFailure, refuseStorage, topicNotFound, topicsExhausted } from './refusals.ts';
 
@@ -23,12 +23,12 @@ const topicsPerPage = 256;
 /** The topics: lists, declares and deletes them. */
 export class Topics {
   readonly #log: TopicLog;
-  readonly #index: SubscriptionIndex;
+  readonly #nodes: AllNodes;
   readonly #rules: Rules;
 
-  constructor(log: TopicLog, index: SubscriptionIndex, rules: Rules) {
+  constructor(log: TopicLog, nodes: AllNodes, rules: Rules) {
     this.#log = log;
-    this.#index = index;
+    this.#nodes = nodes;
     this.#rules = rules;
   }
 
@@ -59,7 +59,9 @@ export class Topics {
     permitReading(rights, topic);
     const state = await this.#log.topicState(topic).catch(refuseLogFailure);
     if (!state) throw topicNotFound(topic);
-    return { ...this.#infoOf(state), rule: describeRule(this.#rules.of(topic)) };
+    const [info] = await this.#infosOf([state]);
+    if (!info) throw new Error('a topic has no state');
+    return { ...info, rule: describeRule(this.#rules.of(topic)) };
   }
 
   /**
@@ -93,24 +95,18 @@ export class Topics {
   }
 
   async #infosOf(states: readonly TopicState[]): Promise<readonly TopicInfo[]> {
-    const infos: TopicInfo[] = [];
-    const pacer = new Pacer();
-    for (const state of states) {
-      // With many patterns, one topic takes long.
-      if (pacer.isDue) await pacer.yield();
-      infos.push(this.#infoOf(state));
-    }
-    return infos;
+    const counts = await this.#nodes.subscribers(states.map(({ topic }) => topic));
+    return states.map((state, at) => infoOf(state, counts[at] ?? 0));
   }
+}
 
-  #infoOf({ topic, messages, last, published, lastTime }: TopicState): TopicInfo {
-    return {
-      topic,
-      subscribers: this.#index.subscribers(topic),
-      messages,
-      ...(last && { lastOffset: formatOffset(last) }),
-      published,
-      ...(lastTime !== undefined && { lastTime }),
-    };
-  }
+function infoOf({ topic, messages, last, published, lastTime }: TopicState, subscribers: number): TopicInfo {
+  return {
+    topic,
+    subscribers,
+    messages,
+    ...(last && { lastOffset: formatOffset(last) }),
+    published,
+    ...(lastTime !== undefined && { lastTime }),
+  };
 }

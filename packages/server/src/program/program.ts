@@ -12,8 +12,6 @@ import {
 import type { Access } from '../access/access.ts';
 import type { Revocations } from '../access/revocations.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
-import { statsOf } from '../message-path/stats.ts';
-import type { ProcessHealth } from '../observability/process-health.ts';
 import type { ProgramPeer } from './program-peer.ts';
 import {
   consume,
@@ -112,7 +110,6 @@ export interface ProgramParts {
   readonly path: MessagePath;
   readonly access: Access;
   readonly revocations: Revocations;
-  readonly health: ProcessHealth;
   readonly programs: ProgramStreams;
 }
 
@@ -154,8 +151,8 @@ export function programOf(running: () => Promise<ProgramParts>): Program {
       return revocations.revoke(access.fullRights, subject);
     },
     stats: async () => {
-      const { path, access, health } = await running();
-      return statsOf(access.fullRights, path, health);
+      const { path, access } = await running();
+      return path.nodes.stats(access.fullRights);
     },
   };
 }

@@ -5,10 +5,16 @@ export class RevocationsInMemory implements RevocationStore {
   revocations: readonly Revocation[] = [];
   trustedTime = 0;
   failure: Error | undefined;
+  /** Tells the server that others have changed the revocations. */
+  tell: (revocations: readonly Revocation[]) => void = () => {};
 
-  keepRevocations(revocations: readonly Revocation[]): Promise<void> {
-    if (this.failure) return Promise.reject(this.failure);
-    this.revocations = revocations;
-    return Promise.resolve();
+  async keepRevocation(revocation: Revocation, ended: readonly string[]): Promise<void> {
+    if (this.failure) throw this.failure;
+    const rest = this.revocations.filter(({ subject }) => ![...ended, revocation.subject].includes(subject));
+    this.revocations = [...rest, revocation];
+  }
+
+  onRevocations(listener: (revocations: readonly Revocation[]) => void): void {
+    this.tell = listener;
   }
 }

@@ -9,8 +9,10 @@ import { openVerifier } from '../../src/access/verifier-factory.ts';
 import { LiveIdentities } from '../../src/access/live-identities.ts';
 import { Revocations } from '../../src/access/revocations.ts';
 import { defaultRule } from '../../src/config/rules.ts';
+import { SingleNode } from '../../src/nodes/cluster.ts';
 import { Rules } from '../../src/rules/rule.ts';
 import { exportStore, importStore, openStore } from '../../src/store-tools/index.ts';
+import { anything } from '../message-path/fake-fan-out.ts';
 import { startServerProcess, terminate } from '../faults/server-process.ts';
 import { connectClient, startServer } from '../harness.ts';
 import { RevocationsInMemory } from './revocations-in-memory.ts';
@@ -92,33 +94,48 @@ describe('a revocation', () => {
     let now = 1_800_000_000_000;
     const revocations = revocationsIn(store, () => now, day);
     const begun = now;
-    for (let at = 0; at < 10_000; at++) revocations.add(`subject ${at}`);
-    const isFull = (): unknown => {
-      try {
-        return revocations.add('one more');
-      } catch (error) {
-        return (error as FanfareError).message;
-      }
-    };
-    expect(isFull()).toMatch(/Limit of 10000 revoked subjects .*`tokenLifetimeMsMax`/);
+    for (let at = 0; at < 10_000; at++) await revocations.revoke(anything, `subject ${at}`);
+    const revokeMore = async (): Promise<unknown> =>
+      revocations.revoke(anything, 'one more').catch((error: FanfareError) => error.message);
+    expect(await revokeMore()).toMatch(/Limit of 10000 revoked subjects .*`tokenLifetimeMsMax`/);
     // A clock that has jumped forward may be wrong.
     now = begun + 1_000 * day;
     store.trustedTime = begun + day + 59_999;
-    expect(isFull()).toMatch(/Limit/);
+    expect(await revokeMore()).toMatch(/Limit/);
     store.trustedTime++;
-    expect(isFull()).toBe(now);
-    await revocations.keep();
+    expect(await revokeMore()).toMatchObject({ subject: 'one more', time: now });
     expect(store.revocations).toEqual([{ subject: 'one more', time: now, ahead: [] }]);
   });
 
   it('a revocation is kept for ever when the lifetime of tokens is not limited', async () => {
     const store = new RevocationsInMemory();
     const revocations = revocationsIn(store, () => 1);
-    revocations.add('ann');
+    await revocations.revoke(anything, 'ann');
     store.trustedTime = 8e15;
-    revocations.add('bob');
-    await revocations.keep();
+    await revocations.revoke(anything, 'bob');
     expect(store.revocations.map(({ subject }) => subject)).toEqual(['ann', 'bob']);
+  });
+
+  it('a server that was not told of a revocation ends the connections of the subject when it learns of it', async () => {
+    const store = new RevocationsInMemory();
+    const { access } = accessWith(store);
+    const ended: string[] = [];
+    const [before, after, other] = await Promise.all([
+      tokenFor({ sub: 'bob', iat: -10 }),
+      tokenFor({ sub: 'bob', iat: -2 }),
+      tokenFor({ sub: 'ann', iat: -10 }),
+    ]);
+    for (const token of [before, after, other]) {
+      const rights = await access.authenticate(token);
+      access.trackIdentity(rights, ({ code }) => ended.push(`${rights.identity.subject} ${code}`));
+    }
+    const told = [{ subject: 'bob', time: Date.now() - 5_000, ahead: [] }];
+    store.tell(told);
+    store.tell(told);
+    expect(ended).toEqual(['bob not_authenticated']);
+    await expect(access.authenticate(before)).rejects.toThrow('revoked');
+    await access.authenticate(after);
+    await access.authenticate(other);
   });
 });
 
@@ -155,7 +172,13 @@ function revocationsIn(
   now: () => number,
   tokenLifetimeMsMax?: number,
 ): Revocations {
-  return new Revocations({ store, liveIdentities: new LiveIdentities(now), tokenLifetimeMsMax, now });
+  return new Revocations({
+    store,
+    cluster: new SingleNode(),
+    liveIdentities: new LiveIdentities(now),
+    tokenLifetimeMsMax,
+    now,
+  });
 }
 
 function accessWith(store: RevocationsInMemory): {
@@ -169,7 +192,13 @@ function accessWith(store: RevocationsInMemory): {
     { now, monotonicMs: now, onFailure: ignore, onWarning: ignore },
   );
   const liveIdentities = new LiveIdentities(now);
-  const revocations = new Revocations({ store, liveIdentities, tokenLifetimeMsMax: undefined, now });
+  const revocations = new Revocations({
+    store,
+    cluster: new SingleNode(),
+    liveIdentities,
+    tokenLifetimeMsMax: undefined,
+    now,
+  });
   const rules = new Rules([], defaultRule);
   const access = new Access({ verifier, rules, revocations, liveIdentities, now });
   onTestFinished(() => access.close());

@@ -9,6 +9,7 @@ import { Access } from '../../src/access/access.ts';
 import { LiveIdentities } from '../../src/access/live-identities.ts';
 import { Revocations } from '../../src/access/revocations.ts';
 import { defaultRule } from '../../src/config/rules.ts';
+import { SingleNode } from '../../src/nodes/cluster.ts';
 import { Rules } from '../../src/rules/rule.ts';
 import { connectDeaf } from '../hostile/deaf-clients.ts';
 import { openStream, StreamReader, topicUrl } from '../http-tools.ts';
@@ -351,6 +352,7 @@ describe('a connection with a token', () => {
     const liveIdentities = new LiveIdentities(() => now);
     const revocations = new Revocations({
       store: new RevocationsInMemory(),
+      cluster: new SingleNode(),
       liveIdentities,
       tokenLifetimeMsMax: undefined,
       now: () => now,

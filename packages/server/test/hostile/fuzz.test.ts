@@ -23,6 +23,7 @@ import { Revocations } from '../../src/access/revocations.ts';
 import { RevocationsInMemory } from '../access/revocations-in-memory.ts';
 import { openVerifier } from '../../src/access/verifier-factory.ts';
 import { defaultRule } from '../../src/config/rules.ts';
+import { SingleNode } from '../../src/nodes/cluster.ts';
 import { Rules } from '../../src/rules/rule.ts';
 import { noKeys, secret } from '../access/tokens.ts';
 import { connectClient } from '../harness.ts';
@@ -137,6 +138,7 @@ describe('input of every parser', { timeout }, () => {
     const liveIdentities = new LiveIdentities(Date.now);
     const revocations = new Revocations({
       store: new RevocationsInMemory(),
+      cluster: new SingleNode(),
       liveIdentities,
       tokenLifetimeMsMax: undefined,
       now: Date.now,

@@ -173,5 +173,5 @@ it('the figures count a publish once, on the server that accepted it', async () 
   await path.publish(anything, { json: '{"topic":"news","message":1,"id":"a"}' });
   const theirs = { epoch: 'e', sequence: 2, ordinal: 2, time: 1, topic: 'news' as never, messageJson: '2' };
   listener().onRecords([theirs]);
-  expect(await path.figures(anything)).toMatchObject({ publishes: 1 });
+  expect(await path.nodes.stats(anything)).toMatchObject({ publishes: 1 });
 });

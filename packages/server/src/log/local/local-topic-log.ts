@@ -120,9 +120,12 @@ export class LocalTopicLog implements TopicLog, RevocationStore {
     return this.#commits.state.trustedTime;
   }
 
-  keepRevocations(revocations: readonly Revocation[]): Promise<void> {
-    return this.#commits.submit((plan) => plan.revoke(revocations));
+  keepRevocation(revocation: Revocation, ended: readonly string[]): Promise<void> {
+    return this.#commits.submit((plan) => plan.revoke(revocation, ended));
   }
+
+  /** No other server changes them. */
+  onRevocations(): void {}
 
   get recordsMax(): number {
     return this.#commits.recordsMax;

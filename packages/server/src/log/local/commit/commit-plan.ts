@@ -5,7 +5,14 @@ import type { RememberedId } from '../id-table.ts';
 import { digestOf, idKey, type RememberedIds } from '../remembered-ids.ts';
 import { TopicChanges, type TopicDraft } from './topic-changes.ts';
 import type { ChunkRecord, LogState, Store, StoreCommit } from '../../store/store.ts';
-import type { Appended, AppendOutcome, LogRecord, NewRecord, TopicCreation } from '../../topic-log.ts';
+import type {
+  Appended,
+  AppendOutcome,
+  LogRecord,
+  NewRecord,
+  Revocation,
+  TopicCreation,
+} from '../../topic-log.ts';
 import { logRecord } from '../log-record.ts';
 import { keeps, oldestOf, type TopicEntry } from '../topic-entry.ts';
 import type { TopicTable } from '../topic-table.ts';
@@ -108,9 +115,10 @@ export class CommitPlan {
     this.#topics.forgetExcess();
   }
 
-  /** Replaces all revocations. */
-  revoke(revocations: LogState['revocations']): void {
-    this.#revocations = revocations;
+  /** Adds a revocation in place of that of its subject, and drops those that have ended. */
+  revoke(revocation: Revocation, ended: readonly string[]): void {
+    const gone = new Set([...ended, revocation.subject]);
+    this.#revocations = [...this.#revocations.filter(({ subject }) => !gone.has(subject)), revocation];
   }
 
   /** Stores a topic that is only in memory. */
