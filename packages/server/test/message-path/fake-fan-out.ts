@@ -15,7 +15,7 @@ import { RateLimits } from '../../src/limits/rate-limits.ts';
 import { MessagePath } from '../../src/message-path/message-path.ts';
 import type { Peer } from '../../src/message-path/peer.ts';
 import type { Connection } from '../../src/message-path/connection.ts';
-import { SingleNode } from '../../src/nodes/cluster.ts';
+import { SingleNode, type Cluster } from '../../src/nodes/cluster.ts';
 import { Rules } from '../../src/rules/rule.ts';
 import { SubscriptionIndex } from '../../src/subscriptions/subscription-index.ts';
 
@@ -138,6 +138,7 @@ export function pathOver(
   fanOut: FanOut,
   own: Partial<typeof limits> = {},
   rules: unknown = [],
+  cluster: Cluster = new SingleNode(),
 ): MessagePath {
   return new MessagePath({
     log,
@@ -146,7 +147,7 @@ export function pathOver(
     fanOuts: [fanOut],
     limits: { ...limits, ...own },
     rates: new RateLimits({ publish: {}, subscribe: {}, monotonicMs: () => 0 }),
-    cluster: new SingleNode(),
+    cluster,
     health: { time: 1, startedAt: 1, loopDelayMs: { p50: 0, p99: 0, max: 0 } },
     onFailure: () => new FanfareError('internal', 'The server failed.'),
     now: () => 1,

@@ -1,0 +1,153 @@
+import type { Logger } from '../observability/logger.ts';
+import { OwnAnswers, type Answering, type Cluster, type Question, type Questions } from './cluster.ts';
+
+/** How the nodes that share a log know of each other, and send each other texts. */
+export interface NodeTransport {
+  /**
+   * Makes this node known for ten seconds.
+   *
+   * @param address - the address at which other nodes reach it, `HOST:PORT`; empty if there is none
+   * @returns the addresses of all nodes that are alive, by their ids
+   */
+  beat(address: string): Promise<ReadonlyMap<string, string>>;
+  /** Sends a text to one node. It can be lost. */
+  send(nodeId: string, text: string): Promise<void>;
+  /** Makes the node unknown to the others. */
+  leave(): Promise<void>;
+}
+
+export interface SharedClusterOptions {
+  readonly nodeId: string;
+  readonly transport: NodeTransport;
+  readonly logger: Logger;
+}
+
+const beatIntervalMs = 1_000;
+
+/** The time that a node has for an answer, in milliseconds. */
+const answerMs = 1_000;
+
+/** Other nodes are asked for again at most so often, in milliseconds, for an id that is not known. */
+const lookupPauseMs = 100;
+
+/** The nodes that share a log. They find each other, and ask each other, through a transport. */
+export class SharedCluster implements Cluster {
+  readonly nodeId: string;
+  readonly #transport: NodeTransport;
+  readonly #logger: Logger;
+  readonly #own = new OwnAnswers();
+  readonly #waiting = new Map<number, (answer: unknown) => void>();
+  #asked = 0;
+  #address = '';
+  #addresses: ReadonlyMap<string, string> = new Map();
+  #beating: Promise<void> | undefined;
+  #lookedUpAt = -Infinity;
+  readonly #timer: NodeJS.Timeout;
+
+  constructor({ nodeId, transport, logger }: SharedClusterOptions) {
+    this.nodeId = nodeId;
+    this.#transport = transport;
+    this.#logger = logger;
+    this.#timer = setInterval(() => void this.#beat(), beatIntervalMs).unref();
+  }
+
+  serve(answering: Partial<Answering>): void {
+    this.#own.serve(answering);
+  }
+
+  /** Makes known that other nodes reach this node at an address, `HOST:PORT`. */
+  async announce(address: string): Promise<void> {
+    this.#address = address;
+    await this.#beating;
+    await this.#beat();
+  }
+
+  async nodes(): Promise<readonly string[]> {
+    if (this.#addresses.size === 0) await this.#beat();
+    return [...new Set([...this.#addresses.keys(), this.nodeId])].toSorted();
+  }
+
+  /** The address of another node. Undefined if no living node has this id, or if it has no address. */
+  async addressOf(nodeId: string): Promise<string | undefined> {
+    const now = performance.now();
+    // A node that has just started is not known yet. The id may also be made up by a client.
+    if (!this.#addresses.has(nodeId) && now - this.#lookedUpAt > lookupPauseMs) {
+      this.#lookedUpAt = now;
+      await this.#beating;
+      await this.#beat();
+    }
+    return this.#addresses.get(nodeId) || undefined;
+  }
+
+  async ask<Q extends Question>(
+    node: string,
+    question: Q,
+    asked: Questions[Q]['asked'],
+  ): Promise<Questions[Q]['answer'] | undefined> {
+    if (node === this.nodeId) return this.#own.to(question, asked);
+    const number = ++this.#asked;
+    const { promise, resolve } = withResolvers<unknown>();
+    this.#waiting.set(number, resolve);
+    const timer = setTimeout(() => resolve(undefined), answerMs);
+    try {
+      const text = JSON.stringify({ from: this.nodeId, number, question, asked } satisfies Asked);
+      this.#transport.send(node, text).catch(() => resolve(undefined));
+      return (await promise) as Questions[Q]['answer'] | undefined;
+    } finally {
+      clearTimeout(timer);
+      this.#waiting.delete(number);
+    }
+  }
+
+  /** Receives what another node has sent to this one. */
+  receive(text: string): void {
+    const message = JSON.parse(text) as Asked | Answered;
+    if ('question' in message) void this.#answer(message);
+    else this.#waiting.get(message.number)?.(message.answer);
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#beating;
+    await this.#transport.leave().catch(() => {});
+  }
+
+  async #answer({ from, number, question, asked }: Asked): Promise<void> {
+    try {
+      const answer = await this.#own.to(question, asked as never);
+      // A node of another version may ask what this one does not know. Then it does not answer.
+      if (answer === undefined) return;
+      await this.#transport.send(from, JSON.stringify({ number, answer } satisfies Answered));
+    } catch (err) {
+      this.#logger.warn({ err, node: from, question }, 'A question of another node could not be answered.');
+    }
+  }
+
+  /** Never rejects: while the transport fails, the nodes are those that were known last. */
+  #beat(): Promise<void> {
+    this.#beating ??= this.#transport
+      .beat(this.#address)
+      .then((addresses) => void (this.#addresses = addresses))
+      .catch(() => {})
+      .finally(() => (this.#beating = undefined));
+    return this.#beating;
+  }
+}
+
+interface Asked {
+  readonly from: string;
+  readonly number: number;
+  readonly question: Question;
+  readonly asked: unknown;
+}
+
+interface Answered {
+  readonly number: number;
+  readonly answer: unknown;
+}
+
+function withResolvers<T>(): { readonly promise: Promise<T>; readonly resolve: (value: T) => void } {
+  let resolve: (value: T) => void = () => {};
+  const promise = new Promise<T>((settle) => (resolve = settle));
+  return { promise, resolve };
+}
