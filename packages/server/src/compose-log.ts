@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
-import type { Topic } from '@fanfare/protocol';
 import { unusedTopicsPerSubjectMaxOf } from './config/limits.ts';
 import { fixedLimits } from './limits/fixed-limits.ts';
 import { defaultRule, parseRules } from './config/rules.ts';
@@ -15,10 +14,11 @@ import { Invariants } from './observability/invariants.ts';
 import { suppressRepeats } from './observability/repeat-suppression.ts';
 import type { Logger } from './observability/logger.ts';
 import { Rules } from './rules/rule.ts';
+import type { SubscriptionIndex } from './subscriptions/subscription-index.ts';
 
 export interface OpenLogParts {
-  /** Whether the topic itself has a subscriber, or is about to get one. */
-  readonly isInUse: (topic: Topic) => boolean;
+  /** The topics and patterns that have subscribers, or are about to get one. */
+  readonly index: Pick<SubscriptionIndex, 'isSubscribed' | 'interests'>;
   readonly logger: Logger;
   readonly now: () => number;
   /** Called if another server has taken the directory. Then this server must stop. */
@@ -34,7 +34,7 @@ const { value: idsMax } = fixedLimits.idsMax;
  */
 export async function openLog(settings: Settings, parts: OpenLogParts): Promise<LocalTopicLog> {
   const { memory, topicsMax, idWindowMs, memoryBytesMax } = settings;
-  const { isInUse, logger, now } = parts;
+  const { index, logger, now } = parts;
   const failures = suppressRepeats(logger, () => performance.now());
   const store = memory ? new MemoryStore() : await openStore(settings, parts);
   try {
@@ -42,7 +42,7 @@ export async function openLog(settings: Settings, parts: OpenLogParts): Promise<
       store,
       rules: rulesOf(settings),
       topicsMax,
-      isInUse,
+      isInUse: (topic) => index.isSubscribed(topic),
       unusedPerSubjectMax: unusedTopicsPerSubjectMaxOf(settings),
       memoryBytesMax: memory ? memoryBytesMax : Infinity,
       idWindowMs,

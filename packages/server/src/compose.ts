@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import type { Topic } from '@fanfare/protocol';
 import type { FastifyInstance } from 'fastify';
 import type { Server as SocketServer } from 'socket.io';
 import { originsOf } from './config/origins.ts';
@@ -81,8 +80,7 @@ export async function compose(
   const rules = rulesOf(settings);
   const index = new SubscriptionIndex();
   const cluster = new SingleNode();
-  const isInUse = (topic: Topic): boolean => index.isSubscribed(topic);
-  const log = await openLog(settings, { isInUse, logger, now, onLost }).catch((error: unknown) => {
+  const log = await openLog(settings, { index, logger, now, onLost }).catch((error: unknown) => {
     verifier?.close();
     throw error;
   });

@@ -331,9 +331,9 @@ export interface TopicLog {
   /** Creates a topic if it does not exist, and keeps it. Resolves after it is stored at the log's level. */
   declareTopic(topic: Topic): Promise<TopicCreation>;
   /**
-   * Notes that a topic is used now. MUST be called when the last subscriber of a topic has left (`isInUse`).
+   * Notes that a topic is used now. MUST be called when the last subscriber of a topic or pattern has left.
    */
-  noteUse(topic: Topic): void;
+  noteUse(interest: Interest): void;
   /** Deletes a topic with its messages. Resolves to whether the topic existed. */
   deleteTopic(topic: Topic): Promise<boolean>;
   /** Returns topics in the order of their names. */

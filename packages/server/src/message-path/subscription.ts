@@ -265,7 +265,7 @@ export class Subscription implements Replay {
     const { index, log } = this.#parts;
     this.#state = 'ended';
     index.close(this.#audience, this.form);
-    if (!isPattern(this.interest)) log.noteUse(this.interest);
+    log.noteUse(this.interest);
   }
 
   #fail(error: unknown): void {

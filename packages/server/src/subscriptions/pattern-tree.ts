@@ -45,6 +45,15 @@ export class PatternTree<T> {
     for (const one of [node, above]) if (one !== this.#root) join(one);
   }
 
+  /** The values of all patterns, in no order. */
+  *values(): Generator<T, void, undefined> {
+    const nodes = [this.#root];
+    for (let node = nodes.pop(); node; node = nodes.pop()) {
+      if (node.value !== undefined) yield node.value;
+      nodes.push(...node.children.values());
+    }
+  }
+
   matching(topic: Topic): readonly T[] {
     if (this.#root.children.size === 0) return [];
     const found: T[] = [];

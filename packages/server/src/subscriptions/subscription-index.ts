@@ -87,9 +87,18 @@ export class SubscriptionIndex {
     return this.matching(topic).some(({ interest }) => isPattern(interest));
   }
 
-  /** Whether there is a subscription to the topic itself. */
-  isSubscribed(topic: Topic): boolean {
-    return this.#topics.has(topic);
+  /** Whether there is a subscription to the topic or pattern itself. */
+  isSubscribed(interest: Interest): boolean {
+    return isPattern(interest) ? this.#patterns.get(interest) !== undefined : this.#topics.has(interest);
+  }
+
+  /** The topics and patterns that have subscriptions. */
+  *interests(): Generator<Interest, void, undefined> {
+    yield* this.#topics.keys();
+    for (const audiences of this.#patterns.values()) {
+      const [first] = audiences.values();
+      if (first) yield first.interest;
+    }
   }
 
   /**

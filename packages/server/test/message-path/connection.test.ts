@@ -8,7 +8,7 @@ import { anything } from './fake-fan-out.ts';
 it('a connection limits the actions that wait for its commands, and runs them in their order', async () => {
   let fail: (error: Error) => void = () => {};
   const place = new Promise<never>((_resolve, reject) => (fail = reject));
-  const log = { epoch: 'e', open: () => place };
+  const log = { epoch: 'e', open: () => place, noteUse: () => {} };
   const rates = new RateLimits({ publish: {}, subscribe: {}, monotonicMs: () => 0 });
   const index = new SubscriptionIndex();
   const needed = { log, index, subscriptionsPerConnectionMax: 1, rates, now: () => 1 };

@@ -33,6 +33,8 @@ describe('the index of subscriptions', () => {
             expect(index.subscribers(topic)).toBe(all.filter((one) => matches(one, topic)).length);
             expect(index.isSubscribed(topic)).toBe(all.some((one) => one === topic));
           }
+          expect([...index.interests()].toSorted()).toEqual(names(all));
+          expect(index.isSubscribed(wanted)).toBe(all.includes(wanted));
         }
       }),
       { numRuns: 300 },

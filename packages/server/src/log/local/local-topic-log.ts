@@ -180,8 +180,9 @@ export class LocalTopicLog implements TopicLog, RevocationStore {
     return 'created';
   }
 
-  noteUse(topic: Topic): void {
-    const entry = this.#topics.get(topic);
+  noteUse(interest: Interest): void {
+    if (isPattern(interest)) return;
+    const entry = this.#topics.get(interest);
     if (entry) this.#topics.unused.note(entry);
   }
 
@@ -209,7 +210,7 @@ export class LocalTopicLog implements TopicLog, RevocationStore {
   }
 
   locate(interest: Interest, from: From, mayRead?: MayRead): Promise<Start> {
-    if (!isPattern(interest)) this.noteUse(interest);
+    this.noteUse(interest);
     return locate(this.#view, interest, from, mayRead);
   }
 
