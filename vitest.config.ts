@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { SlowestFirst } from './test/slowest-first.ts';
 
 const source = (path: string): string => fileURLToPath(new URL(`packages/${path}`, import.meta.url));
 
@@ -20,6 +21,7 @@ export default defineConfig({
     testTimeout: 120_000,
     // Most of the time they wait for programs of theirs: one worker would leave half of two cores idle.
     maxWorkers: 2,
+    sequence: { sequencer: SlowestFirst },
     hookTimeout: 120_000,
     expect: { poll: { timeout: 30_000 } },
   },

@@ -58,7 +58,8 @@ export function nextEvent<T = unknown>(
 }
 
 /**
- * Takes steps until a condition holds. By default, a step is a turn of the event loop.
+ * Takes steps until a condition holds. By default, a step is a turn of the event loop, and later a
+ * millisecond: a test that waits for another process must not take the processor from it.
  *
  * @param what - a sentence about the condition, "all 300 packets come"
  * @param soFar - what has come of it when the time is over
@@ -66,7 +67,7 @@ export function nextEvent<T = unknown>(
 export async function until(
   what: string,
   holds: () => boolean | PromiseLike<boolean>,
-  { step = nextTurn, soFar, ms = soonMs }: UntilOptions = {},
+  { step = turns(), soFar, ms = soonMs }: UntilOptions = {},
 ): Promise<void> {
   const late = new Error();
   Error.captureStackTrace(late, until);
@@ -126,9 +127,11 @@ export async function startListening(server: Listening): Promise<number> {
   return address.port;
 }
 
-/** A turn of the event loop. */
-async function nextTurn(): Promise<void> {
-  await new Promise((resolve) => setImmediate(resolve));
+/** The steps of a wait: first turns of the event loop, then milliseconds. */
+function turns(): () => Promise<void> {
+  let taken = 0;
+  return () =>
+    new Promise((resolve) => void (++taken > 100 ? setTimeout(resolve, 1) : setImmediate(resolve)));
 }
 
 async function bounded<T>(

@@ -6,7 +6,7 @@ import { BreakableNetwork, client, eventually, publish, startServer } from './ha
 
 const topics = ['a', 'b/1', 'b/2', 'c/1/x'];
 const interests = ['a', 'b/*', 'b/1', '**', 'c/**', 'b/*', '**', 'a'];
-const rounds = Number(process.env['FANFARE_SDK_ROUNDS'] ?? 24);
+const rounds = Number(process.env['FANFARE_SDK_ROUNDS'] ?? 12);
 
 /** What one application has got. */
 interface Application {

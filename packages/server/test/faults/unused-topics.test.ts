@@ -7,7 +7,7 @@ import { declareTopics, publishHttp, readHistory } from './http.ts';
 import { seeded } from './random.ts';
 import { ServerProcess, startServerProcess } from './server-process.ts';
 
-const cycles = Number(process.env['FANFARE_KILL_CYCLES'] ?? 50) / 5;
+const cycles = Number(process.env['FANFARE_KILL_CYCLES'] ?? 20) / 5;
 const topicsMax = 50;
 const rules = [
   { match: 'passing/**', keep: 'none', create: 'publish' },
@@ -56,7 +56,7 @@ async function untilGone(url: string, act: (at: number) => Promise<unknown>): Pr
 describe('a server that is killed while it forgets names', () => {
   it(
     'a server that is killed while it forgets names keeps every declared topic and message, within the limit of topics',
-    { timeout: 60_000 + cycles * 10_000 },
+    { timeout: 120_000 + cycles * 10_000 },
     async () => {
       const random = seeded('unused topics');
       const data = temporaryDirectory();

@@ -11,6 +11,9 @@ import { connectRawClient, RawPolling, RawWebSocket, separator } from './wire.ts
 
 const mebibyte = 2 ** 20;
 
+/** A server that has read nothing for this long, but responds, reads no further. */
+const stalledMs = 1_000;
+
 /** Sends bytes repeatedly, until the server has read a number of bytes or stops reading. */
 async function flood(server: ProbedServer, socket: Socket, what: Buffer, bytes: number): Promise<void> {
   const piece = Buffer.concat(Array.from({ length: Math.ceil(65_536 / what.length) }, () => what));
@@ -19,10 +22,11 @@ async function flood(server: ProbedServer, socket: Socket, what: Buffer, bytes: 
   };
   socket.on('drain', pump);
   pump();
-  for (let taken = 0, idle = 0; taken < bytes && idle < 20 && !socket.destroyed;) {
-    await server.ask();
+  let movedAt = performance.now();
+  for (let taken = 0; taken < bytes && performance.now() - movedAt < stalledMs && !socket.destroyed;) {
+    await server.responds();
     const now = socket.bytesWritten - socket.writableLength;
-    idle = now === taken ? idle + 1 : 0;
+    if (now !== taken) movedAt = performance.now();
     taken = now;
   }
   socket.off('drain', pump);

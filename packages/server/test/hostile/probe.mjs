@@ -16,7 +16,11 @@ setInterval(() => {
   lastMs = nowMs;
 }, 1).unref();
 
-process.on('message', () => {
+process.on('message', (question) => {
+  if (question === 'are you there?') {
+    process.send?.('yes');
+    return;
+  }
   heldMs.sort((a, b) => a - b);
   const told = {
     heldMaxMs: heldMs.at(-1) ?? 0,

@@ -81,6 +81,14 @@ export class ProbedServer {
     return Promise.race([told, this.#gone.then(() => undefined)]);
   }
 
+  /** Waits until its event loop takes a question. Unlike `ask`, this does not collect garbage. */
+  async responds(): Promise<void> {
+    if (this.isGone) return;
+    const told = nextEvent(this.#process, 'message', "the server's probe answers", soonMs * 2);
+    this.#process.send('are you there?', () => {});
+    await Promise.race([told, this.#gone]);
+  }
+
   /**
    * The time for which an attack blocked the event loop, as the minimum of five runs: garbage collection is
    * not the attack's fault, and other programs can use the processor's caches.

@@ -49,9 +49,8 @@ export class Fixture {
     this.#compressed = file('.mdb.gz');
   }
 
-  /** Unpacks it into a data directory for one test. */
-  unpack(): string {
-    const directory = join(temporaryDirectory(), 'data');
+  /** Unpacks it into a new data directory, by default for one test. */
+  unpack(directory: string = join(temporaryDirectory(), 'data')): string {
     mkdirSync(directory);
     writeFileSync(join(directory, 'log.mdb'), gunzipSync(this.#compressed));
     return directory;

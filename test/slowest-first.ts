@@ -1,0 +1,13 @@
+import { relative } from 'node:path';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+import { slowestFirst } from './slowest-files.ts';
+
+/** Lets vitest start the slowest test files first. */
+export class SlowestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const pathOf = ({ moduleId }: TestSpecification): string =>
+      relative(this.ctx.config.root, moduleId).replaceAll('\\', '/');
+    // oxlint-disable-next-line unicorn/no-array-sort -- it is not an array that is sorted
+    return slowestFirst(await super.sort(files), pathOf);
+  }
+}
