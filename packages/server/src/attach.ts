@@ -1,10 +1,11 @@
 import type { Server as HttpServer } from 'node:http';
-import { compose, type Composed } from './compose.ts';
+import { compose, type Composed, type ComposeParts } from './compose.ts';
 import { originsOf } from './config/origins.ts';
 import { SettingsError } from './config/resolve-settings.ts';
 import type { Settings } from './config/settings.ts';
 import { isAttachedRoute } from './http/attached-routes.ts';
 import { shareHttpServer } from './http/shared-http-server.ts';
+import type { NodeDirectory } from './nodes/node-directory.ts';
 import { programOf } from './program/program.ts';
 import { listenSettings, settingsOf, type AttachOptions, type Fanfare } from './server-options.ts';
 import { Shutdown } from './shutdown.ts';
@@ -32,10 +33,20 @@ const attached = new WeakSet<HttpServer>();
  * @throws Error if Fanfare is already attached to this HTTP server
  */
 export async function attach(httpServer: HttpServer, options: AttachOptions = {}): Promise<Fanfare> {
+  return attachNode(httpServer, options);
+}
+
+/** @param directory - the nodes of which the server is one. Without it, the server is the only one */
+export async function attachNode(
+  httpServer: HttpServer,
+  options: AttachOptions,
+  directory?: NodeDirectory,
+): Promise<Fanfare> {
   if (attached.has(httpServer)) throw new Error('Fanfare is attached to this HTTP server already.');
   const settings = attachSettingsOf(options);
   attached.add(httpServer);
-  const attaching = run(httpServer, options, settings, (error) => shutdown.fail(error));
+  const onLost = (error: Error): void => shutdown.fail(error);
+  const attaching = run(httpServer, options, { settings, directory, onLost });
   const shutdown = new Shutdown(async () => (await attaching.catch(() => undefined))?.stop());
   const { composed } = await attaching.catch((error: unknown) => {
     attached.delete(httpServer);
@@ -53,12 +64,19 @@ interface Running {
 async function run(
   httpServer: HttpServer,
   { io: theirs, http: routes = 'publish', ...options }: AttachOptions,
-  settings: Settings,
-  onLost: (error: Error) => void,
+  parts: Pick<ComposeParts, 'settings' | 'directory' | 'onLost'>,
 ): Promise<Running> {
-  const composed = await compose(options, { settings, isAttached: true, theirs, onLost });
-  const { http, socketIo, insides } = composed;
-  await http.ready();
+  const composed = await compose(options, { ...parts, isAttached: true, theirs });
+  const { settings } = parts;
+  const { http, socketIo, nodes, insides } = composed;
+  try {
+    await http.ready();
+    await nodes?.listen();
+  } catch (error) {
+    await nodes?.close();
+    await composed.close();
+    throw error;
+  }
   // On the app's own Socket.IO server, an unknown event can be an event of the app.
   const leaveClients = listenToClients(socketIo.io, { ...composed, refuseUnknown: socketIo.isOwn });
   const withPreflights = originsOf(settings).length > 0;

@@ -11,10 +11,12 @@ import { endWhenStalled } from './http/response-limits.ts';
 import { declineUnclaimedUpgrades } from './http/unclaimed-upgrades.ts';
 import { ConnectionCounts } from './limits/connection-counts.ts';
 import type { Connections } from './message-path/connections.ts';
+import type { NodePort, PassedOnRequests } from './nodes/node-port.ts';
+import type { SessionRouter } from './nodes/session-router.ts';
 import type { ClientRefusalLog } from './observability/client-refusal-log.ts';
 import { answerPages } from './socketio/answer-pages.ts';
 import { webSocketEngine } from './socketio/answer-pings.ts';
-import { checkRequests } from './socketio/check-requests.ts';
+import { checkRequests, requestCheck } from './socketio/check-requests.ts';
 import { beginLogin } from './socketio/login-budget.ts';
 import { limitLogins } from './socketio/login-limits.ts';
 import { logOldClients } from './socketio/old-clients.ts';
@@ -24,6 +26,7 @@ import { releaseHandshakes } from './socketio/release-handshake.ts';
 import { overflowTo } from './socketio/room-fan-out.ts';
 import { releasePolling } from './socketio/release-polling.ts';
 import { SessionCounts } from './socketio/session-counts.ts';
+import { attachRouted } from './socketio/session-routing.ts';
 import { endSilentUpgrades } from './socketio/silent-upgrades.ts';
 import { createSocketServer, type SocketServerOptions } from './socketio/socket-server.ts';
 import type { Insides } from './try-insides.ts';
@@ -43,6 +46,8 @@ export interface SocketIoParts {
   readonly refuse: Refuse;
   readonly refusalLog: ClientRefusalLog;
   readonly insides: Insides;
+  /** If this server is one of several nodes: what passes requests on, and what gets them. */
+  readonly nodes?: { readonly router: SessionRouter; readonly port: NodePort } | undefined;
   /** Returns the message path. Called only after clients have connected. */
   readonly path: () => { readonly isDraining: boolean; readonly connections: Pick<Connections, 'of'> };
 }
@@ -118,10 +123,11 @@ function serveOn(
   httpServer: HttpServer,
   io: SocketServer,
   sessions: SessionCounts,
-  { settings, refuse, insides: { node, engine }, refusalLog }: SocketIoParts,
+  { settings, refuse, insides: { node, engine }, refusalLog, nodes }: SocketIoParts,
 ): () => void {
   const isOurs = ({ url = '' }: IncomingMessage): boolean => originForm(url).startsWith(`${io.path()}/`);
-  io.attach(httpServer, { destroyUpgrade: false });
+  if (nodes) attachRouted(io, httpServer, { router: nodes.router, isOurs, guard: requestCheck(refuse) });
+  else io.attach(httpServer, { destroyUpgrade: false });
   answerPages(httpServer, isOurs, originsOf(settings));
   httpServer.prependListener('upgrade', (request) => isOurs(request) && useOriginForm(request));
   httpServer.prependListener('request', (request, response) => {
@@ -149,7 +155,22 @@ function serveOn(
   sessions.watch(io, engine);
   releasePolling(io, engine);
   endSilentUpgrades(io);
+  nodes?.port.serve(asPassedOn(httpServer, isOurs));
   return undo;
+}
+
+/** Requests that other nodes pass on take the same way as requests of clients, from here on. */
+function asPassedOn(httpServer: HttpServer, isOurs: PassedOnRequests['isOurs']): PassedOnRequests {
+  const [requests, upgrades] = [httpServer.rawListeners('request'), httpServer.rawListeners('upgrade')];
+  return {
+    isOurs,
+    request: (...exchange) => {
+      for (const listener of requests) listener.apply(httpServer, exchange);
+    },
+    upgrade: (...offer) => {
+      for (const listener of upgrades) listener.apply(httpServer, offer);
+    },
+  };
 }
 
 /** The response to a poll waits for the next packet as long as its client does. */

@@ -1,12 +1,12 @@
 import { FanfareError } from '@fanfare/protocol';
-import { compose, type Composed } from './compose.ts';
-import type { Settings } from './config/settings.ts';
+import { compose, type Composed, type ComposeParts } from './compose.ts';
 import { respondToHalfClosed } from './http/half-closed-connections.ts';
 import { readRequestsInTurns } from './http/request-reader.ts';
 import { urlOf } from './http/server-url.ts';
 import { TcpConnections } from './http/tcp-connections.ts';
 import { collectWhenIdle } from './idle-collection.ts';
 import { ConnectionCounts } from './limits/connection-counts.ts';
+import type { NodeDirectory } from './nodes/node-directory.ts';
 import { programOf } from './program/program.ts';
 import { settingsOf, type FanfareServer, type ServerOptions } from './server-options.ts';
 import { Shutdown } from './shutdown.ts';
@@ -19,6 +19,11 @@ import { stopInOrder } from './stop-sequence.ts';
  * @throws SettingsError that names all wrong settings
  */
 export function createServer(options: ServerOptions = {}): FanfareServer {
+  return createNode(options);
+}
+
+/** @param directory - the nodes of which the server is one. Without it, the server is the only one */
+export function createNode(options: ServerOptions, directory?: NodeDirectory): FanfareServer {
   const settings = settingsOf(options);
   let starting: Promise<Running> | undefined;
   // If the start fails, `start()` rejects, and there is nothing to stop.
@@ -29,7 +34,7 @@ export function createServer(options: ServerOptions = {}): FanfareServer {
       return (await starting).composed;
     }),
     start: async () => {
-      starting ??= run(options, settings, (error) => shutdown.fail(error));
+      starting ??= run(options, { settings, directory, onLost: (error) => shutdown.fail(error) });
       return (await starting).url;
     },
     stop: async () => {
@@ -46,13 +51,10 @@ interface Running {
   stop(): Promise<void>;
 }
 
-async function run(
-  options: ServerOptions,
-  settings: Settings,
-  onLost: (error: Error) => void,
-): Promise<Running> {
-  const composed = await compose(options, { settings, isAttached: false, onLost });
-  const { http, socketIo, insides, addresses } = composed;
+async function run(options: ServerOptions, parts: Omit<ComposeParts, 'isAttached'>): Promise<Running> {
+  const { settings } = parts;
+  const composed = await compose(options, { ...parts, isAttached: false });
+  const { http, socketIo, nodes, insides, addresses } = composed;
   socketIo.serve(http.server, composed.polling);
   listenToClients(socketIo.io, { ...composed, refuseUnknown: true });
   // Node would respond by itself to an unknown `Expect`, outside the turns of the requests.
@@ -63,8 +65,10 @@ async function run(
   // For `localhost`, Fastify would open a second server for the other address family, without Socket.IO.
   const host = settings.host.toLowerCase() === 'localhost' ? '127.0.0.1' : settings.host;
   try {
+    await nodes?.listen();
     await http.listen({ host, port: settings.port });
   } catch (error) {
+    await nodes?.close();
     await composed.close();
     throw error;
   }

@@ -45,7 +45,7 @@ export interface OwnSteps {
  * server running.
  */
 export async function stopInOrder(
-  { path, streams, programs, socketIo: { io, isOwn }, insides, http, close }: Composed,
+  { path, streams, programs, socketIo: { io, isOwn }, nodes, insides, http, close }: Composed,
   { endIdleWork, leaveClients, tcpConnections, leaveHttpServer }: OwnSteps,
 ): Promise<void> {
   endIdleWork?.();
@@ -60,6 +60,8 @@ export async function stopInOrder(
   await tcpConnections?.emptied(lastResponsesMs);
   // This also ends the sessions that have not logged in.
   if (isOwn) io.engine.close();
+  // Until here, clients of this node could read their outboxes through other nodes.
+  await nodes?.close();
   leaveHttpServer?.();
   const deadline = setTimeout(() => tcpConnections?.destroy(), requestsMs);
   await http.close().finally(() => clearTimeout(deadline));

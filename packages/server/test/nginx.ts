@@ -25,13 +25,14 @@ export interface Nginx {
  */
 export async function startNginx(config: string, upstream: string): Promise<Nginx> {
   const directory = mkdtempSync(join(tmpdir(), 'fanfare-nginx-'));
-  const [port, securePort] = [await freePort(), await freePort()];
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', 'key.pem'];
   const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost', '-days', '1'];
   execFileSync('openssl', ['req', '-x509', ...key, '-out', 'cert.pem', ...subject], {
     cwd: directory,
     stdio: 'ignore',
   });
+  // Last, so that no other program takes them meanwhile.
+  const [port, securePort] = [await freePort(), await freePort()];
   const adapted = config
     .replace('listen 443 ssl;', `listen 127.0.0.1:${port}; listen 127.0.0.1:${securePort} ssl;`)
     .replace(/ssl_certificate +\S+;/, `ssl_certificate ${directory}/cert.pem;`)

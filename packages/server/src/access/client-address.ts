@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP, type Socket } from 'node:net';
+import { tcpAddressesOf } from './tcp-addresses.ts';
 
 /** Whether a machine is a trusted proxy; `hop` is the number of machines between it and the server. */
 export type TrustProxy = (address: string | undefined, hop: number) => boolean;
@@ -45,11 +46,11 @@ export class ClientAddresses {
    * added, or else the address of the connection. Addresses that clients write there themselves do not count.
    * A Unix domain socket has no address.
    */
-  of({ socket, headers }: Pick<IncomingMessage, 'socket' | 'headers'>): string | undefined {
-    let { remoteAddress: address } = socket;
+  of(request: Pick<IncomingMessage, 'socket' | 'headers'>): string | undefined {
+    let { remoteAddress: address } = tcpAddressesOf(request);
     if (!this.#trust(address, 0)) return address;
-    const passedOn = [headers['x-forwarded-for'] ?? ''].flat().join(',').split(',').toReversed();
-    for (const [hop, text] of passedOn.entries()) {
+    const forwardedFor = [request.headers['x-forwarded-for'] ?? ''].flat().join(',');
+    for (const [hop, text] of forwardedFor.split(',').toReversed().entries()) {
       const next = this.#trust(address, hop) ? addressIn(text) : undefined;
       if (next === undefined) return address;
       address = next;

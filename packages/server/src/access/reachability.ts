@@ -3,6 +3,7 @@ import { isAllowedHost } from './host-header.ts';
 import { isForeignPage } from './cross-origin.ts';
 import { isForwarded } from './forwarded.ts';
 import { isLoopback } from './loopback.ts';
+import { tcpAddressesOf } from './tcp-addresses.ts';
 
 /** Decides whether a request is accepted. Undefined accepts it. A string refuses it, and is the reason. */
 export type Refuse = (request: IncomingMessage) => string | undefined;
@@ -50,7 +51,8 @@ export function reachabilityCheck({
 
 function accept(): undefined {}
 
-function refuseOtherAddress({ socket: { localAddress } }: IncomingMessage): string | undefined {
+function refuseOtherAddress(request: IncomingMessage): string | undefined {
+  const { localAddress } = tcpAddressesOf(request);
   // A Unix domain socket has no address.
   return localAddress === undefined || isLoopback(localAddress) ? undefined : refused.otherAddress;
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../observability/logger.ts';
 import { OwnAnswers, type Answering, type Cluster, type Question, type Questions } from './cluster.ts';
 
@@ -41,6 +42,8 @@ export class SharedCluster implements Cluster {
   #address = '';
   #addresses: ReadonlyMap<string, string> = new Map();
   #beating: Promise<void> | undefined;
+  /** The next look-up of nodes. Everything that looks for an id until it begins waits for it. */
+  #lookup: Promise<void> | undefined;
   #lookedUpAt = -Infinity;
   readonly #timer: NodeJS.Timeout;
 
@@ -69,13 +72,9 @@ export class SharedCluster implements Cluster {
 
   /** The address of another node. Undefined if no living node has this id, or if it has no address. */
   async addressOf(nodeId: string): Promise<string | undefined> {
-    const now = performance.now();
-    // A node that has just started is not known yet. The id may also be made up by a client.
-    if (!this.#addresses.has(nodeId) && now - this.#lookedUpAt > lookupPauseMs) {
-      this.#lookedUpAt = now;
-      await this.#beating;
-      await this.#beat();
-    }
+    // A node that has just started is not known yet. The id may also be made up by a client. Only a look-up
+    // that begins from now on can say that there is no such node.
+    if (!this.#addresses.has(nodeId)) await (this.#lookup ??= this.#lookUp());
     return this.#addresses.get(nodeId) || undefined;
   }
 
@@ -121,6 +120,15 @@ export class SharedCluster implements Cluster {
     } catch (err) {
       this.#logger.warn({ err, node: from, question }, 'A question of another node could not be answered.');
     }
+  }
+
+  async #lookUp(): Promise<void> {
+    const pauseMs = this.#lookedUpAt + lookupPauseMs - performance.now();
+    if (pauseMs > 0) await sleep(pauseMs);
+    await this.#beating;
+    this.#lookup = undefined;
+    this.#lookedUpAt = performance.now();
+    await this.#beat();
   }
 
   /** Never rejects: while the transport fails, the nodes are those that were known last. */

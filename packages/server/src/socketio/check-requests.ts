@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Server } from 'socket.io';
 import type { EngineInside } from '../insides/engine-inside.ts';
 import { hostProblem } from '../access/host-header.ts';
-import { guardRequests } from './request-guard.ts';
+import { guardRequests, type Guard } from './request-guard.ts';
 
 /** Engine.IO's own numbers. */
 const malformed = { status: 400, code: 3 } as const;
@@ -19,10 +19,15 @@ export function checkRequests(
   refuse: (request: IncomingMessage) => string | undefined,
   inside: EngineInside,
 ): void {
-  guardRequests(io, inside, (request) => {
+  guardRequests(io, inside, requestCheck(refuse));
+}
+
+/** @param refuse - undefined lets a request in; a text refuses it and says why */
+export function requestCheck(refuse: (request: IncomingMessage) => string | undefined): Guard {
+  return (request) => {
     const problem = hostProblem(request);
     if (problem !== undefined) return { ...malformed, message: problem };
     const message = refuse(request);
     return message === undefined ? undefined : { ...forbidden, message };
-  });
+  };
 }

@@ -45,15 +45,19 @@ export function guardRequests(io: Server, { passesRequests }: EngineInside, guar
 }
 
 /** Answers as Engine.IO does. */
-function refuse(response: ServerResponse, { status, code, message }: Refusal): void {
+export function refuse(response: ServerResponse, { status, code, message }: Refusal): void {
   response.writeHead(status, { 'content-type': 'application/json' });
   response.end(JSON.stringify({ code, message }));
 }
 
-/** Answers as Engine.IO does. */
-function refuseUpgrade(socket: Duplex, { message }: Refusal): void {
+/** Answers as Engine.IO does, which has one status for all refusals. */
+export function refuseUpgrade(
+  socket: Duplex,
+  { message }: Pick<Refusal, 'message'>,
+  status = '400 Bad Request',
+): void {
   socket.on('error', () => {});
   const length = Buffer.byteLength(message);
-  const head = `HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-type: text/html\r\nContent-Length: ${length}`;
+  const head = `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-type: text/html\r\nContent-Length: ${length}`;
   socket.end(`${head}\r\n\r\n${message}`, () => socket.destroy());
 }
