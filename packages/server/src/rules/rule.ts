@@ -73,6 +73,11 @@ export class Rules {
     return this.#rules.some(({ template, subscribe }) => template !== undefined && subscribe === true);
   }
 
+  /** Whether messages of any topic are not stored. */
+  get keepsNothing(): boolean {
+    return [...this.#rules, this.#fallback].some(({ keep }) => keep === 'none');
+  }
+
   /** Whether messages of any topic name their publisher. */
   get tellsPublishers(): boolean {
     return this.#rules.some(({ publisher }) => publisher === true);

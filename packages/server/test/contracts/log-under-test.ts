@@ -30,6 +30,11 @@ export interface LogUnderTest {
   readonly advance: (ms: number) => Promise<void>;
   /** Resolves when the tail has everything that was acknowledged. Without it, it always has. */
   readonly settled?: () => Promise<void>;
+  /**
+   * Whether it still has the subjects, uses and counts of topics after it was opened again, as a log does that
+   * several servers share.
+   */
+  readonly isShared?: boolean;
   /** Closes it and opens it again, if that makes sense. The earlier log is not used any more. */
   readonly reopen?: () => Promise<TopicLog>;
   /** Closes it, even if it was closed already. */

@@ -112,6 +112,9 @@ export class ModelLog {
   /** The epoch of the log, which it keeps. */
   epoch = '';
 
+  /** Whether other servers keep the log open. */
+  isShared = false;
+
   /** The level at which the log stores. */
   level: 'memory' | 'disk' | 'replicated' = 'memory';
 
@@ -131,8 +134,9 @@ export class ModelLog {
     this.noteUse(topic);
   }
 
-  /** All subscribers are gone at once, with the log. */
+  /** All subscribers are gone at once, with the log or with a server that shares it. */
   abandon(): void {
+    if (this.isShared) for (const topic of this.#inUse) this.noteUse(topic);
     this.#inUse.clear();
   }
 
@@ -160,6 +164,7 @@ export class ModelLog {
   /** The log was closed and opened again, so nobody reads any more. */
   reopen(): void {
     this.readers.length = 0;
+    if (this.isShared) return;
     const lastUse = ({ createdAt, messages }: ModelTopic): number =>
       Math.max(createdAt, messages.at(-1)?.sequence ?? 0);
     const inOrder = [...this.topics.values()].toSorted(

@@ -214,6 +214,7 @@ class Run {
     this.#model = model;
     this.#model.level = under.level;
     this.#model.epoch = under.log.epoch;
+    this.#model.isShared = under.isShared ?? false;
     this.#log = under.log;
     this.#listen();
   }

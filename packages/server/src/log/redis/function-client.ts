@@ -1,0 +1,71 @@
+import type { Stored, Topic } from '@fanfare/protocol';
+import type { Rules } from '../../rules/rule.ts';
+import { errorOf, NotAdoptedError } from './function-errors.ts';
+import type { Argument, CallFunction, RemoteState } from './library.ts';
+import { libraryName, type FunctionName } from './lua/library-source.ts';
+import { Reply } from './replies.ts';
+
+export interface LogFunctionsOptions {
+  readonly rules: Rules;
+  readonly topicsMax: number;
+  readonly idsMax: number;
+  readonly idWindowMs: number;
+  readonly unusedPerSubjectMax: number;
+  /** The level at which Redis stores now. */
+  readonly level: () => Exclude<Stored, 'none'>;
+  /** Receives the state of the log with each answer. Its lineage is not complete. */
+  readonly onState?: (state: RemoteState) => void;
+}
+
+/** Calls the functions of the log with their names, and reads their answers. */
+export class FunctionClient {
+  /** The limits of the log, as an argument. */
+  readonly limits: Buffer;
+  readonly #call: CallFunction;
+  readonly #rules: Rules;
+  readonly #onState: (state: RemoteState) => void;
+
+  constructor(
+    call: CallFunction,
+    { rules, topicsMax, idsMax, idWindowMs, unusedPerSubjectMax, onState }: LogFunctionsOptions,
+  ) {
+    this.#call = call;
+    this.#rules = rules;
+    this.#onState = onState ?? (() => {});
+    this.limits = doubles(topicsMax, idsMax, idWindowMs, unusedPerSubjectMax);
+  }
+
+  /** Whether the rule of a topic keeps nothing, as an argument. */
+  keepsNothing(topic: Topic): string {
+    return this.#rules.of(topic).keep === 'none' ? '1' : '0';
+  }
+
+  async ask(name: FunctionName, ...args: readonly Argument[]): Promise<Reply> {
+    let values: unknown;
+    try {
+      values = await this.#call(`${libraryName}_${name}`, args);
+    } catch (error) {
+      throw errorOf(error);
+    }
+    const reply = new Reply(values);
+    this.#onState(reply.state);
+    return reply;
+  }
+
+  /** A function that only reads cannot begin a log or a new epoch, so another one does it first. */
+  async read(name: FunctionName, ...args: readonly Argument[]): Promise<Reply> {
+    try {
+      return await this.ask(name, ...args);
+    } catch (error) {
+      if (!(error instanceof NotAdoptedError)) throw error;
+      await this.ask('state', '', 0);
+      return this.ask(name, ...args);
+    }
+  }
+}
+
+function doubles(...numbers: readonly number[]): Buffer {
+  const bytes = Buffer.alloc(8 * numbers.length);
+  for (const [at, number] of numbers.entries()) bytes.writeDoubleLE(number, 8 * at);
+  return bytes;
+}

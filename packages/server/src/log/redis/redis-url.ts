@@ -1,0 +1,111 @@
+/** A host and port of Redis, or of a Sentinel. */
+export interface RedisHost {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** The Redis servers that a URL names. */
+export interface RedisServers {
+  /**
+   * `single`: one server. `sentinel`: the hosts are Sentinels, which know the primary of the group `group`.
+   * `cluster`: the hosts are some nodes of a Redis Cluster.
+   */
+  readonly kind: 'single' | 'sentinel' | 'cluster';
+  readonly hosts: readonly RedisHost[];
+  readonly usesTls: boolean;
+  readonly user?: string;
+  readonly password?: string;
+  readonly db: number;
+  readonly group?: string;
+}
+
+const form = /^(rediss?)(?:\+(sentinel|cluster))?:\/\/(?:([^@/?#]*)@)?([^@/?#]+)(?:\/([^?#]*))?$/;
+const hostForm = /^(\[[0-9a-fA-F:.]+\]|[^:[\]]+)(?::(\d{1,5}))?$/;
+
+/**
+ * Parses the URL of Redis:
+ *
+ * - `redis://[[user]:password@]host[:port][/db]`
+ * - `redis+sentinel://[[user]:password@]host[:port][,host[:port]…]/group[/db]`
+ * - `redis+cluster://[[user]:password@]host[:port][,host[:port]…]`
+ *
+ * With `rediss` instead of `redis`, connections use TLS.
+ *
+ * @throws Error that says what is wrong. Its message has no password
+ */
+export function parseRedisUrl(url: string): RedisServers {
+  const [, scheme, kind = 'single', login, hosts = '', path = ''] = form.exec(url) ?? [];
+  if (scheme === undefined) {
+    throw new Error(
+      'The URL of Redis must be redis://host:port, redis+sentinel://host:port,host:port/group or redis+cluster://host:port,host:port (rediss for TLS).',
+    );
+  }
+  const port = kind === 'sentinel' ? 26_379 : 6_379;
+  const common = {
+    hosts: hosts.split(',').map((host) => parseHost(host, port)),
+    usesTls: scheme === 'rediss',
+    ...parseLogin(login),
+  };
+  switch (kind) {
+    case 'sentinel': {
+      const [group = '', db = ''] = path.split('/');
+      if (group === '')
+        throw new Error('The URL of a Sentinel must end with the name of the group: /mymaster.');
+      return { kind, ...common, group: decode(group), db: parseDb(db) };
+    }
+    case 'cluster':
+      if (path !== '' && path !== '0') throw new Error('Redis Cluster has only the database 0.');
+      return { kind, ...common, db: 0 };
+    default:
+      if (common.hosts.length > 1) {
+        throw new Error(
+          'A redis:// URL has one host. For several, use redis+sentinel:// or redis+cluster://.',
+        );
+      }
+      return { kind: 'single', ...common, db: parseDb(path) };
+  }
+}
+
+/** The URL for people: without user and password. */
+export function describeServers({ kind, hosts, usesTls, group, db }: RedisServers): string {
+  const scheme = `${usesTls ? 'rediss' : 'redis'}${kind === 'single' ? '' : `+${kind}`}`;
+  const path = [...(group === undefined ? [] : [group]), ...(db === 0 ? [] : [db])].map((part) => `/${part}`);
+  return `${scheme}://${hosts.map(describeHost).join(',')}${path.join('')}`;
+}
+
+export function describeHost({ host, port }: RedisHost): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function parseHost(text: string, defaultPort: number): RedisHost {
+  const [, host, port] = hostForm.exec(text) ?? [];
+  if (host === undefined || Number(port ?? defaultPort) > 65_535) {
+    throw new Error(`The URL of Redis has '${text}' where a host and port must be.`);
+  }
+  return { host: host.replace(/^\[(.*)\]$/, '$1'), port: Number(port ?? defaultPort) };
+}
+
+function parseLogin(login: string | undefined): { user?: string; password?: string } {
+  if (login === undefined || login === '') return {};
+  const [user = '', ...rest] = login.split(':');
+  if (rest.length === 0) {
+    throw new Error('The URL of Redis has a user without a password: write user:password@, or :password@.');
+  }
+  const password = decode(rest.join(':'));
+  return user === '' ? { password } : { user: decode(user), password };
+}
+
+function parseDb(text: string): number {
+  if (text === '') return 0;
+  if (!/^\d{1,4}$/.test(text))
+    throw new Error(`The URL of Redis has '${text}' where a database number must be.`);
+  return Number(text);
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new Error('The URL of Redis has a % that does not encode a character: write %25.');
+  }
+}

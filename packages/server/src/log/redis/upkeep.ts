@@ -1,0 +1,151 @@
+import { isPattern, type Interest, type Pattern, type Topic } from '@fanfare/protocol';
+import type { TopicLibrary } from './library.ts';
+import type { RedisRevocations } from './redis-revocations.ts';
+
+export interface UpkeepOptions {
+  readonly topics: TopicLibrary;
+  /** Identifies this run of this server, and no other one. */
+  readonly nodeId: string;
+  /** Whether a topic or pattern itself has a subscriber on this server, or is about to get one. */
+  readonly isInUse: (interest: Interest) => boolean;
+  /** The topics and patterns for which `isInUse` is true. */
+  readonly usedInterests: () => Iterable<Interest>;
+  /** Called if something fails in the background. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+const sweepIntervalMs = 1_000;
+
+/** Topics are told to Redis in parts of this size. */
+const usesPerCall = 500;
+
+/**
+ * What this server does for the log without being asked: it removes what is old, and tells which topics its
+ * subscribers use.
+ */
+export class Upkeep {
+  readonly #options: UpkeepOptions;
+  readonly #sweeper: NodeJS.Timeout;
+  /** The topics and patterns used since the last call. */
+  #uses = new Set<Interest>();
+  /** The patterns of this server that Redis has, or is about to get. */
+  readonly #covered = new Set<Pattern>();
+  #sweeping: Promise<void> | undefined;
+  /** Where in the journal the next sweep goes on. */
+  #journal = '-';
+  readonly #revocations: RedisRevocations;
+  #trustedTime: number;
+  #isStopped = false;
+
+  constructor(options: UpkeepOptions, revocations: RedisRevocations, trustedTime: number) {
+    this.#options = options;
+    this.#revocations = revocations;
+    this.#trustedTime = trustedTime;
+    this.#sweeper = setInterval(() => void this.sweep(), sweepIntervalMs).unref();
+  }
+
+  /** The time by the clock; an earlier time while the clock is on trial. */
+  get trustedTime(): number {
+    return this.#trustedTime;
+  }
+
+  /** Notes that a topic or pattern is used now. @returns whether {@link tellUses} has to be called this turn */
+  noteUse(interest: Interest): boolean {
+    const isFirst = this.#uses.size === 0;
+    // The newest use is the last in order.
+    this.#uses.delete(interest);
+    this.#uses.add(interest);
+    return isFirst;
+  }
+
+  tellUses(): void {
+    if (this.#uses.size === 0) return;
+    const { topics, nodeId, isInUse, onFailure } = this.#options;
+    const uses = [...this.#uses];
+    this.#uses = new Set();
+    const used = uses.filter(isTopic).map((topic) => ({ topic, isInUse: isInUse(topic) }));
+    for (let at = 0; at < used.length; at += usesPerCall) {
+      topics.touch(nodeId, used.slice(at, at + usesPerCall)).catch(onFailure);
+    }
+    const left = uses
+      .filter(isPattern)
+      .filter((pattern) => !isInUse(pattern) && this.#covered.delete(pattern));
+    if (left.length > 0) {
+      topics
+        .cover(
+          nodeId,
+          left.map((pattern) => ({ pattern, isInUse: false })),
+        )
+        .catch(onFailure);
+    }
+  }
+
+  /** Tells a pattern of a subscriber, unless Redis knows it. Later calls of Redis follow it in any case. */
+  async cover(pattern: Pattern): Promise<void> {
+    if (this.#covered.has(pattern)) return;
+    this.#covered.add(pattern);
+    try {
+      await this.#options.topics.cover(this.#options.nodeId, [{ pattern, isInUse: true }]);
+    } catch (error) {
+      this.#covered.delete(pattern);
+      throw error;
+    }
+  }
+
+  /**
+   * Tells the topics and patterns that subscribers of this server use. Topics that the log does not have are
+   * created.
+   */
+  async declareUsed(): Promise<void> {
+    const { topics, nodeId, usedInterests } = this.#options;
+    const used = [...usedInterests()];
+    const names = used.filter(isTopic);
+    for (let at = 0; at === 0 || at < names.length; at += usesPerCall) {
+      await topics.use(nodeId, names.slice(at, at + usesPerCall));
+    }
+    const covered = used.filter(isPattern);
+    for (const pattern of covered) this.#covered.add(pattern);
+    for (let at = 0; at < covered.length; at += usesPerCall) {
+      const some = covered.slice(at, at + usesPerCall);
+      await topics.cover(
+        nodeId,
+        some.map((pattern) => ({ pattern, isInUse: true })),
+      );
+    }
+  }
+
+  /** Removes what is too old, and what is not needed any more. Never rejects. */
+  sweep(): Promise<void> {
+    this.#sweeping ??= this.#sweep().finally(() => (this.#sweeping = undefined));
+    return this.#sweeping;
+  }
+
+  /** Stops, and leaves all topics. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    clearInterval(this.#sweeper);
+    const { topics, nodeId } = this.#options;
+    // Without an answer, the other servers notice in ten seconds.
+    await topics.leave(nodeId).catch(() => {});
+  }
+
+  async #sweep(): Promise<void> {
+    const { topics, nodeId, onFailure } = this.#options;
+    try {
+      for (let hasMore = true; hasMore && !this.#isStopped;) {
+        const swept = await topics.sweep(nodeId, this.#journal);
+        this.#journal = swept.journal;
+        this.#trustedTime = swept.trustedTime;
+        if (swept.wasGone) await this.declareUsed();
+        await this.#revocations.check(swept.revocationsVersion);
+        ({ hasMore } = swept);
+      }
+    } catch (error) {
+      if (!this.#isStopped) onFailure(error);
+    }
+  }
+}
+
+function isTopic(interest: Interest): interest is Topic {
+  return !isPattern(interest);
+}
