@@ -50,6 +50,7 @@ async function readSettings(
   const file = configPath === undefined || configPath === '' ? undefined : await readConfig(configPath);
   try {
     const settings = resolveSettings({ flags, env: process.env, ...(file && { file }) });
+    if (settings.redis !== '') return settings;
     // An absolute path: a person who reads it in a log may be in another directory.
     return { ...settings, data: resolve(settings.data) };
   } catch (error) {
@@ -77,17 +78,24 @@ const forThisMachine =
  * messages, and whether clients need tokens.
  */
 function greeting(url: string, settings: Settings): string {
-  const { memory, data, open } = settings;
+  const { open } = settings;
   const command = commandName();
   const where = new URL(url).port === String(settingKinds.port.default) ? '' : ` --url ${url}`;
   return [
     `Fanfare serves on ${painted(url, 'cyan')} (open it in a browser, or stop it with Ctrl-C)`,
     `Subscribe:  ${command} sub news${where}`,
     `Publish:    ${command} pub news hello${where}`,
-    `Messages:   kept in ${memory ? 'memory, until the server stops' : painted(data)}`,
+    `Messages:   kept in ${placeOf(settings)}`,
     ...(hasKey(settings) ? [`Tokens:     required from every client (${command} token --help)`] : []),
     ...(hasKey(settings) || open ? [] : [forThisMachine]),
   ].join('\n');
+}
+
+/** Where messages are kept, in words. A URL is shown without its password. */
+function placeOf({ redis, memory, data }: Settings): string {
+  if (redis !== '')
+    return `${painted(redis.replace(/\/\/[^/]*@/, '//'))}, together with all servers that use it`;
+  return memory ? 'memory, until the server stops' : painted(data);
 }
 
 function damaged({ message }: LogDamagedError, { data }: Settings): CommandError {

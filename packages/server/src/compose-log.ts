@@ -8,6 +8,10 @@ import { openLmdbStore, type LmdbStore } from './log/store/lmdb/lmdb-store.ts';
 import type { MigrationProgress } from './log/store/migration/migrate.ts';
 import { LocalTopicLog } from './log/local/local-topic-log.ts';
 import type { ClockEvent } from './log/local/log-clock.ts';
+import type { RevocationStore, TopicLog } from './log/topic-log.ts';
+import { SingleNode, type Cluster } from './nodes/cluster.ts';
+import type { NodeDirectory } from './nodes/node-directory.ts';
+import { openShared } from './compose-redis.ts';
 import { MemoryStore } from './log/store/memory-store.ts';
 import { describeDuration, describeTime } from './observability/describe-time.ts';
 import { Invariants } from './observability/invariants.ts';
@@ -27,12 +31,27 @@ export interface OpenLogParts {
 
 const { value: idsMax } = fixedLimits.idsMax;
 
+/** A log, and the servers that share it. */
+export interface OpenedLog {
+  readonly log: TopicLog & RevocationStore;
+  readonly cluster: Cluster;
+  /** Only if several servers can share the log. */
+  readonly directory?: NodeDirectory;
+  readonly close: () => Promise<void>;
+}
+
 /**
- * Opens the log of the settings, in memory or in a directory.
+ * Opens the log of the settings: on Redis, in memory or in a directory.
  *
- * @throws DataDirectoryError, LogDamagedError
+ * @throws SettingsError, DataDirectoryError, LogDamagedError, RedisRefusedError, LogUnreachableError
  */
-export async function openLog(settings: Settings, parts: OpenLogParts): Promise<LocalTopicLog> {
+export async function openLog(settings: Settings, parts: OpenLogParts): Promise<OpenedLog> {
+  if (settings.redis !== '') return openShared(settings, { ...parts, rules: rulesOf(settings) });
+  const log = await openLocal(settings, parts);
+  return { log, cluster: new SingleNode(), close: () => log.close() };
+}
+
+async function openLocal(settings: Settings, parts: OpenLogParts): Promise<LocalTopicLog> {
   const { memory, topicsMax, idWindowMs, memoryBytesMax } = settings;
   const { index, logger, now } = parts;
   const failures = suppressRepeats(logger, () => performance.now());

@@ -16,13 +16,14 @@ import { asRefusal } from './observability/unexpected-failure.ts';
 import { suppressRepeats } from './observability/repeat-suppression.ts';
 import { composeAccess, composeReachability, composeTokenVerifier } from './compose-access.ts';
 import { openLog, rulesOf } from './compose-log.ts';
+import { composeNodes, type Nodes } from './compose-nodes.ts';
 import { composeSocketIo, type SocketIo } from './compose-socketio.ts';
+import type { NodeDirectory } from './nodes/node-directory.ts';
 import { ProgramStreams } from './program/program-streams.ts';
 import type { ProgramParts } from './program/program.ts';
 import type { ServerOptions } from './server-options.ts';
 import type { EventParts } from './socketio/events.ts';
 import { PollingResponses } from './socketio/polling-responses.ts';
-import { SingleNode } from './nodes/cluster.ts';
 import { RoomFanOut } from './socketio/room-fan-out.ts';
 import { SubscriptionIndex } from './subscriptions/subscription-index.ts';
 import { tryInsides, type Insides } from './try-insides.ts';
@@ -41,6 +42,8 @@ export interface Composed extends ProgramParts, Omit<EventParts, 'refuseUnknown'
   readonly http: FastifyInstance;
   readonly streams: EventStreams;
   readonly socketIo: SocketIo;
+  /** Only if this server is one of several nodes. */
+  readonly nodes: Nodes | undefined;
   /** Closes the log and everything that runs in the background. Must be called last. */
   readonly close: () => Promise<void>;
 }
@@ -51,6 +54,8 @@ export interface ComposeParts {
   readonly isAttached: boolean;
   /** The app's Socket.IO server. */
   readonly theirs?: SocketServer | undefined;
+  /** The nodes of which this server is one. */
+  readonly directory?: NodeDirectory | undefined;
   /** Called if another server has taken the data directory. */
   readonly onLost: (error: Error) => void;
 }
@@ -58,7 +63,7 @@ export interface ComposeParts {
 /** Builds all parts of Fanfare. Nothing listens yet. */
 export async function compose(
   { now = Date.now, identify, logger = defaultLogger() }: ServerOptions,
-  { settings, isAttached, theirs, onLost }: ComposeParts,
+  { settings, isAttached, theirs, directory: given, onLost }: ComposeParts,
 ): Promise<Composed> {
   // For failures that requests can cause any number of times.
   const requestLogger = suppressRepeats(logger, monotonicMs);
@@ -70,20 +75,15 @@ export async function compose(
   const reachability = { identifies: identify !== undefined, checksLocalAddress: isAttached };
   const refuse = refusalLog.logged(composeReachability(settings, reachability), addresses);
   const isDraining = (): boolean => path.isDraining;
-  const socketIo = composeSocketIo(
-    { settings, addresses, refuse, refusalLog, insides, path: () => path },
-    theirs,
-  );
-
   // The log, and the rights of clients. A wrong key is found before the log is opened.
   const verifier = composeTokenVerifier(settings, { logger, now, monotonicMs });
   const rules = rulesOf(settings);
   const index = new SubscriptionIndex();
-  const cluster = new SingleNode();
-  const log = await openLog(settings, { index, logger, now, onLost }).catch((error: unknown) => {
+  const opened = await openLog(settings, { index, logger, now, onLost }).catch((error: unknown) => {
     verifier?.close();
     throw error;
   });
+  const { log, cluster, directory = given } = opened;
   const { access, revocations } = composeAccess(settings, {
     verifier,
     identify,
@@ -92,6 +92,16 @@ export async function compose(
     cluster,
     now,
   });
+
+  // The sessions of an app's own Socket.IO server are the app's business.
+  const nodes =
+    directory && !theirs
+      ? composeNodes({ directory, settings, isAttached, logger: requestLogger })
+      : undefined;
+  const socketIo = composeSocketIo(
+    { settings, addresses, refuse, refusalLog, insides, nodes, path: () => path },
+    theirs,
+  );
 
   // The message path, with three ways out: Socket.IO, event streams, and the program itself.
   const streams = new EventStreams({ ...settings, heartbeatMs, newId: makeId });
@@ -123,7 +133,7 @@ export async function compose(
     stopWatching();
     health.close();
     access.close();
-    await log.close();
+    await opened.close();
   };
-  return { ...shared, refusalLog, programs, polling, insides, http, socketIo, close };
+  return { ...shared, refusalLog, programs, polling, insides, http, socketIo, nodes, close };
 }

@@ -23,7 +23,7 @@ export interface ServerOptions extends Partial<Settings> {
 /** @throws SettingsError that names all wrong settings */
 export function settingsOf({ logger: _logger, now: _now, identify, ...given }: ServerOptions): Settings {
   // If a program names no directory, the server must not create one.
-  const content = { memory: given.data === undefined, ...given };
+  const content = { memory: given.data === undefined && !given.redis, ...given };
   const file = { path: 'the options', content };
   return resolveSettings({ flags: {}, env: {}, file, identifies: identify !== undefined });
 }

@@ -37,6 +37,9 @@ const takes: { readonly [K in keyof Settings]?: string } = {
   audience: 'name',
   trustProxy: 'proxies',
   issuer: 'name',
+  redis: 'url',
+  redisPrefix: 'name',
+  redisStored: 'where',
 };
 
 export function addServe(program: Command): void {
@@ -52,6 +55,7 @@ export function addServe(program: Command): void {
       examplesHelp(
         ['fanfare serve --port 7200 --data /var/lib/fanfare', 'Use another port, and another data directory'],
         ['fanfare serve --memory', 'Keep messages in memory only'],
+        ['fanfare serve --redis redis://10.0.0.5', 'Share the messages with other servers'],
         ['fanfare serve --host 0.0.0.0 --key-file secret', 'Serve other machines; clients need tokens'],
       ),
     )

@@ -1,6 +1,7 @@
 import { algorithmOf, algorithms } from '../access/algorithms.ts';
 import { parseTrustProxy } from '../access/client-address.ts';
 import { isLoopback } from '../access/loopback.ts';
+import { parseNodeAddress } from '../nodes/node-directory.ts';
 import { parseOrigins } from './origins.ts';
 import { parseRules, type RuleSetting } from './rules.ts';
 import {
@@ -66,8 +67,27 @@ export function resolveSettings(sources: SettingSources): Settings {
     );
   if (!settings.open && !identifies && !hasKey(settings) && !isLoopback(settings.host))
     problems.push(needsOpen(settings.host));
+  if (settings.redis !== '') problems.push(...otherStorage(sources, file, settings));
   if (problems.length > 0) throw new SettingsError(problems);
   return settings;
+}
+
+function otherStorage(
+  sources: SettingSources,
+  file: Readonly<Record<string, unknown>>,
+  { memory, data }: Settings,
+): readonly string[] {
+  const others = [
+    data === settingKinds.data.default ? undefined : find('data', sources, file),
+    memory ? find('memory', sources, file) : undefined,
+  ];
+  return others.flatMap((found) =>
+    found === undefined
+      ? []
+      : [
+          `${found.source} cannot be combined with redis, which messages are kept in then: remove one of them.`,
+        ],
+  );
 }
 
 function needsOpen(host: string): string {
@@ -82,6 +102,9 @@ function describe(name: keyof Settings): string {
   const { default: fallback, min, max } = settingKinds[name];
   if (name === 'keyAlgorithm') return `one of ${algorithms.join(', ')}`;
   if (name === 'trustProxy') return 'addresses such as 127.0.0.1, 10.0.0.0/8, or the number of proxies';
+  if (name === 'redisPrefix') return '1 to 64 letters, digits, dots, hyphens and underscores';
+  if (name === 'redisStored') return 'memory or disk';
+  if (name === 'advertise') return 'HOST:PORT, such as 10.0.0.5:7000 or [2001:db8::5]:7000';
   if (name === 'jwksUrl') return 'an https URL without a password (or an http URL of this machine)';
   switch (typeof fallback) {
     case 'number':
@@ -176,6 +199,9 @@ function isLegal(name: keyof Settings, value: SettingValue): boolean {
   if (value === '') return true;
   if (name === 'trustProxy') return typeof value === 'string' && parseTrustProxy(value) !== undefined;
   if (name === 'keyAlgorithm') return algorithmOf(value) !== undefined;
+  if (name === 'redisPrefix') return typeof value === 'string' && /^[\w.-]{1,64}$/.test(value);
+  if (name === 'redisStored') return value === 'memory' || value === 'disk';
+  if (name === 'advertise') return typeof value === 'string' && parseNodeAddress(value) !== undefined;
   return name !== 'jwksUrl' || (typeof value === 'string' && isKeyUrl(value));
 }
 

@@ -15,6 +15,7 @@ export interface Settings extends LimitSettings {
   readonly open: boolean;
   readonly origins: string;
   readonly trustProxy: string | number;
+  readonly advertise: string;
   readonly key: string;
   readonly keyFile: string;
   readonly keyAlgorithm: string;
@@ -26,6 +27,10 @@ export interface Settings extends LimitSettings {
   readonly allowNetworkStorage: boolean;
   readonly memory: boolean;
   readonly memoryBytesMax: number;
+  readonly redis: string;
+  readonly redisPrefix: string;
+  readonly redisWait: number;
+  readonly redisStored: string;
   readonly rules: readonly RuleSetting[];
   readonly idWindowMs: number;
 }
@@ -81,6 +86,12 @@ export const settingKinds: { readonly [K in keyof Settings]: SettingKind<Setting
     default: '',
     about:
       'Proxies whose X-Forwarded-For is trusted: their addresses and networks, separated by commas (127.0.0.1, 10.0.0.0/8), or the number of proxies that every request passes. Limits, logs and /connections then use the address of the client.',
+  },
+  advertise: {
+    group: 'network',
+    default: '',
+    about:
+      'Address at which the other nodes reach this one, HOST:PORT, if several nodes are one Fanfare. The server listens on this port for other nodes only. By default it takes any free port, on the address of `host` or of the machine.',
   },
   key: {
     group: 'access',
@@ -151,6 +162,33 @@ export const settingKinds: { readonly [K in keyof Settings]: SettingKind<Setting
     max: 1_099_511_627_776,
     about:
       'With memory: maximum size of all messages together, in bytes. Beyond it, the server drops the oldest messages.',
+  },
+  redis: {
+    group: 'common',
+    default: '',
+    isSecret: true,
+    about:
+      'Redis or Valkey server that messages are kept in, as a URL, instead of the data directory: redis://10.0.0.5:6379, rediss:// for TLS, redis+sentinel://HOST,HOST/NAME or redis+cluster://HOST,HOST. All servers that use it with the same redisPrefix are one Fanfare. Other users of the machine can read flags, so put a password into FANFARE_REDIS.',
+  },
+  redisPrefix: {
+    group: 'storage',
+    default: 'fanfare',
+    about:
+      'With redis: the beginning of the names of all keys. Servers with different prefixes share a Redis and nothing else.',
+  },
+  redisWait: {
+    group: 'storage',
+    default: 0,
+    min: 0,
+    max: 100,
+    about:
+      'With redis: the number of replicas that must have a message before it is acknowledged; `stored` is then `replicated`. 0 waits for none.',
+  },
+  redisStored: {
+    group: 'storage',
+    default: '',
+    about:
+      'With redis: where Redis has a message when it answers, `memory` or `disk`, if the server may not read the configuration of Redis. By default the server reads it, or assumes `memory`.',
   },
   rules: {
     group: 'storage',

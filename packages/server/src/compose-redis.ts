@@ -1,0 +1,98 @@
+import { randomBytes } from 'node:crypto';
+import { unusedTopicsPerSubjectMaxOf } from './config/limits.ts';
+import { SettingsError } from './config/resolve-settings.ts';
+import type { Settings } from './config/settings.ts';
+import { fixedLimits } from './limits/fixed-limits.ts';
+import { openRedisLog } from './log/redis/open-redis-log.ts';
+import type { RedisTopicLog } from './log/redis/redis-topic-log.ts';
+import { parseRedisUrl, type RedisServers } from './log/redis/redis-url.ts';
+import { nodeIdLength, type NodeDirectory } from './nodes/node-directory.ts';
+import { SharedCluster } from './nodes/shared-cluster.ts';
+import { Invariants } from './observability/invariants.ts';
+import { suppressRepeats } from './observability/repeat-suppression.ts';
+import type { Logger } from './observability/logger.ts';
+import type { Rules } from './rules/rule.ts';
+import type { SubscriptionIndex } from './subscriptions/subscription-index.ts';
+
+export interface OpenRedisParts {
+  /** The topics and patterns that have subscribers, or are about to get one. */
+  readonly index: Pick<SubscriptionIndex, 'isSubscribed' | 'interests'>;
+  readonly rules: Rules;
+  readonly logger: Logger;
+}
+
+/** The log that several servers share, and the servers that share it. */
+export interface SharedLog {
+  readonly log: RedisTopicLog;
+  readonly cluster: SharedCluster;
+  readonly directory: NodeDirectory;
+  readonly close: () => Promise<void>;
+}
+
+const { value: idsMax } = fixedLimits.idsMax;
+
+/** The length of the key with which nodes prove to each other that they are nodes, in bytes. */
+const keyBytes = 32;
+
+/**
+ * Opens the log on Redis, and finds the other nodes.
+ *
+ * @throws SettingsError, RedisRefusedError; LogUnreachableError if Redis does not answer for 10 s
+ */
+export async function openShared(
+  settings: Settings,
+  { index, rules, logger }: OpenRedisParts,
+): Promise<SharedLog> {
+  const { topicsMax, idWindowMs, redisPrefix, redisWait, redisStored } = settings;
+  const failures = suppressRepeats(logger, () => performance.now());
+  const runId = randomBytes(15).toString('base64url');
+  let cluster: SharedCluster | undefined;
+  const { log, node } = await openRedisLog({
+    servers: serversOf(settings),
+    prefix: `{${redisPrefix}}:`,
+    replicas: redisWait,
+    stored: redisStored === '' ? undefined : (redisStored as 'memory' | 'disk'),
+    rules,
+    topicsMax,
+    idsMax,
+    idWindowMs,
+    unusedPerSubjectMax: unusedTopicsPerSubjectMaxOf(settings),
+    nodeId: runId,
+    isInUse: (interest) => index.isSubscribed(interest),
+    usedInterests: () => index.interests(),
+    onFailure: (err) => failures.error({ err }, 'A background task of the log failed.'),
+    onText: (text) => cluster?.receive(text),
+    invariants: new Invariants(logger),
+    logger,
+  });
+  const { nodes } = node.library;
+  // Two of a hundred nodes get the same id with a probability of one to 200,000.
+  const nodeId = runId.slice(0, nodeIdLength);
+  const ownKey = randomBytes(keyBytes).toString('base64');
+  const beat = async (address: string): Promise<ReadonlyMap<string, string>> =>
+    (await nodes.beat(nodeId, address, ownKey)).addresses;
+  const send = (to: string, text: string): Promise<void> => nodes.tell(to, text);
+  const transport = { beat, send, leave: () => nodes.part(nodeId) };
+  const shared = new SharedCluster({ nodeId, transport, logger });
+  cluster = shared;
+  const { key } = await nodes.beat(nodeId, '', ownKey);
+  const directory = {
+    nodeId,
+    key: Buffer.from(key, 'base64'),
+    announce: (address: string) => shared.announce(address),
+    addressOf: (id: string) => shared.addressOf(id),
+  };
+  const close = async (): Promise<void> => {
+    await shared.close();
+    await log.close();
+  };
+  return { log, cluster, directory, close };
+}
+
+function serversOf({ redis }: Settings): RedisServers {
+  try {
+    return parseRedisUrl(redis);
+  } catch (error) {
+    throw new SettingsError([(error as Error).message]);
+  }
+}
