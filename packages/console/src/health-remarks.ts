@@ -21,7 +21,8 @@ const newMs = 60_000;
 export function remarksOn(stats: Stats, error: string | undefined): readonly Remark[] {
   const remarks: Remark[] = [];
   if (error !== undefined) remarks.push({ level: 'bad', text: `The figures are out of date: ${error}` });
-  const { loopDelayMs, log, catchingUp, bytesWaiting } = stats;
+  const { loopDelayMs, log, catchingUp, bytesWaiting, silent = [] } = stats;
+  for (const node of silent) remarks.push({ level: 'bad', text: `The node ${node} does not answer.` });
   if (loopDelayMs.p99 >= lateMs) {
     remarks.push({
       level: loopDelayMs.p99 >= veryLateMs ? 'bad' : 'note',

@@ -1,4 +1,4 @@
-import type { Stats } from '@fanfare/protocol';
+import type { NodeStats, Stats } from '@fanfare/protocol';
 
 /** The figures at one time. Rates are per second, delays in milliseconds. Null marks a gap in a chart. */
 export interface Sample {
@@ -20,15 +20,12 @@ export const historyMs = 900_000;
 /** A longer time without samples is a gap in the charts. */
 const holeMs = 5_000;
 
-/** Turns totals into rates. After a restart of the server, the first sample has no rates. */
+/** Turns totals into rates. A server that was started since the last sample has no rates yet. */
 export function sampleOf(stats: Stats, before: Stats | undefined): Sample {
-  const seconds = before?.startedAt === stats.startedAt ? (stats.time - before.time) / 1_000 : 0;
-  const rate = (total: number, earlier = 0): number | null =>
-    seconds > 0 ? Math.max(0, total - earlier) / seconds : null;
   return {
-    time: stats.time,
-    publishes: rate(stats.publishes, before?.publishes),
-    deliveries: rate(stats.deliveries, before?.deliveries),
+    time: timeOf(stats),
+    publishes: rateOf('publishes', stats, before),
+    deliveries: rateOf('deliveries', stats, before),
     connections: stats.connections,
     topics: stats.topics,
     bytesWaiting: stats.bytesWaiting,
@@ -37,6 +34,26 @@ export function sampleOf(stats: Stats, before: Stats | undefined): Sample {
     delayMax: stats.loopDelayMs.max,
     logBytes: stats.log.bytes,
   };
+}
+
+/** The time by the clock of one server: the clocks of several nodes can differ. */
+function timeOf({ nodes, time }: Stats): number {
+  return nodes?.[0]?.time ?? time;
+}
+
+/** The sum over all nodes, each by its own clock. Null if no node was there before. */
+function rateOf(total: 'publishes' | 'deliveries', stats: Stats, before: Stats | undefined): number | null {
+  let sum: number | null = null;
+  for (const node of nodesOf(stats)) {
+    const earlier = before && nodesOf(before).find(({ id }) => id === node.id);
+    const seconds = earlier?.startedAt === node.startedAt ? (node.time - earlier.time) / 1_000 : 0;
+    if (earlier && seconds > 0) sum = (sum ?? 0) + Math.max(0, node[total] - earlier[total]) / seconds;
+  }
+  return sum;
+}
+
+function nodesOf(stats: Stats): readonly NodeStats[] {
+  return stats.nodes ?? [{ ...stats, id: '' }];
 }
 
 /** Appends a sample, removes old ones, and inserts a gap if there was no sample for a long time. */

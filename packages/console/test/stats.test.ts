@@ -1,4 +1,4 @@
-import type { Stats } from '@fanfare/protocol';
+import type { NodeStats, Stats } from '@fanfare/protocol';
 import { describe, expect, it } from 'vitest';
 import { remarksOn } from '../src/health-remarks.ts';
 import { appendSample, historyMs, sampleOf, type Sample } from '../src/stats-samples.ts';
@@ -28,6 +28,26 @@ describe('samples of the figures', () => {
     expect(sampleOf(calm, undefined)).toMatchObject({ publishes: null });
     const restarted = { ...calm, time: calm.time + 1_000, startedAt: 999_999, publishes: 1 };
     expect(sampleOf(restarted, calm)).toMatchObject({ publishes: null, deliveries: null });
+  });
+});
+
+describe('samples of several nodes', () => {
+  const node = (id: string, change: Partial<NodeStats>): NodeStats => ({ ...calm, id, ...change });
+
+  it('rates are sums over the nodes, each by its own clock', () => {
+    const before = { ...calm, nodes: [node('a', { time: 5_000 }), node('b', { time: 9e6 })] };
+    const nodes = [
+      node('a', { time: 6_000, publishes: 110 }),
+      node('b', { time: 9e6 + 2_000, publishes: 110 }),
+      node('c', { publishes: 9_999 }),
+    ];
+    expect(sampleOf({ ...calm, nodes }, before)).toMatchObject({ time: 6_000, publishes: 15 });
+  });
+
+  it('a node that was restarted, or that has gone, does not count', () => {
+    const before = { ...calm, nodes: [node('a', { time: 5_000 }), node('b', { time: 5_000 })] };
+    const restarted = [node('a', { time: 6_000, startedAt: 5_500, publishes: 3 })];
+    expect(sampleOf({ ...calm, nodes: restarted }, before)).toMatchObject({ publishes: null });
   });
 });
 
@@ -61,6 +81,7 @@ describe('remarks about the health of the server', () => {
     expect(said({ catchingUp: 1 })).toContain('1 subscription is catching up');
     expect(said({ bytesWaiting: 2 ** 25 })).toContain('32 MiB wait');
     expect(said({ log: { kind: 'disk', bytes: 95, bytesMax: 100 } })).toContain('95 % of its maximum size');
+    expect(said({ silent: ['a'] })).toMatch(/^bad: The node a does not answer/);
     expect(said({}, 'The server did not respond.')).toMatch(/^bad: The figures are out of date/);
   });
 });

@@ -5,6 +5,8 @@ export interface ConnectionInfo {
   readonly id: string;
   /** `websocket`, `polling`, `stream` or `program`. */
   readonly transport: string;
+  /** The id of its node. Absent if the server has a log of its own. */
+  readonly node?: string;
   /** IP address of the client. Empty if the connection has none. */
   readonly address: string;
   /** Subject of the client's token. Absent on an open server. */

@@ -39,11 +39,20 @@ const columns: readonly Column<ConnectionInfo>[] = [
   waitingColumn,
 ];
 
+const [idColumn, ...otherColumns] = columns;
+
+const withNode: readonly Column<ConnectionInfo>[] = [
+  ...(idColumn ? [idColumn] : []),
+  { id: 'node', label: 'Node', by: ({ node = '' }) => node, cell: ({ node }) => node ?? '–' },
+  ...otherColumns,
+];
+
 export function ConnectionsPage({ id }: { readonly id: string | undefined }) {
   const { data, error, refresh } = useConnections();
   const [text, setText] = useState('');
   const [sort, setSort] = useState<Sort>({ id: 'since', isDescending: true });
   const rows = useMemo(() => searched(data?.rows ?? [], text), [data, text]);
+  const hasNodes = rows.some(({ node }) => node !== undefined);
   return (
     <>
       <div className="title">
@@ -72,7 +81,7 @@ export function ConnectionsPage({ id }: { readonly id: string | undefined }) {
         ) : (
           <VirtualTable
             label="Connections"
-            columns={columns}
+            columns={hasNodes ? withNode : columns}
             rows={rows}
             keyOf={(row) => row.id}
             sort={sort}
@@ -88,7 +97,7 @@ export function ConnectionsPage({ id }: { readonly id: string | undefined }) {
 function searched(rows: readonly ConnectionInfo[], part: string): readonly ConnectionInfo[] {
   if (part === '') return rows;
   const wanted = part.toLowerCase();
-  return rows.filter(({ id, address, subject = '', transport }) =>
-    [id, address, subject, transport].some((text) => text.toLowerCase().includes(wanted)),
+  return rows.filter(({ id, address, subject = '', transport, node = '' }) =>
+    [id, address, subject, transport, node].some((text) => text.toLowerCase().includes(wanted)),
   );
 }

@@ -4,6 +4,7 @@ import type uPlot from 'uplot';
 import { formatBytes, formatCount, formatMs, formatRate, formatSpan, formatTime } from '../format.ts';
 import { remarksOn } from '../health-remarks.ts';
 import { Chart, type Series } from '../parts/chart.tsx';
+import { NodesTable } from '../parts/nodes-table.tsx';
 import { Notice } from '../parts/notice.tsx';
 import { usePageContext } from '../page-context.ts';
 import type { Sample } from '../stats-samples.ts';
@@ -63,6 +64,7 @@ export function OverviewPage() {
       {latest ? (
         <>
           <Health stats={latest} error={error} />
+          {latest.nodes && <NodesTable nodes={latest.nodes} />}
           <div className="charts">
             {cards.map((card) => (
               <ChartCard key={card.title} card={card} samples={samples} />

@@ -62,8 +62,9 @@ export function ConnectionPanel({ id, onEnded }: Props) {
 }
 
 function Facts({ connection }: { readonly connection: ConnectionDetails }) {
-  const { transport, address, subject, since, bytesWaiting } = connection;
+  const { transport, node, address, subject, since, bytesWaiting } = connection;
   const facts = [
+    ...(node === undefined ? [] : [['Node', node] as const]),
     ['Transport', transport],
     ['Address', address || '–'],
     ['Subject', subject ?? '–'],

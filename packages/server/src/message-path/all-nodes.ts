@@ -76,18 +76,18 @@ export class AllNodes {
     after?: NodePlace<number>,
   ): Promise<NodePart<ConnectionInfo, number>> {
     permitManaging(rights);
-    return this.#list(limit, after, (node, left, place = 0) =>
-      this.#cluster.ask(node, 'connections', { limit: left, after: place }),
-    );
+    return this.#list(limit, after, async (node, left, place = 0) => {
+      const part = await this.#cluster.ask(node, 'connections', { limit: left, after: place });
+      return part && { ...part, items: part.items.map((item) => withNode(item, node)) };
+    });
   }
 
   /** @throws FanfareError `not_authorized`, `connection_not_found` */
   async connection(rights: Rights, id: string): Promise<ConnectionDetails> {
     permitManaging(rights);
     const { answers } = await askAll(this.#cluster, 'connection', id);
-    const found = answers.find(({ answer }) => answer !== null)?.answer;
-    if (!found) throw connectionNotFound();
-    return found;
+    for (const { node, answer } of answers) if (answer) return withNode(answer, node);
+    throw connectionNotFound();
   }
 
   /** Ends a connection. @throws FanfareError `not_authorized`, `connection_not_found` */
@@ -148,6 +148,11 @@ function sumOf(nodes: readonly NodeStats[]): Figures {
     bytesWaiting: sum('bytesWaiting'),
     catchingUp: sum('catchingUp'),
   };
+}
+
+/** The only node has no id. */
+function withNode<T extends ConnectionInfo>(connection: T, node: string): T {
+  return node === '' ? connection : { ...connection, node };
 }
 
 function connectionNotFound(): FanfareError {

@@ -86,7 +86,11 @@ it('a connection can be read and ended on every node, and its subscriptions coun
     { connection: peer.id, via: '**' },
     { connection: peer.id, via: 'news' },
   ]);
-  expect(await nodes.connection(anything, peer.id)).toMatchObject({ id: peer.id, subscriptions: 2 });
+  expect(await nodes.connection(anything, peer.id)).toMatchObject({
+    id: peer.id,
+    node: 'bbbbb',
+    subscriptions: 2,
+  });
   expect(await nodes.stats(anything)).toMatchObject({
     connections: 1,
     subscriptions: 2,
