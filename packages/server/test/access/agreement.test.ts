@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 import { until } from '../../../../test/waits.ts';
 import { connectClient, publish, startServer } from '../harness.ts';
 import { openStream, topicUrl, type StreamReader } from '../http-tools.ts';
+import { RedisServer } from '../redis/redis-server.ts';
 import { seeded } from '../faults/random.ts';
 import { isAllowed, standsFor, type Asker } from './reference.ts';
 import { bearer, secret, tokenFor } from './tokens.ts';
@@ -47,7 +48,8 @@ interface Reader {
   stream?: StreamReader;
 }
 
-const worlds = 4;
+/** The servers of each world. Those of one world share a log. */
+const worlds = [1, 1, 1, 3];
 const askers = 12;
 const patterns = 15;
 const topicCount = 30;
@@ -58,11 +60,14 @@ const note = (got: string[], topic: unknown, message: unknown): void => {
   if (message === 'before' || message === 'after') got.push(`${message} ${String(topic)}`);
 };
 
-async function open(url: string, who: Asker, wanted: string): Promise<Reader> {
+/** The URL of any of the servers. */
+type AnyUrl = () => string;
+
+async function open(url: AnyUrl, who: Asker, wanted: string): Promise<Reader> {
   const reader: Reader = { who, pattern: wanted, got: new Map(), refused: new Set() };
   for (const path of paths) reader.got.set(path, []);
   const headers = await bearer(who);
-  const client = await connectClient(url, 'websocket', { auth: { token: await tokenFor(who) } });
+  const client = await connectClient(url(), 'websocket', { auth: { token: await tokenFor(who) } });
   reader.id = client.id;
   client.onAny((event: string, argument: { topic?: string; message?: unknown }) => {
     if (event === 'message') note(reader.got.get('envelope') ?? [], argument.topic, argument.message);
@@ -74,17 +79,17 @@ async function open(url: string, who: Asker, wanted: string): Promise<Reader> {
     };
     if (!answer.ok) reader.refused.add(envelope ? 'envelope' : 'plain');
   }
-  const stream = await openStream(topicUrl(url, wanted, '/messages'), headers).catch(() => undefined);
+  const stream = await openStream(topicUrl(url(), wanted, '/messages'), headers).catch(() => undefined);
   if (stream) reader.stream = stream;
   else reader.refused.add('stream');
   return reader;
 }
 
-async function readHistory(url: string, { who, pattern: wanted, got, refused }: Reader): Promise<void> {
+async function readHistory(url: AnyUrl, { who, pattern: wanted, got, refused }: Reader): Promise<void> {
   const headers = { ...(await bearer(who)), connection: 'close' };
   let from = 'earliest';
   const isLast = async (): Promise<boolean> => {
-    const response = await fetch(topicUrl(url, wanted, `/messages?limit=1000&from=${from}`), { headers });
+    const response = await fetch(topicUrl(url(), wanted, `/messages?limit=1000&from=${from}`), { headers });
     if (response.status !== 200) {
       refused.add('history');
       return true;
@@ -99,7 +104,7 @@ async function readHistory(url: string, { who, pattern: wanted, got, refused }: 
 
 /** Tries every action on every topic. @returns the disagreements */
 async function act(
-  url: string,
+  url: AnyUrl,
   who: Asker,
   topics: readonly string[],
   rules: readonly RuleSetting[],
@@ -115,9 +120,9 @@ async function act(
     if (was !== isAllowed(action, topic, who, rules))
       wrong.push(`${path} ${topic}: ${was} to ${JSON.stringify(who)}`);
   };
-  const client = await connectClient(url, 'websocket', { auth: { token: await tokenFor(who) } });
+  const client = await connectClient(url(), 'websocket', { auth: { token: await tokenFor(who) } });
   const ok = async (topic: string, method: string): Promise<boolean> => {
-    const response = await fetch(topicUrl(url, topic), {
+    const response = await fetch(topicUrl(url(), topic), {
       method,
       headers: { ...headers, connection: 'close' },
     });
@@ -125,8 +130,8 @@ async function act(
     return response.status < 300;
   };
   const all = topics.map((topic) => ({ topic, message: 'other' }));
-  const results = JSON.parse((await publish(url, all, headers)).text) as { ok: boolean }[];
-  const lines = await publish(url, all.map((one) => JSON.stringify(one)).join('\n'), {
+  const results = JSON.parse((await publish(url(), all, headers)).text) as { ok: boolean }[];
+  const lines = await publish(url(), all.map((one) => JSON.stringify(one)).join('\n'), {
     ...headers,
     'content-type': 'application/x-ndjson',
   });
@@ -135,7 +140,7 @@ async function act(
     .split('\n')
     .map((line) => JSON.parse(line) as { ok: boolean });
   const list = (await (
-    await fetch(`${url}/topics?limit=1000`, { headers: { ...headers, connection: 'close' } })
+    await fetch(`${url()}/topics?limit=1000`, { headers: { ...headers, connection: 'close' } })
   ).json()) as TopicPage;
   const listed = new Set(list.topics.map(({ topic }) => topic));
   for (const [at, topic] of topics.entries()) {
@@ -145,7 +150,7 @@ async function act(
       'http',
       topic,
       'publish',
-      (await publish(url, { topic, message: 'other' }, headers)).status === 200,
+      (await publish(url(), { topic, message: 'other' }, headers)).status === 200,
     );
     const answer = (await client.emitWithAck('publish', { topic, message: 'other' })) as { ok: boolean };
     check('socket', topic, 'publish', answer.ok);
@@ -160,13 +165,13 @@ async function act(
 
 /** The wrong entries in the subscribers of a topic as an admin sees them: one too many, or one missing. */
 async function misreported(
-  url: string,
+  url: AnyUrl,
   topic: string,
   readers: readonly Reader[],
   rules: readonly RuleSetting[],
 ): Promise<string[]> {
   const headers = { ...(await bearer({ admin: true })), connection: 'close' };
-  const response = await fetch(topicUrl(url, topic, '/subscribers?limit=1000'), { headers });
+  const response = await fetch(topicUrl(url(), topic, '/subscribers?limit=1000'), { headers });
   const { subscribers } = (await response.json()) as {
     subscribers: { connection: string; transport: string; subject: string; via: string; envelope: boolean }[];
   };
@@ -209,19 +214,17 @@ it(
   async () => {
     let cases = 0;
     const delivered = { some: 0, none: 0 };
-    for (let world = 0; world < worlds; world++) {
+    for (const [world, size] of worlds.entries()) {
       const rules: RuleSetting[] = [...many(random(5), rule), { match: '**', create: 'publish' }];
       const topics = [...new Set(many(200, () => many(1 + random(3), () => pick(segments)).join('/')))].slice(
         0,
         topicCount,
       );
-      const { url, server } = await startServer({
-        key: secret,
-        rules,
-        topicsMax: 1_000,
-        subscriptionsPerConnectionMax: 10,
-      });
-      for (const topic of topics) await server.publish(topic, 'before');
+      const options = { key: secret, rules, topicsMax: 1_000, subscriptionsPerConnectionMax: 10 };
+      const shared = size > 1 ? { ...options, redis: (await RedisServer.start()).url } : options;
+      const servers = await Promise.all(many(size, () => startServer(shared)));
+      const url = (): string => pick(servers).url;
+      for (const topic of topics) await pick(servers).server.publish(topic, 'before');
       const whos = many(askers, asker);
       const readers: Reader[] = [];
       for (const who of whos) {
@@ -230,11 +233,13 @@ it(
       }
       const wrong: string[] = [];
       for (const who of whos) wrong.push(...(await act(url, who, topics, rules)));
-      for (const topic of topics) await server.publish(topic, 'after');
+      for (const topic of topics) await pick(servers).server.publish(topic, 'after');
       await Promise.all(readers.map((reader) => readHistory(url, reader)));
       for (const topic of topics) wrong.push(...(await misreported(url, topic, readers, rules)));
-      // Clients that are connected get all messages that are due before the server ends.
-      await server.stop();
+      // A server that has read up to the head has sent everything to its clients. They get it before it ends.
+      const all = readers.find(({ who }) => who.admin) ?? readers[0];
+      for (const one of servers) if (all) await readHistory(() => one.url, { ...all, got: new Map() });
+      await Promise.all(servers.map(({ server }) => server.stop()));
       for (const reader of readers) {
         await reader.stream?.ended();
         for (const { event, data } of reader.stream?.events ?? [])
