@@ -68,6 +68,11 @@ export class Rules {
     return this.#rules;
   }
 
+  /** The rule for topics that no other rule matches. */
+  get fallback(): Rule {
+    return this.#fallback;
+  }
+
   /** Whether the topics that a client may read depend on its subject. */
   get namesSubject(): boolean {
     return this.#rules.some(({ template, subscribe }) => template !== undefined && subscribe === true);

@@ -31,8 +31,8 @@ export interface LogUnderTest {
   /** Resolves when the tail has everything that was acknowledged. Without it, it always has. */
   readonly settled?: () => Promise<void>;
   /**
-   * Whether it still has the subjects, uses and counts of topics after it was opened again, as a log does that
-   * several servers share.
+   * Whether it still has the subjects, uses and counts of topics after it was opened again, as a log does
+   * that several servers share.
    */
   readonly isShared?: boolean;
   /** Closes it and opens it again, if that makes sense. The earlier log is not used any more. */

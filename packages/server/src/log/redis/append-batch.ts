@@ -31,7 +31,7 @@ export class AppendBatch {
   readonly #appends: readonly WaitingAppend[];
   /** The number of times that it was sent. */
   #attempts = 0;
-  /** Of these, the ones that Redis may have carried out, or may still carry out. */
+  /** The number of these attempts that Redis may have carried out, or may still carry out. */
   #unknown = 0;
   #isSettled = false;
 
@@ -86,14 +86,14 @@ export class AppendBatch {
   }
 
   /**
-   * The error after Redis has answered that it does not carry out the batch, because its time is over (`late`)
-   * or because it has carried out a later one (`superseded`).
+   * The error after Redis has answered that it does not carry out the batch, because its time is over
+   * (`late`) or because it has carried out a later one (`superseded`).
    *
    * Redis remembers the results of the last batches, and looks there first. So with this answer, the log has
-   * no result of the batch. If the batch was sent once, it did not happen, and will not. If it was sent before
-   * and that answer was lost, it may have been carried out by a Redis that has failed since and whose newest
-   * messages are lost: subscribers may have got them then. Or Redis has forgotten the result. Then nobody
-   * knows.
+   * no result of the batch. If the batch was sent once, it did not happen, and will not. If it was sent
+   * before and that answer was lost, it may have been carried out by a Redis that has failed since and whose
+   * newest messages are lost: subscribers may have got them then. Or Redis has forgotten the result. Then
+   * nobody knows.
    */
   refusal(kind: 'late' | 'superseded'): LogUnwritableError {
     this.wasRefused();

@@ -43,12 +43,12 @@ const { value: waitingBytesMax } = fixedLimits.storesWaitingBytesMax;
 const overheadBytes = 256;
 
 /**
- * Sends appends to Redis in numbered batches. It keeps some batches in flight; what comes meanwhile is the next
- * batch.
+ * Sends appends to Redis in numbered batches. It keeps some batches in flight; what comes meanwhile is the
+ * next batch.
  *
  * After a broken connection, the batches without an answer are sent again, in order, under their numbers, and
- * nothing new is sent before them. Redis carries out a number once, and answers it with the same result again.
- * So a lost answer never makes a second record, even of a message without an id.
+ * nothing new is sent before them. Redis carries out a number once, and answers it with the same result
+ * again. So a lost answer never makes a second record, even of a message without an id.
  *
  * Each batch has a time by Redis's clock after which Redis does not carry it out. This time is not later than
  * the time at which its appends reject here: an append whose failure was reported does not happen later.
@@ -77,8 +77,8 @@ export class AppendPipeline {
   }
 
   /**
-   * Resolves to one outcome per record. Appends take effect in their order. One without records resolves after
-   * all earlier ones are settled.
+   * Resolves to one outcome per record. Appends take effect in their order. One without records resolves
+   * after all earlier ones are settled.
    *
    * Rejects with a LogUnreachableError if the records are not in the log and will not be; with a
    * LogUncertainError if that is unknown; with a LogBusyError, a LogFullError or a LogUnwritableError if the
@@ -211,7 +211,7 @@ export class AppendPipeline {
     this.#batches = this.#batches.filter((each) => each !== batch);
   }
 
-  /** Rejects what has no answer in time. A batch that was sent is forgotten: Redis does not carry it out now. */
+  /** Rejects appends without an answer in time. A batch that was sent is forgotten: its time is over. */
   #expire(timeMinMs: number): void {
     const now = performance.now();
     while (this.#waiting[0] && this.#waiting[0].endsAt - timeMinMs <= now) {

@@ -35,8 +35,13 @@ function belongTogether(one: NewRecord, other: NewRecord): boolean {
   );
 }
 
+/** Returns the rule of a topic as an argument of the function `retain`. */
+export function encodeRule(rule: Rule): Buffer {
+  return encodeRunHead({}, 0, rule);
+}
+
 function encodeRunHead(
-  { subject, createsTopic }: NewRecord,
+  { subject, createsTopic }: Pick<NewRecord, 'subject' | 'createsTopic'>,
   count: number,
   { keep, create, publishBytesMax }: Rule,
 ): Buffer {

@@ -62,7 +62,7 @@ export class CommandConnection {
     return this.#lasting.isUp;
   }
 
-  /** @throws RedisRefusedError, or the last error after 10 s */
+  /** @throws the last LogUnreachableError after 10 s; any other error at once */
   async start(): Promise<void> {
     await this.#lasting.start();
     this.#checks = setInterval(() => this.#check(), checkIntervalMs);
@@ -77,7 +77,11 @@ export class CommandConnection {
     return Promise.reject(new ConnectionLostError(this.#downReason, { isAnswerLost: false }));
   }
 
-  /** Waits until replicas have everything that earlier answers told of. @returns the number of them that have */
+  /**
+   * Waits until the replicas have everything that Redis has answered before.
+   *
+   * @returns the number of replicas that have it
+   */
   async wait(timeoutMs: number): Promise<number> {
     const { link } = this.#lasting;
     if (!link) throw new ConnectionLostError(this.#downReason, { isAnswerLost: false });

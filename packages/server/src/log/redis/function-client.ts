@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
 import type { Stored, Topic } from '@fanfare/protocol';
 import type { Rules } from '../../rules/rule.ts';
+import { encodeRule } from './batch-codec.ts';
 import { errorOf, NotAdoptedError } from './function-errors.ts';
 import type { Argument, CallFunction, RemoteState } from './library.ts';
 import { libraryName, type FunctionName } from './lua/library-source.ts';
@@ -35,6 +37,16 @@ export class FunctionClient {
     this.limits = doubles(topicsMax, idsMax, idWindowMs, unusedPerSubjectMax);
   }
 
+  /** The rule of a topic, as an argument. */
+  ruleOf(topic: Topic): Buffer {
+    return encodeRule(this.#rules.of(topic));
+  }
+
+  /** Identifies the rules, as an argument. */
+  get rulesDigest(): string {
+    return createHash('sha256').update(describeRules(this.#rules)).digest('hex');
+  }
+
   /** Whether the rule of a topic keeps nothing, as an argument. */
   keepsNothing(topic: Topic): string {
     return this.#rules.of(topic).keep === 'none' ? '1' : '0';
@@ -62,6 +74,14 @@ export class FunctionClient {
       return this.ask(name, ...args);
     }
   }
+}
+
+function describeRules({ all, fallback }: Rules): string {
+  const rules = [...all, fallback].map(({ match, keep }) => [
+    match,
+    keep === 'none' ? keep : [keep.count, keep.bytes, keep.ageMs].map(String),
+  ]);
+  return JSON.stringify(rules);
 }
 
 function doubles(...numbers: readonly number[]): Buffer {

@@ -36,7 +36,7 @@ export class HeldFrames {
     return this.#order;
   }
 
-  /** Drops frames that were held before the log had a state, but do not lead to it: they are of another log. */
+  /** Drops frames that were held before a state of the log, but do not lead to it: another log sent them. */
   dropForeign(order: number, { epoch, batch }: RemoteState): void {
     this.#keep(
       this.#frames.filter((held) => {

@@ -1,5 +1,5 @@
-import { LogClosedError } from '../topic-log.ts';
-import { ConnectionLostError, RedisRefusedError } from './redis-errors.ts';
+import { LogClosedError, LogUnreachableError } from '../topic-log.ts';
+import { ConnectionLostError } from './redis-errors.ts';
 import type { RedisLink } from './redis-link.ts';
 import type { RedisHost, RedisServers } from './redis-url.ts';
 
@@ -55,7 +55,7 @@ export class LastingLink {
   /**
    * Resolves after the first connection is prepared.
    *
-   * @throws RedisRefusedError at once if the server cannot carry the log; the last error after 10 s
+   * @throws the last LogUnreachableError after 10 s; any other error at once
    */
   async start(): Promise<void> {
     const endsAt = performance.now() + startTimeoutMs;
@@ -64,7 +64,7 @@ export class LastingLink {
         await this.#connect();
         break;
       } catch (error) {
-        const isOver = error instanceof RedisRefusedError || performance.now() > endsAt;
+        const isOver = !(error instanceof LogUnreachableError) || performance.now() > endsAt;
         if (isOver || this.#isClosed) throw error;
         await this.#pause(error);
       }

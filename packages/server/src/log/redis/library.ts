@@ -128,6 +128,17 @@ export interface PatternStart {
   readonly kind: 'ours' | 'lost' | 'ahead' | 'unknown';
   /** Only for an offset: the deletions after it. */
   readonly deleted: Losses;
+  /** Only for an offset: the topics with messages after it, if these are few. */
+  readonly after?: readonly TopicAfter[];
+}
+
+/** A topic with messages after a place. */
+export interface TopicAfter {
+  readonly topic: Topic;
+  /** The number of stored messages after the place. */
+  readonly due: number;
+  /** Whether messages after the place are not stored any more. */
+  readonly isLost: boolean;
 }
 
 /** What counts of a topic for the start of a pattern. */
@@ -238,6 +249,10 @@ export interface TopicLibrary {
 
   /** Does what is due once a second. @param journal - where the last sweep ended, or '-' */
   sweep(node: string, journal: string): Promise<Sweep>;
+  /** Whether these rules were applied to all topics last. */
+  hasRules(): Promise<boolean>;
+  /** Applies the rules to topics that exist. @param isLast - whether all others have them */
+  retain(topics: readonly Topic[], isLast: boolean): Promise<void>;
   /** The node's subscribers are gone. */
   leave(node: string): Promise<void>;
   usage(): Promise<LogUsage>;

@@ -52,7 +52,7 @@ export class LogFunctions implements LogLibrary {
   }
 
   async since({ epoch, sequence }: Offset, { recordsMax, bytesMax }: PageLimit): Promise<Since> {
-    const reply = await this.#client.ask('since', epoch, sequence, recordsMax, bytesMax);
+    const reply = await this.#client.read('since', epoch, sequence, recordsMax, bytesMax);
     const { state } = reply;
     const through = reply.number();
     const isComplete = reply.number() === 1;

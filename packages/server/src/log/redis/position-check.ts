@@ -11,9 +11,9 @@ export interface PositionCheckOptions {
 const checkIntervalMs = 1_000;
 
 /**
- * Compares the tail with the log each second. A connection can be healthy and get nothing: it may be connected
- * to a server that gets no publishes any more. If the log was ahead of the tail at one check, and the tail has
- * not moved at the next, the connection is replaced.
+ * Compares the tail with the log each second. A connection can be healthy and get nothing: it may be
+ * connected to a server that gets no publishes any more. If the log was ahead of the tail at one check, and
+ * the tail has not moved at the next, the connection is replaced.
  */
 export class PositionCheck {
   readonly #options: PositionCheckOptions;

@@ -11,7 +11,7 @@ import type {
 } from '../topic-log.ts';
 import type { FunctionClient } from './function-client.ts';
 import type { Argument, At, OpenCall, PatternStart, ReadingLibrary, Run, Runs, Survey } from './library.ts';
-import { listOf, recordsOf, runOf, startOf, surveyOf } from './replies.ts';
+import { listOf, recordsOf, runOf, startOf, surveyOf, topicAfterOf } from './replies.ts';
 
 /** The functions that find places and read. */
 export class ReadingFunctions implements ReadingLibrary {
@@ -102,7 +102,10 @@ export class ReadingFunctions implements ReadingLibrary {
     const changes = reply.number();
     const isUnknown = reply.number() === 1;
     const deleted = { isUnknown, topics: reply.topics(), segments: reply.topics() };
-    return { state: reply.state, value: { sequence, changes, kind, deleted } };
+    const start = { sequence, changes, kind, deleted };
+    const isKnown = reply.number() === 1;
+    const after = reply.list().map(topicAfterOf);
+    return { state: reply.state, value: isKnown ? { ...start, after } : start };
   }
 
   async survey(from: From, sequence: number, topics: readonly Topic[]): Promise<readonly Survey[]> {

@@ -102,7 +102,9 @@ export class RecentRecords {
       : this.#readTopic(interest, position, limit);
   }
 
-  /** Finds where reading starts from an offset, like `TopicLog.locate`. Undefined if Redis has to be asked. */
+  /**
+   * Finds where reading starts from an offset, like `TopicLog.locate`. Undefined if Redis has to be asked.
+   */
   locate(interest: Interest, offset: Offset, mayRead?: MayRead): Start | undefined {
     if (!this.#has(offset)) return undefined;
     if (isPattern(interest) && this.#options.rules.keepsNothing) return undefined;

@@ -1,6 +1,6 @@
 /**
- * Redis's clock, as the answers of Redis show it. The true time is between `earliest` and `latest`, as long as
- * nobody sets the clock.
+ * Redis's clock, as the answers of Redis show it. The true time is between `earliest` and `latest`, as long
+ * as nobody sets the clock.
  */
 export class RedisClock {
   #earliestOffset = 0;

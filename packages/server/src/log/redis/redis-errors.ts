@@ -2,8 +2,8 @@ import { LogFullError, LogUnreachableError, LogUnwritableError } from '../topic-
 import type { RedisHost } from './redis-url.ts';
 
 /**
- * The connection to Redis ended, or has to be replaced: the command may succeed on the next connection. Nothing
- * is known about a command whose answer was lost; a read can simply be repeated.
+ * The connection to Redis ended, or has to be replaced: the command may succeed on the next connection.
+ * Nothing is known about a command whose answer was lost; a read can simply be repeated.
  */
 export class ConnectionLostError extends LogUnreachableError {
   /** Whether the command was sent and its answer did not come: it may have been carried out, or still be. */

@@ -26,9 +26,10 @@ export interface RedisLink {
 export const answerTimeoutMs = 2_000;
 
 /**
- * Connects to the server that has the log: to a single server, to the primary that Sentinels name, or to a node
- * of a cluster. ioredis only carries bytes here. It does not reconnect, queue or resend: a command that is sent
- * again without our knowledge could be carried out twice, or after its publisher was told that it failed.
+ * Connects to the server that has the log: to a single server, to the primary that Sentinels name, or to a
+ * node of a cluster. ioredis only carries bytes here. It does not reconnect, queue or resend: a command that
+ * is sent again without our knowledge could be carried out twice, or after its publisher was told that it
+ * failed.
  *
  * @param node - the node of the cluster to try; its answer MOVED names the right one
  * @throws ConnectionLostError, RedisRefusedError

@@ -1,6 +1,7 @@
 import type { Offset } from '@fanfare/protocol';
 import type { Invariants } from '../../observability/invariants.ts';
 import type { Logger } from '../../observability/logger.ts';
+import { suppressRepeats } from '../../observability/repeat-suppression.ts';
 import type { Rules } from '../../rules/rule.ts';
 import type { AppendOutcome, NewRecord, PageLimit, TailListener } from '../topic-log.ts';
 import { nodeIdLength } from '../../nodes/node-directory.ts';
@@ -56,7 +57,7 @@ export interface RedisNodeOptions<Library extends LogLibrary> {
 export class RedisNode<Library extends LogLibrary> implements LogNode {
   readonly library: Library;
   /**
-   * Reads recent records without Redis, while the tail has everything that Redis has answered: whoever
+   * Reads recent records without Redis, while the tail has everything that Redis has answered: a client that
    * publishes or deletes here and then reads must see the result.
    */
   readonly recent: Pick<RecentRecords, 'read' | 'locate'> = {
@@ -64,6 +65,7 @@ export class RedisNode<Library extends LogLibrary> implements LogNode {
     locate: (...args) => (this.#isTailAtAnswers() ? this.#recent.locate(...args) : undefined),
   };
   readonly #options: RedisNodeOptions<Library>;
+  readonly #logger: Logger;
   readonly #clock = new RedisClock();
   readonly #commands: CommandConnection;
   readonly #subscriber: SubscriberConnection;
@@ -77,7 +79,8 @@ export class RedisNode<Library extends LogLibrary> implements LogNode {
   /**
    * Connects to Redis, and begins or joins the log.
    *
-   * @throws RedisRefusedError if Redis cannot carry the log with its settings; a LogUnreachableError after 10 s
+   * @throws a LogUnreachableError after 10 s; a RedisRefusedError if Redis cannot carry the log with its
+   *   settings; a LogDamagedError
    */
   static async open<Library extends LogLibrary>(
     options: RedisNodeOptions<Library>,
@@ -95,7 +98,9 @@ export class RedisNode<Library extends LogLibrary> implements LogNode {
   }
 
   private constructor(options: RedisNodeOptions<Library>) {
-    const { servers, prefix, replicas, functions, node, logger } = options;
+    const { servers, prefix, replicas, functions, node } = options;
+    const logger = suppressRepeats(options.logger, () => performance.now());
+    this.#logger = logger;
     const common = { servers, open: options.open ?? openLink, random: options.random ?? Math.random };
     this.#options = options;
     this.#recent = new RecentRecords({ rules: options.rules, clock: () => this.#clock.latest });
@@ -187,7 +192,7 @@ export class RedisNode<Library extends LogLibrary> implements LogNode {
     return this.#tail;
   }
 
-  /** Begins the log, or the new epoch of a Redis that has not written it before, and compares the tail with it. */
+  /** Begins or joins the log over a new connection, and compares the tail with it. */
   async #greet(): Promise<void> {
     const { node } = this.#options;
     const state = await this.#clock.learn(() => this.library.hello(node, this.#tail?.place));
@@ -196,7 +201,8 @@ export class RedisNode<Library extends LogLibrary> implements LogNode {
   }
 
   #begin(state: RemoteState): void {
-    const { node, invariants, logger } = this.#options;
+    const { node, invariants } = this.#options;
+    const logger = this.#logger;
     const recent = this.#recent;
     const library = {
       hello: (id: string, seen: Offset | undefined) => this.#clock.learn(() => this.library.hello(id, seen)),
@@ -234,7 +240,7 @@ export class RedisNode<Library extends LogLibrary> implements LogNode {
       this.#tail?.receive(this.#options.functions.decodeFrame(payload), payload.length);
     } catch (err) {
       // The tail misses this frame, and reads its records instead.
-      this.#options.logger.error({ err }, 'A message of the channel of Redis cannot be read.');
+      this.#logger.error({ err }, 'A message of the channel of Redis cannot be read.');
     }
   }
 }

@@ -32,9 +32,9 @@ const noListener: TailListener = { onRecords: () => {}, onMissed: () => {}, onBe
  * The end of the log as this server sees it. It gives the frames of the log's channel to the listener, in the
  * order of their numbers (`batch`).
  *
- * The channel can lose frames. When one is missing, later ones are held, the missing records are read from the
- * log, and then the held ones follow. Records that are not stored cannot be read: the listener is told that
- * some may be missing.
+ * The channel can lose frames. When one is missing, later ones are held, the missing records are read from
+ * the log, and then the held ones follow. Records that are not stored cannot be read: the listener is told
+ * that some may be missing.
  *
  * A log that may have lost its newest messages has a new epoch. The log says up to which sequence the two are
  * one. If the tail is not past it, it continues, and nobody notices. Otherwise it continues at the new head,
@@ -276,8 +276,8 @@ export class RedisTail {
   /**
    * Skips frames whose stored records are delivered.
    *
-   * @param isUncertain - whether frames of an earlier epoch may be among them. Their number is not known then,
-   *   because an older copy of the log counts from an earlier number
+   * @param isUncertain - whether frames of an earlier epoch may be among them. Their number is not known
+   *   then, because an older copy of the log counts from an earlier number
    */
   #skipTo(batch: number, isUncertain: boolean): void {
     const isAnyMissed = this.#earlier ? isUncertain : batch !== this.#batch;

@@ -23,7 +23,7 @@ import {
 } from '../topic-log.ts';
 import { CallOrder } from './call-order.ts';
 import { appendCovered } from './covered-appends.ts';
-import type { At, ReadingLibrary } from './library.ts';
+import type { At } from './library.ts';
 import { PatternFilter } from './reading/pattern-filter.ts';
 import type { RecentRecords } from './recent-records.ts';
 import { readPattern } from './reading/pattern-page.ts';
@@ -45,7 +45,6 @@ export interface LogNode {
 }
 
 export interface RedisTopicLogOptions extends UpkeepOptions {
-  readonly reading: ReadingLibrary;
   readonly node: LogNode;
   /** The newest records in memory. Without it, all are read from Redis. */
   readonly recent?: Pick<RecentRecords, 'read' | 'locate'> | undefined;
@@ -80,6 +79,7 @@ export class RedisTopicLog implements TopicLog, RevocationStore {
       await upkeep.stop();
       throw error;
     }
+    void upkeep.applyRules();
     return new RedisTopicLog(options, upkeep, revocations);
   }
 

@@ -1,7 +1,7 @@
 import { LogUncertainError } from '../topic-log.ts';
 
 /** The replicas have so much time to confirm, in milliseconds. Commands behind wait meanwhile. */
-const confirmTimeoutMs = 500;
+const confirmTimeoutMs = 1_000;
 
 /**
  * Waits until replicas have what was appended. One wait is in progress at a time, because Redis carries out

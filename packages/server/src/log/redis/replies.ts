@@ -1,6 +1,6 @@
 import type { Topic } from '@fanfare/protocol';
 import { LogDamagedError, type LogRecord, type Start, type TopicState } from '../topic-log.ts';
-import type { RemoteState, Run, Survey } from './library.ts';
+import type { RemoteState, Run, Survey, TopicAfter } from './library.ts';
 import { readItem } from './message-items.ts';
 
 /** A reply of a function: the state of the log, and then values that the function names. */
@@ -106,6 +106,11 @@ export function topicStateOf(value: unknown): TopicState | undefined {
     ...(sequence > 0 && { last: { epoch: textOf(epoch), sequence } }),
     ...(state.published + state.messages > 0 && { lastTime: numberOf(lastTime) }),
   };
+}
+
+export function topicAfterOf(value: unknown): TopicAfter {
+  const [topic, due, lost] = listOf(value);
+  return { topic: textOf(topic) as Topic, due: numberOf(due), isLost: numberOf(lost) === 1 };
 }
 
 export function surveyOf(value: unknown): Survey {

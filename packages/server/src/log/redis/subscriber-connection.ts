@@ -32,7 +32,7 @@ export class SubscriberConnection {
     return this.#lasting.isUp;
   }
 
-  /** @throws RedisRefusedError, or the last error after 10 s */
+  /** @throws the last LogUnreachableError after 10 s; any other error at once */
   async start(): Promise<void> {
     await this.#lasting.start();
   }

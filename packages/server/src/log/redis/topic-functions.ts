@@ -74,6 +74,16 @@ export class TopicFunctions implements TopicLibrary {
     };
   }
 
+  async hasRules(): Promise<boolean> {
+    return (await this.#client.read('rules')).text() === this.#client.rulesDigest;
+  }
+
+  async retain(topics: readonly Topic[], isLast: boolean): Promise<void> {
+    const { limits, rulesDigest } = this.#client;
+    const args = topics.flatMap((topic) => [topic, this.#client.ruleOf(topic)]);
+    await this.#client.ask('retain', limits, isLast ? rulesDigest : '', ...args);
+  }
+
   async leave(node: string): Promise<void> {
     while ((await this.#client.ask('leave', this.#client.limits, node)).number() === 1);
   }

@@ -1,9 +1,10 @@
 import { isPattern, type Interest, type Pattern, type Topic } from '@fanfare/protocol';
-import type { TopicLibrary } from './library.ts';
+import type { ReadingLibrary, TopicLibrary } from './library.ts';
 import type { RedisRevocations } from './redis-revocations.ts';
 
 export interface UpkeepOptions {
   readonly topics: TopicLibrary;
+  readonly reading: ReadingLibrary;
   /** Identifies this run of this server, and no other one. */
   readonly nodeId: string;
   /** Whether a topic or pattern itself has a subscriber on this server, or is about to get one. */
@@ -18,6 +19,9 @@ const sweepIntervalMs = 1_000;
 
 /** Topics are told to Redis in parts of this size. */
 const usesPerCall = 500;
+
+/** A part of the topics to which changed rules are applied. */
+const topicsPerCall = 100;
 
 /**
  * What this server does for the log without being asked: it removes what is old, and tells which topics its
@@ -49,7 +53,9 @@ export class Upkeep {
     return this.#trustedTime;
   }
 
-  /** Notes that a topic or pattern is used now. @returns whether {@link tellUses} has to be called this turn */
+  /**
+   * Notes that a topic or pattern is used now. @returns whether {@link tellUses} has to be called this turn
+   */
   noteUse(interest: Interest): boolean {
     const isFirst = this.#uses.size === 0;
     // The newest use is the last in order.
@@ -118,6 +124,24 @@ export class Upkeep {
   sweep(): Promise<void> {
     this.#sweeping ??= this.#sweep().finally(() => (this.#sweeping = undefined));
     return this.#sweeping;
+  }
+
+  /** Applies the rules to all topics if other rules were applied before. Never rejects. */
+  async applyRules(): Promise<void> {
+    const { topics, reading, onFailure } = this.#options;
+    try {
+      if (await topics.hasRules()) return;
+      let after: string | undefined;
+      for (let isLast = false; !isLast && !this.#isStopped;) {
+        const query = { prefix: '', limit: topicsPerCall, ...(after !== undefined && { after }) };
+        const { topics: names, isEnd } = await reading.names(query);
+        await topics.retain(names, isEnd);
+        after = names.at(-1);
+        isLast = isEnd;
+      }
+    } catch (error) {
+      if (!this.#isStopped) onFailure(error);
+    }
   }
 
   /** Stops, and leaves all topics. */

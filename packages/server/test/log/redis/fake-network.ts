@@ -33,7 +33,7 @@ export class FakeNetwork {
     return new FakeLink(this);
   };
 
-  /** Both connections go on as if nothing was wrong, until nothing is waiting. @returns whether anything was */
+  /** Carries out, answers and delivers one thing each. @returns whether there was anything */
   pump(): boolean {
     const isAny = this.commands?.carryOutNext() === true;
     const isAnswered = this.commands?.answerNext() === true;

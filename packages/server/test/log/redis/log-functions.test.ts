@@ -6,6 +6,7 @@ import {
   type Pattern,
   type Topic,
 } from '@fanfare/protocol';
+import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { AppendReply } from '../../../src/log/redis/library.ts';
 import {
@@ -221,6 +222,16 @@ describe('epochs on Redis', () => {
     ]);
   });
 
+  it('a copy that is restored into a Redis that was emptied begins a new epoch', async () => {
+    const { log, older, epoch } = await copied();
+    await log.empty();
+    await log.functions.state();
+    await log.restore(older);
+    const state = await log.functions.state();
+    expect(state).toMatchObject({ head: 3, lineage: [{ epoch, sequence: 3 }] });
+    expect(state.epoch).not.toBe(epoch);
+  });
+
   it('reading is the first call after a failover, and continues at the last common message', async () => {
     const { log, older, epoch } = await copied();
     await log.restore(older);
@@ -278,6 +289,65 @@ describe('epochs on Redis', () => {
     expect(second).not.toBe(epoch);
     expect((await log.functions.hello('node', { epoch: second, sequence: 6 })).epoch).not.toBe(second);
   });
+});
+
+type EpochStep =
+  | { readonly do: 'append'; readonly on: number; readonly count: number }
+  | { readonly do: 'copy'; readonly from: number }
+  | { readonly do: 'restore'; readonly on: number; readonly copy: number }
+  | { readonly do: 'ask'; readonly on: number }
+  | { readonly do: 'empty'; readonly on: number };
+
+const on = fc.integer({ min: 0, max: 1 });
+
+const anyEpochStep: fc.Arbitrary<EpochStep> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({ do: fc.constant('append' as const), on, count: fc.integer({ min: 1, max: 3 }) }),
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('copy' as const), from: on }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('restore' as const), on, copy: fc.nat(9) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('ask' as const), on }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('empty' as const), on }) },
+);
+
+it('a place is never given to two messages, however copies of a log come and go on two servers', async () => {
+  const isSame = async (steps: readonly EpochStep[]): Promise<void> => {
+    const one = await opens();
+    const logs = [one, await opens({ prefix: one.prefix }, another)] as const;
+    const places = new Map<string, string>();
+    const copies: ReadonlyMap<string, Buffer>[] = [];
+    const give = (place: string, message: string): void => {
+      expect([place, places.get(place) ?? message]).toEqual([place, message]);
+      places.set(place, message);
+    };
+    let messages = 0;
+    for (const step of steps) {
+      if (step.do === 'copy') copies.push(await (logs[step.from] ?? one).copy());
+      else {
+        const log = logs[step.on] ?? one;
+        const copy = step.do === 'restore' ? copies.at(step.copy % Math.max(1, copies.length)) : undefined;
+        if (copy) await log.restore(copy);
+        else if (step.do === 'empty') await log.empty();
+        else if (step.do === 'ask') await log.functions.state();
+        else if (step.do === 'append') {
+          const texts = Array.from({ length: step.count }, () => String(++messages));
+          const outcomes = await log.append(news, ...texts);
+          const given = outcomes.map((outcome) =>
+            'sequence' in outcome ? `${outcome.epoch}.${outcome.sequence}` : '',
+          );
+          for (const [at, text] of texts.entries()) give(given[at] ?? '', text);
+          // What is read later has the places that were given.
+          for (const record of await readAll(log, news))
+            give(`${record.epoch}.${record.sequence}`, record.messageJson);
+        }
+      }
+    }
+    for (const log of logs) await log.empty();
+    for (const log of logs) log.close();
+  };
+  const anySteps = fc.array(anyEpochStep, { minLength: 5, maxLength: 25 });
+  await fc.assert(fc.asyncProperty(anySteps, isSame), { numRuns: 25 });
 });
 
 describe('the upkeep of a log on Redis', () => {
@@ -461,6 +531,10 @@ describe('a log on Redis that is not as it should be', () => {
     ]);
     await expect(log.functions.append(batch)).rejects.toThrow('OOM');
     expect(textsOf(await readAll(log, other))).toEqual(['1']);
+    const subscriber = { node: 'node', subject: undefined, isInUse: true };
+    expect((await log.functions.reading.open(other, { kind: 'new' }, subscriber)).value).toMatchObject({
+      creation: 'existed',
+    });
     await log.sweep();
     expect(await log.functions.topics.delete(other)).toBe(true);
     await log.redis.config('SET', 'maxmemory', '0');

@@ -167,6 +167,33 @@ describe('a log on Redis behind a bad network', () => {
   });
 });
 
+describe('a user of Redis with few rights', () => {
+  it('carries a log if it has the commands and keys of the functions', async () => {
+    const commands = [
+      '+fcall +function|load +info +subscribe +ssubscribe +publish +spublish +wait',
+      '+del +exists +unlink +rename +type +pexpire +time',
+      '+hset +hget +hmget +hgetall +hdel +hlen',
+      '+rpush +lpop +lrange +lindex +llen +ltrim',
+      '+sadd +srem +scard +srandmember',
+      '+zadd +zrem +zcard +zscore +zpopmin +zrange +zrangebylex +zunionstore',
+      '+xadd +xdel +xrange +xrevrange',
+    ];
+    const rights = `resetkeys resetchannels ~${prefix}* &${prefix}* -@all ${commands.join(' ')}`;
+    await redis.admin.call('ACL', 'SETUSER', 'few', 'on', '>secret', ...rights.split(' '));
+    const one = await open(redis.url.replace('://', '://few:secret@'));
+    const tail = follow(one);
+    await one.log.append([message(1), { ...message(2), id: 'x' }, message(3, 'live/x' as Topic)]);
+    await caughtUp(one);
+    await one.log.declareTopic('other' as Topic);
+    await one.log.readBefore(news, { epoch: one.log.epoch, sequence: 9 }, page);
+    await one.log.topics({ prefix: '', limit: 10 });
+    await one.log.usage();
+    await one.log.sweep();
+    await one.log.deleteTopic(news);
+    expect(messagesOf(tail.records)).toEqual([1, 2, 3]);
+  });
+});
+
 describe('a log on a Redis that fails', () => {
   it('goes on in a new epoch when Redis was emptied, and tells from where to read', async () => {
     const one = await open(redis.url);

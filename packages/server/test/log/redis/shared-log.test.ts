@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { parseInterest, parseTopic, type Interest } from '@fanfare/protocol';
+import { parseInterest, parseTopic, type Interest, type Topic } from '@fanfare/protocol';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { until } from '../../../../../test/waits.ts';
 import type { LogRecord, Position, TopicLog } from '../../../src/log/topic-log.ts';
@@ -33,7 +33,7 @@ afterEach(async () => {
 
 /** Two servers that share a log. */
 async function opensTwo(options: Partial<RedisLogOptions> = {}): Promise<readonly [RedisLog, RedisLog]> {
-  const prefix = `{${randomUUID()}}:`;
+  const { prefix = `{${randomUUID()}}:` } = options;
   const open = async (): Promise<RedisLog> => {
     const log = await openNodeLog(redis.url, { rules, ...options, prefix });
     opened.push(log);
@@ -148,6 +148,34 @@ it('a reader reaches the tail while other servers append all the time, and misse
   }
   isReading = false;
   await publishing;
+});
+
+it('a server with other rules applies them to all topics when it starts', async () => {
+  const prefix = `{${randomUUID()}}:`;
+  const [one] = await opensTwo({ prefix });
+  const topics = ['made/1', 'made/2', 'made/3'].map(parseTopic);
+  const records = [1, 2, 3].flatMap((at) => topics.map((topic) => ({ topic, messageJson: String(at) })));
+  await one.log.append(records);
+  const changed = new Rules(
+    [
+      { ...fallback, match: parseInterest('made/1'), keep: { ...keep, count: 2 } },
+      { ...fallback, match: parseInterest('made/2'), keep: 'none' },
+      { ...fallback, match: parseInterest('made/3'), keep: { ...keep, ageMs: 0 } },
+    ],
+    fallback,
+  );
+  const [third] = await opensTwo({ prefix, rules: changed });
+  const messagesOf = async (topic: Topic): Promise<number | undefined> =>
+    (await third.log.topicState(topic))?.messages;
+  const counts = async (): Promise<unknown> => Promise.all(topics.map(messagesOf));
+  let found: unknown;
+  const areApplied = async (): Promise<boolean> => {
+    await third.log.sweep();
+    found = await counts();
+    return JSON.stringify(found) === '[2,0,0]';
+  };
+  await until('the rules are applied', areApplied, { soFar: () => found });
+  expect(found).toEqual([2, 0, 0]);
 });
 
 it('after a restart of Redis without a loss, the log goes on in a new epoch and old offsets are still good', async () => {

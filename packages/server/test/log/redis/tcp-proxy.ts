@@ -6,7 +6,7 @@ export interface TcpProxy {
   readonly url: string;
   /** Cuts all connections. */
   cut(): void;
-  /** Cuts the connections of which Redis has answered the next command that names something, without the answer. */
+  /** Cuts the connection on which the next command with a text is sent, when Redis has answered it. */
   loseAnswerOf(text: string): void;
   /** Carries nothing from Redis any more on the present connections; they stay open. */
   silence(which: 'commands' | 'subscriber'): void;

@@ -101,18 +101,17 @@ local function read_runs(log, args, at)
   local runs, names, is_known = {}, {}, {}
   while at <= #args do
     local name, packed = args[at], args[at + 1]
-    local run = { name = name, first_argument = at + 2 }
-    local flags, own
-    run.count, run.keep_count, run.keep_bytes, run.keep_age, run.bytes_max, flags, own =
-      struct.unpack(run_format, packed)
-    run.creates_topic, run.keeps_nothing = flags % 2 == 1, flags >= 2
-    if own == 1 then run.subject = string.sub(packed, run_size + 1) end
-    runs[#runs + 1] = run
+    local count, keep_count, keep_bytes, keep_age, bytes_max, flags, own = struct.unpack(run_format, packed)
+    runs[#runs + 1] = {
+      name = name, first_argument = at + 2, count = count, keep_count = keep_count, keep_bytes = keep_bytes,
+      keep_age = keep_age, bytes_max = bytes_max, creates_topic = flags % 2 == 1, keeps_nothing = flags >= 2,
+      subject = own == 1 and string.sub(packed, run_size + 1) or nil, topic = false, first = 0,
+    }
     if not is_known[name] then
       is_known[name] = true
       names[#names + 1] = name
     end
-    at = at + 2 + 2 * run.count
+    at = at + 2 + 2 * count
   end
   read_topics(log, names)
   for _, name in ipairs(names) do

@@ -3,7 +3,7 @@
  * the first stored message. An entry has the time and the runs: topic, number of messages, first ordinal.
  */
 export const journalLua: string = String.raw`
-local entries_per_call = 64
+local entries_at_first, entries_per_call = 4, 64
 -- One call looks at no more runs than this, so that it takes some milliseconds at most.
 local runs_max = 512
 local lost_topics_max = 1024
@@ -23,18 +23,34 @@ local function runs_of(entry)
   return runs
 end
 
--- Calls visit(entry, its id) for the entries with messages after a sequence, until it returns true.
+-- Reads the states of the topics of an entry at once.
+local function read_entry_topics(log, entry)
+  local names = {}
+  for _, run in ipairs(entry) do
+    if log.topics[run.name] == nil then
+      log.topics[run.name] = false
+      names[#names + 1] = run.name
+    end
+  end
+  read_topics(log, names)
+end
+
+-- Calls visit(entry) for the entries with messages after a sequence, until it returns true.
 local function each_entry(log, sequence, visit)
   local key = log.prefix .. 'j'
   local before_it = call('XREVRANGE', key, integer(sequence + 1), '-', 'COUNT', 1)[1]
-  local from = before_it and before_it[1] or '-'
+  local from, count = before_it and before_it[1] or '-', entries_at_first
   while true do
-    local entries = call('XRANGE', key, from, '+', 'COUNT', entries_per_call)
-    for _, entry in ipairs(entries) do
-      if visit(runs_of(entry), entry[1]) then return end
+    local entries = call('XRANGE', key, from, '+', 'COUNT', count)
+    for _, found in ipairs(entries) do
+      local entry = runs_of(found)
+      read_entry_topics(log, entry)
+      if visit(entry) then return end
     end
-    if #entries < entries_per_call then return end
+    if #entries < count then return end
     from = '(' .. entries[#entries][1]
+    -- Entries are small or large, like the batches.
+    count = math.min(2 * count, entries_per_call)
   end
 end
 

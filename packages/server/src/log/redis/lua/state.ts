@@ -12,7 +12,8 @@ local lineage_max = 1000
 local changes_step = 1e9
 
 local this_process
-local announced = {}
+-- By prefix: the epoch of the log and its newest announcement, and the epochs that the log has left.
+local known = {}
 
 -- Numbers of the log, packed: head, time, batch, cut, changes, uses, the window of ids and its end, the highest
 -- marks of deletions, and the clock. 'cut' is the highest one of the lineage: everything after it is of the
@@ -57,7 +58,10 @@ end
 local function new_log(prefix, epoch, run, test_clock)
   return {
     prefix = prefix, epoch = epoch, run = run, now = redis_time(test_clock),
-    topics = {}, changed = {}, deleted = {},
+    topics = {}, changed = {}, deleted = {}, steps = false,
+    -- These are read below. A table that is made with all its fields takes half the time of one that grows.
+    head = 0, time = 0, batch = 0, cut = 0, changes = 0, uses = 0, ids = 0, ids_end = 0, deleted_in_common = 0,
+    deleted_in_common_at = 0, shown = 0, trusted = 0, running = 0, steady = 0, on_trial = 0, trial_since = 0,
   }
 end
 
@@ -82,10 +86,24 @@ local function save_meta(log)
   if log.has_new_step then call('HSET', log.prefix .. 'meta', 'steps', written_steps(log)) end
 end
 
+-- Another version of the library in this process can have begun an epoch.
+local function note_known(log)
+  local last = known[log.prefix]
+  if not last then
+    last = { epoch = log.epoch, batch = 0, left = {} }
+    known[log.prefix] = last
+  end
+  if last.epoch ~= log.epoch then
+    last.left[last.epoch] = true
+    last.epoch = log.epoch
+  end
+  last.batch = log.batch
+end
+
 -- Publishes one frame: the records of a batch, as runs, and the topics that are gone.
 local function announce(log, head_before, time, runs, run_count)
   log.batch = log.batch + 1
-  announced[log.prefix] = log.batch
+  note_known(log)
   local head = struct.pack('<BBc0ddddI4I4', 1, #log.epoch, log.epoch,
     log.batch, head_before, log.head, time, #log.deleted, run_count)
   local names = {}
@@ -119,12 +137,9 @@ end
 
 local function begin(prefix)
   local log = new_log(prefix, nil, process().run, nil)
-  log.head, log.time, log.batch, log.cut, log.changes, log.uses, log.ids, log.ids_end = 0, 0, 0, 0, 0, 0, 0, 0
-  log.deleted_in_common, log.deleted_in_common_at = 0, 0
   begin_clock(log)
   read_steps(log, nil)
   log.epoch = new_epoch(log)
-  announced[prefix] = 0
   check_keys(log)
   announce(log, 0, log.now, {}, 0)
   save_meta(log)
@@ -144,8 +159,13 @@ local function adopt(log)
   save_meta(log)
 end
 
+-- Whether this process has not written the log, or the keys have gone back to an earlier state.
 local function is_another(log)
-  return log.run ~= process().run or log.batch < (announced[log.prefix] or 0)
+  if log.run ~= process().run then return true end
+  local last = known[log.prefix]
+  if not last then return false end
+  if log.epoch == last.epoch then return log.batch < last.batch end
+  return last.left[log.epoch] == true
 end
 
 -- The log for a function that writes: begun, and adopted if need be. Also returns whether it was.
@@ -154,7 +174,10 @@ local function log_to_write(prefix)
   if not meta then return begin(prefix), true end
   local log = log_of(prefix, meta)
   sample_clock(log)
-  if not is_another(log) then return log, false end
+  if not is_another(log) then
+    note_known(log)
+    return log, false
+  end
   adopt(log)
   return log, true
 end

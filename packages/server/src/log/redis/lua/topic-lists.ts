@@ -24,8 +24,9 @@ end
 -- list(prefix, after, limit): the states of topics.
 local function list(keys, args)
   local log = log_to_read(keys[1])
-  local states = {}
-  for at, name in ipairs((names_after(log, args[1], args[2], tonumber(args[3])))) do states[at] = state_of(log, name) end
+  local states, found = {}, names_after(log, args[1], args[2], tonumber(args[3]))
+  read_topics(log, found)
+  for at, name in ipairs(found) do states[at] = state_of(log, name) end
   return reply(log, {}, states)
 end
 
@@ -42,18 +43,48 @@ local function names(keys, args)
   return reply(log, {}, is_end and 1 or 0, found)
 end
 
--- pattern_start(from, amount, epoch): where a pattern starts at the latest, and the deletions after an offset.
+-- The topics with messages after a place, as (topic, number of stored ones, whether any is not stored). Nil if
+-- these are too many to look at, or a part of the journal is not needed and gone.
+local function topics_after(log, place)
+  local by_name, found, looked, through, is_known = {}, {}, 0, place, true
+  each_entry(log, place, function(entry)
+    looked = looked + #entry
+    if looked > runs_max or entry.first > through + 1 then
+      is_known = false
+      return true
+    end
+    for _, run in ipairs(entry) do
+      local _, _, count, is_partial = stored_part(log, run, place)
+      local one = by_name[run.name]
+      if not one and (count > 0 or is_partial) then
+        one = { run.name, 0, 0 }
+        by_name[run.name] = one
+        found[#found + 1] = one
+      end
+      if one then
+        one[2] = one[2] + count
+        if is_partial then one[3] = 1 end
+      end
+    end
+    through = entry.stop - 1
+  end)
+  return is_known and through >= log.head and found or nil
+end
+
+-- pattern_start(from, amount, epoch): where a pattern starts at the latest. For an offset, also the deletions
+-- after it, and the topics with messages after it if these are few.
 local function pattern_start(keys, args)
   local log = log_to_read(keys[1])
   local from, amount = args[1], tonumber(args[2])
   local sequence, kind, is_any = log.head, 'ours', 0
-  local deleted, segments = {}, {}
+  local deleted, segments, after = {}, {}, nil
   if from == 'time' then sequence = place_before_time(log, amount) end
   if from == 'offset' then
     sequence, kind = resolve(log, args[3], amount)
     deleted, segments, is_any = deletions_after(log, sequence, -1)
+    if kind == 'ours' or kind == 'lost' then after = topics_after(log, sequence) end
   end
-  return reply(log, {}, sequence, kind, log.changes, is_any, deleted, segments)
+  return reply(log, {}, sequence, kind, log.changes, is_any, deleted, segments, after and 1 or 0, after or {})
 end
 
 -- survey(from, amount, sequence, topics...): for each topic, the number of stored messages after the start,
@@ -61,9 +92,11 @@ end
 local function survey(keys, args)
   local log = log_to_read(keys[1])
   local from, amount, sequence = args[1], tonumber(args[2]), tonumber(args[3])
-  local found = {}
-  for at = 4, #args do
-    local topic = get_topic(log, args[at])
+  local found, wanted = {}, {}
+  for at = 4, #args do wanted[at - 3] = args[at] end
+  read_topics(log, wanted)
+  for _, name in ipairs(wanted) do
+    local topic = get_topic(log, name)
     if topic then
       local had = 0
       if from == 'last' then had = ordinal_at(log, topic, sequence) - amount

@@ -46,11 +46,14 @@ local function topic_of(name, value)
   if #value < topic_size then
     refuse('FANFAREDAMAGED', "The state of the topic '" .. name .. "' cannot be read.")
   end
-  local topic = { name = name }
-  topic.count, topic.bytes, topic.trimmed, topic.last, topic.gone, topic.created, topic.last_time,
-    topic.published, topic.trimmed_at, topic.age, topic.flags = struct.unpack(topic_format, value)
-  if has(topic.flags, has_subject) then topic.subject = string.sub(value, topic_size + 1) end
-  return topic
+  local count, bytes, trimmed, last, gone, created, last_time, published, trimmed_at, age, flags =
+    struct.unpack(topic_format, value)
+  -- A table that is made with all its fields takes half the time of one that grows.
+  return {
+    name = name, count = count, bytes = bytes, trimmed = trimmed, last = last, gone = gone, created = created,
+    last_time = last_time, published = published, trimmed_at = trimmed_at, age = age, flags = flags,
+    subject = has(flags, has_subject) and string.sub(value, topic_size + 1) or nil,
+  }
 end
 
 -- 'count' is the number of messages that the topic has had, 'trimmed' how many of them are dropped, 'gone'

@@ -1,7 +1,7 @@
 /** What has to be done once a second, by any node: ages, old ids, unused names, the journal, gone nodes. */
 export const upkeepLua: string = String.raw`
 local due_topics_max, aged_messages_max = 200, 2000
-local journal_entries_max, journal_runs_max = 500, 2000
+local journal_entries_at_once, journal_runs_max = 50, 500
 local results_kept_ms = 3600000
 
 -- Drops the messages of a topic that are too old, up to a limit. Returns how many.
@@ -51,6 +51,11 @@ local function sweep_ages(log)
   return #names == due_topics_max or left <= 0
 end
 
+-- Batches of a node that is gone may still be on their way.
+local function expire_results(log, node)
+  call('PEXPIRE', log.prefix .. 'results:' .. node, results_kept_ms)
+end
+
 -- A node that is gone has left its topics. Returns whether there is more to do, and whether the node itself was
 -- gone: it has to tell its topics again.
 local function sweep_nodes(log, node)
@@ -62,37 +67,50 @@ local function sweep_nodes(log, node)
     else
       call('ZREM', log.prefix .. 'alive', gone)
       forget_patterns(log, gone)
-      -- Its batches may still be on their way.
-      call('PEXPIRE', log.prefix .. 'results:' .. gone, results_kept_ms)
+      expire_results(log, gone)
     end
   end
   log.nodes = nil
   return has_more, was_gone
 end
 
+-- Whether any message of a journal entry is stored, and how many runs were looked at.
+local function is_needed(log, entry)
+  local packed, at, looked = entry[2][2], 9, 0
+  local first = tonumber(string.match(entry[1], '^%d+'))
+  while at <= #packed do
+    local name, count, ordinal
+    name, count, ordinal, at = struct.unpack('<Bc0I4d', packed, at)
+    looked = looked + 1
+    local _, _, stored = stored_part(log, { name = name, count = count, ordinal = ordinal, first = first }, 0)
+    if stored > 0 then return true, looked end
+    first = first + count
+  end
+  return false, looked
+end
+
 -- Removes journal entries without stored messages. The search goes round the journal, one part at a time. It
 -- goes on at once where it finds many, so that it keeps up with the growth. Returns where, and whether it does.
 local function sweep_journal(log, from)
   local key = log.prefix .. 'j'
-  local entries = call('XRANGE', key, from, '+', 'COUNT', journal_entries_max)
-  local dead, seen, looked = {}, 0, 0
-  for _, entry in ipairs(entries) do
-    if looked >= journal_runs_max then break end
-    seen = seen + 1
-    local is_needed = false
-    for _, run in ipairs(runs_of(entry)) do
-      looked = looked + 1
-      local _, _, count = stored_part(log, run, 0)
-      if count > 0 then
-        is_needed = true
-        break
-      end
+  local dead, seen, left = {}, 0, journal_runs_max
+  while left > 0 do
+    local entries = call('XRANGE', key, from, '+', 'COUNT', journal_entries_at_once)
+    for _, entry in ipairs(entries) do
+      if left <= 0 then break end
+      local needed, looked = is_needed(log, entry)
+      -- Reading an entry costs as much as some runs.
+      left, seen = left - looked - 4, seen + 1
+      if not needed then dead[#dead + 1] = entry[1] end
+      from = '(' .. entry[1]
     end
-    if not is_needed then dead[#dead + 1] = entry[1] end
+    if left > 0 and #entries < journal_entries_at_once then
+      from = '-'
+      break
+    end
   end
   if #dead > 0 then call('XDEL', key, unpack(dead)) end
-  if seen == #entries and seen < journal_entries_max then return '-', false end
-  return '(' .. entries[seen][1], 2 * #dead >= seen
+  return from, from ~= '-' and 2 * #dead >= seen
 end
 
 local function revocations_version(log)
@@ -144,12 +162,46 @@ local function state(keys, args)
   return state_for(log, is_adopted, args[1], args[2])
 end
 
+-- rules(): a digest of the rules that were applied to all topics last.
+local function rules(keys, args)
+  local log = log_to_read(keys[1])
+  return reply(log, {}, call('HGET', log.prefix .. 'meta', 'rules') or '')
+end
+
+-- retain(limits, digest of the rules or '', {topic, rule}...): applies changed rules to topics.
+local function retain(keys, args)
+  local log = log_to_write(keys[1])
+  read_limits(log, args[1])
+  for at = 3, #args, 2 do
+    local topic = get_topic(log, args[at])
+    local _, keep_count, keep_bytes, keep_age, _, flags = struct.unpack(run_format, args[at + 1])
+    if topic then
+      set_flag(log, topic, keeps_nothing, flags >= 2)
+      local stored = topic.count - topic.trimmed
+      if stored > 0 then
+        topic.age = keep_age
+        note_change(log, topic)
+        trim(log, topic, flags >= 2 and stored or stored - keep_count)
+        trim_bytes(log, topic, keep_bytes)
+        if topic.count == topic.trimmed then note_use(log, topic)
+        elseif keep_age == math.huge then call('ZREM', log.prefix .. 'due', topic.name)
+        -- The next sweep finds out when it is due.
+        else call('ZADD', log.prefix .. 'due', 0, topic.name) end
+      end
+    end
+  end
+  if args[2] ~= '' then call('HSET', log.prefix .. 'meta', 'rules', args[2]) end
+  commit(log)
+  return reply(log, {})
+end
+
 -- leave(node): its subscribers are gone.
 local function leave(keys, args)
   local log = log_to_write(keys[1])
   read_limits(log, args[1])
   call('ZREM', log.prefix .. 'alive', args[2])
   forget_patterns(log, args[2])
+  expire_results(log, args[2])
   local has_more = leave_topics(log, args[2])
   commit(log)
   return reply(log, {}, has_more and 1 or 0)

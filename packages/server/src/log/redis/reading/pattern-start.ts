@@ -1,15 +1,16 @@
 import type { From } from '@fanfare/protocol';
 import type { Rules } from '../../../rules/rule.ts';
 import type { Start } from '../../topic-log.ts';
-import type { At, ReadingLibrary, PatternStart } from '../library.ts';
+import type { At, PatternStart, ReadingLibrary, Survey } from '../library.ts';
 import type { PatternFilter } from './pattern-filter.ts';
 
 /** The number of names that are asked for at once. It keeps Redis busy for a millisecond. */
 const namesPerCall = 500;
 
 /**
- * Finds the position at which a pattern's reader starts. It asks for all topics with the beginning of the
- * pattern; the first page reports messages that are dropped meanwhile.
+ * Finds the position at which a pattern's reader starts. Near the head, the journal tells enough. Otherwise it
+ * asks for all topics with the beginning of the pattern. The first page reports messages that are dropped
+ * meanwhile.
  */
 export async function locatePattern(
   reading: ReadingLibrary,
@@ -59,8 +60,14 @@ class Search {
     this.#rules = rules;
   }
 
-  async run({ sequence }: PatternStart): Promise<void> {
+  async run({ sequence, after: known }: PatternStart): Promise<void> {
     this.place = sequence;
+    if (known && !this.#rules.mayKeepNothing(this.#filter.pattern)) {
+      for (const { topic, due, isLost } of known) {
+        if (this.#filter.isWanted(topic)) this.#add([{ due, isLost }]);
+      }
+      return;
+    }
     let after: string | undefined;
     for (let isLast = false; !isLast;) {
       const { prefix } = this.#filter;
@@ -74,7 +81,7 @@ class Search {
     }
   }
 
-  #add(surveys: Awaited<ReturnType<ReadingLibrary['survey']>>): void {
+  #add(surveys: readonly Survey[]): void {
     for (const { due, place, isLost } of surveys) {
       this.due += due;
       this.isLost ||= isLost;
