@@ -2,11 +2,12 @@
  * Appending a batch. It is whole or not at all, and the same number of a node has the same result.
  *
  * A message is one item everywhere: in the list of its topic, in frames and in pages. It is its own length,
- * sequence, time, the lengths of id and publisher plus one (0: there is none), id, publisher and JSON text.
+ * sequence, time, the lengths of id and publisher plus one (0: there is none), the length of fields that only
+ * newer versions know, id, publisher, those fields, and JSON text.
  */
 export const appendLua: string = String.raw`
 local item_head = '<I4dd'
-local item_head_size, body_head_size = 20, 4
+local item_head_size, body_head_size = 20, 6
 local run_format = '<I4ddddBB'
 local run_size = 38
 -- A call of Redis cannot have more arguments at once.
@@ -20,9 +21,9 @@ end
 
 -- The size of the JSON text in a body that begins at a position, and ends with the string.
 local function body_bytes(text, at)
-  local id_low, id_high, publisher_low, publisher_high = string.byte(text, at, at + 3)
-  local id, publisher = id_low + 256 * id_high, publisher_low + 256 * publisher_high
-  return #text - at + 1 - body_head_size - (id > 0 and id - 1 or 0) - (publisher > 0 and publisher - 1 or 0)
+  local id_low, id_high, publisher_low, publisher_high, further_low, further_high = string.byte(text, at, at + 5)
+  local id, publisher, further = id_low + 256 * id_high, publisher_low + 256 * publisher_high, further_low + 256 * further_high
+  return #text - at + 1 - body_head_size - (id > 0 and id - 1 or 0) - (publisher > 0 and publisher - 1 or 0) - further
 end
 
 local function text_bytes(item)
