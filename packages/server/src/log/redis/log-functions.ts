@@ -1,12 +1,12 @@
 import type { Offset, Topic } from '@fanfare/protocol';
 import type { Rules } from '../../rules/rule.ts';
-import type { PageLimit } from '../topic-log.ts';
+import { LogUnwritableError, type PageLimit } from '../topic-log.ts';
 import { decodeOutcomes, encodeRuns } from './batch-codec.ts';
 import { FunctionClient, type LogFunctionsOptions } from './function-client.ts';
 import type { AppendCall, AppendReply, CallFunction, LogLibrary, RemoteState, Since } from './library.ts';
 import { NodeFunctions } from './node-functions.ts';
 import { ReadingFunctions } from './reading-functions.ts';
-import { listOf, numberOf, recordsOf, textOf } from './replies.ts';
+import { listOf, numberOf, recordsOf, textOf, type Reply } from './replies.ts';
 import { TopicFunctions } from './topic-functions.ts';
 
 /** The functions of the log in Redis, with their arguments and answers as objects. It has no state. */
@@ -28,7 +28,14 @@ export class LogFunctions implements LogLibrary {
   }
 
   async hello(node: string, seen: Offset | undefined): Promise<RemoteState> {
-    return (await this.#client.ask('hello', node, seen?.epoch ?? '', seen?.sequence ?? 0)).state;
+    const greet = (): Promise<Reply> =>
+      this.#client.ask('hello', node, seen?.epoch ?? '', seen?.sequence ?? 0);
+    const first = await greet();
+    if (first.number() > 1) return first.state;
+    // Without variables, the log could give a place to two messages.
+    const second = await greet();
+    if (second.number() > 1) return second.state;
+    throw new LogUnwritableError('This Redis does not keep the variables of a library of functions.');
   }
 
   async state(seen?: Offset): Promise<RemoteState> {

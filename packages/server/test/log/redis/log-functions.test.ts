@@ -15,6 +15,8 @@ import {
   type NewRecord,
   type Position,
 } from '../../../src/log/topic-log.ts';
+import { LogFunctions } from '../../../src/log/redis/log-functions.ts';
+import { Rules, type Rule } from '../../../src/rules/rule.ts';
 import { FunctionLog, type FunctionLogOptions } from './function-log.ts';
 import { startRedis, type RedisProcess } from './redis-process.ts';
 
@@ -519,6 +521,17 @@ describe('a log on Redis that is not as it should be', () => {
     const hello = log.functions.hello('node', undefined);
     await expect(hello).rejects.toThrow('Set it to noeviction.');
     await log.redis.config('SET', 'maxmemory-policy', 'noeviction');
+  });
+
+  it('a Redis that forgets the variables of a library is refused', async () => {
+    const options = { rules: new Rules([], {} as Rule), topicsMax: 1, idsMax: 1, idWindowMs: 1 };
+    const reply = [Buffer.from('e'), 0, 0, 0, [], 1];
+    const functions = new LogFunctions(() => Promise.resolve(reply), {
+      ...options,
+      unusedPerSubjectMax: 1,
+      level: () => 'memory',
+    });
+    await expect(functions.hello('node', undefined)).rejects.toThrow('does not keep the variables');
   });
 
   it('a Redis without memory refuses appends as a whole, still reads, and has space after a deletion', async () => {

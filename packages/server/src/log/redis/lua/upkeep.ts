@@ -144,7 +144,10 @@ local function state_for(log, is_adopted, epoch, sequence)
   return reply(log, lineage)
 end
 
--- hello(node, seen epoch, seen sequence): checks what the log relies on.
+local greetings = 0
+
+-- hello(node, seen epoch, seen sequence): checks what the log relies on. Also returns how often it was called,
+-- by a variable of the library.
 local function hello(keys, args)
   local log, is_adopted = log_to_write(keys[1])
   local policy = string.match(call('INFO', 'memory'), 'maxmemory_policy:(%S+)')
@@ -153,7 +156,10 @@ local function hello(keys, args)
   end
   check_keys(log)
   save_meta(log)
-  return state_for(log, is_adopted, args[2], args[3])
+  greetings = greetings + 1
+  local state_reply = state_for(log, is_adopted, args[2], args[3])
+  state_reply[#state_reply + 1] = greetings
+  return state_reply
 end
 
 -- state(seen epoch, seen sequence): the same, for a check every second.
