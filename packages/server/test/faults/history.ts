@@ -11,6 +11,16 @@ export interface History {
   readonly keep?: Readonly<Record<string, number>>;
   /** Deliveries that match no subscription of their connection. */
   readonly strays?: readonly Stray[];
+  /** The epochs before the one of the last message, oldest first. By default there is none. */
+  readonly earlier?: readonly EarlierEpoch[];
+  /** Whether the log may have lost messages when it began a new epoch, even acknowledged ones. */
+  readonly mayLose?: boolean;
+}
+
+export interface EarlierEpoch {
+  readonly epoch: string;
+  /** The sequence up to which the epoch and the next one are one log; -1 if they are different logs. */
+  readonly cut: number;
 }
 
 export interface Publish {
@@ -94,6 +104,8 @@ export const faultKinds = [
   'lost',
   /** The message has another place or time than was reported before. */
   'moved',
+  /** Two messages have had the same offset. */
+  'reusedOffset',
   /** The message is in the log or was delivered, but nobody sent it, or it was altered or refused. */
   'phantom',
   /** The message is twice in the log, was delivered twice in a run, or a repeated id was reported as new. */
@@ -126,5 +138,7 @@ export interface Verdict {
     readonly delivered: number;
     readonly replayed: number;
     readonly runs: number;
+    /** Acknowledged messages that the log has lost, and was allowed to lose. */
+    readonly lostAcknowledged: number;
   };
 }

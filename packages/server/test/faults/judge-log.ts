@@ -1,7 +1,6 @@
 import { grouped } from './grouped.ts';
 import type { History, Publish } from './history.ts';
 import type { Ledger } from './ledger.ts';
-import { placeOf } from './place.ts';
 
 /** Compares the log at the end with the responses that its publishers got. */
 export function judgeLog({ publishes, kept }: History, ledger: Ledger): void {
@@ -32,7 +31,9 @@ function judgeKept(kept: History['kept'], ledger: Ledger): void {
     ids.add(idOfTopic);
     if (offsets.has(offset)) ledger.report('duplicate', `the log has ${where}, and another one there`);
     offsets.add(offset);
-    const { epoch, sequence } = placeOf(offset);
+    const { epoch, sequence } = ledger.lineage.place(offset);
+    if (ledger.lineage.isLost(sequence)) ledger.report('moved', `the log has ${where}, after the cut`);
+    if (!ledger.lineage.isWithin(offset)) ledger.report('moved', `the log has ${where}, before its epoch`);
     if (ledger.isOtherEpoch(epoch)) ledger.report('moved', `the log has ${where}: another epoch`);
     if (sequence < last) ledger.report('reordered', `the log gave ${where} after ${last}`);
     last = sequence;
@@ -43,12 +44,17 @@ function judgeAnswer(publish: Publish, ledger: Ledger): void {
   const { outcome, topic, content, sent, answered } = publish;
   if (outcome.kind !== 'ok') return;
   const where = `${content} acknowledged at ${outcome.offset} of ${topic}`;
-  const placed = ledger.placed(content);
-  if (!placed?.isKept && !ledger.isTrimmed({ topic, ...placeOf(outcome.offset) })) {
+  const placed = ledger.placed(content, outcome.offset);
+  const mayBeLost = ledger.lineage.mayBeLost(outcome.offset);
+  if (
+    !placed?.isKept &&
+    !mayBeLost &&
+    !ledger.isTrimmed({ topic, ...ledger.lineage.place(outcome.offset) })
+  ) {
     ledger.report('lost', where);
   }
-  if (placed && (outcome.offset !== `${placed.epoch}.${placed.sequence}` || outcome.time !== placed.time)) {
-    ledger.report('moved', `${where}, ${outcome.time}, is at ${placed.sequence}, ${placed.time}`);
+  if (placed && (outcome.offset !== placed.offset || outcome.time !== placed.time)) {
+    ledger.report('moved', `${where}, ${outcome.time}, is at ${placed.offset}, ${placed.time}`);
   }
   const others = ledger.attemptsOf(content).filter((each) => each !== publish);
   const before = others.find(

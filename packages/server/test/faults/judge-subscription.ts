@@ -1,6 +1,6 @@
 import type { Delivery, State, Subscribed, Subscription, SubscriptionEvent } from './history.ts';
 import type { Ledger } from './ledger.ts';
-import { isOffset, placeOf } from './place.ts';
+import { isOffset, type Place } from './place.ts';
 
 /** Compares the deliveries to a subscription with the log. */
 export function judgeSubscription(subscription: Subscription, ledger: Ledger): void {
@@ -30,9 +30,9 @@ class Run {
   readonly #hasStates: boolean;
   readonly #ledger: Ledger;
   readonly #start: Subscribed;
-  /** All messages that the run got. */
-  readonly #all: ReadonlySet<string>;
-  readonly #delivered = new Set<string>();
+  /** All messages that the run got: their places, or their contents if they have no place. */
+  readonly #all: ReadonlySet<unknown>;
+  readonly #delivered = new Set<unknown>();
   /** The number of missing messages in the notices, by the topic or pattern that they name. */
   readonly #told = new Map<string, number>();
   /** The place up to which no message is missing without a notice, by topic. */
@@ -43,6 +43,8 @@ class Run {
   #through: number;
   #last: number;
   #state: State;
+  /** Whether a notice without a number has said that the log lost messages, since the last place. */
+  #isToldOfLoss = false;
 
   constructor(
     { client, interest, form }: Subscription,
@@ -55,8 +57,8 @@ class Run {
     this.#hasStates = form === 'envelope';
     this.#ledger = ledger;
     this.#start = start;
-    this.#all = new Set(events.flatMap((event) => (event.kind === 'message' ? [event.content] : [])));
-    this.#floor = placeOf(start.offset).sequence;
+    this.#all = new Set(events.flatMap((event) => (event.kind === 'message' ? [this.#keyOf(event)] : [])));
+    this.#floor = this.#place(start.offset).sequence;
     this.#through = this.#floor;
     this.#last = this.#floor;
     this.#state = start.state;
@@ -73,29 +75,32 @@ class Run {
 
   begin(reachedBefore: number | undefined): void {
     const { from, offset, recovered } = this.#start;
-    const start = placeOf(offset);
+    const start = this.#place(offset);
     if (this.#ledger.isOtherEpoch(start.epoch)) this.#fault('moved', 'starts in another epoch');
     if (!isOffset(from)) {
       if (recovered !== undefined) this.#fault('misstated', `says recovered: ${recovered}`);
       if (from === 'earliest') this.#mustStartAtEarliest(0);
       return;
     }
-    const asked = placeOf(from);
+    const asked = this.#place(from);
+    const isLost = this.#ledger.lineage.isLost(asked.sequence);
     if (recovered === undefined) this.#fault('misstated', 'does not say whether it recovered');
     if (recovered === false) {
       const isGone = this.#ledger.isOtherEpoch(asked.epoch) || this.#ledger.isBeyondHead(asked.sequence);
       // PROTOCOL 3.5: it starts at the earliest message after the offset, or of the log if the offset is from
       // another one.
       this.#mustStartAtEarliest(isGone ? 0 : asked.sequence);
-      if (!isGone && !this.#ledger.mayBeTrimmed(this.#interest)) {
+      if (!isGone && !isLost && !this.#ledger.mayBeTrimmed(this.#interest)) {
         this.#fault('needlessGap', 'is not recovered, though the log has everything');
       }
       return;
     }
     if (this.#ledger.isOtherEpoch(asked.epoch)) this.#fault('silentGap', 'recovered from another epoch');
+    if (isLost) this.#fault('silentGap', 'recovered from a place that the log has lost');
     const since = Math.min(asked.sequence, reachedBefore ?? asked.sequence);
     for (const { content, sequence } of this.#ledger.between(this.#interest, since, start.sequence)) {
-      this.#fault('silentGap', `starts after ${content} at ${sequence}`);
+      if (!this.#ledger.lineage.isLost(sequence))
+        this.#fault('silentGap', `starts after ${content} at ${sequence}`);
     }
     this.#floor = Math.max(start.sequence, asked.sequence);
     this.#through = this.#last = this.#floor;
@@ -107,9 +112,13 @@ class Run {
         this.#deliver(event);
         break;
       case 'state':
-        this.#changeState(event.state, placeOf(event.offset).sequence);
+        this.#changeState(event.state, this.#place(event.offset).sequence);
         break;
       case 'gap': {
+        if (event.dropped === undefined && this.#ledger.lineage.mayLose) {
+          this.#isToldOfLoss = true;
+          break;
+        }
         const told = this.#told.get(event.topic) ?? 0;
         this.#told.set(event.topic, told + (event.dropped ?? Infinity));
         break;
@@ -124,6 +133,7 @@ class Run {
     const through = isComplete ? Infinity : this.#through;
     for (const topic of new Set(this.#ledger.matching(this.#interest).map((each) => each.topic)))
       this.#check(topic, through);
+    if (isComplete) this.#checkLoss(Infinity);
     if (this.#ledger.mayBeTrimmed(this.#interest)) return;
     for (const [topic, count] of this.#told) {
       if (count > 0)
@@ -134,7 +144,7 @@ class Run {
   #deliver(delivery: Delivery): void {
     const { topic, content, offset, time, replay } = delivery;
     const what = `${content} of ${topic}`;
-    const known = this.#ledger.placed(content);
+    const known = this.#ledger.placed(content, offset);
     const strangeness = this.#ledger.strangeness(delivery, this.#hasStates);
     if (strangeness !== undefined) this.#fault('phantom', `got ${what}: ${strangeness}`);
     else if (!known && !this.#ledger.mayBeTrimmed(topic)) {
@@ -146,22 +156,23 @@ class Run {
       this.#checkState(what, replay);
     }
     if (known && offset !== undefined) {
-      if (offset !== `${known.epoch}.${known.sequence}` || time !== known.time) {
-        this.#fault('moved', `got ${what} at ${offset}, ${time}; it is at ${known.sequence}, ${known.time}`);
+      if (offset !== known.offset || time !== known.time) {
+        this.#fault('moved', `got ${what} at ${offset}, ${time}; it is at ${known.offset}, ${known.time}`);
       }
     }
-    const sequence = known?.sequence ?? (offset === undefined ? undefined : placeOf(offset).sequence);
-    if (sequence !== undefined) this.#move(what, topic, content, sequence);
+    const sequence = known?.sequence ?? (offset === undefined ? undefined : this.#place(offset).sequence);
+    if (sequence !== undefined) this.#move(what, topic, this.#keyOf(delivery), sequence);
   }
 
-  #move(what: string, topic: string, content: string, sequence: number): void {
-    if (this.#delivered.has(content)) this.#fault('duplicate', `got ${what} twice`);
+  #move(what: string, topic: string, key: unknown, sequence: number): void {
+    this.#checkLoss(sequence);
+    if (this.#delivered.has(key)) this.#fault('duplicate', `got ${what} twice`);
     else if (sequence <= this.#floor)
       this.#fault('duplicate', `got ${what} at ${sequence}, before its start`);
     else if (sequence < this.#last)
       this.#fault('reordered', `got ${what} at ${sequence} after ${this.#last}`);
     else if (sequence <= this.#through) this.#fault('misstated', `got ${what}, and was told to be further`);
-    this.#delivered.add(content);
+    this.#delivered.add(key);
     if (this.#matches(topic)) this.#check(topic, sequence - 1);
     this.#last = Math.max(this.#last, sequence);
     this.#through = Math.max(this.#through, sequence);
@@ -173,7 +184,9 @@ class Run {
     // A reader from the earliest message need not get messages that were dropped before.
     const isFirst = this.#isFromEarliest && !this.#checked.has(topic);
     for (const { content, sequence, isKept } of this.#ledger.between(topic, from, through)) {
-      if (this.#all.has(content) || (isFirst && !isKept)) continue;
+      if (this.#all.has(sequence) || (isFirst && !isKept)) continue;
+      // Only who was past the cut can be told: to others, a lost message looks like one that never was.
+      if (this.#ledger.lineage.isLost(sequence) && this.#ledger.lineage.mayLose) continue;
       const teller = [topic, this.#interest].find((each) => (this.#told.get(each) ?? 0) > 0);
       if (teller === undefined) this.#fault('silentGap', `missed ${content} at ${sequence}`);
       else {
@@ -182,6 +195,17 @@ class Run {
       }
     }
     this.#checked.set(topic, Math.max(from, through));
+  }
+
+  /** Checks that a run is told of the loss before it goes on from a place that the log has lost. */
+  #checkLoss(next: number): void {
+    const { lineage } = this.#ledger;
+    const isFurther = next === Infinity || !lineage.isLost(next);
+    if (isFurther && !this.#isToldOfLoss && lineage.isLost(this.#through)) {
+      this.#fault('silentGap', `was not told that the log has lost messages up to ${this.#through}`);
+      // Once is enough.
+      this.#isToldOfLoss = true;
+    }
   }
 
   #changeState(state: State, sequence: number): void {
@@ -200,10 +224,19 @@ class Run {
     for (const { content, sequence, isKept } of this.#ledger.between(
       this.#interest,
       after,
-      placeOf(this.#start.offset).sequence,
+      this.#place(this.#start.offset).sequence,
     )) {
       if (isKept) this.#fault('silentGap', `does not start at the earliest: ${content} at ${sequence}`);
     }
+  }
+
+  /** What tells the messages of the run apart. */
+  #keyOf({ content, offset }: Pick<Delivery, 'content' | 'offset'>): unknown {
+    return this.#ledger.placed(content, offset)?.sequence ?? content;
+  }
+
+  #place(offset: string): Place {
+    return this.#ledger.lineage.place(offset);
   }
 
   #matches(topic: string): boolean {

@@ -1,9 +1,14 @@
 import { grouped } from './grouped.ts';
 import type { Fault, FaultKind, History, Kept, Outcome, Publish } from './history.ts';
-import { isOf, placeOf, type Place } from './place.ts';
+import { Lineage } from './lineage.ts';
+import { isOf, type Place } from './place.ts';
 
-/** A message whose place is known: from the log as it was read at the end, or from an acknowledgement. */
+/**
+ * A message whose place is known: from the log as it was read at the end, or from an acknowledgement. Its
+ * sequence is the rank of its place, see {@link Lineage}.
+ */
 export interface Placed extends Place {
+  readonly offset: string;
   readonly topic: string;
   readonly content: string;
   readonly time: number;
@@ -17,35 +22,53 @@ export class Ledger {
   readonly faults: Fault[] = [];
   readonly #attempts: ReadonlyMap<string, readonly Publish[]>;
   readonly #placed: ReadonlyMap<string, Placed>;
+  /** Places that the log has lost, and was allowed to lose, by offset. Their messages can have others too. */
+  readonly #lost = new Map<string, Placed>();
   readonly #inOrder: readonly Placed[];
   readonly #isOf = new Map<string, boolean>();
   readonly #byInterest = new Map<string, readonly Placed[]>();
   readonly #keep: ReadonlyMap<string, number>;
-  readonly #epoch: string | undefined;
+  readonly lineage: Lineage;
 
-  constructor({ publishes, kept, keep = {} }: History) {
+  constructor(history: History) {
+    const { publishes, kept, keep = {} } = history;
+    this.lineage = new Lineage(history);
     this.#attempts = grouped(publishes, ({ content }) => content);
     this.#keep = new Map(Object.entries(keep));
-    this.#epoch = kept[0] && placeOf(kept[0].offset).epoch;
     const placed = new Map<string, Placed>();
     for (const each of kept) {
       if (!placed.has(each.content))
-        placed.set(each.content, { ...each, ...placeOf(each.offset), isKept: true });
+        placed.set(each.content, { ...each, ...this.lineage.place(each.offset), isKept: true });
     }
     for (const { outcome, topic, content, id } of publishes) {
-      if (outcome.kind !== 'ok' || placed.has(content)) continue;
-      const place = placeOf(outcome.offset);
-      placed.set(content, {
-        ...place,
-        topic,
-        content,
-        time: outcome.time,
-        ...(id !== undefined && { id }),
-        isKept: false,
-      });
+      if (outcome.kind !== 'ok') continue;
+      const { offset, time } = outcome;
+      const known = { offset, topic, content, time, ...(id !== undefined && { id }) };
+      if (this.lineage.mayBeLost(offset)) this.#lose(known);
+      else if (!placed.has(content))
+        placed.set(content, { ...known, ...this.lineage.place(offset), isKept: false });
     }
+    this.#loseDelivered(history);
+    for (const each of this.#lost.values()) if (!placed.has(each.content)) placed.set(each.content, each);
     this.#placed = placed;
-    this.#inOrder = [...placed.values()].toSorted((a, b) => a.sequence - b.sequence);
+    const all = new Set([...placed.values(), ...this.#lost.values()]);
+    this.#inOrder = [...all].toSorted((a, b) => a.sequence - b.sequence);
+  }
+
+  /** Notes the places of messages that nobody acknowledged, and that were delivered before they were lost. */
+  #loseDelivered({ subscriptions }: History): void {
+    if (!this.lineage.mayLose) return;
+    for (const event of subscriptions.flatMap(({ events }) => events)) {
+      if (event.kind !== 'message' || event.offset === undefined) continue;
+      const { offset, topic, content, time = 0, id } = event;
+      if (this.lineage.mayBeLost(offset))
+        this.#lose({ offset, topic, content, time, ...(id !== undefined && { id }) });
+    }
+  }
+
+  #lose(message: Kept): void {
+    if (this.#lost.has(message.offset)) return;
+    this.#lost.set(message.offset, { ...message, ...this.lineage.place(message.offset), isKept: false });
   }
 
   report(kind: FaultKind, detail: string): void {
@@ -56,8 +79,22 @@ export class Ledger {
     return this.#attempts.get(content) ?? [];
   }
 
-  placed(content: string): Placed | undefined {
-    return this.#placed.get(content);
+  /**
+   * The place of a message.
+   *
+   * @param offset - where it was seen: a message that the log has lost can be there a second time, elsewhere
+   */
+  placed(content: string, offset?: string): Placed | undefined {
+    const lost = offset === undefined ? undefined : this.#lost.get(offset);
+    return lost?.content === content ? lost : this.#placed.get(content);
+  }
+
+  /** The acknowledged messages that the log has lost, and was allowed to lose. */
+  get lostAcknowledged(): number {
+    const acknowledged = [...this.#attempts.values()].flat().flatMap(({ outcome }) => {
+      return outcome.kind === 'ok' && this.lineage.mayBeLost(outcome.offset) ? [outcome.offset] : [];
+    });
+    return new Set(acknowledged).size;
   }
 
   isOf(interest: string, topic: string): boolean {
@@ -84,7 +121,7 @@ export class Ledger {
   }
 
   isOtherEpoch(epoch: string): boolean {
-    return this.#epoch !== undefined && epoch !== this.#epoch;
+    return this.lineage.isUnknown(epoch);
   }
 
   isBeyondHead(sequence: number): boolean {

@@ -1,5 +1,6 @@
 import { faultKinds, type FaultKind, type History, type Verdict } from './history.ts';
 import { judgeLog } from './judge-log.ts';
+import { judgeOffsets } from './judge-offsets.ts';
 import { judgeSubscription } from './judge-subscription.ts';
 import { Ledger } from './ledger.ts';
 
@@ -7,6 +8,7 @@ import { Ledger } from './ledger.ts';
 export function judge(history: History): Verdict {
   const ledger = new Ledger(history);
   judgeLog(history, ledger);
+  judgeOffsets(history, ledger);
   for (const subscription of history.subscriptions) judgeSubscription(subscription, ledger);
   for (const { client, delivery } of history.strays ?? []) {
     ledger.report('misstated', `${client} got ${delivery.content} of ${delivery.topic}, which none was due`);
@@ -25,6 +27,7 @@ export function judge(history: History): Verdict {
       delivered: deliveries.length,
       replayed: deliveries.filter(({ replay }) => replay !== undefined).length,
       runs: events.filter((event) => event.kind === 'subscribed').length,
+      lostAcknowledged: ledger.lostAcknowledged,
     },
   };
 }
