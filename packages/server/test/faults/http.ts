@@ -1,6 +1,7 @@
 import type { Envelope, HistoryPage, Problem, PublishAnswer } from '@fanfare/protocol';
 import { until } from '../../../../test/waits.ts';
 import type { Kept, Outcome } from './history.ts';
+import type { Stored } from './world.ts';
 
 export interface PublishRequest {
   readonly topic: string;
@@ -10,10 +11,15 @@ export interface PublishRequest {
 
 const unknown: Outcome = { kind: 'unknown' };
 
-/** Publishes one message or an array of messages over HTTP, and returns the outcome of each. */
+/**
+ * Publishes one message or an array of messages over HTTP, and returns the outcome of each.
+ *
+ * @param stored - the level that each acknowledgement must name
+ */
 export async function publishHttp(
   url: string,
   request: PublishRequest | readonly PublishRequest[],
+  stored: Stored = 'disk',
 ): Promise<readonly Outcome[]> {
   const count = Array.isArray(request) ? request.length : 1;
   let response: Response;
@@ -30,18 +36,18 @@ export async function publishHttp(
   }
   if (!response.ok) {
     const error = body as Problem;
-    const outcome = outcomeOf({ ok: false, error: { ...error, status: response.status } });
+    const outcome = outcomeOf({ ok: false, error: { ...error, status: response.status } }, stored);
     return Array.from({ length: count }, () => outcome);
   }
   const answers = Array.isArray(request) ? body : [body];
   if (!Array.isArray(answers) || answers.length !== count) {
     throw new Error(`${count} publishes were answered ${JSON.stringify(body)}`);
   }
-  return (answers as PublishAnswer[]).map(outcomeOf);
+  return (answers as PublishAnswer[]).map((answer) => outcomeOf(answer, stored));
 }
 
-/** The outcome that a response proves. All stored messages of these tests must be stored on disk. */
-export function outcomeOf(answer: PublishAnswer): Outcome {
+/** The outcome that a response proves. @param level - the level that an acknowledgement must name */
+export function outcomeOf(answer: PublishAnswer, level: Stored = 'disk'): Outcome {
   if (!answer.ok) {
     const { code, status } = answer.error;
     const didNotHappen =
@@ -49,7 +55,7 @@ export function outcomeOf(answer: PublishAnswer): Outcome {
     return didNotHappen ? { kind: 'fail', code } : unknown;
   }
   const { offset, time, stored, duplicate } = answer;
-  if (stored !== 'disk' || offset === undefined) throw new Error(`answered ${JSON.stringify(answer)}`);
+  if (stored !== level || offset === undefined) throw new Error(`answered ${JSON.stringify(answer)}`);
   return { kind: 'ok', offset, time, ...(duplicate !== undefined && { duplicate }) };
 }
 

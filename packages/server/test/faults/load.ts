@@ -77,7 +77,7 @@ type SubscriberArguments = [
 export async function settle(
   world: World,
   url: string,
-  subscribers: readonly Subscriber[],
+  subscribers: readonly Pick<Subscriber, 'name' | 'status' | 'gets'>[],
   to: readonly string[] = world.topics,
 ): Promise<void> {
   const last: { readonly topic: string; readonly content: string }[] = [];
@@ -85,7 +85,7 @@ export async function settle(
     const message = { last: `of ${topic}`, number: world.acknowledged };
     const content = JSON.stringify(message);
     const answered = world.send({ publisher: 'the last', topic, content });
-    const [outcome = { kind: 'unknown' }] = await publishHttp(url, { topic, message });
+    const [outcome = { kind: 'unknown' }] = await publishHttp(url, { topic, message }, world.stored);
     answered(outcome);
     if (outcome.kind === 'ok') last.push({ topic, content });
   }

@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { io, type Socket } from 'socket.io-client';
 import { soonMs, within } from '../../../../test/waits.ts';
 import type { Outcome } from './history.ts';
@@ -23,10 +22,10 @@ export const publishSingly: Publisher = async (world, name, random) => {
     while (!isSettled) {
       const url = await world.url();
       const answered = world.send(attemptOf(name, request));
-      const [outcome = { kind: 'unknown' }] = await publishHttp(url, request);
+      const [outcome = { kind: 'unknown' }] = await publishHttp(url, request, world.stored);
       answered(outcome);
       isSettled = settles(outcome, request);
-      if (!isSettled) await nextTurn();
+      if (!isSettled) await world.backOff();
     }
   }
 };
@@ -42,10 +41,10 @@ export const publishBatches: Publisher = async (world, name, random) => {
     const requests = waiting;
     const url = await world.url();
     const answers = requests.map((request) => world.send(attemptOf(name, request, `batch ${batch}`)));
-    const outcomes = await publishHttp(url, requests);
+    const outcomes = await publishHttp(url, requests, world.stored);
     outcomes.forEach((outcome, at) => answers[at]?.(outcome));
     waiting = requests.filter((request, at) => !settles(outcomes[at], request));
-    if (waiting.length > 0) await nextTurn();
+    if (waiting.length > 0) await world.backOff();
   }
 };
 
@@ -56,7 +55,7 @@ export function publishEvents(transport: 'websocket' | 'polling'): Publisher {
     let waiting: PublishRequest[] = [];
     for (let connection = 0; !world.isEnding || waiting.length > 0; connection++) {
       const client = await connect(await world.url(), transport);
-      if (!client) await nextTurn();
+      if (!client) await world.backOff();
       else {
         waiting = await publishOver(world, client, `${name} connection ${connection}`, waiting, next, random);
         client.close();
@@ -90,7 +89,7 @@ async function publishOver(
   const send = (request: PublishRequest): void => {
     pending.set(request, world.send(attemptOf(name, request, stream)));
     client.emit('publish', request, (answer: Parameters<typeof outcomeOf>[0]) => {
-      const outcome = outcomeOf(answer);
+      const outcome = outcomeOf(answer, world.stored);
       pending.get(request)?.(outcome);
       pending.delete(request);
       if (!settles(outcome, request)) failed.push(request);
@@ -105,6 +104,7 @@ async function publishOver(
     for (const request of queue.splice(0)) send(request);
     const isChanged = new Promise<void>((resolve) => void (wake = resolve));
     await within(soonMs * 2, 'a publish is answered, or the connection is lost', isChanged);
+    if (failed.length > 0) await world.backOff();
     queue.push(...failed.splice(0));
   }
   return [...failed, ...queue];

@@ -1,7 +1,8 @@
 import { fanfarePath, Program } from '../../../cli/test/harness.ts';
 
 export interface ServeOptions {
-  readonly data: string;
+  /** The data directory, unless `flags` say where messages are kept. */
+  readonly data?: string;
   readonly port: number;
   readonly flags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
@@ -14,7 +15,7 @@ export class ServerProcess {
   readonly program: Program;
 
   constructor({ data, port, flags = [], env = {} }: ServeOptions) {
-    const args = ['serve', '--port', String(port), '--data', data, ...flags];
+    const args = ['serve', '--port', String(port), ...(data === undefined ? [] : ['--data', data]), ...flags];
     this.program = new Program(process.execPath, [fanfarePath, ...args], env);
   }
 

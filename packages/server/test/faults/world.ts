@@ -1,4 +1,5 @@
-import { until } from '../../../../test/waits.ts';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { sleep, until } from '../../../../test/waits.ts';
 import { subscriptionsOf, type ClientEvent } from './attribution.ts';
 import type { History, Kept, Outcome, Publish } from './history.ts';
 
@@ -11,24 +12,35 @@ const upMs = 60_000;
 /** Longer than any test. */
 const wholeTestMs = 1_800_000;
 
+export type Stored = 'disk' | 'memory' | 'replicated';
+
 /**
  * The clock and the notes of a test: publishers and subscribers write what they see, and wait until the
  * server is up.
  */
 export class World {
   readonly topics: readonly string[];
+  readonly stored: Stored;
   readonly publishes: Publish[] = [];
   readonly #clients: { readonly name: string; readonly events: readonly ClientEvent[] }[] = [];
   #clock = 0;
   #sent = 0;
   #count = 0;
-  #url: string | undefined;
+  #urls: readonly string[] = [];
+  #turns = 0;
+  readonly #retryMs: number;
   #credit = Infinity;
   #isEnding = false;
   #waiting: (() => void)[] = [];
 
-  constructor(topics: readonly string[]) {
+  /**
+   * @param stored - the level that each acknowledgement must name
+   * @param retryMs - the pause of a publisher before it retries
+   */
+  constructor(topics: readonly string[], stored: Stored = 'disk', retryMs = 0) {
     this.topics = topics;
+    this.stored = stored;
+    this.#retryMs = retryMs;
   }
 
   get isEnding(): boolean {
@@ -36,7 +48,7 @@ export class World {
   }
 
   get isUp(): boolean {
-    return this.#url !== undefined;
+    return this.#urls.length > 0;
   }
 
   /** The number of publishes that were begun. */
@@ -53,19 +65,25 @@ export class World {
     return this.#count;
   }
 
-  /** The server's address, once it is up. */
+  /** The server's address, once it is up. Of several servers, each in turn. */
   async url(): Promise<string> {
-    await until('the server is up', () => this.#url !== undefined, { step: () => this.changed(), ms: upMs });
-    return this.#url ?? '';
+    await until('the server is up', () => this.isUp, { step: () => this.changed(), ms: upMs });
+    return this.#urls[this.#turns++ % this.#urls.length] ?? '';
   }
 
-  setUp(url: string): void {
-    this.#url = url;
+  setUp(...urls: readonly string[]): void {
+    this.#urls = urls;
     this.#wake();
   }
 
   setDown(): void {
-    this.#url = undefined;
+    this.#urls = [];
+  }
+
+  /** A publisher waits before it retries. */
+  async backOff(): Promise<void> {
+    // Publishers that retry at once would take the processor from the servers.
+    await (this.#retryMs > 0 ? sleep(this.#retryMs) : nextTurn());
   }
 
   /** From now on, publishers begin only the granted number of publishes. */
