@@ -62,11 +62,10 @@ export class SharedNode {
 export async function startNodes(
   redis: RedisServer,
   count: number,
-  options: NodeOptions | readonly NodeOptions[] = {},
+  options: readonly NodeOptions[] = [],
 ): Promise<readonly SharedNode[]> {
-  const optionsOf = (at: number): NodeOptions => (Array.isArray(options) ? (options[at] ?? {}) : options);
   const nodes = await Promise.all(
-    Array.from({ length: count }, async (_, at) => SharedNode.launch(redis, optionsOf(at))),
+    Array.from({ length: count }, async (_, at) => SharedNode.launch(redis, options[at])),
   );
   await Promise.all(nodes.map((node) => node.serves()));
   return nodes;

@@ -1,56 +1,80 @@
 import { describe, expect } from 'vitest';
-import { sleep, until } from '../../../../test/waits.ts';
-import { RedisServer } from '../redis/redis-server.ts';
+import { sleep } from '../../../../test/waits.ts';
 import { seeded } from './random.ts';
-import { startNodes, type SharedNode } from './shared-fanfare.ts';
-import { SharedLoad, type Probe } from './shared-load.ts';
+import { expectAcknowledged, expectRefused, note, startShared } from './shared-setup.ts';
 import { sideBySide } from './side-by-side.ts';
 
 const random = seeded('outages of Redis');
 
-async function started(
-  options: Parameters<typeof RedisServer.start>[0] = {},
-): Promise<{ redis: RedisServer; nodes: readonly SharedNode[]; load: SharedLoad }> {
-  const redis = await RedisServer.start(options);
-  const nodes = await startNodes(redis, 2);
-  const load = await SharedLoad.start({ redis, urls: nodes.map(({ url }) => url), random });
-  return { redis, nodes, load };
-}
-
-/** A refusal comes about two seconds after the publish. */
-const refusalMs = 2_500;
-
-function expectRefused(probes: readonly Probe[]): void {
-  for (const { outcome, code, ms } of probes) {
-    expect(outcome === 'unknown' || code === 'storage_unavailable', JSON.stringify(probes)).toBe(true);
-    expect(ms).toBeLessThan(refusalMs);
-  }
-}
-
-describe('outages of Redis', () => {
+describe('several nodes whose Redis cannot be reached', () => {
   sideBySide('outages of Redis run side by side', {
-    'while Redis answers after 200 ms, nothing is refused or lost': async () => {
-      const { nodes, load } = await started();
-      const slow = nodes.map(({ proxy }) => proxy.delay(200));
-      const probes = await Promise.all(nodes.map(({ url }) => load.probe(url)));
-      expect(probes.map(({ outcome }) => outcome)).toEqual(['ok', 'ok']);
+    'while Redis answers late, nodes refuse and lose nothing': async () => {
+      const { first, second, load, probeBoth, judge } = await startShared(random);
+      const delays = [first, second].map(({ proxy }) => proxy.delay(200));
+      expectAcknowledged(await probeBoth());
       await load.world.acknowledges(20);
-      slow.forEach((each) => each.lift());
-      await load.judge();
+      delays.forEach((delay) => delay.lift());
+      await judge();
     },
-    'while Redis is stopped for 10 s, publishes are refused within about 2 s, and afterwards all goes on':
+
+    'while Redis stands still for ten seconds, nodes refuse publishes after two seconds, and then continue without a loss':
       async () => {
-        const { redis, nodes, load } = await started();
+        const { redis, first, load, probeBoth, judge } = await startShared(random);
         redis.pause();
-        const probes = await Promise.all(nodes.map(({ url }) => load.probe(url)));
-        // Time itself is the test.
-        await sleep(8_000);
-        const later = await Promise.all(nodes.map(({ url }) => load.probe(url)));
+        const probes = await probeBoth();
+        // Time itself is the test: a connection is given up after two seconds, and tried again for longer.
+        await sleep(6_000);
+        const later = await probeBoth();
         redis.resume();
-        const ms = await load.recovers(nodes[0]?.url ?? '', probes[0]?.id);
-        console.log(`stopped: ${JSON.stringify({ probes, later, ms })}`);
+        note('Redis stood still', [...probes, ...later], await load.recovers(first.url, 'probe 1'));
         expectRefused([...probes, ...later]);
-        await load.judge();
+        await judge();
+      },
+
+    'while all nodes are cut off from Redis, they refuse publishes after two seconds, and then continue without a loss':
+      async () => {
+        const { first, second, load, probeBoth, judge } = await startShared(random);
+        const cuts = [first, second].map(({ proxy }) => proxy.refuse());
+        for (const { proxy } of [first, second]) proxy.cut();
+        const probes = [...(await probeBoth()), ...(await probeBoth())];
+        cuts.forEach((cut) => cut.lift());
+        note('all nodes cut off', probes, await load.recovers(second.url, 'probe 1'));
+        expectRefused(probes);
+        await judge();
+      },
+
+    'while one node is cut off from Redis, only that node refuses publishes, and its subscribers get everything afterwards':
+      async () => {
+        const { first, second, load, judge } = await startShared(random);
+        const cut = first.proxy.hold();
+        const refused = load.probe(first.url);
+        expectAcknowledged([await load.probe(second.url), await load.probe(second.url)]);
+        const probes = [await refused, await load.probe(first.url)];
+        expectAcknowledged([await load.probe(second.url)]);
+        cut.lift();
+        note('one node cut off', probes, await load.recovers(first.url, 'probe 1'));
+        expectRefused(probes);
+        await judge();
+      },
+
+    'when answers of Redis are lost, publishes are acknowledged, and make one message, even without an id':
+      async () => {
+        const { first, second, load, probeBoth, judge } = await startShared(random);
+        let lost = 0;
+        for (let round = 0; round < 5; round++) {
+          for (const { proxy } of [first, second]) {
+            proxy.loseReply(1, ([command, name = '']) => {
+              const isAppend = command?.toUpperCase() === 'FCALL' && name.includes('append');
+              if (isAppend) lost++;
+              return isAppend;
+            });
+          }
+          expectAcknowledged(await probeBoth());
+          await load.world.acknowledges(5);
+        }
+        expect(lost).toBeGreaterThanOrEqual(10);
+        const { judged } = await judge();
+        expect(judged.unknown).toBe(0);
       },
   });
 });

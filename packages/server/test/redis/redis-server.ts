@@ -19,6 +19,7 @@ export interface RedisOptions {
   /** How `send` and the waits log in. By default without a password, or with that of `requirepass`. */
   readonly login?: Login;
   readonly mode?: 'sentinel';
+  readonly env?: Readonly<Record<string, string>>;
   /** The network namespace that it runs in, and its address there. */
   readonly network?: { readonly name: string; readonly address: string };
 }
@@ -185,11 +186,15 @@ export class RedisServer {
   launch(data?: Snapshot | 'nothing'): void {
     if (this.isRunning) throw new Error('this Redis runs already');
     if (data !== undefined) this.#replaceData(data);
-    const { mode, network } = this.#options;
+    const { mode, network, env } = this.#options;
     const command = [program, 'redis.conf', ...(mode === 'sentinel' ? ['--sentinel'] : [])];
     const inNetwork = network ? ['nsenter', `--net=/run/netns/${network.name}`] : [];
     const [first = program, ...rest] = [...inNetwork, ...command];
-    const child = spawn(first, rest, { cwd: this.directory, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(first, rest, {
+      cwd: this.directory,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     this.#process = child;
     const print = (text: string): void => void (this.log += text);
     child.stdout.setEncoding('utf8').on('data', print);
