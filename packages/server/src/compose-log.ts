@@ -17,6 +17,7 @@ import { describeDuration, describeTime } from './observability/describe-time.ts
 import { Invariants } from './observability/invariants.ts';
 import { suppressRepeats } from './observability/repeat-suppression.ts';
 import type { Logger } from './observability/logger.ts';
+import type { Check, Checks } from './observability/readiness.ts';
 import { Rules } from './rules/rule.ts';
 import type { SubscriptionIndex } from './subscriptions/subscription-index.ts';
 
@@ -37,6 +38,8 @@ export interface OpenedLog {
   readonly cluster: Cluster;
   /** Only if several servers can share the log. */
   readonly directory?: NodeDirectory;
+  /** The checks of `/readyz` about the log. */
+  readonly checks: Checks;
   readonly close: () => Promise<void>;
 }
 
@@ -47,15 +50,25 @@ export interface OpenedLog {
  */
 export async function openLog(settings: Settings, parts: OpenLogParts): Promise<OpenedLog> {
   if (settings.redis !== '') return openShared(settings, { ...parts, rules: rulesOf(settings) });
-  const log = await openLocal(settings, parts);
-  return { log, cluster: new SingleNode(), close: () => log.close() };
+  let hasTrouble = false;
+  const store = settings.memory
+    ? new MemoryStore()
+    : await openStore(settings, parts, (isThere) => (hasTrouble = isThere));
+  const log = await openLocal(store, settings, parts);
+  const check = (): Check =>
+    log.isWritable && !hasTrouble
+      ? { ok: true, stored: store.level }
+      : { ok: false, reason: 'Messages cannot be stored.' };
+  return { log, cluster: new SingleNode(), checks: { log: check }, close: () => log.close() };
 }
 
-async function openLocal(settings: Settings, parts: OpenLogParts): Promise<LocalTopicLog> {
+async function openLocal(
+  store: LmdbStore | MemoryStore,
+  settings: Settings,
+  { index, logger, now }: OpenLogParts,
+): Promise<LocalTopicLog> {
   const { memory, topicsMax, idWindowMs, memoryBytesMax } = settings;
-  const { index, logger, now } = parts;
   const failures = suppressRepeats(logger, () => performance.now());
-  const store = memory ? new MemoryStore() : await openStore(settings, parts);
   try {
     return new LocalTopicLog({
       store,
@@ -79,17 +92,24 @@ async function openLocal(settings: Settings, parts: OpenLogParts): Promise<Local
   }
 }
 
+/** @param noteTrouble - called when the directory has a problem, and when the problem is over */
 function openStore(
   { data, allowNetworkStorage }: Settings,
   { logger, onLost }: OpenLogParts,
+  noteTrouble: (isThere: boolean) => void,
 ): Promise<LmdbStore> {
   return openLmdbStore(resolve(data), {
     allowNetworkStorage,
     onMigration: (progress) => logMigration(progress, logger),
     onWait: (sentence) => logger.warn({}, sentence),
-    onTrouble: (err) => logger.error({ err }, 'The data directory has a problem: messages cannot be stored.'),
-    onRecovered: () =>
-      logger.warn({}, 'The problem of the data directory is over: messages can be stored again.'),
+    onTrouble: (err) => {
+      noteTrouble(true);
+      logger.error({ err }, 'The data directory has a problem: messages cannot be stored.');
+    },
+    onRecovered: () => {
+      noteTrouble(false);
+      logger.warn({}, 'The problem of the data directory is over: messages can be stored again.');
+    },
     onLost: (err) => {
       logger.error({ err }, 'Another server has taken the data directory: this server stops.');
       onLost(err);

@@ -4,13 +4,18 @@ import { SettingsError } from './config/resolve-settings.ts';
 import type { Settings } from './config/settings.ts';
 import { fixedLimits } from './limits/fixed-limits.ts';
 import { openRedisLog } from './log/redis/open-redis-log.ts';
+import type { LogLibrary } from './log/redis/library.ts';
+import type { LivingNodes } from './log/redis/node-functions.ts';
+import type { RedisNode } from './log/redis/redis-node.ts';
 import type { RedisTopicLog } from './log/redis/redis-topic-log.ts';
 import { parseRedisUrl, type RedisServers } from './log/redis/redis-url.ts';
+import { CommonSettings } from './nodes/common-settings.ts';
 import { nodeIdLength, type NodeDirectory } from './nodes/node-directory.ts';
 import { SharedCluster } from './nodes/shared-cluster.ts';
 import { Invariants } from './observability/invariants.ts';
 import { suppressRepeats } from './observability/repeat-suppression.ts';
 import type { Logger } from './observability/logger.ts';
+import type { Check, Checks } from './observability/readiness.ts';
 import type { Rules } from './rules/rule.ts';
 import type { SubscriptionIndex } from './subscriptions/subscription-index.ts';
 
@@ -26,10 +31,17 @@ export interface SharedLog {
   readonly log: RedisTopicLog;
   readonly cluster: SharedCluster;
   readonly directory: NodeDirectory;
+  readonly checks: Checks;
   readonly close: () => Promise<void>;
 }
 
 const { value: idsMax } = fixedLimits.idsMax;
+
+const troubles = {
+  unreachable: 'Redis cannot be reached.',
+  silent: 'Redis does not answer.',
+  behind: 'New messages do not come from Redis.',
+} as const;
 
 /** The length of the key with which nodes prove to each other that they are nodes, in bytes. */
 const keyBytes = 32;
@@ -47,16 +59,16 @@ export async function openShared(
   const failures = suppressRepeats(logger, () => performance.now());
   const runId = randomBytes(15).toString('base64url');
   let cluster: SharedCluster | undefined;
+  const unusedPerSubjectMax = unusedTopicsPerSubjectMaxOf(settings);
+  const limits = { topicsMax, idsMax, idWindowMs, unusedPerSubjectMax };
+  const common = new CommonSettings({ ...limits, rules: rules.all }, logger);
   const { log, node } = await openRedisLog({
+    ...limits,
     servers: serversOf(settings),
     prefix: `{${redisPrefix}}:`,
     replicas: redisWait,
     stored: redisStored === '' ? undefined : (redisStored as 'memory' | 'disk'),
     rules,
-    topicsMax,
-    idsMax,
-    idWindowMs,
-    unusedPerSubjectMax: unusedTopicsPerSubjectMaxOf(settings),
     nodeId: runId,
     isInUse: (interest) => index.isSubscribed(interest),
     usedInterests: () => index.interests(),
@@ -69,13 +81,20 @@ export async function openShared(
   // Two of a hundred nodes get the same id with a probability of one to 200,000.
   const nodeId = runId.slice(0, nodeIdLength);
   const ownKey = randomBytes(keyBytes).toString('base64');
-  const beat = async (address: string): Promise<ReadonlyMap<string, string>> =>
-    (await nodes.beat(nodeId, address, ownKey)).addresses;
+  const beat = async (address: string): Promise<LivingNodes> => {
+    const living = await nodes.beat(nodeId, address, ownKey, common.digest);
+    common.note(living.settings);
+    return living;
+  };
   const send = (to: string, text: string): Promise<void> => nodes.tell(to, text);
-  const transport = { beat, send, leave: () => nodes.part(nodeId) };
+  const transport = {
+    beat: async (address: string) => (await beat(address)).addresses,
+    send,
+    leave: () => nodes.part(nodeId),
+  };
   const shared = new SharedCluster({ nodeId, transport, logger });
   cluster = shared;
-  const { key } = await nodes.beat(nodeId, '', ownKey);
+  const { key } = await beat('');
   const directory = {
     nodeId,
     key: Buffer.from(key, 'base64'),
@@ -86,7 +105,15 @@ export async function openShared(
     await shared.close();
     await log.close();
   };
-  return { log, cluster, directory, close };
+  const checks: Checks = {
+    log: () => checkOf(node),
+    nodes: () => ({ ok: true, ...(common.warning !== undefined && { warning: common.warning }) }),
+  };
+  return { log, cluster, directory, checks, close };
+}
+
+function checkOf({ trouble, stored }: Pick<RedisNode<LogLibrary>, 'trouble' | 'stored'>): Check {
+  return trouble === undefined ? { ok: true, stored } : { ok: false, reason: troubles[trouble] };
 }
 
 function serversOf({ redis }: Settings): RedisServers {

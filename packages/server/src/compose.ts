@@ -12,6 +12,7 @@ import { ClientRefusalLog } from './observability/client-refusal-log.ts';
 import { watchFileDescriptors } from './observability/file-descriptors.ts';
 import { defaultLogger } from './observability/logger.ts';
 import { ProcessHealth } from './observability/process-health.ts';
+import type { Check, Checks } from './observability/readiness.ts';
 import { asRefusal } from './observability/unexpected-failure.ts';
 import { suppressRepeats } from './observability/repeat-suppression.ts';
 import { composeAccess, composeReachability, composeTokenVerifier } from './compose-access.ts';
@@ -126,7 +127,9 @@ export async function compose(
   // HTTP.
   const shared = { access, revocations, addresses, path, streams, logger: requestLogger };
   const origins = originsOf(settings);
-  const http = buildHttpServer({ ...settings, ...shared, origins, node: insides.node, isDraining, refuse });
+  const { node } = insides;
+  const checks: Checks = { ...opened.checks, running: () => runningCheck(isDraining()) };
+  const http = buildHttpServer({ ...settings, ...shared, origins, node, isDraining, checks, refuse });
 
   const stopWatching = watchFileDescriptors(logger);
   const close = async (): Promise<void> => {
@@ -136,4 +139,8 @@ export async function compose(
     await opened.close();
   };
   return { ...shared, refusalLog, programs, polling, insides, http, socketIo, nodes, close };
+}
+
+function runningCheck(isDraining: boolean): Check {
+  return isDraining ? { ok: false, reason: 'The server is shutting down.' } : { ok: true };
 }

@@ -41,7 +41,7 @@ export type AttachOptions = Omit<ServerOptions, (typeof listenSettings)[number]>
    * - `publish`, the default: only `POST /publish`
    * - `topics`: also everything under `/topics` and `/revocations`, and `/topic`, `/messages` and
    *   `/subscribers` if the query names a topic
-   * - `all`: also `/identity`, `/stats` and `/connections`
+   * - `all`: also `/identity`, `/stats`, `/connections` and `/readyz`
    */
   readonly http?: AttachedRoutes;
 };

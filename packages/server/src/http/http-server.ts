@@ -13,6 +13,7 @@ import { fixedLimits } from '../limits/fixed-limits.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
 import type { NodeInside } from '../insides/node-inside.ts';
 import type { Logger } from '../observability/logger.ts';
+import type { Checks } from '../observability/readiness.ts';
 import { adminRoutes } from './operator-routes.ts';
 import { holdPipelinedReads } from './pipelining.ts';
 import { limitResponses, type ResponseLimits } from './response-limits.ts';
@@ -22,6 +23,7 @@ import type { EventStreams } from './event-streams.ts';
 import { messageRoute } from './message-routes.ts';
 import { refuseRequest, sendProblem, toRefusal } from './problem.ts';
 import { publishRoute } from './publish-route.ts';
+import { readinessRoute } from './readiness-route.ts';
 import { useOriginForm } from './request-target.ts';
 import { revocationRoute } from './revocation-route.ts';
 import { findRights, confirmToken } from './sign-in.ts';
@@ -44,6 +46,7 @@ export interface HttpOptions extends ResponseLimits {
    * Whether the server is stopping. Then the response to the latest request of a connection is the last one.
    */
   readonly isDraining: () => boolean;
+  readonly checks: Checks;
   readonly logger: Logger;
   /** The origins of web pages that may send requests, in addition to the server's own. */
   readonly origins: readonly string[];
@@ -62,7 +65,7 @@ const methods: readonly (readonly [path: RegExp, allowed: string])[] = [
   [/^\/publish$/, 'POST'],
   [/^\/revocations(?:\/[^/]*)?$/, 'PUT'],
   [/^\/(?:topic|topics\/[^/]*)$/, 'GET, HEAD, PUT, DELETE'],
-  [/^\/(?:identity|stats|connections|messages|subscribers)$/, 'GET, HEAD'],
+  [/^\/(?:identity|stats|connections|messages|subscribers|readyz)$/, 'GET, HEAD'],
   [/^\/connections\/[^/]*$/, 'GET, HEAD, DELETE'],
   [
     /^(?:\/|\/fanfare\.js|\/topics|\/topics\/[^/]*\/(?:messages|subscribers)|\/console\/console\.(?:js|css))$/,
@@ -149,6 +152,7 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
     if (!options.access.isOpen) void guarded.register(revocationRoute, options);
   });
   void app.register(consoleRoutes);
+  void app.register(readinessRoute, options);
   return app;
 }
 

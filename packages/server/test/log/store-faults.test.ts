@@ -282,3 +282,19 @@ async function everythingOf(log: TopicLog): Promise<Record<string, readonly numb
   }
   return { few, kept: await read(kept), all };
 }
+
+it('the log is known not to be writable after a failed commit, until one succeeds or ten seconds have passed', async () => {
+  const { log, store, advance } = opens();
+  expect(log.isWritable).toBe(true);
+  store.failure = full;
+  await expect(log.append([one])).rejects.toBe(full);
+  expect(log.isWritable).toBe(false);
+  // Nobody publishes here while a load balancer sends publishers elsewhere.
+  await advance(10_000);
+  expect(log.isWritable).toBe(true);
+  await expect(log.append([one])).rejects.toBe(full);
+  expect(log.isWritable).toBe(false);
+  store.failure = undefined;
+  await log.append([one]);
+  expect(log.isWritable).toBe(true);
+});

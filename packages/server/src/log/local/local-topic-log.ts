@@ -112,6 +112,11 @@ export class LocalTopicLog implements TopicLog, RevocationStore {
     return this.#options.topicsMax;
   }
 
+  /** Whether messages can be stored, as far as it is known. */
+  get isWritable(): boolean {
+    return this.#commits.isWritable;
+  }
+
   get revocations(): readonly Revocation[] {
     return this.#commits.state.revocations;
   }

@@ -1,5 +1,5 @@
 import type { RedisTail } from './redis-tail.ts';
-import type { LogLibrary } from './library.ts';
+import type { LogLibrary, RemoteState } from './library.ts';
 
 export interface PositionCheckOptions {
   readonly library: Pick<LogLibrary, 'state'>;
@@ -21,11 +21,19 @@ export class PositionCheck {
   /** The batch of the tail at the last check, if the log was ahead of it. */
   #behindAt: number | undefined;
   #isChecking = false;
+  /** What the log was at the last check: the tail must be there at the next one. */
+  #expected: Pick<RemoteState, 'epoch' | 'batch'> | undefined;
+  #isBehind = false;
 
   constructor(options: PositionCheckOptions) {
     this.#options = options;
     this.#timer = setInterval(() => void this.#check(), checkIntervalMs);
     this.#timer.unref();
+  }
+
+  /** Whether the tail has not got everything that the log had at the check before the last one. */
+  get isBehind(): boolean {
+    return this.#isBehind;
   }
 
   stop(): void {
@@ -47,7 +55,13 @@ export class PositionCheck {
   async #compare(): Promise<void> {
     const { library, tail, resubscribe } = this.#options;
     const { head, batch } = tail;
+    const expected = this.#expected;
     const state = await library.state();
+    this.#expected = state;
+    this.#isBehind =
+      expected !== undefined &&
+      expected.epoch === state.epoch &&
+      (tail.epoch !== expected.epoch || tail.batch < expected.batch);
     const isSilent = this.#behindAt === tail.batch && state.batch > tail.batch && !tail.isCatchingUp;
     this.#behindAt = state.batch > tail.batch && !isSilent ? tail.batch : undefined;
     if (isSilent) resubscribe('The connection for new messages is open, but brings none.');

@@ -53,6 +53,15 @@ export interface RedisNodeOptions<Library extends LogLibrary> {
   readonly random?: () => number;
 }
 
+/**
+ * `unreachable`: there is no connection for commands. `silent`: Redis does not answer on it. `behind`: new
+ * messages do not come, or come late.
+ */
+export type LogTrouble = 'unreachable' | 'silent' | 'behind';
+
+/** Without an answer for so long, in milliseconds, Redis counts as silent. It is asked each second. */
+const silentMs = 2_000;
+
 /** This server's part of a log on Redis: its connections, its appends, its tail, and the recent records. */
 export class RedisNode<Library extends LogLibrary> implements LogNode {
   readonly library: Library;
@@ -75,6 +84,8 @@ export class RedisNode<Library extends LogLibrary> implements LogNode {
   /** The newest state of the log in any answer. */
   #known: Pick<RemoteState, 'epoch' | 'batch'> = { epoch: '', batch: 0 };
   #check: PositionCheck | undefined;
+  /** When Redis has last answered. The position check asks it each second. */
+  #answeredAt = performance.now();
 
   /**
    * Connects to Redis, and begins or joins the log.
@@ -165,6 +176,13 @@ export class RedisNode<Library extends LogLibrary> implements LogNode {
     return this.#commands.isUp && this.#subscriber.isUp;
   }
 
+  /** Why publishes or new messages would be late. Undefined while all is well. */
+  get trouble(): LogTrouble | undefined {
+    if (!this.#commands.isUp) return 'unreachable';
+    if (performance.now() - this.#answeredAt >= silentMs) return 'silent';
+    return !this.#subscriber.isUp || this.#check?.isBehind !== false ? 'behind' : undefined;
+  }
+
   /** See {@link AppendPipeline.append}. */
   append(records: readonly NewRecord[]): Promise<readonly AppendOutcome[]> {
     return this.#pipeline.append(records);
@@ -232,6 +250,7 @@ export class RedisNode<Library extends LogLibrary> implements LogNode {
   }
 
   #note(state: Pick<RemoteState, 'epoch' | 'batch'>): void {
+    this.#answeredAt = performance.now();
     if (state.epoch !== this.#known.epoch || state.batch > this.#known.batch) this.#known = state;
   }
 

@@ -98,6 +98,11 @@ export class CommitLoop {
     return this.#commitSize.recordsMax;
   }
 
+  /** Whether messages can be stored, as far as it is known. */
+  get isWritable(): boolean {
+    return !this.#writability.isFailing(this.#options.clock.running);
+  }
+
   tail(listener: TailListener): void {
     this.#tail.listen(listener);
   }

@@ -1,6 +1,12 @@
 /** The time without a failed commit after which the log reports that messages can be stored again. */
 const writableAfterMs = 5_000;
 
+/**
+ * The time after a failed commit in which the next one is expected to fail too. A load balancer may have sent
+ * all publishers away, so that there is no next commit: then one must be tried again.
+ */
+const failingMs = 10_000;
+
 /** Reports when messages cannot be stored, and when they can be stored again. */
 export class Writability {
   readonly #onWritable: (reason?: unknown) => void;
@@ -23,6 +29,11 @@ export class Writability {
 
   noteSuccess(): void {
     if (this.#failure) this.#failure.isOver = true;
+  }
+
+  /** Whether a commit would probably fail now. */
+  isFailing(now: number): boolean {
+    return this.#failure !== undefined && !this.#failure.isOver && now - this.#failure.at < failingMs;
   }
 
   /**

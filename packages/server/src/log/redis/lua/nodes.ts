@@ -6,20 +6,21 @@ local beat_max = 10000
 -- The reply of a function that does not read the log.
 local no_state = { '', 0, 0, 0, {} }
 
--- beat(node id, address, key): makes a node known. Returns the key of all nodes, which is the first one
--- that a node has given, and the ids and addresses of the living nodes.
+-- beat(node id, address, key, settings): makes a node known. Returns the key of all nodes, which is the first
+-- one that a node has given, and the ids, addresses and settings of the living nodes.
 local function beat(keys, args)
   local log = log_to_write(keys[1])
-  local id, address, key = unpack(args)
+  local id, address, key, settings = unpack(args)
   call('SET', log.prefix .. 'nodes:key', key, 'NX')
   local hash = log.prefix .. 'nodes'
-  call('HSET', hash, id, integer(log.now) .. ' ' .. address)
+  call('HSET', hash, id, integer(log.now) .. ' ' .. address .. ' ' .. settings)
   local living, entries = {}, call('HGETALL', hash)
   for at = 1, #entries, 2 do
-    local time, their_address = string.match(entries[at + 1], '^(%d+) (%S*)$')
+    local time, their_address, theirs = string.match(entries[at + 1], '^(%d+) (%S*) (%S*)$')
     if time and log.now - tonumber(time) <= beat_max then
       living[#living + 1] = entries[at]
       living[#living + 1] = their_address
+      living[#living + 1] = theirs
     else
       call('HDEL', hash, entries[at])
     end

@@ -1,0 +1,106 @@
+import { createServer as createHttpServer } from 'node:http';
+import { rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { attach } from '@fanfare/server';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { startListening, until } from '../../../test/waits.ts';
+import { secret } from './access/tokens.ts';
+import { connectRaw, startServer } from './harness.ts';
+import { temporaryDirectory } from './http-tools.ts';
+
+const quiet = { warn: (): void => {}, error: (): void => {} };
+
+/** The status and body of `GET /readyz`. */
+async function readiness(url: string): Promise<{ readonly status: number; readonly body: unknown }> {
+  const response = await fetch(`${url}/readyz`, { headers: { connection: 'close' } });
+  return { status: response.status, body: await response.json() };
+}
+
+/** The status line of a request that is sent as it is. */
+async function statusOf(url: string, head: string): Promise<string | undefined> {
+  const { socket, ended } = connectRaw(url);
+  socket.write(`${head}\r\nConnection: close\r\n\r\n`);
+  return (await ended).split('\r\n', 1)[0]?.slice('HTTP/1.1 '.length);
+}
+
+describe('GET /readyz', () => {
+  it('`GET /readyz` needs no token, and names each check and the level at which the log stores', async () => {
+    const { url } = await startServer({ key: secret });
+    const response = await fetch(`${url}/readyz`);
+    expect(response.status).toBe(200);
+    expect(response.headers.get('cache-control')).toBe('no-store');
+    expect(response.headers.get('content-type')).toBe('application/json; charset=utf-8');
+    expect(await response.json()).toEqual({
+      ready: true,
+      checks: { log: { ok: true, stored: 'memory' }, running: { ok: true } },
+    });
+    const onDisk = await startServer({ data: await temporaryDirectory() });
+    expect(await readiness(onDisk.url)).toMatchObject({
+      status: 200,
+      body: { checks: { log: { stored: 'disk' } } },
+    });
+    const posted = await fetch(`${url}/readyz`, { method: 'POST' });
+    expect([posted.status, posted.headers.get('allow')]).toEqual([405, 'GET, HEAD']);
+  });
+
+  it('an open server answers `GET /readyz` whatever `Host` and proxy headers say, and nothing else', async () => {
+    const { url } = await startServer();
+    const foreign = 'Host: lb.example\r\nX-Forwarded-For: 192.0.2.1';
+    expect(await statusOf(url, `GET /readyz HTTP/1.1\r\n${foreign}`)).toBe('200 OK');
+    expect(await statusOf(url, `HEAD /readyz?a=b HTTP/1.1\r\n${foreign}`)).toBe('200 OK');
+    expect(await statusOf(url, 'GET /readyz HTTP/1.0')).toBe('200 OK');
+    for (const other of [
+      'GET /stats',
+      'GET /%72eadyz',
+      'GET /readyz/../stats',
+      'GET /readyz/',
+      'GET /readyz;/../stats',
+      'GET //readyz',
+      'POST /readyz',
+      'PUT /readyz',
+      'OPTIONS /readyz',
+    ])
+      expect([other, await statusOf(url, `${other} HTTP/1.1\r\n${foreign}`)]).toEqual([
+        other,
+        '403 Forbidden',
+      ]);
+    expect(await statusOf(url, 'GET /readyz HTTP/1.1')).toBe('400 Bad Request');
+    expect(await statusOf(url, 'GET /readyz HTTP/1.1\r\nHost: x\r\nOrigin: https://evil.example')).toBe(
+      '403 Forbidden',
+    );
+  });
+
+  it('on an app, `GET /readyz` is the app’s unless Fanfare handles all of its paths', async () => {
+    for (const [http, answer] of [
+      ['publish', 'the app'],
+      ['topics', 'the app'],
+      ['all', '{"ready":true'],
+    ] as const) {
+      const httpServer = createHttpServer((_request, response) => response.end('the app'));
+      const fanfare = await attach(httpServer, { http });
+      onTestFinished(async () => {
+        await fanfare.stop();
+        httpServer.close();
+      });
+      const url = `http://127.0.0.1:${await startListening(httpServer)}`;
+      const response = await fetch(`${url}/readyz`, { headers: { connection: 'close' } });
+      expect(await response.text()).toContain(answer);
+    }
+  });
+
+  it('a server whose data directory is gone is not ready until it is back', async () => {
+    const data = join(await temporaryDirectory(), 'data');
+    const { url } = await startServer({ data, logger: quiet });
+    await rename(data, `${data}-moved`);
+    await until('the server is not ready', async () => (await readiness(url)).status === 503);
+    expect(await readiness(url)).toEqual({
+      status: 503,
+      body: {
+        ready: false,
+        checks: { log: { ok: false, reason: 'Messages cannot be stored.' }, running: { ok: true } },
+      },
+    });
+    await rename(`${data}-moved`, data);
+    await until('the server is ready again', async () => (await readiness(url)).status === 200);
+  });
+});
