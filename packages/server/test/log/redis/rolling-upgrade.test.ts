@@ -121,7 +121,7 @@ it('servers of two versions share a log: each reads and deduplicates what the ot
     const kinds = (await log.append(records.filter(({ id }) => id !== undefined))).map(({ kind }) => kind);
     expect(new Set(kinds)).toEqual(new Set(['duplicate']));
   }
-  const loaded = (await redis.admin.function('LIST')) as unknown[];
+  const loaded = await redis.admin.function('LIST');
   expect(JSON.stringify(loaded)).toContain(libraryName);
   expect(JSON.stringify(loaded)).toContain(newerName);
 });
