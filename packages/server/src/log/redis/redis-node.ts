@@ -18,6 +18,7 @@ import { describeServers, type RedisServers } from './redis-url.ts';
 import { ReplicaConfirmation } from './replica-confirmation.ts';
 import type { RedisStored } from './server-check.ts';
 import { SubscriberConnection } from './subscriber-connection.ts';
+import type { AwaitedPlace } from './tail-waiters.ts';
 
 /** How the functions of the log are called. */
 export interface LogFunctionsPort<Library extends LogLibrary> {
@@ -193,7 +194,7 @@ export class RedisNode<Library extends LogLibrary> implements LogNode {
   }
 
   /** See {@link RedisTail.reached}. */
-  reached(place: Offset): Promise<void> {
+  reached(place: AwaitedPlace): Promise<void> {
     return this.#joined.reached(place);
   }
 

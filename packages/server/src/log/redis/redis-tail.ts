@@ -5,7 +5,7 @@ import { HeldFrames } from './held-frames.ts';
 import type { Frame, LogLibrary, RemoteState, Since } from './library.ts';
 import { descentOf } from './lineage.ts';
 import type { RecentRecords } from './recent-records.ts';
-import { lostPlace, TailWaiters } from './tail-waiters.ts';
+import { isPast, lostPlace, TailWaiters, type AwaitedPlace } from './tail-waiters.ts';
 
 export interface RedisTailOptions {
   readonly library: Pick<LogLibrary, 'hello' | 'state' | 'since'>;
@@ -125,10 +125,10 @@ export class RedisTail {
    * Resolves in a turn in which the tail is at a place, or past it. Rejects with a LogUnreachableError if the
    * tail does not get there within 5 s, or if the log has lost the place: ask the log again.
    */
-  async reached(place: Offset): Promise<void> {
+  async reached(place: AwaitedPlace): Promise<void> {
     if (this.#isClosed) throw new LogClosedError();
+    if (isPast(this, place, this.#state)) return;
     const descent = descentOf(place.epoch, this.#state);
-    if (descent && place.sequence <= Math.min(descent.cut, this.#head)) return;
     if (descent && place.sequence > descent.cut) throw lostPlace();
     if (!descent) void this.catchUp();
     await this.#waiters.wait(place);
@@ -155,7 +155,7 @@ export class RedisTail {
     this.#head = head;
     this.#options.recent.add(frame);
     if (records.length > 0) this.#listener.onRecords(records);
-    this.#waiters.settle(this.#head, this.#state, false);
+    this.#waiters.settle(this, this.#state, false);
   }
 
   async #run(): Promise<void> {
@@ -182,7 +182,7 @@ export class RedisTail {
       if (this.#isAt(state)) {
         this.#state = state;
         this.#deliverHeld();
-        this.#waiters.settle(this.#head, this.#state, true);
+        this.#waiters.settle(this, this.#state, true);
         if (!this.#held.first) return;
         state = await this.#newestState();
       } else if (state.head - this.#head > behindRecordsMax || bytes > behindBytesMax) {
@@ -288,7 +288,7 @@ export class RedisTail {
       this.#options.recent.restart(this.place);
       this.#listener.onMissed();
     }
-    this.#waiters.settle(this.#head, this.#state, false);
+    this.#waiters.settle(this, this.#state, false);
   }
 
   #deliverHeld(): void {

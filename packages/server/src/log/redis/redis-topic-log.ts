@@ -31,6 +31,7 @@ import { locatePattern } from './reading/pattern-start.ts';
 import { SharedReads } from './reading/shared-reads.ts';
 import { RedisRevocations } from './redis-revocations.ts';
 import { SharedPatterns } from './shared-patterns.ts';
+import type { AwaitedPlace } from './tail-waiters.ts';
 import { Upkeep, type UpkeepOptions } from './upkeep.ts';
 
 /** This server's own part of the log: its appends, and its tail. */
@@ -40,7 +41,7 @@ export interface LogNode {
   append(records: readonly NewRecord[]): Promise<readonly AppendOutcome[]>;
   listen(listener: TailListener): void;
   /** Resolves once the tail is at a place of the log, or after it. */
-  reached(place: Offset): Promise<void>;
+  reached(place: AwaitedPlace): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -261,12 +262,13 @@ export class RedisTopicLog implements TopicLog, RevocationStore {
   /** A start, once this node's tail is at the head that Redis has named. */
   async #startOf({ state, value }: At<Start>, from: From): Promise<Start> {
     const { node } = this.#options;
-    await node.reached({ epoch: state.epoch, sequence: state.head });
+    const { epoch, head: sequence, batch } = state;
+    await node.reached({ epoch, sequence, batch });
     if (from.kind !== 'new' || isTailAt(node, value.position)) return value;
     // What came meanwhile is not new.
     const { changes } = value.position;
-    const { epoch, head: sequence } = node;
-    return { ...value, position: { epoch, sequence, ...(changes !== undefined && { changes }) } };
+    const position = { epoch: node.epoch, sequence: node.head };
+    return { ...value, position: { ...position, ...(changes !== undefined && { changes }) } };
   }
 
   /** @throws LogClosedError */

@@ -413,6 +413,20 @@ describe('the tail', () => {
     expect(one.node.head).toBe(2);
   });
 
+  it('resolves a wait for a message that is not stored once the message has come', async () => {
+    const one = await lab();
+    one.publishElsewhere(1, false);
+    const { batch } = one.node.tail;
+    let isReached = false;
+    const place = { epoch: 'E1', sequence: 0, batch: batch + 1 };
+    const reached = one.node.reached(place).then(() => (isReached = true));
+    await vi.advanceTimersByTimeAsync(0);
+    expect(isReached).toBe(false);
+    one.network.subscriber?.deliverFrame();
+    await reached;
+    expect(one.node.head).toBe(0);
+  });
+
   it('refuses a wait for a place that the log has lost', async () => {
     const one = await lab();
     one.publishElsewhere(2, true);
