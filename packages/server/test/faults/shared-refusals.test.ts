@@ -1,0 +1,119 @@
+import { describe, expect } from 'vitest';
+import { freePort } from '../../../../bench/src/free-port.ts';
+import { SentinelTrio } from '../redis/sentinel-trio.ts';
+import { readHistory } from './http.ts';
+import { seeded } from './random.ts';
+import { startNodes } from './shared-fanfare.ts';
+import { SharedLoad } from './shared-load.ts';
+import { expectAcknowledged, expectRefused, note, startShared } from './shared-setup.ts';
+import { sideBySide } from './side-by-side.ts';
+
+const random = seeded('refusals of Redis');
+
+describe('several nodes whose Redis refuses to write', () => {
+  sideBySide('refusals of Redis run side by side', {
+    'while Redis is full, publishes are refused as a whole, and everything can be read': async () => {
+      const { redis, first, second, load, probeBoth, judge } = await startShared(random);
+      await redis.configSet('maxmemory', '1mb');
+      const probes = await probeBoth();
+      expect(probes.map(({ code }) => code)).toEqual(['storage_unavailable', 'storage_unavailable']);
+      const [one, other] = await Promise.all([readHistory(first.url), readHistory(second.url)]);
+      expect(one.length).toBeGreaterThanOrEqual(30);
+      expect(other).toEqual(one);
+      await redis.configSet('maxmemory', 0);
+      note('full', probes, await load.recovers(first.url, 'probe 1'));
+      await judge();
+    },
+
+    'while Redis is a replica, publishes are refused, and afterwards nothing is lost': async () => {
+      const { redis, second, load, probeBoth, judge } = await startShared(random);
+      // Nothing listens there, so that the data stays.
+      await redis.command('REPLICAOF', '127.0.0.1', await freePort());
+      const probes = await probeBoth();
+      await redis.command('REPLICAOF', 'NO', 'ONE');
+      note('READONLY', probes, await load.recovers(second.url, 'probe 1'));
+      expectRefused(probes);
+      await judge();
+    },
+
+    'while Redis has too few replicas, publishes are refused, and afterwards nothing is lost': async () => {
+      const { redis, first, load, probeBoth, judge } = await startShared(random);
+      await redis.configSet('min-replicas-to-write', 1);
+      const probes = await probeBoth();
+      expect(probes.map(({ code }) => code)).toEqual(['storage_unavailable', 'storage_unavailable']);
+      await redis.configSet('min-replicas-to-write', 0);
+      note('NOREPLICAS', probes, await load.recovers(first.url, 'probe 1'));
+      await judge();
+    },
+
+    'while Redis runs a script of somebody else, publishes are refused in time, and afterwards nothing is lost':
+      async () => {
+        const { redis, first, load, probeBoth, judge } = await startShared(random, {
+          redis: { config: ['busy-reply-threshold 500'] },
+        });
+        const other = await redis.connect();
+        void other.send('EVAL', 'while true do end', 0);
+        const probes = [...(await probeBoth()), ...(await probeBoth())];
+        await redis.command('SCRIPT', 'KILL');
+        note('BUSY', probes, await load.recovers(first.url, 'probe 1'));
+        expectRefused(probes);
+        await judge();
+      },
+
+    'when the functions are flushed, the nodes load them again, and nothing is refused': async () => {
+      const { redis, load, probeBoth, judge } = await startShared(random);
+      for (let round = 0; round < 3; round++) {
+        await redis.command('FUNCTION', 'FLUSH');
+        expectAcknowledged(await probeBoth());
+        await load.world.acknowledges(5);
+      }
+      await judge();
+    },
+  });
+});
+
+describe('several nodes with Sentinel', () => {
+  sideBySide('failovers run side by side', {
+    'when Sentinel promotes a replica, the nodes continue there, and each loss is told': async () => {
+      const trio = await SentinelTrio.start();
+      const [primary] = trio.servers;
+      if (!primary) throw new Error('there is no primary');
+      const hosts = trio.sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',');
+      const redisUrl = `redis+sentinel://${hosts}/${trio.name}`;
+      const nodes = await startNodes(primary, 2, [{ redisUrl }, { redisUrl }]);
+      const urls = nodes.map(({ url }) => url);
+      const load = await SharedLoad.start({ redis: primary, urls, random });
+      await primary.kill();
+      const since = performance.now();
+      const probe = await load.probe(urls[0] ?? '');
+      const promoted = await trio.promoted(primary);
+      const promotedMs = Math.round(performance.now() - since);
+      note(`promoted after ${promotedMs}`, [probe], await load.recovers(urls[0] ?? '', probe.id));
+      await load.world.acknowledges(20);
+      const { judged } = await load.judge(true, promoted);
+      expect(judged.acknowledged).toBeGreaterThan(60);
+    },
+
+    'when Sentinel promotes a replica that was behind, no offset is used twice, and each subscriber that had more is told':
+      async () => {
+        const trio = await SentinelTrio.start();
+        const [primary, ...replicas] = trio.servers;
+        if (!primary) throw new Error('there is no primary');
+        const hosts = trio.sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',');
+        const redisUrl = `redis+sentinel://${hosts}/${trio.name}`;
+        const nodes = await startNodes(primary, 2, [{ redisUrl }, { redisUrl }]);
+        const urls = nodes.map(({ url }) => url);
+        const load = await SharedLoad.start({ redis: primary, urls, random });
+        // They stay connected, and get nothing any more.
+        await primary.configSet('client-output-buffer-limit', 'replica 0 0 0');
+        replicas.forEach((replica) => replica.pause());
+        await load.world.acknowledges(20);
+        await primary.kill();
+        replicas.forEach((replica) => replica.resume());
+        const promoted = await trio.promoted(primary);
+        note('an older copy was promoted', [], await load.recovers(urls[1] ?? ''));
+        await load.world.acknowledges(20);
+        await load.judge(true, promoted);
+      },
+  });
+});
