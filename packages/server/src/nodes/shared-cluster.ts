@@ -100,8 +100,10 @@ export class SharedCluster implements Cluster {
 
   /** Receives what another node has sent to this one. */
   receive(text: string): void {
-    const message = JSON.parse(text) as Asked | Answered;
-    if ('question' in message) void this.#answer(message);
+    const message = parseMessage(text);
+    if (!message)
+      this.#logger.warn({ text: text.slice(0, 100) }, 'A message of another node cannot be read.');
+    else if ('question' in message) void this.#answer(message);
     else this.#waiting.get(message.number)?.(message.answer);
   }
 
@@ -152,6 +154,16 @@ interface Asked {
 interface Answered {
   readonly number: number;
   readonly answer: unknown;
+}
+
+/** Anybody who can use Redis can send texts. Undefined if this one is not from a node. */
+function parseMessage(text: string): Asked | Answered | undefined {
+  try {
+    const message = JSON.parse(text) as (Asked | Answered) | null;
+    return typeof message?.number === 'number' ? message : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function withResolvers<T>(): { readonly promise: Promise<T>; readonly resolve: (value: T) => void } {

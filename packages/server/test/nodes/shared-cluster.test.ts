@@ -141,6 +141,22 @@ it('every request for a node that has just started finds it, also right after on
   expect(found).toEqual(['10.0.0.2:2', undefined, '10.0.0.2:2']);
 });
 
+it('a text that is not from a node is logged, and changes nothing', async () => {
+  const warnings: string[] = [];
+  const cluster = new SharedCluster({
+    nodeId: 'aaaaa',
+    transport: { beat: async () => new Map(), send: async () => {}, leave: async () => {} },
+    logger: { warn: (_fields, message) => void warnings.push(message), error: failOn },
+  });
+  onTestFinished(() => cluster.close());
+  const texts = ['', '{', 'null', '1', '"text"', '[]', '{"question":"stats"}'];
+  for (const text of texts) cluster.receive(text);
+  expect(warnings).toEqual(texts.map(() => 'A message of another node cannot be read.'));
+  cluster.receive('{"number":1,"question":"nothing","from":"bbbbb"}');
+  cluster.receive('{"number":1}');
+  expect(warnings).toHaveLength(texts.length);
+});
+
 it('a node that has left is asked nothing', async () => {
   const { board } = await twoNodes();
   const [one, other] = [board.nodes.get('aaaaa'), board.nodes.get('bbbbb')];
