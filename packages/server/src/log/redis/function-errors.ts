@@ -1,7 +1,7 @@
-import { LogDamagedError, LogUnwritableError } from '../topic-log.ts';
+import { LogDamagedError, LogUnreachableError, LogUnwritableError } from '../topic-log.ts';
 
 /** The log has to begin a new epoch before it can be read. */
-export class NotAdoptedError extends LogUnwritableError {}
+export class NotAdoptedError extends LogUnreachableError {}
 
 /** Turns an error of our functions, which begins with a word of ours, into an error of the log. */
 export function errorOf(error: unknown): unknown {

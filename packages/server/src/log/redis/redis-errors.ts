@@ -45,7 +45,10 @@ const connectionErrors: Readonly<Record<string, string>> = {
   CLUSTERDOWN: 'The Redis Cluster is down, or has no node for the log: see `redis-cli cluster info`.',
 };
 
-/** The first words of errors that a new connection does not change. The command was not carried out. */
+/**
+ * The first words of errors that pass, and that a new connection does not change. The command was not carried
+ * out.
+ */
 const refusals: Readonly<Record<string, string>> = {
   NOREPLICAS: 'Redis has fewer replicas than its `min-replicas-to-write`: start them, or lower the setting.',
   MISCONF: 'Redis cannot save to its disk, and refuses writes: see its log for the reason.',
@@ -89,7 +92,7 @@ export function errorOfReply(cause: Error, from: RedisHost): Error {
     );
   }
   const refusal = refusals[word];
-  if (refusal !== undefined) return new LogUnwritableError(refusal, undefined, { cause });
+  if (refusal !== undefined) return new LogUnreachableError(refusal, undefined, { cause });
   return new UnknownReplyError(`Redis refused a command: ${message}`, undefined, { cause });
 }
 
