@@ -52,9 +52,16 @@ export async function startNodes(
   return { directory, nodes: [await start('node1'), await start('node2'), await start('node3')] };
 }
 
-/** nginx, which sends each request to another of the nodes. Stopped when the test ends. */
-export async function startBalancer(nodes: readonly { readonly url: string }[]): Promise<string> {
-  const servers = nodes.map(({ url }) => `server 127.0.0.1:${new URL(url).port};`).join(' ');
+/**
+ * nginx, which sends each request to another of the nodes. Stopped when the test ends.
+ *
+ * @param parameters - of each node: `max_fails=0` sends requests also to a node that has just failed
+ */
+export async function startBalancer(
+  nodes: readonly { readonly url: string }[],
+  parameters = '',
+): Promise<string> {
+  const servers = nodes.map(({ url }) => `server 127.0.0.1:${new URL(url).port} ${parameters};`).join(' ');
   const nginx = await startNginx(
     `map $http_upgrade $connection_upgrade { default upgrade; '' close; }
      upstream nodes { ${servers} }

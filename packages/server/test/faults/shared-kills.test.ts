@@ -1,0 +1,48 @@
+import { describe, expect, it } from 'vitest';
+import { sleep } from '../../../../test/waits.ts';
+import { startBalancer } from '../nodes/three-nodes.ts';
+import { RedisServer } from '../redis/redis-server.ts';
+import { declareTopics } from './http.ts';
+import { expectNoFaults, Load, topics } from './load.ts';
+import { seeded } from './random.ts';
+import { terminate } from './server-process.ts';
+import { startNodes } from './shared-fanfare.ts';
+import { World } from './world.ts';
+
+const kills = Number(process.env['FANFARE_NODE_KILLS'] ?? 6);
+
+const retryMs = 20;
+
+describe('three nodes that are killed and restarted at random', () => {
+  it(
+    'clients that come through nginx to three nodes, which are killed at random, lose no acknowledged message and miss none',
+    async () => {
+      const random = seeded('killed nodes');
+      const redis = await RedisServer.start();
+      const flags = ['--trust-proxy', '127.0.0.1'];
+      const nodes = await startNodes(redis, 3, [{ flags }, { flags }, { flags }]);
+      const url = await startBalancer(nodes, 'max_fails=0');
+      await declareTopics(url, topics);
+      const world = new World(topics, 'memory', retryMs);
+      world.setUp(url);
+      const load = new Load(world, url, random);
+      for (let kill = 0; kill < kills; kill++) {
+        if (random.isOneIn(2)) await Promise.all(load.subscribers.map(async (each) => each.subscribed()));
+        await world.acknowledges(random.below(150));
+        // Time itself is the test: a node is killed at any moment.
+        await sleep(random.below(4));
+        const node = random.pick(nodes);
+        await (random.isOneIn(4) ? terminate(node.server) : node.server.kill());
+        await world.acknowledges(random.below(60));
+        node.launchAgain();
+        // Sometimes, two of three nodes are away.
+        if (!random.isOneIn(4)) await node.serves();
+      }
+      await Promise.all(nodes.map(async (node) => node.serves()));
+      const history = await load.finish(url);
+      expect(load.subscribers.flatMap(({ refusals }) => refusals)).toEqual([]);
+      expectNoFaults(history, { acknowledged: kills * 10, runs: kills * 2 });
+    },
+    120_000 + kills * 10_000,
+  );
+});
