@@ -94,16 +94,19 @@ export async function openShared(
   };
   const shared = new SharedCluster({ nodeId, transport, logger });
   cluster = shared;
-  const { key } = await beat('');
+  const close = async (): Promise<void> => {
+    await shared.close();
+    await log.close();
+  };
+  const { key } = await beat('').catch(async (error: unknown) => {
+    await close();
+    throw error;
+  });
   const directory = {
     nodeId,
     key: Buffer.from(key, 'base64'),
     announce: (address: string) => shared.announce(address),
     addressOf: (id: string) => shared.addressOf(id),
-  };
-  const close = async (): Promise<void> => {
-    await shared.close();
-    await log.close();
   };
   const checks: Checks = {
     log: () => checkOf(node),
