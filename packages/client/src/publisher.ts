@@ -1,6 +1,7 @@
 import type { PublishResult as WirePublishResult } from '@fanfare/protocol';
+import { backoffMs } from './backoff.ts';
 import type { Connection } from './connection.ts';
-import { errorFrom, FanfareError, fieldsOf, textOf } from './errors.ts';
+import { errorFrom, FanfareError, fieldsOf } from './errors.ts';
 
 /**
  * The acknowledgement of a publish (PROTOCOL.md §4).
@@ -24,8 +25,8 @@ export interface PublishLimits {
   /** Maximum number of waiting publishes. Beyond it, `publish` rejects with `queue_full`. */
   readonly publishesMax: number;
   /**
-   * Timeout of a publish in milliseconds, after which it rejects with `not_answered`. Must be shorter than
-   * the server's `idWindowMs`.
+   * Timeout of a publish in milliseconds, after which it rejects with `not_answered`, or with the last refusal
+   * of the server if the publish certainly did not happen. Must be shorter than the server's `idWindowMs`.
    */
   readonly publishTimeoutMs: number;
 }
@@ -33,21 +34,39 @@ export interface PublishLimits {
 /** Maximum number of characters of messages that wait for their acknowledgements. */
 const charactersMax = 16_777_216;
 
+/** Refusals after which the same publish can soon succeed. After `outcome_unknown`, it may have succeeded. */
+const passing = new Set(['draining', 'storage_unavailable', 'outcome_unknown']);
+
+/** Backoff after such a refusal. */
+const retryMs = { first: 100, max: 5_000 };
+
 interface Pending {
   readonly request: { readonly topic: string; readonly message: unknown; readonly id: string };
   readonly characters: number;
   readonly endsAt: number;
   readonly resolve: (result: PublishResult) => void;
   readonly reject: (error: Error) => void;
+  /** Whether it is to be sent with the next retry. */
+  isWaiting: boolean;
+  /** How often it was sent so that it may have succeeded. */
+  uncertain: number;
+  /** The last refusal after which it is sent again. */
+  refusal?: FanfareError;
 }
 
-/** Publishes without acknowledgement, in order. They are all sent again on a new connection. */
+/**
+ * Publishes without acknowledgement, in order. They are all sent again on a new connection, and those that the
+ * server refuses for now are sent again later. Meanwhile, new ones wait behind them.
+ */
 export class Publisher {
   readonly #connection: Connection;
   readonly #limits: PublishLimits;
   readonly #pending = new Set<Pending>();
   #characters = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  /** The number of retries since the last success. */
+  #retries = 0;
 
   constructor(connection: Connection, limits: PublishLimits) {
     this.#connection = connection;
@@ -67,11 +86,12 @@ export class Publisher {
       // A copy: a retry must send the same message, even if the application has changed the object.
       const request = { topic, message: JSON.parse(text) as unknown, id };
       const characters = text.length;
-      const pending = { request, characters, endsAt: Date.now() + publishTimeoutMs, resolve, reject };
+      const endsAt = Date.now() + publishTimeoutMs;
+      const pending = { request, characters, endsAt, resolve, reject, isWaiting: true, uncertain: 0 };
       this.#pending.add(pending);
       this.#characters += characters;
       this.#timer ??= setTimeout(() => this.#giveUp(), publishTimeoutMs);
-      this.#send(pending);
+      if (this.#retry === undefined) this.#send(pending);
     });
   }
 
@@ -95,17 +115,34 @@ export class Publisher {
       this.#forget(pending).reject(new FanfareError('payload_too_large', detail, false));
       return;
     }
+    pending.isWaiting = false;
+    pending.uncertain++;
     this.#connection.request('publish', request, (answer) => this.#onAnswer(pending, answer));
   }
 
   #onAnswer(pending: Pending, answer: unknown): void {
     if (!this.#pending.has(pending)) return;
     const { ok, error } = fieldsOf(answer);
-    // A server that is shutting down has not published it. It is sent again on the next connection.
-    if (ok === false && textOf(fieldsOf(error)['code']) === 'draining') return;
-    this.#forget(pending);
-    if (ok === true) pending.resolve(answer as PublishResult);
-    else pending.reject(errorFrom(error));
+    if (ok === true) {
+      this.#retries = 0;
+      this.#forget(pending).resolve(answer as PublishResult);
+      return;
+    }
+    const refusal = errorFrom(error);
+    // After a publish that may have succeeded, a refusal such as `rate_limited` says nothing about it.
+    if (!passing.has(refusal.code) && !(pending.refusal && refusal.retryable)) {
+      this.#forget(pending).reject(refusal);
+      return;
+    }
+    if (refusal.code !== 'outcome_unknown') pending.uncertain--;
+    pending.refusal = refusal;
+    pending.isWaiting = true;
+    this.#retry ??= setTimeout(() => this.#sendWaiting(), backoffMs(retryMs, this.#retries++));
+  }
+
+  #sendWaiting(): void {
+    this.#retry = undefined;
+    for (const pending of this.#pending) if (pending.isWaiting) this.#send(pending);
   }
 
   #forget(pending: Pending): Pending {
@@ -113,7 +150,8 @@ export class Publisher {
     this.#characters -= pending.characters;
     if (this.#pending.size === 0) {
       clearTimeout(this.#timer);
-      this.#timer = undefined;
+      clearTimeout(this.#retry);
+      this.#timer = this.#retry = undefined;
     }
     return pending;
   }
@@ -129,7 +167,9 @@ export class Publisher {
         return;
       }
       const detail = `The publish was not acknowledged within ${publishTimeoutMs} ms. It may have succeeded: retry with the same id.`;
-      this.#forget(pending).reject(new FanfareError('not_answered', detail, true));
+      const { refusal, uncertain } = this.#forget(pending);
+      const isCertain = refusal && uncertain === 0;
+      pending.reject(isCertain ? refusal : new FanfareError('not_answered', detail, true));
     }
   }
 }

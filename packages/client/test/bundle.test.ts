@@ -5,7 +5,10 @@ import { expect, it } from 'vitest';
 
 const entry = fileURLToPath(new URL('../dist/index.js', import.meta.url));
 
-it('adds at most 6 KB to a page that has socket.io-client, minified and gzipped', async () => {
+// Until publishes that a server refuses for now were retried, these were 6,000.
+const bytesMax = 6_120;
+
+it('adds at most 6.12 KB to a page that has socket.io-client, minified and gzipped', async () => {
   const { output } = await build({
     input: entry,
     platform: 'browser',
@@ -16,5 +19,5 @@ it('adds at most 6 KB to a page that has socket.io-client, minified and gzipped'
   expect(output[0].code).toContain('socket.io-client');
   const { length } = gzipSync(output[0].code);
   expect(length).toBeGreaterThan(1_000);
-  expect(length).toBeLessThanOrEqual(6_000);
+  expect(length).toBeLessThanOrEqual(bytesMax);
 });
