@@ -11,6 +11,8 @@ export const exitCodes = {
   damaged: 4,
   /** Another server has taken over the data directory of `serve`. */
   lost: 5,
+  /** The server does not know whether it published a message. */
+  unknown: 6,
   /** 128 plus the number of the signal, like a shell. */
   hungUp: 129,
   interrupted: 130,

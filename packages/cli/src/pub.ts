@@ -2,7 +2,7 @@ import { CommandError, exitCodes } from './exit-codes.ts';
 import { encodeMessage } from './message-json.ts';
 import { print, say } from './output.ts';
 import { publishLines } from './pub-lines.ts';
-import { createTopic, failedToPublish, publish } from './publisher.ts';
+import { createTopic, failedToPublish, publish, PublishRefusedError } from './publisher.ts';
 import type { Target } from './server-target.ts';
 
 export interface PubOptions {
@@ -31,9 +31,19 @@ export async function runPub(
   const messageJson = message === '-' ? undefined : encodeMessage(message, json);
   if (create) await createTopic(target, topic);
   if (messageJson === undefined) return publishLines(target, topic, json);
-  const answer = await publish(target, { topic, messageJson, id }).catch(failedToPublish);
+  const answer = await publish(target, { topic, messageJson, id }).catch((error: unknown) => {
+    if (error instanceof PublishRefusedError && error.exitCode === exitCodes.unknown)
+      error.message += retryHint(id);
+    return failedToPublish(error);
+  });
   if (json) print(answer.trim());
   else say(`Message published to topic '${topic}'`);
+}
+
+function retryHint(id: string | undefined): string {
+  return id === undefined
+    ? '\nWith --id, the command can be repeated: the message is not published twice.'
+    : '\nRepeat the command with the same --id: the message is not published twice.';
 }
 
 function usage(sentence: string): CommandError {

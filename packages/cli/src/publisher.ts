@@ -15,13 +15,16 @@ export type PublishOutcome =
   | { readonly ok: true; readonly answer: string }
   | { readonly ok: false; readonly reason: string; readonly code: string | undefined };
 
-/** The server has refused a publish. */
+/** After these errors, the message may have been published (PROTOCOL.md 4.2). */
+const unknownOutcomes: ReadonlySet<string | undefined> = new Set(['outcome_unknown', 'internal']);
+
+/** The server has refused a publish, or does not know whether it happened. */
 export class PublishRefusedError extends CommandError {
   /** The error code of Fanfare. Undefined if another server refused the publish. */
   readonly code: string | undefined;
 
   constructor(reason: string, code: string | undefined) {
-    super(exitCodes.refused, reason);
+    super(unknownOutcomes.has(code) ? exitCodes.unknown : exitCodes.refused, reason);
     this.code = code;
   }
 }
@@ -48,7 +51,7 @@ export async function publish(target: Target, one: Publish): Promise<string> {
  * Publishes a batch: many messages in one request, in their order.
  *
  * @returns undefined if the server does not accept batches; then nothing was published
- * @throws CommandError `unreachable`, or `refused`; then some of the messages may have been published
+ * @throws CommandError `unreachable`, `unknown`, or `refused`; then some of the messages may have been published
  */
 export async function publishMany(
   target: Target,
@@ -61,7 +64,7 @@ export async function publishMany(
     body: many.map((one) => `${encode(one)}\n`).join(''),
   });
   if (answer.status >= 400 && answer.status < 500) return undefined;
-  if (!isSuccess(answer)) throw new CommandError(exitCodes.refused, reasonOf(answer));
+  if (!isSuccess(answer)) throw new PublishRefusedError(reasonOf(answer), codeOf(answer));
   const lines = answer.body.split('\n').filter((line) => line !== '');
   if (lines.length === many.length) return lines.map(readOutcome);
   throw new CommandError(exitCodes.refused, `${target.name} did not acknowledge every message.`);
@@ -81,10 +84,17 @@ export async function createTopic(target: Target, topic: string): Promise<'creat
   return status === 201 ? 'created' : 'existed';
 }
 
-/** Adds to an error that a publish has failed. If the topic does not exist, adds how to create it. */
+/**
+ * Adds to an error that a publish has failed, or may have failed. If the topic does not exist, adds how to create
+ * it.
+ */
 export function failedToPublish(error: unknown): never {
   if (error instanceof CommandError) {
-    error.message = `Failed to publish message: ${error.message}`;
+    const what =
+      error.exitCode === exitCodes.unknown
+        ? 'It is unknown whether the message was published'
+        : 'Failed to publish message';
+    error.message = `${what}: ${error.message}`;
     if (isUnknownTopic(error)) error.message += '. Add --create to create it.';
   }
   throw error;

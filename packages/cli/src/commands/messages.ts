@@ -85,7 +85,7 @@ export function addPub(program: Command): void {
         ['tail -f app.log | fanfare pub log - --create', 'Publish each line of a file as it is written'],
       ),
     )
-    .addHelpText('after', exitCodesHelp)
+    .addHelpText('after', `${exitCodesHelp}\n6 the server does not know whether it published the message.`)
     .action(pub);
 }
 
