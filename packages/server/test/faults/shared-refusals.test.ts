@@ -60,15 +60,17 @@ describe('several nodes whose Redis refuses to write', () => {
         await judge();
       },
 
-    'when the functions are flushed, the nodes load them again, and nothing is refused': async () => {
-      const { redis, load, probeBoth, judge } = await startShared(random);
-      for (let round = 0; round < 3; round++) {
-        await redis.command('FUNCTION', 'FLUSH');
-        expectAcknowledged(await probeBoth());
-        await load.world.acknowledges(5);
-      }
-      await judge();
-    },
+    'when the functions are flushed, the nodes load them again, and each publish succeeds when it is retried':
+      async () => {
+        const { redis, first, second, load, judge } = await startShared(random);
+        for (let round = 0; round < 3; round++) {
+          await redis.command('FUNCTION', 'FLUSH');
+          // A later batch can get through if the other node has loaded the functions between the two.
+          await Promise.all([load.recovers(first.url), load.recovers(second.url)]);
+          await load.world.acknowledges(5);
+        }
+        await judge();
+      },
   });
 });
 
