@@ -54,6 +54,27 @@ describe('several nodes whose Redis starts again', () => {
         expect(judged.lostAcknowledged).toBeGreaterThan(0);
       },
 
+    'when Redis goes on with an older copy, and a node that was behind writes first, the other node and its subscribers notice':
+      async () => {
+        const { redis, first, second, load, judge } = await startShared(random);
+        const before = await redis.snapshot();
+        const isBehind = first.proxy.hold();
+        load.world.setUp(second.url);
+        await load.world.acknowledges(30);
+        await redis.kill();
+        const isLater = second.proxy.refuse();
+        await redis.restart(before);
+        isBehind.lift();
+        load.world.setUp(first.url);
+        note('the node that was behind', [], await load.recovers(first.url));
+        isLater.lift();
+        note('the other node', [], await load.recovers(second.url));
+        load.world.setUp(first.url, second.url);
+        await load.world.acknowledges(20);
+        const { judged } = await judge({ mayLose: true });
+        expect(judged.lostAcknowledged).toBeGreaterThan(0);
+      },
+
     'when Redis is emptied, each subscriber is told, keeps its subscription, and gets all that is published afterwards':
       async () => {
         const { redis, first, load, judge } = await startShared(random);

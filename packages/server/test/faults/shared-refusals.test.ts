@@ -1,11 +1,8 @@
 import { describe, expect } from 'vitest';
 import { freePort } from '../../../../bench/src/free-port.ts';
-import { SentinelTrio } from '../redis/sentinel-trio.ts';
 import { readHistory } from './http.ts';
 import { seeded } from './random.ts';
-import { startNodes } from './shared-fanfare.ts';
-import { SharedLoad } from './shared-load.ts';
-import { expectAcknowledged, expectRefused, note, startShared } from './shared-setup.ts';
+import { expectRefused, note, startShared } from './shared-setup.ts';
 import { sideBySide } from './side-by-side.ts';
 
 const random = seeded('refusals of Redis');
@@ -70,53 +67,6 @@ describe('several nodes whose Redis refuses to write', () => {
           await load.world.acknowledges(5);
         }
         await judge();
-      },
-  });
-});
-
-describe('several nodes with Sentinel', () => {
-  sideBySide('failovers run side by side', {
-    'when Sentinel promotes a replica, the nodes continue there, and each loss is told': async () => {
-      const trio = await SentinelTrio.start();
-      const [primary] = trio.servers;
-      if (!primary) throw new Error('there is no primary');
-      const hosts = trio.sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',');
-      const redisUrl = `redis+sentinel://${hosts}/${trio.name}`;
-      const nodes = await startNodes(primary, 2, [{ redisUrl }, { redisUrl }]);
-      const urls = nodes.map(({ url }) => url);
-      const load = await SharedLoad.start({ redis: primary, urls, random });
-      await primary.kill();
-      const since = performance.now();
-      const probe = await load.probe(urls[0] ?? '');
-      const promoted = await trio.promoted(primary);
-      const promotedMs = Math.round(performance.now() - since);
-      note(`promoted after ${promotedMs}`, [probe], await load.recovers(urls[0] ?? '', probe.id));
-      await load.world.acknowledges(20);
-      const { judged } = await load.judge(true, promoted);
-      expect(judged.acknowledged).toBeGreaterThan(60);
-    },
-
-    'when Sentinel promotes a replica that was behind, no offset is used twice, and each subscriber that had more is told':
-      async () => {
-        const trio = await SentinelTrio.start();
-        const [primary, ...replicas] = trio.servers;
-        if (!primary) throw new Error('there is no primary');
-        const hosts = trio.sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',');
-        const redisUrl = `redis+sentinel://${hosts}/${trio.name}`;
-        const nodes = await startNodes(primary, 2, [{ redisUrl }, { redisUrl }]);
-        const urls = nodes.map(({ url }) => url);
-        const load = await SharedLoad.start({ redis: primary, urls, random });
-        replicas.forEach((replica) => replica.pause());
-        // Otherwise what comes meanwhile waits for them in the kernel.
-        await primary.command('CLIENT', 'KILL', 'TYPE', 'replica');
-        await load.world.acknowledges(20);
-        await primary.kill();
-        replicas.forEach((replica) => replica.resume());
-        const promoted = await trio.promoted(primary);
-        note('an older copy was promoted', [], await load.recovers(urls[1] ?? ''));
-        await load.world.acknowledges(20);
-        const { judged } = await load.judge(true, promoted);
-        expect(judged.lostAcknowledged).toBeGreaterThan(0);
       },
   });
 });
