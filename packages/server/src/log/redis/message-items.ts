@@ -5,8 +5,8 @@ import type { LogRecord, NewRecord } from '../topic-log.ts';
  * A message as Redis has it: length of the whole item, sequence, time, the lengths of id and publisher plus
  * one (0: there is none), the length of further fields, id, publisher, further fields, JSON text.
  *
- * Nodes of two versions can share a log during an upgrade. A node skips further fields: a newer version writes
- * there what this one does not know.
+ * Nodes of two versions can share a log during an upgrade. A node skips further fields: a newer version
+ * writes there what this one does not know.
  */
 const headSize = 20;
 const bodyHeadSize = 6;

@@ -35,8 +35,8 @@ export interface RedisLog {
 /**
  * Connects to Redis, and begins or joins the log.
  *
- * @throws RedisRefusedError if Redis cannot carry the log with its settings; a LogUnreachableError after 10 s;
- * a LogDamagedError
+ * @throws RedisRefusedError if Redis cannot carry the log with its settings; a LogUnreachableError after
+ * 10 s; a LogDamagedError
  */
 export async function openRedisLog(options: RedisLogOptions): Promise<RedisLog> {
   const node = await RedisNode.open({

@@ -51,7 +51,7 @@ function withFieldIn(body: Buffer): Buffer {
   return changed;
 }
 
-/** Opens the log as the next version would: its functions have another name, and its messages one more field. */
+/** Opens the log like the next version: its functions have another name, and its messages one more field. */
 async function openNewer(prefix: string): Promise<{ log: TopicLog; node: RedisNode<LogFunctions> }> {
   const nodeId = randomUUID();
   const limits = { topicsMax: 100, idsMax: 100, idWindowMs: 60_000, unusedPerSubjectMax: Infinity };

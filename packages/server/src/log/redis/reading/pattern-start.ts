@@ -8,8 +8,8 @@ import type { PatternFilter } from './pattern-filter.ts';
 const namesPerCall = 500;
 
 /**
- * Finds the position at which a pattern's reader starts. Near the head, the journal tells enough. Otherwise it
- * asks for all topics with the beginning of the pattern. The first page reports messages that are dropped
+ * Finds the position at which a pattern's reader starts. Near the head, the journal tells enough. Otherwise
+ * it asks for all topics with the beginning of the pattern. The first page reports messages that are dropped
  * meanwhile.
  */
 export async function locatePattern(
