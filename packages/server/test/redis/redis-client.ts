@@ -21,6 +21,8 @@ export class RedisClient {
   readonly socket: Socket;
   /** What came without being asked for, oldest first: `['message', channel, payload]`. */
   readonly pushes: RespValue[][] = [];
+  /** The messages of channels, oldest first, as bytes. */
+  readonly payloads: Buffer[] = [];
   readonly #waiting: Waiting[] = [];
   readonly #parser = new RespParser();
   #wake = (): void => {};
@@ -87,10 +89,16 @@ export class RedisClient {
 
   #take(chunk: Buffer): void {
     for (const { value, isPush } of this.#parser.parse(chunk)) {
-      if (isPush) this.pushes.push(textsOf(value) as RespValue[]);
+      if (isPush) this.#takePush(value as RespValue[]);
       else if (value instanceof RedisError) this.#waiting.shift()?.reject(value);
       else this.#waiting.shift()?.resolve(value);
     }
     this.#wake();
+  }
+
+  #takePush(push: RespValue[]): void {
+    this.pushes.push(textsOf(push) as RespValue[]);
+    const payload = push[2];
+    if (Buffer.isBuffer(payload)) this.payloads.push(payload);
   }
 }

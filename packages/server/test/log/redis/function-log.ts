@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { parseInterest, type Topic } from '@fanfare/protocol';
-import { Redis } from 'ioredis';
 import { decodeFrame } from '../../../src/log/redis/frame.ts';
 import { LogFunctions } from '../../../src/log/redis/log-functions.ts';
 import type { AppendCall, CallFunction, Frame } from '../../../src/log/redis/library.ts';
@@ -8,6 +7,8 @@ import { librarySource } from '../../../src/log/redis/lua/library-source.ts';
 import type { AppendOutcome, NewRecord } from '../../../src/log/topic-log.ts';
 import { Rules, type Rule } from '../../../src/rules/rule.ts';
 import { until } from '../../../../../test/waits.ts';
+import type { RedisClient } from '../../redis/redis-client.ts';
+import type { RedisServer } from '../../redis/redis-server.ts';
 
 const keep = { count: 1_000, ageMs: Infinity, bytes: Infinity };
 const usual: Rule = { match: parseInterest('**'), keep, create: 'publish', publishBytesMax: 1_000_000 };
@@ -22,20 +23,19 @@ export interface FunctionLogOptions {
 
 /** The functions of a log under a prefix of its own, without a node. */
 export class FunctionLog {
-  readonly redis: Redis;
+  readonly redis: RedisClient;
   readonly prefix: string;
   readonly functions: LogFunctions;
-  readonly frames: Frame[] = [];
-  readonly #subscriber: Redis;
+  readonly #subscriber: RedisClient;
   readonly #node = randomUUID();
   #journal = '-';
   #number = 0;
 
-  static async open(port: number, options: FunctionLogOptions = {}): Promise<FunctionLog> {
+  static async open(server: RedisServer, options: FunctionLogOptions = {}): Promise<FunctionLog> {
     const prefix = options.prefix ?? `{${randomUUID()}}:`;
-    const redis = new Redis(port, '127.0.0.1', { protocol: 2 });
-    await redis.call('FUNCTION', 'LOAD', 'REPLACE', librarySource);
-    const call: CallFunction = (name, args) => redis.callBuffer('FCALL', [name, 1, prefix, ...args]);
+    const [redis, subscriber] = await Promise.all([server.connect(), server.connect()]);
+    await redis.command('FUNCTION', 'LOAD', 'REPLACE', librarySource);
+    const call: CallFunction = async (name, args) => redis.binary('FCALL', name, 1, prefix, ...args);
     const kept = options.keep === 'none' ? options.keep : { ...keep, ...options.keep };
     const functions = new LogFunctions(call, {
       rules: new Rules([], { ...usual, keep: kept }),
@@ -45,19 +45,19 @@ export class FunctionLog {
       unusedPerSubjectMax: options.unusedPerSubjectMax ?? Infinity,
       level: () => 'memory',
     });
-    const log = new FunctionLog(redis, prefix, functions, new Redis(port, '127.0.0.1', { protocol: 2 }));
-    await log.#subscriber.subscribe(`${prefix}frames`);
-    return log;
+    await subscriber.subscribe(`${prefix}frames`);
+    return new FunctionLog(redis, prefix, functions, subscriber);
   }
 
-  private constructor(redis: Redis, prefix: string, functions: LogFunctions, subscriber: Redis) {
+  private constructor(redis: RedisClient, prefix: string, functions: LogFunctions, subscriber: RedisClient) {
     this.redis = redis;
     this.prefix = prefix;
     this.functions = functions;
     this.#subscriber = subscriber;
-    subscriber.on('messageBuffer', (_channel: Buffer, payload: Buffer) => {
-      this.frames.push(decodeFrame(payload));
-    });
+  }
+
+  get frames(): readonly Frame[] {
+    return this.#subscriber.payloads.map(decodeFrame);
   }
 
   /** A batch with the next number of the node. */
@@ -89,7 +89,7 @@ export class FunctionLog {
 
   /** Sets the clock, in milliseconds since 1970. */
   async setClock(ms: number): Promise<void> {
-    await this.redis.hset(`${this.prefix}meta`, { test_clock: ms });
+    await this.redis.command('HSET', `${this.prefix}meta`, 'test_clock', ms);
   }
 
   /** Sweeps until nothing is left to do. */
@@ -106,26 +106,24 @@ export class FunctionLog {
   /** The keys of the log with their values. */
   async copy(): Promise<ReadonlyMap<string, Buffer>> {
     const copy = new Map<string, Buffer>();
-    for (const key of await this.redis.keys(`${this.prefix.replace(/[{}]/g, '?')}*`)) {
-      const value = await this.redis.dumpBuffer(key);
-      copy.set(key, value);
-    }
+    const keys = await this.redis.command('KEYS', `${this.prefix.replace(/[{}]/g, '?')}*`);
+    for (const key of keys as string[]) copy.set(key, (await this.redis.binary('DUMP', key)) as Buffer);
     return copy;
   }
 
   /** Replaces all keys of the log, behind its back. */
   async restore(copy: ReadonlyMap<string, Buffer>): Promise<void> {
     await this.empty();
-    for (const [key, value] of copy) await this.redis.restore(key, 0, value, 'REPLACE');
+    for (const [key, value] of copy) await this.redis.command('RESTORE', key, 0, value, 'REPLACE');
   }
 
   async empty(): Promise<void> {
     const keys = [...(await this.copy()).keys()];
-    if (keys.length > 0) await this.redis.del(...keys);
+    if (keys.length > 0) await this.redis.command('DEL', ...keys);
   }
 
   close(): void {
-    this.redis.disconnect();
-    this.#subscriber.disconnect();
+    this.redis.close();
+    this.#subscriber.close();
   }
 }

@@ -17,8 +17,8 @@ import {
 } from '../../../src/log/topic-log.ts';
 import { LogFunctions } from '../../../src/log/redis/log-functions.ts';
 import { Rules, type Rule } from '../../../src/rules/rule.ts';
+import { RedisServer } from '../../redis/redis-server.ts';
 import { FunctionLog, type FunctionLogOptions } from './function-log.ts';
-import { startRedis, type RedisProcess } from './redis-process.ts';
 
 const news = parseTopic('news');
 const other = parseTopic('other');
@@ -26,15 +26,15 @@ const page = { recordsMax: 100, bytesMax: 1_000_000 };
 const minute = 60_000;
 const hour = 60 * minute;
 
-let redis: RedisProcess;
-let another: RedisProcess;
+let redis: RedisServer;
+let another: RedisServer;
 let opened: FunctionLog[] = [];
 
 beforeAll(async () => {
-  [redis, another] = await Promise.all([startRedis(), startRedis()]);
+  [redis, another] = await Promise.all([RedisServer.start(), RedisServer.start()]);
 });
 
-afterAll(() => Promise.all([redis.close(), another.close()]));
+afterAll(() => Promise.all([redis.kill(), another.kill()]));
 
 afterEach(() => {
   for (const log of opened) log.close();
@@ -42,7 +42,7 @@ afterEach(() => {
 });
 
 async function opens(options?: FunctionLogOptions, on = redis): Promise<FunctionLog> {
-  const log = await FunctionLog.open(on.port, options);
+  const log = await FunctionLog.open(on, options);
   opened.push(log);
   return log;
 }
@@ -398,7 +398,7 @@ describe('the upkeep of a log on Redis', () => {
     await log.append(other, 0);
     for (let at = 1; at <= 1_200; at++) await log.append(news, at);
     for (let sweeps = 0; sweeps < 4; sweeps++) await log.sweep();
-    expect(await log.redis.xlen(`${log.prefix}j`)).toBe(3);
+    expect(await log.redis.command('XLEN', `${log.prefix}j`)).toBe(3);
     const runs = (await log.functions.reading.runs({ epoch: '', sequence: 0 })).value.runs;
     expect(runs.map(({ topic, sequence }) => [topic, sequence])).toEqual([
       [other, 1],
@@ -488,7 +488,7 @@ describe('a log on Redis that is not as it should be', () => {
   ])('a key of the log with the wrong type is refused: %s', async (key) => {
     const log = await begins();
     await log.append(news, 1);
-    await log.redis.set(`${log.prefix}${key}`, 'foreign');
+    await log.redis.command('SET', `${log.prefix}${key}`, 'foreign');
     await expect(log.functions.hello('node', undefined)).rejects.toThrow(LogDamagedError);
   });
 
@@ -496,12 +496,12 @@ describe('a log on Redis that is not as it should be', () => {
     const log = await begins();
     await log.append(news, 1, 2, 3);
     const { epoch } = await log.functions.state();
-    await log.redis.rpop(`${log.prefix}m:news`);
+    await log.redis.command('RPOP', `${log.prefix}m:news`);
     const batch = log.batch([{ topic: news, messageJson: '4' }]);
     await expect(log.functions.append(batch)).rejects.toThrow(LogDamagedError);
     await expect(readAll(log, news)).rejects.toThrow("Messages of the topic 'news' are missing");
     await expect(log.functions.since({ epoch, sequence: 0 }, page)).rejects.toThrow(LogDamagedError);
-    await log.redis.lset(`${log.prefix}m:news`, 0, 'short');
+    await log.redis.command('LSET', `${log.prefix}m:news`, 0, 'short');
     await expect(readAll(log, news)).rejects.toThrow(LogDamagedError);
   });
 
@@ -509,18 +509,18 @@ describe('a log on Redis that is not as it should be', () => {
     const log = await begins();
     await log.append(news, 1);
     const meta = `${log.prefix}meta`;
-    await log.redis.hset(meta, 'format', '9');
+    await log.redis.command('HSET', meta, 'format', '9');
     await expect(log.functions.state()).rejects.toThrow('Use another prefix, or the version of Fanfare');
-    await log.redis.del(meta);
+    await log.redis.command('DEL', meta);
     await expect(log.functions.state()).rejects.toThrow(LogDamagedError);
   });
 
   it('a Redis that removes keys when its memory is full is refused', async () => {
     const log = await begins();
-    await log.redis.config('SET', 'maxmemory-policy', 'allkeys-lru');
+    await redis.configSet('maxmemory-policy', 'allkeys-lru');
     const hello = log.functions.hello('node', undefined);
     await expect(hello).rejects.toThrow('Set it to noeviction.');
-    await log.redis.config('SET', 'maxmemory-policy', 'noeviction');
+    await redis.configSet('maxmemory-policy', 'noeviction');
   });
 
   it('a Redis that forgets the variables of a library is refused', async () => {
@@ -537,7 +537,7 @@ describe('a log on Redis that is not as it should be', () => {
   it('a Redis without memory refuses appends as a whole, still reads, and has space after a deletion', async () => {
     const log = await begins();
     await log.append(other, 1);
-    await log.redis.config('SET', 'maxmemory', '1');
+    await redis.configSet('maxmemory', 1);
     const batch = log.batch([
       { topic: news, messageJson: '1' },
       { topic: parseTopic('third'), messageJson: '2' },
@@ -550,7 +550,7 @@ describe('a log on Redis that is not as it should be', () => {
     });
     await log.sweep();
     expect(await log.functions.topics.delete(other)).toBe(true);
-    await log.redis.config('SET', 'maxmemory', '0');
+    await redis.configSet('maxmemory', 0);
     expect(await log.functions.append(batch)).toMatchObject({ kind: 'done' });
     expect(await log.functions.state()).toMatchObject({ head: 3 });
   });
