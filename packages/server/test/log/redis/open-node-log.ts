@@ -7,7 +7,7 @@ import { Invariants } from '../../../src/observability/invariants.ts';
 import { Rules, type Rule } from '../../../src/rules/rule.ts';
 import type { LogOptions, LogUnderTest } from '../../contracts/log-under-test.ts';
 import { until } from '../../../../../test/waits.ts';
-import type { RedisProcess } from './redis-process.ts';
+import type { RedisServer } from '../../redis/redis-server.ts';
 
 const startTime = 1_000_000;
 
@@ -58,7 +58,7 @@ export async function caughtUp({ node }: RedisLog): Promise<void> {
 }
 
 /** Opens a log under a new prefix. Its clock stands still, and its sweep waits for `advance`. */
-export async function openNodeLogUnderTest(redis: RedisProcess, options: LogOptions): Promise<LogUnderTest> {
+export async function openNodeLogUnderTest(redis: RedisServer, options: LogOptions): Promise<LogUnderTest> {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
   const prefix = `{${randomUUID()}}:`;
   const known = new Set<Topic>();
@@ -77,7 +77,7 @@ export async function openNodeLogUnderTest(redis: RedisProcess, options: LogOpti
       usedInterests: () => [...known].filter(isInUse),
     });
   let opened = await open();
-  await redis.admin.hset(`${prefix}meta`, { test_clock: startTime });
+  await redis.command('HSET', `${prefix}meta`, 'test_clock', startTime);
   // Learns the clock of the test.
   await opened.node.tail.catchUp();
   return {
@@ -87,7 +87,7 @@ export async function openNodeLogUnderTest(redis: RedisProcess, options: LogOpti
     startTime,
     settled: () => caughtUp(opened),
     advance: async (ms) => {
-      await redis.admin.hincrby(`${prefix}meta`, 'test_clock', ms);
+      await redis.command('HINCRBY', `${prefix}meta`, 'test_clock', ms);
       await opened.node.tail.catchUp();
       await opened.log.sweep();
     },

@@ -1,15 +1,15 @@
 import { afterAll, beforeAll } from 'vitest';
 import { topicLogContract } from '../../contracts/topic-log.contract.ts';
+import { RedisServer } from '../../redis/redis-server.ts';
 import { openNodeLogUnderTest } from './open-node-log.ts';
-import { startRedis, type RedisProcess } from './redis-process.ts';
 
-let redis: RedisProcess;
+let redis: RedisServer;
 
 beforeAll(async () => {
-  redis = await startRedis();
+  redis = await RedisServer.start();
 });
 
-afterAll(() => redis.close());
+afterAll(() => redis.kill());
 
 topicLogContract('A log on Redis with its connections', (options) => openNodeLogUnderTest(redis, options), {
   runs: 10,
