@@ -6,8 +6,8 @@ import type { LogRecord, Position, TopicLog } from '../../../src/log/topic-log.t
 import { Rules, type Rule } from '../../../src/rules/rule.ts';
 import type { RedisLog, RedisLogOptions } from '../../../src/log/redis/open-redis-log.ts';
 import { create, tailOf } from '../../contracts/log-under-test.ts';
+import { RedisServer } from '../../redis/redis-server.ts';
 import { caughtUp, openNodeLog } from './open-node-log.ts';
-import { startRedis, type RedisProcess } from './redis-process.ts';
 
 const news = parseTopic('news');
 const other = parseTopic('other');
@@ -17,14 +17,14 @@ const keep = { count: 10_000, ageMs: Infinity, bytes: Infinity };
 const fallback: Rule = { match: everything, keep, create: 'subscribe', publishBytesMax: 1_000 };
 const rules = new Rules([{ ...fallback, match: parseInterest('made/**'), create: 'publish' }], fallback);
 
-let redis: RedisProcess;
+let redis: RedisServer;
 let opened: RedisLog[] = [];
 
 beforeAll(async () => {
-  redis = await startRedis({ config: ['appendonly yes', 'appendfsync always'] });
+  redis = await RedisServer.start({ config: ['appendonly yes', 'appendfsync always'] });
 });
 
-afterAll(() => redis.close());
+afterAll(() => redis.kill());
 
 afterEach(async () => {
   await Promise.all(opened.map(({ log }) => log.close()));
@@ -187,7 +187,7 @@ it('after a restart of Redis without a loss, the log goes on in a new epoch and 
   await caughtUp(two);
   const { epoch } = two.log;
   await redis.kill();
-  redis = await redis.restart();
+  await redis.restart();
   await until('both servers have the new epoch', () => one.log.epoch !== epoch && two.log.epoch !== epoch);
   const outcomes = await one.log.append([{ topic: news, messageJson: '2' }]);
   expect(outcomes).toMatchObject([{ kind: 'appended', epoch: one.log.epoch, sequence: 2 }]);
@@ -206,7 +206,7 @@ it('after Redis was emptied, servers declare the topics that their subscribers u
   const [one] = await opensTwo(options);
   await create(one.log, other);
   const { epoch } = one.log;
-  await redis.admin.flushall();
+  await redis.flushAll();
   const isBack = async (): Promise<boolean> => (await one.log.topicState(news)) !== undefined;
   await until('the topic is there again', isBack);
   expect(await one.log.topicState(other)).toBeUndefined();
