@@ -11,21 +11,21 @@ import { parseRedisUrl } from '../../../src/log/redis/redis-url.ts';
 import { Invariants } from '../../../src/observability/invariants.ts';
 import type { NewRecord, TopicLog } from '../../../src/log/topic-log.ts';
 import { tailOf } from '../../contracts/log-under-test.ts';
+import { RedisServer } from '../../redis/redis-server.ts';
 import { failOn } from '../open-local-log.ts';
 import { caughtUp, openNodeLog, plainRules } from './open-node-log.ts';
-import { startRedis, type RedisProcess } from './redis-process.ts';
 
 const newerName = 'fanfare_next';
 const page = { recordsMax: 100, bytesMax: 1_000_000 };
 const logger = { warn: failOn, error: failOn };
 
-let redis: RedisProcess;
+let redis: RedisServer;
 
 beforeAll(async () => {
-  redis = await startRedis();
+  redis = await RedisServer.start();
 });
 
-afterAll(() => redis.close());
+afterAll(() => redis.kill());
 
 function fail(error: unknown): never {
   throw error;
@@ -121,7 +121,7 @@ it('servers of two versions share a log: each reads and deduplicates what the ot
     const kinds = (await log.append(records.filter(({ id }) => id !== undefined))).map(({ kind }) => kind);
     expect(new Set(kinds)).toEqual(new Set(['duplicate']));
   }
-  const loaded = await redis.admin.function('LIST');
+  const loaded = await redis.command('FUNCTION', 'LIST');
   expect(JSON.stringify(loaded)).toContain(libraryName);
   expect(JSON.stringify(loaded)).toContain(newerName);
 });
