@@ -113,7 +113,8 @@ describe('a proxy before Redis', () => {
 
   it('the reply to the second matching command is lost: Redis has run it, and the connection ends', async () => {
     const { redis, proxy, client } = await start();
-    proxy.loseReply(2, ([command]) => command === 'INCR');
+    const loss = proxy.loseReply(2, ([command]) => command === 'INCR');
+    expect(loss.hasHappened).toBe(false);
     const replies = [
       client.send('INCR', 'key'),
       client.send('PING'),
@@ -123,6 +124,7 @@ describe('a proxy before Redis', () => {
     const settled = await Promise.allSettled(replies);
     expect(settled.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'rejected']);
     expect(await redis.command('GET', 'key')).toBe('2');
+    expect(loss.hasHappened).toBe(true);
     // Only that one.
     const again = await RedisClient.connect(proxy.port);
     expect(await again.command('INCR', 'key')).toBe(3);

@@ -19,8 +19,14 @@ interface Conversation {
   readonly unanswered: CommandHead[];
 }
 
+/** The loss of a reply, until it has happened or is lifted. */
+export interface ReplyLoss extends Fault {
+  readonly hasHappened: boolean;
+}
+
 interface Loss {
   readonly matches: (command: CommandHead) => boolean;
+  /** The matching replies up to the lost one. */
   left: number;
 }
 
@@ -52,10 +58,15 @@ export class RedisProxy extends TcpProxy {
    *
    * @param nth - the first matching command whose reply has not come yet is 1
    */
-  loseReply(nth = 1, matches: Loss['matches'] = () => true): Fault {
+  loseReply(nth = 1, matches: Loss['matches'] = () => true): ReplyLoss {
     const loss = { matches, left: nth };
     this.#losses.add(loss);
-    return { lift: () => void this.#losses.delete(loss) };
+    return {
+      lift: () => void this.#losses.delete(loss),
+      get hasHappened() {
+        return loss.left === 0;
+      },
+    };
   }
 
   #inspect(connection: ProxiedConnection, direction: Direction, bytes: Buffer): Verdict {

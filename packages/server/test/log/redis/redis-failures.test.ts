@@ -11,30 +11,32 @@ import {
   type Position,
 } from '../../../src/log/topic-log.ts';
 import { soonMs, until, within } from '../../../../../test/waits.ts';
+import { RedisProxy } from '../../redis/redis-proxy.ts';
+import { RedisServer } from '../../redis/redis-server.ts';
 import { caughtUp, openNodeLog } from './open-node-log.ts';
-import { startRedis, type RedisProcess } from './redis-process.ts';
-import { startProxy, type TcpProxy } from './tcp-proxy.ts';
 
 const news = 'news' as Topic;
 const page = { recordsMax: 10_000, bytesMax: 1e9 };
 
-let redis: RedisProcess;
-let proxy: TcpProxy;
+let redis: RedisServer;
+let proxy: RedisProxy;
 let opened: RedisLog[];
 let prefix: string;
 
 beforeEach(async () => {
-  redis = await startRedis();
-  proxy = await startProxy(redis.port);
+  redis = await RedisServer.start();
+  proxy = await RedisProxy.to(redis.port);
   opened = [];
   prefix = `{${randomUUID()}}:`;
 });
 
 afterEach(async () => {
   await Promise.all(opened.map(({ log }) => log.close()));
-  await proxy.close();
-  await redis.close();
 });
+
+function urlOf({ port }: RedisProxy): string {
+  return `redis://127.0.0.1:${port}`;
+}
 
 async function open(url: string): Promise<RedisLog> {
   const one = await within(soonMs, 'the log opens', openNodeLog(url, { prefix }));
@@ -82,7 +84,7 @@ async function stored(one: RedisLog): Promise<unknown[]> {
 
 describe('a log on Redis behind a bad network', () => {
   it('has each message once, and in order, when connections are cut all the time', async () => {
-    const one = await open(proxy.url);
+    const one = await open(urlOf(proxy));
     const other = await open(redis.url);
     const [tail, otherTail] = [follow(one), follow(other)];
     const results: Promise<unknown>[] = [];
@@ -103,21 +105,22 @@ describe('a log on Redis behind a bad network', () => {
   });
 
   it('has a message once when the answer to its append was lost, even without an id', async () => {
-    const one = await open(proxy.url);
+    const one = await open(urlOf(proxy));
     await one.log.append([message('first')]);
     for (let at = 0; at < 5; at++) {
-      proxy.loseAnswerOf('_append');
+      const loss = proxy.loseReply(1, ([, name]) => name?.endsWith('_append') ?? false);
       await within(soonMs, 'the append is acknowledged', one.log.append([message(at)]));
-      expect(proxy.hasLost).toBe(true);
+      expect(loss.hasHappened).toBe(true);
     }
     expect(await stored(one)).toEqual(['first', 0, 1, 2, 3, 4]);
   });
 
   it('replaces a subscriber connection that is open and gets nothing', async () => {
-    const one = await open(proxy.url);
+    const one = await open(urlOf(proxy));
     const other = await open(redis.url);
     const tail = follow(one);
-    proxy.silence('subscriber');
+    const present = proxy.connections.filter(proxy.isSubscriber);
+    proxy.discard({ direction: 'to-client', of: (connection) => present.includes(connection) });
     await other.log.append([message(1), message(2)]);
     await until('the tail has the messages', () => tail.records.length === 2);
     await other.log.append([message(3)]);
@@ -126,29 +129,29 @@ describe('a log on Redis behind a bad network', () => {
   });
 
   it('tells when unstored messages may be missing, and delivers the stored ones', async () => {
-    const one = await open(proxy.url);
+    const one = await open(urlOf(proxy));
     const other = await open(redis.url);
     const tail = follow(one);
-    proxy.refuse(true);
+    const refusal = proxy.refuse();
     proxy.cut();
     await until('the node is disconnected', () => !one.node.isReachable);
     await other.log.append([message(1), message(2, 'live/x' as Topic)]);
     await other.log.append([message(3)]);
-    proxy.refuse(false);
+    refusal.lift();
     await until('the tail has caught up', () => tail.records.length === 2);
     await until('the loss is told', () => tail.missed === 1);
     expect(messagesOf(tail.records)).toEqual([1, 3]);
   });
 
   it('refuses appends within two seconds while Redis cannot be reached, and they do not happen later', async () => {
-    const one = await open(proxy.url);
-    proxy.refuse(true);
+    const one = await open(urlOf(proxy));
+    const refusal = proxy.refuse();
     proxy.cut();
     await until('the node is disconnected', () => !one.node.isReachable);
     const startedAt = performance.now();
     expect(await resultOf(one.log.append([message(1)]))).toBeInstanceOf(LogUnreachableError);
     expect(performance.now() - startedAt).toBeLessThan(2_500);
-    proxy.refuse(false);
+    refusal.lift();
     await until('the node is connected', () => one.node.isReachable);
     await one.log.append([message(2)]);
     expect(await stored(one)).toEqual([2]);
@@ -157,10 +160,10 @@ describe('a log on Redis behind a bad network', () => {
   it('does not carry out an append of a stopped Redis after its failure was told', async () => {
     const one = await open(redis.url);
     await one.log.append([message(1)]);
-    redis.child.kill('SIGSTOP');
+    redis.pause();
     const result = await resultOf(one.log.append([message(2)]));
     expect(result).toBeInstanceOf(LogUncertainError);
-    redis.child.kill('SIGCONT');
+    redis.resume();
     await until('the node is connected', () => one.node.isReachable);
     await one.log.append([message(3)]);
     expect(await stored(one)).toEqual([1, 3]);
@@ -179,7 +182,7 @@ describe('a user of Redis with few rights', () => {
       '+xadd +xdel +xrange +xrevrange',
     ];
     const rights = `resetkeys resetchannels ~${prefix}* &${prefix}* -@all ${commands.join(' ')}`;
-    await redis.admin.call('ACL', 'SETUSER', 'few', 'on', '>secret', ...rights.split(' '));
+    await redis.command('ACL', 'SETUSER', 'few', 'on', '>secret', ...rights.split(' '));
     const one = await open(redis.url.replace('://', '://few:secret@'));
     const tail = follow(one);
     await one.log.append([message(1), { ...message(2), id: 'x' }, message(3, 'live/x' as Topic)]);
@@ -201,7 +204,7 @@ describe('a log on a Redis that fails', () => {
     await one.log.append([message(1), message(2)]);
     await caughtUp(one);
     const { epoch } = one.log;
-    await redis.admin.flushall();
+    await redis.flushAll();
     await one.log.append([message(3)]).catch(() => {});
     await until('the tail is in the new log', () => one.log.epoch !== epoch);
     expect(tail.behind).toEqual([{ epoch, sequence: 2 }]);
@@ -215,7 +218,7 @@ describe('a log on a Redis that fails', () => {
   it('loads its functions again when they were flushed', async () => {
     const one = await open(redis.url);
     await one.log.append([message(1)]);
-    await redis.admin.call('FUNCTION', 'FLUSH');
+    await redis.command('FUNCTION', 'FLUSH');
     await Promise.all([2, 3, 4].map((at) => one.log.append([message(at)])));
     expect(await stored(one)).toEqual([1, 2, 3, 4]);
   });
@@ -223,11 +226,11 @@ describe('a log on a Redis that fails', () => {
   it('refuses appends with what to do while Redis is full, and reads', async () => {
     const one = await open(redis.url);
     await one.log.append([message(1)]);
-    await redis.admin.config('SET', 'maxmemory', '1mb');
+    await redis.configSet('maxmemory', '1mb');
     const error = await resultOf(one.log.append([message(2)]));
     expect(error).toBeInstanceOf(LogFullError);
     expect(await stored(one)).toEqual([1]);
-    await redis.admin.config('SET', 'maxmemory', '0');
+    await redis.configSet('maxmemory', 0);
     await one.log.append([message(3)]);
     expect(await stored(one)).toEqual([1, 3]);
   });
@@ -235,21 +238,19 @@ describe('a log on a Redis that fails', () => {
 
 describe('a log on a Redis with an append-only file', () => {
   it('loses nothing, and nobody notices, when Redis is killed and started again', async () => {
-    const durable = await startRedis({ config: ['appendonly yes', 'appendfsync always'] });
+    const durable = await RedisServer.start({ config: ['appendonly yes', 'appendfsync always'] });
     const one = await open(durable.url);
     const tail = follow(one);
     expect(await one.log.append([message(1)])).toMatchObject([{ stored: 'disk' }]);
     await durable.kill();
     const restarting = durable.restart();
     const appended = resultOf(one.log.append([message(2)]));
-    const restarted = await restarting;
+    await restarting;
     expect(await appended).toMatchObject([{ kind: 'appended' }]);
     await caughtUp(one);
     expect(messagesOf(tail.records)).toEqual([1, 2]);
     expect(tail.behind).toEqual([]);
     expect(await stored(one)).toEqual([1, 2]);
-    await Promise.all(opened.splice(0).map(({ log }) => log.close()));
-    await restarted.close();
   });
 });
 
@@ -260,7 +261,7 @@ describe('the recent records', () => {
     await one.log.append([message(2), message(3)]);
     await caughtUp(one);
     const calls = async (): Promise<string | undefined> => {
-      const stats = await redis.admin.info('commandstats');
+      const stats = await redis.info('commandstats');
       return /cmdstat_fcall:calls=(\d+)/.exec(stats)?.[1];
     };
     expect(first?.kind).toBe('appended');
