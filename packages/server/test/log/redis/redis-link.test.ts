@@ -5,21 +5,18 @@ import { ConnectionLostError, RedisRefusedError } from '../../../src/log/redis/r
 import { checkServer } from '../../../src/log/redis/server-check.ts';
 import { FunctionCalls } from '../../../src/log/redis/function-calls.ts';
 import { LogFullError, LogUnwritableError } from '../../../src/log/topic-log.ts';
+import { RedisServer } from '../../redis/redis-server.ts';
+import { RedisError } from '../../redis/resp.ts';
 import { soonMs, until, within } from '../../../../../test/waits.ts';
-import { startRedis, type RedisProcess } from './redis-process.ts';
 
 const code = `#!lua name=probe
 redis.register_function('probe_push', function(keys, args) return redis.call('RPUSH', keys[1] .. 'list', args[1]) end)
 redis.register_function{function_name='probe_read', callback=function(keys) return redis.call('LRANGE', keys[1] .. 'list', 0, -1) end, flags={'no-writes'}}`;
 
-const servers: RedisProcess[] = [];
 const links: RedisLink[] = [];
 
-async function redis(...config: string[]): Promise<RedisProcess> {
-  const password = config.find((line) => line.startsWith('requirepass'))?.split(' ')[1];
-  const server = await startRedis({ config, password });
-  servers.push(server);
-  return server;
+function redis(...config: string[]): Promise<RedisServer> {
+  return RedisServer.start({ config });
 }
 
 async function link(url: string): Promise<RedisLink> {
@@ -36,11 +33,10 @@ async function refusal(promise: Promise<unknown>): Promise<Error> {
   return within(soonMs, 'it is refused', settled);
 }
 
-afterEach(async () => {
+afterEach(() => {
   for (const each of links.splice(0)) {
     each.end(new ConnectionLostError('The test is over.', { isAnswerLost: false }));
   }
-  await Promise.all(servers.splice(0).map((server) => server.close()));
 });
 
 describe('a connection to Redis', () => {
@@ -58,7 +54,7 @@ describe('a connection to Redis', () => {
     const opened = await link(server.url);
     const received: Buffer[] = [];
     await opened.subscribe('news', (payload) => received.push(payload));
-    for (const byte of [0, 128, 255]) await server.admin.publish('news', Buffer.from([byte]));
+    for (const byte of [0, 128, 255]) await server.command('PUBLISH', 'news', Buffer.from([byte]));
     await until('three messages come', () => received.length === 3);
     expect(Buffer.concat(received)).toEqual(Buffer.from([0, 128, 255]));
   });
@@ -72,8 +68,8 @@ describe('a connection to Redis', () => {
   });
 
   it('says that a password is missing', async () => {
-    const { url } = await redis('requirepass right');
-    const opened = await link(url);
+    const { port } = await redis('requirepass right');
+    const opened = await link(`redis://127.0.0.1:${port}`);
     expect(await refusal(opened.send('INFO', []))).toBeInstanceOf(RedisRefusedError);
   });
 
@@ -112,9 +108,9 @@ describe('a connection to Redis', () => {
   it('ends when Redis is killed, and commands without an answer say that it was lost', async () => {
     const server = await redis();
     const opened = await link(server.url);
-    server.child.kill('SIGSTOP');
+    server.pause();
     const sent = refusal(opened.send('PING', []));
-    server.child.kill('SIGKILL');
+    await server.kill();
     const error = (await sent) as ConnectionLostError;
     expect(error).toBeInstanceOf(ConnectionLostError);
     expect(error.isAnswerLost).toBe(true);
@@ -126,12 +122,12 @@ describe('a connection to Redis', () => {
   it('ends when a command has no answer for two seconds', async () => {
     const server = await redis();
     const opened = await link(server.url);
-    server.child.kill('SIGSTOP');
+    server.pause();
     const error = (await refusal(opened.send('PING', []))) as ConnectionLostError;
     expect(error.message).toContain('has not answered for 2 s');
     expect(error.isAnswerLost).toBe(true);
     await within(soonMs, 'the link ends', opened.ended);
-    server.child.kill('SIGCONT');
+    server.resume();
   });
 
   it('cannot be opened where nothing listens', async () => {
@@ -144,10 +140,9 @@ describe('a connection to Redis', () => {
 
   it('is not opened for longer than two seconds when Redis does not answer', async () => {
     const server = await redis('requirepass right');
-    server.child.kill('SIGSTOP');
-    const url = `redis://:right@127.0.0.1:${server.port}`;
-    expect(await refusal(openLink(parseRedisUrl(url)))).toBeInstanceOf(ConnectionLostError);
-    server.child.kill('SIGCONT');
+    server.pause();
+    expect(await refusal(openLink(parseRedisUrl(server.url)))).toBeInstanceOf(ConnectionLostError);
+    server.resume();
   });
 });
 
@@ -167,11 +162,14 @@ describe('what Redis refuses', () => {
 
   it('ends the connection if Redis is a replica', async () => {
     const primary = await redis();
-    const replica = await redis(`replicaof 127.0.0.1 ${primary.port}`);
+    const replica = await RedisServer.startReplica(primary);
     const onPrimary = new FunctionCalls(await link(primary.url), code, '{a}:');
     await onPrimary.call('probe_push', ['x']);
     const opened = await link(replica.url);
-    await until('the replica has the functions', async () => (await replica.admin.exists('{a}:list')) === 1);
+    await until(
+      'the replica has the functions',
+      async () => (await replica.command('EXISTS', '{a}:list')) === 1,
+    );
     const error = (await refusal(
       opened.send('FCALL', ['probe_push', 1, '{a}:', 'x']),
     )) as ConnectionLostError;
@@ -196,28 +194,32 @@ describe('what Redis refuses', () => {
   it('is told in words if the script of somebody keeps Redis busy', async () => {
     const server = await redis('busy-reply-threshold 10');
     const opened = await link(server.url);
-    const other = server.admin.duplicate();
-    const script = refusal(other.call('EVAL', 'while true do end', '0'));
+    const other = await server.connect();
+    const script = refusal(other.send('EVAL', 'while true do end', 0));
     await until('Redis is busy', async () => {
       const error: Error = await refusal(opened.send('RPUSH', ['a', 'b']));
       return error.message.includes('script kill');
     });
-    await server.admin.call('SCRIPT', 'KILL');
+    await server.command('SCRIPT', 'KILL');
     expect((await script).message).toContain('killed');
-    other.disconnect();
   });
 
   it('is waited for while Redis loads its data', async () => {
-    const first = await redis(
+    const server = await redis(
       'enable-debug-command yes',
       'key-load-delay 500',
       'loading-process-events-interval-bytes 1024',
     );
-    await first.admin.call('DEBUG', 'POPULATE', '20000', 'k', '100');
-    await first.admin.save();
-    await first.kill();
-    const server = await first.restart();
-    servers.push(server);
+    await server.command('DEBUG', 'POPULATE', 20_000, 'k', 100);
+    await server.command('SAVE');
+    await server.kill();
+    server.launch();
+    await until('Redis loads its data', () =>
+      server.command('PING').then(
+        () => false,
+        (error: unknown) => error instanceof RedisError && error.code === 'LOADING',
+      ),
+    );
     const opened = await link(server.url);
     expect((await refusal(checkServer(opened, { replicas: 0 }))).message).toContain('loading');
     const error = await refusal(opened.send('RPUSH', ['a', 'b']));
