@@ -77,7 +77,8 @@ function loginOf({ user, password, db }: RedisServers): RedisOptions {
 }
 
 function sentinelsOf({ hosts, group = '', usesTls }: RedisServers): RedisOptions {
-  return { sentinels: [...hosts], name: group, enableTLSForSentinelMode: usesTls };
+  const tls = usesTls ? { enableTLSForSentinelMode: true, sentinelTLS: {} } : {};
+  return { sentinels: [...hosts], name: group, ...tls };
 }
 
 class IoredisLink implements RedisLink {

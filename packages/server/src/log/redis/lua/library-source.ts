@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { appendLua } from './append.ts';
 import { clockLua } from './clock.ts';
 import { idsLua } from './ids.ts';
@@ -12,9 +13,6 @@ import { topicReadsLua } from './topic-reads.ts';
 import { topicsLua } from './topics.ts';
 import { unusedNamesLua } from './unused-names.ts';
 import { upkeepLua } from './upkeep.ts';
-
-/** The version is in the name, so that nodes of two versions can run side by side. */
-export const libraryName = 'fanfare_1';
 
 /**
  * The functions, and how they are registered. A function that only reads runs where Redis refuses writes. A
@@ -57,9 +55,7 @@ const flags = {
 /** The name of a function of the library. */
 export type FunctionName = keyof typeof flags;
 
-/** The source of the library, for `FUNCTION LOAD`. */
-export const librarySource: string = [
-  `#!lua name=${libraryName}`,
+const functionsLua: string = [
   // Redis has no commands while it loads a library.
   'local call; call = function(...) call = redis.call; return call(...) end',
   clockLua,
@@ -76,6 +72,22 @@ export const librarySource: string = [
   patternsLua,
   nodesLua,
   upkeepLua,
+].join('\n');
+
+const digest = createHash('sha256')
+  .update(functionsLua + JSON.stringify(flags))
+  .digest('hex');
+
+/**
+ * Other functions have another name, so that nodes of two versions can run side by side. Redis goes on with the
+ * functions that it has under a name.
+ */
+export const libraryName: string = `fanfare_${digest.slice(0, 8)}`;
+
+/** The source of the library, for `FUNCTION LOAD`. */
+export const librarySource: string = [
+  `#!lua name=${libraryName}`,
+  functionsLua,
   ...Object.entries(flags).map(
     ([name, flag]) =>
       `redis.register_function{function_name='${libraryName}_${name}', callback=${name}, flags={${flag === undefined ? '' : `'${flag}'`}}}`,
