@@ -43,7 +43,7 @@ export async function startNginx(config: string, upstream: string): Promise<Ngin
   );
   writeFileSync(
     join(directory, 'nginx.conf'),
-    `daemon off; pid ${directory}/pid; error_log ${directory}/error.log; events {}\n` +
+    `daemon off; pid ${directory}/pid; error_log ${directory}/error.log; events { worker_connections 8192; }\n` +
       `http { access_log off; ${temporary.join(' ')}\n${adapted}}\n`,
   );
   let end = (): void => {};
