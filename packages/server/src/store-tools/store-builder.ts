@@ -4,15 +4,7 @@ import { clockStepsMax, withClockStep } from '../log/local/effective-time.ts';
 import { noDeletions } from '../log/local/deletions.ts';
 import { digestOf, idKey } from '../log/local/remembered-ids.ts';
 import type { LogState, Store, TopicRecord } from '../log/store/store.ts';
-
-/** A message of another log. */
-export interface ImportedMessage {
-  readonly topic: Topic;
-  readonly messageJson: string;
-  readonly time: number;
-  readonly id?: string;
-  readonly publisher?: string;
-}
+import type { ImportedMessage, LogBuilder } from './import-reader.ts';
 
 export interface StoreBuilderOptions {
   /** The epoch of the new log. */
@@ -34,7 +26,7 @@ interface ImportedTopic {
 }
 
 /** Fills an empty store with messages, which keep their times. No log may use the store meanwhile. */
-export class StoreBuilder {
+export class StoreBuilder implements LogBuilder {
   readonly #store: Store;
   readonly #options: StoreBuilderOptions;
   readonly #topics = new Map<Topic, ImportedTopic>();

@@ -13,17 +13,24 @@ const keepsNothingFlag = 2;
 /**
  * Returns a batch as arguments of the function `append`: for each run of messages to the same topic, the
  * topic and its rule, and then each message with its id.
+ *
+ * @param remembers - whether the id of a message is to be remembered
  */
-export function encodeRuns(records: readonly NewRecord[], ruleOf: (record: NewRecord) => Rule): Argument[] {
+export function encodeRuns<R extends NewRecord>(
+  records: readonly R[],
+  ruleOf: (record: R) => Rule,
+  remembers: (record: R) => boolean = () => true,
+): Argument[] {
   const runs: Argument[] = [];
   for (let start = 0; start < records.length;) {
-    const first = records[start] as NewRecord;
+    const first = records[start] as R;
     let end = start + 1;
-    while (end < records.length && belongTogether(first, records[end] as NewRecord)) end++;
+    while (end < records.length && belongTogether(first, records[end] as R)) end++;
     runs.push(first.topic, encodeRunHead(first, end - start, ruleOf(first)));
     for (; start < end; start++) {
-      const record = records[start] as NewRecord;
-      runs.push(encodeBody(record), record.id === undefined ? '' : encodeId(record));
+      const record = records[start] as R;
+      const hasId = record.id !== undefined && remembers(record);
+      runs.push(encodeBody(record), hasId ? encodeId(record) : '');
     }
   }
   return runs;

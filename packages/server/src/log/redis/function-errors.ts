@@ -6,7 +6,8 @@ export class NotAdoptedError extends LogUnreachableError {}
 /** Turns an error of our functions, which begins with a word of ours, into an error of the log. */
 export function errorOf(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
-  const [, word, text = ''] = /\bFANFARE(ADOPT|DAMAGED|FORMAT|EVICTS) ([^\n]*)/.exec(error.message) ?? [];
+  const [, word, text = ''] =
+    /\bFANFARE(ADOPT|DAMAGED|FORMAT|EVICTS|IMPORT) ([^\n]*)/.exec(error.message) ?? [];
   switch (word) {
     case 'ADOPT':
       return new NotAdoptedError(text, undefined, { cause: error });
@@ -18,6 +19,8 @@ export function errorOf(error: unknown): unknown {
         undefined,
         { cause: error },
       );
+    case 'IMPORT':
+      return new LogUnwritableError(text, undefined, { cause: error });
     case 'EVICTS':
       return new LogUnwritableError(`${text} Set it to noeviction.`, undefined, { cause: error });
     default:

@@ -41,8 +41,12 @@ local function process()
   return this_process
 end
 
-local function read_meta(prefix)
-  local values = call('HMGET', prefix .. 'meta', 'format', 'epoch', 'run', 'numbers', 'steps', 'test_clock')
+-- 'import' is the token of the import that reads it: nobody else may use a log that is being imported.
+local function read_meta(prefix, import)
+  local values = call('HMGET', prefix .. 'meta', 'format', 'epoch', 'run', 'numbers', 'steps', 'test_clock', 'import')
+  if values[7] and values[7] ~= import then
+    refuse('FANFAREIMPORT', 'An import into this log has not finished. Wait for it, or run it again.')
+  end
   if values[1] then
     if values[1] ~= format_number then
       refuse('FANFAREFORMAT', 'The log has format ' .. values[1] .. ', and this version reads format ' .. format_number .. '.')
