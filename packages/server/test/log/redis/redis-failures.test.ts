@@ -119,8 +119,8 @@ describe('a log on Redis behind a bad network', () => {
     const one = await open(urlOf(proxy));
     const other = await open(redis.url);
     const tail = follow(one);
-    const present = proxy.connections.filter(proxy.isSubscriber);
-    proxy.discard({ direction: 'to-client', of: (connection) => present.includes(connection) });
+    const present = new Set(proxy.connections.filter(proxy.isSubscriber));
+    proxy.discard({ direction: 'to-client', of: (connection) => present.has(connection) });
     await other.log.append([message(1), message(2)]);
     await until('the tail has the messages', () => tail.records.length === 2);
     await other.log.append([message(3)]);

@@ -6,21 +6,17 @@ import type { Topic } from '@fanfare/protocol';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { RedisLog } from '../../../src/log/redis/open-redis-log.ts';
 import { LogUncertainError, type LogRecord } from '../../../src/log/topic-log.ts';
+import { freePort } from '../../../../../bench/src/free-port.ts';
+import { RedisCluster } from '../../redis/redis-cluster.ts';
+import { RedisServer } from '../../redis/redis-server.ts';
+import { SentinelTrio } from '../../redis/sentinel-trio.ts';
 import { soonMs, until, within } from '../../../../../test/waits.ts';
 import { caughtUp, openNodeLog } from './open-node-log.ts';
-import { freePort, startRedis, type RedisProcess } from './redis-process.ts';
 
 const run = promisify(execFile);
 const news = 'news' as Topic;
 
-const servers: RedisProcess[] = [];
 const opened: RedisLog[] = [];
-
-async function redis(...config: string[]): Promise<RedisProcess> {
-  const server = await startRedis({ config });
-  servers.push(server);
-  return server;
-}
 
 async function open(url: string, prefix: string, replicas = 0): Promise<RedisLog> {
   const one = await within(soonMs, 'the log opens', openNodeLog(url, { prefix, replicas }));
@@ -30,7 +26,6 @@ async function open(url: string, prefix: string, replicas = 0): Promise<RedisLog
 
 afterEach(async () => {
   await Promise.all(opened.splice(0).map(({ log }) => log.close()));
-  await Promise.all(servers.splice(0).map((server) => server.close()));
 });
 
 interface Tail {
@@ -55,36 +50,20 @@ async function append({ log }: RedisLog, at: number): Promise<unknown> {
 
 describe('a log on a group of Sentinels', () => {
   it('goes on with the promoted replica, and nobody notices if it has everything', async () => {
-    const primary = await redis();
-    const replica = await redis(`replicaof 127.0.0.1 ${primary.port}`);
-    const group = `g${primary.port}`;
-    const sentinels: RedisProcess[] = [];
-    for (let at = 0; at < 3; at++) {
-      const config = [
-        `sentinel monitor ${group} 127.0.0.1 ${primary.port} 2`,
-        `sentinel down-after-milliseconds ${group} 500`,
-        `sentinel failover-timeout ${group} 2000`,
-      ];
-      const sentinel = await startRedis({ config, mode: 'sentinel' });
-      servers.push(sentinel);
-      sentinels.push(sentinel);
-    }
-    await until('the Sentinels know one another and the replica', async () => {
-      const known = await Promise.all(sentinels.map(({ admin }) => admin.call('SENTINEL', 'MASTER', group)));
-      return known.every((each) => /num-slaves,1,.*num-other-sentinels,2,/.test(String(each)));
-    });
-    const hosts = sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',');
-    const one = await open(`redis+sentinel://${hosts}/${group}`, '{fanfare}:');
+    const trio = await SentinelTrio.start();
+    const hosts = trio.sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',');
+    const one = await open(`redis+sentinel://${hosts}/${trio.name}`, '{fanfare}:');
     const tail = follow(one);
     for (let at = 0; at < 10; at++) await append(one, at);
-    await primary.admin.wait(1, 5_000);
+    const [primary, ...replicas] = trio.servers as [RedisServer, ...RedisServer[]];
+    expect(await primary.command('WAIT', 2, 5_000)).toBe(2);
     const { epoch } = one.log;
     await primary.kill();
-    let promotedAt = Infinity;
-    await until('the replica is promoted', async () => {
-      return (await replica.admin.info('replication')).includes('role:master');
+    await until('a replica is promoted', async () => {
+      const infos = await Promise.all(replicas.map((replica) => replica.info('replication')));
+      return infos.some((info) => info.includes('role:master'));
     });
-    promotedAt = performance.now();
+    const promotedAt = performance.now();
     await until('publishing succeeds again', async () => {
       return append(one, 10).then(
         () => true,
@@ -100,22 +79,8 @@ describe('a log on a group of Sentinels', () => {
 });
 
 describe('a log on a Redis Cluster', () => {
-  async function cluster(): Promise<readonly RedisProcess[]> {
-    const nodes: RedisProcess[] = [];
-    for (let at = 0; at < 3; at++) {
-      nodes.push(await redis('cluster-enabled yes', 'cluster-node-timeout 2000'));
-    }
-    const addresses = nodes.map(({ port }) => `127.0.0.1:${port}`);
-    await run('redis-cli', ['--cluster', 'create', ...addresses, '--cluster-yes']);
-    await until('the cluster is up', async () => {
-      const infos = await Promise.all(nodes.map(({ admin }) => admin.cluster('INFO')));
-      return infos.every((info) => info.includes('cluster_state:ok'));
-    });
-    return nodes;
-  }
-
   it('finds the node that has the log from any node, and its tail gets everything', async () => {
-    const nodes = await cluster();
+    const { nodes } = await RedisCluster.start();
     const sizes: number[] = [];
     for (const prefix of ['{a}:', '{b}:', '{c}:']) {
       const one = await open(`redis+cluster://127.0.0.1:${nodes[0]?.port}`, prefix);
@@ -130,28 +95,20 @@ describe('a log on a Redis Cluster', () => {
       expect(tail.messages).toEqual([0, 1, 2, 3, 4]);
       expect(otherTail.messages).toEqual([0, 1, 2, 3, 4]);
     }
-    for (const { admin } of nodes) sizes.push(await admin.dbsize());
+    for (const node of nodes) sizes.push(Number(await node.command('DBSIZE')));
     // The three logs are in different nodes, or the test would not try the way to another node.
     expect(sizes.filter((size) => size > 0).length).toBeGreaterThan(1);
   }, 60_000);
 
   it('follows the log to another node of the cluster', async () => {
-    const nodes = await cluster();
-    const one = await open(`redis+cluster://127.0.0.1:${nodes[0]?.port}`, '{a}:');
+    const cluster = await RedisCluster.start();
+    const one = await open(`redis+cluster://127.0.0.1:${cluster.nodes[0]?.port}`, '{a}:');
     const tail = follow(one);
     await append(one, 0);
-    const slot = Number(await nodes[0]?.admin.cluster('KEYSLOT', '{a}:'));
-    const ids = await Promise.all(nodes.map(({ admin }) => admin.cluster('MYID')));
-    let from = 0;
-    for (const [at, { admin }] of nodes.entries()) if ((await admin.dbsize()) > 0) from = at;
-    const to = (from + 1) % 3;
-    const [source, target] = [nodes[from] as RedisProcess, nodes[to] as RedisProcess];
-    await target.admin.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', ids[from] as string);
-    await source.admin.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', ids[to] as string);
-    const keys = (await source.admin.call('CLUSTER', 'GETKEYSINSLOT', slot, 1_000)) as string[];
-    await source.admin.call('MIGRATE', '127.0.0.1', target.port, '', 0, 5_000, 'KEYS', ...keys);
-    for (const { admin } of [target, source])
-      await admin.call('CLUSTER', 'SETSLOT', slot, 'NODE', ids[to] as string);
+    const from = await cluster.nodeOf('{a}:');
+    const to = cluster.nodes.find((node) => node !== from) as RedisServer;
+    await cluster.moveSlotOf('{a}:', to);
+    expect(await from.command('DBSIZE')).toBe(0);
     await until('publishing succeeds again', async () => {
       return append(one, 1).then(
         () => true,
@@ -166,21 +123,18 @@ describe('a log on a Redis Cluster', () => {
 
 describe('a log whose replicas must confirm', () => {
   it('says that messages are replicated, and that it is unknown when replicas do not confirm', async () => {
-    const primary = await redis();
-    const replica = await redis(`replicaof 127.0.0.1 ${primary.port}`);
-    await until('the replica follows', async () => {
-      await primary.admin.set('{other}', 'x');
-      return (await primary.admin.wait(1, 1_000)) === 1;
-    });
+    const primary = await RedisServer.start();
+    const replica = await RedisServer.startReplica(primary);
+    expect(await primary.command('WAIT', 1, 5_000)).toBe(1);
     const one = await open(primary.url, '{fanfare}:', 1);
     const tail = follow(one);
     expect(await append(one, 1)).toMatchObject([{ kind: 'appended', stored: 'replicated' }]);
-    replica.child.kill('SIGSTOP');
+    replica.pause();
     const results = await Promise.allSettled([append(one, 2), append(one, 3)]);
     for (const result of results) {
       expect(result).toMatchObject({ status: 'rejected', reason: expect.any(LogUncertainError) as unknown });
     }
-    replica.child.kill('SIGCONT');
+    replica.resume();
     await until('the replica confirms again', async () => {
       return append(one, 4).then(
         () => true,
@@ -192,40 +146,37 @@ describe('a log whose replicas must confirm', () => {
   });
 
   it('counts replicas that have what an earlier connection has written', async () => {
-    const primary = await redis();
-    const replica = await redis(`replicaof 127.0.0.1 ${primary.port}`);
-    await until('the replica follows', async () => {
-      await primary.admin.set('{other}', 'x');
-      return (await primary.admin.wait(1, 1_000)) === 1;
-    });
-    await primary.admin.set('a', 'b');
-    expect(await primary.admin.wait(1, 5_000)).toBe(1);
-    replica.child.kill('SIGSTOP');
-    await primary.admin.set('a', 'c');
-    const later = primary.admin.duplicate();
+    const primary = await RedisServer.start();
+    const replica = await RedisServer.startReplica(primary);
+    const earlier = await primary.connect();
+    await earlier.command('SET', 'a', 'b');
+    expect(await earlier.command('WAIT', 1, 5_000)).toBe(1);
+    replica.pause();
+    await earlier.command('SET', 'a', 'c');
+    const later = await primary.connect();
     // A connection waits for everything that was written before its last command, by whomever.
-    await later.get('a');
-    expect(await later.wait(1, 200)).toBe(0);
-    replica.child.kill('SIGCONT');
-    later.disconnect();
+    await later.command('GET', 'a');
+    expect(await later.command('WAIT', 1, 200)).toBe(0);
+    replica.resume();
   });
 });
 
 describe('a connection with TLS', () => {
   it('is made if the certificate of Redis is trusted, and refused if it is not', async () => {
     const port = await freePort();
-    const plain = await redis();
-    const [key, cert] = [join(plain.directory, 'key.pem'), join(plain.directory, 'cert.pem')];
     const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1'];
     const kind = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2'];
-    await run('openssl', [...kind, '-keyout', key, '-out', cert, ...subject]);
-    await redis(
-      `tls-port ${port}`,
-      `tls-cert-file ${cert}`,
-      `tls-key-file ${key}`,
-      `tls-ca-cert-file ${cert}`,
-      'tls-auth-clients no',
-    );
+    const { stdout: keyAndCert } = await run('openssl', [...kind, '-keyout', '-', '-out', '-', ...subject]);
+    const redis = await RedisServer.start({
+      files: { 'tls.pem': keyAndCert },
+      config: [
+        `tls-port ${port}`,
+        'tls-cert-file tls.pem',
+        'tls-key-file tls.pem',
+        'tls-ca-cert-file tls.pem',
+        'tls-auth-clients no',
+      ],
+    });
     const dist = fileURLToPath(new URL('../../../dist/log/redis/', import.meta.url));
     const program = `
       const { openLink } = await import('${dist}redis-link.js');
@@ -243,7 +194,7 @@ describe('a connection with TLS', () => {
       });
       return stdout.trim();
     };
-    expect(await connect({ NODE_EXTRA_CA_CERTS: cert })).toBe('hello');
+    expect(await connect({ NODE_EXTRA_CA_CERTS: join(redis.directory, 'tls.pem') })).toBe('hello');
     expect(await connect({})).toMatch(/cannot be reached.*self-signed/);
   });
 });
