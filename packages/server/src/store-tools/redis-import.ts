@@ -136,7 +136,7 @@ function batchesOf(
     const records = messages
       .slice(start, end)
       .map(({ publisher, ...message }) =>
-        publisher === undefined ? message : { ...message, publisher, subject: publisher },
+        publisher === undefined ? message : Object.assign(message, { publisher, subject: publisher }),
       );
     batches.push({
       time,

@@ -17,19 +17,20 @@ import { upkeepLua } from './upkeep.ts';
 
 /**
  * The functions, and how they are registered. A function that only reads runs where Redis refuses writes. A
- * function that makes room runs even if Redis's memory is full.
+ * function that makes room, or that a subscriber needs, runs even if Redis's memory is full.
  */
 const flags = {
   hello: 'allow-oom',
   state: 'allow-oom',
   append: undefined,
-  open: undefined,
+  open: 'allow-oom',
   declare: undefined,
   use: 'allow-oom',
   delete: 'allow-oom',
   touch: 'allow-oom',
   cover: 'allow-oom',
   sweep: 'allow-oom',
+  retain: 'allow-oom',
   leave: 'allow-oom',
   revoke: 'allow-oom',
   since: 'no-writes',
@@ -48,6 +49,7 @@ const flags = {
   tell: 'allow-oom',
   part: 'allow-oom',
   usage: 'no-writes',
+  rules: 'no-writes',
   revocations: 'no-writes',
 } as const;
 
