@@ -146,7 +146,11 @@ class IoredisLink implements RedisLink {
   #answer(send: () => Promise<unknown>): Promise<unknown> {
     if (this.#endReason) return Promise.reject(notSent(this.#endReason));
     return new Promise((resolve, reject) => {
-      const isLate = setTimeout(() => this.end(this.#silentError()), answerTimeoutMs);
+      // A process that stood still for this time has answers to read, which come before `setImmediate`.
+      const expire = (): void => {
+        if (this.#unanswered.has(fail)) this.end(this.#silentError());
+      };
+      const isLate = setTimeout(() => setImmediate(expire), answerTimeoutMs);
       const settled = (): void => {
         clearTimeout(isLate);
         this.#unanswered.delete(fail);
