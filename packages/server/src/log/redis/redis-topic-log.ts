@@ -191,7 +191,11 @@ export class RedisTopicLog implements TopicLog, RevocationStore {
     this.#expectOpen();
     const { rules, recent } = this.#options;
     const known = from.kind === 'offset' ? recent?.locate(interest, from.offset, mayRead) : undefined;
-    if (known) return known;
+    if (known) {
+      // A topic without messages may be only a name, whose use counts.
+      if (known.due === 0 && !isPattern(interest)) this.noteUse(interest);
+      return known;
+    }
     if (isPattern(interest)) {
       const filter = new PatternFilter(interest, mayRead);
       return this.#startOf(await locatePattern(this.#reading, filter, from, rules), from);
