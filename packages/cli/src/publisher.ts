@@ -51,7 +51,8 @@ export async function publish(target: Target, one: Publish): Promise<string> {
  * Publishes a batch: many messages in one request, in their order.
  *
  * @returns undefined if the server does not accept batches; then nothing was published
- * @throws CommandError `unreachable`, `unknown`, or `refused`; then some of the messages may have been published
+ * @throws CommandError `unreachable`, `unknown`, or `refused`; then some of the messages may have been
+ *   published
  */
 export async function publishMany(
   target: Target,
@@ -85,8 +86,8 @@ export async function createTopic(target: Target, topic: string): Promise<'creat
 }
 
 /**
- * Adds to an error that a publish has failed, or may have failed. If the topic does not exist, adds how to create
- * it.
+ * Adds to an error that a publish has failed, or may have failed. If the topic does not exist, adds how to
+ * create it.
  */
 export function failedToPublish(error: unknown): never {
   if (error instanceof CommandError) {

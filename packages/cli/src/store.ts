@@ -4,20 +4,25 @@ import { isatty } from 'node:tty';
 import { FanfareError, parseInterest } from '@fanfare/protocol';
 import {
   DataDirectoryError,
+  exportFromRedis,
   exportStore,
   ImportError,
   importStore,
+  importToRedis,
   LogDamagedError,
   openStore,
   repairTimes,
   LogFullError,
   LogUnwritableError,
   verifyStore,
+  type ImportOptions,
   type Store,
   type StoreCounts,
 } from '@fanfare/server/store';
+import { settingKinds } from '@fanfare/server/settings';
 import { CommandError, exitCodes } from './exit-codes.ts';
 import { readLines } from './read-lines.ts';
+import type { RedisPlace } from './redis-place.ts';
 import { print, say } from './output.ts';
 import { ProgressBar, sizeOf } from './progress-bar.ts';
 
@@ -47,16 +52,14 @@ export async function runVerify(directory: string): Promise<void> {
  * @throws CommandError if anything is damaged, or the directory cannot be read
  */
 export async function runExport(directory: string, topics: string | undefined): Promise<void> {
-  const interest = topics === undefined ? undefined : readInterest(topics);
+  const interest = readInterest(topics);
   const bar = new ProgressBar('exporting', process.stderr, isatty(2) && !isatty(1));
   const { counts, damages } = await withStore(directory, bar, (store, onDamage) =>
     exportStore(store, {
       ...(interest !== undefined && { interest }),
       onDamage,
       onProgress: (progress) => bar.update(progress),
-      write: async (lines) => {
-        if (!print(...lines.split('\n').slice(0, -1))) await once(process.stdout, 'drain');
-      },
+      write: writeLines,
     }),
   ).finally(() => bar.end());
   say(`Exported ${summaryOf(counts)}`);
@@ -69,6 +72,43 @@ export async function runExport(directory: string, topics: string | undefined): 
  * @throws CommandError if the input is not an export, or the directory is not empty
  */
 export async function runImport(directory: string): Promise<void> {
+  await importInput((options) => importStore(directory, options), `'${directory}'`);
+}
+
+/**
+ * `fanfare store export --redis`: prints a log on Redis as NDJSON.
+ *
+ * @param topics - a topic or a pattern to export; undefined exports everything
+ * @throws CommandError if there is no log, or Redis cannot be used
+ */
+export async function runRedisExport({ place }: RedisPlace, topics: string | undefined): Promise<void> {
+  const interest = readInterest(topics);
+  const bar = new ProgressBar('exporting', process.stderr, isatty(2) && !isatty(1));
+  const counts = await exportFromRedis(place, {
+    ...(interest !== undefined && { interest }),
+    onProgress: (progress) => bar.update(progress),
+    write: writeLines,
+  })
+    .catch(refuse)
+    .finally(() => bar.end());
+  say(`Exported ${summaryOf(counts)}`);
+}
+
+/**
+ * `fanfare store import --redis`: makes a new log on Redis from an export on the standard input.
+ *
+ * @throws CommandError if the input is not an export, there is a log already, or Redis cannot be used
+ */
+export async function runRedisImport({ place, name }: RedisPlace): Promise<void> {
+  const { default: idWindowMs } = settingKinds.idWindowMs;
+  await importInput((options) => importToRedis(place, { ...options, idWindowMs }), name);
+}
+
+/** @param into - names the new log */
+async function importInput(
+  run: (options: ImportOptions) => Promise<StoreCounts>,
+  into: string,
+): Promise<void> {
   const bar = new ProgressBar('importing', process.stderr, isatty(2));
   const size = sizeOfInput();
   // A signal ends the input with an error, so that the import removes the files that it has made. The signal
@@ -78,7 +118,7 @@ export async function runImport(directory: string): Promise<void> {
   process.once('SIGTERM', () => process.stdin.destroy(new CommandError(exitCodes.terminated, '')));
   let bytesRead = 0;
   const lines = readLines(process.stdin, (bytes) => (bytesRead += bytes));
-  const counts = await importStore(directory, {
+  const counts = await run({
     lines,
     now: Date.now,
     onProgress: (progress) =>
@@ -86,7 +126,7 @@ export async function runImport(directory: string): Promise<void> {
   })
     .catch(refuse)
     .finally(() => bar.end());
-  say(`Imported ${summaryOf(counts)} into '${directory}'`);
+  say(`Imported ${summaryOf(counts)} into ${into}`);
 }
 
 /**
@@ -135,7 +175,12 @@ function sizeOfInput(): number | undefined {
   return stats.isFile() && stats.size > 0 ? stats.size : undefined;
 }
 
-function readInterest(topics: string): ReturnType<typeof parseInterest> {
+async function writeLines(lines: string): Promise<void> {
+  if (!print(...lines.split('\n').slice(0, -1))) await once(process.stdout, 'drain');
+}
+
+function readInterest(topics: string | undefined): ReturnType<typeof parseInterest> | undefined {
+  if (topics === undefined) return undefined;
   try {
     return parseInterest(topics);
   } catch (error) {

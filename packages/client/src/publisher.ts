@@ -25,8 +25,9 @@ export interface PublishLimits {
   /** Maximum number of waiting publishes. Beyond it, `publish` rejects with `queue_full`. */
   readonly publishesMax: number;
   /**
-   * Timeout of a publish in milliseconds, after which it rejects with `not_answered`, or with the last refusal
-   * of the server if the publish certainly did not happen. Must be shorter than the server's `idWindowMs`.
+   * Timeout of a publish in milliseconds, after which it rejects with `not_answered`, or with the last
+   * refusal of the server if the publish certainly did not happen. Must be shorter than the server's
+   * `idWindowMs`.
    */
   readonly publishTimeoutMs: number;
 }
@@ -55,8 +56,8 @@ interface Pending {
 }
 
 /**
- * Publishes without acknowledgement, in order. They are all sent again on a new connection, and those that the
- * server refuses for now are sent again later. Meanwhile, new ones wait behind them.
+ * Publishes without acknowledgement, in order. They are all sent again on a new connection, and those that
+ * the server refuses for now are sent again later. Meanwhile, new ones wait behind them.
  */
 export class Publisher {
   readonly #connection: Connection;

@@ -1,17 +1,21 @@
 import { resolve } from 'node:path';
 import { envsOf, settingKinds } from '@fanfare/server/settings';
-import { Argument, type Command } from 'commander';
+import { Argument, Option, type Command } from 'commander';
+import { CommandError, exitCodes } from '../exit-codes.ts';
 import { examplesHelp } from '../help.ts';
+import type { RedisPlace } from '../redis-place.ts';
 
 const storeExitCodesHelp = `
-Exit codes: 0 done, 1 data is damaged, or the directory cannot be used, 2 wrong
-usage, 130 stopped by Ctrl-C, 141 the reader of the output closed it, 143
-stopped by SIGTERM.`;
+Exit codes: 0 done, 1 data is damaged, or the directory or Redis cannot be used,
+2 wrong usage, 130 stopped by Ctrl-C, 141 the reader of the output closed it,
+143 stopped by SIGTERM.`;
 
 export function addStore(program: Command): void {
   const store = program
     .command('store')
-    .description('Check, export and import a data directory, and correct its times. Stop its server first.');
+    .description(
+      'Check, export and import stored messages, and correct their times. First stop the server of a data directory.',
+    );
   store
     .command('verify')
     .description('Read a whole data directory, and report damage and wrong times.')
@@ -33,41 +37,96 @@ export function addStore(program: Command): void {
       const { runTool } = await import('../store-process.ts');
       await runTool({ tool: 'repair-times', directory: orDefault(directory) });
     });
-  store
+  addExport(store);
+  addImport(store);
+}
+
+interface RedisFlags {
+  readonly redis?: string;
+  readonly redisPrefix?: string;
+}
+
+function addExport(store: Command): void {
+  const command = store
     .command('export')
     .description(
-      'Write the topics and messages of a data directory to the standard output, as lines of JSON.',
+      'Write topics and messages of a data directory, or of Redis, to the standard output, as lines of JSON.',
     )
     .addArgument(directoryArgument())
     .option(
       '--topic <topic>',
       "export only this topic, or the topics of a pattern such as 'orders/**' (in quotes)",
-    )
+    );
+  addRedisOptions(command)
     .addHelpText(
       'after',
-      examplesHelp([
-        "fanfare store export --topic 'orders/**' > orders.ndjson",
-        'Export some topics to a file',
-      ]),
+      examplesHelp(
+        ["fanfare store export --topic 'orders/**' > orders.ndjson", 'Export some topics to a file'],
+        ['fanfare store export --redis redis://10.0.0.5 > all.ndjson', 'Export what servers share'],
+      ),
     )
     .addHelpText('after', storeExitCodesHelp)
-    .action(async (directory: string | undefined, { topic }: { topic?: string }) => {
+    .action(async (directory: string | undefined, { topic, ...flags }: { topic?: string } & RedisFlags) => {
+      const place = await placeOf(command, directory, flags);
+      if (place) return (await import('../store.ts')).runRedisExport(place, topic);
       const { runTool } = await import('../store-process.ts');
       await runTool({ tool: 'export', directory: orDefault(directory), topic });
     });
-  store
+}
+
+function addImport(store: Command): void {
+  const command = store
     .command('import')
-    .description('Create a data directory from an export on the standard input.')
-    .argument('<directory>', 'new or empty directory')
+    .description('Create a data directory, or a log on Redis, from an export on the standard input.')
+    .argument('[directory]', 'new or empty directory');
+  addRedisOptions(command)
     .addHelpText(
       'after',
-      examplesHelp(['fanfare store export old | fanfare store import new', 'Copy the data that can be read']),
+      examplesHelp(
+        ['fanfare store export old | fanfare store import new', 'Copy the data that can be read'],
+        [
+          'fanfare store export | fanfare store import --redis redis://10.0.0.5',
+          'Go from one server to many',
+        ],
+      ),
     )
     .addHelpText('after', storeExitCodesHelp)
-    .action(async (directory: string) => {
+    .action(async (directory: string | undefined, flags: RedisFlags) => {
+      const place = await placeOf(command, directory, flags);
+      if (place) return (await import('../store.ts')).runRedisImport(place);
+      if (directory === undefined)
+        throw new CommandError(exitCodes.usage, 'Name a new or empty directory, or Redis with --redis.');
       const { runTool } = await import('../store-process.ts');
       await runTool({ tool: 'import', directory: resolve(directory) });
     });
+}
+
+function addRedisOptions(command: Command): Command {
+  const envOf = (name: 'redis' | 'redisPrefix'): string => envsOf(name)[0] as string;
+  return command
+    .addOption(
+      new Option(
+        '--redis <url>',
+        'Redis or Valkey instead of a directory; put a password into the variable',
+      ).env(envOf('redis')),
+    )
+    .addOption(
+      new Option('--redis-prefix <name>', 'the redisPrefix of the servers').env(envOf('redisPrefix')),
+    );
+}
+
+/** The log on Redis that the options name. A directory counts more than a variable. */
+async function placeOf(
+  command: Command,
+  directory: string | undefined,
+  { redis, redisPrefix }: RedisFlags,
+): Promise<RedisPlace | undefined> {
+  if (redis === undefined || redis === '') return undefined;
+  if (directory !== undefined) {
+    if (command.getOptionValueSource('redis') === 'env') return undefined;
+    throw new CommandError(exitCodes.usage, 'Name a directory or --redis, not both.');
+  }
+  return (await import('../redis-place.ts')).redisPlaceOf(redis, redisPrefix);
 }
 
 function directoryArgument(): Argument {

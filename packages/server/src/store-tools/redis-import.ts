@@ -13,6 +13,12 @@ export interface RedisImportOptions extends ImportOptions {
   readonly idWindowMs: number;
 }
 
+interface AddedMessage extends ImportedMessage {
+  readonly subject?: string;
+  /** Whether its id is remembered. */
+  readonly isRemembered: boolean;
+}
+
 /** Redis adds so much in some milliseconds. */
 const messagesPerCommit = 256;
 const bytesPerCommit = 524_288;
@@ -26,8 +32,8 @@ const keepAll: Rule = {
 };
 
 /**
- * Creates a log on Redis from an export, under a prefix without one. Servers refuse to use the log before this
- * resolves. If it rejects, nothing is left.
+ * Creates a log on Redis from an export, under a prefix without one. Servers refuse to use the log before
+ * this resolves. If it rejects, nothing is left.
  *
  * @throws ImportError, LogTransferError, RedisRefusedError, LogUnwritableError
  */
@@ -59,7 +65,7 @@ class RedisBuilder implements LogBuilder {
   /** The remembered ids: only the first message with an id counts. */
   readonly #ids = new Set<string>();
   #newTopics: ExportedTopic[] = [];
-  #messages: (ImportedMessage & { readonly isIdKnown: boolean })[] = [];
+  #messages: AddedMessage[] = [];
   #bytes = 0;
   #head = 0;
   #revocations: readonly Revocation[] = [];
@@ -93,7 +99,10 @@ class RedisBuilder implements LogBuilder {
 
   add(message: ImportedMessage): boolean {
     this.addTopic(message.topic, false);
-    this.#messages.push({ ...message, isIdKnown: this.#noteId(message) });
+    // An id belongs to the subject, as far as it is known.
+    const { publisher: subject } = message;
+    const isRemembered = this.#noteId(message);
+    this.#messages.push({ ...message, ...(subject !== undefined && { subject }), isRemembered });
     this.#bytes += Buffer.byteLength(message.messageJson);
     return true;
   }
@@ -125,25 +134,20 @@ class RedisBuilder implements LogBuilder {
 
 /** Messages that follow each other with the same time are one batch. */
 function batchesOf(
-  messages: readonly (ImportedMessage & { readonly isIdKnown: boolean })[],
+  messages: readonly AddedMessage[],
 ): readonly { readonly time: number; readonly runs: readonly Argument[] }[] {
   const batches: { time: number; runs: readonly Argument[] }[] = [];
   for (let start = 0; start < messages.length;) {
-    const { time } = messages[start] as ImportedMessage;
+    const { time } = messages[start] as AddedMessage;
     let end = start + 1;
     while (messages[end]?.time === time) end++;
-    // Ids belong to the subject, as far as it is known.
-    const records = messages
-      .slice(start, end)
-      .map(({ publisher, ...message }) =>
-        publisher === undefined ? message : Object.assign(message, { publisher, subject: publisher }),
-      );
+    const records = messages.slice(start, end);
     batches.push({
       time,
       runs: encodeRuns(
         records,
         () => keepAll,
-        ({ isIdKnown }) => isIdKnown,
+        ({ isRemembered }) => isRemembered,
       ),
     });
     start = end;

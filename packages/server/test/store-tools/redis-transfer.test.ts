@@ -97,10 +97,13 @@ async function filledDirectory(): Promise<string> {
     async (server) => {
       await server.declare('declared/empty');
       await server.declare('declared/full');
-      for (let at = 0; at < 700; at++) {
-        clock += at === 400 ? -70_000 : at % 3;
+      const publish = async (at: number): Promise<unknown> => {
         const topic = at % 5 === 0 ? 'declared/full' : `orders/${at % 11}/é😀`;
-        await server.publish(topic, { at, text: `text ${at} é` }, at % 50 === 0 ? { id: `id ${at}` } : {});
+        return server.publish(topic, { at, text: `text ${at} é` }, at % 50 === 0 ? { id: `id ${at}` } : {});
+      };
+      for (let at = 0; at < 700; at += 10) {
+        clock += at === 400 ? -70_000 : at % 3;
+        await Promise.all(Array.from({ length: 10 }, (_, index) => publish(at + index)));
       }
       await server.revoke('mallory');
     },

@@ -1,6 +1,6 @@
 /**
- * Export and import of a whole log. An imported log cannot be used before its import has ended: until then, it
- * has the token of the import.
+ * Export and import of a whole log. An imported log cannot be used before its import has ended: until then,
+ * it has the token of the import.
  */
 export const transferLua: string = String.raw`
 local dropped_per_call = 1000
