@@ -19,6 +19,7 @@ import {
 import { LogTransfer } from '../../src/log/redis/log-transfer.ts';
 import { secret } from '../access/tokens.ts';
 import { startServer } from '../harness.ts';
+import { RedisCluster } from '../redis/redis-cluster.ts';
 import { RedisServer } from '../redis/redis-server.ts';
 
 const idWindowMs = 600_000;
@@ -199,6 +200,21 @@ it('servers refuse a log whose import was interrupted, and the next import repla
     expect.stringMatching(/^\{"topic":"news","message":1,"offset":"[^"]+\.1","time":1000\}$/),
     '{"end":true,"messages":1}',
   ]);
+});
+
+it('an import and an export find the node of a Redis Cluster that has the log', async () => {
+  const cluster = await RedisCluster.start();
+  const lines = ['{"topic":"news","message":1,"time":1000}'];
+  // Each node is the first one that is asked once.
+  for (const [at, { port }] of cluster.nodes.entries()) {
+    const place = { servers: parseRedisUrl(`redis+cluster://127.0.0.1:${port}`), prefix: `{log${at}}:` };
+    await importToRedis(place, { lines: inPieces(lines), now, idWindowMs });
+    expect(await ofRedis(place)).toHaveLength(4);
+  }
+  for (const { port } of cluster.nodes) {
+    const place = { servers: parseRedisUrl(`redis+cluster://127.0.0.1:${port}`), prefix: '{log1}:' };
+    expect(await ofRedis(place)).toHaveLength(4);
+  }
 });
 
 it('an export changes nothing, also after a restart of Redis, and leaves out what retention has removed', async () => {

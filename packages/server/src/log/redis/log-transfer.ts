@@ -63,7 +63,8 @@ export class LogTransfer {
       code: transferSource,
       key: prefix,
       open: openLink,
-      greet: async () => {},
+      // In a cluster, the answer names the node that has the log.
+      greet: async () => void (await this.#commands.call(`${transferLibraryName}_probe`, [])),
       onUp: () => {},
       onDown: () => {},
       onTrouble: () => {},

@@ -78,6 +78,7 @@ export const libraryName: string = log.name;
 export const librarySource: string = log.source;
 
 const transferFlags = {
+  probe: 'no-writes',
   import_begin: undefined,
   import_topics: undefined,
   import_messages: undefined,
