@@ -19,8 +19,8 @@ interface AddedMessage extends ImportedMessage {
   readonly isRemembered: boolean;
 }
 
-/** Redis adds so much in some milliseconds. */
-const messagesPerCommit = 256;
+/** Redis adds so much in some milliseconds, even if each message has a time of its own. */
+const messagesPerCommit = 64;
 const bytesPerCommit = 524_288;
 
 /** The rules of a server apply to a topic from its next message on. */
