@@ -197,12 +197,19 @@ export class MessagePath {
 
   /**
    * From now on, publishes are refused with `draining`. Resolves after the log has acknowledged the earlier
-   * publishes.
+   * publishes, and its tail has delivered those that are stored.
    */
   async drain(): Promise<void> {
     this.#admission.drain();
     // An empty append resolves after all waiting operations.
     await this.#log.append([]);
+    // A log that several servers share can acknowledge a message before its tail has it. A start with new
+    // messages waits for the tail.
+    try {
+      await this.#log.locate('**' as Interest, { kind: 'new' });
+    } catch {
+      // The clients get it from another server.
+    }
     await nextTurn();
   }
 }
