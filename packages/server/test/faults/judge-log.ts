@@ -96,11 +96,24 @@ function judgeStreamOrder(stream: string, attempts: readonly Publish[], ledger: 
   let newest = -1;
   for (const attempt of attempts.toSorted((a, b) => a.sent - b.sent)) {
     const sequence = ledger.placed(attempt.content)?.sequence;
-    if (sequence === undefined || attempt.outcome.kind === 'fail') continue;
+    if (sequence === undefined || !isSurelyPlacedBy(attempt, ledger)) continue;
     const isFirst = ledger.attemptsOf(attempt.content).every(({ sent }) => sent >= attempt.sent);
     if (isFirst && sequence < newest) {
       ledger.report('reordered', `${stream} carried ${attempt.content} after ${newest}: ${sequence}`);
     }
     newest = Math.max(newest, sequence);
   }
+}
+
+/**
+ * Whether no other attempt on the same stream can have given a message its place. Of several attempts, any can
+ * be the one if all answers were lost or said that the outcome is unknown.
+ */
+function isSurelyPlacedBy(attempt: Publish, ledger: Ledger): boolean {
+  const possible = ledger.attemptsOf(attempt.content).filter(({ outcome }) => {
+    return outcome.kind === 'unknown' || (outcome.kind === 'ok' && !outcome.duplicate);
+  });
+  const known = possible.filter(({ outcome }) => outcome.kind === 'ok');
+  const all = known.length > 0 ? known : possible;
+  return all.includes(attempt) && all.filter(({ stream }) => stream === attempt.stream).length === 1;
 }

@@ -1,5 +1,5 @@
 import { describe, expect } from 'vitest';
-import { RedisServer } from '../redis/redis-server.ts';
+import type { RedisServer } from '../redis/redis-server.ts';
 import { SentinelTrio } from '../redis/sentinel-trio.ts';
 import { seeded } from './random.ts';
 import { startNodes } from './shared-fanfare.ts';

@@ -9,7 +9,7 @@ import { terminate } from './server-process.ts';
 import { startNodes } from './shared-fanfare.ts';
 import { World } from './world.ts';
 
-const kills = Number(process.env['FANFARE_NODE_KILLS'] ?? 6);
+const kills = Number(process.env['FANFARE_NODE_KILLS'] ?? 4);
 
 const retryMs = 20;
 

@@ -166,6 +166,20 @@ describe('the oracle of the fault tests, for a log whose epoch changes', () => {
     expect(found({ ...history, kept: twice })).toEqual(['duplicate']);
   });
 
+  it('the oracle accepts that a publish with an unknown outcome takes its place when it is retried on its connection', () => {
+    const carried = (publish: Publish): Publish => ({ ...publish, publisher: 'p', stream: 's' });
+    const unknown: Publish = { ...acknowledged('e.2', 'x'), outcome: { kind: 'unknown' } };
+    const [first, between, retry] = [unknown, acknowledged('e.1'), acknowledged('e.2', 'x')].map(carried);
+    const history = { kept: [kept('e.1'), kept('e.2', 'x')] };
+    if (!first || !between || !retry) throw new Error('there are three publishes');
+    expect(found({ ...history, publishes: [first, between, retry] })).toEqual([]);
+    // Nobody retried: the first attempt has the place.
+    const reordered: Publish = { ...retry, sent: between.sent - 1, answered: between.sent + 10 };
+    expect(found({ ...history, publishes: [reordered, between] })).toEqual(['reordered']);
+    const lost: Publish = { ...first, sent: between.sent - 1 };
+    expect(found({ ...history, publishes: [lost, between] })).toEqual(['reordered']);
+  });
+
   it('the oracle requires that a subscriber is told when the log was emptied, and then gets all that is new', () => {
     const emptied: Partial<History> = {
       publishes: [acknowledged('e.1'), acknowledged('g.1'), acknowledged('g.2')],

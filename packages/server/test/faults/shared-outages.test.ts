@@ -8,7 +8,7 @@ const random = seeded('outages of Redis');
 
 describe('several nodes whose Redis cannot be reached', () => {
   sideBySide('outages of Redis run side by side', {
-    'while Redis answers late, nodes refuse and lose nothing': async () => {
+    'while Redis answers late, nodes refuse nothing and lose nothing': async () => {
       const { first, second, load, probeBoth, judge } = await startShared(random);
       const delays = [first, second].map(({ proxy }) => proxy.delay(200));
       expectAcknowledged(await probeBoth());
