@@ -106,8 +106,8 @@ function judgeStreamOrder(stream: string, attempts: readonly Publish[], ledger: 
 }
 
 /**
- * Whether no other attempt on the same stream can have given a message its place. Of several attempts, any can
- * be the one if all answers were lost or said that the outcome is unknown.
+ * Whether no other attempt on the same stream can have given a message its place. Of several attempts, any
+ * can be the one if all answers were lost or said that the outcome is unknown.
  */
 function isSurelyPlacedBy(attempt: Publish, ledger: Ledger): boolean {
   const possible = ledger.attemptsOf(attempt.content).filter(({ outcome }) => {

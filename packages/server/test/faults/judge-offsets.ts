@@ -1,7 +1,7 @@
 import type { History } from './history.ts';
 import type { Ledger } from './ledger.ts';
 
-/** Checks that no offset was ever given to two messages: in the log, in an acknowledgement, or in a delivery. */
+/** Checks that no offset was given to two messages: in the log, in acknowledgements, or in deliveries. */
 export function judgeOffsets({ kept, publishes, subscriptions }: History, ledger: Ledger): void {
   const owners = new Map<string, string>();
   const see = (where: string, offset: string | undefined, content: string): void => {
