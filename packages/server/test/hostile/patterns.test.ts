@@ -19,7 +19,7 @@ const batchMessages = 5_000;
  * The limit for one turn of the event loop, in milliseconds of processor time. Each turn is under 50, but
  * other programs that use the processor's caches can double it.
  */
-const heldMsMax = 100;
+const heldMsMax = 150;
 
 /** Repeats a text so that the whole is as long as a name can be. */
 function fill(part: string, end: string, bytes = bytesMax): string {
