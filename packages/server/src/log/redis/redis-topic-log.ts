@@ -258,7 +258,11 @@ export class RedisTopicLog implements TopicLog, RevocationStore {
 
   async #change<T>(change: () => Promise<T>): Promise<T> {
     this.#expectOpen();
-    const result = await this.#order.alone(change);
+    const result = await this.#order.alone(() => {
+      // Uses that were noted before are told before.
+      this.#upkeep.tellUses();
+      return change();
+    });
     this.#reading.noteChange();
     return result;
   }
