@@ -1,8 +1,14 @@
 import { fileURLToPath } from 'node:url';
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 import { SlowestFirst } from './test/slowest-first.ts';
 
 const source = (path: string): string => fileURLToPath(new URL(`packages/${path}`, import.meta.url));
+
+/** These run only with FANFARE_LONG=1: they take minutes, and shorter tests find most of what they find. */
+const long = [
+  'bench/test/continuity.test.ts',
+  'packages/server/test/faults/shared-{failovers,kills,nodes}.test.ts',
+];
 
 export default defineConfig({
   resolve: {
@@ -16,6 +22,7 @@ export default defineConfig({
     ],
   },
   test: {
+    exclude: [...configDefaults.exclude, ...(process.env['FANFARE_LONG'] === '1' ? [] : long)],
     include: ['packages/*/test/**/*.test.ts', 'bench/test/**/*.test.ts', 'test/**/*.test.ts'],
     // Real processes and browsers take their time on a busy machine; a test waits for events, not for this.
     testTimeout: 120_000,

@@ -8,7 +8,7 @@ import { seeded } from './random.ts';
 import { ServerProcess, startServerProcess, terminate } from './server-process.ts';
 import { World } from './world.ts';
 
-const cycles = Number(process.env['FANFARE_KILL_CYCLES'] ?? 20);
+const cycles = Number(process.env['FANFARE_KILL_CYCLES'] ?? 10);
 
 describe('a server that is killed or stopped again and again under load', () => {
   it(

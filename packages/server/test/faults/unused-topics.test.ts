@@ -7,7 +7,7 @@ import { declareTopics, publishHttp, readHistory } from './http.ts';
 import { seeded } from './random.ts';
 import { ServerProcess, startServerProcess } from './server-process.ts';
 
-const cycles = Number(process.env['FANFARE_KILL_CYCLES'] ?? 20) / 5;
+const cycles = Number(process.env['FANFARE_KILL_CYCLES'] ?? 10) / 5;
 const topicsMax = 50;
 const rules = [
   { match: 'passing/**', keep: 'none', create: 'publish' },

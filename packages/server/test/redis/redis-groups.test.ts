@@ -52,7 +52,7 @@ describe.skipIf(!areNamespacesPermitted())('servers in network namespaces', () =
     const cut = network.cutOneWay(far, near);
     // The replica gets it, and its acknowledgement is lost.
     expect(await isCopied(2)).toBe(false);
-    expect(await replica.command('GET', 'key')).toBe('2');
+    await until('the replica has it', async () => (await replica.command('GET', 'key')) === '2');
     expect(await replica.info('replication')).toContain('master_link_status:up');
     cut.lift();
     await until('the acknowledgements arrive', async () => isCopied(3));
