@@ -14,8 +14,8 @@ import { connectRawClient, RawPolling, RawWebSocket } from './wire.ts';
 const mebibyte = 2 ** 20;
 
 /**
- * The limit for one turn of the event loop, in milliseconds of processor time. Each turn is under 50 on a fast
- * processor. A slower one, and other programs that use its caches, take longer.
+ * The limit for one turn of the event loop, in milliseconds of processor time. Each turn is under 50 on a
+ * fast processor. A slower one, and other programs that use its caches, take longer.
  */
 const heldMsMax = 150;
 
