@@ -13,3 +13,8 @@ export function escapeControls(text: string): string {
     (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }
+
+/** A URL of Redis for people: without its user and password. */
+export function withoutPassword(url: string): string {
+  return url.replace(/\/\/[^/]*@/, '//');
+}

@@ -1,5 +1,6 @@
-import { settingKinds } from '@fanfare/server/settings';
+import { isRedisPrefix, keyPrefixOf, settingKinds } from '@fanfare/server/settings';
 import { parseRedisUrl, type LogPlace } from '@fanfare/server/store';
+import { withoutPassword } from './display-text.ts';
 import { CommandError, exitCodes } from './exit-codes.ts';
 
 /** A log on Redis. */
@@ -9,22 +10,20 @@ export interface RedisPlace {
   readonly name: string;
 }
 
-const prefixForm = /^[\w.-]{1,64}$/;
-
 /**
  * Reads the options `--redis` and `--redis-prefix`.
  *
  * @throws CommandError `usage`. Its message has no password
  */
 export function redisPlaceOf(url: string, prefix: string = settingKinds.redisPrefix.default): RedisPlace {
-  if (!prefixForm.test(prefix))
+  if (!isRedisPrefix(prefix))
     throw new CommandError(
       exitCodes.usage,
       '--redis-prefix must be 1 to 64 letters, digits, dots, hyphens and underscores.',
     );
   try {
-    const place = { servers: parseRedisUrl(url), prefix: `{${prefix}}:` };
-    return { place, name: `${url.replace(/\/\/[^/]*@/, '//')} (prefix ${prefix})` };
+    const place = { servers: parseRedisUrl(url), prefix: keyPrefixOf(prefix) };
+    return { place, name: `${withoutPassword(url)} (prefix ${prefix})` };
   } catch (error) {
     throw new CommandError(exitCodes.usage, `--redis: ${(error as Error).message}`);
   }

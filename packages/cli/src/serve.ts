@@ -12,6 +12,7 @@ import {
 } from '@fanfare/server';
 import { hasKey, settingKinds } from '@fanfare/server/settings';
 import { commandName, shellWord } from './command-name.ts';
+import { withoutPassword } from './display-text.ts';
 import { CommandError, exitCodes } from './exit-codes.ts';
 import { painted, printPainted } from './output.ts';
 
@@ -93,8 +94,7 @@ function greeting(url: string, settings: Settings): string {
 
 /** Where messages are kept, in words. A URL is shown without its password. */
 function placeOf({ redis, memory, data }: Settings): string {
-  if (redis !== '')
-    return `${painted(redis.replace(/\/\/[^/]*@/, '//'))}, together with all servers that use it`;
+  if (redis !== '') return `${painted(withoutPassword(redis))}, together with all servers that use it`;
   return memory ? 'memory, until the server stops' : painted(data);
 }
 

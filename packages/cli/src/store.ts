@@ -79,7 +79,7 @@ export async function runImport(directory: string): Promise<void> {
  * `fanfare store export --redis`: prints a log on Redis as NDJSON.
  *
  * @param topics - a topic or a pattern to export; undefined exports everything
- * @throws CommandError if there is no log, or Redis cannot be used
+ * @throws CommandError if Redis has no log under the prefix, or cannot be used
  */
 export async function runRedisExport({ place }: RedisPlace, topics: string | undefined): Promise<void> {
   const interest = readInterest(topics);

@@ -11,7 +11,7 @@ import type { ClockEvent } from './log/local/log-clock.ts';
 import type { RevocationStore, TopicLog } from './log/topic-log.ts';
 import { SingleNode, type Cluster } from './nodes/cluster.ts';
 import type { NodeDirectory } from './nodes/node-directory.ts';
-import { openShared } from './compose-redis.ts';
+import { openShared, type LogParts } from './compose-redis.ts';
 import { MemoryStore } from './log/store/memory-store.ts';
 import { describeDuration, describeTime } from './observability/describe-time.ts';
 import { Invariants } from './observability/invariants.ts';
@@ -19,12 +19,8 @@ import { suppressRepeats } from './observability/repeat-suppression.ts';
 import type { Logger } from './observability/logger.ts';
 import type { Check, Checks } from './observability/readiness.ts';
 import { Rules } from './rules/rule.ts';
-import type { SubscriptionIndex } from './subscriptions/subscription-index.ts';
 
-export interface OpenLogParts {
-  /** The topics and patterns that have subscribers, or are about to get one. */
-  readonly index: Pick<SubscriptionIndex, 'isSubscribed' | 'interests'>;
-  readonly logger: Logger;
+export interface OpenLogParts extends Pick<LogParts, 'index' | 'rules' | 'logger'> {
   readonly now: () => number;
   /** Called if another server has taken the directory. Then this server must stop. */
   readonly onLost: (error: Error) => void;
@@ -49,12 +45,23 @@ export interface OpenedLog {
  * @throws SettingsError, DataDirectoryError, LogDamagedError, RedisRefusedError, LogUnreachableError
  */
 export async function openLog(settings: Settings, parts: OpenLogParts): Promise<OpenedLog> {
-  if (settings.redis !== '') return openShared(settings, { ...parts, rules: rulesOf(settings) });
+  const { topicsMax, idWindowMs } = settings;
+  const { index, rules, logger } = parts;
+  const failures = suppressRepeats(logger, () => performance.now());
+  const common: LogParts = {
+    index,
+    rules,
+    limits: { topicsMax, idsMax, idWindowMs, unusedPerSubjectMax: unusedTopicsPerSubjectMaxOf(settings) },
+    invariants: new Invariants(logger),
+    onFailure: (err) => failures.error({ err }, 'A background task of the log failed.'),
+    logger,
+  };
+  if (settings.redis !== '') return openShared(settings, common);
   let hasTrouble = false;
   const store = settings.memory
     ? new MemoryStore()
     : await openStore(settings, parts, (isThere) => (hasTrouble = isThere));
-  const log = await openLocal(store, settings, parts);
+  const log = await openLocal(store, settings, { ...common, now: parts.now });
   const check = (): Check =>
     log.isWritable && !hasTrouble
       ? { ok: true, stored: store.level }
@@ -64,26 +71,21 @@ export async function openLog(settings: Settings, parts: OpenLogParts): Promise<
 
 async function openLocal(
   store: LmdbStore | MemoryStore,
-  settings: Settings,
-  { index, logger, now }: OpenLogParts,
+  { memory, memoryBytesMax }: Settings,
+  { index, rules, limits, invariants, onFailure, logger, now }: LogParts & Pick<OpenLogParts, 'now'>,
 ): Promise<LocalTopicLog> {
-  const { memory, topicsMax, idWindowMs, memoryBytesMax } = settings;
-  const failures = suppressRepeats(logger, () => performance.now());
   try {
     return new LocalTopicLog({
       store,
-      rules: rulesOf(settings),
-      topicsMax,
+      rules,
+      ...limits,
       isInUse: (topic) => index.isSubscribed(topic),
-      unusedPerSubjectMax: unusedTopicsPerSubjectMaxOf(settings),
       memoryBytesMax: memory ? memoryBytesMax : Infinity,
-      idWindowMs,
-      idsMax,
       newEpoch: randomBytes(8).toString('base64url'),
       now,
-      invariants: new Invariants(logger),
+      invariants,
       onClockEvent: (event) => logClockEvent(event, logger),
-      onFailure: (err) => failures.error({ err }, 'A background task of the log failed.'),
+      onFailure,
       onWritable: (err) => logWritability(err, logger),
     });
   } catch (error) {

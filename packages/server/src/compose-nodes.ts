@@ -1,7 +1,8 @@
 import { networkInterfaces } from 'node:os';
 import { isLoopback } from './access/loopback.ts';
 import type { Settings } from './config/settings.ts';
-import { formatNodeAddress, parseNodeAddress, type NodeDirectory } from './nodes/node-directory.ts';
+import { formatHostPort } from './nodes/host-port.ts';
+import { parseNodeAddress, type NodeDirectory } from './nodes/node-directory.ts';
 import { NodePort } from './nodes/node-port.ts';
 import { SessionRouter } from './nodes/session-router.ts';
 import type { Logger } from './observability/logger.ts';
@@ -43,7 +44,7 @@ export function composeNodes({ directory, settings, isAttached, logger }: NodesP
         port: 0,
       };
       const listening = await port.listen(isReachedDirectly(host) ? host : undefined, wanted);
-      await directory.announce(formatNodeAddress({ host, port: listening }));
+      await directory.announce(formatHostPort({ host, port: listening }));
     },
     close: async () => {
       router.close();

@@ -1,8 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { unusedTopicsPerSubjectMaxOf } from './config/limits.ts';
 import { SettingsError } from './config/resolve-settings.ts';
-import type { Settings } from './config/settings.ts';
-import { fixedLimits } from './limits/fixed-limits.ts';
+import { keyPrefixOf, type Settings } from './config/settings.ts';
 import { openRedisLog } from './log/redis/open-redis-log.ts';
 import type { LogLibrary } from './log/redis/library.ts';
 import type { LivingNodes } from './log/redis/node-functions.ts';
@@ -10,19 +8,28 @@ import type { RedisNode } from './log/redis/redis-node.ts';
 import type { RedisTopicLog } from './log/redis/redis-topic-log.ts';
 import { parseRedisUrl, type RedisServers } from './log/redis/redis-url.ts';
 import { CommonSettings } from './nodes/common-settings.ts';
-import { nodeIdLength, type NodeDirectory } from './nodes/node-directory.ts';
+import { nodeIdOf, type NodeDirectory } from './nodes/node-directory.ts';
 import { SharedCluster } from './nodes/shared-cluster.ts';
-import { Invariants } from './observability/invariants.ts';
-import { suppressRepeats } from './observability/repeat-suppression.ts';
+import type { Invariants } from './observability/invariants.ts';
 import type { Logger } from './observability/logger.ts';
 import type { Check, Checks } from './observability/readiness.ts';
 import type { Rules } from './rules/rule.ts';
 import type { SubscriptionIndex } from './subscriptions/subscription-index.ts';
 
-export interface OpenRedisParts {
+/** What a log on Redis and a log of this server's own have in common. */
+export interface LogParts {
   /** The topics and patterns that have subscribers, or are about to get one. */
   readonly index: Pick<SubscriptionIndex, 'isSubscribed' | 'interests'>;
   readonly rules: Rules;
+  readonly limits: {
+    readonly topicsMax: number;
+    readonly idsMax: number;
+    readonly idWindowMs: number;
+    readonly unusedPerSubjectMax: number;
+  };
+  readonly invariants: Invariants;
+  /** Called if a background task of the log fails. */
+  readonly onFailure: (error: unknown) => void;
   readonly logger: Logger;
 }
 
@@ -34,8 +41,6 @@ export interface SharedLog {
   readonly checks: Checks;
   readonly close: () => Promise<void>;
 }
-
-const { value: idsMax } = fixedLimits.idsMax;
 
 const troubles = {
   unreachable: 'Redis cannot be reached.',
@@ -53,33 +58,29 @@ const keyBytes = 32;
  */
 export async function openShared(
   settings: Settings,
-  { index, rules, logger }: OpenRedisParts,
+  { index, rules, limits, invariants, onFailure, logger }: LogParts,
 ): Promise<SharedLog> {
-  const { topicsMax, idWindowMs, redisPrefix, redisWait, redisStored } = settings;
-  const failures = suppressRepeats(logger, () => performance.now());
+  const { redisPrefix, redisWait, redisStored } = settings;
   const runId = randomBytes(15).toString('base64url');
+  const nodeId = nodeIdOf(runId);
   let cluster: SharedCluster | undefined;
-  const unusedPerSubjectMax = unusedTopicsPerSubjectMaxOf(settings);
-  const limits = { topicsMax, idsMax, idWindowMs, unusedPerSubjectMax };
   const common = new CommonSettings({ ...limits, rules: rules.all }, logger);
   const { log, node } = await openRedisLog({
     ...limits,
     servers: serversOf(settings),
-    prefix: `{${redisPrefix}}:`,
+    prefix: keyPrefixOf(redisPrefix),
     replicas: redisWait,
     stored: redisStored === '' ? undefined : (redisStored as 'memory' | 'disk'),
     rules,
     nodeId: runId,
     isInUse: (interest) => index.isSubscribed(interest),
     usedInterests: () => index.interests(),
-    onFailure: (err) => failures.error({ err }, 'A background task of the log failed.'),
+    onFailure,
     onText: (text) => cluster?.receive(text),
-    invariants: new Invariants(logger),
+    invariants,
     logger,
   });
   const { nodes } = node.library;
-  // Two of a hundred nodes get the same id with a probability of one to 200,000.
-  const nodeId = runId.slice(0, nodeIdLength);
   const ownKey = randomBytes(keyBytes).toString('base64');
   const beat = async (address: string): Promise<LivingNodes> => {
     const living = await nodes.beat(nodeId, address, ownKey, common.digest);

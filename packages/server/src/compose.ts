@@ -80,7 +80,7 @@ export async function compose(
   const verifier = composeTokenVerifier(settings, { logger, now, monotonicMs });
   const rules = rulesOf(settings);
   const index = new SubscriptionIndex();
-  const opened = await openLog(settings, { index, logger, now, onLost }).catch((error: unknown) => {
+  const opened = await openLog(settings, { index, rules, logger, now, onLost }).catch((error: unknown) => {
     verifier?.close();
     throw error;
   });

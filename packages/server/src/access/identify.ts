@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { FanfareError } from '@fanfare/protocol';
+import { withTimeout } from '../limits/timeout.ts';
 import { parseClaims } from './claims.ts';
 import type { Identity } from './identity.ts';
 
@@ -61,7 +62,9 @@ export function identifier(
   return async ({ request, auth }) => {
     // Taken before the login runs: an identity that is revoked meanwhile must not count.
     const issuedAt = now();
-    const identified = await withTimeout(identify(request, auth), timeoutMs);
+    const answer = identify(request, auth);
+    const late = `identify() did not answer within ${timeoutMs} ms (\`loginTimeoutMs\`).`;
+    const identified = await (answer instanceof Promise ? withTimeout(answer, timeoutMs, late) : answer);
     if (identified === null) throw new FanfareError('not_authenticated', 'You are not signed in.');
     return { ...read(identified, now()), issuedAt };
   };
@@ -83,19 +86,5 @@ function read(identified: unknown, now: number): Identity {
       `identify() must return claims that a token may have (PROTOCOL.md 7.2), or null: ${reason}`,
       { cause: error },
     );
-  }
-}
-
-async function withTimeout<T>(answer: T | Promise<T>, timeoutMs: number): Promise<T> {
-  if (!(answer instanceof Promise)) return answer;
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    const error = new Error(`identify() did not answer within ${timeoutMs} ms (\`loginTimeoutMs\`).`);
-    timer = setTimeout(() => reject(error), timeoutMs);
-  });
-  try {
-    return await Promise.race([answer, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

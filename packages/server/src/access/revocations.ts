@@ -1,7 +1,7 @@
 import { FanfareError, type Revocation } from '@fanfare/protocol';
 import { fixedLimits } from '../limits/fixed-limits.ts';
 import type { Revocation as StoredRevocation, RevocationStore } from '../log/topic-log.ts';
-import { askAll, type Cluster, type Revoked as Effect } from '../nodes/cluster.ts';
+import { askOthers, type Cluster, type Revoked as Effect } from '../nodes/cluster.ts';
 import { parseSubject, skewSeconds } from './claims.ts';
 import type { Identity } from './identity.ts';
 import type { LiveIdentities } from './live-identities.ts';
@@ -104,7 +104,7 @@ export class Revocations {
 
   /** Resolves to the number of connections that other nodes have ended. */
   async #tellOthers(revoked: StoredRevocation): Promise<number> {
-    const { answers } = await askAll(this.#options.cluster, 'revoke', revoked);
+    const { answers } = await askOthers(this.#options.cluster, 'revoke', revoked);
     const ahead = new Set([...revoked.ahead, ...answers.flatMap(({ answer }) => answer.ahead)]);
     if (ahead.size > revoked.ahead.length) await this.#keep({ ...revoked, ahead: [...ahead] }, []);
     return answers.reduce((sum, { answer }) => sum + answer.ended, 0);

@@ -8,6 +8,7 @@ import {
   envsOf,
   flagOf,
   hasKey,
+  isRedisPrefix,
   settingKinds,
   settingNames,
   type Settings,
@@ -199,7 +200,7 @@ function isLegal(name: keyof Settings, value: SettingValue): boolean {
   if (value === '') return true;
   if (name === 'trustProxy') return typeof value === 'string' && parseTrustProxy(value) !== undefined;
   if (name === 'keyAlgorithm') return algorithmOf(value) !== undefined;
-  if (name === 'redisPrefix') return typeof value === 'string' && /^[\w.-]{1,64}$/.test(value);
+  if (name === 'redisPrefix') return typeof value === 'string' && isRedisPrefix(value);
   if (name === 'redisStored') return value === 'memory' || value === 'disk';
   if (name === 'advertise') return typeof value === 'string' && parseNodeAddress(value) !== undefined;
   return name !== 'jwksUrl' || (typeof value === 'string' && isKeyUrl(value));

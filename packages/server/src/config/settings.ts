@@ -233,3 +233,12 @@ export function groupOf(name: keyof Settings): SettingGroup {
 export function hasKey({ key, keyFile, jwksUrl }: Settings): boolean {
   return key !== '' || keyFile !== '' || jwksUrl !== '';
 }
+
+export function isRedisPrefix(value: string): boolean {
+  return /^[\w.-]{1,64}$/.test(value);
+}
+
+/** What the names of all keys in Redis begin with. The hash tag keeps them in one slot of a cluster. */
+export function keyPrefixOf(redisPrefix: string): string {
+  return `{${redisPrefix}}:`;
+}

@@ -20,6 +20,7 @@ import { limitResponses, type ResponseLimits } from './response-limits.ts';
 import { closeLingering } from './lingering-close.ts';
 import { consoleRoutes } from './console-routes.ts';
 import type { EventStreams } from './event-streams.ts';
+import { hasBody } from '../access/has-body.ts';
 import { messageRoute } from './message-routes.ts';
 import { refuseRequest, sendProblem, toRefusal } from './problem.ts';
 import { publishRoute } from './publish-route.ts';
@@ -173,9 +174,8 @@ function hintFor(path: string): string {
     : '';
 }
 
-function isStillArriving({ complete, headers }: IncomingMessage): boolean {
-  const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
-  return hasBody && !complete;
+function isStillArriving(request: IncomingMessage): boolean {
+  return hasBody(request) && !request.complete;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { parseTopic, type ConnectionPage, type IdentityInfo, type SubscriberPage } from '@fanfare/protocol';
+import type { ConnectionPage, IdentityInfo, SubscriberPage } from '@fanfare/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Access } from '../access/access.ts';
 import type { Identity } from '../access/identity.ts';
@@ -28,8 +28,7 @@ export async function adminRoutes(app: FastifyInstance, { path, access }: AdminR
   const subscribers = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const { rights } = request;
     permitManaging(rights);
-    const topic = parseTopic(nameOf(request, 'topic'));
-    await path.topics.get(rights, topic);
+    const { topic } = await path.topics.state(rights, nameOf(request, 'topic'));
     const query = new Query(request.url);
     const after = readSubscriberCursor(query);
     const { items, next, silent } = await path.nodes.subscribersOf(rights, topic, query.limit(), after);

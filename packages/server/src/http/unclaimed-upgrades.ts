@@ -4,6 +4,7 @@ import { TLSSocket } from 'node:tls';
 import { FanfareError } from '@fanfare/protocol';
 import { fixedLimits } from '../limits/fixed-limits.ts';
 import type { AnswerOrder, NodeInside, UpgradeRule } from '../insides/node-inside.ts';
+import { hasBody } from '../access/has-body.ts';
 import { refuseConnection } from './problem.ts';
 
 /** The headers that only have a meaning for an upgrade, in lower case. */
@@ -49,10 +50,6 @@ export function declineUnclaimedUpgrades(
   const accepts: UpgradeRule = (request, usual) =>
     isOurs(request) || (hasOthers() ? usual() : !hasBody(request));
   return setUpgradeRule?.(server, accepts) ?? ignore;
-}
-
-function hasBody({ headers }: IncomingMessage): boolean {
-  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
 const bodyAfterUpgrade = new FanfareError(

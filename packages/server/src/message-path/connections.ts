@@ -15,8 +15,9 @@ import { describeConnection, describeSubscribed, describeSubscriber } from './co
 import type { Peer } from './peer.ts';
 import type { Subscription } from './subscription.ts';
 
-/** The register of all connections: of Socket.IO, of streams and of the app. Accepts, lists and ends
- * them. */
+/**
+ * The register of all connections: of Socket.IO, of streams and of the app. Accepts, lists and ends them.
+ */
 export class Connections {
   readonly #parts: ConnectionParts;
   /** The connections, by the ids of their peers, in the order in which they were accepted. */

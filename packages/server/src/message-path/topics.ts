@@ -55,13 +55,19 @@ export class Topics {
    * @throws FanfareError `topic_name_invalid`, `not_authorized`, `topic_not_found`
    */
   async get(rights: Rights, input: unknown): Promise<TopicDetails> {
+    const state = await this.state(rights, input);
+    const [info] = await this.#infosOf([state]);
+    if (!info) throw new Error('a topic has no state');
+    return { ...info, rule: describeRule(this.#rules.of(state.topic)) };
+  }
+
+  /** Like {@link get}, without what only all nodes together know. */
+  async state(rights: Rights, input: unknown): Promise<TopicState> {
     const topic = parseTopic(input);
     permitReading(rights, topic);
     const state = await this.#log.topicState(topic).catch(refuseLogFailure);
     if (!state) throw topicNotFound(topic);
-    const [info] = await this.#infosOf([state]);
-    if (!info) throw new Error('a topic has no state');
-    return { ...info, rule: describeRule(this.#rules.of(topic)) };
+    return state;
   }
 
   /**

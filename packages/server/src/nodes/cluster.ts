@@ -87,7 +87,25 @@ export async function askAll<Q extends Question>(
   question: Q,
   asked: Questions[Q]['asked'],
 ): Promise<Answers<Q>> {
-  const nodes = await cluster.nodes();
+  return askEach(cluster, await cluster.nodes(), question, asked);
+}
+
+/** Asks all nodes but this one at the same time. */
+export async function askOthers<Q extends Question>(
+  cluster: Cluster,
+  question: Q,
+  asked: Questions[Q]['asked'],
+): Promise<Answers<Q>> {
+  const others = (await cluster.nodes()).filter((node) => node !== cluster.nodeId);
+  return askEach(cluster, others, question, asked);
+}
+
+async function askEach<Q extends Question>(
+  cluster: Cluster,
+  nodes: readonly string[],
+  question: Q,
+  asked: Questions[Q]['asked'],
+): Promise<Answers<Q>> {
   const answers: Answers<Q>['answers'][number][] = [];
   const silent: string[] = [];
   const all = await Promise.all(nodes.map((node) => cluster.ask(node, question, asked)));

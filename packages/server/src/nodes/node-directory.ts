@@ -1,5 +1,15 @@
+import type { HostPort } from './host-port.ts';
+
 /** The length of the id of a node, in characters. */
 export const nodeIdLength = 5;
+
+/**
+ * The id of a node, from the id of this run of the server. Two of a hundred nodes get the same id with a
+ * probability of one to 200,000.
+ */
+export function nodeIdOf(runId: string): string {
+  return runId.slice(0, nodeIdLength);
+}
 
 /**
  * Knows the nodes of one Fanfare: the servers that share a log, behind one load balancer. A node gets its id
@@ -28,19 +38,10 @@ export interface NodeDirectory {
   addressOf(nodeId: string): Promise<string | undefined>;
 }
 
-export interface NodeAddress {
-  readonly host: string;
-  readonly port: number;
-}
-
 /** Parses `HOST:PORT`. IPv6 addresses are in brackets: `[2001:db8::1]:7000`. Undefined if it is neither. */
-export function parseNodeAddress(text: string): NodeAddress | undefined {
+export function parseNodeAddress(text: string): HostPort | undefined {
   const [, inBrackets, bare, digits] = /^(?:\[([\da-fA-F:.]+)\]|([\w.-]+)):(\d{1,5})$/.exec(text) ?? [];
   const host = inBrackets ?? bare;
   const port = Number(digits);
   return host !== undefined && port > 0 && port < 65_536 ? { host, port } : undefined;
-}
-
-export function formatNodeAddress({ host, port }: NodeAddress): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }

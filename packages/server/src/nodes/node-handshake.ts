@@ -1,6 +1,6 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
-import type { NodeAddress } from './node-directory.ts';
+import type { HostPort } from './host-port.ts';
 
 /*
  * The handshake with which a connection between two nodes begins: each proves to the other that it knows the
@@ -43,7 +43,7 @@ export interface HandshakeParts {
  *
  * @throws Error if the node cannot be reached, or has not proven in time that it is this node
  */
-export async function connectToNode(address: NodeAddress, parts: HandshakeParts): Promise<Socket> {
+export async function connectToNode(address: HostPort, parts: HandshakeParts): Promise<Socket> {
   const socket = connect({ ...address, noDelay: true });
   const isLate = (): void => void socket.destroy(new Error('The node does not respond.'));
   const timer = setTimeout(isLate, handshakeMs);

@@ -6,7 +6,8 @@ import {
   type ServerResponse,
 } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { NodeAddress } from './node-directory.ts';
+import type { HostPort } from './host-port.ts';
+import { hasBody } from '../access/has-body.ts';
 import { connectToNode } from './node-handshake.ts';
 import { headersToPassOn, responseHeadersToPassOn } from './passed-on-head.ts';
 
@@ -22,7 +23,7 @@ const idleConnectionsMax = 256;
 /** A node that is called. */
 export interface Callee {
   readonly nodeId: string;
-  readonly address: NodeAddress;
+  readonly address: HostPort;
 }
 
 /** Passes HTTP requests on to other nodes, over authenticated connections that are kept. */
@@ -113,7 +114,7 @@ class NodeAgent extends Agent {
     options: object,
     onConnected?: (error: Error | null, connection: Duplex) => void,
   ): undefined {
-    const { host, port, nodeId } = options as NodeAddress & { readonly nodeId: string };
+    const { host, port, nodeId } = options as HostPort & { readonly nodeId: string };
     connectToNode({ host, port }, { key: this.#key, listenerId: nodeId }).then(
       (socket) => onConnected?.(null, socket),
       (error: Error) => (onConnected as ((error: Error) => void) | undefined)?.(error),
@@ -129,8 +130,4 @@ function passBack(incoming: IncomingMessage, response: ServerResponse): void {
     if (!incoming.complete) response.destroy();
   });
   incoming.on('error', () => response.destroy());
-}
-
-function hasBody({ headers }: IncomingMessage): boolean {
-  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { isPassedOn } from '../access/tcp-addresses.ts';
+import { withTimeout } from '../limits/timeout.ts';
 import type { Logger } from '../observability/logger.ts';
 import { parseNodeAddress, type NodeDirectory } from './node-directory.ts';
 import { RequestForwarder, type Callee } from './request-forwarder.ts';
@@ -103,13 +104,8 @@ export class SessionRouter {
   }
 
   async #find(nodeId: string): Promise<Callee | undefined> {
-    let timer: NodeJS.Timeout | undefined;
-    const isLate = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => reject(new Error('The directory of nodes does not respond.')), lookupMs);
-    });
-    const text = await Promise.race([this.#directory.addressOf(nodeId), isLate]).finally(() =>
-      clearTimeout(timer),
-    );
+    const finding = this.#directory.addressOf(nodeId);
+    const text = await withTimeout(finding, lookupMs, 'The directory of nodes does not respond.');
     const address = text === undefined ? undefined : parseNodeAddress(text);
     return address && { nodeId, address };
   }

@@ -85,17 +85,16 @@ export class SharedCluster implements Cluster {
   ): Promise<Questions[Q]['answer'] | undefined> {
     if (node === this.nodeId) return this.#own.to(question, asked);
     const number = ++this.#asked;
-    const { promise, resolve } = withResolvers<unknown>();
-    this.#waiting.set(number, resolve);
-    const timer = setTimeout(() => resolve(undefined), answerMs);
-    try {
-      const text = JSON.stringify({ from: this.nodeId, number, question, asked } satisfies Asked);
+    const text = JSON.stringify({ from: this.nodeId, number, question, asked } satisfies Asked);
+    let timer: NodeJS.Timeout | undefined;
+    const answer = await new Promise<unknown>((resolve) => {
+      this.#waiting.set(number, resolve);
+      timer = setTimeout(() => resolve(undefined), answerMs);
       this.#transport.send(node, text).catch(() => resolve(undefined));
-      return (await promise) as Questions[Q]['answer'] | undefined;
-    } finally {
-      clearTimeout(timer);
-      this.#waiting.delete(number);
-    }
+    });
+    clearTimeout(timer);
+    this.#waiting.delete(number);
+    return answer as Questions[Q]['answer'] | undefined;
   }
 
   /** Receives what another node has sent to this one. */
@@ -164,10 +163,4 @@ function parseMessage(text: string): Asked | Answered | undefined {
   } catch {
     return undefined;
   }
-}
-
-function withResolvers<T>(): { readonly promise: Promise<T>; readonly resolve: (value: T) => void } {
-  let resolve: (value: T) => void = () => {};
-  const promise = new Promise<T>((settle) => (resolve = settle));
-  return { promise, resolve };
 }

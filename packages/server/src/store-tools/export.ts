@@ -1,16 +1,11 @@
-import { encodeEnvelope, formatOffset, matches, type Interest, type Topic } from '@fanfare/protocol';
+import { formatOffset, matches, type Interest, type Topic } from '@fanfare/protocol';
 import { Pacer } from '../limits/pacer.ts';
 import type { Chunk, ChunkRecord, LogState, Store, TopicNumber } from '../log/store/store.ts';
 import { LogDamagedError } from '../log/topic-log.ts';
+import { ExportWriter } from './export-writer.ts';
 import { blocksOf } from './salvage.ts';
 import type { StoreCounts } from './verify.ts';
 import { readState, readTopics, scanChunks, type StoredTopics, type Watcher } from './store-scan.ts';
-
-/**
- * The value of `fanfare` in the first line of an export. It changes when older versions cannot read the
- * lines.
- */
-export const exportVersion = 1;
 
 export interface ExportOptions extends Watcher {
   /** Exports only the topics that match. */
@@ -19,17 +14,10 @@ export interface ExportOptions extends Watcher {
   readonly write: (lines: string) => Promise<void>;
 }
 
-/** How many characters are written at once. */
-const charactersAtOnce = 262_144;
-
 /** The topics of messages whose topic record is damaged begin with this segment. */
 const lostAndFound = 'lost+found';
 
-/**
- * Exports a store as lines of JSON, in the order of the log. The first line is `{"fanfare":1,…}`. Then come
- * one `{"topic":…,"declared":…}` per topic, one envelope per message, and `{"end":true,…}`. Damaged data is
- * left out and reported.
- */
+/** Exports a store in the format of {@link ExportWriter}. Damaged data is left out and reported. */
 export async function exportStore(store: Store, options: ExportOptions): Promise<StoreCounts> {
   const exporter = new Exporter(store, options);
   await exporter.run();
@@ -45,14 +33,13 @@ class Exporter {
   /** The exported topics. */
   readonly #names: ReadonlyMap<TopicNumber, Topic>;
   readonly #topics: StoredTopics;
-  #lines = '';
-  #messages = 0;
-  #bytes = 0;
+  readonly #writer: ExportWriter;
   #damages = 0;
 
   constructor(store: Store, options: ExportOptions) {
     this.#store = store;
     this.#options = options;
+    this.#writer = new ExportWriter(options.write);
     this.#watcher = {
       onDamage: (sentence) => {
         this.#damages++;
@@ -65,24 +52,19 @@ class Exporter {
   }
 
   get counts(): StoreCounts {
-    return { topics: this.#names.size, messages: this.#messages, bytes: this.#bytes, damages: this.#damages };
+    return { topics: this.#names.size, ...this.#writer.progress, damages: this.#damages };
   }
 
   async run(): Promise<void> {
-    const { epoch, head } = this.#state ?? {};
-    this.#add(
-      JSON.stringify({
-        fanfare: exportVersion,
-        epoch,
-        head,
-        topics: this.#names.size,
-        ...this.#revocations(),
-      }),
-    );
+    const writer = this.#writer;
+    const { epoch, head, revocations = [] } = this.#state ?? {};
+    // Revocations are part of an export of the whole store only.
+    const isWhole = this.#options.interest === undefined;
+    writer.begin({ epoch, head, topics: this.#names.size, revocations: isWhole ? revocations : [] });
     for (const [number, name] of this.#names) {
       const isDeclared = this.#topics.records.get(number)?.isDeclared ?? false;
-      this.#add(`{"topic":${JSON.stringify(name)},"declared":${isDeclared}}`);
-      if (this.#lines.length >= charactersAtOnce) await this.#flush();
+      writer.addTopic(name, isDeclared);
+      await writer.flushIfFull();
     }
     const last = head ?? Number.MAX_SAFE_INTEGER - 1;
     const walk = scanChunks(this.#store, [...this.#names.keys()], last, (topic, keys) => {
@@ -92,21 +74,14 @@ class Exporter {
     });
     for (const { block, chunks } of walk) {
       this.#addChunks(chunks);
-      if (this.#lines.length >= charactersAtOnce) await this.#flush();
+      await writer.flushIfFull();
       if (this.#pacer.isDue) {
         const share = head === undefined || head === 0 ? {} : { share: block / head };
-        this.#options.onProgress?.({ messages: this.#messages, bytes: this.#bytes, ...share });
+        this.#options.onProgress?.({ ...writer.progress, ...share });
         await this.#pacer.yield();
       }
     }
-    this.#add(JSON.stringify({ end: true, messages: this.#messages }));
-    await this.#flush();
-  }
-
-  /** Revocations are part of an export of the whole store only. Earlier versions ignore them. */
-  #revocations(): Partial<Pick<LogState, 'revocations'>> {
-    const { revocations = [] } = this.#state ?? {};
-    return this.#options.interest === undefined && revocations.length > 0 ? { revocations } : {};
+    await writer.end();
   }
 
   #addChunks(chunks: readonly Chunk[]): void {
@@ -118,9 +93,7 @@ class Exporter {
       const topic = this.#names.get(chunk.topic);
       if (topic === undefined) continue;
       const offset = epoch === undefined ? undefined : formatOffset({ epoch, sequence });
-      this.#add(encodeEnvelope({ topic, time: chunk.time, ...message }, offset));
-      this.#messages++;
-      this.#bytes += Buffer.byteLength(message.messageJson);
+      this.#writer.addMessage({ topic, time: chunk.time, ...message }, offset);
     }
   }
 
@@ -138,16 +111,6 @@ class Exporter {
 
   #damage(sentence: string): void {
     this.#watcher.onDamage(sentence);
-  }
-
-  #add(line: string): void {
-    this.#lines += `${line}\n`;
-  }
-
-  async #flush(): Promise<void> {
-    const lines = this.#lines;
-    this.#lines = '';
-    await this.#options.write(lines);
   }
 }
 

@@ -10,7 +10,7 @@ import {
 import type { Revocation } from '../log/topic-log.ts';
 import { cutMember } from '../message-path/json-text.ts';
 import { clockStepsMax } from '../log/local/effective-time.ts';
-import { exportVersion } from './export.ts';
+import { exportVersion } from './export-writer.ts';
 import type { StoreCounts } from './verify.ts';
 import type { Progress } from './store-scan.ts';
 

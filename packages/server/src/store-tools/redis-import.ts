@@ -1,8 +1,7 @@
 import type { Topic } from '@fanfare/protocol';
 import { encodeRuns } from '../log/redis/batch-codec.ts';
-import type { ExportedTopic, LogPlace } from '../log/redis/log-transfer.ts';
-import { LogTransfer } from '../log/redis/log-transfer.ts';
-import type { Argument } from '../log/redis/redis-link.ts';
+import { LogTransfer, type ExportedTopic, type LogPlace } from '../log/redis/log-transfer.ts';
+import type { Argument } from '../log/redis/library.ts';
 import type { Revocation } from '../log/topic-log.ts';
 import type { Rule } from '../rules/rule.ts';
 import { ImportReader, type ImportedMessage, type ImportOptions, type LogBuilder } from './import-reader.ts';

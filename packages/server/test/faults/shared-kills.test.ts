@@ -1,13 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { sleep } from '../../../../test/waits.ts';
-import { startBalancer } from '../nodes/three-nodes.ts';
-import { RedisServer } from '../redis/redis-server.ts';
-import { declareTopics } from './http.ts';
-import { expectNoFaults, Load, topics } from './load.ts';
+import { expectNoFaults, Load } from './load.ts';
 import { seeded } from './random.ts';
 import { terminate } from './server-process.ts';
-import { startNodes } from './shared-fanfare.ts';
-import { World } from './world.ts';
+import { startBalanced } from './shared-setup.ts';
 
 const kills = Number(process.env['FANFARE_NODE_KILLS'] ?? 4);
 
@@ -18,13 +14,7 @@ describe('three nodes that are killed and restarted at random', () => {
     'clients that come through nginx to three nodes, which are killed at random, lose no acknowledged message and miss none',
     async () => {
       const random = seeded('killed nodes');
-      const redis = await RedisServer.start();
-      const flags = ['--trust-proxy', '127.0.0.1'];
-      const nodes = await startNodes(redis, 3, [{ flags }, { flags }, { flags }]);
-      const url = await startBalancer(nodes, 'max_fails=0');
-      await declareTopics(url, topics);
-      const world = new World(topics, 'memory', retryMs);
-      world.setUp(url);
+      const { nodes, url, world } = await startBalanced(retryMs);
       const load = new Load(world, url, random);
       for (let kill = 0; kill < kills; kill++) {
         if (random.isOneIn(2)) await Promise.all(load.subscribers.map(async (each) => each.subscribed()));

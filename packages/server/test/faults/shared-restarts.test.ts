@@ -1,15 +1,12 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { within } from '../../../../test/waits.ts';
-import { startBalancer } from '../nodes/three-nodes.ts';
-import { RedisServer } from '../redis/redis-server.ts';
-import { declareTopics, readHistory } from './http.ts';
+import { readHistory } from './http.ts';
 import { expectNoFaults, settle, topics } from './load.ts';
 import { publishEvents, publishSingly } from './publishers.ts';
 import { Random, seeded } from './random.ts';
 import { terminate } from './server-process.ts';
-import { startNodes } from './shared-fanfare.ts';
+import { startBalanced } from './shared-setup.ts';
 import { Subscriber } from './subscriber.ts';
-import { World } from './world.ts';
 
 const subscriberCount = Number(process.env['FANFARE_ROLLING_SUBSCRIBERS'] ?? 100);
 
@@ -26,13 +23,7 @@ describe('a rolling restart', () => {
     'when three nodes behind nginx are restarted one after the other, every publish succeeds, and no subscriber misses a message',
     async () => {
       const random = seeded('rolling restart');
-      const redis = await RedisServer.start();
-      const flags = ['--trust-proxy', '127.0.0.1'];
-      const nodes = await startNodes(redis, 3, [{ flags }, { flags }, { flags }]);
-      const url = await startBalancer(nodes, 'max_fails=0');
-      await declareTopics(url, topics);
-      const world = new World(topics, 'memory', retryMs);
-      world.setUp(url);
+      const { nodes, url, world } = await startBalanced(retryMs);
       world.grant(0);
       const timer = setInterval(() => world.grant(1), publishEveryMs);
       onTestFinished(() => clearInterval(timer));

@@ -1,10 +1,13 @@
 import { expect } from 'vitest';
+import { startBalancer } from '../nodes/three-nodes.ts';
 import { RedisServer, type RedisOptions } from '../redis/redis-server.ts';
 import type { Verdict } from './history.ts';
+import { declareTopics } from './http.ts';
+import { topics } from './load.ts';
 import type { Random } from './random.ts';
 import { startNodes, type NodeOptions, type SharedNode } from './shared-fanfare.ts';
 import { SharedLoad, type Probe } from './shared-load.ts';
-import type { Stored } from './world.ts';
+import { World, type Stored } from './world.ts';
 
 export interface SharedSetup {
   readonly redis: RedisServer;
@@ -51,6 +54,25 @@ export async function startShared(
       return verdict;
     },
   };
+}
+
+/** Three nodes behind nginx, which sends each request to another one. */
+export interface BalancedSetup {
+  readonly nodes: readonly SharedNode[];
+  readonly url: string;
+  readonly world: World;
+}
+
+/** @param retryMs - the pause before a publish is tried again */
+export async function startBalanced(retryMs: number): Promise<BalancedSetup> {
+  const redis = await RedisServer.start();
+  const node = { flags: ['--trust-proxy', '127.0.0.1'] };
+  const nodes = await startNodes(redis, 3, [node, node, node]);
+  const url = await startBalancer(nodes, 'max_fails=0');
+  await declareTopics(url, topics);
+  const world = new World(topics, 'memory', retryMs);
+  world.setUp(url);
+  return { nodes, url, world };
 }
 
 /** Each publish was refused in time, by a problem that says whether it can have happened. */

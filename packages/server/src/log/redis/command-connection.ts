@@ -1,15 +1,17 @@
+import type { HostPort } from '../../nodes/host-port.ts';
 import { LogClosedError } from '../topic-log.ts';
 import { FunctionCalls } from './function-calls.ts';
 import { LastingLink } from './lasting-link.ts';
+import type { Argument } from './library.ts';
 import { ConnectionLostError } from './redis-errors.ts';
-import type { Argument, RedisLink } from './redis-link.ts';
-import type { RedisHost, RedisServers } from './redis-url.ts';
+import type { RedisLink } from './redis-link.ts';
+import type { RedisServers } from './redis-url.ts';
 import { checkServer, type RedisStored, type StoredSettings } from './server-check.ts';
 
 export interface CommandConnectionOptions extends StoredSettings {
   readonly servers: RedisServers;
   /** Connects to a server, see redis-link.ts. */
-  readonly open: (servers: RedisServers, node?: RedisHost) => Promise<RedisLink>;
+  readonly open: (servers: RedisServers, node?: HostPort) => Promise<RedisLink>;
   /** The code of our functions, and the key that they get. */
   readonly code: string;
   readonly key: string;

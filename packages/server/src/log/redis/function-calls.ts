@@ -1,5 +1,6 @@
+import type { Argument } from './library.ts';
 import { FunctionMissingError } from './redis-errors.ts';
-import type { Argument, RedisLink } from './redis-link.ts';
+import type { RedisLink } from './redis-link.ts';
 
 /** A call that waits until the functions are loaded. */
 interface WaitingCall {

@@ -1,12 +1,13 @@
+import type { HostPort } from '../../nodes/host-port.ts';
 import { LogClosedError, LogUnreachableError } from '../topic-log.ts';
 import { ConnectionLostError } from './redis-errors.ts';
 import type { RedisLink } from './redis-link.ts';
-import type { RedisHost, RedisServers } from './redis-url.ts';
+import type { RedisServers } from './redis-url.ts';
 
 export interface LastingLinkOptions {
   readonly servers: RedisServers;
   /** Connects to a server, see redis-link.ts. */
-  readonly open: (servers: RedisServers, node?: RedisHost) => Promise<RedisLink>;
+  readonly open: (servers: RedisServers, node?: HostPort) => Promise<RedisLink>;
   /** Prepares a new connection. If it rejects, another connection is tried. */
   readonly prepare: (link: RedisLink) => Promise<void>;
   /** Called when a new connection is prepared. */
@@ -33,7 +34,7 @@ export class LastingLink {
   /** The number of answers MOVED in a row. */
   #moves = 0;
   /** The node of a cluster that has the log, as far as it is known. */
-  #node: RedisHost | undefined;
+  #node: HostPort | undefined;
   #seeds = 0;
   #endPause: () => void = () => {};
   #loop: Promise<void> | undefined;

@@ -80,7 +80,7 @@ export interface Since {
   /** Whether that is the head. */
   readonly isComplete: boolean;
   readonly state: RemoteState;
-  /** Whether records after the place are no longer stored, or the place is not in this log. */
+  /** Whether the log has dropped records after the place, or does not have the place. */
   readonly hasGap: boolean;
 }
 

@@ -1,4 +1,4 @@
-import type { Offset, Topic } from '@fanfare/protocol';
+import type { Offset } from '@fanfare/protocol';
 import type { Rules } from '../../rules/rule.ts';
 import { LogUnwritableError, type PageLimit } from '../topic-log.ts';
 import { decodeOutcomes, encodeRuns } from './batch-codec.ts';
@@ -6,7 +6,7 @@ import { FunctionClient, type LogFunctionsOptions } from './function-client.ts';
 import type { AppendCall, AppendReply, CallFunction, LogLibrary, RemoteState, Since } from './library.ts';
 import { NodeFunctions } from './node-functions.ts';
 import { ReadingFunctions } from './reading-functions.ts';
-import { listOf, numberOf, recordsOf, textOf, type Reply } from './replies.ts';
+import type { Reply } from './replies.ts';
 import { TopicFunctions } from './topic-functions.ts';
 
 /** The functions of the log in Redis, with their arguments and answers as objects. It has no state. */
@@ -64,10 +64,6 @@ export class LogFunctions implements LogLibrary {
     const through = reply.number();
     const isComplete = reply.number() === 1;
     const hasGap = reply.number() === 1;
-    const records = reply.list().flatMap((run) => {
-      const [topic, ordinal, items] = listOf(run);
-      return recordsOf(listOf(items), textOf(topic) as Topic, numberOf(ordinal), state);
-    });
-    return { records, through, isComplete, state, hasGap };
+    return { records: reply.records(), through, isComplete, state, hasGap };
   }
 }

@@ -50,7 +50,7 @@ export async function openRedisLog(options: RedisLogOptions): Promise<RedisLog> 
   });
   try {
     const { reading, topics } = node.library;
-    const log = await RedisTopicLog.open({ ...options, node, reading, topics, recent: node.recent });
+    const log = await RedisTopicLog.open({ ...options, node, reading, topics });
     return { log, node };
   } catch (error) {
     await node.close();

@@ -1,5 +1,5 @@
+import type { HostPort } from '../../nodes/host-port.ts';
 import { LogFullError, LogUnreachableError, LogUnwritableError } from '../topic-log.ts';
-import type { RedisHost } from './redis-url.ts';
 
 /**
  * The connection to Redis ended, or has to be replaced: the command may succeed on the next connection.
@@ -9,7 +9,7 @@ export class ConnectionLostError extends LogUnreachableError {
   /** Whether the command was sent and its answer did not come: it may have been carried out, or still be. */
   readonly isAnswerLost: boolean;
   /** The node of a Redis Cluster that has the log. */
-  readonly movedTo?: RedisHost;
+  readonly movedTo?: HostPort;
 
   constructor(
     message: string,
@@ -17,7 +17,7 @@ export class ConnectionLostError extends LogUnreachableError {
       isAnswerLost,
       movedTo,
       cause,
-    }: { isAnswerLost: boolean; movedTo?: RedisHost | undefined; cause?: unknown },
+    }: { isAnswerLost: boolean; movedTo?: HostPort | undefined; cause?: unknown },
   ) {
     super(message, 'The server cannot reach its log.', { cause });
     this.isAnswerLost = isAnswerLost;
@@ -64,7 +64,7 @@ const accessErrors: ReadonlySet<string> = new Set(['NOPERM', 'NOAUTH', 'WRONGPAS
  *
  * @param from - the server that replied; a cluster leaves out the host of MOVED if it is the same
  */
-export function errorOfReply(cause: Error, from: RedisHost): Error {
+export function errorOfReply(cause: Error, from: HostPort): Error {
   const { message } = cause;
   const [word = ''] = message.split(' ', 1);
   if (word === 'OOM') {
@@ -97,7 +97,7 @@ export function errorOfReply(cause: Error, from: RedisHost): Error {
 }
 
 /** The host and port of `MOVED <slot> <host>:<port>`. */
-function targetOf(message: string, from: RedisHost): RedisHost | undefined {
+function targetOf(message: string, from: HostPort): HostPort | undefined {
   const [, host = '', port] = /^MOVED \d+ (.*):(\d+)$/.exec(message) ?? [];
   if (port === undefined) return undefined;
   return { host: host === '' || host === '?' ? from.host : host, port: Number(port) };

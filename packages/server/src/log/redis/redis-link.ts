@@ -1,9 +1,9 @@
 import type { Redis, RedisOptions } from 'ioredis';
+import { formatHostPort, type HostPort } from '../../nodes/host-port.ts';
 import { LogUnwritableError } from '../topic-log.ts';
+import type { Argument } from './library.ts';
 import { ConnectionLostError, errorOfReply } from './redis-errors.ts';
-import { describeHost, type RedisHost, type RedisServers } from './redis-url.ts';
-
-export type Argument = string | number | Buffer;
+import type { RedisServers } from './redis-url.ts';
 
 /** One connection to Redis, from its beginning to its end. It is never repaired: the next one replaces it. */
 export interface RedisLink {
@@ -34,9 +34,9 @@ export const answerTimeoutMs = 2_000;
  * @param node - the node of the cluster to try; its answer MOVED names the right one
  * @throws ConnectionLostError, RedisRefusedError
  */
-export async function openLink(servers: RedisServers, node?: RedisHost): Promise<RedisLink> {
+export async function openLink(servers: RedisServers, node?: HostPort): Promise<RedisLink> {
   const { Redis } = await import('ioredis');
-  const [first] = servers.hosts as readonly [RedisHost];
+  const [first] = servers.hosts as readonly [HostPort];
   const host = node ?? first;
   const options: LinkOptions = {
     ...loginOf(servers),
@@ -85,14 +85,14 @@ class IoredisLink implements RedisLink {
   readonly ended: Promise<ConnectionLostError>;
   readonly #redis: Redis;
   readonly #servers: RedisServers;
-  readonly #host: RedisHost;
+  readonly #host: HostPort;
   /** Rejects the commands that have no answer. */
   readonly #unanswered = new Set<(reason: ConnectionLostError) => void>();
   #hasEnded: (reason: ConnectionLostError) => void = () => {};
   #endReason: ConnectionLostError | undefined;
   #lastError: Error | undefined;
 
-  constructor(redis: Redis, servers: RedisServers, host: RedisHost) {
+  constructor(redis: Redis, servers: RedisServers, host: HostPort) {
     this.#redis = redis;
     this.#servers = servers;
     this.#host = host;
@@ -104,8 +104,8 @@ class IoredisLink implements RedisLink {
   get server(): string {
     const { kind, group, hosts } = this.#servers;
     return kind === 'sentinel'
-      ? `${group} (Sentinels ${hosts.map(describeHost).join(', ')})`
-      : describeHost(this.#host);
+      ? `${group} (Sentinels ${hosts.map(formatHostPort).join(', ')})`
+      : formatHostPort(this.#host);
   }
 
   async connected(): Promise<this> {

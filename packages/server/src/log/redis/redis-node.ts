@@ -4,7 +4,7 @@ import type { Logger } from '../../observability/logger.ts';
 import { suppressRepeats } from '../../observability/repeat-suppression.ts';
 import type { Rules } from '../../rules/rule.ts';
 import type { AppendOutcome, NewRecord, PageLimit, TailListener } from '../topic-log.ts';
-import { nodeIdLength } from '../../nodes/node-directory.ts';
+import { nodeIdOf } from '../../nodes/node-directory.ts';
 import { AppendPipeline } from './append-pipeline.ts';
 import { CommandConnection } from './command-connection.ts';
 import type { CallFunction, Frame, LogLibrary, RemoteState } from './library.ts';
@@ -55,7 +55,7 @@ export interface RedisNodeOptions<Library extends LogLibrary> {
 }
 
 /**
- * `unreachable`: there is no connection for commands. `silent`: Redis does not answer on it. `behind`: new
+ * `unreachable`: the connection for commands is lost. `silent`: Redis does not answer on it. `behind`: new
  * messages do not come, or come late.
  */
 export type LogTrouble = 'unreachable' | 'silent' | 'behind';
@@ -134,7 +134,7 @@ export class RedisNode<Library extends LogLibrary> implements LogNode {
       ...common,
       channels: new Map([
         [`${prefix}frames`, (payload) => this.#receive(payload)],
-        [`${prefix}node:${node.slice(0, nodeIdLength)}`, (payload) => options.onText(payload.toString())],
+        [`${prefix}node:${nodeIdOf(node)}`, (payload) => options.onText(payload.toString())],
       ]),
       onSubscribed: () => void this.#tail?.catchUp(),
       onDown: (err) => logger.warn({ err }, 'New messages do not come from Redis. Connecting again.'),
@@ -170,11 +170,6 @@ export class RedisNode<Library extends LogLibrary> implements LogNode {
   /** The level at which Redis stores what it acknowledges. */
   get stored(): RedisStored {
     return this.#commands.stored;
-  }
-
-  /** Whether both connections are there. */
-  get isReachable(): boolean {
-    return this.#commands.isUp && this.#subscriber.isUp;
   }
 
   /** Why publishes or new messages would be late. Undefined while all is well. */

@@ -34,10 +34,11 @@ import { SharedPatterns } from './shared-patterns.ts';
 import type { AwaitedPlace } from './tail-waiters.ts';
 import { Upkeep, type UpkeepOptions } from './upkeep.ts';
 
-/** This server's own part of the log: its appends, and its tail. */
+/** This server's own part of the log: its appends, its tail, and the newest records in memory. */
 export interface LogNode {
   readonly epoch: string;
   readonly head: number;
+  readonly recent: Pick<RecentRecords, 'read' | 'locate'>;
   append(records: readonly NewRecord[]): Promise<readonly AppendOutcome[]>;
   listen(listener: TailListener): void;
   /** Resolves once the tail is at a place of the log, or after it. */
@@ -47,8 +48,6 @@ export interface LogNode {
 
 export interface RedisTopicLogOptions extends UpkeepOptions {
   readonly node: LogNode;
-  /** The newest records in memory. Without it, all are read from Redis. */
-  readonly recent?: Pick<RecentRecords, 'read' | 'locate'> | undefined;
   readonly rules: Rules;
   readonly topicsMax: number;
 }
@@ -189,8 +188,8 @@ export class RedisTopicLog implements TopicLog, RevocationStore {
 
   async locate(interest: Interest, from: From, mayRead?: MayRead): Promise<Start> {
     this.#expectOpen();
-    const { rules, recent } = this.#options;
-    const known = from.kind === 'offset' ? recent?.locate(interest, from.offset, mayRead) : undefined;
+    const { node, rules } = this.#options;
+    const known = from.kind === 'offset' ? node.recent.locate(interest, from.offset, mayRead) : undefined;
     if (known) {
       // A topic without messages may be only a name, whose use counts.
       if (known.due === 0 && !isPattern(interest)) this.noteUse(interest);
@@ -209,8 +208,8 @@ export class RedisTopicLog implements TopicLog, RevocationStore {
   /** @throws LogDamagedError */
   async read(interest: Interest, position: Position, limit: PageLimit, mayRead?: MayRead): Promise<Page> {
     this.#expectOpen();
-    const { node, recent } = this.#options;
-    const known = recent?.read(interest, position, limit, mayRead);
+    const { node } = this.#options;
+    const known = node.recent.read(interest, position, limit, mayRead);
     if (known) return known;
     const { value: page } = isPattern(interest)
       ? await readPattern(this.#reading, new PatternFilter(interest, mayRead), position, limit)
@@ -219,7 +218,7 @@ export class RedisTopicLog implements TopicLog, RevocationStore {
     await node.reached(page.position);
     if (isTailAt(node, page.position)) return page;
     // Messages have come meanwhile. If they are in memory, the reader gets them in this turn.
-    const more = recent?.read(interest, page.position, restOf(limit, page), mayRead);
+    const more = node.recent.read(interest, page.position, restOf(limit, page), mayRead);
     if (!more || more.dropped !== 0 || more.records.length + page.records.length > limit.recordsMax)
       return { ...page, isAtHead: false };
     return { ...page, ...more, records: [...page.records, ...more.records], dropped: page.dropped };
@@ -237,11 +236,6 @@ export class RedisTopicLog implements TopicLog, RevocationStore {
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
-  }
-
-  /** Tells Redis the topics that subscribers of this server use. Those that it does not have are created. */
-  declareUsed(): Promise<void> {
-    return this.#upkeep.declareUsed();
   }
 
   /** Does what is done every second. Never rejects. */

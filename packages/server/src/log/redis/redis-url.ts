@@ -1,8 +1,4 @@
-/** A host and port of Redis, or of a Sentinel. */
-export interface RedisHost {
-  readonly host: string;
-  readonly port: number;
-}
+import { formatHostPort, type HostPort } from '../../nodes/host-port.ts';
 
 /** The Redis servers that a URL names. */
 export interface RedisServers {
@@ -11,7 +7,7 @@ export interface RedisServers {
    * `cluster`: the hosts are some nodes of a Redis Cluster.
    */
   readonly kind: 'single' | 'sentinel' | 'cluster';
-  readonly hosts: readonly RedisHost[];
+  readonly hosts: readonly HostPort[];
   readonly usesTls: boolean;
   readonly user?: string;
   readonly password?: string;
@@ -70,14 +66,10 @@ export function parseRedisUrl(url: string): RedisServers {
 export function describeServers({ kind, hosts, usesTls, group, db }: RedisServers): string {
   const scheme = `${usesTls ? 'rediss' : 'redis'}${kind === 'single' ? '' : `+${kind}`}`;
   const path = [...(group === undefined ? [] : [group]), ...(db === 0 ? [] : [db])].map((part) => `/${part}`);
-  return `${scheme}://${hosts.map(describeHost).join(',')}${path.join('')}`;
+  return `${scheme}://${hosts.map(formatHostPort).join(',')}${path.join('')}`;
 }
 
-export function describeHost({ host, port }: RedisHost): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
-function parseHost(text: string, defaultPort: number): RedisHost {
+function parseHost(text: string, defaultPort: number): HostPort {
   const [, host, port] = hostForm.exec(text) ?? [];
   if (host === undefined || Number(port ?? defaultPort) > 65_535) {
     throw new Error(`The URL of Redis has '${text}' where a host and port must be.`);

@@ -50,6 +50,15 @@ export class Reply {
   topics(): readonly Topic[] {
     return this.list().map((name) => textOf(name) as Topic);
   }
+
+  /** Messages of several topics, as runs of topic, first ordinal and messages. */
+  records(): readonly LogRecord[] {
+    const { state } = this;
+    return this.list().flatMap((run) => {
+      const [topic, ordinal, items] = listOf(run);
+      return recordsOf(listOf(items), textOf(topic) as Topic, numberOf(ordinal), state);
+    });
+  }
 }
 
 /** Messages of a topic with ordinals from `first`. */

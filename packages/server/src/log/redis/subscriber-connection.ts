@@ -1,11 +1,12 @@
+import type { HostPort } from '../../nodes/host-port.ts';
 import { LastingLink } from './lasting-link.ts';
 import type { RedisLink } from './redis-link.ts';
-import type { RedisHost, RedisServers } from './redis-url.ts';
+import type { RedisServers } from './redis-url.ts';
 
 export interface SubscriberConnectionOptions {
   readonly servers: RedisServers;
   /** Connects to a server, see redis-link.ts. */
-  readonly open: (servers: RedisServers, node?: RedisHost) => Promise<RedisLink>;
+  readonly open: (servers: RedisServers, node?: HostPort) => Promise<RedisLink>;
   /** What receives the messages of each channel. */
   readonly channels: ReadonlyMap<string, (payload: Buffer) => void>;
   /** Called when a new subscription is confirmed: every later message comes. */

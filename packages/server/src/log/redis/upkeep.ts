@@ -17,7 +17,7 @@ export interface UpkeepOptions {
 
 const sweepIntervalMs = 1_000;
 
-/** Topics are told to Redis in parts of this size. */
+/** Topics and patterns are told to Redis in parts of this size. */
 const usesPerCall = 500;
 
 /** A part of the topics to which changed rules are applied. */
@@ -70,20 +70,12 @@ export class Upkeep {
     const uses = [...this.#uses];
     this.#uses = new Set();
     const used = uses.filter(isTopic).map((topic) => ({ topic, isInUse: isInUse(topic) }));
-    for (let at = 0; at < used.length; at += usesPerCall) {
-      topics.touch(nodeId, used.slice(at, at + usesPerCall)).catch(onFailure);
-    }
+    for (const some of partsOf(used)) topics.touch(nodeId, some).catch(onFailure);
     const left = uses
       .filter(isPattern)
-      .filter((pattern) => !isInUse(pattern) && this.#covered.delete(pattern));
-    if (left.length > 0) {
-      topics
-        .cover(
-          nodeId,
-          left.map((pattern) => ({ pattern, isInUse: false })),
-        )
-        .catch(onFailure);
-    }
+      .filter((pattern) => !isInUse(pattern) && this.#covered.delete(pattern))
+      .map((pattern) => ({ pattern, isInUse: false }));
+    for (const some of partsOf(left)) topics.cover(nodeId, some).catch(onFailure);
   }
 
   /** Tells a pattern of a subscriber, unless Redis knows it. Later calls of Redis follow it in any case. */
@@ -106,18 +98,12 @@ export class Upkeep {
     const { topics, nodeId, usedInterests } = this.#options;
     const used = [...usedInterests()];
     const names = used.filter(isTopic);
-    for (let at = 0; at === 0 || at < names.length; at += usesPerCall) {
-      await topics.use(nodeId, names.slice(at, at + usesPerCall));
-    }
-    const covered = used.filter(isPattern);
-    for (const pattern of covered) this.#covered.add(pattern);
-    for (let at = 0; at < covered.length; at += usesPerCall) {
-      const some = covered.slice(at, at + usesPerCall);
-      await topics.cover(
-        nodeId,
-        some.map((pattern) => ({ pattern, isInUse: true })),
-      );
-    }
+    // A call without names counts the node as alive.
+    for (const some of names.length === 0 ? [names] : partsOf(names)) await topics.use(nodeId, some);
+    const patterns = used.filter(isPattern);
+    for (const pattern of patterns) this.#covered.add(pattern);
+    const covered = patterns.map((pattern) => ({ pattern, isInUse: true }));
+    for (const some of partsOf(covered)) await topics.cover(nodeId, some);
   }
 
   /** Removes what is too old, and what is not needed any more. Never rejects. */
@@ -168,6 +154,10 @@ export class Upkeep {
       if (!this.#isStopped) onFailure(error);
     }
   }
+}
+
+function* partsOf<T>(all: readonly T[]): Generator<readonly T[], void, undefined> {
+  for (let at = 0; at < all.length; at += usesPerCall) yield all.slice(at, at + usesPerCall);
 }
 
 function isTopic(interest: Interest): interest is Topic {

@@ -1,5 +1,6 @@
 import { ConnectionLostError } from '../../../src/log/redis/redis-errors.ts';
-import type { Argument, RedisLink } from '../../../src/log/redis/redis-link.ts';
+import type { Argument } from '../../../src/log/redis/library.ts';
+import type { RedisLink } from '../../../src/log/redis/redis-link.ts';
 import type { Frame } from '../../../src/log/redis/library.ts';
 import { carryOut, FakeRedis } from './fake-redis.ts';
 

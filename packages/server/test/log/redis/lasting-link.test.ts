@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { LastingLink } from '../../../src/log/redis/lasting-link.ts';
 import { ConnectionLostError, RedisRefusedError } from '../../../src/log/redis/redis-errors.ts';
 import type { RedisLink } from '../../../src/log/redis/redis-link.ts';
-import { parseRedisUrl, type RedisHost } from '../../../src/log/redis/redis-url.ts';
+import { parseRedisUrl } from '../../../src/log/redis/redis-url.ts';
+import type { HostPort } from '../../../src/nodes/host-port.ts';
 import { checkServer } from '../../../src/log/redis/server-check.ts';
 import { FakeLink, FakeNetwork } from './fake-network.ts';
 
@@ -14,11 +15,11 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-const away = (movedTo?: RedisHost): ConnectionLostError =>
+const away = (movedTo?: HostPort): ConnectionLostError =>
   new ConnectionLostError('It is away.', { isAnswerLost: false, movedTo });
 
 /** A link of which the test decides how each attempt ends. */
-function lab(url: string, attempt: (node: RedisHost | undefined) => Error | undefined) {
+function lab(url: string, attempt: (node: HostPort | undefined) => Error | undefined) {
   const attempts: { readonly at: number; readonly port: number | undefined }[] = [];
   const links: FakeLink[] = [];
   const network = new FakeNetwork(() => 0);

@@ -134,7 +134,7 @@ describe('a log on Redis behind a bad network', () => {
     const tail = follow(one);
     const refusal = proxy.refuse();
     proxy.cut();
-    await until('the node is disconnected', () => !one.node.isReachable);
+    await until('the node is disconnected', () => one.node.trouble !== undefined);
     await other.log.append([message(1), message(2, 'live/x' as Topic)]);
     await other.log.append([message(3)]);
     refusal.lift();
@@ -147,12 +147,12 @@ describe('a log on Redis behind a bad network', () => {
     const one = await open(urlOf(proxy));
     const refusal = proxy.refuse();
     proxy.cut();
-    await until('the node is disconnected', () => !one.node.isReachable);
+    await until('the node is disconnected', () => one.node.trouble !== undefined);
     const startedAt = performance.now();
     expect(await resultOf(one.log.append([message(1)]))).toBeInstanceOf(LogUnreachableError);
     expect(performance.now() - startedAt).toBeLessThan(2_500);
     refusal.lift();
-    await until('the node is connected', () => one.node.isReachable);
+    await until('the node is connected', () => one.node.trouble === undefined);
     await one.log.append([message(2)]);
     expect(await stored(one)).toEqual([2]);
   });
@@ -164,7 +164,7 @@ describe('a log on Redis behind a bad network', () => {
     const result = await resultOf(one.log.append([message(2)]));
     expect(result).toBeInstanceOf(LogUncertainError);
     redis.resume();
-    await until('the node is connected', () => one.node.isReachable);
+    await until('the node is connected', () => one.node.trouble === undefined);
     await one.log.append([message(3)]);
     expect(await stored(one)).toEqual([1, 3]);
   });

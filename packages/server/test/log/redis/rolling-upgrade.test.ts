@@ -77,15 +77,7 @@ async function openNewer(prefix: string): Promise<{ log: TopicLog; node: RedisNo
   });
   const { reading, topics } = node.library;
   const uses = { isInUse: () => false, usedInterests: () => [], onFailure: fail };
-  const log = await RedisTopicLog.open({
-    ...shared,
-    ...uses,
-    reading,
-    topics,
-    node,
-    nodeId,
-    recent: node.recent,
-  });
+  const log = await RedisTopicLog.open({ ...shared, ...uses, reading, topics, node, nodeId });
   return { log, node };
 }
 

@@ -2,8 +2,8 @@
 const writableAfterMs = 5_000;
 
 /**
- * The time after a failed commit in which the next one is expected to fail too. A load balancer may have sent
- * all publishers away, so that there is no next commit: then one must be tried again.
+ * The time after a failed commit in which the next one is expected to fail too. Afterwards a load balancer,
+ * which may have sent all publishers away, must let one try again.
  */
 const failingMs = 10_000;
 

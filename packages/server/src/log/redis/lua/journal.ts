@@ -108,12 +108,7 @@ local function since(keys, args)
     if through < log.head then has_gap = true end
     through = log.head
   end
-  local lineage = {}
-  for _, earlier in ipairs(lineage_of(log)) do
-    lineage[#lineage + 1] = earlier.epoch
-    lineage[#lineage + 1] = earlier.cut
-  end
-  return reply(log, lineage, through, is_complete and 1 or 0, has_gap and 1 or 0, runs)
+  return reply(log, epochs_from(log, 0), through, is_complete and 1 or 0, has_gap and 1 or 0, runs)
 end
 
 -- The topics whose dropped messages a reader of a pattern misses, if it wants these topics; nil if there are

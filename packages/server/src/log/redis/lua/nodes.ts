@@ -3,9 +3,6 @@ export const nodesLua: string = String.raw`
 -- A node that has not shown up for so long is not asked any more.
 local beat_max = 10000
 
--- The reply of a function that does not read the log.
-local no_state = { '', 0, 0, 0, {} }
-
 -- beat(node id, address, key, settings): makes a node known. Returns the key of all nodes, which is the first
 -- one that a node has given, and the ids, addresses and settings of the living nodes.
 local function beat(keys, args)
@@ -31,12 +28,12 @@ end
 -- tell(node id, text): sends a text to one node, if it listens.
 local function tell(keys, args)
   call(process().publish, keys[1] .. 'node:' .. args[1], args[2])
-  return no_state
+  return stateless_reply()
 end
 
 -- part(node id): a node has stopped.
 local function part(keys, args)
   call('HDEL', keys[1] .. 'nodes', args[1])
-  return no_state
+  return stateless_reply()
 end
 `;

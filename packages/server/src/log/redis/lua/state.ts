@@ -242,4 +242,9 @@ end
 local function reply(log, epochs, ...)
   return { log.epoch, log.head, log.batch, log.now, epochs, ... }
 end
+
+-- The reply of a function that does not read the log.
+local function stateless_reply(...)
+  return { '', 0, 0, 0, {}, ... }
+end
 `;

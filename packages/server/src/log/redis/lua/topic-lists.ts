@@ -36,7 +36,7 @@ local function topic_state(keys, args)
   return reply(log, {}, state_of(log, args[1]))
 end
 
--- names(prefix, after, limit): only the names, and whether there are no more.
+-- names(prefix, after, limit): only the names, and whether these are the last ones.
 local function names(keys, args)
   local log = log_to_read(keys[1])
   local found, is_end = names_after(log, args[1], args[2], tonumber(args[3]))

@@ -23,7 +23,7 @@ local function import_begin(keys, args)
   local meta = keys[1] .. 'meta'
   if call('HEXISTS', meta, 'import') == 1 then
     call('HSET', meta, 'import', args[1])
-    return { '', 0, 0, 0, {}, 1 }
+    return stateless_reply(1)
   end
   if read_meta(keys[1]) then refuse('FANFAREEXISTS', '-') end
   local log = begin(keys[1])
@@ -84,15 +84,15 @@ local function import_drop(keys, args)
   end
   local names = call('ZPOPMIN', log.prefix .. 'names', dropped_per_call)
   for at = 1, #names, 2 do call('UNLINK', list_key(log, from_cesu(names[at]))) end
-  if #names > 0 then return { '', 0, 0, 0, {}, 1 } end
+  if #names > 0 then return stateless_reply(1) end
   for name in pairs(fixed_keys) do call('UNLINK', log.prefix .. name) end
   call('UNLINK', ids_key(log, 0), ids_key(log, 1), log.prefix .. 'meta')
-  return { '', 0, 0, 0, {}, 0 }
+  return stateless_reply(0)
 end
 
 -- probe(): answered by the server that has the log.
 local function probe()
-  return { '', 0, 0, 0, {} }
+  return stateless_reply()
 end
 
 -- The log as it is: an export changes nothing, and needs no new epoch.
@@ -102,7 +102,7 @@ local function export_log(prefix)
   return log_of(prefix, meta)
 end
 
--- export_topics(after, limit): names, and whether they are declared. Returns first whether there are no more.
+-- export_topics(after, limit): whether these are the last ones, and each name with whether it is declared.
 local function export_topics(keys, args)
   local log = export_log(keys[1])
   local names, is_end = names_after(log, '', args[1], tonumber(args[2]))
@@ -148,11 +148,6 @@ local function export_messages(keys, args)
       through = math.max(through, run.first + run.count - 1)
     end
   end)
-  local lineage = {}
-  for _, earlier in ipairs(lineage_of(log)) do
-    lineage[#lineage + 1] = earlier.epoch
-    lineage[#lineage + 1] = earlier.cut
-  end
-  return reply(log, lineage, through, is_complete and 1 or 0, runs)
+  return reply(log, epochs_from(log, 0), through, is_complete and 1 or 0, runs)
 end
 `;

@@ -148,7 +148,7 @@ local function has_space(log)
   return forgotten > 0 or not is_full(log)
 end
 
--- Creates a topic. Returns nil if the limit is reached, and there are no unused names.
+-- Creates a topic. Returns nil at the limit of topics, if no unused name can be forgotten.
 local function make_topic(log, name, subject, rule_keeps_nothing)
   if not has_space(log) then return nil end
   local flags = (rule_keeps_nothing and keeps_nothing or 0) + (subject and has_subject or 0)

@@ -136,12 +136,7 @@ end
 -- The state with the whole lineage, for a node whose tail has seen a place.
 local function state_for(log, is_adopted, epoch, sequence)
   if not is_adopted and epoch == log.epoch and tonumber(sequence) > log.head then adopt(log) end
-  local lineage = {}
-  for _, earlier in ipairs(lineage_of(log)) do
-    lineage[#lineage + 1] = earlier.epoch
-    lineage[#lineage + 1] = earlier.cut
-  end
-  return reply(log, lineage)
+  return reply(log, epochs_from(log, 0))
 end
 
 local greetings = 0
