@@ -30,25 +30,27 @@ local function text_bytes(item)
   return body_bytes(item, item_head_size + 1)
 end
 
+-- Usually one message comes and one goes. Its reply is cheaper than a list of one.
+local function pop(key, count)
+  if count > 1 then return call('LPOP', key, count) or {} end
+  local item = call('LPOP', key)
+  return item and { item } or {}
+end
+
 -- Drops the oldest messages of a topic.
 local function trim(log, topic, count)
   if count <= 0 then return end
   local key = list_key(log, topic.name)
   while count > 0 do
-    local dropped = call('LPOP', key, math.min(count, items_per_call))
-    if not dropped or #dropped == 0 then
-      missing_messages(topic)
-    end
+    local dropped = pop(key, math.min(count, items_per_call))
+    if #dropped == 0 then missing_messages(topic) end
     for _, item in ipairs(dropped) do topic.bytes = topic.bytes - text_bytes(item) end
     topic.gone = sequence_and_time(dropped[#dropped])
     topic.trimmed = topic.trimmed + #dropped
     count = count - #dropped
   end
-  log.changes = log.changes + 1
-  topic.trimmed_at = log.changes
-  call('ZADD', log.prefix .. 'trimmed', topic.trimmed_at, topic.name)
+  note_trim(log, topic)
   if topic.trimmed == topic.count then call('ZREM', log.prefix .. 'due', topic.name) end
-  note_change(log, topic)
 end
 
 -- Drops what is over a limit in bytes. The newest message is always kept.
@@ -96,10 +98,10 @@ local function written_outcomes(groups)
   return table.concat(written)
 end
 
--- Reads the runs of a batch, and then the states of all their topics at once. Damage is found before anything
--- is written.
+-- Reads the runs of a batch, and then the states of all their topics and what is remembered of all ids.
+-- Damage is found before anything is written.
 local function read_runs(log, args, at)
-  local runs, names, is_known = {}, {}, {}
+  local runs, names, ids, is_known = {}, {}, {}, {}
   while at <= #args do
     local name, packed = args[at], args[at + 1]
     local count, keep_count, keep_bytes, keep_age, bytes_max, flags, own = struct.unpack(run_format, packed)
@@ -112,8 +114,12 @@ local function read_runs(log, args, at)
       is_known[name] = true
       names[#names + 1] = name
     end
+    for id_at = at + 3, at + 1 + 2 * count, 2 do
+      if args[id_at] ~= '' then ids[#ids + 1] = string.sub(args[id_at], 1, 16) end
+    end
     at = at + 2 + 2 * count
   end
+  read_ids(log, ids)
   read_topics(log, names)
   for _, name in ipairs(names) do
     local topic = log.topics[name]
@@ -219,6 +225,7 @@ local function append_runs(log, batch, runs, args)
     call('XADD', log.prefix .. 'j', integer(head_before + 1) .. '-0',
       'r', struct.pack('<d', batch.time) .. table.concat(batch.journal))
   end
+  save_ids(log)
   if batch.runs > 0 then log.time = batch.time end
   if batch.runs > 0 or #log.deleted > 0 then
     announce(log, head_before, batch.time, batch.frame, batch.runs)
@@ -245,7 +252,7 @@ local function append(keys, args)
   if log.shown > tonumber(args[5]) then return reply(log, {}, 'late', '') end
   read_limits(log, args[6])
   forget_old_ids(log)
-  local batch = { time = next_timestamp(log.time, log.shown), groups = {}, frame = {}, journal = {}, runs = 0 }
+  local batch = { time = next_timestamp(log.time, log.shown), groups = {}, frame = { '' }, journal = {}, runs = 0 }
   append_runs(log, batch, read_runs(log, args, 7), args)
   commit(log)
   local outcomes = written_outcomes(batch.groups)

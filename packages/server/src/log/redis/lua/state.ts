@@ -104,15 +104,17 @@ local function note_known(log)
   last.batch = log.batch
 end
 
--- Publishes one frame: the records of a batch, as runs, and the topics that are gone.
-local function announce(log, head_before, time, runs, run_count)
+-- Publishes one frame: the topics that are gone, and the records of a batch, as runs. Of 'parts', the first is
+-- the head, which is written here: long strings are joined once, because Lua hashes every byte of a string.
+local function announce(log, head_before, time, parts, run_count)
   log.batch = log.batch + 1
   note_known(log)
   local head = struct.pack('<BBc0ddddI4I4', 1, #log.epoch, log.epoch,
     log.batch, head_before, log.head, time, #log.deleted, run_count)
   local names = {}
   for at, name in ipairs(log.deleted) do names[at] = struct.pack('<Bc0', #name, name) end
-  call(process().publish, log.prefix .. 'frames', head .. table.concat(names) .. table.concat(runs))
+  parts[1] = head .. table.concat(names)
+  call(process().publish, log.prefix .. 'frames', table.concat(parts))
 end
 
 local function new_epoch(log)
@@ -145,6 +147,9 @@ local function begin(prefix)
   read_steps(log, nil)
   log.epoch = new_epoch(log)
   check_keys(log)
+  -- Redis keeps a small sorted set of short names as a list, and searches it from its beginning: 2.6 µs instead
+  -- of 1.2 for each of 100 topics. With a long name, which no topic has, it never does.
+  call('ZADD', log.prefix .. 'trimmed', 0, string.rep('-', 300))
   announce(log, 0, log.now, {}, 0)
   save_meta(log)
   return log

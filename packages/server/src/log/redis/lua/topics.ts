@@ -94,9 +94,23 @@ local function set_flag(log, topic, flag, is_set)
   note_change(log, topic)
 end
 
+-- The topic has lost messages. All that one call drops counts as one change.
+local function note_trim(log, topic)
+  if not log.trim_change then
+    log.changes = log.changes + 1
+    log.trim_change = log.changes
+  end
+  topic.trimmed_at = log.trim_change
+  note_change(log, topic)
+end
+
 local function save_topics(log)
-  local pairs_of_topics = {}
+  local pairs_of_topics, trimmed = {}, {}
   for name, topic in pairs(log.changed) do
+    if topic.trimmed_at == log.trim_change then
+      trimmed[#trimmed + 1] = topic.trimmed_at
+      trimmed[#trimmed + 1] = name
+    end
     local value = struct.pack(topic_format, topic.count, topic.bytes, topic.trimmed, topic.last, topic.gone,
       topic.created, topic.last_time, topic.published, topic.trimmed_at, topic.age, topic.flags)
     pairs_of_topics[#pairs_of_topics + 1] = name
@@ -107,6 +121,9 @@ local function save_topics(log)
     end
   end
   if #pairs_of_topics > 0 then call('HSET', log.prefix .. 'topics', unpack(pairs_of_topics)) end
+  for from = 1, #trimmed, 1000 do
+    call('ZADD', log.prefix .. 'trimmed', unpack(trimmed, from, math.min(#trimmed, from + 999)))
+  end
 end
 
 local function commit(log)

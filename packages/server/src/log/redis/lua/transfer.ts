@@ -57,7 +57,7 @@ local function import_messages(keys, args)
       log.has_new_step = true
       note_step(log.steps, { sequence = log.head + 1, before = log.time, after = time })
     end
-    local batch = { time = time, groups = {}, frame = {}, journal = {}, runs = 0 }
+    local batch = { time = time, groups = {}, frame = { '' }, journal = {}, runs = 0 }
     append_runs(log, batch, read_runs(log, part, 1), part)
     -- The next part reads them again.
     save_topics(log)
