@@ -10,6 +10,8 @@ export interface Program {
   readonly args: readonly string[];
   /** Environment variables, in addition to the path and a home. */
   readonly env?: Readonly<Record<string, string>>;
+  /** The processor that it runs on. By default that of the server. */
+  readonly processor?: keyof Pinning;
   /**
    * Matches its output once it takes connections. The group `port` is the port, if the program prints one.
    */
@@ -22,10 +24,19 @@ export interface RunningServer {
   readonly port: number;
   /** The socket that reports its event-loop delays: see `servers/loop-delay.ts`. */
   readonly loopDelayPath?: string | undefined;
+  /** Other processes that work for it. */
+  readonly besides?: Besides | undefined;
   /** How the process ended, and its last output. Undefined if it is still alive after a moment. */
   death(): Promise<string | undefined>;
   /** Resolves once the process has ended. */
   stop(): Promise<void>;
+}
+
+/** Processes that work for a server. Their CPU time is measured by itself. */
+export interface Besides {
+  readonly redisPid: number;
+  /** The node that publishers use. Without it, they use the same server as the subscribers. */
+  readonly publishers?: { readonly port: number; readonly pid: number };
 }
 
 /** The processors for the server and the load. Undefined leaves the choice to the operating system. */
@@ -50,8 +61,8 @@ export class Processes {
   }
 
   /** Resolves once the server takes connections. */
-  async startServer({ command, args, env, ready }: Program): Promise<RunningServer> {
-    const pinned = pin(this.#pinning?.server, command, args);
+  async startServer({ command, args, env, ready, processor = 'server' }: Program): Promise<RunningServer> {
+    const pinned = pin(this.#pinning?.[processor], command, args);
     const child = spawn(pinned.command, pinned.args, {
       cwd: this.directory,
       env: { PATH: process.env['PATH'], HOME: this.directory, PYTHONUNBUFFERED: '1', ...env },

@@ -20,6 +20,8 @@ export interface ScenarioResult {
   readonly id: string;
   readonly about: string;
   readonly figures: Scenario['figures'];
+  /** The system to which the others are compared. */
+  readonly reference: SystemName;
   readonly systems: readonly SystemResult[];
 }
 
@@ -69,8 +71,8 @@ export async function runScenario(
       );
     }
   }
-  const { id, about, figures } = scenario;
-  return { id, about, figures, systems: [...results.values()] };
+  const { id, about, figures, reference = 'fanfare' } = scenario;
+  return { id, about, figures, reference, systems: [...results.values()] };
 }
 
 /** The part of a job that describes what is published, and to which subscribers. */
@@ -174,10 +176,10 @@ function startOptionsOf(scenario: Scenario): StartOptions {
 function jobOf(
   scenario: Scenario,
   system: System,
-  { port, pid, loopDelayPath }: RunningServer,
+  { port, pid, besides, loopDelayPath }: RunningServer,
   messages: number,
 ): Job {
-  const target = { system: system.name, port, pid, timeoutMs };
+  const target = { system: system.name, port, pid, besides, timeoutMs };
   switch (scenario.kind) {
     case 'fan-out':
       return { ...target, ...fanOutJob(scenario.shape, messages || undefined), warmUpMs, stretchMs };

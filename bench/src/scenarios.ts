@@ -25,6 +25,8 @@ interface Common {
   readonly about: string;
   /** The columns of its table. Systems are compared by the first one. */
   readonly figures: readonly FigureName[];
+  /** The system to which the others are compared. By default `fanfare`. */
+  readonly reference?: SystemName;
   /**
    * Only these systems take part. Without it, all systems that can take part do, unless they have to be
    * named.
@@ -153,7 +155,7 @@ export const scenarios: readonly Scenario[] = [
     about: 'one subscriber, 64 B, 64 HTTP clients with one publish each in flight',
     kind: 'fan-out',
     figures: ['publishesPerSecond', 'publishesPerCpuSecond', 'medianP50Ms', 'medianP99Ms', ...busy],
-    systems: ['fanfare', 'fanfare-disk', 'fanfare-memory'],
+    systems: ['fanfare', 'fanfare-disk', 'fanfare-memory', 'fanfare-redis-kept'],
     shape: {
       ...usual,
       subscribers: 1,
@@ -243,7 +245,7 @@ function batches(id: string, about: string, shape: Partial<BatchesShape>): Scena
     about: `HTTP batches of 100 messages of 64 B (redis-streams: 100 XADD in one write), ${about}`,
     kind: 'batches',
     figures: ['cpuUsPerMessage', 'messagesPerSecond', 'answerP50Ms', 'answerP99Ms', ...busy],
-    systems: ['fanfare', 'fanfare-disk', 'fanfare-memory', 'redis-streams'],
+    systems: ['fanfare', 'fanfare-disk', 'fanfare-memory', 'fanfare-redis-kept', 'redis-streams'],
     shape: { ...usualBatches, ...shape },
   };
 }
@@ -262,7 +264,7 @@ function replay(id: string, about: string, shape: Partial<ReplayShape>): Scenari
       'loopDelayOwnMaxMs',
       ...busy,
     ],
-    systems: ['fanfare-disk', 'fanfare-memory'],
+    systems: ['fanfare-disk', 'fanfare-memory', 'fanfare-redis-kept'],
     shape: { ...usualReplay, ...shape },
   };
 }

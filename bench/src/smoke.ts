@@ -73,7 +73,8 @@ export async function smoke(system: System, processes: Processes): Promise<reado
   const server = await system.start(processes);
   try {
     const mine = smallScenarios(system);
-    const target = { system: system.name, port: server.port, pid: server.pid, timeoutMs };
+    const { port, pid, besides } = server;
+    const target = { system: system.name, port, pid, besides, timeoutMs };
     const jobs = mine.map(({ job }) => ({ ...target, ...job }));
     for (const [at, result] of (await runLoads(jobs, server, processes)).entries())
       if (!result.ok) throw new Error(`${mine[at]?.id}: ${result.reason}`);

@@ -9,6 +9,8 @@ interface FigureKind {
 
 const figureKinds: Readonly<Record<FigureName, FigureKind>> = {
   cpuUsPerDelivery: { title: 'CPU per delivery, µs', digits: 2 },
+  redisCpuUsPerDelivery: { title: 'Redis, µs', digits: 2 },
+  publishersCpuUsPerDelivery: { title: "publishers' node, µs", digits: 2 },
   deliveriesPerSecond: { title: 'deliveries/s', digits: 0 },
   publishesPerSecond: { title: 'publishes/s', digits: 0 },
   publishesPerCpuSecond: { title: 'publishes per CPU second', digits: 0 },
@@ -38,8 +40,6 @@ const figureKinds: Readonly<Record<FigureName, FigureKind>> = {
   loadBusyPercent: { title: 'load busy, %', digits: 0 },
 };
 
-/** The system to which the others are compared. */
-const reference = 'fanfare';
 const nothing = '–';
 
 /**
@@ -49,7 +49,7 @@ const nothing = '–';
  * @param absent - systems that do not support the scenario
  */
 export function renderScenario(
-  { id, about, figures, systems }: ScenarioResult,
+  { id, about, figures, reference, systems }: ScenarioResult,
   { markdown, absent }: { readonly markdown: boolean; readonly absent: readonly string[] },
 ): string {
   const [first] = figures;

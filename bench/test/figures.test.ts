@@ -50,6 +50,7 @@ describe('a table', () => {
     const result = {
       id: 'window-1',
       about: 'a test',
+      reference: 'fanfare' as const,
       figures: ['cpuUsPerDelivery', 'deliveriesPerSecond'] as const,
       systems: [
         {

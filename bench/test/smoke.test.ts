@@ -25,6 +25,10 @@ describe('npm run bench -- --smoke', () => {
       'fanfare-disk: window-1, window-64, topics-100, http-32, batches, replay, replay-live delivered as published',
       'fanfare-memory: batches, replay, replay-live delivered as published',
     ]);
+    expect(lines.filter((line) => line.startsWith('fanfare-redis'))).toEqual([
+      'fanfare-redis: window-1, window-64, topics-100, http-32, batches delivered as published',
+      'fanfare-redis-kept: window-1, window-64, topics-100, http-32, batches, replay, replay-live delivered as published',
+    ]);
     expect({ stderr, status }).toEqual({ stderr: '', status: 0 });
   });
 });

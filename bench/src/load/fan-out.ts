@@ -131,9 +131,14 @@ export class FanOut {
     return topicsOf;
   }
 
+  get #publishPort(): number {
+    const { port, besides } = this.#job;
+    return besides?.publishers?.port ?? port;
+  }
+
   async #openPublisher(): Promise<Publisher> {
     if (!this.#wire) throw new Error('This system is published to over HTTP only.');
-    return this.#wire.open(this.#job.port, {
+    return this.#wire.open(this.#publishPort, {
       onDelivery: () => this.#fail('The publisher got a delivery.'),
       onAck: () => this.#takeAck(0),
       onFailure: (reason) => this.#fail(`The publisher: ${reason}.`),
@@ -145,7 +150,7 @@ export class FanOut {
       onAck: () => this.#takeAck(index),
       onFailure: (reason: string) => this.#fail(`Publisher ${index}: ${reason}.`),
     };
-    return new HttpPublisher(this.#job.port, events, this.#wire?.token);
+    return new HttpPublisher(this.#publishPort, events, this.#wire?.token);
   }
 
   #publishNext(publisher: number): void {

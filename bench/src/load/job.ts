@@ -1,3 +1,4 @@
+import type { Besides } from '../processes.ts';
 import type { StrangerKind } from '../strangers/kinds.ts';
 import type { SystemName } from '../systems/names.ts';
 
@@ -11,6 +12,7 @@ interface Target {
   readonly port: number;
   /** The server's process. */
   readonly pid: number;
+  readonly besides?: Besides | undefined;
   readonly timeoutMs: number;
 }
 
@@ -96,6 +98,8 @@ export type LoadResult =
 
 export type FigureName =
   | 'cpuUsPerDelivery'
+  | 'redisCpuUsPerDelivery'
+  | 'publishersCpuUsPerDelivery'
   | 'deliveriesPerSecond'
   | 'publishesPerSecond'
   | 'publishesPerCpuSecond'

@@ -56,7 +56,7 @@ async function measureFanOut(
       messages ??= Math.round((calibration.messages / calibration.elapsedMs) * job.stretchMs);
     }
     const count = Math.min(Math.max(messages ?? 0, messagesMin), messagesMax);
-    const meter = new Meter(job.pid);
+    const meter = new Meter(job.pid, job.besides);
     const stretch = await fanOut.run({ messages: count });
     const use = meter.read();
     // By now every repeated delivery has arrived.
@@ -67,7 +67,7 @@ async function measureFanOut(
   }
 }
 
-function fanOutFigures(stretch: Stretch, { serverCpuMs, busy }: Use): Figures {
+function fanOutFigures(stretch: Stretch, { serverCpuMs, redisCpuMs, publishersCpuMs, busy }: Use): Figures {
   const { messages, deliveries, elapsedMs } = stretch;
   return {
     ...busy,
@@ -80,6 +80,10 @@ function fanOutFigures(stretch: Stretch, { serverCpuMs, busy }: Use): Figures {
       lastP50Ms: stretch.lastP50Ms,
       lastP99Ms: stretch.lastP99Ms,
       ...(serverCpuMs !== undefined && { cpuUsPerDelivery: (serverCpuMs * 1e3) / deliveries }),
+      ...(redisCpuMs !== undefined && { redisCpuUsPerDelivery: (redisCpuMs * 1e3) / deliveries }),
+      ...(publishersCpuMs !== undefined && {
+        publishersCpuUsPerDelivery: (publishersCpuMs * 1e3) / deliveries,
+      }),
     }),
   };
 }

@@ -1,9 +1,13 @@
+import type { Besides } from '../processes.ts';
 import { cpuMsBetween, readCpuTime, readWaitedMs } from './cpu-time.ts';
 import type { Figures } from './job.ts';
 
 export interface Use {
   /** Undefined where the operating system does not say. */
   readonly serverCpuMs: number | undefined;
+  readonly redisCpuMs: number | undefined;
+  /** Of the node that publishers use, if it is another one. */
+  readonly publishersCpuMs: number | undefined;
   readonly busy: Figures;
 }
 
@@ -11,24 +15,31 @@ export interface Use {
 export class Meter {
   readonly #pid: number;
   readonly #beganMs = performance.now();
-  readonly #server: ReturnType<typeof readCpuTime>;
+  readonly #server: () => number | undefined;
+  readonly #redis: () => number | undefined;
+  readonly #publishers: () => number | undefined;
   readonly #waitedMs: number | undefined;
   readonly #load = process.cpuUsage();
 
-  constructor(pid: number) {
+  constructor(pid: number, besides?: Besides) {
     this.#pid = pid;
-    this.#server = readCpuTime(pid);
+    this.#server = stopwatch(pid);
+    this.#redis = stopwatch(besides?.redisPid);
+    this.#publishers = stopwatch(besides?.publishers?.pid);
     this.#waitedMs = readWaitedMs(pid);
   }
 
   read(): Use {
-    const server = readCpuTime(this.#pid);
+    const serverCpuMs = this.#server();
+    const redisCpuMs = this.#redis();
+    const publishersCpuMs = this.#publishers();
     const waitedMs = (readWaitedMs(this.#pid) ?? Number.NaN) - (this.#waitedMs ?? Number.NaN);
     const { user, system } = process.cpuUsage(this.#load);
     const elapsedMs = performance.now() - this.#beganMs;
-    const serverCpuMs = server && this.#server && cpuMsBetween(this.#server, server);
     return {
       serverCpuMs,
+      redisCpuMs,
+      publishersCpuMs,
       busy: {
         loadBusyPercent: (user + system) / 10 / elapsedMs,
         ...(!Number.isNaN(waitedMs) && { serverWaitingPercent: (waitedMs * 100) / elapsedMs }),
@@ -36,4 +47,13 @@ export class Meter {
       },
     };
   }
+}
+
+/** @returns what reads the processor time of a process since now. Undefined if it cannot be measured */
+function stopwatch(pid: number | undefined): () => number | undefined {
+  const before = pid === undefined ? undefined : readCpuTime(pid);
+  return () => {
+    const after = pid === undefined ? undefined : readCpuTime(pid);
+    return before && after && cpuMsBetween(before, after);
+  };
 }

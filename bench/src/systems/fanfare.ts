@@ -8,6 +8,14 @@ import { benchKey } from '../wire/token.ts';
 import type { SystemName } from './names.ts';
 import { packageVersion, type StartOptions, type System } from './system.ts';
 
+/** What all variants of Fanfare have in common. */
+export const common: Pick<System, 'wire' | 'publishing' | 'missing' | 'version'> = {
+  wire: socketIoWire,
+  publishing: ['socket', 'http'],
+  missing: () => undefined,
+  version: () => packageVersion('packages/cli'),
+};
+
 /** Limits far above every scenario. */
 const limits = [
   ['--subscriptions-per-connection-max', '1000000'],
@@ -23,8 +31,11 @@ const wideOutbox = [
   ['--stall-timeout-ms', '600000'],
 ].flat();
 
-const keepNothing = ['--rules', '[{"match":"**","keep":"none"}]'];
-const keepAll = ['--rules', '[{"match":"**","keep":{"count":1000000000,"age":"7d","bytes":"1024GiB"}}]'];
+export const keepNothing: readonly string[] = ['--rules', '[{"match":"**","keep":"none"}]'];
+export const keepAll: readonly string[] = [
+  '--rules',
+  '[{"match":"**","keep":{"count":1000000000,"age":"7d","bytes":"1024GiB"}}]',
+];
 
 /** Fanfare, started by the command of this repository. It keeps nothing, like most other systems here. */
 export const fanfare: System = variant('fanfare', 'none', () => ['--memory', ...keepNothing]);
@@ -69,15 +80,17 @@ function variant(
   keeping: (data: string, options: StartOptions) => readonly string[],
 ): System {
   return {
+    ...common,
     name,
-    wire: socketIoWire,
     batches: httpBatchWire(stores),
-    publishing: ['socket', 'http'],
-    missing: () => undefined,
-    version: () => packageVersion('packages/cli'),
-    start: (processes, options = {}) => {
+    start: async (processes, options = {}) => {
       const data = join(processes.directory, `data-${++started}`);
-      return start(processes, options, data, keeping(data, options));
+      const running = await startFanfare(processes, options, keeping(data, options));
+      const stop = async (): Promise<void> => {
+        await running.stop();
+        rmSync(data, { recursive: true, force: true });
+      };
+      return { ...running, stop };
     },
   };
 }
@@ -93,28 +106,31 @@ export function serve(flags: readonly string[]): Program {
 
 let started = 0;
 
-async function start(
+/** @param flags - that say what is kept, and where */
+export async function startFanfare(
   processes: Processes,
   { hasUsualOutbox, watchesLoop }: StartOptions,
-  data: string,
-  keeping: readonly string[],
+  flags: readonly string[],
+  processor: Program['processor'] = 'server',
 ): Promise<RunningServer> {
-  const loopDelayPath = watchesLoop && process.platform !== 'win32' ? `${data}.loop` : undefined;
+  const watches = watchesLoop && process.platform !== 'win32';
+  const loopDelayPath = watches ? join(processes.directory, `loop-${++started}`) : undefined;
   const watching = loopDelayPath === undefined ? [] : ['--import', compiled('servers/loop-delay.js')];
   const { args, ...program } = serve([
     '--port=0',
     ...limits,
     ...(hasUsualOutbox ? [] : wideOutbox),
-    ...keeping,
+    ...flags,
   ]);
   const running = await processes.startServer({
     ...program,
+    processor,
     args: [...watching, ...args],
     ...(loopDelayPath !== undefined && { env: { FANFARE_BENCH_LOOP: loopDelayPath } }),
   });
   const stop = async (): Promise<void> => {
     await running.stop();
-    for (const path of [data, `${data}.loop`]) rmSync(path, { recursive: true, force: true });
+    if (loopDelayPath !== undefined) rmSync(loopDelayPath, { force: true });
   };
   return { ...running, stop, loopDelayPath };
 }

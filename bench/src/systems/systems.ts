@@ -1,3 +1,4 @@
+import { fanfarePair, fanfarePairKept, fanfareRedis, fanfareRedisKept } from './fanfare-redis.ts';
 import { fanfare, fanfareDisk, fanfareDiskGuarded, fanfareGuarded, fanfareMemory } from './fanfare.ts';
 import { flaskSocketIo } from './flask-socketio.ts';
 import { mosquitto } from './mosquitto.ts';
@@ -17,6 +18,10 @@ const byName: Readonly<Record<SystemName, System>> = {
   'fanfare-memory': fanfareMemory,
   'fanfare-guarded': fanfareGuarded,
   'fanfare-disk-guarded': fanfareDiskGuarded,
+  'fanfare-redis': fanfareRedis,
+  'fanfare-redis-kept': fanfareRedisKept,
+  'fanfare-pair': fanfarePair,
+  'fanfare-pair-kept': fanfarePairKept,
   'socket.io': socketIo,
   ws,
   mosquitto,
