@@ -28,6 +28,7 @@ Measures Fanfare beside other pub/sub servers. Without options: everything, whic
   --smoke          measure nothing: see in seconds that every system delivers what was published
   continuity       measure something else: what subscribers get while they are interrupted
                    (--interruption IDS: only these)
+  cluster          measure many nodes with one Redis (cluster --help has its options)
   --list           list the scenarios and the systems
   --help           this text
 
@@ -69,7 +70,13 @@ function parse(args: readonly string[]): ReturnType<typeof parseArgs<{ options: 
   }
 }
 
-function choose<Item>(
+/**
+ * The items that are named in lists with commas.
+ *
+ * @param what - the kind of the items, for the error
+ * @throws UsageError
+ */
+export function choose<Item>(
   what: string,
   wanted: readonly string[] | undefined,
   items: readonly Item[],
@@ -85,7 +92,8 @@ function choose<Item>(
   return items.filter((item) => names.includes(nameOf(item)));
 }
 
-function parseRounds(text: string): number {
+/** @throws UsageError */
+export function parseRounds(text: string): number {
   const rounds = Number(text);
   if (Number.isSafeInteger(rounds) && rounds >= 1) return rounds;
   throw new UsageError(`--rounds takes a whole number from 1, not '${text}'.`);

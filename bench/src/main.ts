@@ -1,9 +1,10 @@
-import { writeFileSync } from 'node:fs';
 import { help, parseArguments, UsageError, type Arguments } from './arguments.ts';
+import { measureCluster } from './cluster/main.ts';
 import { measureContinuity } from './continuity/main.ts';
 import { choosePinning, describeMachine, machineText } from './machine.ts';
 import { Processes, type Pinning } from './processes.ts';
 import { runScenario, takesPart, type ScenarioResult } from './run.ts';
+import { saveJson } from './save-json.ts';
 import { smoke } from './smoke.ts';
 import { renderScenario } from './table.ts';
 
@@ -14,6 +15,9 @@ const [first, ...rest] = process.argv.slice(2);
 try {
   if (first === 'continuity') {
     const isFine = await measureContinuity(rest, startProcesses(undefined));
+    process.exitCode = isFine ? exitCodes.ok : exitCodes.failed;
+  } else if (first === 'cluster') {
+    const isFine = await measureCluster(rest, startProcesses);
     process.exitCode = isFine ? exitCodes.ok : exitCodes.failed;
   } else process.exitCode = await main(parseArguments(process.argv.slice(2)));
 } catch (error) {
@@ -102,14 +106,4 @@ async function measureAll(args: Arguments, processes: Processes): Promise<number
   );
   for (const failure of failures) console.log(failure);
   return failures.length === 0 ? exitCodes.ok : exitCodes.failed;
-}
-
-function saveJson(path: string | undefined, content: object): void {
-  try {
-    if (path !== undefined) writeFileSync(path, `${JSON.stringify(content, null, 2)}\n`);
-  } catch (error) {
-    throw new UsageError(
-      `${path} cannot be written: ${error instanceof Error ? error.message : String(error)}`,
-    );
-  }
 }

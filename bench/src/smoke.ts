@@ -20,8 +20,7 @@ const few = { subscribers: 20, subscribersPerTopic: 20 };
 const oneTopic = { ...topics100, ...few, topics: 1 };
 const noTime = { warmUpMs: 0, stretchMs: 0 };
 
-/** The measured scenarios with small numbers. */
-function smallScenarios(system: System): readonly SmallScenario[] {
+function smallFanOuts(system: System): readonly SmallScenario[] {
   const fanOuts: readonly { readonly id: string; readonly shape: FanOutShape; readonly messages: number }[] =
     [
       { id: 'window-1', shape: { ...oneTopic, publishing: { over: 'socket', window: 1 } }, messages: 100 },
@@ -29,12 +28,16 @@ function smallScenarios(system: System): readonly SmallScenario[] {
       { id: 'topics-100', shape: { ...topics100, subscribers: 20, subscribersPerTopic: 5 }, messages: 500 },
       { id: 'http-32', shape: { ...http32, ...few, withBareHttp: true }, messages: 100 },
     ];
+  return fanOuts
+    .filter(({ shape }) => system.publishing.includes(shape.publishing.over))
+    .filter(({ shape }) => system.wire ?? shape.withBareHttp)
+    .map(({ id, shape, messages }) => ({ id, job: { ...fanOutJob(shape, messages), ...noTime } }));
+}
+
+/** The measured scenarios with small numbers. */
+function smallScenarios(system: System): readonly SmallScenario[] {
   return [
-    ...fanOuts
-      .filter(() => !system.isOnlyWhereNamed)
-      .filter(({ shape }) => system.publishing.includes(shape.publishing.over))
-      .filter(({ shape }) => system.wire ?? shape.withBareHttp)
-      .map(({ id, shape, messages }) => ({ id, job: { ...fanOutJob(shape, messages), ...noTime } })),
+    ...(system.isOnlyWhereNamed ? [] : smallFanOuts(system)),
     ...(system.batches ? [{ id: 'batches', job: smallBatches }] : []),
     ...(system.batches?.isStored && system.wire ? smallReplays(system) : []),
   ];
@@ -69,10 +72,22 @@ const timeoutMs = 15_000;
  * @returns the ids of the scenarios that it took part in
  * @throws Error that says what was wrong
  */
-export async function smoke(system: System, processes: Processes): Promise<readonly string[]> {
+export function smoke(system: System, processes: Processes): Promise<readonly string[]> {
+  return runSmall(system, smallScenarios(system), processes);
+}
+
+/** The same for fan-out only, also of a system that takes part only where it is named. */
+export function smokeFanOut(system: System, processes: Processes): Promise<readonly string[]> {
+  return runSmall(system, smallFanOuts(system), processes);
+}
+
+async function runSmall(
+  system: System,
+  mine: readonly SmallScenario[],
+  processes: Processes,
+): Promise<readonly string[]> {
   const server = await system.start(processes);
   try {
-    const mine = smallScenarios(system);
     const { port, pid, besides } = server;
     const target = { system: system.name, port, pid, besides, timeoutMs };
     const jobs = mine.map(({ job }) => ({ ...target, ...job }));

@@ -62,9 +62,14 @@ export function renderScenario(
   });
   const blanks = absent.map((system) => [system, ...header.slice(1).map(() => nothing)]);
   const table = [header, ...rows, ...blanks];
+  return renderTable(id, about, table, markdown);
+}
+
+/** @param rows - the first one is the header */
+export function renderTable(id: string, about: string, rows: readonly string[][], markdown: boolean): string {
   return markdown
-    ? `### \`${id}\`\n\n${about}\n\n${markdownTable(table)}\n`
-    : `${id}: ${about}\n${textTable(table)}\n`;
+    ? `### \`${id}\`\n\n${about}\n\n${markdownTable(rows)}\n`
+    : `${id}: ${about}\n${textTable(rows)}\n`;
 }
 
 export function median(values: readonly number[]): number {
@@ -78,7 +83,11 @@ function cell(result: SystemResult, figure: FigureName): string {
   if (result.failure !== undefined) return 'failed';
   const values = valuesOf(result.rounds, figure);
   if (values.length === 0) return nothing;
-  const { digits } = figureKinds[figure];
+  return describeValues(values, figureKinds[figure].digits);
+}
+
+/** The median of some values, with the minimum and the maximum in parentheses. */
+export function describeValues(values: readonly number[], digits: number): string {
   const text = format(median(values), digits);
   if (values.length === 1) return text;
   return `${text} (${format(Math.min(...values), digits)}–${format(Math.max(...values), digits)})`;

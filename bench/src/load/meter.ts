@@ -1,6 +1,7 @@
 import type { Besides } from '../processes.ts';
-import { cpuMsBetween, readCpuTime, readWaitedMs } from './cpu-time.ts';
+import { readWaitedMs } from './cpu-time.ts';
 import type { Figures } from './job.ts';
+import { stopwatch } from './stopwatch.ts';
 
 export interface Use {
   /** Undefined where the operating system does not say. */
@@ -47,13 +48,4 @@ export class Meter {
       },
     };
   }
-}
-
-/** @returns what reads the processor time of a process since now. Undefined if it cannot be measured */
-function stopwatch(pid: number | undefined): () => number | undefined {
-  const before = pid === undefined ? undefined : readCpuTime(pid);
-  return () => {
-    const after = pid === undefined ? undefined : readCpuTime(pid);
-    return before && after && cpuMsBetween(before, after);
-  };
 }

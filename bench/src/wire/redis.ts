@@ -1,5 +1,6 @@
 import { decimalBefore, isAt, lineEnd } from './bytes.ts';
 import type { Wire } from './client.ts';
+import { Connection, cutFrames } from './connection.ts';
 import { TcpClient } from './tcp-client.ts';
 
 /**
@@ -16,6 +17,7 @@ const array = 0x2a;
 const bulkString = 0x24;
 const integer = 0x3a;
 const simpleString = 0x2b;
+const failure = 0x2d;
 
 class RedisClient extends TcpClient {
   protected greet(): Promise<void> {
@@ -61,4 +63,21 @@ export function elementEnd(bytes: Buffer, start: number): number {
     if (at === -1) return -1;
   }
   return at;
+}
+
+/** Sends one command over a connection of its own. Resolves to the reply as its bytes are, in RESP 2. */
+export function askRedis(port: number, ...words: readonly string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const connection = new Connection(
+      port,
+      cutFrames(elementEnd, (bytes, start, end) => {
+        const reply = bytes.toString('latin1', start, end);
+        if (bytes[start] === failure) reject(new Error(`Redis answered ${reply.trim()}`));
+        else resolve(reply);
+        connection.close();
+      }),
+      (reason) => reject(new Error(`Redis: ${reason}`)),
+    );
+    connection.write(command(...words));
+  });
 }
