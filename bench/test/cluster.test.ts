@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 import { UsageError } from '../src/arguments.ts';
-import type { FollowingJob } from '../src/cluster/jobs.ts';
+import type { AppendsJob, FollowingJob } from '../src/cluster/jobs.ts';
 import { measureCluster } from '../src/cluster/main.ts';
 import { Markers } from '../src/cluster/markers.ts';
 import { lostIn, pauseOf } from '../src/cluster/pause.ts';
@@ -46,10 +46,41 @@ describe('npm run bench -- cluster', () => {
   );
 });
 
-describe('the measurement of following', () => {
-  const processes = new Processes(undefined);
-  afterAll(() => processes.close());
+const processes = new Processes(undefined);
+afterAll(() => processes.close());
 
+describe('the measurement of appends', () => {
+  const small: Omit<AppendsJob, 'redis' | 'calls'> = {
+    kind: 'appends',
+    batchMessages: 4,
+    topics: 2,
+    keepCount: 10,
+    messageBytes: 64,
+    warmUpMs: 20,
+    stretchMs: 50,
+    timeoutMs: 10_000,
+  };
+
+  async function measure(changed: Partial<AppendsJob>): Promise<object> {
+    const { port, pid, stop } = await startRedis(processes, ['--appendonly', 'no']);
+    onTestFinished(stop);
+    return runJob(processes, { ...small, calls: 'append', redis: { port, pid }, ...changed });
+  }
+
+  it.each(['append', 'pushes'] as const)('the measurement of %s counts the messages', async (calls) => {
+    await expect(measure({ calls })).resolves.toMatchObject({
+      messagesPerSecond: expect.any(Number) as unknown,
+    });
+  });
+
+  it('the measurement of appends fails if a message is refused', async () => {
+    await expect(measure({ messageBytes: 1_100_000 })).rejects.toThrow(
+      'Of a batch of 4, 0 messages were appended.',
+    );
+  });
+});
+
+describe('the measurement of following', () => {
   const small: Omit<FollowingJob, 'follower' | 'redis' | 'readerPid'> = {
     kind: 'following',
     messagesPerSecond: 1_000,

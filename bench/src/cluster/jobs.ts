@@ -1,3 +1,27 @@
+/** Appends batches as fast as Redis answers. */
+export interface AppendsJob {
+  readonly kind: 'appends';
+  /** The function `append`, or the one that only pushes. */
+  readonly calls: 'append' | 'pushes';
+  readonly redis: { readonly port: number; readonly pid: number };
+  readonly batchMessages: number;
+  readonly topics: number;
+  /** How many messages a topic keeps. */
+  readonly keepCount: number;
+  readonly messageBytes: number;
+  readonly warmUpMs: number;
+  readonly stretchMs: number;
+  readonly timeoutMs: number;
+}
+
+export interface AppendsFigures {
+  /** CPU time for each message, in microseconds. */
+  readonly redisUs: number;
+  readonly messagesPerSecond: number;
+  readonly waitingPercent: number;
+  readonly loadPercent: number;
+}
+
 /** Appends batches at a steady rate to a log that a node follows. */
 export interface FollowingJob {
   readonly kind: 'following';
@@ -54,7 +78,7 @@ export interface Times {
 /** By the names of the rows in the table. */
 export type AcknowledgementFigures = Readonly<Record<string, Times>>;
 
-export type ClusterJob = FollowingJob | AcknowledgementJob;
+export type ClusterJob = AppendsJob | FollowingJob | AcknowledgementJob;
 
 export type JobResult<Figures> =
   { readonly ok: true; readonly figures: Figures } | { readonly ok: false; readonly reason: string };

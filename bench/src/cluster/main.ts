@@ -5,13 +5,14 @@ import type { Pinning, Processes } from '../processes.ts';
 import { saveJson } from '../save-json.ts';
 import { redis } from '../systems/redis.ts';
 import { acknowledgement } from './acknowledgement.ts';
+import { appends } from './appends.ts';
 import { fanOut } from './fan-out.ts';
 import { following } from './following.ts';
 import type { Part, PartResult } from './part.ts';
 import { promotion } from './promotion.ts';
 
 /** In the order in which they run. */
-const parts: readonly Part[] = [following, acknowledgement, fanOut, promotion];
+const parts: readonly Part[] = [appends, following, acknowledgement, fanOut, promotion];
 
 const help = `npm run bench -- cluster [options]
 

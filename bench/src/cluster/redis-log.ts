@@ -1,30 +1,42 @@
 // The package does not export these modules, so that they are imported as they were built.
 import { randomUUID } from 'node:crypto';
+import { encodeRuns } from '../../../packages/server/dist/log/redis/batch-codec.js';
 import type { Argument } from '../../../packages/server/dist/log/redis/library.js';
 import { LogFunctions } from '../../../packages/server/dist/log/redis/log-functions.js';
+import { librarySource } from '../../../packages/server/dist/log/redis/lua/library-source.js';
 import { openRedisLog, type RedisLog } from '../../../packages/server/dist/log/redis/open-redis-log.js';
 import { ConnectionLostError } from '../../../packages/server/dist/log/redis/redis-errors.js';
 import { openLink, type RedisLink } from '../../../packages/server/dist/log/redis/redis-link.js';
 import { parseRedisUrl, type RedisServers } from '../../../packages/server/dist/log/redis/redis-url.js';
+import type { AppendOutcome, NewRecord } from '../../../packages/server/dist/log/topic-log.js';
 import { Invariants } from '../../../packages/server/dist/observability/invariants.js';
 import { Rules, type Rule } from '../../../packages/server/dist/rules/rule.js';
+import { pushesName, pushesSource } from './pushes.ts';
+
+export type { NewRecord };
 
 const prefix = '{fanfare}:';
 
-const usual = {
-  match: '**',
-  keep: { count: 100_000, ageMs: 604_800_000, bytes: 1e12 },
+const keptUsually = 100_000;
+
+const ruleThatKeeps = (count: number): Rule => ({
+  match: '**' as Rule['match'],
+  keep: { count, ageMs: 604_800_000, bytes: 1e12 },
   create: 'publish',
   publishBytesMax: 1_048_576,
-} as Rule;
+});
 
 const common = {
-  rules: new Rules([], usual),
+  rules: new Rules([], ruleThatKeeps(keptUsually)),
   topicsMax: 10_000,
   idsMax: 10_000,
   idWindowMs: 60_000,
   unusedPerSubjectMax: Infinity,
 };
+
+const nothingSeen = { epoch: '', sequence: 0 };
+/** As long as the limits that `append` gets. */
+const noLimits = Buffer.alloc(32);
 
 const quiet = { warn: (): void => {}, error: (): void => {} };
 
@@ -51,19 +63,59 @@ export async function openLog(redisPort: number): Promise<RedisLog> {
 export class BareFunctions {
   readonly functions: LogFunctions;
   readonly #link: RedisLink;
+  readonly #rule: Rule;
   /** The time from the last call on the connection to its answer, in milliseconds. */
   roundTripMs = 0;
 
-  static async open(redisPort: number): Promise<BareFunctions> {
-    return new BareFunctions(await openLink(serversAt(redisPort)));
+  /** @param keepCount - how many messages a topic keeps */
+  static async open(redisPort: number, keepCount: number = keptUsually): Promise<BareFunctions> {
+    const link = await openLink(serversAt(redisPort));
+    await link.send('FUNCTION', ['LOAD', 'REPLACE', librarySource]);
+    const bare = new BareFunctions(link, ruleThatKeeps(keepCount));
+    await bare.functions.hello('bench', undefined);
+    return bare;
   }
 
-  private constructor(link: RedisLink) {
+  private constructor(link: RedisLink, rule: Rule) {
     this.#link = link;
+    this.#rule = rule;
     this.functions = new LogFunctions((name, args) => this.#call(name, args), {
       ...common,
+      rules: new Rules([], rule),
       level: () => 'memory',
     });
+  }
+
+  /** @param number - of the node's batch, from 1 */
+  async append(
+    node: string,
+    number: number,
+    records: readonly NewRecord[],
+  ): Promise<readonly AppendOutcome[]> {
+    const call = { node, number, seen: nothingSeen, validUntil: Number.MAX_SAFE_INTEGER, records };
+    const reply = await this.functions.append(call);
+    if (reply.kind !== 'done') throw new Error(`A batch was ${reply.kind}.`);
+    return reply.outcomes;
+  }
+
+  async loadPushes(): Promise<void> {
+    await this.#link.send('FUNCTION', ['LOAD', 'REPLACE', pushesSource]);
+  }
+
+  /** Calls the function that only pushes, with the arguments of `append`. */
+  async push(records: readonly NewRecord[]): Promise<void> {
+    const { epoch, sequence } = nothingSeen;
+    const runs = encodeRuns(records, () => this.#rule);
+    const args = ['node', 1, epoch, sequence, Number.MAX_SAFE_INTEGER, noLimits, ...runs];
+    await this.#link.send('FCALL', [pushesName, 1, prefix, ...args]);
+  }
+
+  /** How many messages were pushed to topics. */
+  async countPushed(topics: readonly string[]): Promise<number> {
+    const lengths = await Promise.all(
+      topics.map((topic) => this.#link.send('LLEN', [`${prefix}p:${topic}`])),
+    );
+    return lengths.reduce<number>((sum, length) => sum + Number(length), 0);
   }
 
   close(): void {
