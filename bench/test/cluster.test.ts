@@ -62,8 +62,9 @@ describe('the measurement of appends', () => {
   };
 
   async function measure(changed: Partial<AppendsJob>): Promise<object> {
-    const { port, pid, stop } = await startRedis(processes, ['--appendonly', 'no']);
-    onTestFinished(stop);
+    const running = await startRedis(processes, ['--appendonly', 'no']);
+    onTestFinished(() => running.stop());
+    const { port, pid } = running;
     return runJob(processes, { ...small, calls: 'append', redis: { port, pid }, ...changed });
   }
 
