@@ -42,12 +42,6 @@ export interface SharedLog {
   readonly close: () => Promise<void>;
 }
 
-const troubles = {
-  unreachable: 'Redis cannot be reached.',
-  silent: 'Redis does not answer.',
-  behind: 'New messages do not come from Redis.',
-} as const;
-
 /** The length of the key with which nodes prove to each other that they are nodes, in bytes. */
 const keyBytes = 32;
 
@@ -117,7 +111,7 @@ export async function openShared(
 }
 
 function checkOf({ trouble, stored }: Pick<RedisNode<LogLibrary>, 'trouble' | 'stored'>): Check {
-  return trouble === undefined ? { ok: true, stored } : { ok: false, reason: troubles[trouble] };
+  return trouble === undefined ? { ok: true, stored } : { ok: false, reason: trouble };
 }
 
 function serversOf({ redis }: Settings): RedisServers {

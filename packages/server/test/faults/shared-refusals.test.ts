@@ -1,11 +1,27 @@
 import { describe, expect } from 'vitest';
 import { freePort } from '../../../../bench/src/free-port.ts';
+import { sleep, until } from '../../../../test/waits.ts';
+import { breakSaves } from '../redis/broken-saves.ts';
 import { readHistory } from './http.ts';
 import { seeded } from './random.ts';
 import { expectRefused, note, startShared } from './shared-setup.ts';
 import { sideBySide } from './side-by-side.ts';
 
 const random = seeded('refusals of Redis');
+
+/** Nothing tells when a node has noticed something. */
+const aWhile = { step: () => sleep(50) };
+
+interface LogReadiness {
+  readonly status: number;
+  readonly log: unknown;
+}
+
+async function readinessOf(url: string): Promise<LogReadiness> {
+  const response = await fetch(`${url}/readyz`);
+  const { checks } = (await response.json()) as { readonly checks: { readonly log: unknown } };
+  return { status: response.status, log: checks.log };
+}
 
 describe('several nodes whose Redis refuses to write', () => {
   sideBySide('refusals of Redis run side by side', {
@@ -21,6 +37,27 @@ describe('several nodes whose Redis refuses to write', () => {
       note('full', probes, await load.recovers(first.url, 'probe 1'));
       await judge();
     },
+
+    'while Redis cannot save its snapshot, publishes are refused, `/readyz` and the log say why, and afterwards nothing is lost':
+      async () => {
+        const { redis, first, load, probeBoth, judge } = await startShared(random);
+        const ready = await readinessOf(first.url);
+        expect(ready).toEqual({ status: 200, log: { ok: true, stored: 'memory' } });
+        const broken = await breakSaves(redis);
+        const probes = [...(await probeBoth()), ...(await probeBoth())];
+        expect(probes.map(({ code }) => code)).toEqual(Array(4).fill('storage_unavailable'));
+        expectRefused(probes);
+        const reason = 'Redis cannot save to its disk, and refuses writes.';
+        // The node asks Redis each second.
+        await until('`/readyz` says why', async () => (await readinessOf(first.url)).status === 503, aWhile);
+        expect(await readinessOf(first.url)).toEqual({ status: 503, log: { ok: false, reason } });
+        expect((await readHistory(first.url)).length).toBeGreaterThanOrEqual(30);
+        expect(first.server.program.stderr).toContain(reason);
+        broken.lift();
+        note('MISCONF', probes, await load.recovers(first.url, 'probe 1'));
+        await until('the node is ready', async () => (await readinessOf(first.url)).status === 200, aWhile);
+        await judge();
+      },
 
     'while Redis is a replica, publishes are refused, and afterwards nothing is lost': async () => {
       const { redis, second, load, probeBoth, judge } = await startShared(random);

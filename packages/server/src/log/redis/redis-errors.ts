@@ -31,6 +31,20 @@ export class FunctionMissingError extends LogUnwritableError {}
 /** Redis replied with an error that we do not know: the command may have been carried out in part. */
 export class UnknownReplyError extends LogUnwritableError {}
 
+/**
+ * Redis refuses what our functions do, until somebody removes the reason. The command was not carried out, and
+ * a new connection does not help.
+ */
+export class RefusedForNowError extends LogUnreachableError {
+  /** A sentence without addresses and names: everyone may read it. */
+  readonly reason: string;
+
+  constructor({ reason, advice }: Refusal, cause: unknown) {
+    super(`${reason} ${advice}`, undefined, { cause });
+    this.reason = reason;
+  }
+}
+
 /** This Redis cannot carry the log until somebody changes its settings or ours. */
 export class RedisRefusedError extends LogUnwritableError {}
 
@@ -45,14 +59,25 @@ const connectionErrors: Readonly<Record<string, string>> = {
   CLUSTERDOWN: 'The Redis Cluster is down, or has no node for the log: see `redis-cli cluster info`.',
 };
 
-/**
- * The first words of errors that pass, and that a new connection does not change. The command was not carried
- * out.
- */
-const refusals: Readonly<Record<string, string>> = {
-  NOREPLICAS: 'Redis has fewer replicas than its `min-replicas-to-write`: start them, or lower the setting.',
-  MISCONF: 'Redis cannot save to its disk, and refuses writes: see its log for the reason.',
-  BUSY: 'Redis is busy with a script of somebody. `redis-cli script kill` or `function kill` ends it.',
+interface Refusal {
+  readonly reason: string;
+  readonly advice: string;
+}
+
+/** The first words of errors that a {@link RefusedForNowError} tells in other words. */
+const refusals: Readonly<Record<string, Refusal>> = {
+  NOREPLICAS: {
+    reason: 'Redis has fewer replicas than its `min-replicas-to-write`, and refuses writes.',
+    advice: 'Start them, or lower the setting.',
+  },
+  MISCONF: {
+    reason: 'Redis cannot save to its disk, and refuses writes.',
+    advice: 'Its own log has the reason.',
+  },
+  BUSY: {
+    reason: 'Redis is busy with a script of somebody.',
+    advice: '`redis-cli script kill` or `function kill` ends it.',
+  },
 };
 
 /** The first words of errors about the user in the URL. */
@@ -92,7 +117,7 @@ export function errorOfReply(cause: Error, from: HostPort): Error {
     );
   }
   const refusal = refusals[word];
-  if (refusal !== undefined) return new LogUnreachableError(refusal, undefined, { cause });
+  if (refusal !== undefined) return new RefusedForNowError(refusal, cause);
   return new UnknownReplyError(`Redis refused a command: ${message}`, undefined, { cause });
 }
 

@@ -7,11 +7,12 @@ import type { AppendOutcome, NewRecord, PageLimit, TailListener } from '../topic
 import { nodeIdOf } from '../../nodes/node-directory.ts';
 import { AppendPipeline } from './append-pipeline.ts';
 import { CommandConnection } from './command-connection.ts';
-import type { CallFunction, Frame, LogLibrary, RemoteState } from './library.ts';
+import type { Argument, CallFunction, Frame, LogLibrary, RemoteState } from './library.ts';
 import { PositionCheck } from './position-check.ts';
 import { RecentRecords } from './recent-records.ts';
 import { RedisClock } from './redis-clock.ts';
 import type { LogNode } from './redis-topic-log.ts';
+import { RefusedForNowError } from './redis-errors.ts';
 import { openLink } from './redis-link.ts';
 import { RedisTail } from './redis-tail.ts';
 import { describeServers, type RedisServers } from './redis-url.ts';
@@ -54,14 +55,21 @@ export interface RedisNodeOptions<Library extends LogLibrary> {
   readonly random?: () => number;
 }
 
-/**
- * `unreachable`: the connection for commands is lost. `silent`: Redis does not answer on it. `behind`: new
- * messages do not come, or come late.
- */
-export type LogTrouble = 'unreachable' | 'silent' | 'behind';
+/** Sentences for operators. They have no addresses and names. */
+const troubles = {
+  unreachable: 'Redis cannot be reached.',
+  silent: 'Redis does not answer.',
+  behind: 'New messages do not come from Redis.',
+} as const;
 
 /** Without an answer for so long, in milliseconds, Redis counts as silent. It is asked each second. */
 const silentMs = 2_000;
+
+/**
+ * How long a refusal counts, in milliseconds. Redis is asked each second for something that it refuses if it
+ * refuses writes. That it answers a read says nothing.
+ */
+const refusedMs = 2_000;
 
 /** This server's part of a log on Redis: its connections, its appends, its tail, and the recent records. */
 export class RedisNode<Library extends LogLibrary> implements LogNode {
@@ -87,6 +95,8 @@ export class RedisNode<Library extends LogLibrary> implements LogNode {
   #check: PositionCheck | undefined;
   /** When Redis has last answered. The position check asks it each second. */
   #answeredAt = performance.now();
+  /** The last answer that something is refused for now. */
+  #refusal: { readonly at: number; readonly reason: string } | undefined;
 
   /**
    * Connects to Redis, and begins or joins the log.
@@ -140,7 +150,7 @@ export class RedisNode<Library extends LogLibrary> implements LogNode {
       onDown: (err) => logger.warn({ err }, 'New messages do not come from Redis. Connecting again.'),
     });
     this.library = functions.create(
-      (name, args) => this.#commands.call(name, args),
+      (name, args) => this.#call(name, args),
       () => this.#commands.stored,
       (state) => this.#note(state),
     );
@@ -172,11 +182,16 @@ export class RedisNode<Library extends LogLibrary> implements LogNode {
     return this.#commands.stored;
   }
 
-  /** Why publishes or new messages would be late. Undefined while all is well. */
-  get trouble(): LogTrouble | undefined {
-    if (!this.#commands.isUp) return 'unreachable';
-    if (performance.now() - this.#answeredAt >= silentMs) return 'silent';
-    return !this.#subscriber.isUp || this.#check?.isBehind !== false ? 'behind' : undefined;
+  /**
+   * Why publishes fail, or new messages would be late: a sentence for operators, without addresses and names.
+   * Undefined while all is well.
+   */
+  get trouble(): string | undefined {
+    const now = performance.now();
+    if (this.#refusal && now - this.#refusal.at < refusedMs) return this.#refusal.reason;
+    if (!this.#commands.isUp) return troubles.unreachable;
+    if (now - this.#answeredAt >= silentMs) return troubles.silent;
+    return !this.#subscriber.isUp || this.#check?.isBehind !== false ? troubles.behind : undefined;
   }
 
   /** See {@link AppendPipeline.append}. */
@@ -238,6 +253,16 @@ export class RedisNode<Library extends LogLibrary> implements LogNode {
       tail,
       resubscribe: (reason) => this.#subscriber.replace(reason),
     });
+  }
+
+  async #call(name: string, args: readonly Argument[]): Promise<unknown> {
+    try {
+      return await this.#commands.call(name, args);
+    } catch (error) {
+      if (error instanceof RefusedForNowError)
+        this.#refusal = { at: performance.now(), reason: error.reason };
+      throw error;
+    }
   }
 
   #isTailAtAnswers(): boolean {
