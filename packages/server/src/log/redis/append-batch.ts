@@ -5,6 +5,7 @@ import {
   type LogUnwritableError,
   type NewRecord,
 } from '../topic-log.ts';
+import { UnknownReplyError } from './redis-errors.ts';
 
 /** An append that has no answer yet. */
 export interface WaitingAppend {
@@ -80,9 +81,15 @@ export class AppendBatch {
       : new LogUncertainError('Redis did not answer in time.', uncertain);
   }
 
-  /** Redis has answered with an error of which nothing is known. */
-  uncertainError(cause: Error): LogUncertainError {
-    return new LogUncertainError(cause.message, uncertain, { cause });
+  /**
+   * The error after Redis has answered with an error. If an answer to an earlier attempt was lost, the batch
+   * may have been carried out then.
+   */
+  failure(error: unknown): unknown {
+    if (!(error instanceof UnknownReplyError || error instanceof LogUncertainError)) this.wasRefused();
+    if (this.#unknown === 0 || error instanceof LogUncertainError) return error;
+    const { message } = error as Error;
+    return new LogUncertainError(message, uncertain, { cause: error });
   }
 
   /**

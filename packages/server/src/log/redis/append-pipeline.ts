@@ -9,7 +9,7 @@ import {
 } from '../topic-log.ts';
 import { AppendBatch, type WaitingAppend } from './append-batch.ts';
 import type { LogLibrary } from './library.ts';
-import { ConnectionLostError, UnknownReplyError } from './redis-errors.ts';
+import { ConnectionLostError } from './redis-errors.ts';
 
 export interface AppendPipelineOptions {
   readonly library: Pick<LogLibrary, 'append'>;
@@ -187,7 +187,7 @@ export class AppendPipeline {
         return;
       }
       this.#remove(batch);
-      batch.reject(error instanceof UnknownReplyError ? batch.uncertainError(error) : error);
+      batch.reject(batch.failure(error));
     }
     this.#send();
   }

@@ -115,6 +115,20 @@ describe('a log on Redis behind a bad network', () => {
     expect(await stored(one)).toEqual(['first', 0, 1, 2, 3, 4]);
   });
 
+  it('does not know the outcome of an append whose answer was lost, and whose second attempt Redis refuses', async () => {
+    const one = await open(urlOf(proxy));
+    await one.log.append([message('first')]);
+    proxy.loseReply(1, ([, name]) => name?.endsWith('_append') ?? false);
+    // Until Redis is full.
+    const refusal = proxy.refuse();
+    const result = resultOf(one.log.append([message('kept')]));
+    await until('the answer is lost', () => one.node.trouble !== undefined);
+    await redis.configSet('maxmemory', '1mb');
+    refusal.lift();
+    expect(await result).toBeInstanceOf(LogUncertainError);
+    expect(await stored(one)).toEqual(['first', 'kept']);
+  });
+
   it('replaces a subscriber connection that is open and gets nothing', async () => {
     const one = await open(urlOf(proxy));
     const other = await open(redis.url);
