@@ -1,4 +1,5 @@
 import { LogUncertainError } from '../topic-log.ts';
+import { ConnectionLostError } from './redis-errors.ts';
 
 /** The replicas have so much time to confirm, in milliseconds. Commands behind wait meanwhile. */
 const confirmTimeoutMs = 1_000;
@@ -19,7 +20,10 @@ export class ReplicaConfirmation {
     this.#wait = wait;
   }
 
-  /** Rejects with a LogUncertainError if fewer replicas confirm in time. */
+  /**
+   * Rejects with a LogUncertainError if fewer replicas confirm in time, or with a ConnectionLostError. Redis has
+   * carried out the batch in any case.
+   */
   confirm(): Promise<void> {
     if (!this.#present) {
       this.#present = this.#confirm().finally(() => (this.#present = undefined));
@@ -35,11 +39,19 @@ export class ReplicaConfirmation {
   }
 
   async #confirm(): Promise<void> {
-    const count = await this.#wait(confirmTimeoutMs);
+    const count = await this.#wait(confirmTimeoutMs).catch(uncertain);
     if (count >= this.#replicas) return;
     throw new LogUncertainError(
       `Only ${count} of ${this.#replicas} replicas of Redis confirmed the messages within ${confirmTimeoutMs} ms.`,
       'Too few copies of the log confirmed the message: it may be lost. Retry with the same `id`.',
     );
   }
+}
+
+/** The error says what became of the question, and not of the batch that was carried out before. */
+function uncertain(error: Error): never {
+  const { message } = error;
+  if (error instanceof ConnectionLostError)
+    throw new ConnectionLostError(message, { isAnswerLost: true, movedTo: error.movedTo, cause: error });
+  throw new LogUncertainError(message, undefined, { cause: error });
 }
