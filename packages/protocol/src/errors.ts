@@ -55,7 +55,7 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorKind>> = {
   rate_limited: { status: 429, title: 'Too many requests', retryable: true },
   internal: { status: 500, title: 'The server failed', retryable: true },
   storage_unavailable: { status: 503, title: 'The log cannot be written', retryable: true },
-  outcome_unknown: { status: 503, title: 'The message may or may not have been stored', retryable: true },
+  outcome_unknown: { status: 503, title: 'The request may or may not have taken effect', retryable: true },
   log_damaged: { status: 500, title: 'Messages in the log are damaged', retryable: false },
   draining: { status: 503, title: 'The server is shutting down', retryable: true },
 };

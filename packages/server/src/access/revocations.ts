@@ -1,6 +1,10 @@
 import { FanfareError, type Revocation } from '@fanfare/protocol';
 import { fixedLimits } from '../limits/fixed-limits.ts';
-import type { Revocation as StoredRevocation, RevocationStore } from '../log/topic-log.ts';
+import {
+  LogUncertainError,
+  type Revocation as StoredRevocation,
+  type RevocationStore,
+} from '../log/topic-log.ts';
 import { askOthers, type Cluster, type Revoked as Effect } from '../nodes/cluster.ts';
 import { parseSubject, skewSeconds } from './claims.ts';
 import type { Identity } from './identity.ts';
@@ -86,7 +90,8 @@ export class Revocations {
    *
    * @param rights - the rights of the client that revokes
    * @param input - the untrusted subject
-   * @throws FanfareError `bad_request`, `not_authorized`, `limit_exceeded`, `storage_unavailable`
+   * @throws FanfareError `bad_request`, `not_authorized`, `limit_exceeded`, `storage_unavailable`,
+   *   `outcome_unknown`
    */
   async revoke(rights: Rights, input: unknown): Promise<Revocation> {
     if (!rights.identity.isAdmin)
@@ -131,11 +136,15 @@ export class Revocations {
     }
   }
 
-  /** @throws FanfareError `storage_unavailable` */
+  /** @throws FanfareError `storage_unavailable`, `outcome_unknown` */
   async #keep(revocation: StoredRevocation, over: readonly string[]): Promise<void> {
     try {
       await this.#options.store.keepRevocation(revocation, over);
     } catch (cause) {
+      if (cause instanceof LogUncertainError) {
+        const detail = `${cause.summary} The subject is revoked, but this may be lost when the server stops. Revoke it again.`;
+        throw new FanfareError('outcome_unknown', detail, { cause });
+      }
       const detail =
         'The subject is revoked, but this could not be stored: the revocation is lost when the server stops. Revoke it again.';
       throw new FanfareError('storage_unavailable', detail, { cause });

@@ -2,7 +2,7 @@ import { FanfareError, formatOffset, type PublishResult } from '@fanfare/protoco
 import { fixedLimits } from '../limits/fixed-limits.ts';
 import type { Appended, AppendOutcome, NewRecord, TopicLog } from '../log/topic-log.ts';
 import type { Counters } from './counters.ts';
-import { refuseStorage, tooLarge, topicNotFound, topicsExhausted } from './refusals.ts';
+import { refusePublish, tooLarge, topicNotFound, topicsExhausted } from './refusals.ts';
 
 const { value: idsMax } = fixedLimits.idsMax;
 
@@ -18,7 +18,7 @@ export async function append(
   counters: Counters,
   records: readonly NewRecord[],
 ): Promise<readonly (PublishResult | FanfareError)[]> {
-  const outcomes = await log.append(records).catch(refuseStorage);
+  const outcomes = await log.append(records).catch(refusePublish);
   return records.map((record, at) => {
     const outcome = outcomes[at];
     if (!outcome) throw new Error('the log gave no outcome');

@@ -57,8 +57,14 @@ export function isNotJson(refusal: unknown): refusal is FanfareError {
   return refusal instanceof FanfareError && refusal.cause instanceof SyntaxError;
 }
 
+/** What a client can do if it is unknown whether its request was carried out. */
+const uncertainties = {
+  publish: 'The message may have been stored: publish it again with the same `id`.',
+  change: 'The change may have been made: send the request again.',
+} as const;
+
 /** Turns a failure of the log into a refusal. */
-function storageRefusal(cause: unknown): FanfareError {
+function storageRefusal(cause: unknown, request: keyof typeof uncertainties): FanfareError {
   if (cause instanceof LogClosedError) return new FanfareError('draining', 'The server is shutting down.');
   if (cause instanceof LogDamagedError) return damaged(cause);
   if (cause instanceof LogBusyError) {
@@ -71,21 +77,25 @@ function storageRefusal(cause: unknown): FanfareError {
     });
   }
   if (cause instanceof LogUncertainError) {
-    const detail = `${cause.summary} The message may have been stored: publish it again with the same \`id\`.`;
-    return new FanfareError('outcome_unknown', detail, { cause });
+    return new FanfareError('outcome_unknown', `${cause.summary} ${uncertainties[request]}`, { cause });
   }
-  const detail = cause instanceof LogUnwritableError ? cause.summary : 'The message could not be stored.';
+  const detail = cause instanceof LogUnwritableError ? cause.summary : 'The log could not store it.';
   return new FanfareError('storage_unavailable', detail, { cause });
 }
 
-/** @throws FanfareError the refusal for a failure of the log to store something */
-export function refuseStorage(cause: unknown): never {
-  throw storageRefusal(cause);
+/** @throws FanfareError the refusal for a failure of the log to store messages */
+export function refusePublish(cause: unknown): never {
+  throw storageRefusal(cause, 'publish');
+}
+
+/** @throws FanfareError the refusal for a failure of the log to change something else */
+export function refuseChange(cause: unknown): never {
+  throw storageRefusal(cause, 'change');
 }
 
 /** @throws FanfareError for a known failure of the log to read or to open; any other error unchanged */
 export function refuseLogFailure(error: unknown): never {
-  throw logErrors.some((kind) => error instanceof kind) ? storageRefusal(error) : error;
+  throw logErrors.some((kind) => error instanceof kind) ? storageRefusal(error, 'change') : error;
 }
 
 /** The refusal for damaged messages. */

@@ -1,4 +1,4 @@
-import { formatOffset, parseTopic, type TopicDetails, type TopicInfo } from '@fanfare/protocol';
+import { FanfareError, formatOffset, parseTopic, type TopicDetails, type TopicInfo } from '@fanfare/protocol';
 import type { TopicLog, TopicQuery, TopicState } from '../log/topic-log.ts';
 import type { Rights } from '../access/rights.ts';
 import { Pacer } from '../limits/pacer.ts';
@@ -6,7 +6,7 @@ import { describeRule } from '../rules/describe-rule.ts';
 import type { Rules } from '../rules/rule.ts';
 import type { AllNodes } from './all-nodes.ts';
 import { permitDeleting, permitPublishing, permitReading } from './permit.ts';
-import { refuseLogFailure, refuseStorage, topicNotFound, topicsExhausted } from './refusals.ts';
+import { refuseChange, refuseLogFailure, topicNotFound, topicsExhausted } from './refusals.ts';
 
 /** The result of declaring a topic. */
 export interface Declared {
@@ -75,15 +75,18 @@ export class Topics {
    *
    * @param input - the untrusted name
    * @returns whether the topic is new; and its state, if the client may read it
-   * @throws FanfareError `topic_name_invalid`, `not_authorized`, `limit_exceeded`, `storage_unavailable`
+   * @throws FanfareError `topic_name_invalid`, `not_authorized`, `limit_exceeded`; `storage_unavailable` if it
+   *   did not happen; `outcome_unknown`
    */
   async declare(rights: Rights, input: unknown): Promise<Declared> {
     const topic = parseTopic(input);
     permitPublishing(rights, topic);
-    const creation = await this.#log.declareTopic(topic).catch(refuseStorage);
+    const creation = await this.#log.declareTopic(topic).catch(refuseChange);
     if (creation === 'topics_exhausted') throw topicsExhausted(this.#log);
-    const isReadable = rights.may('subscribe', topic);
-    return { isNew: creation === 'created', info: isReadable ? await this.get(rights, topic) : { topic } };
+    const info = rights.may('subscribe', topic)
+      ? await this.get(rights, topic).catch(refuseDeclared)
+      : { topic };
+    return { isNew: creation === 'created', info };
   }
 
   /**
@@ -91,12 +94,13 @@ export class Topics {
    * again.
    *
    * @param input - the untrusted name
-   * @throws FanfareError `topic_name_invalid`, `not_authorized`, `topic_not_found`, `storage_unavailable`
+   * @throws FanfareError `topic_name_invalid`, `not_authorized`, `topic_not_found`; `storage_unavailable` if it
+   *   did not happen; `outcome_unknown`
    */
   async delete(rights: Rights, input: unknown): Promise<void> {
     const topic = parseTopic(input);
     permitDeleting(rights, topic);
-    const existed = await this.#log.deleteTopic(topic).catch(refuseStorage);
+    const existed = await this.#log.deleteTopic(topic).catch(refuseChange);
     if (!existed) throw topicNotFound(topic);
   }
 
@@ -104,6 +108,13 @@ export class Topics {
     const counts = await this.#nodes.subscribers(states.map(({ topic }) => topic));
     return states.map((state, at) => infoOf(state, counts[at] ?? 0));
   }
+}
+
+/** The topic was declared before the log failed. */
+function refuseDeclared(error: unknown): never {
+  if (!(error instanceof FanfareError && error.code === 'storage_unavailable')) throw error;
+  const detail = 'The topic is declared, but its state cannot be read: send the request again.';
+  throw new FanfareError('outcome_unknown', detail, { cause: error });
 }
 
 function infoOf({ topic, messages, last, published, lastTime }: TopicState, subscribers: number): TopicInfo {

@@ -1,5 +1,5 @@
 import type { HostPort } from '../../nodes/host-port.ts';
-import { LogFullError, LogUnreachableError, LogUnwritableError } from '../topic-log.ts';
+import { LogFullError, LogUncertainError, LogUnreachableError, LogUnwritableError } from '../topic-log.ts';
 
 /**
  * The connection to Redis ended, or has to be replaced: the command may succeed on the next connection.
@@ -119,6 +119,17 @@ export function errorOfReply(cause: Error, from: HostPort): Error {
   const refusal = refusals[word];
   if (refusal !== undefined) return new RefusedForNowError(refusal, cause);
   return new UnknownReplyError(`Redis refused a command: ${message}`, undefined, { cause });
+}
+
+/**
+ * The error of a call that changes something and is not repeated: a LogUncertainError if Redis may have carried
+ * it out.
+ */
+export function changeError(error: unknown): unknown {
+  const isUncertain =
+    error instanceof UnknownReplyError || (error instanceof ConnectionLostError && error.isAnswerLost);
+  if (!isUncertain) return error;
+  return new LogUncertainError(error.message, 'The log did not answer.', { cause: error });
 }
 
 /** The host and port of `MOVED <slot> <host>:<port>`. */

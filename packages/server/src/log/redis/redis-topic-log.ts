@@ -27,6 +27,7 @@ import type { At } from './library.ts';
 import { PatternFilter } from './reading/pattern-filter.ts';
 import type { RecentRecords } from './recent-records.ts';
 import { readPattern } from './reading/pattern-page.ts';
+import { changeError } from './redis-errors.ts';
 import { locatePattern } from './reading/pattern-start.ts';
 import { SharedReads } from './reading/shared-reads.ts';
 import { RedisRevocations } from './redis-revocations.ts';
@@ -118,7 +119,7 @@ export class RedisTopicLog implements TopicLog, RevocationStore {
 
   async keepRevocation(revocation: Revocation, ended: readonly string[]): Promise<void> {
     this.#expectOpen();
-    await this.#revocations.keep(revocation, ended);
+    await this.#revocations.keep(revocation, ended).catch(throwChangeError);
   }
 
   onRevocations(listener: (revocations: readonly Revocation[]) => void): void {
@@ -255,7 +256,7 @@ export class RedisTopicLog implements TopicLog, RevocationStore {
     const result = await this.#order.alone(() => {
       // Uses that were noted before are told before.
       this.#upkeep.tellUses();
-      return change();
+      return change().catch(throwChangeError);
     });
     this.#reading.noteChange();
     return result;
@@ -277,6 +278,10 @@ export class RedisTopicLog implements TopicLog, RevocationStore {
   #expectOpen(): void {
     if (this.#closing) throw new LogClosedError();
   }
+}
+
+function throwChangeError(error: unknown): never {
+  throw changeError(error);
 }
 
 /** What fits into a page after some records. */
