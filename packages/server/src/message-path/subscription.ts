@@ -8,7 +8,9 @@ import {
   type SubscriptionState,
 } from '@fanfare/protocol';
 import {
+  LogFullError,
   LogUnreachableError,
+  LogUnwritableError,
   type Page,
   type Position,
   type Start,
@@ -29,7 +31,7 @@ export interface SubscriptionParts {
   readonly rules: Rules;
   readonly counters: Counters;
   readonly replays: Replays;
-  /** Called if a subscription fails after it has begun. */
+  /** Logs a failure of a subscription that has begun, and makes a refusal of it. */
   readonly onFailure: (error: unknown) => FanfareError;
   /** The wall clock, in milliseconds since 1970. */
   readonly now: () => number;
@@ -171,8 +173,12 @@ export class Subscription implements Replay {
       if (this.#state !== 'catching_up') return false;
       return this.#audience === audience ? this.#offer(page) : true;
     } catch (error) {
-      if (error instanceof LogUnreachableError) this.#parts.replays.retry(this);
-      else this.#fail(error);
+      if (!canPass(error)) this.#fail(error);
+      else {
+        // It is logged: nobody else tells an operator that the log cannot be read.
+        if (!(error instanceof LogUnreachableError)) this.#parts.onFailure(error);
+        this.#parts.replays.retry(this);
+      }
       return false;
     }
   }
@@ -278,6 +284,11 @@ export class Subscription implements Replay {
     const problem = { ...error.toProblem(), topic: this.interest };
     this.#peer.notify({ name: 'error', argumentJson: JSON.stringify(problem) });
   }
+}
+
+/** Whether the same read can succeed later: the log is there, but somebody has to do something about it. */
+function canPass(error: unknown): boolean {
+  return error instanceof LogUnwritableError || error instanceof LogFullError;
 }
 
 function placeAtHead({ epoch, head: sequence }: TopicLog): Offset {

@@ -1,5 +1,7 @@
 import { expect, it } from 'vitest';
+import { RedisRefusedError, UnknownReplyError } from '../../src/log/redis/redis-errors.ts';
 import {
+  LogFullError,
   LogUncertainError,
   LogUnreachableError,
   type Page,
@@ -128,7 +130,12 @@ it('a page that cannot be read holds up no other subscription', async () => {
   expect(slow.received).toHaveLength(1);
 });
 
-it('a subscription waits for a log that cannot be reached, and then continues', async () => {
+it.each([
+  new LogUnreachableError('Redis does not answer.'),
+  new UnknownReplyError('Redis refused a command: ERR something else'),
+  new RedisRefusedError('Redis refuses the user of its URL.'),
+  new LogFullError('Redis has no memory left.'),
+])('a subscription waits while the log cannot be read, and then continues (%s)', async (error) => {
   const changing = changingLog();
   const fanOut = new FakeFanOut();
   const path = pathOver(changing.log, fanOut);
@@ -137,7 +144,7 @@ it('a subscription waits for a log that cannot be reached, and then continues', 
   let failures = 0;
   changing.read = async () => {
     failures++;
-    throw new LogUnreachableError('Redis does not answer.');
+    throw error;
   };
   const peer = fanOut.connect(path);
   await peer.connection?.subscribe({ topic: 'news', from: 'earliest' });

@@ -5,7 +5,7 @@ import { LogFullError, LogUnreachableError } from '../../../src/log/topic-log.ts
 const host = { host: '127.0.0.1', port: 6379 };
 
 describe('an error reply of Redis', () => {
-  // A subscription that reads goes on after a LogUnreachableError, and ends after any other error.
+  // Clients are told that the log cannot be reached, and that the same request can succeed later.
   it.each([
     'BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.',
     'NOREPLICAS Not enough good replicas to write.',
