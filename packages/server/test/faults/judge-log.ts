@@ -77,13 +77,14 @@ function judgeAnsweredOrder(publisher: string, attempts: readonly Publish[], led
     );
     if (answers.length > 0) moments.push({ at: Math.min(...answers), content, isAnswer: true });
   }
-  let newest = -1;
+  const newest = new Newest(ledger);
   for (const { content, isAnswer } of moments.toSorted((a, b) => a.at - b.at)) {
     const sequence = ledger.placed(content)?.sequence;
     if (sequence === undefined) continue;
-    if (isAnswer) newest = Math.max(newest, sequence);
-    else if (sequence < newest) {
-      ledger.report('reordered', `${publisher} sent ${content} after ${newest} was answered: ${sequence}`);
+    const before = newest.before(sequence);
+    if (isAnswer) newest.note(sequence);
+    else if (sequence < before) {
+      ledger.report('reordered', `${publisher} sent ${content} after ${before} was answered: ${sequence}`);
     }
   }
 }
@@ -93,15 +94,16 @@ function judgeAnsweredOrder(publisher: string, attempts: readonly Publish[], led
  * not arrive. A message that was sent before over another connection can have its place from there.
  */
 function judgeStreamOrder(stream: string, attempts: readonly Publish[], ledger: Ledger): void {
-  let newest = -1;
+  const newest = new Newest(ledger);
   for (const attempt of attempts.toSorted((a, b) => a.sent - b.sent)) {
     const sequence = ledger.placed(attempt.content)?.sequence;
     if (sequence === undefined || !isSurelyPlacedBy(attempt, ledger)) continue;
     const isFirst = ledger.attemptsOf(attempt.content).every(({ sent }) => sent >= attempt.sent);
-    if (isFirst && sequence < newest) {
-      ledger.report('reordered', `${stream} carried ${attempt.content} after ${newest}: ${sequence}`);
+    const before = newest.before(sequence);
+    if (isFirst && sequence < before) {
+      ledger.report('reordered', `${stream} carried ${attempt.content} after ${before}: ${sequence}`);
     }
-    newest = Math.max(newest, sequence);
+    newest.note(sequence);
   }
 }
 
@@ -116,4 +118,32 @@ function isSurelyPlacedBy(attempt: Publish, ledger: Ledger): boolean {
   const known = possible.filter(({ outcome }) => outcome.kind === 'ok');
   const all = known.length > 0 ? known : possible;
   return all.includes(attempt) && all.filter(({ stream }) => stream === attempt.stream).length === 1;
+}
+
+/**
+ * The newest place so far. A primary that was cut off can give places that are lost later, while another one
+ * already has a later epoch: such a place has an order only among those that were lost with it, and is after
+ * all that its log had before.
+ */
+class Newest {
+  readonly #lineage: Ledger['lineage'];
+  #kept = -1;
+  /** By epoch. */
+  readonly #lost = new Map<number, number>();
+
+  constructor({ lineage }: Ledger) {
+    this.#lineage = lineage;
+  }
+
+  note(place: number): void {
+    const epoch = this.#lineage.lostWith(place);
+    if (epoch === undefined) this.#kept = Math.max(this.#kept, place);
+    else this.#lost.set(epoch, Math.max(this.#lost.get(epoch) ?? -1, place));
+  }
+
+  /** The newest place after which a place may not come. */
+  before(place: number): number {
+    const epoch = this.#lineage.lostWith(place);
+    return epoch === undefined ? Math.max(this.#kept, ...this.#lost.values()) : (this.#lost.get(epoch) ?? -1);
+  }
 }

@@ -4,6 +4,10 @@ import { placeOf, type Place } from './place.ts';
 /** Ranks of different epochs do not overlap. With a single epoch, the rank is the sequence. */
 const ranksPerEpoch = 2 ** 40;
 
+function epochOf(rank: number): number {
+  return Math.floor(rank / ranksPerEpoch);
+}
+
 /** The epochs of a history in their order, and which places of theirs the log still has. */
 export class Lineage {
   readonly #epochs: readonly string[];
@@ -38,8 +42,13 @@ export class Lineage {
 
   /** Whether the log lost a place when a later epoch began. */
   isLost(rank: number): boolean {
-    const at = Math.floor(rank / ranksPerEpoch);
+    const at = epochOf(rank);
     return at < this.#cuts.length && rank % ranksPerEpoch > this.#cutOf(at);
+  }
+
+  /** The epoch in which the log lost a place. Undefined if it still has the place. */
+  lostWith(rank: number): number | undefined {
+    return this.isLost(rank) ? epochOf(rank) : undefined;
   }
 
   /** Whether the history allows the log to have lost the message at an offset. */

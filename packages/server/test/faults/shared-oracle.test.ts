@@ -180,6 +180,22 @@ describe('the oracle of the fault tests, for a log whose epoch changes', () => {
     expect(found({ ...history, publishes: [lost, between] })).toEqual(['reordered']);
   });
 
+  it('the oracle demands an order only of messages in one log, if two primaries accept messages at once', () => {
+    // The epoch f begins after e.2, and another primary goes on in the epoch e.
+    const all = ['e.1', 'e.2', 'f.3', 'e.3', 'f.4', 'e.4'];
+    const inOrder = (...offsets: readonly string[]): FaultKind[] =>
+      found({
+        ...older,
+        publishes: offsets.map((offset) => ({ ...acknowledged(offset), publisher: 'p', stream: 's' })),
+        kept: ['e.1', 'e.2', 'f.3', 'f.4'].map((offset) => kept(offset)),
+      });
+    expect(inOrder(...all)).toEqual([]);
+    expect(inOrder('e.1', 'e.2', 'f.3', 'e.4', 'f.4', 'e.3')).toEqual(['reordered']);
+    expect(inOrder('e.1', 'e.2', 'f.4', 'e.3', 'f.3', 'e.4')).toEqual(['reordered']);
+    expect(inOrder('e.1', 'e.3', 'f.3', 'e.2', 'f.4', 'e.4')).toEqual(['reordered']);
+    expect(inOrder('e.1', 'f.3', 'e.2', 'e.3', 'f.4', 'e.4')).toEqual(['reordered']);
+  });
+
   it('the oracle requires that a subscriber is told when the log was emptied, and then gets all that is new', () => {
     const emptied: Partial<History> = {
       publishes: [acknowledged('e.1'), acknowledged('g.1'), acknowledged('g.2')],
