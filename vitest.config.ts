@@ -7,7 +7,7 @@ const source = (path: string): string => fileURLToPath(new URL(`packages/${path}
 /** These run only with FANFARE_LONG=1: they take minutes, and shorter tests find most of what they find. */
 const long = [
   'bench/test/continuity.test.ts',
-  'packages/server/test/faults/shared-{failovers,kills,nodes}.test.ts',
+  'packages/server/test/faults/shared-{failovers,kills,nodes,partitions}.test.ts',
 ];
 
 export default defineConfig({

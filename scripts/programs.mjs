@@ -36,6 +36,8 @@ const programs = [
   },
   { name: 'nginx', isThere: () => isServerThere('nginx'), debian: 'nginx-light' },
   { name: 'curl', isThere: () => isOnPath('curl'), debian: 'curl' },
+  // For servers on networks that break.
+  { name: 'ip', isThere: () => isServerThere('ip'), debian: 'iproute2' },
   // For servers whose clock is wrong.
   { name: 'faketime', isThere: () => isOnPath('faketime'), debian: 'faketime' },
 ];

@@ -1,4 +1,5 @@
 import { fanfarePath, Program } from '../../../cli/test/harness.ts';
+import { inNamespace, type Namespace } from '../redis/network-namespaces.ts';
 
 export interface ServeOptions {
   /** The data directory, unless `flags` say where messages are kept. */
@@ -6,6 +7,8 @@ export interface ServeOptions {
   readonly port: number;
   readonly flags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Where it runs. By default in the namespace of this process. */
+  readonly network?: Namespace | undefined;
 }
 
 const greeting = /Fanfare serves on (http:\/\/\S+)/;
@@ -14,9 +17,10 @@ const greeting = /Fanfare serves on (http:\/\/\S+)/;
 export class ServerProcess {
   readonly program: Program;
 
-  constructor({ data, port, flags = [], env = {} }: ServeOptions) {
+  constructor({ data, port, flags = [], env = {}, network }: ServeOptions) {
     const args = ['serve', '--port', String(port), ...(data === undefined ? [] : ['--data', data]), ...flags];
-    this.program = new Program(process.execPath, [fanfarePath, ...args], env);
+    const [first = '', ...rest] = [...inNamespace(network), process.execPath, fanfarePath, ...args];
+    this.program = new Program(first, rest, env);
   }
 
   /** Its address, once it serves. */

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { freePort } from '../../../../bench/src/free-port.ts';
+import type { Namespace } from '../redis/network-namespaces.ts';
 import { RedisProxy } from '../redis/redis-proxy.ts';
 import type { RedisServer } from '../redis/redis-server.ts';
 import type { EarlierEpoch, Kept, Publish } from './history.ts';
@@ -11,6 +12,8 @@ export interface NodeOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** The URL of Redis. By default a proxy of its own before the Redis server. */
   readonly redisUrl?: string;
+  /** Where it runs. By default in the namespace of this process. */
+  readonly network?: Namespace;
 }
 
 /** A server process that shares its log with others, and its network to Redis. */
@@ -20,9 +23,9 @@ export class SharedNode {
   server: ServerProcess;
   readonly #start: () => ServerProcess;
 
-  private constructor(proxy: RedisProxy, port: number, start: () => ServerProcess) {
+  private constructor(proxy: RedisProxy, url: string, start: () => ServerProcess) {
     this.proxy = proxy;
-    this.url = `http://127.0.0.1:${port}`;
+    this.url = url;
     this.#start = start;
     this.server = start();
   }
@@ -30,12 +33,14 @@ export class SharedNode {
   /** Launches it: it may not serve yet. */
   static async launch(
     redis: RedisServer,
-    { flags = [], env = {}, redisUrl }: NodeOptions = {},
+    { flags = [], env = {}, redisUrl, network }: NodeOptions = {},
   ): Promise<SharedNode> {
     const proxy = await RedisProxy.to(redis.port);
     const port = await freePort();
     const all = ['--redis', redisUrl ?? `redis://127.0.0.1:${proxy.port}`, '--open', ...flags];
-    return new SharedNode(proxy, port, () => new ServerProcess({ port, flags: all, env }));
+    if (network) all.push('--host', network.address);
+    const url = `http://${network?.address ?? '127.0.0.1'}:${port}`;
+    return new SharedNode(proxy, url, () => new ServerProcess({ port, flags: all, env, network }));
   }
 
   /** Waits until it serves. */

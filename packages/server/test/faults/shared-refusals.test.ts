@@ -4,24 +4,13 @@ import { sleep, until } from '../../../../test/waits.ts';
 import { breakSaves } from '../redis/broken-saves.ts';
 import { readHistory } from './http.ts';
 import { seeded } from './random.ts';
-import { expectRefused, note, startShared } from './shared-setup.ts';
+import { expectRefused, note, readinessOf, startShared } from './shared-setup.ts';
 import { sideBySide } from './side-by-side.ts';
 
 const random = seeded('refusals of Redis');
 
 /** Nothing tells when a node has noticed something. */
 const aWhile = { step: () => sleep(50) };
-
-interface LogReadiness {
-  readonly status: number;
-  readonly log: unknown;
-}
-
-async function readinessOf(url: string): Promise<LogReadiness> {
-  const response = await fetch(`${url}/readyz`);
-  const { checks } = (await response.json()) as { readonly checks: { readonly log: unknown } };
-  return { status: response.status, log: checks.log };
-}
 
 describe('several nodes whose Redis refuses to write', () => {
   sideBySide('refusals of Redis run side by side', {

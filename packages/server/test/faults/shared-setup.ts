@@ -91,6 +91,18 @@ export function expectAcknowledged(probes: readonly Probe[]): void {
   ).toEqual(probes.map(() => 'ok'));
 }
 
+/** What `GET /readyz` says of the log. */
+export interface LogReadiness {
+  readonly status: number;
+  readonly log: unknown;
+}
+
+export async function readinessOf(url: string): Promise<LogReadiness> {
+  const response = await fetch(`${url}/readyz`);
+  const { checks } = (await response.json()) as { readonly checks: { readonly log: unknown } };
+  return { status: response.status, log: checks.log };
+}
+
 /** Prints figures of a run: how long refusals and the recovery took, in milliseconds. */
 export function note(what: string, probes: readonly Probe[], recoveredMs: number): void {
   const refusals = probes.map(({ ms, outcome, code }) => `${code ?? outcome} after ${ms}`);

@@ -61,7 +61,9 @@ export async function startBalancer(
   nodes: readonly { readonly url: string }[],
   parameters = '',
 ): Promise<string> {
-  const servers = nodes.map(({ url }) => `server 127.0.0.1:${new URL(url).port} ${parameters};`).join(' ');
+  const servers = nodes
+    .map(({ url }) => `server ${new URL(url).host.replace('localhost', '127.0.0.1')} ${parameters};`)
+    .join(' ');
   const nginx = await startNginx(
     `map $http_upgrade $connection_upgrade { default upgrade; '' close; }
      upstream nodes { ${servers} }

@@ -9,12 +9,19 @@ export interface Namespace {
   readonly address: string;
 }
 
-/** Whether this user may create network namespaces. */
-export function areNamespacesPermitted(): boolean {
+/** The command that runs a program in a namespace. */
+export function inNamespace(network: Pick<Namespace, 'name'> | undefined): readonly string[] {
+  return network ? ['nsenter', `--net=/run/netns/${network.name}`] : [];
+}
+
+/** Why there can be no network namespaces here; undefined if there can. */
+export function whyNoNamespaces(): string | undefined {
   const name = `fanfare-${randomBytes(4).toString('hex')}`;
-  if (spawnSync('ip', ['netns', 'add', name]).status !== 0) return false;
+  const { error, status } = spawnSync('ip', ['netns', 'add', name]);
+  if (error) return '`ip` of iproute2 is not installed';
+  if (status !== 0) return 'only root may create network namespaces';
   ip('netns', 'del', name);
-  return true;
+  return undefined;
 }
 
 /**
@@ -23,6 +30,8 @@ export function areNamespacesPermitted(): boolean {
  */
 export class NetworkNamespaces {
   readonly namespaces: readonly Namespace[];
+  /** The address of this process for programs in the namespaces. */
+  readonly ownAddress: string;
   readonly #bridge: string;
 
   /** @param count - of namespaces */
@@ -31,13 +40,14 @@ export class NetworkNamespaces {
     const id = randomBytes(3).toString('hex');
     const net = `10.${randomInt(128, 255)}.${randomInt(256)}`;
     this.#bridge = `ff${id}`;
+    this.ownAddress = `${net}.1`;
     this.namespaces = Array.from({ length: count }, (_, index) => ({
       name: `ff${id}-${index}`,
       address: `${net}.${index + 2}`,
     }));
     atEnd(() => this.#remove());
     ip('link', 'add', this.#bridge, 'type', 'bridge');
-    ip('addr', 'add', `${net}.1/24`, 'dev', this.#bridge);
+    ip('addr', 'add', `${this.ownAddress}/24`, 'dev', this.#bridge);
     ip('link', 'set', this.#bridge, 'up');
     for (const { name, address } of this.namespaces) this.#add(name, address);
   }
@@ -57,8 +67,14 @@ export class NetworkNamespaces {
     return { lift: () => faults.forEach((fault) => fault.lift()) };
   }
 
+  /** Loses all packets from and to a namespace, as if somebody pulled its cable at the switch. */
+  unplug({ name }: Namespace): Fault {
+    ip('link', 'set', deviceOf(name), 'nomaster');
+    return { lift: () => ip('link', 'set', deviceOf(name), 'master', this.#bridge) };
+  }
+
   #add(name: string, address: string): void {
-    const device = name.replace('-', 'v');
+    const device = deviceOf(name);
     ip('netns', 'add', name);
     ip('link', 'add', device, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', name);
     ip('link', 'set', device, 'master', this.#bridge, 'up');
@@ -74,6 +90,11 @@ export class NetworkNamespaces {
     for (const { name } of this.namespaces) spawnSync('ip', ['netns', 'del', name]);
     spawnSync('ip', ['link', 'del', this.#bridge]);
   }
+}
+
+/** The end of a namespace's cable at the bridge. */
+function deviceOf(name: string): string {
+  return name.replace('-', 'v');
 }
 
 function ip(...words: readonly string[]): void {

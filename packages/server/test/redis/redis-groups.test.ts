@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { until } from '../../../../test/waits.ts';
-import { areNamespacesPermitted, NetworkNamespaces } from './network-namespaces.ts';
+import { NetworkNamespaces, whyNoNamespaces } from './network-namespaces.ts';
 import { RedisCluster } from './redis-cluster.ts';
 import { RedisServer } from './redis-server.ts';
 import { SentinelTrio } from './sentinel-trio.ts';
@@ -37,7 +37,9 @@ describe('a Redis Cluster', () => {
   });
 });
 
-describe.skipIf(!areNamespacesPermitted())('servers in network namespaces', () => {
+const missing = whyNoNamespaces();
+
+describe.skipIf(missing)(`servers in network namespaces${missing ? ` (skipped: ${missing})` : ''}`, () => {
   it('packets are lost in one direction only, and nobody is told', async () => {
     const network = new NetworkNamespaces(2);
     const [near, far] = network.namespaces;

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { freePort } from '../../../../bench/src/free-port.ts';
 import { sleep, soonMs, until, within } from '../../../../test/waits.ts';
 import { atEnd } from './at-end.ts';
+import { inNamespace, type Namespace } from './network-namespaces.ts';
 import { RedisClient, type Login } from './redis-client.ts';
 import { RedisError, type RespValue } from './resp.ts';
 
@@ -20,8 +21,8 @@ export interface RedisOptions {
   readonly login?: Login;
   readonly mode?: 'sentinel';
   readonly env?: Readonly<Record<string, string>>;
-  /** The network namespace that it runs in, and its address there. */
-  readonly network?: { readonly name: string; readonly address: string };
+  /** Where it runs. By default in the namespace of this process. */
+  readonly network?: Namespace;
 }
 
 /** Where data was copied to. */
@@ -132,7 +133,11 @@ export class RedisServer {
 
   async untilInfo(section: string, pattern: RegExp): Promise<void> {
     let info = '';
-    const holds = async (): Promise<boolean> => pattern.test((info = await this.info(section)));
+    const holds = async (): Promise<boolean> => {
+      // Sentinel makes a replica of a server, and closes its connections.
+      info = await this.info(section).catch(String);
+      return pattern.test(info);
+    };
     // Redis does not announce these.
     await until(`INFO ${section} has ${pattern}`, holds, { step: () => sleep(20), soFar: () => info });
   }
@@ -188,8 +193,7 @@ export class RedisServer {
     if (data !== undefined) this.#replaceData(data);
     const { mode, network, env } = this.#options;
     const command = [program, 'redis.conf', ...(mode === 'sentinel' ? ['--sentinel'] : [])];
-    const inNetwork = network ? ['nsenter', `--net=/run/netns/${network.name}`] : [];
-    const [first = program, ...rest] = [...inNetwork, ...command];
+    const [first = program, ...rest] = [...inNamespace(network), ...command];
     const child = spawn(first, rest, {
       cwd: this.directory,
       env: { ...process.env, ...env },
