@@ -58,8 +58,17 @@ export class SharedNode {
 
   /** The memory of the process, in bytes. */
   get residentBytes(): number {
+    return this.#bytesOf('VmRSS');
+  }
+
+  /** The most memory that the process has had, in bytes. */
+  get peakResidentBytes(): number {
+    return this.#bytesOf('VmHWM');
+  }
+
+  #bytesOf(field: string): number {
     const status = readFileSync(`/proc/${this.server.program.process.pid}/status`, 'utf8');
-    return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? Infinity) * 1024;
+    return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? Infinity) * 1024;
   }
 }
 
