@@ -55,13 +55,14 @@ export async function openShared(
   { index, rules, limits, invariants, onFailure, logger }: LogParts,
 ): Promise<SharedLog> {
   const { redisPrefix, redisWait, redisStored } = settings;
+  const servers = serversOf(settings);
   const runId = randomBytes(15).toString('base64url');
   const nodeId = nodeIdOf(runId);
   let cluster: SharedCluster | undefined;
   const common = new CommonSettings({ ...limits, rules: rules.all }, logger);
   const { log, node } = await openRedisLog({
     ...limits,
-    servers: serversOf(settings),
+    servers,
     prefix: keyPrefixOf(redisPrefix),
     replicas: redisWait,
     stored: redisStored === '' ? undefined : (redisStored as 'memory' | 'disk'),
@@ -100,6 +101,7 @@ export async function openShared(
   const directory = {
     nodeId,
     key: Buffer.from(key, 'base64'),
+    usesTls: servers.usesTls,
     announce: (address: string) => shared.announce(address),
     addressOf: (id: string) => shared.addressOf(id),
   };

@@ -23,6 +23,8 @@ export interface NodeDirectory {
    * the same on all nodes. It never leaves a node over a connection to another node.
    */
   readonly key: Buffer;
+  /** Whether this node calls others with TLS. Each node also accepts calls without. */
+  readonly usesTls: boolean;
   /** Makes known that other nodes reach this node at an address, `HOST:PORT`. */
   announce(address: string): Promise<void>;
   /**

@@ -1,10 +1,13 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import type { CallerParts, HandshakeParts } from './handshake-parts.ts';
 import type { HostPort } from './host-port.ts';
+import { startTls } from './node-tls.ts';
 
 /*
- * The handshake with which a connection between two nodes begins: each proves to the other that it knows the
- * key. After it, the connection carries HTTP.
+ * The handshake with which a connection between two nodes begins if it has no TLS: each proves to the other
+ * that it knows the key. After it, the connection carries HTTP.
  *
  *   caller   → listener   magic (8 bytes), nonce of the caller (16)
  *   listener → caller     nonce of the listener (16), proof of the listener (32)
@@ -15,10 +18,10 @@ import type { HostPort } from './host-port.ts';
  * node listens at the address by now.
  *
  * Connections are authenticated, and not requests. A signature of each request would need clocks that agree,
- * and a memory of all signatures that were used, and it would cover neither bodies nor websockets. TLS with
- * this key (TLS-PSK) would also encrypt. But a tunnelled websocket would then take ten times the memory, and
- * bypass the direct writes of the fan-out. So nodes need a network that others cannot change, as they do for
- * Redis without TLS.
+ * and a memory of all signatures that were used, and it would cover neither bodies nor websockets.
+ *
+ * This handshake does not encrypt. A connection with TLS takes six times the memory, and a websocket in it
+ * bypasses the direct writes of the fan-out. So nodes use TLS only if they use it for Redis too.
  */
 
 /** Names the protocol and its version. */
@@ -30,33 +33,27 @@ const proofBytes = 32;
 /** How long a node can take for the connection and the handshake, in milliseconds. */
 export const handshakeMs = 2_000;
 
-type Role = 'caller' | 'listener';
+const otherKey = 'Another program listens at the address of the node, or the node has another key.';
 
-export interface HandshakeParts {
-  readonly key: Buffer;
-  /** The id of the node that listens. */
-  readonly listenerId: string;
-}
+type Role = 'caller' | 'listener';
 
 /**
  * Opens an authenticated connection to another node.
  *
  * @throws Error if the node cannot be reached, or has not proven in time that it is this node
  */
-export async function connectToNode(address: HostPort, parts: HandshakeParts): Promise<Socket> {
-  const socket = connect({ ...address, noDelay: true });
+export async function connectToNode(
+  address: HostPort,
+  { usesTls, ...parts }: HandshakeParts & CallerParts,
+): Promise<Socket> {
+  const socket = usesTls ? startTls(address, parts) : connect({ ...address, noDelay: true });
   const isLate = (): void => void socket.destroy(new Error('The node does not respond.'));
   const timer = setTimeout(isLate, handshakeMs);
   // Also for an error that comes before the user of the socket listens: it would end the process.
   socket.on('error', ignore);
   try {
-    const nonce = randomBytes(nonceBytes);
-    socket.write(Buffer.concat([magic, nonce]));
-    const answer = await readExactly(socket, nonceBytes + proofBytes);
-    const nonces = [nonce, answer.subarray(0, nonceBytes)];
-    if (!isProof(answer.subarray(nonceBytes), 'listener', parts, nonces))
-      throw new Error('Another program listens at the address of the node, or the node has another key.');
-    socket.write(proofOf('caller', parts, nonces));
+    if (usesTls) await once(socket, 'secureConnect').catch(explainTlsError);
+    else await callNode(socket, parts);
     return socket;
   } catch (error) {
     socket.destroy();
@@ -64,6 +61,20 @@ export async function connectToNode(address: HostPort, parts: HandshakeParts): P
   } finally {
     clearTimeout(timer);
   }
+}
+
+async function callNode(socket: Socket, parts: HandshakeParts): Promise<void> {
+  const nonce = randomBytes(nonceBytes);
+  socket.write(Buffer.concat([magic, nonce]));
+  const answer = await readExactly(socket, nonceBytes + proofBytes);
+  const nonces = [nonce, answer.subarray(0, nonceBytes)];
+  if (!isProof(answer.subarray(nonceBytes), 'listener', parts, nonces)) throw new Error(otherKey);
+  socket.write(proofOf('caller', parts, nonces));
+}
+
+/** An error of TLS says what the other end has sent. Other errors are those of the connection. */
+function explainTlsError(cause: Error & { readonly code?: string }): never {
+  throw cause.code?.startsWith('ERR_SSL_') ? new Error(otherKey, { cause }) : cause;
 }
 
 /**
@@ -91,7 +102,7 @@ function isProof(given: Buffer, role: Role, parts: HandshakeParts, nonces: reado
 }
 
 /** Reads so many bytes and not one more: what follows is HTTP. */
-function readExactly(socket: Socket, bytes: number): Promise<Buffer> {
+export function readExactly(socket: Socket, bytes: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const finish = (settle: () => void): void => {
       socket.off('readable', onReadable).off('error', fail).off('close', onEnd).off('end', onEnd);

@@ -3,7 +3,9 @@ import { createServer, type AddressInfo, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { notePassedOn } from '../access/tcp-addresses.ts';
 import { fixedLimits } from '../limits/fixed-limits.ts';
-import { acceptNode, handshakeMs, type HandshakeParts } from './node-handshake.ts';
+import type { HandshakeParts } from './handshake-parts.ts';
+import { acceptNode, handshakeMs, readExactly } from './node-handshake.ts';
+import { TlsAcceptor, tlsFirstByte } from './node-tls.ts';
 import { addressesOfPassedOn, addressHeaderBytesMax } from './passed-on-head.ts';
 
 /** The connections that may be in the handshake. Beyond it, the oldest is closed. */
@@ -26,8 +28,8 @@ export interface NodePortOptions extends HandshakeParts {
 }
 
 /**
- * Listens for other nodes only. A connection has to begin with the handshake of nodes; the bytes of strangers
- * never reach a parser of HTTP.
+ * Listens for other nodes only. A connection has to begin with the handshake of nodes, or with that of TLS;
+ * the bytes of strangers never reach a parser of HTTP.
  */
 export class NodePort {
   readonly #options: NodePortOptions;
@@ -37,12 +39,14 @@ export class NodePort {
     requireHostHeader: false,
   });
   readonly #tcp = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => void this.#accept(socket));
+  readonly #tls: TlsAcceptor;
   readonly #sockets = new Set<Socket>();
   /** The connections in the handshake, the oldest first. */
   readonly #strangers = new Set<Socket>();
 
   constructor(options: NodePortOptions) {
     this.#options = options;
+    this.#tls = new TlsAcceptor(options, handshakeMs);
     this.#tcp.maxConnections = options.connectionsMax + strangersMax;
   }
 
@@ -92,13 +96,21 @@ export class NodePort {
       oldest.destroy();
     }
     const timer = setTimeout(() => socket.destroy(), handshakeMs);
-    const isNode = await acceptNode(socket, this.#options).catch(() => false);
+    const node = await this.#authenticate(socket).catch(() => undefined);
     clearTimeout(timer);
     this.#strangers.delete(socket);
     if (socket.destroyed) return;
     // The event with which Node's HTTP server takes over a connection.
-    if (isNode) this.#http.emit('connection', socket);
+    if (node) this.#http.emit('connection', node.on('error', ignore));
     else refuse(socket);
+  }
+
+  /** @returns the connection to read from and write to; undefined if the caller is a stranger */
+  async #authenticate(socket: Socket): Promise<Socket | undefined> {
+    const first = await readExactly(socket, 1);
+    socket.unshift(first);
+    if (first[0] === tlsFirstByte) return this.#tls.accept(socket);
+    return (await acceptNode(socket, this.#options)) ? socket : undefined;
   }
 }
 

@@ -8,6 +8,7 @@ import {
 import type { Duplex } from 'node:stream';
 import type { HostPort } from './host-port.ts';
 import { hasBody } from '../access/has-body.ts';
+import type { CallerParts } from './handshake-parts.ts';
 import { connectToNode } from './node-handshake.ts';
 import { headersToPassOn, responseHeadersToPassOn } from './passed-on-head.ts';
 
@@ -32,8 +33,8 @@ export class RequestForwarder {
   readonly #silenceMs: number;
 
   /** @param silenceMs - how long another node can be silent, in milliseconds */
-  constructor(key: Buffer, silenceMs: number) {
-    this.#agent = new NodeAgent(key);
+  constructor(caller: CallerParts, silenceMs: number) {
+    this.#agent = new NodeAgent(caller);
     this.#silenceMs = silenceMs;
   }
 
@@ -103,11 +104,11 @@ export class RequestForwarder {
 
 /** Keeps connections that have begun with the handshake of nodes. */
 class NodeAgent extends Agent {
-  readonly #key: Buffer;
+  readonly #caller: CallerParts;
 
-  constructor(key: Buffer) {
+  constructor(caller: CallerParts) {
     super({ keepAlive: true, timeout: idleMs, maxFreeSockets: idleConnectionsMax });
-    this.#key = key;
+    this.#caller = caller;
   }
 
   override createConnection(
@@ -115,7 +116,8 @@ class NodeAgent extends Agent {
     onConnected?: (error: Error | null, connection: Duplex) => void,
   ): undefined {
     const { host, port, nodeId } = options as HostPort & { readonly nodeId: string };
-    connectToNode({ host, port }, { key: this.#key, listenerId: nodeId }).then(
+    const { key, usesTls } = this.#caller;
+    connectToNode({ host, port }, { key, usesTls, listenerId: nodeId }).then(
       (socket) => onConnected?.(null, socket),
       (error: Error) => (onConnected as ((error: Error) => void) | undefined)?.(error),
     );

@@ -50,8 +50,8 @@ export class SessionRouter {
     this.#directory = directory;
     this.#passedOnMax = passedOnMax;
     this.#logger = logger;
-    this.#requests = new RequestForwarder(directory.key, silenceMs);
-    this.#tunnels = new WebSocketTunnels(directory.key, silenceMs);
+    this.#requests = new RequestForwarder(directory, silenceMs);
+    this.#tunnels = new WebSocketTunnels(directory, silenceMs);
   }
 
   /** The id of a new session on this node. */

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { CallerParts } from './handshake-parts.ts';
 import { connectToNode } from './node-handshake.ts';
 import { upgradeToPassOn } from './passed-on-head.ts';
 import type { Callee } from './request-forwarder.ts';
@@ -10,13 +11,13 @@ const answerMs = 10_000;
 
 /** Passes upgrades to websockets on to other nodes, each over a connection of its own. */
 export class WebSocketTunnels {
-  readonly #key: Buffer;
+  readonly #caller: CallerParts;
   readonly #silenceMs: number;
   readonly #open = new Set<Socket>();
 
   /** @param silenceMs - how long a tunnel can be silent, in milliseconds */
-  constructor(key: Buffer, silenceMs: number) {
-    this.#key = key;
+  constructor(caller: CallerParts, silenceMs: number) {
+    this.#caller = caller;
     this.#silenceMs = silenceMs;
   }
 
@@ -28,8 +29,8 @@ export class WebSocketTunnels {
    * @throws Error if the other node has not responded. Then the client has no response yet
    */
   async open(callee: Callee, request: IncomingMessage, client: Duplex, head: Buffer): Promise<void> {
-    const parts = { key: this.#key, listenerId: callee.nodeId };
-    const node = await connectToNode(callee.address, parts);
+    const { key, usesTls } = this.#caller;
+    const node = await connectToNode(callee.address, { key, usesTls, listenerId: callee.nodeId });
     if (client.destroyed) return void node.destroy();
     this.#open.add(node);
     node.write(upgradeToPassOn(request));

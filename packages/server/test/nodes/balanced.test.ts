@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { nextEvent } from '../../../../test/waits.ts';
 import { connectClient, transports } from '../harness.ts';
 import { runPython } from '../python-program.ts';
-import { homeOf, startBalancer, startNodes } from './three-nodes.ts';
+import { homeOf, startBalancer, startNodes, StaticDirectory } from './three-nodes.ts';
 
 /** Counts what must not happen: clients that lose their connection. */
 function watchLosses(clients: readonly Socket[]): string[] {
@@ -14,10 +14,15 @@ function watchLosses(clients: readonly Socket[]): string[] {
 }
 
 describe('three nodes behind nginx that sends each request to another node', () => {
-  it.each(transports)(
-    'a stock client over %s needs no sticky sessions: it subscribes, publishes and receives through any node',
-    async (transport) => {
-      const { nodes } = await startNodes();
+  it.each(
+    transports.flatMap((transport) => [
+      [transport, 'without TLS', false] as const,
+      [transport, 'with TLS', true] as const,
+    ]),
+  )(
+    'a stock client over %s needs no sticky sessions: it subscribes, publishes and receives through any node, %s between nodes',
+    async (transport, _how, usesTls) => {
+      const { nodes } = await startNodes({}, new StaticDirectory(() => usesTls));
       const url = await startBalancer(nodes);
       const clients = await Promise.all(Array.from({ length: 12 }, () => connectClient(url, transport)));
       const losses = watchLosses(clients);

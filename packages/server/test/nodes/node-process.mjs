@@ -12,6 +12,7 @@ const server = createNode(
   {
     nodeId,
     key: Buffer.from(key, 'hex'),
+    usesTls: false,
     announce: async (address) => {
       own = address;
     },

@@ -22,35 +22,45 @@ export interface Pair {
   /** The number of requests that have come. */
   readonly started: () => number;
   readonly warnings: string[];
+  /** The errors of the warnings. */
+  readonly reasons: string[];
 }
 
-interface PairOptions {
+export interface PairOptions {
   readonly addressOf?: NodeDirectory['addressOf'];
   readonly passedOnMax?: number;
   readonly silenceMs?: number;
+  readonly usesTls?: boolean;
+  /** The key of the node that passes requests on. By default both nodes have the same. */
+  readonly callerKey?: Buffer;
 }
 
 /** A node that passes everything on, and the port of another node, which serves it. Closed with the test. */
 export async function startPair(
   serve: Partial<PassedOnRequests>,
-  { addressOf, passedOnMax = 100, silenceMs = 50_000 }: PairOptions = {},
+  { addressOf, passedOnMax = 100, silenceMs = 50_000, usesTls = false, callerKey }: PairOptions = {},
 ): Promise<Pair> {
   const key = randomBytes(32);
   const port = new NodePort({ key, listenerId: 'other', connectionsMax: 100 });
   port.serve({ isOurs: () => true, request: () => {}, upgrade: () => {}, ...serve });
   const nodePort = await port.listen('127.0.0.1', 0);
   const warnings: string[] = [];
+  const reasons: string[] = [];
   const router = new SessionRouter({
     directory: {
       nodeId: 'first',
-      key,
+      key: callerKey ?? key,
+      usesTls,
       announce: async () => {},
       addressOf: addressOf ?? (async () => `127.0.0.1:${nodePort}`),
     },
     passedOnMax,
     silenceMs,
     logger: {
-      warn: (_fields, sentence) => void warnings.push(sentence),
+      warn: (fields, sentence) => {
+        warnings.push(sentence);
+        reasons.push((fields as { err: Error }).err.message);
+      },
       error: (_fields, sentence) => void warnings.push(sentence),
     },
   });
@@ -74,6 +84,7 @@ export async function startPair(
     routings,
     started: () => started,
     warnings,
+    reasons,
   };
 }
 

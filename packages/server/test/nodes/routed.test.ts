@@ -304,6 +304,7 @@ it('a session of a node that has just started can be used through another node a
       {
         nodeId,
         key,
+        usesTls: false,
         announce: (address) => cluster.announce(address),
         addressOf: (other) => cluster.addressOf(other),
       },

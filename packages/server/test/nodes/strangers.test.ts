@@ -1,38 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { connect, createServer, type Socket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { nextEvent, soonMs, startListening, until, within } from '../../../../test/waits.ts';
+import { nextEvent, until } from '../../../../test/waits.ts';
 import { connectToNode } from '../../src/nodes/node-handshake.ts';
-import { startPair } from './pair.ts';
+import { dial, passedOn, startPort, startRecorder } from './stranger.ts';
 
 const forbidden = 'HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n';
-
-const passedOn =
-  'GET /socket.io/?sid=x HTTP/1.1\r\nHost: a\r\nfanfare-addresses: 127.0.0.1 127.0.0.1\r\n\r\n';
-
-/** A port for nodes that counts the requests that it serves. */
-async function startPort(): Promise<{ port: number; key: Buffer; served: string[]; url: string }> {
-  const served: string[] = [];
-  const { nodePort, key, url } = await startPair({
-    isOurs: ({ url: target = '' }) => target.startsWith('/socket.io/'),
-    request: (request, response) => {
-      served.push(request.url ?? '');
-      response.end('served');
-    },
-  });
-  return { port: nodePort, key, served, url };
-}
-
-/** A connection to a port, and everything that comes on it until it is closed. */
-function dial(port: number): { socket: Socket; received: () => Buffer; closed: Promise<Buffer> } {
-  const socket = connect(port, '127.0.0.1');
-  onTestFinished(() => void socket.destroy());
-  const pieces: Buffer[] = [];
-  socket.on('data', (piece: Buffer) => pieces.push(piece)).on('error', () => {});
-  const received = (): Buffer => Buffer.concat(pieces);
-  const closed = new Promise<Buffer>((resolve) => socket.once('close', () => resolve(received())));
-  return { socket, received, closed: within(soonMs, 'the port closes the connection', closed, received) };
-}
 
 describe('a stranger at the port for nodes', () => {
   it('a stranger that speaks HTTP gets 403, and no request of it is served', async () => {
@@ -45,7 +17,7 @@ describe('a stranger at the port for nodes', () => {
 
   it('a stranger with another key gets 403, and learns that it is not talking to its own node', async () => {
     const { port, served } = await startPort();
-    const wrong = { key: randomBytes(32), listenerId: 'other' };
+    const wrong = { key: randomBytes(32), listenerId: 'other', usesTls: false };
     await expect(connectToNode({ host: '127.0.0.1', port }, wrong)).rejects.toThrow('has another key');
     const { socket, closed } = dial(port);
     socket.write(Buffer.concat([Buffer.from('fanfare1'), randomBytes(16)]));
@@ -60,7 +32,7 @@ describe('a stranger at the port for nodes', () => {
     const recorder = await startRecorder(port);
     const node = await connectToNode(
       { host: '127.0.0.1', port: recorder.port },
-      { key, listenerId: 'other' },
+      { key, listenerId: 'other', usesTls: false },
     );
     node.write(passedOn);
     expect(String(await nextEvent(node, 'data', 'the request is served'))).toMatch(/^HTTP\/1\.1 200/);
@@ -114,7 +86,10 @@ describe('a node', () => {
     ['two headers with addresses', passedOn.replace('\r\n\r\n', '\r\nfanfare-addresses: 1 2\r\n\r\n')],
   ])('a node gets 403 for a request with %s', async (_what, request) => {
     const { port, key, served } = await startPort();
-    const socket = await connectToNode({ host: '127.0.0.1', port }, { key, listenerId: 'other' });
+    const socket = await connectToNode(
+      { host: '127.0.0.1', port },
+      { key, listenerId: 'other', usesTls: false },
+    );
     onTestFinished(() => void socket.destroy());
     let text = '';
     socket.on('data', (piece: Buffer) => (text += piece.toString()));
@@ -131,17 +106,3 @@ describe('a node', () => {
     expect([response.status, await response.text()]).toEqual([200, 'served']);
   });
 });
-
-/** Passes connections on to a port. @returns its own port, and everything that callers have sent */
-async function startRecorder(port: number): Promise<{ port: number; sent: () => Buffer }> {
-  const sent: Buffer[] = [];
-  const recorder = createServer((caller) => {
-    const listener = connect(port, '127.0.0.1');
-    caller.on('data', (piece: Buffer) => sent.push(piece)).on('error', () => {});
-    caller.pipe(listener).on('error', () => {});
-    listener.pipe(caller);
-  });
-  const own = await startListening(recorder);
-  onTestFinished(() => void recorder.close());
-  return { port: own, sent: () => Buffer.concat(sent) };
-}

@@ -10,11 +10,18 @@ import { strictLogger } from '../harness.ts';
 export class StaticDirectory {
   readonly key: Buffer = randomBytes(32);
   readonly addresses = new Map<string, string>();
+  readonly #usesTls: (nodeId: string) => boolean;
+
+  /** @param usesTls - whether a node calls others with TLS */
+  constructor(usesTls: (nodeId: string) => boolean = () => false) {
+    this.#usesTls = usesTls;
+  }
 
   viewOf(nodeId: string): NodeDirectory {
     return {
       nodeId,
       key: this.key,
+      usesTls: this.#usesTls(nodeId),
       announce: async (address) => void this.addresses.set(nodeId, address),
       addressOf: async (other) => this.addresses.get(other),
     };

@@ -10,6 +10,7 @@ import { freePort } from '../../../../../bench/src/free-port.ts';
 import { RedisCluster } from '../../redis/redis-cluster.ts';
 import { RedisServer } from '../../redis/redis-server.ts';
 import { SentinelTrio } from '../../redis/sentinel-trio.ts';
+import { selfSigned } from '../../self-signed.ts';
 import { soonMs, until, within } from '../../../../../test/waits.ts';
 import { caughtUp, openNodeLog } from './open-node-log.ts';
 
@@ -165,11 +166,8 @@ describe('a log whose replicas must confirm', () => {
 describe('a connection with TLS', () => {
   it('is made if the certificate of Redis is trusted, and refused if it is not', async () => {
     const port = await freePort();
-    const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1'];
-    const kind = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2'];
-    const { stdout: keyAndCert } = await run('openssl', [...kind, '-keyout', '-', '-out', '-', ...subject]);
     const redis = await RedisServer.start({
-      files: { 'tls.pem': keyAndCert },
+      files: { 'tls.pem': await selfSigned() },
       config: [
         `tls-port ${port}`,
         'tls-cert-file tls.pem',
