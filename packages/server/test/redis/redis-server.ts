@@ -128,7 +128,13 @@ export class RedisServer {
 
   /** A section of `INFO`. */
   async info(section: string): Promise<string> {
-    return String(await this.command('INFO', section));
+    const ask = (): Promise<RespValue> => this.command('INFO', section);
+    const reply = await ask().catch((error: unknown) => {
+      if (error instanceof RedisError) throw error;
+      // Sentinel closes all connections of a server whose role it changes.
+      return ask();
+    });
+    return String(reply);
   }
 
   async untilInfo(section: string, pattern: RegExp): Promise<void> {
