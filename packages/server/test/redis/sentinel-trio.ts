@@ -15,6 +15,8 @@ export interface SentinelOptions {
   readonly downAfterMs?: number;
   /** Of the primary and the replicas. */
   readonly config?: readonly string[];
+  /** Of the sentinels: passwords, for example. */
+  readonly sentinelConfig?: readonly string[];
   /** Where the servers and the sentinels run, one network for each pair of them. By default this machine. */
   readonly networks?: readonly NonNullable<RedisOptions['network']>[];
 }
@@ -32,7 +34,7 @@ export class SentinelTrio {
 
   /** Starts them, and waits until each sentinel knows all others. */
   static async start(options: SentinelOptions = {}): Promise<SentinelTrio> {
-    const { downAfterMs = 1_000, config = [], networks = [] } = options;
+    const { downAfterMs = 1_000, config = [], sentinelConfig = [], networks = [] } = options;
     const at = (index: number): RedisOptions => {
       const network = networks[index];
       return network ? { network } : {};
@@ -45,6 +47,7 @@ export class SentinelTrio {
       `sentinel monitor ${name} ${primary.host} ${primary.port} 2`,
       `sentinel down-after-milliseconds ${name} ${downAfterMs}`,
       `sentinel failover-timeout ${name} 5000`,
+      ...sentinelConfig,
     ];
     const sentinels = await Promise.all(
       [0, 1, 2].map((index) => RedisServer.start({ ...at(index), mode: 'sentinel', config: watching })),

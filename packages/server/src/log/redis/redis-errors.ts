@@ -81,7 +81,7 @@ const refusals: Readonly<Record<string, Refusal>> = {
 };
 
 /** The first words of errors about the user in the URL. */
-const accessErrors: ReadonlySet<string> = new Set(['NOPERM', 'NOAUTH', 'WRONGPASS']);
+export const accessErrors: ReadonlySet<string> = new Set(['NOPERM', 'NOAUTH', 'WRONGPASS']);
 
 /**
  * Turns an error reply of Redis into an error of the log that says what to do. The command was not carried

@@ -4,6 +4,7 @@ import { LogUnwritableError } from '../topic-log.ts';
 import type { Argument } from './library.ts';
 import { ConnectionLostError, errorOfReply } from './redis-errors.ts';
 import type { RedisServers } from './redis-url.ts';
+import { errorOfSentinels } from './sentinel-errors.ts';
 
 /** One connection to Redis, from its beginning to its end. It is never repaired: the next one replaces it. */
 export interface RedisLink {
@@ -76,9 +77,15 @@ function loginOf({ user, password, db }: RedisServers): RedisOptions {
   };
 }
 
-function sentinelsOf({ hosts, group = '', usesTls }: RedisServers): RedisOptions {
-  const tls = usesTls ? { enableTLSForSentinelMode: true, sentinelTLS: {} } : {};
-  return { sentinels: [...hosts], name: group, ...tls };
+function sentinelsOf(servers: RedisServers): RedisOptions {
+  const { hosts, group = '', usesTls, sentinelUser, sentinelPassword } = servers;
+  return {
+    sentinels: [...hosts],
+    name: group,
+    ...(sentinelUser === undefined ? {} : { sentinelUsername: sentinelUser }),
+    ...(sentinelPassword === undefined ? {} : { sentinelPassword }),
+    ...(usesTls ? { enableTLSForSentinelMode: true, sentinelTLS: {} } : {}),
+  };
 }
 
 class IoredisLink implements RedisLink {
@@ -119,7 +126,8 @@ class IoredisLink implements RedisLink {
       return this;
     } catch (error) {
       this.#redis.disconnect();
-      throw this.#connectError(this.#lastError ?? (error as Error));
+      const last = this.#lastError ?? (error as Error);
+      throw (await errorOfSentinels(last, this.#servers)) ?? this.#connectError(last);
     } finally {
       clearTimeout(isLate);
     }

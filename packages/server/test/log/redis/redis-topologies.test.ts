@@ -164,36 +164,70 @@ describe('a log whose replicas must confirm', () => {
 });
 
 describe('a connection with TLS', () => {
+  const dist = fileURLToPath(new URL('../../../dist/log/redis/', import.meta.url));
+  const program = `
+    const { openLink } = await import('${dist}redis-link.js');
+    const { parseRedisUrl } = await import('${dist}redis-url.js');
+    try {
+      const link = await openLink(parseRedisUrl(process.argv[1]));
+      console.log(String(await link.send('ECHO', ['hello'])));
+    } catch (error) {
+      console.log(error.message);
+    }
+    process.exit();`;
+
+  /** Connects in a process whose certificates the environment names. */
+  async function connect(url: string, env: NodeJS.ProcessEnv): Promise<string> {
+    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', program, url], {
+      env: { ...process.env, ...env },
+    });
+    return stdout.trim();
+  }
+
+  /** The configuration of a server that accepts TLS on a second port. */
+  const configOf = (port: number): string[] => [
+    `tls-port ${port}`,
+    'tls-cert-file tls.pem',
+    'tls-key-file tls.pem',
+    'tls-ca-cert-file tls.pem',
+    'tls-auth-clients no',
+  ];
+
   it('is made if the certificate of Redis is trusted, and refused if it is not', async () => {
     const port = await freePort();
     const redis = await RedisServer.start({
       files: { 'tls.pem': await selfSigned() },
+      config: configOf(port),
+    });
+    const url = `rediss://127.0.0.1:${port}`;
+    expect(await connect(url, { NODE_EXTRA_CA_CERTS: join(redis.directory, 'tls.pem') })).toBe('hello');
+    expect(await connect(url, {})).toMatch(/cannot be reached.*self-signed/);
+  });
+
+  it('to Sentinels and to the primary is made if their certificates are trusted, and refused if one is not', async () => {
+    const [port, sentinelPort] = [await freePort(), await freePort()];
+    const [ofRedis, ofSentinel] = [await selfSigned(), await selfSigned()];
+    const redis = await RedisServer.start({ files: { 'tls.pem': ofRedis }, config: configOf(port) });
+    const sentinel = await RedisServer.start({
+      mode: 'sentinel',
+      files: { 'tls.pem': ofSentinel, 'both.pem': ofRedis + ofSentinel, 'redis.pem': ofRedis },
       config: [
-        `tls-port ${port}`,
-        'tls-cert-file tls.pem',
-        'tls-key-file tls.pem',
-        'tls-ca-cert-file tls.pem',
-        'tls-auth-clients no',
+        ...configOf(sentinelPort).map((line) =>
+          line.replace('ca-cert-file tls.pem', 'ca-cert-file both.pem'),
+        ),
+        'tls-replication yes',
+        `sentinel monitor mymaster 127.0.0.1 ${port} 1`,
       ],
     });
-    const dist = fileURLToPath(new URL('../../../dist/log/redis/', import.meta.url));
-    const program = `
-      const { openLink } = await import('${dist}redis-link.js');
-      const { parseRedisUrl } = await import('${dist}redis-url.js');
-      try {
-        const link = await openLink(parseRedisUrl('rediss://127.0.0.1:${port}'));
-        console.log(String(await link.send('ECHO', ['hello'])));
-      } catch (error) {
-        console.log(error.message);
-      }
-      process.exit();`;
-    const connect = async (env: NodeJS.ProcessEnv): Promise<string> => {
-      const { stdout } = await run(process.execPath, ['--input-type=module', '-e', program], {
-        env: { ...process.env, ...env },
-      });
-      return stdout.trim();
-    };
-    expect(await connect({ NODE_EXTRA_CA_CERTS: join(redis.directory, 'tls.pem') })).toBe('hello');
-    expect(await connect({})).toMatch(/cannot be reached.*self-signed/);
+    const url = `rediss+sentinel://127.0.0.1:${sentinelPort}/mymaster`;
+    const trusting = (name: string): NodeJS.ProcessEnv => ({
+      NODE_EXTRA_CA_CERTS: join(sentinel.directory, name),
+    });
+    expect(await connect(url, trusting('both.pem'))).toBe('hello');
+    expect(await connect(url, trusting('redis.pem'))).toBe(
+      "The Sentinels of the group 'mymaster' cannot be reached: self-signed certificate",
+    );
+    expect(await connect(url, trusting('tls.pem'))).toMatch(/cannot be reached.*self-signed/);
+    expect(redis.isRunning).toBe(true);
   });
 });

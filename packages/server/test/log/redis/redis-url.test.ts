@@ -41,6 +41,22 @@ describe('the URL of Redis', () => {
     });
   });
 
+  it('has the user and the password of Sentinels as parameters', () => {
+    const url = 'redis+sentinel://one/mymaster';
+    expect(parseRedisUrl(url)).not.toHaveProperty('sentinelPassword');
+    expect(parseRedisUrl(`${url}?sentinelPassword=a%26b=+c`)).toMatchObject({ sentinelPassword: 'a&b=+c' });
+    const servers = parseRedisUrl('redis+sentinel://ann:a@one/g/2?sentinelUser=bob&sentinelPassword=b');
+    expect(servers).toMatchObject({
+      user: 'ann',
+      password: 'a',
+      sentinelUser: 'bob',
+      sentinelPassword: 'b',
+      group: 'g',
+      db: 2,
+    });
+    expect(describeServers(servers)).toBe('redis+sentinel://one:26379/g/2');
+  });
+
   it('names nodes of a cluster', () => {
     expect(parseRedisUrl('rediss+cluster://one:1,two:2')).toEqual({
       kind: 'cluster',
@@ -64,7 +80,13 @@ describe('the URL of Redis', () => {
     ['redis://:%zz@a', '%25'],
     ['redis+sentinel://a', 'name of the group'],
     ['redis+cluster://a/1', 'only the database 0'],
-    ['redis://a?x=1', 'must be redis://'],
+    ['redis://a?x=1', 'Only a redis+sentinel:// URL'],
+    ['redis+cluster://a?sentinelPassword=b', 'Only a redis+sentinel:// URL'],
+    ['redis+sentinel://a/g?password=b', 'sentinelPassword=PASSWORD'],
+    ['redis+sentinel://a/g?sentinelPassword=b&c', 'an & in a password as %26'],
+    ['redis+sentinel://a/g?sentinelPassword', 'unknown parameter'],
+    ['redis+sentinel://a/g?sentinelUser=ann', 'sentinelUser without a sentinelPassword'],
+    ['redis+sentinel://a/g?sentinelPassword=%zz', '%25'],
   ])('%s is refused in words', (url, words) => {
     expect(() => parseRedisUrl(url)).toThrow(words);
   });
