@@ -148,6 +148,18 @@ export class RedisServer {
     await until(`INFO ${section} has ${pattern}`, holds, { step: () => sleep(20), soFar: () => info });
   }
 
+  /** Waits until replicas have everything that was written before. */
+  async untilCopied(replicas: number): Promise<void> {
+    const client = await this.connect();
+    const isCopied = async (): Promise<boolean> => {
+      // Since Redis 7.2, `WAIT` waits for what its own connection has sent to replicas.
+      await client.command('PUBLISH', 'copied', '');
+      return Number(await client.command('WAIT', replicas, 1_000)) >= replicas;
+    };
+    await until(`${replicas} replicas have everything`, isCopied);
+    client.close();
+  }
+
   async configSet(name: string, value: string | number): Promise<void> {
     await this.command('CONFIG', 'SET', name, value);
   }
