@@ -80,7 +80,9 @@ export class CommandConnection {
   }
 
   /**
-   * Waits until the replicas have everything that Redis has answered before.
+   * Waits until the replicas have everything that Redis has answered before. Since Redis 7.2, they only need
+   * to have what Redis has written until the last write of this connection. An append is such a write, and so
+   * is the greeting of a new connection, before appends are sent again.
    *
    * @returns the number of replicas that have it
    */

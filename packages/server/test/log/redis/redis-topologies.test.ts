@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Topic } from '@fanfare/protocol';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -8,6 +9,7 @@ import type { RedisLog } from '../../../src/log/redis/open-redis-log.ts';
 import { LogUncertainError, type LogRecord } from '../../../src/log/topic-log.ts';
 import { freePort } from '../../../../../bench/src/free-port.ts';
 import { RedisCluster } from '../../redis/redis-cluster.ts';
+import { RedisProxy } from '../../redis/redis-proxy.ts';
 import { RedisServer } from '../../redis/redis-server.ts';
 import { SentinelTrio } from '../../redis/sentinel-trio.ts';
 import { selfSigned } from '../../self-signed.ts';
@@ -57,7 +59,7 @@ describe('a log on a group of Sentinels', () => {
     const tail = follow(one);
     for (let at = 0; at < 10; at++) await append(one, at);
     const [primary, ...replicas] = trio.servers as [RedisServer, ...RedisServer[]];
-    expect(await primary.command('WAIT', 2, 5_000)).toBe(2);
+    await primary.untilCopied(2);
     const { epoch } = one.log;
     await primary.kill();
     await until('a replica is promoted', async () => {
@@ -124,10 +126,16 @@ describe('a log on a Redis Cluster', () => {
 });
 
 describe('a log whose replicas must confirm', () => {
-  it('says that messages are replicated, and that it is unknown when replicas do not confirm', async () => {
+  /** A primary with a replica that confirms. */
+  async function startBoth(): Promise<{ primary: RedisServer; replica: RedisServer }> {
     const primary = await RedisServer.start();
     const replica = await RedisServer.startReplica(primary);
-    expect(await primary.command('WAIT', 1, 5_000)).toBe(1);
+    await primary.untilCopied(1);
+    return { primary, replica };
+  }
+
+  it('says that messages are replicated, and that it is unknown when replicas do not confirm', async () => {
+    const { primary, replica } = await startBoth();
     const one = await open(primary.url, '{fanfare}:', 1);
     const tail = follow(one);
     expect(await append(one, 1)).toMatchObject([{ kind: 'appended', stored: 'replicated' }]);
@@ -147,18 +155,59 @@ describe('a log whose replicas must confirm', () => {
     expect(tail.messages.slice(0, 3)).toEqual([1, 2, 3]);
   });
 
-  it('counts replicas that have what an earlier connection has written', async () => {
-    const primary = await RedisServer.start();
-    const replica = await RedisServer.startReplica(primary);
-    const earlier = await primary.connect();
-    await earlier.command('SET', 'a', 'b');
-    expect(await earlier.command('WAIT', 1, 5_000)).toBe(1);
+  const has = (primary: RedisServer, messages: number): Promise<void> =>
+    until(
+      'Redis has the messages',
+      async () => (await primary.command('LLEN', '{fanfare}:m:news')) === messages,
+    );
+
+  it('waits for the replicas again when another node gets the same id', async () => {
+    const { primary, replica } = await startBoth();
+    const [one, other] = [await open(primary.url, '{fanfare}:', 1), await open(primary.url, '{fanfare}:', 1)];
+    for (const each of [one, other]) expect(await append(each, 1)).toMatchObject([{ stored: 'replicated' }]);
+    const record = { topic: news, messageJson: '2', id: 'a retry' };
     replica.pause();
-    await earlier.command('SET', 'a', 'c');
-    const later = await primary.connect();
-    // A connection waits for everything that was written before its last command, by whomever.
-    await later.command('GET', 'a');
-    expect(await later.command('WAIT', 1, 200)).toBe(0);
+    await expect(one.log.append([record])).rejects.toThrow(LogUncertainError);
+    await expect(other.log.append([record])).rejects.toThrow(LogUncertainError);
+    replica.resume();
+    await until('the replica confirms again', () =>
+      other.log.append([record]).then(
+        ([outcome]) => outcome?.kind === 'duplicate',
+        () => false,
+      ),
+    );
+  });
+
+  it('waits for the replicas again on the next connection if one is lost meanwhile', async () => {
+    const { primary, replica } = await startBoth();
+    const proxy = await RedisProxy.to(primary.port);
+    const one = await open(`redis://127.0.0.1:${proxy.port}`, '{fanfare}:', 1);
+    expect(await append(one, 1)).toMatchObject([{ stored: 'replicated' }]);
+    replica.pause();
+    const result = append(one, 2);
+    await has(primary, 2);
+    proxy.cut();
+    await expect(result).rejects.toThrow(LogUncertainError);
+    expect(await primary.command('LLEN', '{fanfare}:m:news')).toBe(2);
+    replica.resume();
+  });
+
+  it('says that it is unknown what became of messages if Redis ends before the replicas confirm them', async () => {
+    const { primary, replica } = await startBoth();
+    const one = await open(primary.url, '{fanfare}:', 1);
+    expect(await append(one, 1)).toMatchObject([{ stored: 'replicated' }]);
+    replica.pause();
+    // Both batches are answered at once: one waits for the replicas, and the other one for this wait.
+    primary.pause();
+    const first = append(one, 2);
+    await nextTurn();
+    const second = append(one, 3);
+    await nextTurn();
+    primary.resume();
+    await has(primary, 3);
+    await primary.kill();
+    await expect(first).rejects.toThrow(LogUncertainError);
+    await expect(second).rejects.toThrow(LogUncertainError);
     replica.resume();
   });
 });
