@@ -54,14 +54,18 @@ export class FunctionCalls {
 
   #load(): void {
     this.#isLoading = true;
-    this.#link.send('FUNCTION', ['LOAD', 'REPLACE', this.#code]).then(
-      () => {
-        for (const { send } of this.#takeWaiting()) send();
-      },
-      (error: unknown) => {
-        for (const { fail } of this.#takeWaiting()) fail(error);
-      },
-    );
+    // Not with REPLACE: functions that another server has loaded meanwhile would lose their variables.
+    this.#link
+      .send('FUNCTION', ['LOAD', this.#code])
+      .catch(acceptExisting)
+      .then(
+        () => {
+          for (const { send } of this.#takeWaiting()) send();
+        },
+        (error: unknown) => {
+          for (const { fail } of this.#takeWaiting()) fail(error);
+        },
+      );
   }
 
   #takeWaiting(): readonly WaitingCall[] {
@@ -70,4 +74,9 @@ export class FunctionCalls {
     this.#isLoading = false;
     return waiting;
   }
+}
+
+/** A library of this name has the same code: the name has a digest of it. */
+function acceptExisting(error: unknown): void {
+  if (!(error instanceof Error) || !/Library '.*' already exists/.test(error.message)) throw error;
 }

@@ -105,6 +105,30 @@ describe('a connection to Redis', () => {
     expect(list.map(Number)).toEqual(Array.from({ length: 21 }, (_, at) => at));
   });
 
+  it('keeps the variables of functions that another server has loaded meanwhile', async () => {
+    const counting = `#!lua name=fanfare_counting
+      local count = 0
+      redis.register_function('fanfare_count', function() count = count + 1; return count end)`;
+    const server = await redis();
+    const [early, late] = [await link(server.url), await link(server.url)];
+    let load = (): void => {};
+    const mayLoad = new Promise<void>((resolve) => (load = resolve));
+    let isLoading = false;
+    const send = async (...[command, args]: Parameters<RedisLink['send']>): Promise<unknown> => {
+      if (command === 'FUNCTION') {
+        isLoading = true;
+        await mayLoad;
+      }
+      return late.send(command, args);
+    };
+    const slow = new FunctionCalls({ ...late, send } as RedisLink, counting, '{a}:');
+    const second = slow.call('fanfare_count', []);
+    await until('the slow server finds no functions', () => isLoading);
+    expect(await new FunctionCalls(early, counting, '{a}:').call('fanfare_count', [])).toBe(1);
+    load();
+    expect(await within(soonMs, 'the slow server gets its answer', second)).toBe(2);
+  });
+
   it('ends when Redis is killed, and commands without an answer say that it was lost', async () => {
     const server = await redis();
     const opened = await link(server.url);
