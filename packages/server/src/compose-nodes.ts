@@ -32,9 +32,14 @@ export interface Nodes {
 
 export function composeNodes({ directory, settings, isAttached, logger }: NodesParts): Nodes {
   const { connectionsMax } = settings;
-  const { key, nodeId } = directory;
   const router = new SessionRouter({ directory, passedOnMax: connectionsMax, silenceMs, logger });
-  const port = new NodePort({ key, listenerId: nodeId, connectionsMax });
+  const port = new NodePort({
+    get key() {
+      return directory.key;
+    },
+    listenerId: directory.nodeId,
+    connectionsMax,
+  });
   return {
     router,
     port,

@@ -76,9 +76,11 @@ export async function openShared(
     logger,
   });
   const { nodes } = node.library;
-  const ownKey = randomBytes(keyBytes).toString('base64');
+  // The first node chooses the key. If Redis loses its data, the nodes that have the key give it again.
+  let key = randomBytes(keyBytes).toString('base64');
   const beat = async (address: string): Promise<LivingNodes> => {
-    const living = await nodes.beat(nodeId, address, ownKey, common.digest);
+    const living = await nodes.beat(nodeId, address, key, common.digest);
+    key = living.key;
     common.note(living.settings);
     return living;
   };
@@ -94,13 +96,15 @@ export async function openShared(
     await shared.close();
     await log.close();
   };
-  const { key } = await beat('').catch(async (error: unknown) => {
+  await beat('').catch(async (error: unknown) => {
     await close();
     throw error;
   });
   const directory = {
     nodeId,
-    key: Buffer.from(key, 'base64'),
+    get key() {
+      return Buffer.from(key, 'base64');
+    },
     usesTls: servers.usesTls,
     announce: (address: string) => shared.announce(address),
     addressOf: (id: string) => shared.addressOf(id),

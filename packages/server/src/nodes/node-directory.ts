@@ -20,7 +20,8 @@ export interface NodeDirectory {
   readonly nodeId: string;
   /**
    * The secret with which nodes prove to each other that they are nodes of the same Fanfare: 32 random bytes,
-   * the same on all nodes. It never leaves a node over a connection to another node.
+   * the same on all nodes. It never leaves a node over a connection to another node. It can change if the
+   * directory loses its data, so it is read for each connection.
    */
   readonly key: Buffer;
   /** Whether this node calls others with TLS. Each node also accepts calls without. */

@@ -105,3 +105,23 @@ it('with the app’s own Socket.IO server, Fanfare’s messages reach the client
     { code: 1, message: 'Session ID unknown' },
   ]);
 });
+
+it('a node that starts after Redis has lost its data gets requests passed on from nodes that ran before', async () => {
+  const redis = await RedisServer.start();
+  const logger = { warn: () => {}, error: strictLogger.error };
+  const first = await startApp(redis, { logger });
+  const earlier = [await startApp(redis, { logger }), await startApp(redis, { logger })];
+  // It has chosen the key of all nodes.
+  await first.fanfare.stop();
+  await redis.flushAll();
+  const isKnown = async (): Promise<boolean> => (await redis.command('EXISTS', '{fanfare}:nodes:key')) === 1;
+  await until('a node that ran before makes itself known again', isKnown);
+  const later = await startApp(redis, { logger });
+  const client = await connectClient(later.url, 'polling');
+  const { id } = client.io.engine as unknown as { readonly id: string };
+  for (const { url } of earlier) {
+    const target = `${url}/socket.io/?EIO=4&transport=polling&sid=${id}`;
+    const passedOn = await fetch(target, { method: 'POST', body: '3' });
+    expect([passedOn.status, await passedOn.text()]).toEqual([200, 'ok']);
+  }
+});
