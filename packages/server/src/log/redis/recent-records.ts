@@ -2,6 +2,7 @@ import { isPattern, matches, type Interest, type Offset, type Topic } from '@fan
 import type { Rules } from '../../rules/rule.ts';
 import type { LogRecord, MayRead, Page, PageLimit, Position, Start } from '../topic-log.ts';
 import type { Frame } from './library.ts';
+import { PackedRecords } from './packed-records.ts';
 import { TopicRun } from './topic-run.ts';
 
 export interface RecentRecordsOptions {
@@ -14,8 +15,8 @@ export interface RecentRecordsOptions {
 /** Maximum size of the recent records in memory. */
 const defaultBytesMax = 67_108_864;
 
-/** The approximate overhead of a record in memory. */
-const recordBytes = 256;
+/** The overhead of a record in memory: its head, its places, and its part of a run. */
+const recordBytes = 64;
 
 /** The records of a page of a pattern are among so many. It takes about 2 ms. */
 const scannedMax = 4_096;
@@ -38,8 +39,10 @@ interface EpochStart {
 export class RecentRecords {
   readonly #options: RecentRecordsOptions;
   readonly #bytesMax: number;
-  /** Without a gap: the record at `i` has the sequence `#start + 1 + i - #first`. */
-  #records: LogRecord[] = [];
+  /** Without a gap: the record at `i` has the sequence `#start + 1 + i`. */
+  #records = new PackedRecords();
+  /** The runs of the records: that of the record at `i` is at `#first + i`. */
+  #runs: TopicRun[] = [];
   #first = 0;
   #bytes = 0;
   /** The sequence after which all stored records are here. */
@@ -62,7 +65,8 @@ export class RecentRecords {
 
   /** Forgets all records: those after the place follow. */
   restart({ epoch, sequence }: Offset): void {
-    this.#records = [];
+    this.#records = new PackedRecords();
+    this.#runs = [];
     this.#first = 0;
     this.#bytes = 0;
     this.#start = sequence;
@@ -119,7 +123,7 @@ export class RecentRecords {
     const run = this.#topics.get(topic);
     const at = run?.after(offset.sequence) ?? 0;
     const due = run?.countFrom(at) ?? 0;
-    const ordinal = run?.at(at) ? (run.at(at)?.ordinal ?? 1) - 1 : run?.at(at - 1)?.ordinal;
+    const ordinal = due > 0 ? this.#ordinalOf(run?.at(at), -1) : this.#ordinalOf(run?.at(at - 1));
     const place = due === 0 ? this.#place : offset;
     return {
       position: { epoch: place.epoch, sequence: place.sequence, ...(ordinal !== undefined && { ordinal }) },
@@ -141,10 +145,10 @@ export class RecentRecords {
     const records: LogRecord[] = [];
     let bytes = 0;
     let at = run?.after(position.sequence) ?? 0;
-    for (let record = run?.at(at); record; record = run?.at(++at)) {
+    for (let next = run?.at(at); next !== undefined; next = run?.at(++at)) {
       bytes += run?.bytesAt(at) ?? 0;
       if (records.length > 0 && (records.length >= recordsMax || bytes > bytesMax)) break;
-      records.push(record);
+      records.push(this.#recordAt(next));
     }
     const isAtHead = run?.at(at) === undefined;
     const last = records.at(-1);
@@ -184,14 +188,14 @@ export class RecentRecords {
     let bytes = 0;
     const end = Math.min(this.#head, after + scannedMax);
     for (let sequence = after + 1; sequence <= end; sequence++) {
-      const record = this.#records[this.#first + sequence - this.#start - 1] as LogRecord;
-      const { topic } = record;
+      const { topic } = this.#runs[this.#first + sequence - this.#start - 1] as TopicRun;
       if (!wanted.has(topic)) {
         const isWanted = matches(interest, topic) && mayRead(topic);
         if (isWanted && !this.#isWhole(topic, after)) return undefined;
         wanted.set(topic, isWanted);
       }
       if (!wanted.get(topic)) continue;
+      const record = this.#recordAt(sequence);
       bytes += Buffer.byteLength(record.messageJson);
       if (records.length > 0 && (records.length >= recordsMax || bytes > bytesMax)) {
         return { records, sequence: sequence - 1, isAtHead: false };
@@ -225,33 +229,44 @@ export class RecentRecords {
     if (keep === 'none' || !run) return true;
     const first = run.after(after);
     const oldest = run.at(first);
-    if (!oldest) return true;
-    const isYoung = oldest.time + keep.ageMs - ageMarginMs > this.#options.clock();
+    if (oldest === undefined) return true;
+    const isYoung =
+      this.#records.timeAt(oldest - this.#start - 1) + keep.ageMs - ageMarginMs > this.#options.clock();
     return isYoung && run.countFrom(first) <= keep.count && run.bytesFrom(first) <= keep.bytes;
   }
 
   #push(record: LogRecord): void {
     const bytes = Buffer.byteLength(record.messageJson);
     let run = this.#topics.get(record.topic);
-    if (!run) this.#topics.set(record.topic, (run = new TopicRun()));
-    run.add(record, bytes);
-    this.#records.push(record);
+    if (!run) this.#topics.set(record.topic, (run = new TopicRun(record.topic)));
+    run.add(record.sequence, bytes);
+    this.#records.push(record, bytes);
+    this.#runs.push(run);
     this.#head = record.sequence;
     this.#bytes += bytes + recordBytes;
   }
 
   #dropOldest(): void {
-    const record = this.#records[this.#first] as LogRecord;
-    const run = this.#topics.get(record.topic);
-    this.#bytes -= (run?.bytesAt(run.after(record.sequence - 1)) ?? 0) + recordBytes;
-    run?.dropOldest();
-    if (run?.isEmpty) this.#topics.delete(record.topic);
-    this.#start = record.sequence;
+    const run = this.#runs[this.#first] as TopicRun;
+    this.#records.dropOldest();
+    this.#bytes -= run.dropOldest() + recordBytes;
+    if (run.isEmpty) this.#topics.delete(run.topic);
+    this.#start++;
     this.#first++;
-    if (this.#first >= 4_096 && this.#first * 2 >= this.#records.length) {
-      this.#records.splice(0, this.#first);
+    if (this.#first >= 4_096 && this.#first * 2 >= this.#runs.length) {
+      this.#runs.splice(0, this.#first);
       this.#first = 0;
     }
     while ((this.#epochs[1]?.from ?? Infinity) < this.#start) this.#epochs.shift();
+  }
+
+  #recordAt(sequence: number): LogRecord {
+    const { topic } = this.#runs[this.#first + sequence - this.#start - 1] as TopicRun;
+    return this.#records.at(sequence - this.#start - 1, { topic, sequence, epoch: this.#epochAt(sequence) });
+  }
+
+  #ordinalOf(sequence: number | undefined, more = 0): number | undefined {
+    if (sequence === undefined) return undefined;
+    return this.#records.ordinalAt(sequence - this.#start - 1) + more;
   }
 }

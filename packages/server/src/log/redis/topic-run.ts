@@ -1,46 +1,56 @@
-import type { LogRecord } from '../topic-log.ts';
+import type { Topic } from '@fanfare/protocol';
 
-/** The recent stored records of one topic, from the oldest. */
+/** Which of the recent stored records are of one topic, from the oldest. */
 export class TopicRun {
-  readonly #records: LogRecord[] = [];
+  readonly topic: Topic;
+  readonly #sequences: number[] = [];
   /** The bytes of all records of the topic up to each record, since the run began. */
   readonly #bytes: number[] = [];
   #first = 0;
   #dropped = 0;
 
+  constructor(topic: Topic) {
+    this.topic = topic;
+  }
+
   get isEmpty(): boolean {
-    return this.#first === this.#records.length;
+    return this.#first === this.#sequences.length;
   }
 
   /** @param bytes - of the message as JSON text */
-  add(record: LogRecord, bytes: number): void {
+  add(sequence: number, bytes: number): void {
     this.#bytes.push((this.#bytes.at(-1) ?? this.#dropped) + bytes);
-    this.#records.push(record);
+    this.#sequences.push(sequence);
   }
 
-  dropOldest(): void {
+  /** @returns the bytes of its message */
+  dropOldest(): number {
+    const bytes = this.bytesAt(this.#first);
     this.#dropped = this.#bytes[this.#first] ?? this.#dropped;
     this.#first++;
-    if (this.#first < 1_024 || this.#first * 2 < this.#records.length) return;
-    this.#records.splice(0, this.#first);
-    this.#bytes.splice(0, this.#first);
-    this.#first = 0;
+    if (this.#first >= 1_024 && this.#first * 2 >= this.#sequences.length) {
+      this.#sequences.splice(0, this.#first);
+      this.#bytes.splice(0, this.#first);
+      this.#first = 0;
+    }
+    return bytes;
   }
 
   /** The index of the first record after a sequence. */
   after(sequence: number): number {
     let low = this.#first;
-    let high = this.#records.length;
+    let high = this.#sequences.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if ((this.#records[middle] as LogRecord).sequence > sequence) high = middle;
+      if ((this.#sequences[middle] as number) > sequence) high = middle;
       else low = middle + 1;
     }
     return low;
   }
 
-  at(index: number): LogRecord | undefined {
-    return index < this.#first ? undefined : this.#records[index];
+  /** The sequence of the record at an index. */
+  at(index: number): number | undefined {
+    return index < this.#first ? undefined : this.#sequences[index];
   }
 
   bytesAt(index: number): number {
@@ -49,7 +59,7 @@ export class TopicRun {
 
   /** The number of records from an index on. */
   countFrom(index: number): number {
-    return this.#records.length - index;
+    return this.#sequences.length - index;
   }
 
   /** The bytes of the records from an index on. */

@@ -41,11 +41,14 @@ class ModelLog {
     const records = messages.map(([name, messageJson]): LogRecord => {
       const topic = name as Topic;
       const isStored = this.rules.of(topic).keep !== 'none';
-      if (!isStored)
-        return { topic, messageJson, epoch: this.epoch, sequence: this.head, ordinal: 0, time: this.now };
+      const { epoch, now: time } = this;
+      if (!isStored) return { topic, messageJson, epoch, sequence: this.head, ordinal: 0, time };
       const ordinal = (this.#counts.get(topic) ?? 0) + 1;
       this.#counts.set(topic, ordinal);
-      return { topic, messageJson, epoch: this.epoch, sequence: ++this.head, ordinal, time: this.now };
+      const sequence = ++this.head;
+      if (sequence % 3 > 0) return { topic, messageJson, epoch, sequence, ordinal, time };
+      const [id, publisher] = [`né ${sequence}`, `Zoë ${sequence}`];
+      return { topic, messageJson, id, publisher, epoch, sequence, ordinal, time };
     });
     this.#records.push(...records.filter(({ ordinal }) => ordinal > 0));
     this.#announce(headBefore, records, []);
