@@ -121,7 +121,7 @@ describe('a connection to Redis', () => {
       }
       return late.send(command, args);
     };
-    const slow = new FunctionCalls({ ...late, send } as RedisLink, counting, '{a}:');
+    const slow = new FunctionCalls({ ...late, send }, counting, '{a}:');
     const second = slow.call('fanfare_count', []);
     await until('the slow server finds no functions', () => isLoading);
     expect(await new FunctionCalls(early, counting, '{a}:').call('fanfare_count', [])).toBe(1);
