@@ -14,7 +14,7 @@ export function escapeControls(text: string): string {
   );
 }
 
-/** A URL of Redis for people: without its user and password. */
+/** A URL of Redis for people: without its users and passwords, which can also be in its parameters. */
 export function withoutPassword(url: string): string {
-  return url.replace(/\/\/[^/]*@/, '//');
+  return url.replace(/\/\/[^/]*@/, '//').replace(/\?.*$/s, '');
 }
