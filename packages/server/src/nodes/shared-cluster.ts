@@ -72,9 +72,9 @@ export class SharedCluster implements Cluster {
 
   /** The address of another node. Undefined if no living node has this id, or if it has no address. */
   async addressOf(nodeId: string): Promise<string | undefined> {
-    // A node that has just started is not known yet. The id may also be made up by a client. Only a look-up
-    // that begins from now on can say that there is no such node.
-    if (!this.#addresses.has(nodeId)) await (this.#lookup ??= this.#lookUp());
+    // A node that has just started is not known yet, or without its address. The id may also be made up by a
+    // client. Only a look-up that begins from now on can say that there is no such node.
+    if (!this.#addresses.get(nodeId)) await (this.#lookup ??= this.#lookUp());
     return this.#addresses.get(nodeId) || undefined;
   }
 

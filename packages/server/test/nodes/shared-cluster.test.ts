@@ -143,6 +143,17 @@ it('every request for a node that has just started finds it, also right after on
   expect(found).toEqual(['10.0.0.2:2', undefined, '10.0.0.2:2']);
 });
 
+it('a node that was known before it had an address is found as soon as it has one', async () => {
+  const board = new Switchboard();
+  const [one, other] = [board.add('aaaaa'), board.add('bbbbb')];
+  // A node makes itself known when it opens the log, and its address later, when it listens.
+  await other.announce('');
+  await one.announce('10.0.0.1:1');
+  expect(await one.nodes()).toEqual(['aaaaa', 'bbbbb']);
+  await other.announce('10.0.0.2:2');
+  expect(await one.addressOf('bbbbb')).toBe('10.0.0.2:2');
+});
+
 it('a text that is not from a node is logged, and changes nothing', async () => {
   const warnings: string[] = [];
   const cluster = new SharedCluster({
