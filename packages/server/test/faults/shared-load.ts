@@ -25,6 +25,8 @@ export interface SharedLoadOptions {
   readonly urls: readonly string[];
   readonly random: Random;
   readonly stored?: Stored;
+  /** A load balancer before the nodes: it gets some more subscribers. By default there is none. */
+  readonly balancer?: string | undefined;
 }
 
 /** What a publish came to, and how long that took. */
@@ -38,13 +40,15 @@ export interface Probe {
 export class SharedLoad {
   readonly world: World;
   readonly subscribers: readonly (Subscriber | SdkSubscriber | StreamSubscriber)[];
+  /** Those that come through the load balancer. */
+  readonly balanced: readonly Subscriber[];
   readonly #redis: RedisServer;
   readonly #urls: readonly string[];
   readonly #publishers: Promise<unknown>;
   readonly #timer: NodeJS.Timeout;
   #probes = 0;
 
-  private constructor({ redis, urls, random, stored = 'memory' }: SharedLoadOptions) {
+  private constructor({ redis, urls, random, stored = 'memory', balancer }: SharedLoadOptions) {
     this.#redis = redis;
     this.#urls = urls;
     const world = new World(topics, stored, retryMs);
@@ -66,7 +70,12 @@ export class SharedLoad {
       ...wanted: ConstructorParameters<typeof Subscriber>[3][number][]
     ) =>
       new Subscriber(world, name, urlOf(at), wanted, at % 2 === 0 ? 'websocket' : 'upgrade', reconnectionMs);
+    this.balanced = (balancer === undefined ? [] : topics).map((interest) => {
+      const wanted = [{ interest, from: 'earliest' as const }];
+      return new Subscriber(world, `balanced, of ${interest}`, balancer ?? '', wanted, 'websocket', 50);
+    });
     this.subscribers = [
+      ...this.balanced,
       stock('of a topic', 0, { interest: 'orders' }),
       stock('of a pattern', 1, { interest: 'orders/**' }, { interest: 'news' }),
       stock('of everything', 2, { interest: '**', from: 'earliest' }),

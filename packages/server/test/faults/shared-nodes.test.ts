@@ -1,9 +1,8 @@
 import { describe, expect } from 'vitest';
-import { sleep } from '../../../../test/waits.ts';
 import { FakeClock } from './fake-clock.ts';
 import { seeded } from './random.ts';
 import { SetClock } from './set-clock.ts';
-import { expectAcknowledged, note, startShared } from './shared-setup.ts';
+import { expectAcknowledged, startShared } from './shared-setup.ts';
 import { sideBySide } from './side-by-side.ts';
 
 const random = seeded('nodes that fail');
@@ -12,26 +11,6 @@ const hour = 3_600;
 
 describe('several nodes of which one fails', () => {
   sideBySide('failures of nodes run side by side', {
-    'a node that stood still for fifteen seconds does no harm when it continues, and its subscribers get everything':
-      async () => {
-        const { first, second, load, judge } = await startShared(random);
-        first.signal('SIGSTOP');
-        load.world.setUp(second.url);
-        const stuck = load.probe(first.url);
-        const since = performance.now();
-        while (performance.now() - since < 15_000) {
-          expectAcknowledged([await load.probe(second.url)]);
-          // Time itself is the test.
-          await sleep(500);
-        }
-        first.signal('SIGCONT');
-        const probe = await stuck;
-        note('a node stood still', [probe], await load.recovers(first.url, probe.id));
-        load.world.setUp(first.url, second.url);
-        await load.world.acknowledges(20);
-        await judge();
-      },
-
     'when a node is killed and starts again, the other one refuses nothing, and nothing is lost':
       async () => {
         const { first, second, load, judge } = await startShared(random);
