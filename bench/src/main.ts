@@ -2,6 +2,7 @@ import { help, parseArguments, UsageError, type Arguments } from './arguments.ts
 import { measureCluster } from './cluster/main.ts';
 import { measureContinuity } from './continuity/main.ts';
 import { choosePinning, describeMachine, machineText } from './machine.ts';
+import { runModel } from './model/main.ts';
 import { Processes, type Pinning } from './processes.ts';
 import { runScenario, takesPart, type ScenarioResult } from './run.ts';
 import { saveJson } from './save-json.ts';
@@ -19,7 +20,8 @@ try {
   } else if (first === 'cluster') {
     const isFine = await measureCluster(rest, startProcesses);
     process.exitCode = isFine ? exitCodes.ok : exitCodes.failed;
-  } else process.exitCode = await main(parseArguments(process.argv.slice(2)));
+  } else if (first === 'model') await runModel(rest, startProcesses(undefined));
+  else process.exitCode = await main(parseArguments(process.argv.slice(2)));
 } catch (error) {
   if (!(error instanceof UsageError)) throw error;
   console.error(`${error.message}\nSee: npm run bench -- --help`);

@@ -17,7 +17,7 @@ export const common: Pick<System, 'wire' | 'publishing' | 'missing' | 'version'>
 };
 
 /** Limits far above every scenario. */
-const limits = [
+export const limits: readonly string[] = [
   ['--subscriptions-per-connection-max', '1000000'],
   ['--subscribe-rate-per-connection-max', '0'],
   ['--topics-max', '1000000'],

@@ -9,14 +9,23 @@ import { socketIoWire } from './socket-io.ts';
  */
 export const socketIoPollingWire: Wire = {
   ...socketIoWire,
-  open: (port, events) => PollingClient.open(port, events),
+  open: (port, events) => PollingClient.open(port, port, events),
 };
+
+/**
+ * A polling client whose session is at one node, while all its other requests go to another node, as a load
+ * balancer without sticky sessions may send them.
+ */
+export function openAtTwoNodes(sessionPort: number, port: number, events: ClientEvents): Promise<Client> {
+  return PollingClient.open(sessionPort, port, events);
+}
 
 const path = '/socket.io/?EIO=4&transport=polling';
 const separator = 0x1e;
 
 class PollingClient implements Client {
   readonly #events: ClientEvents;
+  readonly #handshake: HttpConnection;
   readonly #polls: HttpConnection;
   readonly #posts: HttpConnection;
   readonly #answers: Answers;
@@ -26,22 +35,25 @@ class PollingClient implements Client {
   #isClosed = false;
   #sessionPath = path;
 
-  static async open(port: number, events: ClientEvents): Promise<Client> {
-    const client = new PollingClient(port, events);
+  static async open(sessionPort: number, port: number, events: ClientEvents): Promise<Client> {
+    const client = new PollingClient(sessionPort, port, events);
     await client.#answers.next(1);
     return client;
   }
 
-  private constructor(port: number, events: ClientEvents) {
+  private constructor(sessionPort: number, port: number, events: ClientEvents) {
     this.#events = events;
     this.#answers = new Answers(events.onFailure);
     const onFailure = (reason: string): void => this.#answers.fail(reason);
-    this.#polls = new HttpConnection(port, {
-      onResponse: (status, bytes, start, end) => this.#takePoll(status, bytes, start, end),
-      onFailure,
-    });
+    const pollsOf = (at: number): HttpConnection =>
+      new HttpConnection(at, {
+        onResponse: (status, bytes, start, end) => this.#takePoll(status, bytes, start, end),
+        onFailure,
+      });
+    this.#polls = pollsOf(port);
+    this.#handshake = sessionPort === port ? this.#polls : pollsOf(sessionPort);
     this.#posts = new HttpConnection(port, { onResponse: (status) => this.#takePosted(status), onFailure });
-    this.#polls.get(path);
+    this.#handshake.get(path);
   }
 
   async subscribe(topics: readonly string[]): Promise<void> {
@@ -55,6 +67,7 @@ class PollingClient implements Client {
 
   close(): void {
     this.#isClosed = true;
+    this.#handshake.close();
     this.#polls.close();
     this.#posts.close();
   }
