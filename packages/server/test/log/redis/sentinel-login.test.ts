@@ -1,4 +1,4 @@
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Topic } from '@fanfare/protocol';
 import type { RedisLog } from '../../../src/log/redis/open-redis-log.ts';
 import { LogUnreachableError } from '../../../src/log/topic-log.ts';
@@ -24,6 +24,8 @@ beforeAll(async () => {
     ],
   });
 });
+
+afterAll(() => Promise.all([...trio.sentinels, ...trio.servers].map((server) => server.kill())));
 
 function urlWith(parameters: string, login = ':of-redis', group = trio.name): string {
   const hosts = trio.sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',');
