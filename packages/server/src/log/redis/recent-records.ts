@@ -117,6 +117,15 @@ export class RecentRecords {
       : this.#locateTopic(interest, offset);
   }
 
+  /** Whether a topic certainly keeps messages, so that it exists and is no unused name. */
+  hasMessages(topic: Topic): boolean {
+    const { keep } = this.#options.rules.of(topic);
+    const run = this.#topics.get(topic);
+    // The newest message is never dropped for its bytes.
+    const newest = run?.at(run.after(Infinity) - 1);
+    return keep !== 'none' && newest !== undefined && this.#isYoung(newest, keep.ageMs);
+  }
+
   #locateTopic(topic: Topic, offset: Offset): Start | undefined {
     if (this.#options.rules.of(topic).keep === 'none' || !this.#isWhole(topic, offset.sequence))
       return undefined;
@@ -230,9 +239,11 @@ export class RecentRecords {
     const first = run.after(after);
     const oldest = run.at(first);
     if (oldest === undefined) return true;
-    const isYoung =
-      this.#records.timeAt(oldest - this.#start - 1) + keep.ageMs - ageMarginMs > this.#options.clock();
-    return isYoung && run.countFrom(first) <= keep.count && run.bytesFrom(first) <= keep.bytes;
+    return this.#isYoung(oldest, keep.ageMs) && run.countFrom(first) <= keep.count && run.bytesFrom(first) <= keep.bytes;
+  }
+
+  #isYoung(sequence: number, ageMs: number): boolean {
+    return this.#records.timeAt(sequence - this.#start - 1) + ageMs - ageMarginMs > this.#options.clock();
   }
 
   #push(record: LogRecord): void {

@@ -78,9 +78,10 @@ export class RedisNode<Library extends LogLibrary> implements LogNode {
    * Reads recent records without Redis, while the tail has everything that Redis has answered: a client that
    * publishes or deletes here and then reads must see the result.
    */
-  readonly recent: Pick<RecentRecords, 'read' | 'locate'> = {
+  readonly recent: LogNode['recent'] = {
     read: (...args) => (this.#isTailAtAnswers() ? this.#recent.read(...args) : undefined),
     locate: (...args) => (this.#isTailAtAnswers() ? this.#recent.locate(...args) : undefined),
+    hasMessages: (topic) => this.#isTailAtAnswers() && this.#recent.hasMessages(topic),
   };
   readonly #options: RedisNodeOptions<Library>;
   readonly #logger: Logger;

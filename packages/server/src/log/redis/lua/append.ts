@@ -246,7 +246,11 @@ local function append(keys, args)
   local last = tonumber(known[1] or 0)
   if number <= last then
     local result_number, outcomes = string.match(known[2] or '', '^(%d+) (.*)$')
-    if result_number == args[2] then return reply(log, {}, 'done', outcomes) end
+    if result_number == args[2] then
+      -- Replicas are asked about the last write of this connection.
+      call('HSET', results, 'last', known[1])
+      return reply(log, {}, 'done', outcomes)
+    end
     return reply(log, {}, 'superseded', '')
   end
   if log.shown > tonumber(args[5]) then return reply(log, {}, 'late', '') end
