@@ -186,7 +186,9 @@ describe('the oracle of the fault tests, for a log whose epoch changes', () => {
     const inOrder = (...offsets: readonly string[]): FaultKind[] =>
       found({
         ...older,
-        publishes: offsets.map((offset) => ({ ...acknowledged(offset), publisher: 'p', stream: 's' })),
+        publishes: offsets.map((offset) =>
+          Object.assign(acknowledged(offset), { publisher: 'p', stream: 's' }),
+        ),
         kept: ['e.1', 'e.2', 'f.3', 'f.4'].map((offset) => kept(offset)),
       });
     expect(inOrder(...all)).toEqual([]);

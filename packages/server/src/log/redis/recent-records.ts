@@ -117,13 +117,17 @@ export class RecentRecords {
       : this.#locateTopic(interest, offset);
   }
 
-  /** Whether a topic certainly keeps messages, so that it exists and is no unused name. */
-  hasMessages(topic: Topic): boolean {
+  /**
+   * The same for a topic that certainly keeps messages, so that it exists and is no unused name. Thousands of
+   * clients resume at once.
+   */
+  resume(topic: Topic, offset: Offset): Start | undefined {
     const { keep } = this.#options.rules.of(topic);
     const run = this.#topics.get(topic);
     // The newest message is never dropped for its bytes.
     const newest = run?.at(run.after(Infinity) - 1);
-    return keep !== 'none' && newest !== undefined && this.#isYoung(newest, keep.ageMs);
+    if (keep === 'none' || newest === undefined || !this.#isYoung(newest, keep.ageMs)) return undefined;
+    return this.locate(topic, offset);
   }
 
   #locateTopic(topic: Topic, offset: Offset): Start | undefined {
@@ -239,7 +243,11 @@ export class RecentRecords {
     const first = run.after(after);
     const oldest = run.at(first);
     if (oldest === undefined) return true;
-    return this.#isYoung(oldest, keep.ageMs) && run.countFrom(first) <= keep.count && run.bytesFrom(first) <= keep.bytes;
+    return (
+      this.#isYoung(oldest, keep.ageMs) &&
+      run.countFrom(first) <= keep.count &&
+      run.bytesFrom(first) <= keep.bytes
+    );
   }
 
   #isYoung(sequence: number, ageMs: number): boolean {

@@ -81,7 +81,7 @@ export class RedisNode<Library extends LogLibrary> implements LogNode {
   readonly recent: LogNode['recent'] = {
     read: (...args) => (this.#isTailAtAnswers() ? this.#recent.read(...args) : undefined),
     locate: (...args) => (this.#isTailAtAnswers() ? this.#recent.locate(...args) : undefined),
-    hasMessages: (topic) => this.#isTailAtAnswers() && this.#recent.hasMessages(topic),
+    resume: (...args) => (this.#isTailAtAnswers() ? this.#recent.resume(...args) : undefined),
   };
   readonly #options: RedisNodeOptions<Library>;
   readonly #logger: Logger;

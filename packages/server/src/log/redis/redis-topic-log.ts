@@ -39,7 +39,7 @@ import { Upkeep, type UpkeepOptions } from './upkeep.ts';
 export interface LogNode {
   readonly epoch: string;
   readonly head: number;
-  readonly recent: Pick<RecentRecords, 'read' | 'locate' | 'hasMessages'>;
+  readonly recent: Pick<RecentRecords, 'read' | 'locate' | 'resume'>;
   append(records: readonly NewRecord[]): Promise<readonly AppendOutcome[]>;
   listen(listener: TailListener): void;
   /** Resolves once the tail is at a place of the log, or after it. */
@@ -146,9 +146,12 @@ export class RedisTopicLog implements TopicLog, RevocationStore {
       await this.#upkeep.cover(interest);
       return { ...(await this.locate(interest, from, mayRead)), creation: 'existed' };
     }
-    const known = this.#resumeKnown(interest, from);
-    if (known) return { ...known, creation: 'existed' };
     const { nodeId: node, isInUse } = this.#options;
+    const known = from.kind === 'offset' && this.#options.node.recent.resume(interest, from.offset);
+    if (known) {
+      this.noteUse(interest);
+      return { ...known, creation: 'existed' };
+    }
     const isUsed = isInUse(interest);
     const opened = await this.#order.start(() => {
       this.#upkeep.tellUses();
@@ -262,15 +265,6 @@ export class RedisTopicLog implements TopicLog, RevocationStore {
     });
     this.#reading.noteChange();
     return result;
-  }
-
-  /** Where a subscriber of a topic resumes, if that is known without Redis: thousands resume at once. */
-  #resumeKnown(topic: Topic, from: From): Start | undefined {
-    const { recent } = this.#options.node;
-    if (from.kind !== 'offset' || !recent.hasMessages(topic)) return undefined;
-    const known = recent.locate(topic, from.offset);
-    if (known) this.noteUse(topic);
-    return known;
   }
 
   /** A start, once this node's tail is at the head that Redis has named. */
