@@ -3,6 +3,7 @@
 // unhandled, with `slow` it blocks its event loop, with `leak` it leaks memory, with `deaf` it never responds
 // to its good clients again.
 import { createServer } from 'node:http';
+import { holdLoop } from './thread-time.mjs';
 
 const [, , kind] = process.argv;
 /** @type {string[]} */
@@ -14,9 +15,7 @@ const faults = {
   none: () => {},
   crash: () => process.exit(0),
   reject: () => void Promise.reject(new Error('nobody cares')),
-  slow: () => {
-    for (const end = performance.now() + 70; performance.now() < end;);
-  },
+  slow: () => holdLoop(70),
   leak: () => void kept.push(...Array.from({ length: 10_000 }, (_, at) => `kept ${at}`)),
   deaf: () => (isDeaf = true),
 };

@@ -12,3 +12,13 @@ export function openThreadTime() {
   return () =>
     Number(text.toString('latin1', 0, readSync(file, text, 0, text.length, 0)).split(' ', 1)[0]) / 1e6;
 }
+
+/**
+ * Blocks the event loop for a number of milliseconds of its own time, however busy the machine is.
+ *
+ * @param {number} ms
+ */
+export function holdLoop(ms) {
+  const threadTimeMs = openThreadTime();
+  for (const end = threadTimeMs() + ms; threadTimeMs() < end;);
+}
