@@ -1,7 +1,7 @@
 // @ts-check
 // npm test: installs what is missing, builds, checks, tests. The last line says how many passed and failed.
 // npm run test:quick: builds, and runs the tests of scripts/quick.mjs alone.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
 import { bundle } from './bundle.mjs';
 import { finishPackages } from './packages.mjs';
@@ -29,9 +29,8 @@ await bundle();
 
 let passed = 0;
 let failed = 0;
-for (const { name, command } of isQuick ? [] : checks) {
-  const isFine = npx(command);
-  console.log(`${isFine ? '✓' : '✗'} ${name}`);
+// At the same time: the formatter and the others use one core each.
+for (const isFine of await Promise.all(isQuick ? [] : checks.map(check))) {
   if (isFine) passed++;
   else failed++;
 }
@@ -65,6 +64,30 @@ function test(files) {
   } catch {
     failed++;
   }
+}
+
+/**
+ * Runs a check, and prints its output when it ends.
+ *
+ * @param {{ name: string, command: readonly string[] }} check
+ * @returns {Promise<boolean>} whether it found nothing
+ */
+function check({ name, command: [program = '', ...args] }) {
+  return new Promise((resolve) => {
+    const child = spawn(`${root}node_modules/.bin/${program}`, args, {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      shell: process.platform === 'win32',
+    });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding('utf8').on('data', (text) => (output += text));
+    child.once('error', (error) => (output += error.message));
+    child.once('close', (code) => {
+      console.log(`${output}${code === 0 ? '✓' : '✗'} ${name}`);
+      resolve(code === 0);
+    });
+  });
 }
 
 /**
