@@ -10,6 +10,21 @@ const long = [
   'packages/server/test/faults/shared-{failovers,kills,nodes,partitions}.test.ts',
 ];
 
+/**
+ * These share the process of their worker, which saves each of them a second for loading the server. The others
+ * have one of their own: fake clocks, changed prototypes, and measurements of the heap need it.
+ */
+const sharing = [
+  'packages/{cli,client}/test/*.test.ts',
+  'packages/server/test/!(body|cardinality|http|stalled-answers).test.ts',
+  'packages/server/test/access/!(jwt-verifier|live-identities).test.ts',
+  'packages/server/test/limits/!(limits-over-sockets|rate-limits).test.ts',
+  'packages/server/test/{console,message-path,nodes,redis}/*.test.ts',
+];
+
+const include = ['packages/*/test/**/*.test.ts', 'bench/test/**/*.test.ts', 'test/**/*.test.ts'];
+const exclude = [...configDefaults.exclude, ...(process.env['FANFARE_LONG'] === '1' ? [] : long)];
+
 export default defineConfig({
   resolve: {
     // Tests in the same process run the sources; tests that start a program run what was built.
@@ -22,8 +37,6 @@ export default defineConfig({
     ],
   },
   test: {
-    exclude: [...configDefaults.exclude, ...(process.env['FANFARE_LONG'] === '1' ? [] : long)],
-    include: ['packages/*/test/**/*.test.ts', 'bench/test/**/*.test.ts', 'test/**/*.test.ts'],
     // Real processes and browsers take their time on a busy machine; a test waits for events, not for this.
     testTimeout: 120_000,
     // Most of the time they wait for programs of theirs: one worker would leave half of two cores idle.
@@ -31,5 +44,9 @@ export default defineConfig({
     sequence: { sequencer: SlowestFirst },
     hookTimeout: 120_000,
     expect: { poll: { timeout: 30_000 } },
+    projects: [
+      { extends: true, test: { name: 'own process', include, exclude: [...exclude, ...sharing] } },
+      { extends: true, test: { name: 'shared process', include: sharing, exclude, isolate: false } },
+    ],
   },
 });
