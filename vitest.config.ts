@@ -22,6 +22,9 @@ const sharing = [
   'packages/server/test/{console,message-path,nodes,redis}/*.test.ts',
 ];
 
+/** These measure elapsed time, so that nothing else may run. */
+const alone = ['packages/server/test/console/load.test.ts'];
+
 const include = ['packages/*/test/**/*.test.ts', 'bench/test/**/*.test.ts', 'test/**/*.test.ts'];
 const exclude = [...configDefaults.exclude, ...(process.env['FANFARE_LONG'] === '1' ? [] : long)];
 
@@ -39,14 +42,21 @@ export default defineConfig({
   test: {
     // Real processes and browsers take their time on a busy machine; a test waits for events, not for this.
     testTimeout: 120_000,
-    // Most of the time they wait for programs of theirs: one worker would leave half of two cores idle.
-    maxWorkers: 2,
+    // A third of the time and more, each worker waits: two workers would leave two cores idle for as long.
+    maxWorkers: 4,
     sequence: { sequencer: SlowestFirst },
     hookTimeout: 120_000,
     expect: { poll: { timeout: 30_000 } },
     projects: [
       { extends: true, test: { name: 'own process', include, exclude: [...exclude, ...sharing] } },
-      { extends: true, test: { name: 'shared process', include: sharing, exclude, isolate: false } },
+      {
+        extends: true,
+        test: { name: 'shared process', include: sharing, exclude: [...exclude, ...alone], isolate: false },
+      },
+      {
+        extends: true,
+        test: { name: 'alone', include: alone, exclude, maxWorkers: 1, sequence: { groupOrder: 1 } },
+      },
     ],
   },
 });
