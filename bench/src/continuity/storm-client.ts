@@ -1,5 +1,5 @@
 import { WebSocketConnection } from '../wire/websocket.ts';
-import { topic } from './subscribers.ts';
+import { topic as numbers } from './subscribers.ts';
 
 /** The wait before a reconnect, like a Socket.IO client's: about a second at first, and up to five. */
 const retryMs = { first: 1_000, max: 5_000 };
@@ -14,14 +14,16 @@ export class StormClient {
   isUnsure = false;
   readonly #port: number;
   readonly #onChange: () => void;
+  readonly #topic: string;
   #from = 'new';
   #attempts = 0;
   #isStopped = false;
   #socket: WebSocketConnection | undefined;
 
   /** @param onChange - called when its subscription was acknowledged, and when it got a message */
-  constructor(port: number, onChange: () => void) {
+  constructor(port: number, onChange: () => void, topic: string = numbers) {
     this.#port = port;
+    this.#topic = topic;
     this.#onChange = onChange;
     this.#connect();
   }
@@ -34,40 +36,49 @@ export class StormClient {
   #connect(): void {
     if (this.#isStopped) return;
     let isOver = false;
+    const connectAgain = (): void => {
+      if (isOver) return;
+      isOver = true;
+      socket.close();
+      const waitMs = Math.min(retryMs.max, retryMs.first * 2 ** this.#attempts++);
+      setTimeout(() => this.#connect(), waitMs * (0.5 + Math.random()));
+    };
     const socket = new WebSocketConnection(this.#port, '/socket.io/?EIO=4&transport=websocket', {
       onOpen: () => undefined,
-      onText: (bytes, start, end) => this.#take(bytes.toString('utf8', start, end), socket),
-      onFailure: () => {
-        if (isOver) return;
-        isOver = true;
-        socket.close();
-        const waitMs = Math.min(retryMs.max, retryMs.first * 2 ** this.#attempts++);
-        setTimeout(() => this.#connect(), waitMs * (0.5 + Math.random()));
+      onText: (bytes, start, end) => {
+        if (!isOver) this.#take(bytes.toString('utf8', start, end), socket, connectAgain);
       },
+      onFailure: connectAgain,
     });
     this.#socket = socket;
   }
 
-  #take(text: string, socket: WebSocketConnection): void {
+  #take(text: string, socket: WebSocketConnection, connectAgain: () => void): void {
     if (text.startsWith('0')) socket.sendText('40');
     else if (text === '2') socket.sendText('3');
     else if (text.startsWith('40')) {
-      socket.sendText(`420["subscribe",${JSON.stringify({ topic, envelope: true, from: this.#from })}]`);
+      socket.sendText(
+        `420["subscribe",${JSON.stringify({ topic: this.#topic, envelope: true, from: this.#from })}]`,
+      );
     } else if (text.startsWith('43')) {
-      const [{ offset, recovered }] = JSON.parse(text.slice(text.indexOf('['))) as [
-        { offset: string; recovered?: boolean },
+      const [{ ok, offset, recovered }] = JSON.parse(text.slice(text.indexOf('['))) as [
+        { ok: boolean; offset: string; recovered?: boolean },
       ];
+      // A server that stops, or that cannot reach its log, refuses the subscription.
+      if (!ok) return connectAgain();
       this.#from = offset;
       this.#attempts = 0;
       this.isUnsure ||= recovered === false;
       this.subscribed++;
       this.#onChange();
-    } else if (text.startsWith('42')) {
-      const [, { message, offset }] = JSON.parse(text.slice(2)) as [
+    } else if (text.startsWith('41') || text.startsWith('44')) connectAgain();
+    else if (text.startsWith('42')) {
+      const [event, { message, offset }] = JSON.parse(text.slice(2)) as [
         string,
-        { message?: number; offset: string },
+        { message?: number; offset?: string },
       ];
-      this.#from = offset;
+      if (event === 'gap') this.isUnsure = true;
+      if (offset !== undefined) this.#from = offset;
       if (message === undefined) return;
       this.received.push(message);
       this.#onChange();
