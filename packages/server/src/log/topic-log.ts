@@ -252,7 +252,7 @@ export class LogUnreachableError extends LogUnwritableError {
   override readonly name = 'LogUnreachableError';
 }
 
-/** It is unknown whether the log was changed. The same append with an id, or the same change again, finds out. */
+/** It is unknown whether the log was changed. The same append with an id, or the same change, finds out. */
 export class LogUncertainError extends LogUnwritableError {
   override readonly name = 'LogUncertainError';
 }
@@ -278,8 +278,8 @@ export class LogClosedError extends Error {
  * - `append` MUST resolve to one outcome per record, in their order, after the records are stored at the
  *   level that `stored` of the outcome names. If the log cannot be written, `append` MUST reject and MUST NOT
  *   have appended anything. Reads still work then.
- * - If it is unknown whether the records are in the log, `append` MUST reject with {@link LogUncertainError}. So
- *   MUST `declareTopic`, `deleteTopic` and `keepRevocation` if it is unknown whether they took effect.
+ * - If it is unknown whether the records are in the log, `append` MUST reject with {@link LogUncertainError}.
+ *   So MUST `declareTopic`, `deleteTopic` and `keepRevocation` if it is unknown whether they took effect.
  * - The tail MUST get every appended record once, in the order of the log, and only after its commit. `head`
  *   is the sequence of the newest record that the tail was given, and `epoch` is the epoch of the log there.
  *   Both change before the tail gets the record.

@@ -75,8 +75,8 @@ export class Topics {
    *
    * @param input - the untrusted name
    * @returns whether the topic is new; and its state, if the client may read it
-   * @throws FanfareError `topic_name_invalid`, `not_authorized`, `limit_exceeded`; `storage_unavailable` if it
-   *   did not happen; `outcome_unknown`
+   * @throws FanfareError `topic_name_invalid`, `not_authorized`, `limit_exceeded`; `storage_unavailable` if
+   *   it did not happen; `outcome_unknown`
    */
   async declare(rights: Rights, input: unknown): Promise<Declared> {
     const topic = parseTopic(input);
@@ -94,8 +94,8 @@ export class Topics {
    * again.
    *
    * @param input - the untrusted name
-   * @throws FanfareError `topic_name_invalid`, `not_authorized`, `topic_not_found`; `storage_unavailable` if it
-   *   did not happen; `outcome_unknown`
+   * @throws FanfareError `topic_name_invalid`, `not_authorized`, `topic_not_found`; `storage_unavailable` if
+   *   it did not happen; `outcome_unknown`
    */
   async delete(rights: Rights, input: unknown): Promise<void> {
     const topic = parseTopic(input);

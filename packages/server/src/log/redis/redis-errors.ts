@@ -32,8 +32,8 @@ export class FunctionMissingError extends LogUnwritableError {}
 export class UnknownReplyError extends LogUnwritableError {}
 
 /**
- * Redis refuses what our functions do, until somebody removes the reason. The command was not carried out, and
- * a new connection does not help.
+ * Redis refuses what our functions do, until somebody removes the reason. The command was not carried out,
+ * and a new connection does not help.
  */
 export class RefusedForNowError extends LogUnreachableError {
   /** A sentence without addresses and names: everyone may read it. */
@@ -122,8 +122,8 @@ export function errorOfReply(cause: Error, from: HostPort): Error {
 }
 
 /**
- * The error of a call that changes something and is not repeated: a LogUncertainError if Redis may have carried
- * it out.
+ * The error of a call that changes something and is not repeated: a LogUncertainError if Redis may have
+ * carried it out.
  */
 export function changeError(error: unknown): unknown {
   const isUncertain =

@@ -21,8 +21,8 @@ export class ReplicaConfirmation {
   }
 
   /**
-   * Rejects with a LogUncertainError if fewer replicas confirm in time, or with a ConnectionLostError. Redis has
-   * carried out the batch in any case.
+   * Rejects with a LogUncertainError if fewer replicas confirm in time, or with a ConnectionLostError. Redis
+   * has carried out the batch in any case.
    */
   confirm(): Promise<void> {
     if (!this.#present) {
