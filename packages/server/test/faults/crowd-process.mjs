@@ -2,8 +2,9 @@
 // reports when all are subscribed, and on request what they have got.
 import { StormClient } from '../../../../bench/dist/continuity/storm-client.js';
 
-/** @type {{ port: number, topics: string[], count: number }} */
-const { port, topics, count } = JSON.parse(process.argv[2] ?? '');
+const { port, topics, count } = /** @type {{ port: number, topics: string[], count: number }} */ (
+  JSON.parse(process.argv[2] ?? '')
+);
 /** How many clients connect at once, as they come without an interruption. */
 const connectingAtOnce = 100;
 /** @type {StormClient[]} */

@@ -1,7 +1,7 @@
 import type { GapEvent, PublishAnswer } from '@fanfare/protocol';
 import { Agent, request } from 'node:http';
 import { expect, it, onTestFinished } from 'vitest';
-import { sleep, until } from '../../../../test/waits.ts';
+import { sleep, soonMs, until, within } from '../../../../test/waits.ts';
 import { connectClient } from '../harness.ts';
 import { RedisServer } from '../redis/redis-server.ts';
 import type { Kept } from './history.ts';
@@ -84,7 +84,7 @@ const padding = Buffer.alloc(900 * 1_024, 'x');
 /** What a node may need more than before while 64 MiB of messages wait in it, beside what is arriving. */
 const growthBytesMax = 400 * 2 ** 20;
 
-/** Refusals come within two seconds. A busy machine takes longer to read 600 MiB: half of them are measured. */
+/** Refusals come within two seconds. A busy machine takes longer to read 600 MiB, so that half count. */
 const answerMsMax = 5_000;
 
 interface Answered {
@@ -95,7 +95,7 @@ interface Answered {
 
 /** Publishes a large message, and measures the server rather than this process. */
 function publishLarge({ url }: SharedNode, content: string, id: string, agent: Agent): Promise<Answered> {
-  return new Promise((resolve, reject) => {
+  const answered = new Promise<Answered>((resolve, reject) => {
     // The same bytes for all messages: to encode each would take this process longer than the node.
     const parts = [
       Buffer.from(`{"topic":"news","id":"${id}","message":[${content},"`),
@@ -123,6 +123,7 @@ function publishLarge({ url }: SharedNode, content: string, id: string, agent: A
     for (const part of parts) sending.write(part);
     sending.end();
   });
+  return within(soonMs * 2, 'the large message is answered', answered);
 }
 
 /** A message of the log without its padding, as the test notes it. */

@@ -14,6 +14,9 @@ const stoppedSeconds = isLong ? 60 : 15;
 /** Publishes that are on their way when the node is stopped. */
 const inFlight = 200;
 
+/** Nodes show each second that they live. */
+const aWhile = { step: () => sleep(100) };
+
 /** The nodes that have shown in the last ten seconds that they live. */
 async function livingNodes({ url }: SharedNode): Promise<number> {
   const { nodes = [] } = (await (await fetch(`${url}/stats`)).json()) as {
@@ -30,9 +33,7 @@ it(`a node that is stopped for ${stoppedSeconds} seconds harms nobody, its clien
   const balancer = await startBalancer([first, second], 'max_fails=0');
   const urls = [first.url, second.url];
   const load = await SharedLoad.start({ redis, urls, random, balancer });
-  await until('each node knows the other one', async () => (await livingNodes(second)) === 2, {
-    step: () => sleep(100),
-  });
+  await until('each node knows the other one', async () => (await livingNodes(second)) === 2, aWhile);
 
   const stuck = Array.from({ length: inFlight }, async () => load.probe(first.url));
   first.signal('SIGSTOP');
@@ -59,9 +60,7 @@ it(`a node that is stopped for ${stoppedSeconds} seconds harms nobody, its clien
   const told = probes.map(({ code, outcome }) => code ?? outcome);
   const counts = [...new Set(told)].map((each) => `${each} ${told.filter((one) => one === each).length}`);
   console.log(`the publishes on their way: ${counts.join(', ')}`);
-  await until('the node lives again', async () => (await livingNodes(second)) === 2, {
-    step: () => sleep(100),
-  });
+  await until('the node lives again', async () => (await livingNodes(second)) === 2, aWhile);
   load.world.setUp(...urls);
   await load.world.acknowledges(20);
   await load.judge();
