@@ -19,7 +19,9 @@ export interface LastingLinkOptions {
 
 /** The pause before the second attempt, in milliseconds. It doubles with each attempt. */
 const firstPauseMs = 50;
-const pauseMsMax = 1_000;
+
+/** While Redis is away, publishes fail. So it must be found soon after it is back or replaced. */
+const pauseMsMax = 250;
 
 /** The first connection must be there after this time, in milliseconds. */
 const startTimeoutMs = 10_000;
