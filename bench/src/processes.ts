@@ -28,8 +28,8 @@ export interface RunningServer {
   readonly besides?: Besides | undefined;
   /** How the process ended, and its last output. Undefined if it is still alive after a moment. */
   death(): Promise<string | undefined>;
-  /** Resolves once the process has ended. */
-  stop(): Promise<void>;
+  /** Resolves once the process has ended. @param signal - by default SIGKILL */
+  stop(signal?: 'SIGTERM' | 'SIGKILL'): Promise<void>;
 }
 
 /** Processes that work for a server. Their CPU time is measured by itself. */
@@ -84,8 +84,8 @@ export class Processes {
       if (exitCode === null && signalCode === null) return undefined;
       return `The server ended with ${signalCode ?? exitCode}. It printed last: ${output.trim() || 'nothing'}`;
     };
-    const stop = async (): Promise<void> => {
-      child.kill('SIGKILL');
+    const stop = async (signal: NodeJS.Signals = 'SIGKILL'): Promise<void> => {
+      child.kill(signal);
       await ended;
     };
     return { pid: child.pid ?? 0, port, death, stop };

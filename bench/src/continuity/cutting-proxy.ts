@@ -15,6 +15,12 @@ const sliceMs = 50;
 /** How a positive acknowledgement begins, over every transport. */
 const accepted = '[{"ok":true';
 
+/** The connection of a client, and that to the server. */
+interface Pair {
+  readonly near: Socket;
+  readonly far: Socket;
+}
+
 /** A TCP proxy that can cut and slow down the connections to a server, and prevent websockets. */
 export class CuttingProxy {
   readonly port: number;
@@ -27,8 +33,9 @@ export class CuttingProxy {
   /** How many more acknowledgements are lost, each with its connection. It counts down. */
   acksToLose = 0;
   readonly #server: Server;
-  readonly #pairs = new Set<{ readonly near: Socket; readonly far: Socket }>();
+  readonly #pairs = new Set<Pair>();
   #isCut = false;
+  #isHeld = false;
 
   private constructor(server: Server, port: number, serverPort: number) {
     this.#server = server;
@@ -56,8 +63,21 @@ export class CuttingProxy {
     }
   }
 
+  /**
+   * Holds back all bytes in both directions until `mend` is called. Connections stay, and new ones are
+   * accepted. Not for connections that are slow.
+   */
+  hold(): void {
+    this.#isHeld = true;
+    for (const pair of this.#pairs) holdPair(pair);
+  }
+
+  /** Ends what `cut` or `hold` began. */
   mend(): void {
     this.#isCut = false;
+    if (!this.#isHeld) return;
+    this.#isHeld = false;
+    for (const pair of this.#pairs) letGo(pair);
   }
 
   close(): void {
@@ -89,9 +109,10 @@ export class CuttingProxy {
     });
     near.on('data', (chunk: Buffer) => this.#pass(chunk, pair));
     this.#passBack(pair);
+    if (this.#isHeld) holdPair(pair);
   }
 
-  #pass(chunk: Buffer, { near, far }: { near: Socket; far: Socket }): void {
+  #pass(chunk: Buffer, { near, far }: Pair): void {
     const text = chunk.toString('latin1');
     const isUpgrade = /^GET [^\r]*\r\n(?:[^\r]*\r\n)*upgrade: websocket/i.test(text);
     if (isUpgrade && this.refusesUpgrades) {
@@ -104,7 +125,7 @@ export class CuttingProxy {
     if (isUpgrade && this.breaksUpgrades) far.once('data', () => near.resetAndDestroy());
   }
 
-  #passBack({ near, far }: { near: Socket; far: Socket }): void {
+  #passBack({ near, far }: Pair): void {
     if (this.bytesPerSecond === undefined) {
       // Before the pipe, which would have written the acknowledgement.
       far.on('data', (chunk: Buffer) => {
@@ -125,4 +146,16 @@ export class CuttingProxy {
     far.pause();
     far.once('close', () => clearInterval(timer));
   }
+}
+
+function holdPair({ near, far }: Pair): void {
+  near.pause();
+  far.unpipe(near);
+  far.pause();
+}
+
+function letGo({ near, far }: Pair): void {
+  if (near.destroyed) return;
+  near.resume();
+  far.pipe(near);
 }

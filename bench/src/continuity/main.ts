@@ -37,7 +37,7 @@ export async function measureContinuity(args: readonly string[], processes: Proc
       const options = { processes, subscribers, messagesPerSecond, span };
       try {
         const verdict = await runContinuity(contestant, interruption, options);
-        cells.push(describe(verdict));
+        cells.push(describeVerdict(verdict));
         if (contestant.subscriber !== 'stock') isFine &&= isFlawless(verdict);
       } catch (error) {
         cells.push(error instanceof Error ? error.message : String(error));
@@ -77,7 +77,7 @@ async function storm(processes: Processes): Promise<boolean> {
   return isFine;
 }
 
-function describe(verdict: Verdict): string {
+export function describeVerdict(verdict: Verdict): string {
   const { due, delivered, duplicates, reorders } = verdict;
   // Never rounded up to 100 %.
   const percent = (Math.floor((delivered / due) * 10_000) / 100).toFixed(2);

@@ -4,13 +4,16 @@ import { topic } from './subscribers.ts';
 /** How soon a message without an acknowledgement is published again. */
 const retryMs = 50;
 
-/** Publishes numbers from 0, one after the other. Each is repeated until it is acknowledged. */
+/** Publishes numbers, one after the other. Each is repeated until it is acknowledged. */
 export class Publisher {
+  /** The longest time from the first attempt to publish a message until its acknowledgement. */
+  longestMs = 0;
   readonly #running: Promise<number>;
   #isStopped = false;
 
-  constructor(port: number, messagesPerSecond: number) {
-    this.#running = this.#run(port, messagesPerSecond);
+  /** @param first - the first number */
+  constructor(port: number, messagesPerSecond: number, first = 0) {
+    this.#running = this.#run(port, messagesPerSecond, first);
   }
 
   /** Resolves to the number of published messages. */
@@ -19,15 +22,19 @@ export class Publisher {
     return this.#running;
   }
 
-  async #run(port: number, messagesPerSecond: number): Promise<number> {
-    const begun = Date.now();
-    for (let number = 0; ;) {
-      const dueInMs = begun + (number * 1_000) / messagesPerSecond - Date.now();
+  async #run(port: number, messagesPerSecond: number, first: number): Promise<number> {
+    const begun = performance.now();
+    let triedSince: number | undefined;
+    for (let count = 0; ;) {
+      const dueInMs = begun + (count * 1_000) / messagesPerSecond - performance.now();
       if (dueInMs > 0) await sleep(dueInMs);
-      if (this.#isStopped) return number;
+      if (this.#isStopped) return count;
+      triedSince ??= performance.now();
       try {
-        await publish(port, number, `number ${number}`);
-        number++;
+        await publish(port, first + count, `number ${first + count}`);
+        this.longestMs = Math.max(this.longestMs, performance.now() - triedSince);
+        triedSince = undefined;
+        count++;
       } catch {
         await sleep(retryMs);
       }
