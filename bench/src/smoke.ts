@@ -1,6 +1,7 @@
-import type { Processes } from './processes.ts';
+import type { Processes, RunningServer } from './processes.ts';
 import type { Job } from './load/job.ts';
 import { fanOutJob, replayTarget, runLoads } from './run.ts';
+import { untilDelivered } from './adapters/scenarios.ts';
 import { http32, topics100, usualBatches, usualReplay, type FanOutShape } from './scenarios.ts';
 import type { System } from './systems/system.ts';
 
@@ -35,13 +36,19 @@ function smallFanOuts(system: System): readonly SmallScenario[] {
 }
 
 /** The measured scenarios with small numbers. */
-function smallScenarios(system: System): readonly SmallScenario[] {
+function smallScenarios(system: System, { besides }: RunningServer): readonly SmallScenario[] {
   return [
+    ...(besides?.publishers ? smallPairs : []),
     ...(system.isOnlyWhereNamed ? [] : smallFanOuts(system)),
     ...(system.batches ? [{ id: 'batches', job: smallBatches }] : []),
     ...(system.batches?.isStored && system.wire ? smallReplays(system) : []),
   ];
 }
+
+const smallPairs: readonly SmallScenario[] = [1, 64].map((size) => ({
+  id: `pair-window-${size}`,
+  job: { ...fanOutJob({ ...oneTopic, publishing: untilDelivered(size) }, 200), ...noTime },
+}));
 
 const smallBatches: SmallJob = {
   kind: 'batches',
@@ -73,21 +80,22 @@ const timeoutMs = 15_000;
  * @throws Error that says what was wrong
  */
 export function smoke(system: System, processes: Processes): Promise<readonly string[]> {
-  return runSmall(system, smallScenarios(system), processes);
+  return runSmall(system, (server) => smallScenarios(system, server), processes);
 }
 
 /** The same for fan-out only, also of a system that takes part only where it is named. */
 export function smokeFanOut(system: System, processes: Processes): Promise<readonly string[]> {
-  return runSmall(system, smallFanOuts(system), processes);
+  return runSmall(system, () => smallFanOuts(system), processes);
 }
 
 async function runSmall(
   system: System,
-  mine: readonly SmallScenario[],
+  scenariosFor: (server: RunningServer) => readonly SmallScenario[],
   processes: Processes,
 ): Promise<readonly string[]> {
   const server = await system.start(processes);
   try {
+    const mine = scenariosFor(server);
     const { port, pid, besides } = server;
     const target = { system: system.name, port, pid, besides, timeoutMs };
     const jobs = mine.map(({ job }) => ({ ...target, ...job }));

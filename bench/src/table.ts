@@ -11,6 +11,8 @@ const figureKinds: Readonly<Record<FigureName, FigureKind>> = {
   cpuUsPerDelivery: { title: 'CPU per delivery, µs', digits: 2 },
   redisCpuUsPerDelivery: { title: 'Redis, µs', digits: 2 },
   publishersCpuUsPerDelivery: { title: "publishers' node, µs", digits: 2 },
+  nodesCpuUsPerDelivery: { title: 'CPU of both nodes per delivery, µs', digits: 2 },
+  redisCpuUsPerPublish: { title: 'Redis per publish, µs', digits: 1 },
   deliveriesPerSecond: { title: 'deliveries/s', digits: 0 },
   publishesPerSecond: { title: 'publishes/s', digits: 0 },
   publishesPerCpuSecond: { title: 'publishes per CPU second', digits: 0 },

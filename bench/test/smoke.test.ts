@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { soonMs, within } from '../../test/waits.ts';
+import { pairs } from '../src/adapters/scenarios.ts';
 import { root } from '../src/paths.ts';
 import { Processes, type RunningServer } from '../src/processes.ts';
 import { smoke } from '../src/smoke.ts';
@@ -16,10 +17,12 @@ function bench(...args: readonly string[]): { stdout: string; stderr: string; st
 
 describe('npm run bench -- --smoke', () => {
   it('npm run bench -- --smoke checks that every system delivers what was published', () => {
-    const { stdout, stderr, status } = bench('--smoke');
+    // adapters.test.ts has the others.
+    const names = systems.map(({ name }) => name).filter((name) => !pairs.includes(name));
+    const { stdout, stderr, status } = bench('--smoke', '--systems', names.join(','));
     const lines = stdout.trim().split('\n');
     expect(lines.filter((line) => !line.endsWith('delivered as published'))).toEqual([]);
-    expect(lines.map((line) => line.replace(/: .*/, ''))).toEqual(systems.map(({ name }) => name));
+    expect(lines.map((line) => line.replace(/: .*/, ''))).toEqual(names);
     expect(lines.slice(0, 3)).toEqual([
       'fanfare: window-1, window-64, topics-100, http-32, batches delivered as published',
       'fanfare-disk: window-1, window-64, topics-100, http-32, batches, replay, replay-live delivered as published',
@@ -111,6 +114,62 @@ describe('the smoke test of a system', () => {
   it('the smoke test fails if the system alters a delivery', async () => {
     const outcome = smokeWrong((nth, text, send) => send(nth === 20 ? text.replace('z', 'Z') : text));
     await expect(outcome).rejects.toThrow(/^window-1: Subscriber \d+ got message 20 altered: at byte \d+ "Z/);
+  });
+});
+
+describe('the smoke test of a system with two nodes', () => {
+  const processes = new Processes(undefined);
+  afterAll(() => processes.close());
+
+  /** How many messages are published with one publish in flight. Then 64 are. */
+  const alone = 201;
+
+  /** @param deliver - gets the number of messages that were published before, too */
+  const smokeWrong = (
+    deliver: (nth: number, text: string, send: Send, published: number) => void,
+  ): Promise<readonly string[]> => {
+    let published = -1;
+    let last = '';
+    const start = async (): Promise<RunningServer> => {
+      const server = await startWrongServer((nth, text, send) => {
+        if (text !== last) published++;
+        last = text;
+        deliver(nth, text, send, published);
+      });
+      const { port, pid } = server;
+      return { ...server, besides: { redisPid: pid, publishers: { port, pid } } };
+    };
+    return smoke({ ...ws, isOnlyWhereNamed: true, start }, processes);
+  };
+
+  it('the smoke test of two nodes passes if everything is delivered correctly', async () => {
+    const passing = smokeWrong((_nth, text, send) => send(text));
+    await expect(passing).resolves.toEqual(['pair-window-1', 'pair-window-64']);
+  });
+
+  // With one publish in flight, a dropped delivery would stop the publisher until the time is over.
+  it('the smoke test of two nodes fails if a delivery is dropped', async () => {
+    const outcome = smokeWrong((_nth, text, send, published) => published === alone + 50 || send(text));
+    await expect(outcome).rejects.toThrow(/^pair-window-64: .+ got message 51 .+ when message 50 was due/);
+  });
+
+  it('the smoke test of two nodes fails if a delivery is repeated, even the last', async () => {
+    const outcome = smokeWrong((nth, text, send) => {
+      send(text);
+      if (nth === 199) send(text);
+    });
+    await expect(outcome).rejects.toThrow(/^pair-window-1: Subscriber \d+ got message 199 .+ again\.$/);
+  });
+
+  it('the smoke test of two nodes fails if two deliveries are swapped', async () => {
+    const held = new Map<number, string>();
+    const outcome = smokeWrong((nth, text, send, published) => {
+      if (published === alone + 50) return void held.set(nth + 1, text);
+      send(text);
+      const earlier = held.get(nth);
+      if (published === alone + 51 && earlier !== undefined) send(earlier);
+    });
+    await expect(outcome).rejects.toThrow(/^pair-window-64: .+ got message 51 .+ when message 50 was due/);
   });
 });
 

@@ -41,6 +41,10 @@ export class FanOut {
   #publishers: readonly Publisher[] = [];
   #published = 0;
   #acknowledged = 0;
+  /** How many messages every subscriber has. */
+  #everywhere = 0;
+  /** How many publishes are not in flight any more, if deliveries are awaited. */
+  #done = 0;
   #delivered = 0;
   #lastSequence = 0;
   #publishUntilMs = 0;
@@ -165,11 +169,25 @@ export class FanOut {
     this.#publishers[publisher]?.publish(name, message);
   }
 
+  get #awaitsDeliveries(): boolean {
+    const { publishing } = this.#job;
+    return publishing.over === 'socket' && publishing.untilDelivered === true;
+  }
+
+  /** Publishes the next message, unless deliveries or the acknowledgement of the last one are awaited. */
+  #goOn(publisher: number): void {
+    if (this.#awaitsDeliveries) {
+      if (Math.min(this.#acknowledged, this.#everywhere) === this.#done) return;
+      this.#done++;
+    }
+    this.#publishNext(publisher);
+  }
+
   #takeAck(publisher: number): void {
     this.#acknowledged++;
     if (this.#acknowledged > this.#published)
       return this.#fail('There are more acknowledgements than publishes.');
-    this.#publishNext(publisher);
+    this.#goOn(publisher);
     this.#settleWhenDone();
   }
 
@@ -183,6 +201,8 @@ export class FanOut {
     this.#delivered++;
     if (!this.#latencies.arrived(sequence, this.#receivers, performance.now())) return;
     this.#checker.isEverywhere(sequence);
+    this.#everywhere++;
+    if (this.#awaitsDeliveries) this.#goOn(0);
     this.#settleWhenDone();
   }
 

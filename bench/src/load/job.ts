@@ -4,7 +4,14 @@ import type { SystemName } from '../systems/names.ts';
 
 /** How messages are published: over the system's own protocol with a number in flight, or by HTTP clients. */
 export type Publishing =
-  | { readonly over: 'socket'; readonly window: number }
+  | {
+      readonly over: 'socket';
+      readonly window: number;
+      /**
+       * Whether a publish is in flight until every subscriber has it. Otherwise, its acknowledgement is enough.
+       */
+      readonly untilDelivered?: boolean;
+    }
   | { readonly over: 'http'; readonly connections: number };
 
 interface Target {
@@ -100,6 +107,8 @@ export type FigureName =
   | 'cpuUsPerDelivery'
   | 'redisCpuUsPerDelivery'
   | 'publishersCpuUsPerDelivery'
+  | 'nodesCpuUsPerDelivery'
+  | 'redisCpuUsPerPublish'
   | 'deliveriesPerSecond'
   | 'publishesPerSecond'
   | 'publishesPerCpuSecond'

@@ -73,6 +73,7 @@ function fanOutFigures(stretch: Stretch, { serverCpuMs, redisCpuMs, publishersCp
     ...busy,
     publishesPerSecond: (messages * 1e3) / elapsedMs,
     ...(serverCpuMs !== undefined && { publishesPerCpuSecond: (messages * 1e3) / serverCpuMs }),
+    ...(redisCpuMs !== undefined && { redisCpuUsPerPublish: (redisCpuMs * 1e3) / messages }),
     ...(deliveries > 0 && {
       deliveriesPerSecond: (deliveries * 1e3) / elapsedMs,
       medianP50Ms: stretch.medianP50Ms,
@@ -83,6 +84,9 @@ function fanOutFigures(stretch: Stretch, { serverCpuMs, redisCpuMs, publishersCp
       ...(redisCpuMs !== undefined && { redisCpuUsPerDelivery: (redisCpuMs * 1e3) / deliveries }),
       ...(publishersCpuMs !== undefined && {
         publishersCpuUsPerDelivery: (publishersCpuMs * 1e3) / deliveries,
+        ...(serverCpuMs !== undefined && {
+          nodesCpuUsPerDelivery: ((serverCpuMs + publishersCpuMs) * 1e3) / deliveries,
+        }),
       }),
     }),
   };

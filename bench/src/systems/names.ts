@@ -10,6 +10,8 @@ export type SystemName =
   | 'fanfare-pair'
   | 'fanfare-pair-kept'
   | 'socket.io'
+  | 'socket.io-pair'
+  | 'socket.io-pair-streams'
   | 'ws'
   | 'mosquitto'
   | 'nats'

@@ -7,6 +7,7 @@ import { nats } from './nats.ts';
 import { nodeHttp } from './node-http.ts';
 import { redisStreams } from './redis-streams.ts';
 import { redis } from './redis.ts';
+import { socketIoPair, socketIoPairStreams } from './socket-io-pair.ts';
 import { socketIo } from './socket-io.ts';
 import type { System } from './system.ts';
 import { ws } from './ws.ts';
@@ -23,6 +24,8 @@ const byName: Readonly<Record<SystemName, System>> = {
   'fanfare-pair': fanfarePair,
   'fanfare-pair-kept': fanfarePairKept,
   'socket.io': socketIo,
+  'socket.io-pair': socketIoPair,
+  'socket.io-pair-streams': socketIoPairStreams,
   ws,
   mosquitto,
   nats,
