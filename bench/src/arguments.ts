@@ -29,6 +29,7 @@ Measures Fanfare beside other pub/sub servers. Without options: everything, whic
   continuity       measure something else: what subscribers get while they are interrupted
                    (--interruption IDS: only these)
   cluster          measure many nodes with one Redis (cluster --help has its options)
+  adapters         compare two nodes with Socket.IO's adapters for Redis (see adapters --help)
   model            measure nothing: calculate what many nodes need (see model --help)
   --list           list the scenarios and the systems
   --help           this text

@@ -1,3 +1,4 @@
+import { measureAdapters } from './adapters/main.ts';
 import { help, parseArguments, UsageError, type Arguments } from './arguments.ts';
 import { measureCluster } from './cluster/main.ts';
 import { measureContinuity } from './continuity/main.ts';
@@ -14,18 +15,19 @@ const exitCodes = { ok: 0, failed: 1, usage: 2, interrupted: 130, terminated: 14
 const [first, ...rest] = process.argv.slice(2);
 
 try {
-  if (first === 'continuity') {
-    const isFine = await measureContinuity(rest, startProcesses(undefined));
-    process.exitCode = isFine ? exitCodes.ok : exitCodes.failed;
-  } else if (first === 'cluster') {
-    const isFine = await measureCluster(rest, startProcesses);
-    process.exitCode = isFine ? exitCodes.ok : exitCodes.failed;
-  } else if (first === 'model') await runModel(rest, startProcesses(undefined));
+  if (first === 'continuity') endWith(await measureContinuity(rest, startProcesses(undefined)));
+  else if (first === 'cluster') endWith(await measureCluster(rest, startProcesses));
+  else if (first === 'adapters') endWith(await measureAdapters(rest, startProcesses));
+  else if (first === 'model') await runModel(rest, startProcesses(undefined));
   else process.exitCode = await main(parseArguments(process.argv.slice(2)));
 } catch (error) {
   if (!(error instanceof UsageError)) throw error;
   console.error(`${error.message}\nSee: npm run bench -- --help`);
   process.exitCode = exitCodes.usage;
+}
+
+function endWith(isFine: boolean): void {
+  process.exitCode = isFine ? exitCodes.ok : exitCodes.failed;
 }
 
 async function main(args: Arguments): Promise<number> {

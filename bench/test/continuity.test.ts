@@ -1,10 +1,9 @@
-import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { UsageError } from '../src/arguments.ts';
 import { contestants } from '../src/continuity/contestants.ts';
 import { interruptions, type Span } from '../src/continuity/interruptions.ts';
 import { measureContinuity } from '../src/continuity/main.ts';
-import { isFlawless, judge, type Verdict } from '../src/continuity/judge.ts';
+import type { Verdict } from '../src/continuity/judge.ts';
 import { runContinuity } from '../src/continuity/run.ts';
 import { reconnectStorm } from '../src/continuity/storm.ts';
 import { Processes } from '../src/processes.ts';
@@ -74,37 +73,4 @@ describe('the command', () => {
       await expect(wrong).rejects.toThrow(reason);
     },
   );
-});
-
-describe('the judge', () => {
-  const all = [0, 1, 2, 3, 4];
-
-  it.each([
-    ['a message that is missing', [0, 1, 3, 4], { delivered: 4 }],
-    ['a message that came twice', [0, 1, 2, 1, 3, 4], { duplicates: 1 }],
-    ['a message that came too late', [0, 2, 1, 3, 4], { reorders: 1 }],
-    ['a message that was never published', [0, 1, 2, 3, 4, 5], { phantoms: 1 }],
-    ['a number that is not the number of a message', [0, 1, 2, 3, 4, Number.NaN], { phantoms: 1 }],
-  ])('the judge detects %s', (_what, numbers, expected) => {
-    const verdict = judge([all, numbers], 5);
-    expect(verdict).toEqual({
-      due: 10,
-      delivered: 10,
-      duplicates: 0,
-      reorders: 0,
-      phantoms: 0,
-      ...('delivered' in expected ? { delivered: 9 } : expected),
-    });
-    expect(isFlawless(verdict)).toBe(false);
-  });
-
-  it('the judge finds nothing only if each message came once and in order', () => {
-    fc.assert(
-      fc.property(fc.array(fc.integer({ min: -1, max: 6 }), { maxLength: 8 }), (numbers) => {
-        const isRight = numbers.length === 5 && numbers.every((number, at) => number === at);
-        expect(isFlawless(judge([all, numbers], 5))).toBe(isRight);
-      }),
-      { examples: [[all]] },
-    );
-  });
 });
