@@ -9,7 +9,7 @@ import { pairs } from '../src/adapters/scenarios.ts';
 import { root } from '../src/paths.ts';
 import { Processes } from '../src/processes.ts';
 
-const span: RedisSpan = { cuts: 1, betweenMs: 500, cutMs: 500 };
+const span: RedisSpan = { cuts: 1, betweenMs: 500, cutMs: 500, outageMs: 500 };
 const processes = new Processes(undefined);
 afterAll(() => processes.close());
 

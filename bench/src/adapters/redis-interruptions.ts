@@ -3,19 +3,25 @@ import type { CuttingProxy } from '../continuity/cutting-proxy.ts';
 import type { Span } from '../continuity/interruptions.ts';
 import type { RestartableRedis } from './restartable-redis.ts';
 
-export type RedisSpan = Omit<Span, 'sleepMs'>;
+export interface RedisSpan extends Omit<Span, 'sleepMs'> {
+  /** How long Redis is down at most. */
+  readonly outageMs: number;
+}
 
 export interface RedisWorld {
   readonly redis: RestartableRedis;
   /** Between the second node and Redis. */
   readonly proxy: CuttingProxy;
   readonly cutMs: number;
+  readonly outageMs: number;
 }
 
 /** Something that happens to Redis, or to the network between Redis and one of two nodes. */
 export interface RedisInterruption {
   readonly id: string;
   readonly about: string;
+  /** Whether it happens only once in a run. */
+  readonly isSingle?: boolean;
   readonly interrupt: (world: RedisWorld) => Promise<void>;
 }
 
@@ -46,6 +52,16 @@ export const redisInterruptions: readonly RedisInterruption[] = [
     },
   },
   {
+    id: 'outage',
+    about: 'the same, after a longer while, and once',
+    isSingle: true,
+    interrupt: async ({ redis, outageMs }) => {
+      await redis.stop('SIGTERM');
+      await sleep(outageMs);
+      await redis.start();
+    },
+  },
+  {
     id: 'cut-off',
     about: 'all connections of one node to Redis get RST on both ends, and there are none for a while',
     interrupt: async ({ proxy, cutMs }) => {
@@ -66,13 +82,13 @@ export const redisInterruptions: readonly RedisInterruption[] = [
 ];
 
 export async function interruptRepeatedly(
-  { interrupt }: RedisInterruption,
-  world: Omit<RedisWorld, 'cutMs'>,
-  { cuts, betweenMs, cutMs }: RedisSpan,
+  { interrupt, isSingle = false }: RedisInterruption,
+  { redis, proxy }: Pick<RedisWorld, 'redis' | 'proxy'>,
+  { cuts, betweenMs, cutMs, outageMs }: RedisSpan,
 ): Promise<void> {
-  for (let done = 0; done < cuts; done++) {
+  for (let done = 0; done < (isSingle ? 1 : cuts); done++) {
     await sleep(betweenMs);
-    await interrupt({ ...world, cutMs });
+    await interrupt({ redis, proxy, cutMs, outageMs });
   }
   await sleep(betweenMs);
 }

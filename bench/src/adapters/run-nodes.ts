@@ -5,6 +5,7 @@ import type { Verdict } from '../continuity/judge.ts';
 import { Publisher } from '../continuity/publisher.ts';
 import { freePort } from '../free-port.ts';
 import type { Processes, RunningServer } from '../processes.ts';
+import { firstDeath } from '../systems/pair.ts';
 import { judgePublishers, secondFrom } from './judge-publishers.ts';
 import type { NodeContestant } from './node-contestants.ts';
 import { interruptRepeatedly, type RedisInterruption, type RedisSpan } from './redis-interruptions.ts';
@@ -44,6 +45,7 @@ export async function runNodes(
   const proxy = await CuttingProxy.to(redis.port);
   const servers: RunningServer[] = [];
   const groups: Clients[] = [];
+  const publishers: Publisher[] = [];
   const startNode = async (redisPort: number): Promise<number> => {
     const port = await freePort();
     servers.push(await processes.startServer(program(port, redisPort)));
@@ -58,24 +60,28 @@ export async function runNodes(
     const [a, b] = [await startNode(redis.port), await startNode(proxy.port)];
     await mark(a, markers.begun[0]);
     await mark(b, markers.begun[1]);
-    const publishers = [
-      new Publisher(a, messagesPerSecond),
-      new Publisher(b, messagesPerSecond, secondFrom),
-    ] as const;
+    const ofA = new Publisher(a, messagesPerSecond);
+    const ofB = new Publisher(b, messagesPerSecond, secondFrom);
+    publishers.push(ofA, ofB);
     await interruptRepeatedly(interruption, { redis, proxy }, span);
-    const published = [await publishers[0].stop(), await publishers[1].stop()] as const;
+    // A node that ended would be waited for.
+    const death = await firstDeath(servers);
+    if (death !== undefined) throw new Error(death);
+    const published = [await ofA.stop(), await ofB.stop()] as const;
     await mark(b, markers.ended[0]);
     await mark(a, markers.ended[1]);
     const paths: PathVerdict[] = [];
     for (const [at, clients] of groups.entries()) {
-      const [ofA, ofB] = judgePublishers(await clients.received(), published);
+      const [fromA, fromB] = judgePublishers(await clients.received(), published);
       paths.push(
-        { path: at === 0 ? 'A → A' : 'A → B', ...ofA },
-        { path: at === 0 ? 'B → A' : 'B → B', ...ofB },
+        { path: at === 0 ? 'A → A' : 'A → B', ...fromA },
+        { path: at === 0 ? 'B → A' : 'B → B', ...fromB },
       );
     }
-    return { paths, longestMs: [publishers[0].longestMs, publishers[1].longestMs] };
+    return { paths, longestMs: [ofA.longestMs, ofB.longestMs] };
   } finally {
+    // Otherwise they would retry for ever.
+    for (const publisher of publishers) void publisher.stop();
     for (const clients of groups) clients.stop();
     for (const server of servers) await server.stop();
     proxy.close();

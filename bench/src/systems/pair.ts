@@ -49,7 +49,7 @@ async function startAround(
 }
 
 /** How the first of some servers ended. Undefined if all are still alive after a moment. */
-async function firstDeath(servers: readonly RunningServer[]): Promise<string | undefined> {
+export async function firstDeath(servers: readonly RunningServer[]): Promise<string | undefined> {
   const deaths = await Promise.all(servers.map((server) => server.death()));
   return deaths.find((death) => death !== undefined);
 }
