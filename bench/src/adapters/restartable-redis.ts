@@ -4,7 +4,7 @@ import { freePort } from '../free-port.ts';
 import type { Processes, RunningServer } from '../processes.ts';
 import { findProgram } from '../systems/system.ts';
 
-/** A Redis with an append-only file (`appendfsync everysec`) that can be started again on its port and data. */
+/** A Redis with `appendfsync everysec` that can be started again on its port and its data. */
 export class RestartableRedis {
   readonly port: number;
   readonly #processes: Processes;

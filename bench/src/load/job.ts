@@ -8,7 +8,7 @@ export type Publishing =
       readonly over: 'socket';
       readonly window: number;
       /**
-       * Whether a publish is in flight until every subscriber has it. Otherwise, its acknowledgement is enough.
+       * Whether a publish is in flight until every subscriber has it. Without it, until it is acknowledged.
        */
       readonly untilDelivered?: boolean;
     }

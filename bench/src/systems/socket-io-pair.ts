@@ -33,7 +33,7 @@ const versionOf = (name: string): string => packageVersion(`node_modules/${name}
 
 /**
  * @param port - 0 for any free port
- * @param recovery - whether connection state recovery is on; `@socket.io/redis-adapter` does not support it
+ * @param recovery - whether connection state recovery is on, which only the adapter over streams supports
  */
 export function socketIoNode(adapter: Adapter, port: number, redisPort: number, recovery = false): Program {
   return {
