@@ -23,6 +23,8 @@ export const slowest: readonly string[] = [
   'packages/server/test/console/safety.test.ts',
   'packages/server/test/faults/catching-up.test.ts',
   'packages/server/test/log/migration.test.ts',
+  'bench/test/adapters.test.ts',
+  'bench/test/cluster.test.ts',
   'bench/test/smoke.test.ts',
   'packages/server/test/log/formats.test.ts',
   'packages/server/test/log/data-directory.test.ts',
