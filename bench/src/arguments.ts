@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { scenarios, type Scenario } from './scenarios.ts';
 import type { System } from './systems/system.ts';
 import { systems } from './systems/systems.ts';
@@ -50,7 +50,7 @@ const options = {
 
 /** @throws UsageError */
 export function parseArguments(args: readonly string[]): Arguments {
-  const { values } = parse(args);
+  const values = parseOptions(args, options);
   if (values.smoke === true && (values.scenario ?? values.rounds ?? values.json) !== undefined) {
     throw new UsageError('--smoke measures nothing: it goes with --systems only.');
   }
@@ -64,9 +64,13 @@ export function parseArguments(args: readonly string[]): Arguments {
   };
 }
 
-function parse(args: readonly string[]): ReturnType<typeof parseArgs<{ options: typeof options }>> {
+/** @throws UsageError */
+export function parseOptions<Options extends NonNullable<ParseArgsConfig['options']>>(
+  args: readonly string[],
+  known: Options,
+): ReturnType<typeof parseArgs<{ options: Options }>>['values'] {
   try {
-    return parseArgs({ args: [...args], options });
+    return parseArgs({ args: [...args], options: known }).values;
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }

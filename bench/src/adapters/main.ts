@@ -1,5 +1,4 @@
-import { parseArgs } from 'node:util';
-import { choose, parseRounds, UsageError } from '../arguments.ts';
+import { choose, parseOptions, parseRounds, UsageError } from '../arguments.ts';
 import { describeVerdict } from '../continuity/main.ts';
 import { isFlawless } from '../continuity/judge.ts';
 import { choosePinning, describeMachine, machineText } from '../machine.ts';
@@ -120,16 +119,10 @@ interface AdaptersArguments {
 }
 
 function parse(args: readonly string[]): AdaptersArguments {
-  let values;
-  try {
-    ({ values } = parseArgs({ args: [...args], options }));
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
-  const { rounds, interruption } = values;
+  const { help: isHelp = false, rounds, interruption } = parseOptions(args, options);
   const isOnly = rounds === undefined && interruption !== undefined;
   return {
-    isHelp: values.help ?? false,
+    isHelp,
     rounds: isOnly ? 0 : parseRounds(rounds ?? '5'),
     interruptions: choose('interruption', interruption, redisInterruptions, ({ id }) => id),
   };

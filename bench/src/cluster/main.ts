@@ -1,5 +1,4 @@
-import { parseArgs } from 'node:util';
-import { choose, parseRounds, UsageError } from '../arguments.ts';
+import { choose, parseOptions, parseRounds, UsageError } from '../arguments.ts';
 import { choosePinning, describeMachine, machineText } from '../machine.ts';
 import type { Pinning, Processes } from '../processes.ts';
 import { saveJson } from '../save-json.ts';
@@ -65,12 +64,7 @@ export async function measureCluster(
 }
 
 function parse(args: readonly string[]): ClusterArguments {
-  let values;
-  try {
-    ({ values } = parseArgs({ args: [...args], options }));
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
+  const values = parseOptions(args, options);
   return {
     action: values.help ? 'help' : values.list ? 'list' : values.smoke ? 'smoke' : 'measure',
     parts: choose('part', values.part, parts, ({ id }) => id),

@@ -1,5 +1,4 @@
-import { parseArgs } from 'node:util';
-import { UsageError } from '../arguments.ts';
+import { choose, parseOptions } from '../arguments.ts';
 import type { Processes } from '../processes.ts';
 import { contestants } from './contestants.ts';
 import { interruptions, type Span } from './interruptions.ts';
@@ -51,17 +50,8 @@ export async function measureContinuity(args: readonly string[], processes: Proc
 
 function parseWanted(args: readonly string[]): readonly string[] {
   const known = [stormId, ...interruptions.map(({ id }) => id)];
-  let lists: readonly string[] | undefined;
-  try {
-    const options = { interruption: { type: 'string', multiple: true } } as const;
-    lists = parseArgs({ args: [...args], options }).values.interruption;
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
-  const wanted = lists?.flatMap((list) => list.split(',')).map((id) => id.trim()) ?? known;
-  const unknown = wanted.find((id) => !known.includes(id));
-  if (unknown === undefined) return wanted;
-  throw new UsageError(`There is no interruption '${unknown}'. There are: ${known.join(', ')}.`);
+  const { interruption } = parseOptions(args, { interruption: { type: 'string', multiple: true } });
+  return choose('interruption', interruption, known, (id) => id);
 }
 
 async function storm(processes: Processes): Promise<boolean> {

@@ -1,5 +1,4 @@
-import { parseArgs } from 'node:util';
-import { UsageError } from '../arguments.ts';
+import { choose, parseOptions, UsageError } from '../arguments.ts';
 import type { Processes } from '../processes.ts';
 import { check, renderCheck, usualCheck } from './check.ts';
 import { constants, values } from './constants.ts';
@@ -20,7 +19,7 @@ Calculates what a Fanfare of many nodes needs. Without options: four kinds of wo
   --check            run three real nodes, and compare them with the model`;
 
 const options = {
-  kind: { type: 'string' },
+  kind: { type: 'string', multiple: true },
   clients: { type: 'string' },
   set: { type: 'string', multiple: true },
   constants: { type: 'boolean' },
@@ -32,20 +31,20 @@ const options = {
 
 /** `npm run bench -- model`. @throws UsageError */
 export async function runModel(args: readonly string[], processes: Processes): Promise<void> {
-  const flags = parse(args);
+  const flags = parseOptions(args, options);
   if (flags.help) console.log(help);
   else if (flags.constants) printConstants();
   else if (flags.measure !== undefined) {
-    const names = flags.measure === 'all' ? undefined : flags.measure;
-    const wanted = choose('measurement', names, measurements);
+    const names = flags.measure === 'all' ? undefined : [flags.measure];
+    const wanted = choose('measurement', names, measurements, ({ name }) => name);
     await measureConstants(wanted, numberOf('--rounds', flags.rounds ?? '3'), processes);
   } else if (flags.check) {
     console.log(renderCheck(await check(usualCheck, processes, values)));
   } else printModel(flags);
 }
 
-function printModel({ kind, clients, set = [] }: ReturnType<typeof parse>): void {
-  const wanted = choose('kind', kind, kinds);
+function printModel({ kind, clients, set = [] }: ReturnType<typeof parseOptions<typeof options>>): void {
+  const wanted = choose('kind', kind, kinds, ({ name }) => name);
   const counts = clients?.split(',').map((text) => numberOf('--clients', text)) ?? sizes;
   const [first] = wanted;
   // The clients have a flag of their own.
@@ -73,20 +72,6 @@ function printConstants(): void {
     console.log(`${name.padEnd(26)} ${value} ${unit} (${range.join('–')}), ${measuredBy}: ${about}`);
 }
 
-function choose<Item extends { readonly name: string }>(
-  what: string,
-  wanted: string | undefined,
-  items: readonly Item[],
-): readonly Item[] {
-  if (wanted === undefined) return items;
-  const names = wanted.split(',');
-  const unknown = names.find((name) => !items.some((item) => item.name === name));
-  if (unknown === undefined) return items.filter(({ name }) => names.includes(name));
-  throw new UsageError(
-    `There is no ${what} '${unknown}'. There are: ${items.map(({ name }) => name).join(', ')}.`,
-  );
-}
-
 /** What can be absent. Everything else of a workload is divided by. */
 const mayBeZero = /Share$|^keep|^id|^reconnects/;
 
@@ -94,12 +79,4 @@ function numberOf(flag: string, text: string, isZeroFine = false): number {
   const number = Number(text);
   if (text !== '' && Number.isFinite(number) && (number > 0 || (number === 0 && isZeroFine))) return number;
   throw new UsageError(`${flag} takes a number ${isZeroFine ? 'from' : 'greater than'} 0, not '${text}'.`);
-}
-
-function parse(args: readonly string[]): ReturnType<typeof parseArgs<{ options: typeof options }>>['values'] {
-  try {
-    return parseArgs({ args: [...args], options }).values;
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
 }
