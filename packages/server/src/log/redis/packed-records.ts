@@ -11,7 +11,7 @@ export interface RecordPlace {
 /** A longer record has a chunk of its own. */
 const chunkBytes = 1_048_576;
 
-/** Time, ordinal, the lengths of id and publisher plus one (0: there is none), the length of the JSON text. */
+/** Time, ordinal, the lengths of id and publisher plus one (0: none), the length of the JSON text. */
 const headSize = 24;
 
 interface Chunk {
