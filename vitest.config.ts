@@ -23,7 +23,7 @@ const sharing = [
 ];
 
 /** These measure elapsed time, so that nothing else may run. */
-const alone = ['packages/server/test/console/load.test.ts'];
+const alone = ['packages/server/test/console/{load,overview}.test.ts'];
 
 const include = ['packages/*/test/**/*.test.ts', 'bench/test/**/*.test.ts', 'test/**/*.test.ts'];
 const exclude = [...configDefaults.exclude, ...(process.env['FANFARE_LONG'] === '1' ? [] : long)];

@@ -18,7 +18,6 @@ export const slowest: readonly string[] = [
   'packages/cli/test/log.test.ts',
   'packages/cli/test/sub-pub.test.ts',
   'packages/server/test/console/topics.test.ts',
-  'packages/server/test/console/overview.test.ts',
   'packages/server/test/console/accessibility.test.ts',
   'packages/server/test/console/safety.test.ts',
   'packages/server/test/faults/catching-up.test.ts',

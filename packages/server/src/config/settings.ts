@@ -168,7 +168,7 @@ export const settingKinds: { readonly [K in keyof Settings]: SettingKind<Setting
     default: '',
     isSecret: true,
     about:
-      'Redis or Valkey server that messages are kept in, as a URL, instead of the data directory: redis://10.0.0.5:6379, rediss:// for TLS (also between servers), redis+sentinel://HOST,HOST/NAME?sentinelPassword=PASSWORD or redis+cluster://HOST,HOST. All servers that use it with the same redisPrefix are one Fanfare. Other users of the machine can read flags, so put a password into FANFARE_REDIS.',
+      'Redis or Valkey server that messages are kept in, as a URL, instead of the data directory: redis://10.0.0.5:6379, rediss:// for TLS (also between servers), redis+sentinel://HOST,HOST/NAME (?sentinelPassword=PASSWORD) or redis+cluster://HOST,HOST. All servers that use it with the same redisPrefix are one Fanfare. Other users of the machine can read flags, so put a password into FANFARE_REDIS.',
   },
   redisPrefix: {
     group: 'storage',
