@@ -7,8 +7,8 @@ import { attach } from '@fanfare/server';
 import { Server as SocketServer } from 'socket.io';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { soonMs, startListening, until, within } from '../../../test/waits.ts';
+import { testedEnd } from './ends/tested-end.ts';
 import { publish, startServer } from './harness.ts';
-import { startImpatient } from './impatient-server.ts';
 import { connectRawClient, RawPolling, RawWebSocket, separator } from './hostile/wire.ts';
 
 const rules = [
@@ -288,14 +288,14 @@ describe('a polling session that its client abandons', () => {
   it.each(kinds)(
     'a session ends within the ping interval and timeout when its client abandons it: it %s',
     async (_name, giveUp) => {
-      const { url, io } = await startImpatient(times);
+      const { url, sessions } = await testedEnd.startImpatient(times);
       const client = await RawPolling.open(url);
       await connectRawClient(client);
       await subscribe(client, 'news');
       await giveUp(client, url);
       const gaveUp = performance.now();
       await publishNumbers(url, 'news', 20);
-      await expect.poll(() => io.engine.clientsCount, { interval: 10 }).toBe(0);
+      await expect.poll(sessions, { interval: 10 }).toBe(0);
       // A busy machine may be late by a second.
       expect(performance.now() - gaveUp).toBeLessThan(times.pingInterval + times.pingTimeout + 1_000);
       expect(await statsOf(url)).toMatchObject({ connections: 0, subscriptions: 0 });
@@ -303,7 +303,7 @@ describe('a polling session that its client abandons', () => {
   );
 
   it('a session stays while its client answers pings over the websocket to which it upgraded', async () => {
-    const { url, io } = await startImpatient(times);
+    const { url, sessions } = await testedEnd.startImpatient(times);
     const client = await RawPolling.open(url);
     await connectRawClient(client);
     const webSocket = await offerUpgrade(url, client);
@@ -313,6 +313,6 @@ describe('a polling session that its client abandons', () => {
       expect(await webSocket.next()).toBe('2');
       await webSocket.send('3');
     }
-    expect(io.engine.clientsCount).toBe(1);
+    expect(sessions()).toBe(1);
   });
 });

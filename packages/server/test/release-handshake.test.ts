@@ -10,7 +10,10 @@ import { WebSocket } from 'ws';
 import { nextEvent, soonMs, startListening, until, within } from '../../../test/waits.ts';
 import { releaseHandshakes } from '../src/socketio/release-handshake.ts';
 import { tryInsides } from '../src/try-insides.ts';
+import { onlyOver } from './ends/only-over.ts';
 import { connectClient, strictLogger, transports } from './harness.ts';
+
+onlyOver('socket.io');
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;

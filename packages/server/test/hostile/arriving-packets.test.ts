@@ -3,10 +3,12 @@ import type { Socket } from 'node:net';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { nextEvent, soonMs, within } from '../../../../test/waits.ts';
 import { fixedLimits } from '../../src/limits/fixed-limits.ts';
-import { packetBudget } from '../../src/socketio/packet-budget.ts';
+import { testedEnd } from '../ends/tested-end.ts';
 import { connectClient, startServer } from '../harness.ts';
 import { connectDeaf, connectTo, frame } from './deaf-clients.ts';
 import { connectRawClient, RawPolling } from './wire.ts';
+
+const { packetBudget } = testedEnd;
 
 /** The bytes of the budget that the tests leave free. */
 const leftBytes = 1_000_000;

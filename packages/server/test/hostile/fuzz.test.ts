@@ -26,6 +26,7 @@ import { defaultRule } from '../../src/config/rules.ts';
 import { SingleNode } from '../../src/nodes/cluster.ts';
 import { Rules } from '../../src/rules/rule.ts';
 import { noKeys, secret } from '../access/tokens.ts';
+import { onlyOver } from '../ends/only-over.ts';
 import { connectClient } from '../harness.ts';
 import { heapBytes } from '../heap.ts';
 import { fuzz, inputsOf, seedOf, type Target } from './fuzz.ts';
@@ -112,21 +113,6 @@ describe('input of every parser', { timeout }, () => {
     });
   });
 
-  it('a random text as a Socket.IO packet is decoded or refused', async () => {
-    let decoder = new Decoder();
-    await expectNoFault('packets', socketIoPacket, {
-      feed: (packet) => {
-        try {
-          decoder.add(packet);
-        } catch {
-          decoder.destroy();
-          decoder = new Decoder();
-        }
-      },
-      complaint: async () => untouched(),
-    });
-  });
-
   it('random text as a token is accepted or refused', async () => {
     const keys = { ...noKeys, key: secret };
     const verifier = openVerifier(keys, {
@@ -159,6 +145,25 @@ describe('input of every parser', { timeout }, () => {
         const { identity } = await access.authenticate(masterToken);
         return identity.isAdmin ? untouched() : 'a good token has lost its rights';
       },
+    });
+  });
+});
+
+describe('input of the decoder of Socket.IO', { timeout }, () => {
+  onlyOver('socket.io');
+
+  it('a random text as a Socket.IO packet is decoded or refused', async () => {
+    let decoder = new Decoder();
+    await expectNoFault('packets', socketIoPacket, {
+      feed: (packet) => {
+        try {
+          decoder.add(packet);
+        } catch {
+          decoder.destroy();
+          decoder = new Decoder();
+        }
+      },
+      complaint: async () => untouched(),
     });
   });
 });

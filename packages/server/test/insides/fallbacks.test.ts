@@ -5,12 +5,15 @@ import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { nextEvent, soonMs, until, within } from '../../../../test/waits.ts';
 import { fixedLimits } from '../../src/limits/fixed-limits.ts';
 import { packetBudget } from '../../src/socketio/packet-budget.ts';
+import { onlyOver } from '../ends/only-over.ts';
 import { connectClient, publish, startServer, transports, type RunningServer } from '../harness.ts';
 import { topicUrl } from '../http-tools.ts';
 import { connectDeaf, connectTo, frame, text } from '../hostile/deaf-clients.ts';
 import { handshake } from '../hostile/inputs/sockets.ts';
 import { connectRawClient, RawPolling, RawWebSocket, separator } from '../hostile/wire.ts';
 import { hide, hideParser, InsideLog, prototypes, replace, takesBodyOfOffer } from './broken.ts';
+
+onlyOver('socket.io');
 
 /*
  * Whole servers, each with something that a library has for itself under another name: the limit that was made of it holds by public

@@ -14,6 +14,9 @@ import {
   replace,
   takesBodyOfOffer,
 } from './broken.ts';
+import { onlyOver } from '../ends/only-over.ts';
+
+onlyOver('socket.io');
 
 const arrived = "ws's buffers for incomplete messages";
 const pace = "The pace of ws's receiver";

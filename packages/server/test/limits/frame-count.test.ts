@@ -1,6 +1,9 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { FrameCount } from '../../src/socketio/frame-count.ts';
+import { onlyOver } from '../ends/only-over.ts';
+
+onlyOver('socket.io');
 
 /** A frame with a head of each form: a short, a medium or a long length, with a mask or without. */
 function frame(length: number, form: 'short' | 'medium' | 'long', isMasked: boolean): Buffer {

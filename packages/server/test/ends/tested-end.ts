@@ -1,0 +1,27 @@
+import { testEnd, type EndName } from '../../../../test/end.ts';
+import type { ArrivalBudget } from '../../src/limits/arrival-budget.ts';
+import { socketIoEnd } from './socket-io.ts';
+
+/** What tests need of a client end beside what it sends over the network. */
+export interface TestedEnd {
+  /** A whole server with only the ping interval and timeout changed. Stopped when the test ends. */
+  startImpatient(times: PingTimes): Promise<ImpatientServer>;
+  /** The budget for incomplete packets of all clients of this process. */
+  readonly packetBudget: ArrivalBudget;
+}
+
+export interface PingTimes {
+  readonly pingInterval: number;
+  readonly pingTimeout: number;
+}
+
+export interface ImpatientServer {
+  readonly url: string;
+  /** The number of Engine.IO sessions. */
+  readonly sessions: () => number;
+}
+
+const ends: Readonly<Record<EndName, TestedEnd>> = { 'socket.io': socketIoEnd };
+
+/** The end that this run of the tests uses. */
+export const testedEnd: TestedEnd = ends[testEnd];
