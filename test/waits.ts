@@ -6,6 +6,7 @@ export const soonMs = 30_000;
 
 // These are kept before a test replaces them with a fake clock.
 const { setTimeout, clearTimeout, setImmediate } = globalThis;
+const now = performance.now.bind(performance);
 
 /** An object with events: Node's emitters, and the clients of Socket.IO. */
 interface Emitter {
@@ -71,11 +72,11 @@ export async function until(
 ): Promise<void> {
   const late = new Error();
   Error.captureStackTrace(late, until);
-  const endsAt = performance.now() + ms;
+  const endsAt = now() + ms;
   const text = `not within ${ms} ms: ${what}`;
   for (;;) {
     const held = holds();
-    const leftMs = endsAt - performance.now();
+    const leftMs = endsAt - now();
     if (typeof held === 'boolean' ? held : await bounded(late, leftMs, text, held, soFar)) return;
     // A step can complete at once each time, so that no timer would ever fire.
     if (leftMs <= 0) throw tell(late, text, soFar);
