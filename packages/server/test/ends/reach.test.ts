@@ -23,6 +23,7 @@ describe('tests of one client end alone', () => {
       (path) => path.endsWith('.ts') && !path.endsWith('.test.ts'),
     );
     expect(helpers.filter((path) => insides.test(readText(path)))).toEqual([
+      'packages/server/test/differential/app-on-socket-io.ts',
       'packages/server/test/ends/socket-io.ts',
     ]);
   });

@@ -1,3 +1,4 @@
+import type { Server as HttpServer } from 'node:http';
 import { testEnd, type EndName } from '../../../../test/end.ts';
 import type { ArrivalBudget } from '../../src/limits/arrival-budget.ts';
 import { socketIoEnd } from './socket-io.ts';
@@ -8,6 +9,8 @@ export interface TestedEnd {
   startImpatient(times: PingTimes): Promise<ImpatientServer>;
   /** The budget for incomplete packets of all clients of this process. */
   readonly packetBudget: ArrivalBudget;
+  /** Prepares to start the end many times, with the app of the differential run in place of Fanfare. */
+  withApp(): Promise<() => StartedEnd>;
 }
 
 export interface PingTimes {
@@ -19,6 +22,13 @@ export interface ImpatientServer {
   readonly url: string;
   /** The number of Engine.IO sessions. */
   readonly sessions: () => number;
+}
+
+/** An end with the app of the differential run. */
+export interface StartedEnd {
+  /** It does not listen: the test gives it connections. */
+  readonly http: HttpServer;
+  stop(): void;
 }
 
 const ends: Readonly<Record<EndName, TestedEnd>> = { 'socket.io': socketIoEnd };

@@ -1,0 +1,47 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { testEnd } from '../../../../test/end.ts';
+import { testedEnd } from '../ends/tested-end.ts';
+import { inputsOf } from '../hostile/fuzz.ts';
+import { clock } from './clock.ts';
+import { Comparer, inWords, type StartEnd } from './compare.ts';
+import { meantDifferences } from './meant-differences.ts';
+import { search } from './search.ts';
+import { stockSocketIo } from './stock.ts';
+import { overTcp } from './wire.ts';
+
+const stock = stockSocketIo();
+const meant = meantDifferences.filter(({ ends }) => ends.includes(testEnd));
+
+/** `npm test` plays the same sequences each time. FANFARE_SEED plays others, FANFARE_FUZZ plays more. */
+const seed = Number(process.env['FANFARE_SEED'] ?? 1);
+
+/** For any number of sequences. */
+const timeout = 24 * 3_600_000;
+
+let end: StartEnd;
+
+beforeAll(async () => {
+  end = await testedEnd.withApp();
+  clock.take();
+});
+
+afterAll(() => clock.giveBack());
+
+describe(`the end ${testEnd}, compared with stock Socket.IO`, { timeout }, () => {
+  it('random sequences of a client get the same answers from both, except for meant differences', async () => {
+    expect(await search(new Comparer(stock, end, meant), { runs: inputsOf(250), seed })).toBeUndefined();
+  });
+
+  it('random sequences over TCP get the same answers from both, except for meant differences', async () => {
+    const comparer = new Comparer(stock, end, meant, overTcp);
+    // The kernel of a busy machine can be late. A real difference shows each time.
+    expect(await search(comparer, { runs: inputsOf(50), seed, times: 3 })).toBeUndefined();
+  });
+
+  it.each(meant)('this difference is meant, and still exists: $what', async ({ what, example }) => {
+    const { listed, unlisted } = await new Comparer(stock, end, meant).compare(example);
+    expect(inWords(unlisted)).toBe('');
+    // Otherwise the difference must be deleted from the list.
+    expect([...listed].map((one) => one.what)).toContain(what);
+  });
+});
