@@ -35,6 +35,7 @@ export default defineConfig({
     alias: [
       ...replacedByEnd,
       { find: /^@fanfare\/protocol$/, replacement: source('protocol/src/index.ts') },
+      { find: /^@fanfare\/engine$/, replacement: source('engine/src/index.ts') },
       { find: /^@fanfare\/fanout$/, replacement: source('fanout/src/index.ts') },
       { find: /^@fanfare\/client$/, replacement: source('client/src/index.ts') },
       { find: /^@fanfare\/server$/, replacement: source('server/src/index.ts') },

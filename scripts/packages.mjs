@@ -27,7 +27,7 @@ const specifier = /(from '|import '|import\(["'])(\.{1,2}\/[^'"]+?)\.ts(?=['"])/
 
 /** Must be called after every run of tsc. */
 export function finishPackages() {
-  for (const name of [...libraries, 'cli']) removeOutdated(`${root}packages/${name}`);
+  for (const name of [...libraries, 'engine', 'cli']) removeOutdated(`${root}packages/${name}`);
   for (const name of libraries) {
     const folder = `${root}packages/${name}`;
     for (const file of declarationsIn(`${folder}/dist`)) {

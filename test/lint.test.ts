@@ -66,6 +66,8 @@ describe('the direction of imports', () => {
   it('lint refuses every import in the wrong direction', () => {
     const imports: readonly Import[] = [
       ['packages/protocol/src', 'node:fs'],
+      ['packages/engine/src', '@fanfare/protocol'],
+      ['packages/engine/src', 'engine.io'],
       [`${server}/log`, '../message-path/admit.ts'],
       [`${server}/subscriptions`, '../socketio/room-fan-out.ts'],
       [`${server}/subscriptions`, 'socket.io'],
@@ -99,6 +101,8 @@ describe('the direction of imports', () => {
       [`${server}/socketio`, 'socket.io'],
       [`${server}/http`, 'fastify'],
       [`${server}/http`, '../message-path/admit.ts'],
+      ['packages/engine/src', '@fanfare/fanout/outbox'],
+      ['packages/engine/src', 'ws'],
     ];
     expect(lintImports(imports)).toEqual(
       imports.map(([folder, imported]) => [`${folder} imports ${imported}`, []]),
