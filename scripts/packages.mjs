@@ -50,6 +50,8 @@ export function finishPackages() {
  * @param {string} folder - of a package
  */
 function removeOutdated(folder) {
+  // `npm start` builds only what it needs.
+  if (!existsSync(`${folder}/dist`)) return;
   for (const path of readdirSync(`${folder}/dist`, { recursive: true, encoding: 'utf8' })) {
     const [source, extension] = path.split(/(?=\.(?:js|d\.ts)(?:\.map)?$)/);
     if (extension === undefined || /^(?:cjs|bundle)\b/.test(path)) continue;
