@@ -1,15 +1,7 @@
-export { joinPackets, parsePacket, PayloadReader, type Packet, type PacketType } from './packet.ts';
-export {
-  checkPlaceholders,
-  disconnectMessage,
-  encodeAck,
-  encodeConnect,
-  encodeConnectError,
-  encodeEvent,
-  MalformedMessageError,
-  parseAuth,
-  parseEvent,
-  parseMessage,
-  type Message,
-  type MessageType,
-} from './message.ts';
+export { LoginRefusal, type App, type Handshake, type Refused } from './app.ts';
+export { eventPacket, type Client, type ReceivedEvent } from './client.ts';
+export { Engine } from './engine.ts';
+export { MalformedMessageError } from './message.ts';
+export { type EngineOptions } from './options.ts';
+export { type Routing, type SessionRouter } from './session-router.ts';
+export { type OutgoingPacket } from './transport.ts';

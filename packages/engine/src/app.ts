@@ -1,0 +1,60 @@
+import type { IncomingMessage } from 'node:http';
+import type { Client, ReceivedEvent } from './client.ts';
+import type { MalformedMessageError } from './message.ts';
+
+/** The refusal of a login. The client sees it, and can try again. */
+export class LoginRefusal {
+  readonly message: string;
+  readonly data: unknown;
+
+  /** @param data - what programs need to know, beside the message for people */
+  constructor(message: string, data?: unknown) {
+    this.message = message;
+    this.data = data;
+  }
+}
+
+/** A client that logs in. */
+export interface Handshake {
+  /** The request that began the session. */
+  readonly request: IncomingMessage;
+  readonly address: string;
+  readonly auth: Readonly<Record<string, unknown>>;
+}
+
+/** A request that was refused. */
+export interface Refused {
+  readonly code: number;
+  readonly message: string;
+  readonly request: IncomingMessage;
+}
+
+type Headers = Readonly<Record<string, string>>;
+
+/**
+ * What an engine serves. None of these functions may throw, except `event`.
+ *
+ * @typeParam I - what the app knows of a client since its login
+ */
+export interface App<I> {
+  /** Decides about a new session. @returns the reason of a refusal; undefined lets the client in */
+  readonly admit?: (request: IncomingMessage) => string | undefined | Promise<string | undefined>;
+  /** The address of the client that sent a request. By default that of its TCP connection. */
+  readonly addressOf?: (request: IncomingMessage) => string;
+  /** Which web pages may read responses, and the response to a preflight. */
+  readonly cors?: {
+    readonly headers: (request: IncomingMessage) => Headers;
+    readonly preflight: (request: IncomingMessage) => Headers | undefined;
+  };
+  readonly login: (handshake: Handshake) => I | LoginRefusal | Promise<I | LoginRefusal>;
+  readonly connected: (client: Client<I>) => void;
+  readonly event: (client: Client<I>, event: ReceivedEvent) => void;
+  /** A client is about to be closed, because of what it sent. It can still be sent an event. */
+  readonly malformed?: (client: Client<I>, error: MalformedMessageError) => void;
+  /** A client has read everything, after `offer` has returned false. */
+  readonly drained?: (client: Client<I>) => void;
+  readonly disconnected: (client: Client<I>, reason: string) => void;
+  /** Polls have taken so many deliveries. */
+  readonly polled?: (deliveries: number) => void;
+  readonly refused?: (refused: Refused) => void;
+}

@@ -1,0 +1,133 @@
+import type { IncomingMessage } from 'node:http';
+import { LoginRefusal, type App } from './app.ts';
+import { Client, ReceivedEvent } from './client.ts';
+import type { Logins } from './login.ts';
+import {
+  checkPlaceholders,
+  encodeConnect,
+  encodeConnectError,
+  MalformedMessageError,
+  parseAuth,
+  parseMessage,
+  type Message,
+} from './message.ts';
+import type { MessageHandler, Session } from './session.ts';
+
+export interface DispatcherParts<I> {
+  readonly app: App<I>;
+  readonly logins: Logins<Session>;
+  readonly newClientId: () => string;
+}
+
+/** Takes the messages of one session: logins, events and disconnects. There is one namespace, `/`. */
+export class Dispatcher<I> implements MessageHandler {
+  readonly #session: Session;
+  readonly #parts: DispatcherParts<I>;
+  /** The request that began the session, until the client has logged in. */
+  #request: IncomingMessage | undefined;
+  #client: Client<I> | undefined;
+  #isLoggingIn = false;
+  /** A message whose attachments have not all come. */
+  #partial: { readonly message: Message; missing: number } | undefined;
+  #isOver = false;
+
+  constructor(session: Session, request: IncomingMessage, parts: DispatcherParts<I>) {
+    this.#session = session;
+    this.#request = request;
+    this.#parts = parts;
+  }
+
+  takeMessage(text: string): void {
+    this.#attempt(() => {
+      if (this.#partial)
+        throw new MalformedMessageError('An event came instead of the attachments of an earlier event.');
+      const message = parseMessage(text);
+      if (message.attachments > 0) this.#partial = { message, missing: message.attachments };
+      else this.#take(message);
+    });
+  }
+
+  takeAttachment(): void {
+    this.#attempt(() => {
+      const partial = this.#partial;
+      if (!partial) throw new MalformedMessageError('Binary data came that does not belong to an event.');
+      if (--partial.missing > 0) return;
+      this.#partial = undefined;
+      const { message } = partial;
+      checkPlaceholders(new ReceivedEvent(message).values(), message.attachments);
+      this.#take(message);
+    });
+  }
+
+  drained(): void {
+    if (this.#client) this.#parts.app.drained?.(this.#client);
+  }
+
+  end(reason: string): void {
+    this.#isOver = true;
+    this.#request = undefined;
+    this.#endClient(reason);
+  }
+
+  #attempt(take: () => void): void {
+    try {
+      take();
+    } catch (error) {
+      if (!(error instanceof MalformedMessageError)) throw error;
+      if (this.#client) this.#parts.app.malformed?.(this.#client, error);
+      this.#session.close('malformed message');
+    }
+  }
+
+  #take(message: Message): void {
+    const { type, namespace } = message;
+    if (type === 'connect') return this.#connect(message);
+    // A client that is not connected can send nothing else.
+    if (!this.#client || namespace !== '/' || type === 'connect_error')
+      return this.#session.close('message out of place');
+    if (type === 'disconnect') this.#disconnect();
+    else if (type === 'event' || type === 'binary_event')
+      this.#parts.app.event(this.#client, new ReceivedEvent(message));
+    // Nobody waits for an acknowledgement: we do not ask for any.
+  }
+
+  #connect(message: Message): void {
+    const auth = parseAuth(message);
+    if (message.namespace !== '/')
+      return this.#session.send(
+        `4${encodeConnectError(message.namespace, { message: 'Invalid namespace' })}`,
+      );
+    const request = this.#request;
+    if (this.#client || this.#isLoggingIn || !request) return this.#session.close('message out of place');
+    this.#isLoggingIn = true;
+    const login = this.#parts.app.login({ request, address: this.#session.address, auth });
+    if (login instanceof Promise) void login.then((result) => this.#finishLogin(result));
+    else this.#finishLogin(login);
+  }
+
+  #finishLogin(login: I | LoginRefusal): void {
+    this.#isLoggingIn = false;
+    if (this.#isOver) return;
+    if (login instanceof LoginRefusal) {
+      const { message, data } = login;
+      return this.#session.send(`4${encodeConnectError('/', { message, data })}`);
+    }
+    const client = new Client(this.#parts.newClientId(), login, this.#session);
+    this.#client = client;
+    this.#parts.logins.end(this.#session);
+    this.#session.send(`4${encodeConnect(client.id)}`);
+    this.#parts.app.connected(client);
+  }
+
+  /** The client can log in again over the same session. */
+  #disconnect(): void {
+    this.#endClient('client disconnect');
+    this.#parts.logins.begin(this.#session);
+  }
+
+  #endClient(reason: string): void {
+    const client = this.#client;
+    this.#client = undefined;
+    if (client) this.#parts.app.disconnected(client, reason);
+  }
+}

@@ -1,0 +1,261 @@
+import { randomBytes } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import {
+  Backlog,
+  DirectWrites,
+  FlushSchedule,
+  FrameChains,
+  HeldFrames,
+  proveDirectWrites,
+} from '@fanfare/fanout/outbox';
+import type { WebSocket, WebSocketServer } from 'ws';
+import type { App } from './app.ts';
+import { ArrivalBudget } from './arrival-budget.ts';
+import type { Client } from './client.ts';
+import { Deadlines } from './deadlines.ts';
+import { Dispatcher } from './dispatcher.ts';
+import { Heartbeats } from './heartbeats.ts';
+import { InboxTurns } from './inbox.ts';
+import { Logins } from './login.ts';
+import { defaultOptions, type EngineOptions } from './options.ts';
+import { PollingTransport } from './polling.ts';
+import { forbidden, queryOf, refusalOf, refusals, refuse, refuseUpgrade, type Refusal } from './refusal.ts';
+import type { Routing, SessionRouter } from './session-router.ts';
+import { Session, type SessionParts } from './session.ts';
+import type { OutgoingPacket, Transport } from './transport.ts';
+import type { Upgrade } from './upgrade.ts';
+import { createWebSocketServer, refuseWebSocket, WebSocketTransport } from './websocket.ts';
+
+const oldClient = 'Unsupported protocol version: use a Socket.IO 3 or 4 client (Engine.IO 4).';
+
+/**
+ * Serves the clients of one path. The HTTP server belongs to the app, which gives the engine its requests and
+ * upgrades.
+ */
+export class Engine<I> {
+  readonly #app: App<I>;
+  readonly #router: SessionRouter | undefined;
+  readonly #sessions = new Map<string, Session>();
+  readonly #webSockets: WebSocketServer;
+  readonly #parts: SessionParts;
+  readonly #paths: ReadonlySet<string>;
+
+  /** @param router - passes requests on, if there are several servers */
+  constructor(app: App<I>, options: Partial<EngineOptions> = {}, router?: SessionRouter) {
+    this.#app = app;
+    this.#router = router;
+    const all = { ...defaultOptions, ...options };
+    this.#webSockets = createWebSocketServer(all);
+    this.#parts = partsOf(app, all, (session) => this.#sessions.delete(session.id));
+    const path = all.path.replace(/\/$/, '');
+    this.#paths = new Set([path, `${path}/`]);
+  }
+
+  /** Writes to the kernel past the streams of Node, if a trial shows that this works. @throws Error if not */
+  async useDirectWrites(): Promise<void> {
+    this.#parts.direct.use(await proveDirectWrites());
+  }
+
+  get sessions(): number {
+    return this.#sessions.size;
+  }
+
+  /** The number of sessions whose clients have not logged in. */
+  get pendingLogins(): number {
+    return this.#parts.logins.pending;
+  }
+
+  /** The bytes that wait for slow clients. Bytes that wait for several of them count once. */
+  get waitingBytes(): number {
+    return this.#parts.backlog.bytes;
+  }
+
+  /** Whether a request or an upgrade is for the engine. */
+  isOurs({ url = '' }: IncomingMessage): boolean {
+    return this.#paths.has(url.replace(/\?.*$/s, ''));
+  }
+
+  handleRequest(request: IncomingMessage, response: ServerResponse): void {
+    const { cors } = this.#app;
+    if (cors) {
+      const preflight = cors.preflight(request);
+      for (const [name, value] of Object.entries(cors.headers(request))) response.setHeader(name, value);
+      if (preflight) return void response.writeHead(204, preflight).end();
+    }
+    const nodeId = this.#router?.otherNodeOf(request);
+    if (!this.#router || nodeId === undefined) return this.#serve(request, response);
+    void this.#router.passOn(nodeId, request, response).then((routing) =>
+      follow(
+        routing,
+        () => this.#serve(request, response),
+        () => {
+          if (!response.destroyed) refuse(response, refusals.unavailable);
+        },
+      ),
+    );
+  }
+
+  /** @param head - the bytes that have come after the request */
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const nodeId = this.#router?.otherNodeOf(request);
+    if (!this.#router || nodeId === undefined) return this.#serveUpgrade(request, socket, head);
+    void this.#router.passOnUpgrade(nodeId, request, socket, head).then((routing) =>
+      follow(
+        routing,
+        () => this.#serveUpgrade(request, socket, head),
+        () => {
+          refuseUpgrade(socket, refusals.unavailable);
+        },
+      ),
+    );
+  }
+
+  /**
+   * Sends a packet to many clients.
+   *
+   * @param onOverflow - called for a client that has no space
+   * @returns the number of clients that it was sent to
+   */
+  broadcast(
+    clients: Iterable<Client<I>>,
+    packet: OutgoingPacket,
+    onOverflow: (client: Client<I>) => void,
+  ): number {
+    const packets = [packet];
+    let sent = 0;
+    for (const client of clients) {
+      if (client.offer(packets)) sent++;
+      else onOverflow(client);
+    }
+    this.#parts.chains.settle();
+    return sent;
+  }
+
+  /** Resolves when more can be broadcast without blocking the event loop. */
+  ready(): Promise<void> {
+    return this.#parts.schedule.ready();
+  }
+
+  /** Closes all sessions, after what waits for them is sent. */
+  close(): void {
+    for (const session of this.#sessions.values()) session.close('server close');
+  }
+
+  #serve(request: IncomingMessage, response: ServerResponse): void {
+    const query = queryOf(request);
+    const session = this.#sessions.get(query.sid);
+    const refusal = refusalOf(query, request, false, session);
+    if (refusal) {
+      this.#app.refused?.({ ...refusal, request });
+      return refuse(response, refusal);
+    }
+    if (session) return session.polling?.handle(request, response);
+    this.#admit(request, (reason) => {
+      if (response.destroyed) return;
+      if (reason) return refuse(response, reason);
+      const opened = this.#newSession(request);
+      const polling = new PollingTransport(this.#parts, opened);
+      this.#open(opened, polling, request);
+      polling.handle(request, response);
+    });
+  }
+
+  #serveUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const query = queryOf(request);
+    const refusal = refusalOf(query, request, true, this.#sessions.get(query.sid));
+    if (refusal) {
+      this.#app.refused?.({ ...refusal, request });
+      return refuseUpgrade(socket, refusal);
+    }
+    const accept = (onWebSocket: (webSocket: WebSocket) => void): void =>
+      this.#webSockets.handleUpgrade(request, socket, head, onWebSocket);
+    const { closeTimeoutMs } = this.#parts.options;
+    if (query.version !== '4') {
+      this.#app.refused?.({ ...refusals.version, request });
+      return accept((webSocket) => refuseWebSocket(webSocket, oldClient, closeTimeoutMs));
+    }
+    if (query.transport !== 'websocket')
+      return accept((webSocket) =>
+        refuseWebSocket(webSocket, 'This transport does not use a WebSocket.', closeTimeoutMs),
+      );
+    if (query.sid !== '') {
+      return accept((webSocket) => {
+        const upgrade = this.#sessions.get(query.sid)?.beginUpgrade();
+        if (upgrade) upgrade.begin(new WebSocketTransport(webSocket, socket, this.#parts, upgrade));
+        else refuseWebSocket(webSocket, 'This session cannot be upgraded.', closeTimeoutMs);
+      });
+    }
+    // Nobody else listens meanwhile, and an error would end the process.
+    socket.on('error', ignore);
+    this.#admit(request, (reason) => {
+      socket.off('error', ignore);
+      if (socket.destroyed) return;
+      if (reason) return refuseUpgrade(socket, reason);
+      accept((webSocket) => {
+        const session = this.#newSession(request);
+        this.#open(session, new WebSocketTransport(webSocket, socket, this.#parts, session), request);
+      });
+    });
+  }
+
+  #admit(request: IncomingMessage, decide: (refusal: Refusal | undefined) => void): void {
+    const told = (reason: string | undefined): void => {
+      const refusal = reason === undefined ? undefined : forbidden(reason);
+      if (refusal) this.#app.refused?.({ ...refusal, request });
+      decide(refusal);
+    };
+    const reason = this.#app.admit?.(request);
+    if (reason instanceof Promise) void reason.then(told);
+    else told(reason);
+  }
+
+  #newSession(request: IncomingMessage): Session {
+    const id = this.#router?.newSessionId() ?? newId();
+    const address = this.#app.addressOf?.(request) ?? request.socket.remoteAddress ?? '';
+    return new Session(id, address, this.#parts);
+  }
+
+  #open(session: Session, transport: Transport, request: IncomingMessage): void {
+    this.#sessions.set(session.id, session);
+    const { logins } = this.#parts;
+    const parts = { app: this.#app, logins, newClientId: newId };
+    session.open(transport, new Dispatcher(session, request, parts));
+  }
+}
+
+/** 20 characters, as long as the ids of Engine.IO. */
+function newId(): string {
+  return randomBytes(15).toString('base64url');
+}
+
+function ignore(): void {}
+
+function follow(routing: Routing, serveHere: () => void, refuseIt: () => void): void {
+  if (routing === 'unknown') serveHere();
+  else if (routing === 'unavailable') refuseIt();
+}
+
+function partsOf<I>(app: App<I>, options: EngineOptions, onGone: SessionParts['onGone']): SessionParts {
+  const frames = new HeldFrames();
+  const terminate = (transport: Transport): void => transport.terminate();
+  return {
+    options,
+    frames,
+    chains: new FrameChains(frames),
+    schedule: new FlushSchedule(),
+    direct: new DirectWrites(),
+    arrivals: new ArrivalBudget(options.arrivingBytesMax),
+    closing: {
+      polling: new Deadlines(options.pollingCloseTimeoutMs, terminate),
+      websocket: new Deadlines(options.closeTimeoutMs, terminate),
+    },
+    onPolled: (deliveries) => app.polled?.(deliveries),
+    backlog: new Backlog({ ...options, sharedBytes: () => frames.bytes }),
+    turns: new InboxTurns(options),
+    heartbeats: new Heartbeats<Session>(options),
+    logins: new Logins<Session>(options),
+    upgrades: new Deadlines<Upgrade>(options.upgradeTimeoutMs, (upgrade) => upgrade.cancel()),
+    onGone,
+  };
+}

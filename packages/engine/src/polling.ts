@@ -1,0 +1,220 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Flushable } from '@fanfare/fanout/outbox';
+import { Arrival } from './arrival-budget.ts';
+import { joinPackets, PayloadReader, payloadPacketsMax } from './packet.ts';
+import type { OutgoingPacket, Transport, TransportOwner, TransportParts } from './transport.ts';
+
+const noop = '6';
+const close = '1';
+
+/** Packets over HTTP: a client gets packets as the response to a poll (GET), and sends them in a POST. */
+export class PollingTransport implements Transport, Flushable {
+  readonly name = 'polling';
+  readonly #parts: TransportParts;
+  readonly #owner: TransportOwner;
+  #packets: OutgoingPacket[] = [];
+  #bytes = 0;
+  /** The response to the poll that waits. */
+  #poll: ServerResponse | undefined;
+  /** The POST that was not answered. */
+  #post: IncomingMessage | undefined;
+  #answeredPolls = 0;
+  #isScheduled = false;
+  /** Whether polls are answered at once, because the client upgrades. */
+  #isReleasing = false;
+  #isClosing = false;
+  #isClosed = false;
+
+  constructor(parts: TransportParts, owner: TransportOwner) {
+    this.#parts = parts;
+    this.#owner = owner;
+  }
+
+  get waitingBytes(): number {
+    return this.#bytes;
+  }
+
+  get ownBytes(): number {
+    return this.#bytes;
+  }
+
+  get dueBytes(): number {
+    return this.#poll ? this.#bytes : 0;
+  }
+
+  get isSlow(): boolean {
+    return this.#packets.length > 0 && !this.#poll;
+  }
+
+  get progress(): number {
+    return this.#answeredPolls;
+  }
+
+  send(packet: OutgoingPacket): void {
+    if (this.#isClosing || this.#isClosed) return;
+    this.#packets.push(packet);
+    this.#bytes += packet.bytes;
+    this.#scheduleFlush();
+  }
+
+  flush(): number {
+    this.#isScheduled = false;
+    if (!this.#poll) return 0;
+    const packets = this.#packets.slice(0, payloadPacketsMax);
+    const texts = packets.map(({ text }) => text);
+    // A client takes the packet of type close before messages of the same payload, so it has its own payload.
+    const isLast = this.#isClosing && packets.length === 0;
+    if (isLast) texts.push(close);
+    if (texts.length === 0 && this.#isReleasing) texts.push(noop);
+    if (texts.length === 0) return 0;
+    this.#packets = this.#packets.slice(packets.length);
+    const bytes = packets.reduce((sum, packet) => sum + packet.bytes, 0);
+    this.#bytes -= bytes;
+    this.#answer(texts);
+    const deliveries = packets.filter(({ isDelivery }) => isDelivery).length;
+    if (deliveries > 0) this.#parts.onPolled(deliveries);
+    if (isLast) this.#end('transport close');
+    else this.#owner.changed(this);
+    if (this.#packets.length < this.#parts.options.unreadPacketsMax) this.#owner.read(this);
+    return bytes;
+  }
+
+  /** A request of the session. */
+  handle(request: IncomingMessage, response: ServerResponse): void {
+    if (request.method === 'GET') this.#takePoll(response);
+    else if (request.method === 'POST') this.#takePost(request, response);
+    else response.writeHead(405, { allow: 'GET, POST' }).end();
+  }
+
+  // A request body is held back by not answering it: a client sends the next one only after that.
+  pause(): void {}
+  resume(): void {}
+
+  /** From now on, a poll does not wait. */
+  release(): void {
+    this.#isReleasing = true;
+    this.#scheduleFlush();
+  }
+
+  hold(): void {
+    this.#isReleasing = false;
+  }
+
+  /** The session continues over a WebSocket. @returns the packets that no poll has taken */
+  discard(): readonly OutgoingPacket[] {
+    const packets = this.#packets;
+    this.#packets = [];
+    this.#bytes = 0;
+    this.#isClosed = true;
+    this.#answer([noop]);
+    return packets;
+  }
+
+  close(): void {
+    if (this.#isClosing || this.#isClosed) return;
+    this.#isClosing = true;
+    this.#parts.closing.polling.add(this);
+    this.#scheduleFlush();
+  }
+
+  terminate(): void {
+    if (this.#isClosed) return;
+    this.#answer([close]);
+    this.#end('transport close');
+  }
+
+  /** The client has closed the session. */
+  left(): void {
+    this.#answer([noop]);
+    this.#end('transport close');
+  }
+
+  #end(reason: string): void {
+    this.#isClosed = true;
+    this.#packets = [];
+    this.#bytes = 0;
+    this.#parts.closing.polling.delete(this);
+    if (this.#post && !this.#post.readableEnded) this.#post.destroy();
+    this.#owner.lost(reason, this);
+  }
+
+  #takePoll(response: ServerResponse): void {
+    if (this.#poll) {
+      response.writeHead(400).end();
+      return this.#owner.fail('overlapping polls', this);
+    }
+    this.#poll = response;
+    response.once('close', () => {
+      if (this.#poll !== response) return;
+      this.#poll = undefined;
+      this.#end('transport close');
+    });
+    this.#scheduleFlush();
+    this.#owner.changed(this);
+  }
+
+  #answer(texts: readonly string[]): void {
+    const response = this.#poll;
+    this.#poll = undefined;
+    this.#answeredPolls++;
+    if (response) respond(response, 'text/plain; charset=UTF-8', joinPackets(texts));
+  }
+
+  #scheduleFlush(): void {
+    if (this.#isScheduled || !this.#poll) return;
+    this.#isScheduled = true;
+    this.#parts.schedule.add(this);
+  }
+
+  #takePost(request: IncomingMessage, response: ServerResponse): void {
+    if (this.#post) {
+      response.writeHead(400).end();
+      return this.#owner.fail('overlapping requests', this);
+    }
+    if (request.headers['content-type'] === 'application/octet-stream') {
+      response.writeHead(400).end();
+      return this.#owner.fail('binary request', this);
+    }
+    this.#post = request;
+    const arrival = new Arrival(this.#parts.arrivals);
+    const finish = (status?: number): void => {
+      this.#post = undefined;
+      arrival.end();
+      if (status === 413) response.writeHead(status, { connection: 'close' }).end();
+    };
+    const chunks: Buffer[] = [];
+    const bytesMax = this.#owner.bodyBytesMax;
+    if (Number(request.headers['content-length'] ?? 0) > bytesMax) return finish(413);
+    let bytes = 0;
+    const onData = (chunk: Buffer): void => {
+      bytes += chunk.length;
+      chunks.push(chunk);
+      if (bytes > bytesMax) {
+        request.off('data', onData).off('end', onEnd).off('close', onClose);
+        finish(413);
+      } else if (!arrival.add(chunk.length) || !this.#owner.allow(chunk.length)) request.destroy();
+    };
+    const onEnd = (): void => {
+      const reader = new PayloadReader(Buffer.concat(chunks).toString());
+      this.#owner.receivePayload(reader, () => {
+        finish();
+        respond(response, 'text/html', 'ok');
+      });
+    };
+    const onClose = (): void => {
+      if (request.readableEnded) return;
+      finish();
+      if (!this.#isClosed) this.#end('transport close');
+    };
+    request.on('data', onData).once('end', onEnd).once('close', onClose);
+  }
+}
+
+function respond(response: ServerResponse, type: string, body: string): void {
+  const headers = {
+    'content-type': type,
+    'content-length': Buffer.byteLength(body),
+    'cache-control': 'no-store',
+  };
+  response.writeHead(200, headers).end(body);
+}

@@ -1,0 +1,94 @@
+import {
+  encodeTextFrames,
+  Frame,
+  type DirectWrites,
+  type FlushSchedule,
+  type FrameChains,
+  type HeldFrames,
+} from '@fanfare/fanout/outbox';
+import type { ArrivalBudget } from './arrival-budget.ts';
+import type { Deadlines } from './deadlines.ts';
+import type { EngineOptions } from './options.ts';
+import type { PayloadReader } from './packet.ts';
+
+/** A packet to send, often to many clients. Its frame is made once, and not at all if all clients poll. */
+export class OutgoingPacket {
+  readonly text: string;
+  /** Whether the packet counts as a delivery when a poll has taken it. */
+  readonly isDelivery: boolean;
+  readonly bytes: number;
+  #frame: Frame | undefined;
+
+  /** @param text - an Engine.IO packet */
+  constructor(text: string, isDelivery = false) {
+    this.text = text;
+    this.isDelivery = isDelivery;
+    this.bytes = Buffer.byteLength(text);
+  }
+
+  /** The packet as a frame of a WebSocket. */
+  get frame(): Frame {
+    return (this.#frame ??= new Frame(this.#encode()));
+  }
+
+  #encode(): Buffer {
+    const data = this.text.slice(1);
+    const frame = encodeTextFrames([data]);
+    // `encodeTextFrames` encodes messages only. Other packets differ in the first byte of their data.
+    frame.write(this.text.charAt(0), frame.length - this.bytes, 'latin1');
+    return frame;
+  }
+}
+
+/** The parts that all transports of an engine share. */
+export interface TransportParts {
+  readonly options: EngineOptions;
+  readonly frames: HeldFrames;
+  readonly chains: FrameChains;
+  readonly schedule: FlushSchedule;
+  readonly direct: DirectWrites;
+  readonly arrivals: ArrivalBudget;
+  /** Transports that are being closed, and are cut off when their time is over. */
+  readonly closing: { readonly polling: Deadlines<Transport>; readonly websocket: Deadlines<Transport> };
+  /** Called with the number of deliveries that a poll has taken. */
+  readonly onPolled: (deliveries: number) => void;
+}
+
+/** One of the two ways in which packets travel. */
+export interface Transport {
+  readonly name: 'polling' | 'websocket';
+  /** The bytes that the client has not taken. */
+  readonly waitingBytes: number;
+  /** The number of these bytes that wait for this client alone. */
+  readonly ownBytes: number;
+  /** Whether the client has not taken what was offered to it before. */
+  readonly isSlow: boolean;
+  /** Grows whenever the client takes something. */
+  readonly progress: number;
+  send(packet: OutgoingPacket): void;
+  pause(): void;
+  resume(): void;
+  /** Sends what waits, and closes. */
+  close(reason?: string): void;
+  /** Closes at once, and drops what waits. */
+  terminate(): void;
+}
+
+/** What a transport tells. */
+export interface TransportOwner {
+  /** The maximum size of a request body. */
+  readonly bodyBytesMax: number;
+  /** @param packet - undefined for a binary frame */
+  receive(packet: string | undefined, from: Transport): void;
+  receivePayload(reader: PayloadReader, onTaken: () => void): void;
+  /** Bytes have come. @returns false if the client may not send so many */
+  allow(bytes: number): boolean;
+  /** The transport has sent something, or is slow now. */
+  changed(from: Transport): void;
+  /** The client has read nearly everything. */
+  read(from: Transport): void;
+  /** The client has broken the protocol. */
+  fail(reason: string, from: Transport): void;
+  /** The transport is closed. */
+  lost(reason: string, from: Transport): void;
+}

@@ -1,0 +1,68 @@
+import type { PollingTransport } from './polling.ts';
+import { OutgoingPacket, type TransportOwner } from './transport.ts';
+import type { WebSocketTransport } from './websocket.ts';
+
+const probe = '2probe';
+const probeAnswer = new OutgoingPacket('3probe');
+const upgrade = '5';
+
+export interface UpgradeParts {
+  readonly allow: (bytes: number) => boolean;
+  /** @param webSocket - undefined if the upgrade has failed: then the session continues to poll */
+  readonly isOver: (webSocket: WebSocketTransport | undefined) => void;
+}
+
+/**
+ * The upgrade of a session that polls. The client probes the WebSocket. Then its poll gets a response, so that
+ * it can stop polling. With the packet of type upgrade the session continues over the WebSocket.
+ */
+export class Upgrade implements TransportOwner {
+  readonly bodyBytesMax = 0;
+  readonly #polling: PollingTransport;
+  readonly #parts: UpgradeParts;
+  #webSocket: WebSocketTransport | undefined;
+  #isOver = false;
+
+  constructor(polling: PollingTransport, parts: UpgradeParts) {
+    this.#polling = polling;
+    this.#parts = parts;
+  }
+
+  begin(webSocket: WebSocketTransport): void {
+    this.#webSocket = webSocket;
+  }
+
+  /** The session has ended, or the upgrade takes too long. */
+  cancel(): void {
+    this.#end(false);
+  }
+
+  receive(packet: string | undefined): void {
+    if (this.#isOver) return;
+    if (packet === probe) {
+      this.#webSocket?.send(probeAnswer);
+      this.#polling.release();
+    } else this.#end(packet === upgrade);
+  }
+
+  allow(bytes: number): boolean {
+    return this.#parts.allow(bytes);
+  }
+
+  lost(): void {
+    this.#end(false);
+  }
+
+  receivePayload(): void {}
+  changed(): void {}
+  read(): void {}
+  fail(): void {}
+
+  #end(isDone: boolean): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#polling.hold();
+    if (!isDone) this.#webSocket?.close('The upgrade of the session has failed.');
+    this.#parts.isOver(isDone ? this.#webSocket : undefined);
+  }
+}

@@ -1,0 +1,219 @@
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { KernelWriter, pieceOf, type Flushable, type FrameChain, type PieceOf } from '@fanfare/fanout/outbox';
+import { WebSocket, WebSocketServer, type RawData } from 'ws';
+import { Arrival } from './arrival-budget.ts';
+import type { EngineOptions } from './options.ts';
+import type { OutgoingPacket, Transport, TransportOwner, TransportParts } from './transport.ts';
+
+/** A WebSocket that knows its transport, so that all of them can share their listeners. */
+class OwnedWebSocket extends WebSocket {
+  transport: WebSocketTransport | undefined;
+}
+
+/** The transports by their TCP sockets, for the same reason. */
+const bySocket = new WeakMap<Duplex, WebSocketTransport>();
+
+/** Makes the part of `ws` that does the handshakes and reads the frames. */
+export function createWebSocketServer({ packetBytesMax, fragmentsMax }: EngineOptions): WebSocketServer {
+  // The types lack `maxFragments`.
+  const fragments = { maxFragments: fragmentsMax };
+  return new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    perMessageDeflate: false,
+    autoPong: false,
+    maxPayload: packetBytesMax,
+    WebSocket: OwnedWebSocket,
+    ...fragments,
+  });
+}
+
+/** Normal closure; a protocol error. */
+const closeCodes = { normal: 1000, refused: 1002 } as const;
+
+/** Refuses a client that has asked for a WebSocket. It sees the reason. */
+export function refuseWebSocket(webSocket: WebSocket, reason: string, closeTimeoutMs: number): void {
+  webSocket.on('error', ignore);
+  webSocket.close(closeCodes.refused, reason);
+  setTimeout(() => webSocket.terminate(), closeTimeoutMs).unref();
+}
+
+function ignore(): void {}
+
+/**
+ * Packets over a WebSocket. `ws` reads frames and answers pings; frames with packets are ours. They are
+ * collected, and written together to the TCP socket in the check phase of the event loop. Frames of `ws` are
+ * whole frames in the same stream, so they can come before or after ours.
+ */
+export class WebSocketTransport implements Transport, Flushable {
+  readonly name = 'websocket';
+  owner: TransportOwner;
+  readonly #parts: TransportParts;
+  readonly #webSocket: WebSocket;
+  readonly #writer: KernelWriter;
+  readonly #arrival: Arrival;
+  #chain: FrameChain;
+  /** The number of bytes of the chain that were written. */
+  #from = 0;
+  #isScheduled = false;
+  #isClosing = false;
+  #isClosed = false;
+  #closeReason: string | undefined;
+  #isPonging = false;
+  /** The newest ping that waits while an earlier one is being answered. RFC 6455 5.5.3 allows to skip others. */
+  #unanswered: Uint8Array | undefined;
+
+  constructor(webSocket: WebSocket, socket: Duplex, parts: TransportParts, owner: TransportOwner) {
+    this.owner = owner;
+    this.#parts = parts;
+    this.#webSocket = webSocket;
+    this.#writer = new KernelWriter(socket as Socket, parts.direct, parts.frames);
+    this.#arrival = new Arrival(parts.arrivals);
+    this.#chain = parts.chains.empty;
+    (webSocket as OwnedWebSocket).transport = this;
+    bySocket.set(socket, this);
+    webSocket.on('message', onMessage).on('ping', onPing).on('close', onClose).on('error', ignore);
+    // This listener comes after that of `ws`, so it sees a chunk when its messages were told.
+    socket.on('data', onData);
+  }
+
+  get waitingBytes(): number {
+    return this.#chain.bytes - this.#from + this.#writer.inFlightBytes;
+  }
+
+  get ownBytes(): number {
+    return 0;
+  }
+
+  get dueBytes(): number {
+    return this.#chain.bytes - this.#from;
+  }
+
+  get isSlow(): boolean {
+    return !this.#isClosed && this.#writer.isBlocked;
+  }
+
+  get progress(): number {
+    return this.#writer.takenBytes;
+  }
+
+  send({ frame }: OutgoingPacket): void {
+    if (this.#isClosing || this.#isClosed) return;
+    const { chains, options } = this.#parts;
+    // Frames of one turn may exceed the limit: the kernel gets them before they count as waiting.
+    if (this.dueBytes + frame.buffer.length > options.outboxBytesMax) this.#write();
+    this.#chain = chains.extend(this.#chain, frame);
+    this.#scheduleFlush();
+  }
+
+  flush(nextPiece: PieceOf): number {
+    this.#isScheduled = false;
+    const bytes = this.#write(nextPiece);
+    if (this.#isClosing && this.dueBytes === 0 && !this.isSlow) this.#sendClose();
+    this.owner.changed(this);
+    if (!this.isSlow) this.owner.read(this);
+    return bytes;
+  }
+
+  pause(): void {
+    this.#webSocket.pause();
+  }
+
+  resume(): void {
+    this.#webSocket.resume();
+  }
+
+  close(reason?: string): void {
+    if (this.#isClosing || this.#isClosed) return;
+    this.#isClosing = true;
+    this.#closeReason = reason;
+    this.#scheduleFlush();
+  }
+
+  terminate(): void {
+    this.#webSocket.terminate();
+  }
+
+  /** Called for each message of `ws`. */
+  takeMessage(data: RawData, isBinary: boolean): void {
+    this.#arrival.end();
+    if (!this.#isClosed) this.owner.receive(isBinary ? undefined : (data as Buffer).toString(), this);
+  }
+
+  takePing(data: Uint8Array): void {
+    // Copied, because it is a part of everything that was read with it.
+    this.#unanswered = Uint8Array.from(data);
+    if (!this.#isPonging) this.#pong();
+  }
+
+  takeBytes(bytes: number): void {
+    if (!this.#arrival.add(bytes) || !this.owner.allow(bytes)) this.terminate();
+  }
+
+  takeClose(): void {
+    this.#isClosed = true;
+    this.#arrival.end();
+    this.#parts.closing.websocket.delete(this);
+    this.#leaveChain();
+    this.owner.read(this);
+    this.owner.lost('transport close', this);
+  }
+
+  #write(nextPiece: PieceOf = pieceOf): number {
+    let bytes = 0;
+    while (this.#chain !== this.#parts.chains.empty && !this.#writer.isBlocked) {
+      const piece = nextPiece(this.#chain, this.#from);
+      bytes += piece.buffer.length;
+      this.#from += piece.buffer.length;
+      if (this.#from === this.#chain.bytes) this.#leaveChain();
+      this.#writer.write(piece);
+    }
+    if (this.#writer.isBlocked) this.#writer.onceDrained(() => this.#scheduleFlush());
+    return bytes;
+  }
+
+  #leaveChain(): void {
+    this.#parts.chains.leave(this.#chain);
+    this.#chain = this.#parts.chains.empty;
+    this.#from = 0;
+  }
+
+  #scheduleFlush(): void {
+    if (this.#isScheduled || this.isSlow) return;
+    this.#isScheduled = true;
+    this.#parts.schedule.add(this);
+  }
+
+  #sendClose(): void {
+    if (this.#isClosed || this.#parts.closing.websocket.has(this)) return;
+    this.#webSocket.close(
+      this.#closeReason === undefined ? closeCodes.normal : closeCodes.refused,
+      this.#closeReason,
+    );
+    this.#parts.closing.websocket.add(this);
+  }
+
+  #pong(): void {
+    const data = this.#unanswered;
+    this.#unanswered = undefined;
+    this.#isPonging = data !== undefined;
+    if (data) this.#webSocket.pong(data, false, () => this.#pong());
+  }
+}
+
+function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
+  (this as OwnedWebSocket).transport?.takeMessage(data, isBinary);
+}
+
+function onPing(this: WebSocket, data: Buffer): void {
+  (this as OwnedWebSocket).transport?.takePing(data);
+}
+
+function onClose(this: WebSocket): void {
+  (this as OwnedWebSocket).transport?.takeClose();
+}
+
+function onData(this: Duplex, { length }: Buffer): void {
+  bySocket.get(this)?.takeBytes(length);
+}
