@@ -1,7 +1,7 @@
 /**
- * Items that are due a fixed time after they were added. Because the time is the same for all, they become due
- * in the order in which they were added, and one timer serves them all. A timer for each session would cost
- * every idle connection some hundred bytes.
+ * Items that are due a fixed time after they were added. Because the time is the same for all, they become
+ * due in the order in which they were added, and one timer serves them all. A timer for each session would
+ * cost every idle connection some hundred bytes.
  */
 export class Deadlines<T> {
   readonly #ms: number;

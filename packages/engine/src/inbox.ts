@@ -32,8 +32,8 @@ const sharedTurns = 2;
 const leastPerTurn = 4;
 
 /**
- * A polling client can send more, because it may leave after its last request and never poll again. This holds
- * until all clients together have sent so many times that number.
+ * A polling client can send more, because it may leave after its last request and never poll again. This
+ * holds until all clients together have sent so many times that number.
  */
 const pollingFactor = 10;
 

@@ -1,6 +1,6 @@
 /*
- * Packets of Socket.IO 5, which travel as messages of Engine.IO. Called messages here, because a packet is one
- * of Engine.IO.
+ * Packets of Socket.IO 5, which travel as messages of Engine.IO. Called messages here, because a packet is
+ * one of Engine.IO.
  */
 
 const types = [
@@ -120,8 +120,9 @@ export function checkPlaceholders(payload: unknown, attachments: number): void {
   }
 }
 
+/** @param argumentsJson - JSON values with commas between them; empty if the event has no arguments */
 export function encodeEvent(name: string, argumentsJson: string): string {
-  return `2[${JSON.stringify(name)},${argumentsJson}]`;
+  return `2[${JSON.stringify(name)}${argumentsJson === '' ? '' : ','}${argumentsJson}]`;
 }
 
 export function encodeAck(id: number, json: string): string {

@@ -33,8 +33,8 @@ export function parsePacket(text: string): Packet | undefined {
 const separator = '\u001E';
 
 /**
- * The maximum number of packets in a payload that we send. python-engineio ends its connection after a payload
- * with more.
+ * The maximum number of packets in a payload that we send. python-engineio ends its connection after a
+ * payload with more.
  */
 export const payloadPacketsMax = 16;
 

@@ -11,8 +11,8 @@ import type { Duplex } from 'node:stream';
 export type Routing = 'passed_on' | 'unknown' | 'unavailable';
 
 /**
- * The port to other servers. A session is in one process, but a load balancer can send each request of a client
- * that polls to any server. So the id of a session names its server.
+ * The port to other servers. A session is in one process, but a load balancer can send each request of a
+ * client that polls to any server. So the id of a session names its server.
  */
 export interface SessionRouter {
   /** The id of a new session: 20 characters of base64url. */

@@ -13,8 +13,8 @@ export interface UpgradeParts {
 }
 
 /**
- * The upgrade of a session that polls. The client probes the WebSocket. Then its poll gets a response, so that
- * it can stop polling. With the packet of type upgrade the session continues over the WebSocket.
+ * The upgrade of a session that polls. The client probes the WebSocket. Then its poll gets a response, so
+ * that it can stop polling. With the packet of type upgrade the session continues over the WebSocket.
  */
 export class Upgrade implements TransportOwner {
   readonly bodyBytesMax = 0;

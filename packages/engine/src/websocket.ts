@@ -61,7 +61,10 @@ export class WebSocketTransport implements Transport, Flushable {
   #isClosed = false;
   #closeReason: string | undefined;
   #isPonging = false;
-  /** The newest ping that waits while an earlier one is being answered. RFC 6455 5.5.3 allows to skip others. */
+  /**
+   * The newest ping that waits while an earlier one is being answered. RFC 6455 5.5.3 allows to skip
+   * others.
+   */
   #unanswered: Uint8Array | undefined;
 
   constructor(webSocket: WebSocket, socket: Duplex, parts: TransportParts, owner: TransportOwner) {

@@ -16,8 +16,8 @@ export interface TestApp extends App<Identity> {
 }
 
 /**
- * An app that acknowledges each event with its arguments. The event `emit` gets its arguments back as an event.
- * A client whose `auth` has `refuse` is refused.
+ * An app that acknowledges each event with its arguments. The event `emit` gets its arguments back as an
+ * event. A client whose `auth` has `refuse` is refused.
  */
 export function echoApp(parts: Partial<App<Identity>> = {}): TestApp {
   const clients = new Set<Client<Identity>>();
