@@ -4,28 +4,15 @@ const freeBytes = 65_536;
 /** The memory that each piece costs in addition to its bytes. */
 const pieceOverheadBytes = 128;
 
-/** The memory budget for what has arrived in part, of all clients. */
-export class ArrivalBudget {
-  readonly #bytesMax: number;
-  #bytes = 0;
-
-  constructor(bytesMax: number) {
-    this.#bytesMax = bytesMax;
-  }
-
-  /** @returns false if the budget does not have enough bytes; then nothing is taken */
-  take(bytes: number): boolean {
-    if (bytes > 0 && this.#bytes + bytes > this.#bytesMax) return false;
-    this.#bytes += bytes;
-    return true;
-  }
+/** The memory that is left for what has arrived in part, of all clients. */
+export interface ArrivalBudget {
+  bytes: number;
 }
 
 /** A WebSocket message or the body of a request that has arrived in part. */
 export class Arrival {
   readonly #budget: ArrivalBudget;
-  #bytes = 0;
-  #pieces = 0;
+  #cost = -freeBytes;
   #taken = 0;
 
   constructor(budget: ArrivalBudget) {
@@ -34,17 +21,19 @@ export class Arrival {
 
   /** @returns false if the budget is exhausted */
   add(bytes: number): boolean {
-    this.#bytes += bytes;
-    this.#pieces++;
-    const wanted = Math.max(0, this.#bytes + this.#pieces * pieceOverheadBytes - freeBytes);
-    const isTaken = this.#budget.take(wanted - this.#taken);
-    if (isTaken) this.#taken = wanted;
-    return isTaken;
+    this.#cost += bytes + pieceOverheadBytes;
+    const more = this.#cost - this.#taken;
+    if (this.#cost <= 0) return true;
+    if (more > this.#budget.bytes) return false;
+    this.#budget.bytes -= more;
+    this.#taken = this.#cost;
+    return true;
   }
 
   /** The arrival is complete or has failed. The next one can begin. */
   end(): void {
-    if (this.#taken > 0) this.#budget.take(-this.#taken);
-    this.#bytes = this.#pieces = this.#taken = 0;
+    this.#budget.bytes += this.#taken;
+    this.#taken = 0;
+    this.#cost = -freeBytes;
   }
 }

@@ -3,33 +3,34 @@ import type { Session } from './session.ts';
 import { OutgoingPacket, type Transport } from './transport.ts';
 
 /** An event that a client has sent. */
-export class ReceivedEvent {
+export interface ReceivedEvent {
   /** The JSON text of an array: the name of the event and its arguments. Empty if the client sent nothing. */
   readonly json: string;
   /** With which number the client wants an acknowledgement. */
   readonly id: number | undefined;
   /** Whether binary data came with it, which is dropped. */
   readonly hasAttachments: boolean;
-
-  constructor({ payload, id, attachments }: Pick<Message, 'payload' | 'id' | 'attachments'>) {
-    this.json = payload;
-    this.id = id;
-    this.hasAttachments = attachments > 0;
-  }
-
   /**
    * The name and the arguments.
    *
-   * @throws MalformedMessageError; if it is not caught, the session is closed
+   * @throws MalformedMessageError; if the app does not catch it, the session is closed
    */
-  values(): readonly unknown[] {
-    return parseEvent({ payload: this.json });
-  }
+  values(): readonly unknown[];
+}
+
+export function receivedEvent(message: Message): ReceivedEvent {
+  const { payload: json, id, attachments } = message;
+  return { json, id, hasAttachments: attachments > 0, values: () => parseEvent(message) };
+}
+
+/** Makes the packet of a message of Socket.IO. */
+export function messagePacket(message: string, isDelivery = false): OutgoingPacket {
+  return new OutgoingPacket(`4${message}`, isDelivery);
 }
 
 /** Makes the packet of an event, for one client or many. */
 export function eventPacket(name: string, argumentsJson: string, isDelivery = false): OutgoingPacket {
-  return new OutgoingPacket(`4${encodeEvent(name, argumentsJson)}`, isDelivery);
+  return messagePacket(encodeEvent(name, argumentsJson), isDelivery);
 }
 
 /**
@@ -63,11 +64,11 @@ export class Client<I> {
 
   /** Sends an event, even if the client is slow. */
   emit(name: string, argumentsJson: string): void {
-    this.#session.send(`4${encodeEvent(name, argumentsJson)}`);
+    this.#session.send(eventPacket(name, argumentsJson));
   }
 
   acknowledge(id: number, json: string): void {
-    this.#session.send(`4${encodeAck(id, json)}`);
+    this.#session.send(messagePacket(encodeAck(id, json)));
   }
 
   /**
@@ -81,7 +82,7 @@ export class Client<I> {
 
   /** Ends the connection. Clients do not reconnect by themselves after this. */
   disconnect(): void {
-    this.#session.send(`4${disconnectMessage}`);
+    this.#session.send(messagePacket(disconnectMessage));
     this.#session.close('server disconnect');
   }
 

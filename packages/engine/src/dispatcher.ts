@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { LoginRefusal, type App } from './app.ts';
-import { Client, ReceivedEvent } from './client.ts';
+import { Client, messagePacket, receivedEvent } from './client.ts';
 import type { Logins } from './login.ts';
 import {
   checkPlaceholders,
@@ -8,6 +8,7 @@ import {
   encodeConnectError,
   MalformedMessageError,
   parseAuth,
+  parseEvent,
   parseMessage,
   type Message,
 } from './message.ts';
@@ -54,7 +55,7 @@ export class Dispatcher<I> implements MessageHandler {
       if (--partial.missing > 0) return;
       this.#partial = undefined;
       const { message } = partial;
-      checkPlaceholders(new ReceivedEvent(message).values(), message.attachments);
+      checkPlaceholders(parseEvent(message), message.attachments);
       this.#take(message);
     });
   }
@@ -87,7 +88,7 @@ export class Dispatcher<I> implements MessageHandler {
       return this.#session.close('message out of place');
     if (type === 'disconnect') this.#disconnect();
     else if (type === 'event' || type === 'binary_event')
-      this.#parts.app.event(this.#client, new ReceivedEvent(message));
+      this.#parts.app.event(this.#client, receivedEvent(message));
     // Nobody waits for an acknowledgement: we do not ask for any.
   }
 
@@ -95,7 +96,7 @@ export class Dispatcher<I> implements MessageHandler {
     const auth = parseAuth(message);
     if (message.namespace !== '/')
       return this.#session.send(
-        `4${encodeConnectError(message.namespace, { message: 'Invalid namespace' })}`,
+        messagePacket(encodeConnectError(message.namespace, { message: 'Invalid namespace' })),
       );
     const request = this.#request;
     if (this.#client || this.#isLoggingIn || !request) return this.#session.close('message out of place');
@@ -110,12 +111,12 @@ export class Dispatcher<I> implements MessageHandler {
     if (this.#isOver) return;
     if (login instanceof LoginRefusal) {
       const { message, data } = login;
-      return this.#session.send(`4${encodeConnectError('/', { message, data })}`);
+      return this.#session.send(messagePacket(encodeConnectError('/', { message, data })));
     }
     const client = new Client(this.#parts.newClientId(), login, this.#session);
     this.#client = client;
     this.#parts.logins.end(this.#session);
-    this.#session.send(`4${encodeConnect(client.id)}`);
+    this.#session.send(messagePacket(encodeConnect(client.id)));
     this.#parts.app.connected(client);
   }
 

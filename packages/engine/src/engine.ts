@@ -11,7 +11,6 @@ import {
 } from '@fanfare/fanout/outbox';
 import type { WebSocket, WebSocketServer } from 'ws';
 import type { App } from './app.ts';
-import { ArrivalBudget } from './arrival-budget.ts';
 import type { Client } from './client.ts';
 import { Deadlines } from './deadlines.ts';
 import { Dispatcher } from './dispatcher.ts';
@@ -20,7 +19,7 @@ import { InboxTurns } from './inbox.ts';
 import { Logins } from './login.ts';
 import { defaultOptions, type EngineOptions } from './options.ts';
 import { PollingTransport } from './polling.ts';
-import { forbidden, queryOf, refusalOf, refusals, refuse, refuseUpgrade, type Refusal } from './refusal.ts';
+import { queryOf, refusalOf, refusals, refuse, refuseUpgrade, type Refusal } from './refusal.ts';
 import type { Routing, SessionRouter } from './session-router.ts';
 import { Session, type SessionParts } from './session.ts';
 import type { OutgoingPacket, Transport } from './transport.ts';
@@ -83,31 +82,19 @@ export class Engine<I> {
       for (const [name, value] of Object.entries(cors.headers(request))) response.setHeader(name, value);
       if (preflight) return void response.writeHead(204, preflight).end();
     }
-    const nodeId = this.#router?.otherNodeOf(request);
-    if (!this.#router || nodeId === undefined) return this.#serve(request, response);
-    void this.#router.passOn(nodeId, request, response).then((routing) =>
-      follow(
-        routing,
-        () => this.#serve(request, response),
-        () => {
-          if (!response.destroyed) refuse(response, refusals.unavailable);
-        },
-      ),
-    );
+    const serve = (): void => this.#serve(request, response);
+    const fail = (): void => {
+      if (!response.destroyed) refuse(response, refusals.unavailable);
+    };
+    this.#route(request, serve, fail, (router, nodeId) => router.passOn(nodeId, request, response));
   }
 
   /** @param head - the bytes that have come after the request */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const nodeId = this.#router?.otherNodeOf(request);
-    if (!this.#router || nodeId === undefined) return this.#serveUpgrade(request, socket, head);
-    void this.#router.passOnUpgrade(nodeId, request, socket, head).then((routing) =>
-      follow(
-        routing,
-        () => this.#serveUpgrade(request, socket, head),
-        () => {
-          refuseUpgrade(socket, refusals.unavailable);
-        },
-      ),
+    const serve = (): void => this.#serveUpgrade(request, socket, head);
+    const fail = (): void => refuseUpgrade(socket, refusals.unavailable);
+    this.#route(request, serve, fail, (router, nodeId) =>
+      router.passOnUpgrade(nodeId, request, socket, head),
     );
   }
 
@@ -142,6 +129,22 @@ export class Engine<I> {
     for (const session of this.#sessions.values()) session.close('server close');
   }
 
+  /** Serves a request here, or has it passed on to the server that has its session. */
+  #route(
+    request: IncomingMessage,
+    serve: () => void,
+    fail: () => void,
+    passOn: (router: SessionRouter, nodeId: string) => Promise<Routing>,
+  ): void {
+    const router = this.#router;
+    const nodeId = router?.otherNodeOf(request);
+    if (!router || nodeId === undefined) return serve();
+    void passOn(router, nodeId).then((routing) => {
+      if (routing === 'unknown') serve();
+      else if (routing === 'unavailable') fail();
+    });
+  }
+
   #serve(request: IncomingMessage, response: ServerResponse): void {
     const query = queryOf(request);
     const session = this.#sessions.get(query.sid);
@@ -151,7 +154,7 @@ export class Engine<I> {
       return refuse(response, refusal);
     }
     if (session) return session.polling?.handle(request, response);
-    this.#admit(request, (reason) => {
+    void this.#admit(request).then((reason) => {
       if (response.destroyed) return;
       if (reason) return refuse(response, reason);
       const opened = this.#newSession(request);
@@ -188,7 +191,7 @@ export class Engine<I> {
     }
     // Nobody else listens meanwhile, and an error would end the process.
     socket.on('error', ignore);
-    this.#admit(request, (reason) => {
+    void this.#admit(request).then((reason) => {
       socket.off('error', ignore);
       if (socket.destroyed) return;
       if (reason) return refuseUpgrade(socket, reason);
@@ -199,15 +202,13 @@ export class Engine<I> {
     });
   }
 
-  #admit(request: IncomingMessage, decide: (refusal: Refusal | undefined) => void): void {
-    const told = (reason: string | undefined): void => {
-      const refusal = reason === undefined ? undefined : forbidden(reason);
-      if (refusal) this.#app.refused?.({ ...refusal, request });
-      decide(refusal);
-    };
-    const reason = this.#app.admit?.(request);
-    if (reason instanceof Promise) void reason.then(told);
-    else told(reason);
+  /** @returns why a new session is refused */
+  async #admit(request: IncomingMessage): Promise<Refusal | undefined> {
+    const message = await this.#app.admit?.(request);
+    if (message === undefined) return undefined;
+    const refusal = { code: 4, message, status: 403 };
+    this.#app.refused?.({ ...refusal, request });
+    return refusal;
   }
 
   #newSession(request: IncomingMessage): Session {
@@ -231,11 +232,6 @@ function newId(): string {
 
 function ignore(): void {}
 
-function follow(routing: Routing, serveHere: () => void, refuseIt: () => void): void {
-  if (routing === 'unknown') serveHere();
-  else if (routing === 'unavailable') refuseIt();
-}
-
 function partsOf<I>(app: App<I>, options: EngineOptions, onGone: SessionParts['onGone']): SessionParts {
   const frames = new HeldFrames();
   const terminate = (transport: Transport): void => transport.terminate();
@@ -245,7 +241,7 @@ function partsOf<I>(app: App<I>, options: EngineOptions, onGone: SessionParts['o
     chains: new FrameChains(frames),
     schedule: new FlushSchedule(),
     direct: new DirectWrites(),
-    arrivals: new ArrivalBudget(options.arrivingBytesMax),
+    arrivals: { bytes: options.arrivingBytesMax },
     closing: {
       polling: new Deadlines(options.pollingCloseTimeoutMs, terminate),
       websocket: new Deadlines(options.closeTimeoutMs, terminate),

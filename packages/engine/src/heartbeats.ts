@@ -1,4 +1,5 @@
 import { Deadlines } from './deadlines.ts';
+import type { EngineOptions } from './options.ts';
 
 /** A session that is pinged. */
 export interface Pinged {
@@ -13,13 +14,7 @@ export class Heartbeats<T extends Pinged> {
   /** Sessions from which something else has come while an answer was due. This counts once. */
   readonly #heard = new Set<T>();
 
-  constructor({
-    pingIntervalMs,
-    pingTimeoutMs,
-  }: {
-    readonly pingIntervalMs: number;
-    readonly pingTimeoutMs: number;
-  }) {
+  constructor({ pingIntervalMs, pingTimeoutMs }: EngineOptions) {
     this.#pings = new Deadlines(pingIntervalMs, (session) => {
       this.#pongs.add(session);
       session.ping();

@@ -1,10 +1,7 @@
+import type { EngineOptions } from './options.ts';
 import type { PayloadReader } from './packet.ts';
 
-/** The limits of what is taken from clients. */
-export interface InboxLimits {
-  readonly packetsPerTurnMax: number;
-  readonly unreadPacketsMax: number;
-}
+type InboxLimits = Pick<EngineOptions, 'packetsPerTurnMax' | 'unreadPacketsMax'>;
 
 /** A packet that has arrived: its text, or undefined for a binary frame, whose bytes nobody needs. */
 export type Arrived = string | undefined;
@@ -138,6 +135,7 @@ export class Inbox {
     this.#queue = [];
     this.#onEmpty = undefined;
     for (const item of queue) if (typeof item === 'object') item.onTaken();
+    this.#resume();
     this.#forgetUnread();
   }
 
@@ -158,10 +156,14 @@ export class Inbox {
       this.#queue.shift();
       first.onTaken();
     }
-    if (this.#isPaused) this.#owner.resume();
-    this.#isPaused = false;
+    this.#resume();
     this.#onEmpty?.();
     this.#onEmpty = undefined;
+  }
+
+  #resume(): void {
+    if (this.#isPaused) this.#owner.resume();
+    this.#isPaused = false;
   }
 
   #hold(): void {

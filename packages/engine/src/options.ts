@@ -1,66 +1,44 @@
-/** The limits and times of an engine. All of them have a default. */
-export interface EngineOptions {
+/** The limits and times of an engine, with their defaults. */
+export const defaultOptions = {
   /** The path of all requests, with or without the last slash. Behind a prefix: `/app/socket.io`. */
-  readonly path: string;
-  /** How long after an answer to a ping the next ping is sent. Clients learn it in the handshake. */
-  readonly pingIntervalMs: number;
-  /** How long a client can take to answer a ping. Clients learn it in the handshake. */
-  readonly pingTimeoutMs: number;
-  /** How long an upgrade to a WebSocket can take. Until then the session polls. */
-  readonly upgradeTimeoutMs: number;
-  /** Maximum size of a packet, and of the body of a request. Clients learn it in the handshake. */
-  readonly packetBytesMax: number;
-  /** Maximum number of fragments of a message. A fragment takes more memory than its bytes. */
-  readonly fragmentsMax: number;
-  /** Maximum number of bytes of all packets and requests that have arrived in part. */
-  readonly arrivingBytesMax: number;
-  /** Maximum number of packets that are taken from one client in a turn of the event loop. */
-  readonly packetsPerTurnMax: number;
-  /** Maximum number of packets that are taken from a client that does not read. */
-  readonly unreadPacketsMax: number;
-  /** How long a client can take to log in. */
-  readonly loginTimeoutMs: number;
-  /** Maximum number of bytes that a client can send before its login. */
-  readonly loginBytesMax: number;
-  /** Maximum number of packets that a client can send before its login. */
-  readonly loginPacketsMax: number;
-  /** Maximum number of clients that have not logged in. The client that has waited longest is cut off. */
-  readonly loginsPendingMax: number;
-  /** Maximum number of bytes that wait for one slow client. */
-  readonly outboxBytesMax: number;
-  /** Maximum number of bytes that wait for all slow clients together. */
-  readonly outboxTotalBytesMax: number;
-  /** How long a client can read nothing while data waits for it. */
-  readonly stallTimeoutMs: number;
-  /** How long a client can take to answer the closing frame of its WebSocket. */
-  readonly closeTimeoutMs: number;
-  /** How long a client that polls can take to fetch the end of its session. */
-  readonly pollingCloseTimeoutMs: number;
-}
-
-export const defaultOptions: EngineOptions = {
   path: '/socket.io',
-  // The defaults of Socket.IO, for which all clients are made.
+  /** How long after an answer to a ping the next ping is sent. Clients learn it. The default of Socket.IO. */
   pingIntervalMs: 25_000,
+  /** How long a client can take to answer a ping. Clients learn it. The default of Socket.IO. */
   pingTimeoutMs: 20_000,
+  /** How long an upgrade to a WebSocket can take. Until then the session polls. The default of Socket.IO. */
   upgradeTimeoutMs: 10_000,
+  /** Maximum size of a packet, and of the body of a request. Clients learn it. The default of Socket.IO. */
   packetBytesMax: 1_000_000,
-  // As many pieces as 64 KiB have, each counted with 128 bytes. No client sends so many.
+  /**
+   * Maximum number of fragments of a message. A fragment takes more memory than its bytes. Counted with 128
+   * bytes each, so many take 64 KiB, which every client may take.
+   */
   fragmentsMax: 512,
+  /** Maximum number of bytes of all packets and requests that have arrived in part, without 64 KiB of each. */
   arrivingBytesMax: 268_435_456,
-  // A read of 64 KiB can bring ten thousand packets.
+  /** Maximum number of packets of one client in a turn of the event loop. A read can bring 10,000. */
   packetsPerTurnMax: 256,
+  /** Maximum number of packets that are taken from a client that does not read. Nearly each has an answer. */
   unreadPacketsMax: 1_000,
-  // A login is one small packet. Everything before it comes from strangers.
+  /** How long a client can take to log in. A login is one small packet. */
   loginTimeoutMs: 10_000,
+  /** Maximum number of bytes that a client can send before its login: everyone can connect. */
   loginBytesMax: 16_384,
+  /** Maximum number of packets that a client can send before its login. */
   loginPacketsMax: 16,
+  /** Maximum number of clients that have not logged in. The client that has waited longest is cut off. */
   loginsPendingMax: 10_000,
+  /** Maximum number of bytes that wait for one slow client. */
   outboxBytesMax: 1_048_576,
+  /** Maximum number of bytes that wait for all slow clients together. */
   outboxTotalBytesMax: 268_435_456,
+  /** How long a client can read nothing while data waits for it. */
   stallTimeoutMs: 30_000,
-  // The client has the reason already.
+  /** How long a client can take to answer a closing frame. It has the reason already. */
   closeTimeoutMs: 1_000,
-  // The default of Socket.IO. The next poll usually comes at once.
+  /** How long a client that polls can take to fetch the end of its session. The default of Socket.IO. */
   pollingCloseTimeoutMs: 30_000,
 };
+
+export type EngineOptions = Readonly<typeof defaultOptions>;

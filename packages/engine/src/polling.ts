@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Flushable } from '@fanfare/fanout/outbox';
 import { Arrival } from './arrival-budget.ts';
 import { joinPackets, PayloadReader, payloadPacketsMax } from './packet.ts';
-import type { OutgoingPacket, Transport, TransportOwner, TransportParts } from './transport.ts';
+import type { OutgoingPacket, PollingOwner, Transport, TransportParts } from './transport.ts';
 
 const noop = '6';
 const close = '1';
@@ -11,7 +11,7 @@ const close = '1';
 export class PollingTransport implements Transport, Flushable {
   readonly name = 'polling';
   readonly #parts: TransportParts;
-  readonly #owner: TransportOwner;
+  readonly #owner: PollingOwner;
   #packets: OutgoingPacket[] = [];
   #bytes = 0;
   /** The response to the poll that waits. */
@@ -25,7 +25,7 @@ export class PollingTransport implements Transport, Flushable {
   #isClosing = false;
   #isClosed = false;
 
-  constructor(parts: TransportParts, owner: TransportOwner) {
+  constructor(parts: TransportParts, owner: PollingOwner) {
     this.#parts = parts;
     this.#owner = owner;
   }
@@ -73,7 +73,7 @@ export class PollingTransport implements Transport, Flushable {
     this.#answer(texts);
     const deliveries = packets.filter(({ isDelivery }) => isDelivery).length;
     if (deliveries > 0) this.#parts.onPolled(deliveries);
-    if (isLast) this.#end('transport close');
+    if (isLast) this.#end();
     else this.#owner.changed(this);
     if (this.#packets.length < this.#parts.options.unreadPacketsMax) this.#owner.read(this);
     return bytes;
@@ -118,36 +118,30 @@ export class PollingTransport implements Transport, Flushable {
   }
 
   terminate(): void {
-    if (this.#isClosed) return;
     this.#answer([close]);
-    this.#end('transport close');
+    this.#end();
   }
 
-  /** The client has closed the session. */
-  left(): void {
-    this.#answer([noop]);
-    this.#end('transport close');
-  }
-
-  #end(reason: string): void {
+  #end(): void {
+    if (this.#isClosed) return;
     this.#isClosed = true;
     this.#packets = [];
     this.#bytes = 0;
     this.#parts.closing.polling.delete(this);
     if (this.#post && !this.#post.readableEnded) this.#post.destroy();
-    this.#owner.lost(reason, this);
+    this.#owner.lost('transport close', this);
   }
 
   #takePoll(response: ServerResponse): void {
     if (this.#poll) {
       response.writeHead(400).end();
-      return this.#owner.fail('overlapping polls', this);
+      return this.#owner.fail('overlapping polls');
     }
     this.#poll = response;
     response.once('close', () => {
       if (this.#poll !== response) return;
       this.#poll = undefined;
-      this.#end('transport close');
+      this.#end();
     });
     this.#scheduleFlush();
     this.#owner.changed(this);
@@ -169,11 +163,11 @@ export class PollingTransport implements Transport, Flushable {
   #takePost(request: IncomingMessage, response: ServerResponse): void {
     if (this.#post) {
       response.writeHead(400).end();
-      return this.#owner.fail('overlapping requests', this);
+      return this.#owner.fail('overlapping requests');
     }
     if (request.headers['content-type'] === 'application/octet-stream') {
       response.writeHead(400).end();
-      return this.#owner.fail('binary request', this);
+      return this.#owner.fail('binary request');
     }
     this.#post = request;
     const arrival = new Arrival(this.#parts.arrivals);
@@ -204,7 +198,7 @@ export class PollingTransport implements Transport, Flushable {
     const onClose = (): void => {
       if (request.readableEnded) return;
       finish();
-      if (!this.#isClosed) this.#end('transport close');
+      this.#end();
     };
     request.on('data', onData).once('end', onEnd).once('close', onClose);
   }

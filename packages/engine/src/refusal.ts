@@ -21,10 +21,6 @@ export const refusals: Readonly<
   unavailable: { code: 1, message: 'The node of this session does not respond.', status: 503 },
 };
 
-export function forbidden(message: string): Refusal {
-  return { code: 4, message, status: 403 };
-}
-
 /** What a request asks for. */
 export interface Query {
   readonly transport: string | null;

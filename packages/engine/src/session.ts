@@ -5,7 +5,7 @@ import { Inbox, type InboxOwner, type InboxTurns } from './inbox.ts';
 import type { Logins, PendingLogin } from './login.ts';
 import { parsePacket, type PayloadReader } from './packet.ts';
 import type { PollingTransport } from './polling.ts';
-import { OutgoingPacket, type Transport, type TransportOwner, type TransportParts } from './transport.ts';
+import { OutgoingPacket, type PollingOwner, type Transport, type TransportParts } from './transport.ts';
 import { Upgrade } from './upgrade.ts';
 import type { WebSocketTransport } from './websocket.ts';
 
@@ -36,7 +36,7 @@ const smallBytes = 65_536;
 const ping = new OutgoingPacket('2');
 
 /** One session of Engine.IO: a client, whichever transport it uses. */
-export class Session implements TransportOwner, InboxOwner, Pinged, PendingLogin, Backlogged {
+export class Session implements PollingOwner, InboxOwner, Pinged, PendingLogin, Backlogged {
   readonly id: string;
   readonly address: string;
   readonly #parts: SessionParts;
@@ -70,7 +70,7 @@ export class Session implements TransportOwner, InboxOwner, Pinged, PendingLogin
       pingTimeout: pingTimeoutMs,
       maxPayload: packetBytesMax,
     };
-    this.send(`0${JSON.stringify(handshake)}`);
+    this.send(new OutgoingPacket(`0${JSON.stringify(handshake)}`));
   }
 
   get transportName(): Transport['name'] {
@@ -79,10 +79,6 @@ export class Session implements TransportOwner, InboxOwner, Pinged, PendingLogin
 
   get polling(): PollingTransport | undefined {
     return this.isPolling ? (this.#transport as PollingTransport) : undefined;
-  }
-
-  get isOpen(): boolean {
-    return this.#state === 'open';
   }
 
   get isPolling(): boolean {
@@ -107,9 +103,12 @@ export class Session implements TransportOwner, InboxOwner, Pinged, PendingLogin
     return logins.has(this) ? options.loginBytesMax : options.packetBytesMax;
   }
 
-  /** Sends an Engine.IO packet, even if the client is slow. */
-  send(text: string): void {
-    this.#send(new OutgoingPacket(text));
+  /** Sends a packet, even if the client is slow. */
+  send(packet: OutgoingPacket): void {
+    if (this.#state !== 'open') return;
+    this.#transport?.send(packet);
+    this.#parts.chains.settle();
+    this.changed();
   }
 
   /**
@@ -129,12 +128,12 @@ export class Session implements TransportOwner, InboxOwner, Pinged, PendingLogin
       return false;
     }
     for (const packet of packets) transport.send(packet);
-    this.#updateBacklog();
+    this.changed();
     return true;
   }
 
   ping(): void {
-    this.#send(ping);
+    this.send(ping);
   }
 
   /** Sends what waits, and closes. */
@@ -157,13 +156,10 @@ export class Session implements TransportOwner, InboxOwner, Pinged, PendingLogin
     this.cut('slow client');
   }
 
+  /** A client over a WebSocket gets a closing frame. */
   fail(reason: string): void {
-    if (this.#state === 'closed') return;
-    const transport = this.#transport;
-    this.#finish(reason);
-    // A client over a WebSocket gets a closing frame.
-    if (transport?.name === 'websocket') transport.close(reason);
-    else transport?.terminate();
+    if (this.isPolling) this.cut(reason);
+    else this.close(reason, reason);
   }
 
   receive(packet: string | undefined): void {
@@ -179,18 +175,12 @@ export class Session implements TransportOwner, InboxOwner, Pinged, PendingLogin
     return this.#parts.logins.allow(this, bytes, 0);
   }
 
-  changed(): void {
-    this.#updateBacklog();
-  }
-
   read(): void {
     this.#inbox.read();
   }
 
   lost(reason: string, from: Transport): void {
-    if (from !== this.#transport) return;
-    if (this.#state === 'open') this.#inbox.whenEmpty(() => this.#finish(reason));
-    else this.#finish(reason);
+    if (from === this.#transport) this.#inbox.whenEmpty(() => this.#finish(reason));
   }
 
   pause(): void {
@@ -221,9 +211,7 @@ export class Session implements TransportOwner, InboxOwner, Pinged, PendingLogin
 
   /** A client over a WebSocket leaves with a closing frame, so its packet of type close is ignored. */
   #leave(): void {
-    if (!this.isPolling) return;
-    this.#state = 'closing';
-    this.polling?.left();
+    if (this.isPolling) this.cut('transport close');
   }
 
   /** @returns the upgrade; undefined if the session cannot be upgraded now */
@@ -249,18 +237,11 @@ export class Session implements TransportOwner, InboxOwner, Pinged, PendingLogin
     for (const packet of polling.discard()) webSocket.send(packet);
     this.#parts.closing.polling.delete(polling);
     if (this.#state === 'closing') webSocket.close();
-    this.#updateBacklog();
-  }
-
-  #send(packet: OutgoingPacket): void {
-    if (this.#state !== 'open') return;
-    this.#transport?.send(packet);
-    this.#parts.chains.settle();
-    this.#updateBacklog();
+    this.changed();
   }
 
   /** Notes what waits, while the client is slow. */
-  #updateBacklog(): void {
+  changed(): void {
     const transport = this.#transport;
     if (this.#state === 'closed' || !transport) return;
     const { backlog } = this.#parts;

@@ -28,15 +28,11 @@ export class OutgoingPacket {
 
   /** The packet as a frame of a WebSocket. */
   get frame(): Frame {
-    return (this.#frame ??= new Frame(this.#encode()));
-  }
-
-  #encode(): Buffer {
-    const data = this.text.slice(1);
-    const frame = encodeTextFrames([data]);
+    if (this.#frame) return this.#frame;
+    const bytes = encodeTextFrames([this.text.slice(1)]);
     // `encodeTextFrames` encodes messages only. Other packets differ in the first byte of their data.
-    frame.write(this.text.charAt(0), frame.length - this.bytes, 'latin1');
-    return frame;
+    bytes.write(this.text.charAt(0), bytes.length - this.bytes, 'latin1');
+    return (this.#frame = new Frame(bytes));
   }
 }
 
@@ -76,19 +72,23 @@ export interface Transport {
 
 /** What a transport tells. */
 export interface TransportOwner {
-  /** The maximum size of a request body. */
-  readonly bodyBytesMax: number;
   /** @param packet - undefined for a binary frame */
   receive(packet: string | undefined, from: Transport): void;
-  receivePayload(reader: PayloadReader, onTaken: () => void): void;
   /** Bytes have come. @returns false if the client may not send so many */
   allow(bytes: number): boolean;
   /** The transport has sent something, or is slow now. */
   changed(from: Transport): void;
   /** The client has read nearly everything. */
   read(from: Transport): void;
-  /** The client has broken the protocol. */
-  fail(reason: string, from: Transport): void;
   /** The transport is closed. */
   lost(reason: string, from: Transport): void;
+}
+
+export interface PollingOwner extends TransportOwner {
+  /** The maximum size of a request body. */
+  readonly bodyBytesMax: number;
+  /** @param onTaken - called when all packets are taken */
+  receivePayload(reader: PayloadReader, onTaken: () => void): void;
+  /** The client has broken the protocol. */
+  fail(reason: string): void;
 }

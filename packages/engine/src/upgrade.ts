@@ -17,7 +17,6 @@ export interface UpgradeParts {
  * that it can stop polling. With the packet of type upgrade the session continues over the WebSocket.
  */
 export class Upgrade implements TransportOwner {
-  readonly bodyBytesMax = 0;
   readonly #polling: PollingTransport;
   readonly #parts: UpgradeParts;
   #webSocket: WebSocketTransport | undefined;
@@ -53,10 +52,8 @@ export class Upgrade implements TransportOwner {
     this.#end(false);
   }
 
-  receivePayload(): void {}
   changed(): void {}
   read(): void {}
-  fail(): void {}
 
   #end(isDone: boolean): void {
     if (this.#isOver) return;

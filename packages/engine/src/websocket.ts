@@ -131,6 +131,8 @@ export class WebSocketTransport implements Transport, Flushable {
     if (this.#isClosing || this.#isClosed) return;
     this.#isClosing = true;
     this.#closeReason = reason;
+    // A client that is refused does not get the time to read what waits.
+    if (reason !== undefined) this.#parts.closing.websocket.add(this);
     this.#scheduleFlush();
   }
 
@@ -188,13 +190,11 @@ export class WebSocketTransport implements Transport, Flushable {
     this.#parts.schedule.add(this);
   }
 
+  /** Calling this again has no effect. */
   #sendClose(): void {
-    if (this.#isClosed || this.#parts.closing.websocket.has(this)) return;
-    this.#webSocket.close(
-      this.#closeReason === undefined ? closeCodes.normal : closeCodes.refused,
-      this.#closeReason,
-    );
-    this.#parts.closing.websocket.add(this);
+    const isRefused = this.#closeReason !== undefined;
+    this.#webSocket.close(isRefused ? closeCodes.refused : closeCodes.normal, this.#closeReason);
+    if (!this.#isClosed && !isRefused) this.#parts.closing.websocket.add(this);
   }
 
   #pong(): void {
