@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Client, ReceivedEvent } from './client.ts';
 import type { MalformedMessageError } from './message.ts';
+import type { Refusal } from './refusal.ts';
 
 /** The refusal of a login. The client sees it, and can try again. */
 export class LoginRefusal {
@@ -23,22 +24,24 @@ export interface Handshake {
 }
 
 /** A request that was refused. */
-export interface Refused {
-  readonly code: number;
-  readonly message: string;
+export interface Refused extends Refusal {
   readonly request: IncomingMessage;
 }
 
 type Headers = Readonly<Record<string, string>>;
 
 /**
- * What an engine serves. None of these functions may throw, except `event`.
+ * What an engine serves. None of these functions may throw, except that `event` may throw a
+ * MalformedMessageError.
  *
  * @typeParam I - what the app knows of a client since its login
  */
 export interface App<I> {
   /** Decides about a new session. @returns the reason of a refusal; undefined lets the client in */
   readonly admit?: (request: IncomingMessage) => string | undefined | Promise<string | undefined>;
+  /** A session has begun, and is gone: what the app counts for each address. */
+  readonly opened?: (address: string) => void;
+  readonly gone?: (address: string) => void;
   /** The address of the client that sent a request. By default that of its TCP connection. */
   readonly addressOf?: (request: IncomingMessage) => string;
   /** Which web pages may read responses, and the response to a preflight. */

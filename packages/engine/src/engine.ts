@@ -26,8 +26,6 @@ import type { OutgoingPacket, Transport } from './transport.ts';
 import type { Upgrade } from './upgrade.ts';
 import { createWebSocketServer, refuseWebSocket, WebSocketTransport } from './websocket.ts';
 
-const oldClient = 'Unsupported protocol version: use a Socket.IO 3 or 4 client (Engine.IO 4).';
-
 /**
  * Serves the clients of one path. The HTTP server belongs to the app, which gives the engine its requests and
  * upgrades.
@@ -46,7 +44,9 @@ export class Engine<I> {
     this.#router = router;
     const all = { ...defaultOptions, ...options };
     this.#webSockets = createWebSocketServer(all);
-    this.#parts = partsOf(app, all, (session) => this.#sessions.delete(session.id));
+    this.#parts = partsOf(app, all, ({ id, address }) => {
+      if (this.#sessions.delete(id)) app.gone?.(address);
+    });
     const path = all.path.replace(/\/$/, '');
     this.#paths = new Set([path, `${path}/`]);
   }
@@ -101,19 +101,15 @@ export class Engine<I> {
   /**
    * Sends a packet to many clients.
    *
-   * @param onOverflow - called for a client that has no space
+   * @param onFull - called for a client that has no space
    * @returns the number of clients that it was sent to
    */
-  broadcast(
-    clients: Iterable<Client<I>>,
-    packet: OutgoingPacket,
-    onOverflow: (client: Client<I>) => void,
-  ): number {
+  broadcast(to: Iterable<Client<I>>, packet: OutgoingPacket, onFull: (client: Client<I>) => void): number {
     const packets = [packet];
     let sent = 0;
-    for (const client of clients) {
+    for (const client of to) {
       if (client.offer(packets)) sent++;
-      else onOverflow(client);
+      else onFull(client);
     }
     this.#parts.chains.settle();
     return sent;
@@ -149,44 +145,34 @@ export class Engine<I> {
     const query = queryOf(request);
     const session = this.#sessions.get(query.sid);
     const refusal = refusalOf(query, request, false, session);
-    if (refusal) {
-      this.#app.refused?.({ ...refusal, request });
-      return refuse(response, refusal);
-    }
+    if (refusal) return refuse(response, this.#tell(refusal, request));
     if (session) return session.polling?.handle(request, response);
     void this.#admit(request).then((reason) => {
       if (response.destroyed) return;
       if (reason) return refuse(response, reason);
-      const opened = this.#newSession(request);
-      const polling = new PollingTransport(this.#parts, opened);
-      this.#open(opened, polling, request);
-      polling.handle(request, response);
+      this.#open(request, (opened) => new PollingTransport(this.#parts, opened)).handle(request, response);
     });
   }
 
   #serveUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const query = queryOf(request);
     const refusal = refusalOf(query, request, true, this.#sessions.get(query.sid));
-    if (refusal) {
-      this.#app.refused?.({ ...refusal, request });
-      return refuseUpgrade(socket, refusal);
-    }
+    if (refusal) return refuseUpgrade(socket, this.#tell(refusal, request));
+    const parts = this.#parts;
     const accept = (onWebSocket: (webSocket: WebSocket) => void): void =>
       this.#webSockets.handleUpgrade(request, socket, head, onWebSocket);
-    const { closeTimeoutMs } = this.#parts.options;
-    if (query.version !== '4') {
-      this.#app.refused?.({ ...refusals.version, request });
-      return accept((webSocket) => refuseWebSocket(webSocket, oldClient, closeTimeoutMs));
-    }
-    if (query.transport !== 'websocket')
-      return accept((webSocket) =>
-        refuseWebSocket(webSocket, 'This transport does not use a WebSocket.', closeTimeoutMs),
+    if (query.version !== '4' || query.transport !== 'websocket') {
+      const { message } = this.#tell(
+        query.version === '4' ? refusals.transport : refusals.oldClient,
+        request,
       );
+      return accept((webSocket) => refuseWebSocket(webSocket, message, parts.options.closeTimeoutMs));
+    }
     if (query.sid !== '') {
       return accept((webSocket) => {
         const upgrade = this.#sessions.get(query.sid)?.beginUpgrade();
-        if (upgrade) upgrade.begin(new WebSocketTransport(webSocket, socket, this.#parts, upgrade));
-        else refuseWebSocket(webSocket, 'This session cannot be upgraded.', closeTimeoutMs);
+        if (upgrade) upgrade.begin(new WebSocketTransport(webSocket, socket, parts, upgrade));
+        else refuseWebSocket(webSocket, 'This session cannot be upgraded.', parts.options.closeTimeoutMs);
       });
     }
     // Nobody else listens meanwhile, and an error would end the process.
@@ -196,8 +182,7 @@ export class Engine<I> {
       if (socket.destroyed) return;
       if (reason) return refuseUpgrade(socket, reason);
       accept((webSocket) => {
-        const session = this.#newSession(request);
-        this.#open(session, new WebSocketTransport(webSocket, socket, this.#parts, session), request);
+        this.#open(request, (session) => new WebSocketTransport(webSocket, socket, parts, session));
       });
     });
   }
@@ -205,23 +190,24 @@ export class Engine<I> {
   /** @returns why a new session is refused */
   async #admit(request: IncomingMessage): Promise<Refusal | undefined> {
     const message = await this.#app.admit?.(request);
-    if (message === undefined) return undefined;
-    const refusal = { code: 4, message, status: 403 };
+    return message === undefined ? undefined : this.#tell({ code: 4, message, status: 403 }, request);
+  }
+
+  #tell(refusal: Refusal, request: IncomingMessage): Refusal {
     this.#app.refused?.({ ...refusal, request });
     return refusal;
   }
 
-  #newSession(request: IncomingMessage): Session {
+  #open<T extends Transport>(request: IncomingMessage, transportOf: (session: Session) => T): T {
     const id = this.#router?.newSessionId() ?? newId();
     const address = this.#app.addressOf?.(request) ?? request.socket.remoteAddress ?? '';
-    return new Session(id, address, this.#parts);
-  }
-
-  #open(session: Session, transport: Transport, request: IncomingMessage): void {
-    this.#sessions.set(session.id, session);
-    const { logins } = this.#parts;
-    const parts = { app: this.#app, logins, newClientId: newId };
+    const session = new Session(id, address, this.#parts);
+    const transport = transportOf(session);
+    this.#sessions.set(id, session);
+    this.#app.opened?.(address);
+    const parts = { app: this.#app, logins: this.#parts.logins, newClientId: newId };
     session.open(transport, new Dispatcher(session, request, parts));
+    return transport;
   }
 }
 
@@ -242,10 +228,8 @@ function partsOf<I>(app: App<I>, options: EngineOptions, onGone: SessionParts['o
     schedule: new FlushSchedule(),
     direct: new DirectWrites(),
     arrivals: { bytes: options.arrivingBytesMax },
-    closing: {
-      polling: new Deadlines(options.pollingCloseTimeoutMs, terminate),
-      websocket: new Deadlines(options.closeTimeoutMs, terminate),
-    },
+    closingPolling: new Deadlines(options.pollingCloseTimeoutMs, terminate),
+    closingWebSockets: new Deadlines(options.closeTimeoutMs, terminate),
     onPolled: (deliveries) => app.polled?.(deliveries),
     backlog: new Backlog({ ...options, sharedBytes: () => frames.bytes }),
     turns: new InboxTurns(options),

@@ -8,16 +8,11 @@ export interface PendingLogin {
   cut(reason: string): void;
 }
 
-interface Count {
-  bytes: number;
-  packets: number;
-}
-
 /** Limits what clients can do before their login: everyone can connect. */
 export class Logins<T extends PendingLogin> {
   readonly #options: EngineOptions;
-  /** In the order in which they began. */
-  readonly #pending = new Map<T, Count>();
+  /** What each has sent, in the order in which they began. */
+  readonly #pending = new Map<T, { bytes: number; packets: number }>();
   readonly #deadlines: Deadlines<T>;
 
   constructor(options: EngineOptions) {

@@ -15,7 +15,9 @@ export const defaultOptions = {
    * bytes each, so many take 64 KiB, which every client may take.
    */
   fragmentsMax: 512,
-  /** Maximum number of bytes of all packets and requests that have arrived in part, without 64 KiB of each. */
+  /**
+   * Maximum number of bytes of all packets and requests that have arrived in part, without 64 KiB of each.
+   */
   arrivingBytesMax: 268_435_456,
   /** Maximum number of packets of one client in a turn of the event loop. A read can bring 10,000. */
   packetsPerTurnMax: 256,

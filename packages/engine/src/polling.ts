@@ -90,14 +90,10 @@ export class PollingTransport implements Transport, Flushable {
   pause(): void {}
   resume(): void {}
 
-  /** From now on, a poll does not wait. */
-  release(): void {
-    this.#isReleasing = true;
+  /** @param isReleasing - whether from now on a poll does not wait */
+  release(isReleasing: boolean): void {
+    this.#isReleasing = isReleasing;
     this.#scheduleFlush();
-  }
-
-  hold(): void {
-    this.#isReleasing = false;
   }
 
   /** The session continues over a WebSocket. @returns the packets that no poll has taken */
@@ -113,7 +109,7 @@ export class PollingTransport implements Transport, Flushable {
   close(): void {
     if (this.#isClosing || this.#isClosed) return;
     this.#isClosing = true;
-    this.#parts.closing.polling.add(this);
+    this.#parts.closingPolling.add(this);
     this.#scheduleFlush();
   }
 
@@ -127,7 +123,7 @@ export class PollingTransport implements Transport, Flushable {
     this.#isClosed = true;
     this.#packets = [];
     this.#bytes = 0;
-    this.#parts.closing.polling.delete(this);
+    this.#parts.closingPolling.delete(this);
     if (this.#post && !this.#post.readableEnded) this.#post.destroy();
     this.#owner.lost('transport close', this);
   }
@@ -161,31 +157,30 @@ export class PollingTransport implements Transport, Flushable {
   }
 
   #takePost(request: IncomingMessage, response: ServerResponse): void {
-    if (this.#post) {
+    if (this.#post || request.headers['content-type'] === 'application/octet-stream') {
       response.writeHead(400).end();
-      return this.#owner.fail('overlapping requests');
-    }
-    if (request.headers['content-type'] === 'application/octet-stream') {
-      response.writeHead(400).end();
-      return this.#owner.fail('binary request');
+      return this.#owner.fail(this.#post ? 'overlapping requests' : 'binary request');
     }
     this.#post = request;
     const arrival = new Arrival(this.#parts.arrivals);
-    const finish = (status?: number): void => {
+    const finish = (): void => {
       this.#post = undefined;
       arrival.end();
-      if (status === 413) response.writeHead(status, { connection: 'close' }).end();
+    };
+    const refuse = (): void => {
+      finish();
+      response.writeHead(413, { connection: 'close' }).end();
     };
     const chunks: Buffer[] = [];
     const bytesMax = this.#owner.bodyBytesMax;
-    if (Number(request.headers['content-length'] ?? 0) > bytesMax) return finish(413);
+    if (Number(request.headers['content-length'] ?? 0) > bytesMax) return refuse();
     let bytes = 0;
     const onData = (chunk: Buffer): void => {
       bytes += chunk.length;
       chunks.push(chunk);
       if (bytes > bytesMax) {
         request.off('data', onData).off('end', onEnd).off('close', onClose);
-        finish(413);
+        refuse();
       } else if (!arrival.add(chunk.length) || !this.#owner.allow(chunk.length)) request.destroy();
     };
     const onEnd = (): void => {
@@ -205,10 +200,6 @@ export class PollingTransport implements Transport, Flushable {
 }
 
 function respond(response: ServerResponse, type: string, body: string): void {
-  const headers = {
-    'content-type': type,
-    'content-length': Buffer.byteLength(body),
-    'cache-control': 'no-store',
-  };
-  response.writeHead(200, headers).end(body);
+  response.setHeader('content-type', type).setHeader('content-length', Buffer.byteLength(body));
+  response.setHeader('cache-control', 'no-store').end(body);
 }

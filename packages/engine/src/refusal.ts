@@ -9,15 +9,18 @@ export interface Refusal {
   readonly message: string;
 }
 
-export const refusals: Readonly<
-  Record<'transport' | 'session' | 'method' | 'request' | 'jsonp' | 'version' | 'unavailable', Refusal>
-> = {
+export const refusals = {
   transport: { code: 0, message: 'Transport unknown', status: 400 },
   session: { code: 1, message: 'Session ID unknown', status: 400 },
   method: { code: 2, message: 'Bad handshake method', status: 400 },
   request: { code: 3, message: 'Bad request', status: 400 },
   jsonp: { code: 4, message: 'JSONP is not supported: Engine.IO 4 does not have it.', status: 403 },
   version: { code: 5, message: 'Unsupported protocol version', status: 400 },
+  oldClient: {
+    code: 5,
+    message: 'Unsupported protocol version: use a Socket.IO 3 or 4 client.',
+    status: 400,
+  },
   unavailable: { code: 1, message: 'The node of this session does not respond.', status: 503 },
 };
 

@@ -58,18 +58,13 @@ export class Session implements PollingOwner, InboxOwner, Pinged, PendingLogin, 
 
   /** Begins with the packet of type open. */
   open(transport: Transport, handler: MessageHandler): void {
-    const { pingIntervalMs, pingTimeoutMs, packetBytesMax } = this.#parts.options;
     this.#transport = transport;
     this.#handler = handler;
     this.#parts.heartbeats.begin(this);
     this.#parts.logins.begin(this);
-    const handshake = {
-      sid: this.id,
-      upgrades: transport.name === 'polling' ? ['websocket'] : [],
-      pingInterval: pingIntervalMs,
-      pingTimeout: pingTimeoutMs,
-      maxPayload: packetBytesMax,
-    };
+    const { pingIntervalMs: pingInterval, pingTimeoutMs: pingTimeout, packetBytesMax } = this.#parts.options;
+    const upgrades = this.isPolling ? ['websocket'] : [];
+    const handshake = { sid: this.id, upgrades, pingInterval, pingTimeout, maxPayload: packetBytesMax };
     this.send(new OutgoingPacket(`0${JSON.stringify(handshake)}`));
   }
 
@@ -235,7 +230,7 @@ export class Session implements PollingOwner, InboxOwner, Pinged, PendingLogin, 
     this.#transport = webSocket;
     webSocket.owner = this;
     for (const packet of polling.discard()) webSocket.send(packet);
-    this.#parts.closing.polling.delete(polling);
+    this.#parts.closingPolling.delete(polling);
     if (this.#state === 'closing') webSocket.close();
     this.changed();
   }

@@ -45,7 +45,8 @@ export interface TransportParts {
   readonly direct: DirectWrites;
   readonly arrivals: ArrivalBudget;
   /** Transports that are being closed, and are cut off when their time is over. */
-  readonly closing: { readonly polling: Deadlines<Transport>; readonly websocket: Deadlines<Transport> };
+  readonly closingPolling: Deadlines<Transport>;
+  readonly closingWebSockets: Deadlines<Transport>;
   /** Called with the number of deliveries that a poll has taken. */
   readonly onPolled: (deliveries: number) => void;
 }

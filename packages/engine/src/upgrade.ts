@@ -40,7 +40,7 @@ export class Upgrade implements TransportOwner {
     if (this.#isOver) return;
     if (packet === probe) {
       this.#webSocket?.send(probeAnswer);
-      this.#polling.release();
+      this.#polling.release(true);
     } else this.#end(packet === upgrade);
   }
 
@@ -58,7 +58,7 @@ export class Upgrade implements TransportOwner {
   #end(isDone: boolean): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#polling.hold();
+    this.#polling.release(false);
     if (!isDone) this.#webSocket?.close('The upgrade of the session has failed.');
     this.#parts.isOver(isDone ? this.#webSocket : undefined);
   }

@@ -132,7 +132,7 @@ export class WebSocketTransport implements Transport, Flushable {
     this.#isClosing = true;
     this.#closeReason = reason;
     // A client that is refused does not get the time to read what waits.
-    if (reason !== undefined) this.#parts.closing.websocket.add(this);
+    if (reason !== undefined) this.#parts.closingWebSockets.add(this);
     this.#scheduleFlush();
   }
 
@@ -159,7 +159,7 @@ export class WebSocketTransport implements Transport, Flushable {
   takeClose(): void {
     this.#isClosed = true;
     this.#arrival.end();
-    this.#parts.closing.websocket.delete(this);
+    this.#parts.closingWebSockets.delete(this);
     this.#leaveChain();
     this.owner.read(this);
     this.owner.lost('transport close', this);
@@ -194,7 +194,7 @@ export class WebSocketTransport implements Transport, Flushable {
   #sendClose(): void {
     const isRefused = this.#closeReason !== undefined;
     this.#webSocket.close(isRefused ? closeCodes.refused : closeCodes.normal, this.#closeReason);
-    if (!this.#isClosed && !isRefused) this.#parts.closing.websocket.add(this);
+    if (!this.#isClosed && !isRefused) this.#parts.closingWebSockets.add(this);
   }
 
   #pong(): void {

@@ -101,7 +101,7 @@ it('a client of Engine.IO 3 over a WebSocket gets a closing frame with the reaso
     1002,
     expect.stringContaining('Socket.IO 3 or 4 client') as string,
   ]);
-  expect(refused).toEqual(['Unsupported protocol version']);
+  expect(refused).toEqual([reason.toString()]);
 });
 
 it('the path is served with and without its last slash, under a prefix, and no other path is', async () => {
