@@ -52,8 +52,11 @@ export interface App<I> {
   readonly login: (handshake: Handshake) => I | LoginRefusal | Promise<I | LoginRefusal>;
   readonly connected: (client: Client<I>) => void;
   readonly event: (client: Client<I>, event: ReceivedEvent) => void;
-  /** A client is about to be closed, because of what it sent. It can still be sent an event. */
-  readonly malformed?: (client: Client<I>, error: MalformedMessageError) => void;
+  /**
+   * A client is about to be closed, because of what it sent. If it has logged in, it can still be sent an
+   * event.
+   */
+  readonly malformed?: (client: Client<I> | undefined, error: MalformedMessageError) => void;
   /** A client has read everything, after `offer` has returned false. */
   readonly drained?: (client: Client<I>) => void;
   readonly disconnected: (client: Client<I>, reason: string) => void;

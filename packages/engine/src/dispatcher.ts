@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { LoginRefusal, type App } from './app.ts';
 import { Client, messagePacket, receivedEvent } from './client.ts';
+import { newId } from './ids.ts';
 import type { Logins } from './login.ts';
 import {
   checkPlaceholders,
@@ -14,16 +15,11 @@ import {
 } from './message.ts';
 import type { MessageHandler, Session } from './session.ts';
 
-export interface DispatcherParts<I> {
-  readonly app: App<I>;
-  readonly logins: Logins<Session>;
-  readonly newClientId: () => string;
-}
-
 /** Takes the messages of one session: logins, events and disconnects. There is one namespace, `/`. */
 export class Dispatcher<I> implements MessageHandler {
   readonly #session: Session;
-  readonly #parts: DispatcherParts<I>;
+  readonly #app: App<I>;
+  readonly #logins: Logins<Session>;
   /** The request that began the session, until the client has logged in. */
   #request: IncomingMessage | undefined;
   #client: Client<I> | undefined;
@@ -32,10 +28,11 @@ export class Dispatcher<I> implements MessageHandler {
   #partial: { readonly message: Message; missing: number } | undefined;
   #isOver = false;
 
-  constructor(session: Session, request: IncomingMessage, parts: DispatcherParts<I>) {
+  constructor(session: Session, request: IncomingMessage, app: App<I>, logins: Logins<Session>) {
     this.#session = session;
     this.#request = request;
-    this.#parts = parts;
+    this.#app = app;
+    this.#logins = logins;
   }
 
   takeMessage(text: string): void {
@@ -51,7 +48,8 @@ export class Dispatcher<I> implements MessageHandler {
   takeAttachment(): void {
     this.#attempt(() => {
       const partial = this.#partial;
-      if (!partial) throw new MalformedMessageError('Binary data came that does not belong to an event.');
+      if (!partial)
+        throw new MalformedMessageError('Binary data came without an event: use the parser of Socket.IO.');
       if (--partial.missing > 0) return;
       this.#partial = undefined;
       const { message } = partial;
@@ -61,7 +59,7 @@ export class Dispatcher<I> implements MessageHandler {
   }
 
   drained(): void {
-    if (this.#client) this.#parts.app.drained?.(this.#client);
+    if (this.#client) this.#app.drained?.(this.#client);
   }
 
   end(reason: string): void {
@@ -75,8 +73,8 @@ export class Dispatcher<I> implements MessageHandler {
       take();
     } catch (error) {
       if (!(error instanceof MalformedMessageError)) throw error;
-      if (this.#client) this.#parts.app.malformed?.(this.#client, error);
-      this.#session.close('malformed message');
+      this.#app.malformed?.(this.#client, error);
+      this.#session.close('malformed message', error.message);
     }
   }
 
@@ -88,20 +86,17 @@ export class Dispatcher<I> implements MessageHandler {
       return this.#session.close('message out of place');
     if (type === 'disconnect') this.#disconnect();
     else if (type === 'event' || type === 'binary_event')
-      this.#parts.app.event(this.#client, receivedEvent(message));
+      this.#app.event(this.#client, receivedEvent(message));
     // Nobody waits for an acknowledgement: we do not ask for any.
   }
 
   #connect(message: Message): void {
     const auth = parseAuth(message);
-    if (message.namespace !== '/')
-      return this.#session.send(
-        messagePacket(encodeConnectError(message.namespace, { message: 'Invalid namespace' })),
-      );
+    if (message.namespace !== '/') return this.#refuse(message.namespace, { message: 'Invalid namespace' });
     const request = this.#request;
     if (this.#client || this.#isLoggingIn || !request) return this.#session.close('message out of place');
     this.#isLoggingIn = true;
-    const login = this.#parts.app.login({ request, address: this.#session.address, auth });
+    const login = this.#app.login({ request, address: this.#session.address, auth });
     if (login instanceof Promise) void login.then((result) => this.#finishLogin(result));
     else this.#finishLogin(login);
   }
@@ -109,26 +104,27 @@ export class Dispatcher<I> implements MessageHandler {
   #finishLogin(login: I | LoginRefusal): void {
     this.#isLoggingIn = false;
     if (this.#isOver) return;
-    if (login instanceof LoginRefusal) {
-      const { message, data } = login;
-      return this.#session.send(messagePacket(encodeConnectError('/', { message, data })));
-    }
-    const client = new Client(this.#parts.newClientId(), login, this.#session);
+    if (login instanceof LoginRefusal) return this.#refuse('/', login);
+    const client = new Client(newId(), login, this.#session);
     this.#client = client;
-    this.#parts.logins.end(this.#session);
+    this.#logins.end(this.#session);
     this.#session.send(messagePacket(encodeConnect(client.id)));
-    this.#parts.app.connected(client);
+    this.#app.connected(client);
+  }
+
+  #refuse(namespace: string, error: { readonly message: string; readonly data?: unknown }): void {
+    this.#session.send(messagePacket(encodeConnectError(namespace, error)));
   }
 
   /** The client can log in again over the same session. */
   #disconnect(): void {
     this.#endClient('client disconnect');
-    this.#parts.logins.begin(this.#session);
+    this.#logins.begin(this.#session);
   }
 
   #endClient(reason: string): void {
     const client = this.#client;
     this.#client = undefined;
-    if (client) this.#parts.app.disconnected(client, reason);
+    if (client) this.#app.disconnected(client, reason);
   }
 }

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import {
@@ -15,6 +14,7 @@ import type { Client } from './client.ts';
 import { Deadlines } from './deadlines.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { Heartbeats } from './heartbeats.ts';
+import { newId } from './ids.ts';
 import { InboxTurns } from './inbox.ts';
 import { Logins } from './login.ts';
 import { defaultOptions, type EngineOptions } from './options.ts';
@@ -102,14 +102,15 @@ export class Engine<I> {
    * Sends a packet to many clients.
    *
    * @param onFull - called for a client that has no space
-   * @returns the number of clients that it was sent to
+   * @returns the number of clients that it was sent to, without those that poll. The app is told when polls
+   *   have taken deliveries
    */
   broadcast(to: Iterable<Client<I>>, packet: OutgoingPacket, onFull: (client: Client<I>) => void): number {
     const packets = [packet];
     let sent = 0;
     for (const client of to) {
-      if (client.offer(packets)) sent++;
-      else onFull(client);
+      if (!client.offer(packets)) onFull(client);
+      else if (client.transport === 'websocket') sent++;
     }
     this.#parts.chains.settle();
     return sent;
@@ -205,15 +206,9 @@ export class Engine<I> {
     const transport = transportOf(session);
     this.#sessions.set(id, session);
     this.#app.opened?.(address);
-    const parts = { app: this.#app, logins: this.#parts.logins, newClientId: newId };
-    session.open(transport, new Dispatcher(session, request, parts));
+    session.open(transport, new Dispatcher(session, request, this.#app, this.#parts.logins));
     return transport;
   }
-}
-
-/** 20 characters, as long as the ids of Engine.IO. */
-function newId(): string {
-  return randomBytes(15).toString('base64url');
 }
 
 function ignore(): void {}

@@ -71,8 +71,7 @@ export class PollingTransport implements Transport, Flushable {
     const bytes = packets.reduce((sum, packet) => sum + packet.bytes, 0);
     this.#bytes -= bytes;
     this.#answer(texts);
-    const deliveries = packets.filter(({ isDelivery }) => isDelivery).length;
-    if (deliveries > 0) this.#parts.onPolled(deliveries);
+    this.#count(packets);
     if (isLast) this.#end();
     else this.#owner.changed(this);
     if (this.#packets.length < this.#parts.options.unreadPacketsMax) this.#owner.read(this);
@@ -96,14 +95,15 @@ export class PollingTransport implements Transport, Flushable {
     this.#scheduleFlush();
   }
 
-  /** The session continues over a WebSocket. @returns the packets that no poll has taken */
-  discard(): readonly OutgoingPacket[] {
-    const packets = this.#packets;
+  /** The session continues over another transport, which gets what no poll has taken. */
+  moveTo(other: Transport): void {
+    for (const packet of this.#packets) other.send(packet);
+    this.#count(this.#packets);
     this.#packets = [];
     this.#bytes = 0;
     this.#isClosed = true;
+    this.#parts.closingPolling.delete(this);
     this.#answer([noop]);
-    return packets;
   }
 
   close(): void {
@@ -126,6 +126,11 @@ export class PollingTransport implements Transport, Flushable {
     this.#parts.closingPolling.delete(this);
     if (this.#post && !this.#post.readableEnded) this.#post.destroy();
     this.#owner.lost('transport close', this);
+  }
+
+  #count(packets: readonly OutgoingPacket[]): void {
+    const deliveries = packets.filter(({ isDelivery }) => isDelivery).length;
+    if (deliveries > 0) this.#parts.onPolled(deliveries);
   }
 
   #takePoll(response: ServerResponse): void {

@@ -199,14 +199,10 @@ export class Session implements PollingOwner, InboxOwner, Pinged, PendingLogin, 
     heartbeats.hear(this);
     if (type === 'message') this.#handler?.takeMessage(data);
     else if (type === 'binary') this.#handler?.takeAttachment();
-    else if (type === 'close') this.#leave();
+    // A client over a WebSocket leaves with a closing frame, so its packet of type close is ignored.
+    else if (type === 'close' && this.isPolling) this.cut('transport close');
     else if (type === undefined) this.fail('parse error');
     else if (type === 'ping') this.fail('invalid heartbeat direction');
-  }
-
-  /** A client over a WebSocket leaves with a closing frame, so its packet of type close is ignored. */
-  #leave(): void {
-    if (this.isPolling) this.cut('transport close');
   }
 
   /** @returns the upgrade; undefined if the session cannot be upgraded now */
@@ -229,8 +225,7 @@ export class Session implements PollingOwner, InboxOwner, Pinged, PendingLogin, 
   #continueOver(polling: PollingTransport, webSocket: WebSocketTransport): void {
     this.#transport = webSocket;
     webSocket.owner = this;
-    for (const packet of polling.discard()) webSocket.send(packet);
-    this.#parts.closingPolling.delete(polling);
+    polling.moveTo(webSocket);
     if (this.#state === 'closing') webSocket.close();
     this.changed();
   }

@@ -231,8 +231,13 @@ describe('slow clients', () => {
     await post(target, '40');
     await (await fetch(target)).text();
     const packet = eventPacket('news', JSON.stringify('x'.repeat(400)));
-    const offers = [...Array(5).keys()].map(() => engine.broadcast(app.clients, packet, () => {}));
-    expect(offers).toEqual([1, 1, 0, 0, 0]);
+    let overflows = 0;
+    const offer = (): void => void engine.broadcast(app.clients, packet, () => overflows++);
+    const counts = [...Array(5).keys()].map(() => {
+      offer();
+      return overflows;
+    });
+    expect(counts).toEqual([0, 0, 1, 2, 3]);
     expect((await (await fetch(target)).text()).split(separator).length).toBe(2);
     await until('the app hears it', () => drained.length === 1);
   });
@@ -261,6 +266,62 @@ describe('slow clients', () => {
     await until('the app hears it', () => app.happened.includes('disconnected: transport close'));
     expect(app.happened.filter((what) => what === 'event x').length).toBe(100);
   });
+});
+
+it('a client that does not answer the closing frame is cut off, even if it is not read', async () => {
+  const started = await startEngine(echoApp(), { closeTimeoutMs: 50, unreadPacketsMax: 10 });
+  const client = await RawSocket.connect(started.url);
+  client.socket.pause();
+  started.engine.close();
+  await isGone(started);
+  expect(started.app.happened).toEqual(['connected', 'disconnected: server close']);
+});
+
+it.each([
+  ['an unreadable message', '42[', 'The payload of a message must be JSON.'],
+  ['binary data, as other parsers send it', Buffer.from([1]), /^Binary data .* use the parser of Socket\.IO/],
+])('a client sees why it is closed, before and after its login: %s', async (_what, sent, reason) => {
+  const told: unknown[] = [];
+  const app = echoApp({
+    malformed: (client, error) => told.push(client?.id === undefined ? 'nobody' : 'a client', error.message),
+  });
+  const { url } = await startEngine(app);
+  const clients = [
+    await RawSocket.connect(url),
+    ...(typeof sent === 'string' ? [] : [await RawSocket.open(url)]),
+  ];
+  for (const { socket } of clients) {
+    const closed = once(socket, 'close') as Promise<[number, Buffer]>;
+    socket.send(sent);
+    const [code, text] = await within(soonMs, 'the server closes the websocket', closed);
+    expect([code, text.toString()]).toEqual([1002, expect.stringMatching(reason) as string]);
+  }
+  expect(told.filter((_, at) => at % 2 === 0)).toEqual(['a client', 'nobody'].slice(0, clients.length));
+});
+
+it('deliveries to a client that polls count when a poll or an upgrade has taken them', async () => {
+  const polled: number[] = [];
+  const app = echoApp({ polled: (deliveries) => polled.push(deliveries) });
+  const { url, engine } = await startEngine(app);
+  const target = await openPolling(url);
+  await post(target, '40');
+  await (await fetch(target)).text();
+  const [delivery, notice] = [eventPacket('news', '1', true), eventPacket('state', '1')];
+  const offer = (): number[] =>
+    [delivery, notice, delivery].map((one) => engine.broadcast(app.clients, one, () => {}));
+  expect([offer(), polled]).toEqual([[0, 0, 0], []]);
+  await (await fetch(target)).text();
+  expect(polled).toEqual([2]);
+  offer();
+  const socket = new WebSocket(target.replace('http', 'ws').replace('polling', 'websocket'));
+  onTestFinished(() => socket.terminate());
+  await within(soonMs, 'the websocket opens', once(socket, 'open'));
+  socket.send('5');
+  await until('the upgrade has taken them', () => polled.length === 2);
+  expect([polled, offer()]).toEqual([
+    [2, 2],
+    [1, 1, 1],
+  ]);
 });
 
 it('messages that arrive in part share a budget, and the client that exceeds it is cut off', async () => {

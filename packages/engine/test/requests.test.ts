@@ -46,14 +46,16 @@ const versions = [undefined, '', '3', '4', '5', 'abc'];
 const transports = [undefined, '', 'polling', 'websocket', 'webtransport', '__proto__', 'constructor'];
 const sids = [undefined, '', 'nobody', '__proto__', 'valid'];
 
-function* targets(sid: string): Generator<string> {
-  for (const EIO of versions)
-    for (const transport of transports)
-      for (const one of sids) {
-        const fields = { EIO, transport, sid: one === 'valid' ? sid : one };
-        const given = Object.entries(fields).filter(([, value]) => value !== undefined) as [string, string][];
-        yield `/socket.io/?${new URLSearchParams(given).toString()}`;
-      }
+const queries = versions.flatMap((EIO) =>
+  transports.flatMap((transport) => sids.map((sid) => ({ EIO, transport, sid }))),
+);
+
+type Query = (typeof queries)[number];
+
+async function targetOf(url: string, query: Query): Promise<string> {
+  const fields = { ...query, sid: query.sid === 'valid' ? await openSession(url) : query.sid };
+  const given = Object.entries(fields).filter(([, value]) => value !== undefined) as [string, string][];
+  return `/socket.io/?${new URLSearchParams(given).toString()}`;
 }
 
 /** A new session has another id each time. */
@@ -65,31 +67,22 @@ it.each(['GET', 'POST', 'PUT', 'DELETE', 'OPTIONS'])(
   'a request with the method %s gets the answer of stock Socket.IO, whatever its query',
   async (method) => {
     const [{ url: ours }, stock] = [await startEngine(), await startStock()];
-    const count = [...targets('')].length;
-    for (let at = 0; at < count; at++) {
-      const [theirTarget, ourTarget] = [
-        [...targets(await openSession(stock))][at] ?? '',
-        [...targets(await openSession(ours))][at] ?? '',
-      ];
-      const expected = await ask(stock, method, theirTarget);
+    for (const query of queries) {
+      const expected = await ask(stock, method, await targetOf(stock, query));
       // Other methods than GET and POST get 405 in a session. Stock answers 500.
       const meant = expected.status === 500 ? { ...expected, status: 405 } : expected;
-      expect([ourTarget, normalise(await ask(ours, method, ourTarget))]).toEqual([
-        ourTarget,
-        normalise(meant),
-      ]);
+      const answer = await ask(ours, method, await targetOf(ours, query));
+      expect([query, normalise(answer)]).toEqual([query, normalise(meant)]);
     }
   },
 );
 
 it('an upgrade gets the answer of stock Socket.IO, whatever its query', async () => {
   const [{ url: ours }, stock] = [await startEngine(), await startStock()];
-  const [theirs, our] = [[...targets(await openSession(stock))], [...targets(await openSession(ours))]];
-  for (const [at, target] of our.entries())
-    expect([target, await askUpgrade(ours, target)]).toEqual([
-      target,
-      await askUpgrade(stock, theirs[at] ?? ''),
-    ]);
+  for (const query of queries) {
+    const expected = await askUpgrade(stock, await targetOf(stock, query));
+    expect([query, await askUpgrade(ours, await targetOf(ours, query))]).toEqual([query, expected]);
+  }
 });
 
 it('a client of Engine.IO 3 over a WebSocket gets a closing frame with the reason', async () => {
