@@ -111,7 +111,8 @@ describe.each(['polling', 'websocket'] as const)('the engine and stock Socket.IO
         ]);
         expect(withoutMeant(result)).toEqual(withoutMeant(expected));
       }),
-      { numRuns: runs },
+      // A scenario is short, and each takes a while if something does not come.
+      { numRuns: runs, endOnFailure: true },
     );
   });
 });

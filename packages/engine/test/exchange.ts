@@ -115,12 +115,15 @@ class Socket implements Wire {
   }
 
   async opened(): Promise<this> {
-    await within(soonMs, 'the websocket opens', once(this.#socket, 'open'));
+    const opened = Promise.race([once(this.#socket, 'open'), once(this.#socket, 'close')]);
+    await within(soonMs, 'the websocket opens or is refused', opened);
     return this;
   }
 
   // A packet of type binary goes as a binary frame.
   async send(packets: readonly string[]): Promise<string[]> {
+    // A session that has ended meanwhile refuses the WebSocket.
+    if (this.#socket.readyState !== WebSocket.OPEN) return [];
     for (const packet of packets)
       this.#socket.send(packet.startsWith('b') ? Buffer.from(packet.slice(1), 'base64') : packet);
     return [];

@@ -59,7 +59,8 @@ export async function startEngine(
   options: Partial<EngineOptions> = {},
 ): Promise<Started> {
   const engine = new Engine(app, options);
-  const httpServer = createServer((request, response) => {
+  // Otherwise a client could send a request over a connection that is just being closed.
+  const httpServer = createServer({ keepAliveTimeout: 120_000 }, (request, response) => {
     if (engine.isOurs(request)) engine.handleRequest(request, response);
     else response.writeHead(404).end();
   });

@@ -5,7 +5,8 @@ import { startListening } from '../../../test/waits.ts';
 
 /** Stock Socket.IO with the app of `echoApp`. @returns its URL */
 export async function startStock(): Promise<string> {
-  const httpServer = createServer();
+  // Otherwise a client could send a request over a connection that is just being closed.
+  const httpServer = createServer({ keepAliveTimeout: 120_000 });
   const io = new Server(httpServer, { httpCompression: false });
   onTestFinished(() => void io.close());
   io.use((socket, next) => {
