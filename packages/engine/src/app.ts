@@ -31,7 +31,7 @@ export interface Refused extends Refusal {
 type Headers = Readonly<Record<string, string>>;
 
 /**
- * What an engine serves. None of these functions may throw, except that `event` may throw a
+ * What an engine serves. None of these functions may throw, except where this is said. `event` may throw a
  * MalformedMessageError.
  *
  * @typeParam I - what the app knows of a client since its login
@@ -49,6 +49,11 @@ export interface App<I> {
     readonly headers: (request: IncomingMessage) => Headers;
     readonly preflight: (request: IncomingMessage) => Headers | undefined;
   };
+  /**
+   * Checks JSON that the engine itself parses: `auth`, and events with attachments. JSON of many arrays takes
+   * long to parse. May throw a MalformedMessageError.
+   */
+  readonly checkJson?: (json: string) => void;
   readonly login: (handshake: Handshake) => I | LoginRefusal | Promise<I | LoginRefusal>;
   readonly connected: (client: Client<I>) => void;
   readonly event: (client: Client<I>, event: ReceivedEvent) => void;

@@ -40,6 +40,7 @@ export class Dispatcher<I> implements MessageHandler {
       if (this.#partial)
         throw new MalformedMessageError('An event came instead of the attachments of an earlier event.');
       const message = parseMessage(text);
+      if (message.type !== 'event') this.#app.checkJson?.(message.payload);
       if (message.attachments > 0) this.#partial = { message, missing: message.attachments };
       else this.#take(message);
     });

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { WebSocket, type RawData } from 'ws';
 import { soonMs, until, within } from '../../../test/waits.ts';
-import { eventPacket, type OutgoingPacket } from '../src/index.ts';
+import { eventPacket, MalformedMessageError, type OutgoingPacket } from '../src/index.ts';
 import { echoApp, startEngine, type Started } from './harness.ts';
 
 const separator = '\u001E';
@@ -297,6 +297,24 @@ it.each([
     expect([code, text.toString()]).toEqual([1002, expect.stringMatching(reason) as string]);
   }
   expect(told.filter((_, at) => at % 2 === 0)).toEqual(['a client', 'nobody'].slice(0, clients.length));
+});
+
+it('the app can refuse JSON before it is parsed: a login, another namespace, and an event with attachments', async () => {
+  const checkJson = (json: string): void => {
+    if (json.length > 100) throw new MalformedMessageError('Too large.');
+  };
+  const { url } = await startEngine(echoApp({ checkJson }));
+  const list = `[${Array(100).fill('[]').join()}]`;
+  for (const packet of [`40{"a":${list}}`, `40/x,{"a":${list}}`, `451-["a",${list}]`]) {
+    const { socket } = packet.startsWith('45') ? await RawSocket.connect(url) : await RawSocket.open(url);
+    const closed = once(socket, 'close') as Promise<[number, Buffer]>;
+    socket.send(packet);
+    const [, reason] = await within(soonMs, 'the server closes the websocket', closed);
+    expect([packet.slice(0, 5), reason.toString()]).toEqual([packet.slice(0, 5), 'Too large.']);
+  }
+  const client = await RawSocket.connect(url);
+  client.socket.send(`421["echo",${list}]`);
+  await client.comes(/^431\[/);
 });
 
 it('deliveries to a client that polls count when a poll or an upgrade has taken them', async () => {
