@@ -221,8 +221,14 @@ export interface ReadingLibrary {
   /**
    * The messages of runs. If the first ones of a run are missing, they were dropped meanwhile. Later runs can
    * be missing if the messages have more than `bytesMax`.
+   *
+   * @param epoch - of the answer that named the runs. The log may have lost them since
    */
-  records(runs: readonly Run[], bytesMax: number): Promise<At<readonly (readonly LogRecord[])[]>>;
+  records(
+    epoch: string,
+    runs: readonly Run[],
+    bytesMax: number,
+  ): Promise<At<readonly (readonly LogRecord[])[]>>;
   patternStart(from: From): Promise<At<PatternStart>>;
   /** @param sequence - of the start; for `last`, the place up to which messages are counted */
   survey(from: From, sequence: number, topics: readonly Topic[]): Promise<readonly Survey[]>;

@@ -82,9 +82,13 @@ export class ReadingFunctions implements ReadingLibrary {
     return { state, value: { runs, through, isComplete, changes: changesNow, newestThrough, lost } };
   }
 
-  async records(runs: readonly Run[], bytesMax: number): Promise<At<readonly (readonly LogRecord[])[]>> {
+  async records(
+    epoch: string,
+    runs: readonly Run[],
+    bytesMax: number,
+  ): Promise<At<readonly (readonly LogRecord[])[]>> {
     const args = runs.flatMap(({ topic, ordinal, sequence, count }) => [topic, ordinal, sequence, count]);
-    const reply = await this.#client.read('records', bytesMax, ...args);
+    const reply = await this.#client.read('records', epoch, bytesMax, ...args);
     const { state } = reply;
     const records = reply.list().map((list, at) => {
       const items = listOf(list);

@@ -66,6 +66,23 @@ async function readAll(log: FunctionLog, topic: Topic): Promise<readonly LogReco
   return (await log.functions.reading.page(topic, value.position, page)).value.records;
 }
 
+describe('runs on Redis', () => {
+  it('runs that the log has lost since they were named are empty, and are not taken for damage', async () => {
+    const log = await begins();
+    await log.append(news, 1, 2, 3);
+    const { state, value } = await log.functions.reading.runs({ epoch: '', sequence: 0 });
+    expect(value.runs).toMatchObject([{ topic: news, count: 3 }]);
+    const read = async (): Promise<readonly string[][]> => {
+      const records = await log.functions.reading.records(state.epoch, value.runs, 1_000);
+      return records.value.map(textsOf).map((texts) => [...texts]);
+    };
+    expect(await read()).toEqual([['1', '2', '3']]);
+    await log.empty();
+    await log.append(news, 4);
+    expect(await read()).toEqual([[]]);
+  });
+});
+
 describe('batches on Redis', () => {
   it('a batch that is sent again under its number is appended once, and has the same result', async () => {
     const log = await begins();

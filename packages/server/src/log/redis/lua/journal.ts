@@ -182,20 +182,23 @@ local function runs(keys, args)
     is_unknown and 1 or 0, lost or {}, deleted, segments, found)
 end
 
--- records(bytes, {topic, ordinal, sequence, number}...): the messages of runs. Those that were dropped
--- meanwhile are missing at the beginning of a run. Later runs are missing if these are many bytes.
+-- records(epoch, bytes, {topic, ordinal, sequence, number}...): the messages of runs. Those that were dropped
+-- meanwhile are missing at the beginning of a run. A run is empty if the log has lost it since the epoch. Later
+-- runs are missing if these are many bytes.
 local function records(keys, args)
   local log = log_to_read(keys[1])
-  local bytes_left, found = tonumber(args[1]), {}
-  for at = 2, #args, 4 do
+  local bytes_left, found = tonumber(args[2]), {}
+  for at = 3, #args, 4 do
     local run = { name = args[at], ordinal = tonumber(args[at + 1]), first = tonumber(args[at + 2]), count = tonumber(args[at + 3]) }
     if bytes_left < 0 then break end
+    local last = run.first + run.count - 1
+    if resolve(log, args[1], last) ~= last then run.count = 0 end
     local ordinal, sequence, count = stored_part(log, run, run.first - 1)
     local items = count > 0 and items_of_run(log, run.name, ordinal, sequence, count) or {}
     for _, item in ipairs(items) do bytes_left = bytes_left - text_bytes(item) end
     found[#found + 1] = items
   end
-  local first = found[1] and found[1][1] and sequence_and_time(found[1][1]) or tonumber(args[4])
+  local first = found[1] and found[1][1] and sequence_and_time(found[1][1]) or tonumber(args[5])
   return reply(log, epochs_from(log, first), found)
 end
 

@@ -11,7 +11,8 @@ export async function readPattern(
 ): Promise<At<Page>> {
   const { state, value } = await reading.runs(position);
   const wanted = wantedRuns(value, filter, limit.recordsMax);
-  const found = wanted.runs.length > 0 ? await reading.records(wanted.runs, limit.bytesMax) : undefined;
+  const found =
+    wanted.runs.length > 0 ? await reading.records(state.epoch, wanted.runs, limit.bytesMax) : undefined;
   const page = fill(wanted.runs, found?.value ?? [], limit);
   const isAtHead = page.isWhole && wanted.isWhole && value.isComplete;
   const through = page.isWhole && wanted.isWhole ? value.through : page.through;

@@ -41,8 +41,10 @@ export class SharedReads implements ReadingLibrary {
     return this.#share(['runs', position], () => this.#reading.runs(position));
   }
 
-  records(runs: readonly Run[], bytesMax: number): ReturnType<ReadingLibrary['records']> {
-    return this.#share(['records', runs, bytesMax], () => this.#reading.records(runs, bytesMax));
+  records(epoch: string, runs: readonly Run[], bytesMax: number): ReturnType<ReadingLibrary['records']> {
+    return this.#share(['records', epoch, runs, bytesMax], () =>
+      this.#reading.records(epoch, runs, bytesMax),
+    );
   }
 
   patternStart(from: From): ReturnType<ReadingLibrary['patternStart']> {
