@@ -81,11 +81,7 @@ class Batches {
       return { topic, messageJson: `"${this.#content.message(first + at)}"` } as NewRecord;
     });
     if (calls === 'pushes') return this.#bare.push(records);
-    const outcomes = await this.#bare.append(this.#node, this.#sent, records);
-    const sequences = outcomes.flatMap((one) => (one.kind === 'appended' ? [one.sequence] : []));
-    if (sequences.length !== batchMessages)
-      throw new ContentError(`Of a batch of ${batchMessages}, ${sequences.length} messages were appended.`);
-    this.#sequences.add(sequences);
+    this.#sequences.add(await this.#bare.append(this.#node, this.#sent, records));
   }
 }
 

@@ -4,7 +4,7 @@ import { Content } from '../load/content.ts';
 import type { Deadline } from '../load/deadline.ts';
 import { Sequences } from '../load/sequences.ts';
 import { markerTopic, type Markers } from './markers.ts';
-import type { BareFunctions } from './redis-log.ts';
+import type { BareFunctions, NewRecord } from './redis-log.ts';
 
 export interface PacedBatchesOptions {
   readonly bare: BareFunctions;
@@ -21,8 +21,6 @@ const markerEvery = 50;
 
 /** As many as a node has in flight. */
 const inFlightMax = 4;
-
-type Record = Parameters<BareFunctions['functions']['append']>[0]['records'][number];
 
 /**
  * Calls the function `append` at a steady rate, each time with a batch over all topics in turn. A batch that
@@ -62,22 +60,12 @@ export class PacedBatches {
   }
 
   async #append(isLast: boolean): Promise<void> {
-    const { bare, batchMessages, markers, deadline } = this.#options;
+    const { bare, markers, deadline } = this.#options;
     const hasMarker = isLast || this.#batches % markerEvery === 0;
     const records = this.#nextRecords(hasMarker);
     this.#inFlight++;
     try {
-      const reply = await bare.functions.append({
-        node: this.#node,
-        number: this.#batches,
-        seen: { epoch: '', sequence: 0 },
-        validUntil: Number.MAX_SAFE_INTEGER,
-        records,
-      });
-      const outcomes = reply.kind === 'done' ? reply.outcomes : [];
-      const sequences = outcomes.flatMap((one) => (one.kind === 'appended' ? [one.sequence] : []));
-      if (sequences.length !== batchMessages)
-        throw new ContentError(`Of a batch, ${sequences.length} messages were appended (${reply.kind}).`);
+      const sequences = await bare.append(this.#node, this.#batches, records);
       this.#sequences.add(sequences);
       if (hasMarker) markers.published(sequences[0] ?? 0);
       this.#inFlight--;
@@ -86,12 +74,12 @@ export class PacedBatches {
     }
   }
 
-  #nextRecords(hasMarker: boolean): readonly Record[] {
+  #nextRecords(hasMarker: boolean): readonly NewRecord[] {
     const { batchMessages, topics } = this.#options;
     const first = this.#batches++ * batchMessages;
     return Array.from({ length: batchMessages }, (_, at) => {
       const topic = hasMarker && at === 0 ? markerTopic : `topic-${(first + at) % topics}`;
-      return { topic, messageJson: `"${this.#content.message(first + at)}"` } as Record;
+      return { topic, messageJson: `"${this.#content.message(first + at)}"` } as NewRecord;
     });
   }
 }

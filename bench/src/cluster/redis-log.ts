@@ -8,9 +8,10 @@ import { openRedisLog, type RedisLog } from '../../../packages/server/dist/log/r
 import { ConnectionLostError } from '../../../packages/server/dist/log/redis/redis-errors.js';
 import { openLink, type RedisLink } from '../../../packages/server/dist/log/redis/redis-link.js';
 import { parseRedisUrl, type RedisServers } from '../../../packages/server/dist/log/redis/redis-url.js';
-import type { AppendOutcome, NewRecord } from '../../../packages/server/dist/log/topic-log.js';
+import type { NewRecord } from '../../../packages/server/dist/log/topic-log.js';
 import { Invariants } from '../../../packages/server/dist/observability/invariants.js';
 import { Rules, type Rule } from '../../../packages/server/dist/rules/rule.js';
+import { ContentError } from '../load/checker.ts';
 import { pushesName, pushesSource } from './pushes.ts';
 
 export type { NewRecord };
@@ -86,16 +87,22 @@ export class BareFunctions {
     });
   }
 
-  /** @param number - of the node's batch, from 1 */
-  async append(
-    node: string,
-    number: number,
-    records: readonly NewRecord[],
-  ): Promise<readonly AppendOutcome[]> {
+  /**
+   * Appends a batch. Rejects with a ContentError if a message was not appended.
+   *
+   * @param number - of the node's batch, from 1
+   * @returns the places of the messages
+   */
+  async append(node: string, number: number, records: readonly NewRecord[]): Promise<readonly number[]> {
     const call = { node, number, seen: nothingSeen, validUntil: Number.MAX_SAFE_INTEGER, records };
     const reply = await this.functions.append(call);
-    if (reply.kind !== 'done') throw new Error(`A batch was ${reply.kind}.`);
-    return reply.outcomes;
+    const outcomes = reply.kind === 'done' ? reply.outcomes : [];
+    const sequences = outcomes.flatMap((one) => (one.kind === 'appended' ? [one.sequence] : []));
+    if (sequences.length !== records.length)
+      throw new ContentError(
+        `Of a batch of ${records.length}, ${sequences.length} messages were appended. The answer was ${reply.kind}.`,
+      );
+    return sequences;
   }
 
   async loadPushes(): Promise<void> {

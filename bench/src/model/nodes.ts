@@ -34,6 +34,15 @@ export async function startNodes(processes: Processes, count: number): Promise<N
   return { redis, admin, all, add, stop };
 }
 
+export interface TwoNodes extends Nodes {
+  readonly pair: readonly [RunningServer, RunningServer];
+}
+
+export async function startTwoNodes(processes: Processes): Promise<TwoNodes> {
+  const nodes = await startNodes(processes, 0);
+  return { ...nodes, pair: [await nodes.add(), await nodes.add()] };
+}
+
 /**
  * Measures the processor time of servers while something happens, in microseconds.
  *

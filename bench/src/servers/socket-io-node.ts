@@ -7,32 +7,18 @@ import { createAdapter as createStreamsAdapter } from '@socket.io/redis-streams-
 import { Redis } from 'ioredis';
 import { Server } from 'socket.io';
 import { listen } from './listen.ts';
-import { answerPublish, keepAliveTimeoutMs, type Publish } from './publish-request.ts';
-
-type Acknowledge = (answer: { readonly ok: true }) => void;
+import { answerPublish, keepAliveTimeoutMs } from './publish-request.ts';
+import { publishTo, serveTopics } from './topics-as-rooms.ts';
 
 const client = new Redis(Number(process.env['REDIS_PORT']), '127.0.0.1');
 const recovery = process.env['RECOVERY'] ? { connectionStateRecovery: {} } : {};
 const http = createServer({ keepAliveTimeout: keepAliveTimeoutMs }, (request, response) =>
-  answerPublish(request, response, publish),
+  answerPublish(request, response, (message) => publishTo(io, message)),
 );
 const io = new Server(http, { adapter: createAdapter(), ...recovery, serveClient: false });
 
-io.on('connection', (socket) => {
-  socket.on('subscribe', ({ topic }: { readonly topic: string }, acknowledge: Acknowledge) => {
-    void socket.join(topic);
-    acknowledge({ ok: true });
-  });
-  socket.on('publish', (message: Publish, acknowledge: Acknowledge) => {
-    publish(message);
-    acknowledge({ ok: true });
-  });
-});
+serveTopics(io);
 listen(http, Number(process.env['PORT']));
-
-function publish({ topic, message }: Publish): void {
-  io.to(topic).emit(topic, { message });
-}
 
 function createAdapter(): ReturnType<typeof createRedisAdapter> | ReturnType<typeof createStreamsAdapter> {
   // The client reconnects by itself. Without a listener, it prints every failed attempt.

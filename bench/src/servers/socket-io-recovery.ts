@@ -2,11 +2,14 @@
 // set.
 import { createServer } from 'node:http';
 import { Server } from 'socket.io';
-import { answerPublish, type Publish } from './publish-request.ts';
+import { answerPublish } from './publish-request.ts';
+import { publishTo } from './topics-as-rooms.ts';
 
 const port = Number(process.env['PORT']);
 const recovery = process.env['RECOVERY'] ? { connectionStateRecovery: {} } : {};
-const http = createServer((request, response) => answerPublish(request, response, publish));
+const http = createServer((request, response) =>
+  answerPublish(request, response, (message) => publishTo(io, message)),
+);
 const io = new Server(http, { ...recovery, serveClient: false });
 
 io.on('connection', (socket) => {
@@ -16,7 +19,3 @@ io.on('connection', (socket) => {
   });
 });
 http.listen(port, '127.0.0.1', () => console.log(`port ${port}`));
-
-function publish({ topic, message }: Publish): void {
-  io.to(topic).emit(topic, { message });
-}

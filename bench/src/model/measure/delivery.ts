@@ -1,7 +1,7 @@
 import type { Client, ClientEvents } from '../../wire/client.ts';
 import { openAtTwoNodes } from '../../wire/socket-io-polling.ts';
 import { Audience, BatchPublisher, createTopics, webSocketTo } from '../load.ts';
-import { cpuUsOf, startNodes } from '../nodes.ts';
+import { cpuUsOf, startTwoNodes } from '../nodes.ts';
 import { fitLine, textOf, type Measurement, type Sample } from './sample.ts';
 
 const subscribers = 300;
@@ -18,9 +18,10 @@ const kib = 1_024;
 export const delivery: Measurement = {
   name: 'delivery',
   run: async (processes): Promise<Sample> => {
-    const { all, stop } = await startNodes(processes, 2);
-    const [accepting, delivering] = all;
-    if (!accepting || !delivering) throw new Error('Two nodes are needed.');
+    const {
+      pair: [accepting, delivering],
+      stop,
+    } = await startTwoNodes(processes);
     const audience = new Audience();
     const publisher = new BatchPublisher(accepting.port);
     const run = async (size: number, bytes: number): Promise<number> => {
@@ -80,14 +81,13 @@ const rounds = 40;
 export const polling: Measurement = {
   name: 'polling',
   run: async (processes): Promise<Sample> => {
-    const { all, stop } = await startNodes(processes, 2);
-    const [own, other] = all;
-    if (!own || !other) throw new Error('Two nodes are needed.');
+    const { pair, stop } = await startTwoNodes(processes);
+    const [own, other] = pair;
     const publisher = new BatchPublisher(own.port);
     let audience = new Audience();
     /** One message for each client, which comes with one poll. */
     const run = async (): Promise<number> => {
-      const us = await cpuUsOf(all, async () => {
+      const us = await cpuUsOf(pair, async () => {
         for (let round = 0; round < rounds; round++) {
           const due = audience.deliveries + audience.clients.length;
           await publisher.publish([{ topic, text: textOf(round, usualBytes) }]);

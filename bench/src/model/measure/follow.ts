@@ -1,4 +1,4 @@
-import { cpuUsOf, startNodes, type Nodes } from '../nodes.ts';
+import { cpuUsOf, startTwoNodes, type TwoNodes } from '../nodes.ts';
 import { BatchPublisher, createTopics } from '../load.ts';
 import { fitLine, textOf, type Measurement, type Sample } from './sample.ts';
 
@@ -24,7 +24,7 @@ interface Costs {
 export const follow: Measurement = {
   name: 'follow',
   run: async (processes): Promise<Sample> => {
-    const nodes = await startNodes(processes, nodesThere);
+    const nodes = await startTwoNodes(processes);
     try {
       const run = await preparedRun(nodes);
       const points: (readonly [number, Costs])[] = [];
@@ -74,9 +74,8 @@ export const follow: Measurement = {
   },
 };
 
-async function preparedRun(nodes: Nodes): Promise<(size: number, bytes: number) => Promise<Costs>> {
-  const [accepting, following] = nodes.all;
-  if (!accepting || !following) throw new Error('Two nodes are needed.');
+async function preparedRun(nodes: TwoNodes): Promise<(size: number, bytes: number) => Promise<Costs>> {
+  const [accepting, following] = nodes.pair;
   await createTopics(
     accepting.port,
     Array.from({ length: topics }, (_, at) => `topic-${at}`),

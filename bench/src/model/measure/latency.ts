@@ -1,6 +1,6 @@
 import { percentile } from '../../load/latencies.ts';
 import { Audience, BatchPublisher, webSocketTo } from '../load.ts';
-import { startNodes } from '../nodes.ts';
+import { startTwoNodes } from '../nodes.ts';
 import { textOf, type Measurement, type Sample } from './sample.ts';
 
 const messages = 1_500;
@@ -10,9 +10,10 @@ const topic = 'timed';
 export const latency: Measurement = {
   name: 'latency',
   run: async (processes): Promise<Sample> => {
-    const { all, stop } = await startNodes(processes, 2);
-    const [accepting, delivering] = all;
-    if (!accepting || !delivering) throw new Error('Two nodes are needed.');
+    const {
+      pair: [accepting, delivering],
+      stop,
+    } = await startTwoNodes(processes);
     const audience = new Audience();
     const publisher = new BatchPublisher(accepting.port);
     try {
