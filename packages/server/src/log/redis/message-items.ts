@@ -12,18 +12,47 @@ const headSize = 20;
 const bodyHeadSize = 6;
 
 /** Returns the part of an item that the node makes; the functions add the head. */
-export function encodeBody({ id, publisher, messageJson }: NewRecord): Buffer {
+export function encodeBody(record: NewRecord): Buffer {
+  const body = Buffer.allocUnsafe(bodyLength(record, Buffer.byteLength(record.messageJson)));
+  writeBody(body, 0, record);
+  return body;
+}
+
+/** The length of the item of a record. @param jsonBytes - the size of its JSON text */
+export function lengthOfItem(record: Pick<LogRecord, 'id' | 'publisher'>, jsonBytes: number): number {
+  return headSize + bodyLength(record, jsonBytes);
+}
+
+/** Writes a record as an item. @returns its end */
+export function writeItem(bytes: Buffer, at: number, record: LogRecord): number {
+  const end = writeBody(bytes, at + headSize, record);
+  bytes.writeUInt32LE(end - at, at);
+  bytes.writeDoubleLE(record.sequence, at + 4);
+  bytes.writeDoubleLE(record.time, at + 12);
+  return end;
+}
+
+function bodyLength({ id, publisher }: Pick<NewRecord, 'id' | 'publisher'>, jsonBytes: number): number {
   const idSize = id === undefined ? 0 : Buffer.byteLength(id);
   const publisherSize = publisher === undefined ? 0 : Buffer.byteLength(publisher);
-  const body = Buffer.allocUnsafe(bodyHeadSize + idSize + publisherSize + Buffer.byteLength(messageJson));
-  body.writeUInt16LE(id === undefined ? 0 : idSize + 1, 0);
-  body.writeUInt16LE(publisher === undefined ? 0 : publisherSize + 1, 2);
-  body.writeUInt16LE(0, 4);
-  let at = bodyHeadSize;
-  if (id !== undefined) at += body.write(id, at);
-  if (publisher !== undefined) at += body.write(publisher, at);
-  body.write(messageJson, at);
-  return body;
+  return bodyHeadSize + idSize + publisherSize + jsonBytes;
+}
+
+type Texts = Pick<NewRecord, 'id' | 'publisher' | 'messageJson'>;
+
+function writeBody(bytes: Buffer, start: number, { id, publisher, messageJson }: Texts): number {
+  const idAt = start + bodyHeadSize;
+  const publisherAt = id === undefined ? idAt : idAt + bytes.write(id, idAt);
+  const jsonAt = publisher === undefined ? publisherAt : publisherAt + bytes.write(publisher, publisherAt);
+  bytes.writeUInt16LE(id === undefined ? 0 : publisherAt - idAt + 1, start);
+  bytes.writeUInt16LE(publisher === undefined ? 0 : jsonAt - publisherAt + 1, start + 2);
+  bytes.writeUInt16LE(0, start + 4);
+  return jsonAt + bytes.write(messageJson, jsonAt);
+}
+
+/** The time of the item that begins at a position. */
+export function itemTime(bytes: Buffer, at: number): number {
+  return bytes.readDoubleLE(at + 12);
 }
 
 /** What an item does not say about its message. */
@@ -44,7 +73,7 @@ export function itemLength(bytes: Buffer, at: number): number {
 export function readItem(bytes: Buffer, at: number, { topic, ordinal, epochAt }: ItemPlace): LogRecord {
   const end = at + bytes.readUInt32LE(at);
   const sequence = bytes.readDoubleLE(at + 4);
-  const time = bytes.readDoubleLE(at + 12);
+  const time = itemTime(bytes, at);
   const idSize = bytes.readUInt16LE(at + headSize);
   const publisherSize = bytes.readUInt16LE(at + headSize + 2);
   const furtherSize = bytes.readUInt16LE(at + headSize + 4);

@@ -1,18 +1,18 @@
 import type { Topic } from '@fanfare/protocol';
 import type { LogRecord } from '../topic-log.ts';
+import { itemTime, lengthOfItem, readItem, writeItem } from './message-items.ts';
 
 /** What the bytes of a record do not have. */
 export interface RecordPlace {
   readonly topic: Topic;
   readonly epoch: string;
-  readonly sequence: number;
 }
 
 /** A longer record has a chunk of its own. */
 const chunkBytes = 1_048_576;
 
-/** Time, ordinal, the lengths of id and publisher plus one (0: none), the length of the JSON text. */
-const headSize = 24;
+/** The ordinal is in front of each item. */
+const ordinalSize = 8;
 
 interface Chunk {
   readonly bytes: Buffer;
@@ -21,7 +21,7 @@ interface Chunk {
 }
 
 /**
- * A queue of records as bytes outside the heap. As objects they would live long enough to be copied and
+ * A queue of records as items, outside the heap. As objects they would live long enough to be copied and
  * marked by the garbage collector, which costs more than everything else that a following node does.
  */
 export class PackedRecords {
@@ -38,51 +38,29 @@ export class PackedRecords {
   }
 
   /** @param jsonBytes - the size of its JSON text */
-  push({ time, ordinal, id, publisher, messageJson }: LogRecord, jsonBytes: number): void {
-    const idBytes = id === undefined ? 0 : Buffer.byteLength(id);
-    const publisherBytes = publisher === undefined ? 0 : Buffer.byteLength(publisher);
-    const chunk = this.#chunkFor(headSize + idBytes + publisherBytes + jsonBytes);
-    const { bytes } = chunk;
+  push(record: LogRecord, jsonBytes: number): void {
+    const chunk = this.#chunkFor(ordinalSize + lengthOfItem(record, jsonBytes));
     const start = chunk.end;
     this.#places.push((this.#firstChunk + this.#chunks.length - 1) * chunkBytes + start);
-    bytes.writeDoubleLE(time, start);
-    bytes.writeDoubleLE(ordinal, start + 8);
-    bytes.writeUInt16LE(id === undefined ? 0 : idBytes + 1, start + 16);
-    bytes.writeUInt16LE(publisher === undefined ? 0 : publisherBytes + 1, start + 18);
-    bytes.writeUInt32LE(jsonBytes, start + 20);
-    let at = start + headSize;
-    if (id !== undefined) at += bytes.write(id, at);
-    if (publisher !== undefined) at += bytes.write(publisher, at);
-    chunk.end = at + bytes.write(messageJson, at);
+    chunk.bytes.writeDoubleLE(record.ordinal, start);
+    chunk.end = writeItem(chunk.bytes, start + ordinalSize, record);
   }
 
   /** @param index - 0 for the oldest */
-  at(index: number, { topic, epoch, sequence }: RecordPlace): LogRecord {
+  at(index: number, { topic, epoch }: RecordPlace): LogRecord {
     const { bytes, start } = this.#find(index);
-    const idSize = bytes.readUInt16LE(start + 16);
-    const publisherSize = bytes.readUInt16LE(start + 18);
-    const idAt = start + headSize;
-    const publisherAt = idAt + Math.max(0, idSize - 1);
-    const jsonAt = publisherAt + Math.max(0, publisherSize - 1);
-    const messageJson = bytes.toString('utf8', jsonAt, jsonAt + bytes.readUInt32LE(start + 20));
-    const [time, ordinal] = [bytes.readDoubleLE(start), bytes.readDoubleLE(start + 8)];
-    if (idSize === 0 && publisherSize === 0) return { topic, messageJson, epoch, sequence, ordinal, time };
-    const id = bytes.toString('utf8', idAt, publisherAt);
-    if (publisherSize === 0) return { topic, messageJson, id, epoch, sequence, ordinal, time };
-    const publisher = bytes.toString('utf8', publisherAt, jsonAt);
-    return idSize === 0
-      ? { topic, messageJson, publisher, epoch, sequence, ordinal, time }
-      : { topic, messageJson, id, publisher, epoch, sequence, ordinal, time };
+    const ordinal = bytes.readDoubleLE(start);
+    return readItem(bytes, start + ordinalSize, { topic, ordinal, epochAt: () => epoch });
   }
 
   timeAt(index: number): number {
     const { bytes, start } = this.#find(index);
-    return bytes.readDoubleLE(start);
+    return itemTime(bytes, start + ordinalSize);
   }
 
   ordinalAt(index: number): number {
     const { bytes, start } = this.#find(index);
-    return bytes.readDoubleLE(start + 8);
+    return bytes.readDoubleLE(start);
   }
 
   dropOldest(): void {

@@ -16,7 +16,7 @@ export interface RecentRecordsOptions {
 const defaultBytesMax = 67_108_864;
 
 /** The overhead of a record in memory: its head, its places, and its part of a run. */
-const recordBytes = 64;
+const recordBytes = 74;
 
 /** The records of a page of a pattern are among so many. It takes about 2 ms. */
 const scannedMax = 4_096;
@@ -281,7 +281,7 @@ export class RecentRecords {
 
   #recordAt(sequence: number): LogRecord {
     const { topic } = this.#runs[this.#first + sequence - this.#start - 1] as TopicRun;
-    return this.#records.at(sequence - this.#start - 1, { topic, sequence, epoch: this.#epochAt(sequence) });
+    return this.#records.at(sequence - this.#start - 1, { topic, epoch: this.#epochAt(sequence) });
   }
 
   #ordinalOf(sequence: number | undefined, more = 0): number | undefined {

@@ -47,10 +47,9 @@ describe('packed records', () => {
         }
         expect(packed.length).toBe(kept.length);
         for (const [index, expected] of kept.entries()) {
-          const { topic, epoch, sequence: at } = expected;
           expect(packed.timeAt(index)).toBe(expected.time);
           expect(packed.ordinalAt(index)).toBe(expected.ordinal);
-          const found = packed.at(index, { topic, epoch, sequence: at });
+          const found = packed.at(index, expected);
           expect(found.messageJson === expected.messageJson).toBe(true);
           expect({ ...found, messageJson: '' }).toEqual({ ...expected, messageJson: '' });
         }
