@@ -96,7 +96,7 @@ function compare(shape: CheckShape, measured: Measured, v: Values): readonly Com
   const { publishesPerSecond, publishes } = measured;
   const workload = workloadOf(shape, publishesPerSecond, publishes);
   const layout: Layout = { nodes: shape.nodes, logs: 1, following: 'everything' };
-  // There was no storm.
+  // Without a storm.
   const calm = { ...v, stormMemoryFactor: 1, kernelConnectionBytes: 0 };
   const [log, node] = [logDemand(workload, layout, calm), nodeDemand(workload, layout, calm)];
   const connectUs = v.nodeConnectUs + shape.subscriptionsPerClient * v.nodeSubscribeUs;

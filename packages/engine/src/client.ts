@@ -74,7 +74,7 @@ export class Client<I> {
   /**
    * Offers packets: the client gets all of them or none.
    *
-   * @returns false if there is no space. Then the app is told when there is
+   * @returns false if the client has no space. `drained` tells the app when it has space again
    */
   offer(packets: readonly OutgoingPacket[]): boolean {
     return this.#session.offer(packets);

@@ -85,7 +85,7 @@ export class InboxTurns {
 }
 
 /**
- * What one client has sent and nobody has taken yet. One read of 64 KiB can bring thousands of packets, and
+ * The packets of one client that are not taken yet. One read of 64 KiB can bring thousands of packets, and
  * other clients must not wait for all of them. A client that sends but does not read is not read from either.
  */
 export class Inbox {

@@ -109,7 +109,7 @@ export class Session implements PollingOwner, InboxOwner, Pinged, PendingLogin, 
   /**
    * Offers packets: the client gets all of them or none.
    *
-   * @returns false if there is no space. Then the handler is told when there is
+   * @returns false if the client has no space. `drained` tells the handler when it has space again
    */
   offer(packets: readonly OutgoingPacket[]): boolean {
     const transport = this.#transport;
