@@ -74,7 +74,7 @@ describe('runs on Redis', () => {
     expect(value.runs).toMatchObject([{ topic: news, count: 3 }]);
     const read = async (): Promise<readonly string[][]> => {
       const records = await log.functions.reading.records(state.epoch, value.runs, 1_000);
-      return records.value.map(textsOf).map((texts) => [...texts]);
+      return records.value.map(textsOf);
     };
     expect(await read()).toEqual([['1', '2', '3']]);
     await log.empty();
