@@ -9,7 +9,6 @@ import type { NodeDirectory } from './nodes/node-directory.ts';
 import { programOf } from './program/program.ts';
 import { listenSettings, settingsOf, type AttachOptions, type Fanfare } from './server-options.ts';
 import { Shutdown } from './shutdown.ts';
-import { listenToClients } from './socketio/events.ts';
 import { stopInOrder } from './stop-sequence.ts';
 
 /**
@@ -68,7 +67,7 @@ async function run(
 ): Promise<Running> {
   const composed = await compose(options, { ...parts, isAttached: true, theirs });
   const { settings } = parts;
-  const { http, socketIo, nodes, insides } = composed;
+  const { http, clientEnd, nodes, node } = composed;
   try {
     await http.ready();
     await nodes?.listen();
@@ -77,20 +76,18 @@ async function run(
     await composed.close();
     throw error;
   }
-  // On the app's own Socket.IO server, an unknown event can be an event of the app.
-  const leaveClients = listenToClients(socketIo.io, { ...composed, refuseUnknown: socketIo.isOwn });
   const withPreflights = originsOf(settings).length > 0;
   const stopSharing = shareHttpServer(httpServer, {
     isOurs: (request) => isAttachedRoute(request, routes, withPreflights),
     answer: (request, response) => http.routing(request, response),
-    addOthers: () => socketIo.serve(httpServer, composed.polling),
-    node: insides.node,
+    addOthers: () => clientEnd.serve(httpServer),
+    node,
   });
   const leaveHttpServer = (): void => {
     stopSharing();
     attached.delete(httpServer);
   };
-  return { composed, stop: () => stopInOrder(composed, { leaveClients, leaveHttpServer }) };
+  return { composed, stop: () => stopInOrder(composed, { leaveHttpServer }) };
 }
 
 function attachSettingsOf({ io: _io, http: _http, ...options }: AttachOptions): Settings {

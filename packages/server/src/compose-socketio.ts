@@ -2,6 +2,7 @@ import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import type { Server as SocketServer } from 'socket.io';
 import type { ClientAddresses } from './access/client-address.ts';
 import type { Refuse } from './access/reachability.ts';
+import { packetBytesMaxOf } from './client-end.ts';
 import { originsOf } from './config/origins.ts';
 import type { Settings } from './config/settings.ts';
 import { markEndless } from './http/half-closed-connections.ts';
@@ -9,6 +10,7 @@ import { isPipelined } from './http/request-reader.ts';
 import { originForm, useOriginForm } from './http/request-target.ts';
 import { endWhenStalled } from './http/response-limits.ts';
 import { declineUnclaimedUpgrades } from './http/unclaimed-upgrades.ts';
+import type { NodeInside } from './insides/node-inside.ts';
 import { ConnectionCounts } from './limits/connection-counts.ts';
 import type { Connections } from './message-path/connections.ts';
 import type { NodePort, PassedOnRequests } from './nodes/node-port.ts';
@@ -31,9 +33,6 @@ import { endSilentUpgrades } from './socketio/silent-upgrades.ts';
 import { createSocketServer, type SocketServerOptions } from './socketio/socket-server.ts';
 import type { Insides } from './try-insides.ts';
 
-/** The space in a packet beside the message, in bytes. Every valid subscribe and publish fits. */
-const packetOverheadBytes = 65_536;
-
 /**
  * When the sessions that wait for a login reach a tenth of their limit, connections that pipeline handshakes
  * are closed. No client needs to pipeline them.
@@ -46,17 +45,16 @@ export interface SocketIoParts {
   readonly refuse: Refuse;
   readonly refusalLog: ClientRefusalLog;
   readonly insides: Insides;
+  readonly node: NodeInside;
   /** If this server is one of several nodes: what passes requests on, and what gets them. */
   readonly nodes?: { readonly router: SessionRouter; readonly port: NodePort } | undefined;
   /** Returns the message path. Called only after clients have connected. */
   readonly path: () => { readonly isDraining: boolean; readonly connections: Pick<Connections, 'of'> };
 }
 
-/** A Socket.IO server and its clients. */
+/** Fanfare's own Socket.IO server. */
 export interface SocketIo {
   readonly io: SocketServer;
-  /** Whether Fanfare made the server. The app's own server is left as it is. */
-  readonly isOwn: boolean;
   /**
    * Serves clients on an HTTP server, with Fanfare's own Socket.IO server and its limits.
    *
@@ -66,14 +64,11 @@ export interface SocketIo {
   readonly serve: (httpServer: HttpServer, polling?: PollingResponses) => () => void;
 }
 
-/** @param theirs - the app's Socket.IO server. Without it, Fanfare makes one */
-export function composeSocketIo(parts: SocketIoParts, theirs?: SocketServer): SocketIo {
-  if (theirs) return { io: theirs, isOwn: false, serve: () => () => {} };
+export function composeSocketIo(parts: SocketIoParts): SocketIo {
   const sessions = new SessionCounts(new ConnectionCounts(parts.settings), parts.addresses);
   const io = createSocketServer(socketOptions(parts, sessions));
   return {
     io,
-    isOwn: true,
     serve: (httpServer, polling) => {
       const undo = serveOn(httpServer, io, sessions, parts);
       polling?.beginAll(io);
@@ -111,19 +106,11 @@ function socketOptions(
   };
 }
 
-/**
- * Twice the limit, so that a publish that is somewhat too large is refused. For a larger packet, Socket.IO
- * closes the connection.
- */
-function packetBytesMaxOf({ publishBytesMax }: Settings): number {
-  return 2 * publishBytesMax + packetOverheadBytes;
-}
-
 function serveOn(
   httpServer: HttpServer,
   io: SocketServer,
   sessions: SessionCounts,
-  { settings, refuse, insides: { node, engine }, refusalLog, nodes }: SocketIoParts,
+  { settings, refuse, node, insides: { engine }, refusalLog, nodes }: SocketIoParts,
 ): () => void {
   const isOurs = ({ url = '' }: IncomingMessage): boolean => originForm(url).startsWith(`${io.path()}/`);
   if (nodes) attachRouted(io, httpServer, { router: nodes.router, isOurs, guard: requestCheck(refuse) });

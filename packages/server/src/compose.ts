@@ -1,11 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import type { Server as SocketServer } from 'socket.io';
+import type { ClientEnd } from './client-end.ts';
 import { originsOf } from './config/origins.ts';
 import type { Settings } from './config/settings.ts';
+import type { ClientAddresses } from './access/client-address.ts';
 import { clientAddressesOf } from './config/trust-proxy.ts';
 import { EventStreams } from './http/event-streams.ts';
 import { buildHttpServer } from './http/http-server.ts';
+import { tryNode, type NodeInside } from './insides/node-inside.ts';
 import { rateLimitsOf } from './limits/rate-limits.ts';
 import { MessagePath } from './message-path/message-path.ts';
 import { ClientRefusalLog } from './observability/client-refusal-log.ts';
@@ -16,18 +19,15 @@ import type { Check, Checks } from './observability/readiness.ts';
 import { asRefusal } from './observability/unexpected-failure.ts';
 import { suppressRepeats } from './observability/repeat-suppression.ts';
 import { composeAccess, composeReachability, composeTokenVerifier } from './compose-access.ts';
+import { openAppIo } from './compose-app-io.ts';
 import { openLog, rulesOf } from './compose-log.ts';
 import { composeNodes, type Nodes } from './compose-nodes.ts';
-import { composeSocketIo, type SocketIo } from './compose-socketio.ts';
 import type { NodeDirectory } from './nodes/node-directory.ts';
+import { openClientEnd } from './own-client-end.ts';
 import { ProgramStreams } from './program/program-streams.ts';
 import type { ProgramParts } from './program/program.ts';
 import type { ServerOptions } from './server-options.ts';
-import type { EventParts } from './socketio/events.ts';
-import { PollingResponses } from './socketio/polling-responses.ts';
-import { RoomFanOut } from './socketio/room-fan-out.ts';
 import { SubscriptionIndex } from './subscriptions/subscription-index.ts';
-import { tryInsides, type Insides } from './try-insides.ts';
 
 /** As long as the ids of Socket.IO, and as hard to guess. */
 const makeId = (): string => randomBytes(15).toString('base64url');
@@ -38,11 +38,12 @@ const heartbeatMs = 15_000;
 const monotonicMs = (): number => performance.now();
 
 /** The parts of Fanfare that do not depend on who listens: Fanfare itself, or the app. */
-export interface Composed extends ProgramParts, Omit<EventParts, 'refuseUnknown' | 'insides'> {
-  readonly insides: Insides;
+export interface Composed extends ProgramParts {
+  readonly addresses: ClientAddresses;
+  readonly node: NodeInside;
   readonly http: FastifyInstance;
   readonly streams: EventStreams;
-  readonly socketIo: SocketIo;
+  readonly clientEnd: ClientEnd;
   /** Only if this server is one of several nodes. */
   readonly nodes: Nodes | undefined;
   /** Closes the log and everything that runs in the background. Must be called last. */
@@ -68,7 +69,7 @@ export async function compose(
 ): Promise<Composed> {
   // For failures that requests can cause any number of times.
   const requestLogger = suppressRepeats(logger, monotonicMs);
-  const insides = await tryInsides(logger, theirs);
+  const node = await tryNode(logger);
 
   // The requests that can reach the server.
   const addresses = clientAddressesOf(settings);
@@ -99,23 +100,19 @@ export async function compose(
     directory && !theirs
       ? composeNodes({ directory, settings, isAttached, logger: requestLogger })
       : undefined;
-  const socketIo = composeSocketIo(
-    { settings, addresses, refuse, refusalLog, insides, nodes, path: () => path },
-    theirs,
-  );
+  const ours = { access, addresses, node, logger };
+  const endParts = { ...ours, settings, refuse, refusalLog, nodes, requestLogger, path: () => path };
+  const clientEnd = theirs ? await openAppIo(theirs, endParts) : await openClientEnd(endParts);
 
   // The message path, with three ways out: Socket.IO, event streams, and the program itself.
   const streams = new EventStreams({ ...settings, heartbeatMs, newId: makeId });
   const programs = new ProgramStreams({ ...settings, newId: makeId });
-  const polling: PollingResponses = new PollingResponses(insides.engine, (deliveries) =>
-    path.taken(deliveries),
-  );
   const health = new ProcessHealth(now);
   const path: MessagePath = new MessagePath({
     log,
     index,
     rules,
-    fanOuts: [new RoomFanOut(socketIo.io, polling, requestLogger), streams, programs],
+    fanOuts: [clientEnd.fanOut, streams, programs],
     limits: settings,
     rates: rateLimitsOf(settings, monotonicMs),
     cluster,
@@ -127,7 +124,6 @@ export async function compose(
   // HTTP.
   const shared = { access, revocations, addresses, path, streams, logger: requestLogger };
   const origins = originsOf(settings);
-  const { node } = insides;
   const checks: Checks = { ...opened.checks, running: () => runningCheck(isDraining()) };
   const http = buildHttpServer({ ...settings, ...shared, origins, node, isDraining, checks, refuse });
 
@@ -138,7 +134,7 @@ export async function compose(
     access.close();
     await opened.close();
   };
-  return { ...shared, refusalLog, programs, polling, insides, http, socketIo, nodes, close };
+  return { ...shared, node, programs, http, clientEnd, nodes, close };
 }
 
 function runningCheck(isDraining: boolean): Check {

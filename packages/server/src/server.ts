@@ -10,7 +10,6 @@ import type { NodeDirectory } from './nodes/node-directory.ts';
 import { programOf } from './program/program.ts';
 import { settingsOf, type FanfareServer, type ServerOptions } from './server-options.ts';
 import { Shutdown } from './shutdown.ts';
-import { listenToClients } from './socketio/events.ts';
 import { stopInOrder } from './stop-sequence.ts';
 
 /**
@@ -54,13 +53,12 @@ interface Running {
 async function run(options: ServerOptions, parts: Omit<ComposeParts, 'isAttached'>): Promise<Running> {
   const { settings } = parts;
   const composed = await compose(options, { ...parts, isAttached: false });
-  const { http, socketIo, nodes, insides, addresses } = composed;
-  socketIo.serve(http.server, composed.polling);
-  listenToClients(socketIo.io, { ...composed, refuseUnknown: true });
+  const { http, clientEnd, nodes, node, addresses } = composed;
+  clientEnd.serve(http.server);
   // Node would respond by itself to an unknown `Expect`, outside the turns of the requests.
   http.server.on('checkExpectation', (...exchange) => http.server.emit('request', ...exchange));
-  readRequestsInTurns(http.server, insides.node);
-  respondToHalfClosed(http.server, insides.node);
+  readRequestsInTurns(http.server, node);
+  respondToHalfClosed(http.server, node);
   const tcpConnections = new TcpConnections(http.server, new ConnectionCounts(settings), addresses);
   // For `localhost`, Fastify would open a second server for the other address family, without Socket.IO.
   const host = settings.host.toLowerCase() === 'localhost' ? '127.0.0.1' : settings.host;
@@ -72,7 +70,7 @@ async function run(options: ServerOptions, parts: Omit<ComposeParts, 'isAttached
     await composed.close();
     throw error;
   }
-  const endIdleWork = collectWhenIdle(() => socketIo.io.engine.clientsCount);
+  const endIdleWork = collectWhenIdle(() => clientEnd.sessions);
   const stop = (): Promise<void> => stopInOrder(composed, { endIdleWork, tcpConnections });
   return { url: urlOf(http.server), composed, stop };
 }

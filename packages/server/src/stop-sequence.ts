@@ -1,7 +1,6 @@
 import type { Composed } from './compose.ts';
 import type { TcpConnections } from './http/tcp-connections.ts';
 import { waitAtMost } from './limits/timeout.ts';
-import { drainClients } from './socketio/drain-clients.ts';
 
 /**
  * How long the log can take to store and acknowledge the publishes before the stop. A slow disk takes seconds
@@ -26,11 +25,6 @@ export interface OwnSteps {
   /** Our own server: ends the work that it does while it is idle. */
   readonly endIdleWork?: () => void;
   /**
-   * Attached: removes the listeners from the clients. Clients of the app's own Socket.IO server stay
-   * connected.
-   */
-  readonly leaveClients?: () => void;
-  /**
    * Our own server: its connections, which are closed. The connections of an app's HTTP server belong to the
    * app.
    */
@@ -45,8 +39,8 @@ export interface OwnSteps {
  * server running.
  */
 export async function stopInOrder(
-  { path, streams, programs, socketIo: { io, isOwn }, nodes, insides, http, close }: Composed,
-  { endIdleWork, leaveClients, tcpConnections, leaveHttpServer }: OwnSteps,
+  { path, streams, programs, clientEnd, nodes, http, close }: Composed,
+  { endIdleWork, tcpConnections, leaveHttpServer }: OwnSteps,
 ): Promise<void> {
   endIdleWork?.();
   // From here on, new publishes are refused. Publishes that the log already has are acknowledged.
@@ -55,11 +49,10 @@ export async function stopInOrder(
   streams.end(idleMs);
   await waitAtMost(acknowledged, acknowledgeMs);
   programs.end();
-  leaveClients?.();
-  if (isOwn) await drainClients(io, insides.engine.packets, { idleMs, timeoutMs: drainMs });
+  await clientEnd.drain({ idleMs, timeoutMs: drainMs });
   await tcpConnections?.emptied(lastResponsesMs);
   // This also ends the sessions that have not logged in.
-  if (isOwn) io.engine.close();
+  clientEnd.close();
   // Until here, clients of this node could read their outboxes through other nodes.
   await nodes?.close();
   leaveHttpServer?.();

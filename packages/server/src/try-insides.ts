@@ -3,16 +3,14 @@ import { Server } from 'socket.io';
 import type { EngineInside } from './insides/engine-inside.ts';
 import type { EngineClass } from './insides/engine-rehearsal.ts';
 import { tryEngine } from './insides/engine-trial.ts';
-import { tryNode, type NodeInside } from './insides/node-inside.ts';
 import { PacedReceivers, tryWs } from './insides/ws-inside.ts';
 import type { Logger } from './observability/logger.ts';
 import { webSocketEngine, type WsUses } from './socketio/answer-pings.ts';
 
 /**
- * The private parts of Node, ws and engine.io that passed their trials. Public functions replace the others.
+ * The private parts of ws and engine.io that passed their trials. Public functions replace the others.
  */
 export interface Insides {
-  readonly node: NodeInside;
   readonly engine: EngineInside;
   readonly paced: PacedReceivers;
   /** For Fanfare's own Socket.IO server. */
@@ -26,15 +24,14 @@ export interface Insides {
  *   Fanfare makes its own server
  */
 export async function tryInsides(logger: Logger, theirs?: Server): Promise<Insides> {
-  const node = await tryNode(logger);
   if (theirs) {
     const engine = await tryEngine(() => engineClassOf(theirs), undefined, logger);
-    return { node, engine, paced: new PacedReceivers(logger) };
+    return { engine, paced: new PacedReceivers(logger) };
   }
   const { paced, ...ws } = await tryWs(logger);
   const engine = await tryEngine(() => engineClassOf(inMemory(Server)), webSocketEngine(ws), logger);
   const isPaced = ws.isPaced && engine.webSocketOf !== undefined;
-  return { node, engine, paced, ws: { ...ws, isPaced } };
+  return { engine, paced, ws: { ...ws, isPaced } };
 }
 
 function engineClassOf(io: Server & { readonly engine?: object }): EngineClass {

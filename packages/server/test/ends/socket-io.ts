@@ -6,6 +6,7 @@ import { composeSocketIo, type SocketIo } from '../../src/compose-socketio.ts';
 import { resolveSettings } from '../../src/config/resolve-settings.ts';
 import type { Settings } from '../../src/config/settings.ts';
 import { clientAddressesOf } from '../../src/config/trust-proxy.ts';
+import { tryNode, type NodeInside } from '../../src/insides/node-inside.ts';
 import { ClientRefusalLog } from '../../src/observability/client-refusal-log.ts';
 import { packetBudget } from '../../src/socketio/packet-budget.ts';
 import { PollingResponses } from '../../src/socketio/polling-responses.ts';
@@ -20,7 +21,11 @@ import type { PingTimes, TestedEnd } from './tested-end.ts';
 export const socketIoEnd: TestedEnd = {
   packetBudget,
   startImpatient: async (times: PingTimes) => {
-    const { io, serve } = composeEnd(settingsOf({}), await tryInsides(strictLogger));
+    const { io, serve } = composeEnd(
+      settingsOf({}),
+      await tryInsides(strictLogger),
+      await tryNode(strictLogger),
+    );
     const http = createServer(notFound);
     serve(http);
     Object.assign(io.engine.opts, times);
@@ -34,6 +39,7 @@ export const socketIoEnd: TestedEnd = {
   },
   withApp: async () => {
     const insides = await tryInsides(strictLogger);
+    const node = await tryNode(strictLogger);
     const settings = settingsOf({
       // An Engine.IO packet may have twice as many bytes, and 65,536 more.
       publishBytesMax: (limits.packetBytesMax - 65_536) / 2,
@@ -41,7 +47,7 @@ export const socketIoEnd: TestedEnd = {
       loginTimeoutMs: limits.loginTimeoutMs,
     });
     return () => {
-      const { io, serve } = composeEnd(settings, insides);
+      const { io, serve } = composeEnd(settings, insides, node);
       const http = createServer(notFound);
       serve(http, new PollingResponses(insides.engine, () => {}));
       const answers = new UnreadAnswers(insides);
@@ -61,13 +67,14 @@ function settingsOf(content: object): Settings {
 }
 
 /** The end without the message path. */
-function composeEnd(settings: Settings, insides: Insides): SocketIo {
+function composeEnd(settings: Settings, insides: Insides, node: NodeInside): SocketIo {
   return composeSocketIo({
     settings,
     addresses: clientAddressesOf(settings),
     refuse: () => undefined,
     refusalLog: new ClientRefusalLog(strictLogger),
     insides,
+    node,
     path: () => ({ isDraining: false, connections: { of: () => undefined } }),
   });
 }

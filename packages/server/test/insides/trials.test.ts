@@ -2,8 +2,9 @@ import type { EventEmitter } from 'node:events';
 import { createServer } from 'node:http';
 import { Server } from 'socket.io';
 import { describe, expect, it } from 'vitest';
+import { tryNode } from '../../src/insides/node-inside.ts';
 import { asCount } from '../../src/insides/trial.ts';
-import { tryInsides } from '../../src/try-insides.ts';
+import { tryInsides, type Insides } from '../../src/try-insides.ts';
 import {
   hide,
   hideParser,
@@ -231,12 +232,17 @@ const changed: readonly Broken[] = [
   ['Node discards nothing', () => replace(request, '_dump', () => function () {}), discarding],
 ];
 
+async function tryAll(log: InsideLog, io?: Server): Promise<Insides> {
+  await tryNode(log);
+  return tryInsides(log, io);
+}
+
 describe('a trial of what Node, ws and engine.io have for themselves', () => {
   it('is passed by the versions that are installed, and leaves no line in the log', async () => {
     const log = new InsideLog();
-    await tryInsides(log);
-    await tryInsides(log, new Server(createServer()));
-    await tryInsides(log, new Server());
+    await tryAll(log);
+    await tryAll(log, new Server(createServer()));
+    await tryAll(log, new Server());
     expect(log.lines).toEqual([]);
   });
 
@@ -256,7 +262,7 @@ describe('a trial of what Node, ws and engine.io have for themselves', () => {
       },
     });
     const log = new InsideLog();
-    expect((await tryInsides(log)).engine.setRequestBytesMax).toBeDefined();
+    expect((await tryAll(log)).engine.setRequestBytesMax).toBeDefined();
     expect(log.lines).toEqual([]);
   });
 
@@ -265,7 +271,7 @@ describe('a trial of what Node, ws and engine.io have for themselves', () => {
     async (_what, breakIt, inside) => {
       breakIt();
       const log = new InsideLog();
-      await tryInsides(log);
+      await tryAll(log);
       log.expectOnly(inside);
     },
   );
@@ -273,7 +279,7 @@ describe('a trial of what Node, ws and engine.io have for themselves', () => {
   it.each(changed)('tells in one line that %s', async (_what, breakIt, inside) => {
     breakIt();
     const log = new InsideLog();
-    await tryInsides(log);
+    await tryAll(log);
     log.expectOne(inside);
   });
 
@@ -287,7 +293,7 @@ describe('a trial of what Node, ws and engine.io have for themselves', () => {
       off(): void {}
     }
     Object.assign(io, { engine: new Strange() });
-    const { engine: inside } = await tryInsides(log, io);
+    const { engine: inside } = await tryAll(log, io);
     log.expectOnly('engine.io');
     expect(Object.values(inside).filter((value) => value === true || typeof value === 'function')).toEqual(
       [],
@@ -297,7 +303,7 @@ describe('a trial of what Node, ws and engine.io have for themselves', () => {
   it('says what differs, and what the server does instead', async () => {
     hide(receiver, '_messageLength');
     const log = new InsideLog();
-    await tryInsides(log);
+    await tryAll(log);
     expect(log.lines.map(({ message }) => message)).toEqual([
       "ws's buffers for incomplete messages cannot be used: what has come is undefined instead of { bytes: 2, pieces: 1 }. Fanfare counts the bytes of the TCP connections instead. Clients that exceed the limit are disconnected without a status code. Messages in more than 512 fragments are refused.",
     ]);
