@@ -1,7 +1,13 @@
+import { fileURLToPath } from 'node:url';
+
 /** A file of the server, and the file that replaces it while tests run over another end. */
 interface Replacement {
   readonly find: RegExp;
   readonly replacement: string;
+}
+
+function serverSource(path: string): string {
+  return fileURLToPath(new URL(`../packages/server/src/${path}`, import.meta.url));
 }
 
 /**
@@ -9,7 +15,10 @@ interface Replacement {
  * the files that it replaces in the process of a test. Only tests know the variable FANFARE_TEST_END: a user
  * cannot choose the end, and programs that tests start have the end of the product.
  */
-const replacements = { 'socket.io': [] } as const satisfies Readonly<Record<string, readonly Replacement[]>>;
+const replacements = {
+  'socket.io': [],
+  engine: [{ find: /^\.\/own-client-end\.ts$/, replacement: serverSource('compose-clients.ts') }],
+} as const satisfies Readonly<Record<string, readonly Replacement[]>>;
 
 export type EndName = keyof typeof replacements;
 

@@ -37,6 +37,8 @@ type Headers = Readonly<Record<string, string>>;
  * @typeParam I - what the app knows of a client since its login
  */
 export interface App<I> {
+  /** Checks each request, also of sessions. @returns why it is refused; undefined if it is not */
+  readonly check?: (request: IncomingMessage) => Refusal | undefined;
   /** Decides about a new session. @returns the reason of a refusal; undefined lets the client in */
   readonly admit?: (request: IncomingMessage) => string | undefined | Promise<string | undefined>;
   /** A session has begun, and is gone: what the app counts for each address. */

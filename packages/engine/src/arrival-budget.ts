@@ -9,6 +9,9 @@ export interface ArrivalBudget {
   bytes: number;
 }
 
+/** The budget of all engines of this process, which have one memory. */
+export const sharedArrivals: ArrivalBudget = { bytes: 268_435_456 };
+
 /** A WebSocket message or the body of a request that has arrived in part. */
 export class Arrival {
   readonly #budget: ArrivalBudget;
@@ -19,9 +22,12 @@ export class Arrival {
     this.#budget = budget;
   }
 
-  /** @returns false if the budget is exhausted */
-  add(bytes: number): boolean {
-    this.#cost += bytes + pieceOverheadBytes;
+  /**
+   * @param pieces - the number of frames or chunks that the bytes are in
+   * @returns false if the budget is exhausted
+   */
+  add(bytes: number, pieces = 1): boolean {
+    this.#cost += bytes + pieces * pieceOverheadBytes;
     const more = this.#cost - this.#taken;
     if (this.#cost <= 0) return true;
     if (more > this.#budget.bytes) return false;

@@ -15,6 +15,9 @@ import {
 } from './message.ts';
 import type { MessageHandler, Session } from './session.ts';
 
+const foreignParser =
+  'Binary data came that does not belong to an event. Use the parser of Socket.IO, not another such as msgpack.';
+
 /** Takes the messages of one session: logins, events and disconnects. There is one namespace, `/`. */
 export class Dispatcher<I> implements MessageHandler {
   readonly #session: Session;
@@ -49,8 +52,7 @@ export class Dispatcher<I> implements MessageHandler {
   takeAttachment(): void {
     this.#attempt(() => {
       const partial = this.#partial;
-      if (!partial)
-        throw new MalformedMessageError('Binary data came without an event: use the parser of Socket.IO.');
+      if (!partial) throw new MalformedMessageError(foreignParser);
       if (--partial.missing > 0) return;
       this.#partial = undefined;
       const { message } = partial;
@@ -83,8 +85,9 @@ export class Dispatcher<I> implements MessageHandler {
     const { type, namespace } = message;
     if (type === 'connect') return this.#connect(message);
     // A client that is not connected can send nothing else.
-    if (!this.#client || namespace !== '/' || type === 'connect_error')
-      return this.#session.close('message out of place');
+    if (!this.#client || type === 'connect_error') return this.#session.close('message out of place');
+    if (namespace !== '/')
+      throw new MalformedMessageError('A message came for a namespace to which the client is not connected.');
     if (type === 'disconnect') this.#disconnect();
     else if (type === 'event' || type === 'binary_event')
       this.#app.event(this.#client, receivedEvent(message));

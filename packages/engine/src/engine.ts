@@ -11,6 +11,7 @@ import {
 import type { WebSocket, WebSocketServer } from 'ws';
 import type { App } from './app.ts';
 import type { Client } from './client.ts';
+import { sharedArrivals } from './arrival-budget.ts';
 import { Deadlines } from './deadlines.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { Heartbeats } from './heartbeats.ts';
@@ -26,6 +27,12 @@ import type { OutgoingPacket, Transport } from './transport.ts';
 import type { Upgrade } from './upgrade.ts';
 import { createWebSocketServer, refuseWebSocket, WebSocketTransport } from './websocket.ts';
 
+/** How long clients can take to read what waits for them. */
+export interface DrainTimes {
+  readonly idleMs: number;
+  readonly timeoutMs: number;
+}
+
 /**
  * Serves the clients of one path. The HTTP server belongs to the app, which gives the engine its requests and
  * upgrades.
@@ -37,6 +44,7 @@ export class Engine<I> {
   readonly #webSockets: WebSocketServer;
   readonly #parts: SessionParts;
   readonly #paths: ReadonlySet<string>;
+  #onEmpty = (): void => {};
 
   /** @param router - passes requests on, if there are several servers */
   constructor(app: App<I>, options: Partial<EngineOptions> = {}, router?: SessionRouter) {
@@ -45,7 +53,9 @@ export class Engine<I> {
     const all = { ...defaultOptions, ...options };
     this.#webSockets = createWebSocketServer(all);
     this.#parts = partsOf(app, all, ({ id, address }) => {
-      if (this.#sessions.delete(id)) app.gone?.(address);
+      if (!this.#sessions.delete(id)) return;
+      app.gone?.(address);
+      if (this.#sessions.size === 0) this.#onEmpty();
     });
     const path = all.path.replace(/\/$/, '');
     this.#paths = new Set([path, `${path}/`]);
@@ -71,7 +81,7 @@ export class Engine<I> {
   }
 
   /** Whether a request or an upgrade is for the engine. */
-  isOurs({ url = '' }: IncomingMessage): boolean {
+  isOurs({ url = '' }: Pick<IncomingMessage, 'url'>): boolean {
     return this.#paths.has(url.replace(/\?.*$/s, ''));
   }
 
@@ -82,6 +92,8 @@ export class Engine<I> {
       for (const [name, value] of Object.entries(cors.headers(request))) response.setHeader(name, value);
       if (preflight) return void response.writeHead(204, preflight).end();
     }
+    const refusal = this.#app.check?.(request);
+    if (refusal) return refuse(response, refusal);
     const serve = (): void => this.#serve(request, response);
     const fail = (): void => {
       if (!response.destroyed) refuse(response, refusals.unavailable);
@@ -91,6 +103,8 @@ export class Engine<I> {
 
   /** @param head - the bytes that have come after the request */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const refusal = this.#app.check?.(request);
+    if (refusal) return refuseUpgrade(socket, refusal);
     const serve = (): void => this.#serveUpgrade(request, socket, head);
     const fail = (): void => refuseUpgrade(socket, refusals.unavailable);
     this.#route(request, serve, fail, (router, nodeId) =>
@@ -121,9 +135,40 @@ export class Engine<I> {
     return this.#parts.schedule.ready();
   }
 
-  /** Closes all sessions, after what waits for them is sent. */
-  close(): void {
+  /**
+   * Closes all sessions, after what waits for them is sent. Resolves when all are gone, when no client has
+   * read anything for `idleMs`, or after `timeoutMs`.
+   */
+  async drain({ idleMs, timeoutMs }: DrainTimes): Promise<void> {
     for (const session of this.#sessions.values()) session.close('server close');
+    if (this.#sessions.size === 0) return;
+    let read = this.#read();
+    await new Promise<void>((resolve) => {
+      const idle = setInterval(() => {
+        const before = read;
+        read = this.#read();
+        if (read === before) done();
+      }, idleMs);
+      const late = setTimeout(() => done(), timeoutMs);
+      const done = (): void => {
+        clearInterval(idle);
+        clearTimeout(late);
+        resolve();
+      };
+      this.#onEmpty = done;
+    });
+  }
+
+  /** Ends all sessions at once. */
+  terminate(): void {
+    for (const session of this.#sessions.values()) session.cut('server close');
+  }
+
+  /** Changes whenever a client has read something, or is gone. */
+  #read(): number {
+    let sum = this.#sessions.size;
+    for (const { progress } of this.#sessions.values()) sum += progress;
+    return sum;
   }
 
   /** Serves a request here, or has it passed on to the server that has its session. */
@@ -215,6 +260,9 @@ function ignore(): void {}
 
 function partsOf<I>(app: App<I>, options: EngineOptions, onGone: SessionParts['onGone']): SessionParts {
   const frames = new HeldFrames();
+  const { pollingCloseTimeoutMs, pingIntervalMs, pingTimeoutMs } = options;
+  // A client that is silent for this time has gone.
+  const silenceMs = pingIntervalMs + pingTimeoutMs;
   const terminate = (transport: Transport): void => transport.terminate();
   return {
     options,
@@ -222,8 +270,8 @@ function partsOf<I>(app: App<I>, options: EngineOptions, onGone: SessionParts['o
     chains: new FrameChains(frames),
     schedule: new FlushSchedule(),
     direct: new DirectWrites(),
-    arrivals: { bytes: options.arrivingBytesMax },
-    closingPolling: new Deadlines(options.pollingCloseTimeoutMs, terminate),
+    arrivals: options.arrivals ?? sharedArrivals,
+    closingPolling: new Deadlines(Math.min(pollingCloseTimeoutMs, silenceMs), terminate),
     closingWebSockets: new Deadlines(options.closeTimeoutMs, terminate),
     onPolled: (deliveries) => app.polled?.(deliveries),
     backlog: new Backlog({ ...options, sharedBytes: () => frames.bytes }),

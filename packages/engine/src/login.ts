@@ -8,11 +8,18 @@ export interface PendingLogin {
   cut(reason: string): void;
 }
 
+/** What a client has sent before its login. */
+interface Sent {
+  readonly bytes?: number;
+  readonly frames?: number;
+  readonly packets?: number;
+}
+
 /** Limits what clients can do before their login: everyone can connect. */
 export class Logins<T extends PendingLogin> {
   readonly #options: EngineOptions;
   /** What each has sent, in the order in which they began. */
-  readonly #pending = new Map<T, { bytes: number; packets: number }>();
+  readonly #pending = new Map<T, Record<keyof Sent, number>>();
   readonly #deadlines: Deadlines<T>;
 
   constructor(options: EngineOptions) {
@@ -25,7 +32,7 @@ export class Logins<T extends PendingLogin> {
   }
 
   begin(session: T): void {
-    this.#pending.set(session, { bytes: 0, packets: 0 });
+    this.#pending.set(session, { bytes: 0, frames: 0, packets: 0 });
     this.#deadlines.add(session);
     const [oldest] = this.#pending.size > this.#options.loginsPendingMax ? this.#pending.keys() : [];
     oldest?.cut('too many logins');
@@ -36,12 +43,14 @@ export class Logins<T extends PendingLogin> {
   }
 
   /** @returns false if the client has sent too much before its login */
-  allow(session: T, bytes: number, packets: number): boolean {
+  allow(session: T, { bytes = 0, frames = 0, packets = 0 }: Sent): boolean {
     const count = this.#pending.get(session);
     if (!count) return true;
     count.bytes += bytes;
+    count.frames += frames;
     count.packets += packets;
-    return count.bytes <= this.#options.loginBytesMax && count.packets <= this.#options.loginPacketsMax;
+    const { loginBytesMax, loginFramesMax, loginPacketsMax } = this.#options;
+    return count.bytes <= loginBytesMax && count.frames <= loginFramesMax && count.packets <= loginPacketsMax;
   }
 
   /** The client has logged in, or has gone. */

@@ -41,7 +41,7 @@ const header = /^([0-6])(?:(?<=[56])(\d{1,3})-)?(?:(\/[^,]*)(?:,|$))?(\d{0,15})(
 /** @throws MalformedMessageError */
 export function parseMessage(text: string): Message {
   const found = header.exec(text);
-  if (!found) throw new MalformedMessageError('The text is not a message of Socket.IO 5.');
+  if (!found) throw new MalformedMessageError('The text is not a packet of Socket.IO 4 (protocol 5).');
   const [head, digit = '', count, namespace = '/', id = ''] = found;
   const type = types[Number(digit)] ?? 'connect';
   const isBinary = type === 'binary_event' || type === 'binary_ack';

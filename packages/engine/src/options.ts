@@ -1,3 +1,5 @@
+import type { ArrivalBudget } from './arrival-budget.ts';
+
 /** The limits and times of an engine, with their defaults. */
 export const defaultOptions = {
   /** The path of all requests, with or without the last slash. Behind a prefix: `/app/socket.io`. */
@@ -10,15 +12,8 @@ export const defaultOptions = {
   upgradeTimeoutMs: 10_000,
   /** Maximum size of a packet, and of the body of a request. Clients learn it. The default of Socket.IO. */
   packetBytesMax: 1_000_000,
-  /**
-   * Maximum number of fragments of a message. A fragment takes more memory than its bytes. Counted with 128
-   * bytes each, so many take 64 KiB, which every client may take.
-   */
-  fragmentsMax: 512,
-  /**
-   * Maximum number of bytes of all packets and requests that have arrived in part, without 64 KiB of each.
-   */
-  arrivingBytesMax: 268_435_456,
+  /** Maximum number of fragments of a message. The default of `ws`. */
+  fragmentsMax: 16_384,
   /** Maximum number of packets of one client in a turn of the event loop. A read can bring 10,000. */
   packetsPerTurnMax: 256,
   /** Maximum number of packets that are taken from a client that does not read. Nearly each has an answer. */
@@ -27,6 +22,8 @@ export const defaultOptions = {
   loginTimeoutMs: 10_000,
   /** Maximum number of bytes that a client can send before its login: everyone can connect. */
   loginBytesMax: 16_384,
+  /** Maximum number of WebSocket frames that a client can send before its login. */
+  loginFramesMax: 64,
   /** Maximum number of packets that a client can send before its login. */
   loginPacketsMax: 16,
   /** Maximum number of clients that have not logged in. The client that has waited longest is cut off. */
@@ -43,4 +40,7 @@ export const defaultOptions = {
   pollingCloseTimeoutMs: 30_000,
 };
 
-export type EngineOptions = Readonly<typeof defaultOptions>;
+export type EngineOptions = Readonly<typeof defaultOptions> & {
+  /** The memory for what has arrived in part. Engines share one budget, unless they have another. */
+  readonly arrivals?: ArrivalBudget;
+};

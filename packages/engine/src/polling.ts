@@ -174,7 +174,9 @@ export class PollingTransport implements Transport, Flushable {
     };
     const refuse = (): void => {
       finish();
-      response.writeHead(413, { connection: 'close' }).end();
+      // The rest of the body is dropped.
+      request.resume();
+      response.writeHead(413).end();
     };
     const chunks: Buffer[] = [];
     const bytesMax = this.#owner.bodyBytesMax;
@@ -186,7 +188,7 @@ export class PollingTransport implements Transport, Flushable {
       if (bytes > bytesMax) {
         request.off('data', onData).off('end', onEnd).off('close', onClose);
         refuse();
-      } else if (!arrival.add(chunk.length) || !this.#owner.allow(chunk.length)) request.destroy();
+      } else if (!arrival.add(chunk.length) || !this.#owner.allow(chunk.length, 0)) request.destroy();
     };
     const onEnd = (): void => {
       const reader = new PayloadReader(Buffer.concat(chunks).toString());

@@ -166,8 +166,8 @@ export class Session implements PollingOwner, InboxOwner, Pinged, PendingLogin, 
     else onTaken();
   }
 
-  allow(bytes: number): boolean {
-    return this.#parts.logins.allow(this, bytes, 0);
+  allow(bytes: number, frames: number): boolean {
+    return this.#parts.logins.allow(this, { bytes, frames });
   }
 
   read(): void {
@@ -189,7 +189,7 @@ export class Session implements PollingOwner, InboxOwner, Pinged, PendingLogin, 
   take(packet: string | undefined): void {
     if (this.#state !== 'open') return;
     const { heartbeats, logins } = this.#parts;
-    if (!logins.allow(this, 0, 1)) return this.cut('too many packets before login');
+    if (!logins.allow(this, { packets: 1 })) return this.cut('too many packets before login');
     if (packet === undefined) {
       heartbeats.hear(this);
       return this.#handler?.takeAttachment();
@@ -211,7 +211,7 @@ export class Session implements PollingOwner, InboxOwner, Pinged, PendingLogin, 
     if (!polling || this.#upgrade || this.#state === 'closed') return undefined;
     const { upgrades } = this.#parts;
     this.#upgrade = new Upgrade(polling, {
-      allow: (bytes) => this.allow(bytes),
+      allow: (...arrived) => this.allow(...arrived),
       isOver: (webSocket) => {
         if (this.#upgrade) upgrades.delete(this.#upgrade);
         this.#upgrade = undefined;

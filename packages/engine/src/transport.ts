@@ -75,8 +75,8 @@ export interface Transport {
 export interface TransportOwner {
   /** @param packet - undefined for a binary frame */
   receive(packet: string | undefined, from: Transport): void;
-  /** Bytes have come. @returns false if the client may not send so many */
-  allow(bytes: number): boolean;
+  /** Bytes and the heads of frames have come. @returns false if the client may not send so many */
+  allow(bytes: number, frames: number): boolean;
   /** The transport has sent something, or is slow now. */
   changed(from: Transport): void;
   /** The client has read nearly everything. */

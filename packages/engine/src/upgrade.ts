@@ -7,7 +7,7 @@ const probeAnswer = new OutgoingPacket('3probe');
 const upgrade = '5';
 
 export interface UpgradeParts {
-  readonly allow: (bytes: number) => boolean;
+  readonly allow: TransportOwner['allow'];
   /** @param webSocket - undefined if the upgrade has failed: then the session continues to poll */
   readonly isOver: (webSocket: WebSocketTransport | undefined) => void;
 }
@@ -44,8 +44,8 @@ export class Upgrade implements TransportOwner {
     } else this.#end(packet === upgrade);
   }
 
-  allow(bytes: number): boolean {
-    return this.#parts.allow(bytes);
+  allow(bytes: number, frames: number): boolean {
+    return this.#parts.allow(bytes, frames);
   }
 
   lost(): void {

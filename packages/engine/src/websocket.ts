@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { KernelWriter, pieceOf, type Flushable, type FrameChain, type PieceOf } from '@fanfare/fanout/outbox';
 import { WebSocket, WebSocketServer, type RawData } from 'ws';
 import { Arrival } from './arrival-budget.ts';
+import { FrameCount } from './frame-count.ts';
 import type { EngineOptions } from './options.ts';
 import type { OutgoingPacket, Transport, TransportOwner, TransportParts } from './transport.ts';
 
@@ -29,13 +30,21 @@ export function createWebSocketServer({ packetBytesMax, fragmentsMax }: EngineOp
   });
 }
 
-/** Normal closure; a protocol error. */
-const closeCodes = { normal: 1000, refused: 1002 } as const;
+/** The code of a closing frame that says what the client did wrong: a protocol error (RFC 6455, 7.4.1). */
+const protocolError = 1002;
+
+/** The number of bytes that a closing frame has for the reason (RFC 6455, 5.5). */
+const reasonBytesMax = 123;
+
+function cutReason(reason: string): string {
+  const { read } = new TextEncoder().encodeInto(reason, new Uint8Array(reasonBytesMax));
+  return reason.slice(0, read);
+}
 
 /** Refuses a client that has asked for a WebSocket. It sees the reason. */
 export function refuseWebSocket(webSocket: WebSocket, reason: string, closeTimeoutMs: number): void {
   webSocket.on('error', ignore);
-  webSocket.close(closeCodes.refused, reason);
+  webSocket.close(protocolError, cutReason(reason));
   setTimeout(() => webSocket.terminate(), closeTimeoutMs).unref();
 }
 
@@ -53,6 +62,7 @@ export class WebSocketTransport implements Transport, Flushable {
   readonly #webSocket: WebSocket;
   readonly #writer: KernelWriter;
   readonly #arrival: Arrival;
+  readonly #frames = new FrameCount();
   #chain: FrameChain;
   /** The number of bytes of the chain that were written. */
   #from = 0;
@@ -152,8 +162,9 @@ export class WebSocketTransport implements Transport, Flushable {
     if (!this.#isPonging) this.#pong();
   }
 
-  takeBytes(bytes: number): void {
-    if (!this.#arrival.add(bytes) || !this.owner.allow(bytes)) this.terminate();
+  takeBytes(chunk: Buffer): void {
+    const frames = this.#frames.add(chunk);
+    if (!this.#arrival.add(chunk.length, frames) || !this.owner.allow(chunk.length, frames)) this.terminate();
   }
 
   takeClose(): void {
@@ -192,9 +203,10 @@ export class WebSocketTransport implements Transport, Flushable {
 
   /** Calling this again has no effect. */
   #sendClose(): void {
-    const isRefused = this.#closeReason !== undefined;
-    this.#webSocket.close(isRefused ? closeCodes.refused : closeCodes.normal, this.#closeReason);
-    if (!this.#isClosed && !isRefused) this.#parts.closingWebSockets.add(this);
+    const reason = this.#closeReason;
+    if (reason !== undefined) return this.#webSocket.close(protocolError, cutReason(reason));
+    this.#webSocket.close();
+    if (!this.#isClosed) this.#parts.closingWebSockets.add(this);
   }
 
   #pong(): void {
@@ -217,6 +229,6 @@ function onClose(this: WebSocket): void {
   (this as OwnedWebSocket).transport?.takeClose();
 }
 
-function onData(this: Duplex, { length }: Buffer): void {
-  bySocket.get(this)?.takeBytes(length);
+function onData(this: Duplex, chunk: Buffer): void {
+  bySocket.get(this)?.takeBytes(chunk);
 }

@@ -272,14 +272,14 @@ it('a client that does not answer the closing frame is cut off, even if it is no
   const started = await startEngine(echoApp(), { closeTimeoutMs: 50, unreadPacketsMax: 10 });
   const client = await RawSocket.connect(started.url);
   client.socket.pause();
-  started.engine.close();
+  void started.engine.drain({ idleMs: 1_000, timeoutMs: 5_000 });
   await isGone(started);
   expect(started.app.happened).toEqual(['connected', 'disconnected: server close']);
 });
 
 it.each([
   ['an unreadable message', '42[', 'The payload of a message must be JSON.'],
-  ['binary data, as other parsers send it', Buffer.from([1]), /^Binary data .* use the parser of Socket\.IO/],
+  ['binary data, as other parsers send it', Buffer.from([1]), /^Binary data .* Use the parser of Socket\.IO/],
 ])('a client sees why it is closed, before and after its login: %s', async (_what, sent, reason) => {
   const told: unknown[] = [];
   const app = echoApp({
@@ -343,7 +343,10 @@ it('deliveries to a client that polls count when a poll or an upgrade has taken 
 });
 
 it('messages that arrive in part share a budget, and the client that exceeds it is cut off', async () => {
-  const { url, app } = await startEngine(echoApp(), { arrivingBytesMax: 300_000, packetBytesMax: 1_000_000 });
+  const { url, app } = await startEngine(echoApp(), {
+    arrivals: { bytes: 300_000 },
+    packetBytesMax: 1_000_000,
+  });
   const [first, second] = [await RawSocket.connect(url), await RawSocket.connect(url)];
   first.socket.send('x'.repeat(250_000), { fin: false });
   await second.echo(1);

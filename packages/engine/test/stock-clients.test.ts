@@ -90,7 +90,7 @@ describe.each(['polling', 'websocket', 'upgrade'] as const)("socket.io-client ov
     const socket = connect(url, kind, { reconnectionDelay: 1 });
     await nextEvent(socket, 'connect', 'the client connects');
     const again = nextEvent(socket, 'connect', 'the client reconnects');
-    engine.close();
+    void engine.drain({ idleMs: 1_000, timeoutMs: 5_000 });
     await again;
     expect(await ack(socket, 'echo', 1)).toBe(1);
   });

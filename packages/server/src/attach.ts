@@ -4,6 +4,7 @@ import { originsOf } from './config/origins.ts';
 import { SettingsError } from './config/resolve-settings.ts';
 import type { Settings } from './config/settings.ts';
 import { isAttachedRoute } from './http/attached-routes.ts';
+import { isClientScript } from './http/client-scripts.ts';
 import { shareHttpServer } from './http/shared-http-server.ts';
 import type { NodeDirectory } from './nodes/node-directory.ts';
 import { programOf } from './program/program.ts';
@@ -78,7 +79,8 @@ async function run(
   }
   const withPreflights = originsOf(settings).length > 0;
   const stopSharing = shareHttpServer(httpServer, {
-    isOurs: (request) => isAttachedRoute(request, routes, withPreflights),
+    isOurs: (request) =>
+      isAttachedRoute(request, routes, withPreflights) || (!theirs && isClientScript(request)),
     answer: (request, response) => http.routing(request, response),
     addOthers: () => clientEnd.serve(httpServer),
     node,

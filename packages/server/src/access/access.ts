@@ -41,6 +41,11 @@ export class Access {
     return this.#parts.verifier === undefined && this.#parts.identify === undefined;
   }
 
+  /** Whether {@link authenticate} needs the request of the client. */
+  get asksWithRequest(): boolean {
+    return this.#parts.identify !== undefined;
+  }
+
   /** The rights that are known without waiting. Undefined if {@link authenticate} has to be called. */
   known(token: string | undefined): Rights | undefined {
     if (this.isOpen) return this.fullRights;

@@ -18,6 +18,7 @@ import { adminRoutes } from './operator-routes.ts';
 import { holdPipelinedReads } from './pipelining.ts';
 import { limitResponses, type ResponseLimits } from './response-limits.ts';
 import { closeLingering } from './lingering-close.ts';
+import { clientScripts, isClientScript } from './client-scripts.ts';
 import { consoleRoutes } from './console-routes.ts';
 import type { EventStreams } from './event-streams.ts';
 import { hasBody } from '../access/has-body.ts';
@@ -153,13 +154,19 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
     if (!options.access.isOpen) void guarded.register(revocationRoute, options);
   });
   void app.register(consoleRoutes);
+  void app.register(clientScripts);
   void app.register(readinessRoute, options);
   return app;
 }
 
+function methodsOf(path: string): string | undefined {
+  if (isClientScript({ url: path })) return 'GET, HEAD';
+  return methods.find(([pattern]) => pattern.test(path))?.[1];
+}
+
 function refuseUnknown(request: FastifyRequest, reply: FastifyReply): never {
   const path = request.url.split('?', 1)[0] ?? '';
-  const [, allowed] = methods.find(([pattern]) => pattern.test(path)) ?? [];
+  const allowed = methodsOf(path);
   // An open server has no route for revocations.
   if (allowed === undefined || allowed.split(', ').includes(request.method))
     throw new FanfareError('not_found', `There is nothing at ${path}.${hintFor(path)}`);

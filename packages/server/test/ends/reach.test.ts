@@ -44,7 +44,7 @@ describe('tests of one client end alone', () => {
   it('a wrong FANFARE_TEST_END is refused with the names of all ends', () => {
     expect(endOf('socket.io')).toBe('socket.io');
     expect(() => endOf('toString')).toThrow(
-      'FANFARE_TEST_END must be one of these ends: socket.io. It is "toString".',
+      'FANFARE_TEST_END must be one of these ends: socket.io, engine. It is "toString".',
     );
   });
 });

@@ -1,6 +1,7 @@
 import type { Server as HttpServer } from 'node:http';
 import { testEnd, type EndName } from '../../../../test/end.ts';
 import type { ArrivalBudget } from '../../src/limits/arrival-budget.ts';
+import { engineEnd } from './engine.ts';
 import { socketIoEnd } from './socket-io.ts';
 
 /** What tests need of a client end beside what it sends over the network. */
@@ -8,7 +9,7 @@ export interface TestedEnd {
   /** A whole server with only the ping interval and timeout changed. Stopped when the test ends. */
   startImpatient(times: PingTimes): Promise<ImpatientServer>;
   /** The budget for incomplete packets of all clients of this process. */
-  readonly packetBudget: ArrivalBudget;
+  readonly packetBudget: Pick<ArrivalBudget, 'take'>;
   /** Prepares to start the end many times, with the app of the differential run in place of Fanfare. */
   withApp(): Promise<() => StartedEnd>;
 }
@@ -31,7 +32,7 @@ export interface StartedEnd {
   stop(): void;
 }
 
-const ends: Readonly<Record<EndName, TestedEnd>> = { 'socket.io': socketIoEnd };
+const ends: Readonly<Record<EndName, TestedEnd>> = { 'socket.io': socketIoEnd, engine: engineEnd };
 
 /** The end that this run of the tests uses. */
 export const testedEnd: TestedEnd = ends[testEnd];

@@ -1,0 +1,118 @@
+import type { IncomingMessage } from 'node:http';
+import {
+  LoginRefusal,
+  type MalformedMessageError,
+  type App,
+  type Client,
+  type Handshake,
+} from '@fanfare/engine';
+import { FanfareError } from '@fanfare/protocol';
+import { bearerOf } from '../access/bearer.ts';
+import { crossOriginHeaders, preflightHeaders } from '../access/cross-origin.ts';
+import { hostProblem } from '../access/host-header.ts';
+import type { Rights } from '../access/rights.ts';
+import type { ClientEndParts } from '../client-end.ts';
+import { originsOf } from '../config/origins.ts';
+import { refusalBySize } from '../message-path/message-size.ts';
+import { asRefusal } from '../observability/unexpected-failure.ts';
+import { ClientPeer, type Login, type Members } from './client-peer.ts';
+import { Commands } from './commands.ts';
+import { unreadable } from './received-command.ts';
+
+/** What the app is told about sessions beside its clients. */
+export type SessionEvents = Pick<App<Login>, 'admit' | 'opened' | 'gone'>;
+
+const oldClient =
+  'A client was refused. It uses an unsupported protocol version: use a Socket.IO 3 or 4 client (Engine.IO 4).';
+
+/** The error code of Engine.IO for an unsupported protocol version. */
+const unsupportedProtocol = 5;
+
+/** What the engine serves: logins, commands, and the ends of clients. */
+export function clientApp(parts: ClientEndParts, members: Members, sessions: SessionEvents): App<Login> {
+  const { settings, addresses, refuse, refusalLog, access, path, requestLogger: logger } = parts;
+  const origins = originsOf(settings);
+  const { publishBytesMax } = settings;
+  const commands = new Commands({ path, access, refusalLog, logger, publishBytesMax });
+
+  const loginOf = (rights: Rights, { request, auth }: Handshake): Login => ({
+    rights,
+    asking: access.asksWithRequest ? { request, auth } : undefined,
+    peer: undefined,
+  });
+  const login = async (token: string | undefined, handshake: Handshake): Promise<Login | LoginRefusal> => {
+    try {
+      return loginOf(await access.authenticate(token, handshake), handshake);
+    } catch (error) {
+      const problem = asRefusal(error, logger).toProblem();
+      return new LoginRefusal(problem.detail, problem);
+    }
+  };
+  return {
+    ...sessions,
+    check: (request) => {
+      const problem = hostProblem(request);
+      if (problem !== undefined) return { status: 400, code: 3, message: problem };
+      const message = refuse(request);
+      return message === undefined ? undefined : { status: 403, code: 4, message };
+    },
+    addressOf: (request) => addresses.of(request) ?? '',
+    cors: {
+      headers: (request) => crossOriginHeaders(request, origins),
+      preflight: (request) => preflightHeaders(request, origins),
+    },
+    checkJson: (json) => {
+      const refusal = refusalBySize(json, publishBytesMax);
+      if (refusal) throw unreadable(refusal);
+    },
+    login: (handshake) => {
+      const token = tokenOf(handshake);
+      const known = access.known(token);
+      return known ? loginOf(known, handshake) : login(token, handshake);
+    },
+    connected: (client) => {
+      const { rights } = client.identity;
+      const { connections } = path();
+      const peer = new ClientPeer(client, members, (one) => connections.accept(one, rights));
+      client.identity.peer = peer;
+      peer.identity = access.trackIdentity(rights, (error) => expire(client, peer, error));
+    },
+    event: (client, event) => commands.take(client, event),
+    malformed: (client, error) => {
+      const refusal = refusalOf(error);
+      refusalLog.log({}, `The connection of a client was closed. ${refusal.message}`);
+      client?.emit('error', JSON.stringify(refusal.toProblem()));
+    },
+    drained: ({ identity }) => identity.peer?.connection.drained(),
+    disconnected: ({ identity }) => identity.peer?.close(),
+    polled: (deliveries) => path().taken(deliveries),
+    refused: ({ code, request }) => {
+      if (code === unsupportedProtocol) refusalLog.log({ EIO: versionOf(request) }, oldClient);
+    },
+  };
+}
+
+/**
+ * Ends a client whose token has expired or was revoked. Standard clients do not reconnect after a packet
+ * DISCONNECT. After a close, they reconnect with a fresh token.
+ */
+function expire(client: Client<Login>, peer: ClientPeer, error: FanfareError): void {
+  peer.connection.expire(error);
+  client.emit('error', JSON.stringify(error.toProblem()));
+  if (error.code === 'token_expired') client.close();
+  else client.disconnect();
+}
+
+/** Finds the token. `auth` takes precedence over the header, which a proxy may have set. */
+function tokenOf({ auth, request: { headers } }: Handshake): string | undefined {
+  const token = Object.hasOwn(auth, 'token') ? auth['token'] : undefined;
+  return typeof token === 'string' ? token : bearerOf(headers);
+}
+
+function refusalOf({ message, cause }: MalformedMessageError): FanfareError {
+  return cause instanceof FanfareError ? cause : new FanfareError('bad_request', message);
+}
+
+function versionOf({ url = '' }: IncomingMessage): string | undefined {
+  return /[?&]EIO=([^&]*)/.exec(url)?.[1];
+}

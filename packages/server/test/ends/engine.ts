@@ -1,0 +1,85 @@
+import { createServer } from 'node:http';
+import { Engine, LoginRefusal, type App, type Client } from '@fanfare/engine';
+import { onTestFinished } from 'vitest';
+import { startListening } from '../../../../test/waits.ts';
+import { sharedArrivals as arrivals } from '../../../engine/src/arrival-budget.ts';
+import { defaultOptions } from '../../../engine/src/options.ts';
+import { compose } from '../../src/compose.ts';
+import { settingsOf } from '../../src/server-options.ts';
+import { stopInOrder } from '../../src/stop-sequence.ts';
+import { limits, notFound, onEvent, refusalOf, type AppClient } from '../differential/app.ts';
+import { strictLogger } from '../harness.ts';
+import type { PingTimes, TestedEnd } from './tested-end.ts';
+
+const { pingIntervalMs, pingTimeoutMs } = defaultOptions;
+
+/** Fanfare's own end on the engine. */
+export const engineEnd: TestedEnd = {
+  packetBudget: {
+    take: (bytes) => {
+      if (bytes > arrivals.bytes) return false;
+      arrivals.bytes -= bytes;
+      return true;
+    },
+  },
+  startImpatient: async ({ pingInterval, pingTimeout }: PingTimes) => {
+    Object.assign(defaultOptions, { pingIntervalMs: pingInterval, pingTimeoutMs: pingTimeout });
+    const composing = compose(
+      { logger: strictLogger },
+      { settings: settingsOf({ memory: true }), isAttached: false, onLost: () => {} },
+    );
+    const composed = await composing.finally(() =>
+      Object.assign(defaultOptions, { pingIntervalMs, pingTimeoutMs }),
+    );
+    const { http, clientEnd } = composed;
+    clientEnd.serve(http.server);
+    await http.ready();
+    const port = await startListening(http.server);
+    onTestFinished(() => stopInOrder(composed, {}));
+    return { url: `http://127.0.0.1:${port}`, sessions: () => clientEnd.sessions };
+  },
+  withApp: async () => () => {
+    const { packetBytesMax, loginTimeoutMs } = limits;
+    const engine = new Engine(app, { packetBytesMax, loginBytesMax: packetBytesMax, loginTimeoutMs });
+    const http = createServer((request, response) => {
+      if (engine.isOurs(request)) engine.handleRequest(request, response);
+      else notFound(request, response);
+    });
+    http.on('upgrade', (request, socket, head: Buffer) => {
+      if (engine.isOurs(request)) engine.handleUpgrade(request, socket, head);
+      else socket.destroy();
+    });
+    return { http, stop: () => engine.terminate() };
+  },
+};
+
+const app: App<null> = {
+  // As the middlewares of Socket.IO, it takes longer than the packets that come with the login.
+  login: async ({ auth }) => {
+    const refusal = refusalOf(auth);
+    return refusal === undefined ? null : new LoginRefusal(refusal, { code: 'bad' });
+  },
+  connected: () => {},
+  event: (client, event) => {
+    const [name, ...args] = event.values();
+    const { id } = event;
+    const acknowledge = (...answer: readonly unknown[]): void => {
+      if (id !== undefined) client.acknowledge(id, inside(answer));
+    };
+    onEvent(clientOf(client), String(name), args, id === undefined ? undefined : acknowledge);
+  },
+  disconnected: () => {},
+};
+
+function clientOf(client: Client<null>): AppClient {
+  return {
+    emit: (event, ...args) => client.emit(event, inside(args)),
+    disconnect: () => client.disconnect(),
+    close: () => client.close(),
+  };
+}
+
+/** The JSON values of an array, with commas between them. */
+function inside(values: readonly unknown[]): string {
+  return JSON.stringify(values).slice(1, -1);
+}
