@@ -1,5 +1,5 @@
 import { compiled } from './paths.ts';
-import type { FanOutShape, Scenario } from './scenarios.ts';
+import type { FanOutShape, Scenario } from './scenario.ts';
 import type { Processes, RunningServer } from './processes.ts';
 import type { Figures, Job, LoadResult } from './load/job.ts';
 import type { SystemName } from './systems/names.ts';

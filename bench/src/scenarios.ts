@@ -1,55 +1,6 @@
-import type { BatchesJob, FigureName, Publishing, ReplayJob } from './load/job.ts';
+import type { FigureName, Publishing } from './load/job.ts';
+import type { BatchesShape, FanOutShape, ReplayShape, Scenario } from './scenario.ts';
 import { strangerKinds, type StrangerKind } from './strangers/kinds.ts';
-import type { SystemName } from './systems/names.ts';
-
-export interface FanOutShape {
-  readonly subscribers: number;
-  readonly topics: number;
-  readonly subscribersPerTopic: number;
-  readonly messageBytes: number;
-  readonly publishing: Publishing;
-  /** Whether a server without subscribers takes part. */
-  readonly withBareHttp: boolean;
-}
-
-export type BatchesShape = Pick<BatchesJob, 'connections' | 'batchMessages' | 'messageBytes' | 'keepsAll'>;
-
-export type ReplayShape = Pick<
-  ReplayJob,
-  'messages' | 'messageBytes' | 'subscribers' | 'messagesEach' | 'publishesPerSecond' | 'warmUpMessages'
->;
-
-interface Common {
-  /** Its name on the command line. */
-  readonly id: string;
-  readonly about: string;
-  /** The columns of its table. Systems are compared by the first one. */
-  readonly figures: readonly FigureName[];
-  /** The system to which the others are compared. By default `fanfare`. */
-  readonly reference?: SystemName;
-  /**
-   * Only these systems take part. Without it, all systems that can take part do, unless they have to be
-   * named.
-   */
-  readonly systems?: readonly SystemName[];
-  /** The number of rounds that is enough. */
-  readonly roundsMax?: number;
-}
-
-export type Scenario = Common &
-  (
-    | { readonly kind: 'fan-out'; readonly shape: FanOutShape }
-    | { readonly kind: 'batches'; readonly shape: BatchesShape }
-    | { readonly kind: 'replay'; readonly shape: ReplayShape }
-    | { readonly kind: 'connect'; readonly connections: number; readonly warmUpConnections: number }
-    | { readonly kind: 'idle'; readonly connections: number; readonly quietMs: number }
-    | {
-        readonly kind: 'strangers';
-        readonly attack: StrangerKind;
-        readonly connections: number;
-        readonly attackMs: number;
-      }
-  );
 
 const usual: FanOutShape = {
   subscribers: 500,
@@ -72,8 +23,8 @@ const fanOutFigures: readonly FigureName[] = [
   ...busy,
 ];
 
-function fanOut(id: string, about: string, shape: Partial<FanOutShape>): Scenario {
-  return { id, about, kind: 'fan-out', figures: fanOutFigures, shape: { ...usual, ...shape } };
+function fanOut(id: string, about: string, shape: Partial<FanOutShape>, figures = fanOutFigures): Scenario {
+  return { id, about, kind: 'fan-out', figures, shape: { ...usual, ...shape } };
 }
 
 const window = (size: number): Publishing => ({ over: 'socket', window: size });
@@ -115,6 +66,32 @@ const spreads = [1, 1000, 10_000].map((topics) =>
 export const http32: FanOutShape = { ...usual, publishing: { over: 'http', connections: 32 } };
 export const topics100: FanOutShape = { ...usual, topics: 100, subscribersPerTopic: 25 };
 
+export const atRate = (perSecond: number): FanOutShape => ({
+  ...usual,
+  subscribers: 200,
+  topics: 100,
+  subscribersPerTopic: 10,
+  publishing: { over: 'socket', perSecond },
+});
+
+const rateFigures = [
+  'lastP50Ms',
+  'lastP99Ms',
+  'lastP999Ms',
+  'cpuUsPerDelivery',
+  'publishesPerSecond',
+  ...busy,
+] as const;
+
+const rates = [100, 1000, 10_000].map((perSecond) =>
+  fanOut(
+    `rate-${perSecond}`,
+    `200 clients with 5 of 100 topics each, 64 B, ${perSecond.toLocaleString('en')} publishes a second`,
+    atRate(perSecond),
+    rateFigures,
+  ),
+);
+
 export const usualBatches: BatchesShape = {
   connections: 16,
   batchMessages: 100,
@@ -150,6 +127,7 @@ export const scenarios: readonly Scenario[] = [
   ...messageSizes,
   fanOut('topics-100', `500 clients with 5 of 100 topics each, 64 B, ${inFlight(64)}`, topics100),
   ...spreads,
+  ...rates,
   {
     id: 'durable-publish',
     about: 'one subscriber, 64 B, 64 HTTP clients with one publish each in flight',

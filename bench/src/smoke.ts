@@ -2,7 +2,8 @@ import type { Processes, RunningServer } from './processes.ts';
 import type { Job } from './load/job.ts';
 import { fanOutJob, replayTarget, runLoads } from './run.ts';
 import { untilDelivered } from './adapters/scenarios.ts';
-import { http32, topics100, usualBatches, usualReplay, type FanOutShape } from './scenarios.ts';
+import type { FanOutShape } from './scenario.ts';
+import { atRate, http32, topics100, usualBatches, usualReplay } from './scenarios.ts';
 import type { System } from './systems/system.ts';
 
 /** A job without its server. */
@@ -27,6 +28,11 @@ function smallFanOuts(system: System): readonly SmallScenario[] {
       { id: 'window-1', shape: { ...oneTopic, publishing: { over: 'socket', window: 1 } }, messages: 100 },
       { id: 'window-64', shape: oneTopic, messages: 500 },
       { id: 'topics-100', shape: { ...topics100, subscribers: 20, subscribersPerTopic: 5 }, messages: 500 },
+      {
+        id: 'rate-10000',
+        shape: { ...atRate(10_000), subscribers: 20, subscribersPerTopic: 5 },
+        messages: 500,
+      },
       { id: 'http-32', shape: { ...http32, ...few, withBareHttp: true }, messages: 100 },
     ];
   return fanOuts

@@ -28,6 +28,7 @@ const figureKinds: Readonly<Record<FigureName, FigureKind>> = {
   medianP99Ms: { title: 'p99, ms', digits: 2 },
   lastP50Ms: { title: 'last subscriber p50, ms', digits: 2 },
   lastP99Ms: { title: 'p99, ms', digits: 2 },
+  lastP999Ms: { title: 'p99.9, ms', digits: 2 },
   kibPerConnection: { title: 'KiB per connection', digits: 1 },
   peakMib: { title: 'peak, MiB', digits: 0 },
   peakKibPerConnection: { title: 'KiB each', digits: 0 },

@@ -24,13 +24,13 @@ describe('npm run bench -- --smoke', () => {
     expect(lines.filter((line) => !line.endsWith('delivered as published'))).toEqual([]);
     expect(lines.map((line) => line.replace(/: .*/, ''))).toEqual(names);
     expect(lines.slice(0, 3)).toEqual([
-      'fanfare: window-1, window-64, topics-100, http-32, batches delivered as published',
-      'fanfare-disk: window-1, window-64, topics-100, http-32, batches, replay, replay-live delivered as published',
+      'fanfare: window-1, window-64, topics-100, rate-10000, http-32, batches delivered as published',
+      'fanfare-disk: window-1, window-64, topics-100, rate-10000, http-32, batches, replay, replay-live delivered as published',
       'fanfare-memory: batches, replay, replay-live delivered as published',
     ]);
     expect(lines.filter((line) => line.startsWith('fanfare-redis'))).toEqual([
-      'fanfare-redis: window-1, window-64, topics-100, http-32, batches delivered as published',
-      'fanfare-redis-kept: window-1, window-64, topics-100, http-32, batches, replay, replay-live delivered as published',
+      'fanfare-redis: window-1, window-64, topics-100, rate-10000, http-32, batches delivered as published',
+      'fanfare-redis-kept: window-1, window-64, topics-100, rate-10000, http-32, batches, replay, replay-live delivered as published',
     ]);
     expect({ stderr, status }).toEqual({ stderr: '', status: 0 });
   });
@@ -81,7 +81,7 @@ describe('the smoke test of a system', () => {
     smoke({ ...ws, start: () => startWrongServer(deliver) }, processes);
 
   it('the smoke test passes if the system delivers everything correctly', async () => {
-    await expect(smokeWrong((_nth, text, send) => send(text))).resolves.toHaveLength(3);
+    await expect(smokeWrong((_nth, text, send) => send(text))).resolves.toHaveLength(4);
   });
 
   it('the smoke test fails if the system drops a delivery', async () => {

@@ -1,5 +1,5 @@
 import type { Publishing } from '../load/job.ts';
-import type { Scenario } from '../scenarios.ts';
+import type { Scenario } from '../scenario.ts';
 import type { SystemName } from '../systems/names.ts';
 
 /** Systems of two nodes and one Redis. */

@@ -1,6 +1,7 @@
 import type { FigureName } from '../load/job.ts';
 import { runScenario, type ScenarioResult } from '../run.ts';
-import { scenarios, type Scenario } from '../scenarios.ts';
+import type { Scenario } from '../scenario.ts';
+import { scenarios } from '../scenarios.ts';
 import { smokeFanOut } from '../smoke.ts';
 import type { SystemName } from '../systems/names.ts';
 import { systemOf } from '../systems/systems.ts';

@@ -48,6 +48,8 @@ export class FanOut {
   #delivered = 0;
   #lastSequence = 0;
   #publishUntilMs = 0;
+  /** Runs while messages are published at a rate. */
+  #timer: NodeJS.Timeout | undefined;
   #onSettled: (() => void) | undefined;
 
   /** @param wire - undefined for a system without subscribers, of which only publishes are measured */
@@ -101,6 +103,7 @@ export class FanOut {
     await new Promise<void>((resolve) => {
       this.#onSettled = resolve;
       const { publishing } = this.#job;
+      if ('perSecond' in publishing) return this.#publishSteadily(publishing.perSecond);
       const window = publishing.over === 'http' ? 1 : publishing.window;
       for (const publisher of this.#publishers.keys()) {
         for (let inFlight = 0; inFlight < window; inFlight++) this.#publishNext(publisher);
@@ -157,9 +160,28 @@ export class FanOut {
     return new HttpPublisher(this.#publishPort, events, this.#wire?.token);
   }
 
+  /** Publishes what is due, every millisecond. */
+  #publishSteadily(perSecond: number): void {
+    const first = this.#published;
+    const beganMs = performance.now();
+    this.#timer = setInterval(() => {
+      const due = first + Math.ceil(((performance.now() - beganMs) / 1e3) * perSecond);
+      while (this.#published < due && !this.#isOver(performance.now())) this.#publishNext(0);
+      if (!this.#isOver(performance.now())) return;
+      clearInterval(this.#timer);
+      this.#timer = undefined;
+      this.#settleWhenDone();
+    }, 1);
+  }
+
+  /** Whether all messages of the stretch are published. */
+  #isOver(nowMs: number): boolean {
+    return this.#published >= this.#lastSequence || nowMs >= this.#publishUntilMs;
+  }
+
   #publishNext(publisher: number): void {
     const nowMs = performance.now();
-    if (this.#published >= this.#lastSequence || nowMs >= this.#publishUntilMs) return;
+    if (this.#isOver(nowMs)) return;
     const topic = this.#published % this.#topics.length;
     const name = this.#topics[topic] ?? '';
     const message = this.#content.message(this.#published);
@@ -171,11 +193,15 @@ export class FanOut {
 
   get #awaitsDeliveries(): boolean {
     const { publishing } = this.#job;
-    return publishing.over === 'socket' && publishing.untilDelivered === true;
+    return 'untilDelivered' in publishing && publishing.untilDelivered;
   }
 
-  /** Publishes the next message, unless deliveries or the acknowledgement of the last one are awaited. */
+  /**
+   * Publishes the next message, unless it has its own time, or deliveries or the acknowledgement of the last
+   * one are awaited.
+   */
   #goOn(publisher: number): void {
+    if ('perSecond' in this.#job.publishing) return;
     if (this.#awaitsDeliveries) {
       if (Math.min(this.#acknowledged, this.#everywhere) === this.#done) return;
       this.#done++;
@@ -207,6 +233,8 @@ export class FanOut {
   }
 
   #settleWhenDone(): void {
+    // More may be due later.
+    if (this.#timer) return;
     if (this.#acknowledged < this.#published || this.#delivered < this.#published * this.#receivers) return;
     this.#onSettled?.();
     this.#onSettled = undefined;

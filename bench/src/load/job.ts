@@ -2,7 +2,10 @@ import type { Besides } from '../processes.ts';
 import type { StrangerKind } from '../strangers/kinds.ts';
 import type { SystemName } from '../systems/names.ts';
 
-/** How messages are published: over the system's own protocol with a number in flight, or by HTTP clients. */
+/**
+ * How messages are published: over the system's own protocol, with a number in flight or at a rate, or by
+ * HTTP clients.
+ */
 export type Publishing =
   | {
       readonly over: 'socket';
@@ -12,6 +15,8 @@ export type Publishing =
        */
       readonly untilDelivered?: boolean;
     }
+  /** Publishes at this rate, whether or not earlier publishes are acknowledged (open loop). */
+  | { readonly over: 'socket'; readonly perSecond: number }
   | { readonly over: 'http'; readonly connections: number };
 
 interface Target {
@@ -124,6 +129,7 @@ export type FigureName =
   | 'medianP99Ms'
   | 'lastP50Ms'
   | 'lastP99Ms'
+  | 'lastP999Ms'
   | 'kibPerConnection'
   | 'peakMib'
   | 'peakKibPerConnection'

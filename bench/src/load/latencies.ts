@@ -35,6 +35,7 @@ export class Latencies {
       medianP99Ms: percentile(this.#medianMs, 99),
       lastP50Ms: percentile(this.#lastMs, 50),
       lastP99Ms: percentile(this.#lastMs, 99),
+      lastP999Ms: percentile(this.#lastMs, 99.9),
     };
   }
 }
@@ -44,6 +45,7 @@ export interface LatencySummary {
   readonly medianP99Ms: number;
   readonly lastP50Ms: number;
   readonly lastP99Ms: number;
+  readonly lastP999Ms: number;
 }
 
 /** The percentile of the values, which is one of them; NaN if there are no values. */

@@ -80,6 +80,7 @@ function fanOutFigures(stretch: Stretch, { serverCpuMs, redisCpuMs, publishersCp
       medianP99Ms: stretch.medianP99Ms,
       lastP50Ms: stretch.lastP50Ms,
       lastP99Ms: stretch.lastP99Ms,
+      lastP999Ms: stretch.lastP999Ms,
       ...(serverCpuMs !== undefined && { cpuUsPerDelivery: (serverCpuMs * 1e3) / deliveries }),
       ...(redisCpuMs !== undefined && { redisCpuUsPerDelivery: (redisCpuMs * 1e3) / deliveries }),
       ...(publishersCpuMs !== undefined && {

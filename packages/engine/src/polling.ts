@@ -156,7 +156,8 @@ export class PollingTransport implements Transport, Flushable {
   }
 
   #scheduleFlush(): void {
-    if (this.#isScheduled || !this.#poll) return;
+    if (this.#isScheduled) return this.#parts.schedule.extend();
+    if (!this.#poll) return;
     this.#isScheduled = true;
     this.#parts.schedule.add(this);
   }

@@ -52,7 +52,7 @@ function ignore(): void {}
 
 /**
  * Packets over a WebSocket. `ws` reads frames and answers pings; frames with packets are ours. They are
- * collected, and written together to the TCP socket in the check phase of the event loop. Frames of `ws` are
+ * collected for a few turns of the event loop, and written together to the TCP socket. Frames of `ws` are
  * whole frames in the same stream, so they can come before or after ours.
  */
 export class WebSocketTransport implements Transport, Flushable {
@@ -114,7 +114,7 @@ export class WebSocketTransport implements Transport, Flushable {
   send({ frame }: OutgoingPacket): void {
     if (this.#isClosing || this.#isClosed) return;
     const { chains, options } = this.#parts;
-    // Frames of one turn may exceed the limit: the kernel gets them before they count as waiting.
+    // Frames that are held may exceed the limit: the kernel gets them before they count as waiting.
     if (this.dueBytes + frame.buffer.length > options.outboxBytesMax) this.#write();
     this.#chain = chains.extend(this.#chain, frame);
     this.#scheduleFlush();
@@ -196,7 +196,8 @@ export class WebSocketTransport implements Transport, Flushable {
   }
 
   #scheduleFlush(): void {
-    if (this.#isScheduled || this.isSlow) return;
+    if (this.#isScheduled) return this.#parts.schedule.extend();
+    if (this.isSlow) return;
     this.#isScheduled = true;
     this.#parts.schedule.add(this);
   }

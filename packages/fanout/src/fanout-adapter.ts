@@ -74,9 +74,10 @@ interface Namespace {
 }
 
 /**
- * Makes an adapter for Socket.IO's option `adapter`. It makes one write for each websocket in a turn of the
- * event loop, whatever the number of broadcasts. It limits the bytes that wait for connections that do not
- * read. In all other respects, it behaves like Socket.IO's own in-memory adapter.
+ * Makes an adapter for Socket.IO's option `adapter`. It collects the broadcasts of a few turns of the event
+ * loop, for a millisecond at most, and makes one write of them for each websocket. It limits the bytes that
+ * wait for connections that do not read. In all other respects, it behaves like Socket.IO's own in-memory
+ * adapter.
  */
 export function fanoutAdapter(options: FanoutOptions = {}): typeof Adapter {
   const servers = new WeakMap<Server, Shared>();

@@ -155,7 +155,8 @@ export class Outbox implements Flushable, Backlogged {
   }
 
   #takes(socket: Socket, writer: WebSocketWriter | undefined, bytes: number): boolean {
-    // Frames of this turn are not a sign of a slow reader: the kernel gets them before they count as waiting.
+    // Frames that are held are not a sign of a slow reader: they count as waiting once the kernel has refused
+    // them.
     if (writer && writer.pendingBytes + bytes > this.#parts.outboxBytesMax) {
       writer.write();
       this.#updateBacklog();
@@ -186,7 +187,7 @@ export class Outbox implements Flushable, Backlogged {
   }
 
   #schedule(): void {
-    if (this.#isScheduled) return;
+    if (this.#isScheduled) return this.#parts.schedule.extend();
     this.#isScheduled = true;
     this.#parts.schedule.add(this);
   }
@@ -209,7 +210,7 @@ export class Outbox implements Flushable, Backlogged {
   /** Finds out whether the connection is slow. If it is, notes the waiting bytes in the backlog. */
   #updateBacklog(): void {
     const { isBlocked = false, pendingBytes = 0 } = this.#writer ?? {};
-    // Frames of this turn are a backlog only if there is one already.
+    // Frames that are held are a backlog only if there is one already.
     const isSlow = isBlocked || this.#engine.isBusy || (this.#isSlow && pendingBytes > 0);
     if (this.#isClosed || (!isSlow && !this.#isSlow)) return;
     this.#isSlow = isSlow;

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { Decoder, Encoder, type Packet } from 'socket.io-parser';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { until } from '../../../test/waits.ts';
 import { fanoutAdapter } from '../src/index.ts';
@@ -62,6 +62,27 @@ describe('a broadcast', () => {
     expect(writes()).toBe(1);
     socket.emit('end');
     expect(await events).toEqual(Array.from({ length: 64 }, (_, i) => ['news', i]));
+  });
+
+  test('broadcasts of turns that follow one another cost a connection one write', async () => {
+    const { io, url } = await serve({ adapter: fanoutAdapter() });
+    const client = await join(url);
+    await warmUp(io);
+    const writes = countWrites(onlySocket(io));
+    const events = collect(client);
+    // On a busy machine, five turns may take more than the millisecond for which frames are held.
+    const clock = vi.spyOn(performance, 'now').mockReturnValue(0);
+    onTestFinished(() => clock.mockRestore());
+    for (let i = 0; i < 5; i++) {
+      io.emit('news', i);
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(writes()).toBe(0);
+    }
+    await turn();
+    expect(writes()).toBe(1);
+    clock.mockRestore();
+    io.emit('end');
+    expect(await events).toEqual([0, 1, 2, 3, 4].map((i) => ['news', i]));
   });
 
   test('broadcasts bypass the stream of the socket once a trial has shown that this Node allows it', async () => {

@@ -17,6 +17,76 @@ async function turnsOf(flushed: readonly unknown[], count: number): Promise<numb
   return turns;
 }
 
+/** @returns the turn, counted from 0, in which a connection with a frame is flushed */
+async function flushTurn(
+  /** The turns that bring one more frame. */
+  busyTurns: readonly number[],
+  clock: (turn: number) => number = () => 0,
+): Promise<number> {
+  let turn = 0;
+  let flushedIn: number | undefined;
+  const schedule = new FlushSchedule(() => clock(turn));
+  schedule.add({ dueBytes: 1, flush: () => (flushedIn = turn) });
+  await until('the connection is flushed', () => flushedIn !== undefined, {
+    step: async () => {
+      if (busyTurns.includes(turn)) schedule.extend();
+      await new Promise((resolve) => setImmediate(resolve));
+      turn++;
+    },
+    soFar: () => turn,
+  });
+  return flushedIn ?? Number.NaN;
+}
+
+test('frames are held until two turns have brought no more of them', async () => {
+  expect(await flushTurn([])).toBe(2);
+  expect(await flushTurn([1])).toBe(3);
+  expect(await flushTurn([1, 2])).toBe(4);
+  expect(await flushTurn([2])).toBe(4);
+});
+
+test('a frame of a connection that had none holds the others too', async () => {
+  const schedule = new FlushSchedule(() => 0);
+  const flushed: string[] = [];
+  const connection = (name: string): { dueBytes: number; flush: () => number } => ({
+    dueBytes: 1,
+    flush: () => flushed.push(name),
+  });
+  schedule.add(connection('first'));
+  for (const added of ['second', 'third']) {
+    await new Promise((resolve) => setImmediate(resolve));
+    schedule.add(connection(added));
+  }
+  const turns = await turnsOf(flushed, 3);
+  expect([turns, flushed]).toEqual([[3], ['first', 'second', 'third']]);
+});
+
+test('frames are held for at most a millisecond, even if every turn brings more', async () => {
+  const everyTurn = [...Array(50).keys()];
+  expect(await flushTurn(everyTurn, (turn) => 100 + turn * 0.25)).toBe(4);
+  expect(await flushTurn(everyTurn, (turn) => 100 + turn * 0.1)).toBe(10);
+});
+
+test('what one turn could not write is not held again', async () => {
+  let nowMs = 0;
+  const schedule = new FlushSchedule(() => nowMs);
+  const flushed: number[] = [];
+  const due = (i: number): { dueBytes: number; flush: () => number } => ({
+    dueBytes: 1,
+    flush: () => flushed.push(i),
+  });
+  for (let i = 0; i < 1_200; i++) schedule.add(due(i));
+  nowMs = 1;
+  const turns: number[] = [];
+  for (let turn = 0; turn < 3; turn++) {
+    await new Promise((resolve) => setImmediate(resolve));
+    turns.push(flushed.length);
+    schedule.extend();
+    nowMs = 0;
+  }
+  expect(turns).toEqual([512, 1_024, 1_200]);
+});
+
 test('the schedule yields after 512 connections, and flushes them in their order', async () => {
   const schedule = new FlushSchedule();
   const flushed: number[] = [];

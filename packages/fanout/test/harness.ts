@@ -85,10 +85,9 @@ export async function until(holds: () => boolean): Promise<void> {
   await boundedUntil(String(holds), holds);
 }
 
-/** Waits for a turn of the event loop, in which everything that was collected is written. */
+/** Waits for some turns of the event loop, in which everything that was collected is written. */
 export async function turn(): Promise<void> {
-  await new Promise((resolve) => setImmediate(resolve));
-  await new Promise((resolve) => setImmediate(resolve));
+  for (let count = 0; count < 4; count++) await new Promise((resolve) => setImmediate(resolve));
 }
 
 /** The first broadcast makes a connection use direct writes. */

@@ -6,7 +6,7 @@ import type { Socket as ClientSocket } from 'socket.io-client';
 import { describe, expect, test } from 'vitest';
 import { nextEvent, until as boundedUntil } from '../../../test/waits.ts';
 import { fanoutAdapter, isFanoutAdapter, waitingBytesOf, type FanoutOptions } from '../src/index.ts';
-import { collect, join, once, onlySocket, serve, tcpOf, until } from './harness.ts';
+import { collect, join, once, onlySocket, serve, tcpOf, turn, until } from './harness.ts';
 import { collectUncaught } from './uncaught.ts';
 
 const large = 'x'.repeat(100_000);
@@ -26,10 +26,6 @@ async function slowClient(options: FanoutOptions): Promise<Slow> {
   const socket = onlySocket(io);
   await socket.join('news');
   return { io, url, client, socket, tcp: tcpOf(client) };
-}
-
-async function turn(): Promise<void> {
-  await new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Broadcasts to the room. @returns to how many sockets it was sent */

@@ -31,7 +31,7 @@ export const inMemory: OpenWire = async (http) => ({
     http.emit('connection', stream);
     return stream;
   },
-  quietTurns: 8,
+  quietTurns: 10,
 });
 
 /** What a stream is given to write. */

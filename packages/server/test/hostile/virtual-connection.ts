@@ -37,7 +37,7 @@ export interface Answered {
 const pieceTurns = 4;
 
 /** The number of turns without bytes from the server after which the conversation is over. */
-const quietTurns = 6;
+const quietTurns = 8;
 
 /**
  * Sends the pieces to the server over a separate connection, which then ends. Resolves when they have no
