@@ -37,7 +37,7 @@ export default defineConfig({
       { find: /^@fanfare\/protocol$/, replacement: source('protocol/src/index.ts') },
       { find: /^@fanfare\/engine$/, replacement: source('engine/src/index.ts') },
       { find: /^@fanfare\/fanout$/, replacement: source('fanout/src/index.ts') },
-      { find: /^@fanfare\/fanout\/outbox$/, replacement: source('fanout/src/outbox-parts.ts') },
+      { find: /^@fanfare\/fanout\/outbox$/, replacement: source('fanout/src/outbox/index.ts') },
       { find: /^@fanfare\/client$/, replacement: source('client/src/index.ts') },
       { find: /^@fanfare\/server$/, replacement: source('server/src/index.ts') },
       { find: /^@fanfare\/server\/settings$/, replacement: source('server/src/config/settings.ts') },

@@ -66,6 +66,12 @@ describe('the direction of imports', () => {
   it('lint refuses every import in the wrong direction', () => {
     const imports: readonly Import[] = [
       ['packages/protocol/src', 'node:fs'],
+      ['packages/fanout/src', '@fanfare/protocol'],
+      ['packages/fanout/src/outbox', '../internals.ts'],
+      ['packages/fanout/src/outbox', '../../test/harness.ts'],
+      ['packages/fanout/src/outbox', 'socket.io'],
+      ['packages/fanout/src/outbox', 'ws'],
+      ['packages/fanout/src/outbox', '@fanfare/protocol'],
       ['packages/engine/src', '@fanfare/protocol'],
       ['packages/engine/src', 'engine.io'],
       [`${server}/log`, '../message-path/admit.ts'],
@@ -101,6 +107,10 @@ describe('the direction of imports', () => {
       [`${server}/socketio`, 'socket.io'],
       [`${server}/http`, 'fastify'],
       [`${server}/http`, '../message-path/admit.ts'],
+      ['packages/fanout/src', 'socket.io'],
+      ['packages/fanout/src', './outbox/frame.ts'],
+      ['packages/fanout/src/outbox', './frame.ts'],
+      ['packages/fanout/src/outbox', 'node:net'],
       ['packages/engine/src', '@fanfare/fanout/outbox'],
       ['packages/engine/src', 'ws'],
     ];

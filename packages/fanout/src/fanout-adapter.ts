@@ -1,9 +1,9 @@
 import type { Server, Socket } from 'socket.io';
 import { Adapter, type BroadcastOptions } from 'socket.io-adapter';
-import { Backlog } from './backlog.ts';
-import { FrameChains } from './frame-chain.ts';
-import { DirectWrites } from './direct-writes.ts';
-import { Frame, HeldFrames } from './frame.ts';
+import { Backlog } from './outbox/backlog.ts';
+import { FrameChains } from './outbox/frame-chain.ts';
+import { DirectWrites } from './outbox/direct-writes.ts';
+import { Frame, HeldFrames } from './outbox/frame.ts';
 import {
   connectionOf,
   encodeAll,
@@ -20,10 +20,10 @@ import {
 } from './internals.ts';
 import { Outbox, type Outgoing, type OutboxParts } from './outbox.ts';
 import { Receivers, type Receiver } from './receivers.ts';
-import { encodeTextFrames } from './websocket-frames.ts';
+import { encodeTextFrames } from './outbox/websocket-frames.ts';
 import { TickCounter } from './tick-counter.ts';
-import { FlushSchedule } from './flush-schedule.ts';
-import { proveDirectWrites } from './write-trial.ts';
+import { FlushSchedule } from './outbox/flush-schedule.ts';
+import { proveDirectWrites } from './outbox/write-trial.ts';
 
 /** What to do with a message that exceeds a limit of a connection. */
 export type Overflow = 'drop' | 'disconnect';

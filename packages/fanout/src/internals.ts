@@ -1,9 +1,9 @@
 import { Socket as NetSocket } from 'node:net';
 import type { Server, Socket } from 'socket.io';
 import type { Adapter, BroadcastOptions } from 'socket.io-adapter';
-import type { DirectWrites } from './direct-writes.ts';
-import type { HeldFrames } from './frame.ts';
-import { KernelWriter } from './kernel-writer.ts';
+import type { DirectWrites } from './outbox/direct-writes.ts';
+import type { HeldFrames } from './outbox/frame.ts';
+import { KernelWriter } from './outbox/kernel-writer.ts';
 
 /*
  * This file has everything that the package knows about the internals of socket.io, engine.io and ws. A

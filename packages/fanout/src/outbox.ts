@@ -1,9 +1,9 @@
 import type { Socket } from 'socket.io';
-import type { Backlog, Backlogged } from './backlog.ts';
+import type { Backlog, Backlogged } from './outbox/backlog.ts';
 import { EngineQueue } from './engine-queue.ts';
-import type { Flushable, FlushSchedule } from './flush-schedule.ts';
-import type { FrameChains, PieceOf } from './frame-chain.ts';
-import type { Frame } from './frame.ts';
+import type { Flushable, FlushSchedule } from './outbox/flush-schedule.ts';
+import type { FrameChains, PieceOf } from './outbox/frame-chain.ts';
+import type { Frame } from './outbox/frame.ts';
 import {
   cut,
   mayHaveWire,

@@ -1,5 +1,5 @@
-import { pieceOf, type FrameChain, type FrameChains, type PieceOf } from './frame-chain.ts';
-import { Frame } from './frame.ts';
+import { pieceOf, type FrameChain, type FrameChains, type PieceOf } from './outbox/frame-chain.ts';
+import { Frame } from './outbox/frame.ts';
 import type { Connection, Intercept, Wire, Wires } from './internals.ts';
 import type { TickCounter } from './tick-counter.ts';
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { Backlog } from '../src/backlog.ts';
+import { Backlog } from '../src/outbox/backlog.ts';
 
 class FakeConnection {
   progress = 0;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { until } from '../../../test/waits.ts';
-import { FlushSchedule } from '../src/flush-schedule.ts';
+import { FlushSchedule } from '../src/outbox/flush-schedule.ts';
 
 /** How many connections are flushed in each turn of the event loop, until none waits. */
 async function turnsOf(flushed: readonly unknown[], count: number): Promise<number[]> {

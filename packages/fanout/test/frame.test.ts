@@ -1,5 +1,5 @@
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest';
-import { Frame, HeldFrames } from '../src/frame.ts';
+import { Frame, HeldFrames } from '../src/outbox/frame.ts';
 import { fanoutAdapter } from '../src/index.ts';
 import { collect, join, onlySocket, serve, turn, warnings } from './harness.ts';
 

@@ -1,9 +1,9 @@
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { DirectWrites, type WriteCall } from '../src/direct-writes.ts';
-import { Frame, HeldFrames } from '../src/frame.ts';
-import { KernelWriter } from '../src/kernel-writer.ts';
+import { DirectWrites, type WriteCall } from '../src/outbox/direct-writes.ts';
+import { Frame, HeldFrames } from '../src/outbox/frame.ts';
+import { KernelWriter } from '../src/outbox/kernel-writer.ts';
 
 class WriteWrap {
   isAttached = false;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import * as ws from 'ws';
-import { encodeTextFrames } from '../src/websocket-frames.ts';
+import { encodeTextFrames } from '../src/outbox/websocket-frames.ts';
 
 /** Parts of ws that its types leave out. */
 interface Inside {

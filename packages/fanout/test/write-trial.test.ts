@@ -8,8 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { soonMs, within } from '../../../test/waits.ts';
-import type { WriteRequest } from '../src/direct-writes.ts';
-import { proveDirectWrites, type Pair } from '../src/write-trial.ts';
+import type { WriteRequest } from '../src/outbox/direct-writes.ts';
+import { proveDirectWrites, type Pair } from '../src/outbox/write-trial.ts';
 
 /** Replacements for members of a handle. Each gets the real `writeBuffer`, and its arguments. */
 type WriteBuffer = (real: (...args: unknown[]) => unknown, ...args: unknown[]) => unknown;
@@ -97,7 +97,7 @@ describe('the trial of direct writes', () => {
   });
 
   test('the trial passes in the workers of a cluster, whose servers share their ports', async () => {
-    const trial = fileURLToPath(new URL('../dist/write-trial.js', import.meta.url));
+    const trial = fileURLToPath(new URL('../dist/outbox/write-trial.js', import.meta.url));
     const script = `
       import cluster from 'node:cluster';
       import { proveDirectWrites } from ${JSON.stringify(trial)};

@@ -1,6 +1,7 @@
 /*
  * The parts of an outbox that know nothing of Socket.IO: frames, their chains, and how they are written. A
- * client end of another kind can use them.
+ * client end of another kind can use them. The files in this folder import nothing from outside of it, except
+ * Node's modules.
  */
 export { Backlog, type Backlogged } from './backlog.ts';
 export { DirectWrites } from './direct-writes.ts';
