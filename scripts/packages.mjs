@@ -82,21 +82,25 @@ function writeCommonJs(folder, isBundled) {
   const dist = join(folder, 'dist');
   const target = join(dist, 'cjs');
   /** @type {Set<string>} */
-  const declarations = new Set();
+  const written = new Set();
   write(join(target, 'package.json'), '{ "type": "commonjs" }\n');
   for (const entry of Object.values(exports)) {
     if (typeof entry === 'string' || !entry.import || !entry.require) continue;
     for (const file of reachable(resolve(folder, entry.import.types))) {
       const copy = join(target, relative(dist, file));
-      declarations.add(copy);
+      written.add(copy);
       write(copy, readFileSync(file, 'utf8').replace(/\n\/\/# sourceMappingURL=.*/, ''));
     }
     if (isBundled) continue;
     const wrapper = resolve(folder, entry.require.default);
     const original = relative(dirname(wrapper), resolve(folder, entry.import.default));
+    written.add(wrapper);
     write(wrapper, `module.exports = require('${original}');\n`);
   }
-  for (const file of declarationsIn(target)) if (!declarations.has(file)) rmSync(file);
+  for (const path of readdirSync(target, { recursive: true, encoding: 'utf8' })) {
+    const isOurs = path.endsWith('.d.ts') || (path.endsWith('.js') && !isBundled);
+    if (isOurs && !written.has(join(target, path))) rmSync(join(target, path));
+  }
 }
 
 /**
