@@ -1,6 +1,5 @@
 import { fileURLToPath } from 'node:url';
 import { configDefaults, defineConfig } from 'vitest/config';
-import { replacedByEnd } from './test/end.ts';
 import { SlowestFirst } from './test/slowest-first.ts';
 
 const source = (path: string): string => fileURLToPath(new URL(`packages/${path}`, import.meta.url));
@@ -33,7 +32,6 @@ export default defineConfig({
   resolve: {
     // Tests in the same process run the sources; tests that start a program run what was built.
     alias: [
-      ...replacedByEnd,
       { find: /^@fanfare\/protocol$/, replacement: source('protocol/src/index.ts') },
       { find: /^@fanfare\/engine$/, replacement: source('engine/src/index.ts') },
       { find: /^@fanfare\/fanout$/, replacement: source('fanout/src/index.ts') },

@@ -4,8 +4,7 @@ import { readText, repositoryPaths } from './repository.ts';
 const columns = 110;
 
 /** Files that our own client end will replace (decision 26). */
-const left =
-  /\/insides\/|\/socketio\/(?:answer-p|check-requests|frame-count|handshake-turns|login-|packet-turns|polling-turns|release-|request-|session-counts|silent-upgrades|tcp-arrivals|web-socket)/;
+const left = /\/insides\//;
 
 /** The line numbers of comments in a source that exceed the line length of the code. */
 function longComments(source: string): number[] {

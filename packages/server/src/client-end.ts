@@ -11,9 +11,6 @@ import type { SessionRouter } from './nodes/session-router.ts';
 import type { ClientRefusalLog } from './observability/client-refusal-log.ts';
 import type { Logger } from './observability/logger.ts';
 
-/** The space in a packet beside the message, in bytes. Every valid subscribe and publish fits. */
-const packetOverheadBytes = 65_536;
-
 /** How long clients can take to read what waits for them, in milliseconds. */
 export interface DrainTimes {
   /** A client that reads nothing for this time is not waited for. */
@@ -57,12 +54,4 @@ export interface ClientEndParts {
   readonly requestLogger: Logger;
   /** Returns the message path. Called only after clients have connected. */
   readonly path: () => MessagePath;
-}
-
-/**
- * The maximum size of a packet of Engine.IO, in bytes: twice the limit of a publish, so that a publish that
- * is somewhat too large is refused. For a larger packet, the connection is closed.
- */
-export function packetBytesMaxOf({ publishBytesMax }: Settings): number {
-  return 2 * publishBytesMax + packetOverheadBytes;
 }

@@ -1,10 +1,11 @@
 import type { IncomingMessage, RequestListener, Server as HttpServer, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { Engine, type EngineOptions } from '@fanfare/engine';
-import { packetBytesMaxOf, type ClientEnd, type ClientEndParts } from './client-end.ts';
+import type { ClientEnd, ClientEndParts } from './client-end.ts';
 import { clientApp, type SessionEvents } from './clients/client-app.ts';
 import { ClientFanOut } from './clients/client-fan-out.ts';
 import type { Login, Members } from './clients/client-peer.ts';
+import { originsOf } from './config/origins.ts';
 import type { Settings } from './config/settings.ts';
 import { markEndless } from './http/half-closed-connections.ts';
 import { isPipelined } from './http/request-reader.ts';
@@ -14,7 +15,10 @@ import { declineUnclaimedUpgrades } from './http/unclaimed-upgrades.ts';
 import { ConnectionCounts } from './limits/connection-counts.ts';
 import { fixedLimits } from './limits/fixed-limits.ts';
 import { AudienceMembers } from './message-path/audience-members.ts';
-import { HandshakeTurns } from './socketio/handshake-turns.ts';
+import { HandshakeTurns } from './clients/handshake-turns.ts';
+
+/** The space in a packet beside the message, in bytes. Every valid subscribe and publish fits. */
+const packetOverheadBytes = 65_536;
 
 /**
  * When the sessions that wait for a login reach a tenth of their limit, connections that pipeline handshakes
@@ -26,16 +30,15 @@ const pipelinedShare = 10;
 const ourUpgradeListeners = 2;
 
 /** Makes the client end on the engine. */
-export async function openClientEnd(
-  parts: ClientEndParts,
-  options: Partial<EngineOptions> = {},
-): Promise<ClientEnd> {
+export function openClientEnd(parts: ClientEndParts): ClientEnd {
   const members: Members = { plain: new AudienceMembers(), envelope: new AudienceMembers() };
   const sessions = sessionEvents(parts, () => engine.pendingLogins);
-  const app = clientApp(parts, members, sessions);
-  const all = { ...engineOptions(parts.settings), ...options };
-  const engine: Engine<Login> = new Engine(app, all, parts.nodes?.router);
-  await engine.useDirectWrites().catch((err: unknown) => {
+  const { settings } = parts;
+  const { publishBytesMax } = settings;
+  const app = clientApp({ ...parts, origins: originsOf(settings), publishBytesMax }, members, sessions);
+  const engine: Engine<Login> = new Engine(app, engineOptions(settings), parts.nodes?.router);
+  // Not awaited, because the trial does not keep the process alive.
+  engine.useDirectWrites().catch((err: unknown) => {
     parts.logger.warn({ err }, 'Writes past the streams of Node cannot be used. Deliveries cost more CPU.');
   });
   return {
@@ -53,7 +56,9 @@ function engineOptions(settings: Settings): Partial<EngineOptions> {
   const { loginTimeoutMs, loginBytesMax, loginsPendingMax } = settings;
   const { outboxBytesMax, outboxTotalBytesMax, stallTimeoutMs } = settings;
   return {
-    packetBytesMax: packetBytesMaxOf(settings),
+    // Twice the limit of a publish, so that a publish that is somewhat too large is refused. For a larger
+    // packet, the connection is closed.
+    packetBytesMax: 2 * settings.publishBytesMax + packetOverheadBytes,
     packetsPerTurnMax: fixedLimits.packetsPerTurnMax.value,
     unreadPacketsMax: fixedLimits.answersWaitingMax.value,
     loginTimeoutMs,

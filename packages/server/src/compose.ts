@@ -20,10 +20,10 @@ import { asRefusal } from './observability/unexpected-failure.ts';
 import { suppressRepeats } from './observability/repeat-suppression.ts';
 import { composeAccess, composeReachability, composeTokenVerifier } from './compose-access.ts';
 import { openAppIo } from './compose-app-io.ts';
+import { openClientEnd } from './compose-clients.ts';
 import { openLog, rulesOf } from './compose-log.ts';
 import { composeNodes, type Nodes } from './compose-nodes.ts';
 import type { NodeDirectory } from './nodes/node-directory.ts';
-import { openClientEnd } from './own-client-end.ts';
 import { ProgramStreams } from './program/program-streams.ts';
 import type { ProgramParts } from './program/program.ts';
 import type { ServerOptions } from './server-options.ts';
@@ -102,7 +102,7 @@ export async function compose(
       : undefined;
   const ours = { access, addresses, node, logger };
   const endParts = { ...ours, settings, refuse, refusalLog, nodes, requestLogger, path: () => path };
-  const clientEnd = theirs ? await openAppIo(theirs, endParts) : await openClientEnd(endParts);
+  const clientEnd = theirs ? openAppIo(theirs, endParts) : openClientEnd(endParts);
 
   // The message path, with three ways out: Socket.IO, event streams, and the program itself.
   const streams = new EventStreams({ ...settings, heartbeatMs, newId: makeId });

@@ -13,7 +13,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { nextEvent, soonMs, startListening, within } from '../../../test/waits.ts';
 import { bearer, secret, tokenFor } from './access/tokens.ts';
 import { connectClient, connectRaw, publish, Recorder, transports } from './harness.ts';
-import { connectRawClient, engineUrl, RawPolling, RawWebSocket, separator } from './hostile/wire.ts';
+import { RawWebSocket } from './hostile/wire.ts';
 import { collectUncaught } from '../../fanout/test/uncaught.ts';
 
 async function listen(httpServer: HttpServer): Promise<string> {
@@ -398,38 +398,6 @@ describe("Fanfare attached to an app's own Socket.IO server", () => {
     const stats = (await (await fetch(`${url}/stats`)).json()) as Stats;
     expect(stats.connections).toBe(0);
     await fanfare.stop();
-  });
-
-  it('Fanfare attached to an app accepts all publishes of the request with which a polling client leaves', async () => {
-    const httpServer = createHttpServer();
-    const io = new SocketServer(httpServer);
-    onTestFinished(() => void io.close());
-    const url = await listen(httpServer);
-    await attach(httpServer, { io, http: 'topics', rules: [{ match: '**', create: 'publish' }] });
-    const client = await RawPolling.open(url);
-    await connectRawClient(client);
-    const publishes = Array.from({ length: 1_000 }, () => '42["publish",{"topic":"news","message":1}]');
-    await client.send(...publishes, '1');
-    const topic = async (): Promise<unknown> => (await fetch(`${url}/topics/news`)).json();
-    await expect.poll(topic).toMatchObject({ published: publishes.length });
-  });
-
-  it('Fanfare attached to an app ends a JSONP session that sends too much without polling', async () => {
-    const httpServer = createHttpServer();
-    const io = new SocketServer(httpServer);
-    onTestFinished(() => void io.close());
-    const url = await listen(httpServer);
-    await attach(httpServer, { io });
-    const open = await fetch(engineUrl(url, { EIO: '4', transport: 'polling', j: '0' }));
-    const [, sid = ''] = /"sid\\":\\"([^"\\]+)/.exec(await open.text()) ?? [];
-    const session = engineUrl(url, { EIO: '4', transport: 'polling', j: '0', sid });
-    const send = (packets: string): Promise<Response> =>
-      fetch(session, { method: 'POST', body: new URLSearchParams({ d: packets }) });
-    await send('40');
-    await expect.poll(() => io.sockets.sockets.size).toBe(1);
-    const refused = Array.from({ length: 10_001 }, (_, at) => `42${at}["subscribe",{}]`);
-    await send(refused.join(separator)).catch(() => {});
-    expect(io.engine.clientsCount).toBe(0);
   });
 
   it('a connection that Socket.IO recovers has no Fanfare subscriptions', async () => {

@@ -10,14 +10,32 @@ import { FanfareError } from '@fanfare/protocol';
 import { bearerOf } from '../access/bearer.ts';
 import { crossOriginHeaders, preflightHeaders } from '../access/cross-origin.ts';
 import { hostProblem } from '../access/host-header.ts';
+import type { Access } from '../access/access.ts';
+import type { ClientAddresses } from '../access/client-address.ts';
+import type { Refuse } from '../access/reachability.ts';
 import type { Rights } from '../access/rights.ts';
-import type { ClientEndParts } from '../client-end.ts';
-import { originsOf } from '../config/origins.ts';
+import type { MessagePath } from '../message-path/message-path.ts';
 import { refusalBySize } from '../message-path/message-size.ts';
+import type { ClientRefusalLog } from '../observability/client-refusal-log.ts';
+import type { Logger } from '../observability/logger.ts';
 import { asRefusal } from '../observability/unexpected-failure.ts';
+import { ClientEvents } from './client-events.ts';
 import { ClientPeer, type Login, type Members } from './client-peer.ts';
 import { Commands } from './commands.ts';
 import { unreadable } from './received-command.ts';
+
+export interface ClientAppParts {
+  readonly addresses: ClientAddresses;
+  readonly refuse: Refuse;
+  readonly refusalLog: ClientRefusalLog;
+  readonly access: Access;
+  readonly requestLogger: Logger;
+  /** Returns the message path. Called only after clients have connected. */
+  readonly path: () => MessagePath;
+  /** The origins of web pages that may connect, in addition to the server's own. */
+  readonly origins: readonly string[];
+  readonly publishBytesMax: number;
+}
 
 /** What the app is told about sessions beside its clients. */
 export type SessionEvents = Pick<App<Login>, 'admit' | 'opened' | 'gone'>;
@@ -29,11 +47,11 @@ const oldClient =
 const unsupportedProtocol = 5;
 
 /** What the engine serves: logins, commands, and the ends of clients. */
-export function clientApp(parts: ClientEndParts, members: Members, sessions: SessionEvents): App<Login> {
-  const { settings, addresses, refuse, refusalLog, access, path, requestLogger: logger } = parts;
-  const origins = originsOf(settings);
-  const { publishBytesMax } = settings;
-  const commands = new Commands({ path, access, refusalLog, logger, publishBytesMax });
+export function clientApp(parts: ClientAppParts, members: Members, sessions: SessionEvents): App<Login> {
+  const { addresses, refuse, refusalLog, access, path, requestLogger: logger } = parts;
+  const { origins, publishBytesMax } = parts;
+  const commands = new Commands(path, access);
+  const events = new ClientEvents({ commands, refusalLog, logger, publishBytesMax });
 
   const loginOf = (rights: Rights, { request, auth }: Handshake): Login => ({
     rights,
@@ -77,7 +95,7 @@ export function clientApp(parts: ClientEndParts, members: Members, sessions: Ses
       client.identity.peer = peer;
       peer.identity = access.trackIdentity(rights, (error) => expire(client, peer, error));
     },
-    event: (client, event) => commands.take(client, event),
+    event: (client, event) => events.take(client, event),
     malformed: (client, error) => {
       const refusal = refusalOf(error);
       refusalLog.log({}, `The connection of a client was closed. ${refusal.message}`);

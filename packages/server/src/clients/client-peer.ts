@@ -8,11 +8,12 @@ import type { AudienceMembers } from '../message-path/audience-members.ts';
 import type { Connection } from '../message-path/connection.ts';
 import { isDelivery, type Audience, type PeerEvent } from '../message-path/peer-events.ts';
 import type { Peer } from '../message-path/peer.ts';
+import type { Commander } from './commands.ts';
 
 /** What the server knows of a client since its login. */
 export interface Login {
   readonly rights: Rights;
-  /** The request and the credentials, if the client may need them again for its next token. */
+  /** The request and the credentials, if the next token needs them. */
   readonly asking: Asking | undefined;
   /** Undefined until the client is connected. */
   peer: ClientPeer | undefined;
@@ -22,7 +23,7 @@ export interface Login {
 export type Members = Readonly<Record<Form, AudienceMembers<Client<Login>>>>;
 
 /** One client of the engine. */
-export class ClientPeer implements Peer {
+export class ClientPeer implements Peer, Commander {
   readonly connection: Connection;
   identity: LiveIdentity | undefined;
   readonly #client: Client<Login>;
@@ -54,7 +55,10 @@ export class ClientPeer implements Peer {
     return this.#client.waitingBytes;
   }
 
-  /** The source of its commands, for the rate limits. */
+  get asking(): Asking | undefined {
+    return this.#client.identity.asking;
+  }
+
   get source(): Source {
     const { connection, address } = this;
     return { connection, subject: connection.rights.identity.subject, address };

@@ -42,11 +42,6 @@ export class Arrival {
     this.#budget = budget;
   }
 
-  /** Whether an arrival of this size takes anything from the budget. */
-  static needsBudget(bytes: number, pieces: number): boolean {
-    return chargedBytes(bytes, pieces) > 0;
-  }
-
   /**
    * Charges the budget for the bytes that have arrived so far.
    *

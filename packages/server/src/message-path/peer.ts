@@ -13,6 +13,8 @@ export interface Peer {
   readonly waitingBytes: number;
   /** Whether the client polls. Then the peer counts deliveries itself, when a poll has taken them. */
   readonly isPolled?: boolean;
+  /** The maximum number of messages in an offer. Without it, as many as a page has. */
+  readonly offeredMessagesMax?: number | undefined;
   /** From now on, the peer receives broadcasts to the audience in this form. */
   join(audience: Audience, form: Form): void;
   leave(audience: Audience, form: Form): void;

@@ -166,7 +166,7 @@ export class Subscription implements Replay {
       const page = await this.#parts.log.read(
         this.interest,
         this.#position,
-        pageLimit,
+        { ...pageLimit, recordsMax: this.#peer.offeredMessagesMax ?? pageLimit.recordsMax },
         audience.filter?.allows,
       );
       // Meanwhile the subscription may have ended, or got another filter. Then it reads the page again.

@@ -437,6 +437,9 @@ describe('the publisher of a message', () => {
       seen.push([topic, publisher]),
     );
     await server.publish('told/program', 1);
+    const replayed = new Promise<void>(
+      (resolve) => void reader.on('state', ({ state }: { state: string }) => state === 'live' && resolve()),
+    );
     await reader.emitWithAck('subscribe', { topic: '**', envelope: true, from: 'earliest' });
     const expected = [
       ['told/http', 'ann'],
@@ -445,9 +448,6 @@ describe('the publisher of a message', () => {
       ['told/socket', 'bob "*" é'],
       ['told/program', undefined],
     ];
-    const replayed = new Promise<void>(
-      (resolve) => void reader.on('state', ({ state }: { state: string }) => state === 'live' && resolve()),
-    );
     await within(soonMs, 'the subscription is live', replayed, () => seen);
     expect(seen.slice(-5)).toEqual(expected);
     const page = await fetch(topicUrl(url, '**', '/messages'), {

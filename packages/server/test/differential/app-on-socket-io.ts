@@ -1,5 +1,4 @@
 import type { Server, Socket } from 'socket.io';
-import { RefusedArgument, TextArgument } from '../../src/socketio/event-decoder.ts';
 import { onEvent, refusalOf, type AppClient } from './app.ts';
 
 type Acknowledge = (...answer: readonly unknown[]) => void;
@@ -14,28 +13,9 @@ export function serveApp(io: Server): void {
     const client = clientOf(socket);
     socket.onAny((event: unknown, ...args: unknown[]) => {
       const acknowledge = typeof args.at(-1) === 'function' ? (args.pop() as Acknowledge) : undefined;
-      const refusal = refusalIn(args[0]);
-      if (refusal === undefined) onEvent(client, String(event), args.map(valueOf), acknowledge);
-      else if (acknowledge) acknowledge(refusal);
-      else client.emit('error', refusal);
+      onEvent(client, String(event), args, acknowledge);
     });
   });
-}
-
-/** Why Fanfare refuses an event, which its own decoder or its message path finds out. */
-function refusalIn(argument: unknown): string | undefined {
-  if (argument instanceof RefusedArgument) return argument.reason.message;
-  try {
-    valueOf(argument);
-    return undefined;
-  } catch {
-    return 'The argument of a publish must be JSON.';
-  }
-}
-
-/** Fanfare's own decoder leaves the argument of a publish as text, for the message path. */
-function valueOf(argument: unknown): unknown {
-  return argument instanceof TextArgument ? (JSON.parse(argument.json) as unknown) : argument;
 }
 
 function clientOf(socket: Socket): AppClient {

@@ -1,5 +1,4 @@
 import { inspect } from 'node:util';
-import type { EndName } from '../../../../test/end.ts';
 import type { Action, Sequence } from './actions.ts';
 import type { StartedEnd } from '../ends/tested-end.ts';
 import type { Heard, Step, Transcript } from './player.ts';
@@ -26,7 +25,7 @@ export interface MeantDifference {
   readonly what: string;
   readonly why: string;
   /** The ends that have it. */
-  readonly ends: readonly EndName[];
+  readonly ends: readonly string[];
   /** A short sequence with this difference. It shows that the difference still exists. */
   readonly example: Sequence;
   /** Whether the two servers have different sessions afterwards. Then no further step is compared. */

@@ -1,8 +1,6 @@
 import type { Server as HttpServer } from 'node:http';
-import { testEnd, type EndName } from '../../../../test/end.ts';
 import type { ArrivalBudget } from '../../src/limits/arrival-budget.ts';
 import { engineEnd } from './engine.ts';
-import { socketIoEnd } from './socket-io.ts';
 
 /** What tests need of a client end beside what it sends over the network. */
 export interface TestedEnd {
@@ -32,7 +30,5 @@ export interface StartedEnd {
   stop(): void;
 }
 
-const ends: Readonly<Record<EndName, TestedEnd>> = { 'socket.io': socketIoEnd, engine: engineEnd };
-
-/** The end that this run of the tests uses. */
-export const testedEnd: TestedEnd = ends[testEnd];
+/** The end of the product. */
+export const testedEnd: TestedEnd = engineEnd;

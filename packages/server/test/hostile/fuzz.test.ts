@@ -14,7 +14,6 @@ import {
 } from '@fanfare/protocol';
 import { attach, type AttachOptions, type Fanfare } from '@fanfare/server';
 import fc, { type Arbitrary } from 'fast-check';
-import { Decoder } from 'socket.io-parser';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startListening } from '../../../../test/waits.ts';
 import { Access } from '../../src/access/access.ts';
@@ -26,13 +25,12 @@ import { defaultRule } from '../../src/config/rules.ts';
 import { SingleNode } from '../../src/nodes/cluster.ts';
 import { Rules } from '../../src/rules/rule.ts';
 import { noKeys, secret } from '../access/tokens.ts';
-import { onlyOver } from '../ends/only-over.ts';
 import { connectClient } from '../harness.ts';
 import { heapBytes } from '../heap.ts';
 import { fuzz, inputsOf, seedOf, type Target } from './fuzz.ts';
 import { GoodClient } from './good-client.ts';
 import { httpConversation, httpConversationWith, request, type Conversation } from './inputs/http.ts';
-import { socketIoPacket, textFrame } from './inputs/packets.ts';
+import { textFrame } from './inputs/packets.ts';
 import { anyRequestText, anyValue, topicName } from './inputs/requests.ts';
 import {
   conversationsOf,
@@ -145,25 +143,6 @@ describe('input of every parser', { timeout }, () => {
         const { identity } = await access.authenticate(masterToken);
         return identity.isAdmin ? untouched() : 'a good token has lost its rights';
       },
-    });
-  });
-});
-
-describe('input of the decoder of Socket.IO', { timeout }, () => {
-  onlyOver('socket.io');
-
-  it('a random text as a Socket.IO packet is decoded or refused', async () => {
-    let decoder = new Decoder();
-    await expectNoFault('packets', socketIoPacket, {
-      feed: (packet) => {
-        try {
-          decoder.add(packet);
-        } catch {
-          decoder.destroy();
-          decoder = new Decoder();
-        }
-      },
-      complaint: async () => untouched(),
     });
   });
 });

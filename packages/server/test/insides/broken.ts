@@ -1,28 +1,10 @@
 import { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import { Duplex } from 'node:stream';
 import { expect, onTestFinished } from 'vitest';
 import type { Logger } from '../../src/observability/logger.ts';
 
-const requireHere = createRequire(import.meta.url);
-const requireOfSocketIo = createRequire(requireHere.resolve('socket.io'));
-const engineFolder = dirname(requireOfSocketIo.resolve('engine.io'));
-
-function prototypeOf(module: unknown, name: string): object {
-  return (module as Record<string, { readonly prototype: object }>)[name]?.prototype ?? {};
-}
-
 /** What private things belong to: the very classes that the server of a test uses. */
 export const prototypes = {
-  receiver: prototypeOf(requireHere('ws'), 'Receiver'),
-  engine: prototypeOf(requireOfSocketIo('engine.io'), 'Server'),
-  connection: prototypeOf(requireOfSocketIo('engine.io'), 'Socket'),
-  polling: prototypeOf(requireOfSocketIo(join(engineFolder, 'transports/polling.js')), 'Polling'),
-  webSocketTransport: prototypeOf(
-    requireOfSocketIo(join(engineFolder, 'transports/websocket.js')),
-    'WebSocket',
-  ),
   httpServer: Server.prototype,
   request: IncomingMessage.prototype,
   response: ServerResponse.prototype,
@@ -53,7 +35,7 @@ export function replace<Method extends (...args: never[]) => unknown>(
 }
 
 /** Whether it is the server's own code that reads or writes a property. */
-export function isOurs(): boolean {
+function isOurs(): boolean {
   const [, , , ...callers] = (new Error().stack ?? '').split('\n');
   const caller = callers.find((line) => !line.includes('(<anonymous>)')) ?? '';
   return caller.includes('/packages/server/src/');

@@ -1,4 +1,4 @@
-import { isFanoutAdapter, waitingBytesOf, type FanoutOptions } from '@fanfare/fanout';
+import { isFanoutAdapter, waitingBytesOf } from '@fanfare/fanout';
 import type { Form } from '@fanfare/protocol';
 import type { Server, Socket } from 'socket.io';
 import { PacketType } from 'socket.io-parser';
@@ -7,7 +7,6 @@ import type { FanOut } from '../message-path/fan-out.ts';
 import type { Audience, LiveEvent } from '../message-path/peer-events.ts';
 import type { Logger } from '../observability/logger.ts';
 import { EncodedArgument } from './encoded-argument.ts';
-import type { PollingResponses } from './polling-responses.ts';
 
 /**
  * The prefix of Fanfare's rooms. It separates them from the app's rooms, and from the room of each socket
@@ -45,32 +44,6 @@ class RoomNames {
   }
 }
 
-/**
- * The argument of a live message. A client that has no space for the message continues from the position
- * before it.
- */
-class LiveArgument extends EncodedArgument {
-  readonly event: LiveEvent;
-
-  constructor(event: LiveEvent) {
-    super(event.argumentJson);
-    this.event = event;
-  }
-}
-
-/** Lets slow sockets continue from the log, at their own pace. */
-export function overflowTo(
-  connectionOf: (socket: Socket) => Connection | undefined,
-): NonNullable<FanoutOptions['onOverflow']> {
-  return (socket, _rooms, [, argument]) => {
-    const connection = connectionOf(socket);
-    // Any other broadcast cannot be read from the log, and cannot be reported as a gap.
-    if (!connection || !(argument instanceof LiveArgument)) return 'disconnect';
-    connection.overflow(argument.event);
-    return 'drop';
-  };
-}
-
 /** Informs connections when their sockets have space again. @returns a function that stops this */
 export function watchDrained(
   io: Server,
@@ -86,12 +59,10 @@ export function watchDrained(
 export class RoomFanOut implements FanOut {
   readonly #names = { plain: new RoomNames('plain'), envelope: new RoomNames('envelope') };
   readonly #io: Server;
-  readonly #polling: PollingResponses;
   readonly #logger: Logger;
 
-  constructor(io: Server, polling: PollingResponses, logger: Logger) {
+  constructor(io: Server, logger: Logger) {
     this.#io = io;
-    this.#polling = polling;
     this.#logger = logger;
   }
 
@@ -99,16 +70,13 @@ export class RoomFanOut implements FanOut {
     const rooms = new Set<string>();
     const names = this.#names[event.form];
     for (const audience of event.audiences) rooms.add(names.of(audience));
-    this.#polling.mark();
-    let sent = 0;
     try {
-      sent = this.#broadcast(rooms, [event.name, new LiveArgument(event)]);
+      return this.#broadcast(rooms, [event.name, new EncodedArgument(event.argumentJson)]);
     } catch (err) {
       const audiences = event.audiences.map(({ name }) => name);
       this.#logger.error({ err, audiences }, 'a delivery failed');
+      return 0;
     }
-    const polled = this.#polling.unmark();
-    return Math.max(0, sent - polled);
   }
 
   #broadcast(rooms: Set<string>, data: readonly unknown[]): number {

@@ -1,6 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 
-/** Node accepts one connection in a turn. With two turns for a handshake, which costs more than most requests, others are accepted in time. */
+/**
+ * Node accepts one connection in a turn. With two turns for a handshake, which costs more than most requests,
+ * others are accepted in time.
+ */
 const turnsEach = 2;
 
 /** How many of those that wait are looked at in a turn: thousands may wait. */
@@ -21,7 +24,10 @@ interface Waiting {
   readonly decide: (refusal: string | undefined) => void;
 }
 
-/** Lets handshakes take turns with everything else. Thousands at once would delay all clients that are already connected. */
+/**
+ * Lets handshakes take turns with everything else. Thousands at once would delay all clients that are already
+ * connected.
+ */
 export class HandshakeTurns {
   readonly #options: HandshakeTurnsOptions;
   readonly #waiting = new Set<Waiting>();
