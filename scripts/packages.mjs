@@ -15,7 +15,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { root } from './prepare.mjs';
 
 /** The packages with an API. */
-const libraries = ['protocol', 'fanout', 'client', 'server'];
+const libraries = ['protocol', 'fanout', 'engine', 'client', 'server'];
 
 /** The packages whose CommonJS modules `bundle` creates. */
 const bundled = new Set(['client']);
@@ -27,7 +27,7 @@ const specifier = /(from '|import '|import\(["'])(\.{1,2}\/[^'"]+?)\.ts(?=['"])/
 
 /** Must be called after every run of tsc. */
 export function finishPackages() {
-  for (const name of [...libraries, 'engine', 'cli']) removeOutdated(`${root}packages/${name}`);
+  for (const name of [...libraries, 'cli']) removeOutdated(`${root}packages/${name}`);
   for (const name of libraries) {
     const folder = `${root}packages/${name}`;
     for (const file of declarationsIn(`${folder}/dist`)) {

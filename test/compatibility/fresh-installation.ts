@@ -12,7 +12,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
  * The project of a user who installs the packages: an app with the command, the SDK, the server and the
  * adapter.
  */
-const folders = ['protocol', 'fanout', 'client', 'console', 'server', 'cli'];
+const folders = ['protocol', 'fanout', 'engine', 'client', 'console', 'server', 'cli'];
 
 /** Versions that only our lock file sets, not a fresh installation. */
 const interesting = ['socket.io', 'engine.io', 'engine.io/node_modules/ws', 'ws', 'fastify', 'lmdb'];
