@@ -20,10 +20,14 @@ interface Client {
 
 type Connect = (url: string, options: object) => Client;
 
-const versions = ['3.1', '4.0', '4.4'] as const;
+const clients: Readonly<Record<string, unknown>> = {
+  '3.1': require('socket.io-client-3.1'),
+  '4.0': require('socket.io-client-4.0'),
+  '4.4': require('socket.io-client-4.4'),
+};
 
 function connect(version: string, url: string, transport: Transport): Client {
-  const { io } = require(`socket.io-client-${version}`) as { readonly io: Connect };
+  const { io } = clients[version] as { readonly io: Connect };
   const both = ['polling', 'websocket'];
   const client = io(url, { transports: transport === 'upgrade' ? both : [transport], forceNew: true });
   onTestFinished(() => client.close());
@@ -35,7 +39,7 @@ function acknowledged(client: Client, event: string, argument: object): Promise<
   return within(soonMs, `${event} is acknowledged`, answer);
 }
 
-describe.each(versions)('socket.io-client %s', (version) => {
+describe.each(Object.keys(clients))('socket.io-client %s', (version) => {
   it.each(transports)('a client over %s subscribes, publishes and receives', async (transport) => {
     const { url } = await startServer({ rules: [{ match: '**', create: 'publish' }] });
     const client = connect(version, url, transport);
