@@ -21,9 +21,9 @@ interface Client {
 type Connect = (url: string, options: object) => Client;
 
 const clients: Readonly<Record<string, unknown>> = {
-  '3.1': require('socket.io-client-3.1'),
-  '4.0': require('socket.io-client-4.0'),
-  '4.4': require('socket.io-client-4.4'),
+  '3.1': require('socket.io-client-3.1') as unknown,
+  '4.0': require('socket.io-client-4.0') as unknown,
+  '4.4': require('socket.io-client-4.4') as unknown,
 };
 
 function connect(version: string, url: string, transport: Transport): Client {
