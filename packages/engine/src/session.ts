@@ -114,7 +114,8 @@ export class Session implements PollingOwner, InboxOwner, Pinged, PendingLogin, 
   offer(packets: readonly OutgoingPacket[]): boolean {
     const transport = this.#transport;
     if (this.#state !== 'open' || !transport) return true;
-    const bytes = packets.reduce((sum, packet) => sum + packet.bytes, 0);
+    let bytes = 0;
+    for (const packet of packets) bytes += packet.bytes;
     const { backlog, options } = this.#parts;
     if (!this.#isSlow) {
       if (bytes > smallBytes) backlog.evictFor(bytes);
