@@ -1,6 +1,6 @@
 /*
- * The Socket.IO client in a real browser: over each transport, in a Web Worker, and on a page that is left and
- * comes back from the back/forward cache.
+ * The Socket.IO client in a real browser: over each transport, in a Web Worker, and on a page that is left
+ * and comes back from the back/forward cache.
  */
 import { createServer } from 'node:http';
 import type { Browser, Page } from 'playwright-core';
@@ -49,7 +49,7 @@ async function startApp(pages: Readonly<Record<string, (url: string) => string>>
   return [origin, url];
 }
 
-async function untilSeen(page: Page, message: unknown): Promise<void> {
+async function expectSeen(page: Page, message: unknown): Promise<void> {
   let seen: unknown[] = [];
   await until('the page sees the message', () => seen.includes(message), {
     step: async () => {
@@ -57,6 +57,7 @@ async function untilSeen(page: Page, message: unknown): Promise<void> {
     },
     soFar: () => seen,
   });
+  expect(seen).toContain(message);
 }
 
 async function open(address: string): Promise<Page> {
@@ -72,16 +73,18 @@ const document = (script: string, url: string): string =>
 
 describe.each(transports)('a page whose client uses %s', (transport) => {
   it('a page subscribes and gets messages', async () => {
+    // Proves: `expectSeen` fails if the page does not get the message.
     const [origin, url] = await startApp({
       '/': (server) => document(`${subscribing(server, transport)} window.read = () => seen;`, server),
     });
     const page = await open(`${origin}/`);
-    await untilSeen(page, 'subscribed');
+    await expectSeen(page, 'subscribed');
     await publish(url, { topic: 'news', message: 'é' });
-    await untilSeen(page, 'é');
+    await expectSeen(page, 'é');
   });
 
   it('a Web Worker subscribes and gets messages', async () => {
+    // Proves: `expectSeen` fails if the worker does not get the message.
     const [origin, url] = await startApp({
       '/': (server) =>
         document(
@@ -95,9 +98,9 @@ describe.each(transports)('a page whose client uses %s', (transport) => {
         setInterval(() => postMessage(seen), 20);`,
     });
     const page = await open(`${origin}/`);
-    await untilSeen(page, 'subscribed');
+    await expectSeen(page, 'subscribed');
     await publish(url, { topic: 'news', message: 1 });
-    await untilSeen(page, 1);
+    await expectSeen(page, 1);
   });
 
   it('a page that is left and comes back gets messages again', async () => {
@@ -106,7 +109,7 @@ describe.each(transports)('a page whose client uses %s', (transport) => {
       '/other': () => '<!doctype html><title>Another page</title>',
     });
     const page = await open(`${origin}/`);
-    await untilSeen(page, 'subscribed');
+    await expectSeen(page, 'subscribed');
     await page.goto(`${origin}/other`);
     await page.goBack();
     let number = 0;
