@@ -3,7 +3,6 @@ import type { EngineOptions } from './options.ts';
 
 /** A session whose client has not logged in. */
 export interface PendingLogin {
-  readonly isPolling: boolean;
   close(reason: string): void;
   /** Ends the session at once: a client that breaks a limit gets no time to answer. */
   cut(reason: string): void;
@@ -25,10 +24,7 @@ export class Logins<T extends PendingLogin> {
 
   constructor(options: EngineOptions) {
     this.#options = options;
-    // A client that does not poll would never learn that its session is closed.
-    this.#deadlines = new Deadlines(options.loginTimeoutMs, (session) =>
-      session.isPolling ? session.cut('login timeout') : session.close('login timeout'),
-    );
+    this.#deadlines = new Deadlines(options.loginTimeoutMs, (session) => session.close('login timeout'));
   }
 
   get pending(): number {
