@@ -272,7 +272,7 @@ function partsOf<I>(app: App<I>, options: EngineOptions, onGone: SessionParts['o
     direct: new DirectWrites(),
     arrivals: options.arrivals ?? sharedArrivals,
     closingPolling: new Deadlines(Math.min(pollingCloseTimeoutMs, silenceMs), terminate),
-    closingWebSockets: new Deadlines(options.closeTimeoutMs, terminate),
+    closingSoon: new Deadlines(options.closeTimeoutMs, terminate),
     onPolled: (deliveries) => app.polled?.(deliveries),
     backlog: new Backlog({ ...options, sharedBytes: () => frames.bytes }),
     turns: new InboxTurns(options),

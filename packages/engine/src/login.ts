@@ -3,7 +3,7 @@ import type { EngineOptions } from './options.ts';
 
 /** A session whose client has not logged in. */
 export interface PendingLogin {
-  close(reason: string): void;
+  close(reason: string, closeReason: string): void;
   /** Ends the session at once: a client that breaks a limit gets no time to answer. */
   cut(reason: string): void;
 }
@@ -24,7 +24,9 @@ export class Logins<T extends PendingLogin> {
 
   constructor(options: EngineOptions) {
     this.#options = options;
-    this.#deadlines = new Deadlines(options.loginTimeoutMs, (session) => session.close('login timeout'));
+    this.#deadlines = new Deadlines(options.loginTimeoutMs, (session) =>
+      session.close('login timeout', 'The login took too long.'),
+    );
   }
 
   get pending(): number {

@@ -102,14 +102,15 @@ export class PollingTransport implements Transport, Flushable {
     this.#packets = [];
     this.#bytes = 0;
     this.#isClosed = true;
-    this.#parts.closingPolling.delete(this);
+    this.#forgetDeadlines();
     this.#answer([noop]);
   }
 
-  close(): void {
+  close(reason?: string): void {
     if (this.#isClosing || this.#isClosed) return;
     this.#isClosing = true;
-    this.#parts.closingPolling.add(this);
+    const { closingPolling, closingSoon } = this.#parts;
+    (reason === undefined ? closingPolling : closingSoon).add(this);
     this.#scheduleFlush();
   }
 
@@ -123,9 +124,14 @@ export class PollingTransport implements Transport, Flushable {
     this.#isClosed = true;
     this.#packets = [];
     this.#bytes = 0;
-    this.#parts.closingPolling.delete(this);
+    this.#forgetDeadlines();
     if (this.#post && !this.#post.readableEnded) this.#post.destroy();
     this.#owner.lost('transport close', this);
+  }
+
+  #forgetDeadlines(): void {
+    this.#parts.closingPolling.delete(this);
+    this.#parts.closingSoon.delete(this);
   }
 
   #count(packets: readonly OutgoingPacket[]): void {

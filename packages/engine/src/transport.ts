@@ -46,7 +46,8 @@ export interface TransportParts {
   readonly arrivals: ArrivalBudget;
   /** Transports that are being closed, and are cut off when their time is over. */
   readonly closingPolling: Deadlines<Transport>;
-  readonly closingWebSockets: Deadlines<Transport>;
+  /** The same for WebSockets, and for clients that are refused. */
+  readonly closingSoon: Deadlines<Transport>;
   /** Called with the number of deliveries that a poll has taken. */
   readonly onPolled: (deliveries: number) => void;
 }
@@ -65,7 +66,7 @@ export interface Transport {
   send(packet: OutgoingPacket): void;
   pause(): void;
   resume(): void;
-  /** Sends what waits, and closes. */
+  /** Sends what waits, and closes. @param reason - why the client is refused, if it is */
   close(reason?: string): void;
   /** Closes at once, and drops what waits. */
   terminate(): void;

@@ -142,7 +142,7 @@ export class WebSocketTransport implements Transport, Flushable {
     this.#isClosing = true;
     this.#closeReason = reason;
     // A client that is refused does not get the time to read what waits.
-    if (reason !== undefined) this.#parts.closingWebSockets.add(this);
+    if (reason !== undefined) this.#parts.closingSoon.add(this);
     this.#scheduleFlush();
   }
 
@@ -170,7 +170,7 @@ export class WebSocketTransport implements Transport, Flushable {
   takeClose(): void {
     this.#isClosed = true;
     this.#arrival.end();
-    this.#parts.closingWebSockets.delete(this);
+    this.#parts.closingSoon.delete(this);
     this.#leaveChain();
     this.owner.read(this);
     this.owner.lost('transport close', this);
@@ -207,7 +207,7 @@ export class WebSocketTransport implements Transport, Flushable {
     const reason = this.#closeReason;
     if (reason !== undefined) return this.#webSocket.close(protocolError, cutReason(reason));
     this.#webSocket.close();
-    if (!this.#isClosed) this.#parts.closingWebSockets.add(this);
+    if (!this.#isClosed) this.#parts.closingSoon.add(this);
   }
 
   #pong(): void {
