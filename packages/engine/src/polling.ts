@@ -57,6 +57,12 @@ export class PollingTransport implements Transport, Flushable {
     this.#scheduleFlush();
   }
 
+  offer(packets: readonly OutgoingPacket[]): boolean {
+    if (!this.#owner.mayWait(bytesOf(packets))) return false;
+    for (const packet of packets) this.send(packet);
+    return true;
+  }
+
   flush(): number {
     this.#isScheduled = false;
     if (!this.#poll) return 0;
@@ -68,7 +74,7 @@ export class PollingTransport implements Transport, Flushable {
     if (texts.length === 0 && this.#isReleasing) texts.push(noop);
     if (texts.length === 0) return 0;
     this.#packets = this.#packets.slice(packets.length);
-    const bytes = packets.reduce((sum, packet) => sum + packet.bytes, 0);
+    const bytes = bytesOf(packets);
     this.#bytes -= bytes;
     this.#answer(texts);
     this.#count(packets);
@@ -211,6 +217,10 @@ export class PollingTransport implements Transport, Flushable {
     };
     request.on('data', onData).once('end', onEnd).once('close', onClose);
   }
+}
+
+function bytesOf(packets: readonly OutgoingPacket[]): number {
+  return packets.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 function respond(response: ServerResponse, type: string, body: string): void {

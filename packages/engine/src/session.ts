@@ -114,17 +114,16 @@ export class Session implements PollingOwner, InboxOwner, Pinged, PendingLogin, 
   offer(packets: readonly OutgoingPacket[]): boolean {
     const transport = this.#transport;
     if (this.#state !== 'open' || !transport) return true;
-    let bytes = 0;
-    for (const packet of packets) bytes += packet.bytes;
-    const { backlog, options } = this.#parts;
-    if (!this.#isSlow) {
-      if (bytes > smallBytes) backlog.evictFor(bytes);
-    } else if (transport.waitingBytes + bytes > options.outboxBytesMax || !backlog.fits(bytes)) {
-      this.#hasMissed = true;
-      return false;
-    }
-    for (const packet of packets) transport.send(packet);
+    const isTaken = transport.offer(packets);
+    if (!isTaken) this.#hasMissed = true;
     this.changed();
+    return isTaken;
+  }
+
+  mayWait(bytes: number): boolean {
+    const { backlog, options } = this.#parts;
+    if (this.#isSlow) return this.waitingBytes + bytes <= options.outboxBytesMax && backlog.fits(bytes);
+    if (bytes > smallBytes) backlog.evictFor(bytes);
     return true;
   }
 

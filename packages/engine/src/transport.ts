@@ -16,14 +16,16 @@ export class OutgoingPacket {
   readonly text: string;
   /** Whether the packet counts as a delivery when a poll has taken it. */
   readonly isDelivery: boolean;
-  readonly bytes: number;
   #frame: Frame | undefined;
 
   /** @param text - an Engine.IO packet */
   constructor(text: string, isDelivery = false) {
     this.text = text;
     this.isDelivery = isDelivery;
-    this.bytes = Buffer.byteLength(text);
+  }
+
+  get bytes(): number {
+    return Buffer.byteLength(this.text);
   }
 
   /** The packet as a frame of a WebSocket. */
@@ -64,6 +66,8 @@ export interface Transport {
   /** Grows whenever the client takes something. */
   readonly progress: number;
   send(packet: OutgoingPacket): void;
+  /** Sends messages, all or none. @returns whether the owner lets them wait */
+  offer(packets: readonly OutgoingPacket[]): boolean;
   pause(): void;
   resume(): void;
   /** Sends what waits, and closes. @param reason - why the client is refused, if it is */
@@ -78,6 +82,8 @@ export interface TransportOwner {
   receive(packet: string | undefined, from: Transport): void;
   /** Bytes and the heads of frames have come. @returns false if the client may not send so many */
   allow(bytes: number, frames: number): boolean;
+  /** Whether so many bytes more may wait for the client. */
+  mayWait(bytes: number): boolean;
   /** The transport has sent something, or is slow now. */
   changed(from: Transport): void;
   /** The client has read nearly everything. */

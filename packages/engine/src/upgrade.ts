@@ -52,6 +52,10 @@ export class Upgrade implements TransportOwner {
     this.#end(false);
   }
 
+  mayWait(): boolean {
+    return false;
+  }
+
   changed(): void {}
   read(): void {}
 

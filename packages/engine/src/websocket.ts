@@ -1,6 +1,14 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { KernelWriter, pieceOf, type Flushable, type FrameChain, type PieceOf } from '@fanfare/fanout/outbox';
+import {
+  encodeTextFrames,
+  Frame,
+  KernelWriter,
+  pieceOf,
+  type Flushable,
+  type FrameChain,
+  type PieceOf,
+} from '@fanfare/fanout/outbox';
 import { WebSocket, WebSocketServer, type RawData } from 'ws';
 import { Arrival } from './arrival-budget.ts';
 import { FrameCount } from './frame-count.ts';
@@ -112,6 +120,22 @@ export class WebSocketTransport implements Transport, Flushable {
   }
 
   send({ frame }: OutgoingPacket): void {
+    this.#add(frame);
+  }
+
+  offer(packets: readonly OutgoingPacket[]): boolean {
+    // A packet for many clients has one frame for all of them. A page takes little more memory than its bytes.
+    const [only] = packets;
+    const frame =
+      only && packets.length === 1
+        ? only.frame
+        : new Frame(encodeTextFrames(packets.map(({ text }) => text.slice(1))));
+    const isTaken = this.owner.mayWait(frame.buffer.length);
+    if (isTaken) this.#add(frame);
+    return isTaken;
+  }
+
+  #add(frame: Frame): void {
     if (this.#isClosing || this.#isClosed) return;
     const { chains, options } = this.#parts;
     // Frames that are held may exceed the limit: the kernel gets them before they count as waiting.

@@ -240,7 +240,7 @@ describe('a connection before login', () => {
   });
 
   it('a connection that does not log in within `loginTimeoutMs` is closed', async () => {
-    const { url } = await startServer({ loginTimeoutMs: 200 });
+    const { url } = await startServer({ loginTimeoutMs: 1_000 });
     const socket = await openWebSocket(url);
     await within(soonMs, 'the server closes the connection that waits too long', once(socket, 'close'));
   });
@@ -265,7 +265,7 @@ describe('a connection after login', () => {
   it.each(['websocket', 'polling'] as const)(
     'a connection over %s is closed when its client leaves the namespace and does not return',
     async (name) => {
-      const { url } = await startServer({ loginTimeoutMs: 200 });
+      const { url } = await startServer({ loginTimeoutMs: 1_000 });
       const client = await connectClient(url, name);
       const closed = nextEvent(client.io.engine, 'close', "the server closes the client's transport");
       client.io.engine.write('1');
