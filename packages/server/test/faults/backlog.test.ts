@@ -7,16 +7,21 @@ import { declareTopics, publishHttp } from './http.ts';
 import { startServerProcess } from './server-process.ts';
 
 const topic = 'orders';
+const rules = JSON.stringify([{ match: topic, keep: { bytes: '1GiB' } }]);
 const missed = 100_000;
 const batch = 2_500;
-const text = 'x'.repeat(450);
-/** All envelopes together have some 55 MB: a server without backpressure would need that much more memory. */
-const growthBytesMax = 32 * 2 ** 20;
+const text = 'x'.repeat(1_500);
+/** All envelopes together have some 160 MB: a server without backpressure would need that much more memory. */
+const growthBytesMax = 64 * 2 ** 20;
 
 it.skipIf(process.platform !== 'linux')(
   'a slow reader gets a hundred thousand missed messages while the server uses little memory and more are published',
   async () => {
-    const { server, url } = await startServerProcess({ data: temporaryDirectory(), port: 0 });
+    const { server, url } = await startServerProcess({
+      data: temporaryDirectory(),
+      port: 0,
+      flags: ['--rules', rules],
+    });
     await declareTopics(url, [topic]);
     let published = 0;
     const publish = async (count: number): Promise<void> => {
