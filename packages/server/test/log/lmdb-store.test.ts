@@ -354,7 +354,7 @@ async function openFailing(): Promise<{ store: LmdbStore; file: FailingFile; dir
   await lock.waitUntilFree();
   const file = new FailingFile(directory);
   await lock.acquire(ownerTable(file));
-  const space = await FreeSpace.open(file.path, () => file.space);
+  const space = await FreeSpace.open(file.path, file);
   lock.lease.watch(file.files);
   return { store: new LmdbStore({ directory, file, space, lock }), file, directory };
 }

@@ -9,11 +9,11 @@ const stepShare = 1 / 16;
 /** Reserved for removals, which free space, and for the next start, which writes a little. */
 const leftBytes = 256 * 1024;
 
-/** The use of a data file. */
-export interface SpaceStats {
-  /** The end of the data in the file. */
+/** The use of a data file after the last change. */
+export interface SpaceUse {
+  /** The end of the data in the file, in bytes. */
   readonly dataBytes: number;
-  /** The free part of the data. */
+  /** The free part of the data, in bytes. */
   readonly freeBytes: number;
 }
 
@@ -23,17 +23,20 @@ export interface SpaceStats {
  */
 export class FreeSpace {
   readonly #file: FileHandle;
-  readonly #stats: () => SpaceStats;
-  /** The allocated bytes after the end of the data, at least. */
+  readonly #use: SpaceUse;
+  /**
+   * The allocated bytes after the end of the data, at least. Each commit counts with the most that it can
+   * take, so the use is read only when this is used up.
+   */
   #spare = 0;
 
-  private constructor(file: FileHandle, stats: () => SpaceStats) {
+  private constructor(file: FileHandle, use: SpaceUse) {
     this.#file = file;
-    this.#stats = stats;
+    this.#use = use;
   }
 
-  static async open(path: string, stats: () => SpaceStats): Promise<FreeSpace> {
-    return new FreeSpace(await open(path, 'r+'), stats);
+  static async open(path: string, use: SpaceUse): Promise<FreeSpace> {
+    return new FreeSpace(await open(path, 'r+'), use);
   }
 
   /**
@@ -51,12 +54,13 @@ export class FreeSpace {
     await this.#file.close();
   }
 
+  /** Extends the file even if the space suffices for now: reading its use takes time in every such commit. */
   async #extend(bytes: number, isRemoval: boolean): Promise<void> {
-    const { dataBytes } = this.#stats();
+    const { dataBytes } = this.#use;
     const { size } = await this.#file.stat();
-    this.#spare = size - dataBytes;
-    if (this.#spare >= bytes + leftBytes) return;
     const step = Math.min(Math.max(size * stepShare, stepBytesMin), stepBytesMax);
+    this.#spare = size - dataBytes;
+    if (this.#spare >= bytes + leftBytes + step / 2) return;
     try {
       await this.#fill(Math.max(size, dataBytes), dataBytes + bytes + leftBytes + step);
     } catch (error) {
@@ -72,7 +76,7 @@ export class FreeSpace {
     if (this.#spare >= bytes + leftBytes) return true;
     if (isRemoval) return this.#spare >= leftBytes / 2;
     // The free space is fragmented, and its newest part cannot be used yet.
-    return this.#spare >= leftBytes && this.#stats().freeBytes >= 8 * (bytes + leftBytes);
+    return this.#spare >= leftBytes && this.#use.freeBytes >= 8 * (bytes + leftBytes);
   }
 
   /** Writes zeros: only written pages have their place on the disk. */

@@ -80,7 +80,7 @@ export async function openLmdbStore(directory: string, options: LmdbStoreOptions
     await lock.acquire(ownerTable(file, onDamage));
     file.openTables();
     checkChunks(file, onDamage);
-    space = await FreeSpace.open(file.path, () => opened.space);
+    space = await FreeSpace.open(file.path, file);
     const from = readFormat(file, directory);
     if (from === undefined) file.writeExclusively(() => changesFrom(opened, from));
     else if (from !== format && !isReadOnly) await migrate(from, { directory, file, space, onProgress });
@@ -138,7 +138,7 @@ export class LmdbStore implements Store {
   }
 
   get diskBytes(): number {
-    const { dataBytes, freeBytes } = this.#file.space;
+    const { dataBytes, freeBytes } = this.#file;
     return dataBytes - freeBytes;
   }
 
