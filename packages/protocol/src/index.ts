@@ -30,6 +30,7 @@ export {
   type Pattern,
 } from './pattern.ts';
 export {
+  encodePublishResult,
   idBytesMax,
   messageDepthMax,
   parseId,

@@ -1,5 +1,5 @@
 import { refuseField, type Refused } from './errors.ts';
-import { exceedsBytes } from './topic.ts';
+import { encodeTopic, exceedsBytes } from './topic.ts';
 
 /** Maximum length of the id of a publish, in bytes of UTF-8. */
 export const idBytesMax = 255;
@@ -26,6 +26,14 @@ export interface PublishResult {
 
 /** The acknowledgement of `publish`, and the result of one message of a batch (PROTOCOL.md 4.4). */
 export type PublishAnswer = PublishResult | Refused;
+
+/** Encodes the acknowledgement of a publish as JSON text: the text that `JSON.stringify` returns for it. */
+export function encodePublishResult({ topic, offset, time, id, duplicate, stored }: PublishResult): string {
+  const offsetJson = offset === undefined ? '' : `,"offset":"${offset}"`;
+  const idJson = id === undefined ? '' : `,"id":${JSON.stringify(id)}`;
+  const duplicateJson = duplicate === undefined ? '' : ',"duplicate":true';
+  return `{"ok":true,"topic":${encodeTopic(topic)}${offsetJson},"time":${time}${idJson}${duplicateJson},"stored":"${stored}"}`;
+}
 
 const controlCharacter = /\p{Cc}/u;
 

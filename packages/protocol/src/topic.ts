@@ -1,4 +1,5 @@
 import { refuseField } from './errors.ts';
+import { rememberLast } from './remember-last.ts';
 
 declare const legalTopic: unique symbol;
 
@@ -38,6 +39,10 @@ const utf8 = new TextEncoder();
  *   `topic_name_invalid`
  */
 export function parseTopic(input: unknown): Topic {
+  return topicOf(typeof input === 'string' ? input : parseName(input));
+}
+
+const topicOf = rememberLast((input: string): Topic => {
   const name = parseName(input);
   for (const segment of name.split('/')) {
     if (segment === '*' || segment === '**') {
@@ -45,7 +50,10 @@ export function parseTopic(input: unknown): Topic {
     }
   }
   return name as Topic;
-}
+});
+
+/** Encodes a topic, or a pattern, as JSON text. */
+export const encodeTopic: (topic: string) => string = rememberLast((topic: string) => JSON.stringify(topic));
 
 /** Checks the rules that topics and patterns have in common. */
 export function parseName(input: unknown): string {

@@ -45,6 +45,20 @@ describe('topic names', () => {
     );
   });
 
+  it('a topic is accepted or refused in the same way however often it comes', () => {
+    const few = fc.uniqueArray(anyText, { minLength: 1, maxLength: 3 });
+    const sequence = few.chain((texts) => fc.array(fc.constantFrom(...texts), { maxLength: 9 }));
+    fc.assert(
+      fc.property(sequence, (texts) => {
+        for (const text of texts) {
+          if (isLegal(text)) expect(parseTopic(text)).toBe(text);
+          else expect(() => parseTopic(text)).toThrow(FanfareError);
+        }
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
   it.each([
     'news',
     'breaking news',

@@ -10,15 +10,22 @@ const lines = { 'content-type': 'application/x-ndjson' };
 /** The result of one message. */
 type Result = Partial<Omit<PublishResult, 'ok'>> & { readonly ok: boolean; readonly error?: Problem };
 
+/** Parses the results of a batch, and makes sure that JSON.stringify would have printed each as it is. */
 function resultsOf({ status, type, text }: HttpAnswer): Result[] {
   expect(status).toBe(200);
-  if (type.startsWith('application/json')) return JSON.parse(text) as Result[];
+  if (type.startsWith('application/json')) {
+    const all = JSON.parse(text) as Result[];
+    expect(text).toBe(JSON.stringify(all));
+    return all;
+  }
   expect(type).toMatch(/^application\/x-ndjson/);
   expect(text === '' || text.endsWith('\n')).toBe(true);
-  return text
+  const all = text
     .split('\n')
     .slice(0, -1)
     .map((line) => JSON.parse(line) as Result);
+  expect(text).toBe(all.map((result) => `${JSON.stringify(result)}\n`).join(''));
+  return all;
 }
 
 /** For each message `ok`, or the error's code. */

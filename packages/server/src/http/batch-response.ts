@@ -1,4 +1,4 @@
-import { refuseField, type PublishAnswer } from '@fanfare/protocol';
+import { encodePublishResult, refuseField, type Refused } from '@fanfare/protocol';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { MessagePath } from '../message-path/message-path.ts';
 import type { BatchResult } from '../message-path/publish-many.ts';
@@ -36,9 +36,11 @@ export async function publishBatch(
   const { rights } = request;
   const input = kind === 'lines' ? { lines: linesOf(text, batchMessagesMax) } : { array: text };
   const results = await path.publishMany(rights, input, sourceOf(request));
-  const answers = results.map((result) => answerOf(result, logger));
-  if (kind === 'array') return reply.type('application/json; charset=utf-8').send(JSON.stringify(answers));
-  return reply.type(linesType).send(answers.map((answer) => `${JSON.stringify(answer)}\n`).join(''));
+  const separator = kind === 'lines' ? '\n' : ',';
+  let answers = '';
+  for (const result of results) answers += encodeAnswer(result, logger) + separator;
+  if (kind === 'lines') return reply.type(linesType).send(answers);
+  return reply.type('application/json; charset=utf-8').send(`[${answers.slice(0, -1)}]`);
 }
 
 /** Splits a text into lines, without empty lines. It stops after one line more than a batch can have. */
@@ -55,7 +57,9 @@ function linesOf(text: string, linesMax: number): readonly string[] {
   return lines;
 }
 
-function answerOf(result: BatchResult, logger: Logger): PublishAnswer {
-  if (!(result instanceof Error)) return result;
-  return { ok: false, error: asRefusal(result, logger).toProblem() };
+/** Encodes the answer to one message as JSON text. */
+function encodeAnswer(result: BatchResult, logger: Logger): string {
+  if (!(result instanceof Error)) return encodePublishResult(result);
+  const refused: Refused = { ok: false, error: asRefusal(result, logger).toProblem() };
+  return JSON.stringify(refused);
 }
