@@ -9,7 +9,6 @@ import { idOf, sourceOf } from './request-fields.ts';
 
 export interface BatchOptions {
   readonly path: Pick<MessagePath, 'publishMany'>;
-  readonly batchMessagesMax: number;
   readonly logger: Logger;
 }
 
@@ -26,7 +25,7 @@ export async function publishBatch(
   request: FastifyRequest,
   { kind, text }: PublishBody,
   reply: FastifyReply,
-  { path, batchMessagesMax, logger }: BatchOptions,
+  { path, logger }: BatchOptions,
 ): Promise<FastifyReply> {
   if (idOf(request) !== undefined) {
     const detail =
@@ -34,27 +33,13 @@ export async function publishBatch(
     throw refuseField('bad_request', 'Idempotency-Key', detail);
   }
   const { rights } = request;
-  const input = kind === 'lines' ? { lines: linesOf(text, batchMessagesMax) } : { array: text };
+  const input = kind === 'lines' ? { lines: text } : { array: text };
   const results = await path.publishMany(rights, input, sourceOf(request));
   const separator = kind === 'lines' ? '\n' : ',';
   let answers = '';
   for (const result of results) answers += encodeAnswer(result, logger) + separator;
   if (kind === 'lines') return reply.type(linesType).send(answers);
   return reply.type('application/json; charset=utf-8').send(`[${answers.slice(0, -1)}]`);
-}
-
-/** Splits a text into lines, without empty lines. It stops after one line more than a batch can have. */
-function linesOf(text: string, linesMax: number): readonly string[] {
-  const lines: string[] = [];
-  // Empty lines are skipped all at once: there may be 16 million.
-  const filled = /[^ \t\r\n]/g;
-  for (let begin = filled.exec(text); begin && lines.length <= linesMax; begin = filled.exec(text)) {
-    const newline = text.indexOf('\n', begin.index);
-    const end = newline === -1 ? text.length : newline;
-    lines.push(text.slice(begin.index, end));
-    filled.lastIndex = end;
-  }
-  return lines;
 }
 
 /** Encodes the answer to one message as JSON text. */

@@ -40,7 +40,6 @@ export interface HttpOptions extends ResponseLimits {
   readonly node: NodeInside;
   readonly publishBytesMax: number;
   readonly batchBytesMax: number;
-  readonly batchMessagesMax: number;
   /** How long a whole request can take to arrive. */
   readonly requestTimeoutMs: number;
   readonly refuse: Refuse;

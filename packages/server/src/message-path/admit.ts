@@ -5,6 +5,7 @@ import { encodeMessage } from './encode-message.ts';
 import { cutMember, type JsonValue } from './json-text.ts';
 import { checkMessage, refusalBySize } from './message-size.ts';
 import { permitPublishing } from './permit.ts';
+import type { PublishMembers } from './publish-scanner.ts';
 import { notJson } from './refusals.ts';
 
 /** A publish `{topic, message, id?}` as it was received. */
@@ -67,6 +68,15 @@ export class Admission {
     return this.#admit(rights, fields('topic'), fields('id'), encode, createsTopic);
   }
 
+  /**
+   * Admits a publish that was scanned.
+   *
+   * @throws FanfareError
+   */
+  admitMembers(rights: Rights, { topic, id, message }: PublishMembers): NewRecord {
+    return this.#admit(rights, topic, id, () => message, false);
+  }
+
   #admitText(rights: Rights, { json, headerId }: PublishText): NewRecord {
     const refusal = refusalBySize(json, this.#options.publishBytesMax);
     if (refusal) throw refusal;
@@ -96,18 +106,21 @@ export class Admission {
     }
     const { publishBytesMax, isCovered } = this.#options;
     checkMessage(message, publishBytesMax);
-    const publisher = rights.publisherOf(topic);
-    const { subject } = rights.identity;
-    return {
+    const record: Writable<NewRecord> = {
       topic,
       messageJson: message.text,
-      ...(id !== undefined && { id }),
-      ...(publisher !== undefined && { publisher }),
-      ...(subject !== undefined && { subject }),
       createsTopic: createsTopic || isCovered(topic),
     };
+    const publisher = rights.publisherOf(topic);
+    const { subject } = rights.identity;
+    if (id !== undefined) record.id = id;
+    if (publisher !== undefined) record.publisher = publisher;
+    if (subject !== undefined) record.subject = subject;
+    return record;
   }
 }
+
+type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
 
 function eitherId(bodyId: unknown, headerId: string | undefined): unknown {
   if (headerId === undefined || bodyId === headerId) return bodyId;

@@ -57,39 +57,82 @@ export function structureOf(text: string, max: number): Structure {
  */
 const charactersPerPause = 262_144;
 
+/** Reads usual values of a text in one pass, and leaves others to its caller. */
+export interface ElementScanner<Element> {
+  /**
+   * Reads the value that begins at a place of the text, or after white space there.
+   *
+   * @returns undefined if it is not a usual one
+   */
+  read(start: number): Element | undefined;
+  /** After a value was read: the place of the delimiter after it. */
+  readonly end: number;
+}
+
+/** A scanner for callers that need nothing but texts. */
+const noScanner: ElementScanner<never> = { read: () => undefined, end: 0 };
+
 /**
  * Yields the elements of an array, one text at a time. It does not check that they are JSON. If all of them
  * are, the array is.
  *
  * @param text - need not be JSON
+ * @param scanner - reads the elements of this text that are usual. Each of them is yielded as it was read
  * @returns also undefined, where the caller can yield because the next element is long
  * @throws SyntaxError if the text is not an array, whatever its elements are
  */
-export function* elementsOf(text: string): Generator<string | undefined, void> {
+export function* elementsOf<Element = never>(
+  text: string,
+  scanner: ElementScanner<Element> = noScanner,
+): Generator<Element | string | undefined, void> {
   let start = text.search(notWhite) + 1;
   if (text.charCodeAt(start - 1) !== openBracket) throw new SyntaxError('it is not an array');
-  let isFirst = true;
+  for (let isFirst = true; ; isFirst = false) {
+    const scanned = scanner.read(start);
+    const at: number = scanned === undefined ? yield* endOfElement(text, start) : scanner.end;
+    const element = scanned ?? text.slice(start, at);
+    const end = text.charCodeAt(at);
+    start = at + 1;
+    if (end !== comma) {
+      if (end !== closeBracket) throw new SyntaxError('the array does not end with a bracket');
+      if (notWhite.test(text.slice(start))) throw new SyntaxError('there is text after the array');
+      if (!isFirst || typeof element !== 'string' || notWhite.test(element)) yield element;
+      return;
+    }
+    yield element;
+  }
+}
+
+/** Returns the place after an element. Yields where the caller can yield. */
+function* endOfElement(text: string, start: number): Generator<undefined, number> {
   let place: Place = { at: start, depth: 0 };
   for (;;) {
     const pauseAt = place.at + charactersPerPause;
     place = goOn(text, place, pauseAt);
     if (place.at >= text.length) throw new SyntaxError('the array has no end');
-    if (place.at >= pauseAt) {
-      yield undefined;
-      continue;
-    }
-    const element = text.slice(start, place.at);
-    const end = text.charCodeAt(place.at);
-    start = place.at + 1;
-    if (end !== comma) {
-      if (end !== closeBracket) throw new SyntaxError('the array does not end with a bracket');
-      if (notWhite.test(text.slice(start))) throw new SyntaxError('there is text after the array');
-      if (!isFirst || notWhite.test(element)) yield element;
-      return;
-    }
-    yield element;
-    isFirst = false;
-    place = { at: start, depth: 0 };
+    if (place.at < pauseAt) return place.at;
+    yield undefined;
+  }
+}
+
+/**
+ * Yields the lines of a text, without empty lines.
+ *
+ * @param scanner - as for {@link elementsOf}
+ */
+export function* linesOf<Element>(
+  text: string,
+  scanner: ElementScanner<Element>,
+): Generator<Element | string, void> {
+  // Empty lines are skipped all at once: there may be 16 million.
+  const filled = /[^ \t\r\n]/g;
+  for (let begin = filled.exec(text); begin; begin = filled.exec(text)) {
+    const start = begin.index;
+    const scanned = scanner.read(start);
+    const newline = text.indexOf('\n', scanned === undefined ? start : scanner.end);
+    const end = newline === -1 ? text.length : newline;
+    yield scanned ?? text.slice(start, end);
+    filled.lastIndex = end;
   }
 }
 
@@ -241,7 +284,7 @@ class Cutter {
  * A part of a JSON text without the white space between its tokens. It looks at each character code, because
  * there may be much white space.
  */
-function withoutWhiteSpace(json: string, start: number, end: number): string {
+export function withoutWhiteSpace(json: string, start: number, end: number): string {
   const codes = new Uint16Array(end - start);
   let length = 0;
   let all = 0;

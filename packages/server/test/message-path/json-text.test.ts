@@ -1,37 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cutMember, elementsOf, measure, structureOf } from '../../src/message-path/json-text.ts';
+import { damaged, escapeText, print, whiteSpace } from './printed-json.ts';
 
 const json = fc.jsonValue({ maxDepth: 6, noUnicodeString: false, stringUnit: 'binary' });
 const name = fc.oneof(fc.constantFrom('message', 'topic', 'mess\\age', '"', '__proto__', ''), fc.string());
-const whiteSpace = fc
-  .array(fc.constantFrom(' ', '\n', '\r', '\t'), { maxLength: 3 })
-  .map((characters) => characters.join(''));
-
-/** Prints a value as JSON text in one of many possible ways. */
-function print(value: unknown, next: () => string): string {
-  const parts = (open: string, inner: string[], close: string): string =>
-    `${next()}${open}${next()}${inner.join(`${next()},${next()}`)}${next()}${close}${next()}`;
-  if (Array.isArray(value))
-    return parts(
-      '[',
-      value.map((item) => print(item, next)),
-      ']',
-    );
-  if (typeof value === 'object' && value !== null) {
-    const members = Object.entries(value).map(
-      ([key, inner]) => `${escapeText(key)}${next()}:${print(inner, next)}`,
-    );
-    return parts('{', members, '}');
-  }
-  return typeof value === 'string' ? escapeText(value) : JSON.stringify(value);
-}
-
-function escapeText(text: string): string {
-  return text.length % 2 === 0
-    ? JSON.stringify(text)
-    : `"${[...Array(text.length).keys()].map((at) => `\\u${text.charCodeAt(at).toString(16).padStart(4, '0')}`).join('')}"`;
-}
 
 function depth(value: unknown): number {
   return typeof value === 'object' && value !== null
@@ -106,19 +79,13 @@ describe('the elements of an unknown array', () => {
   const pieces = fc
     .array(fc.constantFrom(...'[]{},:"\\ 10e-', 'null', '\u00a0', '\n'), { maxLength: 12 })
     .map((characters) => characters.join(''));
-  /** An array with a part replaced at any place. */
-  const damaged = fc.tuple(array, fc.nat(), fc.nat({ max: 2 }), pieces).map(([text, at, length, piece]) => {
-    const start = at % (text.length + 1);
-    return text.slice(0, start) + piece + text.slice(start + length);
-  });
-
   it('the elements of an array are those that JSON.parse returns, and other texts are refused', () => {
     let arrays = 0;
     fc.assert(
       fc.property(
         fc.oneof(
           array,
-          damaged,
+          damaged(array, pieces),
           pieces,
           pieces.map((inner) => `[${inner}]`),
         ),
