@@ -53,13 +53,12 @@ function resultOf(record: NewRecord, outcome: AppendOutcome, log: TopicLog): Pub
 
 function acknowledgement({ topic, id }: NewRecord, outcome: Appended): PublishResult {
   const { kind, time, stored } = outcome;
-  return {
-    ok: true,
-    topic,
-    ...(stored !== 'none' && { offset: formatOffset(outcome) }),
-    time,
-    ...(id !== undefined && { id }),
-    ...(kind === 'duplicate' && { duplicate: true }),
-    stored,
-  };
+  // The members are in the order in which they are encoded.
+  const result: { -readonly [Name in keyof PublishResult]?: PublishResult[Name] } = { ok: true, topic };
+  if (stored !== 'none') result.offset = formatOffset(outcome);
+  result.time = time;
+  if (id !== undefined) result.id = id;
+  if (kind === 'duplicate') result.duplicate = true;
+  result.stored = stored;
+  return result as PublishResult;
 }

@@ -23,6 +23,7 @@ export class Broadcaster {
     const { index } = this.#parts;
     for (const record of records) {
       const audiences = index.matching(record.topic);
+      if (audiences.length === 0) continue;
       if (record.ordinal === 0) for (const audience of audiences) audience.unstored++;
       if (!isReservedTopic(record.topic)) this.#broadcastOne(record, audiences, 'plain');
       this.#broadcastOne(record, audiences, 'envelope');
