@@ -112,8 +112,12 @@ export function checkPlaceholders(payload: unknown, attachments: number): void {
 
 /** @param argumentsJson - JSON values with commas between them; empty if the event has no arguments */
 export function encodeEvent(name: string, argumentsJson: string): string {
-  return `2[${JSON.stringify(name)}${argumentsJson === '' ? '' : ','}${argumentsJson}]`;
+  // The events of a page have the same name.
+  if (name !== lastName.name) lastName = { name, json: JSON.stringify(name) };
+  return `2[${lastName.json}${argumentsJson === '' ? '' : ','}${argumentsJson}]`;
 }
+
+let lastName = { name: '', json: '""' };
 
 export function encodeAck(id: number, json: string): string {
   return `3${id}[${json}]`;

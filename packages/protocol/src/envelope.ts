@@ -1,4 +1,5 @@
 import type { Interest } from './pattern.ts';
+import { rememberLast } from './remember-last.ts';
 import type { Topic } from './topic.ts';
 
 /**
@@ -54,6 +55,11 @@ export function encodeEnvelope(
   const offsetJson = offset === undefined ? '' : `,"offset":"${offset}"`;
   const idJson = id === undefined ? '' : `,"id":${JSON.stringify(id)}`;
   const publisherJson = publisher === undefined ? '' : `,"publisher":${JSON.stringify(publisher)}`;
-  const replayJson = replay === undefined ? '' : `,"replay":${JSON.stringify(replay)}`;
-  return `{"topic":${JSON.stringify(topic)},"message":${messageJson}${offsetJson},"time":${time}${idJson}${publisherJson}${replayJson}}`;
+  const replayJson = replay === undefined ? '' : encodeReplay(replay);
+  return `${encodeStart(topic)}${messageJson}${offsetJson},"time":${time}${idJson}${publisherJson}${replayJson}}`;
 }
+
+const encodeStart = rememberLast((topic: Topic) => `{"topic":${JSON.stringify(topic)},"message":`);
+
+/** A page of a replay has one interest, though it may have many topics. */
+const encodeReplay = rememberLast((replay: Interest) => `,"replay":${JSON.stringify(replay)}`);

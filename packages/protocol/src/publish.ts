@@ -1,5 +1,6 @@
 import { refuseField, type Refused } from './errors.ts';
-import { encodeTopic, exceedsBytes } from './topic.ts';
+import { rememberLast } from './remember-last.ts';
+import { exceedsBytes } from './topic.ts';
 
 /** Maximum length of the id of a publish, in bytes of UTF-8. */
 export const idBytesMax = 255;
@@ -32,8 +33,10 @@ export function encodePublishResult({ topic, offset, time, id, duplicate, stored
   const offsetJson = offset === undefined ? '' : `,"offset":"${offset}"`;
   const idJson = id === undefined ? '' : `,"id":${JSON.stringify(id)}`;
   const duplicateJson = duplicate === undefined ? '' : ',"duplicate":true';
-  return `{"ok":true,"topic":${encodeTopic(topic)}${offsetJson},"time":${time}${idJson}${duplicateJson},"stored":"${stored}"}`;
+  return `${encodeStart(topic)}${offsetJson},"time":${time}${idJson}${duplicateJson},"stored":"${stored}"}`;
 }
+
+const encodeStart = rememberLast((topic: string) => `{"ok":true,"topic":${JSON.stringify(topic)}`);
 
 const controlCharacter = /\p{Cc}/u;
 

@@ -52,9 +52,6 @@ const topicOf = rememberLast((input: string): Topic => {
   return name as Topic;
 });
 
-/** Encodes a topic, or a pattern, as JSON text. */
-export const encodeTopic: (topic: string) => string = rememberLast((topic: string) => JSON.stringify(topic));
-
 /** Checks the rules that topics and patterns have in common. */
 export function parseName(input: unknown): string {
   if (input === undefined) throw refuseField('bad_request', 'topic', 'The topic is missing.');
