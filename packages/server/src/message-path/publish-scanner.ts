@@ -1,5 +1,31 @@
 import { Buffer } from 'node:buffer';
 import { messageDepthMax } from '@fanfare/protocol';
+import {
+  backslash,
+  carriageReturn,
+  closeBrace,
+  closeBracket,
+  colon,
+  comma,
+  digitsEnd,
+  dot,
+  escapeLength,
+  largeE,
+  lineFeed,
+  minus,
+  openBrace,
+  openBracket,
+  plainEnd,
+  plus,
+  quote,
+  smallE,
+  smallF,
+  smallN,
+  smallT,
+  space,
+  tab,
+  zero,
+} from './json-characters.ts';
 import { withoutWhiteSpace, type ElementScanner, type JsonValue } from './json-text.ts';
 
 /** The members of a publish. A member that the text does not have is undefined. */
@@ -268,67 +294,3 @@ export class PublishScanner implements ElementScanner<PublishMembers> {
     return true;
   }
 }
-
-/** @returns the place after characters that a string can have without an escape */
-function plainEnd(codes: Uint16Array, from: number): number {
-  let at = from;
-  while (isPlain(codes[at] as number)) at++;
-  return at;
-}
-
-function isPlain(code: number): boolean {
-  return code > backslash || (code >= space && code !== quote && code !== backslash);
-}
-
-/** @returns the place after the digits that begin at `from` */
-function digitsEnd(codes: Uint16Array, from: number): number {
-  let at = from;
-  while (isDigit(codes[at] as number)) at++;
-  return at;
-}
-
-/** @returns the length of the escape sequence at a place; 0 if it is not valid */
-function escapeLength(codes: Uint16Array, at: number): number {
-  const code = codes[at + 1] as number;
-  if (code !== smallU) return code < 128 && simpleEscapes[code] === 1 ? 2 : 0;
-  for (let i = 2; i < 6; i++) if (!isHexDigit(codes[at + i] as number)) return 0;
-  return 6;
-}
-
-function isDigit(code: number): boolean {
-  return code >= zero && code <= nine;
-}
-
-function isHexDigit(code: number): boolean {
-  // The bit makes a letter small.
-  const small = code | 0x20;
-  return isDigit(code) || (small >= smallA && small <= smallF);
-}
-
-const tab = 0x09;
-const lineFeed = 0x0a;
-const carriageReturn = 0x0d;
-const space = 0x20;
-const quote = 0x22;
-const plus = 0x2b;
-const comma = 0x2c;
-const minus = 0x2d;
-const dot = 0x2e;
-const zero = 0x30;
-const nine = 0x39;
-const colon = 0x3a;
-const largeE = 0x45;
-const openBracket = 0x5b;
-const backslash = 0x5c;
-const closeBracket = 0x5d;
-const smallA = 0x61;
-const smallE = 0x65;
-const smallF = 0x66;
-const smallN = 0x6e;
-const smallT = 0x74;
-const smallU = 0x75;
-const openBrace = 0x7b;
-const closeBrace = 0x7d;
-
-const simpleEscapes = new Uint8Array(128);
-for (const character of '"\\/bfnrt') simpleEscapes[character.charCodeAt(0)] = 1;

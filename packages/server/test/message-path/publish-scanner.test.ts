@@ -222,8 +222,8 @@ describe('a scanned publish', () => {
         for (const [at, members] of scanAll(text).entries()) {
           if (typeof members !== 'object') continue;
           count++;
-          const { topic: name, id, message } = parsed[at] as Record<string, unknown>;
-          expect({ topic: members.topic, id: members.id }).toEqual({ topic: name, id });
+          const { id, message, ...others } = parsed[at] as Record<string, unknown>;
+          expect({ topic: members.topic, id: members.id }).toEqual({ topic: others['topic'], id });
           expect(members.message === undefined).toBe(message === undefined);
           if (members.message === undefined) continue;
           const { text: messageJson, ...size } = members.message;
