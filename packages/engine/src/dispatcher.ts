@@ -56,7 +56,7 @@ export class Dispatcher<I> implements MessageHandler {
       if (--partial.missing > 0) return;
       this.#partial = undefined;
       const { message } = partial;
-      checkPlaceholders(parseEvent(message), message.attachments);
+      if (message.type === 'binary_event') checkPlaceholders(parseEvent(message), message.attachments);
       this.#take(message);
     });
   }

@@ -95,7 +95,7 @@ export class Session implements PollingOwner, InboxOwner, Pinged, PendingLogin, 
 
   get bodyBytesMax(): number {
     const { options, logins } = this.#parts;
-    return logins.has(this) ? options.loginBytesMax : options.packetBytesMax;
+    return Math.min(options.packetBytesMax, logins.has(this) ? options.loginBytesMax : Infinity);
   }
 
   /** Sends a packet, even if the client is slow. */

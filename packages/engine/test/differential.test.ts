@@ -117,6 +117,15 @@ describe.each(['polling', 'websocket'] as const)('the engine and stock Socket.IO
   });
 });
 
+it.each(['polling', 'websocket'] as const)(
+  'an acknowledgement with binary data is ignored, as stock Socket.IO ignores it, over %s',
+  async (transport) => {
+    const { stock, ours } = await startBoth();
+    const steps = [login, ['461-0[{"_placeholder":true,"num":0}]', 'bAQ=='], likely];
+    expect(await run(ours, transport, steps)).toEqual(await run(stock, transport, steps));
+  },
+);
+
 it('the comparison of generated scenarios detects an app that ignores one event', async () => {
   const [stock, ours] = [await startStock(), await startOurs('["echo",1]')];
   const steps = [login, likely];

@@ -96,6 +96,11 @@ describe('before the login', () => {
     expect(await post(target, large)).toBe(200);
   });
 
+  it('a body over the limit of all bodies is not read either', async () => {
+    const { url } = await startEngine(echoApp(), { packetBytesMax: 1_000, loginBytesMax: 10_000 });
+    expect(await post(await openPolling(url), `42["echo","${'x'.repeat(2_000)}"]`)).toBe(413);
+  });
+
   it('a client that takes too long is disconnected, over both transports, and a client that leaves its namespace', async () => {
     const started = await startEngine(echoApp(), { loginTimeoutMs: 100 });
     const [silent, left] = [await RawSocket.open(started.url), await RawSocket.connect(started.url)];

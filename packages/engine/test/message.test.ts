@@ -68,7 +68,8 @@ const meant: readonly { readonly reason: string; readonly holds: (text: string) 
   {
     reason:
       'The stock parser reads white space as digits. A client that sends white space before its JSON would get an acknowledgement 0.',
-    holds: (text) => /\s/.test(text.replace(/[[{"].*$/s, '')),
+    // The name of a namespace may contain all characters but a comma.
+    holds: (text) => /^\d(?:\d+-)?(?:\/[^,]*,)?[^[{"]*\s/.test(text),
   },
   {
     reason: 'The stock parser reads a count of attachments as any number of JavaScript: 0x1, 1e0, +1, 1.0.',
