@@ -3,17 +3,18 @@
  * one of Engine.IO.
  */
 
+/** The types, and the character with which the payload of each begins. */
 const types = [
-  'connect',
-  'disconnect',
-  'event',
-  'ack',
-  'connect_error',
-  'binary_event',
-  'binary_ack',
+  ['connect', '{'],
+  ['disconnect', ''],
+  ['event', '['],
+  ['ack', '['],
+  ['connect_error', '{'],
+  ['binary_event', '['],
+  ['binary_ack', '['],
 ] as const;
 
-export type MessageType = (typeof types)[number];
+export type MessageType = (typeof types)[number][0];
 
 export interface Message {
   readonly type: MessageType;
@@ -23,7 +24,7 @@ export interface Message {
   readonly id: number | undefined;
   /** The number of binary attachments that follow the message. */
   readonly attachments: number;
-  /** JSON that was not parsed; empty if the message has no payload. */
+  /** JSON that was not parsed, but begins as its type demands. Empty if the message has no payload. */
   readonly payload: string;
 }
 
@@ -36,23 +37,19 @@ export class MalformedMessageError extends Error {
 const attachmentsMax = 10;
 
 /** Type, attachments, namespace and number. A longer number than 15 digits would lose digits. */
-const header = /^([0-6])(?:(?<=[56])(\d{1,3})-)?(?:(\/[^,]*)(?:,|$))?(\d{0,15})(?=[[{"]|$)/;
+const header = /^([0-6])(?:(?<=[56])(\d{1,3})-)?(?:(\/[^,]*)(?:,|$))?(\d{0,15})/;
 
 /** @throws MalformedMessageError */
 export function parseMessage(text: string): Message {
-  const found = header.exec(text);
-  if (!found) throw new MalformedMessageError('The text is not a packet of Socket.IO 4 (protocol 5).');
-  const [head, digit = '', count, namespace = '/', id = ''] = found;
-  const type = types[Number(digit)] ?? 'connect';
-  const isBinary = type === 'binary_event' || type === 'binary_ack';
-  const attachments = Number(count ?? 0);
-  if (isBinary && (attachments < 1 || attachments > attachmentsMax))
-    throw new MalformedMessageError(`A binary message must have 1 to ${attachmentsMax} attachments.`);
+  const [head = '', digit, count = 0, namespace = '/', id] = header.exec(text) ?? [];
+  const [type, begin] = types[Number(digit)] ?? [];
   const payload = text.slice(head.length);
-  // Acknowledgements are not parsed, because nobody waits for them.
-  if (payload !== '' && (type === 'disconnect' || (type.endsWith('ack') && !payload.startsWith('['))))
-    throw new MalformedMessageError('The message has another payload than its type allows.');
-  return { type, namespace, id: id === '' ? undefined : Number(id), attachments, payload };
+  if (!type || (payload !== '' && !(begin && payload.startsWith(begin))))
+    throw new MalformedMessageError('The text is not a packet of Socket.IO 4 (protocol 5).');
+  const attachments = Number(count);
+  if (type.startsWith('binary') && (attachments < 1 || attachments > attachmentsMax))
+    throw new MalformedMessageError(`A binary message must have 1 to ${attachmentsMax} attachments.`);
+  return { type, namespace, id: id ? Number(id) : undefined, attachments, payload };
 }
 
 /** Events with these names would be mistaken for events of the libraries themselves. */
@@ -72,9 +69,8 @@ const reservedNames: ReadonlySet<unknown> = new Set([
  */
 export function parseEvent({ payload }: Pick<Message, 'payload'>): readonly unknown[] {
   if (payload === '') return [];
-  const values = parseJson(payload);
-  if (!Array.isArray(values)) throw new MalformedMessageError('The payload of an event must be an array.');
-  const name: unknown = values[0];
+  const values = parseJson(payload) as readonly unknown[];
+  const [name] = values;
   if (typeof name !== 'number' && (typeof name !== 'string' || reservedNames.has(name)))
     throw new MalformedMessageError('An event must begin with a name that is not reserved.');
   return values;
@@ -86,10 +82,7 @@ export function parseEvent({ payload }: Pick<Message, 'payload'>): readonly unkn
  * @throws MalformedMessageError
  */
 export function parseAuth({ payload }: Pick<Message, 'payload'>): Readonly<Record<string, unknown>> {
-  const auth = payload === '' ? {} : parseJson(payload);
-  if (typeof auth !== 'object' || auth === null || Array.isArray(auth))
-    throw new MalformedMessageError('The `auth` of a client must be an object.');
-  return auth as Readonly<Record<string, unknown>>;
+  return payload === '' ? {} : (parseJson(payload) as Readonly<Record<string, unknown>>);
 }
 
 /**

@@ -147,6 +147,10 @@ describe('messages of Socket.IO', () => {
     expect([...used].toSorted()).toEqual(meant.map(({ reason }) => reason).toSorted());
   });
 
+  it.each(['51-{}', '61-"a"'])('a message is refused before its binary data comes: %s', (text) => {
+    expect(() => parseMessage(text)).toThrow('not a packet of Socket.IO 4');
+  });
+
   it('what we encode is read by the stock parser as it was meant', () => {
     const namespaces = fc.constantFrom('/', '/a', '/a/b');
     const values = fc.jsonValue();
