@@ -19,8 +19,7 @@ export interface Difference {
   readonly frames: readonly string[];
 }
 
-/** A difference that is meant. */
-export interface MeantDifference {
+interface MeantDifferenceBase {
   /** A sentence about what the end does. */
   readonly what: string;
   readonly why: string;
@@ -28,11 +27,27 @@ export interface MeantDifference {
   readonly ends: readonly string[];
   /** A short sequence with this difference. It shows that the difference still exists. */
   readonly example: Sequence;
+}
+
+/** A difference in the wording or order of answers. It can come together with others. */
+export interface MeantWording extends MeantDifferenceBase {
+  /** @returns an answer in the words in which both servers have it */
+  readonly without: (answer: string) => string;
+}
+
+/** A difference in what a server does. */
+export interface MeantBehaviour extends MeantDifferenceBase {
   /** Whether the two servers have different sessions afterwards. Then no further step is compared. */
   readonly isLast: boolean;
-  /** @param step - everything that differs in the same step, this difference included */
+  /**
+   * @param difference - in the words of both servers
+   * @param step - everything that differs in the same step, this difference included
+   */
   readonly matches: (difference: Difference, step: readonly Difference[]) => boolean;
 }
+
+/** A difference that is meant. */
+export type MeantDifference = MeantWording | MeantBehaviour;
 
 /** Starts a server for one sequence. */
 export type StartEnd = () => StartedEnd;
@@ -81,14 +96,39 @@ export class Comparer {
 
 function judge(stock: Transcript, other: Transcript, meant: readonly MeantDifference[]): Verdict {
   const listed = new Set<MeantDifference>();
+  const wordings = meant.filter((one) => 'without' in one);
+  const behaviours = meant.filter((one) => 'matches' in one);
   for (const [at, step] of stock.entries()) {
-    const found = differencesOf(step, other[at] ?? { ...step, heard: [] }, stock.slice(0, at + 1));
-    const matched = found.map((one) => meant.find(({ matches }) => matches(one, found)));
-    if (matched.includes(undefined)) return { unlisted: found, listed };
+    const raw = differencesOf(step, other[at] ?? { ...step, heard: [] }, stock.slice(0, at + 1));
+    const pairs = raw.map((one) => ({ one, same: inSameWords(one, wordings, listed) }));
+    const different = pairs.filter(({ same }) => isDifferent(same));
+    const found = different.map(({ same }) => same);
+    const matched = found.map((one) => behaviours.find(({ matches }) => matches(one, found)));
+    if (matched.includes(undefined)) return { unlisted: different.map(({ one }) => one), listed };
     for (const one of matched) if (one) listed.add(one);
     if (matched.some((one) => one?.isLast)) break;
   }
   return { unlisted: [], listed };
+}
+
+/** @param listed - gets the wordings in which the servers differ */
+function inSameWords(
+  difference: Difference,
+  wordings: readonly MeantWording[],
+  listed: Set<MeantDifference>,
+): Difference {
+  let { stock, other } = difference;
+  for (const wording of wordings) {
+    const isDifferentSoFar = stock !== other;
+    stock = wording.without(stock);
+    other = wording.without(other);
+    if (isDifferentSoFar && stock === other) listed.add(wording);
+  }
+  return { ...difference, stock, other };
+}
+
+function isDifferent({ stock, other }: Difference): boolean {
+  return stock !== other;
 }
 
 function differencesOf(
@@ -120,7 +160,9 @@ function partsOf(heard: Heard | undefined): ReadonlyMap<string, string> {
   if (more.length > 0) parts.set('more responses', JSON.stringify(more));
   if (response) {
     parts.set('status', response.status);
-    for (const [name, value] of response.headers) parts.set(`header ${name}`, value);
+    // The length of the body shows in the body.
+    for (const [name, value] of response.headers)
+      if (name !== 'content-length') parts.set(`header ${name}`, value);
     parts.set('body', response.body);
   }
   if (heard.frames.length > 0) parts.set('frames', heard.frames.join('\n'));

@@ -7,6 +7,7 @@ import { meantDifferences } from './meant-differences.ts';
 import { search } from './search.ts';
 import { stockSocketIo } from './stock.ts';
 import { overTcp } from './wire.ts';
+import { wrongEnds } from './wrong-ends.ts';
 
 const stock = stockSocketIo();
 const meant = meantDifferences.filter(({ ends }) => ends.includes('engine'));
@@ -43,4 +44,14 @@ describe('the end of the product, compared with stock Socket.IO', { timeout }, (
     // Otherwise the difference must be deleted from the list.
     expect([...listed].map((one) => one.what)).toContain(what);
   });
+
+  it.each(Object.entries(wrongEnds))(
+    'the list of meant differences does not hide a server that %s',
+    async (_what, wrong) => {
+      const options = { runs: 800, seed: 1, isShortened: false };
+      expect(await search(new Comparer(stock, wrong, meant), options)).toContain('Socket.IO:');
+      // Compared with the end itself, which differs where it is meant to.
+      expect(await search(new Comparer(wrong, end, meant), options)).toContain('Socket.IO:');
+    },
+  );
 });

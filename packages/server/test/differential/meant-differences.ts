@@ -1,16 +1,20 @@
-import { separator } from '../hostile/wire.ts';
-import type { Action, Sequence } from './actions.ts';
 import type { MeantDifference } from './compare.ts';
-
-/** A client that has logged in over polling, and has no poll. */
-const polledIn: Sequence = [
-  { do: 'ask', query: 'EIO=4&transport=polling' },
-  { do: 'post', session: 0, packets: ['40'] },
-  { do: 'poll', session: 0 },
-];
-
-/** A client that has logged in over a websocket. */
-const openedIn: Sequence = [{ do: 'open' }, { do: 'send', socket: 0, frames: [{ text: '40' }] }];
+import { engineDifferences } from './engine-differences.ts';
+import {
+  closesAfterEnd,
+  hasClosed,
+  hasMoreAnswers,
+  isClose,
+  isRefusedEvent,
+  openedIn,
+  packetsIn,
+  packetsOf,
+  polled,
+  polledIn,
+  pongsIn,
+  withoutPongs,
+  withoutRefusedNamespaces,
+} from './meant-parts.ts';
 
 /** The headers that tell which pages may read a response. */
 const pageHeaders: ReadonlySet<string> = new Set(['header vary', 'header cross-origin-resource-policy']);
@@ -28,15 +32,15 @@ export const meantDifferences: readonly MeantDifference[] = [
   {
     what: 'A websocket whose client does not answer a close is ended after a second, and not after 30.',
     why: 'A client that has gone should not hold memory for half a minute.',
-    ends: ['socket.io'],
-    example: [...openedIn, { do: 'open', session: 0 }, { do: 'wait' }],
+    ends: ['socket.io', 'engine'],
+    example: [...polled, { do: 'open', session: 0 }, { do: 'wait' }],
     isLast: false,
     matches: ({ part, frames }) => part === 'end' && frames.some((frame) => frame.startsWith('close ')),
   },
   {
     what: 'Of several pings of a websocket that come at once, not all are answered, but always the last.',
     why: 'A client that sends pings and does not read would fill the memory. RFC 6455, 5.5.3 allows it.',
-    ends: ['socket.io'],
+    ends: ['socket.io', 'engine'],
     example: [
       { do: 'open' },
       { do: 'send', socket: 0, frames: [{ ping: '1' }, { ping: '2' }, { ping: '3' }] },
@@ -52,7 +56,7 @@ export const meantDifferences: readonly MeantDifference[] = [
   {
     what: 'JSONP is refused.',
     why: 'Engine.IO 4 does not have it: it is for browsers of before 2012.',
-    ends: ['socket.io'],
+    ends: ['socket.io', 'engine'],
     example: [{ do: 'ask', query: 'EIO=4&transport=polling&j=0' }],
     isLast: true,
     matches: ({ action }) => action.do === 'ask' && action.query.includes('&j='),
@@ -60,13 +64,15 @@ export const meantDifferences: readonly MeantDifference[] = [
   {
     what: 'A response to a poll has at most 16 packets.',
     why: 'python-engineio refuses a response with more, and drops all its packets.',
-    ends: ['socket.io'],
+    ends: ['socket.io', 'engine'],
     example: [...polledIn, { do: 'post', session: 0, packets: ['42["many"]'] }, { do: 'poll', session: 0 }],
     isLast: true,
     matches: (_difference, step) =>
       step.some(
         ({ part, stock, other }) =>
-          part === 'body' && stock.startsWith(other + separator) && other.split(separator).length === 16,
+          part === 'body' &&
+          packetsIn(other).length === 16 &&
+          withoutRefusedNamespaces(stock).startsWith(`${withoutRefusedNamespaces(other)}\n`),
       ),
   },
   {
@@ -78,19 +84,21 @@ export const meantDifferences: readonly MeantDifference[] = [
     matches: ({ actions }, step) =>
       actions.some((action) => packetsOf(action).some(isRefusedEvent)) &&
       step.some(
-        ({ stock, other }) => other.includes('must be JSON') || (hasClosed(stock) && !hasClosed(other)),
+        (one) =>
+          /must be JSON|Session ID unknown/.test(one.other) ||
+          hasMoreAnswers(one) ||
+          (hasClosed(one.stock) && (!hasClosed(one.other) || /^close \d/m.test(one.other))),
       ),
   },
   {
     what: 'A client that logs in twice at once is disconnected.',
     why: 'Each of these logins takes as much memory as a client, and Socket.IO accepts them all.',
-    ends: ['socket.io'],
+    ends: ['socket.io', 'engine'],
     example: [{ do: 'open' }, { do: 'send', socket: 0, frames: [{ text: '40' }, { text: '40' }] }],
     isLast: true,
-    matches: ({ action, part, other }) =>
-      part === 'end' &&
-      other !== '' &&
-      packetsOf(action).filter((one) => /^40(?!\/other)/.test(one)).length > 1,
+    matches: ({ actions }, step) =>
+      step.some(({ part, other }) => (part === 'end' && other !== '') || hasClosed(other)) &&
+      actions.some((action) => packetsOf(action).filter((one) => /^40(?!\/other)/.test(one)).length > 1),
   },
   {
     what: 'The events before a packet that ends the session are still carried out and answered.',
@@ -109,11 +117,11 @@ export const meantDifferences: readonly MeantDifference[] = [
   {
     what: 'A polling session that the server is closing reads no further packets.',
     why: 'Socket.IO reads them, and a packet of type close ends the session a poll earlier.',
-    ends: ['socket.io'],
+    ends: ['socket.io', 'engine'],
     example: [...polledIn, { do: 'post', session: 0, packets: ['40', '1'] }, { do: 'poll', session: 0 }],
     isLast: true,
     matches: ({ actions }, step) =>
-      actions.some((action) => packetsOf(action).some(isClose)) &&
+      closesAfterEnd(actions) &&
       step.some(
         ({ part, stock, other }) =>
           (stock.includes('Session ID unknown') && !other.includes('Session ID unknown')) ||
@@ -132,48 +140,10 @@ export const meantDifferences: readonly MeantDifference[] = [
     isLast: true,
     matches: ({ actions }, step) =>
       actions.some((action) => packetsOf(action).includes('41')) &&
-      step.some(({ stock, other }) => hasClosed(stock) && !other.endsWith(stock)),
+      step.some(
+        ({ stock, other }) =>
+          (hasClosed(stock) && !other.endsWith(stock)) || (hasClosed(other) && !hasClosed(stock)),
+      ),
   },
+  ...engineDifferences,
 ];
-
-function pongsIn(frames: string): readonly string[] {
-  return frames.split('\n').filter((frame) => frame.startsWith('pong '));
-}
-
-function withoutPongs(frames: string): string {
-  return frames.replaceAll(/^pong .*\n?/gm, '').trimEnd();
-}
-
-function packetsOf(action: Action): readonly string[] {
-  if (action.do === 'post') return action.packets;
-  return action.do === 'send' ? action.frames.flatMap((frame) => ('text' in frame ? [frame.text] : [])) : [];
-}
-
-/** Whatever comes after the type of a packet, it closes the session. */
-function isClose(packet: string): boolean {
-  return packet.startsWith('1');
-}
-
-/** Whether Socket.IO's decoder refuses an event, and the packet shows which event it was meant to be. */
-function isRefusedEvent(packet: string): boolean {
-  const [, args] = /^42\d*(\[.*)$/s.exec(packet) ?? [];
-  if (args === undefined) return false;
-  if (/^\["(?:connect|connect_error|disconnect|disconnecting|newListener|removeListener)",/.test(args))
-    return true;
-  try {
-    JSON.parse(args);
-    return false;
-  } catch {
-    return true;
-  }
-}
-
-/** Whether a server closes the session, or has closed it before. */
-function hasClosed(answer: string): boolean {
-  return /(?:^| )1$|^close |Session ID unknown/m.test(inLine(answer));
-}
-
-/** The packets of a response, with a space between them. */
-function inLine(body: string): string {
-  return body.replaceAll(separator, ' ');
-}

@@ -40,7 +40,9 @@ export const engineEnd: TestedEnd = {
   },
   withApp: async () => () => {
     const { packetBytesMax, loginTimeoutMs } = limits;
-    const engine = new Engine(app, { packetBytesMax, loginBytesMax: packetBytesMax, loginTimeoutMs });
+    // Stock Socket.IO has no limits on everything that comes before the login.
+    const noLimits = { loginBytesMax: Infinity, loginFramesMax: Infinity, loginPacketsMax: Infinity };
+    const engine = new Engine(app, { packetBytesMax, loginTimeoutMs, ...noLimits });
     const http = createServer((request, response) => {
       if (engine.isOurs(request)) engine.handleRequest(request, response);
       else notFound(request, response);
