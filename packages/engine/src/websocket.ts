@@ -124,7 +124,7 @@ export class WebSocketTransport implements Transport, Flushable {
   }
 
   offer(packets: readonly OutgoingPacket[]): boolean {
-    // A packet for many clients has one frame for all of them. A page takes little more memory than its bytes.
+    // A packet for many clients has one frame for all of them. A page is one buffer.
     const [only] = packets;
     const frame =
       only && packets.length === 1

@@ -7,7 +7,7 @@ import { attach } from '@fanfare/server';
 import { Server as SocketServer } from 'socket.io';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { soonMs, startListening, until, within } from '../../../test/waits.ts';
-import { testedEnd } from './ends/tested-end.ts';
+import { startImpatient } from './client-end.ts';
 import { publish, startServer } from './harness.ts';
 import { connectRawClient, RawPolling, RawWebSocket, separator } from './hostile/wire.ts';
 
@@ -290,7 +290,7 @@ describe('a polling session that its client abandons', () => {
   it.each(kinds)(
     'a session ends within the ping interval and timeout when its client abandons it: it %s',
     async (_name, giveUp) => {
-      const { url, sessions } = await testedEnd.startImpatient(times);
+      const { url, sessions } = await startImpatient(times);
       const client = await RawPolling.open(url);
       await connectRawClient(client);
       await subscribe(client, 'news');
@@ -305,7 +305,7 @@ describe('a polling session that its client abandons', () => {
   );
 
   it('a session stays while its client answers pings over the websocket to which it upgraded', async () => {
-    const { url, sessions } = await testedEnd.startImpatient(times);
+    const { url, sessions } = await startImpatient(times);
     const client = await RawPolling.open(url);
     await connectRawClient(client);
     const webSocket = await offerUpgrade(url, client);

@@ -1,10 +1,17 @@
-import type { RequestListener } from 'node:http';
+import type { RequestListener, Server } from 'node:http';
 
 /** The limits that all ends of the differential run have in common. */
 export const limits = { packetBytesMax: 265_536, loginTimeoutMs: 45_000 } as const;
 
 /** The answer to requests that are not for the end. */
 export const notFound: RequestListener = (_request, response) => void response.writeHead(404).end();
+
+/** A server end with the app of the differential run. */
+export interface StartedEnd {
+  /** It does not listen: the test gives it connections. */
+  readonly http: Server;
+  stop(): void;
+}
 
 /** One client of an end, as far as the app of the differential run needs it. */
 export interface AppClient {

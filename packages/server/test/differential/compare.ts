@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import type { Action, Sequence } from './actions.ts';
-import type { StartedEnd } from '../ends/tested-end.ts';
+import type { StartedEnd } from './app.ts';
 import type { Heard, Step, Transcript } from './player.ts';
 import { play } from './player.ts';
 import { inMemory, type OpenWire } from './wire.ts';
@@ -23,8 +23,6 @@ interface MeantDifferenceBase {
   /** A sentence about what the end does. */
   readonly what: string;
   readonly why: string;
-  /** The ends that have it. */
-  readonly ends: readonly string[];
   /** A short sequence with this difference. It shows that the difference still exists. */
   readonly example: Sequence;
 }

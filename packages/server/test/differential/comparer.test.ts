@@ -16,7 +16,6 @@ const acceptsOthers = stockSocketIo((io) => void io.of('/other'));
 const meantOther: MeantDifference = {
   what: 'Another namespace is accepted.',
   why: 'A test.',
-  ends: ['socket.io'],
   example: [{ do: 'open' }, { do: 'send', socket: 0, frames: [{ text: '40/other,' }] }],
   isLast: true,
   matches: ({ stock: refusal }) => refusal.includes('Invalid namespace'),

@@ -28,7 +28,6 @@ export const engineDifferences: readonly MeantDifference[] = [
   {
     what: 'The last poll of a session gets a packet of type close alone.',
     why: 'Socket.IO puts a packet of type noop before it, or in its place if the client has closed the session.',
-    ends: ['engine'],
     example: [...polledIn, { do: 'post', session: 0, packets: ['47'] }, { do: 'poll', session: 0 }],
     isLast: false,
     matches: ({ actions, part, stock, other }) =>
@@ -39,7 +38,6 @@ export const engineDifferences: readonly MeantDifference[] = [
   {
     what: 'A poll that waits when a packet of the wrong type comes gets the packet of type close.',
     why: 'Answers are sent together at the end of a turn. Socket.IO has sent the first one by then.',
-    ends: ['engine'],
     example: [...polled, { do: 'poll', session: 0 }, { do: 'post', session: 0, packets: ['40/other,', '9'] }],
     isLast: true,
     matches: (difference) =>
@@ -53,7 +51,6 @@ export const engineDifferences: readonly MeantDifference[] = [
   {
     what: 'A poll that waits gets all answers to a request together.',
     why: 'Socket.IO answers it with the first packet alone, so that the client needs another poll for the rest.',
-    ends: ['engine'],
     example: [
       ...polledIn,
       { do: 'poll', session: 0 },
@@ -76,7 +73,6 @@ export const engineDifferences: readonly MeantDifference[] = [
   {
     what: 'The events before a malformed packet are still carried out and answered.',
     why: 'Socket.IO drops the events that came in the same turn of the event loop: a publish could be lost.',
-    ends: ['engine'],
     example: [...openedIn, { do: 'send', socket: 0, frames: [{ text: '427["a"]' }, { text: '47' }] }],
     isLast: true,
     matches: ({ actions }, step) => {
@@ -96,7 +92,6 @@ export const engineDifferences: readonly MeantDifference[] = [
   {
     what: 'A packet DISCONNECT takes effect at once.',
     why: 'The engine takes all packets in their order. Socket.IO takes what comes with it as if it were not there.',
-    ends: ['engine'],
     example: [
       ...polledIn,
       { do: 'post', session: 0, packets: ['41', '42["a"]'] },
@@ -117,7 +112,6 @@ export const engineDifferences: readonly MeantDifference[] = [
   {
     what: 'After the app has ended a session, no further packet is taken.',
     why: 'Socket.IO takes events a turn later than other packets, so it still refuses a namespace.',
-    ends: ['engine'],
     example: [...openedIn, { do: 'send', socket: 0, frames: [{ text: '42["end"]' }, { text: '40/other,' }] }],
     isLast: true,
     matches: ({ actions }, step) =>
@@ -134,7 +128,6 @@ export const engineDifferences: readonly MeantDifference[] = [
   {
     what: 'A closing or invalid frame comes before the answers to the packets of the same read.',
     why: 'Answers are written together at the end of a turn, and nothing may follow the closing frame of the server.',
-    ends: ['engine'],
     example: [...openedIn, { do: 'send', socket: 0, frames: [{ text: '427["a"]' }, { wrong: 'no mask' }] }],
     isLast: true,
     matches: ({ action, part, stock, other }) =>
@@ -147,7 +140,6 @@ export const engineDifferences: readonly MeantDifference[] = [
   {
     what: 'A client of another version that asks for a websocket is told so over the websocket.',
     why: 'Socket.IO writes an HTTP response into the websocket, which no client can read.',
-    ends: ['engine'],
     example: [{ do: 'open', query: 'EIO=3&transport=websocket' }],
     isLast: false,
     matches: ({ connection, part, stock, other }) =>
@@ -159,7 +151,6 @@ export const engineDifferences: readonly MeantDifference[] = [
   {
     what: 'A session over a websocket cannot be upgraded.',
     why: 'Socket.IO lets a client replace its websocket by another one. No client does this.',
-    ends: ['engine'],
     example: [{ do: 'open' }, { do: 'open', session: 0 }],
     isLast: true,
     matches: ({ action, part, stock, other }) =>
@@ -168,7 +159,6 @@ export const engineDifferences: readonly MeantDifference[] = [
   {
     what: 'A session is known until its websocket is closed.',
     why: 'It is counted until then. Socket.IO forgets it when it sends the closing frame.',
-    ends: ['engine'],
     example: [
       { do: 'open' },
       { do: 'send', socket: 0, frames: [{ text: '47' }] },
@@ -188,7 +178,6 @@ export const engineDifferences: readonly MeantDifference[] = [
   {
     what: 'A client that does not poll while data waits for it is disconnected after 30 seconds.',
     why: 'Data that nobody reads takes memory (PROTOCOL.md, 3.13).',
-    ends: ['engine'],
     example: [
       ...polled,
       { do: 'post', session: 0, packets: ['40'] },
@@ -203,27 +192,8 @@ export const engineDifferences: readonly MeantDifference[] = [
       ),
   },
   {
-    what: 'A client that has not logged in can fetch the end of its session, even if it does not answer pings.',
-    why: 'Socket.IO ends a session that it is closing when the time for the answer is over.',
-    ends: ['engine'],
-    example: [
-      ...polled,
-      { do: 'wait' },
-      { do: 'poll', session: 0 },
-      { do: 'wait' },
-      { do: 'poll', session: 0 },
-    ],
-    isLast: true,
-    matches: ({ actions }, step) =>
-      actions.filter((action) => action.do === 'wait').length > 1 &&
-      step.some(
-        ({ stock, other }) => stock.includes('Session ID unknown') && (other === '1' || other === 'ok'),
-      ),
-  },
-  {
     what: 'An event with binary data is parsed when its data has come.',
     why: 'It is parsed once. Its client sends the data at once.',
-    ends: ['engine'],
     example: [...openedIn, { do: 'send', socket: 0, frames: [{ text: '451-["connect"]' }] }],
     isLast: true,
     matches: ({ actions }, step) =>
@@ -233,7 +203,6 @@ export const engineDifferences: readonly MeantDifference[] = [
   {
     what: 'An event without a name has none for the app.',
     why: 'An app of Socket.IO gets the function for the acknowledgement as the name.',
-    ends: ['engine'],
     example: [...openedIn, { do: 'send', socket: 0, frames: [{ text: '427' }] }],
     isLast: true,
     matches: ({ actions, stock }) =>
@@ -243,7 +212,6 @@ export const engineDifferences: readonly MeantDifference[] = [
   {
     what: 'A number for an acknowledgement has at most 15 digits.',
     why: 'Longer numbers lose digits, so that the acknowledgement would have another number.',
-    ends: ['engine'],
     example: [...openedIn, { do: 'send', socket: 0, frames: [{ text: '421234567890123456["a"]' }] }],
     isLast: true,
     matches: ({ actions }, step) =>
@@ -253,7 +221,6 @@ export const engineDifferences: readonly MeantDifference[] = [
   {
     what: 'A request that has not arrived completely ends with its session, and does not end when it is upgraded.',
     why: 'A request that the client has begun before the upgrade may still be finished.',
-    ends: ['engine'],
     example: [
       ...polled,
       { do: 'post', session: 0, packets: ['42["a"]'], isHeld: true },

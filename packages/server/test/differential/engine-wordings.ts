@@ -7,6 +7,7 @@ const closeReasons = [
   'A binary message must have 1 to 10 attachments.',
   'An event must begin with a name that is not reserved.',
   'A placeholder has a wrong number.',
+  'The login took too long.',
   'The payload of a message must be JSON.',
   'A message came for a namespace to which the client is not connected.',
   'An event came instead of the attachments of an earlier event.',
@@ -30,7 +31,6 @@ export const engineWordings: readonly MeantWording[] = [
   {
     what: 'The app sees placeholders in the place of binary data.',
     why: 'Fanfare refuses events with binary data, so the engine does not keep the data.',
-    ends: ['engine'],
     example: [
       ...openedIn,
       { do: 'send', socket: 0, frames: [{ text: `451-7["a",${placeholder}]` }, { binary: '01' }] },
@@ -40,14 +40,12 @@ export const engineWordings: readonly MeantWording[] = [
   {
     what: 'The refusal of a namespace comes after the answers to the events before it.',
     why: 'The engine takes all packets in their order. Socket.IO takes events a turn later than other packets.',
-    ends: ['engine'],
     example: [...openedIn, { do: 'send', socket: 0, frames: [{ text: '427["a"]' }, { text: '40/other,' }] }],
     without: refusedNamespacesFirst,
   },
   {
     what: 'A closing frame says what the client did wrong.',
     why: 'Otherwise the developer of the client learns nothing.',
-    ends: ['engine'],
     example: [...openedIn, { do: 'send', socket: 0, frames: [{ text: '47' }] }],
     without: (answer) => {
       const frames = framesOf(answer);

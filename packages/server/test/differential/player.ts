@@ -1,5 +1,5 @@
 import { until } from '../../../../test/waits.ts';
-import type { StartedEnd } from '../ends/tested-end.ts';
+import type { StartedEnd } from './app.ts';
 import { separator } from '../hostile/wire.ts';
 import { bytesOf, type Action, type Sequence } from './actions.ts';
 import { clock } from './clock.ts';

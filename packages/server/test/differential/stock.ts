@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import { Server, type ServerOptions } from 'socket.io';
-import type { StartedEnd } from '../ends/tested-end.ts';
+import type { StartedEnd } from './app.ts';
 import { limits, notFound } from './app.ts';
 import { serveApp } from './app-on-socket-io.ts';
 

@@ -11,7 +11,7 @@ const rules = JSON.stringify([{ match: topic, keep: { bytes: '1GiB' } }]);
 const missed = 100_000;
 const batch = 2_500;
 const text = 'x'.repeat(1_500);
-/** All envelopes together have some 160 MB: a server without backpressure would need that much more memory. */
+/** All envelopes together have some 160 MB: without backpressure, a server would need as much more memory. */
 const growthBytesMax = 64 * 2 ** 20;
 
 it.skipIf(process.platform !== 'linux')(

@@ -3,12 +3,10 @@ import type { Socket } from 'node:net';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { nextEvent, soonMs, within } from '../../../../test/waits.ts';
 import { fixedLimits } from '../../src/limits/fixed-limits.ts';
-import { testedEnd } from '../ends/tested-end.ts';
+import { takeArrivals } from '../client-end.ts';
 import { connectClient, startServer } from '../harness.ts';
 import { connectDeaf, connectTo, frame } from './deaf-clients.ts';
 import { connectRawClient, RawPolling } from './wire.ts';
-
-const { packetBudget } = testedEnd;
 
 /** The bytes of the budget that the tests leave free. */
 const leftBytes = 1_000_000;
@@ -46,16 +44,16 @@ const ways: Readonly<Record<string, (url: string) => Promise<Socket>>> = {
 };
 
 function hasRoomFor(bytes: number): boolean {
-  const isThere = packetBudget.take(bytes);
-  if (isThere) packetBudget.take(-bytes);
+  const isThere = takeArrivals(bytes);
+  if (isThere) takeArrivals(-bytes);
   return isThere;
 }
 
 describe.each(Object.entries(ways))('packets that have arrived in part: %s', (_what, begin) => {
   beforeEach(() => {
     const others = fixedLimits.packetsArrivingBytesMax.value - leftBytes;
-    expect(packetBudget.take(others)).toBe(true);
-    onTestFinished(() => void packetBudget.take(-others));
+    expect(takeArrivals(others)).toBe(true);
+    onTestFinished(() => void takeArrivals(-others));
   });
 
   it('the memory for incomplete packets is limited over all clients, and complete packets of others are accepted', async () => {

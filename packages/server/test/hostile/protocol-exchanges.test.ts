@@ -8,7 +8,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { soonMs, until, within } from '../../../../test/waits.ts';
 import { limitKinds } from '../../src/config/limits.ts';
 import { secret, tokenFor } from '../access/tokens.ts';
-import { testedEnd } from '../ends/tested-end.ts';
+import { startImpatient } from '../client-end.ts';
 import { publish, startServer } from '../harness.ts';
 import {
   connectRawClient,
@@ -230,7 +230,7 @@ describe('Engine.IO: heartbeat', () => {
   it.each(rawTransports)(
     'the server pings over %s repeatedly, and the session continues while the client answers',
     async (_name, open) => {
-      const { url } = await testedEnd.startImpatient({ pingInterval: 300, pingTimeout: 10_000 });
+      const { url } = await startImpatient({ pingInterval: 300, pingTimeout: 10_000 });
       const client = await open(url);
       await connectRawClient(client);
       for (let at = 0; at < 3; at++) {
@@ -252,7 +252,7 @@ describe('Engine.IO: heartbeat', () => {
   it.each(rawTransports)(
     'a session over %s ends when the client does not answer a ping',
     async (_name, open) => {
-      const { url } = await testedEnd.startImpatient({ pingInterval: 50, pingTimeout: 50 });
+      const { url } = await startImpatient({ pingInterval: 50, pingTimeout: 50 });
       const client = await open(url);
       await expect(client.ended()).resolves.toBeUndefined();
     },
