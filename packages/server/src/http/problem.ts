@@ -11,11 +11,33 @@ import { asRefusal } from '../observability/unexpected-failure.ts';
 
 const problemType = 'application/problem+json; charset=utf-8';
 
+/** A response, without the headers that all responses have. */
+export interface RouteResponse {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string;
+  readonly headers?: Readonly<Record<string, string | number>>;
+}
+
+/** The response that tells a client why its request was refused. */
+export function problemResponse(refusal: FanfareError): RouteResponse {
+  const { status, retryAfterMs } = refusal;
+  const headers = {
+    ...(status === 401 && { 'www-authenticate': 'Bearer' }),
+    ...(retryAfterMs !== undefined && { 'retry-after': Math.ceil(retryAfterMs / 1_000) }),
+  };
+  return { status, type: problemType, body: JSON.stringify(refusal.toProblem()), headers };
+}
+
 export function sendProblem(reply: FastifyReply, refusal: FanfareError): FastifyReply {
-  if (refusal.status === 401) void reply.header('www-authenticate', 'Bearer');
-  const { retryAfterMs } = refusal;
-  if (retryAfterMs !== undefined) void reply.header('retry-after', Math.ceil(retryAfterMs / 1_000));
-  return reply.code(refusal.status).type(problemType).send(JSON.stringify(refusal.toProblem()));
+  return sendResponse(reply, problemResponse(refusal));
+}
+
+export function sendResponse(
+  reply: FastifyReply,
+  { status, type, body, headers = {} }: RouteResponse,
+): FastifyReply {
+  return reply.code(status).headers(headers).type(type).send(body);
 }
 
 /** Turns an error that a route or Fastify threw into the refusal for the client. */

@@ -1,12 +1,13 @@
 import type { IncomingMessage } from 'node:http';
-import { FanfareError, type PublishResult } from '@fanfare/protocol';
+import type { FanfareError, PublishResult } from '@fanfare/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify';
 import type { NodeInside } from '../insides/node-inside.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
 import { linesType, publishBatch, type BatchOptions } from './batch-response.ts';
 import { bodyBudget, readJsonBody, readLinesBody, type BodyLimits, type PublishBody } from './body.ts';
 import { idOf, sourceOf } from './request-fields.ts';
-import { sendProblem, toRefusal, wrongContentType } from './problem.ts';
+import { sendResponse, toRefusal, wrongContentType } from './problem.ts';
+import { publishResponse } from './publish-response.ts';
 
 export interface PublishRouteOptions extends BodyLimits, BatchOptions {
   readonly node: Pick<NodeInside, 'discard'>;
@@ -31,11 +32,7 @@ export async function publishRoute(app: FastifyInstance, options: PublishRouteOp
       if (body === undefined) throw wrongContentType();
       if (body.kind !== 'one') return publishBatch(request, body, reply, options);
       const result = await publishOrRefuse(request, body.text, options);
-      if (asksForJson(request)) {
-        if (result instanceof FanfareError) return sendProblem(reply, result);
-        return reply.type('application/json; charset=utf-8').send(JSON.stringify(result));
-      }
-      return sendText(reply, result);
+      return sendResponse(reply, publishResponse(result, asksForJson(request)));
     },
   );
 }
@@ -51,18 +48,6 @@ async function publishOrRefuse(
   } catch (error) {
     return toRefusal(error, options);
   }
-}
-
-/**
- * The responses of the lab contract: text for success and for an unknown topic, the error object in all other
- * cases.
- */
-function sendText(reply: FastifyReply, result: PublishResult | FanfareError): FastifyReply {
-  if (result instanceof FanfareError) {
-    if (result.code !== 'topic_not_found') return sendProblem(reply, result);
-    return reply.code(404).type('text/plain; charset=utf-8').send(result.message);
-  }
-  return reply.type('text/plain; charset=utf-8').send(`Message published to topic '${result.topic}'`);
 }
 
 /** A client that accepts anything, or neither text nor JSON, gets text. */
