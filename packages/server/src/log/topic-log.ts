@@ -68,6 +68,13 @@ export type AppendOutcome =
   /** The idempotency table is full. The same append can succeed later. */
   | { readonly kind: 'ids_exhausted' };
 
+/** Receives the result of {@link TopicLog.appendOne}. Its functions MUST NOT throw. */
+export interface OutcomeListener {
+  readonly onOutcome: (outcome: AppendOutcome) => void;
+  /** Receives the error for which {@link TopicLog.append} would reject. */
+  readonly onFailure: (error: unknown) => void;
+}
+
 /**
  * Receives what happens at the head of the log, in its order. Its functions MUST NOT throw: the records are
  * committed, even if their delivery fails.
@@ -321,6 +328,11 @@ export interface TopicLog {
    */
   readonly recordsMax: number;
   append(records: readonly NewRecord[]): Promise<readonly AppendOutcome[]>;
+  /**
+   * Appends one record, as {@link append} does, without promises: they take a thirtieth of the time of a
+   * publish over HTTP. The listener is called once, perhaps before this returns.
+   */
+  appendOne(record: NewRecord, listener: OutcomeListener): void;
   /** Sets the only listener. A log has one tail; to share it, share the listener. */
   tail(listener: TailListener): void;
   /**

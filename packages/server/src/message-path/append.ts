@@ -2,7 +2,7 @@ import { FanfareError, formatOffset, type PublishResult } from '@fanfare/protoco
 import { fixedLimits } from '../limits/fixed-limits.ts';
 import type { Appended, AppendOutcome, NewRecord, TopicLog } from '../log/topic-log.ts';
 import type { Counters } from './counters.ts';
-import { refusePublish, tooLarge, topicNotFound, topicsExhausted } from './refusals.ts';
+import { refusePublish, storageRefusal, tooLarge, topicNotFound, topicsExhausted } from './refusals.ts';
 
 const { value: idsMax } = fixedLimits.idsMax;
 
@@ -24,6 +24,31 @@ export async function append(
     if (!outcome) throw new Error('the log gave no outcome');
     if (outcome.kind === 'appended') counters.publishes++;
     return resultOf(record, outcome, log);
+  });
+}
+
+/** Receives the result of a publish. Its functions MUST NOT throw. */
+export interface PublishListener {
+  readonly onResult: (result: PublishResult) => void;
+  /** Usually a FanfareError. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** Appends one admitted message, as {@link append} does. */
+export function appendOne(
+  log: TopicLog,
+  counters: Counters,
+  record: NewRecord,
+  { onResult, onFailure }: PublishListener,
+): void {
+  log.appendOne(record, {
+    onOutcome: (outcome) => {
+      if (outcome.kind === 'appended') counters.publishes++;
+      const result = resultOf(record, outcome, log);
+      if (result instanceof FanfareError) onFailure(result);
+      else onResult(result);
+    },
+    onFailure: (cause) => onFailure(storageRefusal(cause, 'publish')),
   });
 }
 

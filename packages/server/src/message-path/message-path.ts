@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
-  FanfareError,
+  type FanfareError,
   type From,
   type Interest,
   type NodeStats,
@@ -11,7 +11,7 @@ import {
 import type { Rights } from '../access/rights.ts';
 import type { RateLimits, Source } from '../limits/rate-limits.ts';
 import { Pacer } from '../limits/pacer.ts';
-import { LogDamagedError, type TopicLog } from '../log/topic-log.ts';
+import { LogDamagedError, type NewRecord, type TopicLog } from '../log/topic-log.ts';
 import type { Cluster } from '../nodes/cluster.ts';
 import type { ProcessHealth } from '../observability/process-health.ts';
 import type { Rules } from '../rules/rule.ts';
@@ -19,7 +19,7 @@ import type { SubscriptionIndex } from '../subscriptions/subscription-index.ts';
 import { AllNodes } from './all-nodes.ts';
 import { version } from '../version.ts';
 import { Admission, type PublishInput } from './admit.ts';
-import { append } from './append.ts';
+import { appendOne, type PublishListener } from './append.ts';
 import { Broadcaster } from './broadcast.ts';
 import type { FanOut } from './fan-out.ts';
 import { Connections } from './connections.ts';
@@ -99,12 +99,22 @@ export class MessagePath {
    *
    * @throws FanfareError
    */
-  async publish(rights: Rights, input: PublishInput, source: Source = {}): Promise<PublishResult> {
-    this.#parts.rates.takePublish(source);
-    const [result] = await append(this.#log, this.#counters, [this.#admission.admit(rights, input)]);
-    if (!result) throw new Error('there was nothing to append');
-    if (result instanceof FanfareError) throw result;
-    return result;
+  publish(rights: Rights, input: PublishInput, source: Source = {}): Promise<PublishResult> {
+    return new Promise((onResult, onFailure) =>
+      this.publishTo({ onResult, onFailure }, rights, input, source),
+    );
+  }
+
+  /** Publishes one message, without a promise. The listener is called once, perhaps before this returns. */
+  publishTo(listener: PublishListener, rights: Rights, input: PublishInput, source: Source): void {
+    let record: NewRecord;
+    try {
+      this.#parts.rates.takePublish(source);
+      record = this.#admission.admit(rights, input);
+    } catch (error) {
+      return listener.onFailure(error);
+    }
+    appendOne(this.#log, this.#counters, record, listener);
   }
 
   /**

@@ -64,7 +64,7 @@ const uncertainties = {
 } as const;
 
 /** Turns a failure of the log into a refusal. */
-function storageRefusal(cause: unknown, request: keyof typeof uncertainties): FanfareError {
+export function storageRefusal(cause: unknown, request: keyof typeof uncertainties): FanfareError {
   if (cause instanceof LogClosedError) return new FanfareError('draining', 'The server is shutting down.');
   if (cause instanceof LogDamagedError) return damaged(cause);
   if (cause instanceof LogBusyError) {

@@ -1,5 +1,11 @@
 import type { Stored, Topic } from '@fanfare/protocol';
-import type { LogRecord, TopicCreation, TopicLog } from '../../src/log/topic-log.ts';
+import type {
+  AppendOutcome,
+  LogRecord,
+  NewRecord,
+  TopicCreation,
+  TopicLog,
+} from '../../src/log/topic-log.ts';
 import type { Rule } from '../../src/rules/rule.ts';
 
 /** The options of a log under test. */
@@ -46,6 +52,11 @@ export type OpenLog = (options: LogOptions) => Promise<LogUnderTest>;
 /** Creates a topic, as a subscriber does. */
 export async function create(log: TopicLog, topic: Topic, subject?: string): Promise<TopicCreation> {
   return (await log.open(topic, { kind: 'new' }, { subject })).creation;
+}
+
+/** Appends one record without a promise of the log. */
+export function appendOne(log: TopicLog, record: NewRecord): Promise<AppendOutcome> {
+  return new Promise((onOutcome, onFailure) => log.appendOne(record, { onOutcome, onFailure }));
 }
 
 /** Collects the records that the tail of a log gets from now on. Fails if it misses any. */

@@ -167,9 +167,12 @@ it.each([
   const fail = async (): Promise<never> => {
     throw error;
   };
-  Object.assign(log, { append: fail });
-  const publish = path.publish(anything, { json: '{"topic":"news","message":1}' });
-  await expect(publish).rejects.toMatchObject({ code, status: 503 });
+  const appendOne: TopicLog['appendOne'] = (_record, { onFailure }) => onFailure(error);
+  Object.assign(log, { append: fail, appendOne });
+  const json = '{"topic":"news","message":1}';
+  await expect(path.publish(anything, { json })).rejects.toMatchObject({ code, status: 503 });
+  const batch = path.publishMany(anything, { lines: [json] });
+  await expect(batch).rejects.toMatchObject({ code, status: 503 });
 });
 
 it('the figures count a publish once, on the server that accepted it', async () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FanfareError } from '@fanfare/protocol';
-import { LogFullError, type AppendOutcome, type TopicLog } from '../../src/log/topic-log.ts';
+import { LogFullError, type TopicLog } from '../../src/log/topic-log.ts';
 import { anything, FakeFanOut, memoryLog, pathOver } from './fake-fan-out.ts';
 
 describe('the path of a message', () => {
@@ -109,7 +109,8 @@ describe('the path of a message', () => {
 
   it('a message that the log could not append is neither acknowledged nor delivered', async () => {
     const failing: TopicLog = Object.assign(memoryLog(), {
-      append: (): Promise<readonly AppendOutcome[]> => Promise.reject(new Error('disk full')),
+      appendOne: (...[, { onFailure }]: Parameters<TopicLog['appendOne']>) =>
+        onFailure(new Error('disk full')),
     });
     const fanOut = new FakeFanOut();
     const path = pathOver(failing, fanOut);

@@ -23,6 +23,7 @@ import {
   type NewRecord,
   type Opened,
   type Opening,
+  type OutcomeListener,
   type Page,
   type PageBefore,
   type PageLimit,
@@ -126,7 +127,7 @@ export class LocalTopicLog implements TopicLog, RevocationStore {
   }
 
   keepRevocation(revocation: Revocation, ended: readonly string[]): Promise<void> {
-    return this.#commits.submit((plan) => plan.revoke(revocation, ended));
+    return this.#submit((plan) => plan.revoke(revocation, ended));
   }
 
   /** No other server changes them. */
@@ -143,11 +144,13 @@ export class LocalTopicLog implements TopicLog, RevocationStore {
   append(records: readonly NewRecord[]): Promise<readonly AppendOutcome[]> {
     let bytes = 0;
     for (const { messageJson } of records) bytes += messageJson.length;
-    return this.#commits.submit(
-      (plan) => records.map((record) => plan.append(record)),
-      records.length,
-      bytes,
-    );
+    return this.#submit((plan) => records.map((record) => plan.append(record)), records.length, bytes);
+  }
+
+  appendOne(record: NewRecord, { onOutcome, onFailure }: OutcomeListener): void {
+    const plan = (commit: CommitPlan): AppendOutcome => commit.append(record);
+    const { length: bytes } = record.messageJson;
+    this.#commits.submit({ plan, resolve: onOutcome, fail: onFailure, records: 1, bytes });
   }
 
   async open(interest: Interest, from: From, { mayRead, subject }: Opening = {}): Promise<Opened> {
@@ -168,7 +171,7 @@ export class LocalTopicLog implements TopicLog, RevocationStore {
     const { head } = this.#stateIfOpen();
     const create = (plan: CommitPlan): TopicCreation => plan.create(topic, false, subject);
     const inFlight = this.#commits.inFlight;
-    if (this.#changing.has(topic) || inFlight?.changes(topic)) return this.#commits.submit(create);
+    if (this.#changing.has(topic) || inFlight?.changes(topic)) return this.#submit(create);
     const known = this.#topics.get(topic);
     if (known) {
       this.#topics.unused.note(known);
@@ -176,7 +179,7 @@ export class LocalTopicLog implements TopicLog, RevocationStore {
     }
     // The creations of the commit in flight may still fail. At the limit, only a commit can forget a name.
     const isGrowing = inFlight !== undefined && inFlight.growth > 0;
-    if (isGrowing || this.#topics.size >= this.topicsMax) return this.#commits.submit(create);
+    if (isGrowing || this.#topics.size >= this.topicsMax) return this.#submit(create);
     // It is stored later: a subscriber does not need the topic after a crash.
     const entry = this.#topics.make(topic, head, { subject });
     this.#topics.add(entry);
@@ -271,10 +274,15 @@ export class LocalTopicLog implements TopicLog, RevocationStore {
     };
   }
 
+  /** Resolves to the planned result after the commit; rejects if the commit fails. */
+  #submit<T>(plan: (plan: CommitPlan) => T, records = 0, bytes = 0): Promise<T> {
+    return new Promise((resolve, fail) => this.#commits.submit({ plan, resolve, fail, records, bytes }));
+  }
+
   async #change<T>(topic: Topic, plan: (plan: CommitPlan) => T): Promise<T> {
     this.#changing.set(topic, (this.#changing.get(topic) ?? 0) + 1);
     try {
-      return await this.#commits.submit(plan);
+      return await this.#submit(plan);
     } finally {
       const others = (this.#changing.get(topic) ?? 1) - 1;
       if (others > 0) this.#changing.set(topic, others);

@@ -122,14 +122,14 @@ export function errorOfReply(cause: Error, from: HostPort): Error {
 }
 
 /**
- * The error of a call that changes something and is not repeated: a LogUncertainError if Redis may have
- * carried it out.
+ * Throws the error of a call that changes something and is not repeated: a LogUncertainError if Redis may
+ * have carried it out.
  */
-export function changeError(error: unknown): unknown {
+export function throwChangeError(error: unknown): never {
   const isUncertain =
     error instanceof UnknownReplyError || (error instanceof ConnectionLostError && error.isAnswerLost);
-  if (!isUncertain) return error;
-  return new LogUncertainError(error.message, 'The log did not answer.', { cause: error });
+  if (!isUncertain) throw error;
+  throw new LogUncertainError(error.message, 'The log did not answer.', { cause: error });
 }
 
 /** The host and port of `MOVED <slot> <host>:<port>`. */

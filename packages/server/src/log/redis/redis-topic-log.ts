@@ -8,6 +8,7 @@ import {
   type NewRecord,
   type Opened,
   type Opening,
+  type OutcomeListener,
   type Page,
   type PageBefore,
   type PageLimit,
@@ -27,7 +28,7 @@ import type { At } from './library.ts';
 import { PatternFilter } from './reading/pattern-filter.ts';
 import type { RecentRecords } from './recent-records.ts';
 import { readPattern } from './reading/pattern-page.ts';
-import { changeError } from './redis-errors.ts';
+import { throwChangeError } from './redis-errors.ts';
 import { locatePattern } from './reading/pattern-start.ts';
 import { SharedReads } from './reading/shared-reads.ts';
 import { RedisRevocations } from './redis-revocations.ts';
@@ -133,6 +134,10 @@ export class RedisTopicLog implements TopicLog, RevocationStore {
     const outcomes = await appendCovered(append, this.#patterns, records);
     this.#reading.noteChange();
     return outcomes;
+  }
+
+  appendOne(record: NewRecord, { onOutcome, onFailure }: OutcomeListener): void {
+    this.append([record]).then(([outcome]) => onOutcome(outcome as AppendOutcome), onFailure);
   }
 
   tail(listener: TailListener): void {
@@ -283,10 +288,6 @@ export class RedisTopicLog implements TopicLog, RevocationStore {
   #expectOpen(): void {
     if (this.#closing) throw new LogClosedError();
   }
-}
-
-function throwChangeError(error: unknown): never {
-  throw changeError(error);
 }
 
 /** What fits into a page after some records. */

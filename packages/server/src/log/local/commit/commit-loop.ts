@@ -1,7 +1,7 @@
 import { nextTimestamp, type ClockHistory } from '../effective-time.ts';
 import { CommitPlan } from './commit-plan.ts';
 import type { LogClock } from '../log-clock.ts';
-import { OperationQueue, weightOf, type Operation } from './operation-queue.ts';
+import { OperationQueue, weightOf, type Operation, type Submitted } from './operation-queue.ts';
 import { CommitSize } from './commit-size.ts';
 import type { RememberedIds } from '../remembered-ids.ts';
 import type { Retention } from '../trimming/retention.ts';
@@ -107,12 +107,11 @@ export class CommitLoop {
     this.#tail.listen(listener);
   }
 
-  /** Resolves to the planned result after the commit; rejects if the commit fails. */
-  submit<T>(plan: (plan: CommitPlan) => T, records = 0, bytes = 0): Promise<T> {
-    if (this.#isClosed) return Promise.reject(new LogClosedError());
-    const result = this.#pending.add(plan, records, bytes);
+  /** Gives the planned result after the commit, or the error if the commit fails. */
+  submit<T>(operation: Submitted<T>): void {
+    if (this.#isClosed) return operation.fail(new LogClosedError());
+    this.#pending.add(operation);
     this.#work();
-    return result;
   }
 
   /** Stores a topic soon that is only in memory. */

@@ -4,11 +4,22 @@ import { LogBusyError } from '../../topic-log.ts';
 
 /** An operation on the log that waits for its commit. */
 export interface Operation {
-  /** Plans the operation. @returns the function that resolves it after the commit */
+  /** Plans the operation. @returns the function that gives the planned result after the commit */
   readonly plan: (plan: CommitPlan) => () => void;
   readonly fail: (error: unknown) => void;
   readonly records: number;
   readonly bytes: number;
+}
+
+/** An operation as it is submitted. Its functions `resolve` and `fail` MUST NOT throw. */
+export interface Submitted<T> {
+  /** Plans the operation. @returns its result, if the commit succeeds */
+  readonly plan: (plan: CommitPlan) => T;
+  readonly resolve: (result: T) => void;
+  readonly fail: (error: unknown) => void;
+  readonly records?: number;
+  /** The size of its messages. */
+  readonly bytes?: number;
 }
 
 /**
@@ -39,18 +50,16 @@ export class OperationQueue {
     return this.#waiting.length;
   }
 
-  /** Rejects with a LogBusyError if the queue is full. */
-  add<T>(plan: (plan: CommitPlan) => T, records: number, messageBytes: number): Promise<T> {
+  /** Adds an operation. It fails at once with a LogBusyError if the queue is full. */
+  add<T>({ plan, resolve, fail, records = 0, bytes: messageBytes = 0 }: Submitted<T>): void {
     const bytes = messageBytes + (records + 1) * operationBytes;
-    if (this.#bytes + bytes > pendingBytesMax && !this.isEmpty) return Promise.reject(new LogBusyError());
+    if (this.#bytes + bytes > pendingBytesMax && !this.isEmpty) return fail(new LogBusyError());
     this.#bytes += bytes;
-    return new Promise((resolve, fail) => {
-      const settling = (commit: CommitPlan): (() => void) => {
-        const result = plan(commit);
-        return () => resolve(result);
-      };
-      this.#waiting.push({ plan: settling, fail, records, bytes });
-    });
+    const settling = (commit: CommitPlan): (() => void) => {
+      const result = plan(commit);
+      return () => resolve(result);
+    };
+    this.#waiting.push({ plan: settling, fail, records, bytes });
   }
 
   /**
