@@ -171,7 +171,7 @@ it.each([
   Object.assign(log, { append: fail, appendOne });
   const json = '{"topic":"news","message":1}';
   await expect(path.publish(anything, { json })).rejects.toMatchObject({ code, status: 503 });
-  const batch = path.publishMany(anything, { lines: [json] });
+  const batch = path.publishMany(anything, { lines: json });
   await expect(batch).rejects.toMatchObject({ code, status: 503 });
 });
 
