@@ -81,7 +81,9 @@ async function run(
   const stopSharing = shareHttpServer(httpServer, {
     isOurs: (request) =>
       isAttachedRoute(request, routes, withPreflights) || (!theirs && isClientScript(request)),
-    answer: (request, response) => http.routing(request, response),
+    answer: (request, response) => {
+      if (!composed.handlePublish(request, response)) http.routing(request, response);
+    },
     addOthers: () => clientEnd.serve(httpServer),
     node,
   });

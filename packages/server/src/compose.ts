@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { RequestListener } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import type { Server as SocketServer } from 'socket.io';
 import type { ClientEnd } from './client-end.ts';
@@ -8,6 +9,7 @@ import type { ClientAddresses } from './access/client-address.ts';
 import { clientAddressesOf } from './config/trust-proxy.ts';
 import { EventStreams } from './http/event-streams.ts';
 import { buildHttpServer } from './http/http-server.ts';
+import { publishHandler, type PublishHandler } from './http/publish-handler.ts';
 import { tryNode, type NodeInside } from './insides/node-inside.ts';
 import { rateLimitsOf } from './limits/rate-limits.ts';
 import { MessagePath } from './message-path/message-path.ts';
@@ -42,6 +44,8 @@ export interface Composed extends ProgramParts {
   readonly addresses: ClientAddresses;
   readonly node: NodeInside;
   readonly http: FastifyInstance;
+  /** Answers the usual publishes. */
+  readonly handlePublish: PublishHandler;
   readonly streams: EventStreams;
   readonly clientEnd: ClientEnd;
   /** Only if this server is one of several nodes. */
@@ -125,7 +129,10 @@ export async function compose(
   const shared = { access, revocations, addresses, path, streams, logger: requestLogger };
   const origins = originsOf(settings);
   const checks: Checks = { ...opened.checks, running: () => runningCheck(isDraining()) };
-  const http = buildHttpServer({ ...settings, ...shared, origins, node, isDraining, checks, refuse });
+  const options = { ...settings, ...shared, origins, node, isDraining, checks, refuse };
+  const http = buildHttpServer(options);
+  const otherwise: RequestListener = (request, response) => http.routing(request, response);
+  const handlePublish = publishHandler({ ...options, otherwise });
 
   const stopWatching = watchFileDescriptors(logger);
   const close = async (): Promise<void> => {
@@ -134,7 +141,7 @@ export async function compose(
     access.close();
     await opened.close();
   };
-  return { ...shared, node, programs, http, clientEnd, nodes, close };
+  return { ...shared, node, programs, http, handlePublish, clientEnd, nodes, close };
 }
 
 function runningCheck(isDraining: boolean): Check {

@@ -1,6 +1,7 @@
 import { FanfareError } from '@fanfare/protocol';
 import { compose, type Composed, type ComposeParts } from './compose.ts';
 import { respondToHalfClosed } from './http/half-closed-connections.ts';
+import { askFirst } from './http/publish-handler.ts';
 import { readRequestsInTurns } from './http/request-reader.ts';
 import { urlOf } from './http/server-url.ts';
 import { TcpConnections } from './http/tcp-connections.ts';
@@ -55,6 +56,7 @@ async function run(options: ServerOptions, parts: Omit<ComposeParts, 'isAttached
   const composed = await compose(options, { ...parts, isAttached: false });
   const { http, clientEnd, nodes, node, addresses } = composed;
   clientEnd.serve(http.server);
+  askFirst(http.server, composed.handlePublish);
   // Node would respond by itself to an unknown `Expect`, outside the turns of the requests.
   http.server.on('checkExpectation', (...exchange) => http.server.emit('request', ...exchange));
   readRequestsInTurns(http.server, node);

@@ -18,7 +18,10 @@ export function varyOn(header: string): string {
   return `${varies}, ${header}`;
 }
 
-const own = Object.freeze({ vary: varies, 'cross-origin-resource-policy': 'same-origin' });
+export const ownHeaders: Readonly<Record<string, string>> = Object.freeze({
+  vary: varies,
+  'cross-origin-resource-policy': 'same-origin',
+});
 const open = Object.freeze({ vary: varies, 'cross-origin-resource-policy': 'cross-origin' });
 
 /**
@@ -32,7 +35,7 @@ export function crossOriginHeaders(
   named: readonly string[],
 ): Readonly<Record<string, string>> {
   const { origin } = request.headers;
-  if (origin === undefined || !named.includes(origin)) return isScriptForAll(request) ? open : own;
+  if (origin === undefined || !named.includes(origin)) return isScriptForAll(request) ? open : ownHeaders;
   return {
     ...open,
     'access-control-allow-origin': origin,

@@ -29,6 +29,13 @@ const openBracket = 0x5b;
 /** The white space of JSON, and the bytes of a byte order mark. */
 const beforeJson: ReadonlySet<number> = new Set([0x20, 0x0a, 0x0d, 0x09, 0xef, 0xbb, 0xbf]);
 
+/** Whether a JSON body is one message or an array. Undefined if the bytes are only white space before it. */
+export function kindOf(bytes: Buffer): 'one' | 'array' | undefined {
+  const first = bytes.find((byte) => !beforeJson.has(byte));
+  if (first === undefined) return undefined;
+  return first === openBracket ? 'array' : 'one';
+}
+
 /**
  * Reads a JSON body. An array has another limit, and the first characters show whether the body is an array.
  * A body that is too large is refused as soon as this is known, and the rest is discarded.
@@ -41,8 +48,7 @@ export async function readJsonBody(
 ): Promise<PublishBody> {
   let kind: 'one' | 'array' | undefined;
   const text = await readBody(request, budget, discard, (chunk) => {
-    const first = kind ?? chunk.find((byte) => !beforeJson.has(byte));
-    if (typeof first === 'number') kind = first === openBracket ? 'array' : 'one';
+    kind ??= kindOf(chunk);
     return kind === 'array' ? limits.batchBytesMax : limits.publishBytesMax;
   });
   return { kind: kind ?? 'one', text };
@@ -155,7 +161,7 @@ function readBody(
  * Decodes strictly: `Buffer.toString` would replace invalid bytes by U+FFFD. A byte order mark is not part of
  * the text.
  */
-function decodeUtf8(body: Buffer): string | undefined {
+export function decodeUtf8(body: Buffer): string | undefined {
   if (!isUtf8(body)) return undefined;
   const text = body.toString('utf8');
   return text.startsWith('\uFEFF') ? text.slice(1) : text;

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import { refuseField } from '@fanfare/protocol';
 import type { FastifyRequest } from 'fastify';
 import type { Source } from '../limits/rate-limits.ts';
@@ -21,7 +22,10 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  *
  * @throws FanfareError `bad_request` if the header is repeated or is not UTF-8
  */
-export function idOf({ headers, raw }: FastifyRequest): string | undefined {
+export function idOf({
+  headers,
+  raw,
+}: Pick<FastifyRequest, 'headers'> & { raw: Pick<IncomingMessage, 'headersDistinct'> }): string | undefined {
   const header = headers['idempotency-key'];
   if (typeof header !== 'string') return undefined;
   // Node joins repeated headers.

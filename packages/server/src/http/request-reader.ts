@@ -54,10 +54,10 @@ export function readRequestsInTurns(server: Server, { order, partsReads }: NodeI
 }
 
 /**
- * Throws errors of the app later. Inside the parser, they would break it, and later requests would get no
+ * Throws errors later. Inside the parser, an error of the app would break it, and later requests would get no
  * response.
  */
-function throwLater(handle: () => void): void {
+export function throwLater(handle: () => void): void {
   try {
     handle();
   } catch (error) {
