@@ -31,9 +31,8 @@ const beforeJson: ReadonlySet<number> = new Set([0x20, 0x0a, 0x0d, 0x09, 0xef, 0
 
 /** Whether a JSON body is one message or an array. Undefined if the bytes are only white space before it. */
 export function kindOf(bytes: Buffer): 'one' | 'array' | undefined {
-  const first = bytes.find((byte) => !beforeJson.has(byte));
-  if (first === undefined) return undefined;
-  return first === openBracket ? 'array' : 'one';
+  for (const byte of bytes) if (!beforeJson.has(byte)) return byte === openBracket ? 'array' : 'one';
+  return undefined;
 }
 
 /**
