@@ -23,13 +23,12 @@ export class Dispatcher<I> implements MessageHandler {
   readonly #session: Session;
   readonly #app: App<I>;
   readonly #logins: Logins<Session>;
-  /** The request that began the session, until the client has logged in. */
+  /** The request that began the session, until its end. */
   #request: IncomingMessage | undefined;
   #client: Client<I> | undefined;
   #isLoggingIn = false;
   /** A message whose attachments have not all come. */
   #partial: { readonly message: Message; missing: number } | undefined;
-  #isOver = false;
 
   constructor(session: Session, request: IncomingMessage, app: App<I>, logins: Logins<Session>) {
     this.#session = session;
@@ -66,7 +65,6 @@ export class Dispatcher<I> implements MessageHandler {
   }
 
   end(reason: string): void {
-    this.#isOver = true;
     this.#request = undefined;
     this.#endClient(reason);
   }
@@ -107,7 +105,7 @@ export class Dispatcher<I> implements MessageHandler {
 
   #finishLogin(login: I | LoginRefusal): void {
     this.#isLoggingIn = false;
-    if (this.#isOver) return;
+    if (!this.#request) return;
     if (login instanceof LoginRefusal) return this.#refuse('/', login);
     const client = new Client(newId(), login, this.#session);
     this.#client = client;

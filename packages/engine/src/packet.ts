@@ -3,31 +3,20 @@
  * make a payload: the body of a polling request or response.
  */
 
-const types = {
-  '0': 'open',
-  '1': 'close',
-  '2': 'ping',
-  '3': 'pong',
-  '4': 'message',
-  '5': 'upgrade',
-  '6': 'noop',
-  // Binary data, as base64 in text.
-  b: 'binary',
-} as const;
-
-export type PacketType = (typeof types)[keyof typeof types];
+/** The first characters of packets, and what they mean. A packet of type binary is base64. */
+const firsts = '0123456b';
+const types = ['open', 'close', 'ping', 'pong', 'message', 'upgrade', 'noop', 'binary'] as const;
 
 export interface Packet {
-  readonly type: PacketType;
+  readonly type: (typeof types)[number];
   /** The text after the type. Base64 of a binary packet is not decoded. */
   readonly data: string;
 }
 
 /** @returns undefined if the text is not a packet */
 export function parsePacket(text: string): Packet | undefined {
-  const first = text.charAt(0);
-  if (!Object.hasOwn(types, first)) return undefined;
-  return { type: types[first as keyof typeof types], data: text.slice(1) };
+  const type = types[firsts.indexOf(text[0] ?? '-')];
+  return type && { type, data: text.slice(1) };
 }
 
 const separator = '\u001E';
