@@ -47,13 +47,21 @@ export async function startNodes(
   options: ServerOptions = {},
   directory: StaticDirectory = new StaticDirectory(),
 ): Promise<RunningNodes> {
+  let areStopping = false;
+  // While the nodes stop one after the other, the last requests of clients cannot be passed on any more.
+  const logger = {
+    ...strictLogger,
+    warn: (fields: object, message: string): void => {
+      if (!areStopping) strictLogger.warn(fields, message);
+    },
+  };
   const start = async (id: string): Promise<RunningNode> => {
-    const server = createNode(
-      { port: 0, logger: strictLogger, ...behindProxy, ...options },
-      directory.viewOf(id),
-    );
+    const server = createNode({ port: 0, logger, ...behindProxy, ...options }, directory.viewOf(id));
     const url = await server.start();
-    onTestFinished(() => server.stop());
+    onTestFinished(() => {
+      areStopping = true;
+      return server.stop();
+    });
     return { id, url, server };
   };
   return { directory, nodes: [await start('node1'), await start('node2'), await start('node3')] };
