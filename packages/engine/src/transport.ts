@@ -33,7 +33,8 @@ export class OutgoingPacket {
     if (this.#frame) return this.#frame;
     const bytes = encodeTextFrames([this.text.slice(1)]);
     // `encodeTextFrames` encodes messages only. Other packets differ in the first byte of their data.
-    bytes.write(this.text.charAt(0), bytes.length - this.bytes, 'latin1');
+    const type = this.text.charAt(0);
+    if (type !== '4') bytes.write(type, bytes.length - this.bytes, 'latin1');
     return (this.#frame = new Frame(bytes));
   }
 }

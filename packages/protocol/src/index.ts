@@ -38,7 +38,6 @@ export {
   type PublishResult,
   type Stored,
 } from './publish.ts';
-export { rememberLast } from './remember-last.ts';
 export type { Figures, LogSize, LoopDelay, NodeStats, Stats } from './stats.ts';
 export {
   parseFrom,

@@ -1,4 +1,4 @@
-import type { IncomingMessage, RequestListener, Server as HttpServer, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { Engine, type EngineOptions } from '@fanfare/engine';
 import type { ClientEnd, ClientEndParts } from './client-end.ts';
@@ -7,6 +7,7 @@ import { ClientFanOut } from './clients/client-fan-out.ts';
 import type { Login, Members } from './clients/client-peer.ts';
 import { originsOf } from './config/origins.ts';
 import type { Settings } from './config/settings.ts';
+import { askFirst } from './http/ask-first.ts';
 import { markEndless } from './http/half-closed-connections.ts';
 import { isPipelined } from './http/request-reader.ts';
 import { originForm, useOriginForm } from './http/request-target.ts';
@@ -113,10 +114,10 @@ function serveOn(
     useOriginForm(request);
     engine.handleUpgrade(request, socket, head);
   };
-  const others = httpServer.rawListeners('request') as RequestListener[];
-  httpServer.removeAllListeners('request').on('request', (request, response) => {
-    if (isOurs(request)) return serve(request, response);
-    for (const listener of others) listener.call(httpServer, request, response);
+  askFirst(httpServer, (request, response) => {
+    const isTaken = isOurs(request);
+    if (isTaken) serve(request, response);
+    return isTaken;
   });
   const undo = declineUnclaimedUpgrades(
     httpServer,

@@ -1,7 +1,7 @@
 import { FanfareError } from '@fanfare/protocol';
 import { compose, type Composed, type ComposeParts } from './compose.ts';
 import { respondToHalfClosed } from './http/half-closed-connections.ts';
-import { askFirst } from './http/publish-handler.ts';
+import { askFirst } from './http/ask-first.ts';
 import { readRequestsInTurns } from './http/request-reader.ts';
 import { urlOf } from './http/server-url.ts';
 import { TcpConnections } from './http/tcp-connections.ts';

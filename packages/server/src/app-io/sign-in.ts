@@ -1,6 +1,6 @@
 import type { Server, Socket } from 'socket.io';
 import type { Access } from '../access/access.ts';
-import { bearerOf } from '../access/bearer.ts';
+import { socketTokenOf } from '../access/bearer.ts';
 import type { Rights } from '../access/rights.ts';
 import type { Logger } from '../observability/logger.ts';
 import { asRefusal } from '../observability/unexpected-failure.ts';
@@ -29,7 +29,8 @@ export class SignIn {
   /** @throws FanfareError `not_authenticated`, `token_expired`, `keys_unavailable` */
   ask(socket: Socket): Promise<Rights> {
     const { request, handshake } = socket;
-    return this.#access.authenticate(tokenOf(socket), { request, auth: handshake.auth });
+    const { auth, headers } = handshake;
+    return this.#access.authenticate(socketTokenOf(auth, headers), { request, auth });
   }
 
   /** From now on, all clients pass, because a middleware of Socket.IO cannot be removed. */
@@ -39,20 +40,13 @@ export class SignIn {
 
   async #check(socket: Socket, next: (error?: Error) => void): Promise<void> {
     if (this.#isOver) return next();
+    const { auth, headers } = socket.handshake;
     try {
-      this.#rights.set(socket, this.#access.known(tokenOf(socket)) ?? (await this.ask(socket)));
+      this.#rights.set(socket, this.#access.known(socketTokenOf(auth, headers)) ?? (await this.ask(socket)));
     } catch (error) {
       const problem = asRefusal(error, this.#logger).toProblem();
       return next(Object.assign(new Error(problem.detail), { data: problem }));
     }
     next();
   }
-}
-
-/** Finds the token. `auth` takes precedence over the header, which a proxy may have set. */
-function tokenOf({ handshake: { auth, headers } }: Socket): string | undefined {
-  const token: unknown = Object.hasOwn(auth, 'token')
-    ? (auth as Record<string, unknown>)['token']
-    : undefined;
-  return typeof token === 'string' ? token : bearerOf(headers);
 }

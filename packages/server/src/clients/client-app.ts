@@ -7,7 +7,7 @@ import {
   type Handshake,
 } from '@fanfare/engine';
 import { FanfareError } from '@fanfare/protocol';
-import { bearerOf } from '../access/bearer.ts';
+import { socketTokenOf } from '../access/bearer.ts';
 import { crossOriginHeaders, preflightHeaders } from '../access/cross-origin.ts';
 import { hostProblem } from '../access/host-header.ts';
 import type { Access } from '../access/access.ts';
@@ -84,7 +84,7 @@ export function clientApp(parts: ClientAppParts, members: Members, sessions: Ses
       if (refusal) throw unreadable(refusal);
     },
     login: (handshake) => {
-      const token = tokenOf(handshake);
+      const token = socketTokenOf(handshake.auth, handshake.request.headers);
       const known = access.known(token);
       return known ? loginOf(known, handshake) : login(token, handshake);
     },
@@ -119,12 +119,6 @@ function expire(client: Client<Login>, peer: ClientPeer, error: FanfareError): v
   client.emit('error', JSON.stringify(error.toProblem()));
   if (error.code === 'token_expired') client.close();
   else client.disconnect();
-}
-
-/** Finds the token. `auth` takes precedence over the header, which a proxy may have set. */
-function tokenOf({ auth, request: { headers } }: Handshake): string | undefined {
-  const token = Object.hasOwn(auth, 'token') ? auth['token'] : undefined;
-  return typeof token === 'string' ? token : bearerOf(headers);
 }
 
 function refusalOf({ message, cause }: MalformedMessageError): FanfareError {

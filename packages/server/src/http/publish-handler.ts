@@ -1,4 +1,4 @@
-import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FanfareError, PublishResult } from '@fanfare/protocol';
 import type { Access } from '../access/access.ts';
@@ -117,15 +117,6 @@ export function publishHandler(options: PublishHandlerOptions): PublishHandler {
   }
 
   return handle;
-}
-
-/** Makes a server ask the handler before its other listeners. */
-export function askFirst(server: Server, handle: PublishHandler): void {
-  const others = server.rawListeners('request') as RequestListener[];
-  server.removeAllListeners('request').on('request', (request: IncomingMessage, response: ServerResponse) => {
-    if (handle(request, response)) return;
-    for (const other of others) other.call(server, request, response);
-  });
 }
 
 /** Whether nothing in the head needs more than this handler does. */

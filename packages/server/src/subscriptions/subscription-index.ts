@@ -84,8 +84,7 @@ export class SubscriptionIndex {
 
   /** Whether there is a subscription to a pattern that matches the topic. */
   isCovered(topic: Topic): boolean {
-    const audiences = this.matching(topic);
-    return audiences.some(({ interest }) => isPattern(interest));
+    return this.matching(topic).some(({ interest }) => isPattern(interest));
   }
 
   /** Whether there is a subscription to the topic or pattern itself. */
