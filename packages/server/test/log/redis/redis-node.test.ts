@@ -644,13 +644,13 @@ function checkAppends({ publishes, network }: Lab): void {
 }
 
 /** A message that was delivered is lost before its answer comes, and is sent again after one of another node. */
-function lostAndSentAgain(loss: 'promote' | 'restore', lag: number): Step[] {
+function lostAndSentAgain(how: 'promote' | 'restore', lag: number): Step[] {
   return [
     { do: 'publish', count: 1, isStored: false },
     { do: 'publish', count: 1, isStored: false },
     { do: 'carryOut', count: 2 },
     { do: 'frame', count: 2 },
-    { do: loss, lag },
+    { do: how, lag },
     { do: 'cutCommands' },
     { do: 'elsewhere', count: 1, isStored: false },
   ];
