@@ -238,8 +238,8 @@ async function run(options: object, operations: readonly Operation[]): Promise<u
   await Promise.all(ready);
   const answers: Promise<void>[] = [];
   for (const [index, each] of operations.entries()) {
-    // Socket.IO ends a connection that sends an acknowledgement after its namespace was left. Whether it comes
-    // before or after that is chance.
+    // Socket.IO ends a connection that sends an acknowledgement after its namespace was left. Whether it
+    // comes before or after that is chance.
     if (each.kind === 'disconnect') await Promise.all(answers);
     if (each.kind === 'turn') for (let i = 0; i < each.immediates; i++) await new Promise(setImmediate);
     else operate(io, server, each, index, answers);

@@ -643,7 +643,7 @@ function checkAppends({ publishes, network }: Lab): void {
   }
 }
 
-/** A message that was delivered is lost before its answer comes, and is sent again after one of another node. */
+/** A message is delivered, lost before its answer comes, and sent again after one of another node. */
 function lostAndSentAgain(how: 'promote' | 'restore', lag: number): Step[] {
   return [
     { do: 'publish', count: 1, isStored: false },
