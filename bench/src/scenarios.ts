@@ -183,16 +183,23 @@ export const scenarios: readonly Scenario[] = [
     connections,
     quietMs: 45_000,
   })),
-  {
-    id: 'connect-rate',
-    about: '1,000 clients connect and subscribe, 64 at a time, after 200 others',
-    kind: 'connect',
-    figures: ['cpuUsPerConnection', 'connectionsPerSecond', ...busy],
-    connections: 1000,
-    warmUpConnections: 200,
-  },
+  connects('connect-rate', 200, 1000),
+  // Most of the code of a connection is compiled by then.
+  connects('connect-rate-warm', 8000, 8000),
   ...strangerKinds.flatMap((kind) => [500, 5000].map((connections) => strangers(kind, connections))),
 ];
+
+function connects(id: string, warmUpConnections: number, connections: number): Scenario {
+  const [number, others] = [connections, warmUpConnections].map((count) => count.toLocaleString('en'));
+  return {
+    id,
+    about: `${number} clients connect and subscribe, 64 at a time, after ${others} others`,
+    kind: 'connect',
+    figures: ['cpuUsPerConnection', 'connectionsPerSecond', ...busy],
+    connections,
+    warmUpConnections,
+  };
+}
 
 function strangers(attack: StrangerKind, connections: number): Scenario {
   return {
