@@ -81,15 +81,31 @@ const forThisMachine =
 function greeting(url: string, settings: Settings): string {
   const { open } = settings;
   const command = commandName();
-  const where = new URL(url).port === String(settingKinds.port.default) ? '' : ` --url ${url}`;
   return [
-    `Fanfare serves on ${painted(url, 'cyan')} (open it in a browser, or stop it with Ctrl-C)`,
-    `Subscribe:  ${command} sub news${where}`,
-    `Publish:    ${command} pub news hello${where}`,
+    ...(url.startsWith('unix:') ? socketLines(url) : urlLines(url)),
     `Messages:   kept in ${placeOf(settings)}`,
     ...(hasKey(settings) ? [`Tokens:     required from every client (${command} token --help)`] : []),
     ...(hasKey(settings) || open ? [] : [forThisMachine]),
   ].join('\n');
+}
+
+function urlLines(url: string): readonly string[] {
+  const command = commandName();
+  const where = url === `http://localhost:${settingKinds.port.default}` ? '' : ` --url ${url}`;
+  return [
+    `Fanfare serves on ${painted(url, 'cyan')} (open it in a browser, or stop it with Ctrl-C)`,
+    `Subscribe:  ${command} sub news${where}`,
+    `Publish:    ${command} pub news hello${where}`,
+  ];
+}
+
+/** Clients need a URL, so a proxy stands between them and a socket. */
+function socketLines(url: string): readonly string[] {
+  const path = shellWord(url.slice('unix:'.length));
+  return [
+    `Fanfare serves on ${painted(url, 'cyan')} (stop it with Ctrl-C)`,
+    `Check:      curl --unix-socket ${path} http://localhost/readyz`,
+  ];
 }
 
 /** Where messages are kept, in words. A URL is shown without its password. */
@@ -118,6 +134,8 @@ function cannotStart(error: unknown): string {
   const { code, port, address, hostname, message } = error as ListenError;
   switch (code) {
     case 'EADDRINUSE':
+      if (port === undefined || port < 0)
+        return `Another program uses ${address}: stop it, or choose another with --listen.`;
       return `Another program uses port ${port}: stop it, or choose another port with --port ${neighbour(port)}.`;
     case 'EMFILE':
     case 'ENFILE':

@@ -7,6 +7,7 @@ import { originsOf } from './config/origins.ts';
 import type { Settings } from './config/settings.ts';
 import type { ClientAddresses } from './access/client-address.ts';
 import { clientAddressesOf } from './config/trust-proxy.ts';
+import type { Certificate } from './http/certificate.ts';
 import { EventStreams } from './http/event-streams.ts';
 import { buildHttpServer } from './http/http-server.ts';
 import { publishHandler, type PublishHandler } from './http/publish-handler.ts';
@@ -21,6 +22,7 @@ import type { Check, Checks } from './observability/readiness.ts';
 import { asRefusal } from './observability/unexpected-failure.ts';
 import { suppressRepeats } from './observability/repeat-suppression.ts';
 import { composeAccess, composeReachability, composeTokenVerifier } from './compose-access.ts';
+import { composeCertificate } from './compose-certificate.ts';
 import { openAppIo } from './compose-app-io.ts';
 import { openClientEnd } from './compose-clients.ts';
 import { openLog, rulesOf } from './compose-log.ts';
@@ -44,6 +46,7 @@ export interface Composed extends ProgramParts {
   readonly addresses: ClientAddresses;
   readonly node: NodeInside;
   readonly http: FastifyInstance;
+  readonly certificate: Certificate | undefined;
   /** Answers the usual publishes. */
   readonly handlePublish: PublishHandler;
   readonly streams: EventStreams;
@@ -78,10 +81,14 @@ export async function compose(
   // The requests that can reach the server.
   const addresses = clientAddressesOf(settings);
   const refusalLog = new ClientRefusalLog(logger);
-  const reachability = { identifies: identify !== undefined, checksLocalAddress: isAttached };
+  const reachability = {
+    identifies: identify !== undefined,
+    checksLocalAddress: isAttached || settings.listen !== '',
+  };
   const refuse = refusalLog.logged(composeReachability(settings, reachability), addresses);
   const isDraining = (): boolean => path.isDraining;
-  // The log, and the rights of clients. A wrong key is found before the log is opened.
+  // The log, and the rights of clients. A wrong key or certificate is found before the log is opened.
+  const certificate = composeCertificate(settings, logger);
   const verifier = composeTokenVerifier(settings, { logger, now, monotonicMs });
   const rules = rulesOf(settings);
   const index = new SubscriptionIndex();
@@ -129,7 +136,7 @@ export async function compose(
   const shared = { access, revocations, addresses, path, streams, logger: requestLogger };
   const origins = originsOf(settings);
   const checks: Checks = { ...opened.checks, running: () => runningCheck(isDraining()) };
-  const options = { ...settings, ...shared, origins, node, isDraining, checks, refuse };
+  const options = { ...settings, ...shared, origins, node, isDraining, checks, refuse, certificate };
   const http = buildHttpServer(options);
   const otherwise: RequestListener = (request, response) => http.routing(request, response);
   const handlePublish = publishHandler({ ...options, otherwise });
@@ -139,9 +146,10 @@ export async function compose(
     stopWatching();
     health.close();
     access.close();
+    certificate?.close();
     await opened.close();
   };
-  return { ...shared, node, programs, http, handlePublish, clientEnd, nodes, close };
+  return { ...shared, node, programs, http, certificate, handlePublish, clientEnd, nodes, close };
 }
 
 function runningCheck(isDraining: boolean): Check {

@@ -29,7 +29,7 @@ export function settingsOf({ logger: _logger, now: _now, identify, ...given }: S
 }
 
 /** The settings that do not apply to the HTTP server of an app. */
-export const listenSettings = ['host', 'port', 'requestTimeoutMs'] as const;
+export const listenSettings = ['host', 'port', 'listen', 'tlsCert', 'tlsKey', 'requestTimeoutMs'] as const;
 
 /** The options of {@link attach}: all except the settings of Fanfare's own HTTP server. */
 export type AttachOptions = Omit<ServerOptions, (typeof listenSettings)[number]> & {
@@ -65,7 +65,7 @@ export interface FanfareServer extends Fanfare {
   /**
    * Opens the data directory, and listens.
    *
-   * @returns the URL of the server, such as `http://localhost:5000`
+   * @returns the URL of the server, such as `http://localhost:5000`, or `unix:` and the path of its socket
    * @throws SettingsError; DataDirectoryError or LogDamagedError if the data cannot be used; Node's error if
    *   it cannot listen
    */

@@ -1,8 +1,12 @@
+import { Server as TlsServer } from 'node:tls';
 import { FanfareError } from '@fanfare/protocol';
+import type { FastifyListenOptions } from 'fastify';
 import { compose, type Composed, type ComposeParts } from './compose.ts';
+import type { Settings } from './config/settings.ts';
 import { respondToHalfClosed } from './http/half-closed-connections.ts';
 import { askFirst } from './http/ask-first.ts';
 import { readRequestsInTurns } from './http/request-reader.ts';
+import { listeningPlaceOf, removeStaleSocket } from './http/listening-place.ts';
 import { urlOf } from './http/server-url.ts';
 import { TcpConnections } from './http/tcp-connections.ts';
 import { collectWhenIdle } from './idle-collection.ts';
@@ -62,11 +66,9 @@ async function run(options: ServerOptions, parts: Omit<ComposeParts, 'isAttached
   readRequestsInTurns(http.server, node);
   respondToHalfClosed(http.server, node);
   const tcpConnections = new TcpConnections(http.server, new ConnectionCounts(settings), addresses);
-  // For `localhost`, Fastify would open a second server for the other address family, without Socket.IO.
-  const host = settings.host.toLowerCase() === 'localhost' ? '127.0.0.1' : settings.host;
   try {
     await nodes?.listen();
-    await http.listen({ host, port: settings.port });
+    await listen(composed, settings);
   } catch (error) {
     await nodes?.close();
     await composed.close();
@@ -75,4 +77,12 @@ async function run(options: ServerOptions, parts: Omit<ComposeParts, 'isAttached
   const endIdleWork = collectWhenIdle(() => clientEnd.sessions);
   const stop = (): Promise<void> => stopInOrder(composed, { endIdleWork, tcpConnections });
   return { url: urlOf(http.server), composed, stop };
+}
+
+async function listen({ http, certificate }: Composed, settings: Settings): Promise<void> {
+  const place = listeningPlaceOf(settings);
+  if ('path' in place) await removeStaleSocket(place.path);
+  // Fastify gives the options to Node, which also takes a descriptor.
+  await http.listen(place as FastifyListenOptions);
+  if (http.server instanceof TlsServer) certificate?.keepUp(http.server);
 }

@@ -1,6 +1,7 @@
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import type { Algorithm } from './algorithms.ts';
 import { exposureOf } from './exposed-file.ts';
+import { lookMs, stampOf } from './file-stamp.ts';
 import { KeyError, parseKeys, type VerificationKey } from './jwt-keys.ts';
 import { KeySet } from './key-set.ts';
 
@@ -14,9 +15,6 @@ export interface KeyFileOptions {
   /** Called with a warning, one sentence: other users can read a secret in the file. */
   readonly onWarning: (sentence: string) => void;
 }
-
-/** The time between two checks of the file for changes, in milliseconds. */
-const lookMs = 1_000;
 
 /** The keys of a file, which is read again when it changes. */
 export class KeyFile {
@@ -68,15 +66,5 @@ export class KeyFile {
     // A public key need not be secret.
     if (exposure !== undefined && keys.some(({ key }) => key.type === 'secret')) onWarning(exposure);
     return keys;
-  }
-}
-
-/** A text that changes when the file changes. */
-function stampOf(path: string): string {
-  try {
-    const { mtimeMs, size, ino } = statSync(path);
-    return `${mtimeMs} ${size} ${ino}`;
-  } catch {
-    return 'none';
   }
 }

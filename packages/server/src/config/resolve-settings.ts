@@ -68,6 +68,8 @@ export function resolveSettings(sources: SettingSources): Settings {
     );
   if (!settings.open && !identifies && !hasKey(settings) && !isLoopback(settings.host))
     problems.push(needsOpen(settings.host));
+  if ((settings.tlsCert === '') !== (settings.tlsKey === ''))
+    problems.push('TLS needs a certificate and its key: set both `tlsCert` and `tlsKey`.');
   if (settings.redis !== '') problems.push(...otherStorage(sources, file, settings));
   if (problems.length > 0) throw new SettingsError(problems);
   return settings;
@@ -105,6 +107,7 @@ function describe(name: keyof Settings): string {
   if (name === 'trustProxy') return 'addresses such as 127.0.0.1, 10.0.0.0/8, or the number of proxies';
   if (name === 'redisPrefix') return '1 to 64 letters, digits, dots, hyphens and underscores';
   if (name === 'redisStored') return 'memory or disk';
+  if (name === 'listen') return 'unix:PATH (such as unix:/run/fanfare.sock) or systemd';
   if (name === 'advertise') return 'HOST:PORT, such as 10.0.0.5:7000 or [2001:db8::5]:7000';
   if (name === 'jwksUrl') return 'an https URL without a password (or an http URL of this machine)';
   switch (typeof fallback) {
@@ -202,6 +205,7 @@ function isLegal(name: keyof Settings, value: SettingValue): boolean {
   if (name === 'keyAlgorithm') return algorithmOf(value) !== undefined;
   if (name === 'redisPrefix') return typeof value === 'string' && isRedisPrefix(value);
   if (name === 'redisStored') return value === 'memory' || value === 'disk';
+  if (name === 'listen') return typeof value === 'string' && /^(?:systemd$|unix:.)/.test(value);
   if (name === 'advertise') return typeof value === 'string' && parseNodeAddress(value) !== undefined;
   return name !== 'jwksUrl' || (typeof value === 'string' && isKeyUrl(value));
 }

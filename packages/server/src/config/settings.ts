@@ -12,6 +12,9 @@ export { fixedLimits } from '../limits/fixed-limits.ts';
 export interface Settings extends LimitSettings {
   readonly host: string;
   readonly port: number;
+  readonly listen: string;
+  readonly tlsCert: string;
+  readonly tlsKey: string;
   readonly open: boolean;
   readonly origins: string;
   readonly trustProxy: string | number;
@@ -68,6 +71,23 @@ export const settingKinds: { readonly [K in keyof Settings]: SettingKind<Setting
     max: 65_535,
     alsoEnv: 'PORT',
     about: 'Port to listen on; 0 takes any free port.',
+  },
+  listen: {
+    group: 'network',
+    default: '',
+    about:
+      'Where to listen in place of host and port: unix:PATH for a Unix domain socket, or systemd for the socket that a systemd socket unit passes.',
+  },
+  tlsCert: {
+    group: 'network',
+    default: '',
+    about:
+      'File with the certificate as PEM, followed by the certificates of its issuers. With it and tlsKey, the server serves https and wss only. The server reads both files again when they change.',
+  },
+  tlsKey: {
+    group: 'network',
+    default: '',
+    about: 'File with the private key of tlsCert as PEM, not encrypted.',
   },
   open: {
     group: 'common',

@@ -1,5 +1,6 @@
 import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { requestsOn } from './http-connections.ts';
 import type { NodeInside } from '../insides/node-inside.ts';
 
 /** The responses that end only when their client leaves. */
@@ -25,7 +26,7 @@ export function respondToHalfClosed(server: Server, { order, allowHalfClosed }: 
     const response = order.current(this);
     if (response && endless.has(response)) this.destroy();
   }
-  server.on('connection', (socket: Socket) => {
+  server.on(requestsOn(server), (socket: Socket) => {
     // After a declined upgrade, the same connection is emitted again.
     if (!socket.listeners('end').includes(onEnd)) socket.on('end', onEnd);
   });

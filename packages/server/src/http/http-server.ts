@@ -1,4 +1,5 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerOptions as HttpServerOptions } from 'node:http';
+import type { ServerOptions as HttpsServerOptions } from 'node:https';
 import type { Socket } from 'node:net';
 import accepts from '@fastify/accepts';
 import { FanfareError } from '@fanfare/protocol';
@@ -14,6 +15,7 @@ import type { MessagePath } from '../message-path/message-path.ts';
 import type { NodeInside } from '../insides/node-inside.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Checks } from '../observability/readiness.ts';
+import type { Certificate } from './certificate.ts';
 import { adminRoutes } from './operator-routes.ts';
 import { holdPipelinedReads } from './pipelining.ts';
 import { limitResponses, type ResponseLimits } from './response-limits.ts';
@@ -51,6 +53,8 @@ export interface HttpOptions extends ResponseLimits {
   readonly logger: Logger;
   /** The origins of web pages that may send requests, in addition to the server's own. */
   readonly origins: readonly string[];
+  /** With it, the server serves only TLS. */
+  readonly certificate: Certificate | undefined;
 }
 
 /**
@@ -86,14 +90,7 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
     routerOptions: { maxParamLength: paramLengthMax },
     rewriteUrl: useOriginForm,
     requestTimeout: requestTimeoutMs,
-    http: {
-      headersTimeout: Math.min(fixedLimits.headersTimeoutMs.value, requestTimeoutMs),
-      maxHeaderSize: fixedLimits.headerBytesMax.value,
-      // The interval in which Node checks for requests that take too long.
-      connectionsCheckingInterval: 1_000,
-      // Node would respond by itself, outside the turns of the requests.
-      requireHostHeader: false,
-    },
+    ...listenerOptions(options),
     forceCloseConnections: 'idle',
     // While closing, the message path refuses a publish, as over Socket.IO, and not Fastify.
     return503OnClosing: false,
@@ -156,6 +153,25 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
   void app.register(clientScripts);
   void app.register(readinessRoute, options);
   return app;
+}
+
+/** The options of Node's HTTP or HTTPS server. */
+function listenerOptions({ certificate, requestTimeoutMs }: HttpOptions): {
+  readonly http?: HttpServerOptions;
+  readonly https?: HttpsServerOptions;
+} {
+  const headersTimeout = Math.min(fixedLimits.headersTimeoutMs.value, requestTimeoutMs);
+  const http = {
+    headersTimeout,
+    maxHeaderSize: fixedLimits.headerBytesMax.value,
+    // The interval in which Node checks for requests that take too long.
+    connectionsCheckingInterval: 1_000,
+    // Node would respond by itself, outside the turns of the requests.
+    requireHostHeader: false,
+  };
+  return certificate
+    ? { https: { ...http, ...certificate.pair, handshakeTimeout: headersTimeout } }
+    : { http };
 }
 
 function methodsOf(path: string): string | undefined {

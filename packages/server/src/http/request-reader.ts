@@ -1,11 +1,11 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { Server as TlsServer } from 'node:tls';
 import { parseThrough, type NodeInside, type Parse } from '../insides/node-inside.ts';
 import { fixedLimits } from '../limits/fixed-limits.ts';
 import { ReaderState, RequestScheduler, type Reader } from '../limits/request-scheduler.ts';
 import { isClosing } from './lingering-close.ts';
 import { HeadScanner } from './head-scanner.ts';
+import { requestsOn } from './http-connections.ts';
 import { handleRequestsInTurns } from './request-turns.ts';
 
 const { value: perTurnMax } = fixedLimits.requestsPerTurnMax;
@@ -36,7 +36,7 @@ const readers = new WeakMap<Socket, RequestReader>();
 export function readRequestsInTurns(server: Server, { order, partsReads }: NodeInside): void {
   if (!partsReads) handleRequestsInTurns(server, unansweredMax);
   else {
-    server.on(server instanceof TlsServer ? 'secureConnection' : 'connection', (socket: Socket) => {
+    server.on(requestsOn(server), (socket: Socket) => {
       readers.set(socket, new RequestReader(socket));
     });
     const listeners = server.rawListeners('request') as RequestListener[];

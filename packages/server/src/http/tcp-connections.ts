@@ -1,5 +1,6 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
+import { Server as TlsServer } from 'node:tls';
 import { FanfareError } from '@fanfare/protocol';
 import type { ClientAddresses } from '../access/client-address.ts';
 import type { ConnectionCounts } from '../limits/connection-counts.ts';
@@ -16,6 +17,7 @@ export class TcpConnections {
 
   /** @param counts - limits the connections; connections beyond the limit are refused and closed */
   constructor(server: Server, counts: ConnectionCounts, addresses: ClientAddresses) {
+    const isTls = server instanceof TlsServer;
     const forget = (socket: Socket): void => {
       counts.closed(this.#sockets.get(socket));
       this.#sockets.delete(socket);
@@ -30,6 +32,8 @@ export class TcpConnections {
       if (this.#sockets.has(socket)) return;
       const address = addresses.ofConnection(socket);
       const reason = counts.refusal(address);
+      // With TLS, a refusal can be read only after a handshake, which would cost more than the connection.
+      if (reason !== undefined && isTls) return void socket.destroy();
       if (reason !== undefined) return refuseConnection(socket, new FanfareError('limit_exceeded', reason));
       counts.opened(address);
       this.#sockets.set(socket, address);

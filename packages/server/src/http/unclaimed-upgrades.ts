@@ -1,10 +1,10 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
-import { TLSSocket } from 'node:tls';
 import { FanfareError } from '@fanfare/protocol';
 import { fixedLimits } from '../limits/fixed-limits.ts';
 import type { AnswerOrder, NodeInside, UpgradeRule } from '../insides/node-inside.ts';
 import { hasBody } from '../access/has-body.ts';
+import { requestsOn } from './http-connections.ts';
 import { refuseConnection } from './problem.ts';
 
 /** The headers that only have a meaning for an upgrade, in lower case. */
@@ -43,7 +43,7 @@ export function declineUnclaimedUpgrades(
       stop();
       socket.pause().unshift(Buffer.concat(received));
       // The event with which Node's HTTP server takes over a connection, with or without TLS.
-      server.emit(socket instanceof TLSSocket ? 'secureConnection' : 'connection', socket);
+      server.emit(requestsOn(server), socket);
       socket.resume();
     });
   });

@@ -1,0 +1,100 @@
+import { readFileSync } from 'node:fs';
+import { createSecureContext, type Server } from 'node:tls';
+import { exposureOf } from '../access/exposed-file.ts';
+import { lookMs, stampOf } from '../access/file-stamp.ts';
+
+export interface CertificateOptions {
+  /** The path of the certificate, followed by those of its issuers, as PEM. */
+  readonly certPath: string;
+  /** The path of its private key, as PEM. */
+  readonly keyPath: string;
+  /** Called if the changed files cannot be used. The last certificate stays in use. */
+  readonly onFailure: (error: CertificateError) => void;
+  /** Called with a warning, one sentence: other users can read the private key. */
+  readonly onWarning: (sentence: string) => void;
+}
+
+interface Pair {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+}
+
+/** The certificate or its key cannot be used. The message names the file. */
+export class CertificateError extends Error {
+  override readonly name = 'CertificateError';
+}
+
+/** The certificate of a server, which is read again when one of its files changes. */
+export class Certificate {
+  readonly #options: CertificateOptions;
+  #pair: Pair;
+  #stamp: string;
+  #timer: NodeJS.Timeout | undefined;
+
+  /** @throws CertificateError */
+  constructor(options: CertificateOptions) {
+    this.#options = options;
+    this.#stamp = this.#stampNow();
+    this.#pair = this.#read();
+  }
+
+  /** The certificate and its key, for `https.createServer()`. */
+  get pair(): Pair {
+    return this.#pair;
+  }
+
+  /** From now on, new connections to the server get the newest certificate. */
+  keepUp(server: Pick<Server, 'setSecureContext'>): void {
+    this.#timer = setInterval(() => this.#look(server), lookMs).unref();
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  #look(server: Pick<Server, 'setSecureContext'>): void {
+    const stamp = this.#stampNow();
+    if (stamp === this.#stamp) return;
+    this.#stamp = stamp;
+    try {
+      this.#pair = this.#read();
+    } catch (error) {
+      // While a program replaces both files, they do not fit for a moment. Then the second change mends it.
+      return this.#options.onFailure(error as CertificateError);
+    }
+    server.setSecureContext(this.#pair);
+  }
+
+  #stampNow(): string {
+    const { certPath, keyPath } = this.#options;
+    return `${stampOf(certPath)} ${stampOf(keyPath)}`;
+  }
+
+  #read(): Pair {
+    const { certPath, keyPath, onWarning } = this.#options;
+    const pair = { cert: readPem(certPath, 'certificate'), key: readPem(keyPath, 'key') };
+    try {
+      createSecureContext(pair);
+    } catch (error) {
+      const { message, code } = error as NodeJS.ErrnoException;
+      throw new CertificateError(
+        code === 'ERR_OSSL_X509_KEY_VALUES_MISMATCH'
+          ? `The key in '${keyPath}' does not belong to the certificate in '${certPath}'.`
+          : `The certificate in '${certPath}' and the key in '${keyPath}' cannot be used (${message}).`,
+      );
+    }
+    const exposure = exposureOf(keyPath);
+    if (exposure !== undefined) onWarning(exposure);
+    return pair;
+  }
+}
+
+function readPem(path: string, what: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw new CertificateError(
+      `The ${what} file '${path}' cannot be read (${(error as NodeJS.ErrnoException).code}).`,
+    );
+  }
+}
