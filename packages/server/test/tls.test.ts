@@ -8,7 +8,7 @@ import { text } from 'node:stream/consumers';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { createServer, SettingsError, type ServerOptions } from '@fanfare/server';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { nextEvent, until } from '../../../test/waits.ts';
+import { nextEvent, soonMs, until, within } from '../../../test/waits.ts';
 import { connectClient, startServer, transports } from './harness.ts';
 import { selfSigned } from './self-signed.ts';
 
@@ -144,10 +144,10 @@ describe('a server with a certificate', () => {
     beyond.on('error', () => {});
     await nextEvent(beyond, 'close', 'the server closes the third connection');
     for (const socket of held) socket.destroy();
-    await until(
-      'the server serves again',
-      async () => (await ask(url, '/readyz').catch(() => undefined))?.status === 200,
-    );
+    const served = async (): Promise<boolean> =>
+      (await ask(url, '/readyz').catch(() => undefined))?.status === 200;
+    await until('the server serves again', served);
+    expect(await served()).toBe(true);
   });
 
   it('accepts TLS 1.3 and 1.2, and no older version', async () => {
@@ -156,9 +156,10 @@ describe('a server with a certificate', () => {
       const options = { minVersion: version, maxVersion: version, ciphers: 'DEFAULT@SECLEVEL=0' } as const;
       const socket = connectTls({ port, host: '127.0.0.1', ca: certificateOf(first), ...options });
       onTestFinished(() => void socket.destroy());
-      return new Promise((resolve) => {
+      const shaken = new Promise<string | null>((resolve) => {
         socket.once('secureConnect', () => resolve(socket.getProtocol())).once('error', () => resolve(null));
       });
+      return within(soonMs, 'the handshake ends', shaken);
     };
     expect(await handshake('TLSv1.3')).toBe('TLSv1.3');
     expect(await handshake('TLSv1.2')).toBe('TLSv1.2');
