@@ -1,13 +1,18 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { errorCodes, reservedTopics } from '@fanfare/protocol';
+import { settingsSchema } from '@fanfare/server';
 import {
+  canReload,
   defaultKeep,
   envsOf,
   fixedLimits,
   flagOf,
+  formatValue,
+  secretFileEnvOf,
   settingKinds,
   settingNames,
+  type Settings,
 } from '@fanfare/server/settings';
 import { describe, expect, it } from 'vitest';
 import { exitCodes } from '../packages/cli/src/exit-codes.ts';
@@ -29,8 +34,9 @@ function rows(markdown: string): string[][] {
 }
 
 /** A default value as written in the table. */
-function shown(value: unknown): string {
-  return Array.isArray(value) ? 'none' : `\`${String(value)}\``;
+function shown(name: keyof Settings): string {
+  const { default: value } = settingKinds[name];
+  return Array.isArray(value) ? 'none' : `\`${formatValue(name, value)}\``;
 }
 
 describe('the documents', () => {
@@ -60,14 +66,15 @@ describe('the documents', () => {
 
   it('the documents name every setting (docs/configuration.md is generated from them)', async () => {
     const table = settingNames.map((name) => {
-      const { default: fallback, about } = settingKinds[name];
-      const env = envsOf(name);
-      return `| \`${name}\` | \`${flagOf(name)}\` | ${env.map((variable) => `\`${variable}\``).join(', ')} | ${shown(fallback)} | ${about} |`;
+      const secretFile = secretFileEnvOf(name);
+      const env = [...envsOf(name), ...(secretFile === undefined ? [] : [secretFile])];
+      const change = canReload(name) ? 'reload' : 'restart';
+      return `| \`${name}\` | \`${flagOf(name)}\` | ${env.map((variable) => `\`${variable}\``).join(', ')} | ${shown(name)} | ${change} | ${settingKinds[name].about} |`;
     });
     const limits = settingNames.flatMap((name) => {
-      const { default: fallback, limit } = settingKinds[name];
+      const { limit } = settingKinds[name];
       return limit
-        ? [`| \`${name}\` | ${shown(fallback)} | ${limit.unit} | ${limit.beyond} | ${limit.why} |`]
+        ? [`| \`${name}\` | ${shown(name)} | ${limit.unit} | ${limit.beyond} | ${limit.why} |`]
         : [];
     });
     const fixed = Object.entries(fixedLimits).map(
@@ -79,18 +86,52 @@ You can set each setting of \`fanfare serve\` in three places, listed by precede
 
 1. as a flag;
 2. as an environment variable;
-3. by its name in a JSON file, which \`--config\` (or \`FANFARE_CONFIG\`) names.
+3. by its name in a YAML or JSON file, which \`--config\` (or \`FANFARE_CONFIG\`) names.
 
 \`createServer()\` and \`attach()\` take the settings by name. \`attach()\` does not take \`host\`, \`port\` and \`requestTimeoutMs\`,
 because the HTTP server belongs to the app. If a setting is wrong, the server does not start, and lists all wrong settings.
 
-| setting | flag | environment | default | description |
-| --- | --- | --- | --- | --- |
+| command | what it does |
+| --- | --- |
+| \`fanfare init\` | Writes \`fanfare.yaml\` with all settings as comments: descriptions and defaults. It also writes \`fanfare.schema.json\`, with which editors check and complete the file. |
+| \`fanfare config check fanfare.yaml\` | Reports every problem at once, with its line in the file. It also reads the keys. It starts nothing. The exit code is 2 if there is a problem. |
+| \`fanfare config print --config fanfare.yaml\` | Prints the settings in force, where each value comes from, and whether a change needs a restart. Secrets are masked. With \`--json\`, each setting is a line of JSON. |
+| \`fanfare config schema\` | Prints the JSON Schema ([settings.schema.json](settings.schema.json)). |
+
+\`config check\` and \`config print\` take all flags of \`fanfare serve\`, and read the same environment variables.
+
+| setting | flag | environment | default | a change needs a | description |
+| --- | --- | --- | --- | --- | --- |
 ${table.join('\n')}
 
 An example of a file:
 
-    {"port": 5001, "data": "/var/lib/fanfare", "topicsMax": 1000}
+    port: 5001
+    data: /var/lib/fanfare
+    stallTimeoutMs: 1m
+    publishBytesMax: 64KiB
+    rules:
+      - match: prices/**
+        keep: none
+
+The same file as JSON:
+
+    {
+      "port": 5001, "data": "/var/lib/fanfare", "stallTimeoutMs": "1m", "publishBytesMax": "64KiB",
+      "rules": [{"match": "prices/**", "keep": "none"}]
+    }
+
+## Units
+
+Times (settings with \`Ms\` in their names) are whole numbers with the unit \`ms\`, \`s\`, \`m\`, \`h\` or \`d\`, such as \`10s\`. Sizes
+(\`Bytes\`) have the unit \`B\`, \`KiB\`, \`MiB\` or \`GiB\`, such as \`64MiB\`. A number without a unit is in milliseconds or in bytes. \`KB\` and
+\`MB\` are refused, because they can mean 1,000 or 1,024.
+
+## Secrets
+
+\`key\` and \`redis\` are secrets. The server never shows them in logs and errors, and \`fanfare config print\` masks them. Other users of
+a machine can read flags, so put secrets into files: \`keyFile\` names a file with a key, and the environment variable
+\`FANFARE_REDIS_FILE\` a file with the value of \`redis\`. White space around the value does not count.
 
 ## Limits
 
@@ -130,8 +171,8 @@ newest ${defaultKeep.count.toLocaleString('en')} messages, for ${defaultKeep.age
 | \`match\` | | A topic or a pattern. \`*\` stands for one segment, \`**\` at the end for any number of segments. |
 | \`keep\` | as above | \`"none"\`: messages are delivered but not stored, which is fastest. Otherwise bounds: when one is exceeded, the oldest messages are deleted. |
 | \`keep.count\` | as above | Maximum number of messages. |
-| \`keep.age\` | as above | Maximum age of messages: a number with the unit \`s\`, \`m\`, \`h\` or \`d\`. |
-| \`keep.bytes\` | as above | Maximum size of all messages: a number of bytes, or a number with the unit \`KiB\`, \`MiB\` or \`GiB\`. The newest message is kept whatever its size. |
+| \`keep.age\` | as above | Maximum age of messages: a number with the unit \`ms\`, \`s\`, \`m\`, \`h\` or \`d\`. |
+| \`keep.bytes\` | as above | Maximum size of all messages: a number of bytes, or a number with the unit \`B\`, \`KiB\`, \`MiB\` or \`GiB\`. The newest message is kept whatever its size. |
 | \`create\` | \`"subscribe"\` | \`"publish"\`: a publish creates the topic. \`"subscribe"\`: a publish is refused with status 404 until a client has subscribed to the topic or declared it. |
 | \`publishBytesMax\` | | Maximum size of a message. The setting \`publishBytesMax\` of the server applies too. |
 | \`publish\` | \`false\` | \`true\`: every client with a token may publish to the topics, whatever rights the token has. |
@@ -149,6 +190,11 @@ A changed rule applies from the next start of the server. If a topic kept nothin
 resume from an earlier offset are told that messages are missing.
 `;
     await expect(page).toMatchFileSnapshot(fileURLToPath(new URL('docs/configuration.md', root)));
+  });
+
+  it('the JSON Schema of configuration files is generated from the settings', async () => {
+    const schema = `${JSON.stringify(settingsSchema(), null, 2)}\n`;
+    await expect(schema).toMatchFileSnapshot(fileURLToPath(new URL('docs/settings.schema.json', root)));
   });
 
   it('the documents link only to files that exist', () => {

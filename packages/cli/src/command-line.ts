@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { addConfig, addInit } from './commands/config.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addHistory, addPub, addSub } from './commands/messages.ts';
 import { addServe } from './commands/serve.ts';
@@ -23,7 +24,7 @@ export function buildCommandLine(): Command {
     .showSuggestionAfterError()
     .exitOverride();
   program.commandsGroup('Server:');
-  for (const add of [addServe, addToken, addStore]) add(program);
+  for (const add of [addServe, addInit, addConfig, addToken, addStore]) add(program);
   program.commandsGroup('Messages:');
   for (const add of [addSub, addPub, addHistory, addTopics]) add(program);
   program.commandsGroup('More:');

@@ -1,5 +1,6 @@
 import { Option, type Argument, type Command } from 'commander';
 import { algorithms } from '@fanfare/server/algorithms';
+import { logLevels } from '@fanfare/server/settings';
 
 /** The possible continuations of a command line. */
 export type Completion =
@@ -21,6 +22,7 @@ const values: Readonly<Record<string, Completion>> = {
   pattern: { kind: 'topics' },
   from: wordsOf('new', 'earliest', 'last'),
   algorithm: wordsOf(...algorithms),
+  level: wordsOf(...logLevels),
 };
 
 /**

@@ -1,17 +1,15 @@
-import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { isatty } from 'node:tty';
 import {
   createServer,
   DataDirectoryError,
   LogDamagedError,
-  resolveSettings,
   SettingsError,
   type Settings,
-  type SettingsFile,
 } from '@fanfare/server';
 import { hasKey, settingKinds } from '@fanfare/server/settings';
 import { commandName, shellWord } from './command-name.ts';
+import { readSettings } from './config.ts';
 import { withoutPassword } from './display-text.ts';
 import { CommandError, exitCodes } from './exit-codes.ts';
 import { painted, printPainted } from './output.ts';
@@ -28,7 +26,9 @@ export async function runServe(
   flags: Readonly<Record<string, unknown>>,
   configPath: string | undefined,
 ): Promise<void> {
-  const settings = await readSettings(flags, configPath);
+  const { settings: given } = await readSettings({ flags, path: configPath });
+  // An absolute path: a person who reads it in a log may be in another directory.
+  const settings = given.redis === '' ? { ...given, data: resolve(given.data) } : given;
   const server = createServer(settings);
   // Before the greeting: a program that reads it may send a signal at once.
   const ended = signalled();
@@ -42,32 +42,6 @@ export async function runServe(
   await server.stop();
   const reason = await server.ended;
   if (reason) throw new CommandError(exitCodes.lost, reason.message);
-}
-
-async function readSettings(
-  flags: Readonly<Record<string, unknown>>,
-  configPath: string | undefined,
-): Promise<Settings> {
-  const file = configPath === undefined || configPath === '' ? undefined : await readConfig(configPath);
-  try {
-    const settings = resolveSettings({ flags, env: process.env, ...(file && { file }) });
-    if (settings.redis !== '') return settings;
-    // An absolute path: a person who reads it in a log may be in another directory.
-    return { ...settings, data: resolve(settings.data) };
-  } catch (error) {
-    if (error instanceof SettingsError) throw new CommandError(exitCodes.usage, error.message);
-    throw error;
-  }
-}
-
-async function readConfig(path: string): Promise<SettingsFile> {
-  try {
-    // TextDecoder removes a byte order mark, which JSON does not allow.
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path));
-    return { path, content: JSON.parse(text) as unknown };
-  } catch (error) {
-    return { path, unreadable: (error as Error).message };
-  }
 }
 
 /** A server without a key refuses strangers. The greeting says when this protection can fail. */

@@ -274,7 +274,7 @@ describe('fanfare serve', () => {
       fanfare('serve', '--config', '/nowhere.json', '--topics-max', '0'),
     );
     expect(code).toBe(2);
-    expect(stderr).toMatch(/^Cannot read \/nowhere\.json as JSON: .*\n--topics-max must be .*\n$/);
+    expect(stderr).toMatch(/^Cannot read \/nowhere\.json \(ENOENT\)\.\n--topics-max must be .*\n$/);
   });
 
   it('fanfare serve respects the environment variable PORT', async () => {

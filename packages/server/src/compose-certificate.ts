@@ -1,6 +1,6 @@
 import { SettingsError } from './config/resolve-settings.ts';
 import type { Settings } from './config/settings.ts';
-import { Certificate, CertificateError } from './http/certificate.ts';
+import { CertificateError, openCertificate, type Certificate } from './http/certificate.ts';
 import type { Logger } from './observability/logger.ts';
 
 /**
@@ -8,12 +8,9 @@ import type { Logger } from './observability/logger.ts';
  *
  * @throws SettingsError if the certificate or its key cannot be used
  */
-export function composeCertificate({ tlsCert, tlsKey }: Settings, logger: Logger): Certificate | undefined {
-  if (tlsCert === '') return undefined;
+export function composeCertificate(settings: Settings, logger: Logger): Certificate | undefined {
   try {
-    return new Certificate({
-      certPath: tlsCert,
-      keyPath: tlsKey,
+    return openCertificate(settings, {
       onFailure: (err) =>
         logger.error({ err }, 'Cannot use the changed certificate: still using the last one.'),
       onWarning: (sentence) => logger.warn({}, sentence),

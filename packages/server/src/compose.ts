@@ -17,6 +17,7 @@ import { MessagePath } from './message-path/message-path.ts';
 import { ClientRefusalLog } from './observability/client-refusal-log.ts';
 import { watchFileDescriptors } from './observability/file-descriptors.ts';
 import { defaultLogger } from './observability/logger.ts';
+import type { LogLevel } from './observability/log-levels.ts';
 import { ProcessHealth } from './observability/process-health.ts';
 import type { Check, Checks } from './observability/readiness.ts';
 import { asRefusal } from './observability/unexpected-failure.ts';
@@ -71,9 +72,10 @@ export interface ComposeParts {
 
 /** Builds all parts of Fanfare. Nothing listens yet. */
 export async function compose(
-  { now = Date.now, identify, logger = defaultLogger() }: ServerOptions,
-  { settings, isAttached, theirs, directory: given, onLost }: ComposeParts,
+  { now = Date.now, identify, logger: given }: ServerOptions,
+  { settings, isAttached, theirs, directory: known, onLost }: ComposeParts,
 ): Promise<Composed> {
+  const logger = given ?? defaultLogger(settings.logLevel as LogLevel);
   // For failures that requests can cause any number of times.
   const requestLogger = suppressRepeats(logger, monotonicMs);
   const node = await tryNode(logger);
@@ -81,11 +83,9 @@ export async function compose(
   // The requests that can reach the server.
   const addresses = clientAddressesOf(settings);
   const refusalLog = new ClientRefusalLog(logger);
-  const reachability = {
-    identifies: identify !== undefined,
-    checksLocalAddress: isAttached || settings.listen !== '',
-  };
-  const refuse = refusalLog.logged(composeReachability(settings, reachability), addresses);
+  const checksLocalAddress = isAttached || settings.listen !== '';
+  const reachable = composeReachability(settings, { identifies: identify !== undefined, checksLocalAddress });
+  const refuse = refusalLog.logged(reachable, addresses);
   const isDraining = (): boolean => path.isDraining;
   // The log, and the rights of clients. A wrong key or certificate is found before the log is opened.
   const certificate = composeCertificate(settings, logger);
@@ -96,7 +96,7 @@ export async function compose(
     verifier?.close();
     throw error;
   });
-  const { log, cluster, directory = given } = opened;
+  const { log, cluster, directory = known } = opened;
   const { access, revocations } = composeAccess(settings, {
     verifier,
     identify,

@@ -9,8 +9,10 @@ export {
   type Subscribed,
 } from '@fanfare/protocol';
 export {
+  explainSettings,
   resolveSettings,
   SettingsError,
+  type ExplainedSettings,
   type SettingsFile,
   type SettingSources,
 } from './config/resolve-settings.ts';
@@ -22,5 +24,7 @@ export type { RuleSetting } from './config/rules.ts';
 export type { DeclaredTopic, HistoryOptions, PublishOptions } from './program/program.ts';
 export type { From, Gap, SubscribeOptions, Subscription } from './program/program-subscription.ts';
 export type { Settings } from './config/settings.ts';
+export { settingsSchema } from './config/settings-schema.ts';
+export { checkSettings, type CheckedSettings } from './check-settings.ts';
 export { DataDirectoryError } from './log/store/directory/data-directory.ts';
 export { LogDamagedError } from './log/topic-log.ts';

@@ -25,8 +25,7 @@ export const limitKinds: { readonly [K in keyof LimitSettings]: LimitKind } = {
     default: 1_048_576,
     min: 1,
     max: 67_108_864,
-    about:
-      'Maximum size of a publish, in bytes. Over HTTP this is the body, over Socket.IO the message as JSON.',
+    about: 'Maximum size of a publish. Over HTTP this is the body, over Socket.IO the message as JSON.',
     limit: {
       unit: 'bytes',
       beyond: 'The publish is refused with `payload_too_large`.',
@@ -37,7 +36,7 @@ export const limitKinds: { readonly [K in keyof LimitSettings]: LimitKind } = {
     default: 16_777_216,
     min: 1,
     max: 268_435_456,
-    about: 'Maximum body size of a batch (many messages in one request), in bytes.',
+    about: 'Maximum body size of a batch (many messages in one request).',
     limit: {
       unit: 'bytes',
       beyond: 'The batch is refused with `payload_too_large`.',
@@ -122,8 +121,7 @@ export const limitKinds: { readonly [K in keyof LimitSettings]: LimitKind } = {
     default: 10_000,
     min: 100,
     max: 600_000,
-    about:
-      'Login timeout of Socket.IO clients, in milliseconds, from opening the connection until the server accepts it.',
+    about: 'Login timeout of Socket.IO clients, from opening the connection until the server accepts it.',
     limit: {
       unit: 'milliseconds',
       beyond: 'The connection is closed.',
@@ -182,7 +180,7 @@ export const limitKinds: { readonly [K in keyof LimitSettings]: LimitKind } = {
     default: 30_000,
     min: 1_000,
     max: 3_600_000,
-    about: 'Stall timeout, in milliseconds: how long a connection can read nothing while data waits for it.',
+    about: 'Stall timeout: how long a connection can read nothing while data waits for it.',
     limit: {
       unit: 'milliseconds',
       beyond: 'The connection is closed.',
@@ -194,7 +192,7 @@ export const limitKinds: { readonly [K in keyof LimitSettings]: LimitKind } = {
     default: 30_000,
     min: 1_000,
     max: 600_000,
-    about: 'Request timeout, in milliseconds: how long a whole HTTP request can take to arrive.',
+    about: 'Request timeout: how long a whole HTTP request can take to arrive.',
     limit: {
       unit: 'milliseconds',
       beyond: 'The request is answered with status 408, and its connection is closed.',

@@ -1,14 +1,12 @@
-import { algorithmOf, algorithms } from '../access/algorithms.ts';
-import { parseTrustProxy } from '../access/client-address.ts';
+import { readFileSync } from 'node:fs';
 import { isLoopback } from '../access/loopback.ts';
-import { parseNodeAddress } from '../nodes/node-directory.ts';
-import { parseOrigins } from './origins.ts';
-import { parseRules, type RuleSetting } from './rules.ts';
+import { didYouMean } from './did-you-mean.ts';
+import { parseValue } from './setting-values.ts';
 import {
   envsOf,
   flagOf,
   hasKey,
-  isRedisPrefix,
+  secretFileEnvOf,
   settingKinds,
   settingNames,
   type Settings,
@@ -17,7 +15,7 @@ import {
 
 /**
  * The sources of settings, highest precedence first. Flags and environment variables are texts, a file has
- * JSON values.
+ * values.
  */
 export interface SettingSources {
   readonly flags: Readonly<Record<string, unknown>>;
@@ -27,10 +25,22 @@ export interface SettingSources {
   readonly identifies?: boolean;
 }
 
-/** A parsed configuration file, or the reason why it could not be read. Errors name the path. */
+/** A parsed configuration file, or the reasons why it could not be read, one sentence each. */
 export type SettingsFile =
-  | { readonly path: string; readonly content: unknown }
-  | { readonly path: string; readonly unreadable: string };
+  | {
+      /** Errors name it. */
+      readonly path: string;
+      readonly content: unknown;
+      /** The line of a value, such as `['rules', 0, 'keep']`, if the file has lines. */
+      readonly lineOf?: (at: readonly (string | number)[]) => number | undefined;
+    }
+  | { readonly path: string; readonly unreadable: readonly string[] };
+
+/** The settings, and the source of each: `--port`, `FANFARE_PORT`, `fanfare.yaml:3` or `default`. */
+export interface ExplainedSettings {
+  readonly settings: Settings;
+  readonly sources: Readonly<Record<keyof Settings, string>>;
+}
 
 /** Thrown for wrong settings. `problems` has one sentence for each. */
 export class SettingsError extends Error {
@@ -43,25 +53,54 @@ export class SettingsError extends Error {
   }
 }
 
+/** The name with which a JSON file names its schema, for editors. */
+const schemaName = '$schema';
+
 /**
  * Combines the settings. Precedence: flags, environment, file, defaults.
  *
  * @throws SettingsError that names all problems at once
  */
 export function resolveSettings(sources: SettingSources): Settings {
+  return explainSettings(sources).settings;
+}
+
+/**
+ * As {@link resolveSettings}, and tells the source of each setting.
+ *
+ * @throws SettingsError that names all problems at once
+ */
+export function explainSettings(sources: SettingSources): ExplainedSettings {
   const problems: string[] = [];
-  const file = readFileContent(sources.file, problems);
+  const content = readContent(sources.file, problems);
   const resolved: Record<string, SettingValue> = {};
+  const found = new Map<keyof Settings, Found>();
   for (const name of settingNames) {
-    const found = find(name, sources, file);
-    if (!found) {
-      resolved[name] = settingKinds[name].default;
-      continue;
-    }
-    resolved[name] = parse(name, found, problems) ?? settingKinds[name].default;
+    resolved[name] = settingKinds[name].default;
+    const given = find(name, sources, content, problems);
+    if (!given) continue;
+    found.set(name, given);
+    const parsed = parseValue(name, given.value);
+    if ('value' in parsed) resolved[name] = parsed.value;
+    else problems.push(...parsed.problems.map(({ at, text }) => `${given.placeOf(at)} ${text}.`));
   }
   const settings = resolved as unknown as Settings;
-  const { identifies = false } = sources;
+  problems.push(...contradictions(settings, found, sources));
+  if (problems.length > 0) throw new SettingsError(problems);
+  const sourceOf = (name: keyof Settings): [string, string] => [name, found.get(name)?.source ?? 'default'];
+  return {
+    settings,
+    sources: Object.fromEntries(settingNames.map(sourceOf)) as Record<keyof Settings, string>,
+  };
+}
+
+/** The problems of settings that are fine on their own. */
+function contradictions(
+  settings: Settings,
+  found: ReadonlyMap<keyof Settings, Found>,
+  { identifies = false }: SettingSources,
+): readonly string[] {
+  const problems: string[] = [];
   if (identifies && hasKey(settings))
     problems.push(
       '`identify` cannot be combined with `key`, `keyFile` or `jwksUrl`: remove one or the other.',
@@ -70,27 +109,18 @@ export function resolveSettings(sources: SettingSources): Settings {
     problems.push(needsOpen(settings.host));
   if ((settings.tlsCert === '') !== (settings.tlsKey === ''))
     problems.push('TLS needs a certificate and its key: set both `tlsCert` and `tlsKey`.');
-  if (settings.redis !== '') problems.push(...otherStorage(sources, file, settings));
-  if (problems.length > 0) throw new SettingsError(problems);
-  return settings;
-}
-
-function otherStorage(
-  sources: SettingSources,
-  file: Readonly<Record<string, unknown>>,
-  { memory, data }: Settings,
-): readonly string[] {
+  if (settings.redis === '') return problems;
   const others = [
-    data === settingKinds.data.default ? undefined : find('data', sources, file),
-    memory ? find('memory', sources, file) : undefined,
+    settings.data === settingKinds.data.default ? undefined : found.get('data'),
+    settings.memory ? found.get('memory') : undefined,
   ];
-  return others.flatMap((found) =>
-    found === undefined
-      ? []
-      : [
-          `${found.source} cannot be combined with redis, which messages are kept in then: remove one of them.`,
-        ],
-  );
+  for (const other of others) {
+    if (!other) continue;
+    problems.push(
+      `${other.placeOf([])} cannot be combined with redis, which messages are kept in then: remove one of them.`,
+    );
+  }
+  return problems;
 }
 
 function needsOpen(host: string): string {
@@ -100,146 +130,90 @@ function needsOpen(host: string): string {
   );
 }
 
-/** The values that a setting accepts, in words: `a whole number from 0 to 65535`. */
-function describe(name: keyof Settings): string {
-  const { default: fallback, min, max } = settingKinds[name];
-  if (name === 'keyAlgorithm') return `one of ${algorithms.join(', ')}`;
-  if (name === 'trustProxy') return 'addresses such as 127.0.0.1, 10.0.0.0/8, or the number of proxies';
-  if (name === 'redisPrefix') return '1 to 64 letters, digits, dots, hyphens and underscores';
-  if (name === 'redisStored') return 'memory or disk';
-  if (name === 'listen') return 'unix:PATH (such as unix:/run/fanfare.sock) or systemd';
-  if (name === 'advertise') return 'HOST:PORT, such as 10.0.0.5:7000 or [2001:db8::5]:7000';
-  if (name === 'jwksUrl') return 'an https URL without a password (or an http URL of this machine)';
-  switch (typeof fallback) {
-    case 'number':
-      return `a whole number from ${min} to ${max}`;
-    case 'boolean':
-      return 'true or false';
-    default:
-      return 'a string';
-  }
-}
-
 interface Found {
-  readonly source: string;
   readonly value: unknown;
+  readonly source: string;
+  /** Names a part of the value, for the beginning of a sentence. */
+  readonly placeOf: (at: readonly (string | number)[]) => string;
 }
 
 function find(
   name: keyof Settings,
-  { flags, env, file: named }: SettingSources,
-  file: Readonly<Record<string, unknown>>,
-): Found | undefined {
-  if (flags[name] !== undefined) return { source: flagOf(name), value: flags[name] };
-  for (const variable of envsOf(name)) {
-    const value = env[variable];
-    if (value !== undefined && value !== '') return { source: variable, value };
-  }
-  if (Object.hasOwn(file, name) && file[name] !== undefined)
-    return { source: `${name} in ${named?.path}`, value: file[name] };
-  return undefined;
-}
-
-function readFileContent(
-  file: SettingSources['file'],
+  { flags, env, file }: SettingSources,
+  content: Readonly<Record<string, unknown>>,
   problems: string[],
-): Readonly<Record<string, unknown>> {
-  if (!file) return {};
-  const { path } = file;
-  if ('unreadable' in file) {
-    problems.push(`Cannot read ${path} as JSON: ${file.unreadable}`);
-    return {};
-  }
-  const { content } = file;
-  if (typeof content !== 'object' || content === null || Array.isArray(content)) {
-    problems.push(`${path} must be a JSON object such as {"port": 5000}.`);
-    return {};
-  }
-  for (const name of Object.keys(content)) {
-    if (!Object.hasOwn(settingKinds, name))
-      problems.push(`${path} has the unknown setting ${JSON.stringify(name)}.`);
-  }
-  return content as Readonly<Record<string, unknown>>;
+): Found | undefined {
+  if (flags[name] !== undefined) return foundIn(flagOf(name), flags[name]);
+  const fromEnv = findInEnv(name, env, problems);
+  if (fromEnv) return fromEnv;
+  if (!Object.hasOwn(content, name) || content[name] === undefined) return undefined;
+  const lineOf = file && 'lineOf' in file ? file.lineOf : undefined;
+  const sourceOf = (at: readonly (string | number)[]): string => {
+    const line = lineOf?.([name, ...at]);
+    return line === undefined ? `${file?.path}` : `${file?.path}:${line}`;
+  };
+  return {
+    value: content[name],
+    source: sourceOf([]),
+    placeOf: (at) => `${name} in ${sourceOf(at)}${pathOf(at)}`,
+  };
 }
 
-/** Parses the value of a setting. Returns undefined and adds a problem if the setting does not accept it. */
-function parse(name: keyof Settings, { source, value }: Found, problems: string[]): SettingValue | undefined {
-  if (name === 'rules') {
-    const given = typeof value === 'string' ? parseJson(value) : value;
-    const parsed = parseRules(given);
-    if ('rules' in parsed) return given as readonly RuleSetting[];
-    problems.push(...parsed.problems.map((problem) => `${source} ${problem}.`));
-    return undefined;
+function findInEnv(name: keyof Settings, env: SettingSources['env'], problems: string[]): Found | undefined {
+  const isSet = (variable: string): boolean => env[variable] !== undefined && env[variable] !== '';
+  const variable = envsOf(name).find(isSet);
+  const fileVariable = secretFileEnvOf(name);
+  if (fileVariable !== undefined && isSet(fileVariable)) {
+    if (variable !== undefined)
+      problems.push(`${variable} cannot be combined with ${fileVariable}: remove one of them.`);
+    return readSecret(fileVariable, env[fileVariable] ?? '', problems);
   }
-  if (name === 'origins' && typeof value === 'string') {
-    if (parseOrigins(value)) return value;
+  return variable === undefined ? undefined : foundIn(variable, env[variable]);
+}
+
+/** The content of the file that a variable names, without white space around it. */
+function readSecret(variable: string, path: string, problems: string[]): Found | undefined {
+  try {
+    return foundIn(variable, readFileSync(path, 'utf8').trim());
+  } catch (error) {
     problems.push(
-      `${source} must be origins such as https://app.example, without a path and separated by commas, not ${JSON.stringify(value)}.`,
+      `Cannot read the file '${path}' of ${variable} (${(error as NodeJS.ErrnoException).code}).`,
     );
     return undefined;
   }
-  const parsed = parseScalar(
-    name,
-    name === 'trustProxy' && typeof value === 'number' ? String(value) : value,
-  );
-  const isFine = parsed !== undefined && isLegal(name, parsed);
-  if (!isFine) {
-    const shown =
-      settingKinds[name].isSecret === true || hasPassword(value) ? '' : `, not ${JSON.stringify(value)}`;
-    problems.push(`${source} must be ${describe(name)}${shown}.`);
+}
+
+function foundIn(source: string, value: unknown): Found {
+  return { value, source, placeOf: (at) => `${source}${pathOf(at)}` };
+}
+
+/** `[0, 'keep', 'age']` → ` [0] keep.age` */
+function pathOf(at: readonly (string | number)[]): string {
+  const indexes = at.filter((part) => typeof part === 'number').map((index) => ` [${index}]`);
+  const members = at.filter((part) => typeof part === 'string').join('.');
+  return `${indexes.join('')}${members === '' ? '' : ` ${members}`}`;
+}
+
+function readContent(file: SettingSources['file'], problems: string[]): Readonly<Record<string, unknown>> {
+  if (!file) return {};
+  if ('unreadable' in file) {
+    problems.push(...file.unreadable);
+    return {};
   }
-  return isFine ? parsed : undefined;
-}
-
-/**
- * Errors must not quote a password, because they are written to the log. The log can have more readers than
- * the person who starts the server.
- */
-function hasPassword(value: unknown): boolean {
-  return typeof value === 'string' && URL.canParse(value) && new URL(value).password !== '';
-}
-
-function isLegal(name: keyof Settings, value: SettingValue): boolean {
-  if (value === '') return true;
-  if (name === 'trustProxy') return typeof value === 'string' && parseTrustProxy(value) !== undefined;
-  if (name === 'keyAlgorithm') return algorithmOf(value) !== undefined;
-  if (name === 'redisPrefix') return typeof value === 'string' && isRedisPrefix(value);
-  if (name === 'redisStored') return value === 'memory' || value === 'disk';
-  if (name === 'listen') return typeof value === 'string' && /^(?:systemd$|unix:.)/.test(value);
-  if (name === 'advertise') return typeof value === 'string' && parseNodeAddress(value) !== undefined;
-  return name !== 'jwksUrl' || (typeof value === 'string' && isKeyUrl(value));
-}
-
-/** Requires https, except on this machine: anyone on the network could replace keys that come unencrypted. */
-function isKeyUrl(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const { protocol, hostname, username, password } = new URL(text);
-  const isSafe =
-    protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname.replace(/^\[|\]$/g, '')));
-  return isSafe && username === '' && password === '';
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
+  const { path, content, lineOf } = file;
+  // An empty file, or one with nothing but comments.
+  if (content === null) return {};
+  if (typeof content !== 'object' || Array.isArray(content)) {
+    problems.push(`${path} must have settings by name, such as {"port": 5000}.`);
+    return {};
   }
-}
-
-function parseScalar(name: keyof Settings, value: unknown): SettingValue | undefined {
-  const { default: fallback, min = -Infinity, max = Infinity } = settingKinds[name];
-  switch (typeof fallback) {
-    case 'number': {
-      const number = typeof value === 'string' && /^[0-9]{1,15}$/.test(value) ? Number(value) : value;
-      return Number.isSafeInteger(number) && (number as number) >= min && (number as number) <= max
-        ? (number as number)
-        : undefined;
-    }
-    case 'boolean':
-      if (value === true || value === 'true' || value === '1') return true;
-      return value === false || value === 'false' || value === '0' ? false : undefined;
-    default:
-      return typeof value === 'string' && (value !== '' || fallback === '') ? value : undefined;
+  for (const name of Object.keys(content)) {
+    if (Object.hasOwn(settingKinds, name) || name === schemaName) continue;
+    const line = lineOf?.([name]);
+    const place = line === undefined ? path : `${path}:${line}`;
+    problems.push(
+      `${place} has the unknown setting ${JSON.stringify(name)}.${didYouMean(name, settingNames)}`,
+    );
   }
+  return content as Readonly<Record<string, unknown>>;
 }

@@ -1,5 +1,6 @@
 import { FanfareError, parseInterest } from '@fanfare/protocol';
 import { subjectSegment, type Keep, type Rule } from '../rules/rule.ts';
+import { parseWithUnit, sizeUnits, timeUnits, type Units } from './units.ts';
 
 /** A rule as it is written in a configuration. */
 export interface RuleSetting {
@@ -10,9 +11,9 @@ export interface RuleSetting {
     | 'none'
     | {
         readonly count?: number;
-        /** A number with the unit `s`, `m`, `h` or `d`. */
+        /** A number with the unit `ms`, `s`, `m`, `h` or `d`. */
         readonly age?: string;
-        /** A number of bytes, or a number with the unit `KiB`, `MiB` or `GiB`. */
+        /** A number of bytes, or a number with the unit `B`, `KiB`, `MiB` or `GiB`. */
         readonly bytes?: number | string;
       };
   /** Whether only a subscribe creates a topic (the default), or also a publish. */
@@ -28,11 +29,8 @@ export interface RuleSetting {
   readonly publisher?: boolean;
 }
 
-const day = 86_400_000;
-const mebibyte = 1_048_576;
-
 /** The default limits of retention. */
-export const defaultKeep: Keep = { count: 100_000, ageMs: 7 * day, bytes: 64 * mebibyte };
+export const defaultKeep: Keep = { count: 100_000, ageMs: 604_800_000, bytes: 67_108_864 };
 
 /** The rule for topics that match no other rule. */
 export const defaultRule: Rule = {
@@ -52,67 +50,67 @@ const ruleFields = [
   'publisher',
 ] as const;
 
-const ageUnits: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: day };
-const byteUnits: Readonly<Record<string, number>> = {
-  '': 1,
-  KiB: 1_024,
-  MiB: mebibyte,
-  GiB: 1_024 * mebibyte,
-};
+/** Why rules are refused: where, and the rest of a sentence that begins with the place. */
+export interface RuleProblem {
+  readonly at: readonly (string | number)[];
+  readonly text: string;
+}
 
 /**
  * Parses rules as they are written in a configuration: `[{match, keep?, create?, publishBytesMax?}]`. `keep`
  * is `"none"` or `{count?, age?, bytes?}`, such as `{"count": 1000, "age": "12h", "bytes": "10MiB"}`.
  *
- * @returns the rules, or one sentence for each problem
+ * @returns the rules, or all problems
  */
 export function parseRules(
   input: unknown,
-): { readonly rules: readonly Rule[] } | { readonly problems: string[] } {
+): { readonly rules: readonly Rule[] } | { readonly problems: readonly RuleProblem[] } {
   if (!Array.isArray(input)) {
-    return { problems: ['must be an array of rules such as [{"match": "prices/**", "keep": "none"}]'] };
+    const text = 'must be an array of rules such as [{"match": "prices/**", "keep": "none"}]';
+    return { problems: [{ at: [], text }] };
   }
-  const problems: string[] = [];
-  const rules = input.map((rule: unknown, at) =>
-    parseRule(rule, (problem) => problems.push(`[${at}] ${problem}`)),
+  const problems: RuleProblem[] = [];
+  const rules = input.map((rule: unknown, index) =>
+    parseRule(rule, (at, text) => problems.push({ at: [index, ...at], text })),
   );
   return problems.length > 0 ? { problems } : { rules };
 }
 
-type Complain = (problem: string) => void;
+/** @param at - the members of the rule that the problem is in */
+type Complain = (at: readonly string[], text: string) => void;
 
 function parseRule(input: unknown, complain: Complain): Rule {
-  const fields = fieldsOf(input, ruleFields, complain);
+  const fields = fieldsOf(input, ruleFields, (text) => complain([], text));
   const flag = (name: 'publish' | 'subscribe' | 'publisher'): boolean => {
     const value = fields(name) ?? false;
-    if (typeof value !== 'boolean') complain(`${name} must be true or false`);
+    if (typeof value !== 'boolean') complain([name], 'must be true or false');
     return value === true;
   };
   return {
-    ...parseMatch(fields('match'), complain),
+    ...parseMatch(fields('match'), (text) => complain(['match'], text)),
     publish: flag('publish'),
     subscribe: flag('subscribe'),
     publisher: flag('publisher'),
-    keep: parseKeep(fields('keep'), complain),
-    create: parseCreate(fields('create'), complain),
-    publishBytesMax: parseUnit(fields('publishBytesMax'), byteUnits, Infinity, () =>
-      complain('publishBytesMax must be a number of bytes, or a size such as "64KiB"'),
+    keep: parseKeep(fields('keep'), (at, text) => complain(['keep', ...at], text)),
+    create: parseCreate(fields('create'), (text) => complain(['create'], text)),
+    publishBytesMax: parsePositive(fields('publishBytesMax'), sizeUnits, Infinity, () =>
+      complain(['publishBytesMax'], 'must be a number of bytes, or a size such as "64KiB"'),
     ),
   };
 }
 
-function parseMatch(input: unknown, complain: Complain): Pick<Rule, 'match' | 'template'> {
+function parseMatch(input: unknown, complain: (text: string) => void): Pick<Rule, 'match' | 'template'> {
   const segments = typeof input === 'string' ? input.split('/') : [];
   const isTemplate = segments.includes(subjectSegment);
   if (segments.some((segment) => segment !== subjectSegment && segment.includes(subjectSegment)))
-    complain(`match must have ${subjectSegment} as a whole segment, such as "inbox/${subjectSegment}"`);
+    complain(`must have ${subjectSegment} as a whole segment, such as "inbox/${subjectSegment}"`);
   const generic = segments.map((segment) => (segment === subjectSegment ? '*' : segment)).join('/');
   try {
     const match = parseInterest(isTemplate ? generic : input);
     return isTemplate ? { match, template: segments.join('/') } : { match };
   } catch (error) {
     if (!(error instanceof FanfareError)) throw error;
-    complain(`match must be a topic or pattern: ${error.message}`);
+    complain(`must be a topic or pattern: ${error.message.replace(/\.$/, '')}`);
     return { match: defaultRule.match };
   }
 }
@@ -120,50 +118,52 @@ function parseMatch(input: unknown, complain: Complain): Pick<Rule, 'match' | 't
 function parseKeep(input: unknown, complain: Complain): Rule['keep'] {
   if (input === undefined) return defaultKeep;
   if (input === 'none') return 'none';
-  const fields = fieldsOf(input, ['count', 'age', 'bytes'], (problem) =>
-    complain(`keep ${problem}, or "none"`),
-  );
+  const fields = fieldsOf(input, ['count', 'age', 'bytes'], (text) => complain([], `${text}, or "none"`));
   const count = fields('count') ?? defaultKeep.count;
   if (!Number.isSafeInteger(count) || (count as number) < 1)
-    complain('keep.count must be a whole number greater than 0');
+    complain(['count'], 'must be a whole number greater than 0');
   return {
     count: count as number,
-    ageMs: parseUnit(fields('age'), ageUnits, defaultKeep.ageMs, () =>
-      complain('keep.age must be a time such as "30s", "15m", "12h" or "7d"'),
+    ageMs: parseAge(fields('age'), () =>
+      complain(['age'], 'must be a time such as "30s", "15m", "12h" or "7d"'),
     ),
-    bytes: parseUnit(fields('bytes'), byteUnits, defaultKeep.bytes, () =>
-      complain('keep.bytes must be a number of bytes, or a size such as "64MiB"'),
+    bytes: parsePositive(fields('bytes'), sizeUnits, defaultKeep.bytes, () =>
+      complain(['bytes'], 'must be a number of bytes, or a size such as "64MiB"'),
     ),
   };
 }
 
-function parseCreate(input: unknown, complain: Complain): Rule['create'] {
+function parseCreate(input: unknown, complain: (text: string) => void): Rule['create'] {
   if (input === undefined) return defaultRule.create;
   if (input === 'subscribe' || input === 'publish') return input;
-  complain('create must be "subscribe" or "publish"');
+  complain('must be "subscribe" or "publish"');
   return defaultRule.create;
 }
 
-/** Parses a number greater than 0 with a unit. The unit may be absent if `units` has an empty one. */
-function parseUnit(
-  input: unknown,
-  units: Readonly<Record<string, number>>,
-  fallback: number,
-  complain: () => void,
-): number {
+/** An age needs a unit: a plain number would look like seconds to some, and like milliseconds to others. */
+function parseAge(input: unknown, complain: () => void): number {
+  if (typeof input === 'number' || (typeof input === 'string' && /^[0-9]+$/.test(input))) {
+    complain();
+    return defaultKeep.ageMs;
+  }
+  return parsePositive(input, timeUnits, defaultKeep.ageMs, complain);
+}
+
+/** Parses a number greater than 0, plain or with a unit. */
+function parsePositive(input: unknown, units: Units, fallback: number, complain: () => void): number {
   if (input === undefined) return fallback;
-  const [, number, unit = ''] = /^([0-9]{1,12})([A-Za-z]*)$/.exec(asText(input)) ?? [];
-  const value = Number(number) * (Object.hasOwn(units, unit) ? (units[unit] as number) : NaN);
-  if (Number.isSafeInteger(value) && value > 0) return value;
+  const text = typeof input === 'string' || typeof input === 'number' ? String(input) : '';
+  const value = /^[0-9]{1,12}$/.test(text) ? Number(text) : parseWithUnit(text, units);
+  if (value !== undefined && value > 0) return value;
   complain();
   return fallback;
 }
 
-function asText(input: unknown): string {
-  return typeof input === 'string' || typeof input === 'number' ? String(input) : '';
-}
-
-function fieldsOf(input: unknown, names: readonly string[], complain: Complain): (name: string) => unknown {
+function fieldsOf(
+  input: unknown,
+  names: readonly string[],
+  complain: (text: string) => void,
+): (name: string) => unknown {
   if (typeof input !== 'object' || input === null || Array.isArray(input)) {
     complain(`must be an object with ${names.join(', ')}`);
     return () => undefined;

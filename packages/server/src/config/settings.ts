@@ -1,20 +1,23 @@
-import type { Limit } from './limit-kind.ts';
 import { limitKinds, type LimitSettings } from './limits.ts';
+import { listenKinds, type ListenSettings } from './listen-settings.ts';
+import { mask, maskedUrl } from './masks.ts';
 import type { RuleSetting } from './rules.ts';
+import type { SettingGroup, SettingKind, SettingValue } from './setting-kind.ts';
+import { formatWithUnit, sizeUnits, timeUnits, type Units } from './units.ts';
 
 export { defaultKeep } from './rules.ts';
 export { fixedLimits } from '../limits/fixed-limits.ts';
+export { logLevels } from '../observability/log-levels.ts';
+export { settingGroups, type SettingGroup, type SettingValue } from './setting-kind.ts';
+export { timeUnits } from './units.ts';
 
 /**
  * All settings of the server, in one place: name, type, bounds and purpose. The flags, the environment
  * variables, the configuration file and docs/configuration.md are all derived from it.
  */
-export interface Settings extends LimitSettings {
+export interface Settings extends LimitSettings, ListenSettings {
   readonly host: string;
   readonly port: number;
-  readonly listen: string;
-  readonly tlsCert: string;
-  readonly tlsKey: string;
   readonly open: boolean;
   readonly origins: string;
   readonly trustProxy: string | number;
@@ -36,26 +39,7 @@ export interface Settings extends LimitSettings {
   readonly redisStored: string;
   readonly rules: readonly RuleSetting[];
   readonly idWindowMs: number;
-}
-
-export type SettingValue = string | number | boolean | readonly RuleSetting[];
-
-export type SettingGroup = 'common' | 'storage' | 'access' | 'limits' | 'network';
-
-interface SettingKind<T extends SettingValue> {
-  readonly default: T;
-  /** The description for people. `fanfare serve --help` shows its first sentence only. */
-  readonly about: string;
-  /** The group in help. Without one, a limit is in the group `limits`. */
-  readonly group?: SettingGroup;
-  readonly min?: number;
-  readonly max?: number;
-  /** A second environment variable beside `FANFARE_…`, if there is a customary name, such as `PORT`. */
-  readonly alsoEnv?: string;
-  /** Whether the value is secret: error messages must not quote it. */
-  readonly isSecret?: boolean;
-  /** Present if the setting is a limit for clients. */
-  readonly limit?: Limit;
+  readonly logLevel: string;
 }
 
 export const settingKinds: { readonly [K in keyof Settings]: SettingKind<Settings[K]> } = {
@@ -72,23 +56,7 @@ export const settingKinds: { readonly [K in keyof Settings]: SettingKind<Setting
     alsoEnv: 'PORT',
     about: 'Port to listen on; 0 takes any free port.',
   },
-  listen: {
-    group: 'network',
-    default: '',
-    about:
-      'Where to listen in place of host and port: unix:PATH for a Unix domain socket, or systemd for the socket that a systemd socket unit passes.',
-  },
-  tlsCert: {
-    group: 'network',
-    default: '',
-    about:
-      'File with the certificate as PEM, followed by the certificates of its issuers. With it and tlsKey, the server serves https and wss only. The server reads both files again when they change.',
-  },
-  tlsKey: {
-    group: 'network',
-    default: '',
-    about: 'File with the private key of tlsCert as PEM, not encrypted.',
-  },
+  ...listenKinds,
   open: {
     group: 'common',
     default: false,
@@ -98,6 +66,7 @@ export const settingKinds: { readonly [K in keyof Settings]: SettingKind<Setting
   origins: {
     group: 'access',
     default: '',
+    canReload: true,
     about:
       'Origins of further web pages that may connect, publish and read, separated by commas (https://app.example, http://localhost:5173). Write each exactly as browsers send it. Pages of the server itself always may.',
   },
@@ -116,6 +85,7 @@ export const settingKinds: { readonly [K in keyof Settings]: SettingKind<Setting
   key: {
     group: 'access',
     default: '',
+    canReload: true,
     isSecret: true,
     about:
       'Key that verifies the tokens of clients: a secret of at least 32 bytes, a public key as PEM, or a JWK or JWK set as JSON. With a key, every client needs a token. Other users of the machine can read flags, so prefer keyFile.',
@@ -123,30 +93,35 @@ export const settingKinds: { readonly [K in keyof Settings]: SettingKind<Setting
   keyFile: {
     group: 'common',
     default: '',
+    canReload: true,
     about:
       'File with the key that verifies the tokens of clients; with it, every client needs a token. The file contains what `key` accepts. The server reads the file again when it changes.',
   },
   keyAlgorithm: {
     group: 'access',
     default: '',
+    canReload: true,
     about:
       'The only algorithm that a secret or PEM key is used with: HS256, HS384, HS512, RS256, PS256, ES256 or EdDSA. The default is the one of HS256, RS256, ES256 and EdDSA that fits the key. A JWK names its own algorithm, in alg.',
   },
   jwksUrl: {
     group: 'access',
     default: '',
+    canReload: true,
     about:
       'URL of a JWK set, such as that of an identity provider. Keys that cannot be used are ignored. The server fetches the set when the first token arrives, every 10 minutes, and when a token names an unknown key. It waits at least 30 seconds between fetches, or 5 seconds while the URL does not respond.',
   },
   audience: {
     group: 'access',
     default: '',
+    canReload: true,
     about:
       'Audience that tokens must name in aud. Without this setting, tokens with an aud are refused: they are meant for others.',
   },
   issuer: {
     group: 'access',
     default: '',
+    canReload: true,
     about:
       'Issuer that tokens must name in iss, character for character. Without this setting, iss is not checked.',
   },
@@ -156,7 +131,7 @@ export const settingKinds: { readonly [K in keyof Settings]: SettingKind<Setting
     min: 0,
     max: 3_155_760_000_000,
     about:
-      'Maximum lifetime of tokens, from iat to exp, in milliseconds; 0 means no limit. Tokens with a longer lifetime or without iat are refused. The server remembers a revoked subject for this long, and with 0 permanently.',
+      'Maximum lifetime of tokens, from iat to exp; 0 means no limit. Tokens with a longer lifetime or without iat are refused. The server remembers a revoked subject for this long, and with 0 permanently.',
   },
   data: {
     group: 'common',
@@ -181,14 +156,14 @@ export const settingKinds: { readonly [K in keyof Settings]: SettingKind<Setting
     min: 1_048_576,
     max: 1_099_511_627_776,
     about:
-      'With memory: maximum size of all messages together, in bytes. Beyond it, the server drops the oldest messages.',
+      'With memory: maximum size of all messages together. Beyond it, the server drops the oldest messages.',
   },
   redis: {
     group: 'common',
     default: '',
     isSecret: true,
     about:
-      'Redis or Valkey server that messages are kept in, as a URL, instead of the data directory: redis://10.0.0.5:6379, rediss:// for TLS (also between servers), redis+sentinel://HOST,HOST/NAME (?sentinelPassword=PASSWORD) or redis+cluster://HOST,HOST. All servers that use it with the same redisPrefix are one Fanfare. Other users of the machine can read flags, so put a password into FANFARE_REDIS.',
+      'Redis or Valkey server that messages are kept in, as a URL, instead of the data directory: redis://10.0.0.5:6379, rediss:// for TLS (also between servers), redis+sentinel://HOST,HOST/NAME (?sentinelPassword=PASSWORD) or redis+cluster://HOST,HOST. All servers that use it with the same redisPrefix are one Fanfare. Other users of the machine can read flags, so put a password into FANFARE_REDIS, or the whole URL into the file that FANFARE_REDIS_FILE names.',
   },
   redisPrefix: {
     group: 'storage',
@@ -213,8 +188,9 @@ export const settingKinds: { readonly [K in keyof Settings]: SettingKind<Setting
   rules: {
     group: 'storage',
     default: [],
+    canReload: true,
     about:
-      'Rules that say which messages each topic keeps, as JSON: [{"match": "prices/**", "keep": "none"}, …]. See the section on rules.',
+      'Rules that say which messages each topic keeps, in the environment and as a flag as JSON: [{"match": "prices/**", "keep": "none"}, …]. See the section on rules.',
   },
   idWindowMs: {
     group: 'storage',
@@ -222,7 +198,13 @@ export const settingKinds: { readonly [K in keyof Settings]: SettingKind<Setting
     min: 1_000,
     max: 604_800_000,
     about:
-      'How long the server remembers the id of a publish, in milliseconds. In this time, a publish with the same id creates no second message.',
+      'How long the server remembers the id of a publish. In this time, a publish with the same id creates no second message.',
+  },
+  logLevel: {
+    group: 'common',
+    default: 'info',
+    canReload: true,
+    about: 'Level of the log: info, warn, error or silent. Events of lower levels are not logged.',
   },
   ...limitKinds,
 };
@@ -239,6 +221,40 @@ export function envsOf(name: keyof Settings): readonly string[] {
   const { alsoEnv } = settingKinds[name];
   const own = ['FANFARE', ...words(name)].join('_').toUpperCase();
   return alsoEnv === undefined ? [own] : [own, alsoEnv];
+}
+
+/**
+ * `redis` → `FANFARE_REDIS_FILE`: the environment variable that names a file with the value of a secret.
+ * `key` has none, because the setting `keyFile` has this meaning, and is read again when it changes.
+ */
+export function secretFileEnvOf(name: keyof Settings): string | undefined {
+  const hasOwnSetting = Object.hasOwn(settingKinds, `${name}File`);
+  return settingKinds[name].isSecret === true && !hasOwnSetting ? `${envsOf(name)[0]}_FILE` : undefined;
+}
+
+/** The units of a setting. The name tells them: `stallTimeoutMs`, `publishBytesMax`. */
+export function unitsOf(name: keyof Settings): Units | undefined {
+  if (/Ms(?:Max)?$/.test(name)) return timeUnits;
+  return /Bytes(?:Max)?$/.test(name) ? sizeUnits : undefined;
+}
+
+/** A value for people, with the largest unit that fits: `10m`. */
+export function formatValue(name: keyof Settings, value: SettingValue): string {
+  if (typeof value === 'object') return JSON.stringify(value);
+  const units = unitsOf(name);
+  return units && typeof value === 'number' ? formatWithUnit(value, units) : String(value);
+}
+
+/** A value that can be shown: without what is secret in it. */
+export function maskedValue(name: keyof Settings, value: SettingValue): SettingValue {
+  if (settingKinds[name].isSecret !== true || value === '') return value;
+  return name === 'redis' && typeof value === 'string' ? maskedUrl(value) : mask;
+}
+
+/** Whether a reload applies a change of the setting. */
+export function canReload(name: keyof Settings): boolean {
+  const { limit, canReload: isMarked = limit !== undefined } = settingKinds[name];
+  return isMarked;
 }
 
 function words(name: string): string[] {

@@ -89,6 +89,20 @@ export class Certificate {
   }
 }
 
+/**
+ * Reads the certificate of the settings. Undefined if the server serves HTTP without TLS.
+ *
+ * @throws CertificateError
+ */
+export function openCertificate(
+  { tlsCert, tlsKey }: { readonly tlsCert: string; readonly tlsKey: string },
+  listeners: Pick<CertificateOptions, 'onFailure' | 'onWarning'>,
+): Certificate | undefined {
+  return tlsCert === '' || tlsKey === ''
+    ? undefined
+    : new Certificate({ certPath: tlsCert, keyPath: tlsKey, ...listeners });
+}
+
 function readPem(path: string, what: string): Buffer {
   try {
     return readFileSync(path);

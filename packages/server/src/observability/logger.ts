@@ -1,10 +1,12 @@
 import { pino } from 'pino';
+import type { LogLevel } from './log-levels.ts';
 
 /**
  * The logger that the server uses. A pino logger has this shape. `fields` can be any object that can be
  * printed.
  */
 export interface Logger {
+  info?(fields: object, message: string): void;
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
 }
@@ -14,10 +16,15 @@ export interface Logger {
  */
 const obeyed = /[\u007f-\u009f]|\p{Bidi_Control}/gu;
 
+/** The logger of a server that has none of the app. Its level can change. */
+export interface DefaultLogger extends Logger {
+  level: string;
+}
+
 /** A logger that writes to standard error. */
-export function defaultLogger(): Logger {
+export function defaultLogger(level: LogLevel = 'info'): DefaultLogger {
   const output = pino.destination(2);
-  return pino({ name: 'fanfare' }, { write: (line: string) => void output.write(escaped(line)) });
+  return pino({ name: 'fanfare', level }, { write: (line: string) => void output.write(escaped(line)) });
 }
 
 /** Escapes these characters. The value of the JSON does not change. */

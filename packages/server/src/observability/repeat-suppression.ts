@@ -20,7 +20,7 @@ interface Entry {
  */
 export function suppressRepeats(logger: Logger, monotonicMs: () => number): Logger {
   const entries = new Map<string, Entry>();
-  const limited = (level: keyof Logger, fields: object, message: string): void => {
+  const limited = (level: 'warn' | 'error', fields: object, message: string): void => {
     const key = `${level} ${message} ${reasonOf(fields)}`;
     const now = monotonicMs();
     const known = entries.get(key);

@@ -18,7 +18,7 @@ const everything = parseInterest('**');
 
 function rulesOf({ rules }: FixtureContent): Rules {
   const parsed = parseRules(rules);
-  if ('problems' in parsed) throw new Error(parsed.problems.join('\n'));
+  if ('problems' in parsed) throw new Error(parsed.problems.map(({ text }) => text).join('\n'));
   return new Rules(parsed.rules, defaultRule);
 }
 

@@ -105,7 +105,7 @@ export const limits = { publishBytesMax: 1_000, batchMessagesMax: 100, subscript
 
 function rulesFrom(rules: unknown): Rules {
   const parsed = parseRules(rules);
-  if (!('rules' in parsed)) throw new Error(parsed.problems.join());
+  if (!('rules' in parsed)) throw new Error(parsed.problems.map(({ text }) => text).join());
   return new Rules(parsed.rules, defaultRule);
 }
 

@@ -1,0 +1,46 @@
+import { algorithmOf } from './access/algorithms.ts';
+import { KeyError } from './access/jwt-keys.ts';
+import { openVerifier } from './access/verifier-factory.ts';
+import type { Settings } from './config/settings.ts';
+import { CertificateError, openCertificate } from './http/certificate.ts';
+import { parseRedisUrl } from './log/redis/redis-url.ts';
+
+/** What a start would find out about settings. Each is one sentence. */
+export interface CheckedSettings {
+  readonly problems: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+/** Reads keys and the certificate, and parses the URL of Redis. Nothing is started, and nothing is fetched. */
+export function checkSettings(settings: Settings): CheckedSettings {
+  const problems: string[] = [];
+  const warnings: string[] = [];
+  const onWarning = (sentence: string): void => void warnings.push(sentence);
+  const { key, keyFile, redis } = settings;
+  const keyAlgorithm = algorithmOf(settings.keyAlgorithm);
+  // One at a time, so that a wrong key does not hide a wrong file.
+  for (const keys of [
+    { key, keyFile: '' },
+    { key: '', keyFile },
+  ]) {
+    try {
+      const parts = { now: Date.now, monotonicMs: () => performance.now(), onFailure: () => {}, onWarning };
+      openVerifier({ ...settings, ...keys, jwksUrl: '', keyAlgorithm }, parts)?.close();
+    } catch (error) {
+      if (!(error instanceof KeyError)) throw error;
+      problems.push(error.message);
+    }
+  }
+  try {
+    openCertificate(settings, { onWarning, onFailure: () => {} })?.close();
+  } catch (error) {
+    if (!(error instanceof CertificateError)) throw error;
+    problems.push(error.message);
+  }
+  try {
+    if (redis !== '') parseRedisUrl(redis);
+  } catch (error) {
+    problems.push((error as Error).message);
+  }
+  return { problems, warnings };
+}
