@@ -11,7 +11,7 @@ export interface CheckedSettings {
   readonly warnings: readonly string[];
 }
 
-/** Reads keys and the certificate, and parses the URL of Redis. Nothing is started, and nothing is fetched. */
+/** Reads keys and the certificate, and parses the URL of Redis. Nothing is started or fetched. */
 export function checkSettings(settings: Settings): CheckedSettings {
   const problems: string[] = [];
   const warnings: string[] = [];
