@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { addConfig, addInit } from './commands/config.ts';
 import { addCompletion } from './commands/completion.ts';
+import { addDoctor } from './commands/doctor.ts';
 import { addHistory, addPub, addSub } from './commands/messages.ts';
 import { addServe } from './commands/serve.ts';
 import { addStore } from './commands/store.ts';
@@ -27,6 +28,8 @@ export function buildCommandLine(): Command {
   for (const add of [addServe, addInit, addConfig, addToken, addStore]) add(program);
   program.commandsGroup('Messages:');
   for (const add of [addSub, addPub, addHistory, addTopics]) add(program);
+  program.commandsGroup('Examine:');
+  addDoctor(program);
   program.commandsGroup('More:');
   addCompletion(program);
   program

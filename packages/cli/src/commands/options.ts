@@ -1,5 +1,5 @@
 import { settingKinds } from '@fanfare/server/settings';
-import { InvalidArgumentError, Option, type Command } from 'commander';
+import { Argument, InvalidArgumentError, Option, type Command } from 'commander';
 import { CommandError, exitCodes } from '../exit-codes.ts';
 import { startPositionForms, parseStartPosition, type StartPosition } from '../start-position.ts';
 import type { Secret } from '../read-secret.ts';
@@ -14,10 +14,20 @@ stopped by SIGTERM.`;
 
 /** Adds the options that name the server and the token. */
 export function addTargetOptions(command: Command): Command {
+  const url = new Option('--url <url>', 'URL of the server; without a scheme, http is used')
+    .default(defaultUrl, defaultUrl)
+    .env('FANFARE_URL');
+  return addTokenOptions(command.addOption(url.helpGroup('Server:')));
+}
+
+/** The URL of the server as an argument, for commands that are about the server. */
+export function urlArgument(): Argument {
+  return new Argument('[url]', `URL of the server (default: FANFARE_URL, or ${defaultUrl})`);
+}
+
+/** Adds the options that name the token and the authorities. */
+export function addTokenOptions(command: Command): Command {
   const options = [
-    new Option('--url <url>', 'URL of the server; without a scheme, http is used')
-      .default(defaultUrl, defaultUrl)
-      .env('FANFARE_URL'),
     new Option(
       '--token-file <file>',
       'file with the token, if the server needs one (env: FANFARE_TOKEN_FILE)',
@@ -32,8 +42,11 @@ export function addTargetOptions(command: Command): Command {
   return command;
 }
 
-export interface TargetFlags {
+export interface TargetFlags extends TokenFlags {
   readonly url: string;
+}
+
+export interface TokenFlags {
   readonly token?: string;
   readonly tokenFile?: string;
   readonly ca?: string;
@@ -81,6 +94,11 @@ export async function targetOf({ url, token, tokenFile, ca }: TargetFlags): Prom
         ? undefined
         : (await import('../certificate-authorities.ts')).readAuthorities(ca),
   });
+}
+
+/** As {@link targetOf}, for a URL that is an argument. */
+export async function targetOfArgument(url: string | undefined, flags: TokenFlags): Promise<Target> {
+  return targetOf({ ...flags, url: url ?? process.env['FANFARE_URL'] ?? '' });
 }
 
 function tokenIn(secret: Secret | undefined): string | undefined {
