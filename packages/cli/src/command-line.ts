@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { addConfig, addInit } from './commands/config.ts';
+import { addBench } from './commands/bench.ts';
 import { addCompletion } from './commands/completion.ts';
+import { addConfig, addInit } from './commands/config.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addHistory, addPub, addSub } from './commands/messages.ts';
 import { addServe } from './commands/serve.ts';
@@ -29,7 +30,7 @@ export function buildCommandLine(): Command {
   program.commandsGroup('Messages:');
   for (const add of [addSub, addPub, addHistory, addTopics]) add(program);
   program.commandsGroup('Examine:');
-  addDoctor(program);
+  for (const add of [addDoctor, addBench]) add(program);
   program.commandsGroup('More:');
   addCompletion(program);
   program
