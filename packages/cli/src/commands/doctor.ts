@@ -44,7 +44,9 @@ interface DoctorFlags extends TokenFlags {
 async function doctor(url: string | undefined, { origin, json, ...flags }: DoctorFlags): Promise<void> {
   process.once('SIGINT', interrupt);
   const { runDoctor } = await import('../doctor/doctor.ts');
-  await runDoctor(await targetOfArgument(url, flags), { origin, json });
+  // People copy the path of Socket.IO into the URL too.
+  const server = url?.replace(/\/socket\.io\/?$/, '');
+  await runDoctor(await targetOfArgument(server, flags), { origin, json });
 }
 
 function parseOrigin(text: string): string {

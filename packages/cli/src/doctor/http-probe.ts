@@ -2,6 +2,7 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { createUnzip } from 'node:zlib';
 import type { Target } from '../server-target.ts';
+import { tlsOptionsOf } from './tls-options.ts';
 import { withoutTokens } from './without-tokens.ts';
 
 /** How long a server can take to respond. */
@@ -36,13 +37,13 @@ const bodyCharactersMax = 65_536;
  * Sends a request on a connection of its own. Rejects with Node's error, or with a `TimeoutError` if no
  * response begins in time.
  */
-export function probe({ ca, token }: Target, url: string, options: Probe = {}): Promise<ProbeAnswer> {
+export function probe(target: Target, url: string, options: Probe = {}): Promise<ProbeAnswer> {
   const { method = 'GET', headers = {}, body, isEnough = () => false, timeoutMs = answerMs } = options;
   const startedMs = performance.now();
   const send = url.startsWith('https:') ? httpsRequest : httpRequest;
   return new Promise((resolve, reject) => {
     // A new connection each time, because a load balancer can choose another server for it.
-    const sent = send(url, { method, headers: { ...headers }, agent: false, ca: ca && [...ca] });
+    const sent = send(url, { method, headers: { ...headers }, agent: false, ...tlsOptionsOf(target) });
     let giveUp = (): void => reject(new DOMException('No response', 'TimeoutError'));
     const timer = setTimeout(() => {
       giveUp();
@@ -56,7 +57,7 @@ export function probe({ ca, token }: Target, url: string, options: Probe = {}): 
       let got = '';
       const end = (isWhole: boolean): void => {
         // Before a part of it is shown, which could end within a token.
-        resolve(answerOf(response, withoutTokens(got, token), isWhole, performance.now() - startedMs));
+        resolve(answerOf(response, withoutTokens(got, target.token), isWhole, performance.now() - startedMs));
         sent.destroy();
       };
       giveUp = () => end(false);
@@ -83,11 +84,21 @@ function answerOf(response: IncomingMessage, body: string, isWhole: boolean, ela
 
 /** `HTTP 400: {"code":1,"message":"Session ID unknown"}` */
 export function seen({ status, headers, body }: Pick<ProbeAnswer, 'status' | 'headers' | 'body'>): string {
-  const text = body.replace(/\s+/g, ' ').trim();
+  const text = (detailIn(body) ?? body).replace(/\s+/g, ' ').trim();
   const isPage = (headers['content-type'] ?? '').startsWith('text/html') || text.startsWith('<');
   const title = /<title>(.*?)<\/title>/i.exec(text)?.[1];
   const shown = isPage ? `the page '${title ?? 'without a title'}'` : text.slice(0, 200);
   return `HTTP ${status}${shown === '' ? '' : `: ${shown}`}`;
+}
+
+/** The sentence in an error of RFC 9457, which Fanfare sends. */
+function detailIn(body: string): string | undefined {
+  try {
+    const { detail } = JSON.parse(body) as { detail?: unknown };
+    return typeof detail === 'string' ? detail : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The path and query of a URL, without what differs each time. */

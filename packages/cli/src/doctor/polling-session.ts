@@ -1,6 +1,6 @@
 import type { Deployment } from './deployment.ts';
 import { packetsOf, readOpening, type Opening } from './engine-packets.ts';
-import { probe, requestLine, seen, type ProbeAnswer } from './http-probe.ts';
+import { answerMs, probe, requestLine, seen, type ProbeAnswer } from './http-probe.ts';
 
 /** A server did not respond to a request of a session as Engine.IO does. */
 export class PollingError extends Error {
@@ -68,11 +68,11 @@ export class PollingSession {
   }
 
   /** The next packet. @throws PollingError */
-  async next(): Promise<string> {
+  async next(timeoutMs: number = answerMs): Promise<string> {
     const ready = this.#received.shift();
     if (ready !== undefined) return ready;
     const url = this.#url();
-    const answer = await probe(this.#deployment.target, url, { headers: this.#headers });
+    const answer = await probe(this.#deployment.target, url, { headers: this.#headers, timeoutMs });
     if (answer.status !== 200) throw new PollingError(requestLine(url), answer);
     this.#received = [...packetsOf(answer.body)];
     return this.#received.shift() ?? '';

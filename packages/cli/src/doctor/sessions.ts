@@ -1,5 +1,6 @@
 import { found, fine, skipped, type Check, type Found } from './check.ts';
 import type { Deployment } from './deployment.ts';
+import { connectNamespace } from './namespace.ts';
 import { PollingError, PollingSession } from './polling-session.ts';
 
 /** A load balancer that chooses at random finds the right server for all requests once in 4,096 times. */
@@ -10,37 +11,42 @@ export const sessions: Check = {
   name: 'polling',
   async run(deployment) {
     if (!deployment.hasPolling) return skipped('the server has no polling of Engine.IO 4');
-    let hasCookie = false;
-    for (let count = 0; count < sessionsTried; count++) {
-      try {
-        hasCookie = await useSession(deployment);
-      } catch (error) {
-        const { tried, saw, isUnknown } = told(error);
-        return found(isUnknown ? 'not_sticky' : 'polling_broken', tried, saw);
-      }
+    try {
+      for (let count = 1; count < sessionsTried; count++) await useSession(deployment);
+      const session = await useSession(deployment);
+      const how = session.hasCookie ? ', with a cookie' : '';
+      return fine(`${sessionsTried} sessions over several connections each${how}`);
+    } catch (error) {
+      const { tried, saw, isUnknown, isLate } = told(error);
+      // A poll waits as long as the server has nothing to send, and its middleware can be stuck.
+      if (isLate && (await connectNamespace(deployment, 'websocket')) === undefined)
+        return skipped('the server does not respond to CONNECT, see token');
+      return found(isUnknown ? 'not_sticky' : 'polling_broken', tried, saw);
     }
-    const how = hasCookie ? ', with a cookie' : '';
-    return fine(`${sessionsTried} sessions over several connections each${how}`);
   },
 };
 
-/** @returns whether the server set a cookie */
-async function useSession(deployment: Deployment): Promise<boolean> {
+async function useSession(deployment: Deployment): Promise<PollingSession> {
   const session = await PollingSession.open(deployment);
+  await session.send('3');
   // Without a token the server may refuse it: that is a response too.
   await session.send('40');
   await session.next();
-  await session.send('3');
   await session.close();
-  return session.hasCookie;
+  return session;
 }
 
-function told(error: unknown): Pick<Found, 'tried' | 'saw'> & { isUnknown: boolean } {
+interface Told extends Pick<Found, 'tried' | 'saw'> {
+  readonly isUnknown?: boolean;
+  readonly isLate?: boolean;
+}
+
+function told(error: unknown): Told {
   if (error instanceof PollingError) {
     const { tried, message, answer } = error;
     const isUnknown = answer.status === 400 && /"code":1\b|session/i.test(answer.body);
     return { tried, saw: message, isUnknown };
   }
   if ((error as Error).name !== 'TimeoutError') throw error;
-  return { tried: 'a session over polling', saw: 'no response within 5 s', isUnknown: false };
+  return { tried: 'a session over polling', saw: 'no response within 5 s', isLate: true };
 }

@@ -1,7 +1,6 @@
 import { found, fine, skipped, type Check, type Result } from './check.ts';
 import type { Deployment } from './deployment.ts';
-import { PollingError, PollingSession } from './polling-session.ts';
-import { WebSocketError, WebSocketSession } from './websocket-session.ts';
+import { connectNamespace } from './namespace.ts';
 import { withoutTokens } from './without-tokens.ts';
 
 /** Does the server let the client into the namespace `/`, with the token if there is one? */
@@ -21,7 +20,7 @@ export const token: Check = {
         `it begins in ${seconds(times.beginsAt - now)}`,
       );
     if (engineVersion !== 4 || !(hasPolling || hasWebSocket)) return skipped('no client can connect');
-    const packet = await connect(deployment);
+    const packet = await connectNamespace(deployment, hasWebSocket ? 'websocket' : 'polling');
     if (packet === undefined) return found('connect_refused', shown, 'no packet CONNECT within 5 s');
     if (packet.startsWith('40')) {
       if (target.token === undefined) return fine('clients without a token can connect');
@@ -31,32 +30,6 @@ export const token: Check = {
     return refusal(deployment, shown, withoutTokens(packet, target.token));
   },
 };
-
-/** @returns the first packet of the namespace, or undefined if none comes */
-async function connect(deployment: Deployment): Promise<string | undefined> {
-  const { target } = deployment;
-  const request = target.token === undefined ? '40' : `40${JSON.stringify({ token: target.token })}`;
-  const session = deployment.hasWebSocket
-    ? new WebSocketSession(deployment)
-    : await PollingSession.open(deployment).catch(() => undefined);
-  if (!session) return undefined;
-  try {
-    if (session instanceof WebSocketSession) await session.next();
-    await session.send(request);
-    // A server can send a ping first.
-    for (;;) {
-      const packet = await session.next();
-      if (packet.startsWith('4')) return packet;
-      if (packet !== '2') return undefined;
-    }
-  } catch (error) {
-    if (error instanceof WebSocketError || error instanceof PollingError) return undefined;
-    if ((error as Error).name === 'TimeoutError') return undefined;
-    throw error;
-  } finally {
-    await session.close();
-  }
-}
 
 function refusal({ target, clockAheadMs = 0 }: Deployment, tried: string, packet: string): Result {
   const { message, code } = reasonOf(packet);

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { WebSocket } from 'ws';
 import type { Deployment } from './deployment.ts';
 import { answerMs } from './http-probe.ts';
+import { tlsOptionsOf } from './tls-options.ts';
 import { withoutTokens } from './without-tokens.ts';
 
 /** How long the first packet can take after a websocket has opened. */
@@ -56,12 +57,11 @@ export class WebSocketSession {
     { headers = {}, offersCompression = false, sid }: WebSocketOptions = {},
   ) {
     const url = deployment.socketUrl('websocket', sid === undefined ? {} : { sid });
-    const { ca, token } = deployment.target;
-    this.#token = token;
+    this.#token = deployment.target.token;
     this.#socket = new WebSocket(url.replace(/^http/, 'ws'), {
       headers: { ...headers },
       perMessageDeflate: offersCompression,
-      ...(ca && { ca: [...ca] }),
+      ...tlsOptionsOf(deployment.target),
     });
     this.#socket.on('open', () => {
       this.#isOpen = true;
@@ -91,9 +91,9 @@ export class WebSocketSession {
   }
 
   /** The next packet. @throws WebSocketError */
-  async next(): Promise<string> {
+  async next(timeoutMs: number = promptMs): Promise<string> {
     await this.opened();
-    if (!(await this.#until(() => this.#received.length > 0, promptMs)))
+    if (!(await this.#until(() => this.#received.length > 0, timeoutMs)))
       throw this.#error({ kind: 'silent' });
     return this.#received.shift() ?? '';
   }
