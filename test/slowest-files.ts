@@ -5,6 +5,7 @@
 export const slowest: readonly string[] = [
   'packages/server/test/hostile/starvation.test.ts',
   'packages/server/test/hostile/fuzz.test.ts',
+  'packages/cli/test/doctor.test.ts',
   'packages/server/test/stream-ends.test.ts',
   'test/examples.test.ts',
   'packages/server/test/faults/one-owner.test.ts',
@@ -14,6 +15,7 @@ export const slowest: readonly string[] = [
   'packages/server/test/hostile/fuzz-proof.test.ts',
   'bench/test/continuity.test.ts',
   'packages/server/test/faults/damaged-file.test.ts',
+  'packages/cli/test/bench.test.ts',
   'packages/cli/test/serve.test.ts',
   'packages/cli/test/log.test.ts',
   'packages/cli/test/sub-pub.test.ts',

@@ -2,12 +2,15 @@ import { createServer } from 'node:http';
 import { Server } from 'socket.io';
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { soonMs, startListening, until } from '../../../test/waits.ts';
+import { soonMs, startListening, until, within } from '../../../test/waits.ts';
 import { messageBytesMin, readMessage, writeMessage } from '../src/bench/bench-message.ts';
 import { NumberSet } from '../src/bench/number-set.ts';
-import { fanfare, outcome, startServer, type Program } from './harness.ts';
+import { fanfare, fanfarePath, outcome, Program, startServer } from './harness.ts';
 import { startLabServer } from './lab-servers.ts';
 import { inTerminal } from './terminal.ts';
+
+/** A program takes seconds to start on a busy machine. */
+const programMs = 3 * soonMs;
 
 interface Latencies {
   readonly count: number;
@@ -57,7 +60,8 @@ async function startFaulty(fault: {
       const n = published++;
       const { topic, message } = JSON.parse(body) as { topic: string; message: string };
       for (let time = 0; time < (fault.times?.(n) ?? 1); time++) io.emit(topic, { message });
-      setTimeout(() => response.writeHead(fault.status ?? 200).end('done'), fault.waitMs?.(n) ?? 0);
+      const answer = (): void => void response.writeHead(fault.status ?? 200).end('done');
+      setTimeout(answer, fault.waitMs?.(n) ?? 0).unref();
     });
   });
   const io = new Server(http);
@@ -137,7 +141,7 @@ describe('fanfare bench', () => {
       return ((await response.json()) as { topics: { topic: string; published: number }[] }).topics;
     };
     await until('messages are published', async () => ((await topics())[0]?.published ?? 0) > 10, {
-      ms: 3 * soonMs,
+      ms: programMs,
     });
     expect((await topics())[0]?.topic).toMatch(/^fanfare-bench\/[\da-f]{12}\/0$/);
     program.process.kill('SIGINT');
@@ -148,6 +152,21 @@ describe('fanfare bench', () => {
     expect(figures.acknowledged.count).toBeGreaterThan(10);
     expect(figures.delivered['websocket']?.count).toBe(10 * figures.acknowledged.count);
     expect(await topics()).toEqual([]);
+  });
+
+  it('after Ctrl-C it does not wait for a server that does not respond', async () => {
+    let keepsBack = (): void => {};
+    const keptBack = new Promise<void>((resolve) => (keepsBack = resolve));
+    const waitMs = (n: number): number => {
+      if (n < 3) return 0;
+      keepsBack();
+      return 3_600_000;
+    };
+    const program = fanfare('bench', await startFaulty({ waitMs }), '--duration', '1h', '--json');
+    await within(programMs, 'the server keeps a response back', keptBack);
+    program.process.kill('SIGINT');
+    const { code, stdout } = await outcome(program);
+    expect([code, JSON.parse(stdout)]).toMatchObject([130, { acknowledged: { count: 3 }, unknown: 1 }]);
   });
 
   it('with a token that is not of an admin, it works and says that its topics stay', async () => {
@@ -193,6 +212,16 @@ describe('fanfare bench', () => {
   ])('wrong usage is refused: %s', async (args, reason) => {
     const { code, stderr } = await outcome(fanfare('bench', 'http://localhost:1', ...args));
     expect([code, stderr]).toEqual([2, expect.stringContaining(reason)]);
+  });
+
+  it('more connections than the process can open are refused before the first one', async () => {
+    const line = `ulimit -n 300; exec '${process.execPath}' '${fanfarePath}' bench --subscribers 300`;
+    expect(await outcome(new Program('bash', ['-c', line]))).toEqual({
+      code: 2,
+      stdout: '',
+      stderr:
+        'The limit of 300 open files is too low for 301 connections. Raise it to 365 or more (`ulimit -n`).\n',
+    });
   });
 
   it('in a terminal it shows its progress, and then a table', async () => {

@@ -4,6 +4,7 @@ import { setTimeout as passed } from 'node:timers/promises';
 import { ask, codeOf, isSuccess } from '../api.ts';
 import { CommandError, exitCodes } from '../exit-codes.ts';
 import { interrupt } from '../interrupt.ts';
+import { checkConnectionLimit } from '../open-file-limit.ts';
 import { say } from '../output.ts';
 import type { Target } from '../server-target.ts';
 import { printReport, type Outcome } from './bench-report.ts';
@@ -16,10 +17,14 @@ import { Subscribers } from './subscribers.ts';
 /** After this time without a delivery, those that are missing count as lost. */
 const quietMs = 3_000;
 const stepMs = 50;
+
+/** After Ctrl-C, how long publishes can wait for their responses. */
+const lastAnswersMs = 1_000;
+
 const redrawMs = 500;
 
 /** A process that is busier than this is a part of what it measures. */
-const busyMax = 0.9;
+const busyMax = 0.7;
 
 /**
  * `fanfare bench`: publishes over HTTP, and measures when the messages arrive at Socket.IO clients. It works
@@ -28,6 +33,7 @@ const busyMax = 0.9;
  * @throws CommandError `unreachable`; `refused` if messages were lost, repeated or refused; `interrupted`
  */
 export async function runBench(target: Target, plan: Plan, json: boolean): Promise<void> {
+  checkConnectionLimit(plan.subscribers + plan.publishers);
   await new Bench(target, plan).run(json);
 }
 
@@ -88,7 +94,8 @@ class Bench {
     const before = performance.eventLoopUtilization();
     const drawing = setInterval(() => this.#draw(), redrawMs);
     try {
-      await this.#publishers.run();
+      await Promise.race([this.#publishers.run(), this.#signalled.then(() => passed(lastAnswersMs))]);
+      this.#ledger.unknown += this.#publishers.unanswered;
       await this.#drain();
     } finally {
       clearInterval(drawing);

@@ -20,7 +20,8 @@ export class Publishers {
   readonly #publishers: readonly HttpPublisher[];
   readonly #idle: HttpPublisher[];
   #startedMs = 0;
-  #endsMs = 0;
+  /** No message is due after this time, which counts from the start. */
+  #untilMs: number;
   #next = 0;
   #timer: NodeJS.Timeout | undefined;
   #onIdle = (): void => {};
@@ -29,6 +30,7 @@ export class Publishers {
 
   constructor(target: Target, plan: Plan, topics: readonly string[], ledger: Ledger) {
     this.#plan = plan;
+    this.#untilMs = plan.durationMs;
     this.#topics = topics;
     this.#ledger = ledger;
     this.#publishers = Array.from({ length: plan.publishers }, () => new HttpPublisher(target));
@@ -38,19 +40,23 @@ export class Publishers {
   /** How many messages were due, and never sent, because no publisher was free in time. */
   get unsent(): number {
     if (this.#plan.rate === undefined) return 0;
-    const due = Math.floor(((this.#endsMs - this.#startedMs) * this.#plan.rate) / 1_000);
+    const due = Math.ceil((this.#untilMs * this.#plan.rate) / 1_000);
     return Math.max(0, due - this.#next);
+  }
+
+  /** How many publishes have no response yet. */
+  get unanswered(): number {
+    return this.#publishers.length - this.#idle.length;
   }
 
   /** How long messages were due. */
   get elapsedMs(): number {
-    return Math.max(1, Math.min(performance.now(), this.#endsMs) - this.#startedMs);
+    return Math.max(1, Math.min(performance.now() - this.#startedMs, this.#untilMs));
   }
 
   /** Publishes until the time is over. Resolves when each publish has its response. */
   async run(): Promise<void> {
     this.#startedMs = performance.now();
-    this.#endsMs = this.#startedMs + this.#plan.durationMs;
     await new Promise<void>((resolve) => {
       this.#onIdle = resolve;
       this.#pump();
@@ -60,7 +66,7 @@ export class Publishers {
 
   /** No message is due any more. */
   stop(): void {
-    this.#endsMs = Math.min(this.#endsMs, performance.now());
+    this.#untilMs = Math.min(this.#untilMs, performance.now() - this.#startedMs);
     this.#pump();
   }
 
@@ -74,23 +80,23 @@ export class Publishers {
     clearTimeout(this.#timer);
     const { rate } = this.#plan;
     for (;;) {
-      const nowMs = performance.now();
-      const dueMs = rate === undefined ? nowMs : this.#startedMs + (this.#next * 1_000) / rate;
-      if (nowMs >= this.#endsMs || dueMs >= this.#endsMs) return this.#finish(nowMs);
-      if (dueMs > nowMs) {
-        this.#timer = setTimeout(() => this.#pump(), dueMs - nowMs);
+      const elapsedMs = performance.now() - this.#startedMs;
+      const dueMs = rate === undefined ? elapsedMs : (this.#next * 1_000) / rate;
+      if (elapsedMs >= this.#untilMs || dueMs >= this.#untilMs) return this.#finish(elapsedMs);
+      if (dueMs > elapsedMs) {
+        this.#timer = setTimeout(() => this.#pump(), dueMs - elapsedMs);
         return;
       }
       const publisher = this.#idle.pop();
       if (!publisher) return;
-      void this.#publish(publisher, this.#next++, dueMs);
+      void this.#publish(publisher, this.#next++, this.#startedMs + dueMs);
     }
   }
 
-  #finish(nowMs: number): void {
+  #finish(elapsedMs: number): void {
     if (this.#idle.length < this.#publishers.length) return;
-    if (nowMs >= this.#endsMs) this.#onIdle();
-    else this.#timer = setTimeout(() => this.#pump(), this.#endsMs - nowMs);
+    if (elapsedMs >= this.#untilMs) this.#onIdle();
+    else this.#timer = setTimeout(() => this.#pump(), this.#untilMs - elapsedMs);
   }
 
   async #publish(publisher: HttpPublisher, number: number, dueMs: number): Promise<void> {

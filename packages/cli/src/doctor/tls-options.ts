@@ -1,7 +1,7 @@
 import { createSecureContext, type SecureContext } from 'node:tls';
 import type { Target } from '../server-target.ts';
 
-/** The certificates of an authority with those of Node are many: they are parsed once, not for each request. */
+/** Parsed once, not for each request, because Node's own certificates are among them. */
 const contexts = new WeakMap<readonly string[], SecureContext>();
 
 /** The options of a request that trusts the authorities of the user. */
