@@ -32,11 +32,19 @@ export async function runServe(
   const server = createServer(settings);
   // Before the greeting: a program that reads it may send a signal at once.
   const ended = signalled();
+  let hasEnded = false;
+  // This also ends a start that waits for the data directory.
+  void ended.then(() => {
+    hasEnded = true;
+    server.stop().catch(() => {});
+  });
   const url = await server.start().catch((error: unknown) => {
+    if (hasEnded) return undefined;
     if (error instanceof SettingsError) throw new CommandError(exitCodes.usage, error.message);
     if (error instanceof LogDamagedError) throw damaged(error, settings);
     throw new CommandError(exitCodes.refused, cannotStart(error));
   });
+  if (url === undefined) return;
   printPainted(greeting(url, settings));
   await Promise.race([ended, server.ended]);
   await server.stop();

@@ -210,7 +210,7 @@ describe('fanfare serve', () => {
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toBe(
       `The data directory '${data}' is in use by another server (process ${program.process.pid} on ${hostname()}). ` +
-        'Stop that server first, or give this one another directory.\n',
+        'Stop that server first, let this one wait for it (`waitForDataMs`), or name another directory.\n',
     );
   });
 
@@ -240,6 +240,25 @@ describe('fanfare serve', () => {
       expect(stderr).toMatch(/^The data (directory|file) '[^\n]+ (Name|Run) [^\n]+\.\n$/);
     },
   );
+
+  it('fanfare serve that waits for its data directory says so, and ends with 0 on SIGTERM', async () => {
+    const data = temporaryDirectory();
+    await serving('--port', '0', '--data', data);
+    const waiting = fanfare('serve', '--port', '0', '--data', data, flagOf('waitForDataMs'), '3600000');
+    await waiting.says('This server waits for up to 3600 seconds.', 'stderr');
+    waiting.process.kill('SIGTERM');
+    expect(await waiting.exitCode).toBe(0);
+    expect(waiting.stdout).toBe('');
+  });
+
+  it('a second SIGTERM ends fanfare serve at once, while the first one still waits for load balancers', async () => {
+    const { program, url } = await serving('--port', '0', flagOf('stopNoticeMs'), '3600000');
+    program.process.kill('SIGTERM');
+    const isStopping = async (): Promise<boolean> => (await fetch(`${url}/readyz`)).status === 503;
+    await expect.poll(isStopping).toBe(true);
+    program.process.kill('SIGTERM');
+    expect(await program.exitCode).toBe(143);
+  });
 
   it('fanfare serve lets go of its data directory when the port is taken', async () => {
     const taken = await serving('--port', '0');

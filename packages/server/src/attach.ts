@@ -91,7 +91,7 @@ async function run(
     stopSharing();
     attached.delete(httpServer);
   };
-  return { composed, stop: () => stopInOrder(composed, { leaveHttpServer }) };
+  return { composed, stop: () => stopInOrder(composed, settings, { leaveHttpServer }) };
 }
 
 function attachSettingsOf({ io: _io, http: _http, ...options }: AttachOptions): Settings {

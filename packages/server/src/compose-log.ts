@@ -4,7 +4,8 @@ import { unusedTopicsPerSubjectMaxOf } from './config/limits.ts';
 import { fixedLimits } from './limits/fixed-limits.ts';
 import { defaultRule, parseRules } from './config/rules.ts';
 import type { Settings } from './config/settings.ts';
-import { openLmdbStore, type LmdbStore } from './log/store/lmdb/lmdb-store.ts';
+import { openLmdbStore, type LmdbStore, type LmdbStoreOptions } from './log/store/lmdb/lmdb-store.ts';
+import { openWhenFree } from './log/store/ownership/wait-for-owner.ts';
 import type { MigrationProgress } from './log/store/migration/migrate.ts';
 import { LocalTopicLog } from './log/local/local-topic-log.ts';
 import type { ClockEvent } from './log/local/log-clock.ts';
@@ -24,6 +25,8 @@ export interface OpenLogParts extends Pick<LogParts, 'index' | 'rules' | 'logger
   readonly now: () => number;
   /** Called if another server has taken the directory. Then this server must stop. */
   readonly onLost: (error: Error) => void;
+  /** Ends a wait for the directory. */
+  readonly stopSignal?: AbortSignal | undefined;
 }
 
 const { value: idsMax } = fixedLimits.idsMax;
@@ -96,11 +99,12 @@ async function openLocal(
 
 /** @param noteTrouble - called when the directory has a problem, and when the problem is over */
 function openStore(
-  { data, allowNetworkStorage }: Settings,
-  { logger, onLost }: OpenLogParts,
+  { data, allowNetworkStorage, waitForDataMs: waitMs }: Settings,
+  { logger, onLost, stopSignal: signal }: OpenLogParts,
   noteTrouble: (isThere: boolean) => void,
 ): Promise<LmdbStore> {
-  return openLmdbStore(resolve(data), {
+  const onWait = (sentence: string): void => logger.warn({}, sentence);
+  const options: LmdbStoreOptions = {
     allowNetworkStorage,
     onMigration: (progress) => logMigration(progress, logger),
     onWait: (sentence) => logger.warn({}, sentence),
@@ -116,7 +120,8 @@ function openStore(
       logger.error({ err }, 'Another server has taken the data directory: this server stops.');
       onLost(err);
     },
-  });
+  };
+  return openWhenFree(() => openLmdbStore(resolve(data), options), { waitMs, signal, onWait });
 }
 
 /** Logs the beginning too, because copying much data takes a while. */

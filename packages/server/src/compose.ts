@@ -54,6 +54,8 @@ export interface Composed extends ProgramParts {
   readonly clientEnd: ClientEnd;
   /** Only if this server is one of several nodes. */
   readonly nodes: Nodes | undefined;
+  /** From now on, `GET /readyz` says that the server stops. */
+  readonly announceStop: () => void;
   /** Closes the log and everything that runs in the background. Must be called last. */
   readonly close: () => Promise<void>;
 }
@@ -68,12 +70,14 @@ export interface ComposeParts {
   readonly directory?: NodeDirectory | undefined;
   /** Called if another server has taken the data directory. */
   readonly onLost: (error: Error) => void;
+  /** Ends a start that waits for the data directory. */
+  readonly stopSignal?: AbortSignal | undefined;
 }
 
 /** Builds all parts of Fanfare. Nothing listens yet. */
 export async function compose(
   { now = Date.now, identify, logger: given }: ServerOptions,
-  { settings, isAttached, theirs, directory: known, onLost }: ComposeParts,
+  { settings, isAttached, theirs, directory: known, onLost, stopSignal }: ComposeParts,
 ): Promise<Composed> {
   const logger = given ?? defaultLogger(settings.logLevel as LogLevel);
   // For failures that requests can cause any number of times.
@@ -92,7 +96,8 @@ export async function compose(
   const verifier = composeTokenVerifier(settings, { logger, now, monotonicMs });
   const rules = rulesOf(settings);
   const index = new SubscriptionIndex();
-  const opened = await openLog(settings, { index, rules, logger, now, onLost }).catch((error: unknown) => {
+  const openParts = { index, rules, logger, now, onLost, stopSignal };
+  const opened = await openLog(settings, openParts).catch((error: unknown) => {
     verifier?.close();
     throw error;
   });
@@ -135,7 +140,9 @@ export async function compose(
   // HTTP.
   const shared = { access, revocations, addresses, path, streams, logger: requestLogger };
   const origins = originsOf(settings);
-  const checks: Checks = { ...opened.checks, running: () => runningCheck(isDraining()) };
+  let isStopping = false;
+  const announceStop = (): void => void (isStopping = true);
+  const checks: Checks = { ...opened.checks, running: () => runningCheck(isStopping) };
   const options = { ...settings, ...shared, origins, node, isDraining, checks, refuse, certificate };
   const http = buildHttpServer(options);
   const otherwise: RequestListener = (request, response) => http.routing(request, response);
@@ -149,9 +156,10 @@ export async function compose(
     certificate?.close();
     await opened.close();
   };
-  return { ...shared, node, programs, http, certificate, handlePublish, clientEnd, nodes, close };
+  const parts = { ...shared, node, programs, http, certificate, handlePublish, clientEnd, nodes };
+  return { ...parts, announceStop, close };
 }
 
-function runningCheck(isDraining: boolean): Check {
-  return isDraining ? { ok: false, reason: 'The server is shutting down.' } : { ok: true };
+function runningCheck(isStopping: boolean): Check {
+  return isStopping ? { ok: false, reason: 'The server is shutting down.' } : { ok: true };
 }

@@ -32,16 +32,19 @@ export function createNode(options: ServerOptions, directory?: NodeDirectory): F
   let starting: Promise<Running> | undefined;
   // If the start fails, `start()` rejects, and there is nothing to stop.
   const shutdown = new Shutdown(async () => (await starting?.catch(() => undefined))?.stop());
+  const onLost = (error: Error): void => shutdown.fail(error);
+  const stopping = new AbortController();
   return {
     ...programOf(async () => {
       if (!starting) throw new FanfareError('draining', 'The server has not been started.');
       return (await starting).composed;
     }),
     start: async () => {
-      starting ??= run(options, { settings, directory, onLost: (error) => shutdown.fail(error) });
+      starting ??= run(options, { settings, directory, onLost, stopSignal: stopping.signal });
       return (await starting).url;
     },
     stop: async () => {
+      stopping.abort(new FanfareError('draining', 'The server was stopped before it had started.'));
       if (starting) await shutdown.begin();
     },
     ended: shutdown.ended,
@@ -75,7 +78,7 @@ async function run(options: ServerOptions, parts: Omit<ComposeParts, 'isAttached
     throw error;
   }
   const endIdleWork = collectWhenIdle(() => clientEnd.sessions);
-  const stop = (): Promise<void> => stopInOrder(composed, { endIdleWork, tcpConnections });
+  const stop = (): Promise<void> => stopInOrder(composed, settings, { endIdleWork, tcpConnections });
   return { url: urlOf(http.server), composed, stop };
 }
 

@@ -35,10 +35,8 @@ export interface ImpatientServer {
 /** A whole server with only the ping interval and timeout changed. Stopped when the test ends. */
 export async function startImpatient({ pingInterval, pingTimeout }: PingTimes): Promise<ImpatientServer> {
   Object.assign(defaultOptions, { pingIntervalMs: pingInterval, pingTimeoutMs: pingTimeout });
-  const composing = compose(
-    { logger: strictLogger },
-    { settings: settingsOf({ memory: true }), isAttached: false, onLost: () => {} },
-  );
+  const settings = settingsOf({ memory: true });
+  const composing = compose({ logger: strictLogger }, { settings, isAttached: false, onLost: () => {} });
   const composed = await composing.finally(() =>
     Object.assign(defaultOptions, { pingIntervalMs, pingTimeoutMs }),
   );
@@ -46,6 +44,6 @@ export async function startImpatient({ pingInterval, pingTimeout }: PingTimes): 
   clientEnd.serve(http.server);
   await http.ready();
   const port = await startListening(http.server);
-  onTestFinished(() => stopInOrder(composed, {}));
+  onTestFinished(() => stopInOrder(composed, settings, {}));
   return { url: `http://127.0.0.1:${port}`, sessions: () => clientEnd.sessions };
 }

@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, FanfareError, SettingsError } from '@fanfare/server';
-import { describe, expect, it } from 'vitest';
-import { nextEvent, soonMs, within } from '../../../test/waits.ts';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { nextEvent, soonMs, until, within } from '../../../test/waits.ts';
 import { readPage, temporaryDirectory } from './http-tools.ts';
-import { connectClient, connectRaw, publish, startServer, transports } from './harness.ts';
+import { connectClient, connectRaw, publish, startServer, strictLogger, transports } from './harness.ts';
 
 describe('a server that stops', () => {
   it.each(transports)(
@@ -161,6 +161,77 @@ describe('a server that stops', () => {
     await nextEvent(socket, 'data', 'the server answers the first request');
     await server.stop();
     expect(await ended).toContain('HTTP/1.1 100 Continue');
+  });
+
+  it('a server that stops says so in `GET /readyz` first, and serves publishes and new clients until its notice is over', async () => {
+    const { url, server } = await startServer({ stopNoticeMs: 4_000 });
+    const stopped = server.stop();
+    const ready = await fetch(`${url}/readyz`, { headers: { connection: 'close' } });
+    expect([ready.status, await ready.json()]).toMatchObject([
+      503,
+      { checks: { running: { ok: false, reason: 'The server is shutting down.' } } },
+    ]);
+    const client = await connectClient(url);
+    const gone = nextEvent(client, 'disconnect', 'the server lets its clients go when the notice is over');
+    expect(await client.emitWithAck('subscribe', { topic: 'news' })).toMatchObject({ ok: true });
+    expect((await publish(url, { topic: 'news', message: 1 })).status).toBe(200);
+    expect(await gone).toMatch(/^transport (close|error)$/);
+    await stopped;
+  });
+
+  it('a stop waits for an incomplete request as long as `drainTimeoutMs` says', async () => {
+    const [patient, hasty] = [
+      await startServer({ drainTimeoutMs: 3_600_000 }),
+      await startServer({ drainTimeoutMs: 0 }),
+    ];
+    const head = 'POST /publish HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n';
+    const body = '{"topic":"news","message":1}';
+    const begin = async (url: string): Promise<ReturnType<typeof connectRaw>> => {
+      const connection = connectRaw(url);
+      connection.socket.write(`${head}Content-Length: ${body.length}\r\nExpect: 100-continue\r\n\r\n`);
+      await nextEvent(connection.socket, 'data', 'the server answers the first request');
+      return connection;
+    };
+    const [waited, cut] = [await begin(patient.url), await begin(hasty.url)];
+    let hasStopped = false;
+    const stopped = patient.server.stop().then(() => (hasStopped = true));
+    await hasty.server.stop();
+    expect(await cut.ended).toBe('HTTP/1.1 100 Continue\r\n\r\n');
+    expect(hasStopped).toBe(false);
+    waited.socket.write(body);
+    expect(await waited.ended).toContain('"code":"draining"');
+    await stopped;
+  });
+
+  it('a server that waits for its data directory starts once the other has stopped, and ends at once if it is stopped before', async () => {
+    const data = await temporaryDirectory();
+    const notices: string[] = [];
+    let wake = (): void => {};
+    const logger = {
+      ...strictLogger,
+      warn: (_fields: object, message: string): void => {
+        notices.push(message);
+        wake();
+      },
+    };
+    const first = await startServer({ data });
+    const waiting = { port: 0, data, logger, waitForDataMs: 3_600_000 };
+    const [second, third] = [createServer(waiting), createServer(waiting)];
+    const [started, never] = [second.start(), third.start()];
+    onTestFinished(() => second.stop());
+    await until('both wait', () => notices.length === 2, {
+      step: () => new Promise<void>((resolve) => (wake = resolve)),
+    });
+    expect(notices[0]).toMatch(
+      /is in use by another server \(process .*\)\. This server waits for up to 3600 s/,
+    );
+    await Promise.all([expect(never).rejects.toThrow('stopped before it had started'), third.stop()]);
+    await expect(createServer({ port: 0, data }).start()).rejects.toThrow('let this one wait for it');
+    await expect(createServer({ port: 0, data, logger, waitForDataMs: 1 }).start()).rejects.toThrow(
+      'is in use',
+    );
+    await first.server.stop();
+    expect((await fetch(`${await started}/readyz`)).status).toBe(200);
   });
 
   it('a server can be stopped twice, and before it was started', async () => {

@@ -3,6 +3,7 @@ import { listenKinds, type ListenSettings } from './listen-settings.ts';
 import { mask, maskedUrl } from './masks.ts';
 import type { RuleSetting } from './rules.ts';
 import type { SettingGroup, SettingKind, SettingValue } from './setting-kind.ts';
+import { stopSettingKinds, type StopSettings } from './stop-settings.ts';
 import { formatWithUnit, sizeUnits, timeUnits, type Units } from './units.ts';
 
 export { defaultKeep } from './rules.ts';
@@ -15,7 +16,7 @@ export { timeUnits } from './units.ts';
  * All settings of the server, in one place: name, type, bounds and purpose. The flags, the environment
  * variables, the configuration file and docs/configuration.md are all derived from it.
  */
-export interface Settings extends LimitSettings, ListenSettings {
+export interface Settings extends LimitSettings, ListenSettings, StopSettings {
   readonly host: string;
   readonly port: number;
   readonly open: boolean;
@@ -206,6 +207,7 @@ export const settingKinds: { readonly [K in keyof Settings]: SettingKind<Setting
     canReload: true,
     about: 'Level of the log: info, warn, error or silent. Events of lower levels are not logged.',
   },
+  ...stopSettingKinds,
   ...limitKinds,
 };
 

@@ -6,7 +6,7 @@ import { basename, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { LogDamagedError } from '../../topic-log.ts';
-import { DataDirectoryError } from '../directory/data-directory.ts';
+import { DirectoryInUseError } from '../directory/data-directory.ts';
 import { dataFile } from '../directory/file-names.ts';
 import { tableNames } from '../lmdb/lmdb-file.ts';
 import { fingerprintOf } from './meta-pages.ts';
@@ -39,7 +39,7 @@ const damagesMax = 100;
  *
  * @param left - the fingerprint that the last owner left ({@link fingerprintOf})
  * @throws LogDamagedError if the file is damaged
- * @throws DataDirectoryError if another process wrote to the file meanwhile
+ * @throws DirectoryInUseError if another process wrote to the file meanwhile
  */
 export async function checkStore(directory: string, left: string | undefined): Promise<void> {
   const path = join(directory, dataFile);
@@ -48,8 +48,9 @@ export async function checkStore(directory: string, left: string | undefined): P
   const damage = await findDamage(directory, path);
   if (damage === undefined) return;
   if (fingerprintOf(path) !== before) {
-    throw new DataDirectoryError(
-      `Another server was started on '${directory}' at the same time. Start this one again.`,
+    throw new DirectoryInUseError(
+      `Another server was started on '${directory}' at the same time.`,
+      'Start this one again.',
     );
   }
   throw new LogDamagedError(`The data file '${path}' is damaged: ${damage}`);

@@ -9,6 +9,17 @@ export class DataDirectoryError extends Error {
   override readonly name = 'DataDirectoryError';
 }
 
+/** Thrown if another server has the data directory, or is about to. It can be free later. */
+export class DirectoryInUseError extends DataDirectoryError {
+  /** The message without the advice. */
+  readonly what: string;
+
+  constructor(what: string, advice: string) {
+    super(`${what} ${advice}`);
+    this.what = what;
+  }
+}
+
 /** The free space that a new data file needs. */
 const freeBytesMin = 4 * 1024 * 1024;
 

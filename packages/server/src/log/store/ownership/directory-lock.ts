@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { DataDirectoryError } from '../directory/data-directory.ts';
+import { DirectoryInUseError, type DataDirectoryError } from '../directory/data-directory.ts';
 import { dataFile, lockFile, ownerFile, socketOf } from '../directory/file-names.ts';
 import type { OwnerTable } from './owner-table.ts';
 import type { Machine } from './process-liveness.ts';
@@ -209,8 +209,9 @@ export class DirectoryLock {
   }
 
   #startedTogether(): DataDirectoryError {
-    return new DataDirectoryError(
-      `Another server was started on '${this.#options.directory}' at the same time. Start this one again.`,
+    return new DirectoryInUseError(
+      `Another server was started on '${this.#options.directory}' at the same time.`,
+      'Start this one again.',
     );
   }
 }
@@ -233,8 +234,8 @@ async function sizeOf(path: string): Promise<number | undefined> {
 }
 
 function inUse(directory: string, owner: string): DataDirectoryError {
-  return new DataDirectoryError(
-    `The data directory '${directory}' is in use by another server (${owner}). ` +
-      'Stop that server first, or give this one another directory.',
+  return new DirectoryInUseError(
+    `The data directory '${directory}' is in use by another server (${owner}).`,
+    'Stop that server first, let this one wait for it (`waitForDataMs`), or name another directory.',
   );
 }
