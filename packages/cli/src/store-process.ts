@@ -6,10 +6,12 @@ import { fileURLToPath } from 'node:url';
 import { CommandError, exitCodes } from './exit-codes.ts';
 
 export interface StoreTool {
-  readonly tool: 'verify' | 'export' | 'import' | 'repair-times';
+  readonly tool: 'verify' | 'export' | 'import' | 'backup' | 'repair-times';
   readonly directory: string;
   /** The topic or pattern to export. Undefined exports everything. */
   readonly topic?: string | undefined;
+  /** The directory of a new backup. */
+  readonly target?: string;
 }
 
 const programPath = fileURLToPath(new URL('../bin/fanfare.js', import.meta.url));
@@ -32,10 +34,11 @@ const crashSignals: ReadonlySet<string> = new Set([
  *
  * @throws CommandError if the tool fails
  */
-export async function runTool({ tool, directory, topic }: StoreTool): Promise<void> {
+export async function runTool({ tool, directory, topic, target = '' }: StoreTool): Promise<void> {
   if (tool === 'import') return (await import('./store.ts')).runImport(directory);
   if (process.env[innerVariable] === undefined) return runInChildProcess(directory);
-  const { runExport, runRepairTimes, runVerify } = await import('./store.ts');
+  const { runBackup, runExport, runRepairTimes, runVerify } = await import('./store.ts');
+  if (tool === 'backup') return runBackup(directory, target);
   if (tool === 'repair-times') return runRepairTimes(directory);
   return tool === 'verify' ? runVerify(directory) : runExport(directory, topic);
 }

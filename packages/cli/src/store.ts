@@ -3,6 +3,7 @@ import { fstatSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { FanfareError, parseInterest } from '@fanfare/protocol';
 import {
+  backupStore,
   DataDirectoryError,
   exportFromRedis,
   exportStore,
@@ -43,6 +44,16 @@ export async function runVerify(directory: string): Promise<void> {
   ).finally(() => bar.end());
   print(summaryOf(counts));
   if (damages > 0) throw damaged(directory, damages);
+}
+
+/**
+ * `fanfare store backup`: copies a data directory, also one that a server uses.
+ *
+ * @throws CommandError if anything is damaged, the directory cannot be read, or the backup not written
+ */
+export async function runBackup(directory: string, target: string): Promise<void> {
+  const { bytes, head } = await backupStore(directory, target, { onWait: say }).catch(refuse);
+  say(`Backup of '${directory}' written to '${target}' (${sizeOf(bytes)}, up to message ${head} of the log)`);
 }
 
 /**

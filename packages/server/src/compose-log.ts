@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import { unusedTopicsPerSubjectMaxOf } from './config/limits.ts';
 import { fixedLimits } from './limits/fixed-limits.ts';
@@ -13,6 +12,7 @@ import type { RevocationStore, TopicLog } from './log/topic-log.ts';
 import { SingleNode, type Cluster } from './nodes/cluster.ts';
 import type { NodeDirectory } from './nodes/node-directory.ts';
 import { openShared, type LogParts } from './compose-redis.ts';
+import { newEpoch } from './log/store/restored-copy.ts';
 import { MemoryStore } from './log/store/memory-store.ts';
 import { describeDuration, describeTime } from './observability/describe-time.ts';
 import { Invariants } from './observability/invariants.ts';
@@ -84,7 +84,7 @@ async function openLocal(
       ...limits,
       isInUse: (topic) => index.isSubscribed(topic),
       memoryBytesMax: memory ? memoryBytesMax : Infinity,
-      newEpoch: randomBytes(8).toString('base64url'),
+      newEpoch: newEpoch(),
       now,
       invariants,
       onClockEvent: (event) => logClockEvent(event, logger),
@@ -107,7 +107,13 @@ function openStore(
   const options: LmdbStoreOptions = {
     allowNetworkStorage,
     onMigration: (progress) => logMigration(progress, logger),
-    onWait: (sentence) => logger.warn({}, sentence),
+    onWait,
+    onNewEpoch: (epoch) =>
+      logger.warn(
+        { epoch },
+        'The data directory is a restored backup, and its log has a new epoch. Subscribers that resume with an earlier ' +
+          'offset are told that messages may be missing.',
+      ),
     onTrouble: (err) => {
       noteTrouble(true);
       logger.error({ err }, 'The data directory has a problem: messages cannot be stored.');

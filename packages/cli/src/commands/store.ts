@@ -13,9 +13,7 @@ Exit codes: 0 done, 1 data is damaged, or the directory or Redis cannot be used,
 export function addStore(program: Command): void {
   const store = program
     .command('store')
-    .description(
-      'Check, export and import stored messages, and correct their times. First stop the server of a data directory.',
-    );
+    .description('Back up, check, export and import stored messages, and correct their times.');
   store
     .command('verify')
     .description('Read a whole data directory, and report damage and wrong times.')
@@ -26,8 +24,27 @@ export function addStore(program: Command): void {
       await runTool({ tool: 'verify', directory: orDefault(directory) });
     });
   store
+    .command('backup')
+    .description('Copy a data directory, also while a server uses it.')
+    .argument('<directory>', 'data directory of the server')
+    .argument('<target>', 'new directory for the backup')
+    .addHelpText(
+      'after',
+      examplesHelp([
+        'fanfare store backup /var/lib/fanfare /backup/fanfare-monday',
+        'Back up a running server; docs/backup.md says how to restore',
+      ]),
+    )
+    .addHelpText('after', storeExitCodesHelp)
+    .action(async (directory: string, target: string) => {
+      const { runTool } = await import('../store-process.ts');
+      await runTool({ tool: 'backup', directory: resolve(directory), target: resolve(target) });
+    });
+  store
     .command('repair-times')
-    .description('Correct message times that are in the future because the clock was wrong.')
+    .description(
+      'Correct message times that are in the future because the clock was wrong. First stop the server.',
+    )
     .addArgument(directoryArgument())
     .addHelpText(
       'after',

@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto';
 import { link, mkdtemp, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataDirectoryError, makeDirectory, syncDirectory } from '../log/store/directory/data-directory.ts';
 import { dataFile } from '../log/store/directory/file-names.ts';
 import { openLmdbStore } from '../log/store/lmdb/lmdb-store.ts';
+import { newEpoch } from '../log/store/restored-copy.ts';
 import { ImportReader, type ImportOptions } from './import-reader.ts';
 import { StoreBuilder } from './store-builder.ts';
 import type { StoreCounts } from './verify.ts';
@@ -24,11 +24,7 @@ export async function importStore(directory: string, options: ImportOptions): Pr
   try {
     const store = await openLmdbStore(staging, { allowNetworkStorage: true });
     const now = options.now();
-    const importer = new StoreBuilder(store, {
-      epoch: randomBytes(8).toString('base64url'),
-      now,
-      idsSince: now - idWindowMsMax,
-    });
+    const importer = new StoreBuilder(store, { epoch: newEpoch(), now, idsSince: now - idWindowMsMax });
     let counts: StoreCounts;
     try {
       counts = await new ImportReader(importer, options).run();

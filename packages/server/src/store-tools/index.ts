@@ -1,7 +1,8 @@
-/** Tools for a data directory that no server has open, and for a log on Redis. */
+/** Tools for a data directory, and for a log on Redis. */
 export { DataDirectoryError } from '../log/store/directory/data-directory.ts';
 export type { Store } from '../log/store/store.ts';
 export { LogDamagedError, LogFullError, LogUnwritableError } from '../log/topic-log.ts';
+export { backupStore, type Backup } from './backup.ts';
 export { exportStore, type ExportOptions } from './export.ts';
 export { importStore } from './import.ts';
 export { ImportError, type ImportOptions } from './import-reader.ts';

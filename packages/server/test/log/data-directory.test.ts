@@ -277,7 +277,7 @@ describe('the data directory', () => {
       const before = readFileSync(join(directory, 'log.mdb'));
       const refusal = await refusalOf(directory);
       expect(refusal).toMatch(
-        /^DataDirectoryError: The data directory '.*' has format 999, and this version of Fanfare \([\d.]+\) reads formats up to 3\. /,
+        /^DataDirectoryError: The data directory '.*' has format 999, and this version of Fanfare \([\d.]+\) reads formats up to 4\. /,
       );
       expect(refusal).toContain(` Use ${needed}, or another data directory.`);
       expect(before.equals(readFileSync(join(directory, 'log.mdb')))).toBe(true);

@@ -201,7 +201,7 @@ describe.skipIf(noMount !== undefined)(
       const { code, stderr } = await outcome(new ServerProcess({ data: directory, port: 0 }).program);
       expect(code).toBe(1);
       expect(stderr).toMatch(
-        /The data directory '.*' has format 1\. Before its migration to format 3 a copy is made, and that failed: its disk lacks \d+ MiB of free space\. Free some space, or move the directory to a larger disk\. Nothing was changed\./,
+        /The data directory '.*' has format 1\. Before its migration to format 4 a copy is made, and that failed: its disk lacks \d+ MiB of free space\. Free some space, or move the directory to a larger disk\. Nothing was changed\./,
       );
       expect(readdirSync(directory).filter((name) => name.startsWith('log.mdb.'))).toEqual([]);
       expect(await formatOf(directory)).toBe(1);

@@ -14,10 +14,21 @@ export function isSocket(name: string): boolean {
   return socketName.test(name);
 }
 
+const snapshotName = /^snapshot-[\da-f-]{36}$/;
+
+/** A directory with a copy of the data, which exists while a tool reads it. */
+export function snapshotOf(id: string): string {
+  return `snapshot-${id}`;
+}
+
+export function isSnapshot(name: string): boolean {
+  return snapshotName.test(name);
+}
+
 /**
  * Whether a file belongs to a store, even without a data file: a first start was cut off, or the data file
  * was deleted.
  */
 export function isStoreFile(name: string): boolean {
-  return name === lockFile || name.startsWith(ownerFile) || isSocket(name);
+  return name === lockFile || name.startsWith(ownerFile) || isSocket(name) || isSnapshot(name);
 }

@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import { open as openFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { IF_EXISTS, open, type Database, type RootDatabase } from 'lmdb';
@@ -72,6 +73,8 @@ export class LmdbFile implements SpaceUse {
   readonly #directory: string;
   #root: Root;
   #isClosed = false;
+  /** Closing the file while LMDB copies it would crash the process. */
+  readonly #copying = new Set<Promise<void>>();
   readonly #tables = new Map<TableName, Table>();
 
   /** @throws LogDamagedError, DataDirectoryError */
@@ -227,8 +230,33 @@ export class LmdbFile implements SpaceUse {
     }
   }
 
+  /**
+   * Copies the data as of the newest commit, without blocking the event loop. The copy survives a power cut.
+   *
+   * @param path - of the copy, which MUST NOT exist
+   * @param isCompact - leaves out the free pages. Damaged pages can crash the process then
+   */
+  async copyTo(path: string, isCompact: boolean): Promise<void> {
+    const copying = this.#root.backup(path, isCompact);
+    const ended = copying.catch(() => {});
+    this.#copying.add(ended);
+    try {
+      await copying;
+    } finally {
+      this.#copying.delete(ended);
+    }
+    const copy = await openFile(path, 'r+');
+    try {
+      await copy.chmod(0o600);
+      await copy.sync();
+    } finally {
+      await copy.close();
+    }
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
+    await Promise.all(this.#copying);
     await this.#root.close();
   }
 

@@ -7,6 +7,7 @@ import {
   type PrepareOptions,
 } from '../directory/data-directory.ts';
 import { dataFile, lockFile } from '../directory/file-names.ts';
+import { copyWithin } from './copy-within.ts';
 import { FreeSpace } from './free-space.ts';
 import { failureOf } from './write-failure.ts';
 import { changesFrom, format, readFormat } from '../migration/format.ts';
@@ -16,6 +17,7 @@ import { ownerKey, ownerTable, ownerRemoval } from '../ownership/owner-table.ts'
 import { logStateChanges, readLogState } from './log-state.ts';
 import { thisMachine, type Machine } from '../ownership/process-liveness.ts';
 import { migrate, type MigrationProgress } from '../migration/migrate.ts';
+import { beginEpochOfCopy } from '../restored-copy.ts';
 import type { LeaseEvents } from '../ownership/lease.ts';
 import * as codec from '../encoding/record-codec.ts';
 import { damaged } from '../encoding/checksum.ts';
@@ -38,6 +40,10 @@ export interface LmdbStoreOptions extends Partial<LeaseEvents> {
   /** Whether it takes no commits. Data of an earlier format is not migrated then. */
   readonly isReadOnly?: boolean;
   readonly onMigration?: (progress: MigrationProgress) => void;
+  /** Called after an open store has been closed. */
+  readonly onClosed?: (() => void) | undefined;
+  /** Called if the data is a restored copy, so that the log has a new epoch. */
+  readonly onNewEpoch?: (epoch: string) => void;
   /** Whether the directory may be on storage that other machines can mount. */
   readonly allowNetworkStorage?: boolean;
   /** Called with a sentence if opening takes long. */
@@ -61,9 +67,9 @@ export interface LmdbStoreOptions extends Partial<LeaseEvents> {
  */
 export async function openLmdbStore(directory: string, options: LmdbStoreOptions = {}): Promise<LmdbStore> {
   const { allowNetworkStorage = false, storageType, onDamage, machine = thisMachine() } = options;
-  const { isReadOnly = false, onMigration: onProgress = () => {} } = options;
-  await prepareDirectory(directory, { allowNetworkStorage, ...(storageType && { storageType }) });
   const ignore = (): void => {};
+  const { isReadOnly = false, onClosed, onMigration: onProgress = ignore, onNewEpoch = ignore } = options;
+  await prepareDirectory(directory, { allowNetworkStorage, ...(storageType && { storageType }) });
   const events = { onWait: ignore, onLost: ignore, onTrouble: ignore, onRecovered: ignore, ...options };
   const lock = new DirectoryLock({ ...events, directory, machine });
   let file: LmdbFile | undefined;
@@ -84,10 +90,12 @@ export async function openLmdbStore(directory: string, options: LmdbStoreOptions
     const from = readFormat(file, directory);
     if (from === undefined) file.writeExclusively(() => changesFrom(opened, from));
     else if (from !== format && !isReadOnly) await migrate(from, { directory, file, space, onProgress });
+    if (!isReadOnly) beginEpochOfCopy(opened, onNewEpoch);
     await syncDirectory(directory);
+    lock.snapshots.serve((path) => copyWithin(opened, directory, path));
     lock.lease.watch(opened.files);
-    const readOnly = isReadOnly && { readOnlyFormat: from };
-    return new LmdbStore({ directory, file, space, lock, isDoubtful: onDamage !== undefined, ...readOnly });
+    const kind = { isDoubtful: onDamage !== undefined, ...(isReadOnly && { readOnlyFormat: from }) };
+    return new LmdbStore({ directory, file, space, lock, onClosed, ...kind });
   } catch (error) {
     await file?.close();
     await space?.close();
@@ -111,6 +119,7 @@ interface LmdbStoreParts {
   readonly file: LmdbFile;
   readonly space: FreeSpace;
   readonly lock: Pick<DirectoryLock, 'lease' | 'release'>;
+  readonly onClosed?: (() => void) | undefined;
   /** Whether the store may be damaged, so that the next owner must check it. */
   readonly isDoubtful?: boolean;
   /** The format of the data, if the store takes no commits. */
@@ -197,6 +206,11 @@ export class LmdbStore implements Store {
     this.#state = commit.state;
   }
 
+  /** Copies the data, without its free pages. See {@link LmdbFile.copyTo}. */
+  copyTo(path: string): Promise<void> {
+    return this.#file.copyTo(path, true);
+  }
+
   close(): Promise<void> {
     const isSound = this.#failure === undefined || 'readOnlyFormat' in this.#parts;
     this.#failure ??= new StoreFailedError('The store is closed.');
@@ -227,11 +241,12 @@ export class LmdbStore implements Store {
   }
 
   async #close(isSound: boolean): Promise<void> {
-    const { lock, space, isDoubtful = false } = this.#parts;
-    const isLeft = isSound && (await this.#removeOwner().catch(() => false));
+    const { lock, space, onClosed, isDoubtful = false } = this.#parts;
+    const isLeft = isSound && (await this.#removeOwner().catch(() => false)) && !isDoubtful;
     await this.#file.close();
     await space.close();
-    await lock.release(isLeft && !isDoubtful ? fingerprintOf(this.#file.path) : '');
+    await lock.release(isLeft ? fingerprintOf(this.#file.path) : '');
+    onClosed?.();
   }
 
   async #removeOwner(): Promise<boolean> {

@@ -10,6 +10,7 @@ import { placeOf } from '../directory/file-identity.ts';
 import { Lease, renewMs, type LeaseEvents } from './lease.ts';
 import { OwnerFile, parseNote, type Owner } from './owner-file.ts';
 import { OwnerSockets } from './owner-socket.ts';
+import { Snapshots } from './snapshots.ts';
 
 /** A server on another machine counts as gone after it has not renewed its lease for this long. */
 const leaseExpiryMs = 10_000;
@@ -42,6 +43,8 @@ export interface DirectoryLockOptions extends LeaseEvents {
  */
 export class DirectoryLock {
   readonly lease: Lease;
+  /** For tools, while this process is the owner. */
+  readonly snapshots: Snapshots;
   readonly #note: OwnerFile;
   readonly #sockets: OwnerSockets;
   readonly #options: DirectoryLockOptions;
@@ -55,6 +58,7 @@ export class DirectoryLock {
     const owner = { id: randomUUID(), place: placeOf(directory), ...machine.self };
     this.#note = new OwnerFile(join(directory, ownerFile), owner);
     this.#sockets = new OwnerSockets(directory);
+    this.snapshots = new Snapshots(directory);
     this.lease = new Lease({ ...options, note: this.#note });
   }
 
@@ -70,7 +74,7 @@ export class DirectoryLock {
     if (note && note.left === undefined) await this.#waitUntilGone(note.owner);
     else await this.#refuseListening();
     if (!note) await this.#waitForNote();
-    await this.#sockets.listen(this.#note.owner.id);
+    await this.#sockets.listen(this.#note.owner.id, (socket) => this.snapshots.accept(socket));
     if (!this.#hasClaimed) await this.#settleRace();
     return note?.left;
   }
@@ -92,6 +96,7 @@ export class DirectoryLock {
     }
     if (!this.#hasClaimed) await this.#claim();
     if (!(await this.#sockets.removeClosed())) throw this.#startedTogether();
+    await this.snapshots.removeOld();
   }
 
   /**
@@ -101,6 +106,7 @@ export class DirectoryLock {
    */
   async release(left: string): Promise<void> {
     await this.lease.end(left);
+    await this.snapshots.close();
     await this.#sockets.close();
   }
 

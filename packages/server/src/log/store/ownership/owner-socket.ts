@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { lstat, mkdtemp, readdir, rm, symlink } from 'node:fs/promises';
-import { connect, createServer, type Server } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { DataDirectoryError, giveToOwner, messageOf } from '../directory/data-directory.ts';
@@ -8,6 +8,9 @@ import { isSocket, socketOf } from '../directory/file-names.ts';
 
 /** `closed`: the kernel says that no process listens. `absent`: there is no socket. */
 export type SocketState = 'listening' | 'closed' | 'absent';
+
+/** The tools that can ask for something at the same time. Further ones are disconnected. */
+const connectionsMax = 64;
 
 /**
  * The sockets in a data directory. An owner listens on one until it ends, however it ends. So processes of
@@ -22,10 +25,14 @@ export class OwnerSockets {
     this.#directory = directory;
   }
 
-  /** @throws DataDirectoryError if the file system does not support sockets */
-  async listen(id: string): Promise<void> {
+  /**
+   * @param onConnection - gets each connection: of a tool, or of a process that only sees that we listen
+   * @throws DataDirectoryError if the file system does not support sockets
+   */
+  async listen(id: string, onConnection: (socket: Socket) => void): Promise<void> {
     this.#name = socketOf(id);
-    const server = createServer((socket) => socket.destroy());
+    const server = createServer(onConnection);
+    server.maxConnections = connectionsMax;
     server.unref();
     try {
       await withSocketPath(this.#directory, this.#name, async (path) => {
@@ -54,6 +61,19 @@ export class OwnerSockets {
     if (!server) return;
     await new Promise((closed) => server.close(closed));
     await rm(join(this.#directory, this.#name), { force: true });
+  }
+
+  /**
+   * Connects to an owner; undefined if none listens.
+   *
+   * @throws DataDirectoryError if this cannot be found out
+   */
+  async connect(): Promise<Socket | undefined> {
+    for (const name of await this.#others()) {
+      const socket = await this.#connectTo(name);
+      if (typeof socket === 'object') return socket;
+    }
+    return undefined;
   }
 
   /** @throws DataDirectoryError if this cannot be found out */
@@ -88,17 +108,26 @@ export class OwnerSockets {
   }
 
   async #ask(name: string): Promise<SocketState> {
+    const socket = await this.#connectTo(name);
+    if (typeof socket === 'string') return socket;
+    socket.destroy();
+    return 'listening';
+  }
+
+  async #connectTo(name: string): Promise<Socket | SocketState> {
     try {
-      await withSocketPath(this.#directory, name, async (path) => {
-        await new Promise<void>((connected, failed) => {
-          const socket = connect(path, () => {
-            socket.destroy();
-            connected();
-          });
-          socket.once('error', failed);
-        });
-      });
-      return 'listening';
+      return await withSocketPath(
+        this.#directory,
+        name,
+        (path) =>
+          new Promise<Socket>((connected, failed) => {
+            const socket = connect(path, () => {
+              socket.off('error', failed);
+              connected(socket);
+            });
+            socket.once('error', failed);
+          }),
+      );
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'ECONNREFUSED') return 'closed';
@@ -108,7 +137,7 @@ export class OwnerSockets {
       // It exists, but its backlog is full.
       if (code === 'EAGAIN') return 'listening';
       // It was closed during the attempt.
-      if (code === 'ECONNRESET') return this.#ask(name);
+      if (code === 'ECONNRESET') return this.#connectTo(name);
       throw new DataDirectoryError(
         `Cannot tell whether the data directory '${this.#directory}' is in use: ${messageOf(error)}. ` +
           'Start the server as the user who owns the directory.',
@@ -124,18 +153,18 @@ const socketPathBytesMax = 103;
 /**
  * Runs with a path to the socket: a shorter one through a symbolic link if the directory's path is too long.
  */
-async function withSocketPath(
+async function withSocketPath<T>(
   directory: string,
   name: string,
-  run: (path: string) => Promise<void>,
-): Promise<void> {
+  run: (path: string) => Promise<T>,
+): Promise<T> {
   if (process.platform === 'win32') return run(`\\\\.\\pipe\\fanfare-${name}`);
   const path = resolve(directory, name);
   if (Buffer.byteLength(path) <= socketPathBytesMax) return run(path);
   const shortcuts = await mkdtemp(join(tmpdir(), 'fanfare-'));
   try {
     await symlink(resolve(directory), join(shortcuts, 'data'));
-    await run(join(shortcuts, 'data', name));
+    return await run(join(shortcuts, 'data', name));
   } finally {
     await rm(shortcuts, { recursive: true });
   }

@@ -1,0 +1,186 @@
+import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { createServer as createSocket } from 'node:net';
+import { basename, dirname, join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { nextEvent, until } from '../../../../test/waits.ts';
+import { fanfare, outcome, temporaryDirectory } from '../../../cli/test/harness.ts';
+import { backupStore } from '../../src/store-tools/index.ts';
+import { connectClient, startServer } from '../harness.ts';
+import { declareTopics, publishHttp, readHistory } from './http.ts';
+import { startServerProcess, terminate } from './server-process.ts';
+
+const backups = 4;
+
+const wholeTestMs = 120_000;
+
+/** Publishes numbers one after the other until it is stopped. */
+class Numbers {
+  /** The acknowledged numbers, by topic. */
+  readonly acknowledged: string[] = [];
+  readonly #ended: Promise<void>;
+  #isEnding = false;
+
+  constructor(url: string, topic: string) {
+    this.#ended = this.#run(url, topic);
+  }
+
+  async end(): Promise<void> {
+    this.#isEnding = true;
+    await this.#ended;
+  }
+
+  async #run(url: string, topic: string): Promise<void> {
+    let number = 0;
+    const publishNext = async (): Promise<void> => {
+      const message = `${topic} ${number++}`;
+      const [answer] = await publishHttp(url, { topic, message });
+      expect(answer).toMatchObject({ kind: 'ok' });
+      this.acknowledged.push(JSON.stringify(message));
+    };
+    await until('the publisher is stopped', () => this.#isEnding, { step: publishNext, ms: wholeTestMs });
+  }
+}
+
+async function contentsOf(url: string): Promise<readonly string[]> {
+  return (await readHistory(url)).map(({ content }) => content);
+}
+
+/** A copy of a backup, as a restore makes it. */
+function restored(backup: string): string {
+  const directory = join(temporaryDirectory(), 'restored');
+  cpSync(backup, directory, { recursive: true });
+  return directory;
+}
+
+function snapshotsIn(data: string): readonly string[] {
+  return readdirSync(data).filter((name) => name.startsWith('snapshot-'));
+}
+
+/** A server removes a snapshot once it sees that its tool has gone. */
+async function expectNoSnapshots(data: string): Promise<void> {
+  await until('no snapshot is left', () => snapshotsIn(data).length === 0);
+}
+
+const quiet = { warn: (): void => {}, error: (): void => {} };
+
+describe('a backup of a server that runs', () => {
+  it('each backup of a server under load has every message that was acknowledged before it, and the server loses none', async () => {
+    const data = join(temporaryDirectory(), 'data');
+    const { server, url } = await startServerProcess({ data, port: 0 });
+    await declareTopics(url, ['one', 'two']);
+    const publishers = ['one', 'two'].map((topic) => new Numbers(url, topic));
+    const acknowledged = (): string[] => publishers.flatMap((each) => each.acknowledged);
+    const epochs = new Set<string>();
+    for (let at = 0; at < backups; at++) {
+      const [enough, before] = [acknowledged().length + 50, acknowledged];
+      await until('more messages are acknowledged', () => before().length >= enough);
+      const due = acknowledged();
+      const target = join(temporaryDirectory(), 'backup');
+      const { code, stdout, stderr } = await outcome(fanfare('store', 'backup', data, target));
+      expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
+      expect(stderr).toMatch(/^Backup of '.*' written to '.*' \(.*, up to message \d+ of the log\)\n$/);
+      expect(readdirSync(target)).toEqual(['log.mdb']);
+      expect(await outcome(fanfare('store', 'verify', target))).toMatchObject({ code: 0, stderr: '' });
+      const copy = await startServerProcess({ data: restored(target), port: 0 });
+      const kept = await contentsOf(copy.url);
+      expect(kept).toEqual(expect.arrayContaining(due));
+      expect(new Set(kept).size).toBe(kept.length);
+      const [answer] = await publishHttp(copy.url, { topic: 'one', message: 'after' });
+      epochs.add((answer?.kind === 'ok' && answer.offset?.split('.')[0]) || 'none');
+      await terminate(copy.server);
+    }
+    expect(epochs.size).toBe(backups);
+    expect(await outcome(fanfare('store', 'verify', data))).toMatchObject({ code: 0, stderr: '' });
+    await Promise.all(publishers.map((each) => each.end()));
+    await terminate(server);
+    const again = await startServerProcess({ data, port: 0 });
+    expect((await contentsOf(again.url)).toSorted()).toEqual(acknowledged().toSorted());
+    expect(epochs).not.toContain((await readHistory(again.url))[0]?.offset.split('.')[0]);
+    await expectNoSnapshots(data);
+  });
+
+  it('a restored backup has a new epoch each time, and subscribers with earlier offsets are told that messages may be missing', async () => {
+    const parent = temporaryDirectory();
+    const [data, target] = [join(parent, 'data'), join(parent, 'backup')];
+    const rules = [{ match: '**', create: 'publish' }] as const;
+    const original = await startServer({ data, rules });
+    const offsets: string[] = [];
+    const publish = async (message: number): Promise<void> => {
+      const { offset = '' } = await original.server.publish('news', message);
+      offsets.push(offset);
+    };
+    for (const message of [1, 2, 3]) await publish(message);
+    await backupStore(data, target);
+    for (const message of [4, 5]) await publish(message);
+    await original.server.stop();
+
+    const used = new Set(offsets);
+    for (const directory of [restored(target), restored(target)]) {
+      const epochs: (string | undefined)[] = [];
+      for (const start of ['first', 'second']) {
+        const { url, server } = await startServer({ data: directory, rules, logger: quiet });
+        const client = await connectClient(url);
+        for (const from of offsets) {
+          const answer: unknown = await client.emitWithAck('subscribe', {
+            topic: 'news',
+            envelope: true,
+            from,
+          });
+          expect(answer, `${start} start, from ${from}`).toMatchObject({ ok: true, recovered: false });
+        }
+        const { offset = '' } = await server.publish('news', start);
+        expect(used).not.toContain(offset);
+        used.add(offset);
+        epochs.push(offset.split('.')[0]);
+        await server.stop();
+      }
+      // A restart is not a new log.
+      expect(epochs[0]).toBe(epochs[1]);
+    }
+  });
+
+  it('a backup that is killed leaves nothing that has the name of a backup, and the server removes its snapshot', async () => {
+    const data = join(temporaryDirectory(), 'data');
+    const target = join(temporaryDirectory(), 'backup');
+    const { url } = await startServerProcess({ data, port: 0 });
+    await declareTopics(url, ['large']);
+    for (let at = 0; at < 30; at++) await publishHttp(url, { topic: 'large', message: 'x'.repeat(900_000) });
+    const program = fanfare('store', 'backup', data, target);
+    await until('the server makes a snapshot', () => snapshotsIn(data).length > 0);
+    process.kill(-(program.process.pid ?? 0), 'SIGKILL');
+    await program.exitCode;
+    expect(existsSync(target)).toBe(false);
+    const names = readdirSync(dirname(target));
+    expect(names.filter((name) => !name.startsWith(`${basename(target)}.incomplete-`))).toEqual([]);
+    await expectNoSnapshots(data);
+    expect(await publishHttp(url, { topic: 'large', message: 'still' })).toMatchObject([{ kind: 'ok' }]);
+    expect(await outcome(fanfare('store', 'backup', data, target))).toMatchObject({ code: 0 });
+  });
+
+  it('a start removes the snapshots of a server that was killed', async () => {
+    const data = temporaryDirectory();
+    mkdirSync(join(data, 'snapshot-00ecbac9-b540-4297-abc1-b0014118cfff'));
+    await startServer({ data });
+    expect(snapshotsIn(data)).toEqual([]);
+  });
+
+  it('a backup is refused if its target exists, if there is nothing to copy, and if the server makes no snapshots', async () => {
+    const data = temporaryDirectory();
+    await startServer({ data });
+    const target = join(temporaryDirectory(), 'backup');
+    await expect(backupStore(data, temporaryDirectory())).rejects.toThrow(
+      'exists already. Name a new directory',
+    );
+    await expect(backupStore(temporaryDirectory(), target)).rejects.toThrow('There is no log in');
+    await expect(backupStore(data, join(target, 'deeper'))).rejects.toThrow('cannot be written: ENOENT');
+    // Servers of earlier versions close every connection to their socket.
+    const old = temporaryDirectory();
+    writeFileSync(join(old, 'log.mdb'), '');
+    const socket = createSocket((connection) => connection.destroy());
+    onTestFinished(() => void socket.close());
+    socket.listen(join(old, 'owner-00ecbac9-b540-4297-abc1-b0014118cfff.sock'));
+    await nextEvent(socket, 'listening', 'the socket listens');
+    await expect(backupStore(old, target)).rejects.toThrow('or is of an earlier version. Try again, or stop');
+    expect(existsSync(target)).toBe(false);
+  });
+});
