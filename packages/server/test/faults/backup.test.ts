@@ -1,11 +1,24 @@
-import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer as createSocket } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { nextEvent, until } from '../../../../test/waits.ts';
-import { fanfare, outcome, temporaryDirectory } from '../../../cli/test/harness.ts';
+import { fanfare, fanfarePath, outcome, temporaryDirectory } from '../../../cli/test/harness.ts';
+import { LmdbFile } from '../../src/log/store/lmdb/lmdb-file.ts';
+import { format, readFormat } from '../../src/log/store/migration/format.ts';
 import { backupStore } from '../../src/store-tools/index.ts';
 import { connectClient, startServer } from '../harness.ts';
+import { Fixture, type FixtureContent } from '../log/fixtures.ts';
 import { declareTopics, publishHttp, readHistory } from './http.ts';
 import { startServerProcess, terminate } from './server-process.ts';
 
@@ -59,6 +72,18 @@ function snapshotsIn(data: string): readonly string[] {
 /** A server removes a snapshot once it sees that its tool has gone. */
 async function expectNoSnapshots(data: string): Promise<void> {
   await until('no snapshot is left', () => snapshotsIn(data).length === 0);
+}
+
+function fixtureOf(name: string): { readonly data: string; readonly content: FixtureContent } {
+  const fixture = new Fixture(name);
+  return { data: fixture.unpack(), content: fixture.content };
+}
+
+async function formatOf(directory: string): Promise<number | undefined> {
+  const file = new LmdbFile(directory);
+  const found = readFormat(file, directory);
+  await file.close();
+  return found;
 }
 
 const quiet = { warn: (): void => {}, error: (): void => {} };
@@ -139,6 +164,17 @@ describe('a backup of a server that runs', () => {
     }
   });
 
+  it('a backup of a stopped store of an earlier format has the present format, and the store keeps its own', async () => {
+    const { content, ...fixture } = fixtureOf('format-1/stopped');
+    const target = join(temporaryDirectory(), 'backup');
+    await backupStore(fixture.data, target);
+    expect([await formatOf(fixture.data), await formatOf(target)]).toEqual([1, format]);
+    const rules = [...content.rules];
+    const { url } = await startServer({ data: target, rules, logger: quiet, now: () => content.takenAt });
+    const kept = await readHistory(url);
+    expect(kept.map(({ offset }) => Number(offset.split('.')[1]))).toEqual(content.kept);
+  });
+
   it('a backup that is killed leaves nothing that has the name of a backup, and the server removes its snapshot', async () => {
     const data = join(temporaryDirectory(), 'data');
     const target = join(temporaryDirectory(), 'backup');
@@ -155,6 +191,43 @@ describe('a backup of a server that runs', () => {
     await expectNoSnapshots(data);
     expect(await publishHttp(url, { topic: 'large', message: 'still' })).toMatchObject([{ kind: 'ok' }]);
     expect(await outcome(fanfare('store', 'backup', data, target))).toMatchObject({ code: 0 });
+  });
+
+  it('the commands of docs/backup.md back up a running server, remove old backups, and restore the data', async () => {
+    const parent = temporaryDirectory();
+    const [data, backups, bin] = [join(parent, 'data'), join(parent, 'backups'), join(parent, 'bin')];
+    for (const directory of [backups, bin]) mkdirSync(directory);
+    symlinkSync(fanfarePath, join(bin, 'fanfare'));
+    const run = (script: string): void => {
+      const adapted = script.replaceAll('/var/lib/fanfare', data).replaceAll('/backup', backups);
+      execFileSync('sh', ['-c', adapted], {
+        env: { ...process.env, PATH: `${bin}:${process.env['PATH']}` },
+        stdio: ['ignore', 'inherit', 'ignore'],
+      });
+    };
+    const text = readFileSync(new URL('../../../../docs/backup.md', import.meta.url), 'utf8');
+    const [nightly = '', restore = ''] = [...text.matchAll(/```sh\n(.*?)```/gs)].map(([, script]) => script);
+    const { server, url } = await startServerProcess({ data, port: 0 });
+    await declareTopics(url, ['news']);
+    await publishHttp(url, { topic: 'news', message: 'kept' });
+    for (const [name, days] of [
+      ['fanfare-old', 20],
+      ['fanfare-monday', 2],
+    ] as const) {
+      mkdirSync(join(backups, name));
+      const time = Date.now() / 1_000 - days * 86_400;
+      utimesSync(join(backups, name), time, time);
+    }
+    run(nightly);
+    const [today = '', ...others] = readdirSync(backups).toSorted();
+    expect(today).toMatch(/^fanfare-\d{4}-\d\d-\d\d$/);
+    expect(others).toEqual(['fanfare-monday']);
+    await publishHttp(url, { topic: 'news', message: 'after the backup' });
+    await terminate(server);
+    run(restore.replace('fanfare-monday', today));
+    const again = await startServerProcess({ data, port: 0 });
+    expect(await contentsOf(again.url)).toEqual(['"kept"']);
+    await again.server.program.says('The data directory is a restored backup', 'stderr');
   });
 
   it('a start removes the snapshots of a server that was killed', async () => {
