@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type Server as HttpServer } from 'node:http';
 import { createRequire } from 'node:module';
 import { createServer as createTcpServer } from 'node:net';
@@ -189,6 +189,23 @@ const nginxFaults: readonly [
       const [, upstream = '', pass = ''] = /^([^]*\})\n(.*)$/.exec(text) ?? [];
       const broken = `upstream two { server ${first}; server ${second}; }\n${location('proxy_pass http://two;')}`;
       return [await startProxy(broken, ''), await startProxy(`${upstream}\n${location(`${pass}\n`)}`, '')];
+    },
+  ],
+  [
+    'polling_cached',
+    'nginx that caches everything',
+    async () => {
+      const { url } = await startStock();
+      const caching = (lines: readonly string[]): Promise<string> => {
+        const rules = 'proxy_cache all; proxy_cache_valid 200 1m; proxy_ignore_headers Cache-Control;';
+        const directory = temporaryDirectory();
+        // The workers of nginx run as another user.
+        chmodSync(directory, 0o777);
+        const path = `proxy_cache_path ${directory} keys_zone=all:1m use_temp_path=off;`;
+        const location = `proxy_pass http://127.0.0.1:5000; ${[...upgrade, ...lines].join('\n')}`;
+        return startProxy(`${path} server { ${tls} ${rules} location / { ${location} } }`, url);
+      };
+      return [await caching([]), await caching(mend('polling_cached'))];
     },
   ],
   [

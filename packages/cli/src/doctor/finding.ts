@@ -26,6 +26,7 @@ export type FindingCode =
   | 'handshake_refused'
   | 'protocol_old'
   | 'polling_broken'
+  | 'polling_cached'
   | 'not_sticky'
   | 'websocket_not_upgraded'
   | 'websocket_off'

@@ -100,8 +100,14 @@ export const findings: Readonly<Record<FindingCode, Finding>> = {
   polling_broken: {
     level: 'problem',
     title: 'A session over polling does not work.',
-    mend: 'The proxy must pass on GET and POST with query and body, unchanged and not cached. Clients start with polling by default.',
-    nginx: ['proxy_cache off;', 'client_max_body_size 16m;'],
+    mend: 'The proxy must pass on GET and POST, with query and body. Clients start with polling by default.',
+    nginx: ['client_max_body_size 16m;'],
+  },
+  polling_cached: {
+    level: 'problem',
+    title: 'A cache repeats responses: two clients got the same session.',
+    mend: 'Do not cache anything below the path of Socket.IO. The server sends `Cache-Control: no-store`: look for a rule of the proxy or of the CDN that overrides it.',
+    nginx: ['proxy_cache off;'],
   },
   not_sticky: {
     level: 'problem',
@@ -178,8 +184,8 @@ export const findings: Readonly<Record<FindingCode, Finding>> = {
   },
   host_changed: {
     level: 'problem',
-    title: 'The server refuses its own web pages, because the proxy changes `Host`.',
-    mend: 'Pass on the `Host` of the client. Or name the origin at the server: `--origins ORIGIN`.',
+    title: 'The server refuses web pages of its own origin.',
+    mend: 'A proxy in front of the server must pass on the `Host` of the client. Or name the origin at the server: `--origins ORIGIN`.',
     nginx: ['proxy_set_header Host $http_host;'],
   },
   cors_missing: {

@@ -1,5 +1,6 @@
 import { found, fine, skipped, type Check, type Found } from './check.ts';
 import type { Deployment } from './deployment.ts';
+import { requestLine } from './http-probe.ts';
 import { connectNamespace } from './namespace.ts';
 import { PollingError, PollingSession } from './polling-session.ts';
 
@@ -12,6 +13,10 @@ export const sessions: Check = {
   async run(deployment) {
     if (!deployment.hasPolling) return skipped('the server has no polling of Engine.IO 4');
     try {
+      const [one, other] = [await PollingSession.open(deployment), await PollingSession.open(deployment)];
+      if (one.opening.sid === other.opening.sid)
+        return found('polling_cached', requestLine(deployment.socketUrl('polling')), 'the same `sid` twice');
+      await Promise.all([one.close(), other.close()]);
       for (let count = 1; count < sessionsTried; count++) await useSession(deployment);
       const session = await useSession(deployment);
       const how = session.hasCookie ? ', with a cookie' : '';
