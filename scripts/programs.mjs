@@ -35,6 +35,8 @@ const programs = [
     debian: 'python3-flask-socketio',
   },
   { name: 'nginx', isThere: () => isServerThere('nginx'), debian: 'nginx-light' },
+  // promtool and prometheus, for the metrics, the alerts and the dashboard.
+  { name: 'promtool', isThere: () => isOnPath('promtool'), debian: 'prometheus' },
   { name: 'curl', isThere: () => isOnPath('curl'), debian: 'curl' },
   // For servers on networks that break.
   { name: 'ip', isThere: () => isServerThere('ip'), debian: 'iproute2' },

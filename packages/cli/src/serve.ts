@@ -45,7 +45,7 @@ export async function runServe(
     throw new CommandError(exitCodes.refused, cannotStart(error));
   });
   if (url === undefined) return;
-  printPainted(greeting(url, settings));
+  printPainted(greeting(url, server.adminUrl, settings));
   await Promise.race([ended, server.ended]);
   await server.stop();
   const reason = await server.ended;
@@ -60,7 +60,7 @@ const forThisMachine =
  * The text that a started server prints: its URL, commands to subscribe and publish, the place of the
  * messages, and whether clients need tokens.
  */
-function greeting(url: string, settings: Settings): string {
+function greeting(url: string, adminUrl: string | undefined, settings: Settings): string {
   const { open } = settings;
   const command = commandName();
   return [
@@ -68,6 +68,7 @@ function greeting(url: string, settings: Settings): string {
     `Messages:   kept in ${placeOf(settings)}`,
     ...(hasKey(settings) ? [`Tokens:     required from every client (${command} token --help)`] : []),
     ...(hasKey(settings) || open ? [] : [forThisMachine]),
+    ...(adminUrl === undefined ? [] : [`Operators:  ${adminUrl} (/healthz, /readyz, /metrics and /stats)`]),
   ].join('\n');
 }
 

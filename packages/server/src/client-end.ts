@@ -10,6 +10,7 @@ import type { NodePort } from './nodes/node-port.ts';
 import type { SessionRouter } from './nodes/session-router.ts';
 import type { ClientRefusalLog } from './observability/client-refusal-log.ts';
 import type { Logger } from './observability/logger.ts';
+import type { RequestLogger } from './observability/unexpected-failure.ts';
 
 /** How long clients can take to read what waits for them, in milliseconds. */
 export interface DrainTimes {
@@ -51,7 +52,7 @@ export interface ClientEndParts {
   /** For events of the server. */
   readonly logger: Logger;
   /** For failures that requests can cause any number of times. */
-  readonly requestLogger: Logger;
+  readonly requestLogger: RequestLogger;
   /** Returns the message path. Called only after clients have connected. */
   readonly path: () => MessagePath;
 }

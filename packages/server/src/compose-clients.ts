@@ -77,7 +77,7 @@ function engineOptions(settings: Settings): Partial<EngineOptions> {
 
 /** Counts sessions, and lets handshakes take turns. */
 function sessionEvents(
-  { settings, addresses, path }: ClientEndParts,
+  { settings, addresses, path, requestLogger }: ClientEndParts,
   pendingLogins: () => number,
 ): SessionEvents {
   const { loginsPendingMax, loginBytesMax } = settings;
@@ -86,8 +86,12 @@ function sessionEvents(
     loginBytesMax,
     mustNotPipeline: (request) =>
       pendingLogins() >= loginsPendingMax / pipelinedShare && isPipelined(request),
-    refuse: (request) =>
-      path().isDraining ? 'The server is shutting down.' : counts.refusal(addresses.of(request)),
+    refuse: (request) => {
+      if (path().isDraining) return 'The server is shutting down.';
+      const reason = counts.refusal(addresses.of(request));
+      if (reason !== undefined) requestLogger.refusals.limit_exceeded++;
+      return reason;
+    },
   });
   return {
     admit: (request) => new Promise((resolve) => handshakes.take(request, resolve)),

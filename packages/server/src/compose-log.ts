@@ -3,9 +3,10 @@ import { unusedTopicsPerSubjectMaxOf } from './config/limits.ts';
 import { fixedLimits } from './limits/fixed-limits.ts';
 import { defaultRule, parseRules } from './config/rules.ts';
 import type { Settings } from './config/settings.ts';
-import { openLmdbStore, type LmdbStore, type LmdbStoreOptions } from './log/store/lmdb/lmdb-store.ts';
+import { LmdbStore, openLmdbStore, type LmdbStoreOptions } from './log/store/lmdb/lmdb-store.ts';
 import { openWhenFree } from './log/store/ownership/wait-for-owner.ts';
 import type { MigrationProgress } from './log/store/migration/migrate.ts';
+import type { LogFigures } from './log/log-figures.ts';
 import { LocalTopicLog } from './log/local/local-topic-log.ts';
 import type { ClockEvent } from './log/local/log-clock.ts';
 import type { RevocationStore, TopicLog } from './log/topic-log.ts';
@@ -39,6 +40,8 @@ export interface OpenedLog {
   readonly directory?: NodeDirectory;
   /** The checks of `/readyz` about the log. */
   readonly checks: Checks;
+  readonly figures: () => LogFigures;
+  readonly invariants: Invariants;
   readonly close: () => Promise<void>;
 }
 
@@ -59,7 +62,8 @@ export async function openLog(settings: Settings, parts: OpenLogParts): Promise<
     onFailure: (err) => failures.error({ err }, 'A background task of the log failed.'),
     logger,
   };
-  if (settings.redis !== '') return openShared(settings, common);
+  const { invariants } = common;
+  if (settings.redis !== '') return { ...(await openShared(settings, common)), invariants };
   let hasTrouble = false;
   const store = settings.memory
     ? new MemoryStore()
@@ -69,7 +73,9 @@ export async function openLog(settings: Settings, parts: OpenLogParts): Promise<
     log.isWritable && !hasTrouble
       ? { ok: true, stored: store.level }
       : { ok: false, reason: 'Messages cannot be stored.' };
-  return { log, cluster: new SingleNode(), checks: { log: check }, close: () => log.close() };
+  const figures = (): LogFigures => ({ ...log.figures, ...(store instanceof LmdbStore && { disk: store }) });
+  const close = (): Promise<void> => log.close();
+  return { log, cluster: new SingleNode(), checks: { log: check }, figures, invariants, close };
 }
 
 async function openLocal(

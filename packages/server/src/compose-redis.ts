@@ -2,9 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { SettingsError } from './config/resolve-settings.ts';
 import { keyPrefixOf, type Settings } from './config/settings.ts';
 import { openRedisLog } from './log/redis/open-redis-log.ts';
-import type { LogLibrary } from './log/redis/library.ts';
 import type { LivingNodes } from './log/redis/node-functions.ts';
-import type { RedisNode } from './log/redis/redis-node.ts';
+import type { LogFigures } from './log/log-figures.ts';
 import type { RedisTopicLog } from './log/redis/redis-topic-log.ts';
 import { parseRedisUrl, type RedisServers } from './log/redis/redis-url.ts';
 import { CommonSettings } from './nodes/common-settings.ts';
@@ -39,6 +38,7 @@ export interface SharedLog {
   readonly cluster: SharedCluster;
   readonly directory: NodeDirectory;
   readonly checks: Checks;
+  readonly figures: () => LogFigures;
   readonly close: () => Promise<void>;
 }
 
@@ -110,14 +110,15 @@ export async function openShared(
     addressOf: (id: string) => shared.addressOf(id),
   };
   const checks: Checks = {
-    log: () => checkOf(node),
+    log: () => checkOf(node.trouble, { stored: node.stored }),
+    redis: () => checkOf(node.outage),
     nodes: () => ({ ok: true, ...(common.warning !== undefined && { warning: common.warning }) }),
   };
-  return { log, cluster, directory, checks, close };
+  return { log, cluster, directory, checks, figures: () => node.figures, close };
 }
 
-function checkOf({ trouble, stored }: Pick<RedisNode<LogLibrary>, 'trouble' | 'stored'>): Check {
-  return trouble === undefined ? { ok: true, stored } : { ok: false, reason: trouble };
+function checkOf(reason: string | undefined, details?: Pick<Check, 'stored'>): Check {
+  return reason === undefined ? { ok: true, ...details } : { ok: false, reason };
 }
 
 function serversOf({ redis }: Settings): RedisServers {

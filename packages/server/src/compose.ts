@@ -19,15 +19,14 @@ import { watchFileDescriptors } from './observability/file-descriptors.ts';
 import { defaultLogger } from './observability/logger.ts';
 import type { LogLevel } from './observability/log-levels.ts';
 import { ProcessHealth } from './observability/process-health.ts';
-import type { Check, Checks } from './observability/readiness.ts';
-import { asRefusal } from './observability/unexpected-failure.ts';
-import { suppressRepeats } from './observability/repeat-suppression.ts';
+import { asRefusal, requestLoggerOf, type RequestLogger } from './observability/unexpected-failure.ts';
 import { composeAccess, composeReachability, composeTokenVerifier } from './compose-access.ts';
 import { composeCertificate } from './compose-certificate.ts';
 import { openAppIo } from './compose-app-io.ts';
 import { openClientEnd } from './compose-clients.ts';
 import { openLog, rulesOf } from './compose-log.ts';
 import { composeNodes, type Nodes } from './compose-nodes.ts';
+import { composeOperators, type ForOperators } from './compose-operators.ts';
 import type { NodeDirectory } from './nodes/node-directory.ts';
 import { ProgramStreams } from './program/program-streams.ts';
 import type { ProgramParts } from './program/program.ts';
@@ -43,8 +42,9 @@ const heartbeatMs = 15_000;
 const monotonicMs = (): number => performance.now();
 
 /** The parts of Fanfare that do not depend on who listens: Fanfare itself, or the app. */
-export interface Composed extends ProgramParts {
+export interface Composed extends ProgramParts, ForOperators {
   readonly addresses: ClientAddresses;
+  readonly logger: RequestLogger;
   readonly node: NodeInside;
   readonly http: FastifyInstance;
   readonly certificate: Certificate | undefined;
@@ -81,7 +81,7 @@ export async function compose(
 ): Promise<Composed> {
   const logger = given ?? defaultLogger(settings.logLevel as LogLevel);
   // For failures that requests can cause any number of times.
-  const requestLogger = suppressRepeats(logger, monotonicMs);
+  const requestLogger = requestLoggerOf(logger, monotonicMs);
   const node = await tryNode(logger);
 
   // The requests that can reach the server.
@@ -140,10 +140,8 @@ export async function compose(
   // HTTP.
   const shared = { access, revocations, addresses, path, streams, logger: requestLogger };
   const origins = originsOf(settings);
-  let isStopping = false;
-  const announceStop = (): void => void (isStopping = true);
-  const checks: Checks = { ...opened.checks, running: () => runningCheck(isStopping) };
-  const options = { ...settings, ...shared, origins, node, isDraining, checks, refuse, certificate };
+  const operators = composeOperators({ settings, opened, clientEnd, health, ...shared });
+  const options = { ...settings, ...shared, origins, node, isDraining, ...operators, refuse, certificate };
   const http = buildHttpServer(options);
   const otherwise: RequestListener = (request, response) => http.routing(request, response);
   const handlePublish = publishHandler({ ...options, otherwise });
@@ -155,11 +153,8 @@ export async function compose(
     access.close();
     certificate?.close();
     await opened.close();
+    await operators.admin.close();
   };
-  const parts = { ...shared, node, programs, http, certificate, handlePublish, clientEnd, nodes };
-  return { ...parts, announceStop, close };
-}
-
-function runningCheck(isStopping: boolean): Check {
-  return isStopping ? { ok: false, reason: 'The server is shutting down.' } : { ok: true };
+  const ends = { http, handlePublish, clientEnd, nodes, certificate };
+  return { ...shared, node, programs, ...ends, ...operators, close };
 }

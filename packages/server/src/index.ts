@@ -21,6 +21,7 @@ export { attach } from './attach.ts';
 export { createServer } from './server.ts';
 export type { AttachOptions, Fanfare, FanfareServer, ServerOptions } from './server-options.ts';
 export type { RuleSetting } from './config/rules.ts';
+export type { MetricsDocument } from './metrics/exposition.ts';
 export type { DeclaredTopic, HistoryOptions, PublishOptions } from './program/program.ts';
 export type { From, Gap, SubscribeOptions, Subscription } from './program/program-subscription.ts';
 export type { Settings } from './config/settings.ts';

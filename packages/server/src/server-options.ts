@@ -29,7 +29,15 @@ export function settingsOf({ logger: _logger, now: _now, identify, ...given }: S
 }
 
 /** The settings that do not apply to the HTTP server of an app. */
-export const listenSettings = ['host', 'port', 'listen', 'tlsCert', 'tlsKey', 'requestTimeoutMs'] as const;
+export const listenSettings = [
+  'host',
+  'port',
+  'listen',
+  'tlsCert',
+  'tlsKey',
+  'requestTimeoutMs',
+  'adminListen',
+] as const;
 
 /** The options of {@link attach}: all except the settings of Fanfare's own HTTP server. */
 export type AttachOptions = Omit<ServerOptions, (typeof listenSettings)[number]> & {
@@ -41,7 +49,7 @@ export type AttachOptions = Omit<ServerOptions, (typeof listenSettings)[number]>
    * - `publish`, the default: only `POST /publish`
    * - `topics`: also everything under `/topics` and `/revocations`, and `/topic`, `/messages` and
    *   `/subscribers` if the query names a topic
-   * - `all`: also `/identity`, `/stats`, `/connections` and `/readyz`
+   * - `all`: also `/identity`, `/stats`, `/connections`, `/metrics`, `/healthz` and `/readyz`
    */
   readonly http?: AttachedRoutes;
 };
@@ -70,4 +78,6 @@ export interface FanfareServer extends Fanfare {
    *   it cannot listen
    */
   start(): Promise<string>;
+  /** The URL of the address for operators, if there is one (`adminListen`) and the server has started. */
+  readonly adminUrl: string | undefined;
 }

@@ -1,6 +1,7 @@
 import { Server as TlsServer } from 'node:tls';
 import { FanfareError } from '@fanfare/protocol';
 import type { FastifyListenOptions } from 'fastify';
+import { parseAdminListen } from './config/admin-listen.ts';
 import { compose, type Composed, type ComposeParts } from './compose.ts';
 import type { Settings } from './config/settings.ts';
 import { respondToHalfClosed } from './http/half-closed-connections.ts';
@@ -30,6 +31,7 @@ export function createServer(options: ServerOptions = {}): FanfareServer {
 export function createNode(options: ServerOptions, directory?: NodeDirectory): FanfareServer {
   const settings = settingsOf(options);
   let starting: Promise<Running> | undefined;
+  let running: Running | undefined;
   // If the start fails, `start()` rejects, and there is nothing to stop.
   const shutdown = new Shutdown(async () => (await starting?.catch(() => undefined))?.stop());
   const onLost = (error: Error): void => shutdown.fail(error);
@@ -41,7 +43,11 @@ export function createNode(options: ServerOptions, directory?: NodeDirectory): F
     }),
     start: async () => {
       starting ??= run(options, { settings, directory, onLost, stopSignal: stopping.signal });
-      return (await starting).url;
+      const { url } = (running = await starting);
+      return url;
+    },
+    get adminUrl() {
+      return running?.adminUrl;
     },
     stop: async () => {
       stopping.abort(new FanfareError('draining', 'The server was stopped before it had started.'));
@@ -54,6 +60,7 @@ export function createNode(options: ServerOptions, directory?: NodeDirectory): F
 /** A server that listens. */
 interface Running {
   readonly url: string;
+  readonly adminUrl: string | undefined;
   readonly composed: Composed;
   stop(): Promise<void>;
 }
@@ -61,15 +68,18 @@ interface Running {
 async function run(options: ServerOptions, parts: Omit<ComposeParts, 'isAttached'>): Promise<Running> {
   const { settings } = parts;
   const composed = await compose(options, { ...parts, isAttached: false });
-  const { http, clientEnd, nodes, node, addresses } = composed;
+  const { http, clientEnd, nodes, node } = composed;
   clientEnd.serve(http.server);
   askFirst(http.server, composed.handlePublish);
   // Node would respond by itself to an unknown `Expect`, outside the turns of the requests.
   http.server.on('checkExpectation', (...exchange) => http.server.emit('request', ...exchange));
   readRequestsInTurns(http.server, node);
   respondToHalfClosed(http.server, node);
-  const tcpConnections = new TcpConnections(http.server, new ConnectionCounts(settings), addresses);
+  const tcpConnections = new TcpConnections(http.server, new ConnectionCounts(settings), composed);
+  const adminAddress = parseAdminListen(settings.adminListen);
+  let adminUrl: string | undefined;
   try {
+    adminUrl = adminAddress && (await composed.admin.listen(adminAddress));
     await nodes?.listen();
     await listen(composed, settings);
   } catch (error) {
@@ -79,7 +89,7 @@ async function run(options: ServerOptions, parts: Omit<ComposeParts, 'isAttached
   }
   const endIdleWork = collectWhenIdle(() => clientEnd.sessions);
   const stop = (): Promise<void> => stopInOrder(composed, settings, { endIdleWork, tcpConnections });
-  return { url: urlOf(http.server), composed, stop };
+  return { url: urlOf(http.server), adminUrl, composed, stop };
 }
 
 async function listen({ http, certificate }: Composed, settings: Settings): Promise<void> {

@@ -1,9 +1,10 @@
 import { createServer as createHttpServer } from 'node:http';
-import { rename } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { attach } from '@fanfare/server';
+import { exportJWK, generateKeyPair } from 'jose';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { startListening, until } from '../../../test/waits.ts';
+import { nextEvent, startListening, until } from '../../../test/waits.ts';
 import { secret } from './access/tokens.ts';
 import { connectRaw, startServer } from './harness.ts';
 import { temporaryDirectory } from './http-tools.ts';
@@ -32,7 +33,7 @@ describe('GET /readyz', () => {
     expect(response.headers.get('content-type')).toBe('application/json; charset=utf-8');
     expect(await response.json()).toEqual({
       ready: true,
-      checks: { log: { ok: true, stored: 'memory' }, running: { ok: true } },
+      checks: { log: { ok: true, stored: 'memory' }, keys: { ok: true }, running: { ok: true } },
     });
     const onDisk = await startServer({ data: await temporaryDirectory() });
     expect(await readiness(onDisk.url)).toMatchObject({
@@ -68,6 +69,56 @@ describe('GET /readyz', () => {
     expect(await statusOf(url, 'GET /readyz HTTP/1.1\r\nHost: x\r\nOrigin: https://evil.example')).toBe(
       '403 Forbidden',
     );
+  });
+
+  it('a server whose only keys are at a URL is not ready until the URL has given them', async () => {
+    const { publicKey } = await generateKeyPair('RS256');
+    const keys = JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), alg: 'RS256' }] });
+    let give = (): void => {};
+    const issuer = createHttpServer((_request, response) => (give = () => void response.end(keys)));
+    const port = await startListening(issuer);
+    onTestFinished(() => void issuer.close());
+    const asked = nextEvent(issuer, 'request', 'the server asks for the keys');
+    const { url } = await startServer({ jwksUrl: `http://127.0.0.1:${port}/` });
+    expect((await readiness(url)).body).toEqual({
+      ready: false,
+      checks: {
+        log: { ok: true, stored: 'memory' },
+        keys: { ok: false, reason: 'The keys for tokens have not been fetched.' },
+        running: { ok: true },
+      },
+    });
+    await asked;
+    give();
+    await until('the keys are there', async () => (await readiness(url)).status === 200);
+  });
+
+  it('a server that cannot read its changed key file any more stays ready and warns', async () => {
+    const keyFile = join(await temporaryDirectory(), 'key');
+    await writeFile(keyFile, secret, { mode: 0o600 });
+    const { url } = await startServer({ keyFile, logger: quiet });
+    expect((await readiness(url)).body).toMatchObject({ checks: { keys: { ok: true } } });
+    await writeFile(keyFile, 'short');
+    const warning = 'The changed key file cannot be read. The last keys stay in use.';
+    await until('the check warns', async () => {
+      const { status, body } = await readiness(url);
+      return status === 200 && JSON.stringify(body).includes(warning);
+    });
+  });
+
+  it('`GET /healthz` needs no token, whatever `Host` says, and succeeds while the server is not ready', async () => {
+    const data = join(await temporaryDirectory(), 'data');
+    const { url } = await startServer({ data, logger: quiet });
+    await rename(data, `${data}-moved`);
+    await until('the server is not ready', async () => (await readiness(url)).status === 503);
+    const response = await fetch(`${url}/healthz`);
+    expect([response.status, await response.text()]).toEqual([200, '{"ok":true}']);
+    const foreign = 'Host: lb.example\r\nX-Forwarded-For: 192.0.2.1';
+    expect(await statusOf(url, `GET /healthz HTTP/1.1\r\n${foreign}`)).toBe('200 OK');
+    expect(await statusOf(url, `GET /healthzz HTTP/1.1\r\n${foreign}`)).toBe('403 Forbidden');
+    await rename(`${data}-moved`, data);
+    const withKey = await startServer({ key: secret });
+    expect((await fetch(`${withKey.url}/healthz`)).status).toBe(200);
   });
 
   it('on an app, `GET /readyz` is the app’s unless Fanfare handles all of its paths', async () => {

@@ -27,6 +27,7 @@ const takes: { readonly [K in keyof Settings]?: string } = {
   jwksUrl: 'url',
   audience: 'name',
   trustProxy: 'proxies',
+  adminListen: 'address',
   issuer: 'name',
   redis: 'url',
   redisPrefix: 'name',

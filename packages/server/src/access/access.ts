@@ -1,4 +1,5 @@
-import { FanfareError } from '@fanfare/protocol';
+import { FanfareError, type ErrorCode } from '@fanfare/protocol';
+import type { Check } from '../observability/readiness.ts';
 import type { Rules } from '../rules/rule.ts';
 import { refuseToken } from './claims.ts';
 import type { Asking } from './identify.ts';
@@ -20,6 +21,22 @@ export interface AccessParts {
   readonly now: () => number;
 }
 
+/** The number of authentications by their result. Those of an open server do not count. */
+export class AuthenticationCounts {
+  accepted = 0;
+  /** By the codes of the refusals. */
+  readonly refused: Map<ErrorCode, number> = new Map([
+    ['not_authenticated', 0],
+    ['token_expired', 0],
+    ['keys_unavailable', 0],
+    ['internal', 0],
+  ]);
+
+  refuse(code: ErrorCode): void {
+    this.refused.set(code, (this.refused.get(code) ?? 0) + 1);
+  }
+}
+
 /** Authenticates clients and returns their rights. */
 export class Access {
   /** The rights of clients that need no token. */
@@ -29,6 +46,7 @@ export class Access {
   readonly #parts: AccessParts;
   readonly #rights = new WeakMap<Identity, Rights>();
   readonly #decisions = new DecisionCache();
+  readonly counts: AuthenticationCounts = new AuthenticationCounts();
 
   constructor(parts: AccessParts) {
     this.#parts = parts;
@@ -46,11 +64,19 @@ export class Access {
     return this.#parts.identify !== undefined;
   }
 
+  /** Checks whether there are keys for tokens. Undefined if clients need no tokens. */
+  get checkKeys(): (() => Check) | undefined {
+    const { verifier } = this.#parts;
+    return verifier && (() => verifier.check());
+  }
+
   /** The rights that are known without waiting. Undefined if {@link authenticate} has to be called. */
   known(token: string | undefined): Rights | undefined {
     if (this.isOpen) return this.fullRights;
     const identity = token === undefined ? undefined : this.#parts.verifier?.known(token);
-    return identity && !this.#parts.revocations.concerns(identity) ? this.#rightsOf(identity) : undefined;
+    if (!identity || this.#parts.revocations.concerns(identity)) return undefined;
+    this.counts.accepted++;
+    return this.#rightsOf(identity);
   }
 
   /**
@@ -58,6 +84,18 @@ export class Access {
    * @throws Error if the app's login fails
    */
   async authenticate(token: string | undefined, asking?: Asking): Promise<Rights> {
+    if (this.isOpen) return this.fullRights;
+    try {
+      const rights = await this.#authenticate(token, asking);
+      this.counts.accepted++;
+      return rights;
+    } catch (error) {
+      this.counts.refuse(error instanceof FanfareError ? error.code : 'internal');
+      throw error;
+    }
+  }
+
+  async #authenticate(token: string | undefined, asking?: Asking): Promise<Rights> {
     const { verifier, identify, revocations } = this.#parts;
     if (identify && asking) {
       const identity = await identify(asking);

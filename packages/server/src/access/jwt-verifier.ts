@@ -1,6 +1,7 @@
 import { FanfareError } from '@fanfare/protocol';
 import { decodeJwt, decodeProtectedHeader, errors, jwtVerify, type JWTPayload } from 'jose';
 import { fixedLimits } from '../limits/fixed-limits.ts';
+import type { Check } from '../observability/readiness.ts';
 import { parseClaims, parseTimes, refuseToken, skewSeconds } from './claims.ts';
 import type { Identity } from './identity.ts';
 import { algorithmOf, namesOf, type Algorithm } from './algorithms.ts';
@@ -79,6 +80,15 @@ export class JwtVerifier implements TokenVerifier {
   forget(): void {
     this.#generation++;
     this.#known.clear();
+  }
+
+  check(): Check {
+    const { fixed, files, url } = this.#options;
+    if (files.some(({ isFailing }) => isFailing))
+      return { ok: true, warning: 'The changed key file cannot be read. The last keys stay in use.' };
+    const fetched = url?.check() ?? { ok: true };
+    if (fetched.ok || (fixed.isEmpty && files.length === 0)) return fetched;
+    return { ok: true, ...(fetched.reason !== undefined && { warning: fetched.reason }) };
   }
 
   close(): void {

@@ -22,6 +22,7 @@ export class KeyFile {
   readonly #timer: NodeJS.Timeout;
   #keys: KeySet;
   #stamp: string;
+  #isFailing = false;
 
   /** @throws KeyError if the file cannot be read */
   constructor(options: KeyFileOptions) {
@@ -35,6 +36,11 @@ export class KeyFile {
     return this.#keys;
   }
 
+  /** Whether the changed file could not be read, so that the last keys stay in use. */
+  get isFailing(): boolean {
+    return this.#isFailing;
+  }
+
   close(): void {
     clearInterval(this.#timer);
   }
@@ -46,7 +52,9 @@ export class KeyFile {
     this.#stamp = stamp;
     try {
       this.#keys = new KeySet(this.#read());
+      this.#isFailing = false;
     } catch (error) {
+      this.#isFailing = true;
       return onFailure(error as Error);
     }
     onChange();

@@ -14,6 +14,10 @@ export class KeySet {
     }
   }
 
+  get isEmpty(): boolean {
+    return this.#named.size === 0 && this.#nameless.length === 0;
+  }
+
   /** Whether the set has the key that a token names. */
   names(kid: string | undefined, algorithm: Algorithm): boolean {
     return kid !== undefined && this.#named.has(kid) && this.matching(kid, algorithm).length > 0;

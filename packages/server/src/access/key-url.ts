@@ -1,4 +1,5 @@
 import { FanfareError } from '@fanfare/protocol';
+import type { Check } from '../observability/readiness.ts';
 import type { Algorithm } from './algorithms.ts';
 import { KeyError, parseKeySet, type VerificationKey } from './jwt-keys.ts';
 import { KeySet } from './key-set.ts';
@@ -46,6 +47,19 @@ export class KeyUrl {
 
   constructor(options: KeyUrlOptions) {
     this.#options = options;
+  }
+
+  /**
+   * Whether there are keys. Without any, it asks for them in the background: a load balancer sends no client
+   * whose token would.
+   */
+  check(): Check {
+    if (!this.#keys) {
+      void this.#ask();
+      return { ok: false, reason: 'The keys for tokens have not been fetched.' };
+    }
+    if (!this.#isFailing) return { ok: true };
+    return { ok: true, warning: 'The keys for tokens cannot be fetched again. The last ones stay in use.' };
   }
 
   /** Fetches the keys again in the background if they are too old. */

@@ -67,7 +67,7 @@ function otherMachineCheck(origins: readonly string[]): Refuse {
   let usual: string | undefined;
   return (request) => {
     // The answer has nothing that an attacker could use, and a load balancer may send any `Host`.
-    if (isReadinessCheck(request)) return undefined;
+    if (isProbe(request)) return undefined;
     const { host } = request.headers;
     if (isForwarded(request.headers)) return refused.forwarded;
     if (request.httpVersion === '1.0' && !isHealthCheck(request)) return refused.oldHttp;
@@ -82,7 +82,7 @@ function isHealthCheck({ method, url }: IncomingMessage): boolean {
   return method === 'OPTIONS' || (method === 'GET' && url === '/');
 }
 
-/** Requests that the router decodes to this path count as others: only the path itself is an exception. */
-function isReadinessCheck({ method, url = '' }: IncomingMessage): boolean {
-  return (method === 'GET' || method === 'HEAD') && /^\/readyz(?:\?|$)/.test(url);
+/** Whether a load balancer asks. Requests that the router decodes to these paths count as others. */
+export function isProbe({ method, url = '' }: IncomingMessage): boolean {
+  return (method === 'GET' || method === 'HEAD') && /^\/(?:healthz|readyz)(?:\?|$)/.test(url);
 }

@@ -1,3 +1,4 @@
+import type { Check } from '../observability/readiness.ts';
 import type { Identity } from './identity.ts';
 
 /**
@@ -7,9 +8,11 @@ import type { Identity } from './identity.ts';
  *   text MUST NOT contain any part of the token.
  * - `known` MUST return at once. It MUST return an identity only for a token that was verified before and is
  *   still valid.
+ * - `check` MUST return at once: whether there are keys.
  */
 export interface TokenVerifier {
   known(token: string): Identity | undefined;
   verify(token: string): Promise<Identity>;
+  check(): Check;
   close(): void;
 }

@@ -5,8 +5,7 @@ import type { ClientAddresses } from '../access/client-address.ts';
 import type { Rights } from '../access/rights.ts';
 import { commandNames, Commands, renewal } from '../clients/commands.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
-import type { Logger } from '../observability/logger.ts';
-import { asRefusal } from '../observability/unexpected-failure.ts';
+import { asRefusal, type RequestLogger } from '../observability/unexpected-failure.ts';
 import { PacketsWaiting } from './packets-waiting.ts';
 import { watchDrained } from './room-fan-out.ts';
 import { SignIn } from './sign-in.ts';
@@ -15,7 +14,7 @@ import { SocketPeer } from './socket-peer.ts';
 export interface AppIoParts {
   readonly access: Access;
   readonly addresses: ClientAddresses;
-  readonly requestLogger: Logger;
+  readonly requestLogger: RequestLogger;
   readonly path: () => MessagePath;
 }
 
@@ -144,7 +143,7 @@ async function acknowledge(
   socket: Socket,
   args: readonly unknown[],
   command: (input: unknown) => object | Promise<object>,
-  logger: Logger,
+  logger: RequestLogger,
 ): Promise<void> {
   const last = args.at(-1);
   const ack = typeof last === 'function' ? (last as Ack) : undefined;

@@ -2,17 +2,16 @@ import type { Server, Socket } from 'socket.io';
 import type { Access } from '../access/access.ts';
 import { socketTokenOf } from '../access/bearer.ts';
 import type { Rights } from '../access/rights.ts';
-import type { Logger } from '../observability/logger.ts';
-import { asRefusal } from '../observability/unexpected-failure.ts';
+import { asRefusal, type RequestLogger } from '../observability/unexpected-failure.ts';
 
 /** Verifies the tokens of clients of the main namespace before they are connected. */
 export class SignIn {
   readonly #access: Access;
-  readonly #logger: Logger;
+  readonly #logger: RequestLogger;
   readonly #rights = new WeakMap<Socket, Rights>();
   #isOver = false;
 
-  constructor(io: Server, access: Access, logger: Logger) {
+  constructor(io: Server, access: Access, logger: RequestLogger) {
     this.#access = access;
     this.#logger = logger;
     if (!access.isOpen) io.use((socket, next) => void this.#check(socket, next));

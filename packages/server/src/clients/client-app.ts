@@ -17,8 +17,7 @@ import type { Rights } from '../access/rights.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
 import { refusalBySize } from '../message-path/message-size.ts';
 import type { ClientRefusalLog } from '../observability/client-refusal-log.ts';
-import type { Logger } from '../observability/logger.ts';
-import { asRefusal } from '../observability/unexpected-failure.ts';
+import { asRefusal, type RequestLogger } from '../observability/unexpected-failure.ts';
 import { ClientEvents } from './client-events.ts';
 import { ClientPeer, type Login, type Members } from './client-peer.ts';
 import { Commands } from './commands.ts';
@@ -29,7 +28,7 @@ export interface ClientAppParts {
   readonly refuse: Refuse;
   readonly refusalLog: ClientRefusalLog;
   readonly access: Access;
-  readonly requestLogger: Logger;
+  readonly requestLogger: RequestLogger;
   /** Returns the message path. Called only after clients have connected. */
   readonly path: () => MessagePath;
   /** The origins of web pages that may connect, in addition to the server's own. */

@@ -2,8 +2,7 @@ import { MalformedMessageError, type Client, type ReceivedEvent } from '@fanfare
 import type { Refused } from '@fanfare/protocol';
 import { isNotJson } from '../message-path/refusals.ts';
 import type { ClientRefusalLog } from '../observability/client-refusal-log.ts';
-import type { Logger } from '../observability/logger.ts';
-import { asRefusal } from '../observability/unexpected-failure.ts';
+import { asRefusal, type RequestLogger } from '../observability/unexpected-failure.ts';
 import type { Login } from './client-peer.ts';
 import type { Commands } from './commands.ts';
 import { NotJsonError, readCommand, refusedEvent } from './received-command.ts';
@@ -11,7 +10,7 @@ import { NotJsonError, readCommand, refusedEvent } from './received-command.ts';
 export interface ClientEventParts {
   readonly commands: Commands;
   readonly refusalLog: ClientRefusalLog;
-  readonly logger: Logger;
+  readonly logger: RequestLogger;
   readonly publishBytesMax: number;
 }
 

@@ -3,6 +3,7 @@ import { parseTrustProxy } from '../access/client-address.ts';
 import { isLoopback } from '../access/loopback.ts';
 import { parseNodeAddress } from '../nodes/node-directory.ts';
 import { isLogLevel, logLevels } from '../observability/log-levels.ts';
+import { parseAdminListen } from './admin-listen.ts';
 import { parseOrigins } from './origins.ts';
 import { parseRules, type RuleSetting } from './rules.ts';
 import { isRedisPrefix, settingKinds, unitsOf, type Settings, type SettingValue } from './settings.ts';
@@ -24,7 +25,7 @@ export function parseValue(name: keyof Settings, given: unknown): ParsedValue {
     const parsed = parseRules(rules);
     return 'rules' in parsed ? { value: rules as readonly RuleSetting[] } : parsed;
   }
-  const value = parseScalar(name, name === 'trustProxy' && typeof given === 'number' ? String(given) : given);
+  const value = parseScalar(name, isTextOrNumber(name) && typeof given === 'number' ? String(given) : given);
   if (value !== undefined && isLegal(name, value)) return { value };
   const isHidden = settingKinds[name].isSecret === true || hasPassword(given);
   const shown = isHidden ? '' : `, not ${JSON.stringify(given)}`;
@@ -43,6 +44,7 @@ export function describeValues(name: keyof Settings): string {
   if (name === 'redisStored') return 'memory or disk';
   if (name === 'listen') return 'unix:PATH (such as unix:/run/fanfare.sock) or systemd';
   if (name === 'advertise') return 'HOST:PORT, such as 10.0.0.5:7000 or [2001:db8::5]:7000';
+  if (name === 'adminListen') return 'HOST:PORT, such as 10.0.0.5:9464 or [::1]:9464, or a port';
   if (name === 'jwksUrl') return 'an https URL without a password (or an http URL of this machine)';
   const units = unitsOf(name);
   if (units) {
@@ -69,6 +71,11 @@ function hasPassword(value: unknown): boolean {
   return typeof value === 'string' && URL.canParse(value) && new URL(value).password !== '';
 }
 
+/** Settings that are a text, or a number in a file. */
+function isTextOrNumber(name: keyof Settings): boolean {
+  return name === 'trustProxy' || name === 'adminListen';
+}
+
 function isLegal(name: keyof Settings, value: SettingValue): boolean {
   if (name === 'logLevel') return isLogLevel(value);
   if (value === '') return true;
@@ -79,6 +86,7 @@ function isLegal(name: keyof Settings, value: SettingValue): boolean {
   if (name === 'redisStored') return value === 'memory' || value === 'disk';
   if (name === 'listen') return typeof value === 'string' && /^(?:systemd$|unix:.)/.test(value);
   if (name === 'advertise') return typeof value === 'string' && parseNodeAddress(value) !== undefined;
+  if (name === 'adminListen') return typeof value === 'string' && parseAdminListen(value) !== undefined;
   return name !== 'jwksUrl' || (typeof value === 'string' && isKeyUrl(value));
 }
 

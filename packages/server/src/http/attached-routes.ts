@@ -6,7 +6,7 @@ import { originForm } from './request-target.ts';
  *
  * - `publish`: `POST /publish` only
  * - `topics`: also the routes of topics and revocations (PROTOCOL.md §7)
- * - `all`: also the routes for operators, and `/readyz`
+ * - `all`: also the routes for operators, `/metrics`, `/healthz` and `/readyz`
  */
 export type AttachedRoutes = 'publish' | 'topics' | 'all';
 
@@ -22,5 +22,5 @@ export function isAttachedRoute(
   if (routes !== 'publish' && /^\/(?:topics|revocations)(?:[/?]|$)/.test(url)) return true;
   // The app may have pages with these names. Fanfare handles them only if the query has a topic.
   if (routes !== 'publish' && /^\/(?:topic|messages|subscribers)\?(?:.*&)?topic=/.test(url)) return true;
-  return routes === 'all' && /^\/(?:identity|stats|connections|readyz)(?:[/?]|$)/.test(url);
+  return routes === 'all' && /^\/(?:identity|stats|connections|metrics|healthz|readyz)(?:[/?]|$)/.test(url);
 }

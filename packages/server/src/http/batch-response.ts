@@ -2,14 +2,13 @@ import { encodePublishResult, refuseField, type Refused } from '@fanfare/protoco
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { MessagePath } from '../message-path/message-path.ts';
 import type { BatchResult } from '../message-path/publish-many.ts';
-import type { Logger } from '../observability/logger.ts';
-import { asRefusal } from '../observability/unexpected-failure.ts';
+import { asRefusal, type RequestLogger } from '../observability/unexpected-failure.ts';
 import type { PublishBody } from './body.ts';
 import { idOf, sourceOf } from './request-fields.ts';
 
 export interface BatchOptions {
   readonly path: Pick<MessagePath, 'publishMany'>;
-  readonly logger: Logger;
+  readonly logger: RequestLogger;
 }
 
 /** The media type of NDJSON: one JSON value on each line. */
@@ -43,7 +42,7 @@ export async function publishBatch(
 }
 
 /** Encodes the answer to one message as JSON text. */
-function encodeAnswer(result: BatchResult, logger: Logger): string {
+function encodeAnswer(result: BatchResult, logger: RequestLogger): string {
   if (!(result instanceof Error)) return encodePublishResult(result);
   const refused: Refused = { ok: false, error: asRefusal(result, logger).toProblem() };
   return JSON.stringify(refused);

@@ -13,10 +13,12 @@ import { crossOriginHeaders, preflightHeaders } from '../access/cross-origin.ts'
 import { fixedLimits } from '../limits/fixed-limits.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
 import type { NodeInside } from '../insides/node-inside.ts';
-import type { Logger } from '../observability/logger.ts';
+import type { RequestLogger } from '../observability/unexpected-failure.ts';
+import type { MetricsText } from '../metrics/exposition.ts';
 import type { Checks } from '../observability/readiness.ts';
 import type { Certificate } from './certificate.ts';
 import { adminRoutes } from './operator-routes.ts';
+import { healthRoutes } from './health-routes.ts';
 import { holdPipelinedReads } from './pipelining.ts';
 import { limitResponses, type ResponseLimits } from './response-limits.ts';
 import { closeLingering } from './lingering-close.ts';
@@ -27,7 +29,6 @@ import { hasBody } from '../access/has-body.ts';
 import { messageRoute } from './message-routes.ts';
 import { refuseRequest, sendProblem, toRefusal } from './problem.ts';
 import { publishRoute } from './publish-route.ts';
-import { readinessRoute } from './readiness-route.ts';
 import { useOriginForm } from './request-target.ts';
 import { revocationRoute } from './revocation-route.ts';
 import { findRights, confirmToken } from './sign-in.ts';
@@ -50,7 +51,8 @@ export interface HttpOptions extends ResponseLimits {
    */
   readonly isDraining: () => boolean;
   readonly checks: Checks;
-  readonly logger: Logger;
+  readonly metrics: MetricsText;
+  readonly logger: RequestLogger;
   /** The origins of web pages that may send requests, in addition to the server's own. */
   readonly origins: readonly string[];
   /** With it, the server serves only TLS. */
@@ -70,7 +72,7 @@ const methods: readonly (readonly [path: RegExp, allowed: string])[] = [
   [/^\/publish$/, 'POST'],
   [/^\/revocations(?:\/[^/]*)?$/, 'PUT'],
   [/^\/(?:topic|topics\/[^/]*)$/, 'GET, HEAD, PUT, DELETE'],
-  [/^\/(?:identity|stats|connections|messages|subscribers|readyz)$/, 'GET, HEAD'],
+  [/^\/(?:identity|stats|connections|messages|subscribers|metrics|healthz|readyz)$/, 'GET, HEAD'],
   [/^\/connections\/[^/]*$/, 'GET, HEAD, DELETE'],
   [
     /^(?:\/|\/fanfare\.js|\/topics|\/topics\/[^/]*\/(?:messages|subscribers)|\/console\/console\.(?:js|css))$/,
@@ -95,7 +97,7 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
     // While closing, the message path refuses a publish, as over Socket.IO, and not Fastify.
     return503OnClosing: false,
     clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket) =>
-      refuseRequest(error, socket, node.order, origins),
+      refuseRequest(error, socket, options),
     // No hooks run for these errors.
     frameworkErrors: (error, request, reply) => {
       void reply.headers(crossOriginHeaders(request.raw, origins));
@@ -151,7 +153,7 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
   });
   void app.register(consoleRoutes);
   void app.register(clientScripts);
-  void app.register(readinessRoute, options);
+  void app.register(healthRoutes, options);
   return app;
 }
 

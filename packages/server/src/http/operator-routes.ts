@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Access } from '../access/access.ts';
 import type { Identity } from '../access/identity.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
+import type { MetricsText } from '../metrics/exposition.ts';
 import { permitManaging } from '../message-path/permit.ts';
 import {
   encodeConnectionCursor,
@@ -10,20 +11,26 @@ import {
   readConnectionCursor,
   readSubscriberCursor,
 } from './cursor.ts';
+import { metricsRoute } from './metrics-route.ts';
 import { Query } from './query.ts';
 import { nameOf } from './request-fields.ts';
 
 export interface AdminRouteOptions {
   readonly path: Pick<MessagePath, 'nodes' | 'topics'>;
   readonly access: Access;
+  readonly metrics: MetricsText;
 }
 
-/** `/identity`, and the routes for operators: `/stats` and `/connections` (PROTOCOL.md §5). */
-export async function adminRoutes(app: FastifyInstance, { path, access }: AdminRouteOptions): Promise<void> {
+/** `/identity`, and the routes for operators: `/stats`, `/metrics` and `/connections` (PROTOCOL.md §5). */
+export async function adminRoutes(
+  app: FastifyInstance,
+  { path, access, metrics }: AdminRouteOptions,
+): Promise<void> {
   // The body of a DELETE has no meaning, so any content type is accepted.
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
   app.get('/identity', async ({ rights }, reply) => send(reply, describe(rights.identity, access.isOpen)));
   app.get('/stats', async ({ rights }, reply) => send(reply, await path.nodes.stats(rights)));
+  void app.register(metricsRoute, { metrics });
   connectionRoutes(app, path);
   const subscribers = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const { rights } = request;

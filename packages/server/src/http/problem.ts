@@ -3,11 +3,10 @@ import { STATUS_CODES } from 'node:http';
 import { FanfareError } from '@fanfare/protocol';
 import type { FastifyError, FastifyReply } from 'fastify';
 import { crossOriginHeaders } from '../access/cross-origin.ts';
-import type { AnswerOrder } from '../insides/node-inside.ts';
+import type { NodeInside } from '../insides/node-inside.ts';
 import { fixedLimits } from '../limits/fixed-limits.ts';
 import { tooLarge } from '../message-path/refusals.ts';
-import type { Logger } from '../observability/logger.ts';
-import { asRefusal } from '../observability/unexpected-failure.ts';
+import { asRefusal, type RequestLogger } from '../observability/unexpected-failure.ts';
 
 const problemType = 'application/problem+json; charset=utf-8';
 
@@ -43,13 +42,17 @@ export function sendResponse(
 /** Turns an error that a route or Fastify threw into the refusal for the client. */
 export function toRefusal(
   error: unknown,
-  { publishBytesMax, logger }: { readonly publishBytesMax: number; readonly logger: Logger },
+  { publishBytesMax, logger }: { readonly publishBytesMax: number; readonly logger: RequestLogger },
 ): FanfareError {
-  if (error instanceof FanfareError) return asRefusal(error, logger);
+  return asRefusal(error instanceof FanfareError ? error : ofFastify(error, publishBytesMax), logger);
+}
+
+/** The refusal for an error that Fastify threw. All others stay as they are. */
+function ofFastify(error: unknown, publishBytesMax: number): unknown {
   const { code, statusCode = 500, message } = error as Partial<FastifyError>;
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return tooLarge(publishBytesMax);
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return wrongContentType();
-  if (statusCode >= 500) return asRefusal(error, logger);
+  if (statusCode >= 500) return error;
   return new FanfareError('bad_request', message ?? 'The request is malformed.', { status: statusCode });
 }
 
@@ -62,20 +65,25 @@ export function wrongContentType(): FanfareError {
 /**
  * Sends a refusal on a connection that sent something other than an HTTP request, or that took too long to
  * send one.
- *
- * @param origins - the origins of pages that may read the response
  */
 export function refuseRequest(
   error: NodeJS.ErrnoException,
   socket: Socket,
-  order: AnswerOrder,
-  origins: readonly string[],
+  { node, origins, logger }: RefuseRequestOptions,
 ): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return;
   // The client would take the refusal for the response to that request.
-  const request = order.current(socket)?.req;
+  const request = node.order.current(socket)?.req;
   if (!socket.writable || request?.complete === true) return void socket.destroy();
-  refuseConnection(socket, connectionRefusal(error.code), request && crossOriginHeaders(request, origins));
+  const refusal = asRefusal(connectionRefusal(error.code), logger);
+  refuseConnection(socket, refusal, request && crossOriginHeaders(request, origins));
+}
+
+export interface RefuseRequestOptions {
+  readonly node: Pick<NodeInside, 'order'>;
+  /** The origins of pages that may read the response. */
+  readonly origins: readonly string[];
+  readonly logger: RequestLogger;
 }
 
 /** Sends a refusal on a connection, whatever was received on it, and closes it. */

@@ -10,7 +10,7 @@ import type { Refuse } from '../access/reachability.ts';
 import type { Rights } from '../access/rights.ts';
 import type { NodeInside } from '../insides/node-inside.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
-import type { Logger } from '../observability/logger.ts';
+import type { RequestLogger } from '../observability/unexpected-failure.ts';
 import { decodeUtf8, kindOf } from './body.ts';
 import { closeLingering } from './lingering-close.ts';
 import { toRefusal } from './problem.ts';
@@ -28,7 +28,7 @@ export interface PublishHandlerOptions {
   readonly stallTimeoutMs: number;
   readonly refuse: Refuse;
   readonly isDraining: () => boolean;
-  readonly logger: Logger;
+  readonly logger: RequestLogger;
   /** Fastify, which answers all other requests. */
   readonly otherwise: RequestListener;
 }

@@ -4,7 +4,13 @@ import { Server as TlsServer } from 'node:tls';
 import { FanfareError } from '@fanfare/protocol';
 import type { ClientAddresses } from '../access/client-address.ts';
 import type { ConnectionCounts } from '../limits/connection-counts.ts';
+import { asRefusal, type RequestLogger } from '../observability/unexpected-failure.ts';
 import { refuseConnection } from './problem.ts';
+
+export interface TcpConnectionsParts {
+  readonly addresses: ClientAddresses;
+  readonly logger: RequestLogger;
+}
 
 /**
  * The open connections of an HTTP server, also upgraded ones, which Node's HTTP server does not track any
@@ -16,7 +22,7 @@ export class TcpConnections {
   #onEmpty: (() => void) | undefined;
 
   /** @param counts - limits the connections; connections beyond the limit are refused and closed */
-  constructor(server: Server, counts: ConnectionCounts, addresses: ClientAddresses) {
+  constructor(server: Server, counts: ConnectionCounts, { addresses, logger }: TcpConnectionsParts) {
     const isTls = server instanceof TlsServer;
     const forget = (socket: Socket): void => {
       counts.closed(this.#sockets.get(socket));
@@ -32,9 +38,11 @@ export class TcpConnections {
       if (this.#sockets.has(socket)) return;
       const address = addresses.ofConnection(socket);
       const reason = counts.refusal(address);
-      // With TLS, a refusal can be read only after a handshake, which would cost more than the connection.
-      if (reason !== undefined && isTls) return void socket.destroy();
-      if (reason !== undefined) return refuseConnection(socket, new FanfareError('limit_exceeded', reason));
+      if (reason !== undefined) {
+        const refusal = asRefusal(new FanfareError('limit_exceeded', reason), logger);
+        // With TLS, it can be read only after a handshake, which would cost more than the connection.
+        return isTls ? void socket.destroy() : refuseConnection(socket, refusal);
+      }
       counts.opened(address);
       this.#sockets.set(socket, address);
       socket.on('close', onClose);

@@ -22,7 +22,7 @@ export async function append(
   return records.map((record, at) => {
     const outcome = outcomes[at];
     if (!outcome) throw new Error('the log gave no outcome');
-    if (outcome.kind === 'appended') counters.publishes++;
+    note(counters, record, outcome);
     return resultOf(record, outcome, log);
   });
 }
@@ -43,13 +43,18 @@ export function appendOne(
 ): void {
   log.appendOne(record, {
     onOutcome: (outcome) => {
-      if (outcome.kind === 'appended') counters.publishes++;
+      note(counters, record, outcome);
       const result = resultOf(record, outcome, log);
       if (result instanceof FanfareError) onFailure(result);
       else onResult(result);
     },
     onFailure: (cause) => onFailure(storageRefusal(cause, 'publish')),
   });
+}
+
+function note(counters: Counters, { topic }: NewRecord, { kind }: AppendOutcome): void {
+  if (kind === 'appended') counters.published(topic);
+  else if (kind === 'duplicate') counters.duplicates++;
 }
 
 function resultOf(record: NewRecord, outcome: AppendOutcome, log: TopicLog): PublishResult | FanfareError {

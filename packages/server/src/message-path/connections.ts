@@ -15,6 +15,14 @@ import { describeConnection, describeSubscribed, describeSubscriber } from './co
 import type { Peer } from './peer.ts';
 import type { Subscription } from './subscription.ts';
 
+/** The figures of all connections. */
+export interface ConnectionFigures {
+  /** The number of connections by their transport. */
+  readonly byTransport: ReadonlyMap<string, number>;
+  /** How many places of the log the subscription that is furthest behind has not got yet. */
+  readonly lag: number;
+}
+
 /**
  * The register of all connections: of Socket.IO, of streams and of the app. Accepts, lists and ends them.
  */
@@ -35,6 +43,25 @@ export class Connections {
 
   get size(): number {
     return this.#open.size;
+  }
+
+  /** Counts the connections. The event loop turns meanwhile, because there can be many. */
+  async figures(): Promise<ConnectionFigures> {
+    const { log } = this.#parts;
+    const byTransport = new Map<string, number>();
+    let lag = 0;
+    const pacer = new Pacer();
+    for (const connection of this.#open.values()) {
+      const { transport } = connection.peer;
+      byTransport.set(transport, (byTransport.get(transport) ?? 0) + 1);
+      for (const subscription of connection.subscriptions()) {
+        if (subscription.state === 'live') continue;
+        const { epoch, sequence } = subscription.place;
+        if (epoch === log.epoch) lag = Math.max(lag, log.head - sequence);
+      }
+      if (pacer.isDue) await pacer.yield();
+    }
+    return { byTransport, lag };
   }
 
   accept(peer: Peer, rights: Rights): Connection {

@@ -22,7 +22,7 @@ import { Admission, type PublishInput } from './admit.ts';
 import { appendOne, type PublishListener } from './append.ts';
 import { Broadcaster } from './broadcast.ts';
 import type { FanOut } from './fan-out.ts';
-import { Connections } from './connections.ts';
+import { Connections, type ConnectionFigures } from './connections.ts';
 import { Counters } from './counters.ts';
 import { permitReading } from './permit.ts';
 import { readHistory, readHistoryBefore, type History, type HistoryBefore } from './history.ts';
@@ -50,6 +50,15 @@ export interface MessagePathParts {
   readonly now: () => number;
 }
 
+/** The figures of this node for metrics. */
+export interface PathFigures
+  extends
+    Pick<Counters, 'publishes' | 'duplicates' | 'deliveries' | 'gaps' | 'byRule' | 'live'>,
+    ConnectionFigures {
+  readonly catchingUp: number;
+  readonly waitingBytes: number;
+}
+
 /** The message path: admits a publish, appends it to the log, and broadcasts it from the tail of the log. */
 export class MessagePath {
   readonly topics: Topics;
@@ -59,11 +68,12 @@ export class MessagePath {
   readonly #admission: Admission;
   readonly #batch: BatchParts;
   readonly #parts: MessagePathParts;
-  readonly #counters = new Counters();
+  readonly #counters: Counters;
 
   constructor(parts: MessagePathParts) {
     const { log, index, rules, fanOuts, limits, rates, cluster, onFailure, now } = parts;
-    const counters = this.#counters;
+    const counters = new Counters(rules);
+    this.#counters = counters;
     const broadcaster = new Broadcaster({ index, fanOuts, counters });
     this.#parts = parts;
     this.nodes = new AllNodes(cluster, log);
@@ -156,6 +166,24 @@ export class MessagePath {
     this.#counters.deliveries += deliveries;
   }
 
+  /** The figures of this node for metrics. */
+  async figures(): Promise<PathFigures> {
+    const { index, fanOuts } = this.#parts;
+    const connections = await this.connections.figures();
+    const { publishes, duplicates, deliveries, gaps, byRule, live } = this.#counters;
+    return {
+      ...connections,
+      publishes,
+      duplicates,
+      deliveries,
+      gaps,
+      byRule,
+      live,
+      catchingUp: index.size - live,
+      waitingBytes: waitingBytesOf(fanOuts),
+    };
+  }
+
   /** Answers what nodes ask each other, for this node. */
   #answerNodes(): void {
     const { cluster, index } = this.#parts;
@@ -192,7 +220,7 @@ export class MessagePath {
       subscriptions: index.size,
       publishes,
       deliveries,
-      bytesWaiting: fanOuts.reduce((bytes, { waitingBytes }) => bytes + waitingBytes, 0),
+      bytesWaiting: waitingBytesOf(fanOuts),
       catchingUp: index.size - live,
     };
   }
@@ -222,4 +250,8 @@ export class MessagePath {
     }
     await nextTurn();
   }
+}
+
+function waitingBytesOf(fanOuts: readonly FanOut[]): number {
+  return fanOuts.reduce((bytes, { waitingBytes }) => bytes + waitingBytes, 0);
 }

@@ -107,6 +107,7 @@ export class Subscription implements Replay {
   begin({ position, ...start }: Start): Begun {
     this.#position = position;
     this.#unstoredSeen = this.#audience.unstored;
+    if (start.recovered === false) this.#parts.counters.gaps++;
     if (start.due === 0 && isAtHead(position, this.#parts.log)) this.#goLive();
     else {
       this.#isNotified = true;
@@ -227,6 +228,7 @@ export class Subscription implements Replay {
       return false;
     }
     if (!this.#peer.isPolled) counters.deliveries += deliveries;
+    if (dropped !== 0) counters.gaps++;
     this.#position = position;
     // Nothing is broadcast between this check and joining the audience, so there is neither a gap nor a
     // repeat.
@@ -246,7 +248,9 @@ export class Subscription implements Replay {
     const missed = this.#hasMissed ? 'unknown' : this.#audience.unstored - this.#unstoredSeen;
     this.#hasMissed = false;
     this.#unstoredSeen = this.#audience.unstored;
-    if (missed !== 0) this.#peer.notify(encodeGap(this.interest, this.form, missed));
+    if (missed === 0) return;
+    this.#parts.counters.gaps++;
+    this.#peer.notify(encodeGap(this.interest, this.form, missed));
   }
 
   #notifyState(state: SubscriptionState): void {

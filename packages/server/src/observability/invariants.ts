@@ -11,6 +11,8 @@ const invariants = {
 
 export type InvariantName = keyof typeof invariants;
 
+export const invariantNames: readonly InvariantName[] = Object.keys(invariants) as InvariantName[];
+
 /**
  * Reports broken invariants to operators: counts each by its name, and logs it at most once a minute. It
  * never throws. A caller stops only if messages would otherwise be lost or reordered.

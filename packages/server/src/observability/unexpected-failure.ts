@@ -1,11 +1,33 @@
-import { FanfareError } from '@fanfare/protocol';
+import { errorCodes, FanfareError, type ErrorCode } from '@fanfare/protocol';
 import type { Logger } from './logger.ts';
+import { suppressRepeats } from './repeat-suppression.ts';
+
+/** The number of refusals that clients got, by their codes. */
+export type RefusalCounts = Record<ErrorCode, number>;
+
+/** Logs the failures that requests cause, and counts all refusals. */
+export interface RequestLogger extends Logger {
+  readonly refusals: RefusalCounts;
+}
+
+/** @param monotonicMs - a clock that never goes back, in milliseconds */
+export function requestLoggerOf(logger: Logger, monotonicMs: () => number): RequestLogger {
+  const codes = Object.keys(errorCodes) as ErrorCode[];
+  const refusals = Object.fromEntries(codes.map((code) => [code, 0])) as RefusalCounts;
+  return { ...suppressRepeats(logger, monotonicMs), refusals };
+}
 
 /**
- * Turns an error into the refusal for the client. An error that is not meant for clients is logged, and the
- * client gets only `internal`.
+ * Turns an error into the refusal for the client, and counts it. An error that is not meant for clients is
+ * logged, and the client gets only `internal`.
  */
-export function asRefusal(error: unknown, logger: Logger): FanfareError {
+export function asRefusal(error: unknown, logger: RequestLogger): FanfareError {
+  const refusal = refusalOf(error, logger);
+  logger.refusals[refusal.code]++;
+  return refusal;
+}
+
+function refusalOf(error: unknown, logger: Logger): FanfareError {
   if (!(error instanceof FanfareError)) {
     logger.error({ err: error }, 'a request failed');
     return new FanfareError('internal', 'The server failed to handle this request. The failure was logged.');

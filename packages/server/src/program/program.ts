@@ -12,6 +12,7 @@ import {
 import type { Access } from '../access/access.ts';
 import type { Revocations } from '../access/revocations.ts';
 import type { MessagePath } from '../message-path/message-path.ts';
+import type { MetricsDocument, MetricsText } from '../metrics/exposition.ts';
 import type { ProgramPeer } from './program-peer.ts';
 import {
   consume,
@@ -103,6 +104,14 @@ export interface Program {
    * @throws FanfareError `draining`
    */
   stats(): Promise<Stats>;
+  /**
+   * Returns the metrics of the server, as `GET /metrics` does (PROTOCOL.md 5.17), for an app that serves them
+   * itself.
+   *
+   * @param accept - the header `Accept` of the request. It chooses the format of Prometheus or OpenMetrics
+   * @throws FanfareError `draining` if the server was not started
+   */
+  metrics(accept?: string): Promise<MetricsDocument>;
 }
 
 /** The parts of a server that this interface uses. */
@@ -111,6 +120,7 @@ export interface ProgramParts {
   readonly access: Access;
   readonly revocations: Revocations;
   readonly programs: ProgramStreams;
+  readonly metrics: MetricsText;
 }
 
 /** The same limit as for a page over HTTP. */
@@ -154,6 +164,7 @@ export function programOf(running: () => Promise<ProgramParts>): Program {
       const { path, access } = await running();
       return path.nodes.stats(access.fullRights);
     },
+    metrics: async (accept) => (await running()).metrics(accept),
   };
 }
 

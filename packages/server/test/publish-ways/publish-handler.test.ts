@@ -11,6 +11,7 @@ import { publishHandler } from '../../src/http/publish-handler.ts';
 import { readRequestsInTurns } from '../../src/http/request-reader.ts';
 import { tryNode } from '../../src/insides/node-inside.ts';
 import type { PublishListener } from '../../src/message-path/append.ts';
+import { requestLoggerOf } from '../../src/observability/unexpected-failure.ts';
 import { Rules, type Rule } from '../../src/rules/rule.ts';
 import { strictLogger } from '../harness.ts';
 import { collectUncaught } from '../../../fanout/test/uncaught.ts';
@@ -43,7 +44,7 @@ async function serve(): Promise<Handled> {
       stallTimeoutMs,
       refuse: () => undefined,
       isDraining: () => handled.isDraining,
-      logger: strictLogger,
+      logger: requestLoggerOf(strictLogger, () => performance.now()),
       otherwise: (_request, response) => void response.end('given back'),
     }),
   );

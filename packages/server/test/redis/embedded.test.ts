@@ -1,6 +1,6 @@
 import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
 import type { Stats } from '@fanfare/protocol';
-import { attach, createServer, type AttachOptions, type Fanfare } from '@fanfare/server';
+import { attach, createServer, type AttachOptions, type Fanfare, type FanfareServer } from '@fanfare/server';
 import { Server as SocketServer } from 'socket.io';
 import { expect, it, onTestFinished } from 'vitest';
 import { collect, nextEvent, startListening, until } from '../../../../test/waits.ts';
@@ -30,8 +30,8 @@ async function startApp(
 it('what one program publishes, the subscriptions and the history of another program on the same Redis get', async () => {
   const redis = await RedisServer.start();
   const [one, two] = [0, 1].map(() => createServer({ port: 0, redis: redis.url, logger: strictLogger })) as [
-    Fanfare & { start(): Promise<string> },
-    Fanfare & { start(): Promise<string> },
+    FanfareServer,
+    FanfareServer,
   ];
   for (const server of [one, two]) {
     await server.start();

@@ -44,7 +44,12 @@ describe('GET /readyz of a server with its log on Redis', () => {
     expect(await readiness(url)).toEqual({
       status: 200,
       ready: true,
-      checks: { log: { ok: true, stored: 'memory' }, nodes: { ok: true }, running: { ok: true } },
+      checks: {
+        log: { ok: true, stored: 'memory' },
+        redis: { ok: true },
+        nodes: { ok: true },
+        running: { ok: true },
+      },
     });
     redis.pause();
     const pausedAt = performance.now();
@@ -60,6 +65,7 @@ describe('GET /readyz of a server with its log on Redis', () => {
     await untilStatus(url, 503);
     const answer = await readiness(url);
     expect(answer.checks['log']).toEqual({ ok: false, reason: 'Redis cannot be reached.' });
+    expect(answer.checks['redis']).toEqual({ ok: false, reason: 'Redis cannot be reached.' });
     expect(JSON.stringify(answer)).not.toMatch(/hunter2|127\.0\.0\.1|:\d{4}/);
     await redis.restart();
     await untilStatus(url, 200);

@@ -14,6 +14,7 @@ import { loadStore } from './load-store.ts';
 import { areInOrder } from './record-order.ts';
 import { RememberedIds, type RememberedIdsOptions } from './remembered-ids.ts';
 import { Retention } from './trimming/retention.ts';
+import type { LogFigures } from '../log-figures.ts';
 import type { LogState, Store } from '../store/store.ts';
 import {
   LogClosedError,
@@ -75,6 +76,7 @@ export class LocalTopicLog implements TopicLog, RevocationStore {
   readonly #topics: TopicTable;
   readonly #commits: CommitLoop;
   readonly #retention: Retention;
+  readonly #ids: RememberedIds;
   readonly #view: LogView;
   readonly #sweeper: NodeJS.Timeout;
   /** Topics with a pending declaration or deletion. Later operations on them wait in the queue. */
@@ -86,7 +88,8 @@ export class LocalTopicLog implements TopicLog, RevocationStore {
     const { store, rules, onClockEvent: onEvent } = options;
     this.#options = options;
     this.#topics = new TopicTable(rules, new UnusedNames(options));
-    const world = { ...options, topics: this.#topics, ids: new RememberedIds(options) };
+    this.#ids = new RememberedIds(options);
+    const world = { ...options, topics: this.#topics, ids: this.#ids };
     const { state, clock } = loadStore(store, { ...world, onEvent });
     const retention = new Retention(world);
     this.#retention = retention;
@@ -116,6 +119,11 @@ export class LocalTopicLog implements TopicLog, RevocationStore {
   /** Whether messages can be stored, as far as it is known. */
   get isWritable(): boolean {
     return this.#commits.isWritable;
+  }
+
+  get figures(): LogFigures {
+    const { figures: commits, waitingBytes } = this.#commits;
+    return { commits, waitingBytes, retention: this.#retention.figures, ids: this.#ids.size };
   }
 
   get revocations(): readonly Revocation[] {

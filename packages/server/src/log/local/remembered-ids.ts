@@ -48,7 +48,11 @@ export class RememberedIds {
 
   /** The number of ids that still fit. */
   get idsLeft(): number {
-    return this.#options.idsMax - this.#newer.size - this.#older.size;
+    return this.#options.idsMax - this.size;
+  }
+
+  get size(): number {
+    return this.#newer.size + this.#older.size;
   }
 
   /** Remembers an id, as of the time that {@link forget} was last given. */

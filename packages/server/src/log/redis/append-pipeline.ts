@@ -7,6 +7,7 @@ import {
   type AppendOutcome,
   type NewRecord,
 } from '../topic-log.ts';
+import { CommitFigures } from '../log-figures.ts';
 import { AppendBatch, type WaitingAppend } from './append-batch.ts';
 import type { LogLibrary } from './library.ts';
 import { ConnectionLostError } from './redis-errors.ts';
@@ -54,6 +55,7 @@ const overheadBytes = 256;
  * the time at which its appends reject here: an append whose failure was reported does not happen later.
  */
 export class AppendPipeline {
+  readonly figures: CommitFigures = new CommitFigures();
   readonly #options: AppendPipelineOptions;
   readonly #waiting: WaitingAppend[] = [];
   #waitingBytes = 0;
@@ -107,6 +109,10 @@ export class AppendPipeline {
       this.#unsettled.delete(call);
       this.#openBarriers();
     }
+  }
+
+  get waitingBytes(): number {
+    return this.#waitingBytes;
   }
 
   /** A connection is there, and its log is known: sends again what has no answer. */
@@ -169,7 +175,8 @@ export class AppendPipeline {
     const { library, node, seen, clock, confirm } = this.#options;
     const { number, records } = batch;
     // Redis counts whole milliseconds, and carries out the batch until the end of this one.
-    const validUntil = Math.floor(clock() + (batch.endsAt - performance.now())) - 1;
+    const begun = performance.now();
+    const validUntil = Math.floor(clock() + (batch.endsAt - begun)) - 1;
     const attempt = batch.begin();
     try {
       const reply = await library.append({ node, number, seen: seen(), validUntil, records });
@@ -177,8 +184,13 @@ export class AppendPipeline {
       if (!batch.isOf(attempt)) return;
       if (reply.kind === 'adopted') return await this.#learn(batch);
       this.#remove(batch);
-      if (reply.kind === 'done') batch.resolve(reply.outcomes);
-      else batch.reject(batch.refusal(reply.kind));
+      if (reply.kind === 'done') {
+        this.figures.note(records.length, performance.now() - begun);
+        batch.resolve(reply.outcomes);
+      } else {
+        this.figures.failures++;
+        batch.reject(batch.refusal(reply.kind));
+      }
     } catch (error) {
       if (!batch.isOf(attempt)) return;
       if (error instanceof ConnectionLostError) {
@@ -187,6 +199,7 @@ export class AppendPipeline {
         return;
       }
       this.#remove(batch);
+      this.figures.failures++;
       batch.reject(batch.failure(error));
     }
     this.#send();
@@ -215,10 +228,12 @@ export class AppendPipeline {
   #expire(timeMinMs: number): void {
     const now = performance.now();
     while (this.#waiting[0] && this.#waiting[0].endsAt - timeMinMs <= now) {
+      this.figures.failures++;
       this.#waiting.shift()?.reject(new LogUnreachableError('Redis was not reached in time.'));
     }
     while (this.#batches[0] && this.#batches[0].endsAt <= now) {
       const batch = this.#batches.shift();
+      this.figures.failures++;
       batch?.reject(batch.timeoutError());
     }
   }

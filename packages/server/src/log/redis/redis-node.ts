@@ -3,6 +3,7 @@ import type { Invariants } from '../../observability/invariants.ts';
 import type { Logger } from '../../observability/logger.ts';
 import { suppressRepeats } from '../../observability/repeat-suppression.ts';
 import type { Rules } from '../../rules/rule.ts';
+import type { LogFigures } from '../log-figures.ts';
 import type { AppendOutcome, NewRecord, PageLimit, TailListener } from '../topic-log.ts';
 import { nodeIdOf } from '../../nodes/node-directory.ts';
 import { AppendPipeline } from './append-pipeline.ts';
@@ -91,6 +92,7 @@ export class RedisNode<Library extends LogLibrary> implements LogNode {
   readonly #pipeline: AppendPipeline;
   readonly #recent: RecentRecords;
   #tail: RedisTail | undefined;
+  #lostConnections = 0;
   /** The newest state of the log in any answer. */
   #known: Pick<RemoteState, 'epoch' | 'batch'> = { epoch: '', batch: 0 };
   #check: PositionCheck | undefined;
@@ -137,6 +139,7 @@ export class RedisNode<Library extends LogLibrary> implements LogNode {
       onUp: () => this.#pipeline.resume(),
       onDown: (err) => {
         this.#pipeline.pause();
+        this.#lostConnections++;
         logger.warn({ err }, `Redis (${describeServers(servers)}) cannot be used. Connecting again.`);
       },
       onTrouble: (err) => logger.error({ err }, 'Redis has settings with which messages can be lost.'),
@@ -148,7 +151,10 @@ export class RedisNode<Library extends LogLibrary> implements LogNode {
         [`${prefix}node:${nodeIdOf(node)}`, (payload) => options.onText(payload.toString())],
       ]),
       onSubscribed: () => void this.#tail?.catchUp(),
-      onDown: (err) => logger.warn({ err }, 'New messages do not come from Redis. Connecting again.'),
+      onDown: (err) => {
+        this.#lostConnections++;
+        logger.warn({ err }, 'New messages do not come from Redis. Connecting again.');
+      },
     });
     this.library = functions.create(
       (name, args) => this.#call(name, args),
@@ -183,15 +189,25 @@ export class RedisNode<Library extends LogLibrary> implements LogNode {
     return this.#commands.stored;
   }
 
+  get figures(): LogFigures {
+    const { figures: commits, waitingBytes } = this.#pipeline;
+    const redis = { isUp: this.outage === undefined, lostConnections: this.#lostConnections };
+    return { commits, waitingBytes, redis };
+  }
+
   /**
    * Why publishes fail, or new messages would be late: a sentence for operators, without addresses and names.
    * Undefined while all is well.
    */
   get trouble(): string | undefined {
-    const now = performance.now();
-    if (this.#refusal && now - this.#refusal.at < refusedMs) return this.#refusal.reason;
+    const isRefused = this.#refusal && performance.now() - this.#refusal.at < refusedMs;
+    return isRefused ? this.#refusal?.reason : this.outage;
+  }
+
+  /** Why Redis cannot be used at all: a sentence as that of {@link trouble}. */
+  get outage(): string | undefined {
     if (!this.#commands.isUp) return troubles.unreachable;
-    if (now - this.#answeredAt >= silentMs) return troubles.silent;
+    if (performance.now() - this.#answeredAt >= silentMs) return troubles.silent;
     return !this.#subscriber.isUp || this.#check?.isBehind !== false ? troubles.behind : undefined;
   }
 

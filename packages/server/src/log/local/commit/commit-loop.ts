@@ -1,7 +1,8 @@
 import { nextTimestamp, type ClockHistory } from '../effective-time.ts';
 import { CommitPlan } from './commit-plan.ts';
 import type { LogClock } from '../log-clock.ts';
-import { OperationQueue, weightOf, type Operation, type Submitted } from './operation-queue.ts';
+import { CommitFigures } from '../../log-figures.ts';
+import { OperationQueue, planOperation, weightOf, type Planned, type Submitted } from './operation-queue.ts';
 import { CommitSize } from './commit-size.ts';
 import type { RememberedIds } from '../remembered-ids.ts';
 import type { Retention } from '../trimming/retention.ts';
@@ -43,18 +44,13 @@ const savedPerCommitMax = 1_000;
 const gatheredShare = 0.75;
 const gatheringMs = 1;
 
-/** An operation with its planned result. */
-interface Planned {
-  readonly operation: Operation;
-  readonly resolve: () => void;
-}
-
 /**
  * Makes commits, one at a time: of operations, and of the log's own chores, which are storing topics,
  * removing messages by the rules, and forgetting names. Operations that arrive during a commit are committed
  * together in the next one.
  */
 export class CommitLoop {
+  readonly figures: CommitFigures = new CommitFigures();
   readonly #options: CommitLoopOptions;
   readonly #pending = new OperationQueue();
   readonly #commitSize = new CommitSize();
@@ -91,6 +87,11 @@ export class CommitLoop {
   /** The commit that is being stored. */
   get inFlight(): CommitPlan | undefined {
     return this.#inFlight;
+  }
+
+  /** The bytes that wait for a commit. */
+  get waitingBytes(): number {
+    return this.#pending.bytes;
   }
 
   /** The limit of records for a commit. */
@@ -228,6 +229,7 @@ export class CommitLoop {
     removal?.apply();
     for (const entry of saving) this.#unsaved.delete(entry);
     const stored = performance.now();
+    if (plan.records.length > 0) this.figures.note(plan.records.length, stored - begun);
     this.#finish(plan, group, commit?.state);
     const records = group.reduce((sum, { operation }) => sum + weightOf(operation), 0);
     this.#commitSize.note(records, planningMs + performance.now() - stored);
@@ -309,6 +311,7 @@ export class CommitLoop {
   /** Fails the operations that needed the store. The others succeed on their own. */
   #fail(group: readonly Planned[], error: unknown): void {
     this.#isFailing = true;
+    this.figures.failures++;
     this.#writability.noteFailure(this.#options.clock.running, error);
     this.#mayDoChores = false;
     let isReported = false;
@@ -331,8 +334,4 @@ export class CommitLoop {
     if (!this.#pending.isEmpty || this.#hasChores) this.#work();
     else this.#onIdle();
   }
-}
-
-function planOperation(operation: Operation, plan: CommitPlan): Planned {
-  return { operation, resolve: operation.plan(plan) };
 }

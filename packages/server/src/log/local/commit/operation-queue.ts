@@ -11,6 +11,12 @@ export interface Operation {
   readonly bytes: number;
 }
 
+/** An operation with its planned result. */
+export interface Planned {
+  readonly operation: Operation;
+  readonly resolve: () => void;
+}
+
 /** An operation as it is submitted. Its functions `resolve` and `fail` MUST NOT throw. */
 export interface Submitted<T> {
   /** Plans the operation. @returns its result, if the commit succeeds */
@@ -37,6 +43,10 @@ export function weightOf({ records }: Operation): number {
   return Math.max(1, records);
 }
 
+export function planOperation(operation: Operation, plan: CommitPlan): Planned {
+  return { operation, resolve: operation.plan(plan) };
+}
+
 /** The operations that wait for a commit, in their order. */
 export class OperationQueue {
   #waiting: Operation[] = [];
@@ -48,6 +58,10 @@ export class OperationQueue {
 
   get count(): number {
     return this.#waiting.length;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /** Adds an operation. It fails at once with a LogBusyError if the queue is full. */

@@ -5,6 +5,7 @@ import { trimTopic, type TrimmedTopic } from './trim.ts';
 import type { Block, Chunk, Store, StoreCommit } from '../../store/store.ts';
 import { recordOf, type TopicEntry } from '../topic-entry.ts';
 import type { TopicTable } from '../topic-table.ts';
+import type { RetentionFigures } from '../../log-figures.ts';
 
 export interface RetentionOptions {
   readonly store: Store;
@@ -50,6 +51,7 @@ export class Retention {
   /** Topics that cannot be trimmed because they are damaged. */
   readonly #damaged = new WeakSet<TopicEntry>();
   #chunksWritten = 0;
+  #removedMessages = 0;
   #areIdsDue = false;
   #areIdsDamaged = false;
   /** The topics that the current sweep has not reached. */
@@ -109,6 +111,10 @@ export class Retention {
     return false;
   }
 
+  get figures(): RetentionFigures {
+    return { removedMessages: this.#removedMessages, dueTopics: this.#due.size };
+  }
+
   get hasWork(): boolean {
     return this.#due.size > 0 || this.#areIdsDue;
   }
@@ -132,6 +138,7 @@ export class Retention {
       },
       apply: () => {
         this.#memory.shrink(removedChunks);
+        for (const { records } of removedChunks) this.#removedMessages += records.length;
         for (const entry of purged) this.#options.topics.forget(entry);
       },
       fail: () => {

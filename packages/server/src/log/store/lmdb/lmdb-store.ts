@@ -1,3 +1,4 @@
+import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { blockOf, chunkKey, decodeChunk, encodeChunk } from '../encoding/chunk-codec.ts';
 import {
@@ -33,7 +34,9 @@ import {
   type TopicNumber,
   type TopicRecord,
 } from '../store.ts';
+import { Histogram } from '../../../observability/histogram.ts';
 import { DirectoryLock } from '../ownership/directory-lock.ts';
+import type { DiskFigures } from '../../log-figures.ts';
 import { LogDamagedError, LogUncertainError } from '../../topic-log.ts';
 
 export interface LmdbStoreOptions extends Partial<LeaseEvents> {
@@ -130,8 +133,9 @@ interface LmdbStoreParts {
  * A store in an LMDB data file. A commit resolves after it is on the disk, and survives a power cut. Every
  * value has a checksum.
  */
-export class LmdbStore implements Store {
+export class LmdbStore implements Store, DiskFigures {
   readonly level = 'disk';
+  readonly syncSeconds: Histogram = Histogram.ofSeconds();
   readonly #parts: LmdbStoreParts;
   readonly #file: LmdbFile;
   #failure: StoreFailedError | undefined;
@@ -149,6 +153,11 @@ export class LmdbStore implements Store {
   get diskBytes(): number {
     const { dataBytes, freeBytes } = this.#file;
     return dataBytes - freeBytes;
+  }
+
+  async freeBytes(): Promise<number | undefined> {
+    const space = await statfs(this.#parts.directory).catch(() => undefined);
+    return space && space.bavail * space.bsize;
   }
 
   readState(): LogState | undefined {
@@ -226,7 +235,10 @@ export class LmdbStore implements Store {
     try {
       await space.reserve(bytes, isRemoval);
       isBegun = true;
-      if (await this.#file.writeAsOwner(ownerKey(lease.owner), changes)) return;
+      const begun = performance.now();
+      const isWritten = await this.#file.writeAsOwner(ownerKey(lease.owner), changes);
+      this.syncSeconds.note((performance.now() - begun) / 1_000);
+      if (isWritten) return;
     } catch (error) {
       const failure = await failureOf(error, directory, bytes);
       if (failure instanceof StoreFailedError) {
