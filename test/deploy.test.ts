@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { createServer, type ServerOptions } from '@fanfare/server';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { freePort } from '../bench/src/free-port.ts';
-import { Program, temporaryDirectory } from '../packages/cli/test/harness.ts';
+import { fanfarePath, Program, temporaryDirectory } from '../packages/cli/test/harness.ts';
 import { secret, tokenFor } from '../packages/server/test/access/tokens.ts';
 import { connectClient } from '../packages/server/test/harness.ts';
 import { RedisServer } from '../packages/server/test/redis/redis-server.ts';
@@ -223,6 +223,28 @@ describe('deploy', () => {
       for (const [, name = ''] of text.matchAll(/^# TYPE (\w+)/gm)) names.add(name);
     }
     expect(rows(/^\| `((?:fanfare|process|nodejs)_\w+)/gm)).toEqual([...names].toSorted());
+  });
+
+  it('the commands of docs/observability.md print what it says, and make a token with which Prometheus may scrape', async () => {
+    const document = readText('docs/observability.md');
+    const directory = temporaryDirectory();
+    const [, readyz] = /^\$ curl http:\/\/localhost:5000\/readyz\n(.*)$/m.exec(document) ?? [];
+    const open = createServer({ port: 0, data: join(directory, 'data') });
+    onTestFinished(() => open.stop());
+    const url = await open.start();
+    expect(await (await fetch(`${url}/readyz`)).text()).toBe(readyz);
+    const [, command = ''] = /^\$ fanfare (token mint .*) > \S+$/m.exec(document) ?? [];
+    const keyFile = join(directory, 'secret');
+    writeFileSync(keyFile, secret, { mode: 0o600 });
+    const mint = new Program(process.execPath, [
+      fanfarePath,
+      ...command.replace('secret', keyFile).split(' '),
+    ]);
+    expect(await mint.exitCode).toBe(0);
+    const withKey = createServer({ port: 0, keyFile });
+    onTestFinished(() => withKey.stop());
+    const headers = { authorization: `Bearer ${mint.stdout.trim()}` };
+    expect((await fetch(`${await withKey.start()}/metrics`, { headers })).status).toBe(200);
   });
 
   it('a Prometheus that scrapes servers has data for each query of the dashboard and of the alerts', async () => {

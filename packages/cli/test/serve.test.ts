@@ -31,6 +31,26 @@ function write(path: string, content: string): string {
 }
 
 describe('fanfare serve', () => {
+  it('fanfare serve --admin-listen says where operators find health and metrics, and they are there', async () => {
+    const { program, url } = await serving('--port', '0', '--admin-listen', '0');
+    await program.says(/^Operators: .*$/m);
+    const [, admin = '', paths] =
+      /^Operators: {2}(http:\/\/localhost:\d+) \((.*)\)$/m.exec(program.stdout) ?? [];
+    expect(paths).toBe('/healthz, /readyz, /metrics and /stats');
+    expect(admin).not.toBe(url);
+    expect(await (await fetch(`${admin}/metrics`)).text()).toContain('fanfare_publishes_total 0');
+    const taken = new Program(process.execPath, [
+      fanfarePath,
+      'serve',
+      '--memory',
+      '--port=0',
+      `--admin-listen=127.0.0.1:${new URL(admin).port}`,
+    ]);
+    expect(await taken.exitCode).toBe(1);
+    expect(taken.stderr).toContain('(EADDRINUSE). Change adminListen (--admin-listen).');
+    expect(taken.stderr.trim().split('\n').length).toBe(1);
+  });
+
   it('fanfare serve says in four lines where it serves, how to subscribe and to publish, and where messages are kept', async () => {
     const { program, url } = await serving('--port', '0');
     expect(program.stdout.split('\n')).toEqual([
