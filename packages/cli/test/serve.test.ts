@@ -230,7 +230,7 @@ describe('fanfare serve', () => {
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toBe(
       `The data directory '${data}' is in use by another server (process ${program.process.pid} on ${hostname()}). ` +
-        'Stop that server first, let this one wait for it (`waitForDataMs`), or name another directory.\n',
+        'Stop that server first, let this one wait for it (`waitForData`), or name another directory.\n',
     );
   });
 
@@ -264,7 +264,7 @@ describe('fanfare serve', () => {
   it('fanfare serve that waits for its data directory says so, and ends with 0 on SIGTERM', async () => {
     const data = temporaryDirectory();
     await serving('--port', '0', '--data', data);
-    const waiting = fanfare('serve', '--port', '0', '--data', data, flagOf('waitForDataMs'), '3600000');
+    const waiting = fanfare('serve', '--port', '0', '--data', data, flagOf('waitForData'), '3600000');
     await waiting.says('This server waits for up to 3600 seconds.', 'stderr');
     waiting.process.kill('SIGTERM');
     expect(await waiting.exitCode).toBe(0);

@@ -105,7 +105,7 @@ async function openLocal(
 
 /** @param noteTrouble - called when the directory has a problem, and when the problem is over */
 function openStore(
-  { data, allowNetworkStorage, waitForDataMs: waitMs }: Settings,
+  { data, allowNetworkStorage, waitForData: waitMs }: Settings,
   { logger, onLost, stopSignal: signal }: OpenLogParts,
   noteTrouble: (isThere: boolean) => void,
 ): Promise<LmdbStore> {

@@ -215,7 +215,7 @@ describe('a server that stops', () => {
       },
     };
     const first = await startServer({ data });
-    const waiting = { port: 0, data, logger, waitForDataMs: 3_600_000 };
+    const waiting = { port: 0, data, logger, waitForData: 3_600_000 };
     const [second, third] = [createServer(waiting), createServer(waiting)];
     const [started, never] = [second.start(), third.start()];
     onTestFinished(() => second.stop());
@@ -227,7 +227,7 @@ describe('a server that stops', () => {
     );
     await Promise.all([expect(never).rejects.toThrow('stopped before it had started'), third.stop()]);
     await expect(createServer({ port: 0, data }).start()).rejects.toThrow('let this one wait for it');
-    await expect(createServer({ port: 0, data, logger, waitForDataMs: 1 }).start()).rejects.toThrow(
+    await expect(createServer({ port: 0, data, logger, waitForData: 1 }).start()).rejects.toThrow(
       'is in use',
     );
     await first.server.stop();

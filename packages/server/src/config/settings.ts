@@ -243,7 +243,7 @@ export function secretFileEnvOf(name: keyof Settings): string | undefined {
 
 /** The units of a setting. The name tells them: `stallTimeoutMs`, `publishBytesMax`. */
 export function unitsOf(name: keyof Settings): Units | undefined {
-  if (/Ms(?:Max)?$/.test(name)) return timeUnits;
+  if (/Ms(?:Max)?$/.test(name) || name === 'waitForData') return timeUnits;
   return /Bytes(?:Max)?$/.test(name) ? sizeUnits : undefined;
 }
 

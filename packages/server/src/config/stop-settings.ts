@@ -4,7 +4,7 @@ import type { SettingKind } from './setting-kind.ts';
 export interface StopSettings {
   readonly stopNoticeMs: number;
   readonly drainTimeoutMs: number;
-  readonly waitForDataMs: number;
+  readonly waitForData: number;
 }
 
 const hourMs = 3_600_000;
@@ -27,7 +27,7 @@ export const stopSettingKinds: { readonly [K in keyof StopSettings]: SettingKind
     about:
       'How long a stop waits at most for publishes to be stored and for clients to read what waits for them. It comes after stopNoticeMs.',
   },
-  waitForDataMs: {
+  waitForData: {
     group: 'storage',
     default: 0,
     min: 0,

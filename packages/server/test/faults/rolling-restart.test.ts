@@ -37,7 +37,7 @@ it('when a server behind nginx is replaced on its data directory again and again
   const random = seeded('replaced');
   const data = temporaryDirectory();
   const ports = [await freePort(), await freePort()];
-  const flags = ['--trust-proxy', '127.0.0.1', flagOf('waitForDataMs'), '60000'];
+  const flags = ['--trust-proxy', '127.0.0.1', flagOf('waitForData'), '60000'];
   const optionsOf = (at: number): ServeOptions => ({ data, port: ports[at % 2] ?? 0, flags });
   let { server, url: first } = await startServerProcess(optionsOf(0));
   await declareTopics(first, topics);

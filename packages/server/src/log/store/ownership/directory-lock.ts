@@ -242,6 +242,6 @@ async function sizeOf(path: string): Promise<number | undefined> {
 function inUse(directory: string, owner: string): DataDirectoryError {
   return new DirectoryInUseError(
     `The data directory '${directory}' is in use by another server (${owner}).`,
-    'Stop that server first, let this one wait for it (`waitForDataMs`), or name another directory.',
+    'Stop that server first, let this one wait for it (`waitForData`), or name another directory.',
   );
 }
