@@ -26,11 +26,10 @@ export function buildCommandLine(): Command {
     .showSuggestionAfterError()
     .exitOverride();
   program.commandsGroup('Server:');
-  for (const add of [addServe, addInit, addConfig, addToken, addStore]) add(program);
+  const servers = [addServe, addInit, addConfig, addToken, addStore, addDoctor, addBench];
+  for (const add of servers) add(program);
   program.commandsGroup('Messages:');
   for (const add of [addSub, addPub, addHistory, addTopics]) add(program);
-  program.commandsGroup('Examine:');
-  for (const add of [addDoctor, addBench]) add(program);
   program.commandsGroup('More:');
   addCompletion(program);
   program

@@ -1,7 +1,7 @@
 import { styleText } from 'node:util';
 import { escapeControls } from './display-text.ts';
 
-export type Style = 'bold' | 'dim' | 'cyan';
+export type Style = 'bold' | 'dim' | 'cyan' | 'green' | 'red' | 'yellow';
 
 /**
  * Writes lines to the standard output. In a terminal, control characters are escaped.

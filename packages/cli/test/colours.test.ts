@@ -8,7 +8,7 @@ const escape = String.fromCharCode(27);
 function inTerminal(command: string, environment = ''): Terminal {
   return new Terminal(
     `env -u FORCE_COLOR -u NO_COLOR ${environment} TERM=screen '${process.execPath}' '${fanfarePath}' ${command}`,
-    { width: 100, height: 40 },
+    { width: 100, height: 60 },
   );
 }
 

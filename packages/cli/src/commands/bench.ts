@@ -21,9 +21,7 @@ const messageBytesMax = 1_048_576;
 export function addBench(program: Command): void {
   const command = program
     .command('bench')
-    .description(
-      'Measure how fast a server delivers messages, and count lost and repeated ones. The server can be any server of the lab contract.',
-    )
+    .description('Measure latencies of any server, and count lost messages.')
     .addArgument(urlArgument())
     .addOption(countOption('--subscribers <n>', 'number of Socket.IO clients', 10))
     .addOption(countOption('--publishers <n>', 'number of HTTP connections that publish', 1))

@@ -12,7 +12,7 @@ SIGTERM.`;
 export function addDoctor(program: Command): void {
   const command = program
     .command('doctor')
-    .description('Find out why clients cannot connect to a Socket.IO server, and print what to do.')
+    .description('Find out why Socket.IO clients cannot connect, and what to do.')
     .addArgument(urlArgument())
     .addOption(
       new Option(

@@ -15,8 +15,6 @@ export interface ProbeAnswer {
   /** The values of a header, one for each line that the server sent. */
   valuesOf(header: string): readonly string[];
   readonly body: string;
-  /** Whether all of the body came, or enough of it. */
-  readonly isWhole: boolean;
   readonly elapsedMs: number;
   /** When it came, by our clock. */
   readonly receivedAt: number;
@@ -55,31 +53,31 @@ export function probe(target: Target, url: string, options: Probe = {}): Promise
       const encoded = response.headers['content-encoding'];
       const text = encoded === 'gzip' || encoded === 'deflate' ? response.pipe(createUnzip()) : response;
       let got = '';
-      const end = (isWhole: boolean): void => {
+      const end = (): void => {
         // Before a part of it is shown, which could end within a token.
-        resolve(answerOf(response, withoutTokens(got, target.token), isWhole, performance.now() - startedMs));
+        resolve(answerOf(response, withoutTokens(got, target.token), performance.now() - startedMs));
         sent.destroy();
       };
-      giveUp = () => end(false);
+      giveUp = end;
       text.setEncoding('utf8');
       text.on('data', (piece: string) => {
         got += piece;
-        if (isEnough(got) || got.length > bodyCharactersMax) end(true);
+        if (isEnough(got) || got.length > bodyCharactersMax) end();
       });
-      text.on('end', () => end(true));
+      text.on('end', end);
       // A response that was cut.
-      text.on('error', () => end(false));
-      response.on('error', () => end(false));
+      text.on('error', end);
+      response.on('error', end);
     });
     sent.end(body);
   });
 }
 
-function answerOf(response: IncomingMessage, body: string, isWhole: boolean, elapsedMs: number): ProbeAnswer {
+function answerOf(response: IncomingMessage, body: string, elapsedMs: number): ProbeAnswer {
   const { statusCode: status = 0, headers, rawHeaders } = response;
   const valuesOf = (header: string): readonly string[] =>
     rawHeaders.filter((_, at) => at % 2 === 1 && rawHeaders[at - 1]?.toLowerCase() === header);
-  return { status, headers, valuesOf, body, isWhole, elapsedMs, receivedAt: Date.now() };
+  return { status, headers, valuesOf, body, elapsedMs, receivedAt: Date.now() };
 }
 
 /** `HTTP 400: {"code":1,"message":"Session ID unknown"}` */

@@ -1,5 +1,4 @@
-import { styleText } from 'node:util';
-import { painted, print, printPainted } from '../output.ts';
+import { painted, print, printPainted, type Style } from '../output.ts';
 import type { Found, Result } from './check.ts';
 import type { Deployment } from './deployment.ts';
 import type { Finding, FindingCode } from './finding.ts';
@@ -65,9 +64,8 @@ export class Report {
     print(`    ${'Code:'.padEnd(7)}${code}`);
   }
 
-  #line(sign: string, style: 'green' | 'red' | 'yellow' | 'dim', name: string, text: string): void {
-    const shown = process.stdout.isTTY ? styleText(style, sign) : sign;
-    printPainted(`${shown} ${painted(`${name.padEnd(nameWidth)}${text}`)}`);
+  #line(sign: string, style: Style, name: string, text: string): void {
+    printPainted(`${painted(sign, style)} ${painted(`${name.padEnd(nameWidth)}${text}`)}`);
   }
 
   #membersOf(result: Result): object {
