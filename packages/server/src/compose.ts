@@ -102,14 +102,8 @@ export async function compose(
     throw error;
   });
   const { log, cluster, directory = known } = opened;
-  const { access, revocations } = composeAccess(settings, {
-    verifier,
-    identify,
-    rules,
-    store: log,
-    cluster,
-    now,
-  });
+  const accessParts = { verifier, identify, rules, store: log, cluster, now };
+  const { access, revocations } = composeAccess(settings, accessParts);
 
   // The sessions of an app's own Socket.IO server are the app's business.
   const nodes =

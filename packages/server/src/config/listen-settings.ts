@@ -5,6 +5,7 @@ export interface ListenSettings {
   readonly listen: string;
   readonly tlsCert: string;
   readonly tlsKey: string;
+  readonly adminListen: string;
 }
 
 export const listenKinds: { readonly [K in keyof ListenSettings]: SettingKind<ListenSettings[K]> } = {
@@ -24,5 +25,11 @@ export const listenKinds: { readonly [K in keyof ListenSettings]: SettingKind<Li
     group: 'network',
     default: '',
     about: 'File with the private key of tlsCert as PEM, not encrypted.',
+  },
+  adminListen: {
+    group: 'network',
+    default: '',
+    about:
+      'Second address for operators: HOST:PORT, or a port alone for 127.0.0.1. It serves /healthz, /readyz, /metrics and /stats without a token, so choose an address that only operators can reach. By default there is none; /healthz and /readyz are then on the main port, and so are /metrics and /stats, for admins.',
   },
 };

@@ -23,7 +23,6 @@ export interface Settings extends LimitSettings, ListenSettings, StopSettings {
   readonly origins: string;
   readonly trustProxy: string | number;
   readonly advertise: string;
-  readonly adminListen: string;
   readonly key: string;
   readonly keyFile: string;
   readonly keyAlgorithm: string;
@@ -83,12 +82,6 @@ export const settingKinds: { readonly [K in keyof Settings]: SettingKind<Setting
     default: '',
     about:
       'Address at which the other nodes reach this one, HOST:PORT, if several nodes are one Fanfare. The server listens on this port for other nodes only. By default it takes any free port, on the address of `host` or of the machine.',
-  },
-  adminListen: {
-    group: 'network',
-    default: '',
-    about:
-      'Second address for operators: HOST:PORT, or a port alone for 127.0.0.1. It serves /healthz, /readyz, /metrics and /stats without a token, so choose an address that only operators can reach. By default there is none; /healthz and /readyz are then on the main port, and so are /metrics and /stats, for admins.',
   },
   key: {
     group: 'access',

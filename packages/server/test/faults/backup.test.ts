@@ -195,11 +195,11 @@ describe('a backup of a server that runs', () => {
 
   it('the commands of docs/backup.md back up a running server, remove old backups, and restore the data', async () => {
     const parent = temporaryDirectory();
-    const [data, backups, bin] = [join(parent, 'data'), join(parent, 'backups'), join(parent, 'bin')];
-    for (const directory of [backups, bin]) mkdirSync(directory);
+    const [data, copies, bin] = [join(parent, 'data'), join(parent, 'copies'), join(parent, 'bin')];
+    for (const directory of [copies, bin]) mkdirSync(directory);
     symlinkSync(fanfarePath, join(bin, 'fanfare'));
     const run = (script: string): void => {
-      const adapted = script.replaceAll('/var/lib/fanfare', data).replaceAll('/backup', backups);
+      const adapted = script.replaceAll('/var/lib/fanfare', data).replaceAll('/backup', copies);
       execFileSync('sh', ['-c', adapted], {
         env: { ...process.env, PATH: `${bin}:${process.env['PATH']}` },
         stdio: ['ignore', 'inherit', 'ignore'],
@@ -214,12 +214,12 @@ describe('a backup of a server that runs', () => {
       ['fanfare-old', 20],
       ['fanfare-monday', 2],
     ] as const) {
-      mkdirSync(join(backups, name));
+      mkdirSync(join(copies, name));
       const time = Date.now() / 1_000 - days * 86_400;
-      utimesSync(join(backups, name), time, time);
+      utimesSync(join(copies, name), time, time);
     }
     run(nightly);
-    const [today = '', ...others] = readdirSync(backups).toSorted();
+    const [today = '', ...others] = readdirSync(copies).toSorted();
     expect(today).toMatch(/^fanfare-\d{4}-\d\d-\d\d$/);
     expect(others).toEqual(['fanfare-monday']);
     await publishHttp(url, { topic: 'news', message: 'after the backup' });

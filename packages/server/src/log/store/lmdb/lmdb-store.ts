@@ -10,9 +10,10 @@ import {
 import { dataFile, lockFile } from '../directory/file-names.ts';
 import { copyWithin } from './copy-within.ts';
 import { FreeSpace } from './free-space.ts';
+import { bytesMax } from './growth.ts';
 import { failureOf } from './write-failure.ts';
 import { changesFrom, format, readFormat } from '../migration/format.ts';
-import { firstKey, LmdbFile, pageSize, type Change } from './lmdb-file.ts';
+import { firstKey, LmdbFile, type Change } from './lmdb-file.ts';
 import { checkHeader, fingerprintOf } from '../check/meta-pages.ts';
 import { ownerKey, ownerTable, ownerRemoval } from '../ownership/owner-table.ts';
 import { logStateChanges, readLogState } from './log-state.ts';
@@ -305,15 +306,4 @@ function removes({ chunks, topics, removedChunks, removedTopics }: StoreCommit):
 function damagedAfter(topic: TopicNumber, block: number, next: number): LogDamagedError {
   const cause = new Error(`The next block is ${next}.`);
   return damaged(`the data after block ${block} of topic number ${topic}`, cause);
-}
-
-/**
- * The maximum growth of the file, in bytes. Each change can copy its page. A value of more than a quarter
- * page has pages of its own. The rest is for the trees' other pages, and for LMDB's list of free pages.
- */
-function bytesMax(changes: readonly Change[]): number {
-  let bytes = (16 + changes.length * 1.25) * pageSize;
-  for (const { value } of changes)
-    bytes += value && value.length > pageSize / 4 ? value.length + pageSize : 0;
-  return bytes;
 }
