@@ -1,4 +1,4 @@
-import { access } from 'node:fs/promises';
+import { access, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataDirectoryError } from '../log/store/directory/data-directory.ts';
 import { dataFile } from '../log/store/directory/file-names.ts';
@@ -16,14 +16,38 @@ export type OpenStoreOptions = Pick<LmdbStoreOptions, 'onDamage' | 'onWait'>;
 export async function openStore(directory: string, options: OpenStoreOptions = {}): Promise<LmdbStore> {
   await expectStore(directory);
   const snapshot = await requestSnapshot(directory);
-  const from = snapshot?.directory ?? directory;
+  if (!snapshot) return openForReading(directory, options);
+  const before = await identityOf(snapshot.directory);
   try {
-    const onClosed = (): void => snapshot?.release();
-    return await openLmdbStore(from, { ...options, onClosed, isReadOnly: true, allowNetworkStorage: true });
+    const { release: onClosed } = snapshot;
+    const store = await openForReading(snapshot.directory, { ...options, onClosed });
+    if ((await identityOf(snapshot.directory)) === before) return store;
+    await store.close();
+    throw new Error('It was removed.');
   } catch (error) {
-    snapshot?.release();
-    throw error;
+    snapshot.release();
+    const isThere = before !== undefined && (await identityOf(snapshot.directory)) === before;
+    throw isThere ? error : snapshotRemoved(directory, error);
   }
+}
+
+function openForReading(directory: string, options: LmdbStoreOptions): Promise<LmdbStore> {
+  return openLmdbStore(directory, { ...options, isReadOnly: true, allowNetworkStorage: true });
+}
+
+async function identityOf(directory: string): Promise<number | undefined> {
+  return stat(join(directory, dataFile)).then(
+    ({ ino }) => ino,
+    () => undefined,
+  );
+}
+
+/** A server that stops removes its snapshots. */
+function snapshotRemoved(directory: string, cause: unknown): DataDirectoryError {
+  return new DataDirectoryError(
+    `The server that uses '${directory}' has stopped meanwhile, and has removed its snapshot. Try again.`,
+    { cause },
+  );
 }
 
 /** @throws DataDirectoryError if the directory has no store */

@@ -86,6 +86,15 @@ async function formatOf(directory: string): Promise<number | undefined> {
   return found;
 }
 
+/** A server whose data takes some time to copy. */
+async function startFilled(data: string): ReturnType<typeof startServerProcess> {
+  const started = await startServerProcess({ data, port: 0 });
+  await declareTopics(started.url, ['large']);
+  for (let at = 0; at < 30; at++)
+    await publishHttp(started.url, { topic: 'large', message: 'x'.repeat(900_000) });
+  return started;
+}
+
 const quiet = { warn: (): void => {}, error: (): void => {} };
 
 describe('a backup of a server that runs', () => {
@@ -178,9 +187,7 @@ describe('a backup of a server that runs', () => {
   it('a backup that is killed leaves nothing that has the name of a backup, and the server removes its snapshot', async () => {
     const data = join(temporaryDirectory(), 'data');
     const target = join(temporaryDirectory(), 'backup');
-    const { url } = await startServerProcess({ data, port: 0 });
-    await declareTopics(url, ['large']);
-    for (let at = 0; at < 30; at++) await publishHttp(url, { topic: 'large', message: 'x'.repeat(900_000) });
+    const { url } = await startFilled(data);
     const program = fanfare('store', 'backup', data, target);
     await until('the server makes a snapshot', () => snapshotsIn(data).length > 0);
     process.kill(-(program.process.pid ?? 0), 'SIGKILL');
@@ -191,6 +198,20 @@ describe('a backup of a server that runs', () => {
     await expectNoSnapshots(data);
     expect(await publishHttp(url, { topic: 'large', message: 'still' })).toMatchObject([{ kind: 'ok' }]);
     expect(await outcome(fanfare('store', 'backup', data, target))).toMatchObject({ code: 0 });
+  });
+
+  it('a server that stops during a backup ends as always, and the backup is whole or does not exist', async () => {
+    const data = join(temporaryDirectory(), 'data');
+    const target = join(temporaryDirectory(), 'backup');
+    const { server } = await startFilled(data);
+    const program = fanfare('store', 'backup', data, target);
+    await until('the server makes a snapshot', () => snapshotsIn(data).length > 0);
+    await terminate(server);
+    const { code, stderr } = await outcome(program);
+    expect(snapshotsIn(data)).toEqual([]);
+    expect(existsSync(target), stderr).toBe(code === 0);
+    if (code === 0) expect(await outcome(fanfare('store', 'verify', target))).toMatchObject({ code: 0 });
+    else expect(stderr).toMatch(/Try again|cannot be written|There is no log/);
   });
 
   it('the commands of docs/backup.md back up a running server, remove old backups, and restore the data', async () => {

@@ -237,6 +237,7 @@ export class LmdbFile implements SpaceUse {
    * @param isCompact - leaves out the free pages. Damaged pages can crash the process then
    */
   async copyTo(path: string, isCompact: boolean): Promise<void> {
+    if (this.#isClosed) throw new Error('The server is stopping.');
     const copying = this.#root.backup(path, isCompact);
     const ended = copying.catch(() => {});
     this.#copying.add(ended);

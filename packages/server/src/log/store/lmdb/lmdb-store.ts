@@ -94,7 +94,7 @@ export async function openLmdbStore(directory: string, options: LmdbStoreOptions
     const from = readFormat(file, directory);
     if (from === undefined) file.writeExclusively(() => changesFrom(opened, from));
     else if (from !== format && !isReadOnly) await migrate(from, { directory, file, space, onProgress });
-    if (!isReadOnly) beginEpochOfCopy(opened, onNewEpoch);
+    if (!isReadOnly) await beginEpochOfCopy(opened, space, onNewEpoch);
     await syncDirectory(directory);
     lock.snapshots.serve((path) => copyWithin(opened, directory, path));
     lock.lease.watch(opened.files);
