@@ -13,8 +13,8 @@ import type { MessagePath } from '../message-path/message-path.ts';
 import type { RequestLogger } from '../observability/unexpected-failure.ts';
 import { decodeUtf8, kindOf } from './body.ts';
 import { closeLingering } from './lingering-close.ts';
-import { toRefusal } from './problem.ts';
-import { publishResponse } from './publish-response.ts';
+import { toRefusal, type RouteResponse } from './problem.ts';
+import { jsonType, publishResponse, textType } from './publish-response.ts';
 import { idOf } from './request-fields.ts';
 import { throwLater } from './request-reader.ts';
 import { endWhenStalled } from './response-limits.ts';
@@ -23,7 +23,7 @@ export interface PublishHandlerOptions {
   readonly path: Pick<MessagePath, 'publishTo'>;
   readonly access: Access;
   readonly addresses: ClientAddresses;
-  readonly node: Pick<NodeInside, 'order'>;
+  readonly node: Pick<NodeInside, 'order' | 'textSender'>;
   readonly publishBytesMax: number;
   readonly stallTimeoutMs: number;
   readonly refuse: Refuse;
@@ -56,7 +56,10 @@ const headersOfAll: readonly string[] = Object.entries(ownHeaders).flat();
  */
 export function publishHandler(options: PublishHandlerOptions): PublishHandler {
   const { path, access, addresses, publishBytesMax, stallTimeoutMs, refuse, isDraining, otherwise } = options;
-  const { order } = options.node;
+  const { order, textSender } = options.node;
+  const senders = new Map(
+    [jsonType, textType].map((type) => [type, textSender([...headersOfAll, 'content-type', type])]),
+  );
   const bytesMax = Math.min(bodyBytesMax, publishBytesMax);
   /** The responses after which others are due on their connections. */
   const followed = new WeakSet<ServerResponse>();
@@ -100,7 +103,16 @@ export function publishHandler(options: PublishHandlerOptions): PublishHandler {
 
   function answer(response: ServerResponse, result: PublishResult | FanfareError, isJson: boolean): void {
     const { socket } = response.req;
-    const { status, type, body, headers } = publishResponse(result, isJson);
+    const content = publishResponse(result, isJson);
+    const sendText = content.status === 200 && !isDraining() ? senders.get(content.type) : undefined;
+    if (sendText) sendText(response, content.body);
+    else send(response, content);
+    // Usually the kernel has taken it.
+    if (socket.writableLength > 0) endWhenStalled(response, stallTimeoutMs, order);
+  }
+
+  function send(response: ServerResponse, { status, type, body, headers }: RouteResponse): void {
+    const { socket } = response.req;
     const bytes = Buffer.byteLength(body);
     const head: (string | number)[] = [...headersOfAll];
     if (headers) head.push(...Object.entries(headers).flat());
@@ -112,8 +124,6 @@ export function publishHandler(options: PublishHandlerOptions): PublishHandler {
     head.push('content-length', bytes);
     // Node writes the head and the body of ASCII characters as one string.
     response.writeHead(status, head as string[]).end(body, bytes === body.length ? 'latin1' : 'utf8');
-    // Usually the kernel has taken it.
-    if (socket.writableLength > 0) endWhenStalled(response, stallTimeoutMs, order);
   }
 
   return handle;

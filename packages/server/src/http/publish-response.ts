@@ -1,8 +1,8 @@
 import { FanfareError, type PublishResult } from '@fanfare/protocol';
 import { problemResponse, type RouteResponse } from './problem.ts';
 
-const jsonType = 'application/json; charset=utf-8';
-const textType = 'text/plain; charset=utf-8';
+export const jsonType = 'application/json; charset=utf-8';
+export const textType = 'text/plain; charset=utf-8';
 
 /**
  * The response to the publish of one message. Without `asJson` it is that of the lab contract (PROTOCOL.md

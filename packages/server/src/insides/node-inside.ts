@@ -2,6 +2,8 @@ import { ServerResponse, type IncomingMessage, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Logger } from '../observability/logger.ts';
+import { sendByNode, sendWithCachedHead, tryCachedHeads, type TextSender } from './cached-heads.ts';
+import { dump, tryDiscarding } from './discarding.ts';
 import { connectInMemory, untilTurn } from './memory-connection.ts';
 import { get, rehearse } from './node-rehearsal.ts';
 import { expectSame, isAsKnown, type Trial } from './trial.ts';
@@ -23,6 +25,8 @@ export interface NodeInside {
   readonly allowHalfClosed: typeof allowHalfClosed | undefined;
   /** Discards the rest of a body as it arrives. */
   readonly discard: (request: IncomingMessage) => void;
+  /** Sends responses that differ only in their bodies. */
+  readonly textSender: TextSender;
 }
 
 /** The order in which pipelined requests of a connection are answered. */
@@ -130,10 +134,6 @@ export function allowHalfClosed(server: Server): void {
   (server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true;
 }
 
-function dump(request: IncomingMessage): void {
-  (request as unknown as { _dump(): void })._dump();
-}
-
 /** Runs the trials with the HTTP server of this Node. */
 export async function tryNode(logger: Logger): Promise<NodeInside> {
   const works = async (trial: Trial): Promise<boolean> => isAsKnown(trial, logger);
@@ -173,6 +173,11 @@ export async function tryNode(logger: Logger): Promise<NodeInside> {
     instead: 'The rest of a refused body takes time until it has arrived.',
     run: tryDiscarding,
   });
+  const cachesHeads = await works({
+    inside: "Node's text of the head of a response",
+    instead: 'Each response to a publish takes more time.',
+    run: tryCachedHeads,
+  });
   return {
     order: hasOrder ? orderOfNode : new WatchedOrder(),
     partsReads,
@@ -180,6 +185,7 @@ export async function tryNode(logger: Logger): Promise<NodeInside> {
     setUpgradeRule: hasRule ? setUpgradeRule : undefined,
     allowHalfClosed: halfCloses ? allowHalfClosed : undefined,
     discard: dumps ? dump : (request) => void request.resume(),
+    textSender: cachesHeads ? sendWithCachedHead : sendByNode,
   };
 }
 
@@ -288,21 +294,4 @@ async function tryHalfClosing(): Promise<void> {
   response.end('late');
   expectSame('the answer behind it', (await connection.answer()).endsWith('late'), true);
   await untilTurn('the end of the connection', () => connection.writableEnded);
-}
-
-async function tryDiscarding(): Promise<void> {
-  const { connection, exchange } = rehearse();
-  const arrived: string[] = [];
-  const onData = (piece: Buffer): void => void arrived.push(piece.toString());
-  connection.arrive('POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r\n\r\nabc');
-  const { request, response } = await exchange(1);
-  request.on('data', onData);
-  await untilTurn('the first half of a body', () => arrived.length > 0);
-  request.off('data', onData);
-  dump(request);
-  request.on('data', onData);
-  connection.arrive(`def${get}`);
-  response.end();
-  await exchange(2);
-  expectSame('what has come of a body', [arrived, request.complete], [['abc'], true]);
 }

@@ -11,7 +11,7 @@ import { hide, hideParser, InsideLog, prototypes, takesBodyOfOffer } from './bro
  * functions, the log has one line, and clients are served.
  */
 
-const { httpServer, request, stream } = prototypes;
+const { httpServer, request, response, stream } = prototypes;
 
 interface Started extends RunningServer {
   readonly log: InsideLog;
@@ -142,4 +142,22 @@ it('a server whose Node has another name for discarding a request refuses a body
     expect((await publish(url, { topic: 'news', message: 'x'.repeat(400_000) })).status).toBe(413);
   await expectToServe(url);
   log.expectOnly("Node's way to discard the rest of a request");
+});
+
+it('a server whose Node has another name for the head of a response answers publishes', async () => {
+  hide(response, '_header');
+  const { url, log } = await start();
+  const body = '{"topic":"numbers","message":0}';
+  const head = `POST /publish HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}`;
+  const socket = connectTo(url, '');
+  let answers = '';
+  socket.setEncoding('latin1').on('data', (piece: string) => (answers += piece));
+  for (let count = 1; count <= 3; count++) {
+    socket.write(`${head}\r\n\r\n${body}`);
+    await expect
+      .poll(() => answers.split("\r\n\r\nMessage published to topic 'numbers'").length - 1)
+      .toBe(count);
+  }
+  await expectToServe(url);
+  log.expectOnly("Node's text of the head of a response");
 });

@@ -11,6 +11,7 @@ const parser = "Node's parser of requests";
 const upgradeRule = "Node's rule for offers of an upgrade";
 const halfClosing = "Node's way to answer clients that have ended their side of a connection";
 const discarding = "Node's way to discard the rest of a request";
+const heads = "Node's text of the head of a response";
 
 type Broken = readonly [what: string, breakIt: () => void, inside: string];
 
@@ -20,6 +21,9 @@ const renamed: readonly Broken[] = [
   ["a connection's _httpMessage", () => hide(stream, '_httpMessage'), order],
   ["a request's _dump", () => hide(request, '_dump'), discarding],
   ["a server's httpAllowHalfOpen", () => hide(httpServer, 'httpAllowHalfOpen'), halfClosing],
+  ["a response's _header", () => hide(response, '_header'), heads],
+  ["a response's _keepAliveTimeout", () => hide(response, '_keepAliveTimeout'), heads],
+  ["a response's _maxRequestsPerSocket", () => hide(response, '_maxRequestsPerSocket'), heads],
 ];
 
 const rule: Broken = [
@@ -68,6 +72,34 @@ const changed: readonly Broken[] = [
           },
       ),
     parser,
+  ],
+  [
+    'Node sends the head of a response up to its last line',
+    () =>
+      replace(
+        response,
+        '_send',
+        (send: (...args: unknown[]) => boolean) =>
+          function (this: object, ...args) {
+            const { _header: head } = this as { _header: string | null };
+            if (head !== null) Object.assign(this, { _header: head.replace(/(?<=\r\n\r\n)[^]*/, '') });
+            return send.apply(this, args);
+          },
+      ),
+    heads,
+  ],
+  [
+    'Node ends no response that got its head in another way',
+    () =>
+      replace(
+        response,
+        'end',
+        (end: (...args: unknown[]) => object) =>
+          function (this: object, ...args) {
+            return args.length === 0 && 'statusMessage' in this ? this : end.apply(this, args);
+          },
+      ),
+    heads,
   ],
   ['Node discards nothing', () => replace(request, '_dump', () => function () {}), discarding],
 ];

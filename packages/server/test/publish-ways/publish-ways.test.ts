@@ -6,6 +6,7 @@ import type { PublishHandler } from '../../src/http/publish-handler.ts';
 import { secret, tokenFor } from '../access/tokens.ts';
 import { strictLogger } from '../harness.ts';
 import { inputsOf } from '../hostile/fuzz.ts';
+import { hide, InsideLog, prototypes } from '../insides/broken.ts';
 import { converse, converseOverTcp, type Answered } from './conversation.ts';
 import { requests, topics, type SentRequest, type Tokens } from './requests.ts';
 
@@ -17,6 +18,7 @@ const ways = vi.hoisted(() => ({
   handled: 0,
   declined: 0,
   givenBack: 0,
+  cachedHeads: 0,
 }));
 
 vi.mock(import('../../src/http/publish-handler.ts'), async (original) => {
@@ -43,6 +45,10 @@ const counted: Change = (handle) => (request, response) => {
   const isHandled = handle(request, response);
   if (isHandled) ways.handled++;
   else ways.declined++;
+  response.once('finish', () => {
+    // Only a head that was cached has the body too.
+    if (!String(Reflect.get(response, '_header')).endsWith('\r\n\r\n')) ways.cachedHeads++;
+  });
   return isHandled;
 };
 
@@ -57,6 +63,8 @@ let tokens: Tokens;
 beforeAll(async () => {
   // Batches yield when they have taken long. Then the order of events would be random.
   vi.spyOn(performance, 'now').mockReturnValue(0);
+  // In each second, the heads of responses are made anew.
+  vi.spyOn(Date, 'now').mockReturnValue(time);
   const bearer = async (claims: Parameters<typeof tokenFor>[0]): Promise<string> =>
     `Bearer ${await tokenFor(claims)}`;
   const publish = ['**'];
@@ -68,7 +76,9 @@ beforeAll(async () => {
   };
 });
 
-beforeEach(() => Object.assign(ways, { change: undefined, handled: 0, declined: 0, givenBack: 0 }));
+beforeEach(() =>
+  Object.assign(ways, { change: undefined, handled: 0, declined: 0, givenBack: 0, cachedHeads: 0 }),
+);
 
 interface Kind {
   /** Whether the identity of a client is never known at once. */
@@ -167,8 +177,23 @@ describe('publishes with and without Fastify', { timeout }, () => {
       expect(ways.declined).toBeGreaterThan(100);
       expect(ways.handled > 100).toBe(isAlwaysFastify !== true);
       expect(ways.givenBack > 10).toBe(isAlwaysFastify !== true);
+      expect(ways.cachedHeads > 10).toBe(isAlwaysFastify !== true);
     },
   );
+
+  it('random publishes get the same bytes with and without Fastify if heads cannot be cached', async () => {
+    hide(prototypes.response, '_header');
+    const logs = [new InsideLog(), new InsideLog()] as const;
+    const one = await attached({ logger: logs[0] }, counted);
+    const other = await attached({ logger: logs[1] }, without);
+    await fc.assert(
+      fc.asyncProperty(requests(undefined), (sent) => expectSame(one, other, sent)),
+      { seed, numRuns: inputsOf(100) },
+    );
+    expect(ways.handled).toBeGreaterThan(20);
+    expect(ways.cachedHeads).toBe(0);
+    for (const log of logs) log.expectOnly("Node's text of the head of a response");
+  });
 
   it('random publishes over TCP get the same bytes with and without Fastify', async () => {
     const one = await listening(counted);
@@ -180,6 +205,7 @@ describe('publishes with and without Fastify', { timeout }, () => {
     );
     expect(ways.handled).toBeGreaterThan(20);
     expect(ways.declined).toBeGreaterThan(20);
+    expect(ways.cachedHeads).toBeGreaterThan(0);
   });
 
   const changes: Readonly<Record<string, Change>> = {
