@@ -19,7 +19,7 @@ export async function openStore(directory: string, options: OpenStoreOptions = {
   if (!snapshot) return openForReading(directory, options);
   const before = await identityOf(snapshot.directory);
   try {
-    const { release: onClosed } = snapshot;
+    const onClosed = (): void => snapshot.release();
     const store = await openForReading(snapshot.directory, { ...options, onClosed });
     if ((await identityOf(snapshot.directory)) === before) return store;
     await store.close();
