@@ -133,6 +133,27 @@ Times (settings with \`Ms\` in their names) are whole numbers with the unit \`ms
 a machine can read flags, so put secrets into files: \`keyFile\` names a file with a key, and the environment variable
 \`FANFARE_REDIS_FILE\` a file with the value of \`redis\`. White space around the value does not count.
 
+## Reload
+
+The server reads its settings again on SIGHUP, and on \`POST /reload\`, which needs a token with \`admin\` if the server has a key:
+
+    kill -HUP $(pidof -s node)
+    curl -X POST http://localhost:5000/reload -H "Authorization: Bearer $TOKEN"
+
+Flags and the environment stay those of the start, so change the file. In a terminal, SIGHUP means that the terminal is closed,
+and stops the server.
+
+- The column \`a change needs a\` of the table says which settings a reload changes: rules, keys, origins, limits and the level of
+  the log. The answer lists them in \`changed\`, and in \`needRestart\` those that still have their old values.
+- A reload is atomic. If the file cannot be read, or any setting or key is wrong, nothing changes. The server logs all problems,
+  and \`POST /reload\` responds with them (\`settings_invalid\`).
+- No connection is dropped. After a change of keys, connections stay until their tokens expire. After a change of rules, a
+  subscription that is no longer allowed ends with \`not_authorized\`.
+- A lower limit does not end what exists: open connections, topics and subscriptions stay. WebSockets that are open keep the
+  maximum size of a packet from their handshake, and streams the stall timeout with which they began. A changed rate begins anew.
+- Turning tokens on or off (the first key, or none any more) needs a restart.
+- Each of several nodes has its own settings, so reload all of them. Until then, \`/readyz\` has a warning.
+
 ## Limits
 
 Everything that clients can make the server do has a limit. A refused request gets a code of PROTOCOL.md §6, and changes nothing.
@@ -186,7 +207,7 @@ the subject of the client (PROTOCOL.md 7.6). For example:
 
 With this rule, Ann can read the topics below \`inbox/ann\`. Other clients can read them only if their tokens allow it.
 
-A changed rule applies from the next start of the server. If a topic kept nothing before and keeps messages now, clients that
+After a reload or a restart, changed rules also apply to the messages that are stored already. If a topic kept nothing before and keeps messages now, clients that
 resume from an earlier offset are told that messages are missing.
 `;
     await expect(page).toMatchFileSnapshot(fileURLToPath(new URL('docs/configuration.md', root)));

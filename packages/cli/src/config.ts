@@ -20,21 +20,21 @@ export interface GivenSettings {
 /**
  * Reads the settings of flags, the environment and the file.
  *
- * @throws CommandError with all problems
+ * @throws SettingsError with all problems
  */
 export async function readSettings({ path, flags }: GivenSettings): Promise<ExplainedSettings> {
   const file = path === undefined || path === '' ? undefined : await readSettingsFile(path);
-  try {
-    return explainSettings({ flags, env: process.env, ...(file && { file }) });
-  } catch (error) {
-    if (error instanceof SettingsError) throw new CommandError(exitCodes.usage, error.message);
-    throw error;
-  }
+  return explainSettings({ flags, env: process.env, ...(file && { file }) });
+}
+
+/** Ends the command if the settings are wrong. */
+export function endIfWrong(error: unknown): never {
+  throw error instanceof SettingsError ? new CommandError(exitCodes.usage, error.message) : error;
 }
 
 /** `fanfare config print` @throws CommandError if the settings are wrong */
 export async function runPrint(given: GivenSettings, isJson: boolean): Promise<void> {
-  const { settings, sources } = await readSettings(given);
+  const { settings, sources } = await readSettings(given).catch(endIfWrong);
   const rows = settingNames.map((setting) => ({
     setting,
     value: maskedValue(setting, settings[setting]),
@@ -60,7 +60,7 @@ export async function runPrint(given: GivenSettings, isJson: boolean): Promise<v
 
 /** `fanfare config check` @throws CommandError with all problems */
 export async function runCheck(given: GivenSettings): Promise<void> {
-  const { settings, sources } = await readSettings(given);
+  const { settings, sources } = await readSettings(given).catch(endIfWrong);
   const { problems, warnings } = checkSettings(settings);
   for (const warning of warnings) say(`Warning: ${warning}`);
   if (problems.length > 0) throw new CommandError(exitCodes.usage, problems.join('\n'));

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { isatty } from 'node:tty';
 import {
+  checkSettings,
   createServer,
   DataDirectoryError,
   LogDamagedError,
@@ -9,7 +10,7 @@ import {
 } from '@fanfare/server';
 import { hasKey, settingKinds } from '@fanfare/server/settings';
 import { commandName, shellWord } from './command-name.ts';
-import { readSettings } from './config.ts';
+import { endIfWrong, readSettings } from './config.ts';
 import { withoutPassword } from './display-text.ts';
 import { CommandError, exitCodes } from './exit-codes.ts';
 import { painted, printPainted } from './output.ts';
@@ -26,12 +27,17 @@ export async function runServe(
   flags: Readonly<Record<string, unknown>>,
   configPath: string | undefined,
 ): Promise<void> {
-  const { settings: given } = await readSettings({ flags, path: configPath });
-  // An absolute path: a person who reads it in a log may be in another directory.
-  const settings = given.redis === '' ? { ...given, data: resolve(given.data) } : given;
-  const server = createServer(settings);
+  const read = async (): Promise<Settings> => {
+    const { settings: given } = await readSettings({ flags, path: configPath });
+    const { problems } = checkSettings(given);
+    if (problems.length > 0) throw new SettingsError(problems);
+    // An absolute path: a person who reads it in a log may be in another directory.
+    return given.redis === '' ? { ...given, data: resolve(given.data) } : given;
+  };
+  const settings = await read().catch(endIfWrong);
+  const server = createServer({ ...settings, readSettings: read });
   // Before the greeting: a program that reads it may send a signal at once.
-  const ended = signalled();
+  const ended = signalled(() => void server.reload().catch(() => {}));
   let hasEnded = false;
   // This also ends a start that waits for the data directory.
   void ended.then(() => {
@@ -148,8 +154,12 @@ const exitCodeOf = {
   SIGHUP: exitCodes.hungUp,
 } as const;
 
-/** A second signal ends the program at once. */
-function signalled(): Promise<void> {
+/**
+ * Waits for the signal to stop. A second one ends the program at once.
+ *
+ * @param reload - called on SIGHUP without a terminal
+ */
+function signalled(reload: () => void): Promise<void> {
   return new Promise((ended) => {
     let isEnding = false;
     const onSignal = (signal: NodeJS.Signals): void => {
@@ -159,19 +169,13 @@ function signalled(): Promise<void> {
     };
     process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
     // A closing terminal sends SIGHUP. For a daemon, the signal means by custom: read the settings again.
-    process.on('SIGHUP', isInTerminal() ? onSignal : sayIgnored);
+    process.on('SIGHUP', isInTerminal() ? onSignal : reload);
     // Without a listener for SIGUSR1, Node would open a port for debuggers.
-    process.on('SIGUSR1', sayIgnored);
+    process.on('SIGUSR1', () => console.error('SIGUSR1 is ignored: the server opens no debugger port.'));
   });
 }
 
 /** False under `nohup`, which replaces the terminal by a file. */
 function isInTerminal(): boolean {
   return [0, 1, 2].some((descriptor) => isatty(descriptor));
-}
-
-function sayIgnored(signal: NodeJS.Signals): void {
-  const why =
-    signal === 'SIGHUP' ? 'settings are read only at the start' : 'the server opens no debugger port';
-  console.error(`${signal} is ignored: ${why}.`);
 }

@@ -61,6 +61,15 @@ key: ${secret.slice(0, 9)}
     expect(stderr).not.toContain(secret.slice(0, 9));
   });
 
+  it('fanfare config check reports a wrong value of the file even if a flag overrides it', async () => {
+    const path = written('port: many\n');
+    expect(await run(['config', 'check', path, '--port', '5001'])).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: `port in ${path}:1 must be a whole number from 0 to 65535, not "many".\n`,
+    });
+  });
+
   it('fanfare config check says so when there is no problem', async () => {
     const path = written('port: 5001\ndata: messages\n');
     expect(await run(['config', 'check', path])).toEqual({

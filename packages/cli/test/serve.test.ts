@@ -105,12 +105,42 @@ describe('fanfare serve', () => {
     await expect.poll(() => isRunning(closed.pid)).toBe(false);
   });
 
-  it('fanfare serve goes on after SIGHUP without a terminal, and after SIGUSR1, which opens no port for debuggers', async () => {
+  it('fanfare serve reads its settings again on SIGHUP without a terminal, or keeps them and says what is wrong', async () => {
+    const config = write(join(temporaryDirectory(), 'fanfare.yaml'), 'topicsMax: 1\n');
+    const { program, url } = await serving('--port', '0', '--config', config);
+    const declare = async (topic: string): Promise<number> =>
+      (await fetch(`${url}/topics/${topic}`, { method: 'PUT', headers: { connection: 'close' } })).status;
+    expect([await declare('a'), await declare('b')]).toEqual([201, 429]);
+    write(config, 'topicsMax: 2\nport: x\n');
+    program.process.kill('SIGHUP');
+    await program.says(`port in ${config}:2 must be a whole number from 0 to 65535`, 'stderr');
+    expect(await declare('b')).toBe(429);
+    write(config, 'topicsMax: 2\nidWindowMs: 1h\n');
+    program.process.kill('SIGHUP');
+    await program.says('The settings were reloaded. Some changes need a restart.', 'stderr');
+    expect(program.stderr).toContain('"changed":["topicsMax"],"needRestart":["idWindowMs"]');
+    expect(await declare('b')).toBe(201);
+    program.process.kill('SIGTERM');
+    expect((await outcome(program)).code).toBe(0);
+  });
+
+  it('fanfare serve logs only errors with --log-level error, until a reload', async () => {
+    const config = write(join(temporaryDirectory(), 'fanfare.yaml'), 'logLevel: error\n');
+    const { program } = await serving('--port', '0', '--config', config);
+    program.process.kill('SIGHUP');
+    write(config, 'logLevel: loud\n');
+    program.process.kill('SIGHUP');
+    await program.says('must be one of info, warn, error, silent', 'stderr');
+    expect(program.stderr).not.toContain('The settings were reloaded');
+    write(config, 'logLevel: info\n');
+    program.process.kill('SIGHUP');
+    await program.says('"changed":["logLevel"]', 'stderr');
+  });
+
+  it('fanfare serve goes on after SIGUSR1, which opens no port for debuggers', async () => {
     const { program, url } = await serving('--port', '0');
-    for (const signal of ['SIGHUP', 'SIGUSR1'] as const) {
-      program.process.kill(signal);
-      await program.says(`${signal} is ignored: `, 'stderr');
-    }
+    program.process.kill('SIGUSR1');
+    await program.says('SIGUSR1 is ignored: ', 'stderr');
     expect((await fetch(url, { headers: { connection: 'close' } })).status).toBe(200);
     program.process.kill('SIGTERM');
     const { code, stderr } = await outcome(program);

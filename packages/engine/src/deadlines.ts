@@ -4,13 +4,14 @@
  * cost every idle connection some hundred bytes.
  */
 export class Deadlines<T> {
-  readonly #ms: number;
+  readonly #ms: () => number;
   readonly #onDue: (item: T) => void;
   readonly #dueAt = new Map<T, number>();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(ms: number, onDue: (item: T) => void) {
-    this.#ms = ms;
+  /** @param ms - the time; a function if it can change */
+  constructor(ms: number | (() => number), onDue: (item: T) => void) {
+    this.#ms = typeof ms === 'number' ? () => ms : ms;
     this.#onDue = onDue;
   }
 
@@ -21,8 +22,9 @@ export class Deadlines<T> {
   /** If the item was added before, its time begins anew. */
   add(item: T): void {
     this.#dueAt.delete(item);
-    this.#dueAt.set(item, performance.now() + this.#ms);
-    if (!this.#timer) this.#wait(this.#ms);
+    const ms = this.#ms();
+    this.#dueAt.set(item, performance.now() + ms);
+    if (!this.#timer) this.#wait(ms);
   }
 
   delete(item: T): void {

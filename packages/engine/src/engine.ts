@@ -41,7 +41,7 @@ export class Engine<I> {
   readonly #app: App<I>;
   readonly #router: SessionRouter | undefined;
   readonly #sessions = new Map<string, Session>();
-  readonly #webSockets: WebSocketServer;
+  #webSockets: WebSocketServer;
   readonly #parts: SessionParts;
   readonly #paths: ReadonlySet<string>;
   #onEmpty = (): void => {};
@@ -59,6 +59,12 @@ export class Engine<I> {
     });
     const path = all.path.replace(/\/$/, '');
     this.#paths = new Set([path, `${path}/`]);
+  }
+
+  /** Changes options. Open WebSockets keep the limit of a packet that they were told in their handshake. */
+  configure(changes: Partial<EngineOptions>): void {
+    Object.assign(this.#parts.options, changes);
+    this.#webSockets = createWebSocketServer(this.#parts.options);
   }
 
   /** Writes to the kernel past the streams of Node, if a trial shows that this works. @throws Error if not */
@@ -274,7 +280,8 @@ function partsOf<I>(app: App<I>, options: EngineOptions, onGone: SessionParts['o
     closingPolling: new Deadlines(Math.min(pollingCloseTimeoutMs, silenceMs), terminate),
     closingSoon: new Deadlines(options.closeTimeoutMs, terminate),
     onPolled: (deliveries) => app.polled?.(deliveries),
-    backlog: new Backlog({ ...options, sharedBytes: () => frames.bytes }),
+    // The same object, so that changed options count.
+    backlog: new Backlog(Object.assign(options, { sharedBytes: () => frames.bytes })),
     turns: new InboxTurns(options),
     heartbeats: new Heartbeats<Session>(options),
     logins: new Logins<Session>(options),

@@ -24,8 +24,9 @@ export class Logins<T extends PendingLogin> {
 
   constructor(options: EngineOptions) {
     this.#options = options;
-    this.#deadlines = new Deadlines(options.loginTimeoutMs, (session) =>
-      session.close('login timeout', 'The login took too long.'),
+    this.#deadlines = new Deadlines(
+      () => options.loginTimeoutMs,
+      (session) => session.close('login timeout', 'The login took too long.'),
     );
   }
 

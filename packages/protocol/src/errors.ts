@@ -20,6 +20,7 @@ export type ErrorCode =
   | 'storage_unavailable'
   | 'outcome_unknown'
   | 'log_damaged'
+  | 'settings_invalid'
   | 'draining';
 
 interface ErrorKind {
@@ -57,6 +58,7 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorKind>> = {
   storage_unavailable: { status: 503, title: 'The log cannot be written', retryable: true },
   outcome_unknown: { status: 503, title: 'The request may or may not have taken effect', retryable: true },
   log_damaged: { status: 500, title: 'Messages in the log are damaged', retryable: false },
+  settings_invalid: { status: 422, title: 'The settings are wrong', retryable: false },
   draining: { status: 503, title: 'The server is shutting down', retryable: true },
 };
 

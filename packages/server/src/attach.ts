@@ -1,6 +1,5 @@
 import type { Server as HttpServer } from 'node:http';
 import { compose, type Composed, type ComposeParts } from './compose.ts';
-import { originsOf } from './config/origins.ts';
 import { SettingsError } from './config/resolve-settings.ts';
 import type { Settings } from './config/settings.ts';
 import { isAttachedRoute } from './http/attached-routes.ts';
@@ -8,6 +7,7 @@ import { isClientScript } from './http/client-scripts.ts';
 import { shareHttpServer } from './http/shared-http-server.ts';
 import type { NodeDirectory } from './nodes/node-directory.ts';
 import { programOf } from './program/program.ts';
+import { reloadOf } from './reload.ts';
 import { listenSettings, settingsOf, type AttachOptions, type Fanfare } from './server-options.ts';
 import { Shutdown } from './shutdown.ts';
 import { stopInOrder } from './stop-sequence.ts';
@@ -52,7 +52,12 @@ export async function attachNode(
     attached.delete(httpServer);
     throw error;
   });
-  return { ...programOf(async () => composed), stop: () => shutdown.begin(), ended: shutdown.ended };
+  return {
+    ...programOf(async () => composed),
+    reload: () => reloadOf(composed),
+    stop: () => shutdown.begin(),
+    ended: shutdown.ended,
+  };
 }
 
 /** An attached Fanfare, and the function that stops it. */
@@ -77,10 +82,9 @@ async function run(
     await composed.close();
     throw error;
   }
-  const withPreflights = originsOf(settings).length > 0;
   const stopSharing = shareHttpServer(httpServer, {
     isOurs: (request) =>
-      isAttachedRoute(request, routes, withPreflights) || (!theirs && isClientScript(request)),
+      isAttachedRoute(request, routes, settings.origins !== '') || (!theirs && isClientScript(request)),
     answer: (request, response) => {
       if (!composed.handlePublish(request, response)) http.routing(request, response);
     },

@@ -38,10 +38,15 @@ export interface ClientEnd {
   drain(times: DrainTimes): Promise<void>;
   /** Ends all sessions that are left. */
   close(): void;
+  /** Applies changed limits. */
+  reconfigure(): void;
 }
 
 export interface ClientEndParts {
+  /** The settings now: a reload can change them. */
   readonly settings: Settings;
+  /** The origins of other web pages that may connect. A reload can change them. */
+  readonly origins: readonly string[];
   readonly addresses: ClientAddresses;
   readonly refuse: Refuse;
   readonly refusalLog: ClientRefusalLog;

@@ -22,18 +22,27 @@ interface ReachabilityParts {
 }
 
 /** Decides which requests can reach the server, before their tokens are verified. */
+export interface Reachability {
+  readonly refuse: Refuse;
+  /** The settings have changed. */
+  readonly reset: () => void;
+}
+
 export function composeReachability(
   settings: Settings,
   { identifies, checksLocalAddress }: ReachabilityParts,
-): Refuse {
-  return reachabilityCheck({
-    origins: originsOf(settings),
-    acceptsOtherMachines: identifies || settings.open || hasKey(settings),
-    checksLocalAddress,
-  });
+): Reachability {
+  const make = (): Refuse =>
+    reachabilityCheck({
+      origins: originsOf(settings),
+      acceptsOtherMachines: identifies || settings.open || hasKey(settings),
+      checksLocalAddress,
+    });
+  let check = make();
+  return { refuse: (request) => check(request), reset: () => void (check = make()) };
 }
 
-interface VerifierParts {
+export interface VerifierParts {
   readonly logger: Logger;
   /** The wall clock, in milliseconds since 1970. */
   readonly now: () => number;
@@ -74,7 +83,7 @@ interface OpenAccessParts {
 
 /** Builds the parts that authenticate clients and decide about their rights. */
 export function composeAccess(
-  { loginTimeoutMs, tokenLifetimeMsMax }: Settings,
+  settings: Settings,
   { verifier, identify, rules, store, cluster, now }: OpenAccessParts,
 ): { readonly access: Access; readonly revocations: Revocations } {
   const liveIdentities = new LiveIdentities(now);
@@ -84,12 +93,14 @@ export function composeAccess(
     liveIdentities,
     // The app's login decides about each new connection. A revocation only has to outlast the logins that are
     // in progress.
-    tokenLifetimeMsMax: identify ? loginTimeoutMs : tokenLifetimeMsMax || undefined,
+    get tokenLifetimeMsMax() {
+      return identify ? settings.loginTimeoutMs : settings.tokenLifetimeMsMax || undefined;
+    },
     now,
   });
   const access = new Access({
     verifier,
-    identify: identify && identifier(identify, { now, timeoutMs: loginTimeoutMs }),
+    identify: identify && identifier(identify, { now, limits: settings }),
     rules,
     revocations,
     liveIdentities,

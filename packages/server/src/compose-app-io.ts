@@ -17,5 +17,6 @@ export function openAppIo(theirs: Server, parts: ClientEndParts): ClientEnd {
     },
     drain: async () => leave(),
     close: () => {},
+    reconfigure: () => {},
   };
 }

@@ -5,7 +5,6 @@ import type { ClientEnd, ClientEndParts } from './client-end.ts';
 import { clientApp, type SessionEvents } from './clients/client-app.ts';
 import { ClientFanOut } from './clients/client-fan-out.ts';
 import type { Login, Members } from './clients/client-peer.ts';
-import { originsOf } from './config/origins.ts';
 import type { Settings } from './config/settings.ts';
 import { askFirst } from './http/ask-first.ts';
 import { markEndless } from './http/half-closed-connections.ts';
@@ -35,8 +34,7 @@ export function openClientEnd(parts: ClientEndParts): ClientEnd {
   const members: Members = { plain: new AudienceMembers(), envelope: new AudienceMembers() };
   const sessions = sessionEvents(parts, () => engine.pendingLogins);
   const { settings } = parts;
-  const { publishBytesMax } = settings;
-  const app = clientApp({ ...parts, origins: originsOf(settings), publishBytesMax }, members, sessions);
+  const app = clientApp({ ...parts, limits: settings }, members, sessions);
   const engine: Engine<Login> = new Engine(app, engineOptions(settings), parts.nodes?.router);
   // Not awaited, because the trial does not keep the process alive.
   engine.useDirectWrites().catch((err: unknown) => {
@@ -50,6 +48,7 @@ export function openClientEnd(parts: ClientEndParts): ClientEnd {
     serve: (httpServer) => serveOn(httpServer, engine, parts),
     drain: (times) => engine.drain(times),
     close: () => engine.terminate(),
+    reconfigure: () => engine.configure(engineOptions(settings)),
   };
 }
 
@@ -80,12 +79,11 @@ function sessionEvents(
   { settings, addresses, path, requestLogger }: ClientEndParts,
   pendingLogins: () => number,
 ): SessionEvents {
-  const { loginsPendingMax, loginBytesMax } = settings;
   const counts = new ConnectionCounts(settings);
   const handshakes = new HandshakeTurns({
-    loginBytesMax,
+    limits: settings,
     mustNotPipeline: (request) =>
-      pendingLogins() >= loginsPendingMax / pipelinedShare && isPipelined(request),
+      pendingLogins() >= settings.loginsPendingMax / pipelinedShare && isPipelined(request),
     refuse: (request) => {
       if (path().isDraining) return 'The server is shutting down.';
       const reason = counts.refusal(addresses.of(request));
@@ -127,7 +125,7 @@ function serveOn(
     httpServer,
     isOurs,
     () => httpServer.listenerCount('upgrade') > ourUpgradeListeners,
-    settings.loginBytesMax,
+    () => settings.loginBytesMax,
     node,
   );
   httpServer.on('upgrade', upgrade);

@@ -12,7 +12,7 @@ import type { ClockEvent } from './log/local/log-clock.ts';
 import type { RevocationStore, TopicLog } from './log/topic-log.ts';
 import { SingleNode, type Cluster } from './nodes/cluster.ts';
 import type { NodeDirectory } from './nodes/node-directory.ts';
-import { openShared, type LogParts } from './compose-redis.ts';
+import { openShared, type LogLimits, type LogParts } from './compose-redis.ts';
 import { newEpoch } from './log/store/restored-copy.ts';
 import { MemoryStore } from './log/store/memory-store.ts';
 import { describeDuration, describeTime } from './observability/describe-time.ts';
@@ -42,6 +42,8 @@ export interface OpenedLog {
   readonly checks: Checks;
   readonly figures: () => LogFigures;
   readonly invariants: Invariants;
+  /** Applies the limits of the settings, and the rules, as they are now. */
+  readonly reconfigure: (haveRulesChanged: boolean) => void;
   readonly close: () => Promise<void>;
 }
 
@@ -51,19 +53,22 @@ export interface OpenedLog {
  * @throws SettingsError, DataDirectoryError, LogDamagedError, RedisRefusedError, LogUnreachableError
  */
 export async function openLog(settings: Settings, parts: OpenLogParts): Promise<OpenedLog> {
-  const { topicsMax, idWindowMs } = settings;
   const { index, rules, logger } = parts;
   const failures = suppressRepeats(logger, () => performance.now());
   const common: LogParts = {
     index,
     rules,
-    limits: { topicsMax, idsMax, idWindowMs, unusedPerSubjectMax: unusedTopicsPerSubjectMaxOf(settings) },
+    limits: limitsOf(settings),
     invariants: new Invariants(logger),
     onFailure: (err) => failures.error({ err }, 'A background task of the log failed.'),
     logger,
   };
   const { invariants } = common;
-  if (settings.redis !== '') return { ...(await openShared(settings, common)), invariants };
+  if (settings.redis !== '') {
+    const shared = await openShared(settings, common);
+    const reconfigureAll = (changed: boolean): void => shared.reconfigure(limitsOf(settings), changed);
+    return { ...shared, invariants, reconfigure: reconfigureAll };
+  }
   let hasTrouble = false;
   const store = settings.memory
     ? new MemoryStore()
@@ -74,8 +79,14 @@ export async function openLog(settings: Settings, parts: OpenLogParts): Promise<
       ? { ok: true, stored: store.level }
       : { ok: false, reason: 'Messages cannot be stored.' };
   const figures = (): LogFigures => ({ ...log.figures, ...(store instanceof LmdbStore && { disk: store }) });
+  const reconfigure = (changed: boolean): void => log.reconfigure(limitsOf(settings), changed);
   const close = (): Promise<void> => log.close();
-  return { log, cluster: new SingleNode(), checks: { log: check }, figures, invariants, close };
+  return { log, cluster: new SingleNode(), checks: { log: check }, figures, invariants, reconfigure, close };
+}
+
+function limitsOf(settings: Settings): LogLimits {
+  const { topicsMax, idWindowMs } = settings;
+  return { topicsMax, idsMax, idWindowMs, unusedPerSubjectMax: unusedTopicsPerSubjectMaxOf(settings) };
 }
 
 async function openLocal(

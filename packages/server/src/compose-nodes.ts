@@ -32,7 +32,12 @@ export interface Nodes {
 
 export function composeNodes({ directory, settings, isAttached, logger }: NodesParts): Nodes {
   const { connectionsMax } = settings;
-  const router = new SessionRouter({ directory, passedOnMax: connectionsMax, silenceMs, logger });
+  const router = new SessionRouter({
+    directory,
+    passedOnMax: () => settings.connectionsMax,
+    silenceMs,
+    logger,
+  });
   const port = new NodePort({
     get key() {
       return directory.key;

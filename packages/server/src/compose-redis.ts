@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { SettingsError } from './config/resolve-settings.ts';
 import { keyPrefixOf, type Settings } from './config/settings.ts';
-import { openRedisLog } from './log/redis/open-redis-log.ts';
+import { openRedisLog, type RedisLog } from './log/redis/open-redis-log.ts';
 import type { LivingNodes } from './log/redis/node-functions.ts';
 import type { LogFigures } from './log/log-figures.ts';
 import type { RedisTopicLog } from './log/redis/redis-topic-log.ts';
@@ -15,17 +15,20 @@ import type { Check, Checks } from './observability/readiness.ts';
 import type { Rules } from './rules/rule.ts';
 import type { SubscriptionIndex } from './subscriptions/subscription-index.ts';
 
+/** The limits of a log. */
+export interface LogLimits {
+  readonly topicsMax: number;
+  readonly idsMax: number;
+  readonly idWindowMs: number;
+  readonly unusedPerSubjectMax: number;
+}
+
 /** What a log on Redis and a log of this server's own have in common. */
 export interface LogParts {
   /** The topics and patterns that have subscribers, or are about to get one. */
   readonly index: Pick<SubscriptionIndex, 'isSubscribed' | 'interests'>;
   readonly rules: Rules;
-  readonly limits: {
-    readonly topicsMax: number;
-    readonly idsMax: number;
-    readonly idWindowMs: number;
-    readonly unusedPerSubjectMax: number;
-  };
+  readonly limits: LogLimits;
   readonly invariants: Invariants;
   /** Called if a background task of the log fails. */
   readonly onFailure: (error: unknown) => void;
@@ -39,6 +42,7 @@ export interface SharedLog {
   readonly directory: NodeDirectory;
   readonly checks: Checks;
   readonly figures: () => LogFigures;
+  readonly reconfigure: (limits: LogLimits, haveRulesChanged: boolean) => void;
   readonly close: () => Promise<void>;
 }
 
@@ -109,12 +113,22 @@ export async function openShared(
     announce: (address: string) => shared.announce(address),
     addressOf: (id: string) => shared.addressOf(id),
   };
-  const checks: Checks = {
+  const checks = checksOf(node, common);
+  const reconfigure = (changed: LogLimits, haveRulesChanged: boolean): void => {
+    node.library.limit(changed.topicsMax, changed.unusedPerSubjectMax);
+    log.topicsMax = changed.topicsMax;
+    if (haveRulesChanged) void log.applyRules();
+    common.change({ ...changed, rules: rules.all });
+  };
+  return { log, cluster, directory, checks, figures: () => node.figures, reconfigure, close };
+}
+
+function checksOf(node: RedisLog['node'], common: CommonSettings): Checks {
+  return {
     log: () => checkOf(node.trouble, { stored: node.stored }),
     redis: () => checkOf(node.outage),
     nodes: () => ({ ok: true, ...(common.warning !== undefined && { warning: common.warning }) }),
   };
-  return { log, cluster, directory, checks, figures: () => node.figures, close };
 }
 
 function checkOf(reason: string | undefined, details?: Pick<Check, 'stored'>): Check {

@@ -12,24 +12,32 @@ import { EventStreams } from './http/event-streams.ts';
 import { buildHttpServer } from './http/http-server.ts';
 import { publishHandler, type PublishHandler } from './http/publish-handler.ts';
 import { tryNode, type NodeInside } from './insides/node-inside.ts';
-import { rateLimitsOf } from './limits/rate-limits.ts';
+import { ratesOf, RateLimits } from './limits/rate-limits.ts';
 import { MessagePath } from './message-path/message-path.ts';
 import { ClientRefusalLog } from './observability/client-refusal-log.ts';
 import { watchFileDescriptors } from './observability/file-descriptors.ts';
-import { defaultLogger } from './observability/logger.ts';
+import { defaultLogger, type Logger } from './observability/logger.ts';
 import type { LogLevel } from './observability/log-levels.ts';
 import { ProcessHealth } from './observability/process-health.ts';
 import { asRefusal, requestLoggerOf, type RequestLogger } from './observability/unexpected-failure.ts';
-import { composeAccess, composeReachability, composeTokenVerifier } from './compose-access.ts';
+import {
+  composeAccess,
+  composeReachability,
+  composeTokenVerifier,
+  type Reachability,
+} from './compose-access.ts';
+import type { Refuse } from './access/reachability.ts';
 import { composeCertificate } from './compose-certificate.ts';
 import { openAppIo } from './compose-app-io.ts';
 import { openClientEnd } from './compose-clients.ts';
 import { openLog, rulesOf } from './compose-log.ts';
 import { composeNodes, type Nodes } from './compose-nodes.ts';
 import { composeOperators, type ForOperators } from './compose-operators.ts';
+import { composeReloader } from './compose-reload.ts';
 import type { NodeDirectory } from './nodes/node-directory.ts';
 import { ProgramStreams } from './program/program-streams.ts';
 import type { ProgramParts } from './program/program.ts';
+import type { Reloader } from './reload.ts';
 import type { ServerOptions } from './server-options.ts';
 import { SubscriptionIndex } from './subscriptions/subscription-index.ts';
 
@@ -54,6 +62,8 @@ export interface Composed extends ProgramParts, ForOperators {
   readonly clientEnd: ClientEnd;
   /** Only if this server is one of several nodes. */
   readonly nodes: Nodes | undefined;
+  /** Only if there is something to read the settings from. */
+  readonly reloader: Reloader | undefined;
   /** From now on, `GET /readyz` says that the server stops. */
   readonly announceStop: () => void;
   /** Closes the log and everything that runs in the background. Must be called last. */
@@ -74,9 +84,26 @@ export interface ComposeParts {
   readonly stopSignal?: AbortSignal | undefined;
 }
 
+interface GateParts {
+  readonly logger: Logger;
+  /** Whether the app's own login identifies clients. */
+  readonly identifies: boolean;
+  readonly isAttached: boolean;
+}
+
+/** What decides which requests can reach the server. */
+interface Gate {
+  readonly addresses: ClientAddresses;
+  readonly refusalLog: ClientRefusalLog;
+  /** Changed in place by a reload. */
+  readonly origins: string[];
+  readonly reachability: Reachability;
+  readonly refuse: Refuse;
+}
+
 /** Builds all parts of Fanfare. Nothing listens yet. */
 export async function compose(
-  { now = Date.now, identify, logger: given }: ServerOptions,
+  { now = Date.now, identify, logger: given, readSettings }: ServerOptions,
   { settings, isAttached, theirs, directory: known, onLost, stopSignal }: ComposeParts,
 ): Promise<Composed> {
   const logger = given ?? defaultLogger(settings.logLevel as LogLevel);
@@ -84,16 +111,13 @@ export async function compose(
   const requestLogger = requestLoggerOf(logger, monotonicMs);
   const node = await tryNode(logger);
 
-  // The requests that can reach the server.
-  const addresses = clientAddressesOf(settings);
-  const refusalLog = new ClientRefusalLog(logger);
-  const checksLocalAddress = isAttached || settings.listen !== '';
-  const reachable = composeReachability(settings, { identifies: identify !== undefined, checksLocalAddress });
-  const refuse = refusalLog.logged(reachable, addresses);
+  const gate = composeGate(settings, { logger, identifies: identify !== undefined, isAttached });
+  const { addresses, refusalLog, origins, reachability, refuse } = gate;
   const isDraining = (): boolean => path.isDraining;
   // The log, and the rights of clients. A wrong key or certificate is found before the log is opened.
   const certificate = composeCertificate(settings, logger);
-  const verifier = composeTokenVerifier(settings, { logger, now, monotonicMs });
+  const verifierParts = { logger, now, monotonicMs };
+  const verifier = composeTokenVerifier(settings, verifierParts);
   const rules = rulesOf(settings);
   const index = new SubscriptionIndex();
   const openParts = { index, rules, logger, now, onLost, stopSignal };
@@ -102,7 +126,7 @@ export async function compose(
     throw error;
   });
   const { log, cluster, directory = known } = opened;
-  const accessParts = { verifier, identify, rules, store: log, cluster, now };
+  const accessParts = { verifier, identify, rules: rulesOf(settings), store: log, cluster, now };
   const { access, revocations } = composeAccess(settings, accessParts);
 
   // The sessions of an app's own Socket.IO server are the app's business.
@@ -111,20 +135,21 @@ export async function compose(
       ? composeNodes({ directory, settings, isAttached, logger: requestLogger })
       : undefined;
   const ours = { access, addresses, node, logger };
-  const endParts = { ...ours, settings, refuse, refusalLog, nodes, requestLogger, path: () => path };
+  const endParts = { ...ours, settings, origins, refuse, refusalLog, nodes, requestLogger, path: () => path };
   const clientEnd = theirs ? openAppIo(theirs, endParts) : openClientEnd(endParts);
 
   // The message path, with three ways out: Socket.IO, event streams, and the program itself.
-  const streams = new EventStreams({ ...settings, heartbeatMs, newId: makeId });
-  const programs = new ProgramStreams({ ...settings, newId: makeId });
+  const streams = new EventStreams({ limits: settings, heartbeatMs, newId: makeId });
+  const programs = new ProgramStreams({ limits: settings, newId: makeId });
   const health = new ProcessHealth(now);
+  const rates = new RateLimits({ ...ratesOf(settings), monotonicMs });
   const path: MessagePath = new MessagePath({
     log,
     index,
     rules,
     fanOuts: [clientEnd.fanOut, streams, programs],
     limits: settings,
-    rates: rateLimitsOf(settings, monotonicMs),
+    rates,
     cluster,
     health,
     onFailure: (error) => asRefusal(error, requestLogger),
@@ -133,10 +158,14 @@ export async function compose(
 
   // HTTP.
   const shared = { access, revocations, addresses, path, streams, logger: requestLogger };
-  const origins = originsOf(settings);
   const operators = composeOperators({ settings, opened, clientEnd, health, ...shared });
-  const options = { ...settings, ...shared, origins, node, isDraining, ...operators, refuse, certificate };
-  const http = buildHttpServer(options);
+  const limited = { settings, rates, clientEnd, nodes, http: () => http };
+  const inForce = { ...verifierParts, ...limited, rules, origins, access, opened, path, reachability };
+  const reloader = readSettings && composeReloader(readSettings, inForce);
+  const reload = reloader && ((): ReturnType<Reloader['reload']> => reloader.reload());
+  const common = { ...shared, limits: settings, origins, node, isDraining, refuse, certificate };
+  const options = { ...common, ...operators, reload };
+  const http: FastifyInstance = buildHttpServer(options);
   const otherwise: RequestListener = (request, response) => http.routing(request, response);
   const handlePublish = publishHandler({ ...options, otherwise });
 
@@ -149,6 +178,16 @@ export async function compose(
     await opened.close();
     await operators.admin.close();
   };
-  const ends = { http, handlePublish, clientEnd, nodes, certificate };
+  const ends = { http, handlePublish, clientEnd, nodes, certificate, reloader };
   return { ...shared, node, programs, ...ends, ...operators, close };
+}
+
+function composeGate(settings: Settings, { logger, identifies, isAttached }: GateParts): Gate {
+  const addresses = clientAddressesOf(settings);
+  const refusalLog = new ClientRefusalLog(logger);
+  const origins = [...originsOf(settings)];
+  const checksLocalAddress = isAttached || settings.listen !== '';
+  const reachability = composeReachability(settings, { identifies, checksLocalAddress });
+  const refuse = refusalLog.logged(reachability.refuse, addresses);
+  return { addresses, refusalLog, origins, reachability, refuse };
 }

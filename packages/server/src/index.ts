@@ -20,6 +20,7 @@ export type { Identified, Identify } from './access/identify.ts';
 export { attach } from './attach.ts';
 export { createServer } from './server.ts';
 export type { AttachOptions, Fanfare, FanfareServer, ServerOptions } from './server-options.ts';
+export type { Reloaded } from './http/reload-route.ts';
 export type { RuleSetting } from './config/rules.ts';
 export type { MetricsDocument } from './metrics/exposition.ts';
 export type { DeclaredTopic, HistoryOptions, PublishOptions } from './program/program.ts';

@@ -3,6 +3,7 @@ import type { Identify } from './access/identify.ts';
 import { resolveSettings } from './config/resolve-settings.ts';
 import type { Settings } from './config/settings.ts';
 import type { AttachedRoutes } from './http/attached-routes.ts';
+import type { Reloaded } from './http/reload-route.ts';
 import type { Program } from './program/program.ts';
 import type { Logger } from './observability/logger.ts';
 
@@ -16,12 +17,23 @@ export interface ServerOptions extends Partial<Settings> {
    * `internal`, and the server logs the error.
    */
   readonly identify?: Identify;
+  /**
+   * Reads the settings again, for `reload()` and `POST /reload`. Without it, the settings cannot be reloaded.
+   * To refuse a reload, throw a SettingsError.
+   */
+  readonly readSettings?: () => Promise<Settings>;
   /** The wall clock, in milliseconds since 1970. By default `Date.now`. */
   readonly now?: () => number;
 }
 
 /** @throws SettingsError that names all wrong settings */
-export function settingsOf({ logger: _logger, now: _now, identify, ...given }: ServerOptions): Settings {
+export function settingsOf({
+  logger: _logger,
+  now: _now,
+  readSettings: _readSettings,
+  identify,
+  ...given
+}: ServerOptions): Settings {
   // If a program names no directory, the server must not create one.
   const content = { memory: given.data === undefined && !given.redis, ...given };
   const file = { path: 'the options', content };
@@ -49,7 +61,7 @@ export type AttachOptions = Omit<ServerOptions, (typeof listenSettings)[number]>
    * - `publish`, the default: only `POST /publish`
    * - `topics`: also everything under `/topics` and `/revocations`, and `/topic`, `/messages` and
    *   `/subscribers` if the query names a topic
-   * - `all`: also `/identity`, `/stats`, `/connections`, `/metrics`, `/healthz` and `/readyz`
+   * - `all`: also `/identity`, `/stats`, `/connections`, `/metrics`, `/reload`, `/healthz` and `/readyz`
    */
   readonly http?: AttachedRoutes;
 };
@@ -61,6 +73,13 @@ export interface Fanfare extends Program {
    * acknowledged. Resolves after everything that Fanfare opened is closed.
    */
   stop(): Promise<void>;
+  /**
+   * Reads the settings again, and puts those in force that do not need a restart: all of them or, if any is
+   * wrong, none.
+   *
+   * @throws FanfareError `settings_invalid` with all problems, `not_found` without `readSettings`
+   */
+  reload(): Promise<Reloaded>;
   /**
    * Resolves after Fanfare has stopped. The value is undefined after `stop()`. It is an error if Fanfare
    * stopped by itself, because another server has taken its data directory.

@@ -14,6 +14,7 @@ import { collectWhenIdle } from './idle-collection.ts';
 import { ConnectionCounts } from './limits/connection-counts.ts';
 import type { NodeDirectory } from './nodes/node-directory.ts';
 import { programOf } from './program/program.ts';
+import { reloadOf } from './reload.ts';
 import { settingsOf, type FanfareServer, type ServerOptions } from './server-options.ts';
 import { Shutdown } from './shutdown.ts';
 import { stopInOrder } from './stop-sequence.ts';
@@ -36,11 +37,13 @@ export function createNode(options: ServerOptions, directory?: NodeDirectory): F
   const shutdown = new Shutdown(async () => (await starting?.catch(() => undefined))?.stop());
   const onLost = (error: Error): void => shutdown.fail(error);
   const stopping = new AbortController();
+  const composed = async (): Promise<Composed> => {
+    if (!starting) throw new FanfareError('draining', 'The server has not been started.');
+    return (await starting).composed;
+  };
   return {
-    ...programOf(async () => {
-      if (!starting) throw new FanfareError('draining', 'The server has not been started.');
-      return (await starting).composed;
-    }),
+    ...programOf(composed),
+    reload: async () => reloadOf(await composed()),
     start: async () => {
       starting ??= run(options, { settings, directory, onLost, stopSignal: stopping.signal });
       const { url } = (running = await starting);

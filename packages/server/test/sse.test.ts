@@ -391,10 +391,12 @@ describe('standard clients of Server-Sent Events', () => {
 describe('an idle stream', () => {
   it('an idle stream gets comments, so that proxies keep its connection open', async () => {
     const streams = new EventStreams({
-      outboxBytesMax: 1,
-      outboxTotalBytesMax: 1,
-      connectionsPerAddressMax: 0,
-      stallTimeoutMs: 60_000,
+      limits: {
+        outboxBytesMax: 1,
+        outboxTotalBytesMax: 1,
+        connectionsPerAddressMax: 0,
+        stallTimeoutMs: 60_000,
+      },
       heartbeatMs: 5,
       newId: () => 'stream',
     });

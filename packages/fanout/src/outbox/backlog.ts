@@ -88,20 +88,25 @@ export class Backlog {
   #add(connection: Backlogged, waitingBytes: number, ownBytes: number): void {
     const { progress } = connection;
     this.#entries.set(connection, { waitingBytes, ownBytes, progress, checksWithoutProgress: 0 });
-    const checkIntervalMs = this.#options.stallTimeoutMs / checksPerStall;
-    if (checkIntervalMs <= timerMsMax)
-      this.#timer ??= setInterval(() => this.#check(), checkIntervalMs).unref();
+    if (!this.#timer) this.#checkLater();
+  }
+
+  /** The timeout is read for each check, because it can change. */
+  #checkLater(): void {
+    const waitMs = this.#options.stallTimeoutMs / checksPerStall;
+    this.#timer = waitMs <= timerMsMax ? setTimeout(() => this.#check(), waitMs).unref() : undefined;
   }
 
   /** Removes a connection that is no longer slow, or has ended. */
   delete(connection: Backlogged): void {
     this.#ownBytes -= this.#entries.get(connection)?.ownBytes ?? 0;
     if (!this.#entries.delete(connection) || this.#entries.size > 0) return;
-    clearInterval(this.#timer);
+    clearTimeout(this.#timer);
     this.#timer = undefined;
   }
 
   #check(): void {
+    this.#checkLater();
     for (const [connection, entry] of this.#entries) {
       const { progress } = connection;
       if (progress > entry.progress) entry.checksWithoutProgress = 0;

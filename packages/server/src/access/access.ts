@@ -39,24 +39,29 @@ export class AuthenticationCounts {
 
 /** Authenticates clients and returns their rights. */
 export class Access {
-  /** The rights of clients that need no token. */
+  /** The rights of clients that need no token. No rule gives them less or more. */
   readonly fullRights: Rights;
   /** The rights of clients that have not been asked for a token yet. */
   readonly noRights: Rights;
   readonly #parts: AccessParts;
-  readonly #rights = new WeakMap<Identity, Rights>();
+  #verifier: TokenVerifier | undefined;
+  /** Never changed in place: the rights of a connection follow the rules that it has got. */
+  #rules: Rules;
+  #rights = new WeakMap<Identity, Rights>();
   readonly #decisions = new DecisionCache();
   readonly counts: AuthenticationCounts = new AuthenticationCounts();
 
   constructor(parts: AccessParts) {
     this.#parts = parts;
+    this.#verifier = parts.verifier;
+    this.#rules = parts.rules;
     this.fullRights = new Rights(unrestrictedIdentity, parts.rules, this.#decisions);
     this.noRights = new Rights(anonymousIdentity, parts.rules, this.#decisions);
   }
 
   /** Whether clients need neither a token nor a login. */
   get isOpen(): boolean {
-    return this.#parts.verifier === undefined && this.#parts.identify === undefined;
+    return this.#verifier === undefined && this.#parts.identify === undefined;
   }
 
   /** Whether {@link authenticate} needs the request of the client. */
@@ -73,7 +78,7 @@ export class Access {
   /** The rights that are known without waiting. Undefined if {@link authenticate} has to be called. */
   known(token: string | undefined): Rights | undefined {
     if (this.isOpen) return this.fullRights;
-    const identity = token === undefined ? undefined : this.#parts.verifier?.known(token);
+    const identity = token === undefined ? undefined : this.#verifier?.known(token);
     if (!identity || this.#parts.revocations.concerns(identity)) return undefined;
     this.counts.accepted++;
     return this.#rightsOf(identity);
@@ -96,7 +101,8 @@ export class Access {
   }
 
   async #authenticate(token: string | undefined, asking?: Asking): Promise<Rights> {
-    const { verifier, identify, revocations } = this.#parts;
+    const { identify, revocations } = this.#parts;
+    const verifier = this.#verifier;
     if (identify && asking) {
       const identity = await identify(asking);
       if (revocations.concerns(identity)) throw new FanfareError('not_authenticated', 'You were signed out.');
@@ -138,13 +144,30 @@ export class Access {
 
   close(): void {
     this.#parts.liveIdentities.close();
-    this.#parts.verifier?.close();
+    this.#verifier?.close();
+  }
+
+  /** Replaces the keys. Connections stay until their tokens expire, as after a change of the key file. */
+  useVerifier(verifier: TokenVerifier): void {
+    this.#verifier?.close();
+    this.#verifier = verifier;
+  }
+
+  /** Replaces the rules that give rights. Rights that were given before do not change. */
+  useRules(rules: Rules): void {
+    this.#rules = rules;
+    this.#rights = new WeakMap();
+  }
+
+  /** The rights of an identity by the rules now. */
+  rightsOf(identity: Identity): Rights {
+    return identity === unrestrictedIdentity ? this.fullRights : this.#rightsOf(identity);
   }
 
   #rightsOf(identity: Identity): Rights {
     const known = this.#rights.get(identity);
     if (known) return known;
-    const rights = new Rights(identity, this.#parts.rules, this.#decisions);
+    const rights = new Rights(identity, this.#rules, this.#decisions);
     this.#rights.set(identity, rights);
     return rights;
   }

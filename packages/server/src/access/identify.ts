@@ -42,8 +42,8 @@ export interface Asking {
 export interface IdentifierParts {
   /** The wall clock, in milliseconds since 1970. */
   readonly now: () => number;
-  /** How long the app's login can take, in milliseconds. */
-  readonly timeoutMs: number;
+  /** How long the app's login can take, in milliseconds. A reload can change it. */
+  readonly limits: { readonly loginTimeoutMs: number };
 }
 
 /** Replaces a missing `exp` while the claims are parsed. In seconds from now. */
@@ -57,12 +57,13 @@ const placeholderSeconds = 3_600;
  */
 export function identifier(
   identify: Identify,
-  { now, timeoutMs }: IdentifierParts,
+  { now, limits }: IdentifierParts,
 ): (asking: Asking) => Promise<Identity> {
   return async ({ request, auth }) => {
     // Taken before the login runs: an identity that is revoked meanwhile must not count.
     const issuedAt = now();
     const answer = identify(request, auth);
+    const { loginTimeoutMs: timeoutMs } = limits;
     const late = `identify() did not answer within ${timeoutMs} ms (\`loginTimeoutMs\`).`;
     const identified = await (answer instanceof Promise ? withTimeout(answer, timeoutMs, late) : answer);
     if (identified === null) throw new FanfareError('not_authenticated', 'You are not signed in.');

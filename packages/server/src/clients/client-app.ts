@@ -33,7 +33,8 @@ export interface ClientAppParts {
   readonly path: () => MessagePath;
   /** The origins of web pages that may connect, in addition to the server's own. */
   readonly origins: readonly string[];
-  readonly publishBytesMax: number;
+  /** The limits now: a reload can change them. */
+  readonly limits: { readonly publishBytesMax: number };
 }
 
 /** What the app is told about sessions beside its clients. */
@@ -48,9 +49,9 @@ const unsupportedProtocol = 5;
 /** What the engine serves: logins, commands, and the ends of clients. */
 export function clientApp(parts: ClientAppParts, members: Members, sessions: SessionEvents): App<Login> {
   const { addresses, refuse, refusalLog, access, path, requestLogger: logger } = parts;
-  const { origins, publishBytesMax } = parts;
+  const { origins, limits } = parts;
   const commands = new Commands(path, access);
-  const events = new ClientEvents({ commands, refusalLog, logger, publishBytesMax });
+  const events = new ClientEvents({ commands, refusalLog, logger, limits });
 
   const loginOf = (rights: Rights, { request, auth }: Handshake): Login => ({
     rights,
@@ -79,7 +80,7 @@ export function clientApp(parts: ClientAppParts, members: Members, sessions: Ses
       preflight: (request) => preflightHeaders(request, origins),
     },
     checkJson: (json) => {
-      const refusal = refusalBySize(json, publishBytesMax);
+      const refusal = refusalBySize(json, limits.publishBytesMax);
       if (refusal) throw unreadable(refusal);
     },
     login: (handshake) => {

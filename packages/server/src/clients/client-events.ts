@@ -11,7 +11,7 @@ export interface ClientEventParts {
   readonly commands: Commands;
   readonly refusalLog: ClientRefusalLog;
   readonly logger: RequestLogger;
-  readonly publishBytesMax: number;
+  readonly limits: { readonly publishBytesMax: number };
 }
 
 /** Reads the events of clients as commands, and acknowledges them. */
@@ -32,9 +32,9 @@ export class ClientEvents {
   take(client: Client<Login>, event: ReceivedEvent): void {
     const { peer } = client.identity;
     if (!peer) return;
-    const { commands, publishBytesMax } = this.#parts;
+    const { commands, limits } = this.#parts;
     try {
-      const { name, input } = readCommand(event, publishBytesMax);
+      const { name, input } = readCommand(event, limits.publishBytesMax);
       const result = commands.carryOut(peer, name, input);
       if (!(result instanceof Promise)) return acknowledge(client, event.id, result);
       result.then(

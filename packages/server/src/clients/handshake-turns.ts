@@ -14,8 +14,8 @@ export interface HandshakeTurnsOptions {
   readonly refuse: (request: IncomingMessage) => string | undefined;
   /** Whether a connection is closed because it pipelines a handshake with other requests. */
   readonly mustNotPipeline: (request: IncomingMessage) => boolean;
-  /** The bytes that a client may send after the handshake of a websocket. */
-  readonly loginBytesMax: number;
+  /** `loginBytesMax`: the bytes that a client may send after the handshake of a websocket. */
+  readonly limits: { readonly loginBytesMax: number };
 }
 
 interface Waiting {
@@ -77,7 +77,7 @@ export class HandshakeTurns {
 
   /** Ends a client that sends too much meanwhile. @returns whether the request is still to be answered */
   #remains({ request: { headers, socket } }: Waiting): boolean {
-    if (headers.upgrade !== undefined && socket.readableLength > this.#options.loginBytesMax)
+    if (headers.upgrade !== undefined && socket.readableLength > this.#options.limits.loginBytesMax)
       socket.destroy();
     return !socket.destroyed;
   }

@@ -77,12 +77,17 @@ export function explainSettings(sources: SettingSources): ExplainedSettings {
   const found = new Map<keyof Settings, Found>();
   for (const name of settingNames) {
     resolved[name] = settingKinds[name].default;
-    const given = find(name, sources, content, problems);
-    if (!given) continue;
-    found.set(name, given);
-    const parsed = parseValue(name, given.value);
-    if ('value' in parsed) resolved[name] = parsed.value;
-    else problems.push(...parsed.problems.map(({ at, text }) => `${given.placeOf(at)} ${text}.`));
+    const inFile = findInFile(name, sources.file, content);
+    const given = findOutside(name, sources, problems) ?? inFile;
+    // A wrong value of the file is a problem even if a flag overrides it.
+    for (const one of new Set([given, inFile])) {
+      const parsed = one && parseValue(name, one.value);
+      if (!one || !parsed) continue;
+      if (!('value' in parsed))
+        problems.push(...parsed.problems.map(({ at, text }) => `${one.placeOf(at)} ${text}.`));
+      else if (one === given) resolved[name] = parsed.value;
+    }
+    if (given) found.set(name, given);
   }
   const settings = resolved as unknown as Settings;
   problems.push(...contradictions(settings, found, sources));
@@ -137,15 +142,19 @@ interface Found {
   readonly placeOf: (at: readonly (string | number)[]) => string;
 }
 
-function find(
+function findOutside(
   name: keyof Settings,
-  { flags, env, file }: SettingSources,
-  content: Readonly<Record<string, unknown>>,
+  { flags, env }: SettingSources,
   problems: string[],
 ): Found | undefined {
-  if (flags[name] !== undefined) return foundIn(flagOf(name), flags[name]);
-  const fromEnv = findInEnv(name, env, problems);
-  if (fromEnv) return fromEnv;
+  return flags[name] === undefined ? findInEnv(name, env, problems) : foundIn(flagOf(name), flags[name]);
+}
+
+function findInFile(
+  name: keyof Settings,
+  file: SettingSources['file'],
+  content: Readonly<Record<string, unknown>>,
+): Found | undefined {
   if (!Object.hasOwn(content, name) || content[name] === undefined) return undefined;
   const lineOf = file && 'lineOf' in file ? file.lineOf : undefined;
   const sourceOf = (at: readonly (string | number)[]): string => {

@@ -88,7 +88,7 @@ export class AdminServer {
     try {
       answer = await this.#answer(request);
     } catch (error) {
-      const refusal = toRefusal(error, { publishBytesMax: 0, logger: this.#logger });
+      const refusal = toRefusal(error, { limits: { publishBytesMax: 0 }, logger: this.#logger });
       answer = problemResponse(refusal);
       if (refusal.code === 'method_not_allowed') response.setHeader('allow', methods);
     }

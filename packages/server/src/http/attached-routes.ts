@@ -22,5 +22,6 @@ export function isAttachedRoute(
   if (routes !== 'publish' && /^\/(?:topics|revocations)(?:[/?]|$)/.test(url)) return true;
   // The app may have pages with these names. Fanfare handles them only if the query has a topic.
   if (routes !== 'publish' && /^\/(?:topic|messages|subscribers)\?(?:.*&)?topic=/.test(url)) return true;
-  return routes === 'all' && /^\/(?:identity|stats|connections|metrics|healthz|readyz)(?:[/?]|$)/.test(url);
+  const forOperators = /^\/(?:identity|stats|connections|metrics|healthz|readyz|reload)(?:[/?]|$)/;
+  return routes === 'all' && forOperators.test(url);
 }

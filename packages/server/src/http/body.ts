@@ -20,8 +20,10 @@ export interface BodyLimits {
 }
 
 /** The budget for all bodies that have arrived in part. */
-export function bodyBudget({ publishBytesMax, batchBytesMax }: BodyLimits): ArrivalBudget {
-  return new ArrivalBudget(fixedLimits.batchesArrivingMax.value * Math.max(publishBytesMax, batchBytesMax));
+export function bodyBudget(limits: BodyLimits): ArrivalBudget {
+  return new ArrivalBudget(
+    () => fixedLimits.batchesArrivingMax.value * Math.max(limits.publishBytesMax, limits.batchBytesMax),
+  );
 }
 
 const openBracket = 0x5b;

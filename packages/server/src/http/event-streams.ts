@@ -9,11 +9,9 @@ import type { LiveEvent } from '../message-path/peer-events.ts';
 import type { Peer } from '../message-path/peer.ts';
 import { encodeFrame, StreamPeer, type StreamLimits } from './stream-peer.ts';
 
-export interface EventStreamsOptions extends StreamLimits {
-  /** Maximum number of streams from one address; 0 means no limit. */
-  readonly connectionsPerAddressMax: number;
-  /** Maximum number of bytes that wait for all streams together. */
-  readonly outboxTotalBytesMax: number;
+export interface EventStreamsOptions {
+  /** The limits now: a reload can change them. */
+  readonly limits: EventStreamsLimits;
   /** Makes an id for a stream. Nobody must be able to guess it. */
   readonly newId: () => string;
   /**
@@ -21,6 +19,13 @@ export interface EventStreamsOptions extends StreamLimits {
    * it.
    */
   readonly heartbeatMs: number;
+}
+
+interface EventStreamsLimits extends StreamLimits {
+  /** Maximum number of streams from one address; 0 means no limit. */
+  readonly connectionsPerAddressMax: number;
+  /** Maximum number of bytes that wait for all streams together. */
+  readonly outboxTotalBytesMax: number;
 }
 
 /** If more bytes wait for streams, the next broadcast waits for the next turn of the event loop. */
@@ -41,7 +46,13 @@ export class EventStreams implements FanOut {
   constructor(options: EventStreamsOptions) {
     this.#options = options;
     // Connections are counted elsewhere. Connections of a proxy have no client address there.
-    this.#counts = new ConnectionCounts({ ...options, connectionsMax: Infinity });
+    const { limits } = options;
+    this.#counts = new ConnectionCounts({
+      connectionsMax: Infinity,
+      get connectionsPerAddressMax() {
+        return limits.connectionsPerAddressMax;
+      },
+    });
   }
 
   /**
@@ -62,11 +73,11 @@ export class EventStreams implements FanOut {
     this.#counts.opened(address);
     const peer: StreamPeer = new StreamPeer(this.#options.newId(), response, accept, {
       address: address ?? '',
-      limits: this.#options,
+      limits: this.#options.limits,
       join: (audience) => this.#members.join(audience, peer),
       leave: (audience) => this.#members.leave(audience, peer),
       waits: (bytes) => (this.#waitingBytes += bytes),
-      isFull: (bytes) => this.#waitingBytes + bytes > this.#options.outboxTotalBytesMax,
+      isFull: (bytes) => this.#waitingBytes + bytes > this.#options.limits.outboxTotalBytesMax,
       isDue: () => this.#isDue(peer),
       closed: () => {
         this.#counts.closed(address);

@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerOptions as HttpServerOptions } from 'node:http';
+import type { IncomingMessage, Server, ServerOptions as HttpServerOptions } from 'node:http';
 import type { ServerOptions as HttpsServerOptions } from 'node:https';
 import type { Socket } from 'node:net';
 import accepts from '@fastify/accepts';
@@ -26,9 +26,11 @@ import { clientScripts, isClientScript } from './client-scripts.ts';
 import { consoleRoutes } from './console-routes.ts';
 import type { EventStreams } from './event-streams.ts';
 import { hasBody } from '../access/has-body.ts';
+import type { BodyLimits } from './body.ts';
 import { messageRoute } from './message-routes.ts';
 import { refuseRequest, sendProblem, toRefusal } from './problem.ts';
 import { publishRoute } from './publish-route.ts';
+import type { ReloadRouteOptions } from './reload-route.ts';
 import { useOriginForm } from './request-target.ts';
 import { revocationRoute } from './revocation-route.ts';
 import { findRights, confirmToken } from './sign-in.ts';
@@ -41,10 +43,8 @@ export interface HttpOptions extends ResponseLimits {
   readonly revocations: Revocations;
   readonly addresses: ClientAddresses;
   readonly node: NodeInside;
-  readonly publishBytesMax: number;
-  readonly batchBytesMax: number;
-  /** How long a whole request can take to arrive. */
-  readonly requestTimeoutMs: number;
+  /** The limits now: a reload can change them. */
+  readonly limits: ResponseLimits['limits'] & BodyLimits & RequestTimes;
   readonly refuse: Refuse;
   /**
    * Whether the server is stopping. Then the response to the latest request of a connection is the last one.
@@ -53,6 +53,8 @@ export interface HttpOptions extends ResponseLimits {
   readonly checks: Checks;
   readonly metrics: MetricsText;
   readonly logger: RequestLogger;
+  /** Reads the settings again, if there is something to read them from. */
+  readonly reload: ReloadRouteOptions['reload'];
   /** The origins of web pages that may send requests, in addition to the server's own. */
   readonly origins: readonly string[];
   /** With it, the server serves only TLS. */
@@ -69,7 +71,7 @@ const continues = /^100-continue$/i;
 
 /** The methods of each path, for the response to other methods. */
 const methods: readonly (readonly [path: RegExp, allowed: string])[] = [
-  [/^\/publish$/, 'POST'],
+  [/^\/(?:publish|reload)$/, 'POST'],
   [/^\/revocations(?:\/[^/]*)?$/, 'PUT'],
   [/^\/(?:topic|topics\/[^/]*)$/, 'GET, HEAD, PUT, DELETE'],
   [/^\/(?:identity|stats|connections|messages|subscribers|metrics|healthz|readyz)$/, 'GET, HEAD'],
@@ -82,7 +84,7 @@ const methods: readonly (readonly [path: RegExp, allowed: string])[] = [
 
 /** Builds the HTTP server: its routes, its limits, and its responses to unknown requests. */
 export function buildHttpServer(options: HttpOptions): FastifyInstance {
-  const { requestTimeoutMs, refuse, isDraining, node, origins } = options;
+  const { limits, refuse, isDraining, node, origins } = options;
   const refusalOf = (request: IncomingMessage): FanfareError | undefined => {
     const malformed = malformedHead(request);
     const reason = malformed ? undefined : refuse(request);
@@ -91,7 +93,7 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
   const app = fastify({
     routerOptions: { maxParamLength: paramLengthMax },
     rewriteUrl: useOriginForm,
-    requestTimeout: requestTimeoutMs,
+    requestTimeout: limits.requestTimeoutMs,
     ...listenerOptions(options),
     forceCloseConnections: 'idle',
     // While closing, the message path refuses a publish, as over Socket.IO, and not Fastify.
@@ -158,11 +160,11 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
 }
 
 /** The options of Node's HTTP or HTTPS server. */
-function listenerOptions({ certificate, requestTimeoutMs }: HttpOptions): {
+function listenerOptions({ certificate, limits }: HttpOptions): {
   readonly http?: HttpServerOptions;
   readonly https?: HttpsServerOptions;
 } {
-  const headersTimeout = Math.min(fixedLimits.headersTimeoutMs.value, requestTimeoutMs);
+  const headersTimeout = headersTimeoutOf(limits);
   const http = {
     headersTimeout,
     maxHeaderSize: fixedLimits.headerBytesMax.value,
@@ -174,6 +176,21 @@ function listenerOptions({ certificate, requestTimeoutMs }: HttpOptions): {
   return certificate
     ? { https: { ...http, ...certificate.pair, handshakeTimeout: headersTimeout } }
     : { http };
+}
+
+interface RequestTimes {
+  /** How long a whole request can take to arrive. */
+  readonly requestTimeoutMs: number;
+}
+
+function headersTimeoutOf({ requestTimeoutMs }: RequestTimes): number {
+  return Math.min(fixedLimits.headersTimeoutMs.value, requestTimeoutMs);
+}
+
+/** Applies a changed time to a server. Node reads both each time when it looks for late requests. */
+export function applyRequestTimes(server: Server, times: RequestTimes): void {
+  server.requestTimeout = times.requestTimeoutMs;
+  server.headersTimeout = headersTimeoutOf(times);
 }
 
 function methodsOf(path: string): string | undefined {

@@ -13,20 +13,20 @@ import {
 } from './cursor.ts';
 import { metricsRoute } from './metrics-route.ts';
 import { Query } from './query.ts';
+import { reloadRoute, type ReloadRouteOptions } from './reload-route.ts';
 import { nameOf } from './request-fields.ts';
 
-export interface AdminRouteOptions {
+export interface AdminRouteOptions extends ReloadRouteOptions {
   readonly path: Pick<MessagePath, 'nodes' | 'topics'>;
   readonly access: Access;
   readonly metrics: MetricsText;
 }
 
-/** `/identity`, and the routes for operators: `/stats`, `/metrics` and `/connections` (PROTOCOL.md §5). */
-export async function adminRoutes(
-  app: FastifyInstance,
-  { path, access, metrics }: AdminRouteOptions,
-): Promise<void> {
-  // The body of a DELETE has no meaning, so any content type is accepted.
+/** `/identity`, and the routes for operators: `/stats`, `/metrics`, `/connections` and `/reload` (PROTOCOL.md §5). */
+export async function adminRoutes(app: FastifyInstance, options: AdminRouteOptions): Promise<void> {
+  const { path, access, metrics } = options;
+  reloadRoute(app, options);
+  // The body of a DELETE or of `POST /reload` has no meaning, so any content type is accepted.
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
   app.get('/identity', async ({ rights }, reply) => send(reply, describe(rights.identity, access.isOpen)));
   app.get('/stats', async ({ rights }, reply) => send(reply, await path.nodes.stats(rights)));

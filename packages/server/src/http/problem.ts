@@ -42,9 +42,12 @@ export function sendResponse(
 /** Turns an error that a route or Fastify threw into the refusal for the client. */
 export function toRefusal(
   error: unknown,
-  { publishBytesMax, logger }: { readonly publishBytesMax: number; readonly logger: RequestLogger },
+  {
+    limits,
+    logger,
+  }: { readonly limits: { readonly publishBytesMax: number }; readonly logger: RequestLogger },
 ): FanfareError {
-  return asRefusal(error instanceof FanfareError ? error : ofFastify(error, publishBytesMax), logger);
+  return asRefusal(error instanceof FanfareError ? error : ofFastify(error, limits.publishBytesMax), logger);
 }
 
 /** The refusal for an error that Fastify threw. All others stay as they are. */

@@ -24,8 +24,8 @@ export interface PublishHandlerOptions {
   readonly access: Access;
   readonly addresses: ClientAddresses;
   readonly node: Pick<NodeInside, 'order' | 'textSender'>;
-  readonly publishBytesMax: number;
-  readonly stallTimeoutMs: number;
+  /** The limits now: a reload can change them. */
+  readonly limits: { readonly publishBytesMax: number; readonly stallTimeoutMs: number };
   readonly refuse: Refuse;
   readonly isDraining: () => boolean;
   readonly logger: RequestLogger;
@@ -55,12 +55,11 @@ const headersOfAll: readonly string[] = Object.entries(ownHeaders).flat();
  * Fastify, also a request that would be refused for its head.
  */
 export function publishHandler(options: PublishHandlerOptions): PublishHandler {
-  const { path, access, addresses, publishBytesMax, stallTimeoutMs, refuse, isDraining, otherwise } = options;
+  const { path, access, addresses, limits, refuse, isDraining, otherwise } = options;
   const { order, textSender } = options.node;
   const senders = new Map(
     [jsonType, textType].map((type) => [type, textSender([...headersOfAll, 'content-type', type])]),
   );
-  const bytesMax = Math.min(bodyBytesMax, publishBytesMax);
   /** The responses after which others are due on their connections. */
   const followed = new WeakSet<ServerResponse>();
 
@@ -73,7 +72,7 @@ export function publishHandler(options: PublishHandlerOptions): PublishHandler {
       // It could overtake an earlier publish that Fastify handles.
       return false;
     }
-    if (!isUsual(request, bytesMax) || isDraining()) return false;
+    if (!isUsual(request, Math.min(bodyBytesMax, limits.publishBytesMax)) || isDraining()) return false;
     if (hostProblem(request) !== undefined || refuse(request) !== undefined) return false;
     const rights = access.known(bearerOf(request.headers));
     if (!rights) return false;
@@ -108,7 +107,7 @@ export function publishHandler(options: PublishHandlerOptions): PublishHandler {
     if (sendText) sendText(response, content.body);
     else send(response, content);
     // Usually the kernel has taken it.
-    if (socket.writableLength > 0) endWhenStalled(response, stallTimeoutMs, order);
+    if (socket.writableLength > 0) endWhenStalled(response, limits.stallTimeoutMs, order);
   }
 
   function send(response: ServerResponse, { status, type, body, headers }: RouteResponse): void {

@@ -9,20 +9,22 @@ import { idOf, sourceOf } from './request-fields.ts';
 import { sendResponse, toRefusal, wrongContentType } from './problem.ts';
 import { publishResponse } from './publish-response.ts';
 
-export interface PublishRouteOptions extends BodyLimits, BatchOptions {
+export interface PublishRouteOptions extends BatchOptions {
+  readonly limits: BodyLimits;
   readonly node: Pick<NodeInside, 'discard'>;
   readonly path: Pick<MessagePath, 'publish' | 'publishMany'>;
 }
 
 /** `POST /publish`: PROTOCOL.md §2 and §4. */
 export async function publishRoute(app: FastifyInstance, options: PublishRouteOptions): Promise<void> {
-  const budget = bodyBudget(options);
+  const { limits } = options;
+  const budget = bodyBudget(limits);
   const { discard } = options.node;
   app.addContentTypeParser('application/json', (_request: FastifyRequest, payload: IncomingMessage) =>
-    readJsonBody(payload, options, budget, discard),
+    readJsonBody(payload, limits, budget, discard),
   );
   app.addContentTypeParser(linesType, (_request: FastifyRequest, payload: IncomingMessage) =>
-    readLinesBody(payload, options, budget, discard),
+    readLinesBody(payload, limits, budget, discard),
   );
   app.post<{ Body: PublishBody | undefined }>(
     '/publish',

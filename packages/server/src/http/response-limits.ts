@@ -5,10 +5,13 @@ import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fast
 import type { AnswerOrder, NodeInside } from '../insides/node-inside.ts';
 
 export interface ResponseLimits {
-  /** Maximum number of bytes of large responses that wait for all connections together. */
-  readonly outboxTotalBytesMax: number;
-  /** The connection of a client that reads nothing of a response for this time is closed. */
-  readonly stallTimeoutMs: number;
+  /** The limits now: a reload can change them. */
+  readonly limits: {
+    /** Maximum number of bytes of large responses that wait for all connections together. */
+    readonly outboxTotalBytesMax: number;
+    /** The connection of a client that reads nothing of a response for this time is closed. */
+    readonly stallTimeoutMs: number;
+  };
   readonly node: Pick<NodeInside, 'order'>;
 }
 
@@ -17,8 +20,7 @@ const largeBytes = 65_536;
 
 /** A hook that bounds the memory of large responses that clients have not read yet. */
 export function limitResponses({
-  outboxTotalBytesMax,
-  stallTimeoutMs,
+  limits,
   node: { order },
 }: ResponseLimits): (
   request: FastifyRequest,
@@ -30,6 +32,7 @@ export function limitResponses({
   return (request, { raw: response }, payload, done) => {
     const { socket } = request.raw;
     if (socket.destroyed) return done();
+    const { outboxTotalBytesMax, stallTimeoutMs } = limits;
     endWhenStalled(response, stallTimeoutMs, order);
     // A payload that is not a string is a static file, which all responses share.
     if (typeof payload !== 'string' || payload.length < largeBytes) return done();

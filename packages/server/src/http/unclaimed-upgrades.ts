@@ -29,11 +29,11 @@ export function declineUnclaimedUpgrades(
   server: Server,
   isOurs: (request: IncomingMessage) => boolean,
   hasOthers: () => boolean,
-  headBytesMax: number,
+  headBytesMax: () => number,
   { order, leavesBody, setUpgradeRule }: NodeInside,
 ): () => void {
   server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
-    if (isOurs(request)) return head.length > headBytesMax ? void socket.destroy() : undefined;
+    if (isOurs(request)) return head.length > headBytesMax() ? void socket.destroy() : undefined;
     if (hasOthers()) return listenUntilTaken(socket);
     // Only reached where Node's rule cannot be used.
     if (!leavesBody && hasBody(request)) return refuseConnection(socket, bodyAfterUpgrade);

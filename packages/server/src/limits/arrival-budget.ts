@@ -9,11 +9,12 @@ const pieceOverheadBytes = 128;
 
 /** The memory budget for incomplete bodies or packets, over all connections. */
 export class ArrivalBudget {
-  readonly #bytesMax: number;
+  readonly #bytesMax: () => number;
   #bytes = 0;
 
-  constructor(bytesMax: number) {
-    this.#bytesMax = bytesMax;
+  /** @param bytesMax - the limit; a function if it can change */
+  constructor(bytesMax: number | (() => number)) {
+    this.#bytesMax = typeof bytesMax === 'number' ? () => bytesMax : bytesMax;
   }
 
   /**
@@ -22,7 +23,7 @@ export class ArrivalBudget {
    * @returns false if the budget does not have enough bytes; then nothing is taken
    */
   take(bytes: number): boolean {
-    if (bytes > 0 && this.#bytes + bytes > this.#bytesMax) return false;
+    if (bytes > 0 && this.#bytes + bytes > this.#bytesMax()) return false;
     this.#bytes += bytes;
     return true;
   }

@@ -11,7 +11,7 @@ export interface ConnectionLimits {
 export class ConnectionCounts {
   readonly #limits: ConnectionLimits;
   /**
-   * Used only if connections per address are limited. It has at most as many entries as there are
+   * Also counted without a limit, because a reload can set one. It has at most as many entries as there are
    * connections.
    */
   readonly #perAddress = new Map<string, number>();
@@ -45,7 +45,7 @@ export class ConnectionCounts {
 
   #change(address: string | undefined, by: number): void {
     this.#open += by;
-    if (this.#limits.connectionsPerAddressMax === 0 || address === undefined) return;
+    if (address === undefined) return;
     const key = addressKey(address);
     const count = (this.#perAddress.get(key) ?? 0) + by;
     if (count > 0) this.#perAddress.set(key, count);

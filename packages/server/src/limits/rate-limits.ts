@@ -30,12 +30,20 @@ export interface RateLimitsOptions {
  * request.
  */
 export class RateLimits {
-  readonly #publish: RateLimit;
-  readonly #subscribe: RateLimit;
+  readonly #monotonicMs: () => number;
+  #publish: RateLimit;
+  #subscribe: RateLimit;
 
   constructor({ publish, subscribe, monotonicMs }: RateLimitsOptions) {
+    this.#monotonicMs = monotonicMs;
     this.#publish = new RateLimit('publishes', publish, monotonicMs);
     this.#subscribe = new RateLimit('subscribes', subscribe, monotonicMs);
+  }
+
+  /** Replaces the rates. All buckets are full then. */
+  change({ publish, subscribe }: Pick<RateLimitsOptions, 'publish' | 'subscribe'>): void {
+    this.#publish = new RateLimit('publishes', publish, this.#monotonicMs);
+    this.#subscribe = new RateLimit('subscribes', subscribe, this.#monotonicMs);
   }
 
   /**
@@ -74,8 +82,8 @@ export interface RateLimitSettings {
   readonly subscribeRatePerAddressMax: number;
 }
 
-export function rateLimitsOf(settings: RateLimitSettings, monotonicMs: () => number): RateLimits {
-  return new RateLimits({
+export function ratesOf(settings: RateLimitSettings): Pick<RateLimitsOptions, 'publish' | 'subscribe'> {
+  return {
     publish: {
       connection: settings.publishRatePerConnectionMax,
       subject: settings.publishRatePerSubjectMax,
@@ -86,8 +94,7 @@ export function rateLimitsOf(settings: RateLimitSettings, monotonicMs: () => num
       subject: settings.subscribeRatePerSubjectMax,
       address: settings.subscribeRatePerAddressMax,
     },
-    monotonicMs,
-  });
+  };
 }
 
 /** Limits one kind of request, by connection, subject and address. */

@@ -28,8 +28,8 @@ export interface PublishValue {
 export interface AdmissionOptions {
   /** Whether a publish creates the topic, because there is a subscription to a pattern that matches it. */
   readonly isCovered: (topic: Topic) => boolean;
-  /** The size limit of a message, in bytes of JSON text. */
-  readonly publishBytesMax: number;
+  /** The size limit of a message, in bytes of JSON text. A reload can change it. */
+  readonly limits: { readonly publishBytesMax: number };
 }
 
 /**
@@ -78,7 +78,7 @@ export class Admission {
   }
 
   #admitText(rights: Rights, { json, headerId }: PublishText): NewRecord {
-    const refusal = refusalBySize(json, this.#options.publishBytesMax);
+    const refusal = refusalBySize(json, this.#options.limits.publishBytesMax);
     if (refusal) throw refusal;
     const fields = fieldsOf(parseJson(json), 'publish');
     const encode = (): JsonValue | undefined => cutMember(json, 'message');
@@ -104,8 +104,8 @@ export class Admission {
         '`message` is missing. It can be any JSON value, also null.',
       );
     }
-    const { publishBytesMax, isCovered } = this.#options;
-    checkMessage(message, publishBytesMax);
+    const { limits, isCovered } = this.#options;
+    checkMessage(message, limits.publishBytesMax);
     const record: Writable<NewRecord> = {
       topic,
       messageJson: message.text,

@@ -25,7 +25,7 @@ import { refuseLogFailure, topicsExhausted } from './refusals.ts';
 import { Subscription, type SubscriptionParts } from './subscription.ts';
 
 export interface ConnectionParts extends SubscriptionParts {
-  readonly subscriptionsPerConnectionMax: number;
+  readonly limits: { readonly subscriptionsPerConnectionMax: number };
   readonly rates: RateLimits;
   /** Called when a connection closes. May be called again. */
   readonly onClosed: (connection: Connection) => void;
@@ -257,7 +257,7 @@ export class Connection {
 
   #checkLimit(): void {
     const { plain, envelope } = this.#subscriptions;
-    const { subscriptionsPerConnectionMax: max } = this.#parts;
+    const { subscriptionsPerConnectionMax: max } = this.#parts.limits;
     if ((plain?.size ?? 0) + (envelope?.size ?? 0) < max) return;
     throw new FanfareError(
       'limit_exceeded',

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   isReservedTopic,
   type ConnectionDetails,
@@ -6,6 +7,7 @@ import {
   type SubscriberInfo,
   type Topic,
 } from '@fanfare/protocol';
+import type { Identity } from '../access/identity.ts';
 import type { Rights } from '../access/rights.ts';
 import { Pacer } from '../limits/pacer.ts';
 import type { Part, SubscriberPlace } from '../nodes/cluster.ts';
@@ -23,6 +25,9 @@ export interface ConnectionFigures {
   readonly lag: number;
 }
 
+/** How many connections get rights anew in one turn of the event loop. */
+const renewedPerTurn = 16;
+
 /**
  * The register of all connections: of Socket.IO, of streams and of the app. Accepts, lists and ends them.
  */
@@ -31,6 +36,7 @@ export class Connections {
   /** The connections, by the ids of their peers, in the order in which they were accepted. */
   readonly #open = new Map<string, Connection>();
   #accepted = 0;
+  #rightsOf: ((identity: Identity) => Rights) | undefined;
 
   constructor(parts: Omit<ConnectionParts, 'onClosed'>) {
     this.#parts = { ...parts, onClosed: (connection) => this.#closed(connection) };
@@ -65,7 +71,12 @@ export class Connections {
   }
 
   accept(peer: Peer, rights: Rights): Connection {
-    const connection = new Connection(++this.#accepted, peer, rights, this.#parts);
+    const connection = new Connection(
+      ++this.#accepted,
+      peer,
+      this.#rightsOf?.(rights.identity) ?? rights,
+      this.#parts,
+    );
     this.#open.set(peer.id, connection);
     return connection;
   }
@@ -132,6 +143,28 @@ export class Connections {
       audiences = this.#audiencesOf(topic);
     }
     return { items };
+  }
+
+  /**
+   * Gives all connections rights anew, after the rules have changed. Subscriptions that are no longer allowed
+   * end. Until a connection is reached, it has its old rights.
+   *
+   * @param rightsOf - also gives rights to connections whose login began before
+   */
+  async renewAll(rightsOf: (identity: Identity) => Rights): Promise<void> {
+    this.#rightsOf = rightsOf;
+    let started = 0;
+    const last = this.#accepted;
+    for (const connection of this.#open.values()) {
+      // It came meanwhile, and has the new rights already.
+      if (connection.number > last) break;
+      // Not awaited: the commands of one client must not delay the others.
+      connection
+        .renew(async () => rightsOf(connection.rights.identity))
+        // Too many of its commands wait. It must not keep its old rights.
+        .catch(() => connection.peer.end());
+      if (++started % renewedPerTurn === 0) await nextTurn();
+    }
   }
 
   /** Messages that are not stored may have been missed: subscriptions that may want them learn it. */

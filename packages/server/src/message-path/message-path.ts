@@ -36,6 +36,7 @@ export interface MessagePathParts {
   readonly index: SubscriptionIndex;
   readonly rules: Rules;
   readonly fanOuts: readonly FanOut[];
+  /** The limits now: a reload can change them. */
   readonly limits: {
     readonly publishBytesMax: number;
     readonly batchMessagesMax: number;
@@ -84,18 +85,17 @@ export class MessagePath {
       log,
       counters,
       replays: new Replays(),
-      subscriptionsPerConnectionMax: limits.subscriptionsPerConnectionMax,
+      limits,
       rates,
       onFailure: (error) => (error instanceof LogDamagedError ? damaged(error) : onFailure(error)),
       now,
     });
-    const admission = new Admission({ ...limits, isCovered: (topic) => index.isCovered(topic) });
-    const { batchMessagesMax } = limits;
+    const admission = new Admission({ limits, isCovered: (topic) => index.isCovered(topic) });
     const fanOutsReady = async (): Promise<void> => {
       await Promise.all(fanOuts.map((fanOut) => fanOut.ready()));
     };
     this.#admission = admission;
-    this.#batch = { log, counters, admission, index, batchMessagesMax, fanOutsReady };
+    this.#batch = { log, counters, admission, index, limits, fanOutsReady };
     log.tail({
       onRecords: (records) => broadcaster.broadcast(records),
       onMissed: () => this.connections.miss(),

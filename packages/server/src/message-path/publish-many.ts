@@ -24,7 +24,7 @@ export interface BatchParts {
   readonly counters: Counters;
   readonly admission: Admission;
   readonly index: Pick<SubscriptionIndex, 'isCovered'>;
-  readonly batchMessagesMax: number;
+  readonly limits: { readonly batchMessagesMax: number };
   /** Resolves when the fan-outs have written so much that more can be broadcast. */
   readonly fanOutsReady: () => Promise<void>;
 }
@@ -48,7 +48,7 @@ const admittedPerLook = 16;
 export async function admitMany(
   rights: Rights,
   input: BatchInput,
-  { admission, batchMessagesMax }: BatchParts,
+  { admission, limits: { batchMessagesMax } }: BatchParts,
 ): Promise<readonly Admitted[]> {
   admission.checkDraining();
   const isArray = 'array' in input;

@@ -9,17 +9,19 @@ const differs = 'The rules or limits of this node differ from those of other nod
  */
 export class CommonSettings {
   /** A digest of this node's settings. */
-  readonly digest: string;
+  digest: string;
   readonly #logger: Logger;
   #differs = false;
 
   /** @param settings - JSON values, and numbers that can be infinite */
   constructor(settings: object, logger: Logger) {
-    const text = JSON.stringify(settings, (_key, value: unknown) =>
-      value === Infinity ? 'Infinity' : value,
-    );
-    this.digest = createHash('sha256').update(text).digest('base64url').slice(0, 16);
+    this.digest = digestOf(settings);
     this.#logger = logger;
+  }
+
+  /** The settings of this node have changed. The other nodes learn it with the next heartbeat. */
+  change(settings: object): void {
+    this.digest = digestOf(settings);
   }
 
   /** Says in words that this node is the odd one, or one of two equal parts. */
@@ -35,7 +37,12 @@ export class CommonSettings {
     counts.delete(this.digest);
     const isOdd = Math.max(0, ...counts.values()) >= same;
     if (isOdd && !this.#differs)
-      this.#logger.warn({}, `${differs} Start all nodes with the same rules and limits.`);
+      this.#logger.warn({}, `${differs} Give all nodes the same rules and limits.`);
     this.#differs = isOdd;
   }
+}
+
+function digestOf(settings: object): string {
+  const text = JSON.stringify(settings, (_key, value: unknown) => (value === Infinity ? 'Infinity' : value));
+  return createHash('sha256').update(text).digest('base64url').slice(0, 16);
 }

@@ -47,7 +47,12 @@ export class NodePort {
   constructor(options: NodePortOptions) {
     this.#options = options;
     this.#tls = new TlsAcceptor(options, handshakeMs);
-    this.#tcp.maxConnections = options.connectionsMax + strangersMax;
+    this.limit(options.connectionsMax);
+  }
+
+  /** Changes the maximum number of open connections. */
+  limit(connectionsMax: number): void {
+    this.#tcp.maxConnections = connectionsMax + strangersMax;
   }
 
   /** From now on, requests that other nodes pass on are served. */

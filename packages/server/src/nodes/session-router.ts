@@ -23,7 +23,7 @@ export type Routing = 'passed_on' | 'unknown' | 'unavailable';
 export interface SessionRouterOptions {
   readonly directory: NodeDirectory;
   /** How many requests and websockets can be passed on at the same time. */
-  readonly passedOnMax: number;
+  readonly passedOnMax: () => number;
   /**
    * How long another node can be silent, in milliseconds. The client end must send something to each client
    * in a shorter time.
@@ -40,7 +40,7 @@ export interface SessionRouterOptions {
  */
 export class SessionRouter {
   readonly #directory: NodeDirectory;
-  readonly #passedOnMax: number;
+  readonly #passedOnMax: () => number;
   readonly #logger: Logger;
   readonly #requests: RequestForwarder;
   readonly #tunnels: WebSocketTunnels;
@@ -89,8 +89,8 @@ export class SessionRouter {
     this.#passedOn++;
     try {
       // Agents of Node would let further requests wait, behind polls that take half a minute.
-      if (this.#passedOn > this.#passedOnMax)
-        throw new Error(`Limit of ${this.#passedOnMax} requests that are passed on reached.`);
+      if (this.#passedOn > this.#passedOnMax())
+        throw new Error(`Limit of ${this.#passedOnMax()} requests that are passed on reached.`);
       const callee = await this.#find(nodeId);
       if (!callee) return 'unknown';
       await send(callee);

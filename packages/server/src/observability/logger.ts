@@ -16,15 +16,21 @@ export interface Logger {
  */
 const obeyed = /[\u007f-\u009f]|\p{Bidi_Control}/gu;
 
-/** The logger of a server that has none of the app. Its level can change. */
-export interface DefaultLogger extends Logger {
-  level: string;
-}
+/** The loggers of servers that have none of an app, by which the level can change. */
+const own = new WeakMap<Logger, { level: string }>();
 
 /** A logger that writes to standard error. */
-export function defaultLogger(level: LogLevel = 'info'): DefaultLogger {
+export function defaultLogger(level: LogLevel = 'info'): Logger {
   const output = pino.destination(2);
-  return pino({ name: 'fanfare', level }, { write: (line: string) => void output.write(escaped(line)) });
+  const logger = pino({ name: 'fanfare', level }, { write: (line) => void output.write(escaped(line)) });
+  own.set(logger, logger);
+  return logger;
+}
+
+/** Changes the level, unless the logger is an app's. */
+export function setLogLevel(logger: Logger, level: LogLevel): void {
+  const changed = own.get(logger);
+  if (changed) changed.level = level;
 }
 
 /** Escapes these characters. The value of the JSON does not change. */

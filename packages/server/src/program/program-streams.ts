@@ -6,8 +6,8 @@ import type { Peer } from '../message-path/peer.ts';
 import { ProgramPeer } from './program-peer.ts';
 
 export interface ProgramStreamsOptions {
-  /** The maximum size of the queue of a subscription, in bytes. */
-  readonly outboxBytesMax: number;
+  /** The maximum size of the queue of a subscription, in bytes. A reload can change it. */
+  readonly limits: { readonly outboxBytesMax: number };
   /** Makes an id for a subscription. Nobody must be able to guess it. */
   readonly newId: () => string;
 }
@@ -24,8 +24,8 @@ export class ProgramStreams implements FanOut {
 
   /** @param accept - makes the connection of a peer */
   open(accept: (peer: Peer) => Connection): ProgramPeer {
-    const { newId, outboxBytesMax } = this.#options;
-    const peer: ProgramPeer = new ProgramPeer(newId(), outboxBytesMax, accept, {
+    const { newId, limits } = this.#options;
+    const peer: ProgramPeer = new ProgramPeer(newId(), limits.outboxBytesMax, accept, {
       join: (audience) => this.#members.join(audience, peer),
       leave: (audience) => this.#members.leave(audience, peer),
       closed: () => void this.#open.delete(peer),

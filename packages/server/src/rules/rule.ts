@@ -55,13 +55,18 @@ function encodeCharacter(character: string): string {
 
 /** The rules of a server. The first rule that matches a topic applies. */
 export class Rules {
-  readonly #rules: readonly Rule[];
+  #rules: readonly Rule[];
   readonly #fallback: Rule;
 
   /** @param fallback - the rule for topics that no other rule matches */
   constructor(rules: readonly Rule[], fallback: Rule) {
     this.#rules = rules;
     this.#fallback = fallback;
+  }
+
+  /** Replaces all rules except the fallback. */
+  replace(rules: readonly Rule[]): void {
+    this.#rules = rules;
   }
 
   get all(): readonly Rule[] {

@@ -2,7 +2,7 @@ import { parseInterest, parseTopic } from '@fanfare/protocol';
 import { expect, it } from 'vitest';
 import type { LocalTopicLog } from '../../src/log/local/local-topic-log.ts';
 import { MemoryStore } from '../../src/log/store/memory-store.ts';
-import type { Rule } from '../../src/rules/rule.ts';
+import { Rules, type Rule } from '../../src/rules/rule.ts';
 import { openOver } from './open-local-log.ts';
 import { contentsOf } from './steered-store.ts';
 
@@ -18,10 +18,29 @@ class LastingStore extends MemoryStore {
   }
 }
 
+function ruleOf(kept: Rule['keep']): Rule {
+  return { match: everything, keep: kept, create: 'publish', publishBytesMax: 1_000 };
+}
+
+/** Opens a log over a store, with a rule that can change. */
+function opensReloadable(
+  store: MemoryStore,
+  kept: Rule['keep'],
+): { log: LocalTopicLog; advance: (ms: number) => Promise<void>; reload: (kept: Rule['keep']) => void } {
+  const limits = { topicsMax: 10_000, unusedPerSubjectMax: 10 };
+  const rules = new Rules([ruleOf(kept)], ruleOf(keep));
+  const options = { rules: [], fallback: ruleOf(keep), topicsMax: 10_000, idWindowMs: 1_000, idsMax: 10 };
+  const { log, advance } = openOver(store, options, { rules });
+  const reload = (next: Rule['keep']): void => {
+    rules.replace([ruleOf(next)]);
+    log.reconfigure(limits, true);
+  };
+  return { log, advance, reload };
+}
+
 /** Opens a log over a store, with one rule. */
 async function opens(store: MemoryStore, kept: Rule['keep']): Promise<LocalTopicLog> {
-  const fallback: Rule = { match: everything, keep: kept, create: 'publish', publishBytesMax: 1_000 };
-  const options = { rules: [], fallback, topicsMax: 10, idWindowMs: 1_000, idsMax: 10 };
+  const options = { rules: [], fallback: ruleOf(kept), topicsMax: 10, idWindowMs: 1_000, idsMax: 10 };
   const { log, advance } = openOver(store, options);
   await advance(0);
   return log;
@@ -83,4 +102,81 @@ it('a topic keeps as much as its new rule says from the next start of the server
   expect(await log.topicState(topic)).toMatchObject({ messages: 3 });
   expect(await recoveries(log, 16)).toEqual([false, false]);
   expect(await recoveries(log, 17)).toEqual([true, true]);
+});
+
+it('a reload that changes what a topic keeps tells readers of the loss, as a restart does', async () => {
+  const store = new LastingStore();
+  const message = { topic, messageJson: '1' };
+  const { log, advance, reload } = opensReloadable(store, keep);
+  await log.append([message, message]);
+  reload('none');
+  await advance(0);
+  expect(contentsOf(store)).toMatchObject({ chunks: 0, blocks: 0 });
+  expect(await log.topicState(topic)).toMatchObject({ messages: 0 });
+  expect(await recoveries(log, 2)).toEqual([false, false]);
+  expect(await log.append([message])).toMatchObject([{ stored: 'none' }]);
+  reload(keep);
+  expect(await recoveries(log, 2)).toEqual([false, false]);
+  const { position } = await log.locate(topic, { kind: 'earliest' });
+  expect(await log.append([message])).toMatchObject([{ sequence: 3, stored: 'memory' }]);
+  expect(await log.read(topic, position, page)).toMatchObject({ records: [{ sequence: 3, ordinal: 3 }] });
+  const expected = [
+    [false, false],
+    [true, true],
+  ];
+  expect([await recoveries(log, 2), await recoveries(log, 3)]).toEqual(expected);
+  await log.close();
+  const again = await opens(store, keep);
+  expect([await recoveries(again, 2), await recoveries(again, 3)]).toEqual(expected);
+  expect(await again.topicState(topic)).toMatchObject({ messages: 1 });
+});
+
+it('a message after a reload is kept, even if the log is not closed and has thousands of changed topics', async () => {
+  const store = new LastingStore();
+  const { log, advance, reload } = opensReloadable(store, 'none');
+  const topics = Array.from({ length: 2_500 }, (_, at) => parseTopic(`t${at}`));
+  for (const one of topics) await log.declareTopic(one);
+  await advance(0);
+  const last = topics.at(-1) ?? topic;
+  await log.append([{ topic: last, messageJson: '1' }]);
+  reload(keep);
+  // One commit writes the records of a thousand topics only.
+  await log.append([{ topic: last, messageJson: '2' }]);
+  const again = opensReloadable(store, keep).log;
+  expect(await again.topicState(last)).toMatchObject({ messages: 1 });
+});
+
+it('a reload removes at once what a topic no longer keeps', async () => {
+  const store = new LastingStore();
+  const { log, advance, reload } = opensReloadable(store, keep);
+  for (let at = 0; at < 20; at++) await log.append([{ topic, messageJson: '1' }]);
+  reload({ ...keep, count: 3 });
+  expect(await log.topicState(topic)).toMatchObject({ messages: 3 });
+  reload(keep);
+  await log.append([{ topic, messageJson: '1' }]);
+  await advance(0);
+  expect(await log.topicState(topic)).toMatchObject({ messages: 4 });
+  expect(await recoveries(log, 16)).toEqual([false, false]);
+  expect(await recoveries(log, 17)).toEqual([true, true]);
+});
+
+it('a reload during a commit applies after it', async () => {
+  const store = new LastingStore();
+  const { log, reload } = opensReloadable(store, 'none');
+  await log.append([{ topic, messageJson: '1' }]);
+  const during = log.declareTopic(parseTopic('other'));
+  const commit = store.commit.bind(store);
+  let reloads = 0;
+  store.commit = async (...args) => {
+    if (reloads++ === 0) reload(keep);
+    await commit(...args);
+  };
+  await during;
+  expect(reloads).toBe(1);
+  expect(await recoveries(log, 1)).toEqual([false, false]);
+  expect(await log.append([{ topic, messageJson: '2' }])).toMatchObject([{ sequence: 1, stored: 'memory' }]);
+  expect([await recoveries(log, 0), await recoveries(log, 1)]).toEqual([
+    [false, false],
+    [true, true],
+  ]);
 });

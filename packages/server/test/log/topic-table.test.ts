@@ -8,7 +8,7 @@ import { heapBytes } from '../heap.ts';
 
 it('deleted topics take little memory', () => {
   const unused = new UnusedNames({ isInUse: () => false, unusedPerSubjectMax: Infinity });
-  const table = new TopicTable(new Rules([], defaultRule), unused);
+  const table = new TopicTable(new Rules([], defaultRule), unused, Infinity);
   const before = heapBytes();
   for (let at = 1; at <= 20_000; at++) {
     const entry = table.make(`topics/${at}` as Topic, at);

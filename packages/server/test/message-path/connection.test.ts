@@ -11,7 +11,7 @@ it('a connection limits the actions that wait for its commands, and runs them in
   const log = { epoch: 'e', open: () => place, noteUse: () => {} };
   const rates = new RateLimits({ publish: {}, subscribe: {}, monotonicMs: () => 0 });
   const index = new SubscriptionIndex();
-  const needed = { log, index, subscriptionsPerConnectionMax: 1, rates, now: () => 1 };
+  const needed = { log, index, limits: { subscriptionsPerConnectionMax: 1 }, rates, now: () => 1 };
   const parts = needed as unknown as ConnectionParts;
   const connection = new Connection(1, {} as Peer, anything, parts);
   expect(connection.afterCommands(() => 'at once')).toBe('at once');

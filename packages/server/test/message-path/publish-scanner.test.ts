@@ -17,12 +17,12 @@ function outcomeOf(result: unknown): Outcome {
 }
 
 function admissionFor(publishBytesMax: number): Admission {
-  return new Admission({ publishBytesMax, isCovered: (topic) => topic.startsWith('covered') });
+  return new Admission({ limits: { publishBytesMax }, isCovered: (topic) => topic.startsWith('covered') });
 }
 
 /** Admits a batch in the way of the server. */
 async function scan(text: string, isLines: boolean, admission: Admission): Promise<Outcome | Outcome[]> {
-  const parts = { admission, batchMessagesMax: Infinity } as Partial<BatchParts> as BatchParts;
+  const parts = { admission, limits: { batchMessagesMax: Infinity } } as Partial<BatchParts> as BatchParts;
   try {
     return (await admitMany(anything, isLines ? { lines: text } : { array: text }, parts)).map(outcomeOf);
   } catch (error) {

@@ -54,7 +54,7 @@ export async function startPair(
       announce: async () => {},
       addressOf: addressOf ?? (async () => `127.0.0.1:${nodePort}`),
     },
-    passedOnMax,
+    passedOnMax: () => passedOnMax,
     silenceMs,
     logger: {
       warn: (fields, sentence) => {

@@ -2,6 +2,7 @@ import { isPattern, type From, type Interest, type Offset, type Topic } from '@f
 import type { Rules } from '../../rules/rule.ts';
 import type { Invariants } from '../../observability/invariants.ts';
 import type { CommitPlan } from './commit/commit-plan.ts';
+import { applyRules } from './apply-rules.ts';
 import { CommitLoop } from './commit/commit-loop.ts';
 import type { ClockEvent } from './log-clock.ts';
 import { readTopicBefore } from './reading/backward-page.ts';
@@ -39,7 +40,7 @@ import {
   type TopicState,
 } from '../topic-log.ts';
 import type { TopicEntry } from './topic-entry.ts';
-import { TopicTable } from './topic-table.ts';
+import { inOrderOfUse, TopicTable } from './topic-table.ts';
 import { UnusedNames, type UnusedNamesOptions } from './unused-names.ts';
 
 export interface LocalTopicLogOptions extends RememberedIdsOptions, UnusedNamesOptions {
@@ -61,6 +62,9 @@ export interface LocalTopicLogOptions extends RememberedIdsOptions, UnusedNamesO
    */
   readonly onWritable: (reason?: unknown) => void;
 }
+
+/** The limits that can change while a log is open. */
+export type ChangeableLimits = Pick<LocalTopicLogOptions, 'topicsMax' | 'unusedPerSubjectMax'>;
 
 /** The interval in which the log looks for messages that are too old. */
 const sweepIntervalMs = 1_000;
@@ -87,7 +91,7 @@ export class LocalTopicLog implements TopicLog, RevocationStore {
   constructor(options: LocalTopicLogOptions) {
     const { store, rules, onClockEvent: onEvent } = options;
     this.#options = options;
-    this.#topics = new TopicTable(rules, new UnusedNames(options));
+    this.#topics = new TopicTable(rules, new UnusedNames(options), options.topicsMax);
     this.#ids = new RememberedIds(options);
     const world = { ...options, topics: this.#topics, ids: this.#ids };
     const { state, clock } = loadStore(store, { ...world, onEvent });
@@ -113,7 +117,14 @@ export class LocalTopicLog implements TopicLog, RevocationStore {
   }
 
   get topicsMax(): number {
-    return this.#options.topicsMax;
+    return this.#topics.sizeMax;
+  }
+
+  /** Applies changed limits, and changed rules to the topics that exist. */
+  reconfigure({ topicsMax, unusedPerSubjectMax }: ChangeableLimits, haveRulesChanged: boolean): void {
+    this.#topics.sizeMax = topicsMax;
+    this.#topics.unused.perSubjectMax = unusedPerSubjectMax;
+    if (haveRulesChanged) applyRules(this.#topics, this.#retention, this.#commits);
   }
 
   /** Whether messages can be stored, as far as it is known. */
@@ -302,10 +313,4 @@ export class LocalTopicLog implements TopicLog, RevocationStore {
     if (this.#closing) return;
     if (this.#commits.sweep()) setImmediate(() => this.#sweep());
   }
-}
-
-/** Sorts stored topics by their last known use: their creation, or their last message. */
-function inOrderOfUse(topics: TopicTable): readonly TopicEntry[] {
-  const lastUse = ({ createdAt, lastSequence }: TopicEntry): number => Math.max(createdAt, lastSequence);
-  return [...topics.all()].toSorted((a, b) => lastUse(a) - lastUse(b) || a.number - b.number);
 }

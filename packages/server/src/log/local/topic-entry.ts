@@ -20,9 +20,9 @@ export function oldestOf({ block, time, ordinal, bytesBefore, records }: Chunk):
 export interface TopicEntry {
   readonly number: TopicNumber;
   readonly name: Topic;
-  readonly rule: Rule;
+  rule: Rule;
   /** The head of the log when the topic was created, or began to keep messages. */
-  readonly createdAt: number;
+  createdAt: number;
   /** The head of the log when the topic was created, if that was since the log was opened; else -1. */
   readonly bornAt: number;
   /** The authenticated subject that created the topic, if that was since the log was opened. */
@@ -31,6 +31,8 @@ export interface TopicEntry {
   isDeleted: boolean;
   /** Whether the store has the topic's record. */
   isSaved: boolean;
+  /** Whether the store has a record that is out of date. The next message or chore writes it. */
+  isOutdated: boolean;
   /** The number of messages that the topic has had, and their size. Dropped messages count. */
   count: number;
   bytes: number;

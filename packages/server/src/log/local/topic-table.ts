@@ -23,6 +23,8 @@ const trimsMax = 65_536;
 export class TopicTable {
   /** The topics that are only names, and that nobody uses. */
   readonly unused: UnusedNames;
+  /** Maximum number of topics. A reload can change it. */
+  sizeMax: number;
   readonly #rules: Rules;
   readonly #byName = new Map<Topic, TopicEntry>();
   readonly #byNumber = new Map<TopicNumber, TopicEntry>();
@@ -37,8 +39,9 @@ export class TopicTable {
   /** The deletions since the log was opened. */
   #deletions = noDeletions;
 
-  constructor(rules: Rules, unused: UnusedNames) {
+  constructor(rules: Rules, unused: UnusedNames, sizeMax: number) {
     this.#rules = rules;
+    this.sizeMax = sizeMax;
     this.unused = unused;
   }
 
@@ -85,6 +88,7 @@ export class TopicTable {
       isDeclared: false,
       isDeleted: false,
       isSaved: false,
+      isOutdated: false,
       count: 0,
       bytes: 0,
       lastSequence: 0,
@@ -98,6 +102,24 @@ export class TopicTable {
       unusedNode: undefined,
       subjectNode: undefined,
     };
+  }
+
+  /**
+   * Gives a topic the rule that it has now.
+   *
+   * @param head - the head of the log
+   * @returns whether it begins to keep messages
+   */
+  applyRule(entry: TopicEntry, head: number): boolean {
+    const kept = entry.rule.keep !== 'none';
+    entry.rule = this.#rules.of(entry.name);
+    const keeps = entry.rule.keep !== 'none';
+    if (keeps !== kept) entry.isOutdated = true;
+    if (!keeps || kept) return false;
+    // As in a store that is opened with changed rules: nothing was kept before.
+    entry.createdAt = head + 1;
+    this.trim(entry, entry.count);
+    return true;
   }
 
   add(entry: TopicEntry): void {
@@ -181,4 +203,10 @@ export class TopicTable {
     }
     return found;
   }
+}
+
+/** Sorts stored topics by their last known use: their creation, or their last message. */
+export function inOrderOfUse(topics: TopicTable): readonly TopicEntry[] {
+  const lastUse = ({ createdAt, lastSequence }: TopicEntry): number => Math.max(createdAt, lastSequence);
+  return [...topics.all()].toSorted((a, b) => lastUse(a) - lastUse(b) || a.number - b.number);
 }

@@ -19,6 +19,8 @@ export function isOnlyName({ isDeclared, isDeleted, count, trimmed }: TopicEntry
  * log forgets the first of them. A topic that comes into use leaves the list, and later returns at its end.
  */
 export class UnusedNames implements Iterable<TopicEntry> {
+  /** The limit of names per subject. It applies to each subject from its next name on. */
+  perSubjectMax: number;
   readonly #options: UnusedNamesOptions;
   readonly #all = new LruList<TopicEntry>();
   /** By the subject that created the names. */
@@ -28,6 +30,7 @@ export class UnusedNames implements Iterable<TopicEntry> {
 
   constructor(options: UnusedNamesOptions) {
     this.#options = options;
+    this.perSubjectMax = options.unusedPerSubjectMax;
   }
 
   isInUse(topic: Topic): boolean {
@@ -44,7 +47,7 @@ export class UnusedNames implements Iterable<TopicEntry> {
     let own = this.#own.get(subject);
     if (!own) this.#own.set(subject, (own = new LruList()));
     entry.subjectNode = own.add(entry);
-    if (own.size > this.#options.unusedPerSubjectMax) this.#excessive.add(subject);
+    if (own.size > this.perSubjectMax) this.#excessive.add(subject);
   }
 
   /** A topic is in use, or is more than a name. */
@@ -57,7 +60,7 @@ export class UnusedNames implements Iterable<TopicEntry> {
     own?.remove(subjectNode);
     entry.subjectNode = undefined;
     if (own?.size === 0) this.#own.delete(subject);
-    if ((own?.size ?? 0) <= this.#options.unusedPerSubjectMax) this.#excessive.delete(subject);
+    if ((own?.size ?? 0) <= this.perSubjectMax) this.#excessive.delete(subject);
   }
 
   /** From the least recently used name. */
@@ -76,10 +79,5 @@ export class UnusedNames implements Iterable<TopicEntry> {
       const own = this.#own.get(subject);
       if (own) yield own;
     }
-  }
-
-  /** The limit of names per subject. */
-  get perSubjectMax(): number {
-    return this.#options.unusedPerSubjectMax;
   }
 }

@@ -22,7 +22,8 @@ export interface LogFunctionsOptions {
 /** Calls the functions of the log with their names, and reads their answers. */
 export class FunctionClient {
   /** The limits of the log, as an argument. */
-  readonly limits: Buffer;
+  limits: Buffer;
+  readonly #ids: readonly [idsMax: number, idWindowMs: number];
   readonly #call: CallFunction;
   readonly #rules: Rules;
   readonly #onState: (state: RemoteState) => void;
@@ -34,7 +35,13 @@ export class FunctionClient {
     this.#call = call;
     this.#rules = rules;
     this.#onState = onState ?? (() => {});
-    this.limits = doubles(topicsMax, idsMax, idWindowMs, unusedPerSubjectMax);
+    this.#ids = [idsMax, idWindowMs];
+    this.limits = doubles(topicsMax, ...this.#ids, unusedPerSubjectMax);
+  }
+
+  /** Changes limits from the next call on. */
+  limit(topicsMax: number, unusedPerSubjectMax: number): void {
+    this.limits = doubles(topicsMax, ...this.#ids, unusedPerSubjectMax);
   }
 
   /** The rule of a topic, as an argument. */

@@ -27,6 +27,11 @@ export class LogFunctions implements LogLibrary {
     this.nodes = new NodeFunctions(this.#client);
   }
 
+  /** Changes limits from the next call on. */
+  limit(topicsMax: number, unusedPerSubjectMax: number): void {
+    this.#client.limit(topicsMax, unusedPerSubjectMax);
+  }
+
   async hello(node: string, seen: Offset | undefined): Promise<RemoteState> {
     const greet = (): Promise<Reply> =>
       this.#client.ask('hello', node, seen?.epoch ?? '', seen?.sequence ?? 0);

@@ -62,6 +62,9 @@ const recordsPerAppendMax = 256;
  * from its tail, and asks Redis for everything else.
  */
 export class RedisTopicLog implements TopicLog, RevocationStore {
+  topicsMax: number;
+  /** Applies changed rules to the topics that exist. Never rejects. */
+  readonly applyRules: () => Promise<void> = () => this.#upkeep.applyRules(true);
   readonly #options: RedisTopicLogOptions;
   readonly #order: CallOrder;
   readonly #reading: SharedReads;
@@ -81,12 +84,13 @@ export class RedisTopicLog implements TopicLog, RevocationStore {
       await upkeep.stop();
       throw error;
     }
-    void upkeep.applyRules();
+    void upkeep.applyRules(false);
     return new RedisTopicLog(options, upkeep, revocations);
   }
 
   private constructor(options: RedisTopicLogOptions, upkeep: Upkeep, revocations: RedisRevocations) {
     this.#options = options;
+    this.topicsMax = options.topicsMax;
     this.#order = new CallOrder(() => options.node.append([]));
     this.#reading = new SharedReads(options.reading);
     this.#upkeep = upkeep;
@@ -100,10 +104,6 @@ export class RedisTopicLog implements TopicLog, RevocationStore {
 
   get head(): number {
     return this.#options.node.head;
-  }
-
-  get topicsMax(): number {
-    return this.#options.topicsMax;
   }
 
   get recordsMax(): number {

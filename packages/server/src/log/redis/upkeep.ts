@@ -40,6 +40,7 @@ export class Upkeep {
   readonly #revocations: RedisRevocations;
   #trustedTime: number;
   #isStopped = false;
+  #applying: Promise<void> = Promise.resolve();
 
   constructor(options: UpkeepOptions, revocations: RedisRevocations, trustedTime: number) {
     this.#options = options;
@@ -112,11 +113,20 @@ export class Upkeep {
     return this.#sweeping;
   }
 
-  /** Applies the rules to all topics if other rules were applied before. Never rejects. */
-  async applyRules(): Promise<void> {
+  /**
+   * Applies the rules to all topics, one run after the other. Never rejects.
+   *
+   * @param isChanged - whether they have just changed; otherwise only if other rules were applied before
+   */
+  applyRules(isChanged: boolean): Promise<void> {
+    // A run during which the rules change says at its end that it has applied the new ones.
+    return (this.#applying = this.#applying.then(() => this.#applyRules(isChanged)));
+  }
+
+  async #applyRules(isChanged: boolean): Promise<void> {
     const { topics, reading, onFailure } = this.#options;
     try {
-      if (await topics.hasRules()) return;
+      if (!isChanged && (await topics.hasRules())) return;
       let after: string | undefined;
       for (let isLast = false; !isLast && !this.#isStopped;) {
         const query = { prefix: '', limit: topicsPerCall, ...(after !== undefined && { after }) };

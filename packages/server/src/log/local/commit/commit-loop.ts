@@ -3,7 +3,7 @@ import { CommitPlan } from './commit-plan.ts';
 import type { LogClock } from '../log-clock.ts';
 import { CommitFigures } from '../../log-figures.ts';
 import { OperationQueue, planOperation, weightOf, type Planned, type Submitted } from './operation-queue.ts';
-import { CommitSize } from './commit-size.ts';
+import { CommitSize, gatheredShare, gatheringMs, savedPerCommitMax } from './commit-size.ts';
 import type { RememberedIds } from '../remembered-ids.ts';
 import type { Retention } from '../trimming/retention.ts';
 import type { LogState, Store } from '../../store/store.ts';
@@ -23,7 +23,6 @@ export interface CommitLoopOptions {
   readonly retention: Retention;
   /** The state of the store; the initial state if the store is new. */
   readonly state: LogState;
-  readonly topicsMax: number;
   readonly clock: LogClock;
   readonly invariants: Invariants;
   /** Called if something fails in the background. */
@@ -33,16 +32,6 @@ export interface CommitLoopOptions {
    */
   readonly onWritable: (reason?: unknown) => void;
 }
-
-/** Maximum number of topics that are only in memory and that one commit stores. */
-const savedPerCommitMax = 1_000;
-
-/**
- * A client that got its outcome usually appends again at once, and a commit to a disk costs as much as a
- * dozen publishes. So a commit waits briefly for most of those that were in the last one.
- */
-const gatheredShare = 0.75;
-const gatheringMs = 1;
 
 /**
  * Makes commits, one at a time: of operations, and of the log's own chores, which are storing topics,
@@ -58,6 +47,8 @@ export class CommitLoop {
   /** Topics that are only in memory. */
   readonly #unsaved = new Set<TopicEntry>();
   #inFlight: CommitPlan | undefined;
+  /** Changes of the state that wait for the commit in flight. */
+  readonly #changes: ((state: LogState) => LogState)[] = [];
   #state: LogState;
   #isBusy = false;
   /** Set while the next commit waits for more operations. */
@@ -115,7 +106,13 @@ export class CommitLoop {
     this.#work();
   }
 
-  /** Stores a topic soon that is only in memory. */
+  /** Changes topics and the state between two commits. The next commit stores the state. */
+  change(change: (state: LogState) => LogState): void {
+    if (this.#inFlight) this.#changes.push(change);
+    else this.#state = change(this.#state);
+  }
+
+  /** Stores a topic soon that is only in memory, or that has changed. */
   save(entry: TopicEntry): void {
     this.#unsaved.add(entry);
     this.#work();
@@ -237,11 +234,11 @@ export class CommitLoop {
   }
 
   #newPlan(): CommitPlan {
-    const { topics, ids, topicsMax, store, clock } = this.#options;
+    const { topics, ids, store, clock } = this.#options;
     this.#sampleClock();
     ids.forget(clock.running);
     const time = nextTimestamp(this.#state.time, clock.shown);
-    return new CommitPlan({ topics, ids, state: this.#state, topicsMax, time, level: store.level });
+    return new CommitPlan({ topics, ids, state: this.#state, time, level: store.level });
   }
 
   /** @returns the topics that will be stored */
@@ -330,6 +327,7 @@ export class CommitLoop {
   }
 
   #next(): void {
+    for (const change of this.#changes.splice(0)) this.#state = change(this.#state);
     this.#isBusy = false;
     if (!this.#pending.isEmpty || this.#hasChores) this.#work();
     else this.#onIdle();

@@ -20,7 +20,6 @@ import type { TopicTable } from '../topic-table.ts';
 /** The state from which a plan starts. Only the application of the plan changes it. */
 export interface PlanContext {
   readonly topics: TopicTable;
-  readonly topicsMax: number;
   readonly ids: RememberedIds;
   readonly state: LogState;
   /** The timestamp of everything in the commit. */
@@ -216,7 +215,7 @@ export class CommitPlan {
     if (hashes) this.blocks.addId({ ...hashes, sequence });
     draft.bytes += bytes;
     draft.lastSequence = sequence;
-    draft.isToBeSaved ||= !draft.entry.isSaved;
+    draft.isToBeSaved ||= !draft.entry.isSaved || draft.entry.isOutdated;
     this.#topics.noteUse(draft);
   }
 

@@ -5,6 +5,16 @@ const recordsMost = 2_048;
 /** With fewer, too many clients would wait for the disk one after the other. */
 const recordsLeast = 16;
 
+/** Maximum number of topics that are only in memory and that one commit stores. */
+export const savedPerCommitMax = 1_000;
+
+/**
+ * A client that got its outcome usually appends again at once, and a commit to a disk costs as much as a
+ * dozen publishes. So a commit waits briefly for most of those that were in the last one.
+ */
+export const gatheredShare = 0.75;
+export const gatheringMs = 1;
+
 /**
  * Adapts the number of records in a commit, so that no commit blocks the event loop for long. The cost is
  * measured: one record may have a thousand subscribers, and hundreds of patterns that nearly match it.

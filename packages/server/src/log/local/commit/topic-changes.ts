@@ -23,7 +23,6 @@ export interface TopicDraft {
 
 export interface TopicChangesOptions {
   readonly topics: TopicTable;
-  readonly topicsMax: number;
   /** The sequence of the newest planned or stored record. */
   readonly head: () => number;
 }
@@ -173,7 +172,7 @@ export class TopicChanges {
       const { entry, isNew } = draft;
       if (isNew || draft.count > entry.count) changed.push(entry);
       assign(entry, draft);
-      if (isSaved && draft.isToBeSaved) entry.isSaved = true;
+      if (isSaved && draft.isToBeSaved) Object.assign(entry, { isSaved: true, isOutdated: false });
       if (isNew) topics.add(entry);
       if (!isOnlyName(entry)) topics.unused.remove(entry);
     }
@@ -198,8 +197,8 @@ export class TopicChanges {
    * was lowered.
    */
   #forgetIfFull(): boolean {
-    const { topics, topicsMax } = this.#options;
-    const isFull = (): boolean => topics.size + this.#growth >= topicsMax;
+    const { topics } = this.#options;
+    const isFull = (): boolean => topics.size + this.#growth >= topics.sizeMax;
     // Subjects with too many names give theirs up before others lose any.
     if (isFull() && topics.unused.isExcessive && !this.#hasForgottenExcess) {
       this.#hasForgottenExcess = true;
