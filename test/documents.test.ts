@@ -131,16 +131,16 @@ Times (settings with \`Ms\` in their names) are whole numbers with the unit \`ms
 
 \`key\` and \`redis\` are secrets. The server never shows them in logs and errors, and \`fanfare config print\` masks them. Other users of
 a machine can read flags, so put secrets into files: \`keyFile\` names a file with a key, and the environment variable
-\`FANFARE_REDIS_FILE\` a file with the value of \`redis\`. White space around the value does not count.
+\`FANFARE_REDIS_FILE\` a file with the value of \`redis\`. It is read at the start and at each reload. White space around the value does not count.
 
 ## Reload
 
 The server reads its settings again on SIGHUP, and on \`POST /reload\`, which needs a token with \`admin\` if the server has a key:
 
-    kill -HUP $(pidof -s node)
+    kill -HUP PID
     curl -X POST http://localhost:5000/reload -H "Authorization: Bearer $TOKEN"
 
-Flags and the environment stay those of the start, so change the file. In a terminal, SIGHUP means that the terminal is closed,
+For systemd: \`ExecReload=/bin/kill -HUP $MAINPID\`. Flags and the environment stay those of the start, so change the file. In a terminal, SIGHUP means that the terminal is closed,
 and stops the server.
 
 - The column \`a change needs a\` of the table says which settings a reload changes: rules, keys, origins, limits and the level of

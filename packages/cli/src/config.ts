@@ -1,11 +1,19 @@
 import {
   checkSettings,
+  didYouMean,
   explainSettings,
   SettingsError,
   settingsSchema,
   type ExplainedSettings,
 } from '@fanfare/server';
-import { canReload, formatValue, maskedValue, settingNames } from '@fanfare/server/settings';
+import {
+  canReload,
+  envsOf,
+  formatValue,
+  maskedValue,
+  secretFileEnvOf,
+  settingNames,
+} from '@fanfare/server/settings';
 import { CommandError, exitCodes } from './exit-codes.ts';
 import { print, say } from './output.ts';
 import { readSettingsFile } from './settings-file.ts';
@@ -62,11 +70,25 @@ export async function runPrint(given: GivenSettings, isJson: boolean): Promise<v
 export async function runCheck(given: GivenSettings): Promise<void> {
   const { settings, sources } = await readSettings(given).catch(endIfWrong);
   const { problems, warnings } = checkSettings(settings);
-  for (const warning of warnings) say(`Warning: ${warning}`);
+  for (const warning of [...warnings, ...misspeltVariables(process.env)]) say(`Warning: ${warning}`);
   if (problems.length > 0) throw new CommandError(exitCodes.usage, problems.join('\n'));
   const count = Object.values(sources).filter((source) => source !== 'default').length;
   const changed = count === 1 ? '1 setting is not the default' : `${count} settings are not the default`;
   print(`The settings are correct (${changed}).`);
+}
+
+/** Variables of other commands. */
+const otherVariables = ['CONFIG', 'URL', 'TOKEN', 'TOKEN_FILE', 'CA'].map((name) => `FANFARE_${name}`);
+
+/** Not errors: other programs may have variables with this beginning. */
+function misspeltVariables(env: Readonly<Record<string, string | undefined>>): readonly string[] {
+  const secretFiles = settingNames.map(secretFileEnvOf).filter((name) => name !== undefined);
+  const known = new Set([...settingNames.flatMap(envsOf), ...secretFiles, ...otherVariables]);
+  const unknown = Object.keys(env).filter((name) => name.startsWith('FANFARE_') && !known.has(name));
+  return unknown.flatMap((name) => {
+    const hint = didYouMean(name, [...known]);
+    return hint === '' ? [] : [`${name} is not a setting.${hint}`];
+  });
 }
 
 export function runSchema(): void {

@@ -70,6 +70,15 @@ key: ${secret.slice(0, 9)}
     });
   });
 
+  it('fanfare config check warns of misspelt variables', async () => {
+    const env = { FANFARE_PRT: '1', FANFARE_SERVICE_HOST: '10.0.0.1' };
+    const { code, stderr } = await run(['config', 'check'], env);
+    expect([code, stderr]).toEqual([
+      0,
+      'Warning: FANFARE_PRT is not a setting. Did you mean "FANFARE_PORT"?\n',
+    ]);
+  });
+
   it('fanfare config check says so when there is no problem', async () => {
     const path = written('port: 5001\ndata: messages\n');
     expect(await run(['config', 'check', path])).toEqual({
@@ -147,6 +156,14 @@ describe('fanfare config print', () => {
       'FANFARE_REDIS cannot be combined with FANFARE_REDIS_FILE: remove one of them.\n' +
         "Cannot read the file '/nowhere' of FANFARE_REDIS_FILE (ENOENT).\n",
     ]);
+  });
+});
+
+describe('fanfare store', () => {
+  it('fanfare store takes the URL of Redis from the file of FANFARE_REDIS_FILE, as the server does', async () => {
+    const redisFile = written('redis://127.0.0.1:1\n', 'redis');
+    const { code, stderr } = await run(['store', 'export'], { FANFARE_REDIS_FILE: redisFile });
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/^Redis at 127\.0\.0\.1:1 cannot be reached/)]);
   });
 });
 

@@ -26,6 +26,7 @@ export type { MetricsDocument } from './metrics/exposition.ts';
 export type { DeclaredTopic, HistoryOptions, PublishOptions } from './program/program.ts';
 export type { From, Gap, SubscribeOptions, Subscription } from './program/program-subscription.ts';
 export type { Settings } from './config/settings.ts';
+export { didYouMean } from './config/did-you-mean.ts';
 export { settingsSchema } from './config/settings-schema.ts';
 export { checkSettings, type CheckedSettings } from './check-settings.ts';
 export { DataDirectoryError } from './log/store/directory/data-directory.ts';

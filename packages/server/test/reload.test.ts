@@ -10,7 +10,7 @@ import {
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { until } from '../../../test/waits.ts';
 import { bearer, secret, tokenFor } from './access/tokens.ts';
-import { connectClient, publish, Recorder, startServer, strictLogger } from './harness.ts';
+import { connectClient, connectRaw, publish, Recorder, startServer, strictLogger } from './harness.ts';
 
 type Flags = Readonly<Record<string, unknown>>;
 
@@ -109,6 +109,22 @@ describe('a reload', () => {
     await reload({ connectionsMax: '100' });
     await connectClient(url);
     expect(client.connected).toBe(true);
+  });
+
+  it('a reload changes how long requests and logins can take', async () => {
+    const { url, reload } = await reloadable({ requestTimeoutMs: '10m', loginTimeoutMs: '10m' });
+    await reload({ requestTimeoutMs: '1s', loginTimeoutMs: '100ms' });
+    const { socket, ended } = connectRaw(url);
+    socket.write(
+      'POST /publish HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 5\r\n\r\n1',
+    );
+    expect(await ended).toMatch(/^HTTP\/1.1 408 /);
+    // A session that sends no login.
+    const poll = async (query: string): Promise<string> =>
+      (await fetch(`${url}/socket.io/?EIO=4&transport=polling${query}`)).text();
+    const { sid } = JSON.parse((await poll('')).slice(1)) as { sid: string };
+    // The packet that ends a session.
+    expect(await poll(`&sid=${sid}`)).toBe('1');
   });
 
   it('a reload limits the number of topics', async () => {

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { envsOf, settingKinds } from '@fanfare/server/settings';
+import { envsOf, secretFileEnvOf, settingKinds } from '@fanfare/server/settings';
 import { Argument, Option, type Command } from 'commander';
 import { CommandError, exitCodes } from '../exit-codes.ts';
 import { examplesHelp } from '../help.ts';
@@ -136,14 +136,23 @@ function addRedisOptions(command: Command): Command {
 async function placeOf(
   command: Command,
   directory: string | undefined,
-  { redis, redisPrefix }: RedisFlags,
+  { redis: given, redisPrefix }: RedisFlags,
 ): Promise<RedisPlace | undefined> {
-  if (redis === undefined || redis === '') return undefined;
+  const redis = given === undefined || given === '' ? await redisFromFile(directory) : given;
+  if (redis === undefined) return undefined;
   if (directory !== undefined) {
     if (command.getOptionValueSource('redis') === 'env') return undefined;
     throw new CommandError(exitCodes.usage, 'Name a directory or --redis, not both.');
   }
   return (await import('../redis-place.ts')).redisPlaceOf(redis, redisPrefix);
+}
+
+/** The URL in the file of `FANFARE_REDIS_FILE`, as for a server. A directory counts more. */
+async function redisFromFile(directory: string | undefined): Promise<string | undefined> {
+  const variable = secretFileEnvOf('redis') ?? '';
+  const path = process.env[variable];
+  if (directory !== undefined || path === undefined || path === '') return undefined;
+  return (await import('../read-secret.ts')).readSecret(path, variable).text;
 }
 
 function directoryArgument(): Argument {

@@ -5,8 +5,9 @@ export function didYouMean(given: string, names: readonly string[]): string {
   const editsMax = Math.max(1, Math.min(3, Math.floor(wanted.length / 4)));
   let [nearest, least]: [string | undefined, number] = [undefined, editsMax + 1];
   for (const name of names) {
-    const edits =
-      Math.abs(name.length - wanted.length) > editsMax ? Infinity : editsBetween(wanted, plain(name));
+    const known = plain(name);
+    const isFar = Math.abs(known.length - wanted.length) > editsMax;
+    const edits = isFar ? Infinity : editsBetween(wanted, known);
     if (edits < least) [nearest, least] = [name, edits];
   }
   return nearest === undefined ? '' : ` Did you mean ${JSON.stringify(nearest)}?`;
@@ -14,7 +15,10 @@ export function didYouMean(given: string, names: readonly string[]): string {
 
 /** `key-file` and `KEY_FILE` mean `keyFile`. */
 function plain(name: string): string {
-  return name.toLowerCase().replaceAll(/[-_.]/g, '');
+  return name
+    .replace(/^FANFARE_/, '')
+    .toLowerCase()
+    .replaceAll(/[-_.]/g, '');
 }
 
 /** The number of characters to insert, delete, replace, or swap with the next one. */
