@@ -4,8 +4,8 @@
 //     node scripts/last-release.mjs RELEASE
 //
 // RELEASE is a tag or a commit. The SDK and the command line of the release run their own suites against the
-// server of this checkout. Then the SDK of this checkout runs its suite against the server of the release. Both
-// versions are built and packed as npm would publish them. This needs the history of git and a network.
+// server of this checkout. Then the SDK of this checkout runs its suite against the server of the release.
+// Both versions are built and packed as npm would publish them. This needs the history of git and a network.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -22,7 +22,7 @@ export interface AdminRouteOptions extends ReloadRouteOptions {
   readonly metrics: MetricsText;
 }
 
-/** `/identity`, and the routes for operators: `/stats`, `/metrics`, `/connections` and `/reload` (PROTOCOL.md §5). */
+/** `/identity`, and what operators need: `/stats`, `/metrics`, `/connections`, `/reload` (PROTOCOL.md §5). */
 export async function adminRoutes(app: FastifyInstance, options: AdminRouteOptions): Promise<void> {
   const { path, access, metrics } = options;
   reloadRoute(app, options);
