@@ -95,10 +95,15 @@ export function fanfare(...args: string[]): Program {
   return new Program(process.execPath, [fanfarePath, ...args]);
 }
 
-/** Runs a program to its end. */
+/** Runs a program to its end. The lines of each start and stop of a server are left out. */
 export async function outcome(program: Program): Promise<{ code: number; stdout: string; stderr: string }> {
   const code = await program.exitCode;
-  return { code, stdout: program.stdout, stderr: program.stderr };
+  return { code, stdout: program.stdout, stderr: withoutLife(program.stderr) };
+}
+
+/** Leaves out the lines that a server logs at each start and stop. */
+export function withoutLife(stderr: string): string {
+  return stderr.replace(/^\{.*"msg":"The server (?:has started|is stopping|has stopped)\."\}\n/gm, '');
 }
 
 /** @param more - settings; without any of where messages are kept, in memory */

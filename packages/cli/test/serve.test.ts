@@ -7,7 +7,7 @@ import { flagOf, settingNames } from '@fanfare/server/settings';
 import { io } from 'socket.io-client';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { nextEvent } from '../../../test/waits.ts';
-import { fanfare, fanfarePath, outcome, Program, temporaryDirectory } from './harness.ts';
+import { fanfare, fanfarePath, outcome, Program, temporaryDirectory, withoutLife } from './harness.ts';
 
 /** Keeps messages in memory, unless it is told where. */
 async function serving(...args: string[]): Promise<{ program: Program; url: string }> {
@@ -90,7 +90,7 @@ describe('fanfare serve', () => {
         '/dev/null',
       ]);
       await terminal.says(/Messages:.*\r\n/);
-      const client = io(/http:\/\/[^\s]+/.exec(terminal.stdout)?.[0] ?? '', { reconnection: false });
+      const client = io(/serves on (\S+)/.exec(terminal.stdout)?.[1] ?? '', { reconnection: false });
       onTestFinished(() => void client.close());
       await nextEvent(client, 'connect', 'the client connects');
       const gone = nextEvent(client, 'disconnect', 'the server lets its clients go when it stops');
@@ -170,8 +170,41 @@ describe('fanfare serve', () => {
     await program.says('Out of file descriptors: new connections are dropped', 'stderr');
     for (const socket of sockets) socket.destroy();
     await program.says('There are file descriptors again', 'stderr');
-    expect(program.stderr.trim().split('\n')).toHaveLength(2);
+    expect(withoutLife(program.stderr).trim().split('\n')).toHaveLength(2);
     expect((await fetch(`http://127.0.0.1:${port}`, { headers: { connection: 'close' } })).status).toBe(200);
+  });
+
+  it('fanfare serve logs its start with all settings and its stop as JSON, without secrets', async () => {
+    const key = 'canary canary canary canary canary';
+    const args = ['serve', '--memory', '--port', '0', '--publish-bytes-max', '2KiB'];
+    const program = new Program(process.execPath, [fanfarePath, ...args], { FANFARE_KEY: key });
+    await program.says(/Messages:.*\n/);
+    program.process.kill('SIGTERM');
+    expect(await program.exitCode).toBe(0);
+    const lines = program.stderr
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as object);
+    expect(lines).toMatchObject([
+      {
+        msg: 'The server has started.',
+        url: expect.stringMatching(/^http/) as string,
+        settings: { publishBytesMax: 2_048, outboxBytesMax: 1_048_576, key: '********' },
+      },
+      { msg: 'The server is stopping.' },
+      { msg: 'The server has stopped.' },
+    ]);
+    expect(program.stderr).not.toContain('canary');
+  });
+
+  it('fanfare serve logs lines for people on a terminal', async () => {
+    const serve = `'${process.execPath}' '${fanfarePath}' serve --memory --port 0`;
+    const terminal = new Program('script', ['--quiet', '--return', '--command', serve, '/dev/null']);
+    await terminal.says(/Messages:.*\r\n/);
+    expect(terminal.stdout).toMatch(
+      /^\d\d:\d\d:\d\d info  The server has started\. \{"url":"http[^\n]*\}\r?\n/m,
+    );
+    expect(terminal.stdout).not.toContain('"settings"');
   });
 
   it.each([

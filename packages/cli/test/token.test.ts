@@ -195,7 +195,10 @@ describe('with a token', () => {
       expect([args, code]).toEqual([args, 1]);
       expect(stderr).toMatch(/: The key for this token cannot be fetched at the moment: retry later\.\n$/);
     }
-    expect(logged).toEqual(['Cannot read the keys of the url: still using the last ones.']);
+    expect(logged).toEqual([
+      'Cannot read the keys of the url: still using the last ones.',
+      'A client was refused. The key for this token cannot be fetched at the moment: retry later.',
+    ]);
   });
 
   it('fanfare serve takes its key from the environment or a file, and tells it to nobody', async () => {
@@ -208,8 +211,8 @@ describe('with a token', () => {
       expect((await outcome(fanfare('topics', '--url', url))).code).toBe(1);
       expect((await outcome(fanfare('topics', '--url', url, '--token', await mint('ann')))).code).toBe(0);
       serve.process.kill('SIGTERM');
-      expect(await outcome(serve)).toMatchObject({ code: 0, stderr: '' });
-      expect(serve.stdout).not.toContain(key);
+      expect((await outcome(serve)).code).toBe(0);
+      expect(serve.stdout + serve.stderr).not.toContain(key);
     }
     const wrong = await outcome(withEnv({ FANFARE_KEY: 'canary' }, 'serve', '--port', '0', '--memory'));
     expect([wrong.code, wrong.stderr.includes('at least 32 bytes'), wrong.stderr.includes('canary')]).toEqual(

@@ -95,6 +95,7 @@ async function run(
     stopSharing();
     attached.delete(httpServer);
   };
+  composed.serverLog.started(settings, {});
   return { composed, stop: () => stopInOrder(composed, settings, { leaveHttpServer }) };
 }
 

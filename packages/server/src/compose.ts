@@ -16,7 +16,7 @@ import { ratesOf, RateLimits } from './limits/rate-limits.ts';
 import { MessagePath } from './message-path/message-path.ts';
 import { ClientRefusalLog } from './observability/client-refusal-log.ts';
 import { watchFileDescriptors } from './observability/file-descriptors.ts';
-import { defaultLogger, type Logger } from './observability/logger.ts';
+import { defaultLogger } from './observability/logger.ts';
 import type { LogLevel } from './observability/log-levels.ts';
 import { ProcessHealth } from './observability/process-health.ts';
 import { asRefusal, requestLoggerOf, type RequestLogger } from './observability/unexpected-failure.ts';
@@ -38,6 +38,7 @@ import type { NodeDirectory } from './nodes/node-directory.ts';
 import { ProgramStreams } from './program/program-streams.ts';
 import type { ProgramParts } from './program/program.ts';
 import type { Reloader } from './reload.ts';
+import { ServerLog } from './server-log.ts';
 import type { ServerOptions } from './server-options.ts';
 import { SubscriptionIndex } from './subscriptions/subscription-index.ts';
 
@@ -46,6 +47,8 @@ const makeId = (): string => randomBytes(15).toString('base64url');
 
 /** Proxies commonly close a response that was silent for a minute, some after half a minute. */
 const heartbeatMs = 15_000;
+
+const slow = 'A subscriber does not keep up: it gets further messages from the log, later.';
 
 const monotonicMs = (): number => performance.now();
 
@@ -58,6 +61,7 @@ export interface Composed extends ProgramParts, ForOperators {
   readonly certificate: Certificate | undefined;
   /** Answers the usual publishes. */
   readonly handlePublish: PublishHandler;
+  readonly serverLog: ServerLog;
   readonly streams: EventStreams;
   readonly clientEnd: ClientEnd;
   /** Only if this server is one of several nodes. */
@@ -85,7 +89,7 @@ export interface ComposeParts {
 }
 
 interface GateParts {
-  readonly logger: Logger;
+  readonly refusalLog: ClientRefusalLog;
   /** Whether the app's own login identifies clients. */
   readonly identifies: boolean;
   readonly isAttached: boolean;
@@ -94,7 +98,6 @@ interface GateParts {
 /** What decides which requests can reach the server. */
 interface Gate {
   readonly addresses: ClientAddresses;
-  readonly refusalLog: ClientRefusalLog;
   /** Changed in place by a reload. */
   readonly origins: string[];
   readonly reachability: Reachability;
@@ -108,11 +111,12 @@ export async function compose(
 ): Promise<Composed> {
   const logger = given ?? defaultLogger(settings.logLevel as LogLevel);
   // For failures that requests can cause any number of times.
-  const requestLogger = requestLoggerOf(logger, monotonicMs);
+  const refusalLog = new ClientRefusalLog(logger);
+  const requestLogger = requestLoggerOf(logger, refusalLog, monotonicMs);
   const node = await tryNode(logger);
 
-  const gate = composeGate(settings, { logger, identifies: identify !== undefined, isAttached });
-  const { addresses, refusalLog, origins, reachability, refuse } = gate;
+  const gate = composeGate(settings, { refusalLog, identifies: identify !== undefined, isAttached });
+  const { addresses, origins, reachability, refuse } = gate;
   const isDraining = (): boolean => path.isDraining;
   // The log, and the rights of clients. A wrong key or certificate is found before the log is opened.
   const certificate = composeCertificate(settings, logger);
@@ -143,17 +147,13 @@ export async function compose(
   const programs = new ProgramStreams({ limits: settings, newId: makeId });
   const health = new ProcessHealth(now);
   const rates = new RateLimits({ ...ratesOf(settings), monotonicMs });
+  const world = { log, index, rules, rates, cluster, health, now };
   const path: MessagePath = new MessagePath({
-    log,
-    index,
-    rules,
+    ...world,
     fanOuts: [clientEnd.fanOut, streams, programs],
     limits: settings,
-    rates,
-    cluster,
-    health,
     onFailure: (error) => asRefusal(error, requestLogger),
-    now,
+    onSlow: ({ peer: { id, address } }, topic) => refusalLog.log({ id, topic }, slow, address),
   });
 
   // HTTP.
@@ -172,6 +172,7 @@ export async function compose(
   const stopWatching = watchFileDescriptors(logger);
   const close = async (): Promise<void> => {
     stopWatching();
+    refusalLog.close();
     health.close();
     access.close();
     certificate?.close();
@@ -179,15 +180,14 @@ export async function compose(
     await operators.admin.close();
   };
   const ends = { http, handlePublish, clientEnd, nodes, certificate, reloader };
-  return { ...shared, node, programs, ...ends, ...operators, close };
+  return { ...shared, node, programs, serverLog: new ServerLog(logger), ...ends, ...operators, close };
 }
 
-function composeGate(settings: Settings, { logger, identifies, isAttached }: GateParts): Gate {
+function composeGate(settings: Settings, { refusalLog, identifies, isAttached }: GateParts): Gate {
   const addresses = clientAddressesOf(settings);
-  const refusalLog = new ClientRefusalLog(logger);
   const origins = [...originsOf(settings)];
   const checksLocalAddress = isAttached || settings.listen !== '';
   const reachability = composeReachability(settings, { identifies, checksLocalAddress });
   const refuse = refusalLog.logged(reachability.refuse, addresses);
-  return { addresses, refusalLog, origins, reachability, refuse };
+  return { addresses, origins, reachability, refuse };
 }

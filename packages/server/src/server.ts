@@ -91,8 +91,10 @@ async function run(options: ServerOptions, parts: Omit<ComposeParts, 'isAttached
     throw error;
   }
   const endIdleWork = collectWhenIdle(() => clientEnd.sessions);
+  const url = urlOf(http.server);
+  composed.serverLog.started(settings, { url, adminUrl });
   const stop = (): Promise<void> => stopInOrder(composed, settings, { endIdleWork, tcpConnections });
-  return { url: urlOf(http.server), adminUrl, composed, stop };
+  return { url, adminUrl, composed, stop };
 }
 
 async function listen({ http, certificate }: Composed, settings: Settings): Promise<void> {

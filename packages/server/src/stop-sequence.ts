@@ -29,11 +29,12 @@ export interface OwnSteps {
  * clients and for the disk together have a limit, so no client can keep the server running.
  */
 export async function stopInOrder(
-  { announceStop, path, streams, programs, clientEnd, nodes, http, close }: Composed,
+  { serverLog, announceStop, path, streams, programs, clientEnd, nodes, http, close }: Composed,
   { stopNoticeMs, drainTimeoutMs }: Pick<StopSettings, 'stopNoticeMs' | 'drainTimeoutMs'>,
   { endIdleWork, tcpConnections, leaveHttpServer }: OwnSteps,
 ): Promise<void> {
   endIdleWork?.();
+  serverLog.stopping();
   announceStop();
   if (stopNoticeMs > 0) await sleep(stopNoticeMs);
   const endsAt = performance.now() + drainTimeoutMs;
@@ -55,4 +56,5 @@ export async function stopInOrder(
   const deadline = setTimeout(() => tcpConnections?.destroy(), leftMs());
   await http.close().finally(() => clearTimeout(deadline));
   await close();
+  serverLog.stopped();
 }

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { nextEvent } from '../../../test/waits.ts';
 import { ClientRefusalLog } from '../src/observability/client-refusal-log.ts';
 import { connectClient, sendPacket, startServer, type RunningServer } from './harness.ts';
@@ -134,12 +134,37 @@ describe('a client that is refused for its origin or its host', () => {
     expect(lines).toEqual([[expect.any(String), client]]);
   });
 
-  it('refused origins and hosts are logged for a bounded number of values', () => {
+  it('each value is logged once a minute, and the others of a kind are counted', async () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const lines: unknown[] = [];
+    const log = (fields: object, message: string): void => void lines.push([message, fields]);
+    const refusalLog = new ClientRefusalLog({ warn: log, error: log });
+    const refuse = (): void => refusalLog.log({ origin: 'https://a.example' }, 'Refused.', '203.0.113.7');
+    const first = ['Refused.', { client: { origin: 'https://a.example', address: '203.0.113.7' } }];
+    for (let at = 0; at < 3; at++) refuse();
+    expect(lines).toEqual([first]);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(lines).toEqual([first, ['2 more in the last minute: Refused.', { client: {}, repeated: 2 }]]);
+    refuse();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(lines.slice(2)).toEqual([first]);
+    await vi.advanceTimersByTimeAsync(600_000);
+    expect(lines).toHaveLength(3);
+  });
+
+  it('clients that make up values and reasons cannot fill the log', () => {
     const lines: string[] = [];
     const log = (_fields: object, message: string): void => void lines.push(message);
     const refusalLog = new ClientRefusalLog({ warn: log, error: log });
     for (let at = 0; at < 5_000; at++) refusalLog.log({ origin: `https://${at}.example` }, 'Refused.');
-    expect(lines).toHaveLength(1_001);
-    expect(lines.at(-1)).toBe('Refused. Further refusals are not logged.');
+    for (let at = 0; at < 5_000; at++) refusalLog.log({ number: String(at) }, `Reason ${at}.`);
+    refusalLog.close();
+    // 20 values of the first kind, 99 other kinds, 20 values of all others, and two numbers.
+    expect(lines).toHaveLength(20 + 99 + 20 + 2);
+    expect(lines.slice(-2)).toEqual([
+      '4980 more in the last minute: Refused.',
+      '4881 more in the last minute: Clients were refused for other reasons.',
+    ]);
   });
 });

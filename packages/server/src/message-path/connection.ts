@@ -27,6 +27,8 @@ import { Subscription, type SubscriptionParts } from './subscription.ts';
 export interface ConnectionParts extends SubscriptionParts {
   readonly limits: { readonly subscriptionsPerConnectionMax: number };
   readonly rates: RateLimits;
+  /** Called if the peer of a connection has no space for a live message of a topic or pattern. */
+  readonly onSlow: (connection: Connection, interest: Interest) => void;
   /** Called when a connection closes. May be called again. */
   readonly onClosed: (connection: Connection) => void;
 }
@@ -169,7 +171,9 @@ export class Connection {
   overflow(event: LiveEvent): void {
     for (const audience of event.audiences) {
       const subscription = this.#subscriptions[event.form]?.get(audience.interest);
-      if (subscription?.audience === audience) subscription.overflow(event);
+      if (subscription?.audience !== audience) continue;
+      subscription.overflow(event);
+      this.#parts.onSlow(this, audience.interest);
     }
   }
 

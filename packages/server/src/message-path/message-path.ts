@@ -22,6 +22,7 @@ import { Admission, type PublishInput } from './admit.ts';
 import { appendOne, type PublishListener } from './append.ts';
 import { Broadcaster } from './broadcast.ts';
 import type { FanOut } from './fan-out.ts';
+import type { ConnectionParts } from './connection.ts';
 import { Connections, type ConnectionFigures } from './connections.ts';
 import { Counters } from './counters.ts';
 import { permitReading } from './permit.ts';
@@ -47,6 +48,8 @@ export interface MessagePathParts {
   readonly health: Pick<ProcessHealth, 'time' | 'startedAt' | 'loopDelayMs'>;
   /** Logs an unexpected failure, and returns the error for the client. */
   readonly onFailure: (error: unknown) => FanfareError;
+  /** Called if the peer of a connection has no space for a live message. */
+  readonly onSlow: ConnectionParts['onSlow'];
   /** The wall clock, in milliseconds since 1970. */
   readonly now: () => number;
 }
@@ -72,7 +75,7 @@ export class MessagePath {
   readonly #counters: Counters;
 
   constructor(parts: MessagePathParts) {
-    const { log, index, rules, fanOuts, limits, rates, cluster, onFailure, now } = parts;
+    const { log, index, rules, fanOuts, limits, rates, cluster, onFailure, onSlow, now } = parts;
     const counters = new Counters(rules);
     this.#counters = counters;
     const broadcaster = new Broadcaster({ index, fanOuts, counters });
@@ -88,6 +91,7 @@ export class MessagePath {
       limits,
       rates,
       onFailure: (error) => (error instanceof LogDamagedError ? damaged(error) : onFailure(error)),
+      onSlow,
       now,
     });
     const admission = new Admission({ limits, isCovered: (topic) => index.isCovered(topic) });

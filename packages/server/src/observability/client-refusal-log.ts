@@ -1,40 +1,76 @@
 import type { IncomingMessage } from 'node:http';
+import type { FanfareError, ErrorCode } from '@fanfare/protocol';
 import type { ClientAddresses } from '../access/client-address.ts';
 import type { Logger } from './logger.ts';
 
-/**
- * Maximum number of different refusals in the log, because clients can send any number of different values.
- */
-const valuesMax = 1_000;
+/** The time in which the same value is logged once, in milliseconds. */
+const windowMs = 60_000;
+
+/** Maximum number of kinds in that time, and of different values of each: clients choose the values. */
+const kindsMax = 100;
+const valuesMax = 20;
+
+/** Beyond this number, all kinds are one. */
+const others = 'Clients were refused for other reasons.';
 
 /** Maximum number of characters of a client's value in the log. */
 const charactersMax = 200;
 
+/** The refusals that an operator has to know of. Others are faults of an app, and the app is told. */
+const logged: ReadonlySet<ErrorCode> = new Set([
+  'not_authenticated',
+  'token_expired',
+  'keys_unavailable',
+  'rate_limited',
+  'limit_exceeded',
+]);
+
+/** What happened in the present window. */
+interface Kind {
+  count: number;
+  readonly values: Set<string>;
+}
+
 /**
- * Logs why clients are refused, once for each value. So an operator can distinguish a refusal from an outage.
+ * Logs what is wrong with clients: why they are refused, and that they are slow. The first time is logged at
+ * once. Within a minute, each value is logged once, and then the number of the others. So an operator can
+ * tell a refusal from an outage, and clients cannot fill the disk.
  */
 export class ClientRefusalLog {
   readonly #logger: Logger;
-  readonly #told = new Set<string>();
+  #kinds = new Map<string, Kind>();
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(logger: Logger) {
     this.#logger = logger;
   }
 
   /**
-   * @param fields - the client's values. Only the first refusal with the same fields and sentence is logged
-   * @param address - the address of the first client
+   * @param fields - the client's values
+   * @param sentence - what happened
+   * @param address - the address of the client
+   * @param name - names the kind if the sentence differs each time
    */
-  log(fields: Readonly<Record<string, string | undefined>>, sentence: string, address?: string): void {
+  log(
+    fields: Readonly<Record<string, string | undefined>>,
+    sentence: string,
+    address?: string,
+    name: string = sentence,
+  ): void {
+    const kind = this.#kindOf(name);
+    kind.count++;
     const client = Object.fromEntries(
-      Object.entries(fields).map(([name, value]) => [name, value?.slice(0, charactersMax)]),
+      Object.entries(fields).map(([key, value]) => [key, value?.slice(0, charactersMax)]),
     );
-    const key = `${sentence} ${JSON.stringify(client)}`;
-    if (this.#told.has(key) || this.#told.size > valuesMax) return;
-    this.#told.add(key);
-    const isLast = this.#told.size > valuesMax;
-    const told = address === undefined ? client : { ...client, address };
-    this.#logger.warn({ client: told }, isLast ? `${sentence} Further refusals are not logged.` : sentence);
+    const value = JSON.stringify(client);
+    if (kind.values.has(value) || kind.values.size >= valuesMax) return;
+    kind.values.add(value);
+    this.#logger.warn({ client: address === undefined ? client : { ...client, address } }, sentence);
+  }
+
+  /** Logs the refusal of a request, if an operator has to know of it. */
+  logRefusal({ code, message }: FanfareError): void {
+    if (logged.has(code)) this.log({ code }, `A client was refused. ${message}`, undefined, code);
   }
 
   /** Makes a check of requests log each refusal. */
@@ -50,4 +86,29 @@ export class ClientRefusalLog {
       return reason;
     };
   }
+
+  /** Logs the numbers of the present minute. */
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    for (const [name, { count, values }] of this.#kinds) {
+      const repeated = count - values.size;
+      if (repeated > 0) this.#logger.warn({ client: {}, repeated }, repeatedSentence(name, repeated));
+    }
+    this.#kinds = new Map();
+  }
+
+  #kindOf(given: string): Kind {
+    const name = this.#kinds.has(given) || this.#kinds.size < kindsMax ? given : others;
+    const known = this.#kinds.get(name);
+    if (known) return known;
+    const kind = { count: 0, values: new Set<string>() };
+    this.#kinds.set(name, kind);
+    this.#timer ??= setTimeout(() => this.close(), windowMs).unref();
+    return kind;
+  }
+}
+
+function repeatedSentence(name: string, count: number): string {
+  return `${count} more in the last minute: ${name}`;
 }

@@ -1,4 +1,7 @@
+import { writeSync } from 'node:fs';
+import { isatty } from 'node:tty';
 import { pino } from 'pino';
+import { lineForPeople } from './line-for-people.ts';
 import type { LogLevel } from './log-levels.ts';
 
 /**
@@ -19,10 +22,11 @@ const obeyed = /[\u007f-\u009f]|\p{Bidi_Control}/gu;
 /** The loggers of servers that have none of an app, by which the level can change. */
 const own = new WeakMap<Logger, { level: string }>();
 
-/** A logger that writes to standard error. */
+/** A logger that writes to standard error: lines for people on a terminal, and otherwise lines of JSON. */
 export function defaultLogger(level: LogLevel = 'info'): Logger {
-  const output = pino.destination(2);
-  const logger = pino({ name: 'fanfare', level }, { write: (line) => void output.write(escaped(line)) });
+  const format = isatty(2) ? lineForPeople : (line: string): string => line;
+  const write = (line: string): void => writeToStderr(escaped(format(line)));
+  const logger = pino({ name: 'fanfare', level }, { write });
   own.set(logger, logger);
   return logger;
 }
@@ -33,7 +37,19 @@ export function setLogLevel(logger: Logger, level: LogLevel): void {
   if (changed) changed.level = level;
 }
 
-/** Escapes these characters. The value of the JSON does not change. */
+/**
+ * A terminal can be closed, and a pipe can have lost its reader: the server goes on without its log. pino's own
+ * destination would try again for ever when the process exits.
+ */
+function writeToStderr(line: string): void {
+  try {
+    writeSync(2, line);
+  } catch {
+    // There is nobody to tell.
+  }
+}
+
+/** Escapes these characters. In JSON, the value does not change. */
 function escaped(line: string): string {
   return line.replace(obeyed, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

@@ -1,4 +1,5 @@
 import { errorCodes, FanfareError, type ErrorCode } from '@fanfare/protocol';
+import type { ClientRefusalLog } from './client-refusal-log.ts';
 import type { Logger } from './logger.ts';
 import { suppressRepeats } from './repeat-suppression.ts';
 
@@ -8,13 +9,18 @@ export type RefusalCounts = Record<ErrorCode, number>;
 /** Logs the failures that requests cause, and counts all refusals. */
 export interface RequestLogger extends Logger {
   readonly refusals: RefusalCounts;
+  readonly refusalLog: Pick<ClientRefusalLog, 'logRefusal'>;
 }
 
 /** @param monotonicMs - a clock that never goes back, in milliseconds */
-export function requestLoggerOf(logger: Logger, monotonicMs: () => number): RequestLogger {
+export function requestLoggerOf(
+  logger: Logger,
+  refusalLog: RequestLogger['refusalLog'],
+  monotonicMs: () => number,
+): RequestLogger {
   const codes = Object.keys(errorCodes) as ErrorCode[];
   const refusals = Object.fromEntries(codes.map((code) => [code, 0])) as RefusalCounts;
-  return { ...suppressRepeats(logger, monotonicMs), refusals };
+  return { ...suppressRepeats(logger, monotonicMs), refusals, refusalLog };
 }
 
 /**
@@ -24,6 +30,7 @@ export function requestLoggerOf(logger: Logger, monotonicMs: () => number): Requ
 export function asRefusal(error: unknown, logger: RequestLogger): FanfareError {
   const refusal = refusalOf(error, logger);
   logger.refusals[refusal.code]++;
+  logger.refusalLog.logRefusal(refusal);
   return refusal;
 }
 

@@ -149,6 +149,7 @@ export function pathOver(
     rates: new RateLimits({ publish: {}, subscribe: {}, monotonicMs: () => 0 }),
     cluster,
     health: { time: 1, startedAt: 1, loopDelayMs: { p50: 0, p99: 0, max: 0 } },
+    onSlow: () => {},
     onFailure: () => new FanfareError('internal', 'The server failed.'),
     now: () => 1,
   });

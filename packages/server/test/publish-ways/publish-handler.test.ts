@@ -43,7 +43,7 @@ async function serve(): Promise<Handled> {
       limits: { publishBytesMax: 1_000, stallTimeoutMs },
       refuse: () => undefined,
       isDraining: () => handled.isDraining,
-      logger: requestLoggerOf(strictLogger, () => performance.now()),
+      logger: requestLoggerOf(strictLogger, { logRefusal: () => {} }, () => performance.now()),
       otherwise: (_request, response) => void response.end('given back'),
     }),
   );
