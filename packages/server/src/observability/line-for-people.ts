@@ -7,7 +7,7 @@ interface Entry {
   readonly [field: string]: unknown;
 }
 
-/** Fields that are in the line already, or that are too long for it: `fanfare config print` has the settings. */
+/** Fields that are in the line already, or are too long for it: `fanfare config print` has the settings. */
 const hidden: ReadonlySet<string> = new Set([
   'level',
   'time',
@@ -30,8 +30,8 @@ const words: readonly (readonly [from: number, word: string])[] = [
 const charactersMax = 300;
 
 /**
- * Turns an entry into a line for people: `12:34:56 warn  sentence {"field":"value"}`. An error has its message,
- * and a failure of the program itself (a level from 50 on) the stack.
+ * Turns an entry into a line for people: `12:34:56 warn  sentence {"field":"value"}`. An error has its
+ * message, and a failure of the program itself (a level from 50 on) the stack.
  */
 export function lineForPeople(json: string): string {
   const entry = JSON.parse(json) as Entry;

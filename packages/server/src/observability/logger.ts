@@ -38,8 +38,8 @@ export function setLogLevel(logger: Logger, level: LogLevel): void {
 }
 
 /**
- * A terminal can be closed, and a pipe can have lost its reader: the server goes on without its log. pino's own
- * destination would try again for ever when the process exits.
+ * A terminal can be closed, and a pipe can have lost its reader: the server goes on without its log. pino's
+ * own destination would try again for ever when the process exits.
  */
 function writeToStderr(line: string): void {
   try {
