@@ -35,6 +35,9 @@ const programs = [
     debian: 'python3-flask-socketio',
   },
   { name: 'nginx', isThere: () => isServerThere('nginx'), debian: 'nginx-light' },
+  { name: 'haproxy', isThere: () => isServerThere('haproxy'), debian: 'haproxy' },
+  { name: 'caddy', isThere: () => isServerThere('caddy'), debian: 'caddy' },
+  { name: 'systemd-analyze', isThere: () => isOnPath('systemd-analyze'), debian: 'systemd' },
   // promtool and prometheus, for the metrics, the alerts and the dashboard.
   { name: 'promtool', isThere: () => isOnPath('promtool'), debian: 'prometheus' },
   { name: 'curl', isThere: () => isOnPath('curl'), debian: 'curl' },
