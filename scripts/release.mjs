@@ -190,6 +190,8 @@ function writeProject(target, version, packed) {
   });
   // npm adds the packed packages to the lock file, and removes what they do not need.
   run(target, 'npm', 'install', '--package-lock-only', '--ignore-scripts', '--no-audit', '--no-fund');
+  // Fails if the lock file is not complete.
+  run(target, 'npm', 'ci', '--dry-run', '--omit=dev', '--ignore-scripts', '--no-audit', '--no-fund');
 }
 
 /**
