@@ -33,6 +33,7 @@ export default defineConfig({
     // Tests in the same process run the sources; tests that start a program run what was built.
     alias: [
       { find: /^@fanfare\/protocol$/, replacement: source('protocol/src/index.ts') },
+      { find: /^@fanfare\/protocol\/api$/, replacement: source('protocol/src/api/index.ts') },
       { find: /^@fanfare\/engine$/, replacement: source('engine/src/index.ts') },
       { find: /^@fanfare\/fanout$/, replacement: source('fanout/src/index.ts') },
       { find: /^@fanfare\/fanout\/outbox$/, replacement: source('fanout/src/outbox/index.ts') },
