@@ -61,7 +61,8 @@ export type AttachOptions = Omit<ServerOptions, (typeof listenSettings)[number]>
    * - `publish`, the default: only `POST /publish`
    * - `topics`: also everything under `/topics` and `/revocations`, and `/topic`, `/messages` and
    *   `/subscribers` if the query names a topic
-   * - `all`: also `/identity`, `/stats`, `/connections`, `/metrics`, `/reload`, `/healthz` and `/readyz`
+   * - `all`: also `/identity`, `/stats`, `/connections`, `/metrics`, `/reload`, `/healthz` and `/readyz`, and
+   *   the documents of the API: `/openapi.json`, `/asyncapi.json` and `/reference`
    */
   readonly http?: AttachedRoutes;
 };

@@ -6,9 +6,12 @@ import { originForm } from './request-target.ts';
  *
  * - `publish`: `POST /publish` only
  * - `topics`: also the routes of topics and revocations (PROTOCOL.md §7)
- * - `all`: also the routes for operators, `/metrics`, `/healthz` and `/readyz`
+ * - `all`: also the routes for operators, `/metrics`, `/healthz`, `/readyz`, and the documents of the API
  */
 export type AttachedRoutes = 'publish' | 'topics' | 'all';
+
+const forAll =
+  /^\/(?:identity|stats|connections|metrics|reload|healthz|readyz|openapi\.json|asyncapi\.json|reference)(?:[/?]|$)/;
 
 /** @param withPreflights - whether Fanfare also handles a browser's preflight of `/publish` */
 export function isAttachedRoute(
@@ -22,6 +25,5 @@ export function isAttachedRoute(
   if (routes !== 'publish' && /^\/(?:topics|revocations)(?:[/?]|$)/.test(url)) return true;
   // The app may have pages with these names. Fanfare handles them only if the query has a topic.
   if (routes !== 'publish' && /^\/(?:topic|messages|subscribers)\?(?:.*&)?topic=/.test(url)) return true;
-  const forOperators = /^\/(?:identity|stats|connections|metrics|healthz|readyz|reload)(?:[/?]|$)/;
-  return routes === 'all' && forOperators.test(url);
+  return routes === 'all' && forAll.test(url);
 }

@@ -17,6 +17,7 @@ import type { RequestLogger } from '../observability/unexpected-failure.ts';
 import type { MetricsText } from '../metrics/exposition.ts';
 import type { Checks } from '../observability/readiness.ts';
 import type { Certificate } from './certificate.ts';
+import { apiRoutes } from './api-routes.ts';
 import { adminRoutes } from './operator-routes.ts';
 import { healthRoutes } from './health-routes.ts';
 import { holdPipelinedReads } from './pipelining.ts';
@@ -75,6 +76,7 @@ const methods: readonly (readonly [path: RegExp, allowed: string])[] = [
   [/^\/revocations(?:\/[^/]*)?$/, 'PUT'],
   [/^\/(?:topic|topics\/[^/]*)$/, 'GET, HEAD, PUT, DELETE'],
   [/^\/(?:identity|stats|connections|messages|subscribers|metrics|healthz|readyz)$/, 'GET, HEAD'],
+  [/^\/(?:openapi\.json|asyncapi\.json|reference)$/, 'GET, HEAD'],
   [/^\/connections\/[^/]*$/, 'GET, HEAD, DELETE'],
   [
     /^(?:\/|\/fanfare\.js|\/topics|\/topics\/[^/]*\/(?:messages|subscribers)|\/console\/console\.(?:js|css))$/,
@@ -155,6 +157,7 @@ export function buildHttpServer(options: HttpOptions): FastifyInstance {
   });
   void app.register(consoleRoutes);
   void app.register(clientScripts);
+  void app.register(apiRoutes);
   void app.register(healthRoutes, options);
   return app;
 }

@@ -23,17 +23,22 @@ interface Prepared {
   readonly etag: string;
 }
 
-/** Adds a route for a file. It is read on the first request: most servers never get one. */
+/**
+ * Adds a route for a file. It is read on the first request: most servers never get one.
+ *
+ * @param headers - in addition to {@link fileHeaders}
+ */
 export function fileRoute(
   app: FastifyInstance,
   url: string,
   type: string,
   read: () => Promise<Buffer>,
+  headers: Readonly<Record<string, string>> = {},
 ): void {
   let preparing: Promise<Prepared> | undefined;
   app.get(url, async (request, reply) => {
     const { whole, zipped, etag } = await (preparing ??= prepare(read));
-    void reply.headers({ ...fileHeaders, etag, vary: varyOn('Accept-Encoding') }).type(type);
+    void reply.headers({ ...fileHeaders, ...headers, etag, vary: varyOn('Accept-Encoding') }).type(type);
     if (request.headers['if-none-match']?.includes(etag) === true) return reply.code(304).send();
     if (!/\bgzip\b/.test(request.headers['accept-encoding'] ?? '')) return reply.send(whole);
     return reply.header('content-encoding', 'gzip').send(zipped);
