@@ -101,6 +101,19 @@ export const operatorOperations: readonly Operation[] = [
     errors: ['topic_name_invalid', 'topic_not_found', ...readErrors],
   },
   {
+    id: 'reloadSettings',
+    method: 'post',
+    paths: ['/reload'],
+    tag: 'Operating',
+    summary: 'Reload the settings',
+    description:
+      'Either all changes that need no restart are in force, or nothing has changed. Needs `admin`. A server ' +
+      'that has nothing to read its settings from does not have this path (PROTOCOL.md 5.19).',
+    audience: 'admins',
+    answers: { 200: { description: 'What has changed.', content: inJson(ref('Reloaded')) } },
+    errors: ['not_found', 'settings_invalid'],
+  },
+  {
     id: 'revokeTokens',
     method: 'put',
     paths: ['/revocations', '/revocations/{subject}'],

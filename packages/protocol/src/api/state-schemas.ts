@@ -141,6 +141,13 @@ export const stateSchemas: Readonly<Record<string, Schema>> = {
     max: { type: 'number', minimum: 0 },
   }),
   NodeStats: object<NodeStats>('The figures of one node.', { id: text, ...process, ...figures }),
+  Reloaded: object<{ readonly changed: readonly string[]; readonly needRestart: readonly string[] }>(
+    'What a reload has done (PROTOCOL.md 5.19).',
+    {
+      changed: list(text, 'The names of the settings that are in force now.'),
+      needRestart: list(text, 'The names of the settings whose changes need a restart.'),
+    },
+  ),
   Stats: object<Stats>('The figures of the server (PROTOCOL.md 5.11).', {
     ...process,
     ...figures,

@@ -1,5 +1,6 @@
 import { errorCodes, type ErrorCode } from '@fanfare/protocol';
 import { asyncApi, openApi } from '@fanfare/protocol/api';
+import { SettingsError } from '@fanfare/server';
 import { expect, it } from 'vitest';
 import { bearer, secret } from '../access/tokens.ts';
 import { startServer } from '../harness.ts';
@@ -120,7 +121,9 @@ it('the server refuses with the errors that the OpenAPI document names for the o
   const forClients = plain.filter(({ operation }) => operation.security.length > 0);
   const admin = await bearer({ sub: 'root', admin: true });
 
-  const { url, server } = await startServer({ memory: true, key: secret, publishBytesMax: 8_192 });
+  const readSettings = async (): Promise<never> => Promise.reject(new SettingsError(['port is wrong.']));
+  const own = { key: secret, publishBytesMax: 8_192, readSettings, logger: silent };
+  const { url, server } = await startServer({ memory: true, ...own });
   await server.declare('orders');
   await send(url, publishOf('{"topic":"orders","message":1,"id":"a"}', admin));
   for (const [code, requests] of refused)
@@ -130,13 +133,18 @@ it('the server refuses with the errors that the OpenAPI document names for the o
     for (const one of forClients)
       await refusals.provoke(url, { ...one, headers: { ...one.headers, ...(await headers()) } }, code);
 
+  await refusals.provoke(url, { ...request('POST', '/reload'), headers: admin }, 'settings_invalid');
+
   // A port on which nothing listens.
-  const noKeys = await startServer({ memory: true, jwksUrl: 'http://127.0.0.1:9/keys', logger: silent });
+  const keys = { jwksUrl: 'http://127.0.0.1:9/keys', readSettings, logger: silent };
+  const noKeys = await startServer({ memory: true, ...keys });
   for (const one of forClients)
     await refusals.provoke(noKeys.url, { ...one, headers: { ...one.headers, ...admin } }, 'keys_unavailable');
 
   const open = await startServer({
     memory: true,
+    readSettings,
+    logger: silent,
     publishRatePerAddressMax: 1,
     subscribeRatePerAddressMax: 1,
   });
@@ -150,6 +158,8 @@ it('the server refuses with the errors that the OpenAPI document names for the o
   }
   await refusals.provoke(open.url, request('PUT', '/revocations', '/revocations?subject=a'), 'not_found');
   await refusals.provoke(open.url, request('PUT', '/revocations/{subject}', '/revocations/a'), 'not_found');
+  const withoutFile = await startServer({ memory: true });
+  await refusals.provoke(withoutFile.url, request('POST', '/reload'), 'not_found');
   await open.server.declare('orders');
   await refusals.provokeByRate(open.url, publishOf('{"topic":"orders","message":1}'));
   for (const one of named('GET', '/messages', 'orders'))

@@ -1,5 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { asyncApi, openApi, type OpenApiDocument, type Schema } from '@fanfare/protocol/api';
+import { resolveSettings, type ServerOptions } from '@fanfare/server';
 import type { FastifyInstance } from 'fastify';
 import { describe, expect, it } from 'vitest';
 import { startServer, type RunningServer } from '../harness.ts';
@@ -7,6 +8,14 @@ import { bearer, secret } from '../access/tokens.ts';
 import { sendExamples } from './examples.ts';
 import { Judge, operationsOf, type Exchange } from './judge.ts';
 import { send } from './requests.ts';
+
+/** The options of servers that have all routes. */
+const withKey = { memory: true, key: secret, readSettings: reading({ memory: 'true', key: secret }) };
+const withoutKey = { memory: true, readSettings: reading({ memory: 'true' }) };
+
+function reading(flags: Readonly<Record<string, string>>): NonNullable<ServerOptions['readSettings']> {
+  return async () => resolveSettings({ flags, env: {} });
+}
 
 /** The document that a server serves. */
 async function documentOf({ url }: RunningServer): Promise<OpenApiDocument> {
@@ -27,7 +36,7 @@ async function routesOfServer(): Promise<string[]> {
   };
   subscribe('fastify.initialization', onFastify);
   try {
-    await startServer({ memory: true, key: secret });
+    await startServer(withKey);
   } finally {
     unsubscribe('fastify.initialization', onFastify);
   }
@@ -49,14 +58,14 @@ describe('the OpenAPI document', () => {
   });
 
   it('the server answers every example of the OpenAPI document as the document says, with a key and without one', async () => {
-    const open = await startServer({ memory: true });
+    const open = await startServer(withoutKey);
     const document = await documentOf(open);
     const judge = new Judge(document);
-    const withKey = await startServer({ memory: true, key: secret });
-    expect(await documentOf(withKey)).toEqual(document);
+    const closed = await startServer(withKey);
+    expect(await documentOf(closed)).toEqual(document);
     const exchanges = [
       ...(await sendExamples(open, document)),
-      ...(await sendExamples(withKey, document, await bearer({ admin: true }))),
+      ...(await sendExamples(closed, document, await bearer({ admin: true }))),
     ];
     expect(exchanges.flatMap((exchange) => judge.faults(exchange))).toEqual([]);
     judgeParts(judge, exchanges);
@@ -76,7 +85,7 @@ describe('the OpenAPI document', () => {
   });
 
   it('the judge detects every field that a wrong OpenAPI document lacks or describes wrongly', async () => {
-    const server = await startServer({ memory: true, key: secret });
+    const server = await startServer(withKey);
     const document = await documentOf(server);
     const exchanges = [
       ...(await sendExamples(server, document, await bearer({ admin: true }))),
