@@ -8,6 +8,7 @@ import { freePort } from '../bench/src/free-port.ts';
 import { fanfarePath, Program, temporaryDirectory } from '../packages/cli/test/harness.ts';
 import { secret, tokenFor } from '../packages/server/test/access/tokens.ts';
 import { connectClient } from '../packages/server/test/harness.ts';
+import { secret as webhookSecret } from '../packages/server/test/webhooks/test-receiver.ts';
 import { RedisServer } from '../packages/server/test/redis/redis-server.ts';
 import { readText } from './repository.ts';
 import { sleep, until } from './waits.ts';
@@ -166,9 +167,10 @@ async function faultsOf({ name, expr, labels }: Query, prometheus: Prometheus): 
 async function startServers(): Promise<readonly { readonly url: string; readonly target: string }[]> {
   const redis = await RedisServer.start();
   const quiet = { warn: (): void => {}, error: (): void => {} };
+  const webhook = { url: 'https://receiver.example', on: ['occupied'], secret: webhookSecret } as const;
   const kinds: readonly ServerOptions[] = [
     { data: join(temporaryDirectory(), 'data'), key: secret },
-    { memory: true },
+    { memory: true, rules: [{ match: 'hooked/*', webhook }] },
     { redis: redis.url },
     { redis: redis.url },
   ];

@@ -94,7 +94,7 @@ because the HTTP server belongs to the app. If a setting is wrong, the server do
 | command | what it does |
 | --- | --- |
 | \`fanfare init\` | Writes \`fanfare.yaml\` with all settings as comments: descriptions and defaults. It also writes \`fanfare.schema.json\`, with which editors check and complete the file. |
-| \`fanfare config check fanfare.yaml\` | Reports every problem at once, with its line in the file. It also reads the keys. It starts nothing. The exit code is 2 if there is a problem. |
+| \`fanfare config check fanfare.yaml\` | Reports every problem at once, with its line in the file. It also reads the keys, and the secrets of webhooks. It starts nothing. The exit code is 2 if there is a problem. |
 | \`fanfare config print --config fanfare.yaml\` | Prints the settings in force, where each value comes from, and whether a change needs a restart. Secrets are masked. With \`--json\`, each setting is a line of JSON. |
 | \`fanfare config schema\` | Prints the JSON Schema ([settings.schema.json](settings.schema.json)). |
 
@@ -129,7 +129,7 @@ Times (settings with \`Ms\` in their names) are whole numbers with the unit \`ms
 
 ## Secrets
 
-\`key\` and \`redis\` are secrets. The server never shows them in logs and errors, and \`fanfare config print\` masks them. Other users of
+\`key\`, \`redis\` and the \`secret\` of a webhook are secrets. The server never shows them in logs and errors, and \`fanfare config print\` masks them. Other users of
 a machine can read flags, so put secrets into files: \`keyFile\` names a file with a key, and the environment variable
 \`FANFARE_REDIS_FILE\` a file with the value of \`redis\`. It is read at the start and at each reload. White space around the value does not count.
 
@@ -151,6 +151,7 @@ and stops the server.
   subscription that is no longer allowed ends with \`not_authorized\`.
 - A lower limit does not end what exists: open connections, topics and subscriptions stay. WebSockets that are open keep the
   maximum size of a packet from their handshake, and streams the stall timeout with which they began. A changed rate begins anew.
+- A change of [webhooks](webhooks.md#what-is-promised) needs a restart. Until then, all rules stay as they were.
 - Turning tokens on or off (the first key, or none any more) needs a restart.
 - Each of several nodes has its own settings, so reload all of them. Until then, \`/readyz\` has a warning.
 
@@ -199,6 +200,7 @@ newest ${defaultKeep.count.toLocaleString('en')} messages, for ${defaultKeep.age
 | \`publish\` | \`false\` | \`true\`: every client with a token may publish to the topics, whatever rights the token has. |
 | \`subscribe\` | \`false\` | \`true\`: every client with a token may read the topics, whatever rights the token has. |
 | \`publisher\` | \`false\` | \`true\`: envelopes name the publisher of a message (the \`sub\` of the token) in the field \`publisher\`. |
+| \`webhook\` | | A URL that gets an HTTP request for each message, or when topics get and lose their subscribers: [webhooks.md](webhooks.md). |
 
 Rules are not combined: all members of the first rule that matches apply. A segment of \`match\` can be \`\${sub}\`, which stands for
 the subject of the client (PROTOCOL.md 7.6). For example:

@@ -78,6 +78,8 @@ describe('the direction of imports', () => {
       [`${server}/subscriptions`, '../app-io/room-fan-out.ts'],
       [`${server}/subscriptions`, 'socket.io'],
       [`${server}/nodes`, 'socket.io'],
+      [`${server}/message-path`, '../webhooks/webhooks.ts'],
+      [`${server}/webhooks`, '../http/body.ts'],
       [`${server}/nodes`, '../clients/client-app.ts'],
       [`${server}/message-path`, '../log/redis/redis-topic-log.ts'],
       [`${server}/message-path`, '../log/local/local-topic-log.ts'],

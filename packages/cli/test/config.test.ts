@@ -10,6 +10,7 @@ import { readSettingsFile } from '../src/settings-file.ts';
 import { fanfarePath, outcome, Program, temporaryDirectory } from './harness.ts';
 
 const secret = 'a-secret-of-more-than-thirty-two-bytes';
+const webhookSecret = `whsec_${Buffer.alloc(32, 'secret').toString('base64')}`;
 
 function written(content: string, name = 'fanfare.yaml'): string {
   const path = join(temporaryDirectory(), name);
@@ -59,6 +60,40 @@ key: ${secret.slice(0, 9)}
       expect.stringMatching(/^The URL of Redis must be /) as string,
     ]);
     expect(stderr).not.toContain(secret.slice(0, 9));
+  });
+
+  it('fanfare config check reports each problem of a webhook in its line, and does not quote secrets', async () => {
+    const path = written(`rules:
+  - match: a
+    webhook:
+      url: ftp://receiver.example
+      on: [messages]
+      secret: ${webhookSecret.slice(0, 20)}
+  - match: b
+    keep: none
+    webhook: {url: "https://receiver.example", on: [message], secret: ${webhookSecret}}
+webhookNetworks: 10.0.0.0/99
+`);
+    const { code, stderr } = await run(['config', 'check', path]);
+    expect(code).toBe(2);
+    expect(stderr.trim().split('\n')).toEqual([
+      `rules in ${path}:4 [0] webhook.url must be an https URL without a user name and a password.`,
+      `rules in ${path}:5 [0] webhook.on must be an array of "message", "occupied", "vacated", "closed".`,
+      `rules in ${path}:6 [0] webhook.secret must be "whsec_" and 24 to 64 random bytes as base64.`,
+      `rules in ${path}:9 [1] webhook.on has "message", and keep is "none": only stored messages are sent.`,
+      expect.stringContaining(`webhookNetworks in ${path}:10 must be addresses and networks`) as string,
+    ]);
+    expect(stderr).not.toContain(webhookSecret.slice(6, 20));
+  });
+
+  it('fanfare config check reads the files with the secrets of webhooks', async () => {
+    const webhook = { url: 'https://receiver.example', on: ['closed'], secretFile: '/nowhere' };
+    const path = written(JSON.stringify({ rules: [{ match: 'a', webhook }] }));
+    expect(await run(['config', 'check', path])).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: "Cannot read webhook.secretFile '/nowhere' (ENOENT).\n",
+    });
   });
 
   it('fanfare config check reports a wrong value of the file even if a flag overrides it', async () => {
@@ -131,6 +166,18 @@ describe('fanfare config print', () => {
       source: 'FANFARE_REDIS_FILE',
     });
     expect(stdout).not.toContain(secret);
+  });
+
+  it('fanfare config print masks the secrets of webhooks, and shows the rest of the rules', async () => {
+    const webhook = { url: 'https://receiver.example', on: ['closed'], secret: webhookSecret };
+    const rules = [{ match: 'a', webhook }, { match: 'b' }];
+    const path = written(JSON.stringify({ rules }));
+    const shown = [{ match: 'a', webhook: { ...webhook, secret: '********' } }, { match: 'b' }];
+    for (const flags of [[], ['--json']]) {
+      const { code, stdout } = await run(['config', 'print', '--config', path, ...flags]);
+      expect([code, stdout]).toEqual([0, expect.stringContaining(JSON.stringify(shown)) as string]);
+      expect(stdout).not.toContain(webhookSecret.slice(6, 20));
+    }
   });
 
   it.each([
@@ -214,6 +261,7 @@ describe('fanfare init', () => {
   });
 
   it('the JSON Schema refuses what the server refuses', () => {
+    const webhook = { url: 'https://receiver.example', on: ['closed'], secret: webhookSecret };
     const validate = new Ajv({ strict: true, allowUnionTypes: true }).compile(settingsSchema());
     for (const content of [
       { prot: 1 },
@@ -223,11 +271,17 @@ describe('fanfare init', () => {
       { logLevel: 'loud' },
       { rules: [{ keep: 'none' }] },
       { rules: [{ match: 'a', keep: { age: 5 } }] },
+      { rules: [{ match: 'a', webhook: { ...webhook, on: ['messages'] } }] },
+      { rules: [{ match: 'a', webhook: { ...webhook, secretFile: 'b' } }] },
+      { rules: [{ match: 'a', webhook: { url: webhook.url, on: webhook.on } }] },
     ]) {
       expect([content, validate(content)]).toEqual([content, false]);
       expect(() => resolveSettings({ flags: {}, env: {}, file: { path: 'x', content } })).toThrow(/./);
     }
-    for (const content of [{ trustProxy: 1 }, { rules: [{ match: 'a', keep: { age: '1h', bytes: 5 } }] }])
+    for (const content of [
+      { trustProxy: 1 },
+      { rules: [{ match: 'a', keep: { age: '1h', bytes: 5 }, webhook }] },
+    ])
       expect([content, validate(content)]).toEqual([content, true]);
   });
 });

@@ -38,7 +38,7 @@ export {
   type PublishResult,
   type Stored,
 } from './publish.ts';
-export type { Figures, LogSize, LoopDelay, NodeStats, Stats } from './stats.ts';
+export type { Figures, LogSize, LoopDelay, NodeStats, Stats, WebhookStats } from './stats.ts';
 export {
   parseFrom,
   parseSubscribe,

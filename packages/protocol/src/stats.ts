@@ -38,6 +38,31 @@ export interface NodeStats extends Figures {
   readonly loopDelayMs: LoopDelay;
 }
 
+/** The state of the webhook of a rule. Totals count since the server started. */
+export interface WebhookStats {
+  /** The `match` of the rule. */
+  readonly match: string;
+  /** Scheme, host and port of its URL. */
+  readonly origin: string;
+  /** `failing`: the last attempt failed. `gone`: the receiver answered 410, and no more attempts are made. */
+  readonly state: 'delivering' | 'failing' | 'gone';
+  /** Total of requests that the receiver accepted. */
+  readonly delivered: number;
+  /** Total of requests that failed. */
+  readonly failures: number;
+  /** The number of messages and events in memory that are not delivered. The log may have more messages. */
+  readonly waiting: number;
+  /** The time of the oldest of them, in milliseconds since 1970. */
+  readonly waitingSince?: number;
+  /** How many times messages were dropped from the log before they were delivered. */
+  readonly gaps: number;
+  /** Total of events that were dropped because too many waited. */
+  readonly eventsDropped: number;
+  /** All messages up to this offset are delivered. Absent if the webhook wants no messages. */
+  readonly offset?: string;
+  readonly lastFailure?: { readonly time: number; readonly reason: string };
+}
+
 /**
  * The response to `GET /stats` (PROTOCOL.md 5.11). The figures are sums over all nodes. `time`, `startedAt`,
  * `version` and `loopDelayMs` are those of the server that responds.
@@ -45,6 +70,8 @@ export interface NodeStats extends Figures {
 export interface Stats extends Omit<NodeStats, 'id'> {
   readonly topics: number;
   readonly log: LogSize;
+  /** Present if rules have webhooks. */
+  readonly webhooks?: readonly WebhookStats[];
   /** Each node that shares the log. Absent if the server has a log of its own. */
   readonly nodes?: readonly NodeStats[];
   /** The ids of nodes that did not answer. Their figures are missing. */

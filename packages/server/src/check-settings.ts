@@ -1,6 +1,9 @@
 import { algorithmOf } from './access/algorithms.ts';
 import { KeyError } from './access/jwt-keys.ts';
 import { openVerifier } from './access/verifier-factory.ts';
+import { rulesOf } from './compose-log.ts';
+import { readSecrets } from './compose-webhooks.ts';
+import { SettingsError } from './config/resolve-settings.ts';
 import type { Settings } from './config/settings.ts';
 import { CertificateError, openCertificate } from './http/certificate.ts';
 import { parseRedisUrl } from './log/redis/redis-url.ts';
@@ -11,7 +14,7 @@ export interface CheckedSettings {
   readonly warnings: readonly string[];
 }
 
-/** Reads keys and the certificate, and parses the URL of Redis. Nothing is started or fetched. */
+/** Reads keys, the certificate and the secrets of webhooks. Parses the URL of Redis, and starts nothing. */
 export function checkSettings(settings: Settings): CheckedSettings {
   const problems: string[] = [];
   const warnings: string[] = [];
@@ -36,6 +39,14 @@ export function checkSettings(settings: Settings): CheckedSettings {
   } catch (error) {
     if (!(error instanceof CertificateError)) throw error;
     problems.push(error.message);
+  }
+  for (const { webhook } of rulesOf(settings).all) {
+    try {
+      if (webhook) readSecrets(webhook, onWarning);
+    } catch (error) {
+      if (!(error instanceof SettingsError)) throw error;
+      problems.push(...error.problems);
+    }
   }
   try {
     if (redis !== '') parseRedisUrl(redis);

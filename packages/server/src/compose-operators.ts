@@ -1,7 +1,7 @@
 import type { Stats } from '@fanfare/protocol';
 import type { Access } from './access/access.ts';
 import type { ClientEnd } from './client-end.ts';
-import type { OpenedLog } from './compose-log.ts';
+import type { OpenedLogAndWebhooks } from './compose-webhooks.ts';
 import type { Settings } from './config/settings.ts';
 import { AdminServer } from './http/admin-server.ts';
 import { fixedLimits } from './limits/fixed-limits.ts';
@@ -9,6 +9,7 @@ import type { MessagePath } from './message-path/message-path.ts';
 import { metricsText, type MetricsText } from './metrics/exposition.ts';
 import { logMetrics } from './metrics/log-metrics.ts';
 import { processMetrics } from './metrics/process-metrics.ts';
+import { webhookMetrics } from './metrics/webhook-metrics.ts';
 import { trafficMetrics } from './metrics/traffic-metrics.ts';
 import { invariantNames } from './observability/invariants.ts';
 import type { ProcessHealth } from './observability/process-health.ts';
@@ -18,7 +19,7 @@ import { version } from './version.ts';
 
 export interface OperatorParts {
   readonly settings: Settings;
-  readonly opened: OpenedLog;
+  readonly opened: OpenedLogAndWebhooks;
   readonly path: MessagePath;
   readonly access: Access;
   readonly clientEnd: Pick<ClientEnd, 'sessions'>;
@@ -86,6 +87,7 @@ function metricsOf(parts: OperatorParts, checks: Checks): MetricsText {
           waitingBytesMax: fixedLimits.storesWaitingBytesMax.value,
         },
       }),
+      ...(opened.webhooks ? webhookMetrics(opened.webhooks.stats) : []),
       ...processMetrics({
         version,
         nodeId: cluster.nodeId,

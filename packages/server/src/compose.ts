@@ -30,11 +30,12 @@ import type { Refuse } from './access/reachability.ts';
 import { composeCertificate } from './compose-certificate.ts';
 import { openAppIo } from './compose-app-io.ts';
 import { openClientEnd } from './compose-clients.ts';
-import { openLog, rulesOf } from './compose-log.ts';
+import { rulesOf } from './compose-log.ts';
 import { composeNodes, type Nodes } from './compose-nodes.ts';
 import { composeOperators, type ForOperators } from './compose-operators.ts';
 import { composeReloader } from './compose-reload.ts';
 import type { NodeDirectory } from './nodes/node-directory.ts';
+import { openLogWithWebhooks } from './compose-webhooks.ts';
 import { ProgramStreams } from './program/program-streams.ts';
 import type { ProgramParts } from './program/program.ts';
 import type { Reloader } from './reload.ts';
@@ -125,7 +126,7 @@ export async function compose(
   const rules = rulesOf(settings);
   const index = new SubscriptionIndex();
   const openParts = { index, rules, logger, now, onLost, stopSignal };
-  const opened = await openLog(settings, openParts).catch((error: unknown) => {
+  const opened = await openLogWithWebhooks(settings, openParts).catch((error: unknown) => {
     verifier?.close();
     throw error;
   });
@@ -152,6 +153,7 @@ export async function compose(
     ...world,
     fanOuts: [clientEnd.fanOut, streams, programs],
     limits: settings,
+    watcher: opened.webhooks,
     onFailure: (error) => asRefusal(error, requestLogger),
     onSlow: ({ peer: { id, address } }, topic) => refusalLog.log({ id, topic }, slow, address),
   });

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { FanfareError } from '@fanfare/protocol';
 import { SettingsError } from './config/resolve-settings.ts';
 import { canReload, hasKey, settingNames, type Settings } from './config/settings.ts';
+import type { RuleSetting } from './config/rules.ts';
 import type { Reloaded } from './http/reload-route.ts';
 import type { Logger } from './observability/logger.ts';
 
@@ -77,10 +78,23 @@ function compare(
   const differs = (name: keyof Settings): boolean => !isDeepStrictEqual(settings[name], next[name]);
   // An open server must not close, or a closed one open, while its clients are connected.
   const turnsTokensOnOrOff = hasKey(settings) !== hasKey(next);
+  // Webhooks run in the background, with requests under way and with places of their own.
+  const changesWebhooks = !isDeepStrictEqual(webhookPart(settings.rules), webhookPart(next.rules));
   const applies = (name: keyof Settings): boolean =>
-    canReload(name) && !(turnsTokensOnOrOff && keySettings.some((one) => one === name));
+    canReload(name) &&
+    !(turnsTokensOnOrOff && keySettings.some((one) => one === name)) &&
+    !(changesWebhooks && name === 'rules');
   const different = settingNames.filter(differs);
   return { changed: different.filter(applies), needRestart: different.filter((name) => !applies(name)) };
+}
+
+/**
+ * What decides which topics each webhook is told about, and how. The rules after the last one with a webhook
+ * do not.
+ */
+function webhookPart(rules: readonly RuleSetting[]): readonly object[] {
+  const last = rules.findLastIndex(({ webhook }) => webhook !== undefined);
+  return rules.slice(0, last + 1).map(({ match, webhook }) => ({ match, webhook }));
 }
 
 /** @throws FanfareError `not_found` if there is nothing to read the settings from */

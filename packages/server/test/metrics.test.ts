@@ -10,6 +10,7 @@ import { connectClient, connectRaw, publish, startServer } from './harness.ts';
 import { declare, StreamReader, temporaryDirectory } from './http-tools.ts';
 import { RedisServer } from './redis/redis-server.ts';
 import { tcpOf } from './slow-reader.ts';
+import { answer, secret as webhookSecret, TestReceiver } from './webhooks/test-receiver.ts';
 
 interface Measured {
   readonly url: string;
@@ -109,6 +110,41 @@ describe('GET /metrics', () => {
     expect(value('fanfare_subscriptions{state="live"}')).toBe(3);
     expect(value('fanfare_ids')).toBe(1);
     expect(await text()).not.toMatch(/tea|milk|inbox\/ann/);
+  });
+
+  it('each webhook has its deliveries, failures and what waits, by the pattern of its rule', async () => {
+    const receiver = await TestReceiver.start();
+    const on = ['message', 'closed'] as const;
+    const webhook = { url: receiver.url, on, secret: webhookSecret };
+    const logger = { warn: (): void => {}, error: (): void => {} };
+    const rules = ['orders/*', 'users/${sub}'].map(
+      (match) => ({ match, create: 'publish', webhook }) as const,
+    );
+    const { url, read, text } = await startMeasured({ rules, webhookNetworks: '127.0.0.1', logger });
+    await publish(url, { topic: 'orders/7', message: 1 });
+    await receiver.accepts(1);
+    receiver.behaviour = answer(410);
+    await publish(url, { topic: 'users/ann', message: 2 });
+    await receiver.gets(2);
+    const figure = async (name: string, rule: string): Promise<number | undefined> =>
+      (await read()).get(`fanfare_webhook_${name}{rule="${rule}"}`);
+    await until('the failure is counted', async () => (await figure('up', 'users/${sub}')) === 0);
+    const names = [
+      'up',
+      'deliveries_total',
+      'failures_total',
+      'waiting',
+      'gaps_total',
+      'dropped_events_total',
+    ];
+    for (const [rule, values] of [
+      ['orders/*', [1, 1, 0, 0, 0, 0]],
+      ['users/${sub}', [0, 0, 1, 1, 0, 0]],
+    ] as const)
+      expect(await Promise.all(names.map((name) => figure(name, rule)))).toEqual(values);
+    expect(complaints(await text())).toBe('');
+    expect(await text()).not.toContain('hidden');
+    expect(await (await startMeasured()).text()).not.toContain('fanfare_webhook');
   });
 
   it('no more than a hundred rules are counted on their own', async () => {

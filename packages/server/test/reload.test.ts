@@ -10,6 +10,7 @@ import {
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { until } from '../../../test/waits.ts';
 import { bearer, secret, tokenFor } from './access/tokens.ts';
+import { secret as webhookSecret, TestReceiver } from './webhooks/test-receiver.ts';
 import { connectClient, connectRaw, publish, Recorder, startServer, strictLogger } from './harness.ts';
 
 type Flags = Readonly<Record<string, unknown>>;
@@ -345,5 +346,70 @@ describe('POST /reload', () => {
     onTestFinished(() => fanfare.stop());
     topicsMax = 2;
     expect(await fanfare.reload()).toEqual({ changed: ['topicsMax'], needRestart: [] });
+  });
+});
+
+describe('a reload of rules with webhooks', () => {
+  it('a reload that changes webhooks, or which topics they get, applies no rules and says so without the secret', async () => {
+    const receiver = await TestReceiver.start();
+    const webhook = { url: receiver.url, on: ['message'], secret: webhookSecret };
+    const hooked = { match: 'orders/*', create: 'publish', webhook };
+    const rules = [{ match: 'orders/secret', create: 'publish' }, hooked, { match: 'other' }];
+    const { server, url, reload, logged } = await reloadable({ rules, webhookNetworks: '127.0.0.1' });
+    const [earlier, , later] = rules;
+    const wrong = [
+      [earlier, later],
+      [earlier, { ...hooked, webhook: { ...webhook, url: `${receiver.url}&more` } }, later],
+      [earlier, { ...hooked, webhook: { ...webhook, on: ['message', 'closed'] } }, later],
+      [earlier, { ...hooked, match: 'orders/**' }, later],
+      [earlier, hooked, { ...later, webhook }],
+      [hooked, earlier, later],
+      [hooked, later],
+      [{ match: 'orders/7' }, ...rules],
+    ].map((some) => some.concat({ match: 'more', create: 'publish' }));
+    for (const next of wrong) {
+      expect(await reload({ rules: next }), JSON.stringify(next)).toEqual({
+        changed: [],
+        needRestart: ['rules'],
+      });
+      expect((await publish(url, { topic: 'more', message: 1 })).status).toBe(404);
+    }
+    expect(await reload({ rules, webhookNetworks: '127.0.0.2' })).toEqual({
+      changed: [],
+      needRestart: ['webhookNetworks'],
+    });
+    await expect(reload({ rules: [{ ...hooked, webhook: { ...webhook, on: [] } }] })).rejects.toThrow(
+      /webhook\.on must be/,
+    );
+    await server.publish('orders/secret', 'not for the receiver');
+    await server.publish('orders/7', 1);
+    await receiver.accepts(1);
+    expect(receiver.messages).toEqual({ 'orders/7': [1] });
+    expect(JSON.stringify(logged)).not.toContain(webhookSecret.slice(6, 20));
+  });
+
+  it('after a reload of other rules, webhooks go on as before', async () => {
+    const receiver = await TestReceiver.start();
+    const webhook = { url: receiver.url, on: ['message', 'closed'], secret: webhookSecret };
+    const rules = [
+      { match: 'orders/secret', create: 'publish' },
+      { match: 'orders/*', create: 'publish', webhook },
+    ];
+    const { server, url, reload } = await reloadable({ rules, webhookNetworks: '127.0.0.1' });
+    await server.publish('orders/7', 1);
+    await receiver.accepts(1);
+    const next = [...rules.map((rule) => Object.assign({ publishBytesMax: 10 }, rule)), { match: 'more' }];
+    expect(await reload({ rules: next })).toEqual({ changed: ['rules'], needRestart: [] });
+    expect((await publish(url, { topic: 'orders/7', message: 'x'.repeat(20) })).status).toBe(413);
+    await server.publish('orders/secret', 2);
+    await server.publish('orders/7', 3);
+    await receiver.accepts(2);
+    await server.delete('orders/7');
+    await receiver.accepts(3);
+    expect(receiver.accepted.map(({ body: { type, data } }) => [type, data.topic, data.message])).toEqual([
+      ['message', 'orders/7', 1],
+      ['message', 'orders/7', 3],
+      ['closed', 'orders/7', undefined],
+    ]);
   });
 });

@@ -1,36 +1,18 @@
 import type { IncomingMessage } from 'node:http';
-import { BlockList, isIP, type Socket } from 'node:net';
+import { isIP, type Socket } from 'node:net';
+import { parseNetworks } from './networks.ts';
 import { tcpAddressesOf } from './tcp-addresses.ts';
 
 /** Whether a machine is a trusted proxy; `hop` is the number of machines between it and the server. */
 export type TrustProxy = (address: string | undefined, hop: number) => boolean;
-
-const familyBits = { ipv4: 32, ipv6: 128 } as const;
 
 /**
  * Reads a comma-separated list of addresses and networks, or a number of proxies. Undefined if the text is
  * neither.
  */
 export function parseTrustProxy(text: string): TrustProxy | undefined {
-  if (text.trim() === '') return () => false;
   if (/^\d{1,2}$/.test(text)) return (_address, hop) => hop < Number(text);
-  const proxies = new BlockList();
-  for (const part of text.split(',')) {
-    const [, address = '', bits] = /^([^/%]+)(?:\/(\d{1,3}))?$/.exec(part.trim()) ?? [];
-    const family = familyOf(address);
-    if (!family || Number(bits ?? 0) > familyBits[family]) return undefined;
-    proxies.addSubnet(address, Number(bits ?? familyBits[family]), family);
-  }
-  return (address = '') => {
-    const [bare = ''] = address.split('%');
-    const family = familyOf(bare);
-    return family !== undefined && proxies.check(bare, family);
-  };
-}
-
-function familyOf(address: string): keyof typeof familyBits | undefined {
-  const version = isIP(address);
-  return version === 0 ? undefined : version === 4 ? 'ipv4' : 'ipv6';
+  return parseNetworks(text);
 }
 
 /** Finds the addresses of clients, also those of clients of trusted proxies (setting `trustProxy`). */

@@ -1,3 +1,5 @@
+import type { RuleSetting } from './rules.ts';
+
 /** What is shown in place of a secret. */
 export const mask = '********';
 
@@ -11,4 +13,11 @@ export function maskedUrl(url: string): string {
   if (scheme === undefined || place === undefined) return mask;
   const login = url.startsWith(`${scheme}${place}`) ? '' : `${mask}@`;
   return `${scheme}${login}${place}${query === undefined ? '' : `?${mask}`}`;
+}
+
+/** The rules as they can be shown: without the secrets of webhooks. */
+export function maskedRules(rules: readonly RuleSetting[]): readonly RuleSetting[] {
+  return rules.map((rule) =>
+    rule.webhook?.secret === undefined ? rule : { ...rule, webhook: { ...rule.webhook, secret: mask } },
+  );
 }

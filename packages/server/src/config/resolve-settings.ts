@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { isLoopback } from '../access/loopback.ts';
 import { didYouMean } from './did-you-mean.ts';
+import { parseRules } from './rules.ts';
 import { parseValue } from './setting-values.ts';
+import { webhookProblems } from './webhook.ts';
 import {
   envsOf,
   flagOf,
@@ -114,6 +116,8 @@ function contradictions(
     problems.push(needsOpen(settings.host));
   if ((settings.tlsCert === '') !== (settings.tlsKey === ''))
     problems.push('TLS needs a certificate and its key: set both `tlsCert` and `tlsKey`.');
+  const parsed = parseRules(settings.rules);
+  if ('rules' in parsed) problems.push(...webhookProblems(parsed.rules, settings));
   if (settings.redis === '') return problems;
   const others = [
     settings.data === settingKinds.data.default ? undefined : found.get('data'),

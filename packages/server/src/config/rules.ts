@@ -1,6 +1,8 @@
 import { FanfareError, parseInterest } from '@fanfare/protocol';
 import { subjectSegment, type Keep, type Rule } from '../rules/rule.ts';
+import { fieldsOf, type Complain, type RuleProblem } from './rule-fields.ts';
 import { parseWithUnit, sizeUnits, timeUnits, type Units } from './units.ts';
+import { parseWebhook, refuseWebhooks, type WebhookSetting } from './webhook.ts';
 
 /** A rule as it is written in a configuration. */
 export interface RuleSetting {
@@ -27,6 +29,8 @@ export interface RuleSetting {
   readonly subscribe?: boolean;
   /** Whether messages name the subject that published them. */
   readonly publisher?: boolean;
+  /** A URL that gets requests about the topics. */
+  readonly webhook?: WebhookSetting;
 }
 
 /** The default limits of retention. */
@@ -48,13 +52,8 @@ const ruleFields = [
   'publish',
   'subscribe',
   'publisher',
+  'webhook',
 ] as const;
-
-/** Why rules are refused: where, and the rest of a sentence that begins with the place. */
-export interface RuleProblem {
-  readonly at: readonly (string | number)[];
-  readonly text: string;
-}
 
 /**
  * Parses rules as they are written in a configuration: `[{match, keep?, create?, publishBytesMax?}]`. `keep`
@@ -73,11 +72,9 @@ export function parseRules(
   const rules = input.map((rule: unknown, index) =>
     parseRule(rule, (at, text) => problems.push({ at: [index, ...at], text })),
   );
+  problems.push(...refuseWebhooks(rules));
   return problems.length > 0 ? { problems } : { rules };
 }
-
-/** @param at - the members of the rule that the problem is in */
-type Complain = (at: readonly string[], text: string) => void;
 
 function parseRule(input: unknown, complain: Complain): Rule {
   const fields = fieldsOf(input, ruleFields, (text) => complain([], text));
@@ -86,6 +83,7 @@ function parseRule(input: unknown, complain: Complain): Rule {
     if (typeof value !== 'boolean') complain([name], 'must be true or false');
     return value === true;
   };
+  const webhook = fields('webhook');
   return {
     ...parseMatch(fields('match'), (text) => complain(['match'], text)),
     publish: flag('publish'),
@@ -96,6 +94,9 @@ function parseRule(input: unknown, complain: Complain): Rule {
     publishBytesMax: parsePositive(fields('publishBytesMax'), sizeUnits, Infinity, () =>
       complain(['publishBytesMax'], 'must be a number of bytes, or a size such as "64KiB"'),
     ),
+    ...(webhook !== undefined && {
+      webhook: parseWebhook(webhook, (at, text) => complain(['webhook', ...at], text)),
+    }),
   };
 }
 
@@ -157,20 +158,4 @@ function parsePositive(input: unknown, units: Units, fallback: number, complain:
   if (value !== undefined && value > 0) return value;
   complain();
   return fallback;
-}
-
-function fieldsOf(
-  input: unknown,
-  names: readonly string[],
-  complain: (text: string) => void,
-): (name: string) => unknown {
-  if (typeof input !== 'object' || input === null || Array.isArray(input)) {
-    complain(`must be an object with ${names.join(', ')}`);
-    return () => undefined;
-  }
-  for (const name of Object.keys(input)) {
-    if (!names.includes(name))
-      complain(`has the unknown member ${JSON.stringify(name)}; possible are ${names.join(', ')}`);
-  }
-  return (name) => (Object.hasOwn(input, name) ? (input as Record<string, unknown>)[name] : undefined);
 }

@@ -1,5 +1,6 @@
 import { algorithmOf, algorithms } from '../access/algorithms.ts';
 import { parseTrustProxy } from '../access/client-address.ts';
+import { parseNetworks } from '../access/networks.ts';
 import { isLoopback } from '../access/loopback.ts';
 import { parseNodeAddress } from '../nodes/node-directory.ts';
 import { isLogLevel, logLevels } from '../observability/log-levels.ts';
@@ -40,6 +41,7 @@ export function describeValues(name: keyof Settings): string {
   if (name === 'origins')
     return 'origins such as https://app.example, without a path and separated by commas';
   if (name === 'trustProxy') return 'addresses such as 127.0.0.1, 10.0.0.0/8, or the number of proxies';
+  if (name === 'webhookNetworks') return 'addresses and networks such as 127.0.0.1, 10.0.0.0/8';
   if (name === 'redisPrefix') return '1 to 64 letters, digits, dots, hyphens and underscores';
   if (name === 'redisStored') return 'memory or disk';
   if (name === 'listen') return 'unix:PATH (such as unix:/run/fanfare.sock) or systemd';
@@ -81,6 +83,7 @@ function isLegal(name: keyof Settings, value: SettingValue): boolean {
   if (value === '') return true;
   if (name === 'origins') return typeof value === 'string' && parseOrigins(value) !== undefined;
   if (name === 'trustProxy') return typeof value === 'string' && parseTrustProxy(value) !== undefined;
+  if (name === 'webhookNetworks') return typeof value === 'string' && parseNetworks(value) !== undefined;
   if (name === 'keyAlgorithm') return algorithmOf(value) !== undefined;
   if (name === 'redisPrefix') return typeof value === 'string' && isRedisPrefix(value);
   if (name === 'redisStored') return value === 'memory' || value === 'disk';

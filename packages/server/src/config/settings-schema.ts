@@ -1,5 +1,6 @@
 import { algorithms } from '../access/algorithms.ts';
 import { logLevels } from '../observability/log-levels.ts';
+import { webhookEvents } from '../rules/rule.ts';
 import { canReload, formatValue, settingKinds, settingNames, unitsOf, type Settings } from './settings.ts';
 import { sizeUnits, timeUnits, type Units } from './units.ts';
 
@@ -54,6 +55,25 @@ const size = {
   ],
 };
 
+const webhookSchema = {
+  type: 'object',
+  description: 'A URL that gets signed requests about the topics.',
+  required: ['url', 'on'],
+  oneOf: ['secret', 'secretFile'].map((name) => ({ required: [name], properties: { [name]: {} } })),
+  additionalProperties: false,
+  properties: {
+    url: { type: 'string', description: 'The URL. It must be https, except in webhookNetworks.' },
+    on: {
+      type: 'array',
+      minItems: 1,
+      items: { enum: webhookEvents },
+      description: 'What the receiver is told.',
+    },
+    secret: { type: 'string', description: 'The secret that signs the requests: whsec_ and base64.' },
+    secretFile: { type: 'string', description: 'A file that has the secret.' },
+  },
+};
+
 const ruleSchema = {
   type: 'array',
   items: {
@@ -82,6 +102,7 @@ const ruleSchema = {
       publish: { type: 'boolean', description: 'Whether every client with a token may publish.' },
       subscribe: { type: 'boolean', description: 'Whether every client with a token may read.' },
       publisher: { type: 'boolean', description: 'Whether envelopes name the publisher of a message.' },
+      webhook: webhookSchema,
     },
   },
 };

@@ -1,6 +1,7 @@
+import { accessKinds, type AccessSettings } from './access-settings.ts';
 import { limitKinds, type LimitSettings } from './limits.ts';
 import { listenKinds, type ListenSettings } from './listen-settings.ts';
-import { mask, maskedUrl } from './masks.ts';
+import { mask, maskedRules, maskedUrl } from './masks.ts';
 import type { RuleSetting } from './rules.ts';
 import type { SettingGroup, SettingKind, SettingValue } from './setting-kind.ts';
 import { stopSettingKinds, type StopSettings } from './stop-settings.ts';
@@ -16,20 +17,13 @@ export { timeUnits } from './units.ts';
  * All settings of the server, in one place: name, type, bounds and purpose. The flags, the environment
  * variables, the configuration file and docs/configuration.md are all derived from it.
  */
-export interface Settings extends LimitSettings, ListenSettings, StopSettings {
+export interface Settings extends AccessSettings, LimitSettings, ListenSettings, StopSettings {
   readonly host: string;
   readonly port: number;
   readonly open: boolean;
   readonly origins: string;
   readonly trustProxy: string | number;
   readonly advertise: string;
-  readonly key: string;
-  readonly keyFile: string;
-  readonly keyAlgorithm: string;
-  readonly jwksUrl: string;
-  readonly audience: string;
-  readonly issuer: string;
-  readonly tokenLifetimeMsMax: number;
   readonly data: string;
   readonly allowNetworkStorage: boolean;
   readonly memory: boolean;
@@ -39,6 +33,7 @@ export interface Settings extends LimitSettings, ListenSettings, StopSettings {
   readonly redisWait: number;
   readonly redisStored: string;
   readonly rules: readonly RuleSetting[];
+  readonly webhookNetworks: string;
   readonly idWindowMs: number;
   readonly logLevel: string;
 }
@@ -83,57 +78,7 @@ export const settingKinds: { readonly [K in keyof Settings]: SettingKind<Setting
     about:
       'Address at which the other nodes reach this one, HOST:PORT, if several nodes are one Fanfare. The server listens on this port for other nodes only. By default it takes any free port, on the address of `host` or of the machine.',
   },
-  key: {
-    group: 'access',
-    default: '',
-    canReload: true,
-    isSecret: true,
-    about:
-      'Key that verifies the tokens of clients: a secret of at least 32 bytes, a public key as PEM, or a JWK or JWK set as JSON. With a key, every client needs a token. Other users of the machine can read flags, so prefer keyFile.',
-  },
-  keyFile: {
-    group: 'common',
-    default: '',
-    canReload: true,
-    about:
-      'File with the key that verifies the tokens of clients; with it, every client needs a token. The file contains what `key` accepts. The server reads the file again when it changes.',
-  },
-  keyAlgorithm: {
-    group: 'access',
-    default: '',
-    canReload: true,
-    about:
-      'The only algorithm that a secret or PEM key is used with: HS256, HS384, HS512, RS256, PS256, ES256 or EdDSA. The default is the one of HS256, RS256, ES256 and EdDSA that fits the key. A JWK names its own algorithm, in alg.',
-  },
-  jwksUrl: {
-    group: 'access',
-    default: '',
-    canReload: true,
-    about:
-      'URL of a JWK set, such as that of an identity provider. Keys that cannot be used are ignored. The server fetches the set when the first token or /readyz asks for it, every 10 minutes, and when a token names an unknown key. It waits at least 30 seconds between fetches, or 5 seconds while the URL does not respond.',
-  },
-  audience: {
-    group: 'access',
-    default: '',
-    canReload: true,
-    about:
-      'Audience that tokens must name in aud. Without this setting, tokens with an aud are refused: they are meant for others.',
-  },
-  issuer: {
-    group: 'access',
-    default: '',
-    canReload: true,
-    about:
-      'Issuer that tokens must name in iss, character for character. Without this setting, iss is not checked.',
-  },
-  tokenLifetimeMsMax: {
-    group: 'access',
-    default: 0,
-    min: 0,
-    max: 3_155_760_000_000,
-    about:
-      'Maximum lifetime of tokens, from iat to exp; 0 means no limit. Tokens with a longer lifetime or without iat are refused. The server remembers a revoked subject for this long, and with 0 permanently.',
-  },
+  ...accessKinds,
   data: {
     group: 'common',
     default: 'fanfare-data',
@@ -193,6 +138,12 @@ export const settingKinds: { readonly [K in keyof Settings]: SettingKind<Setting
     about:
       'Rules that say which messages each topic keeps, in the environment and as a flag as JSON: [{"match": "prices/**", "keep": "none"}, …]. See the section on rules.',
   },
+  webhookNetworks: {
+    group: 'network',
+    default: '',
+    about:
+      'Networks that webhooks may connect to although they are not public, also with http: addresses and networks, separated by commas (127.0.0.1, 10.0.0.0/8). By default, webhooks connect only to public addresses, and only with https.',
+  },
   idWindowMs: {
     group: 'storage',
     default: 600_000,
@@ -249,6 +200,7 @@ export function formatValue(name: keyof Settings, value: SettingValue): string {
 
 /** A value that can be shown: without what is secret in it. */
 export function maskedValue(name: keyof Settings, value: SettingValue): SettingValue {
+  if (name === 'rules') return maskedRules(value as readonly RuleSetting[]);
   if (settingKinds[name].isSecret !== true || value === '') return value;
   return name === 'redis' && typeof value === 'string' ? maskedUrl(value) : mask;
 }

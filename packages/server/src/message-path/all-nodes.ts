@@ -13,6 +13,7 @@ import type { TopicLog } from '../log/topic-log.ts';
 import { askAll, type Cluster, type Part, type SubscriberPlace } from '../nodes/cluster.ts';
 import { permitManaging } from './permit.ts';
 import { refuseLogFailure } from './refusals.ts';
+import type { TopicWatcher } from './topic-watcher.ts';
 
 /** The place in a list that goes through one node after the other. */
 export interface NodePlace<Place> {
@@ -31,10 +32,12 @@ export interface NodePart<T, Place> extends Part<T, NodePlace<Place>> {
 export class AllNodes {
   readonly #cluster: Cluster;
   readonly #log: TopicLog;
+  readonly #watcher: TopicWatcher | undefined;
 
-  constructor(cluster: Cluster, log: TopicLog) {
+  constructor(cluster: Cluster, log: TopicLog, watcher: TopicWatcher | undefined) {
     this.#cluster = cluster;
     this.#log = log;
+    this.#watcher = watcher;
   }
 
   /** @throws FanfareError `not_authorized`, `draining`, `storage_unavailable` */
@@ -54,6 +57,7 @@ export class AllNodes {
       ...sumOf(nodes),
       topics,
       log,
+      ...(this.#watcher && { webhooks: this.#watcher.stats }),
       ...(this.#cluster.nodeId !== '' && { nodes }),
       ...(silent.length > 0 && { silent }),
     };

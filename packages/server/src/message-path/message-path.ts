@@ -30,6 +30,7 @@ import { readHistory, readHistoryBefore, type History, type HistoryBefore } from
 import { admitMany, appendMany, type BatchInput, type BatchParts, type BatchResult } from './publish-many.ts';
 import { damaged, refuseLogFailure } from './refusals.ts';
 import { Replays } from './replay.ts';
+import type { TopicWatcher } from './topic-watcher.ts';
 import { Topics } from './topics.ts';
 
 export interface MessagePathParts {
@@ -45,6 +46,7 @@ export interface MessagePathParts {
   };
   readonly rates: RateLimits;
   readonly cluster: Cluster;
+  readonly watcher?: TopicWatcher | undefined;
   readonly health: Pick<ProcessHealth, 'time' | 'startedAt' | 'loopDelayMs'>;
   /** Logs an unexpected failure, and returns the error for the client. */
   readonly onFailure: (error: unknown) => FanfareError;
@@ -75,19 +77,20 @@ export class MessagePath {
   readonly #counters: Counters;
 
   constructor(parts: MessagePathParts) {
-    const { log, index, rules, fanOuts, limits, rates, cluster, onFailure, onSlow, now } = parts;
+    const { log, index, rules, fanOuts, limits, rates, cluster, watcher, onFailure, onSlow, now } = parts;
     const counters = new Counters(rules);
     this.#counters = counters;
     const broadcaster = new Broadcaster({ index, fanOuts, counters });
     this.#parts = parts;
-    this.nodes = new AllNodes(cluster, log);
-    this.topics = new Topics(log, this.nodes, rules);
+    this.nodes = new AllNodes(cluster, log, watcher);
+    this.topics = new Topics({ log, nodes: this.nodes, rules, watcher });
     this.connections = new Connections({
       index,
       rules,
       log,
       counters,
       replays: new Replays(),
+      watcher,
       limits,
       rates,
       onFailure: (error) => (error instanceof LogDamagedError ? damaged(error) : onFailure(error)),
@@ -101,7 +104,10 @@ export class MessagePath {
     this.#admission = admission;
     this.#batch = { log, counters, admission, index, limits, fanOutsReady };
     log.tail({
-      onRecords: (records) => broadcaster.broadcast(records),
+      onRecords: (records) => {
+        broadcaster.broadcast(records);
+        watcher?.onRecords(records);
+      },
       onMissed: () => this.connections.miss(),
       onBehind: (place) => this.connections.fallBehind(place),
     });

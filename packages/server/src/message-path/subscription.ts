@@ -24,6 +24,7 @@ import type { Peer } from './peer.ts';
 import { encodeGap, encodeState, type LiveEvent } from './peer-events.ts';
 import { notAllowed } from './refusals.ts';
 import { encodePage, pageLimit, type Replay, type Replays } from './replay.ts';
+import type { TopicWatcher } from './topic-watcher.ts';
 
 export interface SubscriptionParts {
   readonly log: TopicLog;
@@ -31,6 +32,7 @@ export interface SubscriptionParts {
   readonly rules: Rules;
   readonly counters: Counters;
   readonly replays: Replays;
+  readonly watcher?: TopicWatcher | undefined;
   /** Logs a failure of a subscription that has begun, and makes a refusal of it. */
   readonly onFailure: (error: unknown) => FanfareError;
   /** The wall clock, in milliseconds since 1970. */
@@ -70,6 +72,8 @@ export class Subscription implements Replay {
   #unstoredSeen: number;
   /** Whether an unknown number of unstored messages was missed since the subscription was last live. */
   #hasMissed = false;
+  /** Whether it has begun: its topic exists. */
+  #hasBegun = false;
   /** Whether the client knows that the subscription is catching up. */
   #isNotified = false;
   /** Whether it waits until the peer has space. */
@@ -108,6 +112,8 @@ export class Subscription implements Replay {
     this.#position = position;
     this.#unstoredSeen = this.#audience.unstored;
     if (start.recovered === false) this.#parts.counters.gaps++;
+    this.#hasBegun = true;
+    this.#parts.watcher?.onSubscription(this.interest, 1);
     if (start.due === 0 && isAtHead(position, this.#parts.log)) this.#goLive();
     else {
       this.#isNotified = true;
@@ -272,8 +278,9 @@ export class Subscription implements Replay {
   }
 
   #close(): void {
-    const { index, log } = this.#parts;
+    const { index, log, watcher } = this.#parts;
     this.#state = 'ended';
+    if (this.#hasBegun) watcher?.onSubscription(this.interest, -1);
     index.close(this.#audience, this.form);
     log.noteUse(this.interest);
   }

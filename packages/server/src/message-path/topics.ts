@@ -6,6 +6,7 @@ import { describeRule } from '../rules/describe-rule.ts';
 import type { Rules } from '../rules/rule.ts';
 import type { AllNodes } from './all-nodes.ts';
 import { permitDeleting, permitPublishing, permitReading } from './permit.ts';
+import type { TopicWatcher } from './topic-watcher.ts';
 import { refuseChange, refuseLogFailure, topicNotFound, topicsExhausted } from './refusals.ts';
 
 /** The result of declaring a topic. */
@@ -20,16 +21,25 @@ export interface Declared {
  */
 const topicsPerPage = 256;
 
+interface TopicsParts {
+  readonly log: TopicLog;
+  readonly nodes: AllNodes;
+  readonly rules: Rules;
+  readonly watcher: TopicWatcher | undefined;
+}
+
 /** The topics: lists, declares and deletes them. */
 export class Topics {
   readonly #log: TopicLog;
   readonly #nodes: AllNodes;
   readonly #rules: Rules;
+  readonly #watcher: TopicWatcher | undefined;
 
-  constructor(log: TopicLog, nodes: AllNodes, rules: Rules) {
+  constructor({ log, nodes, rules, watcher }: TopicsParts) {
     this.#log = log;
     this.#nodes = nodes;
     this.#rules = rules;
+    this.#watcher = watcher;
   }
 
   /** Lists the topics that the client may read, in the order of their names. */
@@ -102,6 +112,7 @@ export class Topics {
     permitDeleting(rights, topic);
     const existed = await this.#log.deleteTopic(topic).catch(refuseChange);
     if (!existed) throw topicNotFound(topic);
+    this.#watcher?.onDeleted(topic);
   }
 
   async #infosOf(states: readonly TopicState[]): Promise<readonly TopicInfo[]> {

@@ -10,6 +10,20 @@ export interface Keep {
   readonly bytes: number;
 }
 
+/** What a webhook can tell: each stored message, and what happens to a topic. */
+export const webhookEvents = ['message', 'occupied', 'vacated', 'closed'] as const;
+
+export type WebhookEvent = (typeof webhookEvents)[number];
+
+/** The webhook of a rule: a URL that gets requests about the topics. */
+export interface WebhookRule {
+  readonly url: string;
+  readonly on: readonly WebhookEvent[];
+  /** The secret that signs the requests. Either this, or a file that has it. */
+  readonly secret?: string;
+  readonly secretFile?: string;
+}
+
 /** The operator's settings for all topics that match a pattern. */
 export interface Rule {
   readonly match: Interest;
@@ -30,6 +44,12 @@ export interface Rule {
   readonly subscribe?: boolean;
   /** Whether messages name their publisher. */
   readonly publisher?: boolean;
+  readonly webhook?: WebhookRule;
+}
+
+/** A webhook is known by the `match` of its rule. Undefined if the rule has none. */
+export function webhookNameOf({ match, template, webhook }: Rule): string | undefined {
+  return webhook && (template ?? match);
 }
 
 /** The segment that stands for the subject of the client. */

@@ -1,11 +1,12 @@
 import { lstat, mkdtemp, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { DataDirectoryError, messageOf, syncDirectory } from '../log/store/directory/data-directory.ts';
-import { dataFile, lockFile } from '../log/store/directory/file-names.ts';
+import { dataFile, lockFile, webhooksFile } from '../log/store/directory/file-names.ts';
 import { checkStore } from '../log/store/check/store-check.ts';
 import { firstKey, LmdbFile } from '../log/store/lmdb/lmdb-file.ts';
 import { changesFrom, readFormat } from '../log/store/migration/format.ts';
 import { copyChanges } from '../log/store/restored-copy.ts';
+import { readPlaces, writeCopiedPlaces, type Places } from '../webhooks/position-file.ts';
 import { openStore, type OpenStoreOptions } from './open-store.ts';
 
 export interface Backup {
@@ -30,7 +31,9 @@ export async function backupStore(
   await refuseExisting(target);
   const store = await openStore(directory, options);
   try {
-    const head = store.readState()?.head ?? 0;
+    const { head = 0, epoch = '' } = store.readState() ?? {};
+    // Before the copy of the log, so that the log has everything that the webhooks have delivered.
+    const places = placesOf(directory, epoch);
     const staging = await makeStaging(target);
     try {
       await store.copyTo(join(staging, dataFile)).catch((error: unknown) => {
@@ -40,6 +43,7 @@ export async function backupStore(
       await checkStore(staging, undefined);
       await rm(join(staging, lockFile));
       const bytes = await sizeOf(join(staging, dataFile));
+      if (places) await writeCopiedPlaces(staging, places, epoch);
       await syncDirectory(staging);
       await refuseExisting(target);
       await rename(staging, target);
@@ -58,6 +62,19 @@ async function refuseExisting(target: string): Promise<void> {
   const there = await lstat(target).catch(() => undefined);
   if (there)
     throw new DataDirectoryError(`'${target}' exists already. Name a new directory for each backup.`);
+}
+
+/** How far the webhooks are, if there are any. */
+function placesOf(directory: string, epoch: string): Places | undefined {
+  try {
+    return readPlaces(directory, epoch);
+  } catch (error) {
+    throw new DataDirectoryError(
+      `'${webhooksFile}' in the data directory '${directory}' cannot be read: ${messageOf(error)}. It says which messages the ` +
+        'webhooks have delivered. Without it, the webhooks of a restored backup begin with new messages.',
+      { cause: error },
+    );
+  }
 }
 
 /** Makes a directory next to the target, whose name says that it is not a backup. */

@@ -18,6 +18,7 @@ import { LmdbFile } from '../../src/log/store/lmdb/lmdb-file.ts';
 import { format, readFormat } from '../../src/log/store/migration/format.ts';
 import { backupStore } from '../../src/store-tools/index.ts';
 import { connectClient, startServer } from '../harness.ts';
+import { accept, answer as answerWith, secret, TestReceiver } from '../webhooks/test-receiver.ts';
 import { Fixture, type FixtureContent } from '../log/fixtures.ts';
 import { declareTopics, publishHttp, readHistory } from './http.ts';
 import { startServerProcess, terminate } from './server-process.ts';
@@ -171,6 +172,52 @@ describe('a backup of a server that runs', () => {
       // A restart is not a new log.
       expect(epochs[0]).toBe(epochs[1]);
     }
+  });
+
+  it('the webhooks of a restored backup continue where the backup was, and say that messages may be missing', async () => {
+    const parent = temporaryDirectory();
+    const data = join(parent, 'data');
+    const receiver = await TestReceiver.start();
+    const webhook = { url: receiver.url, on: ['message'], secret } as const;
+    const rules = [{ match: '**', create: 'publish', webhook }] as const;
+    const options = { rules, webhookNetworks: '127.0.0.1', logger: quiet };
+    const original = await startServer({ data, ...options });
+    for (const message of [1, 2]) await original.server.publish('news', message);
+    await receiver.accepts(2);
+    const delivered = new RegExp(receiver.accepted.at(-1)?.body.data.offset?.replace('.', '\\.') ?? 'none');
+    await until('the place is stored', () =>
+      delivered.test(readFileSync(join(data, 'webhooks.json'), 'utf8')),
+    );
+    receiver.behaviour = answerWith(500);
+    await original.server.publish('news', 3);
+    await receiver.gets(3);
+    const first = join(parent, 'first');
+    await backupStore(data, first);
+    expect(readdirSync(first).toSorted()).toEqual(['log.mdb', 'webhooks.json']);
+    await original.server.stop();
+    // A backup of a backup, and one of a restored backup that ran without webhooks.
+    const [second, third] = [join(parent, 'second'), join(parent, 'third')];
+    await backupStore(first, second);
+    const between = restored(first);
+    await (await startServer({ data: between, logger: quiet })).server.stop();
+    await backupStore(between, third);
+    for (const backup of [first, second, third]) {
+      receiver.accepted.length = 0;
+      receiver.behaviour = accept;
+      const copy = await startServer({ data: restored(backup), ...options });
+      await copy.server.publish('news', 4);
+      await receiver.accepts(2);
+      expect(receiver.accepted.map(({ body }) => [body.data.message, body.gap])).toEqual([
+        [3, {}],
+        [4, undefined],
+      ]);
+      await copy.server.stop();
+    }
+    writeFileSync(join(data, 'webhooks.json'), '{');
+    await expect(backupStore(data, join(parent, 'fourth'))).rejects.toThrow(
+      /'webhooks\.json' in the data directory/,
+    );
+    expect(readdirSync(parent).toSorted()).toEqual(['data', 'first', 'second', 'third']);
   });
 
   it('a backup of a stopped store of an earlier format has the present format, and the store keeps its own', async () => {

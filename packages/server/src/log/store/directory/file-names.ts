@@ -4,6 +4,9 @@ export const lockFile: string = `${dataFile}-lock`;
 /** Names the owner of the directory. */
 export const ownerFile: string = `${dataFile}-owner`;
 
+/** How far the webhooks are. The server replaces it with a temporary file whose name begins the same. */
+export const webhooksFile: string = 'webhooks.json';
+
 const socketName = /^owner-[\da-f-]{36}\.sock$/;
 
 export function socketOf(owner: string): string {
@@ -30,5 +33,6 @@ export function isSnapshot(name: string): boolean {
  * was deleted.
  */
 export function isStoreFile(name: string): boolean {
-  return name === lockFile || name.startsWith(ownerFile) || isSocket(name) || isSnapshot(name);
+  const isNamed = name === lockFile || name.startsWith(ownerFile) || name.startsWith(webhooksFile);
+  return isNamed || isSocket(name) || isSnapshot(name);
 }
