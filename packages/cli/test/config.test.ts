@@ -168,15 +168,20 @@ describe('fanfare config print', () => {
     expect(stdout).not.toContain(secret);
   });
 
-  it('fanfare config print masks the secrets of webhooks, and shows the rest of the rules', async () => {
-    const webhook = { url: 'https://receiver.example', on: ['closed'], secret: webhookSecret };
-    const rules = [{ match: 'a', webhook }, { match: 'b' }];
-    const path = written(JSON.stringify({ rules }));
-    const shown = [{ match: 'a', webhook: { ...webhook, secret: '********' } }, { match: 'b' }];
+  it('fanfare config print masks the secrets of webhooks and the paths of their URLs, and shows the rest of the rules', async () => {
+    const url = 'https://receiver.example/';
+    const webhook = { url: `${url}hidden?hidden`, on: ['closed'], secret: webhookSecret };
+    const plain = {
+      match: 'c',
+      webhook: { url: 'https://receiver.example', on: ['closed'], secretFile: 'x' },
+    };
+    const path = written(JSON.stringify({ rules: [{ match: 'a', webhook }, { match: 'b' }, plain] }));
+    const masked = { url: `${url}********`, on: ['closed'], secret: '********' };
+    const shown = [{ match: 'a', webhook: masked }, { match: 'b' }, plain];
     for (const flags of [[], ['--json']]) {
       const { code, stdout } = await run(['config', 'print', '--config', path, ...flags]);
       expect([code, stdout]).toEqual([0, expect.stringContaining(JSON.stringify(shown)) as string]);
-      expect(stdout).not.toContain(webhookSecret.slice(6, 20));
+      expect(stdout).not.toMatch(new RegExp(`hidden|${webhookSecret.slice(6, 20)}`));
     }
   });
 

@@ -15,9 +15,13 @@ export function maskedUrl(url: string): string {
   return `${scheme}${login}${place}${query === undefined ? '' : `?${mask}`}`;
 }
 
-/** The rules as they can be shown: without the secrets of webhooks. */
+/** The rules as they can be shown. The path of a URL of a webhook can be a secret of its receiver. */
 export function maskedRules(rules: readonly RuleSetting[]): readonly RuleSetting[] {
-  return rules.map((rule) =>
-    rule.webhook?.secret === undefined ? rule : { ...rule, webhook: { ...rule.webhook, secret: mask } },
-  );
+  return rules.map((rule) => {
+    if (!rule.webhook) return rule;
+    const { origin, pathname, search } = new URL(rule.webhook.url);
+    const url = pathname + search === '/' ? origin : `${origin}/${mask}`;
+    const hidden = rule.webhook.secret === undefined ? {} : { secret: mask };
+    return Object.assign({}, rule, { webhook: { ...rule.webhook, url, ...hidden } });
+  });
 }
