@@ -35,6 +35,8 @@ async function reloadable(flags: Flags, more: ServerOptions = {}): Promise<Reloa
       void logged.push([level, fields, message]);
   const logger = { info: log('info'), warn: strictLogger.warn, error: log('error') };
   const { url, server } = await startServer({ ...read(), readSettings: async () => read(), logger, ...more });
+  // The line of the start.
+  logged.length = 0;
   const reload = (next: Flags): Promise<Reloaded> => {
     now = { ...now, ...next };
     return server.reload();

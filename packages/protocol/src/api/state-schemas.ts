@@ -7,7 +7,7 @@ import type {
   SubscriberPage,
 } from '../connection-info.ts';
 import type { IdentityInfo, Revocation } from '../identity-info.ts';
-import type { Figures, LogSize, LoopDelay, NodeStats, Stats } from '../stats.ts';
+import type { Figures, LogSize, LoopDelay, NodeStats, Stats, WebhookStats } from '../stats.ts';
 import type { RuleDescription, TopicDetails, TopicInfo, TopicPage } from '../topic-info.ts';
 import { about, list, object, optional, ref, type Schema } from './json-schema.ts';
 import { count, flag, interest, offset, state, text, time, topic, yes } from './value-schemas.ts';
@@ -148,6 +148,21 @@ export const stateSchemas: Readonly<Record<string, Schema>> = {
       needRestart: list(text, 'The names of the settings whose changes need a restart.'),
     },
   ),
+  WebhookStats: object<WebhookStats>('The state of the webhook of a rule.', {
+    match: text,
+    origin: about(text, 'The scheme, host and port of its URL.'),
+    state: { enum: ['delivering', 'failing', 'gone'] },
+    delivered: count,
+    failures: count,
+    waiting: count,
+    waitingSince: optional(time),
+    gaps: count,
+    eventsDropped: count,
+    offset: optional(offset),
+    lastFailure: optional(
+      object<NonNullable<WebhookStats['lastFailure']>>('The last failure.', { time, reason: text }),
+    ),
+  }),
   Stats: object<Stats>('The figures of the server (PROTOCOL.md 5.11).', {
     ...process,
     ...figures,
@@ -157,6 +172,7 @@ export const stateSchemas: Readonly<Record<string, Schema>> = {
       bytes: count,
       bytesMax: optional(count),
     }),
+    webhooks: optional(list(ref('WebhookStats'), 'Present if rules have webhooks.')),
     nodes: optional(list(ref('NodeStats'), 'Absent if the server has a log of its own.')),
     silent: optional(silent),
   }),

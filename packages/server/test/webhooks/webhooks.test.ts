@@ -3,7 +3,9 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Stats, WebhookStats } from '@fanfare/protocol';
+import { openApi } from '@fanfare/protocol/api';
 import { until } from '../../../../test/waits.ts';
+import { Judge } from '../api/judge.ts';
 import { connectClient, startServer, type RunningServer } from '../harness.ts';
 import { temporaryDirectory } from '../http-tools.ts';
 import { accept, answer, isAuthentic, secret, TestReceiver } from './test-receiver.ts';
@@ -70,6 +72,9 @@ describe('messages', () => {
     }
     expect(new Set(receiver.got.map(({ id }) => id)).size).toBe(21);
     const stats = (await (await fetch(`${url}/stats`)).json()) as Stats;
+    const judge = new Judge(openApi('1.2.3'));
+    expect(judge.faultsOf('Stats', stats)).toEqual([]);
+    expect(judge.faultsOf('Stats', { ...stats, webhooks: [{ match: 'a' }] })).not.toEqual([]);
     expect(stats.webhooks).toMatchObject([
       { match: 'orders/*', state: 'delivering', delivered: 21, failures: 0, waiting: 0, gaps: 0 },
     ]);
