@@ -474,11 +474,15 @@ describe('secrets and addresses', () => {
 
   it('secrets, and the paths of URLs, are neither in logs nor in `/stats`', async () => {
     const receiver = await TestReceiver.start();
-    const logger = recordingLogger();
+    const recording = recordingLogger();
+    const info = (fields: object, message: string): void => recording.warn(fields, message);
+    const logger = { ...recording, info };
     const running = await start(receiver, { logger });
+    // The line of the start has all settings.
+    expect(logger.lines[0]).toContain('"match":"orders/*"');
     receiver.behaviour = answer(500);
     await running.server.publish('orders/7', 1);
-    await until('the failure is logged', () => logger.lines.length > 0);
+    await until('the failure is logged', () => logger.lines.some((line) => line.includes('status 500')));
     const stats = await (await fetch(`${running.url}/stats`)).text();
     const topic = await (await fetch(`${running.url}/topic?topic=orders/7`)).text();
     expect(stats).toContain('status 500');
