@@ -1,8 +1,12 @@
 import type { Topic } from '@fanfare/protocol';
-import type { Rules } from '../rules/rule.ts';
+import type { Rule, Rules } from '../rules/rule.ts';
 
 /** The rules beyond this number are counted together, so that the metrics stay few. */
 const countedRulesMax = 100;
+
+interface RuleCount {
+  publishes: number;
+}
 
 /** Counters of the message path. They are plain numbers, which are read when they are asked for. */
 export class Counters {
@@ -20,25 +24,30 @@ export class Counters {
   /** How often a subscriber was told that messages are missing: by the event `gap`, or when it resumed. */
   gaps = 0;
   /** Publishes by the pattern of the rule that applies. Rules with the same pattern count together. */
-  readonly byRule: Map<string, { publishes: number }> = new Map();
+  readonly byRule: Map<string, RuleCount> = new Map();
   readonly #rules: Pick<Rules, 'of'>;
-  readonly #countOf = new Map<object, { publishes: number }>();
+  /** The counts of the rules in force: a reload makes new rules, of which most have the same patterns. */
+  readonly #countOf = new WeakMap<Rule, RuleCount>();
+  readonly #others: RuleCount = { publishes: 0 };
 
   constructor(rules: Pick<Rules, 'of' | 'all' | 'fallback'>) {
     this.#rules = rules;
-    const others = { publishes: 0 };
-    for (const rule of [rules.fallback, ...rules.all]) {
-      const name = rule.template ?? rule.match;
-      const count = this.byRule.get(name) ?? (this.byRule.size < countedRulesMax ? { publishes: 0 } : others);
-      this.byRule.set(count === others ? '(others)' : name, count);
-      this.#countOf.set(rule, count);
-    }
+    for (const rule of [rules.fallback, ...rules.all]) this.#add(rule);
   }
 
   /** Counts a message that the log has appended. */
   published(topic: Topic): void {
     this.publishes++;
-    const count = this.#countOf.get(this.#rules.of(topic));
-    if (count) count.publishes++;
+    const rule = this.#rules.of(topic);
+    (this.#countOf.get(rule) ?? this.#add(rule)).publishes++;
+  }
+
+  #add(rule: Rule): RuleCount {
+    const name = rule.template ?? rule.match;
+    const isRoom = this.byRule.size < countedRulesMax;
+    const count = this.byRule.get(name) ?? (isRoom ? { publishes: 0 } : this.#others);
+    this.byRule.set(count === this.#others ? '(others)' : name, count);
+    this.#countOf.set(rule, count);
+    return count;
   }
 }

@@ -103,7 +103,7 @@ export const anything: Rights = new Rights(
 
 export const limits = { publishBytesMax: 1_000, batchMessagesMax: 100, subscriptionsPerConnectionMax: 100 };
 
-function rulesFrom(rules: unknown): Rules {
+export function rulesFrom(rules: unknown): Rules {
   const parsed = parseRules(rules);
   if (!('rules' in parsed)) throw new Error(parsed.problems.map(({ text }) => text).join());
   return new Rules(parsed.rules, defaultRule);
