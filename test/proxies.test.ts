@@ -156,13 +156,12 @@ it.each(proxies)(
       const ca = join(directory, 'ca.pem');
       writeFileSync(ca, pem);
       const curl = (...args: string[]): Program =>
-        new Program('curl', [
-          ...['--no-progress-meter', '--cacert', ca, '--header', `Authorization: Bearer ${token}`],
-          ...args,
-        ]);
+        new Program('curl', ['--cacert', ca, '--header', `Authorization: Bearer ${token}`, ...args]);
       const stream = curl(
         '--no-buffer',
-        ...['--interface', '127.0.0.2', '--header', 'Accept: text/event-stream'],
+        '--interface',
+        '127.0.0.2',
+        '-HAccept: text/event-stream',
         `${origin}${path}/messages?topic=orders${path}/websocket`,
       );
       await stream.says('event: subscribed');
@@ -176,7 +175,9 @@ it.each(proxies)(
       const file = join(directory, 'batch.json');
       writeFileSync(file, batch);
       const publish = curl(
-        ...['--header', 'Content-Type: application/json', '--data-binary', `@${file}`],
+        '-HContent-Type: application/json',
+        '--data-binary',
+        `@${file}`,
         `${origin}${path}/publish`,
       );
       expect([await publish.exitCode, publish.stdout]).toEqual([0, expect.stringContaining('"ok":true')]);
