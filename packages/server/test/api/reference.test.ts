@@ -4,7 +4,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { startListening } from '../../../../test/waits.ts';
 import { launchBrowser } from '../browser.ts';
 import { secret } from '../access/tokens.ts';
-import { startServer } from '../harness.ts';
+import { startServer, strictLogger } from '../harness.ts';
 import { operationsOf } from './judge.ts';
 import { asyncApi, openApi } from '@fanfare/protocol/api';
 
@@ -68,7 +68,7 @@ it("an app's HTTP server has the API documents only with `http: 'all'`", async (
     const httpServer = createHttpServer((_request, response) => response.end('the app'));
     const port = await startListening(httpServer);
     onTestFinished(() => void httpServer.close());
-    await attach(httpServer, { http, memory: true });
+    await attach(httpServer, { http, memory: true, logger: strictLogger });
     for (const path of paths) {
       const text = await (await fetch(`http://127.0.0.1:${port}${path}`)).text();
       expect([http, path, text === 'the app']).toEqual([http, path, http !== 'all']);
