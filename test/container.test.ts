@@ -42,6 +42,7 @@ const whyNot = whyNoFreshRoot();
 
 it.skipIf(whyNot !== undefined)(
   `the steps of the Dockerfile make an image that serves as a user without rights on a read-only root, passes its health check, and stops on SIGTERM${whyNot === undefined ? '' : ` (${whyNot})`}`,
+  { timeout: 300_000 },
   async () => {
     const clone = ReleaseClone.make({ isBuilt: true });
     expect(await clone.release('--set', '3.4.5')).toMatchObject({ code: 0 });

@@ -88,65 +88,69 @@ describe('npm run release', () => {
     expect(existsSync(join(clone.directory, 'dist'))).toBe(false);
   });
 
-  it('npm run release makes the packages with checksums, an SBOM and the versions of our lock file, twice the same, and one command publishes them', async () => {
-    const clone = ReleaseClone.make({ isBuilt: true });
-    expect(await clone.release('--set', '3.4.5')).toMatchObject({ code: 0 });
-    expect(clone.read('CHANGELOG.md')).toMatch(/^## Unreleased\n\n## 3\.4\.5 - \d{4}-\d\d-\d\d\n/m);
-    clone.commit();
-    const made = await clone.release();
-    const folder = join(clone.directory, 'dist/fanfare-3.4.5');
-    expect([made.stderr, made.code, made.stdout]).toEqual([expect.anything(), 0, `Made ${folder}\n`]);
-    execFileSync('sha256sum', ['--check', '--strict', '--quiet', 'SHA256SUMS'], { cwd: folder });
-    const sums = clone.read('dist/fanfare-3.4.5/SHA256SUMS');
-    const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) =>
-      entry.isFile(),
-    );
-    expect(sums.trim().split('\n')).toHaveLength(files.length - 1);
-    expect(readdirSync(folder).filter((name) => name.endsWith('.tgz'))).toHaveLength(names.length);
+  it(
+    'npm run release makes the packages with checksums, an SBOM and the versions of our lock file, twice the same, and one command publishes them',
+    { timeout: 300_000 },
+    async () => {
+      const clone = ReleaseClone.make({ isBuilt: true });
+      expect(await clone.release('--set', '3.4.5')).toMatchObject({ code: 0 });
+      expect(clone.read('CHANGELOG.md')).toMatch(/^## Unreleased\n\n## 3\.4\.5 - \d{4}-\d\d-\d\d\n/m);
+      clone.commit();
+      const made = await clone.release();
+      const folder = join(clone.directory, 'dist/fanfare-3.4.5');
+      expect([made.stderr, made.code, made.stdout]).toEqual([expect.anything(), 0, `Made ${folder}\n`]);
+      execFileSync('sha256sum', ['--check', '--strict', '--quiet', 'SHA256SUMS'], { cwd: folder });
+      const sums = clone.read('dist/fanfare-3.4.5/SHA256SUMS');
+      const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) =>
+        entry.isFile(),
+      );
+      expect(sums.trim().split('\n')).toHaveLength(files.length - 1);
+      expect(readdirSync(folder).filter((name) => name.endsWith('.tgz'))).toHaveLength(names.length);
 
-    const lock = JSON.parse(clone.read('dist/fanfare-3.4.5/package-lock.json')) as Lock;
-    const ours = JSON.parse(readText('package-lock.json')) as Lock;
-    const isOurs = (path: string): boolean => /^node_modules\/(?:fanfare|@fanfare\/\w+)$/.test(path);
-    const installed = Object.entries(lock.packages).filter(([path]) => path !== '');
-    expect(installed.filter(([path]) => isOurs(path)).map(([, { version }]) => version)).toEqual(
-      names.map(() => '3.4.5'),
-    );
-    const others = installed.filter(([path]) => !isOurs(path));
-    expect(others.length).toBeGreaterThan(50);
-    expect(others.filter(([path, { version }]) => ours.packages[path]?.version !== version)).toEqual([]);
+      const lock = JSON.parse(clone.read('dist/fanfare-3.4.5/package-lock.json')) as Lock;
+      const ours = JSON.parse(readText('package-lock.json')) as Lock;
+      const isOurs = (path: string): boolean => /^node_modules\/(?:fanfare|@fanfare\/\w+)$/.test(path);
+      const installed = Object.entries(lock.packages).filter(([path]) => path !== '');
+      expect(installed.filter(([path]) => isOurs(path)).map(([, { version }]) => version)).toEqual(
+        names.map(() => '3.4.5'),
+      );
+      const others = installed.filter(([path]) => !isOurs(path));
+      expect(others.length).toBeGreaterThan(50);
+      expect(others.filter(([path, { version }]) => ours.packages[path]?.version !== version)).toEqual([]);
 
-    const sbom = JSON.parse(clone.read('dist/fanfare-3.4.5/sbom.cdx.json')) as Sbom;
-    expect(sbom).toMatchObject({
-      bomFormat: 'CycloneDX',
-      metadata: { component: { name: 'fanfare', version: '3.4.5' } },
-    });
-    expect(JSON.stringify(sbom)).not.toContain(clone.directory);
-    const listed = new Set(sbom.components.map(({ name, version }) => `${name} ${version}`));
-    const wanted = installed.map(
-      ([path, { version }]) => `${path.replace(/^.*node_modules\//, '')} ${version}`,
-    );
-    expect(wanted.filter((one) => !listed.has(one))).toEqual([]);
+      const sbom = JSON.parse(clone.read('dist/fanfare-3.4.5/sbom.cdx.json')) as Sbom;
+      expect(sbom).toMatchObject({
+        bomFormat: 'CycloneDX',
+        metadata: { component: { name: 'fanfare', version: '3.4.5' } },
+      });
+      expect(JSON.stringify(sbom)).not.toContain(clone.directory);
+      const listed = new Set(sbom.components.map(({ name, version }) => `${name} ${version}`));
+      const wanted = installed.map(
+        ([path, { version }]) => `${path.replace(/^.*node_modules\//, '')} ${version}`,
+      );
+      expect(wanted.filter((one) => !listed.has(one))).toEqual([]);
 
-    const first = join(temporaryDirectory(), 'first');
-    cpSync(folder, first, { recursive: true });
-    expect(await clone.release()).toMatchObject({ code: 0 });
-    expect(clone.read('dist/fanfare-3.4.5/SHA256SUMS')).toBe(sums);
-    execFileSync('sha256sum', ['--check', '--strict', '--quiet', 'SHA256SUMS'], { cwd: first });
+      const first = join(temporaryDirectory(), 'first');
+      cpSync(folder, first, { recursive: true });
+      expect(await clone.release()).toMatchObject({ code: 0 });
+      expect(clone.read('dist/fanfare-3.4.5/SHA256SUMS')).toBe(sums);
+      execFileSync('sha256sum', ['--check', '--strict', '--quiet', 'SHA256SUMS'], { cwd: first });
 
-    const { url, published } = await startRegistry();
-    const [command = ''] =
-      /^for .*npm publish.*$/m.exec(readText('CONTRIBUTING.md').replaceAll(/^ +/gm, '')) ?? [];
-    const here = command.replaceAll('VERSION', '3.4.5');
-    const host = new URL(url).host;
-    const npmrc = join(temporaryDirectory(), 'npmrc');
-    writeFileSync(npmrc, `registry=${url}\n//${host}/:_authToken=none\n`);
-    const publish = await outcome(
-      new Program('bash', ['-c', `cd '${clone.directory}' && ${here}`], { npm_config_userconfig: npmrc }),
-    );
-    expect([publish.stderr, publish.code]).toEqual([expect.anything(), 0]);
-    const integrity = installed
-      .filter(([path]) => isOurs(path))
-      .map(([path, entry]) => [path.replace('node_modules/', ''), entry.integrity] as const);
-    expect(Object.fromEntries(published)).toEqual(Object.fromEntries(integrity));
-  });
+      const { url, published } = await startRegistry();
+      const [command = ''] =
+        /^for .*npm publish.*$/m.exec(readText('CONTRIBUTING.md').replaceAll(/^ +/gm, '')) ?? [];
+      const here = command.replaceAll('VERSION', '3.4.5');
+      const host = new URL(url).host;
+      const npmrc = join(temporaryDirectory(), 'npmrc');
+      writeFileSync(npmrc, `registry=${url}\n//${host}/:_authToken=none\n`);
+      const publish = await outcome(
+        new Program('bash', ['-c', `cd '${clone.directory}' && ${here}`], { npm_config_userconfig: npmrc }),
+      );
+      expect([publish.stderr, publish.code]).toEqual([expect.anything(), 0]);
+      const integrity = installed
+        .filter(([path]) => isOurs(path))
+        .map(([path, entry]) => [path.replace('node_modules/', ''), entry.integrity] as const);
+      expect(Object.fromEntries(published)).toEqual(Object.fromEntries(integrity));
+    },
+  );
 });
