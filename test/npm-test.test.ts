@@ -13,6 +13,6 @@ it('npm test says exactly what to install when it cannot install it itself, and 
     code: 1,
     stdout: '0 passed, 1 failed\n',
     stderr:
-      'The tests need tmux, jq, zsh, fish, promtool, curl, faketime.\nOn Debian or Ubuntu: sudo apt-get install tmux jq zsh fish prometheus curl faketime\n',
+      'The tests need tmux, jq, zsh, fish, systemd-analyze, promtool, curl, faketime.\nOn Debian or Ubuntu: sudo apt-get install tmux jq zsh fish systemd prometheus curl faketime\n',
   });
 });
