@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { outcome, Program, temporaryDirectory } from '../packages/cli/test/harness.ts';
+import { outcome, Program, temporaryDirectory, withoutLife } from '../packages/cli/test/harness.ts';
 import { FreshRoot, whyNoFreshRoot } from './fresh-root.ts';
 import { ReleaseClone } from './release-clone.ts';
 import { readText } from './repository.ts';
@@ -113,6 +113,6 @@ it.skipIf(whyNot !== undefined)(
     const [port] = all('EXPOSE')[0]?.split(' ') ?? [];
     expect(port).toBe('5000');
     await succeeds(`kill -TERM $(pgrep --uid ${uid})`);
-    expect([await server.exitCode, server.stderr]).toEqual([0, '']);
+    expect([await server.exitCode, withoutLife(server.stderr)]).toEqual([0, '']);
   },
 );

@@ -28,7 +28,7 @@ const resuming = [
 /** Starts an example that is a server, and returns its URL. */
 async function serve(path: string): Promise<{ program: Program; url: string }> {
   const program = new Program(process.execPath, [example(path)], { PORT: '0' });
-  await program.says(/http:\/\/\S+/);
+  await program.says(/http:\/\/[^\s"]+/);
   return { program, url: /http:\/\/[\w.]+:\d+/.exec(program.stdout)?.[0] ?? '' };
 }
 

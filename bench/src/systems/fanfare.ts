@@ -100,7 +100,7 @@ export function serve(flags: readonly string[]): Program {
   return {
     command: process.execPath,
     args: [`${root}packages/cli/bin/fanfare.js`, 'serve', ...flags],
-    ready: /serves on http:\/\/\S+?:(?<port>\d+)/,
+    ready: /serves on http:\/\/[^\s"]+?:(?<port>\d+)/,
   };
 }
 

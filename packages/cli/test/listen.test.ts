@@ -18,7 +18,7 @@ it('fanfare serve --listen systemd serves on the socket that it was passed', asy
   const serve = [process.execPath, fanfarePath, 'serve', '--memory', '--listen', 'systemd'];
   const program = new Program('/usr/bin/python3', ['-c', passSocket, ...serve]);
   await program.says(/Messages:.*\n/);
-  const url = /http:\/\/\S+/.exec(program.stdout)?.[0] ?? '';
+  const url = /http:\/\/[^\s"]+/.exec(program.stdout)?.[0] ?? '';
   expect(await (await fetch(`${url}/readyz`)).json()).toMatchObject({ ready: true });
   program.process.kill('SIGTERM');
   expect(await outcome(program)).toMatchObject({ code: 0, stderr: '' });

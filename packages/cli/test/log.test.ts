@@ -98,7 +98,7 @@ describe('fanfare sub, when its server is away for a while', () => {
     const data = temporaryDirectory();
     const first = fanfare('serve', '--port', '0', '--data', data);
     await first.says(/Messages:.*\n/);
-    const url = /http:\/\/\S+/.exec(first.stdout)?.[0] ?? '';
+    const url = /http:\/\/[^\s"]+/.exec(first.stdout)?.[0] ?? '';
     const program = await subscriber(url, 'news/*', 'news/b', '--from', 'earliest', '--count', '7');
     const publish = (topic: string, message: string): Promise<unknown> =>
       outcome(fanfare('pub', '--create', topic, message, '--url', url));

@@ -13,7 +13,7 @@ import { fanfare, fanfarePath, outcome, Program, temporaryDirectory, withoutLife
 async function serving(...args: string[]): Promise<{ program: Program; url: string }> {
   const program = fanfare('serve', ...(args.includes('--data') ? [] : ['--memory']), ...args);
   await program.says(/Messages:.*\n/);
-  return { program, url: /http:\/\/\S+/.exec(program.stdout)?.[0] ?? '' };
+  return { program, url: /http:\/\/[^\s"]+/.exec(program.stdout)?.[0] ?? '' };
 }
 
 function isRunning(pid: number): boolean {

@@ -76,7 +76,7 @@ describe('fanfare store', () => {
     await outcome(withInput(fanfare('store', 'import', copy), stdout));
     const serve = fanfare('serve', '--port', '0', '--data', copy);
     await serve.says(/Messages:.*\n/);
-    const url = /http:\/\/\S+/.exec(serve.stdout)?.[0] ?? '';
+    const url = /http:\/\/[^\s"]+/.exec(serve.stdout)?.[0] ?? '';
     const { offset } = JSON.parse(stdout.split('\n')[4] ?? '') as { offset: string };
     const read = await outcome(fanfare('history', 'odd', '--from', offset, '--json', '--url', url));
     expect(read.stderr).toContain('Messages are missing here');

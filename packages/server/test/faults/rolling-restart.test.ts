@@ -68,7 +68,7 @@ it('when a server behind nginx is replaced on its data directory again and again
   }
   await areSubscribed();
   await world.acknowledges(100);
-  const history = await load.finish(await server.url());
+  const history = await load.finish(await server.url(), [app]);
   console.log(`from SIGTERM to an acknowledgement of the next server: ${downtimes.join(', ')} ms`);
   expect([...load.subscribers, app].flatMap(({ refusals }) => refusals)).toEqual([]);
   expectNoFaults(history, { acknowledged: 500, runs: restarts * 4 });

@@ -64,6 +64,7 @@ export class SdkSubscriber {
     await until('the app gets its last message', () => this.#lastContent === last?.content, {
       step: () => new Promise<void>((resolve) => (this.#wake = resolve)),
       soFar: () => this.status,
+      ms: 60_000,
     });
   }
 

@@ -11,7 +11,7 @@ export interface ServeOptions {
   readonly network?: Namespace | undefined;
 }
 
-const greeting = /Fanfare serves on (http:\/\/\S+)/;
+const greeting = /Fanfare serves on (http:\/\/[^\s"]+)/;
 
 /** A real server in a process of its own, started as a user starts it. */
 export class ServerProcess {

@@ -24,8 +24,8 @@ interface Held {
   lastContent: string | undefined;
   /** All its positions so far. */
   readonly past: string[];
-  /** The number of restarts without an acknowledgement. */
-  restarting: number;
+  /** The number of subscribes without an answer. */
+  unanswered: number;
 }
 
 /**
@@ -65,7 +65,7 @@ export class Subscriber {
       isSubscribed: false,
       lastContent: undefined,
       past: [],
-      restarting: 0,
+      unanswered: 0,
     }));
     this.name = name;
     world.follow(name, this.events);
@@ -123,10 +123,10 @@ export class Subscriber {
     for (const held of this.#held) {
       if (held.interest !== interest || held.form === 'plain') continue;
       held.from = from;
-      // The subscription has gone back, so messages after that position come again.
+      // The subscription has gone back, so messages after that position come again, even the last one.
+      held.lastContent = undefined;
       held.past.length = held.past.lastIndexOf(from) + 1;
-      held.restarting++;
-      this.#subscribe(held, () => held.restarting--);
+      this.#subscribe(held);
     }
   }
 
@@ -165,22 +165,23 @@ export class Subscriber {
     await until(`${this.name}: ${what}`, holds, { step: () => this.changed(), soFar, ms: patienceMs });
   }
 
-  #subscribe(held: Held, onAnswer = (): unknown => undefined): void {
+  #subscribe(held: Held): void {
     const { interest, form, from } = held;
     const isEnvelope = form === 'envelope';
+    held.unanswered++;
     this.client.emit(
       'subscribe',
       { topic: interest, envelope: isEnvelope, from },
       (answer: Subscribed | Refused) => {
-        onAnswer();
+        held.unanswered--;
         if (answer.ok) {
           const { offset, state, recovered } = answer;
           const said = recovered === undefined ? {} : { recovered };
           this.events.push({ kind: 'subscribed', interest, form, from, offset, state, ...said });
           held.state = state;
           held.isSubscribed = true;
-          // A plain delivery has no offset from which to resume.
-          if (isEnvelope) held.from = offset;
+          // A plain delivery has no offset from which to resume. A later subscribe has its own start.
+          if (isEnvelope && held.unanswered === 0) held.from = offset;
         } else this.refusals.push(`${interest}: ${answer.error.code}`);
         this.#wake();
       },
@@ -191,8 +192,8 @@ export class Subscriber {
     this.events.push({ kind: 'disconnected' });
     for (const held of this.#held) {
       held.isSubscribed = false;
-      // No acknowledgement comes any more.
-      held.restarting = 0;
+      // No answer comes any more.
+      held.unanswered = 0;
     }
     this.#wake();
   }
@@ -234,9 +235,9 @@ export class Subscriber {
           ? held.state === 'live' && isOf(held.interest, envelope.topic)
           : replay === held.interest;
       if (!isFor) continue;
+      // Until the newest subscribe is answered, deliveries belong to an earlier run.
+      if (held.unanswered > 0) continue;
       held.lastContent = delivery.content;
-      // Until a restart is acknowledged, deliveries belong to the previous run.
-      if (held.restarting > 0) continue;
       held.from = envelope.offset;
       held.past.push(envelope.offset);
     }

@@ -99,9 +99,13 @@ export class World {
 
   /** Waits until a publish is granted, as long as the test runs. The end of the test ends the world. */
   async granted(): Promise<void> {
-    const isGranted = (): boolean => this.#credit >= 1 || this.#isEnding;
-    await until('a publish is granted', isGranted, { step: () => this.changed(), ms: wholeTestMs });
-    this.#credit--;
+    // A publisher takes its grant in the check itself: a grant wakes all who wait, and is for one of them.
+    const takesGrant = (): boolean => {
+      if (this.#credit < 1) return this.#isEnding;
+      this.#credit--;
+      return true;
+    };
+    await until('a publish is granted', takesGrant, { step: () => this.changed(), ms: wholeTestMs });
   }
 
   /** Publishers finish their pending publishes. */

@@ -46,7 +46,7 @@ export class ProbedServer {
   static async start(program: string, args: readonly string[]): Promise<ProbedServer> {
     const server = new ProbedServer(program, args);
     const hasTold = (): boolean => {
-      [server.#url] = /http:\/\/\S+/.exec(server.output) ?? [];
+      [server.#url] = /http:\/\/[^\s"]+/.exec(server.output) ?? [];
       if (server.#url === undefined && server.isGone) throw new Error(server.output);
       return server.#url !== undefined;
     };

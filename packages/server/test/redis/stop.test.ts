@@ -5,7 +5,7 @@ import { connectClient, publish } from '../harness.ts';
 import { declare } from '../http-tools.ts';
 import { RedisServer } from './redis-server.ts';
 
-const greeting = /Fanfare serves on (http:\/\/\S+)/;
+const greeting = /Fanfare serves on (http:\/\/[^\s"]+)/;
 
 /** Whether `/readyz` says that the server is not stopping. */
 async function isRunning(url: string): Promise<{ readonly status: number; readonly running: boolean }> {
